@@ -1,0 +1,3 @@
+"""Supervised actors, in Python and in WebAssembly, behind one reference."""
+
+__all__ = ()

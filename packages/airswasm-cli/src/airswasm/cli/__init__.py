@@ -1,0 +1,3 @@
+"""The airswasm command."""
+
+__all__ = ()

@@ -1,0 +1,3 @@
+"""Install, run, update and roll back WebAssembly components."""
+
+__all__ = ()

@@ -1,0 +1,3 @@
+"""Messages between components: codecs, quotas, requests and dead letters."""
+
+__all__ = ()

@@ -1,0 +1,3 @@
+"""Metrics, health and traces of WebAssembly components."""
+
+__all__ = ()

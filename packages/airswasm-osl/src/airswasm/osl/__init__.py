@@ -1,0 +1,3 @@
+"""Files, processes and the network for WebAssembly components, behind capabilities."""
+
+__all__ = ()

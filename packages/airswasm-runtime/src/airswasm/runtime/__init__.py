@@ -1,0 +1,3 @@
+"""Executes WebAssembly components asynchronously, with limits that always hold."""
+
+__all__ = ()

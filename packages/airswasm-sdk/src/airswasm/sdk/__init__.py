@@ -1,0 +1,3 @@
+"""Write, build and test WebAssembly components for airswasm."""
+
+__all__ = ()

@@ -1,0 +1,3 @@
+"""Capabilities, signatures, trust and audit for WebAssembly components."""
+
+__all__ = ()

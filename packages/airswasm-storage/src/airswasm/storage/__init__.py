@@ -1,0 +1,3 @@
+"""A durable key-value namespace for each WebAssembly component."""
+
+__all__ = ()
