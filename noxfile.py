@@ -25,6 +25,11 @@ LAYERS: dict[int, tuple[str, ...]] = {
     4: ("sdk", "cli"),
 }
 BLOCKS = tuple(block for blocks in LAYERS.values() for block in blocks)
+EACH_BLOCK = [
+    nox.param(block, id=block, tags=[f"blocks-of-layer-{layer}"])
+    for layer, blocks in LAYERS.items()
+    for block in blocks
+]
 
 nox.needs_version = ">=2025.2.9"
 nox.options.default_venv_backend = "uv"
@@ -74,7 +79,7 @@ def build(session: nox.Session) -> None:
 
 
 @nox.session(requires=["build"])
-@nox.parametrize("block", [nox.param(block, id=block) for block in BLOCKS])
+@nox.parametrize("block", EACH_BLOCK)
 def tests(session: nox.Session, block: str) -> None:
     """Tests one block from its wheel."""
     install_wheels(session, f"airswasm-{block}", *group(block, "test"))

@@ -1,0 +1,129 @@
+"""The structure of the whole: what the blocks may know of each other.
+
+The dependencies between the packages are the build order, so they are held to three rules: an
+import never points up, a block imports exactly the siblings that it declares, and it reaches them
+only through their public face. grimp reads the imports of the installed packages; entry points
+(text in pyproject.toml) are the only way to be used by a block below.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+import tomllib
+from pathlib import Path
+
+import grimp
+import pytest
+
+ROOT = Path(__file__).parent.parent
+LAYERS: tuple[frozenset[str], ...] = (
+    frozenset({"runtime", "wit", "actor"}),
+    frozenset({"security", "messaging", "storage", "lifecycle"}),
+    frozenset({"osl", "monitoring"}),
+    frozenset({"sdk", "cli"}),
+)
+#: The order in which the blocks are built; a block may use only those before it.
+BUILD_ORDER = (
+    "runtime", "wit", "actor",
+    "security", "messaging", "storage", "lifecycle",
+    "osl", "monitoring",
+    "sdk", "cli",
+)  # fmt: skip
+PUBLIC_MODULES = frozenset({"errors", "testing", "names"})
+
+pytestmark = pytest.mark.architecture
+
+
+@pytest.fixture(scope="session")
+def graph() -> grimp.ImportGraph:
+    packages = [f"airswasm.{block}" for block in BUILD_ORDER]
+    return grimp.build_graph(*packages, cache_dir=None)
+
+
+def siblings_imported(graph: grimp.ImportGraph, block: str) -> dict[str, set[str]]:
+    """For each other block: the modules of it that `block` imports."""
+    own = f"airswasm.{block}"
+    found: dict[str, set[str]] = {}
+    for module in {own} | graph.find_descendants(own):
+        for imported in graph.find_modules_directly_imported_by(module):
+            _, sibling, *_ = imported.split(".")
+            if sibling != block:
+                found.setdefault(sibling, set()).add(imported)
+    return found
+
+
+def project_of(block: str) -> dict[str, object]:
+    path = ROOT / "packages" / f"airswasm-{block}" / "pyproject.toml"
+    return tomllib.loads(path.read_text(encoding="utf-8"))["project"]
+
+
+def siblings_declared(block: str) -> set[str]:
+    declared = project_of(block)["dependencies"]
+    assert isinstance(declared, list)
+    names = (re.match(r"airswasm-([a-z]+)", requirement) for requirement in declared)
+    return {match.group(1) for match in names if match}
+
+
+@pytest.mark.parametrize("block", BUILD_ORDER)
+def test_no_import_points_up(graph: grimp.ImportGraph, block: str) -> None:
+    """A block imports only blocks that are built before it."""
+    below = set(BUILD_ORDER[: BUILD_ORDER.index(block)])
+    assert set(siblings_imported(graph, block)) <= below
+
+
+@pytest.mark.parametrize("block", BUILD_ORDER)
+def test_declared_siblings_are_the_used_ones(graph: grimp.ImportGraph, block: str) -> None:
+    """pip installs what a block imports, and nothing that it does not."""
+    assert siblings_declared(block) == set(siblings_imported(graph, block))
+
+
+@pytest.mark.parametrize("block", BUILD_ORDER)
+def test_siblings_are_reached_through_their_public_face(
+    graph: grimp.ImportGraph, block: str
+) -> None:
+    """`airswasm.X` and its public modules are an interface; everything else may move."""
+    for sibling, modules in siblings_imported(graph, block).items():
+        inside = {module.removeprefix(f"airswasm.{sibling}").lstrip(".") for module in modules}
+        assert inside - {""} <= PUBLIC_MODULES, f"{block} reaches into {sibling}"
+
+
+def test_the_namespace_has_no_owner() -> None:
+    """One `airswasm/__init__.py` anywhere would hide every other block."""
+    assert list(ROOT.glob("packages/*/src/airswasm/__init__.py")) == []
+
+
+def test_every_block_is_in_one_layer() -> None:
+    """The folders, the layers and the build order name the same eleven blocks."""
+    folders = {path.name.removeprefix("airswasm-") for path in (ROOT / "packages").iterdir()}
+    assert folders == set(BUILD_ORDER) == set().union(*LAYERS)
+    layer_of = {block: layer for layer, blocks in enumerate(LAYERS) for block in blocks}
+    assert [layer_of[block] for block in BUILD_ORDER] == sorted(layer_of.values())
+
+
+@pytest.mark.parametrize("block", BUILD_ORDER)
+def test_public_names_exist(block: str) -> None:
+    """`__all__` is a tuple without repeats, and each name in it can be imported."""
+    module = __import__(f"airswasm.{block}", fromlist=["__all__"])
+    assert isinstance(module.__all__, tuple)
+    assert len(set(module.__all__)) == len(module.__all__)
+    assert [name for name in module.__all__ if not hasattr(module, name)] == []
+
+
+@pytest.mark.parametrize("block", BUILD_ORDER)
+def test_engine_bindings_stay_in_one_module(block: str) -> None:
+    """wasmtime's private bindings are used by one private module of the runtime."""
+    source = ROOT / "packages" / f"airswasm-{block}" / "src"
+    users = {path.name for path in source.rglob("*.py") if _imports_private_wasmtime(path)}
+    assert len(users) <= (1 if block == "runtime" else 0), users
+
+
+def _imports_private_wasmtime(path: Path) -> bool:
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("wasmtime"):
+            names = {alias.name for alias in node.names}
+            if "_ffi" in names or "_ffi" in (node.module or ""):
+                return True
+        if isinstance(node, ast.Import) and any("wasmtime._" in a.name for a in node.names):
+            return True
+    return False

@@ -1,0 +1,60 @@
+"""The distributions as a user gets them: contents and metadata of every wheel."""
+
+from __future__ import annotations
+
+import email
+import zipfile
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+WHEELS = sorted((ROOT / "dist").glob("airswasm_*.whl"))
+BLOCKS = sorted(path.name.removeprefix("airswasm-") for path in (ROOT / "packages").iterdir())
+
+
+def block_of(wheel: Path) -> str:
+    return wheel.name.split("-")[0].removeprefix("airswasm_")
+
+
+def test_one_wheel_for_each_block() -> None:
+    """Eleven blocks, eleven distributions."""
+    assert [block_of(wheel) for wheel in WHEELS] == BLOCKS
+
+
+@pytest.mark.parametrize("wheel", WHEELS, ids=block_of)
+def test_contents(wheel: Path) -> None:
+    """A wheel holds its own block, typed, with a licence, and nothing else of the namespace."""
+    names = zipfile.ZipFile(wheel).namelist()
+    block = block_of(wheel)
+    outside = [n for n in names if not n.startswith((f"airswasm/{block}/", f"airswasm_{block}-"))]
+    assert outside == []
+    assert f"airswasm/{block}/py.typed" in names
+    assert any(name.endswith("/licenses/LICENSE") for name in names)
+    assert not any("__pycache__" in name or "/tests/" in name for name in names)
+
+
+@pytest.mark.parametrize("wheel", WHEELS, ids=block_of)
+def test_metadata(wheel: Path) -> None:
+    """The metadata says what it is, for whom, and within which bounds it needs its siblings."""
+    archive = zipfile.ZipFile(wheel)
+    (path,) = [name for name in archive.namelist() if name.endswith(".dist-info/METADATA")]
+    metadata = email.message_from_bytes(archive.read(path))
+    assert metadata["Requires-Python"] == "!=3.14.0,>=3.11"
+    assert metadata["License-Expression"] == "Apache-2.0"
+    assert metadata["Summary"]
+    assert len(str(metadata.get_payload())) > 500, "the README is what PyPI shows"
+    for requirement in metadata.get_all("Requires-Dist", []):
+        assert ">=" in requirement, f"{requirement} has no floor"
+        if requirement.startswith("airswasm-"):
+            assert "<" in requirement, f"{requirement} has no upper bound"
+
+
+def test_the_contract_is_in_the_wit_wheel() -> None:
+    """The WIT files of the repository are shipped as they are."""
+    (wheel,) = [wheel for wheel in WHEELS if block_of(wheel) == "wit"]
+    archive = zipfile.ZipFile(wheel)
+    sources = sorted((ROOT / "wit").glob("*.wit"))
+    assert sources
+    for source in sources:
+        assert archive.read(f"airswasm/wit/contract/{source.name}") == source.read_bytes()
