@@ -1,0 +1,104 @@
+"""The contract, from the copy of `wit/` that is in this package.
+
+It is shipped parsed, as wasm-tools' JSON, so that nobody needs a child process to know it: a host
+reads it at every start. `python -m airswasm.wit.update` writes that file again, and a test reads
+the WIT and compares, so that the two cannot drift.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from types import MappingProxyType
+
+from ._decode import decode
+from .model import Interface, Package
+from .names import (
+    CONTRACT_VERSION,
+    GUEST_INTERFACES,
+    HOST_INTERFACES,
+    PROVIDERS,
+    InterfaceName,
+    are_compatible,
+)
+
+__all__ = ("Contract", "c_header_folder", "contract", "rust_crate_folder", "wit_folder")
+
+_HERE = Path(__file__).parent
+PARSED = _HERE / "contract.json"
+
+
+@dataclass(frozen=True, slots=True)
+class Contract:
+    """What a component is to the host, and the host to a component."""
+
+    package: Package
+
+    @property
+    def version(self) -> str:
+        """The version of the contract's package."""
+        return self.package.version or CONTRACT_VERSION
+
+    @property
+    def interfaces(self) -> Mapping[str, Interface]:
+        """Every interface by its full name, `airswasm:component/storage@0.1.0`."""
+        return MappingProxyType({item.name: item for item in self.package.interfaces.values()})
+
+    @property
+    def guest_interfaces(self) -> Mapping[str, Interface]:
+        """What a component exports; only `handler` is required."""
+        interfaces = self.interfaces
+        return MappingProxyType({name: interfaces[name] for name in GUEST_INTERFACES})
+
+    @property
+    def host_interfaces(self) -> Mapping[str, Interface]:
+        """What a component may import."""
+        interfaces = self.interfaces
+        return MappingProxyType({name: interfaces[name] for name in HOST_INTERFACES})
+
+    def interface(self, name: str) -> Interface | None:
+        """The interface of this name, in this or a compatible version; or by its short name."""
+        by_short_name = self.package.interfaces.get(name)
+        if by_short_name is not None:
+            return by_short_name
+        return next(
+            (item for full, item in self.interfaces.items() if are_compatible(full, name)), None
+        )
+
+    def provider_of(self, name: str) -> str | None:
+        """The distribution that offers this host interface, `airswasm-osl`; None if none does.
+
+        Args:
+            name: A full interface name; the version does not matter.
+        """
+        parsed = InterfaceName.parse(name)
+        if parsed is None:
+            return None
+        wanted = f"{parsed.namespace}:{parsed.package}/{parsed.interface}"
+        return next(
+            (block for full, block in PROVIDERS.items() if full.partition("@")[0] == wanted), None
+        )
+
+
+# The file is part of the code and what is built from it is immutable: keeping it is not state.
+@cache
+def contract() -> Contract:
+    """The contract that this version of airswasm-wit was built with."""
+    return Contract(decode(PARSED.read_bytes()).main)
+
+
+def wit_folder() -> Path:
+    """The folder of the contract's `.wit` files, to read or to copy into a project."""
+    return _HERE / "contract"
+
+
+def c_header_folder() -> Path:
+    """The folder of `airswasm.h` and `airswasm.c`, to compile with a C component."""
+    return _HERE / "bindings" / "c"
+
+
+def rust_crate_folder() -> Path:
+    """The folder of the crate `airswasm-guest`, to depend on with `path = …`."""
+    return _HERE / "bindings" / "rust"

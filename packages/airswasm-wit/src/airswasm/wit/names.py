@@ -1,0 +1,171 @@
+"""The names of the contract: what code calls an interface or a function by.
+
+They are written out rather than computed so that a search for a full name finds its place, and
+so that importing them costs nothing. `tests/test_names.py` holds them against the contract.
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+
+__all__ = (
+    "CONTRACT_PACKAGE",
+    "CONTRACT_VERSION",
+    "GUEST_CALLBACKS",
+    "GUEST_HANDLER",
+    "GUEST_HEALTH",
+    "GUEST_INTERFACES",
+    "GUEST_LIFECYCLE",
+    "GUEST_MIGRATION",
+    "HANDLE_CALLBACK",
+    "HANDLE_MESSAGE",
+    "HEALTH_CHECK",
+    "HOST_CAPABILITIES",
+    "HOST_FILESYSTEM",
+    "HOST_HTTP",
+    "HOST_INTERFACES",
+    "HOST_LOGGING",
+    "HOST_MESSAGING",
+    "HOST_PROCESS",
+    "HOST_STORAGE",
+    "HOST_TCP",
+    "HOST_UDP",
+    "INIT",
+    "MIGRATE",
+    "OS_ERRORS",
+    "PROVIDERS",
+    "SHUTDOWN",
+    "InterfaceName",
+    "are_compatible",
+    "is_wasi_02",
+)
+
+CONTRACT_VERSION = "0.1.0"
+CONTRACT_PACKAGE = "airswasm:component"
+
+GUEST_HANDLER = "airswasm:component/handler@0.1.0"
+GUEST_LIFECYCLE = "airswasm:component/lifecycle@0.1.0"
+GUEST_CALLBACKS = "airswasm:component/callbacks@0.1.0"
+GUEST_HEALTH = "airswasm:component/health@0.1.0"
+GUEST_MIGRATION = "airswasm:component/migration@0.1.0"
+GUEST_INTERFACES = (
+    GUEST_HANDLER,
+    GUEST_LIFECYCLE,
+    GUEST_CALLBACKS,
+    GUEST_HEALTH,
+    GUEST_MIGRATION,
+)
+
+HANDLE_MESSAGE = "airswasm:component/handler@0.1.0#handle-message"
+INIT = "airswasm:component/lifecycle@0.1.0#init"
+SHUTDOWN = "airswasm:component/lifecycle@0.1.0#shutdown"
+HANDLE_CALLBACK = "airswasm:component/callbacks@0.1.0#handle-callback"
+HEALTH_CHECK = "airswasm:component/health@0.1.0#check"
+MIGRATE = "airswasm:component/migration@0.1.0#migrate"
+
+HOST_LOGGING = "airswasm:component/logging@0.1.0"
+HOST_MESSAGING = "airswasm:component/messaging@0.1.0"
+HOST_STORAGE = "airswasm:component/storage@0.1.0"
+HOST_CAPABILITIES = "airswasm:component/capabilities@0.1.0"
+HOST_FILESYSTEM = "airswasm:component/filesystem@0.1.0"
+HOST_PROCESS = "airswasm:component/process@0.1.0"
+HOST_TCP = "airswasm:component/tcp@0.1.0"
+HOST_UDP = "airswasm:component/udp@0.1.0"
+HOST_HTTP = "airswasm:component/http@0.1.0"
+HOST_INTERFACES = (
+    HOST_LOGGING,
+    HOST_MESSAGING,
+    HOST_STORAGE,
+    HOST_CAPABILITIES,
+    HOST_FILESYSTEM,
+    HOST_PROCESS,
+    HOST_TCP,
+    HOST_UDP,
+    HOST_HTTP,
+)
+# Types only: nobody has to provide it.
+OS_ERRORS = "airswasm:component/os-errors@0.1.0"
+
+PROVIDERS: Mapping[str, str] = MappingProxyType(
+    {
+        HOST_LOGGING: "airswasm-lifecycle",
+        HOST_MESSAGING: "airswasm-messaging",
+        HOST_STORAGE: "airswasm-storage",
+        HOST_CAPABILITIES: "airswasm-security",
+        HOST_FILESYSTEM: "airswasm-osl",
+        HOST_PROCESS: "airswasm-osl",
+        HOST_TCP: "airswasm-osl",
+        HOST_UDP: "airswasm-osl",
+        HOST_HTTP: "airswasm-osl",
+    }
+)
+"""Which distribution offers a host interface."""
+
+# Neither pattern can backtrack further than one character: names may come from a component.
+_NAME = re.compile(r"([^:/@#\s]+):([^:/@#\s]+)/([^/@#\s]+)(?:@([^/@#\s]+))?")
+_VERSION = re.compile(r"(\d{1,9})\.(\d{1,9})\.(\d{1,9})(-[^+]+)?(\+.*)?")
+
+
+@dataclass(frozen=True, slots=True)
+class InterfaceName:
+    """The parts of `namespace:package/interface@version`."""
+
+    namespace: str
+    package: str
+    interface: str
+    version: str | None = None
+
+    @classmethod
+    def parse(cls, text: str) -> "InterfaceName | None":
+        """Takes a full interface name apart; None when it is not one."""
+        match = _NAME.fullmatch(text)
+        return None if match is None else cls(match[1], match[2], match[3], match[4])
+
+    @property
+    def track(self) -> str:
+        """What compatible versions have in common: `1`, `0.3` or `0.0.7`, as semver has it.
+
+        A pre-release or a malformed version is compatible with nothing but itself.
+        """
+        if self.version is None:
+            return ""
+        match = _VERSION.fullmatch(self.version)
+        if match is None or match[4]:
+            return self.version
+        major, minor, patch = int(match[1]), int(match[2]), int(match[3])
+        if major:
+            return str(major)
+        return f"0.{minor}" if minor else f"0.0.{patch}"
+
+    def __str__(self) -> str:
+        version = "" if self.version is None else f"@{self.version}"
+        return f"{self.namespace}:{self.package}/{self.interface}{version}"
+
+
+def are_compatible(one: str, other: str) -> bool:
+    """Whether two interface names stand for one interface in compatible versions."""
+    if one == other:
+        return True
+    first, second = InterfaceName.parse(one), InterfaceName.parse(other)
+    if first is None or second is None:
+        return False
+    return _on_track(first) == _on_track(second)
+
+
+def _on_track(name: InterfaceName) -> tuple[str, str, str, str]:
+    return (name.namespace, name.package, name.interface, name.track)
+
+
+def is_wasi_02(name: str) -> bool:
+    """Whether this is one of the WASI 0.2 interfaces that airswasm-runtime always offers."""
+    parsed = InterfaceName.parse(name)
+    return (
+        parsed is not None
+        and parsed.namespace == "wasi"
+        and parsed.package in _WASI_PACKAGES
+        and parsed.track == "0.2"
+    )
+
+
+_WASI_PACKAGES = frozenset({"cli", "clocks", "filesystem", "http", "io", "random", "sockets"})

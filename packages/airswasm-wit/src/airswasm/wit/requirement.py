@@ -1,0 +1,143 @@
+"""Permission annotations: the `@requires` lines in a host function's doc comment.
+
+    annotation  = "@requires" ( use | nothing )
+    use         = capability [ "(" argument ")" ]
+    capability  = word ":" word
+    nothing     = "nothing" '"' reason '"'
+    word, argument = a WIT identifier: lower-case words and digits joined by "-"
+
+A function may carry several uses, one annotation each: all of them must be granted. `nothing`
+stands alone. A reason may run over several lines, up to its closing quote.
+
+They are doc comments, not a file beside the WIT, because wasm-tools keeps doc comments in its
+JSON and an author who changes a signature sees them. A WIT attribute would have been neater, but
+the language has none that are open to others.
+"""
+
+import re
+from dataclasses import dataclass
+
+from .errors import AnnotationError
+
+__all__ = ("Nothing", "Requirement", "parse_requirements")
+
+_WORD = r"[a-z][a-z0-9]*(?:-[a-z0-9]+)*"
+_SPACE = re.compile(r"\s*")
+_CAPABILITY = re.compile(rf"{_WORD}:{_WORD}(?![\w:-])")
+_ARGUMENT = re.compile(rf"{_WORD}(?![\w-])")
+_NOTHING = re.compile(r"nothing(?![\w:-])")
+_REASON = re.compile(r'"([^"]*)"')
+_REST = re.compile(r"[ \t]*(?=\n|\Z)")
+_ANNOTATION = re.compile(r"^[ \t]*@([A-Za-z][\w-]*)", re.MULTILINE)
+
+
+@dataclass(frozen=True, slots=True)
+class Requirement:
+    """A call needs this capability for the resource that one of its arguments names.
+
+    Attributes:
+        capability: What must be granted, `storage:write`.
+        argument: The parameter whose value is the resource; None when there is no resource and
+            the bare capability decides.
+    """
+
+    capability: str
+    argument: str | None = None
+
+    def __str__(self) -> str:
+        return self.capability if self.argument is None else f"{self.capability}({self.argument})"
+
+
+@dataclass(frozen=True, slots=True)
+class Nothing:
+    """A call needs no grant, for this reason."""
+
+    reason: str
+
+    def __str__(self) -> str:
+        return f'nothing "{self.reason}"'
+
+
+def parse_requirements(docs: str) -> tuple[Requirement, ...] | Nothing | None:
+    """Reads the annotations out of a doc comment.
+
+    Args:
+        docs: The comment's text without its `///`.
+
+    Returns:
+        The requirements, all of which must be met; `Nothing`; or None without an annotation.
+
+    Raises:
+        AnnotationError: with the line and column in `docs`, both counted from 1.
+    """
+    found = [_parse_one(docs, match) for match in _ANNOTATION.finditer(docs)]
+    uses = tuple(item for item in found if isinstance(item, Requirement))
+    if len(uses) == len(found):
+        return uses or None
+    if len(found) > 1:
+        last = list(_ANNOTATION.finditer(docs))[-1]
+        raise _error(docs, last.start(1) - 1, "`@requires nothing` stands alone")
+    only = found[0]
+    return only if isinstance(only, Nothing) else None
+
+
+def _parse_one(docs: str, match: re.Match[str]) -> Requirement | Nothing:
+    if match[1] != "requires":
+        raise _error(
+            docs, match.start(1) - 1, f"unknown annotation `@{match[1]}`; the only one is @requires"
+        )
+    at = _skip_space(docs, match.end())
+    nothing = _NOTHING.match(docs, at)
+    if nothing:
+        return _parse_nothing(docs, nothing.end())
+    return _parse_use(docs, at)
+
+
+def _parse_nothing(docs: str, at: int) -> Nothing:
+    at = _skip_space(docs, at)
+    reason = _REASON.match(docs, at)
+    text = "" if reason is None else " ".join(reason[1].split())
+    if reason is None or not text:
+        raise _error(
+            docs, at, 'expected the reason in double quotes, `nothing "why no grant is needed"`'
+        )
+    _expect_end(docs, reason.end())
+    return Nothing(text)
+
+
+def _parse_use(docs: str, at: int) -> Requirement:
+    capability = _CAPABILITY.match(docs, at)
+    if capability is None:
+        raise _error(
+            docs, at, 'expected a capability like `storage:write`, or `nothing "the reason"`'
+        )
+    at = capability.end()
+    if not docs.startswith("(", at):
+        _expect_end(docs, at)
+        return Requirement(capability[0])
+    argument = _ARGUMENT.match(docs, at + 1)
+    if argument is None:
+        raise _error(docs, at + 1, "expected the name of one parameter")
+    if not docs.startswith(")", argument.end()):
+        raise _error(
+            docs, argument.end(), "expected `)`: one parameter each, further ones on further lines"
+        )
+    _expect_end(docs, argument.end() + 1)
+    return Requirement(capability[0], argument[0])
+
+
+def _skip_space(docs: str, at: int) -> int:
+    space = _SPACE.match(docs, at)
+    return at if space is None else space.end()
+
+
+def _expect_end(docs: str, at: int) -> None:
+    if _REST.match(docs, at) is None:
+        raise _error(docs, at, "expected the end of the line after the annotation")
+
+
+def _error(docs: str, at: int, reason: str) -> AnnotationError:
+    start = docs.rfind("\n", 0, at) + 1
+    end = docs.find("\n", at)
+    shown = docs[start : len(docs) if end < 0 else end]
+    return AnnotationError(reason, docs.count("\n", 0, at) + 1, at - start + 1, shown)
