@@ -1,16 +1,57 @@
 """The airswasm contract in WIT: its model, its checks and its bindings."""
 
 from ._contract import Contract, c_header_folder, contract, rust_crate_folder, wit_folder
+from .errors import (
+    AnnotationError,
+    ContractViolation,
+    NotAComponent,
+    SeveralRequirements,
+    WasmToolsFailed,
+    WasmToolsMissing,
+    WitError,
+    WitSyntaxError,
+    WitTooComplex,
+)
+from .model import Document, Function, Interface, Package, Parameter, Place, World
 from .names import CONTRACT_VERSION
-from .requirement import Nothing, Requirement
+from .reading import read_component, read_wit, read_wit_text
+from .report import ContractReport, Problem, Rule, check_component, check_world
+from .requirement import Nothing, Requirement, parse_requirements
+from .tool import ToolLimits
 
 __all__ = (
     "CONTRACT_VERSION",
+    "AnnotationError",
     "Contract",
+    "ContractReport",
+    "ContractViolation",
+    "Document",
+    "Function",
+    "Interface",
+    "NotAComponent",
     "Nothing",
+    "Package",
+    "Parameter",
+    "Place",
+    "Problem",
     "Requirement",
+    "Rule",
+    "SeveralRequirements",
+    "ToolLimits",
+    "WasmToolsFailed",
+    "WasmToolsMissing",
+    "WitError",
+    "WitSyntaxError",
+    "WitTooComplex",
+    "World",
     "c_header_folder",
+    "check_component",
+    "check_world",
     "contract",
+    "parse_requirements",
+    "read_component",
+    "read_wit",
+    "read_wit_text",
     "rust_crate_folder",
     "wit_folder",
 )

@@ -44,7 +44,7 @@ from .model import (
 
 __all__ = ("decode",)
 
-Json: TypeAlias = None | bool | int | float | str | list["Json"] | dict[str, "Json"]
+Json: TypeAlias = bool | int | float | str | list["Json"] | dict[str, "Json"] | None
 _T = TypeVar("_T")
 
 _MOST_NESTING = 100
@@ -174,17 +174,13 @@ class _Decoder:
             return self._build_named(tag, _map(body), raw)
         return self._build_structural(tag, body)
 
-    def _build_named(
-        self, tag: str, body: Mapping[str, Json], raw: Mapping[str, Json]
-    ) -> WitType:
+    def _build_named(self, tag: str, body: Mapping[str, Json], raw: Mapping[str, Json]) -> WitType:
         name, owner, docs = _text(raw["name"]), self._owner(raw), _docs(raw)
         parts = [_map(item) for item in _list(body[_NAMED[tag]])]
         if tag == "record":
             fields = (Field(_text(p["name"]), self._type(p["type"]), _docs(p)) for p in parts)
             return Record(name, tuple(fields), owner, docs)
-        cases = tuple(
-            Case(_text(p["name"]), self._maybe(p.get("type")), _docs(p)) for p in parts
-        )
+        cases = tuple(Case(_text(p["name"]), self._maybe(p.get("type")), _docs(p)) for p in parts)
         if tag == "variant":
             return Variant(name, cases, owner, docs)
         return (Enum if tag == "enum" else Flags)(name, cases, owner, docs)

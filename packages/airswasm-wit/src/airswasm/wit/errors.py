@@ -1,14 +1,14 @@
 """What can go wrong with WIT and with components, one class for each condition.
 
-    WitError
-    ├── WitSyntaxError           a .wit file cannot be understood; file, line, column, shown line
-    ├── AnnotationError          an @requires line cannot be understood; line, column, shown line
-    ├── SeveralRequirements      one requirement was asked for and the function has more
-    ├── NotAComponent            these bytes are no component that can be read
-    ├── WitTooComplex            reading would take more than the limits allow
-    ├── ContractViolation        a component does not fit the contract; all problems
-    ├── WasmToolsMissing         the wasm-tools executable is not there
-    └── WasmToolsFailed          wasm-tools broke down on an input
+WitError
+├── WitSyntaxError           a .wit file cannot be understood; file, line, column, shown line
+├── AnnotationError          an @requires line cannot be understood; line, column, shown line
+├── SeveralRequirements      one requirement was asked for and the function has more
+├── NotAComponent            these bytes are no component that can be read
+├── WitTooComplex            reading would take more than the limits allow
+├── ContractViolation        a component does not fit the contract; all problems
+├── WasmToolsMissing         the wasm-tools executable is not there
+└── WasmToolsFailed          wasm-tools broke down on an input
 """
 
 from __future__ import annotations

@@ -1,0 +1,417 @@
+"""Does a component satisfy the contract? The answer, and how it is found.
+
+The decision is a pure function of the component's world, the contract and the names that the
+host offers (`check_world`); `check_component` reads the bytes first. A problem names its rule,
+says what is wrong and what to change, and carries both signatures where they differ, so that the
+author who reads it needs neither the contract nor a debugger.
+
+Every problem is collected rather than the first raised: an author mends them all at once.
+Rejected: `wasm-tools component targets`. It answers yes or no against one world, while here every
+interface but one is optional, a host offers what is installed, and WASI comes on top.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Literal, TypeAlias
+
+from ._contract import Contract, contract
+from .errors import ContractViolation, NotAComponent, WitTooComplex
+from .model import Function, Interface, World
+from .names import CONTRACT_PACKAGE, GUEST_HANDLER, InterfaceName, are_compatible, is_wasi_02
+from .reading import read_component
+from .requirement import Requirement
+from .signature import explain_difference
+from .tool import ToolLimits
+
+__all__ = ("ContractReport", "Problem", "Rule", "check_component", "check_world")
+
+Rule: TypeAlias = Literal[
+    "not-a-component",
+    "too-complex",
+    "handler-missing",
+    "export-outside-interface",
+    "export-version",
+    "export-incomplete",
+    "export-differs",
+    "import-outside-interface",
+    "import-version",
+    "import-not-installed",
+    "import-unknown",
+    "import-function-unknown",
+    "import-differs",
+]
+_MISSING: frozenset[Rule] = frozenset(
+    {"handler-missing", "export-incomplete", "import-not-installed", "import-unknown"}
+)
+_DIFFERING: frozenset[Rule] = frozenset({"export-differs", "import-differs"})
+_SHOWN_NAME = 120
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One reason why a component does not fit.
+
+    Attributes:
+        rule: Which rule it breaks; stable, for programs.
+        subject: The interface or function, `airswasm:component/handler@0.1.0#handle-message`.
+        message: What is wrong.
+        advice: What to change.
+        expected: The contract's signature, where that is the point.
+        found: The component's signature beside it.
+        provider: The distribution to install, where that is the advice.
+    """
+
+    rule: Rule
+    subject: str
+    message: str
+    advice: str
+    expected: str | None = None
+    found: str | None = None
+    provider: str | None = None
+
+    def __str__(self) -> str:
+        """One line."""
+        sides = ""
+        if self.expected is not None:
+            sides = f" (contract: `{self.expected}`, component: `{self.found}`)"
+        subject = f"{_cut(self.subject)}: " if self.subject else ""
+        return f"{subject}{self.message}{sides}: {self.advice}"
+
+    def explain(self) -> str:
+        """Several lines, both signatures under each other where they differ."""
+        subject = f"{_cut(self.subject)}: " if self.subject else ""
+        lines = [f"{subject}{self.message}"]
+        if self.expected is not None:
+            lines += [f"  the contract has   {self.expected}"]
+            lines += [f"  the component has  {self.found}"]
+        return "\n".join([*lines, f"  {self.advice}"])
+
+
+@dataclass(frozen=True, slots=True)
+class ContractReport:
+    """What a component exports and imports, seen from the contract.
+
+    Attributes:
+        exports: The contract's guest interfaces that it exports, as the contract names them.
+        other_exports: Interfaces of its own that it exports, which airswasm does not call.
+        imports: What it imports and the host offers, as the component names it; without WASI.
+        wasi_imports: The WASI 0.2 interfaces that it imports.
+        capability_interfaces: For each host interface that it imports, the capabilities that
+            its imported functions need; only interfaces that need any. It can use no others.
+        problems: All reasons why it does not fit; empty when it does.
+    """
+
+    exports: tuple[str, ...] = ()
+    other_exports: tuple[str, ...] = ()
+    imports: tuple[str, ...] = ()
+    wasi_imports: tuple[str, ...] = ()
+    capability_interfaces: Mapping[str, tuple[str, ...]] = field(
+        default_factory=lambda: MappingProxyType({})
+    )
+    problems: tuple[Problem, ...] = ()
+
+    @property
+    def missing(self) -> tuple[Problem, ...]:
+        """The problems of things that are not there."""
+        return tuple(item for item in self.problems if item.rule in _MISSING)
+
+    @property
+    def differing(self) -> tuple[Problem, ...]:
+        """The problems of signatures that differ; each carries both."""
+        return tuple(item for item in self.problems if item.rule in _DIFFERING)
+
+    @property
+    def capabilities(self) -> tuple[str, ...]:
+        """Every capability that the component could make use of, sorted."""
+        return tuple(sorted({c for group in self.capability_interfaces.values() for c in group}))
+
+    @property
+    def is_satisfied(self) -> bool:
+        """Whether the component fits."""
+        return not self.problems
+
+    def raise_for_problems(self) -> None:
+        """Does nothing for a component that fits.
+
+        Raises:
+            ContractViolation: with all problems, one line for each.
+        """
+        if self.problems:
+            raise ContractViolation(self.problems)
+
+
+def check_component(
+    wasm: bytes | os.PathLike[str],
+    *,
+    offered: Collection[str],
+    limits: ToolLimits | None = None,
+) -> ContractReport:
+    """Checks a compiled component against the contract.
+
+    Blocks while a child process reads the component (about 20 ms); from async code call it in a
+    worker thread.
+
+    Args:
+        wasm: The component's bytes, or its file.
+        offered: Full names of the interfaces that the host offers. WASI 0.2 counts as offered.
+        limits: Bounds on reading it.
+
+    Returns:
+        The report. Whatever is wrong with the component is in it.
+
+    Raises:
+        WasmToolsMissing: there is nothing to read it with.
+        OSError: the file cannot be read.
+    """
+    try:
+        world = read_component(wasm, limits=limits)
+    except NotAComponent as error:
+        return _unreadable("not-a-component", error.reason, error.advice)
+    except WitTooComplex as error:
+        return _unreadable(
+            "too-complex", f"{error.what} exceeds {error.limit}", "make the component simpler"
+        )
+    return check_world(world, offered=offered)
+
+
+def check_world(
+    world: World, *, offered: Collection[str], against: Contract | None = None
+) -> ContractReport:
+    """Checks what `read_component` gave; see `check_component`."""
+    check = _Check(world, against or contract(), offered)
+    problems = tuple(check.problems())
+    return ContractReport(
+        exports=tuple(check.contract_exports()),
+        other_exports=tuple(n for n in world.exports if not _is_contract(n)),
+        imports=tuple(name for name in world.imports if check.is_offered(name)),
+        wasi_imports=tuple(name for name in world.imports if is_wasi_02(name)),
+        capability_interfaces=MappingProxyType(check.capability_interfaces()),
+        problems=problems,
+    )
+
+
+def _unreadable(rule: Rule, message: str, advice: str) -> ContractReport:
+    return ContractReport(problems=(Problem(rule, "", message, advice),))
+
+
+@dataclass(frozen=True, slots=True)
+class _Check:
+    world: World
+    contract: Contract
+    offered: Collection[str]
+
+    def problems(self) -> Iterator[Problem]:
+        yield from self._handler()
+        for name, interface in self.world.exports.items():
+            if _is_contract(name):
+                yield from self._export(name, interface)
+        for name, interface in self.world.imports.items():
+            if not interface.is_types_only and not is_wasi_02(name):
+                yield from self._import(name, interface)
+        for name in self.world.imported_functions:
+            yield _imported_outside(name)
+
+    def contract_exports(self) -> Iterator[str]:
+        for name in self.world.exports:
+            known = self.contract.interface(name) if _is_contract(name) else None
+            if known is not None and known.name in self.contract.guest_interfaces:
+                yield known.name
+
+    def is_offered(self, name: str) -> bool:
+        return any(are_compatible(name, other) for other in self.offered)
+
+    def capability_interfaces(self) -> dict[str, tuple[str, ...]]:
+        needed: dict[str, tuple[str, ...]] = {}
+        for name, interface in self.world.imports.items():
+            known = self.contract.interface(name) if _is_contract(name) else None
+            found = () if known is None else _capabilities(interface, known)
+            if known is not None and found:
+                needed[known.name] = found
+        return needed
+
+    def _handler(self) -> Iterator[Problem]:
+        if any(are_compatible(name, GUEST_HANDLER) for name in self.world.exports):
+            return
+        if any(_without_version(name) == _HANDLER for name in self.world.exports):
+            return  # Exported in another version: said there.
+        loose = self.world.exported_functions.get("handle-message")
+        if loose is not None:
+            yield Problem(
+                "export-outside-interface",
+                "handle-message",
+                "it is exported by the world itself, not by the interface",
+                f"write `export {GUEST_HANDLER};` in the world instead of `handle-message: func…`",
+            )
+            return
+        exported = [*self.world.exports, *self.world.exported_functions]
+        yield Problem(
+            "handler-missing",
+            GUEST_HANDLER,
+            f"a component must export it; this one exports {_few(exported)}",
+            f"add `export {GUEST_HANDLER};` to the component's world and implement it",
+        )
+
+    def _export(self, name: str, found: Interface) -> Iterator[Problem]:
+        known = self.contract.interface(name)
+        if known is None or known.name not in self.contract.guest_interfaces:
+            yield self._foreign(name, "export")
+            return
+        for function in known.functions.values():
+            theirs = found.functions.get(function.name)
+            if theirs is None:
+                yield _lacks(known, function)
+            elif theirs != function:
+                yield _differs("export-differs", known, function, theirs)
+
+    def _import(self, name: str, found: Interface) -> Iterator[Problem]:
+        known = self.contract.interface(name) if _is_contract(name) else None
+        if _is_contract(name) and known is None:
+            yield self._foreign(name, "import")
+        elif not self.is_offered(name):
+            yield self._not_offered(name)
+        if known is not None:
+            yield from _compare_imports(known, found, self.contract.version)
+
+    def _foreign(self, name: str, way: Literal["import", "export"]) -> Problem:
+        """A name in the contract's package that this version of the contract does not have."""
+        interface = _without_version(name)
+        same = next(
+            (full for full in self.contract.interfaces if _without_version(full) == interface), None
+        )
+        rule: Rule = "import-version" if way == "import" else "export-version"
+        if same is None:
+            choices = (
+                self.contract.host_interfaces if way == "import" else self.contract.guest_interfaces
+            )
+            return Problem(
+                "import-unknown" if way == "import" else "export-version",
+                name,
+                f"the contract {self.contract.version} has no such {_kind(way)}",
+                f"use one of {', '.join(item.short_name for item in choices.values())}",
+            )
+        if same == name:
+            return Problem(
+                rule,
+                name,
+                "it is for hosts to offer, not for components",
+                "remove this export from the world",
+            )
+        return Problem(
+            rule,
+            name,
+            f"this host speaks {same}",
+            f"build the component against the contract {self.contract.version}, or install an "
+            "airswasm-wit that has this version",
+        )
+
+    def _not_offered(self, name: str) -> Problem:
+        provider = self.contract.provider_of(name)
+        if provider is not None:
+            return Problem(
+                "import-not-installed",
+                name,
+                "no installed block offers it",
+                f"pip install {provider}",
+                provider=provider,
+            )
+        return Problem(
+            "import-unknown",
+            name,
+            "neither the contract nor this host has it",
+            _advice_for_unknown(name),
+        )
+
+
+_HANDLER = GUEST_HANDLER.partition("@")[0]
+
+
+def _is_contract(name: str) -> bool:
+    return name.startswith(f"{CONTRACT_PACKAGE}/")
+
+
+def _without_version(name: str) -> str:
+    return name.partition("@")[0]
+
+
+def _kind(way: Literal["import", "export"]) -> str:
+    return "host interface" if way == "import" else "guest interface"
+
+
+def _capabilities(imported: Interface, known: Interface) -> tuple[str, ...]:
+    """What the imported functions need, by the contract's annotations."""
+    names: set[str] = set()
+    for name in imported.functions:
+        function = known.functions.get(name)
+        required = None if function is None else function.requirements
+        if isinstance(required, tuple):
+            names.update(item.capability for item in required if isinstance(item, Requirement))
+    return tuple(sorted(names))
+
+
+def _compare_imports(known: Interface, found: Interface, version: str) -> Iterator[Problem]:
+    for function in found.functions.values():
+        ours = known.functions.get(function.name)
+        if ours is None:
+            yield Problem(
+                "import-function-unknown",
+                f"{known.name}#{function.name}",
+                f"the contract {version} has no such function",
+                f"it has {_few(known.functions)}; a component built for a later contract needs a "
+                "later airswasm-wit",
+            )
+        elif ours != function:
+            yield _differs("import-differs", known, ours, function)
+
+
+def _lacks(known: Interface, function: Function) -> Problem:
+    return Problem(
+        "export-incomplete",
+        f"{known.name}#{function.name}",
+        "the interface is exported without this function",
+        f"implement `{function.signature}`",
+    )
+
+
+def _differs(rule: Rule, known: Interface, ours: Function, theirs: Function) -> Problem:
+    side = "implement" if rule == "export-differs" else "call"
+    return Problem(
+        rule,
+        f"{known.name}#{ours.name}",
+        explain_difference(ours, theirs),
+        f"{side} it as the contract has it (copy the WIT from `airswasm.wit.wit_folder()`)",
+        expected=ours.signature,
+        found=theirs.signature,
+    )
+
+
+def _imported_outside(name: str) -> Problem:
+    return Problem(
+        "import-outside-interface",
+        name,
+        "the world imports it outside any interface, and a host offers interfaces only",
+        "remove it from the world, or put it into an interface that a block offers",
+    )
+
+
+def _advice_for_unknown(name: str) -> str:
+    parsed = InterfaceName.parse(name)
+    if parsed is not None and parsed.namespace == "wasi":
+        return "airswasm offers WASI 0.2; build the component for wasip2 and without this proposal"
+    return "remove the import, or install a block that offers it under airswasm.host_interfaces"
+
+
+def _few(names: Collection[str]) -> str:
+    """The first names, and how many more there are: a component can have any number."""
+    if not names:
+        return "nothing"
+    shown = [_cut(name) for name in list(names)[:5]]
+    more = f" and {len(names) - 5} more" if len(names) > 5 else ""
+    return ", ".join(shown) + more
+
+
+def _cut(name: str) -> str:
+    return name if len(name) <= _SHOWN_NAME else f"{name[:_SHOWN_NAME]}…"

