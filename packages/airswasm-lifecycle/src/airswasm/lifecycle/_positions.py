@@ -1,0 +1,91 @@
+"""On which line of a TOML document each key stands.
+
+tomlkit and tomllib know positions while they parse and then forget them.
+Rendering tomlkit's tree piece by piece to count lines breaks on out-of-order
+tables, so this is a scanner of its own. It runs only on text that a real
+parser has accepted, and so need not judge anything: it finds keys and skips
+values, in one pass.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+
+__all__ = ("Path", "line_of", "scan_positions")
+
+Path = tuple[str, ...]
+
+_KEY_PART = re.compile(r"""\s*(?:"((?:[^"\\]|\\.)*)"|'([^']*)'|([A-Za-z0-9_-]+))\s*(\.?)""")
+_VALUE_TOKEN = re.compile(
+    r'"""(?:\\.|[^\\])*?"{3,5}|' + r"'''.*?'{3,5}|" + r'"(?:[^"\\\n]|\\.)*"|'
+    r"'[^'\n]*'|#[^\n]*|[\[\]{}]|\n|[^\"'#\[\]{}\n]+",
+    re.DOTALL,
+)
+
+
+def scan_positions(text: str) -> Mapping[Path, int]:
+    """Returns the line (from 1) of every table and key of a valid document.
+
+    Keys inside inline tables and arrays are not listed: `line_of` gives the
+    line of the key that holds them.
+    """
+    positions: dict[Path, int] = {}
+    for path, line in _statements(text):
+        for length in range(1, len(path) + 1):
+            positions.setdefault(path[:length], line)
+        positions[path] = min(positions[path], line)
+    return positions
+
+
+def line_of(positions: Mapping[Path, int], path: Path) -> int:
+    """Returns the line of `path`, or of the nearest thing that contains it."""
+    for length in range(len(path), 0, -1):
+        if path[:length] in positions:
+            return positions[path[:length]]
+    return 1
+
+
+def _statements(text: str) -> Iterator[tuple[Path, int]]:
+    table: Path = ()
+    offset, line = 0, 1
+    while offset < len(text):
+        end_of_line = text.find("\n", offset)
+        end_of_line = len(text) if end_of_line < 0 else end_of_line
+        statement = text[offset:end_of_line].strip()
+        if not statement or statement.startswith("#"):
+            offset, line = end_of_line + 1, line + 1
+        elif statement.startswith("["):
+            table, _ = _read_key(text, text.index("[", offset) + 1 + statement.startswith("[["))
+            yield table, line
+            offset, line = end_of_line + 1, line + 1
+        else:
+            key, after_key = _read_key(text, offset)
+            yield table + key, line
+            end = _skip_value(text, text.index("=", after_key) + 1)
+            line += text.count("\n", offset, end)
+            offset = end
+
+
+def _read_key(text: str, offset: int) -> tuple[Path, int]:
+    parts: list[str] = []
+    while match := _KEY_PART.match(text, offset):
+        parts.append(next(part for part in match.groups()[:3] if part is not None))
+        offset = match.end()
+        if not match[4]:
+            break
+    return tuple(parts), offset
+
+
+def _skip_value(text: str, offset: int) -> int:
+    depth = 0
+    while match := _VALUE_TOKEN.match(text, offset):
+        offset = match.end()
+        token = match[0]
+        if token in "[{":
+            depth += 1
+        elif token in "]}":
+            depth -= 1
+        elif token == "\n" and depth == 0:
+            break
+    return offset

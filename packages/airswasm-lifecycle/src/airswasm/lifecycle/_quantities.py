@@ -1,0 +1,56 @@
+"""Byte sizes and durations as people write them: "4 MiB", "30 s"."""
+
+from __future__ import annotations
+
+import re
+
+__all__ = ("format_bytes", "parse_bytes", "parse_seconds")
+
+_SIZES = {
+    "B": 1, "kB": 10**3, "KB": 10**3, "MB": 10**6, "GB": 10**9,
+    "KiB": 2**10, "MiB": 2**20, "GiB": 2**30,
+}  # fmt: skip
+_TIMES = {"ms": 0.001, "s": 1.0, "min": 60.0, "h": 3600.0}
+_QUANTITY = re.compile(r"([0-9]{1,15}(?:\.[0-9]{1,9})?) ?([A-Za-z]+)")
+
+
+def parse_bytes(value: object) -> int:
+    """Reads a size: an int of bytes, or text such as `"4 MiB"`.
+
+    Raises:
+        ValueError: it is neither; the text says what to write.
+    """
+    if isinstance(value, int) and not isinstance(value, bool) and value >= 0:
+        return value
+    number, factor = _split(value, _SIZES, 'a size such as "4 MiB", or a whole number of bytes')
+    return int(number * factor)
+
+
+def parse_seconds(value: object) -> float:
+    """Reads a duration: a number of seconds, or text such as `"500 ms"`.
+
+    Raises:
+        ValueError: it is neither; the text says what to write.
+    """
+    if isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value < 1e9:
+        return float(value)
+    number, factor = _split(value, _TIMES, 'a duration such as "30 s", or a number of seconds')
+    return number * factor
+
+
+def format_bytes(size_bytes: int) -> str:
+    """Writes a size in the largest binary unit that divides it evenly enough."""
+    for unit in ("GiB", "MiB", "KiB"):
+        factor = _SIZES[unit]
+        if size_bytes >= factor:
+            return f"{size_bytes / factor:.6g} {unit}"
+    return f"{size_bytes} B"
+
+
+def _split(value: object, units: dict[str, float] | dict[str, int], wanted: str) -> tuple[float, float]:
+    match = _QUANTITY.fullmatch(value.strip()) if isinstance(value, str) else None
+    if match is None:
+        raise ValueError(f"expected {wanted}")
+    if match[2] not in units:
+        raise ValueError(f"unknown unit {match[2]!r}; units are {', '.join(units)}")
+    return float(match[1]), float(units[match[2]])

@@ -1,0 +1,211 @@
+"""AIRSWASM_HOME: where everything that one host knows lies on disk.
+
+One folder, mode 0700, one process at a time. The lock is the operating
+system's (`flock`), so a host that is killed leaves no stale lock behind; the
+process id in the file only serves the message for the second one. Rejected: a
+pid file with a liveness check, because process ids are reused.
+
+Whoever only reads needs no lock: the registry is opened read-only.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from .errors import HomeUnusable, HostIsRunning
+
+__all__ = ("Home", "HomeLock")
+
+
+@dataclass(frozen=True, slots=True)
+class Home:
+    """The layout of a home. Making one touches nothing; `create` does."""
+
+    folder: Path
+
+    @property
+    def config_file(self) -> Path:
+        """The host's policy, written by people."""
+        return self.folder / "config.toml"
+
+    @property
+    def lock_file(self) -> Path:
+        """Locked by the host that runs."""
+        return self.folder / "host.lock"
+
+    @property
+    def control_socket(self) -> Path:
+        """Where the running host can be talked to."""
+        return self.folder / "control.sock"
+
+    @property
+    def keys_folder(self) -> Path:
+        """The user's own signing keys."""
+        return self.folder / "keys"
+
+    @property
+    def trust_folder(self) -> Path:
+        """Publishers' keys."""
+        return self.folder / "trust"
+
+    @property
+    def audit_folder(self) -> Path:
+        """The chained audit log."""
+        return self.folder / "audit"
+
+    @property
+    def artifacts_folder(self) -> Path:
+        """Installed files by their SHA-256."""
+        return self.folder / "artifacts"
+
+    @property
+    def store_folder(self) -> Path:
+        """The registry and the components' data."""
+        return self.folder / "store"
+
+    @property
+    def cache_folder(self) -> Path:
+        """Compiled code; may be deleted at any time."""
+        return self.folder / "cache"
+
+    @property
+    def logs_folder(self) -> Path:
+        """One JSON-lines file for each component."""
+        return self.folder / "logs"
+
+    def exists(self) -> bool:
+        """Whether anything was ever installed here."""
+        return self.store_folder.is_dir()
+
+    def create(self) -> None:
+        """Makes the folders that are missing, for this user alone.
+
+        Raises:
+            HomeUnusable: a folder cannot be made, or belongs to somebody else.
+        """
+        folders = (
+            self.folder,
+            self.keys_folder,
+            self.trust_folder,
+            self.audit_folder,
+            self.artifacts_folder,
+            self.cache_folder,
+            self.logs_folder,
+        )
+        for folder in folders:
+            try:
+                folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            except OSError as error:
+                raise HomeUnusable(str(folder), f"cannot be made: {error.strerror}") from error
+        self._check_owner()
+
+    def lock(self) -> HomeLock:
+        """Takes the home for this process until the lock is released.
+
+        Raises:
+            HostIsRunning: another process, or another `System` of this one, has it.
+            HomeUnusable: the lock file cannot be written.
+        """
+        return HomeLock.take(self)
+
+    def running_pid(self) -> int | None:
+        """The process that hosts this home now, or None.
+
+        Nothing is locked: by the time one reads the answer it may be out of date.
+        """
+        try:
+            self.lock().release()
+        except HostIsRunning as error:
+            return error.pid if error.pid is not None else -1
+        except HomeUnusable:
+            pass
+        return None
+
+    def _check_owner(self) -> None:
+        if sys.platform == "win32":
+            return
+        status = self.folder.stat()
+        if status.st_uid != os.geteuid():
+            raise HomeUnusable(str(self.folder), f"belongs to user id {status.st_uid}, not to you")
+        if status.st_mode & 0o077:
+            try:
+                self.folder.chmod(0o700)
+            except OSError as error:
+                raise HomeUnusable(str(self.folder), "is open to other users") from error
+
+
+class HomeLock:
+    """A home that is taken. `release` gives it back; so does the end of the process."""
+
+    def __init__(self, descriptor: int) -> None:
+        self._descriptor = descriptor
+
+    @classmethod
+    def take(cls, home: Home) -> HomeLock:
+        """See `Home.lock`."""
+        path = home.lock_file
+        flags = os.O_RDWR | os.O_CREAT | getattr(os, "O_CLOEXEC", 0)
+        try:
+            descriptor = os.open(path, flags, 0o600)
+        except OSError as error:
+            raise HomeUnusable(str(path), f"cannot be opened: {error.strerror}") from error
+        if not _try_lock(descriptor):
+            with _closing(descriptor):
+                raise HostIsRunning(str(home.folder), _read_pid(descriptor))
+        os.ftruncate(descriptor, 0)
+        os.write(descriptor, f"{os.getpid()}\n".encode())
+        return cls(descriptor)
+
+    def release(self) -> None:
+        """Gives the home back; without effect the second time."""
+        descriptor, self._descriptor = self._descriptor, -1
+        if descriptor >= 0:
+            with contextlib.suppress(OSError):
+                os.ftruncate(descriptor, 0)
+            os.close(descriptor)
+
+
+@contextlib.contextmanager
+def _closing(descriptor: int) -> Iterator[None]:
+    try:
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _read_pid(descriptor: int) -> int | None:
+    try:
+        return int(os.read(descriptor, 32))
+    except (OSError, ValueError):
+        return None
+
+
+if sys.platform == "win32":
+    import msvcrt
+
+    _LOCK_OFFSET = 2**30
+    """Windows locks are mandatory: lock a byte that nobody reads, so the pid stays legible."""
+
+    def _try_lock(descriptor: int) -> bool:
+        try:
+            os.lseek(descriptor, _LOCK_OFFSET, os.SEEK_SET)
+            msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
+        except OSError:
+            os.lseek(descriptor, 0, os.SEEK_SET)
+            return False
+        os.lseek(descriptor, 0, os.SEEK_SET)
+        return True
+else:
+    import fcntl
+
+    def _try_lock(descriptor: int) -> bool:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            return False
+        return True

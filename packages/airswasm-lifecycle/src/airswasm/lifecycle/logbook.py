@@ -1,0 +1,371 @@
+"""What components say, and what happened to them: one log for each component.
+
+Lines come from three sides: the component's own `logging.log`, its standard
+output and error, and its supervisor. All pass one door, which cuts long lines,
+makes control characters visible (a log is read in a terminal, and a component
+must not be able to move its cursor or forge a line), and drops what exceeds
+the component's rate, saying how much. What passes goes to a ring in memory,
+to whoever follows, and to a JSON-lines file that rotates.
+
+At most a few dozen files are kept open, whatever the number of components.
+Lines are handed to the operating system at once and not synced: a log is
+evidence of what happened, not state. A full disk loses lines, never the host.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import time
+from collections import OrderedDict, deque
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import anyio
+from airswasm.runtime import Caller, HostInterface, Services
+from anyio.streams.memory import MemoryObjectSendStream
+
+__all__ = ("LOGGING_INTERFACE", "LogBook", "LogEntry", "LogLimits", "escape_text", "provide")
+
+LOGGING_INTERFACE = "airswasm:component/logging@0.1.0"
+LEVELS = ("trace", "debug", "info", "warn", "error")
+
+_UNSAFE = re.compile(
+    "[\x00-\x08\x0a-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff\ud800-\udfff]"
+)
+_SHORT = {"\n": "\\n", "\r": "\\r"}
+
+
+def escape_text(text: str) -> str:
+    """Returns `text` with every control and direction character made visible."""
+    return _UNSAFE.sub(_escape, text)
+
+
+def _escape(match: re.Match[str]) -> str:
+    character = match[0]
+    code = ord(character)
+    return _SHORT.get(character) or (f"\\x{code:02x}" if code < 256 else f"\\u{code:04x}")
+
+
+@dataclass(frozen=True, slots=True)
+class LogEntry:
+    """One line of a component's log."""
+
+    time: float
+    """Seconds since 1970."""
+    component: str
+    level: str
+    """`trace`, `debug`, `info`, `warn` or `error`."""
+    source: str
+    """`component`, `stdout`, `stderr` or `supervisor`."""
+    message: str
+    """Safe to print: control characters are escaped."""
+    fields: Mapping[str, object] = field(default_factory=dict)
+
+    def to_json(self) -> str:
+        """Returns the entry as one line of JSON."""
+        document: dict[str, object] = {
+            "time": round(self.time, 6),
+            "component": self.component,
+            "level": self.level,
+            "source": self.source,
+            "message": self.message,
+        }
+        if self.fields:
+            document["fields"] = dict(self.fields)
+        return json.dumps(document, separators=(",", ":"), default=str)
+
+    @classmethod
+    def from_json(cls, line: str) -> LogEntry:
+        """Reads one line; ValueError when it is not one."""
+        try:
+            document = json.loads(line)
+            return cls(
+                time=float(document["time"]),
+                component=str(document["component"]),
+                level=str(document["level"]),
+                source=str(document["source"]),
+                message=str(document["message"]),
+                fields=dict(document.get("fields", {})),
+            )
+        except (KeyError, TypeError) as error:
+            raise ValueError(f"not a log line: {error}") from error
+
+
+@dataclass(frozen=True, slots=True)
+class LogLimits:
+    """How much of a log is kept."""
+
+    message_chars: int = 8192
+    file_bytes: int = 4 * 2**20
+    files: int = 3
+    """The current one and the rotated ones."""
+    ring: int = 256
+    """Lines of each component kept in memory."""
+    lines_per_second: int = 200
+    open_files: int = 32
+    follower_lines: int = 1024
+    """Lines that a slow follower may be behind before it loses some."""
+
+
+@dataclass(slots=True)
+class _Bucket:
+    rate: int
+    tokens: float
+    at: float
+    dropped: int = 0
+
+    def take(self, now: float) -> bool:
+        elapsed = max(0.0, now - self.at)
+        self.tokens = min(float(self.rate), self.tokens + elapsed * self.rate)
+        self.at = now
+        if self.tokens < 1:
+            self.dropped += 1
+            return False
+        self.tokens -= 1
+        return True
+
+
+@dataclass(slots=True, eq=False)
+class _Follower:
+    stream: MemoryObjectSendStream[LogEntry]
+    component: str | None
+    lost: int = 0
+
+    def offer(self, entry: LogEntry) -> None:
+        if self.component not in (None, entry.component):
+            return
+        try:
+            if self.lost:
+                text = f"{self.lost} lines are missing here: they came faster than they were read"
+                self.stream.send_nowait(
+                    LogEntry(entry.time, entry.component, "warn", "supervisor", text)
+                )
+                self.lost = 0
+            self.stream.send_nowait(entry)
+        except (anyio.WouldBlock, anyio.BrokenResourceError):
+            self.lost += 1
+
+
+class LogBook:
+    """The logs of all components of one host.
+
+    It satisfies the engine's `LogSink`, so a guest's stdio ends up here, and
+    offers the `logging` interface. Call it on the host's event-loop thread.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        limits: LogLimits = LogLimits(),
+        *,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._files = _Files(folder, limits)
+        self._limits = limits
+        self._clock = clock
+        self._rings: dict[str, deque[LogEntry]] = {}
+        self._buckets: dict[str, _Bucket] = {}
+        self._rates: dict[str, int] = {}
+        self._followers: list[_Follower] = []
+
+    def set_rate(self, component: str, lines_per_second: int) -> None:
+        """Sets how many lines a component may write each second, from now on."""
+        self._rates[component] = lines_per_second
+        self._buckets.pop(component, None)
+
+    def write(
+        self, component: str, level: str, message: str, *, source: str = "component",
+        fields: Mapping[str, object] | None = None,
+    ) -> bool:  # fmt: skip
+        """Adds a line; never raises and never waits.
+
+        Returns:
+            False when the line was dropped because the component writes too much.
+        """
+        now = self._clock()
+        if source != "supervisor" and not self._admit(component, now):
+            return False
+        text = self._clean(message)
+        self._append(LogEntry(now, component, level, source, text, fields or {}))
+        return True
+
+    def line(self, caller: Caller, stream: str, text: str) -> None:
+        """Takes a line that a guest wrote to `stdout` or `stderr`."""
+        level = "warn" if stream == "stderr" else "info"
+        self.write(caller.name, level, text.rstrip("\r\n"), source=stream)
+
+    def recent(self, component: str, count: int = 100) -> tuple[LogEntry, ...]:
+        """Returns the last lines of a component, oldest first; from disk after a restart."""
+        ring = self._rings.get(component, ())
+        if len(ring) < min(count, self._limits.ring):
+            return tuple(self._files.tail(component, count))
+        return tuple(ring)[-count:]
+
+    async def follow(
+        self, component: str | None = None, *, recent: int = 0
+    ) -> AsyncIterator[LogEntry]:
+        """Yields lines as they are written; of all components when `component` is None.
+
+        A follower that falls far behind loses lines and is told how many.
+
+        Args:
+            component: whose lines.
+            recent: how many earlier lines to begin with.
+        """
+        send, receive = anyio.create_memory_object_stream[LogEntry](self._limits.follower_lines)
+        follower = _Follower(send, component)
+        self._followers.append(follower)
+        try:
+            if component is not None and recent:
+                for entry in self.recent(component, recent):
+                    yield entry
+            async with receive:
+                async for entry in receive:
+                    yield entry
+        finally:
+            if follower in self._followers:
+                self._followers.remove(follower)
+            send.close()
+
+    def interface(self) -> HostInterface:
+        """Returns `airswasm:component/logging` for this log."""
+        return HostInterface(LOGGING_INTERFACE, {"log": self._log})
+
+    def forget(self, component: str, *, purge: bool = False) -> None:
+        """Drops what is kept in memory; with `purge` also the files."""
+        self._rings.pop(component, None)
+        self._buckets.pop(component, None)
+        self._rates.pop(component, None)
+        self._files.close(component)
+        if purge:
+            self._files.remove(component)
+
+    def close(self) -> None:
+        """Ends all followers and closes the files."""
+        for follower in self._followers:
+            follower.stream.close()
+        self._followers.clear()
+        self._files.close_all()
+
+    def _log(self, caller: Caller, level: str, message: str) -> None:
+        self.write(caller.name, level, message)
+
+    def _admit(self, component: str, now: float) -> bool:
+        bucket = self._buckets.get(component)
+        if bucket is None:
+            rate = self._rates.get(component, self._limits.lines_per_second)
+            bucket = self._buckets[component] = _Bucket(rate, float(rate), now)
+        if not bucket.take(now):
+            return False
+        if bucket.dropped:
+            count, bucket.dropped = bucket.dropped, 0
+            text = f"{count} lines dropped: more than {bucket.rate} a second"
+            self._append(LogEntry(now, component, "warn", "supervisor", text, {"dropped": count}))
+        return True
+
+    def _clean(self, message: str) -> str:
+        most = self._limits.message_chars
+        cut = len(message) - most
+        text = escape_text(message[:most])
+        return f"{text}… [{cut} characters cut]" if cut > 0 else text
+
+    def _append(self, entry: LogEntry) -> None:
+        ring = self._rings.get(entry.component)
+        if ring is None:
+            ring = self._rings[entry.component] = deque(maxlen=self._limits.ring)
+        ring.append(entry)
+        self._files.append(entry.component, entry.to_json() + "\n")
+        for follower in self._followers:
+            follower.offer(entry)
+
+
+class _Files:
+    """The JSON-lines files, few of them open at a time."""
+
+    def __init__(self, folder: Path, limits: LogLimits) -> None:
+        self._folder, self._limits = folder, limits
+        self._open: OrderedDict[str, int] = OrderedDict()
+
+    def append(self, component: str, line: str) -> None:
+        with _disk_may_fail():
+            descriptor = self._descriptor(component)
+            os.write(descriptor, line.encode("utf-8", "backslashreplace"))
+            if os.fstat(descriptor).st_size > self._limits.file_bytes:
+                self._rotate(component)
+
+    def tail(self, component: str, count: int) -> Iterator[LogEntry]:
+        lines: list[str] = []
+        for path in self._paths(component):
+            with _disk_may_fail():
+                lines = path.read_text("utf-8", "replace").splitlines() + lines
+            if len(lines) >= count:
+                break
+        return _parse(lines[-count:] if count else [])
+
+    def close(self, component: str) -> None:
+        descriptor = self._open.pop(component, None)
+        if descriptor is not None:
+            os.close(descriptor)
+
+    def close_all(self) -> None:
+        for component in tuple(self._open):
+            self.close(component)
+
+    def remove(self, component: str) -> None:
+        for path in self._paths(component):
+            path.unlink(missing_ok=True)
+
+    def _path(self, component: str) -> Path:
+        return self._folder / f"{component}.jsonl"
+
+    def _paths(self, component: str) -> Iterator[Path]:
+        current = self._path(component)
+        yield current
+        for number in range(1, self._limits.files):
+            yield current.with_suffix(f".{number}.jsonl")
+
+    def _descriptor(self, component: str) -> int:
+        descriptor = self._open.get(component)
+        if descriptor is None:
+            if len(self._open) >= self._limits.open_files:
+                self.close(next(iter(self._open)))
+            path = self._path(component)
+            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+            self._open[component] = descriptor
+        self._open.move_to_end(component)
+        return descriptor
+
+    def _rotate(self, component: str) -> None:
+        self.close(component)
+        paths = tuple(self._paths(component))
+        if len(paths) == 1:
+            paths[0].unlink()
+        for older, newer in zip(reversed(paths), reversed(paths[:-1]), strict=False):
+            if newer.exists():
+                newer.replace(older)
+
+
+def _parse(lines: Iterable[str]) -> Iterator[LogEntry]:
+    for line in lines:
+        try:
+            yield LogEntry.from_json(line)
+        except ValueError:
+            continue  # the line that a power cut tore
+
+
+@contextmanager
+def _disk_may_fail() -> Iterator[None]:
+    try:
+        yield
+    except OSError:
+        return
+
+
+def provide(services: Services) -> Iterable[HostInterface]:
+    """Offers `airswasm:component/logging` to guests; an `airswasm.host_interfaces` entry point."""
+    return (services.get(LogBook).interface(),)

@@ -1,0 +1,411 @@
+"""Component.toml: the one file that says what a component is and may do.
+
+Reading is strict, because a typo in a security setting must not pass as "not
+set": unknown keys are errors with a did-you-mean, and every problem of a file
+is reported at once, each with its line. pydantic checks the shape, tomlkit
+parses, and `_positions` supplies the lines, which neither of them keeps.
+
+The sections are frozen dataclasses; sizes are bytes and durations are seconds,
+whatever the author wrote. Rejected: a free-form mapping passed on to the
+blocks that use it, because then each would report mistakes in its own way and
+only at run time.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import field
+from pathlib import Path
+from typing import Annotated, Literal
+
+import tomlkit
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StrictInt,
+    StrictStr,
+    TypeAdapter,
+    ValidationError,
+)
+from airswasm.security import Grants, SecurityError
+from pydantic.dataclasses import dataclass
+from tomlkit.exceptions import ParseError
+
+from ._explain import did_you_mean, explain, locate
+from ._positions import Path as KeyPath
+from ._positions import scan_positions
+from ._quantities import parse_bytes, parse_seconds
+from .errors import ManifestInvalid, ManifestProblem
+
+__all__ = (
+    "DEFAULT_MEMORY_BYTES",
+    "MANIFEST_NAME",
+    "BackoffSection",
+    "BuildSection",
+    "CodecsSection",
+    "ComponentSection",
+    "HealthSection",
+    "LimitsSection",
+    "Manifest",
+    "RatesSection",
+    "SupervisionSection",
+    "is_component_name",
+    "read_grants",
+)
+
+MANIFEST_NAME = "Component.toml"
+DEFAULT_MEMORY_BYTES = 4 * 2**20
+LEAST_MEMORY_BYTES = 512 * 2**10
+MOST_MANIFEST_BYTES = 256 * 2**10
+
+_NAME_PART = r"[a-z][a-z0-9-]{0,62}"
+_NAME = re.compile(rf"{_NAME_PART}/{_NAME_PART}")
+_SEMVER = re.compile(
+    r"(0|[1-9][0-9]*)\.(0|[1-9][0-9]*)\.(0|[1-9][0-9]*)"
+    r"(-[0-9A-Za-z-]+(\.[0-9A-Za-z-]+)*)?(\+[0-9A-Za-z-]+(\.[0-9A-Za-z-]+)*)?"
+)
+_STRICT = ConfigDict(extra="forbid")
+
+
+def is_component_name(text: str) -> bool:
+    """Whether `text` is a component's full name, `namespace/name`."""
+    return _NAME.fullmatch(text) is not None
+
+
+def _component_name(text: str) -> str:
+    if is_component_name(text):
+        return text
+    if re.fullmatch(_NAME_PART, text):
+        raise ValueError(f'the namespace is missing; write "local/{text}"')
+    raise ValueError(
+        "a name is namespace/name, each of a-z, 0-9 and -, starting with a letter, "
+        "at most 63 characters"
+    )
+
+
+def _version(text: str) -> str:
+    if len(text) <= 64 and _SEMVER.fullmatch(text):
+        return text
+    raise ValueError('a version is three numbers, such as "1.2.0" (semver.org)')
+
+
+def _relative_path(text: str) -> str:
+    parts = text.split("/")
+    is_plain = text.isprintable() and "\\" not in text and ":" not in text
+    if is_plain and all(part not in ("", ".", "..") for part in parts) and len(text) <= 255:
+        return text
+    raise ValueError("expected a path below the component's folder, with / and without ..")
+
+
+def _at_least_512_kib(size_bytes: int) -> int:
+    if size_bytes < LEAST_MEMORY_BYTES:
+        raise ValueError("at least 512 KiB")
+    return size_bytes
+
+
+def _positive(seconds: float) -> float:
+    if seconds <= 0:
+        raise ValueError("must be more than 0")
+    return seconds
+
+
+def _shutdown(value: object) -> object:
+    if value in ("brutal_kill", "infinity"):
+        return value
+    try:
+        return parse_seconds(value)
+    except ValueError as error:
+        raise ValueError(f'{error}, or "brutal_kill", or "infinity"') from None
+
+
+def _one_or_many(value: object) -> object:
+    return (value,) if isinstance(value, str) else value
+
+
+ComponentName = Annotated[StrictStr, AfterValidator(_component_name)]
+Version = Annotated[StrictStr, AfterValidator(_version)]
+RelativePath = Annotated[StrictStr, AfterValidator(_relative_path)]
+Size = Annotated[int, BeforeValidator(parse_bytes)]
+MemorySize = Annotated[int, AfterValidator(_at_least_512_kib), BeforeValidator(parse_bytes)]
+Duration = Annotated[float, AfterValidator(_positive), BeforeValidator(parse_seconds)]
+Count = Annotated[StrictInt, Field(ge=1, le=2**62)]
+Texts = Annotated[tuple[StrictStr, ...], BeforeValidator(_one_or_many)]
+Language = Literal["python", "c", "rust", "go", "javascript", "other"]
+Codec = Literal["raw", "cbor"]
+
+
+@dataclass(frozen=True, slots=True, config=_STRICT)
+class ComponentSection:
+    """`[component]`: who it is."""
+
+    name: ComponentName
+    version: Version
+    description: StrictStr = ""
+    authors: Texts = ()
+    license: StrictStr | None = None
+
+
+@dataclass(frozen=True, slots=True, config=_STRICT)
+class BuildSection:
+    """`[build]`: how the wasm comes about, and which files make the package."""
+
+    language: Language = "other"
+    artifact: RelativePath = "component.wasm"
+    command: Texts = ()
+    """A program with its arguments, or one line of text; empty for the language's default."""
+    include: tuple[RelativePath, ...] = ()
+    """Further files of the package, signed like the rest."""
+
+
+@dataclass(frozen=True, slots=True, config=_STRICT)
+class RatesSection:
+    """`[limits.rates]`: how often, each second."""
+
+    messages: Count | None = None
+    """Messages it may send; None is the host's default."""
+    logs: Count = 200
+    """Log lines it may write; more are counted and dropped."""
+
+
+@dataclass(frozen=True, slots=True, config=_STRICT)
+class LimitsSection:
+    """`[limits]`: the most that it may use."""
+
+    memory: MemorySize = DEFAULT_MEMORY_BYTES
+    """Bytes of linear memory."""
+    fuel: Count | None = None
+    """Fuel for each call; 10,000,000 is about 6 ms. None is the host's default."""
+    timeout: Duration = 30.0
+    """Seconds for each call, waiting included."""
+    mailbox: Count = 1024
+    """Messages that may wait."""
+    storage: Size | None = None
+    """Bytes of keys and values it may store. None is the host's default."""
+    rates: RatesSection = field(default_factory=RatesSection)
+
+
+@dataclass(frozen=True, slots=True, config=_STRICT)
+class CodecsSection:
+    """`[codecs]`: which payloads it understands."""
+
+    accepts: tuple[Codec, ...] = ("raw", "cbor")
+
+
+@dataclass(frozen=True, slots=True, config=_STRICT)
+class BackoffSection:
+    """`[supervision.backoff]`: how long to wait before a restart, in seconds."""
+
+    initial: Duration = 0.1
+    maximum: Duration = 30.0
+    factor: Annotated[float, Field(ge=1, le=100)] = 2.0
+    jitter: Annotated[float, Field(ge=0, le=1)] = 0.1
+
+
+@dataclass(frozen=True, slots=True, config=_STRICT)
+class SupervisionSection:
+    """`[supervision]`: what follows a crash; the words are OTP's."""
+
+    restart: Literal["permanent", "transient", "temporary"] = "permanent"
+    intensity: Annotated[StrictInt, Field(ge=0, le=1_000_000)] = 5
+    """More crashes than this within `period`, and the component is given up."""
+    period: Duration = 30.0
+    backoff: BackoffSection = field(default_factory=BackoffSection)
+    shutdown: Annotated[
+        float | Literal["brutal_kill", "infinity"], BeforeValidator(_shutdown)
+    ] = 5.0
+
+
+@dataclass(frozen=True, slots=True, config=_STRICT)
+class HealthSection:
+    """`[health]`: how often its `health.check` is called; without it, never."""
+
+    interval: Duration
+
+
+@dataclass(frozen=True, slots=True, config=_STRICT)
+class Manifest:
+    """All that a Component.toml says, checked, with every default filled in."""
+
+    component: ComponentSection
+    build: BuildSection = field(default_factory=BuildSection)
+    limits: LimitsSection = field(default_factory=LimitsSection)
+    capabilities: dict[str, tuple[StrictStr, ...]] = field(default_factory=dict)
+    """`{"storage.read": ("**",)}`: dotted capability to patterns."""
+    codecs: CodecsSection = field(default_factory=CodecsSection)
+    supervision: SupervisionSection = field(default_factory=SupervisionSection)
+    health: HealthSection | None = None
+    environment: dict[StrictStr, StrictStr] = field(default_factory=dict)
+    config: dict[str, object] = field(default_factory=dict)
+
+    @property
+    def name(self) -> str:
+        """The full name, `namespace/name`."""
+        return self.component.name
+
+    @property
+    def version(self) -> str:
+        """The semantic version."""
+        return self.component.version
+
+    @property
+    def grants(self) -> Grants:
+        """What it asks for, as the guard understands it."""
+        return read_grants(self.capabilities)
+
+    @property
+    def config_json(self) -> str:
+        """The `[config]` table as the JSON object that `lifecycle.init` is given."""
+        return json.dumps(self.config, ensure_ascii=False, separators=(",", ":"))
+
+    @classmethod
+    def load(cls, path: Path, *, capabilities: Iterable[str] = ()) -> Manifest:
+        """Reads a manifest from a file; see `parse`.
+
+        Raises:
+            ManifestInvalid: the file is unreadable or wrong; it has every problem.
+        """
+        try:
+            content = path.read_bytes()
+        except OSError as error:
+            raise _single(str(path), f"cannot be read: {error.strerror}") from error
+        return cls.parse(content, file=str(path), capabilities=capabilities)
+
+    @classmethod
+    def parse(
+        cls,
+        content: bytes | str,
+        *,
+        file: str = MANIFEST_NAME,
+        capabilities: Iterable[str] = (),
+    ) -> Manifest:
+        """Reads a manifest.
+
+        Args:
+            content: the TOML document.
+            file: how to call it in messages.
+            capabilities: the capabilities that exist, such as `storage.read`.
+                When given, others are refused with a did-you-mean.
+
+        Raises:
+            ManifestInvalid: something is wrong; it has every problem.
+        """
+        text = _decode(content, file)
+        tables = _parse_toml(text, file)
+        positions = scan_positions(text)
+        findings: list[tuple[KeyPath, str]] = []
+        tables["capabilities"] = _read_capabilities(
+            tables.get("capabilities", {}), frozenset(capabilities), findings
+        )
+        _check_config(tables.get("config", {}), findings)
+        try:
+            manifest = _ADAPTER.validate_python(tables)
+        except ValidationError as error:
+            findings += explain(error, cls)
+        if findings:
+            raise ManifestInvalid(file, locate(findings, positions, file))
+        return manifest
+
+
+def read_grants(capabilities: Mapping[str, Iterable[str]]) -> Grants:
+    """Returns the grants that dotted capabilities stand for; `deny.` ones are denials.
+
+    Raises:
+        SecurityError: a capability or pattern is malformed.
+    """
+    allow: dict[str, tuple[str, ...]] = {}
+    deny: dict[str, tuple[str, ...]] = {}
+    for name, patterns in capabilities.items():
+        plain_name = name.removeprefix("deny.")
+        table = allow if plain_name == name else deny
+        table[plain_name.replace(".", ":")] = tuple(patterns)
+    return Grants(allow, deny)
+
+
+_ADAPTER = TypeAdapter(Manifest)
+"""Built once from the annotations above; it holds no state."""
+
+
+def _single(file: str, text: str, *, line: int = 1, key: str = "file") -> ManifestInvalid:
+    return ManifestInvalid(file, [ManifestProblem(file, line, key, text)])
+
+
+def _decode(content: bytes | str, file: str) -> str:
+    if len(content) > MOST_MANIFEST_BYTES:
+        raise _single(file, f"longer than {MOST_MANIFEST_BYTES} bytes")
+    if isinstance(content, str):
+        return content.replace("\r\n", "\n")
+    try:
+        return content.decode().replace("\r\n", "\n")
+    except UnicodeDecodeError as error:
+        line = content.count(b"\n", 0, error.start) + 1
+        raise _single(file, "not UTF-8", line=line) from error
+
+
+def _parse_toml(text: str, file: str) -> dict[str, object]:
+    try:
+        return dict(tomlkit.parse(text).unwrap())
+    except ParseError as error:
+        reason = str(error).removesuffix(f" at line {error.line} col {error.col}")
+        raise _single(file, f"not TOML: {reason}", line=error.line, key="syntax") from error
+    except (tomlkit.exceptions.TOMLKitError, RecursionError) as error:
+        raise _single(file, f"not TOML: {error}", key="syntax") from error
+
+
+def _read_capabilities(
+    table: object, known: frozenset[str], findings: list[tuple[KeyPath, str]]
+) -> dict[str, tuple[str, ...]]:
+    if not isinstance(table, Mapping):
+        findings.append((("capabilities",), "expected a table"))
+        return {}
+    capabilities: dict[str, tuple[str, ...]] = {}
+    for path, patterns in _leaves(table, ()):
+        name, where = ".".join(path), ("capabilities", *path)
+        problem = _judge_capability(name, patterns, known)
+        if problem:
+            findings.append((where, problem))
+        else:
+            capabilities[name] = (patterns,) if isinstance(patterns, str) else tuple(patterns)
+    return capabilities
+
+
+def _leaves(table: Mapping[str, object], above: KeyPath) -> Iterable[tuple[KeyPath, object]]:
+    for key, value in table.items():
+        if isinstance(value, Mapping):
+            yield from _leaves(value, (*above, *key.split(".")))
+        else:
+            yield (*above, *key.split(".")), value
+
+
+def _judge_capability(name: str, patterns: object, known: frozenset[str]) -> str | None:
+    plain_name = name.removeprefix("deny.")
+    if known and plain_name not in known:
+        return f"no such capability{did_you_mean(plain_name, known)}"
+    if isinstance(patterns, str):
+        patterns = [patterns]
+    if not isinstance(patterns, list) or not all(isinstance(item, str) for item in patterns):
+        return 'expected a list of patterns, such as ["**"]'
+    try:
+        read_grants({name: patterns})
+    except SecurityError as error:
+        return str(error)
+    return None
+
+
+def _check_config(table: object, findings: list[tuple[KeyPath, str]]) -> None:
+    def check(value: object, path: KeyPath) -> None:
+        if isinstance(value, Mapping):
+            for key, item in value.items():
+                check(item, (*path, key))
+        elif isinstance(value, list):
+            for item in value:
+                check(item, path)
+        elif not isinstance(value, str | int | float | bool):
+            findings.append((path, "dates have no JSON form; write it as a string"))
+        elif isinstance(value, float) and value - value != 0:
+            findings.append((path, "inf and nan have no JSON form"))
+
+    check(table, ("config",))

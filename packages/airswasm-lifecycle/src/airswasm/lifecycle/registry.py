@@ -1,0 +1,248 @@
+"""What is installed, durably: one record for each name, one batch for each change.
+
+A record holds everything that decides what runs under a name: the retained
+versions with the digests of their files, which one is active, the sequence
+floor, the owner's key, whether it should run, and what was approved. It is
+one value in the host's store, written in one atomic synced batch, so a change
+is there or is not there: an update needs no journal. The artifacts that a
+record names are stored before the record, and swept when no record names
+them.
+
+All records are kept in memory too. Ten thousand of them are read in one scan,
+and `put_all` writes any number in one batch.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Literal, Protocol
+
+from .errors import NotInstalled, RegistryCorrupt
+
+__all__ = ("ComponentRecord", "RegistryTable", "Registry", "VersionRecord", "Wanted")
+
+Wanted = Literal["running", "stopped"]
+FORMAT = 1
+
+
+@dataclass(frozen=True, slots=True)
+class VersionRecord:
+    """One installed version of a component."""
+
+    version: str
+    sequence: int
+    wasm_digest: str
+    files: Mapping[str, str]
+    """Path in the package to SHA-256; `component.sig` among them if it is signed."""
+    grants: Mapping[str, tuple[str, ...]]
+    """The capabilities that were approved, as in the manifest."""
+    signer: str | None
+    """The public key, hex; None for an unsigned package."""
+    installed_at: float
+    """Seconds since 1970."""
+
+
+@dataclass(frozen=True, slots=True)
+class ComponentRecord:
+    """What is installed under one name."""
+
+    name: str
+    package_name: str
+    """The name in the package; differs when it was installed under another one."""
+    owner: str | None
+    """The public key, hex, that updates must be signed with; None if unsigned."""
+    floor: int
+    """The highest sequence ever installed; only a higher one may follow."""
+    active: str
+    """The version that runs, or would."""
+    versions: tuple[VersionRecord, ...]
+    """The retained ones, in the order in which they were installed."""
+    wanted: Wanted = "running"
+    migrate_from: str | None = None
+    """The version before, when the active one has yet to take over its data."""
+
+    @property
+    def active_version(self) -> VersionRecord:
+        """The record of the active version."""
+        return self.version(self.active)
+
+    def version(self, version: str) -> VersionRecord:
+        """The record of a retained version; KeyError when there is none."""
+        for candidate in self.versions:
+            if candidate.version == version:
+                return candidate
+        raise KeyError(version)
+
+    def has_version(self, version: str) -> bool:
+        """Whether that version is retained."""
+        return any(candidate.version == version for candidate in self.versions)
+
+    def with_version(self, added: VersionRecord, retain: int) -> ComponentRecord:
+        """Adds a version and makes it active; the oldest others beyond `retain` go."""
+        others = [each for each in self.versions if each.version != added.version]
+        previous = next((each for each in others if each.version == self.active), None)
+        while len(others) >= max(retain, 2):
+            oldest = next(each for each in others if each is not previous)
+            others.remove(oldest)
+        return replace(
+            self,
+            active=added.version,
+            versions=(*others, added),
+            floor=max(self.floor, added.sequence),
+        )
+
+    def to_json(self) -> bytes:
+        """The record as it is stored."""
+        document = {
+            "format": FORMAT,
+            "package_name": self.package_name,
+            "owner": self.owner,
+            "floor": self.floor,
+            "active": self.active,
+            "wanted": self.wanted,
+            "migrate_from": self.migrate_from,
+            "versions": [
+                {
+                    "version": each.version,
+                    "sequence": each.sequence,
+                    "wasm": each.wasm_digest,
+                    "files": dict(each.files),
+                    "grants": {name: list(patterns) for name, patterns in each.grants.items()},
+                    "signer": each.signer,
+                    "installed_at": each.installed_at,
+                }
+                for each in self.versions
+            ],
+        }
+        return json.dumps(document, separators=(",", ":"), sort_keys=True).encode()
+
+    @classmethod
+    def from_json(cls, name: str, content: bytes) -> ComponentRecord:
+        """Reads a stored record.
+
+        Raises:
+            RegistryCorrupt: it is not one, or is of a later format.
+        """
+        try:
+            document = json.loads(content)
+            if document["format"] != FORMAT:
+                raise RegistryCorrupt(name, f"it has format {document['format']}, not {FORMAT}")
+            versions = tuple(_read_version(each) for each in document["versions"])
+            record = cls(
+                name=name,
+                package_name=str(document["package_name"]),
+                owner=document["owner"],
+                floor=int(document["floor"]),
+                active=str(document["active"]),
+                versions=versions,
+                wanted="running" if document["wanted"] == "running" else "stopped",
+                migrate_from=document["migrate_from"],
+            )
+            record.version(record.active)
+        except (ValueError, KeyError, TypeError) as error:
+            raise RegistryCorrupt(name, f"{type(error).__name__}: {error}") from error
+        return record
+
+
+def _read_version(document: Mapping[str, object]) -> VersionRecord:
+    files, grants = document["files"], document["grants"]
+    if not isinstance(files, dict) or not isinstance(grants, dict):
+        raise TypeError("files and grants are tables")
+    signer = document["signer"]
+    return VersionRecord(
+        version=str(document["version"]),
+        sequence=int(str(document["sequence"])),
+        wasm_digest=str(document["wasm"]),
+        files={str(path): str(digest) for path, digest in files.items()},
+        grants={str(name): tuple(patterns) for name, patterns in grants.items()},
+        signer=None if signer is None else str(signer),
+        installed_at=float(str(document["installed_at"])),
+    )
+
+
+class RegistryTable(Protocol):
+    """What the registry asks of a store: ordered pairs, and one atomic write."""
+
+    def read_all(self) -> Iterable[tuple[str, bytes]]:
+        """Every key with its value."""
+        ...
+
+    def write(self, changes: Mapping[str, bytes | None]) -> None:
+        """Sets keys, or removes those with None, in one atomic and durable batch."""
+        ...
+
+
+@dataclass(slots=True)
+class Registry:
+    """All records of a host.
+
+    Reads come from memory. A change is durable when the call returns, and if
+    it raises nothing changed.
+    """
+
+    table: RegistryTable
+    checkpoint: Callable[[str], None] = lambda _step: None
+    """Called before and after each write; tests stop the process there."""
+    _records: dict[str, ComponentRecord] = field(default_factory=dict, init=False)
+
+    def __post_init__(self) -> None:
+        self._records = {
+            name: ComponentRecord.from_json(name, content)
+            for name, content in self.table.read_all()
+        }
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._records
+
+    def __len__(self) -> int:
+        return len(self._records)
+
+    def __iter__(self) -> Iterator[ComponentRecord]:
+        return iter(sorted(self._records.values(), key=lambda record: record.name))
+
+    def get(self, name: str) -> ComponentRecord:
+        """The record of a name.
+
+        Raises:
+            NotInstalled: there is none; it suggests names that look alike.
+        """
+        record = self._records.get(name)
+        if record is None:
+            raise NotInstalled(name, tuple(self._records))
+        return record
+
+    def put(self, record: ComponentRecord) -> None:
+        """Writes one record."""
+        self.put_all((record,))
+
+    def put_all(self, records: Iterable[ComponentRecord]) -> None:
+        """Writes records, all of them or none."""
+        added = {record.name: record for record in records}
+        self._write({name: record.to_json() for name, record in added.items()})
+        self._records.update(added)
+
+    def remove(self, name: str) -> None:
+        """Removes the record of a name.
+
+        Raises:
+            NotInstalled: there is none.
+        """
+        self.get(name)
+        self._write({name: None})
+        del self._records[name]
+
+    def digests(self) -> frozenset[str]:
+        """The digests of all files that a retained version needs."""
+        return frozenset(
+            digest
+            for record in self._records.values()
+            for version in record.versions
+            for digest in version.files.values()
+        )
+
+    def _write(self, changes: Mapping[str, bytes | None]) -> None:
+        self.checkpoint("registry.before-write")
+        self.table.write(changes)
+        self.checkpoint("registry.after-write")

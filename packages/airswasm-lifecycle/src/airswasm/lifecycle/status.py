@@ -1,0 +1,96 @@
+"""What a host says about its components: values for people, commands and monitoring."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from .manifest import Manifest
+
+__all__ = ("ComponentInfo", "ComponentStatus", "ComponentSummary", "SystemStatus", "VersionInfo")
+
+
+@dataclass(frozen=True, slots=True)
+class ComponentSummary:
+    """One line of a list."""
+
+    name: str
+    version: str
+    state: str
+    """`running`, `starting`, `stopped`, `restarting`, `given up`; `offline` without a host."""
+    signer: str | None
+    """The fingerprint of the owner's key; None if unsigned."""
+    installed_at: float
+
+
+@dataclass(frozen=True, slots=True)
+class VersionInfo:
+    """One retained version."""
+
+    version: str
+    sequence: int
+    wasm_digest: str
+    installed_at: float
+    is_active: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ComponentStatus:
+    """How one component does. Counters are of the incarnation, restarts of the host's run."""
+
+    name: str
+    version: str
+    state: str
+    uptime: float | None = None
+    """Seconds since this incarnation started; None when it does not run."""
+    restarts: int = 0
+    last_error: str | None = None
+    mailbox: int = 0
+    oldest_message_age: float | None = None
+    """Seconds that the first waiting message has waited."""
+    messages: int = 0
+    """Messages handled by this incarnation."""
+    fuel_used: int = 0
+    memory_bytes: int = 0
+    memory_peak_bytes: int = 0
+    health: str | None = None
+    """`healthy`, the component's own words when it is not, or None when it is not asked."""
+
+
+@dataclass(frozen=True, slots=True)
+class ComponentInfo:
+    """All that is known of one installed component."""
+
+    name: str
+    package_name: str
+    version: str
+    state: str
+    wanted: str
+    owner: str | None
+    """The owner's public key, as text."""
+    signer: str | None
+    """Its fingerprint."""
+    floor: int
+    versions: tuple[VersionInfo, ...]
+    manifest: Manifest
+    imports: tuple[str, ...] = ()
+    exports: tuple[str, ...] = ()
+    storage_bytes: int | None = None
+    """What it stores; None when that is not known."""
+
+
+@dataclass(frozen=True, slots=True)
+class SystemStatus:
+    """How the host does."""
+
+    home: str
+    is_online: bool
+    pid: int | None
+    """The hosting process; None without one."""
+    uptime: float | None
+    installed: int
+    running: int
+    components: tuple[ComponentStatus, ...] = ()
+    dead_letters: int = 0
+    blocks: Mapping[str, str] = field(default_factory=dict)
+    """Interface to the distribution that offers it."""
