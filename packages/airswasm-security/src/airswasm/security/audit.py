@@ -1,0 +1,446 @@
+"""The record of what was allowed, denied and approved: JSON lines in a hash chain.
+
+Each line carries its number and the SHA-256 of the line before it, so that a
+line changed, dropped or inserted later shows when the log is verified, offline
+and with nothing but the files. The newest line is the one thing a chain cannot
+vouch for: keep `AuditLog.head` elsewhere and pass it to `verify_audit` to notice
+a log that was cut at its end.
+
+A line is written before what it announces happens, in one `write` to a file
+opened for appending. A line that a crash tore is dropped when the log is opened
+again, and the log says so. Texts from components are escaped to ASCII and cut:
+nothing in a line can forge another line or steer a terminal.
+
+When lines reach the disk is a choice: `line` waits for each (installing,
+approving), `batch` leaves it to `keep_synced`, which the owner runs in a task
+group, `os` to the operating system. All three survive a killed process.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import re
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import TracebackType
+from typing import Literal, Protocol, TypeAlias
+
+import anyio
+import anyio.to_thread
+
+from ._files import sync_folder, try_lock
+from .errors import AuditBroken, AuditLocked, AuditUnavailable
+
+__all__ = (
+    "AuditEvent",
+    "AuditSink",
+    "AuditLog",
+    "AuditHead",
+    "AuditReport",
+    "AuditDurability",
+    "read_audit",
+    "verify_audit",
+)
+
+AuditDurability: TypeAlias = Literal["line", "batch", "os"]
+Outcome: TypeAlias = Literal["allow", "deny", "done", "failed", ""]
+
+_FIRST = "0" * 64
+_TEXT_LENGTH = 1_024
+_LINE_BYTES = 64 * 1_024
+
+
+@dataclass(frozen=True, slots=True)
+class AuditEvent:
+    """One thing worth keeping.
+
+    Attributes:
+        kind: What it was: `decision`, `install`, `approve`, `rollback`, ...
+        component: Whom it concerns, `namespace/name`; may be empty.
+        outcome: `allow` or `deny` for decisions, `done` or `failed` for acts.
+        capability: What was asked for, for decisions.
+        resource: On what, for decisions.
+        reason: Why, for people.
+        detail: Anything else, as texts.
+    """
+
+    kind: str
+    component: str = ""
+    outcome: Outcome = ""
+    capability: str = ""
+    resource: str = ""
+    reason: str = ""
+    detail: Mapping[str, str] = field(default_factory=dict)
+
+
+class AuditSink(Protocol):
+    """Whatever keeps audit events."""
+
+    def record(self, event: AuditEvent) -> None:
+        """Keep an event before what it announces happens.
+
+        Raises:
+            AuditUnavailable: It could not be kept; the act must not happen.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class AuditHead:
+    """The newest line of a log: its number and its hash."""
+
+    line: int = 0
+    sha256: str = _FIRST
+
+
+@dataclass(frozen=True, slots=True)
+class AuditReport:
+    """What a verified log holds.
+
+    Attributes:
+        lines: How many lines were verified, over all files.
+        first_line: The number of the oldest line that is still there.
+        head: The newest line.
+        files: The files, oldest first.
+    """
+
+    lines: int
+    first_line: int
+    head: AuditHead
+    files: tuple[Path, ...]
+
+
+class AuditLog:
+    """An audit log in a file that this process alone writes.
+
+    When the file exceeds `max_bytes` it is renamed to `<name>.<number of its first
+    line>` and a new one continues the chain; files beyond `keep_files` are deleted.
+
+    Args:
+        path: The file; its folder is made if needed.
+        durability: When lines reach the disk.
+        max_bytes: Size at which the file is rotated.
+        keep_files: How many rotated files stay; None for all.
+        clock: Seconds since 1970.
+
+    Raises:
+        AuditLocked: Another process writes this log.
+        AuditBroken: The last line is complete but not one of a log.
+        AuditUnavailable: The file cannot be opened.
+    """
+
+    def __init__(
+        self,
+        path: str | os.PathLike[str],
+        *,
+        durability: AuditDurability = "batch",
+        max_bytes: int = 16 * 1024 * 1024,
+        keep_files: int | None = None,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._path = Path(path)
+        self._durability = durability
+        self._max_bytes = max_bytes
+        self._keep_files = keep_files
+        self._clock = clock
+        self._unsynced = False
+        self._torn = False
+        self._descriptor = -1
+        self._lock_descriptor = -1
+        try:
+            self._open()
+        except OSError as error:
+            self.close()
+            raise AuditUnavailable(self._path, error.strerror or str(error)) from error
+        except BaseException:
+            self.close()
+            raise
+
+    def __enter__(self) -> AuditLog:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    @property
+    def path(self) -> Path:
+        """The file that is written now."""
+        return self._path
+
+    @property
+    def head(self) -> AuditHead:
+        """The newest line; keep it elsewhere to notice a log cut at its end."""
+        return self._head
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether `close` was called."""
+        return self._descriptor < 0
+
+    def record(self, event: AuditEvent) -> None:
+        """Append one line.
+
+        Raises:
+            AuditUnavailable: It could not be written, or the log is closed.
+        """
+        if self._descriptor < 0:
+            raise AuditUnavailable(self._path, "it is closed")
+        line = _encode(event, self._head, self._clock())
+        try:
+            self._append(line)
+            if self._durability == "line":
+                os.fsync(self._descriptor)
+        except OSError as error:
+            raise AuditUnavailable(self._path, error.strerror or str(error)) from error
+
+    def sync(self) -> None:
+        """Wait until every line is on the disk.
+
+        Raises:
+            AuditUnavailable: The disk refuses.
+        """
+        if self._descriptor < 0 or not self._unsynced:
+            return
+        self._unsynced = False
+        try:
+            os.fsync(self._descriptor)
+        except OSError as error:
+            self._unsynced = True
+            raise AuditUnavailable(self._path, error.strerror or str(error)) from error
+
+    async def keep_synced(self, seconds: float = 0.2) -> None:
+        """Bring new lines to the disk every so often, until cancelled.
+
+        A cancel leaves the log open; `close` syncs the rest.
+
+        Raises:
+            AuditUnavailable: The disk refuses.
+        """
+        while True:
+            await anyio.sleep(seconds)
+            if self._unsynced and self._descriptor >= 0:
+                self._unsynced = False
+                await anyio.to_thread.run_sync(_sync_copy, os.dup(self._descriptor))
+
+    def close(self) -> None:
+        """Sync and close. Closing twice is harmless."""
+        for name in ("_descriptor", "_lock_descriptor"):
+            descriptor: int = getattr(self, name)
+            setattr(self, name, -1)
+            if descriptor >= 0:
+                with contextlib.suppress(OSError):
+                    os.fsync(descriptor)
+                os.close(descriptor)
+
+    def _open(self) -> None:
+        self._path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        lock = self._path.with_name(f".{self._path.name}.lock")
+        self._lock_descriptor = os.open(lock, os.O_RDWR | os.O_CREAT, 0o600)
+        if not try_lock(self._lock_descriptor):
+            raise AuditLocked(self._path)
+        self._descriptor = _open_to_append(self._path)
+        torn_bytes = _drop_torn_line(self._path, self._descriptor)
+        self._size = os.fstat(self._descriptor).st_size
+        self._head = _last_head(self._path)
+        if torn_bytes:
+            self.record(
+                AuditEvent("recovered", reason=f"a torn line of {torn_bytes} bytes was dropped")
+            )
+
+    def _append(self, line: bytes) -> None:
+        if self._torn:
+            os.ftruncate(self._descriptor, self._size)
+            self._torn = False
+        if self._size and self._size + len(line) > self._max_bytes:
+            self._rotate()
+        written = 0
+        try:
+            while written < len(line):
+                written += os.write(self._descriptor, line[written:])
+        except OSError:
+            self._torn = written > 0
+            raise
+        self._size += len(line)
+        self._unsynced = True
+        self._head = AuditHead(self._head.line + 1, hashlib.sha256(line[:-1]).hexdigest())
+
+    def _rotate(self) -> None:
+        os.fsync(self._descriptor)
+        first = _number(_first_line(self._path))
+        self._path.rename(self._path.with_name(f"{self._path.name}.{first:012d}"))
+        fresh = _open_to_append(self._path)
+        os.close(self._descriptor)
+        self._descriptor, self._size = fresh, 0
+        sync_folder(self._path.parent)
+        if self._keep_files is not None:
+            rotated = _rotated_files(self._path)
+            for old in rotated[: max(0, len(rotated) - self._keep_files)]:
+                old.unlink()
+
+
+def verify_audit(
+    path: str | os.PathLike[str], *, expected_head: AuditHead | None = None
+) -> AuditReport:
+    """Verify a log and its rotated files, whether or not a process writes it.
+
+    Args:
+        path: The file that `AuditLog` was given.
+        expected_head: A head that was kept elsewhere; the log must contain it.
+
+    Raises:
+        AuditBroken: A line was changed, dropped, added or torn, or the expected
+            head is not there.
+        AuditUnavailable: A file cannot be read.
+    """
+    files = (*_rotated_files(Path(path)), Path(path))
+    head: AuditHead | None = None
+    first_line = lines = 0
+    was_seen = expected_head is None or expected_head.line == 0
+    for file, number, line in _numbered_lines(files):
+        head = _follow(file, number, line, head)
+        first_line = first_line or head.line
+        lines += 1
+        was_seen = was_seen or head == expected_head
+    if not was_seen:
+        raise AuditBroken(path, lines, "it does not contain the expected head")
+    return AuditReport(lines, first_line, head or AuditHead(), files)
+
+
+def read_audit(path: str | os.PathLike[str]) -> Iterator[Mapping[str, object]]:
+    """Every line of a log, oldest first, without verifying the chain.
+
+    Raises:
+        AuditBroken: A line is not JSON.
+        AuditUnavailable: A file cannot be read.
+    """
+    for file, number, line in _numbered_lines((*_rotated_files(Path(path)), Path(path))):
+        yield _decode(file, number, line)
+
+
+def _encode(event: AuditEvent, head: AuditHead, now: float) -> bytes:
+    fields: dict[str, object] = {"n": head.line + 1, "time": round(now, 6), "kind": event.kind}
+    for name in ("component", "outcome", "capability", "resource", "reason"):
+        value: str = getattr(event, name)
+        if value:
+            fields[name] = _cut(value)
+    if event.detail:
+        fields["detail"] = {_cut(key): _cut(value) for key, value in event.detail.items()}
+    fields["prev"] = head.sha256
+    return json.dumps(fields, separators=(",", ":")).replace("\x7f", "\\u007f").encode() + b"\n"
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= _TEXT_LENGTH else f"{text[:_TEXT_LENGTH]}... (cut)"
+
+
+def _decode(file: Path, number: int, line: bytes) -> dict[str, object]:
+    try:
+        fields = json.loads(line)
+    except (ValueError, RecursionError):
+        raise AuditBroken(file, number, "the line is not JSON") from None
+    if not isinstance(fields, dict) or not {"n", "prev", "kind"} <= fields.keys():
+        raise AuditBroken(file, number, "the line is not one of an audit log")
+    return fields
+
+
+def _follow(file: Path, number: int, line: bytes, head: AuditHead | None) -> AuditHead:
+    fields = _decode(file, number, line)
+    if head is None:
+        head = _before_first(file, number, fields)
+    if fields["n"] != head.line + 1:
+        raise AuditBroken(file, number, f"line {head.line + 1} of the chain is missing")
+    if fields["prev"] != head.sha256:
+        raise AuditBroken(file, number, "the line before it was changed")
+    return AuditHead(head.line + 1, hashlib.sha256(line).hexdigest())
+
+
+def _before_first(file: Path, number: int, fields: Mapping[str, object]) -> AuditHead:
+    first, previous = fields["n"], fields["prev"]
+    if not isinstance(first, int) or not isinstance(previous, str):
+        raise AuditBroken(file, number, "the line is not one of an audit log")
+    if first == 1 and previous != _FIRST:
+        raise AuditBroken(file, number, "the first line does not start a chain")
+    return AuditHead(first - 1, previous)
+
+
+def _numbered_lines(files: tuple[Path, ...]) -> Iterator[tuple[Path, int, bytes]]:
+    for path in files:
+        try:
+            with path.open("rb") as file:
+                for number, line in enumerate(file, 1):
+                    if not line.endswith(b"\n"):
+                        raise AuditBroken(path, number, "the line is torn")
+                    yield path, number, line[:-1]
+        except FileNotFoundError:
+            if path != files[-1]:
+                raise AuditUnavailable(path, "the file is missing") from None
+        except OSError as error:
+            raise AuditUnavailable(path, error.strerror or str(error)) from error
+
+
+def _rotated_files(path: Path) -> tuple[Path, ...]:
+    pattern = re.compile(rf"{re.escape(path.name)}\.[0-9]{{12}}")
+    if not path.parent.is_dir():
+        return ()
+    names = sorted(item.name for item in path.parent.iterdir() if pattern.fullmatch(item.name))
+    return tuple(path.with_name(name) for name in names)
+
+
+def _open_to_append(path: Path) -> int:
+    flags = os.O_RDWR | os.O_CREAT | os.O_APPEND | getattr(os, "O_NOFOLLOW", 0)
+    return os.open(path, flags, 0o600)
+
+
+def _drop_torn_line(path: Path, descriptor: int) -> int:
+    """Cut off what follows the last line end; returns how many bytes that was."""
+    size = os.fstat(descriptor).st_size
+    tail = _tail(path, size)
+    kept = tail.rfind(b"\n") + 1
+    torn = len(tail) - kept
+    if torn:
+        os.ftruncate(descriptor, size - torn)
+    return torn
+
+
+def _tail(path: Path, size: int) -> bytes:
+    with path.open("rb") as file:
+        file.seek(max(0, size - 2 * _LINE_BYTES))
+        return file.read()
+
+
+def _last_head(path: Path) -> AuditHead:
+    for file in (path, *reversed(_rotated_files(path))):
+        lines = _tail(file, file.stat().st_size).splitlines()
+        if lines:
+            line = _number(lines[-1], file)
+            return AuditHead(line, hashlib.sha256(lines[-1]).hexdigest())
+    return AuditHead()
+
+
+def _first_line(path: Path) -> bytes:
+    with path.open("rb") as file:
+        return file.readline()
+
+
+def _number(line: bytes, path: Path = Path()) -> int:
+    number = _decode(path, 0, line)["n"]
+    if not isinstance(number, int):
+        raise AuditBroken(path, 0, "the line is not one of an audit log")
+    return number
+
+
+def _sync_copy(descriptor: int) -> None:
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

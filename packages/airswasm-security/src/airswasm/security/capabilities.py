@@ -1,0 +1,45 @@
+"""The interface by which a component learns what it may do.
+
+It needs no grant itself: it tells a component only about its own. Asking leaves
+no line in the audit log, because asking has no effect.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from airswasm.runtime.host import Caller, HostInterface
+from airswasm.runtime.services import Services
+from airswasm.wit.names import HOST_CAPABILITIES
+
+from .errors import InvalidCapability
+from .guard import Guard
+
+__all__ = ("provide", "capabilities_interface")
+
+
+def capabilities_interface(guard: Guard) -> HostInterface:
+    """`airswasm:component/capabilities`, answered by this guard."""
+
+    def check(caller: Caller, capability: str, target: str) -> bool:
+        try:
+            return guard.decide(caller.name, capability, target).is_allowed
+        except InvalidCapability:
+            return False
+
+    def listed(caller: Caller) -> list[dict[str, str]]:
+        return [
+            {"capability": capability, "pattern": pattern}
+            for capability, pattern in guard.grants_of(caller.name).pairs()
+        ]
+
+    return HostInterface(HOST_CAPABILITIES, {"check": check, "list": listed})
+
+
+def provide(services: Services) -> Iterable[HostInterface]:
+    """Entry point of the group `airswasm.host_interfaces`.
+
+    Raises:
+        ServiceMissing: No `Guard` was added to the services.
+    """
+    return (capabilities_interface(services.get(Guard)),)

@@ -1,0 +1,367 @@
+"""The one door: what every host call passes before anything happens.
+
+A call is allowed when the component's grants cover what it touches, no deny
+pattern does, and the host's policy agrees. Missing means denied, and so does
+anything that goes wrong while deciding, the audit log included. `decide` is
+pure; `check` also writes the audit line; `guarded` puts `check` in front of
+every function of an interface as the WIT annotations say, so that contract and
+enforcement cannot drift apart.
+
+A decision depends on nothing but component, capability and resource until
+grants change, so it is remembered, and with it that its line is in the audit
+log. A denial is never remembered: each one is decided and written again.
+
+Rejected: checks written by hand inside each provider (one is forgotten sooner or
+later), and exceptions for denials (a guest should be able to handle them; only a
+function whose result has no `denied` case ends in a trap).
+"""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import Literal, TypeAlias, cast
+
+from airswasm.runtime.host import Caller, HostFunction, HostInterface
+from airswasm.runtime.values import Case, Err
+from airswasm.wit import Contract, Function, Nothing, Requirement
+
+from .audit import AuditEvent, AuditSink
+from .errors import (
+    AuditUnavailable,
+    InvalidResource,
+    PermissionDenied,
+    UnannotatedFunction,
+)
+from .grants import Grants, manifest_line
+from .resources import Resource, resource_of
+
+__all__ = ("Decision", "Guard", "AllowedLines", "guarded")
+
+AllowedLines: TypeAlias = Literal["every", "first", "none"]
+"""Which allowed calls get an audit line: every one, the first of its kind, none."""
+
+_NO_GRANTS = Grants()
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """Whether a component may do something, and why.
+
+    Attributes:
+        is_allowed: The answer.
+        component: Who asks.
+        capability: What for.
+        resource: On what, in canonical form where there is one.
+        reason: The pattern that allows it, or what forbids it.
+        manifest_line: For a missing grant, the line of Component.toml that would
+            give it; otherwise None.
+    """
+
+    is_allowed: bool
+    component: str
+    capability: str
+    resource: str
+    reason: str
+    manifest_line: str | None = None
+
+    def __bool__(self) -> bool:
+        return self.is_allowed
+
+    @property
+    def text(self) -> str:
+        """One sentence for people; for a missing grant it says how to get it."""
+        what = f"{self.capability} on {ascii(self.resource)}"
+        if self.is_allowed:
+            return f"{what} is allowed by {self.reason}"
+        if self.manifest_line is None:
+            return f"{what} is denied: {self.reason}"
+        return (
+            f"{what} is denied: {self.reason}; "
+            f"add to [capabilities] in Component.toml: {self.manifest_line}"
+        )
+
+
+class Guard:
+    """Decides for every component of one host.
+
+    Args:
+        grants: What each component was granted, by its name.
+        audit: Where decisions are written before they take effect; None keeps none.
+        policy: What the host forbids every component, in its `deny`; and, when its
+            `allow` is not empty, the most that any component can be granted.
+        allowed_lines: Which allowed calls are written; denials always are.
+        remembered: How many decisions are remembered at most.
+    """
+
+    def __init__(
+        self,
+        grants: Mapping[str, Grants] | None = None,
+        *,
+        audit: AuditSink | None = None,
+        policy: Grants = _NO_GRANTS,
+        allowed_lines: AllowedLines = "first",
+        remembered: int = 65_536,
+    ) -> None:
+        self._grants = dict(grants or {})
+        self._audit = audit
+        self._policy = policy
+        self._allowed_lines = allowed_lines
+        self._limit = remembered if allowed_lines != "every" else 0
+        self._remembered: dict[tuple[str, str, str | None, str], Decision] = {}
+        self._doors: list[set[tuple[str, object]]] = []
+
+    @property
+    def policy(self) -> Grants:
+        """The host's policy."""
+        return self._policy
+
+    def grant(self, component: str, grants: Grants) -> None:
+        """Set what a component may do, from its next call on."""
+        self._grants[component] = grants
+        self._forget()
+
+    def revoke(self, component: str) -> None:
+        """Take everything from a component. Harmless when it had nothing."""
+        self._grants.pop(component, None)
+        self._forget()
+
+    def grants_of(self, component: str) -> Grants:
+        """What a component was granted."""
+        return self._grants.get(component, _NO_GRANTS)
+
+    def decide(
+        self, component: str, capability: str, resource: str, *, argument: str | None = None
+    ) -> Decision:
+        """Whether `component` may use `capability` on `resource`. Changes nothing.
+
+        Args:
+            component: Its name.
+            capability: `area:verb`.
+            resource: The key, path, target, URL, ... as the caller gave it.
+            argument: The argument's name in the contract; `prefix` asks for every
+                resource with that prefix.
+
+        Raises:
+            InvalidCapability: `capability` is not of the form `area:verb`.
+        """
+        try:
+            touched = resource_of(capability, argument, resource)
+        except InvalidResource as error:
+            return Decision(False, component, capability, resource, error.reason)
+        return self._decide(component, capability, touched)
+
+    def check(
+        self, component: str, capability: str, resource: str, *, argument: str | None = None
+    ) -> Decision:
+        """Decide, and write the audit line before the caller acts on it.
+
+        When the line of an allowed call cannot be written, the answer is a denial.
+
+        Raises:
+            InvalidCapability: `capability` is not of the form `area:verb`.
+        """
+        key = (component, capability, argument, resource)
+        known = self._remembered.get(key)
+        if known is not None:
+            return known
+        decision = self._written(self.decide(component, capability, resource, argument=argument))
+        if decision.is_allowed and self._limit:
+            if len(self._remembered) >= self._limit:
+                self._forget()
+            self._remembered[key] = decision
+        return decision
+
+    def enforce(
+        self, component: str, capability: str, resource: str, *, argument: str | None = None
+    ) -> None:
+        """Check, for callers that work with exceptions.
+
+        Raises:
+            PermissionDenied: Not allowed; it carries the sentence for people.
+            InvalidCapability: `capability` is not of the form `area:verb`.
+        """
+        decision = self.check(component, capability, resource, argument=argument)
+        if not decision.is_allowed:
+            raise PermissionDenied(component, capability, resource, decision.text)
+
+    def guarded(self, interface: HostInterface, contract: Contract) -> HostInterface:
+        """The interface with this guard in front of every function.
+
+        Args:
+            interface: What a block offers to components.
+            contract: Says what each function requires.
+
+        Raises:
+            UnannotatedFunction: The contract does not say what a function requires.
+        """
+        declared = contract.interface(interface.name)
+        if declared is None:
+            raise UnannotatedFunction(interface.name, "*", "the contract has no such interface")
+        functions = {
+            name: self._guarded_function(interface.name, name, function, declared.functions)
+            for name, function in interface.functions.items()
+        }
+        return replace(interface, functions=functions)
+
+    def _guarded_function(
+        self,
+        interface: str,
+        name: str,
+        function: HostFunction,
+        declared: Mapping[str, Function],
+    ) -> HostFunction:
+        signature = declared.get(name)
+        if signature is None:
+            raise UnannotatedFunction(interface, name, "the contract has no such function")
+        requirements = signature.requirements
+        if isinstance(requirements, Nothing):
+            return function
+        if requirements is None:
+            raise UnannotatedFunction(interface, name, "it says nothing about permissions")
+        answer = _answer_of(signature)
+        for requirement in requirements:
+            function = self._door(interface, signature, requirement, function, answer)
+        return function
+
+    def _door(
+        self,
+        interface: str,
+        signature: Function,
+        requirement: Requirement,
+        function: HostFunction,
+        answer: Callable[[Decision], object],
+    ) -> HostFunction:
+        position = _position(interface, signature, requirement)
+        passed: set[tuple[str, object]] = set()
+        self._doors.append(passed)
+
+        def refusal(caller: Caller, args: tuple[object, ...]) -> Decision | None:
+            resource = "" if position is None else args[position]
+            if not isinstance(resource, str):
+                raise UnannotatedFunction(interface, signature.name, "its resource is not a text")
+            decision = self.check(
+                caller.name, requirement.capability, resource, argument=requirement.argument
+            )
+            if not decision.is_allowed:
+                return decision
+            if self._limit:
+                if len(passed) >= self._limit:
+                    passed.clear()
+                passed.add((caller.name, resource))
+            return None
+
+        return _wrapped(function, position, passed, refusal, answer)
+
+    def _decide(self, component: str, capability: str, touched: Resource) -> Decision:
+        def decided(is_allowed: bool, reason: str, line: str | None = None) -> Decision:
+            return Decision(is_allowed, component, capability, touched.text, reason, line)
+
+        grants = self.grants_of(component)
+        for owner, rules in (("the host's policy", self._policy), ("the component", grants)):
+            denying = rules.denying(capability, touched)
+            if denying is not None:
+                return decided(False, f"{owner} denies {capability} on {denying}")
+        covering = grants.covering(capability, touched)
+        if covering is None:
+            return decided(False, "it was not granted", _granting_line(grants, capability, touched))
+        if self._policy.allow and self._policy.covering(capability, touched) is None:
+            return decided(False, "the host's policy does not permit it to any component")
+        return decided(True, covering)
+
+    def _written(self, decision: Decision) -> Decision:
+        if self._audit is None or (decision.is_allowed and self._allowed_lines == "none"):
+            return decision
+        try:
+            self._audit.record(
+                AuditEvent(
+                    kind="decision",
+                    component=decision.component,
+                    outcome="allow" if decision.is_allowed else "deny",
+                    capability=decision.capability,
+                    resource=decision.resource,
+                    reason=decision.reason,
+                )
+            )
+        except AuditUnavailable as error:
+            return replace(decision, is_allowed=False, reason=str(error), manifest_line=None)
+        return decision
+
+    def _forget(self) -> None:
+        self._remembered.clear()
+        for passed in self._doors:
+            passed.clear()
+
+
+def guarded(interface: HostInterface, contract: Contract, guard: Guard) -> HostInterface:
+    """`guard.guarded(interface, contract)`."""
+    return guard.guarded(interface, contract)
+
+
+def _wrapped(
+    function: HostFunction,
+    position: int | None,
+    passed: set[tuple[str, object]],
+    refusal: Callable[[Caller, tuple[object, ...]], Decision | None],
+    answer: Callable[[Decision], object],
+) -> HostFunction:
+    """The hot path is one tuple and one look into a set."""
+
+    def is_known(caller: Caller, args: tuple[object, ...]) -> bool:
+        return (caller.name, "" if position is None else args[position]) in passed
+
+    if inspect.iscoroutinefunction(function):
+        awaitable = cast("Callable[..., Awaitable[object]]", function)
+
+        @functools.wraps(function)
+        async def wait(caller: Caller, *args: object) -> object:
+            if not is_known(caller, args) and (refused := refusal(caller, args)):
+                return answer(refused)
+            return await awaitable(caller, *args)
+
+        return wait
+
+    @functools.wraps(function)
+    def call(caller: Caller, *args: object) -> object:
+        if position is None or (caller.name, args[position]) not in passed:
+            refused = refusal(caller, args)
+            if refused is not None:
+                return answer(refused)
+        return function(caller, *args)
+
+    return call
+
+
+def _position(interface: str, signature: Function, requirement: Requirement) -> int | None:
+    if requirement.argument is None:
+        return None
+    names = [parameter.name for parameter in signature.parameters]
+    if requirement.argument not in names:
+        raise UnannotatedFunction(
+            interface, signature.name, f"it has no argument {requirement.argument}"
+        )
+    return names.index(requirement.argument)
+
+
+def _answer_of(signature: Function) -> Callable[[Decision], object]:
+    """How a function says no: by its `denied` case, or else by a trap."""
+    error = getattr(signature.result, "error", None)
+    cases = {case.name for case in getattr(error, "cases", ())}
+    return _answer_denied if "denied" in cases else _raise_denied
+
+
+def _answer_denied(decision: Decision) -> object:
+    return Err(Case("denied", decision.text))
+
+
+def _raise_denied(decision: Decision) -> object:
+    raise PermissionDenied(
+        decision.component, decision.capability, decision.resource, decision.text
+    )
+
+
+def _granting_line(grants: Grants, capability: str, touched: Resource) -> str:
+    present = grants.allow.get(capability, ())
+    return manifest_line(capability, (*present, touched.granting_pattern))

@@ -1,0 +1,245 @@
+"""Patterns over resources: which keys, paths, targets and topics a grant covers.
+
+A pattern is a row of segments. `*` inside a segment stands for any run of
+characters, alone it stands for one non-empty segment; `?` stands for one
+character; `**` is a segment of its own and stands for any number of segments,
+none included. Matching never backtracks past the last wildcard, so its time is
+bounded by the product of the two lengths, and patterns are short.
+
+Rejected: `fnmatch` (its `*` crosses `/`, so `a/*` covers `a/../../etc/passwd`),
+`PurePath.match` (takes `..` for `*`), and translation to `re` (`(a*)*b`).
+
+A call does not always name one thing. A scan names all keys with a prefix, a
+subscription all topics of a pattern. A grant must then cover *every* resource
+the call can reach (`covers_prefix`, `covers_pattern`), and a deny rule refuses
+the call as soon as it *might* touch one of them (`touches_prefix`,
+`touches_pattern`). Where the exact answer would be costly, both err towards
+refusing.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+
+from .errors import InvalidPattern
+
+__all__ = ("Pattern",)
+
+_ANY_DEPTH = "**"
+_PATTERN_LENGTH = 1_024
+_SEGMENTS = 64
+
+
+@dataclass(frozen=True, slots=True)
+class Pattern:
+    """One compiled pattern.
+
+    Attributes:
+        text: The pattern as written.
+        separator: What parts its segments: `/`, or `.` for topics.
+    """
+
+    text: str
+    separator: str = "/"
+    segments: tuple[str, ...] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        _check(self.text, self.separator)
+        object.__setattr__(self, "segments", tuple(self.text.split(self.separator)))
+
+    def __str__(self) -> str:
+        return self.text
+
+    @property
+    def is_literal(self) -> bool:
+        """Whether it covers exactly one resource: itself."""
+        return not ("*" in self.text or "?" in self.text)
+
+    def matches(self, resource: str) -> bool:
+        """Whether the pattern covers this one resource."""
+        if self.text == _ANY_DEPTH:
+            return True
+        if self.is_literal:
+            return self.text == resource
+        return _sequence_matches(self.segments, resource.split(self.separator))
+
+    def covers_prefix(self, prefix: str) -> bool:
+        """Whether it covers every resource that starts with `prefix`."""
+        if self.segments[-1] != _ANY_DEPTH:
+            return False
+        *complete, partial = prefix.split(self.separator)
+        states = _start(self.segments)
+        for segment in complete:
+            states = _step(self.segments, states, lambda p, s=segment: segment_matches(p, s))
+            if len(self.segments) - 1 in states:
+                return True
+        last = _step(self.segments, states, lambda p: _covers_continuations(p, partial))
+        return len(self.segments) - 1 in states | last
+
+    def touches_prefix(self, prefix: str) -> bool:
+        """Whether it may cover some resource that starts with `prefix`."""
+        *complete, partial = prefix.split(self.separator)
+        states = _start(self.segments)
+        for segment in complete:
+            states = _step(self.segments, states, lambda p, s=segment: segment_matches(p, s))
+        return bool(_step(self.segments, states, lambda p: _may_continue(p, partial)))
+
+    def covers_pattern(self, other: Pattern) -> bool:
+        """Whether it covers everything that `other` covers.
+
+        Never true by mistake; may be false for two patterns that mix wildcards
+        inside a segment.
+        """
+        states = _start(self.segments)
+        for index, segment in enumerate(other.segments):
+            if segment == _ANY_DEPTH:
+                return self._covers_rest(states, other.segments[index + 1 :])
+            states = _step(self.segments, states, lambda p, s=segment: _covers_segment(p, s))
+        return len(self.segments) in states
+
+    def touches_pattern(self, other: Pattern) -> bool:
+        """Whether both may cover one and the same resource."""
+        states = _start(self.segments)
+        for segment in other.segments:
+            if segment == _ANY_DEPTH:
+                return bool(states)
+            states = _step(self.segments, states, lambda p, s=segment: _may_meet(p, s))
+        return len(self.segments) in states
+
+    def _covers_rest(self, states: set[int], rest: Sequence[str]) -> bool:
+        end = len(self.segments) - 1
+        if end in states and self.segments[end] == _ANY_DEPTH:
+            return True
+        tails = {self.segments[state:] for state in states}
+        return (_ANY_DEPTH, *rest) in tails
+
+
+def segment_matches(pattern: str, text: str) -> bool:
+    """Whether one segment of a pattern covers one segment of a resource."""
+    if pattern == "*":
+        return text != ""
+    if "*" not in pattern and "?" not in pattern:
+        return pattern == text
+    return _glob(pattern, text)
+
+
+def _glob(pattern: str, text: str) -> bool:
+    """Match with `*` and `?`, going back only to the last `*`."""
+    p = t = 0
+    star, resume = -1, 0
+    while t < len(text):
+        if p < len(pattern) and pattern[p] == "*":
+            star, resume, p = p, t, p + 1
+        elif p < len(pattern) and pattern[p] in ("?", text[t]):
+            p, t = p + 1, t + 1
+        elif star >= 0:
+            resume += 1
+            p, t = star + 1, resume
+        else:
+            return False
+    return all(char == "*" for char in pattern[p:])
+
+
+def _sequence_matches(patterns: Sequence[str], segments: Sequence[str]) -> bool:
+    """The same walk one level up: `**` over segments, going back only to the last one."""
+    p = s = 0
+    star, resume = -1, 0
+    while s < len(segments):
+        if p < len(patterns) and patterns[p] == _ANY_DEPTH:
+            star, resume, p = p, s, p + 1
+        elif p < len(patterns) and segment_matches(patterns[p], segments[s]):
+            p, s = p + 1, s + 1
+        elif star >= 0:
+            resume += 1
+            p, s = star + 1, resume
+        else:
+            return False
+    return all(segment == _ANY_DEPTH for segment in patterns[p:])
+
+
+def _start(patterns: Sequence[str]) -> set[int]:
+    return _closure(patterns, (0,))
+
+
+def _closure(patterns: Sequence[str], states: Iterable[int]) -> set[int]:
+    """Positions reachable without a segment: past every `**`."""
+    reached: set[int] = set()
+    for state in states:
+        reached.add(state)
+        while state < len(patterns) and patterns[state] == _ANY_DEPTH:
+            state += 1
+            reached.add(state)
+    return reached
+
+
+def _step(
+    patterns: Sequence[str], states: Iterable[int], accepts: Callable[[str], bool]
+) -> set[int]:
+    """Positions after one more segment, which `accepts` judges."""
+    after: set[int] = set()
+    for state in states:
+        if state == len(patterns):
+            continue
+        if patterns[state] == _ANY_DEPTH:
+            after.add(state)
+        elif accepts(patterns[state]):
+            after.add(state + 1)
+    return _closure(patterns, after)
+
+
+def _covers_continuations(pattern: str, partial: str) -> bool:
+    """Whether every segment that starts with `partial` is covered."""
+    return pattern.endswith("*") and segment_matches(pattern, partial)
+
+
+def _may_continue(pattern: str, partial: str) -> bool:
+    """Whether some segment that starts with `partial` may be covered."""
+    for expected, actual in zip(pattern, partial, strict=False):
+        if expected in "*?":
+            return True
+        if expected != actual:
+            return False
+    return len(pattern) >= len(partial)
+
+
+def _covers_segment(pattern: str, other: str) -> bool:
+    """Whether a pattern's segment covers all that another's covers."""
+    if pattern == other:
+        return True
+    if "*" in other or "?" in other:
+        return pattern == "*"
+    return segment_matches(pattern, other)
+
+
+def _may_meet(pattern: str, other: str) -> bool:
+    """Whether two pattern segments may cover one and the same segment."""
+    wild = [any(char in segment for char in "*?") for segment in (pattern, other)]
+    if all(wild):
+        return True
+    if wild[0]:
+        return segment_matches(pattern, other)
+    return segment_matches(other, pattern)
+
+
+def _check(text: str, separator: str) -> None:
+    if not text:
+        raise InvalidPattern(text, "it is empty")
+    if len(text) > _PATTERN_LENGTH:
+        raise InvalidPattern(text[:80], f"it is longer than {_PATTERN_LENGTH} characters")
+    if not unicodedata.is_normalized("NFC", text):
+        raise InvalidPattern(text, "it is not in Unicode normal form C")
+    if any(unicodedata.category(char) in ("Cc", "Cs") for char in text):
+        raise InvalidPattern(text, "it holds a control character")
+    _check_segments(text, text.split(separator))
+
+
+def _check_segments(text: str, segments: Sequence[str]) -> None:
+    if len(segments) > _SEGMENTS:
+        raise InvalidPattern(text, f"it has more than {_SEGMENTS} segments")
+    for segment in segments:
+        if segment in (".", ".."):
+            raise InvalidPattern(text, f"the segment {segment!r} is not allowed")
+        if _ANY_DEPTH in segment and segment != _ANY_DEPTH:
+            raise InvalidPattern(text, "** must be a segment of its own, as in users/**")
