@@ -1,7 +1,7 @@
 """`python -m airswasm.wit.update`: after a change of `wit/`, write again what is made from it.
 
-For developers of airswasm: it writes `contract.json` beside this module and, with `--reference`,
-the reference page to the file that is named.
+For developers of airswasm: it writes `contract.json` and `bindings/c/airswasm_types.h` beside
+this module.
 """
 
 from __future__ import annotations
@@ -10,9 +10,9 @@ import argparse
 import json
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 
-from ._contract import PARSED, wit_folder
+from ._contract import PARSED, c_header_folder, wit_folder
+from ._component_types import c_types_header
 from .errors import WitError
 from .reading import describe_wit
 
@@ -30,11 +30,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m airswasm.wit.update", description=__doc__)
     parser.parse_args(arguments)
     try:
-        text = parsed_contract()
+        written = {
+            PARSED: parsed_contract(),
+            c_header_folder() / "airswasm_types.h": c_types_header(),
+        }
     except WitError as error:
         print(error, file=sys.stderr)
         return 1
-    Path(PARSED).write_text(text, "utf-8")
+    for path, text in written.items():
+        path.write_text(text, "utf-8")
     return 0
 
 

@@ -1,0 +1,437 @@
+/* airswasm.c: the host's functions, memory, and the few functions of libc that compilers call.
+ * Compile it together with the component; see airswasm.h. */
+#include "airswasm.h"
+
+/* The types of all host interfaces. What is not called is not imported. */
+AIRSWASM_TYPE_HOST_
+
+#define IMPORT(module, name) __attribute__((import_module(module), import_name(name)))
+#define MESSAGING "airswasm:component/messaging@0.1.0"
+#define STORAGE "airswasm:component/storage@0.1.0"
+#define LOGGING "airswasm:component/logging@0.1.0"
+#define CAPABILITIES "airswasm:component/capabilities@0.1.0"
+#define FILESYSTEM "airswasm:component/filesystem@0.1.0"
+#define PROCESS "airswasm:component/process@0.1.0"
+#define TCP "airswasm:component/tcp@0.1.0"
+#define UDP "airswasm:component/udp@0.1.0"
+#define HTTP "airswasm:component/http@0.1.0"
+
+/* The host writes results where the canonical ABI says; these hold that the structs agree. */
+#define SIZE(type, bytes) _Static_assert(sizeof(type) == (bytes), "layout of " #type)
+#define AT(type, member, bytes) _Static_assert(offsetof(type, member) == (bytes), "layout of " #type)
+SIZE(airswasm_text, 8);
+SIZE(airswasm_error, 12);
+AT(airswasm_error, text, 4);
+SIZE(airswasm_done, 16);
+AT(airswasm_done, error, 4);
+SIZE(airswasm_flag, 16);
+AT(airswasm_flag, value, 4);
+SIZE(airswasm_count, 16);
+AT(airswasm_count, value, 4);
+SIZE(airswasm_id, 24);
+AT(airswasm_id, value, 8);
+AT(airswasm_id, error, 8);
+SIZE(airswasm_lookup, 16);
+AT(airswasm_lookup, found, 4);
+AT(airswasm_lookup, value, 8);
+SIZE(airswasm_content, 16);
+AT(airswasm_content, value, 4);
+SIZE(airswasm_reply, 16);
+AT(airswasm_reply, has_value, 4);
+AT(airswasm_reply, value, 8);
+AT(airswasm_reply, reason, 4);
+SIZE(airswasm_verdict, 12);
+AT(airswasm_verdict, reason, 4);
+SIZE(airswasm_entry, 16);
+SIZE(airswasm_page, 24);
+AT(airswasm_page, entries, 4);
+AT(airswasm_page, has_next, 12);
+AT(airswasm_page, next, 16);
+SIZE(airswasm_usage, 32);
+AT(airswasm_usage, used_bytes, 8);
+AT(airswasm_usage, error, 8);
+SIZE(airswasm_grant, 16);
+SIZE(airswasm_directory_entry, 12);
+SIZE(airswasm_directory, 16);
+AT(airswasm_directory, entries, 4);
+SIZE(airswasm_file_info, 32);
+AT(airswasm_file_info, kind, 8);
+AT(airswasm_file_info, size_bytes, 16);
+SIZE(airswasm_completed, 24);
+AT(airswasm_completed, out, 8);
+SIZE(airswasm_header, 16);
+SIZE(airswasm_response, 24);
+AT(airswasm_response, status, 4);
+AT(airswasm_response, headers, 8);
+AT(airswasm_response, body, 16);
+
+/* ---- logging ----------------------------------------------------------------------------- */
+
+IMPORT(LOGGING, "log") extern void import_log(uint32_t, const char *, uint32_t);
+
+void airswasm_log(uint32_t level, airswasm_text message) {
+    import_log(level, message.data, message.length);
+}
+
+/* ---- messaging --------------------------------------------------------------------------- */
+
+IMPORT(MESSAGING, "send")
+extern void import_send(const char *, uint32_t, const uint8_t *, uint32_t, airswasm_done *);
+IMPORT(MESSAGING, "request")
+extern void import_request(const char *, uint32_t, const uint8_t *, uint32_t, uint32_t,
+                           airswasm_id *);
+IMPORT(MESSAGING, "call")
+extern void import_call(const char *, uint32_t, const uint8_t *, uint32_t, uint32_t,
+                        airswasm_lookup *);
+IMPORT(MESSAGING, "cancel") extern uint32_t import_cancel(uint64_t);
+IMPORT(MESSAGING, "publish")
+extern void import_publish(const char *, uint32_t, const uint8_t *, uint32_t, airswasm_count *);
+IMPORT(MESSAGING, "subscribe")
+extern void import_subscribe(const char *, uint32_t, airswasm_done *);
+IMPORT(MESSAGING, "unsubscribe")
+extern void import_unsubscribe(const char *, uint32_t, airswasm_done *);
+
+airswasm_done airswasm_send(airswasm_text target, airswasm_bytes payload) {
+    airswasm_done result;
+    import_send(target.data, target.length, payload.data, payload.length, &result);
+    return result;
+}
+
+airswasm_id airswasm_request(airswasm_text target, airswasm_bytes payload, uint32_t timeout_ms) {
+    airswasm_id result;
+    import_request(target.data, target.length, payload.data, payload.length, timeout_ms, &result);
+    return result;
+}
+
+airswasm_lookup airswasm_call(airswasm_text target, airswasm_bytes payload, uint32_t timeout_ms) {
+    airswasm_lookup result;
+    import_call(target.data, target.length, payload.data, payload.length, timeout_ms, &result);
+    return result;
+}
+
+bool airswasm_cancel(uint64_t request_id) { return import_cancel(request_id) != 0; }
+
+airswasm_count airswasm_publish(airswasm_text topic, airswasm_bytes payload) {
+    airswasm_count result;
+    import_publish(topic.data, topic.length, payload.data, payload.length, &result);
+    return result;
+}
+
+airswasm_done airswasm_subscribe(airswasm_text pattern) {
+    airswasm_done result;
+    import_subscribe(pattern.data, pattern.length, &result);
+    return result;
+}
+
+airswasm_done airswasm_unsubscribe(airswasm_text pattern) {
+    airswasm_done result;
+    import_unsubscribe(pattern.data, pattern.length, &result);
+    return result;
+}
+
+/* ---- storage ----------------------------------------------------------------------------- */
+
+IMPORT(STORAGE, "get") extern void import_get(const char *, uint32_t, airswasm_lookup *);
+IMPORT(STORAGE, "set")
+extern void import_set(const char *, uint32_t, const uint8_t *, uint32_t, airswasm_done *);
+IMPORT(STORAGE, "delete") extern void import_delete(const char *, uint32_t, airswasm_flag *);
+IMPORT(STORAGE, "exists") extern void import_exists(const char *, uint32_t, airswasm_flag *);
+IMPORT(STORAGE, "scan-prefix")
+extern void import_scan_prefix(const char *, uint32_t, uint32_t, const char *, uint32_t, uint32_t,
+                               airswasm_page *);
+IMPORT(STORAGE, "usage") extern void import_usage(airswasm_usage *);
+
+airswasm_lookup airswasm_get(airswasm_text key) {
+    airswasm_lookup result;
+    import_get(key.data, key.length, &result);
+    return result;
+}
+
+airswasm_done airswasm_set(airswasm_text key, airswasm_bytes value) {
+    airswasm_done result;
+    import_set(key.data, key.length, value.data, value.length, &result);
+    return result;
+}
+
+airswasm_flag airswasm_delete(airswasm_text key) {
+    airswasm_flag result;
+    import_delete(key.data, key.length, &result);
+    return result;
+}
+
+airswasm_flag airswasm_exists(airswasm_text key) {
+    airswasm_flag result;
+    import_exists(key.data, key.length, &result);
+    return result;
+}
+
+airswasm_page airswasm_scan_prefix(airswasm_text prefix, const airswasm_text *after, uint32_t limit) {
+    airswasm_page result;
+    airswasm_text start = after ? *after : (airswasm_text){0};
+    import_scan_prefix(prefix.data, prefix.length, after != NULL, start.data, start.length, limit,
+                       &result);
+    return result;
+}
+
+airswasm_usage airswasm_storage_usage(void) {
+    airswasm_usage result;
+    import_usage(&result);
+    return result;
+}
+
+/* ---- capabilities ------------------------------------------------------------------------ */
+
+IMPORT(CAPABILITIES, "check")
+extern uint32_t import_check(const char *, uint32_t, const char *, uint32_t);
+IMPORT(CAPABILITIES, "list") extern void import_list(airswasm_grants *);
+
+bool airswasm_may(airswasm_text capability, airswasm_text target) {
+    return import_check(capability.data, capability.length, target.data, target.length) != 0;
+}
+
+airswasm_grants airswasm_list_grants(void) {
+    airswasm_grants result;
+    import_list(&result);
+    return result;
+}
+
+/* ---- the operating system ---------------------------------------------------------------- */
+
+IMPORT(FILESYSTEM, "read")
+extern void import_read(const char *, uint32_t, uint64_t, uint32_t, airswasm_content *);
+IMPORT(FILESYSTEM, "write")
+extern void import_write(const char *, uint32_t, const uint8_t *, uint32_t, airswasm_done *);
+IMPORT(FILESYSTEM, "append")
+extern void import_append(const char *, uint32_t, const uint8_t *, uint32_t, airswasm_done *);
+IMPORT(FILESYSTEM, "remove") extern void import_remove(const char *, uint32_t, airswasm_done *);
+IMPORT(FILESYSTEM, "create-directory")
+extern void import_create_directory(const char *, uint32_t, airswasm_done *);
+IMPORT(FILESYSTEM, "list-directory")
+extern void import_list_directory(const char *, uint32_t, airswasm_directory *);
+IMPORT(FILESYSTEM, "stat") extern void import_stat(const char *, uint32_t, airswasm_file_info *);
+IMPORT(PROCESS, "run")
+extern void import_run(const char *, uint32_t, const airswasm_text *, uint32_t, const uint8_t *,
+                       uint32_t, uint32_t, airswasm_completed *);
+IMPORT(TCP, "connect")
+extern void import_connect(const char *, uint32_t, uint32_t, airswasm_count *);
+IMPORT(TCP, "[method]connection.receive")
+extern void import_receive(uint32_t, uint32_t, airswasm_content *);
+IMPORT(TCP, "[method]connection.send")
+extern void import_connection_send(uint32_t, const uint8_t *, uint32_t, airswasm_done *);
+IMPORT(TCP, "[resource-drop]connection") extern void import_connection_drop(uint32_t);
+IMPORT(UDP, "exchange")
+extern void import_exchange(const char *, uint32_t, const uint8_t *, uint32_t, uint32_t,
+                            airswasm_content *);
+IMPORT(HTTP, "request")
+extern void import_http_request(const char *, uint32_t, const char *, uint32_t,
+                                const airswasm_header *, uint32_t, const uint8_t *, uint32_t,
+                                uint32_t, airswasm_response *);
+
+airswasm_content airswasm_read_file(airswasm_text path, uint64_t offset, uint32_t max_bytes) {
+    airswasm_content result;
+    import_read(path.data, path.length, offset, max_bytes, &result);
+    return result;
+}
+
+airswasm_done airswasm_write_file(airswasm_text path, airswasm_bytes content) {
+    airswasm_done result;
+    import_write(path.data, path.length, content.data, content.length, &result);
+    return result;
+}
+
+airswasm_done airswasm_append_file(airswasm_text path, airswasm_bytes content) {
+    airswasm_done result;
+    import_append(path.data, path.length, content.data, content.length, &result);
+    return result;
+}
+
+airswasm_done airswasm_remove_file(airswasm_text path) {
+    airswasm_done result;
+    import_remove(path.data, path.length, &result);
+    return result;
+}
+
+airswasm_done airswasm_create_directory(airswasm_text path) {
+    airswasm_done result;
+    import_create_directory(path.data, path.length, &result);
+    return result;
+}
+
+airswasm_directory airswasm_list_directory(airswasm_text path) {
+    airswasm_directory result;
+    import_list_directory(path.data, path.length, &result);
+    return result;
+}
+
+airswasm_file_info airswasm_stat_file(airswasm_text path) {
+    airswasm_file_info result;
+    import_stat(path.data, path.length, &result);
+    return result;
+}
+
+airswasm_completed airswasm_run_program(airswasm_text program, const airswasm_text *arguments,
+                                        uint32_t argument_count, airswasm_bytes input,
+                                        uint32_t timeout_ms) {
+    airswasm_completed result;
+    import_run(program.data, program.length, arguments, argument_count, input.data, input.length,
+               timeout_ms, &result);
+    return result;
+}
+
+airswasm_count airswasm_tcp_connect(airswasm_text address, uint32_t timeout_ms) {
+    airswasm_count result;
+    import_connect(address.data, address.length, timeout_ms, &result);
+    return result;
+}
+
+airswasm_content airswasm_tcp_receive(uint32_t connection, uint32_t max_bytes) {
+    airswasm_content result;
+    import_receive(connection, max_bytes, &result);
+    return result;
+}
+
+airswasm_done airswasm_tcp_send(uint32_t connection, airswasm_bytes data) {
+    airswasm_done result;
+    import_connection_send(connection, data.data, data.length, &result);
+    return result;
+}
+
+void airswasm_tcp_close(uint32_t connection) { import_connection_drop(connection); }
+
+airswasm_content airswasm_udp_exchange(airswasm_text address, airswasm_bytes data,
+                                       uint32_t timeout_ms) {
+    airswasm_content result;
+    import_exchange(address.data, address.length, data.data, data.length, timeout_ms, &result);
+    return result;
+}
+
+airswasm_response airswasm_http_request(airswasm_text method, airswasm_text url,
+                                        const airswasm_header *headers, uint32_t header_count,
+                                        airswasm_bytes body, uint32_t timeout_ms) {
+    airswasm_response result;
+    import_http_request(method.data, method.length, url.data, url.length, headers, header_count,
+                        body.data, body.length, timeout_ms, &result);
+    return result;
+}
+
+/* ---- memory: one arena, emptied after each call -------------------------------------------
+ * A message is handled in one call and leaves nothing behind, so there is nothing to free one by
+ * one, nothing to leak, and no fragmentation however many messages there are. */
+
+extern unsigned char __heap_base;
+static uintptr_t arena_top;
+
+#define PAGE 65536u
+#define ALIGNMENT 16u
+
+static uintptr_t arena_start(void) {
+    return ((uintptr_t)&__heap_base + ALIGNMENT - 1) & ~(uintptr_t)(ALIGNMENT - 1);
+}
+
+static uintptr_t top(void) { return arena_top ? arena_top : arena_start(); }
+
+static void *take(uint32_t size, uint32_t alignment) {
+    uint64_t start = ((uint64_t)top() + alignment - 1) & ~(uint64_t)(alignment - 1);
+    uint64_t end = start + size;
+    uint64_t have = (uint64_t)__builtin_wasm_memory_size(0) * PAGE;
+    if (end > have) {
+        uint64_t pages = (end - have + PAGE - 1) / PAGE;
+        if (pages > PAGE || __builtin_wasm_memory_grow(0, (uintptr_t)pages) == (uintptr_t)-1)
+            __builtin_trap();
+    }
+    arena_top = (uintptr_t)end;
+    return (void *)(uintptr_t)start;
+}
+
+void *airswasm_allocate(uint32_t size) { return take(size, ALIGNMENT); }
+
+airswasm_mark airswasm_take_mark(void) { return top(); }
+
+void airswasm_release(airswasm_mark mark) {
+    if (mark < arena_start() || mark > top()) __builtin_trap(); /* not a mark of this call */
+    arena_top = mark;
+}
+
+void airswasm_free_all(void) { arena_top = 0; }
+
+/* The host's way to place arguments and results. */
+__attribute__((export_name("cabi_realloc"), used)) void *cabi_realloc(void *old, uint32_t old_size,
+                                                                      uint32_t alignment,
+                                                                      uint32_t size) {
+    if (old && (uintptr_t)old + old_size == top() && size >= old_size) {
+        take(size - old_size, 1);
+        return old;
+    }
+    void *fresh = take(size, alignment ? alignment : 1);
+    if (old) __builtin_memcpy(fresh, old, old_size < size ? old_size : size);
+    return fresh;
+}
+
+/* ---- text -------------------------------------------------------------------------------- */
+
+bool airswasm_equal(airswasm_text one, airswasm_text other) {
+    if (one.length != other.length) return false;
+    for (uint32_t i = 0; i < one.length; i++)
+        if (one.data[i] != other.data[i]) return false;
+    return true;
+}
+
+airswasm_text airswasm_join(airswasm_text first, airswasm_text second) {
+    if (first.length > UINT32_MAX - second.length) __builtin_trap();
+    char *joined = take(first.length + second.length, 1);
+    __builtin_memcpy(joined, first.data, first.length);
+    __builtin_memcpy(joined + first.length, second.data, second.length);
+    return (airswasm_text){joined, first.length + second.length};
+}
+
+airswasm_text airswasm_decimal(uint64_t number) {
+    char *digits = take(20, 1);
+    uint32_t start = 20;
+    do {
+        digits[--start] = (char)('0' + number % 10);
+        number /= 10;
+    } while (number);
+    return (airswasm_text){digits + start, 20 - start};
+}
+
+uint64_t airswasm_number(airswasm_bytes digits) {
+    uint64_t number = 0;
+    for (uint32_t i = 0; i < digits.length; i++) {
+        uint8_t digit = (uint8_t)(digits.data[i] - '0');
+        if (digit > 9) break;
+        if (number > (UINT64_MAX - digit) / 10) return UINT64_MAX;
+        number = number * 10 + digit;
+    }
+    return number;
+}
+
+/* ---- what compilers call without being asked; a libc that is linked too takes precedence ---- */
+
+#define PLAIN(name) __attribute__((weak, no_builtin(name)))
+
+PLAIN("memcpy") void *memcpy(void *to, const void *from, size_t size) {
+    for (size_t i = 0; i < size; i++) ((char *)to)[i] = ((const char *)from)[i];
+    return to;
+}
+
+PLAIN("memmove") void *memmove(void *to, const void *from, size_t size) {
+    if ((uintptr_t)to <= (uintptr_t)from) {
+        for (size_t i = 0; i < size; i++) ((char *)to)[i] = ((const char *)from)[i];
+    } else {
+        for (size_t i = size; i > 0; i--) ((char *)to)[i - 1] = ((const char *)from)[i - 1];
+    }
+    return to;
+}
+
+PLAIN("memset") void *memset(void *to, int value, size_t size) {
+    for (size_t i = 0; i < size; i++) ((char *)to)[i] = (char)value;
+    return to;
+}
+
+PLAIN("memcmp") int memcmp(const void *one, const void *other, size_t size) {
+    for (size_t i = 0; i < size; i++) {
+        int difference = ((const unsigned char *)one)[i] - ((const unsigned char *)other)[i];
+        if (difference) return difference;
+    }
+    return 0;
+}
