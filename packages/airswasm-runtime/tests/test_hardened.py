@@ -13,7 +13,6 @@ CORE_REFUSED = {
     "atomics": "(memory 1) (func (drop (i32.atomic.load (i32.const 0))))",
     "memory64": "(memory i64 1)",
     "table64": "(table i64 1 funcref)",
-    "multi-memory": "(memory 1) (memory 1)",
     "tail-call": "(func $f return_call $f)",
     "relaxed-simd": "(func (param v128 v128) (result v128)"
     " (i8x16.relaxed_swizzle (local.get 0) (local.get 1)))",

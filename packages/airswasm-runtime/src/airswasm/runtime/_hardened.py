@@ -31,7 +31,6 @@ REFUSED_FEATURES = (
     "wasm_threads",
     "shared_memory",
     "wasm_memory64",
-    "wasm_multi_memory",
     "wasm_tail_call",
     "wasm_relaxed_simd",
     "wasm_wide_arithmetic",
@@ -42,8 +41,19 @@ REFUSED_FEATURES = (
 )
 """Features with a public setter that are switched off."""
 
-REQUIRED_FEATURES = ("consume_fuel", "epoch_interruption", "wasm_component_model")
-"""Features without which the limits, or components, do not exist."""
+REQUIRED_FEATURES = (
+    "consume_fuel",
+    "epoch_interruption",
+    "wasm_component_model",
+    "wasm_multi_memory",
+)
+"""Features without which the limits, or components, do not exist.
+
+Multi-memory is one of them: without it the engine aborts the process on any
+component that is composed of others, because it checks the adapters that it
+generates between them by the same rules. Guests do not get to use it: the
+compile child refuses core modules with two memories before it compiles.
+"""
 
 
 class EngineSettings(Protocol):

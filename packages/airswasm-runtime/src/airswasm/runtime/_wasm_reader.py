@@ -1,0 +1,190 @@
+"""Reads as much of the wasm binary format as composing a bridge needs.
+
+No validator: the engine validates whatever comes of it. What is read here is
+only ever a reason to refuse a component or to leave it without a bridge. It
+runs in the compile child, under its limits.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Iterator
+
+PREAMBLE_BYTES = 8
+CORE_IMPORT_SECTION = 2
+CORE_MEMORY_SECTION = 5
+DEPTH_LIMIT = 100
+
+
+class Unreadable(Exception):
+    """The bytes end early, or hold something that this reader does not know."""
+
+
+class Section(enum.IntEnum):
+    """The sections of a component."""
+
+    CUSTOM = 0
+    CORE_MODULE = 1
+    CORE_INSTANCE = 2
+    CORE_TYPE = 3
+    COMPONENT = 4
+    INSTANCE = 5
+    ALIAS = 6
+    TYPE = 7
+    CANON = 8
+    START = 9
+    IMPORT = 10
+    EXPORT = 11
+    VALUE = 12
+
+
+class Reader:
+    """A cursor over a part of a binary; nothing is copied but names."""
+
+    __slots__ = ("_data", "_end", "position")
+
+    def __init__(self, data: bytes, start: int = 0, end: int | None = None) -> None:
+        self._data = data
+        self._end = len(data) if end is None else end
+        self.position = start
+
+    @property
+    def at_end(self) -> bool:
+        """Whether everything was read."""
+        return self.position >= self._end
+
+    def byte(self) -> int:
+        """One byte."""
+        if self.position >= self._end:
+            raise Unreadable(f"it ends at offset {self.position:#x}, in the middle of an item")
+        value = self._data[self.position]
+        self.position += 1
+        return value
+
+    def peek(self) -> int:
+        """The byte that `byte` would read."""
+        value = self.byte()
+        self.position -= 1
+        return value
+
+    def u32(self) -> int:
+        """An unsigned number in LEB128."""
+        value = shift = 0
+        while True:
+            piece = self.byte()
+            value |= (piece & 0x7F) << shift
+            if piece < 0x80:
+                break
+            shift += 7
+            if shift > 28:
+                raise Unreadable(f"a number at offset {self.position:#x} is too long")
+        if value >= 2**32:
+            raise Unreadable(f"a number at offset {self.position:#x} is too large")
+        return value
+
+    def u64(self) -> int:
+        """An unsigned number of up to 64 bits in LEB128."""
+        value = shift = 0
+        while True:
+            piece = self.byte()
+            value |= (piece & 0x7F) << shift
+            if piece < 0x80:
+                return value
+            shift += 7
+            if shift > 63:
+                raise Unreadable(f"a number at offset {self.position:#x} is too long")
+
+    def name(self) -> str:
+        """A length and as many bytes of UTF-8."""
+        piece = self.part(self.u32())
+        try:
+            return self._data[piece.position : piece._end].decode()
+        except UnicodeDecodeError as error:
+            raise Unreadable(f"the name at offset {piece.position:#x} is not UTF-8") from error
+
+    def part(self, size: int) -> Reader:
+        """The next `size` bytes as a reader of their own."""
+        start = self.position
+        if start + size > self._end:
+            raise Unreadable(f"a part at offset {start:#x} reaches beyond the end")
+        self.position = start + size
+        return Reader(self._data, start, start + size)
+
+    def sections(self) -> Iterator[tuple[int, Reader]]:
+        """The sections of a module or component, after its preamble."""
+        while not self.at_end:
+            number = self.byte()
+            yield number, self.part(self.u32())
+
+
+def refuse_multi_memory(wasm: bytes) -> str | None:
+    """Looks for a core module with more than one memory.
+
+    The engine needs its multi-memory feature for the adapters that it generates
+    between the parts of a composed component, so the feature is on and guests
+    are refused its use here.
+
+    Returns:
+        Why the component is refused, or None.
+
+    Raises:
+        Unreadable: the structure of the sections is broken.
+    """
+    for module in core_modules(wasm):
+        if (memories := memory_count(module)) > 1:
+            return f"a core module has {memories} memories: multiple memories are not supported"
+    return None
+
+
+def core_modules(wasm: bytes) -> Iterator[Reader]:
+    """Every core module of a component, however deeply nested."""
+    pending = [(Reader(wasm, PREAMBLE_BYTES), 0)]
+    while pending:
+        component, depth = pending.pop()
+        if depth > DEPTH_LIMIT:
+            raise Unreadable(f"components are nested more than {DEPTH_LIMIT} deep")
+        for number, body in component.sections():
+            if number == Section.CORE_MODULE:
+                body.part(PREAMBLE_BYTES)
+                yield body
+            elif number == Section.COMPONENT:
+                body.part(PREAMBLE_BYTES)
+                pending.append((body, depth + 1))
+
+
+def memory_count(module: Reader) -> int:
+    """The memories that a core module imports and defines."""
+    count = 0
+    for number, body in module.sections():
+        if number == CORE_MEMORY_SECTION:
+            count += body.u32()
+        elif number == CORE_IMPORT_SECTION:
+            count += sum(_is_memory_import(body) for _ in range(body.u32()))
+    return count
+
+
+def _is_memory_import(body: Reader) -> bool:
+    body.name()
+    body.name()
+    kind = body.byte()
+    if kind == 0:  # a function, by its type
+        body.u32()
+    elif kind == 1:  # a table: element type, then limits
+        body.byte()
+        _skip_limits(body)
+    elif kind == 2:
+        _skip_limits(body)
+    elif kind == 3:  # a global: type and whether it is mutable
+        body.byte()
+        body.byte()
+    else:
+        raise Unreadable(f"an import of kind {kind} uses a feature that is off")
+    return kind == 2
+
+
+def _skip_limits(body: Reader) -> None:
+    flags = body.byte()
+    if flags > 1:
+        raise Unreadable("a memory or table uses a feature that is off")
+    for _ in range(1 + flags):
+        body.u32()
