@@ -11,8 +11,8 @@ import json
 import sys
 from collections.abc import Sequence
 
-from ._contract import PARSED, c_header_folder, wit_folder
 from ._component_types import c_types_header
+from ._contract import PARSED, c_header_folder, wit_folder
 from .errors import WitError
 from .reading import describe_wit
 

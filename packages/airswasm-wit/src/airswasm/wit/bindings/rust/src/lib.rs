@@ -1,0 +1,336 @@
+//! Write airswasm components in Rust.
+//!
+//! ```ignore
+//! use airswasm_guest::{export, storage, Handler, Message, Reply};
+//!
+//! struct Counter;
+//!
+//! impl Handler for Counter {
+//!     fn handle(message: Message) -> Reply {
+//!         let seen = storage::get("count")?.map_or(0, |bytes| bytes.len());
+//!         storage::set("count", &vec![b'|'; seen + 1])?;
+//!         Ok(Some(message.payload))
+//!     }
+//! }
+//!
+//! export!(Counter: handler);
+//! ```
+//!
+//! `export!` takes the guest interfaces that the type implements: `handler` is required;
+//! `lifecycle`, `callbacks`, `health` and `migration` are there when they are named, each with
+//! the trait of the same name. Host functions are plain functions in the modules below; what is
+//! not called is not imported, so that a component asks for no more than it uses.
+//!
+//! Build with `cargo build --release --target wasm32-wasip2` (`rustup target add wasm32-wasip2`),
+//! with `crate-type = ["cdylib"]`.
+
+// The generated modules below carry the contract's own docs and names.
+#![allow(clippy::all)]
+
+use std::fmt;
+
+#[doc(hidden)]
+pub mod host {
+    //! Everything that a host offers.
+    wit_bindgen::generate!({
+        path: "wit",
+        inline: "
+            package airswasm:guest-host;
+            world guest-host {
+                import airswasm:component/logging@0.1.0;
+                import airswasm:component/messaging@0.1.0;
+                import airswasm:component/storage@0.1.0;
+                import airswasm:component/capabilities@0.1.0;
+                import airswasm:component/filesystem@0.1.0;
+                import airswasm:component/process@0.1.0;
+                import airswasm:component/tcp@0.1.0;
+                import airswasm:component/udp@0.1.0;
+                import airswasm:component/http@0.1.0;
+            }
+        ",
+        generate_all,
+        additional_derives: [PartialEq, Eq],
+    });
+}
+
+pub use host::airswasm::component::{
+    capabilities, filesystem, http, messaging, os_errors, process, storage, tcp, udp,
+};
+pub use messaging::MessagingError;
+pub use os_errors::OsError;
+pub use storage::StorageError;
+
+#[doc(hidden)]
+pub mod guest_handler {
+    wit_bindgen::generate!({
+        path: "wit",
+        inline: "package airswasm:guest-handler; world guest-handler { export airswasm:component/handler@0.1.0; }",
+        pub_export_macro: true,
+        export_macro_name: "airswasm_export_handler",
+        default_bindings_module: "airswasm_guest::guest_handler",
+        generate_all,
+    });
+}
+
+#[doc(hidden)]
+pub mod guest_lifecycle {
+    wit_bindgen::generate!({
+        path: "wit",
+        inline: "package airswasm:guest-lifecycle; world guest-lifecycle { export airswasm:component/lifecycle@0.1.0; }",
+        pub_export_macro: true,
+        export_macro_name: "airswasm_export_lifecycle",
+        default_bindings_module: "airswasm_guest::guest_lifecycle",
+        generate_all,
+    });
+}
+
+#[doc(hidden)]
+pub mod guest_callbacks {
+    wit_bindgen::generate!({
+        path: "wit",
+        inline: "package airswasm:guest-callbacks; world guest-callbacks { export airswasm:component/callbacks@0.1.0; }",
+        pub_export_macro: true,
+        export_macro_name: "airswasm_export_callbacks",
+        default_bindings_module: "airswasm_guest::guest_callbacks",
+        with: {
+            "airswasm:component/messaging@0.1.0": crate::messaging,
+        },
+        generate_all,
+    });
+}
+
+#[doc(hidden)]
+pub mod guest_health {
+    wit_bindgen::generate!({
+        path: "wit",
+        inline: "package airswasm:guest-health; world guest-health { export airswasm:component/health@0.1.0; }",
+        pub_export_macro: true,
+        export_macro_name: "airswasm_export_health",
+        default_bindings_module: "airswasm_guest::guest_health",
+        generate_all,
+    });
+}
+
+#[doc(hidden)]
+pub mod guest_migration {
+    wit_bindgen::generate!({
+        path: "wit",
+        inline: "package airswasm:guest-migration; world guest-migration { export airswasm:component/migration@0.1.0; }",
+        pub_export_macro: true,
+        export_macro_name: "airswasm_export_migration",
+        default_bindings_module: "airswasm_guest::guest_migration",
+        generate_all,
+    });
+}
+
+/// The answer to a message: bytes for the sender, nothing, or why it failed.
+pub type Reply = Result<Option<Vec<u8>>, Failure>;
+
+/// One message.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Message {
+    /// The sender's name, `namespace/name`, or `host`.
+    pub sender: String,
+    /// The topic, when it was published rather than sent.
+    pub topic: Option<String>,
+    pub payload: Vec<u8>,
+}
+
+impl Message {
+    /// The payload as text, when it is UTF-8.
+    pub fn text(&self) -> Result<&str, Failure> {
+        std::str::from_utf8(&self.payload).map_err(Failure::from)
+    }
+}
+
+/// Why a call failed, as text for whoever asked. `?` makes one of any error.
+///
+/// It is no error itself, as in `anyhow`: that is what lets it be made from all of them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Failure(pub String);
+
+impl Failure {
+    /// A failure with this text.
+    pub fn new(text: impl Into<String>) -> Self {
+        Failure(text.into())
+    }
+}
+
+impl<E: std::error::Error> From<E> for Failure {
+    fn from(error: E) -> Self {
+        Failure(error.to_string())
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&self.0)
+    }
+}
+
+/// Handles messages, one at a time. Required of every component: `export!(Type: handler)`.
+pub trait Handler {
+    /// Handles one message and returns the reply.
+    fn handle(message: Message) -> Reply;
+}
+
+/// Start and stop: `export!(Type: handler, lifecycle)`.
+pub trait Lifecycle {
+    /// Called once, before the first message, with the `[config]` table as a JSON object.
+    fn init(config: &str) -> Result<(), Failure>;
+    /// Called once, after the last message; not after a crash.
+    fn shutdown() {}
+}
+
+/// Answers to `messaging::request`: `export!(Type: handler, callbacks)`.
+pub trait Callbacks {
+    /// Delivers the outcome of the request with this id.
+    fn handle_callback(request_id: u64, outcome: Result<Option<Vec<u8>>, MessagingError>);
+}
+
+/// The component's own view of whether it works: `export!(Type: handler, health)`.
+pub trait Health {
+    /// An error is reported as `unhealthy` with its text.
+    fn check() -> Result<(), Failure>;
+}
+
+/// Taking over what an earlier version stored: `export!(Type: handler, migration)`.
+pub trait Migration {
+    /// Called before the first message of a new version; an error cancels the update.
+    fn migrate(from_version: &str) -> Result<(), Failure>;
+}
+
+#[doc(hidden)]
+pub struct Adapter<T>(std::marker::PhantomData<T>);
+
+impl<T: Handler> guest_handler::exports::airswasm::component::handler::Guest for Adapter<T> {
+    fn handle_message(
+        sender: String,
+        topic: Option<String>,
+        payload: Vec<u8>,
+    ) -> Result<Option<Vec<u8>>, String> {
+        T::handle(Message { sender, topic, payload }).map_err(|failure| failure.0)
+    }
+}
+
+impl<T: Lifecycle> guest_lifecycle::exports::airswasm::component::lifecycle::Guest for Adapter<T> {
+    fn init(config: String) -> Result<(), String> {
+        T::init(&config).map_err(|failure| failure.0)
+    }
+    fn shutdown() {
+        T::shutdown()
+    }
+}
+
+impl<T: Callbacks> guest_callbacks::exports::airswasm::component::callbacks::Guest for Adapter<T> {
+    fn handle_callback(request_id: u64, outcome: Result<Option<Vec<u8>>, MessagingError>) {
+        T::handle_callback(request_id, outcome)
+    }
+}
+
+impl<T: Health> guest_health::exports::airswasm::component::health::Guest for Adapter<T> {
+    fn check() -> Result<(), String> {
+        T::check().map_err(|failure| failure.0)
+    }
+}
+
+impl<T: Migration> guest_migration::exports::airswasm::component::migration::Guest for Adapter<T> {
+    fn migrate(from_version: String) -> Result<(), String> {
+        T::migrate(&from_version).map_err(|failure| failure.0)
+    }
+}
+
+/// Exports the guest interfaces that a type implements: `export!(Counter: handler, health);`
+#[macro_export]
+macro_rules! export {
+    ($component:ty : $($interface:ident),+ $(,)?) => {
+        $( $crate::__export_one!($interface, $component); )+
+    };
+}
+
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __export_one {
+    (handler, $component:ty) => {
+        type __AirswasmHandler = $crate::Adapter<$component>;
+        $crate::guest_handler::airswasm_export_handler!(
+            __AirswasmHandler with_types_in $crate::guest_handler
+        );
+    };
+    (lifecycle, $component:ty) => {
+        type __AirswasmLifecycle = $crate::Adapter<$component>;
+        $crate::guest_lifecycle::airswasm_export_lifecycle!(
+            __AirswasmLifecycle with_types_in $crate::guest_lifecycle
+        );
+    };
+    (callbacks, $component:ty) => {
+        type __AirswasmCallbacks = $crate::Adapter<$component>;
+        $crate::guest_callbacks::airswasm_export_callbacks!(
+            __AirswasmCallbacks with_types_in $crate::guest_callbacks
+        );
+    };
+    (health, $component:ty) => {
+        type __AirswasmHealth = $crate::Adapter<$component>;
+        $crate::guest_health::airswasm_export_health!(
+            __AirswasmHealth with_types_in $crate::guest_health
+        );
+    };
+    (migration, $component:ty) => {
+        type __AirswasmMigration = $crate::Adapter<$component>;
+        $crate::guest_migration::airswasm_export_migration!(
+            __AirswasmMigration with_types_in $crate::guest_migration
+        );
+    };
+    ($other:ident, $component:ty) => {
+        compile_error!(concat!(
+            "`",
+            stringify!($other),
+            "` is no guest interface: use handler, lifecycle, callbacks, health, migration"
+        ));
+    };
+}
+
+/// The component's log, below the macros `trace!` … `error!`.
+pub mod logging {
+    pub use crate::host::airswasm::component::logging::{log, Level};
+}
+
+/// Writes a line of level `trace`, formatted as `format!` does.
+#[macro_export]
+macro_rules! trace {
+    ($($argument:tt)*) => {
+        $crate::logging::log($crate::logging::Level::Trace, &format!($($argument)*))
+    };
+}
+
+/// Writes a line of level `debug`, formatted as `format!` does.
+#[macro_export]
+macro_rules! debug {
+    ($($argument:tt)*) => {
+        $crate::logging::log($crate::logging::Level::Debug, &format!($($argument)*))
+    };
+}
+
+/// Writes a line of level `info`, formatted as `format!` does.
+#[macro_export]
+macro_rules! info {
+    ($($argument:tt)*) => {
+        $crate::logging::log($crate::logging::Level::Info, &format!($($argument)*))
+    };
+}
+
+/// Writes a line of level `warn`, formatted as `format!` does.
+#[macro_export]
+macro_rules! warn {
+    ($($argument:tt)*) => {
+        $crate::logging::log($crate::logging::Level::Warn, &format!($($argument)*))
+    };
+}
+
+/// Writes a line of level `error`, formatted as `format!` does.
+#[macro_export]
+macro_rules! error {
+    ($($argument:tt)*) => {
+        $crate::logging::log($crate::logging::Level::Error, &format!($($argument)*))
+    };
+}
