@@ -48,7 +48,7 @@ class InvalidPattern(SecurityError):
     def __init__(self, pattern: str, reason: str) -> None:
         self.pattern = pattern
         self.reason = reason
-        super().__init__(f"the pattern {ascii(pattern)} is not usable: {reason}")
+        super().__init__(f"the pattern {pattern!a} is not usable: {reason}")
 
 
 class InvalidResource(SecurityError):
@@ -57,7 +57,7 @@ class InvalidResource(SecurityError):
     def __init__(self, resource: str, reason: str) -> None:
         self.resource = resource
         self.reason = reason
-        super().__init__(f"the resource {ascii(resource[:200])} is malformed: {reason}")
+        super().__init__(f"the resource {resource[:200]!a} is malformed: {reason}")
 
 
 class InvalidCapability(SecurityError):
@@ -66,7 +66,7 @@ class InvalidCapability(SecurityError):
     def __init__(self, capability: str) -> None:
         self.capability = capability
         super().__init__(
-            f"{ascii(capability)} is not a capability: write area:verb, such as storage:read"
+            f"{capability!a} is not a capability: write area:verb, such as storage:read"
         )
 
 

@@ -73,7 +73,7 @@ class Decision:
     @property
     def text(self) -> str:
         """One sentence for people; for a missing grant it says how to get it."""
-        what = f"{self.capability} on {ascii(self.resource)}"
+        what = f"{self.capability} on {self.resource!a}"
         if self.is_allowed:
             return f"{what} is allowed by {self.reason}"
         if self.manifest_line is None:

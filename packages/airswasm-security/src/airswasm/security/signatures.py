@@ -380,12 +380,12 @@ def _unique(pairs: list[tuple[str, Json]]) -> dict[str, Json]:
 
 
 def _refuse_number(text: str) -> NoReturn:
-    raise InvalidStatement(f"{ascii(text[:40])} is not a whole number")
+    raise InvalidStatement(f"{text[:40]!a} is not a whole number")
 
 
 def _parse_integer(text: str) -> int:
     if len(text) > 19:
-        raise InvalidStatement(f"the number {ascii(text[:20])}... is out of range")
+        raise InvalidStatement(f"the number {text[:20]!a}... is out of range")
     return int(text)
 
 
@@ -418,14 +418,14 @@ def _digests(value: Json) -> dict[str, FileDigest]:
 
 def _digest(path: str, entry: Json) -> FileDigest:
     if not isinstance(entry, dict) or entry.keys() != {"length", "sha256"}:
-        raise InvalidStatement(f"{ascii(path)} needs length and sha256", field="files")
+        raise InvalidStatement(f"{path!a} needs length and sha256", field="files")
     return FileDigest(_integer(entry, "length"), _text(entry, "sha256"))
 
 
 def _check_name(name: str) -> None:
     if _NAME.fullmatch(name) is None:
         raise InvalidStatement(
-            f"{ascii(name[:140])} is not namespace/name (a-z, 0-9 and -, at most 63 each)",
+            f"{name[:140]!a} is not namespace/name (a-z, 0-9 and -, at most 63 each)",
             field="name",
         )
 
@@ -445,7 +445,7 @@ def _check_files(files: Mapping[str, FileDigest]) -> None:
         if twin != path:
             raise InvalidStatement(f"{path} and {twin} differ only in case", field="files")
         if digest.length < 0 or _SHA256.fullmatch(digest.sha256) is None:
-            raise InvalidStatement(f"{ascii(path)}: length or sha256 is malformed", field="files")
+            raise InvalidStatement(f"{path!a}: length or sha256 is malformed", field="files")
 
 
 def _check_path(path: str) -> None:
@@ -459,4 +459,4 @@ def _check_path(path: str) -> None:
         or not _FORBIDDEN_IN_PATH.isdisjoint(path)
         or not unicodedata.is_normalized("NFC", path)
     ):
-        raise InvalidStatement(f"{ascii(path[:200])} is not a usable relative path", field="files")
+        raise InvalidStatement(f"{path[:200]!a} is not a usable relative path", field="files")

@@ -1,0 +1,183 @@
+"""The interface by which a component reaches its namespace.
+
+The caller's name is the namespace, so there is no argument through which a
+component could name another's. A write completes when it is durable: the guest
+waits in a `Pending`, which costs no task, and the store's group commit resolves
+it together with everybody else's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+from airswasm.runtime.host import Caller, HostInterface, Pending
+from airswasm.runtime.services import Services
+from airswasm.runtime.values import Case, Err, Ok
+
+from .errors import (
+    InvalidKey,
+    QuotaExceeded,
+    StorageError,
+    ValueTooLarge,
+)
+from .namespace import DEFAULT_QUOTA_BYTES, Namespace, Page
+from .store import KeyValueStore
+
+__all__ = ("HOST_STORAGE", "FixedQuota", "StorageQuotas", "provide", "storage_interface")
+
+HOST_STORAGE = "airswasm:component/storage@0.1.0"
+
+
+class StorageQuotas(Protocol):
+    """How much each component may store; the host's policy."""
+
+    def quota_bytes(self, component: str) -> int:
+        """The quota of this component's namespace."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class FixedQuota:
+    """The same quota for every component."""
+
+    bytes_each: int = DEFAULT_QUOTA_BYTES
+
+    def quota_bytes(self, component: str) -> int:
+        """The one quota."""
+        del component
+        return self.bytes_each
+
+
+def storage_interface(store: KeyValueStore, quotas: StorageQuotas) -> HostInterface:
+    """`airswasm:component/storage` over this store."""
+    guests = _Guests(store, quotas)
+    return HostInterface(
+        HOST_STORAGE,
+        {
+            "get": guests.get,
+            "set": guests.set,
+            "delete": guests.delete,
+            "exists": guests.exists,
+            "scan-prefix": guests.scan_prefix,
+            "usage": guests.usage,
+        },
+    )
+
+
+def provide(services: Services) -> Iterable[HostInterface]:
+    """Entry point of the group `airswasm.host_interfaces`.
+
+    Uses the services `KeyValueStore` and, where present, `StorageQuotas`.
+
+    Raises:
+        ServiceMissing: No store was added to the services.
+    """
+    store = services.get(KeyValueStore)  # type: ignore[type-abstract]  # a key, never called
+    quotas: StorageQuotas = FixedQuota()
+    if services.has(StorageQuotas):
+        quotas = services.get(StorageQuotas)  # type: ignore[type-abstract]
+    return (storage_interface(store, quotas),)
+
+
+class _Guests:
+    """The host functions; every one takes its namespace from the caller's name."""
+
+    def __init__(self, store: KeyValueStore, quotas: StorageQuotas) -> None:
+        self._store = store
+        self._quotas = quotas
+
+    def get(self, caller: Caller, key: str) -> object:
+        try:
+            return Ok(self._of(caller).read(key))
+        except StorageError as error:
+            return _refusal(error)
+
+    def exists(self, caller: Caller, key: str) -> object:
+        try:
+            return Ok(self._of(caller).has(key))
+        except StorageError as error:
+            return _refusal(error)
+
+    def set(self, caller: Caller, key: str, value: bytes) -> object:
+        return _written(self._of(caller), {key: value}, lambda _: None)
+
+    def delete(self, caller: Caller, key: str) -> object:
+        return _written(self._of(caller), {key: None}, lambda deleted: deleted > 0)
+
+    def scan_prefix(self, caller: Caller, prefix: str, after: str | None, limit: int) -> object:
+        try:
+            return Ok(_page(self._of(caller).read_page(prefix, after, limit)))
+        except StorageError as error:
+            return _refusal(error)
+
+    def usage(self, caller: Caller) -> object:
+        try:
+            usage = self._of(caller).read_usage()
+        except StorageError as error:
+            return _refusal(error)
+        return Ok(usage)
+
+    def _of(self, caller: Caller) -> Namespace:
+        return caller.keep(Namespace, lambda: self._make(caller.name))
+
+    def _make(self, component: str) -> Namespace:
+        return self._store.namespace(component, quota_bytes=self._quotas.quota_bytes(component))
+
+
+def _written(
+    namespace: Namespace,
+    values: Mapping[str, bytes | None],
+    answer: Callable[[int], object],
+) -> object:
+    """Write and answer at once where that is durable already, else when it is."""
+    write = _GuestWrite(answer)
+    try:
+        write.deleted = namespace.write(values, write)
+    except StorageError as error:
+        namespace.ask_for_recovery()
+        return _refusal(error)
+    if write.is_done:
+        return write.result()
+    return write.wait()
+
+
+class _GuestWrite:
+    __slots__ = ("_answer", "_error", "_pending", "deleted", "is_done")
+
+    def __init__(self, answer: Callable[[int], object]) -> None:
+        self._answer = answer
+        self._error: StorageError | None = None
+        self._pending: Pending | None = None
+        self.deleted = 0
+        self.is_done = False
+
+    def __call__(self, error: StorageError | None) -> None:
+        self._error, self.is_done = error, True
+        if self._pending is not None:
+            self._pending.resolve(self.result())
+
+    def result(self) -> object:
+        return Ok(self._answer(self.deleted)) if self._error is None else _refusal(self._error)
+
+    def wait(self) -> Pending:
+        self._pending = Pending()
+        return self._pending
+
+
+def _page(page: Page) -> dict[str, object]:
+    return {"entries": page.entries, "next": page.next}
+
+
+def _refusal(error: StorageError) -> object:
+    match error:
+        case InvalidKey():
+            name = "invalid-key"
+        case ValueTooLarge():
+            name = "too-large"
+        case QuotaExceeded():
+            name = "quota-exceeded"
+        case _:
+            name = "unavailable"
+    return Err(Case(name, str(error)))
