@@ -1,0 +1,289 @@
+"""What the modules of this block know of one actor: its mailbox and where it is in its life.
+
+`ActorRef` derives from it and adds what users see. The fields are plain slots, set once per spawn
+(a spawn costs about as much as its slots) and read by dispatcher, life cycle and broker alike.
+
+The invariants, which the state machine tests check:
+
+- `queue is None` exactly when no message waits and none is being taken by a batch;
+- `is_scheduled` exactly when the cell is on the run queue, and never twice;
+- `is_ready` exactly when it runs, is not paused, and has no work in progress: only then a message
+  may be taken.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+import anyio
+
+from .actor import Phase
+from .dead_letters import DeathReason
+from .errors import ActorStopped, MailboxFull, MessageDropped
+
+if TYPE_CHECKING:
+    from ._dispatcher import Dispatcher
+    from ._timers import Timer
+    from .actor import GuestActor
+    from .context import Context
+    from .mailbox import MailboxSpec
+    from .message import Message
+    from .reference import ActorRef, Down
+    from .request import Request
+    from .system import ActorSystem
+
+__all__ = ("Cell", "Exit", "Waiter", "Work")
+
+
+@dataclass(frozen=True, slots=True)
+class Exit:
+    """How an incarnation ended: reason `normal`, `shutdown`, `crash` or `killed`."""
+
+    reason: str
+    cause: BaseException | None = None
+
+    @property
+    def is_abnormal(self) -> bool:
+        """Whether a `transient` child would be restarted after it."""
+        return self.reason not in ("normal", "shutdown")
+
+
+class Work(Protocol):
+    """One message in progress that does not end within the dispatcher's turn."""
+
+    message: Message
+
+    def cancel(self) -> None:
+        """Ends it where it is; its outcome will be ignored."""
+        ...
+
+
+class Waiter:
+    """A sender that waits for room. `on_end` is called with the error, or None when it got in."""
+
+    __slots__ = ("_timer", "message", "on_end")
+
+    def __init__(
+        self, message: Message, on_end: Callable[[MailboxFull | ActorStopped | None], None]
+    ) -> None:
+        self.message = message
+        self.on_end = on_end
+        self._timer: Timer | None = None
+
+    def expire_with(self, timer: Timer) -> None:
+        """The timer that ends the wait."""
+        self._timer = timer
+
+    def end(self, error: MailboxFull | ActorStopped | None) -> None:
+        """The sender goes on."""
+        if self._timer is not None:
+            self._timer.cancel()
+        self.on_end(error)
+
+
+class Cell:
+    """Mailbox and state of one actor. See the module for its invariants."""
+
+    __slots__ = (
+        "actor",
+        "awaited",
+        "capacity",
+        "context",
+        "dispatcher",
+        "exit_requested",
+        "failure",
+        "guest",
+        "handled",
+        "idle_events",
+        "incarnation",
+        "is_async",
+        "is_paused",
+        "is_ready",
+        "is_scheduled",
+        "name",
+        "on_exit",
+        "phase",
+        "predecessor",
+        "queue",
+        "receive",
+        "shutdown",
+        "signals",
+        "spec",
+        "successor",
+        "system",
+        "waiting_room",
+        "watchers",
+        "work",
+    )
+
+    def __init__(self, system: ActorSystem, name: str, spec: MailboxSpec) -> None:
+        self.system = system
+        self.dispatcher: Dispatcher = system.dispatcher
+        self.name = name
+        self.spec = spec
+        self.capacity = spec.capacity
+        self.queue: deque[Message] | None = None
+        self.signals: deque[Message] | None = None
+        self.waiting_room: deque[Waiter] | None = None
+        self.is_ready = False
+        self.is_scheduled = False
+        self.is_paused = False
+        self.is_async = False
+        self.phase = Phase.STARTING
+        self.incarnation = 0
+        self.handled = 0
+        self.shutdown: float | None = 5.0
+        self.actor: object = None
+        self.guest: GuestActor | None = None
+        self.context: Context | None = None
+        self.receive: Callable[[Message, Context], object] | None = None
+        self.work: Work | None = None
+        self.exit_requested: str | None = None
+        self.failure: BaseException | None = None
+        self.on_exit: Callable[[Exit], None] | None = None
+        self.awaited: list[Request] | None = None
+        self.successor: ActorRef | None = None
+        self.predecessor: ActorRef | None = None
+        self.idle_events: list[anyio.Event] | None = None
+        self.watchers: list[Callable[[Down], None]] | None = None
+
+    # -- sending: the ways that are not hot --------------------------------------------------
+
+    def arouse(self) -> deque[Message]:
+        """The queue for the first message of an idle actor, which goes on the run queue."""
+        if self.successor is not None:
+            return self.successor.open_queue()
+        if self.phase is Phase.STOPPED:
+            self.dispatcher.rejected += 1
+            raise ActorStopped(self.name)
+        dispatcher = self.dispatcher
+        queue = self.queue = dispatcher.pool.pop() if dispatcher.pool else deque()
+        if self.is_ready and not self.is_scheduled:
+            dispatcher.schedule(self)
+        return queue
+
+    def open_queue(self) -> deque[Message]:
+        """The queue with room for one more message, or the error that the sender gets."""
+        queue = self.queue
+        if queue is None:
+            return self.arouse()
+        if len(queue) >= self.capacity:
+            self.make_room()
+        return queue
+
+    def make_room(self) -> None:
+        """Drops the oldest message if that is the policy; `MailboxFull` otherwise."""
+        if self.spec.when_full != "drop-oldest":
+            self.dispatcher.rejected += 1
+            raise MailboxFull(self.name, self.capacity)
+        if self.queue:
+            oldest = self.queue.popleft()
+            self.bury(oldest, DeathReason.DROPPED)
+            if oldest.request is not None:
+                oldest.request.fail(MessageDropped(self.name, self.capacity))
+
+    def enqueue(self, message: Message) -> None:
+        """Appends a message that exists already; it is rejected or accepted like any other."""
+        self.open_queue().append(message)
+
+    def enqueue_or_wait(
+        self, message: Message, on_end: Callable[[MailboxFull | ActorStopped | None], None]
+    ) -> Waiter | None:
+        """As `enqueue`; the policy `wait` makes a full mailbox return the waiter instead."""
+        if self.successor is not None:
+            return self.successor.enqueue_or_wait(message, on_end)
+        queue = self.queue
+        if queue is None or len(queue) < self.capacity or self.spec.when_full != "wait":
+            self.enqueue(message)
+            return None
+        waiter = Waiter(message, on_end)
+        if self.waiting_room is None:
+            self.waiting_room = deque()
+        self.waiting_room.append(waiter)
+        timers = self.system.timers
+        waiter.expire_with(timers.after(self.spec.wait, lambda: self._expire(waiter)))
+        return waiter
+
+    def forget_waiter(self, waiter: Waiter) -> bool:
+        """Takes a waiter out of the room; False when it is no longer in it."""
+        room = self.waiting_room
+        if room is None or waiter not in room:
+            return self.successor is not None and self.successor.forget_waiter(waiter)
+        room.remove(waiter)
+        if not room:
+            self.waiting_room = None
+        self.dispatcher.rejected += 1
+        return True
+
+    def admit(self) -> None:
+        """Gives the room there is to those who wait for it, first come, first served."""
+        room = self.waiting_room
+        while room and (self.queue is None or len(self.queue) < self.capacity):
+            waiter = room.popleft()
+            (self.arouse() if self.queue is None else self.queue).append(waiter.message)
+            waiter.end(None)
+        if not room:
+            self.waiting_room = None
+
+    def _expire(self, waiter: Waiter) -> None:
+        if self.forget_waiter(waiter):
+            waiter.end(MailboxFull(self.name, self.capacity))
+
+    # -- state -------------------------------------------------------------------------------
+
+    def update_ready(self) -> None:
+        """Recomputes `is_ready`; who becomes ready and has messages goes on the run queue."""
+        self.is_ready = (
+            self.phase is Phase.RUNNING
+            and not self.is_paused
+            and self.work is None
+            and self.exit_requested is None
+        )
+        if self.is_ready and not self.is_scheduled and (self.queue or self.signals):
+            self.dispatcher.schedule(self)
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether nothing waits and nothing is being handled."""
+        return not (self.queue or self.signals or self.work is not None or self.waiting_room)
+
+    def settle(self) -> None:
+        """Gives the empty queue back, and tells those who wait for that."""
+        queue = self.queue
+        if queue is not None and not queue:
+            self.queue = None
+            pool = self.dispatcher.pool
+            if len(pool) < 1024:
+                pool.append(queue)
+        if self.idle_events is not None:
+            self.tell_idle()
+
+    def tell_idle(self) -> None:
+        """Wakes whoever waits for the mailbox to be empty or the hands to be free."""
+        events, self.idle_events = self.idle_events, None
+        for event in events or ():
+            event.set()
+
+    def waits_for(self) -> list[ActorRef]:
+        """The actors that this one cannot go on without."""
+        waiting = [one.target for one in self.awaited or () if one.target is not None]
+        if self.predecessor is not None:
+            waiting.append(self.predecessor)
+        return waiting
+
+    def bury(
+        self, message: Message, reason: DeathReason, cause: BaseException | None = None
+    ) -> None:
+        """Moves one message to the dead letters."""
+        in_hand = reason in (DeathReason.CRASHED, DeathReason.KILLED)
+        self.system.dead_letters.add(
+            message,
+            self.name,
+            reason,
+            self.dispatcher.now,
+            incarnation=self.incarnation if in_hand else 0,
+            cause=cause,
+        )

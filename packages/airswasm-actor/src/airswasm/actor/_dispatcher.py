@@ -1,0 +1,477 @@
+"""The dispatcher: takes actors off a run queue and gives each a turn.
+
+One task for all actors. A turn ends after a batch of messages or a slice of time, whichever comes
+first, so that neither many cheap messages nor few expensive ones of one actor hold up the others;
+what is left goes to the back of the queue. After a few milliseconds of turns the event loop gets
+its own.
+
+Three ways of handling, by what the actor is:
+
+- a plain method runs here, inline: a message costs a call;
+- an `async` method runs in a task, one for as long as the actor has messages, not one for each;
+- a guest's call is polled for one slice at a time. While it waits in a host function it is nowhere
+  but in the hands of whoever completes the operation; when it computes for several slices, a
+  worker thread goes on with it.
+
+Time is read from two clocks. Slices are real time (`monotonic`): a simulated clock stands still
+while code runs. Ages and deadlines are the loop's time, read once per round and when the
+dispatcher wakes: reading it through anyio for each message would double what a message costs.
+
+Rejected: a task per actor (a kilobyte and 20 µs each, and fairness is the loop's business then),
+running async handlers' first step inline (cancel scopes would be entered in the wrong task).
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Awaitable, Callable
+from contextvars import ContextVar
+from dataclasses import dataclass
+from time import monotonic
+from typing import TYPE_CHECKING, cast
+
+import anyio
+import anyio.lowlevel
+from anyio.abc import TaskGroup
+
+from .errors import GuestRefused
+from .message import Message
+
+if TYPE_CHECKING:
+    from ._cell import Cell
+    from ._life import LifeCycle
+    from .actor import GuestActor, GuestCall
+    from .context import Context
+    from .reference import ActorRef
+    from .request import Request
+
+__all__ = ("Dispatcher", "DispatcherConfig")
+
+new_tuple = tuple.__new__
+
+
+@dataclass(frozen=True, slots=True)
+class DispatcherConfig:
+    """How turns are cut. The defaults suit handlers of microseconds to milliseconds.
+
+    Attributes:
+        batch: Messages that one actor handles in one turn, at most.
+        slice: Seconds after which a turn ends with the message in hand.
+        round: Seconds after which the event loop gets its turn.
+        slices_inline: Slices that a guest's call runs on the loop before it moves to a thread.
+    """
+
+    batch: int = 64
+    slice: float = 0.001
+    round: float = 0.005
+    slices_inline: int = 3
+
+
+class TaskWork:
+    """A message that an async handler has in hand; its task belongs to the system's group."""
+
+    __slots__ = ("message", "scope")
+
+    def __init__(self, message: Message) -> None:
+        self.message = message
+        self.scope = anyio.CancelScope()
+
+    def cancel(self) -> None:
+        """Cancels the handler where it waits."""
+        self.scope.cancel()
+
+
+class CallWork:
+    """A message that a guest has in hand: its call, parked or in turn."""
+
+    __slots__ = ("call", "cell", "is_cancelled", "is_in_thread", "is_waiting", "message", "slices")
+
+    def __init__(self, cell: Cell, message: Message) -> None:
+        self.cell = cell
+        self.message = message
+        self.call: GuestCall | None = None
+        self.slices = 0
+        self.is_waiting = False
+        self.is_in_thread = False
+        self.is_cancelled = False
+
+    def wake(self, _call: GuestCall) -> None:
+        """The host operation is complete: back on the run queue."""
+        self.is_waiting = False
+        cell = self.cell
+        if cell.work is self and not cell.is_scheduled and not self.is_in_thread:
+            cell.dispatcher.schedule(cell)
+
+    def cancel(self) -> None:
+        """Ends the call where it is."""
+        self.is_cancelled = True
+        if self.call is not None:
+            self.call.cancel()
+
+
+class Dispatcher:
+    """Run queue, turns, and the counters of the books.
+
+    Attributes:
+        now: The loop's clock, at most one round old.
+        sent: Messages that anybody tried to send; also the last message id.
+        handled: Messages whose handling ended without a crash.
+        rejected: Messages that were not accepted.
+        pool: Empty queues, for actors that get their first message.
+        current: The actor whose handler the current task runs.
+        yield_at: When a task that asks inline has to let the loop go on (`monotonic`).
+    """
+
+    __slots__ = (
+        "_group",
+        "_running",
+        "_wake",
+        "clock",
+        "config",
+        "current",
+        "handled",
+        "life",
+        "now",
+        "pool",
+        "rejected",
+        "run_queue",
+        "sent",
+        "yield_at",
+    )
+
+    def __init__(self, config: DispatcherConfig, clock: Callable[[], float]) -> None:
+        self.config = config
+        self.clock = clock
+        self.now = 0.0
+        self.sent = 0
+        self.handled = 0
+        self.rejected = 0
+        self.pool: list[deque[Message]] = []
+        self.run_queue: deque[Cell] = deque()
+        self.current: ContextVar[ActorRef | None] = ContextVar("current actor", default=None)
+        self.yield_at = 0.0
+        self.life: LifeCycle
+        self._group: TaskGroup | None = None
+        self._running: Cell | None = None
+        self._wake: anyio.Event | None = None
+
+    # -- what senders use --------------------------------------------------------------------
+
+    def message(
+        self, payload: object, sender: str, topic: str | None, request: Request | None
+    ) -> Message:
+        """A new message, counted."""
+        self.sent = number = self.sent + 1
+        return new_tuple(Message, (payload, sender, topic, number, self.now, request))
+
+    def schedule(self, cell: Cell) -> None:
+        """Puts a cell on the run queue; wakes the dispatcher if it sleeps."""
+        cell.is_scheduled = True
+        self.run_queue.append(cell)
+        if self._wake is not None:
+            self.now = self.clock()
+            self._wake.set()
+            self._wake = None
+
+    def is_running(self, cell: Cell) -> bool:
+        """Whether the cell's plain handler is being run right now."""
+        return self._running is cell
+
+    def can_hand_over(self, cell: Cell) -> bool:
+        """Whether a question to an idle actor may be handled here and now."""
+        return (
+            cell.is_ready
+            and not cell.is_scheduled
+            and not cell.is_async
+            and cell.guest is None
+            and self._running is None
+        )
+
+    def hand_over(self, cell: Cell, message: Message) -> None:
+        """Handles one message of an idle, plain actor inline."""
+        self._running = cell
+        try:
+            self._handle(cell, message)
+        finally:
+            self._running = None
+        if cell.queue is not None or cell.signals:
+            cell.settle()
+        self._after_turn(cell)
+
+    async def give_way(self) -> None:
+        """Lets the event loop go on; the next time after another round."""
+        await anyio.lowlevel.checkpoint()
+        self.now = self.clock()
+        self.yield_at = monotonic() + self.config.slice
+
+    # -- the task ----------------------------------------------------------------------------
+
+    async def run(self, group: TaskGroup) -> None:
+        """Serves the run queue until it is cancelled."""
+        self._group = group
+        while True:
+            if not self.run_queue:
+                self._wake = wake = anyio.Event()
+                await wake.wait()
+            self.now = self.clock()
+            self._round()
+            await anyio.lowlevel.checkpoint()
+
+    def _round(self) -> None:
+        run_queue = self.run_queue
+        end = monotonic() + self.config.round
+        while run_queue:
+            cell = run_queue.popleft()
+            cell.is_scheduled = False
+            self._turn(cell)
+            if monotonic() > end:
+                break
+
+    def _turn(self, cell: Cell) -> None:
+        work = cell.work
+        if work is not None:
+            if isinstance(work, CallWork) and not work.is_waiting and not work.is_in_thread:
+                self._poll(cell, work)
+        elif not cell.is_ready:
+            return
+        elif cell.guest is not None:
+            self._begin_call(cell, cell.guest)
+        elif cell.is_async:
+            self._begin_task(cell)
+        else:
+            self._run_batch(cell)
+
+    def _take(self, cell: Cell) -> Message | None:
+        if cell.signals:
+            message = cell.signals.popleft()
+            if not cell.signals:
+                cell.signals = None
+            return message
+        queue = cell.queue
+        if not queue:
+            return None
+        message = queue.popleft()
+        if cell.waiting_room is not None:
+            cell.admit()
+        return message
+
+    def _after_turn(self, cell: Cell) -> None:
+        """What a handler asked for while it ran: its actor's end."""
+        if cell.exit_requested is not None and cell.work is None:
+            self.life.leave_as_requested(cell)
+
+    # -- plain handlers ----------------------------------------------------------------------
+
+    def _run_batch(self, cell: Cell) -> None:
+        self._running = cell
+        end = monotonic() + self.config.slice
+        left = self.config.batch
+        try:
+            while cell.is_ready:
+                message = self._take(cell)
+                if message is None:
+                    cell.settle()
+                    break
+                self._handle(cell, message)
+                left -= 1
+                if left == 0 or monotonic() > end:
+                    break
+        finally:
+            self._running = None
+        if cell.is_ready and not cell.is_scheduled:
+            if cell.queue or cell.signals:
+                cell.is_scheduled = True
+                self.run_queue.append(cell)
+            else:
+                cell.settle()
+        self._after_turn(cell)
+
+    def _handle(self, cell: Cell, message: Message) -> None:
+        request = message.request
+        try:
+            result = cell.receive(message, cell.context)  # type: ignore[misc,arg-type]
+        except (KeyboardInterrupt, SystemExit, GeneratorExit):
+            raise
+        except BaseException as error:
+            self.life.crash(cell, message, error)
+            return
+        if result is not None and hasattr(type(result), "__await__"):
+            self._finish_in_task(cell, message, cast("Awaitable[object]", result))
+            return
+        cell.handled += 1
+        self.handled += 1
+        if request is not None:
+            request.resolve(result)
+
+    # -- async handlers ----------------------------------------------------------------------
+
+    def _finish_in_task(self, cell: Cell, message: Message, rest: Awaitable[object]) -> None:
+        work = self._take_in_hand(cell, message)
+        self._start_task(self._serve, cell, work, rest)
+
+    def _begin_task(self, cell: Cell) -> None:
+        message = self._take(cell)
+        if message is None:
+            cell.settle()
+            return
+        self._start_task(self._serve, cell, self._take_in_hand(cell, message), None)
+
+    def _take_in_hand(self, cell: Cell, message: Message) -> TaskWork:
+        cell.work = work = TaskWork(message)
+        cell.is_ready = False
+        return work
+
+    async def _serve(self, cell: Cell, work: TaskWork, rest: Awaitable[object] | None) -> None:
+        """Handles the message in hand, and then those that wait, in this one task."""
+        self.current.set(cast("ActorRef", cell))
+        turn_ends = monotonic() + self.config.slice
+        while await self._handle_awaiting(cell, work, rest):
+            rest = None
+            if not cell.is_ready or cell.is_scheduled:
+                return
+            if monotonic() > turn_ends:
+                await anyio.lowlevel.checkpoint()
+                turn_ends = monotonic() + self.config.slice
+                if not cell.is_ready or cell.is_scheduled:
+                    return
+            message = self._take(cell)
+            if message is None:
+                cell.settle()
+                return
+            work = self._take_in_hand(cell, message)
+
+    async def _handle_awaiting(
+        self, cell: Cell, work: TaskWork, rest: Awaitable[object] | None
+    ) -> bool:
+        """Whether the handler ended of itself and without a crash."""
+        error: BaseException | None = None
+        result: object = None
+        is_done = False
+        with work.scope:
+            try:
+                if rest is None:
+                    rest = cast(
+                        "Awaitable[object]",
+                        cell.receive(work.message, cell.context),  # type: ignore[misc,arg-type]
+                    )
+                result = await rest
+                is_done = True
+            except Exception as raised:
+                error = raised
+            finally:
+                if cell.work is not work:
+                    pass  # killed: whoever did that has seen to the message
+                elif is_done:
+                    self._end_task(cell, work, result)
+                elif error is not None:
+                    cell.work = None
+                    self.life.crash(cell, work.message, error)
+                else:
+                    cell.work = None
+                    self.life.crash(cell, work.message, None)
+        return is_done and cell.work is None
+
+    def _end_task(self, cell: Cell, work: TaskWork, result: object) -> None:
+        cell.work = None
+        cell.handled += 1
+        self.handled += 1
+        if work.message.request is not None:
+            work.message.request.resolve(result)
+        self._after_work(cell, schedule=False)
+
+    def _after_work(self, cell: Cell, *, schedule: bool) -> None:
+        if cell.idle_events is not None:
+            cell.tell_idle()
+        if schedule:
+            cell.update_ready()
+        else:
+            self._restore_ready(cell)
+        if cell.exit_requested is not None:
+            self.life.leave_as_requested(cell)
+
+    def _restore_ready(self, cell: Cell) -> None:
+        """As `update_ready`, but the same task goes on with what waits."""
+        was_scheduled, cell.is_scheduled = cell.is_scheduled, True
+        cell.update_ready()
+        cell.is_scheduled = was_scheduled
+
+    def _start_task(
+        self,
+        function: Callable[[Cell, TaskWork, Awaitable[object] | None], Awaitable[None]],
+        cell: Cell,
+        work: TaskWork,
+        rest: Awaitable[object] | None,
+    ) -> None:
+        assert self._group is not None
+        self._group.start_soon(function, cell, work, rest)  # type: ignore[arg-type]
+
+    # -- guests ------------------------------------------------------------------------------
+
+    def _begin_call(self, cell: Cell, guest: GuestActor) -> None:
+        message = self._take(cell)
+        if message is None:
+            cell.settle()
+            return
+        cell.work = work = CallWork(cell, message)
+        cell.is_ready = False
+        context = cast("Context", cell.context)
+        try:
+            work.call = guest.begin(message, context, work.wake)
+        except Exception as error:
+            cell.work = None
+            self.life.crash(cell, message, error)
+            return
+        self._poll(cell, work)
+
+    def _poll(self, cell: Cell, work: CallWork) -> None:
+        """One slice. Done, waiting, or once more: inline at first, then in a thread."""
+        call = cast("GuestCall", work.call)
+        work.is_waiting = True  # before the poll: the wake may come within it
+        state = getattr(call.poll(), "value", None)
+        if cell.work is not work:
+            return
+        if state == "done":
+            self._end_call(cell, work, call)
+        elif state == "ready":
+            work.is_waiting = False
+            work.slices += 1
+            if work.slices < self.config.slices_inline:
+                self.schedule(cell)
+            else:
+                work.is_in_thread = True
+                assert self._group is not None
+                self._group.start_soon(self._poll_in_thread, cell, work)
+        elif not work.is_waiting and not cell.is_scheduled:
+            self.schedule(cell)
+
+    async def _poll_in_thread(self, cell: Cell, work: CallWork) -> None:
+        call = cast("GuestCall", work.call)
+        work.is_waiting = True
+        state = getattr(await call.poll_in_thread(), "value", None)
+        work.is_in_thread = False
+        if cell.work is not work:
+            return
+        if state == "done":
+            self._end_call(cell, work, call)
+        elif not work.is_waiting or state == "ready":
+            self.schedule(cell)
+
+    def _end_call(self, cell: Cell, work: CallWork, call: GuestCall) -> None:
+        cell.work = None
+        request = work.message.request
+        refusal: GuestRefused | None = None
+        result: object = None
+        try:
+            result = cast("GuestActor", cell.guest).complete(call)
+        except GuestRefused as refused:
+            refusal = refused
+        except Exception as error:
+            self.life.crash(cell, work.message, error)
+            return
+        cell.handled += 1
+        self.handled += 1
+        if request is not None:
+            request.resolve(result) if refusal is None else request.fail(refusal)
+        self._after_work(cell, schedule=True)
+        if cell.queue is not None and not cell.queue:
+            cell.settle()

@@ -1,0 +1,351 @@
+"""How incarnations begin and end: the effects that spawn, stop and supervisors are made of.
+
+An actor's reference and mailbox outlive its incarnations. An incarnation ends in one of three
+ways: it crashes (a handler raised), it leaves (its own wish), or it is ended (by whoever owns it).
+Only `bury` ends the actor itself: what still waits goes to the dead letters.
+
+Ending is orderly within the shutdown time: no new message is taken, the one in hand is finished,
+`stop` is called. What is not done by then is killed: a task is cancelled, a guest's call is
+cancelled and its store dropped. The message in hand goes to the dead letters in that case.
+"""
+
+from __future__ import annotations
+
+import inspect
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, cast
+
+import anyio
+
+from ._cell import Cell, Exit
+from .actor import Phase
+from .context import Context
+from .dead_letters import DeathReason
+from .errors import ActorFailed, ActorStopped
+from .events import EventKind, LifecycleEvent
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from anyio.abc import TaskGroup
+
+    from .actor import Child, Discardable, GuestActor
+    from .message import Message
+
+    Receive = Callable[[Message, Context], object]
+    from .reference import ActorRef
+    from .system import ActorSystem
+
+__all__ = ("LifeCycle",)
+
+
+@dataclass(frozen=True, slots=True)
+class Traits:
+    """What a class of actors has; found out once, since asking costs more than a spawn may."""
+
+    is_async: bool
+    is_guest: bool
+    has_start: bool
+    has_stop: bool
+    has_discard: bool
+    has_bind: bool
+
+
+class LifeCycle:
+    """Begins and ends incarnations. One for each system."""
+
+    __slots__ = ("_ending", "_group", "_starting", "_system", "_traits")
+
+    def __init__(self, system: ActorSystem) -> None:
+        self._system = system
+        self._group: TaskGroup | None = None
+        self._traits: dict[type, Traits] = {}
+        self._starting: dict[Cell, anyio.CancelScope] = {}
+        self._ending: dict[Cell, anyio.Event] = {}
+
+    def open(self, group: TaskGroup) -> None:
+        """From now on tasks can be started."""
+        self._group = group
+
+    # -- beginning ---------------------------------------------------------------------------
+
+    def begin_spawned(self, cell: Cell, actor: object) -> None:
+        """Begins the first incarnation of an actor that no supervisor owns."""
+        traits = self._wire(cell, actor)
+        if traits.has_start:
+            assert self._group is not None
+            self._group.start_soon(self._begin_in_background, cell, traits)
+        else:
+            self._make_ready(cell)
+
+    async def begin(self, cell: Cell, actor: object) -> None:
+        """Begins an incarnation and waits until it is ready; raises what `start` raises."""
+        traits = self._wire(cell, actor)
+        if traits.has_start:
+            token = cell.dispatcher.current.set(cast("ActorRef", cell))
+            try:
+                await cast("Child", actor).start()
+            except BaseException:
+                self.discard(cell)
+                raise
+            finally:
+                cell.dispatcher.current.reset(token)
+        self._make_ready(cell)
+
+    def _wire(self, cell: Cell, actor: object) -> Traits:
+        kind = type(actor)
+        traits = self._traits.get(kind)
+        if traits is None or not hasattr(kind, "receive"):
+            traits = self._traits[kind] = _traits_of(actor)
+        cell.actor = actor
+        cell.receive = cast("Receive", getattr(actor, "receive", actor))
+        cell.is_async = traits.is_async
+        cell.guest = cast("GuestActor", actor) if traits.is_guest else None
+        cell.exit_requested = None
+        cell.phase = Phase.STARTING
+        cell.incarnation = incarnation = cell.incarnation + 1
+        cell.context = context = Context(cast("ActorRef", cell), incarnation)
+        if traits.has_bind:
+            cast("Callable[[Context], None]", getattr(actor, "bind"))(context)  # noqa: B009
+        if self._system.events.has_listeners:
+            self._emit(EventKind.STARTED if incarnation == 1 else EventKind.RESTARTED, cell)
+        return traits
+
+    def _make_ready(self, cell: Cell) -> None:
+        cell.phase = Phase.RUNNING
+        cell.update_ready()
+        if cell.idle_events is not None:
+            cell.tell_idle()
+        if self._system.events.has_listeners:
+            self._emit(EventKind.READY, cell)
+
+    async def _begin_in_background(self, cell: Cell, traits: Traits) -> None:
+        """The `start` of a spawned actor. A failed start ends it; there is nobody to retry."""
+        if cell.phase is not Phase.STARTING:
+            return
+        cell.dispatcher.current.set(cast("ActorRef", cell))
+        with anyio.CancelScope() as scope:
+            self._starting[cell] = scope
+            try:
+                await cast("Child", cell.actor).start()
+            except Exception as error:
+                self._fail(cell, Exit("crash", error))
+            else:
+                self._make_ready(cell)
+            finally:
+                del self._starting[cell]
+        if scope.cancelled_caught:
+            self.discard(cell)
+            self.bury(cell, Exit("shutdown"))
+
+    async def wait_ready(self, ref: ActorRef) -> None:
+        """Waits for the end of a `start` that runs in the background."""
+        while ref.phase is Phase.STARTING:
+            event = anyio.Event()
+            ref.idle_events = [*(ref.idle_events or ()), event]
+            await event.wait()
+        if ref.phase is Phase.STOPPED:
+            raise ActorStopped(ref.name, ref.exit_requested or "stopped") from ref.failure
+
+    # -- ending ------------------------------------------------------------------------------
+
+    def crash(self, cell: Cell, message: Message, error: BaseException | None) -> None:
+        """The handler of `message` raised, or was cancelled by something that is not ours."""
+        reason = DeathReason.KILLED if error is None else DeathReason.CRASHED
+        cell.bury(message, reason, error)
+        if message.request is not None:
+            message.request.fail(ActorFailed(cell.name, error))
+        self._fail(cell, Exit("killed" if error is None else "crash", error))
+
+    def fail(self, cell: Cell, error: BaseException) -> None:
+        """Ends the incarnation as a crash that no message caused (a failed health check)."""
+        if cell.phase is Phase.RUNNING:
+            self._kill_work(cell)
+            self._fail(cell, Exit("crash", error))
+
+    def _fail(self, cell: Cell, exit_: Exit) -> None:
+        self.discard(cell)
+        self._emit(EventKind.FAILED, cell, exit_.reason, exit_.cause)
+        if cell.phase is Phase.STOPPING:
+            cell.tell_idle()  # whoever is ending it goes on
+            return
+        cell.exit_requested = None
+        if cell.on_exit is None:
+            self.bury(cell, exit_)
+            return
+        cell.phase = Phase.RESTARTING
+        cell.is_ready = False
+        cell.tell_idle()
+        cell.on_exit(exit_)
+
+    def leave_as_requested(self, cell: Cell) -> None:
+        """The handler that called `Context.stop` has returned."""
+        if cell.exit_requested is not None:
+            self.leave(cell, Exit(cell.exit_requested))
+
+    def leave(self, cell: Cell, exit_: Exit) -> None:
+        """Ends the incarnation in an orderly way, as its own wish."""
+        if cell.phase is Phase.RUNNING and cell not in self._ending:
+            self._ending[cell] = anyio.Event()
+            cell.phase = Phase.STOPPING
+            assert self._group is not None
+            self._group.start_soon(self._leave, cell, exit_)
+
+    async def _leave(self, cell: Cell, exit_: Exit) -> None:
+        ended = self._ending[cell]
+        try:
+            await self._end_incarnation(cell, cell.shutdown, exit_.reason)
+        finally:
+            del self._ending[cell]
+            ended.set()
+        if cell.on_exit is None:
+            self.bury(cell, exit_)
+        elif cell.phase is Phase.STOPPING:
+            cell.phase = Phase.RESTARTING
+            cell.on_exit(exit_)
+
+    async def end(
+        self, cell: Cell, *, shutdown: float | None, reason: str = "shutdown", is_final: bool
+    ) -> None:
+        """Ends the incarnation; the actor too when `is_final`.
+
+        Args:
+            cell: Which.
+            shutdown: Seconds for finishing the message in hand and for `stop`; 0 kills at once,
+                None waits without an end.
+            reason: For the events.
+            is_final: Whether what waits goes to the dead letters, or to the next incarnation.
+        """
+        if cell in self._starting:
+            self._starting[cell].cancel()
+            await cast("ActorRef", cell).wait_stopped()
+        if cell in self._ending:
+            await self._ending[cell].wait()
+        elif cell.phase in (Phase.RUNNING, Phase.STARTING):
+            self._ending[cell] = ended = anyio.Event()
+            cell.phase = Phase.STOPPING
+            try:
+                await self._end_incarnation(cell, shutdown, reason)
+            finally:
+                del self._ending[cell]
+                ended.set()
+        if cell.phase is not Phase.STOPPED:
+            if is_final:
+                self.bury(cell, Exit("killed" if shutdown == 0 else reason))
+            else:
+                cell.phase = Phase.RESTARTING
+
+    def end_now(self, cell: Cell) -> bool:
+        """Ends an actor that has nothing to wait for; False when it has."""
+        if cell.work is not None or cell in self._ending or cell in self._starting:
+            return False
+        if cell.actor is not None and hasattr(cell.actor, "stop"):
+            return False
+        if cell.phase is not Phase.STOPPED:
+            self._emit(EventKind.STOPPING, cell, "shutdown")
+            self.discard(cell)
+            self.bury(cell, Exit("shutdown"))
+        return True
+
+    async def _end_incarnation(self, cell: Cell, shutdown: float | None, reason: str) -> None:
+        cell.is_ready = False
+        self._emit(EventKind.STOPPING, cell, reason)
+        try:
+            if shutdown != 0:
+                with anyio.move_on_after(shutdown):
+                    await self._stop_in_order(cell)
+        finally:
+            self._kill_work(cell)
+            self.discard(cell)
+
+    async def _stop_in_order(self, cell: Cell) -> None:
+        while cell.work is not None:
+            event = anyio.Event()
+            cell.idle_events = [*(cell.idle_events or ()), event]
+            await event.wait()
+        if cell.actor is not None and hasattr(cell.actor, "stop"):
+            try:
+                await cast("Child", cell.actor).stop()
+            except Exception as error:
+                self._emit(EventKind.FAILED, cell, "crash", error)
+
+    def _kill_work(self, cell: Cell) -> None:
+        work, cell.work = cell.work, None
+        if work is not None:
+            work.cancel()
+            cell.bury(work.message, DeathReason.KILLED)
+            if work.message.request is not None:
+                work.message.request.fail(ActorFailed(cell.name, None))
+
+    def discard(self, cell: Cell) -> None:
+        """Lets go of the incarnation, without waiting."""
+        actor, cell.actor = cell.actor, None
+        cell.receive = None
+        cell.guest = None
+        cell.is_ready = False
+        if actor is not None and hasattr(actor, "discard"):
+            try:
+                cast("Discardable", actor).discard()
+            except Exception as error:
+                self._emit(EventKind.FAILED, cell, "crash", error)
+
+    def bury(self, cell: Cell, exit_: Exit) -> None:
+        """Ends the actor: what waits goes to the dead letters, and watchers are told."""
+        if cell.phase is Phase.STOPPED:
+            return
+        cell.phase = Phase.STOPPED
+        cell.is_ready = False
+        cell.exit_requested = exit_.reason
+        cell.failure = exit_.cause
+        self._system.strike_off(cast("ActorRef", cell))
+        self._bury_mailbox(cell, exit_)
+        cell.tell_idle()
+        self._emit(EventKind.STOPPED, cell, exit_.reason, exit_.cause)
+        self._tell_watchers(cell, exit_)
+
+    def _bury_mailbox(self, cell: Cell, exit_: Exit) -> None:
+        waiting = [*(cell.signals or ()), *(cell.queue or ())]
+        cell.signals = None
+        if cell.queue is not None:
+            cell.queue.clear()
+            cell.queue = None
+        room, cell.waiting_room = cell.waiting_room, None
+        for message in waiting:
+            cell.bury(message, DeathReason.STOPPED, exit_.cause)
+            if message.request is not None:
+                message.request.fail(ActorStopped(cell.name, exit_.reason))
+        for waiter in room or ():
+            cell.dispatcher.rejected += 1
+            waiter.end(ActorStopped(cell.name, exit_.reason))
+
+    def _tell_watchers(self, cell: Cell, exit_: Exit) -> None:
+        from .reference import Down
+
+        watchers, cell.watchers = cell.watchers, None
+        for watcher in watchers or ():
+            watcher(Down(cell.name, exit_.reason, exit_.cause))
+
+    def _emit(
+        self, kind: EventKind, cell: Cell, reason: str = "", cause: BaseException | None = None
+    ) -> None:
+        if self._system.events.has_listeners:
+            self._system.events.emit(
+                LifecycleEvent(
+                    kind, cell.name, self._system.clock(), cell.incarnation, reason, cause
+                )
+            )
+
+
+def _traits_of(actor: object) -> Traits:
+    receive = getattr(actor, "receive", actor)
+    if not callable(receive):
+        raise TypeError(f"{type(actor).__name__} is no actor: it has no 'receive' method")
+    is_guest = hasattr(actor, "begin") and hasattr(actor, "complete")
+    return Traits(
+        is_async=inspect.iscoroutinefunction(receive),
+        is_guest=is_guest,
+        has_start=hasattr(actor, "start"),
+        has_stop=hasattr(actor, "stop"),
+        has_discard=hasattr(actor, "discard"),
+        has_bind=hasattr(actor, "bind"),
+    )

@@ -1,0 +1,140 @@
+"""Messages that nobody will handle, with what is known about why.
+
+The ring is bounded in letters, the counts are not: the books of the system must balance whatever
+the ring has forgotten. Evidence is read from the error by name (`backtrace`, `fuel_used`, ...), so
+that any fault that carries it counts, and this module needs to know no engine.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, deque
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+
+from .events import Subscription
+from .message import Message
+
+__all__ = ("DeadLetter", "DeadLetters", "DeathReason")
+
+
+class DeathReason(StrEnum):
+    """Why a message will not be handled."""
+
+    CRASHED = "crashed"
+    """The actor failed while it handled it."""
+    KILLED = "killed"
+    """The actor was killed while it handled it."""
+    STOPPED = "stopped"
+    """It still waited when the actor stopped for good."""
+    DROPPED = "dropped"
+    """It was the oldest in a full mailbox."""
+    UNDELIVERED = "undelivered"
+    """It could not be given to the one it was for."""
+
+
+@dataclass(frozen=True, slots=True)
+class DeadLetter:
+    """One message, and the evidence.
+
+    Attributes:
+        message: The message itself; sending its payload again is a replay.
+        target: The actor that it was for.
+        incarnation: Which incarnation had it in hand, 0 when none did.
+        reason: Why it is here.
+        time: The system's clock, in seconds.
+        cause: The error, when there was one.
+        fuel_used: What the guest had used of its fuel for this message, if it was a guest.
+        memory_peak_bytes: The guest's memory at its largest.
+        backtrace: Where in the guest it happened.
+    """
+
+    message: Message
+    target: str
+    incarnation: int
+    reason: DeathReason
+    time: float
+    cause: BaseException | None = None
+    fuel_used: int | None = None
+    memory_peak_bytes: int | None = None
+    backtrace: str | None = None
+
+
+class DeadLetters:
+    """The most recent dead letters; iterate from the oldest to the newest.
+
+    Attributes:
+        total: How many there have ever been.
+        by_reason: The same, by reason.
+    """
+
+    __slots__ = ("_letters", "_listeners", "by_reason", "total")
+
+    def __init__(self, capacity: int = 1000) -> None:
+        self._letters: deque[DeadLetter] = deque(maxlen=capacity)
+        self._listeners: tuple[Callable[[DeadLetter], None], ...] = ()
+        self.total = 0
+        self.by_reason: Counter[DeathReason] = Counter()
+
+    def __len__(self) -> int:
+        return len(self._letters)
+
+    def __iter__(self) -> Iterator[DeadLetter]:
+        return iter(tuple(self._letters))
+
+    def listen(self, listener: Callable[[DeadLetter], None]) -> Subscription:
+        """Calls `listener` with each new letter; it must not raise."""
+        self._listeners = (*self._listeners, listener)
+        return Subscription(lambda: self._remove(listener))
+
+    def add(
+        self,
+        message: Message,
+        target: str,
+        reason: DeathReason,
+        time: float,
+        *,
+        incarnation: int = 0,
+        cause: BaseException | None = None,
+    ) -> DeadLetter:
+        """Keeps a letter, with the evidence that `cause` carries."""
+        letter = DeadLetter(
+            message,
+            target,
+            incarnation,
+            reason,
+            time,
+            cause,
+            _number(cause, "fuel_used"),
+            _number(cause, "memory_peak_bytes"),
+            _text(cause, "backtrace"),
+        )
+        self.total += 1
+        self.by_reason[reason] += 1
+        self._letters.append(letter)
+        for listener in self._listeners:
+            listener(letter)
+        return letter
+
+    def take(self, message_id: int) -> DeadLetter | None:
+        """Removes a letter, to replay it; None when it is not (or no longer) here."""
+        for letter in self._letters:
+            if letter.message.id == message_id:
+                self._letters.remove(letter)
+                return letter
+        return None
+
+    def _remove(self, listener: Callable[[DeadLetter], None]) -> None:
+        remaining = list(self._listeners)
+        remaining.remove(listener)
+        self._listeners = tuple(remaining)
+
+
+def _number(cause: BaseException | None, field: str) -> int | None:
+    value = getattr(cause, field, None)
+    return value if isinstance(value, int) else None
+
+
+def _text(cause: BaseException | None, field: str) -> str | None:
+    value = getattr(cause, field, None)
+    return None if value is None else str(value)

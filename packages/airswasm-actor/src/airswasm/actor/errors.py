@@ -1,0 +1,261 @@
+"""Everything that can go wrong between actors, one type for each condition.
+
+The tree comes first: `ActorError` > `DeliveryError` (the message was not accepted) and
+`AskError` (it was accepted, and there will be no answer), beside the errors of naming, life
+cycle and supervision. Each error carries what it knows as fields and writes its own sentence.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+__all__ = (
+    "ActorError",
+    "ActorFailed",
+    "ActorStopped",
+    "AskCycle",
+    "AskError",
+    "AskTimeout",
+    "ChildExists",
+    "ChildRunning",
+    "ChildStartFailed",
+    "DeliveryError",
+    "GuestRefused",
+    "HealthCheckFailed",
+    "InitFailed",
+    "InvalidChildSpec",
+    "InvalidTopic",
+    "MailboxFull",
+    "MessageDropped",
+    "MigrationFailed",
+    "NameTaken",
+    "NoRoute",
+    "NoSuchChild",
+    "SupervisorGaveUp",
+    "SystemClosed",
+)
+
+
+class ActorError(Exception):
+    """Whatever the actor block raises derives from this."""
+
+    def __init__(self, text: str) -> None:
+        Exception.__init__(self, text)
+
+
+class DeliveryError(ActorError):
+    """A message was not accepted; nobody will handle it."""
+
+    def __init__(self, target: str, text: str) -> None:
+        self.target = target
+        ActorError.__init__(self, text)  # not super(): some errors are both
+
+
+class AskError(ActorError):
+    """A question was accepted, and there will be no answer to it."""
+
+    def __init__(self, target: str, text: str) -> None:
+        self.target = target
+        ActorError.__init__(self, text)  # not super(): some errors are both
+
+
+class MailboxFull(DeliveryError):
+    """The mailbox holds as many messages as its capacity allows."""
+
+    def __init__(self, target: str, capacity: int) -> None:
+        self.capacity = capacity
+        super().__init__(
+            target,
+            f"the mailbox of {target!r} is full ({capacity} messages wait); "
+            "send later, send less, or give it a larger capacity",
+        )
+
+
+class NoRoute(DeliveryError):
+    """No actor is known under this name."""
+
+    def __init__(self, target: str) -> None:
+        super().__init__(target, f"no actor is routed under {target!r}; is it started?")
+
+
+class ActorStopped(DeliveryError, AskError):
+    """The actor has stopped: it accepts no messages and answers none."""
+
+    def __init__(self, target: str, reason: str = "stopped") -> None:
+        self.reason = reason
+        super().__init__(target, f"{target!r} has stopped ({reason}) and takes no more messages")
+
+
+class AskTimeout(AskError, TimeoutError):
+    """No answer came in time. The target may still act on the message."""
+
+    def __init__(self, target: str, seconds: float) -> None:
+        self.seconds = seconds
+        super().__init__(
+            target,
+            f"{target!r} did not answer within {seconds:g} s; it may still handle the message",
+        )
+
+
+class AskCycle(AskError):
+    """Waiting would never end: the target waits, directly or through others, for the asker."""
+
+    def __init__(self, path: Sequence[str]) -> None:
+        self.path = tuple(path)
+        chain = " -> ".join(self.path)
+        super().__init__(
+            self.path[1] if len(self.path) > 1 else self.path[0],
+            f"this ask would wait for ever: {chain}; use tell in one of these places",
+        )
+
+
+class ActorFailed(AskError):
+    """The actor failed while it handled the question; `cause` is what it failed with."""
+
+    def __init__(self, target: str, cause: BaseException | None, text: str = "") -> None:
+        self.cause = cause
+        shown = text or (f"{type(cause).__name__}: {cause}" if cause else "it was killed")
+        super().__init__(target, f"{target!r} failed while handling the message: {shown}")
+
+
+class MessageDropped(AskError):
+    """The question left the mailbox unread to make room for a newer message."""
+
+    def __init__(self, target: str, capacity: int) -> None:
+        self.capacity = capacity
+        super().__init__(
+            target,
+            f"{target!r} dropped the message unread: its mailbox of {capacity} was full and "
+            "keeps the newest",
+        )
+
+
+class GuestRefused(AskError):
+    """A component handled the message and answered with an error of its own."""
+
+    def __init__(self, target: str, text: str) -> None:
+        self.text = text
+        super().__init__(target, f"{target!r} refused the message: {text}")
+
+
+class SystemClosed(ActorError):
+    """The actor system is not open: it was not entered yet, or it has been left."""
+
+    def __init__(self, system: str) -> None:
+        self.system = system
+        super().__init__(
+            f"the actor system {system!r} is not open; use it inside 'async with ActorSystem()'"
+        )
+
+
+class NameTaken(ActorError):
+    """Another actor is already routed under this name."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        super().__init__(f"the name {name!r} is taken; stop its actor first, or switch the route")
+
+
+class InvalidTopic(ActorError, ValueError):
+    """A topic or a pattern of topics is malformed."""
+
+    def __init__(self, topic: str, problem: str) -> None:
+        self.topic = topic
+        self.problem = problem
+        super().__init__(f"{topic!r} is no valid topic: {problem}")
+
+
+class InvalidChildSpec(ActorError, ValueError):
+    """A child or supervisor specification contradicts itself."""
+
+    def __init__(self, child: str, problem: str) -> None:
+        self.child = child
+        self.problem = problem
+        super().__init__(f"the specification of {child!r} is not valid: {problem}")
+
+
+class ChildExists(ActorError):
+    """The supervisor already has a child with this id."""
+
+    def __init__(self, supervisor: str, child: str, *, is_running: bool) -> None:
+        self.supervisor = supervisor
+        self.child = child
+        self.is_running = is_running
+        advice = "it is running" if is_running else "it is stopped: restart it, or delete it first"
+        super().__init__(f"{supervisor!r} already has a child {child!r}; {advice}")
+
+
+class ChildRunning(ActorError):
+    """The operation needs a stopped child, and this one runs or is being restarted."""
+
+    def __init__(self, supervisor: str, child: str, status: str) -> None:
+        self.supervisor = supervisor
+        self.child = child
+        self.status = status
+        super().__init__(f"child {child!r} of {supervisor!r} is {status}; stop it first")
+
+
+class NoSuchChild(ActorError, KeyError):
+    """The supervisor has no child with this id."""
+
+    def __init__(self, supervisor: str, child: str) -> None:
+        self.supervisor = supervisor
+        self.child = child
+        super().__init__(f"{supervisor!r} has no child {child!r}")
+
+    def __str__(self) -> str:
+        return str(self.args[0])
+
+
+class ChildStartFailed(ActorError):
+    """A child did not start; `cause` says why."""
+
+    def __init__(self, supervisor: str, child: str, cause: BaseException) -> None:
+        self.supervisor = supervisor
+        self.child = child
+        self.cause = cause
+        super().__init__(
+            f"child {child!r} of {supervisor!r} did not start: {type(cause).__name__}: {cause}"
+        )
+
+
+class SupervisorGaveUp(ActorError):
+    """Children failed more often than the supervisor's intensity allows."""
+
+    def __init__(self, supervisor: str, child: str, intensity: int, period: float) -> None:
+        self.supervisor = supervisor
+        self.child = child
+        self.intensity = intensity
+        self.period = period
+        super().__init__(
+            f"{supervisor!r} gave up: child {child!r} brought it over {intensity} restarts "
+            f"within {period:g} s; its children were stopped"
+        )
+
+
+class InitFailed(ActorError):
+    """A component's `init` answered with an error."""
+
+    def __init__(self, name: str, text: str) -> None:
+        self.name = name
+        self.text = text
+        super().__init__(f"{name!r} refused to start: {text}")
+
+
+class MigrationFailed(ActorError):
+    """A component's `migrate` answered with an error; the earlier version should go on."""
+
+    def __init__(self, name: str, from_version: str, text: str) -> None:
+        self.name = name
+        self.from_version = from_version
+        self.text = text
+        super().__init__(f"{name!r} could not take over from version {from_version}: {text}")
+
+
+class HealthCheckFailed(ActorError):
+    """A component says of itself that it does not work."""
+
+    def __init__(self, name: str, text: str) -> None:
+        self.name = name
+        self.text = text
+        super().__init__(f"{name!r} is unhealthy: {text}")

@@ -1,0 +1,370 @@
+"""The reference to an actor: all that anybody but its supervisor ever holds of it.
+
+It is stable: a restart changes what is behind it and nothing else, the mailbox included. After a
+mailbox was moved (`move_to`, the end of an update) the old reference leads to the new actor.
+
+References belong to the thread of the system's event loop. From another thread, use
+`anyio.from_thread.run_sync(ref.tell, payload)`.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from time import monotonic
+
+import anyio
+import anyio.lowlevel
+
+from ._cell import Cell, Exit
+from .actor import Phase
+from .errors import ActorStopped, MailboxFull
+from .events import Subscription
+from .mailbox import MailboxInfo
+from .message import HOST, Message
+from .request import Request
+
+__all__ = ("ActorRef", "Down", "Watch")
+
+new_tuple = tuple.__new__
+
+Watch = Subscription
+"""Ends a watch with `cancel`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Down:
+    """An actor has ended for good (not: restarted).
+
+    Attributes:
+        name: Which one.
+        reason: `normal`, `shutdown`, `crash` or `killed`.
+        cause: The error, after a crash.
+    """
+
+    name: str
+    reason: str
+    cause: BaseException | None = None
+
+
+class ActorRef(Cell):
+    """Sends to one actor. `ActorSystem.spawn` and supervisors make them."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return f"<ActorRef {self.name} {self.phase}>"
+
+    # -- sending -----------------------------------------------------------------------------
+
+    def tell(self, payload: object, *, sender: str = HOST, topic: str | None = None) -> None:
+        """Puts a message into the mailbox and returns. Does not wait; an answer is dropped.
+
+        Args:
+            payload: What to send; a component takes `bytes`.
+            sender: The sender's name, for the receiver to see.
+            topic: Set by `publish`.
+
+        Raises:
+            MailboxFull: The mailbox is full, and its policy is not `drop-oldest`.
+            ActorStopped: The actor has stopped for good.
+        """
+        dispatcher = self.dispatcher
+        dispatcher.sent = number = dispatcher.sent + 1
+        queue = self.queue
+        if queue is None:
+            queue = self.arouse()
+        elif len(queue) >= self.capacity:
+            self.make_room()
+        queue.append(new_tuple(Message, (payload, sender, topic, number, dispatcher.now, None)))
+
+    async def send(self, payload: object, *, sender: str = HOST, topic: str | None = None) -> None:
+        """As `tell`; with the policy `wait` it waits for room, first come, first served.
+
+        A cancel while it waits leaves nothing behind: the message was not accepted.
+
+        Raises:
+            MailboxFull: No room, or none in time.
+            ActorStopped: The actor has stopped for good.
+        """
+        message = self.dispatcher.message(payload, sender, topic, None)
+        accepted = Request(self.name, self)
+
+        def end(error: MailboxFull | ActorStopped | None) -> None:
+            if error is None:
+                accepted.resolve(None)
+            else:
+                accepted.fail(error)
+
+        waiter = self.enqueue_or_wait(message, end)
+        if waiter is not None:
+            try:
+                await accepted.wait()
+            finally:
+                self.forget_waiter(waiter)
+
+    async def ask(
+        self,
+        payload: object,
+        *,
+        timeout: float = 5.0,
+        sender: str = HOST,
+        topic: str | None = None,
+    ) -> object:
+        """Sends a message and waits for the answer: what `receive` returns.
+
+        When the actor is idle and plain it handles the message here and now, without a detour
+        over the event loop; the loop gets its turn at least every millisecond of such asking.
+        A cancel gives up waiting; the message itself stays where it is.
+
+        Raises:
+            AskTimeout: No answer within `timeout` seconds.
+            AskCycle: The actor waits for the asker already. Nothing was sent.
+            ActorFailed: The actor failed while handling it (`cause`).
+            ActorStopped: The actor has stopped, or stopped before it came to it.
+            MailboxFull: No room for the question.
+            MessageDropped: It was dropped unread for a newer message.
+            GuestRefused: A component answered with an error.
+        """
+        dispatcher = self.dispatcher
+        request = Request(self.name, self)
+        if self.queue is None and dispatcher.can_hand_over(self):
+            dispatcher.hand_over(self, dispatcher.message(payload, sender, topic, request))
+            if monotonic() > dispatcher.yield_at:
+                await dispatcher.give_way()
+            if request.is_done:
+                return request.result()
+        else:
+            asker = dispatcher.current.get()
+            self.post(payload, request, timeout, sender=sender, topic=topic, asker=asker)
+            return await request.wait()
+        self.watch_over(request, timeout, dispatcher.current.get())
+        return await request.wait()
+
+    def request(
+        self,
+        payload: object,
+        on_done: Callable[[Request], None],
+        *,
+        timeout: float,
+        sender: str = HOST,
+        topic: str | None = None,
+        asker: ActorRef | None = None,
+    ) -> Request:
+        """Asks with a callback instead of a task: `on_done` is called once, with the outcome.
+
+        It is never called before this returns, and not at all after `Request.cancel`. With the
+        policy `wait`, a full mailbox makes the message wait for room within `timeout`.
+
+        Args:
+            payload: What to send.
+            on_done: Called on the loop's thread; `Request.result()` gives or raises the outcome.
+            timeout: Seconds until `AskTimeout`.
+            sender: The sender's name.
+            topic: A topic for the receiver to see.
+            asker: Who handles nothing until the answer is there, so that rings are found. Leave
+                it out when nobody stands still.
+
+        Raises:
+            AskCycle: The actor waits for `asker` already. Nothing was sent.
+            MailboxFull, ActorStopped: As for `tell`.
+        """
+        request = Request(self.name, self, on_done)
+        self.post(payload, request, timeout, sender=sender, topic=topic, asker=asker)
+        return request
+
+    def post(
+        self,
+        payload: object,
+        request: Request,
+        timeout: float,
+        *,
+        sender: str,
+        topic: str | None,
+        asker: ActorRef | None,
+    ) -> None:
+        """Sends a message with a request attached, and watches over that."""
+        target = self
+        while target.successor is not None:
+            target = target.successor
+        request.target = target
+        if asker is not None:
+            request.hold(asker)
+        try:
+            self.enqueue_or_wait(
+                self.dispatcher.message(payload, sender, topic, request),
+                lambda error: None if error is None else request.fail(error),
+            )
+        except BaseException:
+            request.cancel()
+            raise
+        request.expire_after(timeout, self.system.timers)
+
+    def watch_over(self, request: Request, timeout: float, asker: ActorRef | None) -> None:
+        """Adds deadline and waiting edge to a request that is being handled already."""
+        if asker is not None:
+            request.hold(asker)
+        request.expire_after(timeout, self.system.timers)
+
+    def signal(self, payload: object, *, sender: str = HOST) -> None:
+        """Sends a system message: it goes before all others and is never refused for room.
+
+        Raises:
+            ActorStopped: The actor has stopped for good.
+        """
+        if self.successor is not None:
+            self.successor.signal(payload, sender=sender)
+            return
+        message = self.dispatcher.message(payload, sender, None, None)
+        if self.phase is Phase.STOPPED:
+            self.dispatcher.rejected += 1
+            raise ActorStopped(self.name)
+        if self.signals is None:
+            self.signals = deque()
+        self.signals.append(message)
+        if self.is_ready and not self.is_scheduled:
+            self.dispatcher.schedule(self)
+
+    # -- observing ---------------------------------------------------------------------------
+
+    @property
+    def is_alive(self) -> bool:
+        """Whether it accepts messages."""
+        return self.phase is not Phase.STOPPED
+
+    @property
+    def mailbox(self) -> MailboxInfo:
+        """Size and age of what waits, now."""
+        first = self.signals[0] if self.signals else self.queue[0] if self.queue else None
+        return MailboxInfo(
+            size=len(self.queue) if self.queue else 0,
+            capacity=self.capacity,
+            signals=len(self.signals) if self.signals else 0,
+            senders_waiting=len(self.waiting_room) if self.waiting_room else 0,
+            oldest_age=max(0.0, self.system.clock() - first.sent_at) if first else 0.0,
+        )
+
+    def watch(self, listener: Callable[[Down], None]) -> Watch:
+        """Calls `listener` once when the actor ends for good; at once when it has already."""
+        if self.phase is Phase.STOPPED:
+            listener(Down(self.name, self.exit_requested or "stopped"))
+            return Subscription(lambda: None)
+        if self.watchers is None:
+            self.watchers = []
+        watchers = self.watchers
+        watchers.append(listener)
+
+        def cancel() -> None:
+            if listener in watchers:
+                watchers.remove(listener)
+
+        return Subscription(cancel)
+
+    async def wait_stopped(self) -> None:
+        """Waits until the actor has ended for good."""
+        ended = anyio.Event()
+        watch = self.watch(lambda _: ended.set())
+        try:
+            await ended.wait()
+        finally:
+            watch.cancel()
+
+    # -- steering ----------------------------------------------------------------------------
+
+    def pause(self) -> None:
+        """Delivers nothing from now on; the mailbox collects. What is in hand is finished."""
+        self.is_paused = True
+        self.update_ready()
+
+    def resume(self) -> None:
+        """Delivers again."""
+        self.is_paused = False
+        self.update_ready()
+
+    async def drain(self, timeout: float) -> bool:
+        """Waits until nothing waits and nothing is in hand.
+
+        Returns:
+            False when that was not so within `timeout` seconds; nothing has changed then.
+        """
+        with anyio.move_on_after(timeout):
+            while not self.is_idle:
+                await self._next_idle()
+        return self.is_idle
+
+    async def finish(self, timeout: float) -> bool:
+        """Waits until nothing is in hand; False when that was not so in time."""
+        with anyio.move_on_after(timeout):
+            while self.work is not None:
+                await self._next_idle()
+        return self.work is None
+
+    def move_to(self, successor: ActorRef) -> int:
+        """Gives what waits here to `successor`, before what waits there, in the same order.
+
+        From now on this reference leads to `successor`. Messages that were accepted stay
+        accepted: the successor's capacity does not refuse them. Whoever calls this sees to it
+        that handlers do not overlap: the successor is paused until this actor has stopped.
+
+        Returns:
+            How many messages were moved.
+        """
+        moved = self._take_all()
+        self.successor = successor
+        for message in moved:
+            if message.request is not None:
+                message.request.target = successor
+        if moved:
+            queue = successor.queue
+            if queue is None:
+                queue = successor.arouse()
+            queue.extendleft(reversed(moved))
+        if self.signals:
+            if successor.signals is None:
+                successor.signals = deque()
+            successor.signals.extendleft(reversed(self.signals))
+            self.signals = None
+        successor.update_ready()
+        return len(moved)
+
+    def give_back(self, predecessor: ActorRef) -> None:
+        """Undoes a hand-over that did not happen: what waits here goes behind what waits there."""
+        moved = self._take_all()
+        for message in moved:
+            if message.request is not None:
+                message.request.target = predecessor
+        if moved:
+            queue = predecessor.queue
+            (predecessor.arouse() if queue is None else queue).extend(moved)
+        predecessor.update_ready()
+
+    def leave(self, reason: str = "normal") -> None:
+        """Ends the actor after the message in hand, as its own wish (`Context.stop`)."""
+        if self.phase is Phase.RUNNING and self.exit_requested is None:
+            self.exit_requested = reason
+            self.update_ready()
+            if self.work is None and not self.dispatcher.is_running(self):
+                self.system.life.leave(self, Exit(reason))
+
+    async def stop(self, *, timeout: float | None = 5.0) -> None:
+        """Stops an actor that no supervisor owns; as `ActorSystem.stop`."""
+        await self.system.stop(self, timeout=timeout)
+
+    def _take_all(self) -> list[Message]:
+        moved = list(self.queue or ())
+        if self.queue is not None:
+            self.queue.clear()
+        for waiter in self.waiting_room or ():
+            moved.append(waiter.message)
+            waiter.end(None)
+        self.waiting_room = None
+        self.settle()
+        return moved
+
+    async def _next_idle(self) -> None:
+        event = anyio.Event()
+        if self.idle_events is None:
+            self.idle_events = []
+        self.idle_events.append(event)
+        await event.wait()

@@ -1,0 +1,253 @@
+"""The actor system: everything that runs belongs to it, and ends with it.
+
+One task group owns the dispatcher, the timers, and whatever tasks handlers need. Leaving the
+`async with` block stops what is left in it: supervisors first, the last one first, then the actors
+that nobody owns. Several systems in one process know nothing of each other.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+from dataclasses import dataclass
+from types import TracebackType
+from typing import TYPE_CHECKING
+
+import anyio
+from anyio.abc import TaskGroup
+
+from ._dispatcher import Dispatcher, DispatcherConfig
+from ._life import LifeCycle
+from ._timers import Timers
+from .actor import Phase
+from .broker import MessageBroker
+from .dead_letters import DeadLetters
+from .errors import NameTaken, SystemClosed
+from .events import EventStream
+from .mailbox import MailboxSpec
+from .reference import ActorRef
+
+if TYPE_CHECKING:
+    from .supervisor import SupervisorNode
+
+__all__ = ("ActorSystem", "Books")
+
+
+@dataclass(frozen=True, slots=True)
+class Books:
+    """Where all messages have gone that anybody tried to send.
+
+    Attributes:
+        sent: All of them.
+        handled: Handling ended without a crash.
+        rejected: Not accepted; the sender got an error.
+        dead: In the dead letters (counted, even if the ring has forgotten them).
+        waiting: In mailboxes, and senders that wait for room.
+        in_hand: Being handled.
+    """
+
+    sent: int
+    handled: int
+    rejected: int
+    dead: int
+    waiting: int
+    in_hand: int
+
+    @property
+    def is_balanced(self) -> bool:
+        """Whether every message is in exactly one place."""
+        return self.sent == self.handled + self.rejected + self.dead + self.waiting + self.in_hand
+
+
+class ActorSystem:
+    """Holds actors. Use it as `async with ActorSystem() as system`.
+
+    Attributes:
+        name: For people.
+        broker: Names and topics.
+        events: The life cycle events.
+        dead_letters: Messages that nobody will handle.
+        clock: The time in seconds that ages, deadlines and events are measured in.
+        timers: Callbacks to come.
+        rng: Where jitter comes from.
+        actors: All actors that have not ended, by their own names.
+        supervisors: The top-level supervisors, in the order of starting.
+    """
+
+    def __init__(
+        self,
+        name: str = "actors",
+        *,
+        mailbox: MailboxSpec = MailboxSpec(),  # noqa: B008 - it is frozen
+        dispatcher: DispatcherConfig = DispatcherConfig(),  # noqa: B008 - it is frozen
+        clock: Callable[[], float] = anyio.current_time,
+        rng: random.Random | None = None,
+        dead_letters: int = 1000,
+    ) -> None:
+        self.name = name
+        self.clock = clock
+        self.rng = rng if rng is not None else random.Random()  # noqa: S311 - jitter, no secret
+        self.timers = Timers(clock)
+        self.dispatcher = Dispatcher(dispatcher, clock)
+        self.dead_letters = DeadLetters(dead_letters)
+        self.events = EventStream()
+        self.broker = MessageBroker(self)
+        self.life = LifeCycle(self)
+        self.dispatcher.life = self.life
+        self.actors: dict[str, ActorRef] = {}
+        self.supervisors: list[SupervisorNode] = []
+        self._mailbox = mailbox
+        self._group: TaskGroup | None = None
+        self._spawned = 0
+
+    async def __aenter__(self) -> ActorSystem:
+        self._group = group = anyio.create_task_group()
+        await group.__aenter__()
+        self.life.open(group)
+        self.dispatcher.now = self.clock()
+        group.start_soon(self.dispatcher.run, group)
+        group.start_soon(self.timers.run)
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> bool | None:
+        group = self.group
+        try:
+            if error is None:
+                await self._stop_all()
+        finally:
+            self._discard_all()
+            self._group = None
+            group.cancel_scope.cancel()
+            suppressed = await group.__aexit__(kind, error, trace)
+        return suppressed
+
+    @property
+    def group(self) -> TaskGroup:
+        """The task group that owns all tasks of the system.
+
+        Raises:
+            SystemClosed: The system is not open.
+        """
+        if self._group is None:
+            raise SystemClosed(self.name)
+        return self._group
+
+    def spawn(
+        self,
+        actor: object,
+        *,
+        name: str | None = None,
+        mailbox: MailboxSpec | None = None,
+        shutdown: float | None = 5.0,
+        is_paused: bool = False,
+    ) -> ActorRef:
+        """Makes an actor of `actor` and routes it under its name. Returns at once.
+
+        An actor with a `start` handles messages as soon as that has ended; `started` waits for
+        it. Nobody restarts a spawned actor: when it crashes it ends.
+
+        Args:
+            actor: An `Actor`, or a function of message and context.
+            name: Unique in the system; made up when it is left out.
+            mailbox: Bounds and policy; the system's own when it is left out.
+            shutdown: Seconds for finishing and `stop` when it leaves of its own wish.
+            is_paused: Delivers nothing until `resume`.
+
+        Raises:
+            NameTaken: Another actor has this name.
+            SystemClosed: The system is not open.
+        """
+        if self._group is None:
+            raise SystemClosed(self.name)
+        if name is None:
+            self._spawned += 1
+            name = f"actor-{self._spawned}"
+        ref = self.enrol(ActorRef(self, name, mailbox or self._mailbox))
+        ref.shutdown = shutdown
+        ref.is_paused = is_paused
+        try:
+            self.life.begin_spawned(ref, actor)
+        except BaseException:
+            self.strike_off(ref)
+            raise
+        return ref
+
+    def enrol(self, ref: ActorRef) -> ActorRef:
+        """Gives an actor its place: its name leads to it from now on.
+
+        Raises:
+            NameTaken: Another actor has this name, or the name leads to another.
+        """
+        if self.actors.setdefault(ref.name, ref) is not ref:
+            raise NameTaken(ref.name)
+        try:
+            self.broker.register(ref)
+        except NameTaken:
+            del self.actors[ref.name]
+            raise
+        return ref
+
+    def strike_off(self, ref: ActorRef) -> None:
+        """Takes an actor's place away: routes and subscriptions end."""
+        if self.actors.get(ref.name) is ref:
+            del self.actors[ref.name]
+        self.broker.forget(ref)
+
+    async def started(self, ref: ActorRef) -> None:
+        """Waits until a spawned actor is ready.
+
+        Raises:
+            ActorStopped: It ended instead; `__cause__` is why.
+        """
+        await self.life.wait_ready(ref)
+
+    async def stop(self, ref: ActorRef, *, timeout: float | None = 5.0) -> None:
+        """Stops an actor for good: the message in hand is finished, `stop` is called.
+
+        What still waits in the mailbox goes to the dead letters. Stopping a stopped actor has no
+        effect.
+
+        Args:
+            ref: An actor that no supervisor owns.
+            timeout: Seconds for that, then it is killed; 0 kills at once, None waits for ever.
+        """
+        await self.life.end(ref, shutdown=timeout, is_final=True)
+
+    def books(self) -> Books:
+        """Where all messages are; walks all actors, so it is for tests and for status."""
+        waiting = in_hand = 0
+        for ref in self.actors.values():
+            waiting += len(ref.queue or ()) + len(ref.signals or ()) + len(ref.waiting_room or ())
+            in_hand += ref.work is not None
+        return Books(
+            self.dispatcher.sent,
+            self.dispatcher.handled,
+            self.dispatcher.rejected,
+            self.dead_letters.total,
+            waiting,
+            in_hand,
+        )
+
+    async def _stop_all(self) -> None:
+        for supervisor in reversed(self.supervisors):
+            await supervisor.stop()
+        remaining = [ref for ref in reversed(self._actors()) if not self.life.end_now(ref)]
+        async with anyio.create_task_group() as group:
+            for ref in remaining:
+                group.start_soon(self._stop_one, ref)
+
+    async def _stop_one(self, ref: ActorRef) -> None:
+        await self.stop(ref, timeout=ref.shutdown)
+
+    def _discard_all(self) -> None:
+        for ref in reversed(self._actors()):
+            if ref.phase is not Phase.STOPPED:
+                self.life.discard(ref)
+
+    def _actors(self) -> list[ActorRef]:
+        return list(self.actors.values())

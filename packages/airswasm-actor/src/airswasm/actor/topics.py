@@ -1,0 +1,156 @@
+"""Who gets what is published: topics, patterns, and the table of subscriptions.
+
+A topic is segments joined by dots. In a pattern, `*` stands for one segment and `**`, at the end,
+for any number of them, none included. What a topic leads to is worked out once and kept, until a
+subscription changes: publishing is then one look-up, however many patterns there are. The cache is
+bounded, since topics may come from guests.
+
+A subscriber is a *name* or a reference, and gets one copy however many patterns match. A name is
+resolved by the route at the time of publishing: over a switch from one version to the next there
+is neither a gap nor a second copy. Each subscription has an owner (an incarnation, say), so that
+the old version's end does not end what the new one has subscribed to under the same name.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterator
+from typing import TypeVar
+
+from .errors import InvalidTopic
+
+__all__ = ("TopicTable", "check_pattern", "check_topic", "matches")
+
+Key = TypeVar("Key", bound=Hashable)
+
+_MOST_TOPICS_CACHED = 4096
+_LONGEST = 512
+
+
+def check_topic(topic: str) -> tuple[str, ...]:
+    """The segments of a topic.
+
+    Raises:
+        InvalidTopic: It is empty, too long, has an empty segment, or a `*`.
+    """
+    segments = _segments(topic)
+    for segment in segments:
+        if "*" in segment:
+            raise InvalidTopic(topic, "'*' belongs in patterns, not in topics")
+    return segments
+
+
+def check_pattern(pattern: str) -> tuple[str, ...]:
+    """The segments of a pattern.
+
+    Raises:
+        InvalidTopic: As for topics, or a wildcard stands where it may not.
+    """
+    segments = _segments(pattern)
+    for position, segment in enumerate(segments):
+        if segment == "**" and position != len(segments) - 1:
+            raise InvalidTopic(pattern, "'**' may only be the last segment")
+        if "*" in segment and segment not in ("*", "**"):
+            raise InvalidTopic(pattern, "'*' stands for a whole segment")
+    return segments
+
+
+def matches(pattern: tuple[str, ...], topic: tuple[str, ...]) -> bool:
+    """Whether a topic falls under a pattern, both as segments. Linear in their length."""
+    if pattern and pattern[-1] == "**":
+        head = pattern[:-1]
+        if len(topic) < len(head):
+            return False
+        topic = topic[: len(head)]
+        pattern = head
+    return len(pattern) == len(topic) and all(
+        wanted in ("*", given) for wanted, given in zip(pattern, topic, strict=True)
+    )
+
+
+class TopicTable:
+    """Subscriptions by pattern; who subscribed, and on whose behalf."""
+
+    __slots__ = ("_cache", "_patterns")
+
+    def __init__(self) -> None:
+        self._patterns: dict[tuple[str, ...], dict[Hashable, set[Hashable]]] = {}
+        self._cache: dict[str, tuple[Hashable, ...]] = {}
+
+    def __len__(self) -> int:
+        return sum(len(subscribers) for subscribers in self._patterns.values())
+
+    def add(self, pattern: str, subscriber: Hashable, owner: Hashable) -> None:
+        """Subscribes; doing so again changes nothing."""
+        subscribers = self._patterns.setdefault(check_pattern(pattern), {})
+        subscribers.setdefault(subscriber, set()).add(owner)
+        self._cache.clear()
+
+    def remove(self, pattern: str, subscriber: Hashable, owner: Hashable) -> bool:
+        """Ends one owner's subscription; False when there was none."""
+        segments = check_pattern(pattern)
+        owners = self._patterns.get(segments, {}).get(subscriber)
+        if owners is None or owner not in owners:
+            return False
+        owners.remove(owner)
+        if not owners:
+            self._forget(segments, subscriber)
+        return True
+
+    def remove_owner(self, owner: Hashable) -> None:
+        """Ends all that one owner has subscribed to."""
+        for segments, subscriber, owners in list(self._entries()):
+            owners.discard(owner)
+            if not owners:
+                self._forget(segments, subscriber)
+
+    def remove_subscriber(self, subscriber: Hashable) -> None:
+        """Ends all subscriptions of one subscriber."""
+        for segments, found, _ in list(self._entries()):
+            if found == subscriber:
+                self._forget(segments, subscriber)
+
+    def find(self, topic: str) -> tuple[Hashable, ...]:
+        """Everybody whom a topic goes to, once each, in the order of subscribing.
+
+        Raises:
+            InvalidTopic: The topic is malformed.
+        """
+        found = self._cache.get(topic)
+        if found is None:
+            segments = check_topic(topic)
+            matching: dict[Hashable, None] = {}
+            for pattern, subscribers in self._patterns.items():
+                if matches(pattern, segments):
+                    matching.update(dict.fromkeys(subscribers))
+            if len(self._cache) >= _MOST_TOPICS_CACHED:
+                self._cache.clear()
+            found = self._cache[topic] = tuple(matching)
+        return found
+
+    def patterns_of(self, subscriber: Hashable) -> list[str]:
+        """The patterns that a subscriber has subscribed to."""
+        return [".".join(segments) for segments, found, _ in self._entries() if found == subscriber]
+
+    def _entries(self) -> Iterator[tuple[tuple[str, ...], Hashable, set[Hashable]]]:
+        for segments, subscribers in self._patterns.items():
+            for subscriber, owners in subscribers.items():
+                yield segments, subscriber, owners
+
+    def _forget(self, segments: tuple[str, ...], subscriber: Hashable) -> None:
+        del self._patterns[segments][subscriber]
+        if not self._patterns[segments]:
+            del self._patterns[segments]
+        self._cache.clear()
+
+
+def _segments(text: str) -> tuple[str, ...]:
+    if not text:
+        raise InvalidTopic(text, "it is empty")
+    if len(text) > _LONGEST:
+        raise InvalidTopic(text[:40] + "...", f"it is longer than {_LONGEST} characters")
+    segments = tuple(text.split("."))
+    if "" in segments:
+        raise InvalidTopic(text, "a segment is empty")
+    if any(not character.isprintable() or character == " " for character in text):
+        raise InvalidTopic(text, "it has a blank or a control character")
+    return segments
