@@ -1,7 +1,8 @@
 """`python -m airswasm.wit.update`: after a change of `wit/`, write again what is made from it.
 
-For developers of airswasm: it writes `contract.json` and `bindings/c/airswasm_types.h` beside
-this module.
+For developers of airswasm: it writes `contract.json`, `bindings/c/airswasm_types.h` and the copy
+of the WIT that the Rust crate carries, so that the crate can be copied into a project alone. (A
+link would do in git, but a wheel holds only one of two links to the same folder.)
 """
 
 from __future__ import annotations
@@ -10,13 +11,14 @@ import argparse
 import json
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
 from ._component_types import c_types_header
-from ._contract import PARSED, c_header_folder, wit_folder
+from ._contract import PARSED, c_header_folder, rust_crate_folder, wit_folder
 from .errors import WitError
 from .reading import describe_wit
 
-__all__ = ("main", "parsed_contract")
+__all__ = ("generated_files", "main", "parsed_contract")
 
 
 def parsed_contract() -> str:
@@ -25,15 +27,22 @@ def parsed_contract() -> str:
     return json.dumps(described, indent=1, ensure_ascii=False) + "\n"
 
 
+def generated_files() -> dict[Path, str]:
+    """The content of every file that is made from `wit/`."""
+    crate = {rust_crate_folder() / "wit" / p.name: p for p in wit_folder().glob("*.wit")}
+    return {
+        PARSED: parsed_contract(),
+        c_header_folder() / "airswasm_types.h": c_types_header(),
+        **{copy: source.read_text("utf-8") for copy, source in crate.items()},
+    }
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Writes the files; returns the exit code."""
     parser = argparse.ArgumentParser(prog="python -m airswasm.wit.update", description=__doc__)
     parser.parse_args(arguments)
     try:
-        written = {
-            PARSED: parsed_contract(),
-            c_header_folder() / "airswasm_types.h": c_types_header(),
-        }
+        written = generated_files()
     except WitError as error:
         print(error, file=sys.stderr)
         return 1
