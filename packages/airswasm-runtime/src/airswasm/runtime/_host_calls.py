@@ -1,0 +1,172 @@
+"""The one door from a guest to the host, and the guard in it.
+
+Whatever a host function does, nothing may leave the callback: an exception, and
+above all a `BaseException`, would pass through the engine's frames and crash the
+process or vanish. So the callback catches everything, keeps it in the call that
+it belongs to (never in a place that tenants share), and gives the engine an
+error to trap with.
+
+Every function is linked as an async one, because a plain one may return a
+`Pending`. One that has its value at once hands the engine a continuation in C
+that says "done", so that being async costs it nothing.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import inspect
+from collections.abc import Callable, Coroutine
+from threading import get_ident
+from types import CoroutineType
+from typing import TYPE_CHECKING
+
+from . import _wasmtime as wt
+from ._explain import mismatch
+from ._plan import KIND_STRING, SLOT_BYTES, UNFIT, FunctionPlan, Keep
+from .errors import ValueMismatch
+from .host import HostFunction, Pending
+
+if TYPE_CHECKING:
+    from .engine import Engine
+    from .instance import Call, Instance
+
+_DATA = bytes.__basicsize__ - 1
+_READY = wt.ready_continuation()
+_READY_ADDRESS = id(_READY) + _DATA
+
+
+class HostCall:
+    """One host function as one component imports it.
+
+    Attributes:
+        name: `interface#function`, for messages.
+        callback: what the engine calls; it must outlive the linker.
+    """
+
+    __slots__ = ("_encode", "_engine", "_function", "_is_async", "_plan", "callback", "name")
+
+    def __init__(
+        self, engine: Engine, name: str, plan: FunctionPlan, function: HostFunction
+    ) -> None:
+        self.name = name
+        self._engine = engine
+        self._plan = plan
+        self._function = function
+        self._encode = plan.encode_result
+        self._is_async = inspect.iscoroutinefunction(function)
+        self.callback = wt.HostCallback(self._entry())
+
+    def _entry(self) -> Callable[..., None]:
+        engine, function, is_async = self._engine, self._function, self._is_async
+        running, memmove, string_at = engine._running, ctypes.memmove, ctypes.string_at
+        decoders = self._plan.decode_parameters
+        steps = [(decode, index * SLOT_BYTES) for index, decode in enumerate(decoders)]
+        size = len(decoders) * SLOT_BYTES
+
+        def entry(
+            _env: int,
+            context: int,
+            _type: int,
+            arguments: int,
+            _count: int,
+            results: int,
+            _results: int,
+            error_out: int,
+            continuation_out: int,
+        ) -> None:
+            call = None
+            try:
+                memmove(continuation_out, _READY_ADDRESS, 24)
+                call = running[context]
+                instance = call._instance
+                handles = instance._handles
+                handles.allowance = instance.limits.host_call_bytes
+                slots = string_at(arguments, size)
+                values = [decode(slots, at, handles) for decode, at in steps]
+                if get_ident() != engine._thread:
+                    call._hop = (self, results, values)
+                    memmove(continuation_out, engine._waiting_for(context), 24)
+                    return
+                if is_async:
+                    outcome: object = self._spawn(call, function(instance.caller, *values))
+                else:
+                    outcome = function(instance.caller, *values)
+                    if isinstance(outcome, CoroutineType):
+                        outcome = self._spawn(call, outcome)
+                if isinstance(outcome, Pending):
+                    if not outcome._done:
+                        call._park(self, results, outcome)
+                        memmove(continuation_out, engine._waiting_for(context), 24)
+                        return
+                    if outcome._exception is not None:
+                        raise outcome._exception
+                    outcome = outcome._value
+                self.write(instance, results, outcome)
+            except BaseException as failure:
+                if call is not None:
+                    call._failure = failure
+                    call._target = self
+                address = wt.new_error("a host function failed")
+                memmove(error_out, address.to_bytes(8, "little"), 8)
+
+        return entry
+
+    def invoke(self, call: Call, values: list[object]) -> object:
+        """Runs the function on the loop's thread for a guest on a worker thread."""
+        outcome = self._function(call._instance.caller, *values)
+        return self._spawn(call, outcome) if isinstance(outcome, CoroutineType) else outcome
+
+    def write(self, instance: Instance, results: int, value: object) -> None:
+        """Writes a returned value where the engine expects it, in the engine's own memory.
+
+        Raises:
+            ValueMismatch: the host function returned what its type does not allow.
+        """
+        encode = self._encode
+        if encode is None:
+            if value is not None:
+                raise ValueMismatch(self.name, "nothing (it returns no value)", repr(value))
+            return
+        keep: Keep = []
+        try:
+            slot = encode(value, keep, instance._handles)
+        except UNFIT:
+            assert self._plan.shape.result is not None
+            raise mismatch(self.name, self._plan.shape.result, value) from None
+        if slot[0] < KIND_STRING:
+            ctypes.memmove(results, slot, SLOT_BYTES)
+        else:
+            wt.value_clone(id(slot) + _DATA, results)
+
+    def _spawn(self, call: Call, work: object) -> Pending:
+        assert isinstance(work, Coroutine)
+        return self._engine._spawn(work)
+
+
+def destructor(engine: Engine, running: dict[int, Call]) -> object:
+    """The callback for a dropped host resource; guarded as host functions are."""
+
+    def entry(_env: int, context: int, rep: int) -> int:
+        call = None
+        try:
+            call = running[context]
+            call._instance._handles.drop(rep)
+        except BaseException as failure:
+            if call is not None:
+                call._failure = failure
+            return wt.new_error("dropping a host resource failed")
+        return 0
+
+    return wt.DestructorCallback(entry)
+
+
+def continuation(running: dict[int, Call]) -> object:
+    """The callback that tells the engine whether a waiting host function is done."""
+
+    def entry(context: int) -> bool:
+        try:
+            return running[context]._continue()
+        except BaseException:
+            return False  # `_continue` keeps failures itself; here the call is gone
+
+    return wt.ContinuationCallback(entry)

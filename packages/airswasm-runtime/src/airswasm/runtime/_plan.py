@@ -1,0 +1,653 @@
+# ruff: noqa: ARG001 - every closure has the same signature
+"""Call plans: how one function's values are laid out, derived once from its type.
+
+The engine exchanges 32-byte slots: a kind byte, then up to three words. A plan
+is a tree of small closures, one for each type, that build such slots as Python
+`bytes` and read them back. `bytes` objects are the memory: the engine copies
+arguments, so a nested value is a `bytes` whose address goes into its parent and
+which the call keeps alive. That made reusable buffers, allocators and ctypes
+structures unnecessary, and is faster than all three.
+
+`struct` does the range checks for nothing: packing 2**40 as `I` raises. On any
+such complaint a second, slow walk (`_explain.py`) finds out where and why; the
+fast one never pays for messages.
+
+Reading is bounded: every string and list is taken off the call's allowance
+before Python sees it, so that a guest cannot make the host copy more than
+`Limits.host_call_bytes`.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import struct
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, make_dataclass
+from operator import attrgetter
+from typing import Protocol
+
+from .shape import (
+    EnumOf,
+    FlagsOf,
+    FunctionShape,
+    HandleOf,
+    ListOf,
+    OptionOf,
+    Primitive,
+    RecordOf,
+    ResultOf,
+    TupleOf,
+    VariantOf,
+    WitType,
+    python_name,
+)
+from .values import Case, Err, Ok, Some
+
+SLOT_BYTES = 32
+FIELD_BYTES = 48
+NAME_BYTES = 16
+
+KIND_LIST = 13
+KIND_RECORD = 14
+KIND_TUPLE = 15
+KIND_VARIANT = 16
+KIND_ENUM = 17
+KIND_OPTION = 18
+KIND_RESULT = 19
+KIND_FLAGS = 20
+KIND_RESOURCE = 21
+
+# kind, struct code, padding after it; kinds as in wasmtime/component/val.h
+NUMBERS = {
+    "s8": (1, "b", 23),
+    "u8": (2, "B", 23),
+    "s16": (3, "h", 22),
+    "u16": (4, "H", 22),
+    "s32": (5, "i", 20),
+    "u32": (6, "I", 20),
+    "s64": (7, "q", 16),
+    "u64": (8, "Q", 16),
+    "f32": (9, "f", 20),
+    "f64": (10, "d", 16),
+}
+KIND_CHAR = 11
+KIND_STRING = 12
+
+# where CPython keeps the data of a `bytes` object: it ends with the NUL byte
+_DATA = bytes.__basicsize__ - 1
+_U8 = struct.pack("<B7xB23x", 2, 0)
+_WORD = struct.Struct("<Q").unpack_from
+_TWO_WORDS = struct.Struct("<QQ").unpack_from
+_pack_word = struct.Struct("<B7xQ16x").pack
+_pack_two = struct.Struct("<B7xQQ8x").pack
+_pack_three = struct.Struct("<B7xQQQ").pack
+_pack_result = struct.Struct("<B7xB7xQ8x").pack
+_string_at = ctypes.string_at
+
+Keep = list[object]
+"""What a call keeps alive until the engine has copied it."""
+
+
+class Unfit(Exception):
+    """A value does not fit, found by a check of ours; `_explain` says where."""
+
+
+class AllowanceExceeded(Exception):
+    """More bytes than one call may carry."""
+
+
+class Handles(Protocol):
+    """One instance's side of the plans: resources, and the call's allowance.
+
+    Attributes:
+        allowance: bytes that the value being read may still have.
+    """
+
+    allowance: int
+
+    def lower_handle(self, type_: HandleOf, value: object, keep: Keep) -> int:
+        """The address of a handle for `value`; it lives as long as `keep`."""
+
+    def lift_handle(self, type_: HandleOf, address: int) -> object:
+        """The value behind a handle, converted exactly once."""
+
+
+Encode = Callable[[object, Keep, Handles], bytes]
+Decode = Callable[[bytes, int, Handles], object]
+
+UNFIT = (
+    Unfit,
+    struct.error,
+    TypeError,
+    ValueError,  # UnicodeEncodeError among them
+    KeyError,
+    AttributeError,
+    OverflowError,
+)
+"""What the closures raise for values that do not fit."""
+
+
+@dataclass(frozen=True, slots=True)
+class FunctionPlan:
+    """How to call one function, or to be called as it.
+
+    Attributes:
+        shape: what it was derived from.
+        encode_parameters: one for each parameter, for calls into the guest.
+        decode_parameters: one for each, for calls out of it.
+        encode_result: for host functions; None when there is no result.
+        decode_result: for exports; None when there is no result.
+    """
+
+    shape: FunctionShape
+    encode_parameters: tuple[Encode, ...]
+    decode_parameters: tuple[Decode, ...]
+    encode_result: Encode | None
+    decode_result: Decode | None
+
+
+class Planner:
+    """Derives plans; one for each component, so that record classes are shared.
+
+    A type position that carries bytes as a string (the bytes bridge) is named
+    by its function and path; see `plan`.
+    """
+
+    def __init__(self) -> None:
+        self._records: dict[tuple[str, tuple[str, ...]], type] = {}
+
+    def plan(self, shape: FunctionShape, *, bytes_as_text: bool = False) -> FunctionPlan:
+        """The plan of one function.
+
+        Args:
+            shape: its type as its author wrote it.
+            bytes_as_text: whether every `list<u8>` in it crosses as a string of
+                the code points 0 to 255, because a bridge stands in between.
+        """
+        types = [type_ for _, type_ in shape.parameters]
+        result = shape.result
+        return FunctionPlan(
+            shape,
+            tuple(self.encoder(type_, bytes_as_text) for type_ in types),
+            tuple(self.decoder(type_, bytes_as_text) for type_ in types),
+            None if result is None else self.encoder(result, bytes_as_text),
+            None if result is None else self.decoder(result, bytes_as_text),
+        )
+
+    def encoder(self, type_: WitType, as_text: bool = False) -> Encode:
+        """The closure that builds the slot of one value."""
+        match type_:
+            case Primitive(name):
+                return _PRIMITIVE_ENCODERS[name]
+            case ListOf(Primitive("u8")):
+                return _encode_bytes_as_text if as_text else _encode_bytes
+            case ListOf(element):
+                return _list_encoder(self.encoder(element, as_text))
+            case TupleOf(elements):
+                return _tuple_encoder([self.encoder(e, as_text) for e in elements])
+            case OptionOf(some):
+                inner = self.encoder(some, as_text)
+                return _nested_option_encoder(inner) if _is_option(some) else _option_encoder(inner)
+            case ResultOf(ok, err):
+                return _result_encoder(
+                    None if ok is None else self.encoder(ok, as_text),
+                    None if err is None else self.encoder(err, as_text),
+                )
+            case RecordOf(_, fields):
+                return _record_encoder([(n, self.encoder(t, as_text)) for n, t in fields])
+            case VariantOf(_, cases):
+                return _variant_encoder(
+                    {n: None if t is None else self.encoder(t, as_text) for n, t in cases}
+                )
+            case EnumOf(_, names):
+                return _enum_encoder(names)
+            case FlagsOf(_, names):
+                return _flags_encoder(names)
+            case HandleOf():
+                return _handle_encoder(type_)
+
+    def decoder(self, type_: WitType, as_text: bool = False) -> Decode:
+        """The closure that reads the slot of one value."""
+        match type_:
+            case Primitive(name):
+                return _PRIMITIVE_DECODERS[name]
+            case ListOf(Primitive("u8")):
+                return _decode_bytes_as_text if as_text else _decode_bytes
+            case ListOf(element):
+                return _list_decoder(self.decoder(element, as_text))
+            case TupleOf(elements):
+                return _tuple_decoder([self.decoder(e, as_text) for e in elements])
+            case OptionOf(some):
+                inner = self.decoder(some, as_text)
+                return _nested_option_decoder(inner) if _is_option(some) else _option_decoder(inner)
+            case ResultOf(ok, err):
+                return _result_decoder(
+                    None if ok is None else self.decoder(ok, as_text),
+                    None if err is None else self.decoder(err, as_text),
+                )
+            case RecordOf(_, fields):
+                return _record_decoder(
+                    self.record_class(type_), [self.decoder(t, as_text) for _, t in fields]
+                )
+            case VariantOf(_, cases):
+                return _variant_decoder(
+                    {n: None if t is None else self.decoder(t, as_text) for n, t in cases}
+                )
+            case EnumOf(_, names):
+                return _enum_decoder(names)
+            case FlagsOf(_, names):
+                return _flags_decoder(names)
+            case HandleOf():
+                return _handle_decoder(type_)
+
+    def record_class(self, type_: RecordOf) -> type:
+        """The frozen dataclass that values of a record are lifted to."""
+        fields = tuple(python_name(name) for name, _ in type_.fields)
+        found = self._records.get((type_.name, fields))
+        if found is None:
+            name = "".join(part.capitalize() for part in type_.name.split("-")) or "Record"
+            found = make_dataclass(name, fields, frozen=True, slots=True)
+            self._records[type_.name, fields] = found
+        return found
+
+
+def _is_option(type_: WitType) -> bool:
+    return isinstance(type_, OptionOf)
+
+
+def _number_encoder(kind: int, code: str, padding: int) -> Encode:
+    pack = struct.Struct(f"<B7x{code}{padding}x").pack
+
+    def encode(value: object, keep: Keep, handles: Handles) -> bytes:
+        return pack(kind, value)
+
+    return encode
+
+
+def _number_decoder(code: str) -> Decode:
+    unpack = struct.Struct(f"<{code}").unpack_from
+
+    def decode(slots: bytes, at: int, handles: Handles) -> object:
+        return unpack(slots, at + 8)[0]
+
+    return decode
+
+
+_FALSE = _pack_word(0, 0)
+_TRUE = _pack_word(0, 1)
+
+
+def _encode_bool(value: object, keep: Keep, handles: Handles) -> bytes:
+    if value is True:
+        return _TRUE
+    if value is False:
+        return _FALSE
+    raise Unfit
+
+
+def _decode_bool(slots: bytes, at: int, handles: Handles) -> object:
+    return slots[at + 8] != 0
+
+
+def _encode_char(value: object, keep: Keep, handles: Handles) -> bytes:
+    if not isinstance(value, str):
+        raise Unfit
+    value.encode()  # a lone surrogate is no char
+    return _pack_word(KIND_CHAR, ord(value))
+
+
+def _decode_char(slots: bytes, at: int, handles: Handles) -> object:
+    return chr(int.from_bytes(slots[at + 8 : at + 12], "little"))
+
+
+def _encode_string(value: object, keep: Keep, handles: Handles) -> bytes:
+    data = value.encode()  # type: ignore[attr-defined]  # AttributeError means unfit
+    keep.append(data)
+    return _pack_two(KIND_STRING, len(data), id(data) + _DATA)
+
+
+def _decode_string(slots: bytes, at: int, handles: Handles) -> object:
+    size, address = _TWO_WORDS(slots, at + 8)
+    if not size:
+        return ""
+    handles.allowance -= size
+    if handles.allowance < 0:
+        raise AllowanceExceeded
+    return _string_at(address, size).decode()
+
+
+def _encode_bytes(value: object, keep: Keep, handles: Handles) -> bytes:
+    size = len(value)  # type: ignore[arg-type]  # TypeError means unfit
+    if not size:
+        return _EMPTY_LIST
+    body = bytearray(_U8) * size
+    body[8::32] = value  # type: ignore[call-overload]  # any buffer or bytes-like sequence
+    pin = (ctypes.c_char * 1).from_buffer(body)
+    keep.append(pin)
+    return _pack_two(KIND_LIST, size, ctypes.addressof(pin))
+
+
+def _decode_bytes(slots: bytes, at: int, handles: Handles) -> object:
+    size, address = _TWO_WORDS(slots, at + 8)
+    if not size:
+        return b""
+    handles.allowance -= size
+    if handles.allowance < 0:
+        raise AllowanceExceeded
+    return _string_at(address, size * SLOT_BYTES)[8::32]
+
+
+def _encode_bytes_as_text(value: object, keep: Keep, handles: Handles) -> bytes:
+    data = bytes(memoryview(value)).decode("latin-1").encode()  # type: ignore[arg-type]
+    keep.append(data)
+    return _pack_two(KIND_STRING, len(data), id(data) + _DATA)
+
+
+def _decode_bytes_as_text(slots: bytes, at: int, handles: Handles) -> object:
+    size, address = _TWO_WORDS(slots, at + 8)
+    if not size:
+        return b""
+    handles.allowance -= size // 2  # up to two bytes of UTF-8 for each
+    if handles.allowance < 0:
+        raise AllowanceExceeded
+    return _string_at(address, size).decode().encode("latin-1")
+
+
+_EMPTY_LIST = _pack_two(KIND_LIST, 0, 8)
+
+_PRIMITIVE_ENCODERS: Mapping[str, Encode] = {
+    **{name: _number_encoder(*layout) for name, layout in NUMBERS.items()},
+    "bool": _encode_bool,
+    "char": _encode_char,
+    "string": _encode_string,
+}
+_PRIMITIVE_DECODERS: Mapping[str, Decode] = {
+    **{name: _number_decoder(code) for name, (_, code, _) in NUMBERS.items()},
+    "bool": _decode_bool,
+    "char": _decode_char,
+    "string": _decode_string,
+}
+
+
+def _list_encoder(element: Encode) -> Encode:
+    def encode(value: object, keep: Keep, handles: Handles) -> bytes:
+        if not isinstance(value, (list, tuple)):
+            raise Unfit
+        if not value:
+            return _EMPTY_LIST
+        body = b"".join([element(item, keep, handles) for item in value])
+        keep.append(body)
+        return _pack_two(KIND_LIST, len(value), id(body) + _DATA)
+
+    return encode
+
+
+def _list_decoder(element: Decode) -> Decode:
+    def decode(slots: bytes, at: int, handles: Handles) -> object:
+        size, address = _TWO_WORDS(slots, at + 8)
+        if not size:
+            return []
+        handles.allowance -= size
+        if handles.allowance < 0:
+            raise AllowanceExceeded
+        total = size * SLOT_BYTES
+        body = _string_at(address, total)
+        return [element(body, start, handles) for start in range(0, total, SLOT_BYTES)]
+
+    return decode
+
+
+def _tuple_encoder(elements: Sequence[Encode]) -> Encode:
+    count = len(elements)
+
+    def encode(value: object, keep: Keep, handles: Handles) -> bytes:
+        if not isinstance(value, (tuple, list)) or len(value) != count:
+            raise Unfit
+        body = b"".join(
+            [element(v, keep, handles) for element, v in zip(elements, value, strict=True)]
+        )
+        keep.append(body)
+        return _pack_two(KIND_TUPLE, count, id(body) + _DATA)
+
+    return encode
+
+
+def _tuple_decoder(elements: Sequence[Decode]) -> Decode:
+    starts = [(element, index * SLOT_BYTES) for index, element in enumerate(elements)]
+    total = len(elements) * SLOT_BYTES
+
+    def decode(slots: bytes, at: int, handles: Handles) -> object:
+        body = _string_at(_WORD(slots, at + 16)[0], total)
+        return tuple([element(body, start, handles) for element, start in starts])
+
+    return decode
+
+
+_NONE = _pack_word(KIND_OPTION, 0)
+
+
+def _option_encoder(some: Encode) -> Encode:
+    def encode(value: object, keep: Keep, handles: Handles) -> bytes:
+        if value is None:
+            return _NONE
+        body = some(value, keep, handles)
+        keep.append(body)
+        return _pack_word(KIND_OPTION, id(body) + _DATA)
+
+    return encode
+
+
+def _nested_option_encoder(some: Encode) -> Encode:
+    def encode(value: object, keep: Keep, handles: Handles) -> bytes:
+        if value is None:
+            return _NONE
+        if type(value) is not Some:
+            raise Unfit
+        body = some(value.value, keep, handles)
+        keep.append(body)
+        return _pack_word(KIND_OPTION, id(body) + _DATA)
+
+    return encode
+
+
+def _option_decoder(some: Decode) -> Decode:
+    def decode(slots: bytes, at: int, handles: Handles) -> object:
+        address = _WORD(slots, at + 8)[0]
+        return some(_string_at(address, SLOT_BYTES), 0, handles) if address else None
+
+    return decode
+
+
+def _nested_option_decoder(some: Decode) -> Decode:
+    def decode(slots: bytes, at: int, handles: Handles) -> object:
+        address = _WORD(slots, at + 8)[0]
+        return Some(some(_string_at(address, SLOT_BYTES), 0, handles)) if address else None
+
+    return decode
+
+
+def _result_encoder(ok: Encode | None, err: Encode | None) -> Encode:
+    def encode(value: object, keep: Keep, handles: Handles) -> bytes:
+        kind = type(value)
+        if kind is Ok:
+            inner = ok
+        elif kind is Err:
+            inner = err
+        else:
+            raise Unfit
+        payload = value.value  # type: ignore[attr-defined]
+        if inner is None:
+            if payload is not None:
+                raise Unfit
+            return _pack_result(KIND_RESULT, kind is Ok, 0)
+        body = inner(payload, keep, handles)
+        keep.append(body)
+        return _pack_result(KIND_RESULT, kind is Ok, id(body) + _DATA)
+
+    return encode
+
+
+_OK_NOTHING: Ok[None] = Ok(None)
+_ERR_NOTHING: Err[None] = Err(None)
+
+
+def _result_decoder(ok: Decode | None, err: Decode | None) -> Decode:
+    def decode(slots: bytes, at: int, handles: Handles) -> object:
+        address = _WORD(slots, at + 16)[0]
+        if slots[at + 8]:
+            if ok is None:
+                return _OK_NOTHING
+            return Ok(ok(_string_at(address, SLOT_BYTES), 0, handles))
+        if err is None:
+            return _ERR_NOTHING
+        return Err(err(_string_at(address, SLOT_BYTES), 0, handles))
+
+    return decode
+
+
+def _name_slot(name: str, keep: Keep) -> bytes:
+    data = name.encode()
+    keep.append(data)
+    return struct.pack("<QQ", len(data), id(data) + _DATA)
+
+
+def _record_encoder(fields: Sequence[tuple[str, Encode]]) -> Encode:
+    names: Keep = []
+    headers = [_name_slot(name, names) for name, _ in fields]
+    attributes = [python_name(name) for name, _ in fields]
+    encoders = [encode for _, encode in fields]
+    read = attrgetter(*attributes)
+    steps = list(zip(headers, encoders, strict=True))
+    is_single = len(fields) == 1
+
+    def encode(value: object, keep: Keep, handles: Handles) -> bytes:
+        if isinstance(value, Mapping):
+            if len(value) != len(attributes):
+                raise Unfit
+            values = tuple([value[name] for name in attributes])
+        else:
+            values = (read(value),) if is_single else read(value)
+        parts: list[bytes] = []
+        for (header, step), item in zip(steps, values, strict=True):
+            parts.append(header)
+            parts.append(step(item, keep, handles))
+        body = b"".join(parts)
+        keep.append(body)
+        keep.append(names)
+        return _pack_two(KIND_RECORD, len(steps), id(body) + _DATA)
+
+    return encode
+
+
+def _record_decoder(record: type, fields: Sequence[Decode]) -> Decode:
+    starts = [(field, index * FIELD_BYTES + NAME_BYTES) for index, field in enumerate(fields)]
+    total = len(fields) * FIELD_BYTES
+
+    def decode(slots: bytes, at: int, handles: Handles) -> object:
+        body = _string_at(_WORD(slots, at + 16)[0], total)
+        return record(*[field(body, start, handles) for field, start in starts])
+
+    return decode
+
+
+def _variant_encoder(cases: Mapping[str, Encode | None]) -> Encode:
+    names: Keep = []
+    table = {
+        name: (*struct.unpack("<QQ", _name_slot(name, names)), encode)
+        for name, encode in cases.items()
+    }
+
+    def encode(value: object, keep: Keep, handles: Handles) -> bytes:
+        if type(value) is not Case:
+            raise Unfit
+        size, address, inner = table[value.name]
+        keep.append(names)
+        if inner is None:
+            if value.value is not None:
+                raise Unfit
+            return _pack_three(KIND_VARIANT, size, address, 0)
+        body = inner(value.value, keep, handles)
+        keep.append(body)
+        return _pack_three(KIND_VARIANT, size, address, id(body) + _DATA)
+
+    return encode
+
+
+def _variant_decoder(cases: Mapping[str, Decode | None]) -> Decode:
+    table = {name.encode(): (name, decode) for name, decode in cases.items()}
+    read = struct.Struct("<QQQ").unpack_from
+
+    def decode(slots: bytes, at: int, handles: Handles) -> object:
+        size, name_address, address = read(slots, at + 8)
+        name, inner = table[_string_at(name_address, size)]
+        if inner is None:
+            return Case(name)
+        return Case(name, inner(_string_at(address, SLOT_BYTES), 0, handles))
+
+    return decode
+
+
+def _enum_encoder(cases: Sequence[str]) -> Encode:
+    names: Keep = []
+    table = {
+        name: _pack_two(KIND_ENUM, *struct.unpack("<QQ", _name_slot(name, names))) for name in cases
+    }
+
+    def encode(value: object, keep: Keep, handles: Handles) -> bytes:
+        keep.append(names)
+        return table[value]  # type: ignore[index]  # KeyError means unfit
+
+    return encode
+
+
+def _enum_decoder(cases: Sequence[str]) -> Decode:
+    table = {name.encode(): name for name in cases}
+
+    def decode(slots: bytes, at: int, handles: Handles) -> object:
+        size, address = _TWO_WORDS(slots, at + 8)
+        return table[_string_at(address, size)]
+
+    return decode
+
+
+def _flags_encoder(flags: Sequence[str]) -> Encode:
+    names: Keep = []
+    table = {name: _name_slot(name, names) for name in flags}
+
+    def encode(value: object, keep: Keep, handles: Handles) -> bytes:
+        if not isinstance(value, (frozenset, set)):
+            raise Unfit
+        keep.append(names)
+        if not value:
+            return _pack_two(KIND_FLAGS, 0, 8)
+        body = b"".join([table[name] for name in value])
+        keep.append(body)
+        return _pack_two(KIND_FLAGS, len(value), id(body) + _DATA)
+
+    return encode
+
+
+def _flags_decoder(flags: Sequence[str]) -> Decode:
+    table = {name.encode(): name for name in flags}
+
+    def decode(slots: bytes, at: int, handles: Handles) -> object:
+        size, address = _TWO_WORDS(slots, at + 8)
+        body = _string_at(address, size * NAME_BYTES) if size else b""
+        headers = (_TWO_WORDS(body, start) for start in range(0, len(body), NAME_BYTES))
+        return frozenset([table[_string_at(data, length)] for length, data in headers])
+
+    return decode
+
+
+def _handle_encoder(type_: HandleOf) -> Encode:
+    def encode(value: object, keep: Keep, handles: Handles) -> bytes:
+        return _pack_word(KIND_RESOURCE, handles.lower_handle(type_, value, keep))
+
+    return encode
+
+
+def _handle_decoder(type_: HandleOf) -> Decode:
+    def decode(slots: bytes, at: int, handles: Handles) -> object:
+        return handles.lift_handle(type_, _WORD(slots, at + 8)[0])
+
+    return decode

@@ -1,0 +1,266 @@
+"""The one place that touches `wasmtime._ffi`, the library's private bindings.
+
+Everything above speaks in integers: addresses of the library's objects and of
+32-byte value slots. The bindings' own wrappers are not used for calls: each of
+them builds `POINTER` objects, which alone costs more than a whole call here.
+Fresh prototypes with `c_void_p` take and give plain integers.
+
+What the library needs from us, learned by experiment (see the README):
+a result slot is assigned to, so its kind is zeroed before each call; what a
+host function returns is freed by the library, so it is cloned into the
+library's own memory; an exception must never leave a callback, so the callers
+of this module guard every one; a call's future is deleted before its store.
+"""
+
+from __future__ import annotations
+
+import ctypes
+from ctypes import CFUNCTYPE, c_bool, c_char, c_size_t, c_uint32, c_uint64, c_void_p
+from dataclasses import dataclass
+from typing import Any
+
+from wasmtime import _ffi
+
+Address = int
+
+_library = _ffi.dll
+
+
+def _prototype(name: str, result: Any, *arguments: Any) -> Any:  # noqa: ANN401 - ctypes is untyped
+    function = _library[name]  # indexing gives a fresh object: the bindings keep theirs
+    function.restype = result
+    function.argtypes = list(arguments)
+    return function
+
+
+_P = c_void_p
+_SIZE = c_size_t
+
+store_new = _prototype("wasmtime_store_new", _P, _P, _P, _P)
+store_context = _prototype("wasmtime_store_context", _P, _P)
+store_delete = _prototype("wasmtime_store_delete", None, _P)
+store_limiter = _prototype(
+    "wasmtime_store_limiter",
+    None,
+    _P,
+    ctypes.c_int64,
+    ctypes.c_int64,
+    ctypes.c_int64,
+    ctypes.c_int64,
+    ctypes.c_int64,
+)
+set_fuel = _prototype("wasmtime_context_set_fuel", _P, _P, c_uint64)
+_get_fuel = _prototype("wasmtime_context_get_fuel", _P, _P, _P)
+set_yield_interval = _prototype("wasmtime_context_fuel_async_yield_interval", _P, _P, c_uint64)
+set_epoch_deadline = _prototype("wasmtime_context_set_epoch_deadline", None, _P, c_uint64)
+engine_clone = _prototype("wasmtime_engine_clone", _P, _P)
+engine_delete = _prototype("wasm_engine_delete", None, _P)
+increment_epoch = _prototype("wasmtime_engine_increment_epoch", None, _P)
+
+call_async = _prototype("wasmtime_component_func_call_async", _P, _P, _P, _P, _SIZE, _P, _SIZE, _P)
+instantiate_async = _prototype(
+    "wasmtime_component_linker_instantiate_async", _P, _P, _P, _P, _P, _P
+)
+future_poll = _prototype("wasmtime_call_future_poll", c_bool, _P)
+future_delete = _prototype("wasmtime_call_future_delete", None, _P)
+value_delete = _prototype("wasmtime_component_val_delete", None, _P)
+value_clone = _prototype("wasmtime_component_val_clone", None, _P, _P)
+_get_func = _prototype("wasmtime_component_instance_get_func", c_bool, _P, _P, _P, _P)
+
+_error_new = _prototype("wasmtime_error_new", _P, ctypes.c_char_p)
+_error_message = _prototype("wasmtime_error_message", None, _P, _P)
+_error_trace = _prototype("wasmtime_error_wasm_trace", None, _P, _P)
+_error_delete = _prototype("wasmtime_error_delete", None, _P)
+_bytes_delete = _prototype("wasm_byte_vec_delete", None, _P)
+_frames_delete = _prototype("wasm_frame_vec_delete", None, _P)
+_frame_name = _prototype("wasmtime_frame_func_name", _P, _P)
+_frame_module = _prototype("wasmtime_frame_module_name", _P, _P)
+_frame_index = _prototype("wasm_frame_func_index", c_uint32, _P)
+_frame_offset = _prototype("wasm_frame_module_offset", c_size_t, _P)
+
+_linker_root = _prototype("wasmtime_component_linker_root", _P, _P)
+_linker_instance_delete = _prototype("wasmtime_component_linker_instance_delete", None, _P)
+_linker_add_instance = _prototype(
+    "wasmtime_component_linker_instance_add_instance", _P, _P, _P, _SIZE, _P
+)
+_linker_add_func_async = _prototype(
+    "wasmtime_component_linker_instance_add_func_async", _P, _P, _P, _SIZE, _P, _P, _P
+)
+_linker_add_resource = _prototype(
+    "wasmtime_component_linker_instance_add_resource", _P, _P, _P, _SIZE, _P, _P, _P, _P
+)
+_resource_type_new_host = _prototype("wasmtime_component_resource_type_new_host", _P, c_uint32)
+_resource_type_delete = _prototype("wasmtime_component_resource_type_delete", None, _P)
+_any_to_host = _prototype("wasmtime_component_resource_any_to_host", _P, _P, _P, _P)
+_any_clone = _prototype("wasmtime_component_resource_any_clone", _P, _P)
+any_delete = _prototype("wasmtime_component_resource_any_delete", None, _P)
+_host_new = _prototype("wasmtime_component_resource_host_new", _P, c_bool, c_uint32, c_uint32)
+_host_to_any = _prototype("wasmtime_component_resource_host_to_any", _P, _P, _P, _P)
+_host_rep = _prototype("wasmtime_component_resource_host_rep", c_uint32, _P)
+_host_owned = _prototype("wasmtime_component_resource_host_owned", c_bool, _P)
+_host_delete = _prototype("wasmtime_component_resource_host_delete", None, _P)
+
+HostCallback = CFUNCTYPE(None, _P, _P, _P, _P, _SIZE, _P, _SIZE, _P, _P)
+"""(env, context, type, args, nargs, results, nresults, error_out, continuation_out)"""
+ContinuationCallback = CFUNCTYPE(c_bool, _P)
+DestructorCallback = CFUNCTYPE(_SIZE, _P, _P, c_uint32)
+
+# A host function that has its value at once must still give the library a
+# continuation that says "done". A Python one would cost another trip through
+# ctypes for each call; this C function takes nothing and returns 1.
+_ALWAYS_READY: Address = ctypes.cast(ctypes.pythonapi.Py_IsInitialized, c_void_p).value or 0
+
+
+def ready_continuation() -> bytes:
+    """The three words that tell the library that a host function is done."""
+    return _words(_ALWAYS_READY, 0, 0)
+
+
+def waiting_continuation(callback: object, key: int) -> bytes:
+    """The three words that make the library ask `callback(key)` at each poll."""
+    return _words(ctypes.cast(callback, c_void_p).value or 0, key, 0)  # type: ignore[arg-type]
+
+
+def _words(*values: int) -> bytes:
+    return b"".join(value.to_bytes(8, "little") for value in values)
+
+
+def get_fuel(context: Address) -> int:
+    """The fuel that a store has left."""
+    left = c_uint64(0)
+    _get_fuel(context, ctypes.addressof(left))
+    return left.value
+
+
+def get_func(instance: Address, context: Address, index: Address, slot: Address) -> bool:
+    """Writes an exported function of an instance to `slot` (32 bytes)."""
+    found: bool = _get_func(instance, context, index, slot)
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class EngineFailure:
+    """What the library said of a failed call, as plain values."""
+
+    message: str
+    frames: tuple[tuple[str, str | None, int], ...]
+
+
+def new_error(message: str) -> Address:
+    """An error object for a host function to give back; the library frees it."""
+    address: int = _error_new(message.encode("utf-8", "replace").replace(b"\0", b"?"))
+    return address
+
+
+def take_error(error: Address) -> EngineFailure:
+    """Reads and frees an error object."""
+    vector = (c_uint64 * 2)()
+    _error_message(error, ctypes.addressof(vector))
+    message = ctypes.string_at(vector[1], vector[0]).decode("utf-8", "replace")
+    _bytes_delete(ctypes.addressof(vector))
+    _error_trace(error, ctypes.addressof(vector))
+    frames = tuple(_frame(c_void_p.from_address(vector[1] + 8 * i).value) for i in range(vector[0]))
+    _frames_delete(ctypes.addressof(vector))
+    _error_delete(error)
+    return EngineFailure(message, frames)
+
+
+def _frame(frame: int | None) -> tuple[str, str | None, int]:
+    name = _name_at(_frame_name(frame)) or f"wasm function {_frame_index(frame)}"
+    return name, _name_at(_frame_module(frame)), int(_frame_offset(frame))
+
+
+def _name_at(vector: int | None) -> str | None:
+    if not vector:
+        return None
+    size, data = (c_uint64 * 2).from_address(vector)
+    return ctypes.string_at(data, size).decode("utf-8", "replace") if size else None
+
+
+def check(error: int | None) -> None:
+    """Raises what the library complained about while linking: a bug of ours."""
+    if error:
+        raise RuntimeError(take_error(error).message)
+
+
+def address_of(managed: object) -> Address:
+    """The address inside one of the public package's managed objects."""
+    return ctypes.cast(managed.ptr(), c_void_p).value or 0  # type: ignore[attr-defined]
+
+
+class LinkerScope:
+    """Adds definitions to a linker; close it before the linker is used."""
+
+    def __init__(self, linker: object) -> None:
+        self._root: Address = _linker_root(address_of(linker))
+        self._open: Address | None = None
+
+    def enter_interface(self, name: str) -> None:
+        """Adds the following definitions to the interface of that name."""
+        self.leave_interface()
+        encoded = name.encode()
+        out = c_void_p()
+        check(_linker_add_instance(self._root, encoded, len(encoded), ctypes.addressof(out)))
+        self._open = out.value
+
+    def leave_interface(self) -> None:
+        """Adds the following definitions to the world itself."""
+        if self._open is not None:
+            _linker_instance_delete(self._open)
+            self._open = None
+
+    def add_function(self, name: str, callback: object) -> None:
+        """Adds a host function; `callback` must outlive the linker."""
+        encoded = name.encode()
+        pointer = ctypes.cast(callback, c_void_p)  # type: ignore[arg-type]
+        check(
+            _linker_add_func_async(
+                self._open or self._root, encoded, len(encoded), pointer, None, None
+            )
+        )
+
+    def add_resource(self, name: str, number: int, destructor: object) -> None:
+        """Adds a host resource type; `destructor` must outlive the linker."""
+        encoded = name.encode()
+        type_ = _resource_type_new_host(number)
+        pointer = ctypes.cast(destructor, c_void_p)  # type: ignore[arg-type]
+        error = _linker_add_resource(
+            self._open or self._root, encoded, len(encoded), type_, pointer, None, None
+        )
+        _resource_type_delete(type_)
+        check(error)
+
+    def close(self) -> None:
+        """Gives the linker back."""
+        self.leave_interface()
+        _linker_instance_delete(self._root)
+
+
+def host_handle(context: Address, rep: int, number: int, *, owned: bool = True) -> Address:
+    """A handle for a host resource; delete it with `any_delete` once it was passed on."""
+    host = _host_new(owned, rep, number)
+    out = c_void_p()
+    error = _host_to_any(context, host, ctypes.addressof(out))
+    _host_delete(host)
+    check(error)
+    return out.value or 0
+
+
+def take_host_handle(context: Address, handle: Address) -> tuple[int, bool]:
+    """Lifts a host resource out of a handle, exactly once: its number, and whether owned."""
+    out = c_void_p()
+    check(_any_to_host(context, handle, ctypes.addressof(out)))
+    rep, owned = int(_host_rep(out.value)), bool(_host_owned(out.value))
+    _host_delete(out.value)
+    return rep, owned
+
+
+def clone_handle(handle: Address) -> Address:
+    """A handle of our own to a guest's resource, freed with `any_delete`."""
+    address: int = _any_clone(handle)
+    return address
+
+
+def buffer_address(buffer: bytearray) -> Address:
+    """Where a bytearray's bytes are; it cannot be resized from then on."""
+    return ctypes.addressof((c_char * len(buffer)).from_buffer(buffer))

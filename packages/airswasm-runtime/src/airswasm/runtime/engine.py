@@ -1,0 +1,172 @@
+"""The engine: what everything else runs on, and the owner of its tasks.
+
+One `async with` holds it all: the wasmtime engine, its epoch ticker, one task
+for all timers, and a task group for host functions that are `async`. Nothing
+outlives it. Two engines in one process do not know of each other.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import time
+from collections.abc import Coroutine
+from pathlib import Path
+from threading import get_ident
+from types import TracebackType
+
+import anyio
+import anyio.abc
+from wasmtime import Engine as WasmEngine
+from wasmtime import WasmtimeError
+from wasmtime import component as wc
+
+from . import _wasmtime as wt
+from ._hardened import hardened_config
+from ._host_calls import continuation
+from ._reflect import UnsupportedType, reflect
+from ._ticker import Ticker, start_ticker
+from .component import Component
+from .config import CompileProgress, EngineConfig, ProgressSink
+from .errors import CompileLimitExceeded, InvalidComponent
+from .host import Pending
+from .instance import Call
+from .timers import Timers
+
+_COMPONENT_HEADER = b"\0asm\x0d\x00\x01\x00"
+
+
+class Engine:
+    """Loads components and runs them; an async context manager.
+
+    Attributes:
+        config: how it was set up.
+        timers: timers on its event loop, for host functions.
+
+    Example:
+        async with Engine() as engine:
+            component = await engine.load(Path("hello.wasm"))
+    """
+
+    def __init__(self, config: EngineConfig | None = None) -> None:
+        self.config = config or EngineConfig()
+        self.timers = Timers()
+        self._wasm = WasmEngine(hardened_config(self.config))
+        self._address = wt.address_of(self._wasm)
+        self._running: dict[int, Call] = {}
+        self._continuation = continuation(self._running)
+        self._thread = 0
+        self._group: anyio.abc.TaskGroup | None = None
+        self._ticker: Ticker | None = None
+        self._limiter: anyio.CapacityLimiter
+
+    async def __aenter__(self) -> Engine:
+        self._thread = get_ident()
+        self._limiter = anyio.CapacityLimiter(self.config.worker_threads)
+        self._group = anyio.create_task_group()
+        await self._group.__aenter__()
+        self._group.start_soon(self.timers.run)
+        self._ticker = start_ticker(self._address, self.config.tick)
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        value: BaseException | None,
+        trace: TracebackType | None,
+    ) -> bool | None:
+        for call in list(self._running.values()):
+            call.cancel()
+        if self._ticker is not None:
+            self._ticker.stop()
+        group, self._group = self._group, None
+        if group is None:
+            return None
+        group.cancel_scope.cancel()
+        if isinstance(value, anyio.get_cancelled_exc_class()):
+            return await group.__aexit__(kind, value, trace)
+        await group.__aexit__(None, None, None)
+        return None  # what the body raised goes on as it is, not in a group
+
+    async def load(
+        self,
+        wasm: bytes | os.PathLike[str],
+        *,
+        name: str = "component",
+        progress: ProgressSink | None = None,
+    ) -> Component:
+        """Compiles a component, or takes it from the cache.
+
+        Args:
+            wasm: the component itself, or a file that holds it.
+            name: for messages, such as `local/hello`.
+            progress: called as loading goes on.
+
+        Raises:
+            InvalidComponent: the bytes are no component, or use a feature that the
+                hardened configuration refuses.
+            CompileFailed: the compiler died.
+            CompileLimitExceeded: compiling took more than it may.
+            OSError: the file cannot be read.
+        """
+        data = wasm if isinstance(wasm, bytes) else await anyio.Path(Path(wasm)).read_bytes()
+        started = time.monotonic()
+        self._check_bytes(data, name)
+        if progress is not None:
+            progress(CompileProgress(name, "compiling", 0.0))
+        compiled = await anyio.to_thread.run_sync(self._compile, data, name)
+        component = self._finish(data, name, compiled)
+        if progress is not None:
+            progress(CompileProgress(name, "done", time.monotonic() - started))
+        return component
+
+    def _check_bytes(self, data: bytes, name: str) -> None:
+        limit = self.config.compile_limits.wasm_bytes
+        if len(data) > limit:
+            raise CompileLimitExceeded(name, "wasm_bytes", limit)
+        if data[:4] != b"\0asm":
+            raise InvalidComponent(name, "it does not begin with the wasm magic number")
+        if data[:8] != _COMPONENT_HEADER:
+            raise InvalidComponent(
+                name, "it is a core module; make a component of it with `wasm-tools component new`"
+            )
+
+    def _compile(self, data: bytes, name: str) -> wc.Component:
+        try:
+            return wc.Component(self._wasm, data)
+        except WasmtimeError as problem:
+            raise InvalidComponent(name, str(problem)) from problem
+
+    def _finish(self, data: bytes, name: str, compiled: wc.Component) -> Component:
+        try:
+            shape = reflect(self._wasm, compiled)
+        except UnsupportedType as problem:
+            raise InvalidComponent(name, f"it uses {problem}") from problem
+        return Component(self, name, hashlib.sha256(data).hexdigest(), compiled, shape)
+
+    def _waiting_for(self, context: int) -> bytes:
+        """The continuation that asks the call in that store whether it may go on."""
+        return wt.waiting_continuation(self._continuation, context)
+
+    def _spawn(self, work: Coroutine[object, object, object]) -> Pending:
+        """Runs an `async` host function as a task of the engine."""
+        pending = Pending()
+        if self._group is None:
+            work.close()
+            raise RuntimeError("the engine is not running; use it as `async with Engine()`")
+        self._group.start_soon(_complete, work, pending)
+        return pending
+
+
+async def _complete(work: Coroutine[object, object, object], pending: Pending) -> None:
+    """Awaits a host function and completes its pending operation, whatever happens."""
+    scope = anyio.CancelScope()
+    pending.on_cancel = scope.cancel
+    try:
+        with scope:
+            pending.resolve(await work)
+    except anyio.get_cancelled_exc_class() as cancelled:
+        pending.fail(cancelled)
+        raise
+    except BaseException as failure:
+        pending.fail(failure)

@@ -1,0 +1,324 @@
+"""Everything that can go wrong in the runtime, as types.
+
+Two trees that must not be confused. A `GuestFault` says that a guest did
+something: its store is gone, and a supervisor decides what happens next. Every
+other `EngineError` says that the caller, the component's author or the host
+has something to fix, and names it. A cancelled call raises the event loop's
+own cancellation, never an error of ours.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+
+class EngineError(Exception):
+    """The root of all errors of `airswasm.runtime`."""
+
+
+class InvalidComponent(EngineError):
+    """The bytes are not a component that this engine accepts.
+
+    Attributes:
+        name: what the component was called when it was loaded.
+        reason: what the engine said.
+    """
+
+    def __init__(self, name: str, reason: str) -> None:
+        self.name = name
+        self.reason = reason
+        super().__init__(f"{name} is not a component that can be loaded: {reason}")
+
+
+class CompileFailed(EngineError):
+    """The compiler itself failed or died; the component may be fine.
+
+    Attributes:
+        name: what the component was called.
+        reason: what is known of the failure.
+    """
+
+    def __init__(self, name: str, reason: str) -> None:
+        self.name = name
+        self.reason = reason
+        super().__init__(f"compiling {name} failed: {reason}")
+
+
+class CompileLimitExceeded(EngineError):
+    """Compiling took more than `EngineConfig.compile_limits` allows.
+
+    Attributes:
+        name: what the component was called.
+        limit: the field of `CompileLimits` that was hit.
+        value: its value.
+    """
+
+    def __init__(self, name: str, limit: str, value: float) -> None:
+        self.name = name
+        self.limit = limit
+        self.value = value
+        super().__init__(
+            f"compiling {name} exceeded compile_limits.{limit} = {value:,}; "
+            f"raise it in EngineConfig if you trust this component"
+        )
+
+
+class UnsafeCacheFolder(EngineError):
+    """Others could have written the compiled components that would be run from there.
+
+    Attributes:
+        folder: `EngineConfig.cache_folder`.
+        reason: what is wrong with it.
+    """
+
+    def __init__(self, folder: str, reason: str) -> None:
+        self.folder = folder
+        self.reason = reason
+        super().__init__(
+            f"refusing the compile cache {folder}: {reason}; "
+            f"give EngineConfig.cache_folder a folder that only this user can write (mode 0700)"
+        )
+
+
+class UnsatisfiedImport(EngineError):
+    """A component imports something that nobody offers.
+
+    Attributes:
+        component: the component's name.
+        interface: the imported interface.
+        function: the function or resource in it; None when all of it is missing.
+        offered: the interfaces that were offered.
+    """
+
+    def __init__(
+        self, component: str, interface: str, function: str | None, offered: Sequence[str] = ()
+    ) -> None:
+        self.component = component
+        self.interface = interface
+        self.function = function
+        self.offered = tuple(offered)
+        missing = f"`{function}` of `{interface}`" if function else f"`{interface}`"
+        super().__init__(
+            f"{component} imports {missing}, which is not offered; "
+            f"link it with a HostInterface of that name"
+        )
+
+
+class ValueMismatch(EngineError):
+    """A Python value does not fit the WIT type it is to become.
+
+    Attributes:
+        where: the path to the value, such as `handle-message.payload[3]`.
+        expected: the WIT type.
+        got: a short description of the value.
+    """
+
+    def __init__(self, where: str, expected: str, got: str) -> None:
+        self.where = where
+        self.expected = expected
+        self.got = got
+        super().__init__(f"{where}: expected {expected}, got {got}")
+
+
+class NoSuchExport(EngineError):
+    """A component has no exported function of that path.
+
+    Attributes:
+        component: the component's name.
+        path: what was asked for.
+        exported: what there is.
+    """
+
+    def __init__(self, component: str, path: str, exported: Sequence[str] = ()) -> None:
+        self.component = component
+        self.path = path
+        self.exported = tuple(exported)
+        known = ", ".join(self.exported) or "nothing"
+        super().__init__(f"{component} does not export `{path}`; it exports {known}")
+
+
+class InstanceClosed(EngineError):
+    """The instance was closed, or a fault ended it: make a new one.
+
+    Attributes:
+        component: the component's name.
+        fault: the fault that ended it, if one did.
+    """
+
+    def __init__(self, component: str, fault: GuestFault | None = None) -> None:
+        self.component = component
+        self.fault = fault
+        why = f" by {type(fault).__name__}" if fault else ""
+        super().__init__(f"this instance of {component} was ended{why}; instantiate it again")
+
+
+class InstanceBusy(EngineError):
+    """A second call into an instance that is still in one.
+
+    Attributes:
+        component: the component's name.
+        function: the function that runs.
+    """
+
+    def __init__(self, component: str, function: str) -> None:
+        self.component = component
+        self.function = function
+        super().__init__(
+            f"{component} is still in `{function}`; a component handles one call at a time"
+        )
+
+
+class ServiceMissing(EngineError, LookupError):
+    """No service of a type was registered.
+
+    Attributes:
+        service: the type's name.
+        offered_by: the block that offers it, as far as its name tells.
+    """
+
+    def __init__(self, service: str, offered_by: str) -> None:
+        self.service = service
+        self.offered_by = offered_by
+        super().__init__(f"no {service} is registered; {offered_by} offers it")
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """One frame of a wasm backtrace, innermost first.
+
+    Attributes:
+        function: the function's name, or `wasm function N` without a name section.
+        module: the core module's name, where it has one.
+        offset_bytes: where in the module, for tools that map it to source.
+    """
+
+    function: str
+    module: str | None
+    offset_bytes: int
+
+    def __str__(self) -> str:
+        return f"{self.module}!{self.function}" if self.module else self.function
+
+
+class GuestFault(EngineError):
+    """A guest ended its own instance.
+
+    A host function may raise one (`Trapped` when the guest broke a rule of the
+    interface, `GuestExited` when it asked to end): it becomes the call's fault.
+
+    Attributes:
+        component: the component's name.
+        function: the exported function that was called.
+        message: what the engine said.
+        backtrace: wasm frames, innermost first.
+        fuel_used: fuel that the call used.
+        memory_peak_bytes: the most linear memory the instance had, as far as known.
+    """
+
+    def __init__(
+        self,
+        component: str,
+        function: str,
+        message: str,
+        *,
+        backtrace: tuple[Frame, ...] = (),
+        fuel_used: int = 0,
+        memory_peak_bytes: int | None = None,
+    ) -> None:
+        self.component = component
+        self.function = function
+        self.message = message
+        self.backtrace = backtrace
+        self.fuel_used = fuel_used
+        self.memory_peak_bytes = memory_peak_bytes
+        super().__init__(component, function, message)
+
+    def __str__(self) -> str:
+        at = f" (at {self.backtrace[0]})" if self.backtrace else ""
+        return f"{self.component}: `{self.function}` {self.message}{at}"
+
+
+class Trapped(GuestFault):
+    """A trap that is no limit: unreachable, out of bounds, a division by zero.
+
+    Attributes:
+        code: the trap's name, such as `unreachable`.
+    """
+
+    code: str = "trap"
+
+
+class GuestExited(GuestFault):
+    """The guest ended itself, as a command-line program does.
+
+    Attributes:
+        status: its exit status; 0 is success.
+    """
+
+    def __init__(
+        self,
+        component: str,
+        function: str,
+        status: int,
+        *,
+        backtrace: tuple[Frame, ...] = (),
+        fuel_used: int = 0,
+        memory_peak_bytes: int | None = None,
+    ) -> None:
+        self.status = status
+        super().__init__(
+            component,
+            function,
+            f"exited with status {status}",
+            backtrace=backtrace,
+            fuel_used=fuel_used,
+            memory_peak_bytes=memory_peak_bytes,
+        )
+
+
+class LimitExceeded(GuestFault):
+    """A guest hit one of its limits.
+
+    Attributes:
+        limit: the field of `Limits`.
+        value: its value.
+        setting: the key of Component.toml that changes it.
+    """
+
+    limit: str = ""
+    value: float = 0
+    setting: str = ""
+
+    def __str__(self) -> str:
+        return (
+            f"{GuestFault.__str__(self)}: {self.limit} is {self.value:,}; "
+            f"change `{self.setting}` in Component.toml"
+        )
+
+
+class FuelExhausted(LimitExceeded):
+    """The call used up its fuel."""
+
+
+class DeadlineExceeded(LimitExceeded):
+    """The call took longer than its wall-clock time, computing or waiting."""
+
+
+class MemoryLimitExceeded(LimitExceeded):
+    """The guest cannot have the memory, tables or instances that it needs to start."""
+
+
+class StackOverflowed(LimitExceeded):
+    """The guest recursed deeper than its stack allows."""
+
+
+class HostCallTooLarge(LimitExceeded):
+    """One call between guest and host carried too many bytes."""
+
+
+class HostFunctionFailed(GuestFault):
+    """A host function raised or returned what its WIT type does not allow: a host bug.
+
+    The exception is this one's `__cause__`.
+    """

@@ -1,0 +1,748 @@
+"""A running component: one store, one instance, at most one call at a time.
+
+A call runs on a fibre of its own and is *polled*: each `poll` runs the guest
+until it finishes, has used up a slice of fuel, or waits in a host function. So
+a scheduler can hold thousands of calls on one thread, and `Instance.call` is
+only the smallest such scheduler.
+
+Whoever completes what a guest waits for must put it back on the run queue; the
+library has no waker. That is the `wake` of `Instance.start`.
+
+After a trap, a limit or a cancel the engine refuses to enter the component
+again, so the store is dropped at once and the instance is closed. Repairing it
+was never an option: the guest's memory is torn.
+
+Python code of host functions runs on the guest's fibre and must never raise
+into it: `_host_calls.py` holds the one guard.
+"""
+
+from __future__ import annotations
+
+import enum
+import time
+from collections.abc import Callable
+from math import ceil
+from struct import Struct
+from typing import TYPE_CHECKING
+
+import anyio
+import anyio.to_thread
+
+from . import _wasmtime as wt
+from ._explain import find_mismatch
+from ._faults import fault_of, limit_fault
+from ._handles import InstanceHandles
+from ._plan import UNFIT, AllowanceExceeded, FunctionPlan, Keep
+from .errors import (
+    DeadlineExceeded,
+    Frame,
+    GuestFault,
+    HostCallTooLarge,
+    HostFunctionFailed,
+    InstanceBusy,
+    InstanceClosed,
+    NoSuchExport,
+    ValueMismatch,
+)
+from .host import Caller, Pending
+from .limits import Limits
+from .shape import FunctionShape
+from .timers import Timer
+
+if TYPE_CHECKING:
+    from ._host_calls import HostCall
+    from .component import LinkedComponent
+    from .engine import Engine
+
+Wake = Callable[["Call"], object]
+
+_SLOT_BYTES = 48  # the result's 32 bytes, the error's address, the fuel left
+_BLANK = bytes(_SLOT_BYTES)
+_ERROR_AND_FUEL = Struct("<QQ").unpack_from
+_DATA = bytes.__basicsize__ - 1
+_THREAD_STINT = 0.05  # seconds on a worker thread before a cancel can be noticed
+
+
+class CallState(enum.Enum):
+    """What a call needs next."""
+
+    DONE = "done"
+    """`Call.result` gives its outcome."""
+
+    READY = "ready"
+    """Its slice was used up: poll it again."""
+
+    WAITING = "waiting"
+    """It waits in a host function; `wake` will be called."""
+
+
+_DONE, _READY, _WAITING = CallState.DONE, CallState.READY, CallState.WAITING
+
+
+class Function:
+    """One exported function of one instance; get it with `Instance.function`.
+
+    Attributes:
+        path: such as `airswasm:component/handler@0.1.0#handle-message`.
+        shape: its WIT type.
+    """
+
+    __slots__ = ("_address", "_buffer", "_count", "_has_result", "_instance", "_plan", "path")
+
+    def __init__(self, instance: Instance, path: str, plan: FunctionPlan, index: int) -> None:
+        self.path = path
+        self._instance = instance
+        self._plan = plan
+        self._count = len(plan.encode_parameters)
+        self._has_result = plan.decode_result is not None
+        self._buffer = bytearray(32)
+        self._address = wt.buffer_address(self._buffer)
+        if not wt.get_func(instance._address, instance._context, index, self._address):
+            raise NoSuchExport(instance.component_name, path)
+
+    @property
+    def shape(self) -> FunctionShape:
+        """Its WIT type."""
+        return self._plan.shape
+
+    async def __call__(self, *arguments: object) -> object:
+        """Calls it; see `Instance.call`."""
+        return await self._instance.call(self, *arguments)
+
+
+class Call:
+    """One call in progress. Not an awaitable: poll it, or use `Instance.call`.
+
+    Only for the event loop's thread. It never touches a task of the loop unless
+    a host function is `async`.
+
+    Attributes:
+        function: what was called.
+        fuel_used: fuel that it used, once it is done.
+    """
+
+    __slots__ = (
+        "_cancelled",
+        "_failure",
+        "_future",
+        "_hop",
+        "_instance",
+        "_is_polled",
+        "_keep",
+        "_pending",
+        "_plan",
+        "_raise",
+        "_results",
+        "_started",
+        "_state",
+        "_target",
+        "_timer",
+        "_value",
+        "_wake",
+        "fuel_used",
+        "function",
+    )
+
+    def __init__(
+        self, instance: Instance, function: str, plan: FunctionPlan | None, keep: Keep, wake: Wake
+    ) -> None:
+        self.function = function
+        self.fuel_used = 0
+        self._instance = instance
+        self._plan = plan
+        self._keep: Keep | None = keep
+        self._wake = wake
+        self._state = _READY
+        self._started = time.monotonic()
+        self._future: int = 0
+        self._pending: Pending | None = None
+        self._target: HostCall | None = None
+        self._results = 0
+        self._hop: tuple[HostCall, int, list[object]] | None = None
+        self._failure: BaseException | None = None
+        self._value: object = None
+        self._raise: BaseException | None = None
+        self._timer: Timer | None = None
+        self._is_polled = False
+        self._cancelled = False
+
+    def __repr__(self) -> str:
+        return f"<Call {self._instance.component_name}#{self.function} {self._state.value}>"
+
+    @property
+    def state(self) -> CallState:
+        """What it needs next."""
+        return self._state
+
+    def poll(self) -> CallState:
+        """Runs the guest for one slice at most.
+
+        Returns:
+            `DONE`, `READY` (poll again) or `WAITING` (`wake` will be called).
+        """
+        if self._state is _DONE:
+            return _DONE
+        pending = self._pending
+        if pending is not None:
+            if not pending.is_done:
+                return self._wait()
+            if pending._exception is not None:
+                return self._fault_of_host(pending._exception)
+        self._is_polled = True
+        try:
+            is_over = wt.future_poll(self._future)
+        finally:
+            self._is_polled = False
+        if is_over:
+            return self._finish()
+        return self._after_slice()
+
+    def result(self) -> object:
+        """The value that the guest returned.
+
+        Raises:
+            GuestFault: the call ended its instance; the type says why.
+            InvalidStateError: it is not done.
+        """
+        if self._state is not _DONE:
+            raise RuntimeError(f"{self!r} is not done; poll it")
+        if self._raise is not None:
+            raise self._raise
+        return self._value
+
+    def cancel(self) -> None:
+        """Ends the call and its instance. Without effect when it is done."""
+        if self._state is _DONE:
+            return
+        self._cancelled = True
+        if not self._is_polled:
+            self._abort(InstanceClosed(self._instance.component_name))
+
+    async def poll_in_thread(self) -> CallState:
+        """Runs a computing guest on a worker thread, for several slices.
+
+        Host functions still run on the event loop's thread. A cancel is noticed
+        within 50 ms; the caller decides whether to cancel the call then.
+
+        Returns:
+            `DONE`, `WAITING`, or `READY` after a stint on the thread.
+        """
+        engine = self._instance.engine
+        while True:
+            if self._state is _DONE:
+                return _DONE
+            pending = self._pending
+            if pending is not None and not pending.is_done:
+                return self._wait()
+            if pending is not None and pending._exception is not None:
+                return self._fault_of_host(pending._exception)
+            self._is_polled = True
+            try:
+                is_over = await anyio.to_thread.run_sync(self._stint, limiter=engine._limiter)
+            finally:
+                self._is_polled = False
+            if is_over:
+                return self._finish()
+            if self._hop is None:
+                return self._after_slice()
+            state = self._after_slice()
+            if state is not _READY:
+                return state
+
+    def _stint(self) -> bool:
+        """Polls on a worker thread until the guest ends, waits, or a while has passed."""
+        future, until = self._future, time.monotonic() + _THREAD_STINT
+        self._instance._hurry(is_threaded=True)
+        try:
+            while not wt.future_poll(future):
+                if self._pending is not None and not self._pending.is_done:
+                    return False
+                if self._hop or self._failure or self._cancelled or time.monotonic() > until:
+                    return False
+        finally:
+            self._instance._hurry(is_threaded=False)
+        return True
+
+    def _after_slice(self) -> CallState:
+        if self._cancelled:
+            self._abort(InstanceClosed(self._instance.component_name))
+            return _DONE
+        if self._failure is not None:
+            return self._fault_of_host(self._failure)
+        if self._hop is not None:
+            self._run_hop()
+        pending = self._pending
+        if pending is None or pending.is_done:
+            self._state = _READY
+            return _READY
+        return self._wait()
+
+    def _wait(self) -> CallState:
+        self._state = _WAITING
+        if self._timer is None:
+            left = self._instance.limits.timeout - (time.monotonic() - self._started)
+            self._timer = self._instance.engine.timers.after(max(0.0, left), self._expire)
+        return _WAITING
+
+    def _expire(self) -> None:
+        self._timer = None
+        if self._state is not _WAITING:
+            return
+        instance = self._instance
+        self._abort(
+            limit_fault(
+                DeadlineExceeded,
+                instance.component_name,
+                self.function,
+                "waited past its deadline",
+                "timeout",
+                instance.limits,
+            )
+        )
+        self._wake(self)
+
+    def _woken(self) -> None:
+        """A pending operation was completed: tell whoever schedules this call."""
+        if self._state is _WAITING:
+            self._state = _READY
+            self._wake(self)
+
+    def _park(self, target: HostCall, results: int, pending: Pending) -> None:
+        """The guest waits for `pending`; the continuation will write to `results`."""
+        self._target, self._results, self._pending = target, results, pending
+        pending._listen(self._woken)
+
+    def _run_hop(self) -> None:
+        """Runs a host function, called from a worker thread, here on the loop's thread."""
+        assert self._hop is not None
+        target, results, values = self._hop
+        self._hop = None
+        try:
+            outcome = target.invoke(self, values)
+        except BaseException as failure:
+            outcome = Pending()
+            outcome.fail(failure)
+        if not isinstance(outcome, Pending):
+            value, outcome = outcome, Pending()
+            outcome.resolve(value)
+        self._park(target, results, outcome)
+        if outcome.is_done and outcome._exception is not None:
+            self._failure = outcome._exception
+
+    def _continue(self) -> bool:
+        """Asked by the engine at each poll while the guest waits: is the result written?"""
+        pending = self._pending
+        if pending is None or not pending.is_done or self._failure is not None:
+            return False
+        target = self._target
+        try:
+            if pending._exception is not None or target is None:
+                return False
+            target.write(self._instance, self._results, pending._value)
+        except BaseException as failure:
+            self._failure = failure
+            return False
+        self._pending = self._target = None
+        return True
+
+    def _finish(self) -> CallState:
+        instance = self._instance
+        wt.future_delete(self._future)
+        self._future = 0
+        error, fuel_left = instance._read_slot()
+        self.fuel_used = instance.limits.fuel - fuel_left
+        instance.fuel_used += self.fuel_used
+        if error:
+            failure = wt.take_error(error)
+            self._end_with(self._fault_from(failure))
+            return _DONE
+        plan = self._plan
+        if plan is not None and plan.decode_result is not None:
+            try:
+                self._value = instance._take_result(plan)
+            except AllowanceExceeded:
+                self._end_with(self._too_large())
+                return _DONE
+        self._settle()
+        return _DONE
+
+    def _fault_from(self, failure: wt.EngineFailure) -> BaseException:
+        instance = self._instance
+        if self._failure is not None:
+            return self._blame(self._failure, failure)
+        return fault_of(
+            failure,
+            instance.component_name,
+            self.function,
+            instance.limits,
+            instance.engine.config.max_wasm_stack_bytes,
+        )
+
+    def _blame(self, cause: BaseException, failure: wt.EngineFailure | None) -> BaseException:
+        """What the guest's caller gets for an exception in a host function."""
+        instance = self._instance
+        if isinstance(cause, AllowanceExceeded):
+            return self._too_large()
+        if isinstance(cause, GuestFault):
+            made: GuestFault = cause
+        elif isinstance(cause, Exception):
+            where = self._target.name if self._target is not None else "a host function"
+            made = HostFunctionFailed(
+                instance.component_name,
+                self.function,
+                f"called {where}, which failed: {type(cause).__name__}: {cause}",
+            )
+            made.__cause__ = cause
+        else:
+            return cause  # KeyboardInterrupt and its like belong to the caller as they are
+        if failure is not None and not made.backtrace:
+            made.backtrace = tuple(Frame(*frame) for frame in failure.frames)
+        return made
+
+    def _too_large(self) -> HostCallTooLarge:
+        instance = self._instance
+        made = limit_fault(
+            HostCallTooLarge,
+            instance.component_name,
+            self.function,
+            "passed too much in one call",
+            "host_call_bytes",
+            instance.limits,
+        )
+        assert isinstance(made, HostCallTooLarge)
+        return made
+
+    def _fault_of_host(self, cause: BaseException) -> CallState:
+        self._abort(self._blame(cause, None))
+        return _DONE
+
+    def _abort(self, outcome: BaseException) -> None:
+        """Ends a call that cannot go on: its fibre, then its store."""
+        if self._future:
+            wt.future_delete(self._future)
+            self._future = 0
+            error, fuel_left = self._instance._read_slot()
+            del error
+            self.fuel_used = self._instance.limits.fuel - fuel_left
+        self._end_with(outcome)
+
+    def _end_with(self, outcome: BaseException) -> None:
+        if isinstance(outcome, GuestFault):
+            outcome.fuel_used = self.fuel_used
+            outcome.memory_peak_bytes = self._instance.memory_peak_bytes
+        self._raise = outcome
+        pending, self._pending = self._pending, None
+        self._settle()
+        if pending is not None:
+            pending._cancel()
+        self._instance._end(outcome if isinstance(outcome, GuestFault) else None)
+
+    def _settle(self) -> None:
+        self._state = _DONE
+        self._keep = None
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        self._instance._release(self)
+
+
+class Instance:
+    """One instance of a component; get it with `LinkedComponent.instantiate`.
+
+    Attributes:
+        engine: the engine that it runs on.
+        caller: how host functions see it.
+        limits: what it may use.
+        fuel_used: fuel of all its calls so far.
+        memory_peak_bytes: the most linear memory that it had, where known.
+    """
+
+    __slots__ = (
+        "__weakref__",
+        "_address",
+        "_buffer",
+        "_call",
+        "_context",
+        "_fault",
+        "_functions",
+        "_handles",
+        "_linked",
+        "_slot",
+        "_slot_address",
+        "_store",
+        "_ticks",
+        "caller",
+        "engine",
+        "fuel_used",
+        "limits",
+        "memory_peak_bytes",
+    )
+
+    def __init__(self, linked: LinkedComponent, limits: Limits, caller: Caller) -> None:
+        self._linked = linked
+        self.engine: Engine = linked.engine
+        self.limits = limits
+        self.caller = caller
+        self.fuel_used = 0
+        self.memory_peak_bytes: int | None = None
+        self._call: Call | None = None
+        self._fault: GuestFault | None = None
+        self._functions: dict[str, Function] = {}
+        self._slot = bytearray(_SLOT_BYTES + 16)  # and the instance itself
+        self._slot_address = wt.buffer_address(self._slot)
+        self._address = self._slot_address + _SLOT_BYTES
+        self._ticks = ceil(limits.timeout / self.engine.config.tick) + 1
+        self._store: int = wt.store_new(self.engine._address, None, None)
+        self._context: int = wt.store_context(self._store)
+        self._handles = InstanceHandles(self._context, linked._drops)
+        wt.store_limiter(
+            self._store,
+            limits.memory_bytes,
+            limits.table_elements,
+            limits.instances + linked._extra_instances,
+            limits.tables,
+            limits.memories + linked._extra_memories,
+        )
+        self._refuel()
+        wt.set_yield_interval(self._context, self.engine.config.slice_fuel)
+
+    def __repr__(self) -> str:
+        return f"<Instance of {self.component_name} for {self.caller.name}>"
+
+    def __del__(self) -> None:
+        self._free()
+
+    @property
+    def component_name(self) -> str:
+        """The name of the component that this is an instance of."""
+        return self._linked.component.name
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether it can no longer be called."""
+        return not self._store
+
+    @property
+    def fault(self) -> GuestFault | None:
+        """What ended it, if a fault did."""
+        return self._fault
+
+    @property
+    def exports(self) -> object:
+        """Its exports as typed async Python; see `exports.py`."""
+        from .exports import Exports
+
+        return Exports(self)
+
+    def has_export(self, path: str) -> bool:
+        """Whether the component exports a function of that path."""
+        return path in self._linked.component._exports
+
+    def function(self, path: str) -> Function:
+        """The exported function of a path, `interface@version#name` or `#name`.
+
+        Raises:
+            NoSuchExport: there is none; it lists what there is.
+            InstanceClosed: the instance has ended.
+        """
+        found = self._functions.get(path)
+        if found is not None:
+            return found
+        if not self._store:
+            raise InstanceClosed(self.component_name, self._fault)
+        export = self._linked.component._export(path)
+        made = self._functions[path] = Function(self, path, export.plan, export.index)
+        return made
+
+    async def call(self, function: str | Function, *arguments: object) -> object:
+        """Calls an exported function and waits for its value.
+
+        A long computation gives way to the event loop after each slice and moves
+        to a worker thread after a few. Cancelling the await ends the guest.
+
+        Raises:
+            ValueMismatch: an argument does not fit; the guest was not entered.
+            GuestFault: the guest ended itself; the instance is closed.
+            InstanceBusy: it is still in another call.
+            InstanceClosed: it has ended.
+        """
+        if isinstance(function, str):
+            function = self.function(function)
+        waiter = _Waiter()
+        call = self.start(function, arguments, waiter.wake)
+        if call.poll() is _DONE:
+            return call.result()
+        await _drive(call, waiter, self.engine.config.slices_before_thread)
+        return call.result()
+
+    def start(self, function: Function, arguments: tuple[object, ...], wake: Wake) -> Call:
+        """Begins a call without running it; for schedulers.
+
+        Args:
+            function: of this instance.
+            arguments: Python values for its parameters.
+            wake: called with the call, on the loop's thread, when a call that was
+                `WAITING` should be polled again.
+
+        Raises:
+            ValueMismatch, InstanceBusy, InstanceClosed: as `call`.
+        """
+        if not self._store:
+            raise InstanceClosed(self.component_name, self._fault)
+        if self._call is not None:
+            raise InstanceBusy(self.component_name, self._call.function)
+        plan = function._plan
+        keep: Keep = []
+        handles = self._handles
+        try:
+            block = b"".join(
+                [
+                    encode(value, keep, handles)
+                    for encode, value in zip(plan.encode_parameters, arguments, strict=True)
+                ]
+            )
+        except UNFIT as problem:
+            raise _argument_mismatch(plan.shape, arguments, problem) from None
+        keep.append(block)
+        self._refuel()
+        slot = self._slot_address
+        call = Call(self, function.path, plan, keep, wake)
+        call._future = wt.call_async(
+            function._address,
+            self._context,
+            id(block) + _DATA,
+            function._count,
+            slot,
+            function._has_result,
+            slot + 32,
+        )
+        self._hold(call)
+        return call
+
+    def close(self) -> None:
+        """Ends the instance and frees its memory; a call in progress is cancelled."""
+        if self._call is not None:
+            self._call.cancel()
+        self._end(None)
+
+    def _begin(self, wake: Wake) -> Call:
+        """The call that instantiates the component in this store."""
+        call = Call(self, "instantiation", None, [], wake)
+        call._future = wt.instantiate_async(
+            self._linked._linker_address,
+            self._context,
+            self._linked.component._address,
+            self._address,
+            self._slot_address + 32,
+        )
+        self._hold(call)
+        return call
+
+    def _refuel(self) -> None:
+        self._slot[:_SLOT_BYTES] = _BLANK
+        wt.set_fuel(self._context, self.limits.fuel)
+        wt.set_epoch_deadline(self._context, self._ticks)
+
+    def _hurry(self, *, is_threaded: bool) -> None:
+        """Longer slices on a worker thread: each slice there costs a fight for the GIL."""
+        factor = 20 if is_threaded else 1
+        wt.set_yield_interval(self._context, self.engine.config.slice_fuel * factor)
+
+    def _read_slot(self) -> tuple[int, int]:
+        wt._get_fuel(self._context, self._slot_address + 40)
+        error, fuel = _ERROR_AND_FUEL(self._slot, 32)
+        return error, fuel
+
+    def _take_result(self, plan: FunctionPlan) -> object:
+        handles = self._handles
+        handles.allowance = self.limits.host_call_bytes
+        assert plan.decode_result is not None
+        try:
+            return plan.decode_result(self._slot, 0, handles)  # type: ignore[arg-type]
+        finally:
+            wt.value_delete(self._slot_address)
+
+    def _hold(self, call: Call) -> None:
+        self._call = call
+        self.engine._running[self._context] = call
+
+    def _release(self, call: Call) -> None:
+        if self._call is call:
+            self._call = None
+            self.engine._running.pop(self._context, None)
+
+    def _end(self, fault: GuestFault | None) -> None:
+        if not self._store:
+            return
+        self._fault = fault
+        self._free()
+        self._handles.drop_all()
+        self.caller._close()
+
+    def _free(self) -> None:
+        store, self._store = getattr(self, "_store", 0), 0
+        if store:
+            call = self._call
+            if call is not None and call._future:
+                wt.future_delete(call._future)
+                call._future = 0
+            wt.store_delete(store)
+
+
+class _Waiter:
+    """The smallest scheduler: one call, one task that waits for it."""
+
+    __slots__ = ("_event", "_is_set")
+
+    def __init__(self) -> None:
+        self._event: anyio.Event | None = None
+        self._is_set = False
+
+    def wake(self, _call: Call) -> None:
+        self._is_set = True
+        if self._event is not None:
+            self._event.set()
+
+    async def wait(self) -> None:
+        while not self._is_set:
+            self._event = anyio.Event()
+            await self._event.wait()
+        self._is_set, self._event = False, None
+
+
+async def _drive(call: Call, waiter: _Waiter, slices_before_thread: int) -> None:
+    """Polls a call to its end; a cancel of the task ends the guest."""
+    slices = 0
+    try:
+        while True:
+            state = call.state
+            if state is _DONE:
+                return
+            if state is _WAITING:
+                await waiter.wait()
+                call.poll()
+            elif slices < slices_before_thread:
+                slices += 1
+                await anyio.lowlevel.checkpoint()
+                call.poll()
+            else:
+                await call.poll_in_thread()
+    except BaseException:
+        call.cancel()
+        raise
+
+
+def _argument_mismatch(
+    shape: FunctionShape, arguments: tuple[object, ...], problem: BaseException
+) -> Exception:
+    if isinstance(problem, GuestFault):
+        return problem
+    if len(arguments) != len(shape.parameters):
+        return ValueMismatch(
+            shape.name, f"{len(shape.parameters)} arguments", f"{len(arguments)} arguments"
+        )
+    for (name, type_), value in zip(shape.parameters, arguments, strict=True):
+        found = find_mismatch(f"{shape.name}.{name}", type_, value)
+        if found:
+            return found
+    return ValueMismatch(shape.name, str(shape), repr(problem))

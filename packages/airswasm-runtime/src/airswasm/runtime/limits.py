@@ -1,0 +1,56 @@
+"""What one instance may use.
+
+All limits are always on. They are given by whoever loads a component, which is
+where Component.toml's `[limits]` ends up; the defaults are those of the
+contract. `memory_bytes` is a limit for each linear memory because that is what
+the engine enforces, so the number of memories is limited beside it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+
+KIB = 1024
+MIB = 1024 * KIB
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """The limits of one instance; see `setting_of` for their names in Component.toml.
+
+    Attributes:
+        memory_bytes: the most that each linear memory may grow to.
+        memories: linear memories, over all core modules of the component. The
+            bytes bridge that may be composed around it is added by the engine.
+        tables: function tables.
+        table_elements: elements in each table.
+        instances: core instances that the component is made of.
+        fuel: fuel for each call; 10,000,000 is about 6 ms of work.
+        timeout: wall-clock seconds for each call, waiting in the host included.
+        host_call_bytes: bytes that one call may carry between guest and host,
+            in each direction.
+        resources: handles of host resources that the guest may hold at once.
+    """
+
+    memory_bytes: int = 4 * MIB
+    memories: int = 4
+    tables: int = 16
+    table_elements: int = 100_000
+    instances: int = 64
+    fuel: int = 1_000_000_000
+    timeout: float = 5.0
+    host_call_bytes: int = 16 * MIB
+    resources: int = 10_000
+
+    def __post_init__(self) -> None:
+        for field in fields(self):
+            if getattr(self, field.name) <= 0:
+                raise ValueError(f"limits.{field.name} must be more than 0")
+        if self.fuel >= 2**63:
+            raise ValueError("limits.fuel must be below 2**63")
+
+
+def setting_of(limit: str) -> str:
+    """The key of Component.toml that sets the limit of that field name."""
+    names = {"memory_bytes": "memory", "host_call_bytes": "host_call"}
+    return f"limits.{names.get(limit, limit)}"
