@@ -1,3 +1,10 @@
-"""The airswasm command."""
+"""The airswasm command.
 
-__all__ = ()
+`main` is the program. Everything else is imported when a verb needs it, so that
+`airswasm --help` answers at once; import the modules themselves to build on
+them: `control_client` talks to a running host, `catalogue` explains codes.
+"""
+
+from .app import main
+
+__all__ = ("main",)

@@ -1,0 +1,146 @@
+"""The root of the command: dispatch, help, and the last line of defence.
+
+The root is a typer group that looks verbs up in the table of `verbs` and
+imports a verb's module when it is called. Its help is written from the table.
+Errors of a verb are rendered where its options are known (`session`); what is
+left for `main` is what happens before that: a wrong command line, Ctrl-C and a
+closed pipe.
+"""
+
+from __future__ import annotations
+
+import difflib
+import importlib
+import json
+import os
+import sys
+from typing import NoReturn
+
+import typer
+from typer.core import TyperGroup
+
+from .verbs import GROUPS, VERBS
+
+__all__ = ("build_app", "main")
+
+EXIT_USAGE = 2
+EXIT_INTERRUPTED = 130
+EXIT_CLOSED_PIPE = 141
+
+_INTRODUCTION = "airswasm hosts WebAssembly components as supervised actors."
+_EPILOGUE = (
+    "`airswasm VERB --help` shows a verb's options and an example.\n"
+    "Every verb takes --json, --home, --quiet, --verbose and --no-color.\n"
+    "Start here: airswasm keygen, then airswasm init hello --lang python"
+)
+
+
+class _LazyGroup(TyperGroup):
+    """A group whose commands are imported when they are asked for."""
+
+    def list_commands(self, ctx: typer.Context) -> list[str]:  # type: ignore[override]
+        return [verb.name for verb in VERBS]
+
+    def get_command(self, ctx: typer.Context, cmd_name: str):  # type: ignore[no-untyped-def, override]
+        verb = next((verb for verb in VERBS if verb.name == cmd_name), None)
+        if verb is None:
+            return None
+        module = importlib.import_module(f"airswasm.cli.commands.{verb.module}")
+        command = typer.main.get_command(module.app)
+        command.name = verb.name
+        return command
+
+    def resolve_command(self, ctx: typer.Context, args: list[str]):  # type: ignore[no-untyped-def, override]
+        names = self.list_commands(ctx)
+        if args[0] not in names:
+            close = difflib.get_close_matches(args[0], names, n=1, cutoff=0.5)
+            known = f"Did you mean {close[0]!r}?" if close else "`airswasm --help` lists the verbs."
+            ctx.fail(f"No such verb {args[0]!r}. {known}")
+        return super().resolve_command(ctx, args)
+
+    def format_help(self, ctx: typer.Context, formatter: object) -> None:  # type: ignore[override]
+        formatter.write(_root_help())  # type: ignore[attr-defined]
+
+
+def _root_help() -> str:
+    lines = [_INTRODUCTION, "", "Usage: airswasm [OPTIONS] VERB [ARGS]...", ""]
+    for group in GROUPS:
+        lines.append(f"{group}:")
+        lines += [f"  {verb.name:<12} {verb.summary}" for verb in VERBS if verb.group == group]
+        lines.append("")
+    lines += ["Options:", "  --version    Print the version.", "  --help       Print this help.", ""]
+    return "\n".join([*lines, _EPILOGUE, ""])
+
+
+def build_app() -> typer.Typer:
+    """A new typer application; nothing is shared between two of them."""
+    app = typer.Typer(
+        name="airswasm",
+        cls=_LazyGroup,
+        add_completion=False,
+        rich_markup_mode=None,
+        pretty_exceptions_enable=False,
+        context_settings={"help_option_names": ["-h", "--help"]},
+    )
+    app.callback(invoke_without_command=True, help=_INTRODUCTION)(_root)
+    return app
+
+
+def _root(
+    ctx: typer.Context,
+    version: bool = typer.Option(False, "--version", "-V", help="Print the version."),
+) -> None:
+    if version:
+        typer.echo(f"airswasm {_version()}")
+        raise typer.Exit
+    if ctx.invoked_subcommand is None:
+        typer.echo(_root_help(), nl=False)
+
+
+def _version() -> str:
+    from importlib.metadata import version
+
+    return version("airswasm-cli")
+
+
+def main() -> NoReturn:
+    """Runs the command line of this process and ends it with the exit code."""
+    try:
+        code = run(sys.argv[1:])
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # Whoever read our output has gone: say nothing, and keep the interpreter
+        # from flushing into the closed pipe at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        code = EXIT_CLOSED_PIPE
+    sys.exit(code)
+
+
+def run(arguments: list[str]) -> int:
+    """Runs one command line and returns its exit code.
+
+    Raises:
+        BrokenPipeError: stdout was closed by its reader.
+    """
+    try:
+        outcome = build_app()(arguments, prog_name="airswasm", standalone_mode=False)
+    except (KeyboardInterrupt, typer.Abort):
+        sys.stderr.write("\n")
+        return EXIT_INTERRUPTED
+    except typer.Exit as ended:
+        return ended.exit_code
+    except typer.TyperException as error:
+        _complain(error, as_json="--json" in arguments)
+        return EXIT_USAGE
+    return outcome if isinstance(outcome, int) else 0
+
+
+def _complain(error: typer.TyperException, *, as_json: bool) -> None:
+    ctx = getattr(error, "ctx", None)
+    path = ctx.command_path if ctx is not None else "airswasm"
+    message = error.format_message() if hasattr(error, "format_message") else str(error)
+    if as_json:
+        body = {"code": "E0002", "message": message, "hint": f"{path} --help"}
+        sys.stderr.write(json.dumps({"schema": "airswasm.error/1", "error": body}) + "\n")
+        return
+    sys.stderr.write(f"error[E0002]: {message}\n  hint: `{path} --help` shows how to use it\n")

@@ -1,0 +1,81 @@
+"""`airswasm build`: from sources to a checked component."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from ..session import Session, verb
+
+if TYPE_CHECKING:
+    from airswasm.sdk import Artifact, BuildProgress
+
+__all__ = ("app",)
+
+app = typer.Typer(add_completion=False, rich_markup_mode=None)
+
+
+@app.command()
+@verb
+def build(
+    session: Session,
+    folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="The project.")] = Path(),
+    timeout: Annotated[
+        float, typer.Option("--timeout", help="Seconds that one step may take.", min=1)
+    ] = 600.0,
+) -> None:
+    """Build the component of a project.
+
+    Compiles what `[build]` in Component.toml says, checks the result against
+    the contract, and only then puts it in place. A missing tool is named with
+    the command that installs it. -v shows the commands and all compiler output.
+
+    \b
+    Example:
+      airswasm build
+      airswasm build ../hello -v
+    """
+    from airswasm.sdk import build_project
+
+    terminal = session.terminal
+    with terminal.progress("build") as update:
+        artifact = build_project(folder, _follow(session, update), timeout=timeout)
+    if terminal.as_json:
+        terminal.document("build/1", _document(artifact))
+        return
+    size = _size(artifact.size_bytes)
+    terminal.done(
+        f"{artifact.name} {artifact.version}: {artifact.path}, {size}, {artifact.seconds:.1f} s"
+    )
+    terminal.say("next: airswasm sign")
+
+
+def _follow(session: Session, update: Callable[[str], None]) -> Callable[[BuildProgress], None]:
+    shown: set[int] = set()
+
+    def progress(now: BuildProgress) -> None:
+        if now.number not in shown:
+            shown.add(now.number)
+            session.terminal.detail(f"[{now.number}/{now.steps}] {now.step}: {now.command}")
+        update(f"{now.step} ({now.number}/{now.steps}), {now.seconds:.0f} s")
+
+    return progress
+
+
+def _document(artifact: Artifact) -> dict[str, object]:
+    return {
+        "name": artifact.name,
+        "version": artifact.version,
+        "artifact": str(artifact.path),
+        "size_bytes": artifact.size_bytes,
+        "seconds": round(artifact.seconds, 3),
+    }
+
+
+def _size(size_bytes: int) -> str:
+    if size_bytes >= 1_000_000:
+        return f"{size_bytes / 1_000_000:.1f} MB"
+    return f"{size_bytes / 1000:.1f} kB"

@@ -1,0 +1,43 @@
+"""`airswasm completions`: the shell's part."""
+
+from __future__ import annotations
+
+from enum import Enum
+from typing import Annotated
+
+import typer
+
+from ..session import Session, verb
+
+__all__ = ("app",)
+
+app = typer.Typer(add_completion=False, rich_markup_mode=None)
+
+
+class Shell(str, Enum):
+    """The shells that completion is offered for."""
+
+    BASH = "bash"
+    ZSH = "zsh"
+    FISH = "fish"
+
+
+@app.command()
+@verb
+def completions(
+    session: Session,
+    shell: Annotated[Shell, typer.Argument(metavar="bash|zsh|fish", help="The shell.")],
+) -> None:
+    """Print the completion script of a shell.
+
+    The script is complete in itself: it does not start airswasm at each Tab.
+
+    \b
+    Example:
+      airswasm completions bash >> ~/.bashrc
+      airswasm completions zsh > "${fpath[1]}/_airswasm"
+      airswasm completions fish > ~/.config/fish/completions/airswasm.fish
+    """
+    from ..completion import completion_script
+
+    session.terminal.data_styled(completion_script(shell.value))

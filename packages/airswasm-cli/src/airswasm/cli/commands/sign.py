@@ -1,0 +1,66 @@
+"""`airswasm sign`: vouch for a build."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ..session import Session, verb
+
+__all__ = ("app",)
+
+app = typer.Typer(add_completion=False, rich_markup_mode=None)
+
+
+@app.command()
+@verb
+def sign(
+    session: Session,
+    folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="The project.")] = Path(),
+    key: Annotated[
+        Path | None, typer.Option("--key", "-k", metavar="FILE", help="The private key.")
+    ] = None,
+    sequence: Annotated[
+        int | None,
+        typer.Option("--sequence", min=1, help="Must rise with each release; else the time."),
+    ] = None,
+) -> None:
+    """Sign a built component with your key.
+
+    Writes component.sig: one statement over name, version, sequence and every
+    byte of manifest, component and included files. Sign again after each build.
+
+    \b
+    Example:
+      airswasm sign
+      airswasm sign ../hello --key release.pem
+    """
+    from airswasm.sdk import sign_project
+    from airswasm.security import load_private_key
+
+    from ..errors import KeyMissing
+
+    path = key or session.settings.key
+    if not path.exists():
+        raise KeyMissing(str(path))
+    private_key = load_private_key(path)
+    package = sign_project(folder, private_key, sequence=sequence)
+    terminal = session.terminal
+    if terminal.as_json:
+        content = {
+            "name": package.name,
+            "version": package.version,
+            "sequence": package.sequence,
+            "signer": private_key.public.fingerprint,
+            "files": sorted(package.files),
+        }
+        terminal.document("sign/1", content)
+        return
+    terminal.done(
+        f"{package.name} {package.version}, sequence {package.sequence}, "
+        f"signed by {private_key.public.fingerprint[:16]}"
+    )
+    shown = "." if folder == Path() else str(folder)
+    terminal.say(f"next: airswasm install {shown}")

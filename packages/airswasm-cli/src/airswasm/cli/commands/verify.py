@@ -1,0 +1,66 @@
+"""`airswasm verify`: whose it is, and whether it is whole."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from ..session import Session, verb
+
+if TYPE_CHECKING:
+    from airswasm.lifecycle import Package
+
+__all__ = ("app",)
+
+app = typer.Typer(add_completion=False, rich_markup_mode=None)
+
+
+@app.command()
+@verb
+def verify(
+    session: Session,
+    package: Annotated[
+        Path, typer.Argument(metavar="PACKAGE", help="A folder or a .airswasm file.")
+    ] = Path(),
+) -> None:
+    """Check a package's signature and contents.
+
+    Verifies the signature over every byte first, then the manifest, then the
+    component against the contract. Exit code 3 when anything does not hold.
+    Says who signed; whether you trust that key is decided at install.
+
+    \b
+    Example:
+      airswasm verify .
+      airswasm verify hello-0.1.0.airswasm --json
+    """
+    from airswasm.lifecycle import Package
+    from airswasm.wit import check_component, contract
+
+    terminal = session.terminal
+    found = Package.read(package)
+    report = check_component(found.wasm, offered=tuple(contract().host_interfaces))
+    report.raise_for_problems()
+    if terminal.as_json:
+        content = {
+            "name": found.name,
+            "version": found.version,
+            "sequence": found.sequence,
+            "signer": _fingerprint(found),
+            "files": {name: len(content) for name, content in sorted(found.files.items())},
+            "capabilities": {
+                name: list(patterns) for name, patterns in found.manifest.capabilities.items()
+            },
+        }
+        terminal.document("verify/1", content)
+        return
+    terminal.done(f"{found.name} {found.version}: signature, manifest and contract hold")
+    terminal.say(f"  sequence  {found.sequence}")
+    terminal.say(f"  signer    {_fingerprint(found)}")
+    terminal.say(f"  files     {', '.join(sorted(found.files))}")
+
+
+def _fingerprint(package: Package) -> str | None:
+    return package.signer.fingerprint if package.signer else None

@@ -1,0 +1,102 @@
+"""Completion scripts, written from the commands themselves.
+
+The script of a shell holds all verbs and options, so that Tab costs no start of
+Python. It is as current as the airswasm that printed it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import typer
+
+from .app import build_app
+from .verbs import VERBS
+
+__all__ = ("completion_script", "verb_words")
+
+
+def verb_words() -> Mapping[str, tuple[str, ...]]:
+    """What may follow each verb: its subcommands and its long options."""
+    group = typer.main.get_command(build_app())
+    context = typer.Context(group, info_name="airswasm")
+    words: dict[str, tuple[str, ...]] = {}
+    for verb in VERBS:
+        command = group.get_command(context, verb.name)  # type: ignore[attr-defined]
+        subcommands = tuple(getattr(command, "commands", {}))
+        options = {option for each in command.params for option in each.opts}
+        for subcommand in getattr(command, "commands", {}).values():
+            options |= {option for each in subcommand.params for option in each.opts}
+        words[verb.name] = (*subcommands, *sorted(o for o in options if o.startswith("--")))
+    return words
+
+
+def completion_script(shell: str) -> str:
+    """The script for `bash`, `zsh` or `fish`."""
+    return {"bash": _bash, "zsh": _zsh, "fish": _fish}[shell](verb_words())
+
+
+def _bash(words: Mapping[str, tuple[str, ...]]) -> str:
+    cases = "\n".join(f'    {verb}) words="{" ".join(found)}" ;;' for verb, found in words.items())
+    return f"""# airswasm completion for bash
+_airswasm() {{
+  local current="${{COMP_WORDS[COMP_CWORD]}}" words
+  if [ "$COMP_CWORD" -eq 1 ]; then
+    COMPREPLY=($(compgen -W "{" ".join(words)} --help --version" -- "$current"))
+    return
+  fi
+  case "${{COMP_WORDS[1]}}" in
+{cases}
+    *) words="" ;;
+  esac
+  if [[ "$current" == -* ]]; then
+    COMPREPLY=($(compgen -W "$words" -- "$current"))
+  else
+    COMPREPLY=($(compgen -W "${{words//--[a-z-]*/}}" -- "$current") $(compgen -f -- "$current"))
+  fi
+}}
+complete -o filenames -F _airswasm airswasm"""
+
+
+def _zsh(words: Mapping[str, tuple[str, ...]]) -> str:
+    verbs = "\n".join(f"    '{verb.name}:{_quoted(verb.summary)}'" for verb in VERBS)
+    cases = "\n".join(f"    {verb}) following=({' '.join(found)}) ;;" for verb, found in words.items())
+    return f"""#compdef airswasm
+# airswasm completion for zsh
+_airswasm() {{
+  local -a verbs following
+  verbs=(
+{verbs}
+  )
+  if (( CURRENT == 2 )); then
+    _describe 'verb' verbs
+    return
+  fi
+  case "$words[2]" in
+{cases}
+  esac
+  compadd -- $following
+  _files
+}}
+compdef _airswasm airswasm"""
+
+
+def _fish(words: Mapping[str, tuple[str, ...]]) -> str:
+    lines = ["# airswasm completion for fish"]
+    for verb in VERBS:
+        lines.append(
+            f"complete -c airswasm -n __fish_use_subcommand -f -a {verb.name} "
+            f"-d '{_quoted(verb.summary)}'"
+        )
+    for verb_name, found in words.items():
+        condition = f"'__fish_seen_subcommand_from {verb_name}'"
+        for word in found:
+            if word.startswith("--"):
+                lines.append(f"complete -c airswasm -n {condition} -l {word[2:]}")
+            else:
+                lines.append(f"complete -c airswasm -n {condition} -a {word}")
+    return "\n".join(lines)
+
+
+def _quoted(text: str) -> str:
+    return text.replace("'", "'\\''")

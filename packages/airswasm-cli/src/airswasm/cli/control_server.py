@@ -1,0 +1,230 @@
+"""The control API: a host's operations over HTTP.
+
+JSON over HTTP on a Unix socket, because every tool speaks it (`curl
+--unix-socket`) and the socket's mode is the access check. Message payloads go
+as raw bytes, packages as `.airswasm` bytes, streams as NDJSON. A refusal is a
+JSON error with the same code, hint and exit code that the command would show.
+
+An install that needs approval is answered with 409 and its plan; whoever asked
+repeats it with `approve=` and the plan's digest, so that what is approved is
+what was shown. On loopback TCP, which any local user can reach, every request
+needs the token, and the Host header must be a loopback name (DNS rebinding).
+"""
+
+from __future__ import annotations
+
+import hmac
+import json
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+
+from airswasm.lifecycle import ApprovalRefused, Package
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response, StreamingResponse
+from starlette.routing import BaseRoute, Mount, Route
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from .document import Document, plan_digest
+from .host import Host
+from .problem import problem_of, to_document
+
+__all__ = ("TokenGate", "control_app")
+
+_PACKAGE_BYTES = 256 * 2**20
+_STATUS_OF_EXIT_CODE = {2: 400, 3: 422, 4: 403, 5: 404, 6: 503}
+_LOOPBACK_NAMES = frozenset({"127.0.0.1", "localhost", "[::1]"})
+
+Endpoint = Callable[[Request], Awaitable[Response]]
+
+
+def control_app(
+    host: Host, *, about: Mapping[str, object], monitoring: ASGIApp | None = None
+) -> Starlette:
+    """The application over one host.
+
+    Args:
+        host: What it controls.
+        about: What `GET /v1/host` answers.
+        monitoring: The monitoring application; `/metrics` and `/healthz` are its.
+    """
+    api = _Api(host, about)
+    component = "/v1/components/{namespace}/{name}"
+    routes: list[BaseRoute] = [
+        Route("/v1/host", api.about, methods=["GET"]),
+        Route("/v1/status", api.status, methods=["GET"]),
+        Route("/v1/logs", api.all_logs, methods=["GET"]),
+        Route("/v1/components", api.list, methods=["GET"]),
+        Route("/v1/components", api.install, methods=["POST"]),
+        Route(component, api.info, methods=["GET"]),
+        Route(component, api.update, methods=["PUT"]),
+        Route(component, api.uninstall, methods=["DELETE"]),
+        Route(f"{component}/rollback", api.rollback, methods=["POST"]),
+        Route(f"{component}/messages", api.send, methods=["POST"]),
+        Route(f"{component}/logs", api.logs, methods=["GET"]),
+    ]
+    if monitoring is not None:
+        routes.append(Mount("/", app=monitoring))
+    handlers: dict[int | type[Exception], Callable[..., Awaitable[Response]]] = {
+        Exception: _refuse,
+        HTTPException: _refuse_http,
+    }
+    return Starlette(routes=routes, exception_handlers=handlers)
+
+
+class TokenGate:
+    """Lets through what carries the token and was meant for this machine; for TCP."""
+
+    def __init__(self, app: ASGIApp, token: str) -> None:
+        self._app = app
+        self._expected = f"Bearer {token}"
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """ASGI."""
+        if scope["type"] != "http":
+            return
+        request = Request(scope)
+        name = request.headers.get("host", "").rpartition(":")[0] or request.headers.get("host", "")
+        given = request.headers.get("authorization", "")
+        if name not in _LOOPBACK_NAMES:
+            response = _error(403, "E0012", "this host answers loopback names only", "")
+        elif not hmac.compare_digest(given.encode(), self._expected.encode()):
+            response = _error(401, "E0012", "the token is missing or wrong", "see `airswasm run`")
+        else:
+            await self._app(scope, receive, send)
+            return
+        await response(scope, receive, send)
+
+
+class _Api:
+    def __init__(self, host: Host, about: Mapping[str, object]) -> None:
+        self._host = host
+        self._about = about
+
+    async def about(self, _request: Request) -> Response:
+        return _document("host/1", self._about)
+
+    async def status(self, _request: Request) -> Response:
+        return _document("status/1", await self._host.status())
+
+    async def list(self, _request: Request) -> Response:
+        return _document("list/1", {"components": list(await self._host.list())})
+
+    async def info(self, request: Request) -> Response:
+        return _document("info/1", await self._host.info(_name(request)))
+
+    async def install(self, request: Request) -> Response:
+        return await self._change(request, self._host.install)
+
+    async def update(self, request: Request) -> Response:
+        return await self._change(request, self._host.update)
+
+    async def _change(
+        self,
+        request: Request,
+        operation: Callable[[Package, Callable[[Document], Awaitable[bool]]], Awaitable[Document]],
+    ) -> Response:
+        approved = request.query_params.get("approve", "")
+        package = _read_package(await _body(request), request.query_params.get("source", "package"))
+        shown: dict[str, Document] = {}
+
+        async def ask(plan: Document) -> bool:
+            shown["plan"] = plan
+            return hmac.compare_digest(plan_digest(plan), approved)
+
+        try:
+            return _document("component/1", await operation(package, ask))
+        except ApprovalRefused as error:
+            body = {**to_document(problem_of(error)), "plan": shown.get("plan", {})}
+            return JSONResponse({"schema": "airswasm.error/1", "error": body}, 409)
+
+    async def rollback(self, request: Request) -> Response:
+        to = request.query_params.get("to")
+        return _document("component/1", await self._host.rollback(_name(request), to))
+
+    async def uninstall(self, request: Request) -> Response:
+        purge = request.query_params.get("purge") == "1"
+        await self._host.uninstall(_name(request), purge=purge)
+        return Response(status_code=204)
+
+    async def send(self, request: Request) -> Response:
+        timeout = _number(request, "timeout", 30.0)
+        reply = await self._host.send(_name(request), await _body(request), timeout)
+        if reply is None:
+            return Response(status_code=204)
+        return Response(reply, media_type="application/octet-stream")
+
+    async def logs(self, request: Request) -> Response:
+        name = _name(request)
+        await self._host.info(name)
+        return self._log_response(request, name)
+
+    async def all_logs(self, request: Request) -> Response:
+        return self._log_response(request, None)
+
+    def _log_response(self, request: Request, name: str | None) -> Response:
+        lines = self._host.logs(
+            name,
+            recent=int(_number(request, "recent", 100)),
+            follow=request.query_params.get("follow") == "1",
+        )
+        return StreamingResponse(_ndjson(lines), media_type="application/x-ndjson")
+
+
+def _document(schema: str, content: Mapping[str, object]) -> JSONResponse:
+    return JSONResponse({"schema": f"airswasm.{schema}", **content})
+
+
+def _name(request: Request) -> str:
+    return f"{request.path_params['namespace']}/{request.path_params['name']}"
+
+
+def _number(request: Request, name: str, default: float) -> float:
+    try:
+        value = float(request.query_params.get(name, default))
+    except ValueError:
+        raise HTTPException(400, f"{name} must be a number") from None
+    if not 0 <= value <= 1e9:
+        raise HTTPException(400, f"{name} is out of range")
+    return value
+
+
+async def _body(request: Request) -> bytes:
+    parts: list[bytes] = []
+    size_bytes = 0
+    async for part in request.stream():
+        size_bytes += len(part)
+        if size_bytes > _PACKAGE_BYTES:
+            raise HTTPException(413, f"more than {_PACKAGE_BYTES} bytes")
+        parts.append(part)
+    return b"".join(parts)
+
+
+def _read_package(content: bytes, source: str) -> Package:
+    raise NotImplementedError
+
+
+async def _ndjson(lines: AsyncIterator[Document]) -> AsyncIterator[bytes]:
+    async for line in lines:
+        document = {"schema": "airswasm.log/1", **line}
+        yield json.dumps(document, ensure_ascii=False).encode() + b"\n"
+
+
+async def _refuse(_request: Request, error: Exception) -> Response:
+    problem = problem_of(error)
+    status = _STATUS_OF_EXIT_CODE.get(problem.exit_code, 400)
+    status = 500 if problem.code == "E0001" else status
+    return JSONResponse({"schema": "airswasm.error/1", "error": to_document(problem)}, status)
+
+
+async def _refuse_http(_request: Request, error: Exception) -> Response:
+    status = error.status_code if isinstance(error, HTTPException) else 400
+    detail = error.detail if isinstance(error, HTTPException) else str(error)
+    return _error(status, "E0012", str(detail), "docs/cli.md lists the control API's paths")
+
+
+def _error(status: int, code: str, message: str, hint: str) -> JSONResponse:
+    body: Mapping[str, str | int | Sequence[str]] = {
+        "code": code, "message": message, "hint": hint, "exit_code": 1, "details": [],
+    }  # fmt: skip
+    return JSONResponse({"schema": "airswasm.error/1", "error": body}, status)

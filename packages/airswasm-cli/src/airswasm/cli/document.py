@@ -1,0 +1,77 @@
+"""Turning the blocks' dataclasses into JSON documents, one way for all verbs.
+
+The documents of `--json` and of the control API are the public dataclasses of
+the blocks below, field by field, so there is one vocabulary and no second
+model that drifts from the first.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+import math
+from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
+from enum import Enum
+from pathlib import PurePath
+
+__all__ = ("Document", "items", "mapping", "number", "plan_digest", "text", "to_json")
+
+Document = Mapping[str, object]
+
+
+def to_json(value: object) -> object:
+    """A JSON value of a value: dataclasses become objects, bytes become hexadecimal."""
+    if value is None or isinstance(value, str | bool | int):
+        return value.value if isinstance(value, Enum) else value
+    if isinstance(value, float):
+        return round(value, 6) if math.isfinite(value) else None
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return {
+            each.name: to_json(getattr(value, each.name))
+            for each in dataclasses.fields(value)
+            if not each.name.startswith("_")
+        }
+    if isinstance(value, Mapping):
+        return {str(key): to_json(item) for key, item in value.items()}
+    if isinstance(value, bytes):
+        return value.hex()
+    if isinstance(value, Sequence | AbstractSet):
+        found = [to_json(item) for item in value]
+        return sorted(found, key=str) if isinstance(value, AbstractSet) else found
+    if isinstance(value, PurePath | BaseException):
+        return str(value)
+    return str(value)
+
+
+def plan_digest(plan: Document) -> str:
+    """What identifies an install plan, so that only what was shown can be approved."""
+    content = json.dumps(plan, sort_keys=True, ensure_ascii=False)
+    return hashlib.sha256(content.encode()).hexdigest()
+
+
+def mapping(value: object) -> Document:
+    """A JSON object that must be one; empty when it is not."""
+    return value if isinstance(value, Mapping) else {}
+
+
+def items(value: object) -> Sequence[Document]:
+    """A JSON array of objects; empty when it is not."""
+    return [mapping(each) for each in value] if isinstance(value, list) else []
+
+
+def text(value: object, *, absent: str = "–") -> str:
+    """A JSON value as people read it."""
+    if value is None or value == "":
+        return absent
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, list):
+        return ", ".join(text(each) for each in value) or absent
+    return str(value)
+
+
+def number(value: object) -> float:
+    """A JSON number; 0 when it is none."""
+    return float(value) if isinstance(value, int | float) else 0.0

@@ -1,0 +1,144 @@
+"""The one renderer of errors: a code, one clear line, a hint; never a traceback.
+
+An error is looked up in the catalogue by its type. What it says itself (its
+message, its `hint`) wins over what the catalogue says of its kind. An error
+that no catalogue entry fits is a bug of ours: the traceback goes into a crash
+report, and the line names the file. `-vv` shows tracebacks of everything.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import sys
+import tempfile
+import time
+import traceback
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from .catalogue import INTERNAL, Entry, entry_of, entry_with_code
+from .errors import RemoteFailure
+from .terminal import Terminal, escape_controls
+
+__all__ = ("Problem", "problem_of", "report", "to_document")
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """An error, ready to be shown.
+
+    Attributes:
+        code: `E0310`.
+        message: What happened, and where; may have several lines.
+        hint: What to do next; may be empty.
+        exit_code: What the process ends with.
+        details: Further lines, each one finding.
+    """
+
+    code: str
+    message: str
+    hint: str
+    exit_code: int
+    details: tuple[str, ...] = field(default=())
+
+
+def problem_of(error: BaseException) -> Problem:
+    """Finds out what to say about an error; never raises."""
+    error = _single(error)
+    if isinstance(error, RemoteFailure):
+        entry = entry_with_code(error.code) or INTERNAL
+        return Problem(error.code, str(error), error.hint or entry.hint, entry.exit_code)
+    entry = entry_of(type(error))
+    if entry is None:
+        return _operating_system(error) if isinstance(error, OSError) else _bug(error)
+    message = str(error) or entry.title
+    return Problem(entry.code, message, _hint(error, entry), entry.exit_code, _details(error))
+
+
+def to_document(problem: Problem) -> dict[str, object]:
+    """The error as the JSON that `--json` writes and the control API answers."""
+    return {
+        "code": problem.code,
+        "message": problem.message,
+        "hint": problem.hint,
+        "exit_code": problem.exit_code,
+        "details": list(problem.details),
+    }
+
+
+def report(error: BaseException, terminal: Terminal) -> int:
+    """Shows an error and returns the exit code."""
+    problem = problem_of(error)
+    if terminal.verbosity >= 2:
+        terminal.error("".join(traceback.format_exception(error)).rstrip())
+    if terminal.as_json:
+        document = {"schema": "airswasm.error/1", "error": to_document(problem)}
+        terminal.error(json.dumps(document, ensure_ascii=False))
+        return problem.exit_code
+    head = terminal.paint(f"error[{problem.code}]", "red")
+    first, *rest = escape_controls(problem.message).split("\n")
+    terminal.error(f"{head}: {first}")
+    for line in (*rest, *problem.details):
+        terminal.error(f"  {escape_controls(line)}")
+    if problem.hint:
+        hint = escape_controls(problem.hint)
+        terminal.error(f"  {terminal.paint('hint', 'cyan')}: {hint}")
+    output = getattr(error, "output", "")
+    if terminal.verbosity >= 1 and isinstance(output, str) and output:
+        terminal.error(escape_controls(output.rstrip()))
+    return problem.exit_code
+
+
+def _single(error: BaseException) -> BaseException:
+    while isinstance(error, BaseExceptionGroup) and len(error.exceptions) == 1:
+        error = error.exceptions[0]
+    return error
+
+
+def _hint(error: BaseException, entry: Entry) -> str:
+    own = getattr(error, "hint", "")
+    return own if isinstance(own, str) and own else entry.hint
+
+
+def _details(error: BaseException) -> tuple[str, ...]:
+    diagnostics = getattr(error, "diagnostics", ())
+    return tuple(str(each) for each in diagnostics[1:20]) if diagnostics else ()
+
+
+def _operating_system(error: OSError) -> Problem:
+    from errno import EDQUOT, ENOSPC, EROFS
+
+    where = f"{error.filename}: " if error.filename else ""
+    reason = error.strerror or str(error)
+    full = error.errno in (ENOSPC, EDQUOT, EROFS)
+    hint = "make room on that disk and try again; what was acknowledged is safe" if full else (
+        "check the path and its permissions"
+    )
+    return Problem("E0005", f"{where}{reason}", hint, 1)
+
+
+def _bug(error: BaseException) -> Problem:
+    file = _write_crash_report(error)
+    text = str(error).strip().split("\n")[0]
+    what = f"{type(error).__name__}: {text}" if text else type(error).__name__
+    where = f"the report is in {file}" if file else "-vv shows where"
+    return Problem("E0001", f"airswasm failed unexpectedly: {what}", f"this is a bug; {where}", 1)
+
+
+def _write_crash_report(error: BaseException) -> Path | None:
+    lines = [
+        f"airswasm crash report, {time.strftime('%Y-%m-%dT%H:%M:%SZ', time.gmtime())}",
+        f"python {sys.version.split()[0]} on {platform.platform()}",
+        f"verb: {' '.join(sys.argv[1:2])}",
+        "",
+        *traceback.format_exception(error),
+    ]
+    try:
+        descriptor, name = tempfile.mkstemp(prefix="airswasm-crash-", suffix=".txt")
+        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+            file.write("\n".join(lines))
+    except OSError:
+        return None
+    return Path(name)

@@ -1,0 +1,138 @@
+"""One call of a verb: its common options, its terminal, and its errors.
+
+`@verb` turns `def list(session, …)` into a typer command that also takes the
+options every verb has. It is also where errors end: there, the verb's options
+are known, so an error is rendered as JSON or as text, and the exit code
+follows from the catalogue. Rejected: options on the root only, because people
+type `airswasm list --json`; and a global that remembers them.
+"""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Concatenate, ParamSpec
+
+import typer
+
+from .settings import Settings, read_settings
+from .terminal import Terminal
+
+__all__ = ("Session", "verb")
+
+P = ParamSpec("P")
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """What a verb is given.
+
+    Attributes:
+        terminal: Where it reads and writes.
+        settings: The resolved settings.
+    """
+
+    terminal: Terminal
+    settings: Settings
+
+    @property
+    def home(self) -> Path:
+        """The home's folder."""
+        return self.settings.home
+
+
+_PANEL = "Common options"
+_COMMON: tuple[tuple[str, object, object], ...] = (
+    ("as_json", Annotated[bool, typer.Option("--json", help="Write JSON.")], False),
+    (
+        "home",
+        Annotated[
+            Path | None,
+            typer.Option("--home", metavar="FOLDER", help="The home; else AIRSWASM_HOME."),
+        ],
+        None,
+    ),
+    ("quiet", Annotated[bool, typer.Option("--quiet", "-q", help="Only data and errors.")], False),
+    (
+        "verbose",
+        Annotated[
+            int,
+            typer.Option("--verbose", "-v", count=True, show_default=False, help="Say more (-vv)."),
+        ],
+        0,
+    ),
+    (
+        "no_color",
+        Annotated[bool, typer.Option("--no-color", help="No colours; also NO_COLOR.")],
+        False,
+    ),
+    (
+        "yes",
+        Annotated[bool, typer.Option("--yes", "-y", help="Answer every question with yes.")],
+        False,
+    ),
+    ("no_input", Annotated[bool, typer.Option("--no-input", help="Never ask.")], False),
+    (
+        "no_config",
+        Annotated[bool, typer.Option("--no-config", help="Leave [cli] of config.toml aside.")],
+        False,
+    ),
+)
+
+
+def verb(function: Callable[Concatenate[Session, P], None]) -> Callable[..., None]:
+    """Makes a typer command of a function whose first argument is the session."""
+
+    @functools.wraps(function)
+    def command(**arguments: object) -> None:
+        common = {name: arguments.pop(name) for name, _, _ in _COMMON}
+        terminal = _terminal(common)
+        try:
+            session = _session(terminal, common)
+            function(session, **arguments)  # type: ignore[arg-type, call-arg]
+        except (KeyboardInterrupt, BrokenPipeError, typer.Exit, typer.Abort, typer.TyperException):
+            raise
+        except BaseException as error:
+            from .problem import report
+
+            raise typer.Exit(report(error, terminal)) from error
+
+    signature = inspect.signature(function, eval_str=True)
+    own = [
+        parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY)
+        for parameter in list(signature.parameters.values())[1:]
+    ]
+    common = [
+        inspect.Parameter(
+            name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=annotation
+        )
+        for name, annotation, default in _COMMON
+    ]
+    del command.__wrapped__  # type: ignore[attr-defined]
+    command.__signature__ = signature.replace(parameters=[*own, *common])  # type: ignore[attr-defined]
+    command.__annotations__ = {each.name: each.annotation for each in [*own, *common]}
+    return command
+
+
+def _terminal(common: dict[str, object]) -> Terminal:
+    return Terminal(
+        as_json=bool(common["as_json"]),
+        verbosity=-1 if common["quiet"] else int(str(common["verbose"])),
+        no_color=bool(common["no_color"]),
+        assume_yes=bool(common["yes"]),
+        no_input=bool(common["no_input"]),
+    )
+
+
+def _session(terminal: Terminal, common: dict[str, object]) -> Session:
+    home = common["home"]
+    settings = read_settings(
+        os.environ,
+        home=home if isinstance(home, Path) else None,
+        use_config=not common["no_config"],
+    )
+    return Session(terminal, settings)

@@ -1,0 +1,174 @@
+"""The command's settings: from where each comes, and which one wins.
+
+A flag wins over the environment (`AIRSWASM_*`), which wins over `[cli]` in the
+home's config.toml, which wins over the default. There are few settings on
+purpose, and none comes from the current folder: a project that somebody else
+wrote must not choose which key signs or which host is talked to.
+"""
+
+from __future__ import annotations
+
+import difflib
+import tomllib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from .errors import SettingInvalid
+
+__all__ = ("KNOWN", "Setting", "Settings", "default_home", "read_settings")
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """One setting.
+
+    Attributes:
+        name: Its name in config.toml and, as AIRSWASM_NAME, in the environment.
+        value: Its value, as text.
+        origin: `flag`, `environment`, a file, or `default`.
+        meaning: One line.
+    """
+
+    name: str
+    value: str
+    origin: str
+    meaning: str
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """All settings of one call."""
+
+    home: Path
+    key: Path
+    timeout: float
+    color: str
+    all: tuple[Setting, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Known:
+    meaning: str
+    check: Callable[[str], bool]
+    wanted: str
+    in_file: bool = True
+
+
+KNOWN: Mapping[str, _Known] = {
+    "home": _Known("the folder that holds everything", bool, "a folder", in_file=False),
+    "key": _Known("the key that `sign` uses", bool, "a file"),
+    "timeout": _Known(
+        "seconds that `send` waits for a reply", lambda text: _is_positive(text), "a number > 0"
+    ),
+    "color": _Known(
+        "auto, always or never",
+        lambda text: text in ("auto", "always", "never"),
+        "auto, always or never",
+    ),
+}
+
+
+def default_home() -> Path:
+    """The platform's data folder for airswasm."""
+    from platformdirs import user_data_path
+
+    return user_data_path("airswasm", appauthor=False)
+
+
+def read_settings(
+    environment: Mapping[str, str],
+    *,
+    home: Path | None = None,
+    use_config: bool = True,
+) -> Settings:
+    """Resolves every setting.
+
+    Args:
+        environment: The process's environment.
+        home: What --home said.
+        use_config: False leaves config.toml aside (--no-config).
+
+    Raises:
+        SettingInvalid: A value is not what its setting needs; it names file or variable.
+    """
+    home_setting = _home(environment, home)
+    folder = Path(home_setting.value)
+    table = _cli_table(folder / "config.toml") if use_config else {}
+    defaults = {"key": str(folder / "keys" / "default.pem"), "timeout": "30", "color": "auto"}
+    found = {
+        name: _resolve(name, environment, table, folder / "config.toml", default)
+        for name, default in defaults.items()
+    }
+    return Settings(
+        home=folder,
+        key=Path(found["key"].value).expanduser(),
+        timeout=float(found["timeout"].value),
+        color=found["color"].value,
+        all=(home_setting, *found.values()),
+    )
+
+
+def _home(environment: Mapping[str, str], flag: Path | None) -> Setting:
+    meaning = KNOWN["home"].meaning
+    if flag is not None:
+        return Setting("home", str(_absolute(flag)), "flag", meaning)
+    if environment.get("AIRSWASM_HOME"):
+        folder = _absolute(Path(environment["AIRSWASM_HOME"]))
+        return Setting("home", str(folder), "AIRSWASM_HOME", meaning)
+    return Setting("home", str(default_home()), "default", meaning)
+
+
+def _absolute(path: Path) -> Path:
+    return Path.cwd() / path.expanduser()
+
+
+def _resolve(
+    name: str,
+    environment: Mapping[str, str],
+    table: Mapping[str, object],
+    file: Path,
+    default: str,
+) -> Setting:
+    variable = f"AIRSWASM_{name.upper()}"
+    known = KNOWN[name]
+    if environment.get(variable):
+        value, origin = environment[variable], variable
+    elif name in table:
+        value, origin = str(table[name]), f"{file}: [cli] {name}"
+    else:
+        value, origin = default, "default"
+    if not known.check(value):
+        raise SettingInvalid(origin, f"expected {known.wanted}, not {value!r}")
+    return Setting(name, value, origin, known.meaning)
+
+
+def _cli_table(file: Path) -> Mapping[str, object]:
+    try:
+        document = tomllib.loads(file.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return {}
+    except (OSError, UnicodeDecodeError) as error:
+        raise SettingInvalid(str(file), f"cannot be read: {error}") from error
+    except tomllib.TOMLDecodeError as error:
+        raise SettingInvalid(str(file), f"not TOML: {error}") from error
+    table = document.get("cli", {})
+    if not isinstance(table, dict):
+        raise SettingInvalid(f"{file}: cli", "expected a table")
+    for name in table:
+        if name not in KNOWN or not KNOWN[name].in_file:
+            raise SettingInvalid(f"{file}: [cli] {name}", f"unknown setting{_did_you_mean(name)}")
+    return table
+
+
+def _did_you_mean(name: str) -> str:
+    names = [known for known, setting in KNOWN.items() if setting.in_file]
+    close = difflib.get_close_matches(name, names, n=1)
+    return f"; did you mean {close[0]!r}?" if close else f"; there are {', '.join(names)}"
+
+
+def _is_positive(text: str) -> bool:
+    try:
+        return 0 < float(text) < 1e9
+    except ValueError:
+        return False

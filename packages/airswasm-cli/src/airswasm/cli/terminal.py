@@ -1,0 +1,214 @@
+"""What the command says, and where: stdout is data, stderr is talk.
+
+One object holds the decisions that every verb would otherwise make anew: is
+there a terminal, are there colours, does anyone want talk at all, may we ask.
+It also keeps what guests wrote from steering the reader's terminal: control
+characters are escaped on their way to a screen, and kept on their way to a
+file. rich is imported only when a table or a progress line is really drawn.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from .errors import AnswerNeeded
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+__all__ = ("Terminal", "escape_controls", "wants_colour")
+
+_KEEP = {"\n", "\t"}
+
+
+def wants_colour(environment: Mapping[str, str], *, is_terminal: bool, no_color: bool) -> bool:
+    """Whether to colour: the flag, then NO_COLOR, FORCE_COLOR, TERM=dumb, then the terminal."""
+    if no_color or environment.get("NO_COLOR"):
+        return False
+    if environment.get("FORCE_COLOR"):
+        return True
+    return is_terminal and environment.get("TERM") != "dumb"
+
+
+def escape_controls(text: str) -> str:
+    """Makes control and bidirectional characters visible, so that no text can move the cursor."""
+    if text.isprintable():
+        return text
+    return "".join(_escape(character) for character in text)
+
+
+def _escape(character: str) -> str:
+    if character in _KEEP or character.isprintable():
+        return character
+    return character.encode("unicode_escape").decode()
+
+
+@dataclass(frozen=True, slots=True)
+class Terminal:
+    """Where one verb reads and writes.
+
+    Attributes:
+        as_json: Data is one JSON document; errors are JSON too.
+        verbosity: -1 quiet, 0 usual, 1 and 2 more.
+        no_color: Never colour.
+        assume_yes: Every question is answered with yes.
+        no_input: Never ask.
+    """
+
+    as_json: bool = False
+    verbosity: int = 0
+    no_color: bool = False
+    assume_yes: bool = False
+    no_input: bool = False
+
+    @property
+    def is_interactive(self) -> bool:
+        """Whether a person can be asked."""
+        return sys.stdin.isatty() and sys.stderr.isatty() and not self.no_input
+
+    @property
+    def shows_tables(self) -> bool:
+        """Whether data goes to a screen rather than to a program."""
+        return sys.stdout.isatty() and not self.as_json
+
+    def data(self, text: str) -> None:
+        """Writes a line of data."""
+        sys.stdout.write((escape_controls(text) if sys.stdout.isatty() else text) + "\n")
+
+    def raw(self, content: bytes) -> None:
+        """Writes bytes as they are to a file or pipe; readable, with a newline, to a screen."""
+        if sys.stdout.isatty():
+            self.data(content.decode("utf-8", "backslashreplace"))
+            return
+        sys.stdout.flush()
+        sys.stdout.buffer.write(content)
+        sys.stdout.buffer.flush()
+
+    def document(self, schema: str, content: Mapping[str, object]) -> None:
+        """Writes one versioned JSON document, on one line when a program reads it."""
+        indent = 2 if sys.stdout.isatty() else None
+        document = {"schema": f"airswasm.{schema}", **content}
+        sys.stdout.write(json.dumps(document, indent=indent, ensure_ascii=False) + "\n")
+
+    def stream(self, schema: str, content: Mapping[str, object]) -> None:
+        """Writes one line of a stream of JSON documents, at once."""
+        document = {"schema": f"airswasm.{schema}", **content}
+        sys.stdout.write(json.dumps(document, ensure_ascii=False) + "\n")
+        sys.stdout.flush()
+
+    def table(self, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+        """Writes rows: a table on a screen, tab-separated without a head for a program."""
+        if not self.shows_tables:
+            for row in rows:
+                sys.stdout.write("\t".join(_one_line(cell) for cell in row) + "\n")
+            return
+        from rich.box import SIMPLE_HEAD
+        from rich.table import Table
+        from rich.text import Text
+
+        table = Table(box=SIMPLE_HEAD, pad_edge=False, header_style="bold")
+        for column in columns:
+            table.add_column(column, overflow="fold")
+        for row in rows:
+            table.add_row(*(Text(escape_controls(cell), style=_style(cell)) for cell in row))
+        self._console(stderr=False).print(table)
+
+    def fields(self, fields: Sequence[tuple[str, str]]) -> None:
+        """Writes names and values: aligned on a screen, tab-separated for a program."""
+        if not self.shows_tables:
+            for name, value in fields:
+                sys.stdout.write(f"{name}\t{_one_line(value)}\n")
+            return
+        width = max((len(name) for name, _ in fields), default=0)
+        for name, value in fields:
+            shown = escape_controls(value).replace("\n", "\n" + " " * (width + 2))
+            self.data_styled(f"{self.paint(name.ljust(width), 'dim', stream='stdout')}  {shown}")
+
+    def data_styled(self, text: str) -> None:
+        """Writes a line that was escaped and painted already."""
+        sys.stdout.write(text + "\n")
+
+    def say(self, text: str) -> None:
+        """Tells people something, unless they asked for quiet."""
+        if self.verbosity >= 0:
+            self._talk(escape_controls(text))
+
+    def done(self, text: str) -> None:
+        """Tells people that something worked."""
+        if self.verbosity >= 0:
+            self._talk(f"{self.paint('✓', 'green')} {escape_controls(text)}")
+
+    def detail(self, text: str) -> None:
+        """Tells people who asked for more."""
+        if self.verbosity >= 1:
+            self._talk(self.paint(escape_controls(text), "dim"))
+
+    def warn(self, text: str) -> None:
+        """Warns, also when quiet."""
+        self._talk(f"{self.paint('warning', 'yellow')}: {escape_controls(text)}")
+
+    def error(self, text: str) -> None:
+        """Writes what `problem` rendered, also when quiet."""
+        self._talk(text)
+
+    def confirm(self, question: str) -> bool:
+        """Asks; `--yes` answers.
+
+        Raises:
+            AnswerNeeded: Nobody can be asked and --yes was not given.
+        """
+        if self.assume_yes:
+            return True
+        if not self.is_interactive:
+            raise AnswerNeeded(question)
+        sys.stderr.write(f"{question} [y/N] ")
+        sys.stderr.flush()
+        answer = sys.stdin.readline()
+        if not answer:
+            sys.stderr.write("\n")
+        return answer.strip().lower() in ("y", "yes")
+
+    @contextmanager
+    def progress(self, title: str) -> Iterator[Callable[[str], None]]:
+        """A line that moves while something lasts; only on a screen. Yields its updater."""
+        if self.verbosity < 0 or self.as_json or not sys.stderr.isatty():
+            yield lambda text: None
+            return
+        with self._console(stderr=True).status(title, spinner="dots") as status:
+            yield lambda text: status.update(escape_controls(text).replace("[", "\\["))
+
+    def paint(self, text: str, style: str, *, stream: str = "stderr") -> str:
+        """Colours text when its stream shows colours."""
+        is_terminal = (sys.stderr if stream == "stderr" else sys.stdout).isatty()
+        if not wants_colour(os.environ, is_terminal=is_terminal, no_color=self.no_color):
+            return text
+        codes = {"red": "1;31", "green": "32", "yellow": "33", "cyan": "36", "dim": "2",
+                 "bold": "1"}  # fmt: skip
+        return f"\x1b[{codes[style]}m{text}\x1b[0m"
+
+    def _talk(self, text: str) -> None:
+        sys.stderr.write(text + "\n")
+        sys.stderr.flush()
+
+    def _console(self, *, stderr: bool) -> Console:
+        from rich.console import Console
+
+        stream = sys.stderr if stderr else sys.stdout
+        colour = wants_colour(os.environ, is_terminal=stream.isatty(), no_color=self.no_color)
+        return Console(stderr=stderr, no_color=not colour, highlight=False, emoji=False)
+
+
+def _one_line(text: str) -> str:
+    return text.replace("\t", " ").replace("\n", " ").replace("\r", " ")
+
+
+def _style(cell: str) -> str:
+    styles = {"running": "green", "ready": "green", "failed": "red", "given up": "red",
+              "given-up": "red", "restarting": "yellow", "stopped": "dim"}  # fmt: skip
+    return styles.get(cell, "")

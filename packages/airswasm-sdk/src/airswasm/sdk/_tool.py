@@ -1,0 +1,91 @@
+"""Running one build tool: bounded in time, stoppable, its output kept.
+
+The tool gets a process group of its own, so that a time-out or Ctrl-C ends the
+compiler's children too, and a fixed, small environment is not imposed: builds
+may legitimately need PATH, HOME and proxies. Its output is read through a pipe
+rather than shown as it comes: it is shown when it matters, on failure.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from .errors import BuildTimedOut
+
+_TICK_SECONDS = 0.1
+_OUTPUT_BYTES = 1 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class ToolRun:
+    """How a tool ended."""
+
+    exit_code: int
+    output: str
+
+
+def run_tool(
+    tool: str,
+    arguments: Sequence[str],
+    *,
+    folder: Path,
+    timeout: float,
+    tick: Callable[[float], None],
+) -> ToolRun:
+    """Runs a tool to its end, calling `tick` with the seconds so far a few times a second.
+
+    Raises:
+        BuildTimedOut: It took longer than `timeout`; it and its children are gone.
+        OSError: It could not be started.
+    """
+    started = time.monotonic()
+    with subprocess.Popen(
+        arguments,
+        cwd=folder,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        start_new_session=os.name == "posix",
+        env={**os.environ, "PYTHONIOENCODING": "utf-8", "NO_COLOR": "1"},
+    ) as process:
+        try:
+            output = _wait(process, tool, started, timeout, tick)
+        except BaseException:
+            _kill(process)
+            raise
+    return ToolRun(process.returncode, output)
+
+
+def _wait(
+    process: subprocess.Popen[bytes],
+    tool: str,
+    started: float,
+    timeout: float,
+    tick: Callable[[float], None],
+) -> str:
+    while True:
+        elapsed = time.monotonic() - started
+        if elapsed > timeout:
+            raise BuildTimedOut(tool, timeout)
+        tick(elapsed)
+        try:
+            output, _ = process.communicate(timeout=_TICK_SECONDS)
+        except subprocess.TimeoutExpired:
+            continue
+        return output[-_OUTPUT_BYTES:].decode("utf-8", "replace")
+
+
+def _kill(process: subprocess.Popen[bytes]) -> None:
+    if os.name == "posix":
+        try:
+            os.killpg(process.pid, signal.SIGKILL)
+        except ProcessLookupError:
+            return
+    else:
+        process.kill()

@@ -1,0 +1,179 @@
+"""Building a component: run the toolchain, check the result, put it in place.
+
+The artifact appears, or changes, only when every step and the check against
+the contract have passed, by one rename: a failed build leaves the last good
+artifact where it was. The check is the one that `install` makes, so a contract
+violation shows up here, where it can still be corrected.
+"""
+
+from __future__ import annotations
+
+import shlex
+import shutil
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from airswasm.lifecycle import MANIFEST_NAME, Manifest
+from airswasm.wit import ContractReport, check_component, contract
+
+from ._tool import run_tool
+from .errors import ArtifactMissing, BuildFailed, LanguageNotSupported, NotAProject
+from .toolchain import BuildPlan, Step, toolchain_of
+
+__all__ = ("Artifact", "BuildProgress", "build_project")
+
+_LANGUAGES = ("python", "c")
+
+
+@dataclass(frozen=True, slots=True)
+class BuildProgress:
+    """Where a build is; sent a few times a second.
+
+    Attributes:
+        step: `compile`, `check`, …
+        number: Which step, from 1.
+        steps: How many there are.
+        seconds: How long this step has taken so far.
+        command: The step's command line; empty for our own steps.
+    """
+
+    step: str
+    number: int
+    steps: int
+    seconds: float
+    command: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Artifact:
+    """A component that was built and meets the contract.
+
+    Attributes:
+        path: The wasm file.
+        name: The component's name.
+        version: Its version.
+        size_bytes: Its size.
+        seconds: How long the build took.
+        report: What it imports and exports, and the capabilities behind that.
+    """
+
+    path: Path
+    name: str
+    version: str
+    size_bytes: int
+    seconds: float
+    report: ContractReport
+
+
+def build_project(
+    folder: Path,
+    progress: Callable[[BuildProgress], None] | None = None,
+    *,
+    timeout: float = 600.0,
+) -> Artifact:
+    """Builds the component of a project at the path that `[build] artifact` names.
+
+    Args:
+        folder: The project's folder, with its Component.toml.
+        progress: Called with each step, and while it lasts.
+        timeout: Seconds that one step may take.
+
+    Raises:
+        ManifestInvalid: Component.toml is wrong; it has every problem.
+        NotAProject: No manifest, or none of the language's sources.
+        LanguageNotSupported: No toolchain, and no `[build] command`.
+        ToolMissing: A tool is not installed; the error has the command that installs it.
+        BuildFailed: A tool refused the sources; it has file and line.
+        BuildTimedOut: A step took longer than `timeout`.
+        ArtifactMissing: `[build] command` wrote nothing at the artifact's path.
+        ContractViolation: The component is not one of this contract; it has every problem.
+    """
+    if not (folder / MANIFEST_NAME).is_file():
+        raise NotAProject(folder, MANIFEST_NAME)
+    manifest = Manifest.load(folder / MANIFEST_NAME)
+    started = time.monotonic()
+    target = folder / manifest.build.artifact
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=".build-", dir=target.parent) as scratch:
+        plan = BuildPlan(folder.resolve(), Path(scratch).resolve() / "component.wasm",
+                         Path(scratch).resolve())
+        report = _run_all(manifest, plan, target, progress or _silent, timeout)
+        if plan.output.is_file():
+            plan.output.replace(target)
+        _keep_bindings(plan)
+    return Artifact(
+        path=target,
+        name=manifest.name,
+        version=manifest.version,
+        size_bytes=target.stat().st_size,
+        seconds=time.monotonic() - started,
+        report=report,
+    )
+
+
+def _run_all(
+    manifest: Manifest,
+    plan: BuildPlan,
+    target: Path,
+    progress: Callable[[BuildProgress], None],
+    timeout: float,
+) -> ContractReport:
+    steps = _steps(manifest, plan)
+    for number, step in enumerate(steps, start=1):
+        _run_step(step, number, len(steps) + 1, plan, progress, timeout)
+    produced = plan.output if plan.output.is_file() else target
+    if not produced.is_file():
+        raise ArtifactMissing(target)
+    progress(BuildProgress("check", len(steps) + 1, len(steps) + 1, 0.0))
+    report = check_component(produced, offered=tuple(contract().host_interfaces))
+    report.raise_for_problems()
+    return report
+
+
+def _steps(manifest: Manifest, plan: BuildPlan) -> Sequence[Step]:
+    command = manifest.build.command
+    if command:
+        words = tuple(shlex.split(command[0])) if len(command) == 1 else command
+        return (Step("command", words[0], words),)
+    toolchain = toolchain_of(manifest.build.language)
+    if toolchain is None:
+        raise LanguageNotSupported(manifest.build.language, _LANGUAGES, nearest=None)
+    return toolchain.steps(plan)
+
+
+def _run_step(
+    step: Step,
+    number: int,
+    steps: int,
+    plan: BuildPlan,
+    progress: Callable[[BuildProgress], None],
+    timeout: float,
+) -> None:
+    command = shlex.join(step.arguments)
+
+    def tick(seconds: float) -> None:
+        progress(BuildProgress(step.title, number, steps, seconds, command))
+
+    try:
+        ended = run_tool(
+            step.tool, step.arguments, folder=plan.folder, timeout=timeout, tick=tick
+        )
+    except OSError as error:
+        raise BuildFailed(step.tool, 127, (), f"{step.arguments[0]}: {error.strerror}") from error
+    if ended.exit_code != 0:
+        found = step.read_output(ended.output, plan.folder)
+        raise BuildFailed(step.tool, ended.exit_code, found, ended.output)
+
+
+def _keep_bindings(plan: BuildPlan) -> None:
+    generated, kept = plan.scratch / "bindings", plan.folder / "bindings"
+    if generated.is_dir():
+        shutil.rmtree(kept, ignore_errors=True)
+        generated.replace(kept)
+
+
+def _silent(_progress: BuildProgress) -> None:
+    return None

