@@ -8,8 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from airswasm.runtime.host import Caller, HostInterface
-from airswasm.runtime.services import Services
+from airswasm.runtime import Caller, HostInterface, Services
 from airswasm.wit.names import HOST_CAPABILITIES
 
 from .errors import InvalidCapability

@@ -24,8 +24,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Literal, TypeAlias, cast
 
-from airswasm.runtime.host import Caller, HostFunction, HostInterface
-from airswasm.runtime.values import Case, Err
+from airswasm.runtime import Caller, Case, Err, HostFunction, HostInterface
 from airswasm.wit import Contract, Function, Nothing, Requirement
 
 from .audit import AuditEvent, AuditSink

@@ -12,9 +12,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
-from airswasm.runtime.host import Caller, HostInterface, Pending
-from airswasm.runtime.services import Services
-from airswasm.runtime.values import Case, Err, Ok
+from airswasm.runtime import Caller, Case, Err, HostInterface, Ok, Pending, Services
 
 from .errors import (
     InvalidKey,

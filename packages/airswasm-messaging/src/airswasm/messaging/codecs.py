@@ -1,0 +1,175 @@
+"""How values become payloads: raw bytes, or CBOR that says that it is CBOR.
+
+A CBOR payload starts with the self-describe tag `d9d9f7`, which no UTF-8 text and
+no other common format starts with; everything else is raw. So a receiver sees
+from the payload itself what it is, and no header travels beside it.
+
+Decoding reads what strangers sent. The bytes are walked once before `cbor2` sees
+them: no tags (they build regular expressions, decimals and cycles), no lengths
+beyond the payload, no indefinite lengths, a bounded depth, nothing after the
+value. `cbor2` then refuses duplicate keys and keys that are not texts or bytes.
+What is left is the JSON model with bytes.
+"""
+
+from __future__ import annotations
+
+from typing import Literal, TypeAlias
+
+import cbor2
+
+from .errors import InvalidCbor, Unencodable
+
+__all__ = (
+    "CBOR_MARK",
+    "Codec",
+    "check_cbor",
+    "codec_of",
+    "decode",
+    "decode_cbor",
+    "encode",
+    "encode_cbor",
+)
+
+Codec: TypeAlias = Literal["raw", "cbor"]
+
+CBOR_MARK = b"\xd9\xd9\xf7"
+"""CBOR's self-describe tag, 55799."""
+
+MAXIMUM_DEPTH = 32
+
+_ARRAY, _MAP, _TAG, _SIMPLE = 4, 5, 6, 7
+_FALSE, _TRUE, _NULL = 20, 21, 22
+_FLOATS = (25, 26, 27)
+
+
+def codec_of(payload: bytes) -> Codec:
+    """Which codec a payload says it is in."""
+    return "cbor" if payload.startswith(CBOR_MARK) else "raw"
+
+
+def encode(value: object, codec: Codec) -> bytes:
+    """A value as a payload; raw takes bytes, or a text as UTF-8.
+
+    Raises:
+        Unencodable: The codec has no form for it.
+    """
+    if codec == "cbor":
+        return encode_cbor(value)
+    if isinstance(value, str):
+        try:
+            return value.encode()
+        except UnicodeEncodeError:
+            raise Unencodable("raw", "the text is not valid Unicode") from None
+    if isinstance(value, bytes | bytearray | memoryview):
+        return bytes(value)
+    raise Unencodable("raw", f"{type(value).__name__} is neither bytes nor a text; use cbor")
+
+
+def decode(payload: bytes) -> object:
+    """The value of a payload: decoded when it is marked as CBOR, else the bytes.
+
+    Raises:
+        InvalidCbor: It is marked as CBOR and is not CBOR that this host reads.
+    """
+    return decode_cbor(payload) if payload.startswith(CBOR_MARK) else payload
+
+
+def encode_cbor(value: object) -> bytes:
+    """A value as marked CBOR, the same bytes for equal values.
+
+    Args:
+        value: None, a bool, a number of at most 64 bits, a text, bytes, or lists
+            and mappings (keys: texts or bytes) of them.
+
+    Raises:
+        Unencodable: Anything else.
+    """
+    try:
+        payload = CBOR_MARK + cbor2.dumps(value, canonical=True)
+        check_cbor(payload)
+    except InvalidCbor as error:
+        raise Unencodable("cbor", error.reason) from error
+    except (cbor2.CBOREncodeError, ValueError, TypeError, RecursionError) as error:
+        raise Unencodable("cbor", str(error)) from error
+    return payload
+
+
+def decode_cbor(payload: bytes) -> object:
+    """The value of a marked CBOR payload.
+
+    Raises:
+        InvalidCbor: It is not CBOR that this host reads.
+    """
+    check_cbor(payload)
+    try:
+        value: object = cbor2.loads(
+            payload[len(CBOR_MARK) :],
+            max_depth=MAXIMUM_DEPTH + 1,
+            allow_indefinite=False,
+            allow_duplicate_keys=False,
+            strict_hashable_types=True,
+        )
+    except (cbor2.CBORDecodeError, ValueError, RecursionError) as error:
+        raise InvalidCbor(len(CBOR_MARK), str(error)) from error
+    return value
+
+
+def check_cbor(payload: bytes) -> None:
+    """Walk a marked payload once, in time linear in its length, building nothing.
+
+    Raises:
+        InvalidCbor: Tags, lengths beyond the payload, indefinite lengths, too deep,
+            odd map keys or simple values, or bytes after the value.
+    """
+    if not payload.startswith(CBOR_MARK):
+        raise InvalidCbor(0, "it does not start with the mark d9d9f7")
+    end = len(payload)
+    position = len(CBOR_MARK)
+    open_items = [1]
+    maps = [False]
+    while open_items:
+        if open_items[-1] == 0:
+            open_items.pop()
+            maps.pop()
+            continue
+        open_items[-1] -= 1
+        is_key = maps[-1] and open_items[-1] % 2 == 1
+        start = position
+        major, argument, position = _head(payload, start, end)
+        if is_key and major not in (2, 3):
+            raise InvalidCbor(start, "a map key is neither a text nor bytes")
+        if major in (2, 3):
+            position += argument
+            if position > end:
+                raise InvalidCbor(start, "a length reaches beyond the payload")
+        elif major in (_ARRAY, _MAP):
+            items = argument * (major - 3)
+            if items > end - position:
+                raise InvalidCbor(start, "a length reaches beyond the payload")
+            if len(open_items) > MAXIMUM_DEPTH:
+                raise InvalidCbor(start, f"it is nested deeper than {MAXIMUM_DEPTH}")
+            open_items.append(items)
+            maps.append(major == _MAP)
+    if position != end:
+        raise InvalidCbor(position, "bytes follow the value")
+
+
+def _head(payload: bytes, start: int, end: int) -> tuple[int, int, int]:
+    """Major type, argument and position after one item's head."""
+    if start >= end:
+        raise InvalidCbor(start, "it is cut short")
+    major, info = payload[start] >> 5, payload[start] & 31
+    if major == _TAG:
+        raise InvalidCbor(start, "tags are not accepted")
+    if major == _SIMPLE and info not in (_FALSE, _TRUE, _NULL, *_FLOATS):
+        raise InvalidCbor(start, "undefined and other simple values are not accepted")
+    if info == 31:
+        raise InvalidCbor(start, "indefinite lengths are not accepted")
+    if info < 24:
+        return major, info, start + 1
+    if info > 27:
+        raise InvalidCbor(start, "the head is malformed")
+    after = start + 1 + (1 << (info - 24))
+    if after > end:
+        raise InvalidCbor(start, "it is cut short")
+    return major, int.from_bytes(payload[start + 1 : after], "big"), after

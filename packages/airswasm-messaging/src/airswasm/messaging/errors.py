@@ -1,0 +1,87 @@
+"""What can go wrong in this block, each condition a class of its own.
+
+What goes wrong between actors (no route, full mailbox, time-out, ...) keeps its
+types from airswasm-actor; here is only what this block adds.
+"""
+
+from __future__ import annotations
+
+__all__ = (
+    "MessagingError",
+    "InvalidAddress",
+    "CodecError",
+    "InvalidCbor",
+    "Unencodable",
+    "CodecNotAccepted",
+    "PayloadTooLarge",
+    "RateExceeded",
+)
+
+
+class MessagingError(Exception):
+    """Root of this block's errors."""
+
+
+class InvalidAddress(MessagingError):
+    """The name of a target is malformed."""
+
+    def __init__(self, address: str, reason: str) -> None:
+        self.address = address
+        self.reason = reason
+        super().__init__(f"{address[:140]!a} is no name to send to: {reason}")
+
+
+class CodecError(MessagingError):
+    """Root of what is wrong with a payload's encoding."""
+
+
+class InvalidCbor(CodecError):
+    """A payload marked as CBOR is not CBOR that this host reads."""
+
+    def __init__(self, offset: int, reason: str) -> None:
+        self.offset = offset
+        self.reason = reason
+        super().__init__(f"the CBOR payload is refused at byte {offset}: {reason}")
+
+
+class Unencodable(CodecError):
+    """A Python value has no form in the codec."""
+
+    def __init__(self, codec: str, reason: str) -> None:
+        self.codec = codec
+        self.reason = reason
+        super().__init__(f"the value cannot be encoded as {codec}: {reason}")
+
+
+class CodecNotAccepted(CodecError):
+    """The target does not read this payload's codec."""
+
+    def __init__(self, target: str, codec: str, accepted: frozenset[str]) -> None:
+        self.target = target
+        self.codec = codec
+        self.accepted = accepted
+        super().__init__(
+            f"{target} accepts {', '.join(sorted(accepted))} and was sent {codec}; "
+            "send what it accepts, or add the codec to [codecs] accepts in its Component.toml"
+        )
+
+
+class PayloadTooLarge(MessagingError):
+    """A payload exceeds the size that the host allows."""
+
+    def __init__(self, payload_bytes: int, limit_bytes: int) -> None:
+        self.payload_bytes = payload_bytes
+        self.limit_bytes = limit_bytes
+        super().__init__(
+            f"the payload has {payload_bytes} bytes, and {limit_bytes} are allowed; "
+            "send it in parts, or store it and send the key"
+        )
+
+
+class RateExceeded(MessagingError):
+    """A sender sent more than its rate allows."""
+
+    def __init__(self, sender: str, reason: str) -> None:
+        self.sender = sender
+        self.reason = reason
+        super().__init__(f"{sender} sends too much: {reason}; try again later")

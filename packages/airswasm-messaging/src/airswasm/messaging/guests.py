@@ -1,0 +1,211 @@
+"""The interface by which components send messages.
+
+The sender is always the caller's own name. Every function returns at once; `call`
+returns a `Pending`, which the broker's request completes: a waiting component is
+an entry in a table, without a task. Whether the component may send at all was
+decided by the guard before any of this runs.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable
+
+from airswasm.actor import MessageBroker, Request
+from airswasm.runtime import Caller, Case, Err, HostInterface, Ok, Pending, Services
+
+from .addresses import check_address
+from .codecs import check_cbor, codec_of, encode_cbor
+from .errors import CodecNotAccepted, PayloadTooLarge, RateExceeded, Unencodable
+from .policy import MessagingPolicy, SamePolicy, TokenBucket
+from .refusals import refusal_of
+from .requests import OpenRequests
+
+__all__ = ("GUEST_CALLBACK", "HOST_MESSAGING", "messaging_interface", "provide")
+
+HOST_MESSAGING = "airswasm:component/messaging@0.1.0"
+GUEST_CALLBACK = "airswasm:component/callbacks@0.1.0#handle-callback"
+
+
+def messaging_interface(
+    broker: MessageBroker,
+    policy: MessagingPolicy | None = None,
+    *,
+    clock: Callable[[], float] = time.monotonic,
+) -> HostInterface:
+    """`airswasm:component/messaging` over this broker."""
+    guests = _Guests(broker, policy or SamePolicy(), clock)
+    return HostInterface(
+        HOST_MESSAGING,
+        {
+            "send": guests.send,
+            "request": guests.request,
+            "call": guests.call,
+            "cancel": guests.cancel,
+            "publish": guests.publish,
+            "subscribe": guests.subscribe,
+            "unsubscribe": guests.unsubscribe,
+        },
+    )
+
+
+def provide(services: Services) -> Iterable[HostInterface]:
+    """Entry point of the group `airswasm.host_interfaces`.
+
+    Uses the services `MessageBroker` and, where present, `MessagingPolicy`.
+
+    Raises:
+        ServiceMissing: No broker was added to the services.
+    """
+    policy: MessagingPolicy | None = None
+    if services.has(MessagingPolicy):
+        policy = services.get(MessagingPolicy)  # type: ignore[type-abstract]  # only a key
+    return (messaging_interface(services.get(MessageBroker), policy),)
+
+
+class _Guests:
+    """The host functions. What they raise as a refusal becomes the guest's `err`."""
+
+    def __init__(
+        self, broker: MessageBroker, policy: MessagingPolicy, clock: Callable[[], float]
+    ) -> None:
+        self._broker = broker
+        self._policy = policy
+        self._limits = policy.limits
+        self._clock = clock
+        self._buckets: dict[str, TokenBucket] = {}
+        self._requests = OpenRequests(broker, self._outcome, policy.limits.open_requests)
+
+    def send(self, caller: Caller, target: str, payload: bytes) -> object:
+        try:
+            self._check(caller, target, payload)
+            self._broker.tell(target, payload, sender=caller.name)
+        except Exception as error:
+            return _refused(error)
+        return Ok(None)
+
+    def request(self, caller: Caller, target: str, payload: bytes, timeout_ms: int) -> object:
+        try:
+            self._check(caller, target, payload)
+            if not caller.instance.has_export(GUEST_CALLBACK):
+                return Err(Case("invalid", "export the interface callbacks to use request"))
+            seconds = self._seconds(timeout_ms)
+            return Ok(self._requests.start(caller.name, target, payload, seconds))
+        except Exception as error:
+            return _refused(error)
+
+    def call(self, caller: Caller, target: str, payload: bytes, timeout_ms: int) -> object:
+        pending = Pending()
+        try:
+            self._check(caller, target, payload)
+            request = self._broker.request(
+                target,
+                payload,
+                lambda ended: pending.resolve(self._outcome(ended)),
+                timeout=self._seconds(timeout_ms),
+                sender=caller.name,
+                is_waiting=True,
+            )
+        except Exception as error:
+            return _refused(error)
+        pending.on_cancel = request.cancel
+        return pending
+
+    def cancel(self, caller: Caller, request_id: int) -> bool:
+        return self._requests.cancel(caller.name, request_id)
+
+    def publish(self, caller: Caller, topic: str, payload: bytes) -> object:
+        try:
+            self._check_payload(caller, payload)
+            return Ok(self._broker.publish(topic, payload, sender=caller.name))
+        except Exception as error:
+            return _refused(error)
+
+    def subscribe(self, caller: Caller, pattern: str) -> object:
+        subscriptions = caller.keep(_Subscriptions, lambda: _Subscriptions(self._broker, caller))
+        try:
+            subscriptions.add(pattern, self._limits.subscriptions)
+        except Exception as error:
+            return _refused(error)
+        return Ok(None)
+
+    def unsubscribe(self, caller: Caller, pattern: str) -> object:
+        subscriptions = caller.keep(_Subscriptions, lambda: _Subscriptions(self._broker, caller))
+        try:
+            subscriptions.remove(pattern)
+        except Exception as error:
+            return _refused(error)
+        return Ok(None)
+
+    def _check(self, caller: Caller, target: str, payload: bytes) -> None:
+        check_address(target)
+        self._check_payload(caller, payload)
+        accepted = self._policy.codecs_of(target)
+        if "raw" not in accepted:
+            codec = codec_of(payload)
+            if codec not in accepted:
+                raise CodecNotAccepted(target, codec, frozenset(accepted))
+            check_cbor(payload)
+
+    def _check_payload(self, caller: Caller, payload: bytes) -> None:
+        if len(payload) > self._limits.payload_bytes:
+            raise PayloadTooLarge(len(payload), self._limits.payload_bytes)
+        bucket = self._buckets.get(caller.name)
+        if bucket is None:
+            bucket = TokenBucket(self._policy.rate_of(caller.name), self._clock)
+            self._buckets[caller.name] = bucket
+        if not bucket.take():
+            raise RateExceeded(caller.name, "its message rate is used up")
+
+    def _seconds(self, timeout_ms: int) -> float:
+        if timeout_ms == 0:
+            return self._limits.default_timeout
+        return min(timeout_ms / 1000, self._limits.longest_timeout)
+
+    def _outcome(self, request: Request) -> Ok[object] | Err[object]:
+        if request.error is not None:
+            return Err(refusal_of(request.error) or _unforeseen(request.name))
+        try:
+            reply = _reply(request.value)
+        except Unencodable:
+            return Err(Case("failed", f"{request.name} answered with what has no encoding"))
+        if reply is not None and len(reply) > self._limits.payload_bytes:
+            return Err(Case("too-large", f"the reply of {request.name} is too large"))
+        return Ok(reply)
+
+
+class _Subscriptions:
+    """What one incarnation has subscribed to; it ends with that."""
+
+    def __init__(self, broker: MessageBroker, caller: Caller) -> None:
+        self._broker = broker
+        self._name = caller.name
+        self._patterns: set[str] = set()
+        caller.on_close(lambda: broker.unsubscribe_owner(self))
+
+    def add(self, pattern: str, most: int) -> None:
+        if pattern not in self._patterns and len(self._patterns) >= most:
+            raise RateExceeded(self._name, f"it has {most} subscriptions")
+        self._broker.subscribe(pattern, self._name, owner=self)
+        self._patterns.add(pattern)
+
+    def remove(self, pattern: str) -> None:
+        self._broker.unsubscribe(pattern, self._name, owner=self)
+        self._patterns.discard(pattern)
+
+
+def _reply(value: object) -> bytes | None:
+    """Python actors may answer with values; components get them as marked CBOR."""
+    return value if value is None or isinstance(value, bytes) else encode_cbor(value)
+
+
+def _refused(error: Exception) -> Err[object]:
+    """What a guest can handle; anything else is a bug of the host and ends its call."""
+    case = refusal_of(error)
+    if case is None:
+        raise error
+    return Err(case)
+
+
+def _unforeseen(target: str) -> Case:
+    return Case("failed", f"{target} failed while handling the message")

@@ -1,0 +1,53 @@
+"""How errors look to a component: the cases of `messaging-error`.
+
+A component decides by the case; the text is for people. It tells a sender what
+the target said, and never how the target failed inside: that is the target's
+owner's to see, in the dead letters and the log.
+"""
+
+from __future__ import annotations
+
+from airswasm.actor import (
+    ActorFailed,
+    ActorStopped,
+    AskCycle,
+    AskTimeout,
+    GuestRefused,
+    InvalidTopic,
+    MailboxFull,
+    MessageDropped,
+    NoRoute,
+)
+from airswasm.runtime import Case
+
+from .errors import CodecError, InvalidAddress, PayloadTooLarge, RateExceeded
+
+__all__ = ("refusal_of",)
+
+_CASES: tuple[tuple[type[BaseException], str], ...] = (
+    (NoRoute, "unknown-target"),
+    (ActorStopped, "unknown-target"),
+    (MailboxFull, "mailbox-full"),
+    (MessageDropped, "mailbox-full"),
+    (PayloadTooLarge, "too-large"),
+    (RateExceeded, "rate-limited"),
+    (InvalidAddress, "invalid"),
+    (InvalidTopic, "invalid"),
+    (CodecError, "invalid"),
+    (AskCycle, "cycle"),
+)
+
+
+def refusal_of(error: BaseException) -> Case | None:
+    """The case of `messaging-error` for an error; None for one that is a bug."""
+    match error:
+        case AskTimeout():
+            return Case("timed-out")
+        case GuestRefused():
+            return Case("failed", error.text)
+        case ActorFailed():
+            return Case("failed", f"{error.target} failed while handling the message")
+    for kind, name in _CASES:
+        if isinstance(error, kind):
+            return Case(name, str(error))
+    return None

@@ -1,0 +1,108 @@
+"""Requests that are answered by a callback: who waits for which answer.
+
+A request belongs to the component's name, not to one incarnation: when it is
+restarted or updated meanwhile, its successor gets the answer. Ids never repeat
+within a host's life, and start at the time of day, so that an id that a component
+stored before the host restarted does not match a later request by accident.
+
+The outcome goes to the requester as a system message: before other messages, and
+never refused for a full mailbox, because it was promised.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from airswasm.actor import DeliveryError, MessageBroker, NoRoute, Request
+from airswasm.runtime import Err, Ok
+
+from .errors import RateExceeded
+
+__all__ = ("Callback", "OpenRequests")
+
+
+@dataclass(frozen=True, slots=True)
+class Callback:
+    """The outcome of a request, on its way to `callbacks.handle-callback`.
+
+    Attributes:
+        request_id: As `request` returned it.
+        outcome: `Ok` with the reply (bytes or None), or `Err` with a `messaging-error`.
+    """
+
+    request_id: int
+    outcome: Ok[object] | Err[object]
+
+
+class OpenRequests:
+    """Every request of a host's components that waits for its callback.
+
+    Args:
+        broker: Where requests go and callbacks come from.
+        outcome_of: What an ended request is to a component.
+        most: The most open requests of one component.
+    """
+
+    def __init__(
+        self,
+        broker: MessageBroker,
+        outcome_of: Callable[[Request], Ok[object] | Err[object]],
+        most: int,
+    ) -> None:
+        self._broker = broker
+        self._outcome_of = outcome_of
+        self._most = most
+        self._ids = itertools.count(int(time.time() * 1000) << 20)
+        self._open: dict[str, dict[int, Request]] = {}
+
+    def count_of(self, component: str) -> int:
+        """How many requests of this component wait."""
+        return len(self._open.get(component, ()))
+
+    def start(self, component: str, target: str, payload: bytes, timeout: float) -> int:
+        """Send a request; returns its id.
+
+        Raises:
+            RateExceeded: Too many of this component's requests wait already.
+            DeliveryError: It was not accepted; there will be no callback.
+        """
+        mine = self._open.setdefault(component, {})
+        if len(mine) >= self._most:
+            raise RateExceeded(component, f"{self._most} requests wait for their answers")
+        number = next(self._ids)
+        try:
+            mine[number] = self._broker.request(
+                target,
+                payload,
+                lambda request: self._end(component, number, request),
+                timeout=timeout,
+                sender=component,
+            )
+        except BaseException:
+            self._forget(component, number)
+            raise
+        return number
+
+    def cancel(self, component: str, number: int) -> bool:
+        """Give up on a request of this component's own; its callback will not come."""
+        request = self._open.get(component, {}).get(number)
+        self._forget(component, number)
+        return request is not None and request.cancel()
+
+    def _end(self, component: str, number: int, request: Request) -> None:
+        self._forget(component, number)
+        with contextlib.suppress(NoRoute, DeliveryError):  # uninstalled meanwhile
+            requester = self._broker.handling(component)
+            if requester is not None:
+                requester.signal(Callback(number, self._outcome_of(request)), sender=request.name)
+
+    def _forget(self, component: str, number: int) -> None:
+        mine = self._open.get(component)
+        if mine is not None:
+            mine.pop(number, None)
+            if not mine:
+                del self._open[component]
