@@ -88,11 +88,11 @@ class HostCall:
                     memmove(continuation_out, engine._waiting_for(context), 24)
                     return
                 if is_async:
-                    outcome: object = self._spawn(call, function(instance.caller, *values))
+                    outcome: object = self._spawn(function(instance.caller, *values))
                 else:
                     outcome = function(instance.caller, *values)
                     if isinstance(outcome, CoroutineType):
-                        outcome = self._spawn(call, outcome)
+                        outcome = self._spawn(outcome)
                 if isinstance(outcome, Pending):
                     if not outcome._done:
                         call._park(self, results, outcome)
@@ -114,7 +114,7 @@ class HostCall:
     def invoke(self, call: Call, values: list[object]) -> object:
         """Runs the function on the loop's thread for a guest on a worker thread."""
         outcome = self._function(call._instance.caller, *values)
-        return self._spawn(call, outcome) if isinstance(outcome, CoroutineType) else outcome
+        return self._spawn(outcome) if isinstance(outcome, CoroutineType) else outcome
 
     def write(self, instance: Instance, results: int, value: object) -> None:
         """Writes a returned value where the engine expects it, in the engine's own memory.
@@ -138,12 +138,12 @@ class HostCall:
         else:
             wt.value_clone(id(slot) + _DATA, results)
 
-    def _spawn(self, call: Call, work: object) -> Pending:
+    def _spawn(self, work: object) -> Pending:
         assert isinstance(work, Coroutine)
         return self._engine._spawn(work)
 
 
-def destructor(engine: Engine, running: dict[int, Call]) -> object:
+def destructor(running: dict[int, Call]) -> object:
     """The callback for a dropped host resource; guarded as host functions are."""
 
     def entry(_env: int, context: int, rep: int) -> int:

@@ -21,7 +21,7 @@ from __future__ import annotations
 
 import ctypes
 import struct
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, make_dataclass
 from operator import attrgetter
 from typing import Protocol
@@ -147,58 +147,57 @@ class FunctionPlan:
 
 
 class Planner:
-    """Derives plans; one for each component, so that record classes are shared.
-
-    A type position that carries bytes as a string (the bytes bridge) is named
-    by its function and path; see `plan`.
-    """
+    """Derives plans; one for each component, so that record classes are shared."""
 
     def __init__(self) -> None:
         self._records: dict[tuple[str, tuple[str, ...]], type] = {}
 
-    def plan(self, shape: FunctionShape, *, bytes_as_text: bool = False) -> FunctionPlan:
+    def plan(self, shape: FunctionShape, text: Collection[str] = ()) -> FunctionPlan:
         """The plan of one function.
 
         Args:
             shape: its type as its author wrote it.
-            bytes_as_text: whether every `list<u8>` in it crosses as a string of
-                the code points 0 to 255, because a bridge stands in between.
+            text: positions at which a bridge carries `list<u8>` as a string of the
+                code points 0 to 255: a parameter's number or `result`, then the
+                way in, such as `1.some` or `result.ok.some`.
         """
-        types = [type_ for _, type_ in shape.parameters]
+        types = [(str(i), type_) for i, (_, type_) in enumerate(shape.parameters)]
         result = shape.result
         return FunctionPlan(
             shape,
-            tuple(self.encoder(type_, bytes_as_text) for type_ in types),
-            tuple(self.decoder(type_, bytes_as_text) for type_ in types),
-            None if result is None else self.encoder(result, bytes_as_text),
-            None if result is None else self.decoder(result, bytes_as_text),
+            tuple(self.encoder(type_, where, text) for where, type_ in types),
+            tuple(self.decoder(type_, where, text) for where, type_ in types),
+            None if result is None else self.encoder(result, "result", text),
+            None if result is None else self.decoder(result, "result", text),
         )
 
-    def encoder(self, type_: WitType, as_text: bool = False) -> Encode:
+    def encoder(self, type_: WitType, where: str = "", text: Collection[str] = ()) -> Encode:
         """The closure that builds the slot of one value."""
+
+        def into(inner: WitType, step: str) -> Encode:
+            return self.encoder(inner, f"{where}.{step}", text)
+
+        def maybe(inner: WitType | None, step: str) -> Encode | None:
+            return None if inner is None else into(inner, step)
+
         match type_:
             case Primitive(name):
                 return _PRIMITIVE_ENCODERS[name]
             case ListOf(Primitive("u8")):
-                return _encode_bytes_as_text if as_text else _encode_bytes
+                return _encode_bytes_as_text if where in text else _encode_bytes
             case ListOf(element):
-                return _list_encoder(self.encoder(element, as_text))
+                return _list_encoder(into(element, "item"))
             case TupleOf(elements):
-                return _tuple_encoder([self.encoder(e, as_text) for e in elements])
+                return _tuple_encoder([into(e, str(i)) for i, e in enumerate(elements)])
             case OptionOf(some):
-                inner = self.encoder(some, as_text)
+                inner = into(some, "some")
                 return _nested_option_encoder(inner) if _is_option(some) else _option_encoder(inner)
             case ResultOf(ok, err):
-                return _result_encoder(
-                    None if ok is None else self.encoder(ok, as_text),
-                    None if err is None else self.encoder(err, as_text),
-                )
+                return _result_encoder(maybe(ok, "ok"), maybe(err, "err"))
             case RecordOf(_, fields):
-                return _record_encoder([(n, self.encoder(t, as_text)) for n, t in fields])
+                return _record_encoder([(name, into(inner, name)) for name, inner in fields])
             case VariantOf(_, cases):
-                return _variant_encoder(
-                    {n: None if t is None else self.encoder(t, as_text) for n, t in cases}
-                )
+                return _variant_encoder({name: maybe(inner, name) for name, inner in cases})
             case EnumOf(_, names):
                 return _enum_encoder(names)
             case FlagsOf(_, names):
@@ -206,33 +205,34 @@ class Planner:
             case HandleOf():
                 return _handle_encoder(type_)
 
-    def decoder(self, type_: WitType, as_text: bool = False) -> Decode:
+    def decoder(self, type_: WitType, where: str = "", text: Collection[str] = ()) -> Decode:
         """The closure that reads the slot of one value."""
+
+        def into(inner: WitType, step: str) -> Decode:
+            return self.decoder(inner, f"{where}.{step}", text)
+
+        def maybe(inner: WitType | None, step: str) -> Decode | None:
+            return None if inner is None else into(inner, step)
+
         match type_:
             case Primitive(name):
                 return _PRIMITIVE_DECODERS[name]
             case ListOf(Primitive("u8")):
-                return _decode_bytes_as_text if as_text else _decode_bytes
+                return _decode_bytes_as_text if where in text else _decode_bytes
             case ListOf(element):
-                return _list_decoder(self.decoder(element, as_text))
+                return _list_decoder(into(element, "item"))
             case TupleOf(elements):
-                return _tuple_decoder([self.decoder(e, as_text) for e in elements])
+                return _tuple_decoder([into(e, str(i)) for i, e in enumerate(elements)])
             case OptionOf(some):
-                inner = self.decoder(some, as_text)
+                inner = into(some, "some")
                 return _nested_option_decoder(inner) if _is_option(some) else _option_decoder(inner)
             case ResultOf(ok, err):
-                return _result_decoder(
-                    None if ok is None else self.decoder(ok, as_text),
-                    None if err is None else self.decoder(err, as_text),
-                )
+                return _result_decoder(maybe(ok, "ok"), maybe(err, "err"))
             case RecordOf(_, fields):
-                return _record_decoder(
-                    self.record_class(type_), [self.decoder(t, as_text) for _, t in fields]
-                )
+                decoders = [into(inner, name) for name, inner in fields]
+                return _record_decoder(self.record_class(type_), decoders)
             case VariantOf(_, cases):
-                return _variant_decoder(
-                    {n: None if t is None else self.decoder(t, as_text) for n, t in cases}
-                )
+                return _variant_decoder({name: maybe(inner, name) for name, inner in cases})
             case EnumOf(_, names):
                 return _enum_decoder(names)
             case FlagsOf(_, names):

@@ -8,7 +8,7 @@ engine's function types do not carry names.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Protocol
 
@@ -75,13 +75,21 @@ class UnsupportedType(Exception):
     """A type that the hardened configuration keeps out, met nonetheless."""
 
 
-def reflect(engine: Engine, component: wc.Component) -> ComponentShape:
+def reflect(
+    engine: Engine, component: wc.Component, text: Mapping[str, Collection[str]] | None = None
+) -> ComponentShape:
     """Reads all of a component's imports and exports.
+
+    Args:
+        engine: the engine that it was compiled for.
+        component: the component, with the bytes bridge around it if it has one.
+        text: by function path, where the bridge made a `string` out of `list<u8>`;
+            the shape says `list<u8>` there, as the component's author did.
 
     Raises:
         UnsupportedType: a function uses futures, streams or error contexts.
     """
-    reader = _Reader(engine)
+    reader = _Reader(engine, text or {})
     type_ = component.type
     imports = reader.read_side(type_.imports(engine), is_imported=True)
     exports = reader.read_side(type_.exports(engine), is_imported=False)
@@ -91,19 +99,24 @@ def reflect(engine: Engine, component: wc.Component) -> ComponentShape:
 @dataclass
 class _Reader:
     engine: Engine
+    text: Mapping[str, Collection[str]]
     resources: list[tuple[wc.ResourceType, ResourceIdentity]] = field(default_factory=list)
     names: dict[_Nominal, str] = field(default_factory=dict)
 
     def read_side(
         self, items: Mapping[str, _Extern], *, is_imported: bool
     ) -> dict[str, InterfaceShape]:
-        opened = {name: extern.ty for name, extern in items.items()}
+        opened: dict[str, wc.ComponentItem] = {n: extern.ty for n, extern in items.items()}
         interfaces = {
             name: {inner: extern.ty for inner, extern in item.exports(self.engine).items()}
             for name, item in opened.items()
             if isinstance(item, wc.ComponentInstanceType)
         }
-        world = {n: i for n, i in opened.items() if not isinstance(i, wc.ComponentInstanceType)}
+        world: dict[str, wc.ComponentItem] = {
+            name: item
+            for name, item in opened.items()
+            if not isinstance(item, wc.ComponentInstanceType)
+        }
         if world:
             interfaces[""] = world
         return {
@@ -146,10 +159,9 @@ class _Reader:
 
     def _function(self, name: str, type_: wc.FuncType, interface: str) -> FunctionShape:
         parameters = tuple((n, self._value(t, interface)) for n, t in type_.params)
-        result = type_.result
-        return FunctionShape(
-            name, parameters, None if result is None else self._value(result, interface)
-        )
+        shape = FunctionShape(name, parameters, self._maybe(type_.result, interface))
+        text = self.text.get(f"{interface}#{name}")
+        return restore_bytes(shape, text) if text else shape
 
     def _value(self, type_: object, interface: str) -> WitType:
         read = self._structure(type_, interface)
@@ -190,3 +202,37 @@ class _Reader:
         if name is None:
             raise UnsupportedType(f"{type(type_).__name__} in {interface or 'the world'}")
         return Primitive(name)
+
+
+def restore_bytes(shape: FunctionShape, text: Collection[str]) -> FunctionShape:
+    """The function as its author wrote it: bytes where a bridge carries them as text."""
+    parameters = tuple(
+        (name, _restored(type_, str(i), text)) for i, (name, type_) in enumerate(shape.parameters)
+    )
+    result = None if shape.result is None else _restored(shape.result, "result", text)
+    return FunctionShape(shape.name, parameters, result)
+
+
+def _restored(type_: WitType, where: str, text: Collection[str]) -> WitType:
+    def into(inner: WitType, step: str) -> WitType:
+        return _restored(inner, f"{where}.{step}", text)
+
+    def maybe(inner: WitType | None, step: str) -> WitType | None:
+        return None if inner is None else into(inner, step)
+
+    match type_:
+        case Primitive("string") if where in text:
+            return ListOf(Primitive("u8"))
+        case ListOf(element):
+            return ListOf(into(element, "item"))
+        case TupleOf(elements):
+            return TupleOf(tuple(into(e, str(i)) for i, e in enumerate(elements)))
+        case OptionOf(some):
+            return OptionOf(into(some, "some"))
+        case ResultOf(ok, err):
+            return ResultOf(maybe(ok, "ok"), maybe(err, "err"))
+        case RecordOf(name, fields):
+            return RecordOf(name, tuple((n, into(t, n)) for n, t in fields))
+        case VariantOf(name, cases):
+            return VariantOf(name, tuple((n, maybe(t, n)) for n, t in cases))
+    return type_

@@ -26,7 +26,7 @@ Address = int
 _library = _ffi.dll
 
 
-def _prototype(name: str, result: Any, *arguments: Any) -> Any:  # noqa: ANN401 - ctypes is untyped
+def _prototype(name: str, result: Any, *arguments: Any) -> Any:
     function = _library[name]  # indexing gives a fresh object: the bindings keep theirs
     function.restype = result
     function.argtypes = list(arguments)

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING
 from wasmtime import component as wc
 
 from . import _wasmtime as wt
+from ._bridge import Bridging
 from ._handles import Drop
 from ._host_calls import HostCall, destructor
 from ._plan import FunctionPlan, Planner
@@ -30,7 +31,7 @@ from .errors import NoSuchExport, UnsatisfiedImport
 from .host import Caller, HostInterface
 from .instance import CallState, Instance, _drive, _Waiter
 from .limits import Limits
-from .shape import InterfaceShape, ResourceIdentity
+from .shape import FunctionShape, InterfaceShape, ResourceIdentity
 
 if TYPE_CHECKING:
     from .engine import Engine
@@ -66,6 +67,7 @@ class Component:
         digest: str,
         compiled: wc.Component,
         shape: ComponentShape,
+        bridging: Bridging,
     ) -> None:
         self.engine = engine
         self.name = name
@@ -73,6 +75,7 @@ class Component:
         self.imports: Mapping[str, InterfaceShape] = MappingProxyType(shape.imports)
         self.exports: Mapping[str, InterfaceShape] = MappingProxyType(shape.exports)
         self._resources = shape.resources
+        self._bridging = bridging
         self._compiled = compiled
         self._address = wt.address_of(compiled)
         self._planner = Planner()
@@ -112,8 +115,11 @@ class Component:
                 if index is None:
                     continue
                 self._indices.append(index)
-                plan = self._planner.plan(function)
-                yield f"{interface}#{name}", Export(wt.address_of(index), plan)
+                path = f"{interface}#{name}"
+                yield path, Export(wt.address_of(index), self._plan(path, function))
+
+    def _plan(self, path: str, shape: FunctionShape) -> FunctionPlan:
+        return self._planner.plan(shape, self._bridging.positions.get(path, ()))
 
     def _export(self, path: str) -> Export:
         found = self._exports.get(path)
@@ -133,8 +139,7 @@ class LinkedComponent:
     def __init__(self, component: Component, offered: Iterable[HostInterface]) -> None:
         self.component = component
         self.engine = component.engine
-        self._extra_memories = 0
-        self._extra_instances = 0
+        self._bridging = component._bridging
         self._callbacks: list[object] = []
         self._linker = wc.Linker(component.engine._wasm)
         self._linker.allow_shadowing = True
@@ -178,7 +183,7 @@ class LinkedComponent:
 
     def _define(self, offers: _Offers) -> None:
         scope = wt.LinkerScope(self._linker)
-        destroy = destructor(self.engine, self.engine._running)
+        destroy = destructor(self.engine._running)
         self._callbacks.append(destroy)
         try:
             for interface in self.component.imports.values():
@@ -202,8 +207,8 @@ class LinkedComponent:
                 raise UnsatisfiedImport(
                     self.component.name, interface.name, name if offer else None, offers.names
                 )
-            plan = self.component._planner.plan(shape)
-            host_call = HostCall(self.engine, f"{interface.name}#{name}", plan, function)
+            path = f"{interface.name}#{name}"
+            host_call = HostCall(self.engine, path, self.component._plan(path, shape), function)
             self._callbacks.append(host_call)
             scope.add_function(name, host_call.callback)
 

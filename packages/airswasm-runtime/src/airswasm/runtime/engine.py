@@ -7,7 +7,6 @@ outlives it. Two engines in one process do not know of each other.
 
 from __future__ import annotations
 
-import hashlib
 import os
 import time
 from collections.abc import Coroutine
@@ -22,18 +21,17 @@ from wasmtime import WasmtimeError
 from wasmtime import component as wc
 
 from . import _wasmtime as wt
+from ._compiler import CompiledComponent, Compiler
 from ._hardened import hardened_config
 from ._host_calls import continuation
 from ._reflect import UnsupportedType, reflect
 from ._ticker import Ticker, start_ticker
 from .component import Component
 from .config import CompileProgress, EngineConfig, ProgressSink
-from .errors import CompileLimitExceeded, InvalidComponent
+from .errors import InvalidComponent
 from .host import Pending
 from .instance import Call
 from .timers import Timers
-
-_COMPONENT_HEADER = b"\0asm\x0d\x00\x01\x00"
 
 
 class Engine:
@@ -56,6 +54,7 @@ class Engine:
         self._running: dict[int, Call] = {}
         self._continuation = continuation(self._running)
         self._thread = 0
+        self._compiler = Compiler(self.config)
         self._group: anyio.abc.TaskGroup | None = None
         self._ticker: Ticker | None = None
         self._limiter: anyio.CapacityLimiter
@@ -111,38 +110,23 @@ class Engine:
         """
         data = wasm if isinstance(wasm, bytes) else await anyio.Path(Path(wasm)).read_bytes()
         started = time.monotonic()
-        self._check_bytes(data, name)
-        if progress is not None:
-            progress(CompileProgress(name, "compiling", 0.0))
-        compiled = await anyio.to_thread.run_sync(self._compile, data, name)
-        component = self._finish(data, name, compiled)
+        code = await self._compiler.load(data, name, progress)
+        try:
+            compiled = code.open(self._wasm)
+        except WasmtimeError:  # the cache was filled on another processor
+            code = await self._compiler.load(data, name, progress, recompile=True)
+            compiled = code.open(self._wasm)
+        component = self._describe(name, code, compiled)
         if progress is not None:
             progress(CompileProgress(name, "done", time.monotonic() - started))
         return component
 
-    def _check_bytes(self, data: bytes, name: str) -> None:
-        limit = self.config.compile_limits.wasm_bytes
-        if len(data) > limit:
-            raise CompileLimitExceeded(name, "wasm_bytes", limit)
-        if data[:4] != b"\0asm":
-            raise InvalidComponent(name, "it does not begin with the wasm magic number")
-        if data[:8] != _COMPONENT_HEADER:
-            raise InvalidComponent(
-                name, "it is a core module; make a component of it with `wasm-tools component new`"
-            )
-
-    def _compile(self, data: bytes, name: str) -> wc.Component:
+    def _describe(self, name: str, code: CompiledComponent, compiled: wc.Component) -> Component:
         try:
-            return wc.Component(self._wasm, data)
-        except WasmtimeError as problem:
-            raise InvalidComponent(name, str(problem)) from problem
-
-    def _finish(self, data: bytes, name: str, compiled: wc.Component) -> Component:
-        try:
-            shape = reflect(self._wasm, compiled)
+            shape = reflect(self._wasm, compiled, code.bridging.positions)
         except UnsupportedType as problem:
             raise InvalidComponent(name, f"it uses {problem}") from problem
-        return Component(self, name, hashlib.sha256(data).hexdigest(), compiled, shape)
+        return Component(self, name, code.digest, compiled, shape, code.bridging)
 
     def _waiting_for(self, context: int) -> bytes:
         """The continuation that asks the call in that store whether it may go on."""

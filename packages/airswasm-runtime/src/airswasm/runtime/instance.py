@@ -495,13 +495,14 @@ class Instance:
         self._store: int = wt.store_new(self.engine._address, None, None)
         self._context: int = wt.store_context(self._store)
         self._handles = InstanceHandles(self._context, linked._drops)
+        bridge = linked._bridging
         wt.store_limiter(
             self._store,
             limits.memory_bytes,
             limits.table_elements,
-            limits.instances + linked._extra_instances,
-            limits.tables,
-            limits.memories + linked._extra_memories,
+            limits.instances + bridge.extra_instances,
+            limits.tables + bridge.extra_tables,
+            limits.memories + bridge.extra_memories,
         )
         self._refuel()
         wt.set_yield_interval(self._context, self.engine.config.slice_fuel)
