@@ -1,6 +1,7 @@
 """Supervised actors, in Python and in WebAssembly, behind one reference."""
 
-from .actor import Actor, CallProgress, Child, Discardable, GuestActor, GuestCall, Phase
+from .actor import Actor, Child, Discardable, GuestActor, GuestCall, Phase
+from .backoff import Backoff
 from .broker import BrokerHook, Delivery, MessageBroker
 from .context import Context
 from .dead_letters import DeadLetter, DeadLetters, DeathReason
@@ -34,11 +35,14 @@ from .mailbox import MailboxInfo, MailboxSpec
 from .message import HOST, Message
 from .reference import ActorRef, Down, Watch
 from .request import Request
+from .supervision import Action, ChildSpec, Decision, Member, SupervisorSpec, decide
+from .supervisor import ChildStatus, RestartRecord, SupervisorNode
 from .system import ActorSystem, Books
 from .transport import Transport
 
 __all__ = (
     "HOST",
+    "Action",
     "Actor",
     "ActorError",
     "ActorFailed",
@@ -48,18 +52,21 @@ __all__ = (
     "AskCycle",
     "AskError",
     "AskTimeout",
+    "Backoff",
     "Books",
     "BrokerHook",
-    "CallProgress",
     "Child",
     "ChildExists",
     "ChildRunning",
+    "ChildSpec",
     "ChildStartFailed",
+    "ChildStatus",
     "Context",
     "DeadLetter",
     "DeadLetters",
     "DeathReason",
     "Delivery",
+    "Decision",
     "DeliveryError",
     "Discardable",
     "Down",
@@ -76,6 +83,7 @@ __all__ = (
     "MailboxFull",
     "MailboxInfo",
     "MailboxSpec",
+    "Member",
     "Message",
     "MessageBroker",
     "MessageDropped",
@@ -85,9 +93,13 @@ __all__ = (
     "NoSuchChild",
     "Phase",
     "Request",
+    "RestartRecord",
     "Subscription",
     "SupervisorGaveUp",
+    "SupervisorNode",
+    "SupervisorSpec",
     "SystemClosed",
     "Transport",
     "Watch",
+    "decide",
 )

@@ -25,8 +25,9 @@ from .dead_letters import DeathReason
 from .errors import ActorStopped, MailboxFull, MessageDropped
 
 if TYPE_CHECKING:
+    from airswasm.runtime import Timer
+
     from ._dispatcher import Dispatcher
-    from ._timers import Timer
     from .actor import GuestActor
     from .context import Context
     from .mailbox import MailboxSpec

@@ -32,6 +32,7 @@ from typing import TYPE_CHECKING, cast
 
 import anyio
 import anyio.lowlevel
+from airswasm.runtime import CallState
 from anyio.abc import TaskGroup
 
 from .errors import GuestRefused
@@ -427,12 +428,12 @@ class Dispatcher:
         """One slice. Done, waiting, or once more: inline at first, then in a thread."""
         call = cast("GuestCall", work.call)
         work.is_waiting = True  # before the poll: the wake may come within it
-        state = getattr(call.poll(), "value", None)
+        state = call.poll()
         if cell.work is not work:
             return
-        if state == "done":
+        if state is CallState.DONE:
             self._end_call(cell, work, call)
-        elif state == "ready":
+        elif state is CallState.READY:
             work.is_waiting = False
             work.slices += 1
             if work.slices < self.config.slices_inline:
@@ -447,13 +448,13 @@ class Dispatcher:
     async def _poll_in_thread(self, cell: Cell, work: CallWork) -> None:
         call = cast("GuestCall", work.call)
         work.is_waiting = True
-        state = getattr(await call.poll_in_thread(), "value", None)
+        state = await call.poll_in_thread()
         work.is_in_thread = False
         if cell.work is not work:
             return
-        if state == "done":
+        if state is CallState.DONE:
             self._end_call(cell, work, call)
-        elif not work.is_waiting or state == "ready":
+        elif not work.is_waiting or state is CallState.READY:
             self.schedule(cell)
 
     def _end_call(self, cell: Cell, work: CallWork, call: GuestCall) -> None:

@@ -25,7 +25,7 @@ from .errors import ActorFailed, ActorStopped
 from .events import EventKind, LifecycleEvent
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Awaitable, Callable
 
     from anyio.abc import TaskGroup
 
@@ -74,7 +74,7 @@ class LifeCycle:
         traits = self._wire(cell, actor)
         if traits.has_start:
             assert self._group is not None
-            self._group.start_soon(self._begin_in_background, cell, traits)
+            self._group.start_soon(self._begin_in_background, cell)
         else:
             self._make_ready(cell)
 
@@ -92,11 +92,15 @@ class LifeCycle:
                 cell.dispatcher.current.reset(token)
         self._make_ready(cell)
 
-    def _wire(self, cell: Cell, actor: object) -> Traits:
+    def _traits_of(self, actor: object) -> Traits:
         kind = type(actor)
         traits = self._traits.get(kind)
         if traits is None or not hasattr(kind, "receive"):
             traits = self._traits[kind] = _traits_of(actor)
+        return traits
+
+    def _wire(self, cell: Cell, actor: object, *, is_bound: bool = False) -> Traits:
+        traits = self._traits_of(actor)
         cell.actor = actor
         cell.receive = cast("Receive", getattr(actor, "receive", actor))
         cell.is_async = traits.is_async
@@ -105,8 +109,8 @@ class LifeCycle:
         cell.phase = Phase.STARTING
         cell.incarnation = incarnation = cell.incarnation + 1
         cell.context = context = Context(cast("ActorRef", cell), incarnation)
-        if traits.has_bind:
-            cast("Callable[[Context], None]", getattr(actor, "bind"))(context)  # noqa: B009
+        if traits.has_bind and not is_bound:
+            _bind(actor, context)
         if self._system.events.has_listeners:
             self._emit(EventKind.STARTED if incarnation == 1 else EventKind.RESTARTED, cell)
         return traits
@@ -119,7 +123,7 @@ class LifeCycle:
         if self._system.events.has_listeners:
             self._emit(EventKind.READY, cell)
 
-    async def _begin_in_background(self, cell: Cell, traits: Traits) -> None:
+    async def _begin_in_background(self, cell: Cell) -> None:
         """The `start` of a spawned actor. A failed start ends it; there is nobody to retry."""
         if cell.phase is not Phase.STARTING:
             return
@@ -146,6 +150,50 @@ class LifeCycle:
             await event.wait()
         if ref.phase is Phase.STOPPED:
             raise ActorStopped(ref.name, ref.exit_requested or "stopped") from ref.failure
+
+    # -- replacing ---------------------------------------------------------------------------
+
+    async def prepare(
+        self, cell: Cell, actor: object, prepare: Callable[[object], Awaitable[None]] | None
+    ) -> object:
+        """Starts a second actor for a cell, beside the one that goes on; raises if that fails."""
+        traits = self._traits_of(actor)
+        if traits.has_bind:
+            _bind(actor, Context(cast("ActorRef", cell), cell.incarnation + 1))
+        try:
+            if traits.has_start:
+                await cast("Child", actor).start()
+            if prepare is not None:
+                await prepare(actor)
+        except BaseException:
+            _discard(actor)
+            raise
+        return actor
+
+    async def swap(
+        self, cell: Cell, actor: object, *, finish: float, shutdown: float | None
+    ) -> None:
+        """Puts a prepared actor in the place of the running one: same mailbox, no overlap.
+
+        When the running one has crashed meanwhile, the prepared one takes over all the same.
+        """
+        try:
+            if cell.phase in (Phase.RUNNING, Phase.STOPPING):
+                await self._retire(cell, finish, shutdown)
+        finally:
+            self._wire(cell, actor, is_bound=True)
+            self._make_ready(cell)
+
+    async def _retire(self, cell: Cell, finish: float, shutdown: float | None) -> None:
+        if cell in self._ending:
+            await self._ending[cell].wait()
+            return
+        cell.phase = Phase.STOPPING
+        cell.is_ready = False
+        with anyio.move_on_after(finish):
+            await self._finish_work(cell)
+        self._kill_work(cell)
+        await self._end_incarnation(cell, shutdown, "shutdown")
 
     # -- ending ------------------------------------------------------------------------------
 
@@ -259,15 +307,18 @@ class LifeCycle:
             self.discard(cell)
 
     async def _stop_in_order(self, cell: Cell) -> None:
-        while cell.work is not None:
-            event = anyio.Event()
-            cell.idle_events = [*(cell.idle_events or ()), event]
-            await event.wait()
+        await self._finish_work(cell)
         if cell.actor is not None and hasattr(cell.actor, "stop"):
             try:
                 await cast("Child", cell.actor).stop()
             except Exception as error:
                 self._emit(EventKind.FAILED, cell, "crash", error)
+
+    async def _finish_work(self, cell: Cell) -> None:
+        while cell.work is not None:
+            event = anyio.Event()
+            cell.idle_events = [*(cell.idle_events or ()), event]
+            await event.wait()
 
     def _kill_work(self, cell: Cell) -> None:
         work, cell.work = cell.work, None
@@ -283,11 +334,9 @@ class LifeCycle:
         cell.receive = None
         cell.guest = None
         cell.is_ready = False
-        if actor is not None and hasattr(actor, "discard"):
-            try:
-                cast("Discardable", actor).discard()
-            except Exception as error:
-                self._emit(EventKind.FAILED, cell, "crash", error)
+        error = _discard(actor)
+        if error is not None:
+            self._emit(EventKind.FAILED, cell, "crash", error)
 
     def bury(self, cell: Cell, exit_: Exit) -> None:
         """Ends the actor: what waits goes to the dead letters, and watchers are told."""
@@ -334,6 +383,22 @@ class LifeCycle:
                     kind, cell.name, self._system.clock(), cell.incarnation, reason, cause
                 )
             )
+
+
+def _bind(actor: object, context: Context) -> None:
+    bind = cast("Callable[[Context], None]", getattr(actor, "bind"))  # noqa: B009
+    bind(context)
+
+
+def _discard(actor: object) -> Exception | None:
+    """Lets go of an actor; what that raised, if it did."""
+    if actor is None or not hasattr(actor, "discard"):
+        return None
+    try:
+        cast("Discardable", actor).discard()
+    except Exception as error:
+        return error
+    return None
 
 
 def _traits_of(actor: object) -> Traits:

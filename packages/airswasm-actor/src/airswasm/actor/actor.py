@@ -12,10 +12,12 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 if TYPE_CHECKING:
+    from airswasm.runtime import CallState
+
     from .context import Context
     from .message import Message
 
-__all__ = ("Actor", "CallProgress", "Child", "Discardable", "GuestActor", "GuestCall", "Phase")
+__all__ = ("Actor", "Child", "Discardable", "GuestActor", "GuestCall", "Phase")
 
 
 class Phase(StrEnum):
@@ -64,22 +66,14 @@ class Discardable(Protocol):
         ...
 
 
-class CallProgress(StrEnum):
-    """How far a call has come. The same words as `airswasm.runtime.CallState`."""
-
-    DONE = "done"
-    READY = "ready"
-    WAITING = "waiting"
-
-
 class GuestCall(Protocol):
     """One handling in progress, driven by polling. `airswasm.runtime.Call` is one."""
 
-    def poll(self) -> object:
-        """Runs one slice. The state's `value` is that of a `CallProgress`."""
+    def poll(self) -> CallState:
+        """Runs one slice."""
         ...
 
-    async def poll_in_thread(self) -> object:
+    async def poll_in_thread(self) -> CallState:
         """Runs slices in a worker thread until the call is done or waits."""
         ...
 

@@ -19,7 +19,8 @@ import anyio
 from .errors import AskCycle, AskTimeout
 
 if TYPE_CHECKING:
-    from ._timers import Timer, Timers
+    from airswasm.runtime import Timer, Timers
+
     from .reference import ActorRef
 
 __all__ = ("Request",)

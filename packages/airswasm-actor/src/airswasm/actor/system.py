@@ -14,11 +14,11 @@ from types import TracebackType
 from typing import TYPE_CHECKING
 
 import anyio
+from airswasm.runtime import Timers
 from anyio.abc import TaskGroup
 
 from ._dispatcher import Dispatcher, DispatcherConfig
 from ._life import LifeCycle
-from ._timers import Timers
 from .actor import Phase
 from .broker import MessageBroker
 from .dead_letters import DeadLetters
@@ -70,6 +70,7 @@ class ActorSystem:
         clock: The time in seconds that ages, deadlines and events are measured in.
         timers: Callbacks to come.
         rng: Where jitter comes from.
+        default_mailbox: For actors that are given none.
         actors: All actors that have not ended, by their own names.
         supervisors: The top-level supervisors, in the order of starting.
     """
@@ -87,7 +88,7 @@ class ActorSystem:
         self.name = name
         self.clock = clock
         self.rng = rng if rng is not None else random.Random()  # noqa: S311 - jitter, no secret
-        self.timers = Timers(clock)
+        self.timers = Timers()
         self.dispatcher = Dispatcher(dispatcher, clock)
         self.dead_letters = DeadLetters(dead_letters)
         self.events = EventStream()
@@ -96,7 +97,7 @@ class ActorSystem:
         self.dispatcher.life = self.life
         self.actors: dict[str, ActorRef] = {}
         self.supervisors: list[SupervisorNode] = []
-        self._mailbox = mailbox
+        self.default_mailbox = mailbox
         self._group: TaskGroup | None = None
         self._spawned = 0
 
@@ -167,7 +168,7 @@ class ActorSystem:
         if name is None:
             self._spawned += 1
             name = f"actor-{self._spawned}"
-        ref = self.enrol(ActorRef(self, name, mailbox or self._mailbox))
+        ref = self.enrol(ActorRef(self, name, mailbox or self.default_mailbox))
         ref.shutdown = shutdown
         ref.is_paused = is_paused
         try:

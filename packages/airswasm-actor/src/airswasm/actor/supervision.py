@@ -1,0 +1,234 @@
+"""What a supervisor does about a child's end: OTP's rules, as data and one pure function.
+
+The rules are those of Erlang's `supervisor` (OTP 25), and generated scripts are run on both to
+prove it. `decide` maps specification, children, history and time to a list of actions;
+`SupervisorNode` carries them out and decides nothing. So each rule is tested without a clock and
+without a task, and the whole of it fits on one page.
+
+What differs from OTP is only what OTP lacks: a back-off before a restart (see `Backoff`).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Literal
+
+from .backoff import Backoff
+from .errors import InvalidChildSpec
+from .mailbox import MailboxSpec
+
+__all__ = (
+    "Action",
+    "ChildSpec",
+    "Decision",
+    "Member",
+    "SupervisorSpec",
+    "decide",
+)
+
+Restart = Literal["permanent", "transient", "temporary"]
+Strategy = Literal["one_for_one", "one_for_all", "rest_for_one"]
+ExitKind = Literal["normal", "shutdown", "crash", "retry"]
+
+
+@dataclass(frozen=True, slots=True)
+class ChildSpec:
+    """How to start, restart and stop one child.
+
+    Attributes:
+        id: Unique in its supervisor.
+        start: Makes a new incarnation: an actor, or a `SupervisorNode`. May be `async`.
+        restart: `permanent` is always restarted, `transient` only after a crash, `temporary`
+            never.
+        shutdown: Seconds for an orderly stop, then it is killed; `brutal_kill` kills at once,
+            `infinity` waits. Left out: 5.0 for a worker, `infinity` for a supervisor.
+        type: `worker` or `supervisor`.
+        significant: Its own end may end the supervisor, see `SupervisorSpec.auto_shutdown`.
+        name: The actor's name; its id when left out.
+        mailbox: The actor's mailbox; the system's default when left out.
+    """
+
+    id: str
+    start: Callable[[], object]
+    restart: Restart = "permanent"
+    shutdown: float | Literal["brutal_kill", "infinity"] | None = None
+    type: Literal["worker", "supervisor"] = "worker"
+    significant: bool = False
+    name: str | None = None
+    mailbox: MailboxSpec | None = None
+
+    def __post_init__(self) -> None:
+        if not self.id:
+            raise InvalidChildSpec(self.id, "the id is empty")
+        if self.restart not in ("permanent", "transient", "temporary"):
+            raise InvalidChildSpec(self.id, f"restart is {self.restart!r}")
+        if self.type not in ("worker", "supervisor"):
+            raise InvalidChildSpec(self.id, f"type is {self.type!r}")
+        if isinstance(self.shutdown, str):
+            if self.shutdown not in ("brutal_kill", "infinity"):
+                raise InvalidChildSpec(self.id, f"shutdown is {self.shutdown!r}")
+        elif self.shutdown is not None and self.shutdown < 0:
+            raise InvalidChildSpec(self.id, f"shutdown is {self.shutdown} s")
+        if self.significant and self.restart == "permanent":
+            raise InvalidChildSpec(self.id, "a permanent child cannot be significant")
+
+    @property
+    def shutdown_seconds(self) -> float | None:
+        """The same as `life.end` takes it: 0.0 kills at once, None waits."""
+        if self.shutdown is None:
+            return 5.0 if self.type == "worker" else None
+        if self.shutdown == "brutal_kill":
+            return 0.0
+        if self.shutdown == "infinity":
+            return None
+        return float(self.shutdown)
+
+
+@dataclass(frozen=True, slots=True)
+class SupervisorSpec:
+    """A supervisor, as data.
+
+    Attributes:
+        strategy: Who is restarted with a child: nobody, all, or those started after it.
+        intensity: Restarts within `period` that are still all right; one more and it gives up.
+        period: Seconds, compared in whole seconds and including both ends, as OTP does.
+        backoff: How long to wait before a restart.
+        children: Started in this order, stopped in the reverse.
+        auto_shutdown: Whether the end of a significant child ends the supervisor.
+    """
+
+    strategy: Strategy = "one_for_one"
+    intensity: int = 1
+    period: float = 5.0
+    backoff: Backoff = field(default_factory=Backoff)
+    children: tuple[ChildSpec, ...] = ()
+    auto_shutdown: Literal["never", "any_significant", "all_significant"] = "never"
+
+    def __post_init__(self) -> None:
+        if self.strategy not in ("one_for_one", "one_for_all", "rest_for_one"):
+            raise InvalidChildSpec("supervisor", f"strategy is {self.strategy!r}")
+        if self.auto_shutdown not in ("never", "any_significant", "all_significant"):
+            raise InvalidChildSpec("supervisor", f"auto_shutdown is {self.auto_shutdown!r}")
+        if self.intensity < 0:
+            raise InvalidChildSpec("supervisor", f"intensity is {self.intensity}")
+        if self.period <= 0:
+            raise InvalidChildSpec("supervisor", f"period is {self.period} s")
+        ids = [child.id for child in self.children]
+        for id_ in ids:
+            if ids.count(id_) > 1:
+                raise InvalidChildSpec(id_, "two children have this id")
+        for child in self.children:
+            self.check(child)
+
+    def check(self, child: ChildSpec) -> None:
+        """Raises `InvalidChildSpec` for a child that cannot be this supervisor's."""
+        if child.significant and self.auto_shutdown == "never":
+            raise InvalidChildSpec(child.id, "significant needs a supervisor with auto_shutdown")
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """A child as `decide` sees it."""
+
+    id: str
+    restart: Restart
+    is_running: bool = True
+    significant: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Action:
+    """One step, to be taken in order.
+
+    Attributes:
+        verb: `stop` ends an incarnation; `start` begins one; `settle` keeps a child that has
+            ended as stopped; `forget` removes it, stopping it first if it runs; `give_up` and
+            `shut_down` end the supervisor, stopping all that run in reverse order.
+        id: The child.
+    """
+
+    verb: Literal["stop", "start", "settle", "forget", "give_up", "shut_down"]
+    id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What to do, and what to remember: the whole seconds of the restarts that still count."""
+
+    actions: tuple[Action, ...]
+    restarts: tuple[int, ...]
+
+
+def decide(
+    spec: SupervisorSpec,
+    members: Sequence[Member],
+    restarts: tuple[int, ...],
+    failed: str,
+    kind: ExitKind,
+    now: float,
+) -> Decision:
+    """What a supervisor does when a child has ended, or could not be restarted (`retry`).
+
+    Args:
+        spec: The supervisor's.
+        members: The children in the order of starting, the failed one included.
+        restarts: What the last decision said to remember.
+        failed: The id of the child that ended.
+        kind: How it ended.
+        now: Seconds.
+    """
+    member = next(member for member in members if member.id == failed)
+    if kind != "retry" and not _is_restarted(member, kind):
+        verb: Literal["forget", "settle"] = "forget" if member.restart == "temporary" else "settle"
+        ended = Action(verb, failed)
+        if _ends_supervisor(spec, members, member):
+            return Decision((ended, Action("shut_down", failed)), restarts)
+        return Decision((ended,), restarts)
+    remembered = count_restart(restarts, now, spec.period)
+    if len(remembered) > spec.intensity:
+        return Decision((Action("give_up", failed),), remembered)
+    return Decision(_restart_actions(spec.strategy, members, failed), remembered)
+
+
+def count_restart(restarts: tuple[int, ...], now: float, period: float) -> tuple[int, ...]:
+    """Adds a restart and drops what is out of the period; whole seconds, ends included."""
+    second = math.floor(now)
+    return (*(at for at in restarts if at >= second - period), second)
+
+
+def _is_restarted(member: Member, kind: ExitKind) -> bool:
+    if member.restart == "permanent":
+        return True
+    return member.restart == "transient" and kind == "crash"
+
+
+def _ends_supervisor(spec: SupervisorSpec, members: Sequence[Member], ended: Member) -> bool:
+    if not ended.significant or spec.auto_shutdown == "never":
+        return False
+    if spec.auto_shutdown == "any_significant":
+        return True
+    return not any(
+        other.significant and other.is_running for other in members if other.id != ended.id
+    )
+
+
+def _restart_actions(
+    strategy: Strategy, members: Sequence[Member], failed: str
+) -> tuple[Action, ...]:
+    if strategy == "one_for_one":
+        return (Action("start", failed),)
+    ids = [member.id for member in members]
+    affected = list(members if strategy == "one_for_all" else members[ids.index(failed) :])
+    stops = tuple(
+        Action("forget" if member.restart == "temporary" else "stop", member.id)
+        for member in reversed(affected)
+        if member.id != failed and (member.is_running or member.restart == "temporary")
+    )
+    starts = tuple(
+        Action("start", member.id)
+        for member in affected
+        if member.restart != "temporary" or member.id == failed
+    )
+    return stops + starts

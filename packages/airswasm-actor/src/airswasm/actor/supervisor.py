@@ -1,0 +1,663 @@
+"""A supervisor at work: carries out what `supervision.decide` says.
+
+It is one task that takes one thing after the other from its inbox: a child has ended, a back-off
+is over, somebody wants a child started or stopped. So nothing it does overlaps, which is what makes
+OTP's order of things possible, and a supervisor of ten thousand children costs one task.
+
+Children tell it of their end by a callback that appends to the inbox, with the number of the
+incarnation: what a child reports of an incarnation that the supervisor itself has ended meanwhile
+is old news, and dropped.
+
+A mailbox outlives the incarnations: a restart begins with the message after the one that failed.
+When the supervisor gives up, or a child is stopped for good, what waits goes to the dead letters.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections import deque
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Generic, Literal, TypeVar, cast
+
+import anyio
+
+from ._cell import Exit
+from .actor import Phase
+from .errors import (
+    ActorStopped,
+    ChildExists,
+    ChildRunning,
+    ChildStartFailed,
+    NoSuchChild,
+    SupervisorGaveUp,
+)
+from .events import EventKind, LifecycleEvent
+from .reference import ActorRef
+from .supervision import Action, ChildSpec, ExitKind, Member, SupervisorSpec, decide
+
+if TYPE_CHECKING:
+    from airswasm.runtime import Timer
+
+    from .system import ActorSystem
+
+__all__ = ("ChildStatus", "RestartRecord", "SupervisorNode")
+
+T = TypeVar("T")
+ChildState = Literal["running", "restarting", "stopped"]
+
+_HISTORY = 100
+
+
+@dataclass(frozen=True, slots=True)
+class ChildStatus:
+    """One child, as `SupervisorNode.status` shows it.
+
+    Attributes:
+        id: Its id.
+        state: `running`, `restarting` (a back-off runs or a start failed), or `stopped`.
+        restart: Its kind of restart.
+        type: `worker` or `supervisor`.
+        incarnation: How often it has been started.
+        failures: Failures in a row.
+        ref: The actor; None for a supervisor, or before the first start.
+    """
+
+    id: str
+    state: ChildState
+    restart: str
+    type: str
+    incarnation: int
+    failures: int
+    ref: ActorRef | None
+
+
+@dataclass(frozen=True, slots=True)
+class RestartRecord:
+    """One counted restart: which child, when (the system's clock), why, and the delay before it."""
+
+    id: str
+    time: float
+    reason: str
+    cause: BaseException | None
+    delay: float
+
+
+class _Child:
+    """What the supervisor knows of one child; only its own task touches it."""
+
+    __slots__ = ("failures", "incarnation", "node", "ref", "spec", "started_at", "state")
+
+    def __init__(self, spec: ChildSpec) -> None:
+        self.spec = spec
+        self.state: ChildState = "stopped"
+        self.ref: ActorRef | None = None
+        self.node: SupervisorNode | None = None
+        self.incarnation = 0
+        self.failures = 0
+        self.started_at = 0.0
+
+    def member(self) -> Member:
+        return Member(
+            self.spec.id, self.spec.restart, self.state == "running", self.spec.significant
+        )
+
+
+class _Command(Generic[T]):
+    """Something somebody wants done, and waits for."""
+
+    __slots__ = ("_done", "_error", "_run", "_value")
+
+    def __init__(self, run: Callable[[], Awaitable[T]]) -> None:
+        self._run = run
+        self._done = anyio.Event()
+        self._value: T | None = None
+        self._error: BaseException | None = None
+
+    async def run(self) -> None:
+        try:
+            self._value = await self._run()
+        except Exception as error:
+            self._error = error
+        finally:
+            self._done.set()
+
+    def refuse(self, error: BaseException) -> None:
+        self._error = error
+        self._done.set()
+
+    async def outcome(self) -> T:
+        await self._done.wait()
+        if self._error is not None:
+            raise self._error
+        return cast("T", self._value)
+
+
+@dataclass(frozen=True, slots=True)
+class _Ended:
+    """A child's incarnation has ended of itself."""
+
+    id: str
+    incarnation: int
+    exit: Exit
+
+
+@dataclass(frozen=True, slots=True)
+class _Due:
+    """The back-off before these starts is over."""
+
+    starts: tuple[tuple[str, int], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Again:
+    """A restart failed: try it again, and count that."""
+
+    id: str
+    incarnation: int
+    cause: BaseException
+
+
+_Item = _Command[object] | _Ended | _Due | _Again
+
+
+class SupervisorNode:
+    """Starts, watches, restarts and stops children.
+
+    Attributes:
+        name: For events, and for people.
+        spec: What it was made from; dynamic children are not in it.
+        failure: Why it gave up, if it has.
+    """
+
+    def __init__(
+        self, system: ActorSystem, spec: SupervisorSpec, *, name: str = "supervisor"
+    ) -> None:
+        self.system = system
+        self.spec = spec
+        self.name = name
+        self.failure: SupervisorGaveUp | None = None
+        self._children: dict[str, _Child] = {}
+        self._restarts: tuple[int, ...] = ()
+        self._history: deque[RestartRecord] = deque(maxlen=_HISTORY)
+        self._inbox: deque[_Item] = deque()
+        self._news: anyio.Event | None = None
+        self._timers: set[Timer] = set()
+        self._scope: anyio.CancelScope | None = None
+        self._ended = anyio.Event()
+        self._is_open = False
+        self._parent: Callable[[Exit], None] | None = None
+
+    def __repr__(self) -> str:
+        return f"<SupervisorNode {self.name} {len(self._children)} children>"
+
+    # -- for users ---------------------------------------------------------------------------
+
+    async def start(self) -> None:
+        """Starts the children, left to right.
+
+        A child that does not start ends it: those that have started are stopped, right to left.
+
+        Raises:
+            ChildStartFailed: That child and why; nothing runs then.
+        """
+        for spec in self.spec.children:
+            self._children[spec.id] = _Child(spec)
+        self._emit(EventKind.STARTED)
+        try:
+            for child in list(self._children.values()):
+                await self._start_first(child)
+        except BaseException:
+            with anyio.CancelScope(shield=True):
+                await self._stop_all()
+            raise
+        self._is_open = True
+        if self._parent is None:
+            self.system.supervisors.append(self)
+        self.system.group.start_soon(self._run)
+        self._emit(EventKind.READY)
+
+    async def stop(self, *, timeout: float | None = None) -> None:
+        """Stops the children, right to left, each within its shutdown time, and ends.
+
+        Args:
+            timeout: Seconds after which all that still runs is killed; None waits, since each
+                child has its own time.
+        """
+        if not self._is_open:
+            return
+        if timeout == 0:
+            await self._kill()
+            return
+        with anyio.move_on_after(timeout) as scope:
+            command = self._submit(self._stop_by_command)
+            await command.outcome()
+            await self._ended.wait()
+        if scope.cancelled_caught:
+            await self._kill()
+
+    async def wait_stopped(self) -> None:
+        """Waits until it has ended.
+
+        Raises:
+            SupervisorGaveUp: It ended because its children failed too often.
+        """
+        await self._ended.wait()
+        if self.failure is not None:
+            raise self.failure
+
+    async def start_child(self, spec: ChildSpec) -> ActorRef | SupervisorNode:
+        """Adds a child at the right end and starts it.
+
+        Raises:
+            ChildExists: There is one with this id.
+            ChildStartFailed: It did not start, and was not added.
+            InvalidChildSpec: It is not for this supervisor.
+            ActorStopped: The supervisor has ended.
+        """
+        return await self._submit(lambda: self._add(spec)).outcome()
+
+    async def stop_child(self, id: str) -> None:
+        """Stops a child. Its specification stays, unless it is temporary.
+
+        Raises:
+            NoSuchChild: There is none with this id.
+        """
+        await self._submit(lambda: self._stop_by_id(id)).outcome()
+
+    async def restart_child(self, id: str) -> ActorRef | SupervisorNode:
+        """Starts a stopped child again; its reference is the one it had.
+
+        Raises:
+            NoSuchChild: There is none with this id.
+            ChildRunning: It is not stopped.
+            ChildStartFailed: It did not start; it stays as stopped.
+        """
+        return await self._submit(lambda: self._restart_by_id(id)).outcome()
+
+    async def delete_child(self, id: str) -> None:
+        """Removes the specification of a stopped child.
+
+        Raises:
+            NoSuchChild: There is none with this id.
+            ChildRunning: It is not stopped.
+        """
+        await self._submit(lambda: self._delete_by_id(id)).outcome()
+
+    async def update_child(
+        self,
+        spec: ChildSpec,
+        *,
+        prepare: Callable[[object], Awaitable[None]] | None = None,
+        finish: float = 5.0,
+    ) -> ActorRef:
+        """Replaces a running actor by one made from a new specification, under its reference.
+
+        The new one is made, started and prepared while the old one goes on. Then the old one
+        finishes the message in hand within `finish` seconds and is stopped, and the new one goes
+        on with the next message of the same mailbox. If making, `start` or `prepare` fails, the
+        old one has not noticed anything.
+
+        Args:
+            spec: With the id of the child to replace.
+            prepare: Called with the new actor after its `start`: migration, say.
+            finish: Seconds for the message in hand; after that it is killed and its message is
+                in the dead letters.
+
+        Raises:
+            NoSuchChild: There is none with this id.
+            ChildRunning: It is not running.
+            ChildStartFailed: The new one did not start or could not be prepared.
+        """
+        return await self._submit(lambda: self._update(spec, prepare, finish)).outcome()
+
+    def child(self, id: str) -> ActorRef | SupervisorNode:
+        """The actor or supervisor with this id.
+
+        Raises:
+            NoSuchChild: There is none, or it has never started.
+        """
+        found = self._find(id)
+        child = found.ref or found.node
+        if child is None:
+            raise NoSuchChild(self.name, id)
+        return child
+
+    def status(self) -> tuple[ChildStatus, ...]:
+        """All children, in the order of starting."""
+        return tuple(
+            ChildStatus(
+                child.spec.id,
+                child.state,
+                child.spec.restart,
+                child.spec.type,
+                child.incarnation,
+                child.failures,
+                child.ref,
+            )
+            for child in self._children.values()
+        )
+
+    @property
+    def restart_history(self) -> tuple[RestartRecord, ...]:
+        """The last hundred counted restarts, the oldest first."""
+        return tuple(self._history)
+
+    # -- the task ----------------------------------------------------------------------------
+
+    async def _run(self) -> None:
+        with anyio.CancelScope() as self._scope:
+            while self._is_open:
+                if not self._inbox:
+                    self._news = anyio.Event()
+                    await self._news.wait()
+                    self._news = None
+                await self._handle(self._inbox.popleft())
+        self._close()
+
+    async def _handle(self, item: _Item) -> None:
+        if isinstance(item, _Command):
+            await item.run()
+        elif isinstance(item, _Ended):
+            child = self._children.get(item.id)
+            if child is not None and child.incarnation == item.incarnation:
+                kind = cast("ExitKind", item.exit.reason if not item.exit.is_abnormal else "crash")
+                await self._decide(child, kind, item.exit)
+        elif isinstance(item, _Again):
+            child = self._children.get(item.id)
+            if child is not None and child.incarnation == item.incarnation:
+                await self._decide(child, "retry", Exit("crash", item.cause))
+        else:
+            await self._start_due(item)
+
+    def _put(self, item: _Item) -> None:
+        self._inbox.append(item)
+        if self._news is not None:
+            self._news.set()
+
+    def _submit(self, run: Callable[[], Awaitable[T]]) -> _Command[T]:
+        command = _Command(run)
+        if self._is_open:
+            self._put(cast("_Command[object]", command))
+        else:
+            command.refuse(ActorStopped(self.name))
+        return command
+
+    # -- deciding ----------------------------------------------------------------------------
+
+    async def _decide(self, child: _Child, kind: ExitKind, exit_: Exit) -> None:
+        now = self.system.clock()
+        was_running = child.state == "running"
+        child.state = "restarting"
+        members = [other.member() for other in self._children.values()]
+        decision = decide(self.spec, members, self._restarts, child.spec.id, kind, now)
+        self._restarts = decision.restarts
+        starts = [action.id for action in decision.actions if action.verb == "start"]
+        if starts:
+            if was_running and now - child.started_at > self.spec.backoff.reset_after:
+                child.failures = 0
+            child.failures += 1
+            delay = self.spec.backoff.delay(child.failures, self.system.rng.random())
+            self._history.append(
+                RestartRecord(child.spec.id, now, exit_.reason, exit_.cause, delay)
+            )
+            await self._carry_out(decision.actions, exit_)
+            await self._start_after(delay, starts)
+        else:
+            await self._carry_out(decision.actions, exit_)
+
+    async def _carry_out(self, actions: tuple[Action, ...], exit_: Exit) -> None:
+        for action in actions:
+            child = self._children[action.id]
+            if action.verb == "stop":
+                await self._end_child(child, is_final=False)
+            elif action.verb == "forget":
+                await self._forget(child, exit_)
+            elif action.verb == "settle":
+                self._settle(child, exit_)
+            elif action.verb == "give_up":
+                await self._give_up(child, exit_)
+            elif action.verb == "shut_down":
+                await self._shut_down()
+
+    async def _start_after(self, delay: float, ids: list[str]) -> None:
+        starts = []
+        for id_ in ids:
+            child = self._children[id_]
+            child.state = "restarting"
+            child.incarnation += 1  # what is still to come of the old one is old news
+            starts.append((id_, child.incarnation))
+        due = _Due(tuple(starts))
+        if delay <= 0:
+            await self._start_due(due)
+            return
+
+        def put() -> None:
+            self._timers.discard(timer)
+            self._put(due)
+
+        timer = self.system.timers.after(delay, put)
+        self._timers.add(timer)
+
+    async def _start_due(self, due: _Due) -> None:
+        """Starts those that nobody has dealt with meanwhile; a failure is tried again, counted."""
+        for id_, incarnation in due.starts:
+            child = self._children.get(id_)
+            if child is None or child.incarnation != incarnation or child.state != "restarting":
+                continue
+            try:
+                await self._begin(child)
+            except Exception as error:
+                self._emit_child(EventKind.FAILED, child, error)
+                self._put(_Again(id_, child.incarnation, error))
+                break
+
+    async def _give_up(self, child: _Child, exit_: Exit) -> None:
+        self.failure = SupervisorGaveUp(
+            self.name, child.spec.id, self.spec.intensity, self.spec.period
+        )
+        self.failure.__cause__ = exit_.cause
+        self._emit(EventKind.GIVEN_UP, self.failure)
+        await self._stop_all()
+        self._leave(Exit("shutdown", self.failure))
+
+    async def _shut_down(self) -> None:
+        await self._stop_all()
+        self._leave(Exit("shutdown"))
+
+    async def _stop_by_command(self) -> None:
+        self._emit(EventKind.STOPPING)
+        await self._stop_all()
+        self._is_open = False
+
+    def _leave(self, exit_: Exit) -> None:
+        self._is_open = False
+        if self._parent is not None:
+            self._parent(exit_)
+
+    def _close(self) -> None:
+        """Ends for good: nobody waits for an answer that will not come."""
+        self._is_open = False
+        for timer in self._timers:
+            timer.cancel()
+        self._timers.clear()
+        while self._inbox:
+            item = self._inbox.popleft()
+            if isinstance(item, _Command):
+                item.refuse(ActorStopped(self.name))
+        if self in self.system.supervisors:
+            self.system.supervisors.remove(self)
+        self._emit(EventKind.STOPPED, self.failure)
+        self._ended.set()
+
+    async def _kill(self) -> None:
+        """Stops everything at once, without asking: its own task, and all below."""
+        if self._scope is not None:
+            self._scope.cancel()
+        for child in reversed(self._children.values()):
+            if child.node is not None:
+                await child.node._kill()
+            elif child.ref is not None and child.ref.is_alive:
+                await self.system.life.end(child.ref, shutdown=0, is_final=True)
+        if self._scope is not None:
+            await self._ended.wait()
+
+    # -- children ----------------------------------------------------------------------------
+
+    def _find(self, id_: str) -> _Child:
+        child = self._children.get(id_)
+        if child is None:
+            raise NoSuchChild(self.name, id_)
+        return child
+
+    async def _start_first(self, child: _Child) -> None:
+        child.incarnation += 1
+        try:
+            await self._begin(child)
+        except Exception as error:
+            self._emit_child(EventKind.FAILED, child, error)
+            if child.ref is not None:
+                self.system.life.bury(child.ref, Exit("crash", error))
+            raise ChildStartFailed(self.name, child.spec.id, error) from error
+
+    async def _begin(self, child: _Child) -> None:
+        made = child.spec.start()
+        if inspect.isawaitable(made):
+            made = await made
+        if isinstance(made, SupervisorNode):
+            await self._begin_node(child, made)
+        else:
+            await self._begin_actor(child, made)
+        child.state = "running"
+        child.started_at = self.system.clock()
+
+    async def _begin_node(self, child: _Child, node: SupervisorNode) -> None:
+        node._parent = self._teller(child)
+        child.node = node
+        await node.start()
+
+    async def _begin_actor(self, child: _Child, actor: object) -> None:
+        ref = child.ref
+        if ref is None or not ref.is_alive:
+            child.ref = ref = self._enrol(child.spec, ref)
+        ref.on_exit = self._teller(child)
+        await self.system.life.begin(ref, actor)
+
+    def _enrol(self, spec: ChildSpec, known: ActorRef | None) -> ActorRef:
+        if known is None:
+            mailbox = spec.mailbox or self.system.default_mailbox
+            known = ActorRef(self.system, spec.name or spec.id, mailbox)
+        known.phase = Phase.STARTING
+        known.shutdown = spec.shutdown_seconds
+        return self.system.enrol(known)
+
+    def _teller(self, child: _Child) -> Callable[[Exit], None]:
+        id_, incarnation = child.spec.id, child.incarnation
+
+        def tell(exit_: Exit) -> None:
+            self._put(_Ended(id_, incarnation, exit_))
+
+        return tell
+
+    async def _end_child(self, child: _Child, *, is_final: bool) -> None:
+        """Ends what runs; its mailbox too when `is_final`."""
+        was_running = child.state == "running"
+        child.state = "stopped"
+        child.incarnation += 1
+        shutdown = child.spec.shutdown_seconds
+        if child.node is not None:
+            node, child.node = child.node, None
+            if was_running:
+                await node.stop(timeout=shutdown)
+        elif child.ref is not None:
+            await self.system.life.end(child.ref, shutdown=shutdown, is_final=is_final)
+
+    async def _stop_all(self) -> None:
+        for child in reversed(list(self._children.values())):
+            await self._end_child(child, is_final=True)
+            if child.spec.restart == "temporary":
+                del self._children[child.spec.id]
+
+    async def _forget(self, child: _Child, exit_: Exit) -> None:
+        """Removes a child: it has ended already, or is ended now."""
+        del self._children[child.spec.id]
+        if child.state == "restarting" and child.ref is not None:
+            self.system.life.bury(child.ref, exit_)
+        else:
+            await self._end_child(child, is_final=True)
+
+    def _settle(self, child: _Child, exit_: Exit) -> None:
+        child.state = "stopped"
+        child.node = None
+        if child.ref is not None:
+            self.system.life.bury(child.ref, exit_)
+
+    async def _add(self, spec: ChildSpec) -> ActorRef | SupervisorNode:
+        self.spec.check(spec)
+        known = self._children.get(spec.id)
+        if known is not None:
+            raise ChildExists(self.name, spec.id, is_running=known.state != "stopped")
+        child = _Child(spec)
+        await self._start_first(child)
+        self._children[spec.id] = child
+        return self.child(spec.id)
+
+    async def _stop_by_id(self, id_: str) -> None:
+        child = self._find(id_)
+        await self._end_child(child, is_final=True)
+        if child.spec.restart == "temporary":
+            del self._children[id_]
+
+    async def _restart_by_id(self, id_: str) -> ActorRef | SupervisorNode:
+        child = self._find(id_)
+        if child.state != "stopped":
+            raise ChildRunning(self.name, id_, child.state)
+        await self._start_first(child)
+        return self.child(id_)
+
+    async def _delete_by_id(self, id_: str) -> None:
+        child = self._find(id_)
+        if child.state != "stopped":
+            raise ChildRunning(self.name, id_, child.state)
+        del self._children[id_]
+
+    async def _update(
+        self,
+        spec: ChildSpec,
+        prepare: Callable[[object], Awaitable[None]] | None,
+        finish: float,
+    ) -> ActorRef:
+        child = self._find(spec.id)
+        if child.state != "running" or child.ref is None:
+            raise ChildRunning(self.name, spec.id, child.state)
+        ref = child.ref
+        try:
+            made = spec.start()
+            if inspect.isawaitable(made):
+                made = await made
+            life = self.system.life
+            incarnation = await life.prepare(ref, made, prepare)
+        except Exception as error:
+            raise ChildStartFailed(self.name, spec.id, error) from error
+        child.incarnation += 1
+        ref.on_exit = self._teller(child)
+        await life.swap(ref, incarnation, finish=finish, shutdown=child.spec.shutdown_seconds)
+        child.spec = spec
+        child.failures = 0
+        child.started_at = self.system.clock()
+        return ref
+
+    # -- events ------------------------------------------------------------------------------
+
+    def _emit(self, kind: EventKind, cause: BaseException | None = None) -> None:
+        events = self.system.events
+        if events.has_listeners:
+            events.emit(LifecycleEvent(kind, self.name, self.system.clock(), 0, "", cause))
+
+    def _emit_child(self, kind: EventKind, child: _Child, cause: BaseException) -> None:
+        events = self.system.events
+        if events.has_listeners:
+            name = child.spec.name or child.spec.id
+            events.emit(
+                LifecycleEvent(kind, name, self.system.clock(), child.incarnation, "crash", cause)
+            )
