@@ -1,0 +1,119 @@
+"""What the operating system refused or failed, as the contract's `os-error` names it.
+
+One exception for each case of the variant, so that providers raise what they
+mean and one wrapper (`answered`) turns it into the guest's `Err`.
+"""
+
+from __future__ import annotations
+
+import errno
+
+from airswasm.runtime import Case
+
+
+class OslError(Exception):
+    """The root of this block's errors.
+
+    Attributes:
+        text: for people; a guest decides by the case.
+    """
+
+    case_name = "failed"
+
+    def __init__(self, text: str = "") -> None:
+        self.text = text
+        super().__init__(text)
+
+    def as_case(self) -> Case:
+        """The case of `airswasm:component/os-errors.os-error`."""
+        return Case(self.case_name, self.text)
+
+
+class AccessDenied(OslError):
+    """The component lacks the capability, or the host's policy forbids it."""
+
+    case_name = "denied"
+
+
+class NotFound(OslError):
+    """The file, host or program does not exist."""
+
+    case_name = "not-found"
+
+
+class AlreadyExists(OslError):
+    """It exists already."""
+
+    case_name = "exists"
+
+
+class Malformed(OslError):
+    """A path, address, header or argument that has no safe reading."""
+
+    case_name = "invalid"
+
+
+class LimitReached(OslError):
+    """More than a limit of the host; the text names it."""
+
+    case_name = "limit-exceeded"
+
+
+class TimedOut(OslError):
+    """The operation did not end in its time."""
+
+    case_name = "timed-out"
+
+    def as_case(self) -> Case:
+        """`timed-out` carries no text."""
+        return Case(self.case_name)
+
+
+class Disconnected(OslError):
+    """The peer refused or closed the connection."""
+
+    case_name = "disconnected"
+
+
+class OperationFailed(OslError):
+    """Anything else that the operating system reports."""
+
+
+_BY_ERRNO: dict[int, type[OslError]] = {
+    errno.ENOENT: NotFound,
+    errno.EEXIST: AlreadyExists,
+    errno.EACCES: AccessDenied,
+    errno.EPERM: AccessDenied,
+    errno.EXDEV: AccessDenied,
+    errno.ELOOP: AccessDenied,
+    errno.EINVAL: Malformed,
+    errno.EISDIR: Malformed,
+    errno.ENOTDIR: Malformed,
+    errno.ENOTEMPTY: Malformed,
+    errno.ENAMETOOLONG: Malformed,
+    errno.ENXIO: Malformed,
+    errno.EFBIG: LimitReached,
+    errno.ENOSPC: LimitReached,
+    errno.EDQUOT: LimitReached,
+    errno.EMFILE: LimitReached,
+    errno.ENFILE: LimitReached,
+    errno.ETIMEDOUT: TimedOut,
+    errno.ECONNREFUSED: Disconnected,
+    errno.ECONNRESET: Disconnected,
+    errno.ECONNABORTED: Disconnected,
+    errno.EPIPE: Disconnected,
+    errno.EHOSTUNREACH: Disconnected,
+    errno.ENETUNREACH: Disconnected,
+}
+
+
+def from_os_error(error: OSError, what: str) -> OslError:
+    """The error of ours for one of the operating system.
+
+    Args:
+        error: what it raised; its text may name paths of the host and is not passed on.
+        what: what the guest asked for, in the guest's own terms.
+    """
+    kind = _BY_ERRNO.get(error.errno or 0, OperationFailed)
+    reason = "symbolic links are not followed" if error.errno == errno.ELOOP else error.strerror
+    return kind(f"{what}: {reason or type(error).__name__}")

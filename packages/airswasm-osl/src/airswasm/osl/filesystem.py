@@ -1,0 +1,113 @@
+"""`airswasm:component/filesystem`: whole files below a component's own `/`.
+
+The guard in front of these functions checks the path as the guest wrote it, in
+its canonical form; the functions open that same canonical form, so that check
+and effect cannot mean two files. All disk work is done on worker threads.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+
+from airswasm.runtime import Caller, HostInterface
+from airswasm.security import InvalidResource, canonical
+from airswasm.wit.names import HOST_FILESYSTEM
+from anyio import to_thread
+
+from ._answers import answered
+from .errors import Malformed
+from .folder import Folder
+from .policy import OslPolicy
+
+
+def folder_for(caller: Caller, policy: OslPolicy) -> Folder:
+    """The caller's open folder, which is closed when its instance ends.
+
+    Raises:
+        OslError: it cannot be opened.
+    """
+
+    def opened() -> Folder:
+        folder = Folder(policy.folder_of(caller.name), policy.folders)
+        caller.on_close(folder.close)
+        return folder
+
+    return caller.keep(Folder, opened)
+
+
+def canonical_path(path: str) -> str:
+    """The one spelling of a path, on which grants are matched.
+
+    Raises:
+        Malformed: it has none.
+    """
+    try:
+        return canonical("filesystem:read", path)
+    except InvalidResource as error:
+        raise Malformed(str(error)) from error
+
+
+class Filesystem:
+    """The functions of the interface, for all components of one host."""
+
+    def __init__(self, policy: OslPolicy) -> None:
+        self._policy = policy
+
+    def interface(self) -> HostInterface:
+        """What is offered to guests; a guard belongs in front of it."""
+        functions: dict[str, Callable[..., Awaitable[object]]] = {
+            "read": self.read,
+            "write": self.write,
+            "append": self.append,
+            "remove": self.remove,
+            "create-directory": self.create_directory,
+            "list-directory": self.list_directory,
+            "stat": self.stat,
+        }
+        return HostInterface(
+            HOST_FILESYSTEM, {name: answered(function) for name, function in functions.items()}
+        )
+
+    async def read(self, caller: Caller, path: str, offset: int, max_bytes: int) -> bytes:
+        """At most `max_bytes`, and never more than the policy's file size."""
+        folder, path = self._at(caller, path)
+        at_most_bytes = min(max_bytes, folder.limits.file_bytes)
+        return await to_thread.run_sync(folder.read, path, min(offset, 2**62), at_most_bytes)
+
+    async def write(self, caller: Caller, path: str, content: bytes) -> None:
+        """Replaces the file."""
+        folder, path = self._at(caller, path)
+        await to_thread.run_sync(folder.write, path, content)
+
+    async def append(self, caller: Caller, path: str, content: bytes) -> None:
+        """Adds to the file."""
+        folder, path = self._at(caller, path)
+        await to_thread.run_sync(folder.append, path, content)
+
+    async def remove(self, caller: Caller, path: str) -> None:
+        """Removes the file or empty directory."""
+        folder, path = self._at(caller, path)
+        await to_thread.run_sync(folder.remove, path)
+
+    async def create_directory(self, caller: Caller, path: str) -> None:
+        """Makes the directory."""
+        folder, path = self._at(caller, path)
+        await to_thread.run_sync(folder.create_directory, path)
+
+    async def list_directory(self, caller: Caller, path: str) -> object:
+        """Its entries, by name."""
+        folder, path = self._at(caller, path)
+        return await to_thread.run_sync(folder.list_directory, path)
+
+    async def stat(self, caller: Caller, path: str) -> object:
+        """What is known of it."""
+        folder, path = self._at(caller, path)
+        info = await to_thread.run_sync(folder.stat, path)
+        return {
+            "kind": info.kind,
+            "size_bytes": info.size_bytes,
+            "modified_ns": info.modified_ns,
+        }
+
+    def _at(self, caller: Caller, path: str) -> tuple[Folder, str]:
+        return folder_for(caller, self._policy), canonical_path(path)

@@ -1,0 +1,664 @@
+"""wasi:filesystem over the same folders and the same guard: `open()` in a guest.
+
+A component that was granted any file gets one preopened folder, its `/`. What
+it opens is checked by the path, with the same capabilities and the same audit
+lines as `airswasm:component/filesystem`; an open file is then used without
+further checks, as descriptors are. WASI has no room for a reason in its error
+codes, so a denial also prints one line, with the manifest line that would
+grant it, on the guest's stderr.
+
+Links are refused, symbolic and hard: a second name for a file would escape a
+grant or denial that was given by name. Renaming needs to read and write what is
+moved and to write where it goes; for a directory, everything beneath.
+"""
+
+from __future__ import annotations
+
+import errno
+import functools
+import hashlib
+import os
+import secrets
+import stat as stat_modes
+import time
+from collections.abc import Awaitable, Callable, Collection, Coroutine, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+from airswasm.runtime import Caller, Case, Err, HostFunction, HostInterface, Ok
+from airswasm.runtime.wasi import (
+    CLOSED_ON_DROP,
+    WASI_VERSION,
+    WRITE_PERMIT_BYTES,
+    Always,
+    IoError,
+    Pollable,
+    StreamClosed,
+    StreamFailed,
+    as_datetime,
+    filesystem_error_code,
+    methods,
+)
+from airswasm.security import Guard
+from anyio import to_thread
+
+from .errors import LimitReached, Malformed, OslError
+from .filesystem import folder_for
+from .folder import Entry, Folder, Held, Kind, kind_of, parts_of, pread_all, write_all
+from .policy import OslPolicy
+
+T = TypeVar("T")
+
+READ_AT_MOST_BYTES = 1024 * 1024
+
+_CODES = {
+    errno.EACCES: "access",
+    errno.EPERM: "not-permitted",
+    errno.EBADF: "bad-descriptor",
+    errno.EBUSY: "busy",
+    errno.EDQUOT: "quota",
+    errno.EEXIST: "exist",
+    errno.EFBIG: "file-too-large",
+    errno.EINTR: "interrupted",
+    errno.EINVAL: "invalid",
+    errno.EIO: "io",
+    errno.EISDIR: "is-directory",
+    errno.ELOOP: "loop",
+    errno.EMFILE: "insufficient-memory",
+    errno.ENAMETOOLONG: "name-too-long",
+    errno.ENOENT: "no-entry",
+    errno.ENOMEM: "insufficient-memory",
+    errno.ENOSPC: "insufficient-space",
+    errno.ENOTDIR: "not-directory",
+    errno.ENOTEMPTY: "not-empty",
+    errno.ENXIO: "no-such-device",
+    errno.EROFS: "read-only",
+    errno.EXDEV: "not-permitted",
+}
+_TYPES: dict[Kind, str] = {
+    "file": "regular-file",
+    "directory": "directory",
+    "other": "unknown",
+}
+_HASH_KEY_BYTES = 16
+
+
+class Refused(Exception):
+    """The answer is an error code of wasi:filesystem.
+
+    Attributes:
+        code: the case.
+    """
+
+    def __init__(self, code: str) -> None:
+        super().__init__(code)
+        self.code = code
+
+
+@dataclass(slots=True)
+class Descriptor:
+    """The `descriptor` resource: an open file or directory of one component.
+
+    Attributes:
+        path: below the component's `/`, in canonical form.
+        held: the descriptor of the host; None for a directory, which is looked
+            up anew each time: it may be renamed meanwhile, and grants are by path.
+        flags: what it was opened for.
+        on_close: gives its place in the number of open files back.
+    """
+
+    path: str
+    held: Held | None
+    flags: frozenset[str] = field(default_factory=frozenset)
+    on_close: Callable[[], None] | None = None
+
+    def file(self, needed: str | None = None) -> Held:
+        """The open file.
+
+        Raises:
+            Refused: it is a directory, or was not opened for `needed`.
+        """
+        if self.held is None:
+            raise Refused("is-directory")
+        if needed is not None and needed not in self.flags:
+            raise Refused("bad-descriptor")
+        return self.held
+
+    def close(self) -> None:
+        """Closes the file. Closing twice is harmless."""
+        if self.held is not None:
+            self.held.close()
+        if self.on_close is not None:
+            on_close, self.on_close = self.on_close, None
+            on_close()
+
+
+@dataclass(slots=True)
+class FileInput:
+    """An input stream over an open file."""
+
+    held: Held
+    offset: int
+
+    async def read(self, max_bytes: int) -> bytes:
+        """The next bytes; waits for the disk.
+
+        Raises:
+            StreamClosed: at the end of the file.
+            StreamFailed: the disk failed.
+        """
+        if max_bytes == 0:
+            return b""
+        data = await _streamed(lambda: _using(self.held, pread_all, max_bytes, self.offset))
+        if not data:
+            raise StreamClosed
+        self.offset += len(data)
+        return data
+
+    def pollable(self) -> Pollable:
+        """Always ready: a disk answers by itself."""
+        return Always()
+
+
+@dataclass(slots=True)
+class FileOutput:
+    """An output stream into an open file; None as offset appends."""
+
+    held: Held
+    offset: int | None
+    max_bytes: int
+
+    waits = True
+
+    def permit_bytes(self) -> int:
+        """Always the same: what the disk cannot take fails when it is written."""
+        return WRITE_PERMIT_BYTES
+
+    async def write(self, data: bytes) -> None:
+        """Writes all of it; waits for the disk.
+
+        Raises:
+            StreamFailed: the disk failed, or the file would be too large.
+        """
+
+        def write() -> None:
+            with self.held.using() as fd:
+                size_bytes = os.fstat(fd).st_size
+                start = size_bytes if self.offset is None else self.offset
+                _check_end(start + len(data), self.max_bytes)
+                write_all(fd, data, start)
+
+        await _streamed(write)
+        if self.offset is not None:
+            self.offset += len(data)
+
+    def flush(self) -> None:
+        """Has nothing to do: written is written."""
+
+    def pollable(self) -> Pollable:
+        """Always ready."""
+        return Always()
+
+
+class DirectoryEntries:
+    """The `directory-entry-stream` resource."""
+
+    __slots__ = ("_entries",)
+
+    def __init__(self, entries: Iterable[Entry]) -> None:
+        self._entries = iter(entries)
+
+    def next(self) -> Mapping[str, str] | None:
+        """The next entry; None after the last."""
+        entry = next(self._entries, None)
+        return None if entry is None else {"type": _TYPES[entry.kind], "name": entry.name}
+
+
+class WasiFilesystem:
+    """wasi:filesystem for all components of one host.
+
+    Args:
+        guard: decides and writes the audit line, for each path that is opened.
+        policy: which folder is whose, and its bounds.
+    """
+
+    def __init__(self, guard: Guard, policy: OslPolicy) -> None:
+        self._guard = guard
+        self._policy = policy
+        self._hash_key = secrets.token_bytes(_HASH_KEY_BYTES)
+
+    def interfaces(self) -> Iterable[HostInterface]:
+        """What replaces the runtime's denied interfaces."""
+        return (
+            HostInterface(
+                f"wasi:filesystem/preopens@{WASI_VERSION}", {"get-directories": self._directories}
+            ),
+            HostInterface(
+                f"wasi:filesystem/types@{WASI_VERSION}",
+                {
+                    "filesystem-error-code": filesystem_error_code,
+                    "[method]descriptor.is-same-object": _is_same_object,
+                    "[method]directory-entry-stream.read-directory-entry": _next_entry,
+                    **methods("descriptor", self._methods()),
+                },
+                {"descriptor": CLOSED_ON_DROP, "directory-entry-stream": CLOSED_ON_DROP},
+            ),
+        )
+
+    def _methods(self) -> dict[str, HostFunction]:
+        waiting: dict[str, Callable[..., Awaitable[object]]] = {
+            "sync-data": self._sync,
+            "sync": self._sync,
+            "set-size": self._set_size,
+            "set-times": self._set_times,
+            "set-times-at": self._set_times_at,
+            "read": self._read,
+            "write": self._write,
+            "read-directory": self._read_directory,
+            "create-directory-at": self._create_directory,
+            "stat": self._stat,
+            "stat-at": self._stat_at,
+            "open-at": self._open,
+            "remove-directory-at": self._remove_directory,
+            "unlink-file-at": self._unlink,
+            "rename-at": self._rename,
+            "metadata-hash": self._hash,
+            "metadata-hash-at": self._hash_at,
+            "link-at": _refuse,
+            "symlink-at": _refuse,
+            "readlink-at": self._read_link,
+            "get-type": self._type,
+        }
+        return {
+            **{name: _coded(function) for name, function in waiting.items()},
+            "read-via-stream": self._read_stream,
+            "write-via-stream": self._write_stream,
+            "append-via-stream": self._append_stream,
+            "advise": lambda *_: Ok(None),
+            "get-flags": lambda _, descriptor: Ok(descriptor.flags),
+        }
+
+    def _directories(self, caller: Caller) -> list[tuple[Descriptor, str]]:
+        """The component's `/`, if it was granted any file at all."""
+        granted = self._guard.grants_of(caller.name).allow
+        if not any(capability.startswith("filesystem:") for capability in granted):
+            return []
+        return [(Descriptor("/", None, frozenset({"read", "mutate-directory"})), "/")]
+
+    # opening
+
+    async def _open(
+        self,
+        caller: Caller,
+        base: Descriptor,
+        _path_flags: Collection[str],
+        path: str,
+        open_flags: Collection[str],
+        flags: Collection[str],
+    ) -> Descriptor:
+        folder, at = self._at(caller, base, path)
+        writes = "write" in flags or not {"create", "truncate"}.isdisjoint(open_flags)
+        if writes:
+            self._require(caller, "filesystem:write", at)
+        if "read" in flags or not writes:
+            self._require(caller, "filesystem:read", at)
+        place = _OpenFiles.of(caller, folder.limits.open_files)
+        opened = await _disk(lambda: self._opened(folder, at, open_flags, frozenset(flags)))
+        return place.taken_by(opened)
+
+    def _opened(
+        self, folder: Folder, path: str, open_flags: Collection[str], flags: frozenset[str]
+    ) -> Descriptor:
+        fd = folder.open(parts_of(path), _system_flags(open_flags, flags))
+        if kind_of(os.fstat(fd).st_mode) == "directory":
+            os.close(fd)
+            return Descriptor(path, None, flags)
+        return Descriptor(path, Held(fd), flags)
+
+    # files
+
+    def _read_stream(self, _caller: Caller, descriptor: Descriptor, offset: int) -> object:
+        return _coded_now(lambda: FileInput(descriptor.file("read"), min(offset, 2**62)))
+
+    def _write_stream(self, _caller: Caller, descriptor: Descriptor, offset: int) -> object:
+        return _coded_now(lambda: self._output(descriptor, min(offset, 2**62)))
+
+    def _append_stream(self, _caller: Caller, descriptor: Descriptor) -> object:
+        return _coded_now(lambda: self._output(descriptor, None))
+
+    def _output(self, descriptor: Descriptor, offset: int | None) -> FileOutput:
+        return FileOutput(descriptor.file("write"), offset, self._policy.folders.file_bytes)
+
+    async def _read(
+        self, _caller: Caller, descriptor: Descriptor, length: int, offset: int
+    ) -> tuple[bytes, bool]:
+        held, at_most_bytes = descriptor.file("read"), min(length, READ_AT_MOST_BYTES)
+        data = await _disk(lambda: _using(held, pread_all, at_most_bytes, min(offset, 2**62)))
+        return data, len(data) < at_most_bytes
+
+    async def _write(
+        self, _caller: Caller, descriptor: Descriptor, data: bytes, offset: int
+    ) -> int:
+        held = descriptor.file("write")
+        _check_end(offset + len(data), self._policy.folders.file_bytes)
+        await _disk(lambda: _using(held, write_all, data, offset))
+        return len(data)
+
+    async def _set_size(self, _caller: Caller, descriptor: Descriptor, size_bytes: int) -> None:
+        held = descriptor.file("write")
+        _check_end(size_bytes, self._policy.folders.file_bytes)
+        await _disk(lambda: _using(held, os.ftruncate, size_bytes))
+
+    async def _sync(self, _caller: Caller, descriptor: Descriptor) -> None:
+        if (held := descriptor.held) is not None:
+            await _disk(lambda: _using(held, os.fsync))
+
+    async def _set_times(
+        self, _caller: Caller, descriptor: Descriptor, accessed: Case, modified: Case
+    ) -> None:
+        held = descriptor.file("write")
+        await _disk(lambda: _using(held, _set_file_times, accessed, modified))
+
+    async def _stat(self, caller: Caller, descriptor: Descriptor) -> Mapping[str, object]:
+        return _stat_record(await self._status(caller, descriptor))
+
+    async def _type(self, caller: Caller, descriptor: Descriptor) -> str:
+        return _TYPES[kind_of((await self._status(caller, descriptor)).st_mode)]
+
+    async def _hash(self, caller: Caller, descriptor: Descriptor) -> Mapping[str, int]:
+        return self._hashed(await self._status(caller, descriptor))
+
+    async def _status(self, caller: Caller, descriptor: Descriptor) -> os.stat_result:
+        held = descriptor.held
+        if held is not None:
+            return await _disk(lambda: _using(held, os.fstat))
+        folder = folder_for(caller, self._policy)
+        return await _disk(lambda: folder.status(parts_of(descriptor.path)))
+
+    # paths
+
+    async def _stat_at(
+        self, caller: Caller, base: Descriptor, _flags: Collection[str], path: str
+    ) -> Mapping[str, object]:
+        return _stat_record(await self._status_at(caller, base, path))
+
+    async def _hash_at(
+        self, caller: Caller, base: Descriptor, _flags: Collection[str], path: str
+    ) -> Mapping[str, int]:
+        return self._hashed(await self._status_at(caller, base, path))
+
+    async def _status_at(self, caller: Caller, base: Descriptor, path: str) -> os.stat_result:
+        folder, at = self._at(caller, base, path)
+        if at != "/":
+            self._require(caller, "filesystem:read", at, tell=False)
+        return await _disk(lambda: folder.status(parts_of(at)))
+
+    async def _read_link(self, caller: Caller, base: Descriptor, path: str) -> str:
+        await self._status_at(caller, base, path)
+        raise Refused("invalid")  # what POSIX says of everything that is no link
+
+    async def _read_directory(self, caller: Caller, descriptor: Descriptor) -> DirectoryEntries:
+        if descriptor.held is not None:
+            raise Refused("not-directory")
+        folder, path = folder_for(caller, self._policy), descriptor.path
+        self._require(caller, "filesystem:read", path)
+        return DirectoryEntries(await _disk(lambda: folder.list_directory(path)))
+
+    async def _set_times_at(
+        self,
+        caller: Caller,
+        base: Descriptor,
+        _flags: Collection[str],
+        path: str,
+        accessed: Case,
+        modified: Case,
+    ) -> None:
+        folder, at = self._writable(caller, base, path)
+
+        def set_times() -> None:
+            fd = folder.open(parts_of(at), os.O_RDONLY)
+            try:
+                _set_file_times(fd, accessed, modified)
+            finally:
+                os.close(fd)
+
+        await _disk(set_times)
+
+    async def _create_directory(self, caller: Caller, base: Descriptor, path: str) -> None:
+        folder, at = self._writable(caller, base, path)
+        await _disk(lambda: folder.make_directory(parts_of(at)))
+
+    async def _remove_directory(self, caller: Caller, base: Descriptor, path: str) -> None:
+        await self._removed(caller, base, path, os.rmdir)
+
+    async def _unlink(self, caller: Caller, base: Descriptor, path: str) -> None:
+        await self._removed(caller, base, path, os.unlink)
+
+    async def _removed(
+        self, caller: Caller, base: Descriptor, path: str, remove: Callable[..., None]
+    ) -> None:
+        folder, at = self._writable(caller, base, path)
+        *parents, name = parts_of(at)
+
+        def removed() -> None:
+            with folder.parent_of((*parents, name)) as folder_fd:
+                remove(name, dir_fd=folder_fd)
+
+        await _disk(removed)
+
+    async def _rename(
+        self, caller: Caller, base: Descriptor, path: str, target_base: Descriptor, target: str
+    ) -> None:
+        folder, source_at = self._writable(caller, base, path)
+        _, target_at = self._writable(caller, target_base, target)
+        self._require(caller, "filesystem:read", source_at)
+        status = await _disk(lambda: folder.status(parts_of(source_at)))
+        if stat_modes.S_ISDIR(status.st_mode):
+            self._require(caller, "filesystem:read", f"{source_at}/", argument="prefix")
+            for at in (source_at, target_at):
+                self._require(caller, "filesystem:write", f"{at}/", argument="prefix")
+        await _disk(lambda: folder.rename(parts_of(source_at), parts_of(target_at)))
+
+    # checks
+
+    def _at(self, caller: Caller, base: Descriptor, path: str) -> tuple[Folder, str]:
+        """The component's folder, and the path from its `/` in canonical form."""
+        if base.held is not None:
+            raise Refused("not-directory")
+        return folder_for(caller, self._policy), below(base.path, path)
+
+    def _writable(self, caller: Caller, base: Descriptor, path: str) -> tuple[Folder, str]:
+        folder, at = self._at(caller, base, path)
+        if at == "/":
+            raise Refused("not-permitted")
+        self._require(caller, "filesystem:write", at)
+        return folder, at
+
+    def _require(
+        self,
+        caller: Caller,
+        capability: str,
+        path: str,
+        *,
+        argument: str | None = None,
+        tell: bool = True,
+    ) -> None:
+        decision = self._guard.check(caller.name, capability, path, argument=argument)
+        if not decision.is_allowed:
+            if tell:
+                caller.wasi.stderr.write(f"{decision.text}\n".encode())
+            raise Refused("access")
+
+    def _hashed(self, status: os.stat_result) -> Mapping[str, int]:
+        """Equal for equal content states of a file; keyed, so that it tells no inode."""
+        what = (status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns)
+        digest = hashlib.blake2b(repr(what).encode(), digest_size=16, key=self._hash_key).digest()
+        return {
+            "lower": int.from_bytes(digest[:8], "little"),
+            "upper": int.from_bytes(digest[8:], "little"),
+        }
+
+
+class _OpenFiles:
+    """How many files one instance holds open."""
+
+    def __init__(self) -> None:
+        self._count = 0
+
+    @classmethod
+    def of(cls, caller: Caller, most: int) -> _OpenFiles:
+        """The caller's count, if there is room for one more.
+
+        Raises:
+            Refused: there is not.
+        """
+        files = caller.keep(cls, cls)
+        if files._count >= most:
+            raise Refused("insufficient-memory")
+        return files
+
+    def taken_by(self, descriptor: Descriptor) -> Descriptor:
+        """Counts an open file until it is closed."""
+        if descriptor.held is not None:
+            self._count += 1
+            descriptor.on_close = self._give_back
+        return descriptor
+
+    def _give_back(self) -> None:
+        self._count -= 1
+
+
+def below(base: str, path: str) -> str:
+    """The canonical path of `path`, which a guest gave relative to `base`.
+
+    Raises:
+        Refused: it is absolute, leads upwards or cannot be a name.
+    """
+    if path.startswith("/"):
+        raise Refused("not-permitted")
+    names = [name for name in path.split("/") if name not in ("", ".")]
+    if ".." in names:
+        raise Refused("not-permitted")
+    try:
+        return "/" + "/".join((*parts_of(base), *parts_of("/".join(names))))
+    except Malformed:
+        raise Refused("invalid") from None
+
+
+def _system_flags(open_flags: Collection[str], flags: Collection[str]) -> int:
+    """WASI's flags as the system's; append and sync are the streams' own matter."""
+    both = {"read", "write"} <= set(flags)
+    system = os.O_RDWR if both else os.O_WRONLY if "write" in flags else os.O_RDONLY
+    for name, flag in (
+        ("create", os.O_CREAT),
+        ("directory", os.O_DIRECTORY),
+        ("exclusive", os.O_EXCL),
+        ("truncate", os.O_TRUNC),
+    ):
+        if name in open_flags:
+            system |= flag
+    return system
+
+
+def _check_end(end_bytes: int, max_bytes: int) -> None:
+    if end_bytes > max_bytes:
+        raise OSError(errno.EFBIG, os.strerror(errno.EFBIG))
+
+
+def _stat_record(status: os.stat_result) -> Mapping[str, object]:
+    return {
+        "type": _TYPES[kind_of(status.st_mode)],
+        "link_count": status.st_nlink,
+        "size": status.st_size,
+        "data_access_timestamp": as_datetime(status.st_atime_ns),
+        "data_modification_timestamp": as_datetime(status.st_mtime_ns),
+        "status_change_timestamp": as_datetime(status.st_ctime_ns),
+    }
+
+
+def _set_file_times(fd: int, accessed: Case, modified: Case) -> None:
+    status = os.fstat(fd)
+    os.utime(
+        fd,
+        ns=(
+            _new_time_ns(accessed, status.st_atime_ns),
+            _new_time_ns(modified, status.st_mtime_ns),
+        ),
+    )
+
+
+def _new_time_ns(wanted: Case, current_ns: int) -> int:
+    if wanted.name == "no-change":
+        return current_ns
+    if wanted.name == "now":
+        return time.time_ns()
+    moment = wanted.value
+    ns = getattr(moment, "seconds", 0) * 1_000_000_000 + getattr(moment, "nanoseconds", 0)
+    return min(int(ns), 2**62)
+
+
+def _using(held: Held, operation: Callable[..., T], *args: object) -> T:
+    with held.using() as fd:
+        return operation(fd, *args)
+
+
+async def _disk(operation: Callable[[], T]) -> T:
+    """Runs a blocking operation on a worker thread; a cancel waits for its end."""
+    return await to_thread.run_sync(operation)
+
+
+async def _streamed(operation: Callable[[], T]) -> T:
+    try:
+        return await _disk(operation)
+    except OSError as error:
+        code = _code_of(error)
+        raise StreamFailed(IoError(code, filesystem_code=code)) from error
+
+
+def _code_of(error: OSError) -> str:
+    return _CODES.get(error.errno or 0, "io")
+
+
+def _osl_code(error: OslError) -> str:
+    cause = error.__cause__
+    if isinstance(cause, OSError):
+        return _code_of(cause)
+    return "file-too-large" if isinstance(error, LimitReached) else "invalid"
+
+
+def _coded(
+    function: Callable[..., Awaitable[object]],
+) -> Callable[..., Coroutine[object, object, object]]:
+    """Wraps a function so that whatever stops it becomes an error code."""
+
+    @functools.wraps(function)
+    async def answer(caller: Caller, *args: object) -> object:
+        try:
+            return Ok(await function(caller, *args))
+        except Refused as refused:
+            return Err(refused.code)
+        except OslError as error:
+            return Err(_osl_code(error))
+        except OSError as error:
+            return Err(_code_of(error))
+
+    return answer
+
+
+def _coded_now(make: Callable[[], object]) -> object:
+    try:
+        return Ok(make())
+    except Refused as refused:
+        return Err(refused.code)
+
+
+async def _refuse(_caller: Caller, *_args: object) -> None:
+    raise Refused("not-permitted")
+
+
+def _is_same_object(_caller: Caller, one: Descriptor, other: Descriptor) -> bool:
+    return one is other or (one.held is None and other.held is None and one.path == other.path)
+
+
+def _next_entry(_caller: Caller, entries: DirectoryEntries) -> object:
+    return Ok(entries.next())
