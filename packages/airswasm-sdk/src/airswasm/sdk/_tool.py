@@ -52,7 +52,7 @@ def run_tool(
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         start_new_session=os.name == "posix",
-        env={**os.environ, "PYTHONIOENCODING": "utf-8", "NO_COLOR": "1"},
+        env={**os.environ, "PYTHONIOENCODING": "utf-8", "NO_COLOR": "1", "RUST_BACKTRACE": "0"},
     ) as process:
         try:
             output = _wait(process, tool, started, timeout, tick)

@@ -20,7 +20,8 @@ _COMPILER_LINE = re.compile(
     r"^(?P<file>[^\s:][^:\n]*):(?P<line>\d+):(?:(?P<column>\d+):)? "
     r"(?P<severity>fatal error|error|warning): (?P<message>.+)$"
 )
-_FRAME = re.compile(r'^\s*File "(?P<file>[^"]+)", line (?P<line>\d+)')
+_FRAME = re.compile(r'File "(?:/\d+/)?(?P<file>[^"]+)", line (?P<line>\d+)')
+"""componentize-py mounts the project at `/0`."""
 _EXCEPTION = re.compile(
     r"^(?P<message>(?:[A-Za-z_][\w.]*)(?:Error|Exception|Exit|Interrupt|Warning)\b.*)$"
 )
@@ -58,7 +59,7 @@ def read_compiler_output(output: str, folder: Path) -> tuple[Diagnostic, ...]:
 
 def read_python_traceback(output: str, folder: Path) -> tuple[Diagnostic, ...]:
     """Reads the last traceback of `output`: its exception, at its last frame in the project."""
-    frames = [match for match in map(_FRAME.match, output.splitlines()) if match]
+    frames = [match for match in map(_FRAME.search, output.splitlines()) if match]
     exceptions = [match["message"] for match in map(_EXCEPTION.match, output.splitlines()) if match]
     if not exceptions:
         return ()

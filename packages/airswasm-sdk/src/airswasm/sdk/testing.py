@@ -1,0 +1,475 @@
+"""Testing a built component inside pytest, against real storage and real limits.
+
+The component runs in the real engine under the limits of its own manifest, its
+host calls pass the real guard with the grants that the manifest asks for, and
+its storage is the real store over memory. Only what lies beyond the component
+is replaced: messages that it sends are recorded and answered from `replies`,
+log lines are kept. So a test that passes here fails on a host only for what
+the host adds.
+
+Rejected: a fake `wit_world` module to run the component's source natively (it
+tests another program, without limits or capabilities), and a whole host per
+test (its scheduling is tested there).
+
+    from airswasm.sdk.testing import assert_fuel_below, run_component
+
+    def test_it_greets_and_counts():
+        with run_component(".") as component:
+            answer = component.send("world")
+            assert answer.text == "Hello, world! You are number 1."
+            assert component.published[-1].topic == "greetings"
+            assert_fuel_below(answer, 20_000_000)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import AsyncExitStack, contextmanager
+from dataclasses import dataclass
+from functools import partial
+from os import PathLike
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from airswasm.lifecycle import MANIFEST_NAME, Manifest
+from airswasm.runtime import (
+    Caller,
+    Case,
+    Component,
+    Engine,
+    EngineConfig,
+    Err,
+    HostInterface,
+    Instance,
+    LinkedComponent,
+    Limits,
+    Ok,
+    WasiConfig,
+)
+from airswasm.security import (
+    AuditEvent,
+    Guard,
+    capabilities_interface,
+)
+from airswasm.storage import Namespace, storage_interface
+from airswasm.storage.testing import MemoryDisk, MemoryStore
+from airswasm.wit import contract
+from airswasm.wit.names import (
+    GUEST_CALLBACKS,
+    GUEST_HANDLER,
+    GUEST_LIFECYCLE,
+    GUEST_MIGRATION,
+    HOST_LOGGING,
+    HOST_MESSAGING,
+)
+from anyio.from_thread import BlockingPortal, start_blocking_portal
+
+from .errors import ArtifactMissing, ComponentRefused
+
+__all__ = (
+    "Answer",
+    "ComponentHarness",
+    "LogLine",
+    "Published",
+    "Reply",
+    "RunningComponent",
+    "SentMessage",
+    "assert_fuel_below",
+    "run_component",
+)
+
+Reply = bytes | None | Callable[[bytes], bytes | None]
+"""What a recorded target answers: bytes, nothing, or a function of the payload."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """How a component handled one message.
+
+    Attributes:
+        payload: The reply; None when it acknowledged without one.
+        fuel: What handling it cost. The same for the same artifact and engine.
+    """
+
+    payload: bytes | None
+    fuel: int
+
+    @property
+    def text(self) -> str:
+        """The reply as UTF-8 text; empty when there is none."""
+        return (self.payload or b"").decode()
+
+
+@dataclass(frozen=True, slots=True)
+class Published:
+    """What a component published."""
+
+    topic: str
+    payload: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class SentMessage:
+    """What a component sent: `kind` is `send`, `request` or `call`."""
+
+    kind: str
+    target: str
+    payload: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class LogLine:
+    """What a component logged, or printed (then `level` is `stdout` or `stderr`)."""
+
+    level: str
+    message: str
+
+
+class ComponentHarness:
+    """One component under test; an async context manager.
+
+    Args:
+        project: The project's folder; it must have been built.
+        replies: What the components that it calls answer, by their names. Others are unknown.
+        config: Replaces `[config]` of the manifest, as JSON text.
+        interfaces: Further host interfaces, such as fakes of your own.
+        cache_folder: Where compiled code is kept between runs; else in the project's `build`.
+
+    Attributes:
+        published: What it published, oldest first.
+        sent: What it sent, requested and called, oldest first.
+        logs: What it logged and printed, oldest first.
+        subscriptions: The patterns that it subscribes to.
+        denials: What it tried without having the capability.
+    """
+
+    def __init__(
+        self,
+        project: str | PathLike[str],
+        *,
+        replies: Mapping[str, Reply] | None = None,
+        config: str | None = None,
+        interfaces: Iterable[HostInterface] = (),
+        cache_folder: Path | None = None,
+    ) -> None:
+        self._project = Path(project)
+        self.manifest = Manifest.load(self._project / MANIFEST_NAME)
+        self._artifact = self._project / self.manifest.build.artifact
+        if not self._artifact.is_file():
+            raise ArtifactMissing(self._artifact, built=False)
+        self._config = config if config is not None else self.manifest.config_json
+        self._extra = tuple(interfaces)
+        self._cache_folder = cache_folder or self._artifact.parent / ".compiled"
+        self._disk = MemoryDisk()
+        self._record = _Record(replies or {})
+        self._exits = AsyncExitStack()
+        self._linked: LinkedComponent | None = None
+        self._instance: Instance | None = None
+        self.published = self._record.published
+        self.sent = self._record.sent
+        self.logs = self._record.logs
+        self.subscriptions = self._record.subscriptions
+        self.denials = self._record.denials
+
+    async def __aenter__(self) -> Self:
+        await self._exits.__aenter__()
+        try:
+            engine = await self._exits.enter_async_context(
+                Engine(EngineConfig(cache_folder=self._cache_folder))
+            )
+            self._store = await self._exits.enter_async_context(MemoryStore(self._disk))
+            component = await engine.load(self._artifact, name=self.manifest.name)
+            self._linked = self._link(component)
+            await self.start()
+        except BaseException as error:
+            await self._exits.__aexit__(type(error), error, error.__traceback__)
+            raise
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        try:
+            if error is None:
+                await self.stop()
+        finally:
+            await self._exits.__aexit__(kind, error, traceback)
+
+    @property
+    def storage(self) -> Namespace:
+        """What the component stored; may also be written, to prepare a test."""
+        return self._store.namespace(self.manifest.name)
+
+    async def start(self) -> None:
+        """Makes a new incarnation and calls `init`, as after a restart of the host.
+
+        Raises:
+            ComponentRefused: `init` answered with an error.
+            GuestFault: It trapped or hit a limit.
+        """
+        assert self._linked is not None, "use it with `async with`"
+        self.subscriptions.clear()
+        caller = Caller(self.manifest.name)
+        self._instance = await self._linked.instantiate(
+            caller=caller,
+            limits=_limits(self.manifest),
+            wasi=WasiConfig(
+                stdout=self._record,
+                stderr=self._record,
+                environment=dict(self.manifest.environment),
+            ),
+        )
+        await self._call_optional(f"{GUEST_LIFECYCLE}#init", self._config)
+
+    async def stop(self) -> None:
+        """Calls `shutdown` and ends this incarnation; what is stored stays."""
+        instance, self._instance = self._instance, None
+        if instance is None or instance.is_closed:
+            return
+        if instance.has_export(f"{GUEST_LIFECYCLE}#shutdown"):
+            await instance.call(f"{GUEST_LIFECYCLE}#shutdown")
+        instance.close()
+
+    async def restart(self) -> None:
+        """Stops and starts it."""
+        await self.stop()
+        await self.start()
+
+    async def migrate(self, from_version: str) -> None:
+        """Calls `migrate`, as on the first start of a new version."""
+        await self._call_optional(f"{GUEST_MIGRATION}#migrate", from_version)
+
+    async def send(
+        self, payload: bytes | str = b"", *, sender: str = "host", topic: str | None = None
+    ) -> Answer:
+        """Delivers one message and returns the answer.
+
+        Args:
+            payload: The message; text is encoded as UTF-8.
+            sender: Whom it comes from.
+            topic: Set for a published message.
+
+        Raises:
+            ComponentRefused: It answered with an error.
+            GuestFault: It trapped or hit a limit; call `start` for a new incarnation.
+        """
+        instance = self._running()
+        content = payload.encode() if isinstance(payload, str) else payload
+        before = instance.fuel_used
+        outcome = await instance.call(f"{GUEST_HANDLER}#handle-message", sender, topic, content)
+        answer = Answer(_payload(self._accepted(outcome)), instance.fuel_used - before)
+        await self._deliver_callbacks()
+        return answer
+
+    async def publish(
+        self, topic: str, payload: bytes | str = b"", *, sender: str = "test/publisher"
+    ) -> Answer:
+        """Delivers one published message."""
+        return await self.send(payload, sender=sender, topic=topic)
+
+    def _link(self, component: Component) -> LinkedComponent:
+        guard = Guard(
+            {self.manifest.name: self.manifest.grants},
+            audit=self._record,
+        )
+        offered = (
+            _logging(self._record),
+            _messaging(self._record),
+            storage_interface(self._store, _Quota(self.manifest)),
+            capabilities_interface(guard),
+        )
+        the_contract = contract()
+        doors = [guard.guarded(interface, the_contract) for interface in offered]
+        return component.link([*doors, *self._extra])
+
+    async def _call_optional(self, path: str, argument: str) -> None:
+        instance = self._running()
+        if instance.has_export(path):
+            self._accepted(await instance.call(path, argument))
+
+    async def _deliver_callbacks(self) -> None:
+        path = f"{GUEST_CALLBACKS}#handle-callback"
+        instance = self._running()
+        while self._record.outcomes:
+            request_id, outcome = self._record.outcomes.popitem()
+            if instance.has_export(path):
+                await instance.call(path, request_id, outcome)
+
+    def _accepted(self, outcome: object) -> object:
+        if isinstance(outcome, Err):
+            raise ComponentRefused(self.manifest.name, str(outcome.value))
+        return outcome.value if isinstance(outcome, Ok) else outcome
+
+    def _running(self) -> Instance:
+        assert self._instance is not None, "the component was stopped: call start()"
+        return self._instance
+
+
+class RunningComponent:
+    """A harness for tests that are not async; made by `run_component`."""
+
+    def __init__(self, harness: ComponentHarness, portal: BlockingPortal) -> None:
+        self._harness = harness
+        self._portal = portal
+        self.manifest = harness.manifest
+        self.published = harness.published
+        self.sent = harness.sent
+        self.logs = harness.logs
+        self.subscriptions = harness.subscriptions
+        self.denials = harness.denials
+
+    def send(
+        self, payload: bytes | str = b"", *, sender: str = "host", topic: str | None = None
+    ) -> Answer:
+        """Delivers one message; see `ComponentHarness.send`."""
+        return self._portal.call(
+            partial(self._harness.send, payload, sender=sender, topic=topic)
+        )
+
+    def publish(self, topic: str, payload: bytes | str = b"") -> Answer:
+        """Delivers one published message."""
+        return self._portal.call(self._harness.publish, topic, payload)
+
+    def restart(self) -> None:
+        """Stops and starts it; what is stored stays."""
+        self._portal.call(self._harness.restart)
+
+    def migrate(self, from_version: str) -> None:
+        """Calls `migrate`, as on the first start of a new version."""
+        self._portal.call(self._harness.migrate, from_version)
+
+    def stored(self, key: str) -> bytes | None:
+        """The value that it stored under a key."""
+        return self._portal.call(self._harness.storage.get, key)
+
+    def store(self, key: str, value: bytes) -> None:
+        """Puts a value into its storage, to prepare a test."""
+        self._portal.call(self._harness.storage.set, key, value)
+
+
+@contextmanager
+def run_component(
+    project: str | PathLike[str],
+    *,
+    replies: Mapping[str, Reply] | None = None,
+    config: str | None = None,
+    cache_folder: Path | None = None,
+) -> Iterator[RunningComponent]:
+    """Runs a built component for tests that are not async; see `ComponentHarness`."""
+    harness = ComponentHarness(
+        project, replies=replies, config=config, cache_folder=cache_folder
+    )
+    with start_blocking_portal() as portal, portal.wrap_async_context_manager(harness):
+        yield RunningComponent(harness, portal)
+
+
+def assert_fuel_below(answer: Answer, fuel: int) -> None:
+    """Fails when handling a message cost as much fuel as this, or more.
+
+    Fuel counts instructions, so it is the same on every machine: a test of speed
+    that does not flicker.
+    """
+    if answer.fuel >= fuel:
+        raise AssertionError(
+            f"handling the message cost {answer.fuel:,} fuel, expected less than {fuel:,} "
+            f"({answer.fuel / fuel:.1f} times as much)"
+        )
+
+
+class _Record:
+    """What the component did; also its audit log and its standard output."""
+
+    def __init__(self, replies: Mapping[str, Reply]) -> None:
+        self.replies = replies
+        self.published: list[Published] = []
+        self.sent: list[SentMessage] = []
+        self.logs: list[LogLine] = []
+        self.subscriptions: list[str] = []
+        self.denials: list[AuditEvent] = []
+        self.outcomes: dict[int, object] = {}
+        self._next_id = 0
+
+    def record(self, event: AuditEvent) -> None:
+        if event.outcome == "deny":
+            self.denials.append(event)
+
+    def line(self, caller: Caller, stream: str, text: str) -> None:
+        del caller
+        self.logs.append(LogLine(stream, text))
+
+    def answer(self, kind: str, target: str, payload: bytes) -> object:
+        self.sent.append(SentMessage(kind, target, payload))
+        if target not in self.replies:
+            return Err(Case("unknown-target", f"{target} is not among the harness's replies"))
+        reply = self.replies[target]
+        return Ok(reply(payload) if callable(reply) else reply)
+
+    def request(self, target: str, payload: bytes) -> int:
+        self._next_id += 1
+        self.outcomes[self._next_id] = self.answer("request", target, payload)
+        return self._next_id
+
+
+def _logging(record: _Record) -> HostInterface:
+    def log(_caller: Caller, level: str, message: str) -> None:
+        record.logs.append(LogLine(level, message))
+
+    return HostInterface(HOST_LOGGING, {"log": log})
+
+
+def _messaging(record: _Record) -> HostInterface:
+    def send(_caller: Caller, target: str, payload: bytes) -> object:
+        record.sent.append(SentMessage("send", target, payload))
+        return Ok(None)
+
+    def request(_caller: Caller, target: str, payload: bytes, _timeout_ms: int) -> object:
+        return Ok(record.request(target, payload))
+
+    def call(_caller: Caller, target: str, payload: bytes, _timeout_ms: int) -> object:
+        return record.answer("call", target, payload)
+
+    def cancel(_caller: Caller, request_id: int) -> bool:
+        return record.outcomes.pop(request_id, None) is not None
+
+    def publish(_caller: Caller, topic: str, payload: bytes) -> object:
+        record.published.append(Published(topic, payload))
+        return Ok(1)
+
+    def subscribe(_caller: Caller, pattern: str) -> object:
+        record.subscriptions.append(pattern)
+        return Ok(None)
+
+    def unsubscribe(_caller: Caller, pattern: str) -> object:
+        if pattern in record.subscriptions:
+            record.subscriptions.remove(pattern)
+        return Ok(None)
+
+    functions = (send, request, call, cancel, publish, subscribe, unsubscribe)
+    return HostInterface(HOST_MESSAGING, {each.__name__: each for each in functions})
+
+
+@dataclass(frozen=True, slots=True)
+class _Quota:
+    manifest: Manifest
+
+    def quota_bytes(self, component: str) -> int:
+        del component
+        return self.manifest.limits.storage or 64 * 2**20
+
+
+def _limits(manifest: Manifest) -> Limits:
+    wanted, default = manifest.limits, Limits()
+    return Limits(
+        memory_bytes=wanted.memory,
+        fuel=wanted.fuel or default.fuel,
+        timeout=wanted.timeout,
+    )
+
+
+def _payload(value: object) -> bytes | None:
+    assert value is None or isinstance(value, bytes)
+    return value
