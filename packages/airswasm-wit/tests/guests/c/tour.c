@@ -1,0 +1,163 @@
+/* Calls every host function once and answers with what each gave; see guests.py. */
+#include "airswasm.h"
+
+static airswasm_text told;
+
+static void say(airswasm_text word) {
+    if (told.length) told = airswasm_join(told, AIRSWASM_TEXT(" "));
+    told = airswasm_join(told, word);
+}
+static void line(const char *name, uint32_t length) {
+    if (told.length) told = airswasm_join(told, AIRSWASM_TEXT(";"));
+    told = airswasm_join(told, (airswasm_text){name, length});
+}
+#define LINE(name) line(name, sizeof(name) - 1)
+
+static void say_bytes(airswasm_bytes bytes) { say(airswasm_as_text(bytes)); }
+static void say_number(uint64_t number) { say(airswasm_decimal(number)); }
+static void say_bool(bool value) { say(value ? AIRSWASM_TEXT("true") : AIRSWASM_TEXT("false")); }
+static void say_done(airswasm_done done) { say(done.failed ? AIRSWASM_TEXT("?") : AIRSWASM_TEXT("ok")); }
+static void say_lookup(airswasm_lookup found) {
+    if (found.failed) say(AIRSWASM_TEXT("?"));
+    else if (found.found) say_bytes(found.value);
+    else say(AIRSWASM_TEXT("none"));
+}
+static void say_content(airswasm_content content) {
+    if (content.failed) say(AIRSWASM_TEXT("?"));
+    else say_bytes(content.value);
+}
+static void say_pair(airswasm_text left, airswasm_text right) {
+    say(airswasm_join(airswasm_join(left, AIRSWASM_TEXT("=")), right));
+}
+
+static void messages(void) {
+    airswasm_text other = AIRSWASM_TEXT("local/other");
+    LINE("send"); say_done(airswasm_send(other, AIRSWASM_BYTES("s")));
+    LINE("request"); say_number(airswasm_request(other, AIRSWASM_BYTES("r"), 5).value);
+    LINE("call"); say_lookup(airswasm_call(other, AIRSWASM_BYTES("c"), 6));
+    LINE("cancel"); say_bool(airswasm_cancel(UINT64_MAX));
+    LINE("publish"); say_number(airswasm_publish(AIRSWASM_TEXT("a.b"), AIRSWASM_BYTES("p")).value);
+    LINE("subscribe"); say_done(airswasm_subscribe(AIRSWASM_TEXT("a.**")));
+    LINE("unsubscribe");
+    airswasm_done refused = airswasm_unsubscribe(AIRSWASM_TEXT("a.**"));
+    if (refused.failed && refused.error.code == AIRSWASM_MESSAGING_INVALID) {
+        say(AIRSWASM_TEXT("invalid"));
+        say(refused.error.text);
+    }
+}
+
+static void store(void) {
+    airswasm_text key = AIRSWASM_TEXT("k"), after = AIRSWASM_TEXT("a");
+    LINE("get"); say_lookup(airswasm_get(key));
+    LINE("set"); say_done(airswasm_set(key, AIRSWASM_BYTES("v")));
+    LINE("get"); say_lookup(airswasm_get(key));
+    LINE("exists"); say_bool(airswasm_exists(key).value);
+    LINE("delete"); say_bool(airswasm_delete(key).value);
+    LINE("scan");
+    airswasm_page page = airswasm_scan_prefix(AIRSWASM_TEXT(""), &after, 10);
+    for (uint32_t i = 0; !page.failed && i < page.count; i++)
+        say_pair(page.entries[i].key, airswasm_as_text(page.entries[i].value));
+    if (page.has_next) { say(AIRSWASM_TEXT("next")); say(page.next); }
+    LINE("usage");
+    airswasm_usage usage = airswasm_storage_usage();
+    say_number(usage.used_bytes); say_number(usage.keys); say_number(usage.quota_bytes);
+    LINE("check"); say_bool(airswasm_may(AIRSWASM_TEXT("storage:read"), key));
+    LINE("list");
+    airswasm_grants grants = airswasm_list_grants();
+    for (uint32_t i = 0; i < grants.count; i++)
+        say_pair(grants.grants[i].capability, grants.grants[i].pattern);
+}
+
+static void files(void) {
+    airswasm_text file = AIRSWASM_TEXT("f");
+    airswasm_text kinds[] = {AIRSWASM_TEXT("file"), AIRSWASM_TEXT("directory"), AIRSWASM_TEXT("other")};
+    LINE("read"); say_content(airswasm_read_file(file, 1, 9));
+    LINE("write"); say_done(airswasm_write_file(file, AIRSWASM_BYTES("w")));
+    LINE("append"); say_done(airswasm_append_file(file, AIRSWASM_BYTES("a")));
+    LINE("remove");
+    airswasm_done missing = airswasm_remove_file(file);
+    if (missing.failed && missing.error.code == AIRSWASM_OS_NOT_FOUND) {
+        say(AIRSWASM_TEXT("not-found"));
+        say(missing.error.text);
+    }
+    LINE("mkdir"); say_done(airswasm_create_directory(AIRSWASM_TEXT("d")));
+    LINE("ls");
+    airswasm_directory directory = airswasm_list_directory(AIRSWASM_TEXT("d"));
+    for (uint32_t i = 0; !directory.failed && i < directory.count; i++) {
+        say(directory.entries[i].name);
+        say(kinds[directory.entries[i].kind]);
+    }
+    LINE("stat");
+    airswasm_file_info info = airswasm_stat_file(file);
+    say(kinds[info.kind]); say_number(info.size_bytes); say_number(info.modified_ns);
+}
+
+static void network(void) {
+    airswasm_text arguments[] = {AIRSWASM_TEXT("a"), AIRSWASM_TEXT("b")};
+    LINE("run");
+    airswasm_completed ended =
+        airswasm_run_program(AIRSWASM_TEXT("echo"), arguments, 2, AIRSWASM_BYTES("in"), 7);
+    say_number((uint64_t)ended.exit_code); say_bytes(ended.out); say_bytes(ended.err);
+    LINE("connect");
+    airswasm_count connection = airswasm_tcp_connect(AIRSWASM_TEXT("h:1"), 8);
+    if (!connection.failed) {
+        LINE("receive"); say_content(airswasm_tcp_receive(connection.value, 9));
+        LINE("send"); say_done(airswasm_tcp_send(connection.value, AIRSWASM_BYTES("x")));
+        airswasm_tcp_close(connection.value);
+    }
+    LINE("exchange");
+    say_content(airswasm_udp_exchange(AIRSWASM_TEXT("h:2"), AIRSWASM_BYTES("u"), 9));
+    LINE("http");
+    airswasm_header header = {AIRSWASM_TEXT("a"), AIRSWASM_TEXT("b")};
+    airswasm_response page = airswasm_http_request(AIRSWASM_TEXT("GET"), AIRSWASM_TEXT("http://h/"),
+                                                   &header, 1, AIRSWASM_BYTES("body"), 10);
+    say_number(page.status);
+    for (uint32_t i = 0; !page.failed && i < page.header_count; i++)
+        say_pair(page.headers[i].name, page.headers[i].value);
+    say_bytes(page.body);
+}
+
+static airswasm_reply handle(airswasm_text sender, const airswasm_text *topic, airswasm_bytes payload) {
+    airswasm_text command = airswasm_as_text(payload);
+    airswasm_log(AIRSWASM_WARN, airswasm_join(AIRSWASM_TEXT("message from "), sender));
+    if (topic) return airswasm_answer(airswasm_as_bytes(*topic));
+    if (airswasm_equal(command, AIRSWASM_TEXT("quiet"))) return airswasm_acknowledge();
+    if (!airswasm_equal(command, AIRSWASM_TEXT("tour")))
+        return airswasm_refuse(airswasm_join(AIRSWASM_TEXT("unknown command "), command));
+    told = (airswasm_text){0};
+    messages();
+    store();
+    files();
+    network();
+    return airswasm_answer(airswasm_as_bytes(told));
+}
+
+static airswasm_verdict init(airswasm_text config) {
+    if (airswasm_equal(config, AIRSWASM_TEXT("{}"))) return airswasm_ok();
+    return airswasm_fail(airswasm_join(AIRSWASM_TEXT("bad config "), config));
+}
+
+static void stop(void) { airswasm_log(AIRSWASM_INFO, AIRSWASM_TEXT("shutdown")); }
+
+static void called_back(uint64_t request_id, const airswasm_outcome *outcome) {
+    told = (airswasm_text){0};
+    LINE("callback"); say_number(request_id);
+    if (outcome->failed && outcome->error.code == AIRSWASM_MESSAGING_TIMED_OUT)
+        say(AIRSWASM_TEXT("timed-out"));
+    else if (outcome->failed) say(outcome->error.text);
+    else say_lookup(*outcome);
+    airswasm_log(AIRSWASM_INFO, told);
+}
+
+static airswasm_verdict check(void) { return airswasm_fail(AIRSWASM_TEXT("unwell")); }
+
+static airswasm_verdict migrate(airswasm_text from_version) {
+    airswasm_log(AIRSWASM_INFO, airswasm_join(AIRSWASM_TEXT("migrate "), from_version));
+    return airswasm_ok();
+}
+
+AIRSWASM_HANDLER(handle)
+AIRSWASM_LIFECYCLE(init, stop)
+AIRSWASM_CALLBACKS(called_back)
+AIRSWASM_HEALTH(check)
+AIRSWASM_MIGRATION(migrate)

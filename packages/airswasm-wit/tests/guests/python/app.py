@@ -1,0 +1,133 @@
+"""Calls every host function once and answers with what each gave; see guests.py."""
+
+from componentize_py_types import Err, Ok
+from wit_world import exports
+from wit_world.imports import (
+    capabilities,
+    filesystem,
+    http,
+    logging,
+    messaging,
+    os_errors,
+    process,
+    storage,
+    tcp,
+    udp,
+)
+
+
+def text(payload):
+    return "none" if payload is None else payload.decode()
+
+
+def word(value):
+    return str(value).lower()
+
+
+def messages():
+    other = "local/other"
+    messaging.send(other, b"s")
+    yield "send ok"
+    yield f"request {messaging.request(other, b'r', 5)}"
+    yield f"call {text(messaging.call(other, b'c', 6))}"
+    yield f"cancel {word(messaging.cancel(2**64 - 1))}"
+    yield f"publish {messaging.publish('a.b', b'p')}"
+    messaging.subscribe("a.**")
+    yield "subscribe ok"
+    try:
+        messaging.unsubscribe("a.**")
+    except Err as error:
+        if isinstance(error.value, messaging.MessagingError_Invalid):
+            yield f"unsubscribe invalid {error.value.value}"
+
+
+def store():
+    yield f"get {text(storage.get('k'))}"
+    storage.set("k", b"v")
+    yield "set ok"
+    yield f"get {text(storage.get('k'))}"
+    yield f"exists {word(storage.exists('k'))}"
+    yield f"delete {word(storage.delete('k'))}"
+    page = storage.scan_prefix("", "a", 10)
+    entries = "".join(f" {entry.key}={text(entry.value)}" for entry in page.entries)
+    yield f"scan{entries} next {page.next}"
+    usage = storage.usage()
+    yield f"usage {usage.used_bytes} {usage.keys} {usage.quota_bytes}"
+    yield f"check {word(capabilities.check('storage:read', 'k'))}"
+    for grant in capabilities.list():
+        yield f"list {grant.capability}={grant.pattern}"
+
+
+def files():
+    yield f"read {text(filesystem.read('f', 1, 9))}"
+    filesystem.write("f", b"w")
+    yield "write ok"
+    filesystem.append("f", b"a")
+    yield "append ok"
+    try:
+        filesystem.remove("f")
+    except Err as error:
+        if isinstance(error.value, os_errors.OsError_NotFound):
+            yield f"remove not-found {error.value.value}"
+    filesystem.create_directory("d")
+    yield "mkdir ok"
+    for entry in filesystem.list_directory("d"):
+        yield f"ls {entry.name} {entry.kind.name.lower()}"
+    found = filesystem.stat("f")
+    yield f"stat {found.kind.name.lower()} {found.size_bytes} {found.modified_ns}"
+
+
+def network():
+    ended = process.run("echo", ["a", "b"], b"in", 7)
+    yield f"run {ended.exit_code} {text(ended.stdout)} {text(ended.stderr)}"
+    with tcp.connect("h:1", 8) as connection:
+        yield "connect"
+        yield f"receive {text(connection.receive(9))}"
+        connection.send(b"x")
+        yield "send ok"
+    yield f"exchange {text(udp.exchange('h:2', b'u', 9))}"
+    page = http.request("GET", "http://h/", [("a", "b")], b"body", 10)
+    (name, value), *_ = page.headers
+    yield f"http {page.status} {name}={value} {text(page.body)}"
+
+
+class Handler(exports.Handler):
+    def handle_message(self, sender, topic, payload):
+        logging.log(logging.Level.WARN, f"message from {sender}")
+        if topic is not None:
+            return topic.encode()
+        if payload == b"quiet":
+            return None
+        if payload != b"tour":
+            raise Err(f"unknown command {text(payload)}")
+        return ";".join([*messages(), *store(), *files(), *network()]).encode()
+
+
+class Lifecycle(exports.Lifecycle):
+    def init(self, config):
+        if config != "{}":
+            raise Err(f"bad config {config}")
+
+    def shutdown(self):
+        logging.log(logging.Level.INFO, "shutdown")
+
+
+class Callbacks(exports.Callbacks):
+    def handle_callback(self, request_id, outcome):
+        if isinstance(outcome, Ok):
+            said = text(outcome.value)
+        elif isinstance(outcome.value, messaging.MessagingError_TimedOut):
+            said = "timed-out"
+        else:
+            said = outcome.value.value
+        logging.log(logging.Level.INFO, f"callback {request_id} {said}")
+
+
+class Health(exports.Health):
+    def check(self):
+        raise Err("unwell")
+
+
+class Migration(exports.Migration):
+    def migrate(self, from_version):
+        logging.log(logging.Level.INFO, f"migrate {from_version}")

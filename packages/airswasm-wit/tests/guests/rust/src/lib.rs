@@ -1,0 +1,156 @@
+//! Calls every host function once and answers with what each gave; see guests.py.
+use airswasm_guest::filesystem::FileKind;
+use airswasm_guest::{
+    capabilities, export, filesystem, http, info, messaging, process, storage, tcp, udp, warn,
+    Callbacks, Failure, Handler, Health, Lifecycle, Message, MessagingError, Migration, OsError,
+    Reply,
+};
+
+struct Tour;
+
+fn text(bytes: Option<Vec<u8>>) -> String {
+    bytes.map_or("none".into(), |bytes| String::from_utf8_lossy(&bytes).into_owned())
+}
+
+fn kind(kind: FileKind) -> &'static str {
+    match kind {
+        FileKind::File => "file",
+        FileKind::Directory => "directory",
+        FileKind::Other => "other",
+    }
+}
+
+fn messages(told: &mut Vec<String>) -> Result<(), Failure> {
+    let other = "local/other";
+    messaging::send(other, b"s")?;
+    told.push("send ok".into());
+    told.push(format!("request {}", messaging::request(other, b"r", 5)?));
+    told.push(format!("call {}", text(messaging::call(other, b"c", 6)?)));
+    told.push(format!("cancel {}", messaging::cancel(u64::MAX)));
+    told.push(format!("publish {}", messaging::publish("a.b", b"p")?));
+    messaging::subscribe("a.**")?;
+    told.push("subscribe ok".into());
+    if let Err(MessagingError::Invalid(why)) = messaging::unsubscribe("a.**") {
+        told.push(format!("unsubscribe invalid {why}"));
+    }
+    Ok(())
+}
+
+fn store(told: &mut Vec<String>) -> Result<(), Failure> {
+    told.push(format!("get {}", text(storage::get("k")?)));
+    storage::set("k", b"v")?;
+    told.push("set ok".into());
+    told.push(format!("get {}", text(storage::get("k")?)));
+    told.push(format!("exists {}", storage::exists("k")?));
+    told.push(format!("delete {}", storage::delete("k")?));
+    let page = storage::scan_prefix("", Some("a"), 10)?;
+    let mut line = String::from("scan");
+    for entry in page.entries {
+        line += &format!(" {}={}", entry.key, text(Some(entry.value)));
+    }
+    if let Some(next) = page.next {
+        line += &format!(" next {next}");
+    }
+    told.push(line);
+    let usage = storage::usage()?;
+    told.push(format!("usage {} {} {}", usage.used_bytes, usage.keys, usage.quota_bytes));
+    told.push(format!("check {}", capabilities::check("storage:read", "k")));
+    for grant in capabilities::list() {
+        told.push(format!("list {}={}", grant.capability, grant.pattern));
+    }
+    Ok(())
+}
+
+fn files(told: &mut Vec<String>) -> Result<(), Failure> {
+    told.push(format!("read {}", text(Some(filesystem::read("f", 1, 9)?))));
+    filesystem::write("f", b"w")?;
+    told.push("write ok".into());
+    filesystem::append("f", b"a")?;
+    told.push("append ok".into());
+    if let Err(OsError::NotFound(what)) = filesystem::remove("f") {
+        told.push(format!("remove not-found {what}"));
+    }
+    filesystem::create_directory("d")?;
+    told.push("mkdir ok".into());
+    for entry in filesystem::list_directory("d")? {
+        told.push(format!("ls {} {}", entry.name, kind(entry.kind)));
+    }
+    let found = filesystem::stat("f")?;
+    told.push(format!("stat {} {} {}", kind(found.kind), found.size_bytes, found.modified_ns));
+    Ok(())
+}
+
+fn network(told: &mut Vec<String>) -> Result<(), Failure> {
+    let ended = process::run("echo", &["a".into(), "b".into()], b"in", 7)?;
+    let (out, err) = (text(Some(ended.stdout)), text(Some(ended.stderr)));
+    told.push(format!("run {} {out} {err}", ended.exit_code));
+    let connection = tcp::connect("h:1", 8)?;
+    told.push("connect".into());
+    told.push(format!("receive {}", text(Some(connection.receive(9)?))));
+    connection.send(b"x")?;
+    told.push("send ok".into());
+    drop(connection);
+    told.push(format!("exchange {}", text(Some(udp::exchange("h:2", b"u", 9)?))));
+    let page = http::request("GET", "http://h/", &[("a".into(), "b".into())], b"body", 10)?;
+    let (name, value) = &page.headers[0];
+    told.push(format!("http {} {name}={value} {}", page.status, text(Some(page.body))));
+    Ok(())
+}
+
+impl Handler for Tour {
+    fn handle(message: Message) -> Reply {
+        warn!("message from {}", message.sender);
+        if let Some(topic) = message.topic {
+            return Ok(Some(topic.into_bytes()));
+        }
+        match message.text()? {
+            "quiet" => Ok(None),
+            "tour" => {
+                let mut told = Vec::new();
+                messages(&mut told)?;
+                store(&mut told)?;
+                files(&mut told)?;
+                network(&mut told)?;
+                Ok(Some(told.join(";").into_bytes()))
+            }
+            other => Err(Failure::new(format!("unknown command {other}"))),
+        }
+    }
+}
+
+impl Lifecycle for Tour {
+    fn init(config: &str) -> Result<(), Failure> {
+        if config == "{}" {
+            return Ok(());
+        }
+        Err(Failure::new(format!("bad config {config}")))
+    }
+    fn shutdown() {
+        info!("shutdown");
+    }
+}
+
+impl Callbacks for Tour {
+    fn handle_callback(request_id: u64, outcome: Result<Option<Vec<u8>>, MessagingError>) {
+        match outcome {
+            Ok(reply) => info!("callback {request_id} {}", text(reply)),
+            Err(MessagingError::TimedOut) => info!("callback {request_id} timed-out"),
+            Err(error) => info!("callback {request_id} {error}"),
+        }
+    }
+}
+
+impl Health for Tour {
+    fn check() -> Result<(), Failure> {
+        Err(Failure::new("unwell"))
+    }
+}
+
+impl Migration for Tour {
+    fn migrate(from_version: &str) -> Result<(), Failure> {
+        info!("migrate {from_version}");
+        Ok(())
+    }
+}
+
+export!(Tour: handler, lifecycle, callbacks, health, migration);

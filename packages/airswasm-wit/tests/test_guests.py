@@ -1,0 +1,238 @@
+"""One component of each language, written against the bindings, on the real runtime.
+
+Each makes the same tour: it calls every host function once and answers with what each gave. So
+the host sees the same calls, and the answers are the same text, whatever the language.
+"""
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import pytest
+
+from airswasm.wit import check_component, names
+
+if TYPE_CHECKING:
+    from airswasm.runtime import Instance
+
+runtime = pytest.importorskip("airswasm.runtime", reason="pip install airswasm-runtime")
+
+pytestmark = pytest.mark.anyio
+
+TOUR = (
+    "send ok;request 7;call C;cancel true;publish 3;subscribe ok;unsubscribe invalid no;"
+    "get none;set ok;get v;exists true;delete true;scan x=y next x;usage 1 2 3;check true;"
+    "list storage:read=**;read data;write ok;append ok;remove not-found f;mkdir ok;ls n file;"
+    "stat directory 5 6;run 3 out err;connect;receive tcp;send ok;exchange U;http 200 c=d page"
+)
+CALLS = [
+    ("log", "warn", "message from local/asker"),
+    ("send", "local/other", b"s"),
+    ("request", "local/other", b"r", 5),
+    ("call", "local/other", b"c", 6),
+    ("cancel", 2**64 - 1),
+    ("publish", "a.b", b"p"),
+    ("subscribe", "a.**"),
+    ("unsubscribe", "a.**"),
+    ("get", "k"),
+    ("set", "k", b"v"),
+    ("get", "k"),
+    ("exists", "k"),
+    ("delete", "k"),
+    ("scan-prefix", "", "a", 10),
+    ("usage",),
+    ("check", "storage:read", "k"),
+    ("list",),
+    ("read", "f", 1, 9),
+    ("write", "f", b"w"),
+    ("append", "f", b"a"),
+    ("remove", "f"),
+    ("create-directory", "d"),
+    ("list-directory", "d"),
+    ("stat", "f"),
+    ("run", "echo", ["a", "b"], b"in", 7),
+    ("connect", "h:1", 8),
+    ("[method]connection.receive", "connection", 9),
+    ("[method]connection.send", "connection", b"x"),
+    ("drop", "connection"),
+    ("exchange", "h:2", b"u", 9),
+    ("request", "GET", "http://h/", [("a", "b")], b"body", 10),
+]
+
+
+class Host:
+    """Offers every interface with one fixed answer for each function, and notes the calls."""
+
+    def __init__(self) -> None:
+        self.calls: list[tuple[object, ...]] = []
+        self.stored: bytes | None = None
+
+    def interfaces(self) -> list[object]:
+        ok, err, case = runtime.Ok, runtime.Err, runtime.Case
+        done = ok(None)
+        return [
+            self._offer(names.HOST_LOGGING, {"log": None}),
+            self._offer(
+                names.HOST_MESSAGING,
+                {
+                    "send": done,
+                    "request": ok(7),
+                    "call": ok(b"C"),
+                    "cancel": True,
+                    "publish": ok(3),
+                    "subscribe": done,
+                    "unsubscribe": err(case("invalid", "no")),
+                },
+            ),
+            self._storage(),
+            self._offer(
+                names.HOST_CAPABILITIES,
+                {"check": True, "list": [{"capability": "storage:read", "pattern": "**"}]},
+            ),
+            self._offer(
+                names.HOST_FILESYSTEM,
+                {
+                    "read": ok(b"data"),
+                    "write": done,
+                    "append": done,
+                    "remove": err(case("not-found", "f")),
+                    "create-directory": done,
+                    "list-directory": ok([{"name": "n", "kind": "file"}]),
+                    "stat": ok({"kind": "directory", "size_bytes": 5, "modified_ns": 6}),
+                },
+            ),
+            self._offer(
+                names.HOST_PROCESS,
+                {"run": ok({"exit_code": 3, "stdout": b"out", "stderr": b"err"})},
+            ),
+            self._tcp(),
+            self._offer(names.HOST_UDP, {"exchange": ok(b"U")}),
+            self._offer(
+                names.HOST_HTTP,
+                {"request": ok({"status": 200, "headers": [("c", "d")], "body": b"page"})},
+            ),
+        ]
+
+    def _storage(self) -> object:
+        ok = runtime.Ok
+        offered = {
+            "get": lambda: ok(self.stored),
+            "set": lambda: setattr(self, "stored", b"v") or ok(None),
+            "delete": lambda: ok(True),
+            "exists": lambda: ok(True),
+            "scan-prefix": lambda: ok({"entries": [{"key": "x", "value": b"y"}], "next": "x"}),
+            "usage": lambda: ok({"used_bytes": 1, "keys": 2, "quota_bytes": 3}),
+        }
+        functions = {name: self._noting(name, answer) for name, answer in offered.items()}
+        return runtime.HostInterface(names.HOST_STORAGE, functions)
+
+    def _tcp(self) -> object:
+        ok = runtime.Ok
+        functions = {
+            "connect": self._noting("connect", lambda: ok("connection")),
+            **{
+                name: self._noting(name, lambda answer=answer: answer)
+                for name, answer in {
+                    "[method]connection.receive": ok(b"tcp"),
+                    "[method]connection.send": ok(None),
+                }.items()
+            },
+        }
+        dropped = runtime.HostResource(lambda value: self.calls.append(("drop", value)))
+        return runtime.HostInterface(names.HOST_TCP, functions, {"connection": dropped})
+
+    def _offer(self, name: str, answers: dict[str, object]) -> object:
+        functions = {
+            function: self._noting(function, lambda answer=answer: answer)
+            for function, answer in answers.items()
+        }
+        return runtime.HostInterface(name, functions)
+
+    def _noting(self, name: str, answer: Callable[[], object]) -> Callable[..., object]:
+        def function(caller: object, *arguments: object) -> object:
+            self.calls.append((name, *arguments))
+            return answer()
+
+        return function
+
+    def logged(self) -> list[object]:
+        return [call[2] for call in self.calls if call[0] == "log"]
+
+
+@pytest.fixture(params=["c", "rust", "python"])
+def tour(request: pytest.FixtureRequest) -> bytes:
+    wasm = request.getfixturevalue(f"tour_{request.param}")
+    assert isinstance(wasm, bytes)
+    return wasm
+
+
+async def started(engine: object, wasm: bytes, host: Host) -> "Instance":
+    component = await engine.load(wasm)  # type: ignore[attr-defined]
+    limits = runtime.Limits(memory_bytes=64 * 1024 * 1024, fuel=2_000_000_000, timeout=60.0)
+    linked = component.link(host.interfaces())
+    return await linked.instantiate(limits=limits, caller=runtime.Caller("local/tour"))
+
+
+async def test_every_interface_works(
+    anyio_backend: str, tour: bytes, engine_config: object
+) -> None:
+    """The component passes the check, and each of its calls reaches the host and returns."""
+    report = check_component(tour, offered=names.HOST_INTERFACES)
+    report.raise_for_problems()
+    assert set(report.exports) == set(names.GUEST_INTERFACES)
+    assert set(report.imports) == set(names.HOST_INTERFACES)
+    host = Host()
+    async with runtime.Engine(engine_config) as engine:
+        instance = await started(engine, tour, host)
+        answer = await instance.call(names.HANDLE_MESSAGE, "local/asker", None, b"tour")
+        assert answer == runtime.Ok(TOUR.encode())
+        assert host.calls == CALLS
+        instance.close()
+
+
+async def test_every_export_works(anyio_backend: str, tour: bytes, engine_config: object) -> None:
+    """Each guest function takes its arguments and gives its results as the contract has it."""
+    ok, err, case = runtime.Ok, runtime.Err, runtime.Case
+    host = Host()
+    async with runtime.Engine(engine_config) as engine:
+        instance = await started(engine, tour, host)
+        call = instance.call
+        assert await call(names.INIT, "{}") == ok(None)
+        assert await call(names.INIT, "[]") == err("bad config []")
+        assert await call(names.HANDLE_MESSAGE, "host", "a.b", b"") == ok(b"a.b")
+        assert await call(names.HANDLE_MESSAGE, "host", None, b"quiet") == ok(None)
+        refused = await call(names.HANDLE_MESSAGE, "host", None, "für".encode())
+        assert refused == err("unknown command für")
+        assert await call(names.HEALTH_CHECK) == err("unwell")
+        assert await call(names.MIGRATE, "0.0.9") == ok(None)
+        for outcome in (ok(b"yes"), ok(None), err(case("timed-out")), err(case("failed", "bad"))):
+            await call(names.HANDLE_CALLBACK, 2**63, outcome)
+        await call(names.SHUTDOWN)
+        instance.close()
+    tail = [f"callback {2**63} {said}" for said in ("yes", "none", "timed-out")]
+    logged = host.logged()
+    assert [line for line in logged if str(line).startswith("callback")][:3] == tail
+    assert "bad" in str([line for line in logged if str(line).startswith("callback")][3])
+    assert "migrate 0.0.9" in logged
+    assert logged[-1] == "shutdown"
+
+
+async def test_c_frees_what_a_message_took(
+    anyio_backend: str, build_c: Callable[[str], bytes], engine_config: object
+) -> None:
+    """Ten times the memory limit passes through a C component without filling it."""
+    limit, payload = 512 * 1024, b"x" * 10_000
+    async with runtime.Engine(engine_config) as engine:
+        component = await engine.load(build_c("echo"))
+        instance = await component.link([]).instantiate(
+            limits=runtime.Limits(memory_bytes=limit), caller=runtime.Caller("local/echo")
+        )
+        for _ in range(10 * limit // len(payload)):
+            assert await instance.call(
+                names.HANDLE_MESSAGE, "host", None, payload
+            ) == runtime.Ok(payload)
+        instance.close()
+
+
+@pytest.fixture(scope="session")
+def engine_config(cache_folder: object) -> object:
+    return runtime.EngineConfig(cache_folder=cache_folder / "compiled")  # type: ignore[operator]
