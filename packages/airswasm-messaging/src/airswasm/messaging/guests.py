@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable
 
 from airswasm.actor import MessageBroker, Request
 from airswasm.runtime import Caller, Case, Err, HostInterface, Ok, Pending, Services
+from airswasm.wit.names import HANDLE_CALLBACK, HOST_MESSAGING
 
 from .addresses import check_address
 from .codecs import check_cbor, codec_of, encode_cbor
@@ -21,10 +22,7 @@ from .policy import MessagingPolicy, SamePolicy, TokenBucket
 from .refusals import refusal_of
 from .requests import OpenRequests
 
-__all__ = ("GUEST_CALLBACK", "HOST_MESSAGING", "messaging_interface", "provide")
-
-HOST_MESSAGING = "airswasm:component/messaging@0.1.0"
-GUEST_CALLBACK = "airswasm:component/callbacks@0.1.0#handle-callback"
+__all__ = ("messaging_interface", "provide")
 
 
 def messaging_interface(
@@ -87,7 +85,7 @@ class _Guests:
     def request(self, caller: Caller, target: str, payload: bytes, timeout_ms: int) -> object:
         try:
             self._check(caller, target, payload)
-            if not caller.instance.has_export(GUEST_CALLBACK):
+            if not caller.instance.has_export(HANDLE_CALLBACK):
                 return Err(Case("invalid", "export the interface callbacks to use request"))
             seconds = self._seconds(timeout_ms)
             return Ok(self._requests.start(caller.name, target, payload, seconds))

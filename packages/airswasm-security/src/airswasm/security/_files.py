@@ -5,13 +5,12 @@ from __future__ import annotations
 import contextlib
 import os
 import secrets
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-try:
+if sys.platform != "win32":
     import fcntl
-except ImportError:  # Windows: the host's own lock on its home folder has to do.
-    fcntl = None  # type: ignore[assignment]
 
 
 def replace_file(path: Path, content: bytes, mode: int) -> None:
@@ -41,13 +40,12 @@ def sync_folder(folder: Path) -> None:
 
 def try_lock(descriptor: int) -> bool:
     """Take this open file's exclusive lock without waiting; the kernel drops it at exit."""
-    if fcntl is None:
-        return True
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        return False
-    return True
+    if sys.platform != "win32":
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            return False
+    return True  # on Windows the host's own lock on its home folder has to do
 
 
 @contextlib.contextmanager
@@ -56,7 +54,7 @@ def locked(path: Path) -> Iterator[None]:
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     descriptor = os.open(path.with_name(f".{path.name}.lock"), os.O_RDWR | os.O_CREAT, 0o600)
     try:
-        if fcntl is not None:
+        if sys.platform != "win32":
             fcntl.flock(descriptor, fcntl.LOCK_EX)
         yield
     finally:

@@ -52,7 +52,10 @@ Outcome: TypeAlias = Literal["allow", "deny", "done", "failed", ""]
 
 _FIRST = "0" * 64
 _TEXT_LENGTH = 1_024
-_LINE_BYTES = 64 * 1_024
+_DETAIL_LENGTH = 256
+_DETAILS = 32
+_TAIL_BYTES = 1024 * 1024
+"""More than two of the longest possible lines."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -334,13 +337,16 @@ def _encode(event: AuditEvent, head: AuditHead, now: float) -> bytes:
         if value:
             fields[name] = _cut(value)
     if event.detail:
-        fields["detail"] = {_cut(key): _cut(value) for key, value in event.detail.items()}
+        detail = list(event.detail.items())[:_DETAILS]
+        fields["detail"] = {
+            _cut(key, _DETAIL_LENGTH): _cut(value, _DETAIL_LENGTH) for key, value in detail
+        }
     fields["prev"] = head.sha256
     return json.dumps(fields, separators=(",", ":")).replace("\x7f", "\\u007f").encode() + b"\n"
 
 
-def _cut(text: str) -> str:
-    return text if len(text) <= _TEXT_LENGTH else f"{text[:_TEXT_LENGTH]}... (cut)"
+def _cut(text: str, length: int = _TEXT_LENGTH) -> str:
+    return text if len(text) <= length else f"{text[:length]}... (cut)"
 
 
 def _decode(file: Path, number: int, line: bytes) -> dict[str, object]:
@@ -414,7 +420,7 @@ def _drop_torn_line(path: Path, descriptor: int) -> int:
 
 def _tail(path: Path, size: int) -> bytes:
     with path.open("rb") as file:
-        file.seek(max(0, size - 2 * _LINE_BYTES))
+        file.seek(max(0, size - _TAIL_BYTES))
         return file.read()
 
 

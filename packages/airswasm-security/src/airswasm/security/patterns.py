@@ -72,10 +72,10 @@ class Pattern:
         *complete, partial = prefix.split(self.separator)
         states = _start(self.segments)
         for segment in complete:
-            states = _step(self.segments, states, lambda p, s=segment: segment_matches(p, s))
+            states = _step(self.segments, states, segment_matches, segment)
             if len(self.segments) - 1 in states:
                 return True
-        last = _step(self.segments, states, lambda p: _covers_continuations(p, partial))
+        last = _step(self.segments, states, _covers_continuations, partial)
         return len(self.segments) - 1 in states | last
 
     def touches_prefix(self, prefix: str) -> bool:
@@ -83,8 +83,8 @@ class Pattern:
         *complete, partial = prefix.split(self.separator)
         states = _start(self.segments)
         for segment in complete:
-            states = _step(self.segments, states, lambda p, s=segment: segment_matches(p, s))
-        return bool(_step(self.segments, states, lambda p: _may_continue(p, partial)))
+            states = _step(self.segments, states, segment_matches, segment)
+        return bool(_step(self.segments, states, _may_continue, partial))
 
     def covers_pattern(self, other: Pattern) -> bool:
         """Whether it covers everything that `other` covers.
@@ -96,7 +96,7 @@ class Pattern:
         for index, segment in enumerate(other.segments):
             if segment == _ANY_DEPTH:
                 return self._covers_rest(states, other.segments[index + 1 :])
-            states = _step(self.segments, states, lambda p, s=segment: _covers_segment(p, s))
+            states = _step(self.segments, states, _covers_segment, segment)
         return len(self.segments) in states
 
     def touches_pattern(self, other: Pattern) -> bool:
@@ -105,7 +105,7 @@ class Pattern:
         for segment in other.segments:
             if segment == _ANY_DEPTH:
                 return bool(states)
-            states = _step(self.segments, states, lambda p, s=segment: _may_meet(p, s))
+            states = _step(self.segments, states, _may_meet, segment)
         return len(self.segments) in states
 
     def _covers_rest(self, states: set[int], rest: Sequence[str]) -> bool:
@@ -175,16 +175,19 @@ def _closure(patterns: Sequence[str], states: Iterable[int]) -> set[int]:
 
 
 def _step(
-    patterns: Sequence[str], states: Iterable[int], accepts: Callable[[str], bool]
+    patterns: Sequence[str],
+    states: Iterable[int],
+    accepts: Callable[[str, str], bool],
+    segment: str,
 ) -> set[int]:
-    """Positions after one more segment, which `accepts` judges."""
+    """Positions after one more segment, where `accepts` judges a pattern's segment for it."""
     after: set[int] = set()
     for state in states:
         if state == len(patterns):
             continue
         if patterns[state] == _ANY_DEPTH:
             after.add(state)
-        elif accepts(patterns[state]):
+        elif accepts(patterns[state], segment):
             after.add(state + 1)
     return _closure(patterns, after)
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from airswasm.runtime import Caller, Case, Err, HostInterface, Ok, Pending, Services
+from airswasm.wit.names import HOST_STORAGE
 
 from .errors import (
     InvalidKey,
@@ -23,9 +24,7 @@ from .errors import (
 from .namespace import DEFAULT_QUOTA_BYTES, Namespace, Page
 from .store import KeyValueStore
 
-__all__ = ("HOST_STORAGE", "FixedQuota", "StorageQuotas", "provide", "storage_interface")
-
-HOST_STORAGE = "airswasm:component/storage@0.1.0"
+__all__ = ("FixedQuota", "StorageQuotas", "provide", "storage_interface")
 
 
 class StorageQuotas(Protocol):
