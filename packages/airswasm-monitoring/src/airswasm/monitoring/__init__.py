@@ -1,3 +1,29 @@
-"""Metrics, health and traces of WebAssembly components."""
+"""Metrics and health of a host of WebAssembly components.
 
-__all__ = ()
+`Monitor` watches an actor system; `monitoring_app` serves what it sees over HTTP.
+"""
+
+from .application import monitoring_app
+from .health import Finding, HealthReport, Severity, Thresholds, assess
+from .history import ComponentHistory, History
+from .metrics import OTHER, Metrics
+from .monitor import Metered, Monitor, observe
+from .snapshot import ComponentSample, Snapshot
+
+__all__ = (
+    "OTHER",
+    "ComponentHistory",
+    "ComponentSample",
+    "Finding",
+    "HealthReport",
+    "History",
+    "Metered",
+    "Metrics",
+    "Monitor",
+    "Severity",
+    "Snapshot",
+    "Thresholds",
+    "assess",
+    "monitoring_app",
+    "observe",
+)

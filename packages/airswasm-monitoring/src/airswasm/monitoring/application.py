@@ -1,0 +1,62 @@
+"""`/metrics`, `/healthz` and `/snapshot` as an ASGI application, to mount wherever HTTP is served.
+
+It answers from memory and never waits, so a probe gets its answer while guests compute. Reading
+is not guarded here: whoever mounts it decides who reaches it (airswasm-cli: a Unix socket, 0600).
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+
+from prometheus_client.exposition import CONTENT_TYPE_LATEST
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from .health import HealthReport, Severity
+from .monitor import Monitor
+
+__all__ = ("monitoring_app",)
+
+
+def monitoring_app(monitor: Monitor) -> Starlette:
+    """The application over one monitor.
+
+    `/healthz` answers 200 while the host does its work, with findings if there are any, and 503
+    when it cannot.
+    """
+
+    async def metrics(_request: Request) -> Response:
+        return Response(monitor.metrics.render(), media_type=CONTENT_TYPE_LATEST)
+
+    async def healthz(_request: Request) -> Response:
+        report = monitor.health()
+        return JSONResponse(_health_document(report), _status_code(report))
+
+    async def snapshot(_request: Request) -> Response:
+        return JSONResponse({"schema": "airswasm.snapshot/1", **asdict(monitor.snapshot())})
+
+    return Starlette(
+        routes=[
+            Route("/metrics", metrics),
+            Route("/healthz", healthz),
+            Route("/snapshot", snapshot),
+        ]
+    )
+
+
+def _status_code(report: HealthReport) -> int:
+    return 503 if report.severity is Severity.FAILING else 200
+
+
+def _health_document(report: HealthReport) -> dict[str, object]:
+    return {
+        "schema": "airswasm.health/1",
+        "status": report.severity.name.lower(),
+        "total": report.total,
+        "findings": [
+            {**asdict(finding), "severity": finding.severity.name.lower()}
+            for finding in report.findings
+        ],
+    }

@@ -1,0 +1,130 @@
+"""Whether the host and its components do well: a pure decision over one snapshot.
+
+There is one vocabulary for probes, alerts and people: a `Finding` says what is wrong with whom,
+how much it matters, and what to do. The health of the host is its worst finding. Rejected: alert
+rules in a language of their own; who needs one has it in Prometheus, over the same figures.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import IntEnum
+
+from .snapshot import ComponentSample, Snapshot
+
+__all__ = ("Finding", "HealthReport", "Severity", "Thresholds", "assess")
+
+
+class Severity(IntEnum):
+    """How much a finding matters."""
+
+    OK = 0
+    DEGRADED = 1
+    """Something works less well than it should; the rest goes on."""
+    FAILING = 2
+    """The host cannot do its work."""
+
+
+@dataclass(frozen=True, slots=True)
+class Thresholds:
+    """From when on a figure is a finding.
+
+    Attributes:
+        oldest_message: Seconds that a message may wait in a mailbox.
+        mailbox_fill: The part of a mailbox that may be full, 0 to 1.
+        recent_failure: Seconds for which a failure is news.
+    """
+
+    oldest_message: float = 30.0
+    mailbox_fill: float = 0.9
+    recent_failure: float = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that is not as it should be.
+
+    Attributes:
+        severity: How much it matters.
+        subject: The component's name, or the part of the host.
+        text: What is wrong.
+        hint: What to do about it.
+    """
+
+    severity: Severity
+    subject: str
+    text: str
+    hint: str
+
+
+@dataclass(frozen=True, slots=True)
+class HealthReport:
+    """All findings of one moment, the worst first.
+
+    Attributes:
+        severity: The worst of them; `OK` when there are none.
+        findings: At most the hundred worst.
+        total: How many there are in all.
+    """
+
+    severity: Severity
+    findings: tuple[Finding, ...]
+    total: int
+
+
+def assess(snapshot: Snapshot, thresholds: Thresholds = Thresholds()) -> HealthReport:
+    """What is wrong in `snapshot`."""
+    findings = [*_host_findings(snapshot)]
+    for component in snapshot.components:
+        findings.extend(_component_findings(component, snapshot.time, thresholds))
+    findings.sort(key=lambda finding: (-finding.severity, finding.subject))
+    worst = findings[0].severity if findings else Severity.OK
+    return HealthReport(worst, tuple(findings[:100]), len(findings))
+
+
+def _host_findings(snapshot: Snapshot) -> Iterator[Finding]:
+    if snapshot.storage_failure:
+        yield Finding(
+            Severity.FAILING,
+            "storage",
+            f"writing is refused: {snapshot.storage_failure}",
+            "free space on the disk that holds AIRSWASM_HOME; writing goes on by itself",
+        )
+
+
+def _component_findings(
+    component: ComponentSample, now: float, thresholds: Thresholds
+) -> Iterator[Finding]:
+    if component.state == "given_up":
+        yield Finding(
+            Severity.DEGRADED,
+            component.name,
+            f"given up after {component.failures} failures; the last: {component.last_error}",
+            f"airswasm logs {component.name}; then update it or roll back",
+        )
+    elif _is_recent(component, now, thresholds.recent_failure):
+        yield Finding(
+            Severity.DEGRADED,
+            component.name,
+            f"failed {component.failures} times; the last: {component.last_error}",
+            f"airswasm logs {component.name}",
+        )
+    if component.oldest_message_age > thresholds.oldest_message:
+        yield Finding(
+            Severity.DEGRADED,
+            component.name,
+            f"a message has waited for {component.oldest_message_age:.0f} s",
+            f"airswasm info {component.name} shows what it spends its time on",
+        )
+    if component.mailbox_size > thresholds.mailbox_fill * component.mailbox_capacity:
+        yield Finding(
+            Severity.DEGRADED,
+            component.name,
+            f"{component.mailbox_size} of {component.mailbox_capacity} messages in its mailbox",
+            "raise limits.mailbox in Component.toml, or send less",
+        )
+
+
+def _is_recent(component: ComponentSample, now: float, period: float) -> bool:
+    return component.last_failure_at is not None and now - component.last_failure_at < period

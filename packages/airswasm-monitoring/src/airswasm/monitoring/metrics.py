@@ -1,0 +1,116 @@
+"""The figures of a snapshot in Prometheus' words.
+
+prometheus-client does the format; this is a collector for a registry of our own, so that two
+hosts in one process do not meet in its global one. Everything is read when it is scraped.
+
+A component is one label value. Prometheus pays for each series for ever, so at most
+`series_limit` components get their own; the others are added up as `_other`, and the sum over all
+series stays right. No label value is chosen by a guest.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+
+from prometheus_client import CollectorRegistry
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.exposition import generate_latest
+from prometheus_client.registry import Collector
+
+from .snapshot import ComponentSample, Snapshot
+
+__all__ = ("OTHER", "Metrics")
+
+OTHER = "_other"
+"""The component label of all that are beyond the limit."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Figure:
+    name: str
+    help: str
+    read: Callable[[ComponentSample], float]
+    is_counter: bool = False
+
+
+_FIGURES = (
+    _Figure("running", "1 while the component runs.", lambda c: float(c.state == "running")),
+    _Figure("given_up", "1 once its supervisor gave up.", lambda c: float(c.state == "given_up")),
+    _Figure("mailbox_messages", "Messages that wait.", lambda c: c.mailbox_size),
+    _Figure("memory_bytes", "Linear memory of the guest.", lambda c: c.memory_bytes),
+    _Figure("messages", "Messages handled.", lambda c: c.handled, is_counter=True),
+    _Figure("fuel", "Fuel used; one unit is about one instruction.", lambda c: c.fuel_used, True),
+    _Figure("restarts", "Starts after the first.", lambda c: c.restarts, is_counter=True),
+    _Figure("failures", "Incarnations that ended with an error.", lambda c: c.failures, True),
+)
+
+
+class Metrics(Collector):
+    """A registry with one collector over `take`, which makes a snapshot."""
+
+    def __init__(self, take: Callable[[], Snapshot], *, series_limit: int = 1000) -> None:
+        self._take = take
+        self._series_limit = series_limit
+        self._own_series: set[str] = set()
+        self.registry = CollectorRegistry(auto_describe=False)
+        self.registry.register(self)
+
+    def render(self) -> bytes:
+        """All figures in Prometheus' text format, UTF-8."""
+        return generate_latest(self.registry)
+
+    def describe(self) -> Iterable[Metric]:
+        """Nothing: what is there is known when it is collected."""
+        return ()
+
+    def collect(self) -> Iterator[Metric]:
+        """The metric families of this moment."""
+        snapshot = self._take()
+        yield from self._host_families(snapshot)
+        yield from self._component_families(snapshot.components)
+
+    def _host_families(self, snapshot: Snapshot) -> Iterator[Metric]:
+        messages = CounterMetricFamily(
+            "airswasm_messages", "Messages of all actors.", labels=["outcome"]
+        )
+        for outcome, count in snapshot.messages.items():
+            messages.add_metric([outcome], count)
+        yield messages
+        dead = CounterMetricFamily("airswasm_dead_letters", "Undelivered.", labels=["reason"])
+        for reason, count in snapshot.dead_letters.items():
+            dead.add_metric([reason], count)
+        yield dead
+        yield GaugeMetricFamily(
+            "airswasm_storage_writable",
+            "0 while the store refuses to write.",
+            value=float(not snapshot.storage_failure),
+        )
+        yield from _optional("airswasm_audit_lines", "Lines written.", snapshot.audit_lines)
+        yield from _optional("airswasm_storage_syncs", "Disk waits.", snapshot.storage_syncs)
+
+    def _component_families(self, components: tuple[ComponentSample, ...]) -> Iterator[Metric]:
+        labels = [self._label(component.name) for component in components]
+        yield GaugeMetricFamily("airswasm_components", "Known.", value=len(components))
+        for figure in _FIGURES:
+            family = CounterMetricFamily if figure.is_counter else GaugeMetricFamily
+            metric = family(f"airswasm_component_{figure.name}", figure.help, labels=["component"])
+            totals: dict[str, float] = {}
+            for label, component in zip(labels, components, strict=True):
+                totals[label] = totals.get(label, 0.0) + figure.read(component)
+            for label, value in totals.items():
+                metric.add_metric([label], value)
+            yield metric
+
+    def _label(self, name: str) -> str:
+        """Its own name for the first `series_limit` components seen, then `OTHER`."""
+        if name not in self._own_series:
+            if len(self._own_series) >= self._series_limit:
+                return OTHER
+            self._own_series.add(name)
+        return name
+
+
+def _optional(name: str, text: str, value: int | None) -> Iterator[Metric]:
+    if value is not None:
+        yield CounterMetricFamily(name, text, value=value)

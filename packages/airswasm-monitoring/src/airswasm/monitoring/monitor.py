@@ -1,0 +1,152 @@
+"""The observer of one host: listens to what is rare, and looks at the rest when it is asked.
+
+The host composes it through the entry point group `airswasm.observers`; an embedder makes one
+over its own `ActorSystem`. It holds no task, so it works the same on asyncio and trio, and it
+never keeps a host from stopping.
+"""
+
+from __future__ import annotations
+
+from typing import Protocol, runtime_checkable
+
+from airswasm.actor import ActorRef, ActorSystem, Phase
+from airswasm.runtime import Services
+from airswasm.security import AuditLog
+from airswasm.storage import Store
+
+from .health import HealthReport, Thresholds, assess
+from .history import ComponentHistory, History
+from .metrics import Metrics
+from .snapshot import ComponentSample, Snapshot
+
+__all__ = ("Metered", "Monitor", "observe")
+
+
+@runtime_checkable
+class Metered(Protocol):
+    """An actor that knows what it uses; a component actor is one."""
+
+    @property
+    def fuel_used(self) -> int:
+        """Fuel that this incarnation has used."""
+        ...
+
+    @property
+    def memory_bytes(self) -> int:
+        """The guest's memory now."""
+        ...
+
+
+class Monitor:
+    """Watches one actor system, and the store and audit log beside it if there are any.
+
+    Attributes:
+        history: What happened to each component.
+        metrics: The figures for Prometheus.
+        thresholds: From when on a figure is a finding.
+    """
+
+    def __init__(
+        self,
+        system: ActorSystem,
+        *,
+        store: Store | None = None,
+        audit: AuditLog | None = None,
+        thresholds: Thresholds = Thresholds(),  # noqa: B008 - it is frozen
+        series_limit: int = 1000,
+    ) -> None:
+        self._system = system
+        self._store = store
+        self._audit = audit
+        self.thresholds = thresholds
+        self.history = History()
+        self.metrics = Metrics(self.snapshot, series_limit=series_limit)
+        self._listening = system.events.listen(self.history.note)
+
+    def close(self) -> None:
+        """Stops listening. What is known stays readable."""
+        self._listening.cancel()
+
+    def health(self) -> HealthReport:
+        """What is wrong now."""
+        return assess(self.snapshot(), self.thresholds)
+
+    def snapshot(self) -> Snapshot:
+        """The host now. Walks the routes: about a microsecond for each component."""
+        system, dispatcher = self._system, self._system.dispatcher
+        failure = self._store.failure if self._store else None
+        return Snapshot(
+            time=system.clock(),
+            components=tuple(self._samples()),
+            messages={
+                "sent": dispatcher.sent,
+                "handled": dispatcher.handled,
+                "rejected": dispatcher.rejected,
+            },
+            dead_letters={
+                reason.value: count for reason, count in system.dead_letters.by_reason.items()
+            },
+            audit_lines=self._audit.head.line if self._audit else None,
+            storage_syncs=self._store.syncs if self._store else None,
+            storage_failure=str(failure) if failure else "",
+        )
+
+    def _samples(self) -> list[ComponentSample]:
+        routes = self._system.broker.routes
+        known = set(routes)
+        samples = [_sample(name, ref, self.history.of(ref.name)) for name, ref in routes.items()]
+        ended = (each for each in self.history.all() if each.name not in known)
+        samples.extend(_without_actor(each) for each in ended if each.state == "given_up")
+        return samples
+
+
+def observe(services: Services) -> Monitor:
+    """The monitor of the host that `services` describes (entry point `airswasm.observers`)."""
+    return Monitor(
+        services.get(ActorSystem),
+        store=services.get(Store) if services.has(Store) else None,
+        audit=services.get(AuditLog) if services.has(AuditLog) else None,
+    )
+
+
+def _sample(name: str, ref: ActorRef, history: ComponentHistory | None) -> ComponentSample:
+    known = history or ComponentHistory(ref.name)
+    mailbox = ref.mailbox
+    actor = ref.actor
+    meter = actor if isinstance(actor, Metered) else None
+    return ComponentSample(
+        name=name,
+        state=_state(ref, known),
+        since=known.since,
+        incarnation=ref.incarnation,
+        restarts=known.restarts,
+        failures=known.failures,
+        last_error=known.last_error,
+        last_failure_at=known.last_failure_at,
+        mailbox_size=mailbox.size,
+        mailbox_capacity=mailbox.capacity,
+        oldest_message_age=mailbox.oldest_age,
+        handled=ref.handled,
+        fuel_used=meter.fuel_used if meter else 0,
+        memory_bytes=meter.memory_bytes if meter else 0,
+    )
+
+
+def _without_actor(history: ComponentHistory) -> ComponentSample:
+    return ComponentSample(
+        name=history.name,
+        state=history.state,
+        since=history.since,
+        incarnation=history.incarnation,
+        restarts=history.restarts,
+        failures=history.failures,
+        last_error=history.last_error,
+        last_failure_at=history.last_failure_at,
+    )
+
+
+def _state(ref: ActorRef, known: ComponentHistory) -> str:
+    """The phase, which is never late; but only the history knows that somebody gave up."""
+    if known.state == "given_up" and ref.phase is not Phase.RUNNING:
+        return known.state
+    return ref.phase.value

@@ -1,0 +1,68 @@
+"""The host at one moment, as plain data: what metrics, health and dashboards are made from."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+__all__ = ("ComponentSample", "Snapshot")
+
+
+@dataclass(frozen=True, slots=True)
+class ComponentSample:
+    """One component at one moment.
+
+    Attributes:
+        name: Its name, `namespace/name`.
+        state: As in `ComponentHistory`.
+        since: The system's clock when the state began, in seconds.
+        incarnation: Which incarnation runs.
+        restarts: Starts after the first.
+        failures: Incarnations that ended with an error.
+        last_error: The last failure in one line, or empty.
+        last_failure_at: The system's clock at the last failure, in seconds.
+        mailbox_size: Messages that wait.
+        mailbox_capacity: How many may wait.
+        oldest_message_age: Seconds that the oldest of them has waited.
+        handled: Messages handled, over all incarnations.
+        fuel_used: Fuel used, over all incarnations; 0 for an actor in Python.
+        memory_bytes: The guest's memory; 0 for an actor in Python.
+    """
+
+    name: str
+    state: str
+    since: float
+    incarnation: int = 0
+    restarts: int = 0
+    failures: int = 0
+    last_error: str = ""
+    last_failure_at: float | None = None
+    mailbox_size: int = 0
+    mailbox_capacity: int = 0
+    oldest_message_age: float = 0.0
+    handled: int = 0
+    fuel_used: int = 0
+    memory_bytes: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """The host at one moment.
+
+    Attributes:
+        time: The system's clock, in seconds.
+        components: All components, by name.
+        messages: How many messages were `sent`, `handled` and `rejected` so far.
+        dead_letters: How many messages ended as dead letters, by reason.
+        audit_lines: Lines in the audit log; None without one.
+        storage_syncs: How often the store has waited for the disk; None without one.
+        storage_failure: Why the store refuses to write; empty when it does not.
+    """
+
+    time: float
+    components: tuple[ComponentSample, ...] = ()
+    messages: Mapping[str, int] = field(default_factory=dict)
+    dead_letters: Mapping[str, int] = field(default_factory=dict)
+    audit_lines: int | None = None
+    storage_syncs: int | None = None
+    storage_failure: str = ""

@@ -1,0 +1,84 @@
+"""The figures in Prometheus' format, read back with Prometheus' own parser."""
+
+from __future__ import annotations
+
+from airswasm.monitoring import OTHER, ComponentSample, Metrics, Snapshot
+from hypothesis import given
+from hypothesis import strategies as st
+from prometheus_client.parser import text_string_to_metric_families
+
+NAMES = st.lists(st.text("abc-/", min_size=1, max_size=8), unique=True, max_size=20)
+
+
+def read(metrics: Metrics) -> dict[tuple[str, str], float]:
+    """Every sample by its name and its only label's value."""
+    families = text_string_to_metric_families(metrics.render().decode())
+    return {
+        (sample.name, next(iter(sample.labels.values()), "")): sample.value
+        for family in families
+        for sample in family.samples
+    }
+
+
+def test_figures_of_a_component() -> None:
+    """Each figure of a sample arrives under its name."""
+    sample = ComponentSample(
+        "a/b", "running", 0.0, restarts=2, failures=3, mailbox_size=4, handled=5, fuel_used=6
+    )
+    figures = read(Metrics(lambda: Snapshot(1.0, (sample,))))
+    assert figures["airswasm_component_running", "a/b"] == 1
+    assert figures["airswasm_component_given_up", "a/b"] == 0
+    assert figures["airswasm_component_restarts_total", "a/b"] == 2
+    assert figures["airswasm_component_failures_total", "a/b"] == 3
+    assert figures["airswasm_component_mailbox_messages", "a/b"] == 4
+    assert figures["airswasm_component_messages_total", "a/b"] == 5
+    assert figures["airswasm_component_fuel_total", "a/b"] == 6
+
+
+def test_figures_of_the_host() -> None:
+    """Messages by outcome, dead letters by reason, and the store."""
+    snapshot = Snapshot(
+        1.0, messages={"sent": 7}, dead_letters={"crashed": 2}, audit_lines=9, storage_failure="x"
+    )
+    figures = read(Metrics(lambda: snapshot))
+    assert figures["airswasm_messages_total", "sent"] == 7
+    assert figures["airswasm_dead_letters_total", "crashed"] == 2
+    assert figures["airswasm_audit_lines_total", ""] == 9
+    assert figures["airswasm_storage_writable", ""] == 0
+    assert ("airswasm_storage_syncs_total", "") not in figures
+
+
+@given(NAMES, st.integers(0, 10))
+def test_series_are_bounded_and_sums_stay_right(names: list[str], limit: int) -> None:
+    """At most `limit` names and one for the rest; nothing is lost in the sum."""
+    samples = tuple(
+        ComponentSample(name, "running", 0.0, handled=number)
+        for number, name in enumerate(names, 1)
+    )
+    metrics = Metrics(lambda: Snapshot(1.0, samples), series_limit=limit)
+    for _ in range(2):
+        figures = read(metrics)
+        own = {label: v for (name, label), v in figures.items() if name.endswith("messages_total")}
+        own = {label: value for label, value in own.items() if label}
+        assert len(own) <= limit + 1
+        assert (OTHER in own) == (len(names) > limit)
+        assert sum(own.values()) == sum(range(1, len(names) + 1))
+
+
+def test_a_name_keeps_its_series() -> None:
+    """Who had a series of its own keeps it, whoever comes later."""
+    samples = [ComponentSample("a/b", "running", 0.0)]
+    metrics = Metrics(lambda: Snapshot(1.0, tuple(samples)), series_limit=1)
+    read(metrics)
+    samples.insert(0, ComponentSample("a/a", "running", 0.0))
+    figures = read(metrics)
+    assert ("airswasm_component_running", "a/b") in figures
+    assert ("airswasm_component_running", OTHER) in figures
+
+
+def test_two_registries_do_not_meet() -> None:
+    """Two hosts in one process serve their own figures."""
+    first = Metrics(lambda: Snapshot(1.0, messages={"sent": 1}))
+    second = Metrics(lambda: Snapshot(1.0, messages={"sent": 2}))
+    assert read(first)["airswasm_messages_total", "sent"] == 1
+    assert read(second)["airswasm_messages_total", "sent"] == 2

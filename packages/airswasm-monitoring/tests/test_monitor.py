@@ -1,0 +1,105 @@
+"""A monitor over a real actor system, and what it serves."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import httpx
+import pytest
+from airswasm.actor import (
+    ActorFailed,
+    ActorSystem,
+    ChildSpec,
+    Context,
+    MailboxSpec,
+    Message,
+    SupervisorNode,
+    SupervisorSpec,
+)
+from airswasm.monitoring import Monitor, Severity, monitoring_app, observe
+from airswasm.runtime import Services
+
+pytestmark = pytest.mark.anyio
+
+
+class Fussy:
+    """Answers, and crashes at the word."""
+
+    def receive(self, message: Message, _context: Context) -> object:
+        if message.payload == "crash":
+            raise RuntimeError("as it was told")
+        return message.payload
+
+
+async def get(monitor: Monitor, path: str) -> httpx.Response:
+    transport = httpx.ASGITransport(monitoring_app(monitor))
+    async with httpx.AsyncClient(transport=transport, base_url="http://host") as client:
+        return await client.get(path)
+
+
+async def test_a_crash_shows_in_snapshot_health_and_metrics() -> None:
+    """A supervised actor that crashed and was restarted is degraded for a while, with its error."""
+    async with ActorSystem() as system:
+        monitor = Monitor(system)
+        spec = SupervisorSpec(children=(ChildSpec("a/fussy", Fussy),))
+        await SupervisorNode(system, spec).start()
+        assert await system.broker.ask("a/fussy", 1, timeout=5) == 1
+        with pytest.raises(ActorFailed):
+            await system.broker.ask("a/fussy", "crash", timeout=5)
+        assert await system.broker.ask("a/fussy", 2, timeout=5) == 2
+        (sample,) = monitor.snapshot().components
+        assert (sample.name, sample.state, sample.restarts, sample.failures) == (
+            "a/fussy", "running", 1, 1,
+        )  # fmt: skip
+        assert sample.last_error == "RuntimeError: as it was told"
+        assert monitor.health().severity is Severity.DEGRADED
+        assert (
+            'airswasm_dead_letters_total{reason="crashed"} 1.0' in monitor.metrics.render().decode()
+        )
+
+
+async def test_what_waits_is_seen() -> None:
+    """Size and capacity of a mailbox are read at the moment of asking."""
+    async with ActorSystem() as system:
+        monitor = Monitor(system)
+        mailbox = MailboxSpec(capacity=3)
+        ref = system.spawn(Fussy(), name="a/slow", mailbox=mailbox, is_paused=True)
+        for number in range(3):
+            ref.tell(number)
+        (sample,) = monitor.snapshot().components
+        assert (sample.mailbox_size, sample.mailbox_capacity) == (3, 3)
+        assert "3 of 3 messages" in monitor.health().findings[0].text
+
+
+async def test_served_documents() -> None:
+    """Status codes, content types and schemas of the three paths."""
+    async with ActorSystem() as system:
+        monitor = Monitor(system)
+        system.spawn(Fussy(), name="a/b")
+        metrics = await get(monitor, "/metrics")
+        assert metrics.headers["content-type"].startswith("text/plain")
+        assert "airswasm_component_running" in metrics.text
+        health: dict[str, Any] = (await get(monitor, "/healthz")).json()
+        assert (health["schema"], health["status"]) == ("airswasm.health/1", "ok")
+        snapshot = (await get(monitor, "/snapshot")).json()
+        assert [each["name"] for each in snapshot["components"]] == ["a/b"]
+
+
+async def test_a_host_composes_it_from_its_services() -> None:
+    """Only the actor system is needed; the rest is watched when it is there."""
+    async with ActorSystem() as system:
+        services = Services()
+        services.add(ActorSystem, system)
+        monitor = observe(services)
+        assert monitor.snapshot().audit_lines is None
+        monitor.close()
+        assert not system.events.has_listeners
+
+
+async def test_two_systems_are_told_apart() -> None:
+    """A monitor sees its own system only."""
+    async with ActorSystem() as first, ActorSystem() as second:
+        mine, other = Monitor(first), Monitor(second)
+        first.spawn(Fussy(), name="a/b")
+        assert [each.name for each in mine.snapshot().components] == ["a/b"]
+        assert other.snapshot().components == ()
