@@ -32,7 +32,7 @@ from .errors import (
     WrongPackage,
 )
 from .home import Home, HomeLock
-from .logbook import LogBook, LogEntry, LogLimits
+from .logbook import LogBook, LogEntry, LogLimits, provide
 from .manifest import (
     DEFAULT_MEMORY_BYTES,
     MANIFEST_NAME,
@@ -118,4 +118,5 @@ __all__ = (
     "VersionRecord",
     "WrongPackage",
     "is_component_name",
+    "provide",
 )

@@ -199,10 +199,11 @@ class CodecsSection:
 class BackoffSection:
     """`[supervision.backoff]`: how long to wait before a restart, in seconds."""
 
+    growth: Literal["immediate", "linear", "exponential"] = "exponential"
     initial: Duration = 0.1
     maximum: Duration = 30.0
-    factor: Annotated[float, Field(ge=1, le=100)] = 2.0
-    jitter: Annotated[float, Field(ge=0, le=1)] = 0.1
+    jitter: Annotated[float, Field(ge=0, le=1)] = 0.2
+    """The part of a delay that is left to chance."""
 
 
 @dataclass(frozen=True, slots=True, config=_STRICT)

@@ -19,17 +19,28 @@ import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal, Protocol
 
-from airswasm.security import PrivateKey, Statement, VerifiedStatement, sign, verify
+from airswasm.security import (
+    SIGNATURE_FILE,
+    PrivateKey,
+    PublicKey,
+    Statement,
+    VerifiedStatement,
+    sign,
+    verify,
+    verify_statement,
+)
 
 from ._archive import ArchiveLimits, judge_name, read_archive, write_archive
 from .errors import HomeUnusable, PackageInvalid, PackageUnsigned, WrongPackage
 from .manifest import MANIFEST_NAME, Manifest
 
-__all__ = ("PACKAGE_SUFFIX", "SIGNATURE_NAME", "Package")
+__all__ = ("PACKAGE_SUFFIX", "SIGNATURE_NAME", "Package", "SignatureUse")
 
 PACKAGE_SUFFIX = ".airswasm"
-SIGNATURE_NAME = "component.sig"
+SIGNATURE_NAME = SIGNATURE_FILE
+SignatureUse = Literal["required", "optional", "ignored"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +53,8 @@ class Package:
     """Path in the package to content; the signature is not among them."""
     manifest: Manifest
     signature: bytes | None
-    statement: VerifiedStatement | None
+    verified: VerifiedStatement | None
+    """What the signature says, and who says it."""
 
     @property
     def name(self) -> str:
@@ -62,29 +74,24 @@ class Package:
     @property
     def is_signed(self) -> bool:
         """Whether a valid signature covers every file."""
-        return self.statement is not None
+        return self.verified is not None
 
     @property
     def sequence(self) -> int:
         """The signed sequence; 0 without a signature."""
-        return self.statement.sequence if self.statement else 0
+        return self.verified.statement.sequence if self.verified else 0
 
     @property
-    def signer_key(self) -> str | None:
-        """The public key that signed it, as text; None without a signature."""
-        return str(self.statement.key) if self.statement else None
-
-    @property
-    def signer_fingerprint(self) -> str | None:
-        """The fingerprint of that key, for people to compare."""
-        return self.statement.key.fingerprint if self.statement else None
+    def signer(self) -> PublicKey | None:
+        """The key that signed it; the first one if several did."""
+        return self.verified.signer if self.verified else None
 
     @classmethod
     def read(
         cls,
         source: Path,
         *,
-        require_signature: bool = True,
+        signature: SignatureUse = "required",
         capabilities: Iterable[str] = (),
         limits: ArchiveLimits = ArchiveLimits(),
     ) -> Package:
@@ -92,8 +99,9 @@ class Package:
 
         Args:
             source: a folder with a Component.toml, or a `.airswasm` file.
-            require_signature: refuse a package without one. A package with a
-                wrong signature is refused in any case.
+            signature: `required` refuses a package without one; `optional` takes
+                it, but still refuses a wrong one; `ignored` does not look at it,
+                which is only right for signing anew.
             capabilities: those that exist, for the manifest's did-you-mean.
             limits: sizes beyond which nothing is read.
 
@@ -104,14 +112,15 @@ class Package:
             ManifestInvalid: the manifest is wrong; it names every problem.
             WrongPackage: name or version differ between manifest and signature.
         """
-        reader = _Folder(source, limits) if source.is_dir() else _File(source, limits)
-        signature = reader.signature()
-        if signature is None and require_signature:
-            reader.check_plausible()
+        reader = _Folder(source, limits) if source.is_dir() else _Archive(source, limits)
+        envelope = reader.signature() if signature != "ignored" else None
+        if envelope is None and signature == "required":
             raise PackageUnsigned(str(source))
-        statement = verify_signature(signature, reader) if signature is not None else None
-        files = reader.files(tuple(statement.files) if statement else None)
-        return cls._build(str(source), files, signature, statement, frozenset(capabilities))
+        verified = verify_statement(envelope) if envelope is not None else None
+        files = reader.files(tuple(verified.statement.files) if verified else None)
+        if verified is not None:
+            verified.statement.check(files)
+        return cls._build(str(source), files, envelope, verified, frozenset(capabilities))
 
     @classmethod
     def from_files(
@@ -123,8 +132,8 @@ class Package:
         capabilities: Iterable[str] = (),
     ) -> Package:
         """Makes a package of bytes in memory; verified like any other. See `read`."""
-        statement = verify(signature, files) if signature is not None else None
-        return cls._build(source, files, signature, statement, frozenset(capabilities))
+        verified = verify(signature, files) if signature is not None else None
+        return cls._build(source, files, signature, verified, frozenset(capabilities))
 
     @classmethod
     def _build(
@@ -132,14 +141,14 @@ class Package:
         source: str,
         files: Mapping[str, bytes],
         signature: bytes | None,
-        statement: VerifiedStatement | None,
+        verified: VerifiedStatement | None,
         capabilities: frozenset[str],
     ) -> Package:
         if MANIFEST_NAME not in files:
             raise PackageInvalid(source, f"it has no {MANIFEST_NAME}")
         file = f"{source}/{MANIFEST_NAME}"
         manifest = Manifest.parse(files[MANIFEST_NAME], file=file, capabilities=capabilities)
-        package = cls(source, dict(files), manifest, signature, statement)
+        package = cls(source, dict(files), manifest, signature, verified)
         package._check()
         return package
 
@@ -150,8 +159,9 @@ class Package:
                 self.source, "the artifact that [build] names is missing; build it first",
                 member=artifact,
             )  # fmt: skip
-        if self.statement is not None:
-            signed = f"{self.statement.name} {self.statement.version}"
+        if self.verified is not None:
+            statement = self.verified.statement
+            signed = f"{statement.name} {statement.version}"
             found = f"{self.name} {self.version}"
             if signed != found:
                 raise WrongPackage(signed, found, where=f"{self.source}/{MANIFEST_NAME}")
@@ -164,7 +174,7 @@ class Package:
             sequence: must grow with each version; the seconds since 1970 by default.
         """
         number = int(time.time()) if sequence is None else sequence
-        statement = Statement.over(self.name, self.version, number, self.files)
+        statement = Statement.of(self.name, self.version, number, self.files)
         signature = sign(statement, key)
         return Package.from_files(self.files, source=self.source, signature=signature)
 
@@ -195,3 +205,85 @@ class Package:
         path = folder / SIGNATURE_NAME
         _write_whole(path, self.signature)
         return path
+
+
+class _Reader(Protocol):
+    def signature(self) -> bytes | None:
+        """The bytes of `component.sig`, if it is there."""
+        ...
+
+    def files(self, names: tuple[str, ...] | None) -> Mapping[str, bytes]:
+        """The files of these names, or, unsigned, those that make the package."""
+        ...
+
+
+class _Archive:
+    def __init__(self, path: Path, limits: ArchiveLimits) -> None:
+        content = _read_regular(path, str(path), limits.total_bytes)
+        if content is None:
+            raise PackageInvalid(str(path), "does not exist")
+        self._members = read_archive(content, str(path), limits)
+
+    def signature(self) -> bytes | None:
+        return self._members.get(SIGNATURE_NAME)
+
+    def files(self, names: tuple[str, ...] | None) -> Mapping[str, bytes]:
+        del names  # all members: what was not signed is refused, not overlooked
+        return {name: self._members[name] for name in self._members if name != SIGNATURE_NAME}
+
+
+class _Folder:
+    def __init__(self, folder: Path, limits: ArchiveLimits) -> None:
+        self._folder, self._limits = folder, limits
+        if not (folder / MANIFEST_NAME).exists():
+            raise PackageInvalid(str(folder), f"is not a package: it has no {MANIFEST_NAME}")
+
+    def signature(self) -> bytes | None:
+        return self._read(SIGNATURE_NAME)
+
+    def files(self, names: tuple[str, ...] | None) -> Mapping[str, bytes]:
+        if names is None:
+            names = self._declared()
+        found = {name: self._read(name) for name in names}
+        return {name: content for name, content in found.items() if content is not None}
+
+    def _declared(self) -> tuple[str, ...]:
+        content = self._read(MANIFEST_NAME) or b""
+        manifest = Manifest.parse(content, file=str(self._folder / MANIFEST_NAME))
+        return (MANIFEST_NAME, manifest.build.artifact, *manifest.build.include)
+
+    def _read(self, name: str) -> bytes | None:
+        reason = judge_name(name)
+        if reason:
+            raise PackageInvalid(str(self._folder), reason, member=name)
+        path = self._folder / name
+        if not path.resolve().is_relative_to(self._folder.resolve()):
+            raise PackageInvalid(str(self._folder), "leads out of the folder", member=name)
+        return _read_regular(path, str(self._folder), self._limits.member_bytes, name)
+
+
+def _read_regular(path: Path, source: str, most: int, member: str | None = None) -> bytes | None:
+    flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
+    try:
+        descriptor = os.open(path, flags)
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise PackageInvalid(source, f"cannot be read: {error.strerror}", member=member) from error
+    with os.fdopen(descriptor, "rb") as file:
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            raise PackageInvalid(source, "is not a regular file", member=member)
+        content = file.read(most + 1)
+    if len(content) > most:
+        raise PackageInvalid(source, f"is larger than {most} bytes", member=member)
+    return content
+
+
+def _write_whole(path: Path, content: bytes) -> None:
+    staged = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        staged.write_bytes(content)
+        staged.replace(path)
+    except OSError as error:
+        staged.unlink(missing_ok=True)
+        raise HomeUnusable(str(path), f"cannot be written: {error.strerror}") from error

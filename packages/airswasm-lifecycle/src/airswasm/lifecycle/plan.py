@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from ._semver import precedence
-from airswasm.security import Grants
+from airswasm.security import Grants, TrustedComponent
 
 from .errors import (
     AlreadyInstalled,
@@ -66,21 +66,41 @@ Approve = Callable[[InstallPlan], bool | Awaitable[bool]]
 
 
 def plan_install(
-    package: Package, name: str, record: ComponentRecord | None, policy: HostPolicy
+    package: Package,
+    name: str,
+    record: ComponentRecord | None,
+    pin: TrustedComponent | None,
+    policy: HostPolicy,
 ) -> InstallPlan:
     """Decides about a new name.
 
+    Args:
+        package: what is to be installed.
+        name: under which name.
+        record: what is installed under that name.
+        pin: the key that the package's name belongs to.
+        policy: the host's.
+
     Raises:
-        AlreadyInstalled, PackageUnsigned, SequenceJumped, LimitAbovePolicy: it may not be.
+        AlreadyInstalled, OwnerChanged, PackageUnsigned, SequenceTooOld,
+        SequenceJumped, LimitAbovePolicy: it may not be.
     """
     if record is not None:
         raise AlreadyInstalled(name, record.active)
-    _check_package(package, name, 0, policy)
-    return _plan(package, name, None, is_new_signer=True)
+    _check_owner(package, name, str(pin.key) if pin else None)
+    floor = pin.sequence if pin else 0
+    _check_sequence(package, name, floor, is_same_allowed=True)
+    _check_package(package, policy)
+    return _plan(package, name, None, is_new_signer=pin is None)
 
 
-def plan_update(package: Package, record: ComponentRecord, policy: HostPolicy) -> InstallPlan:
-    """Decides about a new version of an installed name.
+def plan_update(
+    package: Package,
+    record: ComponentRecord,
+    pin: TrustedComponent | None,
+    policy: HostPolicy,
+) -> InstallPlan:
+    """Decides about a new version of an installed name. Arguments as for `plan_install`.
 
     Raises:
         WrongPackage, OwnerChanged, SequenceTooOld, SequenceJumped, VersionNotNewer,
@@ -88,17 +108,14 @@ def plan_update(package: Package, record: ComponentRecord, policy: HostPolicy) -
     """
     if package.name != record.package_name:
         raise WrongPackage(record.package_name, package.name, where=package.source)
-    if package.signer_key != record.owner:
-        if package.signer_key is None:
-            raise PackageUnsigned(package.source)
-        if record.owner is not None:
-            raise OwnerChanged(record.name, record.owner, package.signer_key)
-    if package.is_signed and package.sequence <= record.floor:
-        raise SequenceTooOld(record.name, record.floor, package.sequence)
+    owner = str(pin.key) if pin else record.owner
+    _check_owner(package, record.name, owner)
+    _check_sequence(package, record.name, record.floor, is_same_allowed=False)
+    if pin is not None:
+        _check_sequence(package, record.name, pin.sequence, is_same_allowed=True)
     _check_version(package.version, record)
-    _check_package(package, record.name, record.floor, policy)
-    is_new_signer = package.signer_key != record.owner
-    return _plan(package, record.name, record, is_new_signer=is_new_signer)
+    _check_package(package, policy)
+    return _plan(package, record.name, record, is_new_signer=owner is None and package.is_signed)
 
 
 def plan_rollback(record: ComponentRecord, to: str | None) -> str:
@@ -123,11 +140,28 @@ def _check_version(version: str, record: ComponentRecord) -> None:
         raise VersionNotNewer(record.name, record.active, version)
 
 
-def _check_package(package: Package, name: str, floor: int, policy: HostPolicy) -> None:
+def _check_owner(package: Package, name: str, owner: str | None) -> None:
+    if owner is None:
+        return
+    if package.verified is None:
+        raise PackageUnsigned(package.source)
+    if owner not in map(str, package.verified.signers):
+        raise OwnerChanged(name, owner, str(package.verified.signer))
+
+
+def _check_sequence(package: Package, name: str, floor: int, *, is_same_allowed: bool) -> None:
+    if not package.is_signed:
+        return
+    sequence = package.sequence
+    if sequence < floor or (sequence == floor and not is_same_allowed):
+        raise SequenceTooOld(name, floor, sequence)
+    if sequence > floor + SEQUENCE_JUMP_CAP:
+        raise SequenceJumped(name, floor, sequence, SEQUENCE_JUMP_CAP)
+
+
+def _check_package(package: Package, policy: HostPolicy) -> None:
     if not package.is_signed and not policy.install.unsigned:
         raise PackageUnsigned(package.source)
-    if package.sequence > floor + SEQUENCE_JUMP_CAP:
-        raise SequenceJumped(name, floor, package.sequence, SEQUENCE_JUMP_CAP)
     policy.check(package.manifest)
 
 
@@ -142,7 +176,7 @@ def _plan(
         version=package.version,
         description=manifest.component.description,
         previous_version=record.active if record else None,
-        signer=package.signer_fingerprint,
+        signer=package.signer.fingerprint if package.signer else None,
         is_new_signer=is_new_signer,
         capabilities=manifest.grants,
         added_capabilities=added,

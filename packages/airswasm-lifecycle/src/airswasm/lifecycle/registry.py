@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Literal, Protocol
 
 from .errors import NotInstalled, RegistryCorrupt
@@ -165,33 +165,48 @@ def _read_version(document: Mapping[str, object]) -> VersionRecord:
 class RegistryTable(Protocol):
     """What the registry asks of a store: ordered pairs, and one atomic write."""
 
-    def read_all(self) -> Iterable[tuple[str, bytes]]:
+    async def read_all(self) -> Mapping[str, bytes]:
         """Every key with its value."""
         ...
 
-    def write(self, changes: Mapping[str, bytes | None]) -> None:
+    async def write(self, changes: Mapping[str, bytes | None]) -> None:
         """Sets keys, or removes those with None, in one atomic and durable batch."""
         ...
 
 
-@dataclass(slots=True)
 class Registry:
     """All records of a host.
 
     Reads come from memory. A change is durable when the call returns, and if
-    it raises nothing changed.
+    it raises nothing changed. Make one with `open`.
     """
 
-    table: RegistryTable
-    checkpoint: Callable[[str], None] = lambda _step: None
-    """Called before and after each write; tests stop the process there."""
-    _records: dict[str, ComponentRecord] = field(default_factory=dict, init=False)
+    def __init__(
+        self,
+        table: RegistryTable,
+        records: Iterable[ComponentRecord],
+        checkpoint: Callable[[str], None] = lambda _step: None,
+    ) -> None:
+        self._table = table
+        self._records = {record.name: record for record in records}
+        self._checkpoint = checkpoint
 
-    def __post_init__(self) -> None:
-        self._records = {
-            name: ComponentRecord.from_json(name, content)
-            for name, content in self.table.read_all()
-        }
+    @classmethod
+    async def open(
+        cls, table: RegistryTable, *, checkpoint: Callable[[str], None] = lambda _step: None
+    ) -> Registry:
+        """Reads every record.
+
+        Args:
+            table: where they are.
+            checkpoint: called before and after each write; tests stop the process there.
+
+        Raises:
+            RegistryCorrupt: a record cannot be understood.
+        """
+        rows = await table.read_all()
+        records = [ComponentRecord.from_json(name, content) for name, content in rows.items()]
+        return cls(table, records, checkpoint)
 
     def __contains__(self, name: object) -> bool:
         return name in self._records
@@ -201,6 +216,10 @@ class Registry:
 
     def __iter__(self) -> Iterator[ComponentRecord]:
         return iter(sorted(self._records.values(), key=lambda record: record.name))
+
+    def find(self, name: str) -> ComponentRecord | None:
+        """The record of a name, if it is installed."""
+        return self._records.get(name)
 
     def get(self, name: str) -> ComponentRecord:
         """The record of a name.
@@ -213,24 +232,20 @@ class Registry:
             raise NotInstalled(name, tuple(self._records))
         return record
 
-    def put(self, record: ComponentRecord) -> None:
-        """Writes one record."""
-        self.put_all((record,))
-
-    def put_all(self, records: Iterable[ComponentRecord]) -> None:
+    async def put(self, *records: ComponentRecord) -> None:
         """Writes records, all of them or none."""
         added = {record.name: record for record in records}
-        self._write({name: record.to_json() for name, record in added.items()})
+        await self._write({name: record.to_json() for name, record in added.items()})
         self._records.update(added)
 
-    def remove(self, name: str) -> None:
+    async def remove(self, name: str) -> None:
         """Removes the record of a name.
 
         Raises:
             NotInstalled: there is none.
         """
         self.get(name)
-        self._write({name: None})
+        await self._write({name: None})
         del self._records[name]
 
     def digests(self) -> frozenset[str]:
@@ -242,7 +257,7 @@ class Registry:
             for digest in version.files.values()
         )
 
-    def _write(self, changes: Mapping[str, bytes | None]) -> None:
-        self.checkpoint("registry.before-write")
-        self.table.write(changes)
-        self.checkpoint("registry.after-write")
+    async def _write(self, changes: Mapping[str, bytes | None]) -> None:
+        self._checkpoint("registry.before-write")
+        await self._table.write(changes)
+        self._checkpoint("registry.after-write")

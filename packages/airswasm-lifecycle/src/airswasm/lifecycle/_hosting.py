@@ -1,0 +1,383 @@
+"""The running components: one supervisor for each, and a switch that loses no message.
+
+Each component has a supervisor of its own, made from its manifest's settings,
+with itself as the only child. So the crashes of one are counted against its
+own intensity, one that gives up takes no other with it, and one that takes
+long to start holds up no other's restart. Rejected: one supervisor with all of
+them as children, whose intensity they would share.
+
+An update replaces what is behind the component's reference: the mailbox stays,
+handlers never overlap, and until the new version is ready and the change is
+written, nothing has happened to the old one. When the new version takes over
+stored data (`migrate`), the old one first finishes the message in hand and
+then holds still, because two versions must not write the same data at once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+
+import anyio
+from airswasm.actor import (
+    ActorError,
+    ActorFailed,
+    ActorRef,
+    ActorSystem,
+    Backoff,
+    ChildSpec,
+    ChildStartFailed,
+    ComponentActor,
+    EventKind,
+    LifecycleEvent,
+    MailboxSpec,
+    SupervisorNode,
+    SupervisorSpec,
+)
+from airswasm.runtime import GuestFault, LinkedComponent
+from airswasm.wit.names import GUEST_MIGRATION
+
+from ._loading import Loader, limits_of, wasi_of
+from .errors import StartFailed, UpdateFailed
+from .logbook import LogBook
+from .manifest import HealthSection, Manifest, SupervisionSection
+from .registry import ComponentRecord
+from .status import ComponentStatus
+
+__all__ = ("Hosting",)
+
+_STOPPING_AT_ONCE = 256
+_FINISH_TIME = 30.0
+"""Seconds that a message in hand gets before its data is migrated."""
+Commit = Callable[[], Awaitable[None]]
+
+
+@dataclass(slots=True)
+class _Hosted:
+    """What is known of one component that was started."""
+
+    version: str
+    node: SupervisorNode
+    health: HealthSection | None = None
+    ref: ActorRef | None = None
+    ready_at: float | None = None
+    restarts: int = 0
+    last_error: str | None = None
+    verdict: str | None = None
+    """`healthy`, or what it said when it was asked last."""
+
+
+class HostedActor(ComponentActor):
+    """A component that takes over data before its first message, and can be metered."""
+
+    __slots__ = ("_migrate_from",)
+
+    def __init__(
+        self,
+        linked: LinkedComponent,
+        name: str,
+        manifest: Manifest,
+        logs: LogBook,
+        migrate_from: str | None,
+    ) -> None:
+        super().__init__(
+            linked,
+            name,
+            limits=limits_of(manifest),
+            wasi=wasi_of(manifest, logs),
+            config=manifest.config,
+        )
+        self._migrate_from = migrate_from
+
+    async def start(self) -> None:
+        """Starts, and takes over what an earlier version stored."""
+        await super().start()
+        if self._migrate_from is not None:
+            await self.migrate(self._migrate_from)
+
+    @property
+    def fuel_used(self) -> int:
+        """Fuel of all calls of this incarnation."""
+        return self.instance.fuel_used if self.instance else 0
+
+    @property
+    def memory_bytes(self) -> int:
+        """Its linear memory now."""
+        return self.instance.memory_bytes if self.instance else 0
+
+    @property
+    def memory_peak_bytes(self) -> int:
+        """Its linear memory at its largest."""
+        return self.instance.memory_peak_bytes if self.instance else 0
+
+
+class Hosting:
+    """Starts, replaces and stops components in an actor system."""
+
+    def __init__(self, actors: ActorSystem, loader: Loader, logs: LogBook) -> None:
+        self._actors, self._loader, self._logs = actors, loader, logs
+        self._hosted: dict[str, _Hosted] = {}
+
+    async def open(self, stack: AsyncExitStack) -> None:
+        """Watches what happens, until `stack` is left; then everything is stopped."""
+        subscription = self._actors.events.listen(self._note)
+        stack.callback(subscription.cancel)
+        stack.push_async_callback(self._stop_all)
+
+    def is_present(self, name: str) -> bool:
+        """Whether there is a mailbox for messages to that name."""
+        hosted = self._hosted.get(name)
+        return hosted is not None and hosted.ref is not None and hosted.ref.is_alive
+
+    def is_running(self, name: str) -> bool:
+        """Whether an incarnation handles messages now."""
+        return self.state(name) == "running"
+
+    def state(self, name: str) -> str:
+        """`running`, `restarting`, `given up`, `failed` or `stopped`."""
+        hosted = self._hosted.get(name)
+        if hosted is None:
+            return "stopped"
+        if hosted.node.failure is not None:
+            return "given up"
+        states = [child.state for child in hosted.node.status()]
+        return states[0] if states else "failed"
+
+    def status(self, record: ComponentRecord) -> ComponentStatus:
+        """How one component does."""
+        state = self.state(record.name)
+        hosted = self._hosted.get(record.name)
+        if hosted is None:
+            return ComponentStatus(record.name, record.active, state)
+        ref = hosted.ref
+        actor = ref.actor if ref is not None else None
+        meter = actor if isinstance(actor, HostedActor) else None
+        mailbox = ref.mailbox if ref is not None and ref.is_alive else None
+        is_up = state == "running" and hosted.ready_at is not None
+        return ComponentStatus(
+            name=record.name,
+            version=hosted.version,
+            state=state,
+            uptime=self._actors.clock() - (hosted.ready_at or 0.0) if is_up else None,
+            restarts=hosted.restarts,
+            last_error=hosted.last_error,
+            mailbox=mailbox.size if mailbox else 0,
+            oldest_message_age=mailbox.oldest_age if mailbox and mailbox.size else None,
+            messages=ref.handled if ref is not None else 0,
+            fuel_used=meter.fuel_used if meter else 0,
+            memory_bytes=meter.memory_bytes if meter else 0,
+            memory_peak_bytes=meter.memory_peak_bytes if meter else 0,
+            health=hosted.verdict if is_up else None,
+        )
+
+    async def start(self, record: ComponentRecord, manifest: Manifest) -> None:
+        """Starts a component.
+
+        Raises:
+            StartFailed: it did not come up; nothing of it runs.
+            ArtifactCorrupt, EngineError: it could not even be loaded.
+        """
+        name = record.name
+        make = await self._maker(record, manifest, record.migrate_from)
+        child = _child_spec(name, manifest, make)
+        node = SupervisorNode(
+            self._actors, _supervisor_spec(manifest.supervision, child), name=name
+        )
+        hosted = self._hosted[name] = _Hosted(record.active, node, health=manifest.health)
+        try:
+            await node.start()
+        except ChildStartFailed as error:
+            hosted.last_error = _reason(error.__cause__ or error)
+            raise StartFailed(name, record.active, hosted.last_error) from error
+        hosted.ref = _ref_of(node, name)
+        make.migrate_from = None  # a restart does not take over again
+        self._check_later(name, hosted)
+
+    async def stop(self, name: str) -> None:
+        """Stops a component; without effect when it does not run."""
+        hosted = self._hosted.get(name)
+        if hosted is not None:
+            await hosted.node.stop()
+            if self._hosted.get(name) is hosted:
+                del self._hosted[name]
+
+    async def replace(
+        self, record: ComponentRecord, successor: ComponentRecord, manifest: Manifest,
+        commit: Commit,
+    ) -> None:  # fmt: skip
+        """Lets `successor` take over from the running `record`.
+
+        Args:
+            record: what runs.
+            successor: what shall run; `migrate_from` says whose data it takes over.
+            manifest: the successor's.
+            commit: writes the change; called when the successor is ready.
+
+        Raises:
+            UpdateFailed: a step failed, and `record` goes on as before.
+        """
+        name = record.name
+        hosted = self._hosted[name]
+        step = ["load"]
+
+        async def prepare(_ready: object) -> None:
+            step[0] = "write the change"
+            await commit()
+            step[0] = "switch"
+
+        try:
+            make = await self._maker(successor, manifest, successor.migrate_from)
+            await self._hold_still(hosted, make.migrates)
+            step[0] = "start"
+            child = _child_spec(name, manifest, make)
+            with anyio.CancelScope(shield=True):
+                await hosted.node.update_child(child, prepare=prepare)
+                hosted.node.spec = _supervisor_spec(manifest.supervision, child)
+        except Exception as error:
+            cause = error.__cause__ if isinstance(error, ChildStartFailed) else error
+            reason = _reason(cause or error)
+            raise UpdateFailed(name, record.active, successor.active, step[0], reason) from error
+        finally:
+            if hosted.ref is not None:
+                hosted.ref.resume()
+        hosted.version = successor.active
+        hosted.health = manifest.health
+        hosted.ready_at = self._actors.clock()
+        hosted.last_error = None
+        make.migrate_from = None  # a restart does not take over again
+
+    # -- making incarnations -------------------------------------------------------------------
+
+    async def _maker(
+        self, record: ComponentRecord, manifest: Manifest, migrate_from: str | None
+    ) -> _Maker:
+        digest = record.active_version.wasm_digest
+        linked = await self._loader.load(digest, record.name)
+        return _Maker(linked, record.name, manifest, self._logs, migrate_from)
+
+    async def _hold_still(self, hosted: _Hosted, is_needed: bool) -> None:
+        if is_needed and hosted.ref is not None:
+            hosted.ref.pause()
+            await hosted.ref.finish(_FINISH_TIME)
+
+    # -- health --------------------------------------------------------------------------------
+
+    def _check_later(self, name: str, hosted: _Hosted) -> None:
+        """Asks after the interval, and so on, as long as the component is hosted."""
+        if hosted.health is not None and self._hosted.get(name) is hosted:
+            self._actors.timers.after(
+                hosted.health.interval,
+                lambda: self._actors.group.start_soon(self._check, name, hosted),
+            )
+
+    async def _check(self, name: str, hosted: _Hosted) -> None:
+        actor = hosted.ref.actor if hosted.ref is not None else None
+        if isinstance(actor, HostedActor) and self.is_running(name):
+            try:
+                await actor.check()
+                hosted.verdict = "healthy"
+            except ActorError as error:
+                cause = error.cause if isinstance(error, ActorFailed) else None
+                hosted.verdict = f"unhealthy: {_reason(cause or error)}"
+                self._logs.write(name, "warn", hosted.verdict, source="supervisor")
+        if hosted.node.failure is None:
+            self._check_later(name, hosted)
+
+    # -- watching ------------------------------------------------------------------------------
+
+    def _note(self, event: LifecycleEvent) -> None:
+        name = event.name
+        hosted = self._hosted.get(name)
+        if hosted is None:
+            return
+        if event.kind is EventKind.GIVEN_UP:
+            self._log(name, "error", f"given up: {_reason(event.cause)}", event)
+        elif event.incarnation == 0:
+            return  # its supervisor's own start and stop
+        elif event.kind is EventKind.READY:
+            hosted.ready_at = event.time
+            hosted.restarts = max(0, event.incarnation - 1)
+            again = f"restarted, incarnation {event.incarnation}"
+            self._log(name, "info", "started" if event.incarnation == 1 else again, event)
+        elif event.kind is EventKind.FAILED:
+            hosted.ready_at = None
+            hosted.last_error = _reason(event.cause) if event.cause else event.reason
+            self._log(name, "error", f"failed: {hosted.last_error}", event)
+        elif event.kind is EventKind.STOPPED:
+            self._log(name, "info", f"stopped ({event.reason or 'normal'})", event)
+
+    def _log(self, name: str, level: str, text: str, event: LifecycleEvent) -> None:
+        fields: dict[str, object] = {"event": str(event.kind), "incarnation": event.incarnation}
+        cause = event.cause
+        if cause is not None:
+            fields["error"] = type(cause).__name__
+        if isinstance(cause, GuestFault):
+            fields["fuel_used"] = cause.fuel_used
+            fields["memory_peak_bytes"] = cause.memory_peak_bytes
+        self._logs.write(name, level, text, source="supervisor", fields=fields)
+
+    async def _stop_all(self) -> None:
+        names = list(self._hosted)
+        limiter = anyio.CapacityLimiter(_STOPPING_AT_ONCE)
+
+        async def stop(name: str) -> None:
+            async with limiter:
+                await self.stop(name)
+
+        async with anyio.create_task_group() as group:
+            for name in reversed(names):
+                group.start_soon(stop, name)
+
+
+@dataclass(slots=True)
+class _Maker:
+    """Makes the incarnations of one version of one component."""
+
+    linked: LinkedComponent
+    name: str
+    manifest: Manifest
+    logs: LogBook
+    migrate_from: str | None
+
+    @property
+    def migrates(self) -> bool:
+        """Whether stored data is taken over at the first start."""
+        return self.migrate_from is not None and GUEST_MIGRATION in self.linked.component.exports
+
+    def __call__(self) -> HostedActor:
+        return HostedActor(self.linked, self.name, self.manifest, self.logs, self.migrate_from)
+
+
+def _child_spec(name: str, manifest: Manifest, make: _Maker) -> ChildSpec:
+    return ChildSpec(
+        id=name,
+        start=make,
+        restart=manifest.supervision.restart,
+        shutdown=manifest.supervision.shutdown,
+        mailbox=MailboxSpec(capacity=manifest.limits.mailbox),
+    )
+
+
+def _supervisor_spec(settings: SupervisionSection, child: ChildSpec) -> SupervisorSpec:
+    return SupervisorSpec(
+        intensity=settings.intensity,
+        period=settings.period,
+        backoff=Backoff(
+            growth=settings.backoff.growth,
+            initial=settings.backoff.initial,
+            cap=settings.backoff.maximum,
+            jitter=settings.backoff.jitter,
+        ),
+        children=(child,),
+    )
+
+
+def _ref_of(node: SupervisorNode, name: str) -> ActorRef:
+    child = node.child(name)
+    assert isinstance(child, ActorRef)
+    return child
+
+
+def _reason(error: BaseException | None) -> str:
+    return str(error) or type(error).__name__

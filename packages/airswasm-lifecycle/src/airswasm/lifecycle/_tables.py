@@ -1,0 +1,74 @@
+"""The registry's place in the host's store, and the quotas that the store is asked to hold."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from airswasm.messaging import ALL_CODECS, Codec, MessagingLimits, Rate
+from airswasm.storage import KeyValueStore, Namespace
+
+from .manifest import Manifest
+from .policy import HostPolicy
+
+__all__ = ("ComponentPolicies", "StoredTable")
+
+REGISTRY_NAMESPACE = "airswasm-registry"
+"""No slash: no component has this name."""
+_NO_QUOTA = 2**62
+
+
+class StoredTable:
+    """A namespace of the store as the registry's table."""
+
+    def __init__(self, store: KeyValueStore) -> None:
+        self._namespace: Namespace = store.namespace(REGISTRY_NAMESPACE, quota_bytes=_NO_QUOTA)
+
+    async def read_all(self) -> Mapping[str, bytes]:
+        """Every name with its record."""
+        return {entry.key: entry.value async for entry in self._namespace.entries()}
+
+    async def write(self, changes: Mapping[str, bytes | None]) -> None:
+        """One atomic batch; durable when it returns."""
+        await self._namespace.batch(changes)
+
+
+class ComponentPolicies:
+    """What storage and messaging allow each component: its manifest, within the policy.
+
+    It is the `StorageQuotas` and the `MessagingPolicy` of a system.
+    """
+
+    def __init__(self, policy: HostPolicy, limits: MessagingLimits | None = None) -> None:
+        self._policy = policy
+        self._limits = limits or MessagingLimits()
+        self._manifests: dict[str, Manifest] = {}
+
+    @property
+    def limits(self) -> MessagingLimits:
+        """What holds for every component."""
+        return self._limits
+
+    def set(self, name: str, manifest: Manifest) -> None:
+        """Takes over what a manifest asks for; the policy was checked at install."""
+        self._manifests[name] = manifest
+
+    def forget(self, name: str) -> None:
+        """The defaults hold again."""
+        self._manifests.pop(name, None)
+
+    def quota_bytes(self, component: str) -> int:
+        """The quota of this component's namespace."""
+        manifest = self._manifests.get(component)
+        asked = manifest.limits.storage if manifest else None
+        return asked if asked is not None else self._policy.limits.storage
+
+    def rate_of(self, component: str) -> Rate:
+        """How much this component may send."""
+        manifest = self._manifests.get(component)
+        asked = manifest.limits.rates.messages if manifest else None
+        return Rate(float(asked), asked) if asked is not None else Rate()
+
+    def codecs_of(self, target: str) -> frozenset[Codec]:
+        """Which codecs this target reads."""
+        manifest = self._manifests.get(target)
+        return frozenset(manifest.codecs.accepts) if manifest else ALL_CODECS

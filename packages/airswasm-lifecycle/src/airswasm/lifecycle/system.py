@@ -1,0 +1,896 @@
+"""The composition root: one home, opened, with everything in it put together.
+
+Nothing here is global: two `System`s in one process, with two homes, do not
+know of each other. Opening one composes, from the bottom up, store, registry,
+audit log, trust, guard, log book, engine, the installed blocks' interfaces
+and, when it is online, the actors. There are three ways to open a home:
+
+- `online` hosts the components;
+- `offline` changes what is installed and runs nothing: an install without a host;
+- `readonly` takes no lock, changes nothing, and works beside a running host.
+
+Every change follows one order: decide (`plan`), check that it can run, ask for
+approval, write the audit line, stage the files, and then one atomic write to
+the registry, which is the change. Before that write nothing has happened but
+files that nobody refers to; after it everything else can be done again. That
+is why there is no journal of intents.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import inspect
+import os
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import replace
+from pathlib import Path
+from types import TracebackType
+from typing import Literal, Self
+
+import anyio
+import anyio.to_thread
+from airswasm.actor import ActorSystem, EventStream, MessageBroker
+from airswasm.messaging import MessagingPolicy
+from airswasm.runtime import (
+    Engine,
+    EngineConfig,
+    HostInterfaceProvider,
+    ProgressSink,
+    Services,
+)
+from airswasm.security import (
+    AuditEvent,
+    AuditLog,
+    AuditSink,
+    Grants,
+    Guard,
+    PublicKey,
+    TrustStore,
+    verify,
+)
+from airswasm.storage import KeyValueStore, RocksStore, StorageQuotas, Store
+from airswasm.wit import Contract, Nothing, contract
+
+from ._hosting import Hosting
+from ._loading import Loader
+from ._providers import Observer, Offer, find_observers, find_offers, guard_offers
+from ._tables import ComponentPolicies, StoredTable
+from .artifacts import ArtifactStore
+from .errors import ApprovalRefused, ArtifactCorrupt, HostOffline, NotRunning, StartFailed, UpdateFailed
+from .home import Home
+from .logbook import LogBook
+from .manifest import MANIFEST_NAME, Manifest, is_component_name, read_grants
+from .package import SIGNATURE_NAME, Package
+from .plan import Approve, InstallPlan, plan_install, plan_rollback, plan_update
+from .policy import HostPolicy
+from .registry import ComponentRecord, Registry, VersionRecord
+from .status import ComponentInfo, ComponentStatus, ComponentSummary, SystemStatus, VersionInfo
+
+__all__ = ("Mode", "System")
+
+Mode = Literal["online", "offline", "readonly"]
+DEFAULT_SEND_TIMEOUT = 30.0
+
+
+class System:
+    """One home, opened; an async context manager.
+
+    Attributes:
+        home: where everything lies.
+        policy: what components may get at most.
+        logs: what components said and what happened to them.
+        services: what the installed blocks are given.
+        observers: what installed blocks watch this system with, by entry point.
+
+    Args:
+        home: the home, or its folder.
+        mode: see the module.
+        policy: instead of the home's config.toml.
+        providers: instead of the installed blocks' interfaces.
+        engine: sizes and slices; the cache is always the home's.
+        clock: seconds since 1970.
+        checkpoint: called with the name of each step that a crash may separate
+            from the next; fault-injection tests stop the process there.
+    """
+
+    def __init__(
+        self,
+        home: Home | os.PathLike[str],
+        *,
+        mode: Mode = "online",
+        policy: HostPolicy | None = None,
+        providers: Sequence[HostInterfaceProvider] | None = None,
+        engine: EngineConfig | None = None,
+        clock: Callable[[], float] = time.time,
+        checkpoint: Callable[[str], None] = lambda _step: None,
+    ) -> None:
+        self.home = home if isinstance(home, Home) else Home(Path(home))
+        self.mode: Mode = mode
+        self.policy = policy or HostPolicy()
+        self.services = Services()
+        self._given_policy = policy
+        self.observers: Mapping[str, object] = {}
+        self._providers = providers
+        self._engine_config = engine or EngineConfig()
+        self._clock = clock
+        self._checkpoint = checkpoint
+        self._stack = AsyncExitStack()
+        self._artifacts = ArtifactStore(self.home.artifacts_folder)
+        self._manifests: dict[str, Manifest] = {}
+        self._offers: tuple[Offer, ...] = ()
+        self._names: dict[str, anyio.Lock] = {}
+        self._started_at: float | None = None
+
+    # -- opening and closing -----------------------------------------------------------------
+
+    async def __aenter__(self) -> Self:
+        async with AsyncExitStack() as stack:
+            if self.mode == "readonly":
+                await self._open_readonly(stack)
+            else:
+                await self._open(stack)
+            self._stack = stack.pop_all()
+        if self.mode == "online":
+            await self._start_all()
+        self._started_at = time.monotonic()
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> bool | None:
+        return await self._stack.__aexit__(kind, error, trace)
+
+    async def _open_readonly(self, stack: AsyncExitStack) -> None:
+        self.policy = self._given_policy or HostPolicy.load(self.home.config_file)
+        self.logs = LogBook(self.home.logs_folder, clock=self._clock)
+        stack.callback(self.logs.close)
+        if self.home.exists():
+            store = RocksStore(self.home.store_folder, read_only=True)
+            self._store: RocksStore | None = await stack.enter_async_context(store)
+            self._registry = await Registry.open(StoredTable(self._store))
+        else:
+            self._store, self._registry = None, Registry(_NoTable(), ())
+
+    async def _open(self, stack: AsyncExitStack) -> None:
+        self.home.create()
+        lock = self.home.lock()
+        stack.callback(lock.release)
+        self.policy = self._given_policy or HostPolicy.load(self.home.config_file)
+        self._changes = anyio.Lock()
+        self._audit = stack.enter_context(AuditLog(self.home.audit_folder / "audit.jsonl"))
+        self._trust = TrustStore(self.home.trust_folder / "trust.json")
+        self.logs = LogBook(self.home.logs_folder, clock=self._clock)
+        stack.callback(self.logs.close)
+        self._store = await stack.enter_async_context(RocksStore(self.home.store_folder))
+        table = StoredTable(self._store)
+        self._registry = await Registry.open(table, checkpoint=self._checkpoint)
+        self._guard = Guard(
+            {each.name: read_grants(each.active_version.grants) for each in self._registry},
+            audit=self._audit,
+        )
+        self._policies = ComponentPolicies(self.policy)
+        config = replace(self._engine_config, cache_folder=self.home.cache_folder)
+        self._engine = await stack.enter_async_context(Engine(config))
+        self._actors = await stack.enter_async_context(ActorSystem(str(self.home.folder)))
+        await self._compose(stack)
+        await anyio.to_thread.run_sync(self._artifacts.sweep, self._registry.digests())
+
+    async def _compose(self, stack: AsyncExitStack) -> None:
+        self._add_services()
+        known = contract()
+        if self._providers is None:
+            self._offers = find_offers(self.services, known, self._guard)
+        else:
+            self._offers = guard_offers(self._providers, self.services, known, self._guard)
+        interfaces = [offer.interface for offer in self._offers]
+        self._loader = Loader(self._engine, interfaces, self._artifacts)
+        self._hosting = Hosting(self._actors, self._loader, self.logs)
+        group = await stack.enter_async_context(anyio.create_task_group())
+        stack.callback(group.cancel_scope.cancel)
+        group.start_soon(self._audit.keep_synced)
+        if self.mode == "online":
+            await self._hosting.open(stack)
+            self.observers = find_observers(self.services)
+            for observer in self.observers.values():
+                if isinstance(observer, Observer):
+                    group.start_soon(observer.run)
+
+    def _add_services(self) -> None:
+        add = self.services.add
+        add(System, self)
+        add(Home, self.home)
+        add(HostPolicy, self.policy)
+        add(LogBook, self.logs)
+        add(Registry, self._registry)
+        add(TrustStore, self._trust)
+        add(AuditLog, self._audit)
+        add(AuditSink, self._audit)  # type: ignore[type-abstract]  # a key, never called
+        add(Guard, self._guard)
+        add(Contract, contract())
+        add(KeyValueStore, self._store)  # type: ignore[type-abstract]
+        add(StorageQuotas, self._policies)  # type: ignore[type-abstract]
+        add(MessagingPolicy, self._policies)  # type: ignore[type-abstract]
+        add(Store, self._store)
+        add(Engine, self._engine)
+        add(ActorSystem, self._actors)
+        add(MessageBroker, self._actors.broker)
+
+    async def _start_all(self) -> None:
+        wanted = [record for record in self._registry if record.wanted == "running"]
+        for record in wanted:
+            try:
+                await self._begin(record)
+            except Exception as error:
+                # One component that does not start must not keep the others from running.
+                text = f"did not start: {_reason(error)}"
+                self.logs.write(record.name, "error", text, source="supervisor")
+                await self._return_to_earlier(record)
+
+    async def _return_to_earlier(self, record: ComponentRecord) -> None:
+        """A version that could not take over its predecessor's data is given up for that one."""
+        earlier = record.migrate_from
+        if earlier is None or not record.has_version(earlier):
+            return
+        before = replace(record, active=earlier, migrate_from=None)
+        self.logs.write(record.name, "warn", f"went back to {earlier}", source="supervisor")
+        await self._hosting.stop(record.name)
+        try:
+            await self._put_records((before,), "rollback")
+            await self._begin(before)
+        except Exception as error:
+            text = f"did not start: {_reason(error)}"
+            self.logs.write(record.name, "error", text, source="supervisor")
+
+    # -- changing what is installed ------------------------------------------------------------
+
+    async def install(
+        self,
+        source: Package | os.PathLike[str],
+        *,
+        name: str | None = None,
+        approve: Approve | None = None,
+        progress: ProgressSink | None = None,
+        start: bool = True,
+    ) -> ComponentInfo:
+        """Installs a component, and starts it when the system is online.
+
+        Args:
+            source: the package, or where it lies.
+            name: another name than the package's own, to run it twice.
+            approve: is shown what it asks for; without it nothing is approved.
+            progress: called while it is compiled.
+            start: False installs it as stopped.
+
+        Returns:
+            What was installed.
+
+        Raises:
+            LifecycleError, SecurityError, ContractViolation, EngineError: why not.
+                Nothing was changed.
+        """
+        self._need_writable("install")
+        package = await self._read(source)
+        target = self._target_name(name, package)
+        async with self._alone(target):
+            pin = self._trust.get(package.name)
+            record = self._registry.find(target)
+            plan = plan_install(package, target, record, pin, self.policy)
+            await self._check(package, progress)
+            await self._ask(plan, approve)
+            record = self._record_of(package, target, running=start)
+            await self._put_package(package, (record,), "install")
+            self._take_over(record, package.manifest)
+            if self.mode == "online" and start:
+                await self._start_or_undo(record)
+        return self.info(target)
+
+    async def install_many(
+        self,
+        source: Package | os.PathLike[str],
+        names: Iterable[str],
+        *,
+        approve: Approve | None = None,
+        progress: ProgressSink | None = None,
+        start: bool = True,
+    ) -> int:
+        """Installs one package under many names, in one atomic write.
+
+        It is asked about once, read once, compiled once, and loaded once.
+
+        Returns:
+            How many were installed.
+
+        Raises:
+            AlreadyInstalled: one of the names is taken; nothing was installed.
+            LifecycleError, SecurityError, ContractViolation, EngineError: as for `install`.
+        """
+        self._need_writable("install")
+        package = await self._read(source)
+        targets = [self._target_name(name, package) for name in dict.fromkeys(names)]
+        pin = self._trust.get(package.name)
+        plans = [
+            plan_install(package, target, self._registry.find(target), pin, self.policy)
+            for target in targets
+        ]
+        if not plans:
+            return 0
+        await self._check(package, progress)
+        await self._ask(replace(plans[0], name=f"{package.name} as {len(targets)} names"), approve)
+        records = [self._record_of(package, target, running=start) for target in targets]
+        await self._put_package(package, records, "install")
+        for record in records:
+            self._take_over(record, package.manifest)
+        if self.mode == "online" and start:
+            for record in records:
+                await self._begin(record)
+        return len(records)
+
+    async def update(
+        self,
+        source: Package | os.PathLike[str],
+        *,
+        name: str | None = None,
+        approve: Approve | None = None,
+        progress: ProgressSink | None = None,
+    ) -> ComponentInfo:
+        """Replaces a component by a newer version of the same owner.
+
+        While it runs, the new version is started beside the old one and takes
+        over its messages; a message sent meanwhile is answered by one of them.
+        `approve` is asked only when the new version may do more than the old one.
+
+        Raises:
+            UpdateFailed: the new version did not come up; the old one goes on.
+            LifecycleError, SecurityError, ContractViolation, EngineError: why not.
+                Nothing was changed.
+        """
+        self._need_writable("update")
+        package = await self._read(source)
+        target = name or package.name
+        async with self._alone(target):
+            record = self._registry.get(target)
+            pin = self._trust.get(package.name)
+            plan = plan_update(package, record, pin, self.policy)
+            await self._check(package, progress)
+            if plan.needs_approval:
+                await self._ask(plan, approve)
+            added = self._version_of(package)
+            owner = str(package.signer) if package.signer else record.owner
+            successor = replace(
+                record.with_version(added, self.policy.install.retain),
+                owner=owner,
+                migrate_from=record.active,
+            )
+            await self._switch(
+                record, successor, package.manifest,
+                lambda ready: self._put_package(package, (ready,), "update"),
+            )  # fmt: skip
+        return self.info(target)
+
+    async def rollback(self, name: str, to: str | None = None) -> ComponentInfo:
+        """Goes back to a retained version: `to`, or the one installed before the active one.
+
+        The sequence floor stays where it is: what was rolled back cannot come
+        back as an update. Data is not touched, and `migrate` is not called.
+
+        Raises:
+            NotInstalled, VersionNotRetained: there is nothing to go back to.
+            UpdateFailed: that version did not come up; the active one goes on.
+        """
+        self._need_writable("rollback")
+        async with self._alone(name):
+            record = self._registry.get(name)
+            version = plan_rollback(record, to)
+            successor = replace(record, active=version, migrate_from=None)
+            manifest = await self._verified_manifest(record, record.version(version))
+            await self._switch(
+                record, successor, manifest,
+                lambda ready: self._put_records((ready,), "rollback"),
+            )  # fmt: skip
+        return self.info(name)
+
+    async def uninstall(self, name: str, *, purge: bool = False) -> None:
+        """Stops and removes a component.
+
+        What it stored, its log, and its owner's claim to the name stay, so that
+        it can be installed again; `purge` removes them too.
+
+        Raises:
+            NotInstalled: there is none.
+        """
+        self._need_writable("uninstall")
+        async with self._alone(name):
+            record = self._registry.get(name)
+            if self.mode == "online":
+                await self._hosting.stop(name)
+            async with self._changes:
+                self._write_audit("uninstall", record, purge="yes" if purge else "no")
+                await self._registry.remove(name)
+                self._forget(name)
+                await self._sweep()
+            self.logs.write(name, "info", "uninstalled", source="supervisor")
+            self.logs.forget(name, purge=purge)
+            if purge:
+                await self._purge(record)
+
+    # -- running -------------------------------------------------------------------------------
+
+    async def start(self, name: str) -> None:
+        """Starts a stopped component, now and whenever the host starts.
+
+        Raises:
+            NotInstalled: there is none.
+            StartFailed: it does not come up. It stays wanted.
+        """
+        self._need_writable("start")
+        async with self._alone(name):
+            record = await self._want(name, running=True)
+            if self.mode == "online" and not self._hosting.is_running(name):
+                await self._hosting.stop(name)  # what gave up leaves its place
+                await self._begin(record)
+
+    async def stop(self, name: str) -> None:
+        """Stops a component, now and until it is started again.
+
+        The message in hand is finished and `shutdown` is called, within the
+        component's shutdown time.
+
+        Raises:
+            NotInstalled: there is none.
+        """
+        self._need_writable("stop")
+        async with self._alone(name):
+            await self._want(name, running=False)
+            if self.mode == "online":
+                await self._hosting.stop(name)
+
+    async def restart(self, name: str) -> None:
+        """Stops and starts a component. Its mailbox is emptied into the dead letters.
+
+        Raises:
+            NotInstalled: there is none.
+            HostOffline: nothing runs here.
+            StartFailed: it does not come up again.
+        """
+        self._need_online("restart")
+        async with self._alone(name):
+            record = await self._want(name, running=True)
+            await self._hosting.stop(name)
+            await self._begin(record)
+
+    async def send(
+        self, name: str, payload: bytes, timeout: float = DEFAULT_SEND_TIMEOUT
+    ) -> bytes | None:
+        """Delivers one message and waits for the reply.
+
+        Args:
+            name: the component.
+            payload: for it to understand.
+            timeout: seconds; then the message may still be handled.
+
+        Returns:
+            The reply; None when it has none.
+
+        Raises:
+            HostOffline, NotInstalled, NotRunning: nobody is there.
+            ActorError: why there is no answer (`GuestRefused`, `AskTimeout`, …).
+        """
+        self._need_online("send")
+        record = self._registry.get(name)
+        if not self._hosting.is_present(name):
+            raise NotRunning(name, self._state(record))
+        reply = await self._actors.broker.ask(name, payload, timeout=timeout)
+        return reply if isinstance(reply, bytes) else None
+
+    # -- looking -------------------------------------------------------------------------------
+
+    @property
+    def events(self) -> EventStream:
+        """What happens to actors and supervisors."""
+        return self._actors.events
+
+    @property
+    def interfaces(self) -> Mapping[str, str]:
+        """What components may import, and the distribution that offers it."""
+        return {offer.interface.name: offer.distribution for offer in self._offers}
+
+    def list(self) -> tuple[ComponentSummary, ...]:
+        """Everything that is installed, by name."""
+        return tuple(
+            ComponentSummary(
+                name=record.name,
+                version=record.active,
+                state=self._state(record),
+                signer=_fingerprint(record.owner),
+                installed_at=record.active_version.installed_at,
+            )
+            for record in self._registry
+        )
+
+    def info(self, name: str) -> ComponentInfo:
+        """All that is known of one component.
+
+        Raises:
+            NotInstalled: there is none.
+            ArtifactCorrupt: its manifest is damaged on disk.
+        """
+        record = self._registry.get(name)
+        return ComponentInfo(
+            name=name,
+            package_name=record.package_name,
+            version=record.active,
+            state=self._state(record),
+            wanted=record.wanted,
+            owner=record.owner,
+            signer=_fingerprint(record.owner),
+            floor=record.floor,
+            versions=tuple(
+                VersionInfo(
+                    version=each.version,
+                    sequence=each.sequence,
+                    wasm_digest=each.wasm_digest,
+                    installed_at=each.installed_at,
+                    is_active=each.version == record.active,
+                )
+                for each in record.versions
+            ),
+            manifest=self._manifest(record),
+            storage_bytes=self._stored_bytes(name),
+        )
+
+    def status(self) -> SystemStatus:
+        """How the host and every component do."""
+        is_online = self.mode == "online"
+        components = tuple(self.component_status(record.name) for record in self._registry)
+        uptime = None if self._started_at is None else time.monotonic() - self._started_at
+        return SystemStatus(
+            home=str(self.home.folder),
+            is_online=is_online,
+            pid=os.getpid() if is_online else self.home.running_pid(),
+            uptime=uptime if is_online else None,
+            installed=len(self._registry),
+            running=sum(each.state == "running" for each in components),
+            components=components,
+            dead_letters=self._actors.dead_letters.total if is_online else 0,
+            blocks=self.interfaces,
+        )
+
+    def component_status(self, name: str) -> ComponentStatus:
+        """How one component does.
+
+        Raises:
+            NotInstalled: there is none.
+        """
+        record = self._registry.get(name)
+        if self.mode != "online":
+            return ComponentStatus(name, record.active, self._state(record))
+        return self._hosting.status(record)
+
+    # -- the steps -----------------------------------------------------------------------------
+
+    async def _read(self, source: Package | os.PathLike[str]) -> Package:
+        if isinstance(source, Package):
+            return source
+        use: Literal["optional", "required"] = (
+            "optional" if self.policy.install.unsigned else "required"
+        )
+        path, known = Path(source), known_capabilities()
+        return await anyio.to_thread.run_sync(
+            lambda: Package.read(path, signature=use, capabilities=known)
+        )
+
+    def _target_name(self, name: str | None, package: Package) -> str:
+        target = name or package.name
+        if not is_component_name(target):
+            raise ValueError(f"{target!r} is not namespace/name")
+        return target
+
+    async def _check(self, package: Package, progress: ProgressSink | None) -> None:
+        digest = hashlib.sha256(package.wasm).hexdigest()
+        await self._loader.check(package.wasm, digest, package.manifest, progress)
+
+    async def _ask(self, plan: InstallPlan, approve: Approve | None) -> None:
+        answer: bool | Awaitable[bool] = approve(plan) if approve is not None else False
+        if inspect.isawaitable(answer):
+            answer = await answer
+        lines = plan.capabilities.manifest_lines()
+        self._audit.record(
+            AuditEvent(
+                kind="approve",
+                component=plan.name,
+                outcome="allow" if answer else "deny",
+                reason="; ".join(lines),
+                detail={"version": plan.version, "signer": plan.signer or "unsigned"},
+            )
+        )
+        if not answer:
+            raise ApprovalRefused(plan.name, plan.version, lines)
+
+    def _version_of(self, package: Package) -> VersionRecord:
+        digests = {
+            path: hashlib.sha256(content).hexdigest() for path, content in package.files.items()
+        }
+        wasm_digest = digests[package.manifest.build.artifact]
+        if package.signature is not None:
+            digests[SIGNATURE_NAME] = hashlib.sha256(package.signature).hexdigest()
+        return VersionRecord(
+            version=package.version,
+            sequence=package.sequence,
+            wasm_digest=wasm_digest,
+            files=digests,
+            grants=package.manifest.capabilities,
+            signer=str(package.signer) if package.signer else None,
+            installed_at=self._clock(),
+        )
+
+    def _record_of(self, package: Package, name: str, *, running: bool) -> ComponentRecord:
+        version = self._version_of(package)
+        return ComponentRecord(
+            name=name,
+            package_name=package.name,
+            owner=version.signer,
+            floor=version.sequence,
+            active=version.version,
+            versions=(version,),
+            wanted="running" if running else "stopped",
+        )
+
+    async def _put_package(
+        self, package: Package, records: Sequence[ComponentRecord], verb: str
+    ) -> None:
+        """Stages the files, pins the key, and makes the change."""
+        async with self._changes:
+            if package.signer is not None:
+                await anyio.to_thread.run_sync(self._trust.pin, package.name, package.signer)
+            await anyio.to_thread.run_sync(self._stage, package)
+            await self._put_unlocked(records, verb)
+            if package.verified is not None:
+                await anyio.to_thread.run_sync(self._trust.accept, package.verified)
+                self._checkpoint("trust.accepted")
+
+    async def _put_records(self, records: Sequence[ComponentRecord], verb: str) -> None:
+        async with self._changes:
+            await self._put_unlocked(records, verb)
+
+    async def _put_unlocked(self, records: Sequence[ComponentRecord], verb: str) -> None:
+        for record in records[:1]:
+            self._write_audit(verb, record, names=str(len(records)))
+        await self._registry.put(*records)
+
+    def _stage(self, package: Package) -> None:
+        for path in sorted(package.files):
+            self._checkpoint(f"stage.{path}")
+            self._artifacts.add(package.files[path])
+        if package.signature is not None:
+            self._artifacts.add(package.signature)
+        self._checkpoint("staged")
+
+    def _write_audit(self, verb: str, record: ComponentRecord, **detail: str) -> None:
+        version = record.active_version
+        self._audit.record(
+            AuditEvent(
+                kind=verb,
+                component=record.name,
+                outcome="done",
+                detail={
+                    "version": version.version,
+                    "sequence": str(version.sequence),
+                    "wasm": version.wasm_digest,
+                    "signer": version.signer or "unsigned",
+                    **detail,
+                },
+            )
+        )
+        self._audit.sync()
+
+    def _take_over(self, record: ComponentRecord, manifest: Manifest) -> None:
+        """What follows from a record that is in the registry."""
+        self._manifests[record.name] = manifest
+        self._guard.grant(record.name, read_grants(record.active_version.grants))
+        self._policies.set(record.name, manifest)
+        self.logs.set_rate(record.name, manifest.limits.rates.logs)
+
+    def _forget(self, name: str) -> None:
+        self._manifests.pop(name, None)
+        self._guard.revoke(name)
+        self._policies.forget(name)
+
+    async def _begin(self, record: ComponentRecord) -> None:
+        """Starts an installed component; the files it is made of are checked."""
+        manifest = await self._verified_manifest(record, record.active_version)
+        self._take_over(record, manifest)
+        await self._hosting.start(record, manifest)
+        if record.migrate_from is not None:
+            await self._put_records((replace(record, migrate_from=None),), "migrated")
+
+    async def _start_or_undo(self, record: ComponentRecord) -> None:
+        try:
+            await self._begin(record)
+        except BaseException as error:
+            with anyio.CancelScope(shield=True):
+                await self._hosting.stop(record.name)
+                async with self._changes:
+                    self._write_audit("uninstall", record, reason="it did not start")
+                    await self._registry.remove(record.name)
+                self._forget(record.name)
+            if isinstance(error, Exception) and not isinstance(error, StartFailed):
+                raise StartFailed(record.name, record.active, _reason(error)) from error
+            raise
+
+    async def _switch(
+        self,
+        record: ComponentRecord,
+        successor: ComponentRecord,
+        manifest: Manifest,
+        commit: Callable[[ComponentRecord], Awaitable[None]],
+    ) -> None:
+        """Makes `successor` the record of its name, and the running version with it."""
+        name = record.name
+        is_hosted = self.mode == "online" and self._hosting.is_running(name)
+        if not is_hosted:
+            if self.mode == "online":
+                await self._hosting.stop(name)
+            await commit(successor)
+        else:
+            before, after = self._guard.grants_of(name), read_grants(
+                successor.active_version.grants
+            )
+            self._guard.grant(name, merged_grants(before, after))
+            ready = replace(successor, migrate_from=None)
+            try:
+                await self._hosting.replace(record, successor, manifest, lambda: commit(ready))
+            except BaseException:
+                if self._registry.get(name).active == record.active:
+                    self._guard.grant(name, before)
+                raise
+        self._take_over(self._registry.get(name), manifest)
+        async with self._changes:
+            await self._sweep()
+        if self.mode == "online" and not is_hosted and successor.wanted == "running":
+            await self._begin_or_return(record, successor)
+        self.logs.write(
+            name, "info", f"switched from {record.active} to {successor.active}",
+            source="supervisor",
+        )  # fmt: skip
+
+    async def _begin_or_return(
+        self, record: ComponentRecord, successor: ComponentRecord
+    ) -> None:
+        try:
+            await self._begin(self._registry.get(record.name))
+        except Exception as error:
+            await self._hosting.stop(record.name)
+            await self._put_records((record,), "rollback")
+            self._manifests.pop(record.name, None)
+            reason = _reason(error)
+            raise UpdateFailed(
+                record.name, record.active, successor.active, "start", reason
+            ) from error
+
+    async def _want(self, name: str, *, running: bool) -> ComponentRecord:
+        wanted: Literal["running", "stopped"] = "running" if running else "stopped"
+        record = self._registry.get(name)
+        if record.wanted != wanted:
+            record = replace(record, wanted=wanted)
+            await self._put_records((record,), "start" if running else "stop")
+        return record
+
+    async def _sweep(self) -> None:
+        digests = self._registry.digests()
+        self._loader.keep_only(digests)
+        await anyio.to_thread.run_sync(self._artifacts.sweep, digests)
+
+    async def _purge(self, record: ComponentRecord) -> None:
+        if self._store is not None:
+            await self._store.namespace(record.name).clear()
+        if not any(each.package_name == record.package_name for each in self._registry):
+            await anyio.to_thread.run_sync(self._trust.unpin, record.package_name)
+
+    # -- reading back --------------------------------------------------------------------------
+
+    async def _verified_manifest(
+        self, record: ComponentRecord, version: VersionRecord
+    ) -> Manifest:
+        """The manifest of an installed version, after its signature was verified again."""
+        return await anyio.to_thread.run_sync(self._verify_stored, record, version)
+
+    def _verify_stored(self, record: ComponentRecord, version: VersionRecord) -> Manifest:
+        known = self._manifests.get(record.name)
+        if known is not None and known.version == version.version:
+            return known
+        manifest_bytes = self._artifacts.read(version.files[MANIFEST_NAME])
+        signature_digest = version.files.get(SIGNATURE_NAME)
+        if signature_digest is not None:
+            self._verify_signature(record, version, signature_digest)
+        return Manifest.parse(manifest_bytes, file=f"{record.name}/{MANIFEST_NAME}")
+
+    def _verify_signature(
+        self, record: ComponentRecord, version: VersionRecord, signature_digest: str
+    ) -> None:
+        files = {path: self._artifacts.read(digest) for path, digest in version.files.items()}
+        verified = verify(files[SIGNATURE_NAME], files)
+        if verified.statement.name != record.package_name:
+            path = str(self._artifacts.path(signature_digest))
+            raise ArtifactCorrupt(signature_digest, path, "it is the signature of another component")
+        self._trust.check_key(verified)
+
+    def _manifest(self, record: ComponentRecord) -> Manifest:
+        known = self._manifests.get(record.name)
+        if known is not None and known.version == record.active:
+            return known
+        content = self._artifacts.read(record.active_version.files[MANIFEST_NAME])
+        return Manifest.parse(content, file=f"{record.name}/{MANIFEST_NAME}")
+
+    def _state(self, record: ComponentRecord) -> str:
+        if self.mode != "online":
+            return "offline" if record.wanted == "running" else "stopped"
+        return self._hosting.state(record.name)
+
+    def _stored_bytes(self, name: str) -> int | None:
+        if self._store is None:
+            return None
+        return self._store.namespace(name).read_usage().used_bytes
+
+    @asynccontextmanager
+    async def _alone(self, name: str) -> AsyncIterator[None]:
+        """One change of a name at a time."""
+        lock = self._names.setdefault(name, anyio.Lock())
+        async with lock:
+            yield
+        if not lock.statistics().tasks_waiting:
+            self._names.pop(name, None)
+
+    def _need_writable(self, operation: str) -> None:
+        if self.mode == "readonly":
+            raise HostOffline(operation)
+
+    def _need_online(self, operation: str) -> None:
+        if self.mode != "online":
+            raise HostOffline(operation)
+
+
+class _NoTable:
+    async def read_all(self) -> Mapping[str, bytes]:
+        return {}
+
+    async def write(self, changes: Mapping[str, bytes | None]) -> None:
+        del changes
+        raise HostOffline("a change")
+
+
+def merged_grants(first: Grants, second: Grants) -> Grants:
+    """What both together allow: two versions work under one name for a moment."""
+    capabilities = {*first.allow, *second.allow}
+    allow = {
+        each: tuple(dict.fromkeys((*first.allow.get(each, ()), *second.allow.get(each, ()))))
+        for each in capabilities
+    }
+    deny = {
+        each: tuple(text for text in patterns if text in second.deny.get(each, ()))
+        for each, patterns in first.deny.items()
+    }
+    return Grants(allow, deny)
+
+
+def known_capabilities() -> frozenset[str]:
+    """Every capability of the contract, as manifests write it: `storage.read`."""
+    return frozenset(
+        requirement.capability.replace(":", ".")
+        for interface in contract().host_interfaces.values()
+        for function in interface.functions.values()
+        if function.requirements is not None and not isinstance(function.requirements, Nothing)
+        for requirement in function.requirements
+    )
+
+
+def _fingerprint(owner: str | None) -> str | None:
+    return PublicKey.from_text(owner).fingerprint if owner is not None else None
+
+
+def _reason(error: BaseException) -> str:
+    return str(error) or type(error).__name__

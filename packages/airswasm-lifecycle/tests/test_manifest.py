@@ -1,0 +1,185 @@
+"""Component.toml is read strictly, and everything that is wrong with it is said at once."""
+
+from pathlib import Path
+
+import pytest
+from airswasm.lifecycle import DEFAULT_MEMORY_BYTES, Manifest, ManifestInvalid, is_component_name
+from airswasm.lifecycle._positions import line_of, scan_positions
+from hypothesis import given
+from hypothesis import strategies as st
+
+LEAST = '[component]\nname = "local/hello"\nversion = "0.1.0"\n'
+KNOWN = ("storage.read", "storage.write", "messaging.send")
+
+
+def problems(text: str | bytes, **options: tuple[str, ...]) -> list[str]:
+    with pytest.raises(ManifestInvalid) as caught:
+        Manifest.parse(text, **options)
+    return [f"{each.line}:{each.key}: {each.text}" for each in caught.value.problems]
+
+
+def test_the_least_manifest_has_every_default() -> None:
+    """Name and version are all that has to be said."""
+    manifest = Manifest.parse(LEAST)
+    assert (manifest.name, manifest.version) == ("local/hello", "0.1.0")
+    assert manifest.limits.memory == DEFAULT_MEMORY_BYTES == 4 * 1024 * 1024
+    assert manifest.supervision.restart == "permanent"
+    assert manifest.health is None
+    assert not manifest.grants
+
+
+@pytest.mark.parametrize(
+    ("written", "expected"),
+    [('"4 MiB"', 4 * 2**20), ("4194304", 4 * 2**20), ('"512KiB"', 2**19), ('"1.5 MB"', 1_500_000)],
+)
+def test_sizes_are_read_as_people_write_them(written: str, expected: int) -> None:
+    """A unit in the text, or a plain number of bytes."""
+    assert Manifest.parse(f"{LEAST}[limits]\nmemory = {written}\n").limits.memory == expected
+
+
+@pytest.mark.parametrize(
+    ("written", "expected"), [("5", 5.0), ('"500 ms"', 0.5), ('"2 min"', 120.0), ("0.25", 0.25)]
+)
+def test_durations_are_seconds(written: str, expected: float) -> None:
+    """A unit in the text, or a plain number of seconds."""
+    assert Manifest.parse(f"{LEAST}[limits]\ntimeout = {written}\n").limits.timeout == expected
+
+
+def test_capabilities_are_dotted_keys_with_patterns() -> None:
+    """`storage.read` under [capabilities] and [capabilities.storage] say the same."""
+    dotted = Manifest.parse(f'{LEAST}[capabilities]\nstorage.read = ["**"]\n', capabilities=KNOWN)
+    nested = Manifest.parse(f'{LEAST}[capabilities.storage]\nread = "**"\n', capabilities=KNOWN)
+    assert dotted.capabilities == nested.capabilities == {"storage.read": ("**",)}
+    assert dotted.grants.allow == {"storage:read": ("**",)}
+
+
+def test_denials_are_capabilities_too() -> None:
+    """`deny.` in front turns a grant into a denial."""
+    text = f'{LEAST}[capabilities]\nstorage.write = ["**"]\ndeny.storage.write = ["locked"]\n'
+    grants = Manifest.parse(text, capabilities=KNOWN).grants
+    assert grants.deny == {"storage:write": ("locked",)}
+
+
+def test_every_problem_is_reported_with_its_line() -> None:
+    """Not only the first; each with file, line, key and what to write."""
+    text = """
+[component]
+name = "hello"
+vershion = "0.1.0"
+authors = '''
+[x]
+y = 2
+'''
+[limits]
+memory = "64 Mib"
+fuel = "x"
+mailbox = true
+[capabilities]
+storage.raed = ["**"]
+storage.write = ["a", 3]
+[supervision]
+restart = "always"
+backoff.inital = 3
+[config]
+since = 2020-01-01
+[limts]
+[health]
+"""
+    assert problems(text, capabilities=KNOWN) == [
+        "2:component.version: is missing",
+        "3:component.name: the namespace is missing; write \"local/hello\", not 'hello'",
+        "4:component.vershion: unknown key; did you mean `version`?",
+        "10:limits.memory: unknown unit 'Mib'; units are B, kB, KB, MB, GB, KiB, MiB, GiB, "
+        "not '64 Mib'",
+        "11:limits.fuel: expected a valid integer, not 'x'",
+        "12:limits.mailbox: expected a valid integer, not True",
+        "14:capabilities.storage.raed: no such capability; did you mean `storage.read`?",
+        '15:capabilities.storage.write: expected a list of patterns, such as ["**"]',
+        "17:supervision.restart: 'always' is none of 'permanent', 'transient' or 'temporary'",
+        "18:supervision.backoff.inital: unknown key; did you mean `initial`?",
+        "20:config.since: dates have no JSON form; write it as a string",
+        "21:limts: unknown key; did you mean `limits`?",
+        "22:health.interval: is missing",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "word"),
+    [
+        ("a = 1\nb = [", 2, "not TOML"),
+        ("x = 1\nx = 2", 2, "already exists"),
+        (b"# fine\n\xff", 2, "UTF-8"),
+        ("component = 3", 1, "expected a table"),
+        ("[[component]]", 1, "expected a table"),
+        ("", 1, "missing"),
+        ("# " + "x" * 300_000, 1, "longer"),
+    ],
+)
+def test_what_is_no_manifest_at_all_is_one_clear_line(
+    text: str | bytes, line: int, word: str
+) -> None:
+    """Syntax errors have their line as well."""
+    first = problems(text)[0]
+    assert first.startswith(f"{line}:")
+    assert word in first
+
+
+@pytest.mark.parametrize("path", ["../x.wasm", "/x.wasm", "a//b", "a\\b", "", "C:/x"])
+def test_the_artifact_lies_below_the_folder(path: str) -> None:
+    """A manifest cannot make the build read or write elsewhere."""
+    assert problems(f"{LEAST}[build]\nartifact = '{path}'\n")[0].startswith("5:build.artifact")
+
+
+def test_memory_below_the_least_is_refused() -> None:
+    """No component works in less than 512 KiB."""
+    assert "512 KiB" in problems(f"{LEAST}[limits]\nmemory = 1000\n")[0]
+
+
+def test_config_becomes_the_json_that_init_is_given() -> None:
+    """Nested tables and lists keep their form."""
+    manifest = Manifest.parse(f'{LEAST}[config]\na = [1, {{ b = "ü" }}]\nc.d = true\n')
+    assert manifest.config_json == '{"a":[1,{"b":"ü"}],"c":{"d":true}}'
+
+
+def test_a_file_that_cannot_be_read_is_a_manifest_error(tmp_path: Path) -> None:
+    """The path is in the message."""
+    with pytest.raises(ManifestInvalid, match="cannot be read"):
+        Manifest.load(tmp_path / "Component.toml")
+
+
+@pytest.mark.parametrize(
+    "name", ["hello", "a/b/c", "A/b", "a/B", "1/b", "a/-b", "/", "a/", "a/b\n", f"a/{'b' * 64}"]
+)
+def test_only_namespace_slash_name_is_a_name(name: str) -> None:
+    """Two parts, each a-z, 0-9 and -, starting with a letter, at most 63 characters."""
+    assert not is_component_name(name)
+    assert is_component_name("a/b-1") and is_component_name(f"a/{'b' * 63}")
+
+
+def test_positions_are_right_among_strings_arrays_and_comments() -> None:
+    """What looks like a key inside a value is none."""
+    text = (
+        'a = "[x]" # [y]\n'
+        "b = [\n  '#', # ]\n  { c = \"]\" },\n]\n"
+        'd = """\n[e]\nf = 1\\"""\n"""\n'
+        "[ g . 'h i' ]\n"
+        '"j.k".l = 1\n'
+    )
+    positions = scan_positions(text)
+    assert positions[("a",)] == 1
+    assert positions[("b",)] == 2
+    assert positions[("d",)] == 6
+    assert positions[("g", "h i")] == 10
+    assert positions[("g", "h i", "j.k", "l")] == 11
+    assert ("e",) not in positions
+    assert line_of(positions, ("b", "0", "c")) == 2
+    assert line_of(positions, ("nowhere",)) == 1
+
+
+@given(st.text(max_size=300))
+def test_any_text_is_a_manifest_or_a_manifest_error(text: str) -> None:
+    """Nothing else comes out, whatever comes in."""
+    try:
+        Manifest.parse(text)
+    except ManifestInvalid as error:
+        assert error.problems

@@ -1,0 +1,114 @@
+"""The registry changes in whole records, durably, and remembers what may come back."""
+
+from collections.abc import Mapping
+
+import pytest
+from airswasm.lifecycle import ComponentRecord, NotInstalled, Registry, RegistryCorrupt, VersionRecord
+from hypothesis import given
+from hypothesis import strategies as st
+
+
+class DictTable:
+    """A table in memory; `fail` makes its next write fail."""
+
+    def __init__(self) -> None:
+        self.rows: dict[str, bytes] = {}
+        self.fail = False
+
+    async def read_all(self) -> Mapping[str, bytes]:
+        return dict(self.rows)
+
+    async def write(self, changes: Mapping[str, bytes | None]) -> None:
+        if self.fail:
+            raise OSError("disk full")
+        for key, value in changes.items():
+            if value is None:
+                self.rows.pop(key, None)
+            else:
+                self.rows[key] = value
+
+
+def version(number: int) -> VersionRecord:
+    return VersionRecord(
+        version=f"0.{number}.0",
+        sequence=number,
+        wasm_digest=f"{number:064x}",
+        files={"Component.toml": "aa", "hello.wasm": f"{number:064x}"},
+        grants={"storage.read": ("**",)},
+        signer="key",
+        installed_at=float(number),
+    )
+
+
+def record(name: str = "local/hello", first: int = 1) -> ComponentRecord:
+    return ComponentRecord(name, name, "key", first, f"0.{first}.0", (version(first),))
+
+
+@pytest.mark.anyio
+async def test_what_is_put_is_there_after_opening_again() -> None:
+    """Every field survives."""
+    table = DictTable()
+    await (await Registry.open(table)).put(record())
+    assert (await Registry.open(table)).get("local/hello") == record()
+
+
+@pytest.mark.anyio
+async def test_a_failed_write_changes_nothing() -> None:
+    """Neither on disk nor in memory."""
+    table = DictTable()
+    registry = await Registry.open(table)
+    table.fail = True
+    with pytest.raises(OSError, match="disk full"):
+        await registry.put(record())
+    assert "local/hello" not in registry
+
+
+@pytest.mark.anyio
+async def test_an_unknown_name_is_told_what_looks_like_it() -> None:
+    """A did-you-mean."""
+    registry = await Registry.open(DictTable())
+    await registry.put(record())
+    with pytest.raises(NotInstalled, match="did you mean local/hello"):
+        registry.get("local/helo")
+
+
+@pytest.mark.anyio
+async def test_ten_thousand_names_are_one_write() -> None:
+    """Bulk installation is a single batch."""
+    steps: list[str] = []
+    table = DictTable()
+    registry = await Registry.open(table, checkpoint=steps.append)
+    await registry.put(*(record(f"local/n{number}") for number in range(10_000)))
+    assert steps == ["registry.before-write", "registry.after-write"]
+    assert len(await Registry.open(table)) == 10_000
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("content", [b"{}", b"", b'{"format":2}', b"[]", b'{"format":1}'])
+async def test_a_damaged_record_is_named(content: bytes) -> None:
+    """And never taken for 'not installed'."""
+    table = DictTable()
+    table.rows["local/hello"] = content
+    with pytest.raises(RegistryCorrupt, match="local/hello"):
+        await Registry.open(table)
+
+
+@given(st.integers(1, 6), st.integers(1, 12))
+def test_retention_keeps_the_newest_and_what_ran_before(retain: int, updates: int) -> None:
+    """There is always a version to go back to, and never more than allowed (two at least)."""
+    current = record()
+    for number in range(2, updates + 2):
+        before = current.active
+        current = current.with_version(version(number), retain)
+        assert current.has_version(before)
+        assert current.active == f"0.{number}.0"
+        assert len(current.versions) <= max(retain, 2)
+        assert current.floor == number
+
+
+@pytest.mark.anyio
+async def test_digests_are_those_of_every_retained_file() -> None:
+    """What sweeping must not remove."""
+    registry = await Registry.open(DictTable())
+    await registry.put(record().with_version(version(2), 5))
+    assert registry.digests() == {"aa", f"{1:064x}", f"{2:064x}"}
