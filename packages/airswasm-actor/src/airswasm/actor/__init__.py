@@ -3,6 +3,7 @@
 from .actor import Actor, Child, Discardable, GuestActor, GuestCall, Phase
 from .backoff import Backoff
 from .broker import BrokerHook, Delivery, MessageBroker
+from .component import Callback, CheckHealth, ComponentActor
 from .context import Context
 from .dead_letters import DeadLetter, DeadLetters, DeathReason
 from .errors import (
@@ -29,6 +30,7 @@ from .errors import (
     NoSuchChild,
     SupervisorGaveUp,
     SystemClosed,
+    UnfitPayload,
 )
 from .events import EventKind, EventStream, LifecycleEvent, Subscription
 from .mailbox import MailboxInfo, MailboxSpec
@@ -55,12 +57,15 @@ __all__ = (
     "Backoff",
     "Books",
     "BrokerHook",
+    "Callback",
+    "CheckHealth",
     "Child",
     "ChildExists",
     "ChildRunning",
     "ChildSpec",
     "ChildStartFailed",
     "ChildStatus",
+    "ComponentActor",
     "Context",
     "DeadLetter",
     "DeadLetters",
@@ -100,6 +105,7 @@ __all__ = (
     "SupervisorSpec",
     "SystemClosed",
     "Transport",
+    "UnfitPayload",
     "Watch",
     "decide",
 )

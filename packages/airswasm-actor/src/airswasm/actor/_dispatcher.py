@@ -35,7 +35,8 @@ import anyio.lowlevel
 from airswasm.runtime import CallState
 from anyio.abc import TaskGroup
 
-from .errors import GuestRefused
+from .dead_letters import DeathReason
+from .errors import GuestRefused, UnfitPayload
 from .message import Message
 
 if TYPE_CHECKING:
@@ -99,6 +100,7 @@ class CallWork:
     def wake(self, _call: GuestCall) -> None:
         """The host operation is complete: back on the run queue."""
         self.is_waiting = False
+        self.slices = 0
         cell = self.cell
         if cell.work is self and not cell.is_scheduled and not self.is_in_thread:
             cell.dispatcher.schedule(cell)
@@ -418,6 +420,13 @@ class Dispatcher:
         context = cast("Context", cell.context)
         try:
             work.call = guest.begin(message, context, work.wake)
+        except UnfitPayload as error:
+            cell.work = None
+            cell.bury(message, DeathReason.UNDELIVERED, error)
+            if message.request is not None:
+                message.request.fail(error)
+            self._after_work(cell, schedule=True)
+            return
         except Exception as error:
             cell.work = None
             self.life.crash(cell, message, error)
@@ -446,15 +455,18 @@ class Dispatcher:
             self.schedule(cell)
 
     async def _poll_in_thread(self, cell: Cell, work: CallWork) -> None:
+        """Stint after stint in a worker thread, until the call is done or waits."""
         call = cast("GuestCall", work.call)
-        work.is_waiting = True
-        state = await call.poll_in_thread()
+        state = CallState.READY
+        while state is CallState.READY and cell.work is work:
+            work.is_waiting = True
+            state = await call.poll_in_thread()
         work.is_in_thread = False
         if cell.work is not work:
             return
         if state is CallState.DONE:
             self._end_call(cell, work, call)
-        elif not work.is_waiting or state is CallState.READY:
+        elif not work.is_waiting and not cell.is_scheduled:
             self.schedule(cell)
 
     def _end_call(self, cell: Cell, work: CallWork, call: GuestCall) -> None:
@@ -472,7 +484,11 @@ class Dispatcher:
         cell.handled += 1
         self.handled += 1
         if request is not None:
-            request.resolve(result) if refusal is None else request.fail(refusal)
+            request.fuel_used = call.fuel_used
+            if refusal is None:
+                request.resolve(result)
+            else:
+                request.fail(refusal)
         self._after_work(cell, schedule=True)
         if cell.queue is not None and not cell.queue:
             cell.settle()

@@ -67,7 +67,13 @@ class Discardable(Protocol):
 
 
 class GuestCall(Protocol):
-    """One handling in progress, driven by polling. `airswasm.runtime.Call` is one."""
+    """One handling in progress, driven by polling. `airswasm.runtime.Call` is one.
+
+    Attributes:
+        fuel_used: What the guest has used for it, once it is done.
+    """
+
+    fuel_used: int
 
     def poll(self) -> CallState:
         """Runs one slice."""

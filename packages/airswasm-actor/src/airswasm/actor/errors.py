@@ -33,6 +33,7 @@ __all__ = (
     "NoSuchChild",
     "SupervisorGaveUp",
     "SystemClosed",
+    "UnfitPayload",
 )
 
 
@@ -136,6 +137,14 @@ class GuestRefused(AskError):
     def __init__(self, target: str, text: str) -> None:
         self.text = text
         super().__init__(target, f"{target!r} refused the message: {text}")
+
+
+class HealthCheckFailed(GuestRefused):
+    """A component says of itself that it does not work."""
+
+    def __init__(self, target: str, text: str) -> None:
+        self.text = text
+        AskError.__init__(self, target, f"{target!r} is unhealthy: {text}")
 
 
 class SystemClosed(ActorError):
@@ -252,10 +261,9 @@ class MigrationFailed(ActorError):
         super().__init__(f"{name!r} could not take over from version {from_version}: {text}")
 
 
-class HealthCheckFailed(ActorError):
-    """A component says of itself that it does not work."""
+class UnfitPayload(AskError):
+    """The actor cannot take payloads of this kind; it was not bothered with it."""
 
-    def __init__(self, name: str, text: str) -> None:
-        self.name = name
-        self.text = text
-        super().__init__(f"{name!r} is unhealthy: {text}")
+    def __init__(self, target: str, kind: str) -> None:
+        self.kind = kind
+        super().__init__(target, f"{target!r} takes bytes, and was sent {kind}; encode it first")

@@ -213,10 +213,33 @@ class ActorRef(Cell):
         Raises:
             ActorStopped: The actor has stopped for good.
         """
+        self._put_signal(self.dispatcher.message(payload, sender, None, None))
+
+    async def inquire(self, payload: object, *, timeout: float = 5.0, sender: str = HOST) -> object:
+        """As `ask`, with a system message: it is handled before what waits.
+
+        Raises:
+            AskError: As for `ask`.
+        """
+        target = self
+        while target.successor is not None:
+            target = target.successor
+        request = Request(target.name, target)
+        asker = self.dispatcher.current.get()
+        if asker is not None:
+            request.hold(asker)
+        try:
+            target._put_signal(self.dispatcher.message(payload, sender, None, request))
+        except BaseException:
+            request.cancel()
+            raise
+        request.expire_after(timeout, self.system.timers)
+        return await request.wait()
+
+    def _put_signal(self, message: Message) -> None:
         if self.successor is not None:
-            self.successor.signal(payload, sender=sender)
+            self.successor._put_signal(message)
             return
-        message = self.dispatcher.message(payload, sender, None, None)
         if self.phase is Phase.STOPPED:
             self.dispatcher.rejected += 1
             raise ActorStopped(self.name)

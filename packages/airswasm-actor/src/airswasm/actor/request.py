@@ -36,6 +36,7 @@ class Request:
         is_done: Whether the outcome is known.
         value: The answer.
         error: Why there is none.
+        fuel_used: The receipt: what a guest has used to handle the message. None for Python.
     """
 
     __slots__ = (
@@ -45,6 +46,7 @@ class Request:
         "_timer",
         "asker",
         "error",
+        "fuel_used",
         "is_done",
         "name",
         "target",
@@ -63,6 +65,7 @@ class Request:
         self.is_done = False
         self.value: object = None
         self.error: BaseException | None = None
+        self.fuel_used: int | None = None
         self._on_done = on_done
         self._timer: Timer | None = None
         self._event: anyio.Event | None = None
