@@ -35,6 +35,23 @@ class OwnedHandle:
             wt.any_delete(address)
 
 
+class _Lent:
+    """A host object that a guest may use for the time of one call."""
+
+    __slots__ = ("_objects", "_rep")
+
+    def __init__(self, objects: dict[int, tuple[int, object]], rep: int) -> None:
+        self._objects = objects
+        self._rep = rep
+
+    def __del__(self) -> None:
+        self._objects.pop(self._rep, None)
+
+
+class TooManyResources(Exception):
+    """The guest holds as many host resources as it may."""
+
+
 class InstanceHandles:
     """The `Handles` of one instance.
 
@@ -42,48 +59,48 @@ class InstanceHandles:
         allowance: bytes that the value being read may still have.
     """
 
-    __slots__ = ("_context", "_drops", "_guests", "_next", "_objects", "allowance")
+    __slots__ = ("_context", "_drops", "_most", "_next", "_objects", "allowance")
 
-    def __init__(self, context: int, drops: Sequence[Drop | None]) -> None:
+    def __init__(self, context: int, drops: Sequence[Drop | None], most: int) -> None:
         self.allowance = 0
         self._context = context
         self._drops = drops
+        self._most = most
         self._objects: dict[int, tuple[int, object]] = {}
-        self._guests: dict[int, OwnedHandle] = {}
         self._next = 0
 
     def lower_handle(self, type_: HandleOf, value: object, keep: Keep) -> int:
         """The address of a handle for `value`; it lives as long as `keep`."""
         if not type_.resource.is_imported:
             return self._lower_guest(type_, value, keep)
-        rep = self._number(type_.resource.number, value)
-        owned = OwnedHandle(
-            wt.host_handle(self._context, rep, type_.resource.number, owned=type_.is_owned)
-        )
+        number = type_.resource.number
+        rep = self._number(number, value)
+        if not type_.is_owned:
+            keep.append(_Lent(self._objects, rep))
+        owned = OwnedHandle(wt.host_handle(self._context, rep, number, owned=type_.is_owned))
         keep.append(owned)
         return owned.address
 
     def lift_handle(self, type_: HandleOf, address: int) -> object:
         """The value behind a handle, converted exactly once."""
         if not type_.resource.is_imported:
-            return self._lift_guest(type_, address)
+            handle = OwnedHandle(wt.clone_handle(address))
+            return GuestResource(type_.resource.name, type_.resource, handle, self)
         rep, is_owned = wt.take_host_handle(self._context, address)
         if is_owned:
             return self._objects.pop(rep)[1]  # the host has it back: nobody will drop it
         return self._objects[rep][1]
 
-    def drop(self, rep: int) -> None:
-        """The guest dropped its handle."""
+    def take_dropped(self, rep: int) -> tuple[Drop | None, object]:
+        """Removes what the guest dropped: the object, and what to do with it."""
         number, value = self._objects.pop(rep)
-        drop = self._drops[number]
-        if drop is not None:
-            drop(value)
+        return self._drops[number], value
 
     def drop_all(self) -> None:
         """The instance has ended: what the guest still held is dropped."""
-        objects, self._objects = self._objects, {}
-        self._guests.clear()
-        for number, value in objects.values():
+        objects = list(self._objects.values())
+        self._objects.clear()
+        for number, value in objects:
             drop = self._drops[number]
             if drop is not None:
                 drop(value)
@@ -92,26 +109,23 @@ class InstanceHandles:
         return len(self._objects)
 
     def _number(self, number: int, value: object) -> int:
+        if len(self._objects) >= self._most:
+            raise TooManyResources
         self._next += 1
         self._objects[self._next] = (number, value)
         return self._next
 
     def _lower_guest(self, type_: HandleOf, value: object, keep: Keep) -> int:
-        if not isinstance(value, GuestResource):
+        if (
+            not isinstance(value, GuestResource)
+            or value._owner is not self
+            or value._resource != type_.resource
+        ):
             raise Unfit
-        handle = self._guests.get(value.handle)
-        if handle is None or not handle.address:
+        handle = value._handle
+        if not isinstance(handle, OwnedHandle) or not handle.address:
             raise Unfit
-        if type_.is_owned:
-            del self._guests[value.handle]
         keep.append(handle)
+        if type_.is_owned:
+            value._handle = None  # the guest has it again
         return handle.address
-
-    def _lift_guest(self, type_: HandleOf, address: int) -> GuestResource:
-        self._next += 1
-        key = self._next
-        self._guests[key] = OwnedHandle(wt.clone_handle(address))
-        return GuestResource(type_.resource.name, key, lambda: self._forget(key))
-
-    def _forget(self, key: int) -> None:
-        self._guests.pop(key, None)

@@ -150,7 +150,9 @@ def destructor(running: dict[int, Call]) -> object:
         call = None
         try:
             call = running[context]
-            call._instance._handles.drop(rep)
+            drop, value = call._instance._handles.take_dropped(rep)
+            if drop is not None:
+                call._drop(drop, value)
         except BaseException as failure:
             if call is not None:
                 call._failure = failure

@@ -317,6 +317,10 @@ class HostCallTooLarge(LimitExceeded):
     """One call between guest and host carried too many bytes."""
 
 
+class ResourcesExhausted(LimitExceeded):
+    """The guest holds as many host resources as it may, and wants another."""
+
+
 class HostFunctionFailed(GuestFault):
     """A host function raised or returned what its WIT type does not allow: a host bug.
 

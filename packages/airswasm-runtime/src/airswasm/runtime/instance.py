@@ -23,6 +23,7 @@ import time
 from collections.abc import Callable
 from math import ceil
 from struct import Struct
+from threading import get_ident
 from typing import TYPE_CHECKING
 
 import anyio
@@ -31,7 +32,7 @@ import anyio.to_thread
 from . import _wasmtime as wt
 from ._explain import find_mismatch
 from ._faults import fault_of, limit_fault
-from ._handles import InstanceHandles
+from ._handles import Drop, InstanceHandles, TooManyResources
 from ._plan import UNFIT, AllowanceExceeded, FunctionPlan, Keep
 from .errors import (
     DeadlineExceeded,
@@ -41,7 +42,9 @@ from .errors import (
     HostFunctionFailed,
     InstanceBusy,
     InstanceClosed,
+    LimitExceeded,
     NoSuchExport,
+    ResourcesExhausted,
     ValueMismatch,
 )
 from .host import Caller, Pending
@@ -129,6 +132,7 @@ class Call:
         "_instance",
         "_is_polled",
         "_keep",
+        "_late_drops",
         "_pending",
         "_plan",
         "_raise",
@@ -163,6 +167,7 @@ class Call:
         self._value: object = None
         self._raise: BaseException | None = None
         self._timer: Timer | None = None
+        self._late_drops: list[tuple[Drop, object]] = []
         self._is_polled = False
         self._cancelled = False
 
@@ -241,6 +246,7 @@ class Call:
                 is_over = await anyio.to_thread.run_sync(self._stint, limiter=engine._limiter)
             finally:
                 self._is_polled = False
+            self._run_late_drops()
             if is_over:
                 return self._finish()
             if self._hop is None:
@@ -288,17 +294,7 @@ class Call:
         self._timer = None
         if self._state is not _WAITING:
             return
-        instance = self._instance
-        self._abort(
-            limit_fault(
-                DeadlineExceeded,
-                instance.component_name,
-                self.function,
-                "waited past its deadline",
-                "timeout",
-                instance.limits,
-            )
-        )
+        self._abort(self._limit_fault(DeadlineExceeded, "waited past its deadline", "timeout"))
         self._wake(self)
 
     def _woken(self) -> None:
@@ -383,6 +379,8 @@ class Call:
         instance = self._instance
         if isinstance(cause, AllowanceExceeded):
             return self._too_large()
+        if isinstance(cause, TooManyResources):
+            return self._limit_fault(ResourcesExhausted, "holds too many resources", "resources")
         if isinstance(cause, GuestFault):
             made: GuestFault = cause
         elif isinstance(cause, Exception):
@@ -399,18 +397,30 @@ class Call:
             made.backtrace = tuple(Frame(*frame) for frame in failure.frames)
         return made
 
-    def _too_large(self) -> HostCallTooLarge:
+    def _too_large(self) -> LimitExceeded:
+        said = "passed too much in one call"
+        return self._limit_fault(HostCallTooLarge, said, "host_call_bytes")
+
+    def _limit_fault(self, fault: type[LimitExceeded], said: str, limit: str) -> LimitExceeded:
         instance = self._instance
-        made = limit_fault(
-            HostCallTooLarge,
-            instance.component_name,
-            self.function,
-            "passed too much in one call",
-            "host_call_bytes",
-            instance.limits,
+        return limit_fault(
+            fault, instance.component_name, self.function, said, limit, instance.limits
         )
-        assert isinstance(made, HostCallTooLarge)
-        return made
+
+    def _drop(self, drop: Drop, value: object) -> None:
+        """Drops a host resource, on the loop's thread even when the guest runs on another."""
+        if get_ident() == self._instance.engine._thread:
+            drop(value)
+        else:
+            self._late_drops.append((drop, value))
+
+    def _run_late_drops(self) -> None:
+        drops, self._late_drops = self._late_drops, []
+        for drop, value in drops:
+            try:
+                drop(value)
+            except BaseException as failure:
+                self._failure = failure
 
     def _fault_of_host(self, cause: BaseException) -> CallState:
         self._abort(self._blame(cause, None))
@@ -494,7 +504,7 @@ class Instance:
         self._ticks = ceil(limits.timeout / self.engine.config.tick) + 1
         self._store: int = wt.store_new(self.engine._address, None, None)
         self._context: int = wt.store_context(self._store)
-        self._handles = InstanceHandles(self._context, linked._drops)
+        self._handles = InstanceHandles(self._context, linked._drops, limits.resources)
         bridge = linked._bridging
         wt.store_limiter(
             self._store,

@@ -10,7 +10,6 @@ import generated names from a component before they could call it.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
@@ -46,19 +45,24 @@ class Case:
     value: object = None
 
 
-@dataclass(frozen=True, slots=True, eq=False)
 class GuestResource:
     """A resource that a guest defined, held by the host.
 
-    It is passed back to the guest it came from as an argument. It belongs to
-    one instance and dies with it.
+    Pass it back, as an argument, to the instance that it came from. It belongs
+    to that instance and dies with it: the engine cannot run a guest's destructor
+    outside of a call, so one that is never passed back stays until then.
 
     Attributes:
         name: the resource's name in WIT.
-        drop: gives up an owned handle; the guest's destructor runs at the next
-            call. Without effect on a borrowed or already passed-on handle.
     """
 
-    name: str
-    handle: int
-    drop: Callable[[], None]
+    __slots__ = ("_handle", "_owner", "_resource", "name")
+
+    def __init__(self, name: str, resource: object, handle: object, owner: object) -> None:
+        self.name = name
+        self._resource = resource
+        self._handle = handle
+        self._owner = owner
+
+    def __repr__(self) -> str:
+        return f"<GuestResource {self.name}>"

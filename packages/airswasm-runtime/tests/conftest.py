@@ -1,0 +1,100 @@
+"""Guests for the tests: a few lines of WAT or C, made into components with wasm-tools."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from airswasm.runtime import Engine, EngineConfig, HostInterface
+
+GUESTS = Path(__file__).parent / "guests"
+Build = Callable[[str, str], bytes]
+
+
+@pytest.fixture(params=["asyncio", "trio"])
+def anyio_backend(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+def _run(*command: str | Path) -> None:
+    done = subprocess.run(list(map(str, command)), capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+def _tool() -> str:
+    beside = Path(sys.executable).with_name("wasm-tools")
+    return str(beside) if beside.exists() else shutil.which("wasm-tools") or "wasm-tools"
+
+
+def build_component(folder: Path, wit: str, core: str | Path) -> bytes:
+    """Makes a component of a WIT world and a core module (WAT text or a wasm file)."""
+    (folder / "world.wit").write_text(wit)
+    source = folder / "core.wat"
+    if isinstance(core, str):
+        source.write_text(core)
+    embedded, component = folder / "embedded.wasm", folder / "component.wasm"
+    module = source if isinstance(core, str) else core
+    _run(_tool(), "component", "embed", folder / "world.wit", module, "-o", embedded)
+    _run(_tool(), "component", "new", embedded, "-o", component)
+    return component.read_bytes()
+
+
+@pytest.fixture(scope="session")
+def build(tmp_path_factory: pytest.TempPathFactory) -> Build:
+    """Builds components, each distinct one once."""
+    made: dict[tuple[str, str], bytes] = {}
+
+    def build(wit: str, core: str) -> bytes:
+        if (wit, core) not in made:
+            made[wit, core] = build_component(tmp_path_factory.mktemp("guest"), wit, core)
+        return made[wit, core]
+
+    return build
+
+
+@pytest.fixture(scope="session")
+def probe_wasm(tmp_path_factory: pytest.TempPathFactory) -> bytes:
+    """The probe guest, compiled from C: echo, add, spin, nap, relay, trap, recurse, hog."""
+    folder = tmp_path_factory.mktemp("probe")
+    core = folder / "probe.core.wasm"
+    flags = "-target wasm32-freestanding -O2 -nostdlib -Wl,--no-entry -Wl,--export-dynamic"
+    _run(
+        *(sys.executable, "-m", "ziglang", "cc", *flags.split(), "-Wl,-z,stack-size=65536"),
+        *("-o", core, GUESTS / "probe.c"),
+    )
+    return build_component(folder, (GUESTS / "probe.wit").read_text(), core)
+
+
+@pytest.fixture(scope="session")
+def cache_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("cache")
+    folder.chmod(0o700)
+    return folder
+
+
+@pytest.fixture
+def config(cache_folder: Path) -> EngineConfig:
+    """A configuration whose compile cache the whole test session shares."""
+    return EngineConfig(cache_folder=cache_folder)
+
+
+@pytest.fixture
+async def engine(config: EngineConfig):  # type: ignore[no-untyped-def]
+    async with Engine(config) as engine:
+        yield engine
+
+
+@pytest.fixture
+def probe_host() -> HostInterface:
+    """The simplest host that the probe guest can be linked with."""
+    functions = {
+        "wait": lambda _caller, ms: ms * 2,
+        "reflect": lambda _caller, data: data[::-1],
+        "note": lambda _caller, _text: None,
+    }
+    return HostInterface("test:probe/host", functions)
