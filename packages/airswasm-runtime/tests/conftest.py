@@ -57,17 +57,37 @@ def build(tmp_path_factory: pytest.TempPathFactory) -> Build:
     return build
 
 
-@pytest.fixture(scope="session")
-def probe_wasm(tmp_path_factory: pytest.TempPathFactory) -> bytes:
-    """The probe guest, compiled from C: echo, add, spin, nap, relay, trap, recurse, hog."""
-    folder = tmp_path_factory.mktemp("probe")
-    core = folder / "probe.core.wasm"
+def build_from_c(folder: Path, name: str) -> bytes:
+    """Compiles `guests/<name>.c` and makes it a component of `guests/<name>.wit`."""
+    core = folder / "core.wasm"
     flags = "-target wasm32-freestanding -O2 -nostdlib -Wl,--no-entry -Wl,--export-dynamic"
     _run(
         *(sys.executable, "-m", "ziglang", "cc", *flags.split(), "-Wl,-z,stack-size=65536"),
-        *("-o", core, GUESTS / "probe.c"),
+        *("-o", core, GUESTS / f"{name}.c"),
     )
-    return build_component(folder, (GUESTS / "probe.wit").read_text(), core)
+    return build_component(folder, (GUESTS / f"{name}.wit").read_text(), core)
+
+
+@pytest.fixture(scope="session")
+def probe_wasm(tmp_path_factory: pytest.TempPathFactory) -> bytes:
+    """Does what a test asks: echo, add, spin, nap, relay, trap, recurse, hog."""
+    return build_from_c(tmp_path_factory.mktemp("probe"), "probe")
+
+
+@pytest.fixture(scope="session")
+def resources_wasm(tmp_path_factory: pytest.TempPathFactory) -> bytes:
+    """Uses the host's resource `file` and defines its own, `counter`."""
+    return build_from_c(tmp_path_factory.mktemp("resources"), "resources")
+
+
+@pytest.fixture(scope="session")
+def abyss_wasm(tmp_path_factory: pytest.TempPathFactory) -> bytes:
+    """Recurses without end, on the engine's stack alone."""
+    core = """(module (memory (export "memory") 1)
+      (func $fall (export "fall") (param i32) (result i32)
+        (i32.add (local.get 0) (call $fall (i32.add (local.get 0) (i32.const 1))))))"""
+    wit = "package test:abyss; world abyss { export fall: func(depth: u32) -> u32; }"
+    return build_component(tmp_path_factory.mktemp("abyss"), wit, core)
 
 
 @pytest.fixture(scope="session")

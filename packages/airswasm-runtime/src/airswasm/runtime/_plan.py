@@ -347,10 +347,13 @@ def _decode_bytes_as_text(slots: bytes, at: int, handles: Handles) -> object:
     size, address = _TWO_WORDS(slots, at + 8)
     if not size:
         return b""
-    handles.allowance -= size // 2  # up to two bytes of UTF-8 for each
+    if size > 2 * handles.allowance:  # up to two bytes of UTF-8 for each
+        raise AllowanceExceeded
+    data = _string_at(address, size).decode().encode("latin-1")
+    handles.allowance -= len(data)
     if handles.allowance < 0:
         raise AllowanceExceeded
-    return _string_at(address, size).decode().encode("latin-1")
+    return data
 
 
 _EMPTY_LIST = _pack_two(KIND_LIST, 0, 8)

@@ -15,6 +15,7 @@ from typing import Protocol
 from wasmtime import Engine
 from wasmtime import component as wc
 
+from ._bridge import Bridging
 from .shape import (
     EnumOf,
     FlagsOf,
@@ -76,22 +77,26 @@ class UnsupportedType(Exception):
 
 
 def reflect(
-    engine: Engine, component: wc.Component, text: Mapping[str, Collection[str]] | None = None
+    engine: Engine,
+    component: wc.Component,
+    bridging: Bridging = Bridging(),  # noqa: B008 - frozen
 ) -> ComponentShape:
     """Reads all of a component's imports and exports.
 
     Args:
         engine: the engine that it was compiled for.
         component: the component, with the bytes bridge around it if it has one.
-        text: by function path, where the bridge made a `string` out of `list<u8>`;
-            the shape says `list<u8>` there, as the component's author did.
+        bridging: where a bridge made a `string` out of `list<u8>`; the shape says
+            `list<u8>` there, as the component's author did.
 
     Raises:
         UnsupportedType: a function uses futures, streams or error contexts.
     """
-    reader = _Reader(engine, text or {})
+    reader = _Reader(engine)
     type_ = component.type
+    reader.text = bridging.imports
     imports = reader.read_side(type_.imports(engine), is_imported=True)
+    reader.text = bridging.exports
     exports = reader.read_side(type_.exports(engine), is_imported=False)
     return ComponentShape(imports, exports, tuple(identity for _, identity in reader.resources))
 
@@ -99,7 +104,7 @@ def reflect(
 @dataclass
 class _Reader:
     engine: Engine
-    text: Mapping[str, Collection[str]]
+    text: Mapping[str, Collection[str]] = field(default_factory=dict)
     resources: list[tuple[wc.ResourceType, ResourceIdentity]] = field(default_factory=list)
     names: dict[_Nominal, str] = field(default_factory=dict)
 

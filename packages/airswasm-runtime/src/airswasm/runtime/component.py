@@ -116,10 +116,16 @@ class Component:
                     continue
                 self._indices.append(index)
                 path = f"{interface}#{name}"
-                yield path, Export(wt.address_of(index), self._plan(path, function))
+                yield (
+                    path,
+                    Export(
+                        wt.address_of(index),
+                        self._planner.plan(function, self._bridging.exports.get(path, ())),
+                    ),
+                )
 
-    def _plan(self, path: str, shape: FunctionShape) -> FunctionPlan:
-        return self._planner.plan(shape, self._bridging.positions.get(path, ()))
+    def _plan_import(self, path: str, shape: FunctionShape) -> FunctionPlan:
+        return self._planner.plan(shape, self._bridging.imports.get(path, ()))
 
     def _export(self, path: str) -> Export:
         found = self._exports.get(path)
@@ -208,7 +214,9 @@ class LinkedComponent:
                     self.component.name, interface.name, name if offer else None, offers.names
                 )
             path = f"{interface.name}#{name}"
-            host_call = HostCall(self.engine, path, self.component._plan(path, shape), function)
+            host_call = HostCall(
+                self.engine, path, self.component._plan_import(path, shape), function
+            )
             self._callbacks.append(host_call)
             scope.add_function(name, host_call.callback)
 

@@ -123,7 +123,7 @@ class Engine:
 
     def _describe(self, name: str, code: CompiledComponent, compiled: wc.Component) -> Component:
         try:
-            shape = reflect(self._wasm, compiled, code.bridging.positions)
+            shape = reflect(self._wasm, compiled, code.bridging)
         except UnsupportedType as problem:
             raise InvalidComponent(name, f"it uses {problem}") from problem
         return Component(self, name, code.digest, compiled, shape, code.bridging)
