@@ -14,7 +14,6 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-
 from airswasm.wit import c_header_folder, rust_crate_folder, wit_folder
 from airswasm.wit.tool import run_wasm_tools
 

@@ -8,7 +8,6 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import pytest
-
 from airswasm.wit import check_component, names
 
 if TYPE_CHECKING:
@@ -227,9 +226,9 @@ async def test_c_frees_what_a_message_took(
             limits=runtime.Limits(memory_bytes=limit), caller=runtime.Caller("local/echo")
         )
         for _ in range(10 * limit // len(payload)):
-            assert await instance.call(
-                names.HANDLE_MESSAGE, "host", None, payload
-            ) == runtime.Ok(payload)
+            assert await instance.call(names.HANDLE_MESSAGE, "host", None, payload) == runtime.Ok(
+                payload
+            )
         instance.close()
 
 

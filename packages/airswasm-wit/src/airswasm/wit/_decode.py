@@ -68,6 +68,7 @@ class _Decoder:
         self._packages = [_map(item) for item in _list(raw["packages"])]
         self._built: dict[int, WitType] = {}
         self._nodes: dict[int, int] = {}
+        self._levels: dict[int, int] = {}
         self._depth = 0
         self._interfaces = [self._interface(item) for item in self._raw_interfaces]
 
@@ -153,15 +154,18 @@ class _Decoder:
                 raise WitTooComplex("the nesting of a type", f"{_MOST_NESTING} levels")
             self._built[index] = self._build(self._types[index])
             self._depth -= 1
-            self._nodes[index] = self._count(self._types[index]["kind"])
+            self._measure(index)
         return self._built[index]
 
-    def _count(self, kind: Json) -> int:
-        """The nodes that a type unfolds to; its parts have been built before."""
-        total = 1 + sum(self._nodes[index] for index in _indexes(kind))
-        if total > _MOST_NODES:
+    def _measure(self, index: int) -> None:
+        """Counts the nodes and levels that a type unfolds to; its parts were built before."""
+        parts = _indexes(self._types[index]["kind"])
+        self._nodes[index] = 1 + sum(self._nodes[part] for part in parts)
+        self._levels[index] = 1 + max((self._levels[part] for part in parts), default=0)
+        if self._nodes[index] > _MOST_NODES:
             raise WitTooComplex("the size of a type, written out,", f"{_MOST_NODES} parts")
-        return total
+        if self._levels[index] > _MOST_NESTING:
+            raise WitTooComplex("the nesting of a type", f"{_MOST_NESTING} levels")
 
     def _build(self, raw: Mapping[str, Json]) -> WitType:
         kind = raw["kind"]

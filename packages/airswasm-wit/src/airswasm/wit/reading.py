@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
+from typing import TypeAlias
 
 from ._decode import decode
 from ._places import find_places
@@ -21,6 +22,7 @@ _CORE_MODULE = b"\0asm\x01\0\0\0"
 _COMPONENT = b"\0asm\x0d\0\x01\0"
 _PLACE = re.compile(r"^\s*--> (?P<file>.*):(?P<line>\d+):(?P<column>\d+)\s*$", re.MULTILINE)
 _PLACE_FIRST = re.compile(r"(?P<file>[^:\n]*\.wit):(?P<line>\d+):(?P<column>\d+): ")
+_WRAPPING = re.compile(r"^.*failed to parse package: \S*: ")
 _SHOWN = re.compile(r"^\s*\d+ \| (?P<text>.*)$", re.MULTILINE)
 
 
@@ -37,21 +39,7 @@ def read_wit(path: os.PathLike[str] | str, *, limits: ToolLimits | None = None) 
         WitTooComplex: it is too large or too deeply nested.
         OSError: it cannot be read at all.
     """
-    source = Path(path)
-    limits = limits or ToolLimits()
-    files = list(_sources(source))
-    _refuse_large(sum(file.stat().st_size for file in files), limits)
-    described = describe_wit(source, limits=limits)
-    texts = {str(file): file.read_text("utf-8") for file in files if file.parent.name != "deps"}
-    return _with_places(decode(described), find_places(texts))
-
-
-def describe_wit(source: Path, *, limits: ToolLimits | None = None) -> bytes:
-    """What wasm-tools says about WIT text, as JSON; errors as `read_wit`."""
-    output = _describe(source, limits or ToolLimits())
-    if output.exit_code:
-        raise _syntax_error(output.stderr, source)
-    return output.stdout
+    return _read(Path(path), limits or ToolLimits(), str)
 
 
 def read_wit_text(
@@ -59,7 +47,30 @@ def read_wit_text(
 ) -> Document:
     """Reads one WIT text, as `read_wit` does a file of that name."""
     with stored(text.encode("utf-8"), Path(name).name) as path:
-        return read_wit(path, limits=limits)
+        return _read(path, limits or ToolLimits(), lambda file: file.name)
+
+
+def describe_wit(source: Path, *, limits: ToolLimits | None = None) -> bytes:
+    """What wasm-tools says about WIT text, as JSON; errors as `read_wit`."""
+    return _described(source, limits or ToolLimits(), str)
+
+
+_Label: TypeAlias = Callable[[Path], str]
+
+
+def _read(source: Path, limits: ToolLimits, label: _Label) -> Document:
+    files = list(_sources(source))
+    _refuse_large(sum(file.stat().st_size for file in files), limits)
+    described = _described(source, limits, label)
+    texts = {label(file): file.read_text("utf-8") for file in files if "deps" not in file.parts}
+    return _with_places(decode(described), find_places(texts))
+
+
+def _described(source: Path, limits: ToolLimits, label: _Label) -> bytes:
+    output = _describe(source, limits)
+    if output.exit_code:
+        raise _syntax_error(output.stderr, source, label)
+    return output.stdout
 
 
 def read_component(wasm: bytes | os.PathLike[str], *, limits: ToolLimits | None = None) -> World:
@@ -127,6 +138,8 @@ def _refuse_other_formats(data: bytes) -> None:
         return
     if not data:
         raise NotAComponent("the file is empty", "build the component again")
+    if _COMPONENT.startswith(data):
+        raise NotAComponent("the file ends within its header", "copy or build it again")
     if data.startswith(_CORE_MODULE):
         raise NotAComponent(
             "this is a core WebAssembly module, not a component",
@@ -137,8 +150,6 @@ def _refuse_other_formats(data: bytes) -> None:
             "this is WebAssembly in a version that is not known here",
             "build it with a toolchain for the component model (0d 00 01 00)",
         )
-    if _COMPONENT.startswith(data):
-        raise NotAComponent("the file ends within its header", "copy or build it again")
     raise NotAComponent(
         "this is no WebAssembly: it does not start with \\0asm",
         "pass the compiled .wasm, not its source or a package",
@@ -165,18 +176,17 @@ def _first_cause(told: str) -> str:
     return (lines[0] if lines else "no reason given").removeprefix("error: ")[:300]
 
 
-def _syntax_error(told: str, source: Path) -> WitError:
+def _syntax_error(told: str, source: Path, label: _Label) -> WitError:
     """Takes wasm-tools' message apart: reason, place and the line that it quotes."""
-    reason = told.split("\n", 1)[0].removeprefix("error: ")
+    reason = _WRAPPING.sub("", told.split("\n", 1)[0].removeprefix("error: "))
     place = _PLACE.search(told) or _PLACE_FIRST.search(told)
     if place is None:
-        return WitSyntaxError(_first_cause(told), str(source), 0, 0, "")
+        return WitSyntaxError(_first_cause(told), label(source), 0, 0, "")
     file, line, column = place["file"].strip(), int(place["line"]), int(place["column"])
-    reason = reason.removeprefix(f"failed to parse package: {source}: ")
     reason = reason.removeprefix(f"{file}:{line}:{column}: ")
     quoted = _SHOWN.search(told)
     shown = quoted["text"] if quoted else _line_of(Path(file), line)
-    return WitSyntaxError(reason, file, line, column, shown)
+    return WitSyntaxError(reason, label(Path(file)), line, column, shown)
 
 
 def _line_of(file: Path, line: int) -> str:

@@ -51,7 +51,7 @@ class ToolLimits:
     seconds: float = 20.0
     memory_bytes: int = 1024 * _MIB
     input_bytes: int = 128 * _MIB
-    output_bytes: int = 64 * _MIB
+    output_bytes: int = 16 * _MIB
 
 
 @dataclass(frozen=True, slots=True)
