@@ -9,7 +9,6 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-
 from airswasm.runtime import Engine, EngineConfig, HostInterface
 
 GUESTS = Path(__file__).parent / "guests"

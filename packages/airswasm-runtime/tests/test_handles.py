@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import pytest
-
 from airswasm.runtime import (
     Caller,
     GuestResource,

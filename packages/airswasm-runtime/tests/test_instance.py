@@ -7,7 +7,6 @@ import time
 
 import anyio
 import pytest
-
 from airswasm.runtime import (
     Caller,
     CallState,

@@ -13,9 +13,6 @@ import struct
 
 import anyio
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
-
 from airswasm.runtime import (
     Caller,
     Case,
@@ -37,6 +34,8 @@ from airswasm.runtime import (
     VariantOf,
     WitType,
 )
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 U8 = Primitive("u8")
 INTEGERS = {

@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING
 from . import _wasmtime as wt
 from ._explain import mismatch
 from ._plan import KIND_STRING, SLOT_BYTES, UNFIT, FunctionPlan, Keep
-from .errors import ValueMismatch
+from .errors import InstanceClosed, ValueMismatch
 from .host import HostFunction, Pending
 
 if TYPE_CHECKING:
@@ -93,6 +93,8 @@ class HostCall:
                     outcome = function(instance.caller, *values)
                     if isinstance(outcome, CoroutineType):
                         outcome = self._spawn(outcome)
+                if call._cancelled:
+                    raise InstanceClosed(self.name)
                 if isinstance(outcome, Pending):
                     if not outcome._done:
                         call._park(self, results, outcome)

@@ -348,6 +348,11 @@ class Call:
         error, fuel_left = instance._read_slot()
         self.fuel_used = instance.limits.fuel - fuel_left
         instance.fuel_used += self.fuel_used
+        if self._cancelled:
+            if error:
+                wt.take_error(error)
+            self._end_with(InstanceClosed(instance.component_name))
+            return _DONE
         if error:
             failure = wt.take_error(error)
             self._end_with(self._fault_from(failure))
@@ -431,8 +436,7 @@ class Call:
         if self._future:
             wt.future_delete(self._future)
             self._future = 0
-            error, fuel_left = self._instance._read_slot()
-            del error
+            _, fuel_left = self._instance._read_slot()
             self.fuel_used = self._instance.limits.fuel - fuel_left
         self._end_with(outcome)
 
@@ -632,9 +636,11 @@ class Instance:
 
     def close(self) -> None:
         """Ends the instance and frees its memory; a call in progress is cancelled."""
-        if self._call is not None:
-            self._call.cancel()
-        self._end(None)
+        call = self._call
+        if call is not None:
+            call.cancel()
+        if call is None or not call._is_polled:  # else it ends when the guest gives way
+            self._end(None)
 
     def _begin(self, wake: Wake) -> Call:
         """The call that instantiates the component in this store."""

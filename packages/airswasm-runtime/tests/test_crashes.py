@@ -1,0 +1,272 @@
+"""Every way that is known to crash the process, tried in a process of its own.
+
+The rows are those of the table in the README. Each attack must end as a typed
+error, and the process with exit code 0: a segfault or an abort is its signal.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+PRELUDE = """
+import asyncio, sys, threading
+import anyio
+from airswasm.runtime import *
+probe, abyss = (open(path, "rb").read() for path in sys.argv[1:3])
+
+def host(**functions):
+    offered = {"wait": lambda c, ms: ms, "reflect": lambda c, d: d, "note": lambda c, t: None}
+    return HostInterface("test:probe/host", {**offered, **functions})
+
+async def start(engine, wasm=probe, limits=Limits(), **functions):
+    component = await engine.load(wasm)
+    interfaces = [host(**functions)] if wasm is probe else []
+    return await component.link(interfaces).instantiate(caller=Caller("x"), limits=limits)
+
+CONFIG = EngineConfig(cache_folder=__import__("pathlib").Path(sys.argv[3]))
+def run(main): anyio.run(main)
+"""
+
+ATTACKS = {
+    "exceptions-leave-host-functions": """
+async def main():
+    async with Engine(CONFIG) as engine:
+        for raised in (
+            asyncio.CancelledError, KeyboardInterrupt, SystemExit, GeneratorExit, RecursionError,
+            MemoryError, ValueError, BaseException,
+        ):
+            def fail(caller, *arguments):
+                raise raised()
+            for call in (("#shout", "x"), ("#nap", 1), ("#relay", b"x")):
+                instance = await start(engine, wait=fail, reflect=fail, note=fail)
+                try:
+                    await instance.call(*call)
+                except HostFunctionFailed as fault:
+                    assert type(fault.__cause__) is raised, fault
+                except BaseException as fault:
+                    assert type(fault) is raised, fault
+                else:
+                    raise AssertionError("nothing was raised")
+                assert instance.is_closed
+""",
+    "exceptions-stay-with-their-tenant": """
+def tenant(number, wrong):
+    async def main():
+        class Mine(Exception): pass
+        def fail(caller, text): raise Mine(number)
+        async with Engine(CONFIG) as engine:
+            for _ in range(200):
+                instance = await start(engine, note=fail)
+                try:
+                    await instance.call("#shout", "x")
+                    wrong.append("no exception")
+                except HostFunctionFailed as fault:
+                    if type(fault.__cause__) is not Mine:
+                        wrong.append(repr(fault.__cause__))
+    anyio.run(main)
+
+async def main():
+    wrong = []
+    threads = [threading.Thread(target=tenant, args=(n, wrong)) for n in range(4)]
+    for thread in threads: thread.start()
+    for thread in threads: thread.join()
+    assert not wrong, wrong[:3]
+""",
+    "impossible-text-goes-down": """
+async def main():
+    async with Engine(CONFIG) as engine:
+        instance = await start(engine)
+        for text in ("\\ud800", "a\\udfff", "\\udc80" * 1000):
+            try: await instance.call("#shout", text)
+            except ValueMismatch: pass
+            else: raise AssertionError(text)
+        handler = "test:probe/handler#handle-message"
+        assert await instance.call(handler, "\\0", "\\U0010ffff", b"\\0") == Ok(b"\\0")
+""",
+    "integers-wrap": """
+async def main():
+    async with Engine(CONFIG) as engine:
+        instance = await start(engine)
+        for number in (2**32, 2**40, -1, 2**64, -(2**63)):
+            try: await instance.call("#add", number, 0)
+            except ValueMismatch: pass
+            else: raise AssertionError(number)
+        broken = await start(engine, wait=lambda caller, ms: 2**40)
+        try: await broken.call("#nap", 1)
+        except HostFunctionFailed as fault: assert isinstance(fault.__cause__, ValueMismatch)
+        else: raise AssertionError
+""",
+    "core-modules-with-v128": """
+async def main():
+    import wasmtime
+    texts = (
+        '(module (func (export "f") (param v128)))',
+        '(module (func (export "f") (result v128) unreachable))',
+        '(module (func (export "f") (param externref)))',
+    )
+    async with Engine(CONFIG) as engine:
+        for text in texts:
+            module = wasmtime.wat2wasm(text)
+            for wasm in (module, module[:9], b"", b"\\0asm", b"\\0asm\\x0d\\0\\1\\0" + module[8:]):
+                try: await engine.load(bytes(wasm))
+                except InvalidComponent: pass
+                else: raise AssertionError(text)
+""",
+    "recursion-on-a-small-thread": """
+async def recurse():
+    async with Engine(CONFIG) as engine:
+        for _ in range(3):
+            instance = await start(engine, abyss)
+            try: await instance.call("#fall", 0)
+            except StackOverflowed: pass
+            else: raise AssertionError
+            instance = await start(engine, abyss)
+            call = instance.start(instance.function("#fall"), (0,), lambda call: None)
+            while await call.poll_in_thread() is not CallState.DONE: pass
+            try: call.result()
+            except StackOverflowed: pass
+            else: raise AssertionError
+
+async def main():
+    failed = []
+    def body():
+        try: anyio.run(recurse)
+        except BaseException as problem: failed.append(problem)
+    threading.stack_size(256 * 1024)
+    thread = threading.Thread(target=body)
+    thread.start(); thread.join()
+    assert not failed, failed
+""",
+    "use-after-a-trap": """
+async def main():
+    async with Engine(CONFIG) as engine:
+        for _ in range(50):
+            instance = await start(engine)
+            function = instance.function("#add")
+            try: await instance.call("#trap")
+            except Trapped: pass
+            for attempt in (lambda: instance.call(function, 1, 2), lambda: function(1, 2)):
+                try: await attempt()
+                except InstanceClosed: pass
+                else: raise AssertionError
+            instance.close()
+""",
+    "a-guest-enters-itself": """
+async def main():
+    async with Engine(CONFIG) as engine:
+        def again(caller, text):
+            call = caller.instance.start(caller.instance.function("#shout"), (text,), print)
+            call.poll()
+        instance = await start(engine, note=again)
+        try: await instance.call("#shout", "x")
+        except HostFunctionFailed as fault: assert isinstance(fault.__cause__, InstanceBusy)
+        else: raise AssertionError
+        closes = await start(engine, note=lambda caller, text: caller.instance.close())
+        try: await closes.call("#shout", "x")
+        except (InstanceClosed, GuestFault): pass
+        else: raise AssertionError
+        assert closes.is_closed
+""",
+    "results-are-freed-once": """
+async def main():
+    async with Engine(CONFIG) as engine:
+        instance = await start(engine)
+        handler = "test:probe/handler#handle-message"
+        for size in (0, 1, 31, 32, 33, 4096, 100_000):
+            for _ in range(20):
+                data = bytes(size)
+                assert await instance.call(handler, "s", None, data) == Ok(data)
+                assert await instance.call("#relay", data) == data
+""",
+    "instances-are-forgotten": """
+async def main():
+    import gc
+    async with Engine(CONFIG) as engine:
+        component = await engine.load(probe)
+        def wait(caller, ms): return Pending()
+        linked = component.link([host(wait=wait)])
+        for _ in range(300):
+            instance = await linked.instantiate(caller=Caller("x"))
+            call = instance.start(instance.function("#nap"), (1,), lambda call: None)
+            call.poll()
+            del instance, call
+        gc.collect()
+        for _ in range(300):
+            await linked.instantiate(caller=Caller("x"))
+        gc.collect()
+""",
+    "cancel-anywhere": """
+async def main():
+    async with Engine(CONFIG) as engine:
+        async def wait(caller, ms):
+            await anyio.sleep(ms / 1000)
+            return ms
+        for delay in (0, 0.001, 0.01, 0.03):
+            for call in (("#nap", 20), ("#spin", 10**10), ("#relay", bytes(1000))):
+                instance = await start(engine, limits=Limits(fuel=2**60), wait=wait)
+                with anyio.move_on_after(delay):
+                    await instance.call(*call)
+                instance.close()
+""",
+    "the-engine-ends-first": """
+async def main():
+    async with Engine(CONFIG) as engine:
+        instance = await start(engine, wait=lambda caller, ms: Pending())
+        call = instance.start(instance.function("#nap"), (1,), lambda call: None)
+        assert call.poll() is CallState.WAITING
+        idle = await start(engine)
+    assert call.poll() is CallState.DONE
+    assert instance.is_closed
+    idle.close()
+""",
+    "two-threads-on-one-store": """
+async def main():
+    async with Engine(CONFIG) as engine:
+        instance = await start(engine)
+        seen = []
+        def intrude():
+            try: instance.start(instance.function("#add"), (1, 2), lambda call: None).poll()
+            except BaseException as problem: seen.append(problem)
+        async with anyio.create_task_group() as group:
+            group.start_soon(instance.call, "#spin", 30_000_000)
+            await anyio.sleep(0.02)
+            await anyio.to_thread.run_sync(intrude)
+        assert seen and isinstance(seen[0], (InstanceBusy, RuntimeError)), seen
+""",
+    "huge-values-from-the-guest": """
+async def main():
+    async with Engine(CONFIG) as engine:
+        instance = await start(engine, limits=Limits(host_call_bytes=10_000, memory_bytes=2**24))
+        try: await instance.call("#relay", bytes(1_000_000))
+        except HostCallTooLarge: pass
+        else: raise AssertionError
+""",
+}
+
+
+@pytest.fixture(scope="session")
+def victims(tmp_path_factory, probe_wasm, abyss_wasm) -> tuple[Path, Path]:
+    folder = tmp_path_factory.mktemp("victims")
+    paths = folder / "probe.wasm", folder / "abyss.wasm"
+    paths[0].write_bytes(probe_wasm)
+    paths[1].write_bytes(abyss_wasm)
+    return paths
+
+
+@pytest.mark.parametrize("attack", ATTACKS)
+def test_the_process_survives(attack, victims, cache_folder):
+    """The attack ends in the errors that the script expects, and the process does not."""
+    script = f"{PRELUDE}\n{ATTACKS[attack]}\nrun(main)\nprint('alive')"
+    done = subprocess.run(
+        [sys.executable, "-X", "faulthandler", "-c", script, *map(str, victims), str(cache_folder)],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert done.stdout.strip().endswith("alive")
