@@ -6,14 +6,33 @@ that a guest's ordinary `open()` passes the same check. Installing the package
 is what makes them importable by components (entry point `airswasm.host_interfaces`).
 """
 
+from .addresses import Doorman, Endpoint, system_resolver
+from .filesystem import Filesystem
 from .folder import Folder, FolderLimits
+from .http import Http, HttpClient
 from .policy import NetworkPolicy, OslPolicy, ProcessPolicy, folders_below
+from .process import Processes
+from .provider import provide
+from .tcp import Tcp
+from .udp import Udp
+from .wasi_filesystem import WasiFilesystem
 
 __all__ = (
+    "Doorman",
+    "Endpoint",
+    "Filesystem",
     "Folder",
     "FolderLimits",
+    "Http",
+    "HttpClient",
     "NetworkPolicy",
     "OslPolicy",
     "ProcessPolicy",
+    "Processes",
+    "Tcp",
+    "Udp",
+    "WasiFilesystem",
     "folders_below",
+    "provide",
+    "system_resolver",
 )

@@ -51,6 +51,8 @@ class NetworkPolicy:
         longest_timeout: seconds that a component can ask for at most.
         transfer_bytes: the most that one response, receive or datagram brings.
         connections: TCP connections that one component may hold.
+        internal_networks: networks of the host (`10.0.0.0/8`) that components with a
+            grant may reach although they are not out in the world.
     """
 
     connect_timeout: float = 10.0
@@ -58,6 +60,11 @@ class NetworkPolicy:
     longest_timeout: float = 300.0
     transfer_bytes: int = 8 * 1024 * 1024
     connections: int = 64
+    internal_networks: tuple[str, ...] = ()
+
+    def seconds(self, timeout_ms: int) -> float:
+        """A component's timeout in seconds; 0 asks for the default."""
+        return min(timeout_ms / 1000 or self.timeout, self.longest_timeout)
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +90,10 @@ class ProcessPolicy:
     cpu_seconds: int = 600
     memory_bytes: int = 2 * 1024 * 1024 * 1024
     file_bytes: int = 256 * 1024 * 1024
+
+    def seconds(self, timeout_ms: int) -> float:
+        """A component's timeout in seconds; 0 asks for the default."""
+        return min(timeout_ms / 1000 or self.timeout, self.longest_timeout)
 
 
 @dataclass(frozen=True, slots=True)

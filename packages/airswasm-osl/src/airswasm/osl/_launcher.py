@@ -1,0 +1,48 @@
+"""The first thing that runs in a new process: binds its hands, then becomes the program.
+
+Started as `python -I -S _launcher.py cpu-seconds memory-bytes file-bytes program
+arguments...`. Doing this between fork and exec (`preexec_fn`) was rejected:
+code that runs there in a process with threads may deadlock. It uses nothing but
+the standard library, and imports little of that.
+"""
+
+import os
+import sys
+
+
+def bind(cpu_seconds: int, memory_bytes: int, file_bytes: int) -> None:
+    """Sets limits that the program and all it starts inherit and cannot raise."""
+    import resource
+
+    for limit, value in (
+        (resource.RLIMIT_CPU, cpu_seconds),
+        (resource.RLIMIT_AS, memory_bytes),
+        (resource.RLIMIT_FSIZE, file_bytes),
+        (resource.RLIMIT_CORE, 0),
+    ):
+        _, hard = resource.getrlimit(limit)
+        bound = value if hard == resource.RLIM_INFINITY else min(value, hard)
+        resource.setrlimit(limit, (bound, bound))
+
+
+def forbid_new_privileges() -> None:
+    """Makes setuid programs run without their privileges; Linux only."""
+    import ctypes
+
+    set_no_new_privileges = 38
+    if ctypes.CDLL(None).prctl(set_no_new_privileges, 1, 0, 0, 0) != 0:
+        raise OSError("new privileges cannot be forbidden")
+
+
+def main() -> None:
+    """Binds, then executes."""
+    cpu_seconds, memory_bytes, file_bytes = map(int, sys.argv[1:4])
+    command = sys.argv[4:]
+    if sys.platform == "linux":
+        forbid_new_privileges()
+    bind(cpu_seconds, memory_bytes, file_bytes)
+    os.execv(command[0], command)  # noqa: S606 - there is no shell in this
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,240 @@
+"""Which addresses a component may reach, and how a name becomes one of them.
+
+A capability is granted for a name; what counts is where the packets go. So a
+name is resolved once, every address of the answer is checked, and the
+connection is made to an address that was checked: there is no second look-up
+that could answer otherwise. Addresses inside this host and its networks are
+refused, also when they are wrapped (IPv4-mapped, NAT64, 6to4, Teredo), unless
+the grant names them as they are: `tcp.connect = ["127.0.0.1:5432"]`. A grant
+with a wildcard, or of a name that turns out to lead inside, does not count as
+naming them; `NetworkPolicy.internal_networks` is the host's way to open more.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from dataclasses import dataclass
+from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
+from typing import TypeAlias
+
+import anyio
+from airswasm.security import Guard, InvalidResource, canonical
+
+from .errors import AccessDenied, Disconnected, Malformed, NotFound
+
+Address: TypeAlias = IPv4Address | IPv6Address
+Resolve: TypeAlias = Callable[[str, int], Awaitable[Sequence[str]]]
+"""`(host, port) -> addresses` as text; raises OSError."""
+
+_NAT64 = (ip_network("64:ff9b::/96"), ip_network("64:ff9b:1::/48"))
+_COMPATIBLE = ip_network("::/96")
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """A host and a port, as a component named them, in canonical form.
+
+    Attributes:
+        host: a lower-case ASCII name or a canonical IP address without brackets.
+        port: 1 to 65535.
+    """
+
+    host: str
+    port: int
+
+    @classmethod
+    def read(cls, capability: str, text: str) -> Endpoint:
+        """Reads `host:port`.
+
+        Raises:
+            Malformed: it has no safe reading.
+        """
+        try:
+            host, _, port = canonical(capability, text).rpartition(":")
+        except InvalidResource as error:
+            raise Malformed(str(error)) from error
+        return cls(host.strip("[]"), int(port))
+
+    @property
+    def address(self) -> Address | None:
+        """The IP address, if it is one."""
+        return as_address(self.host)
+
+    def __str__(self) -> str:
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+
+def as_address(text: str) -> Address | None:
+    """The IP address that a text is; None for anything else."""
+    try:
+        return ip_address(text)
+    except ValueError:
+        return None
+
+
+def innermost(address: Address) -> Address:
+    """The IPv4 address that an IPv6 one wraps, or the address itself."""
+    if isinstance(address, IPv4Address):
+        return address
+    for wrapped in (address.ipv4_mapped, address.sixtofour):
+        if wrapped is not None:
+            return wrapped
+    if address.teredo is not None:
+        return address.teredo[1]
+    in_nat64 = any(address in network for network in _NAT64)
+    if in_nat64 or (address in _COMPATIBLE and int(address) > 0xFFFF):
+        return IPv4Address(int(address) & 0xFFFFFFFF)
+    return address
+
+
+def problem_with(address: Address) -> str | None:
+    """Why an address is not out in the world; None if it is."""
+    inner = innermost(address)
+    for problem, is_so in (
+        ("unspecified", inner.is_unspecified),
+        ("loopback", inner.is_loopback),
+        ("link-local", inner.is_link_local),
+        ("multicast", inner.is_multicast),
+        ("private", inner.is_private),
+        ("reserved", inner.is_reserved),
+        ("not global", not inner.is_global),
+    ):
+        if is_so:
+            return problem
+    return None
+
+
+def named_hosts(pattern: str) -> str:
+    """The host part of a granting pattern: of `https://h:1/**` and of `h:1` it is `h`."""
+    authority = pattern.rpartition("://")[2].partition("/")[0]
+    if authority.startswith("["):
+        return authority[1:].partition("]")[0]
+    return authority.partition(":")[0]
+
+
+async def system_resolver(host: str, port: int) -> Sequence[str]:
+    """Asks the operating system, on a worker thread.
+
+    Raises:
+        OSError: the name is unknown.
+    """
+    found = await anyio.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    return list(dict.fromkeys(str(entry[4][0]) for entry in found))
+
+
+class Doorman:
+    """Turns what a component named into addresses that it may reach.
+
+    Args:
+        guard: says which grant covers the call.
+        internal_networks: networks that count as being out in the world.
+        resolve: how names become addresses.
+    """
+
+    def __init__(
+        self,
+        guard: Guard,
+        internal_networks: Iterable[str] = (),
+        resolve: Resolve = system_resolver,
+    ) -> None:
+        self._guard = guard
+        self._internal = tuple(ip_network(network) for network in internal_networks)
+        self._resolve = resolve
+
+    async def addresses(
+        self, component: str, capability: str, resource: str, endpoint: Endpoint
+    ) -> Sequence[Address]:
+        """Every address of the endpoint, all of them checked.
+
+        Args:
+            component: who asks.
+            capability: `tcp:connect`, `udp:exchange` or `http:request`.
+            resource: what it was granted for: the address or URL as given.
+            endpoint: the same, read.
+
+        Raises:
+            AccessDenied: one of the addresses is out of bounds, or nothing is granted.
+            NotFound: the name is unknown.
+        """
+        decision = self._guard.decide(component, capability, resource)
+        if not decision.is_allowed:
+            raise AccessDenied(decision.text)
+        is_named = named_hosts(decision.reason) == endpoint.host
+        addresses = await self._looked_up(endpoint)
+        for address in addresses:
+            self._check(address, endpoint, is_named)
+        return addresses
+
+    async def _looked_up(self, endpoint: Endpoint) -> Sequence[Address]:
+        literal = endpoint.address
+        if literal is not None:
+            return (literal,)
+        try:
+            answers = await self._resolve(endpoint.host, endpoint.port)
+        except OSError as error:
+            raise NotFound(f"{endpoint.host}: the name is unknown") from error
+        addresses = [as_address(answer.partition("%")[0]) for answer in answers]
+        known = [address for address in addresses if address is not None]
+        if not known or len(known) < len(addresses):
+            raise NotFound(f"{endpoint.host}: the name has no usable address")
+        return known
+
+    def _check(self, address: Address, endpoint: Endpoint, is_named: bool) -> None:
+        problem = problem_with(address)
+        if problem is None or self._is_internal(address):
+            return
+        is_literal = endpoint.address is not None or (
+            endpoint.host == "localhost" and problem == "loopback"
+        )
+        if is_named and is_literal and problem not in ("unspecified", "multicast"):
+            return
+        raise AccessDenied(
+            f"{endpoint}: {address} is a {problem} address; a component reaches it only "
+            f"where the grant names the address itself, without a wildcard"
+        )
+
+    def _is_internal(self, address: Address) -> bool:
+        inner = innermost(address)
+        return any(
+            inner in network for network in self._internal if network.version == inner.version
+        )
+
+
+async def connect(
+    addresses: Sequence[Address], endpoint: Endpoint, kind: socket.SocketKind
+) -> socket.socket:
+    """A non-blocking socket, connected to the first address that answers.
+
+    A cancel closes it.
+
+    Raises:
+        Disconnected: none of them answers.
+    """
+    reasons: list[str] = []
+    for address in addresses:
+        family = socket.AF_INET if address.version == 4 else socket.AF_INET6
+        connection = socket.socket(family, kind)
+        try:
+            await _connected(connection, (str(address), endpoint.port))
+        except OSError as error:
+            connection.close()
+            reasons.append(error.strerror or type(error).__name__)
+        except BaseException:
+            connection.close()
+            raise
+        else:
+            return connection
+    raise Disconnected(f"{endpoint}: {'; '.join(dict.fromkeys(reasons))}")
+
+
+async def _connected(connection: socket.socket, address: tuple[str, int]) -> None:
+    connection.setblocking(False)
+    try:
+        connection.connect(address)
+    except BlockingIOError:
+        await anyio.wait_writable(connection)
+    code = connection.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+    if code:
+        raise OSError(code, os.strerror(code))

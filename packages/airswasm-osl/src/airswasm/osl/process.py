@@ -1,0 +1,179 @@
+"""`airswasm:component/process`: a program of the host, run to its end without a shell.
+
+The program is an absolute path that was granted; its arguments are a list and
+stay one. It gets the environment that the host's policy lists and nothing else,
+no descriptor but its three pipes, a session of its own, limits of its own
+(`_launcher`), and its component's folder to start in. When it ends, or its time
+does, or its call is cancelled, its whole process group is killed. A program
+that starts a session of its own on purpose can outlive that: grant programs
+accordingly, they are not sandboxed.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import stat as stat_modes
+import subprocess
+import sys
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+import anyio
+from airswasm.runtime import Caller, HostInterface
+from airswasm.wit.names import HOST_PROCESS
+from anyio import to_thread
+from anyio.abc import ByteReceiveStream, Process
+
+from ._answers import answered
+from .errors import AccessDenied, LimitReached, Malformed, NotFound, OperationFailed, TimedOut
+from .filesystem import folder_for
+from .policy import OslPolicy, ProcessPolicy
+
+ARGUMENTS_BYTES = 128 * 1024
+_LAUNCHER = str(Path(__file__).with_name("_launcher.py"))
+
+
+@dataclass(frozen=True, slots=True)
+class Completed:
+    """How a program ended and what it printed; a negative code is the signal that ended it."""
+
+    exit_code: int
+    stdout: bytes
+    stderr: bytes
+
+
+class Processes:
+    """The functions of the interface, for all components of one host."""
+
+    def __init__(self, policy: OslPolicy) -> None:
+        self._policy = policy
+
+    def interface(self) -> HostInterface:
+        """What is offered to guests; a guard belongs in front of it."""
+        return HostInterface(HOST_PROCESS, {"run": answered(self.run)})
+
+    async def run(
+        self,
+        caller: Caller,
+        program: str,
+        arguments: Sequence[str],
+        stdin: bytes,
+        timeout_ms: int,
+    ) -> Completed:
+        """Runs it; a cancel or timeout kills it and all it started."""
+        if os.name != "posix":
+            raise OperationFailed("programs can be confined only on POSIX systems")
+        check_arguments(program, arguments)
+        await to_thread.run_sync(check_program, program)
+        folder_for(caller, self._policy)
+        command = [*launched(self._policy.processes), program, *arguments]
+        try:
+            with anyio.fail_after(self._policy.processes.seconds(timeout_ms)):
+                return await self._completed(caller, command, stdin)
+        except TimeoutError:
+            raise TimedOut from None
+
+    async def _completed(self, caller: Caller, command: Sequence[str], stdin: bytes) -> Completed:
+        process = await anyio.open_process(
+            command,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            cwd=self._policy.folder_of(caller.name),
+            env=dict(self._policy.processes.environment),
+            start_new_session=True,
+        )
+        try:
+            return await self._attended(process, stdin)
+        finally:
+            kill_group(process)
+            with anyio.CancelScope(shield=True):
+                await process.wait()
+                await process.aclose()
+
+    async def _attended(self, process: Process, stdin: bytes) -> Completed:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        stdout, stderr = bytearray(), bytearray()
+        most_bytes = self._policy.processes.output_bytes
+        overflow: list[str] = []
+
+        async def collect(stream: ByteReceiveStream, into: bytearray, name: str) -> None:
+            async for chunk in stream:
+                if len(into) + len(chunk) > most_bytes:
+                    overflow.append(f"the program printed more than {most_bytes:,} bytes to {name}")
+                    kill_group(process)
+                    return
+                into += chunk
+
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(collect, process.stdout, stdout, "stdout")
+            tasks.start_soon(collect, process.stderr, stderr, "stderr")
+            tasks.start_soon(_feed, process, stdin)
+            exit_code = await process.wait()
+            kill_group(process)  # whoever it left behind would keep the pipes open
+        if overflow:
+            raise LimitReached(overflow[0])
+        return Completed(exit_code, bytes(stdout), bytes(stderr))
+
+
+async def _feed(process: Process, data: bytes) -> None:
+    """A program may end, or close its input, without having read everything."""
+    assert process.stdin is not None
+    with suppress(anyio.BrokenResourceError, anyio.ClosedResourceError):
+        await process.stdin.send(data)
+    with suppress(anyio.BrokenResourceError, anyio.ClosedResourceError, OSError):
+        await process.stdin.aclose()
+
+
+def kill_group(process: Process) -> None:
+    """Kills a program and whatever it started in its session."""
+    with suppress(ProcessLookupError, PermissionError):
+        os.killpg(process.pid, signal.SIGKILL)
+
+
+def launched(policy: ProcessPolicy) -> tuple[str, ...]:
+    """The command that sets the limits and then becomes the one after it.
+
+    Raises:
+        OperationFailed: this Python cannot start itself, as when it is embedded.
+    """
+    if not sys.executable:
+        raise OperationFailed("the host cannot find its own Python, which sets the limits")
+    limits = (policy.cpu_seconds, policy.memory_bytes, policy.file_bytes)
+    return (sys.executable, "-I", "-S", _LAUNCHER, *map(str, limits))
+
+
+def check_arguments(program: str, arguments: Sequence[str]) -> None:
+    """Whether a command line can be passed on as it is.
+
+    Raises:
+        Malformed: the program is no plain absolute path, or there is a NUL.
+        LimitReached: it is too long.
+    """
+    if not program.startswith("/") or {"", ".", ".."} & set(program.split("/")[1:]):
+        raise Malformed(f"{program!a}: name a program by its absolute path, without . and ..")
+    if any("\0" in text for text in (program, *arguments)):
+        raise Malformed("an argument holds a NUL character")
+    if sum(len(text.encode()) + 1 for text in arguments) > ARGUMENTS_BYTES:
+        raise LimitReached(f"the arguments exceed {ARGUMENTS_BYTES:,} bytes")
+
+
+def check_program(program: str) -> None:
+    """Whether a path is a program that may be run.
+
+    Raises:
+        NotFound: there is no such file.
+        AccessDenied: it is no program, or one that gains privileges.
+    """
+    try:
+        mode = Path(program).stat().st_mode
+    except OSError as error:
+        raise NotFound(f"{program}: {error.strerror}") from error
+    if not stat_modes.S_ISREG(mode) or not os.access(program, os.X_OK):
+        raise AccessDenied(f"{program} is not an executable file")
+    if mode & (stat_modes.S_ISUID | stat_modes.S_ISGID):
+        raise AccessDenied(f"{program} changes its user or group, which is never granted")

@@ -1,0 +1,53 @@
+"""How `lifecycle.System` finds this block: the entry point of `airswasm.host_interfaces`.
+
+Interfaces of the contract are handed out as they are: the system puts its guard
+in front of them, as their annotations say. `wasi:` interfaces are in no
+contract; they ask the guard themselves, for each path or address.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from airswasm.lifecycle import Home
+from airswasm.runtime import HostInterface, Services
+from airswasm.security import Guard
+
+from .addresses import Doorman
+from .filesystem import Filesystem
+from .http import Http, HttpClient
+from .policy import OslPolicy, folders_below
+from .process import Processes
+from .tcp import Tcp
+from .udp import Udp
+from .wasi_filesystem import WasiFilesystem
+
+
+def provide(services: Services) -> Iterable[HostInterface]:
+    """Everything this block offers to components.
+
+    Args:
+        services: must have a `Guard`, and an `OslPolicy` or a `Home`, below which
+            each component then gets the folder `files/<namespace>/<name>`.
+
+    Raises:
+        ServiceMissing: one of them was not added.
+    """
+    guard = services.get(Guard)
+    policy = _policy_of(services)
+    doorman = Doorman(guard, policy.network.internal_networks)
+    client = HttpClient(doorman, policy.network)
+    return (
+        Filesystem(policy).interface(),
+        Processes(policy).interface(),
+        Tcp(doorman, policy.network).interface(),
+        Udp(doorman, policy.network).interface(),
+        Http(client, policy.network).interface(),
+        *WasiFilesystem(guard, policy).interfaces(),
+    )
+
+
+def _policy_of(services: Services) -> OslPolicy:
+    if services.has(OslPolicy):
+        return services.get(OslPolicy)
+    return OslPolicy(folders_below(services.get(Home).folder / "files"))

@@ -1,0 +1,154 @@
+"""`airswasm:component/tcp`: connections to granted hosts.
+
+Plain non-blocking sockets, waited for by the event loop. anyio's own streams
+were rejected for one reason: closing them is asynchronous, and a guest that
+drops a connection, or is stopped, must have it closed there and then.
+"""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Awaitable, Callable
+
+import anyio
+from airswasm.runtime import Caller, HostFunction, HostInterface, HostResource
+from airswasm.wit.names import HOST_TCP
+
+from ._answers import answered
+from .addresses import Doorman, Endpoint, connect
+from .errors import Disconnected, LimitReached, TimedOut
+from .policy import NetworkPolicy
+
+CAPABILITY = "tcp:connect"
+RECEIVE_BYTES = 256 * 1024
+"""The most that one `receive` brings: room for it is taken before it arrives."""
+
+
+class Connection:
+    """The `connection` resource: one open TCP connection."""
+
+    def __init__(self, peer: Endpoint, connected: socket.socket) -> None:
+        self.peer = peer
+        self.on_close: Callable[[], None] | None = None
+        self._socket = connected
+
+    async def receive(self, max_bytes: int) -> bytes:
+        """At least one byte; empty at the end.
+
+        Raises:
+            Disconnected: the connection broke.
+        """
+        while True:
+            try:
+                return self._socket.recv(max_bytes)
+            except (BlockingIOError, InterruptedError):
+                await anyio.wait_readable(self._socket)
+            except OSError as error:
+                raise Disconnected(f"{self.peer}: {error.strerror}") from error
+
+    async def send(self, data: bytes) -> None:
+        """Sends all of it; after a cancel, nobody knows how much was sent.
+
+        Raises:
+            Disconnected: the connection broke.
+        """
+        view = memoryview(data)
+        while view:
+            try:
+                view = view[self._socket.send(view) :]
+            except (BlockingIOError, InterruptedError):
+                await anyio.wait_writable(self._socket)
+            except OSError as error:
+                raise Disconnected(f"{self.peer}: {error.strerror}") from error
+
+    def close(self) -> None:
+        """Closes it at once. Closing twice is harmless."""
+        if self._socket.fileno() >= 0:
+            anyio.notify_closing(self._socket)
+            self._socket.close()
+        if self.on_close is not None:
+            self.on_close()
+
+
+class Connections:
+    """The open connections of one instance."""
+
+    def __init__(self) -> None:
+        self._open: set[Connection] = set()
+
+    @classmethod
+    def of(cls, caller: Caller) -> Connections:
+        """The caller's, closed when its instance ends."""
+
+        def make() -> Connections:
+            connections = cls()
+            caller.on_close(connections.close)
+            return connections
+
+        return caller.keep(cls, make)
+
+    def __len__(self) -> int:
+        return len(self._open)
+
+    def add(self, connection: Connection) -> Connection:
+        """Keeps it until it is closed."""
+        connection.on_close = lambda: self._open.discard(connection)
+        self._open.add(connection)
+        return connection
+
+    def close(self) -> None:
+        """Closes all of them."""
+        while self._open:
+            self._open.pop().close()
+
+
+class Tcp:
+    """The functions of the interface, for all components of one host."""
+
+    def __init__(self, doorman: Doorman, policy: NetworkPolicy) -> None:
+        self._doorman = doorman
+        self._policy = policy
+
+    def interface(self) -> HostInterface:
+        """What is offered to guests; a guard belongs in front of it."""
+        functions: dict[str, Callable[..., Awaitable[object]]] = {
+            "connect": self.connect,
+            "[method]connection.receive": self.receive,
+            "[method]connection.send": self.send,
+        }
+        answers: dict[str, HostFunction] = {
+            name: answered(function) for name, function in functions.items()
+        }
+        return HostInterface(HOST_TCP, answers, {"connection": HostResource(drop=_close)})
+
+    async def connect(self, caller: Caller, address: str, timeout_ms: int) -> Connection:
+        """Connects; a cancel or timeout closes what was begun."""
+        endpoint = Endpoint.read(CAPABILITY, address)
+        connections = Connections.of(caller)
+        if len(connections) >= self._policy.connections:
+            raise LimitReached(f"more than {self._policy.connections} connections at once")
+        seconds = self._policy.seconds(timeout_ms or round(self._policy.connect_timeout * 1000))
+        try:
+            with anyio.fail_after(seconds):
+                addresses = await self._doorman.addresses(
+                    caller.name, CAPABILITY, address, endpoint
+                )
+                connected = await connect(addresses, endpoint, socket.SOCK_STREAM)
+        except TimeoutError:
+            raise TimedOut from None
+        return connections.add(Connection(endpoint, connected))
+
+    async def receive(self, _caller: Caller, connection: Connection, max_bytes: int) -> bytes:
+        """Waits for the peer; the call's own time limit bounds it."""
+        if max_bytes == 0:
+            return b""
+        return await connection.receive(min(max_bytes, RECEIVE_BYTES))
+
+    async def send(self, _caller: Caller, connection: Connection, data: bytes) -> None:
+        """Waits for the peer; the call's own time limit bounds it."""
+        await connection.send(data)
+
+
+def _close(connection: object) -> None:
+    assert isinstance(connection, Connection)
+    connection.close()

@@ -1,0 +1,66 @@
+"""`airswasm:component/udp`: one datagram out, one answer back, from a granted host.
+
+The socket is connected, so the kernel drops datagrams from anybody else, and it
+lives for one exchange only.
+"""
+
+from __future__ import annotations
+
+import socket
+
+import anyio
+from airswasm.runtime import Caller, HostInterface
+from airswasm.wit.names import HOST_UDP
+
+from ._answers import answered
+from .addresses import Doorman, Endpoint, connect
+from .errors import Disconnected, LimitReached, TimedOut
+from .policy import NetworkPolicy
+
+CAPABILITY = "udp:exchange"
+DATAGRAM_BYTES = 65_507
+"""The most that one UDP datagram carries over IPv4."""
+
+
+class Udp:
+    """The functions of the interface, for all components of one host."""
+
+    def __init__(self, doorman: Doorman, policy: NetworkPolicy) -> None:
+        self._doorman = doorman
+        self._policy = policy
+
+    def interface(self) -> HostInterface:
+        """What is offered to guests; a guard belongs in front of it."""
+        return HostInterface(HOST_UDP, {"exchange": answered(self.exchange)})
+
+    async def exchange(self, caller: Caller, address: str, data: bytes, timeout_ms: int) -> bytes:
+        """Sends and waits for one answer; a cancel or timeout gives both up."""
+        endpoint = Endpoint.read(CAPABILITY, address)
+        if len(data) > DATAGRAM_BYTES:
+            raise LimitReached(f"a datagram carries at most {DATAGRAM_BYTES:,} bytes")
+        try:
+            with anyio.fail_after(self._policy.seconds(timeout_ms)):
+                addresses = await self._doorman.addresses(
+                    caller.name, CAPABILITY, address, endpoint
+                )
+                with await connect(addresses, endpoint, socket.SOCK_DGRAM) as connected:
+                    return await _exchanged(connected, data)
+        except TimeoutError:
+            raise TimedOut from None
+        except OSError as error:
+            raise Disconnected(f"{endpoint}: {error.strerror}") from error
+
+
+async def _exchanged(connected: socket.socket, data: bytes) -> bytes:
+    while True:
+        try:
+            connected.send(data)
+            break
+        except BlockingIOError:
+            await anyio.wait_writable(connected)
+    while True:
+        await anyio.wait_readable(connected)
+        try:
+            return connected.recv(DATAGRAM_BYTES + 1)
+        except BlockingIOError:
+            continue
