@@ -9,7 +9,7 @@ first is answered with the plan, the second repeats it with the plan's digest.
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterable, AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,7 +17,7 @@ from urllib.parse import quote
 
 import httpx
 
-from .document import Document, items, mapping, plan_digest
+from .document import Document, items, mapping, number, plan_digest
 from .errors import HostGone, HostProtocolMismatch, RemoteFailure
 from .host import Ask
 
@@ -99,14 +99,44 @@ class RemoteHost:
         """Log lines; see `Host`."""
         path = f"{_path(name)}/logs" if name else "/v1/logs"
         parameters = {"recent": str(recent), **({"follow": "1"} if follow else {})}
+        async for line in self._lines(path, parameters):
+            yield line
+
+    async def entries(self, name: str, prefix: str) -> AsyncIterator[Document]:
+        """What a component stored; see `Host`."""
+        async for line in self._lines(f"{_path(name)}/storage", {"prefix": prefix}):
+            yield line
+
+    async def export(self, name: str) -> AsyncIterator[bytes]:
+        """All that a component stored; see `Host`."""
+        async with self._streamed(f"{_path(name)}/storage/export", {}) as response:
+            async for chunk in response.aiter_bytes():
+                yield chunk
+
+    async def load(self, name: str, chunks: AsyncIterable[bytes], *, replace: bool) -> int:
+        """Puts an export into a component's storage; see `Host`."""
+        content = b"".join([chunk async for chunk in chunks])
+        parameters = {"replace": "1"} if replace else {}
+        path = f"{_path(name)}/storage/import"
+        response = await self._request("POST", path, content=content, parameters=parameters)
+        return int(number(mapping(response.json()).get("keys")))
+
+    async def _lines(self, path: str, parameters: dict[str, str]) -> AsyncIterator[Document]:
+        async with self._streamed(path, parameters) as response:
+            async for line in response.aiter_lines():
+                if line:
+                    yield _without_schema(json.loads(line))
+
+    @asynccontextmanager
+    async def _streamed(
+        self, path: str, parameters: dict[str, str]
+    ) -> AsyncIterator[httpx.Response]:
         try:
             async with self._client.stream("GET", path, params=parameters) as response:
                 if response.is_error:
                     await response.aread()
                     self._raise(response)
-                async for line in response.aiter_lines():
-                    if line:
-                        yield _without_schema(json.loads(line))
+                yield response
         except httpx.HTTPError as error:
             raise HostGone(self._address, str(error) or type(error).__name__) from error
 

@@ -15,9 +15,12 @@ from __future__ import annotations
 
 import hmac
 import json
+import tempfile
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from pathlib import Path
 
-from airswasm.lifecycle import ApprovalRefused, Package
+import anyio.to_thread
+from airswasm.lifecycle import PACKAGE_SUFFIX, ApprovalRefused, Package
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -31,6 +34,8 @@ from .problem import problem_of, to_document
 
 __all__ = ("TokenGate", "control_app")
 
+_BYTES = "application/octet-stream"
+_NDJSON = "application/x-ndjson"
 _PACKAGE_BYTES = 256 * 2**20
 _STATUS_OF_EXIT_CODE = {2: 400, 3: 422, 4: 403, 5: 404, 6: 503}
 _LOOPBACK_NAMES = frozenset({"127.0.0.1", "localhost", "[::1]"})
@@ -62,6 +67,9 @@ def control_app(
         Route(f"{component}/rollback", api.rollback, methods=["POST"]),
         Route(f"{component}/messages", api.send, methods=["POST"]),
         Route(f"{component}/logs", api.logs, methods=["GET"]),
+        Route(f"{component}/storage", api.entries, methods=["GET"]),
+        Route(f"{component}/storage/export", api.export, methods=["GET"]),
+        Route(f"{component}/storage/import", api.load, methods=["POST"]),
     ]
     if monitoring is not None:
         routes.append(Mount("/", app=monitoring))
@@ -125,7 +133,8 @@ class _Api:
         operation: Callable[[Package, Callable[[Document], Awaitable[bool]]], Awaitable[Document]],
     ) -> Response:
         approved = request.query_params.get("approve", "")
-        package = _read_package(await _body(request), request.query_params.get("source", "package"))
+        source = request.query_params.get("source", "package")
+        package = await anyio.to_thread.run_sync(_read_package, await _body(request), source)
         shown: dict[str, Document] = {}
 
         async def ask(plan: Document) -> bool:
@@ -152,7 +161,7 @@ class _Api:
         reply = await self._host.send(_name(request), await _body(request), timeout)
         if reply is None:
             return Response(status_code=204)
-        return Response(reply, media_type="application/octet-stream")
+        return Response(reply, media_type=_BYTES)
 
     async def logs(self, request: Request) -> Response:
         name = _name(request)
@@ -162,13 +171,29 @@ class _Api:
     async def all_logs(self, request: Request) -> Response:
         return self._log_response(request, None)
 
+    async def entries(self, request: Request) -> Response:
+        name = _name(request)
+        await self._host.info(name)
+        lines = self._host.entries(name, request.query_params.get("prefix", ""))
+        return StreamingResponse(_ndjson(lines, "entry/1"), media_type=_NDJSON)
+
+    async def export(self, request: Request) -> Response:
+        name = _name(request)
+        await self._host.info(name)
+        return StreamingResponse(self._host.export(name), media_type=_BYTES)
+
+    async def load(self, request: Request) -> Response:
+        replace = request.query_params.get("replace") == "1"
+        count = await self._host.load(_name(request), request.stream(), replace=replace)
+        return _document("import/1", {"keys": count})
+
     def _log_response(self, request: Request, name: str | None) -> Response:
         lines = self._host.logs(
             name,
             recent=int(_number(request, "recent", 100)),
             follow=request.query_params.get("follow") == "1",
         )
-        return StreamingResponse(_ndjson(lines), media_type="application/x-ndjson")
+        return StreamingResponse(_ndjson(lines, "log/1"), media_type=_NDJSON)
 
 
 def _document(schema: str, content: Mapping[str, object]) -> JSONResponse:
@@ -201,12 +226,17 @@ async def _body(request: Request) -> bytes:
 
 
 def _read_package(content: bytes, source: str) -> Package:
-    raise NotImplementedError
+    """Reads a package from memory; the file only exists for the reader's sake."""
+    file_name = Path(source).name.removesuffix(PACKAGE_SUFFIX) or "package"
+    with tempfile.TemporaryDirectory(prefix="airswasm-") as folder:
+        path = Path(folder) / f"{file_name}{PACKAGE_SUFFIX}"
+        path.write_bytes(content)
+        return Package.read(path, signature="optional")
 
 
-async def _ndjson(lines: AsyncIterator[Document]) -> AsyncIterator[bytes]:
+async def _ndjson(lines: AsyncIterator[Document], schema: str) -> AsyncIterator[bytes]:
     async for line in lines:
-        document = {"schema": "airswasm.log/1", **line}
+        document = {"schema": f"airswasm.{schema}", **line}
         yield json.dumps(document, ensure_ascii=False).encode() + b"\n"
 
 

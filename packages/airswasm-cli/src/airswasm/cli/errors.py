@@ -71,9 +71,11 @@ class HostNotRunning(CliError):
 
     code = "E0010"
 
-    def __init__(self, verb: str, home: str) -> None:
+    def __init__(self, verb: str, home: str, *, was_killed: bool = False) -> None:
+        gone = "the one for" if was_killed else "none runs for"
+        end = " is gone: it was killed or has crashed" if was_killed else ""
         super().__init__(
-            f"{verb} needs a running host, and none runs for {home}",
+            f"{verb} needs a running host, and {gone} {home}{end}",
             hint="start one in another terminal: airswasm run",
         )
         self.verb, self.home = verb, home

@@ -8,16 +8,17 @@ and the control server is nothing but a `LocalHost` with routes.
 
 from __future__ import annotations
 
-import inspect
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from typing import Protocol
-
-from airswasm.lifecycle import Package, System
-from airswasm.lifecycle import InstallPlan
+from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Sequence
+from typing import TYPE_CHECKING, Protocol
 
 from .document import Document, mapping, to_json
+from .errors import HostNotRunning
 
-__all__ = ("Ask", "Host", "LocalHost")
+if TYPE_CHECKING:
+    from airswasm.lifecycle import InstallPlan, Package, System
+    from airswasm.storage import Namespace
+
+__all__ = ("Ask", "Host", "LocalHost", "plan_document")
 
 Ask = Callable[[Document], Awaitable[bool]]
 """Shows an install plan to whoever decides, and returns the decision."""
@@ -66,3 +67,122 @@ class Host(Protocol):
     def logs(self, name: str | None, *, recent: int, follow: bool) -> AsyncIterator[Document]:
         """Log lines; with `follow` without an end."""
         ...
+
+    def entries(self, name: str, prefix: str) -> AsyncIterator[Document]:
+        """What a component stored: `key` and `size_bytes`."""
+        ...
+
+    def export(self, name: str) -> AsyncIterator[bytes]:
+        """All that a component stored, as one stream of bytes."""
+        ...
+
+    async def load(self, name: str, chunks: AsyncIterable[bytes], *, replace: bool) -> int:
+        """Puts an export into a component's storage; returns how many keys."""
+        ...
+
+
+class LocalHost:
+    """A `System` of this process, spoken to in documents."""
+
+    def __init__(self, system: System) -> None:
+        self._system = system
+
+    @property
+    def is_online(self) -> bool:
+        """Whether components run."""
+        return self._system.mode == "online"
+
+    async def install(self, package: Package, ask: Ask) -> Document:
+        """Installs a new component; see `Host`."""
+        return _document(await self._system.install(package, approve=_approve(ask)))
+
+    async def update(self, package: Package, ask: Ask) -> Document:
+        """Switches to a newer version; see `Host`."""
+        return _document(await self._system.update(package, approve=_approve(ask)))
+
+    async def rollback(self, name: str, to: str | None) -> Document:
+        """Goes back to a retained version; see `Host`."""
+        return _document(await self._system.rollback(name, to))
+
+    async def uninstall(self, name: str, *, purge: bool) -> None:
+        """Removes a component; see `Host`."""
+        await self._system.uninstall(name, purge=purge)
+
+    async def send(self, name: str, payload: bytes, timeout: float) -> bytes | None:
+        """Delivers a message and waits for the reply; see `Host`."""
+        return await self._system.send(name, payload, timeout)
+
+    async def list(self) -> Sequence[Document]:
+        """All installed components; see `Host`."""
+        return [_document(each) for each in self._system.list()]
+
+    async def info(self, name: str) -> Document:
+        """All that is known of one; see `Host`."""
+        return _document(self._system.info(name))
+
+    async def status(self) -> Document:
+        """How the host and its components do; see `Host`."""
+        return _document(self._system.status())
+
+    async def logs(
+        self, name: str | None, *, recent: int, follow: bool
+    ) -> AsyncIterator[Document]:
+        """Log lines; see `Host`."""
+        names = [name] if name else [each.name for each in self._system.list()]
+        found = [line for each in names for line in self._system.logs.recent(each, recent)]
+        for line in sorted(found, key=lambda each: each.time)[-recent:] if recent else ():
+            yield _document(line)
+        if not follow:
+            return
+        if not self.is_online:
+            raise HostNotRunning("logs --follow", str(self._system.home.folder))
+        async for line in self._system.logs.follow(name):
+            yield _document(line)
+
+    async def entries(self, name: str, prefix: str) -> AsyncIterator[Document]:
+        """What a component stored; see `Host`."""
+        async for entry in self._namespace(name).entries(prefix):
+            yield {"key": entry.key, "size_bytes": len(entry.value)}
+
+    async def export(self, name: str) -> AsyncIterator[bytes]:
+        """All that a component stored; see `Host`."""
+        async for chunk in self._namespace(name).export():
+            yield chunk
+
+    async def load(self, name: str, chunks: AsyncIterable[bytes], *, replace: bool) -> int:
+        """Puts an export into a component's storage; see `Host`."""
+        return await self._namespace(name).load(chunks, replace=replace)
+
+    def _namespace(self, name: str) -> Namespace:
+        from airswasm.storage import KeyValueStore
+
+        self._system.info(name)
+        store = self._system.services.get(KeyValueStore)  # type: ignore[type-abstract]  # a key
+        return store.namespace(name)
+
+
+def plan_document(plan: InstallPlan) -> Document:
+    """An install plan as whoever approves it is shown it."""
+    return {
+        "name": plan.name,
+        "version": plan.version,
+        "description": plan.description,
+        "previous_version": plan.previous_version,
+        "signer": plan.signer,
+        "is_new_signer": plan.is_new_signer,
+        "capabilities": list(plan.capabilities.manifest_lines()),
+        "added_capabilities": list(plan.added_capabilities.manifest_lines()),
+        "limits": to_json(plan.limits),
+        "wasm_bytes": plan.wasm_bytes,
+    }
+
+
+def _approve(ask: Ask) -> Callable[[InstallPlan], Awaitable[bool]]:
+    async def approve(plan: InstallPlan) -> bool:
+        return await ask(plan_document(plan))
+
+    return approve
+
+
+def _document(value: object) -> Document:
+    return mapping(to_json(value))

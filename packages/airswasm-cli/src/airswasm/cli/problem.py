@@ -20,6 +20,7 @@ from pathlib import Path
 
 from .catalogue import INTERNAL, Entry, entry_of, entry_with_code
 from .errors import RemoteFailure
+from .session import single
 from .terminal import Terminal, escape_controls
 
 __all__ = ("Problem", "problem_of", "report", "to_document")
@@ -46,7 +47,7 @@ class Problem:
 
 def problem_of(error: BaseException) -> Problem:
     """Finds out what to say about an error; never raises."""
-    error = _single(error)
+    error = single(error)
     if isinstance(error, RemoteFailure):
         entry = entry_with_code(error.code) or INTERNAL
         return Problem(error.code, str(error), error.hint or entry.hint, entry.exit_code)
@@ -91,12 +92,6 @@ def report(error: BaseException, terminal: Terminal) -> int:
     return problem.exit_code
 
 
-def _single(error: BaseException) -> BaseException:
-    while isinstance(error, BaseExceptionGroup) and len(error.exceptions) == 1:
-        error = error.exceptions[0]
-    return error
-
-
 def _hint(error: BaseException, entry: Entry) -> str:
     own = getattr(error, "hint", "")
     return own if isinstance(own, str) and own else entry.hint
@@ -133,7 +128,7 @@ def _write_crash_report(error: BaseException) -> Path | None:
         f"python {sys.version.split()[0]} on {platform.platform()}",
         f"verb: {' '.join(sys.argv[1:2])}",
         "",
-        *traceback.format_exception(error),
+        "".join(traceback.format_exception(error)),
     ]
     try:
         descriptor, name = tempfile.mkstemp(prefix="airswasm-crash-", suffix=".txt")

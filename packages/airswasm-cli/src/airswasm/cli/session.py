@@ -22,9 +22,12 @@ import typer
 from .settings import Settings, read_settings
 from .terminal import Terminal
 
-__all__ = ("Session", "verb")
+__all__ = ("Session", "single", "verb")
 
 P = ParamSpec("P")
+
+_PASSED_ON = (KeyboardInterrupt, BrokenPipeError, typer.Exit, typer.Abort, typer.TyperException)
+"""For `main`: no failures of the verb."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,9 +97,10 @@ def verb(function: Callable[Concatenate[Session, P], None]) -> Callable[..., Non
         try:
             session = _session(terminal, common)
             function(session, **arguments)  # type: ignore[arg-type, call-arg]
-        except (KeyboardInterrupt, BrokenPipeError, typer.Exit, typer.Abort, typer.TyperException):
-            raise
-        except BaseException as error:
+        except BaseException as raised:
+            error = single(raised)
+            if isinstance(error, _PASSED_ON):
+                raise error from None
             from .problem import report
 
             raise typer.Exit(report(error, terminal)) from error
@@ -116,6 +120,13 @@ def verb(function: Callable[Concatenate[Session, P], None]) -> Callable[..., Non
     command.__signature__ = signature.replace(parameters=[*own, *common])  # type: ignore[attr-defined]
     command.__annotations__ = {each.name: each.annotation for each in [*own, *common]}
     return command
+
+
+def single(error: BaseException) -> BaseException:
+    """What task groups have wrapped, when it is one thing."""
+    while isinstance(error, BaseExceptionGroup) and len(error.exceptions) == 1:
+        error = error.exceptions[0]
+    return error
 
 
 def _terminal(common: dict[str, object]) -> Terminal:

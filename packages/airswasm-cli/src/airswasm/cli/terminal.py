@@ -12,6 +12,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -130,6 +131,15 @@ class Terminal:
             shown = escape_controls(value).replace("\n", "\n" + " " * (width + 2))
             self.data_styled(f"{self.paint(name.ljust(width), 'dim', stream='stdout')}  {shown}")
 
+    def finding(self, mark: str, name: str, text: str) -> None:
+        """Writes one line of a check-up."""
+        sys.stdout.write(f"{mark} {name:<10} {escape_controls(text)}\n")
+
+    def line(self, painted: str, text: str) -> None:
+        """Writes one line of a stream at once: a painted head, and text of a guest's."""
+        sys.stdout.write(painted + escape_controls(text).replace("\n", "\n    ") + "\n")
+        sys.stdout.flush()
+
     def data_styled(self, text: str) -> None:
         """Writes a line that was escaped and painted already."""
         sys.stdout.write(text + "\n")
@@ -148,6 +158,12 @@ class Terminal:
         """Tells people who asked for more."""
         if self.verbosity >= 1:
             self._talk(self.paint(escape_controls(text), "dim"))
+
+    def event(self, painted: str, text: str) -> None:
+        """Tells people about something that just happened, with the time."""
+        if self.verbosity >= 0:
+            now = time.strftime("%H:%M:%S")
+            self._talk(f"{self.paint(now, 'dim')}  {painted} {escape_controls(text)}")
 
     def warn(self, text: str) -> None:
         """Warns, also when quiet."""

@@ -1,0 +1,49 @@
+"""Times and sizes as people read them."""
+
+from __future__ import annotations
+
+from datetime import datetime, timezone
+
+from ..document import number
+
+__all__ = ("amount", "clock", "lasted", "size", "when")
+
+
+def when(value: object) -> str:
+    """Seconds since 1970 as local date and time."""
+    if not isinstance(value, int | float):
+        return "–"
+    return datetime.fromtimestamp(value, timezone.utc).astimezone().strftime("%Y-%m-%d %H:%M")
+
+
+def clock(value: object) -> str:
+    """Seconds since 1970 as local time with milliseconds."""
+    moment = datetime.fromtimestamp(number(value), timezone.utc).astimezone()
+    return moment.strftime("%Y-%m-%d %H:%M:%S.%f")[:-3]
+
+
+def lasted(value: object) -> str:
+    """Seconds as a duration."""
+    if not isinstance(value, int | float):
+        return "–"
+    seconds = int(value)
+    if seconds < 60:
+        return f"{value:.1f} s" if value < 10 else f"{seconds} s"
+    if seconds < 3600:
+        return f"{seconds // 60} min {seconds % 60} s"
+    return f"{seconds // 3600} h {seconds % 3600 // 60} min"
+
+
+def size(value: object) -> str:
+    """Bytes in a unit that fits."""
+    if not isinstance(value, int | float):
+        return "–"
+    for unit, factor in (("GiB", 2**30), ("MiB", 2**20), ("KiB", 2**10)):
+        if value >= factor:
+            return f"{value / factor:.1f} {unit}"
+    return f"{int(value)} B"
+
+
+def amount(value: object) -> str:
+    """A count with thousands marked."""
+    return f"{int(number(value)):,}"

@@ -1,0 +1,58 @@
+"""`airswasm doctor`: is everything as it must be?"""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from ..session import Session, verb
+
+__all__ = ("app",)
+
+app = typer.Typer(add_completion=False, rich_markup_mode=None)
+
+_MARKS = {"ok": ("✓", "green"), "note": ("·", "dim"), "warning": ("!", "yellow"),
+          "problem": ("✗", "red")}  # fmt: skip
+
+
+@app.command()
+@verb
+def doctor(
+    session: Session,
+    quick: Annotated[
+        bool, typer.Option("--quick", help="Leave out the engine's self-test.")
+    ] = False,
+) -> None:
+    """Check this machine and this home.
+
+    The engine and its limits (by running a guest that loops and one that
+    hoards), the home's permissions, store, keys and audit chain, the host,
+    the build tools, space and clock. Exit code 1 when something is wrong.
+
+    \b
+    Example:
+      airswasm doctor
+      airswasm doctor --json
+    """
+    import anyio
+
+    from ..checkup import run_checks
+
+    terminal = session.terminal
+    with terminal.progress("looking"):
+        findings = anyio.run(run_checks, session.home, session.settings.key, quick)
+    if terminal.as_json:
+        content = [
+            {"check": each.check, "state": each.state, "text": each.text, "hint": each.hint}
+            for each in findings
+        ]
+        terminal.document("doctor/1", {"findings": content})
+    else:
+        for each in findings:
+            mark, style = _MARKS[each.state]
+            terminal.finding(terminal.paint(mark, style, stream="stdout"), each.check, each.text)
+            if each.hint and each.state in ("warning", "problem"):
+                terminal.finding(" ", "", f"→ {each.hint}")
+    if any(each.state == "problem" for each in findings):
+        raise typer.Exit(1)

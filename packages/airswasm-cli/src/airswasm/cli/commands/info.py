@@ -1,0 +1,80 @@
+"""`airswasm info`: everything about one component."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from ..document import Document, items, mapping, text
+from ..session import Session, verb
+
+__all__ = ("app",)
+
+app = typer.Typer(add_completion=False, rich_markup_mode=None)
+
+
+@app.command()
+@verb
+def info(
+    session: Session,
+    name: Annotated[str, typer.Argument(metavar="NAME", help="The component.")],
+) -> None:
+    """Show everything about one component.
+
+    Who signed it, what it may do and use, which versions are retained, how
+    much it stores.
+
+    \b
+    Example:
+      airswasm info local/hello
+    """
+    import anyio
+
+    from ..connection import full_name, open_host
+
+    async def work() -> Document:
+        async with open_host(session, "info", "read") as host:
+            return await host.info(full_name(name))
+
+    found = anyio.run(work)
+    if session.terminal.as_json:
+        session.terminal.document("info/1", found)
+        return
+    session.terminal.fields(_fields(found))
+
+
+def _fields(info: Document) -> list[tuple[str, str]]:
+    from ._times import size, when
+
+    manifest = mapping(info.get("manifest"))
+    component, limits = mapping(manifest.get("component")), mapping(manifest.get("limits"))
+    versions = "\n".join(
+        f"{each['version']}{' (active)' if each.get('is_active') else ''}, "
+        f"sequence {each['sequence']}, installed {when(each.get('installed_at'))}, "
+        f"sha256 {str(each['wasm_digest'])[:16]}"
+        for each in items(info.get("versions"))
+    )
+    capabilities = "\n".join(
+        f"{capability} = {_patterns(patterns)}"
+        for capability, patterns in mapping(manifest.get("capabilities")).items()
+    )
+    return [
+        ("name", text(info["name"])),
+        ("description", text(component.get("description"))),
+        ("version", text(info["version"])),
+        ("state", text(info["state"])),
+        ("signer", text(info.get("signer"), absent="unsigned")),
+        ("may", capabilities or "nothing but log and answer"),
+        ("memory", size(limits.get("memory"))),
+        ("timeout", f"{text(limits.get('timeout'))} s"),
+        ("fuel", text(limits.get("fuel"), absent="the host's default")),
+        ("mailbox", f"{text(limits.get('mailbox'))} messages"),
+        ("stores", size(info.get("storage_bytes"))),
+        ("versions", versions),
+    ]
+
+
+def _patterns(patterns: object) -> str:
+    listed = patterns if isinstance(patterns, list) else []
+    return "[" + ", ".join(f'"{each}"' for each in listed) + "]"

@@ -1,0 +1,74 @@
+"""`airswasm logs`: what components said, and what happened to them."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from ..document import Document, mapping
+from ..session import Session, verb
+from ..terminal import Terminal
+
+__all__ = ("app",)
+
+app = typer.Typer(add_completion=False, rich_markup_mode=None)
+
+_STYLES = {"error": "red", "warn": "yellow", "debug": "dim", "trace": "dim"}
+
+
+@app.command()
+@verb
+def logs(
+    session: Session,
+    name: Annotated[
+        str | None, typer.Argument(metavar="NAME", help="The component; else all of them.")
+    ] = None,
+    follow: Annotated[
+        bool, typer.Option("--follow", "-f", help="Go on until Ctrl-C, or the host stops.")
+    ] = False,
+    lines: Annotated[
+        int, typer.Option("--lines", "-n", min=0, max=100_000, help="How many earlier lines.")
+    ] = 50,
+) -> None:
+    """Show what a component logged.
+
+    Its own lines, what it printed, and what its supervisor did with it.
+    --json gives one document on each line.
+
+    \b
+    Example:
+      airswasm logs local/hello
+      airswasm logs local/hello --follow
+      airswasm logs -n 1000 --json | jq -r 'select(.level == "error").message'
+    """
+    import anyio
+
+    from ..connection import full_name, open_host
+
+    async def work() -> None:
+        need = "running" if follow else "read"
+        async with open_host(session, "logs --follow", need) as host:
+            full = full_name(name) if name else None
+            if full:
+                await host.info(full)
+            async for line in host.logs(full, recent=lines, follow=follow):
+                _show(session.terminal, line, with_name=full is None)
+
+    anyio.run(work)
+
+
+def _show(terminal: Terminal, line: Document, *, with_name: bool) -> None:
+    from ._times import clock
+
+    if terminal.as_json:
+        terminal.stream("log/1", line)
+        return
+    level = str(line.get("level", ""))
+    shown = terminal.paint(f"{level:<5}", _STYLES.get(level, "green"), stream="stdout")
+    time = terminal.paint(clock(line.get("time")), "dim", stream="stdout")
+    source = str(line.get("source", ""))
+    origin = "" if source == "component" else f"[{source}] "
+    name = f"{line.get('component')}  " if with_name else ""
+    fields = "".join(f" {key}={value}" for key, value in mapping(line.get("fields")).items())
+    terminal.line(f"{time}  {shown}  {name}{origin}", f"{line.get('message', '')}{fields}")

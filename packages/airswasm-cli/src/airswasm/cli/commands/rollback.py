@@ -1,0 +1,47 @@
+"""`airswasm rollback`: back to what worked."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from ..session import Session, verb
+
+__all__ = ("app",)
+
+app = typer.Typer(add_completion=False, rich_markup_mode=None)
+
+
+@app.command()
+@verb
+def rollback(
+    session: Session,
+    name: Annotated[str, typer.Argument(metavar="NAME", help="The component.")],
+    to: Annotated[
+        str | None, typer.Option("--to", metavar="VERSION", help="Else the one before.")
+    ] = None,
+) -> None:
+    """Go back to a version that was installed before.
+
+    Switches like `update`, to a version that is still retained; `info` lists
+    them. Stored data is not touched. What was rolled back needs a higher
+    sequence to come back.
+
+    \b
+    Example:
+      airswasm rollback local/hello
+      airswasm rollback local/hello --to 0.1.0
+    """
+    import anyio
+
+    from ..connection import full_name, open_host
+    from ._install import show_installed
+
+    async def work() -> None:
+        async with open_host(session, "rollback", "change") as host:
+            with session.terminal.progress(f"rolling back {name}"):
+                info = await host.rollback(full_name(name), to)
+            show_installed(session, "rolled back", info)
+
+    anyio.run(work)

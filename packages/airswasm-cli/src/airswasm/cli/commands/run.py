@@ -1,0 +1,132 @@
+"""`airswasm run`: the host."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from ..session import Session, verb
+from ..terminal import Terminal
+
+if TYPE_CHECKING:
+    from airswasm.actor import LifecycleEvent
+    from airswasm.lifecycle import System, SystemStatus
+
+    from ..hosting import Listening, StopSignals
+
+__all__ = ("app",)
+
+app = typer.Typer(add_completion=False, rich_markup_mode=None)
+
+
+@app.command()
+@verb
+def run(
+    session: Session,
+    port: Annotated[
+        int | None,
+        typer.Option(
+            "--listen", metavar="PORT", min=0, max=65535, help="Also on 127.0.0.1, with a token."
+        ),
+    ] = None,
+) -> None:
+    """Host the installed components, in the foreground.
+
+    Starts what is installed, supervises it, and serves the control API on a
+    Unix socket in the home, which the other verbs use: install, update, send,
+    status and logs work while it runs. Also there: /metrics and /healthz.
+    Ctrl-C stops in order; a second one at once.
+
+    \b
+    Example:
+      airswasm run
+      airswasm run --listen 7700
+      curl --unix-socket "$AIRSWASM_HOME/control.sock" http://host/healthz
+    """
+    import anyio
+
+    anyio.run(_host, session, port)
+
+
+async def _host(session: Session, port: int | None) -> None:
+    import anyio
+
+    from ..hosting import EXIT_INTERRUPTED, StopSignals
+
+    signals = StopSignals()
+    async with anyio.create_task_group() as group:
+        await group.start(signals.watch)
+        with signals.opening:
+            await _open_and_serve(session, port, signals)
+        group.cancel_scope.cancel()
+    if not signals.is_ready:
+        raise typer.Exit(EXIT_INTERRUPTED)
+    session.terminal.done("stopped")
+
+
+async def _open_and_serve(session: Session, port: int | None, signals: StopSignals) -> None:
+    from airswasm.lifecycle import System
+
+    from ..hosting import serve
+
+    terminal = session.terminal
+    started = time.monotonic()
+    system = System(session.home)
+    with terminal.progress(f"opening {session.home}"):
+        await system.__aenter__()
+    async with _closing(system):
+        subscription = system.events.listen(_narrator(terminal))
+        try:
+            async with serve(system, port=port) as listening:
+                signals.is_ready = True
+                _greet(terminal, system.status(), listening, time.monotonic() - started)
+                await signals.stop.wait()
+                terminal.say("stopping; once more ends at once")
+        finally:
+            subscription.cancel()
+
+
+@asynccontextmanager
+async def _closing(system: System) -> AsyncIterator[None]:
+    try:
+        yield
+    except BaseException as error:
+        await system.__aexit__(type(error), error, error.__traceback__)
+        raise
+    await system.__aexit__(None, None, None)
+
+
+def _greet(terminal: Terminal, status: SystemStatus, listening: Listening, seconds: float) -> None:
+    terminal.done(
+        f"hosting {status.home}: {status.running} of {status.installed} components run, "
+        f"ready in {seconds:.1f} s"
+    )
+    if listening.address:
+        terminal.say(f"  {listening.address}, token in {listening.token_file}")
+    if not status.installed:
+        terminal.say("  nothing is installed; in another terminal: airswasm install .")
+    for each in status.components:
+        if each.state != "running":
+            terminal.warn(f"{each.name} is {each.state}: airswasm logs {each.name}")
+    terminal.say("  Ctrl-C stops")
+
+
+def _narrator(terminal: Terminal) -> Callable[[LifecycleEvent], None]:
+    """Tells what happens to components, one line each."""
+    styles = {"ready": "green", "failed": "red", "given_up": "red", "restarted": "yellow"}
+
+    def tell(event: LifecycleEvent) -> None:
+        if "/" not in event.name or event.kind not in _TOLD:
+            return
+        word = terminal.paint(f"{event.kind.replace('_', ' '):<9}", styles.get(event.kind, "dim"))
+        cause = f"  {event.cause}" if event.cause is not None else ""
+        terminal.event(word, f"{event.name}{cause}")
+
+    return tell
+
+
+_TOLD = frozenset({"ready", "stopped", "failed", "restarted", "given_up"})

@@ -1,0 +1,70 @@
+"""`airswasm send`: one message, one reply."""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated
+
+import typer
+
+from ..session import Session, verb
+
+__all__ = ("app",)
+
+app = typer.Typer(add_completion=False, rich_markup_mode=None)
+
+
+@app.command()
+@verb
+def send(
+    session: Session,
+    name: Annotated[str, typer.Argument(metavar="NAME", help="The component.")],
+    message: Annotated[
+        str, typer.Argument(metavar="MESSAGE", help="The payload; - reads standard input.")
+    ] = "-",
+    timeout: Annotated[
+        float | None, typer.Option("--timeout", help="Seconds to wait for the reply.", min=0.001)
+    ] = None,
+) -> None:
+    """Send one message to a component and print the reply.
+
+    The reply goes to standard output: byte for byte into a pipe or file, with
+    a newline and with control characters made visible on a screen. --json
+    gives it as text and as base64.
+
+    \b
+    Example:
+      airswasm send local/hello "world"
+      cat photo.png | airswasm send local/resize - > small.png
+    """
+    import anyio
+
+    from ..connection import full_name, open_host
+
+    payload = sys.stdin.buffer.read() if message == "-" else message.encode()
+    full = full_name(name)
+
+    async def work() -> bytes | None:
+        async with open_host(session, "send", "running") as host:
+            return await host.send(full, payload, timeout or session.settings.timeout)
+
+    reply = anyio.run(work)
+    terminal = session.terminal
+    if terminal.as_json:
+        terminal.document("reply/1", {"from": full, **_content(reply)})
+    elif reply is None:
+        terminal.say(f"{full} acknowledged without a reply")
+    else:
+        terminal.raw(reply)
+
+
+def _content(reply: bytes | None) -> dict[str, object]:
+    import base64
+
+    if reply is None:
+        return {"text": None, "base64": None}
+    try:
+        text: str | None = reply.decode()
+    except UnicodeDecodeError:
+        text = None
+    return {"text": text, "base64": base64.b64encode(reply).decode()}

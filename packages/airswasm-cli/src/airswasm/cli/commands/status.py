@@ -1,0 +1,117 @@
+"""`airswasm status`: how the host and its components do."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from ..document import Document, items, number, text
+from ..session import Session, verb
+
+__all__ = ("app",)
+
+app = typer.Typer(add_completion=False, rich_markup_mode=None)
+
+
+@app.command()
+@verb
+def status(
+    session: Session,
+    watch: Annotated[
+        bool, typer.Option("--watch", "-w", help="Again every second, until Ctrl-C.")
+    ] = False,
+) -> None:
+    """Show how the host and its components are doing.
+
+    Without a running host it shows what is installed.
+
+    \b
+    Example:
+      airswasm status
+      airswasm status --watch
+      airswasm status --json | jq '.components[] | select(.restarts > 0)'
+    """
+    import anyio
+
+    from ..connection import open_host
+
+    async def work() -> None:
+        async with open_host(session, "status", "read") as host:
+            while True:
+                found = await host.status()
+                if watch and session.terminal.shows_tables:
+                    session.terminal.data_styled("\x1b[H\x1b[2J\x1b[3J")
+                _show(session, found, stream=watch)
+                if not watch:
+                    return
+                await anyio.sleep(1)
+
+    anyio.run(work)
+
+
+def _show(session: Session, found: Document, *, stream: bool) -> None:
+    from ._times import amount, lasted, size
+
+    terminal = session.terminal
+    if terminal.as_json:
+        (terminal.stream if stream else terminal.document)("status/1", found)
+        return
+    if terminal.shows_tables:
+        terminal.fields(_host_fields(found))
+    components = items(found.get("components"))
+    rows = [
+        (
+            text(each["name"]),
+            text(each["version"]),
+            text(each["state"]),
+            lasted(each.get("uptime")),
+            amount(each.get("restarts")),
+            amount(each.get("messages")),
+            amount(each.get("mailbox")),
+            amount(each.get("fuel_used")),
+            size(each.get("memory_bytes")) if each.get("memory_bytes") else "–",
+            text(each.get("health")),
+            text(each.get("last_error")),
+        )
+        for each in components
+    ]
+    columns = (
+        "name", "version", "state", "up", "restarts", "handled", "waiting", "fuel", "memory",
+        "health", "last error",
+    )  # fmt: skip
+    if rows:
+        _table(session, columns, rows)
+
+
+def _table(
+    session: Session, columns: tuple[str, ...], rows: list[tuple[str, ...]]
+) -> None:
+    """On a screen, columns that say nothing are left out."""
+    if not session.terminal.shows_tables:
+        session.terminal.table(columns, rows)
+        return
+    kept = [
+        index
+        for index, column in enumerate(columns)
+        if index < 4 or any(row[index] not in ("–", "0") for row in rows) or column == "restarts"
+    ]
+    session.terminal.table(
+        tuple(columns[index] for index in kept),
+        [tuple(row[index] for index in kept) for row in rows],
+    )
+
+
+def _host_fields(found: Document) -> list[tuple[str, str]]:
+    from ._times import lasted
+
+    running = bool(found.get("is_online"))
+    state = f"running, process {text(found.get('pid'))}, up {lasted(found.get('uptime'))}"
+    fields = [
+        ("host", state if running else "not running; start it with: airswasm run"),
+        ("home", text(found.get("home"))),
+        ("components", f"{text(found.get('installed'))} installed, {text(found.get('running'))} running"),
+    ]
+    if number(found.get("dead_letters")):
+        fields.append(("dead letters", text(found.get("dead_letters"))))
+    return fields

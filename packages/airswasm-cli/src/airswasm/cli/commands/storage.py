@@ -1,0 +1,142 @@
+"""`airswasm storage`: what components stored."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ..session import Session, verb
+
+__all__ = ("app",)
+
+app = typer.Typer(
+    add_completion=False,
+    rich_markup_mode=None,
+    no_args_is_help=True,
+    help="List, export and import what a component stored.",
+)
+
+_NAME = typer.Argument(metavar="NAME", help="The component.")
+_CHUNK_BYTES = 1 << 16
+
+
+@app.command("list")
+@verb
+def list_keys(
+    session: Session,
+    name: Annotated[str, _NAME],
+    prefix: Annotated[str, typer.Option("--prefix", help="Only keys that start so.")] = "",
+) -> None:
+    """List the keys that a component stored, with their sizes.
+
+    \b
+    Example:
+      airswasm storage list local/hello
+      airswasm storage list shop/orders --prefix order/
+    """
+    import anyio
+
+    from ..connection import full_name, open_host
+    from ._times import size
+
+    async def work() -> None:
+        async with open_host(session, "storage list", "change") as host:
+            found = [entry async for entry in host.entries(full_name(name), prefix)]
+        if session.terminal.as_json:
+            for entry in found:
+                session.terminal.stream("entry/1", entry)
+            return
+        rows = [(str(entry["key"]), size(entry["size_bytes"])) for entry in found]
+        if not rows:
+            session.terminal.say(f"{full_name(name)} stored nothing")
+            return
+        session.terminal.table(("key", "size"), rows)
+
+    anyio.run(work)
+
+
+@app.command("export")
+@verb
+def export(
+    session: Session,
+    name: Annotated[str, _NAME],
+    output: Annotated[
+        Path, typer.Option("--output", "-o", metavar="FILE", help="Else standard output.")
+    ] = Path("-"),
+) -> None:
+    """Write all that a component stored to a file.
+
+    \b
+    Example:
+      airswasm storage export local/hello --output hello.backup
+    """
+    import anyio
+
+    from ..connection import full_name, open_host
+
+    async def work() -> int:
+        parts: list[bytes] = []
+        async with open_host(session, "storage export", "change") as host:
+            async for chunk in host.export(full_name(name)):
+                parts.append(chunk)
+        content = b"".join(parts)
+        if str(output) == "-":
+            sys.stdout.buffer.write(content)
+            sys.stdout.buffer.flush()
+        else:
+            partial = output.with_name(f".{output.name}.partial")
+            partial.write_bytes(content)
+            partial.replace(output)
+        return len(content)
+
+    size_bytes = anyio.run(work)
+    session.terminal.done(f"exported {full_name(name)}, {size_bytes:,} bytes")
+
+
+@app.command("import")
+@verb
+def load(
+    session: Session,
+    name: Annotated[str, _NAME],
+    file: Annotated[
+        Path, typer.Argument(metavar="FILE", help="An export; - reads standard input.")
+    ],
+    replace: Annotated[
+        bool, typer.Option("--replace", help="Remove what is there first; asks.")
+    ] = False,
+) -> None:
+    """Put an export back into a component's storage.
+
+    \b
+    Example:
+      airswasm storage import local/hello hello.backup
+      airswasm storage import local/hello hello.backup --replace --yes
+    """
+    import anyio
+
+    from ..connection import full_name, open_host
+    from ..errors import ConfirmationRefused
+
+    full = full_name(name)
+    content = sys.stdin.buffer.read() if str(file) == "-" else file.read_bytes()
+    if replace and not session.terminal.confirm(f"Replace all that {full} stored?"):
+        raise ConfirmationRefused(f"import into {full}")
+
+    async def chunks() -> AsyncIterator[bytes]:
+        for start in range(0, len(content), _CHUNK_BYTES):
+            yield content[start : start + _CHUNK_BYTES]
+
+    async def work() -> int:
+        async with open_host(session, "storage import", "change") as host:
+            await host.info(full)
+            return await host.load(full, chunks(), replace=replace)
+
+    count = anyio.run(work)
+    if session.terminal.as_json:
+        session.terminal.document("import/1", {"name": full, "keys": count})
+        return
+    session.terminal.done(f"imported {count:,} keys into {full}")

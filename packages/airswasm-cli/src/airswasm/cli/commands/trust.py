@@ -1,0 +1,148 @@
+"""`airswasm trust`: whose components may be installed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from ..session import Session, verb
+
+if TYPE_CHECKING:
+    from airswasm.security import TrustStore
+
+__all__ = ("app",)
+
+app = typer.Typer(
+    add_completion=False,
+    rich_markup_mode=None,
+    no_args_is_help=True,
+    help="Say whose components may be installed.",
+)
+
+
+@app.command("list")
+@verb
+def list_keys(session: Session) -> None:
+    """List the keys that components are pinned to, and revoked ones.
+
+    \b
+    Example:
+      airswasm trust list
+    """
+    from ._times import when
+
+    store = _store(session)
+    pins, revoked = store.components(), store.revocations()
+    if session.terminal.as_json:
+        session.terminal.document(
+            "trust/1",
+            {
+                "components": [
+                    {
+                        "name": pin.name,
+                        "fingerprint": pin.key.fingerprint,
+                        "key": str(pin.key),
+                        "sequence": pin.sequence,
+                        "since": pin.since,
+                    }
+                    for pin in pins
+                ],
+                "revoked": [
+                    {"fingerprint": each.key.fingerprint, "reason": each.reason} for each in revoked
+                ],
+            },
+        )
+        return
+    rows = [(pin.name, pin.key.fingerprint[:16], "trusted", when(pin.since)) for pin in pins]
+    rows += [("*", each.key.fingerprint[:16], "revoked", each.reason) for each in revoked]
+    if not rows:
+        session.terminal.say("no component was approved yet")
+        return
+    session.terminal.table(("component", "key", "state", "since"), rows)
+
+
+@app.command("add")
+@verb
+def add(
+    session: Session,
+    name: Annotated[str, typer.Argument(metavar="NAME", help="The component.")],
+    key: Annotated[Path, typer.Argument(metavar="KEY", help="The publisher's .pub file.")],
+    label: Annotated[str, typer.Option("--label", help="Whose it is, for people.")] = "",
+) -> None:
+    """Pin a component to a publisher's key before it is installed.
+
+    Then only packages that this key signed can be installed under the name.
+
+    \b
+    Example:
+      airswasm trust add shop/orders orders.pub --label "shop team"
+    """
+    from airswasm.security import load_public_key
+
+    from ..connection import full_name
+
+    public_key = load_public_key(key)
+    pin = _store(session).pin(full_name(name), public_key, label=label)
+    session.terminal.done(f"{pin.name} is pinned to {public_key.fingerprint}")
+
+
+@app.command("remove")
+@verb
+def remove(
+    session: Session,
+    name: Annotated[str, typer.Argument(metavar="NAME", help="The component.")],
+) -> None:
+    """Forget which key a component is pinned to; asks first.
+
+    The next install of the name decides anew. An installed component keeps its
+    owner.
+
+    \b
+    Example:
+      airswasm trust remove shop/orders --yes
+    """
+    from ..connection import full_name
+    from ..errors import ConfirmationRefused
+
+    full = full_name(name)
+    if not session.terminal.confirm(f"Forget the key of {full}?"):
+        raise ConfirmationRefused(f"removing the key of {full}")
+    if _store(session).unpin(full):
+        session.terminal.done(f"{full} is pinned to no key")
+    else:
+        session.terminal.say(f"{full} was pinned to no key")
+
+
+@app.command("revoke")
+@verb
+def revoke(
+    session: Session,
+    key: Annotated[Path, typer.Argument(metavar="KEY", help="The publisher's .pub file.")],
+    reason: Annotated[str, typer.Option("--reason", help="Why; kept with it.")] = "compromised",
+) -> None:
+    """Refuse everything that a key signed, from now on; asks first.
+
+    \b
+    Example:
+      airswasm trust revoke stolen.pub --reason "laptop stolen"
+    """
+    from airswasm.security import load_public_key
+
+    from ..errors import ConfirmationRefused
+
+    public_key = load_public_key(key)
+    if not session.terminal.confirm(f"Revoke {public_key.fingerprint[:16]} for good?"):
+        raise ConfirmationRefused("revoking a key")
+    _store(session).revoke(public_key, reason)
+    session.terminal.done(f"{public_key.fingerprint} is revoked")
+
+
+def _store(session: Session) -> TrustStore:
+    from airswasm.lifecycle import Home
+    from airswasm.security import TrustStore
+
+    home = Home(session.home)
+    home.create()
+    return TrustStore(home.trust_folder / "trust.json")

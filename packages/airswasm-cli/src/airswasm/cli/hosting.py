@@ -1,0 +1,186 @@
+"""Hosting in the foreground: a `System`, its control API, and an orderly end.
+
+The order is what matters. The home is locked and its components are up before
+the socket opens, so whoever can connect finds them there; on the way down the
+socket closes first, and no request is taken that would not be finished. The
+first SIGINT or SIGTERM stops components in order, each within its shutdown
+time; a second one ends the process at once, which the durable state survives.
+
+uvicorn needs asyncio and would take the signals for itself; both stay in this
+module.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import signal
+import socket
+import time
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+
+import anyio
+import anyio.abc
+import uvicorn
+from airswasm.lifecycle import System
+from starlette.types import ASGIApp
+
+from .control_server import TokenGate, control_app
+from .endpoint import endpoint_of, listen
+from .errors import SocketInUse
+from .host import LocalHost
+
+__all__ = ("EXIT_INTERRUPTED", "Listening", "StopSignals", "serve")
+
+EXIT_INTERRUPTED = 130
+_GRACE_SECONDS = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Listening:
+    """Where a host can be reached.
+
+    Attributes:
+        socket: The control socket.
+        address: `http://127.0.0.1:PORT`, when TCP was asked for.
+        token_file: Where the token for TCP is.
+    """
+
+    socket: Path
+    address: str | None = None
+    token_file: Path | None = None
+
+
+class _Server(uvicorn.Server):
+    """uvicorn without its signal handlers: signals are the host's."""
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Leaves the signals alone."""
+        yield
+
+
+@asynccontextmanager
+async def serve(system: System, *, port: int | None = None) -> AsyncIterator[Listening]:
+    """Serves a system's control API until the block is left.
+
+    Args:
+        system: The system, opened and online.
+        port: Also serve loopback TCP there, with a token; 0 takes a free port.
+
+    Raises:
+        SocketInUse: The socket or the port cannot be opened.
+    """
+    home = system.home.folder
+    app = control_app(LocalHost(system), about=_about(home), monitoring=_monitoring(system))
+    endpoint = endpoint_of(home)
+    unix = listen(endpoint)
+    servers = [(_Server(_config(app)), unix)]
+    listening = Listening(endpoint.path)
+    if port is not None:
+        tcp = _listen_tcp(port)
+        token_file = home / "control.token"
+        gated = TokenGate(app, _write_token(token_file))
+        servers.append((_Server(_config(gated)), tcp))
+        listening = Listening(
+            endpoint.path, f"http://127.0.0.1:{tcp.getsockname()[1]}", token_file
+        )
+    try:
+        async with anyio.create_task_group() as group:
+            for server, listener in servers:
+                group.start_soon(_run, server, listener)
+            try:
+                yield listening
+            finally:
+                system.logs.close()  # ends those who follow
+                for server, _ in servers:
+                    server.should_exit = True
+    finally:
+        endpoint.path.unlink(missing_ok=True)
+
+
+class StopSignals:
+    """SIGINT and SIGTERM, for as long as a host lives.
+
+    The first one stops the host: while it opens, by cancelling that; once it is
+    `ready`, through `stop`. The second one ends the process.
+    """
+
+    def __init__(self) -> None:
+        self.stop = anyio.Event()
+        self.opening = anyio.CancelScope()
+        self.is_ready = False
+
+    async def watch(self, *, task_status: anyio.abc.TaskStatus[None]) -> None:
+        """Runs until it is cancelled."""
+        with anyio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as received:
+            task_status.started()
+            async for _ in received:
+                if self.stop.is_set():
+                    os._exit(EXIT_INTERRUPTED)
+                self.stop.set()
+                if not self.is_ready:
+                    self.opening.cancel()
+
+
+async def _run(server: _Server, listener: socket.socket) -> None:
+    with anyio.CancelScope(shield=True):
+        await server.serve(sockets=[listener])
+
+
+def _config(app: ASGIApp) -> uvicorn.Config:
+    return uvicorn.Config(
+        app,
+        lifespan="off",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        timeout_graceful_shutdown=_GRACE_SECONDS,
+        ws="none",
+        http="h11",
+    )
+
+
+def _listen_tcp(port: int) -> socket.socket:
+    server = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    server.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        server.bind(("127.0.0.1", port))
+        server.listen(128)
+        server.setblocking(False)
+    except OSError as error:
+        server.close()
+        raise SocketInUse(f"127.0.0.1:{port}", error.strerror or str(error)) from error
+    return server
+
+
+def _write_token(path: Path) -> str:
+    """A new token for each run, readable by the owner alone."""
+    token = secrets.token_urlsafe(32)
+    path.unlink(missing_ok=True)
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "w") as file:
+        file.write(token + "\n")
+    return token
+
+
+def _about(home: Path) -> Mapping[str, object]:
+    return {
+        "version": version("airswasm-cli"),
+        "pid": os.getpid(),
+        "home": str(home),
+        "started_at": time.time(),
+        "api": 1,
+    }
+
+
+def _monitoring(system: System) -> ASGIApp | None:
+    from airswasm.monitoring import Monitor, monitoring_app
+
+    if not system.services.has(Monitor):
+        return None
+    return monitoring_app(system.services.get(Monitor))
