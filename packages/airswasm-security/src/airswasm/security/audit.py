@@ -186,6 +186,11 @@ class AuditLog:
         return self._head
 
     @property
+    def has_unsynced(self) -> bool:
+        """Whether there are lines that may not have reached the disk."""
+        return self._unsynced
+
+    @property
     def is_closed(self) -> bool:
         """Whether `close` was called."""
         return self._descriptor < 0
@@ -203,6 +208,7 @@ class AuditLog:
             self._append(line)
             if self._durability == "line":
                 os.fsync(self._descriptor)
+                self._unsynced = False
         except OSError as error:
             raise AuditUnavailable(self._path, error.strerror or str(error)) from error
 
@@ -214,11 +220,10 @@ class AuditLog:
         """
         if self._descriptor < 0 or not self._unsynced:
             return
-        self._unsynced = False
         try:
             os.fsync(self._descriptor)
+            self._unsynced = False
         except OSError as error:
-            self._unsynced = True
             raise AuditUnavailable(self._path, error.strerror or str(error)) from error
 
     async def keep_synced(self, seconds: float = 0.2) -> None:
@@ -232,8 +237,12 @@ class AuditLog:
         while True:
             await anyio.sleep(seconds)
             if self._unsynced and self._descriptor >= 0:
-                self._unsynced = False
-                await anyio.to_thread.run_sync(_sync_copy, os.dup(self._descriptor))
+                line = self._head.line
+                try:
+                    await anyio.to_thread.run_sync(_sync_copy, os.dup(self._descriptor))
+                except OSError as error:
+                    raise AuditUnavailable(self._path, error.strerror or str(error)) from error
+                self._unsynced = self._head.line != line
 
     def close(self) -> None:
         """Sync and close. Closing twice is harmless."""
@@ -292,17 +301,21 @@ class AuditLog:
 
 
 def verify_audit(
-    path: str | os.PathLike[str], *, expected_head: AuditHead | None = None
+    path: str | os.PathLike[str],
+    *,
+    expected_head: AuditHead | None = None,
+    start_may_be_missing: bool = False,
 ) -> AuditReport:
     """Verify a log and its rotated files, whether or not a process writes it.
 
     Args:
         path: The file that `AuditLog` was given.
         expected_head: A head that was kept elsewhere; the log must contain it.
+        start_may_be_missing: Whether old files may have been deleted (`keep_files`).
 
     Raises:
         AuditBroken: A line was changed, dropped, added or torn, or the expected
-            head is not there.
+            head or the start is not there.
         AuditUnavailable: A file cannot be read.
     """
     files = (*_rotated_files(Path(path)), Path(path))
@@ -310,7 +323,7 @@ def verify_audit(
     first_line = lines = 0
     was_seen = expected_head is None or expected_head.line == 0
     for file, number, line in _numbered_lines(files):
-        head = _follow(file, number, line, head)
+        head = _follow(file, number, line, head or _start(start_may_be_missing))
         first_line = first_line or head.line
         lines += 1
         was_seen = was_seen or head == expected_head
@@ -357,6 +370,10 @@ def _decode(file: Path, number: int, line: bytes) -> dict[str, object]:
     if not isinstance(fields, dict) or not {"n", "prev", "kind"} <= fields.keys():
         raise AuditBroken(file, number, "the line is not one of an audit log")
     return fields
+
+
+def _start(may_be_missing: bool) -> AuditHead | None:
+    return None if may_be_missing else AuditHead()
 
 
 def _follow(file: Path, number: int, line: bytes, head: AuditHead | None) -> AuditHead:

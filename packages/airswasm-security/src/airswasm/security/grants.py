@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 
 from .errors import InvalidCapability, InvalidPattern
 from .patterns import Pattern
-from .resources import Resource, parse_pattern
+from .resources import Resource, parse_pattern, separator_of
 
 __all__ = ("Grants", "manifest_line")
 
@@ -135,10 +135,11 @@ def _toml_escape(char: str) -> str:
 
 
 def _compile(texts: Mapping[str, tuple[str, ...]]) -> Mapping[str, tuple[Pattern, ...]]:
-    return {
-        capability: tuple(parse_pattern(capability, text) for text in patterns)
-        for capability, patterns in texts.items()
-    }
+    compiled: dict[str, tuple[Pattern, ...]] = {}
+    for capability, patterns in texts.items():
+        separator_of(capability)  # refuses what is no capability, without patterns as well
+        compiled[capability] = tuple(parse_pattern(capability, text) for text in patterns)
+    return compiled
 
 
 def _flatten(table: Mapping[str, object]) -> Iterator[tuple[str, tuple[str, ...]]]:

@@ -307,17 +307,15 @@ def _wrapped(
     answer: Callable[[Decision], object],
 ) -> HostFunction:
     """The hot path is one tuple and one look into a set."""
-
-    def is_known(caller: Caller, args: tuple[object, ...]) -> bool:
-        return (caller.name, "" if position is None else args[position]) in passed
-
     if inspect.iscoroutinefunction(function):
         awaitable = cast("Callable[..., Awaitable[object]]", function)
 
         @functools.wraps(function)
         async def wait(caller: Caller, *args: object) -> object:
-            if not is_known(caller, args) and (refused := refusal(caller, args)):
-                return answer(refused)
+            if position is None or (caller.name, args[position]) not in passed:
+                refused = refusal(caller, args)
+                if refused is not None:
+                    return answer(refused)
             return await awaitable(caller, *args)
 
         return wait

@@ -245,7 +245,7 @@ def _ip(text: str, value: str, version: int) -> str:
         address = ipaddress.ip_address(text)
     except ValueError:
         raise InvalidResource(value, "the IP address is not in its canonical form") from None
-    if address.version != version or str(address) != text.lower():
+    if address.version != version or "%" in text or str(address) != text.lower():
         raise InvalidResource(value, "the IP address is not in its canonical form")
     return str(address)
 

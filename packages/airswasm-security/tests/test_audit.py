@@ -1,0 +1,252 @@
+"""The audit log: a chain that shows what was done to it."""
+
+import json
+import os
+import sys
+from pathlib import Path
+from subprocess import run
+
+import anyio
+import pytest
+from airswasm.security import (
+    AuditBroken,
+    AuditEvent,
+    AuditHead,
+    AuditLocked,
+    AuditLog,
+    AuditUnavailable,
+    read_audit,
+    verify_audit,
+)
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+
+def filled(path: Path, lines: int, **options: object) -> AuditHead:
+    with AuditLog(path, durability="os", clock=lambda: 12.5, **options) as log:  # type: ignore[arg-type]
+        for number in range(lines):
+            log.record(
+                AuditEvent("decision", "local/hello", "deny", "storage:read", f"key-{number}")
+            )
+        return log.head
+
+
+def test_a_log_verifies_and_reads_back(tmp_path: Path) -> None:
+    """Every line is there, in order, with its fields."""
+    head = filled(tmp_path / "audit.jsonl", 3)
+    report = verify_audit(tmp_path / "audit.jsonl", expected_head=head)
+    assert (report.lines, report.head) == (3, head)
+    last = list(read_audit(tmp_path / "audit.jsonl"))[-1]
+    assert (last["n"], last["time"], last["resource"], last["outcome"]) == (
+        3,
+        12.5,
+        "key-2",
+        "deny",
+    )
+
+
+def test_an_empty_or_missing_log_verifies(tmp_path: Path) -> None:
+    """Nothing happened, nothing to doubt."""
+    assert verify_audit(tmp_path / "audit.jsonl").lines == 0
+
+
+def test_the_chain_goes_on_after_a_restart(tmp_path: Path) -> None:
+    """Opening the log again continues it."""
+    for _ in range(3):
+        filled(tmp_path / "audit.jsonl", 2)
+    assert verify_audit(tmp_path / "audit.jsonl").lines == 6
+
+
+@given(st.data())
+@settings(max_examples=60, deadline=None)
+def test_no_line_can_be_changed_dropped_swapped_or_doubled(
+    tmp_path_factory: pytest.TempPathFactory, data: st.DataObject
+) -> None:
+    """With the head kept elsewhere, every edit of the file shows."""
+    path = tmp_path_factory.mktemp("audit") / "audit.jsonl"
+    head = filled(path, 5)
+    lines = path.read_bytes().splitlines(keepends=True)
+    index = data.draw(st.integers(0, 4))
+    edited = list(lines)
+    match data.draw(st.sampled_from(["change", "drop", "swap", "double", "cut"])):
+        case "change":
+            edited[index] = edited[index].replace(b'"deny"', b'"allow"')
+        case "drop":
+            del edited[index]
+        case "swap":
+            edited[index], edited[index - 1] = edited[index - 1], edited[index]
+        case "double":
+            edited.insert(index, edited[index])
+        case "cut":
+            edited = edited[:index]
+    path.write_bytes(b"".join(edited))
+    with pytest.raises(AuditBroken):
+        verify_audit(path, expected_head=head)
+
+
+def test_rotation_keeps_the_chain(tmp_path: Path) -> None:
+    """The log spans its files; a file missing in between shows."""
+    path = tmp_path / "audit.jsonl"
+    head = filled(path, 50, max_bytes=2_000)
+    report = verify_audit(path, expected_head=head)
+    assert report.lines == 50
+    assert len(report.files) > 3
+    report.files[1].unlink()
+    with pytest.raises(AuditBroken, match="missing"):
+        verify_audit(path)
+
+
+def test_old_files_can_be_dropped(tmp_path: Path) -> None:
+    """`keep_files` bounds the log; what is left still verifies, and says where it starts."""
+    path = tmp_path / "audit.jsonl"
+    filled(path, 100, max_bytes=2_000, keep_files=2)
+    with pytest.raises(AuditBroken, match="missing"):
+        verify_audit(path)
+    report = verify_audit(path, start_may_be_missing=True)
+    assert len(report.files) == 3
+    assert report.first_line == 100 - report.lines + 1 > 1
+
+
+@given(st.integers(1, 200))
+@settings(max_examples=40, deadline=None)
+def test_a_torn_last_line_is_dropped(
+    tmp_path_factory: pytest.TempPathFactory, missing: int
+) -> None:
+    """After a crash the log opens again, says what it dropped, and verifies."""
+    path = tmp_path_factory.mktemp("audit") / "audit.jsonl"
+    filled(path, 5)
+    whole = path.read_bytes()
+    path.write_bytes(whole[: -min(missing, len(whole))])
+    filled(path, 1)
+    kinds = [line["kind"] for line in read_audit(path)]
+    assert kinds.count("decision") >= 1
+    verify_audit(path)
+
+
+def test_a_torn_line_after_a_rotation_does_not_break_the_chain(tmp_path: Path) -> None:
+    """An empty newest file takes its place in the chain from the file before."""
+    path = tmp_path / "audit.jsonl"
+    filled(path, 20, max_bytes=1_000)
+    path.write_bytes(b'{"n":')
+    filled(path, 1)
+    with pytest.raises(AuditBroken):  # the lines that were cut with it
+        verify_audit(path, expected_head=AuditHead(20, "0" * 64))
+
+
+def test_one_process_writes(tmp_path: Path) -> None:
+    """A second writer is refused, the first one's end lets the next in."""
+    path = tmp_path / "audit.jsonl"
+    with AuditLog(path):
+        with pytest.raises(AuditLocked):
+            AuditLog(path)
+    AuditLog(path).close()
+
+
+def test_a_killed_writer_loses_nothing(tmp_path: Path) -> None:
+    """What `record` returned from is in the file, even when the process dies at once."""
+    path = tmp_path / "audit.jsonl"
+    code = (
+        "import os, sys\n"
+        "from airswasm.security import AuditEvent, AuditLog\n"
+        "log = AuditLog(sys.argv[1], durability='os')\n"
+        "for _ in range(100): log.record(AuditEvent('x'))\n"
+        "os.kill(os.getpid(), 9)\n"
+    )
+    run([sys.executable, "-c", code, str(path)], check=False, timeout=60)
+    assert verify_audit(path).lines == 100
+    filled(path, 1)
+
+
+TEXTS = [
+    '\n{"n":1}',
+    "\x1b]52;c;AAAA\x07",
+    "\u202egnp.exe",
+    "\x7f",
+    "\x9b31m",
+    "\ud800",
+    "x" * 100_000,
+]
+
+
+@pytest.mark.parametrize("text", TEXTS)
+def test_texts_cannot_forge_lines_or_steer_a_terminal(tmp_path: Path, text: str) -> None:
+    """One event is one line of printable ASCII, of bounded length."""
+    path = tmp_path / "audit.jsonl"
+    with AuditLog(path) as log:
+        log.record(
+            AuditEvent(
+                text,
+                text,
+                "deny",
+                text,
+                text,
+                text,
+                {text: text} | {str(n): text for n in range(99)},
+            )
+        )
+    content = path.read_bytes()
+    assert content.count(b"\n") == 1
+    assert content[:-1].decode("ascii").isprintable()
+    assert len(content) < 300_000
+    verify_audit(path)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="modes are POSIX")
+def test_the_file_is_private_and_no_link_is_followed(tmp_path: Path) -> None:
+    """0600, and a link in its place is refused."""
+    filled(tmp_path / "audit.jsonl", 1)
+    assert (tmp_path / "audit.jsonl").stat().st_mode & 0o777 == 0o600
+    (tmp_path / "link.jsonl").symlink_to(tmp_path / "audit.jsonl")
+    with pytest.raises(AuditUnavailable):
+        AuditLog(tmp_path / "link.jsonl")
+
+
+def test_a_closed_log_refuses(tmp_path: Path) -> None:
+    """No event is taken and forgotten."""
+    log = AuditLog(tmp_path / "audit.jsonl")
+    log.close()
+    log.close()
+    with pytest.raises(AuditUnavailable, match="closed"):
+        log.record(AuditEvent("x"))
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
+def test_a_full_disk_is_told_to_the_caller(tmp_path: Path) -> None:
+    """An event that could not be written raises, and the next one does not continue a torn line."""
+    path = tmp_path / "audit.jsonl"
+    with AuditLog(path, durability="os") as log:
+        log.record(AuditEvent("before"))
+        kept = os.dup(log._descriptor)
+        full = os.open("/dev/full", os.O_WRONLY)
+        os.dup2(full, log._descriptor)
+        with pytest.raises(AuditUnavailable, match="space"):
+            log.record(AuditEvent("lost"))
+        os.dup2(kept, log._descriptor)
+        log.record(AuditEvent("after"))
+        os.close(full)
+        os.close(kept)
+    assert [line["kind"] for line in read_audit(path)] == ["before", "after"]
+    verify_audit(path)
+
+
+@pytest.mark.parametrize("content", [b"garbage\n", b"[]\n", b'{"n":"x","prev":"","kind":""}\n'])
+def test_what_is_no_log_is_not_continued(tmp_path: Path, content: bytes) -> None:
+    """A complete last line that is none of ours stops the host instead of being buried."""
+    (tmp_path / "audit.jsonl").write_bytes(content)
+    with pytest.raises(AuditBroken):
+        AuditLog(tmp_path / "audit.jsonl")
+    assert (tmp_path / "audit.jsonl").read_bytes() == content
+
+
+@pytest.mark.anyio
+async def test_a_batch_reaches_the_disk(tmp_path: Path) -> None:
+    """`keep_synced` brings what was written to the disk, and can be cancelled at any time."""
+    with AuditLog(tmp_path / "audit.jsonl", durability="batch") as log:
+        async with anyio.create_task_group() as group:
+            group.start_soon(log.keep_synced, 0.001)
+            log.record(AuditEvent("x"))
+            with anyio.fail_after(10):
+                while log.has_unsynced:  # noqa: ASYNC110 - the disk sets no event
+                    await anyio.sleep(0.001)
+            group.cancel_scope.cancel()
+    assert json.loads((tmp_path / "audit.jsonl").read_bytes())["kind"] == "x"

@@ -1,0 +1,345 @@
+"""The guard: who may do what, and what is written about it."""
+
+import inspect
+import itertools
+import tomllib
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from airswasm.runtime import Caller, Case, Err, HostInterface, Ok, Pending
+from airswasm.security import (
+    AuditEvent,
+    AuditLog,
+    AuditUnavailable,
+    Grants,
+    Guard,
+    InvalidCapability,
+    PermissionDenied,
+    UnannotatedFunction,
+    guarded,
+    read_audit,
+)
+from airswasm.wit import contract
+from airswasm.wit.names import HOST_STORAGE
+from hypothesis import given
+from hypothesis import strategies as st
+
+HELLO = Caller("local/hello")
+
+
+class Notebook:
+    """An audit sink that keeps events, and can be told that its disk is full."""
+
+    def __init__(self) -> None:
+        self.events: list[AuditEvent] = []
+        self.is_full = False
+
+    def record(self, event: AuditEvent) -> None:
+        if self.is_full:
+            raise AuditUnavailable("notebook", "No space left on device")
+        self.events.append(event)
+
+
+def interface(**functions: Callable[..., object]) -> HostInterface:
+    return HostInterface(
+        HOST_STORAGE, {name.replace("_", "-"): each for name, each in functions.items()}
+    )
+
+
+def guard_for(allow: dict[str, tuple[str, ...]], **options: object) -> Guard:
+    return Guard({"local/hello": Grants(allow)}, **options)  # type: ignore[arg-type]
+
+
+def test_missing_is_denied_and_says_how_to_get_it() -> None:
+    """The text ends with the line for Component.toml, which keeps what is granted already."""
+    guard = guard_for({"storage:write": ("a",)})
+    denied = guard.decide("local/hello", "storage:write", "count")
+    assert not denied
+    assert denied.manifest_line == 'storage.write = ["a", "count"]'
+    assert denied.text.endswith(
+        'add to [capabilities] in Component.toml: storage.write = ["a", "count"]'
+    )
+    fresh = guard.decide("local/hello", "storage:read", "users/", argument="prefix")
+    assert fresh.manifest_line == 'storage.read = ["users/**"]'
+
+
+ASKED = [
+    ("storage:write", "key", "count"),
+    ("storage:read", "prefix", "user-"),
+    ("messaging:subscribe", "pattern", "a.*"),
+    ("filesystem:read", "path", "data/x"),
+    ("http:request", "url", "https://Example.com/a?b"),
+    ("tcp:connect", "address", "X.org:1"),
+]
+
+
+def test_the_line_that_a_denial_names_grants_the_call() -> None:
+    """Following the advice works."""
+    for capability, argument, value in ASKED:
+        denied = Guard().decide("local/hello", capability, value, argument=argument)
+        assert denied.manifest_line is not None
+        area, verb = capability.split(":")
+        grants = Grants.from_manifest(tomllib.loads(denied.manifest_line))
+        assert Guard({"local/hello": grants}).decide(
+            "local/hello", capability, value, argument=argument
+        )
+        assert denied.manifest_line.startswith(f"{area}.{verb} = ")
+
+
+LAYERS = list(itertools.product([False, True], repeat=3))
+
+
+@pytest.mark.parametrize(("is_granted", "is_denied", "is_permitted"), LAYERS)
+def test_every_layer_must_agree(is_granted: bool, is_denied: bool, is_permitted: bool) -> None:
+    """Granted, not denied, and within the host's policy: all three, in all eight combinations."""
+    key = {"storage:read": ("k",)}
+    own = Grants(key if is_granted else {}, key if is_denied else {})
+    policy = Grants({"storage:read": ("k" if is_permitted else "other",)})
+    decision = Guard({"local/hello": own}, policy=policy).decide("local/hello", "storage:read", "k")
+    assert decision.is_allowed == (is_granted and not is_denied and is_permitted)
+    forbidding = Guard({"local/hello": own}, policy=Grants({}, key))
+    assert not forbidding.decide("local/hello", "storage:read", "k")
+
+
+def test_no_line_is_suggested_where_none_would_help() -> None:
+    """A denial by rule cannot be fixed by a grant, and does not pretend so."""
+    guard = Guard(
+        {"local/hello": Grants({"storage:read": ("**",)}, {"storage:read": ("secret/**",)})}
+    )
+    denied = guard.decide("local/hello", "storage:read", "secret/x")
+    assert denied.manifest_line is None
+    assert "secret/**" in denied.text
+    malformed = guard.decide("local/hello", "storage:read", "a/../secret/x")
+    assert malformed.manifest_line is None
+
+
+def test_a_scan_over_a_denied_key_is_denied() -> None:
+    """`**` with one key denied does not let a scan read that key."""
+    guard = Guard(
+        {"local/hello": Grants({"storage:read": ("**",)}, {"storage:read": ("a/secret",)})}
+    )
+    assert not guard.decide("local/hello", "storage:read", "", argument="prefix")
+    assert not guard.decide("local/hello", "storage:read", "a/s", argument="prefix")
+    assert guard.decide("local/hello", "storage:read", "b/", argument="prefix")
+
+
+def test_components_do_not_share_grants() -> None:
+    """What one was granted, another was not."""
+    guard = guard_for({"storage:read": ("**",)})
+    assert guard.check("local/hello", "storage:read", "k")
+    assert not guard.check("local/other", "storage:read", "k")
+
+
+def test_revoking_holds_from_the_next_call_on() -> None:
+    """No decision is remembered past the grants that it came from."""
+    guard = guard_for({"storage:read": ("**",)})
+    door = guard.guarded(interface(get=lambda caller, key: Ok(b"")), contract()).functions["get"]
+    assert door(HELLO, "k") == Ok(b"")
+    guard.revoke("local/hello")
+    assert isinstance(door(HELLO, "k"), Err)
+    guard.grant("local/hello", Grants({"storage:read": ("k",)}))
+    assert door(HELLO, "k") == Ok(b"")
+    assert isinstance(door(HELLO, "other"), Err)
+
+
+def test_a_malformed_capability_is_a_bug_not_a_denial() -> None:
+    """Host code that asks for nonsense should hear so."""
+    with pytest.raises(InvalidCapability):
+        Guard().decide("local/hello", "storage", "k")
+
+
+def test_enforce_raises() -> None:
+    """For host code that works with exceptions, with the same text."""
+    guard = guard_for({"storage:read": ("k",)})
+    guard.enforce("local/hello", "storage:read", "k")
+    with pytest.raises(PermissionDenied, match="add to"):
+        guard.enforce("local/hello", "storage:write", "k")
+
+
+def test_a_denied_call_gets_its_denied_case_and_has_no_effect() -> None:
+    """The guest gets an error that it can handle; the function behind is not called."""
+    calls: list[str] = []
+    door = guard_for({"storage:read": ("a",)}).guarded(
+        interface(get=lambda caller, key: calls.append(key)), contract()
+    )
+    match door.functions["get"](HELLO, "b"):
+        case Err(Case("denied", str(text))):
+            assert 'storage.read = ["a", "b"]' in text
+        case other:
+            pytest.fail(f"not a denial: {other}")
+    assert calls == []
+
+
+def test_functions_that_need_nothing_are_left_as_they_are() -> None:
+    """`@requires nothing` costs nothing."""
+
+    def usage(caller: Caller) -> object:
+        return Ok(None)
+
+    assert guarded(interface(usage=usage), contract(), Guard()).functions["usage"] is usage
+
+
+def test_a_function_that_cannot_say_denied_traps() -> None:
+    """Without a `denied` case in its result, a denial ends the guest's call."""
+    given_contract = contract()
+    storage = given_contract.interfaces[HOST_STORAGE]
+    get = replace(storage.functions["get"], result=None)
+    functions = {**storage.functions, "get": get}
+
+    class Declared:
+        def interface(self, name: str) -> object:
+            return replace(storage, functions=functions)
+
+    door = Guard().guarded(interface(get=lambda caller, key: None), Declared())  # type: ignore[arg-type]
+    with pytest.raises(PermissionDenied):
+        door.functions["get"](HELLO, "k")
+
+
+def test_what_the_contract_does_not_know_is_not_offered() -> None:
+    """Deny by default holds for functions and interfaces too."""
+    with pytest.raises(UnannotatedFunction, match="no such function"):
+        Guard().guarded(interface(peek=lambda caller: None), contract())
+    with pytest.raises(UnannotatedFunction, match="no such interface"):
+        Guard().guarded(HostInterface("evil:component/storage@0.1.0", {}), contract())
+
+
+def test_every_annotation_of_the_contract_can_be_enforced() -> None:
+    """Every host interface can be wrapped whole: annotations, arguments and results fit."""
+    for name, declared in contract().host_interfaces.items():
+        offered = HostInterface(name, dict.fromkeys(declared.functions, lambda caller, *args: None))
+        assert Guard().guarded(offered, contract()).functions.keys() == declared.functions.keys()
+
+
+def test_resources_and_name_are_kept() -> None:
+    """Only functions change."""
+    offered = interface(get=lambda caller, key: None)
+    wrapped = Guard().guarded(offered, contract())
+    assert (wrapped.name, wrapped.resources) == (offered.name, offered.resources)
+
+
+def test_a_pending_result_passes_through() -> None:
+    """The guard decides before; how the call completes is none of its business."""
+    pending = Pending()
+    door = guard_for({"storage:write": ("**",)}).guarded(
+        interface(set=lambda caller, key, value: pending), contract()
+    )
+    assert door.functions["set"](HELLO, "k", b"") is pending
+
+
+@pytest.mark.anyio
+async def test_async_functions_stay_async() -> None:
+    """The runtime tells them apart by what they are; a denial is their awaited result."""
+
+    async def get(caller: Caller, key: str) -> object:
+        return Ok(key.encode())
+
+    door = (
+        guard_for({"storage:read": ("a",)}).guarded(interface(get=get), contract()).functions["get"]
+    )
+    assert inspect.iscoroutinefunction(door)
+    assert await door(HELLO, "a") == Ok(b"a")
+    assert isinstance(await door(HELLO, "b"), Err)
+    assert await door(HELLO, "a") == Ok(b"a")
+
+
+def test_the_audit_line_is_written_before_the_effect() -> None:
+    """Allowed or denied: when the function runs, its line is there."""
+    notebook = Notebook()
+    seen: list[int] = []
+    door = guard_for({"storage:read": ("a",)}, audit=notebook, allowed_lines="every").guarded(
+        interface(get=lambda caller, key: seen.append(len(notebook.events))), contract()
+    )
+    for key in ("a", "a", "b"):
+        door.functions["get"](HELLO, key)
+    assert seen == [1, 2]
+    assert [event.outcome for event in notebook.events] == ["allow", "allow", "deny"]
+    assert notebook.events[2].resource == "b"
+
+
+def test_allowed_calls_are_written_once_and_denied_ones_always() -> None:
+    """By default a hot loop does not flood the log, and no denial is missed."""
+    notebook = Notebook()
+    guard = guard_for({"storage:read": ("a",)}, audit=notebook)
+    door = guard.guarded(interface(get=lambda caller, key: None), contract()).functions["get"]
+    for _ in range(3):
+        door(HELLO, "a")
+        door(HELLO, "b")
+    assert [event.outcome for event in notebook.events] == ["allow", "deny", "deny", "deny"]
+    quiet = guard_for({"storage:read": ("a",)}, audit=notebook, allowed_lines="none")
+    notebook.events.clear()
+    assert quiet.check("local/hello", "storage:read", "a")
+    assert not quiet.check("local/hello", "storage:read", "b")
+    assert [event.outcome for event in notebook.events] == ["deny"]
+
+
+def test_without_a_line_nothing_is_allowed() -> None:
+    """When the audit log fails, calls are denied; when it works again, they are not."""
+    notebook = Notebook()
+    guard = guard_for({"storage:read": ("a",)}, audit=notebook)
+    notebook.is_full = True
+    assert not guard.check("local/hello", "storage:read", "a")
+    assert not guard.check("local/hello", "storage:read", "b")
+    notebook.is_full = False
+    assert guard.check("local/hello", "storage:read", "a")
+
+
+def test_deciding_writes_nothing() -> None:
+    """`decide` is pure."""
+    notebook = Notebook()
+    guard = guard_for({"storage:read": ("a",)}, audit=notebook, allowed_lines="every")
+    assert guard.decide("local/hello", "storage:read", "a")
+    assert not guard.decide("local/hello", "storage:read", "b")
+    assert notebook.events == []
+
+
+def test_what_is_remembered_is_bounded() -> None:
+    """A component that asks for a million keys does not grow the host."""
+    guard = guard_for({"storage:read": ("**",)}, remembered=10)
+    door = guard.guarded(interface(get=lambda caller, key: Ok(key)), contract()).functions["get"]
+    for number in range(100):
+        assert door(HELLO, f"k{number}") == Ok(f"k{number}")
+    assert len(guard._remembered) <= 10
+    assert all(len(passed) <= 10 for passed in guard._doors)
+
+
+def test_decisions_reach_a_real_log(tmp_path: Path) -> None:
+    """Guard and AuditLog fit together, hostile resource names included."""
+    with AuditLog(tmp_path / "audit.jsonl") as log:
+        guard_for({}, audit=log).check("local/hello", "storage:read", "a\n\x1b[31m")
+    line = next(iter(read_audit(tmp_path / "audit.jsonl")))
+    assert (line["outcome"], line["component"]) == ("deny", "local/hello")
+
+
+patterns = st.sampled_from(["**", "a", "a/*", "a/**", "*", "a/b", "b/**", "?"])
+rules = st.dictionaries(
+    st.sampled_from(["storage:read", "storage:write"]), st.lists(patterns, max_size=3).map(tuple)
+)
+keys = st.sampled_from(["a", "b", "a/b", "a/b/c", "", "a/../b", "c"])
+
+
+@given(rules, rules, rules, keys, st.sampled_from(["key", "prefix"]))
+def test_denials_only_take_away(
+    allow: dict[str, tuple[str, ...]],
+    deny: dict[str, tuple[str, ...]],
+    more: dict[str, tuple[str, ...]],
+    key: str,
+    argument: str,
+) -> None:
+    """Adding a denial or dropping grants, in the component's or the host's rules, never allows."""
+
+    def allowed(own: Grants, policy: Grants) -> bool:
+        return (
+            Guard({"a/b": own}, policy=policy)
+            .decide("a/b", "storage:read", key, argument=argument)
+            .is_allowed
+        )
+
+    if not allowed(Grants(allow, deny), Grants()):
+        both = {
+            name: (*deny.get(name, ()), *more.get(name, ())) for name in deny.keys() | more.keys()
+        }
+        assert not allowed(Grants(allow, both), Grants())
+        assert not allowed(Grants(allow, deny), Grants({}, more))
+        assert not allowed(Grants({}, deny), Grants())

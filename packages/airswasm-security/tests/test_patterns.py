@@ -1,0 +1,181 @@
+"""Patterns, against a reference that is slow and obviously right."""
+
+import re
+import time
+from functools import cache
+
+import pytest
+from airswasm.security import InvalidPattern, Pattern
+from hypothesis import given
+from hypothesis import strategies as st
+
+ALPHABET = "ab"
+segments = st.text(ALPHABET, max_size=3)
+pattern_segments = st.one_of(
+    st.just("**"), st.just("*"), st.text(ALPHABET + "*?", min_size=1, max_size=4)
+).filter(lambda text: text == "**" or "**" not in text)
+resources = st.lists(segments, min_size=1, max_size=4).map("/".join)
+patterns = st.lists(pattern_segments, min_size=1, max_size=4).map("/".join)
+
+
+def reference(pattern: str, resource: str) -> bool:
+    """Every way to read the pattern, tried one after the other."""
+    wanted, given_segments = tuple(pattern.split("/")), tuple(resource.split("/"))
+
+    @cache
+    def fits(p: int, s: int) -> bool:
+        if p == len(wanted):
+            return s == len(given_segments)
+        if wanted[p] == "**":
+            return any(fits(p + 1, later) for later in range(s, len(given_segments) + 1))
+        return (
+            s < len(given_segments)
+            and segment_fits(wanted[p], given_segments[s])
+            and fits(p + 1, s + 1)
+        )
+
+    return fits(0, 0)
+
+
+def segment_fits(pattern: str, text: str) -> bool:
+    if pattern == "*":
+        return text != ""
+    expression = "".join({"*": ".*", "?": "."}.get(char, re.escape(char)) for char in pattern)
+    return re.fullmatch(expression, text, re.DOTALL) is not None
+
+
+def all_resources(depth: int = 3, length: int = 2) -> list[str]:
+    """Every resource of up to `depth` segments of up to `length` characters."""
+    words = ["", "a", "b", "aa", "ab", "ba", "bb"][: 1 + 2 + 4 * (length > 1)]
+    found = list(words)
+    level = list(words)
+    for _ in range(depth - 1):
+        level = [f"{start}/{word}" for start in level for word in words]
+        found += level
+    return found
+
+
+UNIVERSE = all_resources()
+
+
+@given(patterns, resources)
+def test_matches_as_the_reference_does(pattern: str, resource: str) -> None:
+    """A pattern covers exactly what the reference says."""
+    assert Pattern(pattern).matches(resource) == reference(pattern, resource)
+
+
+@given(patterns, st.text("ab/", max_size=4))
+def test_covering_a_prefix_covers_all_that_starts_with_it(pattern: str, prefix: str) -> None:
+    """A scan is allowed only when no key of it is outside of the grant."""
+    if Pattern(pattern).covers_prefix(prefix):
+        outside = [r for r in UNIVERSE if r.startswith(prefix) and not reference(pattern, r)]
+        assert not outside
+
+
+@given(patterns, st.text("ab/", max_size=4))
+def test_a_prefix_is_touched_when_one_of_its_resources_matches(pattern: str, prefix: str) -> None:
+    """A deny pattern refuses a scan as soon as one key of it is denied."""
+    if any(r.startswith(prefix) and reference(pattern, r) for r in UNIVERSE):
+        assert Pattern(pattern).touches_prefix(prefix)
+
+
+@given(patterns, patterns)
+def test_covering_a_pattern_covers_all_that_it_covers(wide: str, narrow: str) -> None:
+    """A subscription is allowed only when no topic of it is outside of the grant."""
+    if Pattern(wide).covers_pattern(Pattern(narrow)):
+        outside = [r for r in UNIVERSE if reference(narrow, r) and not reference(wide, r)]
+        assert not outside
+
+
+@given(patterns, patterns)
+def test_patterns_touch_when_one_resource_fits_both(one: str, other: str) -> None:
+    """A deny pattern refuses a subscription as soon as one topic of it is denied."""
+    if any(reference(one, r) and reference(other, r) for r in UNIVERSE):
+        assert Pattern(one).touches_pattern(Pattern(other))
+        assert Pattern(other).touches_pattern(Pattern(one))
+
+
+@given(patterns)
+def test_a_pattern_covers_and_touches_itself(pattern: str) -> None:
+    """What was granted once is not asked for again."""
+    assert Pattern(pattern).covers_pattern(Pattern(pattern))
+    assert Pattern(pattern).touches_pattern(Pattern(pattern))
+
+
+@pytest.mark.parametrize(
+    ("pattern", "resource", "expected"),
+    [
+        ("*", "a", True),
+        ("*", "", False),
+        ("*", "a/b", False),
+        ("a/*", "a/../../etc/passwd", False),
+        ("a/**", "a", True),
+        ("a/**", "ab", False),
+        ("a/**/z", "a/z", True),
+        ("a/**/z", "a/b/c/z", True),
+        ("**", "", True),
+        ("user-?", "user-1", True),
+        ("user-?", "user-12", False),
+        ("user-*", "user-", True),
+        ("A", "a", False),
+    ],
+)
+def test_examples(pattern: str, resource: str, expected: bool) -> None:
+    """`*` stays in its segment, `**` crosses them, `?` is one character, case counts."""
+    assert Pattern(pattern).matches(resource) is expected
+
+
+@pytest.mark.parametrize(
+    ("grant", "prefix", "expected"),
+    [
+        ("**", "", True),
+        ("users/**", "users/", True),
+        ("users/**", "users", False),
+        ("users/**", "", False),
+        ("users/*", "users/", False),
+        ("user-*/**", "user-1", True),
+        ("users/**", "users/ann/", True),
+    ],
+)
+def test_prefixes(grant: str, prefix: str, expected: bool) -> None:
+    """A grant of a folder does not let a component list what lies beside it."""
+    assert Pattern(grant).covers_prefix(prefix) is expected
+
+
+@pytest.mark.parametrize(
+    ("grant", "asked", "expected"),
+    [
+        ("orders.*", "orders.**", False),
+        ("orders.**", "orders.*", True),
+        ("orders.**", "orders.**", True),
+        ("orders.**", "orders", True),
+        ("orders.*", "*.eu", False),
+        ("**", "a.**", True),
+        ("*", "**", False),
+    ],
+)
+def test_subscriptions(grant: str, asked: str, expected: bool) -> None:
+    """A wildcard in what is asked for is no literal: `orders.*` does not grant `orders.**`."""
+    assert Pattern(grant, ".").covers_pattern(Pattern(asked, ".")) is expected
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "a/../b", "..", "./a", "a**", "**a/b", "a\0b", "a\nb", "e\u0301", "x" * 1025, "/" * 64],
+)
+def test_unusable_patterns_are_refused(text: str) -> None:
+    """A pattern that could mean two things is an error, not a guess."""
+    with pytest.raises(InvalidPattern):
+        Pattern(text)
+
+
+def test_matching_takes_bounded_time() -> None:
+    """The classic bomb, 14 times `*a` then `b`, and its big brothers end at once."""
+    bombs = [
+        ("*a" * 14 + "b", "a" * 4_000),
+        ("/".join(["**", "a"] * 30 + ["b"]), "/".join("a" * 2_000)),
+    ]
+    start = time.perf_counter()
+    for pattern, resource in bombs:
+        assert not Pattern(pattern).matches(resource)
+    assert time.perf_counter() - start < 1.0
