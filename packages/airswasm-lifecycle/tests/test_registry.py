@@ -3,7 +3,13 @@
 from collections.abc import Mapping
 
 import pytest
-from airswasm.lifecycle import ComponentRecord, NotInstalled, Registry, RegistryCorrupt, VersionRecord
+from airswasm.lifecycle import (
+    ComponentRecord,
+    NotInstalled,
+    Registry,
+    RegistryCorrupt,
+    VersionRecord,
+)
 from hypothesis import given
 from hypothesis import strategies as st
 

@@ -48,6 +48,8 @@ from .status import ComponentStatus
 __all__ = ("Hosting",)
 
 _STOPPING_AT_ONCE = 256
+_CLOSING_TIME = 60.0
+"""Seconds that all components together get to stop."""
 _FINISH_TIME = 30.0
 """Seconds that a message in hand gets before its data is migrated."""
 Commit = Callable[[], Awaitable[None]]
@@ -103,13 +105,8 @@ class HostedActor(ComponentActor):
 
     @property
     def memory_bytes(self) -> int:
-        """Its linear memory now."""
-        return self.instance.memory_bytes if self.instance else 0
-
-    @property
-    def memory_peak_bytes(self) -> int:
-        """Its linear memory at its largest."""
-        return self.instance.memory_peak_bytes if self.instance else 0
+        """Its linear memory at its largest; 0 where the engine does not know."""
+        return (self.instance.memory_peak_bytes or 0) if self.instance else 0
 
 
 class Hosting:
@@ -167,7 +164,6 @@ class Hosting:
             messages=ref.handled if ref is not None else 0,
             fuel_used=meter.fuel_used if meter else 0,
             memory_bytes=meter.memory_bytes if meter else 0,
-            memory_peak_bytes=meter.memory_peak_bytes if meter else 0,
             health=hosted.verdict if is_up else None,
         )
 
@@ -325,9 +321,10 @@ class Hosting:
             async with limiter:
                 await self.stop(name)
 
-        async with anyio.create_task_group() as group:
-            for name in reversed(names):
-                group.start_soon(stop, name)
+        with anyio.move_on_after(_CLOSING_TIME, shield=True):  # also when the host is cancelled
+            async with anyio.create_task_group() as group:
+                for name in reversed(names):
+                    group.start_soon(stop, name)
 
 
 @dataclass(slots=True)

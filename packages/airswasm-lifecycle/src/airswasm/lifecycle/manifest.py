@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 import tomlkit
+from airswasm.security import Grants, SecurityError
 from pydantic import (
     AfterValidator,
     BeforeValidator,
@@ -31,7 +32,6 @@ from pydantic import (
     TypeAdapter,
     ValidationError,
 )
-from airswasm.security import Grants, SecurityError
 from pydantic.dataclasses import dataclass
 from tomlkit.exceptions import ParseError
 

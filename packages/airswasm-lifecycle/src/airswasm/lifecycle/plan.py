@@ -10,18 +10,18 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
-from ._semver import precedence
 from airswasm.security import Grants, TrustedComponent
 
+from ._semver import precedence
 from .errors import (
     AlreadyInstalled,
     OwnerChanged,
     PackageUnsigned,
+    RolledBackPast,
     SequenceJumped,
     SequenceTooOld,
     VersionNotNewer,
     VersionNotRetained,
-    RolledBackPast,
     WrongPackage,
 )
 from .manifest import LimitsSection, read_grants

@@ -51,8 +51,9 @@ class ComponentStatus:
     messages: int = 0
     """Messages handled by this incarnation."""
     fuel_used: int = 0
+    """Fuel used by this incarnation."""
     memory_bytes: int = 0
-    memory_peak_bytes: int = 0
+    """Its linear memory at its largest; 0 where the engine does not know it."""
     health: str | None = None
     """`healthy`, the component's own words when it is not, or None when it is not asked."""
 

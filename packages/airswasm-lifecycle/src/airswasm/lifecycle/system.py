@@ -58,7 +58,14 @@ from ._loading import Loader
 from ._providers import Observer, Offer, find_observers, find_offers, guard_offers
 from ._tables import ComponentPolicies, StoredTable
 from .artifacts import ArtifactStore
-from .errors import ApprovalRefused, ArtifactCorrupt, HostOffline, NotRunning, StartFailed, UpdateFailed
+from .errors import (
+    ApprovalRefused,
+    ArtifactCorrupt,
+    HostOffline,
+    NotRunning,
+    StartFailed,
+    UpdateFailed,
+)
 from .home import Home
 from .logbook import LogBook
 from .manifest import MANIFEST_NAME, Manifest, is_component_name, read_grants
@@ -142,8 +149,10 @@ class System:
         kind: type[BaseException] | None,
         error: BaseException | None,
         trace: TracebackType | None,
-    ) -> bool | None:
-        return await self._stack.__aexit__(kind, error, trace)
+    ) -> None:
+        # In order even when the body failed, and what it raised goes on as it is: the task
+        # groups inside would wrap it.
+        await self._stack.aclose()
 
     async def _open_readonly(self, stack: AsyncExitStack) -> None:
         self.policy = self._given_policy or HostPolicy.load(self.home.config_file)
