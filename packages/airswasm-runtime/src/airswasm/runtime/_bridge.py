@@ -1,11 +1,68 @@
-"""Composes a bridge around a component, so that its bytes cross in bulk."""
+"""Composes a bridge around a component, so that its bytes cross in bulk.
+
+Every `u8` of a `list<u8>` is a 32-byte value on its way between Python and the
+engine, and costs about 65 ns; a `string` is copied as a whole. Between two
+components the engine copies a `list<u8>` as a whole, too. So a guest is composed
+with two small components of ours, one before its imports and one behind its
+exports, which speak `list<u8>` to the guest and `string` to the host:
+
+    host  --string-->  exports bridge  --list<u8>-->  guest
+    host  <--string--  imports bridge  <--list<u8>--  guest
+
+There are two because a component may not be entered again while it is in a
+call, and a guest that handles a message calls its imports. The guest's own
+bytes stay as they are; `_bridge_core` says how bytes become text.
+
+Functions without bytes, and those whose shape is beyond us, go past the bridge.
+A component that cannot be read here has none, and is merely slower. All this
+happens in the compile child, and the engine validates what comes of it.
+
+Rejected: reading the guest's memory from the host (the interface for it does not
+reach into components) and a memory creator of our own (instances would lose
+copy-on-write memory, and a mistake in it would be a hole in the sandbox).
+"""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 
+from wasmtime import wat2wasm
+
+from ._bridge_core import (
+    RESULT_AREA,
+    Wrapper,
+    allocator_module,
+    function_as_text,
+    is_carriable,
+    result_area_bytes,
+    wrapper_module,
+)
+from ._wasm_component import Imported, InstanceType, Outline, read_component
+from ._wasm_encoder import CORE_FUNCTION, CORE_MEMORY, ComponentWriter, Sort
+from ._wasm_reader import Unreadable
+from ._wasm_types import (
+    Function,
+    Handle,
+    ListOf,
+    Named,
+    OptionOf,
+    Primitive,
+    Resource,
+    ResultOf,
+    TupleOf,
+    Type,
+    TypeSpace,
+    members,
+    payloads,
+    text,
+    unsigned,
+    vector,
+)
+
+BRIDGE_MEMORY_BYTES = 128 * 1024
+INSTANCES_PER_BRIDGE = 4
 BRIDGE_VERSION = 1
 """Changes whenever what this module composes does: compiled components are cached."""
 
@@ -15,16 +72,18 @@ class Bridging:
     """What composing a bridge around a component has changed.
 
     Attributes:
-        positions: for each bridged function, by `interface#function` (imports
-            and exports alike; `#function` at the level of the world), where a
-            `string` carries bytes: paths such as `2`, `1.some` or `result.ok.some`.
+        imports: for each bridged import, by `interface#function` (`#function` at
+            the level of the world), where a `string` carries bytes: paths such as
+            `2`, `1.some` or `result.ok.some`.
+        exports: the same for exports.
         extra_memories: memories of the bridge, which the guest's limit must not count.
         extra_memory_bytes: what one of them may need beyond the bytes of one call.
         extra_instances: core instances of the bridge.
         extra_tables: tables of the bridge.
     """
 
-    positions: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    imports: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    exports: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     extra_memories: int = 0
     extra_memory_bytes: int = 0
     extra_instances: int = 0
@@ -33,7 +92,7 @@ class Bridging:
     @property
     def is_bridged(self) -> bool:
         """Whether there is a bridge at all."""
-        return bool(self.positions)
+        return bool(self.imports or self.exports)
 
     def to_json(self) -> str:
         """One line of JSON."""
@@ -43,8 +102,9 @@ class Bridging:
     def from_json(cls, text: str) -> Bridging:
         """Reads what `to_json` wrote."""
         read = json.loads(text)
-        positions = {path: tuple(where) for path, where in read.pop("positions").items()}
-        return cls(positions=positions, **read)
+        for side in ("imports", "exports"):
+            read[side] = {path: tuple(where) for path, where in read[side].items()}
+        return cls(**read)
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,4 +126,399 @@ def bridge_component(wasm: bytes) -> BridgedComponent | None:
     Returns:
         None when nothing in it needs a bridge or its shape is beyond ours.
     """
-    return None
+    try:
+        outline = read_component(wasm)
+        crossings = find_crossings(outline)
+        if not crossings.imports and not crossings.exports:
+            return None
+        return BridgedComponent(_compose(wasm, outline, crossings), crossings.bridging())
+    except Unreadable:
+        return None
+
+
+@dataclass(frozen=True, slots=True)
+class Crossing:
+    """One function that goes through a bridge.
+
+    Attributes:
+        instance: the import or export that it belongs to; None at the level of the world.
+        name: its name there.
+        function: its type, as the guest has it.
+        as_text: its type, as the host has it.
+        paths: where a string carries bytes.
+    """
+
+    instance: str | None
+    name: str
+    function: Function
+    as_text: Function
+    paths: tuple[str, ...]
+
+    @property
+    def path(self) -> str:
+        """`interface#function`."""
+        return f"{self.instance or ''}#{self.name}"
+
+
+@dataclass(frozen=True, slots=True)
+class Crossings:
+    """All functions of a component that go through its bridges."""
+
+    imports: tuple[Crossing, ...]
+    exports: tuple[Crossing, ...]
+
+    def bridging(self) -> Bridging:
+        """What the host must know."""
+        bridges = bool(self.imports) + bool(self.exports)
+        return Bridging(
+            imports={each.path: each.paths for each in self.imports},
+            exports={each.path: each.paths for each in self.exports},
+            extra_memories=bridges,
+            extra_memory_bytes=bridges and BRIDGE_MEMORY_BYTES,
+            extra_instances=bridges * INSTANCES_PER_BRIDGE,
+        )
+
+
+def find_crossings(outline: Outline) -> Crossings:
+    """Decides which functions go through a bridge."""
+    imports: list[Crossing] = []
+    for name, _, imported in outline.imports:
+        if isinstance(imported.type, Function):
+            imports += _crossing(None, name, imported.type)
+        elif isinstance(imported.type, InstanceType) and not _has_methods(imported.type):
+            for inner, item in imported.type.exports:
+                if isinstance(item, Function):
+                    imports += _crossing(name, inner, item)
+    exports: list[Crossing] = []
+    for name, sort, index in outline.exports:
+        for instance, inner, function in _exported_functions(outline, name, sort, index):
+            if not _has_names(function):
+                exports += _crossing(instance, inner, function)
+    return Crossings(tuple(imports), tuple(exports))
+
+
+def _has_methods(type_: InstanceType) -> bool:
+    """Whether functions belong to a resource: an instance put together here may not have such."""
+    return any(name.startswith("[") for name, _ in type_.exports)
+
+
+def _crossing(instance: str | None, name: str, function: Function) -> list[Crossing]:
+    replaced, paths = function_as_text(function)
+    if not paths or not is_carriable(function):
+        return []
+    return [Crossing(instance, name, function, replaced, paths)]
+
+
+def _exported_functions(
+    outline: Outline, name: str, sort: Sort, index: int
+) -> list[tuple[str | None, str, Function]]:
+    """The functions of an export, or none where they cannot be found."""
+    try:
+        if sort == Sort.FUNCTION:
+            return [(None, name, outline.function_type(index))]
+        if sort == Sort.INSTANCE:
+            found = outline.exported_functions(index)
+            return [(name, inner, function) for inner, function in found.items()]
+    except (Unreadable, KeyError, IndexError):
+        return []
+    return []
+
+
+def _has_names(function: Function) -> bool:
+    """Whether an exported function refers to types that its export would have to name."""
+    types = [type_ for _, type_ in function.parameters]
+    return any(map(_needs_name, [*types, function.result]))
+
+
+def _needs_name(type_: Type | None) -> bool:
+    match type_:
+        case None | Primitive():
+            return False
+        case ListOf(element):
+            return _needs_name(element)
+        case TupleOf():
+            return any(map(_needs_name, members(type_)))
+        case OptionOf() | ResultOf():
+            return any(map(_needs_name, payloads(type_)))
+    return True
+
+
+def _compose(wasm: bytes, outline: Outline, crossings: Crossings) -> bytes:
+    writer = ComponentWriter()
+    scope = ImportScope(writer, outline, crossings.imports)
+    guest = writer.component(wasm)
+    given = _given_imports(writer, outline, scope, crossings.imports)
+    instance = writer.instance(guest, given)
+    _write_exports(writer, outline, instance, crossings.exports)
+    return writer.finish()
+
+
+def _given_imports(
+    writer: ComponentWriter, outline: Outline, scope: ImportScope, bridged: tuple[Crossing, ...]
+) -> list[tuple[str, Sort, int]]:
+    """What the guest is given: what the host gave, with the bridge's functions in place."""
+    given = [(name, sort, scope.index_of[name]) for name, sort, _ in outline.imports]
+    if not bridged:
+        return given
+    bridge = writer.instance(writer.component(_imports_bridge(outline, bridged)), given)
+    number_of = {(each.instance, each.name): at for at, each in enumerate(bridged)}
+    touched = {each.instance for each in bridged}
+    result = []
+    for name, sort, imported in outline.imports:
+        index = scope.index_of[name]
+        if (None, name) in number_of:
+            index = writer.alias(Sort.FUNCTION, bridge, f"f{number_of[None, name]}")
+        elif name in touched and isinstance(imported.type, InstanceType):
+            index = _patched(writer, scope, name, imported.type, bridge, number_of)
+        result.append((name, sort, index))
+    return result
+
+
+def _patched(
+    writer: ComponentWriter,
+    scope: ImportScope,
+    name: str,
+    type_: InstanceType,
+    bridge: int,
+    number_of: Mapping[tuple[str | None, str], int],
+) -> int:
+    """An instance like the host's, with the bridge's functions in place of its own."""
+    exports = []
+    host = scope.index_of[name]
+    for inner, item in type_.exports:
+        if not isinstance(item, Function):
+            exports.append((inner, Sort.TYPE, scope.type_of(name, inner)))
+        elif (number := number_of.get((name, inner))) is not None:
+            exports.append(
+                (inner, Sort.FUNCTION, writer.alias(Sort.FUNCTION, bridge, f"f{number}"))
+            )
+        else:
+            exports.append((inner, Sort.FUNCTION, writer.alias(Sort.FUNCTION, host, inner)))
+    return writer.instance_of(exports)
+
+
+def _imports_bridge(outline: Outline, bridged: tuple[Crossing, ...]) -> bytes:
+    writer = ComponentWriter()
+    scope = ImportScope(writer, outline, bridged)
+    functions = [
+        scope.index_of[each.name]
+        if each.instance is None
+        else writer.alias(Sort.FUNCTION, scope.index_of[each.instance], each.name)
+        for each in bridged
+    ]
+    wrappers = [Wrapper(each.function, "encode", "decode") for each in bridged]
+    spaces = [TypeSpace(writer.type, scope.refer_in(each.instance)) for each in bridged]
+    lifted = [
+        (lambda space=space, each=each: space.function(each.function))
+        for space, each in zip(spaces, bridged, strict=True)
+    ]
+    drops = [
+        [
+            (at, scope.refer_in(each.instance)(_resource(each.function, at)))
+            for at in wrapper.borrows
+        ]
+        for each, wrapper in zip(bridged, wrappers, strict=True)
+    ]
+    _write_core(writer, wrappers, functions, drops, lifted)
+    return writer.finish()
+
+
+def _resource(function: Function, parameter: int) -> Named:
+    type_ = function.parameters[parameter][1]
+    assert isinstance(type_, Handle)
+    return type_.resource
+
+
+def _exports_bridge(bridged: tuple[Crossing, ...]) -> bytes:
+    writer = ComponentWriter()
+    space = TypeSpace(writer.type, _no_name)
+    functions = [
+        writer.import_(f"g{at}", Sort.FUNCTION, b"\x01" + unsigned(space.function(each.function)))
+        for at, each in enumerate(bridged)
+    ]
+    wrappers = [Wrapper(each.function, "decode", "encode") for each in bridged]
+    lifted = [(lambda each=each: space.function(each.as_text)) for each in bridged]
+    _write_core(writer, wrappers, functions, [[] for _ in bridged], lifted)
+    return writer.finish()
+
+
+def _no_name(named: Named) -> int:
+    raise Unreadable(f"an exported function refers to type {named.index}, which has a name")
+
+
+def _write_core(
+    writer: ComponentWriter,
+    wrappers: Sequence[Wrapper],
+    functions: Sequence[int],
+    drops: Sequence[Sequence[tuple[int, int]]],
+    lifted_types: Sequence[Callable[[], int]],
+) -> None:
+    """The core of a bridge: lower what it calls, convert, lift what it offers as `f0`, `f1`, …"""
+    heap = RESULT_AREA + result_area_bytes(wrappers)
+    own = writer.core_instance(writer.core_module(_assembled(allocator_module(heap))))
+    memory = writer.core_alias(CORE_MEMORY, own, "memory")
+    realloc = writer.core_alias(CORE_FUNCTION, own, "realloc")
+    called = []
+    for number, function in enumerate(functions):
+        called.append((f"f{number}", writer.lower(function, memory, realloc)))
+        called += [
+            (f"drop{number}-{at}", writer.resource_drop(type_)) for at, type_ in drops[number]
+        ]
+    other = writer.core_functions(called)
+    module = writer.core_module(_assembled(wrapper_module(wrappers)))
+    core = writer.core_instance(module, [("own", own), ("other", other)])
+    for number, lifted_type in enumerate(lifted_types):
+        function = writer.core_alias(CORE_FUNCTION, core, f"f{number}")
+        after = writer.core_alias(CORE_FUNCTION, core, f"after{number}")
+        offered = writer.lift(function, lifted_type(), memory, realloc, after)
+        writer.export(f"f{number}", Sort.FUNCTION, offered)
+
+
+def _assembled(source: str) -> bytes:
+    return bytes(wat2wasm(source))
+
+
+def _write_exports(
+    writer: ComponentWriter, outline: Outline, guest: int, bridged: tuple[Crossing, ...]
+) -> None:
+    """Exports what the guest exports, with the bridge's functions in place."""
+    exported = [(n, sort, writer.alias(sort, guest, n)) for n, sort, _ in outline.exports]
+    index_of = {name: index for name, _, index in exported}
+    if bridged:
+        functions = [
+            index_of[each.name]
+            if each.instance is None
+            else writer.alias(Sort.FUNCTION, index_of[each.instance], each.name)
+            for each in bridged
+        ]
+        bridge = writer.component(_exports_bridge(bridged))
+        given = [(f"g{at}", Sort.FUNCTION, index) for at, index in enumerate(functions)]
+        made = writer.instance(bridge, given)
+        for at, each in enumerate(bridged):
+            function = writer.alias(Sort.FUNCTION, made, f"f{at}")
+            if each.instance is None:
+                index_of[each.name] = function
+        for name in {each.instance for each in bridged if each.instance is not None}:
+            index_of[name] = _patched_export(writer, outline, index_of[name], name, made, bridged)
+    for name, sort, _ in exported:
+        writer.export(name, sort, index_of[name])
+
+
+def _patched_export(
+    writer: ComponentWriter,
+    outline: Outline,
+    original: int,
+    name: str,
+    bridge: int,
+    bridged: tuple[Crossing, ...],
+) -> int:
+    number_of = {each.name: at for at, each in enumerate(bridged) if each.instance == name}
+    index = next(index for each, _, index in outline.exports if each == name)
+    exports = []
+    for inner in outline.exported_functions(index):
+        number = number_of.get(inner)
+        source, called = (original, inner) if number is None else (bridge, f"f{number}")
+        exports.append((inner, Sort.FUNCTION, writer.alias(Sort.FUNCTION, source, called)))
+    return writer.instance_of(exports)
+
+
+class ImportScope:
+    """Writes a component's imports again, with the host's side of the bridged functions.
+
+    Types that have names keep them: a reference to one is written as an alias of
+    the instance that exports it.
+    """
+
+    def __init__(
+        self, writer: ComponentWriter, outline: Outline, bridged: Sequence[Crossing]
+    ) -> None:
+        self._writer = writer
+        self._outline = outline
+        self._as_text = {(each.instance, each.name): each.as_text for each in bridged}
+        self._types: dict[int, int] = {}
+        self._aliases: dict[tuple[str, str], int] = {}
+        self.index_of: dict[str, int] = {}
+        for name, _, imported in outline.imports:
+            self.index_of[name] = self._import(name, imported)
+
+    def type_of(self, instance: str, name: str) -> int:
+        """The index of a type that an imported instance exports."""
+        key = instance, name
+        if key not in self._aliases:
+            index = self.index_of[instance]
+            self._aliases[key] = self._writer.alias(Sort.TYPE, index, name)
+        return self._aliases[key]
+
+    def refer_in(self, instance: str | None) -> Callable[[Named], int]:
+        """How types that are named in that instance's type are referred to from outside."""
+
+        def refer(named: Named) -> int:
+            if named.name is None or instance is None:
+                return self._outer(named)
+            return self.type_of(instance, named.name)
+
+        return refer
+
+    def _outer(self, named: Named) -> int:
+        if (index := self._types.get(named.index)) is not None:
+            return index
+        source = self._outline.type_sources.get(named.index)
+        if source is None:
+            raise Unreadable(f"an import refers to type {named.index}, which it does not import")
+        imported = self._outline.instances[source.instance]
+        if not isinstance(imported, Imported):
+            raise Unreadable("an import refers to a type of an instance inside")
+        return self.type_of(imported.name, source.name)
+
+    def _import(self, name: str, imported: Imported) -> int:
+        type_ = imported.type
+        if isinstance(type_, InstanceType):
+            index = self._writer.type(self._instance_type(name, type_))
+            return self._writer.import_(name, Sort.INSTANCE, b"\x05" + unsigned(index))
+        space = TypeSpace(self._writer.type, self._outer)
+        if isinstance(type_, Function):
+            index = space.function(self._as_text.get((None, name), type_))
+            return self._writer.import_(name, Sort.FUNCTION, b"\x01" + unsigned(index))
+        bound = _bound(space, type_)
+        index = self._writer.import_(name, Sort.TYPE, bound)
+        self._types[self._imported_type(name)] = index
+        return index
+
+    def _imported_type(self, name: str) -> int:
+        return self._outline.imported_types[name]
+
+    def _instance_type(self, instance: str, type_: InstanceType) -> bytes:
+        declarations: list[bytes] = []
+        names: dict[str, int] = {}
+        outer: dict[int, int] = {}
+        count = 0
+
+        def declare(declaration: bytes) -> int:
+            nonlocal count
+            declarations.append(declaration)
+            count += 1
+            return count - 1
+
+        def refer(named: Named) -> int:
+            if named.name is not None:
+                return names[named.name]
+            if named.index not in outer:
+                around = unsigned(self._outer(named))
+                outer[named.index] = declare(b"\x02\x03\x02\x01" + around)
+            return outer[named.index]
+
+        space = TypeSpace(lambda definition: declare(b"\x01" + definition), refer)
+        for name, item in type_.exports:
+            if isinstance(item, Function):
+                index = space.function(self._as_text.get((instance, name), item))
+                declarations.append(b"\x04\x00" + text(name) + b"\x01" + unsigned(index))
+            else:
+                bound = _bound(space, item)
+                names[name] = declare(b"\x04\x00" + text(name) + bound)
+        return b"\x42" + vector(declarations)
+
+
+def _bound(space: TypeSpace, type_: Type) -> bytes:
+    if isinstance(type_, Resource):
+        return b"\x03\x01"
+    return b"\x03\x00" + unsigned(space.defined(type_))

@@ -140,7 +140,7 @@ class CompileCache:
 
     def _read(self, path: Path) -> CacheEntry | None:
         """Maps and verifies an entry; None for whatever is not ours."""
-        with open(os.open(path, os.O_RDONLY | _NO_FOLLOW), "rb", buffering=0) as file:
+        with os.fdopen(os.open(path, os.O_RDONLY | _NO_FOLLOW), "rb", buffering=0) as file:
             if os.fstat(file.fileno()).st_size < _TAIL.size:
                 return None
             with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as mapped:
@@ -224,16 +224,20 @@ def _read_or_make_key(folder: Path) -> bytes:
 def _read_key(path: Path) -> bytes | None:
     """The key, unless someone else may know or have chosen it: then it is removed."""
     try:
-        with open(os.open(path, os.O_RDONLY | _NO_FOLLOW), "rb", buffering=0) as file:
+        with os.fdopen(os.open(path, os.O_RDONLY | _NO_FOLLOW), "rb", buffering=0) as file:
             status, key = os.fstat(file.fileno()), file.read(KEY_BYTES + 1)
     except FileNotFoundError:
         return None
     except OSError:
-        return _discard(path)
+        _discard(path)
+        return None
     is_ours = not hasattr(os, "geteuid") or (
         status.st_uid == os.geteuid() and not status.st_mode & (stat.S_IRWXG | stat.S_IRWXO)
     )
-    return key if is_ours and len(key) == KEY_BYTES else _discard(path)
+    if is_ours and len(key) == KEY_BYTES:
+        return key
+    _discard(path)
+    return None
 
 
 def _discard(path: Path) -> None:
@@ -265,7 +269,7 @@ def _write_whole(path: Path, parts: tuple[bytes, ...]) -> None:
 
 def _write_file(path: Path, parts: tuple[bytes, ...]) -> None:
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | _NO_FOLLOW
-    with open(os.open(path, flags, 0o600), "wb") as file:
+    with os.fdopen(os.open(path, flags, 0o600), "wb") as file:
         for part in parts:
             file.write(part)
         file.flush()

@@ -19,6 +19,7 @@ from __future__ import annotations
 import hashlib
 import importlib.metadata
 import importlib.util
+import itertools
 import json
 import os
 import platform
@@ -276,7 +277,7 @@ def _death(
 def _gist(words: str) -> str:
     """The line of a panic that says what happened, or else the last line."""
     lines = words.splitlines() or ["it said nothing"]
-    for line, following in zip(lines, lines[1:], strict=False):
+    for line, following in itertools.pairwise(lines):
         if " panicked at " in line:
             return following
     return lines[-1]

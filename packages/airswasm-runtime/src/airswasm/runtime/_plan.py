@@ -26,6 +26,8 @@ from dataclasses import dataclass, make_dataclass
 from operator import attrgetter
 from typing import Protocol
 
+from ._bridge_core import TEXT_OVERHEAD_BYTES
+from ._bridge_text import BytesAsText
 from .shape import (
     EnumOf,
     FlagsOf,
@@ -149,7 +151,8 @@ class FunctionPlan:
 class Planner:
     """Derives plans; one for each component, so that record classes are shared."""
 
-    def __init__(self) -> None:
+    def __init__(self, codec: BytesAsText | None = None) -> None:
+        self._codec = codec or BytesAsText()
         self._records: dict[tuple[str, tuple[str, ...]], type] = {}
 
     def plan(self, shape: FunctionShape, text: Collection[str] = ()) -> FunctionPlan:
@@ -157,8 +160,8 @@ class Planner:
 
         Args:
             shape: its type as its author wrote it.
-            text: positions at which a bridge carries `list<u8>` as a string of the
-                code points 0 to 255: a parameter's number or `result`, then the
+            text: positions at which a bridge carries `list<u8>` as a string (see
+                `_bridge_core`): a parameter's number or `result`, then the
                 way in, such as `1.some` or `result.ok.some`.
         """
         types = [(str(i), type_) for i, (_, type_) in enumerate(shape.parameters)]
@@ -184,7 +187,7 @@ class Planner:
             case Primitive(name):
                 return _PRIMITIVE_ENCODERS[name]
             case ListOf(Primitive("u8")):
-                return _encode_bytes_as_text if where in text else _encode_bytes
+                return _text_encoder(self._codec) if where in text else _encode_bytes
             case ListOf(element):
                 return _list_encoder(into(element, "item"))
             case TupleOf(elements):
@@ -218,7 +221,7 @@ class Planner:
             case Primitive(name):
                 return _PRIMITIVE_DECODERS[name]
             case ListOf(Primitive("u8")):
-                return _decode_bytes_as_text if where in text else _decode_bytes
+                return _text_decoder(self._codec) if where in text else _decode_bytes
             case ListOf(element):
                 return _list_decoder(into(element, "item"))
             case TupleOf(elements):
@@ -337,23 +340,33 @@ def _decode_bytes(slots: bytes, at: int, handles: Handles) -> object:
     return _string_at(address, size * SLOT_BYTES)[8::32]
 
 
-def _encode_bytes_as_text(value: object, keep: Keep, handles: Handles) -> bytes:
-    data = bytes(memoryview(value)).decode("latin-1").encode()  # type: ignore[arg-type]
-    keep.append(data)
-    return _pack_two(KIND_STRING, len(data), id(data) + _DATA)
+def _text_encoder(codec: BytesAsText) -> Encode:
+    as_text = codec.encode
+
+    def encode(value: object, keep: Keep, handles: Handles) -> bytes:
+        data = as_text(value if type(value) is bytes else bytes(memoryview(value)))  # type: ignore[arg-type]
+        keep.append(data)
+        return _pack_two(KIND_STRING, len(data), id(data) + _DATA)
+
+    return encode
 
 
-def _decode_bytes_as_text(slots: bytes, at: int, handles: Handles) -> object:
-    size, address = _TWO_WORDS(slots, at + 8)
-    if not size:
-        return b""
-    if size > 2 * handles.allowance:  # up to two bytes of UTF-8 for each
-        raise AllowanceExceeded
-    data = _string_at(address, size).decode().encode("latin-1")
-    handles.allowance -= len(data)
-    if handles.allowance < 0:
-        raise AllowanceExceeded
-    return data
+def _text_decoder(codec: BytesAsText) -> Decode:
+    decode_at = codec.decode_at
+
+    def decode(slots: bytes, at: int, handles: Handles) -> object:
+        size, address = _TWO_WORDS(slots, at + 8)
+        if not size:
+            return b""
+        if size > 2 * handles.allowance + TEXT_OVERHEAD_BYTES:
+            raise AllowanceExceeded
+        data = decode_at(address, size)
+        handles.allowance -= len(data)
+        if handles.allowance < 0:
+            raise AllowanceExceeded
+        return data
+
+    return decode
 
 
 _EMPTY_LIST = _pack_two(KIND_LIST, 0, 8)

@@ -53,6 +53,10 @@ class Reader:
         """Whether everything was read."""
         return self.position >= self._end
 
+    def span(self) -> tuple[bytes, int, int]:
+        """The data, where this reader is, and where it ends: what a copy needs."""
+        return self._data, self.position, self._end
+
     def byte(self) -> int:
         """One byte."""
         if self.position >= self._end:

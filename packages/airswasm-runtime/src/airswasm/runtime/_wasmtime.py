@@ -17,9 +17,10 @@ from __future__ import annotations
 import ctypes
 from ctypes import CFUNCTYPE, c_bool, c_char, c_size_t, c_uint32, c_uint64, c_void_p
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
-from wasmtime import _ffi
+from wasmtime import Func, Store, _ffi
 
 Address = int
 
@@ -66,6 +67,8 @@ future_delete = _prototype("wasmtime_call_future_delete", None, _P)
 value_delete = _prototype("wasmtime_component_val_delete", None, _P)
 value_clone = _prototype("wasmtime_component_val_clone", None, _P, _P)
 _get_func = _prototype("wasmtime_component_instance_get_func", c_bool, _P, _P, _P, _P)
+
+_func_call_unchecked = _prototype("wasmtime_func_call_unchecked", _P, _P, _P, _P, _SIZE, _P)
 
 _error_new = _prototype("wasmtime_error_new", _P, ctypes.c_char_p)
 _error_message = _prototype("wasmtime_error_message", None, _P, _P)
@@ -264,3 +267,31 @@ def clone_handle(handle: Address) -> Address:
 def buffer_address(buffer: bytearray) -> Address:
     """Where a bytearray's bytes are; it cannot be resized from then on."""
     return ctypes.addressof((c_char * len(buffer)).from_buffer(buffer))
+
+
+class CoreFunction:
+    """A core function of our own that takes two `i32` and returns one, called without detours.
+
+    The public call builds and checks typed values, which takes thirty times as
+    long as what is called. Only for code that is ours: nothing is checked.
+    """
+
+    def __init__(self, store: Store, function: Func) -> None:
+        self._keep = store, function
+        self._values = (ctypes.c_uint32 * 8)()  # two raw values of 16 bytes
+        self._trap = c_void_p()
+        self._call = partial(
+            _func_call_unchecked,
+            ctypes.cast(store._context(), c_void_p).value,
+            ctypes.addressof(function._func),
+            ctypes.addressof(self._values),
+            2,
+            ctypes.addressof(self._trap),
+        )
+
+    def __call__(self, first: int, second: int) -> int:
+        """The result, unsigned."""
+        self._values[0], self._values[4] = first, second
+        if self._call() or self._trap.value:
+            raise RuntimeError("a core function of ours failed")
+        return self._values[0]

@@ -78,7 +78,7 @@ class Component:
         self._bridging = bridging
         self._compiled = compiled
         self._address = wt.address_of(compiled)
-        self._planner = Planner()
+        self._planner = Planner(engine._bytes_as_text)
         self._indices: list[wc.ExportIndex] = []
         self._exports = dict(self._plan_exports())
 

@@ -21,6 +21,7 @@ from wasmtime import WasmtimeError
 from wasmtime import component as wc
 
 from . import _wasmtime as wt
+from ._bridge_text import BytesAsText
 from ._compiler import CompiledComponent, Compiler
 from ._hardened import hardened_config
 from ._host_calls import continuation
@@ -55,6 +56,7 @@ class Engine:
         self._continuation = continuation(self._running)
         self._thread = 0
         self._compiler = Compiler(self.config)
+        self._bytes_as_text = BytesAsText()
         self._group: anyio.abc.TaskGroup | None = None
         self._ticker: Ticker | None = None
         self._limiter: anyio.CapacityLimiter

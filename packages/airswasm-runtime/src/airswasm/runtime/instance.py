@@ -187,9 +187,11 @@ class Call:
         """
         if self._state is _DONE:
             return _DONE
+        if self._is_polled:
+            raise RuntimeError(f"{self!r} is being polled already")
         pending = self._pending
         if pending is not None:
-            if not pending.is_done:
+            if not pending._done:
                 return self._wait()
             if pending._exception is not None:
                 return self._fault_of_host(pending._exception)
@@ -236,6 +238,8 @@ class Call:
         while True:
             if self._state is _DONE:
                 return _DONE
+            if self._is_polled:
+                raise RuntimeError(f"{self!r} is being polled already")
             pending = self._pending
             if pending is not None and not pending.is_done:
                 return self._wait()
