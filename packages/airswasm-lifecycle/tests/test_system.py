@@ -1,30 +1,651 @@
 """Install, run, update, roll back and remove: the whole of it, with real components."""
 
-from collections.abc import Callable
+import json
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
 
+import anyio
 import pytest
-from airswasm.actor import GuestRefused
-from airswasm.lifecycle import InstallPlan, System
+from airswasm.actor import ActorFailed, GuestRefused
+from airswasm.lifecycle import (
+    AlreadyInstalled,
+    ApprovalRefused,
+    ArtifactCorrupt,
+    HostIsRunning,
+    HostOffline,
+    HostPolicy,
+    InstallPlan,
+    MemoryTooSmall,
+    NotInstalled,
+    NotRunning,
+    OwnerChanged,
+    Package,
+    PackageUnsigned,
+    SequenceTooOld,
+    StartFailed,
+    System,
+    UpdateFailed,
+)
+from airswasm.runtime import DeadlineExceeded, FuelExhausted, InvalidComponent, Trapped
+from airswasm.security import ContentMismatch, KeyRevoked, generate_key, read_audit, verify_audit
+from airswasm.wit import ContractViolation
 
 Workshop = Any  # tests/conftest.py, which nothing can import
 Approve = Callable[[InstallPlan], bool]
 NAME = "local/hello"
+WIDER = 'storage.read = ["**"]\nstorage.write = ["**"]'
 
 pytestmark = pytest.mark.anyio
 
 
-async def test_what_is_installed_answers(tmp_path: Path, workshop: Workshop, yes: Approve) -> None:
-    """The shortest way from a package to a reply."""
-    async with System(tmp_path) as system:
+@pytest.fixture
+def home(tmp_path: Path) -> Path:
+    return tmp_path / "home"
+
+
+@pytest.fixture
+async def system(home: Path) -> AsyncIterator[System]:
+    async with System(home) as system:
+        yield system
+
+
+def log_of(system: System) -> list[str]:
+    return [entry.message for entry in system.logs.recent(NAME)]
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    with anyio.fail_after(10):
+        while not condition():
+            await anyio.sleep(0.001)
+
+
+class TestInstall:
+    """From a package to a reply."""
+
+    async def test_what_is_installed_answers(
+        self, system: System, workshop: Workshop, yes: Approve
+    ) -> None:
+        """Bytes, no reply, and a refusal are three different answers."""
         info = await system.install(workshop.package(), approve=yes)
         assert (info.name, info.version, info.state) == (NAME, "0.1.0", "running")
         assert await system.send(NAME, b"echo") == b"echo"
         assert await system.send(NAME, b"none") is None
         with pytest.raises(GuestRefused, match="refused"):
             await system.send(NAME, b"refuse")
-        assert await system.send(NAME, b"c") == b"\x01"
-        print(system.status())
-        print(system.logs.recent(NAME))
-        print(system.interfaces)
+
+    async def test_the_one_who_approves_sees_what_it_asks_for(
+        self, system: System, workshop: Workshop
+    ) -> None:
+        """Capabilities, limits, version and signer; `async` approvers are awaited."""
+        seen: list[InstallPlan] = []
+
+        async def approve(plan: InstallPlan) -> bool:
+            seen.append(plan)
+            return True
+
+        await system.install(workshop.package(), approve=approve)
+        (plan,) = seen
+        assert plan.capabilities.allow["storage:write"] == ("count", "migrated")
+        assert plan.limits.memory == 2**20
+        assert plan.signer == workshop.key.public.fingerprint
+        assert plan.is_new_signer
+
+    @pytest.mark.parametrize("approve", [None, lambda _plan: False])
+    async def test_without_approval_nothing_is_installed(
+        self, system: System, workshop: Workshop, approve: Approve | None
+    ) -> None:
+        """And nothing stays behind: no pin, no file."""
+        with pytest.raises(ApprovalRefused):
+            await system.install(workshop.package(), approve=approve)
+        assert system.list() == ()
+        assert not list(system.home.trust_folder.iterdir())
+        assert not list(system.home.artifacts_folder.rglob("*"))
+
+    async def test_a_folder_and_a_file_are_installed_alike(
+        self, system: System, workshop: Workshop, yes: Approve, tmp_path: Path
+    ) -> None:
+        """`install` takes a path to either."""
+        package = workshop.package()
+        package.write_archive(tmp_path / "hello.airswasm")
+        folder = tmp_path / "folder"
+        folder.mkdir()
+        for name, content in package.files.items():
+            (folder / name).write_bytes(content)
+        package.write_signature(folder)
+        await system.install(tmp_path / "hello.airswasm", approve=yes)
+        await system.install(folder, name="local/other", approve=yes)
+        assert [each.name for each in system.list()] == [NAME, "local/other"]
+
+    async def test_a_changed_byte_is_refused(
+        self, system: System, workshop: Workshop, tmp_path: Path
+    ) -> None:
+        """Before anybody is asked about anything."""
+        package = workshop.package()
+        package.write_signature(tmp_path)
+        (tmp_path / "Component.toml").write_bytes(package.files["Component.toml"] + b"\n")
+        (tmp_path / "component.wasm").write_bytes(package.wasm)
+        with pytest.raises(ContentMismatch):
+            await system.install(tmp_path)
+
+    async def test_a_core_module_and_noise_are_refused(
+        self, system: System, workshop: Workshop, yes: Approve
+    ) -> None:
+        """With a typed error, and nothing half-installed."""
+        for wasm in (b"\0asm\1\0\0\0", b"", b"noise", workshop.guest()[:500]):
+            with pytest.raises((ContractViolation, InvalidComponent)):
+                await system.install(workshop.package(wasm=wasm), approve=yes)
+        assert system.list() == ()
+
+    async def test_a_taken_name_is_refused(
+        self, system: System, workshop: Workshop, yes: Approve
+    ) -> None:
+        """Update is another verb."""
+        await system.install(workshop.package(), approve=yes)
+        with pytest.raises(AlreadyInstalled):
+            await system.install(workshop.package(), approve=yes)
+
+    async def test_a_component_that_cannot_start_in_its_memory_is_told_what_to_write(
+        self, system: System, workshop: Workshop, yes: Approve
+    ) -> None:
+        """As every Python guest would be in 4 MiB."""
+        big = workshop.package(wasm=workshop.guest(pages=64))
+        with pytest.raises(MemoryTooSmall, match='memory = "64 MiB"'):
+            await system.install(big, approve=yes)
+
+    async def test_a_component_whose_init_fails_is_not_installed(
+        self, system: System, workshop: Workshop, yes: Approve
+    ) -> None:
+        """On a running host installing includes starting."""
+        with pytest.raises(StartFailed, match="refused"):
+            await system.install(workshop.package(wasm=workshop.guest(init=1)), approve=yes)
+        assert system.list() == ()
+        assert (await system.install(workshop.package(sequence=20), approve=yes)).state == "running"
+
+    async def test_many_names_share_one_artifact(
+        self, system: System, workshop: Workshop, yes: Approve
+    ) -> None:
+        """Asked once, written once, loaded once; each has its own data."""
+        asked: list[InstallPlan] = []
+        names = [f"local/n{number}" for number in range(50)]
+        count = await system.install_many(
+            workshop.package(), names, approve=lambda plan: asked.append(plan) is None
+        )
+        assert count == 50
+        assert len(asked) == 1
+        assert len(system._loader._linked) == 1
+        assert await system.send("local/n7", b"c") == b"\1"
+        assert await system.send("local/n7", b"c") == b"\2"
+        assert await system.send("local/n8", b"c") == b"\1"
+        info = system.info("local/n8")
+        assert info.package_name == NAME
+
+
+class TestSigned:
+    """Who may install and update."""
+
+    async def test_unsigned_is_for_development(
+        self, home: Path, workshop: Workshop, yes: Approve
+    ) -> None:
+        """Only where the policy says so."""
+        unsigned = Package.from_files(workshop.package().files)
+        async with System(home) as system:
+            with pytest.raises(PackageUnsigned):
+                await system.install(unsigned, approve=yes)
+        policy = HostPolicy.parse("[install]\nunsigned = true\n")
+        async with System(home, policy=policy) as system:
+            assert (await system.install(unsigned, approve=yes)).owner is None
+
+    async def test_another_key_cannot_update(
+        self, system: System, workshop: Workshop, yes: Approve
+    ) -> None:
+        """The installed version goes on."""
+        await system.install(workshop.package(), approve=yes)
+        with pytest.raises(OwnerChanged):
+            await system.update(workshop.package("0.2.0", key=generate_key()), approve=yes)
+        assert await system.send(NAME, b"v") == b"0.1.0"
+
+    async def test_an_older_sequence_cannot_update(
+        self, system: System, workshop: Workshop, yes: Approve
+    ) -> None:
+        """Even with a higher version number."""
+        await system.install(workshop.package(), approve=yes)
+        with pytest.raises(SequenceTooOld):
+            await system.update(workshop.package("0.2.0", sequence=10), approve=yes)
+
+    async def test_a_name_stays_its_owners_after_it_was_uninstalled(
+        self, system: System, workshop: Workshop, yes: Approve
+    ) -> None:
+        """Its data is still there; `purge` gives up both."""
+        await system.install(workshop.package(), approve=yes)
+        await system.send(NAME, b"c")
+        await system.uninstall(NAME)
+        stranger = workshop.package(key=generate_key())
+        with pytest.raises(OwnerChanged):
+            await system.install(stranger, approve=yes)
+        await system.install(workshop.package(), approve=yes)
+        assert await system.send(NAME, b"c") == b"\2"
+        await system.uninstall(NAME, purge=True)
+        await system.install(stranger, approve=yes)
+        assert await system.send(NAME, b"c") == b"\1"
+
+    async def test_a_revoked_key_starts_nothing(
+        self, home: Path, workshop: Workshop, yes: Approve
+    ) -> None:
+        """What is installed is verified again whenever it is loaded."""
+        async with System(home) as system:
+            await system.install(workshop.package(), approve=yes)
+            system._trust.revoke(workshop.key.public, "stolen")
+        async with System(home) as system:
+            assert system.list()[0].state == "stopped"
+            assert any("stolen" in line for line in log_of(system))
+            with pytest.raises(KeyRevoked):
+                await system.start(NAME)
+
+    @pytest.mark.parametrize("member", ["component.wasm", "Component.toml"])
+    async def test_bytes_that_changed_on_disk_are_not_run(
+        self, home: Path, workshop: Workshop, yes: Approve, member: str
+    ) -> None:
+        """The bytes that run are hashed when they are loaded; others go on."""
+        async with System(home) as system:
+            await system.install(workshop.package(), approve=yes)
+            await system.install(workshop.package(name="local/fine"), approve=yes)
+            digest = system._registry.get(NAME).active_version.files[member]
+            if member == "component.wasm":
+                await system.uninstall("local/fine")
+        path = system._artifacts.path(digest)
+        path.write_bytes(path.read_bytes()[:-1] + b"!")
+        async with System(home) as system:
+            assert any("changed" in line for line in log_of(system))
+            with pytest.raises(ArtifactCorrupt):
+                await system.start(NAME)
+            if member == "Component.toml":
+                assert await system.send("local/fine", b"echo") == b"echo"
+
+
+class TestUpdate:
+    """A newer version takes over while messages keep coming."""
+
+    async def test_the_new_version_answers_and_has_the_data(
+        self, system: System, workshop: Workshop, yes: Approve
+    ) -> None:
+        """Data belongs to the name; `migrate` was told which version ran before."""
+        await system.install(workshop.package(), approve=yes)
+        await system.send(NAME, b"c")
+        info = await system.update(workshop.package("0.2.0"))
+        assert (info.version, info.state) == ("0.2.0", "running")
+        assert await system.send(NAME, b"v") == b"0.2.0"
+        assert await system.send(NAME, b"c") == b"\2"
+        assert await system._store.namespace(NAME).get("migrated") == b"0.1.0"
+
+    async def test_no_message_sent_meanwhile_is_lost(
+        self, system: System, workshop: Workshop, yes: Approve
+    ) -> None:
+        """Every one is answered, in the old version first and then in the new one."""
+        await system.install(workshop.package(), approve=yes)
+        answers: list[bytes | None] = []
+        is_over = False
+
+        async def keep_sending() -> None:
+            while not is_over:
+                answers.append(await system.send(NAME, b"v"))
+                await anyio.lowlevel.checkpoint()
+
+        async with anyio.create_task_group() as group:
+            for _ in range(10):
+                group.start_soon(keep_sending)
+            for version in ("0.2.0", "0.3.0", "0.4.0"):
+                await system.update(workshop.package(version))
+            is_over = True
+        assert answers == sorted(answers, key=lambda answer: answer or b"")
+        assert set(answers) >= {b"0.1.0", b"0.4.0"}
+
+    async def test_widened_capabilities_are_asked_about_again(
+        self, system: System, workshop: Workshop, yes: Approve
+    ) -> None:
+        """And only those; once granted they work at once."""
+        await system.install(workshop.package(), approve=yes)
+        wider = workshop.package("0.2.0", capabilities=WIDER)
+        with pytest.raises(GuestRefused, match=r'storage.write = \["count", "migrated", "other"\]'):
+            await system.send(NAME, b"o")
+        with pytest.raises(ApprovalRefused):
+            await system.update(wider)
+        assert await system.send(NAME, b"v") == b"0.1.0"
+        asked: list[InstallPlan] = []
+        await system.update(wider, approve=lambda plan: asked.append(plan) is None)
+        assert asked[0].added_capabilities.allow == {"storage:write": ("**",)}
+        assert await system.send(NAME, b"o") is None
+
+    @pytest.mark.parametrize("failing", ["init", "migrate"])
+    async def test_a_version_that_does_not_come_up_changes_nothing(
+        self, system: System, workshop: Workshop, yes: Approve, failing: str
+    ) -> None:
+        """The old one runs on, with its grants; it is still what is installed."""
+        await system.install(workshop.package(), approve=yes)
+        bad = workshop.package(
+            "0.2.0", wasm=workshop.guest("0.2.0", **{failing: 1}), capabilities=WIDER
+        )
+        with pytest.raises(UpdateFailed, match="refused.*0.1.0 goes on") as caught:
+            await system.update(bad, approve=yes)
+        assert caught.value.step == "start" if failing == "init" else "migrate"
+        assert await system.send(NAME, b"v") == b"0.1.0"
+        assert system.info(NAME).version == "0.1.0"
+        with pytest.raises(GuestRefused):
+            await system.send(NAME, b"o")
+        await system.update(workshop.package("0.3.0"))
+        assert await system.send(NAME, b"v") == b"0.3.0"
+
+    async def test_a_component_that_gave_up_can_be_mended_by_an_update(
+        self, system: System, workshop: Workshop, yes: Approve
+    ) -> None:
+        """That is what updates are for."""
+        await system.install(
+            workshop.package(extra="intensity = 0"), approve=yes
+        )
+        with pytest.raises(ActorFailed):
+            await system.send(NAME, b"trap")
+        await until(lambda: system.list()[0].state == "given up")
+        await system.update(workshop.package("0.2.0"))
+        assert await system.send(NAME, b"v") == b"0.2.0"
+
+    async def test_a_stopped_component_is_updated_and_stays_stopped(
+        self, system: System, workshop: Workshop, yes: Approve
+    ) -> None:
+        """Starting it is another decision; then the data is taken over."""
+        await system.install(workshop.package(), approve=yes)
+        await system.stop(NAME)
+        assert (await system.update(workshop.package("0.2.0"))).state == "stopped"
+        await system.start(NAME)
+        assert await system.send(NAME, b"v") == b"0.2.0"
+        assert await system._store.namespace(NAME).get("migrated") == b"0.1.0"
+
+    async def test_an_unknown_name_is_not_updated(
+        self, system: System, workshop: Workshop, yes: Approve
+    ) -> None:
+        """Install is another verb."""
+        with pytest.raises(NotInstalled):
+            await system.update(workshop.package("0.2.0"), approve=yes)
+
+    async def test_two_updates_at_once_are_one_after_the_other(
+        self, system: System, workshop: Workshop, yes: Approve
+    ) -> None:
+        """The second finds what the first has made."""
+        await system.install(workshop.package(), approve=yes)
+        async with anyio.create_task_group() as group:
+            group.start_soon(system.update, workshop.package("0.2.0"))
+            await anyio.lowlevel.checkpoint()
+            group.start_soon(system.update, workshop.package("0.3.0"))
+        assert await system.send(NAME, b"v") == b"0.3.0"
+
+
+class TestRollback:
+    """Going back is explicit, audited, and only to what is retained."""
+
+    async def test_the_version_before_answers_again(
+        self, system: System, workshop: Workshop, yes: Approve
+    ) -> None:
+        """With its own grants; the floor stays, so the bad version cannot come back."""
+        await system.install(workshop.package(), approve=yes)
+        await system.update(workshop.package("0.2.0", capabilities=WIDER), approve=yes)
+        info = await system.rollback(NAME)
+        assert (info.version, info.floor) == ("0.1.0", 20)
+        assert await system.send(NAME, b"v") == b"0.1.0"
+        with pytest.raises(GuestRefused):
+            await system.send(NAME, b"o")
+        with pytest.raises(SequenceTooOld):
+            await system.update(workshop.package("0.2.0", capabilities=WIDER), approve=yes)
+
+    async def test_any_retained_version_can_be_named(
+        self, system: System, workshop: Workshop, yes: Approve
+    ) -> None:
+        """Forward again, too."""
+        await system.install(workshop.package(), approve=yes)
+        for version in ("0.2.0", "0.3.0"):
+            await system.update(workshop.package(version))
+        await system.rollback(NAME, "0.1.0")
+        assert await system.send(NAME, b"v") == b"0.1.0"
+        await system.rollback(NAME, "0.3.0")
+        assert await system.send(NAME, b"v") == b"0.3.0"
+
+    async def test_what_is_no_longer_retained_leaves_the_disk(
+        self, home: Path, workshop: Workshop, yes: Approve
+    ) -> None:
+        """Ten versions do not cost ten times the space."""
+        policy = HostPolicy.parse("[install]\nretain = 2\n")
+        async with System(home, policy=policy) as system:
+            await system.install(workshop.package(), approve=yes)
+            for version in ("0.2.0", "0.3.0", "0.4.0"):
+                await system.update(workshop.package(version))
+            assert [each.version for each in system.info(NAME).versions] == ["0.3.0", "0.4.0"]
+            files = [path for path in home.joinpath("artifacts").rglob("*") if path.is_file()]
+            assert len(files) == 6
+            assert len(system._loader._linked) <= 2
+
+
+class TestRun:
+    """What misbehaves is stopped, restarted, given up; the others do not notice."""
+
+    async def test_a_trap_is_restarted_and_told(
+        self, system: System, workshop: Workshop, yes: Approve
+    ) -> None:
+        """In the log and in the status; its data is still there."""
+        await system.install(workshop.package(), approve=yes)
+        await system.send(NAME, b"c")
+        with pytest.raises(ActorFailed) as caught:
+            await system.send(NAME, b"trap")
+        assert isinstance(caught.value.cause, Trapped)
+        assert await system.send(NAME, b"c") == b"\2"
+        status = system.component_status(NAME)
+        assert (status.state, status.restarts) == ("running", 1)
+        assert "unreachable" in str(status.last_error)
+        assert any(line.startswith("failed:") for line in log_of(system))
+        assert "restarted, incarnation 2" in log_of(system)
+
+    async def test_an_endless_loop_ends_at_its_limit(
+        self, system: System, workshop: Workshop, yes: Approve
+    ) -> None:
+        """Fuel or time, whichever comes first; others answer meanwhile."""
+        await system.install(workshop.package(), approve=yes)
+        await system.install(workshop.package(name="local/calm"), approve=yes)
+        async with anyio.create_task_group() as group:
+
+            async def spin() -> None:
+                with pytest.raises(ActorFailed) as caught:
+                    await system.send(NAME, b"spin")
+                assert isinstance(caught.value.cause, FuelExhausted | DeadlineExceeded)
+
+            group.start_soon(spin)
+            await anyio.lowlevel.checkpoint()
+            assert await system.send("local/calm", b"echo") == b"echo"
+        assert "limits." in str(system.component_status(NAME).last_error)
+
+    async def test_growth_beyond_the_limit_is_refused(
+        self, system: System, workshop: Workshop, yes: Approve
+    ) -> None:
+        """The guest is told so and goes on."""
+        await system.install(workshop.package(), approve=yes)
+        assert await system.send(NAME, b"grow") == b"refused"
+        assert system.component_status(NAME).restarts == 0
+
+    async def test_one_that_crashes_too_often_is_given_up_alone(
+        self, system: System, workshop: Workshop, yes: Approve
+    ) -> None:
+        """With its own intensity; it says so, and can be started again by hand."""
+        await system.install(workshop.package(extra="intensity = 1"), approve=yes)
+        await system.install(workshop.package(name="local/calm"), approve=yes)
+        for _ in range(2):
+            with pytest.raises(ActorFailed):
+                await system.send(NAME, b"trap")
+        await until(lambda: system.component_status(NAME).state == "given up")
+        assert any(line.startswith("given up:") for line in log_of(system))
+        with pytest.raises(NotRunning, match="given up"):
+            await system.send(NAME, b"echo")
+        assert await system.send("local/calm", b"echo") == b"echo"
+        await system.start(NAME)
+        assert await system.send(NAME, b"echo") == b"echo"
+
+    async def test_logging_and_denials_leave_their_marks(
+        self, system: System, workshop: Workshop, yes: Approve
+    ) -> None:
+        """Its own lines in its log; the denial in the audit log, before the answer."""
+        await system.install(workshop.package(), approve=yes)
+        await system.send(NAME, b"log")
+        assert log_of(system)[-1] == "hello log"
+        with pytest.raises(GuestRefused, match="denied"):
+            await system.send(NAME, b"o")
+        path = system.home.audit_folder / "audit.jsonl"
+        denials = [line for line in read_audit(path) if line.get("outcome") == "deny"]
+        assert denials[-1]["component"] == NAME
+        assert denials[-1]["resource"] == "other"
+
+    async def test_health_is_asked_for_at_its_interval(
+        self, system: System, workshop: Workshop, yes: Approve
+    ) -> None:
+        """The component's own words, when it is not well."""
+        package = workshop.package(
+            wasm=workshop.guest(health=1), extra='[health]\ninterval = "10 ms"'
+        )
+        await system.install(package, approve=yes)
+        await until(lambda: any("unhealthy: " in line for line in log_of(system)))
+
+    async def test_stop_start_and_restart(
+        self, system: System, workshop: Workshop, yes: Approve
+    ) -> None:
+        """A stopped component is not there, and its data is when it comes back."""
+        await system.install(workshop.package(), approve=yes)
+        await system.send(NAME, b"c")
+        await system.stop(NAME)
+        with pytest.raises(NotRunning, match="stopped"):
+            await system.send(NAME, b"c")
+        await system.start(NAME)
+        assert await system.send(NAME, b"c") == b"\2"
+        await system.restart(NAME)
+        assert await system.send(NAME, b"c") == b"\3"
+
+    async def test_unknown_names_are_told_what_looks_like_them(
+        self, system: System, workshop: Workshop, yes: Approve
+    ) -> None:
+        """Everywhere."""
+        await system.install(workshop.package(), approve=yes)
+        for call in (system.send("local/helo", b""), system.stop("local/helo"),
+                     system.uninstall("local/helo"), system.rollback("local/helo")):  # fmt: skip
+            with pytest.raises(NotInstalled, match="did you mean local/hello"):
+                await call
+
+
+class TestHome:
+    """One home outlives its hosts."""
+
+    async def test_everything_is_there_after_a_restart(
+        self, home: Path, workshop: Workshop, yes: Approve
+    ) -> None:
+        """Versions, routes, data, what is stopped, and the audit chain."""
+        async with System(home) as system:
+            await system.install(workshop.package(), approve=yes)
+            await system.install(workshop.package(name="local/idle"), approve=yes, start=False)
+            await system.update(workshop.package("0.2.0"))
+            await system.send(NAME, b"c")
+            before = system.info(NAME)
+        async with System(home) as system:
+            assert system.info(NAME) == before
+            assert [each.state for each in system.list()] == ["running", "stopped"]
+            assert await system.send(NAME, b"c") == b"\2"
+            assert await system._store.namespace(NAME).get("migrated") == b"0.1.0"
+        verify_audit(home / "audit" / "audit.jsonl")
+
+    async def test_it_is_installed_without_a_host(
+        self, home: Path, workshop: Workshop, yes: Approve
+    ) -> None:
+        """Offline changes what is installed and runs nothing."""
+        async with System(home, mode="offline") as system:
+            await system.install(workshop.package(), approve=yes)
+            await system.update(workshop.package("0.2.0"))
+            assert system.list()[0].state == "offline"
+            with pytest.raises(HostOffline):
+                await system.send(NAME, b"echo")
+        async with System(home) as system:
+            assert await system.send(NAME, b"v") == b"0.2.0"
+            assert await system._store.namespace(NAME).get("migrated") == b"0.1.0"
+
+    async def test_an_update_without_a_host_that_cannot_migrate_is_taken_back_at_start(
+        self, home: Path, workshop: Workshop, yes: Approve
+    ) -> None:
+        """An error of `migrate` cancels the update, whenever it comes."""
+        bad = workshop.package("0.2.0", wasm=workshop.guest("0.2.0", migrate=1))
+        async with System(home, mode="offline") as system:
+            await system.install(workshop.package(), approve=yes)
+            await system.update(bad)
+        async with System(home) as system:
+            assert await system.send(NAME, b"v") == b"0.1.0"
+            assert system.info(NAME).version == "0.1.0"
+            assert "went back to 0.1.0" in log_of(system)
+
+    async def test_the_second_host_is_told(self, home: Path) -> None:
+        """With the process that has it; afterwards it is free."""
+        async with System(home):
+            with pytest.raises(HostIsRunning):
+                async with System(home):
+                    pass
+        async with System(home):
+            pass
+
+    async def test_it_can_be_read_while_a_host_runs(
+        self, system: System, home: Path, workshop: Workshop, yes: Approve
+    ) -> None:
+        """Read-only takes no lock and changes nothing."""
+        await system.install(workshop.package(), approve=yes)
+        async with System(home, mode="readonly") as reader:
+            assert [each.name for each in reader.list()] == [NAME]
+            assert reader.info(NAME).version == "0.1.0"
+            assert reader.status().pid is not None
+            assert [entry.message for entry in reader.logs.recent(NAME)] == ["started"]
+            with pytest.raises(HostOffline):
+                await reader.uninstall(NAME)
+
+    async def test_an_empty_home_can_be_read(self, home: Path) -> None:
+        """Without making it."""
+        async with System(home, mode="readonly") as reader:
+            assert reader.list() == ()
+            with pytest.raises(NotInstalled):
+                reader.info(NAME)
+        assert not home.exists()
+
+    async def test_two_systems_do_not_know_of_each_other(
+        self, tmp_path: Path, workshop: Workshop, yes: Approve
+    ) -> None:
+        """Same process, same name, other data."""
+        async with System(tmp_path / "a") as a, System(tmp_path / "b") as b:
+            await a.install(workshop.package(), approve=yes)
+            await b.install(workshop.package("0.2.0"), approve=yes)
+            assert await a.send(NAME, b"c") == b"\1"
+            assert await a.send(NAME, b"c") == b"\2"
+            assert await b.send(NAME, b"c") == b"\1"
+            assert (await a.send(NAME, b"v"), await b.send(NAME, b"v")) == (b"0.1.0", b"0.2.0")
+
+    async def test_what_the_body_raises_comes_out_as_it_is(self, home: Path) -> None:
+        """Not wrapped in the groups that work inside."""
+        with pytest.raises(ZeroDivisionError):
+            async with System(home):
+                raise ZeroDivisionError
+
+    async def test_uninstalling_leaves_nothing_that_runs(
+        self, system: System, workshop: Workshop, yes: Approve
+    ) -> None:
+        """No record, no file, no route; purge also takes data and log."""
+        await system.install(workshop.package(), approve=yes)
+        await system.send(NAME, b"c")
+        await system.uninstall(NAME, purge=True)
+        assert system.list() == ()
+        with pytest.raises(NotInstalled):
+            await system.send(NAME, b"echo")
+        assert not [path for path in system.home.artifacts_folder.rglob("*") if path.is_file()]
+        assert await system._store.namespace(NAME).get("count") is None
+        assert not list(system.home.logs_folder.rglob("*.jsonl"))
+
+    async def test_what_is_said_of_a_component_is_json(
+        self, system: System, workshop: Workshop, yes: Approve
+    ) -> None:
+        """The log on disk is one JSON document for each line."""
+        await system.install(workshop.package(), approve=yes)
+        lines = (system.home.logs_folder / f"{NAME}.jsonl").read_text().splitlines()
+        assert all(json.loads(line)["component"] == NAME for line in lines)
