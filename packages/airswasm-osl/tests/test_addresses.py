@@ -73,7 +73,9 @@ SPELLINGS = [
 ]
 
 
-def doorman(*answers: str, grants: Sequence[str] = ("**",), internal: Sequence[str] = ()) -> Doorman:
+def doorman(
+    *answers: str, grants: Sequence[str] = ("**",), internal: Sequence[str] = ()
+) -> Doorman:
     async def resolve(_host: str, _port: int) -> Sequence[str]:
         if not answers:
             raise OSError("unknown")
@@ -170,7 +172,7 @@ async def test_without_a_grant_nothing_is_resolved(anyio_backend: str) -> None:
         return ["1.1.1.1"]
 
     door = Doorman(Guard(), resolve=resolve)
-    with pytest.raises(AccessDenied, match="tcp.connect"):
+    with pytest.raises(AccessDenied, match=r"tcp\.connect"):
         await reached(door, "good.example:80")
     assert asked == []
 

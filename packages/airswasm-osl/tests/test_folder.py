@@ -157,7 +157,7 @@ def test_a_linked_directory_leads_nowhere(folder: Folder, root: Path, outside: P
     for operation in operations:
         with pytest.raises((OslError, OSError)):
             operation()
-    assert sorted(os.listdir(outside)) == ["secret"]
+    assert [path.name for path in outside.iterdir()] == ["secret"]
 
 
 def test_only_files_and_directories(folder: Folder, root: Path) -> None:
@@ -194,7 +194,7 @@ def test_a_file_is_replaced_whole(folder: Folder, root: Path) -> None:
     over.set()
     reader.join()
     assert seen <= set(contents)
-    assert os.listdir(root) == ["f"]
+    assert [path.name for path in root.iterdir()] == ["f"]
 
 
 def test_a_failed_write_leaves_the_old_content(
@@ -210,7 +210,7 @@ def test_a_failed_write_leaves_the_old_content(
     with pytest.raises(OslError):
         folder.write("/f", b"new")
     assert folder.read("/f", 0, 10) == b"old"
-    assert os.listdir(root) == ["f"]
+    assert [path.name for path in root.iterdir()] == ["f"]
 
 
 def test_partial_files_belong_to_the_host(folder: Folder, root: Path) -> None:
@@ -291,7 +291,7 @@ def _flip(root: Path, outside: Path, over: threading.Event) -> None:
     link = root / "l"
     link.symlink_to(outside)
     while not over.is_set():
-        os.rename(root / "d", root / "away")
-        os.rename(link, root / "d")
-        os.rename(root / "d", link)
-        os.rename(root / "away", root / "d")
+        (root / "d").rename(root / "away")
+        link.rename(root / "d")
+        (root / "d").rename(link)
+        (root / "away").rename(root / "d")

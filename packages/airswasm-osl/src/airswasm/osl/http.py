@@ -7,27 +7,31 @@ route a message are refused. The connection goes to an address that was checked
 followed, because following one is another request that has to be checked; no
 proxy settings of the environment apply; nothing is decompressed.
 
-httpcore does the protocol. httpx on top of it was rejected: redirects, cookies,
-proxies and decoding are what must not happen here.
+h11 does the protocol, on a stream of ours. httpx was rejected: redirects, cookies,
+proxies and decoding are what must not happen here; and httpcore below it, because
+a response that is given up half-way leaves its generators to the garbage collector.
 """
 
 from __future__ import annotations
 
 import re
 import ssl
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeAlias
 from urllib.parse import urlsplit
 
 import anyio
+import anyio.abc
 import certifi
-import httpcore
+import h11
 from airswasm.runtime import Caller, HostInterface
 from airswasm.runtime.wasi import field_problem
 from airswasm.security import InvalidResource, canonical
 from airswasm.wit.names import HOST_HTTP
+from anyio.streams.tls import TLSStream
 
 from ._answers import answered
 from .addresses import Address, Doorman, Endpoint
@@ -35,7 +39,6 @@ from .errors import (
     Disconnected,
     LimitReached,
     Malformed,
-    OperationFailed,
     TimedOut,
 )
 from .policy import NetworkPolicy
@@ -43,15 +46,13 @@ from .policy import NetworkPolicy
 CAPABILITY = "http:request"
 METHOD = re.compile(r"[A-Z][A-Z-]{0,31}")
 HEADERS = 128
+HEADER_BYTES = 64 * 1024
 _REFUSED_METHODS = frozenset({"CONNECT", "TRACE"})
 _WITH_BODY = frozenset({"POST", "PUT", "PATCH"})
 _PORTS = {"http": 80, "https": 443}
 _OURS = frozenset({"content-length", "host"})
 
 HeaderList: TypeAlias = Sequence[tuple[str, str]]
-SocketOptions: TypeAlias = Iterable[
-    tuple[int, int, int] | tuple[int, int, bytes | bytearray] | tuple[int, int, None, int]
-]
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,34 +133,6 @@ def _latin(value: str) -> bytes:
         raise Malformed("a header has characters that cannot be sent") from None
 
 
-class PinnedNetwork(httpcore.AsyncNetworkBackend):
-    """A network in which there is nothing but the checked addresses."""
-
-    def __init__(self, addresses: Sequence[Address]) -> None:
-        self._addresses = addresses
-        self._network = httpcore.AnyIOBackend()
-
-    async def connect_tcp(
-        self,
-        host: str,  # noqa: ARG002 - the name was resolved and checked before
-        port: int,
-        timeout: float | None = None,
-        local_address: str | None = None,
-        socket_options: SocketOptions | None = None,
-    ) -> httpcore.AsyncNetworkStream:
-        """Connects to the first address that answers."""
-        for address in self._addresses[:-1]:
-            try:
-                return await self._network.connect_tcp(
-                    str(address), port, timeout, local_address, socket_options
-                )
-            except httpcore.ConnectError:
-                continue
-        return await self._network.connect_tcp(
-            str(self._addresses[-1]), port, timeout, local_address, socket_options
-        )
-
-
 class HttpClient:
     """Makes checked requests for components.
 
@@ -190,41 +163,46 @@ class HttpClient:
                 return await self._sent(request, addresses)
         except TimeoutError:
             raise TimedOut from None
-        except (httpcore.NetworkError, httpcore.RemoteProtocolError, ssl.SSLError) as error:
-            raise Disconnected(f"{request.endpoint}: {error}") from error
-        except httpcore.ProtocolError as error:
-            raise OperationFailed(f"{request.endpoint}: {error}") from error
+        except (anyio.BrokenResourceError, anyio.ClosedResourceError, OSError) as error:
+            raise Disconnected(f"{request.endpoint}: {error or 'it closed'}") from error
+        except h11.RemoteProtocolError as error:
+            raise Disconnected(f"{request.endpoint} does not speak http: {error}") from error
+        except h11.LocalProtocolError as error:
+            raise Malformed(f"the request cannot be sent: {error}") from error
 
     async def _sent(self, request: Request, addresses: Sequence[Address]) -> Response:
-        async with httpcore.AsyncConnectionPool(
-            ssl_context=self._trusted(),
-            http2=False,
-            max_connections=1,
-            network_backend=PinnedNetwork(addresses),
-        ) as pool:
-            async with pool.stream(
-                request.method,
-                _url_of(request),
-                headers=[(name.encode(), _latin(value)) for name, value in request.headers],
-                content=request.body if request.body or request.method in _WITH_BODY else None,
-                extensions={"sni_hostname": request.endpoint.host},
-            ) as response:
-                return Response(
-                    response.status,
-                    [
-                        (name.decode("latin-1").lower(), value.decode("latin-1"))
-                        for name, value in response.headers
-                    ],
-                    await self._body_of(response),
-                )
+        stream = await self._connected(request, addresses)
+        try:
+            talk = _Talk(stream, self._policy.transfer_bytes)
+            await talk.send(request)
+            return await talk.response()
+        finally:
+            await anyio.aclose_forcefully(stream)
 
-    async def _body_of(self, response: httpcore.Response) -> bytes:
-        body = bytearray()
-        async for chunk in response.aiter_stream():
-            body += chunk
-            if len(body) > self._policy.transfer_bytes:
-                raise LimitReached(f"the response exceeds {self._policy.transfer_bytes:,} bytes")
-        return bytes(body)
+    async def _connected(
+        self, request: Request, addresses: Sequence[Address]
+    ) -> anyio.abc.ByteStream:
+        """A stream to the first address that answers; TLS verifies the name."""
+        endpoint, reason = request.endpoint, ""
+        for address in addresses:
+            try:
+                stream = await anyio.connect_tcp(str(address), endpoint.port)
+            except OSError as error:
+                reason = str(error)
+                continue
+            if request.scheme == "http":
+                return stream
+            return await self._secured(stream, endpoint.host)
+        raise Disconnected(f"{endpoint}: {reason}")
+
+    async def _secured(self, stream: anyio.abc.ByteStream, name: str) -> anyio.abc.ByteStream:
+        try:
+            return await TLSStream.wrap(
+                stream, hostname=name, ssl_context=self._trusted(), server_side=False
+            )
+        except BaseException:
+            await anyio.aclose_forcefully(stream)
+            raise
 
     def _trusted(self) -> ssl.SSLContext:
         if self._tls is None:
@@ -232,14 +210,79 @@ class HttpClient:
         return self._tls
 
 
-def _url_of(request: Request) -> httpcore.URL:
+class _Talk:
+    """One request and its response on one connection."""
+
+    def __init__(self, stream: anyio.abc.ByteStream, most_bytes: int) -> None:
+        self._stream = stream
+        self._most_bytes = most_bytes
+        self._protocol = h11.Connection(h11.CLIENT, max_incomplete_event_size=HEADER_BYTES)
+
+    async def send(self, request: Request) -> None:
+        """Sends all of it; a peer may answer and close before it has read everything."""
+        events: list[h11.Event] = [_head_of(request)]
+        if request.body:
+            events.append(h11.Data(data=request.body))
+        events.append(h11.EndOfMessage())
+        data = b"".join(self._protocol.send(event) or b"" for event in events)
+        with suppress(anyio.BrokenResourceError):
+            await self._stream.send(data)
+
+    async def response(self) -> Response:
+        """The whole response.
+
+        Raises:
+            LimitReached: its body is too large.
+            Disconnected: it broke off.
+        """
+        head: h11.Response | None = None
+        body = bytearray()
+        while True:
+            event = await self._next()
+            if isinstance(event, h11.Response):
+                head = event
+            elif isinstance(event, h11.Data):
+                body += event.data
+                if len(body) > self._most_bytes:
+                    raise LimitReached(f"the response exceeds {self._most_bytes:,} bytes")
+            elif isinstance(event, h11.EndOfMessage) and head is not None:
+                return Response(head.status_code, _text_headers(head), bytes(body))
+            elif isinstance(event, h11.ConnectionClosed):
+                raise Disconnected("the server closed the connection without an answer")
+
+    async def _next(self) -> h11.Event:
+        while True:
+            event = self._protocol.next_event()
+            if isinstance(event, h11.Event):
+                return event
+            if event is h11.PAUSED:
+                raise Disconnected("the server switched to another protocol")
+            try:
+                data = await self._stream.receive()
+            except anyio.EndOfStream:
+                data = b""
+            self._protocol.receive_data(data)
+
+
+def _head_of(request: Request) -> h11.Request:
+    headers = [
+        (b"Host", _host_header(request).encode()),
+        *((name.encode(), _latin(value)) for name, value in request.headers),
+        (b"Connection", b"close"),
+    ]
+    if request.body or request.method in _WITH_BODY:
+        headers.append((b"Content-Length", str(len(request.body)).encode()))
+    return h11.Request(method=request.method, target=request.target, headers=headers)
+
+
+def _host_header(request: Request) -> str:
     host, port = request.endpoint.host, request.endpoint.port
-    return httpcore.URL(
-        scheme=request.scheme.encode(),
-        host=(f"[{host}]" if ":" in host else host).encode(),
-        port=None if port == _PORTS[request.scheme] else port,
-        target=request.target.encode(),
-    )
+    name = f"[{host}]" if ":" in host else host
+    return name if port == _PORTS[request.scheme] else f"{name}:{port}"
+
+
+def _text_headers(head: h11.Response) -> HeaderList:
+    return [(name.decode("latin-1"), value.decode("latin-1")) for name, value in head.headers]
 
 
 def system_trust() -> ssl.SSLContext:
