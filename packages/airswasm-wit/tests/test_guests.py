@@ -233,5 +233,6 @@ async def test_c_frees_what_a_message_took(
 
 
 @pytest.fixture(scope="session")
-def engine_config(cache_folder: object) -> object:
-    return runtime.EngineConfig(cache_folder=cache_folder / "compiled")  # type: ignore[operator]
+def engine_config(tmp_path_factory: pytest.TempPathFactory) -> object:
+    """One compile cache for all tests: the Python guest takes seconds to compile."""
+    return runtime.EngineConfig(cache_folder=tmp_path_factory.mktemp("compiled"))

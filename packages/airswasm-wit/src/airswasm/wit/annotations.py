@@ -24,6 +24,9 @@ from .requirement import Nothing, Requirement
 __all__ = ("AnnotationProblem", "check_annotations", "find_annotation_problems")
 
 
+_NO_ANNOTATION = "it has no annotation"
+
+
 @dataclass(frozen=True, slots=True)
 class AnnotationProblem:
     """One function whose annotation is missing or wrong.
@@ -93,7 +96,7 @@ def _reasons(
             yield "components implement it, so there is nothing to enforce: remove @requires"
     elif required is None:
         yield (
-            "it has no annotation: add `@requires capability:action(parameter)` or "
+            f"{_NO_ANNOTATION}: add `@requires capability:action(parameter)` or "
             '`@requires nothing "the reason"` to its doc comment'
         )
     elif isinstance(required, tuple):
@@ -130,7 +133,7 @@ def _located(found: tuple[AnnotationProblem, AnnotationError | None]) -> Annotat
         above = range(index, -1, -1)
         index = next((i for i in above if error.shown.strip() in lines[i]), index)
         column = lines[index].find(error.shown) + error.column
-    elif "@requires" not in problem.reason:
+    elif not problem.reason.startswith(_NO_ANNOTATION):
         above = range(index, max(-1, index - 50), -1)
         index = next((i for i in above if "@requires" in lines[i]), index)
         column = lines[index].find("@requires") + 1 or column
