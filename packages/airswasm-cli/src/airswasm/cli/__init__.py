@@ -5,6 +5,6 @@
 them: `control_client` talks to a running host, `catalogue` explains codes.
 """
 
-from .app import main
+from .entry import main
 
 __all__ = ("main",)

@@ -1,38 +1,20 @@
-"""The root of the command: dispatch, help, and the last line of defence.
-
-The root is a typer group that looks verbs up in the table of `verbs` and
-imports a verb's module when it is called. Its help is written from the table.
-Errors of a verb are rendered where its options are known (`session`); what is
-left for `main` is what happens before that: a wrong command line, Ctrl-C and a
-closed pipe.
-"""
+"""The root of the command: a typer group that imports a verb when it is called."""
 
 from __future__ import annotations
 
 import difflib
 import importlib
 import json
-import os
 import sys
-from typing import NoReturn
+from collections.abc import Sequence
 
 import typer
 from typer.core import TyperGroup
 
-from .verbs import GROUPS, VERBS
+from .entry import EXIT_INTERRUPTED, EXIT_USAGE, program_version, root_help
+from .verbs import VERBS
 
-__all__ = ("build_app", "main")
-
-EXIT_USAGE = 2
-EXIT_INTERRUPTED = 130
-EXIT_CLOSED_PIPE = 141
-
-_INTRODUCTION = "airswasm hosts WebAssembly components as supervised actors."
-_EPILOGUE = (
-    "`airswasm VERB --help` shows a verb's options and an example.\n"
-    "Every verb takes --json, --home, --quiet, --verbose and --no-color.\n"
-    "Start here: airswasm keygen, then airswasm init hello --lang python"
-)
+__all__ = ("build_app", "run_app")
 
 
 class _LazyGroup(TyperGroup):
@@ -59,17 +41,7 @@ class _LazyGroup(TyperGroup):
         return super().resolve_command(ctx, args)
 
     def format_help(self, ctx: typer.Context, formatter: object) -> None:  # type: ignore[override]
-        formatter.write(_root_help())  # type: ignore[attr-defined]
-
-
-def _root_help() -> str:
-    lines = [_INTRODUCTION, "", "Usage: airswasm [OPTIONS] VERB [ARGS]...", ""]
-    for group in GROUPS:
-        lines.append(f"{group}:")
-        lines += [f"  {verb.name:<12} {verb.summary}" for verb in VERBS if verb.group == group]
-        lines.append("")
-    lines += ["Options:", "  --version    Print the version.", "  --help       Print this help.", ""]
-    return "\n".join([*lines, _EPILOGUE, ""])
+        formatter.write(root_help())  # type: ignore[attr-defined]
 
 
 def build_app() -> typer.Typer:
@@ -82,7 +54,7 @@ def build_app() -> typer.Typer:
         pretty_exceptions_enable=False,
         context_settings={"help_option_names": ["-h", "--help"]},
     )
-    app.callback(invoke_without_command=True, help=_INTRODUCTION)(_root)
+    app.callback(invoke_without_command=True, help="airswasm hosts WebAssembly components as supervised actors.")(_root)
     return app
 
 
@@ -91,39 +63,22 @@ def _root(
     version: bool = typer.Option(False, "--version", "-V", help="Print the version."),
 ) -> None:
     if version:
-        typer.echo(f"airswasm {_version()}")
+        typer.echo(f"airswasm {program_version()}")
         raise typer.Exit
     if ctx.invoked_subcommand is None:
-        typer.echo(_root_help(), nl=False)
+        typer.echo(root_help(), nl=False)
 
 
-def _version() -> str:
-    from importlib.metadata import version
-
-    return version("airswasm-cli")
-
-
-def main() -> NoReturn:
-    """Runs the command line of this process and ends it with the exit code."""
-    try:
-        code = run(sys.argv[1:])
-        sys.stdout.flush()
-    except BrokenPipeError:
-        # Whoever read our output has gone: say nothing, and keep the interpreter
-        # from flushing into the closed pipe at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        code = EXIT_CLOSED_PIPE
-    sys.exit(code)
-
-
-def run(arguments: list[str]) -> int:
+def run_app(arguments: Sequence[str]) -> int:
     """Runs one command line and returns its exit code.
 
     Raises:
         BrokenPipeError: stdout was closed by its reader.
     """
     try:
-        outcome = build_app()(arguments, prog_name="airswasm", standalone_mode=False)
+        outcome = build_app()(
+            list(arguments), prog_name="airswasm", standalone_mode=False
+        )
     except (KeyboardInterrupt, typer.Abort):
         sys.stderr.write("\n")
         return EXIT_INTERRUPTED

@@ -34,8 +34,7 @@ async def open_host(session: Session, verb: str, need: Need) -> AsyncIterator[Ho
     if state == "alive":
         from .control_client import connect
 
-        async with connect(endpoint.path) as remote:
-            yield remote
+        yield connect(endpoint.path)
         return
     if state == "dead":
         session.terminal.detail(f"{endpoint.path} is left from a host that is gone")

@@ -15,11 +15,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
-import httpx
-
 from .document import Document, items, mapping, number, plan_digest
-from .errors import HostGone, HostProtocolMismatch, RemoteFailure
+from .errors import HostProtocolMismatch, RemoteFailure
 from .host import Ask
+from .unix_http import Answer, Stream, UnixClient
 
 if TYPE_CHECKING:
     from airswasm.lifecycle import Package
@@ -27,24 +26,17 @@ if TYPE_CHECKING:
 __all__ = ("RemoteHost", "connect")
 
 
-@asynccontextmanager
-async def connect(socket: Path) -> AsyncIterator[RemoteHost]:
-    """Opens a connection to the host behind a socket; see `endpoint.probe` first."""
-    transport = httpx.AsyncHTTPTransport(uds=str(socket))
-    # The host bounds every operation itself; a client-side limit would give up on
-    # an update that drains a busy component.
-    async with httpx.AsyncClient(
-        transport=transport, base_url="http://airswasm", timeout=None, trust_env=False
-    ) as client:
-        yield RemoteHost(client, str(socket))
+def connect(socket: Path) -> RemoteHost:
+    """The host behind a socket; see `endpoint.probe` first. Every request connects anew."""
+    return RemoteHost(UnixClient(socket))
 
 
 class RemoteHost:
     """The host that runs, by its control API."""
 
-    def __init__(self, client: httpx.AsyncClient, address: str) -> None:
+    def __init__(self, client: UnixClient) -> None:
         self._client = client
-        self._address = address
+        self._address = str(client.socket)
 
     @property
     def is_online(self) -> bool:
@@ -79,7 +71,7 @@ class RemoteHost:
         response = await self._request(
             "POST", path, content=payload, parameters={"timeout": str(timeout)}
         )
-        return None if response.status_code == 204 else response.content
+        return None if response.status == 204 else response.content
 
     async def list(self) -> Sequence[Document]:
         """All installed components; see `Host`."""
@@ -110,7 +102,7 @@ class RemoteHost:
     async def export(self, name: str) -> AsyncIterator[bytes]:
         """All that a component stored; see `Host`."""
         async with self._streamed(f"{_path(name)}/storage/export", {}) as response:
-            async for chunk in response.aiter_bytes():
+            async for chunk in response.chunks():
                 yield chunk
 
     async def load(self, name: str, chunks: AsyncIterable[bytes], *, replace: bool) -> int:
@@ -123,28 +115,23 @@ class RemoteHost:
 
     async def _lines(self, path: str, parameters: dict[str, str]) -> AsyncIterator[Document]:
         async with self._streamed(path, parameters) as response:
-            async for line in response.aiter_lines():
-                if line:
-                    yield _without_schema(json.loads(line))
+            async for line in response.lines():
+                yield _without_schema(json.loads(line))
 
     @asynccontextmanager
     async def _streamed(
         self, path: str, parameters: dict[str, str]
-    ) -> AsyncIterator[httpx.Response]:
-        try:
-            async with self._client.stream("GET", path, params=parameters) as response:
-                if response.is_error:
-                    await response.aread()
-                    self._raise(response)
-                yield response
-        except httpx.HTTPError as error:
-            raise HostGone(self._address, str(error) or type(error).__name__) from error
+    ) -> AsyncIterator[Stream]:
+        async with self._client.stream("GET", path, parameters=parameters) as response:
+            if response.status >= 400:
+                self._raise(await response.read())
+            yield response
 
     async def _change(self, method: str, path: str, package: Package, ask: Ask) -> Document:
         content = package.to_archive()
         parameters = {"source": package.source}
         response = await self._send(method, path, content=content, parameters=parameters)
-        if response.status_code == 409:
+        if response.status == 409:
             error = self._error_of(response)
             plan = mapping(error.get("plan"))
             if not plan or not await ask(plan):
@@ -170,7 +157,7 @@ class RemoteHost:
         *,
         content: bytes = b"",
         parameters: dict[str, str] | None = None,
-    ) -> httpx.Response:
+    ) -> Answer:
         response = await self._send(method, path, content=content, parameters=parameters)
         self._raise(response)
         return response
@@ -182,21 +169,21 @@ class RemoteHost:
         *,
         content: bytes = b"",
         parameters: dict[str, str] | None = None,
-    ) -> httpx.Response:
-        try:
-            return await self._client.request(method, path, content=content, params=parameters)
-        except httpx.HTTPError as error:
-            raise HostGone(self._address, str(error) or type(error).__name__) from error
+    ) -> Answer:
+        async with self._client.stream(
+            method, path, content=content, parameters=parameters
+        ) as response:
+            return await response.read()
 
-    def _raise(self, response: httpx.Response) -> None:
-        if response.is_error:
+    def _raise(self, response: Answer) -> None:
+        if response.status >= 400:
             raise RemoteFailure(self._error_of(response))
 
-    def _error_of(self, response: httpx.Response) -> Document:
+    def _error_of(self, response: Answer) -> Document:
         try:
             return mapping(mapping(response.json())["error"])
         except (ValueError, KeyError) as error:
-            reason = f"it answered {response.status_code} without an error document"
+            reason = f"it answered {response.status} without an error document"
             raise HostProtocolMismatch(self._address, reason) from error
 
 

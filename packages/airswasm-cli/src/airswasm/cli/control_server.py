@@ -55,29 +55,28 @@ def control_app(
     """
     api = _Api(host, about)
     component = "/v1/components/{namespace}/{name}"
+    paths: tuple[tuple[str, str, Endpoint], ...] = (
+        ("GET", "/v1/host", api.about),
+        ("GET", "/v1/status", api.status),
+        ("GET", "/v1/logs", api.all_logs),
+        ("GET", "/v1/components", api.list),
+        ("POST", "/v1/components", api.install),
+        ("GET", component, api.info),
+        ("PUT", component, api.update),
+        ("DELETE", component, api.uninstall),
+        ("POST", f"{component}/rollback", api.rollback),
+        ("POST", f"{component}/messages", api.send),
+        ("GET", f"{component}/logs", api.logs),
+        ("GET", f"{component}/storage", api.entries),
+        ("GET", f"{component}/storage/export", api.export),
+        ("POST", f"{component}/storage/import", api.load),
+    )
     routes: list[BaseRoute] = [
-        Route("/v1/host", api.about, methods=["GET"]),
-        Route("/v1/status", api.status, methods=["GET"]),
-        Route("/v1/logs", api.all_logs, methods=["GET"]),
-        Route("/v1/components", api.list, methods=["GET"]),
-        Route("/v1/components", api.install, methods=["POST"]),
-        Route(component, api.info, methods=["GET"]),
-        Route(component, api.update, methods=["PUT"]),
-        Route(component, api.uninstall, methods=["DELETE"]),
-        Route(f"{component}/rollback", api.rollback, methods=["POST"]),
-        Route(f"{component}/messages", api.send, methods=["POST"]),
-        Route(f"{component}/logs", api.logs, methods=["GET"]),
-        Route(f"{component}/storage", api.entries, methods=["GET"]),
-        Route(f"{component}/storage/export", api.export, methods=["GET"]),
-        Route(f"{component}/storage/import", api.load, methods=["POST"]),
+        Route(path, _answering(endpoint), methods=[method]) for method, path, endpoint in paths
     ]
     if monitoring is not None:
         routes.append(Mount("/", app=monitoring))
-    handlers: dict[int | type[Exception], Callable[..., Awaitable[Response]]] = {
-        Exception: _refuse,
-        HTTPException: _refuse_http,
-    }
-    return Starlette(routes=routes, exception_handlers=handlers)
+    return Starlette(routes=routes, exception_handlers={HTTPException: _refuse_http})
 
 
 class TokenGate:
@@ -240,11 +239,22 @@ async def _ndjson(lines: AsyncIterator[Document], schema: str) -> AsyncIterator[
         yield json.dumps(document, ensure_ascii=False).encode() + b"\n"
 
 
-async def _refuse(_request: Request, error: Exception) -> Response:
-    problem = problem_of(error)
-    status = _STATUS_OF_EXIT_CODE.get(problem.exit_code, 400)
-    status = 500 if problem.code == "E0001" else status
-    return JSONResponse({"schema": "airswasm.error/1", "error": to_document(problem)}, status)
+def _answering(endpoint: Endpoint) -> Endpoint:
+    """The endpoint, with errors as documents: starlette would answer, and raise them anew."""
+
+    async def answer(request: Request) -> Response:
+        try:
+            return await endpoint(request)
+        except HTTPException:
+            raise
+        except Exception as error:
+            problem = problem_of(error)
+            status = _STATUS_OF_EXIT_CODE.get(problem.exit_code, 400)
+            status = 500 if problem.code == "E0001" else status
+            body = {"schema": "airswasm.error/1", "error": to_document(problem)}
+            return JSONResponse(body, status)
+
+    return answer
 
 
 async def _refuse_http(_request: Request, error: Exception) -> Response:

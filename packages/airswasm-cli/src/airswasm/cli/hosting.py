@@ -39,6 +39,13 @@ __all__ = ("EXIT_INTERRUPTED", "Listening", "StopSignals", "serve")
 EXIT_INTERRUPTED = 130
 _GRACE_SECONDS = 2
 
+_SILENT: dict[str, object] = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "loggers": {"uvicorn": {"handlers": [], "level": 100, "propagate": False}},
+}
+"""What goes wrong in a request is answered to whoever asked; uvicorn need not tell it again."""
+
 
 @dataclass(frozen=True, slots=True)
 class Listening:
@@ -136,7 +143,7 @@ def _config(app: ASGIApp) -> uvicorn.Config:
     return uvicorn.Config(
         app,
         lifespan="off",
-        log_config=None,
+        log_config=_SILENT,
         access_log=False,
         server_header=False,
         timeout_graceful_shutdown=_GRACE_SECONDS,

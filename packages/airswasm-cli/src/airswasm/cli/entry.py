@@ -1,0 +1,84 @@
+"""The entry point: what must be quick, and the last line of defence.
+
+`airswasm`, `--help` and `--version` are answered from here, before typer and
+what it brings along is imported: people type them to find out whether the
+command works at all. Everything else goes to `app`. Errors of a verb are
+rendered where its options are known (`session`); what is left for `main` is
+Ctrl-C, a closed pipe and a wrong command line.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from typing import NoReturn
+
+from .verbs import GROUPS, VERBS
+
+__all__ = ("main", "program_version", "root_help", "run")
+
+EXIT_USAGE = 2
+EXIT_INTERRUPTED = 130
+EXIT_CLOSED_PIPE = 141
+
+_EPILOGUE = (
+    "`airswasm VERB --help` shows a verb's options and an example.\n"
+    "Every verb takes --json, --home, --quiet, --verbose and --no-color.\n"
+    "Start here: airswasm keygen, then airswasm init hello --lang python"
+)
+
+
+def main() -> NoReturn:
+    """Runs the command line of this process and ends it with the exit code."""
+    try:
+        code = run(sys.argv[1:])
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # Whoever read our output has gone: say nothing, and keep the interpreter
+        # from flushing into the closed pipe at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        code = EXIT_CLOSED_PIPE
+    except KeyboardInterrupt:
+        code = EXIT_INTERRUPTED
+    sys.exit(code)
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Runs one command line and returns its exit code.
+
+    Raises:
+        BrokenPipeError: stdout was closed by its reader.
+    """
+    if list(arguments) in ([], ["--help"], ["-h"]):
+        sys.stdout.write(root_help())
+        return 0
+    if list(arguments) in (["--version"], ["-V"]):
+        sys.stdout.write(f"airswasm {program_version()}\n")
+        return 0
+    from .app import run_app
+
+    return run_app(arguments)
+
+
+def root_help() -> str:
+    """The help of the command itself."""
+    lines = [
+        "airswasm hosts WebAssembly components as supervised actors.",
+        "",
+        "Usage: airswasm VERB [ARGUMENTS]",
+        "",
+    ]
+    for group in GROUPS:
+        lines.append(f"{group}:")
+        lines += [f"  {verb.name:<12} {verb.summary}" for verb in VERBS if verb.group == group]
+        lines.append("")
+    lines += ["Options:", "  --version    Print the version.", "  --help       Print this help."]
+    return "\n".join([*lines, "", _EPILOGUE, ""])
+
+
+def program_version() -> str:
+    """The version of this distribution."""
+    from importlib.metadata import version
+
+    return version("airswasm-cli")
