@@ -36,12 +36,11 @@ from .policy import (
     TokenBucket,
 )
 from .refusals import refusal_of
-from .requests import Callback, OpenRequests
+from .requests import OpenRequests
 
 __all__ = (
     "ALL_CODECS",
     "CBOR_MARK",
-    "Callback",
     "Codec",
     "CodecError",
     "CodecNotAccepted",

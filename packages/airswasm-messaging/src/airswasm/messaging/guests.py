@@ -160,7 +160,7 @@ class _Guests:
             return self._limits.default_timeout
         return min(timeout_ms / 1000, self._limits.longest_timeout)
 
-    def _outcome(self, request: Request) -> Ok[object] | Err[object]:
+    def _outcome(self, request: Request) -> Ok[bytes | None] | Err[Case]:
         if request.error is not None:
             return Err(refusal_of(request.error) or _unforeseen(request.name))
         try:
@@ -197,7 +197,7 @@ def _reply(value: object) -> bytes | None:
     return value if value is None or isinstance(value, bytes) else encode_cbor(value)
 
 
-def _refused(error: Exception) -> Err[object]:
+def _refused(error: Exception) -> Err[Case]:
     """What a guest can handle; anything else is a bug of the host and ends its call."""
     case = refusal_of(error)
     if case is None:

@@ -17,6 +17,7 @@ from airswasm.actor import (
     MailboxFull,
     MessageDropped,
     NoRoute,
+    UnfitPayload,
 )
 from airswasm.runtime import Case
 
@@ -34,6 +35,7 @@ _CASES: tuple[tuple[type[BaseException], str], ...] = (
     (InvalidAddress, "invalid"),
     (InvalidTopic, "invalid"),
     (CodecError, "invalid"),
+    (UnfitPayload, "invalid"),
     (AskCycle, "cycle"),
 )
 

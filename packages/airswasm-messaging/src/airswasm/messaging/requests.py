@@ -15,27 +15,13 @@ import contextlib
 import itertools
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 
-from airswasm.actor import DeliveryError, MessageBroker, NoRoute, Request
-from airswasm.runtime import Err, Ok
+from airswasm.actor import Callback, DeliveryError, MessageBroker, NoRoute, Request
+from airswasm.runtime import Case, Err, Ok
 
 from .errors import RateExceeded
 
-__all__ = ("Callback", "OpenRequests")
-
-
-@dataclass(frozen=True, slots=True)
-class Callback:
-    """The outcome of a request, on its way to `callbacks.handle-callback`.
-
-    Attributes:
-        request_id: As `request` returned it.
-        outcome: `Ok` with the reply (bytes or None), or `Err` with a `messaging-error`.
-    """
-
-    request_id: int
-    outcome: Ok[object] | Err[object]
+__all__ = "OpenRequests"
 
 
 class OpenRequests:
@@ -50,7 +36,7 @@ class OpenRequests:
     def __init__(
         self,
         broker: MessageBroker,
-        outcome_of: Callable[[Request], Ok[object] | Err[object]],
+        outcome_of: Callable[[Request], Ok[bytes | None] | Err[Case]],
         most: int,
     ) -> None:
         self._broker = broker
