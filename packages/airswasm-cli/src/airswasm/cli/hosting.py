@@ -188,6 +188,6 @@ def _about(home: Path) -> Mapping[str, object]:
 def _monitoring(system: System) -> ASGIApp | None:
     from airswasm.monitoring import Monitor, monitoring_app
 
-    if not system.services.has(Monitor):
-        return None
-    return monitoring_app(system.services.get(Monitor))
+    monitors = (each for each in system.observers.values() if isinstance(each, Monitor))
+    monitor = next(monitors, None)
+    return monitoring_app(monitor) if monitor is not None else None

@@ -70,5 +70,8 @@ def _show(terminal: Terminal, line: Document, *, with_name: bool) -> None:
     source = str(line.get("source", ""))
     origin = "" if source == "component" else f"[{source}] "
     name = f"{line.get('component')}  " if with_name else ""
-    fields = "".join(f" {key}={value}" for key, value in mapping(line.get("fields")).items())
+    fields = ""
+    if terminal.verbosity > 0:
+        given = mapping(line.get("fields")).items()
+        fields = "".join(f" {key}={value}" for key, value in given)
     terminal.line(f"{time}  {shown}  {name}{origin}", f"{line.get('message', '')}{fields}")

@@ -20,8 +20,9 @@ def send(
     session: Session,
     name: Annotated[str, typer.Argument(metavar="NAME", help="The component.")],
     message: Annotated[
-        str, typer.Argument(metavar="MESSAGE", help="The payload; - reads standard input.")
-    ] = "-",
+        str | None,
+        typer.Argument(metavar="MESSAGE", help="The payload; - or none reads standard input."),
+    ] = None,
     timeout: Annotated[
         float | None, typer.Option("--timeout", help="Seconds to wait for the reply.", min=0.001)
     ] = None,
@@ -41,7 +42,10 @@ def send(
 
     from ..connection import full_name, open_host
 
-    payload = sys.stdin.buffer.read() if message == "-" else message.encode()
+    if message is None and sys.stdin.isatty():
+        raise typer.BadParameter("give the message, or - to type it and end with Ctrl-D")
+    is_piped = message is None or message == "-"
+    payload = sys.stdin.buffer.read() if is_piped else str(message).encode()
     full = full_name(name)
 
     async def work() -> bytes | None:
