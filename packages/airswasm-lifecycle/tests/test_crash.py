@@ -1,0 +1,175 @@
+"""kill -9 at every step of every change: the old state or the new one, never neither."""
+
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import anyio
+import pytest
+from airswasm.lifecycle import InstallPlan, Package, System
+from airswasm.security import verify_audit
+
+Workshop = Any  # tests/conftest.py, which nothing can import
+CHILD = Path(__file__).parent / "crash_child.py"
+NAME = "local/hello"
+MOST_STEPS = 20
+
+
+def yes(_plan: InstallPlan) -> bool:
+    return True
+
+
+def child(home: Path, mode: str, step: int, operation: str, *rest: str) -> subprocess.Popen[str]:
+    arguments = [sys.executable, str(CHILD), str(home), mode, str(step), operation, *rest]
+    return subprocess.Popen(arguments, stdout=subprocess.PIPE, text=True)
+
+
+@pytest.fixture(scope="module")
+def empty(tmp_path_factory: pytest.TempPathFactory, workshop: Workshop) -> Path:
+    """A home in which everything is compiled already, and nothing installed."""
+    home = tmp_path_factory.mktemp("empty") / "home"
+
+    async def prepare() -> None:
+        async with System(home, mode="offline") as system:
+            await system.install(workshop.package(), approve=yes)
+            await system.update(workshop.package("0.2.0"))
+            await system.uninstall(NAME, purge=True)
+
+    anyio.run(prepare)
+    return home
+
+
+@pytest.fixture(scope="module")
+def installed(tmp_path_factory: pytest.TempPathFactory, empty: Path, workshop: Workshop) -> Path:
+    """The same with 0.1.0 installed, and a value stored."""
+    return _grown(tmp_path_factory, empty, [workshop.package()])
+
+
+@pytest.fixture(scope="module")
+def updated(tmp_path_factory: pytest.TempPathFactory, empty: Path, workshop: Workshop) -> Path:
+    """The same with 0.2.0 over 0.1.0."""
+    return _grown(tmp_path_factory, empty, [workshop.package(), workshop.package("0.2.0")])
+
+
+def _grown(factory: pytest.TempPathFactory, empty: Path, packages: list[Package]) -> Path:
+    home = factory.mktemp("grown") / "home"
+    shutil.copytree(empty, home)
+
+    async def prepare() -> None:
+        async with System(home) as system:
+            await system.install(packages[0], approve=yes)
+            await system.send(NAME, b"c")
+            for package in packages[1:]:
+                await system.update(package)
+
+    anyio.run(prepare)
+    return home
+
+
+async def outcome(home: Path, stored: int = 0) -> str | None:
+    """What answers after the next start; its data must be there, and the audit chain hold."""
+    verify_audit(home / "audit" / "audit.jsonl")
+    async with System(home) as system:
+        if not system.list():
+            return None
+        version = await system.send(NAME, b"v")
+        assert version == system.info(NAME).version.encode()
+        if stored:
+            assert await system.send(NAME, b"c") == bytes([stored + 1])
+        return version.decode()
+
+
+def crashes(
+    start: Path, folder: Path, mode: str, operation: str, *rest: str
+) -> Iterator[tuple[Path, bool]]:
+    """Homes in which the operation was killed at its first, second, … step, and one where not."""
+    for step in range(1, MOST_STEPS):
+        home = folder / f"step-{step}"
+        shutil.copytree(start, home)
+        process = child(home, mode, step, operation, *rest)
+        printed, _ = process.communicate(timeout=60)
+        is_done = "done" in printed
+        assert is_done == (process.returncode == 0)
+        yield home, is_done
+        if is_done:
+            return
+    raise AssertionError("the operation has no end")
+
+
+@pytest.mark.parametrize("mode", ["offline", "online"])
+def test_install(
+    empty: Path, tmp_path: Path, workshop: Workshop, mode: str
+) -> None:
+    """Nothing or all of it; and installing again works either way."""
+    archive = tmp_path / "hello.airswasm"
+    workshop.package().write_archive(archive)
+    outcomes = []
+    for home, is_done in crashes(empty, tmp_path, mode, "install", str(archive)):
+        found = anyio.run(outcome, home)
+        assert found == "0.1.0" if is_done else found in (None, "0.1.0")
+        outcomes.append(found)
+        if found is None:
+            anyio.run(_install_again, home, archive)
+            assert anyio.run(outcome, home) == "0.1.0"
+    assert set(outcomes) == {None, "0.1.0"}
+    assert len(outcomes) > 5
+
+
+async def _install_again(home: Path, archive: Path) -> None:
+    async with System(home, mode="offline") as system:
+        await system.install(archive, approve=yes)
+
+
+@pytest.mark.parametrize("mode", ["offline", "online"])
+def test_update(
+    installed: Path, tmp_path: Path, workshop: Workshop, mode: str
+) -> None:
+    """The old version or the new one answers, with the data."""
+    archive = tmp_path / "hello.airswasm"
+    workshop.package("0.2.0").write_archive(archive)
+    outcomes = []
+    for home, is_done in crashes(installed, tmp_path, mode, "update", str(archive)):
+        found = anyio.run(outcome, home, 1)
+        assert found == "0.2.0" if is_done else found in ("0.1.0", "0.2.0")
+        outcomes.append(found)
+    assert set(outcomes) == {"0.1.0", "0.2.0"}
+
+
+async def _count(home: Path) -> bytes | None:
+    async with System(home) as system:
+        return await system.send(NAME, b"c")
+
+
+@pytest.mark.parametrize(
+    ("operation", "after"), [("rollback", "0.1.0"), ("uninstall", None)]
+)
+def test_rollback_and_uninstall(
+    updated: Path, tmp_path: Path, operation: str, after: str | None
+) -> None:
+    """Before or after, nothing between."""
+    outcomes = []
+    for home, is_done in crashes(updated, tmp_path, "online", operation):
+        found = anyio.run(outcome, home)
+        assert found == after if is_done else found in ("0.2.0", after)
+        outcomes.append(found)
+    assert set(outcomes) == {"0.2.0", after}
+
+
+def test_what_a_component_was_told_is_stored_survives(installed: Path, tmp_path: Path) -> None:
+    """Every count that was answered is there after kill -9 in the middle of many."""
+    home = tmp_path / "home"
+    shutil.copytree(installed, home)
+    process = child(home, "online", 0, "count")
+    assert process.stdout is not None
+    answered = [int(process.stdout.readline()) for _ in range(60)]
+    process.kill()
+    process.communicate()
+    assert answered == list(range(2, 62))
+    count = anyio.run(_count, home)
+    assert count is not None
+    assert count[0] > answered[-1]
+
+
