@@ -20,6 +20,7 @@ import argparse
 import keyword
 import re
 import sys
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -134,12 +135,12 @@ class _Writer:
             yield from interface.functions.values()
 
     def _collect(self) -> list[_Named]:
-        """The named types that are in use, each before those that are made of it."""
+        """The named types that are in use, in the order in which they appear."""
         found: dict[tuple[str | None, str], _Named] = {}
         for function in self._functions():
             for item in named_types(function):
                 found[item.owner, item.name] = item
-        return list(reversed(found.values()))
+        return list(found.values())
 
     def _choose_names(self, named: Iterable[_Named]) -> None:
         items = list(named)
@@ -323,10 +324,12 @@ class _Writer:
         docs = interface.docs or (known.docs if known else "") or f"`{interface.name}`."
         lines = [f"\nclass {self._interface_class(interface)}:", _docs(docs, 4)]
         lines += self._initializer([])
+        names = _method_names(interface.functions.values())
         for function in interface.functions.values():
             documented = known.functions.get(function.name) if known else None
             docs = function.docs or (documented.docs if documented else "")
-            lines.append(self._method(function, f"{interface.name}#{function.name}", docs))
+            path = f"{interface.name}#{function.name}"
+            lines.append(self._method(names[function.name], function, path, docs))
         return "\n".join(lines)
 
     def _component(self) -> str:
@@ -336,23 +339,23 @@ class _Writer:
         lines.append(_docs("The component: its functions, and its interfaces by name.", 4))
         interfaces = list(self.world.exports.values())
         lines += self._initializer(interfaces)
+        names = _method_names(self.world.exported_functions.values())
         for name, function in self.world.exported_functions.items():
-            lines.append(self._method(function, f"#{name}", function.docs))
+            lines.append(self._method(names[name], function, f"#{name}", function.docs))
         return "\n".join(lines)
 
     def _flat_interfaces(self) -> list[Interface]:
         """Those whose functions collide with no other's, so that they can be called directly."""
-        counts: dict[str, int] = {}
-        for function in self._functions():
-            counts[_method_name(function)] = counts.get(_method_name(function), 0) + 1
-        attributes = {_snake(item.short_name) for item in self.world.exports.values()}
+        exports = list(self.world.exports.values())
+        methods = [set(_method_names(item.functions.values()).values()) for item in exports]
+        taken = Counter(_snake(item.short_name) for item in exports)
+        taken.update(_method_names(self.world.exported_functions.values()).values())
+        for names in methods:
+            taken.update(names)
         return [
             item
-            for item in self.world.exports.values()
-            if all(
-                counts[_method_name(f)] == 1 and _method_name(f) not in attributes
-                for f in item.functions.values()
-            )
+            for item, names in zip(exports, methods, strict=True)
+            if all(taken[name] == 1 for name in names)
         ]
 
     def _initializer(self, interfaces: Sequence[Interface]) -> list[str]:
@@ -368,14 +371,14 @@ class _Writer:
             lines.append(f"        self.{_snake(item.short_name)} = {made}")
         return [*lines, ""]
 
-    def _method(self, function: Function, path: str, docs: str) -> str:
+    def _method(self, method: str, function: Function, path: str, docs: str) -> str:
         names = _parameter_names(function)
         typed = [
             f"{name}: {self._type(parameter.type, down=True)}"
             for name, parameter in zip(names, function.parameters, strict=True)
         ]
         returned = self._type(function.result)
-        head = f"async def {_method_name(function)}({', '.join(['self', *typed])}) -> {returned}:"
+        head = f"async def {method}({', '.join(['self', *typed])}) -> {returned}:"
         if self.is_stub:
             return f"    {head} ...\n"
         passed = [
@@ -434,6 +437,19 @@ def _method_name(function: Function) -> str:
     if function.is_constructor:
         return _snake(f"new-{resource}")
     return _snake(f"{resource}-{function.plain_name}")
+
+
+def _method_names(functions: Iterable[Function]) -> dict[str, str]:
+    """A method's name for each function of one interface; two never share one."""
+    names: dict[str, str] = {}
+    taken: set[str] = set()
+    for function in functions:
+        name = _method_name(function)
+        while name in taken:
+            name += "_"
+        taken.add(name)
+        names[function.name] = name
+    return names
 
 
 def _parameter_names(function: Function) -> list[str]:

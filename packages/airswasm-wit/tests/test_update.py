@@ -1,0 +1,117 @@
+"""What is made from the WIT and checked in."""
+
+import re
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+from airswasm.wit import (
+    c_header_folder,
+    contract,
+    names,
+    read_wit,
+    rust_crate_folder,
+    wit_folder,
+)
+from airswasm.wit._component_types import component_type
+from airswasm.wit._decode import decode
+from airswasm.wit.tool import run_wasm_tools
+
+PACKAGE = Path(__file__).parents[1]
+
+
+def embedded(content: bytes, folder: Path) -> object:
+    """The world in a component-type section, whatever version of wasm-tools wrote it."""
+    name = b"component-type"
+    body = bytes([len(name)]) + name + content
+    length = bytearray()
+    rest = len(body)
+    while True:
+        length.append(rest & 0x7F | (0x80 if rest > 0x7F else 0))
+        rest >>= 7
+        if not rest:
+            break
+    path = folder / "module.wasm"
+    path.write_bytes(b"\0asm\x01\0\0\0\0" + bytes(length) + body)
+    output = run_wasm_tools(["component", "wit", "--json", str(path)])
+    assert output.exit_code == 0, output.stderr
+    (world,) = decode(output.stdout).main.worlds.values()
+    return world.imports, world.exports
+
+
+@pytest.mark.parametrize(
+    "part", ["host", "handler", "lifecycle", "callbacks", "health", "migration"]
+)
+def test_the_c_types_are_those_of_the_contract(part: str, tmp_path: Path) -> None:
+    """The bytes in airswasm_types.h mean what the contract says."""
+    header = (c_header_folder() / "airswasm_types.h").read_text()
+    macro = header.partition(f"#define AIRSWASM_TYPE_{part.upper()}_ ")[2].partition("#define")[0]
+    numbers = ",".join(re.findall(r"\.byte ([\d,]+)", macro)).split(",")
+    shipped = embedded(bytes(map(int, numbers)), tmp_path)
+    if part == "host":
+        host = tuple(item.short_name for item in contract().host_interfaces.values())
+        fresh = component_type("host", imports=host)
+    else:
+        fresh = component_type(part, exports=(part,))
+    assert shipped == embedded(fresh, tmp_path)
+
+
+def test_the_crate_has_the_contract() -> None:
+    """The copy of the WIT that the Rust crate carries is the same, byte for byte."""
+    copies = {path.name: path.read_bytes() for path in (rust_crate_folder() / "wit").iterdir()}
+    assert copies == {path.name: path.read_bytes() for path in wit_folder().glob("*.wit")}
+
+
+def test_the_header_names_every_interface_and_case() -> None:
+    """A host function, error or guest interface that C cannot reach is missing from the header."""
+    header = (c_header_folder() / "airswasm.h").read_text()
+    source = (c_header_folder() / "airswasm.c").read_text()
+    for interface in contract().host_interfaces.values():
+        assert f'"{interface.name}"' in source
+        for function in interface.functions:
+            assert f', "{function}")' in source, function
+    for name in names.GUEST_INTERFACES:
+        for function in contract().interfaces[name].functions:
+            assert f'("{name}#{function}"' in header, function
+    for prefix, interface_name, type_name in (
+        ("MESSAGING", "messaging", "messaging-error"),
+        ("STORAGE", "storage", "storage-error"),
+        ("OS", "os-errors", "os-error"),
+    ):
+        interface = contract().interface(interface_name)
+        assert interface is not None
+        listed = re.findall(rf"^    AIRSWASM_{prefix}_(\w+),", header, re.MULTILINE)
+        cases = interface.types[type_name].cases
+        assert listed == [case.name.replace("-", "_").upper() for case in cases]
+
+
+@pytest.mark.skipif(not (PACKAGE / "pyproject.toml").exists(), reason="only in a checkout")
+def test_the_wheel_holds_the_contract_and_the_bindings(tmp_path: Path) -> None:
+    """As real files, in the wheel that is built from the sdist."""
+    pytest.importorskip("hatchling", reason="pip install hatchling")
+    build = "import os, sys; os.chdir(sys.argv[1]); from hatchling.build import *; "
+    sdist = "print(build_sdist(sys.argv[2]))"
+    made = run_python(build + sdist, str(PACKAGE), str(tmp_path))
+    subprocess.run(["tar", "xzf", str(tmp_path / made)], cwd=tmp_path, check=True)
+    source = tmp_path / made.removesuffix(".tar.gz")
+    wheel = run_python(build + "print(build_wheel(sys.argv[2]))", str(source), str(tmp_path))
+    with zipfile.ZipFile(tmp_path / wheel) as archive:
+        held = {info.filename: info for info in archive.infolist()}
+        for path in wit_folder().glob("*.wit"):
+            assert archive.read(f"airswasm/wit/contract/{path.name}") == path.read_bytes()
+            assert f"airswasm/wit/bindings/rust/wit/{path.name}" in held
+        archive.extractall(tmp_path / "installed")
+    for name in ("c/airswasm.h", "c/airswasm.c", "c/airswasm_types.h", "rust/src/lib.rs"):
+        assert f"airswasm/wit/bindings/{name}" in held
+    assert "airswasm/__init__.py" not in held
+    installed = tmp_path / "installed" / "airswasm" / "wit" / "contract"
+    assert read_wit(installed).main == contract().package
+
+
+def run_python(code: str, *arguments: str) -> str:
+    done = subprocess.run(
+        [sys.executable, "-c", code, *arguments], capture_output=True, text=True, check=True
+    )
+    return done.stdout.strip().split("\n")[-1]
