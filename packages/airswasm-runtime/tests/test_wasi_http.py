@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import pytest
-
-from airswasm.runtime.values import Case, Err, Ok
 from airswasm.runtime._wasi_http import (
     FIELDS_AT_MOST_BYTES,
     Fields,
@@ -15,6 +13,7 @@ from airswasm.runtime._wasi_http import (
     interfaces,
 )
 from airswasm.runtime._wasi_io import StreamClosed, StreamFailed
+from airswasm.runtime.values import Case, Err, Ok
 
 TYPES, HANDLER = interfaces("0.2.12")
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from hypothesis import given
-from hypothesis import strategies as st
+import itertools
 
 from airswasm.runtime._wasi_stdio import UNSAFE, LineLimits, LineOutput, escape
+from hypothesis import given
+from hypothesis import strategies as st
 
 
 class StoppedClock:
@@ -31,7 +32,7 @@ def printed(*pieces: bytes, limits: LineLimits | None = None) -> list[str]:
 def test_pieces_do_not_matter(data: bytes, cuts: list[int]) -> None:
     """However a guest cuts its writes, also within a character, the lines are the same."""
     edges = [0, *sorted(min(cut, len(data)) for cut in cuts), len(data)]
-    pieces = [data[a:b] for a, b in zip(edges, edges[1:], strict=False)]
+    pieces = [data[a:b] for a, b in itertools.pairwise(edges)]
     assert printed(*pieces) == printed(data)
 
 

@@ -30,7 +30,7 @@ class LogSink(Protocol):
     """Takes the lines that guests print."""
 
     def line(self, caller: Caller, stream: str, text: str) -> None:
-        """One line, without its end, escaped and cut to size.
+        """One line, without its end, escaped and cut to size. It must not raise.
 
         Args:
             caller: who printed it.

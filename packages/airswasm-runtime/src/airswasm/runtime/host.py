@@ -178,7 +178,11 @@ class Caller:
 
     def _close(self) -> None:
         closing, self._closing, self._kept = self._closing, None, None
-        if self._wasi is not None:
-            self._wasi.end_lines()
+        self._end_lines()
         while closing:
             closing.pop()()
+
+    def _end_lines(self) -> None:
+        """Passes on what was printed without a line end: a call is over."""
+        if self._wasi is not None:
+            self._wasi.end_lines()

@@ -691,6 +691,7 @@ class Instance:
         if self._call is call:
             self._call = None
             self.engine._running.pop(self._context, None)
+            self.caller._end_lines()
 
     def _end(self, fault: GuestFault | None) -> None:
         if not self._store:
