@@ -15,11 +15,11 @@ import base64
 import binascii
 import hashlib
 import json
-from collections.abc import AsyncIterable, AsyncIterator, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 from .errors import ExportInvalid
 
-__all__ = ("FORMAT", "read_export", "write_export")
+__all__ = ("FORMAT", "ExportReader", "write_export")
 
 FORMAT = "airswasm-storage-export-v1"
 
@@ -43,45 +43,54 @@ def write_export(namespace: str, entries: Iterable[tuple[str, bytes]]) -> Iterat
     yield chunk + _line({"entries": count, "sha256": digest.hexdigest()})
 
 
-async def read_export(chunks: AsyncIterable[bytes]) -> AsyncIterator[tuple[str, bytes]]:
-    """The entries of an export.
+class ExportReader:
+    """Takes an export apart, piece by piece.
 
-    Use none of them before all were read: only the end tells that it is whole.
-
-    Raises:
-        ExportInvalid: Cut short, altered, or not an export.
+    Use none of the entries before `finish`: only the end tells that it is whole.
     """
-    digest = hashlib.sha256()
-    number = count = 0
-    is_whole = False
-    async for line in _lines(chunks):
-        number += 1
-        fields = _parse(line, number)
-        if is_whole:
-            raise ExportInvalid(number, "something follows its end")
-        if number == 1:
+
+    def __init__(self) -> None:
+        self._digest = hashlib.sha256()
+        self._rest = b""
+        self._lines = 0
+        self._entries = 0
+        self._is_whole = False
+
+    def feed(self, chunk: bytes) -> Iterator[tuple[str, bytes]]:
+        """The entries that are complete with this piece.
+
+        Raises:
+            ExportInvalid: Altered, or not an export.
+        """
+        *whole, self._rest = (self._rest + chunk).split(b"\n")
+        if len(self._rest) > _LINE_BYTES:
+            raise ExportInvalid(self._lines + 1, "it is too long")
+        for line in whole:
+            yield from self._read(line + b"\n")
+
+    def finish(self) -> None:
+        """Make sure that this was all of it.
+
+        Raises:
+            ExportInvalid: Something is missing, or follows.
+        """
+        if self._rest or not self._is_whole:
+            raise ExportInvalid(self._lines + 1, "it is cut short")
+
+    def _read(self, line: bytes) -> Iterator[tuple[str, bytes]]:
+        self._lines += 1
+        fields = _parse(line, self._lines)
+        if self._is_whole:
+            raise ExportInvalid(self._lines, "something follows its end")
+        if self._lines == 1:
             _check_header(fields)
         elif "sha256" in fields:
-            _check_end(fields, number, count, digest.hexdigest())
-            is_whole = True
+            _check_end(fields, self._lines, self._entries, self._digest.hexdigest())
+            self._is_whole = True
         else:
-            count += 1
-            yield _entry(fields, number)
-        digest.update(line)
-    if not is_whole:
-        raise ExportInvalid(number + 1, "it is cut short")
-
-
-async def _lines(chunks: AsyncIterable[bytes]) -> AsyncIterator[bytes]:
-    rest = b""
-    async for chunk in chunks:
-        *whole, rest = (rest + chunk).split(b"\n")
-        if len(rest) > _LINE_BYTES:
-            raise ExportInvalid(0, "a line is too long")
-        for line in whole:
-            yield line + b"\n"
-    if rest:
-        yield rest
+            self._entries += 1
+            yield _entry(fields, self._lines)
+        self._digest.update(line)
 
 
 def _line(fields: Mapping[str, object]) -> bytes:

@@ -13,7 +13,14 @@ loop's thread, which is what makes checking a quota and writing one step.
 from __future__ import annotations
 
 import struct
-from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Mapping
+from collections.abc import (
+    AsyncGenerator,
+    AsyncIterable,
+    AsyncIterator,
+    Callable,
+    Iterable,
+    Mapping,
+)
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -29,7 +36,7 @@ from .errors import (
     StorageError,
     ValueTooLarge,
 )
-from .export import read_export, write_export
+from .export import ExportReader, write_export
 
 if TYPE_CHECKING:
     from .store import Store
@@ -312,8 +319,10 @@ class Namespace:
         """
         return await self._replace({})
 
-    async def export(self) -> AsyncIterator[bytes]:
+    async def export(self) -> AsyncGenerator[bytes, None]:
         """The whole content as it is now, in a form that `load` reads: JSON lines.
+
+        Close it with `contextlib.aclosing` unless it is read to its end.
 
         Raises:
             StorageError: The store cannot be read.
@@ -332,7 +341,7 @@ class Namespace:
         """Take in an export, all of it or nothing.
 
         Args:
-            chunks: The bytes that `export` gave, cut anywhere.
+            chunks: The bytes that `export` gave, cut anywhere. A generator is closed.
             replace: Whether to remove every key that the export does not have.
 
         Returns:
@@ -342,13 +351,11 @@ class Namespace:
             ExportInvalid: Cut short, altered, or not an export.
             StorageError: Refused or failed; nothing changed.
         """
-        values: dict[str, bytes | None] = {}
-        size = 0
-        async for key, value in read_export(chunks):
-            size += _size(key.encode(), value)
-            if size > self.quota_bytes:
-                raise QuotaExceeded(self.name, 0, size, self.quota_bytes)
-            values[key] = value
+        try:
+            values = await self._read_export(chunks)
+        finally:
+            if isinstance(chunks, AsyncGenerator):
+                await chunks.aclose()
         if replace:
             await self._replace(values)
         else:
@@ -365,6 +372,19 @@ class Namespace:
             StorageError: Refused or failed; nothing changed.
         """
         return await self.load(other.export(), replace=True)
+
+    async def _read_export(self, chunks: AsyncIterable[bytes]) -> dict[str, bytes | None]:
+        reader = ExportReader()
+        values: dict[str, bytes | None] = {}
+        size = 0
+        async for chunk in chunks:
+            for key, value in reader.feed(chunk):
+                size += _size(encode_key(self.name, key), value)
+                if size > self.quota_bytes:
+                    raise QuotaExceeded(self.name, 0, size, self.quota_bytes)
+                values[key] = value
+        reader.finish()
+        return values
 
     async def _replace(self, values: Mapping[str, bytes | None]) -> int:
         old = [key for key in self._keys() if key not in values]

@@ -193,15 +193,9 @@ class Store:
         Raises:
             StorageUnavailable: The disk still refuses.
         """
-        if self._failure is None:
-            return
-        async with self._recovery:
-            if self._failure is None:
-                return
-            if time.monotonic() - self._last_recovery < _RECOVERY_PAUSE:
-                raise self._failure
-            async with self._commit.turn:
-                await self._reopen(self.backend)
+        if self._failure is not None:
+            async with self._recovery, self._commit.turn:
+                await self._recover_in_turn()
 
     def ask_for_recovery(self) -> None:
         """Start `recover` for callers that cannot wait, if something failed."""
@@ -263,6 +257,14 @@ class Store:
         if self._failure is None:
             self._failure = error
             self._last_recovery = time.monotonic()
+
+    async def _recover_in_turn(self) -> None:
+        failure = self._failure
+        if failure is None:
+            return
+        if time.monotonic() - self._last_recovery < _RECOVERY_PAUSE:
+            raise failure
+        await self._reopen(self.backend)
 
     async def _reopen(self, backend: Backend) -> None:
         try:

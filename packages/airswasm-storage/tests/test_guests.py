@@ -1,0 +1,119 @@
+"""The interface that components see."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import anyio
+import pytest
+from airswasm.runtime import Caller, Case, Err, HostFunction, Ok, Pending, Services
+from airswasm.storage import (
+    FixedQuota,
+    KeyValueStore,
+    StorageQuotas,
+    StoreLimits,
+    provide,
+    storage_interface,
+)
+from airswasm.storage.testing import MemoryDisk, MemoryStore
+from airswasm.wit import contract
+from airswasm.wit.names import HOST_STORAGE
+
+pytestmark = pytest.mark.anyio
+
+
+@asynccontextmanager
+async def offered(
+    quota: int = 1_000, disk: MemoryDisk | None = None, durability: str = "os"
+) -> AsyncIterator[dict[str, HostFunction]]:
+    limits = StoreLimits(value_bytes=100)
+    async with MemoryStore(disk, limits=limits, durability=durability) as store:  # type: ignore[arg-type]
+        yield dict(storage_interface(store, FixedQuota(quota)).functions)
+
+
+def case_of(outcome: object) -> str:
+    match outcome:
+        case Err(Case(name, str())):
+            return name
+    pytest.fail(f"no refusal: {outcome}")
+
+
+async def test_it_offers_what_the_contract_declares() -> None:
+    """Every function of the WIT interface, and nothing else."""
+    async with offered() as functions:
+        assert functions.keys() == contract().interfaces[HOST_STORAGE].functions.keys()
+
+
+async def test_a_component_reads_what_it_wrote() -> None:
+    """Values as WIT has them: results, options, records with snake_case fields."""
+    async with offered() as call:
+        caller = Caller("local/hello")
+        assert call["get"](caller, "k") == Ok(None)
+        assert call["set"](caller, "k", b"1") == Ok(None)
+        assert call["get"](caller, "k") == Ok(b"1")
+        assert call["exists"](caller, "k") == Ok(True)
+        usage = call["usage"](caller).value
+        assert (usage.used_bytes, usage.keys, usage.quota_bytes) == (2, 1, 1_000)
+        page = call["scan-prefix"](caller, "", None, 0).value
+        assert [(entry.key, entry.value) for entry in page["entries"]] == [("k", b"1")]
+        assert page["next"] is None
+        assert call["delete"](caller, "k") == Ok(True)
+        assert call["delete"](caller, "k") == Ok(False)
+
+
+async def test_components_do_not_see_each_other() -> None:
+    """The namespace is the caller's name; no argument can name another's."""
+    async with offered() as call:
+        call["set"](Caller("local/hello"), "k", b"1")
+        assert call["get"](Caller("local/other"), "k") == Ok(None)
+        assert call["get"](Caller("local/hello"), "k") == Ok(b"1")
+
+
+async def test_refusals_have_their_cases() -> None:
+    """A component decides by the case; the text tells people."""
+    async with offered(quota=50) as call:
+        caller = Caller("local/hello")
+        for key in ("", "x" * 1_025):
+            assert case_of(call["get"](caller, key)) == "invalid-key"
+            assert case_of(call["set"](caller, key, b"")) == "invalid-key"
+            assert case_of(call["delete"](caller, key)) == "invalid-key"
+            assert case_of(call["exists"](caller, key)) == "invalid-key"
+        assert case_of(call["scan-prefix"](caller, "x" * 1_025, None, 0)) == "invalid-key"
+        assert case_of(call["set"](caller, "k", bytes(101))) == "too-large"
+        assert case_of(call["set"](caller, "k", bytes(60))) == "quota-exceeded"
+
+
+async def test_a_write_completes_when_it_is_durable() -> None:
+    """The guest waits in a pending result; no task waits for it."""
+    async with offered(durability="sync") as call:
+        pending = call["set"](Caller("local/hello"), "k", b"1")
+        assert isinstance(pending, Pending)
+        assert not pending.is_done
+        with anyio.fail_after(10):
+            while not pending.is_done:
+                await anyio.lowlevel.checkpoint()
+
+
+async def test_a_full_disk_is_unavailable_and_heals() -> None:
+    """A guest that tries again gets through once the disk takes writes again."""
+    disk = MemoryDisk()
+    async with offered(disk=disk) as call:
+        caller = Caller("local/hello")
+        disk.is_full = True
+        assert case_of(call["set"](caller, "k", b"1")) == "unavailable"
+        disk.is_full = False
+        with anyio.fail_after(10):
+            while call["set"](caller, "k", b"1") != Ok(None):  # noqa: ASYNC110
+                await anyio.sleep(0.01)
+        assert call["get"](caller, "k") == Ok(b"1")
+
+
+async def test_it_is_provided_from_services() -> None:
+    """The entry point takes the store and, where there is one, the host's quotas."""
+    services = Services()
+    async with MemoryStore() as store:
+        services.add(KeyValueStore, store)  # type: ignore[type-abstract]
+        (interface,) = provide(services)
+        assert interface.functions["usage"](Caller("a/b")).value.quota_bytes == 64 * 1024 * 1024
+        services.add(StorageQuotas, FixedQuota(7))  # type: ignore[type-abstract]
+        (interface,) = provide(services)
+        assert interface.functions["usage"](Caller("a/b")).value.quota_bytes == 7

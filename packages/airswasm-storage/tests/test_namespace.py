@@ -1,0 +1,108 @@
+"""A namespace against a dictionary, over any sequence of steps."""
+
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+import anyio
+import pytest
+from airswasm.storage import QuotaExceeded, RocksStore, SqliteStore, Store, StoreLimits
+from airswasm.storage.testing import MemoryDisk, MemoryStore
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+QUOTA = 60
+names = st.sampled_from(["a", "a:", "b"])
+keys = st.sampled_from(["k", "kk", "k/", "k/1", "k/2", "é", "\U0010ffff", "z"])
+values = st.binary(max_size=20)
+steps = st.one_of(
+    st.tuples(st.just("set"), names, keys, values),
+    st.tuples(st.just("delete"), names, keys, st.none()),
+    st.tuples(st.just("clear"), names, st.none(), st.none()),
+    st.tuples(st.just("reopen"), names, st.none(), st.none()),
+)
+Model = dict[str, dict[str, bytes]]
+
+
+def size_of(content: dict[str, bytes]) -> int:
+    return sum(len(key.encode()) + len(value) for key, value in content.items())
+
+
+def predict(model: Model, name: str, step: str, key: str, value: bytes) -> bool:
+    """Apply a step to the model; whether it is allowed."""
+    content = dict(model.get(name, {}))
+    if step == "set":
+        content[key] = value
+    elif step == "delete":
+        content.pop(key, None)
+    elif step == "clear":
+        content.clear()
+    if size_of(content) > QUOTA and size_of(content) > size_of(model.get(name, {})):
+        return False
+    model[name] = content
+    return True
+
+
+async def follow(
+    open_store: Callable[[], Store], script: list[tuple[str, str, str, bytes]]
+) -> None:
+    model: Model = {}
+    store = await open_store().__aenter__()
+    try:
+        for step, name, key, value in script:
+            if step == "reopen":
+                await store.aclose()
+                store = await open_store().__aenter__()
+                continue
+            space = store.namespace(name, quota_bytes=QUOTA)
+            allowed = predict(model, name, step, key, value)
+            try:
+                match step:
+                    case "set":
+                        await space.set(key, value)
+                    case "delete":
+                        await space.delete(key)
+                    case _:
+                        await space.clear()
+            except QuotaExceeded:
+                assert not allowed
+            else:
+                assert allowed
+        await compare(store, model)
+    finally:
+        await store.aclose()
+
+
+async def compare(store: Store, model: Model) -> None:
+    assert set(store.namespaces()) == {name for name, content in model.items() if content}
+    for name, content in model.items():
+        space = store.namespace(name, quota_bytes=QUOTA)
+        found = [(entry.key, entry.value) async for entry in space.entries()]
+        assert found == sorted(content.items(), key=lambda item: item[0].encode())
+        for prefix in ("k", "k/", "é", "none"):
+            expected = {key for key in content if key.startswith(prefix)}
+            assert {entry.key async for entry in space.entries(prefix)} == expected
+        assert await space.usage() == await space.recount()
+        assert (await space.usage()).used_bytes == size_of(content)
+
+
+LIMITS = StoreLimits(page_entries=2)
+
+
+@pytest.mark.parametrize(("kind", "examples"), [("memory", 100), ("sqlite", 15), ("rocks", 15)])
+def test_it_does_what_a_dictionary_does(kind: str, examples: int) -> None:
+    """Sets, deletes, clears and restarts: content, order, prefixes, counters and quota agree."""
+
+    @settings(max_examples=examples, deadline=None)
+    @given(st.lists(steps, max_size=25))
+    def check(script: list[tuple[str, str, str, bytes]]) -> None:
+        with tempfile.TemporaryDirectory() as folder:
+            path, disk = Path(folder) / "store", MemoryDisk()
+            backends: dict[str, Callable[[], Store]] = {
+                "memory": lambda: MemoryStore(disk, limits=LIMITS),
+                "sqlite": lambda: SqliteStore(path, durability="os", limits=LIMITS),
+                "rocks": lambda: RocksStore(path, durability="os", limits=LIMITS),
+            }
+            anyio.run(follow, backends[kind], script)
+
+    check()
