@@ -12,10 +12,13 @@ from airswasm.lifecycle._archive import judge_name, read_archive, write_archive
 from hypothesis import given
 from hypothesis import strategies as st
 
+DEFAULT = ArchiveLimits()
 FILES = {"Component.toml": b"[component]\n" * 40, "build/hello.wasm": bytes(range(256)) * 9}
 
 
-def zip_of(*entries: tuple[str | zipfile.ZipInfo, bytes], method: int = zipfile.ZIP_STORED) -> bytes:
+def zip_of(
+    *entries: tuple[str | zipfile.ZipInfo, bytes], method: int = zipfile.ZIP_STORED
+) -> bytes:
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", method) as archive:
         for name, content in entries:
@@ -23,7 +26,7 @@ def zip_of(*entries: tuple[str | zipfile.ZipInfo, bytes], method: int = zipfile.
     return buffer.getvalue()
 
 
-def refusal(data: bytes, limits: ArchiveLimits = ArchiveLimits()) -> str:
+def refusal(data: bytes, limits: ArchiveLimits = DEFAULT) -> str:
     with pytest.raises(PackageInvalid) as caught:
         read_archive(data, "x.airswasm", limits)
     assert str(caught.value).startswith("x.airswasm")
@@ -55,7 +58,20 @@ def test_the_standard_reader_agrees() -> None:
 
 @pytest.mark.parametrize(
     "name",
-    ["../x", "/abs", "C:/w", "a\\..\\w", "a//b", "a/./b", "a/../b", "", "a\x1bb", "dir/", "x.", "x "],
+    [
+        "../x",
+        "/abs",
+        "C:/w",
+        "a\\..\\w",
+        "a//b",
+        "a/./b",
+        "a/../b",
+        "",
+        "a\x1bb",
+        "dir/",
+        "x.",
+        "x ",
+    ],
 )
 def test_a_name_that_leaves_the_package_is_refused(name: str) -> None:
     """No name may be absolute, climb, or mean something else on another system."""

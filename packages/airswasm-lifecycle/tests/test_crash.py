@@ -100,9 +100,7 @@ def crashes(
 
 
 @pytest.mark.parametrize("mode", ["offline", "online"])
-def test_install(
-    empty: Path, tmp_path: Path, workshop: Workshop, mode: str
-) -> None:
+def test_install(empty: Path, tmp_path: Path, workshop: Workshop, mode: str) -> None:
     """Nothing or all of it; and installing again works either way."""
     archive = tmp_path / "hello.airswasm"
     workshop.package().write_archive(archive)
@@ -124,9 +122,7 @@ async def _install_again(home: Path, archive: Path) -> None:
 
 
 @pytest.mark.parametrize("mode", ["offline", "online"])
-def test_update(
-    installed: Path, tmp_path: Path, workshop: Workshop, mode: str
-) -> None:
+def test_update(installed: Path, tmp_path: Path, workshop: Workshop, mode: str) -> None:
     """The old version or the new one answers, with the data."""
     archive = tmp_path / "hello.airswasm"
     workshop.package("0.2.0").write_archive(archive)
@@ -143,9 +139,7 @@ async def _count(home: Path) -> bytes | None:
         return await system.send(NAME, b"c")
 
 
-@pytest.mark.parametrize(
-    ("operation", "after"), [("rollback", "0.1.0"), ("uninstall", None)]
-)
+@pytest.mark.parametrize(("operation", "after"), [("rollback", "0.1.0"), ("uninstall", None)])
 def test_rollback_and_uninstall(
     updated: Path, tmp_path: Path, operation: str, after: str | None
 ) -> None:
@@ -171,5 +165,3 @@ def test_what_a_component_was_told_is_stored_survives(installed: Path, tmp_path:
     count = anyio.run(_count, home)
     assert count is not None
     assert count[0] > answered[-1]
-
-

@@ -182,5 +182,8 @@ def test_any_text_is_a_manifest_or_a_manifest_error(text: str) -> None:
     """Nothing else comes out, whatever comes in."""
     try:
         Manifest.parse(text)
-    except ManifestInvalid as error:
-        assert error.problems
+    except ManifestInvalid as caught:
+        error = caught
+    else:
+        return
+    assert error.problems

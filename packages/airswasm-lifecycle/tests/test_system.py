@@ -56,7 +56,7 @@ def log_of(system: System) -> list[str]:
 
 async def until(condition: Callable[[], bool]) -> None:
     with anyio.fail_after(10):
-        while not condition():
+        while not condition():  # noqa: ASYNC110 - what it waits for has no event
             await anyio.sleep(0.001)
 
 
@@ -325,9 +325,9 @@ class TestUpdate:
         bad = workshop.package(
             "0.2.0", wasm=workshop.guest("0.2.0", **{failing: 1}), capabilities=WIDER
         )
-        with pytest.raises(UpdateFailed, match="refused.*0.1.0 goes on") as caught:
+        with pytest.raises(UpdateFailed, match=r"refused.*0\.1\.0 goes on") as caught:
             await system.update(bad, approve=yes)
-        assert caught.value.step == "start" if failing == "init" else "migrate"
+        assert caught.value.step == "start"
         assert await system.send(NAME, b"v") == b"0.1.0"
         assert system.info(NAME).version == "0.1.0"
         with pytest.raises(GuestRefused):
@@ -339,9 +339,7 @@ class TestUpdate:
         self, system: System, workshop: Workshop, yes: Approve
     ) -> None:
         """That is what updates are for."""
-        await system.install(
-            workshop.package(extra="intensity = 0"), approve=yes
-        )
+        await system.install(workshop.package(extra="intensity = 0"), approve=yes)
         with pytest.raises(ActorFailed):
             await system.send(NAME, b"trap")
         await until(lambda: system.list()[0].state == "given up")
@@ -608,7 +606,7 @@ class TestHome:
             assert reader.list() == ()
             with pytest.raises(NotInstalled):
                 reader.info(NAME)
-        assert not home.exists()
+        assert not home.exists()  # noqa: ASYNC240
 
     async def test_two_systems_do_not_know_of_each_other(
         self, tmp_path: Path, workshop: Workshop, yes: Approve

@@ -106,7 +106,7 @@ class _Reader:
 
     def _members(self) -> Iterator[Member]:
         end_offset = len(self._data) - _END.size
-        if end_offset < 0 or self._data[:2] != b"PK":
+        if end_offset < 0 or bytes(self._data[:2]) != b"PK":
             raise self._refuse("not a zip archive")
         end = _END.unpack_from(self._data, end_offset)
         magic, disk, first_disk, here, count, size, offset, comment = end
@@ -142,8 +142,11 @@ class _Reader:
         head = _LOCAL.unpack_from(self._data, local)
         data_offset = local + _LOCAL.size + name_length
         local_name = bytes(self._data[local + _LOCAL.size : data_offset])
-        if head[0] != b"PK\3\4" or local_name != raw_name or head[11] or (
-            (head[3], head[4], *head[7:11]) != (flags, method, crc, stored, size, name_length)
+        if (
+            head[0] != b"PK\3\4"
+            or local_name != raw_name
+            or head[11]
+            or ((head[3], head[4], *head[7:11]) != (flags, method, crc, stored, size, name_length))
         ):
             raise self._refuse("the directory and the member disagree", name)
         member = Member(name, method, crc, stored, size, data_offset)

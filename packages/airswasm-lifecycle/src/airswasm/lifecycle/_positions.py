@@ -81,11 +81,11 @@ def _skip_value(text: str, offset: int) -> int:
     depth = 0
     while match := _VALUE_TOKEN.match(text, offset):
         offset = match.end()
-        token = match[0]
-        if token in "[{":
+        piece = match[0]
+        if piece in "[{":
             depth += 1
-        elif token in "]}":
+        elif piece in "]}":
             depth -= 1
-        elif token == "\n" and depth == 0:
+        elif piece == "\n" and depth == 0:
             break
     return offset

@@ -20,7 +20,7 @@ from airswasm.wit import Contract
 
 from .errors import LifecycleError, ProviderFailed
 
-__all__ = ("INTERFACE_GROUP", "OBSERVER_GROUP", "Observer", "Offer", "find_offers", "find_observers")
+__all__ = ("Observer", "Offer", "find_observers", "find_offers", "guard_offers")
 
 INTERFACE_GROUP = "airswasm.host_interfaces"
 OBSERVER_GROUP = "airswasm.observers"
@@ -115,6 +115,4 @@ class _blaming:  # noqa: N801 - reads as a verb in `with`
         if isinstance(error, Exception) and not isinstance(error, LifecycleError):
             found = self._found
             reason = f"{type(error).__name__}: {error}"
-            raise ProviderFailed(
-                found.group, found.name, _distribution(found), reason
-            ) from error
+            raise ProviderFailed(found.group, found.name, _distribution(found), reason) from error

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 
 __all__ = ("format_bytes", "parse_bytes", "parse_seconds")
 
@@ -47,7 +48,7 @@ def format_bytes(size_bytes: int) -> str:
     return f"{size_bytes} B"
 
 
-def _split(value: object, units: dict[str, float] | dict[str, int], wanted: str) -> tuple[float, float]:
+def _split(value: object, units: Mapping[str, float], wanted: str) -> tuple[float, float]:
     match = _QUANTITY.fullmatch(value.strip()) if isinstance(value, str) else None
     if match is None:
         raise ValueError(f"expected {wanted}")

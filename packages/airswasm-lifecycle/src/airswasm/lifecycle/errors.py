@@ -235,7 +235,7 @@ class MemoryTooSmall(LifecycleError):
         self.name, self.limit, self.suggestion = name, limit, suggestion
         super().__init__(
             f"{name} needs more than its memory limit of {limit} to start; a guest with a "
-            f'language runtime inside (Python, JavaScript) needs about {suggestion}: write '
+            f"language runtime inside (Python, JavaScript) needs about {suggestion}: write "
             f'`memory = "{suggestion}"` under [limits] in Component.toml'
         )
 

@@ -200,10 +200,11 @@ class LogBook:
 
     def recent(self, component: str, count: int = 100) -> tuple[LogEntry, ...]:
         """Returns the last lines of a component, oldest first; from disk after a restart."""
-        ring = self._rings.get(component, ())
-        if len(ring) < min(count, self._limits.ring):
-            return tuple(self._files.tail(component, count))
-        return tuple(ring)[-count:]
+        ring = tuple(self._rings.get(component, ()))
+        if len(ring) < count:
+            stored = tuple(self._files.tail(component, count))
+            ring = stored if len(stored) > len(ring) else ring
+        return ring[-count:] if count else ()
 
     async def follow(
         self, component: str | None = None, *, recent: int = 0

@@ -215,9 +215,9 @@ class SupervisionSection:
     """More crashes than this within `period`, and the component is given up."""
     period: Duration = 30.0
     backoff: BackoffSection = field(default_factory=BackoffSection)
-    shutdown: Annotated[
-        float | Literal["brutal_kill", "infinity"], BeforeValidator(_shutdown)
-    ] = 5.0
+    shutdown: Annotated[float | Literal["brutal_kill", "infinity"], BeforeValidator(_shutdown)] = (
+        5.0
+    )
 
 
 @dataclass(frozen=True, slots=True, config=_STRICT)
@@ -369,7 +369,7 @@ def _read_capabilities(
         if problem:
             findings.append((where, problem))
         else:
-            capabilities[name] = (patterns,) if isinstance(patterns, str) else tuple(patterns)
+            capabilities[name] = _texts(patterns)
     return capabilities
 
 
@@ -394,6 +394,12 @@ def _judge_capability(name: str, patterns: object, known: frozenset[str]) -> str
     except SecurityError as error:
         return str(error)
     return None
+
+
+def _texts(patterns: object) -> tuple[str, ...]:
+    if isinstance(patterns, str):
+        return (patterns,)
+    return tuple(str(each) for each in patterns) if isinstance(patterns, list) else ()
 
 
 def _check_config(table: object, findings: list[tuple[KeyPath, str]]) -> None:

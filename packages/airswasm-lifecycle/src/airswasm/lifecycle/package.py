@@ -41,6 +41,7 @@ __all__ = ("PACKAGE_SUFFIX", "SIGNATURE_NAME", "Package", "SignatureUse")
 PACKAGE_SUFFIX = ".airswasm"
 SIGNATURE_NAME = SIGNATURE_FILE
 SignatureUse = Literal["required", "optional", "ignored"]
+_DEFAULT_LIMITS = ArchiveLimits()
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +94,7 @@ class Package:
         *,
         signature: SignatureUse = "required",
         capabilities: Iterable[str] = (),
-        limits: ArchiveLimits = ArchiveLimits(),
+        limits: ArchiveLimits = _DEFAULT_LIMITS,
     ) -> Package:
         """Reads and verifies a package.
 

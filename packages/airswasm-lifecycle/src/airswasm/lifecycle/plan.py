@@ -29,7 +29,7 @@ from .package import Package
 from .policy import HostPolicy
 from .registry import ComponentRecord
 
-__all__ = ("SEQUENCE_JUMP_CAP", "Approve", "InstallPlan", "plan_install", "plan_rollback", "plan_update")
+__all__ = ("Approve", "InstallPlan", "plan_install", "plan_rollback", "plan_update")
 
 SEQUENCE_JUMP_CAP = 2**32
 """Sequences default to seconds since 1970: room for them, and none for 2**63."""

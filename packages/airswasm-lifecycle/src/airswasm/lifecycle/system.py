@@ -48,6 +48,7 @@ from airswasm.security import (
     Guard,
     PublicKey,
     TrustStore,
+    VerifiedStatement,
     verify,
 )
 from airswasm.storage import KeyValueStore, RocksStore, StorageQuotas, Store
@@ -59,10 +60,11 @@ from ._providers import Observer, Offer, find_observers, find_offers, guard_offe
 from ._tables import ComponentPolicies, StoredTable
 from .artifacts import ArtifactStore
 from .errors import (
+    AlreadyInstalled,
     ApprovalRefused,
-    ArtifactCorrupt,
     HostOffline,
     NotRunning,
+    RegistryCorrupt,
     StartFailed,
     UpdateFailed,
 )
@@ -126,6 +128,8 @@ class System:
         self._stack = AsyncExitStack()
         self._artifacts = ArtifactStore(self.home.artifacts_folder)
         self._manifests: dict[str, Manifest] = {}
+        self._verified: dict[tuple[str, str | None], _Verified] = {}
+        self._parsed_grants: dict[str, Grants] = {}
         self._offers: tuple[Offer, ...] = ()
         self._names: dict[str, anyio.Lock] = {}
         self._started_at: float | None = None
@@ -179,7 +183,7 @@ class System:
         table = StoredTable(self._store)
         self._registry = await Registry.open(table, checkpoint=self._checkpoint)
         self._guard = Guard(
-            {each.name: read_grants(each.active_version.grants) for each in self._registry},
+            {each.name: self._grants(each.active_version) for each in self._registry},
             audit=self._audit,
         )
         self._policies = ComponentPolicies(self.policy)
@@ -218,7 +222,7 @@ class System:
         add(Registry, self._registry)
         add(TrustStore, self._trust)
         add(AuditLog, self._audit)
-        add(AuditSink, self._audit)  # type: ignore[type-abstract]  # a key, never called
+        add(AuditSink, self._audit)  # type: ignore[type-abstract]  # only a key
         add(Guard, self._guard)
         add(Contract, contract())
         add(KeyValueStore, self._store)  # type: ignore[type-abstract]
@@ -322,15 +326,17 @@ class System:
         package = await self._read(source)
         targets = [self._target_name(name, package) for name in dict.fromkeys(names)]
         pin = self._trust.get(package.name)
-        plans = [
-            plan_install(package, target, self._registry.find(target), pin, self.policy)
-            for target in targets
-        ]
-        if not plans:
+        if not targets:
             return 0
+        plan = plan_install(package, package.name, None, pin, self.policy)
+        for target in targets:
+            taken = self._registry.find(target)
+            if taken is not None:
+                raise AlreadyInstalled(target, taken.active)
         await self._check(package, progress)
-        await self._ask(replace(plans[0], name=f"{package.name} as {len(targets)} names"), approve)
-        records = [self._record_of(package, target, running=start) for target in targets]
+        await self._ask(replace(plan, name=f"{package.name} as {len(targets)} names"), approve)
+        pattern = self._record_of(package, package.name, running=start)
+        records = [replace(pattern, name=target) for target in targets]
         await self._put_package(package, records, "install")
         for record in records:
             self._take_over(record, package.manifest)
@@ -700,9 +706,19 @@ class System:
     def _take_over(self, record: ComponentRecord, manifest: Manifest) -> None:
         """What follows from a record that is in the registry."""
         self._manifests[record.name] = manifest
-        self._guard.grant(record.name, read_grants(record.active_version.grants))
+        grants = self._grants(record.active_version)
+        if self._guard.grants_of(record.name) is not grants:
+            self._guard.grant(record.name, grants)
         self._policies.set(record.name, manifest)
         self.logs.set_rate(record.name, manifest.limits.rates.logs)
+
+    def _grants(self, version: VersionRecord) -> Grants:
+        """The same object for every name of one package: ten thousand of them are parsed once."""
+        key = version.files[MANIFEST_NAME]
+        known = self._parsed_grants.get(key)
+        if known is None:
+            known = self._parsed_grants[key] = read_grants(version.grants)
+        return known
 
     def _forget(self, name: str) -> None:
         self._manifests.pop(name, None)
@@ -746,8 +762,9 @@ class System:
                 await self._hosting.stop(name)
             await commit(successor)
         else:
-            before, after = self._guard.grants_of(name), read_grants(
-                successor.active_version.grants
+            before, after = (
+                self._guard.grants_of(name),
+                read_grants(successor.active_version.grants),
             )
             self._guard.grant(name, merged_grants(before, after))
             ready = replace(successor, migrate_from=None)
@@ -767,9 +784,7 @@ class System:
             source="supervisor",
         )  # fmt: skip
 
-    async def _begin_or_return(
-        self, record: ComponentRecord, successor: ComponentRecord
-    ) -> None:
+    async def _begin_or_return(self, record: ComponentRecord, successor: ComponentRecord) -> None:
         try:
             await self._begin(self._registry.get(record.name))
         except Exception as error:
@@ -792,6 +807,8 @@ class System:
     async def _sweep(self) -> None:
         digests = self._registry.digests()
         self._loader.keep_only(digests)
+        self._verified = {key: each for key, each in self._verified.items() if key[0] in digests}
+        self._parsed_grants.clear()
         await anyio.to_thread.run_sync(self._artifacts.sweep, digests)
 
     async def _purge(self, record: ComponentRecord) -> None:
@@ -802,31 +819,29 @@ class System:
 
     # -- reading back --------------------------------------------------------------------------
 
-    async def _verified_manifest(
-        self, record: ComponentRecord, version: VersionRecord
-    ) -> Manifest:
-        """The manifest of an installed version, after its signature was verified again."""
-        return await anyio.to_thread.run_sync(self._verify_stored, record, version)
+    async def _verified_manifest(self, record: ComponentRecord, version: VersionRecord) -> Manifest:
+        """The manifest of an installed version, after its signature was verified again.
 
-    def _verify_stored(self, record: ComponentRecord, version: VersionRecord) -> Manifest:
-        known = self._manifests.get(record.name)
-        if known is not None and known.version == version.version:
-            return known
-        manifest_bytes = self._artifacts.read(version.files[MANIFEST_NAME])
-        signature_digest = version.files.get(SIGNATURE_NAME)
-        if signature_digest is not None:
-            self._verify_signature(record, version, signature_digest)
-        return Manifest.parse(manifest_bytes, file=f"{record.name}/{MANIFEST_NAME}")
+        Ten thousand names of one package are verified once.
+        """
+        key = (version.files[MANIFEST_NAME], version.files.get(SIGNATURE_NAME))
+        known = self._verified.get(key)
+        if known is None:
+            known = await anyio.to_thread.run_sync(self._verify_stored, record, version)
+            self._verified[key] = known
+        manifest, verified = known
+        if verified is not None:
+            self._trust.check_key(verified)
+        return manifest
 
-    def _verify_signature(
-        self, record: ComponentRecord, version: VersionRecord, signature_digest: str
-    ) -> None:
+    def _verify_stored(self, record: ComponentRecord, version: VersionRecord) -> _Verified:
         files = {path: self._artifacts.read(digest) for path, digest in version.files.items()}
-        verified = verify(files[SIGNATURE_NAME], files)
-        if verified.statement.name != record.package_name:
-            path = str(self._artifacts.path(signature_digest))
-            raise ArtifactCorrupt(signature_digest, path, "it is the signature of another component")
-        self._trust.check_key(verified)
+        envelope = files.get(SIGNATURE_NAME)
+        verified = verify(envelope, files) if envelope is not None else None
+        if verified is not None and verified.statement.name != record.package_name:
+            raise RegistryCorrupt(record.name, "it refers to the package of another component")
+        source = f"{record.name}/{MANIFEST_NAME}"
+        return Manifest.parse(files[MANIFEST_NAME], file=source), verified
 
     def _manifest(self, record: ComponentRecord) -> Manifest:
         known = self._manifests.get(record.name)
@@ -861,6 +876,9 @@ class System:
     def _need_online(self, operation: str) -> None:
         if self.mode != "online":
             raise HostOffline(operation)
+
+
+_Verified = tuple[Manifest, VerifiedStatement | None]
 
 
 class _NoTable:
