@@ -98,6 +98,23 @@ def tour_python(cache_folder: Path) -> bytes:
     return kept(cache_folder, "python", [folder / "app.py", wit_folder()], componentize)
 
 
+@pytest.fixture(scope="session")
+def tour_javascript(cache_folder: Path) -> bytes:
+    """guests/javascript, built by componentize-js against the shipped WIT, without any WASI."""
+    tool = shutil.which("componentize-js")
+    if tool is None:
+        pytest.skip("no componentize-js: npm install --global @bytecodealliance/componentize-js")
+    source = GUESTS / "javascript" / "app.js"
+
+    def componentize(path: Path) -> None:
+        command = [tool, str(source), "--wit", str(wit_folder()), "-n", "everything"]
+        for feature in ("stdio", "random", "clocks", "http", "fetch-event"):
+            command += ["--disable", feature]
+        subprocess.run([*command, "-o", str(path)], check=True, timeout=600, capture_output=True)
+
+    return kept(cache_folder, "javascript", [source, wit_folder()], componentize)
+
+
 def rust_build() -> tuple[list[str], dict[str, str]] | None:
     """How to build for wasm here: rustup's target, or Debian's toolchain, or not at all."""
     if shutil.which("rustup") and _has_rustup_target():

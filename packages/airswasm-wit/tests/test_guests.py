@@ -157,7 +157,7 @@ class Host:
         return [call[2] for call in self.calls if call[0] == "log"]
 
 
-@pytest.fixture(params=["c", "rust", "python"])
+@pytest.fixture(params=["c", "rust", "python", "javascript"])
 def tour(request: pytest.FixtureRequest) -> bytes:
     wasm = request.getfixturevalue(f"tour_{request.param}")
     assert isinstance(wasm, bytes)

@@ -150,9 +150,7 @@ BROKEN = {
         "airswasm:component/storage@0.1.0#get: the result is `variant storage-error { "
         "denied(string), bad-key(string), too-large(string), quota-exceeded(string), "
         "unavailable(string) }`, not `variant storage-error { denied(string), "
-        "invalid-key(string), too-large(string), quota-exceeded(string), unavailable(string) }` "
-        "(contract: `get: func(key: string) -> result<option<list<u8>>, storage-error>;`, "
-        "component: `get: func(key: string) -> result<option<list<u8>>, storage-error>;`): call "
+        "invalid-key(string), too-large(string), quota-exceeded(string), unavailable(string) }`: call "
         "it as the contract has it (copy the WIT from `airswasm.wit.wit_folder()`)",
     ),
 }

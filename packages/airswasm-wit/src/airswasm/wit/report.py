@@ -76,16 +76,21 @@ class Problem:
     def __str__(self) -> str:
         """One line."""
         sides = ""
-        if self.expected is not None:
+        if self.shows_both:
             sides = f" (contract: `{self.expected}`, component: `{self.found}`)"
         subject = f"{_cut(self.subject)}: " if self.subject else ""
         return f"{subject}{self.message}{sides}: {self.advice}"
+
+    @property
+    def shows_both(self) -> bool:
+        """Whether the signatures differ as text, and not only inside a type they name."""
+        return self.expected is not None and self.expected != self.found
 
     def explain(self) -> str:
         """Several lines, both signatures under each other where they differ."""
         subject = f"{_cut(self.subject)}: " if self.subject else ""
         lines = [f"{subject}{self.message}"]
-        if self.expected is not None:
+        if self.shows_both:
             lines += [f"  the contract has   {self.expected}"]
             lines += [f"  the component has  {self.found}"]
         return "\n".join([*lines, f"  {self.advice}"])
