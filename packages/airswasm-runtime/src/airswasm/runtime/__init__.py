@@ -31,6 +31,7 @@ from .errors import (
     ServiceMissing,
     StackOverflowed,
     Trapped,
+    UnsafeCacheFolder,
     UnsatisfiedImport,
     ValueMismatch,
 )
@@ -38,6 +39,7 @@ from .exports import Exports
 from .host import Caller, HostFunction, HostInterface, HostResource, Pending
 from .instance import Call, CallState, Function, Instance
 from .limits import Limits
+from .proof import ProbeOutcome, SelfTestReport, self_test
 from .services import HostInterfaceProvider, Services
 from .shape import (
     EnumOf,
@@ -107,12 +109,14 @@ __all__ = (
     "OptionOf",
     "Pending",
     "Primitive",
+    "ProbeOutcome",
     "ProgressSink",
     "RecordOf",
     "ResourceIdentity",
     "ResourcesExhausted",
     "ResultOf",
     "ServiceMissing",
+    "SelfTestReport",
     "Services",
     "Some",
     "StackOverflowed",
@@ -120,9 +124,11 @@ __all__ = (
     "Timers",
     "Trapped",
     "TupleOf",
+    "UnsafeCacheFolder",
     "UnsatisfiedImport",
     "ValueMismatch",
     "VariantOf",
     "WasiConfig",
     "WitType",
+    "self_test",
 )

@@ -24,11 +24,15 @@ from wasmtime import Func, Store, _ffi
 
 Address = int
 
-_library = _ffi.dll
+# Two views of one library. A `CDLL` function gives the global lock up and takes it
+# back: with busy Python threads beside us that costs 5 ms a thread, each time, and
+# a call into a guest makes ten such trips. So everything short keeps the lock.
+_releasing = _ffi.dll
+_keeping = ctypes.PyDLL(_ffi.dll._name)
 
 
-def _prototype(name: str, result: Any, *arguments: Any) -> Any:
-    function = _library[name]  # indexing gives a fresh object: the bindings keep theirs
+def _prototype(name: str, result: Any, *arguments: Any, library: ctypes.CDLL = _keeping) -> Any:
+    function = library[name]  # indexing gives a fresh object: the bindings keep theirs
     function.restype = result
     function.argtypes = list(arguments)
     return function
@@ -63,6 +67,9 @@ instantiate_async = _prototype(
     "wasmtime_component_linker_instantiate_async", _P, _P, _P, _P, _P, _P
 )
 future_poll = _prototype("wasmtime_call_future_poll", c_bool, _P)
+"""Runs one slice and keeps the global lock: for slices of about a millisecond."""
+future_poll_released = _prototype("wasmtime_call_future_poll", c_bool, _P, library=_releasing)
+"""Runs one slice without the global lock: for worker threads."""
 future_delete = _prototype("wasmtime_call_future_delete", None, _P)
 value_delete = _prototype("wasmtime_component_val_delete", None, _P)
 value_clone = _prototype("wasmtime_component_val_clone", None, _P, _P)

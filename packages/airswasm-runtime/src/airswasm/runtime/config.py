@@ -72,7 +72,7 @@ class EngineConfig:
     compile_limits: CompileLimits = field(default_factory=CompileLimits)
     slice_fuel: int = 1_000_000
     slices_before_thread: int = 4
-    tick: float = 0.010
+    tick: float = 0.005
     max_wasm_stack_bytes: int = 512 * KIB
     async_stack_bytes: int = 2 * MIB
     memory_reservation_bytes: int | None = None

@@ -32,6 +32,7 @@ from .config import CompileProgress, EngineConfig, ProgressSink
 from .errors import InvalidComponent
 from .host import Pending
 from .instance import Call
+from .proof import SelfTestReport, prove_limits
 from .timers import Timers
 
 
@@ -122,6 +123,13 @@ class Engine:
         if progress is not None:
             progress(CompileProgress(name, "done", time.monotonic() - started))
         return component
+
+    async def self_test(self) -> SelfTestReport:
+        """Runs hostile probe guests and reports what stopped each, and after how long.
+
+        It takes a fraction of a second, and for its deadlines the event loop's time.
+        """
+        return await prove_limits(self)
 
     def _describe(self, name: str, code: CompiledComponent, compiled: wc.Component) -> Component:
         try:

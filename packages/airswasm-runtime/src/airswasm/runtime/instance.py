@@ -130,6 +130,7 @@ class Call:
         "_future",
         "_hop",
         "_instance",
+        "_is_late",
         "_is_polled",
         "_keep",
         "_late_drops",
@@ -169,6 +170,7 @@ class Call:
         self._timer: Timer | None = None
         self._late_drops: list[tuple[Drop, object]] = []
         self._is_polled = False
+        self._is_late = False  # whether it had a slice already
         self._cancelled = False
 
     def __repr__(self) -> str:
@@ -195,6 +197,9 @@ class Call:
                 return self._wait()
             if pending._exception is not None:
                 return self._fault_of_host(pending._exception)
+        if self._is_late and self._has_expired():
+            return _DONE
+        self._is_late = True
         self._is_polled = True
         try:
             is_over = wt.future_poll(self._future)
@@ -264,7 +269,7 @@ class Call:
         future, until = self._future, time.monotonic() + _THREAD_STINT
         self._instance._hurry(is_threaded=True)
         try:
-            while not wt.future_poll(future):
+            while not wt.future_poll_released(future):
                 if self._pending is not None and not self._pending.is_done:
                     return False
                 if self._hop or self._failure or self._cancelled or time.monotonic() > until:
@@ -293,6 +298,13 @@ class Call:
             left = self._instance.limits.timeout - (time.monotonic() - self._started)
             self._timer = self._instance.engine.timers.after(max(0.0, left), self._expire)
         return _WAITING
+
+    def _has_expired(self) -> bool:
+        """Ends a call whose time passed between two slices, without entering the guest again."""
+        if time.monotonic() - self._started < self._instance.limits.timeout:
+            return False
+        self._abort(self._limit_fault(DeadlineExceeded, "ran past its deadline", "timeout"))
+        return True
 
     def _expire(self) -> None:
         self._timer = None
