@@ -236,15 +236,26 @@ class Cell:
     # -- state -------------------------------------------------------------------------------
 
     def update_ready(self) -> None:
-        """Recomputes `is_ready`; who becomes ready and has messages goes on the run queue."""
+        """Recomputes `is_ready`; who becomes ready and has messages goes on the run queue.
+
+        A batch that ended with a crash or a pause may have left an empty queue behind.
+        """
+        if self.queue is not None and not self.queue:
+            self.settle()
         self.is_ready = (
             self.phase is Phase.RUNNING
             and not self.is_paused
             and self.work is None
             and self.exit_requested is None
         )
-        if self.is_ready and not self.is_scheduled and (self.queue or self.signals):
+        if not self.is_ready or self.is_scheduled:
+            return
+        if self.queue or self.signals:
             self.dispatcher.schedule(self)
+        elif self.queue is not None:
+            # A crash, or a pause, left it empty. Senders take a queue for one that is being
+            # worked on, so it must not stay.
+            self.settle()
 
     @property
     def is_idle(self) -> bool:
