@@ -385,7 +385,10 @@ class WasiFilesystem:
     async def _hash_at(
         self, caller: Caller, base: Descriptor, _flags: Collection[str], path: str
     ) -> Mapping[str, int]:
-        return self._hashed(await self._status_at(caller, base, path))
+        folder, at = self._at(caller, base, path)
+        if not self._may_list(caller, at.rpartition("/")[0] or "/"):
+            self._require(caller, "filesystem:read", at, tell=False)
+        return self._hashed(await _disk(lambda: folder.status(parts_of(at))))
 
     async def _status_at(self, caller: Caller, base: Descriptor, path: str) -> os.stat_result:
         folder, at = self._at(caller, base, path)
@@ -489,10 +492,18 @@ class WasiFilesystem:
                 caller.wasi.stderr.write(f"{decision.text}\n".encode())
             raise Refused("access")
 
+    def _may_list(self, caller: Caller, path: str) -> bool:
+        """Whether the names in a directory are the caller's to see.
+
+        A guest's `readdir` asks for the hash of every entry, as its inode number;
+        refusing one would hide all of them.
+        """
+        return self._guard.decide(caller.name, "filesystem:read", path).is_allowed
+
     def _hashed(self, status: os.stat_result) -> Mapping[str, int]:
-        """Equal for equal content states of a file; keyed, so that it tells no inode."""
-        what = (status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns)
-        digest = hashlib.blake2b(repr(what).encode(), digest_size=16, key=self._hash_key).digest()
+        """Tells files apart, as an inode number does; keyed, so that it is none."""
+        what = f"{status.st_dev} {status.st_ino}".encode()
+        digest = hashlib.blake2b(what, digest_size=16, key=self._hash_key).digest()
         return {
             "lower": int.from_bytes(digest[:8], "little"),
             "upper": int.from_bytes(digest[8:], "little"),
