@@ -18,6 +18,7 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import errno
+import functools
 import os
 import sys
 from collections.abc import Callable, Sequence
@@ -39,6 +40,11 @@ class _OpenHow(ctypes.Structure):
     )
 
 
+@functools.cache
+def _libc() -> ctypes.CDLL:
+    return ctypes.CDLL(None, use_errno=True)
+
+
 def open_by_openat2(folder_fd: int, parts: Sequence[str], flags: int, mode: int) -> int:
     """Opens with one system call that never leaves the folder.
 
@@ -50,7 +56,7 @@ def open_by_openat2(folder_fd: int, parts: Sequence[str], flags: int, mode: int)
         raise OSError(errno.EINVAL, os.strerror(errno.EINVAL))
     creates = bool(flags & os.O_CREAT)
     how = _OpenHow(flags | os.O_CLOEXEC, mode if creates else 0, _RESOLVE)
-    libc = ctypes.CDLL(None, use_errno=True)
+    libc = _libc()
     for _ in range(_RETRIES):
         fd = libc.syscall(
             ctypes.c_long(_SYS_OPENAT2),
