@@ -339,6 +339,16 @@ class SupervisorNode:
         )
 
     @property
+    def is_open(self) -> bool:
+        """Whether it supervises: from the end of `start` until it stops or gives up."""
+        return self._is_open
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether nothing waits for it in its inbox, back-offs aside."""
+        return not self._inbox and (self._news is not None or not self._is_open)
+
+    @property
     def restart_history(self) -> tuple[RestartRecord, ...]:
         """The last hundred counted restarts, the oldest first."""
         return tuple(self._history)
@@ -408,6 +418,9 @@ class SupervisorNode:
 
     async def _carry_out(self, actions: tuple[Action, ...], exit_: Exit) -> None:
         for action in actions:
+            if action.verb == "shut_down":
+                await self._shut_down()
+                return
             child = self._children[action.id]
             if action.verb == "stop":
                 await self._end_child(child, is_final=False)
@@ -417,8 +430,6 @@ class SupervisorNode:
                 self._settle(child, exit_)
             elif action.verb == "give_up":
                 await self._give_up(child, exit_)
-            elif action.verb == "shut_down":
-                await self._shut_down()
 
     async def _start_after(self, delay: float, ids: list[str]) -> None:
         starts = []
@@ -440,17 +451,24 @@ class SupervisorNode:
         self._timers.add(timer)
 
     async def _start_due(self, due: _Due) -> None:
-        """Starts those that nobody has dealt with meanwhile; a failure is tried again, counted."""
+        """Starts those that nobody has dealt with meanwhile; a failure is tried again, counted.
+
+        Those after the one that failed are stopped until it has been tried again.
+        """
+        has_failed = False
         for id_, incarnation in due.starts:
             child = self._children.get(id_)
             if child is None or child.incarnation != incarnation or child.state != "restarting":
                 continue
+            if has_failed:
+                child.state = "stopped"
+                continue
             try:
                 await self._begin(child)
             except Exception as error:
+                has_failed = True
                 self._emit_child(EventKind.FAILED, child, error)
                 self._put(_Again(id_, child.incarnation, error))
-                break
 
     async def _give_up(self, child: _Child, exit_: Exit) -> None:
         self.failure = SupervisorGaveUp(
