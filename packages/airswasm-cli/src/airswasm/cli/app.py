@@ -20,10 +20,10 @@ __all__ = ("build_app", "run_app")
 class _LazyGroup(TyperGroup):
     """A group whose commands are imported when they are asked for."""
 
-    def list_commands(self, ctx: typer.Context) -> list[str]:  # type: ignore[override]
+    def list_commands(self, ctx: typer.Context) -> list[str]:  # type: ignore[override]  # noqa: ARG002
         return [verb.name for verb in VERBS]
 
-    def get_command(self, ctx: typer.Context, cmd_name: str):  # type: ignore[no-untyped-def, override]
+    def get_command(self, ctx, cmd_name):  # type: ignore[no-untyped-def]  # noqa: ARG002
         verb = next((verb for verb in VERBS if verb.name == cmd_name), None)
         if verb is None:
             return None
@@ -32,7 +32,7 @@ class _LazyGroup(TyperGroup):
         command.name = verb.name
         return command
 
-    def resolve_command(self, ctx: typer.Context, args: list[str]):  # type: ignore[no-untyped-def, override]
+    def resolve_command(self, ctx, args):  # type: ignore[no-untyped-def]
         names = self.list_commands(ctx)
         if args[0] not in names:
             close = difflib.get_close_matches(args[0], names, n=1, cutoff=0.5)
@@ -40,8 +40,8 @@ class _LazyGroup(TyperGroup):
             ctx.fail(f"No such verb {args[0]!r}. {known}")
         return super().resolve_command(ctx, args)
 
-    def format_help(self, ctx: typer.Context, formatter: object) -> None:  # type: ignore[override]
-        formatter.write(root_help())  # type: ignore[attr-defined]
+    def format_help(self, ctx, formatter):  # type: ignore[no-untyped-def]  # noqa: ARG002
+        formatter.write(root_help())
 
 
 def build_app() -> typer.Typer:
@@ -54,7 +54,10 @@ def build_app() -> typer.Typer:
         pretty_exceptions_enable=False,
         context_settings={"help_option_names": ["-h", "--help"]},
     )
-    app.callback(invoke_without_command=True, help="airswasm hosts WebAssembly components as supervised actors.")(_root)
+    app.callback(
+        invoke_without_command=True,
+        help="airswasm hosts WebAssembly components as supervised actors.",
+    )(_root)
     return app
 
 
@@ -76,9 +79,7 @@ def run_app(arguments: Sequence[str]) -> int:
         BrokenPipeError: stdout was closed by its reader.
     """
     try:
-        outcome = build_app()(
-            list(arguments), prog_name="airswasm", standalone_mode=False
-        )
+        outcome = build_app()(list(arguments), prog_name="airswasm", standalone_mode=False)
     except (KeyboardInterrupt, typer.Abort):
         sys.stderr.write("\n")
         return EXIT_INTERRUPTED

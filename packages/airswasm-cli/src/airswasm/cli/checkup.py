@@ -26,8 +26,8 @@ from airswasm.runtime import (
     DeadlineExceeded,
     Engine,
     FuelExhausted,
-    LinkedComponent,
     Limits,
+    LinkedComponent,
 )
 from airswasm.security import TrustStore, load_private_key, verify_audit
 

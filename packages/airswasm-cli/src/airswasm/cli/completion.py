@@ -60,7 +60,9 @@ complete -o filenames -F _airswasm airswasm"""
 
 def _zsh(words: Mapping[str, tuple[str, ...]]) -> str:
     verbs = "\n".join(f"    '{verb.name}:{_quoted(verb.summary)}'" for verb in VERBS)
-    cases = "\n".join(f"    {verb}) following=({' '.join(found)}) ;;" for verb, found in words.items())
+    cases = "\n".join(
+        f"    {verb}) following=({' '.join(found)}) ;;" for verb, found in words.items()
+    )
     return f"""#compdef airswasm
 # airswasm completion for zsh
 _airswasm() {{

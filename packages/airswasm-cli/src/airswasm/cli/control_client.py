@@ -85,9 +85,7 @@ class RemoteHost:
         """How the host and its components do; see `Host`."""
         return await self._json("GET", "/v1/status")
 
-    async def logs(
-        self, name: str | None, *, recent: int, follow: bool
-    ) -> AsyncIterator[Document]:
+    async def logs(self, name: str | None, *, recent: int, follow: bool) -> AsyncIterator[Document]:
         """Log lines; see `Host`."""
         path = f"{_path(name)}/logs" if name else "/v1/logs"
         parameters = {"recent": str(recent), **({"follow": "1"} if follow else {})}
@@ -119,9 +117,7 @@ class RemoteHost:
                 yield _without_schema(json.loads(line))
 
     @asynccontextmanager
-    async def _streamed(
-        self, path: str, parameters: dict[str, str]
-    ) -> AsyncIterator[Stream]:
+    async def _streamed(self, path: str, parameters: dict[str, str]) -> AsyncIterator[Stream]:
         async with self._client.stream("GET", path, parameters=parameters) as response:
             if response.status >= 400:
                 self._raise(await response.read())

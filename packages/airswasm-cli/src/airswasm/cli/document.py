@@ -61,7 +61,7 @@ def items(value: object) -> Sequence[Document]:
     return [mapping(each) for each in value] if isinstance(value, list) else []
 
 
-def text(value: object, *, absent: str = "–") -> str:
+def text(value: object, *, absent: str = "-") -> str:
     """A JSON value as people read it."""
     if value is None or value == "":
         return absent

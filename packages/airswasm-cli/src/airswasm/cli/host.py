@@ -124,9 +124,7 @@ class LocalHost:
         """How the host and its components do; see `Host`."""
         return _document(self._system.status())
 
-    async def logs(
-        self, name: str | None, *, recent: int, follow: bool
-    ) -> AsyncIterator[Document]:
+    async def logs(self, name: str | None, *, recent: int, follow: bool) -> AsyncIterator[Document]:
         """Log lines; see `Host`."""
         names = [name] if name else [each.name for each in self._system.list()]
         found = [line for each in names for line in self._system.logs.recent(each, recent)]

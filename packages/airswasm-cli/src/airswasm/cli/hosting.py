@@ -93,9 +93,7 @@ async def serve(system: System, *, port: int | None = None) -> AsyncIterator[Lis
         token_file = home / "control.token"
         gated = TokenGate(app, _write_token(token_file))
         servers.append((_Server(_config(gated)), tcp))
-        listening = Listening(
-            endpoint.path, f"http://127.0.0.1:{tcp.getsockname()[1]}", token_file
-        )
+        listening = Listening(endpoint.path, f"http://127.0.0.1:{tcp.getsockname()[1]}", token_file)
     try:
         async with anyio.create_task_group() as group:
             for server, listener in servers:

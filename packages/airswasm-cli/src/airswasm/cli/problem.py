@@ -51,6 +51,9 @@ def problem_of(error: BaseException) -> Problem:
     if isinstance(error, RemoteFailure):
         entry = entry_with_code(error.code) or INTERNAL
         return Problem(error.code, str(error), error.hint or entry.hint, entry.exit_code)
+    cause = getattr(error, "cause", None)
+    if isinstance(cause, Exception) and entry_of(type(cause)) is not None:
+        error = cause  # an actor that failed: what it failed of says more
     entry = entry_of(type(error))
     if entry is None:
         return _operating_system(error) if isinstance(error, OSError) else _bug(error)
@@ -108,8 +111,10 @@ def _operating_system(error: OSError) -> Problem:
     where = f"{error.filename}: " if error.filename else ""
     reason = error.strerror or str(error)
     full = error.errno in (ENOSPC, EDQUOT, EROFS)
-    hint = "make room on that disk and try again; what was acknowledged is safe" if full else (
-        "check the path and its permissions"
+    hint = (
+        "make room on that disk and try again; what was acknowledged is safe"
+        if full
+        else ("check the path and its permissions")
     )
     return Problem("E0005", f"{where}{reason}", hint, 1)
 

@@ -98,8 +98,9 @@ def build_project(
     target = folder / manifest.build.artifact
     target.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=".build-", dir=target.parent) as scratch:
-        plan = BuildPlan(folder.resolve(), Path(scratch).resolve() / "component.wasm",
-                         Path(scratch).resolve())
+        plan = BuildPlan(
+            folder.resolve(), Path(scratch).resolve() / "component.wasm", Path(scratch).resolve()
+        )
         report = _run_all(manifest, plan, target, progress or _silent, timeout)
         if plan.output.is_file():
             plan.output.replace(target)
@@ -158,9 +159,7 @@ def _run_step(
         progress(BuildProgress(step.title, number, steps, seconds, command))
 
     try:
-        ended = run_tool(
-            step.tool, step.arguments, folder=plan.folder, timeout=timeout, tick=tick
-        )
+        ended = run_tool(step.tool, step.arguments, folder=plan.folder, timeout=timeout, tick=tick)
     except OSError as error:
         raise BuildFailed(step.tool, 127, (), f"{step.arguments[0]}: {error.strerror}") from error
     if ended.exit_code != 0:

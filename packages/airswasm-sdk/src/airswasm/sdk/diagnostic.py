@@ -52,8 +52,11 @@ class Diagnostic:
 
 def read_compiler_output(output: str, folder: Path) -> tuple[Diagnostic, ...]:
     """Reads `file:line:column: error: message` lines, errors before warnings."""
-    found = [_from_match(match, folder) for match in map(_COMPILER_LINE.match, output.splitlines())
-             if match]
+    found = [
+        _from_match(match, folder)
+        for match in map(_COMPILER_LINE.match, output.splitlines())
+        if match
+    ]
     return tuple(sorted(found, key=lambda each: each.severity != "error"))
 
 

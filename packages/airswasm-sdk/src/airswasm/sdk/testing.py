@@ -42,8 +42,8 @@ from airswasm.runtime import (
     Err,
     HostInterface,
     Instance,
-    LinkedComponent,
     Limits,
+    LinkedComponent,
     Ok,
     WasiConfig,
 )
@@ -326,9 +326,7 @@ class RunningComponent:
         self, payload: bytes | str = b"", *, sender: str = "host", topic: str | None = None
     ) -> Answer:
         """Delivers one message; see `ComponentHarness.send`."""
-        return self._portal.call(
-            partial(self._harness.send, payload, sender=sender, topic=topic)
-        )
+        return self._portal.call(partial(self._harness.send, payload, sender=sender, topic=topic))
 
     def publish(self, topic: str, payload: bytes | str = b"") -> Answer:
         """Delivers one published message."""
@@ -360,9 +358,7 @@ def run_component(
     cache_folder: Path | None = None,
 ) -> Iterator[RunningComponent]:
     """Runs a built component for tests that are not async; see `ComponentHarness`."""
-    harness = ComponentHarness(
-        project, replies=replies, config=config, cache_folder=cache_folder
-    )
+    harness = ComponentHarness(project, replies=replies, config=config, cache_folder=cache_folder)
     with start_blocking_portal() as portal, portal.wrap_async_context_manager(harness):
         yield RunningComponent(harness, portal)
 

@@ -42,10 +42,9 @@ def show_plan(terminal: Terminal, plan: Document) -> None:
     terminal.say(f"  signed by  {signer[:16] if plan.get('signer') else signer}{first}")
     limits = mapping(plan.get("limits"))
     terminal.say(f"  limits     {_limits(limits)}")
-    added = _lines(plan.get("added_capabilities"))
-    terminal.say("  may        " + ("nothing but log and answer" if not _lines(
-        plan.get("capabilities")) else ""))  # fmt: skip
-    for line in _lines(plan.get("capabilities")):
+    added, asked = _lines(plan.get("added_capabilities")), _lines(plan.get("capabilities"))
+    terminal.say("  may        log and answer" + (", and:" if asked else ", nothing else"))
+    for line in asked:
         is_new = before is not None and line in added
         terminal.say(f"    {line}" + ("   (new)" if is_new else ""))
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 
 from ..document import number
 
@@ -12,20 +12,20 @@ __all__ = ("amount", "clock", "lasted", "size", "when")
 def when(value: object) -> str:
     """Seconds since 1970 as local date and time."""
     if not isinstance(value, int | float):
-        return "–"
-    return datetime.fromtimestamp(value, timezone.utc).astimezone().strftime("%Y-%m-%d %H:%M")
+        return "-"
+    return datetime.fromtimestamp(value, UTC).astimezone().strftime("%Y-%m-%d %H:%M")
 
 
 def clock(value: object) -> str:
     """Seconds since 1970 as local time with milliseconds."""
-    moment = datetime.fromtimestamp(number(value), timezone.utc).astimezone()
+    moment = datetime.fromtimestamp(number(value), UTC).astimezone()
     return moment.strftime("%Y-%m-%d %H:%M:%S.%f")[:-3]
 
 
 def lasted(value: object) -> str:
     """Seconds as a duration."""
     if not isinstance(value, int | float):
-        return "–"
+        return "-"
     seconds = int(value)
     if seconds < 60:
         return f"{value:.1f} s" if value < 10 else f"{seconds} s"
@@ -37,7 +37,7 @@ def lasted(value: object) -> str:
 def size(value: object) -> str:
     """Bytes in a unit that fits."""
     if not isinstance(value, int | float):
-        return "–"
+        return "-"
     for unit, factor in (("GiB", 2**30), ("MiB", 2**20), ("KiB", 2**10)):
         if value >= factor:
             return f"{value / factor:.1f} {unit}"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from enum import Enum
+from enum import StrEnum
 from typing import Annotated
 
 import typer
@@ -14,7 +14,7 @@ __all__ = ("app",)
 app = typer.Typer(add_completion=False, rich_markup_mode=None)
 
 
-class Shell(str, Enum):
+class Shell(StrEnum):
     """The shells that completion is offered for."""
 
     BASH = "bash"

@@ -11,7 +11,10 @@ from ..session import Session, verb
 __all__ = ("app",)
 
 app = typer.Typer(
-    add_completion=False, rich_markup_mode=None, no_args_is_help=True, help="Show the settings and where each comes from."
+    add_completion=False,
+    rich_markup_mode=None,
+    no_args_is_help=True,
+    help="Show the settings and where each comes from.",
 )
 
 
@@ -36,9 +39,7 @@ def show(
         session.terminal.document("config/1", {"settings": content})
         return
     columns = ("setting", "value", "origin", "meaning") if origin else ("setting", "value")
-    rows = [
-        (each.name, each.value, each.origin, each.meaning)[: len(columns)] for each in settings
-    ]
+    rows = [(each.name, each.value, each.origin, each.meaning)[: len(columns)] for each in settings]
     session.terminal.table(columns, rows)
 
 

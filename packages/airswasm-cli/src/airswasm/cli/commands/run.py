@@ -120,7 +120,8 @@ def _narrator(terminal: Terminal) -> Callable[[LifecycleEvent], None]:
     styles = {"ready": "green", "failed": "red", "given_up": "red", "restarted": "yellow"}
 
     def tell(event: LifecycleEvent) -> None:
-        if "/" not in event.name or event.kind not in _TOLD:
+        is_supervisor = not event.incarnation  # its own life is told only when it gives up
+        if event.kind not in _TOLD or (is_supervisor and event.kind != "given_up"):
             return
         word = terminal.paint(f"{event.kind.replace('_', ' '):<9}", styles.get(event.kind, "dim"))
         cause = f"  {event.cause}" if event.cause is not None else ""

@@ -70,7 +70,7 @@ def _show(session: Session, found: Document, *, stream: bool) -> None:
             amount(each.get("messages")),
             amount(each.get("mailbox")),
             amount(each.get("fuel_used")),
-            size(each.get("memory_bytes")) if each.get("memory_bytes") else "–",
+            size(each.get("memory_bytes")) if each.get("memory_bytes") else "-",
             text(each.get("health")),
             text(each.get("last_error")),
         )
@@ -84,9 +84,7 @@ def _show(session: Session, found: Document, *, stream: bool) -> None:
         _table(session, columns, rows)
 
 
-def _table(
-    session: Session, columns: tuple[str, ...], rows: list[tuple[str, ...]]
-) -> None:
+def _table(session: Session, columns: tuple[str, ...], rows: list[tuple[str, ...]]) -> None:
     """On a screen, columns that say nothing are left out."""
     if not session.terminal.shows_tables:
         session.terminal.table(columns, rows)
@@ -94,7 +92,7 @@ def _table(
     kept = [
         index
         for index, column in enumerate(columns)
-        if index < 4 or any(row[index] not in ("–", "0") for row in rows) or column == "restarts"
+        if index < 4 or any(row[index] not in ("-", "0") for row in rows) or column == "restarts"
     ]
     session.terminal.table(
         tuple(columns[index] for index in kept),
@@ -110,7 +108,10 @@ def _host_fields(found: Document) -> list[tuple[str, str]]:
     fields = [
         ("host", state if running else "not running; start it with: airswasm run"),
         ("home", text(found.get("home"))),
-        ("components", f"{text(found.get('installed'))} installed, {text(found.get('running'))} running"),
+        (
+            "components",
+            f"{text(found.get('installed'))} installed, {text(found.get('running'))} running",
+        ),
     ]
     if number(found.get("dead_letters")):
         fields.append(("dead letters", text(found.get("dead_letters"))))
