@@ -2,50 +2,18 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 import wasmtime
 from wasmtime.component import Component
 
 from airswasm.runtime._hardened import HardenedSettings, config_fingerprint, hardened_config
 
-CORE_REFUSED = {
-    "threads": "(memory 1 1 shared)",
-    "atomics": "(memory 1) (func (drop (i32.atomic.load (i32.const 0))))",
-    "memory64": "(memory i64 1)",
-    "table64": "(table i64 1 funcref)",
-    "tail-call": "(func $f return_call $f)",
-    "relaxed-simd": "(func (param v128 v128) (result v128)"
-    " (i8x16.relaxed_swizzle (local.get 0) (local.get 1)))",
-    "exceptions": "(tag)",
-    "legacy-exceptions": "(func try catch_all end)",
-    "gc-struct": "(type (struct (field i32)))",
-    "gc-array": "(type (array i8))",
-    "gc-i31": "(func (drop (ref.i31 (i32.const 0))))",
-    "externref": "(func (param externref))",
-    "function-references": "(type $f (func)) (func (param (ref $f)))",
-    "wide-arithmetic": "(func (param i64 i64) (result i64 i64)"
-    " (i64.mul_wide_u (local.get 0) (local.get 1)))",
-    "custom-page-sizes": "(memory 1 (pagesize 1))",
-    "stack-switching": "(type $f (func)) (type (cont $f))",
-}
-COMPONENT_REFUSED = {
-    "stream": "(type (stream u8))",
-    "future": "(type (future u8))",
-    "error-context": "(type error-context)",
-    "map": "(type (map string u8))",
-    "thread-yield": "(core func (canon thread.yield))",
-    "thread-index": "(core func (canon thread.index))",
-    "waitable-set": "(core func (canon waitable-set.new))",
-    "backpressure": "(core func (canon backpressure.inc))",
-    "task-cancel": "(core func (canon task.cancel))",
-    "context": "(core func (canon context.get i32 0))",
-    "values": '(import "a" (value string))',
-    "fixed-length-lists": "(type (list u8 4))",
-}
-REFUSED = {
-    **{name: f"(component (core module {body}))" for name, body in CORE_REFUSED.items()},
-    **{name: f"(component {body})" for name, body in COMPONENT_REFUSED.items()},
-}
+REFUSED = dict(
+    line.split(": ", 1)
+    for line in Path(__file__).with_name("guests").joinpath("refused.txt").read_text().splitlines()
+)
 ALLOWED = {
     "simd": "(func (result v128) (v128.const i64x2 0 0))",
     "multi-value": "(func (result i32 i32) i32.const 0 i32.const 0)",

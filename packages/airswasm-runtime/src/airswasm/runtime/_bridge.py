@@ -132,8 +132,8 @@ def bridge_component(wasm: bytes) -> BridgedComponent | None:
         if not crossings.imports and not crossings.exports:
             return None
         return BridgedComponent(_compose(wasm, outline, crossings), crossings.bridging())
-    except Unreadable:
-        return None
+    except (Unreadable, LookupError, ValueError, RecursionError):
+        return None  # the engine will say what is wrong with it, if anything is
 
 
 @dataclass(frozen=True, slots=True)
@@ -219,7 +219,7 @@ def _exported_functions(
         if sort == Sort.INSTANCE:
             found = outline.exported_functions(index)
             return [(name, inner, function) for inner, function in found.items()]
-    except (Unreadable, KeyError, IndexError):
+    except (Unreadable, LookupError, ValueError):
         return []
     return []
 

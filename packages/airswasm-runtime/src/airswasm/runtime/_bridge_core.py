@@ -90,7 +90,8 @@ def _unpack_block() -> str:
     for k in _BLOCK:
         bit = f"(v128.and (i64x2.shl (local.get $h) (i32.const {k + 1})) {_HIGH})"
         stores.append(
-            f"(v128.store offset={16 * k} align=1 (local.get $to) (v128.or (local.get $v{k}) {bit}))"
+            f"(v128.store offset={16 * k} align=1 (local.get $to)"
+            f" (v128.or (local.get $v{k}) {bit}))"
         )
     return "\n".join([*loads, *stores])
 
@@ -295,7 +296,8 @@ def as_text(type_: Type, where: str) -> tuple[Type, tuple[str, ...]]:
 
 def function_as_text(function: Function) -> tuple[Function, tuple[str, ...]]:
     """`as_text` for a whole function; paths start with a parameter's number or `result`."""
-    parameters, paths = [], []
+    parameters: list[tuple[str, Type]] = []
+    paths: list[str] = []
     for at, (name, type_) in enumerate(function.parameters):
         replaced, found = as_text(type_, str(at))
         parameters.append((name, replaced))
@@ -362,7 +364,16 @@ def is_carriable(function: Function) -> bool:
     is_direct = sum(len(flatten(type_)) for type_ in types) <= FLAT_PARAMETERS
     return all(
         is_direct if isinstance(type_, Handle) else not _holds_borrow(type_) for type_ in types
-    ) and all(set(flatten(type_)) == {"i32"} for type_ in types if as_text(type_, "")[1])
+    ) and all(map(_joins_are_plain, types))
+
+
+def _joins_are_plain(type_: Type) -> bool:
+    match type_:
+        case TupleOf():
+            return all(map(_joins_are_plain, members(type_)))
+        case OptionOf() | ResultOf():
+            return set(flatten(type_)) == {"i32"} or not as_text(type_, "")[1]
+    return True
 
 
 def _holds_borrow(type_: Type | None) -> bool:

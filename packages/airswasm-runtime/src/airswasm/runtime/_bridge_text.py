@@ -75,7 +75,7 @@ class _LargeText:
         module = f'(module (memory (export "memory") {_FIRST_PAGES}) {CONVERSIONS})'
         engine = Engine()
         self._store = Store(engine)
-        instance = Instance(self._store, Module(engine, wat2wasm(module)), [])
+        instance = Instance(self._store, Module(engine, bytes(wat2wasm(module))), [])
         exports = instance.exports(self._store)
         memory, encode, decode = exports["memory"], exports["encode"], exports["decode"]
         assert isinstance(memory, Memory)

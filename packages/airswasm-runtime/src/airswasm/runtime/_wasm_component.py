@@ -129,8 +129,7 @@ class Outline:
             case Assembled(exports):
                 return {name: self._function(sort, at) for name, (sort, at) in exports.items()}
             case Imported(type=InstanceType(exports)):
-                found = {n: item for n, item in exports if isinstance(item, Function)}
-                return found
+                return {n: item for n, item in exports if isinstance(item, Function)}
             case Instantiated(component, arguments):
                 return self._functions_of(component, arguments)
         raise Unreadable(f"instance {instance} is none that a bridge can follow")
@@ -167,8 +166,8 @@ def read_component(wasm: bytes) -> Outline:
     """
     try:
         return read_outline(Reader(wasm, PREAMBLE_BYTES), None)
-    except (IndexError, KeyError) as error:
-        raise Unreadable("an index points nowhere") from error
+    except (IndexError, KeyError, ValueError) as error:  # an index or sort that is none
+        raise Unreadable(f"an index or sort points nowhere: {error}") from error
 
 
 def read_outline(reader: Reader, parent: Outline | None) -> Outline:
@@ -329,9 +328,8 @@ def _skip_description(body: Reader) -> None:
     kind = body.byte()
     if kind == 0:
         body.byte()
-    elif kind == Sort.TYPE:
-        if body.byte() == 1:
-            return
+    elif kind == Sort.TYPE and body.byte() == 1:
+        return
     body.u32()
 
 

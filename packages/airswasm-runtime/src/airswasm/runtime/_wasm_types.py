@@ -419,8 +419,8 @@ class TypeSpace:
             case ResultOf(ok, err):
                 return b"\x6a" + self._optional(ok) + self._optional(err)
             case Handle(resource, is_borrow):
-                code = b"\x68" if is_borrow else b"\x69"
-                return code + unsigned(self._refer(resource))
+                kind = b"\x68" if is_borrow else b"\x69"
+                return kind + unsigned(self._refer(resource))
             case RecordOf(fields):
                 return b"\x72" + vector([text(n) + self.value(t) for n, t in fields])
             case VariantOf(cases):
