@@ -334,10 +334,7 @@ class _Files:
         if descriptor is None:
             if len(self._open) >= self._limits.open_files:
                 self.close(next(iter(self._open)))
-            path = self._path(component)
-            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
-            self._open[component] = descriptor
+            descriptor = self._open[component] = _open_to_append(self._path(component))
         self._open.move_to_end(component)
         return descriptor
 
@@ -349,6 +346,15 @@ class _Files:
         for older, newer in zip(reversed(paths), reversed(paths[:-1]), strict=False):
             if newer.exists():
                 newer.replace(older)
+
+
+def _open_to_append(path: Path) -> int:
+    flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND
+    try:
+        return os.open(path, flags, 0o600)
+    except FileNotFoundError:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        return os.open(path, flags, 0o600)
 
 
 def _parse(lines: Iterable[str]) -> Iterator[LogEntry]:
