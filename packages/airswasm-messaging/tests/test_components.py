@@ -1,0 +1,195 @@
+"""Real components that talk to each other and to Python actors through this block."""
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from pathlib import Path
+
+import anyio
+import pytest
+from airswasm.actor import ActorSystem, ComponentActor, Context, Message, NoRoute
+from airswasm.messaging import MessagingLimits, Rate, SamePolicy, messaging_interface
+from airswasm.runtime import Engine, EngineConfig, LinkedComponent
+from wasmtime import wat2wasm
+
+pytestmark = pytest.mark.anyio
+
+GUEST = Path(__file__).parent / "guests" / "relay.wat"
+CASES = (
+    "denied", "unknown-target", "mailbox-full", "too-large", "rate-limited",
+    "invalid", "timed-out", "cancelled", "cycle", "failed",
+)  # fmt: skip
+
+
+class Sink:
+    """Keeps what it is sent, for a test to wait for."""
+
+    def __init__(self) -> None:
+        self.payloads: list[tuple[str, object]] = []
+        self._arrived = anyio.Event()
+
+    def receive(self, message: Message, context: Context) -> None:
+        self.payloads.append((message.sender, message.payload))
+        self._arrived.set()
+
+    async def next(self) -> tuple[str, object]:
+        with anyio.fail_after(10):
+            while not self.payloads:
+                await self._arrived.wait()
+                self._arrived = anyio.Event()
+        return self.payloads.pop(0)
+
+
+Hosting = Callable[..., AbstractAsyncContextManager[tuple[ActorSystem, Sink, LinkedComponent]]]
+
+
+@pytest.fixture(scope="session")
+def cache_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The guest is compiled once."""
+    return tmp_path_factory.mktemp("compiled")
+
+
+@pytest.fixture
+def hosting(cache_folder: Path) -> Hosting:
+    """Runs a host with two relays, `local/a` and `local/b`, and a sink."""
+    return lambda policy=None: host(cache_folder, policy)
+
+
+@asynccontextmanager
+async def host(
+    cache_folder: Path, policy: SamePolicy | None
+) -> AsyncIterator[tuple[ActorSystem, Sink, LinkedComponent]]:
+    config = EngineConfig(cache_folder=cache_folder)
+    async with Engine(config) as engine, ActorSystem() as system:
+        component = await engine.load(bytes(wat2wasm(GUEST.read_text())), name="relay")
+        linked = component.link([messaging_interface(system.broker, policy)])
+        sink = Sink()
+        system.spawn(sink, name="test/sink")
+        for name in ("local/a", "local/b"):
+            await system.started(system.spawn(ComponentActor(linked, name), name=name))
+        yield system, sink, linked
+
+
+def case_of(reply: object) -> str:
+    assert isinstance(reply, bytes)
+    assert len(reply) == 1
+    return CASES[reply[0]]
+
+
+async def test_a_component_calls_a_python_actor(hosting: Hosting) -> None:
+    """The answer is the call's result; bytes stay, nothing stays nothing, values become CBOR."""
+    async with hosting() as (system, _, _):
+        answers: dict[str, object] = {
+            "test/bytes": b"pong",
+            "test/none": None,
+            "test/value": {"n": 1},
+        }
+        for name, answer in answers.items():
+            system.spawn(lambda message, context, answer=answer: answer, name=name)
+        ask = system.broker.ask
+        assert await ask("local/a", b"ctest/bytes") == b"pong"
+        assert await ask("local/a", b"ctest/none") is None
+        assert await ask("local/a", b"ctest/value") == bytes.fromhex("d9d9f7a1616e01")
+
+
+async def test_the_receiver_sees_who_sent(hosting: Hosting) -> None:
+    """The sender is the component's own name, whatever it sends."""
+    async with hosting() as (system, sink, _):
+        assert await system.broker.ask("local/a", b"stest/sink") is None
+        assert await sink.next() == ("local/a", b"ping")
+
+
+async def test_components_call_each_other(hosting: Hosting) -> None:
+    """`ping` is no order to the other relay, so its reply is empty; nobody waits for ever."""
+    async with hosting() as (system, _, _):
+        assert await system.broker.ask("local/a", b"clocal/b") is None
+
+
+async def test_a_ring_of_calls_is_refused(hosting: Hosting) -> None:
+    """A component that calls itself would wait for ever; it is told so at once."""
+    async with hosting() as (system, _, _):
+        assert case_of(await system.broker.ask("local/a", b"clocal/a")) == "cycle"
+
+
+async def test_what_goes_wrong_has_its_case(hosting: Hosting) -> None:
+    """Unknown and malformed names, no answer in time, a target that fails."""
+    async with hosting() as (system, _, _):
+
+        async def never(message: Message, context: Context) -> None:
+            await anyio.sleep_forever()
+
+        def crash(message: Message, context: Context) -> None:
+            raise ValueError("a secret of the target's")
+
+        system.spawn(never, name="test/never", shutdown=0)
+        system.spawn(crash, name="test/crash")
+        ask = system.broker.ask
+        for target, case in [
+            ("test/nobody", "unknown-target"),
+            ("test/*", "invalid"),
+            ("", "invalid"),
+            ("test/never", "timed-out"),
+            ("test/crash", "failed"),
+        ]:
+            assert case_of(await ask("local/a", b"c" + target.encode())) == case
+        assert case_of(await ask("local/a", b"stest/nobody")) == "unknown-target"
+        assert case_of(await ask("local/a", b"pa..b")) == "invalid"
+        assert case_of(await ask("local/a", b"ua.**.b")) == "invalid"
+
+
+async def test_a_request_is_called_back(hosting: Hosting) -> None:
+    """The reply, or why there is none, arrives through `handle-callback`."""
+    async with hosting() as (system, sink, _):
+        system.spawn(lambda message, context: b"pong", name="test/bytes")
+        assert await system.broker.ask("local/a", b"rtest/bytes") is None
+        assert await sink.next() == ("local/a", b"pong")
+
+        async def never(message: Message, context: Context) -> None:
+            await anyio.sleep_forever()
+
+        system.spawn(never, name="test/never", shutdown=0)
+        assert await system.broker.ask("local/a", b"rtest/never") is None
+        _, outcome = await sink.next()
+        assert case_of(outcome) == "timed-out"
+        assert case_of(await system.broker.ask("local/a", b"rtest/nobody")) == "unknown-target"
+        assert sink.payloads == []
+
+
+async def test_publications_reach_subscribers_until_they_end(hosting: Hosting) -> None:
+    """Subscribe, publish, unsubscribe, between two components."""
+    async with hosting() as (system, sink, _):
+        ask = system.broker.ask
+        assert await ask("local/b", b"ugreetings.*") is None
+        assert await ask("local/a", b"pgreetings.world") is None
+        assert await sink.next() == ("local/b", b"ping")
+        assert await ask("local/b", b"dgreetings.*") is None
+        assert await ask("local/a", b"pgreetings.world") is None
+        assert system.broker.publish("greetings.world", b"") == 0
+
+
+async def test_subscriptions_end_with_the_incarnation(hosting: Hosting) -> None:
+    """Stopping a component ends what it subscribed to; its namesake starts without."""
+    async with hosting() as (system, _, linked):
+        assert await system.broker.ask("local/b", b"ugreetings.*") is None
+        assert system.broker.publish("greetings.x", b"ping") == 1
+        await system.stop(system.broker.resolve("local/b"))
+        with pytest.raises(NoRoute):
+            system.broker.resolve("local/b")
+        await system.started(system.spawn(ComponentActor(linked, "local/b"), name="local/b"))
+        assert system.broker.publish("greetings.x", b"ping") == 0
+
+
+async def test_limits_hold(hosting: Hosting) -> None:
+    """Rate, size and number of subscriptions; each has its case."""
+    limits = MessagingLimits(payload_bytes=3, subscriptions=1)
+    async with hosting(SamePolicy(limits, Rate(0.001, 2))) as (system, _, _):
+        ask = system.broker.ask
+        assert case_of(await ask("local/a", b"stest/sink")) == "too-large"
+        assert await ask("local/a", b"ua.b") is None
+        assert await ask("local/a", b"ua.b") is None
+        assert case_of(await ask("local/a", b"ua.c")) == "rate-limited"
+    async with hosting(SamePolicy(rate=Rate(0.001, 2))) as (system, _, _):
+        ask = system.broker.ask
+        assert [await ask("local/a", b"stest/sink") for _ in range(2)] == [None, None]
+        assert case_of(await ask("local/a", b"stest/sink")) == "rate-limited"
+        assert case_of(await ask("local/a", b"pa.b")) == "rate-limited"
+        assert await ask("local/b", b"stest/sink") is None
