@@ -10,10 +10,11 @@ from driving import Project, Terminal, until
 START = Callable[..., Project]
 
 UNRULY = """
-    if (payload.length == 4 && memcmp(payload.data, "trap", 4) == 0) __builtin_trap();
-    if (payload.length == 4 && memcmp(payload.data, "spin", 4) == 0)
+    airswasm_text order = {(const char *)payload.data, payload.length};
+    if (airswasm_equal(order, AIRSWASM_TEXT("trap"))) __builtin_trap();
+    if (airswasm_equal(order, AIRSWASM_TEXT("spin")))
         for (volatile int i = 0;; i++) {}
-    if (payload.length == 4 && memcmp(payload.data, "grow", 4) == 0) {
+    if (airswasm_equal(order, AIRSWASM_TEXT("grow"))) {
         size_t pages = 0;
         while (__builtin_wasm_memory_grow(0, 1) != (size_t)-1) pages++;
         airswasm_text grown = airswasm_decimal(pages);
@@ -96,6 +97,6 @@ def test_what_was_not_granted_is_denied_and_audited(
         denied = terminal.refused("send", hello.name, "world")
         assert 'storage.write = ["count"]' in denied.stderr
         assert state_of(terminal, hello.name) == "running", "a denial is no crash"
-    audit = [json.loads(line) for line in (terminal.home / "audit.jsonl").read_text().splitlines()]
+    audit = [json.loads(line) for line in (terminal.home / "audit" / "audit.jsonl").read_text().splitlines()]
     (line,) = [each for each in audit if each.get("outcome") == "deny"]
     assert (line["component"], line["capability"]) == (hello.name, "storage:write")
