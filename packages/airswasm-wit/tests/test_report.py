@@ -20,6 +20,8 @@ from airswasm.wit import (
     wit_folder,
 )
 from airswasm.wit.tool import run_wasm_tools
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 INSTALLED = (
     names.HOST_LOGGING,
@@ -56,6 +58,12 @@ def dummy(tmp_path: Path) -> Callable[..., bytes]:
         return packed(tmp_path / "wit", "broken", tmp_path)
 
     return build
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> bytes:
+    """A component that fits, to be damaged."""
+    return packed(wit_folder(), "full", tmp_path_factory.mktemp("whole"))
 
 
 def replaced(old: str, new: str) -> Callable[[str], str]:
@@ -150,8 +158,8 @@ BROKEN = {
         "airswasm:component/storage@0.1.0#get: the result is `variant storage-error { "
         "denied(string), bad-key(string), too-large(string), quota-exceeded(string), "
         "unavailable(string) }`, not `variant storage-error { denied(string), "
-        "invalid-key(string), too-large(string), quota-exceeded(string), unavailable(string) }`: call "
-        "it as the contract has it (copy the WIT from `airswasm.wit.wit_folder()`)",
+        "invalid-key(string), too-large(string), quota-exceeded(string), unavailable(string) }`: "
+        "call it as the contract has it (copy the WIT from `airswasm.wit.wit_folder()`)",
     ),
 }
 
@@ -293,6 +301,16 @@ def test_truncated_and_damaged_files_are_refused(tmp_path: Path) -> None:
         damaged = whole[:at] + bytes([whole[at] ^ 0xFF]) + whole[at + 1 :]
         for problem in check_component(damaged, offered=INSTALLED).problems:
             assert problem.advice
+
+
+@settings(max_examples=60, deadline=None)
+@given(at=st.floats(0, 0.999), replacement=st.binary(min_size=1, max_size=8))
+def test_no_bytes_bring_the_host_down(whole: bytes, at: float, replacement: bytes) -> None:
+    """Whatever is changed in a component, the answer is a report."""
+    start = int(at * len(whole))
+    changed = whole[:start] + replacement + whole[start + len(replacement) :]
+    report = check_component(changed, offered=INSTALLED)
+    assert all(problem.advice and len(str(problem)) < 3000 for problem in report.problems)
 
 
 def test_a_wit_package_is_not_a_component(tmp_path: Path) -> None:

@@ -43,7 +43,7 @@ def _place(file: str, text: str, at: int) -> Place:
 @dataclass(slots=True)
 class _Scan:
     text: str
-    scopes: list[tuple[str, str]] = field(default_factory=list)
+    scopes: list[tuple[str, str]] = field(default_factory=list[tuple[str, str]])
 
     def functions(self) -> Iterator[tuple[str, str, int]]:
         tokens = [match for match in _TOKEN.finditer(self.text) if match.lastgroup != "comment"]

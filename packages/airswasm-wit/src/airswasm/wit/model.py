@@ -401,9 +401,10 @@ class Function:
         found = self.requirements
         if not isinstance(found, tuple):
             return found
-        if len(found) > 1:
+        first, *others = found
+        if others:
             raise SeveralRequirements(self.name, len(found))
-        return found[0]
+        return first
 
     def _keyword(self) -> str:
         keyword = ": static func" if self.name.startswith("[static]") else ": func"

@@ -105,7 +105,9 @@ class _Writer:
     world: World
     name: str
     is_stub: bool
-    _names: dict[tuple[str | None, str], str] = field(default_factory=dict)
+    _names: dict[tuple[str | None, str], str] = field(
+        default_factory=dict[tuple[str | None, str], str]
+    )
     _variables: int = 0
 
     def module(self) -> str:
@@ -229,7 +231,7 @@ class _Writer:
         return self._dataclass(self._class_of(item), item.docs or f"`{item.name}`.", documented)
 
     def _variant(self, item: Variant) -> str:
-        parts = []
+        parts: list[str] = []
         for case in item.cases:
             value = [] if case.type is None else [f"    value: {self._type(case.type)}"]
             docs = case.docs or f"The case `{case.name}` of `{item.name}`."
@@ -453,7 +455,7 @@ def _method_names(functions: Iterable[Function]) -> dict[str, str]:
 
 
 def _parameter_names(function: Function) -> list[str]:
-    names = []
+    names: list[str] = []
     for parameter in function.parameters:
         names.append("handle" if parameter.name == "self" else _snake(parameter.name))
     return names

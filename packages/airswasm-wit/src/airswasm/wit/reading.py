@@ -62,7 +62,8 @@ def _read(source: Path, limits: ToolLimits, label: _Label) -> Document:
     files = list(_sources(source))
     _refuse_large(sum(file.stat().st_size for file in files), limits)
     described = _described(source, limits, label)
-    texts = {label(file): file.read_text("utf-8") for file in files if "deps" not in file.parts}
+    own = [file for file in files if "deps" not in file.relative_to(source).parts]
+    texts = {label(file): file.read_text("utf-8") for file in own}
     return _with_places(decode(described), find_places(texts))
 
 

@@ -23,7 +23,6 @@ from .errors import ContractViolation, NotAComponent, WitTooComplex
 from .model import Function, Interface, World
 from .names import CONTRACT_PACKAGE, GUEST_HANDLER, InterfaceName, are_compatible, is_wasi_02
 from .reading import read_component
-from .requirement import Requirement
 from .signature import explain_difference
 from .tool import ToolLimits
 
@@ -353,7 +352,7 @@ def _capabilities(imported: Interface, known: Interface) -> tuple[str, ...]:
         function = known.functions.get(name)
         required = None if function is None else function.requirements
         if isinstance(required, tuple):
-            names.update(item.capability for item in required if isinstance(item, Requirement))
+            names.update(item.capability for item in required)
     return tuple(sorted(names))
 
 

@@ -16,7 +16,7 @@ import contextlib
 import os
 import subprocess
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -149,7 +149,7 @@ def _last_lines(text: str) -> str:
 
 
 @contextlib.contextmanager
-def stored(data: bytes, name: str) -> Iterator[Path]:
+def stored(data: bytes, name: str) -> Generator[Path, None, None]:
     """A file with this content in a folder of its own, gone when the block ends."""
     with tempfile.TemporaryDirectory(prefix="airswasm-wit-") as folder:
         path = Path(folder) / name
