@@ -16,6 +16,7 @@ from .errors import (
     FuelExhausted,
     GuestFault,
     HostCallTooLarge,
+    HostExhausted,
     LimitExceeded,
     MemoryLimitExceeded,
     StackOverflowed,
@@ -36,6 +37,7 @@ _LIMITS: tuple[tuple[str, type[LimitExceeded], str, str], ...] = (
     ("fuel allocated for hostcalls", HostCallTooLarge, "host_call_bytes", "passed too much"),
 )
 _TRAP = re.compile(r"wasm trap: (.+)")
+_NO_ROOM = "Cannot allocate memory"
 _MINIMUM = re.compile(r"memory minimum size of (\d+) pages")
 _PAGE_BYTES = 65536
 STACK_SETTING = "EngineConfig.max_wasm_stack_bytes"
@@ -43,8 +45,10 @@ STACK_SETTING = "EngineConfig.max_wasm_stack_bytes"
 
 def fault_of(
     failure: EngineFailure, component: str, function: str, limits: Limits, stack_bytes: int
-) -> GuestFault:
-    """The fault that a failed call amounts to; fuel and memory are filled in by the caller."""
+) -> GuestFault | HostExhausted:
+    """The error that a failed call amounts to; fuel and memory are filled in by the caller."""
+    if _NO_ROOM in failure.message:
+        return HostExhausted(component, _NO_ROOM)
     frames = tuple(Frame(*frame) for frame in failure.frames)
     for phrase, fault, limit, said in _LIMITS:
         if phrase in failure.message:

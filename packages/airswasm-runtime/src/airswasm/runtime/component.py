@@ -29,7 +29,7 @@ from ._wasi import interfaces
 from ._wasi_state import WasiConfig, WasiState
 from .errors import NoSuchExport, UnsatisfiedImport
 from .host import Caller, HostInterface
-from .instance import CallState, Instance, _drive, _Waiter
+from .instance import CallState, Instance, _drive, _nobody
 from .limits import Limits
 from .shape import FunctionShape, InterfaceShape, ResourceIdentity
 
@@ -176,14 +176,14 @@ class LinkedComponent:
         Raises:
             GuestFault: it does not get through its start code, or needs more
                 memory than it may have.
+            HostExhausted: the host has no memory or address space left for it.
         """
         instance = Instance(self, limits, caller)
         caller.instance = instance
         caller._make_wasi = partial(_make_wasi, wasi, self.engine)
-        waiter = _Waiter()
-        call = instance._begin(waiter.wake)
+        call = instance._begin(_nobody)
         if call.poll() is not CallState.DONE:
-            await _drive(call, waiter, self.engine.config.slices_before_thread)
+            await _drive(call, self.engine.config.slices_before_thread)
         call.result()
         return instance
 

@@ -169,6 +169,23 @@ class InstanceBusy(EngineError):
         )
 
 
+class HostExhausted(EngineError):
+    """The host has no memory, or no address space, left for another instance.
+
+    Attributes:
+        component: the component's name.
+        reason: what the operating system said.
+    """
+
+    def __init__(self, component: str, reason: str) -> None:
+        self.component = component
+        self.reason = reason
+        super().__init__(
+            f"no room for another instance of {component}: {reason}; use "
+            f"EngineConfig.dense(), or raise the sysctl vm.max_map_count"
+        )
+
+
 class ServiceMissing(EngineError, LookupError):
     """No service of a type was registered.
 

@@ -599,11 +599,9 @@ class Instance:
         """
         if isinstance(function, str):
             function = self.function(function)
-        waiter = _Waiter()
-        call = self.start(function, arguments, waiter.wake)
-        if call.poll() is _DONE:
-            return call.result()
-        await _drive(call, waiter, self.engine.config.slices_before_thread)
+        call = self.start(function, arguments, _nobody)
+        if call.poll() is not _DONE:
+            await _drive(call, self.engine.config.slices_before_thread)
         return call.result()
 
     def start(self, function: Function, arguments: tuple[object, ...], wake: Wake) -> Call:
@@ -744,8 +742,14 @@ class _Waiter:
         self._is_set, self._event = False, None
 
 
-async def _drive(call: Call, waiter: _Waiter, slices_before_thread: int) -> None:
+def _nobody(_call: Call) -> None:
+    """Nobody can be woken before a poll has said `WAITING`."""
+
+
+async def _drive(call: Call, slices_before_thread: int) -> None:
     """Polls a call to its end; a cancel of the task ends the guest."""
+    waiter = _Waiter()
+    call._wake = waiter.wake
     slices = 0
     try:
         while True:
