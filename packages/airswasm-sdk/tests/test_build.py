@@ -1,0 +1,158 @@
+from __future__ import annotations
+
+import importlib.util
+import shutil
+import sys
+from pathlib import Path
+
+import pytest
+from airswasm.sdk import (
+    ArtifactMissing,
+    BuildFailed,
+    BuildProgress,
+    BuildTimedOut,
+    LanguageNotSupported,
+    NotAProject,
+    ToolMissing,
+    build_project,
+    init_project,
+)
+from airswasm.wit import ContractViolation
+
+
+@pytest.fixture
+def project(counter: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(counter, tmp_path / "hello"))
+
+
+def with_command(project: Path, *command: str) -> None:
+    manifest = project / "Component.toml"
+    quoted = ", ".join(f"'''{word}'''" for word in command)
+    text = manifest.read_text().replace("[build]", f"[build]\ncommand = [{quoted}]")
+    manifest.write_text(text)
+
+
+def test_a_c_project_becomes_a_small_component(counter: Path) -> None:
+    """The template builds as it is, meets the contract, and imports no WASI."""
+    artifact = build_project(counter)
+    assert artifact.path == counter / "build" / "hello.wasm"
+    assert artifact.size_bytes < 100_000
+    assert artifact.report.is_satisfied
+    assert artifact.report.wasi_imports == ()
+    assert set(artifact.report.capabilities) == {
+        "messaging:publish", "storage:read", "storage:write",
+    }  # fmt: skip
+
+
+def test_the_same_sources_give_the_same_bytes(project: Path) -> None:
+    """A build can be repeated and compared."""
+    before = (project / "build" / "hello.wasm").read_bytes()
+    assert build_project(project).path.read_bytes() == before
+
+
+def test_progress_names_every_step_in_order(project: Path) -> None:
+    """Whoever waits sees what for."""
+    seen: list[BuildProgress] = []
+    build_project(project, seen.append)
+    assert list(dict.fromkeys((each.number, each.step) for each in seen)) == [
+        (1, "compile"), (2, "wrap"), (3, "check"),
+    ]  # fmt: skip
+    assert {each.steps for each in seen} == {3}
+
+
+def test_a_compiler_error_has_file_and_line_and_leaves_the_last_artifact(project: Path) -> None:
+    """A failed build changes nothing and says where."""
+    before = (project / "build" / "hello.wasm").read_bytes()
+    source = project / "src" / "hello.c"
+    line = len(source.read_text().splitlines()) + 1
+    source.write_text(source.read_text() + "int broken(\n")
+    with pytest.raises(BuildFailed) as caught:
+        build_project(project)
+    assert caught.value.diagnostics[0].file == "src/hello.c"
+    assert caught.value.diagnostics[0].line in (line, line + 1)
+    assert (project / "build" / "hello.wasm").read_bytes() == before
+    assert [path.name for path in (project / "build").iterdir()] == ["hello.wasm"]
+
+
+def test_a_component_without_a_handler_is_refused_by_the_contract(project: Path) -> None:
+    """What the host would refuse at install is refused at build, with what to change."""
+    (project / "src" / "hello.c").write_text(
+        '#include "airswasm.h"\n'
+        "static airswasm_verdict check(void) { return airswasm_ok(); }\n"
+        "AIRSWASM_HEALTH(check)\n"
+    )
+    with pytest.raises(ContractViolation, match="handler"):
+        build_project(project)
+
+
+def test_a_missing_tool_is_named_with_the_command_that_installs_it(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The message can be copied to the shell."""
+    monkeypatch.setattr(importlib.util, "find_spec", lambda _name: None)
+    with pytest.raises(ToolMissing) as caught:
+        build_project(project)
+    assert caught.value.install_command.endswith("-m pip install ziglang")
+    assert caught.value.install_command in caught.value.hint
+
+
+def test_a_folder_without_a_manifest_is_no_project(tmp_path: Path) -> None:
+    """The message says how to get one."""
+    with pytest.raises(NotAProject, match=r"Component\.toml"):
+        build_project(tmp_path)
+
+
+def test_a_c_project_without_sources_is_no_project(project: Path) -> None:
+    """What is missing is named."""
+    (project / "src" / "hello.c").unlink()
+    with pytest.raises(NotAProject, match=r"src/\*\.c"):
+        build_project(project)
+
+
+def test_another_language_needs_a_command_of_its_own(project: Path) -> None:
+    """A toolchain that airswasm lacks is one line in the manifest."""
+    manifest = project / "Component.toml"
+    manifest.write_text(manifest.read_text().replace('"c"', '"go"'))
+    with pytest.raises(LanguageNotSupported) as caught:
+        build_project(project)
+    assert "[build] command" in caught.value.hint
+
+
+def test_a_command_builds_what_the_manifest_names(project: Path) -> None:
+    """`[build] command` runs in the project and is checked like any build."""
+    artifact = project / "build" / "hello.wasm"
+    artifact.rename(project / "kept.wasm")
+    move = "import os; os.rename('kept.wasm', 'build/hello.wasm')"
+    with_command(project, sys.executable, "-c", move)
+    assert build_project(project).path == artifact
+
+
+def test_a_command_that_writes_nothing_is_told_so(project: Path) -> None:
+    """Ending well is not enough."""
+    (project / "build" / "hello.wasm").unlink()
+    with_command(project, sys.executable, "-c", "pass")
+    with pytest.raises(ArtifactMissing):
+        build_project(project)
+
+
+def test_a_step_that_takes_too_long_is_stopped_with_its_children(project: Path) -> None:
+    """The whole process group ends, not only the first process."""
+    child = "import time; time.sleep(600)"
+    parent = f"import subprocess, sys; subprocess.run([sys.executable, '-c', {child!r}])"
+    with_command(project, sys.executable, "-c", parent)
+    with pytest.raises(BuildTimedOut):
+        build_project(project, timeout=0.5)
+
+
+def test_a_python_project_plans_bindings_and_componentize(tmp_path: Path) -> None:
+    """The Python toolchain, without the nine seconds of running it (the integration test does)."""
+    pytest.importorskip("componentize_py")
+    from airswasm.sdk import BuildPlan, toolchain_of
+
+    init_project(tmp_path / "hello", "hello", "python")
+    toolchain = toolchain_of("python")
+    assert toolchain is not None
+    plan = BuildPlan(tmp_path / "hello", tmp_path / "out.wasm", tmp_path)
+    steps = toolchain.steps(plan)
+    assert [step.title for step in steps] == ["bindings", "compile"]
+    assert steps[1].arguments[-1] == str(tmp_path / "out.wasm")

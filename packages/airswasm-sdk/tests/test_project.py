@@ -1,0 +1,52 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from airswasm.sdk import FolderNotEmpty, InvalidProjectName, init_project
+from airswasm.wit import wit_folder
+from hypothesis import given
+from hypothesis import strategies as st
+
+
+def test_a_project_has_the_contract_it_was_written_against(tmp_path: Path) -> None:
+    """Every .wit file of the installed contract is copied, byte for byte."""
+    init_project(tmp_path / "hello", "hello")
+    copied = tmp_path / "hello" / "wit" / "deps" / "airswasm-component"
+    expected = {path.name: path.read_bytes() for path in wit_folder().glob("*.wit")}
+    assert {path.name: path.read_bytes() for path in copied.iterdir()} == expected
+
+
+def test_a_name_without_a_namespace_is_local(tmp_path: Path) -> None:
+    """`hello` means `local/hello`."""
+    assert init_project(tmp_path / "a", "hello").name == "local/hello"
+    assert init_project(tmp_path / "b", "shop/orders").name == "shop/orders"
+
+
+def test_nothing_that_is_there_is_overwritten(tmp_path: Path) -> None:
+    """A folder with anything in it is refused, and stays as it was."""
+    (tmp_path / "notes.txt").write_text("mine")
+    with pytest.raises(FolderNotEmpty):
+        init_project(tmp_path, "hello")
+    assert [path.name for path in tmp_path.iterdir()] == ["notes.txt"]
+
+
+def test_an_empty_folder_is_used(tmp_path: Path) -> None:
+    """`mkdir x` before `init` is no mistake."""
+    folder = tmp_path / "hello"
+    folder.mkdir()
+    assert "Component.toml" in init_project(folder, "hello").files
+
+
+@given(st.text(max_size=80))
+def test_a_name_is_valid_or_refused_before_anything_is_written(
+    tmp_path_factory: pytest.TempPathFactory, name: str
+) -> None:
+    """No name, however strange, makes a path outside the folder."""
+    folder = tmp_path_factory.mktemp("names") / "project"
+    try:
+        project = init_project(folder, name)
+    except InvalidProjectName:
+        assert not folder.exists()
+    else:
+        assert project.folder == folder

@@ -1,0 +1,127 @@
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+from airswasm.runtime import FuelExhausted
+from airswasm.sdk import ComponentRefused, build_project
+from airswasm.sdk.testing import (
+    ComponentHarness,
+    Published,
+    SentMessage,
+    assert_fuel_below,
+    run_component,
+)
+
+MISBEHAVING = """\
+#include "airswasm.h"
+
+static volatile uint32_t sink;
+
+static airswasm_reply handle(airswasm_text sender, const airswasm_text *topic,
+                             airswasm_bytes payload) {
+    (void)sender, (void)topic;
+    airswasm_text word = airswasm_as_text(payload);
+    if (airswasm_equal(word, AIRSWASM_TEXT("spin"))) {
+        for (;;) sink++;
+    }
+    if (airswasm_equal(word, AIRSWASM_TEXT("deny"))) {
+        airswasm_done done = airswasm_set(AIRSWASM_TEXT("secret"), payload);
+        return done.failed ? airswasm_refuse(done.error.text) : airswasm_acknowledge();
+    }
+    if (airswasm_equal(word, AIRSWASM_TEXT("call"))) {
+        airswasm_lookup answer = airswasm_call(AIRSWASM_TEXT("local/other"), payload, 0);
+        return answer.failed ? airswasm_refuse(answer.error.text) : airswasm_answer(answer.value);
+    }
+    return airswasm_answer(payload);
+}
+
+AIRSWASM_HANDLER(handle)
+"""
+
+
+@pytest.fixture(scope="session")
+def misbehaving(counter: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = Path(shutil.copytree(counter, tmp_path_factory.mktemp("misbehaving") / "hello"))
+    (folder / "src" / "hello.c").write_text(MISBEHAVING)
+    manifest = folder / "Component.toml"
+    text = manifest.read_text().replace("[limits]", "[limits]\nfuel = 1000000")
+    manifest.write_text(text.replace("messaging.publish", 'messaging.call = ["x"]\n#'))
+    manifest.write_text(manifest.read_text().replace("messaging.call", "messaging.send"))
+    manifest.write_text(manifest.read_text().replace('["x"]', '["local/*"]'))
+    build_project(folder)
+    return folder
+
+
+@pytest.mark.anyio
+async def test_the_counter_counts_across_incarnations(counter: Path) -> None:
+    """What is stored survives a restart; what was published and logged is recorded."""
+    async with ComponentHarness(counter) as component:
+        assert (await component.send("world")).text == "Hello, world! You are number 1."
+        await component.restart()
+        assert (await component.send("moon")).text == "Hello, moon! You are number 2."
+        assert await component.storage.get("count") == b"2"
+    assert component.published == [
+        Published("greetings", b"world was greeted"),
+        Published("greetings", b"moon was greeted"),
+    ]
+    assert [line.message for line in component.logs][:2] == ["ready", "message 1 from host"]
+    assert component.denials == []
+
+
+@pytest.mark.anyio
+async def test_the_listener_counts_what_it_hears(listener: Path) -> None:
+    """It subscribes at every start, counts events, and answers with the count."""
+    async with ComponentHarness(listener) as component:
+        assert component.subscriptions == ["greetings"]
+        assert (await component.publish("greetings", "one")).payload is None
+        await component.publish("greetings", "two")
+        assert (await component.send("how many?")).text == "I have seen 2 greetings."
+
+
+def test_without_async_it_is_the_same(counter: Path) -> None:
+    """`run_component` is the harness for ordinary tests."""
+    with run_component(counter) as component:
+        component.store("count", b"41")
+        assert component.send("you").text == "Hello, you! You are number 42."
+        assert component.stored("count") == b"42"
+
+
+def test_fuel_is_the_same_every_time_and_can_be_bounded(counter: Path) -> None:
+    """The same message in the same state costs the same fuel, so a bound does not flicker."""
+    costs = set()
+    for _ in range(2):
+        with run_component(counter) as component:
+            answer = component.send("world")
+            costs.add(answer.fuel)
+    assert len(costs) == 1
+    assert_fuel_below(answer, answer.fuel + 1)
+    with pytest.raises(AssertionError, match="expected less than"):
+        assert_fuel_below(answer, answer.fuel)
+
+
+def test_a_capability_that_the_manifest_lacks_is_denied_as_on_a_host(misbehaving: Path) -> None:
+    """The real guard answers, with the line that would grant it; the denial is recorded."""
+    with run_component(misbehaving) as component:
+        with pytest.raises(ComponentRefused, match=r"storage\.write = \[.*\"secret\"\]"):
+            component.send("deny")
+        assert [event.resource for event in component.denials] == ["secret"]
+
+
+def test_the_limits_of_the_manifest_hold(misbehaving: Path) -> None:
+    """A loop ends at the manifest's fuel; a new incarnation goes on."""
+    with run_component(misbehaving) as component:
+        with pytest.raises(FuelExhausted):
+            component.send("spin")
+        component.restart()
+        assert component.send("echo").text == "echo"
+
+
+def test_calls_are_recorded_and_answered_from_replies(misbehaving: Path) -> None:
+    """A target with a reply answers; others are unknown."""
+    with run_component(misbehaving, replies={"local/other": bytes.upper}) as component:
+        assert component.send("call").text == "CALL"
+        assert component.sent == [SentMessage("call", "local/other", b"call")]
+    with run_component(misbehaving) as component, pytest.raises(ComponentRefused, match="replies"):
+        component.send("call")
