@@ -1,4 +1,9 @@
-"""The airswasm contract in WIT: its model, its checks and its bindings."""
+"""The airswasm contract in WIT: its model, its checks and its bindings.
+
+`airswasm.wit.names` has the contract's names as constants, `airswasm.wit.model` the classes of all
+types. Three modules are commands as well, and therefore imported by their own name:
+`airswasm.wit.proxy`, `airswasm.wit.annotations` and `airswasm.wit.reference`.
+"""
 
 from ._contract import Contract, c_header_folder, contract, rust_crate_folder, wit_folder
 from .errors import (
@@ -12,14 +17,22 @@ from .errors import (
     WitSyntaxError,
     WitTooComplex,
 )
+from .evolution import Change, check_version, compare_packages
 from .model import Document, Function, Interface, Package, Parameter, Place, World
 from .names import CONTRACT_VERSION
 from .reading import read_component, read_wit, read_wit_text
 from .report import ContractReport, Problem, Rule, check_component, check_world
 from .requirement import Nothing, Requirement, parse_requirements
+from .signature import explain_difference, render_function, side_by_side
 from .tool import ToolLimits
 
 __all__ = (
+    "side_by_side",
+    "render_function",
+    "explain_difference",
+    "compare_packages",
+    "check_version",
+    "Change",
     "CONTRACT_VERSION",
     "AnnotationError",
     "Contract",

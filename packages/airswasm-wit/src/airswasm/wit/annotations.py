@@ -21,7 +21,7 @@ from .model import Function, Interface, Package, Place, Primitive
 from .reading import read_wit
 from .requirement import Nothing, Requirement
 
-__all__ = ("AnnotationProblem", "check_annotations", "find_annotation_problems")
+__all__ = ("AnnotationProblem", "check_annotations", "find_annotation_problems", "main")
 
 
 _NO_ANNOTATION = "it has no annotation"

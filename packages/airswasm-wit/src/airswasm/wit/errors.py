@@ -29,6 +29,7 @@ __all__ = (
     "WitError",
     "WitSyntaxError",
     "WitTooComplex",
+    "show_line",
 )
 
 _SHOWN = 160

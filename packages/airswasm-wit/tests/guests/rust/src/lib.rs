@@ -9,7 +9,9 @@ use airswasm_guest::{
 struct Tour;
 
 fn text(bytes: Option<Vec<u8>>) -> String {
-    bytes.map_or("none".into(), |bytes| String::from_utf8_lossy(&bytes).into_owned())
+    bytes.map_or("none".into(), |bytes| {
+        String::from_utf8_lossy(&bytes).into_owned()
+    })
 }
 
 fn kind(kind: FileKind) -> &'static str {
@@ -53,8 +55,14 @@ fn store(told: &mut Vec<String>) -> Result<(), Failure> {
     }
     told.push(line);
     let usage = storage::usage()?;
-    told.push(format!("usage {} {} {}", usage.used_bytes, usage.keys, usage.quota_bytes));
-    told.push(format!("check {}", capabilities::check("storage:read", "k")));
+    told.push(format!(
+        "usage {} {} {}",
+        usage.used_bytes, usage.keys, usage.quota_bytes
+    ));
+    told.push(format!(
+        "check {}",
+        capabilities::check("storage:read", "k")
+    ));
     for grant in capabilities::list() {
         told.push(format!("list {}={}", grant.capability, grant.pattern));
     }
@@ -76,7 +84,12 @@ fn files(told: &mut Vec<String>) -> Result<(), Failure> {
         told.push(format!("ls {} {}", entry.name, kind(entry.kind)));
     }
     let found = filesystem::stat("f")?;
-    told.push(format!("stat {} {} {}", kind(found.kind), found.size_bytes, found.modified_ns));
+    told.push(format!(
+        "stat {} {} {}",
+        kind(found.kind),
+        found.size_bytes,
+        found.modified_ns
+    ));
     Ok(())
 }
 
@@ -90,10 +103,17 @@ fn network(told: &mut Vec<String>) -> Result<(), Failure> {
     connection.send(b"x")?;
     told.push("send ok".into());
     drop(connection);
-    told.push(format!("exchange {}", text(Some(udp::exchange("h:2", b"u", 9)?))));
+    told.push(format!(
+        "exchange {}",
+        text(Some(udp::exchange("h:2", b"u", 9)?))
+    ));
     let page = http::request("GET", "http://h/", &[("a".into(), "b".into())], b"body", 10)?;
     let (name, value) = &page.headers[0];
-    told.push(format!("http {} {name}={value} {}", page.status, text(Some(page.body))));
+    told.push(format!(
+        "http {} {name}={value} {}",
+        page.status,
+        text(Some(page.body))
+    ));
     Ok(())
 }
 

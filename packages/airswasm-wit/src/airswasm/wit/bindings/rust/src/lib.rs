@@ -209,7 +209,12 @@ impl<T: Handler> guest_handler::exports::airswasm::component::handler::Guest for
         topic: Option<String>,
         payload: Vec<u8>,
     ) -> Result<Option<Vec<u8>>, String> {
-        T::handle(Message { sender, topic, payload }).map_err(|failure| failure.0)
+        T::handle(Message {
+            sender,
+            topic,
+            payload,
+        })
+        .map_err(|failure| failure.0)
     }
 }
 
