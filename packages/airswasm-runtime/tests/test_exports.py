@@ -1,0 +1,74 @@
+"""Signatures and annotations of exports, derived from shapes alone."""
+
+from __future__ import annotations
+
+import inspect
+
+import pytest
+from airswasm.runtime import (
+    Case,
+    EnumOf,
+    FlagsOf,
+    FunctionShape,
+    ListOf,
+    OptionOf,
+    Primitive,
+    RecordOf,
+    ResultOf,
+    TupleOf,
+    VariantOf,
+)
+from airswasm.runtime.exports import annotation_of, signature_of
+
+STRING, U8, U32 = Primitive("string"), Primitive("u8"), Primitive("u32")
+
+
+@pytest.mark.parametrize(
+    ("shape", "annotation"),
+    [
+        (U32, int),
+        (Primitive("f64"), float),
+        (Primitive("char"), str),
+        (ListOf(U8), bytes),
+        (ListOf(U32), "list[int]"),
+        (TupleOf((U32, STRING)), "tuple[int, str]"),
+        (OptionOf(STRING), "str | None"),
+        (OptionOf(OptionOf(STRING)), "Some[str | None] | None"),
+        (ResultOf(ListOf(U8), STRING), "Ok[bytes] | Err[str]"),
+        (ResultOf(None, None), "Ok[None] | Err[None]"),
+        (RecordOf("key-value", (("key", STRING),)), "KeyValue"),
+        (VariantOf("shape", (("dot", None),)), Case),
+        (EnumOf("colour", ("red", "blue")), "Literal['red', 'blue']"),
+        (FlagsOf("modes", ("read",)), "frozenset[str]"),
+    ],
+)
+def test_annotations_are_the_python_types(shape, annotation):
+    """Each WIT type is annotated as the value that users see."""
+    assert annotation_of(shape) == annotation
+
+
+def test_signatures_use_python_names():
+    """Kebab-case becomes snake_case, keywords get an underscore."""
+    shape = FunctionShape("copy-file", (("from", STRING), ("max-bytes", U32)), None)
+    signature = signature_of(shape)
+    assert list(signature.parameters) == ["from_", "max_bytes"]
+    assert signature.return_annotation is None
+    with pytest.raises(TypeError):
+        signature.bind(from_="a")
+    assert str(shape) == "copy-file: func(from: string, max-bytes: u32)"
+
+
+@pytest.mark.anyio
+async def test_methods_show_their_signature(engine, probe_wasm, probe_host):
+    """`help` has name, parameters and WIT text; wrong arguments are a TypeError, like Python's."""
+    from airswasm.runtime import Caller
+
+    component = await engine.load(probe_wasm)
+    instance = await component.link([probe_host]).instantiate(caller=Caller("x"))
+    method = instance.exports.handler.handle_message
+    assert method.__name__ == "handle_message"
+    assert "handle-message: func(sender: string" in inspect.getdoc(method)
+    assert str(inspect.signature(method)).endswith("'Ok[bytes | None] | Err[str]'")
+    assert "add" in dir(instance.exports)
+    with pytest.raises(TypeError):
+        await method("a", payload=b"")
