@@ -9,6 +9,7 @@ import pytest
 from airswasm.actor import ActorSystem
 from airswasm.runtime import Component, Engine, LinkedComponent
 from hypothesis import HealthCheck, settings
+from trio.testing import MockClock
 from wasmtime import wat2wasm
 
 for profile, examples in (("ci", 25), ("nightly", 1000)):
@@ -54,7 +55,8 @@ GUEST = """
   (core instance $i (instantiate $m {with}))
   (type $handle (func (param "sender" string) (param "topic" (option string))
     (param "payload" (list u8)) (result (result (option (list u8)) (error string)))))
-  (func $handle (type $handle) (canon lift (core func $i "handle") (memory (core memory $i "memory"))
+  (func $handle (type $handle) (canon lift (core func $i "handle")
+    (memory (core memory $i "memory"))
     (realloc (core func $i "realloc")) (post-return (core func $i "done"))))
   (instance $handler (export "handle-message" (func $handle)))
   (export "airswasm:component/handler@0.1.0" (instance $handler))
@@ -78,7 +80,8 @@ MOODY = """
 """
 LIFECYCLE = """
   (func $init (param "config" string) (result (result (error string)))
-    (canon lift (core func $i "init") (memory (core memory $i "memory")) (realloc (core func $i "realloc"))))
+    (canon lift (core func $i "init") (memory (core memory $i "memory"))
+      (realloc (core func $i "realloc"))))
   (func $shutdown (canon lift (core func $i "shutdown")))
   (instance $lifecycle (export "init" (func $init)) (export "shutdown" (func $shutdown)))
   (export "airswasm:component/lifecycle@0.1.0" (instance $lifecycle))
@@ -131,6 +134,12 @@ def load(engine: Engine) -> Callable[..., object]:
         return component.link([])
 
     return load
+
+
+@pytest.fixture
+def autojump() -> tuple[str, dict[str, object]]:
+    """Trio, with a clock that jumps to the next deadline when everything waits."""
+    return ("trio", {"clock": MockClock(autojump_threshold=0)})
 
 
 @pytest.fixture(params=["asyncio", "trio"])

@@ -180,11 +180,17 @@ class Cell:
         if self.spec.when_full != "drop-oldest":
             self.dispatcher.rejected += 1
             raise MailboxFull(self.name, self.capacity)
-        if self.queue:
-            oldest = self.queue.popleft()
-            self.bury(oldest, DeathReason.DROPPED)
-            if oldest.request is not None:
-                oldest.request.fail(MessageDropped(self.name, self.capacity))
+        self.drop_oldest()
+
+    def drop_oldest(self) -> bool:
+        """Moves the oldest waiting message to the dead letters; False when none waits."""
+        if not self.queue:
+            return False
+        oldest = self.queue.popleft()
+        self.bury(oldest, DeathReason.DROPPED)
+        if oldest.request is not None:
+            oldest.request.fail(MessageDropped(self.name, self.capacity))
+        return True
 
     def enqueue(self, message: Message) -> None:
         """Appends a message that exists already; it is rejected or accepted like any other."""

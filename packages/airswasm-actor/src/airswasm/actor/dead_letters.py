@@ -136,5 +136,7 @@ def _number(cause: BaseException | None, field: str) -> int | None:
 
 
 def _text(cause: BaseException | None, field: str) -> str | None:
-    value = getattr(cause, field, None)
+    value: object = getattr(cause, field, None)
+    if isinstance(value, (tuple, list)):
+        return "\n".join(str(line) for line in value) or None
     return None if value is None else str(value)
