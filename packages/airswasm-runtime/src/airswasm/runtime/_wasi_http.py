@@ -28,6 +28,7 @@ from ._wasi_io import (
     StreamFailed,
     methods,
     misuse,
+    until_ready,
 )
 from .host import Caller, HostFunction, HostInterface
 from .values import Case, Err, Ok
@@ -125,6 +126,11 @@ class OutgoingBody:
     def data(self) -> bytes:
         """What was written; all of it once `finished` is ready."""
         return bytes(self._data)
+
+    async def whole(self) -> bytes:
+        """Everything that was written, once the guest has finished."""
+        await until_ready(self.finished)
+        return self.data()
 
     def stream(self) -> Ok[OutgoingBody] | Err[None]:
         """The stream to write to, once."""

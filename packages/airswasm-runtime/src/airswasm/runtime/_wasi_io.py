@@ -408,12 +408,12 @@ def _blocking_write_and_flush(caller: Caller, stream: OutputStream, data: bytes)
 async def _write_all(stream: OutputStream, data: bytes) -> None:
     """Writes as permits come, then flushes."""
     while data:
-        await _until_ready(stream.pollable())
+        await until_ready(stream.pollable())
         permit_bytes = stream.permit_bytes()
         await _finish(stream.write(data[:permit_bytes]))
         data = data[permit_bytes:]
     await _finish(stream.flush())
-    await _until_ready(stream.pollable())
+    await until_ready(stream.pollable())
     stream.permit_bytes()  # raises what went wrong while it was flushed
 
 
@@ -422,7 +422,8 @@ async def _finish(value: Awaitable[None] | None) -> None:
         await value
 
 
-async def _until_ready(pollable: Pollable) -> None:
+async def until_ready(pollable: Pollable) -> None:
+    """Waits in a task; host functions use `wait_for`, which needs none."""
     while not pollable.is_ready():
         event = anyio.Event()
         unwatch = pollable.watch(event.set)
@@ -459,8 +460,8 @@ async def _splice(
 async def _blocking_splice(
     _caller: Caller, target: OutputStream, source: InputStream, length: int
 ) -> object:
-    await _until_ready(target.pollable())
-    await _until_ready(source.pollable())
+    await until_ready(target.pollable())
+    await until_ready(source.pollable())
     return await _settled_later(_moved(target, source, length))
 
 

@@ -131,6 +131,17 @@ class Engine:
         """
         return await prove_limits(self)
 
+    def start(self, work: Coroutine[object, object, object]) -> None:
+        """Runs a host's own work as a task of this engine, for what outlives one host call.
+
+        The work must handle its errors and end with its instance (`Caller.on_close`);
+        whatever is left is cancelled when the engine closes.
+
+        Raises:
+            RuntimeError: the engine is not running.
+        """
+        self._spawn(work)
+
     def _describe(self, name: str, code: CompiledComponent, compiled: wc.Component) -> Component:
         try:
             shape = reflect(self._wasm, compiled, code.bridging)
@@ -154,6 +165,9 @@ class Engine:
 
 async def _complete(work: Coroutine[object, object, object], pending: Pending) -> None:
     """Awaits a host function and completes its pending operation, whatever happens."""
+    if pending.is_done:  # its call was cancelled before this task had its first turn
+        work.close()
+        return
     scope = anyio.CancelScope()
     pending.on_cancel = scope.cancel
     try:
