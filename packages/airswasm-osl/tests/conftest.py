@@ -2,9 +2,107 @@
 
 from __future__ import annotations
 
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
 import pytest
+
+
+@pytest.fixture(scope="session")
+def cache_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Compiled guests, for the whole session."""
+    folder = tmp_path_factory.mktemp("cache")
+    folder.chmod(0o700)
+    return folder
 
 
 @pytest.fixture(params=["asyncio", "trio"])
 def anyio_backend(request: pytest.FixtureRequest) -> str:
     return str(request.param)
+
+
+class Handler(BaseHTTPRequestHandler):
+    """Answers by path, and keeps what it was asked."""
+
+    protocol_version = "HTTP/1.1"
+    server: HttpServer
+
+    def do_any(self) -> None:
+        body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        self.server.seen.append((self.requestline, dict(self.headers), body))
+        getattr(self, f"answer_{self.path.strip('/').partition('?')[0]}", self.answer_echo)(body)
+
+    do_GET = do_POST = do_PUT = do_DELETE = do_HEAD = do_any  # noqa: N815
+
+    def answer_echo(self, body: bytes) -> None:
+        self.answer(200, body, ("X-Twice", "1"), ("X-Twice", "2"))
+
+    def answer_redirect(self, _body: bytes) -> None:
+        self.answer(302, b"", ("Location", "http://169.254.169.254/latest/meta-data"))
+
+    def answer_endless(self, _body: bytes) -> None:
+        self.send_response(200)
+        self.send_header("Transfer-Encoding", "chunked")
+        self.end_headers()
+        try:
+            while True:
+                self.wfile.write(b"10000\r\n" + b"x" * 65536 + b"\r\n")
+        except OSError:
+            self.close_connection = True
+
+    def answer_drip(self, _body: bytes) -> None:
+        self.send_response(200)
+        self.send_header("Content-Length", "1000")
+        self.end_headers()
+        self.wfile.write(b"x")
+        self.wfile.flush()
+        self.server.over.wait(10)
+        self.close_connection = True
+
+    def answer_broken(self, _body: bytes) -> None:
+        self.wfile.write(b"this is no http\r\n\r\n")
+        self.close_connection = True
+
+    def answer_gzip(self, _body: bytes) -> None:
+        self.answer(200, b"not really", ("Content-Encoding", "gzip"))
+
+    def answer(self, status: int, body: bytes, *headers: tuple[str, str]) -> None:
+        self.send_response(status)
+        for name, value in headers:
+            self.send_header(name, value)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        if self.command != "HEAD":
+            self.wfile.write(body)
+
+    def log_message(self, *_args: object) -> None:
+        """Says nothing."""
+
+
+class HttpServer(ThreadingHTTPServer):
+    """A loopback server in a thread."""
+
+    daemon_threads = True
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), Handler)
+        self.seen: list[tuple[str, dict[str, str], bytes]] = []
+        self.over = threading.Event()
+        self.port = self.server_address[1]
+        self.url = f"http://127.0.0.1:{self.port}"
+
+    def handle_error(self, *_args: object) -> None:
+        """A client that goes away is what some tests are about."""
+
+
+@pytest.fixture
+def server() -> Iterator[HttpServer]:
+    with HttpServer() as server:
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
+        thread.start()
+        yield server
+        server.over.set()
+        server.shutdown()
+        thread.join()

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import ssl
-import threading
-from collections.abc import Iterator, Sequence
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import anyio
 import pytest
@@ -14,92 +13,10 @@ from airswasm.osl import Doorman, Http, HttpClient, NetworkPolicy
 from airswasm.runtime import Caller, Case, Err, Ok
 from airswasm.security import Grants, Guard
 
+if TYPE_CHECKING:
+    from conftest import HttpServer
+
 pytestmark = pytest.mark.anyio
-
-
-class Handler(BaseHTTPRequestHandler):
-    """Answers by path, and keeps what it was asked."""
-
-    protocol_version = "HTTP/1.1"
-    server: Server
-
-    def do_any(self) -> None:
-        body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
-        self.server.seen.append((self.requestline, dict(self.headers), body))
-        getattr(self, f"answer_{self.path.strip('/').partition('?')[0]}", self.answer_echo)(body)
-
-    do_GET = do_POST = do_PUT = do_DELETE = do_HEAD = do_any  # noqa: N815
-
-    def answer_echo(self, body: bytes) -> None:
-        self.answer(200, body, ("X-Twice", "1"), ("X-Twice", "2"))
-
-    def answer_redirect(self, _body: bytes) -> None:
-        self.answer(302, b"", ("Location", "http://169.254.169.254/latest/meta-data"))
-
-    def answer_endless(self, _body: bytes) -> None:
-        self.send_response(200)
-        self.send_header("Transfer-Encoding", "chunked")
-        self.end_headers()
-        try:
-            while True:
-                self.wfile.write(b"10000\r\n" + b"x" * 65536 + b"\r\n")
-        except OSError:
-            self.close_connection = True
-
-    def answer_drip(self, _body: bytes) -> None:
-        self.send_response(200)
-        self.send_header("Content-Length", "1000")
-        self.end_headers()
-        self.wfile.write(b"x")
-        self.wfile.flush()
-        self.server.over.wait(10)
-        self.close_connection = True
-
-    def answer_broken(self, _body: bytes) -> None:
-        self.wfile.write(b"this is no http\r\n\r\n")
-        self.close_connection = True
-
-    def answer_gzip(self, _body: bytes) -> None:
-        self.answer(200, b"not really", ("Content-Encoding", "gzip"))
-
-    def answer(self, status: int, body: bytes, *headers: tuple[str, str]) -> None:
-        self.send_response(status)
-        for name, value in headers:
-            self.send_header(name, value)
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        if self.command != "HEAD":
-            self.wfile.write(body)
-
-    def log_message(self, *_args: object) -> None:
-        """Says nothing."""
-
-
-class Server(ThreadingHTTPServer):
-    """A loopback server in a thread."""
-
-    daemon_threads = True
-
-    def __init__(self) -> None:
-        super().__init__(("127.0.0.1", 0), Handler)
-        self.seen: list[tuple[str, dict[str, str], bytes]] = []
-        self.over = threading.Event()
-        self.port = self.server_address[1]
-        self.url = f"http://127.0.0.1:{self.port}"
-
-    def handle_error(self, *_args: object) -> None:
-        """A client that goes away is what some tests are about."""
-
-
-@pytest.fixture
-def server() -> Iterator[Server]:
-    with Server() as server:
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
-        thread.start()
-        yield server
-        server.over.set()
-        server.shutdown()
-        thread.join()
 
 
 async def request(
@@ -125,7 +42,7 @@ async def request(
     )
 
 
-async def test_a_request_and_its_response(server: Server, anyio_backend: str) -> None:
+async def test_a_request_and_its_response(server: HttpServer, anyio_backend: str) -> None:
     """Method, query, headers and body arrive; status, headers and body come back."""
     answer = await request(
         f"{server.url}/echo?a=1&b=%20", method="post", headers=[("X-Mine", "ü")], body=b"hello"
@@ -142,7 +59,7 @@ async def test_a_request_and_its_response(server: Server, anyio_backend: str) ->
     assert body == b"hello"
 
 
-async def test_head_and_empty_bodies(server: Server, anyio_backend: str) -> None:
+async def test_head_and_empty_bodies(server: HttpServer, anyio_backend: str) -> None:
     """A HEAD has no body to wait for, and an empty POST says so."""
     head = await request(f"{server.url}/echo", method="HEAD")
     assert isinstance(head, Ok)
@@ -151,7 +68,7 @@ async def test_head_and_empty_bodies(server: Server, anyio_backend: str) -> None
     assert server.seen[1][1]["Content-Length"] == "0"
 
 
-async def test_redirects_are_answers(server: Server, anyio_backend: str) -> None:
+async def test_redirects_are_answers(server: HttpServer, anyio_backend: str) -> None:
     """The host does not follow: going there is another request, to be checked."""
     answer = await request(f"{server.url}/redirect")
     assert isinstance(answer, Ok)
@@ -162,7 +79,7 @@ async def test_redirects_are_answers(server: Server, anyio_backend: str) -> None
 
 @pytest.mark.parametrize("name", ["Host", "host", "Content-Length"])
 async def test_the_hosts_headers_are_the_hosts(
-    server: Server, name: str, anyio_backend: str
+    server: HttpServer, name: str, anyio_backend: str
 ) -> None:
     """What a guest says about them does not arrive."""
     answer = await request(f"{server.url}/echo", method="POST", headers=[(name, "7")], body=b"ab")
@@ -195,7 +112,7 @@ async def test_the_hosts_headers_are_the_hosts(
     ],
 )
 async def test_nothing_is_smuggled(
-    server: Server,
+    server: HttpServer,
     method: str,
     path: str,
     headers: Sequence[tuple[str, str]],
@@ -228,7 +145,7 @@ async def test_odd_urls_have_no_reading(url: str, anyio_backend: str) -> None:
     assert answer.value.name == "invalid"
 
 
-async def test_a_name_that_leads_inside(server: Server, anyio_backend: str) -> None:
+async def test_a_name_that_leads_inside(server: HttpServer, anyio_backend: str) -> None:
     """DNS rebinding: the grant is for a name, the address decides."""
 
     async def resolve(_host: str, _port: int) -> list[str]:
@@ -240,7 +157,7 @@ async def test_a_name_that_leads_inside(server: Server, anyio_backend: str) -> N
     assert server.seen == []
 
 
-async def test_the_checked_address_is_used(server: Server, anyio_backend: str) -> None:
+async def test_the_checked_address_is_used(server: HttpServer, anyio_backend: str) -> None:
     """The name is resolved once; Host still carries the name."""
     asked: list[str] = []
 
@@ -258,7 +175,7 @@ async def test_the_checked_address_is_used(server: Server, anyio_backend: str) -
     assert server.seen[0][1]["Host"] == f"api.example:{server.port}"
 
 
-async def test_tls_verifies_the_name(server: Server, anyio_backend: str) -> None:
+async def test_tls_verifies_the_name(server: HttpServer, anyio_backend: str) -> None:
     """The connection goes to an address, the certificate must be for the name."""
     authority = trustme.CA()
     presented = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
@@ -289,34 +206,34 @@ async def test_tls_verifies_the_name(server: Server, anyio_backend: str) -> None
         assert answer.value.name == "disconnected"
 
 
-async def test_an_endless_body_is_cut_off(server: Server, anyio_backend: str) -> None:
+async def test_an_endless_body_is_cut_off(server: HttpServer, anyio_backend: str) -> None:
     """The host holds no more than its bound, and says which."""
     answer = await request(f"{server.url}/endless", policy=NetworkPolicy(transfer_bytes=100_000))
     assert isinstance(answer, Err)
     assert answer.value.name == "limit-exceeded"
 
 
-async def test_a_dripping_body_times_out(server: Server, anyio_backend: str) -> None:
+async def test_a_dripping_body_times_out(server: HttpServer, anyio_backend: str) -> None:
     """The time is for the whole exchange: a byte now and then does not extend it."""
     answer = await request(f"{server.url}/drip", timeout_ms=100)
     assert answer == Err(Case("timed-out"))
 
 
-async def test_a_cancelled_request_ends(server: Server, anyio_backend: str) -> None:
+async def test_a_cancelled_request_ends(server: HttpServer, anyio_backend: str) -> None:
     """A guest that is stopped while it waits for a server stops waiting."""
     with anyio.move_on_after(0.1) as scope:
         await request(f"{server.url}/drip")
     assert scope.cancelled_caught
 
 
-async def test_a_peer_that_speaks_no_http(server: Server, anyio_backend: str) -> None:
+async def test_a_peer_that_speaks_no_http(server: HttpServer, anyio_backend: str) -> None:
     """Nonsense is a broken connection."""
     answer = await request(f"{server.url}/broken")
     assert isinstance(answer, Err)
     assert answer.value.name == "disconnected"
 
 
-async def test_nothing_is_decompressed(server: Server, anyio_backend: str) -> None:
+async def test_nothing_is_decompressed(server: HttpServer, anyio_backend: str) -> None:
     """A small answer stays small: decoding is the guest's affair, and fuel."""
     answer = await request(f"{server.url}/gzip")
     assert isinstance(answer, Ok)
@@ -324,7 +241,7 @@ async def test_nothing_is_decompressed(server: Server, anyio_backend: str) -> No
 
 
 async def test_proxies_of_the_environment_do_not_count(
-    server: Server, monkeypatch: pytest.MonkeyPatch, anyio_backend: str
+    server: HttpServer, monkeypatch: pytest.MonkeyPatch, anyio_backend: str
 ) -> None:
     """A proxy would connect to wherever it likes."""
     monkeypatch.setenv("http_proxy", "http://127.0.0.1:1")

@@ -44,13 +44,6 @@ def python_wasm(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return wasm
 
 
-@pytest.fixture(scope="session")
-def cache_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("cache")
-    folder.chmod(0o700)
-    return folder
-
-
 class Lines:
     """A sink that keeps what it was given."""
 

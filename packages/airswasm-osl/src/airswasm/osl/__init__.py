@@ -1,9 +1,10 @@
 """Files, processes and the network for components, behind capabilities.
 
 The operating system layer: providers for the contract's interfaces
-`filesystem`, `process`, `tcp`, `udp` and `http`, and for `wasi:filesystem`, so
-that a guest's ordinary `open()` passes the same check. Installing the package
-is what makes them importable by components (entry point `airswasm.host_interfaces`).
+`filesystem`, `process`, `tcp`, `udp` and `http`, and for `wasi:filesystem` and
+`wasi:http`, so that a guest's ordinary `open()` and `fetch()` pass the same
+check. Installing the package is what makes them importable by components
+(entry point `airswasm.host_interfaces`).
 """
 
 from .addresses import Doorman, Endpoint, system_resolver
@@ -16,6 +17,7 @@ from .provider import provide
 from .tcp import Tcp
 from .udp import Udp
 from .wasi_filesystem import WasiFilesystem
+from .wasi_http import WasiHttp
 
 __all__ = (
     "Doorman",
@@ -32,6 +34,7 @@ __all__ = (
     "Tcp",
     "Udp",
     "WasiFilesystem",
+    "WasiHttp",
     "folders_below",
     "provide",
     "system_resolver",

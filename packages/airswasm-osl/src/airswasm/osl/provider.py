@@ -21,6 +21,7 @@ from .process import Processes
 from .tcp import Tcp
 from .udp import Udp
 from .wasi_filesystem import WasiFilesystem
+from .wasi_http import WasiHttp
 
 
 def provide(services: Services) -> Iterable[HostInterface]:
@@ -44,6 +45,7 @@ def provide(services: Services) -> Iterable[HostInterface]:
         Udp(doorman, policy.network).interface(),
         Http(client, policy.network).interface(),
         *WasiFilesystem(guard, policy).interfaces(),
+        *WasiHttp(guard, client, policy.network).interfaces(),
     )
 
 

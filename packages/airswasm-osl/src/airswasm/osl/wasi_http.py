@@ -1,0 +1,195 @@
+"""wasi:http's `outgoing-handler` over the same client and the same guard: `fetch()`.
+
+A guest gets its future at once and writes the body afterwards, so a request is
+a task of the engine: it waits until the body is finished, makes the request and
+completes the future. Dropping the future, or ending the instance, cancels it.
+The grant is checked, and its audit line written, before the task exists.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Coroutine, Iterable
+
+import anyio
+from airswasm.runtime import Caller, Case, Err, HostInterface, Ok
+from airswasm.runtime.wasi import (
+    WASI_VERSION,
+    Fields,
+    FutureIncomingResponse,
+    IncomingResponse,
+    OutgoingRequest,
+    RequestOptions,
+)
+from airswasm.security import Guard
+
+from .errors import (
+    AccessDenied,
+    Disconnected,
+    LimitReached,
+    Malformed,
+    NotFound,
+    OslError,
+    TimedOut,
+)
+from .http import CAPABILITY, HttpClient, Request, Response
+from .policy import NetworkPolicy
+
+_CODES: dict[type[OslError], Case] = {
+    AccessDenied: Case("HTTP-request-denied"),
+    Disconnected: Case("connection-terminated"),
+    LimitReached: Case("HTTP-response-body-size"),
+    Malformed: Case("HTTP-request-URI-invalid"),
+    NotFound: Case("destination-not-found"),
+    TimedOut: Case("HTTP-response-timeout"),
+}
+
+
+class WasiHttp:
+    """wasi:http for all components of one host.
+
+    Args:
+        guard: decides and writes the audit line before anything is sent.
+        client: makes the requests.
+        policy: bounds of time and number.
+    """
+
+    def __init__(self, guard: Guard, client: HttpClient, policy: NetworkPolicy) -> None:
+        self._guard = guard
+        self._client = client
+        self._policy = policy
+
+    def interfaces(self) -> Iterable[HostInterface]:
+        """What replaces the runtime's denied interface."""
+        return (
+            HostInterface(f"wasi:http/outgoing-handler@{WASI_VERSION}", {"handle": self.handle}),
+        )
+
+    def handle(
+        self, caller: Caller, request: OutgoingRequest, options: RequestOptions | None
+    ) -> Ok[FutureIncomingResponse] | Err[Case]:
+        """Checks the request and starts it."""
+        try:
+            url = self._checked_url(caller, request)
+        except OslError as error:
+            return Err(_CODES[type(error)])
+        exchanges = Exchanges.of(caller)
+        if len(exchanges) >= self._policy.connections:
+            return Err(Case("connection-limit-reached"))
+        future, scope = FutureIncomingResponse(), anyio.CancelScope()
+        future.on_drop = scope.cancel
+        exchanges.add(scope)
+        work = self._exchange(caller, url, request, _seconds(options, self._policy), future)
+        caller.instance.engine.start(exchanges.run(scope, work))
+        return Ok(future)
+
+    def _checked_url(self, caller: Caller, request: OutgoingRequest) -> str:
+        """The URL, allowed by a grant.
+
+        Raises:
+            OslError: it is not, or has no safe reading.
+        """
+        url = url_of(request)
+        Request.read(method_of(request), url, (), b"")
+        decision = self._guard.check(caller.name, CAPABILITY, url)
+        if not decision.is_allowed:
+            caller.wasi.stderr.write(f"{decision.text}\n".encode())
+            raise AccessDenied(decision.text)
+        return url
+
+    async def _exchange(
+        self,
+        caller: Caller,
+        url: str,
+        outgoing: OutgoingRequest,
+        seconds: float,
+        future: FutureIncomingResponse,
+    ) -> None:
+        try:
+            with anyio.fail_after(seconds):
+                body = b"" if outgoing.body is None else await outgoing.body.whole()
+            headers = [
+                (name, value.decode("latin-1")) for name, value in outgoing.headers.entries()
+            ]
+            request = Request.read(method_of(outgoing), url, headers, body)
+            response = await self._client.exchange(caller.name, request, seconds)
+        except TimeoutError:
+            future.complete(Err(Case("HTTP-response-timeout")))
+        except OslError as error:
+            code = _CODES.get(type(error), Case("internal-error", error.text))
+            future.complete(Err(code))
+        else:
+            future.complete(Ok(_incoming(response)))
+
+
+class Exchanges:
+    """The requests of one instance that are under way."""
+
+    def __init__(self) -> None:
+        self._scopes: set[anyio.CancelScope] = set()
+
+    @classmethod
+    def of(cls, caller: Caller) -> Exchanges:
+        """The caller's, cancelled when its instance ends."""
+
+        def make() -> Exchanges:
+            exchanges = cls()
+            caller.on_close(exchanges.cancel)
+            return exchanges
+
+        return caller.keep(cls, make)
+
+    def __len__(self) -> int:
+        return len(self._scopes)
+
+    def add(self, scope: anyio.CancelScope) -> None:
+        """Counts one."""
+        self._scopes.add(scope)
+
+    async def run(self, scope: anyio.CancelScope, work: Coroutine[object, object, None]) -> None:
+        """Runs one until it ends or its scope is cancelled."""
+        try:
+            with scope:
+                await work
+        finally:
+            self._scopes.discard(scope)
+
+    def cancel(self) -> None:
+        """Gives all of them up."""
+        for scope in list(self._scopes):
+            scope.cancel()
+
+
+def method_of(request: OutgoingRequest) -> str:
+    """The method's name: the variant's cases are the common ones in lower case."""
+    method = request.method
+    return str(method.value) if method.name == "other" else method.name.upper()
+
+
+def url_of(request: OutgoingRequest) -> str:
+    """The URL of a request: https unless it says http.
+
+    Raises:
+        Malformed: its scheme is another.
+    """
+    if request.scheme is not None and request.scheme.name == "other":
+        raise Malformed("only http and https can be requested")
+    scheme = "http" if request.scheme == Case("HTTP") else "https"
+    return f"{scheme}://{request.authority or ''}{request.path_with_query or '/'}"
+
+
+def _seconds(options: RequestOptions | None, policy: NetworkPolicy) -> float:
+    """The sum of what the guest allows each step, within the policy."""
+    wanted = (
+        ()
+        if options is None
+        else (options.connect_timeout, options.first_byte_timeout, options.between_bytes_timeout)
+    )
+    given_ns = [timeout for timeout in wanted if timeout is not None]
+    if not given_ns:
+        return policy.timeout
+    return min(max(sum(given_ns) / 1e9, 0.001), policy.longest_timeout)
+
+
+def _incoming(response: Response) -> IncomingResponse:
+    headers = [(name, value.encode("latin-1")) for name, value in response.headers]
+    return IncomingResponse(response.status, Fields(headers).frozen(), response.body)
