@@ -2,7 +2,7 @@
 
     python bench/ten_thousand.py [COUNT]
 
-Prints seconds, memory, and the ratio of the second start to the first install.
+Prints seconds of CPU (the machine may be busy), memory, and the ratio of the second start to the first install.
 """
 
 import resource
@@ -26,7 +26,7 @@ def resident_mib() -> float:
 def package(folder: Path) -> Package:
     """The tests' guest."""
     namespace: dict[str, object] = {"__name__": "guests", "__file__": str(TESTS / "conftest.py")}
-    exec(compile((TESTS / "conftest.py").read_text(), "conftest.py", "exec"), namespace)  # noqa: S102
+    exec(compile((TESTS / "conftest.py").read_text(), "conftest.py", "exec"), namespace)
     return namespace["Workshop"](folder, generate_key()).package()  # type: ignore[operator]
 
 
@@ -64,7 +64,10 @@ async def main(count: int) -> None:
             second = await ask_all(system, names)
             print(f"another message each              {second:7.2f} s")
             grown = resident_mib() - before
-            print(f"memory                            {grown:7.0f} MiB, {grown * 1024 / count:.1f} kB each")
+            print(
+                f"memory                            {grown:7.0f} MiB, "
+                f"{grown * 1024 / count:.1f} kB each"
+            )
             began = time.process_time()
             running = system.status().running
             print(f"status of all                     {time.process_time() - began:7.2f} s")

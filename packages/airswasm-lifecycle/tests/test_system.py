@@ -482,6 +482,17 @@ class TestRun:
         await system.start(NAME)
         assert await system.send(NAME, b"echo") == b"echo"
 
+    async def test_there_is_an_end_to_how_many_run(
+        self, home: Path, workshop: Workshop, yes: Approve
+    ) -> None:
+        """Running out of mappings would take the whole host down."""
+        policy = HostPolicy.parse("[limits]\nrunning = 1\n")
+        async with System(home, policy=policy) as system:
+            await system.install(workshop.package(), approve=yes)
+            with pytest.raises(StartFailed, match="1 components run already"):
+                await system.install(workshop.package(name="local/more"), approve=yes)
+            assert await system.send(NAME, b"echo") == b"echo"
+
     async def test_logging_and_denials_leave_their_marks(
         self, system: System, workshop: Workshop, yes: Approve
     ) -> None:

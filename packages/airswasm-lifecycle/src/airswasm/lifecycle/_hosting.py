@@ -39,7 +39,7 @@ from airswasm.runtime import GuestFault, LinkedComponent
 from airswasm.wit.names import GUEST_MIGRATION
 
 from ._loading import Loader, limits_of, wasi_of
-from .errors import StartFailed, UpdateFailed
+from .errors import StartFailed, TooManyRunning, UpdateFailed
 from .logbook import LogBook
 from .manifest import HealthSection, Manifest, SupervisionSection
 from .registry import ComponentRecord
@@ -112,8 +112,11 @@ class HostedActor(ComponentActor):
 class Hosting:
     """Starts, replaces and stops components in an actor system."""
 
-    def __init__(self, actors: ActorSystem, loader: Loader, logs: LogBook) -> None:
+    def __init__(
+        self, actors: ActorSystem, loader: Loader, logs: LogBook, most_running: int
+    ) -> None:
         self._actors, self._loader, self._logs = actors, loader, logs
+        self._most_running = most_running
         self._hosted: dict[str, _Hosted] = {}
 
     async def open(self, stack: AsyncExitStack) -> None:
@@ -172,9 +175,12 @@ class Hosting:
 
         Raises:
             StartFailed: it did not come up; nothing of it runs.
+            TooManyRunning: there is no room for it.
             ArtifactCorrupt, EngineError: it could not even be loaded.
         """
         name = record.name
+        if len(self._hosted) >= self._most_running and name not in self._hosted:
+            raise TooManyRunning(name, self._most_running)
         make = await self._maker(record, manifest, record.migrate_from)
         child = _child_spec(name, manifest, make)
         node = SupervisorNode(

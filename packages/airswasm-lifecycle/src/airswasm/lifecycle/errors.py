@@ -37,6 +37,7 @@ __all__ = (
     "SequenceJumped",
     "SequenceTooOld",
     "StartFailed",
+    "TooManyRunning",
     "UpdateFailed",
     "VersionNotNewer",
     "VersionNotRetained",
@@ -357,6 +358,20 @@ class RegistryCorrupt(LifecycleError):
     def __init__(self, name: str, reason: str) -> None:
         self.name, self.reason = name, reason
         super().__init__(f"the registry's record of {name} is damaged: {reason}")
+
+
+class TooManyRunning(LifecycleError):
+    """As many components run as the host's policy allows."""
+
+    code = "E0329"
+    hint = (
+        "Stop some, or write a higher `running` under [limits] in config.toml; on Linux also "
+        "raise vm.max_map_count: each running component takes 4 mappings."
+    )
+
+    def __init__(self, name: str, most: int) -> None:
+        self.name, self.most = name, most
+        super().__init__(f"{name} was not started: {most} components run already")
 
 
 class ProviderFailed(LifecycleError):

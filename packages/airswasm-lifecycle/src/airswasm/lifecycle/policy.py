@@ -51,6 +51,8 @@ class LimitPolicy:
     fuel: Count = 10**12
     messages: Count = 100_000
     """Messages that a component may send each second."""
+    running: Count = 15_000
+    """Components that run at once: each takes 4 of the 65,530 mappings of a Linux process."""
 
 
 @dataclass(frozen=True, slots=True, config=_STRICT)
