@@ -44,7 +44,7 @@ def test_types_of_one_name_are_spelled_out() -> None:
 
 def test_two_signatures_are_shown_under_each_other() -> None:
     """With a mark below the first character that differs."""
-    shown = side_by_side(function("func(a: u8)"), function("func(a: u16)"))
+    shown = side_by_side(str(function("func(a: u8)")), str(function("func(a: u16)")))
     assert shown.split("\n") == [
         "contract:  f: func(a: u8);",
         "component: f: func(a: u16);",

@@ -23,7 +23,7 @@ from .errors import ContractViolation, NotAComponent, WitTooComplex
 from .model import Function, Interface, World
 from .names import CONTRACT_PACKAGE, GUEST_HANDLER, InterfaceName, are_compatible, is_wasi_02
 from .reading import read_component
-from .signature import explain_difference
+from .signature import explain_difference, side_by_side
 from .tool import ToolLimits
 
 __all__ = ("ContractReport", "Problem", "Rule", "check_component", "check_world")
@@ -86,13 +86,12 @@ class Problem:
         return self.expected is not None and self.expected != self.found
 
     def explain(self) -> str:
-        """Several lines, both signatures under each other where they differ."""
+        """Several lines, both signatures under each other where they differ, with a mark."""
         subject = f"{_cut(self.subject)}: " if self.subject else ""
         lines = [f"{subject}{self.message}"]
-        if self.shows_both:
-            lines += [f"  the contract has   {self.expected}"]
-            lines += [f"  the component has  {self.found}"]
-        return "\n".join([*lines, f"  {self.advice}"])
+        if self.expected is not None and self.found is not None and self.shows_both:
+            lines += side_by_side(self.expected, self.found).split("\n")
+        return "\n  ".join([*lines, self.advice])
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,9 +20,9 @@ def render_function(function: Function, *, with_requirement: bool = True) -> str
     return "\n".join([*(f"/// @requires {item}" for item in items), function.signature])
 
 
-def side_by_side(expected: Function, found: Function) -> str:
+def side_by_side(expected: str, found: str) -> str:
     """Two signatures under each other with a mark below the first difference."""
-    ours, theirs = _cut(expected.signature), _cut(found.signature)
+    ours, theirs = _cut(expected), _cut(found)
     at = next((i for i, (a, b) in enumerate(zip(ours, theirs, strict=False)) if a != b), None)
     if at is None:
         at = min(len(ours), len(theirs))
