@@ -17,9 +17,8 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import wasmtime
-from wasmtime import component as wc
-
 from airswasm.runtime import Caller, Engine, EngineConfig, HostInterface, Limits, Ok
+from wasmtime import component as wc
 
 GUEST = Path(__file__).parent.parent / "tests" / "guests" / "bytes.wat"
 HANDLE = "test:bytes/handler@1.0.0#handle-message"

@@ -11,9 +11,6 @@ from pathlib import Path
 import anyio
 import pytest
 import wasmtime
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
-
 from airswasm.runtime import (
     Caller,
     Case,
@@ -32,6 +29,8 @@ from airswasm.runtime._bridge_core import HEX_MOST_BYTES, allocator_module
 from airswasm.runtime._bridge_text import BytesAsText
 from airswasm.runtime._wasm_component import read_component
 from airswasm.runtime._wasm_reader import Unreadable
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 pytestmark = pytest.mark.anyio
 HANDLER = "test:bytes/handler@1.0.0"
