@@ -60,7 +60,7 @@ def encode(value: object, codec: Codec) -> bytes:
             return value.encode()
         except UnicodeEncodeError:
             raise Unencodable("raw", "the text is not valid Unicode") from None
-    if isinstance(value, bytes | bytearray | memoryview):
+    if isinstance(value, bytes | bytearray):
         return bytes(value)
     raise Unencodable("raw", f"{type(value).__name__} is neither bytes nor a text; use cbor")
 

@@ -49,6 +49,11 @@ def refusal_of(error: BaseException) -> Case | None:
             return Case("failed", error.text)
         case ActorFailed():
             return Case("failed", f"{error.target} failed while handling the message")
+        case _:
+            return _case_of_kind(error)
+
+
+def _case_of_kind(error: BaseException) -> Case | None:
     for kind, name in _CASES:
         if isinstance(error, kind):
             return Case(name, str(error))

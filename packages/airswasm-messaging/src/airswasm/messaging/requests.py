@@ -21,7 +21,7 @@ from airswasm.runtime import Case, Err, Ok
 
 from .errors import RateExceeded
 
-__all__ = "OpenRequests"
+__all__ = ("OpenRequests",)
 
 
 class OpenRequests:

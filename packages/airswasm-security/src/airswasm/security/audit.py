@@ -28,7 +28,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
-from typing import Literal, Protocol, TypeAlias
+from typing import Literal, Protocol, TypeAlias, cast
 
 import anyio
 import anyio.to_thread
@@ -78,7 +78,7 @@ class AuditEvent:
     capability: str = ""
     resource: str = ""
     reason: str = ""
-    detail: Mapping[str, str] = field(default_factory=dict)
+    detail: Mapping[str, str] = field(default_factory=dict[str, str])
 
 
 class AuditSink(Protocol):
@@ -364,12 +364,12 @@ def _cut(text: str, length: int = _TEXT_LENGTH) -> str:
 
 def _decode(file: Path, number: int, line: bytes) -> dict[str, object]:
     try:
-        fields = json.loads(line)
+        fields: object = json.loads(line)
     except (ValueError, RecursionError):
         raise AuditBroken(file, number, "the line is not JSON") from None
     if not isinstance(fields, dict) or not {"n", "prev", "kind"} <= fields.keys():
         raise AuditBroken(file, number, "the line is not one of an audit log")
-    return fields
+    return cast("dict[str, object]", fields)
 
 
 def _start(may_be_missing: bool) -> AuditHead | None:

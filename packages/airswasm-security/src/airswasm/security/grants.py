@@ -10,8 +10,9 @@ pass each of them.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import cast
 
 from .errors import InvalidCapability, InvalidPattern
 from .patterns import Pattern
@@ -34,8 +35,8 @@ class Grants:
         InvalidPattern: A pattern cannot be read.
     """
 
-    allow: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    deny: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    allow: Mapping[str, tuple[str, ...]] = field(default_factory=dict[str, tuple[str, ...]])
+    deny: Mapping[str, tuple[str, ...]] = field(default_factory=dict[str, tuple[str, ...]])
     _allow: Mapping[str, tuple[Pattern, ...]] = field(init=False, repr=False, compare=False)
     _deny: Mapping[str, tuple[Pattern, ...]] = field(init=False, repr=False, compare=False)
 
@@ -60,7 +61,8 @@ class Grants:
         deny = table.get("deny", {})
         if not isinstance(deny, Mapping):
             raise InvalidCapability("deny")
-        return cls(dict(_flatten(allow)), dict(_flatten(deny)))
+        denied = cast("Mapping[str, object]", deny)
+        return cls(dict(_flatten(allow)), dict(_flatten(denied)))
 
     def __bool__(self) -> bool:
         return any(self.allow.values())
@@ -146,14 +148,17 @@ def _flatten(table: Mapping[str, object]) -> Iterator[tuple[str, tuple[str, ...]
     for area, verbs in table.items():
         if not isinstance(verbs, Mapping):
             raise InvalidCapability(str(area))
-        for verb, patterns in verbs.items():
+        for verb, patterns in cast("Mapping[str, object]", verbs).items():
             yield f"{area}:{verb}", _texts(patterns)
 
 
 def _texts(patterns: object) -> tuple[str, ...]:
     if not isinstance(patterns, list | tuple):
         raise InvalidPattern(str(patterns), 'write a list of patterns, such as ["**"]')
-    for pattern in patterns:
-        if not isinstance(pattern, str):
-            raise InvalidPattern(str(pattern), "a pattern is a text")
-    return tuple(patterns)
+    return tuple(_checked_text(pattern) for pattern in cast("Sequence[object]", patterns))
+
+
+def _checked_text(pattern: object) -> str:
+    if not isinstance(pattern, str):
+        raise InvalidPattern(str(pattern), "a pattern is a text")
+    return pattern

@@ -69,8 +69,8 @@ class Revocation:
 
 @dataclass(frozen=True, slots=True)
 class _Content:
-    components: Mapping[str, TrustedComponent] = field(default_factory=dict)
-    revoked: Mapping[PublicKey, Revocation] = field(default_factory=dict)
+    components: Mapping[str, TrustedComponent] = field(default_factory=dict[str, TrustedComponent])
+    revoked: Mapping[PublicKey, Revocation] = field(default_factory=dict[PublicKey, Revocation])
 
 
 class TrustStore:

@@ -16,6 +16,7 @@ import binascii
 import hashlib
 import json
 from collections.abc import Iterable, Iterator, Mapping
+from typing import cast
 
 from .errors import ExportInvalid
 
@@ -99,12 +100,12 @@ def _line(fields: Mapping[str, object]) -> bytes:
 
 def _parse(line: bytes, number: int) -> Mapping[str, object]:
     try:
-        fields = json.loads(line)
+        fields: object = json.loads(line)
     except (ValueError, RecursionError):
         raise ExportInvalid(number, "it is not JSON") from None
     if not isinstance(fields, dict):
         raise ExportInvalid(number, "it is not a JSON object")
-    return fields
+    return cast("dict[str, object]", fields)
 
 
 def _check_header(fields: Mapping[str, object]) -> None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import contextlib
 import os
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from pathlib import Path
 
 from ._backend import Change
@@ -159,7 +159,7 @@ class _SqliteBackend:
             self._connection.execute("SELECT 1 FROM data LIMIT 1").fetchone()
 
     @contextlib.contextmanager
-    def _translating(self) -> Iterator[None]:
+    def _translating(self) -> Generator[None, None, None]:
         try:
             yield
         except sqlite3.Error as error:
