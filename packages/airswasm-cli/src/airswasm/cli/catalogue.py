@@ -2,7 +2,7 @@
 
 The codes are the promise; the texts may improve. The first two digits name the
 block: 00 the command, 01 wit, 02 runtime, 03 lifecycle, 04 security, 05
-storage, 06 messaging, 07 actor, 08 osl, 09 sdk, 10 monitoring. Errors are listed by
+storage, 06 messaging, 07 actor, 08 osl, 09 sdk. Errors are listed by
 the name of their type, not by the type, so that `explain` imports none of the
 blocks; a test holds the list equal to the error classes of all of them, and an
 error finds its entry through its nearest listed base class.
@@ -214,6 +214,12 @@ ENTRIES: tuple[Entry, ...] = (
         "chmod 700 the folder, or delete it", ("runtime.UnsafeCacheFolder",), REFUSED,
     ),
     Entry(
+        "E0209", "host exhausted",
+        "The host has no memory, or no address space, left for another instance.",
+        "run fewer components here, or give the machine more memory",
+        ("runtime.HostExhausted",),
+    ),
+    Entry(
         "E0210", "the component trapped",
         "The component did something impossible: unreachable code, memory out of bounds, a "
         "division by zero. This incarnation is over; its supervisor starts another one, and the "
@@ -225,7 +231,7 @@ ENTRIES: tuple[Entry, ...] = (
         "E0211", "out of fuel",
         "The call used up its fuel: it computed more than `limits.fuel` allows, or for ever.",
         "raise `fuel` under [limits] in Component.toml if the work is meant to be that long",
-        ("runtime.FuelExhausted", "runtime.LimitExceeded"),
+        ("runtime.FuelExhausted", "runtime.LimitExceeded", "runtime.ResourcesExhausted"),
     ),
     Entry(
         "E0212", "out of time", "The call took longer than `limits.timeout`, waiting included.",
@@ -378,6 +384,10 @@ ENTRIES: tuple[Entry, ...] = (
         "raise `version` in Component.toml, build and sign again",
         ("lifecycle.VersionNotNewer",),
     ),
+    Entry(
+        "E0329", "too many running", "As many components run as the host's policy allows.",
+        "stop one, or raise the policy in config.toml", ("lifecycle.TooManyRunning",), REFUSED,
+    ),
     # --- security ------------------------------------------------------------------------
     Entry(
         "E0400", "security problem", "A check failed in a way without a code of its own.",
@@ -475,6 +485,65 @@ ENTRIES: tuple[Entry, ...] = (
         "keep the files as evidence, and find out who can write there",
         ("security.AuditBroken",), NOT_AUTHENTIC,
     ),
+    # --- storage -------------------------------------------------------------------------
+    Entry(
+        "E0500", "storage problem", "The store failed without a code of its own.",
+        "read the message; nothing was changed", ("storage.StorageError",),
+    ),
+    Entry(
+        "E0501", "wrong key or namespace", "A key or namespace is empty, too long or not text.",
+        "use other keys", ("storage.InvalidKey", "storage.InvalidNamespace"),
+    ),
+    Entry(
+        "E0502", "value too large", "A value exceeds the size that the store allows.",
+        "store it in parts", ("storage.ValueTooLarge",),
+    ),
+    Entry(
+        "E0503", "quota used up", "The write would take the component over its quota.",
+        "delete something, or raise `storage` under [limits] in Component.toml",
+        ("storage.QuotaExceeded",),
+    ),
+    Entry(
+        "E0504", "storage unavailable",
+        "The disk refuses to read or write; it may be full. What was acknowledged is safe.",
+        "make room on the disk; the store goes on by itself",
+        ("storage.StorageUnavailable", "storage.StorageClosed", "storage.StorageReadOnly"),
+    ),
+    Entry(
+        "E0505", "store in use", "Another process has the store open.",
+        "stop the other one, or use another home", ("storage.StorageLocked",),
+    ),
+    Entry(
+        "E0506", "store damaged", "What is on the disk is not what was written.",
+        "restore the home from a backup", ("storage.StorageCorrupted",),
+    ),
+    Entry(
+        "E0507", "not an export", "The file is cut short, altered, or not an export.",
+        "use a file that `airswasm storage export` wrote", ("storage.ExportInvalid",),
+    ),
+    # --- messaging -----------------------------------------------------------------------
+    Entry(
+        "E0600", "messaging problem", "A message failed without a code of its own.",
+        "read the message", ("messaging.MessagingError",),
+    ),
+    Entry(
+        "E0601", "wrong address", "The name of a target is malformed.",
+        "a component's name is namespace/name", ("messaging.InvalidAddress",),
+    ),
+    Entry(
+        "E0602", "payload not readable", "The payload's encoding is wrong, or not accepted.",
+        "send what `[codecs] accepts` in the target's Component.toml says",
+        ("messaging.CodecError", "messaging.InvalidCbor", "messaging.Unencodable",
+         "messaging.CodecNotAccepted"),
+    ),
+    Entry(
+        "E0603", "payload too large", "The payload exceeds the size that the host allows.",
+        "send it in parts", ("messaging.PayloadTooLarge",),
+    ),
+    Entry(
+        "E0604", "too many messages", "The sender sent more than its rate allows.",
+        "send less often, or raise `messages` under [limits.rates]", ("messaging.RateExceeded",),
+    ),
     # --- actor ---------------------------------------------------------------------------
     Entry(
         "E0700", "actor problem", "The actor system failed without a code of its own.",
@@ -507,7 +576,7 @@ ENTRIES: tuple[Entry, ...] = (
         "E0706", "the component failed",
         "The component failed while it handled the message. Its supervisor has started it again, "
         "and the message is with the dead letters.",
-        "`airswasm logs NAME` shows what happened", ("actor.ActorFailed", "actor.MessageDropped"),
+        "`airswasm logs NAME` shows what happened", ("actor.ActorFailed", "actor.MessageDropped", "actor.UnfitPayload"),
     ),
     Entry(
         "E0707", "the component refused",
@@ -537,6 +606,31 @@ ENTRIES: tuple[Entry, ...] = (
     Entry(
         "E0712", "unhealthy", "The component says of itself that it does not work.",
         "`airswasm status` shows its words", ("actor.HealthCheckFailed",),
+    ),
+    # --- osl -----------------------------------------------------------------------------
+    Entry(
+        "E0800", "operating system layer", "An operation for a component failed.",
+        "read the message", ("osl.OslError", "osl.OperationFailed"),
+    ),
+    Entry(
+        "E0801", "not permitted", "The component lacks the capability, or the policy forbids it.",
+        "add the line that the message names to [capabilities]", ("osl.AccessDenied",), REFUSED,
+    ),
+    Entry(
+        "E0802", "not there, or there already", "The file, host or program is not as expected.",
+        "check the name", ("osl.NotFound", "osl.AlreadyExists"), NOT_FOUND,
+    ),
+    Entry(
+        "E0803", "malformed", "A path, address, header or argument has no safe reading.",
+        "write it in its plain form", ("osl.Malformed",),
+    ),
+    Entry(
+        "E0804", "limit reached", "More than a limit of the host, or than its time.",
+        "ask for less at a time", ("osl.LimitReached", "osl.TimedOut"),
+    ),
+    Entry(
+        "E0805", "peer gone", "The peer refused or closed the connection.",
+        "try again later", ("osl.Disconnected",),
     ),
     # --- sdk -----------------------------------------------------------------------------
     Entry(

@@ -49,8 +49,8 @@ def problem_of(error: BaseException) -> Problem:
     """Finds out what to say about an error; never raises."""
     error = single(error)
     if isinstance(error, RemoteFailure):
-        entry = entry_with_code(error.code) or INTERNAL
-        return Problem(error.code, str(error), error.hint or entry.hint, entry.exit_code)
+        known = entry_with_code(error.code) or INTERNAL
+        return Problem(error.code, str(error), error.hint or known.hint, known.exit_code)
     cause = getattr(error, "cause", None)
     if isinstance(cause, Exception) and entry_of(type(cause)) is not None:
         error = cause  # an actor that failed: what it failed of says more

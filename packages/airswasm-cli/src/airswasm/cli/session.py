@@ -13,7 +13,7 @@ import functools
 import inspect
 import os
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Concatenate, ParamSpec
 
@@ -116,7 +116,7 @@ def verb(function: Callable[Concatenate[Session, P], None]) -> Callable[..., Non
         )
         for name, annotation, default in _COMMON
     ]
-    del command.__wrapped__  # type: ignore[attr-defined]
+    del command.__wrapped__
     command.__signature__ = signature.replace(parameters=[*own, *common])  # type: ignore[attr-defined]
     command.__annotations__ = {each.name: each.annotation for each in [*own, *common]}
     return command
@@ -133,7 +133,7 @@ def _terminal(common: dict[str, object]) -> Terminal:
     return Terminal(
         as_json=bool(common["as_json"]),
         verbosity=-1 if common["quiet"] else int(str(common["verbose"])),
-        no_color=bool(common["no_color"]),
+        color="never" if common["no_color"] else "auto",
         assume_yes=bool(common["yes"]),
         no_input=bool(common["no_input"]),
     )
@@ -146,4 +146,6 @@ def _session(terminal: Terminal, common: dict[str, object]) -> Session:
         home=home if isinstance(home, Path) else None,
         use_config=not common["no_config"],
     )
+    if not common["no_color"]:
+        terminal = replace(terminal, color=settings.color)
     return Session(terminal, settings)

@@ -28,9 +28,11 @@ __all__ = ("Terminal", "escape_controls", "wants_colour")
 _KEEP = {"\n", "\t"}
 
 
-def wants_colour(environment: Mapping[str, str], *, is_terminal: bool, no_color: bool) -> bool:
-    """Whether to colour: the flag, then NO_COLOR, FORCE_COLOR, TERM=dumb, then the terminal."""
-    if no_color or environment.get("NO_COLOR"):
+def wants_colour(environment: Mapping[str, str], *, is_terminal: bool, color: str) -> bool:
+    """Whether to colour: the setting, NO_COLOR, FORCE_COLOR, TERM=dumb, then the terminal."""
+    if color in ("always", "never"):
+        return color == "always"
+    if environment.get("NO_COLOR"):
         return False
     if environment.get("FORCE_COLOR"):
         return True
@@ -57,14 +59,14 @@ class Terminal:
     Attributes:
         as_json: Data is one JSON document; errors are JSON too.
         verbosity: -1 quiet, 0 usual, 1 and 2 more.
-        no_color: Never colour.
+        color: `auto`, `always` or `never`.
         assume_yes: Every question is answered with yes.
         no_input: Never ask.
     """
 
     as_json: bool = False
     verbosity: int = 0
-    no_color: bool = False
+    color: str = "auto"
     assume_yes: bool = False
     no_input: bool = False
 
@@ -194,7 +196,7 @@ class Terminal:
     def progress(self, title: str) -> Iterator[Callable[[str], None]]:
         """A line that moves while something lasts; only on a screen. Yields its updater."""
         if self.verbosity < 0 or self.as_json or not sys.stderr.isatty():
-            yield lambda text: None
+            yield _ignore
             return
         with self._console(stderr=True).status(title, spinner="dots") as status:
             yield lambda text: status.update(escape_controls(text).replace("[", "\\["))
@@ -202,7 +204,7 @@ class Terminal:
     def paint(self, text: str, style: str, *, stream: str = "stderr") -> str:
         """Colours text when its stream shows colours."""
         is_terminal = (sys.stderr if stream == "stderr" else sys.stdout).isatty()
-        if not wants_colour(os.environ, is_terminal=is_terminal, no_color=self.no_color):
+        if not wants_colour(os.environ, is_terminal=is_terminal, color=self.color):
             return text
         codes = {"red": "1;31", "green": "32", "yellow": "33", "cyan": "36", "dim": "2",
                  "bold": "1"}  # fmt: skip
@@ -216,8 +218,12 @@ class Terminal:
         from rich.console import Console
 
         stream = sys.stderr if stderr else sys.stdout
-        colour = wants_colour(os.environ, is_terminal=stream.isatty(), no_color=self.no_color)
+        colour = wants_colour(os.environ, is_terminal=stream.isatty(), color=self.color)
         return Console(stderr=stderr, no_color=not colour, highlight=False, emoji=False)
+
+
+def _ignore(_text: str) -> None:
+    return None
 
 
 def _one_line(text: str) -> str:

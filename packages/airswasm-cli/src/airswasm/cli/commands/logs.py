@@ -44,10 +44,10 @@ def logs(
     """
     import anyio
 
-    from ..connection import full_name, open_host
+    from ..connection import Need, full_name, open_host
 
     async def work() -> None:
-        need = "running" if follow else "read"
+        need: Need = "running" if follow else "read"
         async with open_host(session, "logs --follow", need) as host:
             full = full_name(name) if name else None
             if full:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Annotated
 
 import typer
@@ -84,7 +85,7 @@ def _show(session: Session, found: Document, *, stream: bool) -> None:
         _table(session, columns, rows)
 
 
-def _table(session: Session, columns: tuple[str, ...], rows: list[tuple[str, ...]]) -> None:
+def _table(session: Session, columns: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> None:
     """On a screen, columns that say nothing are left out."""
     if not session.terminal.shows_tables:
         session.terminal.table(columns, rows)
@@ -103,14 +104,14 @@ def _table(session: Session, columns: tuple[str, ...], rows: list[tuple[str, ...
 def _host_fields(found: Document) -> list[tuple[str, str]]:
     from ._times import lasted
 
-    running = bool(found.get("is_online"))
+    running, installed = bool(found.get("is_online")), text(found.get("installed"))
     state = f"running, process {text(found.get('pid'))}, up {lasted(found.get('uptime'))}"
     fields = [
         ("host", state if running else "not running; start it with: airswasm run"),
         ("home", text(found.get("home"))),
         (
             "components",
-            f"{text(found.get('installed'))} installed, {text(found.get('running'))} running",
+            f"{installed} installed, {text(found.get('running'))} running",
         ),
     ]
     if number(found.get("dead_letters")):

@@ -1,0 +1,114 @@
+"""`docs/cli.md`, written from the commands themselves.
+
+    python -m airswasm.cli.reference > docs/cli.md
+
+A test holds the file equal to what this prints, so the page cannot drift from
+the program.
+"""
+
+from __future__ import annotations
+
+import inspect
+import sys
+from collections.abc import Iterator
+
+import typer
+
+from .app import build_app
+from .catalogue import ENTRIES
+from .verbs import GROUPS, VERBS
+
+__all__ = ("reference_page",)
+
+_HEAD = """\
+# The airswasm command
+<!-- Written by `python -m airswasm.cli.reference`; change the commands, not this page. -->
+
+    pip install airswasm-cli
+
+**Where things go.** Standard output is data, standard error is talk. `--json` makes every read one JSON document with a versioned `schema` (`airswasm.list/1`), streams one document on each line, and errors `{"schema": "airswasm.error/1", "error": {"code", "message", "hint", "exit_code", "details"}}` on standard error. Tables are drawn on a screen only; into a pipe go tab-separated lines without a head. Colours follow `--no-color`, `NO_COLOR`, `FORCE_COLOR` and `TERM=dumb`. Questions and progress appear on a terminal only: `--yes` answers, `--no-input` never asks.
+
+**Exit codes.** 0 done · 1 failed · 2 wrong command line or setting · 3 not authentic (signature, contract, owner, sequence) · 4 refused (approval, policy, capability) · 5 not found · 6 no running host · 130 Ctrl-C · 141 closed pipe.
+
+**Settings.** A flag wins over `AIRSWASM_HOME`, `AIRSWASM_KEY`, `AIRSWASM_TIMEOUT`, `AIRSWASM_COLOR`, which win over `[cli]` in the home's config.toml. `airswasm config show --origin` shows where each comes from.
+
+**Which host.** The verbs talk to the host that runs for the home, over the Unix socket `control.sock` in it (in a short folder of your own when the home's path is too long for a socket). When none runs, they work on the home itself; `send` and `logs --follow` need one.
+"""
+
+_API = """\
+## The control API
+HTTP on the host's Unix socket (mode 0600); with `airswasm run --listen PORT` also on 127.0.0.1, with the token in `control.token` as `Authorization: Bearer`.
+
+| request | answer |
+|---|---|
+| `GET /v1/host` | version, process, home |
+| `GET /v1/status` | the host and its components |
+| `GET /v1/components` | what is installed |
+| `POST /v1/components` | installs the `.airswasm` file in the body; 409 with a `plan` until `approve=` has its digest |
+| `GET /v1/components/NS/NAME` | one component |
+| `PUT /v1/components/NS/NAME` | updates it with the package in the body; as above |
+| `DELETE /v1/components/NS/NAME` | uninstalls it; `purge=1` with its data |
+| `POST /v1/components/NS/NAME/rollback` | goes back; `to=VERSION` |
+| `POST /v1/components/NS/NAME/messages` | delivers the body, answers with the reply's bytes, or 204; `timeout=SECONDS` |
+| `GET /v1/components/NS/NAME/logs`, `GET /v1/logs` | NDJSON; `recent=N`, `follow=1` |
+| `GET /v1/components/NS/NAME/storage` | keys and sizes, NDJSON; `prefix=` |
+| `GET …/storage/export`, `POST …/storage/import` | all that it stored |
+| `GET /metrics`, `GET /healthz` | for Prometheus, for probes |
+
+    curl --unix-socket "$AIRSWASM_HOME/control.sock" --data world http://host/v1/components/local/hello/messages
+"""
+
+
+def reference_page() -> str:
+    """The whole page."""
+    parts = [_HEAD]
+    for group in GROUPS:
+        parts.append(f"## {group}\n")
+        for verb in VERBS:
+            if verb.group == group:
+                parts += _verb(verb.name)
+    parts += [_API, "## Error codes\n", "| code | meaning | exit |\n|---|---|---|"]
+    parts += [f"| `{each.code}` | {each.title} | {each.exit_code} |" for each in ENTRIES]
+    return "\n".join(parts) + "\n"
+
+
+def _verb(name: str) -> Iterator[str]:
+    group = typer.main.get_command(build_app())
+    command = group.get_command(typer.Context(group), name)  # type: ignore[attr-defined]
+    subcommands = getattr(command, "commands", {})
+    if not subcommands:
+        yield from _command(f"airswasm {name}", command, level=3)
+        return
+    yield f"### airswasm {name}\n{command.help}\n"
+    for subcommand_name, subcommand in subcommands.items():
+        yield from _command(f"airswasm {name} {subcommand_name}", subcommand, level=4)
+
+
+def _command(path: str, command: object, *, level: int) -> Iterator[str]:
+    parameters = getattr(command, "params", [])
+    arguments = [each for each in parameters if each.param_type_name == "argument"]
+    usage = " ".join(
+        each.metavar if each.required else f"[{each.metavar}]" for each in arguments
+    )
+    yield f"{'#' * level} {path} {usage}".rstrip()
+    text, _, example = inspect.cleandoc(getattr(command, "help", "")).partition("\b\n")
+    yield text.strip() + "\n"
+    if example:
+        lines = example.strip().splitlines()[1:]
+        yield "\n".join(f"    {line.strip()}" for line in lines) + "\n"
+    own = [each for each in parameters if each.param_type_name == "option"]
+    own = [each for each in own if each.name not in _COMMON and "--help" not in each.opts]
+    if own:
+        yield "\n".join(
+            f"- `{', '.join(sorted(each.opts, key=len, reverse=True))}`: {each.help}"
+            for each in own
+        ) + "\n"
+
+
+_COMMON = frozenset(
+    {"as_json", "home", "quiet", "verbose", "no_color", "yes", "no_input", "no_config"}
+)
+
+
+if __name__ == "__main__":
+    sys.stdout.write(reference_page())

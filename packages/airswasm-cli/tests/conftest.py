@@ -1,0 +1,122 @@
+"""The real command in real processes, on a component that is built once."""
+
+from __future__ import annotations
+
+import os
+import select
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from airswasm.sdk import build_project, init_project
+
+COUNTER_TIMEOUT = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """How a command ended."""
+
+    code: int
+    out: str
+    err: str
+
+
+Airswasm = Callable[..., Ended]
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Path:
+    return tmp_path / "home"
+
+
+@pytest.fixture
+def environment(home: Path) -> Mapping[str, str]:
+    kept = {k: v for k, v in os.environ.items() if not k.startswith("AIRSWASM_")}
+    return {**kept, "AIRSWASM_HOME": str(home), "NO_COLOR": "1"}
+
+
+@pytest.fixture
+def airswasm(environment: Mapping[str, str], tmp_path: Path) -> Airswasm:
+    """Runs the command in a process of its own, with nothing on standard input."""
+
+    def call(*arguments: str, cwd: Path | None = None, stdin: bytes = b"") -> Ended:
+        done = subprocess.run(
+            [sys.executable, "-m", "airswasm.cli", *arguments],
+            cwd=cwd or tmp_path,
+            env=dict(environment),
+            input=stdin,
+            capture_output=True,
+            timeout=COUNTER_TIMEOUT,
+            check=False,
+        )
+        return Ended(done.returncode, done.stdout.decode(), done.stderr.decode())
+
+    return call
+
+
+class RunningHost:
+    """`airswasm run` in a process of its own."""
+
+    def __init__(self, environment: Mapping[str, str], *arguments: str) -> None:
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "airswasm.cli", "run", *arguments],
+            env=dict(environment),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+        )
+        self.said = self._read_until("Ctrl-C stops")
+
+    def _read_until(self, wanted: str) -> str:
+        assert self.process.stderr is not None
+        said = b""
+        deadline = time.monotonic() + COUNTER_TIMEOUT
+        while wanted not in said.decode(errors="replace"):
+            left = deadline - time.monotonic()
+            ready, _, _ = select.select([self.process.stderr], [], [], max(0.0, left))
+            chunk = os.read(self.process.stderr.fileno(), 65536) if ready else b""
+            assert chunk, f"the host ended or was silent; it said: {said.decode()}"
+            said += chunk
+        return said.decode()
+
+    def stop(self, number: signal.Signals = signal.SIGINT) -> Ended:
+        self.process.send_signal(number)
+        out, err = self.process.communicate(timeout=COUNTER_TIMEOUT)
+        return Ended(self.process.returncode, out.decode(), err.decode())
+
+
+@pytest.fixture
+def run_host(environment: Mapping[str, str]) -> Iterator[Callable[..., RunningHost]]:
+    """Starts hosts; those still running at the end are killed."""
+    hosts: list[RunningHost] = []
+
+    def start(*arguments: str) -> RunningHost:
+        hosts.append(RunningHost(environment, *arguments))
+        return hosts[-1]
+
+    yield start
+    for host in hosts:
+        if host.process.poll() is None:
+            host.process.kill()
+        host.process.communicate()
+
+
+@pytest.fixture(scope="session")
+def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A built counter; `project` is a copy to change."""
+    folder = tmp_path_factory.mktemp("built") / "hello"
+    init_project(folder, "hello", "c")
+    build_project(folder)
+    return folder
+
+
+@pytest.fixture
+def project(built: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(built, tmp_path / "hello"))

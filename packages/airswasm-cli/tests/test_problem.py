@@ -1,0 +1,94 @@
+from __future__ import annotations
+
+import errno
+import json
+from pathlib import Path
+
+import pytest
+from airswasm.actor import ActorFailed
+from airswasm.cli.errors import RemoteFailure
+from airswasm.cli.problem import problem_of, report
+from airswasm.cli.terminal import Terminal
+from airswasm.lifecycle import NotInstalled
+from airswasm.runtime import FuelExhausted
+from airswasm.sdk import BuildFailed, Diagnostic
+
+
+def test_an_error_keeps_its_own_words_and_gets_code_and_exit_code() -> None:
+    """The message is the block's, the rest is the catalogue's."""
+    problem = problem_of(NotInstalled("local/helo", ("local/hello",)))
+    assert (problem.code, problem.exit_code) == ("E0310", 5)
+    assert "did you mean local/hello?" in problem.message
+    assert problem.hint
+
+
+def test_what_an_actor_failed_of_is_shown_in_its_place() -> None:
+    """The cause has the more precise code and hint."""
+    fault = FuelExhausted("local/hello", "handle-message", "used up its fuel")
+    assert problem_of(ActorFailed("local/hello", fault)).code == "E0211"
+
+
+def test_groups_of_one_are_unwrapped() -> None:
+    """Task groups do not hide what happened."""
+    group = ExceptionGroup("tasks", [ExceptionGroup("more", [NotInstalled("local/x")])])
+    assert problem_of(group).code == "E0310"
+
+
+def test_a_full_disk_says_so_and_what_to_do() -> None:
+    """The commonest failure of the operating system has advice of its own."""
+    problem = problem_of(OSError(errno.ENOSPC, "No space left on device", "/data/x"))
+    assert problem.code == "E0005"
+    assert problem.message == "/data/x: No space left on device"
+    assert problem.hint.startswith("make room")
+
+
+def test_a_bug_becomes_a_report_file_not_a_traceback(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Nobody sees a traceback who did not ask for it, and nothing about it is lost."""
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    assert report(ZeroDivisionError("oops"), Terminal()) == 1
+    err = capsys.readouterr().err
+    assert "error[E0001]" in err
+    assert "Traceback" not in err
+    assert "ZeroDivisionError: oops" in next(tmp_path.glob("airswasm-crash-*")).read_text()
+
+
+def test_very_verbose_shows_the_traceback(capsys: pytest.CaptureFixture[str]) -> None:
+    """-vv is for whoever mends it."""
+    report(NotInstalled("local/x"), Terminal(verbosity=2))
+    assert "NotInstalled" in capsys.readouterr().err
+
+
+def test_as_json_an_error_is_one_document(capsys: pytest.CaptureFixture[str]) -> None:
+    """Programs read the code, not the text."""
+    code = report(NotInstalled("local/x"), Terminal(as_json=True))
+    document = json.loads(capsys.readouterr().err)
+    assert document["schema"] == "airswasm.error/1"
+    assert document["error"]["code"] == "E0310"
+    assert document["error"]["exit_code"] == code == 5
+
+
+def test_further_diagnostics_follow_and_output_needs_verbose(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """One line first, then the other places; all the tool printed with -v."""
+    diagnostics = [Diagnostic("one", "a.c", 1), Diagnostic("two", "b.c", 2)]
+    error = BuildFailed("zig cc", 1, diagnostics, "everything that it printed")
+    report(error, Terminal())
+    quiet = capsys.readouterr().err
+    report(error, Terminal(verbosity=1))
+    verbose = capsys.readouterr().err
+    assert "b.c:2: two" in quiet
+    assert "everything" not in quiet
+    assert "everything" in verbose
+
+
+def test_a_host_s_refusal_is_shown_as_if_it_had_happened_here() -> None:
+    """Over the socket an error keeps its code, words and exit code."""
+    failure = RemoteFailure({"code": "E0312", "message": "belongs to another", "hint": "sign"})
+    problem = problem_of(failure)
+    assert (problem.code, problem.message, problem.hint) == (
+        "E0312", "belongs to another", "sign",
+    )  # fmt: skip
+    assert problem.exit_code == 3

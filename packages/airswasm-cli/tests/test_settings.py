@@ -1,0 +1,56 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from airswasm.cli.errors import SettingInvalid
+from airswasm.cli.settings import default_home, read_settings
+
+
+def test_a_flag_wins_over_the_environment_and_that_over_the_default(tmp_path: Path) -> None:
+    """The home: --home, AIRSWASM_HOME, the platform's data folder."""
+    environment = {"AIRSWASM_HOME": str(tmp_path / "variable")}
+    assert read_settings(environment, home=tmp_path / "flag").home == tmp_path / "flag"
+    assert read_settings(environment).home == tmp_path / "variable"
+    assert read_settings({}, use_config=False).home == default_home()
+
+
+def test_the_environment_wins_over_the_file_and_that_over_the_default(tmp_path: Path) -> None:
+    """Any other setting: AIRSWASM_NAME, [cli] of config.toml, the default."""
+    (tmp_path / "config.toml").write_text("[cli]\ntimeout = 5\n")
+    assert read_settings({"AIRSWASM_TIMEOUT": "7"}, home=tmp_path).timeout == 7
+    assert read_settings({}, home=tmp_path).timeout == 5
+    assert read_settings({}, home=tmp_path, use_config=False).timeout == 30
+
+
+def test_every_setting_says_where_it_comes_from(tmp_path: Path) -> None:
+    """`config show --origin` answers the question that follows every surprise."""
+    (tmp_path / "config.toml").write_text("[cli]\ntimeout = 5\n")
+    settings = read_settings({"AIRSWASM_COLOR": "never"}, home=tmp_path)
+    origins = {each.name: each.origin for each in settings.all}
+    assert origins == {
+        "home": "flag",
+        "key": "default",
+        "timeout": f"{tmp_path / 'config.toml'}: [cli] timeout",
+        "color": "AIRSWASM_COLOR",
+    }
+
+
+@pytest.mark.parametrize(
+    ("content", "problem"),
+    [
+        ("[cli]\ntimout = 5\n", "did you mean 'timeout'"),
+        ("[cli]\ntimeout = 'soon'\n", "expected a number > 0"),
+        ("[cli]\nhome = '/'\n", "unknown setting"),
+        ("cli = 3\n", "expected a table"),
+        ("[cli\n", "not TOML"),
+    ],
+)
+def test_a_wrong_setting_is_named_with_its_file(
+    tmp_path: Path, content: str, problem: str
+) -> None:
+    """A typo in a setting must not pass as `not set`."""
+    (tmp_path / "config.toml").write_text(content)
+    with pytest.raises(SettingInvalid, match=problem) as caught:
+        read_settings({}, home=tmp_path)
+    assert "config.toml" in str(caught.value)

@@ -1,0 +1,82 @@
+from __future__ import annotations
+
+import io
+import json
+import sys
+
+import pytest
+from airswasm.cli.errors import AnswerNeeded
+from airswasm.cli.terminal import Terminal, escape_controls, wants_colour
+from hypothesis import given
+from hypothesis import strategies as st
+
+
+@pytest.mark.parametrize(
+    ("environment", "is_terminal", "color", "expected"),
+    [
+        ({}, True, "auto", True),
+        ({}, False, "auto", False),
+        ({"NO_COLOR": "1"}, True, "auto", False),
+        ({"NO_COLOR": ""}, True, "auto", True),
+        ({"FORCE_COLOR": "1"}, False, "auto", True),
+        ({"FORCE_COLOR": "1", "NO_COLOR": "1"}, True, "auto", False),
+        ({"TERM": "dumb"}, True, "auto", False),
+        ({"FORCE_COLOR": "1"}, True, "never", False),
+        ({"NO_COLOR": "1"}, False, "always", True),
+    ],
+)
+def test_colour_follows_the_conventions(
+    environment: dict[str, str], is_terminal: bool, color: str, expected: bool
+) -> None:
+    """The setting, NO_COLOR, FORCE_COLOR, TERM=dumb, the terminal: in this order."""
+    assert wants_colour(environment, is_terminal=is_terminal, color=color) is expected
+
+
+@given(st.text())
+def test_no_text_can_steer_a_terminal(text: str) -> None:
+    """What is shown holds nothing but printable characters, newlines and tabs."""
+    shown = escape_controls(text)
+    assert all(character.isprintable() or character in "\n\t" for character in shown)
+
+
+def test_a_clipboard_escape_is_made_visible() -> None:
+    """The well-known trick of a hostile log line."""
+    assert escape_controls("\x1b]52;c;ZXZpbA==\x07") == "\\x1b]52;c;ZXZpbA==\\x07"
+
+
+def test_into_a_pipe_a_table_is_lines_of_tabs(capsys: pytest.CaptureFixture[str]) -> None:
+    """`cut -f` works, and a cell cannot forge a row."""
+    Terminal().table(("a", "b"), [("1", "two\nlines"), ("x\ty", "z")])
+    assert capsys.readouterr().out == "1\ttwo lines\nx y\tz\n"
+
+
+def test_a_document_is_one_line_with_its_schema(capsys: pytest.CaptureFixture[str]) -> None:
+    """Programs read one versioned document."""
+    Terminal(as_json=True).document("list/1", {"components": []})
+    out = capsys.readouterr().out
+    assert out.count("\n") == 1
+    assert json.loads(out) == {"schema": "airswasm.list/1", "components": []}
+
+
+def test_talk_goes_to_stderr_and_quiet_keeps_errors(capsys: pytest.CaptureFixture[str]) -> None:
+    """stdout is data only; -q silences talk, not warnings and errors."""
+    terminal = Terminal(verbosity=-1)
+    terminal.say("talk")
+    terminal.done("done")
+    terminal.warn("careful")
+    terminal.error("wrong")
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert "talk" not in captured.err
+    assert "careful" in captured.err
+    assert "wrong" in captured.err
+
+
+def test_without_a_terminal_a_question_is_an_error_unless_answered(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A script never hangs on a question."""
+    monkeypatch.setattr(sys, "stdin", io.StringIO("y\n"))
+    with pytest.raises(AnswerNeeded, match="Install it"):
+        Terminal().confirm("Install it?")
+    assert Terminal(assume_yes=True).confirm("Install it?")

@@ -1,0 +1,48 @@
+from __future__ import annotations
+
+import importlib
+from collections.abc import Iterator
+
+import pytest
+import typer
+from airswasm.cli.verbs import GROUPS, VERBS, Verb
+
+
+def commands(verb: Verb) -> Iterator[tuple[str, object]]:
+    module = importlib.import_module(f"airswasm.cli.commands.{verb.module}")
+    command = typer.main.get_command(module.app)
+    subcommands = getattr(command, "commands", {})
+    if not subcommands:
+        yield verb.name, command
+    for name, subcommand in subcommands.items():
+        yield f"{verb.name} {name}", subcommand
+
+
+LEAVES = [pytest.param(command, id=path) for verb in VERBS for path, command in commands(verb)]
+
+
+@pytest.mark.parametrize("verb", VERBS, ids=lambda verb: verb.name)
+def test_the_table_says_what_the_verb_says(verb: Verb) -> None:
+    """The root help is written from the table; it must not drift from the verbs."""
+    module = importlib.import_module(f"airswasm.cli.commands.{verb.module}")
+    command = typer.main.get_command(module.app)
+    assert (command.help or "").splitlines()[0] == verb.summary
+    assert verb.group in GROUPS
+
+
+@pytest.mark.parametrize("command", LEAVES)
+def test_every_command_has_an_example(command: object) -> None:
+    """Help shows how the verb is typed."""
+    help_text = getattr(command, "help", "")
+    assert "Example:" in help_text
+    assert "airswasm" in help_text.partition("Example:")[2]
+
+
+@pytest.mark.parametrize("command", LEAVES)
+def test_every_command_takes_the_common_options(command: object) -> None:
+    """--json, --home, -q, -v, --no-color, --yes, --no-input and --no-config work everywhere."""
+    options = {option for each in getattr(command, "params", []) for option in each.opts}
+    assert options >= {
+        "--json", "--home", "--quiet", "-q", "--verbose", "-v", "--no-color", "--yes", "-y",
+        "--no-input", "--no-config",
+    }  # fmt: skip
