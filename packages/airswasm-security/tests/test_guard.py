@@ -300,8 +300,22 @@ def test_what_is_remembered_is_bounded() -> None:
     door = guard.guarded(interface(get=lambda caller, key: Ok(key)), contract()).functions["get"]
     for number in range(100):
         assert door(HELLO, f"k{number}") == Ok(f"k{number}")
-    assert len(guard._remembered) <= 10
-    assert all(len(passed) <= 10 for passed in guard._doors)
+    assert len(guard._remembered["local/hello"]) <= 10
+    assert all(len(passed["local/hello"]) <= 10 for passed in guard._doors)
+
+
+def test_granting_one_component_leaves_the_others_decisions() -> None:
+    """An update of one component does not write the audit lines of all others again."""
+    notebook = Notebook()
+    guard = guard_for({"storage:read": ("**",)}, audit=notebook)
+    door = guard.guarded(interface(get=lambda caller, key: None), contract()).functions["get"]
+    door(HELLO, "k")
+    guard.grant("local/other", Grants())
+    door(HELLO, "k")
+    assert len(notebook.events) == 1
+    guard.grant("local/hello", Grants({"storage:read": ("k",)}))
+    door(HELLO, "k")
+    assert len(notebook.events) == 2
 
 
 def test_decisions_reach_a_real_log(tmp_path: Path) -> None:

@@ -6,6 +6,8 @@ coordinates of section 5.1.4.
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 from .errors import InvalidKey, WeakKey
 
 PRIME = 2**255 - 19
@@ -17,6 +19,8 @@ _Point = tuple[int, int, int, int]
 _IDENTITY: _Point = (0, 1, 1, 0)
 
 
+# A pure function: remembering what passed is not state. What fails is judged again.
+@lru_cache(maxsize=1_024)
 def check_point(raw: bytes) -> None:
     """Refuse anything but the canonical encoding of a point of prime order.
 

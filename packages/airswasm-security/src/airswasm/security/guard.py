@@ -43,6 +43,10 @@ AllowedLines: TypeAlias = Literal["every", "first", "none"]
 """Which allowed calls get an audit line: every one, the first of its kind, none."""
 
 _NO_GRANTS = Grants()
+_NOBODY: frozenset[object] = frozenset()
+
+_Passed: TypeAlias = dict[str, set[object]]
+"""For one requirement of one function: the resources that each component may touch."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +96,7 @@ class Guard:
         policy: What the host forbids every component, in its `deny`; and, when its
             `allow` is not empty, the most that any component can be granted.
         allowed_lines: Which allowed calls are written; denials always are.
-        remembered: How many decisions are remembered at most.
+        remembered: How many decisions are remembered for each component.
     """
 
     def __init__(
@@ -102,15 +106,15 @@ class Guard:
         audit: AuditSink | None = None,
         policy: Grants = _NO_GRANTS,
         allowed_lines: AllowedLines = "first",
-        remembered: int = 65_536,
+        remembered: int = 4_096,
     ) -> None:
         self._grants = dict(grants or {})
         self._audit = audit
         self._policy = policy
         self._allowed_lines = allowed_lines
         self._limit = remembered if allowed_lines != "every" else 0
-        self._remembered: dict[tuple[str, str, str | None, str], Decision] = {}
-        self._doors: list[set[tuple[str, object]]] = []
+        self._remembered: dict[str, dict[tuple[str, str | None, str], Decision]] = {}
+        self._doors: list[_Passed] = []
 
     @property
     def policy(self) -> Grants:
@@ -120,12 +124,12 @@ class Guard:
     def grant(self, component: str, grants: Grants) -> None:
         """Set what a component may do, from its next call on."""
         self._grants[component] = grants
-        self._forget()
+        self._forget(component)
 
     def revoke(self, component: str) -> None:
         """Take everything from a component. Harmless when it had nothing."""
         self._grants.pop(component, None)
-        self._forget()
+        self._forget(component)
 
     def grants_of(self, component: str) -> Grants:
         """What a component was granted."""
@@ -162,15 +166,16 @@ class Guard:
         Raises:
             InvalidCapability: `capability` is not of the form `area:verb`.
         """
-        key = (component, capability, argument, resource)
-        known = self._remembered.get(key)
+        mine = self._remembered.setdefault(component, {})
+        key = (capability, argument, resource)
+        known = mine.get(key)
         if known is not None:
             return known
         decision = self._written(self.decide(component, capability, resource, argument=argument))
         if decision.is_allowed and self._limit:
-            if len(self._remembered) >= self._limit:
-                self._forget()
-            self._remembered[key] = decision
+            if len(mine) >= self._limit:
+                mine.clear()
+            mine[key] = decision
         return decision
 
     def enforce(
@@ -234,7 +239,7 @@ class Guard:
         answer: Callable[[Decision], object],
     ) -> HostFunction:
         position = _position(interface, signature, requirement)
-        passed: set[tuple[str, object]] = set()
+        passed: _Passed = {}
         self._doors.append(passed)
 
         def refusal(caller: Caller, args: tuple[object, ...]) -> Decision | None:
@@ -247,9 +252,10 @@ class Guard:
             if not decision.is_allowed:
                 return decision
             if self._limit:
-                if len(passed) >= self._limit:
-                    passed.clear()
-                passed.add((caller.name, resource))
+                mine = passed.setdefault(caller.name, set())
+                if len(mine) >= self._limit:
+                    mine.clear()
+                mine.add(resource)
             return None
 
         return _wrapped(function, position, passed, refusal, answer)
@@ -288,10 +294,10 @@ class Guard:
             return replace(decision, is_allowed=False, reason=str(error), manifest_line=None)
         return decision
 
-    def _forget(self) -> None:
-        self._remembered.clear()
+    def _forget(self, component: str) -> None:
+        self._remembered.pop(component, None)
         for passed in self._doors:
-            passed.clear()
+            passed.pop(component, None)
 
 
 def guarded(interface: HostInterface, contract: Contract, guard: Guard) -> HostInterface:
@@ -302,17 +308,17 @@ def guarded(interface: HostInterface, contract: Contract, guard: Guard) -> HostI
 def _wrapped(
     function: HostFunction,
     position: int | None,
-    passed: set[tuple[str, object]],
+    passed: _Passed,
     refusal: Callable[[Caller, tuple[object, ...]], Decision | None],
     answer: Callable[[Decision], object],
 ) -> HostFunction:
-    """The hot path is one tuple and one look into a set."""
+    """The hot path is two look-ups."""
     if inspect.iscoroutinefunction(function):
         awaitable = cast("Callable[..., Awaitable[object]]", function)
 
         @functools.wraps(function)
         async def wait(caller: Caller, *args: object) -> object:
-            if position is None or (caller.name, args[position]) not in passed:
+            if position is None or args[position] not in passed.get(caller.name, _NOBODY):
                 refused = refusal(caller, args)
                 if refused is not None:
                     return answer(refused)
@@ -322,7 +328,7 @@ def _wrapped(
 
     @functools.wraps(function)
     def call(caller: Caller, *args: object) -> object:
-        if position is None or (caller.name, args[position]) not in passed:
+        if position is None or args[position] not in passed.get(caller.name, _NOBODY):
             refused = refusal(caller, args)
             if refused is not None:
                 return answer(refused)
