@@ -2,7 +2,7 @@
 
     python bench/ten_thousand.py [COUNT]
 
-Prints seconds of CPU (the machine may be busy), memory, and the ratio of the second start to the first install.
+Prints seconds of CPU (the machine may be busy), memory, and the ratio of starting to installing.
 """
 
 import resource

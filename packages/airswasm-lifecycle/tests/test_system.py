@@ -274,6 +274,8 @@ class TestUpdate:
         await system.send(NAME, b"c")
         info = await system.update(workshop.package("0.2.0"))
         assert (info.version, info.state) == ("0.2.0", "running")
+        assert system.component_status(NAME).restarts == 0
+        assert "0.2.0 took over, incarnation 2" in log_of(system)
         assert await system.send(NAME, b"v") == b"0.2.0"
         assert await system.send(NAME, b"c") == b"\2"
         assert await system._store.namespace(NAME).get("migrated") == b"0.1.0"

@@ -65,6 +65,8 @@ class _Hosted:
     ref: ActorRef | None = None
     ready_at: float | None = None
     restarts: int = 0
+    switches: int = 0
+    """Incarnations that are updates, not restarts."""
     last_error: str | None = None
     verdict: str | None = None
     """`healthy`, or what it said when it was asked last."""
@@ -227,6 +229,8 @@ class Hosting:
             step[0] = "write the change"
             await commit()
             step[0] = "switch"
+            hosted.switches += 1
+            hosted.version = successor.active
 
         try:
             make = await self._maker(successor, manifest, successor.migrate_from)
@@ -243,7 +247,6 @@ class Hosting:
         finally:
             if hosted.ref is not None:
                 hosted.ref.resume()
-        hosted.version = successor.active
         hosted.health = manifest.health
         hosted.ready_at = self._actors.clock()
         hosted.last_error = None
@@ -299,9 +302,9 @@ class Hosting:
             return  # its supervisor's own start and stop
         elif event.kind is EventKind.READY:
             hosted.ready_at = event.time
-            hosted.restarts = max(0, event.incarnation - 1)
-            again = f"restarted, incarnation {event.incarnation}"
-            self._log(name, "info", "started" if event.incarnation == 1 else again, event)
+            restarts = event.incarnation - 1 - hosted.switches
+            self._log(name, "info", _how_it_came_up(event, hosted, restarts), event)
+            hosted.restarts = restarts
         elif event.kind is EventKind.FAILED:
             hosted.ready_at = None
             hosted.last_error = _reason(event.cause) if event.cause else event.reason
@@ -350,6 +353,14 @@ class _Maker:
 
     def __call__(self) -> HostedActor:
         return HostedActor(self.linked, self.name, self.manifest, self.logs, self.migrate_from)
+
+
+def _how_it_came_up(event: LifecycleEvent, hosted: _Hosted, restarts: int) -> str:
+    if event.incarnation == 1:
+        return "started"
+    if restarts > hosted.restarts:
+        return f"restarted, incarnation {event.incarnation}"
+    return f"{hosted.version} took over, incarnation {event.incarnation}"
 
 
 def _child_spec(name: str, manifest: Manifest, make: _Maker) -> ChildSpec:

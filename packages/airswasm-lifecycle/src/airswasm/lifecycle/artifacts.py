@@ -78,6 +78,7 @@ class ArtifactStore:
                 with contextlib.suppress(OSError):
                     path.unlink()
                     removed += 1
+                    path.parent.rmdir()  # where it was the last one
         return removed
 
     def _is_intact(self, target: Path, content: bytes) -> bool:
