@@ -25,7 +25,7 @@ from airswasm.osl.errors import (
     NotFound,
     OslError,
 )
-from airswasm.osl.folder import PARTIAL_PREFIX, Held, parts_of
+from airswasm.osl.folder import PARTIAL_PREFIX, Held, measured_bytes, parts_of
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -239,6 +239,40 @@ def test_limits(root: Path) -> None:
         with pytest.raises(LimitReached):
             full.append("/f", b"x")
         assert full.read("/f", 0, 10) == b"x" * 6
+
+
+def test_all_files_together_are_bounded(root: Path) -> None:
+    """Content, many small files and directories count; what was removed counts no more."""
+    with Folder(root, FolderLimits(total_bytes=100_000)) as folder:
+        folder.write("/a", b"x" * 60_000)
+        with pytest.raises(LimitReached, match="100,000"):
+            folder.write("/b", b"x" * 60_000)
+        with pytest.raises(LimitReached):
+            folder.append("/a", b"x" * 60_000)
+        folder.remove("/a")
+        for turn in range(5):
+            folder.write("/b", bytes([turn]) * 40_000)
+    with Folder(root, FolderLimits(total_bytes=100_000)) as folder:
+        with pytest.raises(LimitReached):
+            folder.append("/c", b"x" * 60_000)
+        with pytest.raises(LimitReached):
+            _hundred(lambda number: folder.create_directory(f"/d{number}"))
+        with pytest.raises(LimitReached):
+            _hundred(lambda number: folder.append(f"/e{number}", b""))
+    assert measured(root) < 100_000
+
+
+def _hundred(act: Callable[[int], None]) -> None:
+    for number in range(100):
+        act(number)
+
+
+def measured(root: Path) -> int:
+    fd = os.open(root, os.O_RDONLY)
+    try:
+        return measured_bytes(fd)
+    finally:
+        os.close(fd)
 
 
 def test_errors_do_not_tell_the_hosts_paths(folder: Folder, root: Path) -> None:

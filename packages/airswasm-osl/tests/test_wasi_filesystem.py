@@ -243,6 +243,10 @@ async def test_limits(setting: Setting) -> None:
     code = "answer = [open(f'/data/{n}', 'w') for n in range(10)]"
     assert (await run(code)).startswith("OSError")
     assert await run("answer = open('/data/0').read()") == ""
+    tight = await setting.guest(limits=FolderLimits(total_bytes=1_000_000))
+    code = "answer = [open(f'/data/{n}', 'wb').write(b'x' * 200_000) for n in range(9)]"
+    assert (await tight(code)).startswith("OSError")
+    assert (await tight("open('/data/0', 'r+').truncate(999_999)")).startswith("OSError")
     full = await setting.guest(limits=FolderLimits(free_bytes=2**62))
     assert "No space left" in await full("open('/data/y', 'w')")
 

@@ -32,6 +32,9 @@ Parts = Sequence[str]
 PARTIAL_PREFIX = ".airswasm-"
 """Names of files that are being written; a guest neither sees nor names them."""
 
+ENTRY_BYTES = 4096
+"""What a file or directory counts for at least."""
+
 _DIRECTORY = os.O_RDONLY | getattr(os, "O_DIRECTORY", 0)
 _NONBLOCK = getattr(os, "O_NONBLOCK", 0)
 
@@ -42,12 +45,15 @@ class FolderLimits:
 
     Attributes:
         file_bytes: the most that one file may grow to.
+        total_bytes: the most that all files take together; each file and directory
+            counts for at least 4 KiB, so that empty ones are bounded too.
         entries: the most entries of one directory that are listed.
         free_bytes: writing is refused when the disk has less than this left.
         open_files: descriptors that one component may hold.
     """
 
     file_bytes: int = 64 * 1024 * 1024
+    total_bytes: int = 256 * 1024 * 1024
     entries: int = 10_000
     free_bytes: int = 64 * 1024 * 1024
     open_files: int = 128
@@ -161,6 +167,7 @@ class Folder:
             raise OperationFailed("this system cannot open files safely beneath a folder")
         self.limits = limits or FolderLimits()
         self._open_beneath = opener
+        self._charged_bytes: int | None = None
         try:
             path.mkdir(mode=0o700, parents=True, exist_ok=True)
             self._held = Held(os.open(path, _DIRECTORY | os.O_CLOEXEC))
@@ -191,8 +198,8 @@ class Folder:
         Raises:
             OSError: as the system says, `EINVAL` for what is neither.
         """
-        if flags & (os.O_WRONLY | os.O_RDWR | os.O_CREAT):
-            self._check_space()
+        if flags & os.O_CREAT:
+            self.charge(ENTRY_BYTES)
         with self._held.using() as root_fd:
             fd = self._open_beneath(root_fd, parts, flags | _NONBLOCK, mode)
         if kind_of(os.fstat(fd).st_mode) == "other":
@@ -219,7 +226,7 @@ class Folder:
         parts = self._named(path)
         partial = PARTIAL_PREFIX + secrets.token_hex(8)
         with _told(path), self._opened(parts[:-1], _DIRECTORY) as folder_fd:
-            self._check_space()
+            self.charge(max(len(content), ENTRY_BYTES))
             _refuse_special(folder_fd, parts[-1])
             flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
             fd = os.open(partial, flags, 0o600, dir_fd=folder_fd)
@@ -244,6 +251,7 @@ class Folder:
         flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND
         with _told(path), self._opened(parts, flags) as fd:
             self._check_size(path, os.fstat(fd).st_size + len(content))
+            self.charge(len(content))
             write_all(fd, content)
 
     def remove(self, path: str) -> None:
@@ -276,7 +284,7 @@ class Folder:
         Raises:
             OSError: as the system says.
         """
-        self._check_space()
+        self.charge(ENTRY_BYTES)
         with self.parent_of(parts) as folder_fd:
             os.mkdir(parts[-1], 0o700, dir_fd=folder_fd)
 
@@ -367,13 +375,28 @@ class Folder:
         if size_bytes > self.limits.file_bytes:
             raise LimitReached(f"{path} would exceed {self.limits.file_bytes:,} bytes")
 
-    def _check_space(self) -> None:
-        if not hasattr(os, "fstatvfs"):
-            return
+    def charge(self, size_bytes: int) -> None:
+        """Counts what is about to be written, and refuses what would be too much.
+
+        What is given up again is not counted back: when the count reaches the limit,
+        the folder is measured, which is the truth also when others change it.
+
+        Raises:
+            OSError: `EDQUOT` or `ENOSPC`.
+        """
         with self._held.using() as fd:
             disk = os.fstatvfs(fd)
-        if disk.f_bavail * disk.f_frsize < self.limits.free_bytes:
-            raise OSError(errno.ENOSPC, "the host keeps the rest of the disk free")
+            if disk.f_bavail * disk.f_frsize - size_bytes < self.limits.free_bytes:
+                raise OSError(errno.ENOSPC, "the host keeps the rest of the disk free")
+            counted = self._charged_bytes
+            if counted is None or counted + size_bytes > self.limits.total_bytes:
+                counted = measured_bytes(fd)
+        if counted + size_bytes > self.limits.total_bytes:
+            self._charged_bytes = counted
+            raise OSError(
+                errno.EDQUOT, f"its files would exceed {self.limits.total_bytes:,} bytes together"
+            )
+        self._charged_bytes = counted + size_bytes
 
 
 @contextlib.contextmanager
@@ -383,6 +406,18 @@ def _told(path: str) -> Iterator[None]:
         yield
     except OSError as error:
         raise from_os_error(error, path) from error
+
+
+def measured_bytes(folder_fd: int) -> int:
+    """What everything beneath an open directory takes; links are not followed."""
+    total = 0
+    for _, folders, files, fd in os.fwalk(".", dir_fd=folder_fd):
+        total += ENTRY_BYTES * len(folders)
+        for name in files:
+            with contextlib.suppress(OSError):  # it was removed meanwhile
+                size_bytes = os.stat(name, dir_fd=fd, follow_symlinks=False).st_size
+                total += max(ENTRY_BYTES, size_bytes)
+    return total
 
 
 def _refuse_special(folder_fd: int, name: str) -> None:

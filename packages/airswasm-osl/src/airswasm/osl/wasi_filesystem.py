@@ -166,7 +166,7 @@ class FileOutput:
 
     held: Held
     offset: int | None
-    max_bytes: int
+    folder: Folder
 
     waits = True
 
@@ -181,14 +181,7 @@ class FileOutput:
             StreamFailed: the disk failed, or the file would be too large.
         """
 
-        def write() -> None:
-            with self.held.using() as fd:
-                size_bytes = os.fstat(fd).st_size
-                start = size_bytes if self.offset is None else self.offset
-                _check_end(start + len(data), self.max_bytes)
-                write_all(fd, data, start)
-
-        await _streamed(write)
+        await _streamed(lambda: _written(self.held, self.folder, data, self.offset))
         if self.offset is not None:
             self.offset += len(data)
 
@@ -320,14 +313,14 @@ class WasiFilesystem:
     def _read_stream(self, _caller: Caller, descriptor: Descriptor, offset: int) -> object:
         return _coded_now(lambda: FileInput(descriptor.file("read"), min(offset, 2**62)))
 
-    def _write_stream(self, _caller: Caller, descriptor: Descriptor, offset: int) -> object:
-        return _coded_now(lambda: self._output(descriptor, min(offset, 2**62)))
+    def _write_stream(self, caller: Caller, descriptor: Descriptor, offset: int) -> object:
+        return _coded_now(lambda: self._output(caller, descriptor, min(offset, 2**62)))
 
-    def _append_stream(self, _caller: Caller, descriptor: Descriptor) -> object:
-        return _coded_now(lambda: self._output(descriptor, None))
+    def _append_stream(self, caller: Caller, descriptor: Descriptor) -> object:
+        return _coded_now(lambda: self._output(caller, descriptor, None))
 
-    def _output(self, descriptor: Descriptor, offset: int | None) -> FileOutput:
-        return FileOutput(descriptor.file("write"), offset, self._policy.folders.file_bytes)
+    def _output(self, caller: Caller, descriptor: Descriptor, offset: int | None) -> FileOutput:
+        return FileOutput(descriptor.file("write"), offset, folder_for(caller, self._policy))
 
     async def _read(
         self, _caller: Caller, descriptor: Descriptor, length: int, offset: int
@@ -336,18 +329,20 @@ class WasiFilesystem:
         data = await _disk(lambda: _using(held, pread_all, at_most_bytes, min(offset, 2**62)))
         return data, len(data) < at_most_bytes
 
-    async def _write(
-        self, _caller: Caller, descriptor: Descriptor, data: bytes, offset: int
-    ) -> int:
-        held = descriptor.file("write")
-        _check_end(offset + len(data), self._policy.folders.file_bytes)
-        await _disk(lambda: _using(held, write_all, data, offset))
+    async def _write(self, caller: Caller, descriptor: Descriptor, data: bytes, offset: int) -> int:
+        held, folder = descriptor.file("write"), folder_for(caller, self._policy)
+        await _disk(lambda: _written(held, folder, data, min(offset, 2**62)))
         return len(data)
 
-    async def _set_size(self, _caller: Caller, descriptor: Descriptor, size_bytes: int) -> None:
-        held = descriptor.file("write")
-        _check_end(size_bytes, self._policy.folders.file_bytes)
-        await _disk(lambda: _using(held, os.ftruncate, size_bytes))
+    async def _set_size(self, caller: Caller, descriptor: Descriptor, size_bytes: int) -> None:
+        held, folder = descriptor.file("write"), folder_for(caller, self._policy)
+
+        def resize() -> None:
+            with held.using() as fd:
+                _grow(fd, folder, size_bytes)
+                os.ftruncate(fd, size_bytes)
+
+        await _disk(resize)
 
     async def _sync(self, _caller: Caller, descriptor: Descriptor) -> None:
         if (held := descriptor.held) is not None:
@@ -571,9 +566,25 @@ def _system_flags(open_flags: Collection[str], flags: Collection[str]) -> int:
     return system
 
 
-def _check_end(end_bytes: int, max_bytes: int) -> None:
-    if end_bytes > max_bytes:
+def _grow(fd: int, folder: Folder, end_bytes: int) -> None:
+    """Charges what a file is about to grow by, a hole in it included.
+
+    Raises:
+        OSError: `EFBIG`, or what `Folder.charge` raises.
+    """
+    if end_bytes > folder.limits.file_bytes:
         raise OSError(errno.EFBIG, os.strerror(errno.EFBIG))
+    growth_bytes = end_bytes - os.fstat(fd).st_size
+    if growth_bytes > 0:
+        folder.charge(growth_bytes)
+
+
+def _written(held: Held, folder: Folder, data: bytes, offset: int | None) -> None:
+    """Writes at an offset, or at the end."""
+    with held.using() as fd:
+        start = os.fstat(fd).st_size if offset is None else offset
+        _grow(fd, folder, start + len(data))
+        write_all(fd, data, start)
 
 
 def _stat_record(status: os.stat_result) -> Mapping[str, object]:
