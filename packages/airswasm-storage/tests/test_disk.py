@@ -170,6 +170,24 @@ async def test_a_torn_log_leaves_a_consistent_prefix(tmp_path: Path, keep: float
         assert await space.usage() == await space.recount()
 
 
+async def test_a_lost_tail_is_noticed(tmp_path: Path) -> None:
+    """Acknowledged writes that the disk gave up are counted at the next opening."""
+    async with open_kind("rocks", tmp_path, durability="sync") as store:
+        for number in range(20):
+            await store.namespace("a").set("k", b"%d" % number)
+        shutil.copytree(tmp_path / "store", tmp_path / "whole" / "store")
+        shutil.copytree(tmp_path / "store", tmp_path / "torn" / "store")
+    log = max((tmp_path / "torn" / "store").glob("*.log"), key=lambda file: file.stat().st_size)
+    os.truncate(log, log.stat().st_size // 2)
+    async with RocksStore(tmp_path / "whole" / "store") as store:
+        assert store.lost_writes == 0
+    async with RocksStore(tmp_path / "torn" / "store") as store:
+        assert store.lost_writes > 0
+        await store.namespace("a").set("k", b"1")
+    async with RocksStore(tmp_path / "torn" / "store") as store:
+        assert store.lost_writes == 0
+
+
 @both
 async def test_an_unusable_folder_is_told(kind: str, tmp_path: Path) -> None:
     """A file where a folder should be."""

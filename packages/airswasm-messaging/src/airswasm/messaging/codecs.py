@@ -37,9 +37,9 @@ CBOR_MARK = b"\xd9\xd9\xf7"
 
 MAXIMUM_DEPTH = 32
 
-_ARRAY, _MAP, _TAG, _SIMPLE = 4, 5, 6, 7
-_FALSE, _TRUE, _NULL = 20, 21, 22
-_FLOATS = (25, 26, 27)
+_STRINGS, _CONTAINERS, _MAP, _TAG = (2, 3), (4, 5), 5, 6
+_SIMPLE = (20, 21, 22, 25, 26, 27)
+"""false, true, null, and floats of three sizes."""
 
 
 def codec_of(payload: bytes) -> Codec:
@@ -123,46 +123,49 @@ def check_cbor(payload: bytes) -> None:
     """
     if not payload.startswith(CBOR_MARK):
         raise InvalidCbor(0, "it does not start with the mark d9d9f7")
-    end = len(payload)
-    position = len(CBOR_MARK)
-    open_items = [1]
-    maps = [False]
-    while open_items:
-        if open_items[-1] == 0:
-            open_items.pop()
-            maps.pop()
+    end, position = len(payload), len(CBOR_MARK)
+    left, is_map = 1, False  # items to come in the innermost container
+    outer: list[tuple[int, bool]] = []
+    while left or outer:
+        if not left:
+            left, is_map = outer.pop()
             continue
-        open_items[-1] -= 1
-        is_key = maps[-1] and open_items[-1] % 2 == 1
+        left -= 1
         start = position
         major, argument, position = _head(payload, start, end)
-        if is_key and major not in (2, 3):
+        if is_map and left & 1 and major not in _STRINGS:
             raise InvalidCbor(start, "a map key is neither a text nor bytes")
-        if major in (2, 3):
+        if major in _STRINGS:
             position += argument
             if position > end:
                 raise InvalidCbor(start, "a length reaches beyond the payload")
-        elif major in (_ARRAY, _MAP):
-            items = argument * (major - 3)
-            if items > end - position:
-                raise InvalidCbor(start, "a length reaches beyond the payload")
-            if len(open_items) > MAXIMUM_DEPTH:
-                raise InvalidCbor(start, f"it is nested deeper than {MAXIMUM_DEPTH}")
-            open_items.append(items)
-            maps.append(major == _MAP)
+        elif major in _CONTAINERS:
+            outer.append((left, is_map))
+            left, is_map = _open(start, major, argument, end - position, len(outer))
     if position != end:
         raise InvalidCbor(position, "bytes follow the value")
+
+
+def _open(start: int, major: int, argument: int, rest_bytes: int, depth: int) -> tuple[int, bool]:
+    """Enter a container; every item of it takes at least one byte of the rest."""
+    items = argument * (major - 3)
+    if items > rest_bytes:
+        raise InvalidCbor(start, "a length reaches beyond the payload")
+    if depth > MAXIMUM_DEPTH:
+        raise InvalidCbor(start, f"it is nested deeper than {MAXIMUM_DEPTH}")
+    return items, major == _MAP
 
 
 def _head(payload: bytes, start: int, end: int) -> tuple[int, int, int]:
     """Major type, argument and position after one item's head."""
     if start >= end:
         raise InvalidCbor(start, "it is cut short")
-    major, info = payload[start] >> 5, payload[start] & 31
-    if major == _TAG:
-        raise InvalidCbor(start, "tags are not accepted")
-    if major == _SIMPLE and info not in (_FALSE, _TRUE, _NULL, *_FLOATS):
-        raise InvalidCbor(start, "undefined and other simple values are not accepted")
+    first = payload[start]
+    major, info = first >> 5, first & 31
+    if info < 24 and major < _TAG:
+        return major, info, start + 1
+    if major >= _TAG:
+        _check_odd(start, major, info)
     if info == 31:
         raise InvalidCbor(start, "indefinite lengths are not accepted")
     if info < 24:
@@ -173,3 +176,10 @@ def _head(payload: bytes, start: int, end: int) -> tuple[int, int, int]:
     if after > end:
         raise InvalidCbor(start, "it is cut short")
     return major, int.from_bytes(payload[start + 1 : after], "big"), after
+
+
+def _check_odd(start: int, major: int, info: int) -> None:
+    if major == _TAG:
+        raise InvalidCbor(start, "tags are not accepted")
+    if info not in _SIMPLE:
+        raise InvalidCbor(start, "undefined and other simple values are not accepted")

@@ -68,14 +68,14 @@ class Grants:
         return any(self.allow.values())
 
     def covering(self, capability: str, resource: Resource) -> str | None:
-        """The first pattern that grants this, or None."""
+        """A pattern that grants this, or None."""
         for pattern in self._allow.get(capability, ()):
             if resource.is_covered_by(pattern):
                 return pattern.text
         return None
 
     def denying(self, capability: str, resource: Resource) -> str | None:
-        """The first pattern that forbids this, or None."""
+        """A pattern that forbids this, or None."""
         for pattern in self._deny.get(capability, ()):
             if resource.is_touched_by(pattern):
                 return pattern.text
@@ -136,11 +136,13 @@ def _toml_escape(char: str) -> str:
     return f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
 
 
+# `**` is tried first: it answers without looking at the resource.
 def _compile(texts: Mapping[str, tuple[str, ...]]) -> Mapping[str, tuple[Pattern, ...]]:
     compiled: dict[str, tuple[Pattern, ...]] = {}
     for capability, patterns in texts.items():
         separator_of(capability)  # refuses what is no capability, without patterns as well
-        compiled[capability] = tuple(parse_pattern(capability, text) for text in patterns)
+        parsed = (parse_pattern(capability, text) for text in patterns)
+        compiled[capability] = tuple(sorted(parsed, key=lambda pattern: pattern.text != "**"))
     return compiled
 
 

@@ -19,6 +19,7 @@ import ipaddress
 import re
 import unicodedata
 from dataclasses import dataclass
+from functools import lru_cache
 from urllib.parse import urlsplit
 
 from .errors import InvalidCapability, InvalidPattern, InvalidResource
@@ -145,6 +146,7 @@ def parse_pattern(capability: str, text: str) -> Pattern:
     return Pattern(text, separator)
 
 
+@lru_cache(maxsize=256)  # of a pure function: no state
 def separator_of(capability: str) -> str:
     """What parts the segments of this capability's resources."""
     if _CAPABILITY.fullmatch(capability) is None:

@@ -4,6 +4,11 @@ Writes go to the write-ahead log without sync, and `sync` is one `FlushWAL(true)
 for all of them; rocksdict gives up the GIL there, and writers go on meanwhile
 (measured: a sync takes 3.7 ms, a write beside it 3.6 µs). The log is recovered to
 a point in time, so that a power loss leaves a prefix of the writes.
+
+RocksDB cannot tell a log that lost its end from one that was never longer. So
+after each sync the number of the last write goes into a small file beside the
+data; a store that opens with a lower number has lost acknowledged writes, and
+says so (`RocksStore.lost_writes`).
 """
 
 from __future__ import annotations
@@ -62,13 +67,28 @@ class RocksStore(Store):
             limits=limits,
         )
 
+    @property
+    def lost_writes(self) -> int:
+        """How many acknowledged writes were missing when it was opened; 0 if none.
+
+        More than 0 means that the disk gave up what it had taken: restore a
+        checkpoint or an export.
+
+        Raises:
+            StorageClosed: It is not open.
+        """
+        backend = self.backend
+        return backend.lost_writes if isinstance(backend, _RocksBackend) else 0
+
 
 class _RocksBackend:
     def __init__(self, path: Path, *, read_only: bool) -> None:
         self.path = path
         self._read_only = read_only
         self._db: rocksdict.Rdict | None = None
+        self._mark = _Watermark(path)
         self._open()
+        self.lost_writes = self._mark.missing_from(self._opened().latest_sequence_number())
 
     def get(self, key: bytes) -> bytes | None:
         try:
@@ -97,7 +117,10 @@ class _RocksBackend:
 
     def sync(self) -> None:
         try:
-            self._opened().flush_wal(True)
+            db = self._opened()
+            applied = db.latest_sequence_number()
+            db.flush_wal(True)
+            self._mark.write(applied)
         except Exception as error:
             raise self._translated(error) from error
 
@@ -142,6 +165,27 @@ class _RocksBackend:
 
     def _translated(self, error: Exception) -> StorageError:
         return _translated(self.path, error)
+
+
+class _Watermark:
+    """The number of the last write that was synced, in a file that is itself not synced.
+
+    It may lag behind, and is then no alarm; it never runs ahead.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._path = folder / "airswasm-watermark"
+
+    def missing_from(self, sequence: int) -> int:
+        try:
+            known = int(self._path.read_bytes())
+        except (OSError, ValueError):
+            return 0
+        return max(0, known - sequence)
+
+    def write(self, sequence: int) -> None:
+        with contextlib.suppress(OSError):  # a warning less, not a write less
+            self._path.write_bytes(b"%d" % sequence)
 
 
 class _RocksSnapshot:
