@@ -23,6 +23,7 @@ import anyio
 from .actor import Phase
 from .dead_letters import DeathReason
 from .errors import ActorStopped, MailboxFull, MessageDropped
+from .message import opened
 
 if TYPE_CHECKING:
     from airswasm.runtime import Timer
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
     from .actor import GuestActor
     from .context import Context
     from .mailbox import MailboxSpec
-    from .message import Message
+    from .message import Envelope, Message
     from .reference import ActorRef, Down
     from .request import Request
     from .system import ActorSystem
@@ -126,7 +127,7 @@ class Cell:
         self.name = name
         self.spec = spec
         self.capacity = spec.capacity
-        self.queue: deque[Message] | None = None
+        self.queue: deque[Envelope] | None = None
         self.signals: deque[Message] | None = None
         self.waiting_room: deque[Waiter] | None = None
         self.is_ready = False
@@ -153,7 +154,7 @@ class Cell:
 
     # -- sending: the ways that are not hot --------------------------------------------------
 
-    def arouse(self) -> deque[Message]:
+    def arouse(self) -> deque[Envelope]:
         """The queue for the first message of an idle actor, which goes on the run queue."""
         if self.successor is not None:
             return self.successor.open_queue()
@@ -166,7 +167,7 @@ class Cell:
             dispatcher.schedule(self)
         return queue
 
-    def open_queue(self) -> deque[Message]:
+    def open_queue(self) -> deque[Envelope]:
         """The queue with room for one more message, or the error that the sender gets."""
         queue = self.queue
         if queue is None:
@@ -186,7 +187,7 @@ class Cell:
         """Moves the oldest waiting message to the dead letters; False when none waits."""
         if not self.queue:
             return False
-        oldest = self.queue.popleft()
+        oldest = opened(self.queue.popleft())
         self.bury(oldest, DeathReason.DROPPED)
         if oldest.request is not None:
             oldest.request.fail(MessageDropped(self.name, self.capacity))

@@ -44,6 +44,7 @@ if TYPE_CHECKING:
     from ._life import LifeCycle
     from .actor import GuestActor, GuestCall
     from .context import Context
+    from .message import Envelope
     from .reference import ActorRef
     from .request import Request
 
@@ -149,7 +150,7 @@ class Dispatcher:
         self.sent = 0
         self.handled = 0
         self.rejected = 0
-        self.pool: list[deque[Message]] = []
+        self.pool: list[deque[Envelope]] = []
         self.run_queue: deque[Cell] = deque()
         self.current: ContextVar[ActorRef | None] = ContextVar("current actor", default=None)
         self.yield_at = 0.0
@@ -253,7 +254,7 @@ class Dispatcher:
         queue = cell.queue
         if not queue:
             return None
-        message = queue.popleft()
+        message = new_tuple(Message, queue.popleft())
         if cell.waiting_room is not None:
             cell.admit()
         return message

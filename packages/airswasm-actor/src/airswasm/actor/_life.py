@@ -23,6 +23,7 @@ from .context import Context
 from .dead_letters import DeathReason
 from .errors import ActorFailed, ActorStopped
 from .events import EventKind, LifecycleEvent
+from .message import opened
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -95,8 +96,10 @@ class LifeCycle:
     def _traits_of(self, actor: object) -> Traits:
         kind = type(actor)
         traits = self._traits.get(kind)
-        if traits is None or not hasattr(kind, "receive"):
-            traits = self._traits[kind] = _traits_of(actor)
+        if traits is None:
+            traits = _traits_of(actor)
+            if hasattr(kind, "receive"):  # a function tells nothing about other functions
+                self._traits[kind] = traits
         return traits
 
     def _wire(self, cell: Cell, actor: object, *, is_bound: bool = False) -> Traits:
@@ -353,7 +356,7 @@ class LifeCycle:
         self._tell_watchers(cell, exit_)
 
     def _bury_mailbox(self, cell: Cell, exit_: Exit) -> None:
-        waiting = [*(cell.signals or ()), *(cell.queue or ())]
+        waiting = [*(cell.signals or ()), *map(opened, cell.queue or ())]
         cell.signals = None
         if cell.queue is not None:
             cell.queue.clear()

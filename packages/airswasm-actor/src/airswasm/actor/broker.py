@@ -29,6 +29,7 @@ from .topics import TopicTable
 if TYPE_CHECKING:
     from collections.abc import Awaitable
 
+    from .message import Message
     from .reference import ActorRef
     from .system import ActorSystem
     from .transport import Transport
@@ -208,6 +209,23 @@ class MessageBroker:
             self._tell_elsewhere(target, payload, sender)
         else:
             ref.tell(payload, sender=sender, topic=topic)
+
+    def deliver(self, target: str, message: Message) -> None:
+        """Puts a message that exists already into the mailbox of whoever has the name now.
+
+        The bare step that routing is made of; transports hand over with it what has arrived.
+        It passes no hook, and does not count the message: `ActorSystem.books` does not know it.
+
+        Raises:
+            NoRoute, MailboxFull, ActorStopped: As for `tell`.
+        """
+        ref = self._routes.get(target)
+        if ref is None:
+            raise NoRoute(target)
+        queue = ref.queue
+        if queue is None or len(queue) >= ref.capacity:
+            queue = ref.open_queue()
+        queue.append(message)
 
     async def ask(
         self, target: str, payload: object, *, timeout: float = 5.0, sender: str = HOST

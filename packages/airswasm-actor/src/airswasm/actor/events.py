@@ -72,24 +72,22 @@ class EventStream:
     """Where life cycle events go. `listen` to be called, iterate `read` to wait for them.
 
     Attributes:
+        has_listeners: Whether an event would reach anybody.
         listener_errors: How many times a listener raised; the last one is `last_error`.
     """
 
-    __slots__ = ("_listeners", "last_error", "listener_errors")
+    __slots__ = ("_listeners", "has_listeners", "last_error", "listener_errors")
 
     def __init__(self) -> None:
         self._listeners: tuple[EventListener, ...] = ()
+        self.has_listeners = False
         self.listener_errors = 0
         self.last_error: Exception | None = None
-
-    @property
-    def has_listeners(self) -> bool:
-        """Whether an event would reach anybody."""
-        return bool(self._listeners)
 
     def listen(self, listener: EventListener) -> Subscription:
         """Calls `listener` with each event from now on, on the loop's thread."""
         self._listeners = (*self._listeners, listener)
+        self.has_listeners = True
         return Subscription(lambda: self._remove(listener))
 
     def emit(self, event: LifecycleEvent) -> None:
@@ -127,3 +125,4 @@ class EventStream:
         remaining = list(self._listeners)
         remaining.remove(listener)
         self._listeners = tuple(remaining)
+        self.has_listeners = bool(remaining)

@@ -22,12 +22,10 @@ from .actor import Phase
 from .errors import ActorStopped, MailboxFull
 from .events import Subscription
 from .mailbox import MailboxInfo
-from .message import HOST, Message
+from .message import HOST, Message, opened
 from .request import Request
 
 __all__ = ("ActorRef", "Down", "Watch")
-
-new_tuple = tuple.__new__
 
 Watch = Subscription
 """Ends a watch with `cancel`."""
@@ -77,7 +75,7 @@ class ActorRef(Cell):
             queue = self.arouse()
         elif len(queue) >= self.capacity:
             self.make_room()
-        queue.append(new_tuple(Message, (payload, sender, topic, number, dispatcher.now, None)))
+        queue.append((payload, sender, topic, number, dispatcher.now, None))
 
     async def send(self, payload: object, *, sender: str = HOST, topic: str | None = None) -> None:
         """As `tell`; with the policy `wait` it waits for room, first come, first served.
@@ -259,7 +257,8 @@ class ActorRef(Cell):
     @property
     def mailbox(self) -> MailboxInfo:
         """Size and age of what waits, now."""
-        first = self.signals[0] if self.signals else self.queue[0] if self.queue else None
+        waiting = self.signals or self.queue
+        first = opened(waiting[0]) if waiting else None
         return MailboxInfo(
             size=len(self.queue) if self.queue else 0,
             capacity=self.capacity,
@@ -375,7 +374,7 @@ class ActorRef(Cell):
         await self.system.stop(self, timeout=timeout)
 
     def _take_all(self) -> list[Message]:
-        moved = list(self.queue or ())
+        moved = [opened(envelope) for envelope in self.queue or ()]
         if self.queue is not None:
             self.queue.clear()
         for waiter in self.waiting_room or ():
