@@ -237,11 +237,16 @@ async def main():
             await anyio.to_thread.run_sync(intrude)
         assert seen and isinstance(seen[0], (InstanceBusy, RuntimeError)), seen
 """,
-    "huge-values-from-the-guest": """
+    "huge-values-cross": """
 async def main():
     async with Engine(CONFIG) as engine:
-        instance = await start(engine, limits=Limits(host_call_bytes=10_000, memory_bytes=2**24))
+        limits = Limits(host_call_bytes=10_000, memory_bytes=2**24)
+        instance = await start(engine, limits=limits)
         try: await instance.call("#relay", bytes(1_000_000))
+        except ValueMismatch: pass
+        else: raise AssertionError
+        instance = await start(engine, limits=limits, reflect=lambda caller, data: data * 100)
+        try: await instance.call("#relay", bytes(1_000))
         except HostCallTooLarge: pass
         else: raise AssertionError
 """,

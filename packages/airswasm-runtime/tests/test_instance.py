@@ -128,13 +128,14 @@ async def test_a_trap_closes_the_instance(instance):
         (Limits(fuel=100_000), ("#spin", 10**12), FuelExhausted, "fuel"),
         (Limits(fuel=2**62, timeout=0.05), ("#spin", 10**12), DeadlineExceeded, "timeout"),
         (Limits(timeout=0.05), ("#nap", 1), DeadlineExceeded, "timeout"),
-        (Limits(host_call_bytes=99), ("#relay", b"x" * 100), HostCallTooLarge, "host_call_bytes"),
-        (Limits(host_call_bytes=99), ("#shout", "x" * 100), HostCallTooLarge, "host_call_bytes"),
+        (Limits(host_call_bytes=9), ("#relay", b"grows"), HostCallTooLarge, "host_call_bytes"),
     ],
 )
 async def test_every_limit_is_a_typed_fault(probe, probe_host, waits, limits, call, fault, limit):
     """A limit names itself, its value and the key of Component.toml that changes it."""
-    linked = probe.link([waits.interface(probe_host)])
+    host = waits.interface(probe_host)
+    functions = {**host.functions, "reflect": lambda _caller, data: data * 2}
+    linked = probe.link([HostInterface(host.name, functions)])
     instance = await linked.instantiate(caller=Caller("test/limits"), limits=limits)
     with pytest.raises(fault) as caught:
         await instance.call(*call)
@@ -144,6 +145,16 @@ async def test_every_limit_is_a_typed_fault(probe, probe_host, waits, limits, ca
     assert caught.value.setting in str(caught.value)
     assert instance.is_closed
     assert waits.cancelled == len(waits.pending)
+
+
+async def test_too_large_an_argument_never_enters_the_guest(probe, probe_host):
+    """The bytes of a call are limited on the way down, too; that is the caller's mistake."""
+    linked = probe.link([probe_host])
+    instance = await linked.instantiate(caller=Caller("x"), limits=Limits(host_call_bytes=99))
+    for path, value in (("#relay", b"x" * 100), ("#shout", "x" * 100)):
+        with pytest.raises(ValueMismatch, match="host_call"):
+            await instance.call(path, value)
+    assert await instance.call("#relay", b"x" * 99) == b"x" * 99
 
 
 async def test_endless_recursion_is_a_fault(engine, abyss_wasm):

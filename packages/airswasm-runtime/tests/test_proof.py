@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-
 from airswasm.runtime import self_test
 
 pytestmark = pytest.mark.anyio

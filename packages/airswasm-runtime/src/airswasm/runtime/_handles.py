@@ -56,7 +56,7 @@ class InstanceHandles:
     """The `Handles` of one instance.
 
     Attributes:
-        allowance: bytes that the value being read may still have.
+        allowance: bytes that the values being passed may still have.
     """
 
     __slots__ = ("_context", "_drops", "_most", "_next", "_objects", "allowance")

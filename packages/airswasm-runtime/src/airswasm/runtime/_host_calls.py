@@ -130,8 +130,10 @@ class HostCall:
                 raise ValueMismatch(self.name, "nothing (it returns no value)", repr(value))
             return
         keep: Keep = []
+        handles = instance._handles
+        handles.allowance = instance.limits.host_call_bytes
         try:
-            slot = encode(value, keep, instance._handles)
+            slot = encode(value, keep, handles)
         except UNFIT:
             assert self._plan.shape.result is not None
             raise mismatch(self.name, self._plan.shape.result, value) from None

@@ -12,9 +12,8 @@ structures unnecessary, and is faster than all three.
 such complaint a second, slow walk (`_explain.py`) finds out where and why; the
 fast one never pays for messages.
 
-Reading is bounded: every string and list is taken off the call's allowance
-before Python sees it, so that a guest cannot make the host copy more than
-`Limits.host_call_bytes`.
+Both ways are bounded: every string and list is taken off the call's allowance
+before it is copied, so that no call carries more than `Limits.host_call_bytes`.
 """
 
 from __future__ import annotations
@@ -102,7 +101,7 @@ class Handles(Protocol):
     """One instance's side of the plans: resources, and the call's allowance.
 
     Attributes:
-        allowance: bytes that the value being read may still have.
+        allowance: bytes that the values being passed may still have.
     """
 
     allowance: int
@@ -305,8 +304,12 @@ def _decode_char(slots: bytes, at: int, handles: Handles) -> object:
 
 def _encode_string(value: object, keep: Keep, handles: Handles) -> bytes:
     data = value.encode()  # type: ignore[attr-defined]  # AttributeError means unfit
+    size = len(data)
+    handles.allowance -= size
+    if handles.allowance < 0:
+        raise AllowanceExceeded
     keep.append(data)
-    return _pack_two(KIND_STRING, len(data), id(data) + _DATA)
+    return _pack_two(KIND_STRING, size, id(data) + _DATA)
 
 
 def _decode_string(slots: bytes, at: int, handles: Handles) -> object:
@@ -323,6 +326,9 @@ def _encode_bytes(value: object, keep: Keep, handles: Handles) -> bytes:
     size = len(value)  # type: ignore[arg-type]  # TypeError means unfit
     if not size:
         return _EMPTY_LIST
+    handles.allowance -= size
+    if handles.allowance < 0:
+        raise AllowanceExceeded
     body = bytearray(_U8) * size
     body[8::32] = value  # type: ignore[call-overload]  # any buffer or bytes-like sequence
     pin = (ctypes.c_char * 1).from_buffer(body)
@@ -344,7 +350,11 @@ def _text_encoder(codec: BytesAsText) -> Encode:
     as_text = codec.encode
 
     def encode(value: object, keep: Keep, handles: Handles) -> bytes:
-        data = as_text(value if type(value) is bytes else bytes(memoryview(value)))  # type: ignore[arg-type]
+        plain = value if type(value) is bytes else bytes(memoryview(value))  # type: ignore[arg-type]
+        handles.allowance -= len(plain)
+        if handles.allowance < 0:
+            raise AllowanceExceeded
+        data = as_text(plain)
         keep.append(data)
         return _pack_two(KIND_STRING, len(data), id(data) + _DATA)
 
@@ -391,6 +401,9 @@ def _list_encoder(element: Encode) -> Encode:
             raise Unfit
         if not value:
             return _EMPTY_LIST
+        handles.allowance -= len(value)
+        if handles.allowance < 0:
+            raise AllowanceExceeded
         body = b"".join([element(item, keep, handles) for item in value])
         keep.append(body)
         return _pack_two(KIND_LIST, len(value), id(body) + _DATA)

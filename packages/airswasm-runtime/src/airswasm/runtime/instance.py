@@ -623,6 +623,7 @@ class Instance:
         plan = function._plan
         keep: Keep = []
         handles = self._handles
+        handles.allowance = self.limits.host_call_bytes
         try:
             block = b"".join(
                 [
@@ -632,6 +633,9 @@ class Instance:
             )
         except UNFIT as problem:
             raise _argument_mismatch(plan.shape, arguments, problem) from None
+        except AllowanceExceeded:
+            most = f"at most {self.limits.host_call_bytes:,} bytes (limits.host_call)"
+            raise ValueMismatch(function.path, most, "more") from None
         keep.append(block)
         self._refuel()
         slot = self._slot_address
