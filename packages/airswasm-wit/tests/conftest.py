@@ -1,4 +1,4 @@
-"""Guests for the tests: built once for each content, kept in pytest's cache folder.
+"""Guests for the tests: built once for each content and kept beside pytest's temporary folders.
 
 Building the Python one takes ten seconds and the Rust one over a minute, so that a second run of
 the tests, or a second test that needs one, must not pay again.
@@ -31,10 +31,11 @@ def anyio_backend(request: pytest.FixtureRequest) -> str:
 
 
 @pytest.fixture(scope="session")
-def cache_folder(request: pytest.FixtureRequest) -> Path:
-    cache = request.config.cache
-    assert cache is not None
-    return Path(cache.mkdir("airswasm-wit-guests"))
+def cache_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Outlives the run, unlike a temporary folder, and needs no cache plugin."""
+    folder = tmp_path_factory.getbasetemp().parent / "airswasm-wit-guests"
+    folder.mkdir(exist_ok=True)
+    return folder
 
 
 def kept(

@@ -1,6 +1,7 @@
 """A component imported as typed async Python."""
 
 import importlib.util
+import os
 import subprocess
 import sys
 from collections.abc import Callable
@@ -46,12 +47,19 @@ WRONG = {
 
 def checked(folder: Path, *files: str) -> str:
     """What mypy --strict says, with the runtime's own types; empty when all is well."""
-    packages = Path(next(iter(runtime.__path__))).parents[1]
+    source = Path(next(iter(runtime.__path__))).parents[1]
+    # mypy finds what is installed by itself, and refuses to be told.
+    path = str(folder) if source.name == "site-packages" else f"{folder}{os.pathsep}{source}"
     command = [sys.executable, "-m", "mypy", "--strict", "--no-incremental", *files]
     command += ["--namespace-packages", "--explicit-package-bases", "--follow-imports=silent"]
-    paths = {"MYPYPATH": f"{folder}:{packages}", "PATH": "/usr/bin:/bin"}
     done = subprocess.run(
-        command, cwd=folder, env=paths, capture_output=True, text=True, check=False, timeout=300
+        command,
+        cwd=folder,
+        env={**os.environ, "MYPYPATH": path},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=300,
     )
     said = done.stdout + done.stderr
     assert (done.returncode == 0) == ("Success" in said), said
