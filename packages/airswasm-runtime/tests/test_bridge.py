@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 from collections.abc import AsyncIterator
 from contextlib import suppress
 from dataclasses import replace
@@ -23,14 +25,17 @@ from airswasm.runtime import (
     Limits,
     Ok,
     Trapped,
+    ValueMismatch,
 )
 from airswasm.runtime._bridge import Bridging, bridge_component, find_crossings
 from airswasm.runtime._bridge_core import HEX_MOST_BYTES, allocator_module
 from airswasm.runtime._bridge_text import BytesAsText
+from airswasm.runtime._hardened import HardenedSettings, hardened_config
 from airswasm.runtime._wasm_component import read_component
 from airswasm.runtime._wasm_reader import Unreadable
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from wasmtime import component as wc
 
 pytestmark = pytest.mark.anyio
 HANDLER = "test:bytes/handler@1.0.0"
@@ -107,6 +112,43 @@ def test_every_function_with_bytes_is_found(guest: bytes) -> None:
     assert made.bridging.exports[f"{HANDLER}#handle-message"] == ("2", "result.ok.some")
     assert made.bridging.exports["#spilled"] == ("15", "result")
     assert guest in made.wasm, "the guest's own bytes must stay as they are"
+
+
+def test_types_with_names_and_methods_are_followed(tmp_path: Path) -> None:
+    """Resources, variants of other interfaces and methods keep their names around a bridge."""
+    wit = """package test:names;
+    interface errors { variant trouble { refused(string), late } resource grip; }
+    interface files {
+      use errors.{trouble, grip};
+      resource file {
+        constructor(name: string);
+        read: func(most: u32, by: borrow<grip>) -> result<list<u8>, trouble>;
+        write: func(data: list<u8>) -> result<_, trouble>;
+        size: func() -> u64;
+      }
+    }
+    interface callbacks { use errors.{trouble};
+      back: func(id: u64, outcome: result<option<list<u8>>, trouble>); }
+    world names { import files; export callbacks; }"""
+    made = bridge_component(_dummy(tmp_path, wit))
+    assert made is not None
+    assert made.bridging.imports == {
+        "test:names/files#[method]file.read": ("result.ok",),
+        "test:names/files#[method]file.write": ("1",),
+    }
+    assert made.bridging.exports == {"test:names/callbacks#back": ("1.ok.some",)}
+    wc.Component(wasmtime.Engine(hardened_config(HardenedSettings())), made.wasm)
+
+
+def _dummy(folder: Path, wit: str) -> bytes:
+    """A component of that world that traps whatever it is asked."""
+    beside = Path(sys.executable).with_name("wasm-tools")
+    tool = str(beside) if beside.exists() else "wasm-tools"
+    source, core, made = folder / "w.wit", folder / "core.wasm", folder / "made.wasm"
+    source.write_text(wit)
+    subprocess.run([tool, "component", "embed", "--dummy", source, "-o", core], check=True)
+    subprocess.run([tool, "component", "new", core, "-o", made], check=True)
+    return made.read_bytes()
 
 
 def test_a_component_without_bytes_has_no_bridge() -> None:
@@ -189,7 +231,7 @@ async def test_a_payload_beyond_the_allowance_is_a_typed_error(
     limits = Limits(memory_bytes=32 * 2**20, host_call_bytes=10_000, fuel=10**12)
     async with Engine(config) as engine:
         instance = await instance_of(engine, guest, [], limits)
-        with pytest.raises(HostCallTooLarge):
+        with pytest.raises(ValueMismatch, match="host_call"):
             await instance.call("#hashed", payload("binary", 20_000))
 
 

@@ -25,7 +25,7 @@ copy-on-write memory, and a mistake in it would be a hole in the sandbox).
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 
 from wasmtime import wat2wasm
@@ -63,7 +63,7 @@ from ._wasm_types import (
 
 BRIDGE_MEMORY_BYTES = 128 * 1024
 INSTANCES_PER_BRIDGE = 4
-BRIDGE_VERSION = 1
+BRIDGE_VERSION = 2
 """Changes whenever what this module composes does: compiled components are cached."""
 
 
@@ -185,21 +185,15 @@ def find_crossings(outline: Outline) -> Crossings:
     for name, _, imported in outline.imports:
         if isinstance(imported.type, Function):
             imports += _crossing(None, name, imported.type)
-        elif isinstance(imported.type, InstanceType) and not _has_methods(imported.type):
+        elif isinstance(imported.type, InstanceType):
             for inner, item in imported.type.exports:
                 if isinstance(item, Function):
                     imports += _crossing(name, inner, item)
     exports: list[Crossing] = []
     for name, sort, index in outline.exports:
         for instance, inner, function in _exported_functions(outline, name, sort, index):
-            if not _has_names(function):
-                exports += _crossing(instance, inner, function)
+            exports += _crossing(instance, inner, function)
     return Crossings(tuple(imports), tuple(exports))
-
-
-def _has_methods(type_: InstanceType) -> bool:
-    """Whether functions belong to a resource: an instance put together here may not have such."""
-    return any(name.startswith("[") for name, _ in type_.exports)
 
 
 def _crossing(instance: str | None, name: str, function: Function) -> list[Crossing]:
@@ -212,35 +206,56 @@ def _crossing(instance: str | None, name: str, function: Function) -> list[Cross
 def _exported_functions(
     outline: Outline, name: str, sort: Sort, index: int
 ) -> list[tuple[str | None, str, Function]]:
-    """The functions of an export, or none where they cannot be found."""
+    """The functions of an export, or none where a bridge cannot follow or name their types."""
     try:
         if sort == Sort.FUNCTION:
-            return [(None, name, outline.function_type(index))]
+            function = outline.function_type(index)
+            return [] if _has_names(function) else [(None, name, function)]
         if sort == Sort.INSTANCE:
-            found = outline.exported_functions(index)
-            return [(name, inner, function) for inner, function in found.items()]
+            items = outline.exported_items(index)
+            for _, item in items:
+                _check_sources(outline, item)
+            return [(name, inner, item) for inner, item in items if isinstance(item, Function)]
     except (Unreadable, LookupError, ValueError):
         return []
     return []
 
 
 def _has_names(function: Function) -> bool:
-    """Whether an exported function refers to types that its export would have to name."""
-    types = [type_ for _, type_ in function.parameters]
-    return any(map(_needs_name, [*types, function.result]))
+    return any(True for _ in _names_in(function))
 
 
-def _needs_name(type_: Type | None) -> bool:
-    match type_:
-        case None | Primitive():
-            return False
-        case ListOf(element):
-            return _needs_name(element)
-        case TupleOf():
-            return any(map(_needs_name, members(type_)))
-        case OptionOf() | ResultOf():
-            return any(map(_needs_name, payloads(type_)))
-    return True
+def _check_sources(outline: Outline, item: Function | Named) -> None:
+    """Every type with a name must be one that the component imports."""
+    for named in _names_in(item) if isinstance(item, Function) else [item]:
+        outline.source_of(named)
+
+
+def _names_in(function: Function) -> Iterator[Named]:
+    """The types with a name that a function refers to.
+
+    Raises:
+        Unreadable: it refers to a record or the like without one.
+    """
+    pending: list[Type | None] = [type_ for _, type_ in function.parameters]
+    pending.append(function.result)
+    while pending:
+        type_ = pending.pop()
+        match type_:
+            case None | Primitive():
+                pass
+            case Named():
+                yield type_
+            case Handle(resource):
+                yield resource
+            case ListOf(element):
+                pending.append(element)
+            case TupleOf():
+                pending += members(type_)
+            case OptionOf() | ResultOf():
+                pending += payloads(type_)
+            case _:
+                raise Unreadable("a function refers to a type that has no name")
 
 
 def _compose(wasm: bytes, outline: Outline, crossings: Crossings) -> bytes:
@@ -249,7 +264,7 @@ def _compose(wasm: bytes, outline: Outline, crossings: Crossings) -> bytes:
     guest = writer.component(wasm)
     given = _given_imports(writer, outline, scope, crossings.imports)
     instance = writer.instance(guest, given)
-    _write_exports(writer, outline, instance, crossings.exports)
+    _write_exports(scope, instance, crossings.exports)
     return writer.finish()
 
 
@@ -283,18 +298,23 @@ def _patched(
     number_of: Mapping[tuple[str | None, str], int],
 ) -> int:
     """An instance like the host's, with the bridge's functions in place of its own."""
-    exports = []
     host = scope.index_of[name]
+    functions = {}
     for inner, item in type_.exports:
-        if not isinstance(item, Function):
-            exports.append((inner, Sort.TYPE, scope.type_of(name, inner)))
-        elif (number := number_of.get((name, inner))) is not None:
-            exports.append(
-                (inner, Sort.FUNCTION, writer.alias(Sort.FUNCTION, bridge, f"f{number}"))
-            )
-        else:
-            exports.append((inner, Sort.FUNCTION, writer.alias(Sort.FUNCTION, host, inner)))
-    return writer.instance_of(exports)
+        if isinstance(item, Function):
+            number = number_of.get((name, inner))
+            source, called = (host, inner) if number is None else (bridge, f"f{number}")
+            functions[inner] = writer.alias(Sort.FUNCTION, source, called)
+    if any(inner.startswith("[") for inner in functions):
+        return assembled(scope, name, type_.exports, functions)
+    return writer.instance_of(
+        [
+            (inner, Sort.FUNCTION, functions[inner])
+            if isinstance(item, Function)
+            else (inner, Sort.TYPE, scope.type_of(name, inner))
+            for inner, item in type_.exports
+        ]
+    )
 
 
 def _imports_bridge(outline: Outline, bridged: tuple[Crossing, ...]) -> bytes:
@@ -329,21 +349,25 @@ def _resource(function: Function, parameter: int) -> Named:
     return type_.resource
 
 
-def _exports_bridge(bridged: tuple[Crossing, ...]) -> bytes:
+def _exports_bridge(
+    scope: ImportScope, bridged: tuple[Crossing, ...]
+) -> tuple[bytes, list[tuple[str, Sort, int]]]:
+    """The component behind the guest's exports, and the types that it must be given."""
     writer = ComponentWriter()
-    space = TypeSpace(writer.type, _no_name)
+    types = GivenTypes(writer, scope)
+    space = TypeSpace(writer.type, types.refer_in(None))
     functions = [
         writer.import_(f"g{at}", Sort.FUNCTION, b"\x01" + unsigned(space.function(each.function)))
         for at, each in enumerate(bridged)
     ]
     wrappers = [Wrapper(each.function, "decode", "encode") for each in bridged]
     lifted = [(lambda each=each: space.function(each.as_text)) for each in bridged]
-    _write_core(writer, wrappers, functions, [[] for _ in bridged], lifted)
-    return writer.finish()
-
-
-def _no_name(named: Named) -> int:
-    raise Unreadable(f"an exported function refers to type {named.index}, which has a name")
+    drops = [
+        [(at, types.refer_in(None)(_resource(each.function, at))) for at in wrapper.borrows]
+        for each, wrapper in zip(bridged, wrappers, strict=True)
+    ]
+    _write_core(writer, wrappers, functions, drops, lifted)
+    return writer.finish(), types.given
 
 
 def _write_core(
@@ -378,10 +402,9 @@ def _assembled(source: str) -> bytes:
     return bytes(wat2wasm(source))
 
 
-def _write_exports(
-    writer: ComponentWriter, outline: Outline, guest: int, bridged: tuple[Crossing, ...]
-) -> None:
+def _write_exports(scope: ImportScope, guest: int, bridged: tuple[Crossing, ...]) -> None:
     """Exports what the guest exports, with the bridge's functions in place."""
+    writer, outline = scope.writer, scope.outline
     exported = [(n, sort, writer.alias(sort, guest, n)) for n, sort, _ in outline.exports]
     index_of = {name: index for name, _, index in exported}
     if bridged:
@@ -391,35 +414,123 @@ def _write_exports(
             else writer.alias(Sort.FUNCTION, index_of[each.instance], each.name)
             for each in bridged
         ]
-        bridge = writer.component(_exports_bridge(bridged))
+        binary, types = _exports_bridge(scope, bridged)
         given = [(f"g{at}", Sort.FUNCTION, index) for at, index in enumerate(functions)]
-        made = writer.instance(bridge, given)
+        made = writer.instance(writer.component(binary), [*types, *given])
         for at, each in enumerate(bridged):
-            function = writer.alias(Sort.FUNCTION, made, f"f{at}")
             if each.instance is None:
-                index_of[each.name] = function
-        for name in {each.instance for each in bridged if each.instance is not None}:
-            index_of[name] = _patched_export(writer, outline, index_of[name], name, made, bridged)
+                index_of[each.name] = writer.alias(Sort.FUNCTION, made, f"f{at}")
+        for name in dict.fromkeys(each.instance for each in bridged if each.instance is not None):
+            index_of[name] = _patched_export(scope, index_of[name], name, made, bridged)
     for name, sort, _ in exported:
         writer.export(name, sort, index_of[name])
 
 
 def _patched_export(
-    writer: ComponentWriter,
-    outline: Outline,
-    original: int,
-    name: str,
-    bridge: int,
-    bridged: tuple[Crossing, ...],
+    scope: ImportScope, original: int, name: str, bridge: int, bridged: tuple[Crossing, ...]
 ) -> int:
-    number_of = {each.name: at for at, each in enumerate(bridged) if each.instance == name}
-    index = next(index for each, _, index in outline.exports if each == name)
-    exports = []
-    for inner in outline.exported_functions(index):
-        number = number_of.get(inner)
-        source, called = (original, inner) if number is None else (bridge, f"f{number}")
-        exports.append((inner, Sort.FUNCTION, writer.alias(Sort.FUNCTION, source, called)))
-    return writer.instance_of(exports)
+    """An instance like the guest's, with the bridge's functions in place of its own."""
+    crossing_of = {
+        each.name: (at, each) for at, each in enumerate(bridged) if each.instance == name
+    }
+    index = next(index for each, _, index in scope.outline.exports if each == name)
+    items: list[tuple[str, Function | Type]] = []
+    functions = {}
+    for inner, item in scope.outline.exported_items(index):
+        if inner in crossing_of:
+            number, crossing = crossing_of[inner]
+            functions[inner] = scope.writer.alias(Sort.FUNCTION, bridge, f"f{number}")
+            items.append((inner, crossing.as_text))
+        else:
+            if isinstance(item, Function):
+                functions[inner] = scope.writer.alias(Sort.FUNCTION, original, inner)
+            items.append((inner, item))
+    return assembled(scope, None, items, functions)
+
+
+def assembled(
+    scope: ImportScope,
+    instance: str | None,
+    items: Sequence[tuple[str, Function | Type]],
+    functions: Mapping[str, int],
+) -> int:
+    """An instance put together from functions and the types that the host gave.
+
+    It takes a component of its own, because only a component can say that a
+    method belongs to the resource that it exports beside it, or that a function
+    takes the variant of that name.
+
+    Args:
+        scope: where the imports were written.
+        instance: the import whose names the items use; None for the guest's own.
+        items: what to export, in order.
+        functions: the functions among them, by name.
+    """
+    shim = ComponentWriter()
+    types = GivenTypes(shim, scope)
+    refer = types.refer_in(instance)
+    exported: dict[tuple[str, str], int] = {}
+
+    def refer_exported(named: Named) -> int:
+        key = types.key(instance, named)
+        return exported[key] if key in exported else refer(named)
+
+    given = []
+    for number, (name, item) in enumerate(items):
+        if isinstance(item, Function):
+            taken = TypeSpace(shim.type, refer).function(item)
+            function = shim.import_(f"f{number}", Sort.FUNCTION, b"\x01" + unsigned(taken))
+            stated = TypeSpace(shim.type, refer_exported).function(item)
+            shim.export(name, Sort.FUNCTION, function, b"\x01" + unsigned(stated))
+            given.append((f"f{number}", Sort.FUNCTION, functions[name]))
+        else:
+            key = types.key_of_export(instance, name, item)
+            exported[key] = shim.export(name, Sort.TYPE, types.index(key))
+    component = scope.writer.component(shim.finish())
+    return scope.writer.instance(component, [*types.given, *given])
+
+
+class GivenTypes:
+    """The types that a component of ours imports one by one, and what it is given for them.
+
+    Attributes:
+        given: arguments for its instantiation.
+    """
+
+    def __init__(self, writer: ComponentWriter, scope: ImportScope) -> None:
+        self._writer = writer
+        self._scope = scope
+        self._indices: dict[tuple[str, str], int] = {}
+        self.given: list[tuple[str, Sort, int]] = []
+
+    def key(self, instance: str | None, named: Named) -> tuple[str, str]:
+        """Where a type comes from that is named in that instance's type."""
+        outline = self._scope.outline
+        if named.name is not None and instance is not None:
+            return outline.origin(instance, named.name)[:2]
+        return outline.origin(*outline.source_of(named))[:2]
+
+    def key_of_export(self, instance: str | None, name: str, item: Type) -> tuple[str, str]:
+        """The same for a type that an instance exports."""
+        if instance is not None:
+            return self._scope.outline.origin(instance, name)[:2]
+        if not isinstance(item, Named):
+            raise Unreadable(f"exported type `{name}` is not imported")
+        return self.key(None, item)
+
+    def refer_in(self, instance: str | None) -> Callable[[Named], int]:
+        """How types that are named in that instance's type are referred to here."""
+        return lambda named: self.index(self.key(instance, named))
+
+    def index(self, key: tuple[str, str]) -> int:
+        """The index of a type, imported when it is first asked for."""
+        if key not in self._indices:
+            instance, name, type_ = self._scope.outline.origin(*key)
+            bound = _bound(TypeSpace(self._writer.type, self.refer_in(instance)), type_)
+            label = f"t{len(self.given)}"
+            self._indices[key] = self._writer.import_(label, Sort.TYPE, bound)
+            self.given.append((label, Sort.TYPE, self._scope.type_of(instance, name)))
+        return self._indices[key]
 
 
 class ImportScope:
@@ -432,8 +543,8 @@ class ImportScope:
     def __init__(
         self, writer: ComponentWriter, outline: Outline, bridged: Sequence[Crossing]
     ) -> None:
-        self._writer = writer
-        self._outline = outline
+        self.writer = writer
+        self.outline = outline
         self._as_text = {(each.instance, each.name): each.as_text for each in bridged}
         self._types: dict[int, int] = {}
         self._aliases: dict[tuple[str, str], int] = {}
@@ -446,7 +557,7 @@ class ImportScope:
         key = instance, name
         if key not in self._aliases:
             index = self.index_of[instance]
-            self._aliases[key] = self._writer.alias(Sort.TYPE, index, name)
+            self._aliases[key] = self.writer.alias(Sort.TYPE, index, name)
         return self._aliases[key]
 
     def refer_in(self, instance: str | None) -> Callable[[Named], int]:
@@ -462,30 +573,24 @@ class ImportScope:
     def _outer(self, named: Named) -> int:
         if (index := self._types.get(named.index)) is not None:
             return index
-        source = self._outline.type_sources.get(named.index)
-        if source is None:
-            raise Unreadable(f"an import refers to type {named.index}, which it does not import")
-        imported = self._outline.instances[source.instance]
-        if not isinstance(imported, Imported):
-            raise Unreadable("an import refers to a type of an instance inside")
-        return self.type_of(imported.name, source.name)
+        return self.type_of(*self.outline.source_of(named))
 
     def _import(self, name: str, imported: Imported) -> int:
         type_ = imported.type
         if isinstance(type_, InstanceType):
-            index = self._writer.type(self._instance_type(name, type_))
-            return self._writer.import_(name, Sort.INSTANCE, b"\x05" + unsigned(index))
-        space = TypeSpace(self._writer.type, self._outer)
+            index = self.writer.type(self._instance_type(name, type_))
+            return self.writer.import_(name, Sort.INSTANCE, b"\x05" + unsigned(index))
+        space = TypeSpace(self.writer.type, self._outer)
         if isinstance(type_, Function):
             index = space.function(self._as_text.get((None, name), type_))
-            return self._writer.import_(name, Sort.FUNCTION, b"\x01" + unsigned(index))
+            return self.writer.import_(name, Sort.FUNCTION, b"\x01" + unsigned(index))
         bound = _bound(space, type_)
-        index = self._writer.import_(name, Sort.TYPE, bound)
+        index = self.writer.import_(name, Sort.TYPE, bound)
         self._types[self._imported_type(name)] = index
         return index
 
     def _imported_type(self, name: str) -> int:
-        return self._outline.imported_types[name]
+        return self.outline.imported_types[name]
 
     def _instance_type(self, instance: str, type_: InstanceType) -> bytes:
         declarations: list[bytes] = []

@@ -99,6 +99,7 @@ class Outline:
     exports: list[tuple[str, Sort, int]] = field(default_factory=list)
     type_sources: dict[int, Aliased] = field(default_factory=dict)
     imported_types: dict[str, int] = field(default_factory=dict)
+    type_exports: dict[int, int] = field(default_factory=dict)
     parent: Outline | None = None
 
     def type_at(self, index: int) -> Definition:
@@ -120,42 +121,95 @@ class Outline:
             case Imported(type=function) if isinstance(function, Function):
                 return function
             case Aliased(instance, name):
-                return self.exported_functions(instance)[name]
+                return self._aliased_function(instance, name)
         raise Unreadable(f"function {index} has no type that a bridge can find")
 
-    def exported_functions(self, instance: int) -> dict[str, Function]:
-        """The functions that an instance exports, which must be all that it exports."""
+    def _aliased_function(self, instance: int, name: str) -> Function:
+        entry = self.instances[instance]
+        if isinstance(entry, Imported) and isinstance(entry.type, InstanceType):
+            found: object = entry.type.find(name)
+        else:
+            found = dict(self.exported_items(instance))[name]
+        if not isinstance(found, Function):
+            raise Unreadable(f"`{name}` is no function")
+        return found
+
+    def exported_items(self, instance: int) -> list[tuple[str, Function | Named]]:
+        """What an instance exports, in order: functions and types that have a name here."""
         match self.instances[instance]:
             case Assembled(exports):
-                return {name: self._function(sort, at) for name, (sort, at) in exports.items()}
-            case Imported(type=InstanceType(exports)):
-                return {n: item for n, item in exports if isinstance(item, Function)}
+                return [(name, self._item(sort, at)) for name, (sort, at) in exports.items()]
             case Instantiated(component, arguments):
-                return self._functions_of(component, arguments)
+                return self._items_of(component, arguments)
         raise Unreadable(f"instance {instance} is none that a bridge can follow")
 
-    def _function(self, sort: int, index: int) -> Function:
-        if sort != Sort.FUNCTION:
-            raise Unreadable("an exported instance with more than functions")
-        return self.function_type(index)
+    def origin(self, instance: str, name: str) -> tuple[str, str, Type]:
+        """Where a type of an imported instance comes from: instance, name, what it is.
 
-    def _functions_of(
+        Interfaces hand types on; the names within a type are those of where it
+        was defined.
+        """
+        for _ in range(len(self.imports) + 1):
+            item = self._imported(instance).find(name)
+            if not isinstance(item, Named):
+                return instance, name, _inner(item)
+            if item.name is not None:
+                name = item.name
+            else:
+                instance, name = self.source_of(item)
+        raise Unreadable(f"type `{name}` stands for itself")
+
+    def source_of(self, named: Named) -> tuple[str, str]:
+        """The imported instance and the name there of a type that is named here."""
+        source = self.type_sources.get(named.index)
+        imported = self.instances[source.instance] if source else None
+        if source is None or not isinstance(imported, Imported):
+            raise Unreadable(f"type {named.index} is not one that an instance imports")
+        return imported.name, source.name
+
+    def _imported(self, instance: str) -> InstanceType:
+        for name, _, imported in self.imports:
+            if name == instance and isinstance(imported.type, InstanceType):
+                return imported.type
+        raise Unreadable(f"`{instance}` is not imported")
+
+    def _item(self, sort: int, index: int) -> Function | Named:
+        if sort == Sort.FUNCTION:
+            return self.function_type(index)
+        if sort == Sort.TYPE and isinstance(named := self.type_at(index), Named):
+            return named
+        raise Unreadable("an exported instance with a part that a bridge does not know")
+
+    def _items_of(
         self, component: int, arguments: dict[str, tuple[int, int]]
-    ) -> dict[str, Function]:
+    ) -> list[tuple[str, Function | Named]]:
         reader = self.components[component]
         if reader is None:
             raise Unreadable("a component that is not defined here")
         inner = read_outline(Reader(*reader.span()), self)
-        found = {}
-        for name, sort, index in inner.exports:
-            if sort != Sort.FUNCTION:
-                raise Unreadable("an exported instance with more than functions")
-            entry = inner.functions[index]
-            if isinstance(entry, Imported):
-                found[name] = self._function(*arguments[entry.name])
-            else:
-                found[name] = inner.function_type(index)
-        return found
+        return [
+            (name, self._inner_item(inner, sort, index, arguments))
+            for name, sort, index in inner.exports
+        ]
+
+    def _inner_item(
+        self, inner: Outline, sort: Sort, index: int, arguments: dict[str, tuple[int, int]]
+    ) -> Function | Named:
+        """An export of a component inside, as far as it hands on what it was given."""
+        if sort == Sort.FUNCTION and isinstance(entry := inner.functions[index], Imported):
+            return self._item(*arguments[entry.name])
+        if sort == Sort.TYPE:
+            name = inner.imported_name(index)
+            return self._item(*arguments[name])
+        return inner._item(sort, index)
+
+    def imported_name(self, type_: int) -> str:
+        """The name under which a type is imported, also if it is an export of it by now."""
+        index = self.type_exports.get(type_, type_)
+        for name, at in self.imported_types.items():
+            if at == index:
+                return name
+        raise Unreadable(f"type {type_} is not imported")
 
 
 def read_component(wasm: bytes) -> Outline:
@@ -316,6 +370,7 @@ def _read_export(outline: Outline, body: Reader) -> None:
     elif sort == Sort.TYPE:
         named = outline.types[index]
         if not isinstance(named, Function | InstanceType):
+            outline.type_exports[len(outline.types)] = index
             named = Named(len(outline.types), None, _inner(named))
         outline.types.append(named)
     elif sort == Sort.COMPONENT:

@@ -73,9 +73,10 @@ class ComponentWriter:
         """An import; `description` is an `externdesc`."""
         return self._define(Section.IMPORT, b"\0" + text(name) + description, sort.name)
 
-    def export(self, name: str, sort: Sort, index: int) -> int:
-        """An export, whose type is that of what it exports."""
-        definition = b"\0" + text(name) + bytes([sort]) + unsigned(index) + b"\0"
+    def export(self, name: str, sort: Sort, index: int, description: bytes = b"") -> int:
+        """An export; without an `externdesc` its type is that of what it exports."""
+        stated = b"\x01" + description if description else b"\0"
+        definition = b"\0" + text(name) + bytes([sort]) + unsigned(index) + stated
         return self._define(Section.EXPORT, definition, sort.name)
 
     def alias(self, sort: Sort, instance: int, name: str) -> int:
