@@ -3,7 +3,7 @@
 All limits are always on. They are given by whoever loads a component, which is
 where Component.toml's `[limits]` ends up; the defaults are those of the
 contract. `memory_bytes` is a limit for each linear memory because that is what
-the engine enforces, so the number of memories is limited beside it.
+the engine enforces; the number of memories is limited beside it, and is one.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ class Limits:
 
     Attributes:
         memory_bytes: the most that each linear memory may grow to.
-        memories: linear memories, over all core modules of the component. The
-            bytes bridge that may be composed around it is added by the engine.
+        memories: linear memories, over all core modules of the component; compilers
+            make one. The engine adds those of the bytes bridge itself.
         tables: function tables.
         table_elements: elements in each table.
         instances: core instances that the component is made of.
@@ -33,7 +33,7 @@ class Limits:
     """
 
     memory_bytes: int = 4 * MIB
-    memories: int = 4
+    memories: int = 1
     tables: int = 16
     table_elements: int = 100_000
     instances: int = 64

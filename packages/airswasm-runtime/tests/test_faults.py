@@ -1,0 +1,80 @@
+"""What the engine says, and the typed error that it becomes: each phrase is provoked."""
+
+from __future__ import annotations
+
+import pytest
+import wasmtime
+from airswasm.runtime import (
+    Caller,
+    FuelExhausted,
+    HostExhausted,
+    InvalidComponent,
+    Limits,
+    MemoryLimitExceeded,
+    Trapped,
+)
+from airswasm.runtime._faults import fault_of
+from airswasm.runtime._wasmtime import EngineFailure
+
+pytestmark = pytest.mark.anyio
+TIGHT = Limits(
+    memory_bytes=2**20, memories=1, tables=1, table_elements=500, instances=3, fuel=100_000
+)
+
+
+def component_of(module: str, copies: int = 1) -> bytes:
+    """A component of some instances of one core module."""
+    instances = "(core instance (instantiate $m))" * copies
+    return bytes(wasmtime.wat2wasm(f"(component (core module $m {module}) {instances})"))
+
+
+@pytest.mark.parametrize(
+    ("module", "copies", "limit"),
+    [
+        ("(memory 17)", 1, "memory_bytes"),
+        ("(memory 12)", 2, "memories"),
+        ("(table 1 funcref)", 2, "tables"),
+        ("(table 501 funcref)", 1, "table_elements"),
+        ("", 4, "instances"),
+    ],
+)
+async def test_what_a_component_is_made_of_is_limited(engine, module, copies, limit):
+    """Memories, tables and core instances: each limit has its own name in the fault."""
+    component = await engine.load(component_of(module, copies))
+    with pytest.raises(MemoryLimitExceeded) as caught:
+        await component.link().instantiate(caller=Caller("x"), limits=TIGHT)
+    assert caught.value.limit == limit
+    assert caught.value.value == getattr(TIGHT, limit)
+
+
+async def test_start_code_runs_under_the_same_limits(engine):
+    """A component that loops or traps before its first call is a fault, too."""
+    loops = await engine.load(component_of("(func $f (loop br 0)) (start $f)"))
+    with pytest.raises(FuelExhausted):
+        await loops.link().instantiate(caller=Caller("x"), limits=TIGHT)
+    traps = await engine.load(component_of("(func $f unreachable) (start $f)"))
+    with pytest.raises(Trapped) as caught:
+        await traps.link().instantiate(caller=Caller("x"), limits=TIGHT)
+    assert caught.value.function == "instantiation"
+
+
+async def test_a_core_module_is_refused_with_what_to_do(engine):
+    """The error names the command that makes a component of it."""
+    with pytest.raises(InvalidComponent, match="wasm-tools component new"):
+        await engine.load(bytes(wasmtime.wat2wasm("(module)")))
+
+
+async def test_a_host_without_room_is_not_the_guests_fault():
+    """Out of mappings or memory: an error about the host, with what to change."""
+    failure = EngineFailure("failed to create a mapping: Cannot allocate memory", ())
+    error = fault_of(failure, "a/b", "instantiation", TIGHT, 0)
+    assert isinstance(error, HostExhausted)
+    assert "vm.max_map_count" in str(error)
+
+
+async def test_an_unknown_failure_keeps_the_engines_last_word():
+    """A phrase that nobody knows is a trap that says what the engine said."""
+    failure = EngineFailure("error while executing\n\nCaused by:\n    0: something new", ())
+    error = fault_of(failure, "a/b", "go", TIGHT, 0)
+    assert isinstance(error, Trapped)
+    assert error.code == "something new"
