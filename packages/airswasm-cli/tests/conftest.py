@@ -36,10 +36,22 @@ def home(tmp_path: Path) -> Path:
     return tmp_path / "home"
 
 
+@pytest.fixture(scope="session")
+def bytecode(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where the many processes of these tests share their bytecode."""
+    return tmp_path_factory.mktemp("bytecode")
+
+
+def make_environment(home: Path, bytecode: Path) -> Mapping[str, str]:
+    dropped = ("AIRSWASM_", "PYTHONDONTWRITEBYTECODE", "FORCE_COLOR")
+    kept = {k: v for k, v in os.environ.items() if not k.startswith(dropped)}
+    own = {"AIRSWASM_HOME": str(home), "PYTHONPYCACHEPREFIX": str(bytecode), "NO_COLOR": "1"}
+    return {**kept, **own}
+
+
 @pytest.fixture
-def environment(home: Path) -> Mapping[str, str]:
-    kept = {k: v for k, v in os.environ.items() if not k.startswith("AIRSWASM_")}
-    return {**kept, "AIRSWASM_HOME": str(home), "NO_COLOR": "1"}
+def environment(home: Path, bytecode: Path) -> Mapping[str, str]:
+    return make_environment(home, bytecode)
 
 
 @pytest.fixture
@@ -115,6 +127,27 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
     init_project(folder, "hello", "c")
     build_project(folder)
     return folder
+
+
+@pytest.fixture(scope="session")
+def prepared(
+    built: Path, bytecode: Path, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[Path, Path]:
+    """A home with the counter installed, and the signed project; `installed` copies both."""
+    folder = tmp_path_factory.mktemp("prepared")
+    home, project = folder / "home", Path(shutil.copytree(built, folder / "hello"))
+    environment = dict(make_environment(home, bytecode))
+    for arguments in (("keygen",), ("sign", str(project)), ("install", str(project), "--yes")):
+        command = [sys.executable, "-m", "airswasm.cli", *arguments]
+        subprocess.run(command, env=environment, capture_output=True, check=True)
+    return home, project
+
+
+@pytest.fixture
+def installed(prepared: tuple[Path, Path], home: Path, tmp_path: Path) -> Path:
+    """A counter that is signed and installed; no host runs. Its project."""
+    shutil.copytree(prepared[0], home)
+    return Path(shutil.copytree(prepared[1], tmp_path / "hello"))
 
 
 @pytest.fixture

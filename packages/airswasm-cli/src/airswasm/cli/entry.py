@@ -16,7 +16,7 @@ from typing import NoReturn
 
 from .verbs import GROUPS, VERBS
 
-__all__ = ("main", "program_version", "root_help", "run")
+__all__ = ("drop_stdout", "main", "program_version", "root_help", "run")
 
 EXIT_USAGE = 2
 EXIT_INTERRUPTED = 130
@@ -35,9 +35,7 @@ def main() -> NoReturn:
         code = run(sys.argv[1:])
         sys.stdout.flush()
     except BrokenPipeError:
-        # Whoever read our output has gone: say nothing, and keep the interpreter
-        # from flushing into the closed pipe at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        drop_stdout()
         code = EXIT_CLOSED_PIPE
     except KeyboardInterrupt:
         code = EXIT_INTERRUPTED
@@ -59,6 +57,11 @@ def run(arguments: Sequence[str]) -> int:
     from .app import run_app
 
     return run_app(arguments)
+
+
+def drop_stdout() -> None:
+    """Whoever read our output has gone: keeps the interpreter from flushing into the pipe."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def root_help() -> str:

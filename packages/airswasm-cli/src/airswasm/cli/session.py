@@ -19,6 +19,7 @@ from typing import Annotated, Concatenate, ParamSpec
 
 import typer
 
+from .entry import EXIT_CLOSED_PIPE, drop_stdout
 from .settings import Settings, read_settings
 from .terminal import Terminal
 
@@ -26,7 +27,7 @@ __all__ = ("Session", "single", "verb")
 
 P = ParamSpec("P")
 
-_PASSED_ON = (KeyboardInterrupt, BrokenPipeError, typer.Exit, typer.Abort, typer.TyperException)
+_PASSED_ON = (KeyboardInterrupt, typer.Exit, typer.Abort, typer.TyperException)
 """For `main`: no failures of the verb."""
 
 
@@ -99,6 +100,9 @@ def verb(function: Callable[Concatenate[Session, P], None]) -> Callable[..., Non
             function(session, **arguments)  # type: ignore[arg-type, call-arg]
         except BaseException as raised:
             error = single(raised)
+            if isinstance(error, BrokenPipeError):
+                drop_stdout()
+                raise typer.Exit(EXIT_CLOSED_PIPE) from None
             if isinstance(error, _PASSED_ON):
                 raise error from None
             from .problem import report

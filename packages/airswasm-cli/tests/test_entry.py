@@ -1,0 +1,74 @@
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from airswasm.cli.entry import root_help
+from airswasm.cli.verbs import VERBS
+
+Airswasm = Callable[..., Any]
+
+
+
+def test_help_and_version_import_nothing_heavy() -> None:
+    """Start-up is imports: neither typer nor any block is touched."""
+    code = (
+        "import sys; from airswasm.cli.entry import run; run(['--help']); run(['--version']);"
+        "heavy = {'typer', 'rich', 'pydantic', 'anyio', 'airswasm.lifecycle', 'wasmtime'};"
+        "sys.exit(','.join(sorted(heavy & set(sys.modules))) or 0)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "airswasm 0." in done.stdout
+
+
+def test_the_help_lists_every_verb() -> None:
+    """What is not in the help does not exist."""
+    assert [verb.name for verb in VERBS if f"  {verb.name} " not in root_help()] == []
+
+
+def test_nothing_typed_is_help_and_no_failure(airswasm: Airswasm) -> None:
+    """Typing the name alone shows what there is."""
+    ended = airswasm()
+    assert ended.code == 0
+    assert ended.out == root_help()
+
+
+def test_a_mistyped_verb_is_answered_with_the_nearest(airswasm: Airswasm) -> None:
+    """Exit code 2, one line, one hint, nothing on stdout."""
+    ended = airswasm("instal", ".")
+    assert (ended.code, ended.out) == (2, "")
+    assert "Did you mean 'install'?" in ended.err
+
+
+def test_a_wrong_option_names_the_help_of_the_verb(airswasm: Airswasm) -> None:
+    """The hint is the command to type next."""
+    ended = airswasm("list", "--jsn")
+    assert ended.code == 2
+    assert "`airswasm list --help`" in ended.err
+
+
+def test_a_usage_error_is_json_when_json_was_asked_for(airswasm: Airswasm) -> None:
+    """Also before the verb could read its options."""
+    ended = airswasm("list", "--json", "--nope")
+    assert ended.code == 2
+    assert json.loads(ended.err)["error"]["code"] == "E0002"
+
+
+def test_a_closed_pipe_is_quiet(environment: Mapping[str, str]) -> None:
+    """`airswasm explain | head -1` ends with 141 and no complaint."""
+    read, write = os.pipe()
+    os.close(read)
+    done = subprocess.run(
+        [sys.executable, "-m", "airswasm.cli", "explain"],
+        env=dict(environment),
+        stdout=write,
+        stderr=subprocess.PIPE,
+        check=False,
+    )
+    os.close(write)
+    assert (done.returncode, done.stderr) == (141, b"")
