@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import shutil
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
+from airswasm.wit import wit_folder
+
+GUESTS = Path(__file__).parent / "guests"
 
 
 @pytest.fixture(scope="session")
@@ -16,6 +22,21 @@ def cache_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("cache")
     folder.chmod(0o700)
     return folder
+
+
+@pytest.fixture(scope="session")
+def python_wasm(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A CPython guest that runs what it is given; see `guests/`."""
+    pytest.importorskip("componentize_py", reason="pip install componentize-py")
+    folder = tmp_path_factory.mktemp("python")
+    shutil.copytree(wit_folder(), folder / "wit" / "deps" / "airswasm")
+    shutil.copy(GUESTS / "python.wit", folder / "wit")
+    shutil.copy(GUESTS / "runner.py", folder)
+    tool = Path(sys.executable).with_name("componentize-py")
+    options = ["-d", "wit", "-w", "python", "componentize", "runner", "-o", "runner.wasm"]
+    done = subprocess.run([tool, *options], cwd=folder, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return folder / "runner.wasm"
 
 
 @pytest.fixture(params=["asyncio", "trio"])

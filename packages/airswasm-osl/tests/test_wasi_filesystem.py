@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 
 import pytest
-from airswasm.osl import FolderLimits, OslPolicy, WasiFilesystem, folders_below
+from airswasm.osl import FolderLimits, OslPolicy, folders_below, provide
 from airswasm.osl.wasi_filesystem import Refused, below
-from airswasm.runtime import Caller, Component, Engine, EngineConfig, Limits, WasiConfig
+from airswasm.runtime import Caller, Component, Engine, EngineConfig, Limits, Services, WasiConfig
 from airswasm.security import AuditEvent, Grants, Guard
 from hypothesis import given
 from hypothesis import strategies as st
 
-GUESTS = Path(__file__).parent / "guests"
 ROOMY = Limits(memory_bytes=64 * 1024 * 1024, memories=8, fuel=10**12, timeout=60.0)
 GRANTS = Grants(
     {
@@ -27,21 +24,6 @@ GRANTS = Grants(
 Run = Callable[[str], Awaitable[str]]
 
 pytestmark = pytest.mark.anyio
-
-
-@pytest.fixture(scope="session")
-def python_wasm(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    pytest.importorskip("componentize_py", reason="pip install componentize-py")
-    folder = tmp_path_factory.mktemp("python")
-    (folder / "runner.py").write_text((GUESTS / "runner.py").read_text())
-    wasm = folder / "runner.wasm"
-    tool = Path(sys.executable).with_name("componentize-py")
-    options = ["-d", str(GUESTS / "python.wit"), "-w", "python", "componentize", "runner"]
-    done = subprocess.run(
-        [tool, *options, "-o", str(wasm)], cwd=folder, capture_output=True, text=True, check=False
-    )
-    assert done.returncode == 0, done.stderr
-    return wasm
 
 
 class Lines:
@@ -81,7 +63,10 @@ class Setting:
 
     async def guest(self, name: str = "local/a", limits: FolderLimits | None = None) -> Run:
         policy = OslPolicy(folders_below(self.base), limits or FolderLimits())
-        linked = self.component.link(WasiFilesystem(self.guard, policy).interfaces())
+        services = Services()
+        services.add(Guard, self.guard)
+        services.add(OslPolicy, policy)
+        linked = self.component.link(provide(services))
         instance = await linked.instantiate(
             limits=ROOMY,
             caller=Caller(name),

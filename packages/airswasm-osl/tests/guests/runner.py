@@ -7,6 +7,7 @@ import socket  # noqa: F401
 import tempfile  # noqa: F401
 
 import wit_world
+from wit_world.imports import filesystem, http, process, tcp, udp  # noqa: F401
 
 
 class WitWorld(wit_world.WitWorld):

@@ -19,6 +19,8 @@ from .errors import Malformed
 from .folder import Folder
 from .policy import OslPolicy
 
+READ_AT_MOST_BYTES = 8 * 1024 * 1024
+
 
 def folder_for(caller: Caller, policy: OslPolicy) -> Folder:
     """The caller's open folder, which is closed when its instance ends.
@@ -69,9 +71,9 @@ class Filesystem:
         )
 
     async def read(self, caller: Caller, path: str, offset: int, max_bytes: int) -> bytes:
-        """At most `max_bytes`, and never more than the policy's file size."""
+        """At most `max_bytes`, and never more than one call between guest and host carries."""
         folder, path = self._at(caller, path)
-        at_most_bytes = min(max_bytes, folder.limits.file_bytes)
+        at_most_bytes = min(max_bytes, READ_AT_MOST_BYTES)
         return await to_thread.run_sync(folder.read, path, min(offset, 2**62), at_most_bytes)
 
     async def write(self, caller: Caller, path: str, content: bytes) -> None:

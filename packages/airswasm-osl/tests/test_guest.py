@@ -1,0 +1,185 @@
+"""Every interface of the block, used by a real guest through the guard of a real host."""
+
+from __future__ import annotations
+
+import socket
+import sys
+import threading
+from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import anyio
+import pytest
+from airswasm.osl import NetworkPolicy, OslPolicy, folders_below, provide
+from airswasm.runtime import Caller, Engine, EngineConfig, Instance, Limits, Services
+from airswasm.security import Grants, Guard
+from airswasm.wit import contract
+
+if TYPE_CHECKING:
+    from conftest import HttpServer
+
+ROOMY = Limits(memory_bytes=64 * 1024 * 1024, memories=8, fuel=10**12, timeout=60.0)
+IMPORTS = "from wit_world.imports import filesystem, http, process, tcp, udp\n"
+Run = Callable[[str], Awaitable[str]]
+
+pytestmark = pytest.mark.anyio
+
+
+class Host:
+    """A host with one component and its folder."""
+
+    def __init__(self, instance: Instance, guard: Guard, folder: Path) -> None:
+        self.instance = instance
+        self.guard = guard
+        self.folder = folder
+
+    def grant(self, **capabilities: str) -> None:
+        """Grants one pattern for each capability."""
+        allow = {name.replace("_", ":", 1): (text,) for name, text in capabilities.items()}
+        self.guard.grant("local/a", Grants(allow))
+
+    async def run(self, code: str) -> str:
+        answer = await self.instance.call("#run", IMPORTS + code)
+        assert isinstance(answer, str)
+        return answer
+
+
+@pytest.fixture
+async def host(
+    anyio_backend: str, tmp_path: Path, python_wasm: Path, cache_folder: Path
+) -> AsyncIterator[Host]:
+    guard, services = Guard(), Services()
+    policy = OslPolicy(folders_below(tmp_path), network=NetworkPolicy(transfer_bytes=1_000_000))
+    services.add(Guard, guard)
+    services.add(OslPolicy, policy)
+    offered = [
+        interface if interface.name.startswith("wasi:") else guard.guarded(interface, contract())
+        for interface in provide(services)
+    ]
+    async with Engine(EngineConfig(cache_folder=cache_folder)) as engine:
+        linked = (await engine.load(python_wasm, name="python")).link(offered)
+        instance = await linked.instantiate(limits=ROOMY, caller=Caller("local/a"))
+        yield Host(instance, guard, tmp_path / "local" / "a")
+
+
+@pytest.mark.parametrize(
+    ("call", "line"),
+    [
+        ("filesystem.read('/x', 0, 10)", 'filesystem.read = ["/x"]'),
+        ("filesystem.write('x', b'')", 'filesystem.write = ["/x"]'),
+        ("filesystem.append('/x', b'')", 'filesystem.write = ["/x"]'),
+        ("filesystem.remove('/x')", 'filesystem.write = ["/x"]'),
+        ("filesystem.create_directory('/x')", 'filesystem.write = ["/x"]'),
+        ("filesystem.list_directory('/')", 'filesystem.read = ["/"]'),
+        ("filesystem.stat('/x')", 'filesystem.read = ["/x"]'),
+        ("process.run('/bin/sh', [], b'', 0)", 'process.run = ["/bin/sh"]'),
+        ("tcp.connect('example.com:80', 0)", 'tcp.connect = ["example.com:80"]'),
+        ("udp.exchange('example.com:80', b'', 0)", 'udp.exchange = ["example.com:80"]'),
+        ("http.request('GET', 'http://h/x', [], b'', 0)", 'http.request = ["http://h/x"]'),
+    ],
+)
+async def test_without_a_grant(host: Host, call: str, line: str) -> None:
+    """Every function of the block is denied, and the guest is told which line would change that."""
+    answer = await host.run(call)
+    assert "denied" in answer.lower()
+    assert line in answer
+
+
+async def test_files(host: Host) -> None:
+    """Written, appended, listed, described, read in parts, removed."""
+    host.grant(filesystem_read="/**", filesystem_write="/**")
+    code = (
+        "filesystem.create_directory('/d')\nfilesystem.write('/d/f', b'hello')\n"
+        "filesystem.append('d/f', b' world')\nfilesystem.write('/d/e', b'')\n"
+        "entries = [(e.name, e.kind.name) for e in filesystem.list_directory('/d')]\n"
+        "info = filesystem.stat('/d/f')\n"
+        "answer = (entries, info.size_bytes, info.kind.name, info.modified_ns > 10**18,"
+        " filesystem.read('/d/f', 6, 100))"
+    )
+    expected = ([("e", "FILE"), ("f", "FILE")], 11, "FILE", True, b"world")
+    assert await host.run(code) == str(expected)
+    assert (host.folder / "d" / "f").read_bytes() == b"hello world"
+    await host.run("filesystem.remove('/d/f')")
+    assert "NotFound" in await host.run("filesystem.read('/d/f', 0, 1)")
+    assert "Denied" in await host.run("filesystem.read('/../x', 0, 1)")
+
+
+async def test_both_doors_lead_to_the_same_files(host: Host) -> None:
+    """`open()` and the contract's own interface see one folder."""
+    host.grant(filesystem_read="/**", filesystem_write="/**")
+    code = "open('/f', 'w').write('by open')\nanswer = filesystem.read('/f', 0, 100)"
+    assert await host.run(code) == "b'by open'"
+
+
+async def test_a_program(host: Host) -> None:
+    """Its arguments, input, outputs and exit code."""
+    host.grant(process_run=sys.executable)
+    program = "import sys; print(sys.argv[1], sys.stdin.read()); sys.exit(3)"
+    code = (
+        f"done = process.run({sys.executable!r}, ['-c', {program!r}, 'a b'], b'in', 0)\n"
+        "answer = (done.exit_code, done.stdout, done.stderr)"
+    )
+    assert await host.run(code) == str((3, b"a b in\n", b""))
+
+
+async def test_a_connection(host: Host) -> None:
+    """Sent, received, closed when the guest drops it."""
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        address = f"127.0.0.1:{listening.getsockname()[1]}"
+        rest: list[bytes] = []
+
+        def serve() -> None:
+            peer, _ = listening.accept()
+            with peer:
+                peer.sendall(peer.recv(100).upper())
+                rest.append(peer.recv(100))
+
+        thread = threading.Thread(target=serve)
+        thread.start()
+        host.grant(tcp_connect=address)
+        code = (
+            f"with tcp.connect({address!r}, 1000) as c:\n"
+            "    c.send(b'ping')\n    answer = c.receive(100)"
+        )
+        assert await host.run(code) == "b'PING'"
+        await anyio.to_thread.run_sync(thread.join)
+        assert rest == [b""]
+
+
+async def test_a_datagram(host: Host) -> None:
+    """One out, one back."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as server:
+        server.bind(("127.0.0.1", 0))
+        address = f"127.0.0.1:{server.getsockname()[1]}"
+
+        def serve() -> None:
+            data, peer = server.recvfrom(100)
+            server.sendto(data.upper(), peer)
+
+        thread = threading.Thread(target=serve)
+        thread.start()
+        host.grant(udp_exchange=address)
+        assert await host.run(f"answer = udp.exchange({address!r}, b'ping', 2000)") == "b'PING'"
+        thread.join()
+
+
+async def test_a_request(host: Host, server: HttpServer) -> None:
+    """The response as a record, its headers as pairs; too large a one as an error."""
+    host.grant(http_request=f"{server.url}/**")
+    code = (
+        f"r = http.request('POST', '{server.url}/echo?x=1', [('x-mine', '1')], b'body', 0)\n"
+        "answer = (r.status, r.body, [v for n, v in r.headers if n == 'x-twice'])"
+    )
+    assert await host.run(code) == str((200, b"body", ["1", "2"]))
+    code = f"http.request('GET', '{server.url}/endless', [], b'', 0)"
+    assert "LimitExceeded" in await host.run(code)
+
+
+async def test_a_waiting_guest_can_be_cancelled(host: Host, server: HttpServer) -> None:
+    """Nothing of its request is left when nobody waits for it any more."""
+    host.grant(http_request=f"{server.url}/**")
+    with anyio.move_on_after(0.5) as scope:
+        await host.run(f"http.request('GET', '{server.url}/drip', [], b'', 60_000)")
+    assert scope.cancelled_caught
+    assert host.instance.is_closed
