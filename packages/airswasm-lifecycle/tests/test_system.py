@@ -27,8 +27,22 @@ from airswasm.lifecycle import (
     System,
     UpdateFailed,
 )
-from airswasm.runtime import DeadlineExceeded, FuelExhausted, InvalidComponent, Trapped
-from airswasm.security import ContentMismatch, KeyRevoked, generate_key, read_audit, verify_audit
+from airswasm.runtime import (
+    DeadlineExceeded,
+    FuelExhausted,
+    HostInterface,
+    InvalidComponent,
+    Services,
+    Trapped,
+)
+from airswasm.security import (
+    ContentMismatch,
+    KeyRevoked,
+    UnannotatedFunction,
+    generate_key,
+    read_audit,
+    verify_audit,
+)
 from airswasm.wit import ContractViolation
 
 Workshop = Any  # tests/conftest.py, which nothing can import
@@ -253,7 +267,7 @@ class TestSigned:
             digest = system._registry.get(NAME).active_version.files[member]
             if member == "component.wasm":
                 await system.uninstall("local/fine")
-        path = system._artifacts.path(digest)
+        path = system._stored.artifacts.path(digest)
         path.write_bytes(path.read_bytes()[:-1] + b"!")
         async with System(home) as system:
             assert any("changed" in line for line in log_of(system))
@@ -638,6 +652,49 @@ class TestHome:
         with pytest.raises(ZeroDivisionError):
             async with System(home):
                 raise ZeroDivisionError
+
+    async def test_a_block_that_cannot_set_itself_up_is_named_and_nothing_stays_open(
+        self, home: Path
+    ) -> None:
+        """Opening is all or nothing: the home is free again."""
+
+        def broken(_services: Services) -> list[HostInterface]:
+            raise ZeroDivisionError("no luck")
+
+        with pytest.raises(ZeroDivisionError, match="no luck"):
+            async with System(home, providers=[broken]):
+                pass
+        async with System(home):
+            pass
+
+    async def test_an_interface_that_nobody_would_check_is_not_offered(self, home: Path) -> None:
+        """What the contract does not know has no annotations to enforce."""
+        unknown = HostInterface("evil:backdoor/shell@1.0.0", {"run": lambda _caller: None})
+        with pytest.raises(UnannotatedFunction):
+            async with System(home, providers=[lambda _services: [unknown]]):
+                pass
+
+    async def test_a_cancelled_host_ends_at_once_and_loses_nothing(
+        self, home: Path, workshop: Workshop, yes: Approve
+    ) -> None:
+        """Like a crash; the home is free afterwards."""
+        with anyio.CancelScope() as scope:
+            async with System(home) as system:
+                await system.install(workshop.package(), approve=yes)
+                await system.send(NAME, b"c")
+                scope.cancel()
+                await anyio.sleep_forever()
+        with anyio.fail_after(20):
+            async with System(home) as system:
+                assert await system.send(NAME, b"c") == b"\2"
+
+    async def test_leaving_stops_in_order(
+        self, home: Path, workshop: Workshop, yes: Approve
+    ) -> None:
+        """The log says so."""
+        async with System(home) as system:
+            await system.install(workshop.package(), approve=yes)
+        assert log_of(system)[-1] == "stopped (shutdown)"
 
     async def test_uninstalling_leaves_nothing_that_runs(
         self, system: System, workshop: Workshop, yes: Approve

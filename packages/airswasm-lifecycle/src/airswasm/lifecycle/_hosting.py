@@ -137,14 +137,16 @@ class Hosting:
         return self.state(name) == "running"
 
     def state(self, name: str) -> str:
-        """`running`, `restarting`, `given up`, `failed` or `stopped`."""
+        """`starting`, `running`, `restarting`, `given up`, `failed` or `stopped`."""
         hosted = self._hosted.get(name)
         if hosted is None:
             return "stopped"
         if hosted.node.failure is not None:
             return "given up"
+        if hosted.ref is None:
+            return "failed" if hosted.last_error is not None else "starting"
         states = [child.state for child in hosted.node.status()]
-        return states[0] if states else "failed"
+        return states[0] if states else "stopped"
 
     def status(self, record: ComponentRecord) -> ComponentStatus:
         """How one component does."""
@@ -330,7 +332,7 @@ class Hosting:
             async with limiter:
                 await self.stop(name)
 
-        with anyio.move_on_after(_CLOSING_TIME, shield=True):  # also when the host is cancelled
+        with anyio.move_on_after(_CLOSING_TIME):
             async with anyio.create_task_group() as group:
                 for name in reversed(names):
                     group.start_soon(stop, name)

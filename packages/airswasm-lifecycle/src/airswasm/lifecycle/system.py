@@ -41,22 +41,22 @@ from airswasm.runtime import (
     Services,
 )
 from airswasm.security import (
-    AuditEvent,
     AuditLog,
     AuditSink,
+    AuditUnavailable,
     Grants,
     Guard,
     PublicKey,
     TrustStore,
-    VerifiedStatement,
-    verify,
 )
 from airswasm.storage import KeyValueStore, RocksStore, StorageQuotas, Store
 from airswasm.wit import Contract, Nothing, contract
 
 from ._hosting import Hosting
+from ._ledger import Ledger, version_of
 from ._loading import Loader
 from ._providers import Observer, Offer, find_observers, find_offers, guard_offers
+from ._stored import StoredPackages
 from ._tables import ComponentPolicies, StoredTable
 from .artifacts import ArtifactStore
 from .errors import (
@@ -64,14 +64,13 @@ from .errors import (
     ApprovalRefused,
     HostOffline,
     NotRunning,
-    RegistryCorrupt,
     StartFailed,
     UpdateFailed,
 )
 from .home import Home
 from .logbook import LogBook
-from .manifest import MANIFEST_NAME, Manifest, is_component_name, read_grants
-from .package import SIGNATURE_NAME, Package
+from .manifest import Manifest, is_component_name
+from .package import Package
 from .plan import Approve, InstallPlan, plan_install, plan_rollback, plan_update
 from .policy import HostPolicy
 from .registry import ComponentRecord, Registry, VersionRecord
@@ -81,6 +80,8 @@ __all__ = ("Mode", "System")
 
 Mode = Literal["online", "offline", "readonly"]
 DEFAULT_SEND_TIMEOUT = 30.0
+_STARTING_AT_ONCE = 32
+_AUDIT_PAUSE = 1.0
 _DENSE = EngineConfig(memory_reservation_bytes=0, memory_guard_bytes=0)
 """A host is for many components. With the engine's own reservation each takes 10 of the 65,530
 mappings that Linux gives a process, and with this one 4; guests pay with bounds checks."""
@@ -88,6 +89,10 @@ mappings that Linux gives a process, and with this one 4; guests pay with bounds
 
 class System:
     """One home, opened; an async context manager.
+
+    Leaving the block stops every component in order, each within its shutdown
+    time. A cancel ends them at once, as a crash would: what was acknowledged
+    is there the next time.
 
     Attributes:
         home: where everything lies.
@@ -130,10 +135,7 @@ class System:
         self._clock = clock
         self._checkpoint = checkpoint
         self._stack = AsyncExitStack()
-        self._artifacts = ArtifactStore(self.home.artifacts_folder)
-        self._manifests: dict[str, Manifest] = {}
-        self._verified: dict[tuple[str, str | None], _Verified] = {}
-        self._parsed_grants: dict[str, Grants] = {}
+        self._stored = StoredPackages(ArtifactStore(self.home.artifacts_folder), checkpoint)
         self._offers: tuple[Offer, ...] = ()
         self._names: dict[str, anyio.Lock] = {}
         self._started_at: float | None = None
@@ -141,14 +143,16 @@ class System:
     # -- opening and closing -----------------------------------------------------------------
 
     async def __aenter__(self) -> Self:
-        async with AsyncExitStack() as stack:
+        try:
             if self.mode == "readonly":
-                await self._open_readonly(stack)
+                await self._open_readonly(self._stack)
             else:
-                await self._open(stack)
-            self._stack = stack.pop_all()
-        if self.mode == "online":
-            await self._start_all()
+                await self._open(self._stack)
+            if self.mode == "online":
+                await self._start_all()
+        except BaseException:
+            await self._stack.aclose()
+            raise
         self._started_at = time.monotonic()
         return self
 
@@ -178,7 +182,6 @@ class System:
         lock = self.home.lock()
         stack.callback(lock.release)
         self.policy = self._given_policy or HostPolicy.load(self.home.config_file)
-        self._changes = anyio.Lock()
         self._audit = stack.enter_context(AuditLog(self.home.audit_folder / "audit.jsonl"))
         self._trust = TrustStore(self.home.trust_folder / "trust.json")
         self.logs = LogBook(self.home.logs_folder, clock=self._clock)
@@ -186,8 +189,11 @@ class System:
         self._store = await stack.enter_async_context(RocksStore(self.home.store_folder))
         table = StoredTable(self._store)
         self._registry = await Registry.open(table, checkpoint=self._checkpoint)
+        self._ledger = Ledger(
+            self._registry, self._stored, self._trust, self._audit, self._checkpoint
+        )
         self._guard = Guard(
-            {each.name: self._grants(each.active_version) for each in self._registry},
+            {each.name: self._stored.grants(each.active_version) for each in self._registry},
             audit=self._audit,
         )
         self._policies = ComponentPolicies(self.policy)
@@ -195,7 +201,7 @@ class System:
         self._engine = await stack.enter_async_context(Engine(config))
         self._actors = await stack.enter_async_context(ActorSystem(str(self.home.folder)))
         await self._compose(stack)
-        await anyio.to_thread.run_sync(self._artifacts.sweep, self._registry.digests())
+        await anyio.to_thread.run_sync(self._stored.artifacts.sweep, self._registry.digests())
 
     async def _compose(self, stack: AsyncExitStack) -> None:
         self._add_services()
@@ -205,17 +211,26 @@ class System:
         else:
             self._offers = guard_offers(self._providers, self.services, known, self._guard)
         interfaces = [offer.interface for offer in self._offers]
-        self._loader = Loader(self._engine, interfaces, self._artifacts)
+        self._loader = Loader(self._engine, interfaces, self._stored.artifacts)
         self._hosting = Hosting(self._actors, self._loader, self.logs, self.policy.limits.running)
         group = await stack.enter_async_context(anyio.create_task_group())
         stack.callback(group.cancel_scope.cancel)
-        group.start_soon(self._audit.keep_synced)
+        group.start_soon(self._keep_audit_synced)
         if self.mode == "online":
             await self._hosting.open(stack)
             self.observers = find_observers(self.services)
             for observer in self.observers.values():
                 if isinstance(observer, Observer):
                     group.start_soon(observer.run)
+
+    async def _keep_audit_synced(self) -> None:
+        while True:
+            try:
+                await self._audit.keep_synced()
+            except AuditUnavailable:
+                # The disk refuses for now. Each decision finds that out by itself and denies;
+                # taking the whole host down for it would help nobody.
+                await anyio.sleep(_AUDIT_PAUSE)
 
     def _add_services(self) -> None:
         add = self.services.add
@@ -229,7 +244,7 @@ class System:
         add(AuditSink, self._audit)  # type: ignore[type-abstract]  # only a key
         add(Guard, self._guard)
         add(Contract, contract())
-        add(KeyValueStore, self._store)  # type: ignore[type-abstract]
+        add(KeyValueStore, self._store)
         add(StorageQuotas, self._policies)  # type: ignore[type-abstract]
         add(MessagingPolicy, self._policies)  # type: ignore[type-abstract]
         add(Store, self._store)
@@ -238,15 +253,25 @@ class System:
         add(MessageBroker, self._actors.broker)
 
     async def _start_all(self) -> None:
-        wanted = [record for record in self._registry if record.wanted == "running"]
-        for record in wanted:
-            try:
-                await self._begin(record)
-            except Exception as error:
-                # One component that does not start must not keep the others from running.
-                text = f"did not start: {_reason(error)}"
-                self.logs.write(record.name, "error", text, source="supervisor")
-                await self._return_to_earlier(record)
+        limiter = anyio.CapacityLimiter(_STARTING_AT_ONCE)
+
+        async def start(record: ComponentRecord) -> None:
+            async with limiter:
+                await self._start_or_tell(record)
+
+        async with anyio.create_task_group() as group:
+            for record in self._registry:
+                if record.wanted == "running":
+                    group.start_soon(start, record)
+
+    async def _start_or_tell(self, record: ComponentRecord) -> None:
+        """One component that does not start must not keep the others from running."""
+        try:
+            await self._begin(record)
+        except Exception as error:
+            text = f"did not start: {_reason(error)}"
+            self.logs.write(record.name, "error", text, source="supervisor")
+            await self._return_to_earlier(record)
 
     async def _return_to_earlier(self, record: ComponentRecord) -> None:
         """A version that could not take over its predecessor's data is given up for that one."""
@@ -257,7 +282,7 @@ class System:
         self.logs.write(record.name, "warn", f"went back to {earlier}", source="supervisor")
         await self._hosting.stop(record.name)
         try:
-            await self._put_records((before,), "rollback")
+            await self._ledger.put("rollback", before)
             await self._begin(before)
         except Exception as error:
             text = f"did not start: {_reason(error)}"
@@ -300,7 +325,7 @@ class System:
             await self._check(package, progress)
             await self._ask(plan, approve)
             record = self._record_of(package, target, running=start)
-            await self._put_package(package, (record,), "install")
+            await self._ledger.put_package(package, (record,), "install")
             self._take_over(record, package.manifest)
             if self.mode == "online" and start:
                 await self._start_or_undo(record)
@@ -341,7 +366,7 @@ class System:
         await self._ask(replace(plan, name=f"{package.name} as {len(targets)} names"), approve)
         pattern = self._record_of(package, package.name, running=start)
         records = [replace(pattern, name=target) for target in targets]
-        await self._put_package(package, records, "install")
+        await self._ledger.put_package(package, records, "install")
         for record in records:
             self._take_over(record, package.manifest)
         if self.mode == "online" and start:
@@ -378,16 +403,16 @@ class System:
             await self._check(package, progress)
             if plan.needs_approval:
                 await self._ask(plan, approve)
-            added = self._version_of(package)
+            added = version_of(package, self._clock())
             owner = str(package.signer) if package.signer else record.owner
             successor = replace(
                 record.with_version(added, self.policy.install.retain),
                 owner=owner,
-                migrate_from=record.active,
+                migrate_from=record.migrate_from or record.active,
             )
             await self._switch(
                 record, successor, package.manifest,
-                lambda ready: self._put_package(package, (ready,), "update"),
+                lambda ready: self._ledger.put_package(package, (ready,), "update"),
             )  # fmt: skip
         return self.info(target)
 
@@ -409,7 +434,7 @@ class System:
             manifest = await self._verified_manifest(record, record.version(version))
             await self._switch(
                 record, successor, manifest,
-                lambda ready: self._put_records((ready,), "rollback"),
+                lambda ready: self._ledger.put("rollback", ready),
             )  # fmt: skip
         return self.info(name)
 
@@ -427,11 +452,9 @@ class System:
             record = self._registry.get(name)
             if self.mode == "online":
                 await self._hosting.stop(name)
-            async with self._changes:
-                self._write_audit("uninstall", record, purge="yes" if purge else "no")
-                await self._registry.remove(name)
-                self._forget(name)
-                await self._sweep()
+            await self._ledger.remove(record, purge="yes" if purge else "no")
+            self._forget(name)
+            await self._sweep()
             self.logs.write(name, "info", "uninstalled", source="supervisor")
             self.logs.forget(name, purge=purge)
             if purge:
@@ -510,7 +533,12 @@ class System:
 
     @property
     def events(self) -> EventStream:
-        """What happens to actors and supervisors."""
+        """What happens to actors and supervisors.
+
+        Raises:
+            HostOffline: the home was opened read-only.
+        """
+        self._need_writable("watching events")
         return self._actors.events
 
     @property
@@ -558,7 +586,7 @@ class System:
                 )
                 for each in record.versions
             ),
-            manifest=self._manifest(record),
+            manifest=self._stored.manifest(record),
             storage_bytes=self._stored_bytes(name),
         )
 
@@ -617,38 +645,13 @@ class System:
         answer: bool | Awaitable[bool] = approve(plan) if approve is not None else False
         if inspect.isawaitable(answer):
             answer = await answer
-        lines = plan.capabilities.manifest_lines()
-        self._audit.record(
-            AuditEvent(
-                kind="approve",
-                component=plan.name,
-                outcome="allow" if answer else "deny",
-                reason="; ".join(lines),
-                detail={"version": plan.version, "signer": plan.signer or "unsigned"},
-            )
-        )
+        self._ledger.record_answer(plan, is_approved=bool(answer))
         if not answer:
+            lines = plan.capabilities.manifest_lines()
             raise ApprovalRefused(plan.name, plan.version, lines)
 
-    def _version_of(self, package: Package) -> VersionRecord:
-        digests = {
-            path: hashlib.sha256(content).hexdigest() for path, content in package.files.items()
-        }
-        wasm_digest = digests[package.manifest.build.artifact]
-        if package.signature is not None:
-            digests[SIGNATURE_NAME] = hashlib.sha256(package.signature).hexdigest()
-        return VersionRecord(
-            version=package.version,
-            sequence=package.sequence,
-            wasm_digest=wasm_digest,
-            files=digests,
-            grants=package.manifest.capabilities,
-            signer=str(package.signer) if package.signer else None,
-            installed_at=self._clock(),
-        )
-
     def _record_of(self, package: Package, name: str, *, running: bool) -> ComponentRecord:
-        version = self._version_of(package)
+        version = version_of(package, self._clock())
         return ComponentRecord(
             name=name,
             package_name=package.name,
@@ -659,73 +662,15 @@ class System:
             wanted="running" if running else "stopped",
         )
 
-    async def _put_package(
-        self, package: Package, records: Sequence[ComponentRecord], verb: str
-    ) -> None:
-        """Stages the files, pins the key, and makes the change."""
-        async with self._changes:
-            if package.signer is not None:
-                await anyio.to_thread.run_sync(self._trust.pin, package.name, package.signer)
-            await anyio.to_thread.run_sync(self._stage, package)
-            await self._put_unlocked(records, verb)
-            if package.verified is not None:
-                await anyio.to_thread.run_sync(self._trust.accept, package.verified)
-                self._checkpoint("trust.accepted")
-
-    async def _put_records(self, records: Sequence[ComponentRecord], verb: str) -> None:
-        async with self._changes:
-            await self._put_unlocked(records, verb)
-
-    async def _put_unlocked(self, records: Sequence[ComponentRecord], verb: str) -> None:
-        for record in records[:1]:
-            self._write_audit(verb, record, names=str(len(records)))
-        await self._registry.put(*records)
-
-    def _stage(self, package: Package) -> None:
-        for path in sorted(package.files):
-            self._checkpoint(f"stage.{path}")
-            self._artifacts.add(package.files[path])
-        if package.signature is not None:
-            self._artifacts.add(package.signature)
-        self._checkpoint("staged")
-
-    def _write_audit(self, verb: str, record: ComponentRecord, **detail: str) -> None:
-        version = record.active_version
-        self._audit.record(
-            AuditEvent(
-                kind=verb,
-                component=record.name,
-                outcome="done",
-                detail={
-                    "version": version.version,
-                    "sequence": str(version.sequence),
-                    "wasm": version.wasm_digest,
-                    "signer": version.signer or "unsigned",
-                    **detail,
-                },
-            )
-        )
-        self._audit.sync()
-
     def _take_over(self, record: ComponentRecord, manifest: Manifest) -> None:
         """What follows from a record that is in the registry."""
-        self._manifests[record.name] = manifest
-        grants = self._grants(record.active_version)
+        grants = self._stored.grants(record.active_version)
         if self._guard.grants_of(record.name) is not grants:
             self._guard.grant(record.name, grants)
         self._policies.set(record.name, manifest)
         self.logs.set_rate(record.name, manifest.limits.rates.logs)
 
-    def _grants(self, version: VersionRecord) -> Grants:
-        """The same object for every name of one package: ten thousand of them are parsed once."""
-        key = version.files[MANIFEST_NAME]
-        known = self._parsed_grants.get(key)
-        if known is None:
-            known = self._parsed_grants[key] = read_grants(version.grants)
-        return known
-
     def _forget(self, name: str) -> None:
-        self._manifests.pop(name, None)
         self._guard.revoke(name)
         self._policies.forget(name)
 
@@ -735,7 +680,7 @@ class System:
         self._take_over(record, manifest)
         await self._hosting.start(record, manifest)
         if record.migrate_from is not None:
-            await self._put_records((replace(record, migrate_from=None),), "migrated")
+            await self._ledger.put("migrated", replace(record, migrate_from=None))
 
     async def _start_or_undo(self, record: ComponentRecord) -> None:
         try:
@@ -743,9 +688,7 @@ class System:
         except BaseException as error:
             with anyio.CancelScope(shield=True):
                 await self._hosting.stop(record.name)
-                async with self._changes:
-                    self._write_audit("uninstall", record, reason="it did not start")
-                    await self._registry.remove(record.name)
+                await self._ledger.remove(record, reason="it did not start")
                 self._forget(record.name)
             if isinstance(error, Exception) and not isinstance(error, StartFailed):
                 raise StartFailed(record.name, record.active, _reason(error)) from error
@@ -768,7 +711,7 @@ class System:
         else:
             before, after = (
                 self._guard.grants_of(name),
-                read_grants(successor.active_version.grants),
+                self._stored.grants(successor.active_version),
             )
             self._guard.grant(name, merged_grants(before, after))
             ready = replace(successor, migrate_from=None)
@@ -779,8 +722,7 @@ class System:
                     self._guard.grant(name, before)
                 raise
         self._take_over(self._registry.get(name), manifest)
-        async with self._changes:
-            await self._sweep()
+        await self._sweep()
         if self.mode == "online" and not is_hosted and successor.wanted == "running":
             await self._begin_or_return(record, successor)
         self.logs.write(
@@ -793,8 +735,7 @@ class System:
             await self._begin(self._registry.get(record.name))
         except Exception as error:
             await self._hosting.stop(record.name)
-            await self._put_records((record,), "rollback")
-            self._manifests.pop(record.name, None)
+            await self._ledger.put("rollback", record)
             reason = _reason(error)
             raise UpdateFailed(
                 record.name, record.active, successor.active, "start", reason
@@ -805,54 +746,25 @@ class System:
         record = self._registry.get(name)
         if record.wanted != wanted:
             record = replace(record, wanted=wanted)
-            await self._put_records((record,), "start" if running else "stop")
+            await self._ledger.put("start" if running else "stop", record)
         return record
 
     async def _sweep(self) -> None:
-        digests = self._registry.digests()
-        self._loader.keep_only(digests)
-        self._verified = {key: each for key, each in self._verified.items() if key[0] in digests}
-        self._parsed_grants.clear()
-        await anyio.to_thread.run_sync(self._artifacts.sweep, digests)
-
-    async def _purge(self, record: ComponentRecord) -> None:
-        if self._store is not None:
-            await self._store.namespace(record.name).clear()
-        if not any(each.package_name == record.package_name for each in self._registry):
-            await anyio.to_thread.run_sync(self._trust.unpin, record.package_name)
-
-    # -- reading back --------------------------------------------------------------------------
+        self._loader.keep_only(await self._ledger.sweep())
 
     async def _verified_manifest(self, record: ComponentRecord, version: VersionRecord) -> Manifest:
-        """The manifest of an installed version, after its signature was verified again.
-
-        Ten thousand names of one package are verified once.
-        """
-        key = (version.files[MANIFEST_NAME], version.files.get(SIGNATURE_NAME))
-        known = self._verified.get(key)
-        if known is None:
-            known = await anyio.to_thread.run_sync(self._verify_stored, record, version)
-            self._verified[key] = known
-        manifest, verified = known
+        """The manifest of an installed version whose signature and owner hold today."""
+        manifest, verified = await self._stored.verified(record, version)
         if verified is not None:
             self._trust.check_key(verified)
         return manifest
 
-    def _verify_stored(self, record: ComponentRecord, version: VersionRecord) -> _Verified:
-        files = {path: self._artifacts.read(digest) for path, digest in version.files.items()}
-        envelope = files.get(SIGNATURE_NAME)
-        verified = verify(envelope, files) if envelope is not None else None
-        if verified is not None and verified.statement.name != record.package_name:
-            raise RegistryCorrupt(record.name, "it refers to the package of another component")
-        source = f"{record.name}/{MANIFEST_NAME}"
-        return Manifest.parse(files[MANIFEST_NAME], file=source), verified
+    async def _purge(self, record: ComponentRecord) -> None:
+        if self._store is not None:
+            await self._store.namespace(record.name).clear()
+        await self._ledger.give_up_name(record)
 
-    def _manifest(self, record: ComponentRecord) -> Manifest:
-        known = self._manifests.get(record.name)
-        if known is not None and known.version == record.active:
-            return known
-        content = self._artifacts.read(record.active_version.files[MANIFEST_NAME])
-        return Manifest.parse(content, file=f"{record.name}/{MANIFEST_NAME}")
+    # -- reading back --------------------------------------------------------------------------
 
     def _state(self, record: ComponentRecord) -> str:
         if self.mode != "online":
@@ -880,9 +792,6 @@ class System:
     def _need_online(self, operation: str) -> None:
         if self.mode != "online":
             raise HostOffline(operation)
-
-
-_Verified = tuple[Manifest, VerifiedStatement | None]
 
 
 class _NoTable:

@@ -111,7 +111,8 @@ class Store:
         self._exits = contextlib.AsyncExitStack()
 
     async def __aenter__(self) -> Self:
-        self._backend = await anyio.to_thread.run_sync(self._open_backend)
+        with anyio.CancelScope(shield=True):  # half an opening would keep the lock
+            self._backend = await anyio.to_thread.run_sync(self._open_backend)
         group = await self._exits.enter_async_context(anyio.create_task_group())
         group.start_soon(self._commit.run)
         self._group = group
@@ -176,13 +177,17 @@ class Store:
         """Wait for what is being written, then close; closing twice is harmless."""
         if self._backend is None:
             return
-        await self._commit.sync_now()
-        backend, self._backend = self._backend, None
-        self._counters.clear()
-        self._group.cancel_scope.cancel()
-        await self._exits.aclose()
-        with anyio.CancelScope(shield=True):
-            await anyio.to_thread.run_sync(backend.close)
+        backend = self._backend
+        try:
+            await self._commit.sync_now()
+            self._backend = None
+            self._counters.clear()
+            self._group.cancel_scope.cancel()
+            await self._exits.aclose()
+        finally:  # also when whoever closes it is cancelled: the lock must be given back
+            self._backend = None
+            with anyio.CancelScope(shield=True):
+                await anyio.to_thread.run_sync(backend.close)
 
     async def recover(self) -> None:
         """After the disk failed: open the store again.

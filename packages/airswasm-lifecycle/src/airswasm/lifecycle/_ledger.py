@@ -1,0 +1,130 @@
+"""The one way by which what is installed changes: audited, staged, and written at once.
+
+The order is the crash safety. The audit line comes before its effect, the
+files before the record that names them, and the record is one atomic write.
+The trust store's floor follows it; when a crash comes between, the registry's
+own floor holds.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Sequence
+
+import anyio
+import anyio.to_thread
+from airswasm.security import AuditEvent, AuditLog, TrustStore
+
+from ._stored import StoredPackages
+from .manifest import MANIFEST_NAME
+from .package import SIGNATURE_NAME, Package
+from .plan import InstallPlan
+from .registry import ComponentRecord, Registry, VersionRecord
+
+__all__ = ("Ledger", "version_of")
+
+
+class Ledger:
+    """Changes the registry. Changes of different names exclude each other only here."""
+
+    def __init__(
+        self,
+        registry: Registry,
+        stored: StoredPackages,
+        trust: TrustStore,
+        audit: AuditLog,
+        checkpoint: Callable[[str], None],
+    ) -> None:
+        self._registry, self._stored = registry, stored
+        self._trust, self._audit = trust, audit
+        self._checkpoint = checkpoint
+        self._lock = anyio.Lock()
+
+    def record_answer(self, plan: InstallPlan, *, is_approved: bool) -> None:
+        """Writes down what somebody was asked, and what they said."""
+        self._audit.record(
+            AuditEvent(
+                kind="approve",
+                component=plan.name,
+                outcome="allow" if is_approved else "deny",
+                reason="; ".join(plan.capabilities.manifest_lines()),
+                detail={"version": plan.version, "signer": plan.signer or "unsigned"},
+            )
+        )
+
+    async def put_package(
+        self, package: Package, records: Sequence[ComponentRecord], verb: str
+    ) -> None:
+        """Stages a package's files, pins its key, and writes the records that name it.
+
+        Raises:
+            HomeUnusable, StorageError, SecurityError: it cannot be written; the
+                records are as they were.
+        """
+        async with self._lock:
+            if package.signer is not None:
+                await anyio.to_thread.run_sync(self._trust.pin, package.name, package.signer)
+            await self._stored.stage(package)
+            await self._write(verb, records)
+            if package.verified is not None:
+                await anyio.to_thread.run_sync(self._trust.accept, package.verified)
+                self._checkpoint("trust.accepted")
+
+    async def put(self, verb: str, *records: ComponentRecord) -> None:
+        """Writes records whose files are there already."""
+        async with self._lock:
+            await self._write(verb, records)
+
+    async def remove(self, record: ComponentRecord, **detail: str) -> None:
+        """Removes a record; its files stay until they are swept."""
+        async with self._lock:
+            self._note("uninstall", record, detail)
+            await self._registry.remove(record.name)
+
+    async def sweep(self) -> frozenset[str]:
+        """Removes files that no record names; returns the digests that are needed."""
+        async with self._lock:
+            digests = self._registry.digests()
+            await self._stored.sweep(digests)
+        return digests
+
+    async def give_up_name(self, record: ComponentRecord) -> None:
+        """Lets another owner have the name, unless the package is installed elsewhere."""
+        if not any(each.package_name == record.package_name for each in self._registry):
+            await anyio.to_thread.run_sync(self._trust.unpin, record.package_name)
+
+    async def _write(self, verb: str, records: Sequence[ComponentRecord]) -> None:
+        if records:
+            self._note(verb, records[0], {"names": str(len(records))})
+            await self._registry.put(*records)
+
+    def _note(self, verb: str, record: ComponentRecord, detail: dict[str, str]) -> None:
+        version = record.active_version
+        about = {
+            "version": version.version,
+            "sequence": str(version.sequence),
+            "wasm": version.wasm_digest,
+            "signer": version.signer or "unsigned",
+        }
+        self._audit.record(
+            AuditEvent(kind=verb, component=record.name, outcome="done", detail={**about, **detail})
+        )
+        self._audit.sync()
+
+
+def version_of(package: Package, installed_at: float) -> VersionRecord:
+    """Returns the record of a package's version."""
+    digests = {path: hashlib.sha256(each).hexdigest() for path, each in package.files.items()}
+    wasm_digest = digests[package.manifest.build.artifact]
+    if package.signature is not None:
+        digests[SIGNATURE_NAME] = hashlib.sha256(package.signature).hexdigest()
+    assert MANIFEST_NAME in digests
+    return VersionRecord(
+        version=package.version,
+        sequence=package.sequence,
+        wasm_digest=wasm_digest,
+        files=digests,
+        grants=package.manifest.capabilities,
+        signer=str(package.signer) if package.signer else None,
+        installed_at=installed_at,
+    )

@@ -1,0 +1,104 @@
+"""Installed packages as they lie on disk: staged, read back, verified again, swept.
+
+Reading back trusts nothing: every file is hashed, the signature is verified
+over all of them, and the statement must be about the recorded package. Ten
+thousand names of one package are read and verified once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+
+import anyio.to_thread
+from airswasm.security import Grants, VerifiedStatement, verify
+
+from .artifacts import ArtifactStore
+from .errors import RegistryCorrupt
+from .manifest import MANIFEST_NAME, Manifest, read_grants
+from .package import SIGNATURE_NAME, Package
+from .registry import ComponentRecord, VersionRecord
+
+__all__ = ("StoredPackages",)
+
+_Verified = tuple[Manifest, VerifiedStatement | None]
+
+
+class StoredPackages:
+    """The files of every retained version."""
+
+    def __init__(self, artifacts: ArtifactStore, checkpoint: Callable[[str], None]) -> None:
+        self.artifacts = artifacts
+        self._checkpoint = checkpoint
+        self._verified: dict[tuple[str, str | None], _Verified] = {}
+        self._grants: dict[str, Grants] = {}
+        self._manifests: dict[str, Manifest] = {}
+
+    async def stage(self, package: Package) -> None:
+        """Stores every file of a package durably; nothing refers to them yet.
+
+        Raises:
+            HomeUnusable: the disk refuses.
+        """
+        await anyio.to_thread.run_sync(self._stage, package)
+
+    async def verified(self, record: ComponentRecord, version: VersionRecord) -> _Verified:
+        """The manifest of an installed version, and what its signature says.
+
+        Raises:
+            ArtifactCorrupt: a file is missing or changed.
+            SecurityError: the signature does not hold.
+            RegistryCorrupt: it is the package of another component.
+        """
+        key = (version.files[MANIFEST_NAME], version.files.get(SIGNATURE_NAME))
+        known = self._verified.get(key)
+        if known is None:
+            known = await anyio.to_thread.run_sync(self._verify, record, version)
+            self._verified[key] = known
+        return known
+
+    def manifest(self, record: ComponentRecord) -> Manifest:
+        """The active version's manifest, for showing; hashed, and not verified further.
+
+        Raises:
+            ArtifactCorrupt: it is missing or changed.
+        """
+        digest = record.active_version.files[MANIFEST_NAME]
+        known = self._manifests.get(digest)
+        if known is None:
+            known = self._parse(record, self.artifacts.read(digest))
+            self._manifests[digest] = known
+        return known
+
+    def grants(self, version: VersionRecord) -> Grants:
+        """What was approved; the same object for every name of one package."""
+        key = version.files[MANIFEST_NAME]
+        known = self._grants.get(key)
+        if known is None:
+            known = self._grants[key] = read_grants(version.grants)
+        return known
+
+    async def sweep(self, digests: Collection[str]) -> None:
+        """Removes what no retained version needs, on disk and in memory."""
+        self._verified = {key: each for key, each in self._verified.items() if key[0] in digests}
+        self._grants = {key: each for key, each in self._grants.items() if key in digests}
+        self._manifests = {key: each for key, each in self._manifests.items() if key in digests}
+        await anyio.to_thread.run_sync(self.artifacts.sweep, digests)
+
+    def _stage(self, package: Package) -> None:
+        for path in sorted(package.files):
+            self._checkpoint(f"stage.{path}")
+            self.artifacts.add(package.files[path])
+        if package.signature is not None:
+            self.artifacts.add(package.signature)
+        self._checkpoint("staged")
+
+    def _verify(self, record: ComponentRecord, version: VersionRecord) -> _Verified:
+        files = {path: self.artifacts.read(digest) for path, digest in version.files.items()}
+        envelope = files.get(SIGNATURE_NAME)
+        verified = verify(envelope, files) if envelope is not None else None
+        if verified is not None and verified.statement.name != record.package_name:
+            raise RegistryCorrupt(record.name, "it refers to the package of another component")
+        return self._parse(record, files[MANIFEST_NAME]), verified
+
+    def _parse(self, record: ComponentRecord, content: bytes) -> Manifest:
+        return Manifest.parse(content, file=f"{record.name}/{MANIFEST_NAME}")
