@@ -229,6 +229,35 @@ def test_a_full_disk_is_told_to_the_caller(tmp_path: Path) -> None:
     verify_audit(path)
 
 
+@pytest.mark.anyio
+async def test_a_disk_that_fails_later_refuses_lines_until_it_works(tmp_path: Path) -> None:
+    """When the wait for the disk fails, the owner's task goes on and lines are refused."""
+    with AuditLog(tmp_path / "audit.jsonl", durability="batch") as log:
+        log.record(AuditEvent("before"))
+        kept = os.dup(log._descriptor)
+        reading, writing = os.pipe()
+        os.dup2(writing, log._descriptor)  # a pipe cannot be synced
+        async with anyio.create_task_group() as group:
+            group.start_soon(log.keep_synced, 0.001)
+            with anyio.fail_after(10):
+                while accepts(log):  # noqa: ASYNC110 - the disk sets no event
+                    await anyio.sleep(0.001)
+                os.dup2(kept, log._descriptor)
+                while not accepts(log):  # noqa: ASYNC110
+                    await anyio.sleep(0.001)
+            group.cancel_scope.cancel()
+        for descriptor in (kept, reading, writing):
+            os.close(descriptor)
+
+
+def accepts(log: AuditLog) -> bool:
+    try:
+        log.record(AuditEvent("x"))
+    except AuditUnavailable:
+        return False
+    return True
+
+
 @pytest.mark.parametrize("content", [b"garbage\n", b"[]\n", b'{"n":"x","prev":"","kind":""}\n'])
 def test_what_is_no_log_is_not_continued(tmp_path: Path, content: bytes) -> None:
     """A complete last line that is none of ours stops the host instead of being buried."""

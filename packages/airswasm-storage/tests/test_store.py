@@ -337,6 +337,21 @@ async def test_closing_waits_for_what_is_being_written(open_store: OpenStore) ->
         assert await store.namespace("a").get("k") == b"1"
 
 
+async def test_a_cancelled_host_closes_its_store(open_store: OpenStore) -> None:
+    """Ctrl-C while opening or running: it can be opened again, and nothing is lost."""
+    with anyio.CancelScope() as scope:
+        async with open_store(durability="sync") as store:
+            store.namespace("a").write({"k": b"1"}, lambda error: None)
+            scope.cancel()
+            await anyio.sleep_forever()
+    with anyio.CancelScope() as scope:
+        scope.cancel()
+        async with open_store() as store:
+            await anyio.sleep_forever()
+    async with open_store() as store:
+        assert await store.namespace("a").get("k") == b"1"
+
+
 async def test_a_cancelled_write_leaves_a_working_store(open_store: OpenStore) -> None:
     """Giving up while waiting for the disk leaves the value written, and counters right."""
     async with open_store(durability="sync") as store:

@@ -153,6 +153,7 @@ class AuditLog:
         self._clock = clock
         self._unsynced = False
         self._torn = False
+        self._failure: str | None = None
         self._descriptor = -1
         self._lock_descriptor = -1
         try:
@@ -203,6 +204,8 @@ class AuditLog:
         """
         if self._descriptor < 0:
             raise AuditUnavailable(self._path, "it is closed")
+        if self._failure is not None:
+            raise AuditUnavailable(self._path, self._failure)
         line = _encode(event, self._head, self._clock())
         try:
             self._append(line)
@@ -222,27 +225,30 @@ class AuditLog:
             return
         try:
             os.fsync(self._descriptor)
-            self._unsynced = False
         except OSError as error:
             raise AuditUnavailable(self._path, error.strerror or str(error)) from error
+        self._unsynced, self._failure = False, None
 
     async def keep_synced(self, seconds: float = 0.2) -> None:
         """Bring new lines to the disk every so often, until cancelled.
 
-        A cancel leaves the log open; `close` syncs the rest.
-
-        Raises:
-            AuditUnavailable: The disk refuses.
+        While the disk refuses, `record` does too, and this goes on trying. A cancel
+        leaves the log open; `close` syncs the rest.
         """
         while True:
             await anyio.sleep(seconds)
             if self._unsynced and self._descriptor >= 0:
-                line = self._head.line
-                try:
-                    await anyio.to_thread.run_sync(_sync_copy, os.dup(self._descriptor))
-                except OSError as error:
-                    raise AuditUnavailable(self._path, error.strerror or str(error)) from error
-                self._unsynced = self._head.line != line
+                await self._sync_in_thread()
+
+    async def _sync_in_thread(self) -> None:
+        line = self._head.line
+        try:
+            await anyio.to_thread.run_sync(_sync_copy, os.dup(self._descriptor))
+        except OSError as error:
+            self._failure = error.strerror or str(error)
+        else:
+            self._failure = None
+            self._unsynced = self._head.line != line
 
     def close(self) -> None:
         """Sync and close. Closing twice is harmless."""

@@ -35,6 +35,8 @@ __all__ = ("RocksStore",)
 
 _BACKGROUND_JOBS = 2
 _WRITE_BUFFER_BYTES = 16 * 1024 * 1024
+_WRITE_BUFFERS = 4
+"""Writes go on inline while full buffers are on their way to the disk."""
 _LOG_BYTES = 64 * 1024 * 1024
 _OPEN_FILES = 256
 
@@ -249,6 +251,7 @@ def _options() -> rocksdict.Options:
     options.create_if_missing(True)
     options.set_wal_recovery_mode(rocksdict.DBRecoveryMode.point_in_time())
     options.set_write_buffer_size(_WRITE_BUFFER_BYTES)
+    options.set_max_write_buffer_number(_WRITE_BUFFERS)
     options.set_max_total_wal_size(_LOG_BYTES)
     options.set_max_background_jobs(_BACKGROUND_JOBS)
     options.set_max_open_files(_OPEN_FILES)

@@ -1,0 +1,207 @@
+"""The host functions themselves: limits, codecs, deadlines, and what a cancel leaves behind."""
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+
+import anyio
+import pytest
+from airswasm.actor import ActorSystem, Context, MailboxSpec, Message, MessageBroker
+from airswasm.messaging import (
+    ALL_CODECS,
+    Codec,
+    MessagingLimits,
+    MessagingPolicy,
+    Rate,
+    SamePolicy,
+    encode_cbor,
+    messaging_interface,
+    provide,
+)
+from airswasm.runtime import Caller, Case, Err, HostFunction, Ok, Pending, Services
+from airswasm.wit import contract
+from airswasm.wit.names import HOST_MESSAGING
+
+pytestmark = pytest.mark.anyio
+
+
+@dataclass
+class Picky:
+    """A policy under which only some targets read everything."""
+
+    codecs: dict[str, frozenset[Codec]]
+    limits: MessagingLimits = field(default_factory=MessagingLimits)
+
+    def rate_of(self, component: str) -> Rate:
+        return Rate()
+
+    def codecs_of(self, target: str) -> frozenset[Codec]:
+        return self.codecs.get(target, ALL_CODECS)
+
+
+async def never(message: Message, context: Context) -> None:
+    await anyio.sleep_forever()
+
+
+@asynccontextmanager
+async def offered(
+    policy: MessagingPolicy | None = None, clock: Callable[[], float] | None = None
+) -> AsyncIterator[tuple[ActorSystem, dict[str, HostFunction]]]:
+    async with ActorSystem() as system:
+        options = {} if clock is None else {"clock": clock}
+        yield system, dict(messaging_interface(system.broker, policy, **options).functions)
+
+
+def case_of(outcome: object) -> str:
+    match outcome:
+        case Err(Case(name)):
+            return name
+    pytest.fail(f"no refusal: {outcome}")
+
+
+async def outcome_of(pending: object) -> object:
+    assert isinstance(pending, Pending)
+    outcomes: list[object] = []
+    arrived = anyio.Event()
+
+    def listen() -> None:
+        outcomes.append(pending._value)
+        arrived.set()
+
+    pending._listen(listen)
+    with anyio.fail_after(10):
+        await arrived.wait()
+    return outcomes[0]
+
+
+async def test_it_offers_what_the_contract_declares() -> None:
+    """Every function of the WIT interface, and nothing else."""
+    async with offered() as (_, functions):
+        assert functions.keys() == contract().interfaces[HOST_MESSAGING].functions.keys()
+
+
+async def test_every_case_is_declared() -> None:
+    """The names of the errors are those of the contract's variant."""
+    from airswasm.messaging.refusals import _CASES
+
+    error = contract().interfaces[HOST_MESSAGING].functions["send"].result.error  # type: ignore[union-attr]
+    declared = {case.name for case in error.cases}
+    assert {name for _, name in _CASES} | {"timed-out", "failed", "denied", "cancelled"} == declared
+
+
+async def test_a_target_gets_only_codecs_that_it_accepts() -> None:
+    """`accepts = ["cbor"]`: marked and well-formed, or the sender is told."""
+    picky = Picky({"test/cbor": frozenset(("cbor",)), "test/none": frozenset()})
+    async with offered(picky) as (system, call):
+        seen: list[object] = []
+        for name in ("test/cbor", "test/any", "test/none"):
+            ref = system.spawn(lambda message, context: seen.append(message.payload), name=name)
+            await system.started(ref)
+        caller = Caller("local/a")
+        good = encode_cbor({"n": 1})
+        assert call["send"](caller, "test/cbor", good) == Ok(None)
+        assert call["send"](caller, "test/any", b"raw") == Ok(None)
+        for bad in (b"raw", b"", good[:-1], good + b"\0", b"\xd9\xd9\xf7\xc0\x00"):
+            assert case_of(call["send"](caller, "test/cbor", bad)) == "invalid"
+            assert case_of(call["call"](caller, "test/cbor", bad, 0)) == "invalid"
+        assert case_of(call["send"](caller, "test/none", good)) == "invalid"
+
+
+async def test_a_full_mailbox_is_told() -> None:
+    """At once, and the sender decides what to do."""
+    async with offered() as (system, call):
+        ref = system.spawn(never, name="test/busy", mailbox=MailboxSpec(capacity=1), shutdown=0)
+        await system.started(ref)
+        ref.pause()
+        caller = Caller("local/a")
+        assert call["send"](caller, "test/busy", b"") == Ok(None)
+        assert case_of(call["send"](caller, "test/busy", b"")) == "mailbox-full"
+        assert case_of(call["call"](caller, "test/busy", b"", 0)) == "mailbox-full"
+
+
+@pytest.mark.parametrize(
+    ("timeout_ms", "limits"),
+    [
+        (0, MessagingLimits(default_timeout=0.01)),
+        (60_000, MessagingLimits(longest_timeout=0.01)),
+        (10, MessagingLimits()),
+    ],
+)
+async def test_a_call_ends_in_time(timeout_ms: int, limits: MessagingLimits) -> None:
+    """0 is the host's default, and nobody waits longer than the host allows."""
+    async with offered(SamePolicy(limits)) as (system, call):
+        system.spawn(never, name="test/never", shutdown=0)
+        pending = call["call"](Caller("local/a"), "test/never", b"", timeout_ms)
+        assert await outcome_of(pending) == Err(Case("timed-out"))
+
+
+async def test_a_cancelled_call_is_given_up() -> None:
+    """When the guest's call ends, the answer is dropped and nothing completes twice."""
+    async with offered() as (system, call):
+        release = anyio.Event()
+
+        async def slow(message: Message, context: Context) -> bytes:
+            await release.wait()
+            return b"late"
+
+        ref = system.spawn(slow, name="test/slow")
+        pending = call["call"](Caller("local/a"), "test/slow", b"", 0)
+        assert isinstance(pending, Pending)
+        pending._cancel()
+        release.set()
+        assert await ref.drain(5)
+        assert pending._value is None
+
+
+async def test_a_reply_that_cannot_be_given_is_a_failure() -> None:
+    """Python actors may answer with values; what has no encoding, or is too large, is told."""
+    async with offered(SamePolicy(MessagingLimits(payload_bytes=100))) as (system, call):
+        system.spawn(lambda message, context: object(), name="test/odd")
+        system.spawn(lambda message, context: bytes(101), name="test/large")
+        system.spawn(lambda message, context: [1, None, "x"], name="test/value")
+        caller = Caller("local/a")
+        assert case_of(await outcome_of(call["call"](caller, "test/odd", b"", 0))) == "failed"
+        assert case_of(await outcome_of(call["call"](caller, "test/large", b"", 0))) == "too-large"
+        assert await outcome_of(call["call"](caller, "test/value", b"", 0)) == Ok(
+            encode_cbor([1, None, "x"])
+        )
+
+
+async def test_how_a_target_failed_stays_with_its_owner() -> None:
+    """The sender learns that it failed, not with which values and where."""
+    async with offered() as (system, call):
+
+        def crash(message: Message, context: Context) -> None:
+            raise ValueError("password=hunter2")
+
+        system.spawn(crash, name="test/crash")
+        outcome = await outcome_of(call["call"](Caller("local/a"), "test/crash", b"", 0))
+        assert case_of(outcome) == "failed"
+        assert "hunter2" not in str(outcome)
+
+
+async def test_a_flood_is_held_at_its_rate() -> None:
+    """A sender that is over its rate is refused until time has passed; restarting does not help."""
+    now = [0.0]
+    async with offered(SamePolicy(rate=Rate(1.0, 3)), lambda: now[0]) as (system, call):
+        system.spawn(lambda message, context: None, name="test/sink")
+
+        def burst() -> list[bool]:
+            caller = Caller("local/a")
+            return [call["send"](caller, "test/sink", b"") == Ok(None) for _ in range(5)]
+
+        assert burst() == [True] * 3 + [False] * 2
+        assert burst() == [False] * 5
+        now[0] = 2.0
+        assert burst() == [True] * 2 + [False] * 3
+
+
+async def test_it_is_provided_from_services() -> None:
+    """The entry point takes the broker and, where there is one, the host's policy."""
+    async with ActorSystem() as system:
+        services = Services()
+        services.add(MessageBroker, system.broker)
+        services.add(MessagingPolicy, SamePolicy(MessagingLimits(payload_bytes=1)))  # type: ignore[type-abstract]
+        (interface,) = provide(services)
+        outcome = interface.functions["publish"](Caller("local/a"), "a.b", b"12")
+        assert case_of(outcome) == "too-large"
