@@ -121,7 +121,7 @@ class OutgoingBody:
         self._data = bytearray()
         self._max_bytes = max_bytes
         self._has_stream = False
-        self.finished = Signal()
+        self.finished: Signal = Signal()
 
     def data(self) -> bytes:
         """What was written; all of it once `finished` is ready."""

@@ -52,10 +52,10 @@ class WasiState:
     __slots__ = ("_started_ns", "_timers", "config", "stderr", "stdin", "stdout")
 
     def __init__(self, config: WasiConfig, caller: Caller, timers: Timers) -> None:
-        self.config = config
-        self.stdin = BytesInput(config.stdin)
-        self.stdout = _lines(config, config.stdout, caller, "stdout")
-        self.stderr = _lines(config, config.stderr, caller, "stderr")
+        self.config: WasiConfig = config
+        self.stdin: BytesInput = BytesInput(config.stdin)
+        self.stdout: LineOutput = _lines(config, config.stdout, caller, "stdout")
+        self.stderr: LineOutput = _lines(config, config.stderr, caller, "stderr")
         self._timers = timers
         self._started_ns = config.monotonic_ns()
 

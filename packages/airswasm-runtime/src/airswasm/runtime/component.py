@@ -144,7 +144,7 @@ class LinkedComponent:
 
     def __init__(self, component: Component, offered: Iterable[HostInterface]) -> None:
         self.component = component
-        self.engine = component.engine
+        self.engine: Engine = component.engine
         self._bridging = component._bridging
         self._callbacks: list[object] = []
         self._linker = wc.Linker(component.engine._wasm)

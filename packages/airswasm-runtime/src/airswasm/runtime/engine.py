@@ -49,8 +49,8 @@ class Engine:
     """
 
     def __init__(self, config: EngineConfig | None = None) -> None:
-        self.config = config or EngineConfig()
-        self.timers = Timers()
+        self.config: EngineConfig = config or EngineConfig()
+        self.timers: Timers = Timers()
         self._wasm = WasmEngine(hardened_config(self.config))
         self._address = wt.address_of(self._wasm)
         self._running: dict[int, Call] = {}

@@ -97,7 +97,7 @@ class UnsatisfiedImport(EngineError):
         self.component = component
         self.interface = interface
         self.function = function
-        self.offered = tuple(offered)
+        self.offered: tuple[str, ...] = tuple(offered)
         missing = f"`{function}` of `{interface}`" if function else f"`{interface}`"
         super().__init__(
             f"{component} imports {missing}, which is not offered; "
@@ -133,7 +133,7 @@ class NoSuchExport(EngineError):
     def __init__(self, component: str, path: str, exported: Sequence[str] = ()) -> None:
         self.component = component
         self.path = path
-        self.exported = tuple(exported)
+        self.exported: tuple[str, ...] = tuple(exported)
         known = ", ".join(self.exported) or "nothing"
         super().__init__(f"{component} does not export `{path}`; it exports {known}")
 

@@ -77,7 +77,7 @@ class Pending:
     __slots__ = ("_done", "_exception", "_listener", "_value", "on_cancel")
 
     def __init__(self, on_cancel: Callable[[], object] | None = None) -> None:
-        self.on_cancel = on_cancel
+        self.on_cancel: Callable[[], object] | None = on_cancel
         self._done = False
         self._value: object = None
         self._exception: BaseException | None = None
@@ -140,8 +140,8 @@ class Caller:
     )
 
     def __init__(self, name: str, data: object = None) -> None:
-        self.name = name
-        self.data = data
+        self.name: str = name
+        self.data: object = data
         self.message: object = None
         self.instance: Instance
         self._make_wasi: Callable[[Caller], WasiState] | None = None

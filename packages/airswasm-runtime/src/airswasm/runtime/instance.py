@@ -93,7 +93,7 @@ class Function:
     __slots__ = ("_address", "_buffer", "_count", "_has_result", "_instance", "_plan", "path")
 
     def __init__(self, instance: Instance, path: str, plan: FunctionPlan, index: int) -> None:
-        self.path = path
+        self.path: str = path
         self._instance = instance
         self._plan = plan
         self._count = len(plan.encode_parameters)
@@ -151,8 +151,8 @@ class Call:
     def __init__(
         self, instance: Instance, function: str, plan: FunctionPlan | None, keep: Keep, wake: Wake
     ) -> None:
-        self.function = function
-        self.fuel_used = 0
+        self.function: str = function
+        self.fuel_used: int = 0
         self._instance = instance
         self._plan = plan
         self._keep: Keep | None = keep
@@ -511,9 +511,9 @@ class Instance:
     def __init__(self, linked: LinkedComponent, limits: Limits, caller: Caller) -> None:
         self._linked = linked
         self.engine: Engine = linked.engine
-        self.limits = limits
-        self.caller = caller
-        self.fuel_used = 0
+        self.limits: Limits = limits
+        self.caller: Caller = caller
+        self.fuel_used: int = 0
         self.memory_peak_bytes: int | None = None
         self._call: Call | None = None
         self._fault: GuestFault | None = None

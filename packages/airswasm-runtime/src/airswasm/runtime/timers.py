@@ -25,8 +25,8 @@ class Timer:
     def __init__(
         self, deadline: float, order: int, callback: Callable[[], object], timers: Timers
     ) -> None:
-        self.deadline = deadline
-        self.order = order
+        self.deadline: float = deadline
+        self.order: int = order
         self._callback: Callable[[], object] | None = callback
         self._timers = timers
 

@@ -59,7 +59,7 @@ class GuestResource:
     __slots__ = ("_handle", "_owner", "_resource", "name")
 
     def __init__(self, name: str, resource: object, handle: object, owner: object) -> None:
-        self.name = name
+        self.name: str = name
         self._resource = resource
         self._handle = handle
         self._owner = owner
