@@ -18,9 +18,9 @@ def error_classes() -> Iterator[type[BaseException]]:
         except ModuleNotFoundError:
             continue
         for value in vars(module).values():
-            if isinstance(value, type) and issubclass(value, BaseException):
-                if value.__module__ == name:
-                    yield value
+            is_error = isinstance(value, type) and issubclass(value, BaseException)
+            if is_error and value.__module__ == name:
+                yield value
 
 
 def name_of(kind: type) -> str:

@@ -13,7 +13,6 @@ from airswasm.cli.verbs import VERBS
 Airswasm = Callable[..., Any]
 
 
-
 def test_help_and_version_import_nothing_heavy() -> None:
     """Start-up is imports: neither typer nor any block is touched."""
     code = (

@@ -46,9 +46,7 @@ def test_every_setting_says_where_it_comes_from(tmp_path: Path) -> None:
         ("[cli\n", "not TOML"),
     ],
 )
-def test_a_wrong_setting_is_named_with_its_file(
-    tmp_path: Path, content: str, problem: str
-) -> None:
+def test_a_wrong_setting_is_named_with_its_file(tmp_path: Path, content: str, problem: str) -> None:
     """A typo in a setting must not pass as `not set`."""
     (tmp_path / "config.toml").write_text(content)
     with pytest.raises(SettingInvalid, match=problem) as caught:

@@ -85,9 +85,7 @@ def test_a_killed_host_is_explained_and_loses_nothing(
     assert airswasm("send", "hello", "two").out.endswith("number 2.")
 
 
-def test_a_second_host_is_refused(
-    airswasm: Airswasm, run_host: RunHost, installed: Path
-) -> None:
+def test_a_second_host_is_refused(airswasm: Airswasm, run_host: RunHost, installed: Path) -> None:
     """One home, one host; the message says which process."""
     host = run_host()
     second = airswasm("run")

@@ -576,7 +576,8 @@ ENTRIES: tuple[Entry, ...] = (
         "E0706", "the component failed",
         "The component failed while it handled the message. Its supervisor has started it again, "
         "and the message is with the dead letters.",
-        "`airswasm logs NAME` shows what happened", ("actor.ActorFailed", "actor.MessageDropped", "actor.UnfitPayload"),
+        "`airswasm logs NAME` shows what happened",
+        ("actor.ActorFailed", "actor.MessageDropped", "actor.UnfitPayload"),
     ),
     Entry(
         "E0707", "the component refused",

@@ -6,6 +6,7 @@ A test holds the file equal to what this prints, so the page cannot drift from
 the program.
 """
 
+# ruff: noqa: E501 - a paragraph of the page is one line
 from __future__ import annotations
 
 import inspect
@@ -87,9 +88,7 @@ def _verb(name: str) -> Iterator[str]:
 def _command(path: str, command: object, *, level: int) -> Iterator[str]:
     parameters = getattr(command, "params", [])
     arguments = [each for each in parameters if each.param_type_name == "argument"]
-    usage = " ".join(
-        each.metavar if each.required else f"[{each.metavar}]" for each in arguments
-    )
+    usage = " ".join(each.metavar if each.required else f"[{each.metavar}]" for each in arguments)
     yield f"{'#' * level} {path} {usage}".rstrip()
     text, _, example = inspect.cleandoc(getattr(command, "help", "")).partition("\b\n")
     yield text.strip() + "\n"
@@ -99,10 +98,13 @@ def _command(path: str, command: object, *, level: int) -> Iterator[str]:
     own = [each for each in parameters if each.param_type_name == "option"]
     own = [each for each in own if each.name not in _COMMON and "--help" not in each.opts]
     if own:
-        yield "\n".join(
-            f"- `{', '.join(sorted(each.opts, key=len, reverse=True))}`: {each.help}"
-            for each in own
-        ) + "\n"
+        yield (
+            "\n".join(
+                f"- `{', '.join(sorted(each.opts, key=len, reverse=True))}`: {each.help}"
+                for each in own
+            )
+            + "\n"
+        )
 
 
 _COMMON = frozenset(

@@ -11,9 +11,10 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -22,8 +23,9 @@ from .errors import AnswerNeeded
 
 if TYPE_CHECKING:
     from rich.console import Console
+    from rich.status import Status
 
-__all__ = ("Terminal", "escape_controls", "wants_colour")
+__all__ = ("Progress", "Terminal", "escape_controls", "wants_colour")
 
 _KEEP = {"\n", "\t"}
 
@@ -151,6 +153,11 @@ class Terminal:
         if self.verbosity >= 0:
             self._talk(escape_controls(text))
 
+    def headline(self, text: str) -> None:
+        """Tells people something, in bold."""
+        if self.verbosity >= 0:
+            self._talk(self.paint(escape_controls(text), "bold"))
+
     def done(self, text: str) -> None:
         """Tells people that something worked."""
         if self.verbosity >= 0:
@@ -187,19 +194,20 @@ class Terminal:
             raise AnswerNeeded(question)
         sys.stderr.write(f"{question} [y/N] ")
         sys.stderr.flush()
-        answer = sys.stdin.readline()
+        with _interrupts_at_once():
+            answer = sys.stdin.readline()
         if not answer:
             sys.stderr.write("\n")
         return answer.strip().lower() in ("y", "yes")
 
     @contextmanager
-    def progress(self, title: str) -> Iterator[Callable[[str], None]]:
-        """A line that moves while something lasts; only on a screen. Yields its updater."""
+    def progress(self, title: str) -> Iterator[Progress]:
+        """A line that moves while something lasts; only on a screen."""
         if self.verbosity < 0 or self.as_json or not sys.stderr.isatty():
-            yield _ignore
+            yield Progress(None)
             return
         with self._console(stderr=True).status(title, spinner="dots") as status:
-            yield lambda text: status.update(escape_controls(text).replace("[", "\\["))
+            yield Progress(status)
 
     def paint(self, text: str, style: str, *, stream: str = "stderr") -> str:
         """Colours text when its stream shows colours."""
@@ -222,8 +230,36 @@ class Terminal:
         return Console(stderr=stderr, no_color=not colour, highlight=False, emoji=False)
 
 
-def _ignore(_text: str) -> None:
-    return None
+class Progress:
+    """The moving line of something that lasts; nothing where there is no screen."""
+
+    def __init__(self, status: Status | None) -> None:
+        self._status = status
+
+    def update(self, text: str) -> None:
+        """Says what is being done now."""
+        if self._status is not None:
+            self._status.update(escape_controls(text).replace("[", "\\["))
+
+    @contextmanager
+    def paused(self) -> Iterator[None]:
+        """Leaves the screen to a question."""
+        if self._status is None:
+            yield
+            return
+        self._status.stop()
+        yield
+        self._status.start()
+
+
+@contextmanager
+def _interrupts_at_once() -> Iterator[None]:
+    """Lets Ctrl-C end a question: an event loop would only note it, and go on reading."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def _one_line(text: str) -> str:

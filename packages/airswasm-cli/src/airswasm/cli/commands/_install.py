@@ -9,7 +9,7 @@ from airswasm.lifecycle import Package
 from ..document import Document, mapping, text
 from ..host import Ask
 from ..session import Session
-from ..terminal import Terminal
+from ..terminal import Progress, Terminal
 
 __all__ = ("ask_with", "read_package", "show_installed")
 
@@ -19,13 +19,14 @@ def read_package(source: Path) -> Package:
     return Package.read(source, signature="optional")
 
 
-def ask_with(session: Session) -> Ask:
+def ask_with(session: Session, progress: Progress) -> Ask:
     """Shows a plan on stderr, and asks."""
 
     async def ask(plan: Document) -> bool:
-        show_plan(session.terminal, plan)
-        verb = "Update" if plan.get("previous_version") else "Install"
-        return session.terminal.confirm(f"{verb} it?")
+        with progress.paused():
+            show_plan(session.terminal, plan)
+            verb = "Update" if plan.get("previous_version") else "Install"
+            return session.terminal.confirm(f"{verb} it?")
 
     return ask
 
@@ -34,7 +35,7 @@ def show_plan(terminal: Terminal, plan: Document) -> None:
     """Shows what a component asks for."""
     before = plan.get("previous_version")
     version = f"{before} → {plan['version']}" if before else f"{plan['version']}"
-    terminal.say(terminal.paint(f"{plan['name']} {version}", "bold"))
+    terminal.headline(f"{plan['name']} {version}")
     if plan.get("description"):
         terminal.say(f"  {plan['description']}")
     signer = text(plan.get("signer"), absent="nobody: it is not signed")

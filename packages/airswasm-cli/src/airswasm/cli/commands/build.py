@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ..session import Session, verb
+from ..terminal import Progress
 
 if TYPE_CHECKING:
     from airswasm.sdk import Artifact, BuildProgress
@@ -41,8 +42,8 @@ def build(
     from airswasm.sdk import build_project
 
     terminal = session.terminal
-    with terminal.progress("build") as update:
-        artifact = build_project(folder, _follow(session, update), timeout=timeout)
+    with terminal.progress("build") as line:
+        artifact = build_project(folder, _follow(session, line), timeout=timeout)
     if terminal.as_json:
         terminal.document("build/1", _document(artifact))
         return
@@ -53,14 +54,14 @@ def build(
     terminal.say("next: airswasm sign")
 
 
-def _follow(session: Session, update: Callable[[str], None]) -> Callable[[BuildProgress], None]:
+def _follow(session: Session, line: Progress) -> Callable[[BuildProgress], None]:
     shown: set[int] = set()
 
     def progress(now: BuildProgress) -> None:
         if now.number not in shown:
             shown.add(now.number)
             session.terminal.detail(f"[{now.number}/{now.steps}] {now.step}: {now.command}")
-        update(f"{now.step} ({now.number}/{now.steps}), {now.seconds:.0f} s")
+        line.update(f"{now.step} ({now.number}/{now.steps}), {now.seconds:.0f} s")
 
     return progress
 

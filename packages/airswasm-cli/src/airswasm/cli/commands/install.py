@@ -41,8 +41,8 @@ def install(
     async def work() -> None:
         found = read_package(package)
         async with open_host(session, "install", "change") as host:
-            with session.terminal.progress(f"installing {found.name}") as _update:
-                info = await host.install(found, ask_with(session))
+            with session.terminal.progress(f"installing {found.name}") as progress:
+                info = await host.install(found, ask_with(session, progress))
             show_installed(session, "installed", info)
             if not host.is_online:
                 session.terminal.say("next: airswasm run")

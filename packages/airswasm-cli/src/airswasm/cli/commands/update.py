@@ -41,8 +41,8 @@ def update(
     async def work() -> None:
         found = read_package(package)
         async with open_host(session, "update", "change") as host:
-            with session.terminal.progress(f"updating {found.name}") as _update:
-                info = await host.update(found, ask_with(session))
+            with session.terminal.progress(f"updating {found.name}") as progress:
+                info = await host.update(found, ask_with(session, progress))
             show_installed(session, "updated", info)
 
     anyio.run(work)
