@@ -113,6 +113,9 @@ def test_no_line_is_suggested_where_none_would_help() -> None:
     assert "secret/**" in denied.text
     malformed = guard.decide("local/hello", "storage:read", "a/../secret/x")
     assert malformed.manifest_line is None
+    narrow = Guard(policy=Grants({"storage:read": ("public/**",)}))
+    assert narrow.decide("local/hello", "storage:read", "private").manifest_line is None
+    assert narrow.decide("local/hello", "storage:read", "public/x").manifest_line is not None
 
 
 def test_a_scan_over_a_denied_key_is_denied() -> None:

@@ -78,6 +78,32 @@ def test_odd_urls_are_refused(url: str) -> None:
         canonical("http:request", url)
 
 
+@pytest.mark.parametrize(
+    ("capability", "pattern", "value"),
+    [
+        ("http:request", "https://API.example.com:443/**", "https://api.example.com/v1"),
+        ("http:request", "http://example.com", "http://example.com"),
+        ("http:request", "https://**", "https://example.com/a/b"),
+        ("http:request", "**", "http://example.com:8080/"),
+        ("tcp:connect", "*.Example.com:443", "a.example.com:443"),
+        ("filesystem:read", "data/**", "/data/x"),
+        ("filesystem:read", "/data/**", "data"),
+    ],
+)
+def test_grants_are_spelled_as_leniently_as_resources(
+    capability: str, pattern: str, value: str
+) -> None:
+    """A grant with a default port, capital letters or a relative path means what it looks like."""
+    assert resource_of(capability, None, value).is_covered_by(parse_pattern(capability, pattern))
+
+
+def test_a_default_port_is_only_its_own_schemes() -> None:
+    """Port 80 of https, or a port that ends in 443, is another resource."""
+    for pattern in ("https://x.org:80/**", "https://x.org:8443/**"):
+        grant = parse_pattern("http:request", pattern)
+        assert not resource_of("http:request", "url", "https://x.org/a").is_covered_by(grant)
+
+
 def test_a_query_cannot_pretend_to_be_a_host() -> None:
     """`https://*.good.example/**` does not cover another host with that text in its query."""
     grant = parse_pattern("http:request", "https://*.good.example/**")

@@ -92,6 +92,42 @@ async def test_a_second_host_is_told_that_it_is_the_second(kind: str, tmp_path: 
         assert await store.namespace("a").get("k") == b"1"
 
 
+HOLDER = """
+    import sys, anyio
+    from pathlib import Path
+    from airswasm.storage import RocksStore, SqliteStore
+
+    async def main():
+        make = {"rocks": RocksStore, "sqlite": SqliteStore}[sys.argv[1]]
+        async with make(Path(sys.argv[2]) / "store"):
+            print("open", flush=True)
+            await anyio.to_thread.run_sync(sys.stdin.read)
+
+    anyio.run(main)
+"""
+
+
+@pytest.mark.parametrize("anyio_backend", ["asyncio"])
+@both
+async def test_another_process_holds_the_lock(kind: str, tmp_path: Path) -> None:
+    """The same when the first host is another process; its end frees the store."""
+    script = tmp_path / "holder.py"
+    script.write_text(textwrap.dedent(HOLDER))
+    with subprocess.Popen(  # noqa: ASYNC220 - nothing else runs in this test
+        [sys.executable, str(script), kind, str(tmp_path)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+    ) as holder:
+        assert holder.stdout is not None
+        assert holder.stdout.readline() == b"open\n"
+        with pytest.raises(StorageLocked):
+            async with open_kind(kind, tmp_path):
+                pass
+        holder.kill()
+    async with open_kind(kind, tmp_path) as store:
+        assert store.namespaces() == ()
+
+
 @both
 async def test_reading_beside_a_running_host(kind: str, tmp_path: Path) -> None:
     """A command sees what the host had stored, and cannot write."""

@@ -269,11 +269,11 @@ class Guard:
             denying = rules.denying(capability, touched)
             if denying is not None:
                 return decided(False, f"{owner} denies {capability} on {denying}")
+        if self._policy.allow and self._policy.covering(capability, touched) is None:
+            return decided(False, "the host's policy does not permit it to any component")
         covering = grants.covering(capability, touched)
         if covering is None:
             return decided(False, "it was not granted", _granting_line(grants, capability, touched))
-        if self._policy.allow and self._policy.covering(capability, touched) is None:
-            return decided(False, "the host's policy does not permit it to any component")
         return decided(True, covering)
 
     def _written(self, decision: Decision) -> Decision:

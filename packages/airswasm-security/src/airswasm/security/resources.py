@@ -139,8 +139,10 @@ def parse_pattern(capability: str, text: str) -> Pattern:
     """
     separator = separator_of(capability)
     area = capability.partition(":")[0]
-    if area in ("http", "tcp", "udp"):
-        text = text.lower() if area != "http" else _lower_authority(text)
+    if area == "http":
+        text = _http_pattern(text)
+    elif area in ("tcp", "udp"):
+        text = text.lower()
     if area == "filesystem" and text and text != "**" and not text.startswith("/"):
         text = f"/{text}"
     return Pattern(text, separator)
@@ -154,10 +156,15 @@ def separator_of(capability: str) -> str:
     return "." if capability in ("messaging:publish", "messaging:subscribe") else "/"
 
 
-def _lower_authority(text: str) -> str:
+def _http_pattern(text: str) -> str:
+    """As `_url` spells resources: lower-case host, no default port, a path at least of `/`."""
     scheme, mark, rest = text.partition("://")
     authority, slash, path = rest.partition("/")
-    return f"{scheme.lower()}{mark}{authority.lower()}{slash}{path}"
+    scheme, authority = scheme.lower(), authority.lower()
+    authority = authority.removesuffix(f":{_DEFAULT_PORTS.get(scheme, '')}")
+    if mark and not slash and authority != "**":
+        slash = "/"
+    return f"{scheme}{mark}{authority}{slash}{path}"
 
 
 def _plain(value: str) -> str:

@@ -39,6 +39,12 @@ _WRITE_BUFFERS = 4
 """Writes go on inline while full buffers are on their way to the disk."""
 _LOG_BYTES = 64 * 1024 * 1024
 _OPEN_FILES = 256
+_LOCK_SIGNS = (
+    "lock hold by current process",
+    "LOCK: Resource temporarily unavailable",
+    "Failed to create lock file",
+)
+"""This process; another one; another one on Windows."""
 
 
 class RocksStore(Store):
@@ -237,7 +243,7 @@ def _translated(path: Path, error: Exception) -> StorageError:
     text = str(error)
     if isinstance(error, rocksdict.DbClosedError):
         return StorageClosed(path)
-    if "lock hold by current process" in text or "/LOCK:" in text:
+    if any(sign in text for sign in _LOCK_SIGNS):
         return StorageLocked(path)
     if text.startswith("Corruption") or "Corruption:" in text:
         return StorageCorrupted(path, text)
