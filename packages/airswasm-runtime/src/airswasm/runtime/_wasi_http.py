@@ -80,6 +80,14 @@ class Fields:
         """The values of one name, whatever its case."""
         return [value for key, value in self._entries if key.lower() == name.lower()]
 
+    def has(self, name: str) -> bool:
+        """Whether the name is there, whatever its case."""
+        return bool(self.get(name))
+
+    def copy(self) -> Fields:
+        """Others of the same content, which can be changed."""
+        return Fields(self._entries)
+
     def frozen(self) -> Fields:
         """A copy that a guest cannot change."""
         return Fields(self._entries, is_immutable=True)
@@ -275,6 +283,10 @@ class FutureTrailers:
     def __init__(self) -> None:
         self._was_taken = False
 
+    def pollable(self) -> Pollable:
+        """Always ready."""
+        return Always()
+
     def take(self) -> Ok[object] | Err[None]:
         """`Ok(Ok(None))`, then `Err`."""
         if self._was_taken:
@@ -284,6 +296,15 @@ class FutureTrailers:
 
 
 # fields
+
+
+def of(method: Callable[..., object]) -> HostFunction:
+    """A method of a resource as a host function that does not mind who calls."""
+
+    def call(_caller: Caller, *arguments: object) -> object:
+        return method(*arguments)
+
+    return call
 
 
 def _new_fields(_caller: Caller) -> Fields:
@@ -324,23 +345,30 @@ def _fields_delete(caller: Caller, fields: Fields, name: str) -> object:
 
 
 _FIELDS: dict[str, HostFunction] = {
-    "get": lambda _, fields, name: fields.get(name),
-    "has": lambda _, fields, name: bool(fields.get(name)),
+    "get": of(Fields.get),
+    "has": of(Fields.has),
     "set": _fields_set,
     "delete": _fields_delete,
     "append": _fields_append,
-    "entries": lambda _, fields: fields.entries(),
-    "clone": lambda _, fields: Fields(fields.entries()),
+    "entries": of(Fields.entries),
+    "clone": of(Fields.copy),
 }
 
 # requests
 
 
 def _getter(attribute: str) -> HostFunction:
-    return lambda _, resource: getattr(resource, attribute)
+    def get_attribute(_caller: Caller, resource: object) -> object:
+        return getattr(resource, attribute)
+
+    return get_attribute
 
 
-def _setter(attribute: str, is_valid: Callable[[object], bool] = lambda _: True) -> HostFunction:
+def _anything(_value: object) -> bool:
+    return True
+
+
+def _setter(attribute: str, is_valid: Callable[[object], bool] = _anything) -> HostFunction:
     def set_attribute(_caller: Caller, resource: object, value: object) -> Ok[None] | Err[None]:
         if not is_valid(value):
             return Err(None)
@@ -400,7 +428,7 @@ def _denied(_caller: Caller, _request: OutgoingRequest, _options: object) -> Err
 
 
 _REQUEST: dict[str, HostFunction] = {
-    "body": lambda _, request: request.take_body(),
+    "body": of(OutgoingRequest.take_body),
     "method": _getter("method"),
     "set-method": _setter("method", _is_method),
     "path-with-query": _getter("path_with_query"),
@@ -422,13 +450,13 @@ _OPTIONS: dict[str, HostFunction] = {
 _RESPONSE: dict[str, HostFunction] = {
     "status": _getter("status"),
     "headers": _getter("headers"),
-    "consume": lambda _, response: response.consume(),
+    "consume": of(IncomingResponse.consume),
 }
 _OUTGOING_RESPONSE: dict[str, HostFunction] = {
     "status-code": _getter("status_code"),
     "set-status-code": _setter("status_code", _is_status),
     "headers": _getter("headers"),
-    "body": lambda _, response: response.take_body(),
+    "body": of(OutgoingResponse.take_body),
 }
 _SERVER_METHODS = ("method", "path-with-query", "scheme", "authority", "headers", "consume")
 
@@ -441,17 +469,21 @@ _TYPES: dict[str, HostFunction] = {
     **methods("outgoing-request", _REQUEST),
     "[constructor]request-options": _new_options,
     **methods("request-options", _OPTIONS),
-    **methods("outgoing-body", {"write": lambda _, body: body.stream()}),
+    **methods("outgoing-body", {"write": of(OutgoingBody.stream)}),
     "[static]outgoing-body.finish": _finish_body,
     **methods("incoming-response", _RESPONSE),
-    **methods("incoming-body", {"stream": lambda _, body: body.stream()}),
+    **methods("incoming-body", {"stream": of(IncomingBody.stream)}),
     "[static]incoming-body.finish": _finish_incoming_body,
     **methods(
-        "future-trailers", {"subscribe": lambda *_: Always(), "get": lambda _, it: it.take()}
+        "future-trailers",
+        {"subscribe": of(FutureTrailers.pollable), "get": of(FutureTrailers.take)},
     ),
     **methods(
         "future-incoming-response",
-        {"subscribe": lambda _, it: it.pollable(), "get": lambda _, it: it.take()},
+        {
+            "subscribe": of(FutureIncomingResponse.pollable),
+            "get": of(FutureIncomingResponse.take),
+        },
     ),
     "[constructor]outgoing-response": _new_response,
     **methods("outgoing-response", _OUTGOING_RESPONSE),

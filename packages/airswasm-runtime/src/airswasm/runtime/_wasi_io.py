@@ -47,6 +47,7 @@ class Pollable(Protocol):
 
     def is_ready(self) -> bool:
         """Whether waiting would end at once."""
+        ...
 
     def watch(self, wake: Callable[[], None]) -> Unwatch:
         """Calls `wake` on the loop's thread once this may be ready.
@@ -54,6 +55,7 @@ class Pollable(Protocol):
         Returns:
             A function that ends the watch; calling it twice is harmless.
         """
+        ...
 
 
 class Always:
@@ -175,9 +177,11 @@ class InputStream(Protocol):
             StreamClosed: at the end.
             StreamFailed: the source failed.
         """
+        ...
 
     def pollable(self) -> Pollable:
         """Ready when `read` would answer something, or has ended."""
+        ...
 
 
 @runtime_checkable
@@ -187,6 +191,7 @@ class OutputStream(Protocol):
     @property
     def waits(self) -> bool:
         """Whether writing or flushing may have to wait; if not, `flush` has nothing to do."""
+        ...
 
     def permit_bytes(self) -> int:
         """How much `write` takes now.
@@ -195,15 +200,19 @@ class OutputStream(Protocol):
             StreamClosed: it takes no more.
             StreamFailed: an earlier write failed.
         """
+        ...
 
     def write(self, data: bytes) -> Awaitable[None] | None:
         """Takes all of `data`, which is at most what was permitted."""
+        ...
 
     def flush(self) -> Awaitable[None] | None:
         """Starts to pass everything on; `permit_bytes` is 0 until that is done."""
+        ...
 
     def pollable(self) -> Pollable:
         """Ready when `permit_bytes` is not 0, or has something to raise."""
+        ...
 
 
 class BytesInput:

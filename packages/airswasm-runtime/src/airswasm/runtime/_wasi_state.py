@@ -38,7 +38,7 @@ class WasiConfig:
     stdout: LogSink | None = None
     stderr: LogSink | None = None
     stdin: bytes = b""
-    environment: Mapping[str, str] = field(default_factory=dict)
+    environment: Mapping[str, str] = field(default_factory=dict[str, str])
     arguments: tuple[str, ...] = ()
     line_limits: LineLimits = field(default_factory=LineLimits)
     monotonic_ns: Callable[[], int] = time.monotonic_ns
