@@ -18,7 +18,7 @@ import os
 import secrets
 import stat as stat_modes
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -113,7 +113,7 @@ class Held:
         self._is_closed = False
 
     @contextlib.contextmanager
-    def using(self) -> Iterator[int]:
+    def using(self) -> Generator[int]:
         """The descriptor, kept open until the block ends.
 
         Raises:
@@ -348,7 +348,7 @@ class Folder:
             return os.stat(parts[-1], dir_fd=folder_fd, follow_symlinks=False)
 
     @contextlib.contextmanager
-    def parent_of(self, parts: Parts) -> Iterator[int]:
+    def parent_of(self, parts: Parts) -> Generator[int]:
         """The open directory in which the last name of a path lies.
 
         Raises:
@@ -358,7 +358,7 @@ class Folder:
             yield fd
 
     @contextlib.contextmanager
-    def _opened(self, parts: Parts, flags: int) -> Iterator[int]:
+    def _opened(self, parts: Parts, flags: int) -> Generator[int]:
         fd = self.open(parts, flags)
         try:
             yield fd
@@ -400,7 +400,7 @@ class Folder:
 
 
 @contextlib.contextmanager
-def _told(path: str) -> Iterator[None]:
+def _told(path: str) -> Generator[None]:
     """Turns the system's errors into ours, in the guest's terms."""
     try:
         yield

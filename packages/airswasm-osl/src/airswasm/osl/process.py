@@ -100,6 +100,7 @@ class Processes:
         stdout, stderr = bytearray(), bytearray()
         most_bytes = self._policy.processes.output_bytes
         overflow: list[str] = []
+        exit_code = 0
 
         async def collect(stream: ByteReceiveStream, into: bytearray, name: str) -> None:
             async for chunk in stream:

@@ -22,7 +22,7 @@ import secrets
 import stat as stat_modes
 import time
 from collections.abc import Awaitable, Callable, Collection, Coroutine, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TypeVar
 
 from airswasm.runtime import Caller, Case, Err, HostFunction, HostInterface, Ok
@@ -109,7 +109,7 @@ class Descriptor:
 
     path: str
     held: Held | None
-    flags: frozenset[str] = field(default_factory=frozenset)
+    flags: frozenset[str] = frozenset()
     on_close: Callable[[], None] | None = None
 
     def file(self, needed: str | None = None) -> Held:
@@ -268,7 +268,7 @@ class WasiFilesystem:
             "write-via-stream": self._write_stream,
             "append-via-stream": self._append_stream,
             "advise": lambda *_: Ok(None),
-            "get-flags": lambda _, descriptor: Ok(descriptor.flags),
+            "get-flags": _flags_of,
         }
 
     def _directories(self, caller: Caller) -> list[tuple[Descriptor, str]]:
@@ -676,6 +676,10 @@ def _coded_now(make: Callable[[], object]) -> object:
 
 async def _refuse(_caller: Caller, *_args: object) -> None:
     raise Refused("not-permitted")
+
+
+def _flags_of(_caller: Caller, descriptor: Descriptor) -> Ok[frozenset[str]]:
+    return Ok(descriptor.flags)
 
 
 def _is_same_object(_caller: Caller, one: Descriptor, other: Descriptor) -> bool:
