@@ -26,7 +26,7 @@ BIG = MailboxSpec(capacity=10**9)
 class Echo:
     __slots__ = ()
 
-    def receive(self, message: Message, context: Context) -> object:
+    def receive(self, message: Message, context: Context) -> object:  # noqa: ARG002
         return message.payload
 
 
@@ -173,7 +173,7 @@ async def measure_fairness(count: int = 10_000) -> tuple[float, float]:
         def __init__(self, number: int) -> None:
             self.number = number
 
-        def receive(self, message: Message, context: Context) -> None:
+        def receive(self, message: Message, context: Context) -> None:  # noqa: ARG002
             handled[self.number] += 1
             context.ref.tell(1)
 

@@ -35,6 +35,7 @@ import anyio.lowlevel
 from airswasm.runtime import CallState
 from anyio.abc import TaskGroup
 
+from .actor import Phase
 from .dead_letters import DeathReason
 from .errors import GuestRefused, UnfitPayload
 from .message import Message
@@ -43,7 +44,6 @@ if TYPE_CHECKING:
     from ._cell import Cell
     from ._life import LifeCycle
     from .actor import GuestActor, GuestCall
-    from .context import Context
     from .message import Envelope
     from .reference import ActorRef
     from .request import Request
@@ -129,6 +129,7 @@ class Dispatcher:
     __slots__ = (
         "_group",
         "_running",
+        "_turning",
         "_wake",
         "clock",
         "config",
@@ -157,6 +158,7 @@ class Dispatcher:
         self.life: LifeCycle
         self._group: TaskGroup | None = None
         self._running: Cell | None = None
+        self._turning: Cell | None = None
         self._wake: anyio.Event | None = None
 
     # -- what senders use --------------------------------------------------------------------
@@ -235,11 +237,15 @@ class Dispatcher:
         work = cell.work
         if work is not None:
             if isinstance(work, CallWork) and not work.is_waiting and not work.is_in_thread:
-                self._poll(cell, work)
+                self._poll(cell, work, cast("GuestCall", work.call))
         elif not cell.is_ready:
             return
         elif cell.guest is not None:
-            self._begin_call(cell, cell.guest)
+            self._turning = cell
+            try:
+                self._run_guest(cell, cell.guest)
+            finally:
+                self._turning = None
         elif cell.is_async:
             self._begin_task(cell)
         else:
@@ -337,7 +343,7 @@ class Dispatcher:
                 await anyio.lowlevel.checkpoint()
                 turn_ends = monotonic() + self.config.slice
                 if not cell.is_ready or cell.is_scheduled:
-                    return
+                    return  # type: ignore[unreachable]  # others ran meanwhile
             message = self._take(cell)
             if message is None:
                 cell.settle()
@@ -348,48 +354,42 @@ class Dispatcher:
         self, cell: Cell, work: TaskWork, rest: Awaitable[object] | None
     ) -> bool:
         """Whether the handler ended of itself and without a crash."""
-        error: BaseException | None = None
-        result: object = None
-        is_done = False
         with work.scope:
             try:
                 if rest is None:
-                    rest = cast(
-                        "Awaitable[object]",
-                        cell.receive(work.message, cell.context),  # type: ignore[misc,arg-type]
-                    )
+                    made = cell.receive(work.message, cell.context)  # type: ignore[misc,arg-type]
+                    rest = cast("Awaitable[object]", made)
                 result = await rest
-                is_done = True
-            except Exception as raised:
-                error = raised
-            finally:
-                if cell.work is not work:
-                    pass  # killed: whoever did that has seen to the message
-                elif is_done:
-                    self._end_task(cell, work, result)
-                elif error is not None:
-                    cell.work = None
-                    self.life.crash(cell, work.message, error)
-                else:
-                    cell.work = None
-                    self.life.crash(cell, work.message, None)
-        return is_done and cell.work is None
+            except Exception as error:
+                self._crash_task(cell, work, error)
+            except BaseException:
+                self._crash_task(cell, work, None)
+                raise
+            else:
+                return self._end_task(cell, work, result)
+        return False
 
-    def _end_task(self, cell: Cell, work: TaskWork, result: object) -> None:
+    def _crash_task(self, cell: Cell, work: TaskWork, error: Exception | None) -> None:
+        """Unless it was killed: whoever did that has seen to the message."""
+        if cell.work is work:
+            cell.work = None
+            self.life.crash(cell, work.message, error)
+
+    def _end_task(self, cell: Cell, work: TaskWork, result: object) -> bool:
+        if cell.work is not work:
+            return False
         cell.work = None
         cell.handled += 1
         self.handled += 1
         if work.message.request is not None:
             work.message.request.resolve(result)
-        self._after_work(cell, schedule=False)
+        self._after_work(cell)
+        return True
 
-    def _after_work(self, cell: Cell, *, schedule: bool) -> None:
+    def _after_work(self, cell: Cell) -> None:
         if cell.idle_events is not None:
             cell.tell_idle()
-        if schedule:
-            cell.update_ready()
-        else:
-            self._restore_ready(cell)
+        self._restore_ready(cell)
         if cell.exit_requested is not None:
             self.life.leave_as_requested(cell)
 
@@ -411,32 +411,45 @@ class Dispatcher:
 
     # -- guests ------------------------------------------------------------------------------
 
-    def _begin_call(self, cell: Cell, guest: GuestActor) -> None:
-        message = self._take(cell)
-        if message is None:
-            cell.settle()
-            return
+    def _run_guest(self, cell: Cell, guest: GuestActor) -> None:
+        """A batch of messages, as long as each call is done within its slice."""
+        end = monotonic() + self.config.slice
+        left = self.config.batch
+        while cell.is_ready:
+            message = self._take(cell)
+            if message is None:
+                cell.settle()
+                return
+            self._begin_call(cell, guest, message)
+            left -= 1
+            if left == 0 or monotonic() > end:
+                break
+        if cell.is_ready and not cell.is_scheduled:
+            if cell.queue or cell.signals:
+                cell.is_scheduled = True
+                self.run_queue.append(cell)
+            else:
+                cell.settle()
+
+    def _begin_call(self, cell: Cell, guest: GuestActor, message: Message) -> None:
         cell.work = work = CallWork(cell, message)
         cell.is_ready = False
-        context = cast("Context", cell.context)
         try:
-            work.call = guest.begin(message, context, work.wake)
+            work.call = call = guest.begin(message, cell.context, work.wake)  # type: ignore[arg-type]
         except UnfitPayload as error:
             cell.work = None
             cell.bury(message, DeathReason.UNDELIVERED, error)
             if message.request is not None:
                 message.request.fail(error)
-            self._after_work(cell, schedule=True)
-            return
+            self._after_call(cell)
         except Exception as error:
             cell.work = None
             self.life.crash(cell, message, error)
-            return
-        self._poll(cell, work)
+        else:
+            self._poll(cell, work, call)
 
-    def _poll(self, cell: Cell, work: CallWork) -> None:
+    def _poll(self, cell: Cell, work: CallWork, call: GuestCall) -> None:
         """One slice. Done, waiting, or once more: inline at first, then in a thread."""
-        call = cast("GuestCall", work.call)
         work.is_waiting = True  # before the poll: the wake may come within it
         state = call.poll()
         if cell.work is not work:
@@ -476,7 +489,7 @@ class Dispatcher:
         refusal: GuestRefused | None = None
         result: object = None
         try:
-            result = cast("GuestActor", cell.guest).complete(call)
+            result = cell.guest.complete(call)  # type: ignore[union-attr]  # it has begun the call
         except GuestRefused as refused:
             refusal = refused
         except Exception as error:
@@ -490,6 +503,15 @@ class Dispatcher:
                 request.resolve(result)
             else:
                 request.fail(refusal)
-        self._after_work(cell, schedule=True)
-        if cell.queue is not None and not cell.queue:
-            cell.settle()
+        self._after_call(cell)
+
+    def _after_call(self, cell: Cell) -> None:
+        """Ready again, without a detour over the run queue if this is the actor's own turn."""
+        if cell.idle_events is not None:
+            cell.tell_idle()
+        if cell.exit_requested is not None:
+            self.life.leave_as_requested(cell)
+        elif self._turning is cell:
+            cell.is_ready = cell.phase is Phase.RUNNING and not cell.is_paused
+        else:
+            cell.update_ready()

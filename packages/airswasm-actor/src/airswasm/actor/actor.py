@@ -87,6 +87,10 @@ class GuestCall(Protocol):
         """Ends the call where it is."""
         ...
 
+    def result(self) -> object:
+        """The value of a call that is done, or raises what it failed with."""
+        ...
+
 
 class GuestActor(Actor, Protocol):
     """An actor whose handling is a call to poll."""

@@ -15,10 +15,9 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 from airswasm.runtime import (
-    Call,
     Caller,
     CallState,
     Case,
@@ -91,6 +90,9 @@ class _Nothing:
         return CallState.DONE
 
     def cancel(self) -> None:
+        return
+
+    def result(self) -> None:
         return
 
 
@@ -240,13 +242,12 @@ class ComponentActor:
         Raises:
             UnfitPayload: It is nothing that a component can take.
         """
-        instance = cast("Instance", self.instance)
+        instance: Instance = self.instance  # type: ignore[assignment]  # it is running
         instance.caller.message = message
         payload = message.payload
-        if isinstance(payload, bytes):
-            function = cast("Function", self._message)
+        if type(payload) is bytes:
             try:
-                return instance.start(function, (message.sender, message.topic, payload), wake)
+                return instance.start(self._message, (message[1], message[2], payload), wake)  # type: ignore[arg-type]
             except ValueMismatch as problem:
                 raise UnfitPayload(self.name, str(problem)) from problem
         if isinstance(payload, Callback) and self._callback is not None:
@@ -265,12 +266,12 @@ class ComponentActor:
             HealthCheckFailed: The same, of a health check.
             GuestFault: It trapped, or reached a limit.
         """
-        if isinstance(call, _Nothing):
-            return None
-        outcome = cast("Call", call).result()
-        if isinstance(outcome, Err):
-            text = str(outcome.value)
-            if cast("Call", call).function == getattr(self._health, "path", None):
-                raise HealthCheckFailed(self.name, text)
-            raise GuestRefused(self.name, text)
-        return outcome.value if isinstance(outcome, Ok) else outcome
+        outcome = call.result()
+        if type(outcome) is Ok:
+            return outcome.value
+        if not isinstance(outcome, Err):
+            return outcome
+        text = str(outcome.value)
+        if self._health is not None and getattr(call, "function", None) == self._health.path:
+            raise HealthCheckFailed(self.name, text)
+        raise GuestRefused(self.name, text)

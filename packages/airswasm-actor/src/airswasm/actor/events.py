@@ -8,7 +8,7 @@ a slow reader loses the oldest events and is told how many.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, Callable
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -99,8 +99,10 @@ class EventStream:
                 self.listener_errors += 1
                 self.last_error = error
 
-    async def read(self, *, capacity: int = 1000) -> AsyncIterator[LifecycleEvent]:
+    async def read(self, *, capacity: int = 1000) -> AsyncGenerator[LifecycleEvent, None]:
         """The events from the first step of the iteration on, without an end.
+
+        Close it when you leave early: `async with contextlib.aclosing(...)`.
 
         A reader more than `capacity` events behind loses the oldest ones.
         """

@@ -1,0 +1,43 @@
+from __future__ import annotations
+
+import airswasm.actor
+import pytest
+from airswasm.actor import (
+    ActorError,
+    ActorFailed,
+    ActorStopped,
+    AskCycle,
+    AskTimeout,
+    HealthCheckFailed,
+    MailboxFull,
+    errors,
+)
+
+
+def test_everything_public_is_there_and_sorted() -> None:
+    """`__all__` names what exists, once."""
+    names = airswasm.actor.__all__
+    assert len(names) == len(set(names))
+    assert all(hasattr(airswasm.actor, name) for name in names)
+
+
+def test_every_error_is_public() -> None:
+    """What can be raised can be caught by name."""
+    assert set(errors.__all__) <= set(airswasm.actor.__all__)
+
+
+@pytest.mark.parametrize(
+    ("error", "text"),
+    [
+        (MailboxFull("a", 3), "the mailbox of 'a' is full"),
+        (ActorStopped("a"), "'a' has stopped"),
+        (AskTimeout("a", 1.5), "'a' did not answer within 1.5 s"),
+        (AskCycle(("a", "b", "a")), "a -> b -> a"),
+        (ActorFailed("a", ValueError("x")), "ValueError: x"),
+        (HealthCheckFailed("a", "no disk"), "'a' is unhealthy: no disk"),
+    ],
+)
+def test_an_error_says_what_happened_and_to_whom(error: ActorError, text: str) -> None:
+    """As text and as fields."""
+    assert text in str(error)
+    assert isinstance(error, ActorError)
