@@ -36,8 +36,7 @@ async def ready(config: EngineConfig, engine: wasmtime.Engine, wasm: bytes) -> t
     return time.perf_counter() - started, compiled.is_from_cache
 
 
-async def main() -> None:
-    wasm = Path(sys.argv[1]).read_bytes() if len(sys.argv) > 1 else made_up()
+async def main(wasm: bytes) -> None:
     with tempfile.TemporaryDirectory() as folder:
         config = EngineConfig(cache_folder=Path(folder) / "cache")
         engine = wasmtime.Engine(hardened_config(config))
@@ -60,4 +59,4 @@ async def main() -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(main())
+    asyncio.run(main(Path(sys.argv[1]).read_bytes() if len(sys.argv) > 1 else made_up()))
