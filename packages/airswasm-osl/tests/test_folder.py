@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import gc
 import os
 import socket
 import threading
@@ -295,6 +296,16 @@ def test_a_closed_folder_closes_after_its_last_user(root: Path) -> None:
     with pytest.raises(OSError, match="Bad file"):
         os.fstat(fd)
     held.close()
+
+
+def test_what_nobody_took_is_closed(root: Path) -> None:
+    """A file that was opened for a guest which is gone leaves no descriptor behind."""
+    fd = os.open(root.parent, os.O_RDONLY)
+    held = Held(fd)
+    del held
+    gc.collect()
+    with pytest.raises(OSError, match="Bad file"):
+        os.fstat(fd)
 
 
 @pytest.mark.parametrize("opener", OPENERS)

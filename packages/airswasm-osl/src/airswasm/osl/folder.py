@@ -137,6 +137,10 @@ class Held:
                 self._is_closed = True
                 self._close_if_unused()
 
+    def __del__(self) -> None:
+        """Closes what nobody took: a file that was opened for a guest cancelled meanwhile."""
+        self.close()
+
     def _close_if_unused(self) -> None:
         if self._is_closed and self._users == 0 and self._fd >= 0:
             os.close(self._fd)
