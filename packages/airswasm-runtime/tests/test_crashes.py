@@ -212,6 +212,16 @@ async def main():
                     await instance.call(*call)
                 instance.close()
 """,
+    "functions-of-another-instance": """
+async def main():
+    async with Engine(CONFIG) as engine:
+        one, two = await start(engine), await start(engine)
+        for function in (one.function("#add"), one.function("#shout")):
+            try: two.start(function, (1, 2), lambda call: None)
+            except NoSuchExport: pass
+            else: raise AssertionError
+        assert await two.call("#add", 1, 2) == 3
+""",
     "the-engine-ends-first": """
 async def main():
     async with Engine(CONFIG) as engine:
@@ -221,6 +231,9 @@ async def main():
         idle = await start(engine)
     assert call.poll() is CallState.DONE
     assert instance.is_closed
+    try: await idle.call("#add", 1, 2)
+    except RuntimeError: pass
+    else: raise AssertionError
     idle.close()
 """,
     "two-threads-on-one-store": """

@@ -114,7 +114,7 @@ class Handles(Protocol):
 
 
 Encode = Callable[[object, Keep, Handles], bytes]
-Decode = Callable[[bytes, int, Handles], object]
+Decode = Callable[[bytes | bytearray, int, Handles], object]
 
 UNFIT = (
     Unfit,
@@ -269,7 +269,7 @@ def _number_encoder(kind: int, code: str, padding: int) -> Encode:
 def _number_decoder(code: str) -> Decode:
     unpack = struct.Struct(f"<{code}").unpack_from
 
-    def decode(slots: bytes, at: int, handles: Handles) -> object:
+    def decode(slots: bytes | bytearray, at: int, handles: Handles) -> object:
         return unpack(slots, at + 8)[0]
 
     return decode
@@ -287,7 +287,7 @@ def _encode_bool(value: object, keep: Keep, handles: Handles) -> bytes:
     raise Unfit
 
 
-def _decode_bool(slots: bytes, at: int, handles: Handles) -> object:
+def _decode_bool(slots: bytes | bytearray, at: int, handles: Handles) -> object:
     return slots[at + 8] != 0
 
 
@@ -298,7 +298,7 @@ def _encode_char(value: object, keep: Keep, handles: Handles) -> bytes:
     return _pack_word(KIND_CHAR, ord(value))
 
 
-def _decode_char(slots: bytes, at: int, handles: Handles) -> object:
+def _decode_char(slots: bytes | bytearray, at: int, handles: Handles) -> object:
     return chr(int.from_bytes(slots[at + 8 : at + 12], "little"))
 
 
@@ -312,7 +312,7 @@ def _encode_string(value: object, keep: Keep, handles: Handles) -> bytes:
     return _pack_two(KIND_STRING, size, id(data) + _DATA)
 
 
-def _decode_string(slots: bytes, at: int, handles: Handles) -> object:
+def _decode_string(slots: bytes | bytearray, at: int, handles: Handles) -> object:
     size, address = _TWO_WORDS(slots, at + 8)
     if not size:
         return ""
@@ -336,7 +336,7 @@ def _encode_bytes(value: object, keep: Keep, handles: Handles) -> bytes:
     return _pack_two(KIND_LIST, size, ctypes.addressof(pin))
 
 
-def _decode_bytes(slots: bytes, at: int, handles: Handles) -> object:
+def _decode_bytes(slots: bytes | bytearray, at: int, handles: Handles) -> object:
     size, address = _TWO_WORDS(slots, at + 8)
     if not size:
         return b""
@@ -364,7 +364,7 @@ def _text_encoder(codec: BytesAsText) -> Encode:
 def _text_decoder(codec: BytesAsText) -> Decode:
     decode_at = codec.decode_at
 
-    def decode(slots: bytes, at: int, handles: Handles) -> object:
+    def decode(slots: bytes | bytearray, at: int, handles: Handles) -> object:
         size, address = _TWO_WORDS(slots, at + 8)
         if not size:
             return b""
@@ -412,7 +412,7 @@ def _list_encoder(element: Encode) -> Encode:
 
 
 def _list_decoder(element: Decode) -> Decode:
-    def decode(slots: bytes, at: int, handles: Handles) -> object:
+    def decode(slots: bytes | bytearray, at: int, handles: Handles) -> object:
         size, address = _TWO_WORDS(slots, at + 8)
         if not size:
             return []
@@ -445,7 +445,7 @@ def _tuple_decoder(elements: Sequence[Decode]) -> Decode:
     starts = [(element, index * SLOT_BYTES) for index, element in enumerate(elements)]
     total = len(elements) * SLOT_BYTES
 
-    def decode(slots: bytes, at: int, handles: Handles) -> object:
+    def decode(slots: bytes | bytearray, at: int, handles: Handles) -> object:
         body = _string_at(_WORD(slots, at + 16)[0], total)
         return tuple([element(body, start, handles) for element, start in starts])
 
@@ -480,7 +480,7 @@ def _nested_option_encoder(some: Encode) -> Encode:
 
 
 def _option_decoder(some: Decode) -> Decode:
-    def decode(slots: bytes, at: int, handles: Handles) -> object:
+    def decode(slots: bytes | bytearray, at: int, handles: Handles) -> object:
         address = _WORD(slots, at + 8)[0]
         return some(_string_at(address, SLOT_BYTES), 0, handles) if address else None
 
@@ -488,7 +488,7 @@ def _option_decoder(some: Decode) -> Decode:
 
 
 def _nested_option_decoder(some: Decode) -> Decode:
-    def decode(slots: bytes, at: int, handles: Handles) -> object:
+    def decode(slots: bytes | bytearray, at: int, handles: Handles) -> object:
         address = _WORD(slots, at + 8)[0]
         return Some(some(_string_at(address, SLOT_BYTES), 0, handles)) if address else None
 
@@ -521,7 +521,7 @@ _ERR_NOTHING: Err[None] = Err(None)
 
 
 def _result_decoder(ok: Decode | None, err: Decode | None) -> Decode:
-    def decode(slots: bytes, at: int, handles: Handles) -> object:
+    def decode(slots: bytes | bytearray, at: int, handles: Handles) -> object:
         address = _WORD(slots, at + 16)[0]
         if slots[at + 8]:
             if ok is None:
@@ -572,7 +572,7 @@ def _record_decoder(record: type, fields: Sequence[Decode]) -> Decode:
     starts = [(field, index * FIELD_BYTES + NAME_BYTES) for index, field in enumerate(fields)]
     total = len(fields) * FIELD_BYTES
 
-    def decode(slots: bytes, at: int, handles: Handles) -> object:
+    def decode(slots: bytes | bytearray, at: int, handles: Handles) -> object:
         body = _string_at(_WORD(slots, at + 16)[0], total)
         return record(*[field(body, start, handles) for field, start in starts])
 
@@ -606,7 +606,7 @@ def _variant_decoder(cases: Mapping[str, Decode | None]) -> Decode:
     table = {name.encode(): (name, decode) for name, decode in cases.items()}
     read = struct.Struct("<QQQ").unpack_from
 
-    def decode(slots: bytes, at: int, handles: Handles) -> object:
+    def decode(slots: bytes | bytearray, at: int, handles: Handles) -> object:
         size, name_address, address = read(slots, at + 8)
         name, inner = table[_string_at(name_address, size)]
         if inner is None:
@@ -632,7 +632,7 @@ def _enum_encoder(cases: Sequence[str]) -> Encode:
 def _enum_decoder(cases: Sequence[str]) -> Decode:
     table = {name.encode(): name for name in cases}
 
-    def decode(slots: bytes, at: int, handles: Handles) -> object:
+    def decode(slots: bytes | bytearray, at: int, handles: Handles) -> object:
         size, address = _TWO_WORDS(slots, at + 8)
         return table[_string_at(address, size)]
 
@@ -659,7 +659,7 @@ def _flags_encoder(flags: Sequence[str]) -> Encode:
 def _flags_decoder(flags: Sequence[str]) -> Decode:
     table = {name.encode(): name for name in flags}
 
-    def decode(slots: bytes, at: int, handles: Handles) -> object:
+    def decode(slots: bytes | bytearray, at: int, handles: Handles) -> object:
         size, address = _TWO_WORDS(slots, at + 8)
         body = _string_at(address, size * NAME_BYTES) if size else b""
         headers = (_TWO_WORDS(body, start) for start in range(0, len(body), NAME_BYTES))
@@ -676,7 +676,7 @@ def _handle_encoder(type_: HandleOf) -> Encode:
 
 
 def _handle_decoder(type_: HandleOf) -> Decode:
-    def decode(slots: bytes, at: int, handles: Handles) -> object:
+    def decode(slots: bytes | bytearray, at: int, handles: Handles) -> object:
         return handles.lift_handle(type_, _WORD(slots, at + 8)[0])
 
     return decode

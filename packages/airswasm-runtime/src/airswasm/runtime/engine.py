@@ -81,6 +81,7 @@ class Engine:
             call.cancel()
         if self._ticker is not None:
             self._ticker.stop()
+        self._thread = 0  # from now on nothing starts
         group, self._group = self._group, None
         if group is None:
             return None

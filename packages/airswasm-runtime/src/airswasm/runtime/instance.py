@@ -33,7 +33,7 @@ from . import _wasmtime as wt
 from ._explain import find_mismatch
 from ._faults import fault_of, limit_fault
 from ._handles import Drop, InstanceHandles, TooManyResources
-from ._plan import UNFIT, AllowanceExceeded, FunctionPlan, Keep
+from ._plan import KIND_STRING, UNFIT, AllowanceExceeded, Decode, FunctionPlan, Keep
 from .errors import (
     DeadlineExceeded,
     Frame,
@@ -374,9 +374,9 @@ class Call:
             self._end_with(self._fault_from(failure))
             return _DONE
         plan = self._plan
-        if plan is not None and plan.decode_result is not None:
+        if plan is not None and (decode := plan.decode_result) is not None:
             try:
-                self._value = instance._take_result(plan)
+                self._value = instance._take_result(decode)
             except AllowanceExceeded:
                 self._end_with(self._too_large())
                 return _DONE
@@ -620,6 +620,10 @@ class Instance:
             raise InstanceClosed(self.component_name, self._fault)
         if self._call is not None:
             raise InstanceBusy(self.component_name, self._call.function)
+        if function._instance is not self:
+            raise NoSuchExport(self.component_name, f"{function.path} of another instance")
+        if get_ident() != self.engine._thread:
+            raise RuntimeError("call it from the event loop that entered the engine, while it runs")
         plan = function._plan
         keep: Keep = []
         handles = self._handles
@@ -635,6 +639,9 @@ class Instance:
             raise _argument_mismatch(plan.shape, arguments, problem) from None
         except AllowanceExceeded:
             most = f"at most {self.limits.host_call_bytes:,} bytes (limits.host_call)"
+            raise ValueMismatch(function.path, most, "more") from None
+        except TooManyResources:
+            most = f"at most {self.limits.resources:,} resources (limits.resources)"
             raise ValueMismatch(function.path, most, "more") from None
         keep.append(block)
         self._refuel()
@@ -688,12 +695,13 @@ class Instance:
         error, fuel = _ERROR_AND_FUEL(self._slot, 32)
         return error, fuel
 
-    def _take_result(self, plan: FunctionPlan) -> object:
-        handles = self._handles
+    def _take_result(self, decode: Decode) -> object:
+        slot, handles = self._slot, self._handles
+        if slot[0] < KIND_STRING:
+            return decode(slot, 0, handles)
         handles.allowance = self.limits.host_call_bytes
-        assert plan.decode_result is not None
         try:
-            return plan.decode_result(self._slot, 0, handles)  # type: ignore[arg-type]
+            return decode(slot, 0, handles)
         finally:
             wt.value_delete(self._slot_address)
 
