@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import re
+from pathlib import Path
+
 import airswasm.actor
 import pytest
 from airswasm.actor import (
@@ -19,6 +22,14 @@ def test_everything_public_is_there_and_sorted() -> None:
     names = airswasm.actor.__all__
     assert len(names) == len(set(names))
     assert all(hasattr(airswasm.actor, name) for name in names)
+
+
+def test_the_example_of_the_readme_works(capsys: pytest.CaptureFixture[str]) -> None:
+    """As it is printed there."""
+    readme = (Path(__file__).parents[1] / "README.md").read_text()
+    (code,) = re.findall(r"```python\n(.*?)```", readme, re.DOTALL)
+    exec(code, {"__name__": "readme"})
+    assert capsys.readouterr().out == "42\n"
 
 
 def test_every_error_is_public() -> None:

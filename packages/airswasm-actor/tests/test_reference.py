@@ -268,6 +268,60 @@ async def test_systems_are_independent(anyio_backend: object) -> None:
         assert (one.books().handled, two.books().handled) == (2, 1)
 
 
+async def test_a_message_that_was_killed_is_not_handled_after_all(system: ActorSystem) -> None:
+    """Killed before its handler's task has begun: it is a dead letter, and only that."""
+    handled: list[object] = []
+
+    async def receive(message: Message, context: Context) -> None:
+        handled.append(message.payload)
+
+    ref = system.spawn(receive)
+    ref.tell("x")
+    while ref.work is None:
+        await anyio.lowlevel.checkpoint()
+        if ref.handled:
+            break
+    if ref.work is not None:
+        await system.stop(ref, timeout=0)
+    await anyio.wait_all_tasks_blocked()
+    dead = [letter.message.payload for letter in system.dead_letters]
+    assert sorted([*handled, *dead]) == ["x"]  # type: ignore[type-var]
+
+
+async def test_a_callback_that_raises_harms_nobody(system: ActorSystem) -> None:
+    """It is counted; the actor goes on."""
+
+    def bad(_: object) -> None:
+        raise ValueError("callback bug")
+
+    ref = system.spawn(Probe("fine"))
+    ref.watch(bad)
+    system.dead_letters.listen(bad)
+    ref.request(1, bad, timeout=5)
+    assert await ref.drain(5)
+    assert await ref.ask(2) == "fine"
+    ref.pause()
+    ref.tell("dead")
+    await system.stop(ref)
+    assert (system.events.listener_errors, system.dead_letters.listener_errors) == (2, 1)
+
+
+async def test_an_error_leaves_the_block_as_it_was(anyio_backend: str) -> None:
+    """No exception group around it; actors are let go, what they had is dead letters."""
+    gate = anyio.Event()
+    system = ActorSystem()
+    with pytest.raises(KeyError):  # noqa: PT012 - the block is what is tested
+        async with system:
+            ref = system.spawn(Scripted(Hold(gate)))
+            ref.tell("in hand")
+            ref.tell("waiting")
+            await anyio.wait_all_tasks_blocked()
+            raise KeyError("mine")
+    assert not ref.is_alive
+    assert [letter.reason for letter in system.dead_letters] == ["killed", "stopped"]
+    assert system.books().is_balanced
+
+
 async def test_a_closed_system_spawns_nothing(anyio_backend: object) -> None:
     """Before and after its block, an error says so."""
     system = ActorSystem()

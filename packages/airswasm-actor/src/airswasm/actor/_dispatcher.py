@@ -24,7 +24,7 @@ running async handlers' first step inline (cancel scopes would be entered in the
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from contextvars import ContextVar
 from dataclasses import dataclass
 from time import monotonic
@@ -354,6 +354,10 @@ class Dispatcher:
         self, cell: Cell, work: TaskWork, rest: Awaitable[object] | None
     ) -> bool:
         """Whether the handler ended of itself and without a crash."""
+        if cell.work is not work:  # killed before its task had begun
+            if isinstance(rest, Coroutine):
+                rest.close()
+            return False
         with work.scope:
             try:
                 if rest is None:

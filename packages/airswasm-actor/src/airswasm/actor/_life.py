@@ -286,6 +286,13 @@ class LifeCycle:
             else:
                 cell.phase = Phase.RESTARTING
 
+    def abandon(self, cell: Cell) -> None:
+        """Ends an actor at once, when the system itself is going down."""
+        if cell.phase is not Phase.STOPPED:
+            self._kill_work(cell)
+            self.discard(cell)
+            self.bury(cell, Exit("killed"))
+
     def end_now(self, cell: Cell) -> bool:
         """Ends an actor that has nothing to wait for; False when it has."""
         if cell.work is not None or cell in self._ending or cell in self._starting:
@@ -375,7 +382,10 @@ class LifeCycle:
 
         watchers, cell.watchers = cell.watchers, None
         for watcher in watchers or ():
-            watcher(Down(cell.name, exit_.reason, exit_.cause))
+            try:
+                watcher(Down(cell.name, exit_.reason, exit_.cause))
+            except Exception as error:
+                self._system.events.note_error(error)
 
     def _emit(
         self, kind: EventKind, cell: Cell, reason: str = "", cause: BaseException | None = None

@@ -66,14 +66,24 @@ class DeadLetters:
     Attributes:
         total: How many there have ever been.
         by_reason: The same, by reason.
+        listener_errors: How many times a listener raised; the last one is `last_error`.
     """
 
-    __slots__ = ("_letters", "_listeners", "by_reason", "total")
+    __slots__ = (
+        "_letters",
+        "_listeners",
+        "by_reason",
+        "last_error",
+        "listener_errors",
+        "total",
+    )
 
     def __init__(self, capacity: int = 1000) -> None:
         self._letters: deque[DeadLetter] = deque(maxlen=capacity)
         self._listeners: tuple[Callable[[DeadLetter], None], ...] = ()
         self.total = 0
+        self.listener_errors = 0
+        self.last_error: Exception | None = None
         self.by_reason: Counter[DeathReason] = Counter()
 
     def __len__(self) -> int:
@@ -83,7 +93,7 @@ class DeadLetters:
         return iter(tuple(self._letters))
 
     def listen(self, listener: Callable[[DeadLetter], None]) -> Subscription:
-        """Calls `listener` with each new letter; it must not raise."""
+        """Calls `listener` with each new letter; what it raises is counted and dropped."""
         self._listeners = (*self._listeners, listener)
         return Subscription(lambda: self._remove(listener))
 
@@ -113,7 +123,11 @@ class DeadLetters:
         self.by_reason[reason] += 1
         self._letters.append(letter)
         for listener in self._listeners:
-            listener(letter)
+            try:
+                listener(letter)
+            except Exception as error:
+                self.listener_errors += 1
+                self.last_error = error
         return letter
 
     def take(self, message_id: int) -> DeadLetter | None:

@@ -96,8 +96,12 @@ class EventStream:
             try:
                 listener(event)
             except Exception as error:
-                self.listener_errors += 1
-                self.last_error = error
+                self.note_error(error)
+
+    def note_error(self, error: Exception) -> None:
+        """Counts what an observer or a callback raised; actors go on."""
+        self.listener_errors += 1
+        self.last_error = error
 
     async def read(self, *, capacity: int = 1000) -> AsyncGenerator[LifecycleEvent, None]:
         """The events from the first step of the iteration on, without an end.

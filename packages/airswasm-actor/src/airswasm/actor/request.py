@@ -156,7 +156,12 @@ class Request:
             self._event.set()
         on_done, self._on_done = self._on_done, None
         if on_done is not None:
-            on_done(self)
+            try:
+                on_done(self)
+            except Exception as error:
+                if self.target is None:
+                    raise
+                self.target.system.events.note_error(error)
 
 
 def waiting_path(start: ActorRef, goal: ActorRef) -> tuple[str, ...] | None:

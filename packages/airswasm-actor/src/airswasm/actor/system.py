@@ -19,7 +19,6 @@ from anyio.abc import TaskGroup
 
 from ._dispatcher import Dispatcher, DispatcherConfig
 from ._life import LifeCycle
-from .actor import Phase
 from .broker import MessageBroker
 from .dead_letters import DeadLetters
 from .errors import NameTaken, SystemClosed
@@ -124,7 +123,12 @@ class ActorSystem:
             self._discard_all()
             self._group = None
             group.cancel_scope.cancel()
-            suppressed = await group.__aexit__(kind, error, trace)
+            try:
+                suppressed = await group.__aexit__(kind, error, trace)
+            except BaseExceptionGroup as raised:
+                if raised.exceptions != (error,):
+                    raise
+                suppressed = False  # the block's own error, as it was
         return suppressed
 
     @property
@@ -247,8 +251,7 @@ class ActorSystem:
 
     def _discard_all(self) -> None:
         for ref in reversed(self._actors()):
-            if ref.phase is not Phase.STOPPED:
-                self.life.discard(ref)
+            self.life.abandon(ref)
 
     def _actors(self) -> list[ActorRef]:
         return list(self.actors.values())
