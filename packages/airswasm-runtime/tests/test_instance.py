@@ -303,3 +303,43 @@ async def test_close_callbacks_run_once_latest_first(instance):
     instance.close()
     instance.close()
     assert undone == [2, 1]
+
+
+async def test_a_failing_clean_up_hides_nothing(probe, probe_host):
+    """Every clean-up runs; a failure is a note of the fault, or reaches who closes."""
+    undone: list[int] = []
+
+    def fail() -> None:
+        raise LookupError("gone")
+
+    linked = probe.link([probe_host])
+    for end in ("#trap", None):
+        instance = await linked.instantiate(caller=Caller("test/clean-up"))
+        instance.caller.on_close(lambda: undone.append(1))
+        instance.caller.on_close(fail)
+        if end is None:
+            with pytest.raises(LookupError):
+                instance.close()
+        else:
+            with pytest.raises(Trapped) as caught:
+                await instance.call(end)
+            assert "gone" in caught.value.__notes__[0]
+        assert instance.is_closed
+    assert undone == [1, 1]
+
+
+async def test_a_thousand_guests_wait_on_one_thread(engine, probe, probe_host, waits):
+    """Waiting costs no thread and no task; each is woken by its own operation."""
+    linked = probe.link([waits.interface(probe_host)])
+    threads, calls, woken = threading.active_count(), [], []
+    for _ in range(1000):
+        instance = await linked.instantiate(caller=Caller("test/many"), limits=Limits(timeout=600))
+        call = instance.start(instance.function("#nap"), (1,), woken.append)
+        assert call.poll() is CallState.WAITING
+        calls.append(call)
+    assert threading.active_count() == threads
+    for number, pending in enumerate(reversed(waits.pending)):
+        pending.resolve(number)
+    assert woken == calls[::-1]
+    assert all(call.poll() is CallState.DONE for call in woken)
+    assert [call.result() for call in woken] == list(range(1000))

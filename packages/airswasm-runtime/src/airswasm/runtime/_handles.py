@@ -8,6 +8,7 @@ never reach another tenant's object.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 
 from . import _wasmtime as wt
 from ._plan import Keep, Unfit
@@ -100,10 +101,11 @@ class InstanceHandles:
         """The instance has ended: what the guest still held is dropped."""
         objects = list(self._objects.values())
         self._objects.clear()
-        for number, value in objects:
-            drop = self._drops[number]
-            if drop is not None:
-                drop(value)
+        with ExitStack() as stack:  # each is dropped, whatever the others raise
+            for number, value in objects:
+                drop = self._drops[number]
+                if drop is not None:
+                    stack.callback(drop, value)
 
     def __len__(self) -> int:
         return len(self._objects)

@@ -14,6 +14,7 @@ there and nowhere else, so nothing can reach the wrong tenant.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import TYPE_CHECKING, TypeVar
@@ -171,16 +172,21 @@ class Caller:
         return found  # type: ignore[return-value]  # stored under its own type
 
     def on_close(self, callback: Callable[[], object]) -> None:
-        """Calls `callback` when the instance ends, latest first. It must not raise."""
+        """Calls `callback` when the instance ends, latest first.
+
+        What it raises reaches whoever closes the instance, after all others ran;
+        when a fault ended it, it becomes a note of that fault.
+        """
         if self._closing is None:
             self._closing = []
         self._closing.append(callback)
 
     def _close(self) -> None:
         closing, self._closing, self._kept = self._closing, None, None
-        self._end_lines()
-        while closing:
-            closing.pop()()
+        with ExitStack() as stack:  # latest first, each whatever the others raise
+            for callback in closing or ():
+                stack.callback(callback)
+            stack.callback(self._end_lines)
 
     def _end_lines(self) -> None:
         """Passes on what was printed without a line end: a call is over."""

@@ -21,6 +21,7 @@ from __future__ import annotations
 import enum
 import time
 from collections.abc import Callable
+from contextlib import ExitStack
 from math import ceil
 from struct import Struct
 from threading import get_ident
@@ -463,9 +464,12 @@ class Call:
         self._raise = outcome
         pending, self._pending = self._pending, None
         self._settle()
-        if pending is not None:
-            pending._cancel()
-        self._instance._end(outcome if isinstance(outcome, GuestFault) else None)
+        try:
+            self._instance._end(outcome if isinstance(outcome, GuestFault) else None)
+            if pending is not None:
+                pending._cancel()
+        except Exception as problem:  # an embedder's clean-up: it must not hide the outcome
+            outcome.add_note(f"cleaning up after it failed: {problem!r}")
 
     def _settle(self) -> None:
         self._state = _DONE
@@ -720,8 +724,9 @@ class Instance:
             return
         self._fault = fault
         self._free()
-        self._handles.drop_all()
-        self.caller._close()
+        with ExitStack() as stack:  # each runs, whatever the others raise
+            stack.callback(self.caller._close)
+            stack.callback(self._handles.drop_all)
 
     def _free(self) -> None:
         store, self._store = getattr(self, "_store", 0), 0
