@@ -9,9 +9,10 @@ from airswasm.actor import ActorFailed
 from airswasm.cli.errors import RemoteFailure
 from airswasm.cli.problem import problem_of, report
 from airswasm.cli.terminal import Terminal
-from airswasm.lifecycle import NotInstalled
+from airswasm.lifecycle import HomeUnusable, NotInstalled
 from airswasm.runtime import FuelExhausted
 from airswasm.sdk import BuildFailed, Diagnostic
+from airswasm.wit import ContractViolation, check_component
 
 
 def test_an_error_keeps_its_own_words_and_gets_code_and_exit_code() -> None:
@@ -40,6 +41,21 @@ def test_a_full_disk_says_so_and_what_to_do() -> None:
     assert problem.code == "E0005"
     assert problem.message == "/data/x: No space left on device"
     assert problem.hint.startswith("make room")
+
+
+def test_a_full_disk_behind_an_error_of_a_block_is_found() -> None:
+    """The advice is about the disk, not about the folder's owner."""
+    error = HomeUnusable("/home/x", "cannot be written")
+    error.__cause__ = OSError(errno.ENOSPC, "No space left on device")
+    assert problem_of(error).hint.startswith("make room")
+
+
+def test_what_is_no_component_is_not_told_to_change_its_world() -> None:
+    """A core module violates the contract, but that is not what is wrong with it."""
+    report = check_component(b"\0asm\1\0\0\0", offered=())
+    with pytest.raises(ContractViolation) as caught:
+        report.raise_for_problems()
+    assert problem_of(caught.value).code == "E0103"
 
 
 def test_a_bug_becomes_a_report_file_not_a_traceback(

@@ -8,6 +8,7 @@ report, and the line names the file. `-vv` shows tracebacks of everything.
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import platform
@@ -22,6 +23,8 @@ from .catalogue import INTERNAL, Entry, entry_of, entry_with_code
 from .errors import RemoteFailure
 from .session import single
 from .terminal import Terminal, escape_controls
+
+_MAKE_ROOM = "make room on that disk and try again; what was acknowledged is safe"
 
 __all__ = ("Problem", "problem_of", "report", "to_document")
 
@@ -54,7 +57,7 @@ def problem_of(error: BaseException) -> Problem:
     cause = getattr(error, "cause", None)
     if isinstance(cause, Exception) and entry_of(type(cause)) is not None:
         error = cause  # an actor that failed: what it failed of says more
-    entry = entry_of(type(error))
+    entry = _unreadable(error) or entry_of(type(error))
     if entry is None:
         return _operating_system(error) if isinstance(error, OSError) else _bug(error)
     message = str(error) or entry.title
@@ -95,7 +98,15 @@ def report(error: BaseException, terminal: Terminal) -> int:
     return problem.exit_code
 
 
+def _unreadable(error: BaseException) -> Entry | None:
+    """A contract that is not met because there is no component has a better code."""
+    rules = {getattr(each, "rule", "") for each in getattr(error, "problems", ())}
+    return entry_with_code("E0103") if "not-a-component" in rules else None
+
+
 def _hint(error: BaseException, entry: Entry) -> str:
+    if _is_full_disk(error):
+        return _MAKE_ROOM
     own = getattr(error, "hint", "")
     return own if isinstance(own, str) and own else entry.hint
 
@@ -106,17 +117,19 @@ def _details(error: BaseException) -> tuple[str, ...]:
 
 
 def _operating_system(error: OSError) -> Problem:
-    from errno import EDQUOT, ENOSPC, EROFS
-
     where = f"{error.filename}: " if error.filename else ""
     reason = error.strerror or str(error)
-    full = error.errno in (ENOSPC, EDQUOT, EROFS)
-    hint = (
-        "make room on that disk and try again; what was acknowledged is safe"
-        if full
-        else ("check the path and its permissions")
-    )
+    hint = _MAKE_ROOM if _is_full_disk(error) else "check the path and its permissions"
     return Problem("E0005", f"{where}{reason}", hint, 1)
+
+
+def _is_full_disk(error: BaseException | None) -> bool:
+    """Whether this, or what it was raised from, is a disk without room."""
+    while error is not None:
+        if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+            return True
+        error = error.__cause__
+    return False
 
 
 def _bug(error: BaseException) -> Problem:
