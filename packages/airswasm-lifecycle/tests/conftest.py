@@ -12,6 +12,10 @@ import pytest
 from airswasm.lifecycle import InstallPlan, Package
 from airswasm.security import PrivateKey, generate_key
 from airswasm.wit import wit_folder
+from hypothesis import settings
+
+settings.register_profile("busy", deadline=None, max_examples=50)  # machines are shared
+settings.load_profile("busy")
 
 GUEST = Path(__file__).parent / "guests" / "guest.wat"
 WORLD = """package airswasm:component@0.1.0;

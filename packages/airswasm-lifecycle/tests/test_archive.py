@@ -44,7 +44,13 @@ def test_equal_files_give_equal_bytes() -> None:
     assert write_archive(FILES) == write_archive(backwards)
 
 
-@given(st.dictionaries(st.from_regex(r"[a-z]{1,8}(/[a-z]{1,8}){0,2}", fullmatch=True), st.binary()))
+@given(
+    st.dictionaries(
+        st.from_regex(r"[a-z]{1,8}(/[a-z]{1,8}){0,2}", fullmatch=True),
+        st.binary(max_size=500),
+        max_size=5,
+    )
+)
 def test_any_files_survive(files: dict[str, bytes]) -> None:
     """Whatever the content, also none at all."""
     assert read_archive(write_archive(files), "x") == files

@@ -99,7 +99,7 @@ def crashes(
     raise AssertionError("the operation has no end")
 
 
-@pytest.mark.parametrize("mode", ["offline", "online"])
+@pytest.mark.parametrize("mode", ["online"])
 def test_install(empty: Path, tmp_path: Path, workshop: Workshop, mode: str) -> None:
     """Nothing or all of it; and installing again works either way."""
     archive = tmp_path / "hello.airswasm"

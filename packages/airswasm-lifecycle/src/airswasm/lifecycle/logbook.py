@@ -19,7 +19,7 @@ import os
 import re
 import time
 from collections import OrderedDict, deque
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Generator, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -63,7 +63,7 @@ class LogEntry:
     """`component`, `stdout`, `stderr` or `supervisor`."""
     message: str
     """Safe to print: control characters are escaped."""
-    fields: Mapping[str, object] = field(default_factory=dict)
+    fields: Mapping[str, object] = field(default_factory=dict[str, object])
 
     def to_json(self) -> str:
         """Returns the entry as one line of JSON."""
@@ -366,7 +366,7 @@ def _parse(lines: Iterable[str]) -> Iterator[LogEntry]:
 
 
 @contextmanager
-def _disk_may_fail() -> Iterator[None]:
+def _disk_may_fail() -> Generator[None]:
     try:
         yield
     except OSError:

@@ -18,7 +18,7 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import field
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, cast
 
 import tomlkit
 from airswasm.security import Grants, SecurityError
@@ -33,7 +33,7 @@ from pydantic import (
     ValidationError,
 )
 from pydantic.dataclasses import dataclass
-from tomlkit.exceptions import ParseError
+from tomlkit.exceptions import ParseError, TOMLKitError
 
 from ._explain import did_you_mean, explain, locate
 from ._positions import Path as KeyPath
@@ -234,13 +234,15 @@ class Manifest:
     component: ComponentSection
     build: BuildSection = field(default_factory=BuildSection)
     limits: LimitsSection = field(default_factory=LimitsSection)
-    capabilities: dict[str, tuple[StrictStr, ...]] = field(default_factory=dict)
+    capabilities: dict[str, tuple[StrictStr, ...]] = field(
+        default_factory=dict[str, tuple[str, ...]]
+    )
     """`{"storage.read": ("**",)}`: dotted capability to patterns."""
     codecs: CodecsSection = field(default_factory=CodecsSection)
     supervision: SupervisionSection = field(default_factory=SupervisionSection)
     health: HealthSection | None = None
-    environment: dict[StrictStr, StrictStr] = field(default_factory=dict)
-    config: dict[str, object] = field(default_factory=dict)
+    environment: dict[StrictStr, StrictStr] = field(default_factory=dict[str, str])
+    config: dict[str, object] = field(default_factory=dict[str, object])
 
     @property
     def name(self) -> str:
@@ -302,11 +304,12 @@ class Manifest:
             tables.get("capabilities", {}), frozenset(capabilities), findings
         )
         _check_config(tables.get("config", {}), findings)
+        manifest: Manifest | None = None
         try:
             manifest = _ADAPTER.validate_python(tables)
         except ValidationError as error:
             findings += explain(error, cls)
-        if findings:
+        if manifest is None or findings:
             raise ManifestInvalid(file, locate(findings, positions, file))
         return manifest
 
@@ -352,7 +355,7 @@ def _parse_toml(text: str, file: str) -> dict[str, object]:
     except ParseError as error:
         reason = str(error).removesuffix(f" at line {error.line} col {error.col}")
         raise _single(file, f"not TOML: {reason}", line=error.line, key="syntax") from error
-    except (tomlkit.exceptions.TOMLKitError, RecursionError) as error:
+    except (TOMLKitError, RecursionError) as error:
         raise _single(file, f"not TOML: {error}", key="syntax") from error
 
 
@@ -363,20 +366,21 @@ def _read_capabilities(
         findings.append((("capabilities",), "expected a table"))
         return {}
     capabilities: dict[str, tuple[str, ...]] = {}
-    for path, patterns in _leaves(table, ()):
+    for path, patterns in _leaves(cast("Mapping[str, object]", table), ()):
         name, where = ".".join(path), ("capabilities", *path)
         problem = _judge_capability(name, patterns, known)
         if problem:
             findings.append((where, problem))
         else:
-            capabilities[name] = _texts(patterns)
+            capabilities[name] = _texts(patterns) or ()
     return capabilities
 
 
 def _leaves(table: Mapping[str, object], above: KeyPath) -> Iterable[tuple[KeyPath, object]]:
     for key, value in table.items():
         if isinstance(value, Mapping):
-            yield from _leaves(value, (*above, *key.split(".")))
+            inner = cast("Mapping[str, object]", value)
+            yield from _leaves(inner, (*above, *key.split(".")))
         else:
             yield (*above, *key.split(".")), value
 
@@ -385,30 +389,32 @@ def _judge_capability(name: str, patterns: object, known: frozenset[str]) -> str
     plain_name = name.removeprefix("deny.")
     if known and plain_name not in known:
         return f"no such capability{did_you_mean(plain_name, known)}"
-    if isinstance(patterns, str):
-        patterns = [patterns]
-    if not isinstance(patterns, list) or not all(isinstance(item, str) for item in patterns):
+    texts = _texts(patterns)
+    if texts is None:
         return 'expected a list of patterns, such as ["**"]'
     try:
-        read_grants({name: patterns})
+        read_grants({name: texts})
     except SecurityError as error:
         return str(error)
     return None
 
 
-def _texts(patterns: object) -> tuple[str, ...]:
+def _texts(patterns: object) -> tuple[str, ...] | None:
+    """One text or a list of them as a tuple; None for anything else."""
     if isinstance(patterns, str):
         return (patterns,)
-    return tuple(str(each) for each in patterns) if isinstance(patterns, list) else ()
+    found = cast("list[object]", patterns) if isinstance(patterns, list) else [None]
+    texts = tuple(each for each in found if isinstance(each, str))
+    return texts if len(texts) == len(found) else None
 
 
 def _check_config(table: object, findings: list[tuple[KeyPath, str]]) -> None:
     def check(value: object, path: KeyPath) -> None:
         if isinstance(value, Mapping):
-            for key, item in value.items():
+            for key, item in cast("Mapping[str, object]", value).items():
                 check(item, (*path, key))
         elif isinstance(value, list):
-            for item in value:
+            for item in cast("list[object]", value):
                 check(item, path)
         elif not isinstance(value, str | int | float | bool):
             findings.append((path, "dates have no JSON form; write it as a string"))

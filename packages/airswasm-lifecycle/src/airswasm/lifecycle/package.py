@@ -113,7 +113,7 @@ class Package:
             ManifestInvalid: the manifest is wrong; it names every problem.
             WrongPackage: name or version differ between manifest and signature.
         """
-        reader = _Folder(source, limits) if source.is_dir() else _Archive(source, limits)
+        reader: _Reader = _Folder(source, limits) if source.is_dir() else _Archive(source, limits)
         envelope = reader.signature() if signature != "ignored" else None
         if envelope is None and signature == "required":
             raise PackageUnsigned(str(source))

@@ -61,7 +61,7 @@ class HostPolicy:
 
     install: InstallPolicy = field(default_factory=InstallPolicy)
     limits: LimitPolicy = field(default_factory=LimitPolicy)
-    cli: dict[str, object] = field(default_factory=dict)
+    cli: dict[str, object] = field(default_factory=dict[str, object])
     """For the `airswasm` command; not looked at here."""
 
     @classmethod

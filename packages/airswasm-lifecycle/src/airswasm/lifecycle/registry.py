@@ -17,7 +17,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from typing import Literal, Protocol
+from typing import Literal, Protocol, cast
 
 from .errors import NotInstalled, RegistryCorrupt
 
@@ -141,15 +141,14 @@ class ComponentRecord:
                 migrate_from=document["migrate_from"],
             )
             record.version(record.active)
-        except (ValueError, KeyError, TypeError) as error:
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise RegistryCorrupt(name, f"{type(error).__name__}: {error}") from error
         return record
 
 
 def _read_version(document: Mapping[str, object]) -> VersionRecord:
-    files, grants = document["files"], document["grants"]
-    if not isinstance(files, dict) or not isinstance(grants, dict):
-        raise TypeError("files and grants are tables")
+    files = cast("Mapping[str, str]", document["files"])
+    grants = cast("Mapping[str, list[str]]", document["grants"])
     signer = document["signer"]
     return VersionRecord(
         version=str(document["version"]),

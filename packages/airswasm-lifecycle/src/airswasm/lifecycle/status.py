@@ -93,5 +93,5 @@ class SystemStatus:
     running: int
     components: tuple[ComponentStatus, ...] = ()
     dead_letters: int = 0
-    blocks: Mapping[str, str] = field(default_factory=dict)
+    blocks: Mapping[str, str] = field(default_factory=dict[str, str])
     """Interface to the distribution that offers it."""

@@ -22,7 +22,7 @@ import hashlib
 import inspect
 import os
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -777,7 +777,7 @@ class System:
         return self._store.namespace(name).read_usage().used_bytes
 
     @asynccontextmanager
-    async def _alone(self, name: str) -> AsyncIterator[None]:
+    async def _alone(self, name: str) -> AsyncGenerator[None]:
         """One change of a name at a time."""
         lock = self._names.setdefault(name, anyio.Lock())
         async with lock:
