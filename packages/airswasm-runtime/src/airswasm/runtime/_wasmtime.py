@@ -18,6 +18,7 @@ import ctypes
 from ctypes import CFUNCTYPE, c_bool, c_char, c_size_t, c_uint32, c_uint64, c_void_p
 from dataclasses import dataclass
 from functools import partial
+from struct import Struct
 from typing import Any
 
 from wasmtime import Func, Store, _ffi
@@ -123,16 +124,20 @@ _ALWAYS_READY: Address = ctypes.cast(ctypes.pythonapi.Py_IsInitialized, c_void_p
 
 def ready_continuation() -> bytes:
     """The three words that tell the library that a host function is done."""
-    return _words(_ALWAYS_READY, 0, 0)
+    return Struct("<QQQ").pack(_ALWAYS_READY, 0, 0)
 
 
-def waiting_continuation(callback: object, key: int) -> bytes:
+def callback_address(callback: object) -> Address:
+    """Where C finds a callback that we keep alive."""
+    return ctypes.cast(callback, c_void_p).value or 0  # type: ignore[arg-type]
+
+
+_pack_words = Struct("<QQQ").pack
+
+
+def waiting_continuation(callback: Address, key: int) -> bytes:
     """The three words that make the library ask `callback(key)` at each poll."""
-    return _words(ctypes.cast(callback, c_void_p).value or 0, key, 0)  # type: ignore[arg-type]
-
-
-def _words(*values: int) -> bytes:
-    return b"".join(value.to_bytes(8, "little") for value in values)
+    return _pack_words(callback, key, 0)
 
 
 def get_fuel(context: Address) -> int:

@@ -55,6 +55,7 @@ class Engine:
         self._address = wt.address_of(self._wasm)
         self._running: dict[int, Call] = {}
         self._continuation = continuation(self._running)
+        self._continuation_address = wt.callback_address(self._continuation)
         self._thread = 0
         self._compiler = Compiler(self.config)
         self._bytes_as_text = BytesAsText()
@@ -152,7 +153,7 @@ class Engine:
 
     def _waiting_for(self, context: int) -> bytes:
         """The continuation that asks the call in that store whether it may go on."""
-        return wt.waiting_continuation(self._continuation, context)
+        return wt.waiting_continuation(self._continuation_address, context)
 
     def _spawn(self, work: Coroutine[object, object, object]) -> Pending:
         """Runs an `async` host function as a task of the engine."""

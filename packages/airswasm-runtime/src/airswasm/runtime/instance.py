@@ -538,7 +538,8 @@ class Instance:
             limits.tables + bridge.extra_tables,
             limits.memories + bridge.extra_memories,
         )
-        self._refuel()
+        wt.set_fuel(self._context, limits.fuel)
+        wt.set_epoch_deadline(self._context, self._ticks)
         wt.set_yield_interval(self._context, self.engine.config.slice_fuel)
 
     def __repr__(self) -> str:
@@ -648,19 +649,21 @@ class Instance:
             most = f"at most {self.limits.resources:,} resources (limits.resources)"
             raise ValueMismatch(function.path, most, "more") from None
         keep.append(block)
-        self._refuel()
-        slot = self._slot_address
+        context, slot = self._context, self._slot_address
+        self._slot[:_SLOT_BYTES] = _BLANK
+        wt.set_fuel(context, self.limits.fuel)
+        wt.set_epoch_deadline(context, self._ticks)
         call = Call(self, function.path, plan, keep, wake)
         call._future = wt.call_async(
             function._address,
-            self._context,
+            context,
             id(block) + _DATA,
             function._count,
             slot,
             function._has_result,
             slot + 32,
         )
-        self._hold(call)
+        self._call = self.engine._running[context] = call
         return call
 
     def close(self) -> None:
@@ -683,11 +686,6 @@ class Instance:
         )
         self._hold(call)
         return call
-
-    def _refuel(self) -> None:
-        self._slot[:_SLOT_BYTES] = _BLANK
-        wt.set_fuel(self._context, self.limits.fuel)
-        wt.set_epoch_deadline(self._context, self._ticks)
 
     def _hurry(self, *, is_threaded: bool) -> None:
         """Longer slices on a worker thread: each slice there costs a fight for the GIL."""
@@ -717,7 +715,8 @@ class Instance:
         if self._call is call:
             self._call = None
             self.engine._running.pop(self._context, None)
-            self.caller._end_lines()
+            if self.caller._wasi is not None:
+                self.caller._end_lines()
 
     def _end(self, fault: GuestFault | None) -> None:
         if not self._store:
