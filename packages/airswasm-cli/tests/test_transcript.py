@@ -246,3 +246,17 @@ def test_loopback_needs_the_token(
     assert ask("/v1/status", {**bearer, "Host": "evil.example"}) == 403
     assert ask("/metrics", bearer) == 200
     assert ask("/healthz", bearer) == 200
+
+
+def test_a_component_can_be_stopped_and_started(
+    airswasm: Airswasm, run_host: RunHost, installed: Path
+) -> None:
+    """Stopped, it answers nobody and says so; started, it goes on where it was."""
+    run_host()
+    assert airswasm("send", "hello", "one").out.endswith("number 1.")
+    assert airswasm("stop", "hello").code == 0
+    refused = airswasm("send", "hello", "two")
+    assert (refused.code, "error[E0320]" in refused.err) == (1, True)
+    assert airswasm("start", "hello").code == 0
+    assert airswasm("restart", "hello").code == 0
+    assert airswasm("send", "hello", "two").out.endswith("number 2.")

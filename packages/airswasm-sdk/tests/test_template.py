@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import re
+import subprocess
+import sys
 
 import pytest
 from airswasm.lifecycle import Manifest
@@ -30,6 +32,15 @@ def test_every_template_has_a_readme_and_leaves_builds_out_of_git(template: Temp
     files = template.render(VALUES)
     assert "local/hello" in files["README.md"]
     assert "/build/" in files[".gitignore"]
+
+
+@pytest.mark.parametrize("project", ["counter", "listener"])
+def test_a_project_s_own_tests_pass(request: pytest.FixtureRequest, project: str) -> None:
+    """What an author finds in tests/ works on what the template builds."""
+    folder = request.getfixturevalue(project)
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "tests"]
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout
 
 
 def test_an_unknown_language_is_answered_with_the_nearest() -> None:

@@ -17,7 +17,7 @@ from urllib.parse import quote
 
 from .document import Document, items, mapping, number, plan_digest
 from .errors import HostProtocolMismatch, RemoteFailure
-from .host import Ask
+from .host import Action, Ask
 from .unix_http import Answer, Stream, UnixClient
 
 if TYPE_CHECKING:
@@ -64,6 +64,10 @@ class RemoteHost:
         """Removes a component; see `Host`."""
         parameters = {"purge": "1"} if purge else {}
         await self._request("DELETE", _path(name), parameters=parameters)
+
+    async def control(self, name: str, action: Action) -> Document:
+        """Starts, stops or restarts a component; see `Host`."""
+        return await self._json("POST", f"{_path(name)}/{action}")
 
     async def send(self, name: str, payload: bytes, timeout: float) -> bytes | None:
         """Delivers a message and waits for the reply; see `Host`."""

@@ -65,6 +65,9 @@ def control_app(
         ("PUT", component, api.update),
         ("DELETE", component, api.uninstall),
         ("POST", f"{component}/rollback", api.rollback),
+        ("POST", f"{component}/start", api.start),
+        ("POST", f"{component}/stop", api.stop),
+        ("POST", f"{component}/restart", api.restart),
         ("POST", f"{component}/messages", api.send),
         ("GET", f"{component}/logs", api.logs),
         ("GET", f"{component}/storage", api.entries),
@@ -154,6 +157,15 @@ class _Api:
         purge = request.query_params.get("purge") == "1"
         await self._host.uninstall(_name(request), purge=purge)
         return Response(status_code=204)
+
+    async def start(self, request: Request) -> Response:
+        return _document("component/1", await self._host.control(_name(request), "start"))
+
+    async def stop(self, request: Request) -> Response:
+        return _document("component/1", await self._host.control(_name(request), "stop"))
+
+    async def restart(self, request: Request) -> Response:
+        return _document("component/1", await self._host.control(_name(request), "restart"))
 
     async def send(self, request: Request) -> Response:
         timeout = _number(request, "timeout", 30.0)

@@ -9,7 +9,7 @@ and the control server is nothing but a `LocalHost` with routes.
 from __future__ import annotations
 
 from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Sequence
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol
 
 from .document import Document, mapping, to_json
 from .errors import HostNotRunning
@@ -18,7 +18,9 @@ if TYPE_CHECKING:
     from airswasm.lifecycle import InstallPlan, Package, System
     from airswasm.storage import Namespace
 
-__all__ = ("Ask", "Host", "LocalHost", "plan_document")
+__all__ = ("Action", "Ask", "Host", "LocalHost", "plan_document")
+
+Action = Literal["start", "stop", "restart"]
 
 Ask = Callable[[Document], Awaitable[bool]]
 """Shows an install plan to whoever decides, and returns the decision."""
@@ -46,6 +48,10 @@ class Host(Protocol):
 
     async def uninstall(self, name: str, *, purge: bool) -> None:
         """Removes a component; with `purge` what it stored and logged, too."""
+        ...
+
+    async def control(self, name: str, action: Action) -> Document:
+        """Starts, stops or restarts a component, now and for the host's next start."""
         ...
 
     async def send(self, name: str, payload: bytes, timeout: float) -> bytes | None:
@@ -107,6 +113,12 @@ class LocalHost:
     async def uninstall(self, name: str, *, purge: bool) -> None:
         """Removes a component; see `Host`."""
         await self._system.uninstall(name, purge=purge)
+
+    async def control(self, name: str, action: Action) -> Document:
+        """Starts, stops or restarts a component; see `Host`."""
+        system = self._system
+        await {"start": system.start, "stop": system.stop, "restart": system.restart}[action](name)
+        return _document(system.info(name))
 
     async def send(self, name: str, payload: bytes, timeout: float) -> bytes | None:
         """Delivers a message and waits for the reply; see `Host`."""

@@ -50,6 +50,7 @@ HTTP on the host's Unix socket (mode 0600); with `airswasm run --listen PORT` al
 | `PUT /v1/components/NS/NAME` | updates it with the package in the body; as above |
 | `DELETE /v1/components/NS/NAME` | uninstalls it; `purge=1` with its data |
 | `POST /v1/components/NS/NAME/rollback` | goes back; `to=VERSION` |
+| `POST …/start`, `…/stop`, `…/restart` | as the verbs |
 | `POST /v1/components/NS/NAME/messages` | delivers the body, answers with the reply's bytes, or 204; `timeout=SECONDS` |
 | `GET /v1/components/NS/NAME/logs`, `GET /v1/logs` | NDJSON; `recent=N`, `follow=1` |
 | `GET /v1/components/NS/NAME/storage` | keys and sizes, NDJSON; `prefix=` |
