@@ -20,6 +20,8 @@ def bind(cpu_seconds: int, memory_bytes: int, file_bytes: int) -> None:
         (resource.RLIMIT_FSIZE, file_bytes),
         (resource.RLIMIT_CORE, 0),
     ):
+        if limit == resource.RLIMIT_AS and sys.platform == "darwin":
+            continue  # its kernel has the constant and refuses the limit
         _, hard = resource.getrlimit(limit)
         bound = value if hard == resource.RLIM_INFINITY else min(value, hard)
         resource.setrlimit(limit, (bound, bound))
