@@ -40,6 +40,9 @@ if TYPE_CHECKING:
 __all__ = ("Cell", "Exit", "Waiter", "Work")
 
 
+_STARTING, _RUNNING = Phase.STARTING, Phase.RUNNING  # an enum's attribute is a slow look-up
+
+
 @dataclass(frozen=True, slots=True)
 class Exit:
     """How an incarnation ended: reason `normal`, `shutdown`, `crash` or `killed`."""
@@ -134,7 +137,7 @@ class Cell:
         self.is_scheduled = False
         self.is_paused = False
         self.is_async = False
-        self.phase = Phase.STARTING
+        self.phase = _STARTING
         self.incarnation = 0
         self.handled = 0
         self.shutdown: float | None = 5.0
@@ -250,7 +253,7 @@ class Cell:
         if self.queue is not None and not self.queue:
             self.settle()
         self.is_ready = (
-            self.phase is Phase.RUNNING
+            self.phase is _RUNNING
             and not self.is_paused
             and self.work is None
             and self.exit_requested is None

@@ -51,6 +51,7 @@ if TYPE_CHECKING:
 __all__ = ("Dispatcher", "DispatcherConfig")
 
 new_tuple = tuple.__new__
+_RUNNING = Phase.RUNNING  # an enum's attribute is a slow look-up
 
 
 @dataclass(frozen=True, slots=True)
@@ -516,6 +517,6 @@ class Dispatcher:
         if cell.exit_requested is not None:
             self.life.leave_as_requested(cell)
         elif self._turning is cell:
-            cell.is_ready = cell.phase is Phase.RUNNING and not cell.is_paused
+            cell.is_ready = cell.phase is _RUNNING and not cell.is_paused
         else:
             cell.update_ready()

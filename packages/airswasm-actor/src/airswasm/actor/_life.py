@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     from anyio.abc import TaskGroup
 
-    from .actor import Child, Discardable, GuestActor
+    from .actor import Child, Discardable
     from .message import Message
 
     Receive = Callable[[Message, Context], object]
@@ -38,6 +38,9 @@ if TYPE_CHECKING:
     from .system import ActorSystem
 
 __all__ = ("LifeCycle",)
+
+
+_STARTING, _RUNNING = Phase.STARTING, Phase.RUNNING  # an enum's attribute is a slow look-up
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,8 +79,11 @@ class LifeCycle:
         if traits.has_start:
             assert self._group is not None
             self._group.start_soon(self._begin_in_background, cell)
-        else:
-            self._make_ready(cell)
+        else:  # nobody knows it yet: nothing waits for it
+            cell.phase = _RUNNING
+            cell.is_ready = not cell.is_paused
+            if self._system.events.has_listeners:
+                self._emit(EventKind.READY, cell)
 
     async def begin(self, cell: Cell, actor: object) -> None:
         """Begins an incarnation and waits until it is ready; raises what `start` raises."""
@@ -105,13 +111,13 @@ class LifeCycle:
     def _wire(self, cell: Cell, actor: object, *, is_bound: bool = False) -> Traits:
         traits = self._traits_of(actor)
         cell.actor = actor
-        cell.receive = cast("Receive", getattr(actor, "receive", actor))
+        cell.receive = getattr(actor, "receive", actor)  # type: ignore[arg-type]  # see _traits_of
         cell.is_async = traits.is_async
-        cell.guest = cast("GuestActor", actor) if traits.is_guest else None
+        cell.guest = actor if traits.is_guest else None  # type: ignore[assignment]
         cell.exit_requested = None
-        cell.phase = Phase.STARTING
+        cell.phase = _STARTING
         cell.incarnation = incarnation = cell.incarnation + 1
-        cell.context = context = Context(cast("ActorRef", cell), incarnation)
+        cell.context = context = Context(cell, incarnation)  # type: ignore[arg-type]
         if traits.has_bind and not is_bound:
             _bind(actor, context)
         if self._system.events.has_listeners:

@@ -11,6 +11,7 @@ from collections import Counter, deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import cast
 
 from .events import Subscription
 from .message import Message
@@ -151,6 +152,7 @@ def _number(cause: BaseException | None, field: str) -> int | None:
 
 def _text(cause: BaseException | None, field: str) -> str | None:
     value: object = getattr(cause, field, None)
-    if isinstance(value, (tuple, list)):
-        return "\n".join(str(line) for line in value) or None
+    if isinstance(value, tuple):
+        lines = cast("tuple[object, ...]", value)
+        return "\n".join(str(line) for line in lines) or None
     return None if value is None else str(value)

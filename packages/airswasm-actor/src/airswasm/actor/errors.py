@@ -105,7 +105,7 @@ class AskCycle(AskError):
         self.path = tuple(path)
         chain = " -> ".join(self.path)
         super().__init__(
-            self.path[1] if len(self.path) > 1 else self.path[0],
+            "".join(self.path[1:2]),
             f"this ask would wait for ever: {chain}; use tell in one of these places",
         )
 

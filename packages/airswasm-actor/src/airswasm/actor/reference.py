@@ -15,7 +15,6 @@ from dataclasses import dataclass
 from time import monotonic
 
 import anyio
-import anyio.lowlevel
 
 from ._cell import Cell, Exit
 from .actor import Phase

@@ -432,7 +432,7 @@ class SupervisorNode:
                 await self._give_up(child, exit_)
 
     async def _start_after(self, delay: float, ids: list[str]) -> None:
-        starts = []
+        starts: list[tuple[str, int]] = []
         for id_ in ids:
             child = self._children[id_]
             child.state = "restarting"

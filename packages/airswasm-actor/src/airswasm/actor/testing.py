@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import random
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -201,7 +201,7 @@ class Faults:
         self._system.timers.after(seconds, ref.resume)
 
     @contextmanager
-    def starve(self, ref: ActorRef) -> Iterator[None]:
+    def starve(self, ref: ActorRef) -> Generator[None, None, None]:
         """Delivers nothing to an actor inside the block."""
         ref.pause()
         try:
