@@ -51,6 +51,7 @@ if TYPE_CHECKING:
 __all__ = ("Dispatcher", "DispatcherConfig")
 
 new_tuple = tuple.__new__
+_DONE = CallState.DONE
 _RUNNING = Phase.RUNNING  # an enum's attribute is a slow look-up
 
 
@@ -88,7 +89,7 @@ class TaskWork:
 class CallWork:
     """A message that a guest has in hand: its call, parked or in turn."""
 
-    __slots__ = ("call", "cell", "is_cancelled", "is_in_thread", "is_waiting", "message", "slices")
+    __slots__ = ("call", "cell", "is_in_thread", "is_waiting", "message", "slices")
 
     def __init__(self, cell: Cell, message: Message) -> None:
         self.cell = cell
@@ -97,7 +98,6 @@ class CallWork:
         self.slices = 0
         self.is_waiting = False
         self.is_in_thread = False
-        self.is_cancelled = False
 
     def wake(self, _call: GuestCall) -> None:
         """The host operation is complete: back on the run queue."""
@@ -109,7 +109,6 @@ class CallWork:
 
     def cancel(self) -> None:
         """Ends the call where it is."""
-        self.is_cancelled = True
         if self.call is not None:
             self.call.cancel()
 
@@ -451,16 +450,20 @@ class Dispatcher:
             cell.work = None
             self.life.crash(cell, message, error)
         else:
-            self._poll(cell, work, call)
+            work.is_waiting = True
+            self._go_on(cell, work, call, call.poll())
 
     def _poll(self, cell: Cell, work: CallWork, call: GuestCall) -> None:
-        """One slice. Done, waiting, or once more: inline at first, then in a thread."""
+        """One slice."""
         work.is_waiting = True  # before the poll: the wake may come within it
-        state = call.poll()
+        self._go_on(cell, work, call, call.poll())
+
+    def _go_on(self, cell: Cell, work: CallWork, call: GuestCall, state: CallState) -> None:
+        """Done, waiting, or once more: inline at first, then in a thread."""
         if cell.work is not work:
             return
-        if state is CallState.DONE:
-            self._end_call(cell, work, call)
+        if state is _DONE:
+            self._end_call(cell, work.message, call)
         elif state is CallState.READY:
             work.is_waiting = False
             work.slices += 1
@@ -484,13 +487,13 @@ class Dispatcher:
         if cell.work is not work:
             return
         if state is CallState.DONE:
-            self._end_call(cell, work, call)
+            self._end_call(cell, work.message, call)
         elif not work.is_waiting and not cell.is_scheduled:
             self.schedule(cell)
 
-    def _end_call(self, cell: Cell, work: CallWork, call: GuestCall) -> None:
+    def _end_call(self, cell: Cell, message: Message, call: GuestCall) -> None:
         cell.work = None
-        request = work.message.request
+        request = message.request
         refusal: GuestRefused | None = None
         result: object = None
         try:
@@ -498,7 +501,7 @@ class Dispatcher:
         except GuestRefused as refused:
             refusal = refused
         except Exception as error:
-            self.life.crash(cell, work.message, error)
+            self.life.crash(cell, message, error)
             return
         cell.handled += 1
         self.handled += 1
@@ -508,7 +511,10 @@ class Dispatcher:
                 request.resolve(result)
             else:
                 request.fail(refusal)
-        self._after_call(cell)
+        if self._turning is cell and cell.exit_requested is None and cell.idle_events is None:
+            cell.is_ready = cell.phase is _RUNNING and not cell.is_paused
+        else:
+            self._after_call(cell)
 
     def _after_call(self, cell: Cell) -> None:
         """Ready again, without a detour over the run queue if this is the actor's own turn."""
