@@ -8,7 +8,6 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-
 from airswasm.runtime import UnsafeCacheFolder
 from airswasm.runtime._cache import KEY_NAME, PIECE_BYTES, SUFFIX, CompileCache
 

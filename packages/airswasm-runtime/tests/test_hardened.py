@@ -6,9 +6,8 @@ from pathlib import Path
 
 import pytest
 import wasmtime
-from wasmtime.component import Component
-
 from airswasm.runtime._hardened import HardenedSettings, config_fingerprint, hardened_config
+from wasmtime.component import Component
 
 REFUSED = dict(
     line.split(": ", 1)
