@@ -248,6 +248,22 @@ def test_loopback_needs_the_token(
     assert ask("/healthz", bearer) == 200
 
 
+def test_a_message_to_a_host_that_is_starting_waits_for_it(
+    airswasm: Airswasm, environment: Mapping[str, str], installed: Path, home: Path
+) -> None:
+    """`airswasm run &` followed at once by `airswasm send` works in a script."""
+    host = subprocess.Popen(
+        [sys.executable, "-m", "airswasm.cli", "run", "-q"], env=dict(environment)
+    )
+    try:
+        while host.poll() is None and not (home / "host.lock").read_text():
+            time.sleep(0.001)
+        assert airswasm("send", "hello", "early").out == "Hello, early! You are number 1."
+    finally:
+        host.send_signal(signal.SIGINT)
+        assert host.wait(timeout=60) == 0
+
+
 def test_a_component_can_be_stopped_and_started(
     airswasm: Airswasm, run_host: RunHost, installed: Path
 ) -> None:

@@ -38,15 +38,15 @@ def status(
     from ..connection import open_host
 
     async def work() -> None:
-        async with open_host(session, "status", "read") as host:
-            while True:
+        while True:  # each time anew: a host may come and go meanwhile
+            async with open_host(session, "status", "read") as host:
                 found = await host.status()
-                if watch and session.terminal.shows_tables:
-                    session.terminal.data_styled("\x1b[H\x1b[2J\x1b[3J")
-                _show(session, found, stream=watch)
-                if not watch:
-                    return
-                await anyio.sleep(1)
+            if watch and session.terminal.shows_tables:
+                session.terminal.data_styled("\x1b[H\x1b[2J\x1b[3J")
+            _show(session, found, stream=watch)
+            if not watch:
+                return
+            await anyio.sleep(1)
 
     anyio.run(work)
 
