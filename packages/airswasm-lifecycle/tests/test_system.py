@@ -647,6 +647,16 @@ class TestHome:
             assert await b.send(NAME, b"c") == b"\1"
             assert (await a.send(NAME, b"v"), await b.send(NAME, b"v")) == (b"0.1.0", b"0.2.0")
 
+    async def test_an_engine_for_few_guests_runs_them_too(
+        self, home: Path, workshop: Workshop, yes: Approve
+    ) -> None:
+        """The policy decides how guests' memory is laid out, not whether they work."""
+        policy = HostPolicy.parse('[engine]\nguests = "few"\n')
+        async with System(home, policy=policy) as system:
+            await system.install(workshop.package(), approve=yes)
+            assert await system.send(NAME, b"grow") == b"refused"
+            assert await system.send(NAME, b"echo") == b"echo"
+
     async def test_what_the_body_raises_comes_out_as_it_is(self, home: Path) -> None:
         """Not wrapped in the groups that work inside."""
         with pytest.raises(ZeroDivisionError):

@@ -50,7 +50,7 @@ from .manifest import (
 )
 from .package import PACKAGE_SUFFIX, SIGNATURE_NAME, Package
 from .plan import Approve, InstallPlan
-from .policy import HostPolicy, InstallPolicy, LimitPolicy
+from .policy import EnginePolicy, HostPolicy, InstallPolicy, LimitPolicy
 from .registry import ComponentRecord, Registry, RegistryTable, VersionRecord
 from .status import ComponentInfo, ComponentStatus, ComponentSummary, SystemStatus
 from .system import System
@@ -71,6 +71,7 @@ __all__ = (
     "ComponentStatus",
     "ComponentSummary",
     "DEFAULT_MEMORY_BYTES",
+    "EnginePolicy",
     "HealthSection",
     "Home",
     "HomeLock",

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from dataclasses import field
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import tomlkit
 from pydantic import ConfigDict, Field, StrictBool, StrictInt, TypeAdapter, ValidationError
@@ -24,7 +24,7 @@ from ._quantities import format_bytes
 from .errors import HostPolicyInvalid, LimitAbovePolicy, ManifestProblem
 from .manifest import Count, Duration, Manifest, Size
 
-__all__ = ("HostPolicy", "InstallPolicy", "LimitPolicy")
+__all__ = ("EnginePolicy", "HostPolicy", "InstallPolicy", "LimitPolicy")
 
 _STRICT = ConfigDict(extra="forbid")
 
@@ -56,11 +56,21 @@ class LimitPolicy:
 
 
 @dataclass(frozen=True, slots=True, config=_STRICT)
+class EnginePolicy:
+    """`[engine]`: what the engine is set up for."""
+
+    guests: Literal["many", "few"] = "many"
+    """`many`: 15,000 run at once, and guests check the bounds of their memory in code.
+    `few`: 6,000, and the hardware checks; a large guest compiles a quarter faster."""
+
+
+@dataclass(frozen=True, slots=True, config=_STRICT)
 class HostPolicy:
     """All of config.toml, checked, with every default filled in."""
 
     install: InstallPolicy = field(default_factory=InstallPolicy)
     limits: LimitPolicy = field(default_factory=LimitPolicy)
+    engine: EnginePolicy = field(default_factory=EnginePolicy)
     cli: dict[str, object] = field(default_factory=dict[str, object])
     """For the `airswasm` command; not looked at here."""
 

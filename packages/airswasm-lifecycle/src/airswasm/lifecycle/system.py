@@ -82,8 +82,10 @@ Mode = Literal["online", "offline", "readonly"]
 DEFAULT_SEND_TIMEOUT = 30.0
 _STARTING_AT_ONCE = 32
 _AUDIT_PAUSE = 1.0
+_FEW = 6_000
+"""Components at 10 mappings each."""
 _DENSE = EngineConfig(memory_reservation_bytes=0, memory_guard_bytes=0)
-"""A host is for many components. With the engine's own reservation each takes 10 of the 65,530
+"""With the engine's own reservation each takes 10 of the 65,530
 mappings that Linux gives a process, and with this one 4; guests pay with bounds checks."""
 
 
@@ -106,8 +108,7 @@ class System:
         mode: see the module.
         policy: instead of the home's config.toml.
         providers: instead of the installed blocks' interfaces.
-        engine: sizes and slices, instead of those for many components; the cache is always
-            the home's.
+        engine: sizes and slices, instead of the policy's; the cache is always the home's.
         clock: seconds since 1970.
         checkpoint: called with the name of each step that a crash may separate
             from the next; fault-injection tests stop the process there.
@@ -131,7 +132,7 @@ class System:
         self._given_policy = policy
         self.observers: Mapping[str, object] = {}
         self._providers = providers
-        self._engine_config = engine or _DENSE
+        self._given_engine = engine
         self._clock = clock
         self._checkpoint = checkpoint
         self._stack = AsyncExitStack()
@@ -197,7 +198,7 @@ class System:
             audit=self._audit,
         )
         self._policies = ComponentPolicies(self.policy)
-        config = replace(self._engine_config, cache_folder=self.home.cache_folder)
+        config = replace(self._engine_config(), cache_folder=self.home.cache_folder)
         self._engine = await stack.enter_async_context(Engine(config))
         self._actors = await stack.enter_async_context(ActorSystem(str(self.home.folder)))
         await self._compose(stack)
@@ -212,7 +213,10 @@ class System:
             self._offers = guard_offers(self._providers, self.services, known, self._guard)
         interfaces = [offer.interface for offer in self._offers]
         self._loader = Loader(self._engine, interfaces, self._stored.artifacts)
-        self._hosting = Hosting(self._actors, self._loader, self.logs, self.policy.limits.running)
+        running = self.policy.limits.running
+        if self.policy.engine.guests == "few":
+            running = min(running, _FEW)
+        self._hosting = Hosting(self._actors, self._loader, self.logs, running)
         group = await stack.enter_async_context(anyio.create_task_group())
         stack.callback(group.cancel_scope.cancel)
         group.start_soon(self._keep_audit_synced)
@@ -222,6 +226,11 @@ class System:
             for observer in self.observers.values():
                 if isinstance(observer, Observer):
                     group.start_soon(observer.run)
+
+    def _engine_config(self) -> EngineConfig:
+        if self._given_engine is not None:
+            return self._given_engine
+        return _DENSE if self.policy.engine.guests == "many" else EngineConfig()
 
     async def _keep_audit_synced(self) -> None:
         while True:
