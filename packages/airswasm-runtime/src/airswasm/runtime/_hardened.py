@@ -21,7 +21,7 @@ from typing import Protocol
 
 from wasmtime import Config
 
-from ._switches import COMPONENT_ASYNC, UNFINISHED, set_async_stack_size, switch_off
+from ._wasmtime import COMPONENT_ASYNC, UNFINISHED, set_async_stack_size, switch_off
 
 REFUSED_FEATURES = (
     "wasm_gc",

@@ -21,7 +21,7 @@ from functools import partial
 from struct import Struct
 from typing import Any
 
-from wasmtime import Func, Store, _ffi
+from wasmtime import Config, Func, Store, _ffi
 
 Address = int
 
@@ -307,3 +307,31 @@ class CoreFunction:
         if self._call() or self._trap.value:
             raise RuntimeError("a core function of ours failed")
         return self._values[0]
+
+
+COMPONENT_ASYNC = (
+    "wasm_component_model_async",
+    "wasm_component_model_more_async_builtins",
+    "wasm_component_model_async_stackful",
+    "concurrency_support",
+)
+"""Futures, streams and tasks of the next component model: not our async."""
+
+UNFINISHED = (
+    "wasm_branch_hinting",
+    "wasm_compact_imports",
+    "wasm_component_model_canonical_names",
+    "wasm_component_model_accessors",
+)
+"""Proposals under way, off today by default in some releases and not in others."""
+
+
+def switch_off(config: Config, names: tuple[str, ...]) -> None:
+    """Turns features off that only the C interface can turn off."""
+    for name in names:
+        getattr(_ffi, f"wasmtime_config_{name}_set")(config.ptr(), False)
+
+
+def set_async_stack_size(config: Config, stack_bytes: int) -> None:
+    """Sets the size of the stack that each call on a fibre gets."""
+    _ffi.wasmtime_config_async_stack_size_set(config.ptr(), stack_bytes)
