@@ -189,12 +189,21 @@ class Dispatcher:
             cell.is_ready
             and not cell.is_scheduled
             and not cell.is_async
-            and cell.guest is None
             and self._running is None
+            and self._turning is None
         )
 
     def hand_over(self, cell: Cell, message: Message) -> None:
-        """Handles one message of an idle, plain actor inline."""
+        """Handles one message of an idle actor inline; of a guest, its first slice."""
+        if cell.guest is not None:
+            self._turning = cell
+            try:
+                self._begin_call(cell, cell.guest, message)
+            finally:
+                self._turning = None
+            if cell.work is None:
+                cell.update_ready()
+            return
         self._running = cell
         try:
             self._handle(cell, message)

@@ -111,8 +111,8 @@ class ActorRef(Cell):
     ) -> object:
         """Sends a message and waits for the answer: what `receive` returns.
 
-        When the actor is idle and plain it handles the message here and now, without a detour
-        over the event loop; the loop gets its turn at least every millisecond of such asking.
+        An idle actor that is plain, or a guest, handles the message here and now, without a
+        detour over the event loop; the loop gets its turn at least every millisecond of that.
         A cancel gives up waiting; the message itself stays where it is.
 
         Raises:
@@ -126,17 +126,22 @@ class ActorRef(Cell):
         """
         dispatcher = self.dispatcher
         request = Request(self.name, self)
-        if self.queue is None and dispatcher.can_hand_over(self):
-            dispatcher.hand_over(self, dispatcher.message(payload, sender, topic, request))
-            if monotonic() > dispatcher.yield_at:
-                await dispatcher.give_way()
-            if request.is_done:
-                return request.result()
-        else:
-            asker = dispatcher.current.get()
+        asker = dispatcher.current.get()
+        if self.queue is not None or not dispatcher.can_hand_over(self):
             self.post(payload, request, timeout, sender=sender, topic=topic, asker=asker)
             return await request.wait()
-        self.watch_over(request, timeout, dispatcher.current.get())
+        if asker is not None:
+            request.hold(asker)
+        dispatcher.hand_over(self, dispatcher.message(payload, sender, topic, request))
+        if monotonic() > dispatcher.yield_at:
+            try:
+                await dispatcher.give_way()
+            except BaseException:
+                request.cancel()
+                raise
+        if request.is_done:
+            return request.result()
+        request.expire_after(timeout, self.system.timers)
         return await request.wait()
 
     def request(
@@ -196,12 +201,6 @@ class ActorRef(Cell):
         except BaseException:
             request.cancel()
             raise
-        request.expire_after(timeout, self.system.timers)
-
-    def watch_over(self, request: Request, timeout: float, asker: ActorRef | None) -> None:
-        """Adds deadline and waiting edge to a request that is being handled already."""
-        if asker is not None:
-            request.hold(asker)
         request.expire_after(timeout, self.system.timers)
 
     def signal(self, payload: object, *, sender: str = HOST) -> None:
