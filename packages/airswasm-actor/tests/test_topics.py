@@ -29,29 +29,47 @@ def test_matching_means_what_the_regular_expression_means(topic: str, pattern: s
     assert matches(check_pattern(pattern), check_topic(topic)) is expected
 
 
+VERBS = ("add", "add", "add", "remove", "remove owner", "remove subscriber")
+
+
 @given(
-    steps=st.lists(st.tuples(st.booleans(), patterns, st.integers(0, 3), st.integers(0, 1))),
+    steps=st.lists(
+        st.tuples(st.sampled_from(VERBS), patterns, st.integers(0, 3), st.integers(0, 1))
+    ),
     asked=st.lists(topics, max_size=5),
 )
 def test_the_table_finds_whom_a_scan_finds(
-    steps: list[tuple[bool, str, int, int]], asked: list[str]
+    steps: list[tuple[str, str, int, int]], asked: list[str]
 ) -> None:
     """The cache never shows a state that is gone; each subscriber is found once."""
     table, model = TopicTable(), set()
-    for is_added, pattern, subscriber, owner in steps:
-        if is_added:
+    for verb, pattern, subscriber, owner in steps:
+        if verb == "add":
             table.add(pattern, subscriber, owner)
             model.add((pattern, subscriber, owner))
-        else:
+        elif verb == "remove":
             assert table.remove(pattern, subscriber, owner) is (
                 (pattern, subscriber, owner) in model
             )
             model.discard((pattern, subscriber, owner))
+        elif verb == "remove owner":
+            table.remove_owner(owner)
+            model = {entry for entry in model if entry[2] != owner}
+        else:
+            table.remove_subscriber(subscriber)
+            model = {entry for entry in model if entry[1] != subscriber}
         for topic in asked:
             found = table.find(topic)
             expected = {one for text, one, _ in model if re.match(as_regex(text), topic)}
             assert sorted(found) == sorted(expected)  # type: ignore[type-var]
     assert len(table) == len({(pattern, subscriber) for pattern, subscriber, _ in model})
+    for subscriber in range(4):
+        expected = {pattern for pattern, one, _ in model if one == subscriber}
+        assert table.patterns_of(subscriber) == sorted(expected)
+    table.remove_owner(0)
+    table.remove_owner(1)
+    assert not table._by_owner
+    assert not table._by_subscriber
 
 
 @pytest.mark.parametrize(

@@ -13,14 +13,14 @@ the old version's end does not end what the new one has subscribed to under the 
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterator
+from collections.abc import Hashable
 from typing import TypeVar
 
 from .errors import InvalidTopic
 
 __all__ = ("TopicTable", "check_pattern", "check_topic", "matches")
 
-Key = TypeVar("Key", bound=Hashable)
+Entry = TypeVar("Entry", bound=Hashable)
 
 _MOST_TOPICS_CACHED = 4096
 _LONGEST = 512
@@ -70,10 +70,12 @@ def matches(pattern: tuple[str, ...], topic: tuple[str, ...]) -> bool:
 class TopicTable:
     """Subscriptions by pattern; who subscribed, and on whose behalf."""
 
-    __slots__ = ("_cache", "_patterns")
+    __slots__ = ("_by_owner", "_by_subscriber", "_cache", "_patterns")
 
     def __init__(self) -> None:
         self._patterns: dict[tuple[str, ...], dict[Hashable, set[Hashable]]] = {}
+        self._by_subscriber: dict[Hashable, set[tuple[str, ...]]] = {}
+        self._by_owner: dict[Hashable, set[tuple[tuple[str, ...], Hashable]]] = {}
         self._cache: dict[str, tuple[Hashable, ...]] = {}
 
     def __len__(self) -> int:
@@ -81,33 +83,26 @@ class TopicTable:
 
     def add(self, pattern: str, subscriber: Hashable, owner: Hashable) -> None:
         """Subscribes; doing so again changes nothing."""
-        subscribers = self._patterns.setdefault(check_pattern(pattern), {})
-        subscribers.setdefault(subscriber, set()).add(owner)
+        segments = check_pattern(pattern)
+        self._patterns.setdefault(segments, {}).setdefault(subscriber, set()).add(owner)
+        self._by_subscriber.setdefault(subscriber, set()).add(segments)
+        self._by_owner.setdefault(owner, set()).add((segments, subscriber))
         self._cache.clear()
 
     def remove(self, pattern: str, subscriber: Hashable, owner: Hashable) -> bool:
         """Ends one owner's subscription; False when there was none."""
-        segments = check_pattern(pattern)
-        owners = self._patterns.get(segments, {}).get(subscriber)
-        if owners is None or owner not in owners:
-            return False
-        owners.remove(owner)
-        if not owners:
-            self._forget(segments, subscriber)
-        return True
+        return self._remove(check_pattern(pattern), subscriber, owner)
 
     def remove_owner(self, owner: Hashable) -> None:
         """Ends all that one owner has subscribed to."""
-        for segments, subscriber, owners in list(self._entries()):
-            owners.discard(owner)
-            if not owners:
-                self._forget(segments, subscriber)
+        for segments, subscriber in list(self._by_owner.get(owner, ())):
+            self._remove(segments, subscriber, owner)
 
     def remove_subscriber(self, subscriber: Hashable) -> None:
         """Ends all subscriptions of one subscriber."""
-        for segments, found, _ in list(self._entries()):
-            if found == subscriber:
-                self._forget(segments, subscriber)
+        for segments in list(self._by_subscriber.get(subscriber, ())):
+            for owner in list(self._patterns[segments][subscriber]):
+                self._remove(segments, subscriber, owner)
 
     def find(self, topic: str) -> tuple[Hashable, ...]:
         """Everybody whom a topic goes to, once each, in the order of subscribing.
@@ -129,18 +124,28 @@ class TopicTable:
 
     def patterns_of(self, subscriber: Hashable) -> list[str]:
         """The patterns that a subscriber has subscribed to."""
-        return [".".join(segments) for segments, found, _ in self._entries() if found == subscriber]
+        return sorted(".".join(segments) for segments in self._by_subscriber.get(subscriber, ()))
 
-    def _entries(self) -> Iterator[tuple[tuple[str, ...], Hashable, set[Hashable]]]:
-        for segments, subscribers in self._patterns.items():
-            for subscriber, owners in subscribers.items():
-                yield segments, subscriber, owners
+    def _remove(self, segments: tuple[str, ...], subscriber: Hashable, owner: Hashable) -> bool:
+        owners = self._patterns.get(segments, {}).get(subscriber)
+        if owners is None or owner not in owners:
+            return False
+        owners.remove(owner)
+        _discard(self._by_owner, owner, (segments, subscriber))
+        if not owners:
+            del self._patterns[segments][subscriber]
+            if not self._patterns[segments]:
+                del self._patterns[segments]
+            _discard(self._by_subscriber, subscriber, segments)
+            self._cache.clear()
+        return True
 
-    def _forget(self, segments: tuple[str, ...], subscriber: Hashable) -> None:
-        del self._patterns[segments][subscriber]
-        if not self._patterns[segments]:
-            del self._patterns[segments]
-        self._cache.clear()
+
+def _discard(index: dict[Hashable, set[Entry]], key: Hashable, entry: Entry) -> None:
+    """Takes an entry out of an index, and its key with the last one."""
+    index[key].discard(entry)
+    if not index[key]:
+        del index[key]
 
 
 def _segments(text: str) -> tuple[str, ...]:
