@@ -24,7 +24,7 @@ from airswasm.actor import (
 from airswasm.actor.testing import Faults
 from trio.testing import MockClock
 
-SEEDS = int(os.environ.get("AIRSWASM_SEEDS", "60"))
+SEEDS = int(os.environ.get("AIRSWASM_SEEDS", "200"))
 NAMES = tuple("abcdef")
 
 
