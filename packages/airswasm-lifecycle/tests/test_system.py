@@ -533,6 +533,14 @@ class TestRun:
         await system.install(package, approve=yes)
         await until(lambda: any("unhealthy: " in line for line in log_of(system)))
 
+    async def test_an_update_can_begin_to_ask_for_health(
+        self, system: System, workshop: Workshop, yes: Approve
+    ) -> None:
+        """The interval is the new version's."""
+        await system.install(workshop.package(), approve=yes)
+        await system.update(workshop.package("0.2.0", extra='[health]\ninterval = "1 ms"'))
+        await until(lambda: system.component_status(NAME).health == "healthy")
+
     async def test_stop_start_and_restart(
         self, system: System, workshop: Workshop, yes: Approve
     ) -> None:

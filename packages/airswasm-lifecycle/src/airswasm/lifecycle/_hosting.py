@@ -41,7 +41,7 @@ from airswasm.wit.names import GUEST_MIGRATION
 from ._loading import Loader, limits_of, wasi_of
 from .errors import StartFailed, TooManyRunning, UpdateFailed
 from .logbook import LogBook
-from .manifest import HealthSection, Manifest, SupervisionSection
+from .manifest import Manifest, SupervisionSection
 from .registry import ComponentRecord
 from .status import ComponentStatus
 
@@ -50,8 +50,6 @@ __all__ = ("Hosting",)
 _STOPPING_AT_ONCE = 256
 _CLOSING_TIME = 60.0
 """Seconds that all components together get to stop."""
-_FINISH_TIME = 30.0
-"""Seconds that a message in hand gets before its data is migrated."""
 Commit = Callable[[], Awaitable[None]]
 
 
@@ -61,7 +59,7 @@ class _Hosted:
 
     version: str
     node: SupervisorNode
-    health: HealthSection | None = None
+    manifest: Manifest
     ref: ActorRef | None = None
     ready_at: float | None = None
     restarts: int = 0
@@ -190,7 +188,7 @@ class Hosting:
         node = SupervisorNode(
             self._actors, _supervisor_spec(manifest.supervision, child), name=name
         )
-        hosted = self._hosted[name] = _Hosted(record.active, node, health=manifest.health)
+        hosted = self._hosted[name] = _Hosted(record.active, node, manifest)
         try:
             await node.start()
         except ChildStartFailed as error:
@@ -240,7 +238,9 @@ class Hosting:
             step[0] = "start"
             child = _child_spec(name, manifest, make)
             with anyio.CancelScope(shield=True):
-                await hosted.node.update_child(child, prepare=prepare)
+                # The message in hand gets all the time that its own limit gives it.
+                finish = hosted.manifest.limits.timeout
+                await hosted.node.update_child(child, prepare=prepare, finish=finish)
                 hosted.node.spec = _supervisor_spec(manifest.supervision, child)
         except Exception as error:
             cause = error.__cause__ if isinstance(error, ChildStartFailed) else error
@@ -249,7 +249,10 @@ class Hosting:
         finally:
             if hosted.ref is not None:
                 hosted.ref.resume()
-        hosted.health = manifest.health
+        was_asked = hosted.manifest.health is not None
+        hosted.manifest = manifest
+        if not was_asked:
+            self._check_later(name, hosted)
         hosted.ready_at = self._actors.clock()
         hosted.last_error = None
         make.migrate_from = None  # a restart does not take over again
@@ -266,15 +269,16 @@ class Hosting:
     async def _hold_still(self, hosted: _Hosted, is_needed: bool) -> None:
         if is_needed and hosted.ref is not None:
             hosted.ref.pause()
-            await hosted.ref.finish(_FINISH_TIME)
+            await hosted.ref.finish(hosted.manifest.limits.timeout)
 
     # -- health --------------------------------------------------------------------------------
 
     def _check_later(self, name: str, hosted: _Hosted) -> None:
         """Asks after the interval, and so on, as long as the component is hosted."""
-        if hosted.health is not None and self._hosted.get(name) is hosted:
+        health = hosted.manifest.health
+        if health is not None and self._hosted.get(name) is hosted:
             self._actors.timers.after(
-                hosted.health.interval,
+                health.interval,
                 lambda: self._actors.group.start_soon(self._check, name, hosted),
             )
 
