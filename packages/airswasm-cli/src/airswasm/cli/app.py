@@ -1,5 +1,7 @@
 """The root of the command: a typer group that imports a verb when it is called."""
 
+# pyright: basic
+# typer leaves the types of its commands open
 from __future__ import annotations
 
 import difflib

@@ -4,6 +4,8 @@ The script of a shell holds all verbs and options, so that Tab costs no start of
 Python. It is as current as the airswasm that printed it.
 """
 
+# pyright: basic
+# typer leaves the types of its commands open
 from __future__ import annotations
 
 from collections.abc import Mapping

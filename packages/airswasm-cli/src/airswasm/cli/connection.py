@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Literal
@@ -30,7 +30,7 @@ Need = Literal["read", "change", "running"]
 
 
 @asynccontextmanager
-async def open_host(session: Session, verb: str, need: Need) -> AsyncIterator[Host]:
+async def open_host(session: Session, verb: str, need: Need) -> AsyncGenerator[Host]:
     """Opens what answers for this home.
 
     Raises:

@@ -9,7 +9,7 @@ first is answered with the plan, the second repeats it with the plan's digest.
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterable, AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -121,7 +121,7 @@ class RemoteHost:
                 yield _without_schema(json.loads(line))
 
     @asynccontextmanager
-    async def _streamed(self, path: str, parameters: dict[str, str]) -> AsyncIterator[Stream]:
+    async def _streamed(self, path: str, parameters: dict[str, str]) -> AsyncGenerator[Stream]:
         async with self._client.stream("GET", path, parameters=parameters) as response:
             if response.status >= 400:
                 self._raise(await response.read())

@@ -11,10 +11,11 @@ import dataclasses
 import hashlib
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from enum import Enum
 from pathlib import PurePath
+from typing import cast
 
 __all__ = ("Document", "items", "mapping", "number", "plan_digest", "text", "to_json")
 
@@ -34,11 +35,12 @@ def to_json(value: object) -> object:
             if not each.name.startswith("_")
         }
     if isinstance(value, Mapping):
-        return {str(key): to_json(item) for key, item in value.items()}
+        items_of = cast("Mapping[object, object]", value).items()
+        return {str(key): to_json(item) for key, item in items_of}
     if isinstance(value, bytes):
         return value.hex()
     if isinstance(value, Sequence | AbstractSet):
-        found = [to_json(item) for item in value]
+        found = [to_json(item) for item in cast("Iterable[object]", value)]
         return sorted(found, key=str) if isinstance(value, AbstractSet) else found
     if isinstance(value, PurePath | BaseException):
         return str(value)
@@ -53,12 +55,13 @@ def plan_digest(plan: Document) -> str:
 
 def mapping(value: object) -> Document:
     """A JSON object that must be one; empty when it is not."""
-    return value if isinstance(value, Mapping) else {}
+    return cast("Document", value) if isinstance(value, Mapping) else {}
 
 
 def items(value: object) -> Sequence[Document]:
     """A JSON array of objects; empty when it is not."""
-    return [mapping(each) for each in value] if isinstance(value, list) else []
+    found = cast("list[object]", value) if isinstance(value, list) else []
+    return [mapping(each) for each in found]
 
 
 def text(value: object, *, absent: str = "-") -> str:
@@ -68,7 +71,7 @@ def text(value: object, *, absent: str = "-") -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, list):
-        return ", ".join(text(each) for each in value) or absent
+        return ", ".join(text(each) for each in cast("list[object]", value)) or absent
     return str(value)
 
 

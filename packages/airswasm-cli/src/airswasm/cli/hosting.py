@@ -17,7 +17,7 @@ import secrets
 import signal
 import socket
 import time
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncGenerator, Generator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -66,13 +66,13 @@ class _Server(uvicorn.Server):
     """uvicorn without its signal handlers: signals are the host's."""
 
     @contextmanager
-    def capture_signals(self) -> Iterator[None]:
+    def capture_signals(self) -> Generator[None]:
         """Leaves the signals alone."""
         yield
 
 
 @asynccontextmanager
-async def serve(system: System, *, port: int | None = None) -> AsyncIterator[Listening]:
+async def serve(system: System, *, port: int | None = None) -> AsyncGenerator[Listening]:
     """Serves a system's control API until the block is left.
 
     Args:

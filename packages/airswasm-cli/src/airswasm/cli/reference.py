@@ -7,6 +7,8 @@ the program.
 """
 
 # ruff: noqa: E501 - a paragraph of the page is one line
+# pyright: basic
+# typer leaves the types of its commands open
 from __future__ import annotations
 
 import inspect

@@ -15,7 +15,7 @@ import os
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Annotated, Concatenate, ParamSpec
+from typing import Annotated, Concatenate, ParamSpec, cast
 
 import typer
 
@@ -128,9 +128,13 @@ def verb(function: Callable[Concatenate[Session, P], None]) -> Callable[..., Non
 
 def single(error: BaseException) -> BaseException:
     """What task groups have wrapped, when it is one thing."""
-    while isinstance(error, BaseExceptionGroup) and len(error.exceptions) == 1:
-        error = error.exceptions[0]
-    return error
+    inner: BaseException = error
+    while isinstance(inner, BaseExceptionGroup):
+        within = cast("BaseExceptionGroup[BaseException]", inner).exceptions
+        if len(within) != 1:
+            return error
+        inner = within[0]
+    return inner
 
 
 def _terminal(common: dict[str, object]) -> Terminal:

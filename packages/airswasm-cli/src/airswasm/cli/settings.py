@@ -13,6 +13,7 @@ import tomllib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import cast
 
 from .errors import SettingInvalid
 
@@ -94,7 +95,7 @@ def read_settings(
     """
     home_setting = _home(environment, home)
     folder = Path(home_setting.value)
-    table = _cli_table(folder / "config.toml") if use_config else {}
+    table: Mapping[str, object] = _cli_table(folder / "config.toml") if use_config else {}
     defaults = {"key": str(folder / "keys" / "default.pem"), "timeout": "30", "color": "auto"}
     found = {
         name: _resolve(name, environment, table, folder / "config.toml", default)
@@ -155,10 +156,10 @@ def _cli_table(file: Path) -> Mapping[str, object]:
     table = document.get("cli", {})
     if not isinstance(table, dict):
         raise SettingInvalid(f"{file}: cli", "expected a table")
-    for name in table:
+    for name in cast("Mapping[str, object]", table):
         if name not in KNOWN or not KNOWN[name].in_file:
             raise SettingInvalid(f"{file}: [cli] {name}", f"unknown setting{_did_you_mean(name)}")
-    return table
+    return cast("Mapping[str, object]", table)
 
 
 def _did_you_mean(name: str) -> str:

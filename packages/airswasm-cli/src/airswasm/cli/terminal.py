@@ -14,7 +14,7 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -201,7 +201,7 @@ class Terminal:
         return answer.strip().lower() in ("y", "yes")
 
     @contextmanager
-    def progress(self, title: str) -> Iterator[Progress]:
+    def progress(self, title: str) -> Generator[Progress]:
         """A line that moves while something lasts; only on a screen."""
         if self.verbosity < 0 or self.as_json or not sys.stderr.isatty():
             yield Progress(None)
@@ -242,7 +242,7 @@ class Progress:
             self._status.update(escape_controls(text).replace("[", "\\["))
 
     @contextmanager
-    def paused(self) -> Iterator[None]:
+    def paused(self) -> Generator[None]:
         """Leaves the screen to a question."""
         if self._status is None:
             yield
@@ -253,7 +253,7 @@ class Progress:
 
 
 @contextmanager
-def _interrupts_at_once() -> Iterator[None]:
+def _interrupts_at_once() -> Generator[None]:
     """Lets Ctrl-C end a question: an event loop would only note it, and go on reading."""
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     try:

@@ -9,7 +9,7 @@ one request; on a Unix socket that costs nothing worth saving.
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -56,7 +56,7 @@ class UnixClient:
         *,
         content: bytes = b"",
         parameters: Mapping[str, str] | None = None,
-    ) -> AsyncIterator[Stream]:
+    ) -> AsyncGenerator[Stream]:
         """Makes one request; its body is read inside the block.
 
         Raises:

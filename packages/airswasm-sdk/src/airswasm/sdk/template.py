@@ -38,7 +38,7 @@ class Template:
 
     def render(self, values: Mapping[str, str]) -> dict[str, str]:
         """The project's files: path to text, with every placeholder replaced."""
-        root = files(__package__) / "templates"
+        root = files("airswasm.sdk") / "templates"
         rendered: dict[str, str] = {}
         for folder in (root / "shared", root / self.language / self.name):
             for path, text in _walk(folder, ""):

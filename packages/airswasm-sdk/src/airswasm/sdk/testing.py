@@ -23,14 +23,14 @@ test (its scheduling is tested there).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterable, Mapping
 from contextlib import AsyncExitStack, contextmanager
 from dataclasses import dataclass
 from functools import partial
 from os import PathLike
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Self, cast
 
 from airswasm.lifecycle import MANIFEST_NAME, Manifest
 from airswasm.runtime import (
@@ -301,8 +301,8 @@ class ComponentHarness:
 
     def _accepted(self, outcome: object) -> object:
         if isinstance(outcome, Err):
-            raise ComponentRefused(self.manifest.name, str(outcome.value))
-        return outcome.value if isinstance(outcome, Ok) else outcome
+            raise ComponentRefused(self.manifest.name, str(cast("Err[object]", outcome).value))
+        return cast("Ok[object]", outcome).value if isinstance(outcome, Ok) else outcome
 
     def _running(self) -> Instance:
         assert self._instance is not None, "the component was stopped: call start()"
@@ -356,7 +356,7 @@ def run_component(
     replies: Mapping[str, Reply] | None = None,
     config: str | None = None,
     cache_folder: Path | None = None,
-) -> Iterator[RunningComponent]:
+) -> Generator[RunningComponent]:
     """Runs a built component for tests that are not async; see `ComponentHarness`."""
     harness = ComponentHarness(project, replies=replies, config=config, cache_folder=cache_folder)
     with start_blocking_portal() as portal, portal.wrap_async_context_manager(harness):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import cast
 
 from airswasm.lifecycle import Package
 
@@ -61,7 +62,7 @@ def show_installed(session: Session, verb: str, info: Document) -> None:
 
 
 def _lines(value: object) -> list[str]:
-    return [str(each) for each in value] if isinstance(value, list) else []
+    return [str(each) for each in cast("list[object]", value)] if isinstance(value, list) else []
 
 
 def _limits(limits: Document) -> str:

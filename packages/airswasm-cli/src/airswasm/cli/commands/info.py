@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, cast
 
 import typer
 
@@ -76,5 +76,5 @@ def _fields(info: Document) -> list[tuple[str, str]]:
 
 
 def _patterns(patterns: object) -> str:
-    listed = patterns if isinstance(patterns, list) else []
+    listed = cast("list[object]", patterns) if isinstance(patterns, list) else []
     return "[" + ", ".join(f'"{each}"' for each in listed) + "]"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Annotated
 
@@ -91,7 +91,7 @@ async def _open_and_serve(session: Session, port: int | None, signals: StopSigna
 
 
 @asynccontextmanager
-async def _closing(system: System) -> AsyncIterator[None]:
+async def _closing(system: System) -> AsyncGenerator[None]:
     try:
         yield
     except BaseException as error:
