@@ -22,7 +22,7 @@ __all__ = ("build_app", "run_app")
 class _LazyGroup(TyperGroup):
     """A group whose commands are imported when they are asked for."""
 
-    def list_commands(self, ctx: typer.Context) -> list[str]:  # type: ignore[override]  # noqa: ARG002
+    def list_commands(self, ctx) -> list[str]:  # type: ignore[no-untyped-def]  # noqa: ARG002
         return [verb.name for verb in VERBS]
 
     def get_command(self, ctx, cmd_name):  # type: ignore[no-untyped-def]  # noqa: ARG002
