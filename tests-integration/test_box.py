@@ -97,6 +97,9 @@ def test_what_was_not_granted_is_denied_and_audited(
         denied = terminal.refused("send", hello.name, "world")
         assert 'storage.write = ["count"]' in denied.stderr
         assert state_of(terminal, hello.name) == "running", "a denial is no crash"
-    audit = [json.loads(line) for line in (terminal.home / "audit" / "audit.jsonl").read_text().splitlines()]
+    audit = [
+        json.loads(line)
+        for line in (terminal.home / "audit" / "audit.jsonl").read_text().splitlines()
+    ]
     (line,) = [each for each in audit if each.get("outcome") == "deny"]
     assert (line["component"], line["capability"]) == (hello.name, "storage:write")
