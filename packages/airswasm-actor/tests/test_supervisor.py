@@ -92,6 +92,26 @@ async def test_the_mailbox_survives_and_the_poison_does_not(system: ActorSystem)
     assert [(one.id, one.reason) for one in node.restart_history] == [("a", "crash")]
 
 
+@pytest.mark.parametrize("rounds", [1, 3])
+async def test_a_crash_with_nothing_waiting_leaves_it_able_to_hear(
+    system: ActorSystem, rounds: int
+) -> None:
+    """The message after the only one, which was poison, is handled like any other."""
+
+    def receive(message: Message, _context: Context) -> object:
+        if message.payload == "crash":
+            raise RuntimeError("as it was told")
+        return message.payload
+
+    node = await run(system, ChildSpec("a", lambda: receive))
+    ref = ref_of(node, "a")
+    for _ in range(rounds):
+        with pytest.raises(ActorFailed):
+            await ref.ask("crash", timeout=5)
+        await ref.ask("hello", timeout=5)
+    assert ref.incarnation == rounds + 1
+
+
 async def test_events_tell_the_life_of_an_actor(system: ActorSystem) -> None:
     """Started, ready, failed with cause, restarted, ready, stopping, stopped."""
     recorder = EventRecorder(system.events)

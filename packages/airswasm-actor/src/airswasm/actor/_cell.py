@@ -248,7 +248,8 @@ class Cell:
     def update_ready(self) -> None:
         """Recomputes `is_ready`; who becomes ready and has messages goes on the run queue.
 
-        A batch that ended with a crash or a pause may have left an empty queue behind.
+        A batch that ended with a crash or a pause may have left an empty queue behind. Senders
+        take a queue for one that is being worked on, so it must not stay.
         """
         if self.queue is not None and not self.queue:
             self.settle()
@@ -258,14 +259,8 @@ class Cell:
             and self.work is None
             and self.exit_requested is None
         )
-        if not self.is_ready or self.is_scheduled:
-            return
-        if self.queue or self.signals:
+        if self.is_ready and not self.is_scheduled and (self.queue or self.signals):
             self.dispatcher.schedule(self)
-        elif self.queue is not None:
-            # A crash, or a pause, left it empty. Senders take a queue for one that is being
-            # worked on, so it must not stay.
-            self.settle()
 
     @property
     def is_idle(self) -> bool:
