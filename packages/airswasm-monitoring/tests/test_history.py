@@ -33,6 +33,19 @@ def test_the_error_stays_known_after_the_restart() -> None:
     assert (known.state, known.last_error) == ("running", "KeyError")
 
 
+@pytest.mark.parametrize("ending", [EventKind.STOPPING, EventKind.STOPPED])
+def test_given_up_lasts_until_the_next_start(ending: EventKind) -> None:
+    """What was given up is also stopped; whoever looks later must still see that it failed."""
+    history = History()
+    history.note(event(EventKind.GIVEN_UP, time=2.0))
+    history.note(event(ending, time=3.0))
+    known = history.of("a/b")
+    assert known is not None
+    assert (known.state, known.since) == ("given_up", 2.0)
+    history.note(event(EventKind.STARTED, time=4.0))
+    assert history.of("a/b") == ComponentHistory("a/b", "starting", 4.0)
+
+
 def test_the_quietest_name_makes_room() -> None:
     """The number of names is bounded, and what was forgotten is counted."""
     history = History(capacity=2)

@@ -35,6 +35,7 @@ class ComponentHistory:
     Attributes:
         name: Whose history this is.
         state: `starting`, `running`, `restarting`, `stopping`, `stopped`, `failed`, `given_up`.
+            Given up lasts until the next start.
         since: The system's clock when this state began, in seconds.
         incarnation: Which incarnation, counted from 1.
         restarts: How many times it was started again.
@@ -55,16 +56,22 @@ class ComponentHistory:
     def after(self, event: LifecycleEvent) -> ComponentHistory:
         """This history with one more event."""
         is_failure = event.kind is EventKind.FAILED
+        state = self._state_after(event)
         return replace(
             self,
-            state=_STATES[event.kind],
-            since=event.time,
+            state=state,
+            since=event.time if state != self.state else self.since,
             incarnation=event.incarnation or self.incarnation,
             restarts=self.restarts + (event.kind is EventKind.RESTARTED),
             failures=self.failures + is_failure,
             last_error=_in_one_line(event) or self.last_error,
             last_failure_at=event.time if is_failure else self.last_failure_at,
         )
+
+    def _state_after(self, event: LifecycleEvent) -> str:
+        """What was given up stays so until it starts again: it also stops, which is no news."""
+        is_ending = event.kind in (EventKind.STOPPING, EventKind.STOPPED)
+        return self.state if self.state == "given_up" and is_ending else _STATES[event.kind]
 
 
 class History:
