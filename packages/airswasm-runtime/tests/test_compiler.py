@@ -71,7 +71,7 @@ def test_every_unneeded_feature_is_a_typed_error(feature: str) -> None:
     """A guest that uses a feature outside our set is `InvalidComponent`."""
     wasm = wat(REFUSED[feature])
     with pytest.raises(InvalidComponent):
-        compiled_from(answered(wasm), wasm, feature, CONFIG)
+        compiled_from(answered(wasm), feature, CONFIG)
 
 
 @pytest.mark.parametrize(
@@ -86,7 +86,7 @@ def test_every_unneeded_feature_is_a_typed_error(feature: str) -> None:
 def test_multiple_memories_are_refused(text: str) -> None:
     """The engine allows them for its own adapters; a guest does not get them, nested or not."""
     with pytest.raises(InvalidComponent, match="multiple memories"):
-        compiled_from(answered(wat(text)), wat(text), "x", CONFIG)
+        compiled_from(answered(wat(text)), "x", CONFIG)
 
 
 def test_one_memory_beside_other_imports_is_allowed() -> None:
@@ -94,7 +94,7 @@ def test_one_memory_beside_other_imports_is_allowed() -> None:
     text = """(component (core module (import "a" "f" (func (param i32)))
       (import "a" "t" (table 1 2 funcref)) (import "a" "g" (global (mut i64)))
       (import "a" "m" (memory 1 4)) (func)))"""
-    assert compiled_from(answered(wat(text)), wat(text), "x", CONFIG).image
+    assert compiled_from(answered(wat(text)), "x", CONFIG).image
 
 
 async def test_what_is_compiled_can_be_run() -> None:
@@ -154,16 +154,16 @@ def test_a_childs_death_is_explained() -> None:
     """A child that died of something else leaves its last words."""
     words = "thread 'main' panicked at x.rs:1:\nit broke\nnote: run with RUST_BACKTRACE"
     with pytest.raises(CompileFailed, match="status -6: it broke"):
-        compiled_from(_Outcome(b"", words, -6), EMPTY, "x", CONFIG)
+        compiled_from(_Outcome(b"", words, -6), "x", CONFIG)
     with pytest.raises(CompileFailed, match="it said nothing"):
-        compiled_from(_Outcome(b"", "", 1), EMPTY, "x", CONFIG)
+        compiled_from(_Outcome(b"", "", 1), "x", CONFIG)
 
 
 def test_half_an_answer_is_not_run() -> None:
     """Code that was cut short on its way is refused."""
     whole = answered(EMPTY)
     with pytest.raises(CompileFailed, match="cut short"):
-        compiled_from(replace(whole, output=whole.output[:-1]), EMPTY, "x", CONFIG)
+        compiled_from(replace(whole, output=whole.output[:-1]), "x", CONFIG)
 
 
 async def test_progress_is_reported() -> None:

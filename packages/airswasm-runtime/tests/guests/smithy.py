@@ -8,7 +8,6 @@ child: 300 of them would take a minute.
 
 from __future__ import annotations
 
-import hashlib
 import random
 import resource
 import subprocess
@@ -23,16 +22,16 @@ from airswasm.runtime import (
     EngineError,
     GuestFault,
     HostInterface,
-    InvalidComponent,
     Limits,
     Ok,
 )
-from airswasm.runtime._bridge import Bridging
 from airswasm.runtime._compiler import CompiledComponent
 from airswasm.runtime._compiler_child import Refused, compile_image
 from airswasm.runtime._hardened import HardenedSettings
+from airswasm.runtime._reflect import UnsupportedType
 from airswasm.runtime._wasm_encoder import ComponentWriter
 from airswasm.runtime._wasm_reader import Unreadable
+from airswasm.runtime.component import Component
 
 LIMITS = Limits(memory_bytes=2**20, fuel=2_000_000, timeout=2.0, table_elements=10_000)
 
@@ -79,13 +78,13 @@ async def run(engine: Engine, wasm: bytes, seed: int) -> str:
     """How far a component gets."""
     print(seed, "compile", flush=True)
     try:
-        image, bridging = compile_image(wasm, HardenedSettings(), bridge=True)
-    except (Refused, Unreadable, wasmtime.WasmtimeError):
+        image, description = compile_image(wasm, HardenedSettings(), bridge=True)
+    except (Refused, Unreadable, UnsupportedType, wasmtime.WasmtimeError):
         return "refused"
     print(seed, "run", flush=True)
-    code = CompiledComponent(hashlib.sha256(wasm).hexdigest(), bytes(image), bridging)
+    code = CompiledComponent(bytes(image), description)
     try:
-        component = engine._describe("fuzz/guest", code, code.open(engine._wasm))
+        component = Component(engine, "fuzz/guest", description, code.open(engine._wasm))
         linked = component.link(interfaces())
         instance = await linked.instantiate(limits=LIMITS, caller=Caller("fuzz/guest"))
         for path in component.paths[:8]:
@@ -94,11 +93,9 @@ async def run(engine: Engine, wasm: bytes, seed: int) -> str:
         instance.close()
     except GuestFault as fault:
         return f"fault {type(fault).__name__}"
-    except InvalidComponent:
-        return "invalid"
     except EngineError as error:
         return f"error {type(error).__name__}"
-    return "ran with a bridge" if bridging != Bridging() else "ran"
+    return "ran with a bridge" if description.bridging.is_bridged else "ran"
 
 
 async def main(tool: str, first: int, last: int) -> None:

@@ -39,7 +39,7 @@ KEY_NAME = "key"
 KEY_BYTES = 32
 SUFFIX = ".image"
 DEFAULT_MOST_BYTES = 2 * 1024**3
-PIECE_BYTES = 1024**2
+PIECE_BYTES = 2 * 1024**2
 HASHING_THREADS = 4
 _TAIL = struct.Struct("<I32s16s")
 _NO_FOLLOW = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
@@ -80,17 +80,17 @@ class CompileCache:
         check_folder(folder)
         self._key = _read_or_make_key(folder)
 
-    def get(self, digest: str) -> CacheEntry | None:
+    def get(self, key: str) -> CacheEntry | None:
         """Reads an entry; None when there is none that this cache wrote.
 
         Args:
-            digest: the SHA-256 of the component, in hex.
+            key: the `content_key` of the component.
 
         Raises:
             UnsafeCacheFolder: the folder became writable for others.
         """
         check_folder(self._folder)
-        path = self._path(digest)
+        path = self._path(key)
         try:
             entry = self._read(path)
         except OSError:
@@ -102,7 +102,7 @@ class CompileCache:
             os.utime(path)
         return entry
 
-    def put(self, digest: str, image: bytes, description: str) -> None:
+    def put(self, key: str, image: bytes, description: str) -> None:
         """Writes an entry, whole or not at all, and makes room for it.
 
         A full or read-only disk is no error: the entry is just not there.
@@ -110,7 +110,7 @@ class CompileCache:
         described = description.encode()
         if len(image) + len(described) + _TAIL.size > self._most_bytes:
             return
-        path = self._path(digest)
+        path = self._path(key)
         mac = self._mac(path, memoryview(image), described)
         tail = _TAIL.pack(len(described), mac, MAGIC)
         with contextlib.suppress(OSError):
@@ -126,8 +126,8 @@ class CompileCache:
         for _, _, path in self._entries():
             path.unlink(missing_ok=True)
 
-    def _path(self, digest: str) -> Path:
-        name = hashlib.sha256(digest.encode() + b"\0" + self._engine).hexdigest()
+    def _path(self, key: str) -> Path:
+        name = hashlib.sha256(key.encode() + b"\0" + self._engine).hexdigest()
         return self._folder / f"{name}{SUFFIX}"
 
     def _mac(self, path: Path, image: memoryview, described: bytes) -> bytes:
@@ -174,6 +174,17 @@ class CompileCache:
                 return
             path.unlink(missing_ok=True)
             excess -= size
+
+
+def content_key(wasm: bytes) -> str:
+    """Names a component by its content: SHA-256 over its length and its pieces' SHA-256.
+
+    The plain digest would do, but only one processor at a time can compute it.
+    """
+    key = hashlib.sha256(struct.pack("<Q", len(wasm)))
+    for digest in _piece_digests(memoryview(wasm)):
+        key.update(digest)
+    return key.hexdigest()
 
 
 def _piece_digests(image: memoryview) -> Iterator[bytes]:

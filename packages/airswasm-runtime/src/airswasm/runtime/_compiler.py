@@ -16,7 +16,6 @@ it nor the CPU limit; the wall-clock limit, which is here, holds everywhere.
 
 from __future__ import annotations
 
-import hashlib
 import importlib.metadata
 import importlib.util
 import itertools
@@ -39,8 +38,9 @@ from anyio.abc import ByteReceiveStream, ByteSendStream, Process
 from wasmtime import Engine
 from wasmtime.component import Component
 
-from ._bridge import BRIDGE_VERSION, Bridging
-from ._cache import CompileCache
+from ._bridge import BRIDGE_VERSION
+from ._cache import CompileCache, content_key
+from ._description import DESCRIPTION_VERSION, Description
 from ._hardened import HardenedSettings, config_fingerprint
 from .config import CompileProgress, EngineConfig, ProgressSink
 from .errors import CompileFailed, CompileLimitExceeded, EngineError, InvalidComponent
@@ -73,14 +73,12 @@ class CompiledComponent:
     """A component as native code for this engine, safe to deserialise.
 
     Attributes:
-        digest: the SHA-256 of the wasm, in hex.
         image: what the engine serialised, or the verified file that holds it.
-        bridging: which functions go through the bytes bridge.
+        description: what is known of it besides the code.
     """
 
-    digest: str
     image: bytes | Path
-    bridging: Bridging
+    description: Description
 
     @property
     def is_from_cache(self) -> bool:
@@ -158,7 +156,7 @@ async def compile_component(
                 tasks.start_soon(_heartbeat, name, progress, started)
             outcome = await _converse(child, wasm, config)
             tasks.cancel_scope.cancel()
-        return _compiled(outcome, wasm, name, config)
+        return _compiled(outcome, name, config)
     raise CompileLimitExceeded(name, "seconds", limits.seconds)
 
 
@@ -248,7 +246,7 @@ async def _heartbeat(name: str, progress: ProgressSink, started: float) -> None:
         await anyio.sleep(HEARTBEAT_SECONDS)
 
 
-def _compiled(outcome: _Outcome, wasm: bytes, name: str, config: EngineConfig) -> CompiledComponent:
+def _compiled(outcome: _Outcome, name: str, config: EngineConfig) -> CompiledComponent:
     line, _, image = outcome.output.partition(b"\n")
     if outcome.returncode != 0 or not line:
         raise _death(outcome, name, config)
@@ -257,8 +255,7 @@ def _compiled(outcome: _Outcome, wasm: bytes, name: str, config: EngineConfig) -
         raise InvalidComponent(name, _last_cause(answer["invalid"]))
     if len(image) != answer["image_bytes"]:
         raise CompileFailed(name, "the compile child's answer was cut short")
-    digest = hashlib.sha256(wasm).hexdigest()
-    return CompiledComponent(digest, image, Bridging.from_json(answer["bridging"]))
+    return CompiledComponent(image, Description.from_json(answer["description"]))
 
 
 def _death(
@@ -340,35 +337,34 @@ class Compiler:
             InvalidComponent, CompileLimitExceeded, CompileFailed: see `compile_component`.
         """
         check_preamble(wasm, name)
-        digest = await _in_thread_if_large(len(wasm), _digest, wasm)
-        while (flight := self._flights.get(digest)) is not None:
+        key = await _in_thread_if_large(len(wasm), content_key, wasm)
+        while (flight := self._flights.get(key)) is not None:
             await flight.landed.wait()
             if flight.error is not None:
                 raise flight.error
             if flight.compiled is not None and not recompile:
                 return flight.compiled
-        if not recompile and (cached := await self._cached(digest, len(wasm))) is not None:
+        if not recompile and (cached := await self._cached(key, len(wasm))) is not None:
             return cached
-        return await self._compile(digest, wasm, name, progress)
+        return await self._compile(key, wasm, name, progress)
 
-    async def _cached(self, digest: str, wasm_bytes: int) -> CompiledComponent | None:
+    async def _cached(self, key: str, wasm_bytes: int) -> CompiledComponent | None:
         if self._cache is None:
             return None
-        entry = await _in_thread_if_large(wasm_bytes, self._cache.get, digest)
+        entry = await _in_thread_if_large(wasm_bytes, self._cache.get, key)
         if entry is None:
             return None
-        bridging = Bridging.from_json(entry.description)
-        return CompiledComponent(digest, entry.path, bridging)
+        return CompiledComponent(entry.path, Description.from_json(entry.description))
 
     async def _compile(
-        self, digest: str, wasm: bytes, name: str, progress: ProgressSink | None
+        self, key: str, wasm: bytes, name: str, progress: ProgressSink | None
     ) -> CompiledComponent:
-        if digest in self._flights:  # another load started while this one read the cache
+        if key in self._flights:  # another load started while this one read the cache
             return await self.load(wasm, name, progress)
-        flight = self._flights[digest] = _Flight(anyio.Event())
+        flight = self._flights[key] = _Flight(anyio.Event())
         try:
             compiled = await compile_component(wasm, self._config, progress, name=name)
-            await self._keep(compiled)
+            await self._keep(key, compiled)
         except EngineError as error:
             flight.error = error
             raise
@@ -376,15 +372,13 @@ class Compiler:
             flight.compiled = compiled
             return compiled
         finally:
-            del self._flights[digest]
+            del self._flights[key]
             flight.landed.set()
 
-    async def _keep(self, compiled: CompiledComponent) -> None:
+    async def _keep(self, key: str, compiled: CompiledComponent) -> None:
         if self._cache is not None and isinstance(compiled.image, bytes):
-            described = compiled.bridging.to_json()
-            await anyio.to_thread.run_sync(
-                self._cache.put, compiled.digest, compiled.image, described
-            )
+            described = compiled.description.to_json()
+            await anyio.to_thread.run_sync(self._cache.put, key, compiled.image, described)
 
 
 def _open_cache(config: EngineConfig) -> CompileCache | None:
@@ -396,12 +390,9 @@ def _open_cache(config: EngineConfig) -> CompileCache | None:
         platform.machine(),
         config_fingerprint(config),
         f"bridge {BRIDGE_VERSION if config.bridge_bytes else None}",
+        f"description {DESCRIPTION_VERSION}",
     )
     return CompileCache(config.cache_folder, engine=" ".join(parts))
-
-
-def _digest(wasm: bytes) -> str:
-    return hashlib.sha256(wasm).hexdigest()
 
 
 async def _in_thread_if_large(

@@ -13,6 +13,7 @@ package's `__init__`.
 from __future__ import annotations
 
 import ctypes
+import hashlib
 import json
 import sys
 from collections.abc import Mapping
@@ -22,7 +23,9 @@ from wasmtime import Engine, WasmtimeError
 from wasmtime.component import Component
 
 from ._bridge import Bridging, bridge_component
+from ._description import Description
 from ._hardened import HardenedSettings, hardened_config
+from ._reflect import UnsupportedType, reflect
 from ._wasm_reader import Unreadable, refuse_multi_memory
 
 PR_SET_NO_NEW_PRIVS = 38
@@ -63,11 +66,11 @@ def answer(out: BinaryIO, wasm: bytes, request: Mapping[str, object]) -> None:
     """Compiles and writes the image, or says why the component is refused."""
     settings = HardenedSettings.from_json(str(request["settings"]))
     try:
-        image, bridging = compile_image(wasm, settings, bridge=bool(request["bridge"]))
-    except (Refused, Unreadable, WasmtimeError) as error:
+        image, description = compile_image(wasm, settings, bridge=bool(request["bridge"]))
+    except (Refused, Unreadable, UnsupportedType, WasmtimeError) as error:
         out.write(json.dumps({"invalid": str(error)}).encode() + b"\n")
     else:
-        head = {"image_bytes": len(image), "bridging": bridging.to_json()}
+        head = {"image_bytes": len(image), "description": description.to_json()}
         out.write(json.dumps(head).encode() + b"\n")
         out.write(image)
     out.flush()
@@ -75,19 +78,34 @@ def answer(out: BinaryIO, wasm: bytes, request: Mapping[str, object]) -> None:
 
 def compile_image(
     wasm: bytes, settings: HardenedSettings, *, bridge: bool
-) -> tuple[bytes | bytearray, Bridging]:
+) -> tuple[bytes | bytearray, Description]:
+    """Compiles a component and describes it.
+
+    Raises:
+        Refused: it uses what guests must not.
+        Unreadable: it cannot be followed.
+        UnsupportedType: a function uses futures, streams or error contexts.
+        WasmtimeError: the engine does not take it.
+    """
+    if (reason := refuse_multi_memory(wasm)) is not None:
+        raise Refused(reason)
+    engine = Engine(hardened_config(settings))
+    component, bridging = _compile(engine, wasm, bridge=bridge)
+    shape = reflect(engine, component, bridging)
+    description = Description(hashlib.sha256(wasm).hexdigest(), bridging, shape)
+    return component.serialize(), description
+
+
+def _compile(engine: Engine, wasm: bytes, *, bridge: bool) -> tuple[Component, Bridging]:
     """Compiles with a bridge if one can be composed, and as it is otherwise.
 
     The engine validates the composition like any other component, so a mistake
     of the bridge ends here, in a component without a bridge.
     """
-    if (reason := refuse_multi_memory(wasm)) is not None:
-        raise Refused(reason)
-    engine = Engine(hardened_config(settings))
     bridged = bridge_component(wasm) if bridge else None
     if bridged is not None:
         try:
-            return Component(engine, bridged.wasm).serialize(), bridged.bridging
+            return Component(engine, bridged.wasm), bridged.bridging
         except WasmtimeError:
             pass
-    return Component(engine, wasm).serialize(), Bridging()
+    return Component(engine, wasm), Bridging()

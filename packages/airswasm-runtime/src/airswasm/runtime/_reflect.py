@@ -205,7 +205,8 @@ class _Reader:
                 return HandleOf(resource, is_owned)
         name = _PRIMITIVES.get(type(type_))
         if name is None:
-            raise UnsupportedType(f"{type(type_).__name__} in {interface or 'the world'}")
+            where = interface or "the world"
+            raise UnsupportedType(f"it uses {type(type_).__name__} in {where}")
         return Primitive(name)
 
 

@@ -20,11 +20,10 @@ from typing import TYPE_CHECKING
 from wasmtime import component as wc
 
 from . import _wasmtime as wt
-from ._bridge import Bridging
+from ._description import Description
 from ._handles import Drop
 from ._host_calls import HostCall, destructor
 from ._plan import FunctionPlan, Planner
-from ._reflect import ComponentShape
 from ._wasi import interfaces
 from ._wasi_state import WasiConfig, WasiState
 from .errors import NoSuchExport, UnsatisfiedImport
@@ -61,21 +60,16 @@ class Component:
     """
 
     def __init__(
-        self,
-        engine: Engine,
-        name: str,
-        digest: str,
-        compiled: wc.Component,
-        shape: ComponentShape,
-        bridging: Bridging,
+        self, engine: Engine, name: str, description: Description, compiled: wc.Component
     ) -> None:
+        shape = description.shape
         self.engine = engine
         self.name = name
-        self.digest = digest
+        self.digest = description.digest
         self.imports: Mapping[str, InterfaceShape] = MappingProxyType(shape.imports)
         self.exports: Mapping[str, InterfaceShape] = MappingProxyType(shape.exports)
         self._resources = shape.resources
-        self._bridging = bridging
+        self._bridging = description.bridging
         self._compiled = compiled
         self._address = wt.address_of(compiled)
         self._planner = Planner(engine._bytes_as_text)

@@ -18,18 +18,15 @@ import anyio
 import anyio.abc
 from wasmtime import Engine as WasmEngine
 from wasmtime import WasmtimeError
-from wasmtime import component as wc
 
 from . import _wasmtime as wt
 from ._bridge_text import BytesAsText
-from ._compiler import CompiledComponent, Compiler
+from ._compiler import Compiler
 from ._hardened import hardened_config
 from ._host_calls import continuation
-from ._reflect import UnsupportedType, reflect
 from ._ticker import Ticker, start_ticker
 from .component import Component
 from .config import CompileProgress, EngineConfig, ProgressSink
-from .errors import InvalidComponent
 from .host import Pending
 from .instance import Call
 from .proof import SelfTestReport, prove_limits
@@ -121,7 +118,7 @@ class Engine:
         except WasmtimeError:  # the cache was filled on another processor
             code = await self._compiler.load(data, name, progress, recompile=True)
             compiled = code.open(self._wasm)
-        component = self._describe(name, code, compiled)
+        component = Component(self, name, code.description, compiled)
         if progress is not None:
             progress(CompileProgress(name, "done", time.monotonic() - started))
         return component
@@ -143,13 +140,6 @@ class Engine:
             RuntimeError: the engine is not running.
         """
         self._spawn(work)
-
-    def _describe(self, name: str, code: CompiledComponent, compiled: wc.Component) -> Component:
-        try:
-            shape = reflect(self._wasm, compiled, code.bridging)
-        except UnsupportedType as problem:
-            raise InvalidComponent(name, f"it uses {problem}") from problem
-        return Component(self, name, code.digest, compiled, shape, code.bridging)
 
     def _waiting_for(self, context: int) -> bytes:
         """The continuation that asks the call in that store whether it may go on."""
