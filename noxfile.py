@@ -18,6 +18,7 @@ from nox.project import dependency_groups, load_toml
 
 ROOT = Path(__file__).parent
 DIST = ROOT / "dist"
+STRUCTURE_TESTS = ("test_architecture.py", "test_wheels.py")
 LAYERS: dict[int, tuple[str, ...]] = {
     1: ("runtime", "wit", "actor"),
     2: ("security", "messaging", "storage", "lifecycle"),
@@ -108,7 +109,8 @@ for number in LAYERS:
 def integration(session: nox.Session) -> None:
     """Tests all blocks together: the real command, a real host, real components."""
     install_wheels(session, *(f"airswasm-{block}" for block in BLOCKS), *root_group("integration"))
-    run_tests(session, ROOT / "tests-integration")
+    structure = [f"--ignore={ROOT / 'tests-integration' / name}" for name in STRUCTURE_TESTS]
+    run_tests(session, ROOT / "tests-integration", *structure, "--durations=10")
 
 
 @nox.session
@@ -132,7 +134,7 @@ def types(session: nox.Session) -> None:
 def architecture(session: nox.Session) -> None:
     """Checks that nothing points up, and that declared siblings are the used ones."""
     install_wheels(session, *(f"airswasm-{block}" for block in BLOCKS), *root_group("architecture"))
-    run_tests(session, ROOT / "tests-integration" / "test_architecture.py")
+    run_tests(session, ROOT / "tests-integration" / STRUCTURE_TESTS[0])
 
 
 @nox.session(requires=["build"])
@@ -154,7 +156,7 @@ def wheels(session: nox.Session) -> None:
     session.install("twine", "pytest")
     archives = sorted(str(path) for path in DIST.glob("*.whl"))
     session.run("twine", "check", "--strict", *archives)
-    run_tests(session, ROOT / "tests-integration" / "test_wheels.py")
+    run_tests(session, ROOT / "tests-integration" / STRUCTURE_TESTS[1])
 
 
 @nox.session(requires=["build"])

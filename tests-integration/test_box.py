@@ -81,7 +81,7 @@ def test_a_component_that_always_crashes_is_given_up_alone(
         for _ in range(2):
             terminal.refused("send", unruly.name, "trap")
             until(lambda: state_of(terminal, unruly.name) != "restarting", "it was decided")
-        until(lambda: state_of(terminal, unruly.name) == "given_up", "it was given up")
+        until(lambda: state_of(terminal, unruly.name) == "given up", "it was given up")
         assert "given up" in terminal.refused("send", unruly.name, "hello").stderr
         assert "number 1" in terminal.run("send", calm.name, "hello").stdout
 
