@@ -1,81 +1,166 @@
 """Ten thousand names of one component: installed, started, and asked a question each.
 
-    python bench/ten_thousand.py [COUNT]
+    python bench/ten_thousand.py [COUNT] [ROUNDS]
 
-Prints seconds of CPU (the machine may be busy), memory, and the ratio of starting to installing.
+The component is the one that `airswasm init --lang c` starts with: its `init` logs, and for each
+message it reads and writes its storage, logs, publishes, and answers. Then the same home is hosted
+again and again, to see whether time or memory grow from round to round.
+
+Prints seconds of CPU (the machine may be busy) beside those of the clock, and resident memory.
 """
 
+from __future__ import annotations
+
+import gc
+import os
 import resource
+import shutil
+import subprocess
 import sys
+import sysconfig
 import tempfile
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import anyio
 from airswasm.lifecycle import Package, System
 from airswasm.security import generate_key
+from airswasm.wit import c_header_folder
 
-TESTS = Path(__file__).parent.parent / "tests"
+TEMPLATE = "airswasm-sdk/src/airswasm/sdk/templates/c/counter"
+COMPILE = (
+    "-target", "wasm32-freestanding", "-std=c11", "-O2", "-g0", "-nostdlib", "-fno-builtin",
+    "-Wl,--no-entry", "-Wl,--strip-debug", "-Wl,-z,stack-size=65536",
+)  # fmt: skip
+ASKING_AT_ONCE = 100
 
 
-def resident_mib() -> float:
-    pages = int(Path("/proc/self/statm").read_text().split()[1]) if sys.platform == "linux" else 0
-    return pages * resource.getpagesize() / 2**20
+@dataclass
+class Lap:
+    """What one step took."""
+
+    cpu: float = 0.0
+    wall: float = 0.0
+
+
+@dataclass
+class Stopwatch:
+    """Steps by name, in order."""
+
+    laps: dict[str, Lap] = field(default_factory=dict)
+
+    @contextmanager
+    def lap(self, name: str) -> Iterator[None]:
+        lap = self.laps[name] = Lap()
+        cpu, wall = time.process_time(), time.perf_counter()
+        yield
+        lap.cpu, lap.wall = time.process_time() - cpu, time.perf_counter() - wall
+
+    def show(self) -> str:
+        return ", ".join(
+            f"{name} {lap.cpu:.2f} s ({lap.wall:.1f})" for name, lap in self.laps.items()
+        )
+
+
+def resident_bytes() -> int:
+    """What the process holds in memory; 0 where that is not known."""
+    try:
+        pages = int(Path("/proc/self/statm").read_text().split()[1])
+    except OSError:
+        return 0
+    return pages * resource.getpagesize()
+
+
+def build(source: Path, folder: Path) -> bytes:
+    """The C template as a component: the clang in zig, then wasm-tools."""
+    core, made = folder / "core.wasm", folder / "component.wasm"
+    header = c_header_folder()
+    c_file = folder / "counter.c"
+    shutil.copy(source, c_file)
+    binding = sorted(map(str, header.glob("*.c")))
+    compiler = (sys.executable, "-m", "ziglang", "cc", *COMPILE, "-I", str(header))
+    subprocess.run((*compiler, str(c_file), *binding, "-o", str(core)), check=True)
+    name = "wasm-tools"
+    tools = shutil.which(name, path=sysconfig.get_path("scripts")) or shutil.which(name)
+    assert tools is not None, "wasm-tools comes with airswasm-wit"
+    subprocess.run((tools, "component", "new", str(core), "-o", str(made)), check=True)
+    return made.read_bytes()
 
 
 def package(folder: Path) -> Package:
-    """The tests' guest."""
-    namespace: dict[str, object] = {"__name__": "guests", "__file__": str(TESTS / "conftest.py")}
-    exec(compile((TESTS / "conftest.py").read_text(), "conftest.py", "exec"), namespace)
-    return namespace["Workshop"](folder, generate_key()).package()  # type: ignore[operator]
+    """The C template's package, signed."""
+    template = Path(__file__).parents[2] / TEMPLATE
+    wasm = build(template / "src" / "{{name}}.c.in", folder)
+    manifest = (template / "Component.toml.in").read_text()
+    manifest = manifest.replace("{{identity}}", "local/hello").replace("{{name}}", "hello")
+    files = {"Component.toml": manifest.encode(), "build/hello.wasm": wasm}
+    return Package.from_files(files).sign(generate_key(), sequence=1)
 
 
-async def ask_all(system: System, names: list[str]) -> float:
-    began = time.process_time()
+async def ask_all(system: System, names: list[str], number: int) -> None:
+    """One message for each name; each answers with how many it has had."""
+    expected = f"Hello, world! You are number {number}.".encode()
 
     async def ask(some: list[str]) -> None:
         for name in some:
-            assert await system.send(name, b"echo") == b"echo"
+            assert await system.send(name, b"world") == expected
 
     async with anyio.create_task_group() as group:
-        for part in range(100):
-            group.start_soon(ask, names[part::100])
-    return time.process_time() - began
+        for part in range(ASKING_AT_ONCE):
+            group.start_soon(ask, names[part::ASKING_AT_ONCE])
 
 
-async def main(count: int) -> None:
+async def host(home: Path, names: list[str], number: int, before: int) -> None:
+    """One round: all start, answer a message each, and stop."""
+    watch = Stopwatch()
+    system = System(home)
+    with watch.lap("start"):
+        await system.__aenter__()
+    try:
+        started = resident_bytes() - before
+        with watch.lap("a message each"):
+            await ask_all(system, names, number)
+        asked = resident_bytes() - before
+        with watch.lap("status"):
+            assert system.status().running == len(names)
+    finally:
+        with watch.lap("stop"):
+            await system.__aexit__(None, None, None)
+    del system
+    gc.collect()
+    left = resident_bytes() - before
+    each = len(names) * 1024
+    print(
+        f"round {number:2}: {watch.show()}; kB each: started {started / each:.1f}, "
+        f"asked {asked / each:.1f}, left after {left / each:.1f}",
+        flush=True,
+    )
+
+
+async def main(count: int, rounds: int) -> None:
     names = [f"local/n{number}" for number in range(count)]
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
         made = package(folder)
         home = folder / "home"
-        before = resident_mib()
-        began = time.process_time()
-        async with System(home, mode="offline") as system:
-            await system.install_many(made, names, approve=lambda _plan: True)
-        installed = time.process_time() - began
-        print(f"install {count} names, no host     {installed:7.2f} s")
-        began = time.process_time()
-        async with System(home) as system:
-            started = time.process_time() - began
-            print(f"start them                        {started:7.2f} s")
-            first = await ask_all(system, names)
-            print(f"a message each                    {first:7.2f} s")
-            second = await ask_all(system, names)
-            print(f"another message each              {second:7.2f} s")
-            grown = resident_mib() - before
-            print(
-                f"memory                            {grown:7.0f} MiB, "
-                f"{grown * 1024 / count:.1f} kB each"
-            )
-            began = time.process_time()
-            running = system.status().running
-            print(f"status of all                     {time.process_time() - began:7.2f} s")
-            assert running == count
-            began = time.process_time()
-        print(f"stop them                         {time.process_time() - began:7.2f} s")
-        print(f"ratio start : install             {started / installed:7.2f}")
+        print(f"{count:,} names of one component of {len(made.wasm):,} bytes")
+        print(
+            "seconds of CPU (and of the clock), load", *(f"{each:.1f}" for each in os.getloadavg())
+        )
+        watch = Stopwatch()
+        with watch.lap("install"):
+            async with System(home, mode="offline") as system:
+                await system.install_many(made, names, approve=lambda _plan: True)
+        print(watch.show(), flush=True)
+        gc.collect()
+        before = resident_bytes()
+        for number in range(1, rounds + 1):
+            await host(home, names, number, before)
 
 
 if __name__ == "__main__":
-    anyio.run(main, int(sys.argv[1]) if len(sys.argv) > 1 else 10_000)
+    numbers = [int(each) for each in sys.argv[1:]]
+    anyio.run(main, *(numbers + [10_000, 10][len(numbers) :]))

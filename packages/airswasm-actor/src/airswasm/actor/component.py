@@ -15,6 +15,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from airswasm.runtime import (
@@ -105,7 +106,6 @@ class ComponentActor:
     """
 
     __slots__ = (
-        "_callback",
         "_config",
         "_context",
         "_data",
@@ -137,7 +137,6 @@ class ComponentActor:
         self._data = data
         self._context: Context | None = None
         self._message: Function | None = None
-        self._callback: Function | None = None
         self._health: Function | None = None
 
     def __repr__(self) -> str:
@@ -162,8 +161,6 @@ class ComponentActor:
             caller=caller, limits=self._limits, wasi=self._wasi
         )
         self._message = self._function(HANDLE_MESSAGE) or instance.function(HANDLE_MESSAGE)
-        self._callback = self._function(HANDLE_CALLBACK)
-        self._health = self._function(HEALTH_CHECK)
         init = self._function(INIT)
         if init is not None:
             outcome = await instance.call(init, json.dumps(dict(self._config or {})))
@@ -219,11 +216,8 @@ class ComponentActor:
             return None
         if instance.has_export(path):
             return instance.function(path)
-        interface, _, name = path.partition("#")
-        for other in self._linked.component.exports:
-            if other and are_compatible(other, interface):
-                return instance.function(f"{other}#{name}")
-        return None
+        other = _compatible_path(tuple(self._linked.component.exports), path)
+        return None if other is None else instance.function(other)
 
     # -- messages ----------------------------------------------------------------------------
 
@@ -250,12 +244,13 @@ class ComponentActor:
                 return instance.start(self._message, (message[1], message[2], payload), wake)  # type: ignore[arg-type]
             except ValueMismatch as problem:
                 raise UnfitPayload(self.name, str(problem)) from problem
-        if isinstance(payload, Callback) and self._callback is not None:
-            return instance.start(self._callback, (payload.request_id, payload.outcome), wake)
-        if isinstance(payload, CheckHealth) and self._health is not None:
-            return instance.start(self._health, (), wake)
-        if isinstance(payload, CheckHealth):
-            return _Nothing()
+        if isinstance(payload, Callback):
+            callback = self._function(HANDLE_CALLBACK)
+            if callback is not None:
+                return instance.start(callback, (payload.request_id, payload.outcome), wake)
+        elif isinstance(payload, CheckHealth):
+            self._health = health = self._function(HEALTH_CHECK)
+            return _Nothing() if health is None else instance.start(health, (), wake)
         raise UnfitPayload(self.name, type(payload).__name__)
 
     def complete(self, call: GuestCall) -> object:
@@ -275,3 +270,13 @@ class ComponentActor:
         if self._health is not None and getattr(call, "function", None) == self._health.path:
             raise HealthCheckFailed(self.name, text)
         raise GuestRefused(self.name, text)
+
+
+@lru_cache(maxsize=256)
+def _compatible_path(exports: tuple[str, ...], path: str) -> str | None:
+    """Where a component has the function of a path that it does not export as it is."""
+    interface, _, name = path.partition("#")
+    for other in exports:
+        if other and are_compatible(other, interface):
+            return f"{other}#{name}"
+    return None

@@ -71,7 +71,7 @@ class ActorSystem:
         rng: Where jitter comes from.
         default_mailbox: For actors that are given none.
         actors: All actors that have not ended, by their own names.
-        supervisors: The top-level supervisors, in the order of starting.
+        supervisors: The top-level supervisors, in the order of starting; a set that keeps it.
     """
 
     def __init__(
@@ -95,7 +95,7 @@ class ActorSystem:
         self.life = LifeCycle(self)
         self.dispatcher.life = self.life
         self.actors: dict[str, ActorRef] = {}
-        self.supervisors: list[SupervisorNode] = []
+        self.supervisors: dict[SupervisorNode, None] = {}
         self.default_mailbox = mailbox
         self._group: TaskGroup | None = None
         self._spawned = 0
@@ -130,6 +130,11 @@ class ActorSystem:
                     raise
                 suppressed = False  # the block's own error, as it was
         return suppressed
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it is inside its `async with` block."""
+        return self._group is not None
 
     @property
     def group(self) -> TaskGroup:
@@ -239,7 +244,7 @@ class ActorSystem:
         )
 
     async def _stop_all(self) -> None:
-        for supervisor in reversed(self.supervisors):
+        for supervisor in reversed(list(self.supervisors)):
             await supervisor.stop()
         remaining = [ref for ref in reversed(self._actors()) if not self.life.end_now(ref)]
         async with anyio.create_task_group() as group:

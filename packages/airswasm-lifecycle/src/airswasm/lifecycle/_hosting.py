@@ -18,6 +18,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
+from weakref import WeakValueDictionary
 
 import anyio
 from airswasm.actor import (
@@ -35,13 +36,13 @@ from airswasm.actor import (
     SupervisorNode,
     SupervisorSpec,
 )
-from airswasm.runtime import GuestFault, LinkedComponent
+from airswasm.runtime import GuestFault, Limits, LinkedComponent, WasiConfig
 from airswasm.wit.names import GUEST_MIGRATION
 
 from ._loading import Loader, limits_of, wasi_of
 from .errors import StartFailed, TooManyRunning, UpdateFailed
 from .logbook import LogBook
-from .manifest import Manifest, SupervisionSection
+from .manifest import MANIFEST_NAME, Manifest
 from .registry import ComponentRecord
 from .status import ComponentStatus
 
@@ -70,25 +71,30 @@ class _Hosted:
     """`healthy`, or what it said when it was asked last."""
 
 
+@dataclass(frozen=True, slots=True, weakref_slot=True)
+class _Recipe:
+    """What all names of one version have in common: made once, however many they are."""
+
+    linked: LinkedComponent
+    manifest: Manifest
+    limits: Limits
+    wasi: WasiConfig
+    mailbox: MailboxSpec
+    backoff: Backoff
+
+
 class HostedActor(ComponentActor):
     """A component that takes over data before its first message, and can be metered."""
 
     __slots__ = ("_migrate_from",)
 
-    def __init__(
-        self,
-        linked: LinkedComponent,
-        name: str,
-        manifest: Manifest,
-        logs: LogBook,
-        migrate_from: str | None,
-    ) -> None:
+    def __init__(self, recipe: _Recipe, name: str, migrate_from: str | None) -> None:
         super().__init__(
-            linked,
+            recipe.linked,
             name,
-            limits=limits_of(manifest),
-            wasi=wasi_of(manifest, logs),
-            config=manifest.config,
+            limits=recipe.limits,
+            wasi=recipe.wasi,
+            config=recipe.manifest.config,
         )
         self._migrate_from = migrate_from
 
@@ -118,6 +124,7 @@ class Hosting:
         self._actors, self._loader, self._logs = actors, loader, logs
         self._most_running = most_running
         self._hosted: dict[str, _Hosted] = {}
+        self._recipes = WeakValueDictionary[tuple[str, str], _Recipe]()
 
     async def open(self, stack: AsyncExitStack) -> None:
         """Watches what happens, until `stack` is left; then everything is stopped."""
@@ -184,10 +191,7 @@ class Hosting:
         if len(self._hosted) >= self._most_running and name not in self._hosted:
             raise TooManyRunning(name, self._most_running)
         make = await self._maker(record, manifest, record.migrate_from)
-        child = _child_spec(name, manifest, make)
-        node = SupervisorNode(
-            self._actors, _supervisor_spec(manifest.supervision, child), name=name
-        )
+        node = SupervisorNode(self._actors, _supervisor_spec(make), name=name)
         hosted = self._hosted[name] = _Hosted(record.active, node, manifest)
         try:
             await node.start()
@@ -236,12 +240,13 @@ class Hosting:
             make = await self._maker(successor, manifest, successor.migrate_from)
             await self._hold_still(hosted, make.migrates)
             step[0] = "start"
-            child = _child_spec(name, manifest, make)
+            spec = _supervisor_spec(make)
+            (child,) = spec.children
             with anyio.CancelScope(shield=True):
                 # The message in hand gets all the time that its own limit gives it.
                 finish = hosted.manifest.limits.timeout
                 await hosted.node.update_child(child, prepare=prepare, finish=finish)
-                hosted.node.spec = _supervisor_spec(manifest.supervision, child)
+                hosted.node.spec = spec
         except Exception as error:
             cause = error.__cause__ if isinstance(error, ChildStartFailed) else error
             reason = _reason(cause or error)
@@ -262,9 +267,29 @@ class Hosting:
     async def _maker(
         self, record: ComponentRecord, manifest: Manifest, migrate_from: str | None
     ) -> _Maker:
-        digest = record.active_version.wasm_digest
-        linked = await self._loader.load(digest, record.name)
-        return _Maker(linked, record.name, manifest, self._logs, migrate_from)
+        version = record.active_version
+        linked = await self._loader.load(version.wasm_digest, record.name)
+        key = (version.wasm_digest, version.files[MANIFEST_NAME])
+        recipe = self._recipes.get(key)
+        if recipe is None or recipe.linked is not linked:
+            recipe = self._recipes[key] = self._recipe(linked, manifest)
+        return _Maker(recipe, record.name, migrate_from)
+
+    def _recipe(self, linked: LinkedComponent, manifest: Manifest) -> _Recipe:
+        backoff = manifest.supervision.backoff
+        return _Recipe(
+            linked=linked,
+            manifest=manifest,
+            limits=limits_of(manifest),
+            wasi=wasi_of(manifest, self._logs),
+            mailbox=MailboxSpec(capacity=manifest.limits.mailbox),
+            backoff=Backoff(
+                growth=backoff.growth,
+                initial=backoff.initial,
+                cap=backoff.maximum,
+                jitter=backoff.jitter,
+            ),
+        )
 
     async def _hold_still(self, hosted: _Hosted, is_needed: bool) -> None:
         if is_needed and hosted.ref is not None:
@@ -329,36 +354,34 @@ class Hosting:
         self._logs.write(name, level, text, source="supervisor", fields=fields)
 
     async def _stop_all(self) -> None:
-        names = list(self._hosted)
-        limiter = anyio.CapacityLimiter(_STOPPING_AT_ONCE)
+        waiting = reversed(list(self._hosted))
 
-        async def stop(name: str) -> None:
-            async with limiter:
+        async def stop_some() -> None:
+            for name in waiting:
                 await self.stop(name)
 
         with anyio.move_on_after(_CLOSING_TIME):
             async with anyio.create_task_group() as group:
-                for name in reversed(names):
-                    group.start_soon(stop, name)
+                for _ in range(min(_STOPPING_AT_ONCE, len(self._hosted))):
+                    group.start_soon(stop_some)
 
 
 @dataclass(slots=True)
 class _Maker:
-    """Makes the incarnations of one version of one component."""
+    """Makes the incarnations of one version under one name."""
 
-    linked: LinkedComponent
+    recipe: _Recipe
     name: str
-    manifest: Manifest
-    logs: LogBook
     migrate_from: str | None
 
     @property
     def migrates(self) -> bool:
         """Whether stored data is taken over at the first start."""
-        return self.migrate_from is not None and GUEST_MIGRATION in self.linked.component.exports
+        exports = self.recipe.linked.component.exports
+        return self.migrate_from is not None and GUEST_MIGRATION in exports
 
     def __call__(self) -> HostedActor:
-        return HostedActor(self.linked, self.name, self.manifest, self.logs, self.migrate_from)
+        return HostedActor(self.recipe, self.name, self.migrate_from)
 
 
 def _how_it_came_up(event: LifecycleEvent, hosted: _Hosted, restarts: int) -> str:
@@ -369,26 +392,20 @@ def _how_it_came_up(event: LifecycleEvent, hosted: _Hosted, restarts: int) -> st
     return f"{hosted.version} took over, incarnation {event.incarnation}"
 
 
-def _child_spec(name: str, manifest: Manifest, make: _Maker) -> ChildSpec:
-    return ChildSpec(
-        id=name,
+def _supervisor_spec(make: _Maker) -> SupervisorSpec:
+    recipe = make.recipe
+    settings = recipe.manifest.supervision
+    child = ChildSpec(
+        id=make.name,
         start=make,
-        restart=manifest.supervision.restart,
-        shutdown=manifest.supervision.shutdown,
-        mailbox=MailboxSpec(capacity=manifest.limits.mailbox),
+        restart=settings.restart,
+        shutdown=settings.shutdown,
+        mailbox=recipe.mailbox,
     )
-
-
-def _supervisor_spec(settings: SupervisionSection, child: ChildSpec) -> SupervisorSpec:
     return SupervisorSpec(
         intensity=settings.intensity,
         period=settings.period,
-        backoff=Backoff(
-            growth=settings.backoff.growth,
-            initial=settings.backoff.initial,
-            cap=settings.backoff.maximum,
-            jitter=settings.backoff.jitter,
-        ),
+        backoff=recipe.backoff,
         children=(child,),
     )
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection
 
+import anyio
 import anyio.to_thread
 from airswasm.security import Grants, VerifiedStatement, verify
 
@@ -30,6 +31,7 @@ class StoredPackages:
         self.artifacts = artifacts
         self._checkpoint = checkpoint
         self._verified: dict[tuple[str, str | None], _Verified] = {}
+        self._verifying: dict[tuple[str, str | None], anyio.Lock] = {}
         self._grants: dict[str, Grants] = {}
         self._manifests: dict[str, Manifest] = {}
 
@@ -52,8 +54,12 @@ class StoredPackages:
         key = (version.files[MANIFEST_NAME], version.files.get(SIGNATURE_NAME))
         known = self._verified.get(key)
         if known is None:
-            known = await anyio.to_thread.run_sync(self._verify, record, version)
-            self._verified[key] = known
+            async with self._verifying.setdefault(key, anyio.Lock()):
+                known = self._verified.get(key)
+                if known is None:
+                    known = await anyio.to_thread.run_sync(self._verify, record, version)
+                    self._verified[key] = known
+            self._verifying.pop(key, None)
         return known
 
     def manifest(self, record: ComponentRecord) -> Manifest:

@@ -36,6 +36,7 @@ LEVELS = ("trace", "debug", "info", "warn", "error")
 _UNSAFE = re.compile(
     "[\x00-\x08\x0a-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff\ud800-\udfff]"
 )
+_encode = json.JSONEncoder(separators=(",", ":"), default=str).encode
 _SHORT = {"\n": "\\n", "\r": "\\r"}
 
 
@@ -76,7 +77,7 @@ class LogEntry:
         }
         if self.fields:
             document["fields"] = dict(self.fields)
-        return json.dumps(document, separators=(",", ":"), default=str)
+        return _encode(document)
 
     @classmethod
     def from_json(cls, line: str) -> LogEntry:
@@ -284,19 +285,30 @@ class LogBook:
             follower.offer(entry)
 
 
+@dataclass(slots=True)
+class _File:
+    """One that is open, and how long it is."""
+
+    descriptor: int
+    size: int
+
+
 class _Files:
     """The JSON-lines files, few of them open at a time."""
 
     def __init__(self, folder: Path, limits: LogLimits) -> None:
         self._folder, self._limits = folder, limits
-        self._open: OrderedDict[str, int] = OrderedDict()
+        self._start = os.path.join(folder, "")  # noqa: PTH118 - a Path takes longer than a write
+        self._open: OrderedDict[str, _File] = OrderedDict()
 
     def append(self, component: str, line: str) -> None:
-        with _disk_may_fail():
-            descriptor = self._descriptor(component)
-            os.write(descriptor, line.encode("utf-8", "backslashreplace"))
-            if os.fstat(descriptor).st_size > self._limits.file_bytes:
+        try:
+            file = self._file(component)
+            file.size += os.write(file.descriptor, line.encode("utf-8", "backslashreplace"))
+            if file.size > self._limits.file_bytes:
                 self._rotate(component)
+        except OSError:
+            return  # a full disk loses lines, never the host
 
     def tail(self, component: str, count: int) -> Iterator[LogEntry]:
         lines: list[str] = []
@@ -308,9 +320,9 @@ class _Files:
         return _parse(lines[-count:] if count else [])
 
     def close(self, component: str) -> None:
-        descriptor = self._open.pop(component, None)
-        if descriptor is not None:
-            os.close(descriptor)
+        file = self._open.pop(component, None)
+        if file is not None:
+            os.close(file.descriptor)
 
     def close_all(self) -> None:
         for component in tuple(self._open):
@@ -329,14 +341,17 @@ class _Files:
         for number in range(1, self._limits.files):
             yield current.with_suffix(f".{number}.jsonl")
 
-    def _descriptor(self, component: str) -> int:
-        descriptor = self._open.get(component)
-        if descriptor is None:
+    def _file(self, component: str) -> _File:
+        file = self._open.get(component)
+        if file is None:
             if len(self._open) >= self._limits.open_files:
                 self.close(next(iter(self._open)))
-            descriptor = self._open[component] = _open_to_append(self._path(component))
-        self._open.move_to_end(component)
-        return descriptor
+            descriptor = _open_to_append(f"{self._start}{component}.jsonl")
+            size = os.fstat(descriptor).st_size
+            file = self._open[component] = _File(descriptor, size)
+        else:
+            self._open.move_to_end(component)
+        return file
 
     def _rotate(self, component: str) -> None:
         self.close(component)
@@ -348,12 +363,12 @@ class _Files:
                 newer.replace(older)
 
 
-def _open_to_append(path: Path) -> int:
+def _open_to_append(path: str) -> int:
     flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND
     try:
         return os.open(path, flags, 0o600)
     except FileNotFoundError:
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        Path(path).parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         return os.open(path, flags, 0o600)
 
 

@@ -9,7 +9,9 @@ record names are stored before the record, and swept when no record names
 them.
 
 All records are kept in memory too. Ten thousand of them are read in one scan,
-and `put_all` writes any number in one batch.
+and `put` writes any number in one batch. A stored record does not repeat its
+name, so the records of one artifact's names are the same bytes: they are read
+once, and share what they are made of.
 """
 
 from __future__ import annotations
@@ -161,6 +163,17 @@ def _read_version(document: Mapping[str, object]) -> VersionRecord:
     )
 
 
+def _read_records(rows: Mapping[str, bytes]) -> Iterator[ComponentRecord]:
+    known: dict[bytes, ComponentRecord] = {}
+    for name, content in rows.items():
+        alike = known.get(content)
+        if alike is None:
+            alike = known[content] = ComponentRecord.from_json(name, content)
+            yield alike
+        else:
+            yield replace(alike, name=name)
+
+
 class RegistryTable(Protocol):
     """What the registry asks of a store: ordered pairs, and one atomic write."""
 
@@ -204,8 +217,7 @@ class Registry:
             RegistryCorrupt: a record cannot be understood.
         """
         rows = await table.read_all()
-        records = [ComponentRecord.from_json(name, content) for name, content in rows.items()]
-        return cls(table, records, checkpoint)
+        return cls(table, _read_records(rows), checkpoint)
 
     def __contains__(self, name: object) -> bool:
         return name in self._records

@@ -48,6 +48,7 @@ from airswasm.security import (
     Guard,
     PublicKey,
     TrustStore,
+    VerifiedStatement,
 )
 from airswasm.storage import KeyValueStore, RocksStore, StorageQuotas, Store
 from airswasm.wit import Contract, Nothing, contract
@@ -262,21 +263,24 @@ class System:
         add(MessageBroker, self._actors.broker)
 
     async def _start_all(self) -> None:
-        limiter = anyio.CapacityLimiter(_STARTING_AT_ONCE)
+        """A few at a time: what one waits for in its `init` holds up no other."""
+        waiting = iter([each for each in self._registry if each.wanted == "running"])
+        trusted: dict[int, VerifiedStatement] = {}
 
-        async def start(record: ComponentRecord) -> None:
-            async with limiter:
-                await self._start_or_tell(record)
+        async def start_some() -> None:
+            for record in waiting:
+                await self._start_or_tell(record, trusted)
 
         async with anyio.create_task_group() as group:
-            for record in self._registry:
-                if record.wanted == "running":
-                    group.start_soon(start, record)
+            for _ in range(_STARTING_AT_ONCE):
+                group.start_soon(start_some)
 
-    async def _start_or_tell(self, record: ComponentRecord) -> None:
+    async def _start_or_tell(
+        self, record: ComponentRecord, trusted: dict[int, VerifiedStatement]
+    ) -> None:
         """One component that does not start must not keep the others from running."""
         try:
-            await self._begin(record)
+            await self._begin(record, trusted)
         except Exception as error:
             text = f"did not start: {_reason(error)}"
             self.logs.write(record.name, "error", text, source="supervisor")
@@ -379,8 +383,9 @@ class System:
         for record in records:
             self._take_over(record, package.manifest)
         if self.mode == "online" and start:
+            trusted: dict[int, VerifiedStatement] = {}
             for record in records:
-                await self._begin(record)
+                await self._begin(record, trusted)
         return len(records)
 
     async def update(
@@ -683,9 +688,11 @@ class System:
         self._guard.revoke(name)
         self._policies.forget(name)
 
-    async def _begin(self, record: ComponentRecord) -> None:
+    async def _begin(
+        self, record: ComponentRecord, trusted: dict[int, VerifiedStatement] | None = None
+    ) -> None:
         """Starts an installed component; the files it is made of are checked."""
-        manifest = await self._verified_manifest(record, record.active_version)
+        manifest = await self._verified_manifest(record, record.active_version, trusted)
         self._take_over(record, manifest)
         await self._hosting.start(record, manifest)
         if record.migrate_from is not None:
@@ -761,11 +768,25 @@ class System:
     async def _sweep(self) -> None:
         self._loader.keep_only(await self._ledger.sweep())
 
-    async def _verified_manifest(self, record: ComponentRecord, version: VersionRecord) -> Manifest:
-        """The manifest of an installed version whose signature and owner hold today."""
+    async def _verified_manifest(
+        self,
+        record: ComponentRecord,
+        version: VersionRecord,
+        trusted: dict[int, VerifiedStatement] | None = None,
+    ) -> Manifest:
+        """The manifest of an installed version whose signature and owner hold today.
+
+        Args:
+            record: of which component.
+            version: which.
+            trusted: statements that were compared with the trust store in this same pass; each
+                comparison reads the store from disk.
+        """
         manifest, verified = await self._stored.verified(record, version)
-        if verified is not None:
+        if verified is not None and (trusted is None or id(verified) not in trusted):
             self._trust.check_key(verified)
+            if trusted is not None:
+                trusted[id(verified)] = verified
         return manifest
 
     async def _purge(self, record: ComponentRecord) -> None:

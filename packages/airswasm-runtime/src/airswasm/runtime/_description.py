@@ -15,9 +15,9 @@ into someone who can run code before the engine has checked anything.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 from ._bridge import Bridging
 from ._reflect import ComponentShape
@@ -41,7 +41,7 @@ from .shape import (
 DESCRIPTION_VERSION = 1
 """Changes whenever what this module writes does: compiled components are cached."""
 
-_Entry: TypeAlias = "str | Sequence[object]"
+Json: TypeAlias = Any
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,10 +96,10 @@ class _TypeTable:
     """
 
     def __init__(self) -> None:
-        self.entries: list[_Entry] = []
+        self.entries: list[Json] = []
         self._numbers: dict[WitType, int] = {}
 
-    def interface(self, shape: InterfaceShape) -> Sequence[object]:
+    def interface(self, shape: InterfaceShape) -> Json:
         functions = [
             [
                 function.name,
@@ -121,7 +121,7 @@ class _TypeTable:
     def _maybe(self, type_: WitType | None) -> int | None:
         return None if type_ is None else self.number(type_)
 
-    def _entry(self, type_: WitType) -> _Entry:
+    def _entry(self, type_: WitType) -> Json:
         match type_:
             case Primitive(name):
                 return name
@@ -145,49 +145,44 @@ class _TypeTable:
                 return "handle", resource.number, is_owned
 
 
-def _types(entries: Sequence[_Entry], resources: Sequence[ResourceIdentity]) -> list[WitType]:
+def _types(entries: Json, resources: Sequence[ResourceIdentity]) -> list[WitType]:
     types: list[WitType] = []
     for entry in entries:
-        types.append(
-            Primitive(entry) if isinstance(entry, str) else _type(entry, types, resources)
-        )
+        types.append(_type(entry, types, resources))
     return types
 
 
-def _type(
-    entry: Sequence[object], types: Sequence[WitType], resources: Sequence[ResourceIdentity]
-) -> WitType:
+def _type(entry: Json, types: Sequence[WitType], resources: Sequence[ResourceIdentity]) -> WitType:
     match entry:
-        case "list", int(element):
+        case str(name):
+            return Primitive(name)
+        case "list", element:
             return ListOf(types[element])
         case "tuple", *elements:
-            return TupleOf(tuple([types[each] for each in elements if isinstance(each, int)]))
-        case "option", int(some):
+            return TupleOf(tuple([types[each] for each in elements]))
+        case "option", some:
             return OptionOf(types[some])
         case "result", ok, err:
             return ResultOf(_at(types, ok), _at(types, err))
-        case "record", str(name), list(fields):
+        case "record", name, fields:
             return RecordOf(name, tuple([(field, types[each]) for field, each in fields]))
-        case "variant", str(name), list(cases):
+        case "variant", name, cases:
             return VariantOf(name, tuple([(case, _at(types, each)) for case, each in cases]))
-        case "enum", str(name), list(labels):
+        case "enum", name, labels:
             return EnumOf(name, tuple(labels))
-        case "flags", str(name), list(labels):
+        case "flags", name, labels:
             return FlagsOf(name, tuple(labels))
-        case "handle", int(number), bool(is_owned):
+        case "handle", number, is_owned:
             return HandleOf(resources[number], is_owned)
     raise ValueError(f"not a type of ours: {entry!r}")
 
 
-def _at(types: Sequence[WitType], number: object) -> WitType | None:
-    return types[number] if isinstance(number, int) else None
+def _at(types: Sequence[WitType], number: int | None) -> WitType | None:
+    return None if number is None else types[number]
 
 
 def _interface(
-    name: str,
-    rest: Sequence[Mapping[str, int]],
-    types: Sequence[WitType],
-    resources: Sequence[ResourceIdentity],
+    name: str, rest: Json, types: Sequence[WitType], resources: Sequence[ResourceIdentity]
 ) -> InterfaceShape:
     functions, named = rest
     return InterfaceShape(

@@ -15,14 +15,14 @@ from __future__ import annotations
 
 import ctypes
 import inspect
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable
 from threading import get_ident
 from types import CoroutineType
 from typing import TYPE_CHECKING
 
 from . import _wasmtime as wt
 from ._explain import mismatch
-from ._plan import KIND_STRING, SLOT_BYTES, UNFIT, FunctionPlan, Keep
+from ._plan import KIND_STRING, SLOT_BYTES, UNFIT, ImportPlan, Keep
 from .errors import InstanceClosed, ValueMismatch
 from .host import HostFunction, Pending
 
@@ -45,21 +45,19 @@ class HostCall:
 
     __slots__ = ("_encode", "_engine", "_function", "_is_async", "_plan", "callback", "name")
 
-    def __init__(
-        self, engine: Engine, name: str, plan: FunctionPlan, function: HostFunction
-    ) -> None:
+    def __init__(self, engine: Engine, name: str, plan: ImportPlan, function: HostFunction) -> None:
         self.name = name
         self._engine = engine
         self._plan = plan
         self._function = function
-        self._encode = plan.encode_result
+        self._encode = plan.result
         self._is_async = inspect.iscoroutinefunction(function)
         self.callback = wt.HostCallback(self._entry())
 
     def _entry(self) -> Callable[..., None]:
         engine, function, is_async = self._engine, self._function, self._is_async
         running, memmove, string_at = engine._running, ctypes.memmove, ctypes.string_at
-        decoders = self._plan.decode_parameters
+        decoders = self._plan.parameters
         steps = [(decode, index * SLOT_BYTES) for index, decode in enumerate(decoders)]
         size = len(decoders) * SLOT_BYTES
 
@@ -87,12 +85,9 @@ class HostCall:
                     call._hop = (self, results, values)
                     memmove(continuation_out, engine._waiting_for(context), 24)
                     return
-                if is_async:
-                    outcome: object = self._spawn(function(instance.caller, *values))
-                else:
-                    outcome = function(instance.caller, *values)
-                    if isinstance(outcome, CoroutineType):
-                        outcome = self._spawn(outcome)
+                outcome = function(instance.caller, *values)
+                if is_async or isinstance(outcome, CoroutineType):
+                    outcome = call._adopt(outcome)
                 if call._cancelled:
                     raise InstanceClosed(self.name)
                 if isinstance(outcome, Pending):
@@ -116,7 +111,8 @@ class HostCall:
     def invoke(self, call: Call, values: list[object]) -> object:
         """Runs the function on the loop's thread for a guest on a worker thread."""
         outcome = self._function(call._instance.caller, *values)
-        return self._spawn(outcome) if isinstance(outcome, CoroutineType) else outcome
+        is_work = self._is_async or isinstance(outcome, CoroutineType)
+        return call._adopt(outcome) if is_work else outcome
 
     def write(self, instance: Instance, results: int, value: object) -> None:
         """Writes a returned value where the engine expects it, in the engine's own memory.
@@ -141,10 +137,6 @@ class HostCall:
             ctypes.memmove(results, slot, SLOT_BYTES)
         else:
             wt.value_clone(id(slot) + _DATA, results)
-
-    def _spawn(self, work: object) -> Pending:
-        assert isinstance(work, Coroutine)
-        return self._engine._spawn(work)
 
 
 def destructor(running: dict[int, Call]) -> object:

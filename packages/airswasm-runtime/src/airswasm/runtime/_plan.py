@@ -22,6 +22,7 @@ import ctypes
 import struct
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, make_dataclass
+from functools import partial
 from operator import attrgetter
 from typing import Protocol
 
@@ -129,33 +130,53 @@ UNFIT = (
 
 
 @dataclass(frozen=True, slots=True)
-class FunctionPlan:
-    """How to call one function, or to be called as it.
+class ExportPlan:
+    """How to call a guest's function.
 
     Attributes:
         shape: what it was derived from.
-        encode_parameters: one for each parameter, for calls into the guest.
-        decode_parameters: one for each, for calls out of it.
-        encode_result: for host functions; None when there is no result.
-        decode_result: for exports; None when there is no result.
+        parameters: one encoder for each parameter.
+        result: None when there is no result.
     """
 
     shape: FunctionShape
-    encode_parameters: tuple[Encode, ...]
-    decode_parameters: tuple[Decode, ...]
-    encode_result: Encode | None
-    decode_result: Decode | None
+    parameters: tuple[Encode, ...]
+    result: Decode | None
+
+
+@dataclass(frozen=True, slots=True)
+class ImportPlan:
+    """How to be called by a guest.
+
+    Attributes:
+        shape: what it was derived from.
+        parameters: one decoder for each parameter.
+        result: None when there is no result.
+    """
+
+    shape: FunctionShape
+    parameters: tuple[Decode, ...]
+    result: Encode | None
 
 
 class Planner:
-    """Derives plans; one for each component, so that record classes are shared."""
+    """Derives plans; one for each component, so that what they share is made once.
+
+    A CPython guest imports a hundred functions, half of which return the same
+    enum of errors, and most of which it never calls.
+
+    Args:
+        codec: what turns bytes into a bridge's text and back.
+    """
 
     def __init__(self, codec: BytesAsText | None = None) -> None:
         self._codec = codec or BytesAsText()
         self._records: dict[tuple[str, tuple[str, ...]], type] = {}
+        self._encoders: dict[WitType, Encode] = {}
+        self._decoders: dict[WitType, Decode] = {}
 
-    def plan(self, shape: FunctionShape, text: Collection[str] = ()) -> FunctionPlan:
-        """The plan of one function.
+    def plan_export(self, shape: FunctionShape, text: Collection[str] = ()) -> ExportPlan:
+        """The plan of one function of the guest's.
 
         Args:
             shape: its type as its author wrote it.
@@ -163,19 +184,37 @@ class Planner:
                 `_bridge_core`): a parameter's number or `result`, then the
                 way in, such as `1.some` or `result.ok.some`.
         """
-        types = [(str(i), type_) for i, (_, type_) in enumerate(shape.parameters)]
-        result = shape.result
-        return FunctionPlan(
-            shape,
-            tuple(self.encoder(type_, where, text) for where, type_ in types),
-            tuple(self.decoder(type_, where, text) for where, type_ in types),
-            None if result is None else self.encoder(result, "result", text),
-            None if result is None else self.decoder(result, "result", text),
-        )
+        types = enumerate(type_ for _, type_ in shape.parameters)
+        parameters = tuple(self.encoder(type_, str(at), text) for at, type_ in types)
+        result = None if shape.result is None else self.decoder(shape.result, "result", text)
+        return ExportPlan(shape, parameters, result)
+
+    def plan_import(self, shape: FunctionShape, text: Collection[str] = ()) -> ImportPlan:
+        """The plan of one function of the host's; the arguments are those of `plan_export`."""
+        types = enumerate(type_ for _, type_ in shape.parameters)
+        parameters = tuple(self.decoder(type_, str(at), text) for at, type_ in types)
+        result = None if shape.result is None else self.encoder(shape.result, "result", text)
+        return ImportPlan(shape, parameters, result)
 
     def encoder(self, type_: WitType, where: str = "", text: Collection[str] = ()) -> Encode:
         """The closure that builds the slot of one value."""
+        if text:
+            return self._encoder(type_, where, text)
+        found = self._encoders.get(type_)
+        if found is None:
+            found = self._encoders[type_] = self._encoder(type_, where, text)
+        return found
 
+    def decoder(self, type_: WitType, where: str = "", text: Collection[str] = ()) -> Decode:
+        """The closure that reads the slot of one value."""
+        if text:
+            return self._decoder(type_, where, text)
+        found = self._decoders.get(type_)
+        if found is None:
+            found = self._decoders[type_] = self._decoder(type_, where, text)
+        return found
+
+    def _encoder(self, type_: WitType, where: str, text: Collection[str]) -> Encode:
         def into(inner: WitType, step: str) -> Encode:
             return self.encoder(inner, f"{where}.{step}", text)
 
@@ -207,9 +246,7 @@ class Planner:
             case HandleOf():
                 return _handle_encoder(type_)
 
-    def decoder(self, type_: WitType, where: str = "", text: Collection[str] = ()) -> Decode:
-        """The closure that reads the slot of one value."""
-
+    def _decoder(self, type_: WitType, where: str, text: Collection[str]) -> Decode:
         def into(inner: WitType, step: str) -> Decode:
             return self.decoder(inner, f"{where}.{step}", text)
 
@@ -232,7 +269,7 @@ class Planner:
                 return _result_decoder(maybe(ok, "ok"), maybe(err, "err"))
             case RecordOf(_, fields):
                 decoders = [into(inner, name) for name, inner in fields]
-                return _record_decoder(self.record_class(type_), decoders)
+                return _record_decoder(partial(self.record_class, type_), decoders)
             case VariantOf(_, cases):
                 return _variant_decoder({name: maybe(inner, name) for name, inner in cases})
             case EnumOf(_, names):
@@ -568,11 +605,15 @@ def _record_encoder(fields: Sequence[tuple[str, Encode]]) -> Encode:
     return encode
 
 
-def _record_decoder(record: type, fields: Sequence[Decode]) -> Decode:
+def _record_decoder(make: Callable[[], type], fields: Sequence[Decode]) -> Decode:
+    record: type | None = None  # making a dataclass takes 1.5 ms, and most are never needed
     starts = [(field, index * FIELD_BYTES + NAME_BYTES) for index, field in enumerate(fields)]
     total = len(fields) * FIELD_BYTES
 
     def decode(slots: bytes | bytearray, at: int, handles: Handles) -> object:
+        nonlocal record
+        if record is None:
+            record = make()
         body = _string_at(_WORD(slots, at + 16)[0], total)
         return record(*[field(body, start, handles) for field, start in starts])
 

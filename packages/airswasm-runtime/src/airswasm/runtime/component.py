@@ -23,7 +23,7 @@ from . import _wasmtime as wt
 from ._description import Description
 from ._handles import Drop
 from ._host_calls import HostCall, destructor
-from ._plan import FunctionPlan, Planner
+from ._plan import ExportPlan, ImportPlan, Planner
 from ._wasi import interfaces
 from ._wasi_state import WasiConfig, WasiState
 from .errors import NoSuchExport, UnsatisfiedImport
@@ -45,7 +45,7 @@ class Export:
     """One exported function: how to find it and how to call it."""
 
     index: int
-    plan: FunctionPlan
+    plan: ExportPlan
 
 
 class Component:
@@ -114,12 +114,12 @@ class Component:
                     path,
                     Export(
                         wt.address_of(index),
-                        self._planner.plan(function, self._bridging.exports.get(path, ())),
+                        self._planner.plan_export(function, self._bridging.exports.get(path, ())),
                     ),
                 )
 
-    def _plan_import(self, path: str, shape: FunctionShape) -> FunctionPlan:
-        return self._planner.plan(shape, self._bridging.imports.get(path, ()))
+    def _plan_import(self, path: str, shape: FunctionShape) -> ImportPlan:
+        return self._planner.plan_import(shape, self._bridging.imports.get(path, ()))
 
     def _export(self, path: str) -> Export:
         found = self._exports.get(path)
@@ -176,6 +176,7 @@ class LinkedComponent:
         caller.instance = instance
         caller._make_wasi = partial(_make_wasi, wasi, self.engine)
         call = instance._begin(_nobody)
+        call._is_awaited = True
         if call.poll() is not CallState.DONE:
             await _drive(call, self.engine.config.slices_before_thread)
         call.result()

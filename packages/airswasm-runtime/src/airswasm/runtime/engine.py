@@ -1,7 +1,7 @@
 """The engine: what everything else runs on, and the owner of its tasks.
 
 One `async with` holds it all: the wasmtime engine, its epoch ticker, one task
-for all timers, and a task group for host functions that are `async`. Nothing
+for all timers, and a task group for what runs beside a guest's caller. Nothing
 outlives it. Two engines in one process do not know of each other.
 """
 
@@ -139,34 +139,15 @@ class Engine:
         Raises:
             RuntimeError: the engine is not running.
         """
-        self._spawn(work)
+        self._spawn(work, Pending())
 
     def _waiting_for(self, context: int) -> bytes:
         """The continuation that asks the call in that store whether it may go on."""
         return wt.waiting_continuation(self._continuation_address, context)
 
-    def _spawn(self, work: Coroutine[object, object, object]) -> Pending:
+    def _spawn(self, work: Coroutine[object, object, object], pending: Pending) -> None:
         """Runs an `async` host function as a task of the engine."""
-        pending = Pending()
         if self._group is None:
             work.close()
             raise RuntimeError("the engine is not running; use it as `async with Engine()`")
-        self._group.start_soon(_complete, work, pending)
-        return pending
-
-
-async def _complete(work: Coroutine[object, object, object], pending: Pending) -> None:
-    """Awaits a host function and completes its pending operation, whatever happens."""
-    if pending.is_done:  # its call was cancelled before this task had its first turn
-        work.close()
-        return
-    scope = anyio.CancelScope()
-    pending.on_cancel = scope.cancel
-    try:
-        with scope:
-            pending.resolve(await work)
-    except anyio.get_cancelled_exc_class() as cancelled:
-        pending.fail(cancelled)
-        raise
-    except BaseException as failure:
-        pending.fail(failure)
+        self._group.start_soon(pending._complete_with, work)

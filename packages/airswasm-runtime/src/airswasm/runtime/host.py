@@ -4,7 +4,9 @@ A host function is a plain Python function `fn(caller, *arguments)`. It returns
 its value, or a `Pending` that somebody completes later, or it is `async def`.
 The three are one thing to the guest, which just calls. `Pending` is the fast
 one: a waiting guest is then an entry in somebody's table, without a task, which
-is how 10,000 of them fit on one thread.
+is how 10,000 of them fit on one thread. An `async def` is awaited by the task
+that awaits the guest, where there is one (`Instance.call`); for guests of a
+scheduler the engine starts a task.
 
 Functions get a `Caller` first because every tenant shares them: whatever a
 function must know about the guest (its name, its grants, its namespace) is
@@ -13,11 +15,13 @@ there and nowhere else, so nothing can reach the wrong tenant.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import TYPE_CHECKING, TypeVar
+
+import anyio
 
 if TYPE_CHECKING:
     from ._wasi import WasiState
@@ -107,6 +111,22 @@ class Pending:
         listener, self._listener = self._listener, None
         if listener is not None:
             listener()
+
+    async def _complete_with(self, work: Coroutine[object, object, object]) -> None:
+        """Awaits a host function and completes this, whatever happens."""
+        if self._done:  # its call ended before this had its first turn
+            work.close()
+            return
+        scope = anyio.CancelScope()
+        self.on_cancel = scope.cancel
+        try:
+            with scope:
+                self.resolve(await work)
+        except anyio.get_cancelled_exc_class() as cancelled:
+            self.fail(cancelled)
+            raise
+        except BaseException as failure:
+            self.fail(failure)
 
     def _listen(self, listener: Callable[[], None]) -> None:
         self._listener = listener

@@ -20,12 +20,12 @@ from __future__ import annotations
 
 import enum
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from contextlib import ExitStack
 from math import ceil
 from struct import Struct
 from threading import get_ident
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import anyio
 import anyio.to_thread
@@ -34,7 +34,7 @@ from . import _wasmtime as wt
 from ._explain import find_mismatch
 from ._faults import fault_of, limit_fault
 from ._handles import Drop, InstanceHandles, TooManyResources
-from ._plan import KIND_STRING, UNFIT, AllowanceExceeded, Decode, FunctionPlan, Keep
+from ._plan import KIND_STRING, UNFIT, AllowanceExceeded, Decode, ExportPlan, Keep
 from .errors import (
     DeadlineExceeded,
     Frame,
@@ -93,12 +93,12 @@ class Function:
 
     __slots__ = ("_address", "_buffer", "_count", "_has_result", "_instance", "_plan", "path")
 
-    def __init__(self, instance: Instance, path: str, plan: FunctionPlan, index: int) -> None:
+    def __init__(self, instance: Instance, path: str, plan: ExportPlan, index: int) -> None:
         self.path: str = path
         self._instance = instance
         self._plan = plan
-        self._count = len(plan.encode_parameters)
-        self._has_result = plan.decode_result is not None
+        self._count = len(plan.parameters)
+        self._has_result = plan.result is not None
         self._buffer = bytearray(32)
         self._address = wt.buffer_address(self._buffer)
         if not wt.get_func(instance._address, instance._context, index, self._address):
@@ -131,6 +131,7 @@ class Call:
         "_future",
         "_hop",
         "_instance",
+        "_is_awaited",
         "_is_late",
         "_is_polled",
         "_keep",
@@ -145,12 +146,13 @@ class Call:
         "_timer",
         "_value",
         "_wake",
+        "_work",
         "fuel_used",
         "function",
     )
 
     def __init__(
-        self, instance: Instance, function: str, plan: FunctionPlan | None, keep: Keep, wake: Wake
+        self, instance: Instance, function: str, plan: ExportPlan | None, keep: Keep, wake: Wake
     ) -> None:
         self.function: str = function
         self.fuel_used: int = 0
@@ -162,6 +164,7 @@ class Call:
         self._started = time.monotonic()
         self._future: int = 0
         self._pending: Pending | None = None
+        self._work: Coroutine[Any, Any, object] | None = None
         self._target: HostCall | None = None
         self._results = 0
         self._hop: tuple[HostCall, int, list[object]] | None = None
@@ -171,6 +174,7 @@ class Call:
         self._timer: Timer | None = None
         self._late_drops: list[tuple[Drop, object]] = []
         self._is_polled = False
+        self._is_awaited = False  # whether a task awaits it, which can await host functions too
         self._is_late = False  # whether it had a slice already
         self._cancelled = False
 
@@ -295,6 +299,9 @@ class Call:
 
     def _wait(self) -> CallState:
         self._state = _WAITING
+        if self._work is not None and not self._is_awaited:
+            work, pending = self._take_work()
+            self._instance.engine._spawn(work, pending)
         if self._timer is None:
             left = self._instance.limits.timeout - (time.monotonic() - self._started)
             self._timer = self._instance.engine.timers.after(max(0.0, left), self._expire)
@@ -324,6 +331,17 @@ class Call:
         """The guest waits for `pending`; the continuation will write to `results`."""
         self._target, self._results, self._pending = target, results, pending
         pending._listen(self._woken)
+
+    def _adopt(self, work: Any) -> Pending:
+        """A host function is a coroutine: who awaits it is decided once the guest waits."""
+        self._work = work
+        return Pending()
+
+    def _take_work(self) -> tuple[Coroutine[Any, Any, object], Pending]:
+        work, self._work = self._work, None
+        assert work is not None
+        assert self._pending is not None
+        return work, self._pending
 
     def _run_hop(self) -> None:
         """Runs a host function, called from a worker thread, here on the loop's thread."""
@@ -375,7 +393,7 @@ class Call:
             self._end_with(self._fault_from(failure))
             return _DONE
         plan = self._plan
-        if plan is not None and (decode := plan.decode_result) is not None:
+        if plan is not None and (decode := plan.result) is not None:
             try:
                 self._value = instance._take_result(decode)
             except AllowanceExceeded:
@@ -474,6 +492,9 @@ class Call:
     def _settle(self) -> None:
         self._state = _DONE
         self._keep = None
+        if self._work is not None:  # it ended before anybody awaited the host function
+            self._work.close()
+            self._work = None
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
@@ -605,6 +626,7 @@ class Instance:
         if isinstance(function, str):
             function = self.function(function)
         call = self.start(function, arguments, _nobody)
+        call._is_awaited = True
         if call.poll() is not _DONE:
             await _drive(call, self.engine.config.slices_before_thread)
         return call.result()
@@ -637,7 +659,7 @@ class Instance:
             block = b"".join(
                 [
                     encode(value, keep, handles)
-                    for encode, value in zip(plan.encode_parameters, arguments, strict=True)
+                    for encode, value in zip(plan.parameters, arguments, strict=True)
                 ]
             )
         except UNFIT as problem:
@@ -773,6 +795,9 @@ async def _drive(call: Call, slices_before_thread: int) -> None:
             if state is _DONE:
                 return
             if state is _WAITING:
+                if call._work is not None:
+                    work, pending = call._take_work()
+                    await pending._complete_with(work)
                 await waiter.wait()
                 call.poll()
             elif slices < slices_before_thread:

@@ -7,7 +7,7 @@ from typing import cast
 
 from airswasm.lifecycle import Package
 
-from ..document import Document, mapping, text
+from ..document import Document, mapping, number, text
 from ..host import Ask
 from ..session import Session
 from ..terminal import Progress, Terminal
@@ -25,7 +25,8 @@ def ask_with(session: Session, progress: Progress) -> Ask:
 
     async def ask(plan: Document) -> bool:
         with progress.paused():
-            show_plan(session.terminal, plan)
+            if session.terminal.is_interactive or not session.terminal.as_json:
+                show_plan(session.terminal, plan)
             verb = "Update" if plan.get("previous_version") else "Install"
             return session.terminal.confirm(f"{verb} it?")
 
@@ -44,11 +45,11 @@ def show_plan(terminal: Terminal, plan: Document) -> None:
     terminal.say(f"  signed by  {signer[:16] if plan.get('signer') else signer}{first}")
     limits = mapping(plan.get("limits"))
     terminal.say(f"  limits     {_limits(limits)}")
-    added, asked = _lines(plan.get("added_capabilities")), _lines(plan.get("capabilities"))
+    asked = _lines(plan.get("capabilities"))
+    added = _lines(plan.get("added_capabilities")) if before is not None else []
     terminal.say("  may        log and answer" + (", and:" if asked else ", nothing else"))
     for line in asked:
-        is_new = before is not None and line in added
-        terminal.say(f"    {line}" + ("   (new)" if is_new else ""))
+        terminal.say(f"    {line}{_what_is_new(line, added)}")
 
 
 def show_installed(session: Session, verb: str, info: Document) -> None:
@@ -57,8 +58,17 @@ def show_installed(session: Session, verb: str, info: Document) -> None:
         session.terminal.document("component/1", info)
         return
     state = info.get("state")
-    shown = "" if state in ("offline", None) else f", {state}"
+    shown = "" if state in ("offline", verb, None) else f", {state}"
     session.terminal.done(f"{verb} {info['name']} {info['version']}{shown}")
+
+
+def _what_is_new(line: str, added: list[str]) -> str:
+    """How a capability of an update differs from what the version before it had."""
+    if line in added:
+        return "   (new)"
+    capability = line.partition(" = ")[0]
+    wider = [new.partition(" = ")[2] for new in added if new.partition(" = ")[0] == capability]
+    return f"   (new: {wider[0].strip('[]')})" if wider else ""
 
 
 def _lines(value: object) -> list[str]:
@@ -67,5 +77,5 @@ def _lines(value: object) -> list[str]:
 
 def _limits(limits: Document) -> str:
     memory = int(str(limits.get("memory", 0))) / 2**20
-    parts = [f"{memory:g} MiB of memory", f"{text(limits.get('timeout'))} s for each message"]
+    parts = [f"{memory:g} MiB of memory", f"{number(limits.get('timeout')):g} s for each message"]
     return ", ".join(parts)

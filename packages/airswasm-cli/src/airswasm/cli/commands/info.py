@@ -6,7 +6,7 @@ from typing import Annotated, cast
 
 import typer
 
-from ..document import Document, items, mapping, text
+from ..document import Document, items, mapping, number, text
 from ..session import Session, verb
 
 __all__ = ("app",)
@@ -67,7 +67,7 @@ def _fields(info: Document) -> list[tuple[str, str]]:
         ("signer", text(info.get("signer"), absent="unsigned")),
         ("may", capabilities or "nothing but log and answer"),
         ("memory", size(limits.get("memory"))),
-        ("timeout", f"{text(limits.get('timeout'))} s"),
+        ("timeout", f"{number(limits.get('timeout')):g} s"),
         ("fuel", text(limits.get("fuel"), absent="the host's default")),
         ("mailbox", f"{text(limits.get('mailbox'))} messages"),
         ("stores", size(info.get("storage_bytes"))),

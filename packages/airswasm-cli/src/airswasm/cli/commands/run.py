@@ -111,23 +111,37 @@ def _greet(terminal: Terminal, status: SystemStatus, listening: Listening, secon
         terminal.say("  nothing is installed; in another terminal: airswasm install .")
     for each in status.components:
         if each.state != "running":
-            terminal.warn(f"{each.name} is {each.state}: airswasm logs {each.name}")
+            why = f" ({each.last_error})" if each.last_error else ""
+            terminal.warn(f"{each.name} is {each.state}{why}: airswasm logs {each.name}")
     terminal.say("  Ctrl-C stops")
 
 
 def _narrator(terminal: Terminal) -> Callable[[LifecycleEvent], None]:
     """Tells what happens to components, one line each."""
-    styles = {"ready": "green", "failed": "red", "given_up": "red", "restarted": "yellow"}
+    failed: set[str] = set()
 
     def tell(event: LifecycleEvent) -> None:
         is_supervisor = not event.incarnation  # its own life is told only when it gives up
         if event.kind not in _TOLD or (is_supervisor and event.kind != "given_up"):
             return
-        word = terminal.paint(f"{event.kind.replace('_', ' '):<9}", styles.get(event.kind, "dim"))
-        cause = f"  {event.cause}" if event.cause is not None else ""
-        terminal.event(word, f"{event.name}{cause}")
+        word = _word_for(event, failed)
+        shown = terminal.paint(f"{word:<9}", _STYLES.get(event.kind, "dim"))
+        cause = str(event.cause).removeprefix(f"{event.name}: ") if event.cause else ""
+        terminal.event(shown, f"{event.name}  {cause}".rstrip())
 
     return tell
 
 
 _TOLD = frozenset({"ready", "stopped", "failed", "restarted", "given_up"})
+_STYLES = {"ready": "green", "failed": "red", "given_up": "red", "restarted": "yellow"}
+
+
+def _word_for(event: LifecycleEvent, failed: set[str]) -> str:
+    """What happened in one word: who is started anew without having failed was switched."""
+    if event.kind == "failed":
+        failed.add(event.name)
+    elif event.kind == "restarted" and event.name not in failed:
+        return "switched"
+    elif event.kind in ("ready", "stopped", "given_up"):
+        failed.discard(event.name)
+    return event.kind.replace("_", " ")

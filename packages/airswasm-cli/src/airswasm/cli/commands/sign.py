@@ -63,4 +63,4 @@ def sign(
         f"signed by {private_key.public.fingerprint[:16]}"
     )
     shown = "." if folder == Path() else str(folder)
-    terminal.say(f"next: airswasm install {shown}")
+    terminal.say(f"next: airswasm install {shown}, or update {shown} when it is installed")
