@@ -18,6 +18,7 @@ from airswasm.actor import (
     ChildSpec,
     ChildStartFailed,
     Context,
+    EventKind,
     Message,
     NoSuchChild,
     SupervisorGaveUp,
@@ -446,3 +447,63 @@ def test_nothing_runs_without_being_asked() -> None:
         ActorSystem(), SupervisorSpec()
     )
     assert not make().is_open
+
+
+async def test_a_supervisor_at_rest_has_no_task(system: ActorSystem) -> None:
+    """Supervisors of children that do nothing cost no task, and still hear of a crash."""
+    before = len(anyio.get_running_tasks())
+    nodes = [await run(system, ChildSpec(f"a{number}", Crashing)) for number in range(20)]
+    assert len(anyio.get_running_tasks()) == before
+    refs = [ref_of(node, f"a{number}") for number, node in enumerate(nodes)]
+    for ref in refs:
+        ref.tell("crash")
+    await anyio.wait_all_tasks_blocked()
+    assert [ref.incarnation for ref in refs] == [2] * 20
+    assert len(anyio.get_running_tasks()) == before
+
+
+class Crashing:
+    def receive(self, message: Message, context: Context) -> None:
+        raise RuntimeError("as it was told")
+
+
+async def test_a_cancelled_stop_kills(system: ActorSystem) -> None:
+    """Whoever gives up waiting leaves nothing half stopped: what still runs is killed."""
+    stubborn = Stubborn()
+    node = await run(
+        system,
+        ChildSpec("a", lambda: Probe()),
+        ChildSpec("b", lambda: stubborn, shutdown="infinity"),
+    )
+    with anyio.move_on_after(0.01) as scope:
+        await node.stop()
+    assert scope.cancelled_caught
+    assert stubborn.was_asked
+    assert not node.is_open
+    assert not ref_of(node, "a").is_alive
+    assert not ref_of(node, "b").is_alive
+    with anyio.fail_after(5):
+        await node.wait_stopped()
+    assert node not in system.supervisors
+
+
+async def test_all_who_stop_it_wait_for_its_end(system: ActorSystem) -> None:
+    """A second stop while it stops is no error, and returns when it has stopped."""
+    hold = Stubborn()
+    node = await run(system, ChildSpec("a", lambda: hold, shutdown=0.05))
+    recorder = EventRecorder(system.events)
+    ended: list[bool] = []
+
+    async def stop() -> None:
+        await node.stop()
+        ended.append(ref_of(node, "a").is_alive)
+
+    with anyio.fail_after(5):
+        async with anyio.create_task_group() as group:
+            for _ in range(3):
+                group.start_soon(stop)
+    assert ended == [False] * 3
+    assert [event.kind for event in recorder.events if event.name == node.name] == [
+        EventKind.STOPPING,
+        EventKind.STOPPED,
+    ]
