@@ -6,6 +6,7 @@ import anyio
 import pytest
 from airswasm.runtime import (
     Caller,
+    CallState,
     GuestExited,
     HostFunctionFailed,
     HostInterface,
@@ -138,6 +139,54 @@ async def test_cancelling_the_guest_cancels_its_async_host_function(probe, probe
     while not ended:
         await anyio.lowlevel.checkpoint()
     assert instance.is_closed
+
+
+async def test_an_async_host_function_runs_in_the_task_that_awaits_its_guest(probe, probe_host):
+    """What holds around the call holds in the host function, so it costs no task of its own."""
+    tasks = set()
+
+    async def wait(_caller: Caller, ms: int) -> int:
+        await anyio.lowlevel.checkpoint()
+        tasks.add(anyio.get_current_task().id)
+        return ms
+
+    instance = await _with(probe, probe_host, wait=wait)
+    await instance.call("#nap", 1)
+    assert tasks == {anyio.get_current_task().id}
+
+
+async def test_a_scheduled_guest_gets_a_task_for_its_async_host_function(probe, probe_host):
+    """Where no task awaits the guest, the engine runs what it waits for."""
+    tasks, woken = set(), anyio.Event()
+
+    async def wait(_caller: Caller, ms: int) -> int:
+        tasks.add(anyio.get_current_task().id)
+        return ms
+
+    instance = await _with(probe, probe_host, wait=wait)
+    call = instance.start(instance.function("#nap"), (1,), lambda _call: woken.set())
+    assert call.poll() is CallState.WAITING
+    await woken.wait()
+    assert call.poll() is CallState.DONE
+    assert tasks
+    assert anyio.get_current_task().id not in tasks
+
+
+async def test_a_call_that_ends_at_once_leaves_no_coroutine_behind(probe, probe_host):
+    """A host function that nobody has awaited yet is closed with its call, without a warning."""
+    started = []
+
+    async def wait(_caller: Caller, ms: int) -> int:
+        started.append(ms)
+        return ms
+
+    instance = await _with(probe, probe_host, wait=wait)
+    call = instance.start(instance.function("#nap"), (1,), lambda _call: None)
+    call._is_awaited = True
+    assert call.poll() is CallState.WAITING
+    call.cancel()
+    assert call.state is CallState.DONE
+    assert not started
 
 
 async def test_missing_imports_are_named(probe, probe_host):

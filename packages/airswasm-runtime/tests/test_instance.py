@@ -295,6 +295,20 @@ async def test_closing_during_a_call_cancels_it(waiting, waits):
         call.result()
 
 
+async def test_closing_during_a_call_wakes_whoever_awaits_it(waiting, waits):
+    """`close` from another task ends the await with `InstanceClosed`; nobody waits for ever."""
+
+    async def close() -> None:
+        while not waits.pending:
+            await anyio.lowlevel.checkpoint()
+        waiting.close()
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(close)
+        with anyio.fail_after(10), pytest.raises(InstanceClosed):
+            await waiting.call("#nap", 1)
+
+
 async def test_close_callbacks_run_once_latest_first(instance):
     """What host functions hung on their caller is undone when the instance ends."""
     undone = []

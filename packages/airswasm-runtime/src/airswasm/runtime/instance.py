@@ -232,8 +232,12 @@ class Call:
         if self._state is _DONE:
             return
         self._cancelled = True
-        if not self._is_polled:
-            self._abort(InstanceClosed(self._instance.component_name))
+        if self._is_polled:
+            return  # it ends when the guest gives way
+        is_waiting = self._state is _WAITING
+        self._abort(InstanceClosed(self._instance.component_name))
+        if is_waiting:  # whoever waits for it need not be who ended it
+            self._wake(self)
 
     async def poll_in_thread(self) -> CallState:
         """Runs a computing guest on a worker thread, for several slices.
