@@ -116,7 +116,8 @@ def integration(session: nox.Session) -> None:
     """Tests all blocks together: the real command, a real host, real components."""
     install_wheels(session, *(f"airswasm-{block}" for block in BLOCKS), *root_group("integration"))
     structure = [f"--ignore={ROOT / 'tests-integration' / name}" for name in STRUCTURE_TESTS]
-    run_tests(session, ROOT / "tests-integration", *structure, "--durations=10")
+    whole = ROOT / "tests-integration"
+    run_tests(session, whole, *structure, "--dist", "worksteal", "--durations=10")
 
 
 @nox.session

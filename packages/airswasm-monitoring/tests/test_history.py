@@ -33,17 +33,37 @@ def test_the_error_stays_known_after_the_restart() -> None:
     assert (known.state, known.last_error) == ("running", "KeyError")
 
 
-@pytest.mark.parametrize("ending", [EventKind.STOPPING, EventKind.STOPPED])
-def test_given_up_lasts_until_the_next_start(ending: EventKind) -> None:
+@pytest.mark.parametrize(
+    "ending",
+    [
+        event(EventKind.STOPPING, time=3.0),
+        event(EventKind.STOPPED, time=3.0, incarnation=6, reason="shutdown"),
+        event(EventKind.STOPPED, time=3.0, cause=ValueError("more than 5 restarts")),
+    ],
+    ids=["stopping", "its actor", "its supervisor"],
+)
+def test_given_up_lasts_until_the_next_start(ending: LifecycleEvent) -> None:
     """What was given up is also stopped; whoever looks later must still see that it failed."""
     history = History()
     history.note(event(EventKind.GIVEN_UP, time=2.0))
-    history.note(event(ending, time=3.0))
+    history.note(ending)
     known = history.of("a/b")
     assert known is not None
     assert (known.state, known.since) == ("given_up", 2.0)
     history.note(event(EventKind.STARTED, time=4.0))
-    assert history.of("a/b") == ComponentHistory("a/b", "starting", 4.0)
+    known = history.of("a/b")
+    assert known is not None
+    assert known.state == "starting"
+
+
+def test_what_was_given_up_can_be_stopped_on_purpose() -> None:
+    """Stopping or removing it is an answer: it is no trouble any more."""
+    history = History()
+    history.note(event(EventKind.GIVEN_UP, cause=ValueError("no")))
+    history.note(event(EventKind.STOPPED, time=3.0))
+    known = history.of("a/b")
+    assert known is not None
+    assert known.state == "stopped"
 
 
 def test_the_quietest_name_makes_room() -> None:

@@ -100,7 +100,7 @@ def _component_findings(
         yield Finding(
             Severity.DEGRADED,
             component.name,
-            f"given up after {component.failures} failures; the last: {component.last_error}",
+            _given_up(component),
             f"airswasm logs {component.name}; then update it or roll back",
         )
     elif _is_recent(component, now, thresholds.recent_failure):
@@ -124,6 +124,12 @@ def _component_findings(
             f"{component.mailbox_size} of {component.mailbox_capacity} messages in its mailbox",
             "raise limits.mailbox in Component.toml, or send less",
         )
+
+
+def _given_up(component: ComponentSample) -> str:
+    if not component.failures:
+        return f"it did not start: {component.last_error}"
+    return f"given up after {component.failures} failures; the last: {component.last_error}"
 
 
 def _is_recent(component: ComponentSample, now: float, period: float) -> bool:

@@ -35,7 +35,7 @@ class ComponentHistory:
     Attributes:
         name: Whose history this is.
         state: `starting`, `running`, `restarting`, `stopping`, `stopped`, `failed`, `given_up`.
-            Given up lasts until the next start.
+            Given up lasts until it is started again, or stopped on purpose.
         since: The system's clock when this state began, in seconds.
         incarnation: Which incarnation, counted from 1.
         restarts: How many times it was started again.
@@ -69,8 +69,12 @@ class ComponentHistory:
         )
 
     def _state_after(self, event: LifecycleEvent) -> str:
-        """What was given up stays so until it starts again: it also stops, which is no news."""
-        is_ending = event.kind in (EventKind.STOPPING, EventKind.STOPPED)
+        """What was given up stays so until it starts again, or somebody stops it.
+
+        It also stops by giving up, which is no news; only that has an incarnation or a cause.
+        """
+        is_wanted = event.kind is EventKind.STOPPED and not (event.incarnation or event.cause)
+        is_ending = event.kind in (EventKind.STOPPING, EventKind.STOPPED) and not is_wanted
         return self.state if self.state == "given_up" and is_ending else _STATES[event.kind]
 
 

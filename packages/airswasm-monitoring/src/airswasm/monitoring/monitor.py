@@ -7,6 +7,7 @@ never keeps a host from stopping.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Protocol, runtime_checkable
 
 from airswasm.actor import ActorRef, ActorSystem, Phase
@@ -96,7 +97,7 @@ class Monitor:
         known = set(routes)
         samples = [_sample(name, ref, self.history.of(ref.name)) for name, ref in routes.items()]
         ended = (each for each in self.history.all() if each.name not in known)
-        samples.extend(_without_actor(each) for each in ended if each.state == "given_up")
+        samples.extend(_remembered(each) for each in ended if each.state == "given_up")
         return samples
 
 
@@ -114,15 +115,11 @@ def _sample(name: str, ref: ActorRef, history: ComponentHistory | None) -> Compo
     mailbox = ref.mailbox
     actor = ref.actor
     meter = actor if isinstance(actor, Metered) else None
-    return ComponentSample(
+    return replace(
+        _remembered(known),
         name=name,
         state=_state(ref, known),
-        since=known.since,
         incarnation=ref.incarnation,
-        restarts=known.restarts,
-        failures=known.failures,
-        last_error=known.last_error,
-        last_failure_at=known.last_failure_at,
         mailbox_size=mailbox.size,
         mailbox_capacity=mailbox.capacity,
         oldest_message_age=mailbox.oldest_age,
@@ -132,7 +129,7 @@ def _sample(name: str, ref: ActorRef, history: ComponentHistory | None) -> Compo
     )
 
 
-def _without_actor(history: ComponentHistory) -> ComponentSample:
+def _remembered(history: ComponentHistory) -> ComponentSample:
     return ComponentSample(
         name=history.name,
         state=history.state,
