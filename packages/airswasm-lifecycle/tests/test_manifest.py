@@ -53,6 +53,17 @@ def test_capabilities_are_dotted_keys_with_patterns() -> None:
     assert dotted.grants.allow == {"storage:read": ("**",)}
 
 
+def test_a_mistyped_capability_is_no_silent_denial() -> None:
+    """In a part of the contract every name is known; other blocks may bring parts of their own."""
+    text = f'{LEAST}[capabilities]\nstorage.raed = ["x"]\nstorge.read = ["x"]\n'
+    assert problems(text) == [
+        "5:capabilities.storage.raed: no such capability; did you mean `storage.read`?",
+        "6:capabilities.storge.read: no such capability; did you mean `storage.read`?",
+    ]
+    other = Manifest.parse(f'{LEAST}[capabilities]\ngraphics.draw = ["**"]\n')
+    assert other.grants.allow == {"graphics:draw": ("**",)}
+
+
 def test_denials_are_capabilities_too() -> None:
     """`deny.` in front turns a grant into a denial."""
     text = f'{LEAST}[capabilities]\nstorage.write = ["**"]\ndeny.storage.write = ["locked"]\n'

@@ -172,6 +172,14 @@ def test_a_pipe_in_place_of_a_file_does_not_hang(folder: Path) -> None:
         Package.read(folder, signature="optional")
 
 
+def test_a_folder_in_place_of_a_file_is_named(folder: Path) -> None:
+    """The error says which file, not which descriptor."""
+    (folder / "README.md").unlink()
+    (folder / "README.md").mkdir()
+    with pytest.raises(PackageInvalid, match=r"README\.md.*regular"):
+        Package.read(folder, signature="optional")
+
+
 def test_an_unbuilt_component_is_told_to_build(folder: Path) -> None:
     """The missing artifact is named."""
     (folder / "build/hello.wasm").unlink()

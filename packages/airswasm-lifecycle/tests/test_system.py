@@ -251,7 +251,7 @@ class TestSigned:
             await system.install(workshop.package(), approve=yes)
             system._trust.revoke(workshop.key.public, "stolen")
         async with System(home) as system:
-            assert system.list()[0].state == "stopped"
+            assert system.list()[0].state == "failed"
             assert any("stolen" in line for line in log_of(system))
             with pytest.raises(KeyRevoked):
                 await system.start(NAME)
@@ -497,6 +497,21 @@ class TestRun:
         assert await system.send("local/calm", b"echo") == b"echo"
         await system.start(NAME)
         assert await system.send(NAME, b"echo") == b"echo"
+
+    async def test_what_does_not_start_says_why_in_the_status(
+        self, home: Path, workshop: Workshop, yes: Approve
+    ) -> None:
+        """Nobody was there to see it fail; stopping it on purpose ends the matter."""
+        async with System(home) as system:
+            await system.install(workshop.package(), approve=yes)
+        for artifact in (home / "artifacts").glob("*/*"):
+            artifact.write_bytes(b"gone")
+        async with System(home) as system:
+            status = system.component_status(NAME)
+            assert status.state == "failed"
+            assert status.last_error is not None
+            await system.stop(NAME)
+            assert system.component_status(NAME).state == "stopped"
 
     async def test_there_is_an_end_to_how_many_run(
         self, home: Path, workshop: Workshop, yes: Approve

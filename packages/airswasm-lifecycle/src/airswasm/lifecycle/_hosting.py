@@ -33,6 +33,7 @@ from airswasm.actor import (
     EventKind,
     LifecycleEvent,
     MailboxSpec,
+    SupervisorGaveUp,
     SupervisorNode,
     SupervisorSpec,
 )
@@ -124,6 +125,8 @@ class Hosting:
         self._actors, self._loader, self._logs = actors, loader, logs
         self._most_running = most_running
         self._hosted: dict[str, _Hosted] = {}
+        self._refused: dict[str, str] = {}
+        """What did not even start, and why."""
         self._recipes = WeakValueDictionary[tuple[str, str], _Recipe]()
 
     async def open(self, stack: AsyncExitStack) -> None:
@@ -145,7 +148,7 @@ class Hosting:
         """`starting`, `running`, `restarting`, `given up`, `failed` or `stopped`."""
         hosted = self._hosted.get(name)
         if hosted is None:
-            return "stopped"
+            return "failed" if name in self._refused else "stopped"
         if hosted.node.failure is not None:
             return "given up"
         if hosted.ref is None:
@@ -158,7 +161,8 @@ class Hosting:
         state = self.state(record.name)
         hosted = self._hosted.get(record.name)
         if hosted is None:
-            return ComponentStatus(record.name, record.active, state)
+            error = self._refused.get(record.name)
+            return ComponentStatus(record.name, record.active, state, last_error=error)
         ref = hosted.ref
         actor = ref.actor if ref is not None else None
         meter = actor if isinstance(actor, HostedActor) else None
@@ -188,6 +192,7 @@ class Hosting:
             ArtifactCorrupt, EngineError: it could not even be loaded.
         """
         name = record.name
+        self._refused.pop(name, None)
         if len(self._hosted) >= self._most_running and name not in self._hosted:
             raise TooManyRunning(name, self._most_running)
         make = await self._maker(record, manifest, record.migrate_from)
@@ -202,13 +207,22 @@ class Hosting:
         make.migrate_from = None  # a restart does not take over again
         self._check_later(name, hosted)
 
+    def note_refusal(self, name: str, error: Exception) -> None:
+        """Keeps why a component did not start, for whoever asks later: nobody tries again."""
+        self._refused[name] = _reason(error)
+        self._tell(EventKind.GIVEN_UP, name, error)
+
     async def stop(self, name: str) -> None:
         """Stops a component; without effect when it does not run."""
         hosted = self._hosted.get(name)
+        was_down = self.state(name) in ("failed", "given up")
+        self._refused.pop(name, None)
         if hosted is not None:
             await hosted.node.stop()
             if self._hosted.get(name) is hosted:
                 del self._hosted[name]
+        if was_down:  # it ended long ago; now that is what somebody wants
+            self._tell(EventKind.STOPPED, name)
 
     async def replace(
         self, record: ComponentRecord, successor: ComponentRecord, manifest: Manifest,
@@ -328,7 +342,9 @@ class Hosting:
         if hosted is None:
             return
         if event.kind is EventKind.GIVEN_UP:
-            self._log(name, "error", f"given up: {_reason(event.cause)}", event)
+            if isinstance(event.cause, SupervisorGaveUp):
+                allowed = f"{event.cause.intensity} restarts within {event.cause.period:g} s"
+                self._log(name, "error", f"given up: it needed more than {allowed}", event)
         elif event.incarnation == 0:
             return  # its supervisor's own start and stop
         elif event.kind is EventKind.READY:
@@ -343,6 +359,9 @@ class Hosting:
         elif event.kind is EventKind.STOPPED:
             self._log(name, "info", f"stopped ({event.reason or 'normal'})", event)
 
+    def _tell(self, kind: EventKind, name: str, cause: Exception | None = None) -> None:
+        self._actors.events.emit(LifecycleEvent(kind, name, self._actors.clock(), cause=cause))
+
     def _log(self, name: str, level: str, text: str, event: LifecycleEvent) -> None:
         fields: dict[str, object] = {"event": str(event.kind), "incarnation": event.incarnation}
         cause = event.cause
@@ -351,6 +370,7 @@ class Hosting:
         if isinstance(cause, GuestFault):
             fields["fuel_used"] = cause.fuel_used
             fields["memory_peak_bytes"] = cause.memory_peak_bytes
+            fields["backtrace"] = " < ".join(str(frame) for frame in cause.backtrace)
         self._logs.write(name, level, text, source="supervisor", fields=fields)
 
     async def _stop_all(self) -> None:

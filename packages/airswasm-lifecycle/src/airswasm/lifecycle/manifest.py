@@ -17,11 +17,13 @@ import json
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import field
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Literal, cast
 
 import tomlkit
 from airswasm.security import Grants, SecurityError
+from airswasm.wit import Requirement, contract
 from pydantic import (
     AfterValidator,
     BeforeValidator,
@@ -387,8 +389,8 @@ def _leaves(table: Mapping[str, object], above: KeyPath) -> Iterable[tuple[KeyPa
 
 def _judge_capability(name: str, patterns: object, known: frozenset[str]) -> str | None:
     plain_name = name.removeprefix("deny.")
-    if known and plain_name not in known:
-        return f"no such capability{did_you_mean(plain_name, known)}"
+    if plain_name not in known and (known or _looks_mistaken(plain_name)):
+        return f"no such capability{did_you_mean(plain_name, known or _of_the_contract())}"
     texts = _texts(patterns)
     if texts is None:
         return 'expected a list of patterns, such as ["**"]'
@@ -397,6 +399,26 @@ def _judge_capability(name: str, patterns: object, known: frozenset[str]) -> str
     except SecurityError as error:
         return str(error)
     return None
+
+
+def _looks_mistaken(name: str) -> bool:
+    """Whether the contract's own part has no such name; a block may bring a part of its own."""
+    known = _of_the_contract()
+    parts = {each.partition(".")[0] for each in known}
+    part = name.partition(".")[0]
+    return name not in known and bool(get_close_matches(part, parts, n=1, cutoff=0.8))
+
+
+def _of_the_contract() -> frozenset[str]:
+    functions = (
+        function
+        for interface in contract().interfaces.values()
+        for function in interface.functions.values()
+    )
+    required = (function.requires for function in functions)
+    return frozenset(
+        each.capability.replace(":", ".") for each in required if isinstance(each, Requirement)
+    )
 
 
 def _texts(patterns: object) -> tuple[str, ...] | None:

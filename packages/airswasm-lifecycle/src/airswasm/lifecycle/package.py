@@ -271,9 +271,10 @@ def _read_regular(path: Path, source: str, most: int, member: str | None = None)
         return None
     except OSError as error:
         raise PackageInvalid(source, f"cannot be read: {error.strerror}", member=member) from error
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise PackageInvalid(source, "is not a regular file", member=member)
     with os.fdopen(descriptor, "rb") as file:
-        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-            raise PackageInvalid(source, "is not a regular file", member=member)
         content = file.read(most + 1)
     if len(content) > most:
         raise PackageInvalid(source, f"is larger than {most} bytes", member=member)

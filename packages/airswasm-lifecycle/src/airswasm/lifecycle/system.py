@@ -692,9 +692,13 @@ class System:
         self, record: ComponentRecord, trusted: dict[int, VerifiedStatement] | None = None
     ) -> None:
         """Starts an installed component; the files it is made of are checked."""
-        manifest = await self._verified_manifest(record, record.active_version, trusted)
-        self._take_over(record, manifest)
-        await self._hosting.start(record, manifest)
+        try:
+            manifest = await self._verified_manifest(record, record.active_version, trusted)
+            self._take_over(record, manifest)
+            await self._hosting.start(record, manifest)
+        except Exception as error:
+            self._hosting.note_refusal(record.name, error)
+            raise
         if record.migrate_from is not None:
             await self._ledger.put("migrated", replace(record, migrate_from=None))
 
