@@ -240,6 +240,8 @@ def _scan(
 
 def _translated(path: Path, error: Exception) -> StorageError:
     """rocksdict has one exception type; RocksDB's status is in its text."""
+    if isinstance(error, StorageError):
+        return error
     text = str(error)
     if isinstance(error, rocksdict.DbClosedError):
         return StorageClosed(path)
