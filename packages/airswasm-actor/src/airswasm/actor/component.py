@@ -243,7 +243,7 @@ class ComponentActor:
             try:
                 return instance.start(self._message, (message[1], message[2], payload), wake)  # type: ignore[arg-type]
             except ValueMismatch as problem:
-                raise UnfitPayload(self.name, str(problem)) from problem
+                raise UnfitPayload(self.name, "bytes", str(problem)) from problem
         if isinstance(payload, Callback):
             callback = self._function(HANDLE_CALLBACK)
             if callback is not None:

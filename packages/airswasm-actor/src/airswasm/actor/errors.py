@@ -262,8 +262,16 @@ class MigrationFailed(ActorError):
 
 
 class UnfitPayload(AskError):
-    """The actor cannot take payloads of this kind; it was not bothered with it."""
+    """The actor cannot take such a payload; it was not bothered with it.
 
-    def __init__(self, target: str, kind: str) -> None:
+    Attributes:
+        kind: What was sent: the name of its type.
+        reason: Why bytes do not fit either; empty when it was something else.
+    """
+
+    def __init__(self, target: str, kind: str, reason: str = "") -> None:
         self.kind = kind
-        super().__init__(target, f"{target!r} takes bytes, and was sent {kind}; encode it first")
+        self.reason = reason
+        fits = f"cannot take this: {reason}"
+        other = f"takes bytes, and was sent {kind}; encode it first"
+        super().__init__(target, f"{target!r} {fits if reason else other}")
