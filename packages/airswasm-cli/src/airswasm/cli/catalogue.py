@@ -224,7 +224,7 @@ ENTRIES: tuple[Entry, ...] = (
         "The component did something impossible: unreachable code, memory out of bounds, a "
         "division by zero. This incarnation is over; its supervisor starts another one, and the "
         "message is with the dead letters.",
-        "`airswasm logs NAME` has the backtrace",
+        "`airswasm logs NAME -v` has the backtrace",
         ("runtime.GuestFault", "runtime.Trapped", "runtime.GuestExited"),
     ),
     Entry(
@@ -538,7 +538,8 @@ ENTRIES: tuple[Entry, ...] = (
     ),
     Entry(
         "E0603", "payload too large", "The payload exceeds the size that the host allows.",
-        "send it in parts", ("messaging.PayloadTooLarge",),
+        "send it in parts",
+        ("messaging.PayloadTooLarge", "actor.UnfitPayload", "cli.MessageTooLarge"),
     ),
     Entry(
         "E0604", "too many messages", "The sender sent more than its rate allows.",
@@ -577,7 +578,7 @@ ENTRIES: tuple[Entry, ...] = (
         "The component failed while it handled the message. Its supervisor has started it again, "
         "and the message is with the dead letters.",
         "`airswasm logs NAME` shows what happened",
-        ("actor.ActorFailed", "actor.MessageDropped", "actor.UnfitPayload"),
+        ("actor.ActorFailed", "actor.MessageDropped"),
     ),
     Entry(
         "E0707", "the component refused",

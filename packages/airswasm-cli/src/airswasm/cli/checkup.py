@@ -20,7 +20,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Literal
 
-from airswasm.lifecycle import Home, HostPolicy, System
+from airswasm.lifecycle import ArtifactCorrupt, ArtifactStore, Home, HostPolicy, System
 from airswasm.runtime import (
     Caller,
     DeadlineExceeded,
@@ -239,7 +239,23 @@ async def _registry(home: Path) -> AsyncIterator[Finding]:
         installed = system.list()
         for each in installed:
             system.info(each.name)
-    yield Finding("registry", "ok", f"{len(installed)} components installed, all readable")
+        changed = [each for each in installed if not _is_whole(system, each.name)]
+    if changed:
+        names = ", ".join(each.name for each in changed[:3]) + (", …" if changed[3:] else "")
+        hint = "the disk lost or changed what was verified: install them again from their packages"
+        yield Finding("registry", "problem", f"cannot start from its files: {names}", hint)
+    else:
+        yield Finding("registry", "ok", f"{len(installed)} components installed, all readable")
+
+
+def _is_whole(system: System, name: str) -> bool:
+    """Whether the active version's component is on the disk as it was installed."""
+    active = (each for each in system.info(name).versions if each.is_active)
+    artifacts = ArtifactStore(system.home.artifacts_folder)
+    try:
+        return all(artifacts.read(each.wasm_digest) for each in active)
+    except ArtifactCorrupt:
+        return False
 
 
 async def _limits() -> AsyncIterator[Finding]:

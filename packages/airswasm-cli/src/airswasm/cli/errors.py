@@ -20,6 +20,7 @@ __all__ = (
     "InputUnreadable",
     "KeyExists",
     "KeyMissing",
+    "MessageTooLarge",
     "RemoteFailure",
     "SettingInvalid",
     "SocketInUse",
@@ -55,6 +56,19 @@ class AnswerNeeded(CliError):
             hint="pass --yes to accept, or run it in a terminal without --no-input",
         )
         self.question = question
+
+
+class MessageTooLarge(CliError):
+    """More came in than any component takes."""
+
+    code = "E0603"
+
+    def __init__(self, limit_bytes: int) -> None:
+        super().__init__(
+            f"the message on standard input has more than {limit_bytes:,} bytes: nothing was sent",
+            hint="send it in parts",
+        )
+        self.limit_bytes = limit_bytes
 
 
 class ConfirmationRefused(CliError):

@@ -7,11 +7,15 @@ from typing import Annotated
 
 import typer
 
+from ..errors import MessageTooLarge
 from ..session import Session, verb
 
 __all__ = ("app",)
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None)
+
+_MOST_BYTES = 256 * 2**20
+"""What the control API takes; how much of it a component takes is its `limits.host_call`."""
 
 
 @app.command()
@@ -45,7 +49,7 @@ def send(
     if message is None and sys.stdin.isatty():
         raise typer.BadParameter("give the message, or - to type it and end with Ctrl-D")
     is_piped = message is None or message == "-"
-    payload = sys.stdin.buffer.read() if is_piped else str(message).encode()
+    payload = _read_input() if is_piped else str(message).encode("utf-8", "surrogateescape")
     full = full_name(name)
 
     async def work() -> bytes | None:
@@ -60,6 +64,13 @@ def send(
         terminal.say(f"{full} acknowledged without a reply")
     else:
         terminal.raw(reply)
+
+
+def _read_input() -> bytes:
+    content = sys.stdin.buffer.read(_MOST_BYTES + 1)
+    if len(content) > _MOST_BYTES:
+        raise MessageTooLarge(_MOST_BYTES)
+    return content
 
 
 def _content(reply: bytes | None) -> dict[str, object]:
