@@ -67,7 +67,11 @@ class _SqliteBackend:
         self._read_only = read_only
         self._connection: sqlite3.Connection | None = None
         self._lock: sqlite3.Connection | None = None
-        self._open()
+        try:
+            self._open()
+        except BaseException:
+            self.close()
+            raise
 
     def get(self, key: bytes) -> bytes | None:
         with self._translating():
@@ -175,9 +179,13 @@ class _SqliteSnapshot:
         self._backend = backend
         try:
             self._connection = backend.connect(read_only=True)
+        except sqlite3.Error as error:
+            raise _translated(backend.path, error) from error
+        try:
             self._connection.execute("BEGIN")
             self._connection.execute("SELECT 1 FROM data LIMIT 1").fetchone()
         except sqlite3.Error as error:
+            self._connection.close()
             raise _translated(backend.path, error) from error
 
     def get(self, key: bytes) -> bytes | None:
