@@ -33,6 +33,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from typing import TypeAlias
 
 from wasmtime import wat2wasm
 
@@ -45,7 +46,8 @@ from ._bridge_core import (
     result_area_bytes,
     wrapper_module,
 )
-from ._wasm_component import Imported, InstanceType, Outline, read_component
+from ._bridge_move import Moved, is_movable, move_module
+from ._wasm_component import Imported, InstanceType, Lifted, Outline, read_component
 from ._wasm_encoder import CORE_FUNCTION, CORE_MEMORY, ComponentWriter, Sort
 from ._wasm_reader import Unreadable
 from ._wasm_types import (
@@ -69,7 +71,8 @@ from ._wasm_types import (
 
 BRIDGE_MEMORY_BYTES = 128 * 1024
 INSTANCES_PER_BRIDGE = 4
-BRIDGE_VERSION = 2
+INSIDE = "airswasm-bridge-f"
+BRIDGE_VERSION = 3
 """Changes whenever what this module composes does: compiled components are cached."""
 
 
@@ -168,14 +171,28 @@ class Crossing:
 
 @dataclass(frozen=True, slots=True)
 class Crossings:
-    """All functions of a component that go through its bridges."""
+    """All functions of a component that go through its bridges.
+
+    Attributes:
+        imports: what goes through the bridge before the guest.
+        inside: exports that go through the bridge within the guest's own component,
+            and the core functions that they are.
+        behind: exports that go through the bridge behind it, because they give or
+            take more than `_bridge_move` moves.
+    """
 
     imports: tuple[Crossing, ...]
-    exports: tuple[Crossing, ...]
+    inside: tuple[tuple[Crossing, Lifted], ...]
+    behind: tuple[Crossing, ...]
+
+    @property
+    def exports(self) -> tuple[Crossing, ...]:
+        """All exports that go through a bridge."""
+        return (*(each for each, _ in self.inside), *self.behind)
 
     def bridging(self) -> Bridging:
         """What the host must know."""
-        bridges = bool(self.imports) + bool(self.exports)
+        bridges = bool(self.imports) + bool(self.inside) + bool(self.behind)
         return Bridging(
             imports={each.path: each.paths for each in self.imports},
             exports={each.path: each.paths for each in self.exports},
@@ -195,11 +212,28 @@ def find_crossings(outline: Outline) -> Crossings:
             for inner, item in imported.type.exports:
                 if isinstance(item, Function):
                     imports += _crossing(name, inner, item)
-    exports: list[Crossing] = []
+    inside: list[tuple[Crossing, Lifted]] = []
+    behind: list[Crossing] = []
     for name, sort, index in outline.exports:
         for instance, inner, function in _exported_functions(outline, name, sort, index):
-            exports += _crossing(instance, inner, function)
-    return Crossings(tuple(imports), tuple(exports))
+            lifted = outline.lifted(sort, index, inner)
+            for crossing in _crossing(instance, inner, function):
+                if lifted is not None and _fits_inside(function, lifted, inside):
+                    inside.append((crossing, lifted))
+                else:
+                    behind.append(crossing)
+    return Crossings(tuple(imports), tuple(inside), tuple(behind))
+
+
+def _fits_inside(
+    function: Function, lifted: Lifted, others: Sequence[tuple[Crossing, Lifted]]
+) -> bool:
+    """Whether a core module can move all values, over the one memory that it sees."""
+    if lifted.memory is None or not lifted.is_utf8:
+        return False
+    if any(other.memory != lifted.memory for _, other in others):
+        return False
+    return is_movable(function, has_realloc=lifted.realloc is not None)
 
 
 def _crossing(instance: str | None, name: str, function: Function) -> list[Crossing]:
@@ -267,11 +301,47 @@ def _names_in(function: Function) -> Iterator[Named]:
 def _compose(wasm: bytes, outline: Outline, crossings: Crossings) -> bytes:
     writer = ComponentWriter()
     scope = ImportScope(writer, outline, crossings.imports)
-    guest = writer.component(wasm)
+    guest = writer.component(
+        _with_bridge_inside(wasm, outline, crossings.inside) if crossings.inside else wasm
+    )
     given = _given_imports(writer, outline, scope, crossings.imports)
     instance = writer.instance(guest, given)
-    _write_exports(scope, instance, crossings.exports)
+    _write_exports(scope, instance, crossings)
     return writer.finish()
+
+
+def _with_bridge_inside(
+    wasm: bytes, outline: Outline, inside: Sequence[tuple[Crossing, Lifted]]
+) -> bytes:
+    """The guest, and behind its own sections ours, which export `INSIDE` and a number."""
+    counts = {Sort.TYPE.name: len(outline.types), Sort.FUNCTION.name: len(outline.functions)}
+    writer = ComponentWriter(wasm, {**outline.core_counts, **counts})
+    wrappers = [Wrapper(each.function, "decode", "encode", is_inside=True) for each, _ in inside]
+    allocator = _write_allocator(writer, wrappers)
+    moved = [
+        Moved(wrapper, lifted.realloc is not None, lifted.after is not None)
+        for wrapper, (_, lifted) in zip(wrappers, inside, strict=True)
+    ]
+    guest = writer.core_instance_of(_core_items([lifted for _, lifted in inside]))
+    module = writer.core_module(_assembled(move_module(moved)))
+    other = writer.core_instance(module, [("own", allocator.instance), ("guest", guest)])
+    space = TypeSpace(writer.type, lambda named: named.index)
+    types = [lambda each=each: space.function(each.as_text) for each, _ in inside]
+    _write_wrappers(writer, wrappers, allocator, other, types, INSIDE)
+    return writer.finish()
+
+
+def _core_items(lifted: Sequence[Lifted]) -> list[tuple[str, bytes, int]]:
+    """What `_bridge_move` imports of the guest."""
+    assert lifted[0].memory is not None
+    items = [("memory", CORE_MEMORY, lifted[0].memory)]
+    for number, each in enumerate(lifted):
+        items.append((f"f{number}", CORE_FUNCTION, each.core))
+        if each.realloc is not None:
+            items.append((f"realloc{number}", CORE_FUNCTION, each.realloc))
+        if each.after is not None:
+            items.append((f"after{number}", CORE_FUNCTION, each.after))
+    return items
 
 
 def _given_imports(
@@ -384,68 +454,110 @@ def _write_core(
     lifted_types: Sequence[Callable[[], int]],
 ) -> None:
     """The core of a bridge: lower what it calls, convert, lift what it offers as `f0`, `f1`, …"""
+    allocator = _write_allocator(writer, wrappers)
+    called = []
+    for number, function in enumerate(functions):
+        lowered = writer.lower(function, allocator.memory, allocator.realloc)
+        called.append((f"f{number}", CORE_FUNCTION, lowered))
+        called += [
+            (f"drop{number}-{at}", CORE_FUNCTION, writer.resource_drop(type_))
+            for at, type_ in drops[number]
+        ]
+    other = writer.core_instance_of(called)
+    _write_wrappers(writer, wrappers, allocator, other, lifted_types, "f")
+
+
+@dataclass(frozen=True, slots=True)
+class Allocator:
+    """Where a bridge keeps its values: a core instance, its memory, its `realloc`."""
+
+    instance: int
+    memory: int
+    realloc: int
+
+
+def _write_allocator(writer: ComponentWriter, wrappers: Sequence[Wrapper]) -> Allocator:
     heap = RESULT_AREA + result_area_bytes(wrappers)
     own = writer.core_instance(writer.core_module(_assembled(allocator_module(heap))))
     memory = writer.core_alias(CORE_MEMORY, own, "memory")
-    realloc = writer.core_alias(CORE_FUNCTION, own, "realloc")
-    called = []
-    for number, function in enumerate(functions):
-        called.append((f"f{number}", writer.lower(function, memory, realloc)))
-        called += [
-            (f"drop{number}-{at}", writer.resource_drop(type_)) for at, type_ in drops[number]
-        ]
-    other = writer.core_functions(called)
+    return Allocator(own, memory, writer.core_alias(CORE_FUNCTION, own, "realloc"))
+
+
+def _write_wrappers(
+    writer: ComponentWriter,
+    wrappers: Sequence[Wrapper],
+    allocator: Allocator,
+    other: int,
+    lifted_types: Sequence[Callable[[], int]],
+    name: str,
+) -> None:
+    """Converts, calls `other`, and offers the outcome as `name` and a number."""
     module = writer.core_module(_assembled(wrapper_module(wrappers)))
-    core = writer.core_instance(module, [("own", own), ("other", other)])
+    core = writer.core_instance(module, [("own", allocator.instance), ("other", other)])
     for number, lifted_type in enumerate(lifted_types):
         function = writer.core_alias(CORE_FUNCTION, core, f"f{number}")
         after = writer.core_alias(CORE_FUNCTION, core, f"after{number}")
-        offered = writer.lift(function, lifted_type(), memory, realloc, after)
-        writer.export(f"f{number}", Sort.FUNCTION, offered)
+        offered = writer.lift(function, lifted_type(), allocator.memory, allocator.realloc, after)
+        writer.export(f"{name}{number}", Sort.FUNCTION, offered)
 
 
 def _assembled(source: str) -> bytes:
     return bytes(wat2wasm(source))
 
 
-def _write_exports(scope: ImportScope, guest: int, bridged: tuple[Crossing, ...]) -> None:
-    """Exports what the guest exports, with the bridge's functions in place."""
+def _write_exports(scope: ImportScope, guest: int, crossings: Crossings) -> None:
+    """Exports what the guest exports, with the bridges' functions in place."""
     writer, outline = scope.writer, scope.outline
     exported = [(n, sort, writer.alias(sort, guest, n)) for n, sort, _ in outline.exports]
     index_of = {name: index for name, _, index in exported}
-    if bridged:
-        functions = [
-            index_of[each.name]
-            if each.instance is None
-            else writer.alias(Sort.FUNCTION, index_of[each.instance], each.name)
-            for each in bridged
-        ]
-        binary, types = _exports_bridge(scope, bridged)
-        given = [(f"g{at}", Sort.FUNCTION, index) for at, index in enumerate(functions)]
-        made = writer.instance(writer.component(binary), [*types, *given])
-        for at, each in enumerate(bridged):
-            if each.instance is None:
-                index_of[each.name] = writer.alias(Sort.FUNCTION, made, f"f{at}")
-        for name in dict.fromkeys(each.instance for each in bridged if each.instance is not None):
-            index_of[name] = _patched_export(scope, index_of[name], name, made, bridged)
+    carried = {
+        (each.instance, each.name): (writer.alias(Sort.FUNCTION, guest, f"{INSIDE}{at}"), each)
+        for at, (each, _) in enumerate(crossings.inside)
+    }
+    carried |= _write_behind(scope, index_of, crossings.behind)
+    for (instance, name), (function, _) in carried.items():
+        if instance is None:
+            index_of[name] = function
+    for instance in dict.fromkeys(instance for instance, _ in carried if instance is not None):
+        index_of[instance] = _patched_export(scope, index_of[instance], instance, carried)
     for name, sort, _ in exported:
         writer.export(name, sort, index_of[name])
 
 
-def _patched_export(
-    scope: ImportScope, original: int, name: str, bridge: int, bridged: tuple[Crossing, ...]
-) -> int:
-    """An instance like the guest's, with the bridge's functions in place of its own."""
-    crossing_of = {
-        each.name: (at, each) for at, each in enumerate(bridged) if each.instance == name
+Carried: TypeAlias = dict[tuple[str | None, str], tuple[int, Crossing]]
+"""By instance and name: the bridge's function, and what it carries."""
+
+
+def _write_behind(
+    scope: ImportScope, index_of: Mapping[str, int], behind: tuple[Crossing, ...]
+) -> Carried:
+    """The bridge behind the guest, if it needs one, and its functions."""
+    if not behind:
+        return {}
+    writer = scope.writer
+    functions = [
+        index_of[each.name]
+        if each.instance is None
+        else writer.alias(Sort.FUNCTION, index_of[each.instance], each.name)
+        for each in behind
+    ]
+    binary, types = _exports_bridge(scope, behind)
+    given = [(f"g{at}", Sort.FUNCTION, index) for at, index in enumerate(functions)]
+    made = writer.instance(writer.component(binary), [*types, *given])
+    return {
+        (each.instance, each.name): (writer.alias(Sort.FUNCTION, made, f"f{at}"), each)
+        for at, each in enumerate(behind)
     }
+
+
+def _patched_export(scope: ImportScope, original: int, name: str, carried: Carried) -> int:
+    """An instance like the guest's, with the bridges' functions in place of its own."""
     index = next(index for each, _, index in scope.outline.exports if each == name)
     items: list[tuple[str, Function | Type]] = []
     functions = {}
     for inner, item in scope.outline.exported_items(index):
-        if inner in crossing_of:
-            number, crossing = crossing_of[inner]
-            functions[inner] = scope.writer.alias(Sort.FUNCTION, bridge, f"f{number}")
+        if (name, inner) in carried:
+            functions[inner], crossing = carried[name, inner]
             items.append((inner, crossing.as_text))
         else:
             if isinstance(item, Function):

@@ -320,15 +320,20 @@ class Wrapper:
         function: its type, with byte lists.
         inward: what converts its parameters, `encode` or `decode`.
         outward: what converts its result, the other one.
+        is_inside: whether it is in the guest's own component, which then gives
+            borrowed handles back itself.
     """
 
     function: Function
     inward: str
     outward: str
+    is_inside: bool = False
 
     @property
     def borrows(self) -> tuple[int, ...]:
         """The parameters that are borrowed handles, which the bridge must give back."""
+        if self.is_inside:
+            return ()
         return tuple(
             at
             for at, (_, type_) in enumerate(self.function.parameters)

@@ -23,6 +23,8 @@ from ._wasm_types import (
     read_function,
 )
 
+CORE_MODULE_SORT = 0x11
+
 
 @dataclass(frozen=True, slots=True)
 class InstanceType:
@@ -64,9 +66,23 @@ class Aliased:
 
 @dataclass(frozen=True, slots=True)
 class Lifted:
-    """A core function with a component type."""
+    """A core function with a component type.
+
+    Attributes:
+        type: its type.
+        core: the index of the core function.
+        memory: the index of the core memory that its values are in, if it has one.
+        realloc: the index of the core function that makes room there, likewise.
+        after: the index of the core function that is called with its result, likewise.
+        is_utf8: whether its strings are UTF-8.
+    """
 
     type: Function
+    core: int
+    memory: int | None = None
+    realloc: int | None = None
+    after: int | None = None
+    is_utf8: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +116,7 @@ class Outline:
     type_sources: dict[int, Aliased] = field(default_factory=dict)
     imported_types: dict[str, int] = field(default_factory=dict)
     type_exports: dict[int, int] = field(default_factory=dict)
+    core_counts: dict[str, int] = field(default_factory=dict)
     parent: Outline | None = None
 
     def type_at(self, index: int) -> Definition:
@@ -123,6 +140,36 @@ class Outline:
             case Aliased(instance, name):
                 return self._aliased_function(instance, name)
         raise Unreadable(f"function {index} has no type that a bridge can find")
+
+    def count_core(self, space: str, more: int = 1) -> None:
+        """One more in a core index space, which is named as `ComponentWriter` does."""
+        self.core_counts[space] = self.core_counts.get(space, 0) + more
+
+    def lifted(self, sort: Sort, index: int, name: str) -> Lifted | None:
+        """What is behind an exported function, or a function of an exported instance."""
+        entry: Entry | None = None
+        if sort == Sort.FUNCTION:
+            entry = self.functions[index]
+        elif sort == Sort.INSTANCE:
+            entry = self._behind(self.instances[index], name)
+        return entry if isinstance(entry, Lifted) else None
+
+    def _behind(self, instance: Entry, name: str) -> Entry | None:
+        if isinstance(instance, Assembled):
+            sort, index = instance.exports[name]
+            return self.functions[index] if sort == Sort.FUNCTION else None
+        if not isinstance(instance, Instantiated):
+            return None
+        reader = self.components[instance.component]
+        if reader is None:
+            return None
+        inner = read_outline(Reader(*reader.span()), self)
+        for each, sort, index in inner.exports:
+            if each == name and sort == Sort.FUNCTION:
+                entry = inner.functions[index]
+                if isinstance(entry, Imported):
+                    return self.functions[instance.arguments[entry.name][1]]
+        return None
 
     def _aliased_function(self, instance: int, name: str) -> Function:
         entry = self.instances[instance]
@@ -234,12 +281,16 @@ def read_outline(reader: Reader, parent: Outline | None) -> Outline:
         elif (read := _ITEMS.get(number)) is not None:
             for _ in range(body.u32()):
                 read(outline, body)
+        elif number == Section.CORE_MODULE:
+            outline.count_core("core module")
+        elif number == Section.CORE_INSTANCE:
+            outline.count_core("core instance", body.u32())
         elif number not in _SKIPPED:
             raise Unreadable(f"a section of kind {number}")
     return outline
 
 
-_SKIPPED = (Section.CUSTOM, Section.CORE_MODULE, Section.CORE_INSTANCE, Section.CORE_TYPE)
+_SKIPPED = (Section.CUSTOM, Section.CORE_TYPE)
 
 
 def _value(definition: Definition) -> Type:
@@ -398,7 +449,8 @@ def _sort_index(body: Reader) -> tuple[int, int]:
 def _read_alias(outline: Outline, body: Reader) -> None:
     sort = body.byte()
     if sort == 0:
-        body.byte()
+        core = body.byte()
+        outline.count_core("core module" if core == CORE_MODULE_SORT else f"core {core}")
     target = body.byte()
     if target == 2:
         _read_outer(outline, body, sort)
@@ -464,29 +516,35 @@ def _read_canon(outline: Outline, body: Reader) -> None:
     kind = body.byte()
     if kind == 0:
         body.byte()
-        body.u32()
-        _skip_options(body)
+        core = body.u32()
+        options = _read_options(body)
         function = outline.type_at(body.u32())
         if not isinstance(function, Function):
             raise Unreadable("a lifted function without a function type")
-        outline.functions.append(Lifted(function))
+        is_utf8 = not {1, 2} & options.keys()
+        places = options.get(3), options.get(4), options.get(5)
+        outline.functions.append(Lifted(function, core, *places, is_utf8))
     elif kind == 1:
         body.byte()
         body.u32()
-        _skip_options(body)
+        _read_options(body)
+        outline.count_core("core 0")
     elif kind in (2, 3, 4):
         body.u32()
+        outline.count_core("core 0")
     else:
         raise Unreadable(f"a canonical function of kind {kind}")
 
 
-def _skip_options(body: Reader) -> None:
+def _read_options(body: Reader) -> dict[int, int | None]:
+    """Canonical options by kind: encodings without a value, then memory, realloc, post-return."""
+    options: dict[int, int | None] = {}
     for _ in range(body.u32()):
         kind = body.byte()
         if kind > 5:
             raise Unreadable(f"a canonical option of kind {kind}")
-        if kind > 2:
-            body.u32()
+        options[kind] = body.u32() if kind > 2 else None
+    return options
 
 
 _ITEMS: dict[int, Callable[[Outline, Reader], None]] = {

@@ -7,7 +7,7 @@ the result.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from enum import IntEnum
 
 from ._wasm_reader import Section
@@ -29,11 +29,16 @@ class Sort(IntEnum):
 
 
 class ComponentWriter:
-    """A component that is being written; methods return the index of what they define."""
+    """A component that is being written; methods return the index of what they define.
 
-    def __init__(self) -> None:
-        self._sections: list[bytes] = [PREAMBLE]
-        self._counts: dict[str, int] = {}
+    Args:
+        start: a component to go on with; its sections stay as they are.
+        counts: how much it defines already, by index space.
+    """
+
+    def __init__(self, start: bytes = PREAMBLE, counts: Mapping[str, int] | None = None) -> None:
+        self._sections: list[bytes] = [start]
+        self._counts: dict[str, int] = dict(counts or {})
 
     def finish(self) -> bytes:
         """The component so far."""
@@ -96,9 +101,9 @@ class ComponentWriter:
             Section.CORE_INSTANCE, b"\0" + unsigned(module) + given, "core instance"
         )
 
-    def core_functions(self, functions: Sequence[tuple[str, int]]) -> int:
-        """A core instance that is made of functions."""
-        listed = vector(text(name) + b"\0" + unsigned(index) for name, index in functions)
+    def core_instance_of(self, items: Sequence[tuple[str, bytes, int]]) -> int:
+        """A core instance that is made of functions and memories."""
+        listed = vector(text(name) + sort[1:] + unsigned(index) for name, sort, index in items)
         return self._define(Section.CORE_INSTANCE, b"\x01" + listed, "core instance")
 
     def instance(self, component: int, arguments: Sequence[tuple[str, Sort, int]]) -> int:
