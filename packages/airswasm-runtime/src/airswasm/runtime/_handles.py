@@ -99,6 +99,8 @@ class InstanceHandles:
 
     def drop_all(self) -> None:
         """The instance has ended: what the guest still held is dropped."""
+        if not self._objects:
+            return
         objects = list(self._objects.values())
         self._objects.clear()
         with ExitStack() as stack:  # each is dropped, whatever the others raise

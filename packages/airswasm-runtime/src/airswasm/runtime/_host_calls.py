@@ -56,7 +56,7 @@ class HostCall:
 
     def _entry(self) -> Callable[..., None]:
         engine, function, is_async = self._engine, self._function, self._is_async
-        running, memmove, string_at = engine._running, ctypes.memmove, ctypes.string_at
+        running, memmove, string_at = engine._running, ctypes.memmove, wt.bytes_at
         decoders = self._plan.parameters
         steps = [(decode, index * SLOT_BYTES) for index, decode in enumerate(decoders)]
         size = len(decoders) * SLOT_BYTES

@@ -26,8 +26,9 @@ from functools import partial
 from operator import attrgetter
 from typing import Protocol
 
-from ._bridge_core import TEXT_OVERHEAD_BYTES
+from ._bridge_core import HEX_MOST_BYTES, TEXT_OVERHEAD_BYTES
 from ._bridge_text import BytesAsText
+from ._wasmtime import bytes_at
 from .shape import (
     EnumOf,
     FlagsOf,
@@ -84,7 +85,7 @@ _pack_word = struct.Struct("<B7xQ16x").pack
 _pack_two = struct.Struct("<B7xQQ8x").pack
 _pack_three = struct.Struct("<B7xQQQ").pack
 _pack_result = struct.Struct("<B7xB7xQ8x").pack
-_string_at = ctypes.string_at
+_string_at: Callable[[int, int], bytes] = bytes_at
 
 Keep = list[object]
 """What a call keeps alive until the engine has copied it."""
@@ -407,7 +408,9 @@ def _text_decoder(codec: BytesAsText) -> Decode:
             return b""
         if size > 2 * handles.allowance + TEXT_OVERHEAD_BYTES:
             raise AllowanceExceeded
-        data = decode_at(address, size)
+        data = _string_at(address, size) if size <= HEX_MOST_BYTES else b""
+        if not data.isascii() or not data:
+            data = decode_at(address, size)
         handles.allowance -= len(data)
         if handles.allowance < 0:
             raise AllowanceExceeded

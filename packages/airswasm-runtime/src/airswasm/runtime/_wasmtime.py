@@ -276,6 +276,12 @@ def clone_handle(handle: Address) -> Address:
     return address
 
 
+bytes_at = ctypes.PYFUNCTYPE(ctypes.py_object, c_void_p, c_size_t)(
+    ("PyBytes_FromStringAndSize", ctypes.pythonapi)
+)
+"""`ctypes.string_at` without its Python half, which costs as much again."""
+
+
 def buffer_address(buffer: bytearray) -> Address:
     """Where a bytearray's bytes are; it cannot be resized from then on."""
     return ctypes.addressof((c_char * len(buffer)).from_buffer(buffer))

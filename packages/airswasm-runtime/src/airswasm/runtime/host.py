@@ -203,8 +203,11 @@ class Caller:
 
     def _close(self) -> None:
         closing, self._closing, self._kept = self._closing, None, None
+        if closing is None:
+            self._end_lines()
+            return
         with ExitStack() as stack:  # latest first, each whatever the others raise
-            for callback in closing or ():
+            for callback in closing:
                 stack.callback(callback)
             stack.callback(self._end_lines)
 

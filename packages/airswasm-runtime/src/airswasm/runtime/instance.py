@@ -21,7 +21,6 @@ from __future__ import annotations
 import enum
 import time
 from collections.abc import Callable, Coroutine
-from contextlib import ExitStack
 from math import ceil
 from struct import Struct
 from threading import get_ident
@@ -172,7 +171,7 @@ class Call:
         self._value: object = None
         self._raise: BaseException | None = None
         self._timer: Timer | None = None
-        self._late_drops: list[tuple[Drop, object]] = []
+        self._late_drops: list[tuple[Drop, object]] | None = None
         self._is_polled = False
         self._is_awaited = False  # whether a task awaits it, which can await host functions too
         self._is_late = False  # whether it had a slice already
@@ -456,11 +455,11 @@ class Call:
         if get_ident() == self._instance.engine._thread:
             drop(value)
         else:
-            self._late_drops.append((drop, value))
+            self._late_drops = [*(self._late_drops or ()), (drop, value)]
 
     def _run_late_drops(self) -> None:
-        drops, self._late_drops = self._late_drops, []
-        for drop, value in drops:
+        drops, self._late_drops = self._late_drops, None
+        for drop, value in drops or ():
             try:
                 drop(value)
             except BaseException as failure:
@@ -749,9 +748,10 @@ class Instance:
             return
         self._fault = fault
         self._free()
-        with ExitStack() as stack:  # each runs, whatever the others raise
-            stack.callback(self.caller._close)
-            stack.callback(self._handles.drop_all)
+        try:  # each runs, whatever the other raises
+            self._handles.drop_all()
+        finally:
+            self.caller._close()
 
     def _free(self) -> None:
         store, self._store = getattr(self, "_store", 0), 0
