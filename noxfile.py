@@ -59,8 +59,8 @@ def root_group(name: str) -> list[str]:
 def install_wheels(
     session: nox.Session, *requirements: str, arguments: tuple[str, ...] = ()
 ) -> None:
-    """Installs from the wheels just built, never from a cached copy of an earlier build."""
-    refresh = [part for block in BLOCKS for part in ("--refresh-package", f"airswasm-{block}")]
+    """Installs from the wheels just built, never from a copy of an earlier build: the version is the same."""
+    refresh = [part for block in BLOCKS for part in ("--reinstall-package", f"airswasm-{block}")]
     session.install("--find-links", str(DIST), *refresh, *arguments, *requirements)
 
 
