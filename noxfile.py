@@ -59,7 +59,7 @@ def root_group(name: str) -> list[str]:
 def install_wheels(
     session: nox.Session, *requirements: str, arguments: tuple[str, ...] = ()
 ) -> None:
-    """Installs from the wheels just built, never from a copy of an earlier build: the version is the same."""
+    """Installs the wheels just built, never an earlier build of the same version."""
     refresh = [part for block in BLOCKS for part in ("--reinstall-package", f"airswasm-{block}")]
     session.install("--find-links", str(DIST), *refresh, *arguments, *requirements)
 
