@@ -12,7 +12,7 @@ from guest import (
     ECHO_PLUGIN,
     HANDLE,
     Stock,
-    microseconds,
+    compared,
     microseconds_async,
     probe_host,
     probe_wasm,
@@ -45,11 +45,15 @@ async def main() -> None:
         print("  payload   airswasm        stock    ratio     extism   ratio")
         for size in SIZES:
             data = (bytes(range(256)) * (size // 256 + 1))[:size]
-            ours = await microseconds_async(instance.call, function, "a/b", None, data)
-            theirs = microseconds(stock, "a/b", None, data, budget=0.2)
+            contenders = [
+                lambda data=data: instance.call(function, "a/b", None, data),
+                lambda data=data: stock("a/b", None, data),
+                *([] if extism is None else [lambda data=data: extism(data)]),
+            ]
+            rounds = 15 if size < 2**20 else 2  # stock takes seconds for the largest
+            ours, theirs, *others = await compared(*contenders, rounds=rounds)
             line = f"{size:9,} {ours:10.1f} {theirs:12.1f} {theirs / ours:7.0f}x"
-            if extism is not None:
-                other = microseconds(extism, data)
+            for other in others:
                 line += f" {other:10.1f} {other / ours:6.2f}x"
             print(line)
 

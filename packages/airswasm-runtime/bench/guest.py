@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import statistics
 import subprocess
 import sys
@@ -64,23 +65,46 @@ class Stock:
         return lambda *arguments: found(self.store, *arguments)
 
 
-def microseconds(function: Callable[..., object], *arguments: object, budget: float = 0.5) -> float:
-    """The median time of one call, over rounds of about 20 ms within `budget` seconds."""
-    function(*arguments)
-    number = _number(lambda: function(*arguments))
-    rounds, until = [], time.perf_counter() + budget
-    while len(rounds) < 3 or time.perf_counter() < until:
-        started = time.perf_counter()
+Contender = Callable[[], object]
+
+
+async def compared(*contenders: Contender, rounds: int = 15) -> list[float]:
+    """The median microseconds of one call of each, in short rounds that take turns.
+
+    Taking turns, so that whatever else the machine does meets all of them alike.
+    """
+    numbers = [_number(await _timed(each, 2)) for each in contenders]
+    took: list[list[float]] = [[] for _ in contenders]
+    for _ in range(rounds):
+        for each, number, times in zip(contenders, numbers, took, strict=True):
+            times.append(await _timed(each, number))
+    return [statistics.median(times) * 1e6 for times in took]
+
+
+async def _timed(call: Contender, number: int) -> float:
+    """Seconds for one call; a contender may be awaitable."""
+    is_awaited = inspect.isawaitable(first := call())
+    if is_awaited:
+        await first
+    started = time.perf_counter()
+    if is_awaited:
         for _ in range(number):
-            function(*arguments)
-        rounds.append((time.perf_counter() - started) / number)
-    return statistics.median(rounds) * 1e6
+            await call()  # type: ignore[misc]
+    else:
+        for _ in range(number):
+            call()
+    return (time.perf_counter() - started) / number
+
+
+def _number(seconds: float) -> int:
+    """Calls that make a round of about 10 ms."""
+    return max(1, int(0.01 / max(seconds, 1e-7)))
 
 
 async def microseconds_async(
     function: Callable[..., Awaitable[object]], *arguments: object, budget: float = 0.5
 ) -> float:
-    """As `microseconds`, for awaited calls."""
+    """The median time of one call, over rounds of about 20 ms within `budget` seconds."""
     await function(*arguments)
     started = time.perf_counter()
     await function(*arguments)
@@ -92,12 +116,6 @@ async def microseconds_async(
             await function(*arguments)
         rounds.append((time.perf_counter() - started) / number)
     return statistics.median(rounds) * 1e6
-
-
-def _number(once: Callable[[], object]) -> int:
-    started = time.perf_counter()
-    once()
-    return max(1, int(0.02 / max(time.perf_counter() - started, 1e-7)))
 
 
 def wait(_caller: Caller, ms: int) -> int:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import anyio
 from airswasm.runtime import Caller, Engine
-from guest import Stock, microseconds, microseconds_async, probe_host, probe_wasm
+from guest import Stock, compared, probe_host, probe_wasm
 
 DATA = bytes(range(100))
 
@@ -23,9 +25,10 @@ async def main() -> None:
             instance = await component.link([host]).instantiate(caller=Caller("bench"))
             for name, arguments in (("relay", (DATA,)), ("nap", (1,)), ("shout", ("x" * 100,))):
                 function = instance.function(f"#{name}")
-                ours = await microseconds_async(instance.call, function, *arguments)
                 other = stock.function(name)
-                theirs = microseconds(other, *arguments, budget=0.2)
+                ours, theirs = await compared(
+                    partial(instance.call, function, *arguments), partial(other, *arguments)
+                )
                 print(
                     f"{label:6} {name:6} {ours:8.1f} us  stock {theirs:9.1f}  {theirs / ours:6.1f}x"
                 )

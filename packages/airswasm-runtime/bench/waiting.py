@@ -12,7 +12,16 @@ import time
 from pathlib import Path
 
 import anyio
-from airswasm.runtime import Call, Caller, CallState, Engine, EngineConfig, Limits, Pending
+from airswasm.runtime import (
+    Call,
+    Caller,
+    CallState,
+    Engine,
+    EngineConfig,
+    Limits,
+    LinkedComponent,
+    Pending,
+)
 from guest import microseconds_async, probe_host, probe_wasm
 
 
@@ -29,6 +38,14 @@ async def main() -> None:
         pending.append(Pending())
         return pending[-1]
 
+    for label, each in (("bridged", EngineConfig()), ("plain", EngineConfig(bridge_bytes=False))):
+        async with Engine(each) as engine:
+            small = (await engine.load(probe_wasm())).link([probe_host()])
+
+            async def begin(small: LinkedComponent = small) -> None:
+                (await small.instantiate(caller=Caller("bench"))).close()
+
+            print(f"instantiate and close: {await microseconds_async(begin):.1f} us, {label}")
     async with Engine(config) as engine:
         host = probe_host(wait=wait)
         linked = (await engine.load(probe_wasm())).link([host])
@@ -37,7 +54,7 @@ async def main() -> None:
         async def start() -> None:
             (await linked.instantiate(caller=Caller("bench"), limits=limits)).close()
 
-        print(f"instantiate and close: {await microseconds_async(start):.1f} us")
+        print(f"instantiate and close: {await microseconds_async(start):.1f} us, dense")
         before, started = resident_bytes(), time.perf_counter()
         calls: list[Call] = []
         woken: list[Call] = []

@@ -2,22 +2,23 @@
 
 Every `u8` of a `list<u8>` is a 32-byte value on its way between Python and the
 engine, and costs about 65 ns; a `string` is copied as a whole. Between two
-components no values are made. So a guest is composed with two small components
-of ours, one before its imports and one behind its exports, which speak
+components, and within one, no values are made. So bridges of ours speak
 `list<u8>` to the guest and `string` to the host:
 
-    host  --string-->  exports bridge  --list<u8>-->  guest
+    host  --string-->  exports bridge  --memory-->  guest
     host  <--string--  imports bridge  <--list<u8>--  guest
 
-There are two because a component may not be entered again while it is in a
-call, and a guest that handles a message calls its imports. The guest's own
-bytes stay as they are; `_bridge_core` says how bytes become text.
+The exports bridge is sections of ours behind the guest's own, in the guest's
+component: it sees the guest's memory, so bytes are moved in bulk (`_bridge_move`).
+The imports bridge is a component before the guest, because a guest's core modules
+are given the functions that they call by sections that stay as they are. Exports
+that hold more than `_bridge_move` moves go through such a component too, behind
+the guest. Between components the engine copies byte for byte in wasm, about 2 ns
+and 17 units of fuel each, on the guest's account.
 
-What is left of the cost is the engine's: between components it copies byte for
-byte in wasm, about 2 ns and 18 units of fuel each, on the guest's account. The
-way around it would be to put the conversion inside the guest's own component,
-with its core modules as they are and its type section and canonical functions
-written anew; that is possible, and a good deal more than this.
+There is one for each direction because a component may not be entered again while
+it is in a call, and a guest that handles a message calls its imports. The guest's
+own bytes stay as they are; `_bridge_core` says how bytes become text.
 
 Functions without bytes, and those whose shape is beyond us, go past the bridge.
 A component that cannot be read here has none, and is merely slower. All this

@@ -10,7 +10,9 @@ who runs this process, and needs no cache to run code.
 
 The code comes first in an entry and what is known of it last: the engine maps
 the file as it is, which takes 2 ms for 40 MB where reading and copying it takes
-70. Verifying it costs the most, so pieces of it are hashed on several threads.
+70. Verifying it costs the most, so pieces of it are hashed on several threads, as
+is the component itself to find its entry. SHA-256 is the fastest there is:
+processors have instructions for it, and keyed BLAKE2b takes half as long again.
 An entry is never written in place: what was verified is what gets mapped.
 
 Rejected: an index file. It is one more thing to tear, and names and
