@@ -14,6 +14,7 @@ from airswasm.runtime import (
     Limits,
     Pending,
 )
+from wasmtime import wat2wasm
 
 pytestmark = pytest.mark.anyio
 
@@ -40,6 +41,23 @@ async def test_loading_reports_its_progress(engine, probe_wasm):
     await engine.load(probe_wasm, name="a/b", progress=seen.append)
     assert seen[-1].stage == "done"
     assert seen[-1].name == "a/b"
+
+
+@pytest.mark.parametrize(
+    ("imported", "said"),
+    [
+        ('(import "m" (core module))', "the core module `m`"),
+        ('(import "c" (component))', "the component `c`"),
+        (
+            '(import "i" (instance (export "j" (instance (export "f" (func))))))',
+            "the instance inside an instance `j` in `i`",
+        ),
+    ],
+)
+async def test_what_no_host_can_offer_is_refused(engine, imported, said):
+    """A component that wants code instead of functions says so at load, not when it starts."""
+    with pytest.raises(InvalidComponent, match=said):
+        await engine.load(bytes(wat2wasm(f"(component {imported})")))
 
 
 async def test_an_error_leaves_the_engine_as_it_is(config):

@@ -90,7 +90,8 @@ def reflect(
             `list<u8>` there, as the component's author did.
 
     Raises:
-        UnsupportedType: a function uses futures, streams or error contexts.
+        UnsupportedType: a function uses futures, streams or error contexts, or it
+            imports what no host function can be.
     """
     reader = _Reader(engine)
     type_ = component.type
@@ -124,6 +125,8 @@ class _Reader:
         }
         if world:
             interfaces[""] = world
+        if is_imported:
+            _refuse_modules(interfaces)
         return {
             name: self._interface(name, members, is_imported)
             for name, members in interfaces.items()
@@ -208,6 +211,21 @@ class _Reader:
             where = interface or "the world"
             raise UnsupportedType(f"it uses {type(type_).__name__} in {where}")
         return Primitive(name)
+
+
+def _refuse_modules(imported: Mapping[str, Mapping[str, wc.ComponentItem]]) -> None:
+    """A host offers interfaces of functions and types; it has no code to hand in."""
+    kinds = {
+        wc.ModuleType: "the core module",
+        wc.ComponentType: "the component",
+        wc.ComponentInstanceType: "the instance inside an instance",
+    }
+    for interface, members in imported.items():
+        for name, item in members.items():
+            for kind, what in kinds.items():
+                if isinstance(item, kind):
+                    where = f" in `{interface}`" if interface else ""
+                    raise UnsupportedType(f"it imports {what} `{name}`{where}; compose it first")
 
 
 def restore_bytes(shape: FunctionShape, text: Collection[str]) -> FunctionShape:
