@@ -47,7 +47,6 @@ async def test_loading_reports_its_progress(engine, probe_wasm):
     ("imported", "said"),
     [
         ('(import "m" (core module))', "the core module `m`"),
-        ('(import "c" (component))', "the component `c`"),
         (
             '(import "i" (instance (export "j" (instance (export "f" (func))))))',
             "the instance inside an instance `j` in `i`",
