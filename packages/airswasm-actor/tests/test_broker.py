@@ -385,6 +385,17 @@ async def _replace_under_load(
         assert system.books().is_balanced
 
 
+@pytest.mark.parametrize("_seed", range(5))
+def test_a_killed_handler_has_unwound_before_its_successor_begins(_seed: int) -> None:
+    """Found by the state machine: brutally killed in a chain of replacements, two overlapped."""
+    import trio.testing
+
+    steps = [("tell", 4), *[("replace", 0.0)] * 2, ("sleep", 0.0), ("replace", 0.0), ("sleep", 0.3)]
+    clock = trio.testing.MockClock(autojump_threshold=0)
+    options = {"clock": clock}
+    anyio.run(_replace_under_load, steps, 0.0, 0.0, backend="trio", backend_options=options)
+
+
 async def test_a_failed_ask_by_name_is_typed(system: ActorSystem) -> None:
     """As by reference."""
     system.spawn(Probe(), name="full", mailbox=MailboxSpec(1), is_paused=True)

@@ -65,6 +65,10 @@ class Work(Protocol):
         """Ends it where it is; its outcome will be ignored."""
         ...
 
+    async def wait_ended(self) -> None:
+        """Waits until nothing of it runs any more: a cancelled task has to unwind."""
+        ...
+
 
 class Waiter:
     """A sender that waits for room. `on_end` is called with the error, or None when it got in."""

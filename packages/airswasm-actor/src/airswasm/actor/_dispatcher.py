@@ -75,15 +75,29 @@ class DispatcherConfig:
 class TaskWork:
     """A message that an async handler has in hand; its task belongs to the system's group."""
 
-    __slots__ = ("message", "scope")
+    __slots__ = ("_news", "has_ended", "message", "scope")
 
     def __init__(self, message: Message) -> None:
         self.message = message
         self.scope = anyio.CancelScope()
+        self.has_ended = False
+        self._news: anyio.Event | None = None
 
     def cancel(self) -> None:
         """Cancels the handler where it waits."""
         self.scope.cancel()
+
+    def end(self) -> None:
+        """The handler has returned, or unwound."""
+        self.has_ended = True
+        if self._news is not None:
+            self._news.set()
+
+    async def wait_ended(self) -> None:
+        """Waits until the handler has returned, or unwound."""
+        if not self.has_ended:
+            self._news = self._news or anyio.Event()
+            await self._news.wait()
 
 
 class CallWork:
@@ -111,6 +125,9 @@ class CallWork:
         """Ends the call where it is."""
         if self.call is not None:
             self.call.cancel()
+
+    async def wait_ended(self) -> None:
+        """A cancelled call is over at once: its store is dropped."""
 
 
 class Dispatcher:
@@ -363,6 +380,14 @@ class Dispatcher:
         self, cell: Cell, work: TaskWork, rest: Awaitable[object] | None
     ) -> bool:
         """Whether the handler ended of itself and without a crash."""
+        try:
+            return await self._handle_killable(cell, work, rest)
+        finally:
+            work.end()
+
+    async def _handle_killable(
+        self, cell: Cell, work: TaskWork, rest: Awaitable[object] | None
+    ) -> bool:
         if cell.work is not work:  # killed before its task had begun
             if isinstance(rest, Coroutine):
                 rest.close()

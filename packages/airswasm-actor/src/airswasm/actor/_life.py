@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, cast
 
 import anyio
 
-from ._cell import Cell, Exit
+from ._cell import Cell, Exit, Work
 from .actor import Phase
 from .context import Context
 from .dead_letters import DeathReason
@@ -38,6 +38,8 @@ if TYPE_CHECKING:
     from .system import ActorSystem
 
 __all__ = ("LifeCycle",)
+
+_UNWINDING = 5.0  # seconds
 
 
 _STARTING, _RUNNING = Phase.STARTING, Phase.RUNNING  # an enum's attribute is a slow look-up
@@ -201,7 +203,7 @@ class LifeCycle:
         cell.is_ready = False
         with anyio.move_on_after(finish):
             await self._finish_work(cell)
-        self._kill_work(cell)
+        await self._unwind(self._kill_work(cell))
         await self._end_incarnation(cell, shutdown, "shutdown")
 
     # -- ending ------------------------------------------------------------------------------
@@ -319,8 +321,18 @@ class LifeCycle:
                 with anyio.move_on_after(shutdown):
                     await self._stop_in_order(cell)
         finally:
-            self._kill_work(cell)
+            killed = self._kill_work(cell)
             self.discard(cell)
+        await self._unwind(killed)
+
+    async def _unwind(self, killed: Work | None) -> None:
+        """Lets a killed handler's `finally` run out before anybody takes its place.
+
+        A handler that shields itself from being cancelled gets no longer than `_UNWINDING`.
+        """
+        if killed is not None:
+            with anyio.move_on_after(_UNWINDING):
+                await killed.wait_ended()
 
     async def _stop_in_order(self, cell: Cell) -> None:
         await self._finish_work(cell)
@@ -336,13 +348,14 @@ class LifeCycle:
             cell.idle_events = [*(cell.idle_events or ()), event]
             await event.wait()
 
-    def _kill_work(self, cell: Cell) -> None:
+    def _kill_work(self, cell: Cell) -> Work | None:
         work, cell.work = cell.work, None
         if work is not None:
             work.cancel()
             cell.bury(work.message, DeathReason.KILLED)
             if work.message.request is not None:
                 work.message.request.fail(ActorFailed(cell.name, None))
+        return work
 
     def discard(self, cell: Cell) -> None:
         """Lets go of the incarnation, without waiting."""
@@ -384,10 +397,12 @@ class LifeCycle:
             waiter.end(ActorStopped(cell.name, exit_.reason))
 
     def _tell_watchers(self, cell: Cell, exit_: Exit) -> None:
+        watchers, cell.watchers = cell.watchers, None
+        if not watchers:
+            return
         from .reference import Down
 
-        watchers, cell.watchers = cell.watchers, None
-        for watcher in watchers or ():
+        for watcher in watchers:
             try:
                 watcher(Down(cell.name, exit_.reason, exit_.cause))
             except Exception as error:

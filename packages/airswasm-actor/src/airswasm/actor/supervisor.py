@@ -50,6 +50,7 @@ T = TypeVar("T")
 ChildState = Literal["running", "restarting", "stopped"]
 
 _HISTORY = 100
+_GIVEN_UP = EventKind.GIVEN_UP  # an enum's attribute is a slow look-up
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,10 +172,22 @@ class SupervisorNode:
         name: For events, and for people.
         spec: What it was made from; dynamic children are not in it.
         failure: Why it gave up, if it has.
+
+    Args:
+        system: Where its children live.
+        spec: What to supervise, and how.
+        name: See above.
+        is_quiet: Whether it keeps its own starts and stops to itself, because its one child's
+            events say the same. That it gave up is always told.
     """
 
     def __init__(
-        self, system: ActorSystem, spec: SupervisorSpec, *, name: str = "supervisor"
+        self,
+        system: ActorSystem,
+        spec: SupervisorSpec,
+        *,
+        name: str = "supervisor",
+        is_quiet: bool = False,
     ) -> None:
         self.system = system
         self.spec = spec
@@ -188,6 +201,7 @@ class SupervisorNode:
         self._timers: set[Timer] | None = None
         self._scope: anyio.CancelScope | None = None
         self._ended: anyio.Event | None = None
+        self._is_quiet = is_quiet
         self._is_open = False
         self._is_busy = False
         self._has_ended = False
@@ -721,7 +735,8 @@ class SupervisorNode:
 
     def _emit(self, kind: EventKind, cause: BaseException | None = None) -> None:
         events = self.system.events
-        if events.has_listeners:
+        is_heard = events.has_listeners and not (self._is_quiet and kind is not _GIVEN_UP)
+        if is_heard:
             events.emit(LifecycleEvent(kind, self.name, self.system.clock(), 0, "", cause))
 
     def _emit_child(self, kind: EventKind, child: _Child, cause: BaseException) -> None:
