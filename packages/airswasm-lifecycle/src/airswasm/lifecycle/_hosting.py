@@ -196,7 +196,7 @@ class Hosting:
         if len(self._hosted) >= self._most_running and name not in self._hosted:
             raise TooManyRunning(name, self._most_running)
         make = await self._maker(record, manifest, record.migrate_from)
-        node = SupervisorNode(self._actors, _supervisor_spec(make), name=name)
+        node = SupervisorNode(self._actors, _supervisor_spec(make), name=name, is_quiet=True)
         hosted = self._hosted[name] = _Hosted(record.active, node, manifest)
         try:
             await node.start()
@@ -346,7 +346,7 @@ class Hosting:
                 allowed = f"{event.cause.intensity} restarts within {event.cause.period:g} s"
                 self._log(name, "error", f"given up: it needed more than {allowed}", event)
         elif event.incarnation == 0:
-            return  # its supervisor's own start and stop
+            return  # not of an incarnation: what `_tell` says
         elif event.kind is EventKind.READY:
             hosted.ready_at = event.time
             restarts = event.incarnation - 1 - hosted.switches
