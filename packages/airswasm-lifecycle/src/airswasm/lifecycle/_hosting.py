@@ -47,7 +47,7 @@ from .manifest import MANIFEST_NAME, Manifest
 from .registry import ComponentRecord
 from .status import ComponentStatus
 
-__all__ = ("Hosting",)
+__all__ = ("Hosting", "reason_of")
 
 _STOPPING_AT_ONCE = 256
 _CLOSING_TIME = 60.0
@@ -201,7 +201,7 @@ class Hosting:
         try:
             await node.start()
         except ChildStartFailed as error:
-            hosted.last_error = _reason(error.__cause__ or error)
+            hosted.last_error = reason_of(error.__cause__ or error)
             raise StartFailed(name, record.active, hosted.last_error) from error
         hosted.ref = _ref_of(node, name)
         make.migrate_from = None  # a restart does not take over again
@@ -209,7 +209,7 @@ class Hosting:
 
     def note_refusal(self, name: str, error: Exception) -> None:
         """Keeps why a component did not start, for whoever asks later: nobody tries again."""
-        self._refused[name] = _reason(error)
+        self._refused[name] = reason_of(error)
         self._tell(EventKind.GIVEN_UP, name, error)
 
     async def stop(self, name: str) -> None:
@@ -263,7 +263,7 @@ class Hosting:
                 hosted.node.spec = spec
         except Exception as error:
             cause = error.__cause__ if isinstance(error, ChildStartFailed) else error
-            reason = _reason(cause or error)
+            reason = reason_of(cause or error)
             raise UpdateFailed(name, record.active, successor.active, step[0], reason) from error
         finally:
             if hosted.ref is not None:
@@ -329,7 +329,7 @@ class Hosting:
                 hosted.verdict = "healthy"
             except ActorError as error:
                 cause = error.cause if isinstance(error, ActorFailed) else None
-                hosted.verdict = f"unhealthy: {_reason(cause or error)}"
+                hosted.verdict = f"unhealthy: {reason_of(cause or error)}"
                 self._logs.write(name, "warn", hosted.verdict, source="supervisor")
         if hosted.node.failure is None:
             self._check_later(name, hosted)
@@ -354,7 +354,7 @@ class Hosting:
             hosted.restarts = restarts
         elif event.kind is EventKind.FAILED:
             hosted.ready_at = None
-            hosted.last_error = _reason(event.cause) if event.cause else event.reason
+            hosted.last_error = reason_of(event.cause) if event.cause else event.reason
             self._log(name, "error", f"failed: {hosted.last_error}", event)
         elif event.kind is EventKind.STOPPED:
             self._log(name, "info", f"stopped ({event.reason or 'normal'})", event)
@@ -436,5 +436,6 @@ def _ref_of(node: SupervisorNode, name: str) -> ActorRef:
     return child
 
 
-def _reason(error: BaseException | None) -> str:
+def reason_of(error: BaseException | None) -> str:
+    """Returns what an error says, or what it is."""
     return str(error) or type(error).__name__

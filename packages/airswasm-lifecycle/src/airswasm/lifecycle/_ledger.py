@@ -9,6 +9,7 @@ own floor holds.
 from __future__ import annotations
 
 import hashlib
+import inspect
 from collections.abc import Callable, Sequence
 
 import anyio
@@ -16,9 +17,10 @@ import anyio.to_thread
 from airswasm.security import AuditEvent, AuditLog, TrustStore
 
 from ._stored import StoredPackages
+from .errors import ApprovalRefused
 from .manifest import MANIFEST_NAME
 from .package import SIGNATURE_NAME, Package
-from .plan import InstallPlan
+from .plan import Approve, InstallPlan
 from .registry import ComponentRecord, Registry, VersionRecord
 
 __all__ = ("Ledger", "version_of")
@@ -40,17 +42,27 @@ class Ledger:
         self._checkpoint = checkpoint
         self._lock = anyio.Lock()
 
-    def record_answer(self, plan: InstallPlan, *, is_approved: bool) -> None:
-        """Writes down what somebody was asked, and what they said."""
+    async def approve(self, plan: InstallPlan, approve: Approve | None) -> None:
+        """Asks, and writes down what was asked and what was said.
+
+        Raises:
+            ApprovalRefused: nobody said yes.
+        """
+        answer = approve(plan) if approve is not None else False
+        if inspect.isawaitable(answer):
+            answer = await answer
+        lines = plan.capabilities.manifest_lines()
         self._audit.record(
             AuditEvent(
                 kind="approve",
                 component=plan.name,
-                outcome="allow" if is_approved else "deny",
-                reason="; ".join(plan.capabilities.manifest_lines()),
+                outcome="allow" if answer else "deny",
+                reason="; ".join(lines),
                 detail={"version": plan.version, "signer": plan.signer or "unsigned"},
             )
         )
+        if not answer:
+            raise ApprovalRefused(plan.name, plan.version, lines)
 
     async def put_package(
         self, package: Package, records: Sequence[ComponentRecord], verb: str

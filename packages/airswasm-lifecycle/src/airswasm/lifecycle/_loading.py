@@ -8,6 +8,7 @@ runs is what was installed.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Collection, Sequence
 from pathlib import PurePosixPath
 
@@ -30,6 +31,7 @@ from ._quantities import format_bytes
 from .artifacts import ArtifactStore
 from .errors import MemoryTooSmall
 from .manifest import Manifest
+from .package import Package
 
 __all__ = ("Loader", "limits_of", "wasi_of")
 
@@ -67,9 +69,7 @@ class Loader:
         self._linked: dict[str, LinkedComponent] = {}
         self._loading: dict[str, anyio.Lock] = {}
 
-    async def check(
-        self, wasm: bytes, digest: str, manifest: Manifest, progress: ProgressSink | None = None
-    ) -> LinkedComponent:
+    async def check(self, package: Package, progress: ProgressSink | None = None) -> None:
         """Finds out whether a component can run here: contract, compiler, imports, memory.
 
         Raises:
@@ -77,12 +77,13 @@ class Loader:
             EngineError: it cannot be compiled, linked or instantiated.
             MemoryTooSmall: its own memory limit keeps it from starting.
         """
+        wasm, manifest = package.wasm, package.manifest
         offered = [interface.name for interface in self._interfaces]
         report = await anyio.to_thread.run_sync(lambda: check_component(wasm, offered=offered))
         report.raise_for_problems()
+        digest = hashlib.sha256(wasm).hexdigest()
         linked = await self._link(wasm, digest, manifest.name, progress)
         await self._try_out(linked, manifest)
-        return linked
 
     async def load(self, digest: str, name: str) -> LinkedComponent:
         """Returns the installed artifact of that digest, ready to be instantiated.

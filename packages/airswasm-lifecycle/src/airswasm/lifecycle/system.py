@@ -9,6 +9,10 @@ and, when it is online, the actors. There are three ways to open a home:
 - `offline` changes what is installed and runs nothing: an install without a host;
 - `readonly` takes no lock, changes nothing, and works beside a running host.
 
+It is also the one door: `System` says what may be done in which mode, lets one
+change of a name happen at a time, and hands the rest to `_installing`,
+`_updating`, `_running` and `_reporting`.
+
 Every change follows one order: decide (`plan`), check that it can run, ask for
 approval, write the audit line, stage the files, and then one atomic write to
 the registry, which is the change. Before that write nothing has happened but
@@ -18,11 +22,9 @@ is why there is no journal of intents.
 
 from __future__ import annotations
 
-import hashlib
-import inspect
 import os
 import time
-from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -33,55 +35,35 @@ import anyio
 import anyio.to_thread
 from airswasm.actor import ActorSystem, EventStream, MessageBroker
 from airswasm.messaging import MessagingPolicy
-from airswasm.runtime import (
-    Engine,
-    EngineConfig,
-    HostInterfaceProvider,
-    ProgressSink,
-    Services,
-)
-from airswasm.security import (
-    AuditLog,
-    AuditSink,
-    AuditUnavailable,
-    Grants,
-    Guard,
-    PublicKey,
-    TrustStore,
-    VerifiedStatement,
-)
+from airswasm.runtime import Engine, EngineConfig, HostInterfaceProvider, ProgressSink, Services
+from airswasm.security import AuditLog, AuditSink, AuditUnavailable, Guard, TrustStore
 from airswasm.storage import KeyValueStore, RocksStore, StorageQuotas, Store
-from airswasm.wit import Contract, Nothing, contract
+from airswasm.wit import Contract, contract
 
 from ._hosting import Hosting
-from ._ledger import Ledger, version_of
+from ._installing import Installing, read_source, target_name
+from ._ledger import Ledger
 from ._loading import Loader
 from ._providers import Observer, Offer, find_observers, find_offers, guard_offers
+from ._reporting import Reporting
+from ._running import Running
 from ._stored import StoredPackages
 from ._tables import ComponentPolicies, StoredTable
+from ._updating import Updating
 from .artifacts import ArtifactStore
-from .errors import (
-    AlreadyInstalled,
-    ApprovalRefused,
-    HostOffline,
-    NotRunning,
-    StartFailed,
-    UpdateFailed,
-)
+from .errors import HostOffline, NotRunning
 from .home import Home
 from .logbook import LogBook
-from .manifest import Manifest, is_component_name
 from .package import Package
-from .plan import Approve, InstallPlan, plan_install, plan_rollback, plan_update
+from .plan import Approve
 from .policy import HostPolicy
-from .registry import ComponentRecord, Registry, VersionRecord
-from .status import ComponentInfo, ComponentStatus, ComponentSummary, SystemStatus, VersionInfo
+from .registry import Registry
+from .status import ComponentInfo, ComponentStatus, ComponentSummary, SystemStatus
 
 __all__ = ("Mode", "System")
 
 Mode = Literal["online", "offline", "readonly"]
 DEFAULT_SEND_TIMEOUT = 30.0
-_STARTING_AT_ONCE = 32
 _AUDIT_PAUSE = 1.0
 _FEW = 6_000
 """Components at 10 mappings each."""
@@ -151,7 +133,7 @@ class System:
             else:
                 await self._open(self._stack)
             if self.mode == "online":
-                await self._start_all()
+                await self._running.start_all()
         except BaseException:
             await self._stack.aclose()
             raise
@@ -178,6 +160,7 @@ class System:
             self._registry = await Registry.open(StoredTable(self._store))
         else:
             self._store, self._registry = None, Registry(_NoTable(), ())
+        self._reporting = Reporting(self._registry, self._stored, self._store, hosting=None)
 
     async def _open(self, stack: AsyncExitStack) -> None:
         self.home.create()
@@ -188,9 +171,8 @@ class System:
         self._trust = TrustStore(self.home.trust_folder / "trust.json")
         self.logs = LogBook(self.home.logs_folder, clock=self._clock)
         stack.callback(self.logs.close)
-        self._store = await stack.enter_async_context(RocksStore(self.home.store_folder))
-        table = StoredTable(self._store)
-        self._registry = await Registry.open(table, checkpoint=self._checkpoint)
+        store = self._store = await stack.enter_async_context(RocksStore(self.home.store_folder))
+        self._registry = await Registry.open(StoredTable(store), checkpoint=self._checkpoint)
         self._ledger = Ledger(
             self._registry, self._stored, self._trust, self._audit, self._checkpoint
         )
@@ -202,22 +184,43 @@ class System:
         config = replace(self._engine_config(), cache_folder=self.home.cache_folder)
         self._engine = await stack.enter_async_context(Engine(config))
         self._actors = await stack.enter_async_context(ActorSystem(str(self.home.folder)))
-        await self._compose(stack)
+        self._add_services(store)
+        self._compose(store)
+        await self._watch(stack)
         await anyio.to_thread.run_sync(self._stored.artifacts.sweep, self._registry.digests())
 
-    async def _compose(self, stack: AsyncExitStack) -> None:
-        self._add_services()
-        known = contract()
-        if self._providers is None:
-            self._offers = find_offers(self.services, known, self._guard)
-        else:
-            self._offers = guard_offers(self._providers, self.services, known, self._guard)
+    def _compose(self, store: RocksStore) -> None:
+        self._offers = self._find_offers()
         interfaces = [offer.interface for offer in self._offers]
-        self._loader = Loader(self._engine, interfaces, self._stored.artifacts)
-        running = self.policy.limits.running
-        if self.policy.engine.guests == "few":
-            running = min(running, _FEW)
-        self._hosting = Hosting(self._actors, self._loader, self.logs, running)
+        loader = self._loader = Loader(self._engine, interfaces, self._stored.artifacts)
+        self._hosting = Hosting(self._actors, loader, self.logs, self._most_running())
+        is_online = self.mode == "online"
+        self._reporting = Reporting(
+            self._registry, self._stored, store, hosting=self._hosting if is_online else None
+        )
+        self._running = Running(
+            self._registry, self._ledger, self._stored, self._trust, self._guard, self._policies,
+            self.logs, self._hosting, is_online=is_online,
+        )  # fmt: skip
+        self._installing = Installing(
+            self._registry, self._ledger, self._trust, self.policy, loader, store, self.logs,
+            self._running, self._clock,
+        )  # fmt: skip
+        self._updating = Updating(
+            self._registry, self._ledger, self._trust, self.policy, loader, self._running,
+            self._clock,
+        )  # fmt: skip
+
+    def _find_offers(self) -> tuple[Offer, ...]:
+        if self._providers is None:
+            return find_offers(self.services, contract(), self._guard)
+        return guard_offers(self._providers, self.services, contract(), self._guard)
+
+    def _most_running(self) -> int:
+        most = self.policy.limits.running
+        return min(most, _FEW) if self.policy.engine.guests == "few" else most
+
+    async def _watch(self, stack: AsyncExitStack) -> None:
         group = await stack.enter_async_context(anyio.create_task_group())
         stack.callback(group.cancel_scope.cancel)
         group.start_soon(self._keep_audit_synced)
@@ -242,7 +245,7 @@ class System:
                 # taking the whole host down for it would help nobody.
                 await anyio.sleep(_AUDIT_PAUSE)
 
-    def _add_services(self) -> None:
+    def _add_services(self, store: RocksStore) -> None:
         add = self.services.add
         add(System, self)
         add(Home, self.home)
@@ -254,52 +257,13 @@ class System:
         add(AuditSink, self._audit)  # type: ignore[type-abstract]  # only a key
         add(Guard, self._guard)
         add(Contract, contract())
-        add(KeyValueStore, self._store)
+        add(KeyValueStore, store)  # type: ignore[type-abstract]
         add(StorageQuotas, self._policies)  # type: ignore[type-abstract]
         add(MessagingPolicy, self._policies)  # type: ignore[type-abstract]
-        add(Store, self._store)
+        add(Store, store)
         add(Engine, self._engine)
         add(ActorSystem, self._actors)
         add(MessageBroker, self._actors.broker)
-
-    async def _start_all(self) -> None:
-        """A few at a time: what one waits for in its `init` holds up no other."""
-        waiting = iter([each for each in self._registry if each.wanted == "running"])
-        trusted: dict[int, VerifiedStatement] = {}
-
-        async def start_some() -> None:
-            for record in waiting:
-                await self._start_or_tell(record, trusted)
-
-        async with anyio.create_task_group() as group:
-            for _ in range(_STARTING_AT_ONCE):
-                group.start_soon(start_some)
-
-    async def _start_or_tell(
-        self, record: ComponentRecord, trusted: dict[int, VerifiedStatement]
-    ) -> None:
-        """One component that does not start must not keep the others from running."""
-        try:
-            await self._begin(record, trusted)
-        except Exception as error:
-            text = f"did not start: {_reason(error)}"
-            self.logs.write(record.name, "error", text, source="supervisor")
-            await self._return_to_earlier(record)
-
-    async def _return_to_earlier(self, record: ComponentRecord) -> None:
-        """A version that could not take over its predecessor's data is given up for that one."""
-        earlier = record.migrate_from
-        if earlier is None or not record.has_version(earlier):
-            return
-        before = replace(record, active=earlier, migrate_from=None)
-        self.logs.write(record.name, "warn", f"went back to {earlier}", source="supervisor")
-        await self._hosting.stop(record.name)
-        try:
-            await self._ledger.put("rollback", before)
-            await self._begin(before)
-        except Exception as error:
-            text = f"did not start: {_reason(error)}"
-            self.logs.write(record.name, "error", text, source="supervisor")
 
     # -- changing what is installed ------------------------------------------------------------
 
@@ -329,19 +293,10 @@ class System:
                 Nothing was changed.
         """
         self._need_writable("install")
-        package = await self._read(source)
-        target = self._target_name(name, package)
+        package = await read_source(source, self.policy)
+        target = target_name(name, package)
         async with self._alone(target):
-            pin = self._trust.get(package.name)
-            record = self._registry.find(target)
-            plan = plan_install(package, target, record, pin, self.policy)
-            await self._check(package, progress)
-            await self._ask(plan, approve)
-            record = self._record_of(package, target, running=start)
-            await self._ledger.put_package(package, (record,), "install")
-            self._take_over(record, package.manifest)
-            if self.mode == "online" and start:
-                await self._start_or_undo(record)
+            await self._installing.install(package, target, approve, progress, start=start)
         return self.info(target)
 
     async def install_many(
@@ -365,28 +320,8 @@ class System:
             LifecycleError, SecurityError, ContractViolation, EngineError: as for `install`.
         """
         self._need_writable("install")
-        package = await self._read(source)
-        targets = [self._target_name(name, package) for name in dict.fromkeys(names)]
-        pin = self._trust.get(package.name)
-        if not targets:
-            return 0
-        plan = plan_install(package, package.name, None, pin, self.policy)
-        for target in targets:
-            taken = self._registry.find(target)
-            if taken is not None:
-                raise AlreadyInstalled(target, taken.active)
-        await self._check(package, progress)
-        await self._ask(replace(plan, name=f"{package.name} as {len(targets)} names"), approve)
-        pattern = self._record_of(package, package.name, running=start)
-        records = [replace(pattern, name=target) for target in targets]
-        await self._ledger.put_package(package, records, "install")
-        for record in records:
-            self._take_over(record, package.manifest)
-        if self.mode == "online" and start:
-            trusted: dict[int, VerifiedStatement] = {}
-            for record in records:
-                await self._begin(record, trusted)
-        return len(records)
+        package = await read_source(source, self.policy)
+        return await self._installing.install_many(package, names, approve, progress, start=start)
 
     async def update(
         self,
@@ -408,26 +343,10 @@ class System:
                 Nothing was changed.
         """
         self._need_writable("update")
-        package = await self._read(source)
+        package = await read_source(source, self.policy)
         target = name or package.name
         async with self._alone(target):
-            record = self._registry.get(target)
-            pin = self._trust.get(package.name)
-            plan = plan_update(package, record, pin, self.policy)
-            await self._check(package, progress)
-            if plan.needs_approval:
-                await self._ask(plan, approve)
-            added = version_of(package, self._clock())
-            owner = str(package.signer) if package.signer else record.owner
-            successor = replace(
-                record.with_version(added, self.policy.install.retain),
-                owner=owner,
-                migrate_from=record.migrate_from or record.active,
-            )
-            await self._switch(
-                record, successor, package.manifest,
-                lambda ready: self._ledger.put_package(package, (ready,), "update"),
-            )  # fmt: skip
+            await self._updating.update(package, target, approve, progress)
         return self.info(target)
 
     async def rollback(self, name: str, to: str | None = None) -> ComponentInfo:
@@ -442,14 +361,7 @@ class System:
         """
         self._need_writable("rollback")
         async with self._alone(name):
-            record = self._registry.get(name)
-            version = plan_rollback(record, to)
-            successor = replace(record, active=version, migrate_from=None)
-            manifest = await self._verified_manifest(record, record.version(version))
-            await self._switch(
-                record, successor, manifest,
-                lambda ready: self._ledger.put("rollback", ready),
-            )  # fmt: skip
+            await self._updating.rollback(name, to)
         return self.info(name)
 
     async def uninstall(self, name: str, *, purge: bool = False) -> None:
@@ -463,16 +375,7 @@ class System:
         """
         self._need_writable("uninstall")
         async with self._alone(name):
-            record = self._registry.get(name)
-            if self.mode == "online":
-                await self._hosting.stop(name)
-            await self._ledger.remove(record, purge="yes" if purge else "no")
-            self._forget(name)
-            await self._sweep()
-            self.logs.write(name, "info", "uninstalled", source="supervisor")
-            self.logs.forget(name, purge=purge)
-            if purge:
-                await self._purge(record)
+            await self._installing.uninstall(name, purge=purge)
 
     # -- running -------------------------------------------------------------------------------
 
@@ -485,10 +388,7 @@ class System:
         """
         self._need_writable("start")
         async with self._alone(name):
-            record = await self._want(name, running=True)
-            if self.mode == "online" and not self._hosting.is_running(name):
-                await self._hosting.stop(name)  # what gave up leaves its place
-                await self._begin(record)
+            await self._running.start(name)
 
     async def stop(self, name: str) -> None:
         """Stops a component, now and until it is started again.
@@ -501,9 +401,7 @@ class System:
         """
         self._need_writable("stop")
         async with self._alone(name):
-            await self._want(name, running=False)
-            if self.mode == "online":
-                await self._hosting.stop(name)
+            await self._running.stop(name)
 
     async def restart(self, name: str) -> None:
         """Stops and starts a component. Its mailbox is emptied into the dead letters.
@@ -515,9 +413,7 @@ class System:
         """
         self._need_online("restart")
         async with self._alone(name):
-            record = await self._want(name, running=True)
-            await self._hosting.stop(name)
-            await self._begin(record)
+            await self._running.restart(name)
 
     async def send(
         self, name: str, payload: bytes, timeout: float = DEFAULT_SEND_TIMEOUT
@@ -539,7 +435,7 @@ class System:
         self._need_online("send")
         record = self._registry.get(name)
         if not self._hosting.is_present(name):
-            raise NotRunning(name, self._state(record))
+            raise NotRunning(name, self._reporting.state(record))
         reply = await self._actors.broker.ask(name, payload, timeout=timeout)
         return reply if isinstance(reply, bytes) else None
 
@@ -562,16 +458,7 @@ class System:
 
     def list(self) -> tuple[ComponentSummary, ...]:
         """Everything that is installed, by name."""
-        return tuple(
-            ComponentSummary(
-                name=record.name,
-                version=record.active,
-                state=self._state(record),
-                signer=_fingerprint(record.owner),
-                installed_at=record.active_version.installed_at,
-            )
-            for record in self._registry
-        )
+        return self._reporting.summaries()
 
     def info(self, name: str) -> ComponentInfo:
         """All that is known of one component.
@@ -580,34 +467,12 @@ class System:
             NotInstalled: there is none.
             ArtifactCorrupt: its manifest is damaged on disk.
         """
-        record = self._registry.get(name)
-        return ComponentInfo(
-            name=name,
-            package_name=record.package_name,
-            version=record.active,
-            state=self._state(record),
-            wanted=record.wanted,
-            owner=record.owner,
-            signer=_fingerprint(record.owner),
-            floor=record.floor,
-            versions=tuple(
-                VersionInfo(
-                    version=each.version,
-                    sequence=each.sequence,
-                    wasm_digest=each.wasm_digest,
-                    installed_at=each.installed_at,
-                    is_active=each.version == record.active,
-                )
-                for each in record.versions
-            ),
-            manifest=self._stored.manifest(record),
-            storage_bytes=self._stored_bytes(name),
-        )
+        return self._reporting.info(name)
 
     def status(self) -> SystemStatus:
         """How the host and every component do."""
         is_online = self.mode == "online"
-        components = tuple(self.component_status(record.name) for record in self._registry)
+        components = tuple(map(self._reporting.status, self._registry))
         uptime = None if self._started_at is None else time.monotonic() - self._started_at
         return SystemStatus(
             home=str(self.home.folder),
@@ -627,188 +492,9 @@ class System:
         Raises:
             NotInstalled: there is none.
         """
-        record = self._registry.get(name)
-        if self.mode != "online":
-            return ComponentStatus(name, record.active, self._state(record))
-        return self._hosting.status(record)
+        return self._reporting.status(self._registry.get(name))
 
-    # -- the steps -----------------------------------------------------------------------------
-
-    async def _read(self, source: Package | os.PathLike[str]) -> Package:
-        if isinstance(source, Package):
-            return source
-        use: Literal["optional", "required"] = (
-            "optional" if self.policy.install.unsigned else "required"
-        )
-        path, known = Path(source), known_capabilities()
-        return await anyio.to_thread.run_sync(
-            lambda: Package.read(path, signature=use, capabilities=known)
-        )
-
-    def _target_name(self, name: str | None, package: Package) -> str:
-        target = name or package.name
-        if not is_component_name(target):
-            raise ValueError(f"{target!r} is not namespace/name")
-        return target
-
-    async def _check(self, package: Package, progress: ProgressSink | None) -> None:
-        digest = hashlib.sha256(package.wasm).hexdigest()
-        await self._loader.check(package.wasm, digest, package.manifest, progress)
-
-    async def _ask(self, plan: InstallPlan, approve: Approve | None) -> None:
-        answer: bool | Awaitable[bool] = approve(plan) if approve is not None else False
-        if inspect.isawaitable(answer):
-            answer = await answer
-        self._ledger.record_answer(plan, is_approved=bool(answer))
-        if not answer:
-            lines = plan.capabilities.manifest_lines()
-            raise ApprovalRefused(plan.name, plan.version, lines)
-
-    def _record_of(self, package: Package, name: str, *, running: bool) -> ComponentRecord:
-        version = version_of(package, self._clock())
-        return ComponentRecord(
-            name=name,
-            package_name=package.name,
-            owner=version.signer,
-            floor=version.sequence,
-            active=version.version,
-            versions=(version,),
-            wanted="running" if running else "stopped",
-        )
-
-    def _take_over(self, record: ComponentRecord, manifest: Manifest) -> None:
-        """What follows from a record that is in the registry."""
-        grants = self._stored.grants(record.active_version)
-        if self._guard.grants_of(record.name) is not grants:
-            self._guard.grant(record.name, grants)
-        self._policies.set(record.name, manifest)
-        self.logs.set_rate(record.name, manifest.limits.rates.logs)
-
-    def _forget(self, name: str) -> None:
-        self._guard.revoke(name)
-        self._policies.forget(name)
-
-    async def _begin(
-        self, record: ComponentRecord, trusted: dict[int, VerifiedStatement] | None = None
-    ) -> None:
-        """Starts an installed component; the files it is made of are checked."""
-        try:
-            manifest = await self._verified_manifest(record, record.active_version, trusted)
-            self._take_over(record, manifest)
-            await self._hosting.start(record, manifest)
-        except Exception as error:
-            self._hosting.note_refusal(record.name, error)
-            raise
-        if record.migrate_from is not None:
-            await self._ledger.put("migrated", replace(record, migrate_from=None))
-
-    async def _start_or_undo(self, record: ComponentRecord) -> None:
-        try:
-            await self._begin(record)
-        except BaseException as error:
-            with anyio.CancelScope(shield=True):
-                await self._hosting.stop(record.name)
-                await self._ledger.remove(record, reason="it did not start")
-                self._forget(record.name)
-            if isinstance(error, Exception) and not isinstance(error, StartFailed):
-                raise StartFailed(record.name, record.active, _reason(error)) from error
-            raise
-
-    async def _switch(
-        self,
-        record: ComponentRecord,
-        successor: ComponentRecord,
-        manifest: Manifest,
-        commit: Callable[[ComponentRecord], Awaitable[None]],
-    ) -> None:
-        """Makes `successor` the record of its name, and the running version with it."""
-        name = record.name
-        is_hosted = self.mode == "online" and self._hosting.is_running(name)
-        if not is_hosted:
-            if self.mode == "online":
-                await self._hosting.stop(name)
-            await commit(successor)
-        else:
-            before, after = (
-                self._guard.grants_of(name),
-                self._stored.grants(successor.active_version),
-            )
-            self._guard.grant(name, merged_grants(before, after))
-            ready = replace(successor, migrate_from=None)
-            try:
-                await self._hosting.replace(record, successor, manifest, lambda: commit(ready))
-            except BaseException:
-                if self._registry.get(name).active == record.active:
-                    self._guard.grant(name, before)
-                raise
-        self._take_over(self._registry.get(name), manifest)
-        await self._sweep()
-        if self.mode == "online" and not is_hosted and successor.wanted == "running":
-            await self._begin_or_return(record, successor)
-        self.logs.write(
-            name, "info", f"switched from {record.active} to {successor.active}",
-            source="supervisor",
-        )  # fmt: skip
-
-    async def _begin_or_return(self, record: ComponentRecord, successor: ComponentRecord) -> None:
-        try:
-            await self._begin(self._registry.get(record.name))
-        except Exception as error:
-            await self._hosting.stop(record.name)
-            await self._ledger.put("rollback", record)
-            reason = _reason(error)
-            raise UpdateFailed(
-                record.name, record.active, successor.active, "start", reason
-            ) from error
-
-    async def _want(self, name: str, *, running: bool) -> ComponentRecord:
-        wanted: Literal["running", "stopped"] = "running" if running else "stopped"
-        record = self._registry.get(name)
-        if record.wanted != wanted:
-            record = replace(record, wanted=wanted)
-            await self._ledger.put("start" if running else "stop", record)
-        return record
-
-    async def _sweep(self) -> None:
-        self._loader.keep_only(await self._ledger.sweep())
-
-    async def _verified_manifest(
-        self,
-        record: ComponentRecord,
-        version: VersionRecord,
-        trusted: dict[int, VerifiedStatement] | None = None,
-    ) -> Manifest:
-        """The manifest of an installed version whose signature and owner hold today.
-
-        Args:
-            record: of which component.
-            version: which.
-            trusted: statements that were compared with the trust store in this same pass; each
-                comparison reads the store from disk.
-        """
-        manifest, verified = await self._stored.verified(record, version)
-        if verified is not None and (trusted is None or id(verified) not in trusted):
-            self._trust.check_key(verified)
-            if trusted is not None:
-                trusted[id(verified)] = verified
-        return manifest
-
-    async def _purge(self, record: ComponentRecord) -> None:
-        if self._store is not None:
-            await self._store.namespace(record.name).clear()
-        await self._ledger.give_up_name(record)
-
-    # -- reading back --------------------------------------------------------------------------
-
-    def _state(self, record: ComponentRecord) -> str:
-        if self.mode != "online":
-            return "offline" if record.wanted == "running" else "stopped"
-        return self._hosting.state(record.name)
-
-    def _stored_bytes(self, name: str) -> int | None:
-        if self._store is None:
-            return None
-        return self._store.namespace(name).read_usage().used_bytes
+    # -- before any of it ------------------------------------------------------------------------
 
     @asynccontextmanager
     async def _alone(self, name: str) -> AsyncGenerator[None]:
@@ -835,36 +521,3 @@ class _NoTable:
     async def write(self, changes: Mapping[str, bytes | None]) -> None:
         del changes
         raise HostOffline("a change")
-
-
-def merged_grants(first: Grants, second: Grants) -> Grants:
-    """What both together allow: two versions work under one name for a moment."""
-    capabilities = {*first.allow, *second.allow}
-    allow = {
-        each: tuple(dict.fromkeys((*first.allow.get(each, ()), *second.allow.get(each, ()))))
-        for each in capabilities
-    }
-    deny = {
-        each: tuple(text for text in patterns if text in second.deny.get(each, ()))
-        for each, patterns in first.deny.items()
-    }
-    return Grants(allow, deny)
-
-
-def known_capabilities() -> frozenset[str]:
-    """Every capability of the contract, as manifests write it: `storage.read`."""
-    return frozenset(
-        requirement.capability.replace(":", ".")
-        for interface in contract().host_interfaces.values()
-        for function in interface.functions.values()
-        if function.requirements is not None and not isinstance(function.requirements, Nothing)
-        for requirement in function.requirements
-    )
-
-
-def _fingerprint(owner: str | None) -> str | None:
-    return PublicKey.from_text(owner).fingerprint if owner is not None else None
-
-
-def _reason(error: BaseException) -> str:
-    return str(error) or type(error).__name__

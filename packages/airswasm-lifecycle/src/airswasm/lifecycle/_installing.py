@@ -1,0 +1,159 @@
+"""Install and uninstall: the steps from a package to a record, and back."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Literal
+
+import anyio
+import anyio.to_thread
+from airswasm.runtime import ProgressSink
+from airswasm.security import TrustStore
+from airswasm.storage import KeyValueStore
+from airswasm.wit import Nothing, contract
+
+from ._hosting import reason_of
+from ._ledger import Ledger, version_of
+from ._loading import Loader
+from ._running import Running, Trusted
+from .errors import AlreadyInstalled, StartFailed
+from .logbook import LogBook
+from .manifest import is_component_name
+from .package import Package
+from .plan import Approve, plan_install
+from .policy import HostPolicy
+from .registry import ComponentRecord, Registry
+
+__all__ = ("Installing", "read_source", "target_name")
+
+
+@dataclass(frozen=True, slots=True)
+class Installing:
+    """Puts components into the registry, and takes them out of it."""
+
+    registry: Registry
+    ledger: Ledger
+    trust: TrustStore
+    policy: HostPolicy
+    loader: Loader
+    store: KeyValueStore
+    logs: LogBook
+    running: Running
+    clock: Callable[[], float]
+
+    async def install(
+        self, package: Package, name: str, approve: Approve | None,
+        progress: ProgressSink | None, *, start: bool,
+    ) -> None:  # fmt: skip
+        """Installs a package under a name. Raises as `System.install`."""
+        pin = self.trust.get(package.name)
+        plan = plan_install(package, name, self.registry.find(name), pin, self.policy)
+        await self.loader.check(package, progress)
+        await self.ledger.approve(plan, approve)
+        record = self._record_of(package, name, start=start)
+        await self.ledger.put_package(package, (record,), "install")
+        self.running.take_over(record, package.manifest)
+        if start:
+            await self._start_or_undo(record)
+
+    async def install_many(
+        self, package: Package, names: Iterable[str], approve: Approve | None,
+        progress: ProgressSink | None, *, start: bool,
+    ) -> int:  # fmt: skip
+        """Installs a package under many names. Raises as `System.install_many`."""
+        targets = [target_name(name, package) for name in dict.fromkeys(names)]
+        if not targets:
+            return 0
+        pin = self.trust.get(package.name)
+        plan = plan_install(package, package.name, None, pin, self.policy)
+        for target in targets:
+            taken = self.registry.find(target)
+            if taken is not None:
+                raise AlreadyInstalled(target, taken.active)
+        await self.loader.check(package, progress)
+        plan = replace(plan, name=f"{package.name} as {len(targets)} names")
+        await self.ledger.approve(plan, approve)
+        pattern = self._record_of(package, package.name, start=start)
+        records = [replace(pattern, name=target) for target in targets]
+        await self.ledger.put_package(package, records, "install")
+        for record in records:
+            self.running.take_over(record, package.manifest)
+        if start:
+            trusted: Trusted = {}
+            for record in records:
+                await self.running.begin(record, trusted)
+        return len(records)
+
+    async def uninstall(self, name: str, *, purge: bool) -> None:
+        """Stops and removes a component. Raises as `System.uninstall`."""
+        record = self.registry.get(name)
+        await self.running.hosting.stop(name)
+        await self.ledger.remove(record, purge="yes" if purge else "no")
+        self.running.forget(name)
+        self.loader.keep_only(await self.ledger.sweep())
+        self.logs.write(name, "info", "uninstalled", source="supervisor")
+        self.logs.forget(name, purge=purge)
+        if purge:
+            await self.store.namespace(name).clear()
+            await self.ledger.give_up_name(record)
+
+    def _record_of(self, package: Package, name: str, *, start: bool) -> ComponentRecord:
+        version = version_of(package, self.clock())
+        return ComponentRecord(
+            name=name,
+            package_name=package.name,
+            owner=version.signer,
+            floor=version.sequence,
+            active=version.version,
+            versions=(version,),
+            wanted="running" if start else "stopped",
+        )
+
+    async def _start_or_undo(self, record: ComponentRecord) -> None:
+        try:
+            await self.running.begin(record)
+        except BaseException as error:
+            with anyio.CancelScope(shield=True):
+                await self.running.hosting.stop(record.name)
+                await self.ledger.remove(record, reason="it did not start")
+                self.running.forget(record.name)
+            if isinstance(error, Exception) and not isinstance(error, StartFailed):
+                raise StartFailed(record.name, record.active, reason_of(error)) from error
+            raise
+
+
+async def read_source(source: Package | os.PathLike[str], policy: HostPolicy) -> Package:
+    """Returns the package, read and verified if it is a path.
+
+    Raises:
+        PackageInvalid, ManifestInvalid, SecurityError: it is not a sound package.
+    """
+    if isinstance(source, Package):
+        return source
+    use: Literal["optional", "required"] = "optional" if policy.install.unsigned else "required"
+    path, known = Path(source), _known_capabilities()
+    return await anyio.to_thread.run_sync(
+        lambda: Package.read(path, signature=use, capabilities=known)
+    )
+
+
+def target_name(name: str | None, package: Package) -> str:
+    """Returns the name to install under, by default the package's own; ValueError if it is none."""
+    target = name or package.name
+    if not is_component_name(target):
+        raise ValueError(f"{target!r} is not namespace/name")
+    return target
+
+
+def _known_capabilities() -> frozenset[str]:
+    """Every capability of the contract, as manifests write it: `storage.read`."""
+    return frozenset(
+        requirement.capability.replace(":", ".")
+        for interface in contract().host_interfaces.values()
+        for function in interface.functions.values()
+        if function.requirements is not None and not isinstance(function.requirements, Nothing)
+        for requirement in function.requirements
+    )

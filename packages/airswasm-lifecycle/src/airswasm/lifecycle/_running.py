@@ -1,0 +1,156 @@
+"""Installed components, running: verified before they start, and started with their host.
+
+`_hosting` runs what it is handed. Here is decided what that is: the active
+version of a record, if its files and its signature hold today.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Literal
+
+import anyio
+from airswasm.security import Guard, TrustStore, VerifiedStatement
+
+from ._hosting import Hosting, reason_of
+from ._ledger import Ledger
+from ._stored import StoredPackages
+from ._tables import ComponentPolicies
+from .logbook import LogBook
+from .manifest import Manifest
+from .registry import ComponentRecord, Registry, VersionRecord
+
+__all__ = ("Running", "Trusted")
+
+_STARTING_AT_ONCE = 32
+
+Trusted = dict[int, VerifiedStatement]
+"""Statements that were compared with the trust store in this same pass, by identity: each
+comparison reads the store from disk."""
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    """Starts and stops what is installed. Offline nothing runs, and nothing starts."""
+
+    registry: Registry
+    ledger: Ledger
+    stored: StoredPackages
+    trust: TrustStore
+    guard: Guard
+    policies: ComponentPolicies
+    logs: LogBook
+    hosting: Hosting
+    is_online: bool
+
+    def take_over(self, record: ComponentRecord, manifest: Manifest) -> None:
+        """Lets what follows from a record in the registry hold: grants, quotas, rates."""
+        grants = self.stored.grants(record.active_version)
+        if self.guard.grants_of(record.name) is not grants:
+            self.guard.grant(record.name, grants)
+        self.policies.set(record.name, manifest)
+        self.logs.set_rate(record.name, manifest.limits.rates.logs)
+
+    def forget(self, name: str) -> None:
+        """A name that is no longer in the registry may do nothing."""
+        self.guard.revoke(name)
+        self.policies.forget(name)
+
+    async def start(self, name: str) -> None:
+        """Starts a stopped component. Raises as `System.start`."""
+        record = await self._want(name, "running")
+        if not self.hosting.is_running(name):
+            await self.hosting.stop(name)  # what gave up leaves its place
+            await self.begin(record)
+
+    async def stop(self, name: str) -> None:
+        """Stops a component until it is started again. Raises as `System.stop`."""
+        await self._want(name, "stopped")
+        await self.hosting.stop(name)
+
+    async def restart(self, name: str) -> None:
+        """Stops and starts a component. Raises as `System.restart`."""
+        record = await self._want(name, "running")
+        await self.hosting.stop(name)
+        await self.begin(record)
+
+    async def start_all(self) -> None:
+        """A few at a time: what one waits for in its `init` holds up no other.
+
+        One component that does not start does not keep the others from running.
+        """
+        waiting = iter([each for each in self.registry if each.wanted == "running"])
+        trusted: Trusted = {}
+
+        async def start_some() -> None:
+            for record in waiting:
+                await self._begin_or_tell(record, trusted)
+
+        async with anyio.create_task_group() as group:
+            for _ in range(_STARTING_AT_ONCE):
+                group.start_soon(start_some)
+
+    async def begin(self, record: ComponentRecord, trusted: Trusted | None = None) -> None:
+        """Starts an installed component; the files it is made of are checked.
+
+        Raises:
+            StartFailed, TooManyRunning, ArtifactCorrupt, SecurityError, EngineError: why not.
+        """
+        if not self.is_online:
+            return
+        try:
+            manifest = await self.verified_manifest(record, record.active_version, trusted)
+            self.take_over(record, manifest)
+            await self.hosting.start(record, manifest)
+        except Exception as error:
+            self.hosting.note_refusal(record.name, error)
+            raise
+        if record.migrate_from is not None:
+            await self.ledger.put("migrated", replace(record, migrate_from=None))
+
+    async def verified_manifest(
+        self, record: ComponentRecord, version: VersionRecord, trusted: Trusted | None = None
+    ) -> Manifest:
+        """The manifest of an installed version whose signature and owner hold today.
+
+        Raises:
+            ArtifactCorrupt, RegistryCorrupt: what is on disk is not what was installed.
+            SecurityError: the signature does not hold, or its key was revoked.
+        """
+        manifest, verified = await self.stored.verified(record, version)
+        if verified is not None and (trusted is None or id(verified) not in trusted):
+            self.trust.check_key(verified)
+            if trusted is not None:
+                trusted[id(verified)] = verified
+        return manifest
+
+    async def _want(self, name: str, wanted: Literal["running", "stopped"]) -> ComponentRecord:
+        record = self.registry.get(name)
+        if record.wanted != wanted:
+            record = replace(record, wanted=wanted)
+            await self.ledger.put("start" if wanted == "running" else "stop", record)
+        return record
+
+    async def _begin_or_tell(self, record: ComponentRecord, trusted: Trusted) -> None:
+        try:
+            await self.begin(record, trusted)
+        except Exception as error:
+            self._say_why_not(record.name, error)
+            await self._return_to_earlier(record)
+
+    async def _return_to_earlier(self, record: ComponentRecord) -> None:
+        """A version that could not take over its predecessor's data is given up for that one."""
+        earlier = record.migrate_from
+        if earlier is None or not record.has_version(earlier):
+            return
+        before = replace(record, active=earlier, migrate_from=None)
+        self.logs.write(record.name, "warn", f"went back to {earlier}", source="supervisor")
+        await self.hosting.stop(record.name)
+        try:
+            await self.ledger.put("rollback", before)
+            await self.begin(before)
+        except Exception as error:
+            self._say_why_not(record.name, error)
+
+    def _say_why_not(self, name: str, error: Exception) -> None:
+        self.logs.write(name, "error", f"did not start: {reason_of(error)}", source="supervisor")

@@ -1,0 +1,136 @@
+"""Update and rollback: another version under the same name, and no message lost.
+
+Both end in the same switch. Either the new version runs and is the record of
+its name, or the old one does and is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, replace
+
+from airswasm.runtime import ProgressSink
+from airswasm.security import Grants, TrustStore
+
+from ._hosting import reason_of
+from ._ledger import Ledger, version_of
+from ._loading import Loader
+from ._running import Running
+from .errors import UpdateFailed
+from .manifest import Manifest
+from .package import Package
+from .plan import Approve, plan_rollback, plan_update
+from .policy import HostPolicy
+from .registry import ComponentRecord, Registry
+
+__all__ = ("Updating",)
+
+
+@dataclass(frozen=True, slots=True)
+class Updating:
+    """Replaces what is installed under a name by another version of it."""
+
+    registry: Registry
+    ledger: Ledger
+    trust: TrustStore
+    policy: HostPolicy
+    loader: Loader
+    running: Running
+    clock: Callable[[], float]
+
+    async def update(
+        self, package: Package, name: str, approve: Approve | None, progress: ProgressSink | None
+    ) -> None:
+        """Replaces a component by a newer version. Raises as `System.update`."""
+        record = self.registry.get(name)
+        plan = plan_update(package, record, self.trust.get(package.name), self.policy)
+        await self.loader.check(package, progress)
+        if plan.needs_approval:
+            await self.ledger.approve(plan, approve)
+        added = version_of(package, self.clock())
+        successor = replace(
+            record.with_version(added, self.policy.install.retain),
+            owner=str(package.signer) if package.signer else record.owner,
+            migrate_from=record.migrate_from or record.active,
+        )
+        await self._switch(
+            record, successor, package.manifest,
+            lambda ready: self.ledger.put_package(package, (ready,), "update"),
+        )  # fmt: skip
+
+    async def rollback(self, name: str, to: str | None) -> None:
+        """Goes back to a retained version. Raises as `System.rollback`."""
+        record = self.registry.get(name)
+        version = plan_rollback(record, to)
+        successor = replace(record, active=version, migrate_from=None)
+        manifest = await self.running.verified_manifest(record, record.version(version))
+        await self._switch(
+            record, successor, manifest, lambda ready: self.ledger.put("rollback", ready)
+        )
+
+    async def _switch(
+        self,
+        record: ComponentRecord,
+        successor: ComponentRecord,
+        manifest: Manifest,
+        commit: Callable[[ComponentRecord], Awaitable[None]],
+    ) -> None:
+        """Makes `successor` the record of its name, and the running version with it."""
+        name = record.name
+        is_hosted = self.running.hosting.is_running(name)
+        if is_hosted:
+            await self._switch_hosted(record, successor, manifest, commit)
+        else:
+            await self.running.hosting.stop(name)
+            await commit(successor)
+        self.running.take_over(self.registry.get(name), manifest)
+        self.loader.keep_only(await self.ledger.sweep())
+        if not is_hosted and successor.wanted == "running":
+            await self._begin_or_return(record, successor)
+        self.running.logs.write(
+            name, "info", f"switched from {record.active} to {successor.active}",
+            source="supervisor",
+        )  # fmt: skip
+
+    async def _switch_hosted(
+        self,
+        record: ComponentRecord,
+        successor: ComponentRecord,
+        manifest: Manifest,
+        commit: Callable[[ComponentRecord], Awaitable[None]],
+    ) -> None:
+        guard, name = self.running.guard, record.name
+        before = guard.grants_of(name)
+        after = self.running.stored.grants(successor.active_version)
+        guard.grant(name, merged_grants(before, after))
+        ready = replace(successor, migrate_from=None)
+        try:
+            await self.running.hosting.replace(record, successor, manifest, lambda: commit(ready))
+        except BaseException:
+            if self.registry.get(name).active == record.active:
+                guard.grant(name, before)
+            raise
+
+    async def _begin_or_return(self, record: ComponentRecord, successor: ComponentRecord) -> None:
+        try:
+            await self.running.begin(self.registry.get(record.name))
+        except Exception as error:
+            await self.running.hosting.stop(record.name)
+            await self.ledger.put("rollback", record)
+            raise UpdateFailed(
+                record.name, record.active, successor.active, "start", reason_of(error)
+            ) from error
+
+
+def merged_grants(first: Grants, second: Grants) -> Grants:
+    """What both together allow: two versions work under one name for a moment."""
+    capabilities = {*first.allow, *second.allow}
+    allow = {
+        each: tuple(dict.fromkeys((*first.allow.get(each, ()), *second.allow.get(each, ()))))
+        for each in capabilities
+    }
+    deny = {
+        each: tuple(text for text in patterns if text in second.deny.get(each, ()))
+        for each, patterns in first.deny.items()
+    }
+    return Grants(allow, deny)
