@@ -707,6 +707,12 @@ class TestHome:
             async with System(home, providers=[lambda _services: [unknown]]):
                 pass
 
+    async def test_a_given_provider_can_replace_an_interface_of_wasi(self, home: Path) -> None:
+        """As an installed block can: it has no annotations, and its provider asks the guard."""
+        clock = HostInterface("wasi:clocks/monotonic-clock@0.2.0", {"now": lambda _caller: 7})
+        async with System(home, providers=[lambda _services: [clock]]) as system:
+            assert list(system.interfaces) == [clock.name]
+
     async def test_a_cancelled_host_ends_at_once_and_loses_nothing(
         self, home: Path, workshop: Workshop, yes: Approve
     ) -> None:

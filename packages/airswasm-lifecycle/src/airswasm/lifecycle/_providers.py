@@ -49,21 +49,28 @@ def find_offers(services: Services, contract: Contract, guard: Guard) -> tuple[O
     Raises:
         ProviderFailed: a block cannot set itself up, or offers what nobody would check.
     """
-    return tuple(
-        Offer(_guard(interface, found, contract, guard), _distribution(found))
-        for found in _sorted_entry_points(INTERFACE_GROUP)
-        for interface in _call(found, services)
-    )
+    offers: list[Offer] = []
+    for found in _sorted_entry_points(INTERFACE_GROUP):
+        with _blaming(found):
+            provider = cast("HostInterfaceProvider", found.load())
+            offers += _offers(provider, _distribution(found), services, contract, guard)
+    return tuple(offers)
 
 
 def guard_offers(
     providers: Iterable[HostInterfaceProvider], services: Services, contract: Contract, guard: Guard
 ) -> tuple[Offer, ...]:
-    """As `find_offers`, for providers that are given instead of found."""
+    """As `find_offers`, for providers that are given instead of found; what they raise comes out.
+
+    Raises:
+        UnannotatedFunction: one offers what nobody would check.
+    """
     return tuple(
-        Offer(guard.guarded(interface, contract), getattr(provider, "__module__", "?"))
+        offer
         for provider in providers
-        for interface in provider(services)
+        for offer in _offers(
+            provider, getattr(provider, "__module__", "?"), services, contract, guard
+        )
     )
 
 
@@ -88,18 +95,17 @@ def _distribution(found: EntryPoint) -> str:
     return found.dist.name if found.dist else "?"
 
 
-def _call(found: EntryPoint, services: Services) -> Iterator[HostInterface]:
-    with _blaming(found):
-        yield from cast("HostInterfaceProvider", found.load())(services)
-
-
-def _guard(
-    interface: HostInterface, found: EntryPoint, contract: Contract, guard: Guard
-) -> HostInterface:
-    if interface.name.startswith("wasi:"):
-        return interface
-    with _blaming(found):
-        return guard.guarded(interface, contract)
+def _offers(
+    provider: HostInterfaceProvider,
+    distribution: str,
+    services: Services,
+    contract: Contract,
+    guard: Guard,
+) -> Iterator[Offer]:
+    for interface in provider(services):
+        is_wasi = interface.name.startswith("wasi:")
+        guarded = interface if is_wasi else guard.guarded(interface, contract)
+        yield Offer(guarded, distribution)
 
 
 class _blaming:  # noqa: N801 - reads as a verb in `with`
