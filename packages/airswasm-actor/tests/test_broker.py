@@ -128,6 +128,101 @@ async def test_a_cancelled_replacement_changes_nothing(system: ActorSystem) -> N
     assert await old_probe.wait_for(3) == [1, 2, 3]
 
 
+class Doomed:
+    """Does not come up, after a while."""
+
+    def __init__(self, until: anyio.Event) -> None:
+        self.until = until
+
+    async def start(self) -> None:
+        await self.until.wait()
+        raise RuntimeError("it cannot")
+
+    def receive(self, message: Message, context: Context) -> None:
+        raise AssertionError("it was never ready")
+
+
+async def test_a_successor_that_ends_before_its_turn_gives_the_name_back(
+    system: ActorSystem,
+) -> None:
+    """At once, not when the old one has drained; what had reached it is in the dead letters."""
+    held, doom, probe = anyio.Event(), anyio.Event(), Probe("old")
+
+    async def slow(message: Message, context: Context) -> object:
+        await held.wait()
+        return probe.receive(message, context)
+
+    old = system.spawn(slow, name="svc")
+    new = system.spawn(Doomed(doom), name="svc@2")
+    old.tell(1)
+    old.tell(2)
+
+    async def replace() -> None:
+        with pytest.raises(ActorStopped, match="'svc@2' has stopped"):
+            await system.broker.replace("svc", new, drain=60)
+
+    async with anyio.create_task_group() as group:
+        group.start_soon(replace)
+        await anyio.wait_all_tasks_blocked()
+        system.broker.tell("svc", "lost")
+        doom.set()
+        await anyio.wait_all_tasks_blocked()
+        assert system.broker.resolve("svc") is old
+        system.broker.tell("svc", 3)
+        held.set()
+    assert probe.payloads == [1, 2, 3]
+    assert [letter.message.payload for letter in system.dead_letters] == ["lost"]
+    with pytest.raises(ActorStopped):
+        await system.broker.replace("svc", new)
+    assert await system.broker.ask("svc", 4) == "old"
+
+
+async def test_a_predecessor_that_ends_while_it_drains_is_succeeded(system: ActorSystem) -> None:
+    """Its crash ends it; the new one has the name, and begins without waiting for the drain."""
+    crash, probe = anyio.Event(), Probe("new")
+
+    async def fail(message: Message, context: Context) -> None:
+        await crash.wait()
+        raise RuntimeError("while it drains")
+
+    system.spawn(fail, name="svc").tell(0)
+    new = system.spawn(probe, name="svc@2")
+    async with anyio.create_task_group() as group:
+        group.start_soon(lambda: system.broker.replace("svc", new, drain=60))
+        await anyio.wait_all_tasks_blocked()
+        system.broker.tell("svc", 1)
+        crash.set()
+    assert await system.broker.ask("svc", 2) == "new"
+    assert probe.payloads == [1, 2]
+
+
+async def test_hand_overs_of_one_name_take_turns(system: ActorSystem) -> None:
+    """The third version begins after the second, whose turn comes after the first has ended."""
+    held, log = anyio.Event(), []
+
+    def version(name: str) -> Callable[[Message, Context], object]:
+        async def receive(message: Message, context: Context) -> None:
+            log.append(f"{name} {message.payload}")
+            await held.wait()
+            log.append(f"{name} done")
+
+        return receive
+
+    for number, name in enumerate(("svc", "svc@2", "svc@3"), 1):
+        system.spawn(version(f"v{number}"), name=name)
+    system.broker.tell("svc", 1)
+    async with anyio.create_task_group() as group:
+        for name in ("svc@2", "svc@3"):
+            new = system.broker.resolve(name)
+            group.start_soon(lambda new: system.broker.replace("svc", new, drain=60), new)
+            await anyio.wait_all_tasks_blocked()
+        system.broker.tell("svc", 2)
+        held.set()
+    assert await system.broker.ask("svc", 3) is None
+    assert [line for line in log if "done" not in line] == ["v1 1", "v2 2", "v3 3"]
+    assert log == [f"v{number} {what}" for number in (1, 2, 3) for what in (number, "done")]
+
+
 async def test_rings_are_found_across_a_replacement(system: ActorSystem) -> None:
     """The new one stands still until the old one has ended: waiting for it is waiting for that."""
     caught: list[AskError] = []
@@ -295,6 +390,23 @@ class Wire:
 
     def note_end(self) -> None:
         self.cancelled += 1
+
+
+async def test_what_is_handed_over_is_on_the_books(system: ActorSystem) -> None:
+    """`deliver` keeps sender and id of the message, and is counted like any other way."""
+    probe = Probe()
+    ref = system.spawn(probe, name="svc", mailbox=MailboxSpec(1), is_paused=True)
+    message = Message(b"x", "far/a", "t", 7, 1.5)
+    system.broker.deliver("svc", message)
+    with pytest.raises(MailboxFull):
+        system.broker.deliver("svc", message)
+    with pytest.raises(NoRoute):
+        system.broker.deliver("nobody", message)
+    ref.resume()
+    assert await ref.drain(5)
+    assert probe.messages == [message]
+    books = system.books()
+    assert (books.sent, books.handled, books.rejected) == (2, 1, 1)
 
 
 async def test_unknown_names_go_through_the_transport(system: ActorSystem) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable
 import anyio
 import pytest
 from airswasm.actor import (
+    COMPONENT_MAILBOX,
     ActorFailed,
     ActorRef,
     ActorSystem,
@@ -19,6 +20,8 @@ from airswasm.actor import (
     Context,
     GuestRefused,
     InitFailed,
+    MailboxFull,
+    MailboxSpec,
     Message,
     Request,
     SupervisorNode,
@@ -80,6 +83,28 @@ async def test_a_guest_answers(system: ActorSystem, load: Load) -> None:
         b"",
         bytes(9000),
     ]
+
+
+async def test_a_guest_s_mailbox_is_bounded_in_bytes(system: ActorSystem, load: Load) -> None:
+    """Unless it is told otherwise, spawned or supervised; an update brings its own bounds."""
+    linked = await load(ECHO)
+
+    def make() -> ComponentActor:
+        return ComponentActor(linked, "test/echo")
+
+    spawned = system.spawn(make(), name="spawned", is_paused=True)
+    assert spawned.mailbox.capacity_bytes == COMPONENT_MAILBOX.capacity_bytes == 16 * 2**20
+    for _ in range(16):
+        spawned.tell(bytes(2**20))
+    with pytest.raises(MailboxFull):
+        spawned.tell(b"x")
+    own = system.spawn(make(), name="own", mailbox=MailboxSpec(5))
+    assert own.mailbox.capacity_bytes is None
+    node = supervised(system, linked)
+    ref = await start(node)
+    assert ref.mailbox.capacity_bytes == 16 * 2**20
+    await node.update_child(ChildSpec("guest", make, shutdown=1.0, mailbox=MailboxSpec(7)))
+    assert (ref.mailbox.capacity, ref.mailbox.capacity_bytes, ref.shutdown) == (7, None, 1.0)
 
 
 async def test_a_refusal_is_an_answer(system: ActorSystem, load: Load) -> None:

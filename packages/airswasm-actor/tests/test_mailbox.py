@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 
 import anyio
@@ -8,17 +9,22 @@ import pytest
 from airswasm.actor import (
     ActorRef,
     ActorSystem,
+    AskTimeout,
     Context,
     MailboxFull,
     MailboxSpec,
     Message,
     MessageDropped,
+    MessageTooLarge,
 )
+from airswasm.actor.mailbox import WhenFull
 from airswasm.actor.testing import Probe
 from hypothesis import given
 from hypothesis import strategies as st
 
 pytestmark = pytest.mark.anyio
+
+MIB = 2**20
 
 
 async def test_a_full_mailbox_rejects(system: ActorSystem) -> None:
@@ -27,8 +33,9 @@ async def test_a_full_mailbox_rejects(system: ActorSystem) -> None:
     ref = system.spawn(probe, name="small", mailbox=MailboxSpec(capacity=2), is_paused=True)
     ref.tell(1)
     ref.tell(2)
-    with pytest.raises(MailboxFull, match=r"'small' is full \(2 messages wait\)"):
+    with pytest.raises(MailboxFull, match=r"'small' is full \(capacity is 2 messages\)") as caught:
         ref.tell(3)
+    assert (caught.value.limit, caught.value.value) == ("capacity", 2)
     ref.resume()
     assert await probe.wait_for(2) == [1, 2]
     assert system.books().rejected == 1
@@ -51,6 +58,149 @@ async def test_drop_oldest_keeps_the_newest(system: ActorSystem) -> None:
     ref.resume()
     assert await probe.wait_for(2) == [2, 3]
     assert [letter.message.payload for letter in system.dead_letters] == [0, 1]
+
+
+async def test_bytes_are_bounded_beside_the_count(system: ActorSystem) -> None:
+    """A thousand messages of a mebibyte take what the mailbox may hold, and no gigabyte."""
+    probe = Probe()
+    spec = MailboxSpec(capacity_bytes=4 * MIB)
+    ref = system.spawn(probe, name="small", mailbox=spec, is_paused=True)
+    errors: list[MailboxFull] = []
+    for _ in range(1000):
+        try:
+            ref.tell(bytes(MIB))
+        except MailboxFull as error:
+            errors.append(error)
+    assert len(errors) == 996
+    assert (errors[0].limit, errors[0].value) == ("capacity_bytes", 4 * MIB)
+    assert "raise capacity_bytes in its MailboxSpec" in str(errors[0])
+    info = ref.mailbox
+    assert (info.size, info.size_bytes, info.capacity_bytes) == (4, 4 * MIB, 4 * MIB)
+    ref.resume()
+    await probe.wait_for(4)
+    assert ref.mailbox.size_bytes == 0
+    ref.tell(bytes(4 * MIB))
+
+
+@pytest.mark.parametrize("policy", ["reject", "drop-oldest", "wait"])
+@pytest.mark.parametrize("is_paused", [True, False])
+async def test_a_message_larger_than_the_mailbox_is_refused_at_once(
+    system: ActorSystem, policy: WhenFull, is_paused: bool
+) -> None:
+    """By whatever way and policy, also when nothing waits; nobody waits or is dropped for it."""
+    spec = MailboxSpec(1000, policy, wait=60.0, capacity_bytes=10)
+    ref = system.spawn(Probe(), name="tiny", mailbox=spec, is_paused=is_paused)
+    ref.tell(b"fits")
+
+    async def try_to(send: Callable[[], object]) -> None:
+        sent = send()
+        if isinstance(sent, Awaitable):
+            await sent
+
+    await anyio.wait_all_tasks_blocked()
+    ways: tuple[Callable[[], object], ...] = (
+        lambda: ref.tell(bytes(11)),
+        lambda: ref.send(memoryview(bytes(11))),
+        lambda: ref.ask("eleven char"),
+        lambda: ref.request(bytearray(11), lambda _: None, timeout=1),
+        lambda: system.broker.tell("tiny", bytes(11)),
+        lambda: system.broker.deliver("tiny", Message(bytes(11))),
+    )
+    for send in ways:
+        with pytest.raises(MessageTooLarge, match=r"11 bytes .*capacity_bytes is 10"):
+            await try_to(send)
+    assert len(system.dead_letters) == 0
+    system.broker.subscribe("t", ref)
+    assert system.broker.publish("t", bytes(11)) == 0
+
+
+async def test_drop_oldest_makes_room_in_bytes(system: ActorSystem) -> None:
+    """As many of the oldest go as the new one needs."""
+    probe = Probe()
+    spec = MailboxSpec(100, "drop-oldest", capacity_bytes=10)
+    ref = system.spawn(probe, mailbox=spec, is_paused=True)
+    for payload in (b"four", b"3by", b"two", b"eightbyt"):
+        ref.tell(payload)
+    assert ref.mailbox.size_bytes == 8
+    ref.resume()
+    assert await probe.wait_for(1) == [b"eightbyt"]
+    assert [letter.message.payload for letter in system.dead_letters] == [b"four", b"3by", b"two"]
+
+
+async def test_who_waits_for_bytes_is_not_overtaken(system: ActorSystem) -> None:
+    """A small message behind a large one waits with it, and goes in when that gives up."""
+    probe = Probe()
+    spec = MailboxSpec(100, "wait", wait=60, capacity_bytes=10)
+    ref = system.spawn(probe, mailbox=spec, is_paused=True)
+    ref.tell(b"123456")
+    async with anyio.create_task_group() as group:
+        large = anyio.CancelScope()
+
+        async def send_large() -> None:
+            with large:
+                await ref.send(b"too much")
+
+        group.start_soon(send_large)
+        await anyio.wait_all_tasks_blocked()
+        group.start_soon(ref.send, b"ok")
+        await anyio.wait_all_tasks_blocked()
+        with pytest.raises(MailboxFull) as caught:
+            ref.tell(b"x")
+        assert caught.value.limit == "capacity_bytes"
+        assert ref.mailbox.senders_waiting == 2
+        large.cancel()
+    assert (ref.mailbox.senders_waiting, ref.mailbox.size_bytes) == (0, 8)
+    ref.resume()
+    assert await probe.wait_for(2) == [b"123456", b"ok"]
+
+
+async def test_an_asker_that_gives_up_has_not_asked(system: ActorSystem) -> None:
+    """While its question waits for room; the actor never hears of it."""
+    probe = Probe()
+    ref = system.spawn(probe, mailbox=MailboxSpec(1, "wait", wait=60), is_paused=True)
+    ref.tell(0)
+    with pytest.raises(AskTimeout):
+        await ref.ask(1, timeout=0.01)
+    with anyio.move_on_after(0.01):
+        await ref.ask(2, timeout=60)
+    assert ref.mailbox.senders_waiting == 0
+    assert system.books().rejected == 2
+    ref.resume()
+    assert await ref.drain(5)
+    assert probe.payloads == [0]
+
+
+async def test_new_bounds_hold_from_now_on(system: ActorSystem) -> None:
+    """What waits stays; who waits for room comes in as far as there is some."""
+    ref = system.spawn(Probe(), mailbox=MailboxSpec(1, "wait", wait=60), is_paused=True)
+    ref.tell(b"1234")
+    async with anyio.create_task_group() as group:
+        group.start_soon(ref.send, b"5678")
+        await anyio.wait_all_tasks_blocked()
+        ref.bound(MailboxSpec(10, "reject", capacity_bytes=9))
+    assert (ref.mailbox.size, ref.mailbox.size_bytes) == (2, 8)
+    with pytest.raises(MailboxFull):
+        ref.tell(b"90")
+    ref.bound(MailboxSpec(2))
+    with pytest.raises(MailboxFull):
+        ref.tell(b"")
+    assert ref.mailbox.size_bytes == 8
+
+
+async def test_bytes_move_with_the_messages(system: ActorSystem) -> None:
+    """A hand-over may exceed the successor's bounds, and is counted there."""
+    spec = MailboxSpec(capacity_bytes=10)
+    old = system.spawn(Probe(), name="svc", mailbox=spec, is_paused=True)
+    new = system.spawn(Probe(), mailbox=spec, is_paused=True)
+    old.tell(b"12345678")
+    new.tell(b"1234")
+    assert old.move_to(new) == 1
+    assert (old.mailbox.size_bytes, new.mailbox.size_bytes) == (0, 12)
+    with pytest.raises(MailboxFull):
+        old.tell(b"x")
+    new.resume()
+    assert await new.drain(5)
+    assert new.mailbox.size_bytes == 0
 
 
 async def test_signals_go_first_and_always_fit(system: ActorSystem) -> None:
@@ -114,7 +264,7 @@ class TestOnAClockThatJumps:
 
 @pytest.mark.parametrize(
     "wrong",
-    [{"capacity": 0}, {"when_full": "explode"}, {"wait": -1.0}],
+    [{"capacity": 0}, {"when_full": "explode"}, {"wait": -1.0}, {"capacity_bytes": 0}],
 )
 def test_a_spec_that_makes_no_sense_is_refused(wrong: dict[str, object]) -> None:
     """With the value in the message."""

@@ -487,6 +487,17 @@ async def test_a_cancelled_stop_kills(system: ActorSystem) -> None:
     assert node not in system.supervisors
 
 
+async def test_a_cancelled_stop_of_an_actor_kills_it(system: ActorSystem) -> None:
+    """As with a supervisor: it does not stay behind half stopped, taking messages for nobody."""
+    ref = system.spawn(Stubborn())
+    with anyio.move_on_after(0.01) as scope:
+        await system.stop(ref, timeout=None)
+    assert scope.cancelled_caught
+    assert not ref.is_alive
+    with pytest.raises(ActorStopped):
+        ref.tell(1)
+
+
 async def test_all_who_stop_it_wait_for_its_end(system: ActorSystem) -> None:
     """A second stop while it stops is no error, and returns when it has stopped."""
     hold = Stubborn()

@@ -24,6 +24,7 @@ from .errors import (
     InvalidTopic,
     MailboxFull,
     MessageDropped,
+    MessageTooLarge,
     MigrationFailed,
     NameTaken,
     NoRoute,
@@ -33,7 +34,7 @@ from .errors import (
     UnfitPayload,
 )
 from .events import EventKind, EventStream, LifecycleEvent, Subscription
-from .mailbox import MailboxInfo, MailboxSpec
+from .mailbox import COMPONENT_MAILBOX, MailboxInfo, MailboxSpec
 from .message import HOST, Message
 from .reference import ActorRef, Down, Watch
 from .request import Request
@@ -43,6 +44,7 @@ from .system import ActorSystem, Books
 from .transport import Transport
 
 __all__ = (
+    "COMPONENT_MAILBOX",
     "HOST",
     "Action",
     "Actor",
@@ -92,6 +94,7 @@ __all__ = (
     "Message",
     "MessageBroker",
     "MessageDropped",
+    "MessageTooLarge",
     "MigrationFailed",
     "NameTaken",
     "NoRoute",

@@ -8,7 +8,10 @@ The invariants, which the state machine tests check:
 - `queue is None` exactly when no message waits and none is being taken by a batch;
 - `is_scheduled` exactly when the cell is on the run queue, and never twice;
 - `is_ready` exactly when it runs, is not paused, and has no work in progress: only then a message
-  may be taken.
+  may be taken;
+- whoever waits in the waiting room waits for a queue that has no room for it, so that taking a
+  message out is the only thing that lets senders in;
+- `queued_bytes` is what the payloads in the queue add up to, or None where nobody counts them.
 """
 
 from __future__ import annotations
@@ -16,16 +19,19 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol
 
 import anyio
 
 from .actor import Phase
 from .dead_letters import DeathReason
-from .errors import ActorStopped, MailboxFull, MessageDropped
+from .errors import ActorStopped, MailboxFull, MessageDropped, MessageTooLarge
+from .mailbox import payload_bytes
 from .message import opened
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from airswasm.runtime import Timer
 
     from ._dispatcher import Dispatcher
@@ -73,13 +79,14 @@ class Work(Protocol):
 class Waiter:
     """A sender that waits for room. `on_end` is called with the error, or None when it got in."""
 
-    __slots__ = ("_timer", "message", "on_end")
+    __slots__ = ("_timer", "is_waiting", "message", "on_end")
 
     def __init__(
         self, message: Message, on_end: Callable[[MailboxFull | ActorStopped | None], None]
     ) -> None:
         self.message = message
         self.on_end = on_end
+        self.is_waiting = True
         self._timer: Timer | None = None
 
     def expire_with(self, timer: Timer) -> None:
@@ -88,6 +95,7 @@ class Waiter:
 
     def end(self, error: MailboxFull | ActorStopped | None) -> None:
         """The sender goes on."""
+        self.is_waiting = False
         if self._timer is not None:
             self._timer.cancel()
         self.on_end(error)
@@ -99,11 +107,11 @@ class Cell:
     __slots__ = (
         "actor",
         "awaited",
-        "capacity",
         "context",
         "dispatcher",
         "exit_requested",
         "failure",
+        "full_at",
         "guest",
         "handled",
         "idle_events",
@@ -117,6 +125,7 @@ class Cell:
         "phase",
         "predecessor",
         "queue",
+        "queued_bytes",
         "receive",
         "shutdown",
         "signals",
@@ -133,7 +142,10 @@ class Cell:
         self.dispatcher: Dispatcher = system.dispatcher
         self.name = name
         self.spec = spec
-        self.capacity = spec.capacity
+        # The length of the queue from which a sender has to ask for room. Where bytes count it
+        # is always asked.
+        self.full_at = spec.capacity if spec.capacity_bytes is None else 0
+        self.queued_bytes = None if spec.capacity_bytes is None else 0
         self.queue: deque[Envelope] | None = None
         self.signals: deque[Message] | None = None
         self.waiting_room: deque[Waiter] | None = None
@@ -161,48 +173,55 @@ class Cell:
 
     # -- sending: the ways that are not hot --------------------------------------------------
 
-    def arouse(self) -> deque[Envelope]:
+    def arouse(self, payload: object) -> deque[Envelope]:
         """The queue for the first message of an idle actor, which goes on the run queue."""
         if self.successor is not None:
-            return self.successor.open_queue()
+            return self.successor.open_queue(payload)
         if self.phase is Phase.STOPPED:
             self.dispatcher.rejected += 1
             raise ActorStopped(self.name)
-        dispatcher = self.dispatcher
-        queue = self.queue = dispatcher.pool.pop() if dispatcher.pool else deque()
-        if self.is_ready and not self.is_scheduled:
-            dispatcher.schedule(self)
-        return queue
+        if self.queued_bytes is not None:
+            self.queued_bytes = self._weigh(payload)
+        return self._begin_queue()
 
-    def open_queue(self) -> deque[Envelope]:
+    def open_queue(self, payload: object) -> deque[Envelope]:
         """The queue with room for one more message, or the error that the sender gets."""
         queue = self.queue
         if queue is None:
-            return self.arouse()
-        if len(queue) >= self.capacity:
-            self.make_room()
+            return self.arouse(payload)
+        if len(queue) >= self.full_at:
+            self.make_room(payload)
         return queue
 
-    def make_room(self) -> None:
-        """Drops the oldest message if that is the policy; `MailboxFull` otherwise."""
-        if self.spec.when_full != "drop-oldest":
-            self.dispatcher.rejected += 1
-            raise MailboxFull(self.name, self.capacity)
-        self.drop_oldest()
+    def make_room(self, payload: object) -> None:
+        """Sees to it that one more message fits, whose bytes it counts already.
+
+        Raises:
+            MailboxFull: There is no room, and the policy is not `drop-oldest`.
+            MessageTooLarge: There will never be.
+        """
+        weight = self._weigh(payload)
+        while not self._has_room(weight):
+            if self.spec.when_full != "drop-oldest" or not self.drop_oldest():
+                self.dispatcher.rejected += 1
+                raise self._full(weight)
+        if self.queued_bytes is not None:
+            self.queued_bytes += weight
 
     def drop_oldest(self) -> bool:
         """Moves the oldest waiting message to the dead letters; False when none waits."""
         if not self.queue:
             return False
         oldest = opened(self.queue.popleft())
+        self.note_taken(oldest)
         self.bury(oldest, DeathReason.DROPPED)
         if oldest.request is not None:
-            oldest.request.fail(MessageDropped(self.name, self.capacity))
+            oldest.request.fail(MessageDropped(self.name))
         return True
 
     def enqueue(self, message: Message) -> None:
         """Appends a message that exists already; it is rejected or accepted like any other."""
-        self.open_queue().append(message)
+        self.open_queue(message.payload).append(message)
 
     def enqueue_or_wait(
         self, message: Message, on_end: Callable[[MailboxFull | ActorStopped | None], None]
@@ -210,8 +229,7 @@ class Cell:
         """As `enqueue`; the policy `wait` makes a full mailbox return the waiter instead."""
         if self.successor is not None:
             return self.successor.enqueue_or_wait(message, on_end)
-        queue = self.queue
-        if queue is None or len(queue) < self.capacity or self.spec.when_full != "wait":
+        if self.spec.when_full != "wait" or self._has_room(self._weigh(message.payload)):
             self.enqueue(message)
             return None
         waiter = Waiter(message, on_end)
@@ -224,28 +242,110 @@ class Cell:
 
     def forget_waiter(self, waiter: Waiter) -> bool:
         """Takes a waiter out of the room; False when it is no longer in it."""
-        room = self.waiting_room
-        if room is None or waiter not in room:
-            return self.successor is not None and self.successor.forget_waiter(waiter)
-        room.remove(waiter)
-        if not room:
-            self.waiting_room = None
+        if self.successor is not None:
+            return self.successor.forget_waiter(waiter)
+        if not waiter.is_waiting or self.waiting_room is None:
+            return False
+        self.waiting_room.remove(waiter)
+        waiter.is_waiting = False
         self.dispatcher.rejected += 1
+        self.admit()  # the next one's message may be smaller
         return True
 
     def admit(self) -> None:
         """Gives the room there is to those who wait for it, first come, first served."""
         room = self.waiting_room
-        while room and (self.queue is None or len(self.queue) < self.capacity):
+        while room and self._limit_met(payload_bytes(room[0].message.payload)) is None:
             waiter = room.popleft()
-            (self.arouse() if self.queue is None else self.queue).append(waiter.message)
+            self.take_over((waiter.message,))
             waiter.end(None)
         if not room:
             self.waiting_room = None
 
+    def take_over(self, messages: Sequence[Message], *, in_front: bool = False) -> None:
+        """Takes messages in that were accepted already, whatever the limits say now."""
+        if not messages:
+            return
+        queue = self._begin_queue() if self.queue is None else self.queue
+        if in_front:
+            queue.extendleft(reversed(messages))
+        else:
+            queue.extend(messages)
+        if self.queued_bytes is not None:
+            self.queued_bytes += sum(payload_bytes(message.payload) for message in messages)
+
+    def note_taken(self, message: Message) -> None:
+        """A message has left the queue: its bytes do not count any more, and others may come in."""
+        if self.queued_bytes is not None:
+            self.queued_bytes -= payload_bytes(message.payload)
+        if self.waiting_room is not None:
+            self.admit()
+
+    def bound(self, spec: MailboxSpec) -> None:
+        """Bounds the mailbox anew. What waits stays, even where it is more than that."""
+        self.spec = spec
+        self.full_at = spec.capacity if spec.capacity_bytes is None else 0
+        self.queued_bytes = None if spec.capacity_bytes is None else self.count_bytes()
+        self.admit()
+
+    def count_bytes(self) -> int:
+        """What the payloads in the queue add up to."""
+        return sum(payload_bytes(envelope[0]) for envelope in self.queue or ())
+
+    def is_too_large(self, payload: object) -> bool:
+        """Whether there will never be room for a payload."""
+        capacity_bytes = self.spec.capacity_bytes
+        return capacity_bytes is not None and payload_bytes(payload) > capacity_bytes
+
+    def _begin_queue(self) -> deque[Envelope]:
+        dispatcher = self.dispatcher
+        queue = self.queue = dispatcher.pool.pop() if dispatcher.pool else deque()
+        if self.is_ready and not self.is_scheduled:
+            dispatcher.schedule(self)
+        return queue
+
+    def _weigh(self, payload: object) -> int:
+        """The bytes that a payload counts for here; refuses what will never fit."""
+        capacity_bytes = self.spec.capacity_bytes
+        if capacity_bytes is None:
+            return 0
+        weight = payload_bytes(payload)
+        if weight > capacity_bytes:
+            self.dispatcher.rejected += 1
+            raise MessageTooLarge(self.name, weight, capacity_bytes)
+        return weight
+
+    def _limit_met(self, weight: int) -> Literal["capacity", "capacity_bytes"] | None:
+        """What keeps a message of that many bytes out; None when it fits."""
+        queue = self.queue
+        if not queue:
+            return None
+        if len(queue) >= self.spec.capacity:
+            return "capacity"
+        capacity_bytes = self.spec.capacity_bytes
+        if capacity_bytes is None or self.queued_bytes is None:
+            return None
+        return "capacity_bytes" if self.queued_bytes + weight > capacity_bytes else None
+
+    def _has_room(self, weight: int) -> bool:
+        """Whether a message of that many bytes fits, and overtakes nobody."""
+        return self.waiting_room is None and self._limit_met(weight) is None
+
+    def _full(self, weight: int) -> MailboxFull:
+        """The error for a message of that many bytes.
+
+        One that would fit, but stands behind one that does not, is kept out by the bytes: places
+        are all alike.
+        """
+        capacity_bytes = self.spec.capacity_bytes
+        if capacity_bytes is None or self._limit_met(weight) == "capacity":
+            return MailboxFull(self.name, self.spec.capacity)
+        return MailboxFull(self.name, capacity_bytes, "capacity_bytes")
+
     def _expire(self, waiter: Waiter) -> None:
+        error = self._full(payload_bytes(waiter.message.payload))
         if self.forget_waiter(waiter):
-            waiter.end(MailboxFull(self.name, self.capacity))
+            waiter.end(error)
 
     # -- state -------------------------------------------------------------------------------
 

@@ -287,8 +287,8 @@ class Dispatcher:
         if not queue:
             return None
         message = new_tuple(Message, queue.popleft())
-        if cell.waiting_room is not None:
-            cell.admit()
+        if cell.queued_bytes is not None or cell.waiting_room is not None:
+            cell.note_taken(message)
         return message
 
     def _after_turn(self, cell: Cell) -> None:

@@ -75,9 +75,9 @@ class LifeCycle:
 
     # -- beginning ---------------------------------------------------------------------------
 
-    def begin_spawned(self, cell: Cell, actor: object) -> None:
+    def begin_spawned(self, cell: Cell, actor: object, traits: Traits) -> None:
         """Begins the first incarnation of an actor that no supervisor owns."""
-        traits = self._wire(cell, actor)
+        self._wire(cell, actor, traits)
         if traits.has_start:
             assert self._group is not None
             self._group.start_soon(self._begin_in_background, cell)
@@ -89,7 +89,8 @@ class LifeCycle:
 
     async def begin(self, cell: Cell, actor: object) -> None:
         """Begins an incarnation and waits until it is ready; raises what `start` raises."""
-        traits = self._wire(cell, actor)
+        traits = self.traits_of(actor)
+        self._wire(cell, actor, traits)
         if traits.has_start:
             token = cell.dispatcher.current.set(cast("ActorRef", cell))
             try:
@@ -101,7 +102,12 @@ class LifeCycle:
                 cell.dispatcher.current.reset(token)
         self._make_ready(cell)
 
-    def _traits_of(self, actor: object) -> Traits:
+    def traits_of(self, actor: object) -> Traits:
+        """What an object has as an actor.
+
+        Raises:
+            TypeError: It is none.
+        """
         kind = type(actor)
         traits = self._traits.get(kind)
         if traits is None:
@@ -110,8 +116,7 @@ class LifeCycle:
                 self._traits[kind] = traits
         return traits
 
-    def _wire(self, cell: Cell, actor: object, *, is_bound: bool = False) -> Traits:
-        traits = self._traits_of(actor)
+    def _wire(self, cell: Cell, actor: object, traits: Traits, *, is_bound: bool = False) -> None:
         cell.actor = actor
         cell.receive = getattr(actor, "receive", actor)  # type: ignore[arg-type]  # see _traits_of
         cell.is_async = traits.is_async
@@ -124,7 +129,6 @@ class LifeCycle:
             _bind(actor, context)
         if self._system.events.has_listeners:
             self._emit(EventKind.STARTED if incarnation == 1 else EventKind.RESTARTED, cell)
-        return traits
 
     def _make_ready(self, cell: Cell) -> None:
         cell.phase = Phase.RUNNING
@@ -168,7 +172,7 @@ class LifeCycle:
         self, cell: Cell, actor: object, prepare: Callable[[object], Awaitable[None]] | None
     ) -> object:
         """Starts a second actor for a cell, beside the one that goes on; raises if that fails."""
-        traits = self._traits_of(actor)
+        traits = self.traits_of(actor)
         if traits.has_bind:
             _bind(actor, Context(cast("ActorRef", cell), cell.incarnation + 1))
         try:
@@ -192,7 +196,7 @@ class LifeCycle:
             if cell.phase in (Phase.RUNNING, Phase.STOPPING):
                 await self._retire(cell, finish, shutdown)
         finally:
-            self._wire(cell, actor, is_bound=True)
+            self._wire(cell, actor, self.traits_of(actor), is_bound=True)
             self._make_ready(cell)
 
     async def _retire(self, cell: Cell, finish: float, shutdown: float | None) -> None:
@@ -285,6 +289,10 @@ class LifeCycle:
             cell.phase = Phase.STOPPING
             try:
                 await self._end_incarnation(cell, shutdown, reason)
+            except BaseException:
+                if is_final:  # who waited for it has been cancelled; it is killed all the same
+                    self.bury(cell, Exit("killed"))
+                raise
             finally:
                 del self._ending[cell]
                 ended.set()
@@ -387,6 +395,8 @@ class LifeCycle:
         if cell.queue is not None:
             cell.queue.clear()
             cell.queue = None
+        if cell.queued_bytes is not None:
+            cell.queued_bytes = 0
         room, cell.waiting_room = cell.waiting_room, None
         for message in waiting:
             cell.bury(message, DeathReason.STOPPED, exit_.cause)

@@ -20,7 +20,9 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Literal, Protocol
 
-from .errors import DeliveryError, NameTaken, NoRoute
+import anyio
+
+from .errors import ActorStopped, DeliveryError, NameTaken, NoRoute
 from .events import Subscription
 from .message import HOST
 from .request import Request
@@ -62,12 +64,21 @@ class BrokerHook(Protocol):
 class MessageBroker:
     """Routes by name, publishes by topic. Every system has one: `ActorSystem.broker`."""
 
-    __slots__ = ("_aliases", "_hooks", "_routes", "_system", "_topics", "_transport")
+    __slots__ = (
+        "_aliases",
+        "_hand_overs",
+        "_hooks",
+        "_routes",
+        "_system",
+        "_topics",
+        "_transport",
+    )
 
     def __init__(self, system: ActorSystem) -> None:
         self._system = system
         self._routes: dict[str, ActorRef] = {}
         self._aliases: dict[ActorRef, set[str]] = {}
+        self._hand_overs: dict[str, anyio.Lock] = {}
         self._topics = TopicTable()
         self._hooks: tuple[BrokerHook, ...] = ()
         self._transport: Transport | None = None
@@ -133,8 +144,12 @@ class MessageBroker:
         From the first step on, new messages wait in the successor's mailbox, and the successor is
         paused. The predecessor has `drain` seconds to finish what it has; what it has not begun
         by then is moved to the successor, in front. Then the predecessor is stopped and the
-        successor begins. Handlers of the two never overlap. A cancel while it drains puts
-        everything back as it was.
+        successor begins. Handlers of the two never overlap; a second hand-over of the same name
+        waits for the end of the first.
+
+        A cancel while it drains puts everything back as it was. So does the successor's end; what
+        had reached it by then is in the dead letters. If the predecessor ends while it drains,
+        the successor takes over at once.
 
         Args:
             name: The route.
@@ -148,18 +163,56 @@ class MessageBroker:
 
         Raises:
             NoRoute: There is no such route.
+            ActorStopped: The successor has stopped before it could take over.
         """
-        predecessor = self.resolve(name)
+        lock = self._hand_overs.setdefault(name, anyio.Lock())
+        try:
+            async with lock:
+                predecessor = self.resolve(name)
+                await self._begin_hand_over(name, predecessor, successor, drain)
+                return await self._end_hand_over(predecessor, successor, shutdown, stop_predecessor)
+        finally:
+            if not lock.locked():
+                self._hand_overs.pop(name, None)
+
+    async def _begin_hand_over(
+        self, name: str, predecessor: ActorRef, successor: ActorRef, drain: float
+    ) -> None:
+        """The name leads to the successor, which waits until the predecessor has drained."""
+        if not successor.is_alive:
+            raise ActorStopped(successor.name)
         successor.pause()
         self.switch(name, successor)
         successor.predecessor = predecessor
+        watch = successor.watch(lambda _: self._take_back(name, predecessor, successor))
         try:
             await predecessor.drain(drain)
+            if not successor.is_alive:
+                raise ActorStopped(successor.name) from successor.failure
         except BaseException:
-            successor.predecessor = None
-            self.switch(name, predecessor)
-            successor.give_back(predecessor)
+            self._take_back(name, predecessor, successor)
             raise
+        finally:
+            watch.cancel()
+
+    def _take_back(self, name: str, predecessor: ActorRef, successor: ActorRef) -> None:
+        """Undoes the beginning of a hand-over, as far as there is anybody to go back to."""
+        successor.predecessor = None
+        if not predecessor.is_alive:
+            successor.resume()
+        elif self._routes.get(name, successor) is successor:
+            self._aliases.get(successor, set()).discard(name)
+            self._set(name, predecessor)
+            successor.give_back(predecessor)
+
+    async def _end_hand_over(
+        self,
+        predecessor: ActorRef,
+        successor: ActorRef,
+        shutdown: float | None,
+        stop_predecessor: Callable[[], Awaitable[None]] | None,
+    ) -> int:
+        """What the predecessor has not begun is the successor's, which begins after its end."""
         moved = predecessor.move_to(successor)
         try:
             if stop_predecessor is None:
@@ -199,7 +252,7 @@ class MessageBroker:
 
         Raises:
             NoRoute: Nobody has.
-            MailboxFull, ActorStopped: As for `ActorRef.tell`.
+            MailboxFull, MessageTooLarge, ActorStopped: As for `ActorRef.tell`.
         """
         if self._hooks:
             self._tell_hooked(target, payload, sender, topic)
@@ -213,18 +266,19 @@ class MessageBroker:
     def deliver(self, target: str, message: Message) -> None:
         """Puts a message that exists already into the mailbox of whoever has the name now.
 
-        The bare step that routing is made of; transports hand over with it what has arrived.
-        It passes no hook, and does not count the message: `ActorSystem.books` does not know it.
+        The bare step that routing is made of, for transports to hand over with what has arrived.
+        It passes no hook; the message keeps the sender, the id and the time that it came with.
 
         Raises:
-            NoRoute, MailboxFull, ActorStopped: As for `tell`.
+            NoRoute, MailboxFull, MessageTooLarge, ActorStopped: As for `tell`.
         """
         ref = self._routes.get(target)
         if ref is None:
             raise NoRoute(target)
+        ref.dispatcher.sent += 1
         queue = ref.queue
-        if queue is None or len(queue) >= ref.capacity:
-            queue = ref.open_queue()
+        if queue is None or len(queue) >= ref.full_at:
+            queue = ref.open_queue(message.payload)
         queue.append(message)
 
     async def ask(
@@ -275,7 +329,7 @@ class MessageBroker:
                 is there; then rings are found and refused with `AskCycle`.
 
         Raises:
-            NoRoute, AskCycle, MailboxFull, ActorStopped: Nothing was sent.
+            NoRoute, AskCycle, MailboxFull, MessageTooLarge, ActorStopped: Nothing was sent.
         """
         delivery = Delivery("ask", sender, target, payload) if self._hooks else None
         if delivery is not None:

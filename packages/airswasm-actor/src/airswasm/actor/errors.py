@@ -8,6 +8,7 @@ cycle and supervision. Each error carries what it knows as fields and writes its
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Literal
 
 __all__ = (
     "ActorError",
@@ -27,6 +28,7 @@ __all__ = (
     "InvalidTopic",
     "MailboxFull",
     "MessageDropped",
+    "MessageTooLarge",
     "MigrationFailed",
     "NameTaken",
     "NoRoute",
@@ -61,14 +63,42 @@ class AskError(ActorError):
 
 
 class MailboxFull(DeliveryError):
-    """The mailbox holds as many messages as its capacity allows."""
+    """The mailbox holds as much as it may; later there may be room.
 
-    def __init__(self, target: str, capacity: int) -> None:
-        self.capacity = capacity
+    Attributes:
+        limit: Which field of `MailboxSpec` it was: `capacity` or `capacity_bytes`.
+        value: What that is, in messages or bytes.
+    """
+
+    def __init__(
+        self, target: str, value: int, limit: Literal["capacity", "capacity_bytes"] = "capacity"
+    ) -> None:
+        self.limit: Literal["capacity", "capacity_bytes"] = limit
+        self.value = value
+        unit = "messages" if limit == "capacity" else "bytes"
         super().__init__(
             target,
-            f"the mailbox of {target!r} is full ({capacity} messages wait); "
-            "send later, send less, or give it a larger capacity",
+            f"the mailbox of {target!r} is full ({limit} is {value:,} {unit}); send later, send "
+            f"less, or raise {limit} in its MailboxSpec",
+        )
+
+
+class MessageTooLarge(DeliveryError):
+    """The payload alone is more than the mailbox may ever hold.
+
+    Attributes:
+        size_bytes: The payload's size.
+        capacity_bytes: What the mailbox may hold.
+    """
+
+    def __init__(self, target: str, size_bytes: int, capacity_bytes: int) -> None:
+        self.size_bytes = size_bytes
+        self.capacity_bytes = capacity_bytes
+        super().__init__(
+            target,
+            f"a message of {size_bytes:,} bytes is more than the mailbox of {target!r} may hold "
+            f"(capacity_bytes is {capacity_bytes:,}); send it in parts, or raise capacity_bytes "
+            "in its MailboxSpec",
         )
 
 
@@ -122,12 +152,11 @@ class ActorFailed(AskError):
 class MessageDropped(AskError):
     """The question left the mailbox unread to make room for a newer message."""
 
-    def __init__(self, target: str, capacity: int) -> None:
-        self.capacity = capacity
+    def __init__(self, target: str) -> None:
         super().__init__(
             target,
-            f"{target!r} dropped the message unread: its mailbox of {capacity} was full and "
-            "keeps the newest",
+            f"{target!r} dropped the message unread: its mailbox was full and keeps the newest; "
+            "ask again, or give it a larger mailbox",
         )
 
 

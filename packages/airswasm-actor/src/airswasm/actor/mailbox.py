@@ -10,6 +10,11 @@ System messages wait in a queue of their own, go first, and are never refused. S
 wait (`when_full="wait"`) wait in a room beside the mailbox, in order and with a deadline; room is
 handed to the first of them, so that nobody overtakes.
 
+The number of messages bounds what a mailbox costs only if they are small. So payloads can be
+bounded in bytes as well, and for components, whose messages come from whoever may send, they are
+unless somebody says otherwise. Counting bytes takes a message the long way round; a mailbox
+without that bound pays one test for each message that is taken out, and none for sending.
+
 Rejected: `anyio` memory streams (a task per receiver, 12 times the time), one queue with
 priorities (a heap costs every message for the few that are urgent).
 """
@@ -19,7 +24,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-__all__ = ("MailboxInfo", "MailboxSpec", "WhenFull")
+__all__ = ("COMPONENT_MAILBOX", "MailboxInfo", "MailboxSpec", "WhenFull", "payload_bytes")
 
 WhenFull = Literal["reject", "drop-oldest", "wait"]
 
@@ -31,14 +36,18 @@ class MailboxSpec:
     Attributes:
         capacity: How many messages may wait. System messages do not count.
         when_full: `reject` raises `MailboxFull` in the sender; `drop-oldest` moves the oldest
-            message to the dead letters and takes the new one; `wait` makes `send` and `ask` wait
+            messages to the dead letters and takes the new one; `wait` makes `send` and `ask` wait
             for room (a plain `tell`, which cannot wait, is rejected).
         wait: For how many seconds a sender waits before it gets `MailboxFull`.
+        capacity_bytes: How many bytes of payload may wait; None counts none. A payload larger
+            than that is refused with `MessageTooLarge`, whatever the policy. See `payload_bytes`
+            for what is counted.
     """
 
     capacity: int = 1000
     when_full: WhenFull = "reject"
     wait: float = 5.0
+    capacity_bytes: int | None = None
 
     def __post_init__(self) -> None:
         if self.capacity < 1:
@@ -47,6 +56,14 @@ class MailboxSpec:
             raise ValueError(f"when_full is {self.when_full!r}; use reject, drop-oldest or wait")
         if self.wait < 0:
             raise ValueError(f"wait is {self.wait}; seconds are not negative")
+        if self.capacity_bytes is not None and self.capacity_bytes < 1:
+            raise ValueError(
+                f"capacity_bytes is {self.capacity_bytes}; it is at least one byte, or None"
+            )
+
+
+COMPONENT_MAILBOX = MailboxSpec(capacity_bytes=16 * 2**20)
+"""What a component gets that is given no mailbox: four times the memory that it has by default."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +73,9 @@ class MailboxInfo:
     Attributes:
         size: Messages that wait.
         capacity: How many may wait.
+        size_bytes: Bytes of payload that wait. Where they are not bounded they are added up for
+            this, which takes a microsecond for every dozen messages.
+        capacity_bytes: How many may wait; None when they are not bounded.
         signals: System messages that wait.
         senders_waiting: Senders that wait for room.
         oldest_age: Seconds since the oldest waiting message was sent; 0.0 when none waits.
@@ -63,6 +83,19 @@ class MailboxInfo:
 
     size: int
     capacity: int
+    size_bytes: int
+    capacity_bytes: int | None
     signals: int
     senders_waiting: int
     oldest_age: float
+
+
+def payload_bytes(payload: object) -> int:
+    """What a payload counts for in `MailboxSpec.capacity_bytes`.
+
+    Bytes count what they are, in whatever type; text counts its characters. Other objects count
+    nothing: only Python code sends them, and how much memory they share nobody can say.
+    """
+    if isinstance(payload, (bytes, bytearray, str)):
+        return len(payload)
+    return payload.nbytes if isinstance(payload, memoryview) else 0

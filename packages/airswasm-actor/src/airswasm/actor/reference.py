@@ -16,7 +16,7 @@ from time import monotonic
 
 import anyio
 
-from ._cell import Cell, Exit
+from ._cell import Cell, Exit, Waiter
 from .actor import Phase
 from .errors import ActorStopped, MailboxFull
 from .events import Subscription
@@ -65,15 +65,16 @@ class ActorRef(Cell):
 
         Raises:
             MailboxFull: The mailbox is full, and its policy is not `drop-oldest`.
+            MessageTooLarge: The payload alone is more than the mailbox may hold.
             ActorStopped: The actor has stopped for good.
         """
         dispatcher = self.dispatcher
         dispatcher.sent = number = dispatcher.sent + 1
         queue = self.queue
         if queue is None:
-            queue = self.arouse()
-        elif len(queue) >= self.capacity:
-            self.make_room()
+            queue = self.arouse(payload)
+        elif len(queue) >= self.full_at:
+            self.make_room(payload)
         queue.append((payload, sender, topic, number, dispatcher.now, None))
 
     async def send(self, payload: object, *, sender: str = HOST, topic: str | None = None) -> None:
@@ -83,6 +84,7 @@ class ActorRef(Cell):
 
         Raises:
             MailboxFull: No room, or none in time.
+            MessageTooLarge: There will never be room.
             ActorStopped: The actor has stopped for good.
         """
         message = self.dispatcher.message(payload, sender, topic, None)
@@ -121,13 +123,18 @@ class ActorRef(Cell):
             ActorFailed: The actor failed while handling it (`cause`).
             ActorStopped: The actor has stopped, or stopped before it came to it.
             MailboxFull: No room for the question.
+            MessageTooLarge: There will never be room.
             MessageDropped: It was dropped unread for a newer message.
             GuestRefused: A component answered with an error.
         """
         dispatcher = self.dispatcher
         request = Request(self.name, self)
         asker = dispatcher.current.get()
-        if self.queue is not None or not dispatcher.can_hand_over(self):
+        if (
+            self.queue is not None
+            or not dispatcher.can_hand_over(self)
+            or (self.queued_bytes is not None and self.is_too_large(payload))
+        ):
             self.post(payload, request, timeout, sender=sender, topic=topic, asker=asker)
             return await request.wait()
         if asker is not None:
@@ -170,7 +177,7 @@ class ActorRef(Cell):
 
         Raises:
             AskCycle: The actor waits for `asker` already. Nothing was sent.
-            MailboxFull, ActorStopped: As for `tell`.
+            MailboxFull, MessageTooLarge, ActorStopped: As for `tell`.
         """
         request = Request(self.name, self, on_done)
         self.post(payload, request, timeout, sender=sender, topic=topic, asker=asker)
@@ -194,14 +201,24 @@ class ActorRef(Cell):
         if asker is not None:
             request.hold(asker)
         try:
-            self.enqueue_or_wait(
+            waiter = self.enqueue_or_wait(
                 self.dispatcher.message(payload, sender, topic, request),
                 lambda error: None if error is None else request.fail(error),
             )
         except BaseException:
             request.cancel()
             raise
+        if waiter is not None:
+            self._send_for_as_long_as(request, waiter)
         request.expire_after(timeout, self.system.timers)
+
+    def _send_for_as_long_as(self, request: Request, waiter: Waiter) -> None:
+        """Whoever gives up while the message still waits for room has not sent it."""
+
+        def leave() -> None:
+            self.forget_waiter(waiter)
+
+        request.at_end(leave)
 
     def signal(self, payload: object, *, sender: str = HOST) -> None:
         """Sends a system message: it goes before all others and is never refused for room.
@@ -259,7 +276,9 @@ class ActorRef(Cell):
         first = opened(waiting[0]) if waiting else None
         return MailboxInfo(
             size=len(self.queue) if self.queue else 0,
-            capacity=self.capacity,
+            capacity=self.spec.capacity,
+            size_bytes=self.count_bytes() if self.queued_bytes is None else self.queued_bytes,
+            capacity_bytes=self.spec.capacity_bytes,
             signals=len(self.signals) if self.signals else 0,
             senders_waiting=len(self.waiting_room) if self.waiting_room else 0,
             oldest_age=max(0.0, self.system.clock() - first.sent_at) if first else 0.0,
@@ -335,11 +354,7 @@ class ActorRef(Cell):
         for message in moved:
             if message.request is not None:
                 message.request.target = successor
-        if moved:
-            queue = successor.queue
-            if queue is None:
-                queue = successor.arouse()
-            queue.extendleft(reversed(moved))
+        successor.take_over(moved, in_front=True)
         if self.signals:
             if successor.signals is None:
                 successor.signals = deque()
@@ -354,9 +369,7 @@ class ActorRef(Cell):
         for message in moved:
             if message.request is not None:
                 message.request.target = predecessor
-        if moved:
-            queue = predecessor.queue
-            (predecessor.arouse() if queue is None else queue).extend(moved)
+        predecessor.take_over(moved)
         predecessor.update_ready()
 
     def leave(self, reason: str = "normal") -> None:
@@ -375,6 +388,8 @@ class ActorRef(Cell):
         moved = [opened(envelope) for envelope in self.queue or ()]
         if self.queue is not None:
             self.queue.clear()
+        if self.queued_bytes is not None:
+            self.queued_bytes = 0
         for waiter in self.waiting_room or ():
             moved.append(waiter.message)
             waiter.end(None)

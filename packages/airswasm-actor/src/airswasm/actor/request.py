@@ -84,7 +84,8 @@ class Request:
     def cancel(self) -> bool:
         """Gives up waiting: the callback will not be called. False when it was done already.
 
-        The message itself stays where it is; its answer will be dropped.
+        The message itself stays where it is, and its answer will be dropped. Only one that still
+        waits for room is taken back: it was not accepted.
         """
         if self.is_done:
             return False

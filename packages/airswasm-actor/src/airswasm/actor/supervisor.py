@@ -42,6 +42,7 @@ from .supervision import Action, ChildSpec, ExitKind, Member, SupervisorSpec, de
 if TYPE_CHECKING:
     from airswasm.runtime import Timer
 
+    from .mailbox import MailboxSpec
     from .system import ActorSystem
 
 __all__ = ("ChildStatus", "RestartRecord", "SupervisorNode")
@@ -623,13 +624,18 @@ class SupervisorNode:
     async def _begin_actor(self, child: _Child, actor: object) -> None:
         ref = child.ref
         if ref is None or not ref.is_alive:
-            child.ref = ref = self._enrol(child.spec, ref)
+            child.ref = ref = self._enrol(child.spec, ref, self._mailbox_for(child.spec, actor))
         ref.on_exit = self._teller(child)
         await self.system.life.begin(ref, actor)
 
-    def _enrol(self, spec: ChildSpec, known: ActorRef | None) -> ActorRef:
+    def _mailbox_for(self, spec: ChildSpec, actor: object) -> MailboxSpec:
+        if spec.mailbox is not None:
+            return spec.mailbox
+        is_guest = self.system.life.traits_of(actor).is_guest
+        return self.system.component_mailbox if is_guest else self.system.default_mailbox
+
+    def _enrol(self, spec: ChildSpec, known: ActorRef | None, mailbox: MailboxSpec) -> ActorRef:
         if known is None:
-            mailbox = spec.mailbox or self.system.default_mailbox
             known = ActorRef(self.system, spec.name or spec.id, mailbox)
         known.phase = Phase.STARTING
         known.shutdown = spec.shutdown_seconds
@@ -726,6 +732,8 @@ class SupervisorNode:
         child.incarnation += 1
         ref.on_exit = self._teller(child)
         await life.swap(ref, incarnation, finish=finish, shutdown=child.spec.shutdown_seconds)
+        ref.shutdown = spec.shutdown_seconds
+        ref.bound(self._mailbox_for(spec, made))
         child.spec = spec
         child.failures = 0
         child.started_at = self.system.clock()

@@ -23,7 +23,7 @@ from .broker import MessageBroker
 from .dead_letters import DeadLetters
 from .errors import NameTaken, SystemClosed
 from .events import EventStream
-from .mailbox import MailboxSpec
+from .mailbox import COMPONENT_MAILBOX, MailboxSpec
 from .reference import ActorRef
 
 if TYPE_CHECKING:
@@ -69,7 +69,8 @@ class ActorSystem:
         clock: The time in seconds that ages, deadlines and events are measured in.
         timers: Callbacks to come.
         rng: Where jitter comes from.
-        default_mailbox: For actors that are given none.
+        default_mailbox: For actors in Python that are given none.
+        component_mailbox: For components that are given none.
         actors: All actors that have not ended, by their own names.
         supervisors: The top-level supervisors, in the order of starting; a set that keeps it.
     """
@@ -79,6 +80,7 @@ class ActorSystem:
         name: str = "actors",
         *,
         mailbox: MailboxSpec = MailboxSpec(),  # noqa: B008 - it is frozen
+        component_mailbox: MailboxSpec = COMPONENT_MAILBOX,
         dispatcher: DispatcherConfig = DispatcherConfig(),  # noqa: B008 - it is frozen
         clock: Callable[[], float] = anyio.current_time,
         rng: random.Random | None = None,
@@ -97,6 +99,7 @@ class ActorSystem:
         self.actors: dict[str, ActorRef] = {}
         self.supervisors: dict[SupervisorNode, None] = {}
         self.default_mailbox = mailbox
+        self.component_mailbox = component_mailbox
         self._group: TaskGroup | None = None
         self._spawned = 0
 
@@ -164,24 +167,29 @@ class ActorSystem:
         Args:
             actor: An `Actor`, or a function of message and context.
             name: Unique in the system; made up when it is left out.
-            mailbox: Bounds and policy; the system's own when it is left out.
+            mailbox: Bounds and policy; the system's `default_mailbox` or `component_mailbox`
+                when it is left out.
             shutdown: Seconds for finishing and `stop` when it leaves of its own wish.
             is_paused: Delivers nothing until `resume`.
 
         Raises:
             NameTaken: Another actor has this name.
             SystemClosed: The system is not open.
+            TypeError: It is no actor.
         """
         if self._group is None:
             raise SystemClosed(self.name)
         if name is None:
             self._spawned += 1
             name = f"actor-{self._spawned}"
-        ref = self.enrol(ActorRef(self, name, mailbox or self.default_mailbox))
+        traits = self.life.traits_of(actor)
+        if mailbox is None:
+            mailbox = self.component_mailbox if traits.is_guest else self.default_mailbox
+        ref = self.enrol(ActorRef(self, name, mailbox))
         ref.shutdown = shutdown
         ref.is_paused = is_paused
         try:
-            self.life.begin_spawned(ref, actor)
+            self.life.begin_spawned(ref, actor, traits)
         except BaseException:
             self.strike_off(ref)
             raise
@@ -220,7 +228,7 @@ class ActorSystem:
         """Stops an actor for good: the message in hand is finished, `stop` is called.
 
         What still waits in the mailbox goes to the dead letters. Stopping a stopped actor has no
-        effect.
+        effect. A cancel meanwhile kills it.
 
         Args:
             ref: An actor that no supervisor owns.
