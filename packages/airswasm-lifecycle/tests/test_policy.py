@@ -26,7 +26,14 @@ def test_what_is_above_is_refused_with_the_line_that_would_allow_it() -> None:
 
 
 @pytest.mark.parametrize(
-    "line", ["timeout = 301", "mailbox = 100001", 'storage = "1 GiB"', "rates.messages = 200000"]
+    "line",
+    [
+        "timeout = 301",
+        "mailbox = 100001",
+        'mailbox_bytes = "1 GiB"',
+        'storage = "1 GiB"',
+        "rates.messages = 200000",
+    ],
 )
 def test_every_limit_is_bounded(line: str) -> None:
     """Not only memory."""

@@ -7,7 +7,7 @@ from typing import Any
 
 import anyio
 import pytest
-from airswasm.actor import ActorFailed, GuestRefused
+from airswasm.actor import ActorFailed, GuestRefused, MessageTooLarge
 from airswasm.lifecycle import (
     AlreadyInstalled,
     ApprovalRefused,
@@ -555,6 +555,31 @@ class TestRun:
         await system.install(workshop.package(), approve=yes)
         await system.update(workshop.package("0.2.0", extra='[health]\ninterval = "1 ms"'))
         await until(lambda: system.component_status(NAME).health == "healthy")
+
+    async def test_the_mailbox_is_what_the_running_version_asks_for(
+        self, system: System, workshop: Workshop, yes: Approve
+    ) -> None:
+        """Bounded in messages and bytes; an update changes both for the reference there is."""
+
+        def package(version: str, limits: str) -> Package:
+            text = workshop.package(version).files["Component.toml"].decode()
+            manifest = text.replace("[limits]", f"[limits]\n{limits}")
+            wasm = workshop.guest(version)
+            files = {"Component.toml": manifest.encode(), "component.wasm": wasm}
+            sequence = int(version.replace(".", ""))
+            return Package.from_files(files).sign(workshop.key, sequence=sequence)
+
+        await system.install(package("0.1.0", 'mailbox_bytes = "2 KiB"'), approve=yes)
+        ref = system._actors.broker.resolve(NAME)
+        assert (ref.mailbox.capacity, ref.mailbox.capacity_bytes) == (1024, 2048)
+        with pytest.raises(MessageTooLarge):
+            await system.send(NAME, bytes(2049))
+        ref.pause()
+        ref.tell(bytes(2000))
+        assert system.component_status(NAME).mailbox_bytes == 2000
+        ref.resume()
+        await system.update(package("0.2.0", "mailbox = 7"), approve=yes)
+        assert (ref.mailbox.capacity, ref.mailbox.capacity_bytes) == (7, 16 * 2**20)
 
     async def test_stop_start_and_restart(
         self, system: System, workshop: Workshop, yes: Approve

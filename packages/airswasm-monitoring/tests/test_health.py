@@ -25,6 +25,7 @@ def test_a_host_at_rest_is_ok() -> None:
         (running(failures=1, last_failure_at=90.0, last_error="Trapped: x"), "failed 1 times"),
         (running(mailbox_size=3, oldest_message_age=31.0), "waited for 31 s"),
         (running(mailbox_size=91), "91 of 100 messages"),
+        (running(mailbox_bytes=10, mailbox_capacity_bytes=11), "10 of 11 bytes in its mailbox"),
     ],
 )
 def test_findings_name_component_and_remedy(sample: ComponentSample, text: str) -> None:

@@ -23,7 +23,15 @@ def read(metrics: Metrics) -> dict[tuple[str, str], float]:
 def test_figures_of_a_component() -> None:
     """Each figure of a sample arrives under its name."""
     sample = ComponentSample(
-        "a/b", "running", 0.0, restarts=2, failures=3, mailbox_size=4, handled=5, fuel_used=6
+        "a/b",
+        "running",
+        0.0,
+        restarts=2,
+        failures=3,
+        mailbox_size=4,
+        mailbox_bytes=44,
+        handled=5,
+        fuel_used=6,
     )
     figures = read(Metrics(lambda: Snapshot(1.0, (sample,))))
     assert figures["airswasm_component_running", "a/b"] == 1
@@ -31,6 +39,7 @@ def test_figures_of_a_component() -> None:
     assert figures["airswasm_component_restarts_total", "a/b"] == 2
     assert figures["airswasm_component_failures_total", "a/b"] == 3
     assert figures["airswasm_component_mailbox_messages", "a/b"] == 4
+    assert figures["airswasm_component_mailbox_bytes", "a/b"] == 44
     assert figures["airswasm_component_messages_total", "a/b"] == 5
     assert figures["airswasm_component_fuel_total", "a/b"] == 6
 

@@ -62,12 +62,14 @@ async def test_what_waits_is_seen() -> None:
     """Size and capacity of a mailbox are read at the moment of asking."""
     async with ActorSystem() as system:
         monitor = Monitor(system)
-        mailbox = MailboxSpec(capacity=3)
+        mailbox = MailboxSpec(capacity=3, capacity_bytes=100)
         ref = system.spawn(Fussy(), name="a/slow", mailbox=mailbox, is_paused=True)
         for number in range(3):
-            ref.tell(number)
+            ref.tell(b"%d" % number)
         (sample,) = monitor.snapshot().components
         assert (sample.mailbox_size, sample.mailbox_capacity) == (3, 3)
+        assert sample.mailbox_capacity_bytes == 100
+        assert sample.mailbox_bytes == 3
         assert "3 of 3 messages" in monitor.health().findings[0].text
 
 

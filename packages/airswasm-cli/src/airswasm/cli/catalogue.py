@@ -539,7 +539,8 @@ ENTRIES: tuple[Entry, ...] = (
     Entry(
         "E0603", "payload too large", "The payload exceeds the size that the host allows.",
         "send it in parts",
-        ("messaging.PayloadTooLarge", "actor.UnfitPayload", "cli.MessageTooLarge"),
+        ("messaging.PayloadTooLarge", "actor.UnfitPayload", "actor.MessageTooLarge",
+         "cli.MessageTooLarge"),
     ),
     Entry(
         "E0604", "too many messages", "The sender sent more than its rate allows.",
@@ -553,8 +554,9 @@ ENTRIES: tuple[Entry, ...] = (
          "actor.ChildExists", "actor.ChildRunning", "actor.NoSuchChild", "actor.NameTaken"),
     ),
     Entry(
-        "E0701", "mailbox full", "More messages wait for the component than its mailbox holds.",
-        "send again later, or raise `mailbox` under [limits]", ("actor.MailboxFull",),
+        "E0701", "mailbox full", "As many messages, or bytes, wait for the component as may.",
+        "send again later, or raise `mailbox` or `mailbox_bytes` under [limits]",
+        ("actor.MailboxFull",),
     ),
     Entry(
         "E0702", "no such target", "No component of that name is installed and running.",

@@ -176,6 +176,7 @@ class Hosting:
             restarts=hosted.restarts,
             last_error=hosted.last_error,
             mailbox=mailbox.size if mailbox else 0,
+            mailbox_bytes=mailbox.size_bytes if mailbox else 0,
             oldest_message_age=mailbox.oldest_age if mailbox and mailbox.size else None,
             messages=ref.handled if ref is not None else 0,
             fuel_used=meter.fuel_used if meter else 0,
@@ -296,7 +297,9 @@ class Hosting:
             manifest=manifest,
             limits=limits_of(manifest),
             wasi=wasi_of(manifest, self._logs),
-            mailbox=MailboxSpec(capacity=manifest.limits.mailbox),
+            mailbox=MailboxSpec(
+                capacity=manifest.limits.mailbox, capacity_bytes=manifest.limits.mailbox_bytes
+            ),
             backoff=Backoff(
                 growth=backoff.growth,
                 initial=backoff.initial,

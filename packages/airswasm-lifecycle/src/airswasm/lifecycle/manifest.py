@@ -185,6 +185,8 @@ class LimitsSection:
     """Seconds for each call, waiting included."""
     mailbox: Count = 1024
     """Messages that may wait."""
+    mailbox_bytes: Annotated[Size, Field(ge=1)] = 16 * 2**20
+    """Bytes of payload that may wait."""
     storage: Size | None = None
     """Bytes of keys and values it may store. None is the host's default."""
     rates: RatesSection = field(default_factory=RatesSection)

@@ -47,6 +47,7 @@ class LimitPolicy:
     storage: Size = 64 * 2**20
     """Also the quota of a component that does not ask."""
     mailbox: Count = 100_000
+    mailbox_bytes: Size = 256 * 2**20
     timeout: Duration = 300.0
     fuel: Count = 10**12
     messages: Count = 100_000
@@ -109,7 +110,7 @@ class HostPolicy:
             LimitAbovePolicy: for the first limit that is above.
         """
         wanted, most = manifest.limits, self.limits
-        for limit in ("memory", "storage", "mailbox", "timeout", "fuel"):
+        for limit in ("memory", "storage", "mailbox", "mailbox_bytes", "timeout", "fuel"):
             self._check_one(manifest.name, limit, getattr(wanted, limit), getattr(most, limit))
         rate = wanted.rates.messages
         self._check_one(manifest.name, "rates.messages", rate, most.messages)
@@ -117,7 +118,7 @@ class HostPolicy:
     def _check_one(self, name: str, limit: str, wanted: float | None, most: float) -> None:
         if wanted is None or wanted <= most:
             return
-        is_size = limit in ("memory", "storage")
+        is_size = limit in ("memory", "storage", "mailbox_bytes")
         value = f'"{format_bytes(int(wanted))}"' if is_size else f"{wanted:g}"
         allowed = format_bytes(int(most)) if is_size else f"{most:g}"
         line = f"{limit.rpartition('.')[2]} = {value}"

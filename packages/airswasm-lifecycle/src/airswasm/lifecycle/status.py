@@ -46,6 +46,9 @@ class ComponentStatus:
     restarts: int = 0
     last_error: str | None = None
     mailbox: int = 0
+    """Messages that wait."""
+    mailbox_bytes: int = 0
+    """Bytes of their payloads."""
     oldest_message_age: float | None = None
     """Seconds that the first waiting message has waited."""
     messages: int = 0

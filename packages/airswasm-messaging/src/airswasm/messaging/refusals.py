@@ -16,6 +16,7 @@ from airswasm.actor import (
     InvalidTopic,
     MailboxFull,
     MessageDropped,
+    MessageTooLarge,
     NoRoute,
     UnfitPayload,
 )
@@ -31,6 +32,7 @@ _CASES: tuple[tuple[type[BaseException], str], ...] = (
     (MailboxFull, "mailbox-full"),
     (MessageDropped, "mailbox-full"),
     (PayloadTooLarge, "too-large"),
+    (MessageTooLarge, "too-large"),
     (RateExceeded, "rate-limited"),
     (InvalidAddress, "invalid"),
     (InvalidTopic, "invalid"),

@@ -117,13 +117,17 @@ def _component_findings(
             f"a message has waited for {component.oldest_message_age:.0f} s",
             f"airswasm info {component.name} shows what it spends its time on",
         )
-    if component.mailbox_size > thresholds.mailbox_fill * component.mailbox_capacity:
-        yield Finding(
-            Severity.DEGRADED,
-            component.name,
-            f"{component.mailbox_size} of {component.mailbox_capacity} messages in its mailbox",
-            "raise limits.mailbox in Component.toml, or send less",
-        )
+    for waiting, capacity, unit, limit in (
+        (component.mailbox_size, component.mailbox_capacity, "messages", "mailbox"),
+        (component.mailbox_bytes, component.mailbox_capacity_bytes, "bytes", "mailbox_bytes"),
+    ):
+        if capacity is not None and waiting > thresholds.mailbox_fill * capacity:
+            yield Finding(
+                Severity.DEGRADED,
+                component.name,
+                f"{waiting} of {capacity} {unit} in its mailbox",
+                f"raise limits.{limit} in Component.toml, or send less",
+            )
 
 
 def _given_up(component: ComponentSample) -> str:

@@ -38,6 +38,7 @@ _FIGURES = (
     _Figure("running", "1 while the component runs.", lambda c: float(c.state == "running")),
     _Figure("given_up", "1 once its supervisor gave up.", lambda c: float(c.state == "given_up")),
     _Figure("mailbox_messages", "Messages that wait.", lambda c: c.mailbox_size),
+    _Figure("mailbox_bytes", "Bytes of their payloads.", lambda c: c.mailbox_bytes),
     _Figure("memory_bytes", "Linear memory of the guest.", lambda c: c.memory_bytes),
     _Figure("messages", "Messages handled.", lambda c: c.handled, is_counter=True),
     _Figure("fuel", "Fuel used; one unit is about one instruction.", lambda c: c.fuel_used, True),

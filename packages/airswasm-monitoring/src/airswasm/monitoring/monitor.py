@@ -122,6 +122,8 @@ def _sample(name: str, ref: ActorRef, history: ComponentHistory | None) -> Compo
         incarnation=ref.incarnation,
         mailbox_size=mailbox.size,
         mailbox_capacity=mailbox.capacity,
+        mailbox_bytes=mailbox.size_bytes,
+        mailbox_capacity_bytes=mailbox.capacity_bytes,
         oldest_message_age=mailbox.oldest_age,
         handled=ref.handled,
         fuel_used=meter.fuel_used if meter else 0,

@@ -23,6 +23,8 @@ class ComponentSample:
         last_failure_at: The system's clock at the last failure, in seconds.
         mailbox_size: Messages that wait.
         mailbox_capacity: How many may wait.
+        mailbox_bytes: Bytes of payload that wait.
+        mailbox_capacity_bytes: How many may wait; None when they are not bounded.
         oldest_message_age: Seconds that the oldest of them has waited.
         handled: Messages handled, over all incarnations.
         fuel_used: Fuel used, over all incarnations; 0 for an actor in Python.
@@ -39,6 +41,8 @@ class ComponentSample:
     last_failure_at: float | None = None
     mailbox_size: int = 0
     mailbox_capacity: int = 0
+    mailbox_bytes: int = 0
+    mailbox_capacity_bytes: int | None = None
     oldest_message_age: float = 0.0
     handled: int = 0
     fuel_used: int = 0

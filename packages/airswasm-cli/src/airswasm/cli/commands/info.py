@@ -69,7 +69,7 @@ def _fields(info: Document) -> list[tuple[str, str]]:
         ("memory", size(limits.get("memory"))),
         ("timeout", f"{number(limits.get('timeout')):g} s"),
         ("fuel", text(limits.get("fuel"), absent="the host's default")),
-        ("mailbox", f"{text(limits.get('mailbox'))} messages"),
+        ("mailbox", f"{text(limits.get('mailbox'))} messages, {size(limits.get('mailbox_bytes'))}"),
         ("stores", size(info.get("storage_bytes"))),
         ("versions", versions),
     ]
