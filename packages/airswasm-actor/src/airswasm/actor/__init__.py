@@ -2,7 +2,7 @@
 
 from .actor import Actor, Child, Discardable, GuestActor, GuestCall, Phase
 from .backoff import Backoff
-from .broker import BrokerHook, Delivery, MessageBroker
+from .broker import MessageBroker
 from .component import Callback, CheckHealth, ComponentActor
 from .context import Context
 from .dead_letters import DeadLetter, DeadLetters, DeathReason
@@ -34,6 +34,7 @@ from .errors import (
     UnfitPayload,
 )
 from .events import EventKind, EventStream, LifecycleEvent, Subscription
+from .hook import BrokerHook, Delivery
 from .mailbox import COMPONENT_MAILBOX, MailboxInfo, MailboxSpec
 from .message import HOST, Message
 from .reference import ActorRef, Down, Watch

@@ -28,6 +28,7 @@ from collections.abc import Awaitable, Callable, Coroutine
 from contextvars import ContextVar
 from dataclasses import dataclass
 from time import monotonic
+from types import NoneType
 from typing import TYPE_CHECKING, cast
 
 import anyio
@@ -51,6 +52,8 @@ if TYPE_CHECKING:
 __all__ = ("Dispatcher", "DispatcherConfig")
 
 new_tuple = tuple.__new__
+_PLAIN = frozenset((NoneType, bool, int, float, str, bytes, tuple, list, dict))
+"""What handlers mostly return; to find out that such a thing cannot be awaited costs 0.2 µs."""
 _DONE = CallState.DONE
 _RUNNING = Phase.RUNNING  # an enum's attribute is a slow look-up
 
@@ -300,7 +303,8 @@ class Dispatcher:
 
     def _run_batch(self, cell: Cell) -> None:
         self._running = cell
-        end = monotonic() + self.config.slice
+        clock = monotonic
+        end = clock() + self.config.slice
         left = self.config.batch
         try:
             while cell.is_ready:
@@ -310,7 +314,7 @@ class Dispatcher:
                     break
                 self._handle(cell, message)
                 left -= 1
-                if left == 0 or monotonic() > end:
+                if left == 0 or clock() > end:
                     break
         finally:
             self._running = None
@@ -324,14 +328,16 @@ class Dispatcher:
 
     def _handle(self, cell: Cell, message: Message) -> None:
         request = message.request
+        receive = cell.receive or self.life.equip(cell)
         try:
-            result = cell.receive(message, cell.context)  # type: ignore[misc,arg-type]
+            result = receive(message, cell.context)  # type: ignore[arg-type]
         except (KeyboardInterrupt, SystemExit, GeneratorExit):
             raise
         except BaseException as error:
             self.life.crash(cell, message, error)
             return
-        if result is not None and hasattr(type(result), "__await__"):
+        kind = type(result)
+        if kind not in _PLAIN and hasattr(kind, "__await__"):
             self._finish_in_task(cell, message, cast("Awaitable[object]", result))
             return
         cell.handled += 1
@@ -395,7 +401,8 @@ class Dispatcher:
         with work.scope:
             try:
                 if rest is None:
-                    made = cell.receive(work.message, cell.context)  # type: ignore[misc,arg-type]
+                    receive = cell.receive or self.life.equip(cell)
+                    made = receive(work.message, cell.context)  # type: ignore[arg-type]
                     rest = cast("Awaitable[object]", made)
                 result = await rest
             except Exception as error:

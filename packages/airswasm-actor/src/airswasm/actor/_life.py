@@ -118,17 +118,25 @@ class LifeCycle:
 
     def _wire(self, cell: Cell, actor: object, traits: Traits, *, is_bound: bool = False) -> None:
         cell.actor = actor
-        cell.receive = getattr(actor, "receive", actor)  # type: ignore[arg-type]  # see _traits_of
+        cell.receive = cell.context = None
         cell.is_async = traits.is_async
         cell.guest = actor if traits.is_guest else None  # type: ignore[assignment]
         cell.exit_requested = None
         cell.phase = _STARTING
         cell.incarnation = incarnation = cell.incarnation + 1
-        cell.context = context = Context(cell, incarnation)  # type: ignore[arg-type]
-        if traits.has_bind and not is_bound:
-            _bind(actor, context)
+        if traits.is_guest or traits.has_bind:
+            cell.context = context = Context(cast("ActorRef", cell), incarnation)
+            if traits.has_bind and not is_bound:
+                _bind(actor, context)
         if self._system.events.has_listeners:
             self._emit(EventKind.STARTED if incarnation == 1 else EventKind.RESTARTED, cell)
+
+    def equip(self, cell: Cell) -> Receive:
+        """What a handler is called with, at the first message: many a spawned actor gets none."""
+        if cell.context is None:
+            cell.context = Context(cast("ActorRef", cell), cell.incarnation)
+        cell.receive = receive = cast("Receive", getattr(cell.actor, "receive", cell.actor))
+        return receive
 
     def _make_ready(self, cell: Cell) -> None:
         cell.phase = Phase.RUNNING
@@ -164,7 +172,9 @@ class LifeCycle:
             ref.idle_events = [*(ref.idle_events or ()), event]
             await event.wait()
         if ref.phase is Phase.STOPPED:
-            raise ActorStopped(ref.name, ref.exit_requested or "stopped") from ref.failure
+            stopped = ActorStopped(ref.name, ref.exit_requested or "stopped")
+            stopped.__cause__ = ref.failure  # compiled, `raise from` would forget it
+            raise stopped
 
     # -- replacing ---------------------------------------------------------------------------
 

@@ -16,14 +16,14 @@ regular expressions for topics (guests write patterns; they must not be able to 
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Mapping
-from dataclasses import dataclass
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Literal, Protocol
+from typing import TYPE_CHECKING
 
 import anyio
 
 from .errors import ActorStopped, DeliveryError, NameTaken, NoRoute
 from .events import Subscription
+from .hook import Delivery
 from .message import HOST
 from .request import Request
 from .topics import TopicTable
@@ -31,34 +31,13 @@ from .topics import TopicTable
 if TYPE_CHECKING:
     from collections.abc import Awaitable
 
+    from .hook import BrokerHook
     from .message import Message
     from .reference import ActorRef
     from .system import ActorSystem
     from .transport import Transport
 
-__all__ = ("BrokerHook", "Delivery", "MessageBroker")
-
-
-@dataclass(frozen=True, slots=True)
-class Delivery:
-    """What a hook is shown. `target` is a name, or a topic for a publication."""
-
-    kind: Literal["tell", "ask", "publish"]
-    sender: str
-    target: str
-    payload: object
-
-
-class BrokerHook(Protocol):
-    """Sees what passes the broker."""
-
-    def before(self, delivery: Delivery) -> None:
-        """Raises to refuse; the sender gets that error and nothing is sent."""
-        ...
-
-    def after(self, delivery: Delivery, error: Exception | None) -> None:
-        """It was sent, or was not because of `error`. Must not raise."""
-        ...
+__all__ = ("MessageBroker",)
 
 
 class MessageBroker:

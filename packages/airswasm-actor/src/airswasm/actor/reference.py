@@ -327,6 +327,8 @@ class ActorRef(Cell):
         Returns:
             False when that was not so within `timeout` seconds; nothing has changed then.
         """
+        if self.is_idle:
+            return True
         with anyio.move_on_after(timeout):
             while not self.is_idle:
                 await self._next_idle()
