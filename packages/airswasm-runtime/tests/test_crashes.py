@@ -250,6 +250,52 @@ async def main():
             await anyio.to_thread.run_sync(intrude)
         assert seen and isinstance(seen[0], (InstanceBusy, RuntimeError)), seen
 """,
+    "signals-while-a-guest-runs": """
+import signal, time
+def interrupt(number, frame):
+    while frame is not None:
+        if frame.f_code is Call.poll.__code__: raise KeyboardInterrupt
+        frame = frame.f_back
+
+async def main():
+    if not hasattr(signal, "setitimer"): return
+    signal.signal(signal.SIGALRM, interrupt)
+    for config in (CONFIG,):
+        seen, until = 0, time.monotonic() + 20
+        async with Engine(config) as engine:
+            linked = (await engine.load(probe)).link([host()])
+            signal.setitimer(signal.ITIMER_REAL, 0.0007, 0.0007)
+            while seen < 20 and time.monotonic() < until:
+                try:
+                    instance = await linked.instantiate(caller=Caller("x"))
+                    for _ in range(50): await instance.call("#nap", 1)
+                except KeyboardInterrupt: seen += 1
+            signal.setitimer(signal.ITIMER_REAL, 0)
+        assert seen == 20, seen
+        assert signal.getsignal(signal.SIGALRM) is interrupt
+""",
+    "recursion-ends-in-a-host-function": """
+def finish(work):
+    try: work.send(None)
+    except StopIteration as end: return end.value
+    raise AssertionError("it waits")
+
+def deep(depth, work):
+    return deep(depth - 1, work) if depth else finish(work())
+
+async def main():
+    for config in (CONFIG,):
+        async with Engine(config) as engine:
+            linked = (await engine.load(probe)).link([host()])
+            failed = 0
+            for depth in range(sys.getrecursionlimit() - 60, sys.getrecursionlimit()):
+                try: instance = deep(depth, lambda: linked.instantiate(caller=Caller("x")))
+                except RecursionError: failed += 1
+                instance = await linked.instantiate(caller=Caller("x"))
+                try: assert deep(depth, lambda: instance.call("#nap", 1)) == 1
+                except RecursionError: failed += 1
+            assert failed > 20
+""",
     "huge-values-cross": """
 async def main():
     async with Engine(CONFIG) as engine:

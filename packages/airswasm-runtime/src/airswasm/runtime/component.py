@@ -28,7 +28,7 @@ from ._wasi import interfaces
 from ._wasi_state import WasiConfig, WasiState
 from .errors import NoSuchExport, UnsatisfiedImport
 from .host import Caller, HostInterface
-from .instance import CallState, Instance, _drive, _nobody
+from .instance import CallState, Instance, _check_depth, _drive, _nobody
 from .limits import Limits
 from .shape import FunctionShape, InterfaceShape, ResourceIdentity
 
@@ -172,12 +172,13 @@ class LinkedComponent:
                 memory than it may have.
             HostExhausted: the host has no memory or address space left for it.
         """
+        _check_depth()
         instance = Instance(self, limits, caller)
         caller.instance = instance
         caller._make_wasi = partial(_make_wasi, wasi, self.engine)
         call = instance._begin(_nobody)
         call._is_awaited = True
-        if call.poll() is not CallState.DONE:
+        if call._first_poll() is not CallState.DONE:
             await _drive(call, self.engine.config.slices_before_thread)
         call.result()
         return instance

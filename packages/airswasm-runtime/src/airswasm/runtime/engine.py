@@ -24,6 +24,7 @@ from ._bridge_text import BytesAsText
 from ._compiler import Compiler
 from ._hardened import hardened_config
 from ._host_calls import continuation
+from ._signals import SignalHandlers
 from ._ticker import Ticker, start_ticker
 from .component import Component
 from .config import CompileProgress, EngineConfig, ProgressSink
@@ -58,6 +59,7 @@ class Engine:
         self._bytes_as_text = BytesAsText()
         self._group: anyio.abc.TaskGroup | None = None
         self._ticker: Ticker | None = None
+        self._signals = SignalHandlers()
         self._limiter: anyio.CapacityLimiter
 
     async def __aenter__(self) -> Engine:
@@ -67,6 +69,7 @@ class Engine:
         await self._group.__aenter__()
         self._group.start_soon(self.timers.run)
         self._ticker = start_ticker(self._address, self.config.tick)
+        self._signals.wrap()
         return self
 
     async def __aexit__(
@@ -77,6 +80,7 @@ class Engine:
     ) -> bool | None:
         for call in list(self._running.values()):
             call.cancel()
+        self._signals.restore()
         if self._ticker is not None:
             self._ticker.stop()
         self._thread = 0  # from now on nothing starts

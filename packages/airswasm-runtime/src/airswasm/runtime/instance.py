@@ -21,6 +21,7 @@ from __future__ import annotations
 import enum
 import time
 from collections.abc import Callable, Coroutine
+from functools import partial
 from math import ceil
 from struct import Struct
 from threading import get_ident
@@ -212,6 +213,13 @@ class Call:
         if is_over:
             return self._finish()
         return self._after_slice()
+
+    def _first_poll(self) -> CallState:
+        try:
+            return self.poll()
+        except BaseException:  # nobody will poll it again
+            self.cancel()
+            raise
 
     def result(self) -> object:
         """The value that the guest returned.
@@ -630,7 +638,7 @@ class Instance:
             function = self.function(function)
         call = self.start(function, arguments, _nobody)
         call._is_awaited = True
-        if call.poll() is not _DONE:
+        if call._first_poll() is not _DONE:
             await _drive(call, self.engine.config.slices_before_thread)
         return call.result()
 
@@ -654,6 +662,7 @@ class Instance:
             raise NoSuchExport(self.component_name, f"{function.path} of another instance")
         if get_ident() != self.engine._thread:
             raise RuntimeError("call it from the event loop that entered the engine, while it runs")
+        _check_depth()
         plan = function._plan
         keep: Keep = []
         handles = self._handles
@@ -782,6 +791,26 @@ class _Waiter:
             self._event = anyio.Event()
             await self._event.wait()
         self._is_set, self._event = False, None
+
+
+def _frames_left(number: int) -> Callable[[], None]:
+    """A function that raises `RecursionError` unless so many more frames fit."""
+    check: Callable[[], None] = _no_frame
+    for _ in range(number):
+        check = partial(_one_frame, check)
+    return check
+
+
+def _no_frame() -> None:
+    pass
+
+
+def _one_frame(below: Callable[[], None]) -> None:
+    below()
+
+
+_check_depth = _frames_left(12)
+"""Before a guest is entered: a callback that cannot begin aborts the process."""
 
 
 def _nobody(_call: Call) -> None:
