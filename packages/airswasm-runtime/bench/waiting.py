@@ -1,4 +1,4 @@
-"""Instances: how fast they start, and what 10,000 of them cost while they wait.
+"""Instances: how fast they start, and what 10,000 or 100,000 of them cost while they wait.
 
 Run: python bench/waiting.py [number]
 """
@@ -29,6 +29,15 @@ def resident_bytes() -> int:
     return int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize()
 
 
+def page_table_bytes() -> int:
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return 1024 * next(int(line.split()[1]) for line in lines if line.startswith("VmPTE:"))
+
+
+def mappings() -> int:
+    return Path("/proc/self/maps").read_bytes().count(b"\n")
+
+
 async def main() -> None:
     number = int(sys.argv[1]) if len(sys.argv) > 1 else 10_000
     config = EngineConfig.dense()
@@ -55,7 +64,8 @@ async def main() -> None:
             (await linked.instantiate(caller=Caller("bench"), limits=limits)).close()
 
         print(f"instantiate and close: {await microseconds_async(start):.1f} us, dense")
-        before, started = resident_bytes(), time.perf_counter()
+        before, tables, mapped = resident_bytes(), page_table_bytes(), mappings()
+        started = time.perf_counter()
         calls: list[Call] = []
         woken: list[Call] = []
         for _ in range(number):
@@ -66,7 +76,9 @@ async def main() -> None:
         seconds = time.perf_counter() - started
         each = (resident_bytes() - before) / number / 1024
         print(
-            f"{number:,} guests wait: {each:.1f} KiB each, {threading.active_count()} thread(s), "
+            f"{number:,} guests wait: {each:.1f} KiB each and "
+            f"{(page_table_bytes() - tables) / number / 1024:.1f} KiB of page tables, "
+            f"{threading.active_count()} thread(s), {mappings() - mapped:,} mappings, "
             f"{seconds / number * 1e6:.0f} us each to start and park"
         )
         for waiting in pending:

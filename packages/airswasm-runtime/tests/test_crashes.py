@@ -260,7 +260,7 @@ def interrupt(number, frame):
 async def main():
     if not hasattr(signal, "setitimer"): return
     signal.signal(signal.SIGALRM, interrupt)
-    for config in (CONFIG,):
+    for config in (CONFIG, EngineConfig.dense(CONFIG.cache_folder)):
         seen, until = 0, time.monotonic() + 20
         async with Engine(config) as engine:
             linked = (await engine.load(probe)).link([host()])
@@ -284,7 +284,7 @@ def deep(depth, work):
     return deep(depth - 1, work) if depth else finish(work())
 
 async def main():
-    for config in (CONFIG,):
+    for config in (CONFIG, EngineConfig.dense(CONFIG.cache_folder)):
         async with Engine(config) as engine:
             linked = (await engine.load(probe)).link([host()])
             failed = 0
@@ -295,6 +295,36 @@ async def main():
                 try: assert deep(depth, lambda: instance.call("#nap", 1)) == 1
                 except RecursionError: failed += 1
             assert failed > 20
+""",
+    "out-of-mappings": """
+async def main():
+    from airswasm.runtime._mappings import mappings_of_process
+    counted = mappings_of_process()
+    if counted is None or counted[1] > 300_000: return
+    import ctypes, mmap
+    libc = ctypes.CDLL(None)
+    libc.mprotect.argtypes = [ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int]
+    number, page = counted[1] - counted[0] - 4000, mmap.PAGESIZE
+    area = mmap.mmap(-1, number * page)
+    start_of_it = ctypes.addressof(ctypes.c_char.from_buffer(area))
+    for at in range(0, number, 2):
+        assert libc.mprotect(start_of_it + at * page, page, mmap.PROT_READ) == 0
+    few = EngineConfig(CONFIG.cache_folder)
+    many = EngineConfig(CONFIG.cache_folder, memory_reservation_bytes=0, memory_guard_bytes=0)
+    for config in (few, many):
+        async with Engine(config) as engine:
+            linked = (await engine.load(probe)).link([host()])
+            living = []
+            for turn in range(3):
+                try:
+                    while len(living) < 3000:
+                        living.append(await linked.instantiate(caller=Caller("x")))
+                except HostExhausted as problem: assert "vm.max_map_count" in str(problem)
+                else: raise AssertionError("it never ended")
+                for instance in living[::2]: instance.close()
+                living = living[1::2]
+                assert await living[0].call("#add", 1, 2) == 3
+                await anyio.sleep(0.15)
 """,
     "huge-values-cross": """
 async def main():

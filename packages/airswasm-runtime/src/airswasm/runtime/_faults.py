@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 
+from ._mappings import why_no_memory
 from ._wasmtime import EngineFailure
 from .errors import (
     DeadlineExceeded,
@@ -48,7 +49,7 @@ def fault_of(
 ) -> GuestFault | HostExhausted:
     """The error that a failed call amounts to; fuel and memory are filled in by the caller."""
     if _NO_ROOM in failure.message:
-        return HostExhausted(component, _NO_ROOM)
+        return HostExhausted(component, why_no_memory())
     frames = tuple(Frame(*frame) for frame in failure.frames)
     for phrase, fault, limit, said in _LIMITS:
         if phrase in failure.message:

@@ -75,6 +75,10 @@ class EngineSettings(Protocol):
     def memory_guard_bytes(self) -> int | None:
         """Unmapped space after each memory; None for the engine's 32 MiB."""
 
+    @property
+    def memory_images(self) -> bool:
+        """Whether a memory's first contents are mapped instead of copied."""
+
 
 @dataclass(frozen=True, slots=True)
 class HardenedSettings:
@@ -87,12 +91,14 @@ class HardenedSettings:
         memory_reservation_bytes: a small one lets far more instances live at
             once (4 GiB each ends near 32,000) and costs bounds checks.
         memory_guard_bytes: see `EngineSettings`.
+        memory_images: see `EngineSettings`.
     """
 
     max_wasm_stack_bytes: int = 512 * 1024
     async_stack_bytes: int = 2 * 1024 * 1024
     memory_reservation_bytes: int | None = None
     memory_guard_bytes: int | None = None
+    memory_images: bool = True
 
     def __post_init__(self) -> None:
         if self.max_wasm_stack_bytes < 16 * 1024:
@@ -112,6 +118,7 @@ class HardenedSettings:
             async_stack_bytes=settings.async_stack_bytes,
             memory_reservation_bytes=settings.memory_reservation_bytes,
             memory_guard_bytes=settings.memory_guard_bytes,
+            memory_images=settings.memory_images,
         )
 
     def to_json(self) -> str:
@@ -156,6 +163,8 @@ def _set_sizes(config: Config, sizes: HardenedSettings) -> None:
         config.memory_reservation_for_growth = sizes.memory_reservation_bytes
     if sizes.memory_guard_bytes is not None:
         config.memory_guard_size = sizes.memory_guard_bytes
+    if not sizes.memory_images:
+        config.memory_init_cow = False
 
 
 def config_fingerprint(settings: EngineSettings) -> str:

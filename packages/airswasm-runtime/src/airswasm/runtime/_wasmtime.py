@@ -89,6 +89,9 @@ _frame_module = _prototype("wasmtime_frame_module_name", _P, _P)
 _frame_index = _prototype("wasm_frame_func_index", c_uint32, _P)
 _frame_offset = _prototype("wasm_frame_module_offset", c_size_t, _P)
 
+_stack_creator_set = _prototype("wasmtime_config_host_stack_creator_set", None, _P, _P)
+_memory_creator_set = _prototype("wasmtime_config_host_memory_creator_set", None, _P, _P)
+
 _linker_root = _prototype("wasmtime_component_linker_root", _P, _P)
 _linker_instance_delete = _prototype("wasmtime_component_linker_instance_delete", None, _P)
 _linker_add_instance = _prototype(
@@ -115,6 +118,16 @@ HostCallback = CFUNCTYPE(None, _P, _P, _P, _P, _SIZE, _P, _SIZE, _P, _P)
 """(env, context, type, args, nargs, results, nresults, error_out, continuation_out)"""
 ContinuationCallback = CFUNCTYPE(c_bool, _P)
 DestructorCallback = CFUNCTYPE(_SIZE, _P, _P, c_uint32)
+NewStackCallback = CFUNCTYPE(_P, _P, _SIZE, c_bool, _P)
+"""(env, size, zeroed, out); `out` gets three words: env, `GetStackCallback`, finalizer"""
+GetStackCallback = CFUNCTYPE(_P, _P, _P)
+"""(env, size out); gives the stack's upper end"""
+NewMemoryCallback = CFUNCTYPE(_P, _P, _P, _SIZE, _SIZE, _SIZE, _SIZE, _P)
+"""(env, type, minimum, maximum, reservation, guard, out); four words: env, get, grow, finalizer"""
+GetMemoryCallback = CFUNCTYPE(_P, _P, _P, _P)
+"""(env, size out, capacity out); gives where the memory begins"""
+GrowMemoryCallback = CFUNCTYPE(_P, _P, _SIZE)
+FinalizerCallback = CFUNCTYPE(None, _P)
 
 # A host function that has its value at once must still give the library a
 # continuation that says "done". A Python one would cost another trip through
@@ -341,3 +354,13 @@ def switch_off(config: Config, names: tuple[str, ...]) -> None:
 def set_async_stack_size(config: Config, stack_bytes: int) -> None:
     """Sets the size of the stack that each call on a fibre gets."""
     _ffi.wasmtime_config_async_stack_size_set(config.ptr(), stack_bytes)
+
+
+def set_stack_creator(config: Config, creator: bytes) -> None:
+    """Takes stacks from us; `creator` is three words: env, `NewStackCallback`, finalizer."""
+    _stack_creator_set(address_of(config), creator)
+
+
+def set_memory_creator(config: Config, creator: bytes) -> None:
+    """Takes memories from us; `creator` is three words: env, `NewMemoryCallback`, finalizer."""
+    _memory_creator_set(address_of(config), creator)

@@ -23,6 +23,7 @@ from . import _wasmtime as wt
 from ._description import Description
 from ._handles import Drop
 from ._host_calls import HostCall, destructor
+from ._mappings import MappingGuard
 from ._plan import ExportPlan, ImportPlan, Planner
 from ._wasi import interfaces
 from ._wasi_state import WasiConfig, WasiState
@@ -36,6 +37,8 @@ if TYPE_CHECKING:
     from .engine import Engine
 
 
+_FEW, _FOR_A_MEMORY = 4, 4  # mappings that an instance takes at most, unpacked
+_mapping_guard = MappingGuard()  # the limit is the process's, whatever the engine
 _DEFAULT_LIMITS = Limits()
 _DEFAULT_WASI = WasiConfig()
 
@@ -173,6 +176,8 @@ class LinkedComponent:
             HostExhausted: the host has no memory or address space left for it.
         """
         _check_depth()
+        memories = limits.memories + self._bridging.extra_memories
+        _mapping_guard.take(_FEW + memories * _FOR_A_MEMORY, self.component.name)
         instance = Instance(self, limits, caller)
         caller.instance = instance
         caller._make_wasi = partial(_make_wasi, wasi, self.engine)

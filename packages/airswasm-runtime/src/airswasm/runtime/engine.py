@@ -24,6 +24,7 @@ from ._bridge_text import BytesAsText
 from ._compiler import Compiler
 from ._hardened import hardened_config
 from ._host_calls import continuation
+from ._packed import pack
 from ._signals import SignalHandlers
 from ._ticker import Ticker, start_ticker
 from .component import Component
@@ -49,7 +50,9 @@ class Engine:
     def __init__(self, config: EngineConfig | None = None) -> None:
         self.config: EngineConfig = config or EngineConfig()
         self.timers: Timers = Timers()
-        self._wasm = WasmEngine(hardened_config(self.config))
+        wasm_config = hardened_config(self.config)
+        pack(wasm_config, stacks=self.config.pack_stacks, memories=self.config.pack_memories)
+        self._wasm = WasmEngine(wasm_config)
         self._address = wt.address_of(self._wasm)
         self._running: dict[int, Call] = {}
         self._continuation = continuation(self._running)

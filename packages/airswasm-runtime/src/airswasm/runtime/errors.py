@@ -170,19 +170,19 @@ class InstanceBusy(EngineError):
 
 
 class HostExhausted(EngineError):
-    """The host has no memory, or no address space, left for another instance.
+    """The host has no memory, address space or mappings left for another instance.
 
     Attributes:
         component: the component's name.
-        reason: what the operating system said.
+        reason: what there is no more of; it names the kernel's limit if it is one.
     """
 
     def __init__(self, component: str, reason: str) -> None:
         self.component = component
         self.reason = reason
         super().__init__(
-            f"no room for another instance of {component}: {reason}; use "
-            f"EngineConfig.dense(), or raise the sysctl vm.max_map_count"
+            f"no room for another instance of {component}: {reason}; run fewer, use "
+            f"EngineConfig.dense(), or raise the limit (sysctl -w vm.max_map_count=262144)"
         )
 
 
