@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import os
+import shutil
+import subprocess
+import sys
+import sysconfig
 from collections.abc import AsyncIterator, Callable
+from pathlib import Path
 
 import pytest
 from airswasm.actor import ActorSystem
 from airswasm.runtime import Component, Engine, LinkedComponent
+from airswasm.wit import wit_folder
 from hypothesis import HealthCheck, settings
 from trio.testing import MockClock
 from wasmtime import wat2wasm
@@ -134,6 +140,27 @@ def load(engine: Engine) -> Callable[..., object]:
         return component.link([])
 
     return load
+
+
+DATA = Path(__file__).parent / "data"
+
+
+@pytest.fixture(scope="session")
+def diary_wasm(tmp_path_factory: pytest.TempPathFactory) -> bytes:
+    """The component of diary.wat, which exports all that the contract has."""
+    folder = tmp_path_factory.mktemp("diary")
+    shutil.copytree(wit_folder(), folder / "wit")
+    shutil.copy(DATA / "diary.wit", folder / "wit")
+    name = "wasm-tools.exe" if sys.platform == "win32" else "wasm-tools"
+    program = shutil.which(name, path=sysconfig.get_path("scripts")) or shutil.which(name)
+    assert program is not None, "wasm-tools comes with airswasm-wit"
+    core, made = folder / "diary.core", folder / "diary.wasm"
+    for arguments in (
+        ("embed", folder / "wit", "-w", "diary", DATA / "diary.wat", "-o", core),
+        ("new", core, "-o", made),
+    ):
+        subprocess.run([program, "component", *map(str, arguments)], check=True)
+    return made.read_bytes()
 
 
 @pytest.fixture

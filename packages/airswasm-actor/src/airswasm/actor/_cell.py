@@ -145,7 +145,7 @@ class Cell:
         # The length of the queue from which a sender has to ask for room. Where bytes count it
         # is always asked.
         self.full_at = spec.capacity if spec.capacity_bytes is None else 0
-        self.queued_bytes = None if spec.capacity_bytes is None else 0
+        self.queued_bytes: int | None = None if spec.capacity_bytes is None else 0
         self.queue: deque[Envelope] | None = None
         self.signals: deque[Message] | None = None
         self.waiting_room: deque[Waiter] | None = None

@@ -16,7 +16,7 @@ import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from airswasm.runtime import (
     Caller,
@@ -163,9 +163,9 @@ class ComponentActor:
         self._message = self._function(HANDLE_MESSAGE) or instance.function(HANDLE_MESSAGE)
         init = self._function(INIT)
         if init is not None:
-            outcome = await instance.call(init, json.dumps(dict(self._config or {})))
-            if isinstance(outcome, Err):
-                raise InitFailed(self.name, str(outcome.value))
+            refusal = _refusal(await instance.call(init, json.dumps(dict(self._config or {}))))
+            if refusal is not None:
+                raise InitFailed(self.name, refusal)
 
     async def migrate(self, from_version: str) -> None:
         """Tells a started component which version ran before it; before its first message.
@@ -178,9 +178,9 @@ class ComponentActor:
         """
         migrate = self._function(MIGRATE)
         if migrate is not None and self.instance is not None:
-            outcome = await self.instance.call(migrate, from_version)
-            if isinstance(outcome, Err):
-                raise MigrationFailed(self.name, from_version, str(outcome.value))
+            refusal = _refusal(await self.instance.call(migrate, from_version))
+            if refusal is not None:
+                raise MigrationFailed(self.name, from_version, refusal)
 
     async def check(self, *, timeout: float = 5.0) -> None:
         """Asks the component how it is; before waiting messages, after the one in hand.
@@ -239,19 +239,25 @@ class ComponentActor:
         instance: Instance = self.instance  # type: ignore[assignment]  # it is running
         instance.caller.message = message
         payload = message.payload
-        if type(payload) is bytes:
-            try:
+        try:
+            if type(payload) is bytes:
                 return instance.start(self._message, (message[1], message[2], payload), wake)  # type: ignore[arg-type]
-            except ValueMismatch as problem:
-                raise UnfitPayload(self.name, "bytes", str(problem)) from problem
-        if isinstance(payload, Callback):
-            callback = self._function(HANDLE_CALLBACK)
-            if callback is not None:
-                return instance.start(callback, (payload.request_id, payload.outcome), wake)
-        elif isinstance(payload, CheckHealth):
+            if isinstance(payload, Callback):
+                return self._begin_callback(instance, payload, wake)
+        except ValueMismatch as problem:
+            raise UnfitPayload(self.name, type(payload).__name__, str(problem)) from problem
+        if isinstance(payload, CheckHealth):
             self._health = health = self._function(HEALTH_CHECK)
             return _Nothing() if health is None else instance.start(health, (), wake)
         raise UnfitPayload(self.name, type(payload).__name__)
+
+    def _begin_callback(
+        self, instance: Instance, payload: Callback, wake: Callable[[GuestCall], None]
+    ) -> GuestCall:
+        callback = self._function(HANDLE_CALLBACK)
+        if callback is None:
+            raise UnfitPayload(self.name, "Callback", "it exports no `handle-callback`")
+        return instance.start(callback, (payload.request_id, payload.outcome), wake)
 
     def complete(self, call: GuestCall) -> object:
         """The guest's reply: bytes or None.
@@ -264,12 +270,17 @@ class ComponentActor:
         outcome = call.result()
         if type(outcome) is Ok:
             return outcome.value
-        if not isinstance(outcome, Err):
+        refusal = _refusal(outcome)
+        if refusal is None:
             return outcome
-        text = str(outcome.value)
         if self._health is not None and getattr(call, "function", None) == self._health.path:
-            raise HealthCheckFailed(self.name, text)
-        raise GuestRefused(self.name, text)
+            raise HealthCheckFailed(self.name, refusal)
+        raise GuestRefused(self.name, refusal)
+
+
+def _refusal(outcome: object) -> str | None:
+    """What a guest says with `err`; None when it does not."""
+    return str(cast("Err[object]", outcome).value) if isinstance(outcome, Err) else None
 
 
 @lru_cache(maxsize=256)
