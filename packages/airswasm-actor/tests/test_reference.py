@@ -217,6 +217,20 @@ async def test_a_name_belongs_to_one_actor(system: ActorSystem) -> None:
     assert system.spawn(Probe(), name="one").is_alive
 
 
+async def test_a_system_serves_from_its_first_step_on() -> None:
+    """A handler may hand out what has to be awaited before any task of the system has run."""
+
+    def forward(message: Message, context: Context) -> object:
+        return context.ask("echo", message.payload)
+
+    def echo(message: Message, context: Context) -> object:
+        return message.payload
+
+    async with ActorSystem() as system:
+        system.spawn(echo, name="echo")
+        assert await system.spawn(forward).ask(1) == 1
+
+
 async def test_start_comes_before_the_first_message(system: ActorSystem) -> None:
     """Messages wait for `start`; a failed start ends the actor."""
     log: list[object] = []

@@ -1,5 +1,6 @@
 """Supervised actors, in Python and in WebAssembly, behind one reference."""
 
+from ._dispatcher import is_compiled
 from .actor import Actor, Child, Discardable, GuestActor, GuestCall, Phase
 from .backoff import Backoff
 from .broker import MessageBroker
@@ -112,4 +113,5 @@ __all__ = (
     "UnfitPayload",
     "Watch",
     "decide",
+    "is_compiled",
 )

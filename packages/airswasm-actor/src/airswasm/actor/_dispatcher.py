@@ -49,7 +49,7 @@ if TYPE_CHECKING:
     from .reference import ActorRef
     from .request import Request
 
-__all__ = ("Dispatcher", "DispatcherConfig")
+__all__ = ("Dispatcher", "DispatcherConfig", "is_compiled")
 
 new_tuple = tuple.__new__
 _PLAIN = frozenset((NoneType, bool, int, float, str, bytes, tuple, list, dict))
@@ -73,6 +73,14 @@ class DispatcherConfig:
     slice: float = 0.001
     round: float = 0.005
     slices_inline: int = 3
+
+
+def is_compiled() -> bool:
+    """Whether messages take the compiled way (a platform's wheel) or the interpreted one.
+
+    Both are the same source and behave alike; only the time differs.
+    """
+    return not __file__.endswith((".py", ".pyc"))
 
 
 class TaskWork:
@@ -241,9 +249,12 @@ class Dispatcher:
 
     # -- the task ----------------------------------------------------------------------------
 
-    async def run(self, group: TaskGroup) -> None:
-        """Serves the run queue until it is cancelled."""
+    def open(self, group: TaskGroup) -> None:
+        """From now on tasks can be started; a first question may need one before `run` begins."""
         self._group = group
+
+    async def run(self) -> None:
+        """Serves the run queue until it is cancelled."""
         while True:
             if not self.run_queue:
                 self._wake = wake = anyio.Event()

@@ -21,9 +21,10 @@ from ._cell import Cell, Exit, Work
 from .actor import Phase
 from .context import Context
 from .dead_letters import DeathReason
-from .errors import ActorFailed, ActorStopped
+from .errors import ActorFailed, ActorStopped, NameTaken
 from .events import EventKind, LifecycleEvent
 from .message import opened
+from .reference import ActorRef, Down
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -31,11 +32,11 @@ if TYPE_CHECKING:
     from anyio.abc import TaskGroup
 
     from .actor import Child, Discardable
+    from .mailbox import MailboxSpec
     from .message import Message
+    from .system import ActorSystem
 
     Receive = Callable[[Message, Context], object]
-    from .reference import ActorRef
-    from .system import ActorSystem
 
 __all__ = ("LifeCycle",)
 
@@ -58,12 +59,18 @@ class Traits:
 
 
 class LifeCycle:
-    """Begins and ends incarnations. One for each system."""
+    """Begins and ends incarnations. One for each system.
 
-    __slots__ = ("_ending", "_group", "_starting", "_system", "_traits")
+    Attributes:
+        actors: All actors that have not ended, by their own names.
+    """
+
+    __slots__ = ("_broker", "_ending", "_group", "_starting", "_system", "_traits", "actors")
 
     def __init__(self, system: ActorSystem) -> None:
+        self.actors: dict[str, ActorRef] = {}
         self._system = system
+        self._broker = system.broker
         self._group: TaskGroup | None = None
         self._traits: dict[type, Traits] = {}
         self._starting: dict[Cell, anyio.CancelScope] = {}
@@ -75,17 +82,57 @@ class LifeCycle:
 
     # -- beginning ---------------------------------------------------------------------------
 
-    def begin_spawned(self, cell: Cell, actor: object, traits: Traits) -> None:
+    def spawn(
+        self,
+        actor: object,
+        name: str,
+        mailbox: MailboxSpec | None,
+        shutdown: float | None,
+        is_paused: bool,
+    ) -> ActorRef:
         """Begins the first incarnation of an actor that no supervisor owns."""
-        self._wire(cell, actor, traits)
+        traits = self._traits.get(type(actor)) or self.traits_of(actor)
+        system = self._system
+        if mailbox is None:
+            mailbox = system.component_mailbox if traits.is_guest else system.default_mailbox
+        ref = self.enrol(ActorRef(system, name, mailbox))
+        ref.shutdown = shutdown
+        ref.is_paused = is_paused
+        try:
+            self._wire(ref, actor, traits)
+        except BaseException:
+            self.strike_off(ref)
+            raise
         if traits.has_start:
             assert self._group is not None
-            self._group.start_soon(self._begin_in_background, cell)
+            self._group.start_soon(self._begin_in_background, ref)
         else:  # nobody knows it yet: nothing waits for it
-            cell.phase = _RUNNING
-            cell.is_ready = not cell.is_paused
-            if self._system.events.has_listeners:
-                self._emit(EventKind.READY, cell)
+            ref.phase = _RUNNING
+            ref.is_ready = not is_paused
+            if system.events.has_listeners:
+                self._emit(EventKind.READY, ref)
+        return ref
+
+    def enrol(self, ref: ActorRef) -> ActorRef:
+        """Gives an actor its place: its name leads to it from now on.
+
+        Raises:
+            NameTaken: Another actor has this name, or the name leads to another.
+        """
+        if self.actors.setdefault(ref.name, ref) is not ref:
+            raise NameTaken(ref.name)
+        try:
+            self._broker.register(ref)
+        except NameTaken:
+            del self.actors[ref.name]
+            raise
+        return ref
+
+    def strike_off(self, ref: ActorRef) -> None:
+        """Takes an actor's place away: routes and subscriptions end."""
+        if self.actors.get(ref.name) is ref:
+            del self.actors[ref.name]
+        self._broker.forget(ref)
 
     async def begin(self, cell: Cell, actor: object) -> None:
         """Begins an incarnation and waits until it is ready; raises what `start` raises."""
@@ -393,7 +440,7 @@ class LifeCycle:
         cell.is_ready = False
         cell.exit_requested = exit_.reason
         cell.failure = exit_.cause
-        self._system.strike_off(cast("ActorRef", cell))
+        self.strike_off(cast("ActorRef", cell))
         self._bury_mailbox(cell, exit_)
         cell.tell_idle()
         self._emit(EventKind.STOPPED, cell, exit_.reason, exit_.cause)
@@ -420,8 +467,6 @@ class LifeCycle:
         watchers, cell.watchers = cell.watchers, None
         if not watchers:
             return
-        from .reference import Down
-
         for watcher in watchers:
             try:
                 watcher(Down(cell.name, exit_.reason, exit_.cause))

@@ -17,7 +17,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Mapping
 from types import MappingProxyType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, final
 
 import anyio
 
@@ -40,6 +40,7 @@ if TYPE_CHECKING:
 __all__ = ("MessageBroker",)
 
 
+@final
 class MessageBroker:
     """Routes by name, publishes by topic. Every system has one: `ActorSystem.broker`."""
 

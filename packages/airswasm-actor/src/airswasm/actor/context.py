@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, final
 
 if TYPE_CHECKING:
     from .broker import MessageBroker
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 __all__ = ("Context",)
 
 
+@final
 class Context:
     """The actor's view of its system; one for each incarnation, valid as long as that.
 

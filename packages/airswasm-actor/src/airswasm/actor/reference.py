@@ -13,6 +13,7 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from time import monotonic
+from typing import final
 
 import anyio
 
@@ -45,6 +46,7 @@ class Down:
     cause: BaseException | None = None
 
 
+@final
 class ActorRef(Cell):
     """Sends to one actor. `ActorSystem.spawn` and supervisors make them."""
 

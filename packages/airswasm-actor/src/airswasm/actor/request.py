@@ -12,7 +12,7 @@ refused before it is made. A callback-style request waits for nobody, so it can 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, final
 
 import anyio
 
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 __all__ = ("Request",)
 
 
+@final
 class Request:
     """One question: `is_done`, then either `value` or `error`.
 

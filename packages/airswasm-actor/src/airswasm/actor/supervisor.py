@@ -639,7 +639,7 @@ class SupervisorNode:
             known = ActorRef(self.system, spec.name or spec.id, mailbox)
         known.phase = Phase.STARTING
         known.shutdown = spec.shutdown_seconds
-        return self.system.enrol(known)
+        return self.system.life.enrol(known)
 
     def _teller(self, child: _Child) -> Callable[[Exit], None]:
         id_, incarnation = child.spec.id, child.incarnation

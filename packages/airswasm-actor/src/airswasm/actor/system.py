@@ -21,12 +21,12 @@ from ._dispatcher import Dispatcher, DispatcherConfig
 from ._life import LifeCycle
 from .broker import MessageBroker
 from .dead_letters import DeadLetters
-from .errors import NameTaken, SystemClosed
+from .errors import SystemClosed
 from .events import EventStream
 from .mailbox import COMPONENT_MAILBOX, MailboxSpec
-from .reference import ActorRef
 
 if TYPE_CHECKING:
+    from .reference import ActorRef
     from .supervisor import SupervisorNode
 
 __all__ = ("ActorSystem", "Books")
@@ -96,7 +96,7 @@ class ActorSystem:
         self.broker = MessageBroker(self)
         self.life = LifeCycle(self)
         self.dispatcher.life = self.life
-        self.actors: dict[str, ActorRef] = {}
+        self.actors = self.life.actors
         self.supervisors: dict[SupervisorNode, None] = {}
         self.default_mailbox = mailbox
         self.component_mailbox = component_mailbox
@@ -107,8 +107,9 @@ class ActorSystem:
         self._group = group = anyio.create_task_group()
         await group.__aenter__()
         self.life.open(group)
+        self.dispatcher.open(group)
         self.dispatcher.now = self.clock()
-        group.start_soon(self.dispatcher.run, group)
+        group.start_soon(self.dispatcher.run)
         group.start_soon(self.timers.run)
         return self
 
@@ -182,39 +183,7 @@ class ActorSystem:
         if name is None:
             self._spawned += 1
             name = f"actor-{self._spawned}"
-        traits = self.life.traits_of(actor)
-        if mailbox is None:
-            mailbox = self.component_mailbox if traits.is_guest else self.default_mailbox
-        ref = self.enrol(ActorRef(self, name, mailbox))
-        ref.shutdown = shutdown
-        ref.is_paused = is_paused
-        try:
-            self.life.begin_spawned(ref, actor, traits)
-        except BaseException:
-            self.strike_off(ref)
-            raise
-        return ref
-
-    def enrol(self, ref: ActorRef) -> ActorRef:
-        """Gives an actor its place: its name leads to it from now on.
-
-        Raises:
-            NameTaken: Another actor has this name, or the name leads to another.
-        """
-        if self.actors.setdefault(ref.name, ref) is not ref:
-            raise NameTaken(ref.name)
-        try:
-            self.broker.register(ref)
-        except NameTaken:
-            del self.actors[ref.name]
-            raise
-        return ref
-
-    def strike_off(self, ref: ActorRef) -> None:
-        """Takes an actor's place away: routes and subscriptions end."""
-        if self.actors.get(ref.name) is ref:
-            del self.actors[ref.name]
-        self.broker.forget(ref)
+        return self.life.spawn(actor, name, mailbox, shutdown, is_paused)
 
     async def started(self, ref: ActorRef) -> None:
         """Waits until a spawned actor is ready.
