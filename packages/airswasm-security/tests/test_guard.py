@@ -303,8 +303,29 @@ def test_what_is_remembered_is_bounded() -> None:
     door = guard.guarded(interface(get=lambda caller, key: Ok(key)), contract()).functions["get"]
     for number in range(100):
         assert door(HELLO, f"k{number}") == Ok(f"k{number}")
-    assert len(guard._remembered["local/hello"]) <= 10
-    assert all(len(passed["local/hello"]) <= 10 for passed in guard._doors)
+        assert guard.check("local/hello", "storage:read", f"c{number}")
+    assert 0 < len(guard._remembered["local/hello"]) <= 10
+    (passed,) = guard._passed.values()
+    assert 0 < len(passed["local/hello"]) <= 10
+
+
+def test_two_functions_and_a_check_of_one_thing_leave_one_line() -> None:
+    """What is written is that a component may do it, not by which way it asked."""
+    notebook = Notebook()
+    guard = guard_for({"storage:read": ("**",)}, audit=notebook)
+    offered = interface(
+        get=lambda caller, key: Ok(key), exists=lambda caller, key: Ok(caller.name == key)
+    )
+    doors = guard.guarded(offered, contract()).functions
+    for number in range(20):
+        for door in (doors["get"], doors["exists"]):
+            assert isinstance(door(HELLO, f"k{number}"), Ok)
+        assert guard.check("local/hello", "storage:read", f"k{number}", argument="key")
+        assert guard.check("local/hello", "storage:read", f"c{number}", argument="key")
+        assert isinstance(doors["get"](HELLO, f"c{number}"), Ok)
+    assert [event.resource for event in notebook.events] == [
+        f"{letter}{number}" for number in range(20) for letter in "kc"
+    ]
 
 
 def test_granting_one_component_leaves_the_others_decisions() -> None:

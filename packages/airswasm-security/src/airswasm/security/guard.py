@@ -43,10 +43,11 @@ AllowedLines: TypeAlias = Literal["every", "first", "none"]
 """Which allowed calls get an audit line: every one, the first of its kind, none."""
 
 _NO_GRANTS = Grants()
-_NOBODY: frozenset[object] = frozenset()
+_FEW = 8
 
-_Passed: TypeAlias = dict[str, set[object]]
-"""For one requirement of one function: the resources that each component may touch."""
+_Passed: TypeAlias = dict[str, "tuple[str, ...] | set[str]"]
+"""For one requirement: the resources that each component may touch. A set is 216 bytes before
+anything is in it, and most components touch a few: they are a tuple until they are many."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +115,7 @@ class Guard:
         self._allowed_lines = allowed_lines
         self._limit = remembered if allowed_lines != "every" else 0
         self._remembered: dict[str, dict[tuple[str, str | None, str], Decision]] = {}
-        self._doors: list[_Passed] = []
+        self._passed: dict[tuple[str, str | None], _Passed] = {}
 
     @property
     def policy(self) -> Grants:
@@ -166,16 +167,20 @@ class Guard:
         Raises:
             InvalidCapability: `capability` is not of the form `area:verb`.
         """
-        mine = self._remembered.setdefault(component, {})
+        mine = self._remembered.get(component, {})
         key = (capability, argument, resource)
         known = mine.get(key)
         if known is not None:
             return known
-        decision = self._written(self.decide(component, capability, resource, argument=argument))
+        decision = self.decide(component, capability, resource, argument=argument)
+        passed = self._passed.get((capability, argument), {})
+        if resource not in passed.get(component, ()):
+            decision = self._written(decision)
         if decision.is_allowed and self._limit:
             if len(mine) >= self._limit:
                 mine.clear()
             mine[key] = decision
+            self._remembered[component] = mine
         return decision
 
     def enforce(
@@ -239,23 +244,19 @@ class Guard:
         answer: Callable[[Decision], object],
     ) -> HostFunction:
         position = _position(interface, signature, requirement)
-        passed: _Passed = {}
-        self._doors.append(passed)
+        capability, argument = requirement.capability, requirement.argument
+        passed = self._passed.setdefault((capability, argument), {})
 
-        def refusal(caller: Caller, args: tuple[object, ...]) -> Decision | None:
-            resource = "" if position is None else args[position]
+        def refusal(component: str, resource: object) -> Decision | None:
             if not isinstance(resource, str):
                 raise UnannotatedFunction(interface, signature.name, "its resource is not a text")
-            decision = self.check(
-                caller.name, requirement.capability, resource, argument=requirement.argument
-            )
-            if not decision.is_allowed:
-                return decision
+            if (capability, argument, resource) not in self._remembered.get(component, ()):
+                decision = self.decide(component, capability, resource, argument=argument)
+                decision = self._written(decision)
+                if not decision.is_allowed:
+                    return decision
             if self._limit:
-                mine = passed.setdefault(caller.name, set())
-                if len(mine) >= self._limit:
-                    mine.clear()
-                mine.add(resource)
+                passed[component] = _with(passed.get(component, ()), resource, self._limit)
             return None
 
         return _wrapped(function, position, passed, refusal, answer)
@@ -296,7 +297,7 @@ class Guard:
 
     def _forget(self, component: str) -> None:
         self._remembered.pop(component, None)
-        for passed in self._doors:
+        for passed in self._passed.values():
             passed.pop(component, None)
 
 
@@ -309,7 +310,7 @@ def _wrapped(
     function: HostFunction,
     position: int | None,
     passed: _Passed,
-    refusal: Callable[[Caller, tuple[object, ...]], Decision | None],
+    refusal: Callable[[str, object], Decision | None],
     answer: Callable[[Decision], object],
 ) -> HostFunction:
     """The hot path is two look-ups."""
@@ -318,8 +319,9 @@ def _wrapped(
 
         @functools.wraps(function)
         async def wait(caller: Caller, *args: object) -> object:
-            if position is None or args[position] not in passed.get(caller.name, _NOBODY):
-                refused = refusal(caller, args)
+            resource = "" if position is None else args[position]
+            if resource not in passed.get(caller.name, ()):
+                refused = refusal(caller.name, resource)
                 if refused is not None:
                     return answer(refused)
             return await awaitable(caller, *args)
@@ -328,13 +330,26 @@ def _wrapped(
 
     @functools.wraps(function)
     def call(caller: Caller, *args: object) -> object:
-        if position is None or args[position] not in passed.get(caller.name, _NOBODY):
-            refused = refusal(caller, args)
+        resource = "" if position is None else args[position]
+        if resource not in passed.get(caller.name, ()):
+            refused = refusal(caller.name, resource)
             if refused is not None:
                 return answer(refused)
         return function(caller, *args)
 
     return call
+
+
+def _with(
+    known: tuple[str, ...] | set[str], resource: str, most: int
+) -> tuple[str, ...] | set[str]:
+    """What has passed, with one more; everything is forgotten when it would be too much."""
+    if len(known) >= most:
+        return (resource,)
+    if isinstance(known, set):
+        known.add(resource)
+        return known
+    return (*known, resource) if len(known) < _FEW else {*known, resource}
 
 
 def _position(interface: str, signature: Function, requirement: Requirement) -> int | None:
