@@ -40,7 +40,7 @@ def messages(book: LogBook, count: int = 100) -> list[str]:
     return [entry.message for entry in book.recent(NAME, count)]
 
 
-def test_lines_come_back_from_memory_and_from_disk(book: LogBook, tmp_path: Path) -> None:
+def test_lines_come_back_from_disk(book: LogBook, tmp_path: Path) -> None:
     """After a restart of the host the file has them."""
     book.write(NAME, "info", "one")
     book.write(NAME, "error", "two", source="supervisor", fields={"reason": "trap"})
@@ -103,7 +103,7 @@ def test_the_supervisor_is_never_dropped(book: LogBook) -> None:
 
 def test_files_rotate_and_stay_bounded(tmp_path: Path) -> None:
     """However much is written, no more than `files` files of `file_bytes` stay."""
-    limits = LogLimits(file_bytes=1000, files=3, ring=1, lines_per_second=10_000)
+    limits = LogLimits(file_bytes=1000, files=3, lines_per_second=10_000)
     book = LogBook(tmp_path, limits)
     for number in range(200):
         book.write(NAME, "info", f"line {number}")
@@ -111,6 +111,19 @@ def test_files_rotate_and_stay_bounded(tmp_path: Path) -> None:
     assert len(files) <= 3
     assert all(path.stat().st_size < 1200 for path in files)
     assert messages(book, 10) == [f"line {number}" for number in range(190, 200)]
+    book.close()
+
+
+def test_the_last_lines_are_found_from_the_end(tmp_path: Path) -> None:
+    """A file longer than what is read at once, lines of any length, and a file that was rotated."""
+    limits = LogLimits(file_bytes=300_000, lines_per_second=10_000, message_chars=50_000)
+    book = LogBook(tmp_path, limits)
+    for number in range(500):
+        book.write(NAME, "info", f"{number} " + "x" * (number * 97 % 5000))
+    for count in (1, 7, 40, 100):
+        texts = [text.split()[0] for text in messages(book, count)]
+        assert texts == [str(number) for number in range(500 - count, 500)]
+    assert messages(book, 0) == []
     book.close()
 
 

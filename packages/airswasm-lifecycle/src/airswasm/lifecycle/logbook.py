@@ -4,12 +4,16 @@ Lines come from three sides: the component's own `logging.log`, its standard
 output and error, and its supervisor. All pass one door, which cuts long lines,
 makes control characters visible (a log is read in a terminal, and a component
 must not be able to move its cursor or forge a line), and drops what exceeds
-the component's rate, saying how much. What passes goes to a ring in memory,
-to whoever follows, and to a JSON-lines file that rotates.
+the component's rate, saying how much. What passes goes to a JSON-lines file
+that rotates, and to whoever follows.
 
 At most a few dozen files are kept open, whatever the number of components.
 Lines are handed to the operating system at once and not synced: a log is
 evidence of what happened, not state. A full disk loses lines, never the host.
+
+Nothing is kept in memory: what was said last is read from the end of the file.
+Rejected: a ring of lines for each component, which for ten thousand of them is
+gigabytes once they talk, and 1.3 kB each when they have said two lines.
 """
 
 from __future__ import annotations
@@ -18,7 +22,7 @@ import json
 import os
 import re
 import time
-from collections import OrderedDict, deque
+from collections import OrderedDict
 from collections.abc import AsyncIterator, Callable, Generator, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -38,6 +42,7 @@ _UNSAFE = re.compile(
 )
 _quote = json.encoder.encode_basestring_ascii
 _encode = json.JSONEncoder(separators=(",", ":"), default=str).encode
+_TAIL_BYTES = 64 * 1024
 _SHORT = {"\n": "\\n", "\r": "\\r"}
 
 
@@ -68,12 +73,9 @@ class LogEntry:
     fields: Mapping[str, object] = field(default_factory=dict[str, object])
 
     def to_json(self) -> str:
-        """Returns the entry as one line of JSON; put together by hand, at a third of the time."""
-        fields = f',"fields":{_encode(dict(self.fields))}' if self.fields else ""
-        return (
-            f'{{"time":{round(self.time, 6)!r},"component":{_quote(self.component)}'
-            f',"level":{_quote(self.level)},"source":{_quote(self.source)}'
-            f',"message":{_quote(self.message)}{fields}}}'
+        """Returns the entry as one line of JSON."""
+        return _to_json(
+            self.time, self.component, self.level, self.source, self.message, self.fields
         )
 
     @classmethod
@@ -93,6 +95,18 @@ class LogEntry:
             raise ValueError(f"not a log line: {error}") from error
 
 
+def _to_json(
+    time: float, component: str, level: str, source: str, message: str,
+    fields: Mapping[str, object] | None,
+) -> str:  # fmt: skip
+    """One line, put together by hand: at a third of the encoder's time."""
+    rest = f',"fields":{_encode(dict(fields))}' if fields else ""
+    return (
+        f'{{"time":{time:.6f},"component":{_quote(component)},"level":{_quote(level)}'
+        f',"source":{_quote(source)},"message":{_quote(message)}{rest}}}'
+    )
+
+
 @dataclass(frozen=True, slots=True)
 class LogLimits:
     """How much of a log is kept."""
@@ -101,8 +115,6 @@ class LogLimits:
     file_bytes: int = 4 * 2**20
     files: int = 3
     """The current one and the rotated ones."""
-    ring: int = 256
-    """Lines of each component kept in memory."""
     lines_per_second: int = 200
     open_files: int = 32
     follower_lines: int = 1024
@@ -165,7 +177,6 @@ class LogBook:
         self._files = _Files(folder, limits)
         self._limits = limits
         self._clock = clock
-        self._rings: dict[str, deque[LogEntry]] = {}
         self._buckets: dict[str, _Bucket] = {}
         self._rates: dict[str, int] = {}
         self._followers: list[_Follower] = []
@@ -187,8 +198,7 @@ class LogBook:
         now = self._clock()
         if source != "supervisor" and not self._admit(component, now):
             return False
-        text = self._clean(message)
-        self._append(LogEntry(now, component, level, source, text, fields or {}))
+        self._append(now, component, level, source, self._clean(message), fields)
         return True
 
     def line(self, caller: Caller, stream: str, text: str) -> None:
@@ -197,12 +207,8 @@ class LogBook:
         self.write(caller.name, level, text.rstrip("\r\n"), source=stream)
 
     def recent(self, component: str, count: int = 100) -> tuple[LogEntry, ...]:
-        """Returns the last lines of a component, oldest first; from disk after a restart."""
-        ring = tuple(self._rings.get(component, ()))
-        if len(ring) < count:
-            stored = tuple(self._files.tail(component, count))
-            ring = stored if len(stored) > len(ring) else ring
-        return ring[-count:] if count else ()
+        """Returns the last lines of a component, oldest first."""
+        return tuple(self._files.tail(component, count)) if count > 0 else ()
 
     async def follow(
         self, component: str | None = None, *, recent: int = 0
@@ -235,8 +241,7 @@ class LogBook:
         return HostInterface(LOGGING_INTERFACE, {"log": self._log})
 
     def forget(self, component: str, *, purge: bool = False) -> None:
-        """Drops what is kept in memory; with `purge` also the files."""
-        self._rings.pop(component, None)
+        """Drops what is known of a component's rate; with `purge` also the files."""
         self._buckets.pop(component, None)
         self._rates.pop(component, None)
         self._files.close(component)
@@ -263,7 +268,7 @@ class LogBook:
         if bucket.dropped:
             count, bucket.dropped = bucket.dropped, 0
             text = f"{count} lines dropped: more than {bucket.rate} a second"
-            self._append(LogEntry(now, component, "warn", "supervisor", text, {"dropped": count}))
+            self._append(now, component, "warn", "supervisor", text, {"dropped": count})
         return True
 
     def _clean(self, message: str) -> str:
@@ -272,14 +277,16 @@ class LogBook:
         text = escape_text(message[:most])
         return f"{text}… [{cut} characters cut]" if cut > 0 else text
 
-    def _append(self, entry: LogEntry) -> None:
-        ring = self._rings.get(entry.component)
-        if ring is None:
-            ring = self._rings[entry.component] = deque(maxlen=self._limits.ring)
-        ring.append(entry)
-        self._files.append(entry.component, entry.to_json() + "\n")
-        for follower in self._followers:
-            follower.offer(entry)
+    def _append(
+        self, now: float, component: str, level: str, source: str, text: str,
+        fields: Mapping[str, object] | None,
+    ) -> None:  # fmt: skip
+        line = _to_json(now, component, level, source, text, fields)
+        self._files.append(component, line + "\n")
+        if self._followers:
+            entry = LogEntry(now, component, level, source, text, fields or {})
+            for follower in self._followers:
+                follower.offer(entry)
 
 
 @dataclass(slots=True)
@@ -308,13 +315,13 @@ class _Files:
             return  # a full disk loses lines, never the host
 
     def tail(self, component: str, count: int) -> Iterator[LogEntry]:
-        lines: list[str] = []
+        lines: list[bytes] = []
         for path in self._paths(component):
             with _disk_may_fail():
-                lines = path.read_text("utf-8", "replace").splitlines() + lines
+                lines = _last_lines(path, count - len(lines)) + lines
             if len(lines) >= count:
                 break
-        return _parse(lines[-count:] if count else [])
+        return _parse(lines[-count:])
 
     def close(self, component: str) -> None:
         file = self._open.pop(component, None)
@@ -344,7 +351,7 @@ class _Files:
             if len(self._open) >= self._limits.open_files:
                 self.close(next(iter(self._open)))
             descriptor = _open_to_append(f"{self._start}{component}.jsonl")
-            size = os.fstat(descriptor).st_size
+            size = os.lseek(descriptor, 0, os.SEEK_END)
             file = self._open[component] = _File(descriptor, size)
         else:
             self._open.move_to_end(component)
@@ -369,10 +376,25 @@ def _open_to_append(path: str) -> int:
         return os.open(path, flags, 0o600)
 
 
-def _parse(lines: Iterable[str]) -> Iterator[LogEntry]:
+def _last_lines(path: Path, count: int) -> list[bytes]:
+    """The last lines of a file, at least `count` if it has them, read from its end."""
+    with path.open("rb") as file:
+        end = file.seek(0, os.SEEK_END)
+        block = _TAIL_BYTES
+        while True:
+            start = file.seek(max(0, end - block))
+            lines = file.read(end - start).splitlines()
+            if start == 0:
+                return lines
+            if len(lines) > count:
+                return lines[1:]  # the first one may be cut
+            block *= 4
+
+
+def _parse(lines: Iterable[bytes]) -> Iterator[LogEntry]:
     for line in lines:
         try:
-            yield LogEntry.from_json(line)
+            yield LogEntry.from_json(line.decode("utf-8", "replace"))
         except ValueError:
             continue  # the line that a power cut tore
 
