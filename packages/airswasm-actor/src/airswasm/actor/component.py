@@ -267,6 +267,9 @@ class ComponentActor:
             HealthCheckFailed: The same, of a health check.
             GuestFault: It trapped, or reached a limit.
         """
+        instance = self.instance
+        if instance is not None:
+            instance.caller.message = None  # nobody needs it, and whoever asked, any more
         outcome = call.result()
         if type(outcome) is Ok:
             return outcome.value

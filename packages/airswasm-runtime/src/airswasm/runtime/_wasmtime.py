@@ -162,7 +162,10 @@ def get_fuel(context: Address) -> int:
 
 def get_func(instance: Address, context: Address, index: Address, slot: Address) -> bool:
     """Writes an exported function of an instance to `slot` (32 bytes)."""
-    found: bool = _get_func(instance, context, index, slot)
+    try:
+        found: bool = _get_func(instance, context, index, slot)
+    except ctypes.ArgumentError as problem:  # integers fit: no frame is left to convert them in
+        raise RecursionError(str(problem)) from None
     return found
 
 
@@ -297,7 +300,7 @@ bytes_at = ctypes.PYFUNCTYPE(ctypes.py_object, c_void_p, c_size_t)(
 
 def buffer_address(buffer: bytearray) -> Address:
     """Where a bytearray's bytes are; it cannot be resized from then on."""
-    return ctypes.addressof((c_char * len(buffer)).from_buffer(buffer))
+    return ctypes.addressof(c_char.from_buffer(buffer))
 
 
 class CoreFunction:

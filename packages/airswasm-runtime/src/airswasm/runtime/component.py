@@ -143,6 +143,8 @@ class LinkedComponent:
         self.component = component
         self.engine: Engine = component.engine
         self._bridging = component._bridging
+        self._wasi = _DEFAULT_WASI
+        self._make_wasi = partial(_make_wasi, _DEFAULT_WASI, self.engine)
         self._callbacks: list[object] = []
         self._linker = wc.Linker(component.engine._wasm)
         self._linker.allow_shadowing = True
@@ -180,7 +182,9 @@ class LinkedComponent:
         _mapping_guard.take(_FEW + memories * _FOR_A_MEMORY, self.component.name)
         instance = Instance(self, limits, caller)
         caller.instance = instance
-        caller._make_wasi = partial(_make_wasi, wasi, self.engine)
+        if wasi is not self._wasi:  # most often the same: shared by ten thousand instances
+            self._wasi, self._make_wasi = wasi, partial(_make_wasi, wasi, self.engine)
+        caller._make_wasi = self._make_wasi
         call = instance._begin(_nobody)
         call._is_awaited = True
         if call._first_poll() is not CallState.DONE:

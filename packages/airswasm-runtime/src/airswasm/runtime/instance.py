@@ -61,6 +61,9 @@ if TYPE_CHECKING:
 Wake = Callable[["Call"], object]
 
 _SLOT_BYTES = 48  # the result's 32 bytes, the error's address, the fuel left
+_INSTANCE_BYTES = 16
+_FUNCTION_BYTES = 32
+_PLACES = 4  # functions whose place comes with the instance; more get buffers of as many
 _BLANK = bytes(_SLOT_BYTES)
 _ERROR_AND_FUEL = Struct("<QQ").unpack_from
 _DATA = bytes.__basicsize__ - 1
@@ -91,7 +94,7 @@ class Function:
         shape: its WIT type.
     """
 
-    __slots__ = ("_address", "_buffer", "_count", "_has_result", "_instance", "_plan", "path")
+    __slots__ = ("_address", "_count", "_has_result", "_instance", "_plan", "path")
 
     def __init__(self, instance: Instance, path: str, plan: ExportPlan, index: int) -> None:
         self.path: str = path
@@ -99,8 +102,7 @@ class Function:
         self._plan = plan
         self._count = len(plan.parameters)
         self._has_result = plan.result is not None
-        self._buffer = bytearray(32)
-        self._address = wt.buffer_address(self._buffer)
+        self._address = instance._next_place()
         if not wt.get_func(instance._address, instance._context, index, self._address):
             raise NoSuchExport(instance.component_name, path)
 
@@ -526,13 +528,14 @@ class Instance:
     __slots__ = (
         "__weakref__",
         "_address",
-        "_buffer",
         "_call",
         "_context",
         "_fault",
         "_functions",
         "_handles",
         "_linked",
+        "_more_places",
+        "_places",
         "_slot",
         "_slot_address",
         "_store",
@@ -554,9 +557,11 @@ class Instance:
         self._call: Call | None = None
         self._fault: GuestFault | None = None
         self._functions: dict[str, Function] = {}
-        self._slot = bytearray(_SLOT_BYTES + 16)  # and the instance itself
+        self._slot = bytearray(_SLOT_BYTES + _INSTANCE_BYTES + _PLACES * _FUNCTION_BYTES)
         self._slot_address = wt.buffer_address(self._slot)
         self._address = self._slot_address + _SLOT_BYTES
+        self._places = self._address + _INSTANCE_BYTES
+        self._more_places: list[bytearray] | None = None
         self._ticks = ceil(limits.timeout / self.engine.config.tick) + 1
         self._store: int = wt.store_new(self.engine._address, None, None)
         self._context: int = wt.store_context(self._store)
@@ -621,6 +626,15 @@ class Instance:
         export = self._linked.component._export(path)
         made = self._functions[path] = Function(self, path, export.plan, export.index)
         return made
+
+    def _next_place(self) -> int:
+        """Where the next function goes: one after the other, four to a buffer."""
+        number = len(self._functions)
+        if number and number % _PLACES == 0:
+            buffer = bytearray(_PLACES * _FUNCTION_BYTES)
+            self._more_places = [*(self._more_places or ()), buffer]
+            self._places = wt.buffer_address(buffer)
+        return self._places + number % _PLACES * _FUNCTION_BYTES
 
     async def call(self, function: str | Function, *arguments: object) -> object:
         """Calls an exported function and waits for its value.
