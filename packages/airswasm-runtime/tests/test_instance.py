@@ -228,8 +228,11 @@ async def test_cancelling_the_await_ends_the_guest(waiting, waits):
     waits.pending[0].resolve(1)  # too late: without effect
 
 
-async def test_cancelling_a_computing_guest_ends_it(instance):
-    """A guest on a worker thread is cancelled within its stint."""
+async def test_cancelling_a_computing_guest_ends_it(probe, probe_host):
+    """A guest on a worker thread is cancelled within its stint; it has fuel for a minute."""
+    instance = await probe.link([probe_host]).instantiate(
+        caller=Caller("test/probe"), limits=Limits(fuel=2**50)
+    )
     started = time.monotonic()
     with anyio.move_on_after(0.02):
         await instance.call("#spin", 10**12)

@@ -10,7 +10,7 @@ use by calls on worker threads.
 from __future__ import annotations
 
 from binascii import hexlify, unhexlify
-from ctypes import c_void_p, cast, memmove, string_at
+from ctypes import c_void_p, cast, memmove
 from threading import Lock
 
 from wasmtime import Engine, Func, Instance, Memory, Module, Store, wat2wasm
@@ -21,7 +21,7 @@ from ._bridge_core import (
     HEX_MOST_BYTES,
     PACKED_MARK,
 )
-from ._wasmtime import CoreFunction
+from ._wasmtime import CoreFunction, memory
 
 _HEX = HEX_MARK.to_bytes(2, "little")
 _PACKED = PACKED_MARK.to_bytes(2, "little")
@@ -57,10 +57,10 @@ class BytesAsText:
 
     def decode_at(self, address: int, size_bytes: int) -> bytes:
         """The payload that the text at an address stands for."""
-        if size_bytes > HEX_MOST_BYTES and string_at(address, 2) == _PACKED:
+        if size_bytes > HEX_MOST_BYTES and memory[address : address + 2] == _PACKED:
             with self._lock:
                 return self._converter().decode(address, size_bytes)
-        return self.decode(string_at(address, size_bytes))
+        return self.decode(memory[address : address + size_bytes])
 
     def _converter(self) -> _LargeText:
         if self._large is None:
@@ -96,7 +96,7 @@ class _LargeText:
         if size_bytes > self._room:
             self._make_room(size_bytes)
         memmove(self._base, source, size_bytes)
-        return string_at(self._base, function(0, size_bytes))
+        return memory[self._base : self._base + function(0, size_bytes)]
 
     def _make_room(self, size_bytes: int) -> None:
         needed = size_bytes + size_bytes // 4 + HEX_MOST_BYTES + 64

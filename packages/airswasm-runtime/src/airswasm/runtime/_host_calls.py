@@ -13,7 +13,6 @@ that says "done", so that being async costs it nothing.
 
 from __future__ import annotations
 
-import ctypes
 import inspect
 from collections.abc import Callable
 from threading import get_ident
@@ -32,7 +31,6 @@ if TYPE_CHECKING:
 
 _DATA = bytes.__basicsize__ - 1
 _READY = wt.ready_continuation()
-_READY_ADDRESS = id(_READY) + _DATA
 
 
 class HostCall:
@@ -56,10 +54,9 @@ class HostCall:
 
     def _entry(self) -> Callable[..., None]:
         engine, function, is_async = self._engine, self._function, self._is_async
-        running, memmove, string_at = engine._running, ctypes.memmove, wt.bytes_at
+        running, memory, thread = engine._running, wt.writable_memory, get_ident
         decoders = self._plan.parameters
         steps = [(decode, index * SLOT_BYTES) for index, decode in enumerate(decoders)]
-        size = len(decoders) * SLOT_BYTES
 
         def entry(
             _env: int,
@@ -74,16 +71,15 @@ class HostCall:
         ) -> None:
             call = None
             try:
-                memmove(continuation_out, _READY_ADDRESS, 24)
+                memory[continuation_out : continuation_out + 24] = _READY
                 call = running[context]
                 instance = call._instance
                 handles = instance._handles
                 handles.allowance = instance.limits.host_call_bytes
-                slots = string_at(arguments, size)
-                values = [decode(slots, at, handles) for decode, at in steps]
-                if get_ident() != engine._thread:
+                values = [decode(arguments + at, handles) for decode, at in steps]
+                if thread() != engine._thread:
                     call._hop = (self, results, values)
-                    memmove(continuation_out, engine._waiting_for(context), 24)
+                    memory[continuation_out : continuation_out + 24] = engine._waiting_for(context)
                     return
                 outcome = function(instance.caller, *values)
                 if is_async or isinstance(outcome, CoroutineType):
@@ -93,7 +89,9 @@ class HostCall:
                 if isinstance(outcome, Pending):
                     if not outcome._done:
                         call._park(self, results, outcome)
-                        memmove(continuation_out, engine._waiting_for(context), 24)
+                        memory[continuation_out : continuation_out + 24] = engine._waiting_for(
+                            context
+                        )
                         return
                     if outcome._exception is not None:
                         raise outcome._exception
@@ -104,7 +102,7 @@ class HostCall:
                     call._failure = failure
                     call._target = self
                 address = wt.new_error("a host function failed")
-                memmove(error_out, address.to_bytes(8, "little"), 8)
+                memory[error_out : error_out + 8] = address.to_bytes(8, "little")
 
         return entry
 
@@ -134,7 +132,7 @@ class HostCall:
             assert self._plan.shape.result is not None
             raise mismatch(self.name, self._plan.shape.result, value) from None
         if slot[0] < KIND_STRING:
-            ctypes.memmove(results, slot, SLOT_BYTES)
+            wt.writable_memory[results : results + SLOT_BYTES] = slot
         else:
             wt.value_clone(id(slot) + _DATA, results)
 

@@ -20,15 +20,16 @@ from __future__ import annotations
 
 import ctypes
 import struct
+from binascii import hexlify, unhexlify
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, make_dataclass
 from functools import partial
 from operator import attrgetter
 from typing import Protocol
 
-from ._bridge_core import HEX_MOST_BYTES, TEXT_OVERHEAD_BYTES
+from ._bridge_core import HEX_MARK, HEX_MOST_BYTES, TEXT_OVERHEAD_BYTES
 from ._bridge_text import BytesAsText
-from ._wasmtime import bytes_at
+from ._wasmtime import memory as memory
 from .shape import (
     EnumOf,
     FlagsOf,
@@ -85,7 +86,7 @@ _pack_word = struct.Struct("<B7xQ16x").pack
 _pack_two = struct.Struct("<B7xQQ8x").pack
 _pack_three = struct.Struct("<B7xQQQ").pack
 _pack_result = struct.Struct("<B7xB7xQ8x").pack
-_string_at: Callable[[int, int], bytes] = bytes_at
+_CASE_AND_WORD = struct.Struct("<?7xQ").unpack_from
 
 Keep = list[object]
 """What a call keeps alive until the engine has copied it."""
@@ -116,7 +117,8 @@ class Handles(Protocol):
 
 
 Encode = Callable[[object, Keep, Handles], bytes]
-Decode = Callable[[bytes | bytearray, int, Handles], object]
+EncodeAll = Callable[[Sequence[object], Keep, Handles], bytes]
+Decode = Callable[[int, Handles], object]
 
 UNFIT = (
     Unfit,
@@ -136,12 +138,12 @@ class ExportPlan:
 
     Attributes:
         shape: what it was derived from.
-        parameters: one encoder for each parameter.
+        arguments: builds the slots of all arguments, one after the other.
         result: None when there is no result.
     """
 
     shape: FunctionShape
-    parameters: tuple[Encode, ...]
+    arguments: EncodeAll
     result: Decode | None
 
 
@@ -188,7 +190,7 @@ class Planner:
         types = enumerate(type_ for _, type_ in shape.parameters)
         parameters = tuple(self.encoder(type_, str(at), text) for at, type_ in types)
         result = None if shape.result is None else self.decoder(shape.result, "result", text)
-        return ExportPlan(shape, parameters, result)
+        return ExportPlan(shape, _arguments_encoder(parameters), result)
 
     def plan_import(self, shape: FunctionShape, text: Collection[str] = ()) -> ImportPlan:
         """The plan of one function of the host's; the arguments are those of `plan_export`."""
@@ -291,6 +293,39 @@ class Planner:
         return found
 
 
+def _arguments_encoder(encoders: Sequence[Encode]) -> EncodeAll:
+    """Up to three are written out: a loop would take as long as what it calls."""
+
+    def none(arguments: Sequence[object], keep: Keep, handles: Handles) -> bytes:
+        if arguments:
+            raise Unfit
+        return b""
+
+    def one(arguments: Sequence[object], keep: Keep, handles: Handles) -> bytes:
+        (first,) = arguments
+        return encoders[0](first, keep, handles)
+
+    def two(arguments: Sequence[object], keep: Keep, handles: Handles) -> bytes:
+        first, second = arguments
+        return encode_first(first, keep, handles) + encode_second(second, keep, handles)
+
+    def three(arguments: Sequence[object], keep: Keep, handles: Handles) -> bytes:
+        first, second, third = arguments
+        return (
+            encode_first(first, keep, handles)
+            + encode_second(second, keep, handles)
+            + encode_third(third, keep, handles)
+        )
+
+    def many(arguments: Sequence[object], keep: Keep, handles: Handles) -> bytes:
+        pairs = zip(encoders, arguments, strict=True)
+        return b"".join([encode(value, keep, handles) for encode, value in pairs])
+
+    if len(encoders) in (2, 3):
+        encode_first, encode_second, encode_third = (*encoders, encoders[0])[:3]
+    return {0: none, 1: one, 2: two, 3: three}.get(len(encoders), many)
+
+
 def _is_option(type_: WitType) -> bool:
     return isinstance(type_, OptionOf)
 
@@ -307,8 +342,8 @@ def _number_encoder(kind: int, code: str, padding: int) -> Encode:
 def _number_decoder(code: str) -> Decode:
     unpack = struct.Struct(f"<{code}").unpack_from
 
-    def decode(slots: bytes | bytearray, at: int, handles: Handles) -> object:
-        return unpack(slots, at + 8)[0]
+    def decode(at: int, handles: Handles) -> object:
+        return unpack(memory, at + 8)[0]
 
     return decode
 
@@ -325,8 +360,8 @@ def _encode_bool(value: object, keep: Keep, handles: Handles) -> bytes:
     raise Unfit
 
 
-def _decode_bool(slots: bytes | bytearray, at: int, handles: Handles) -> object:
-    return slots[at + 8] != 0
+def _decode_bool(at: int, handles: Handles) -> object:
+    return memory[at + 8 : at + 9] != b"\0"
 
 
 def _encode_char(value: object, keep: Keep, handles: Handles) -> bytes:
@@ -336,8 +371,8 @@ def _encode_char(value: object, keep: Keep, handles: Handles) -> bytes:
     return _pack_word(KIND_CHAR, ord(value))
 
 
-def _decode_char(slots: bytes | bytearray, at: int, handles: Handles) -> object:
-    return chr(int.from_bytes(slots[at + 8 : at + 12], "little"))
+def _decode_char(at: int, handles: Handles) -> object:
+    return chr(int.from_bytes(memory[at + 8 : at + 12], "little"))
 
 
 def _encode_string(value: object, keep: Keep, handles: Handles) -> bytes:
@@ -350,14 +385,14 @@ def _encode_string(value: object, keep: Keep, handles: Handles) -> bytes:
     return _pack_two(KIND_STRING, size, id(data) + _DATA)
 
 
-def _decode_string(slots: bytes | bytearray, at: int, handles: Handles) -> object:
-    size, address = _TWO_WORDS(slots, at + 8)
+def _decode_string(at: int, handles: Handles) -> object:
+    size, address = _TWO_WORDS(memory, at + 8)
     if not size:
         return ""
     handles.allowance -= size
     if handles.allowance < 0:
         raise AllowanceExceeded
-    return _string_at(address, size).decode()
+    return memory[address : address + size].decode()
 
 
 def _encode_bytes(value: object, keep: Keep, handles: Handles) -> bytes:
@@ -374,27 +409,33 @@ def _encode_bytes(value: object, keep: Keep, handles: Handles) -> bytes:
     return _pack_two(KIND_LIST, size, ctypes.addressof(pin))
 
 
-def _decode_bytes(slots: bytes | bytearray, at: int, handles: Handles) -> object:
-    size, address = _TWO_WORDS(slots, at + 8)
+def _decode_bytes(at: int, handles: Handles) -> object:
+    size, address = _TWO_WORDS(memory, at + 8)
     if not size:
         return b""
     handles.allowance -= size
     if handles.allowance < 0:
         raise AllowanceExceeded
-    return _string_at(address, size * SLOT_BYTES)[8::32]
+    return memory[address + 8 : address + 8 + size * SLOT_BYTES : SLOT_BYTES]
+
+
+_HEX = HEX_MARK.to_bytes(2, "little")
 
 
 def _text_encoder(codec: BytesAsText) -> Encode:
     as_text = codec.encode
 
     def encode(value: object, keep: Keep, handles: Handles) -> bytes:
-        plain = value if type(value) is bytes else bytes(memoryview(value))  # type: ignore[arg-type]
-        handles.allowance -= len(plain)
+        data = value if type(value) is bytes else bytes(memoryview(value))  # type: ignore[arg-type]
+        size = len(data)
+        handles.allowance -= size
         if handles.allowance < 0:
             raise AllowanceExceeded
-        data = as_text(plain)
+        if not data.isascii():  # as the codec does it, without a call for what is short
+            data = _HEX + hexlify(data) if size <= HEX_MOST_BYTES else as_text(data)
+            size = len(data)
         keep.append(data)
-        return _pack_two(KIND_STRING, len(data), id(data) + _DATA)
+        return _pack_two(KIND_STRING, size, id(data) + _DATA)
 
     return encode
 
@@ -402,15 +443,17 @@ def _text_encoder(codec: BytesAsText) -> Encode:
 def _text_decoder(codec: BytesAsText) -> Decode:
     decode_at = codec.decode_at
 
-    def decode(slots: bytes | bytearray, at: int, handles: Handles) -> object:
-        size, address = _TWO_WORDS(slots, at + 8)
+    def decode(at: int, handles: Handles) -> object:
+        size, address = _TWO_WORDS(memory, at + 8)
         if not size:
             return b""
         if size > 2 * handles.allowance + TEXT_OVERHEAD_BYTES:
             raise AllowanceExceeded
-        data = _string_at(address, size) if size <= HEX_MOST_BYTES else b""
-        if not data.isascii() or not data:
+        data = memory[address : address + size] if size <= HEX_MOST_BYTES else b""
+        if not data:
             data = decode_at(address, size)
+        elif not data.isascii():  # short text is either plain or hexadecimal
+            data = unhexlify(data[2:])
         handles.allowance -= len(data)
         if handles.allowance < 0:
             raise AllowanceExceeded
@@ -452,16 +495,15 @@ def _list_encoder(element: Encode) -> Encode:
 
 
 def _list_decoder(element: Decode) -> Decode:
-    def decode(slots: bytes | bytearray, at: int, handles: Handles) -> object:
-        size, address = _TWO_WORDS(slots, at + 8)
+    def decode(at: int, handles: Handles) -> object:
+        size, address = _TWO_WORDS(memory, at + 8)
         if not size:
             return []
         handles.allowance -= size
         if handles.allowance < 0:
             raise AllowanceExceeded
-        total = size * SLOT_BYTES
-        body = _string_at(address, total)
-        return [element(body, start, handles) for start in range(0, total, SLOT_BYTES)]
+        end = address + size * SLOT_BYTES
+        return [element(start, handles) for start in range(address, end, SLOT_BYTES)]
 
     return decode
 
@@ -483,11 +525,10 @@ def _tuple_encoder(elements: Sequence[Encode]) -> Encode:
 
 def _tuple_decoder(elements: Sequence[Decode]) -> Decode:
     starts = [(element, index * SLOT_BYTES) for index, element in enumerate(elements)]
-    total = len(elements) * SLOT_BYTES
 
-    def decode(slots: bytes | bytearray, at: int, handles: Handles) -> object:
-        body = _string_at(_WORD(slots, at + 16)[0], total)
-        return tuple([element(body, start, handles) for element, start in starts])
+    def decode(at: int, handles: Handles) -> object:
+        body = _WORD(memory, at + 16)[0]
+        return tuple([element(body + start, handles) for element, start in starts])
 
     return decode
 
@@ -520,17 +561,17 @@ def _nested_option_encoder(some: Encode) -> Encode:
 
 
 def _option_decoder(some: Decode) -> Decode:
-    def decode(slots: bytes | bytearray, at: int, handles: Handles) -> object:
-        address = _WORD(slots, at + 8)[0]
-        return some(_string_at(address, SLOT_BYTES), 0, handles) if address else None
+    def decode(at: int, handles: Handles) -> object:
+        address = _WORD(memory, at + 8)[0]
+        return some(address, handles) if address else None
 
     return decode
 
 
 def _nested_option_decoder(some: Decode) -> Decode:
-    def decode(slots: bytes | bytearray, at: int, handles: Handles) -> object:
-        address = _WORD(slots, at + 8)[0]
-        return Some(some(_string_at(address, SLOT_BYTES), 0, handles)) if address else None
+    def decode(at: int, handles: Handles) -> object:
+        address = _WORD(memory, at + 8)[0]
+        return Some(some(address, handles)) if address else None
 
     return decode
 
@@ -558,18 +599,22 @@ def _result_encoder(ok: Encode | None, err: Encode | None) -> Encode:
 
 _OK_NOTHING: Ok[None] = Ok(None)
 _ERR_NOTHING: Err[None] = Err(None)
+_new = object.__new__
+_set_ok = vars(Ok)["value"].__set__  # the slot's own: `frozen` is for users
 
 
 def _result_decoder(ok: Decode | None, err: Decode | None) -> Decode:
-    def decode(slots: bytes | bytearray, at: int, handles: Handles) -> object:
-        address = _WORD(slots, at + 16)[0]
-        if slots[at + 8]:
+    def decode(at: int, handles: Handles) -> object:
+        is_ok, address = _CASE_AND_WORD(memory, at + 8)
+        if is_ok:
             if ok is None:
                 return _OK_NOTHING
-            return Ok(ok(_string_at(address, SLOT_BYTES), 0, handles))
+            lifted = _new(Ok)
+            _set_ok(lifted, ok(address, handles))
+            return lifted
         if err is None:
             return _ERR_NOTHING
-        return Err(err(_string_at(address, SLOT_BYTES), 0, handles))
+        return Err(err(address, handles))
 
     return decode
 
@@ -611,14 +656,13 @@ def _record_encoder(fields: Sequence[tuple[str, Encode]]) -> Encode:
 def _record_decoder(make: Callable[[], type], fields: Sequence[Decode]) -> Decode:
     record: type | None = None  # making a dataclass takes 1.5 ms, and most are never needed
     starts = [(field, index * FIELD_BYTES + NAME_BYTES) for index, field in enumerate(fields)]
-    total = len(fields) * FIELD_BYTES
 
-    def decode(slots: bytes | bytearray, at: int, handles: Handles) -> object:
+    def decode(at: int, handles: Handles) -> object:
         nonlocal record
         if record is None:
             record = make()
-        body = _string_at(_WORD(slots, at + 16)[0], total)
-        return record(*[field(body, start, handles) for field, start in starts])
+        body = _WORD(memory, at + 16)[0]
+        return record(*[field(body + start, handles) for field, start in starts])
 
     return decode
 
@@ -650,12 +694,12 @@ def _variant_decoder(cases: Mapping[str, Decode | None]) -> Decode:
     table = {name.encode(): (name, decode) for name, decode in cases.items()}
     read = struct.Struct("<QQQ").unpack_from
 
-    def decode(slots: bytes | bytearray, at: int, handles: Handles) -> object:
-        size, name_address, address = read(slots, at + 8)
-        name, inner = table[_string_at(name_address, size)]
+    def decode(at: int, handles: Handles) -> object:
+        size, name_address, address = read(memory, at + 8)
+        name, inner = table[memory[name_address : name_address + size]]
         if inner is None:
             return Case(name)
-        return Case(name, inner(_string_at(address, SLOT_BYTES), 0, handles))
+        return Case(name, inner(address, handles))
 
     return decode
 
@@ -676,9 +720,9 @@ def _enum_encoder(cases: Sequence[str]) -> Encode:
 def _enum_decoder(cases: Sequence[str]) -> Decode:
     table = {name.encode(): name for name in cases}
 
-    def decode(slots: bytes | bytearray, at: int, handles: Handles) -> object:
-        size, address = _TWO_WORDS(slots, at + 8)
-        return table[_string_at(address, size)]
+    def decode(at: int, handles: Handles) -> object:
+        size, address = _TWO_WORDS(memory, at + 8)
+        return table[memory[address : address + size]]
 
     return decode
 
@@ -703,11 +747,11 @@ def _flags_encoder(flags: Sequence[str]) -> Encode:
 def _flags_decoder(flags: Sequence[str]) -> Decode:
     table = {name.encode(): name for name in flags}
 
-    def decode(slots: bytes | bytearray, at: int, handles: Handles) -> object:
-        size, address = _TWO_WORDS(slots, at + 8)
-        body = _string_at(address, size * NAME_BYTES) if size else b""
-        headers = (_TWO_WORDS(body, start) for start in range(0, len(body), NAME_BYTES))
-        return frozenset([table[_string_at(data, length)] for length, data in headers])
+    def decode(at: int, handles: Handles) -> object:
+        size, address = _TWO_WORDS(memory, at + 8)
+        starts = range(address, address + size * NAME_BYTES, NAME_BYTES)
+        names = [_TWO_WORDS(memory, start) for start in starts]
+        return frozenset([table[memory[data : data + length]] for length, data in names])
 
     return decode
 
@@ -720,7 +764,7 @@ def _handle_encoder(type_: HandleOf) -> Encode:
 
 
 def _handle_decoder(type_: HandleOf) -> Decode:
-    def decode(slots: bytes | bytearray, at: int, handles: Handles) -> object:
-        return handles.lift_handle(type_, _WORD(slots, at + 8)[0])
+    def decode(at: int, handles: Handles) -> object:
+        return handles.lift_handle(type_, _WORD(memory, at + 8)[0])
 
     return decode

@@ -29,7 +29,7 @@ from ._wasi import interfaces
 from ._wasi_state import WasiConfig, WasiState
 from .errors import NoSuchExport, UnsatisfiedImport
 from .host import Caller, HostInterface
-from .instance import CallState, Instance, _check_depth, _drive, _nobody
+from .instance import CallState, Instance, _drive, _nobody, check_depth_to_instantiate
 from .limits import Limits
 from .shape import FunctionShape, InterfaceShape, ResourceIdentity
 
@@ -177,9 +177,9 @@ class LinkedComponent:
                 memory than it may have.
             HostExhausted: the host has no memory or address space left for it.
         """
-        _check_depth()
         memories = limits.memories + self._bridging.extra_memories
         _mapping_guard.take(_FEW + memories * _FOR_A_MEMORY, self.component.name)
+        check_depth_to_instantiate()
         instance = Instance(self, limits, caller)
         caller.instance = instance
         if wasi is not self._wasi:  # most often the same: shared by ten thousand instances

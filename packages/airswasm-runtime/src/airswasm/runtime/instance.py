@@ -21,7 +21,7 @@ from __future__ import annotations
 import enum
 import time
 from collections.abc import Callable, Coroutine
-from functools import partial
+from ctypes import c_void_p
 from math import ceil
 from struct import Struct
 from threading import get_ident
@@ -34,7 +34,7 @@ from . import _wasmtime as wt
 from ._explain import find_mismatch
 from ._faults import fault_of, limit_fault
 from ._handles import Drop, InstanceHandles, TooManyResources
-from ._plan import KIND_STRING, UNFIT, AllowanceExceeded, Decode, ExportPlan, Keep
+from ._plan import KIND_STRING, UNFIT, AllowanceExceeded, ExportPlan, Keep
 from .errors import (
     DeadlineExceeded,
     Frame,
@@ -64,8 +64,8 @@ _SLOT_BYTES = 48  # the result's 32 bytes, the error's address, the fuel left
 _INSTANCE_BYTES = 16
 _FUNCTION_BYTES = 32
 _PLACES = 4  # functions whose place comes with the instance; more get buffers of as many
-_BLANK = bytes(_SLOT_BYTES)
 _ERROR_AND_FUEL = Struct("<QQ").unpack_from
+_future_poll, _future_delete = wt.future_poll, wt.future_delete
 _DATA = bytes.__basicsize__ - 1
 _THREAD_STINT = 0.05  # seconds on a worker thread before a cancel can be noticed
 
@@ -83,6 +83,27 @@ class CallState(enum.Enum):
     """It waits in a host function; `wake` will be called."""
 
 
+def _no_more() -> None:
+    return
+
+
+def _frames_left(number: int) -> Callable[[], None]:
+    """A function that raises `RecursionError` unless so many more frames fit."""
+    check = _no_more
+    for _ in range(number):
+
+        def deeper(below: Callable[[], None] = check) -> None:
+            below()
+
+        check = deeper
+    return check
+
+
+_check_depth = _frames_left(5)
+"""Before a guest is entered: a callback that cannot begin aborts the process."""
+check_depth_to_instantiate = _frames_left(12)
+"""The same with room for what comes before."""
+
 _DONE, _READY, _WAITING = CallState.DONE, CallState.READY, CallState.WAITING
 
 
@@ -94,17 +115,23 @@ class Function:
         shape: its WIT type.
     """
 
-    __slots__ = ("_address", "_count", "_has_result", "_instance", "_plan", "path")
+    __slots__ = ("_address", "_arguments", "_begin", "_instance", "_plan", "path")
 
     def __init__(self, instance: Instance, path: str, plan: ExportPlan, index: int) -> None:
         self.path: str = path
         self._instance = instance
         self._plan = plan
-        self._count = len(plan.parameters)
-        self._has_result = plan.result is not None
         self._address = instance._next_place()
         if not wt.get_func(instance._address, instance._context, index, self._address):
             raise NoSuchExport(instance.component_name, path)
+        self._arguments = c_void_p()
+        self._begin = wt.bind_call(
+            self._address,
+            instance._meter,
+            self._arguments,
+            len(plan.shape.parameters),
+            plan.result is not None,
+        )
 
     @property
     def shape(self) -> FunctionShape:
@@ -207,9 +234,10 @@ class Call:
         if self._is_late and self._has_expired():
             return _DONE
         self._is_late = True
+        _check_depth()
         self._is_polled = True
         try:
-            is_over = wt.future_poll(self._future)
+            is_over = _future_poll(self._future)
         finally:
             self._is_polled = False
         if is_over:
@@ -391,28 +419,41 @@ class Call:
 
     def _finish(self) -> CallState:
         instance = self._instance
-        wt.future_delete(self._future)
+        _future_delete(self._future)
         self._future = 0
-        error, fuel_left = instance._read_slot()
-        self.fuel_used = instance.limits.fuel - fuel_left
-        instance.fuel_used += self.fuel_used
-        if self._cancelled:
-            if error:
-                wt.take_error(error)
-            self._end_with(InstanceClosed(instance.component_name))
-            return _DONE
-        if error:
-            failure = wt.take_error(error)
-            self._end_with(self._fault_from(failure))
-            return _DONE
+        meter = instance._meter
+        meter.read_fuel()
+        error, fuel_left = _ERROR_AND_FUEL(instance._slot, 32)
+        self.fuel_used = used = meter.fuel - fuel_left
+        instance.fuel_used += used
+        if error or self._cancelled:
+            return self._finish_badly(error)
         plan = self._plan
         if plan is not None and (decode := plan.result) is not None:
             try:
-                self._value = instance._take_result(decode)
+                if instance._slot[0] < KIND_STRING:
+                    self._value = decode(instance._slot_address, instance._handles)
+                else:
+                    handles = instance._handles
+                    handles.allowance = meter.host_call_bytes
+                    try:
+                        self._value = decode(instance._slot_address, handles)
+                    finally:
+                        meter.drop_result()
             except AllowanceExceeded:
                 self._end_with(self._too_large())
                 return _DONE
         self._settle()
+        return _DONE
+
+    def _finish_badly(self, error: int) -> CallState:
+        outcome: BaseException
+        failure = wt.take_error(error) if error else None
+        if self._cancelled or failure is None:
+            outcome = InstanceClosed(self._instance.component_name)
+        else:
+            outcome = self._fault_from(failure)
+        self._end_with(outcome)
         return _DONE
 
     def _fault_from(self, failure: wt.EngineFailure) -> BaseException:
@@ -484,8 +525,9 @@ class Call:
         if self._future:
             wt.future_delete(self._future)
             self._future = 0
-            _, fuel_left = self._instance._read_slot()
-            self.fuel_used = self._instance.limits.fuel - fuel_left
+            meter = self._instance._meter
+            meter.read_fuel()
+            self.fuel_used = meter.fuel - _ERROR_AND_FUEL(self._instance._slot, 32)[1]
         self._end_with(outcome)
 
     def _end_with(self, outcome: BaseException) -> None:
@@ -534,12 +576,12 @@ class Instance:
         "_functions",
         "_handles",
         "_linked",
+        "_meter",
         "_more_places",
         "_places",
         "_slot",
         "_slot_address",
         "_store",
-        "_ticks",
         "caller",
         "engine",
         "fuel_used",
@@ -562,7 +604,6 @@ class Instance:
         self._address = self._slot_address + _SLOT_BYTES
         self._places = self._address + _INSTANCE_BYTES
         self._more_places: list[bytearray] | None = None
-        self._ticks = ceil(limits.timeout / self.engine.config.tick) + 1
         self._store: int = wt.store_new(self.engine._address, None, None)
         self._context: int = wt.store_context(self._store)
         self._handles = InstanceHandles(self._context, linked._drops, limits.resources)
@@ -575,8 +616,12 @@ class Instance:
             limits.tables + bridge.extra_tables,
             limits.memories + bridge.extra_memories,
         )
-        wt.set_fuel(self._context, limits.fuel)
-        wt.set_epoch_deadline(self._context, self._ticks)
+        ticks = ceil(limits.timeout / self.engine.config.tick) + 1
+        self._meter = meter = wt.StoreMeter(
+            self._context, self._slot_address, limits.fuel, ticks, limits.host_call_bytes
+        )
+        meter.refuel()
+        meter.start_clock()
         wt.set_yield_interval(self._context, self.engine.config.slice_fuel)
 
     def __repr__(self) -> str:
@@ -654,7 +699,9 @@ class Instance:
         call._is_awaited = True
         if call._first_poll() is not _DONE:
             await _drive(call, self.engine.config.slices_before_thread)
-        return call.result()
+        if call._raise is not None:
+            raise call._raise
+        return call._value
 
     def start(self, function: Function, arguments: tuple[object, ...], wake: Wake) -> Call:
         """Begins a call without running it; for schedulers.
@@ -676,18 +723,13 @@ class Instance:
             raise NoSuchExport(self.component_name, f"{function.path} of another instance")
         if get_ident() != self.engine._thread:
             raise RuntimeError("call it from the event loop that entered the engine, while it runs")
-        _check_depth()
         plan = function._plan
         keep: Keep = []
         handles = self._handles
-        handles.allowance = self.limits.host_call_bytes
+        meter = self._meter
+        handles.allowance = meter.host_call_bytes
         try:
-            block = b"".join(
-                [
-                    encode(value, keep, handles)
-                    for encode, value in zip(plan.parameters, arguments, strict=True)
-                ]
-            )
+            block = plan.arguments(arguments, keep, handles)
         except UNFIT as problem:
             raise _argument_mismatch(plan.shape, arguments, problem) from None
         except AllowanceExceeded:
@@ -696,22 +738,14 @@ class Instance:
         except TooManyResources:
             most = f"at most {self.limits.resources:,} resources (limits.resources)"
             raise ValueMismatch(function.path, most, "more") from None
-        keep.append(block)
-        context, slot = self._context, self._slot_address
-        self._slot[:_SLOT_BYTES] = _BLANK
-        wt.set_fuel(context, self.limits.fuel)
-        wt.set_epoch_deadline(context, self._ticks)
+        self._slot[0] = 0  # the engine drops what it overwrites: a number needs no dropping
+        meter.refuel()
+        meter.start_clock()
         call = Call(self, function.path, plan, keep, wake)
-        call._future = wt.call_async(
-            function._address,
-            context,
-            id(block) + _DATA,
-            function._count,
-            slot,
-            function._has_result,
-            slot + 32,
-        )
-        self._call = self.engine._running[context] = call
+        keep.append(block)  # the engine copies it, and all it points to, at the first poll
+        function._arguments.value = id(block) + _DATA
+        call._future = function._begin()
+        self._call = self.engine._running[self._context] = call
         return call
 
     def close(self) -> None:
@@ -739,21 +773,6 @@ class Instance:
         """Longer slices on a worker thread: each slice there costs a fight for the GIL."""
         factor = 20 if is_threaded else 1
         wt.set_yield_interval(self._context, self.engine.config.slice_fuel * factor)
-
-    def _read_slot(self) -> tuple[int, int]:
-        wt._get_fuel(self._context, self._slot_address + 40)
-        error, fuel = _ERROR_AND_FUEL(self._slot, 32)
-        return error, fuel
-
-    def _take_result(self, decode: Decode) -> object:
-        slot, handles = self._slot, self._handles
-        if slot[0] < KIND_STRING:
-            return decode(slot, 0, handles)
-        handles.allowance = self.limits.host_call_bytes
-        try:
-            return decode(slot, 0, handles)
-        finally:
-            wt.value_delete(self._slot_address)
 
     def _hold(self, call: Call) -> None:
         self._call = call
@@ -805,26 +824,6 @@ class _Waiter:
             self._event = anyio.Event()
             await self._event.wait()
         self._is_set, self._event = False, None
-
-
-def _frames_left(number: int) -> Callable[[], None]:
-    """A function that raises `RecursionError` unless so many more frames fit."""
-    check: Callable[[], None] = _no_frame
-    for _ in range(number):
-        check = partial(_one_frame, check)
-    return check
-
-
-def _no_frame() -> None:
-    pass
-
-
-def _one_frame(below: Callable[[], None]) -> None:
-    below()
-
-
-_check_depth = _frames_left(12)
-"""Before a guest is entered: a callback that cannot begin aborts the process."""
 
 
 def _nobody(_call: Call) -> None:
