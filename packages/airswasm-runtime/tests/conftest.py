@@ -80,6 +80,12 @@ def resources_wasm(tmp_path_factory: pytest.TempPathFactory) -> bytes:
 
 
 @pytest.fixture(scope="session")
+def droppy_wasm(tmp_path_factory: pytest.TempPathFactory) -> bytes:
+    """Defines a resource whose destructor counts, traps, spins or waits."""
+    return build_from_c(tmp_path_factory.mktemp("droppy"), "droppy")
+
+
+@pytest.fixture(scope="session")
 def abyss_wasm(tmp_path_factory: pytest.TempPathFactory) -> bytes:
     """Recurses without end, on the engine's stack alone."""
     core = """(module (memory (export "memory") 1)

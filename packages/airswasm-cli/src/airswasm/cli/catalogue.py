@@ -197,7 +197,11 @@ ENTRIES: tuple[Entry, ...] = (
     ),
     Entry(
         "E0205", "value does not fit", "A value does not fit the WIT type it should become.",
-        "pass what the WIT signature says", ("runtime.ValueMismatch", "runtime.NoSuchExport"),
+        "pass what the WIT signature says",
+        (
+            "runtime.ValueMismatch", "runtime.NoSuchExport", "runtime.ResourceDropped",
+            "runtime.ResourceKept",
+        ),
     ),
     Entry(
         "E0206", "instance not usable", "The instance was closed, or is in a call already.",

@@ -90,6 +90,8 @@ class Bridging:
         extra_memory_bytes: what one of them may need beyond the bytes of one call.
         extra_instances: core instances of the bridge.
         extra_tables: tables of the bridge.
+        drops: by `interface#resource` the added exports that drop a resource of the
+            guest's; see `_drops`.
     """
 
     imports: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
@@ -98,6 +100,7 @@ class Bridging:
     extra_memory_bytes: int = 0
     extra_instances: int = 0
     extra_tables: int = 0
+    drops: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def is_bridged(self) -> bool:

@@ -16,7 +16,8 @@ import ctypes
 import hashlib
 import json
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import BinaryIO
 
 from wasmtime import Engine, WasmtimeError
@@ -24,6 +25,7 @@ from wasmtime.component import Component
 
 from ._bridge import Bridging, bridge_component
 from ._description import Description
+from ._drops import with_drops, without_drops
 from ._hardened import HardenedSettings, hardened_config
 from ._reflect import UnsupportedType, reflect
 from ._wasm_reader import Unreadable, refuse_multi_memory
@@ -91,21 +93,32 @@ def compile_image(
         raise Refused(reason)
     engine = Engine(hardened_config(settings))
     component, bridging = _compile(engine, wasm, bridge=bridge)
-    shape = reflect(engine, component, bridging)
+    shape = without_drops(reflect(engine, component, bridging), bridging.drops)
     description = Description(hashlib.sha256(wasm).hexdigest(), bridging, shape)
     return component.serialize(), description
 
 
 def _compile(engine: Engine, wasm: bytes, *, bridge: bool) -> tuple[Component, Bridging]:
-    """Compiles with a bridge if one can be composed, and as it is otherwise.
+    """Compiles with what can be added to it: functions that drop resources, and a bridge.
 
     The engine validates the composition like any other component, so a mistake
-    of the bridge ends here, in a component without a bridge.
+    of ours ends here, in a component without a part of it.
     """
-    bridged = bridge_component(wasm) if bridge else None
-    if bridged is not None:
+    *composed, (plain, bridging) = _compositions(wasm, bridge=bridge)
+    for binary, added in composed:
         try:
-            return Component(engine, bridged.wasm), bridged.bridging
+            return Component(engine, binary), added
         except WasmtimeError:
             pass
-    return Component(engine, wasm), Bridging()
+    return Component(engine, plain), bridging
+
+
+def _compositions(wasm: bytes, *, bridge: bool) -> Iterator[tuple[bytes, Bridging]]:
+    """The component with all that can be added to it, then with less, then as it is."""
+    dropping, drops = with_drops(wasm)
+    none: dict[str, str] = {}
+    for given, added in [(dropping, drops), (wasm, none)] if drops else [(wasm, none)]:
+        bridged = bridge_component(given) if bridge else None
+        if bridged is not None:
+            yield bridged.wasm, replace(bridged.bridging, drops=added)
+        yield given, Bridging(drops=added)

@@ -38,7 +38,7 @@ from .shape import (
     WitType,
 )
 
-DESCRIPTION_VERSION = 1
+DESCRIPTION_VERSION = 2
 """Changes whenever what this module writes does: compiled components are cached."""
 
 Json: TypeAlias = Any

@@ -9,11 +9,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
+from functools import partial
+from typing import TYPE_CHECKING
+from weakref import ReferenceType
 
 from . import _wasmtime as wt
 from ._plan import Keep, Unfit
 from .shape import HandleOf
 from .values import GuestResource
+
+if TYPE_CHECKING:
+    from .instance import Instance
 
 Drop = Callable[[object], None]
 
@@ -49,6 +55,22 @@ class _Lent:
         self._objects.pop(self._rep, None)
 
 
+class _Passed:
+    """Something that changes hands with a call, unless the call cannot begin."""
+
+    __slots__ = ("take_back",)
+
+    def __init__(self, take_back: Callable[[], object]) -> None:
+        self.take_back = take_back
+
+
+def take_back(keep: Keep) -> None:
+    """A call could not begin: what its arguments gave away belongs to the host again."""
+    for each in keep:
+        if isinstance(each, _Passed):
+            each.take_back()
+
+
 class TooManyResources(Exception):
     """The guest holds as many host resources as it may."""
 
@@ -58,12 +80,20 @@ class InstanceHandles:
 
     Attributes:
         allowance: bytes that the values being passed may still have.
+        instance: theirs, while there is one.
     """
 
-    __slots__ = ("_context", "_drops", "_most", "_next", "_objects", "allowance")
+    __slots__ = ("_context", "_drops", "_most", "_next", "_objects", "allowance", "instance")
 
-    def __init__(self, context: int, drops: Sequence[Drop | None], most: int) -> None:
+    def __init__(
+        self,
+        context: int,
+        drops: Sequence[Drop | None],
+        most: int,
+        instance: ReferenceType[Instance],
+    ) -> None:
         self.allowance = 0
+        self.instance = instance
         self._context = context
         self._drops = drops
         self._most = most
@@ -76,7 +106,9 @@ class InstanceHandles:
             return self._lower_guest(type_, value, keep)
         number = type_.resource.number
         rep = self._number(number, value)
-        if not type_.is_owned:
+        if type_.is_owned:
+            keep.append(_Passed(partial(self._objects.pop, rep, None)))
+        else:
             keep.append(_Lent(self._objects, rep))
         owned = OwnedHandle(wt.host_handle(self._context, rep, number, owned=type_.is_owned))
         keep.append(owned)
@@ -109,6 +141,13 @@ class InstanceHandles:
                 if drop is not None:
                     stack.callback(drop, value)
 
+    async def drop_guest(self, resource: GuestResource) -> None:
+        """Drops a resource that the guest defined; see `GuestResource.drop`."""
+        instance = self.instance()
+        if instance is not None and not instance.is_closed:
+            await instance._drop_resource(resource)
+        resource._handle = None  # also when its instance had ended: nothing is left of it
+
     def __len__(self) -> int:
         return len(self._objects)
 
@@ -132,4 +171,5 @@ class InstanceHandles:
         keep.append(handle)
         if type_.is_owned:
             value._handle = None  # the guest has it again
+            keep.append(_Passed(partial(setattr, value, "_handle", handle)))
         return handle.address

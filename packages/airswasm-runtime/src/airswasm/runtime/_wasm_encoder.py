@@ -131,6 +131,11 @@ class ComponentWriter:
         definition = b"\x00\x00" + unsigned(core) + options + unsigned(type_)
         return self._define(Section.CANON, definition, Sort.FUNCTION.name)
 
+    def lift_plain(self, core: int, type_: int) -> int:
+        """A component function that calls a core function which needs no memory."""
+        definition = b"\x00\x00" + unsigned(core) + vector([]) + unsigned(type_)
+        return self._define(Section.CANON, definition, Sort.FUNCTION.name)
+
     def resource_drop(self, type_: int) -> int:
         """A core function that gives a handle back."""
         return self._define(Section.CANON, b"\x03" + unsigned(type_), "core 0")

@@ -31,7 +31,7 @@ from .errors import NoSuchExport, UnsatisfiedImport
 from .host import Caller, HostInterface
 from .instance import CallState, Instance, _drive, _nobody, check_depth_to_instantiate
 from .limits import Limits
-from .shape import FunctionShape, InterfaceShape, ResourceIdentity
+from .shape import FunctionShape, HandleOf, InterfaceShape, ResourceIdentity
 
 if TYPE_CHECKING:
     from .engine import Engine
@@ -78,6 +78,7 @@ class Component:
         self._planner = Planner(engine._bytes_as_text)
         self._indices: list[wc.ExportIndex] = []
         self._exports = dict(self._plan_exports())
+        self._drops = dict(self._plan_drops())
 
     def __repr__(self) -> str:
         return f"<Component {self.name} {self.digest[:12]}>"
@@ -120,6 +121,18 @@ class Component:
                         self._planner.plan_export(function, self._bridging.exports.get(path, ())),
                     ),
                 )
+
+    def _plan_drops(self) -> Iterator[tuple[ResourceIdentity, Export]]:
+        """For each resource that it defines, what drops it."""
+        for path, name in self._bridging.drops.items():
+            interface, _, resource = path.rpartition("#")
+            identity = self.exports[interface].resources[resource]
+            index = self._compiled.get_export_index(name, None)
+            if index is not None:
+                self._indices.append(index)
+                parameter = "it", HandleOf(identity, is_owned=True)
+                shape = FunctionShape(f"[resource-drop]{resource}", (parameter,), None)
+                yield identity, Export(wt.address_of(index), self._planner.plan_export(shape))
 
     def _plan_import(self, path: str, shape: FunctionShape) -> ImportPlan:
         return self._planner.plan_import(shape, self._bridging.imports.get(path, ()))

@@ -138,6 +138,37 @@ class NoSuchExport(EngineError):
         super().__init__(f"{component} does not export `{path}`; it exports {known}")
 
 
+class ResourceDropped(EngineError):
+    """A resource of a guest's is no longer the host's: it was dropped or given back.
+
+    Attributes:
+        resource: the resource's name in WIT.
+    """
+
+    def __init__(self, resource: str) -> None:
+        self.resource = resource
+        super().__init__(
+            f"this {resource} was dropped, or given back to its guest; ask the guest for another"
+        )
+
+
+class ResourceKept(EngineError):
+    """A resource of a guest's cannot be dropped alone; it ends with its instance.
+
+    Attributes:
+        component: the component's name.
+        resource: the resource's name in WIT.
+    """
+
+    def __init__(self, component: str, resource: str) -> None:
+        self.component = component
+        self.resource = resource
+        super().__init__(
+            f"{component} is of a shape to which no function that drops a {resource} could be "
+            f"added; close the instance, or export its interface at the component's top"
+        )
+
+
 class InstanceClosed(EngineError):
     """The instance was closed, or a fault ended it: make a new one.
 

@@ -26,6 +26,7 @@ from math import ceil
 from struct import Struct
 from threading import get_ident
 from typing import TYPE_CHECKING, Any
+from weakref import ref
 
 import anyio
 import anyio.to_thread
@@ -33,7 +34,7 @@ import anyio.to_thread
 from . import _wasmtime as wt
 from ._explain import find_mismatch
 from ._faults import fault_of, limit_fault
-from ._handles import Drop, InstanceHandles, TooManyResources
+from ._handles import Drop, InstanceHandles, TooManyResources, take_back
 from ._plan import KIND_STRING, UNFIT, AllowanceExceeded, ExportPlan, Keep
 from .errors import (
     DeadlineExceeded,
@@ -45,6 +46,7 @@ from .errors import (
     InstanceClosed,
     LimitExceeded,
     NoSuchExport,
+    ResourceKept,
     ResourcesExhausted,
     ValueMismatch,
 )
@@ -52,6 +54,7 @@ from .host import Caller, Pending
 from .limits import Limits
 from .shape import FunctionShape
 from .timers import Timer
+from .values import GuestResource
 
 if TYPE_CHECKING:
     from ._host_calls import HostCall
@@ -606,7 +609,7 @@ class Instance:
         self._more_places: list[bytearray] | None = None
         self._store: int = wt.store_new(self.engine._address, None, None)
         self._context: int = wt.store_context(self._store)
-        self._handles = InstanceHandles(self._context, linked._drops, limits.resources)
+        self._handles = InstanceHandles(self._context, linked._drops, limits.resources, ref(self))
         bridge = linked._bridging
         wt.store_limiter(
             self._store,
@@ -731,11 +734,14 @@ class Instance:
         try:
             block = plan.arguments(arguments, keep, handles)
         except UNFIT as problem:
+            take_back(keep)
             raise _argument_mismatch(plan.shape, arguments, problem) from None
         except AllowanceExceeded:
+            take_back(keep)
             most = f"at most {self.limits.host_call_bytes:,} bytes (limits.host_call)"
             raise ValueMismatch(function.path, most, "more") from None
         except TooManyResources:
+            take_back(keep)
             most = f"at most {self.limits.resources:,} resources (limits.resources)"
             raise ValueMismatch(function.path, most, "more") from None
         self._slot[0] = 0  # the engine drops what it overwrites: a number needs no dropping
@@ -755,6 +761,17 @@ class Instance:
             call.cancel()
         if call is None or not call._is_polled:  # else it ends when the guest gives way
             self._end(None)
+
+    async def _drop_resource(self, resource: GuestResource) -> None:
+        """Drops a resource of this instance: a call that runs its destructor."""
+        export = self._linked.component._drops.get(resource._resource)
+        if export is None:
+            raise ResourceKept(self.component_name, resource.name)
+        path = f"{resource._resource.interface}#{export.plan.shape.name}"
+        function = self._functions.get(path)
+        if function is None:
+            function = self._functions[path] = Function(self, path, export.plan, export.index)
+        await self.call(function, resource)
 
     def _begin(self, wake: Wake) -> Call:
         """The call that instantiates the component in this store."""
