@@ -147,6 +147,22 @@ class _Ended:
     exit: Exit
 
 
+class _Teller:
+    """Tells a supervisor how an incarnation of one of its children ended.
+
+    An object and no closure: there is one for each actor, and a closure is five objects.
+    """
+
+    __slots__ = ("_id", "_incarnation", "_supervisor")
+
+    def __init__(self, supervisor: SupervisorNode, child: _Child) -> None:
+        self._supervisor = supervisor
+        self._id, self._incarnation = child.spec.id, child.incarnation
+
+    def __call__(self, exit_: Exit) -> None:
+        self._supervisor._put(_Ended(self._id, self._incarnation, exit_))
+
+
 @dataclass(frozen=True, slots=True)
 class _Due:
     """The back-off before these starts is over."""
@@ -617,7 +633,7 @@ class SupervisorNode:
         child.started_at = self.system.clock()
 
     async def _begin_node(self, child: _Child, node: SupervisorNode) -> None:
-        node._parent = self._teller(child)
+        node._parent = _Teller(self, child)
         child.node = node
         await node.start()
 
@@ -625,7 +641,7 @@ class SupervisorNode:
         ref = child.ref
         if ref is None or not ref.is_alive:
             child.ref = ref = self._enrol(child.spec, ref, self._mailbox_for(child.spec, actor))
-        ref.on_exit = self._teller(child)
+        ref.on_exit = _Teller(self, child)
         await self.system.life.begin(ref, actor)
 
     def _mailbox_for(self, spec: ChildSpec, actor: object) -> MailboxSpec:
@@ -640,14 +656,6 @@ class SupervisorNode:
         known.phase = Phase.STARTING
         known.shutdown = spec.shutdown_seconds
         return self.system.life.enrol(known)
-
-    def _teller(self, child: _Child) -> Callable[[Exit], None]:
-        id_, incarnation = child.spec.id, child.incarnation
-
-        def tell(exit_: Exit) -> None:
-            self._put(_Ended(id_, incarnation, exit_))
-
-        return tell
 
     async def _end_child(self, child: _Child, *, is_final: bool) -> None:
         """Ends what runs; its mailbox too when `is_final`."""
@@ -730,7 +738,7 @@ class SupervisorNode:
         except Exception as error:
             raise ChildStartFailed(self.name, spec.id, error) from error
         child.incarnation += 1
-        ref.on_exit = self._teller(child)
+        ref.on_exit = _Teller(self, child)
         await life.swap(ref, incarnation, finish=finish, shutdown=child.spec.shutdown_seconds)
         ref.shutdown = spec.shutdown_seconds
         ref.bound(self._mailbox_for(spec, made))

@@ -41,6 +41,7 @@ class ComponentPolicies:
     def __init__(self, policy: HostPolicy, limits: MessagingLimits | None = None) -> None:
         self._policy = policy
         self._limits = limits or MessagingLimits()
+        self._rate = Rate()
         self._manifests: dict[str, Manifest] = {}
 
     @property
@@ -66,7 +67,7 @@ class ComponentPolicies:
         """How much this component may send."""
         manifest = self._manifests.get(component)
         asked = manifest.limits.rates.messages if manifest else None
-        return Rate(float(asked), asked) if asked is not None else Rate()
+        return Rate.of(asked) if asked is not None else self._rate
 
     def codecs_of(self, target: str) -> frozenset[Codec]:
         """Which codecs this target reads."""

@@ -29,6 +29,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import anyio
+from airswasm.messaging import Rate, TokenBucket
 from airswasm.runtime import Caller, HostInterface, Services
 from anyio.streams.memory import MemoryObjectSendStream
 
@@ -100,11 +101,21 @@ def _to_json(
     fields: Mapping[str, object] | None,
 ) -> str:  # fmt: skip
     """One line, put together by hand: at a third of the encoder's time."""
-    rest = f',"fields":{_encode(dict(fields))}' if fields else ""
+    rest = f',"fields":{{{_encode_fields(fields)}}}' if fields else ""
     return (
         f'{{"time":{time:.6f},"component":{_quote(component)},"level":{_quote(level)}'
         f',"source":{_quote(source)},"message":{_quote(message)}{rest}}}'
     )
+
+
+def _encode_fields(fields: Mapping[str, object]) -> str:
+    return ",".join(f"{_quote(key)}:{_encode_value(value)}" for key, value in fields.items())
+
+
+def _encode_value(value: object) -> str:
+    if type(value) is str:
+        return _quote(value)
+    return str(value) if type(value) is int else _encode(value)
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,24 +130,6 @@ class LogLimits:
     open_files: int = 32
     follower_lines: int = 1024
     """Lines that a slow follower may be behind before it loses some."""
-
-
-@dataclass(slots=True)
-class _Bucket:
-    rate: int
-    tokens: float
-    at: float
-    dropped: int = 0
-
-    def take(self, now: float) -> bool:
-        elapsed = max(0.0, now - self.at)
-        self.tokens = min(float(self.rate), self.tokens + elapsed * self.rate)
-        self.at = now
-        if self.tokens < 1:
-            self.dropped += 1
-            return False
-        self.tokens -= 1
-        return True
 
 
 @dataclass(slots=True, eq=False)
@@ -177,13 +170,15 @@ class LogBook:
         self._files = _Files(folder, limits)
         self._limits = limits
         self._clock = clock
-        self._buckets: dict[str, _Bucket] = {}
-        self._rates: dict[str, int] = {}
+        self._rates: dict[str, Rate] = {}
+        self._default_rate = Rate.of(limits.lines_per_second)
+        self._buckets: dict[str, TokenBucket] = {}
+        self._dropped: dict[str, int] = {}
         self._followers: list[_Follower] = []
 
     def set_rate(self, component: str, lines_per_second: int) -> None:
         """Sets how many lines a component may write each second, from now on."""
-        self._rates[component] = lines_per_second
+        self._rates[component] = Rate.of(lines_per_second)
         self._buckets.pop(component, None)
 
     def write(
@@ -196,7 +191,7 @@ class LogBook:
             False when the line was dropped because the component writes too much.
         """
         now = self._clock()
-        if source != "supervisor" and not self._admit(component, now):
+        if source != "supervisor" and not self._is_admitted(component, now):
             return False
         self._append(now, component, level, source, self._clean(message), fields)
         return True
@@ -244,6 +239,7 @@ class LogBook:
         """Drops what is known of a component's rate; with `purge` also the files."""
         self._buckets.pop(component, None)
         self._rates.pop(component, None)
+        self._dropped.pop(component, None)
         self._files.close(component)
         if purge:
             self._files.remove(component)
@@ -258,16 +254,18 @@ class LogBook:
     def _log(self, caller: Caller, level: str, message: str) -> None:
         self.write(caller.name, level, message)
 
-    def _admit(self, component: str, now: float) -> bool:
+    def _is_admitted(self, component: str, now: float) -> bool:
         bucket = self._buckets.get(component)
         if bucket is None:
-            rate = self._rates.get(component, self._limits.lines_per_second)
-            bucket = self._buckets[component] = _Bucket(rate, float(rate), now)
-        if not bucket.take(now):
+            rate = self._rates.get(component, self._default_rate)
+            bucket = self._buckets[component] = TokenBucket(rate, self._clock)
+        if not bucket.take():
+            self._dropped[component] = self._dropped.get(component, 0) + 1
             return False
-        if bucket.dropped:
-            count, bucket.dropped = bucket.dropped, 0
-            text = f"{count} lines dropped: more than {bucket.rate} a second"
+        if component in self._dropped:
+            count = self._dropped.pop(component)
+            rate = self._rates.get(component, self._default_rate)
+            text = f"{count} lines dropped: more than {rate.burst} a second"
             self._append(now, component, "warn", "supervisor", text, {"dropped": count})
         return True
 

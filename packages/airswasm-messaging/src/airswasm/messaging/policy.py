@@ -9,6 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Protocol
 
 from .codecs import Codec
@@ -33,6 +34,12 @@ class Rate:
     def __post_init__(self) -> None:
         if self.per_second <= 0 or self.burst < 1:
             raise ValueError("a rate allows at least one message")
+
+    @classmethod
+    @lru_cache(maxsize=256)
+    def of(cls, per_second: int) -> Rate:
+        """So many each second, and as many at once; one object for all who have the same."""
+        return cls(float(per_second), per_second)
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +102,7 @@ class TokenBucket:
 
     Args:
         rate: What is allowed.
-        clock: Seconds, monotonic.
+        clock: Seconds.
     """
 
     __slots__ = ("_clock", "_rate", "_tokens", "_updated")
@@ -109,7 +116,7 @@ class TokenBucket:
     def take(self) -> bool:
         """Take one token; False when there is none, and then nothing is taken."""
         now = self._clock()
-        earned = (now - self._updated) * self._rate.per_second
+        earned = max(0.0, now - self._updated) * self._rate.per_second  # a clock may be set back
         tokens = min(float(self._rate.burst), self._tokens + earned)
         self._updated = now
         if tokens < 1.0:

@@ -11,7 +11,7 @@ components for years can. The one that was quiet the longest makes room.
 from __future__ import annotations
 
 from collections import OrderedDict
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from airswasm.actor import EventKind, LifecycleEvent
 
@@ -57,15 +57,15 @@ class ComponentHistory:
         """This history with one more event."""
         is_failure = event.kind is EventKind.FAILED
         state = self._state_after(event)
-        return replace(
-            self,
-            state=state,
-            since=event.time if state != self.state else self.since,
-            incarnation=event.incarnation or self.incarnation,
-            restarts=self.restarts + (event.kind is EventKind.RESTARTED),
-            failures=self.failures + is_failure,
-            last_error=_in_one_line(event) or self.last_error,
-            last_failure_at=event.time if is_failure else self.last_failure_at,
+        return ComponentHistory(
+            self.name,
+            state,
+            event.time if state != self.state else self.since,
+            event.incarnation or self.incarnation,
+            self.restarts + (event.kind is EventKind.RESTARTED),
+            self.failures + is_failure,
+            _in_one_line(event) or self.last_error,
+            event.time if is_failure else self.last_failure_at,
         )
 
     def _state_after(self, event: LifecycleEvent) -> str:
