@@ -74,7 +74,7 @@ class LifeCycle:
         self._group: TaskGroup | None = None
         self._traits: dict[type, Traits] = {}
         self._starting: dict[Cell, anyio.CancelScope] = {}
-        self._ending: dict[Cell, anyio.Event] = {}
+        self._ending: dict[Cell, anyio.Event | None] = {}  # an event once somebody waits for it
 
     def open(self, group: TaskGroup) -> None:
         """From now on tasks can be started."""
@@ -258,7 +258,7 @@ class LifeCycle:
 
     async def _retire(self, cell: Cell, finish: float, shutdown: float | None) -> None:
         if cell in self._ending:
-            await self._ending[cell].wait()
+            await self._wait_ended(cell)
             return
         cell.phase = Phase.STOPPING
         cell.is_ready = False
@@ -306,18 +306,16 @@ class LifeCycle:
     def leave(self, cell: Cell, exit_: Exit) -> None:
         """Ends the incarnation in an orderly way, as its own wish."""
         if cell.phase is Phase.RUNNING and cell not in self._ending:
-            self._ending[cell] = anyio.Event()
+            self._ending[cell] = None
             cell.phase = Phase.STOPPING
             assert self._group is not None
             self._group.start_soon(self._leave, cell, exit_)
 
     async def _leave(self, cell: Cell, exit_: Exit) -> None:
-        ended = self._ending[cell]
         try:
             await self._end_incarnation(cell, cell.shutdown, exit_.reason)
         finally:
-            del self._ending[cell]
-            ended.set()
+            self._tell_ended(cell)
         if cell.on_exit is None:
             self.bury(cell, exit_)
         elif cell.phase is Phase.STOPPING:
@@ -340,9 +338,9 @@ class LifeCycle:
             self._starting[cell].cancel()
             await cast("ActorRef", cell).wait_stopped()
         if cell in self._ending:
-            await self._ending[cell].wait()
+            await self._wait_ended(cell)
         elif cell.phase in (Phase.RUNNING, Phase.STARTING):
-            self._ending[cell] = ended = anyio.Event()
+            self._ending[cell] = None
             cell.phase = Phase.STOPPING
             try:
                 await self._end_incarnation(cell, shutdown, reason)
@@ -351,8 +349,7 @@ class LifeCycle:
                     self.bury(cell, Exit("killed"))
                 raise
             finally:
-                del self._ending[cell]
-                ended.set()
+                self._tell_ended(cell)
         if cell.phase is not Phase.STOPPED:
             if is_final:
                 self.bury(cell, Exit("killed" if shutdown == 0 else reason))
@@ -377,6 +374,17 @@ class LifeCycle:
             self.discard(cell)
             self.bury(cell, Exit("shutdown"))
         return True
+
+    async def _wait_ended(self, cell: Cell) -> None:
+        event = self._ending[cell]
+        if event is None:
+            event = self._ending[cell] = anyio.Event()
+        await event.wait()
+
+    def _tell_ended(self, cell: Cell) -> None:
+        event = self._ending.pop(cell)
+        if event is not None:
+            event.set()
 
     async def _end_incarnation(self, cell: Cell, shutdown: float | None, reason: str) -> None:
         cell.is_ready = False
