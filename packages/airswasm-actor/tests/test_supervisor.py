@@ -11,9 +11,11 @@ from airswasm.actor import (
     ActorFailed,
     ActorRef,
     ActorStopped,
+    ActorSupervised,
     ActorSystem,
     Backoff,
     ChildExists,
+    ChildNotRunning,
     ChildRunning,
     ChildSpec,
     ChildStartFailed,
@@ -168,7 +170,7 @@ async def test_dynamic_children(system: ActorSystem) -> None:
     node = await run(system)
     spec = ChildSpec("a", Probe)
     ref = await node.start_child(spec)
-    with pytest.raises(ChildExists, match="it is running"):
+    with pytest.raises(ChildExists, match="which is running; stop that one"):
         await node.start_child(spec)
     with pytest.raises(ChildRunning):
         await node.restart_child("a")
@@ -177,7 +179,7 @@ async def test_dynamic_children(system: ActorSystem) -> None:
     await node.stop_child("a")
     with pytest.raises(ActorStopped):
         ref_of(node, "a").tell(1)
-    with pytest.raises(ChildExists, match="restart it"):
+    with pytest.raises(ChildExists, match="which is stopped; restart that one"):
         await node.start_child(spec)
     assert await node.restart_child("a") is ref
     assert await ref_of(node, "a").ask(1) is None
@@ -496,6 +498,32 @@ async def test_a_cancelled_stop_of_an_actor_kills_it(system: ActorSystem) -> Non
     assert not ref.is_alive
     with pytest.raises(ActorStopped):
         ref.tell(1)
+
+
+async def test_only_its_supervisor_stops_a_child(system: ActorSystem) -> None:
+    """Nobody else may take it away behind its back: it would be taken for running."""
+    node = await run(system, ChildSpec("a", Probe))
+    ref = ref_of(node, "a")
+    spare = system.spawn(Probe("new"))
+    for stop in (ref.stop, lambda: system.stop(ref), lambda: system.broker.replace("a", spare)):
+        with pytest.raises(ActorSupervised, match="stop it with `stop_child`"):
+            await stop()
+    assert system.broker.resolve("a") is ref
+    await system.broker.replace("a", spare, stop_predecessor=lambda: node.stop_child("a"))
+    assert await ref.ask(1) == "new"
+    await ref.stop()  # it has stopped
+
+
+async def test_an_update_needs_an_actor_that_runs(system: ActorSystem) -> None:
+    """What to do instead is said."""
+    node = await run(system, ChildSpec("a", Probe))
+    branch = ChildSpec("b", lambda: SupervisorNode(system, SupervisorSpec()), type="supervisor")
+    await node.start_child(branch)
+    await node.stop_child("a")
+    with pytest.raises(ChildNotRunning, match="is stopped, and only an actor that runs"):
+        await node.update_child(ChildSpec("a", Probe))
+    with pytest.raises(ChildNotRunning, match="is a supervisor, and only"):
+        await node.update_child(branch)
 
 
 async def test_all_who_stop_it_wait_for_its_end(system: ActorSystem) -> None:

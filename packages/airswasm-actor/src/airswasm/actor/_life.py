@@ -227,7 +227,7 @@ class LifeCycle:
 
     async def prepare(
         self, cell: Cell, actor: object, prepare: Callable[[object], Awaitable[None]] | None
-    ) -> object:
+    ) -> None:
         """Starts a second actor for a cell, beside the one that goes on; raises if that fails."""
         traits = self.traits_of(actor)
         if traits.has_bind:
@@ -240,7 +240,6 @@ class LifeCycle:
         except BaseException:
             _discard(actor)
             raise
-        return actor
 
     async def swap(
         self, cell: Cell, actor: object, *, finish: float, shutdown: float | None

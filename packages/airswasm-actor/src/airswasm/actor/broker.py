@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, final
 
 import anyio
 
-from .errors import ActorStopped, DeliveryError, NameTaken, NoRoute
+from .errors import ActorStopped, ActorSupervised, DeliveryError, NameTaken, NoRoute
 from .events import Subscription
 from .hook import Delivery
 from .message import HOST
@@ -144,11 +144,14 @@ class MessageBroker:
         Raises:
             NoRoute: There is no such route.
             ActorStopped: The successor has stopped before it could take over.
+            ActorSupervised: The predecessor is a supervisor's, and `stop_predecessor` is missing.
         """
         lock = self._hand_overs.setdefault(name, anyio.Lock())
         try:
             async with lock:
                 predecessor = self.resolve(name)
+                if stop_predecessor is None and predecessor.on_exit is not None:
+                    raise ActorSupervised(predecessor.name)
                 await self._begin_hand_over(name, predecessor, successor, drain)
                 return await self._end_hand_over(predecessor, successor, shutdown, stop_predecessor)
         finally:

@@ -14,10 +14,12 @@ __all__ = (
     "ActorError",
     "ActorFailed",
     "ActorStopped",
+    "ActorSupervised",
     "AskCycle",
     "AskError",
     "AskTimeout",
     "ChildExists",
+    "ChildNotRunning",
     "ChildRunning",
     "ChildStartFailed",
     "DeliveryError",
@@ -115,6 +117,16 @@ class ActorStopped(DeliveryError, AskError):
     def __init__(self, target: str, reason: str = "stopped") -> None:
         self.reason = reason
         super().__init__(target, f"{target!r} has stopped ({reason}) and takes no more messages")
+
+
+class ActorSupervised(ActorError):
+    """The actor is a supervisor's child: only that one may stop it."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        super().__init__(
+            f"{name!r} is a supervisor's child; stop it with `stop_child` of that SupervisorNode"
+        )
 
 
 class AskTimeout(AskError, TimeoutError):
@@ -215,22 +227,38 @@ class InvalidChildSpec(ActorError, ValueError):
 class ChildExists(ActorError):
     """The supervisor already has a child with this id."""
 
-    def __init__(self, supervisor: str, child: str, *, is_running: bool) -> None:
+    def __init__(self, supervisor: str, child: str, state: str) -> None:
         self.supervisor = supervisor
         self.child = child
-        self.is_running = is_running
-        advice = "it is running" if is_running else "it is stopped: restart it, or delete it first"
-        super().__init__(f"{supervisor!r} already has a child {child!r}; {advice}")
+        self.state = state
+        advice = "restart" if state == "stopped" else "stop"
+        super().__init__(
+            f"{supervisor!r} already has a child {child!r}, which is {state}; {advice} that one, "
+            "or choose another id"
+        )
 
 
 class ChildRunning(ActorError):
     """The operation needs a stopped child, and this one runs or is being restarted."""
 
-    def __init__(self, supervisor: str, child: str, status: str) -> None:
+    def __init__(self, supervisor: str, child: str, state: str) -> None:
         self.supervisor = supervisor
         self.child = child
-        self.status = status
-        super().__init__(f"child {child!r} of {supervisor!r} is {status}; stop it first")
+        self.state = state
+        super().__init__(f"child {child!r} of {supervisor!r} is {state}; stop it first")
+
+
+class ChildNotRunning(ActorError):
+    """The operation needs an actor that runs, and this child is none."""
+
+    def __init__(self, supervisor: str, child: str, state: str) -> None:
+        self.supervisor = supervisor
+        self.child = child
+        self.state = state
+        super().__init__(
+            f"child {child!r} of {supervisor!r} is {state}, and only an actor that runs can be "
+            "updated in place; restart it, or stop it and start another"
+        )
 
 
 class NoSuchChild(ActorError, KeyError):

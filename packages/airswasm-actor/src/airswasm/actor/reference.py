@@ -385,7 +385,7 @@ class ActorRef(Cell):
                 self.system.life.leave(self, Exit(reason))
 
     async def stop(self, *, timeout: float | None = 5.0) -> None:
-        """Stops an actor that no supervisor owns; as `ActorSystem.stop`."""
+        """As `ActorSystem.stop`."""
         await self.system.stop(self, timeout=timeout)
 
     def _take_all(self) -> list[Message]:

@@ -115,11 +115,11 @@ class SupervisorSpec:
             raise InvalidChildSpec("supervisor", f"intensity is {self.intensity}")
         if self.period <= 0:
             raise InvalidChildSpec("supervisor", f"period is {self.period} s")
-        ids = [child.id for child in self.children]
-        for id_ in ids:
-            if ids.count(id_) > 1:
-                raise InvalidChildSpec(id_, "two children have this id")
+        ids = set[str]()
         for child in self.children:
+            if child.id in ids:
+                raise InvalidChildSpec(child.id, "two children have this id")
+            ids.add(child.id)
             self.check(child)
 
     def check(self, child: ChildSpec) -> None:

@@ -6,9 +6,9 @@ things possible. It has a task only while there is something in its inbox, so th
 supervisors of one child each, of which nothing is heard for days, cost no more than their data.
 Rejected: a task that waits for the inbox (40 us and several kB for each supervisor).
 
-Children tell it of their end by a callback that appends to the inbox, with the number of the
-incarnation: what a child reports of an incarnation that the supervisor itself has ended meanwhile
-is old news, and dropped.
+Children tell it of their end by a callback that appends to the inbox, with the child's turn: a
+number that goes up whenever the supervisor itself has done something to the child. What a report
+says about an earlier turn is old news, and dropped.
 
 A mailbox outlives the incarnations: a restart begins with the message after the one that failed.
 When the supervisor gives up, or a child is stopped for good, what waits goes to the dead letters.
@@ -30,6 +30,7 @@ from .actor import Phase
 from .errors import (
     ActorStopped,
     ChildExists,
+    ChildNotRunning,
     ChildRunning,
     ChildStartFailed,
     NoSuchChild,
@@ -63,7 +64,7 @@ class ChildStatus:
         state: `running`, `restarting` (a back-off runs or a start failed), or `stopped`.
         restart: Its kind of restart.
         type: `worker` or `supervisor`.
-        incarnation: How often it has been started.
+        incarnation: The actor's; of a supervisor, how often it has been started.
         failures: Failures in a row.
         ref: The actor; None for a supervisor, or before the first start.
     """
@@ -91,16 +92,21 @@ class RestartRecord:
 class _Child:
     """What the supervisor knows of one child; only its own task touches it."""
 
-    __slots__ = ("failures", "incarnation", "node", "ref", "spec", "started_at", "state")
+    __slots__ = ("failures", "node", "ref", "spec", "started_at", "starts", "state", "turn")
 
     def __init__(self, spec: ChildSpec) -> None:
         self.spec = spec
         self.state: ChildState = "stopped"
         self.ref: ActorRef | None = None
         self.node: SupervisorNode | None = None
-        self.incarnation = 0
+        self.turn = 0
+        self.starts = 0
         self.failures = 0
         self.started_at = 0.0
+
+    @property
+    def incarnation(self) -> int:
+        return self.starts if self.ref is None else self.ref.incarnation
 
     def member(self) -> Member:
         return Member(
@@ -143,7 +149,7 @@ class _Ended:
     """A child's incarnation has ended of itself."""
 
     id: str
-    incarnation: int
+    turn: int
     exit: Exit
 
 
@@ -153,14 +159,14 @@ class _Teller:
     An object and no closure: there is one for each actor, and a closure is five objects.
     """
 
-    __slots__ = ("_id", "_incarnation", "_supervisor")
+    __slots__ = ("_id", "_supervisor", "_turn")
 
     def __init__(self, supervisor: SupervisorNode, child: _Child) -> None:
         self._supervisor = supervisor
-        self._id, self._incarnation = child.spec.id, child.incarnation
+        self._id, self._turn = child.spec.id, child.turn
 
     def __call__(self, exit_: Exit) -> None:
-        self._supervisor._put(_Ended(self._id, self._incarnation, exit_))
+        self._supervisor._put(_Ended(self._id, self._turn, exit_))
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,7 +181,7 @@ class _Again:
     """A restart failed: try it again, and count that."""
 
     id: str
-    incarnation: int
+    turn: int
     cause: BaseException
 
 
@@ -219,10 +225,12 @@ class SupervisorNode:
         self._scope: anyio.CancelScope | None = None
         self._ended: anyio.Event | None = None
         self._is_quiet = is_quiet
+        self._was_started = False
         self._is_open = False
         self._is_busy = False
         self._has_ended = False
         self._parent: Callable[[Exit], None] | None = None
+        self._exit = Exit("shutdown")
 
     def __repr__(self) -> str:
         return f"<SupervisorNode {self.name} {len(self._children)} children>"
@@ -230,13 +238,17 @@ class SupervisorNode:
     # -- for users ---------------------------------------------------------------------------
 
     async def start(self) -> None:
-        """Starts the children, left to right.
+        """Starts the children, left to right. Only once: make a new one to start again.
 
         A child that does not start ends it: those that have started are stopped, right to left.
 
         Raises:
             ChildStartFailed: That child and why; nothing runs then.
+            RuntimeError: It was started before.
         """
+        if self._was_started:
+            raise RuntimeError(f"{self.name!r} was started before; make a new SupervisorNode")
+        self._was_started = True
         for spec in self.spec.children:
             self._children[spec.id] = _Child(spec)
         self._emit(EventKind.STARTED)
@@ -244,8 +256,10 @@ class SupervisorNode:
             for child in list(self._children.values()):
                 await self._start_first(child)
         except BaseException:
+            self._parent = None  # it hears of that by the error
             with anyio.CancelScope(shield=True):
                 await self._stop_all()
+            self._close()
             raise
         self._is_open = True
         if self._parent is None:
@@ -256,7 +270,8 @@ class SupervisorNode:
     async def stop(self, *, timeout: float | None = None) -> None:
         """Stops the children, right to left, each within its shutdown time, and ends.
 
-        A cancel meanwhile kills what still runs.
+        A cancel meanwhile kills what still runs. Below another supervisor, that one does with it
+        what its specification says, as at any other end: `stop_child` stops it for good.
 
         Args:
             timeout: Seconds after which all that still runs is killed; None waits, since each
@@ -344,7 +359,8 @@ class SupervisorNode:
 
         Raises:
             NoSuchChild: There is none with this id.
-            ChildRunning: It is not running.
+            ChildNotRunning: It is not running, or a supervisor.
+            InvalidChildSpec: The specification is not for this supervisor.
             ChildStartFailed: The new one did not start or could not be prepared.
         """
         return await self._submit(lambda: self._update(spec, prepare, finish)).outcome()
@@ -453,12 +469,12 @@ class SupervisorNode:
             await item.run()
         elif isinstance(item, _Ended):
             child = self._children.get(item.id)
-            if child is not None and child.incarnation == item.incarnation:
+            if child is not None and child.turn == item.turn:
                 kind = cast("ExitKind", item.exit.reason if not item.exit.is_abnormal else "crash")
                 await self._decide(child, kind, item.exit)
         elif isinstance(item, _Again):
             child = self._children.get(item.id)
-            if child is not None and child.incarnation == item.incarnation:
+            if child is not None and child.turn == item.turn:
                 await self._decide(child, "retry", Exit("crash", item.cause))
         else:
             await self._start_due(item)
@@ -477,7 +493,10 @@ class SupervisorNode:
         now = self.system.clock()
         was_running = child.state == "running"
         child.state = "restarting"
-        members = [other.member() for other in self._children.values()]
+        # Where the others do not matter, one end costs the same however many there are.
+        is_alone = self.spec.strategy == "one_for_one" and not child.spec.significant
+        affected = (child,) if is_alone else self._children.values()
+        members = [each.member() for each in affected]
         decision = decide(self.spec, members, self._restarts, child.spec.id, kind, now)
         self._restarts = decision.restarts
         starts = [action.id for action in decision.actions if action.verb == "start"]
@@ -517,8 +536,8 @@ class SupervisorNode:
         for id_ in ids:
             child = self._children[id_]
             child.state = "restarting"
-            child.incarnation += 1  # what is still to come of the old one is old news
-            starts.append((id_, child.incarnation))
+            child.turn += 1
+            starts.append((id_, child.turn))
         due = _Due(tuple(starts))
         if delay <= 0:
             await self._start_due(due)
@@ -539,9 +558,9 @@ class SupervisorNode:
         Those after the one that failed are stopped until it has been tried again.
         """
         has_failed = False
-        for id_, incarnation in due.starts:
+        for id_, turn in due.starts:
             child = self._children.get(id_)
-            if child is None or child.incarnation != incarnation or child.state != "restarting":
+            if child is None or child.turn != turn or child.state != "restarting":
                 continue
             if has_failed:
                 child.state = "stopped"
@@ -551,7 +570,7 @@ class SupervisorNode:
             except Exception as error:
                 has_failed = True
                 self._emit_child(EventKind.FAILED, child, error)
-                self._put(_Again(id_, child.incarnation, error))
+                self._put(_Again(id_, child.turn, error))
 
     async def _give_up(self, child: _Child, exit_: Exit) -> None:
         self.failure = SupervisorGaveUp(
@@ -568,8 +587,7 @@ class SupervisorNode:
 
     def _leave(self, exit_: Exit) -> None:
         self._is_open = False
-        if self._parent is not None:
-            self._parent(exit_)
+        self._exit = exit_
 
     def _close(self) -> None:
         """Ends for good: nobody waits for an answer that will not come."""
@@ -587,10 +605,12 @@ class SupervisorNode:
         self._emit(EventKind.STOPPED, self.failure)
         if self._ended is not None:
             self._ended.set()
+        if self._parent is not None:
+            self._parent(self._exit)
 
     async def _kill(self) -> None:
         """Stops everything at once, without asking: what it does just now, and all below."""
-        self._is_open = False
+        self._leave(Exit("killed"))
         if self._scope is not None:
             self._scope.cancel()
         for child in reversed(list(self._children.values())):
@@ -612,7 +632,7 @@ class SupervisorNode:
         return child
 
     async def _start_first(self, child: _Child) -> None:
-        child.incarnation += 1
+        child.turn += 1
         try:
             await self._begin(child)
         except Exception as error:
@@ -622,6 +642,7 @@ class SupervisorNode:
             raise ChildStartFailed(self.name, child.spec.id, error) from error
 
     async def _begin(self, child: _Child) -> None:
+        child.starts += 1
         made = child.spec.start()
         if inspect.isawaitable(made):
             made = await made
@@ -661,7 +682,7 @@ class SupervisorNode:
         """Ends what runs; its mailbox too when `is_final`."""
         was_running = child.state == "running"
         child.state = "stopped"
-        child.incarnation += 1
+        child.turn += 1
         shutdown = child.spec.shutdown_seconds
         if child.node is not None:
             node, child.node = child.node, None
@@ -694,7 +715,7 @@ class SupervisorNode:
         self.spec.check(spec)
         known = self._children.get(spec.id)
         if known is not None:
-            raise ChildExists(self.name, spec.id, is_running=known.state != "stopped")
+            raise ChildExists(self.name, spec.id, known.state)
         child = _Child(spec)
         await self._start_first(child)
         self._children[spec.id] = child
@@ -725,21 +746,23 @@ class SupervisorNode:
         prepare: Callable[[object], Awaitable[None]] | None,
         finish: float,
     ) -> ActorRef:
+        self.spec.check(spec)
         child = self._find(spec.id)
         if child.state != "running" or child.ref is None:
-            raise ChildRunning(self.name, spec.id, child.state)
+            state = child.state if child.node is None else "a supervisor"
+            raise ChildNotRunning(self.name, spec.id, state)
         ref = child.ref
         try:
             made = spec.start()
             if inspect.isawaitable(made):
                 made = await made
             life = self.system.life
-            incarnation = await life.prepare(ref, made, prepare)
+            await life.prepare(ref, made, prepare)
         except Exception as error:
             raise ChildStartFailed(self.name, spec.id, error) from error
-        child.incarnation += 1
+        child.turn += 1
         ref.on_exit = _Teller(self, child)
-        await life.swap(ref, incarnation, finish=finish, shutdown=child.spec.shutdown_seconds)
+        await life.swap(ref, made, finish=finish, shutdown=child.spec.shutdown_seconds)
         ref.shutdown = spec.shutdown_seconds
         ref.bound(self._mailbox_for(spec, made))
         child.spec = spec

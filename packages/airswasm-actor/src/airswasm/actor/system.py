@@ -21,7 +21,7 @@ from ._dispatcher import Dispatcher, DispatcherConfig
 from ._life import LifeCycle
 from .broker import MessageBroker
 from .dead_letters import DeadLetters
-from .errors import SystemClosed
+from .errors import ActorSupervised, SystemClosed
 from .events import EventStream
 from .mailbox import COMPONENT_MAILBOX, MailboxSpec
 
@@ -202,7 +202,12 @@ class ActorSystem:
         Args:
             ref: An actor that no supervisor owns.
             timeout: Seconds for that, then it is killed; 0 kills at once, None waits for ever.
+
+        Raises:
+            ActorSupervised: A supervisor owns it.
         """
+        if ref.on_exit is not None and ref.is_alive:
+            raise ActorSupervised(ref.name)
         await self.life.end(ref, shutdown=timeout, is_final=True)
 
     def books(self) -> Books:
@@ -229,7 +234,7 @@ class ActorSystem:
                 group.start_soon(self._stop_one, ref)
 
     async def _stop_one(self, ref: ActorRef) -> None:
-        await self.stop(ref, timeout=ref.shutdown)
+        await self.life.end(ref, shutdown=ref.shutdown, is_final=True)
 
     def _discard_all(self) -> None:
         for ref in reversed(self._actors()):

@@ -555,7 +555,8 @@ ENTRIES: tuple[Entry, ...] = (
         "E0700", "actor problem", "The actor system failed without a code of its own.",
         "read the message; -vv shows where it came from",
         ("actor.ActorError", "actor.DeliveryError", "actor.AskError", "actor.InvalidChildSpec",
-         "actor.ChildExists", "actor.ChildRunning", "actor.NoSuchChild", "actor.NameTaken"),
+         "actor.ChildExists", "actor.ChildRunning", "actor.ChildNotRunning", "actor.NoSuchChild",
+         "actor.NameTaken", "actor.ActorSupervised"),
     ),
     Entry(
         "E0701", "mailbox full", "As many messages, or bytes, wait for the component as may.",
