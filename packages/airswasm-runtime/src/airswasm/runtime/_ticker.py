@@ -1,12 +1,11 @@
 """Moves an engine's epoch on, so that wall-clock limits hold while guests compute.
 
 The ticker must not need Python's global lock: four busy Python threads delay a
-ticking Python thread by 50 to 110 ms, and with it every deadline. Shortening
-`sys.setswitchinterval` helps, but is a global setting that is not ours to
-change. On Linux the C library can call a function from a timer's own thread, so
-the kernel's timer calls the engine's `increment_epoch` directly and no Python
-runs at all. Elsewhere a thread ticks; it counts the ticks it missed, so a
-deadline is late by one delay and not by their sum.
+ticking Python thread by 50 to 110 ms, and with it every deadline. On Linux the
+C library can call a function from a timer's own thread, so the kernel's timer
+calls the engine's `increment_epoch` directly and no Python runs at all. Elsewhere
+a thread ticks; it counts the ticks it missed, so a deadline is late by one delay
+and not by their sum.
 
 The engine handle that the timer uses is a clone that is never freed: a timer
 thread may still be on its way when the timer is deleted. It keeps a few kilobytes

@@ -36,6 +36,7 @@ from ._explain import find_mismatch
 from ._faults import fault_of, limit_fault
 from ._handles import Drop, InstanceHandles, TooManyResources, take_back
 from ._plan import KIND_STRING, UNFIT, AllowanceExceeded, ExportPlan, Keep
+from ._switching import short_switches
 from .errors import (
     DeadlineExceeded,
     Frame,
@@ -70,6 +71,8 @@ _PLACES = 4  # functions whose place comes with the instance; more get buffers o
 _ERROR_AND_FUEL = Struct("<QQ").unpack_from
 _future_poll, _future_delete = wt.future_poll, wt.future_delete
 _DATA = bytes.__basicsize__ - 1
+_THREAD_FACTOR = 20  # the first slice on a worker thread against one on the loop
+_THREAD_SLICE = 0.01  # seconds
 _THREAD_STINT = 0.05  # seconds on a worker thread before a cancel can be noticed
 
 
@@ -301,7 +304,8 @@ class Call:
                 return self._fault_of_host(pending._exception)
             self._is_polled = True
             try:
-                is_over = await anyio.to_thread.run_sync(self._stint, limiter=engine._limiter)
+                with short_switches:
+                    is_over = await anyio.to_thread.run_sync(self._stint, limiter=engine._limiter)
             finally:
                 self._is_polled = False
             self._run_late_drops()
@@ -314,17 +318,28 @@ class Call:
                 return state
 
     def _stint(self) -> bool:
-        """Polls on a worker thread until the guest ends, waits, or a while has passed."""
+        """Polls on a worker thread until the guest ends, waits, or a while has passed.
+
+        After each slice the thread fights for the interpreter's lock, so slices become
+        longer until one takes some 10 ms: how much fuel that is depends on the guest.
+        """
         future, until = self._future, time.monotonic() + _THREAD_STINT
-        self._instance._hurry(is_threaded=True)
+        context, fuel = self._instance._context, self._instance.engine.config.slice_fuel
+        interval = fuel * _THREAD_FACTOR
         try:
+            wt.set_yield_interval(context, interval)
+            used = time.thread_time()
             while not wt.future_poll_released(future):
                 if self._pending is not None and not self._pending.is_done:
                     return False
                 if self._hop or self._failure or self._cancelled or time.monotonic() > until:
                     return False
+                before, used = used, time.thread_time()
+                if used - before < _THREAD_SLICE / 2:
+                    interval *= 2
+                    wt.set_yield_interval(context, interval)
         finally:
-            self._instance._hurry(is_threaded=False)
+            wt.set_yield_interval(context, fuel)
         return True
 
     def _after_slice(self) -> CallState:
@@ -785,11 +800,6 @@ class Instance:
         )
         self._hold(call)
         return call
-
-    def _hurry(self, *, is_threaded: bool) -> None:
-        """Longer slices on a worker thread: each slice there costs a fight for the GIL."""
-        factor = 20 if is_threaded else 1
-        wt.set_yield_interval(self._context, self.engine.config.slice_fuel * factor)
 
     def _hold(self, call: Call) -> None:
         self._call = call

@@ -1,0 +1,51 @@
+"""Shorter turns at the interpreter's lock while guests compute on worker threads.
+
+A thread that wants the lock gets it after 5 ms at the earliest, and beside four
+busy Python threads after some 20. What has to happen in Python once a computing
+guest has reached its deadline takes three such waits, one after the other: a
+deadline of 50 ms was reported after 135. So the turns are cut to half a
+millisecond for as long as a guest computes, which costs busy threads 3 % of what
+they get done. A host that has chosen shorter turns keeps them.
+"""
+
+from __future__ import annotations
+
+import sys
+from threading import Lock
+from types import TracebackType
+
+SWITCH_INTERVAL = 0.0005
+"""Seconds."""
+
+
+class ShortSwitches:
+    """A context, entered as often as one likes, in any thread; one for the process."""
+
+    def __init__(self) -> None:
+        self._lock = Lock()
+        self._entered = 0
+        self._usual = 0.0
+
+    def __enter__(self) -> None:
+        with self._lock:
+            self._entered += 1
+            if self._entered == 1:
+                self._usual = sys.getswitchinterval()
+                if self._usual > SWITCH_INTERVAL:
+                    sys.setswitchinterval(SWITCH_INTERVAL)
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        problem: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        with self._lock:
+            self._entered -= 1
+            # unless somebody has chosen another meanwhile
+            is_ours = abs(sys.getswitchinterval() - SWITCH_INTERVAL) < 1e-6
+            if not self._entered and is_ours:
+                sys.setswitchinterval(self._usual)
+
+
+short_switches = ShortSwitches()
