@@ -39,6 +39,7 @@ def test_what_the_program_sets_meanwhile_stays():
     assert sys.getswitchinterval() == pytest.approx(0.002)
 
 
+@pytest.mark.anyio
 async def test_a_computing_guest_shortens_them(engine, probe_wasm, probe_host):
     instance = (
         await (await engine.load(probe_wasm))
