@@ -224,6 +224,51 @@ async def test_a_lost_tail_is_noticed(tmp_path: Path) -> None:
         assert store.lost_writes == 0
 
 
+async def test_a_lost_CURRENT_is_damage_and_no_new_store(tmp_path: Path) -> None:  # noqa: N802
+    """RocksDB would begin anew and delete the rest; put back, everything is there."""
+    async with open_kind("rocks", tmp_path) as store:
+        await store.namespace("a").set("k", b"1")
+    current = tmp_path / "store" / "CURRENT"
+    content = current.read_bytes()
+    current.unlink()
+    for read_only in (True, False):
+        with pytest.raises(StorageCorrupted, match="CURRENT"):
+            async with open_kind("rocks", tmp_path, read_only=read_only):
+                pass
+    current.write_bytes(content)
+    async with open_kind("rocks", tmp_path) as store:
+        assert await store.namespace("a").get("k") == b"1"
+
+
+async def test_an_opening_that_was_interrupted_is_no_damage(tmp_path: Path) -> None:
+    """A disk that was full at the first opening: no store yet, and none is lost."""
+    (tmp_path / "store").mkdir()
+    (tmp_path / "store" / "MANIFEST-000001").write_bytes(b"")
+    assert not RocksStore.exists(tmp_path / "store")
+    with pytest.raises(StorageUnavailable, match="no store"):
+        async with open_kind("rocks", tmp_path, read_only=True):
+            pass
+    async with open_kind("rocks", tmp_path) as store:
+        await store.namespace("a").set("k", b"1")
+    assert RocksStore.exists(tmp_path / "store")
+
+
+async def test_verify_finds_a_flipped_bit(tmp_path: Path) -> None:
+    """Opening does not read the data; `verify` does."""
+    async with open_kind("rocks", tmp_path) as store:
+        await store.namespace("a").set("k", bytes(10_000))
+        assert await store.verify() == 2
+    async with open_kind("rocks", tmp_path) as store:  # moves it from the log to a table
+        assert await store.verify() == 2
+    (table,) = (tmp_path / "store").glob("*.sst")
+    content = bytearray(table.read_bytes())
+    content[20] ^= 1
+    table.write_bytes(content)
+    async with open_kind("rocks", tmp_path, read_only=True) as store:
+        with pytest.raises(StorageCorrupted):
+            await store.verify()
+
+
 @both
 async def test_an_unusable_folder_is_told(kind: str, tmp_path: Path) -> None:
     """A file where a folder should be."""

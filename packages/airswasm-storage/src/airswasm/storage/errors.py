@@ -105,7 +105,7 @@ class StorageLocked(StorageError):
         self.path = os.fspath(path)
         super().__init__(
             f"{self.path}: another process has this store open; "
-            "ask the running host, or open it with read_only=True"
+            "ask that one, or read beside it with read_only=True"
         )
 
 

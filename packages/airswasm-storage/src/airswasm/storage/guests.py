@@ -177,4 +177,5 @@ def _refusal(error: StorageError) -> object:
             name = "quota-exceeded"
         case _:
             name = "unavailable"
-    return Err(Case(name, str(error)))
+    path = getattr(error, "path", None)  # of no use to a guest, and none of its business
+    return Err(Case(name, str(error).replace(path, "storage") if path else str(error)))

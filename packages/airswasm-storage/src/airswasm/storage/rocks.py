@@ -39,6 +39,9 @@ _WRITE_BUFFERS = 4
 """Writes go on inline while full buffers are on their way to the disk."""
 _LOG_BYTES = 64 * 1024 * 1024
 _OPEN_FILES = 256
+_CURRENT = "CURRENT"
+"""The file that names the others. Without it RocksDB takes the folder for an empty one, begins
+anew, and deletes what it does not know."""
 _LOCK_SIGNS = (
     "lock hold by current process",
     "LOCK: Resource temporarily unavailable",
@@ -74,6 +77,11 @@ class RocksStore(Store):
             durability=durability,
             limits=limits,
         )
+
+    @staticmethod
+    def exists(path: str | os.PathLike[str]) -> bool:
+        """Whether a store was made in that folder, be it whole or damaged."""
+        return (Path(path) / _CURRENT).exists() or _has_data(Path(path))
 
     @property
     def lost_writes(self) -> int:
@@ -162,8 +170,11 @@ class _RocksBackend:
             if self._read_only
             else rocksdict.AccessType.read_write()
         )
-        if self._read_only and not self.path.is_dir():
-            raise StorageUnavailable(self.path, "there is no store")
+        if not (self.path / _CURRENT).exists():
+            if _has_data(self.path):
+                raise StorageCorrupted(self.path, f"the file {_CURRENT} is missing")
+            if self._read_only:
+                raise StorageUnavailable(self.path, "there is no store")
         try:
             if not self._read_only:
                 self.path.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -173,6 +184,12 @@ class _RocksBackend:
 
     def _translated(self, error: Exception) -> StorageError:
         return _translated(self.path, error)
+
+
+def _has_data(folder: Path) -> bool:
+    """Whether writes lie there; a first opening that was interrupted leaves none."""
+    logs = (file.stat().st_size for file in folder.glob("*.log"))
+    return any(folder.glob("*.sst")) or any(logs)
 
 
 class _Watermark:
@@ -251,6 +268,8 @@ def _translated(path: Path, error: Exception) -> StorageError:
         return StorageCorrupted(path, text)
     if "Not supported operation in read only mode" in text:
         return StorageReadOnly(path)
+    if "Read-only file system" in text:
+        text = "the file system is read-only, and RocksDB writes there even to read"
     return StorageUnavailable(path, text)
 
 

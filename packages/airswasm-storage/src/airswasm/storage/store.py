@@ -162,6 +162,21 @@ class Store:
         found = self.backend.scan(COUNTERS_START, COUNTERS_END)
         return tuple(sorted(decode_namespace(key) for key, _ in found))
 
+    async def verify(self) -> int:
+        """Read every key and value, so that damage shows now rather than when it hurts.
+
+        Returns:
+            How many keys there are. A cancel waits for the end.
+
+        Raises:
+            StorageCorrupted: What is on the disk is not what was written.
+            StorageUnavailable: The disk refuses.
+        """
+        backend = self.backend
+        return await anyio.to_thread.run_sync(
+            lambda: sum(1 for _ in backend.scan(b"", COUNTERS_END))
+        )
+
     async def checkpoint(self, folder: Path) -> None:
         """Write a copy of the whole store that can be opened on its own.
 
