@@ -191,7 +191,7 @@ class LinkedComponent:
             HostExhausted: the host has no memory or address space left for it.
         """
         memories = limits.memories + self._bridging.extra_memories
-        _mapping_guard.take(_FEW + memories * _FOR_A_MEMORY, self.component.name)
+        _mapping_guard.take(_FEW + memories * _FOR_A_MEMORY, caller.name)
         check_depth_to_instantiate()
         instance = Instance(self, limits, caller)
         caller.instance = instance

@@ -643,15 +643,15 @@ class Instance:
         wt.set_yield_interval(self._context, self.engine.config.slice_fuel)
 
     def __repr__(self) -> str:
-        return f"<Instance of {self.component_name} for {self.caller.name}>"
+        return f"<Instance of {self._linked.component.name} for {self.caller.name}>"
 
     def __del__(self) -> None:
         self._free()
 
     @property
     def component_name(self) -> str:
-        """The name of the component that this is an instance of."""
-        return self._linked.component.name
+        """What its embedder calls it: one component may run under many names."""
+        return self.caller.name
 
     @property
     def is_closed(self) -> bool:
