@@ -81,5 +81,26 @@ def test_a_killed_host_leaves_no_stale_lock(home: Home) -> None:
 def test_making_one_touches_nothing(tmp_path: Path) -> None:
     """Only `create` does."""
     home = Home(tmp_path / "none")
-    assert not home.exists()
     assert not home.folder.exists()
+    assert home.running_pid() is None
+    assert not home.folder.exists()
+
+
+def test_who_asks_for_the_owner_keeps_nobody_out(home: Home) -> None:
+    """Asking writes nothing, also while somebody else asks."""
+    home.lock_file.write_text("4711\n")  # as kill -9 leaves it; the number may be anybody's now
+    assert home.running_pid() is None
+    assert home.lock_file.read_text() == "4711\n"
+    lock = home.lock()
+    assert home.running_pid() == os.getpid()
+    assert home.running_pid() == os.getpid()
+    lock.release()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere file names are Unicode")
+def test_a_path_that_the_store_cannot_take_is_told(tmp_path: Path) -> None:
+    """RocksDB takes UTF-8 only; nothing is made."""
+    folder = tmp_path / os.fsdecode(b"caf\xe9")
+    with pytest.raises(HomeUnusable, match="UTF-8"):
+        Home(folder).create()
+    assert not folder.exists()

@@ -1,6 +1,7 @@
 """Install, run, update, roll back and remove: the whole of it, with real components."""
 
 import json
+import shutil
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,7 @@ from airswasm.lifecycle import (
     PackageUnsigned,
     SequenceTooOld,
     StartFailed,
+    StoreMissing,
     System,
     UpdateFailed,
 )
@@ -174,6 +176,7 @@ class TestInstall:
         with pytest.raises(StartFailed, match="refused"):
             await system.install(workshop.package(wasm=workshop.guest(init=1)), approve=yes)
         assert system.list() == ()
+        assert any("did not start" in line for line in log_of(system))
         assert (await system.install(workshop.package(sequence=20), approve=yes)).state == "running"
 
     async def test_many_names_share_one_artifact(
@@ -193,6 +196,9 @@ class TestInstall:
         assert await system.send("local/n8", b"c") == b"\1"
         info = system.info("local/n8")
         assert info.package_name == NAME
+        with pytest.raises(ActorFailed) as failed:
+            await system.send("local/n9", b"t")
+        assert str(failed.value.cause).startswith("local/n9: "), "the one that failed is named"
 
 
 class TestSigned:
@@ -273,6 +279,11 @@ class TestSigned:
             assert any("changed" in line for line in log_of(system))
             with pytest.raises(ArtifactCorrupt):
                 await system.start(NAME)
+            # what its hint says: the same package again puts the files back
+            assert (await system.install(workshop.package())).state == "running"
+            assert await system.send(NAME, b"echo") == b"echo"
+            with pytest.raises(AlreadyInstalled):
+                await system.install(workshop.package(), approve=yes)
             if member == "Component.toml":
                 assert await system.send("local/fine", b"echo") == b"echo"
 
@@ -346,6 +357,7 @@ class TestUpdate:
         assert caught.value.step == "start"
         assert await system.send(NAME, b"v") == b"0.1.0"
         assert system.info(NAME).version == "0.1.0"
+        assert "0.2.0 did not take over, at 'start'" in "".join(log_of(system))
         with pytest.raises(GuestRefused):
             await system.send(NAME, b"o")
         await system.update(workshop.package("0.3.0"))
@@ -652,6 +664,42 @@ class TestHome:
             assert await system.send(NAME, b"v") == b"0.1.0"
             assert system.info(NAME).version == "0.1.0"
             assert "went back to 0.1.0" in log_of(system)
+
+    async def test_a_store_that_is_gone_is_no_empty_home(
+        self, home: Path, workshop: Workshop, yes: Approve
+    ) -> None:
+        """Its disk may only not be mounted: nothing is swept, and put back all is there."""
+        async with System(home, mode="offline") as system:
+            await system.install(workshop.package(), approve=yes)
+        (home / "store").rename(home / "elsewhere")
+        for closed in (System(home), System(home, mode="readonly")):
+            with pytest.raises(StoreMissing, match="store is missing"):
+                async with closed:
+                    pass
+        (home / "elsewhere").rename(home / "store")
+        async with System(home) as system:
+            assert await system.send(NAME, b"echo") == b"echo"
+
+    async def test_writes_that_the_disk_lost_are_told(
+        self, home: Path, workshop: Workshop, yes: Approve
+    ) -> None:
+        """In the status of the host that finds out, and in the audit log for good."""
+        async with System(home) as system:
+            await system.install(workshop.package(), approve=yes)
+            for _ in range(5):
+                await system.send(NAME, b"c")
+            assert await system.verify_data() > 2
+            shutil.copytree(home / "store", home / "torn")  # as kill -9 leaves it
+            assert system.status().lost_writes == 0
+        shutil.rmtree(home / "store")
+        (home / "torn").rename(home / "store")
+        log = max((home / "store").glob("*.log"), key=lambda file: file.stat().st_size)
+        with log.open("r+b") as file:
+            file.truncate(log.stat().st_size - 40)
+        async with System(home) as system:
+            assert system.status().lost_writes > 0
+        lines = [line for line in read_audit(home / "audit" / "audit.jsonl") if "lost" in str(line)]
+        assert len(lines) == 1
 
     async def test_the_second_host_is_told(self, home: Path) -> None:
         """With the process that has it; afterwards it is free."""

@@ -316,7 +316,8 @@ ENTRIES: tuple[Entry, ...] = (
         "E0313", "older sequence",
         "The package's sequence is not above what was installed before, so it may be an old, "
         "vulnerable version that somebody replays.",
-        "build and sign again; to go back on purpose: airswasm rollback NAME",
+        "build and sign again; to go back on purpose: airswasm rollback NAME; to forget an "
+        "uninstalled component's versions: airswasm trust remove NAME",
         ("lifecycle.SequenceTooOld",), NOT_AUTHENTIC,
     ),
     Entry(
@@ -392,6 +393,13 @@ ENTRIES: tuple[Entry, ...] = (
         "E0329", "too many running", "As many components run as the host's policy allows.",
         "stop one, or raise the policy in config.toml", ("lifecycle.TooManyRunning",), REFUSED,
     ),
+    Entry(
+        "E0330", "store missing",
+        "The home has files of installed components and no store that knows of them: its folder "
+        "was removed, or its disk is not mounted. Nothing was changed.",
+        "put the folder back; to begin anew, remove the home's folder artifacts too",
+        ("lifecycle.StoreMissing",),
+    ),
     # --- security ------------------------------------------------------------------------
     Entry(
         "E0400", "security problem", "A check failed in a way without a code of its own.",
@@ -417,7 +425,8 @@ ENTRIES: tuple[Entry, ...] = (
     ),
     Entry(
         "E0410", "not a usable key", "Bytes, text or a file are not an Ed25519 key.",
-        "make one with `airswasm keygen`", ("security.InvalidKey", "security.KeyFileInvalid"),
+        "take it from your backup, or make another one: airswasm keygen --output FILE",
+        ("security.InvalidKey", "security.KeyFileInvalid"),
     ),
     Entry(
         "E0411", "weak key",
@@ -447,7 +456,7 @@ ENTRIES: tuple[Entry, ...] = (
     ),
     Entry(
         "E0430", "key not trusted", "The signature is valid, but nobody approved this key here.",
-        "compare its fingerprint with the publisher's, then approve it at install",
+        "compare its fingerprint with the publisher's, then: airswasm trust add NAME KEY",
         ("security.TrustError", "security.UntrustedKey"), NOT_AUTHENTIC,
     ),
     Entry(
@@ -472,12 +481,15 @@ ENTRIES: tuple[Entry, ...] = (
     Entry(
         "E0435", "trust file unreadable",
         "The file of trusted keys cannot be read. Trust is refused rather than guessed.",
-        "restore it from a backup", ("security.TrustFileInvalid",), REFUSED,
+        "restore it from a backup; without one, move it away, then `airswasm trust add NAME KEY` "
+        "for each component, and `airswasm trust revoke` what was revoked",
+        ("security.TrustFileInvalid",), REFUSED,
     ),
     Entry(
         "E0440", "audit log not writable",
         "What must be recorded before it happens could not be recorded, so it does not happen.",
-        "make room on the disk", ("security.AuditError", "security.AuditUnavailable"),
+        "check that file's disk, owner and mode; nothing was changed",
+        ("security.AuditError", "security.AuditUnavailable"),
     ),
     Entry(
         "E0441", "audit log in use", "Another process writes this audit log.",
@@ -486,7 +498,8 @@ ENTRIES: tuple[Entry, ...] = (
     Entry(
         "E0442", "audit log broken",
         "The chain of the audit log does not hold: lines were changed or removed.",
-        "keep the files as evidence, and find out who can write there",
+        "find out who can write there; to go on, move the home's folder audit away and keep it as "
+        "evidence",
         ("security.AuditBroken",), NOT_AUTHENTIC,
     ),
     # --- storage -------------------------------------------------------------------------
@@ -509,8 +522,8 @@ ENTRIES: tuple[Entry, ...] = (
     ),
     Entry(
         "E0504", "storage unavailable",
-        "The disk refuses to read or write; it may be full. What was acknowledged is safe.",
-        "make room on the disk; the store goes on by itself",
+        "The disk refuses to read or write. What was acknowledged is safe.",
+        "check the disk: its room, its mount, who may write; the store goes on by itself",
         ("storage.StorageUnavailable", "storage.StorageClosed", "storage.StorageReadOnly"),
     ),
     Entry(
@@ -519,7 +532,8 @@ ENTRIES: tuple[Entry, ...] = (
     ),
     Entry(
         "E0506", "store damaged", "What is on the disk is not what was written.",
-        "restore the home from a backup", ("storage.StorageCorrupted",),
+        "stop the host, keep a copy of the folder, and restore it from a backup",
+        ("storage.StorageCorrupted",),
     ),
     Entry(
         "E0507", "not an export", "The file is cut short, altered, or not an export.",

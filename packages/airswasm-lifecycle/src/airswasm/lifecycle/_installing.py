@@ -49,8 +49,11 @@ class Installing:
         progress: ProgressSink | None, *, start: bool,
     ) -> None:  # fmt: skip
         """Installs a package under a name. Raises as `System.install`."""
+        known = self.registry.find(name)
+        if known is not None and await self._restore(known, package):
+            return
         pin = self.trust.get(package.name)
-        plan = plan_install(package, name, self.registry.find(name), pin, self.policy)
+        plan = plan_install(package, name, known, pin, self.policy)
         await self.loader.check(package, progress)
         await self.ledger.approve(plan, approve)
         record = self._record_of(package, name, start=start)
@@ -58,6 +61,17 @@ class Installing:
         self.running.take_over(record, package.manifest)
         if start:
             await self._start_or_undo(record)
+
+    async def _restore(self, record: ComponentRecord, package: Package) -> bool:
+        """Puts back what the disk lost of a version, if the package is that very version."""
+        version = version_of(package, 0.0)
+        same = (each for each in record.versions if each.files == version.files)
+        if not any([not await self.running.stored.is_whole(each) for each in same]):
+            return False
+        await self.ledger.put_back(package, record)
+        if record.wanted == "running" and not self.running.hosting.is_running(record.name):
+            await self.running.start(record.name)
+        return True
 
     async def install_many(
         self, package: Package, names: Iterable[str], approve: Approve | None,
@@ -117,6 +131,7 @@ class Installing:
             await self.running.begin(record)
         except BaseException as error:
             with anyio.CancelScope(shield=True):
+                self.running.say_why_not(record.name, error)
                 await self.running.hosting.stop(record.name)
                 await self.ledger.remove(record, reason="it did not start")
                 self.running.forget(record.name)

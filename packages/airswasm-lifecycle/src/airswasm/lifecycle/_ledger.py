@@ -82,6 +82,16 @@ class Ledger:
                 await anyio.to_thread.run_sync(self._trust.accept, package.verified)
                 self._checkpoint("trust.accepted")
 
+    async def put_back(self, package: Package, record: ComponentRecord) -> None:
+        """Stages the files of an installed package again, where the disk lost some.
+
+        Raises:
+            HomeUnusable, SecurityError: it cannot be written.
+        """
+        async with self._lock:
+            self._note("restore", record, {})
+            await self._stored.stage(package)
+
     async def put(self, verb: str, *records: ComponentRecord) -> None:
         """Writes records whose files are there already."""
         async with self._lock:

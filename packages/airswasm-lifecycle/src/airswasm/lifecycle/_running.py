@@ -135,7 +135,7 @@ class Running:
         try:
             await self.begin(record, trusted)
         except Exception as error:
-            self._say_why_not(record.name, error)
+            self.say_why_not(record.name, error)
             await self._return_to_earlier(record)
 
     async def _return_to_earlier(self, record: ComponentRecord) -> None:
@@ -150,7 +150,8 @@ class Running:
             await self.ledger.put("rollback", before)
             await self.begin(before)
         except Exception as error:
-            self._say_why_not(record.name, error)
+            self.say_why_not(record.name, error)
 
-    def _say_why_not(self, name: str, error: Exception) -> None:
+    def say_why_not(self, name: str, error: BaseException) -> None:
+        """Leaves the reason in the component's own log, where errors say that it is."""
         self.logs.write(name, "error", f"did not start: {reason_of(error)}", source="supervisor")

@@ -14,7 +14,7 @@ import anyio.to_thread
 from airswasm.security import Grants, VerifiedStatement, verify
 
 from .artifacts import ArtifactStore
-from .errors import RegistryCorrupt
+from .errors import ArtifactCorrupt, RegistryCorrupt
 from .manifest import MANIFEST_NAME, Manifest, read_grants
 from .package import SIGNATURE_NAME, Package
 from .registry import ComponentRecord, VersionRecord
@@ -62,6 +62,10 @@ class StoredPackages:
             self._verifying.pop(key, None)
         return known
 
+    async def is_whole(self, version: VersionRecord) -> bool:
+        """Whether every file of a version is on the disk as it was installed."""
+        return await anyio.to_thread.run_sync(self._is_whole, version)
+
     def manifest(self, record: ComponentRecord) -> Manifest:
         """The active version's manifest, for showing; hashed, and not verified further.
 
@@ -89,6 +93,14 @@ class StoredPackages:
         self._grants = {key: each for key, each in self._grants.items() if key in digests}
         self._manifests = {key: each for key, each in self._manifests.items() if key in digests}
         await anyio.to_thread.run_sync(self.artifacts.sweep, digests)
+
+    def _is_whole(self, version: VersionRecord) -> bool:
+        try:
+            for digest in version.files.values():
+                self.artifacts.read(digest)
+        except ArtifactCorrupt:
+            return False
+        return True
 
     def _stage(self, package: Package) -> None:
         for path in sorted(package.files):

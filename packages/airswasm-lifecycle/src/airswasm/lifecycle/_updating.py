@@ -76,6 +76,20 @@ class Updating:
         commit: Callable[[ComponentRecord], Awaitable[None]],
     ) -> None:
         """Makes `successor` the record of its name, and the running version with it."""
+        try:
+            await self._switch_or_stay(record, successor, manifest, commit)
+        except UpdateFailed as error:
+            text = f"{successor.active} did not take over, at '{error.step}': {error.reason}"
+            self.running.logs.write(record.name, "error", text, source="supervisor")
+            raise
+
+    async def _switch_or_stay(
+        self,
+        record: ComponentRecord,
+        successor: ComponentRecord,
+        manifest: Manifest,
+        commit: Callable[[ComponentRecord], Awaitable[None]],
+    ) -> None:
         name = record.name
         is_hosted = self.running.hosting.is_running(name)
         if is_hosted:

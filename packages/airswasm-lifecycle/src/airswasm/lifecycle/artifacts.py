@@ -35,6 +35,10 @@ class ArtifactStore:
         """Whether a file of that digest was stored; does not read it."""
         return self.path(digest).is_file()
 
+    def is_empty(self) -> bool:
+        """Whether nothing was ever stored, or nothing is left."""
+        return not any(self._folder.glob("*/*"))
+
     def add(self, content: bytes) -> str:
         """Stores bytes durably and returns their SHA-256; storing twice is one file.
 

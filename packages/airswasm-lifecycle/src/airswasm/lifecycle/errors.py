@@ -37,6 +37,7 @@ __all__ = (
     "SequenceJumped",
     "SequenceTooOld",
     "StartFailed",
+    "StoreMissing",
     "TooManyRunning",
     "UpdateFailed",
     "VersionNotNewer",
@@ -123,7 +124,7 @@ class ArtifactCorrupt(LifecycleError):
     """Stored bytes are missing or are no longer those that were installed."""
 
     code = "E0305"
-    hint = "The disk changed what was verified. Install the component again from its package."
+    hint = "Run `airswasm install` with the same package again: it puts the files back."
 
     def __init__(self, digest: str, path: str, reason: str) -> None:
         self.digest, self.path, self.reason = digest, path, reason
@@ -140,7 +141,7 @@ class NotInstalled(LifecycleError):
         self.name = name
         self.suggestions = tuple(get_close_matches(name, installed, n=3))
         did_you_mean = f"; did you mean {self.suggestions[0]}?" if self.suggestions else ""
-        super().__init__(f"{name} is not installed{did_you_mean}")
+        super().__init__(f"{name[:130]} is not installed{did_you_mean}")
 
 
 class AlreadyInstalled(LifecycleError):
@@ -175,8 +176,8 @@ class SequenceTooOld(LifecycleError):
 
     code = "E0313"
     hint = (
-        "Raise the version and sign again. To go back on purpose: `airswasm rollback` "
-        "to a retained version."
+        "Raise the version and sign again. To go back on purpose: `airswasm rollback` to a "
+        "retained version; when it was uninstalled, `airswasm trust remove NAME` forgets it."
     )
 
     def __init__(self, name: str, floor: int, sequence: int) -> None:
@@ -245,12 +246,12 @@ class VersionNotRetained(LifecycleError):
     """There is no such version to go back to."""
 
     code = "E0318"
-    hint = "`airswasm info NAME` lists the retained versions."
+    hint = "`airswasm rollback NAME --to VERSION` takes any of those."
 
     def __init__(self, name: str, wanted: str | None, retained: Sequence[str]) -> None:
         self.name, self.wanted, self.retained = name, wanted, tuple(retained)
-        target = f"version {wanted}" if wanted else "an earlier version"
-        super().__init__(f"{name}: {target} is not retained; retained: {', '.join(retained)}")
+        missing = f"version {wanted} is not retained" if wanted else "nothing is before this one"
+        super().__init__(f"{name}: {missing}; retained: {', '.join(retained)}")
 
 
 class RolledBackPast(VersionNotRetained):
@@ -335,6 +336,20 @@ class HomeUnusable(LifecycleError):
     def __init__(self, path: str, reason: str) -> None:
         self.path, self.reason = path, reason
         super().__init__(f"{path}: {reason}")
+
+
+class StoreMissing(LifecycleError):
+    """Files of installed components are there, and the store that knows of them is not."""
+
+    code = "E0330"
+    hint = (
+        "Put it back, from a backup or by mounting its disk. To begin anew instead, remove the "
+        "home's folder `artifacts` too."
+    )
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+        super().__init__(f"{path} is missing, though components were installed in this home")
 
 
 class HostPolicyInvalid(LifecycleError):

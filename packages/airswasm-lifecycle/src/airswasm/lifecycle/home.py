@@ -13,6 +13,7 @@ from __future__ import annotations
 import contextlib
 import os
 import sys
+import time
 from collections.abc import Generator
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +21,10 @@ from pathlib import Path
 from .errors import HomeUnusable, HostIsRunning
 
 __all__ = ("Home", "HomeLock")
+
+_TRIES = 5
+_PAUSE = 0.01
+"""Seconds. Whoever asks for the owner holds the lock too, shared, for an instant."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,10 +83,6 @@ class Home:
         """One JSON-lines file for each component."""
         return self.folder / "logs"
 
-    def exists(self) -> bool:
-        """Whether anything was ever installed here."""
-        return self.store_folder.is_dir()
-
     def create(self) -> None:
         """Makes the folders that are missing, for this user alone.
 
@@ -97,9 +98,15 @@ class Home:
             self.cache_folder,
             self.logs_folder,
         )
+        try:
+            str(self.folder).encode()
+        except UnicodeEncodeError as error:
+            raise HomeUnusable(str(self.folder), "is not UTF-8, which the store needs") from error
         for folder in folders:
             try:
                 folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            except FileExistsError as error:
+                raise HomeUnusable(str(folder), "is not a folder") from error
             except OSError as error:
                 raise HomeUnusable(str(folder), f"cannot be made: {error.strerror}") from error
         self._check_owner()
@@ -114,17 +121,19 @@ class Home:
         return HomeLock.take(self)
 
     def running_pid(self) -> int | None:
-        """The process that hosts this home now, or None.
+        """The process that has this home now, -1 when it cannot be told which, or None.
 
-        Nothing is locked: by the time one reads the answer it may be out of date.
+        Nothing is written, and by the time one reads the answer it may be out of date.
         """
         try:
-            self.lock().release()
-        except HostIsRunning as error:
-            return error.pid if error.pid is not None else -1
-        except HomeUnusable:
-            pass
-        return None
+            descriptor = os.open(self.lock_file, os.O_RDONLY)
+        except OSError:
+            return None
+        with _closing(descriptor):
+            if _try_lock(descriptor, is_shared=True):
+                return None
+            pid = _read_pid(descriptor)
+        return pid if pid is not None else -1
 
     def _check_owner(self) -> None:
         if sys.platform == "win32":
@@ -154,7 +163,7 @@ class HomeLock:
             descriptor = os.open(path, flags, 0o600)
         except OSError as error:
             raise HomeUnusable(str(path), f"cannot be opened: {error.strerror}") from error
-        if not _try_lock(descriptor):
+        if not _insist_on_lock(descriptor):
             with _closing(descriptor):
                 raise HostIsRunning(str(home.folder), _read_pid(descriptor))
         os.ftruncate(descriptor, 0)
@@ -178,6 +187,14 @@ def _closing(descriptor: int) -> Generator[None]:
         os.close(descriptor)
 
 
+def _insist_on_lock(descriptor: int) -> bool:
+    for _ in range(_TRIES):
+        if _try_lock(descriptor):
+            return True
+        time.sleep(_PAUSE)
+    return False
+
+
 def _read_pid(descriptor: int) -> int | None:
     try:
         return int(os.read(descriptor, 32))
@@ -191,7 +208,8 @@ if sys.platform == "win32":
     _LOCK_OFFSET = 2**30
     """Windows locks are mandatory: lock a byte that nobody reads, so the pid stays legible."""
 
-    def _try_lock(descriptor: int) -> bool:
+    def _try_lock(descriptor: int, *, is_shared: bool = False) -> bool:
+        del is_shared  # Windows has no such lock; closing the file gives it back
         try:
             os.lseek(descriptor, _LOCK_OFFSET, os.SEEK_SET)
             msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
@@ -203,9 +221,10 @@ if sys.platform == "win32":
 else:
     import fcntl
 
-    def _try_lock(descriptor: int) -> bool:
+    def _try_lock(descriptor: int, *, is_shared: bool = False) -> bool:
+        kind = fcntl.LOCK_SH if is_shared else fcntl.LOCK_EX
         try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(descriptor, kind | fcntl.LOCK_NB)
         except OSError:
             return False
         return True

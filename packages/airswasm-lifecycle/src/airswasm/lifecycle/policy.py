@@ -119,11 +119,16 @@ class HostPolicy:
         if wanted is None or wanted <= most:
             return
         is_size = limit in ("memory", "storage", "mailbox_bytes")
-        value = f'"{format_bytes(int(wanted))}"' if is_size else f"{wanted:g}"
-        allowed = format_bytes(int(most)) if is_size else f"{most:g}"
+        value = f'"{format_bytes(int(wanted))}"' if is_size else _plain(wanted)
+        allowed = format_bytes(int(most)) if is_size else _plain(most)
         line = f"{limit.rpartition('.')[2]} = {value}"
         raise LimitAbovePolicy(name, limit, value, allowed, line)
 
 
 def _single(path: Path, text: str) -> HostPolicyInvalid:
     return HostPolicyInvalid(str(path), [ManifestProblem(str(path), 1, "file", text)])
+
+
+def _plain(number: float) -> str:
+    """A number as TOML takes it for a whole one: without an exponent."""
+    return f"{int(number):_}" if number == int(number) else f"{number:g}"

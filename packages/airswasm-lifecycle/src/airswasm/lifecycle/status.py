@@ -98,3 +98,5 @@ class SystemStatus:
     dead_letters: int = 0
     blocks: Mapping[str, str] = field(default_factory=dict[str, str])
     """Interface to the distribution that offers it."""
+    lost_writes: int = 0
+    """Acknowledged writes that the disk had lost when the home was opened."""

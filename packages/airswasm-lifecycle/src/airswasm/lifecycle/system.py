@@ -36,7 +36,7 @@ import anyio.to_thread
 from airswasm.actor import ActorSystem, EventStream, MessageBroker
 from airswasm.messaging import MessagingPolicy
 from airswasm.runtime import Engine, EngineConfig, HostInterfaceProvider, ProgressSink, Services
-from airswasm.security import AuditLog, AuditSink, AuditUnavailable, Guard, TrustStore
+from airswasm.security import AuditEvent, AuditLog, AuditSink, AuditUnavailable, Guard, TrustStore
 from airswasm.storage import KeyValueStore, RocksStore, StorageQuotas, Store
 from airswasm.wit import Contract, contract
 
@@ -51,7 +51,7 @@ from ._stored import StoredPackages
 from ._tables import ComponentPolicies, StoredTable
 from ._updating import Updating
 from .artifacts import ArtifactStore
-from .errors import HostOffline, NotRunning
+from .errors import HostOffline, NotRunning, StoreMissing
 from .home import Home
 from .logbook import LogBook
 from .package import Package
@@ -154,10 +154,11 @@ class System:
         self.policy = self._given_policy or HostPolicy.load(self.home.config_file)
         self.logs = LogBook(self.home.logs_folder, clock=self._clock)
         stack.callback(self.logs.close)
-        if self.home.exists():
+        if self._has_store():
             store = RocksStore(self.home.store_folder, read_only=True)
             self._store: RocksStore | None = await stack.enter_async_context(store)
             self._registry = await Registry.open(StoredTable(self._store))
+            self.services.add(KeyValueStore, store)  # type: ignore[type-abstract]
         else:
             self._store, self._registry = None, Registry(_NoTable(), ())
         self._reporting = Reporting(self._registry, self._stored, self._store, hosting=None)
@@ -171,7 +172,9 @@ class System:
         self._trust = TrustStore(self.home.trust_folder / "trust.json")
         self.logs = LogBook(self.home.logs_folder, clock=self._clock)
         stack.callback(self.logs.close)
+        self._has_store()
         store = self._store = await stack.enter_async_context(RocksStore(self.home.store_folder))
+        self._note_lost_writes(store.lost_writes)
         self._registry = await Registry.open(StoredTable(store), checkpoint=self._checkpoint)
         self._ledger = Ledger(
             self._registry, self._stored, self._trust, self._audit, self._checkpoint
@@ -188,6 +191,24 @@ class System:
         self._compose(store)
         await self._watch(stack)
         await anyio.to_thread.run_sync(self._stored.artifacts.sweep, self._registry.digests())
+
+    def _has_store(self) -> bool:
+        """Whether there is a store.
+
+        Raises:
+            StoreMissing: there was one; opening a new one would sweep away what it knew of.
+        """
+        is_there = RocksStore.exists(self.home.store_folder)
+        if not is_there and not self._stored.artifacts.is_empty():
+            raise StoreMissing(str(self.home.store_folder))
+        return is_there
+
+    def _note_lost_writes(self, count: int) -> None:
+        """Writes down what the store will not know any more after its next write."""
+        if count:
+            reason = f"the disk lost {count} writes that were acknowledged"
+            self._audit.record(AuditEvent(kind="storage", outcome="failed", reason=reason))
+            self._audit.sync()
 
     def _compose(self, store: RocksStore) -> None:
         self._offers = self._find_offers()
@@ -484,7 +505,19 @@ class System:
             components=components,
             dead_letters=self._actors.dead_letters.total if is_online else 0,
             blocks=self.interfaces,
+            lost_writes=self._store.lost_writes if self._store is not None else 0,
         )
+
+    async def verify_data(self) -> int:
+        """Reads everything that is stored, so that damage shows before somebody needs it.
+
+        Returns:
+            How many entries there are.
+
+        Raises:
+            StorageCorrupted: it is not what was written.
+        """
+        return await self._store.verify() if self._store is not None else 0
 
     def component_status(self, name: str) -> ComponentStatus:
         """How one component does.

@@ -231,9 +231,7 @@ class TrustFileInvalid(SecurityError):
     def __init__(self, path: str | os.PathLike[str], reason: str) -> None:
         self.path = os.fspath(path)
         self.reason = reason
-        super().__init__(
-            f"{self.path}: {reason}; restore it from a backup (nothing is trusted meanwhile)"
-        )
+        super().__init__(f"{self.path}: {reason}")
 
 
 class AuditError(SecurityError):

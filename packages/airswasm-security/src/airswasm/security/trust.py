@@ -246,7 +246,8 @@ class TrustStore:
         try:
             replace_file(self._path, _encode(content), 0o600)
         except OSError as error:
-            raise TrustFileInvalid(self._path, error.strerror or str(error)) from error
+            reason = f"it cannot be written ({error.strerror or error}), and is as it was"
+            raise TrustFileInvalid(self._path, reason) from error
 
 
 def _pinned(content: _Content, verified: VerifiedStatement) -> TrustedComponent:
@@ -316,7 +317,9 @@ def _decode(path: Path, content: bytes) -> _Content:
         )
         return _Content(components, {item.key: item for item in revocations})
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError, InvalidKey) as error:
-        raise TrustFileInvalid(path, f"it is not a trust file ({error})") from error
+        what = f"{error} is missing" if isinstance(error, KeyError) else error
+        reason = f"it is not a trust file ({what}); nothing is trusted before it is restored"
+        raise TrustFileInvalid(path, reason) from error
 
 
 def _sequence(value: object) -> int:
