@@ -80,6 +80,20 @@ async def test_calls_return_values(instance):
     assert not instance.is_closed
 
 
+async def test_functions_do_not_get_in_each_others_place(instance):
+    """However many there are, and whatever was let go of meanwhile."""
+    first = {name: instance.function(f"#{name}") for name in ("add", "spin", "nap", "relay")}
+    instance.forget("#spin")
+    instance.forget("#never")
+    assert instance.function("#spin") is not first["spin"]
+    assert instance.function("#recurse") is instance.function("#recurse")
+    assert await instance.call("#shout", "hello") is None
+    assert await instance.call("#add", 40, 2) == 42
+    assert await instance.call(first["add"], 1, 2) == 3
+    assert await instance.call("#relay", b"abc") == b"cba"
+    assert await instance.call("#spin", 10) == await instance.call(first["spin"], 10)
+
+
 async def test_exports_are_methods(instance):
     """The typed object calls by name, takes keywords, and has a real signature."""
     import inspect

@@ -164,6 +164,7 @@ class ComponentActor:
         init = self._function(INIT)
         if init is not None:
             refusal = _refusal(await instance.call(init, json.dumps(dict(self._config or {}))))
+            instance.forget(init.path)  # it is not called again
             if refusal is not None:
                 raise InitFailed(self.name, refusal)
 

@@ -18,7 +18,7 @@ import ctypes
 from collections.abc import Callable
 from ctypes import CFUNCTYPE, c_bool, c_char, c_size_t, c_uint32, c_uint64, c_void_p
 from dataclasses import dataclass
-from functools import partial
+from functools import lru_cache, partial
 from struct import Struct
 from typing import Any
 
@@ -161,6 +161,12 @@ for _function in (_set_fuel, _get_fuel, _set_epoch_deadline, _call_async, _value
 _COUNTS = tuple(c_size_t(count) for count in range(17))  # WIT allows sixteen parameters flat
 
 
+@lru_cache(maxsize=64)
+def _number(value: int) -> c_uint64:
+    """A constant, shared by all instances with the same limits: each object is 136 bytes."""
+    return c_uint64(value)
+
+
 class StoreMeter:
     """What every call does to its store: give it fuel and a deadline, see what it used.
 
@@ -170,9 +176,13 @@ class StoreMeter:
         fuel: instructions for each call.
         ticks: epochs for each call.
         host_call_bytes: what may cross in one call.
+
+    Attributes:
+        arguments: where the caller says, before each call, at which address they are.
     """
 
     __slots__ = (
+        "arguments",
         "context",
         "drop_result",
         "error",
@@ -189,30 +199,30 @@ class StoreMeter:
     ) -> None:
         self.fuel, self.host_call_bytes = fuel, host_call_bytes
         self.context = owned = c_void_p(context)
+        self.arguments = c_void_p()
         self.result, self.error = c_void_p(slot), c_void_p(slot + 32)
-        self.refuel = partial(_set_fuel, owned, c_uint64(fuel))
-        self.start_clock = partial(_set_epoch_deadline, owned, c_uint64(ticks))
+        self.refuel = partial(_set_fuel, owned, _number(fuel))
+        self.start_clock = partial(_set_epoch_deadline, owned, _number(ticks))
         self.read_fuel = partial(_get_fuel, owned, c_void_p(slot + 40))
         self.drop_result = partial(_value_delete, self.result)
 
 
 def bind_call(
-    function: Address, meter: StoreMeter, arguments: c_void_p, count: int, has_result: bool
+    function: Address, meter: StoreMeter, count: int, has_result: bool
 ) -> Callable[[], Address]:
     """Calls of one guest function: each returns the future of one, to be polled.
 
     Args:
         function: what `get_func` wrote.
         meter: of its store.
-        arguments: where the caller says, before each call, at which address they are.
-        count: how many there are.
+        count: how many arguments it takes.
         has_result: whether it returns one.
     """
     return partial(
         _call_async,
         c_void_p(function),
         meter.context,
-        arguments,
+        meter.arguments,
         _COUNTS[count] if count < len(_COUNTS) else c_size_t(count),
         meter.result,
         _COUNTS[has_result],

@@ -21,7 +21,6 @@ from __future__ import annotations
 import enum
 import time
 from collections.abc import Callable, Coroutine
-from ctypes import c_void_p
 from math import ceil
 from struct import Struct
 from threading import get_ident
@@ -121,7 +120,7 @@ class Function:
         shape: its WIT type.
     """
 
-    __slots__ = ("_address", "_arguments", "_begin", "_instance", "_plan", "path")
+    __slots__ = ("_address", "_begin", "_instance", "_plan", "path")
 
     def __init__(self, instance: Instance, path: str, plan: ExportPlan, index: int) -> None:
         self.path: str = path
@@ -130,11 +129,9 @@ class Function:
         self._address = instance._next_place()
         if not wt.get_func(instance._address, instance._context, index, self._address):
             raise NoSuchExport(instance.component_name, path)
-        self._arguments = c_void_p()
         self._begin = wt.bind_call(
             self._address,
             instance._meter,
-            self._arguments,
             len(plan.shape.parameters),
             plan.result is not None,
         )
@@ -594,6 +591,7 @@ class Instance:
         "_functions",
         "_handles",
         "_linked",
+        "_made",
         "_meter",
         "_more_places",
         "_places",
@@ -622,6 +620,7 @@ class Instance:
         self._address = self._slot_address + _SLOT_BYTES
         self._places = self._address + _INSTANCE_BYTES
         self._more_places: list[bytearray] | None = None
+        self._made = 0
         self._store: int = wt.store_new(self.engine._address, None, None)
         self._context: int = wt.store_context(self._store)
         self._handles = InstanceHandles(self._context, linked._drops, limits.resources, ref(self))
@@ -690,9 +689,13 @@ class Instance:
         made = self._functions[path] = Function(self, path, export.plan, export.index)
         return made
 
+    def forget(self, path: str) -> None:
+        """Lets go of an exported function that will hardly be called again."""
+        self._functions.pop(path, None)
+
     def _next_place(self) -> int:
         """Where the next function goes: one after the other, four to a buffer."""
-        number = len(self._functions)
+        number, self._made = self._made, self._made + 1
         if number and number % _PLACES == 0:
             buffer = bytearray(_PLACES * _FUNCTION_BYTES)
             self._more_places = [*(self._more_places or ()), buffer]
@@ -764,7 +767,7 @@ class Instance:
         meter.start_clock()
         call = Call(self, function.path, plan, keep, wake)
         keep.append(block)  # the engine copies it, and all it points to, at the first poll
-        function._arguments.value = id(block) + _DATA
+        meter.arguments.value = id(block) + _DATA
         call._future = function._begin()
         self._call = self.engine._running[self._context] = call
         return call

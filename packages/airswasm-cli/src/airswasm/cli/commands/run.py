@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 import time
-from collections.abc import AsyncGenerator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator, Callable, Generator
+from contextlib import asynccontextmanager, contextmanager
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -76,7 +77,7 @@ async def _open_and_serve(session: Session, port: int | None, signals: StopSigna
     terminal = session.terminal
     started = time.monotonic()
     system = System(session.home)
-    with terminal.progress(f"opening {session.home}"):
+    with terminal.progress(f"opening {session.home}"), _collecting_later():
         await system.__aenter__()
     async with _closing(system):
         subscription = system.events.listen(_narrator(terminal))
@@ -88,6 +89,20 @@ async def _open_and_serve(session: Session, port: int | None, signals: StopSigna
                 terminal.say("stopping; once more ends at once")
         finally:
             subscription.cancel()
+
+
+@contextmanager
+def _collecting_later() -> Generator[None]:
+    """No garbage collection meanwhile: all that a start makes is there to stay.
+
+    Looking through it again and again as it grew was a third of the CPU time that ten thousand
+    components took to start.
+    """
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.enable()
 
 
 @asynccontextmanager
