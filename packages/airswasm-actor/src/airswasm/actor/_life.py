@@ -48,14 +48,16 @@ _STARTING, _RUNNING = Phase.STARTING, Phase.RUNNING  # an enum's attribute is a 
 
 @dataclass(frozen=True, slots=True)
 class Traits:
-    """What a class of actors has; found out once, since asking costs more than a spawn may."""
+    """What a class of actors has; found out once, since asking costs more than a spawn may.
+
+    `is_bare`: a plain `receive`, and nothing that a new actor would have to wait for or be told.
+    """
 
     is_async: bool
     is_guest: bool
     has_start: bool
-    has_stop: bool
-    has_discard: bool
     has_bind: bool
+    is_bare: bool
 
 
 class LifeCycle:
@@ -65,12 +67,22 @@ class LifeCycle:
         actors: All actors that have not ended, by their own names.
     """
 
-    __slots__ = ("_broker", "_ending", "_group", "_starting", "_system", "_traits", "actors")
+    __slots__ = (
+        "_broker",
+        "_ending",
+        "_events",
+        "_group",
+        "_starting",
+        "_system",
+        "_traits",
+        "actors",
+    )
 
     def __init__(self, system: ActorSystem) -> None:
         self.actors: dict[str, ActorRef] = {}
         self._system = system
         self._broker = system.broker
+        self._events = system.events
         self._group: TaskGroup | None = None
         self._traits: dict[type, Traits] = {}
         self._starting: dict[Cell, anyio.CancelScope] = {}
@@ -98,6 +110,12 @@ class LifeCycle:
         ref = self.enrol(ActorRef(system, name, mailbox))
         ref.shutdown = shutdown
         ref.is_paused = is_paused
+        if traits.is_bare and not self._events.has_listeners:  # what `_wire` would change
+            ref.actor = actor
+            ref.incarnation = 1
+            ref.phase = _RUNNING
+            ref.is_ready = not is_paused
+            return ref
         try:
             self._wire(ref, actor, traits)
         except BaseException:
@@ -109,7 +127,7 @@ class LifeCycle:
         else:  # nobody knows it yet: nothing waits for it
             ref.phase = _RUNNING
             ref.is_ready = not is_paused
-            if system.events.has_listeners:
+            if self._events.has_listeners:
                 self._emit(EventKind.READY, ref)
         return ref
 
@@ -175,7 +193,7 @@ class LifeCycle:
             cell.context = context = Context(cast("ActorRef", cell), incarnation)
             if traits.has_bind and not is_bound:
                 _bind(actor, context)
-        if self._system.events.has_listeners:
+        if self._events.has_listeners:
             self._emit(EventKind.STARTED if incarnation == 1 else EventKind.RESTARTED, cell)
 
     def equip(self, cell: Cell) -> Receive:
@@ -190,7 +208,7 @@ class LifeCycle:
         cell.update_ready()
         if cell.idle_events is not None:
             cell.tell_idle()
-        if self._system.events.has_listeners:
+        if self._events.has_listeners:
             self._emit(EventKind.READY, cell)
 
     async def _begin_in_background(self, cell: Cell) -> None:
@@ -478,13 +496,13 @@ class LifeCycle:
             try:
                 watcher(Down(cell.name, exit_.reason, exit_.cause))
             except Exception as error:
-                self._system.events.note_error(error)
+                self._events.note_error(error)
 
     def _emit(
         self, kind: EventKind, cell: Cell, reason: str = "", cause: BaseException | None = None
     ) -> None:
-        if self._system.events.has_listeners:
-            self._system.events.emit(
+        if self._events.has_listeners:
+            self._events.emit(
                 LifecycleEvent(
                     kind, cell.name, self._system.clock(), cell.incarnation, reason, cause
                 )
@@ -511,12 +529,13 @@ def _traits_of(actor: object) -> Traits:
     receive = getattr(actor, "receive", actor)
     if not callable(receive):
         raise TypeError(f"{type(actor).__name__} is no actor: it has no 'receive' method")
+    is_async = inspect.iscoroutinefunction(receive)
     is_guest = hasattr(actor, "begin") and hasattr(actor, "complete")
+    has_start, has_bind = hasattr(actor, "start"), hasattr(actor, "bind")
     return Traits(
-        is_async=inspect.iscoroutinefunction(receive),
+        is_async=is_async,
         is_guest=is_guest,
-        has_start=hasattr(actor, "start"),
-        has_stop=hasattr(actor, "stop"),
-        has_discard=hasattr(actor, "discard"),
-        has_bind=hasattr(actor, "bind"),
+        has_start=has_start,
+        has_bind=has_bind,
+        is_bare=not (is_async or is_guest or has_start or has_bind),
     )
