@@ -80,3 +80,11 @@ def test_without_a_terminal_a_question_is_an_error_unless_answered(
     with pytest.raises(AnswerNeeded, match="Install it"):
         Terminal().confirm("Install it?")
     assert Terminal(assume_yes=True).confirm("Install it?")
+
+
+def test_no_event_is_two(capsys: pytest.CaptureFixture[str]) -> None:
+    """An error of a component may have lines; none of them begins as an event does."""
+    Terminal().event("failed", "local/a  it said\n12:00:00  ready     local/b")
+    first, second = capsys.readouterr().err.splitlines()
+    assert first.endswith("it said")
+    assert second.startswith("    12:00")

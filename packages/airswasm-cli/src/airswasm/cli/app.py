@@ -97,6 +97,9 @@ def _complain(error: typer.TyperException, *, as_json: bool) -> None:
     ctx = getattr(error, "ctx", None)
     path = ctx.command_path if ctx is not None else "airswasm"
     message = error.format_message() if hasattr(error, "format_message") else str(error)
+    if type(error).__name__ == "NoArgsIsHelpError":
+        sys.stderr.write(message + "\n")
+        return
     if as_json:
         body = {"code": "E0002", "message": message, "hint": f"{path} --help"}
         sys.stderr.write(json.dumps({"schema": "airswasm.error/1", "error": body}) + "\n")

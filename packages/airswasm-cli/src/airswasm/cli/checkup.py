@@ -10,6 +10,7 @@ from __future__ import annotations
 import base64
 import os
 import platform
+import shlex
 import shutil
 import stat
 import sys
@@ -87,7 +88,7 @@ async def run_checks(home: Path, key: Path, quick: bool = False) -> list[Finding
     Args:
         home: The home to look at.
         key: The key that `sign` would use.
-        quick: Leave out the engine's self-test.
+        quick: Leave out what takes long: the engine's self-test, reading all that is stored.
     """
     findings: list[Finding] = []
     plain: tuple[tuple[str, Callable[[], Iterator[Finding]]], ...] = (
@@ -105,7 +106,7 @@ async def run_checks(home: Path, key: Path, quick: bool = False) -> list[Finding
     )
     for name, check in plain:
         findings += _caught(name, check)
-    waiting = [("registry", _registry(home))]
+    waiting = [("registry", _registry(home, quick=quick))]
     if not quick:
         waiting.append(("limits", _limits()))
     for name, checks in waiting:
@@ -155,11 +156,23 @@ def _home(home: Path) -> Iterator[Finding]:
         return
     mode = stat.S_IMODE(home.stat().st_mode)
     if os.name == "posix" and mode & 0o077:
-        yield Finding("home", "problem", f"{home} has mode {mode:o}", f"chmod 700 {home}")
-    elif not os.access(home, os.W_OK):
-        yield Finding("home", "problem", f"{home} cannot be written", "check its owner")
+        yield Finding(
+            "home", "problem", f"{home} has mode {mode:o}", f"chmod 700 {shlex.quote(str(home))}"
+        )
+    elif shut := [folder for folder in (home, *_folders(home)) if not os.access(folder, os.W_OK)]:
+        hint = "check its owner, its mode, and how its disk is mounted"
+        yield Finding("home", "problem", f"{shut[0]} cannot be written", hint)
     else:
         yield Finding("home", "ok", str(home))
+
+
+def _folders(home: Path) -> list[Path]:
+    """The home's folders, and those of its logs."""
+    return [each for each in (*home.iterdir(), *(home / "logs").glob("*")) if each.is_dir()]
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number} {what}" if number == 1 else f"{number} {what}s"
 
 
 def _config(home: Path) -> Iterator[Finding]:
@@ -193,13 +206,17 @@ def _key(key: Path) -> Iterator[Finding]:
 
 def _trust(home: Path) -> Iterator[Finding]:
     pins = TrustStore(Home(home).trust_folder / "trust.json").components()
-    yield Finding("trust", "ok", f"{len(pins)} components are pinned to a key")
+    yield Finding("trust", "ok", f"{_count(len(pins), 'component')} pinned to a key")
 
 
 def _audit(home: Path) -> Iterator[Finding]:
     log = Home(home).audit_folder / "audit.jsonl"
     if not log.exists():
-        yield Finding("audit", "note", "no audit log yet")
+        if ArtifactStore(Home(home).artifacts_folder).is_empty():
+            yield Finding("audit", "note", "no audit log yet")
+        else:
+            hint = "somebody removed it: put it back, and find out who can write there"
+            yield Finding("audit", "problem", f"{log} is gone", hint)
         return
     report = verify_audit(log)
     yield Finding("audit", "ok", f"the chain of {report.lines} lines holds")
@@ -234,18 +251,26 @@ def _tools() -> Iterator[Finding]:
         yield Finding("tools", "ok", f"builds {language} with {package} {found}")
 
 
-async def _registry(home: Path) -> AsyncIterator[Finding]:
+async def _registry(home: Path, *, quick: bool) -> AsyncIterator[Finding]:
     async with System(home, mode="readonly") as system:
+        lost_writes = system.status().lost_writes
+        if lost_writes:
+            text = f"the disk lost the last {_count(lost_writes, 'write')} of what was acknowledged"
+            hint = "check the disk; restore the home from a backup, or go on with what is there"
+            yield Finding("store", "problem", text, hint)
+        if not quick:
+            read = _count(await system.verify_data(), "key")
+            yield Finding("store", "ok", f"all of it was read: {read}")
         installed = system.list()
         for each in installed:
             system.info(each.name)
         changed = [each for each in installed if not _is_whole(system, each.name)]
     if changed:
         names = ", ".join(each.name for each in changed[:3]) + (", …" if changed[3:] else "")
-        hint = "the disk lost or changed what was verified: install them again from their packages"
+        hint = "`airswasm install` with the same packages again puts the files back"
         yield Finding("registry", "problem", f"cannot start from its files: {names}", hint)
     else:
-        yield Finding("registry", "ok", f"{len(installed)} components installed, all readable")
+        yield Finding("registry", "ok", f"{_count(len(installed), 'component')} installed")
 
 
 def _is_whole(system: System, name: str) -> bool:

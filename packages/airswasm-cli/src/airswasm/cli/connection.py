@@ -8,11 +8,10 @@ not a pid file: who answers is alive.
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import anyio
 
@@ -21,7 +20,10 @@ from .errors import HostNotRunning
 from .host import Host
 from .session import Session
 
-__all__ = ("Need", "full_name", "open_host")
+if TYPE_CHECKING:
+    from airswasm.lifecycle import System
+
+__all__ = ("Need", "closing_system", "full_name", "open_host")
 
 _PATIENCE_SECONDS = 60.0
 _POLL_SECONDS = 0.05
@@ -38,52 +40,85 @@ async def open_host(session: Session, verb: str, need: Need) -> AsyncGenerator[H
         LifecycleError: The home cannot be opened.
     """
     endpoint = endpoint_of(session.home)
-    state = probe(endpoint)
-    if state != "alive" and need != "read" and _owner_of(session.home) is not None:
-        state = await _wait_for_host(session, endpoint)
-    if state == "alive":
-        from .control_client import connect
+    deadline = anyio.current_time() + _PATIENCE_SECONDS
+    while True:
+        state = probe(endpoint)
+        if state != "alive" and need != "read":
+            state = await _wait_for_host(session, endpoint, deadline)
+        if state == "alive":
+            from .control_client import connect
 
-        yield connect(endpoint.path)
-        return
-    if state == "dead":
-        session.terminal.detail(f"{endpoint.path} is left from a host that is gone")
-    if need == "running":
-        raise HostNotRunning(verb, str(session.home), was_killed=state == "dead")
-    from airswasm.lifecycle import System
-
+            yield connect(endpoint.path)
+            return
+        if state == "dead":
+            session.terminal.detail(f"{endpoint.path} is left from a host that is gone")
+        if need == "running":
+            raise HostNotRunning(verb, str(session.home), was_killed=state == "dead")
+        system = await _open_home(session.home, need, deadline)
+        if system is not None:
+            break
     from .host import LocalHost
 
-    async with System(session.home, mode="readonly" if need == "read" else "offline") as system:
+    async with closing_system(system):
         yield LocalHost(system)
 
 
-async def _wait_for_host(session: Session, endpoint: Endpoint) -> State:
+@asynccontextmanager
+async def closing_system(system: System) -> AsyncGenerator[None]:
+    """Closes a system that was entered, in order, and lets out what the body raised."""
+    try:
+        yield
+    except BaseException as error:
+        await system.__aexit__(type(error), error, error.__traceback__)
+        raise
+    await system.__aexit__(None, None, None)
+
+
+async def _open_home(home: Path, need: Need, deadline: float) -> System | None:
+    """A system of this process; None when another process was quicker, and waiting may help."""
+    from airswasm.lifecycle import HostIsRunning, System
+
+    system = System(home, mode="readonly" if need == "read" else "offline")
+    try:
+        await system.__aenter__()
+    except HostIsRunning:
+        if anyio.current_time() >= deadline:
+            raise
+        return None
+    return system
+
+
+async def _wait_for_host(session: Session, endpoint: Endpoint, deadline: float) -> State:
     """Waits while another process has the home: a host that starts, or a change that ends.
 
-    So `airswasm run &` may be followed by `airswasm send` at once.
+    So `airswasm run &` may be followed by `airswasm send` at once, and two changes made at the
+    same time are made one after the other.
     """
+    if not _is_taken(session.home):
+        return probe(endpoint)
     with session.terminal.progress("waiting for the process that has the home"):
-        with anyio.move_on_after(_PATIENCE_SECONDS):
-            # Another process: there is nothing here to be told by.
-            while probe(endpoint) != "alive" and _owner_of(session.home) is not None:  # noqa: ASYNC110
-                await anyio.sleep(_POLL_SECONDS)
+        # Another process: there is nothing here to be told by.
+        while (  # noqa: ASYNC110
+            probe(endpoint) != "alive"
+            and _is_taken(session.home)
+            and anyio.current_time() < deadline
+        ):
+            await anyio.sleep(_POLL_SECONDS)
     return probe(endpoint)
 
 
-def _owner_of(home: Path) -> int | None:
-    """The process that holds the home's lock, as far as its file says; None when it is gone.
+def _is_taken(home: Path) -> bool:
+    """Whether another process has the home's lock.
 
-    Only read: trying the lock would get in the way of a host that is about to take it.
+    The file's pid is looked at first, as it is quicker; after kill -9 it may be anybody's.
     """
-    if sys.platform == "win32":
-        return None  # os.kill would send Ctrl-C there
     try:
-        pid = int((home / "host.lock").read_text())
-        os.kill(pid, 0)
+        pid = int((home / "host.lock").read_bytes())
     except (OSError, ValueError):
-        return None
-    return pid if pid != os.getpid() else None
+        return False
+    from airswasm.lifecycle import Home
+
+    return pid != os.getpid() and Home(home).running_pid() is not None
 
 
 def full_name(text: str) -> str:

@@ -89,6 +89,10 @@ class RemoteHost:
         """How the host and its components do; see `Host`."""
         return await self._json("GET", "/v1/status")
 
+    async def find_log(self, name: str) -> None:
+        """Makes sure that a component has a log; see `Host`."""
+        await self._request("GET", f"{_path(name)}/logs", parameters={"recent": "0"})
+
     async def logs(self, name: str | None, *, recent: int, follow: bool) -> AsyncIterator[Document]:
         """Log lines; see `Host`."""
         path = f"{_path(name)}/logs" if name else "/v1/logs"
@@ -118,7 +122,10 @@ class RemoteHost:
     async def _lines(self, path: str, parameters: dict[str, str]) -> AsyncIterator[Document]:
         async with self._streamed(path, parameters) as response:
             async for line in response.lines():
-                yield _without_schema(json.loads(line))
+                document = mapping(json.loads(line))
+                if document.get("schema") == "airswasm.error/1":
+                    raise RemoteFailure(mapping(document.get("error")))
+                yield _without_schema(document)
 
     @asynccontextmanager
     async def _streamed(self, path: str, parameters: dict[str, str]) -> AsyncGenerator[Stream]:

@@ -141,6 +141,8 @@ class _Api:
 
         async def ask(plan: Document) -> bool:
             shown["plan"] = plan
+            if not approved:  # nobody was asked yet: no answer that the audit log should have
+                raise ApprovalRefused(str(plan["name"]), str(plan["version"]), ())
             return hmac.compare_digest(plan_digest(plan), approved)
 
         try:
@@ -176,7 +178,7 @@ class _Api:
 
     async def logs(self, request: Request) -> Response:
         name = _name(request)
-        await self._host.info(name)
+        await self._host.find_log(name)
         return self._log_response(request, name)
 
     async def all_logs(self, request: Request) -> Response:
@@ -246,9 +248,15 @@ def _read_package(content: bytes, source: str) -> Package:
 
 
 async def _ndjson(lines: AsyncIterator[Document], schema: str) -> AsyncIterator[bytes]:
-    async for line in lines:
-        document = {"schema": f"airswasm.{schema}", **line}
-        yield json.dumps(document, ensure_ascii=False).encode() + b"\n"
+    try:
+        async for line in lines:
+            yield _line({"schema": f"airswasm.{schema}", **line})
+    except Exception as error:  # the head has gone out with 200: what is left is to say it here
+        yield _line({"schema": "airswasm.error/1", "error": to_document(problem_of(error))})
+
+
+def _line(document: Mapping[str, object]) -> bytes:
+    return json.dumps(document, ensure_ascii=False).encode() + b"\n"
 
 
 def _answering(endpoint: Endpoint) -> Endpoint:

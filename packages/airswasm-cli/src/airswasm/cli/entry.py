@@ -9,6 +9,7 @@ Ctrl-C, a closed pipe and a wrong command line.
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 from collections.abc import Sequence
@@ -18,6 +19,7 @@ from .verbs import GROUPS, VERBS
 
 __all__ = ("drop_stdout", "main", "program_version", "root_help", "run")
 
+_STREAMS = 3
 EXIT_USAGE = 2
 EXIT_INTERRUPTED = 130
 EXIT_CLOSED_PIPE = 141
@@ -31,6 +33,7 @@ _EPILOGUE = (
 
 def main() -> NoReturn:
     """Runs the command line of this process and ends it with the exit code."""
+    _open_missing_streams()
     try:
         code = run(sys.argv[1:])
         sys.stdout.flush()
@@ -39,6 +42,10 @@ def main() -> NoReturn:
         code = EXIT_CLOSED_PIPE
     except KeyboardInterrupt:
         code = EXIT_INTERRUPTED
+    except OSError as error:  # of writing what `run` answers by itself: a full disk
+        sys.stderr.write(f"error[E0005]: {error.strerror or error}\n")
+        drop_stdout()
+        code = 1
     sys.exit(code)
 
 
@@ -62,6 +69,23 @@ def run(arguments: Sequence[str]) -> int:
 def drop_stdout() -> None:
     """Whoever read our output has gone: keeps the interpreter from flushing into the pipe."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _open_missing_streams() -> None:
+    """Makes the standard streams usable, whoever started us.
+
+    A closed one (`2>&-`) would be None, and its number would go to the next file that is opened;
+    a terminal in another encoding than UTF-8 would end us at the first tick mark.
+    """
+    while (descriptor := os.open(os.devnull, os.O_RDWR)) < _STREAMS:
+        os.set_inheritable(descriptor, True)
+    os.close(descriptor)
+    sys.stdin = sys.stdin or os.fdopen(0, "r", closefd=False, encoding="utf-8")
+    sys.stdout = sys.stdout or os.fdopen(1, "w", closefd=False, encoding="utf-8")
+    sys.stderr = sys.stderr or os.fdopen(2, "w", closefd=False, encoding="utf-8")
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
 
 
 def root_help() -> str:

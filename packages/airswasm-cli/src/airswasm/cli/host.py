@@ -70,6 +70,10 @@ class Host(Protocol):
         """How the host and its components do."""
         ...
 
+    async def find_log(self, name: str) -> None:
+        """Makes sure that a component has a log: it is installed, or was, or was tried."""
+        ...
+
     def logs(self, name: str | None, *, recent: int, follow: bool) -> AsyncIterator[Document]:
         """Log lines; with `follow` without an end."""
         ...
@@ -135,6 +139,13 @@ class LocalHost:
     async def status(self) -> Document:
         """How the host and its components do; see `Host`."""
         return _document(self._system.status())
+
+    async def find_log(self, name: str) -> None:
+        """Makes sure that a component has a log; see `Host`."""
+        from airswasm.lifecycle import is_component_name
+
+        if not is_component_name(name) or not self._system.logs.recent(name, 1):
+            self._system.component_status(name)
 
     async def logs(self, name: str | None, *, recent: int, follow: bool) -> AsyncIterator[Document]:
         """Log lines; see `Host`."""

@@ -3,8 +3,9 @@
 The order is what matters. The home is locked and its components are up before
 the socket opens, so whoever can connect finds them there; on the way down the
 socket closes first, and no request is taken that would not be finished. The
-first SIGINT or SIGTERM stops components in order, each within its shutdown
-time; a second one ends the process at once, which the durable state survives.
+first signal (SIGINT, SIGTERM, SIGHUP) stops components in order, each within
+its shutdown time; a second one ends the process at once, which the durable
+state survives.
 
 uvicorn needs asyncio and would take the signals for itself; both stay in this
 module.
@@ -16,6 +17,7 @@ import os
 import secrets
 import signal
 import socket
+import sys
 import time
 from collections.abc import AsyncGenerator, Generator, Mapping
 from contextlib import asynccontextmanager, contextmanager
@@ -109,7 +111,9 @@ async def serve(system: System, *, port: int | None = None) -> AsyncGenerator[Li
 
 
 class StopSignals:
-    """SIGINT and SIGTERM, for as long as a host lives.
+    """SIGINT, SIGTERM and SIGHUP, for as long as a host lives.
+
+    SIGHUP is the terminal that was closed; `nohup` ignores it, and then so do we.
 
     The first one stops the host: while it opens, by cancelling that; once it is
     `ready`, through `stop`. The second one ends the process.
@@ -122,7 +126,7 @@ class StopSignals:
 
     async def watch(self, *, task_status: anyio.abc.TaskStatus[None]) -> None:
         """Runs until it is cancelled."""
-        with anyio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as received:
+        with anyio.open_signal_receiver(*_stop_signals()) as received:
             task_status.started()
             async for _ in received:
                 if self.stop.is_set():
@@ -130,6 +134,12 @@ class StopSignals:
                 self.stop.set()
                 if not self.is_ready:
                     self.opening.cancel()
+
+
+def _stop_signals() -> tuple[signal.Signals, ...]:
+    if sys.platform == "win32" or signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
+        return signal.SIGINT, signal.SIGTERM
+    return signal.SIGINT, signal.SIGTERM, signal.SIGHUP
 
 
 async def _run(server: _Server, listener: socket.socket) -> None:

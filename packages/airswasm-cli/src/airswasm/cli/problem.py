@@ -24,6 +24,7 @@ from .errors import RemoteFailure
 from .session import single
 from .terminal import Terminal, escape_controls
 
+_NO_SPACE = os.strerror(errno.ENOSPC)
 _MAKE_ROOM = "make room on that disk and try again; what was acknowledged is safe"
 
 __all__ = ("Problem", "problem_of", "report", "to_document")
@@ -127,6 +128,8 @@ def _is_full_disk(error: BaseException | None) -> bool:
     """Whether this, or what it was raised from, is a disk without room."""
     while error is not None:
         if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+            return True
+        if _NO_SPACE in str(error):  # of the store, which has only text
             return True
         error = error.__cause__
     return False

@@ -147,10 +147,11 @@ def _resolve(
 def _cli_table(file: Path) -> Mapping[str, object]:
     try:
         document = tomllib.loads(file.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        return {}
+    except (FileNotFoundError, NotADirectoryError):
+        return {}  # a home that is no folder is told by whoever needs it
     except (OSError, UnicodeDecodeError) as error:
-        raise SettingInvalid(str(file), f"cannot be read: {error}") from error
+        reason = getattr(error, "strerror", None) or error
+        raise SettingInvalid(str(file), f"cannot be read: {reason}") from error
     except tomllib.TOMLDecodeError as error:
         raise SettingInvalid(str(file), f"not TOML: {error}") from error
     table = document.get("cli", {})

@@ -15,7 +15,7 @@ import signal
 import sys
 import time
 from collections.abc import Generator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -99,12 +99,11 @@ class Terminal:
         """Writes one versioned JSON document, on one line when a program reads it."""
         indent = 2 if sys.stdout.isatty() else None
         document = {"schema": f"airswasm.{schema}", **content}
-        sys.stdout.write(json.dumps(document, indent=indent, ensure_ascii=False) + "\n")
+        sys.stdout.write(_to_json(document, indent) + "\n")
 
     def stream(self, schema: str, content: Mapping[str, object]) -> None:
         """Writes one line of a stream of JSON documents, at once."""
-        document = {"schema": f"airswasm.{schema}", **content}
-        sys.stdout.write(json.dumps(document, ensure_ascii=False) + "\n")
+        sys.stdout.write(_to_json({"schema": f"airswasm.{schema}", **content}) + "\n")
         sys.stdout.flush()
 
     def table(self, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
@@ -172,7 +171,8 @@ class Terminal:
         """Tells people about something that just happened, with the time."""
         if self.verbosity >= 0:
             now = time.strftime("%H:%M:%S")
-            self._talk(f"{self.paint(now, 'dim')}  {painted} {escape_controls(text)}")
+            shown = escape_controls(text).replace("\n", "\n    ")  # as no event begins
+            self._talk(f"{self.paint(now, 'dim')}  {painted} {shown}")
 
     def warn(self, text: str) -> None:
         """Warns, also when quiet."""
@@ -219,8 +219,10 @@ class Terminal:
         return f"\x1b[{codes[style]}m{text}\x1b[0m"
 
     def _talk(self, text: str) -> None:
-        sys.stderr.write(text + "\n")
-        sys.stderr.flush()
+        """What nobody can hear any more is lost; that must not end a host."""
+        with suppress(OSError):
+            sys.stderr.write(text + "\n")
+            sys.stderr.flush()
 
     def _console(self, *, stderr: bool) -> Console:
         from rich.console import Console
@@ -260,6 +262,16 @@ def _interrupts_at_once() -> Generator[None]:
         yield
     finally:
         signal.signal(signal.SIGINT, before)
+
+
+def _to_json(document: Mapping[str, object], indent: int | None = None) -> str:
+    """Readable where the output can show it, and ASCII where it cannot."""
+    text = json.dumps(document, indent=indent, ensure_ascii=False)
+    try:
+        text.encode(sys.stdout.encoding or "utf-8")
+    except UnicodeEncodeError:
+        return json.dumps(document, indent=indent)
+    return text
 
 
 def _one_line(text: str) -> str:

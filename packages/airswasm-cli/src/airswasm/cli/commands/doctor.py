@@ -20,9 +20,7 @@ _MARKS = {"ok": ("✓", "green"), "note": ("·", "dim"), "warning": ("!", "yello
 @verb
 def doctor(
     session: Session,
-    quick: Annotated[
-        bool, typer.Option("--quick", help="Leave out the engine's self-test.")
-    ] = False,
+    quick: Annotated[bool, typer.Option("--quick", help="Leave out what takes long.")] = False,
 ) -> None:
     """Check this machine and this home.
 

@@ -44,6 +44,8 @@ def keygen(
         if each.exists():
             raise KeyExists(str(each))
     try:
+        if path.is_relative_to(session.home):  # `parents` would let others look in
+            session.home.mkdir(mode=0o700, parents=True, exist_ok=True)
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as error:
         raise InputUnreadable(str(path.parent), error.strerror or str(error)) from error

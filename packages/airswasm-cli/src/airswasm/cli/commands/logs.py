@@ -51,9 +51,13 @@ def logs(
         async with open_host(session, "logs --follow", need) as host:
             full = full_name(name) if name else None
             if full:
-                await host.info(full)
+                await host.find_log(full)
+            is_empty = True
             async for line in host.logs(full, recent=lines, follow=follow):
                 _show(session.terminal, line, with_name=full is None)
+                is_empty = False
+            if is_empty:
+                session.terminal.say("nothing was logged")
 
     anyio.run(work)
 

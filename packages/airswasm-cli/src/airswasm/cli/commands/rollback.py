@@ -38,6 +38,9 @@ def rollback(
     from ..connection import full_name, open_host
     from ._install import show_installed
 
+    if to == "":
+        raise typer.BadParameter("give a version, or leave --to out for the one before")
+
     async def work() -> None:
         async with open_host(session, "rollback", "change") as host:
             with session.terminal.progress(f"rolling back {name}"):

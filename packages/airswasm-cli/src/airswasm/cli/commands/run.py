@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import gc
 import time
-from collections.abc import AsyncGenerator, Callable, Generator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -15,7 +15,7 @@ from ..terminal import Terminal
 
 if TYPE_CHECKING:
     from airswasm.actor import LifecycleEvent
-    from airswasm.lifecycle import System, SystemStatus
+    from airswasm.lifecycle import SystemStatus
 
     from ..hosting import Listening, StopSignals
 
@@ -72,6 +72,7 @@ async def _host(session: Session, port: int | None) -> None:
 async def _open_and_serve(session: Session, port: int | None, signals: StopSignals) -> None:
     from airswasm.lifecycle import System
 
+    from ..connection import closing_system
     from ..hosting import serve
 
     terminal = session.terminal
@@ -79,7 +80,7 @@ async def _open_and_serve(session: Session, port: int | None, signals: StopSigna
     system = System(session.home)
     with terminal.progress(f"opening {session.home}"), _collecting_later():
         await system.__aenter__()
-    async with _closing(system):
+    async with closing_system(system):
         subscription = system.events.listen(_narrator(terminal))
         try:
             async with serve(system, port=port) as listening:
@@ -105,16 +106,6 @@ def _collecting_later() -> Generator[None]:
         gc.enable()
 
 
-@asynccontextmanager
-async def _closing(system: System) -> AsyncGenerator[None]:
-    try:
-        yield
-    except BaseException as error:
-        await system.__aexit__(type(error), error, error.__traceback__)
-        raise
-    await system.__aexit__(None, None, None)
-
-
 def _greet(terminal: Terminal, status: SystemStatus, listening: Listening, seconds: float) -> None:
     terminal.done(
         f"hosting {status.home}: {status.running} of {status.installed} components run, "
@@ -124,6 +115,11 @@ def _greet(terminal: Terminal, status: SystemStatus, listening: Listening, secon
         terminal.say(f"  {listening.address}, token in {listening.token_file}")
     if not status.installed:
         terminal.say("  nothing is installed; in another terminal: airswasm install .")
+    if status.lost_writes:
+        terminal.warn(
+            f"the disk lost the last {status.lost_writes} writes that were acknowledged: "
+            "check it, and what the components stored"
+        )
     for each in status.components:
         if each.state != "running":
             why = f" ({each.last_error})" if each.last_error else ""

@@ -44,7 +44,7 @@ def list_keys(
     from ._times import size
 
     async def work() -> None:
-        async with open_host(session, "storage list", "change") as host:
+        async with open_host(session, "storage list", "read") as host:
             found = [entry async for entry in host.entries(full_name(name), prefix)]
         if session.terminal.as_json:
             for entry in found:
@@ -80,7 +80,7 @@ def export(
 
     async def work() -> int:
         parts: list[bytes] = []
-        async with open_host(session, "storage export", "change") as host:
+        async with open_host(session, "storage export", "read") as host:
             async for chunk in host.export(full_name(name)):
                 parts.append(chunk)
         content = b"".join(parts)
@@ -88,9 +88,7 @@ def export(
             sys.stdout.buffer.write(content)
             sys.stdout.buffer.flush()
         else:
-            partial = output.with_name(f".{output.name}.partial")
-            partial.write_bytes(content)
-            partial.replace(output)
+            _write(output, content)
         return len(content)
 
     size_bytes = anyio.run(work)
@@ -140,3 +138,17 @@ def load(
         session.terminal.document("import/1", {"name": full, "keys": count})
         return
     session.terminal.done(f"imported {count:,} keys into {full}")
+
+
+def _write(file: Path, content: bytes) -> None:
+    """Whole or not at all; what is no plain file (a device, a pipe, a link) is written to."""
+    if file.is_symlink() or (file.exists() and not file.is_file()):
+        file.write_bytes(content)
+        return
+    partial = file.with_name(f".{file.name}.partial")
+    try:
+        partial.write_bytes(content)
+        partial.replace(file)
+    except OSError:
+        partial.unlink(missing_ok=True)
+        raise

@@ -33,7 +33,7 @@ def list_keys(session: Session) -> None:
     """
     from ._times import when
 
-    store = _store(session)
+    store = _store(session, is_read=True)
     pins, revoked = store.components(), store.revocations()
     if session.terminal.as_json:
         session.terminal.document(
@@ -139,10 +139,11 @@ def revoke(
     session.terminal.done(f"{public_key.fingerprint} is revoked")
 
 
-def _store(session: Session) -> TrustStore:
+def _store(session: Session, *, is_read: bool = False) -> TrustStore:
     from airswasm.lifecycle import Home
     from airswasm.security import TrustStore
 
     home = Home(session.home)
-    home.create()
+    if not is_read:
+        home.create()
     return TrustStore(home.trust_folder / "trust.json")

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from ..session import Session, verb
 
+if TYPE_CHECKING:
+    from ..host import Host
+
 __all__ = ("app",)
+
+_DAMAGED = "E0305"
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None)
 
@@ -42,15 +47,25 @@ def uninstall(
 
     async def work() -> None:
         async with open_host(session, "uninstall", "change") as host:
-            info = await host.info(full)
+            version = await _version_of(host, full)
             if purge and not terminal.confirm(f"Delete {full} and all that it stored?"):
                 raise ConfirmationRefused(f"uninstall of {full}")
             await host.uninstall(full, purge=purge)
             if terminal.as_json:
-                content = {"name": full, "version": info["version"], "purged": purge}
+                content = {"name": full, "version": version, "purged": purge}
                 terminal.document("uninstall/1", content)
             else:
                 kept = "" if purge else "; what it stored stays"
-                terminal.done(f"uninstalled {full} {info['version']}{kept}")
+                terminal.done(f"uninstalled {full} {version}{kept}")
 
     anyio.run(work)
+
+
+async def _version_of(host: Host, name: str) -> str:
+    """Its version; also one whose files are damaged can be removed."""
+    try:
+        return str((await host.info(name))["version"])
+    except Exception as error:
+        if getattr(error, "code", None) != _DAMAGED:
+            raise
+        return "(damaged)"
