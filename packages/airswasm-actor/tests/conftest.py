@@ -27,6 +27,9 @@ for profile, examples in (("ci", 25), ("nightly", 1000)):
     )
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci"))
 
+SEEDS = int(os.environ.get("AIRSWASM_SEEDS", "200"))
+"""How many runs each state machine makes."""
+
 # handle-message(sender, topic, payload): (ptr len) (is-some ptr len) (ptr len) -> result area.
 # The area: 0 is-err, 4 is-some | text, 8 bytes | length, 12 length.
 GUEST = """

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 
@@ -10,17 +9,25 @@ from airswasm.actor import (
     ActorRef,
     ActorSystem,
     AskTimeout,
+    Backoff,
+    ChildSpec,
     Context,
     MailboxFull,
     MailboxSpec,
     Message,
     MessageDropped,
     MessageTooLarge,
+    Request,
+    SupervisorNode,
+    SupervisorSpec,
 )
 from airswasm.actor.mailbox import WhenFull
-from airswasm.actor.testing import Probe
-from hypothesis import given
+from airswasm.actor.testing import Faults, Probe
+from hypothesis import given, settings
 from hypothesis import strategies as st
+from trio.testing import MockClock
+
+from .conftest import SEEDS
 
 pytestmark = pytest.mark.anyio
 
@@ -272,121 +279,324 @@ def test_a_spec_that_makes_no_sense_is_refused(wrong: dict[str, object]) -> None
         MailboxSpec(**wrong)  # type: ignore[arg-type]
 
 
-STEPS = st.lists(
+WAIT, PATIENCE, BACKOFF = 7.3, 4.1, 1.0  # no sum of these meets another
+
+specs = st.builds(
+    MailboxSpec,
+    st.sampled_from((1, 2, 3, 9)),
+    st.sampled_from(("reject", "drop-oldest", "wait", "wait")),
+    st.just(WAIT),
+    st.sampled_from((None, 10, 10, 20)),
+)
+sizes = st.sampled_from((0, 1, 4, 5, 7, 9, 10, 11, 21))
+seconds = st.sampled_from((0.5, 3.0, 10.0))
+steps = st.lists(
     st.one_of(
-        st.tuples(st.just("tell"), st.integers(1, 4)),
-        st.tuples(st.sampled_from(("signal", "pause", "resume", "run", "send"))),
+        st.tuples(st.just("tell"), sizes, st.integers(1, 3)),
+        st.tuples(st.sampled_from(("send", "ask")), sizes),
+        st.tuples(st.sampled_from(("send", "ask")), sizes),
+        st.tuples(st.just("give up"), st.integers(0, 9)),
+        st.one_of(
+            st.tuples(st.just("sleep"), seconds),
+            st.tuples(st.just("batch"), seconds),
+            st.tuples(st.just("poison"), sizes),
+            st.tuples(st.just("bound"), specs),
+            st.tuples(st.just("drop"), st.integers(1, 3)),
+            st.tuples(st.sampled_from(("signal", "poisoned signal", "pause", "resume", "kill"))),
+        ),
     ),
+    min_size=5,
     max_size=30,
 )
 
 
+class Parcel(bytes):
+    """A payload of some bytes, with a number that tells it from the others."""
+
+    number: int
+    is_poison: bool
+
+    @classmethod
+    def of(cls, number: int, size: int, *, is_poison: bool = False) -> Parcel:
+        parcel = cls(size)
+        parcel.number, parcel.is_poison = number, is_poison
+        return parcel
+
+
 class Model:
-    """What a mailbox is, in the simplest words."""
+    """What a mailbox is, in the simplest words, for a handler that takes no time."""
 
     def __init__(self, spec: MailboxSpec) -> None:
         self.spec = spec
-        self.queue: deque[object] = deque()
-        self.room: deque[object] = deque()
-        self.signals: deque[object] = deque()
-        self.seen: list[object] = []
-        self.dropped: list[object] = []
+        self.queue: list[Parcel] = []
+        self.signals: list[Parcel] = []
+        self.room: list[tuple[Parcel, float]] = []  # until when
+        self.asked: dict[int, float] = {}  # until when
+        self.outcomes: dict[int, str] = {}
+        self.seen: list[int] = []
+        self.dead: list[tuple[int, str]] = []
         self.rejected = 0
+        self.now = 0.0
         self.is_paused = False
+        self.down_until: float | None = None
 
-    def tell(self, payload: object) -> None:
-        if len(self.queue) < self.spec.capacity:
-            self.queue.append(payload)
-        elif self.spec.when_full == "drop-oldest":
-            self.dropped.append(self.queue.popleft())
-            self.queue.append(payload)
-        else:
-            self.rejected += 1
+    # -- sending -------------------------------------------------------------------------------
 
-    def send(self, payload: object) -> None:
-        if self.spec.when_full == "wait" and len(self.queue) >= self.spec.capacity:
-            self.room.append(payload)
+    def fits(self, parcel: Parcel) -> bool:
+        most = self.spec.capacity_bytes
+        if not self.queue:
+            return True
+        if len(self.queue) >= self.spec.capacity:
+            return False
+        return most is None or sum(map(len, self.queue)) + len(parcel) <= most
+
+    def is_too_large(self, parcel: Parcel) -> bool:
+        return self.spec.capacity_bytes is not None and len(parcel) > self.spec.capacity_bytes
+
+    def reject(self, parcel: Parcel, error: str) -> None:
+        self.rejected += 1
+        self.end(parcel, error)
+
+    def tell(self, parcel: Parcel) -> None:
+        if self.is_too_large(parcel):
+            self.reject(parcel, "MessageTooLarge")
+            return
+        while self.room or not self.fits(parcel):
+            if self.spec.when_full != "drop-oldest":
+                self.reject(parcel, "MailboxFull")
+                return
+            self.drop()
+        self.queue.append(parcel)
+
+    def send(self, parcel: Parcel) -> None:
+        has_to_wait = bool(self.room) or not self.fits(parcel)
+        if self.spec.when_full == "wait" and has_to_wait and not self.is_too_large(parcel):
+            self.room.append((parcel, self.now + self.spec.wait))
         else:
-            self.tell(payload)
+            self.tell(parcel)
+
+    def ask(self, parcel: Parcel) -> None:
+        self.asked[parcel.number] = self.now + PATIENCE
+        self.send(parcel)
+
+    def end(self, parcel: Parcel, outcome: str) -> None:
+        if self.asked.pop(parcel.number, None) is not None:
+            self.outcomes[parcel.number] = outcome
+
+    # -- what happens then ---------------------------------------------------------------------
+
+    def drop(self) -> None:
+        if self.queue:
+            oldest = self.queue.pop(0)
+            self.admit()
+            self.dead.append((oldest.number, "dropped"))
+            self.end(oldest, "MessageDropped")
+
+    def admit(self) -> None:
+        while self.room and self.fits(self.room[0][0]):
+            self.queue.append(self.room.pop(0)[0])
+
+    def leave_room(self, number: int, error: str) -> None:
+        for entry in self.room:
+            if entry[0].number == number:
+                self.room.remove(entry)
+                self.admit()
+                self.reject(entry[0], error)
+                return
 
     def run(self) -> None:
-        while not self.is_paused and (self.signals or self.queue):
-            self.seen.append((self.signals or self.queue).popleft())
-            while self.room and len(self.queue) < self.spec.capacity:
-                self.queue.append(self.room.popleft())
+        while not self.is_paused and self.down_until is None and (self.signals or self.queue):
+            is_signal = bool(self.signals)
+            parcel = (self.signals or self.queue).pop(0)
+            if not is_signal:
+                self.admit()
+            if parcel.is_poison:
+                self.dead.append((parcel.number, "crashed"))
+                self.end(parcel, "ActorFailed")
+                self.down_until = self.now + BACKOFF
+            else:
+                self.seen.append(parcel.number)
+                self.end(parcel, "answer")
+
+    def sleep(self, seconds: float) -> None:
+        end = self.now + seconds
+        while True:
+            self.run()
+            room = [(until, "room", parcel.number) for parcel, until in self.room]
+            asked = [(until, "ask", number) for number, until in self.asked.items()]
+            up = [(self.down_until, "up", 0)] if self.down_until is not None else []
+            due = [event for event in (*room, *asked, *up) if event[0] <= end]
+            if not due:
+                self.now = end
+                return
+            self.now, what, number = min(due, key=lambda event: event[0])
+            if what == "up":
+                self.down_until = None
+            elif what == "room":
+                self.leave_room(number, "MailboxFull")
+            else:
+                del self.asked[number]
+                self.outcomes[number] = "AskTimeout"
+                self.leave_room(number, "")
 
 
-@given(
-    steps=STEPS,
-    capacity=st.integers(1, 4),
-    policy=st.sampled_from(("reject", "drop-oldest", "wait")),
-    is_async=st.booleans(),
-)
-def test_a_mailbox_does_what_its_model_does(
-    steps: list[tuple[object, ...]], capacity: int, policy: str, is_async: bool
-) -> None:
-    """Whatever the order of sending, pausing and running: same order, drops and rejections."""
-    spec = MailboxSpec(capacity, policy, wait=3600.0)  # type: ignore[arg-type]
-    anyio.run(_compare, steps, spec, is_async, backend="trio")
+class Machine:
+    """Takes the same steps with a model and with a supervised actor, and compares the two."""
 
+    def __init__(self, system: ActorSystem, group: anyio.abc.TaskGroup, spec: MailboxSpec) -> None:
+        self.system, self.group = system, group
+        self.model = Model(spec)
+        self.spec = spec
+        self.seen: list[int] = []
+        self.outcomes: dict[int, str] = {}
+        self.senders: list[tuple[int, anyio.CancelScope]] = []
+        self.count = 0
 
-async def _compare(steps: list[tuple[object, ...]], spec: MailboxSpec, is_async: bool) -> None:
-    model, probe = Model(spec), Probe()
+    async def start(self, is_async: bool) -> None:
+        def receive(message: Message, _context: Context) -> None:
+            assert isinstance(message.payload, Parcel)
+            if message.payload.is_poison:
+                raise RuntimeError("poison")
+            self.seen.append(message.payload.number)
 
-    async def receive(message: Message, context: Context) -> None:
-        await anyio.lowlevel.checkpoint()
-        probe.receive(message, context)
+        async def receive_later(message: Message, context: Context) -> None:
+            await anyio.lowlevel.checkpoint()
+            receive(message, context)
 
-    async with ActorSystem() as system, anyio.create_task_group() as group:
-        ref = system.spawn(receive if is_async else probe, mailbox=spec, is_paused=True)
-        model.is_paused = True
-        for number, step in enumerate(steps):
-            await _take(step, number, ref, model, group)
-        ref.resume()
-        model.is_paused = False
-        model.run()
+        handler = receive_later if is_async else receive
+        child = ChildSpec("a", lambda: handler, mailbox=self.spec)
+        backoff = Backoff("linear", initial=BACKOFF, cap=BACKOFF, jitter=0.0)
+        self.node = SupervisorNode(
+            self.system, SupervisorSpec(intensity=10**6, backoff=backoff, children=(child,))
+        )
+        await self.node.start()
+        ref = self.node.child("a")
+        assert isinstance(ref, ActorRef)
+        self.ref = ref
+
+    def parcel(self, size: int, *, is_poison: bool = False) -> Parcel:
+        self.count += 1
+        return Parcel.of(self.count, size, is_poison=is_poison)
+
+    async def take(self, step: tuple[object, ...]) -> None:
+        if step[0] == "batch":  # of what waits, and then it collects again
+            for each in (("resume",), ("sleep", step[1]), ("pause",)):
+                await self.take(each)
+            return
+        getattr(self, "_" + str(step[0]).replace(" ", "_"))(*step[1:])
+        if step[0] == "sleep":
+            await anyio.sleep(float(str(step[1])))
         await anyio.wait_all_tasks_blocked()
-        assert probe.payloads == model.seen
-        assert [letter.message.payload for letter in system.dead_letters] == model.dropped
-        books = system.books()
+        self.model.run()
+        self.compare()
+
+    def _tell(self, size: int, count: int) -> None:
+        for _ in range(count):
+            self._tell_one(self.parcel(size))
+
+    def _poison(self, size: int) -> None:
+        self._tell_one(self.parcel(size, is_poison=True))
+
+    def _tell_one(self, parcel: Parcel) -> None:
+        self.model.tell(parcel)
+        with suppress(MailboxFull, MessageTooLarge):
+            self.ref.tell(parcel)
+
+    def _send(self, size: int) -> None:
+        parcel, scope = self.parcel(size), anyio.CancelScope()
+        self.model.send(parcel)
+        self.senders.append((parcel.number, scope))
+
+        async def send() -> None:
+            with scope, suppress(MailboxFull, MessageTooLarge):
+                await self.ref.send(parcel)
+
+        self.group.start_soon(send)
+
+    def _ask(self, size: int) -> None:
+        parcel = self.parcel(size)
+        self.model.ask(parcel)
+
+        def note(request: Request) -> None:
+            error = request.error
+            self.outcomes[parcel.number] = "answer" if error is None else type(error).__name__
+
+        try:
+            self.ref.request(parcel, note, timeout=PATIENCE)
+        except (MailboxFull, MessageTooLarge) as error:
+            self.outcomes[parcel.number] = type(error).__name__
+
+    def _give_up(self, position: int) -> None:
+        if position < len(self.senders):
+            number, scope = self.senders[position]
+            scope.cancel()
+            self.model.leave_room(number, "")
+
+    def _sleep(self, seconds: float) -> None:
+        self.model.sleep(seconds)
+
+    def _bound(self, spec: MailboxSpec) -> None:
+        self.model.spec = spec
+        self.model.admit()
+        self.ref.bound(spec)
+
+    def _drop(self, count: int) -> None:
+        for _ in range(count):
+            self.model.drop()
+        Faults(self.system).drop(self.ref, count)
+
+    def _signal(self, *, is_poison: bool = False) -> None:
+        parcel = self.parcel(0, is_poison=is_poison)
+        self.model.signals.append(parcel)
+        self.ref.signal(parcel)
+
+    def _poisoned_signal(self) -> None:
+        self._signal(is_poison=True)
+
+    def _pause(self) -> None:
+        self.model.is_paused = True
+        self.ref.pause()
+
+    def _resume(self) -> None:
+        self.model.is_paused = False
+        self.ref.resume()
+
+    def _kill(self) -> None:
+        if Faults(self.system).kill(self.ref):
+            self.model.down_until = self.model.now + BACKOFF
+
+    def compare(self) -> None:
+        model, info = self.model, self.ref.mailbox
+        assert info.size == len(model.queue)
+        assert info.size_bytes == sum(map(len, model.queue))
+        assert info.signals == len(model.signals)
+        assert info.senders_waiting == len(model.room)
+        assert self.seen == model.seen
+        assert self.outcomes == model.outcomes
+        dead = self.system.dead_letters
+        assert [(one.message.payload.number, one.reason) for one in dead] == model.dead  # type: ignore[attr-defined]
+        books = self.system.books()
         assert books.is_balanced
         assert books.rejected == model.rejected
-        assert ref.queue is None
 
 
-async def _take(
-    step: tuple[object, ...],
-    number: int,
-    ref: ActorRef,
-    model: Model,
-    group: anyio.abc.TaskGroup,
+@given(steps=steps, spec=specs, is_async=st.booleans())
+@settings(max_examples=SEEDS)
+def test_a_mailbox_does_what_its_model_does(
+    steps: list[tuple[object, ...]], spec: MailboxSpec, is_async: bool
 ) -> None:
-    if step[0] == "tell":
-        for count in range(int(str(step[1]))):
-            model.tell((number, count))
-            try:
-                ref.tell((number, count))
-            except MailboxFull:
-                assert model.spec.when_full != "drop-oldest"
-    elif step[0] == "signal":
-        model.signals.append(number)
-        ref.signal(number)
-    elif step[0] == "send":
-        model.send(number)
-        group.start_soon(_send, ref, number)
-        await anyio.wait_all_tasks_blocked()
-        model.run()
-    elif step[0] in ("pause", "resume"):
-        model.is_paused = step[0] == "pause"
-        getattr(ref, str(step[0]))()
-    else:
-        await anyio.wait_all_tasks_blocked()
-        model.run()
-    if not model.is_paused:
-        await anyio.wait_all_tasks_blocked()
-        model.run()
+    """In whatever order there is sending, waiting, giving up, pausing, crashing and bounding."""
+    options = {"clock": MockClock(autojump_threshold=0)}
+    anyio.run(_run_machine, steps, spec, is_async, backend="trio", backend_options=options)
 
 
-async def _send(ref: ActorRef, payload: object) -> None:
-    with suppress(MailboxFull):
-        await ref.send(payload)
+async def _run_machine(steps: list[tuple[object, ...]], spec: MailboxSpec, is_async: bool) -> None:
+    async with ActorSystem() as system, anyio.create_task_group() as group:
+        machine = Machine(system, group, spec)
+        await machine.start(is_async)
+        for step in (("pause",), *steps):
+            await machine.take(step)
+        for last in (("resume",), *[("sleep", 10.0)] * (2 + len(steps))):
+            await machine.take(last)
+        assert machine.ref.queue is None
+        assert len(system.timers) == 0
