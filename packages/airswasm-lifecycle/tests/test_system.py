@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import sys
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
@@ -752,6 +753,19 @@ class TestHome:
             await system.install(workshop.package(), approve=yes)
             assert await system.send(NAME, b"grow") == b"refused"
             assert await system.send(NAME, b"echo") == b"echo"
+
+    @pytest.mark.skipif(sys.platform != "linux", reason="only there stacks are packed")
+    async def test_idle_components_give_their_stacks_memory_back(
+        self, home: Path, workshop: Workshop, yes: Approve, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """And answer as before when somebody calls again."""
+        monkeypatch.setattr("airswasm.lifecycle.system._REST", 0.01)
+        async with System(home) as system:
+            await system.install(workshop.package(), approve=yes)
+            for _ in range(3):
+                assert await system.send(NAME, b"echo") == b"echo"
+                instance = system._hosting._hosted[NAME].ref.actor.instance
+                await until(lambda one=instance: one._is_resting)
 
     async def test_what_the_body_raises_comes_out_as_it_is(self, home: Path) -> None:
         """Not wrapped in the groups that work inside."""

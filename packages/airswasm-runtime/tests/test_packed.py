@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import itertools
+import mmap
 import random
 from pathlib import Path
 
@@ -17,15 +18,17 @@ from airswasm.runtime import (
     HostExhausted,
     Limits,
     Pending,
+    Trapped,
 )
 from airswasm.runtime._mappings import MappingGuard, mappings_of_process
-from airswasm.runtime._packed import Packing, Slots, is_possible
+from airswasm.runtime._packed import Packing, Slots, Stack, is_possible
 
 pytestmark = [
     pytest.mark.anyio,
     pytest.mark.skipif(not is_possible(), reason="packing is for 64-bit Linux"),
 ]
 PAGE = 65536
+PAGE_BYTES = mmap.PAGESIZE
 # `peek` gives the byte at an address, `poke` stores one, `grow` says how many pages there are.
 NOTEPAD = """(module
   (memory (export "memory") 1)
@@ -203,3 +206,94 @@ def test_the_processes_mappings_are_counted() -> None:
     number, limit = mappings_of_process()
     assert abs(number - len(Path("/proc/self/maps").read_text().splitlines())) < 20
     assert number < limit
+
+
+def resident_pages(address: int, size: int) -> int:
+    """How many pages of a slot take memory, as the kernel counts them."""
+    number = size // PAGE_BYTES
+    answer = (ctypes.c_ubyte * number)()
+    libc = ctypes.CDLL(None, use_errno=True)
+    libc.mincore.argtypes = [ctypes.c_void_p, ctypes.c_size_t, ctypes.c_void_p]
+    assert libc.mincore(address, size, answer) == 0
+    return sum(each & 1 for each in answer)
+
+
+async def test_the_stacks_of_idle_instances_give_their_memory_back(engine, probe_wasm, probe_host):
+    """At the second look since the last call; and the next call finds all it needs."""
+    linked = (await engine.load(probe_wasm)).link([probe_host])
+    idle, busy = [await linked.instantiate(caller=Caller(name)) for name in ("idle", "busy")]
+    stack = idle._stack
+    size = engine.config.async_stack_bytes
+
+    async def rested() -> int:
+        assert await busy.call("#add", 1, 2) == 3
+        return await engine.rest_idle()
+
+    for _ in range(3):
+        assert await idle.call("#add", 1, 2) == 3
+        assert await rested() == 0
+        assert resident_pages(stack.address, size) > 0
+        assert await rested() == 1
+        assert resident_pages(stack.address, size) == 0
+        assert await rested() == 0, "it rests already"
+    idle.close()
+    busy.close()
+    assert await engine.rest_idle() == 0
+    assert engine._resting == {}
+
+
+async def test_a_waiting_call_keeps_its_stack(engine, probe_wasm, probe_host):
+    """It is in the middle of something, however long it takes."""
+    waiting: list[Pending] = []
+
+    def wait(_caller: Caller, _ms: int) -> Pending:
+        waiting.append(Pending())
+        return waiting[-1]
+
+    host = type(probe_host)(probe_host.name, {**probe_host.functions, "wait": wait})
+    linked = (await engine.load(probe_wasm)).link([host])
+    instance = await linked.instantiate(caller=Caller("x"))
+    call = instance.start(instance.function("#nap"), (7,), lambda _call: None)
+    assert call.poll() is CallState.WAITING
+    for _ in range(4):
+        assert await engine.rest_idle() == 0
+    waiting[0].resolve(7)
+    assert call.poll() is CallState.DONE
+    assert call.result() == 7
+
+
+def test_a_stack_that_has_ended_leaves_its_successor_alone() -> None:
+    """The same slot, another owner."""
+    slots = Slots(PAGE_BYTES, guarded=True)
+    first = Stack(slots)
+    first.end()
+    second = Stack(slots)
+    assert second.address == first.address
+    ctypes.memset(second.address, 7, PAGE_BYTES)
+    first.rest()
+    first.end()
+    assert ctypes.string_at(second.address, PAGE_BYTES) == b"\7" * PAGE_BYTES
+    assert Stack(slots).address != second.address
+    second.rest()
+    assert ctypes.string_at(second.address, PAGE_BYTES) == bytes(PAGE_BYTES)
+    slots.unmap()
+
+
+async def test_instances_rest_whatever_happens_between(engine, probe_wasm, probe_host):
+    """Calls, rests, traps and ends in any order: every call gives its own answer."""
+    linked = (await engine.load(probe_wasm)).link([probe_host])
+    choose = random.Random(5)
+    living = [await linked.instantiate(caller=Caller("x")) for _ in range(20)]
+    for turn in range(600):
+        at = choose.randrange(len(living))
+        deed = choose.random()
+        if deed < 0.6:
+            assert await living[at].call("#relay", bytes([turn % 251])) == bytes([turn % 251])
+        elif deed < 0.85:
+            await engine.rest_idle()
+        else:
+            if deed < 0.93:
+                with pytest.raises(Trapped):
+                    await living[at].call("#trap")
+            living[at].close()
+            living[at] = await linked.instantiate(caller=Caller("x"))

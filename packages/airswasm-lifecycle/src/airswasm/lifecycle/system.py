@@ -65,6 +65,7 @@ __all__ = ("Mode", "System")
 Mode = Literal["online", "offline", "readonly"]
 DEFAULT_SEND_TIMEOUT = 30.0
 _AUDIT_PAUSE = 1.0
+_REST = 10.0
 _FEW = 6_000
 """Components at 10 mappings each."""
 _DENSE = EngineConfig(memory_reservation_bytes=0, memory_guard_bytes=0, pack_stacks=True)
@@ -246,6 +247,7 @@ class System:
         stack.callback(group.cancel_scope.cancel)
         group.start_soon(self._keep_audit_synced)
         if self.mode == "online":
+            group.start_soon(self._rest_idle)
             await self._hosting.open(stack)
             self.observers = find_observers(self.services)
             for observer in self.observers.values():
@@ -256,6 +258,12 @@ class System:
         if self._given_engine is not None:
             return self._given_engine
         return _DENSE if self.policy.engine.guests == "many" else EngineConfig()
+
+    async def _rest_idle(self) -> None:
+        """Most components are idle most of the time; then they need no memory for a stack."""
+        while True:
+            await anyio.sleep(_REST)
+            await self._engine.rest_idle()
 
     async def _keep_audit_synced(self) -> None:
         while True:

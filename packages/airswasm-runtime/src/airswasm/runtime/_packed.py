@@ -22,12 +22,16 @@ import itertools
 import mmap
 import os
 import sys
+import threading
+from collections.abc import Callable
 from struct import Struct
-from typing import Any
+from typing import Any, TypeVar
 
 from wasmtime import Config
 
 from . import _wasmtime as wt
+
+T = TypeVar("T")
 
 _PAGE = mmap.PAGESIZE
 _CHUNK_BYTES = 64 * 1024 * 1024
@@ -101,9 +105,13 @@ class Slots:
             except IndexError:
                 self._free.extend(self._new_chunk())
 
+    def empty(self, address: int) -> bool:
+        """Gives a slot's memory back; it reads as zeros again. False if the kernel refuses."""
+        return bool(_madvise(address, self.size, mmap.MADV_DONTNEED) == 0)
+
     def give_back(self, address: int) -> None:
         """Empties a slot and keeps it for the next."""
-        if _madvise(address, self.size, mmap.MADV_DONTNEED) == 0:
+        if self.empty(address):
             self._free.append(address)
 
     def unmap(self) -> None:
@@ -133,6 +141,39 @@ def _guard_page(at: int) -> None:
     if _mprotect(at, _PAGE, _PROT_NONE) != 0:  # a kernel before 6.13
         code = ctypes.get_errno()
         raise OSError(code, os.strerror(code))
+
+
+class Stack:
+    """The stack of one store, which keeps it from its first call to its end."""
+
+    __slots__ = ("_address", "slots")
+
+    def __init__(self, slots: Slots) -> None:
+        self.slots: Slots | None = slots
+        self._address = slots.take()
+
+    @property
+    def address(self) -> int:
+        """Its lower end."""
+        return self._address
+
+    def rest(self) -> None:
+        """Gives its memory back until the next call; only while none is in progress."""
+        if self.slots is not None:
+            self.slots.empty(self._address)
+
+    def end(self) -> None:
+        """Its store has ended, and another one may get its slot."""
+        slots, self.slots = self.slots, None
+        if slots is not None:
+            slots.give_back(self._address)
+
+
+class _Expected(threading.local):
+    """Whose stack the engine will ask for next on this thread."""
+
+    is_waiting = False
+    stack: Stack | None = None
 
 
 class _Memory:
@@ -194,8 +235,22 @@ class Packing:
 
 _keys = itertools.count(1)
 _packings: dict[int, Packing] = {}
-_stacks: dict[int, Slots] = {}  # by the address of the stack
+_stacks: dict[int, Stack] = {}  # by address
+_expected = _Expected()
 _memories: dict[int, tuple[Packing, _Memory]] = {}
+
+
+def first_stack(begin: Callable[[], T]) -> tuple[T, Stack | None]:
+    """What `begin` gives, and the first stack that the engine asked for on the way.
+
+    A store gets its stack at its first poll, before any code of a guest runs.
+    """
+    outer = _expected.is_waiting, _expected.stack
+    _expected.is_waiting, _expected.stack = True, None
+    try:
+        return begin(), _expected.stack
+    finally:
+        _expected.is_waiting, _expected.stack = outer
 
 
 def _error(problem: BaseException) -> int:
@@ -204,10 +259,11 @@ def _error(problem: BaseException) -> int:
 
 def _new_stack(key: int, size: int, _zeroed: bool, out: int) -> int | None:
     try:
-        slots = _packings[key].new_stacks(size)
-        address = slots.take()
-        _stacks[address] = slots
-        ctypes.memmove(out, _three_words(address, _GET_STACK, _END_STACK), 24)
+        stack = Stack(_packings[key].new_stacks(size))
+        _stacks[stack.address] = stack
+        if _expected.is_waiting:
+            _expected.is_waiting, _expected.stack = False, stack
+        ctypes.memmove(out, _three_words(stack.address, _GET_STACK, _END_STACK), 24)
     except BaseException as problem:
         return _error(problem)
     return None
@@ -215,7 +271,9 @@ def _new_stack(key: int, size: int, _zeroed: bool, out: int) -> int | None:
 
 def _get_stack(address: int, out: int) -> int:
     try:
-        size = _stacks[address].size
+        slots = _stacks[address].slots
+        assert slots is not None
+        size = slots.size
         _word_at(out).value = size
         return address + size
     except BaseException:
@@ -223,7 +281,7 @@ def _get_stack(address: int, out: int) -> int:
 
 
 def _end_stack(address: int) -> None:
-    _stacks.pop(address).give_back(address)
+    _stacks.pop(address).end()
 
 
 def _new_memory(

@@ -24,6 +24,7 @@ from ._description import Description
 from ._handles import Drop
 from ._host_calls import HostCall, destructor
 from ._mappings import MappingGuard
+from ._packed import first_stack
 from ._plan import ExportPlan, ImportPlan, Planner
 from ._wasi import interfaces
 from ._wasi_state import WasiConfig, WasiState
@@ -200,7 +201,10 @@ class LinkedComponent:
         caller._make_wasi = self._make_wasi
         call = instance._begin(_nobody)
         call._is_awaited = True
-        if call._first_poll() is not CallState.DONE:
+        state, instance._stack = first_stack(call._first_poll)
+        if instance._stack is not None:
+            self.engine._resting[instance._context] = instance._handles.instance
+        if state is not CallState.DONE:
             await _drive(call, self.engine.config.slices_before_thread)
         call.result()
         return instance

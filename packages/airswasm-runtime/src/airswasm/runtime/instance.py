@@ -58,6 +58,7 @@ from .values import GuestResource
 
 if TYPE_CHECKING:
     from ._host_calls import HostCall
+    from ._packed import Stack
     from .component import LinkedComponent
     from .engine import Engine
 
@@ -590,13 +591,16 @@ class Instance:
         "_fault",
         "_functions",
         "_handles",
+        "_is_resting",
         "_linked",
         "_made",
         "_meter",
         "_more_places",
         "_places",
+        "_seen_fuel",
         "_slot",
         "_slot_address",
+        "_stack",
         "_store",
         "caller",
         "engine",
@@ -615,6 +619,9 @@ class Instance:
         self._call: Call | None = None
         self._fault: GuestFault | None = None
         self._functions: dict[str, Function] = {}
+        self._stack: Stack | None = None  # where its calls run, if that is known
+        self._seen_fuel = -1
+        self._is_resting = False
         self._slot = bytearray(_SLOT_BYTES + _INSTANCE_BYTES + _PLACES * _FUNCTION_BYTES)
         self._slot_address = wt.buffer_address(self._slot)
         self._address = self._slot_address + _SLOT_BYTES
@@ -815,6 +822,19 @@ class Instance:
             if self.caller._wasi is not None:
                 self.caller._end_lines()
 
+    def _rest(self) -> bool:
+        """Gives its stack's memory back if it was not called since this was asked before."""
+        if self._stack is None or self._call is not None or not self._store:
+            return False
+        if self._seen_fuel != self.fuel_used:  # every call uses some
+            self._seen_fuel, self._is_resting = self.fuel_used, False
+            return False
+        if self._is_resting:
+            return False
+        self._stack.rest()
+        self._is_resting = True
+        return True
+
     def _end(self, fault: GuestFault | None) -> None:
         if not self._store:
             return
@@ -828,6 +848,7 @@ class Instance:
     def _free(self) -> None:
         store, self._store = getattr(self, "_store", 0), 0
         if store:
+            self.engine._resting.pop(self._context, None)
             call = self._call
             if call is not None and call._future:
                 wt.future_delete(call._future)
