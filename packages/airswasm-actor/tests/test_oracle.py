@@ -23,8 +23,10 @@ from airswasm.actor import (
     SupervisorNode,
     SupervisorSpec,
 )
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
+
+from .conftest import SEEDS
 
 SOURCE = Path(__file__).parent / "data" / "oracle.erl"
 
@@ -248,6 +250,7 @@ def three(strategy: str, *ops: tuple[str, ...], intensity: int = 5) -> Script:
     return Script(strategy, intensity, "never", children, ops)
 
 
+@settings(max_examples=SEEDS)
 @given(script=scripts())
 @example(script=three("one_for_all", ("exit", "b", "crash"), ("exit", "a", "crash")))
 @example(script=three("rest_for_one", ("exit", "a", "crash"), ("exit", "b", "normal")))
