@@ -17,8 +17,10 @@ from typing import Any
 import anyio
 import pytest
 from airswasm.cli.checkup import run_checks
+from airswasm.cli.connection import full_name
 from airswasm.cli.control_server import _ndjson
 from airswasm.cli.document import Document
+from airswasm.cli.errors import NameMalformed
 from airswasm.security import read_audit
 from airswasm.storage import StorageCorrupted
 
@@ -89,12 +91,23 @@ def test_a_damaged_installation_is_mended_as_the_hint_says_or_removed(
     assert airswasm("list").out == ""
 
 
+@pytest.mark.parametrize("typed", ["", "/", "local/", "/hello", "a/b/c", "local/../hello"])
+def test_what_cannot_be_a_name_is_refused_before_a_host_is_asked(typed: str) -> None:
+    """In a URL it would be another path, and the host's answer a riddle."""
+    with pytest.raises(NameMalformed, match="is not a component's name"):
+        full_name(typed)
+
+
 def test_who_looks_makes_nothing(airswasm: Airswasm, home: Path) -> None:
     """Verbs that read leave no home behind; the one that makes it makes it private."""
     assert airswasm("trust", "list").code == 0
+    shown = airswasm("config", "path", "--json")
+    assert json.loads(shown.out)["path"] == str(home / "config.toml")
     assert airswasm("storage", "list", "hello").code == 5
     assert not home.exists()
     assert airswasm("keygen").code == 0
+    pinned = airswasm("trust", "add", "hello", str(home / "keys" / "default.pub"), "--json")
+    assert json.loads(pinned.out)["name"] == "local/hello"
     assert os.name != "posix" or stat.S_IMODE(home.stat().st_mode) == 0o700
 
 
@@ -122,7 +135,8 @@ def test_an_export_is_written_through_a_link(
     target, link = tmp_path / "target", tmp_path / "link"
     target.write_bytes(b"")
     link.symlink_to(target)
-    assert airswasm("storage", "export", "hello", "--output", str(link)).code == 0
+    exported = airswasm("storage", "export", "hello", "--output", str(link), "--json")
+    assert json.loads(exported.out)["size_bytes"] == target.stat().st_size
     assert link.is_symlink()
     assert target.stat().st_size > 0
 

@@ -124,6 +124,10 @@ ENTRIES: tuple[Entry, ...] = (
         "E0024", "no such code", "`explain` was asked for a code that does not exist.",
         "`airswasm explain` lists all", ("cli.UnknownCode",), USAGE,
     ),
+    Entry(
+        "E0025", "no component's name", "A name is namespace/name; `hello` means `local/hello`.",
+        "`airswasm list` shows what is installed", ("cli.NameMalformed",), USAGE,
+    ),
     # --- wit -----------------------------------------------------------------------------
     Entry(
         "E0100", "WIT problem", "The contract block failed in a way without a code of its own.",

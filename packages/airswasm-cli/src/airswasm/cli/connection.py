@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Literal
 import anyio
 
 from .endpoint import Endpoint, State, endpoint_of, probe
-from .errors import HostNotRunning
+from .errors import HostNotRunning, NameMalformed
 from .host import Host
 from .session import Session
 
@@ -122,5 +122,12 @@ def _is_taken(home: Path) -> bool:
 
 
 def full_name(text: str) -> str:
-    """A component's full name; `hello` means `local/hello`."""
-    return text if "/" in text else f"local/{text}"
+    """A component's full name; `hello` means `local/hello`.
+
+    Raises:
+        NameMalformed: It cannot be one.
+    """
+    name = text if "/" in text else f"local/{text}"
+    if name.count("/") != 1 or not all(name.split("/")):
+        raise NameMalformed(text)
+    return name

@@ -21,6 +21,7 @@ __all__ = (
     "KeyExists",
     "KeyMissing",
     "MessageTooLarge",
+    "NameMalformed",
     "RemoteFailure",
     "SettingInvalid",
     "SocketInUse",
@@ -181,6 +182,19 @@ class SettingInvalid(CliError):
             hint="correct it, or pass --no-config to leave the files aside",
         )
         self.origin, self.problem = origin, problem
+
+
+class NameMalformed(CliError):
+    """What was typed cannot be a component's name."""
+
+    code = "E0025"
+
+    def __init__(self, typed: str) -> None:
+        super().__init__(
+            f"{typed[:130]!r} is not a component's name",
+            hint="write namespace/name, or only the name for local/name; `airswasm list` has all",
+        )
+        self.typed = typed
 
 
 class UnknownCode(CliError):

@@ -89,8 +89,12 @@ class PackageInvalid(LifecycleError):
     code = "E0302"
     hint = "Pack it again with `airswasm build` and `airswasm sign`; do not edit the archive."
 
-    def __init__(self, source: str, reason: str, *, member: str | None = None) -> None:
+    def __init__(
+        self, source: str, reason: str, *, member: str | None = None, is_there: bool = True
+    ) -> None:
         self.source, self.reason, self.member = source, reason, member
+        if not is_there:
+            self.hint = "Name the folder of a project that was built, or a .airswasm file."
         where = f"{source}: {member!r}" if member is not None else source
         super().__init__(f"{where}: {reason}")
 

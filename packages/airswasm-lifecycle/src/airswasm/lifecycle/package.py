@@ -222,7 +222,7 @@ class _Archive:
     def __init__(self, path: Path, limits: ArchiveLimits) -> None:
         content = _read_regular(path, str(path), limits.total_bytes)
         if content is None:
-            raise PackageInvalid(str(path), "does not exist")
+            raise PackageInvalid(str(path), "does not exist", is_there=False)
         self._members = read_archive(content, str(path), limits)
 
     def signature(self) -> bytes | None:
@@ -237,7 +237,8 @@ class _Folder:
     def __init__(self, folder: Path, limits: ArchiveLimits) -> None:
         self._folder, self._limits = folder, limits
         if not (folder / MANIFEST_NAME).exists():
-            raise PackageInvalid(str(folder), f"is not a package: it has no {MANIFEST_NAME}")
+            reason = f"is not a package: it has no {MANIFEST_NAME}"
+            raise PackageInvalid(str(folder), reason, is_there=False)
 
     def signature(self) -> bytes | None:
         return self._read(SIGNATURE_NAME)
@@ -273,7 +274,8 @@ def _read_regular(path: Path, source: str, most: int, member: str | None = None)
         raise PackageInvalid(source, f"cannot be read: {error.strerror}", member=member) from error
     if not stat.S_ISREG(os.fstat(descriptor).st_mode):
         os.close(descriptor)
-        raise PackageInvalid(source, "is not a regular file", member=member)
+        reason = "is not a regular file"
+        raise PackageInvalid(source, reason, member=member, is_there=member is not None)
     with os.fdopen(descriptor, "rb") as file:
         content = file.read(most + 1)
     if len(content) > most:

@@ -177,5 +177,5 @@ def _refusal(error: StorageError) -> object:
             name = "quota-exceeded"
         case _:
             name = "unavailable"
-    path = getattr(error, "path", None)  # of no use to a guest, and none of its business
-    return Err(Case(name, str(error).replace(path, "storage") if path else str(error)))
+    path: str = getattr(error, "path", "storage")  # where that is, is none of a guest's business
+    return Err(Case(name, str(error).removeprefix(f"{path}: ").replace(path, "storage")))

@@ -52,4 +52,8 @@ def path(session: Session) -> None:
     Example:
       $EDITOR "$(airswasm config path)"
     """
-    session.terminal.data(str(session.home / "config.toml"))
+    file = session.home / "config.toml"
+    if session.terminal.as_json:
+        session.terminal.document("config-path/1", {"path": str(file)})
+        return
+    session.terminal.data(str(file))

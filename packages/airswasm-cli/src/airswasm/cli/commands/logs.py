@@ -49,7 +49,7 @@ def logs(
     async def work() -> None:
         need: Need = "running" if follow else "read"
         async with open_host(session, "logs --follow", need) as host:
-            full = full_name(name) if name else None
+            full = full_name(name) if name is not None else None
             if full:
                 await host.find_log(full)
             is_empty = True

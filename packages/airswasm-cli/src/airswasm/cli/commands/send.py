@@ -28,7 +28,8 @@ def send(
         typer.Argument(metavar="MESSAGE", help="The payload; - or none reads standard input."),
     ] = None,
     timeout: Annotated[
-        float | None, typer.Option("--timeout", help="Seconds to wait for the reply.", min=0.001)
+        float | None,
+        typer.Option("--timeout", help="Seconds to wait for the reply.", min=0.001, max=1e9),
     ] = None,
 ) -> None:
     """Send one message to a component and print the reply.

@@ -92,6 +92,10 @@ def export(
         return len(content)
 
     size_bytes = anyio.run(work)
+    if session.terminal.as_json and str(output) != "-":
+        content = {"name": full_name(name), "file": str(output), "size_bytes": size_bytes}
+        session.terminal.document("export/1", content)
+        return
     session.terminal.done(f"exported {full_name(name)}, {size_bytes:,} bytes")
 
 

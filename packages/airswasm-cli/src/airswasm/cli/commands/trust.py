@@ -85,7 +85,8 @@ def add(
 
     public_key = load_public_key(key)
     pin = _store(session).pin(full_name(name), public_key, label=label)
-    session.terminal.done(f"{pin.name} is pinned to {public_key.fingerprint}")
+    content = {"act": "add", "name": pin.name, "fingerprint": public_key.fingerprint}
+    _tell(session, f"{pin.name} is pinned to {public_key.fingerprint}", content)
 
 
 @app.command("remove")
@@ -109,10 +110,9 @@ def remove(
     full = full_name(name)
     if not session.terminal.confirm(f"Forget the key of {full}?"):
         raise ConfirmationRefused(f"removing the key of {full}")
-    if _store(session).unpin(full):
-        session.terminal.done(f"{full} is pinned to no key")
-    else:
-        session.terminal.say(f"{full} was pinned to no key")
+    was_pinned = _store(session).unpin(full)
+    text = f"{full} {'is' if was_pinned else 'was'} pinned to no key"
+    _tell(session, text, {"act": "remove", "name": full, "was_pinned": was_pinned})
 
 
 @app.command("revoke")
@@ -136,7 +136,15 @@ def revoke(
     if not session.terminal.confirm(f"Revoke {public_key.fingerprint[:16]} for good?"):
         raise ConfirmationRefused("revoking a key")
     _store(session).revoke(public_key, reason)
-    session.terminal.done(f"{public_key.fingerprint} is revoked")
+    content = {"act": "revoke", "fingerprint": public_key.fingerprint}
+    _tell(session, f"{public_key.fingerprint} is revoked", content)
+
+
+def _tell(session: Session, text: str, content: dict[str, object]) -> None:
+    if session.terminal.as_json:
+        session.terminal.document("trust-change/1", content)
+    else:
+        session.terminal.done(text)
 
 
 def _store(session: Session, *, is_read: bool = False) -> TrustStore:
