@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -140,7 +141,7 @@ def revoke(
     _tell(session, f"{public_key.fingerprint} is revoked", content)
 
 
-def _tell(session: Session, text: str, content: dict[str, object]) -> None:
+def _tell(session: Session, text: str, content: Mapping[str, object]) -> None:
     if session.terminal.as_json:
         session.terminal.document("trust-change/1", content)
     else:
