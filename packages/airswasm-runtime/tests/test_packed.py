@@ -6,6 +6,7 @@ import ctypes
 import itertools
 import mmap
 import random
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -23,6 +24,7 @@ from airswasm.runtime import (
 from airswasm.runtime._mappings import MappingGuard, mappings_of_process
 from airswasm.runtime._packed import Packing, Slots, Stack, is_possible
 
+resource = pytest.importorskip("resource")
 pytestmark = [
     pytest.mark.anyio,
     pytest.mark.skipif(not is_possible(), reason="packing is for 64-bit Linux"),
@@ -158,6 +160,52 @@ def test_memories_of_all_sizes_have_room() -> None:
     assert all(each.slots.size >= each.size for each in memories)
     assert all(end <= start for (_, end), (start, _) in itertools.pairwise(spans))
     packing.unmap()
+
+
+LAYOUTS = {
+    "few guests": EngineConfig(),
+    "small components": EngineConfig.dense(),
+    "large components": replace(EngineConfig.dense(), small_component_bytes=0),
+}
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+async def test_a_memory_that_grows_page_by_page_is_not_copied_each_time(
+    layout, build, cache_folder
+):
+    """Growing to 16 MiB by pages touches it a few times at most, not 128 times over."""
+    config = replace(LAYOUTS[layout], cache_folder=cache_folder)
+    async with Engine(config) as engine:
+        linked = (await engine.load(build(NOTEPAD_WIT, NOTEPAD))).link()
+        limits = Limits(memory_bytes=32 * 2**20)
+        instance = await linked.instantiate(caller=Caller("test/notepad"), limits=limits)
+        before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+        for page in range(1, 256):
+            assert await instance.call("#grow", 1) == page
+            await instance.call("#poke", page * PAGE, page % 251)
+        faults = resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before
+        pages = [await instance.call("#peek", page * PAGE) for page in range(1, 256)]
+        assert pages == [page % 251 for page in range(1, 256)]
+        assert await instance.call("#peek", 100) == ord("f")
+    # each copy would touch all there is: 500,000 pages of 4 KiB in all
+    assert faults < 60_000
+
+
+@pytest.mark.parametrize(("most", "packed"), [(0, False), (2**20, True)])
+async def test_only_small_components_get_packed_memories(most, packed, build, cache_folder):
+    """A large one shares its first contents, which packed memories cannot."""
+    config = replace(EngineConfig.dense(cache_folder), small_component_bytes=most)
+    async with Engine(config) as engine:
+        linked = (await engine.load(build(NOTEPAD_WIT, NOTEPAD))).link()
+        instances = [await linked.instantiate(caller=Caller("test/notepad")) for _ in range(3)]
+        before = mappings_of_process()[0]
+        instances += [await linked.instantiate(caller=Caller("test/notepad")) for _ in range(200)]
+        each = (mappings_of_process()[0] - before) / 200
+        assert (each < 0.5) == packed
+        for number, instance in enumerate(instances):
+            await instance.call("#poke", 200, number)
+        assert [await each.call("#peek", 200) for each in instances] == list(range(203))
+        assert {await each.call("#peek", 100) for each in instances} == {ord("f")}
 
 
 def test_packed_memories_need_no_reservation() -> None:

@@ -84,7 +84,9 @@ async def run(engine: Engine, wasm: bytes, seed: int) -> str:
     print(seed, "run", flush=True)
     code = CompiledComponent(bytes(image), description)
     try:
-        component = Component(engine, "fuzz/guest", description, code.open(engine._wasm))
+        component = Component(
+            engine, "fuzz/guest", description, code.open(engine._small.wasm), engine._small
+        )
         linked = component.link(interfaces())
         instance = await linked.instantiate(limits=LIMITS, caller=Caller("fuzz/guest"))
         for path in component.paths[:8]:

@@ -68,7 +68,7 @@ _AUDIT_PAUSE = 1.0
 _REST = 10.0
 _FEW = 6_000
 """Components at 10 mappings each."""
-_DENSE = EngineConfig(memory_reservation_bytes=0, memory_guard_bytes=0, pack_stacks=True)
+_DENSE = EngineConfig.dense()
 """With the engine's own reservation each takes 10 of the 65,530
 mappings that Linux gives a process, and with this one 4; guests pay with bounds checks."""
 

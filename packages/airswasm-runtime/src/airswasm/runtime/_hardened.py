@@ -55,6 +55,8 @@ generates between them by the same rules. Guests do not get to use it: the
 compile child refuses core modules with two memories before it compiles.
 """
 
+GROWTH_BYTES = 64 * 1024 * 1024
+
 
 class EngineSettings(Protocol):
     """The part of an engine's configuration that the compiled code depends on."""
@@ -160,7 +162,8 @@ def _set_sizes(config: Config, sizes: HardenedSettings) -> None:
     config.max_wasm_stack = sizes.max_wasm_stack_bytes
     if sizes.memory_reservation_bytes is not None:
         config.memory_reservation = sizes.memory_reservation_bytes
-        config.memory_reservation_for_growth = sizes.memory_reservation_bytes
+        # what a memory gets on top when it has to move: without it each growth would copy it
+        config.memory_reservation_for_growth = max(GROWTH_BYTES, sizes.memory_reservation_bytes)
     if sizes.memory_guard_bytes is not None:
         config.memory_guard_size = sizes.memory_guard_bytes
     if not sizes.memory_images:

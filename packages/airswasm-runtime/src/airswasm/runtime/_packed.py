@@ -35,7 +35,7 @@ T = TypeVar("T")
 
 _PAGE = mmap.PAGESIZE
 _CHUNK_BYTES = 64 * 1024 * 1024
-_MEMORY_CLASS = 64 * 1024  # the smallest slot of a memory; each further class doubles
+_MEMORY_CLASS = 64 * 1024  # the smallest slot of a memory; each further class is four times that
 _PROT_NONE = 0
 _MAP_STACK = 0x20000
 _MAP_NORESERVE = 0x4000
@@ -214,7 +214,9 @@ class Packing:
         memory.size = size
 
     def _class_of(self, size: int) -> Slots:
-        class_size = max(_MEMORY_CLASS, 1 << (size - 1).bit_length())
+        class_size = _MEMORY_CLASS
+        while class_size < size:
+            class_size *= 4
         found = self._memories.get(class_size)
         if found is None:
             found = self._memories[class_size] = Slots(class_size)

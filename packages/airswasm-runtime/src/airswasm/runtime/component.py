@@ -35,7 +35,7 @@ from .limits import Limits
 from .shape import FunctionShape, HandleOf, InterfaceShape, ResourceIdentity
 
 if TYPE_CHECKING:
-    from .engine import Engine
+    from .engine import Engine, Layout
 
 
 _FEW, _FOR_A_MEMORY = 4, 4  # mappings that an instance takes at most, unpacked
@@ -64,9 +64,15 @@ class Component:
     """
 
     def __init__(
-        self, engine: Engine, name: str, description: Description, compiled: wc.Component
+        self,
+        engine: Engine,
+        name: str,
+        description: Description,
+        compiled: wc.Component,
+        layout: Layout,
     ) -> None:
         shape = description.shape
+        self._layout = layout
         self.engine = engine
         self.name = name
         self.digest = description.digest
@@ -160,7 +166,7 @@ class LinkedComponent:
         self._wasi = _DEFAULT_WASI
         self._make_wasi = partial(_make_wasi, _DEFAULT_WASI, self.engine)
         self._callbacks: list[object] = []
-        self._linker = wc.Linker(component.engine._wasm)
+        self._linker = wc.Linker(component._layout.wasm)
         self._linker.allow_shadowing = True
         offers = _Offers([*interfaces(), *offered])
         self._drops: Sequence[Drop | None] = [

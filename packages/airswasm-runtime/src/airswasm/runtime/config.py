@@ -68,7 +68,9 @@ class EngineConfig:
             and a few microseconds more to start one. Elsewhere without effect.
         pack_memories: the same for memories, which must have neither reservation nor
             guard. Their first contents are then copied into each, instead of shared
-            until they are written to. Elsewhere without effect.
+            until they are written to, so only small components get them. Elsewhere
+            without effect.
+        small_component_bytes: the largest wasm whose memories are packed.
         worker_threads: threads for computing guests.
         bridge_bytes: compose a bridge around components, so that `list<u8>`
             crosses in bulk.
@@ -85,6 +87,7 @@ class EngineConfig:
     memory_guard_bytes: int | None = None
     pack_stacks: bool = False
     pack_memories: bool = False
+    small_component_bytes: int = MIB
     worker_threads: int = 8
     bridge_bytes: bool = True
 
@@ -105,12 +108,11 @@ class EngineConfig:
     def dense(cls, cache_folder: Path | None = None) -> EngineConfig:
         """For 100,000 small instances in one process, within Linux's default limits.
 
-        An instance takes no kernel mapping of its own (since Linux 6.13; two before
-        that, so raise the sysctl `vm.max_map_count` from 65,530 for more than 30,000).
-        Memory accesses are checked by code instead of by guard pages, a memory that
-        grows is copied now and then, and what a component's memory holds at the
-        start is copied into each instance: right for small guests, wrong for a
-        Python guest of 12 MiB.
+        An instance of a small component takes no kernel mapping of its own (since
+        Linux 6.13; two before that, so raise the sysctl `vm.max_map_count` from
+        65,530 for more than 30,000), one of a large component two for each memory.
+        Memory accesses are checked by code instead of by guard pages, and a memory
+        that grows is copied now and then.
         """
         return cls(
             cache_folder=cache_folder,

@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Coroutine
+from dataclasses import replace
 from pathlib import Path
 from threading import get_ident
 from types import TracebackType
@@ -39,6 +40,33 @@ from .timers import Timers
 _RESTING_AT_ONCE = 256
 
 
+class Layout:
+    """A wasmtime engine: how its guests lie in memory is what it was made for.
+
+    Attributes:
+        wasm: the engine.
+        address: where it is.
+        compiler: compiles for it.
+    """
+
+    def __init__(self, config: EngineConfig) -> None:
+        wasm_config = hardened_config(config)
+        pack(wasm_config, stacks=config.pack_stacks, memories=config.pack_memories)
+        self.wasm = WasmEngine(wasm_config)
+        self.address: int = wt.address_of(self.wasm)
+        self.compiler = Compiler(config)
+        self._ticker: Ticker | None = None
+
+    def start_ticker(self, tick: float) -> None:
+        """Moves its epochs on, every so many seconds."""
+        self._ticker = start_ticker(self.address, tick)
+
+    def stop_ticker(self) -> None:
+        """Ends that."""
+        if self._ticker is not None:
+            self._ticker.stop()
+
+
 class Engine:
     """Loads components and runs them; an async context manager.
 
@@ -54,19 +82,17 @@ class Engine:
     def __init__(self, config: EngineConfig | None = None) -> None:
         self.config: EngineConfig = config or EngineConfig()
         self.timers: Timers = Timers()
-        wasm_config = hardened_config(self.config)
-        pack(wasm_config, stacks=self.config.pack_stacks, memories=self.config.pack_memories)
-        self._wasm = WasmEngine(wasm_config)
-        self._address = wt.address_of(self._wasm)
+        self._small = Layout(self.config)
+        self._large = self._small
+        if self.config.pack_memories:
+            self._large = Layout(replace(self.config, pack_memories=False))
         self._running: dict[int, Call] = {}
         self._resting: dict[int, ref[Instance]] = {}  # those whose stack can be given back
         self._continuation = continuation(self._running)
         self._continuation_address = wt.callback_address(self._continuation)
         self._thread = 0
-        self._compiler = Compiler(self.config)
         self._bytes_as_text = BytesAsText()
         self._group: anyio.abc.TaskGroup | None = None
-        self._ticker: Ticker | None = None
         self._signals = SignalHandlers()
         self._limiter: anyio.CapacityLimiter
 
@@ -76,7 +102,8 @@ class Engine:
         self._group = anyio.create_task_group()
         await self._group.__aenter__()
         self._group.start_soon(self.timers.run)
-        self._ticker = start_ticker(self._address, self.config.tick)
+        for layout in self._layouts:
+            layout.start_ticker(self.config.tick)
         self._signals.wrap()
         return self
 
@@ -89,8 +116,8 @@ class Engine:
         for call in list(self._running.values()):
             call.cancel()
         self._signals.restore()
-        if self._ticker is not None:
-            self._ticker.stop()
+        for layout in self._layouts:
+            layout.stop_ticker()
         self._thread = 0  # from now on nothing starts
         group, self._group = self._group, None
         if group is None:
@@ -124,16 +151,22 @@ class Engine:
         """
         data = wasm if isinstance(wasm, bytes) else await anyio.Path(Path(wasm)).read_bytes()
         started = time.monotonic()
-        code = await self._compiler.load(data, name, progress)
+        is_small = len(data) <= self.config.small_component_bytes
+        layout = self._small if is_small else self._large
+        code = await layout.compiler.load(data, name, progress)
         try:
-            compiled = code.open(self._wasm)
+            compiled = code.open(layout.wasm)
         except WasmtimeError:  # the cache was filled on another processor
-            code = await self._compiler.load(data, name, progress, recompile=True)
-            compiled = code.open(self._wasm)
-        component = Component(self, name, code.description, compiled)
+            code = await layout.compiler.load(data, name, progress, recompile=True)
+            compiled = code.open(layout.wasm)
+        component = Component(self, name, code.description, compiled, layout)
         if progress is not None:
             progress(CompileProgress(name, "done", time.monotonic() - started))
         return component
+
+    @property
+    def _layouts(self) -> tuple[Layout, ...]:
+        return (self._small,) if self._large is self._small else (self._small, self._large)
 
     async def rest_idle(self) -> int:
         """Gives back the memory of the stacks of instances that nobody has called since last time.

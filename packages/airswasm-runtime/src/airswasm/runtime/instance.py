@@ -628,7 +628,7 @@ class Instance:
         self._places = self._address + _INSTANCE_BYTES
         self._more_places: list[bytearray] | None = None
         self._made = 0
-        self._store: int = wt.store_new(self.engine._address, None, None)
+        self._store: int = wt.store_new(linked.component._layout.address, None, None)
         self._context: int = wt.store_context(self._store)
         self._handles = InstanceHandles(self._context, linked._drops, limits.resources, ref(self))
         bridge = linked._bridging
