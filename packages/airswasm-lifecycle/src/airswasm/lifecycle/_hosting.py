@@ -112,7 +112,7 @@ class HostedActor(ComponentActor):
 
     @property
     def memory_bytes(self) -> int:
-        """Its linear memory at its largest; 0 where the engine does not know."""
+        """Its linear memory at its largest; 0 before its first message, and where it shows none."""
         return (self.instance.memory_peak_bytes or 0) if self.instance else 0
 
 

@@ -56,7 +56,7 @@ class ComponentStatus:
     fuel_used: int = 0
     """Fuel used by this incarnation."""
     memory_bytes: int = 0
-    """Its linear memory at its largest; 0 where the engine does not know it."""
+    """Its linear memory at its largest; 0 before its first message, and where it shows none."""
     health: str | None = None
     """`healthy`, the component's own words when it is not, or None when it is not asked."""
 

@@ -33,11 +33,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import TypeAlias
 
 from wasmtime import wat2wasm
 
+from ._additions import Additions
 from ._bridge_core import (
     RESULT_AREA,
     Wrapper,
@@ -73,7 +74,7 @@ from ._wasm_types import (
 BRIDGE_MEMORY_BYTES = 128 * 1024
 INSTANCES_PER_BRIDGE = 4
 INSIDE = "airswasm-bridge-f"
-BRIDGE_VERSION = 3
+BRIDGE_VERSION = 4
 """Changes whenever what this module composes does: compiled components are cached."""
 
 
@@ -90,8 +91,7 @@ class Bridging:
         extra_memory_bytes: what one of them may need beyond the bytes of one call.
         extra_instances: core instances of the bridge.
         extra_tables: tables of the bridge.
-        drops: by `interface#resource` the added exports that drop a resource of the
-            guest's; see `_drops`.
+        added: functions of ours that the component got besides.
     """
 
     imports: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
@@ -100,7 +100,7 @@ class Bridging:
     extra_memory_bytes: int = 0
     extra_instances: int = 0
     extra_tables: int = 0
-    drops: Mapping[str, str] = field(default_factory=dict)
+    added: Additions = field(default_factory=Additions)
 
     @property
     def is_bridged(self) -> bool:
@@ -117,7 +117,13 @@ class Bridging:
         read = json.loads(text)
         for side in ("imports", "exports"):
             read[side] = {path: tuple(where) for path, where in read[side].items()}
+        read["added"] = Additions(**read["added"])
         return cls(**read)
+
+    def with_additions(self, added: Additions) -> Bridging:
+        """The same for a component that also got functions of ours."""
+        extra = self.extra_instances + bool(added.gauge)
+        return replace(self, added=added, extra_instances=extra)
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,15 +17,14 @@ import hashlib
 import json
 import sys
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
 from typing import BinaryIO
 
 from wasmtime import Engine, WasmtimeError
 from wasmtime.component import Component
 
+from ._additions import Additions, with_additions, without_additions
 from ._bridge import Bridging, bridge_component
 from ._description import Description
-from ._drops import with_drops, without_drops
 from ._hardened import HardenedSettings, hardened_config
 from ._reflect import UnsupportedType, reflect
 from ._wasm_reader import Unreadable, refuse_multi_memory
@@ -93,13 +92,13 @@ def compile_image(
         raise Refused(reason)
     engine = Engine(hardened_config(settings))
     component, bridging = _compile(engine, wasm, bridge=bridge)
-    shape = without_drops(reflect(engine, component, bridging), bridging.drops)
+    shape = without_additions(reflect(engine, component, bridging), bridging.added.names)
     description = Description(hashlib.sha256(wasm).hexdigest(), bridging, shape)
     return component.serialize(), description
 
 
 def _compile(engine: Engine, wasm: bytes, *, bridge: bool) -> tuple[Component, Bridging]:
-    """Compiles with what can be added to it: functions that drop resources, and a bridge.
+    """Compiles with what can be added to it: functions of ours, and a bridge.
 
     The engine validates the composition like any other component, so a mistake
     of ours ends here, in a component without a part of it.
@@ -115,10 +114,11 @@ def _compile(engine: Engine, wasm: bytes, *, bridge: bool) -> tuple[Component, B
 
 def _compositions(wasm: bytes, *, bridge: bool) -> Iterator[tuple[bytes, Bridging]]:
     """The component with all that can be added to it, then with less, then as it is."""
-    dropping, drops = with_drops(wasm)
-    none: dict[str, str] = {}
-    for given, added in [(dropping, drops), (wasm, none)] if drops else [(wasm, none)]:
+    larger, additions = with_additions(wasm)
+    for given, added in (
+        [(larger, additions), (wasm, Additions())] if additions else [(wasm, additions)]
+    ):
         bridged = bridge_component(given) if bridge else None
         if bridged is not None:
-            yield bridged.wasm, replace(bridged.bridging, drops=added)
-        yield given, Bridging(drops=added)
+            yield bridged.wasm, bridged.bridging.with_additions(added)
+        yield given, Bridging().with_additions(added)

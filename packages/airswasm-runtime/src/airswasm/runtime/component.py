@@ -32,7 +32,7 @@ from .errors import NoSuchExport, UnsatisfiedImport
 from .host import Caller, HostInterface
 from .instance import CallState, Instance, _drive, _nobody, check_depth_to_instantiate
 from .limits import Limits
-from .shape import FunctionShape, HandleOf, InterfaceShape, ResourceIdentity
+from .shape import FunctionShape, HandleOf, InterfaceShape, Primitive, ResourceIdentity
 
 if TYPE_CHECKING:
     from .engine import Engine, Layout
@@ -86,6 +86,7 @@ class Component:
         self._indices: list[wc.ExportIndex] = []
         self._exports = dict(self._plan_exports())
         self._drops = dict(self._plan_drops())
+        self._gauge = self._plan_gauge()
 
     def __repr__(self) -> str:
         return f"<Component {self.name} {self.digest[:12]}>"
@@ -131,7 +132,7 @@ class Component:
 
     def _plan_drops(self) -> Iterator[tuple[ResourceIdentity, Export]]:
         """For each resource that it defines, what drops it."""
-        for path, name in self._bridging.drops.items():
+        for path, name in self._bridging.added.drops.items():
             interface, _, resource = path.rpartition("#")
             identity = self.exports[interface].resources[resource]
             index = self._compiled.get_export_index(name, None)
@@ -140,6 +141,16 @@ class Component:
                 parameter = "it", HandleOf(identity, is_owned=True)
                 shape = FunctionShape(f"[resource-drop]{resource}", (parameter,), None)
                 yield identity, Export(wt.address_of(index), self._planner.plan_export(shape))
+
+    def _plan_gauge(self) -> Export | None:
+        """What says how many pages its memory has."""
+        name = self._bridging.added.gauge
+        index = self._compiled.get_export_index(name, None) if name else None
+        if index is None:
+            return None
+        self._indices.append(index)
+        shape = FunctionShape(name, (), Primitive("u32"))
+        return Export(wt.address_of(index), self._planner.plan_export(shape))
 
     def _plan_import(self, path: str, shape: FunctionShape) -> ImportPlan:
         return self._planner.plan_import(shape, self._bridging.imports.get(path, ()))

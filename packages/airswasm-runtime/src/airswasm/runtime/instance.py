@@ -21,7 +21,7 @@ from __future__ import annotations
 import enum
 import time
 from collections.abc import Callable, Coroutine
-from math import ceil
+from math import ceil, inf
 from struct import Struct
 from threading import get_ident
 from typing import TYPE_CHECKING, Any
@@ -71,6 +71,8 @@ _PLACES = 4  # functions whose place comes with the instance; more get buffers o
 _ERROR_AND_FUEL = Struct("<QQ").unpack_from
 _future_poll, _future_delete = wt.future_poll, wt.future_delete
 _DATA = bytes.__basicsize__ - 1
+_GAUGE_SECONDS = 0.1
+PAGE_BYTES = 65536
 _THREAD_FACTOR = 20  # the first slice on a worker thread against one on the loop
 _THREAD_SLICE = 0.01  # seconds
 _THREAD_STINT = 0.05  # seconds on a worker thread before a cancel can be noticed
@@ -460,6 +462,8 @@ class Call:
                 self._end_with(self._too_large())
                 return _DONE
         self._settle()
+        if self._started > instance._gauge_due and plan is not None:
+            instance._read_gauge()
         return _DONE
 
     def _finish_badly(self, error: int) -> CallState:
@@ -580,7 +584,9 @@ class Instance:
         caller: how host functions see it.
         limits: what it may use.
         fuel_used: fuel of all its calls so far.
-        memory_peak_bytes: the most linear memory that it had, where known.
+        memory_peak_bytes: the linear memory that it had after a call, as of the last
+            tenth of a second in which one ended; memories never shrink. None before
+            the first call, and for a component that cannot be asked.
     """
 
     __slots__ = (
@@ -590,6 +596,7 @@ class Instance:
         "_context",
         "_fault",
         "_functions",
+        "_gauge_due",
         "_handles",
         "_is_resting",
         "_linked",
@@ -616,6 +623,7 @@ class Instance:
         self.caller: Caller = caller
         self.fuel_used: int = 0
         self.memory_peak_bytes: int | None = None
+        self._gauge_due = 0.0
         self._call: Call | None = None
         self._fault: GuestFault | None = None
         self._functions: dict[str, Function] = {}
@@ -797,6 +805,22 @@ class Instance:
         if function is None:
             function = self._functions[path] = Function(self, path, export.plan, export.index)
         await self.call(function, resource)
+
+    def _read_gauge(self) -> None:
+        """Asks how much memory there is: after the first call, then ten times a second at most."""
+        self._gauge_due = inf  # to ask is a call too
+        export = self._linked.component._gauge
+        if export is None or not self._store:
+            return
+        function = self._functions.get("")
+        if function is None:
+            function = self._functions[""] = Function(self, "", export.plan, export.index)
+        fuel_used = self.fuel_used
+        call = self.start(function, (), _nobody)
+        if call._first_poll() is _DONE and isinstance(call._value, int):
+            self.memory_peak_bytes = call._value * PAGE_BYTES
+        self.fuel_used = fuel_used
+        self._gauge_due = call._started + _GAUGE_SECONDS
 
     def _begin(self, wake: Wake) -> Call:
         """The call that instantiates the component in this store."""
