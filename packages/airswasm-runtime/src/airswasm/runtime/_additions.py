@@ -13,6 +13,7 @@ component, which stay as they are.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
@@ -86,12 +87,9 @@ def with_additions(wasm: bytes) -> tuple[bytes, Additions]:
 
 def _memory(outline: Outline) -> int | None:
     """The memory that the values of its exports are in, or else its first."""
-    try:
-        for lifted in _lifted(outline):
-            if lifted.memory is not None:
-                return lifted.memory
-    except _BEYOND_US:
-        return None
+    for lifted in _lifted(outline):
+        if lifted.memory is not None:
+            return lifted.memory
     return 0 if outline.core_counts.get(f"core {CORE_MEMORY[1]}") else None
 
 
@@ -99,11 +97,12 @@ def _lifted(outline: Outline) -> Iterator[Lifted]:
     """What is behind its exports, as far as that can be followed."""
     for name, sort, index in outline.exports:
         names = [name] if sort == Sort.FUNCTION else []
-        if sort == Sort.INSTANCE:
-            names = [inner for inner, _ in outline.exported_items(index)]
-        for inner in names:
-            if (found := outline.lifted(sort, index, inner)) is not None:
-                yield found
+        with suppress(*_BEYOND_US):
+            if sort == Sort.INSTANCE:
+                names = [inner for inner, _ in outline.exported_items(index)]
+            for inner in names:
+                if (found := outline.lifted(sort, index, inner)) is not None:
+                    yield found
 
 
 def _write_gauge(writer: ComponentWriter, memory: int) -> str:

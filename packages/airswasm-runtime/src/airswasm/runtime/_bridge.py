@@ -74,7 +74,7 @@ from ._wasm_types import (
 BRIDGE_MEMORY_BYTES = 128 * 1024
 INSTANCES_PER_BRIDGE = 4
 INSIDE = "airswasm-bridge-f"
-BRIDGE_VERSION = 4
+BRIDGE_VERSION = 5
 """Changes whenever what this module composes does: compiled components are cached."""
 
 
