@@ -30,7 +30,7 @@ BUILD_ORDER = (
     "osl", "monitoring",
     "sdk", "cli",
 )  # fmt: skip
-PUBLIC_MODULES = frozenset({"errors", "testing", "names", "wasi"})
+PUBLIC_MODULES = frozenset({"errors", "files", "testing", "names", "wasi"})
 
 pytestmark = pytest.mark.architecture
 

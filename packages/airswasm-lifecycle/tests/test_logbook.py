@@ -7,10 +7,7 @@ from pathlib import Path
 import anyio
 import pytest
 from airswasm.lifecycle import LogBook, LogEntry, LogLimits
-from airswasm.lifecycle.logbook import escape_text
 from airswasm.runtime import Caller
-from hypothesis import given
-from hypothesis import strategies as st
 
 NAME = "local/hello"
 
@@ -49,17 +46,6 @@ def test_lines_come_back_from_disk(book: LogBook, tmp_path: Path) -> None:
     assert again.recent(NAME) == book.recent(NAME)
     assert messages(again) == ["one", "two"]
     assert messages(again, 1) == ["two"]
-
-
-@given(st.text(max_size=100))
-def test_nothing_in_a_line_can_steer_a_terminal_or_forge_a_line(text: str) -> None:
-    """C0, C1, direction and line separators are shown, not obeyed."""
-    escaped = escape_text(text)
-    assert "\x1b" not in escaped
-    assert "\n" not in escaped
-    assert "\u202e" not in escaped
-    assert len(escaped.splitlines()) <= 1
-    escaped.encode()
 
 
 @pytest.mark.parametrize(

@@ -47,9 +47,19 @@ def test_nothing_unsafe_is_left(text: str) -> None:
 def test_escapes_are_visible() -> None:
     """Clipboard writes, forged entries and reordered text are shown, not obeyed."""
     assert escape("\x1b]52;c;AAAA\x07") == r"\x1b]52;c;AAAA\x07"
-    assert escape("a\r{}") == r"a\x0d{}"
+    assert escape("a\r{}\n") == r"a\r{}\n"
     assert escape("\u202eevil\u2028x") == r"\u202eevil\u2028x"
+    assert escape("one\u200bname\ud800") == r"one\u200bname\ud800"
     assert escape("tab\tumlaut ä 👍") == "tab\tumlaut ä 👍"
+
+
+@given(st.text(st.characters(codec=None), max_size=100))
+def test_whatever_is_escaped_is_one_line_that_a_file_takes(text: str) -> None:
+    """And nothing is left to escape."""
+    escaped = escape(text)
+    assert UNSAFE.search(escaped) is None
+    assert len(escaped.splitlines()) <= 1
+    escaped.encode()
 
 
 def test_a_forged_line_is_a_line_of_the_guest() -> None:

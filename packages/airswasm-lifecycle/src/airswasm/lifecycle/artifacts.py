@@ -10,11 +10,10 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import os
-import sys
-import tempfile
 from collections.abc import Collection
 from pathlib import Path
+
+from airswasm.runtime.files import replace_file, sync_folder
 
 from .errors import ArtifactCorrupt, HomeUnusable
 
@@ -92,26 +91,5 @@ class ArtifactStore:
 
     def _write(self, target: Path, content: bytes) -> None:
         target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        descriptor, staged = tempfile.mkstemp(prefix=".staged-", dir=target.parent)
-        try:
-            with os.fdopen(descriptor, "wb") as file:
-                file.write(content)
-                file.flush()
-                os.fsync(file.fileno())
-            Path(staged).replace(target)
-        except BaseException:
-            Path(staged).unlink(missing_ok=True)
-            raise
-        _sync_folder(target.parent)
-        _sync_folder(self._folder)
-
-
-def _sync_folder(folder: Path) -> None:
-    """Makes a rename in `folder` durable; Windows has no such call and needs none."""
-    if sys.platform == "win32":
-        return
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+        replace_file(target, content)
+        sync_folder(self._folder)  # where the target's own may be new

@@ -20,7 +20,6 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import time
 from collections import OrderedDict
 from collections.abc import AsyncIterator, Callable, Generator, Iterable, Iterator, Mapping
@@ -31,31 +30,17 @@ from pathlib import Path
 import anyio
 from airswasm.messaging import Rate, TokenBucket
 from airswasm.runtime import Caller, HostInterface, Services
+from airswasm.runtime.wasi import escape
 from anyio.streams.memory import MemoryObjectSendStream
 
-__all__ = ("LOGGING_INTERFACE", "LogBook", "LogEntry", "LogLimits", "escape_text", "provide")
+__all__ = ("LOGGING_INTERFACE", "LogBook", "LogEntry", "LogLimits", "provide")
 
 LOGGING_INTERFACE = "airswasm:component/logging@0.1.0"
 LEVELS = ("trace", "debug", "info", "warn", "error")
 
-_UNSAFE = re.compile(
-    "[\x00-\x08\x0a-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff\ud800-\udfff]"
-)
 _quote = json.encoder.encode_basestring_ascii
 _encode = json.JSONEncoder(separators=(",", ":"), default=str).encode
 _TAIL_BYTES = 64 * 1024
-_SHORT = {"\n": "\\n", "\r": "\\r"}
-
-
-def escape_text(text: str) -> str:
-    """Returns `text` with every control and direction character made visible."""
-    return _UNSAFE.sub(_escape, text)
-
-
-def _escape(match: re.Match[str]) -> str:
-    character = match[0]
-    code = ord(character)
-    return _SHORT.get(character) or (f"\\x{code:02x}" if code < 256 else f"\\u{code:04x}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -272,7 +257,7 @@ class LogBook:
     def _clean(self, message: str) -> str:
         most = self._limits.message_chars
         cut = len(message) - most
-        text = escape_text(message[:most])
+        text = escape(message[:most])
         return f"{text}… [{cut} characters cut]" if cut > 0 else text
 
     def _append(

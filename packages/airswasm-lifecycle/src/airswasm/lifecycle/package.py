@@ -21,6 +21,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, Protocol
 
+from airswasm.runtime.files import replace_file
 from airswasm.security import (
     SIGNATURE_FILE,
     PrivateKey,
@@ -284,10 +285,7 @@ def _read_regular(path: Path, source: str, most: int, member: str | None = None)
 
 
 def _write_whole(path: Path, content: bytes) -> None:
-    staged = path.with_name(f".{path.name}.{os.getpid()}")
     try:
-        staged.write_bytes(content)
-        staged.replace(path)
+        replace_file(path, content, mode=0o666)
     except OSError as error:
-        staged.unlink(missing_ok=True)
         raise HomeUnusable(str(path), f"cannot be written: {error.strerror}") from error

@@ -35,6 +35,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from .errors import UnsafeCacheFolder
+from .files import replace_file, write_new_file
 
 MAGIC = b"airswasm-image-1"
 KEY_NAME = "key"
@@ -116,7 +117,7 @@ class CompileCache:
         mac = self._mac(path, memoryview(image), described)
         tail = _TAIL.pack(len(described), mac, MAGIC)
         with contextlib.suppress(OSError):
-            _write_whole(path, (image, described, tail))
+            replace_file(path, image, described, tail)
             self._make_room()
 
     def size_bytes(self) -> int:
@@ -261,39 +262,9 @@ def _discard(path: Path) -> None:
 def _publish_key(path: Path, key: bytes) -> None:
     """Writes the key unless another process was first: a link never replaces."""
     temporary = path.with_name(f".{path.name}-{secrets.token_hex(8)}")
-    _write_file(temporary, (key,))
+    write_new_file(temporary, key)
     try:
         with contextlib.suppress(FileExistsError):
             os.link(temporary, path)
     finally:
         temporary.unlink()
-
-
-def _write_whole(path: Path, parts: tuple[bytes, ...]) -> None:
-    temporary = path.with_name(f".{path.stem}-{secrets.token_hex(8)}")
-    try:
-        _write_file(temporary, parts)
-        temporary.replace(path)
-    except BaseException:
-        _discard(temporary)
-        raise
-    _sync_folder(path.parent)
-
-
-def _write_file(path: Path, parts: tuple[bytes, ...]) -> None:
-    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | _NO_FOLLOW
-    with os.fdopen(os.open(path, flags, 0o600), "wb") as file:
-        for part in parts:
-            file.write(part)
-        file.flush()
-        os.fsync(file.fileno())
-
-
-def _sync_folder(folder: Path) -> None:
-    if os.name == "nt":  # a folder cannot be opened there; NTFS journals the rename
-        return
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

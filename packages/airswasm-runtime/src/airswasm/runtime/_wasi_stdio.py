@@ -19,11 +19,13 @@ from ._wasi_io import WRITE_PERMIT_BYTES, Always, Pollable
 from .host import Caller
 
 UNSAFE = re.compile(
-    "[\x00-\x08\x0b-\x1f\x7f-\x9f"  # C0 (a tab may stay) and C1: terminals obey them
-    "\n"
+    "[\x00-\x08\x0a-\x1f\x7f-\x9f"  # C0 (a tab may stay) and C1: terminals obey them
     "\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069"  # bidi: text that reads other than it is
-    "\u2028\u2029\ufeff]"  # more line ends, and the invisible mark
+    "\u2028\u2029"  # more line ends
+    "\u200b-\u200d\u2060-\u2065\ufeff"  # what nobody sees: two names that look the same
+    "\ud800-\udfff]"  # no characters at all, and no file takes them
 )
+_SHORT = {"\n": "\\n", "\r": "\\r"}
 
 
 class LogSink(Protocol):
@@ -55,13 +57,14 @@ class LineLimits:
 
 
 def escape(text: str) -> str:
-    r"""Makes control, bidi and line-end characters visible: ESC becomes `\x1b`."""
+    r"""Makes control, bidi, line-end and invisible characters visible: ESC becomes `\x1b`."""
     return text if text.isprintable() else UNSAFE.sub(_escaped, text)
 
 
 def _escaped(match: re.Match[str]) -> str:
-    code = ord(match.group())
-    return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}"
+    character = match.group()
+    code = ord(character)
+    return _SHORT.get(character) or (f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}")
 
 
 class LineRate:

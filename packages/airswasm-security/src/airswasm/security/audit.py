@@ -32,8 +32,9 @@ from typing import Literal, Protocol, TypeAlias, cast
 
 import anyio
 import anyio.to_thread
+from airswasm.runtime.files import sync_folder
 
-from ._files import sync_folder, try_lock
+from ._files import try_lock
 from .errors import AuditBroken, AuditLocked, AuditUnavailable
 
 __all__ = (

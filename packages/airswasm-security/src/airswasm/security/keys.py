@@ -16,13 +16,13 @@ from __future__ import annotations
 
 import base64
 import binascii
-import contextlib
 import hashlib
 import os
 import stat
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from airswasm.runtime.files import write_new_file
 from cryptography.exceptions import InvalidSignature as _Mismatch
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import serialization
@@ -248,15 +248,6 @@ def _read(path: str | os.PathLike[str]) -> tuple[bytes, int]:
 
 def _write_new(path: str | os.PathLike[str], content: bytes, mode: int) -> None:
     try:
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
+        write_new_file(Path(path), content, mode=mode)
     except OSError as error:
-        raise KeyFileInvalid(path, f"cannot write the key: {error.strerror}") from error
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-    except OSError as error:
-        with contextlib.suppress(OSError):
-            Path(path).unlink()
         raise KeyFileInvalid(path, f"cannot write the key: {error.strerror}") from error

@@ -20,7 +20,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from ._files import locked, replace_file
+from airswasm.runtime.files import replace_file
+
+from ._files import locked
 from .errors import (
     InvalidKey,
     KeyMismatch,
@@ -244,7 +246,7 @@ class TrustStore:
 
     def _write(self, content: _Content) -> None:
         try:
-            replace_file(self._path, _encode(content), 0o600)
+            replace_file(self._path, _encode(content))
         except OSError as error:
             reason = f"it cannot be written ({error.strerror or error}), and is as it was"
             raise TrustFileInvalid(self._path, reason) from error
