@@ -28,6 +28,9 @@ from airswasm.runtime import (
     Err,
     GuestFault,
     HostCallTooLarge,
+    HostFunction,
+    HostInterface,
+    HostResource,
     Instance,
     InstanceClosed,
     InvalidComponent,
@@ -48,6 +51,47 @@ class Unsupported(Exception):
     """A script needs what hosts of ours do not offer; it says what."""
 
 
+@dataclass(eq=False)
+class Numbered:
+    """A resource of the host that scripts of the engine's own know."""
+
+    number: int
+
+
+class KnownHost:
+    """What such scripts import as `host`, as far as hosts of ours can offer it."""
+
+    def __init__(self) -> None:
+        self.dropped: list[int] = []
+
+    def interfaces(self) -> list[HostInterface]:
+        """The functions of the world, and those of `host` with its resources."""
+        functions: dict[str, HostFunction] = {
+            "return-three": lambda _caller: 3,
+            "return-hi": lambda _caller: "hi",
+            "[constructor]resource1": lambda _caller, number: Numbered(number),
+            "[static]resource1.assert": self.same,
+            "[static]resource1.last-drop": lambda _caller: self.dropped[-1],
+            "[static]resource1.drops": lambda _caller: len(self.dropped),
+            "[method]resource1.simple": self.same,
+            "[method]resource1.take-borrow": self.two,
+            "[method]resource1.take-own": self.two,
+        }
+        one = HostResource(drop=lambda it: self.dropped.append(it.number))
+        world = {"host-echo-u32": lambda _caller, it: it, "host-return-two": lambda _caller: 2}
+        return [
+            HostInterface("", world),
+            HostInterface("host", functions, {"resource1": one, "resource2": HostResource()}),
+        ]
+
+    def same(self, _caller: Caller, it: Numbered, number: int) -> None:
+        assert it.number == number
+
+    def two(self, _caller: Caller, one: Numbered, other: Numbered) -> None:
+        assert isinstance(one, Numbered)
+        assert isinstance(other, Numbered)
+
+
 @dataclass
 class Script:
     """One run of a script.
@@ -63,6 +107,7 @@ class Script:
     skipped: Counter[str] = field(default_factory=Counter)
     definitions: dict[str | None, Component] = field(default_factory=dict)
     instances: dict[str | None, Instance | None] = field(default_factory=dict)
+    host: KnownHost = field(default_factory=KnownHost)
 
     async def run(self, commands: list[Json]) -> None:
         """Runs all; an outcome that is not the stated one is an AssertionError."""
@@ -83,9 +128,9 @@ class Script:
 
     async def _start(self, component: Component) -> Instance:
         try:
-            linked = component.link()
+            linked = component.link(self.host.interfaces())
         except UnsatisfiedImport as missing:
-            raise Unsupported(f"import {missing.interface or missing.function}") from missing
+            raise Unsupported(f"no `{missing.function}` of `{missing.interface}`") from missing
         return await linked.instantiate(caller=Caller(component.name), limits=LIMITS)
 
     async def _module(self, command: Json) -> None:
