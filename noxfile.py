@@ -18,6 +18,7 @@ from nox.project import dependency_groups, load_toml
 
 ROOT = Path(__file__).parent
 DIST = ROOT / "dist"
+COMPILED = DIST / "compiled"
 STRUCTURE_TESTS = ("test_architecture.py", "test_wheels.py")
 LAYERS: dict[int, tuple[str, ...]] = {
     1: ("runtime", "wit", "actor"),
@@ -26,6 +27,7 @@ LAYERS: dict[int, tuple[str, ...]] = {
     4: ("sdk", "cli"),
 }
 BLOCKS = tuple(block for blocks in LAYERS.values() for block in blocks)
+ON_COMPILED = ("actor", "messaging", "lifecycle", "monitoring", "cli")
 EACH_BLOCK = [
     nox.param(block, id=block, tags=[f"blocks-of-layer-{layer}"])
     for layer, blocks in LAYERS.items()
@@ -141,6 +143,28 @@ def architecture(session: nox.Session) -> None:
     """Checks that nothing points up, and that declared siblings are the used ones."""
     install_wheels(session, *(f"airswasm-{block}" for block in BLOCKS), *root_group("architecture"))
     run_tests(session, ROOT / "tests-integration" / STRUCTURE_TESTS[0])
+
+
+@nox.session(name="compile", requires=["build"])
+def compile_actor(session: nox.Session) -> None:
+    """Builds the compiled wheel of the actor block from its sdist; needs a C compiler."""
+    session.install("uv")
+    shutil.rmtree(COMPILED, ignore_errors=True)
+    (source,) = DIST.glob("airswasm_actor-*.tar.gz")
+    session.run(
+        "uv", "build", str(source), "--wheel", "--out-dir", str(COMPILED), "--quiet",
+        "--python", session.virtualenv.location, env={"HATCH_BUILD_HOOK_ENABLE_MYPYC": "1"},
+    )  # fmt: skip
+
+
+@nox.session(requires=["compile"])
+@nox.parametrize("block", [nox.param(block, id=block) for block in ON_COMPILED])
+def compiled(session: nox.Session, block: str) -> None:
+    """Tests the actor block, or one that is built on it, with the compiled wheel."""
+    (wheel,) = COMPILED.glob("*.whl")
+    install_wheels(session, str(wheel), f"airswasm-{block}", *group(block, "test"))
+    session.run("python", "-I", "-c", "import airswasm.actor as a; assert a.is_compiled()")
+    run_tests(session, package_folder(block) / "tests")
 
 
 @nox.session(requires=["build"])

@@ -19,24 +19,24 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol, cast
 
 import anyio
 
 from .actor import Phase
+from .context import Context
 from .dead_letters import DeathReason
 from .errors import ActorStopped, MailboxFull, MessageDropped, MessageTooLarge
 from .mailbox import payload_bytes
 from .message import opened
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Awaitable, Sequence
 
     from airswasm.runtime import Timer
 
     from ._dispatcher import Dispatcher
     from .actor import GuestActor
-    from .context import Context
     from .mailbox import MailboxSpec
     from .message import Envelope, Message
     from .reference import ActorRef, Down
@@ -71,7 +71,7 @@ class Work(Protocol):
         """Ends it where it is; its outcome will be ignored."""
         ...
 
-    async def wait_ended(self) -> None:
+    def wait_ended(self) -> Awaitable[None]:
         """Waits until nothing of it runs any more: a cancelled task has to unwind."""
         ...
 
@@ -365,6 +365,14 @@ class Cell:
         )
         if self.is_ready and not self.is_scheduled and (self.queue or self.signals):
             self.dispatcher.schedule(self)
+
+    def equip(self) -> Callable[[Message, Context], object]:
+        """What a handler is called with, at the first message: many a spawned actor gets none."""
+        if self.context is None:
+            self.context = Context(cast("ActorRef", self), self.incarnation)
+        receive = getattr(self.actor, "receive", self.actor)
+        self.receive = made = cast("Callable[[Message, Context], object]", receive)
+        return made
 
     @property
     def is_idle(self) -> bool:

@@ -24,24 +24,25 @@ running async handlers' first step inline (cancel scopes would be entered in the
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable
 from contextvars import ContextVar
 from dataclasses import dataclass
 from time import monotonic
 from types import NoneType
 from typing import TYPE_CHECKING, cast
 
-import anyio
-import anyio.lowlevel
 from airswasm.runtime import CallState
-from anyio.abc import TaskGroup
 
+from ._serving import TaskWork, be_over, poll_in_thread, serve, serve_in_task
 from .actor import Phase
 from .dead_letters import DeathReason
 from .errors import GuestRefused, UnfitPayload
 from .message import Message
 
 if TYPE_CHECKING:
+    import anyio
+    from anyio.abc import TaskGroup
+
     from ._cell import Cell
     from ._life import LifeCycle
     from .actor import GuestActor, GuestCall
@@ -83,34 +84,6 @@ def is_compiled() -> bool:
     return not __file__.endswith((".py", ".pyc"))
 
 
-class TaskWork:
-    """A message that an async handler has in hand; its task belongs to the system's group."""
-
-    __slots__ = ("_news", "has_ended", "message", "scope")
-
-    def __init__(self, message: Message) -> None:
-        self.message = message
-        self.scope = anyio.CancelScope()
-        self.has_ended = False
-        self._news: anyio.Event | None = None
-
-    def cancel(self) -> None:
-        """Cancels the handler where it waits."""
-        self.scope.cancel()
-
-    def end(self) -> None:
-        """The handler has returned, or unwound."""
-        self.has_ended = True
-        if self._news is not None:
-            self._news.set()
-
-    async def wait_ended(self) -> None:
-        """Waits until the handler has returned, or unwound."""
-        if not self.has_ended:
-            self._news = self._news or anyio.Event()
-            await self._news.wait()
-
-
 class CallWork:
     """A message that a guest has in hand: its call, parked or in turn."""
 
@@ -137,8 +110,9 @@ class CallWork:
         if self.call is not None:
             self.call.cancel()
 
-    async def wait_ended(self) -> None:
+    def wait_ended(self) -> Awaitable[None]:
         """A cancelled call is over at once: its store is dropped."""
+        return be_over()
 
 
 class Dispatcher:
@@ -151,6 +125,7 @@ class Dispatcher:
         rejected: Messages that were not accepted.
         pool: Empty queues, for actors that get their first message.
         current: The actor whose handler the current task runs.
+        wake: Set while the task that serves the run queue sleeps: it wakes it.
         yield_at: When a task that asks inline has to let the loop go on (`monotonic`).
     """
 
@@ -158,7 +133,6 @@ class Dispatcher:
         "_group",
         "_running",
         "_turning",
-        "_wake",
         "clock",
         "config",
         "current",
@@ -169,6 +143,7 @@ class Dispatcher:
         "rejected",
         "run_queue",
         "sent",
+        "wake",
         "yield_at",
     )
 
@@ -187,7 +162,7 @@ class Dispatcher:
         self._group: TaskGroup | None = None
         self._running: Cell | None = None
         self._turning: Cell | None = None
-        self._wake: anyio.Event | None = None
+        self.wake: anyio.Event | None = None
 
     # -- what senders use --------------------------------------------------------------------
 
@@ -202,10 +177,10 @@ class Dispatcher:
         """Puts a cell on the run queue; wakes the dispatcher if it sleeps."""
         cell.is_scheduled = True
         self.run_queue.append(cell)
-        if self._wake is not None:
+        if self.wake is not None:
             self.now = self.clock()
-            self._wake.set()
-            self._wake = None
+            self.wake.set()
+            self.wake = None
 
     def is_running(self, cell: Cell) -> bool:
         """Whether the cell's plain handler is being run right now."""
@@ -241,29 +216,16 @@ class Dispatcher:
             cell.settle()
         self._after_turn(cell)
 
-    async def give_way(self) -> None:
-        """Lets the event loop go on; the next time after another round."""
-        await anyio.lowlevel.checkpoint()
-        self.now = self.clock()
-        self.yield_at = monotonic() + self.config.slice
-
-    # -- the task ----------------------------------------------------------------------------
+    # -- turns -------------------------------------------------------------------------------
 
     def open(self, group: TaskGroup) -> None:
-        """From now on tasks can be started; a first question may need one before `run` begins."""
+        """From now on the run queue is served, in a task of `group`."""
         self._group = group
+        group.start_soon(serve, self)
 
-    async def run(self) -> None:
-        """Serves the run queue until it is cancelled."""
-        while True:
-            if not self.run_queue:
-                self._wake = wake = anyio.Event()
-                await wake.wait()
-            self.now = self.clock()
-            self._round()
-            await anyio.lowlevel.checkpoint()
-
-    def _round(self) -> None:
+    def begin_round(self) -> None:
+        """Gives turns until the event loop has to have its own."""
+        self.now = self.clock()
         run_queue = self.run_queue
         end = monotonic() + self.config.round
         while run_queue:
@@ -291,7 +253,8 @@ class Dispatcher:
         else:
             self._run_batch(cell)
 
-    def _take(self, cell: Cell) -> Message | None:
+    def take(self, cell: Cell) -> Message | None:
+        """The next message of an actor, system messages first; None when none waits."""
         if cell.signals:
             message = cell.signals.popleft()
             if not cell.signals:
@@ -319,7 +282,7 @@ class Dispatcher:
         left = self.config.batch
         try:
             while cell.is_ready:
-                message = self._take(cell)
+                message = self.take(cell)
                 if message is None:
                     cell.settle()
                     break
@@ -339,7 +302,7 @@ class Dispatcher:
 
     def _handle(self, cell: Cell, message: Message) -> None:
         request = message.request
-        receive = cell.receive or self.life.equip(cell)
+        receive = cell.receive or cell.equip()
         try:
             result = receive(message, cell.context)  # type: ignore[arg-type]
         except (KeyboardInterrupt, SystemExit, GeneratorExit):
@@ -359,79 +322,33 @@ class Dispatcher:
     # -- async handlers ----------------------------------------------------------------------
 
     def _finish_in_task(self, cell: Cell, message: Message, rest: Awaitable[object]) -> None:
-        work = self._take_in_hand(cell, message)
-        self._start_task(self._serve, cell, work, rest)
+        work = self.take_in_hand(cell, message)
+        self._start_task(cell, work, rest)
 
     def _begin_task(self, cell: Cell) -> None:
-        message = self._take(cell)
+        message = self.take(cell)
         if message is None:
             cell.settle()
             return
-        self._start_task(self._serve, cell, self._take_in_hand(cell, message), None)
+        self._start_task(cell, self.take_in_hand(cell, message), None)
 
-    def _take_in_hand(self, cell: Cell, message: Message) -> TaskWork:
+    def take_in_hand(self, cell: Cell, message: Message) -> TaskWork:
+        """An async handler is going to have a message; its actor gets no other meanwhile."""
         cell.work = work = TaskWork(message)
         cell.is_ready = False
         return work
 
-    async def _serve(self, cell: Cell, work: TaskWork, rest: Awaitable[object] | None) -> None:
-        """Handles the message in hand, and then those that wait, in this one task."""
-        self.current.set(cast("ActorRef", cell))
-        turn_ends = monotonic() + self.config.slice
-        while await self._handle_awaiting(cell, work, rest):
-            rest = None
-            if not cell.is_ready or cell.is_scheduled:
-                return
-            if monotonic() > turn_ends:
-                await anyio.lowlevel.checkpoint()
-                turn_ends = monotonic() + self.config.slice
-                if not cell.is_ready or cell.is_scheduled:
-                    return  # type: ignore[unreachable]  # others ran meanwhile
-            message = self._take(cell)
-            if message is None:
-                cell.settle()
-                return
-            work = self._take_in_hand(cell, message)
+    def crash_task(self, cell: Cell, work: TaskWork, error: Exception | None) -> None:
+        """An async handler has raised, or was cancelled.
 
-    async def _handle_awaiting(
-        self, cell: Cell, work: TaskWork, rest: Awaitable[object] | None
-    ) -> bool:
-        """Whether the handler ended of itself and without a crash."""
-        try:
-            return await self._handle_killable(cell, work, rest)
-        finally:
-            work.end()
-
-    async def _handle_killable(
-        self, cell: Cell, work: TaskWork, rest: Awaitable[object] | None
-    ) -> bool:
-        if cell.work is not work:  # killed before its task had begun
-            if isinstance(rest, Coroutine):
-                rest.close()
-            return False
-        with work.scope:
-            try:
-                if rest is None:
-                    receive = cell.receive or self.life.equip(cell)
-                    made = receive(work.message, cell.context)  # type: ignore[arg-type]
-                    rest = cast("Awaitable[object]", made)
-                result = await rest
-            except Exception as error:
-                self._crash_task(cell, work, error)
-            except BaseException:
-                self._crash_task(cell, work, None)
-                raise
-            else:
-                return self._end_task(cell, work, result)
-        return False
-
-    def _crash_task(self, cell: Cell, work: TaskWork, error: Exception | None) -> None:
-        """Unless it was killed: whoever did that has seen to the message."""
+        If it was killed, whoever did that has seen to the message.
+        """
         if cell.work is work:
             cell.work = None
             self.life.crash(cell, work.message, error)
 
-    def _end_task(self, cell: Cell, work: TaskWork, result: object) -> bool:
+    def end_task(self, cell: Cell, work: TaskWork, result: object) -> bool:
+        """An async handler has returned; False when it was killed before."""
         if cell.work is not work:
             return False
         cell.work = None
@@ -455,15 +372,9 @@ class Dispatcher:
         cell.update_ready()
         cell.is_scheduled = was_scheduled
 
-    def _start_task(
-        self,
-        function: Callable[[Cell, TaskWork, Awaitable[object] | None], Awaitable[None]],
-        cell: Cell,
-        work: TaskWork,
-        rest: Awaitable[object] | None,
-    ) -> None:
+    def _start_task(self, cell: Cell, work: TaskWork, rest: Awaitable[object] | None) -> None:
         assert self._group is not None
-        self._group.start_soon(function, cell, work, rest)  # type: ignore[arg-type]
+        self._group.start_soon(serve_in_task, self, cell, work, rest)
 
     # -- guests ------------------------------------------------------------------------------
 
@@ -472,7 +383,7 @@ class Dispatcher:
         end = monotonic() + self.config.slice
         left = self.config.batch
         while cell.is_ready:
-            message = self._take(cell)
+            message = self.take(cell)
             if message is None:
                 cell.settle()
                 return
@@ -515,7 +426,7 @@ class Dispatcher:
         if cell.work is not work:
             return
         if state is _DONE:
-            self._end_call(cell, work.message, call)
+            self.end_call(cell, work.message, call)
         elif state is CallState.READY:
             work.is_waiting = False
             work.slices += 1
@@ -524,26 +435,12 @@ class Dispatcher:
             else:
                 work.is_in_thread = True
                 assert self._group is not None
-                self._group.start_soon(self._poll_in_thread, cell, work)
+                self._group.start_soon(poll_in_thread, self, cell, work)
         elif not work.is_waiting and not cell.is_scheduled:
             self.schedule(cell)
 
-    async def _poll_in_thread(self, cell: Cell, work: CallWork) -> None:
-        """Stint after stint in a worker thread, until the call is done or waits."""
-        call = cast("GuestCall", work.call)
-        state = CallState.READY
-        while state is CallState.READY and cell.work is work:
-            work.is_waiting = True
-            state = await call.poll_in_thread()
-        work.is_in_thread = False
-        if cell.work is not work:
-            return
-        if state is CallState.DONE:
-            self._end_call(cell, work.message, call)
-        elif not work.is_waiting and not cell.is_scheduled:
-            self.schedule(cell)
-
-    def _end_call(self, cell: Cell, message: Message, call: GuestCall) -> None:
+    def end_call(self, cell: Cell, message: Message, call: GuestCall) -> None:
+        """A guest's call is done: its reply goes to whoever asked."""
         cell.work = None
         request = message.request
         refusal: GuestRefused | None = None

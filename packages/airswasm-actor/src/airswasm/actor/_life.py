@@ -11,18 +11,17 @@ cancelled and its store dropped. The message in hand goes to the dead letters in
 
 from __future__ import annotations
 
-import inspect
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
 
 import anyio
 
 from ._cell import Cell, Exit, Work
+from ._register import bind_actor
 from .actor import Phase
 from .context import Context
 from .dead_letters import DeathReason
-from .errors import ActorFailed, ActorStopped, NameTaken
-from .events import EventKind, LifecycleEvent
+from .errors import ActorFailed, ActorStopped
+from .events import EventKind
 from .message import opened
 from .reference import ActorRef, Down
 
@@ -31,12 +30,10 @@ if TYPE_CHECKING:
 
     from anyio.abc import TaskGroup
 
+    from ._register import Register
     from .actor import Child, Discardable
-    from .mailbox import MailboxSpec
     from .message import Message
     from .system import ActorSystem
-
-    Receive = Callable[[Message, Context], object]
 
 __all__ = ("LifeCycle",)
 
@@ -46,47 +43,19 @@ _UNWINDING = 5.0  # seconds
 _STARTING, _RUNNING = Phase.STARTING, Phase.RUNNING  # an enum's attribute is a slow look-up
 
 
-@dataclass(frozen=True, slots=True)
-class Traits:
-    """What a class of actors has; found out once, since asking costs more than a spawn may.
-
-    `is_bare`: a plain `receive`, and nothing that a new actor would have to wait for or be told.
-    """
-
-    is_async: bool
-    is_guest: bool
-    has_start: bool
-    has_bind: bool
-    is_bare: bool
-
-
 class LifeCycle:
-    """Begins and ends incarnations. One for each system.
+    """Begins and ends incarnations. One for each system."""
 
-    Attributes:
-        actors: All actors that have not ended, by their own names.
-    """
+    __slots__ = ("_ending", "_events", "_group", "_register", "_starting", "_system")
 
-    __slots__ = (
-        "_broker",
-        "_ending",
-        "_events",
-        "_group",
-        "_starting",
-        "_system",
-        "_traits",
-        "actors",
-    )
-
-    def __init__(self, system: ActorSystem) -> None:
-        self.actors: dict[str, ActorRef] = {}
+    def __init__(self, system: ActorSystem, register: Register) -> None:
         self._system = system
-        self._broker = system.broker
+        self._register = register
         self._events = system.events
         self._group: TaskGroup | None = None
-        self._traits: dict[type, Traits] = {}
         self._starting: dict[Cell, anyio.CancelScope] = {}
         self._ending: dict[Cell, anyio.Event | None] = {}  # an event once somebody waits for it
+        register.begin_in_background = self.begin_in_background
 
     def open(self, group: TaskGroup) -> None:
         """From now on tasks can be started."""
@@ -94,68 +63,15 @@ class LifeCycle:
 
     # -- beginning ---------------------------------------------------------------------------
 
-    def spawn(
-        self,
-        actor: object,
-        name: str,
-        mailbox: MailboxSpec | None,
-        shutdown: float | None,
-        is_paused: bool,
-    ) -> ActorRef:
-        """Begins the first incarnation of an actor that no supervisor owns."""
-        traits = self._traits.get(type(actor)) or self.traits_of(actor)
-        system = self._system
-        if mailbox is None:
-            mailbox = system.component_mailbox if traits.is_guest else system.default_mailbox
-        ref = self.enrol(ActorRef(system, name, mailbox))
-        ref.shutdown = shutdown
-        ref.is_paused = is_paused
-        if traits.is_bare and not self._events.has_listeners:  # what `_wire` would change
-            ref.actor = actor
-            ref.incarnation = 1
-            ref.phase = _RUNNING
-            ref.is_ready = not is_paused
-            return ref
-        try:
-            self._wire(ref, actor, traits)
-        except BaseException:
-            self.strike_off(ref)
-            raise
-        if traits.has_start:
-            assert self._group is not None
-            self._group.start_soon(self._begin_in_background, ref)
-        else:  # nobody knows it yet: nothing waits for it
-            ref.phase = _RUNNING
-            ref.is_ready = not is_paused
-            if self._events.has_listeners:
-                self._emit(EventKind.READY, ref)
-        return ref
-
-    def enrol(self, ref: ActorRef) -> ActorRef:
-        """Gives an actor its place: its name leads to it from now on.
-
-        Raises:
-            NameTaken: Another actor has this name, or the name leads to another.
-        """
-        if self.actors.setdefault(ref.name, ref) is not ref:
-            raise NameTaken(ref.name)
-        try:
-            self._broker.register(ref)
-        except NameTaken:
-            del self.actors[ref.name]
-            raise
-        return ref
-
-    def strike_off(self, ref: ActorRef) -> None:
-        """Takes an actor's place away: routes and subscriptions end."""
-        if self.actors.get(ref.name) is ref:
-            del self.actors[ref.name]
-        self._broker.forget(ref)
+    def begin_in_background(self, ref: ActorRef) -> None:
+        """Calls the `start` of a spawned actor in a task; when that has ended, it is ready."""
+        assert self._group is not None
+        self._group.start_soon(self._begin_in_background, ref)
 
     async def begin(self, cell: Cell, actor: object) -> None:
         """Begins an incarnation and waits until it is ready; raises what `start` raises."""
-        traits = self.traits_of(actor)
-        self._wire(cell, actor, traits)
+        traits = self._register.traits_of(actor)
+        self._register.wire(cell, actor, traits)
         if traits.has_start:
             token = cell.dispatcher.current.set(cast("ActorRef", cell))
             try:
@@ -166,42 +82,6 @@ class LifeCycle:
             finally:
                 cell.dispatcher.current.reset(token)
         self._make_ready(cell)
-
-    def traits_of(self, actor: object) -> Traits:
-        """What an object has as an actor.
-
-        Raises:
-            TypeError: It is none.
-        """
-        kind = type(actor)
-        traits = self._traits.get(kind)
-        if traits is None:
-            traits = _traits_of(actor)
-            if hasattr(kind, "receive"):  # a function tells nothing about other functions
-                self._traits[kind] = traits
-        return traits
-
-    def _wire(self, cell: Cell, actor: object, traits: Traits, *, is_bound: bool = False) -> None:
-        cell.actor = actor
-        cell.receive = cell.context = None
-        cell.is_async = traits.is_async
-        cell.guest = actor if traits.is_guest else None  # type: ignore[assignment]
-        cell.exit_requested = None
-        cell.phase = _STARTING
-        cell.incarnation = incarnation = cell.incarnation + 1
-        if traits.is_guest or traits.has_bind:
-            cell.context = context = Context(cast("ActorRef", cell), incarnation)
-            if traits.has_bind and not is_bound:
-                _bind(actor, context)
-        if self._events.has_listeners:
-            self._emit(EventKind.STARTED if incarnation == 1 else EventKind.RESTARTED, cell)
-
-    def equip(self, cell: Cell) -> Receive:
-        """What a handler is called with, at the first message: many a spawned actor gets none."""
-        if cell.context is None:
-            cell.context = Context(cast("ActorRef", cell), cell.incarnation)
-        cell.receive = receive = cast("Receive", getattr(cell.actor, "receive", cell.actor))
-        return receive
 
     def _make_ready(self, cell: Cell) -> None:
         cell.phase = Phase.RUNNING
@@ -237,9 +117,7 @@ class LifeCycle:
             ref.idle_events = [*(ref.idle_events or ()), event]
             await event.wait()
         if ref.phase is Phase.STOPPED:
-            stopped = ActorStopped(ref.name, ref.exit_requested or "stopped")
-            stopped.__cause__ = ref.failure  # compiled, `raise from` would forget it
-            raise stopped
+            raise ActorStopped(ref.name, ref.exit_requested or "stopped") from ref.failure
 
     # -- replacing ---------------------------------------------------------------------------
 
@@ -247,9 +125,9 @@ class LifeCycle:
         self, cell: Cell, actor: object, prepare: Callable[[object], Awaitable[None]] | None
     ) -> None:
         """Starts a second actor for a cell, beside the one that goes on; raises if that fails."""
-        traits = self.traits_of(actor)
+        traits = self._register.traits_of(actor)
         if traits.has_bind:
-            _bind(actor, Context(cast("ActorRef", cell), cell.incarnation + 1))
+            bind_actor(actor, Context(cast("ActorRef", cell), cell.incarnation + 1))
         try:
             if traits.has_start:
                 await cast("Child", actor).start()
@@ -270,7 +148,7 @@ class LifeCycle:
             if cell.phase in (Phase.RUNNING, Phase.STOPPING):
                 await self._retire(cell, finish, shutdown)
         finally:
-            self._wire(cell, actor, self.traits_of(actor), is_bound=True)
+            self._register.wire(cell, actor, self._register.traits_of(actor), is_bound=True)
             self._make_ready(cell)
 
     async def _retire(self, cell: Cell, finish: float, shutdown: float | None) -> None:
@@ -465,7 +343,7 @@ class LifeCycle:
         cell.is_ready = False
         cell.exit_requested = exit_.reason
         cell.failure = exit_.cause
-        self.strike_off(cast("ActorRef", cell))
+        self._register.strike_off(cast("ActorRef", cell))
         self._bury_mailbox(cell, exit_)
         cell.tell_idle()
         self._emit(EventKind.STOPPED, cell, exit_.reason, exit_.cause)
@@ -502,16 +380,7 @@ class LifeCycle:
         self, kind: EventKind, cell: Cell, reason: str = "", cause: BaseException | None = None
     ) -> None:
         if self._events.has_listeners:
-            self._events.emit(
-                LifecycleEvent(
-                    kind, cell.name, self._system.clock(), cell.incarnation, reason, cause
-                )
-            )
-
-
-def _bind(actor: object, context: Context) -> None:
-    bind = cast("Callable[[Context], None]", getattr(actor, "bind"))  # noqa: B009
-    bind(context)
+            self._register.emit(kind, cell, reason, cause)
 
 
 def _discard(actor: object) -> Exception | None:
@@ -523,19 +392,3 @@ def _discard(actor: object) -> Exception | None:
     except Exception as error:
         return error
     return None
-
-
-def _traits_of(actor: object) -> Traits:
-    receive = getattr(actor, "receive", actor)
-    if not callable(receive):
-        raise TypeError(f"{type(actor).__name__} is no actor: it has no 'receive' method")
-    is_async = inspect.iscoroutinefunction(receive)
-    is_guest = hasattr(actor, "begin") and hasattr(actor, "complete")
-    has_start, has_bind = hasattr(actor, "start"), hasattr(actor, "bind")
-    return Traits(
-        is_async=is_async,
-        is_guest=is_guest,
-        has_start=has_start,
-        has_bind=has_bind,
-        is_bare=not (is_async or is_guest or has_start or has_bind),
-    )

@@ -19,9 +19,9 @@ from collections.abc import Callable, Hashable, Mapping
 from types import MappingProxyType
 from typing import TYPE_CHECKING, final
 
-import anyio
-
-from .errors import ActorStopped, ActorSupervised, DeliveryError, NameTaken, NoRoute
+from ._hand_over import replace
+from ._waiting import ask_by_name
+from .errors import DeliveryError, NameTaken, NoRoute
 from .events import Subscription
 from .hook import Delivery
 from .message import HOST
@@ -29,7 +29,9 @@ from .request import Request
 from .topics import TopicTable
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable
+    from collections.abc import Awaitable, Coroutine
+
+    import anyio
 
     from .hook import BrokerHook
     from .message import Message
@@ -46,19 +48,19 @@ class MessageBroker:
 
     __slots__ = (
         "_aliases",
-        "_hand_overs",
         "_hooks",
         "_routes",
         "_system",
         "_topics",
         "_transport",
+        "hand_overs",
     )
 
     def __init__(self, system: ActorSystem) -> None:
         self._system = system
         self._routes: dict[str, ActorRef] = {}
         self._aliases: dict[ActorRef, set[str]] = {}
-        self._hand_overs: dict[str, anyio.Lock] = {}
+        self.hand_overs: dict[str, anyio.Lock] = {}
         self._topics = TopicTable()
         self._hooks: tuple[BrokerHook, ...] = ()
         self._transport: Transport | None = None
@@ -99,6 +101,10 @@ class MessageBroker:
         self._set(name, ref)
         return known
 
+    def find(self, name: str) -> ActorRef | None:
+        """The actor that a name leads to; None when none is known here."""
+        return self._routes.get(name)
+
     def resolve(self, name: str) -> ActorRef:
         """The actor that a name leads to.
 
@@ -110,7 +116,7 @@ class MessageBroker:
             raise NoRoute(name)
         return ref
 
-    async def replace(
+    def replace(
         self,
         name: str,
         successor: ActorRef,
@@ -118,7 +124,7 @@ class MessageBroker:
         drain: float = 5.0,
         shutdown: float | None = 5.0,
         stop_predecessor: Callable[[], Awaitable[None]] | None = None,
-    ) -> int:
+    ) -> Coroutine[object, object, int]:
         """Hands a name over to a new actor without losing, doubling or reordering a message.
 
         From the first step on, new messages wait in the successor's mailbox, and the successor is
@@ -146,39 +152,9 @@ class MessageBroker:
             ActorStopped: The successor has stopped before it could take over.
             ActorSupervised: The predecessor is a supervisor's, and `stop_predecessor` is missing.
         """
-        lock = self._hand_overs.setdefault(name, anyio.Lock())
-        try:
-            async with lock:
-                predecessor = self.resolve(name)
-                if stop_predecessor is None and predecessor.on_exit is not None:
-                    raise ActorSupervised(predecessor.name)
-                await self._begin_hand_over(name, predecessor, successor, drain)
-                return await self._end_hand_over(predecessor, successor, shutdown, stop_predecessor)
-        finally:
-            if not lock.locked():
-                self._hand_overs.pop(name, None)
+        return replace(self, name, successor, drain, shutdown, stop_predecessor)
 
-    async def _begin_hand_over(
-        self, name: str, predecessor: ActorRef, successor: ActorRef, drain: float
-    ) -> None:
-        """The name leads to the successor, which waits until the predecessor has drained."""
-        if not successor.is_alive:
-            raise ActorStopped(successor.name)
-        successor.pause()
-        self.switch(name, successor)
-        successor.predecessor = predecessor
-        watch = successor.watch(lambda _: self._take_back(name, predecessor, successor))
-        try:
-            await predecessor.drain(drain)
-            if not successor.is_alive:
-                raise ActorStopped(successor.name) from successor.failure
-        except BaseException:
-            self._take_back(name, predecessor, successor)
-            raise
-        finally:
-            watch.cancel()
-
-    def _take_back(self, name: str, predecessor: ActorRef, successor: ActorRef) -> None:
+    def take_back(self, name: str, predecessor: ActorRef, successor: ActorRef) -> None:
         """Undoes the beginning of a hand-over, as far as there is anybody to go back to."""
         successor.predecessor = None
         if not predecessor.is_alive:
@@ -187,25 +163,6 @@ class MessageBroker:
             self._aliases.get(successor, set()).discard(name)
             self._set(name, predecessor)
             successor.give_back(predecessor)
-
-    async def _end_hand_over(
-        self,
-        predecessor: ActorRef,
-        successor: ActorRef,
-        shutdown: float | None,
-        stop_predecessor: Callable[[], Awaitable[None]] | None,
-    ) -> int:
-        """What the predecessor has not begun is the successor's, which begins after its end."""
-        moved = predecessor.move_to(successor)
-        try:
-            if stop_predecessor is None:
-                await self._system.stop(predecessor, timeout=shutdown)
-            else:
-                await stop_predecessor()
-        finally:
-            successor.predecessor = None
-            successor.resume()
-        return moved
 
     def forget(self, ref: ActorRef) -> None:
         """Ends the routes and subscriptions of an actor that has ended."""
@@ -264,31 +221,16 @@ class MessageBroker:
             queue = ref.open_queue(message.payload)
         queue.append(message)
 
-    async def ask(
+    def ask(
         self, target: str, payload: object, *, timeout: float = 5.0, sender: str = HOST
-    ) -> object:
+    ) -> Coroutine[object, object, object]:
         """Asks whoever has the name now.
 
         Raises:
             NoRoute: Nobody has.
             AskError, DeliveryError: As for `ActorRef.ask`.
         """
-        ref = self._routes.get(target)
-        if ref is not None and not self._hooks:
-            return await ref.ask(payload, timeout=timeout, sender=sender)
-        delivery = Delivery("ask", sender, target, payload)
-        self._before(delivery)
-        try:
-            if ref is None:
-                request = self._request_elsewhere(target, payload, None, timeout, sender)
-                self._after(delivery, None)
-                return await request.wait()
-            answer = await ref.ask(payload, timeout=timeout, sender=sender)
-        except Exception as error:
-            self._after(delivery, error)
-            raise
-        self._after(delivery, None)
-        return answer
+        return ask_by_name(self, target, payload, timeout, sender)
 
     def request(
         self,
@@ -316,20 +258,20 @@ class MessageBroker:
         """
         delivery = Delivery("ask", sender, target, payload) if self._hooks else None
         if delivery is not None:
-            self._before(delivery)
+            self.before(delivery)
         try:
             ref = self._routes.get(target)
             if ref is None:
-                request = self._request_elsewhere(target, payload, on_done, timeout, sender)
+                request = self.request_elsewhere(target, payload, on_done, timeout, sender)
             else:
                 asker = self.handling(sender) if is_waiting else None
                 request = ref.request(payload, on_done, timeout=timeout, sender=sender, asker=asker)
         except Exception as error:
             if delivery is not None:
-                self._after(delivery, error)
+                self.after(delivery, error)
             raise
         if delivery is not None:
-            self._after(delivery, None)
+            self.after(delivery, None)
         return request
 
     def handling(self, name: str) -> ActorRef | None:
@@ -341,7 +283,7 @@ class MessageBroker:
 
     def _tell_hooked(self, target: str, payload: object, sender: str, topic: str | None) -> None:
         delivery = Delivery("tell", sender, target, payload)
-        self._before(delivery)
+        self.before(delivery)
         try:
             ref = self._routes.get(target)
             if ref is None:
@@ -349,9 +291,9 @@ class MessageBroker:
             else:
                 ref.tell(payload, sender=sender, topic=topic)
         except Exception as error:
-            self._after(delivery, error)
+            self.after(delivery, error)
             raise
-        self._after(delivery, None)
+        self.after(delivery, None)
 
     # -- topics ------------------------------------------------------------------------------
 
@@ -399,7 +341,7 @@ class MessageBroker:
         """
         delivery = Delivery("publish", sender, topic, payload) if self._hooks else None
         if delivery is not None:
-            self._before(delivery)
+            self.before(delivery)
         count = 0
         for subscriber in self._topics.find(topic):
             ref = self._routes.get(subscriber) if isinstance(subscriber, str) else subscriber
@@ -408,7 +350,7 @@ class MessageBroker:
         if self._transport is not None:
             count += self._transport.publish(topic, payload, sender=sender)
         if delivery is not None:
-            self._after(delivery, None)
+            self.after(delivery, None)
         return count
 
     def _offer(self, ref: ActorRef, payload: object, sender: str, topic: str) -> int:
@@ -439,11 +381,18 @@ class MessageBroker:
 
         return Subscription(disconnect)
 
-    def _before(self, delivery: Delivery) -> None:
+    @property
+    def has_hooks(self) -> bool:
+        """Whether anybody wants to see what passes."""
+        return bool(self._hooks)
+
+    def before(self, delivery: Delivery) -> None:
+        """Shows every hook what is about to be sent; raises what one refuses with."""
         for hook in self._hooks:
             hook.before(delivery)
 
-    def _after(self, delivery: Delivery, error: Exception | None) -> None:
+    def after(self, delivery: Delivery, error: Exception | None) -> None:
+        """Tells every hook what became of it."""
         for hook in self._hooks:
             hook.after(delivery, error)
 
@@ -452,7 +401,7 @@ class MessageBroker:
             raise NoRoute(target)
         self._transport.tell(target, payload, sender=sender)
 
-    def _request_elsewhere(
+    def request_elsewhere(
         self,
         target: str,
         payload: object,
@@ -460,6 +409,7 @@ class MessageBroker:
         timeout: float,
         sender: str,
     ) -> Request:
+        """Asks a name that is not known here, through the transport."""
         if self._transport is None or not self._transport.knows(target):
             raise NoRoute(target)
         request = Request(target, None, on_done)

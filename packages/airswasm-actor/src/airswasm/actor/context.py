@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from typing import TYPE_CHECKING, final
 
 if TYPE_CHECKING:
@@ -51,11 +51,13 @@ class Context:
         else:
             target.tell(payload, sender=self.name)
 
-    async def ask(self, target: str | ActorRef, payload: object, *, timeout: float = 5.0) -> object:
+    def ask(
+        self, target: str | ActorRef, payload: object, *, timeout: float = 5.0
+    ) -> Coroutine[object, object, object]:
         """Asks in the actor's own name; errors as `ActorRef.ask` and `MessageBroker.ask`."""
         if isinstance(target, str):
-            return await self.broker.ask(target, payload, sender=self.name, timeout=timeout)
-        return await target.ask(payload, sender=self.name, timeout=timeout)
+            return self.broker.ask(target, payload, sender=self.name, timeout=timeout)
+        return target.ask(payload, sender=self.name, timeout=timeout)
 
     def publish(self, topic: str, payload: object) -> int:
         """Publishes in the actor's own name; the number of mailboxes it went to."""

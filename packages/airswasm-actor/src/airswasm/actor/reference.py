@@ -10,14 +10,12 @@ References belong to the thread of the system's event loop. From another thread,
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
-from time import monotonic
 from typing import final
 
-import anyio
-
 from ._cell import Cell, Exit, Waiter
+from ._waiting import ask, drain, finish, inquire, send, wait_stopped
 from .actor import Phase
 from .errors import ActorStopped, MailboxFull
 from .events import Subscription
@@ -79,7 +77,9 @@ class ActorRef(Cell):
             self.make_room(payload)
         queue.append((payload, sender, topic, number, dispatcher.now, None))
 
-    async def send(self, payload: object, *, sender: str = HOST, topic: str | None = None) -> None:
+    def send(
+        self, payload: object, *, sender: str = HOST, topic: str | None = None
+    ) -> Coroutine[object, object, None]:
         """As `tell`; with the policy `wait` it waits for room, first come, first served.
 
         A cancel while it waits leaves nothing behind: the message was not accepted.
@@ -89,7 +89,12 @@ class ActorRef(Cell):
             MessageTooLarge: There will never be room.
             ActorStopped: The actor has stopped for good.
         """
-        message = self.dispatcher.message(payload, sender, topic, None)
+        return send(self, payload, sender, topic)
+
+    def put_or_queue(
+        self, payload: object, sender: str, topic: str | None
+    ) -> tuple[Request, Waiter] | None:
+        """The first half of `send`: None when the message is in, else what to wait for."""
         accepted = Request(self.name, self)
 
         def end(error: MailboxFull | ActorStopped | None) -> None:
@@ -98,21 +103,17 @@ class ActorRef(Cell):
             else:
                 accepted.fail(error)
 
-        waiter = self.enqueue_or_wait(message, end)
-        if waiter is not None:
-            try:
-                await accepted.wait()
-            finally:
-                self.forget_waiter(waiter)
+        waiter = self.enqueue_or_wait(self.dispatcher.message(payload, sender, topic, None), end)
+        return None if waiter is None else (accepted, waiter)
 
-    async def ask(
+    def ask(
         self,
         payload: object,
         *,
         timeout: float = 5.0,
         sender: str = HOST,
         topic: str | None = None,
-    ) -> object:
+    ) -> Coroutine[object, object, object]:
         """Sends a message and waits for the answer: what `receive` returns.
 
         An idle actor that is plain, or a guest, handles the message here and now, without a
@@ -129,6 +130,12 @@ class ActorRef(Cell):
             MessageDropped: It was dropped unread for a newer message.
             GuestRefused: A component answered with an error.
         """
+        return ask(self, payload, timeout, sender, topic)
+
+    def put_question(
+        self, payload: object, timeout: float, sender: str, topic: str | None
+    ) -> Request:
+        """The first half of `ask`: posts the question, or has it handled here and now."""
         dispatcher = self.dispatcher
         request = Request(self.name, self)
         asker = dispatcher.current.get()
@@ -138,20 +145,13 @@ class ActorRef(Cell):
             or (self.queued_bytes is not None and self.is_too_large(payload))
         ):
             self.post(payload, request, timeout, sender=sender, topic=topic, asker=asker)
-            return await request.wait()
+            return request
         if asker is not None:
             request.hold(asker)
         dispatcher.hand_over(self, dispatcher.message(payload, sender, topic, request))
-        if monotonic() > dispatcher.yield_at:
-            try:
-                await dispatcher.give_way()
-            except BaseException:
-                request.cancel()
-                raise
-        if request.is_done:
-            return request.result()
-        request.expire_after(timeout, self.system.timers)
-        return await request.wait()
+        if not request.is_done:
+            request.expire_after(timeout, self.system.timers)
+        return request
 
     def request(
         self,
@@ -230,12 +230,18 @@ class ActorRef(Cell):
         """
         self._put_signal(self.dispatcher.message(payload, sender, None, None))
 
-    async def inquire(self, payload: object, *, timeout: float = 5.0, sender: str = HOST) -> object:
+    def inquire(
+        self, payload: object, *, timeout: float = 5.0, sender: str = HOST
+    ) -> Coroutine[object, object, object]:
         """As `ask`, with a system message: it is handled before what waits.
 
         Raises:
             AskError: As for `ask`.
         """
+        return inquire(self, payload, timeout, sender)
+
+    def put_inquiry(self, payload: object, timeout: float, sender: str) -> Request:
+        """The first half of `inquire`."""
         target = self
         while target.successor is not None:
             target = target.successor
@@ -249,7 +255,7 @@ class ActorRef(Cell):
             request.cancel()
             raise
         request.expire_after(timeout, self.system.timers)
-        return await request.wait()
+        return request
 
     def _put_signal(self, message: Message) -> None:
         if self.successor is not None:
@@ -302,14 +308,9 @@ class ActorRef(Cell):
 
         return Subscription(cancel)
 
-    async def wait_stopped(self) -> None:
+    def wait_stopped(self) -> Coroutine[object, object, None]:
         """Waits until the actor has ended for good."""
-        ended = anyio.Event()
-        watch = self.watch(lambda _: ended.set())
-        try:
-            await ended.wait()
-        finally:
-            watch.cancel()
+        return wait_stopped(self)
 
     # -- steering ----------------------------------------------------------------------------
 
@@ -323,25 +324,17 @@ class ActorRef(Cell):
         self.is_paused = False
         self.update_ready()
 
-    async def drain(self, timeout: float) -> bool:
+    def drain(self, timeout: float) -> Coroutine[object, object, bool]:
         """Waits until nothing waits and nothing is in hand.
 
         Returns:
             False when that was not so within `timeout` seconds; nothing has changed then.
         """
-        if self.is_idle:
-            return True
-        with anyio.move_on_after(timeout):
-            while not self.is_idle:
-                await self._next_idle()
-        return self.is_idle
+        return drain(self, timeout)
 
-    async def finish(self, timeout: float) -> bool:
+    def finish(self, timeout: float) -> Coroutine[object, object, bool]:
         """Waits until nothing is in hand; False when that was not so in time."""
-        with anyio.move_on_after(timeout):
-            while self.work is not None:
-                await self._next_idle()
-        return self.work is None
+        return finish(self, timeout)
 
     def move_to(self, successor: ActorRef) -> int:
         """Gives what waits here to `successor`, before what waits there, in the same order.
@@ -384,9 +377,9 @@ class ActorRef(Cell):
             if self.work is None and not self.dispatcher.is_running(self):
                 self.system.life.leave(self, Exit(reason))
 
-    async def stop(self, *, timeout: float | None = 5.0) -> None:
+    def stop(self, *, timeout: float | None = 5.0) -> Coroutine[object, object, None]:
         """As `ActorSystem.stop`."""
-        await self.system.stop(self, timeout=timeout)
+        return self.system.stop(self, timeout=timeout)
 
     def _take_all(self) -> list[Message]:
         moved = [opened(envelope) for envelope in self.queue or ()]
@@ -400,10 +393,3 @@ class ActorRef(Cell):
         self.waiting_room = None
         self.settle()
         return moved
-
-    async def _next_idle(self) -> None:
-        event = anyio.Event()
-        if self.idle_events is None:
-            self.idle_events = []
-        self.idle_events.append(event)
-        await event.wait()

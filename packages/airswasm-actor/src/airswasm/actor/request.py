@@ -11,14 +11,14 @@ refused before it is made. A callback-style request waits for nobody, so it can 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from typing import TYPE_CHECKING, final
 
-import anyio
-
+from ._waiting import wait_answered
 from .errors import AskCycle, AskTimeout
 
 if TYPE_CHECKING:
+    import anyio
     from airswasm.runtime import Timer, Timers
 
     from .reference import ActorRef
@@ -35,6 +35,7 @@ class Request:
         target: The actor that was asked, the new one after its mailbox was moved; None when it
             lives elsewhere.
         is_done: Whether the outcome is known.
+        answered: Set while somebody waits for the outcome.
         value: The answer.
         error: Why there is none.
         fuel_used: The receipt: what a guest has used to handle the message. None for Python.
@@ -42,9 +43,9 @@ class Request:
 
     __slots__ = (
         "_at_end",
-        "_event",
         "_on_done",
         "_timer",
+        "answered",
         "asker",
         "error",
         "fuel_used",
@@ -69,7 +70,7 @@ class Request:
         self.fuel_used: int | None = None
         self._on_done = on_done
         self._timer: Timer | None = None
-        self._event: anyio.Event | None = None
+        self.answered: anyio.Event | None = None
         self._at_end: Callable[[], None] | None = None
 
     def result(self) -> object:
@@ -134,15 +135,9 @@ class Request:
             asker.awaited = []
         asker.awaited.append(self)
 
-    async def wait(self) -> object:
+    def wait(self) -> Coroutine[object, object, object]:
         """Waits for the outcome. A cancel gives the request up."""
-        if not self.is_done:
-            self._event = anyio.Event()
-            try:
-                await self._event.wait()
-            finally:
-                self.cancel()
-        return self.result()
+        return wait_answered(self)
 
     def _end(self) -> None:
         self.is_done = True
@@ -154,8 +149,8 @@ class Request:
             asker.awaited.remove(self)
         if self._at_end is not None:
             self._at_end()
-        if self._event is not None:
-            self._event.set()
+        if self.answered is not None:
+            self.answered.set()
         on_done, self._on_done = self._on_done, None
         if on_done is not None:
             try:

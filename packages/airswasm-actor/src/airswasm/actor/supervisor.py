@@ -668,7 +668,7 @@ class SupervisorNode:
     def _mailbox_for(self, spec: ChildSpec, actor: object) -> MailboxSpec:
         if spec.mailbox is not None:
             return spec.mailbox
-        is_guest = self.system.life.traits_of(actor).is_guest
+        is_guest = self.system.register.traits_of(actor).is_guest
         return self.system.component_mailbox if is_guest else self.system.default_mailbox
 
     def _enrol(self, spec: ChildSpec, known: ActorRef | None, mailbox: MailboxSpec) -> ActorRef:
@@ -676,7 +676,7 @@ class SupervisorNode:
             known = ActorRef(self.system, spec.name or spec.id, mailbox)
         known.phase = Phase.STARTING
         known.shutdown = spec.shutdown_seconds
-        return self.system.life.enrol(known)
+        return self.system.register.enrol(known)
 
     async def _end_child(self, child: _Child, *, is_final: bool) -> None:
         """Ends what runs; its mailbox too when `is_final`."""

@@ -19,6 +19,7 @@ from anyio.abc import TaskGroup
 
 from ._dispatcher import Dispatcher, DispatcherConfig
 from ._life import LifeCycle
+from ._register import Register
 from .broker import MessageBroker
 from .dead_letters import DeadLetters
 from .errors import ActorSupervised, SystemClosed
@@ -94,9 +95,10 @@ class ActorSystem:
         self.dead_letters = DeadLetters(dead_letters)
         self.events = EventStream()
         self.broker = MessageBroker(self)
-        self.life = LifeCycle(self)
+        self.register = Register(self)
+        self.life = LifeCycle(self, self.register)
         self.dispatcher.life = self.life
-        self.actors = self.life.actors
+        self.actors = self.register.actors
         self.supervisors: dict[SupervisorNode, None] = {}
         self.default_mailbox = mailbox
         self.component_mailbox = component_mailbox
@@ -107,9 +109,8 @@ class ActorSystem:
         self._group = group = anyio.create_task_group()
         await group.__aenter__()
         self.life.open(group)
-        self.dispatcher.open(group)
         self.dispatcher.now = self.clock()
-        group.start_soon(self.dispatcher.run)
+        self.dispatcher.open(group)
         group.start_soon(self.timers.run)
         return self
 
@@ -183,7 +184,7 @@ class ActorSystem:
         if name is None:
             self._spawned += 1
             name = f"actor-{self._spawned}"
-        return self.life.spawn(actor, name, mailbox, shutdown, is_paused)
+        return self.register.spawn(actor, name, mailbox, shutdown, is_paused)
 
     async def started(self, ref: ActorRef) -> None:
         """Waits until a spawned actor is ready.
