@@ -66,11 +66,11 @@ Mode = Literal["online", "offline", "readonly"]
 DEFAULT_SEND_TIMEOUT = 30.0
 _AUDIT_PAUSE = 1.0
 _REST = 10.0
+"""Seconds between two looks at who was not called meanwhile."""
 _FEW = 6_000
-"""Components at 10 mappings each."""
+"""In the other layout each takes 10 of the 65,530 mappings that Linux gives a process."""
 _DENSE = EngineConfig.dense()
-"""With the engine's own reservation each takes 10 of the 65,530
-mappings that Linux gives a process, and with this one 4; guests pay with bounds checks."""
+"""For many guests, with bounds checks instead of address space: `docs/adr/0008`."""
 
 
 class System:

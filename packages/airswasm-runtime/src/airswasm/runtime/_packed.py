@@ -177,9 +177,12 @@ class _Expected(threading.local):
 
 
 class _Memory:
-    __slots__ = ("address", "size", "slots")
+    """A packed memory; it may move, so that the engine knows it by a number."""
 
-    def __init__(self, slots: Slots, size: int) -> None:
+    __slots__ = ("address", "packing", "size", "slots")
+
+    def __init__(self, packing: Packing, slots: Slots, size: int) -> None:
+        self.packing = packing
         self.slots = slots
         self.address = slots.take()
         self.size = size
@@ -200,7 +203,7 @@ class Packing:
 
     def new_memory(self, size: int) -> _Memory:
         """A memory of that many bytes, with room to grow in place."""
-        return _Memory(self._class_of(size), size)
+        return _Memory(self, self._class_of(size), size)
 
     def grow(self, memory: _Memory, size: int) -> None:
         """Makes a memory larger; it moves when its slot is too small."""
@@ -239,7 +242,7 @@ _keys = itertools.count(1)
 _packings: dict[int, Packing] = {}
 _stacks: dict[int, Stack] = {}  # by address
 _expected = _Expected()
-_memories: dict[int, tuple[Packing, _Memory]] = {}
+_memories: dict[int, _Memory] = {}
 
 
 def first_stack(begin: Callable[[], T]) -> tuple[T, Stack | None]:
@@ -293,7 +296,7 @@ def _new_memory(
         if reserved or guard:  # the compiled code would rely on what is not there
             raise ValueError("packed memories have no reservation and no guard")
         packing, number = _packings[key], next(_keys)
-        _memories[number] = packing, packing.new_memory(size)
+        _memories[number] = packing.new_memory(size)
         ctypes.memmove(out, _four_words(number, _GET_MEMORY, _GROW_MEMORY, _END_MEMORY), 32)
     except BaseException as problem:
         return _error(problem)
@@ -302,7 +305,7 @@ def _new_memory(
 
 def _get_memory(number: int, size_out: int, capacity_out: int) -> int:
     try:
-        memory = _memories[number][1]
+        memory = _memories[number]
         _word_at(size_out).value = memory.size
         _word_at(capacity_out).value = memory.slots.size
         return memory.address
@@ -312,15 +315,15 @@ def _get_memory(number: int, size_out: int, capacity_out: int) -> int:
 
 def _grow_memory(number: int, size: int) -> int | None:
     try:
-        packing, memory = _memories[number]
-        packing.grow(memory, size)
+        memory = _memories[number]
+        memory.packing.grow(memory, size)
     except BaseException as problem:
         return _error(problem)
     return None
 
 
 def _end_memory(number: int) -> None:
-    memory = _memories.pop(number)[1]
+    memory = _memories.pop(number)
     memory.slots.give_back(memory.address)
 
 
