@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import importlib.util
+import os
 import shutil
 import sys
 from pathlib import Path
@@ -72,6 +73,17 @@ def test_a_compiler_error_has_file_and_line_and_leaves_the_last_artifact(project
     assert caught.value.diagnostics[0].line in (line, line + 1)
     assert (project / "build" / "hello.wasm").read_bytes() == before
     assert [path.name for path in (project / "build").iterdir()] == ["hello.wasm"]
+
+
+@pytest.mark.skipif(os.name != "posix", reason="signals of POSIX")
+def test_a_tool_that_was_killed_is_no_riddle(project: Path) -> None:
+    """Compilers abort without a word when the disk is full; what to look at is said."""
+    manifest = project / "Component.toml"
+    command = 'command = ["sh", "-c", "kill -ABRT $$"]'
+    manifest.write_text(manifest.read_text().replace("[build]", f"[build]\n{command}"))
+    with pytest.raises(BuildFailed, match="was ended by signal 6") as caught:
+        build_project(project)
+    assert "make room" in caught.value.hint
 
 
 def test_a_component_without_a_handler_is_refused_by_the_contract(project: Path) -> None:

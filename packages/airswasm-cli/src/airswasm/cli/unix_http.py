@@ -4,12 +4,17 @@ h11 speaks the protocol (uvicorn brings it along anyway) and anyio moves the
 bytes. A general client takes longer to import than a request takes: 260 ms for
 httpx against 25 ms for h11, on every call of every verb. One connection carries
 one request; on a Unix socket that costs nothing worth saving.
+
+An answer may take as long as compiling or a component takes. So there is no
+deadline for it; after a while of silence the host is asked, on another
+connection, whether it is there at all.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+import math
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,6 +29,7 @@ from .errors import HostGone, HostProtocolMismatch
 __all__ = ("Answer", "Stream", "UnixClient")
 
 _READ_BYTES = 65_536
+_PATIENCE_SECONDS = 20.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,10 +49,13 @@ class UnixClient:
 
     Attributes:
         socket: Its path.
+        patience: Seconds of silence after which the host is asked whether it is there, and
+            within which it has to answer that.
     """
 
-    def __init__(self, socket: Path) -> None:
+    def __init__(self, socket: Path, *, patience: float = _PATIENCE_SECONDS) -> None:
         self.socket = socket
+        self.patience = patience
 
     @asynccontextmanager
     async def stream(
@@ -60,19 +69,32 @@ class UnixClient:
         """Makes one request; its body is read inside the block.
 
         Raises:
-            HostGone: The connection failed or broke.
+            HostGone: The connection failed or broke, or the host answers nothing.
             HostProtocolMismatch: What came back is no HTTP.
         """
         target = f"{path}?{urlencode(parameters)}" if parameters else path
         try:
+            if len(content) > _READ_BYTES:  # a host that reads nothing would hold it up for ever
+                await self._check_presence()
             async with await anyio.connect_unix(self.socket) as connection:
                 stream = Stream(connection, str(self.socket))
                 await stream.send(method, target, content)
+                await stream.begin(self.patience, self._check_presence)
                 yield stream
         except (OSError, anyio.BrokenResourceError, anyio.EndOfStream) as error:
             raise HostGone(str(self.socket), str(error) or "the connection broke") from error
         except h11.RemoteProtocolError as error:
             raise HostGone(str(self.socket), str(error)) from error
+
+    async def _check_presence(self) -> None:
+        with anyio.move_on_after(self.patience):
+            async with await anyio.connect_unix(self.socket) as connection:
+                stream = Stream(connection, str(self.socket))
+                await stream.send("GET", "/v1/host", b"")
+                await stream.begin()
+                return
+        reason = "it takes connections and answers none, as if it was stopped or overloaded"
+        raise HostGone(str(self.socket), reason)
 
 
 class Stream:
@@ -89,7 +111,7 @@ class Stream:
         self.status = 0
 
     async def send(self, method: str, target: str, content: bytes) -> None:
-        """Sends the request and waits for the head of the response."""
+        """Sends the request."""
         headers = [("host", "airswasm"), ("connection", "close"), ("accept", "application/json")]
         headers.append(("content-length", str(len(content))))
         request = h11.Request(method=method, target=target, headers=headers)
@@ -97,9 +119,25 @@ class Stream:
         if content:
             await self._write(self._http.send(h11.Data(data=content)))
         await self._write(self._http.send(h11.EndOfMessage()))
-        event = await self._next()
-        while isinstance(event, h11.InformationalResponse):
-            event = await self._next()
+
+    async def begin(
+        self,
+        patience: float = math.inf,
+        on_silence: Callable[[], Awaitable[None]] | None = None,
+    ) -> None:
+        """Waits for the head of the response.
+
+        Args:
+            patience: Seconds of silence.
+            on_silence: Called after them, again and again; to raise ends the waiting.
+        """
+        event: object = None
+        while event is None or isinstance(event, h11.InformationalResponse):
+            with anyio.move_on_after(patience):
+                event = await self._next()
+                continue
+            if on_silence is not None:
+                await on_silence()
         if not isinstance(event, h11.Response):
             raise HostProtocolMismatch(self._address, "its answer is not HTTP")
         self.status = event.status_code

@@ -288,4 +288,6 @@ def _write_whole(path: Path, content: bytes) -> None:
     try:
         replace_file(path, content, mode=0o666)
     except OSError as error:
-        raise HomeUnusable(str(path), f"cannot be written: {error.strerror}") from error
+        failure = HomeUnusable(str(path), f"cannot be written: {error.strerror}")
+        failure.hint = "Check who may write to that folder, and whether its disk takes writes."
+        raise failure from error

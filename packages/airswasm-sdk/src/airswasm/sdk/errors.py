@@ -155,10 +155,12 @@ class BuildFailed(SdkError):
     ) -> None:
         first = str(diagnostics[0]) if diagnostics else _last_line(output)
         more = f" (and {len(diagnostics) - 1} more)" if len(diagnostics) > 1 else ""
-        super().__init__(
-            f"{tool} ended with exit code {exit_code}: {first}{more}",
-            hint="-v shows all that the tool printed" if output.strip() else "",
-        )
+        ended = f"ended with exit code {exit_code}"
+        hint = "-v shows all that the tool printed" if output.strip() else ""
+        if exit_code < 0:
+            ended = f"was ended by signal {-exit_code}"
+            hint = "make room on the disk (also where the tool keeps its cache) and in memory"
+        super().__init__(f"{tool} {ended}: {first}{more}", hint=hint)
         self.tool = tool
         self.exit_code = exit_code
         self.diagnostics = tuple(diagnostics)
