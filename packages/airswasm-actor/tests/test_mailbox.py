@@ -315,6 +315,8 @@ class Parcel(bytes):
 
     number: int
     is_poison: bool
+    __eq__ = object.__eq__
+    __hash__ = object.__hash__
 
     @classmethod
     def of(cls, number: int, size: int, *, is_poison: bool = False) -> Parcel:

@@ -59,6 +59,36 @@ async def test_a_plain_handler_may_return_an_awaitable(system: ActorSystem) -> N
     assert busy == ["in", "out", "in", "out"]
 
 
+async def test_a_plain_handler_may_answer_some_at_once_and_some_later(
+    system: ActorSystem,
+) -> None:
+    """In order, whatever waits behind what; found by the soak's own books."""
+
+    async def later(payload: object) -> object:
+        await anyio.lowlevel.checkpoint()
+        return payload
+
+    def receive(message: Message, _context: Context) -> object:
+        handled.append(message.payload)
+        return later(message.payload) if message.payload in (1, 4) else message.payload
+
+    handled: list[object] = []
+    answers: dict[int, object] = {}
+    ref = system.spawn(receive, is_paused=True)
+
+    async def ask(number: int) -> None:
+        answers[number] = await ref.ask(number)
+
+    async with anyio.create_task_group() as group:
+        for number in range(6):
+            group.start_soon(ask, number)
+            await anyio.wait_all_tasks_blocked()
+        ref.resume()
+    assert answers == {number: number for number in range(6)}
+    assert handled == list(range(6))
+    assert len(system.dead_letters) == 0
+
+
 async def test_messages_arrive_in_the_order_of_sending(system: ActorSystem) -> None:
     """One sender's messages to one actor are never reordered, tells and asks mixed."""
     probe = Probe()

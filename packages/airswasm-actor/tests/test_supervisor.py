@@ -500,6 +500,37 @@ async def test_a_cancelled_stop_of_an_actor_kills_it(system: ActorSystem) -> Non
         ref.tell(1)
 
 
+async def test_a_child_that_waits_for_another_can_be_deleted(system: ActorSystem) -> None:
+    """Found by the state machine: its mailbox stayed, and took messages for nobody."""
+
+    class Late(Probe):
+        async def start(self) -> None:
+            if len(made) > 1:
+                await gate.wait()
+                raise ValueError("not yet")
+
+    made: list[Late] = []
+    gate = anyio.Event()
+
+    def make() -> Late:
+        made.append(Late())
+        return made[-1]
+
+    spec = SupervisorSpec("one_for_all", 1, children=(ChildSpec("a", make), ChildSpec("b", Probe)))
+    node = SupervisorNode(system, spec)
+    await node.start()
+    b = ref_of(node, "b")
+    Faults(system).kill(ref_of(node, "a"))
+    async with anyio.create_task_group() as group:
+        await anyio.wait_all_tasks_blocked()
+        b.tell("waits for the restart")
+        group.start_soon(node.delete_child, "b")
+        await anyio.wait_all_tasks_blocked()
+        gate.set()
+    assert not b.is_alive
+    assert [letter.reason for letter in system.dead_letters] == ["stopped"]
+
+
 async def test_only_its_supervisor_stops_a_child(system: ActorSystem) -> None:
     """Nobody else may take it away behind its back: it would be taken for running."""
     node = await run(system, ChildSpec("a", Probe))

@@ -109,9 +109,11 @@ async def _handle_killable(
         try:
             if rest is None:
                 receive = cell.receive or cell.equip()
-                made = receive(work.message, cell.context)  # type: ignore[arg-type]
-                rest = cast("Awaitable[object]", made)
-            result = await rest
+                result = receive(work.message, cell.context)  # type: ignore[arg-type]
+                if hasattr(type(result), "__await__"):  # a plain handler may answer at once
+                    result = await cast("Awaitable[object]", result)
+            else:
+                result = await rest
         except Exception as error:
             dispatcher.crash_task(cell, work, error)
         except BaseException:

@@ -38,8 +38,8 @@ class Actor(Protocol):
         """Handles one message; what it returns answers the sender, if that one waits.
 
         A plain method runs inline and must not block. An `async def` runs in a task of the
-        system. An exception ends this incarnation: the message goes to the dead letters and the
-        supervisor decides what follows.
+        system, and so does what a plain method returns to be awaited. An exception ends this
+        incarnation: the message goes to the dead letters and the supervisor decides what follows.
         """
         ...
 

@@ -738,6 +738,8 @@ class SupervisorNode:
         child = self._find(id_)
         if child.state != "stopped":
             raise ChildRunning(self.name, id_, child.state)
+        if child.ref is not None:  # stopped only until one before it has started again
+            self.system.life.bury(child.ref, Exit("shutdown"))
         del self._children[id_]
 
     async def _update(
