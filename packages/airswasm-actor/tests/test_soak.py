@@ -140,18 +140,20 @@ class Soak:
 
     async def close(self) -> None:
         """When nothing is under way any more."""
-        for _ in range(1200):
-            if self.is_at_rest():
+        for _ in range(600):
+            if not self.restless():
                 break
             await anyio.sleep(0.1)
+        assert not self.restless()
         await self.node.stop()
         for name in [name for name in self.system.actors if name.startswith("svc")]:
             await self.system.stop(self.system.actors[name], timeout=0.05)
 
-    def is_at_rest(self) -> bool:
-        books = self.system.books()
-        states = {child.state for child in self.node.status()}
-        return books.waiting == books.in_hand == 0 and "restarting" not in states
+    def restless(self) -> list[str]:
+        """Who still has something to do, and what."""
+        restarting = [child.id for child in self.node.status() if child.state == "restarting"]
+        busy = [ref for ref in self.system.actors.values() if not ref.is_idle]
+        return [*restarting, *(f"{ref!r} {ref.mailbox} {ref.work}" for ref in busy)]
 
     async def step(self, group: anyio.abc.TaskGroup) -> None:
         self.steps += 1

@@ -21,6 +21,7 @@ from airswasm.actor import (
     ChildStartFailed,
     Context,
     EventKind,
+    InvalidChildSpec,
     Message,
     NoSuchChild,
     SupervisorGaveUp,
@@ -33,6 +34,7 @@ from airswasm.actor.testing import (
     EventRecorder,
     Faults,
     Hold,
+    Leave,
     Probe,
     Reply,
     Scripted,
@@ -500,8 +502,11 @@ async def test_a_cancelled_stop_of_an_actor_kills_it(system: ActorSystem) -> Non
         ref.tell(1)
 
 
-async def test_a_child_that_waits_for_another_can_be_deleted(system: ActorSystem) -> None:
-    """Found by the state machine: its mailbox stayed, and took messages for nobody."""
+@pytest.mark.parametrize("how", ["it is deleted", "the other is stopped"])
+async def test_a_child_that_will_not_start_again_takes_no_messages(
+    system: ActorSystem, how: str
+) -> None:
+    """Found by the state machine: it waited for another's restart, and then for nobody's."""
 
     class Late(Probe):
         async def start(self) -> None:
@@ -524,11 +529,43 @@ async def test_a_child_that_waits_for_another_can_be_deleted(system: ActorSystem
     async with anyio.create_task_group() as group:
         await anyio.wait_all_tasks_blocked()
         b.tell("waits for the restart")
-        group.start_soon(node.delete_child, "b")
+        if how == "it is deleted":
+            group.start_soon(node.delete_child, "b")
+        else:
+            group.start_soon(node.stop_child, "a")
         await anyio.wait_all_tasks_blocked()
         gate.set()
     assert not b.is_alive
     assert [letter.reason for letter in system.dead_letters] == ["stopped"]
+
+
+async def test_an_actor_that_leaves_while_it_is_updated_has_its_successor(
+    system: ActorSystem,
+) -> None:
+    """Found by the state machine: its end was taken for that of the new one."""
+    started, gate = anyio.Event(), anyio.Event()
+
+    class New(Probe):
+        async def start(self) -> None:
+            started.set()
+            await gate.wait()
+
+    class Old(Scripted):
+        async def stop(self) -> None:
+            gate.set()
+            await anyio.wait_all_tasks_blocked()
+
+    node = await run(system, ChildSpec("a", lambda: Old(Leave("normal"))), intensity=0)
+    ref = ref_of(node, "a")
+    new = New("new")
+    async with anyio.create_task_group() as group:
+        group.start_soon(node.update_child, ChildSpec("a", lambda: new, restart="transient"))
+        await started.wait()
+        ref.tell("leave")
+    await anyio.wait_all_tasks_blocked()
+    assert node.is_open
+    assert (ref.incarnation, await ref.ask(1)) == (2, "new")
+    assert node.status()[0].state == "running"
 
 
 async def test_only_its_supervisor_stops_a_child(system: ActorSystem) -> None:
@@ -551,10 +588,13 @@ async def test_an_update_needs_an_actor_that_runs(system: ActorSystem) -> None:
     branch = ChildSpec("b", lambda: SupervisorNode(system, SupervisorSpec()), type="supervisor")
     await node.start_child(branch)
     await node.stop_child("a")
-    with pytest.raises(ChildNotRunning, match="is stopped, and only an actor that runs"):
+    with pytest.raises(ChildNotRunning, match="is stopped; start it with restart_child"):
         await node.update_child(ChildSpec("a", Probe))
-    with pytest.raises(ChildNotRunning, match="is a supervisor, and only"):
+    with pytest.raises(InvalidChildSpec, match="a supervisor cannot be updated in place"):
         await node.update_child(branch)
+    await node.stop_child("b")
+    with pytest.raises(ChildNotRunning):
+        node.child("b")
 
 
 async def test_all_who_stop_it_wait_for_its_end(system: ActorSystem) -> None:

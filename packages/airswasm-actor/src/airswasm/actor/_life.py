@@ -204,18 +204,19 @@ class LifeCycle:
             self._ending[cell] = None
             cell.phase = Phase.STOPPING
             assert self._group is not None
-            self._group.start_soon(self._leave, cell, exit_)
+            self._group.start_soon(self._leave, cell, exit_, cell.on_exit)
 
-    async def _leave(self, cell: Cell, exit_: Exit) -> None:
+    async def _leave(self, cell: Cell, exit_: Exit, on_exit: Callable[[Exit], None] | None) -> None:
+        """`on_exit` is this incarnation's: meanwhile the cell may have been promised to another."""
         try:
             await self._end_incarnation(cell, cell.shutdown, exit_.reason)
         finally:
             self._tell_ended(cell)
-        if cell.on_exit is None:
+        if on_exit is None:
             self.bury(cell, exit_)
         elif cell.phase is Phase.STOPPING:
             cell.phase = Phase.RESTARTING
-            cell.on_exit(exit_)
+            on_exit(exit_)
 
     async def end(
         self, cell: Cell, *, shutdown: float | None, reason: str = "shutdown", is_final: bool

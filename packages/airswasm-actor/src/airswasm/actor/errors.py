@@ -249,16 +249,14 @@ class ChildRunning(ActorError):
 
 
 class ChildNotRunning(ActorError):
-    """The operation needs an actor that runs, and this child is none."""
+    """The operation needs a child that runs, and this one does not."""
 
     def __init__(self, supervisor: str, child: str, state: str) -> None:
         self.supervisor = supervisor
         self.child = child
         self.state = state
-        super().__init__(
-            f"child {child!r} of {supervisor!r} is {state}, and only an actor that runs can be "
-            "updated in place; restart it, or stop it and start another"
-        )
+        advice = "start it with restart_child first" if state == "stopped" else "wait until it runs"
+        super().__init__(f"child {child!r} of {supervisor!r} is {state}; {advice}")
 
 
 class NoSuchChild(ActorError, KeyError):

@@ -33,6 +33,7 @@ from .errors import (
     ChildNotRunning,
     ChildRunning,
     ChildStartFailed,
+    InvalidChildSpec,
     NoSuchChild,
     SupervisorGaveUp,
 )
@@ -359,8 +360,8 @@ class SupervisorNode:
 
         Raises:
             NoSuchChild: There is none with this id.
-            ChildNotRunning: It is not running, or a supervisor.
-            InvalidChildSpec: The specification is not for this supervisor.
+            ChildNotRunning: It is not running.
+            InvalidChildSpec: The specification is not for this supervisor, or for a supervisor.
             ChildStartFailed: The new one did not start or could not be prepared.
         """
         return await self._submit(lambda: self._update(spec, prepare, finish)).outcome()
@@ -369,12 +370,13 @@ class SupervisorNode:
         """The actor or supervisor with this id.
 
         Raises:
-            NoSuchChild: There is none, or it has never started.
+            NoSuchChild: There is none.
+            ChildNotRunning: It is a supervisor that has stopped, or has not started yet.
         """
         found = self._find(id)
         child = found.ref or found.node
         if child is None:
-            raise NoSuchChild(self.name, id)
+            raise ChildNotRunning(self.name, id, found.state)
         return child
 
     def status(self) -> tuple[ChildStatus, ...]:
@@ -723,9 +725,18 @@ class SupervisorNode:
 
     async def _stop_by_id(self, id_: str) -> None:
         child = self._find(id_)
+        was_awaited = child.state == "restarting"
         await self._end_child(child, is_final=True)
         if child.spec.restart == "temporary":
             del self._children[id_]
+        if was_awaited:
+            self._give_up_waiting()
+
+    def _give_up_waiting(self) -> None:
+        """Those that were to start after a child that will not start again stay stopped."""
+        for child in self._children.values():
+            if child.state == "stopped" and child.ref is not None:
+                self.system.life.bury(child.ref, Exit("shutdown"))
 
     async def _restart_by_id(self, id_: str) -> ActorRef | SupervisorNode:
         child = self._find(id_)
@@ -750,9 +761,11 @@ class SupervisorNode:
     ) -> ActorRef:
         self.spec.check(spec)
         child = self._find(spec.id)
+        if child.node is not None:
+            problem = "a supervisor cannot be updated in place; stop it and start another"
+            raise InvalidChildSpec(spec.id, problem)
         if child.state != "running" or child.ref is None:
-            state = child.state if child.node is None else "a supervisor"
-            raise ChildNotRunning(self.name, spec.id, state)
+            raise ChildNotRunning(self.name, spec.id, child.state)
         ref = child.ref
         try:
             made = spec.start()
