@@ -231,6 +231,35 @@ async def test_hand_overs_of_one_name_take_turns(system: ActorSystem) -> None:
     assert log == [f"v{number} {what}" for number in (1, 2, 3) for what in (number, "done")]
 
 
+async def test_a_hand_over_that_is_cancelled_leaves_both_as_they_were(system: ActorSystem) -> None:
+    """System messages go back too, and the new one delivers what it is sent by reference.
+
+    Found by the soak: it stayed paused for ever.
+    """
+    gate, old_probe, new_probe = anyio.Event(), Probe(), Probe()
+
+    async def slow(message: Message, context: Context) -> None:
+        await gate.wait()
+        old_probe.receive(message, context)
+
+    old = system.spawn(slow, name="svc")
+    new = system.spawn(new_probe, name="svc@2")
+    old.tell(1)
+    async with anyio.create_task_group() as group:
+        group.start_soon(lambda: system.broker.replace("svc", new, drain=60))
+        await anyio.wait_all_tasks_blocked()
+        system.broker.resolve("svc").signal("urgent")
+        system.broker.tell("svc", 2)
+        new.resume()  # whoever resumes it now does not make it overlap
+        await anyio.wait_all_tasks_blocked()
+        assert new_probe.payloads == []
+        group.cancel_scope.cancel()
+    gate.set()
+    assert await old_probe.wait_for(3) == [1, "urgent", 2]
+    new.tell("direct")
+    assert await new_probe.wait_for(1) == ["direct"]
+
+
 async def test_rings_are_found_across_a_replacement(system: ActorSystem) -> None:
     """The new one stands still until the old one has ended: waiting for it is waiting for that."""
     caught: list[AskError] = []

@@ -7,8 +7,8 @@ The invariants, which the state machine tests check:
 
 - `queue is None` exactly when no message waits and none is being taken by a batch;
 - `is_scheduled` exactly when the cell is on the run queue, and never twice;
-- `is_ready` exactly when it runs, is not paused, and has no work in progress: only then a message
-  may be taken;
+- `is_ready` exactly when it runs, is not paused, waits for no predecessor, and has no work in
+  progress: only then a message may be taken;
 - whoever waits in the waiting room waits for a queue that has no room for it, so that taking a
   message out is the only thing that lets senders in;
 - `queued_bytes` is what the payloads in the queue add up to, or None where nobody counts them.
@@ -360,6 +360,7 @@ class Cell:
         self.is_ready = (
             self.phase is _RUNNING
             and not self.is_paused
+            and self.predecessor is None
             and self.work is None
             and self.exit_requested is None
         )

@@ -461,7 +461,9 @@ class Dispatcher:
             else:
                 request.fail(refusal)
         if self._turning is cell and cell.exit_requested is None and cell.idle_events is None:
-            cell.is_ready = cell.phase is _RUNNING and not cell.is_paused
+            cell.is_ready = (
+                cell.phase is _RUNNING and not cell.is_paused and cell.predecessor is None
+            )
         else:
             self._after_call(cell)
 
@@ -472,6 +474,8 @@ class Dispatcher:
         if cell.exit_requested is not None:
             self.life.leave_as_requested(cell)
         elif self._turning is cell:
-            cell.is_ready = cell.phase is _RUNNING and not cell.is_paused
+            cell.is_ready = (
+                cell.phase is _RUNNING and not cell.is_paused and cell.predecessor is None
+            )
         else:
             cell.update_ready()

@@ -48,9 +48,8 @@ async def _begin(
     """The name leads to the successor, which waits until the predecessor has drained."""
     if not successor.is_alive:
         raise ActorStopped(successor.name)
-    successor.pause()
     broker.switch(name, successor)
-    successor.predecessor = predecessor
+    successor.follow(predecessor)
     watch = successor.watch(lambda _: broker.take_back(name, predecessor, successor))
     try:
         await predecessor.drain(drain)
@@ -77,6 +76,5 @@ async def _end(
         else:
             await stop_predecessor()
     finally:
-        successor.predecessor = None
-        successor.resume()
+        successor.follow(None)
     return moved

@@ -2,7 +2,7 @@
 
 Routing is one look-up in a dictionary and one append. A switch of a route is one assignment on the
 loop's thread, so that every message goes to the old actor or to the new one: none to both, none to
-neither. `replace` builds the whole hand-over on that: the new one is paused, gets the route, then
+neither. `replace` builds the whole hand-over on that: the new one is held, gets the route, then
 what the old one had not begun, and begins when the old one has ended.
 
 Hooks see every message before and after it is sent, to guard, to count, to audit; a broker without
@@ -127,11 +127,11 @@ class MessageBroker:
     ) -> Coroutine[object, object, int]:
         """Hands a name over to a new actor without losing, doubling or reordering a message.
 
-        From the first step on, new messages wait in the successor's mailbox, and the successor is
-        paused. The predecessor has `drain` seconds to finish what it has; what it has not begun
-        by then is moved to the successor, in front. Then the predecessor is stopped and the
-        successor begins. Handlers of the two never overlap; a second hand-over of the same name
-        waits for the end of the first.
+        From the first step on, new messages wait in the successor's mailbox, and the successor
+        handles none, paused or not. The predecessor has `drain` seconds to finish what it has;
+        what it has not begun by then is moved to the successor, in front. Then the predecessor is
+        stopped and the successor begins. Handlers of the two never overlap; a second hand-over of
+        the same name waits for the end of the first.
 
         A cancel while it drains puts everything back as it was. So does the successor's end; what
         had reached it by then is in the dead letters. If the predecessor ends while it drains,
@@ -156,13 +156,11 @@ class MessageBroker:
 
     def take_back(self, name: str, predecessor: ActorRef, successor: ActorRef) -> None:
         """Undoes the beginning of a hand-over, as far as there is anybody to go back to."""
-        successor.predecessor = None
-        if not predecessor.is_alive:
-            successor.resume()
-        elif self._routes.get(name, successor) is successor:
+        if predecessor.is_alive and self._routes.get(name, successor) is successor:
             self._aliases.get(successor, set()).discard(name)
             self._set(name, predecessor)
             successor.give_back(predecessor)
+        successor.follow(None)
 
     def forget(self, ref: ActorRef) -> None:
         """Ends the routes and subscriptions of an actor that has ended."""

@@ -346,27 +346,23 @@ class ActorRef(Cell):
         Returns:
             How many messages were moved.
         """
-        moved = self._take_all()
+        signals, moved = self._take_all(successor)
         self.successor = successor
-        for message in moved:
-            if message.request is not None:
-                message.request.target = successor
         successor.take_over(moved, in_front=True)
-        if self.signals:
-            if successor.signals is None:
-                successor.signals = deque()
-            successor.signals.extendleft(reversed(self.signals))
-            self.signals = None
+        successor.signals = deque((*signals, *(successor.signals or ()))) or None
         successor.update_ready()
         return len(moved)
 
+    def follow(self, predecessor: ActorRef | None) -> None:
+        """Delivers nothing from now on, paused or not, until there is no predecessor any more."""
+        self.predecessor = predecessor
+        self.update_ready()
+
     def give_back(self, predecessor: ActorRef) -> None:
         """Undoes a hand-over that did not happen: what waits here goes behind what waits there."""
-        moved = self._take_all()
-        for message in moved:
-            if message.request is not None:
-                message.request.target = predecessor
+        signals, moved = self._take_all(predecessor)
         predecessor.take_over(moved)
+        predecessor.signals = deque((*(predecessor.signals or ()), *signals)) or None
         predecessor.update_ready()
 
     def leave(self, reason: str = "normal") -> None:
@@ -381,7 +377,9 @@ class ActorRef(Cell):
         """As `ActorSystem.stop`."""
         return self.system.stop(self, timeout=timeout)
 
-    def _take_all(self) -> list[Message]:
+    def _take_all(self, new: ActorRef) -> tuple[list[Message], list[Message]]:
+        """System messages, and the others with those of the senders that wait, now for `new`."""
+        signals, self.signals = list(self.signals or ()), None
         moved = [opened(envelope) for envelope in self.queue or ()]
         if self.queue is not None:
             self.queue.clear()
@@ -391,5 +389,8 @@ class ActorRef(Cell):
             moved.append(waiter.message)
             waiter.end(None)
         self.waiting_room = None
+        for message in (*signals, *moved):
+            if message.request is not None:
+                message.request.target = new
         self.settle()
-        return moved
+        return signals, moved
