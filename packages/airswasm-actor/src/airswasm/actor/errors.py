@@ -116,7 +116,10 @@ class ActorStopped(DeliveryError, AskError):
 
     def __init__(self, target: str, reason: str = "stopped") -> None:
         self.reason = reason
-        super().__init__(target, f"{target!r} has stopped ({reason}) and takes no more messages")
+        super().__init__(
+            target,
+            f"{target!r} has stopped ({reason}) and takes no more messages; start it again first",
+        )
 
 
 class ActorSupervised(ActorError):
@@ -265,7 +268,7 @@ class NoSuchChild(ActorError, KeyError):
     def __init__(self, supervisor: str, child: str) -> None:
         self.supervisor = supervisor
         self.child = child
-        super().__init__(f"{supervisor!r} has no child {child!r}")
+        super().__init__(f"{supervisor!r} has no child {child!r}; status() shows those it has")
 
     def __str__(self) -> str:
         return str(self.args[0])
@@ -293,7 +296,8 @@ class SupervisorGaveUp(ActorError):
         self.period = period
         super().__init__(
             f"{supervisor!r} gave up: child {child!r} brought it over {intensity} restarts "
-            f"within {period:g} s; its children were stopped"
+            f"within {period:g} s; its children were stopped. Mend what the cause says, or allow "
+            "more, and start it again"
         )
 
 

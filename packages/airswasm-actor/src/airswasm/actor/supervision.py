@@ -63,16 +63,20 @@ class ChildSpec:
         if not self.id:
             raise InvalidChildSpec(self.id, "the id is empty")
         if self.restart not in ("permanent", "transient", "temporary"):
-            raise InvalidChildSpec(self.id, f"restart is {self.restart!r}")
+            problem = f"restart is {self.restart!r}; use permanent, transient or temporary"
+            raise InvalidChildSpec(self.id, problem)
         if self.type not in ("worker", "supervisor"):
-            raise InvalidChildSpec(self.id, f"type is {self.type!r}")
+            raise InvalidChildSpec(self.id, f"type is {self.type!r}; use worker or supervisor")
         if isinstance(self.shutdown, str):
             if self.shutdown not in ("brutal_kill", "infinity"):
-                raise InvalidChildSpec(self.id, f"shutdown is {self.shutdown!r}")
+                problem = f"shutdown is {self.shutdown!r}; use seconds, brutal_kill or infinity"
+                raise InvalidChildSpec(self.id, problem)
         elif self.shutdown is not None and self.shutdown < 0:
-            raise InvalidChildSpec(self.id, f"shutdown is {self.shutdown} s")
+            problem = f"shutdown is {self.shutdown}; seconds are not negative"
+            raise InvalidChildSpec(self.id, problem)
         if self.significant and self.restart == "permanent":
-            raise InvalidChildSpec(self.id, "a permanent child cannot be significant")
+            problem = "a permanent child cannot be significant; make it transient or temporary"
+            raise InvalidChildSpec(self.id, problem)
 
     @property
     def shutdown_seconds(self) -> float | None:
@@ -108,24 +112,30 @@ class SupervisorSpec:
 
     def __post_init__(self) -> None:
         if self.strategy not in ("one_for_one", "one_for_all", "rest_for_one"):
-            raise InvalidChildSpec("supervisor", f"strategy is {self.strategy!r}")
+            problem = f"strategy is {self.strategy!r}; use one_for_one, one_for_all or rest_for_one"
+            raise InvalidChildSpec("supervisor", problem)
         if self.auto_shutdown not in ("never", "any_significant", "all_significant"):
-            raise InvalidChildSpec("supervisor", f"auto_shutdown is {self.auto_shutdown!r}")
+            known = "never, any_significant or all_significant"
+            problem = f"auto_shutdown is {self.auto_shutdown!r}; use {known}"
+            raise InvalidChildSpec("supervisor", problem)
         if self.intensity < 0:
-            raise InvalidChildSpec("supervisor", f"intensity is {self.intensity}")
+            problem = f"intensity is {self.intensity}; 0 allows no restart"
+            raise InvalidChildSpec("supervisor", problem)
         if self.period <= 0:
-            raise InvalidChildSpec("supervisor", f"period is {self.period} s")
+            problem = f"period is {self.period}; it is more than 0 seconds"
+            raise InvalidChildSpec("supervisor", problem)
         ids = set[str]()
         for child in self.children:
             if child.id in ids:
-                raise InvalidChildSpec(child.id, "two children have this id")
+                raise InvalidChildSpec(child.id, "two children have this id; rename one")
             ids.add(child.id)
             self.check(child)
 
     def check(self, child: ChildSpec) -> None:
         """Raises `InvalidChildSpec` for a child that cannot be this supervisor's."""
         if child.significant and self.auto_shutdown == "never":
-            raise InvalidChildSpec(child.id, "significant needs a supervisor with auto_shutdown")
+            problem = "significant needs a supervisor with an auto_shutdown other than never"
+            raise InvalidChildSpec(child.id, problem)
 
 
 @dataclass(frozen=True, slots=True)
