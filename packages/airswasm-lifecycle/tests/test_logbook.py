@@ -202,3 +202,12 @@ def test_forgetting_with_purge_removes_the_files(book: LogBook, tmp_path: Path) 
     assert messages(book) == ["x"]
     book.forget(NAME, purge=True)
     assert not list(tmp_path.rglob("*.jsonl"))
+
+
+def test_lines_that_the_disk_refuses_are_counted(tmp_path: Path) -> None:
+    """A log must not stop a host; that lines are missing must not go unnoticed either."""
+    (tmp_path / "logs").write_text("a file where the folder should be")
+    book = LogBook(tmp_path / "logs")
+    assert book.write(NAME, "info", "one")
+    assert book.write(NAME, "info", "two")
+    assert book.lost_lines == 2

@@ -665,6 +665,9 @@ class TestHome:
             assert await system.send(NAME, b"v") == b"0.1.0"
             assert system.info(NAME).version == "0.1.0"
             assert "went back to 0.1.0" in log_of(system)
+            said = system.component_status(NAME).last_error
+            assert said is not None
+            assert said.startswith("0.2.0 did not start: ")
 
     async def test_a_store_that_is_gone_is_no_empty_home(
         self, home: Path, workshop: Workshop, yes: Approve

@@ -213,6 +213,12 @@ class Hosting:
         self._refused[name] = reason_of(error)
         self._tell(EventKind.GIVEN_UP, name, error)
 
+    def note_return(self, name: str, reason: str) -> None:
+        """Keeps why an earlier version runs and not the one that was asked for."""
+        hosted = self._hosted.get(name)
+        if hosted is not None:
+            hosted.last_error = reason
+
     async def stop(self, name: str) -> None:
         """Stops a component; without effect when it does not run."""
         hosted = self._hosted.get(name)

@@ -136,9 +136,9 @@ class Running:
             await self.begin(record, trusted)
         except Exception as error:
             self.say_why_not(record.name, error)
-            await self._return_to_earlier(record)
+            await self._return_to_earlier(record, error)
 
-    async def _return_to_earlier(self, record: ComponentRecord) -> None:
+    async def _return_to_earlier(self, record: ComponentRecord, why: Exception) -> None:
         """A version that could not take over its predecessor's data is given up for that one."""
         earlier = record.migrate_from
         if earlier is None or not record.has_version(earlier):
@@ -149,6 +149,7 @@ class Running:
         try:
             await self.ledger.put("rollback", before)
             await self.begin(before)
+            self.hosting.note_return(record.name, f"{record.active} did not start: {why}")
         except Exception as error:
             self.say_why_not(record.name, error)
 

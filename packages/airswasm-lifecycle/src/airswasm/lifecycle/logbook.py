@@ -229,6 +229,11 @@ class LogBook:
         if purge:
             self._files.remove(component)
 
+    @property
+    def lost_lines(self) -> int:
+        """How many lines the disk refused since the host has run."""
+        return self._files.lost_lines
+
     def close(self) -> None:
         """Ends all followers and closes the files."""
         for follower in self._followers:
@@ -287,6 +292,7 @@ class _Files:
         self._folder, self._limits = folder, limits
         self._start = os.path.join(folder, "")  # noqa: PTH118 - a Path takes longer than a write
         self._open: OrderedDict[str, _File] = OrderedDict()
+        self.lost_lines = 0
 
     def append(self, component: str, line: str) -> None:
         try:
@@ -295,7 +301,7 @@ class _Files:
             if file.size > self._limits.file_bytes:
                 self._rotate(component)
         except OSError:
-            return  # a full disk loses lines, never the host
+            self.lost_lines += 1  # a full disk loses lines, never the host
 
     def tail(self, component: str, count: int) -> Iterator[LogEntry]:
         lines: list[bytes] = []

@@ -100,3 +100,5 @@ class SystemStatus:
     """Interface to the distribution that offers it."""
     lost_writes: int = 0
     """Acknowledged writes that the disk had lost when the home was opened."""
+    lost_log_lines: int = 0
+    """Lines of logs that the disk refused since the host has run."""

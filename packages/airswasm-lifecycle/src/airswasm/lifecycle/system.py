@@ -513,6 +513,7 @@ class System:
             components=components,
             dead_letters=self._actors.dead_letters.total if is_online else 0,
             blocks=self.interfaces,
+            lost_log_lines=self.logs.lost_lines,
             lost_writes=self._store.lost_writes if self._store is not None else 0,
         )
 

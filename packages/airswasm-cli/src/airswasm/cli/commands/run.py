@@ -123,7 +123,7 @@ def _greet(terminal: Terminal, status: SystemStatus, listening: Listening, secon
             "check it, and what the components stored"
         )
     for each in status.components:
-        if each.state != "running":
+        if each.state != "running" or each.last_error:
             why = f" ({each.last_error})" if each.last_error else ""
             terminal.warn(f"{each.name} is {each.state}{why}: airswasm logs {each.name}")
     terminal.say("  Ctrl-C stops")

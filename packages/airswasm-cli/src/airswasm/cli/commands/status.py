@@ -116,4 +116,7 @@ def _host_fields(found: Document) -> list[tuple[str, str]]:
     ]
     if number(found.get("dead_letters")):
         fields.append(("dead letters", text(found.get("dead_letters"))))
+    for name in ("lost_writes", "lost_log_lines"):
+        if number(found.get(name)):
+            fields.append((name.replace("_", " "), text(found.get(name))))
     return fields
