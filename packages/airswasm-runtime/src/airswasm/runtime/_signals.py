@@ -21,7 +21,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 from types import FrameType
-from typing import Any
+from typing import Any, ClassVar
 
 Handler = Callable[[int, FrameType | None], Any]
 
@@ -30,28 +30,43 @@ _HERE = f"{Path(__file__).parent}{os.sep}"
 
 
 class SignalHandlers:
-    """The wrapped handlers of an engine; without effect off the main thread."""
+    """An engine's hold on the wrapped handlers; without effect off the main thread.
+
+    Handlers are the process's: the first engine wraps them, the last puts them back.
+    """
+
+    _holding = 0
+    _wrapped: ClassVar[dict[int, tuple[Handler, Handler]]] = {}
 
     def __init__(self) -> None:
-        self._wrapped: dict[int, tuple[Handler, Handler]] = {}
+        self._holds = False
 
     def wrap(self) -> None:
         """Wraps every handler that is written in Python."""
         if threading.current_thread() is not threading.main_thread():
             return
+        self._holds = True
+        SignalHandlers._holding += 1
         for number in signal.valid_signals():
             handler = signal.getsignal(number)
-            if callable(handler):
+            known = self._wrapped.get(number)
+            if callable(handler) and (known is None or known[1] is not handler):
                 wrapper = _putting_off(handler)
                 signal.signal(number, wrapper)
                 self._wrapped[number] = handler, wrapper
 
     def restore(self) -> None:
         """Puts them back, except where somebody else has put another since."""
-        wrapped, self._wrapped = self._wrapped, {}
-        for number, (handler, wrapper) in wrapped.items():
+        if not self._holds:
+            return
+        self._holds = False
+        SignalHandlers._holding -= 1
+        if SignalHandlers._holding:
+            return
+        for number, (handler, wrapper) in self._wrapped.items():
             if signal.getsignal(number) is wrapper:
                 signal.signal(number, handler)
+        self._wrapped.clear()
 
 
 def _putting_off(handler: Handler) -> Handler:
