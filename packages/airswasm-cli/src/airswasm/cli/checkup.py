@@ -21,6 +21,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Literal
 
+from airswasm.actor import is_compiled
 from airswasm.lifecycle import ArtifactCorrupt, ArtifactStore, Home, HostPolicy, System
 from airswasm.runtime import (
     Caller,
@@ -94,6 +95,7 @@ async def run_checks(home: Path, key: Path, quick: bool = False) -> list[Finding
     plain: tuple[tuple[str, Callable[[], Iterator[Finding]]], ...] = (
         ("python", _python),
         ("engine", _engine),
+        ("actors", _actors),
         ("home", lambda: _home(home)),
         ("config", lambda: _config(home)),
         ("host", lambda: _host(home)),
@@ -148,6 +150,11 @@ def _engine() -> Iterator[Finding]:
     else:
         hint = "this version of airswasm was tested with 50.x"
         yield Finding("engine", "warning", f"wasmtime {found}", hint)
+
+
+def _actors() -> Iterator[Finding]:
+    way = "compiled" if is_compiled() else "interpreted"
+    yield Finding("actors", "ok", f"airswasm-actor {version('airswasm-actor')}, {way}")
 
 
 def _home(home: Path) -> Iterator[Finding]:
