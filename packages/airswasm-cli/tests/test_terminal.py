@@ -88,3 +88,21 @@ def test_no_event_is_two(capsys: pytest.CaptureFixture[str]) -> None:
     first, second = capsys.readouterr().err.splitlines()
     assert first.endswith("it said")
     assert second.startswith("    12:00")
+
+
+@pytest.mark.parametrize(("columns", "is_table"), [("40", False), ("100", True)])
+def test_a_narrow_screen_gets_no_folded_words(
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    columns: str,
+    is_table: bool,
+) -> None:
+    """A table of forty columns would break its own head in pieces."""
+    monkeypatch.setenv("COLUMNS", columns)
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    row = ("local/hello", "0.1.0", "running", "657c7ec8f55e36f2", "2026-11-25 11:20", "-")
+    names = ("name", "version", "state", "signer", "installed", "last error")
+    Terminal(color="never").table(names, [row])
+    lines = capsys.readouterr().out.splitlines()
+    assert ("installed  2026-11-25 11:20" in lines) is not is_table
+    assert any("version" in line and "signer" in line for line in lines) is is_table

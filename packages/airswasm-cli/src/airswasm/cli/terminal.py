@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 __all__ = ("Progress", "Terminal", "escape_controls", "wants_colour")
 
+_NARROW_COLUMNS = 60
 _KEEP = {"\n", "\t"}
 
 
@@ -107,10 +108,19 @@ class Terminal:
         sys.stdout.flush()
 
     def table(self, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-        """Writes rows: a table on a screen, tab-separated without a head for a program."""
+        """Writes rows: a table on a screen, tab-separated without a head for a program.
+
+        On a screen too narrow for a table, every row is a list of names and values.
+        """
         if not self.shows_tables:
             for row in rows:
                 sys.stdout.write("\t".join(_one_line(cell) for cell in row) + "\n")
+            return
+        console = self._console(stderr=False)
+        if console.width < _NARROW_COLUMNS:
+            for row in rows:
+                self.fields([pair for pair in zip(columns, row, strict=True) if pair[1] != "-"])
+                sys.stdout.write("\n")
             return
         from rich.box import SIMPLE_HEAD
         from rich.table import Table
@@ -121,7 +131,7 @@ class Terminal:
             table.add_column(column, overflow="fold")
         for row in rows:
             table.add_row(*(Text(escape_controls(cell), style=_style(cell)) for cell in row))
-        self._console(stderr=False).print(table)
+        console.print(table)
 
     def fields(self, fields: Sequence[tuple[str, str]]) -> None:
         """Writes names and values: aligned on a screen, tab-separated for a program."""
