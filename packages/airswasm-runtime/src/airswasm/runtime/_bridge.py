@@ -25,8 +25,8 @@ A component that cannot be read here has none, and is merely slower. All this
 happens in the compile child, and the engine validates what comes of it.
 
 Rejected: reading the guest's memory from the host (the interface for it does not
-reach into components) and a memory creator of our own (instances would lose
-copy-on-write memory, and a mistake in it would be a hole in the sandbox).
+reach into components) and looking for it among the memories that `_packed` makes
+(which of them is the guest's is not said, and large components do without).
 """
 
 from __future__ import annotations
