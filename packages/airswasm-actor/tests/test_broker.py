@@ -351,6 +351,24 @@ class Ledger:
         self.lines.append(f"after {type(error).__name__ if error else 'ok'}")
 
 
+async def test_hooks_learn_that_a_question_was_sent(system: ActorSystem) -> None:
+    """Once for each, whatever becomes of the answer: an asker may give up, or be cancelled."""
+
+    class Silent:
+        async def receive(self, _message: object, _context: object) -> None:
+            await anyio.sleep_forever()
+
+    ledger = Ledger()
+    system.broker.add_hook(ledger)
+    system.spawn(Silent(), name="silent", shutdown=0.1)
+    with anyio.move_on_after(0.02):
+        await system.broker.ask("silent", 1)
+    with pytest.raises(AskTimeout):
+        await system.broker.ask("silent", 2, timeout=0.02)
+    asked = "before ask host > silent"
+    assert ledger.lines == [asked, "after ok", asked, "after ok"]
+
+
 async def test_hooks_see_and_refuse(system: ActorSystem) -> None:
     """Everything that passes the broker by name or topic; until they are removed."""
     ledger = Ledger()

@@ -46,7 +46,10 @@ async def ask(
     ref: ActorRef, payload: object, timeout: float, sender: str, topic: str | None
 ) -> object:
     """`ActorRef.ask`."""
-    request = ref.put_question(payload, timeout, sender, topic)
+    return await _answered(ref, ref.put_question(payload, timeout, sender, topic))
+
+
+async def _answered(ref: ActorRef, request: Request) -> object:
     if not request.is_done:
         return await wait_answered(request)
     dispatcher = ref.dispatcher
@@ -69,14 +72,13 @@ async def ask_by_name(
     try:
         if ref is None:
             request = broker.request_elsewhere(target, payload, None, timeout, sender)
-            broker.after(delivery, None)
-            return await wait_answered(request)
-        answer = await ask(ref, payload, timeout, sender, None)
+        else:
+            request = ref.put_question(payload, timeout, sender, None)
     except Exception as error:
         broker.after(delivery, error)
         raise
     broker.after(delivery, None)
-    return answer
+    return await (wait_answered(request) if ref is None else _answered(ref, request))
 
 
 async def inquire(ref: ActorRef, payload: object, timeout: float, sender: str) -> object:
