@@ -200,6 +200,17 @@ class Cell:
             MailboxFull: There is no room, and the policy is not `drop-oldest`.
             MessageTooLarge: There will never be.
         """
+        spec, queue, queued = self.spec, self.queue, self.queued_bytes
+        if queued is not None and spec.capacity_bytes is not None and type(payload) is bytes:
+            queued += len(payload)  # what a component gets, most often
+            if (
+                queued <= spec.capacity_bytes
+                and queue is not None
+                and len(queue) < spec.capacity
+                and self.waiting_room is None
+            ):
+                self.queued_bytes = queued
+                return
         weight = self._weigh(payload)
         while not self._has_room(weight):
             if self.spec.when_full != "drop-oldest" or not self.drop_oldest():

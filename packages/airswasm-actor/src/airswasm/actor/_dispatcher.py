@@ -37,6 +37,7 @@ from ._serving import TaskWork, be_over, poll_in_thread, serve, serve_in_task
 from .actor import Phase
 from .dead_letters import DeathReason
 from .errors import GuestRefused, UnfitPayload
+from .mailbox import payload_bytes
 from .message import Message
 
 if TYPE_CHECKING:
@@ -264,8 +265,10 @@ class Dispatcher:
         if not queue:
             return None
         message = new_tuple(Message, queue.popleft())
-        if cell.queued_bytes is not None or cell.waiting_room is not None:
+        if cell.waiting_room is not None:
             cell.note_taken(message)
+        elif cell.queued_bytes is not None:
+            cell.queued_bytes -= payload_bytes(message[0])
         return message
 
     def _after_turn(self, cell: Cell) -> None:
@@ -414,7 +417,11 @@ class Dispatcher:
             self.life.crash(cell, message, error)
         else:
             work.is_waiting = True
-            self._go_on(cell, work, call, call.poll())
+            state = call.poll()
+            if state is _DONE and cell.work is work:  # as most are
+                self.end_call(cell, message, call)
+            else:
+                self._go_on(cell, work, call, state)
 
     def _poll(self, cell: Cell, work: CallWork, call: GuestCall) -> None:
         """One slice."""
