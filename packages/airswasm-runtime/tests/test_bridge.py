@@ -255,6 +255,24 @@ def test_text_stands_for_its_payload(data: bytes) -> None:
     assert len(text) <= 2 * len(data) + 160
 
 
+LITTLE_ADDRESS_SPACE = """
+import resource
+from pathlib import Path
+from airswasm.runtime._bridge_text import BytesAsText
+used = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+resource.setrlimit(resource.RLIMIT_AS, (used + 2**30, used + 2**30))
+codec = BytesAsText()
+data = bytes(range(256)) * 5000
+assert codec.decode(codec.encode(data)) == data
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux enforces RLIMIT_AS so")
+def test_large_payloads_are_turned_in_little_address_space() -> None:
+    """Under `ulimit -v` there is no room for the 4 GiB that the engine likes to reserve."""
+    subprocess.run([sys.executable, "-c", LITTLE_ADDRESS_SPACE], check=True, timeout=60)
+
+
 @pytest.mark.parametrize("size", EDGES)
 @pytest.mark.parametrize("kind", ["text", "binary", "last"])
 def test_bridge_and_host_speak_the_same_text(kind: str, size: int) -> None:

@@ -13,7 +13,17 @@ from binascii import hexlify, unhexlify
 from ctypes import c_void_p, cast, memmove
 from threading import Lock
 
-from wasmtime import Engine, Func, Instance, Memory, Module, Store, wat2wasm
+from wasmtime import (
+    Config,
+    Engine,
+    Func,
+    Instance,
+    Memory,
+    Module,
+    Store,
+    WasmtimeError,
+    wat2wasm,
+)
 
 from ._bridge_core import (
     CONVERSIONS,
@@ -72,8 +82,17 @@ class _LargeText:
     """A core module that converts in its own memory, which Python fills and reads."""
 
     def __init__(self) -> None:
+        try:
+            self._open(Engine())
+        except WasmtimeError:  # no 4 GiB of address space here: slower, with checks in the code
+            config = Config()
+            config.memory_reservation = config.memory_guard_size = 0
+            config.memory_reservation_for_growth = 2**20
+            self._open(Engine(config))
+        self._room, self._base = 0, 0
+
+    def _open(self, engine: Engine) -> None:
         module = f'(module (memory (export "memory") {_FIRST_PAGES}) {CONVERSIONS})'
-        engine = Engine()
         self._store = Store(engine)
         instance = Instance(self._store, Module(engine, bytes(wat2wasm(module))), [])
         exports = instance.exports(self._store)
@@ -84,7 +103,6 @@ class _LargeText:
         self._memory = memory
         self._encode = CoreFunction(self._store, encode)
         self._decode = CoreFunction(self._store, decode)
-        self._room, self._base = 0, 0
 
     def encode(self, payload: bytes) -> bytes:
         return self._convert(self._encode, payload, len(payload))
