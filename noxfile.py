@@ -205,7 +205,7 @@ def bench(session: nox.Session, block: str) -> None:
         session.skip(f"airswasm-{block} has no benchmarks")
     install_wheels(session, f"airswasm-{block}", *group(block, "bench"))
     for script in scripts:
-        session.run("python", "-I", str(script), *session.posargs)
+        session.run("python", "-Es", str(script), *session.posargs)
 
 
 if sys.platform == "win32":

@@ -7,8 +7,7 @@ from __future__ import annotations
 
 import anyio
 import wasmtime
-from airswasm.runtime import Caller, Engine, Limits
-from guest import (
+from _guest import (
     ECHO_PLUGIN,
     HANDLE,
     Stock,
@@ -17,6 +16,7 @@ from guest import (
     probe_host,
     probe_wasm,
 )
+from airswasm.runtime import Caller, Engine, Limits
 
 SIZES = (0, 100, 1024, 64 * 1024, 1024 * 1024)
 LIMITS = Limits(memory_bytes=64 * 2**20, timeout=30, fuel=2**60)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from functools import partial
 
 import anyio
+from _guest import Stock, compared, probe_host, probe_wasm
 from airswasm.runtime import Caller, Engine
-from guest import Stock, compared, probe_host, probe_wasm
 
 DATA = bytes(range(100))
 

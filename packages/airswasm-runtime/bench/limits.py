@@ -13,8 +13,8 @@ import threading
 import time
 
 import anyio
+from _guest import probe_host, probe_wasm
 from airswasm.runtime import Caller, DeadlineExceeded, Engine, Limits, Pending
-from guest import probe_host, probe_wasm
 
 ROUNDS = 300_000_000
 FREE = Limits(fuel=2**60, timeout=120)

@@ -12,6 +12,7 @@ import time
 from pathlib import Path
 
 import anyio
+from _guest import microseconds_async, probe_host, probe_wasm
 from airswasm.runtime import (
     Call,
     Caller,
@@ -22,7 +23,6 @@ from airswasm.runtime import (
     LinkedComponent,
     Pending,
 )
-from guest import microseconds_async, probe_host, probe_wasm
 
 
 def resident_bytes() -> int:
