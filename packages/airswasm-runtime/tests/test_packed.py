@@ -17,6 +17,7 @@ from airswasm.runtime import (
     Engine,
     EngineConfig,
     HostExhausted,
+    HostInterface,
     Limits,
     Pending,
     Trapped,
@@ -57,16 +58,20 @@ async def notepads(engine, build):
     return (await engine.load(build(NOTEPAD_WIT, NOTEPAD))).link()
 
 
-async def test_two_thousand_waiting_guests_take_few_mappings(engine, probe_wasm, probe_host):
-    """One instance more takes no mapping more, as long as the kernel marks guard pages."""
-    waiting: list[Pending] = []
+def parking(host: HostInterface, waiting: list[Pending]) -> HostInterface:
+    """The probe's host, whose `wait` ends when the test says so."""
 
     def wait(_caller: Caller, _ms: int) -> Pending:
         waiting.append(Pending())
         return waiting[-1]
 
-    host = type(probe_host)(probe_host.name, {**probe_host.functions, "wait": wait})
-    linked = (await engine.load(probe_wasm)).link([host])
+    return HostInterface(host.name, {**host.functions, "wait": wait})
+
+
+async def test_two_thousand_waiting_guests_take_few_mappings(engine, probe_wasm, probe_host):
+    """One instance more takes no mapping more, as long as the kernel marks guard pages."""
+    waiting: list[Pending] = []
+    linked = (await engine.load(probe_wasm)).link([parking(probe_host, waiting)])
     before, _ = mappings_of_process()
     calls: list[Call] = []
     for _ in range(2000):
@@ -293,13 +298,7 @@ async def test_the_stacks_of_idle_instances_give_their_memory_back(engine, probe
 async def test_a_waiting_call_keeps_its_stack(engine, probe_wasm, probe_host):
     """It is in the middle of something, however long it takes."""
     waiting: list[Pending] = []
-
-    def wait(_caller: Caller, _ms: int) -> Pending:
-        waiting.append(Pending())
-        return waiting[-1]
-
-    host = type(probe_host)(probe_host.name, {**probe_host.functions, "wait": wait})
-    linked = (await engine.load(probe_wasm)).link([host])
+    linked = (await engine.load(probe_wasm)).link([parking(probe_host, waiting)])
     instance = await linked.instantiate(caller=Caller("x"))
     call = instance.start(instance.function("#nap"), (7,), lambda _call: None)
     assert call.poll() is CallState.WAITING

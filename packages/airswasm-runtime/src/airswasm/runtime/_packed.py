@@ -25,7 +25,7 @@ import sys
 import threading
 from collections.abc import Callable
 from struct import Struct
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from wasmtime import Config
 
@@ -50,12 +50,6 @@ _FAILED = ctypes.c_void_p(-1).value
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
-def _libc_function(name: str, result: Any, *arguments: Any) -> Any:
-    function = _libc[name]
-    function.restype, function.argtypes = result, list(arguments)
-    return function
-
-
 def is_possible() -> bool:
     """Whether this platform can pack: Linux with 64-bit addresses."""
     return sys.platform == "linux" and sys.maxsize > 2**32
@@ -63,10 +57,16 @@ def is_possible() -> bool:
 
 if is_possible():
     _P, _SIZE, _INT = ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int
-    _mmap = _libc_function("mmap", _P, _P, _SIZE, _INT, _INT, _INT, ctypes.c_long)
-    _munmap = _libc_function("munmap", _INT, _P, _SIZE)
-    _madvise = _libc_function("madvise", _INT, _P, _SIZE, _INT)
-    _mprotect = _libc_function("mprotect", _INT, _P, _SIZE, _INT)
+    _mmap = wt.prototype("mmap", _P, _P, _SIZE, _INT, _INT, _INT, ctypes.c_long, library=_libc)
+    _munmap = wt.prototype("munmap", _INT, _P, _SIZE, library=_libc)
+    _madvise = wt.prototype("madvise", _INT, _P, _SIZE, _INT, library=_libc)
+    _mprotect = wt.prototype("mprotect", _INT, _P, _SIZE, _INT, library=_libc)
+
+
+def _refusal() -> OSError:
+    """Why the kernel has just said no."""
+    code = ctypes.get_errno()
+    return OSError(code, os.strerror(code))
 
 
 def _map(size: int, flags: int = 0) -> int:
@@ -74,8 +74,7 @@ def _map(size: int, flags: int = 0) -> int:
     flags |= mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS | _MAP_NORESERVE
     address = _mmap(None, size, mmap.PROT_READ | mmap.PROT_WRITE, flags, -1, 0)
     if address == _FAILED:
-        code = ctypes.get_errno()
-        raise OSError(code, os.strerror(code))
+        raise _refusal()
     return int(address)
 
 
@@ -139,8 +138,7 @@ def _guard_page(at: int) -> None:
     if _madvise(at, _PAGE, _MADV_GUARD_INSTALL) == 0:
         return
     if _mprotect(at, _PAGE, _PROT_NONE) != 0:  # a kernel before 6.13
-        code = ctypes.get_errno()
-        raise OSError(code, os.strerror(code))
+        raise _refusal()
 
 
 class Stack:

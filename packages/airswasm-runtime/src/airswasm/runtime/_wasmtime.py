@@ -33,7 +33,15 @@ _releasing = _ffi.dll
 _keeping = ctypes.PyDLL(_ffi.dll._name)
 
 
-def _prototype(name: str, result: Any, *arguments: Any, library: ctypes.CDLL = _keeping) -> Any:
+def prototype(name: str, result: Any, *arguments: Any, library: ctypes.CDLL = _keeping) -> Any:
+    """A C function that takes and gives plain integers.
+
+    Args:
+        name: of the function.
+        result: its ctypes type.
+        arguments: theirs.
+        library: where it is.
+    """
     function = library[name]  # indexing gives a fresh object: the bindings keep theirs
     function.restype = result
     function.argtypes = list(arguments)
@@ -43,10 +51,10 @@ def _prototype(name: str, result: Any, *arguments: Any, library: ctypes.CDLL = _
 _P = c_void_p
 _SIZE = c_size_t
 
-store_new = _prototype("wasmtime_store_new", _P, _P, _P, _P)
-store_context = _prototype("wasmtime_store_context", _P, _P)
-store_delete = _prototype("wasmtime_store_delete", None, _P)
-store_limiter = _prototype(
+store_new = prototype("wasmtime_store_new", _P, _P, _P, _P)
+store_context = prototype("wasmtime_store_context", _P, _P)
+store_delete = prototype("wasmtime_store_delete", None, _P)
+store_limiter = prototype(
     "wasmtime_store_limiter",
     None,
     _P,
@@ -56,59 +64,57 @@ store_limiter = _prototype(
     ctypes.c_int64,
     ctypes.c_int64,
 )
-set_yield_interval = _prototype("wasmtime_context_fuel_async_yield_interval", _P, _P, c_uint64)
-engine_clone = _prototype("wasmtime_engine_clone", _P, _P)
-engine_delete = _prototype("wasm_engine_delete", None, _P)
-increment_epoch = _prototype("wasmtime_engine_increment_epoch", None, _P)
+set_yield_interval = prototype("wasmtime_context_fuel_async_yield_interval", _P, _P, c_uint64)
+engine_clone = prototype("wasmtime_engine_clone", _P, _P)
+engine_delete = prototype("wasm_engine_delete", None, _P)
+increment_epoch = prototype("wasmtime_engine_increment_epoch", None, _P)
 
-instantiate_async = _prototype(
-    "wasmtime_component_linker_instantiate_async", _P, _P, _P, _P, _P, _P
-)
-future_poll = _prototype("wasmtime_call_future_poll", c_bool, _P)
+instantiate_async = prototype("wasmtime_component_linker_instantiate_async", _P, _P, _P, _P, _P, _P)
+future_poll = prototype("wasmtime_call_future_poll", c_bool, _P)
 """Runs one slice and keeps the global lock: for slices of about a millisecond."""
-future_poll_released = _prototype("wasmtime_call_future_poll", c_bool, _P, library=_releasing)
+future_poll_released = prototype("wasmtime_call_future_poll", c_bool, _P, library=_releasing)
 """Runs one slice without the global lock: for worker threads."""
-future_delete = _prototype("wasmtime_call_future_delete", None, _P)
-value_clone = _prototype("wasmtime_component_val_clone", None, _P, _P)
-_get_func = _prototype("wasmtime_component_instance_get_func", c_bool, _P, _P, _P, _P)
+future_delete = prototype("wasmtime_call_future_delete", None, _P)
+value_clone = prototype("wasmtime_component_val_clone", None, _P, _P)
+_get_func = prototype("wasmtime_component_instance_get_func", c_bool, _P, _P, _P, _P)
 
-_func_call_unchecked = _prototype("wasmtime_func_call_unchecked", _P, _P, _P, _P, _SIZE, _P)
+_func_call_unchecked = prototype("wasmtime_func_call_unchecked", _P, _P, _P, _P, _SIZE, _P)
 
-_error_new = _prototype("wasmtime_error_new", _P, ctypes.c_char_p)
-_error_message = _prototype("wasmtime_error_message", None, _P, _P)
-_error_trace = _prototype("wasmtime_error_wasm_trace", None, _P, _P)
-_error_delete = _prototype("wasmtime_error_delete", None, _P)
-_bytes_delete = _prototype("wasm_byte_vec_delete", None, _P)
-_frames_delete = _prototype("wasm_frame_vec_delete", None, _P)
-_frame_name = _prototype("wasmtime_frame_func_name", _P, _P)
-_frame_module = _prototype("wasmtime_frame_module_name", _P, _P)
-_frame_index = _prototype("wasm_frame_func_index", c_uint32, _P)
-_frame_offset = _prototype("wasm_frame_module_offset", c_size_t, _P)
+_error_new = prototype("wasmtime_error_new", _P, ctypes.c_char_p)
+_error_message = prototype("wasmtime_error_message", None, _P, _P)
+_error_trace = prototype("wasmtime_error_wasm_trace", None, _P, _P)
+_error_delete = prototype("wasmtime_error_delete", None, _P)
+_bytes_delete = prototype("wasm_byte_vec_delete", None, _P)
+_frames_delete = prototype("wasm_frame_vec_delete", None, _P)
+_frame_name = prototype("wasmtime_frame_func_name", _P, _P)
+_frame_module = prototype("wasmtime_frame_module_name", _P, _P)
+_frame_index = prototype("wasm_frame_func_index", c_uint32, _P)
+_frame_offset = prototype("wasm_frame_module_offset", c_size_t, _P)
 
-_stack_creator_set = _prototype("wasmtime_config_host_stack_creator_set", None, _P, _P)
-_memory_creator_set = _prototype("wasmtime_config_host_memory_creator_set", None, _P, _P)
+_stack_creator_set = prototype("wasmtime_config_host_stack_creator_set", None, _P, _P)
+_memory_creator_set = prototype("wasmtime_config_host_memory_creator_set", None, _P, _P)
 
-_linker_root = _prototype("wasmtime_component_linker_root", _P, _P)
-_linker_instance_delete = _prototype("wasmtime_component_linker_instance_delete", None, _P)
-_linker_add_instance = _prototype(
+_linker_root = prototype("wasmtime_component_linker_root", _P, _P)
+_linker_instance_delete = prototype("wasmtime_component_linker_instance_delete", None, _P)
+_linker_add_instance = prototype(
     "wasmtime_component_linker_instance_add_instance", _P, _P, _P, _SIZE, _P
 )
-_linker_add_func_async = _prototype(
+_linker_add_func_async = prototype(
     "wasmtime_component_linker_instance_add_func_async", _P, _P, _P, _SIZE, _P, _P, _P
 )
-_linker_add_resource = _prototype(
+_linker_add_resource = prototype(
     "wasmtime_component_linker_instance_add_resource", _P, _P, _P, _SIZE, _P, _P, _P, _P
 )
-_resource_type_new_host = _prototype("wasmtime_component_resource_type_new_host", _P, c_uint32)
-_resource_type_delete = _prototype("wasmtime_component_resource_type_delete", None, _P)
-_any_to_host = _prototype("wasmtime_component_resource_any_to_host", _P, _P, _P, _P)
-_any_clone = _prototype("wasmtime_component_resource_any_clone", _P, _P)
-any_delete = _prototype("wasmtime_component_resource_any_delete", None, _P)
-_host_new = _prototype("wasmtime_component_resource_host_new", _P, c_bool, c_uint32, c_uint32)
-_host_to_any = _prototype("wasmtime_component_resource_host_to_any", _P, _P, _P, _P)
-_host_rep = _prototype("wasmtime_component_resource_host_rep", c_uint32, _P)
-_host_owned = _prototype("wasmtime_component_resource_host_owned", c_bool, _P)
-_host_delete = _prototype("wasmtime_component_resource_host_delete", None, _P)
+_resource_type_new_host = prototype("wasmtime_component_resource_type_new_host", _P, c_uint32)
+_resource_type_delete = prototype("wasmtime_component_resource_type_delete", None, _P)
+_any_to_host = prototype("wasmtime_component_resource_any_to_host", _P, _P, _P, _P)
+_any_clone = prototype("wasmtime_component_resource_any_clone", _P, _P)
+any_delete = prototype("wasmtime_component_resource_any_delete", None, _P)
+_host_new = prototype("wasmtime_component_resource_host_new", _P, c_bool, c_uint32, c_uint32)
+_host_to_any = prototype("wasmtime_component_resource_host_to_any", _P, _P, _P, _P)
+_host_rep = prototype("wasmtime_component_resource_host_rep", c_uint32, _P)
+_host_owned = prototype("wasmtime_component_resource_host_owned", c_bool, _P)
+_host_delete = prototype("wasmtime_component_resource_host_delete", None, _P)
 
 HostCallback = CFUNCTYPE(None, _P, _P, _P, _P, _SIZE, _P, _SIZE, _P, _P)
 """(env, context, type, args, nargs, results, nresults, error_out, continuation_out)"""
@@ -151,11 +157,11 @@ def waiting_continuation(callback: Address, key: int) -> bytes:
 
 # What each call does with the same arguments: those are converted to C once, because
 # ctypes takes as long to convert plain integers as the calls themselves take.
-_set_fuel = _prototype("wasmtime_context_set_fuel", None)
-_get_fuel = _prototype("wasmtime_context_get_fuel", None)
-_set_epoch_deadline = _prototype("wasmtime_context_set_epoch_deadline", None)
-_call_async = _prototype("wasmtime_component_func_call_async", _P)
-_value_delete = _prototype("wasmtime_component_val_delete", None)
+_set_fuel = prototype("wasmtime_context_set_fuel", None)
+_get_fuel = prototype("wasmtime_context_get_fuel", None)
+_set_epoch_deadline = prototype("wasmtime_context_set_epoch_deadline", None)
+_call_async = prototype("wasmtime_component_func_call_async", _P)
+_value_delete = prototype("wasmtime_component_val_delete", None)
 for _function in (_set_fuel, _get_fuel, _set_epoch_deadline, _call_async, _value_delete):
     _function.argtypes = None  # they take ctypes objects as they are
 _COUNTS = tuple(c_size_t(count) for count in range(17))  # WIT allows sixteen parameters flat

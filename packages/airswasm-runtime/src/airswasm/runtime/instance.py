@@ -59,7 +59,7 @@ from .values import GuestResource
 if TYPE_CHECKING:
     from ._host_calls import HostCall
     from ._packed import Stack
-    from .component import LinkedComponent
+    from .component import Export, LinkedComponent
     from .engine import Engine
 
 Wake = Callable[["Call"], object]
@@ -700,9 +700,14 @@ class Instance:
             return found
         if not self._store:
             raise InstanceClosed(self.component_name, self._fault)
-        export = self._linked.component._export(path)
-        made = self._functions[path] = Function(self, path, export.plan, export.index)
-        return made
+        return self._function(path, self._linked.component._export(path))
+
+    def _function(self, path: str, export: Export) -> Function:
+        """The function behind an export, made once; one of ours may have a path of its own."""
+        found = self._functions.get(path)
+        if found is None:
+            found = self._functions[path] = Function(self, path, export.plan, export.index)
+        return found
 
     def forget(self, path: str) -> None:
         """Lets go of an exported function that will hardly be called again."""
@@ -801,10 +806,7 @@ class Instance:
         if export is None:
             raise ResourceKept(self.component_name, resource.name)
         path = f"{resource._resource.interface}#{export.plan.shape.name}"
-        function = self._functions.get(path)
-        if function is None:
-            function = self._functions[path] = Function(self, path, export.plan, export.index)
-        await self.call(function, resource)
+        await self.call(self._function(path, export), resource)
 
     def _read_gauge(self) -> None:
         """Asks how much memory there is: after the first call, then ten times a second at most."""
@@ -812,11 +814,8 @@ class Instance:
         export = self._linked.component._gauge
         if export is None or not self._store:
             return
-        function = self._functions.get("")
-        if function is None:
-            function = self._functions[""] = Function(self, "", export.plan, export.index)
         fuel_used = self.fuel_used
-        call = self.start(function, (), _nobody)
+        call = self.start(self._function("", export), (), _nobody)
         if call._first_poll() is _DONE and isinstance(call._value, int):
             self.memory_peak_bytes = call._value * PAGE_BYTES
         self.fuel_used = fuel_used
