@@ -105,9 +105,8 @@ def test_every_block_is_in_one_layer() -> None:
 
 @pytest.mark.parametrize("block", BUILD_ORDER)
 def test_public_names_exist(block: str) -> None:
-    """`__all__` is a tuple without repeats, and each name in it can be imported."""
+    """`__all__` has no repeats, and each name in it can be imported."""
     module = __import__(f"airswasm.{block}", fromlist=["__all__"])
-    assert isinstance(module.__all__, tuple)
     assert len(set(module.__all__)) == len(module.__all__)
     assert [name for name in module.__all__ if not hasattr(module, name)] == []
 

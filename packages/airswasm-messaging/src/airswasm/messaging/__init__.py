@@ -4,67 +4,6 @@
 Python code, with values instead of bytes.
 """
 
-from .addresses import check_address
-from .codecs import (
-    CBOR_MARK,
-    Codec,
-    check_cbor,
-    codec_of,
-    decode,
-    decode_cbor,
-    encode,
-    encode_cbor,
-)
-from .errors import (
-    CodecError,
-    CodecNotAccepted,
-    InvalidAddress,
-    InvalidCbor,
-    MessagingError,
-    PayloadTooLarge,
-    RateExceeded,
-    Unencodable,
-)
-from .guests import messaging_interface, provide
-from .messenger import Messenger
-from .policy import (
-    ALL_CODECS,
-    MessagingLimits,
-    MessagingPolicy,
-    Rate,
-    SamePolicy,
-    TokenBucket,
-)
-from .refusals import refusal_of
-from .requests import OpenRequests
+import lazy_loader
 
-__all__ = (
-    "ALL_CODECS",
-    "CBOR_MARK",
-    "Codec",
-    "CodecError",
-    "CodecNotAccepted",
-    "InvalidAddress",
-    "InvalidCbor",
-    "MessagingError",
-    "MessagingLimits",
-    "MessagingPolicy",
-    "Messenger",
-    "OpenRequests",
-    "PayloadTooLarge",
-    "Rate",
-    "RateExceeded",
-    "SamePolicy",
-    "TokenBucket",
-    "Unencodable",
-    "check_address",
-    "check_cbor",
-    "codec_of",
-    "decode",
-    "decode_cbor",
-    "encode",
-    "encode_cbor",
-    "messaging_interface",
-    "provide",
-    "refusal_of",
-)
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

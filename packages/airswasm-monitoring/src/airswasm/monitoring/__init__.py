@@ -3,27 +3,6 @@
 `Monitor` watches an actor system; `monitoring_app` serves what it sees over HTTP.
 """
 
-from .application import monitoring_app
-from .health import Finding, HealthReport, Severity, Thresholds, assess
-from .history import ComponentHistory, History
-from .metrics import OTHER, Metrics
-from .monitor import Metered, Monitor, observe
-from .snapshot import ComponentSample, Snapshot
+import lazy_loader
 
-__all__ = (
-    "OTHER",
-    "ComponentHistory",
-    "ComponentSample",
-    "Finding",
-    "HealthReport",
-    "History",
-    "Metered",
-    "Metrics",
-    "Monitor",
-    "Severity",
-    "Snapshot",
-    "Thresholds",
-    "assess",
-    "monitoring_app",
-    "observe",
-)
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

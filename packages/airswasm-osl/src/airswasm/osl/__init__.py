@@ -7,35 +7,6 @@ check. Installing the package is what makes them importable by components
 (entry point `airswasm.host_interfaces`).
 """
 
-from .addresses import Doorman, Endpoint, system_resolver
-from .filesystem import Filesystem
-from .folder import Folder, FolderLimits
-from .http import Http, HttpClient
-from .policy import NetworkPolicy, OslPolicy, ProcessPolicy, folders_below
-from .process import Processes
-from .provider import provide
-from .tcp import Tcp
-from .udp import Udp
-from .wasi_filesystem import WasiFilesystem
-from .wasi_http import WasiHttp
+import lazy_loader
 
-__all__ = (
-    "Doorman",
-    "Endpoint",
-    "Filesystem",
-    "Folder",
-    "FolderLimits",
-    "Http",
-    "HttpClient",
-    "NetworkPolicy",
-    "OslPolicy",
-    "ProcessPolicy",
-    "Processes",
-    "Tcp",
-    "Udp",
-    "WasiFilesystem",
-    "WasiHttp",
-    "folders_below",
-    "provide",
-    "system_resolver",
-)
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

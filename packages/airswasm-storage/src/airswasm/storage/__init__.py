@@ -4,50 +4,6 @@
 `Store` with namespaces, quotas and group commit.
 """
 
-from .errors import (
-    ExportInvalid,
-    InvalidKey,
-    InvalidNamespace,
-    QuotaExceeded,
-    StorageClosed,
-    StorageCorrupted,
-    StorageError,
-    StorageLocked,
-    StorageReadOnly,
-    StorageUnavailable,
-    ValueTooLarge,
-)
-from .guests import FixedQuota, StorageQuotas, provide, storage_interface
-from .namespace import DEFAULT_QUOTA_BYTES, Entry, Namespace, Page, Usage
-from .rocks import RocksStore
-from .sqlite import SqliteStore
-from .store import Durability, KeyValueStore, Store, StoreLimits
+import lazy_loader
 
-__all__ = (
-    "DEFAULT_QUOTA_BYTES",
-    "Durability",
-    "Entry",
-    "ExportInvalid",
-    "FixedQuota",
-    "InvalidKey",
-    "InvalidNamespace",
-    "KeyValueStore",
-    "Namespace",
-    "Page",
-    "QuotaExceeded",
-    "RocksStore",
-    "SqliteStore",
-    "StorageClosed",
-    "StorageCorrupted",
-    "StorageError",
-    "StorageLocked",
-    "StorageQuotas",
-    "StorageReadOnly",
-    "StorageUnavailable",
-    "Store",
-    "StoreLimits",
-    "Usage",
-    "ValueTooLarge",
-    "provide",
-    "storage_interface",
-)
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -1,0 +1,51 @@
+from .build import Artifact, BuildProgress, build_project
+from .diagnostic import Diagnostic
+from .errors import (
+    ArtifactMissing,
+    BuildFailed,
+    BuildTimedOut,
+    ComponentRefused,
+    FolderNotEmpty,
+    InvalidProjectName,
+    LanguageNotSupported,
+    NotAProject,
+    SdkError,
+    TemplateNotFound,
+    ToolMissing,
+)
+from .pack import next_sequence, pack_project, sign_project
+from .project import Project, init_project
+from .template import Template, find_template, languages, templates
+from .toolchain import WORLD, BuildPlan, Step, Toolchain, toolchain_of
+
+__all__ = (
+    "WORLD",
+    "Artifact",
+    "ArtifactMissing",
+    "BuildFailed",
+    "BuildPlan",
+    "BuildProgress",
+    "BuildTimedOut",
+    "ComponentRefused",
+    "Diagnostic",
+    "FolderNotEmpty",
+    "InvalidProjectName",
+    "LanguageNotSupported",
+    "NotAProject",
+    "Project",
+    "SdkError",
+    "Step",
+    "Template",
+    "TemplateNotFound",
+    "ToolMissing",
+    "Toolchain",
+    "build_project",
+    "find_template",
+    "init_project",
+    "languages",
+    "next_sequence",
+    "pack_project",
+    "sign_project",
+    "templates",
+    "toolchain_of",
+)

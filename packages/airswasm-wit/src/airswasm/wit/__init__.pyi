@@ -1,0 +1,63 @@
+from ._contract import Contract, c_header_folder, contract, rust_crate_folder, wit_folder
+from .errors import (
+    AnnotationError,
+    ContractViolation,
+    NotAComponent,
+    SeveralRequirements,
+    WasmToolsFailed,
+    WasmToolsMissing,
+    WitError,
+    WitSyntaxError,
+    WitTooComplex,
+)
+from .evolution import Change, check_version, compare_packages
+from .model import Document, Function, Interface, Package, Parameter, Place, World
+from .names import CONTRACT_VERSION
+from .reading import read_component, read_wit, read_wit_text
+from .report import ContractReport, Problem, Rule, check_component, check_world
+from .requirement import Nothing, Requirement, parse_requirements
+from .signature import explain_difference, render_function, side_by_side
+from .tool import ToolLimits
+
+__all__ = (
+    "side_by_side",
+    "render_function",
+    "explain_difference",
+    "compare_packages",
+    "check_version",
+    "Change",
+    "CONTRACT_VERSION",
+    "AnnotationError",
+    "Contract",
+    "ContractReport",
+    "ContractViolation",
+    "Document",
+    "Function",
+    "Interface",
+    "NotAComponent",
+    "Nothing",
+    "Package",
+    "Parameter",
+    "Place",
+    "Problem",
+    "Requirement",
+    "Rule",
+    "SeveralRequirements",
+    "ToolLimits",
+    "WasmToolsFailed",
+    "WasmToolsMissing",
+    "WitError",
+    "WitSyntaxError",
+    "WitTooComplex",
+    "World",
+    "c_header_folder",
+    "check_component",
+    "check_world",
+    "contract",
+    "parse_requirements",
+    "read_component",
+    "read_wit",
+    "read_wit_text",
+    "rust_crate_folder",
+    "wit_folder",
+)
