@@ -86,7 +86,7 @@ def doorman(
 
 
 async def reached(door: Doorman, address: str) -> list[str]:
-    endpoint = Endpoint.read("tcp:connect", address)
+    endpoint = Endpoint.read(address)
     return [str(a) for a in await door.addresses("local/a", "tcp:connect", address, endpoint)]
 
 
@@ -119,7 +119,7 @@ def test_wrapping_hides_nothing(number: int) -> None:
 def test_odd_spellings_are_no_addresses(address: str) -> None:
     """Only ASCII names and canonical IP addresses have a reading."""
     with pytest.raises(Malformed):
-        Endpoint.read("tcp:connect", address)
+        Endpoint.read(address)
 
 
 @pytest.mark.parametrize("answer", INSIDE)

@@ -1,3 +1,4 @@
+from ._block import BLOCK
 from ._dispatcher import is_compiled
 from .actor import Actor, Child, Discardable, GuestActor, GuestCall, Phase
 from .backoff import Backoff
@@ -46,6 +47,7 @@ from .system import ActorSystem, Books
 from .transport import Transport
 
 __all__ = (
+    "BLOCK",
     "COMPONENT_MAILBOX",
     "HOST",
     "Action",

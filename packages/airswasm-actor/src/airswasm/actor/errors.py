@@ -10,6 +10,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Literal
 
+from airswasm.wit import AirswasmError, ErrorCode, ExitStatus
+
 __all__ = (
     "ActorError",
     "ActorFailed",
@@ -41,8 +43,15 @@ __all__ = (
 )
 
 
-class ActorError(Exception):
+class ActorError(AirswasmError):
     """Whatever the actor block raises derives from this."""
+
+    explanation = ErrorCode(
+        "E0700",
+        "actor problem",
+        "The actor system failed without a code of its own.",
+        "read the message; -vv shows where it came from",
+    )
 
     def __init__(self, text: str) -> None:
         Exception.__init__(self, text)
@@ -51,6 +60,8 @@ class ActorError(Exception):
 class DeliveryError(ActorError):
     """A message was not accepted; nobody will handle it."""
 
+    explanation = ActorError.explanation
+
     def __init__(self, target: str, text: str) -> None:
         self.target = target
         ActorError.__init__(self, text)  # not super(): some errors are both
@@ -58,6 +69,8 @@ class DeliveryError(ActorError):
 
 class AskError(ActorError):
     """A question was accepted, and there will be no answer to it."""
+
+    explanation = ActorError.explanation
 
     def __init__(self, target: str, text: str) -> None:
         self.target = target
@@ -71,6 +84,13 @@ class MailboxFull(DeliveryError):
         limit: Which field of `MailboxSpec` it was: `capacity` or `capacity_bytes`.
         value: What that is, in messages or bytes.
     """
+
+    explanation = ErrorCode(
+        "E0701",
+        "mailbox full",
+        "As many messages, or bytes, wait for the component as may.",
+        "send again later, or raise `mailbox` or `mailbox_bytes` under [limits]",
+    )
 
     def __init__(
         self, target: str, value: int, limit: Literal["capacity", "capacity_bytes"] = "capacity"
@@ -93,6 +113,13 @@ class MessageTooLarge(DeliveryError):
         capacity_bytes: What the mailbox may hold.
     """
 
+    explanation = ErrorCode(
+        "E0603",
+        "payload too large",
+        "The payload exceeds the size that the host allows.",
+        "send it in parts",
+    )
+
     def __init__(self, target: str, size_bytes: int, capacity_bytes: int) -> None:
         self.size_bytes = size_bytes
         self.capacity_bytes = capacity_bytes
@@ -107,12 +134,27 @@ class MessageTooLarge(DeliveryError):
 class NoRoute(DeliveryError):
     """No actor is known under this name."""
 
+    explanation = ErrorCode(
+        "E0702",
+        "no such target",
+        "No component of that name is installed and running.",
+        "`airswasm list` shows the names",
+        ExitStatus.NOT_FOUND,
+    )
+
     def __init__(self, target: str) -> None:
         super().__init__(target, f"no actor is routed under {target!r}; is it started?")
 
 
 class ActorStopped(DeliveryError, AskError):
     """The actor has stopped: it accepts no messages and answers none."""
+
+    explanation = ErrorCode(
+        "E0703",
+        "component stopped",
+        "The component has stopped and answers nothing.",
+        "`airswasm status` shows its state; `airswasm logs NAME` says why",
+    )
 
     def __init__(self, target: str, reason: str = "stopped") -> None:
         self.reason = reason
@@ -125,6 +167,8 @@ class ActorStopped(DeliveryError, AskError):
 class ActorSupervised(ActorError):
     """The actor is a supervisor's child: only that one may stop it."""
 
+    explanation = ActorError.explanation
+
     def __init__(self, name: str) -> None:
         self.name = name
         super().__init__(
@@ -134,6 +178,13 @@ class ActorSupervised(ActorError):
 
 class AskTimeout(AskError, TimeoutError):
     """No answer came in time. The target may still act on the message."""
+
+    explanation = ErrorCode(
+        "E0704",
+        "no answer in time",
+        "No reply came in time. The message may still be handled.",
+        "wait longer with --timeout; `airswasm status` shows what waits",
+    )
 
     def __init__(self, target: str, seconds: float) -> None:
         self.seconds = seconds
@@ -145,6 +196,13 @@ class AskTimeout(AskError, TimeoutError):
 
 class AskCycle(AskError):
     """Waiting would never end: the target waits, directly or through others, for the asker."""
+
+    explanation = ErrorCode(
+        "E0705",
+        "waiting in a circle",
+        "The component waits, through others, for itself.",
+        "use `request` instead of `call` somewhere in the circle",
+    )
 
     def __init__(self, path: Sequence[str]) -> None:
         self.path = tuple(path)
@@ -158,6 +216,14 @@ class AskCycle(AskError):
 class ActorFailed(AskError):
     """The actor failed while it handled the question; `cause` is what it failed with."""
 
+    explanation = ErrorCode(
+        "E0706",
+        "the component failed",
+        "The component failed while it handled the message. Its supervisor has started it "
+        "again, and the message is with the dead letters.",
+        "`airswasm logs NAME` shows what happened",
+    )
+
     def __init__(self, target: str, cause: BaseException | None, text: str = "") -> None:
         self.cause = cause
         shown = text or (f"{type(cause).__name__}: {cause}" if cause else "it was killed")
@@ -166,6 +232,8 @@ class ActorFailed(AskError):
 
 class MessageDropped(AskError):
     """The question left the mailbox unread to make room for a newer message."""
+
+    explanation = ActorFailed.explanation
 
     def __init__(self, target: str) -> None:
         super().__init__(
@@ -178,6 +246,13 @@ class MessageDropped(AskError):
 class GuestRefused(AskError):
     """A component handled the message and answered with an error of its own."""
 
+    explanation = ErrorCode(
+        "E0707",
+        "the component refused",
+        "The component handled the message and answered with an error of its own.",
+        "read its text; the component goes on",
+    )
+
     def __init__(self, target: str, text: str) -> None:
         self.text = text
         super().__init__(target, f"{target!r} refused the message: {text}")
@@ -186,6 +261,13 @@ class GuestRefused(AskError):
 class HealthCheckFailed(GuestRefused):
     """A component says of itself that it does not work."""
 
+    explanation = ErrorCode(
+        "E0712",
+        "unhealthy",
+        "The component says of itself that it does not work.",
+        "`airswasm status` shows its words",
+    )
+
     def __init__(self, target: str, text: str) -> None:
         self.text = text
         AskError.__init__(self, target, f"{target!r} is unhealthy: {text}")
@@ -193,6 +275,8 @@ class HealthCheckFailed(GuestRefused):
 
 class SystemClosed(ActorError):
     """The actor system is not open: it was not entered yet, or it has been left."""
+
+    explanation = ActorStopped.explanation
 
     def __init__(self, system: str) -> None:
         self.system = system
@@ -204,6 +288,8 @@ class SystemClosed(ActorError):
 class NameTaken(ActorError):
     """Another actor is already routed under this name."""
 
+    explanation = ActorError.explanation
+
     def __init__(self, name: str) -> None:
         self.name = name
         super().__init__(f"the name {name!r} is taken; stop its actor first, or switch the route")
@@ -211,6 +297,13 @@ class NameTaken(ActorError):
 
 class InvalidTopic(ActorError, ValueError):
     """A topic or a pattern of topics is malformed."""
+
+    explanation = ErrorCode(
+        "E0708",
+        "wrong topic",
+        "A topic or a pattern of topics is malformed.",
+        "segments are joined by dots: orders.eu.paid",
+    )
 
     def __init__(self, topic: str, problem: str) -> None:
         self.topic = topic
@@ -221,6 +314,8 @@ class InvalidTopic(ActorError, ValueError):
 class InvalidChildSpec(ActorError, ValueError):
     """A child or supervisor specification contradicts itself."""
 
+    explanation = ActorError.explanation
+
     def __init__(self, child: str, problem: str) -> None:
         self.child = child
         self.problem = problem
@@ -229,6 +324,8 @@ class InvalidChildSpec(ActorError, ValueError):
 
 class ChildExists(ActorError):
     """The supervisor already has a child with this id."""
+
+    explanation = ActorError.explanation
 
     def __init__(self, supervisor: str, child: str, state: str) -> None:
         self.supervisor = supervisor
@@ -244,6 +341,8 @@ class ChildExists(ActorError):
 class ChildRunning(ActorError):
     """The operation needs a stopped child, and this one runs or is being restarted."""
 
+    explanation = ActorError.explanation
+
     def __init__(self, supervisor: str, child: str, state: str) -> None:
         self.supervisor = supervisor
         self.child = child
@@ -253,6 +352,8 @@ class ChildRunning(ActorError):
 
 class ChildNotRunning(ActorError):
     """The operation needs a child that runs, and this one does not."""
+
+    explanation = ActorError.explanation
 
     def __init__(self, supervisor: str, child: str, state: str) -> None:
         self.supervisor = supervisor
@@ -264,6 +365,8 @@ class ChildNotRunning(ActorError):
 
 class NoSuchChild(ActorError, KeyError):
     """The supervisor has no child with this id."""
+
+    explanation = ActorError.explanation
 
     def __init__(self, supervisor: str, child: str) -> None:
         self.supervisor = supervisor
@@ -277,6 +380,13 @@ class NoSuchChild(ActorError, KeyError):
 class ChildStartFailed(ActorError):
     """A child did not start; `cause` says why."""
 
+    explanation = ErrorCode(
+        "E0709",
+        "start failed",
+        "A child of a supervisor did not start.",
+        "`airswasm logs NAME` shows why",
+    )
+
     def __init__(self, supervisor: str, child: str, cause: BaseException) -> None:
         self.supervisor = supervisor
         self.child = child
@@ -288,6 +398,14 @@ class ChildStartFailed(ActorError):
 
 class SupervisorGaveUp(ActorError):
     """Children failed more often than the supervisor's intensity allows."""
+
+    explanation = ErrorCode(
+        "E0710",
+        "given up",
+        "The component crashed more often than `supervision.intensity` allows, and is not "
+        "started again.",
+        "find the cause in `airswasm logs NAME`, then install a fixed version",
+    )
 
     def __init__(self, supervisor: str, child: str, intensity: int, period: float) -> None:
         self.supervisor = supervisor
@@ -304,6 +422,8 @@ class SupervisorGaveUp(ActorError):
 class InitFailed(ActorError):
     """A component's `init` answered with an error."""
 
+    explanation = ChildStartFailed.explanation
+
     def __init__(self, name: str, text: str) -> None:
         self.name = name
         self.text = text
@@ -312,6 +432,13 @@ class InitFailed(ActorError):
 
 class MigrationFailed(ActorError):
     """A component's `migrate` answered with an error; the earlier version should go on."""
+
+    explanation = ErrorCode(
+        "E0711",
+        "migration failed",
+        "The new version could not take over the stored data; the version before goes on.",
+        "`airswasm logs NAME` shows what it said",
+    )
 
     def __init__(self, name: str, from_version: str, text: str) -> None:
         self.name = name
@@ -327,6 +454,8 @@ class UnfitPayload(AskError):
         kind: What was sent: the name of its type.
         reason: Why bytes do not fit either; empty when it was something else.
     """
+
+    explanation = MessageTooLarge.explanation
 
     def __init__(self, target: str, kind: str, reason: str = "") -> None:
         self.kind = kind

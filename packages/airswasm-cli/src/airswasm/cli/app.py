@@ -5,16 +5,17 @@
 from __future__ import annotations
 
 import difflib
-import importlib
 import json
 import sys
 from collections.abc import Sequence
+from typing import cast
 
 import typer
+from airswasm.wit import load_part
 from typer.core import TyperGroup
 
+from ._verbs import all_verbs, find_verb
 from .entry import EXIT_INTERRUPTED, EXIT_USAGE, program_version, root_help
-from .verbs import VERBS
 
 __all__ = ("build_app", "run_app")
 
@@ -23,20 +24,19 @@ class _LazyGroup(TyperGroup):
     """A group whose commands are imported when they are asked for."""
 
     def list_commands(self, ctx) -> list[str]:  # type: ignore[no-untyped-def]  # noqa: ARG002
-        return [verb.name for verb in VERBS]
+        return list(all_verbs())
 
     def get_command(self, ctx, cmd_name):  # type: ignore[no-untyped-def]  # noqa: ARG002
-        verb = next((verb for verb in VERBS if verb.name == cmd_name), None)
+        verb = find_verb(cmd_name)
         if verb is None:
             return None
-        module = importlib.import_module(f"airswasm.cli.commands.{verb.module}")
-        command = typer.main.get_command(module.app)
+        command = typer.main.get_command(cast("typer.Typer", load_part(verb.command)))
         command.name = verb.name
         return command
 
     def resolve_command(self, ctx, args):  # type: ignore[no-untyped-def]
-        names = self.list_commands(ctx)
-        if args[0] not in names:
+        if find_verb(args[0]) is None:
+            names = self.list_commands(ctx)
             close = difflib.get_close_matches(args[0], names, n=1, cutoff=0.5)
             known = f"Did you mean {close[0]!r}?" if close else "`airswasm --help` lists the verbs."
             ctx.fail(f"No such verb {args[0]!r}. {known}")

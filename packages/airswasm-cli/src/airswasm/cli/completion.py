@@ -12,8 +12,8 @@ from collections.abc import Mapping
 
 import typer
 
+from ._verbs import all_verbs
 from .app import build_app
-from .verbs import VERBS
 
 __all__ = ("completion_script", "verb_words")
 
@@ -23,7 +23,7 @@ def verb_words() -> Mapping[str, tuple[str, ...]]:
     group = typer.main.get_command(build_app())
     context = typer.Context(group, info_name="airswasm")
     words: dict[str, tuple[str, ...]] = {}
-    for verb in VERBS:
+    for verb in all_verbs().values():
         command = group.get_command(context, verb.name)  # type: ignore[attr-defined]
         subcommands = tuple(getattr(command, "commands", {}))
         options = {option for each in command.params for option in each.opts}
@@ -61,7 +61,7 @@ complete -o filenames -F _airswasm airswasm"""
 
 
 def _zsh(words: Mapping[str, tuple[str, ...]]) -> str:
-    verbs = "\n".join(f"    '{verb.name}:{_quoted(verb.summary)}'" for verb in VERBS)
+    verbs = "\n".join(f"    '{verb.name}:{_quoted(verb.summary)}'" for verb in all_verbs().values())
     cases = "\n".join(
         f"    {verb}) following=({' '.join(found)}) ;;" for verb, found in words.items()
     )
@@ -87,7 +87,7 @@ compdef _airswasm airswasm"""
 
 def _fish(words: Mapping[str, tuple[str, ...]]) -> str:
     lines = ["# airswasm completion for fish"]
-    for verb in VERBS:
+    for verb in all_verbs().values():
         lines.append(
             f"complete -c airswasm -n __fish_use_subcommand -f -a {verb.name} "
             f"-d '{_quoted(verb.summary)}'"

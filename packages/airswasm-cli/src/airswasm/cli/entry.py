@@ -15,8 +15,6 @@ import sys
 from collections.abc import Sequence
 from typing import NoReturn
 
-from .verbs import GROUPS, VERBS
-
 __all__ = ("drop_stdout", "main", "program_version", "root_help", "run")
 
 _STREAMS = 3
@@ -89,16 +87,20 @@ def _open_missing_streams() -> None:
 
 
 def root_help() -> str:
-    """The help of the command itself."""
+    """Return the help of the command itself."""
+    from ._verbs import all_verbs, groups
+
     lines = [
         "airswasm hosts WebAssembly components as supervised actors.",
         "",
         "Usage: airswasm VERB [ARGUMENTS]",
         "",
     ]
-    for group in GROUPS:
+    verbs = all_verbs()
+    for group in groups(verbs):
         lines.append(f"{group}:")
-        lines += [f"  {verb.name:<12} {verb.summary}" for verb in VERBS if verb.group == group]
+        found = [verb for verb in verbs.values() if verb.group == group]
+        lines += [f"  {verb.name:<12} {verb.summary}" for verb in found]
         lines.append("")
     lines += ["Options:", "  --version    Print the version.", "  --help       Print this help."]
     return "\n".join([*lines, "", _EPILOGUE, ""])

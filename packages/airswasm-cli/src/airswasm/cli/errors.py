@@ -10,6 +10,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from airswasm.wit import AirswasmError, ErrorCode, ExitStatus
+
 __all__ = (
     "AnswerNeeded",
     "CliError",
@@ -29,16 +31,43 @@ __all__ = (
 )
 
 
-class CliError(Exception):
+INTERNAL = ErrorCode(
+    "E0001",
+    "a bug in airswasm",
+    "Something happened that no part of airswasm expects. The report has the details; it names no "
+    "keys and no payloads.",
+    "send the report to the project; acknowledged data is safe",
+)
+WRONG_COMMAND_LINE = ErrorCode(
+    "E0002",
+    "wrong command line",
+    "A verb, option or argument is unknown, missing or of the wrong form.",
+    "`airswasm VERB --help` shows the options and an example",
+    ExitStatus.USAGE,
+)
+OPERATING_SYSTEM = ErrorCode(
+    "E0005",
+    "the operating system refused",
+    "A file or socket could not be read or written. Nothing is half-written: files are replaced "
+    "as a whole.",
+    "check the path, its permissions and the space on the disk",
+)
+
+
+class CliError(AirswasmError):
     """Base of the command's own errors.
 
     Attributes:
-        code: Stable; `airswasm explain` knows it.
         message: What happened, and where.
         hint: What to do next.
     """
 
-    code: str = "E0000"
+    explanation = ErrorCode(
+        "E0000",
+        "the command failed",
+        "A failure of the command itself that has no code of its own.",
+        "read the message; -vv shows where it came from",
+    )
 
     def __init__(self, message: str, *, hint: str = "") -> None:
         super().__init__(message)
@@ -49,7 +78,14 @@ class CliError(Exception):
 class AnswerNeeded(CliError):
     """A question came up, nobody can be asked, and --yes was not given."""
 
-    code = "E0003"
+    explanation = ErrorCode(
+        "E0003",
+        "an answer is needed",
+        "The verb asks before it goes on, and standard input is no terminal or --no-input was "
+        "given. Nothing was changed.",
+        "pass --yes to accept, or run it in a terminal",
+        ExitStatus.REFUSED,
+    )
 
     def __init__(self, question: str) -> None:
         super().__init__(
@@ -62,7 +98,12 @@ class AnswerNeeded(CliError):
 class MessageTooLarge(CliError):
     """More came in than any component takes."""
 
-    code = "E0603"
+    explanation = ErrorCode(
+        "E0603",
+        "payload too large",
+        "The payload exceeds the size that the host allows.",
+        "send it in parts",
+    )
 
     def __init__(self, limit_bytes: int) -> None:
         super().__init__(
@@ -75,7 +116,13 @@ class MessageTooLarge(CliError):
 class ConfirmationRefused(CliError):
     """Somebody was asked and said no."""
 
-    code = "E0004"
+    explanation = ErrorCode(
+        "E0004",
+        "not confirmed",
+        "You were asked and did not answer yes. Nothing was changed.",
+        "run it again, or pass --yes",
+        ExitStatus.REFUSED,
+    )
 
     def __init__(self, what: str) -> None:
         super().__init__(f"{what}: not confirmed, nothing was changed")
@@ -84,7 +131,13 @@ class ConfirmationRefused(CliError):
 class HostNotRunning(CliError):
     """The verb needs a running host."""
 
-    code = "E0010"
+    explanation = ErrorCode(
+        "E0010",
+        "no host runs",
+        "The verb needs components that run, and no host runs for this home.",
+        "start one in another terminal: airswasm run",
+        ExitStatus.NO_HOST,
+    )
 
     def __init__(self, verb: str, home: str, *, was_killed: bool = False) -> None:
         gone = "the one for" if was_killed else "none runs for"
@@ -99,7 +152,14 @@ class HostNotRunning(CliError):
 class HostGone(CliError):
     """A host was there and went away in the middle of a request."""
 
-    code = "E0011"
+    explanation = ErrorCode(
+        "E0011",
+        "the host went away",
+        "The host stopped answering in the middle of a request: it was stopped or killed. What "
+        "it had acknowledged is safe.",
+        "look at its terminal, then `airswasm run` again",
+        ExitStatus.NO_HOST,
+    )
 
     def __init__(self, address: str, reason: str) -> None:
         super().__init__(
@@ -112,7 +172,12 @@ class HostGone(CliError):
 class HostProtocolMismatch(CliError):
     """What answers is not a host that this command understands."""
 
-    code = "E0012"
+    explanation = ErrorCode(
+        "E0012",
+        "not a host of this version",
+        "Something answers on the host's socket, but not as a host of this version does.",
+        "use the same version of airswasm-cli for both",
+    )
 
     def __init__(self, address: str, reason: str) -> None:
         super().__init__(
@@ -125,7 +190,12 @@ class HostProtocolMismatch(CliError):
 class SocketInUse(CliError):
     """The control socket or port cannot be opened."""
 
-    code = "E0013"
+    explanation = ErrorCode(
+        "E0013",
+        "cannot listen",
+        "The control socket or the port of --listen could not be opened.",
+        "choose another port or another home; `airswasm doctor` looks at the home",
+    )
 
     def __init__(self, address: str, reason: str) -> None:
         super().__init__(
@@ -138,7 +208,13 @@ class SocketInUse(CliError):
 class KeyMissing(CliError):
     """There is no key to sign with."""
 
-    code = "E0020"
+    explanation = ErrorCode(
+        "E0020",
+        "no signing key",
+        "There is no private key where `sign` looks.",
+        "make one with `airswasm keygen`, or name one with --key",
+        ExitStatus.NOT_FOUND,
+    )
 
     def __init__(self, path: str) -> None:
         super().__init__(
@@ -151,7 +227,12 @@ class KeyMissing(CliError):
 class KeyExists(CliError):
     """A key would be overwritten."""
 
-    code = "E0021"
+    explanation = ErrorCode(
+        "E0021",
+        "the key exists",
+        "A key is never overwritten: who loses it can no longer update what it signed.",
+        "name another file with --output",
+    )
 
     def __init__(self, path: str) -> None:
         super().__init__(
@@ -164,7 +245,12 @@ class KeyExists(CliError):
 class InputUnreadable(CliError):
     """A file that was named cannot be read or written."""
 
-    code = "E0022"
+    explanation = ErrorCode(
+        "E0022",
+        "file unreadable",
+        "A file that you named cannot be read or written.",
+        "check the path and its permissions",
+    )
 
     def __init__(self, path: str, reason: str) -> None:
         super().__init__(f"{path}: {reason}", hint="check the path and its permissions")
@@ -174,7 +260,13 @@ class InputUnreadable(CliError):
 class SettingInvalid(CliError):
     """A setting in a file or in the environment is not what it must be."""
 
-    code = "E0023"
+    explanation = ErrorCode(
+        "E0023",
+        "wrong setting",
+        "A setting in config.toml or in AIRSWASM_* is not valid.",
+        "correct it; `airswasm config show --origin` shows where each comes from",
+        ExitStatus.USAGE,
+    )
 
     def __init__(self, origin: str, problem: str) -> None:
         super().__init__(
@@ -187,7 +279,13 @@ class SettingInvalid(CliError):
 class NameMalformed(CliError):
     """What was typed cannot be a component's name."""
 
-    code = "E0025"
+    explanation = ErrorCode(
+        "E0025",
+        "no component's name",
+        "A name is namespace/name; `hello` means `local/hello`.",
+        "`airswasm list` shows what is installed",
+        ExitStatus.USAGE,
+    )
 
     def __init__(self, typed: str) -> None:
         super().__init__(
@@ -200,7 +298,13 @@ class NameMalformed(CliError):
 class UnknownCode(CliError):
     """`explain` was asked for a code that does not exist."""
 
-    code = "E0024"
+    explanation = ErrorCode(
+        "E0024",
+        "no such code",
+        "`explain` was asked for a code that does not exist.",
+        "`airswasm explain` lists all",
+        ExitStatus.USAGE,
+    )
 
     def __init__(self, asked: str, nearest: str | None) -> None:
         super().__init__(
@@ -217,7 +321,11 @@ class RemoteFailure(CliError):
         details: The fields of the host's error.
     """
 
+    explanation = CliError.explanation
+
     def __init__(self, body: Mapping[str, object]) -> None:
         super().__init__(str(body.get("message", "")), hint=str(body.get("hint", "")))
-        self.code = str(body.get("code", "E0001"))
+        self.code = str(body.get("code", INTERNAL.code))
+        status = body.get("exit_code")
+        self.exit_code = status if isinstance(status, int) and 0 < status < 256 else 1
         self.details = dict(body)

@@ -1,9 +1,9 @@
 """The one renderer of errors: a code, one clear line, a hint; never a traceback.
 
-An error is looked up in the catalogue by its type. What it says itself (its
-message, its `hint`) wins over what the catalogue says of its kind. An error
-that no catalogue entry fits is a bug of ours: the traceback goes into a crash
-report, and the line names the file. `-vv` shows tracebacks of everything.
+Every error of a block carries its code (`AirswasmError.explanation`). What it
+says itself (its message, its `hint`) wins over what its code says of its kind.
+Any other exception is a bug of ours: the traceback goes into a crash report,
+and the line names the file. `-vv` shows tracebacks of everything.
 """
 
 from __future__ import annotations
@@ -19,8 +19,9 @@ import traceback
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from .catalogue import INTERNAL, Entry, entry_of, entry_with_code
-from .errors import RemoteFailure
+from airswasm.wit import AirswasmError, ErrorCode, NotAComponent, safe_text
+
+from .errors import INTERNAL, OPERATING_SYSTEM, RemoteFailure
 from .session import single
 from .terminal import Terminal, escape_controls
 
@@ -50,19 +51,18 @@ class Problem:
 
 
 def problem_of(error: BaseException) -> Problem:
-    """Finds out what to say about an error; never raises."""
+    """Find out what to say about an error; never raises."""
     error = single(error)
     if isinstance(error, RemoteFailure):
-        known = entry_with_code(error.code) or INTERNAL
-        return Problem(error.code, str(error), error.hint or known.hint, known.exit_code)
+        return Problem(error.code, str(error), error.hint, error.exit_code)
     cause = getattr(error, "cause", None)
-    if isinstance(cause, Exception) and entry_of(type(cause)) is not None:
+    if isinstance(cause, AirswasmError):
         error = cause  # an actor that failed: what it failed of says more
-    entry = _unreadable(error) or entry_of(type(error))
-    if entry is None:
-        return _operating_system(error) if isinstance(error, OSError) else _bug(error)
-    message = str(error) or entry.title
-    return Problem(entry.code, message, _hint(error, entry), entry.exit_code, _details(error))
+    if isinstance(error, AirswasmError):
+        code = _unreadable(error) or error.explanation
+        message = safe_text(error) or code.title
+        return Problem(code.code, message, _hint(error, code), code.exit_status, _details(error))
+    return _operating_system(error) if isinstance(error, OSError) else _bug(error)
 
 
 def to_document(problem: Problem) -> dict[str, object]:
@@ -99,17 +99,17 @@ def report(error: BaseException, terminal: Terminal) -> int:
     return problem.exit_code
 
 
-def _unreadable(error: BaseException) -> Entry | None:
+def _unreadable(error: AirswasmError) -> ErrorCode | None:
     """A contract that is not met because there is no component has a better code."""
     rules = {getattr(each, "rule", "") for each in getattr(error, "problems", ())}
-    return entry_with_code("E0103") if "not-a-component" in rules else None
+    return NotAComponent.explanation if "not-a-component" in rules else None
 
 
-def _hint(error: BaseException, entry: Entry) -> str:
+def _hint(error: AirswasmError, code: ErrorCode) -> str:
     if _is_full_disk(error):
         return _MAKE_ROOM
     own = getattr(error, "hint", "")
-    return own if isinstance(own, str) and own else entry.hint
+    return own if isinstance(own, str) and own else code.hint
 
 
 def _details(error: BaseException) -> tuple[str, ...]:
@@ -120,8 +120,8 @@ def _details(error: BaseException) -> tuple[str, ...]:
 def _operating_system(error: OSError) -> Problem:
     where = f"{error.filename}: " if error.filename else ""
     reason = error.strerror or str(error)
-    hint = _MAKE_ROOM if _is_full_disk(error) else "check the path and its permissions"
-    return Problem("E0005", f"{where}{reason}", hint, 1)
+    hint = _MAKE_ROOM if _is_full_disk(error) else OPERATING_SYSTEM.hint
+    return Problem(OPERATING_SYSTEM.code, f"{where}{reason}", hint, OPERATING_SYSTEM.exit_status)
 
 
 def _is_full_disk(error: BaseException | None) -> bool:
@@ -137,10 +137,13 @@ def _is_full_disk(error: BaseException | None) -> bool:
 
 def _bug(error: BaseException) -> Problem:
     file = _write_crash_report(error)
-    text = str(error).strip().split("\n")[0]
+    text = safe_text(error).strip().split("\n")[0]
     what = f"{type(error).__name__}: {text}" if text else type(error).__name__
     where = f"the report is in {file}" if file else "-vv shows where"
-    return Problem("E0001", f"airswasm failed unexpectedly: {what}", f"this is a bug; {where}", 1)
+    return Problem(
+        INTERNAL.code, f"airswasm failed unexpectedly: {what}", f"this is a bug; {where}",
+        INTERNAL.exit_status,
+    )  # fmt: skip
 
 
 def _write_crash_report(error: BaseException) -> Path | None:

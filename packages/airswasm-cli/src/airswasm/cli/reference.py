@@ -16,10 +16,10 @@ import sys
 from collections.abc import Iterator
 
 import typer
+from airswasm.wit import Blocks
 
+from ._block import BLOCK, GROUPS
 from .app import build_app
-from .catalogue import ENTRIES
-from .verbs import GROUPS, VERBS
 
 __all__ = ("reference_page",)
 
@@ -68,11 +68,12 @@ def reference_page() -> str:
     parts = [_HEAD]
     for group in GROUPS:
         parts.append(f"## {group}\n")
-        for verb in VERBS:
+        for verb in BLOCK.verbs:
             if verb.group == group:
                 parts += _verb(verb.name)
     parts += [_API, "## Error codes\n", "| code | meaning | exit |\n|---|---|---|"]
-    parts += [f"| `{each.code}` | {each.title} | {each.exit_code} |" for each in ENTRIES]
+    codes = Blocks.find().error_codes().values()
+    parts += [f"| `{each.code}` | {each.title} | {int(each.exit_status)} |" for each in codes]
     return "\n".join(parts) + "\n"
 
 

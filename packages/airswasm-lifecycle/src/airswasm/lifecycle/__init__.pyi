@@ -1,24 +1,29 @@
 from ._archive import ArchiveLimits
+from ._block import BLOCK, LOGGING_INTERFACE
+from ._configuration import Configuration, Setting, describe_settings, write_toml
+from ._editing import edit_configuration
 from .artifacts import ArtifactStore
 from .errors import (
     AlreadyInstalled,
     ApprovalRefused,
     ArtifactCorrupt,
+    ConfigurationInvalid,
     HomeUnusable,
     HostIsRunning,
     HostOffline,
-    HostPolicyInvalid,
     LifecycleError,
     LimitAbovePolicy,
     ManifestInvalid,
     ManifestProblem,
     MemoryTooSmall,
+    NoSuchSetting,
     NotInstalled,
     NotRunning,
     OwnerChanged,
     PackageInvalid,
     PackageUnsigned,
     ProviderFailed,
+    PurgeIncomplete,
     RegistryCorrupt,
     RolledBackPast,
     SequenceJumped,
@@ -49,12 +54,23 @@ from .manifest import (
 )
 from .package import PACKAGE_SUFFIX, SIGNATURE_NAME, Package
 from .plan import Approve, InstallPlan
-from .policy import EnginePolicy, HostPolicy, InstallPolicy, LimitPolicy
+from .policy import HostPolicy, InstallPolicy, LimitPolicy
 from .registry import ComponentRecord, Registry, RegistryTable, VersionRecord
 from .status import ComponentInfo, ComponentStatus, ComponentSummary, SystemStatus
 from .system import System
 
 __all__ = (
+    "edit_configuration",
+    "BLOCK",
+    "Configuration",
+    "InstallPolicy",
+    "LOGGING_INTERFACE",
+    "LimitPolicy",
+    "NoSuchSetting",
+    "PurgeIncomplete",
+    "Setting",
+    "describe_settings",
+    "write_toml",
     "AlreadyInstalled",
     "ApprovalRefused",
     "Approve",
@@ -70,7 +86,6 @@ __all__ = (
     "ComponentStatus",
     "ComponentSummary",
     "DEFAULT_MEMORY_BYTES",
-    "EnginePolicy",
     "HealthSection",
     "Home",
     "HomeLock",
@@ -78,12 +93,10 @@ __all__ = (
     "HostIsRunning",
     "HostOffline",
     "HostPolicy",
-    "HostPolicyInvalid",
+    "ConfigurationInvalid",
     "InstallPlan",
-    "InstallPolicy",
     "LifecycleError",
     "LimitAbovePolicy",
-    "LimitPolicy",
     "LimitsSection",
     "LogBook",
     "LogEntry",

@@ -11,10 +11,9 @@ from typing import Literal
 import anyio
 import anyio.to_thread
 from airswasm.runtime import ProgressSink
-from airswasm.security import TrustStore
-from airswasm.storage import KeyValueStore
-from airswasm.wit import Nothing, contract
+from airswasm.security import Kinds, TrustStore
 
+from ._forgetting import Forgetting
 from ._hosting import reason_of
 from ._ledger import Ledger, version_of
 from ._loading import Loader
@@ -39,10 +38,11 @@ class Installing:
     trust: TrustStore
     policy: HostPolicy
     loader: Loader
-    store: KeyValueStore
+    forgetting: Forgetting
     logs: LogBook
     running: Running
     clock: Callable[[], float]
+    kinds: Kinds
 
     async def install(
         self, package: Package, name: str, approve: Approve | None,
@@ -53,7 +53,7 @@ class Installing:
         if known is not None and await self._restore(known, package):
             return
         pin = self.trust.get(package.name)
-        plan = plan_install(package, name, known, pin, self.policy)
+        plan = plan_install(package, name, known, pin, self.policy, self.kinds)
         await self.loader.check(package, progress)
         await self.ledger.approve(plan, approve)
         record = self._record_of(package, name, start=start)
@@ -82,7 +82,7 @@ class Installing:
         if not targets:
             return 0
         pin = self.trust.get(package.name)
-        plan = plan_install(package, package.name, None, pin, self.policy)
+        plan = plan_install(package, package.name, None, pin, self.policy, self.kinds)
         for target in targets:
             taken = self.registry.find(target)
             if taken is not None:
@@ -105,14 +105,16 @@ class Installing:
         """Stops and removes a component. Raises as `System.uninstall`."""
         record = self.registry.get(name)
         await self.running.hosting.stop(name)
+        if purge:
+            await self.forgetting.intend(name)
         await self.ledger.remove(record, purge="yes" if purge else "no")
         self.running.forget(name)
         self.loader.keep_only(await self.ledger.sweep())
         self.logs.write(name, "info", "uninstalled", source="supervisor")
-        self.logs.forget(name, purge=purge)
+        self.logs.forget(name, purge=False)
         if purge:
-            await self.store.namespace(name).clear()
             await self.ledger.give_up_name(record)
+            await self.forgetting.finish(name)
 
     def _record_of(self, package: Package, name: str, *, start: bool) -> ComponentRecord:
         version = version_of(package, self.clock())
@@ -140,7 +142,9 @@ class Installing:
             raise
 
 
-async def read_source(source: Package | os.PathLike[str], policy: HostPolicy) -> Package:
+async def read_source(
+    source: Package | os.PathLike[str], policy: HostPolicy, kinds: Kinds
+) -> Package:
     """Returns the package, read and verified if it is a path.
 
     Raises:
@@ -149,10 +153,8 @@ async def read_source(source: Package | os.PathLike[str], policy: HostPolicy) ->
     if isinstance(source, Package):
         return source
     use: Literal["optional", "required"] = "optional" if policy.install.unsigned else "required"
-    path, known = Path(source), _known_capabilities()
-    return await anyio.to_thread.run_sync(
-        lambda: Package.read(path, signature=use, capabilities=known)
-    )
+    path = Path(source)
+    return await anyio.to_thread.run_sync(lambda: Package.read(path, signature=use, kinds=kinds))
 
 
 def target_name(name: str | None, package: Package) -> str:
@@ -161,14 +163,3 @@ def target_name(name: str | None, package: Package) -> str:
     if not is_component_name(target):
         raise ValueError(f"{target!r} is not namespace/name")
     return target
-
-
-def _known_capabilities() -> frozenset[str]:
-    """Every capability of the contract, as manifests write it: `storage.read`."""
-    return frozenset(
-        requirement.capability.replace(":", ".")
-        for interface in contract().host_interfaces.values()
-        for function in interface.functions.values()
-        if function.requirements is not None and not isinstance(function.requirements, Nothing)
-        for requirement in function.requirements
-    )

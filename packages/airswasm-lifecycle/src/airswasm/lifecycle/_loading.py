@@ -15,6 +15,7 @@ from pathlib import PurePosixPath
 import anyio
 import anyio.to_thread
 from airswasm.runtime import (
+    WASI_INTERFACES,
     Caller,
     Engine,
     HostInterface,
@@ -25,7 +26,7 @@ from airswasm.runtime import (
     ProgressSink,
     WasiConfig,
 )
-from airswasm.wit import check_component
+from airswasm.wit import Contract, check_component
 
 from ._quantities import format_bytes
 from .artifacts import ArtifactStore
@@ -63,8 +64,13 @@ class Loader:
     """Compiles and links; keeps one linked component for each digest."""
 
     def __init__(
-        self, engine: Engine, interfaces: Sequence[HostInterface], artifacts: ArtifactStore
+        self,
+        engine: Engine,
+        interfaces: Sequence[HostInterface],
+        artifacts: ArtifactStore,
+        contract: Contract,
     ) -> None:
+        self._contract = contract
         self._engine, self._interfaces, self._artifacts = engine, tuple(interfaces), artifacts
         self._linked: dict[str, LinkedComponent] = {}
         self._loading: dict[str, anyio.Lock] = {}
@@ -78,8 +84,10 @@ class Loader:
             MemoryTooSmall: its own memory limit keeps it from starting.
         """
         wasm, manifest = package.wasm, package.manifest
-        offered = [interface.name for interface in self._interfaces]
-        report = await anyio.to_thread.run_sync(lambda: check_component(wasm, offered=offered))
+        offered = [*WASI_INTERFACES, *(interface.name for interface in self._interfaces)]
+        report = await anyio.to_thread.run_sync(
+            lambda: check_component(wasm, offered=offered, against=self._contract)
+        )
         report.raise_for_problems()
         digest = hashlib.sha256(wasm).hexdigest()
         linked = await self._link(wasm, digest, manifest.name, progress)

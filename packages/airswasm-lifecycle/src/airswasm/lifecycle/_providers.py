@@ -1,29 +1,25 @@
-"""What installed blocks offer, found by entry points and put behind the guard.
+"""What installed blocks offer to components, put behind the guard; and what they watch with.
 
-A block registers a function under `airswasm.host_interfaces` that is handed the
-services and returns interfaces. Those of the contract are wrapped by the guard
-as the contract's annotations say. Those of WASI have no annotations: a block
-that replaces them (airswasm-osl) asks the guard itself. Anything else is
-refused, because nobody would check it.
+Each interface is wrapped by the guard as the annotations of its WIT package say. The WASI
+interfaces that the engine itself answers (`airswasm.runtime.WASI_INTERFACES`) have no annotations:
+a block that takes their place asks the guard itself. Everything else is refused, because nothing
+would check it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
-from importlib.metadata import EntryPoint, entry_points
 from typing import Protocol, cast, runtime_checkable
 
-from airswasm.runtime import HostInterface, HostInterfaceProvider, Services
+from airswasm.runtime import WASI_INTERFACES, HostInterface, HostInterfaceProvider, Services
 from airswasm.security import Guard
-from airswasm.wit import Contract
+from airswasm.wit import Blocks, Contract, InstalledBlock, are_compatible, load_part, safe_text
 
 from .errors import LifecycleError, ProviderFailed
 
 __all__ = ("Observer", "Offer", "find_observers", "find_offers", "guard_offers")
-
-INTERFACE_GROUP = "airswasm.host_interfaces"
-OBSERVER_GROUP = "airswasm.observers"
 
 
 @runtime_checkable
@@ -43,17 +39,22 @@ class Offer:
     distribution: str
 
 
-def find_offers(services: Services, contract: Contract, guard: Guard) -> tuple[Offer, ...]:
-    """Returns every interface of every installed block, guarded.
+def find_offers(blocks: Blocks, services: Services, guard: Guard) -> tuple[Offer, ...]:
+    """Return every interface of every block, guarded.
 
     Raises:
-        ProviderFailed: a block cannot set itself up, or offers what nobody would check.
+        BlocksInvalid: The blocks do not fit together, or offer what nothing would check.
+        ProviderFailed: A block cannot set itself up.
     """
+    blocks.raise_for_problems()
     offers: list[Offer] = []
-    for found in _sorted_entry_points(INTERFACE_GROUP):
-        with _blaming(found):
-            provider = cast("HostInterfaceProvider", found.load())
-            offers += _offers(provider, _distribution(found), services, contract, guard)
+    for each in blocks:
+        if each.block.provide:
+            with _blaming(each, each.block.provide):
+                provider = cast("HostInterfaceProvider", load_part(each.block.provide))
+                found = list(_offers(provider, each.distribution, services, blocks.contract, guard))
+                _check_declared(each, found)
+                offers += found
     return tuple(offers)
 
 
@@ -63,7 +64,7 @@ def guard_offers(
     """As `find_offers`, for providers that are given instead of found; what they raise comes out.
 
     Raises:
-        UnannotatedFunction: one offers what nobody would check.
+        UnannotatedFunction: One offers what nothing would check.
     """
     return tuple(
         offer
@@ -74,25 +75,19 @@ def guard_offers(
     )
 
 
-def find_observers(services: Services) -> Mapping[str, object]:
-    """Returns every installed observer, set up, by its entry point's name.
+def find_observers(blocks: Blocks, services: Services) -> Mapping[str, object]:
+    """Return every block's observer, set up, by the block's name.
 
     Raises:
-        ProviderFailed: one cannot set itself up.
+        ProviderFailed: One cannot set itself up.
     """
     observers: dict[str, object] = {}
-    for found in _sorted_entry_points(OBSERVER_GROUP):
-        with _blaming(found):
-            observers[found.name] = cast("Callable[[Services], object]", found.load())(services)
+    for each in blocks:
+        if each.block.observe:
+            with _blaming(each, each.block.observe):
+                observe = cast("Callable[[Services], object]", load_part(each.block.observe))
+                observers[each.block.name] = observe(services)
     return observers
-
-
-def _sorted_entry_points(group: str) -> list[EntryPoint]:
-    return sorted(entry_points(group=group), key=lambda found: (_distribution(found), found.name))
-
-
-def _distribution(found: EntryPoint) -> str:
-    return found.dist.name if found.dist else "?"
 
 
 def _offers(
@@ -103,22 +98,27 @@ def _offers(
     guard: Guard,
 ) -> Iterator[Offer]:
     for interface in provider(services):
-        is_wasi = interface.name.startswith("wasi:")
-        guarded = interface if is_wasi else guard.guarded(interface, contract)
+        is_checked_inside = any(are_compatible(interface.name, name) for name in WASI_INTERFACES)
+        guarded = interface if is_checked_inside else guard.guarded(interface, contract)
         yield Offer(guarded, distribution)
 
 
-class _blaming:  # noqa: N801 - reads as a verb in `with`
-    """Turns whatever a block raises into one error that names the block."""
+def _check_declared(each: InstalledBlock, offers: Iterable[Offer]) -> None:
+    names = {offer.interface.name for offer in offers}
+    declared = set(each.block.interfaces)
+    if names != declared:
+        differing = ", ".join(sorted(names ^ declared))
+        reason = f"it declares other interfaces than it offers: {differing}"
+        raise ProviderFailed(each.block.name, each.block.provide, each.distribution, reason)
 
-    def __init__(self, found: EntryPoint) -> None:
-        self._found = found
 
-    def __enter__(self) -> None:
-        return None
-
-    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
-        if isinstance(error, Exception) and not isinstance(error, LifecycleError):
-            found = self._found
-            reason = f"{type(error).__name__}: {error}"
-            raise ProviderFailed(found.group, found.name, _distribution(found), reason) from error
+@contextmanager
+def _blaming(each: InstalledBlock, part: str) -> Generator[None]:
+    """Turn whatever a block raises into one error that names the block."""
+    try:
+        yield
+    except LifecycleError:
+        raise
+    except Exception as error:  # the code of any package
+        reason = f"{type(error).__name__}: {safe_text(error)}"
+        raise ProviderFailed(each.block.name, part, each.distribution, reason) from error

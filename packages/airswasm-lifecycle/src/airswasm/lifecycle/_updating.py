@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 
 from airswasm.runtime import ProgressSink
-from airswasm.security import Grants, TrustStore
+from airswasm.security import Grants, Kinds, TrustStore
 
 from ._hosting import reason_of
 from ._ledger import Ledger, version_of
@@ -37,13 +37,14 @@ class Updating:
     loader: Loader
     running: Running
     clock: Callable[[], float]
+    kinds: Kinds
 
     async def update(
         self, package: Package, name: str, approve: Approve | None, progress: ProgressSink | None
     ) -> None:
         """Replaces a component by a newer version. Raises as `System.update`."""
         record = self.registry.get(name)
-        plan = plan_update(package, record, self.trust.get(package.name), self.policy)
+        plan = plan_update(package, record, self.trust.get(package.name), self.policy, self.kinds)
         await self.loader.check(package, progress)
         if plan.needs_approval:
             await self.ledger.approve(plan, approve)

@@ -13,6 +13,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 
+from airswasm.wit import AirswasmError, ErrorCode, ExitStatus
+
 __all__ = (
     "AlreadyInstalled",
     "ApprovalRefused",
@@ -20,18 +22,20 @@ __all__ = (
     "HomeUnusable",
     "HostIsRunning",
     "HostOffline",
-    "HostPolicyInvalid",
+    "ConfigurationInvalid",
     "LifecycleError",
     "LimitAbovePolicy",
     "ManifestInvalid",
     "ManifestProblem",
     "MemoryTooSmall",
+    "NoSuchSetting",
     "NotInstalled",
     "NotRunning",
     "OwnerChanged",
     "PackageInvalid",
     "PackageUnsigned",
     "ProviderFailed",
+    "PurgeIncomplete",
     "RegistryCorrupt",
     "RolledBackPast",
     "SequenceJumped",
@@ -46,8 +50,15 @@ __all__ = (
 )
 
 
-class LifecycleError(Exception):
+class LifecycleError(AirswasmError):
     """Base of every error that this block raises itself."""
+
+    explanation = ErrorCode(
+        "E0300",
+        "lifecycle problem",
+        "Installing or hosting failed without a code of its own.",
+        "run it again with -vv to see where",
+    )
 
     code: str = "E0300"
     hint: str = "Run the command again with -vv to see where it failed."
@@ -74,7 +85,14 @@ class ManifestProblem:
 class ManifestInvalid(LifecycleError):
     """Component.toml does not say what a manifest must; all problems at once."""
 
-    code = "E0301"
+    explanation = ErrorCode(
+        "E0301",
+        "Component.toml is wrong",
+        "Unknown keys are errors, because a typo in a security setting must not pass as `not "
+        "set`. All problems are listed with file, line and key.",
+        "correct the lines that the message names",
+    )
+
     hint = "Correct the lines named above; docs/manifest.md lists every key."
 
     def __init__(self, file: str, problems: Sequence[ManifestProblem]) -> None:
@@ -86,7 +104,15 @@ class ManifestInvalid(LifecycleError):
 class PackageInvalid(LifecycleError):
     """A folder or archive is not a package, or not one that is safe to read."""
 
-    code = "E0302"
+    explanation = ErrorCode(
+        "E0302",
+        "not a package",
+        "The folder or file is not a package, or not one that is safe to read (paths that lead "
+        "outside, twins, bombs).",
+        "make it with `airswasm build`, `airswasm sign` and `airswasm pack`",
+        ExitStatus.NOT_AUTHENTIC,
+    )
+
     hint = "Pack it again with `airswasm build` and `airswasm sign`; do not edit the archive."
 
     def __init__(
@@ -102,7 +128,14 @@ class PackageInvalid(LifecycleError):
 class PackageUnsigned(LifecycleError):
     """The package has no signature and this host does not take unsigned ones."""
 
-    code = "E0303"
+    explanation = ErrorCode(
+        "E0303",
+        "not signed",
+        "The package has no signature, and this host takes only signed ones.",
+        "airswasm sign",
+        ExitStatus.NOT_AUTHENTIC,
+    )
+
     hint = (
         "Sign it: `airswasm sign`. For development only: "
         "`unsigned = true` under [install] in config.toml."
@@ -116,7 +149,14 @@ class PackageUnsigned(LifecycleError):
 class WrongPackage(LifecycleError):
     """The package is fine but is not the one that was meant."""
 
-    code = "E0304"
+    explanation = ErrorCode(
+        "E0304",
+        "another package",
+        "The package is fine, but it is not the one that was meant: another name or version.",
+        "give the package of the component you mean",
+        ExitStatus.NOT_AUTHENTIC,
+    )
+
     hint = "Install it under its own name, or give the package of the component you mean."
 
     def __init__(self, expected: str, found: str, *, where: str) -> None:
@@ -127,7 +167,14 @@ class WrongPackage(LifecycleError):
 class ArtifactCorrupt(LifecycleError):
     """Stored bytes are missing or are no longer those that were installed."""
 
-    code = "E0305"
+    explanation = ErrorCode(
+        "E0305",
+        "stored bytes changed",
+        "Installed files are missing or are no longer those that were verified.",
+        "install the component again from its package",
+        ExitStatus.NOT_AUTHENTIC,
+    )
+
     hint = "Run `airswasm install` with the same package again: it puts the files back."
 
     def __init__(self, digest: str, path: str, reason: str) -> None:
@@ -138,7 +185,14 @@ class ArtifactCorrupt(LifecycleError):
 class NotInstalled(LifecycleError):
     """No component of that name is installed."""
 
-    code = "E0310"
+    explanation = ErrorCode(
+        "E0310",
+        "not installed",
+        "No component of that name is installed.",
+        "`airswasm list` shows what is",
+        ExitStatus.NOT_FOUND,
+    )
+
     hint = "`airswasm list` shows what is installed."
 
     def __init__(self, name: str, installed: Sequence[str] = ()) -> None:
@@ -151,7 +205,13 @@ class NotInstalled(LifecycleError):
 class AlreadyInstalled(LifecycleError):
     """The name is taken."""
 
-    code = "E0311"
+    explanation = ErrorCode(
+        "E0311",
+        "already installed",
+        "A component of that name is installed.",
+        "`airswasm update` for a newer version, or `airswasm uninstall` first",
+    )
+
     hint = "Use `airswasm update` for a newer version, or `airswasm uninstall` first."
 
     def __init__(self, name: str, version: str) -> None:
@@ -162,7 +222,15 @@ class AlreadyInstalled(LifecycleError):
 class OwnerChanged(LifecycleError):
     """An update is signed by a key that does not own the name."""
 
-    code = "E0312"
+    explanation = ErrorCode(
+        "E0312",
+        "another owner",
+        "The update is signed by another key than the installed version. A name belongs to the "
+        "key that signed its first version, so that nobody else can replace it.",
+        "sign with the owner's key",
+        ExitStatus.NOT_AUTHENTIC,
+    )
+
     hint = (
         "Sign with the key that signed the installed version, or rotate the key "
         "with a statement signed by both."
@@ -178,7 +246,16 @@ class OwnerChanged(LifecycleError):
 class SequenceTooOld(LifecycleError):
     """An update is not newer than what has been installed before."""
 
-    code = "E0313"
+    explanation = ErrorCode(
+        "E0313",
+        "older sequence",
+        "The package's sequence is not above what was installed before, so it may be an old, "
+        "vulnerable version that somebody replays.",
+        "build and sign again; to go back on purpose: airswasm rollback NAME; to forget an "
+        "uninstalled component's versions: airswasm trust remove NAME",
+        ExitStatus.NOT_AUTHENTIC,
+    )
+
     hint = (
         "Raise the version and sign again. To go back on purpose: `airswasm rollback` to a "
         "retained version; when it was uninstalled, `airswasm trust remove NAME` forgets it."
@@ -195,7 +272,14 @@ class SequenceTooOld(LifecycleError):
 class SequenceJumped(LifecycleError):
     """A sequence so high that no later update could follow it."""
 
-    code = "E0314"
+    explanation = ErrorCode(
+        "E0314",
+        "sequence too high",
+        "A sequence so high that no later update could follow it.",
+        "sign again without --sequence",
+        ExitStatus.NOT_AUTHENTIC,
+    )
+
     hint = "Sign again without --sequence: the default leaves room for later versions."
 
     def __init__(self, name: str, floor: int, sequence: int, cap: int) -> None:
@@ -208,7 +292,14 @@ class SequenceJumped(LifecycleError):
 class ApprovalRefused(LifecycleError):
     """Whoever was asked did not approve what the component asks for."""
 
-    code = "E0315"
+    explanation = ErrorCode(
+        "E0315",
+        "not approved",
+        "What the component asks for was not approved; nothing changed.",
+        "pass --yes to accept without being asked",
+        ExitStatus.REFUSED,
+    )
+
     hint = "Nothing was changed. Pass --yes to accept without being asked."
 
     def __init__(self, name: str, version: str, capabilities: Sequence[str]) -> None:
@@ -219,7 +310,14 @@ class ApprovalRefused(LifecycleError):
 class LimitAbovePolicy(LifecycleError):
     """A manifest asks for more than the host's policy lets a component have."""
 
-    code = "E0316"
+    explanation = ErrorCode(
+        "E0316",
+        "above the host's policy",
+        "The manifest asks for more than this host allows.",
+        "ask for less, or raise the policy in config.toml",
+        ExitStatus.REFUSED,
+    )
+
     hint = "Ask for less in Component.toml, or raise the policy in config.toml and try again."
 
     def __init__(self, name: str, limit: str, wanted: str, allowed: str, policy_line: str) -> None:
@@ -234,7 +332,14 @@ class LimitAbovePolicy(LifecycleError):
 class MemoryTooSmall(LifecycleError):
     """The component cannot even start within its own memory limit."""
 
-    code = "E0317"
+    explanation = ErrorCode(
+        "E0317",
+        "cannot start in its memory",
+        "The component cannot even start within its memory limit: a guest that carries a "
+        "language runtime (Python, JavaScript) needs more than the default.",
+        "raise `memory` under [limits] in Component.toml, build and sign again",
+    )
+
     hint = "Raise `memory` under [limits] in Component.toml, then build and sign again."
 
     def __init__(self, name: str, limit: str, suggestion: str) -> None:
@@ -249,7 +354,14 @@ class MemoryTooSmall(LifecycleError):
 class VersionNotRetained(LifecycleError):
     """There is no such version to go back to."""
 
-    code = "E0318"
+    explanation = ErrorCode(
+        "E0318",
+        "version not retained",
+        "There is no such version to go back to.",
+        "`airswasm info NAME` lists the retained ones",
+        ExitStatus.NOT_FOUND,
+    )
+
     hint = "`airswasm rollback NAME --to VERSION` takes any of those."
 
     def __init__(self, name: str, wanted: str | None, retained: Sequence[str]) -> None:
@@ -261,11 +373,19 @@ class VersionNotRetained(LifecycleError):
 class RolledBackPast(VersionNotRetained):
     """The active version is the oldest retained one."""
 
+    explanation = VersionNotRetained.explanation
+
 
 class VersionNotNewer(LifecycleError):
     """An update's version is installed already, or is below the active one."""
 
-    code = "E0328"
+    explanation = ErrorCode(
+        "E0328",
+        "version not newer",
+        "An update must have a higher version than the active one.",
+        "raise `version` in Component.toml, build and sign again",
+    )
+
     hint = "Raise `version` under [component] in Component.toml, then build and sign again."
 
     def __init__(self, name: str, installed: str, offered: str) -> None:
@@ -276,7 +396,13 @@ class VersionNotNewer(LifecycleError):
 class UpdateFailed(LifecycleError):
     """A step of a switch failed; the version that ran before goes on."""
 
-    code = "E0319"
+    explanation = ErrorCode(
+        "E0319",
+        "update failed",
+        "A step of the switch failed; the version before goes on.",
+        "`airswasm logs NAME` has the reason",
+    )
+
     hint = "The earlier version is still active. `airswasm logs NAME` has the reason."
 
     def __init__(self, name: str, old: str, new: str, step: str, reason: str) -> None:
@@ -289,7 +415,13 @@ class UpdateFailed(LifecycleError):
 class NotRunning(LifecycleError):
     """The component is installed but is not running."""
 
-    code = "E0320"
+    explanation = ErrorCode(
+        "E0320",
+        "not running",
+        "The component is installed but does not run.",
+        "`airswasm logs NAME` says why it stopped",
+    )
+
     hint = "`airswasm start NAME` starts it; `airswasm logs NAME` says why it stopped."
 
     def __init__(self, name: str, state: str) -> None:
@@ -300,7 +432,13 @@ class NotRunning(LifecycleError):
 class StartFailed(LifecycleError):
     """The component did not come up."""
 
-    code = "E0321"
+    explanation = ErrorCode(
+        "E0321",
+        "did not start",
+        "The component did not come up.",
+        "`airswasm logs NAME` shows what it wrote",
+    )
+
     hint = "`airswasm logs NAME` shows what the component itself wrote."
 
     def __init__(self, name: str, version: str, reason: str) -> None:
@@ -311,7 +449,13 @@ class StartFailed(LifecycleError):
 class HostIsRunning(LifecycleError):
     """Another process hosts this home."""
 
-    code = "E0322"
+    explanation = ErrorCode(
+        "E0322",
+        "a host runs already",
+        "Another process hosts this home.",
+        "talk to it with the other verbs, stop it, or use another home with --home",
+    )
+
     hint = "Talk to it with the other commands, stop it, or use another AIRSWASM_HOME."
 
     def __init__(self, home: str, pid: int | None) -> None:
@@ -323,7 +467,14 @@ class HostIsRunning(LifecycleError):
 class HostOffline(LifecycleError):
     """The operation needs running components, and this System runs none."""
 
-    code = "E0323"
+    explanation = ErrorCode(
+        "E0323",
+        "needs a host",
+        "The operation needs running components.",
+        "start the host with `airswasm run`",
+        ExitStatus.NO_HOST,
+    )
+
     hint = "Start the host with `airswasm run`."
 
     def __init__(self, operation: str) -> None:
@@ -334,7 +485,13 @@ class HostOffline(LifecycleError):
 class HomeUnusable(LifecycleError):
     """The home folder cannot be created, read, or written."""
 
-    code = "E0324"
+    explanation = ErrorCode(
+        "E0324",
+        "home unusable",
+        "The home folder cannot be made, read or written.",
+        "check its owner and mode, or name another one with --home",
+    )
+
     hint = "Check the folder's owner and mode, or set AIRSWASM_HOME to another one."
 
     def __init__(self, path: str, reason: str) -> None:
@@ -345,7 +502,14 @@ class HomeUnusable(LifecycleError):
 class StoreMissing(LifecycleError):
     """Files of installed components are there, and the store that knows of them is not."""
 
-    code = "E0330"
+    explanation = ErrorCode(
+        "E0330",
+        "store missing",
+        "The home has files of installed components and no store that knows of them: its folder "
+        "was removed, or its disk is not mounted. Nothing was changed.",
+        "put the folder back; to begin anew, remove the home's folder artifacts too",
+    )
+
     hint = (
         "Put it back, from a backup or by mounting its disk. To begin anew instead, remove the "
         "home's folder `artifacts` too."
@@ -356,10 +520,17 @@ class StoreMissing(LifecycleError):
         super().__init__(f"{path} is missing, though components were installed in this home")
 
 
-class HostPolicyInvalid(LifecycleError):
+class ConfigurationInvalid(LifecycleError):
     """config.toml of the home is not what a policy must be; all problems at once."""
 
-    code = "E0325"
+    explanation = ErrorCode(
+        "E0325",
+        "config.toml is wrong",
+        "The host's policy has unknown keys or wrong values.",
+        "correct the lines that the message names",
+        ExitStatus.USAGE,
+    )
+
     hint = "Correct the lines named above."
 
     def __init__(self, file: str, problems: Sequence[ManifestProblem]) -> None:
@@ -368,10 +539,57 @@ class HostPolicyInvalid(LifecycleError):
         super().__init__("\n".join(str(problem) for problem in self.problems))
 
 
+class NoSuchSetting(LifecycleError):
+    """No installed block has a setting of that name.
+
+    Attributes:
+        name: What was asked for.
+    """
+
+    explanation = ErrorCode(
+        "E0331",
+        "no such setting",
+        "A setting is named section.key, and no installed block has one of that name.",
+        "`airswasm config show` lists all of them",
+        ExitStatus.USAGE,
+    )
+
+    def __init__(self, name: str, suggestion: str) -> None:
+        self.name = name
+        super().__init__(f"there is no setting {name!r}{suggestion}")
+
+
+class PurgeIncomplete(LifecycleError):
+    """A name was uninstalled, and not everything that was kept for it could be removed.
+
+    Attributes:
+        name: The component's name.
+        failures: For each block that failed, why.
+    """
+
+    explanation = ErrorCode(
+        "E0332",
+        "purge incomplete",
+        "The component is uninstalled, and a block could not remove what it keeps for it. The "
+        "name cannot be installed again before that is done.",
+        "mend what the message names; the host tries again when it starts, and at the next install",
+    )
+
+    def __init__(self, name: str, failures: Sequence[str]) -> None:
+        self.name, self.failures = name, tuple(failures)
+        super().__init__(f"{name} is not purged to the end: {'; '.join(self.failures)}")
+
+
 class RegistryCorrupt(LifecycleError):
     """A record in the registry cannot be understood."""
 
-    code = "E0326"
+    explanation = ErrorCode(
+        "E0326",
+        "registry damaged",
+        "A record of what is installed cannot be understood.",
+        "restore the home from a backup, or install the component again",
+    )
+
     hint = "Restore the home from a backup, or uninstall and install the component again."
 
     def __init__(self, name: str, reason: str) -> None:
@@ -382,7 +600,14 @@ class RegistryCorrupt(LifecycleError):
 class TooManyRunning(LifecycleError):
     """As many components run as the host's policy allows."""
 
-    code = "E0329"
+    explanation = ErrorCode(
+        "E0329",
+        "too many running",
+        "As many components run as the host's policy allows.",
+        "stop one, or raise the policy in config.toml",
+        ExitStatus.REFUSED,
+    )
+
     hint = (
         "Stop some, or write a higher `running` under [limits] in config.toml; on Linux also "
         "raise vm.max_map_count: each running component takes 4 mappings."
@@ -396,7 +621,13 @@ class TooManyRunning(LifecycleError):
 class ProviderFailed(LifecycleError):
     """An installed block could not set up what it offers to components."""
 
-    code = "E0327"
+    explanation = ErrorCode(
+        "E0327",
+        "a block failed to set up",
+        "An installed block could not offer its interfaces.",
+        "update or remove the package that the message names",
+    )
+
     hint = "Update or remove the package that the entry point comes from."
 
     def __init__(self, group: str, entry_point: str, distribution: str, reason: str) -> None:

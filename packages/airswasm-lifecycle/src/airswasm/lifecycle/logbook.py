@@ -24,7 +24,7 @@ import time
 from collections import OrderedDict
 from collections.abc import AsyncIterator, Callable, Generator, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 
 import anyio
@@ -33,9 +33,10 @@ from airswasm.runtime import Caller, HostInterface, Services
 from airswasm.runtime.wasi import escape
 from anyio.streams.memory import MemoryObjectSendStream
 
+from ._block import LOGGING_INTERFACE
+
 __all__ = ("LOGGING_INTERFACE", "LogBook", "LogEntry", "LogLimits", "provide")
 
-LOGGING_INTERFACE = "airswasm:component/logging@0.1.0"
 LEVELS = ("trace", "debug", "info", "warn", "error")
 
 _quote = json.encoder.encode_basestring_ascii
@@ -105,16 +106,28 @@ def _encode_value(value: object) -> str:
 
 @dataclass(frozen=True, slots=True)
 class LogLimits:
-    """How much of a log is kept."""
+    """How much of a log is kept.
+
+    Attributes:
+        message_chars: Characters of one line; the rest is cut off, and marked.
+        file_bytes: Size at which a component's log begins a new file.
+        files: Files of each component that are kept, the current one included.
+        lines_per_second: Lines that a component may write when its manifest gives no rate.
+        open_files: Log files that the host keeps open.
+        follower_lines: Lines that a slow follower may be behind before it loses some.
+    """
 
     message_chars: int = 8192
     file_bytes: int = 4 * 2**20
     files: int = 3
-    """The current one and the rotated ones."""
     lines_per_second: int = 200
     open_files: int = 32
     follower_lines: int = 1024
-    """Lines that a slow follower may be behind before it loses some."""
+
+    def __post_init__(self) -> None:
+        for each in fields(self):
+            if getattr(self, each.name) < 1:
+                raise ValueError(f"{each.name} must be at least 1")
 
 
 @dataclass(slots=True, eq=False)
@@ -397,5 +410,5 @@ def _disk_may_fail() -> Generator[None]:
 
 
 def provide(services: Services) -> Iterable[HostInterface]:
-    """Offers `airswasm:component/logging` to guests; an `airswasm.host_interfaces` entry point."""
+    """Return the interface that this block offers, `airswasm:component/logging`."""
     return (services.get(LogBook).interface(),)

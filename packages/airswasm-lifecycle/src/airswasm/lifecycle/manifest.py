@@ -15,15 +15,14 @@ from __future__ import annotations
 
 import json
 import re
+import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import field
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Literal, cast
 
-import tomlkit
-from airswasm.security import Grants, SecurityError
-from airswasm.wit import Requirement, contract
+from airswasm.security import Grants, Kinds, SecurityError
 from pydantic import (
     AfterValidator,
     BeforeValidator,
@@ -35,7 +34,6 @@ from pydantic import (
     ValidationError,
 )
 from pydantic.dataclasses import dataclass
-from tomlkit.exceptions import ParseError, TOMLKitError
 
 from ._explain import did_you_mean, explain, locate
 from ._positions import Path as KeyPath
@@ -71,6 +69,7 @@ _SEMVER = re.compile(
     r"(-[0-9A-Za-z-]+(\.[0-9A-Za-z-]+)*)?(\+[0-9A-Za-z-]+(\.[0-9A-Za-z-]+)*)?"
 )
 _STRICT = ConfigDict(extra="forbid")
+_AT = re.compile(r" \(at line (\d+), column \d+\)$| \(at end of document\)$")
 
 
 def is_component_name(text: str) -> bool:
@@ -269,7 +268,7 @@ class Manifest:
         return json.dumps(self.config, ensure_ascii=False, separators=(",", ":"))
 
     @classmethod
-    def load(cls, path: Path, *, capabilities: Iterable[str] = ()) -> Manifest:
+    def load(cls, path: Path, *, kinds: Kinds | None = None, is_strict: bool = True) -> Manifest:
         """Reads a manifest from a file; see `parse`.
 
         Raises:
@@ -279,7 +278,7 @@ class Manifest:
             content = path.read_bytes()
         except OSError as error:
             raise _single(str(path), f"cannot be read: {error.strerror}") from error
-        return cls.parse(content, file=str(path), capabilities=capabilities)
+        return cls.parse(content, file=str(path), kinds=kinds, is_strict=is_strict)
 
     @classmethod
     def parse(
@@ -287,15 +286,19 @@ class Manifest:
         content: bytes | str,
         *,
         file: str = MANIFEST_NAME,
-        capabilities: Iterable[str] = (),
+        kinds: Kinds | None = None,
+        is_strict: bool = True,
     ) -> Manifest:
         """Reads a manifest.
 
         Args:
             content: the TOML document.
             file: how to call it in messages.
-            capabilities: the capabilities that exist, such as `storage.read`.
-                When given, others are refused with a did-you-mean.
+            kinds: the capabilities that exist. Others are then refused with a
+                did-you-mean, and each pattern is read by its capability's spelling.
+            is_strict: False accepts capabilities of blocks that are not installed here, as an
+                author needs who builds for another host; names close to a known one are still
+                refused.
 
         Raises:
             ManifestInvalid: something is wrong; it has every problem.
@@ -305,7 +308,7 @@ class Manifest:
         positions = scan_positions(text)
         findings: list[tuple[KeyPath, str]] = []
         tables["capabilities"] = _read_capabilities(
-            tables.get("capabilities", {}), frozenset(capabilities), findings
+            tables.get("capabilities", {}), kinds, is_strict, findings
         )
         _check_config(tables.get("config", {}), findings)
         manifest: Manifest | None = None
@@ -355,16 +358,18 @@ def _decode(content: bytes | str, file: str) -> str:
 
 def _parse_toml(text: str, file: str) -> dict[str, object]:
     try:
-        return dict(tomlkit.parse(text).unwrap())
-    except ParseError as error:
-        reason = str(error).removesuffix(f" at line {error.line} col {error.col}")
-        raise _single(file, f"not TOML: {reason}", line=error.line, key="syntax") from error
-    except (TOMLKitError, RecursionError) as error:
+        return tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        found = _AT.search(str(error))
+        reason = str(error)[: found.start()] if found else str(error)
+        line = int(found[1]) if found and found[1] else text.count("\n") + 1
+        raise _single(file, f"not TOML: {reason}", line=line, key="syntax") from error
+    except (ValueError, RecursionError) as error:  # a number of thousands of digits; nesting
         raise _single(file, f"not TOML: {error}", key="syntax") from error
 
 
 def _read_capabilities(
-    table: object, known: frozenset[str], findings: list[tuple[KeyPath, str]]
+    table: object, kinds: Kinds | None, is_strict: bool, findings: list[tuple[KeyPath, str]]
 ) -> dict[str, tuple[str, ...]]:
     if not isinstance(table, Mapping):
         findings.append((("capabilities",), "expected a table"))
@@ -372,7 +377,9 @@ def _read_capabilities(
     capabilities: dict[str, tuple[str, ...]] = {}
     for path, patterns in _leaves(cast("Mapping[str, object]", table), ()):
         name, where = ".".join(path), ("capabilities", *path)
-        problem = _judge_capability(name, patterns, known)
+        problem = _judge_capability(name, patterns, kinds, is_strict)
+        if name in capabilities:
+            problem = "is written twice: quoted, and as a dotted key"
         if problem:
             findings.append((where, problem))
         else:
@@ -389,38 +396,29 @@ def _leaves(table: Mapping[str, object], above: KeyPath) -> Iterable[tuple[KeyPa
             yield (*above, *key.split(".")), value
 
 
-def _judge_capability(name: str, patterns: object, known: frozenset[str]) -> str | None:
+def _judge_capability(
+    name: str, patterns: object, kinds: Kinds | None, is_strict: bool
+) -> str | None:
     plain_name = name.removeprefix("deny.")
-    if plain_name not in known and (known or _looks_mistaken(plain_name)):
-        return f"no such capability{did_you_mean(plain_name, known or _of_the_contract())}"
+    is_known = kinds is None or plain_name in kinds.names
+    if kinds is not None and not is_known and (is_strict or _is_close(plain_name, kinds.names)):
+        return f"no such capability{did_you_mean(plain_name, kinds.names)}"
     texts = _texts(patterns)
     if texts is None:
         return 'expected a list of patterns, such as ["**"]'
     try:
-        read_grants({name: texts})
+        grants = read_grants({name: texts})
+        if kinds is not None and is_known:
+            kinds.check(grants)
     except SecurityError as error:
         return str(error)
     return None
 
 
-def _looks_mistaken(name: str) -> bool:
-    """Whether the contract's own part has no such name; a block may bring a part of its own."""
-    known = _of_the_contract()
-    parts = {each.partition(".")[0] for each in known}
-    part = name.partition(".")[0]
-    return name not in known and bool(get_close_matches(part, parts, n=1, cutoff=0.8))
-
-
-def _of_the_contract() -> frozenset[str]:
-    functions = (
-        function
-        for interface in contract().interfaces.values()
-        for function in interface.functions.values()
-    )
-    required = (function.requires for function in functions)
-    return frozenset(
-        each.capability.replace(":", ".") for each in required if isinstance(each, Requirement)
-    )
+def _is_close(name: str, known: Iterable[str]) -> bool:
+    """Whether a name was probably meant to be a known one, or is in a known domain."""
+    domains = {each.partition(".")[0] for each in known}
+    return bool(get_close_matches(name.partition(".")[0], domains, n=1, cutoff=0.8))
 
 
 def _texts(patterns: object) -> tuple[str, ...] | None:

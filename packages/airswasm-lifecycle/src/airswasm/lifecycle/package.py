@@ -16,7 +16,7 @@ from __future__ import annotations
 import os
 import stat
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, Protocol
@@ -24,6 +24,7 @@ from typing import Literal, Protocol
 from airswasm.runtime.files import replace_file
 from airswasm.security import (
     SIGNATURE_FILE,
+    Kinds,
     PrivateKey,
     PublicKey,
     Statement,
@@ -94,7 +95,7 @@ class Package:
         source: Path,
         *,
         signature: SignatureUse = "required",
-        capabilities: Iterable[str] = (),
+        kinds: Kinds | None = None,
         limits: ArchiveLimits = _DEFAULT_LIMITS,
     ) -> Package:
         """Reads and verifies a package.
@@ -104,7 +105,7 @@ class Package:
             signature: `required` refuses a package without one; `optional` takes
                 it, but still refuses a wrong one; `ignored` does not look at it,
                 which is only right for signing anew.
-            capabilities: those that exist, for the manifest's did-you-mean.
+            kinds: the capabilities that exist; a manifest that names others is refused.
             limits: sizes beyond which nothing is read.
 
         Raises:
@@ -122,7 +123,7 @@ class Package:
         files = reader.files(tuple(verified.statement.files) if verified else None)
         if verified is not None:
             verified.statement.check(files)
-        return cls._build(str(source), files, envelope, verified, frozenset(capabilities))
+        return cls._build(str(source), files, envelope, verified, kinds)
 
     @classmethod
     def from_files(
@@ -131,11 +132,11 @@ class Package:
         *,
         source: str = "package",
         signature: bytes | None = None,
-        capabilities: Iterable[str] = (),
+        kinds: Kinds | None = None,
     ) -> Package:
         """Makes a package of bytes in memory; verified like any other. See `read`."""
         verified = verify(signature, files) if signature is not None else None
-        return cls._build(source, files, signature, verified, frozenset(capabilities))
+        return cls._build(source, files, signature, verified, kinds)
 
     @classmethod
     def _build(
@@ -144,12 +145,12 @@ class Package:
         files: Mapping[str, bytes],
         signature: bytes | None,
         verified: VerifiedStatement | None,
-        capabilities: frozenset[str],
+        kinds: Kinds | None,
     ) -> Package:
         if MANIFEST_NAME not in files:
             raise PackageInvalid(source, f"it has no {MANIFEST_NAME}")
         file = f"{source}/{MANIFEST_NAME}"
-        manifest = Manifest.parse(files[MANIFEST_NAME], file=file, capabilities=capabilities)
+        manifest = Manifest.parse(files[MANIFEST_NAME], file=file, kinds=kinds)
         package = cls(source, dict(files), manifest, signature, verified)
         package._check()
         return package
@@ -193,7 +194,7 @@ class Package:
         Raises:
             HomeUnusable: it cannot be written.
         """
-        _write_whole(path, self.to_archive())
+        write_whole(path, self.to_archive())
 
     def write_signature(self, folder: Path) -> Path:
         """Writes `component.sig` into the package's folder, whole or not at all.
@@ -205,7 +206,7 @@ class Package:
         if self.signature is None:
             raise PackageUnsigned(self.source)
         path = folder / SIGNATURE_NAME
-        _write_whole(path, self.signature)
+        write_whole(path, self.signature)
         return path
 
 
@@ -284,7 +285,7 @@ def _read_regular(path: Path, source: str, most: int, member: str | None = None)
     return content
 
 
-def _write_whole(path: Path, content: bytes) -> None:
+def write_whole(path: Path, content: bytes) -> None:
     try:
         replace_file(path, content, mode=0o666)
     except OSError as error:

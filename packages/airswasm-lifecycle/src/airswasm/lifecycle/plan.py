@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
-from airswasm.security import Grants, TrustedComponent
+from airswasm.security import Grants, Kinds, TrustedComponent
 
 from ._semver import precedence
 from .errors import (
@@ -71,6 +71,7 @@ def plan_install(
     record: ComponentRecord | None,
     pin: TrustedComponent | None,
     policy: HostPolicy,
+    kinds: Kinds,
 ) -> InstallPlan:
     """Decides about a new name.
 
@@ -80,6 +81,7 @@ def plan_install(
         record: what is installed under that name.
         pin: the key that the package's name belongs to.
         policy: the host's.
+        kinds: the capabilities that exist on this host.
 
     Raises:
         AlreadyInstalled, OwnerChanged, PackageUnsigned, SequenceTooOld,
@@ -91,7 +93,7 @@ def plan_install(
     floor = pin.sequence if pin else 0
     _check_sequence(package, name, floor, is_same_allowed=True)
     _check_package(package, policy)
-    return _plan(package, name, None, is_new_signer=pin is None)
+    return _plan(package, name, None, kinds, is_new_signer=pin is None)
 
 
 def plan_update(
@@ -99,6 +101,7 @@ def plan_update(
     record: ComponentRecord,
     pin: TrustedComponent | None,
     policy: HostPolicy,
+    kinds: Kinds,
 ) -> InstallPlan:
     """Decides about a new version of an installed name. Arguments as for `plan_install`.
 
@@ -115,7 +118,9 @@ def plan_update(
         _check_sequence(package, record.name, pin.sequence, is_same_allowed=True)
     _check_version(package.version, record)
     _check_package(package, policy)
-    return _plan(package, record.name, record, is_new_signer=owner is None and package.is_signed)
+    return _plan(
+        package, record.name, record, kinds, is_new_signer=owner is None and package.is_signed
+    )
 
 
 def plan_rollback(record: ComponentRecord, to: str | None) -> str:
@@ -166,11 +171,16 @@ def _check_package(package: Package, policy: HostPolicy) -> None:
 
 
 def _plan(
-    package: Package, name: str, record: ComponentRecord | None, *, is_new_signer: bool
+    package: Package,
+    name: str,
+    record: ComponentRecord | None,
+    kinds: Kinds,
+    *,
+    is_new_signer: bool,
 ) -> InstallPlan:
     manifest = package.manifest
     before = read_grants(record.active_version.grants if record else {})
-    added = manifest.grants.beyond(before)
+    added = kinds.beyond(manifest.grants, before)
     return InstallPlan(
         name=name,
         version=package.version,

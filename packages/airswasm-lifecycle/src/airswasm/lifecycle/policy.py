@@ -9,99 +9,80 @@ start in 4 MiB, and its author has to ask for more and be approved anyway.
 
 from __future__ import annotations
 
-from dataclasses import field
-from pathlib import Path
-from typing import Annotated, Literal
+from dataclasses import dataclass, field
 
-import tomlkit
-from pydantic import ConfigDict, Field, StrictBool, StrictInt, TypeAdapter, ValidationError
-from pydantic.dataclasses import dataclass
-from tomlkit.exceptions import TOMLKitError
-
-from ._explain import explain_problems
-from ._positions import scan_positions
+from ._configuration import Configuration
 from ._quantities import format_bytes
-from .errors import HostPolicyInvalid, LimitAbovePolicy, ManifestProblem
-from .manifest import Count, Duration, Manifest, Size
+from .errors import LimitAbovePolicy
+from .manifest import Manifest
 
-__all__ = ("EnginePolicy", "HostPolicy", "InstallPolicy", "LimitPolicy")
-
-_STRICT = ConfigDict(extra="forbid")
+__all__ = ("HostPolicy", "InstallPolicy", "LimitPolicy")
 
 
-@dataclass(frozen=True, slots=True, config=_STRICT)
+@dataclass(frozen=True, slots=True)
 class InstallPolicy:
-    """`[install]`: what may be installed."""
+    """`[install]`: what may be installed.
 
-    unsigned: StrictBool = False
-    """Take packages without a signature. For development only."""
-    retain: Annotated[StrictInt, Field(ge=1, le=100)] = 5
-    """Versions kept of each component, the active one included."""
+    Attributes:
+        unsigned: Take packages without a signature. For development only.
+        retain: Versions kept of each component, the active one included.
+    """
+
+    unsigned: bool = False
+    retain: int = 5
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.retain <= 100:
+            raise ValueError("retain must be from 1 to 100")
 
 
-@dataclass(frozen=True, slots=True, config=_STRICT)
+@dataclass(frozen=True, slots=True)
 class LimitPolicy:
-    """`[limits]`: the most that a manifest may ask for, and what it gets unasked."""
+    """`[limits]`: the most that a manifest may ask for, and what it gets unasked.
 
-    memory: Size = 256 * 2**20
-    storage: Size = 64 * 2**20
-    """Also the quota of a component that does not ask."""
-    mailbox: Count = 100_000
-    mailbox_bytes: Size = 256 * 2**20
-    timeout: Duration = 300.0
-    fuel: Count = 10**12
-    messages: Count = 100_000
-    """Messages that a component may send each second."""
-    running: Count = 15_000
-    """Components that run at once: each takes 4 of the 65,530 mappings of a Linux process."""
+    Attributes:
+        memory: Bytes of linear memory.
+        storage: Bytes of keys and values; also the quota of a component that does not ask.
+        mailbox: Messages that may wait.
+        mailbox_bytes: Bytes of payload that may wait.
+        timeout: Seconds for each message, waiting included.
+        fuel: Fuel for each message.
+        messages: Messages that a component may send each second.
+        running: Components that run at once: each takes 4 of the 65,530 mappings of a Linux
+            process.
+    """
+
+    memory: int = 256 * 2**20
+    storage: int = 64 * 2**20
+    mailbox: int = 100_000
+    mailbox_bytes: int = 256 * 2**20
+    timeout: float = 300.0
+    fuel: int = 10**12
+    messages: int = 100_000
+    running: int = 15_000
+
+    def __post_init__(self) -> None:
+        for name in self.__slots__:
+            if getattr(self, name) < (0 if name == "storage" else 1e-3):
+                raise ValueError(f"{name} must be more than 0")
 
 
-@dataclass(frozen=True, slots=True, config=_STRICT)
-class EnginePolicy:
-    """`[engine]`: what the engine is set up for."""
-
-    guests: Literal["many", "few"] = "many"
-    """`many`: 15,000 run at once, and guests check the bounds of their memory in code.
-    `few`: 6,000, and the hardware checks; a large guest compiles a quarter faster."""
-
-
-@dataclass(frozen=True, slots=True, config=_STRICT)
+@dataclass(frozen=True, slots=True)
 class HostPolicy:
-    """All of config.toml, checked, with every default filled in."""
+    """What components get at most.
+
+    Attributes:
+        install: What may be installed.
+        limits: The most that a manifest may ask for.
+    """
 
     install: InstallPolicy = field(default_factory=InstallPolicy)
     limits: LimitPolicy = field(default_factory=LimitPolicy)
-    engine: EnginePolicy = field(default_factory=EnginePolicy)
-    cli: dict[str, object] = field(default_factory=dict[str, object])
-    """For the `airswasm` command; not looked at here."""
 
     @classmethod
-    def load(cls, path: Path) -> HostPolicy:
-        """Reads a policy; a missing file is the default.
-
-        Raises:
-            HostPolicyInvalid: the file is unreadable or wrong; it has every problem.
-        """
-        try:
-            text = path.read_text(encoding="utf-8")
-        except FileNotFoundError:
-            return cls()
-        except (OSError, UnicodeDecodeError) as error:
-            raise _single(path, f"cannot be read: {error}") from error
-        return cls.parse(text, file=str(path))
-
-    @classmethod
-    def parse(cls, text: str, *, file: str = "config.toml") -> HostPolicy:
-        """Reads a policy from text; see `load`."""
-        try:
-            tables = dict(tomlkit.parse(text).unwrap())
-        except TOMLKitError as error:
-            raise _single(Path(file), f"not TOML: {error}") from error
-        try:
-            return TypeAdapter(cls).validate_python(tables)
-        except ValidationError as error:
-            problems = explain_problems(error, cls, scan_positions(text), file)
-            raise HostPolicyInvalid(file, problems) from error
+    def of(cls, configuration: Configuration) -> HostPolicy:
+        """Return the policy that a home's configuration sets."""
+        return cls(configuration.get(InstallPolicy), configuration.get(LimitPolicy))
 
     def check(self, manifest: Manifest) -> None:
         """Compares a manifest's limits with the policy.
@@ -123,10 +104,6 @@ class HostPolicy:
         allowed = format_bytes(int(most)) if is_size else _plain(most)
         line = f"{limit.rpartition('.')[2]} = {value}"
         raise LimitAbovePolicy(name, limit, value, allowed, line)
-
-
-def _single(path: Path, text: str) -> HostPolicyInvalid:
-    return HostPolicyInvalid(str(path), [ManifestProblem(str(path), 1, "file", text)])
 
 
 def _plain(number: float) -> str:

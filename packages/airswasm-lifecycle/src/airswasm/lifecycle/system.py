@@ -34,12 +34,31 @@ from typing import Literal, Self
 import anyio
 import anyio.to_thread
 from airswasm.actor import ActorSystem, EventStream, MessageBroker
-from airswasm.messaging import MessagingPolicy
-from airswasm.runtime import Engine, EngineConfig, HostInterfaceProvider, ProgressSink, Services
-from airswasm.security import AuditEvent, AuditLog, AuditSink, AuditUnavailable, Guard, TrustStore
+from airswasm.messaging import MessagingLimits, MessagingPolicy
+from airswasm.runtime import (
+    Engine,
+    EngineConfig,
+    EngineSettings,
+    HostInterfaceProvider,
+    Meters,
+    ProgressSink,
+    Services,
+)
+from airswasm.security import (
+    AuditEvent,
+    AuditLog,
+    AuditSink,
+    AuditUnavailable,
+    Guard,
+    Kinds,
+    SecuritySettings,
+    TrustStore,
+)
 from airswasm.storage import KeyValueStore, RocksStore, StorageQuotas, Store
-from airswasm.wit import Contract, contract
+from airswasm.wit import Blocks, Contract
 
+from ._configuration import Configuration
+from ._forgetting import Forgetting
 from ._hosting import Hosting
 from ._installing import Installing, read_source, target_name
 from ._ledger import Ledger
@@ -53,7 +72,7 @@ from ._updating import Updating
 from .artifacts import ArtifactStore
 from .errors import HostOffline, NotRunning, StoreMissing
 from .home import Home
-from .logbook import LogBook
+from .logbook import LogBook, LogLimits
 from .package import Package
 from .plan import Approve
 from .policy import HostPolicy
@@ -69,8 +88,6 @@ _REST = 10.0
 """Seconds between two looks at who was not called meanwhile."""
 _FEW = 6_000
 """In the other layout each takes 10 of the 65,530 mappings that Linux gives a process."""
-_DENSE = EngineConfig.dense()
-"""For many guests, with bounds checks instead of address space: `docs/adr/0008`."""
 
 
 class System:
@@ -82,6 +99,8 @@ class System:
 
     Attributes:
         home: where everything lies.
+        blocks: what is installed.
+        configuration: the settings of all blocks.
         policy: what components may get at most.
         logs: what components said and what happened to them.
         services: what the installed blocks are given.
@@ -90,8 +109,9 @@ class System:
     Args:
         home: the home, or its folder.
         mode: see the module.
-        policy: instead of the home's config.toml.
-        providers: instead of the installed blocks' interfaces.
+        configuration: instead of the home's config.toml and the environment.
+        blocks: instead of the installed ones.
+        providers: instead of the blocks' interfaces.
         engine: sizes and slices, instead of the policy's; the cache is always the home's.
         clock: seconds since 1970.
         checkpoint: called with the name of each step that a crash may separate
@@ -103,7 +123,8 @@ class System:
         home: Home | os.PathLike[str],
         *,
         mode: Mode = "online",
-        policy: HostPolicy | None = None,
+        configuration: Configuration | None = None,
+        blocks: Blocks | None = None,
         providers: Sequence[HostInterfaceProvider] | None = None,
         engine: EngineConfig | None = None,
         clock: Callable[[], float] = time.time,
@@ -111,9 +132,11 @@ class System:
     ) -> None:
         self.home = home if isinstance(home, Home) else Home(Path(home))
         self.mode: Mode = mode
-        self.policy = policy or HostPolicy()
+        self.blocks = blocks or Blocks.find()
+        self.configuration = configuration or Configuration()
+        self.policy = HostPolicy.of(self.configuration)
         self.services = Services()
-        self._given_policy = policy
+        self._given_configuration = configuration
         self.observers: Mapping[str, object] = {}
         self._providers = providers
         self._given_engine = engine
@@ -151,9 +174,17 @@ class System:
         # groups inside would wrap it.
         await self._stack.aclose()
 
+    def _configure(self) -> None:
+        self.configuration = self._given_configuration or Configuration.load(
+            self.home.config_file, self.blocks, os.environ
+        )
+        self.policy = HostPolicy.of(self.configuration)
+        self.kinds = Kinds(self.blocks.capabilities.values())
+        limits = self.configuration.get(LogLimits)
+        self.logs = LogBook(self.home.logs_folder, limits, clock=self._clock)
+
     async def _open_readonly(self, stack: AsyncExitStack) -> None:
-        self.policy = self._given_policy or HostPolicy.load(self.home.config_file)
-        self.logs = LogBook(self.home.logs_folder, clock=self._clock)
+        self._configure()
         stack.callback(self.logs.close)
         if self._has_store():
             store = RocksStore(self.home.store_folder, read_only=True)
@@ -168,10 +199,18 @@ class System:
         self.home.create()
         lock = self.home.lock()
         stack.callback(lock.release)
-        self.policy = self._given_policy or HostPolicy.load(self.home.config_file)
-        self._audit = stack.enter_context(AuditLog(self.home.audit_folder / "audit.jsonl"))
+        self._configure()
+        security = self.configuration.get(SecuritySettings)
+        self.kinds.check(security.policy)
+        self._audit = stack.enter_context(
+            AuditLog(
+                self.home.audit_folder / "audit.jsonl",
+                durability=security.audit_durability,
+                max_bytes=security.audit_file_bytes,
+                keep_files=security.audit_files or None,
+            )
+        )
         self._trust = TrustStore(self.home.trust_folder / "trust.json")
-        self.logs = LogBook(self.home.logs_folder, clock=self._clock)
         stack.callback(self.logs.close)
         self._has_store()
         store = self._store = await stack.enter_async_context(RocksStore(self.home.store_folder))
@@ -181,15 +220,18 @@ class System:
             self._registry, self._stored, self._trust, self._audit, self._checkpoint
         )
         self._guard = Guard(
+            self.kinds,
             {each.name: self._stored.grants(each.active_version) for each in self._registry},
             audit=self._audit,
+            policy=security.policy,
+            allowed_lines=security.allowed_lines,
         )
-        self._policies = ComponentPolicies(self.policy)
-        config = replace(self._engine_config(), cache_folder=self.home.cache_folder)
-        self._engine = await stack.enter_async_context(Engine(config))
+        self._policies = ComponentPolicies(self.policy, self.configuration.get(MessagingLimits))
+        self._engine = await stack.enter_async_context(Engine(self._engine_config()))
         self._actors = await stack.enter_async_context(ActorSystem(str(self.home.folder)))
         self._add_services(store)
         self._compose(store)
+        await self._forgetting.resume(self._warn)
         await self._watch(stack)
         await anyio.to_thread.run_sync(self._stored.artifacts.sweep, self._registry.digests())
 
@@ -211,10 +253,16 @@ class System:
             self._audit.record(AuditEvent(kind="storage", outcome="failed", reason=reason))
             self._audit.sync()
 
+    def _warn(self, name: str, text: str) -> None:
+        self.logs.write(name, "warn", text, source="supervisor")
+
     def _compose(self, store: RocksStore) -> None:
         self._offers = self._find_offers()
         interfaces = [offer.interface for offer in self._offers]
-        loader = self._loader = Loader(self._engine, interfaces, self._stored.artifacts)
+        loader = self._loader = Loader(
+            self._engine, interfaces, self._stored.artifacts, self.blocks.contract
+        )
+        self._forgetting = Forgetting(self.blocks, self.services, store)
         self._hosting = Hosting(self._actors, loader, self.logs, self._most_running())
         is_online = self.mode == "online"
         self._reporting = Reporting(
@@ -225,22 +273,22 @@ class System:
             self.logs, self._hosting, is_online=is_online,
         )  # fmt: skip
         self._installing = Installing(
-            self._registry, self._ledger, self._trust, self.policy, loader, store, self.logs,
-            self._running, self._clock,
+            self._registry, self._ledger, self._trust, self.policy, loader, self._forgetting,
+            self.logs, self._running, self._clock, self.kinds,
         )  # fmt: skip
         self._updating = Updating(
             self._registry, self._ledger, self._trust, self.policy, loader, self._running,
-            self._clock,
+            self._clock, self.kinds,
         )  # fmt: skip
 
     def _find_offers(self) -> tuple[Offer, ...]:
         if self._providers is None:
-            return find_offers(self.services, contract(), self._guard)
-        return guard_offers(self._providers, self.services, contract(), self._guard)
+            return find_offers(self.blocks, self.services, self._guard)
+        return guard_offers(self._providers, self.services, self.blocks.contract, self._guard)
 
     def _most_running(self) -> int:
         most = self.policy.limits.running
-        return min(most, _FEW) if self.policy.engine.guests == "few" else most
+        return min(most, _FEW) if self.configuration.get(EngineSettings).guests == "few" else most
 
     async def _watch(self, stack: AsyncExitStack) -> None:
         group = await stack.enter_async_context(anyio.create_task_group())
@@ -249,15 +297,15 @@ class System:
         if self.mode == "online":
             group.start_soon(self._rest_idle)
             await self._hosting.open(stack)
-            self.observers = find_observers(self.services)
+            self.observers = find_observers(self.blocks, self.services)
             for observer in self.observers.values():
                 if isinstance(observer, Observer):
                     group.start_soon(observer.run)
 
     def _engine_config(self) -> EngineConfig:
         if self._given_engine is not None:
-            return self._given_engine
-        return _DENSE if self.policy.engine.guests == "many" else EngineConfig()
+            return replace(self._given_engine, cache_folder=self.home.cache_folder)
+        return self.configuration.get(EngineSettings).config(self.home.cache_folder)
 
     async def _rest_idle(self) -> None:
         """Most components are idle most of the time; then they need no memory for a stack."""
@@ -285,7 +333,12 @@ class System:
         add(AuditLog, self._audit)
         add(AuditSink, self._audit)  # type: ignore[type-abstract]  # only a key
         add(Guard, self._guard)
-        add(Contract, contract())
+        add(Kinds, self.kinds)
+        add(Contract, self.blocks.contract)
+        add(Blocks, self.blocks)
+        add(Configuration, self.configuration)
+        add(Meters, Meters(self.blocks.metrics.values()))
+        self.configuration.offer(self.services)
         add(KeyValueStore, store)  # type: ignore[type-abstract]
         add(StorageQuotas, self._policies)  # type: ignore[type-abstract]
         add(MessagingPolicy, self._policies)  # type: ignore[type-abstract]
@@ -322,9 +375,10 @@ class System:
                 Nothing was changed.
         """
         self._need_writable("install")
-        package = await read_source(source, self.policy)
+        package = await read_source(source, self.policy, self.kinds)
         target = target_name(name, package)
         async with self._alone(target):
+            await self._forgetting.finish(target)
             await self._installing.install(package, target, approve, progress, start=start)
         return self.info(target)
 
@@ -349,7 +403,7 @@ class System:
             LifecycleError, SecurityError, ContractViolation, EngineError: as for `install`.
         """
         self._need_writable("install")
-        package = await read_source(source, self.policy)
+        package = await read_source(source, self.policy, self.kinds)
         return await self._installing.install_many(package, names, approve, progress, start=start)
 
     async def update(
@@ -372,7 +426,7 @@ class System:
                 Nothing was changed.
         """
         self._need_writable("update")
-        package = await read_source(source, self.policy)
+        package = await read_source(source, self.policy, self.kinds)
         target = name or package.name
         async with self._alone(target):
             await self._updating.update(package, target, approve, progress)
@@ -482,7 +536,7 @@ class System:
 
     @property
     def interfaces(self) -> Mapping[str, str]:
-        """What components may import, and the distribution that offers it."""
+        """What components may import beside WASI, and the distribution that offers it."""
         return {offer.interface.name: offer.distribution for offer in self._offers}
 
     def list(self) -> tuple[ComponentSummary, ...]:

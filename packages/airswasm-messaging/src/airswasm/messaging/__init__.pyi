@@ -1,3 +1,5 @@
+from ._block import BLOCK, MESSAGING_INTERFACE
+from ._spelling import TOPIC, TOPIC_PATTERN
 from .addresses import check_address
 from .codecs import (
     CBOR_MARK,
@@ -33,6 +35,10 @@ from .refusals import refusal_of
 from .requests import OpenRequests
 
 __all__ = (
+    "TOPIC_PATTERN",
+    "TOPIC",
+    "MESSAGING_INTERFACE",
+    "BLOCK",
     "ALL_CODECS",
     "CBOR_MARK",
     "Codec",

@@ -6,6 +6,8 @@ types from airswasm-actor; here is only what this block adds.
 
 from __future__ import annotations
 
+from airswasm.wit import AirswasmError, ErrorCode
+
 __all__ = (
     "MessagingError",
     "InvalidAddress",
@@ -18,12 +20,26 @@ __all__ = (
 )
 
 
-class MessagingError(Exception):
+class MessagingError(AirswasmError):
     """Root of this block's errors."""
+
+    explanation = ErrorCode(
+        "E0600",
+        "messaging problem",
+        "A message failed without a code of its own.",
+        "read the message",
+    )
 
 
 class InvalidAddress(MessagingError):
     """The name of a target is malformed."""
+
+    explanation = ErrorCode(
+        "E0601",
+        "wrong address",
+        "The name of a target is malformed.",
+        "a component's name is namespace/name",
+    )
 
     def __init__(self, address: str, reason: str) -> None:
         self.address = address
@@ -34,9 +50,18 @@ class InvalidAddress(MessagingError):
 class CodecError(MessagingError):
     """Root of what is wrong with a payload's encoding."""
 
+    explanation = ErrorCode(
+        "E0602",
+        "payload not readable",
+        "The payload's encoding is wrong, or not accepted.",
+        "send what `[codecs] accepts` in the target's Component.toml says",
+    )
+
 
 class InvalidCbor(CodecError):
     """A payload marked as CBOR is not CBOR that this host reads."""
+
+    explanation = CodecError.explanation
 
     def __init__(self, offset: int, reason: str) -> None:
         self.offset = offset
@@ -47,6 +72,8 @@ class InvalidCbor(CodecError):
 class Unencodable(CodecError):
     """A Python value has no form in the codec."""
 
+    explanation = CodecError.explanation
+
     def __init__(self, codec: str, reason: str) -> None:
         self.codec = codec
         self.reason = reason
@@ -55,6 +82,8 @@ class Unencodable(CodecError):
 
 class CodecNotAccepted(CodecError):
     """The target does not read this payload's codec."""
+
+    explanation = CodecError.explanation
 
     def __init__(self, target: str, codec: str, accepted: frozenset[str]) -> None:
         self.target = target
@@ -69,6 +98,13 @@ class CodecNotAccepted(CodecError):
 class PayloadTooLarge(MessagingError):
     """A payload exceeds the size that the host allows."""
 
+    explanation = ErrorCode(
+        "E0603",
+        "payload too large",
+        "The payload exceeds the size that the host allows.",
+        "send it in parts",
+    )
+
     def __init__(self, payload_bytes: int, limit_bytes: int) -> None:
         self.payload_bytes = payload_bytes
         self.limit_bytes = limit_bytes
@@ -80,6 +116,13 @@ class PayloadTooLarge(MessagingError):
 
 class RateExceeded(MessagingError):
     """A sender sent more than its rate allows."""
+
+    explanation = ErrorCode(
+        "E0604",
+        "too many messages",
+        "The sender sent more than its rate allows.",
+        "send less often, or raise `messages` under [limits.rates]",
+    )
 
     def __init__(self, sender: str, reason: str) -> None:
         self.sender = sender

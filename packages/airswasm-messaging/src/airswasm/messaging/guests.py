@@ -13,8 +13,9 @@ from collections.abc import Callable, Iterable
 
 from airswasm.actor import MessageBroker, Request
 from airswasm.runtime import Caller, Case, Err, HostInterface, Ok, Pending, Services
-from airswasm.wit.names import HANDLE_CALLBACK, HOST_MESSAGING
+from airswasm.wit.names import HANDLE_CALLBACK
 
+from ._block import MESSAGING_INTERFACE
 from .addresses import check_address
 from .codecs import check_cbor, codec_of, encode_cbor
 from .errors import CodecNotAccepted, PayloadTooLarge, RateExceeded, Unencodable
@@ -34,7 +35,7 @@ def messaging_interface(
     """`airswasm:component/messaging` over this broker."""
     guests = _Guests(broker, policy or SamePolicy(), clock)
     return HostInterface(
-        HOST_MESSAGING,
+        MESSAGING_INTERFACE,
         {
             "send": guests.send,
             "request": guests.request,

@@ -1,3 +1,5 @@
+from ._block import BLOCK
+from ._settings import MonitoringSettings
 from .application import monitoring_app
 from .health import Finding, HealthReport, Severity, Thresholds, assess
 from .history import ComponentHistory, History
@@ -6,6 +8,8 @@ from .monitor import Metered, Monitor, observe
 from .snapshot import ComponentSample, Snapshot
 
 __all__ = (
+    "MonitoringSettings",
+    "BLOCK",
     "OTHER",
     "ComponentHistory",
     "ComponentSample",

@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
+from airswasm.runtime import Meters
 from prometheus_client import CollectorRegistry
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.exposition import generate_latest
@@ -50,8 +51,15 @@ _FIGURES = (
 class Metrics(Collector):
     """A registry with one collector over `take`, which makes a snapshot."""
 
-    def __init__(self, take: Callable[[], Snapshot], *, series_limit: int = 1000) -> None:
+    def __init__(
+        self,
+        take: Callable[[], Snapshot],
+        *,
+        series_limit: int = 1000,
+        meters: Meters | None = None,
+    ) -> None:
         self._take = take
+        self._meters = meters or Meters()
         self._series_limit = series_limit
         self._own_series: set[str] = set()
         self.registry = CollectorRegistry(auto_describe=False)
@@ -70,6 +78,7 @@ class Metrics(Collector):
         snapshot = self._take()
         yield from self._host_families(snapshot)
         yield from self._component_families(snapshot.components)
+        yield from self._block_families()
 
     def _host_families(self, snapshot: Snapshot) -> Iterator[Metric]:
         messages = CounterMetricFamily(
@@ -99,6 +108,21 @@ class Metrics(Collector):
             totals: dict[str, float] = {}
             for label, component in zip(labels, components, strict=True):
                 totals[label] = totals.get(label, 0.0) + figure.read(component)
+            for label, value in totals.items():
+                metric.add_metric([label], value)
+            yield metric
+
+    def _block_families(self) -> Iterator[Metric]:
+        """What other blocks count, by their declarations."""
+        for declared in self._meters.metrics:
+            is_counter = declared.kind == "counter"
+            family = CounterMetricFamily if is_counter else GaugeMetricFamily
+            name = f"airswasm_{declared.name.removesuffix('_total')}"
+            metric = family(name, declared.help, labels=["component"])
+            totals: dict[str, float] = {}
+            for component, value in self._meters.samples(declared.name):
+                label = self._label(component)
+                totals[label] = totals.get(label, 0.0) + value
             for label, value in totals.items():
                 metric.add_metric([label], value)
             yield metric

@@ -1,7 +1,7 @@
 """The observer of one host: listens to what is rare, and looks at the rest when it is asked.
 
-The host composes it through the entry point group `airswasm.observers`; an embedder makes one
-over its own `ActorSystem`. It holds no task, so it works the same on asyncio and trio, and it
+The host composes it, because the block declares it (`Block.observe`); an embedder makes one over
+its own `ActorSystem`. It holds no task, so it works the same on asyncio and trio, and it
 never keeps a host from stopping.
 """
 
@@ -11,10 +11,11 @@ from dataclasses import replace
 from typing import Protocol, runtime_checkable
 
 from airswasm.actor import ActorRef, ActorSystem, Phase
-from airswasm.runtime import Services
+from airswasm.runtime import Meters, Services
 from airswasm.security import AuditLog
 from airswasm.storage import Store
 
+from ._settings import MonitoringSettings
 from .health import HealthReport, Thresholds, assess
 from .history import ComponentHistory, History
 from .metrics import Metrics
@@ -55,13 +56,14 @@ class Monitor:
         audit: AuditLog | None = None,
         thresholds: Thresholds = Thresholds(),  # noqa: B008 - it is frozen
         series_limit: int = 1000,
+        meters: Meters | None = None,
     ) -> None:
         self._system = system
         self._store = store
         self._audit = audit
         self.thresholds = thresholds
         self.history = History()
-        self.metrics = Metrics(self.snapshot, series_limit=series_limit)
+        self.metrics = Metrics(self.snapshot, series_limit=series_limit, meters=meters)
         self._listening = system.events.listen(self.history.note)
 
     def close(self) -> None:
@@ -102,9 +104,15 @@ class Monitor:
 
 
 def observe(services: Services) -> Monitor:
-    """The monitor of the host that `services` describes (entry point `airswasm.observers`)."""
+    """Return the monitor of the host that `services` describes."""
+    settings = MonitoringSettings()
+    if services.has(MonitoringSettings):
+        settings = services.get(MonitoringSettings)
     return Monitor(
         services.get(ActorSystem),
+        thresholds=settings.thresholds,
+        series_limit=settings.series,
+        meters=services.get(Meters) if services.has(Meters) else None,
         store=services.get(Store) if services.has(Store) else None,
         audit=services.get(AuditLog) if services.has(AuditLog) else None,
     )

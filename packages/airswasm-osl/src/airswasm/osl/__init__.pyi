@@ -1,3 +1,5 @@
+from ._block import BLOCK
+from ._spelling import ADDRESS, PATH, PROGRAM, URL
 from .addresses import Doorman, Endpoint, system_resolver
 from .filesystem import Filesystem
 from .folder import Folder, FolderLimits
@@ -11,6 +13,11 @@ from .wasi_filesystem import WasiFilesystem
 from .wasi_http import WasiHttp
 
 __all__ = (
+    "URL",
+    "PROGRAM",
+    "PATH",
+    "ADDRESS",
+    "BLOCK",
     "Doorman",
     "Endpoint",
     "Filesystem",

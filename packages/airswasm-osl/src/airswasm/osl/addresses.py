@@ -20,8 +20,9 @@ from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 from typing import TypeAlias
 
 import anyio
-from airswasm.security import Guard, InvalidResource, canonical
+from airswasm.security import Guard, InvalidResource
 
+from ._spelling import read_address
 from .errors import AccessDenied, Disconnected, Malformed, NotFound
 
 Address: TypeAlias = IPv4Address | IPv6Address
@@ -45,14 +46,14 @@ class Endpoint:
     port: int
 
     @classmethod
-    def read(cls, capability: str, text: str) -> Endpoint:
+    def read(cls, text: str) -> Endpoint:
         """Reads `host:port`.
 
         Raises:
             Malformed: it has no safe reading.
         """
         try:
-            host, _, port = canonical(capability, text).rpartition(":")
+            host, _, port = read_address(text).rpartition(":")
         except InvalidResource as error:
             raise Malformed(str(error)) from error
         return cls(host.strip("[]"), int(port))

@@ -9,14 +9,22 @@ from __future__ import annotations
 import errno
 
 from airswasm.runtime import Case
+from airswasm.wit import AirswasmError, ErrorCode, ExitStatus
 
 
-class OslError(Exception):
+class OslError(AirswasmError):
     """The root of this block's errors.
 
     Attributes:
         text: for people; a guest decides by the case.
     """
+
+    explanation = ErrorCode(
+        "E0800",
+        "operating system layer",
+        "An operation for a component failed.",
+        "read the message",
+    )
 
     case_name = "failed"
 
@@ -32,11 +40,27 @@ class OslError(Exception):
 class AccessDenied(OslError):
     """The component lacks the capability, or the host's policy forbids it."""
 
+    explanation = ErrorCode(
+        "E0801",
+        "not permitted",
+        "The component lacks the capability, or the policy forbids it.",
+        "add the line that the message names to [capabilities]",
+        ExitStatus.REFUSED,
+    )
+
     case_name = "denied"
 
 
 class NotFound(OslError):
     """The file, host or program does not exist."""
+
+    explanation = ErrorCode(
+        "E0802",
+        "not there, or there already",
+        "The file, host or program is not as expected.",
+        "check the name",
+        ExitStatus.NOT_FOUND,
+    )
 
     case_name = "not-found"
 
@@ -44,11 +68,20 @@ class NotFound(OslError):
 class AlreadyExists(OslError):
     """It exists already."""
 
+    explanation = NotFound.explanation
+
     case_name = "exists"
 
 
 class Malformed(OslError):
     """A path, address, header or argument that has no safe reading."""
+
+    explanation = ErrorCode(
+        "E0803",
+        "malformed",
+        "A path, address, header or argument has no safe reading.",
+        "write it in its plain form",
+    )
 
     case_name = "invalid"
 
@@ -56,11 +89,20 @@ class Malformed(OslError):
 class LimitReached(OslError):
     """More than a limit of the host; the text names it."""
 
+    explanation = ErrorCode(
+        "E0804",
+        "limit reached",
+        "More than a limit of the host, or than its time.",
+        "ask for less at a time",
+    )
+
     case_name = "limit-exceeded"
 
 
 class TimedOut(OslError):
     """The operation did not end in its time."""
+
+    explanation = LimitReached.explanation
 
     case_name = "timed-out"
 
@@ -72,11 +114,20 @@ class TimedOut(OslError):
 class Disconnected(OslError):
     """The peer refused or closed the connection."""
 
+    explanation = ErrorCode(
+        "E0805",
+        "peer gone",
+        "The peer refused or closed the connection.",
+        "try again later",
+    )
+
     case_name = "disconnected"
 
 
 class OperationFailed(OslError):
     """Anything else that the operating system reports."""
+
+    explanation = OslError.explanation
 
 
 _BY_ERRNO: dict[int, type[OslError]] = {

@@ -10,11 +10,11 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 
 from airswasm.runtime import Caller, HostInterface
-from airswasm.security import InvalidResource, canonical
-from airswasm.wit.names import HOST_FILESYSTEM
+from airswasm.security import InvalidResource
 from anyio import to_thread
 
 from ._answers import answered
+from ._spelling import read_path
 from .errors import Malformed
 from .folder import Folder
 from .policy import OslPolicy
@@ -44,7 +44,7 @@ def canonical_path(path: str) -> str:
         Malformed: it has none.
     """
     try:
-        return canonical("filesystem:read", path)
+        return read_path(path)
     except InvalidResource as error:
         raise Malformed(str(error)) from error
 
@@ -67,7 +67,8 @@ class Filesystem:
             "stat": self.stat,
         }
         return HostInterface(
-            HOST_FILESYSTEM, {name: answered(function) for name, function in functions.items()}
+            "airswasm:component/filesystem@0.1.0",
+            {name: answered(function) for name, function in functions.items()},
         )
 
     async def read(self, caller: Caller, path: str, offset: int, max_bytes: int) -> bytes:

@@ -44,12 +44,12 @@ class FolderLimits:
     """What files a component may have.
 
     Attributes:
-        file_bytes: the most that one file may grow to.
-        total_bytes: the most that all files take together; each file and directory
+        file_bytes: The most that one file may grow to.
+        total_bytes: The most that all files take together; each file and directory
             counts for at least 4 KiB, so that empty ones are bounded too.
-        entries: the most entries of one directory that are listed.
-        free_bytes: writing is refused when the disk has less than this left.
-        open_files: descriptors that one component may hold.
+        entries: The most entries of one directory that are listed.
+        free_bytes: Writing is refused when the disk has less than this left.
+        open_files: Descriptors that one component may hold.
     """
 
     file_bytes: int = 64 * 1024 * 1024
@@ -87,7 +87,7 @@ def parts_of(path: str) -> tuple[str, ...]:
     """The names on the way to a path in canonical form (`/a/b`).
 
     Raises:
-        Malformed: it has a name that no file of a component can have.
+        Malformed: It has a name that no file of a component can have.
     """
     parts = tuple(part for part in path.split("/") if part)
     for part in parts:
@@ -151,12 +151,12 @@ class Folder:
     """A folder of the host; close it, or use it as a context manager.
 
     Args:
-        path: the folder; it is made, for this user alone, if it is missing.
-        limits: what may be in it.
-        open_beneath: how paths are opened; the machine's best way by default.
+        path: The folder; it is made, for this user alone, if it is missing.
+        limits: What may be in it.
+        open_beneath: How paths are opened; the machine's best way by default.
 
     Raises:
-        OperationFailed: this machine has no safe way, or the folder cannot be made.
+        OperationFailed: This machine has no safe way, or the folder cannot be made.
     """
 
     def __init__(
@@ -317,7 +317,7 @@ class Folder:
             LimitReached: there are more than the limit.
             OSError: as the system says.
         """
-        entries: list[Entry] = []
+        entries: List[Entry] = []
         with os.scandir(fd) as listed:
             for entry in listed:
                 if entry.name.startswith(PARTIAL_PREFIX) or not _is_text(entry.name):

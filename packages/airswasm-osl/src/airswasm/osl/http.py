@@ -29,11 +29,11 @@ import certifi
 import h11
 from airswasm.runtime import Caller, HostInterface
 from airswasm.runtime.wasi import field_problem
-from airswasm.security import InvalidResource, canonical
-from airswasm.wit.names import HOST_HTTP
+from airswasm.security import InvalidResource
 from anyio.streams.tls import TLSStream
 
 from ._answers import answered
+from ._spelling import read_url
 from .addresses import Address, Doorman, Endpoint
 from .errors import (
     Disconnected,
@@ -86,7 +86,7 @@ class Request:
             LimitReached: there are too many headers.
         """
         try:
-            canonical(CAPABILITY, url)
+            read_url(url)
         except InvalidResource as error:
             raise Malformed(str(error)) from error
         name = method.upper()
@@ -301,7 +301,7 @@ class Http:
 
     def interface(self) -> HostInterface:
         """What is offered to guests; a guard belongs in front of it."""
-        return HostInterface(HOST_HTTP, {"request": answered(self.request)})
+        return HostInterface("airswasm:component/http@0.1.0", {"request": answered(self.request)})
 
     async def request(
         self,

@@ -26,8 +26,8 @@ def folders_below(base: Path, elsewhere: Mapping[str, Path] | None = None) -> Fo
     """A folder of its own for each component: `base/namespace/name`.
 
     Args:
-        base: where they lie.
-        elsewhere: components whose folder is another one.
+        base: Where they lie.
+        elsewhere: Components whose folder is another one.
     """
     exceptions = dict(elsewhere or {})
 
@@ -46,12 +46,12 @@ class NetworkPolicy:
     """Bounds of what goes over the network.
 
     Attributes:
-        connect_timeout: seconds to connect when a component names no other.
-        timeout: seconds for a whole exchange when a component names no other.
-        longest_timeout: seconds that a component can ask for at most.
-        transfer_bytes: the most that one response, receive or datagram brings.
+        connect_timeout: Seconds to connect when a component names no other.
+        timeout: Seconds for a whole exchange when a component names no other.
+        longest_timeout: Seconds that a component can ask for at most.
+        transfer_bytes: The most that one response, receive or datagram brings.
         connections: TCP connections that one component may hold.
-        internal_networks: networks of the host (`10.0.0.0/8`) that components with a
+        internal_networks: Networks of the host (`10.0.0.0/8`) that components with a
             grant may reach although they are not out in the world.
     """
 
@@ -72,13 +72,13 @@ class ProcessPolicy:
     """Bounds of programs that components run.
 
     Attributes:
-        timeout: seconds when a component names no other.
-        longest_timeout: seconds that a component can ask for at most.
-        output_bytes: the most of each of stdout and stderr; more ends the program.
-        environment: all that a program gets to see of an environment.
-        cpu_seconds: processor time of each process.
-        memory_bytes: address space of each process.
-        file_bytes: the most that a process may write to one file.
+        timeout: Seconds when a component names no other.
+        longest_timeout: Seconds that a component can ask for at most.
+        output_bytes: The most of each of stdout and stderr; more ends the program.
+        environment: All that a program gets to see of an environment.
+        cpu_seconds: Processor time of each process.
+        memory_bytes: Address space of each process.
+        file_bytes: The most that a process may write to one file.
     """
 
     timeout: float = 30.0
@@ -101,10 +101,10 @@ class OslPolicy:
     """What this host's operating system layer may do.
 
     Attributes:
-        folder_of: which folder is a component's `/`.
-        folders: bounds of files.
-        network: bounds of the network.
-        processes: bounds of programs.
+        folder_of: Which folder is a component's `/`.
+        folders: Bounds of files.
+        network: Bounds of the network.
+        processes: Bounds of programs.
     """
 
     folder_of: FolderOf

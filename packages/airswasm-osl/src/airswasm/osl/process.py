@@ -23,7 +23,6 @@ from pathlib import Path
 
 import anyio
 from airswasm.runtime import Caller, HostInterface
-from airswasm.wit.names import HOST_PROCESS
 from anyio import to_thread
 from anyio.abc import ByteReceiveStream, Process
 
@@ -53,7 +52,7 @@ class Processes:
 
     def interface(self) -> HostInterface:
         """What is offered to guests; a guard belongs in front of it."""
-        return HostInterface(HOST_PROCESS, {"run": answered(self.run)})
+        return HostInterface("airswasm:component/process@0.1.0", {"run": answered(self.run)})
 
     async def run(
         self,

@@ -1,4 +1,4 @@
-"""How `lifecycle.System` finds this block: the entry point of `airswasm.host_interfaces`.
+"""What this block offers to components, made from the services of a host.
 
 Interfaces of the contract are handed out as they are: the system puts its guard
 in front of them, as their annotations say. `wasi:` interfaces are in no
@@ -8,6 +8,8 @@ contract; they ask the guard themselves, for each path or address.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from pathlib import Path
+from typing import TypeVar
 
 from airswasm.lifecycle import Home
 from airswasm.runtime import HostInterface, Services
@@ -15,13 +17,16 @@ from airswasm.security import Guard
 
 from .addresses import Doorman
 from .filesystem import Filesystem
+from .folder import FolderLimits
 from .http import Http, HttpClient
-from .policy import OslPolicy, folders_below
+from .policy import NetworkPolicy, OslPolicy, ProcessPolicy, folders_below
 from .process import Processes
 from .tcp import Tcp
 from .udp import Udp
 from .wasi_filesystem import WasiFilesystem
 from .wasi_http import WasiHttp
+
+T = TypeVar("T")
 
 
 def provide(services: Services) -> Iterable[HostInterface]:
@@ -52,4 +57,18 @@ def provide(services: Services) -> Iterable[HostInterface]:
 def _policy_of(services: Services) -> OslPolicy:
     if services.has(OslPolicy):
         return services.get(OslPolicy)
-    return OslPolicy(folders_below(services.get(Home).folder / "files"))
+    return OslPolicy(
+        folders_below(files_of(services)),
+        _setting(services, FolderLimits),
+        _setting(services, NetworkPolicy),
+        _setting(services, ProcessPolicy),
+    )
+
+
+def files_of(services: Services) -> Path:
+    """Return the folder of the host below which each component has its own."""
+    return services.get(Home).folder / "files"
+
+
+def _setting(services: Services, kind: type[T]) -> T:
+    return services.get(kind) if services.has(kind) else kind()

@@ -12,7 +12,6 @@ from collections.abc import Awaitable, Callable
 
 import anyio
 from airswasm.runtime import Caller, HostFunction, HostInterface, HostResource
-from airswasm.wit.names import HOST_TCP
 
 from ._answers import answered
 from .addresses import Doorman, Endpoint, connect
@@ -119,11 +118,13 @@ class Tcp:
         answers: dict[str, HostFunction] = {
             name: answered(function) for name, function in functions.items()
         }
-        return HostInterface(HOST_TCP, answers, {"connection": HostResource(drop=_close)})
+        return HostInterface(
+            "airswasm:component/tcp@0.1.0", answers, {"connection": HostResource(drop=_close)}
+        )
 
     async def connect(self, caller: Caller, address: str, timeout_ms: int) -> Connection:
         """Connects; a cancel or timeout closes what was begun."""
-        endpoint = Endpoint.read(CAPABILITY, address)
+        endpoint = Endpoint.read(address)
         connections = Connections.of(caller)
         if len(connections) >= self._policy.connections:
             raise LimitReached(f"more than {self._policy.connections} connections at once")

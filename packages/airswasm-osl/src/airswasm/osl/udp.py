@@ -10,7 +10,6 @@ import socket
 
 import anyio
 from airswasm.runtime import Caller, HostInterface
-from airswasm.wit.names import HOST_UDP
 
 from ._answers import answered
 from .addresses import Doorman, Endpoint, connect
@@ -31,11 +30,11 @@ class Udp:
 
     def interface(self) -> HostInterface:
         """What is offered to guests; a guard belongs in front of it."""
-        return HostInterface(HOST_UDP, {"exchange": answered(self.exchange)})
+        return HostInterface("airswasm:component/udp@0.1.0", {"exchange": answered(self.exchange)})
 
     async def exchange(self, caller: Caller, address: str, data: bytes, timeout_ms: int) -> bytes:
         """Sends and waits for one answer; a cancel or timeout gives both up."""
-        endpoint = Endpoint.read(CAPABILITY, address)
+        endpoint = Endpoint.read(address)
         if len(data) > DATAGRAM_BYTES:
             raise LimitReached(f"a datagram carries at most {DATAGRAM_BYTES:,} bytes")
         try:

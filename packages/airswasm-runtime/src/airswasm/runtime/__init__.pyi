@@ -1,3 +1,7 @@
+from ._block import BLOCK
+from ._meters import Meters
+from ._settings import EngineSettings
+from ._wasi_names import WASI_INTERFACES
 from ._wasi_state import WasiConfig
 from ._wasi_stdio import LineLimits, LogSink
 from .component import Component, LinkedComponent
@@ -57,6 +61,10 @@ from .timers import Timer, Timers
 from .values import Case, Err, GuestResource, Ok, Some
 
 __all__ = (
+    "WASI_INTERFACES",
+    "EngineSettings",
+    "Meters",
+    "BLOCK",
     "Call",
     "CallState",
     "Caller",

@@ -12,9 +12,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from airswasm.wit import AirswasmError, ErrorCode, ExitStatus
 
-class EngineError(Exception):
+
+class EngineError(AirswasmError):
     """The root of all errors of `airswasm.runtime`."""
+
+    explanation = ErrorCode(
+        "E0200",
+        "engine problem",
+        "The engine failed in a way without a code of its own.",
+        "read the message; -vv shows where it came from",
+    )
 
 
 class InvalidComponent(EngineError):
@@ -24,6 +33,15 @@ class InvalidComponent(EngineError):
         name: what the component was called when it was loaded.
         reason: what the engine said.
     """
+
+    explanation = ErrorCode(
+        "E0201",
+        "component refused by the engine",
+        "The bytes are no component, or one that uses a WebAssembly feature that airswasm turns "
+        "off because of its security record (threads, GC, memory64, …).",
+        "build it without that feature",
+        ExitStatus.NOT_AUTHENTIC,
+    )
 
     def __init__(self, name: str, reason: str) -> None:
         self.name = name
@@ -39,6 +57,13 @@ class CompileFailed(EngineError):
         reason: what is known of the failure.
     """
 
+    explanation = ErrorCode(
+        "E0202",
+        "the compiler failed",
+        "The compiler died; the component may be fine.",
+        "try again; if it stays, send the component to the project",
+    )
+
     def __init__(self, name: str, reason: str) -> None:
         self.name = name
         self.reason = reason
@@ -53,6 +78,14 @@ class CompileLimitExceeded(EngineError):
         limit: the field of `CompileLimits` that was hit.
         value: its value.
     """
+
+    explanation = ErrorCode(
+        "E0203",
+        "compiling takes too much",
+        "Compiling the component exceeded the time or memory that the host allows. The compile "
+        "ran in a process of its own and was stopped.",
+        "make the component smaller, or raise the host's compile limits",
+    )
 
     def __init__(self, name: str, limit: str, value: float) -> None:
         self.name = name
@@ -72,6 +105,15 @@ class UnsafeCacheFolder(EngineError):
         reason: what is wrong with it.
     """
 
+    explanation = ErrorCode(
+        "E0208",
+        "unsafe cache folder",
+        "Other users could write to the folder of compiled components. Compiled code is run, so "
+        "it is only ever taken from a folder of your own.",
+        "chmod 700 the folder, or delete it",
+        ExitStatus.REFUSED,
+    )
+
     def __init__(self, folder: str, reason: str) -> None:
         self.folder = folder
         self.reason = reason
@@ -90,6 +132,13 @@ class UnsatisfiedImport(EngineError):
         function: the function or resource in it; None when all of it is missing.
         offered: the interfaces that were offered.
     """
+
+    explanation = ErrorCode(
+        "E0204",
+        "import not offered",
+        "The component imports something that nobody offers here.",
+        "install the block that the message names, or do without the import",
+    )
 
     def __init__(
         self, component: str, interface: str, function: str | None, offered: Sequence[str] = ()
@@ -114,6 +163,13 @@ class ValueMismatch(EngineError):
         got: a short description of the value.
     """
 
+    explanation = ErrorCode(
+        "E0205",
+        "value does not fit",
+        "A value does not fit the WIT type it should become.",
+        "pass what the WIT signature says",
+    )
+
     def __init__(self, where: str, expected: str, got: str) -> None:
         self.where = where
         self.expected = expected
@@ -130,6 +186,8 @@ class NoSuchExport(EngineError):
         exported: what there is.
     """
 
+    explanation = ValueMismatch.explanation
+
     def __init__(self, component: str, path: str, exported: Sequence[str] = ()) -> None:
         self.component = component
         self.path = path
@@ -145,6 +203,8 @@ class ResourceDropped(EngineError):
         resource: the resource's name in WIT.
     """
 
+    explanation = ValueMismatch.explanation
+
     def __init__(self, resource: str) -> None:
         self.resource = resource
         super().__init__(
@@ -159,6 +219,8 @@ class ResourceKept(EngineError):
         component: the component's name.
         resource: the resource's name in WIT.
     """
+
+    explanation = ValueMismatch.explanation
 
     def __init__(self, component: str, resource: str) -> None:
         self.component = component
@@ -177,6 +239,13 @@ class InstanceClosed(EngineError):
         fault: the fault that ended it, if one did.
     """
 
+    explanation = ErrorCode(
+        "E0206",
+        "instance not usable",
+        "The instance was closed, or is in a call already.",
+        "let its supervisor start a new one",
+    )
+
     def __init__(self, component: str, fault: GuestFault | None = None) -> None:
         self.component = component
         self.fault = fault
@@ -191,6 +260,8 @@ class InstanceBusy(EngineError):
         component: the component's name.
         function: the function that runs.
     """
+
+    explanation = InstanceClosed.explanation
 
     def __init__(self, component: str, function: str) -> None:
         self.component = component
@@ -208,6 +279,13 @@ class HostExhausted(EngineError):
         reason: what there is no more of; it names the kernel's limit if it is one.
     """
 
+    explanation = ErrorCode(
+        "E0209",
+        "host exhausted",
+        "The host has no memory, or no address space, left for another instance.",
+        "run fewer components here, or give the machine more memory",
+    )
+
     def __init__(self, component: str, reason: str) -> None:
         self.component = component
         self.reason = reason
@@ -224,6 +302,13 @@ class ServiceMissing(EngineError, LookupError):
         service: the type's name.
         offered_by: the block that offers it, as far as its name tells.
     """
+
+    explanation = ErrorCode(
+        "E0207",
+        "service missing",
+        "A block needs a service of another block that is not there.",
+        "install the block that the message names",
+    )
 
     def __init__(self, service: str, offered_by: str) -> None:
         self.service = service
@@ -264,6 +349,15 @@ class GuestFault(EngineError):
         memory_peak_bytes: the most linear memory the instance had, as far as known.
     """
 
+    explanation = ErrorCode(
+        "E0210",
+        "the component trapped",
+        "The component did something impossible: unreachable code, memory out of bounds, a "
+        "division by zero. This incarnation is over; its supervisor starts another one, and the "
+        "message is with the dead letters.",
+        "`airswasm logs NAME -v` has the backtrace",
+    )
+
     def __init__(
         self,
         component: str,
@@ -294,6 +388,8 @@ class Trapped(GuestFault):
         code: the trap's name, such as `unreachable`.
     """
 
+    explanation = GuestFault.explanation
+
     code: str = "trap"
 
 
@@ -303,6 +399,8 @@ class GuestExited(GuestFault):
     Attributes:
         status: its exit status; 0 is success.
     """
+
+    explanation = GuestFault.explanation
 
     def __init__(
         self,
@@ -334,6 +432,13 @@ class LimitExceeded(GuestFault):
         setting: the key of Component.toml that changes it.
     """
 
+    explanation = ErrorCode(
+        "E0211",
+        "out of fuel",
+        "The call used up its fuel: it computed more than `limits.fuel` allows, or for ever.",
+        "raise `fuel` under [limits] in Component.toml if the work is meant to be that long",
+    )
+
     limit: str = ""
     value: float = 0
     setting: str = ""
@@ -348,25 +453,57 @@ class LimitExceeded(GuestFault):
 class FuelExhausted(LimitExceeded):
     """The call used up its fuel."""
 
+    explanation = LimitExceeded.explanation
+
 
 class DeadlineExceeded(LimitExceeded):
     """The call took longer than its wall-clock time, computing or waiting."""
+
+    explanation = ErrorCode(
+        "E0212",
+        "out of time",
+        "The call took longer than `limits.timeout`, waiting included.",
+        "raise `timeout` under [limits] in Component.toml, or find what it waits for",
+    )
 
 
 class MemoryLimitExceeded(LimitExceeded):
     """The guest cannot have the memory, tables or instances that it needs to start."""
 
+    explanation = ErrorCode(
+        "E0213",
+        "out of memory",
+        "The component needs more memory than `limits.memory` allows.",
+        "raise `memory` under [limits] in Component.toml; a Python component needs about 64 MiB",
+    )
+
 
 class StackOverflowed(LimitExceeded):
     """The guest recursed deeper than its stack allows."""
+
+    explanation = ErrorCode(
+        "E0214",
+        "stack overflow",
+        "The component recursed deeper than its stack allows.",
+        "recurse less deeply",
+    )
 
 
 class HostCallTooLarge(LimitExceeded):
     """One call between guest and host carried too many bytes."""
 
+    explanation = ErrorCode(
+        "E0215",
+        "too many bytes in one call",
+        "One call between the component and its host carried too many bytes.",
+        "send less at a time",
+    )
+
 
 class ResourcesExhausted(LimitExceeded):
     """The guest holds as many host resources as it may, and wants another."""
+
+    explanation = LimitExceeded.explanation
 
 
 class HostFunctionFailed(GuestFault):
@@ -374,3 +511,11 @@ class HostFunctionFailed(GuestFault):
 
     The exception is this one's `__cause__`.
     """
+
+    explanation = ErrorCode(
+        "E0216",
+        "a host function failed",
+        "A function that the host offers to components has a bug. The component was stopped; "
+        "the host goes on.",
+        "report it to the block that the message names",
+    )

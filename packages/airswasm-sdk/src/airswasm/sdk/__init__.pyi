@@ -1,3 +1,4 @@
+from ._block import BLOCK
 from .build import Artifact, BuildProgress, build_project
 from .diagnostic import Diagnostic
 from .errors import (
@@ -19,6 +20,7 @@ from .template import Template, find_template, languages, templates
 from .toolchain import WORLD, BuildPlan, Step, Toolchain, toolchain_of
 
 __all__ = (
+    "BLOCK",
     "WORLD",
     "Artifact",
     "ArtifactMissing",

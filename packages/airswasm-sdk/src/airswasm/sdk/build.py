@@ -17,7 +17,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from airswasm.lifecycle import MANIFEST_NAME, Manifest
-from airswasm.wit import ContractReport, check_component, contract
+from airswasm.security import Kinds
+from airswasm.wit import Blocks, ContractReport, check_component
 
 from ._tool import run_tool
 from .errors import ArtifactMissing, BuildFailed, LanguageNotSupported, NotAProject
@@ -93,7 +94,8 @@ def build_project(
     """
     if not (folder / MANIFEST_NAME).is_file():
         raise NotAProject(folder, MANIFEST_NAME)
-    manifest = Manifest.load(folder / MANIFEST_NAME)
+    kinds = Kinds(Blocks.find().capabilities.values())
+    manifest = Manifest.load(folder / MANIFEST_NAME, kinds=kinds, is_strict=False)
     started = time.monotonic()
     target = folder / manifest.build.artifact
     target.parent.mkdir(parents=True, exist_ok=True)
@@ -129,7 +131,9 @@ def _run_all(
     if not produced.is_file():
         raise ArtifactMissing(target)
     progress(BuildProgress("check", len(steps) + 1, len(steps) + 1, 0.0))
-    report = check_component(produced, offered=tuple(contract().host_interfaces))
+    blocks = Blocks.find()
+    offered = {*blocks.interfaces, *blocks.contract.host_interfaces}
+    report = check_component(produced, offered=offered, against=blocks.contract)
     report.raise_for_problems()
     return report
 

@@ -11,6 +11,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from airswasm.wit import AirswasmError, ErrorCode, ExitStatus
+
 from .diagnostic import Diagnostic
 
 __all__ = (
@@ -28,7 +30,7 @@ __all__ = (
 )
 
 
-class SdkError(Exception):
+class SdkError(AirswasmError):
     """Base of everything this block raises.
 
     Attributes:
@@ -36,6 +38,13 @@ class SdkError(Exception):
         message: What happened, and where.
         hint: What to do next, one sentence, possibly empty.
     """
+
+    explanation = ErrorCode(
+        "E0900",
+        "sdk problem",
+        "The sdk failed without a code of its own.",
+        "read the message; -vv shows where it came from",
+    )
 
     code: str = "E0900"
 
@@ -47,6 +56,14 @@ class SdkError(Exception):
 
 class InvalidProjectName(SdkError):
     """The name cannot be a component's name."""
+
+    explanation = ErrorCode(
+        "E0901",
+        "wrong name",
+        "The name cannot be a component's name.",
+        "use `name` or `namespace/name`, of a-z, 0-9 and -",
+        ExitStatus.USAGE,
+    )
 
     code = "E0901"
 
@@ -62,6 +79,13 @@ class InvalidProjectName(SdkError):
 class FolderNotEmpty(SdkError):
     """A project would overwrite what is there."""
 
+    explanation = ErrorCode(
+        "E0902",
+        "folder not empty",
+        "A project would overwrite what is there.",
+        "choose another name or --folder",
+    )
+
     code = "E0902"
 
     def __init__(self, folder: Path) -> None:
@@ -74,6 +98,14 @@ class FolderNotEmpty(SdkError):
 
 class LanguageNotSupported(SdkError):
     """No toolchain for the language."""
+
+    explanation = ErrorCode(
+        "E0903",
+        "language without toolchain",
+        "airswasm cannot build that language by itself.",
+        "choose python or c, or set [build] command in Component.toml",
+        ExitStatus.USAGE,
+    )
 
     code = "E0903"
 
@@ -91,6 +123,14 @@ class LanguageNotSupported(SdkError):
 class TemplateNotFound(SdkError):
     """No template of that name for the language."""
 
+    explanation = ErrorCode(
+        "E0904",
+        "no such template",
+        "The language has no template of that name.",
+        "`airswasm init --templates` lists them",
+        ExitStatus.USAGE,
+    )
+
     code = "E0904"
 
     def __init__(
@@ -107,6 +147,14 @@ class TemplateNotFound(SdkError):
 
 class NotAProject(SdkError):
     """A folder lacks what a project of its language has."""
+
+    explanation = ErrorCode(
+        "E0905",
+        "not a project",
+        "The folder lacks what a component's project has.",
+        "run it in a project's folder, or make one: airswasm init NAME",
+        ExitStatus.NOT_FOUND,
+    )
 
     code = "E0905"
 
@@ -126,6 +174,13 @@ class ToolMissing(SdkError):
         tool: The tool's name.
         install_command: The command that installs it into this Python environment.
     """
+
+    explanation = ErrorCode(
+        "E0910",
+        "build tool missing",
+        "A tool that the language needs is not installed.",
+        "install it with the command that the message names",
+    )
 
     code = "E0910"
 
@@ -147,6 +202,13 @@ class BuildFailed(SdkError):
         diagnostics: The errors it reported, with file and line where it named them.
         output: All it printed.
     """
+
+    explanation = ErrorCode(
+        "E0911",
+        "build failed",
+        "A compiler refused the project.",
+        "correct what the lines name; -v shows all that it printed",
+    )
 
     code = "E0911"
 
@@ -170,6 +232,13 @@ class BuildFailed(SdkError):
 class BuildTimedOut(SdkError):
     """A build tool did not end in time and was killed with all it had started."""
 
+    explanation = ErrorCode(
+        "E0912",
+        "build too slow",
+        "A build step did not end in time and was stopped.",
+        "raise --timeout",
+    )
+
     code = "E0912"
 
     def __init__(self, tool: str, seconds: float) -> None:
@@ -183,6 +252,14 @@ class BuildTimedOut(SdkError):
 
 class ArtifactMissing(SdkError):
     """The artifact that the manifest names is not there."""
+
+    explanation = ErrorCode(
+        "E0913",
+        "no artifact",
+        "The component that [build] artifact names is not there.",
+        "airswasm build",
+        ExitStatus.NOT_FOUND,
+    )
 
     code = "E0913"
 
@@ -203,6 +280,13 @@ class ComponentRefused(SdkError):
     Attributes:
         text: The error text that the component returned.
     """
+
+    explanation = ErrorCode(
+        "E0920",
+        "refused in a test",
+        "A component under test answered with an error.",
+        "read its text",
+    )
 
     code = "E0920"
 

@@ -32,7 +32,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self, cast
 
-from airswasm.lifecycle import MANIFEST_NAME, Manifest
+from airswasm.lifecycle import LOGGING_INTERFACE, MANIFEST_NAME, Manifest
+from airswasm.messaging import MESSAGING_INTERFACE
 from airswasm.runtime import (
     Caller,
     Case,
@@ -50,18 +51,17 @@ from airswasm.runtime import (
 from airswasm.security import (
     AuditEvent,
     Guard,
+    Kinds,
     capabilities_interface,
 )
 from airswasm.storage import Namespace, storage_interface
 from airswasm.storage.testing import MemoryDisk, MemoryStore
-from airswasm.wit import contract
+from airswasm.wit import Blocks
 from airswasm.wit.names import (
     GUEST_CALLBACKS,
     GUEST_HANDLER,
     GUEST_LIFECYCLE,
     GUEST_MIGRATION,
-    HOST_LOGGING,
-    HOST_MESSAGING,
 )
 from anyio.from_thread import BlockingPortal, start_blocking_portal
 
@@ -272,7 +272,9 @@ class ComponentHarness:
         return await self.send(payload, sender=sender, topic=topic)
 
     def _link(self, component: Component) -> LinkedComponent:
+        blocks = Blocks.find()
         guard = Guard(
+            Kinds(blocks.capabilities.values()),
             {self.manifest.name: self.manifest.grants},
             audit=self._record,
         )
@@ -282,8 +284,7 @@ class ComponentHarness:
             storage_interface(self._store, _Quota(self.manifest)),
             capabilities_interface(guard),
         )
-        the_contract = contract()
-        doors = [guard.guarded(interface, the_contract) for interface in offered]
+        doors = [guard.guarded(interface, blocks.contract) for interface in offered]
         return component.link([*doors, *self._extra])
 
     async def _call_optional(self, path: str, argument: str) -> None:
@@ -414,7 +415,7 @@ def _logging(record: _Record) -> HostInterface:
     def log(_caller: Caller, level: str, message: str) -> None:
         record.logs.append(LogLine(level, message))
 
-    return HostInterface(HOST_LOGGING, {"log": log})
+    return HostInterface(LOGGING_INTERFACE, {"log": log})
 
 
 def _messaging(record: _Record) -> HostInterface:
@@ -445,7 +446,7 @@ def _messaging(record: _Record) -> HostInterface:
         return Ok(None)
 
     functions = (send, request, call, cancel, publish, subscribe, unsubscribe)
-    return HostInterface(HOST_MESSAGING, {each.__name__: each for each in functions})
+    return HostInterface(MESSAGING_INTERFACE, {each.__name__: each for each in functions})
 
 
 @dataclass(frozen=True, slots=True)

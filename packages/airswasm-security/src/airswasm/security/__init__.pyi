@@ -1,4 +1,4 @@
-from .audit import (
+from ._audit import (
     AuditDurability,
     AuditEvent,
     AuditHead,
@@ -8,7 +8,37 @@ from .audit import (
     read_audit,
     verify_audit,
 )
-from .capabilities import capabilities_interface, provide
+from ._block import BLOCK
+from ._capabilities import CAPABILITIES_INTERFACE, capabilities_interface, provide
+from ._grants import Grants, manifest_line
+from ._guard import AllowedLines, Decision, Guard, guarded
+from ._keys import (
+    PrivateKey,
+    PublicKey,
+    generate_key,
+    load_private_key,
+    load_public_key,
+    save_private_key,
+    save_public_key,
+)
+from ._kinds import Kinds, Rules
+from ._patterns import Pattern
+from ._settings import SecuritySettings
+from ._signatures import (
+    MAXIMUM_SEQUENCE,
+    SIGNATURE_FILE,
+    FileDigest,
+    Rotation,
+    Statement,
+    VerifiedStatement,
+    sign,
+    sign_rotation,
+    verify,
+    verify_rotation,
+    verify_statement,
+)
+from ._spelling import PLAIN, Reach, Resource, Spelling, read_plain
+from ._trust import Revocation, TrustedComponent, TrustStore
 from .errors import (
     AuditBroken,
     AuditError,
@@ -32,38 +62,21 @@ from .errors import (
     TrustError,
     TrustFileInvalid,
     UnannotatedFunction,
+    UnknownCapability,
     UntrustedKey,
     WeakKey,
 )
-from .grants import Grants, manifest_line
-from .guard import AllowedLines, Decision, Guard, guarded
-from .keys import (
-    PrivateKey,
-    PublicKey,
-    generate_key,
-    load_private_key,
-    load_public_key,
-    save_private_key,
-    save_public_key,
-)
-from .patterns import Pattern
-from .resources import Reach, Resource, canonical, parse_pattern, resource_of
-from .signatures import (
-    MAXIMUM_SEQUENCE,
-    SIGNATURE_FILE,
-    FileDigest,
-    Rotation,
-    Statement,
-    VerifiedStatement,
-    sign,
-    sign_rotation,
-    verify,
-    verify_rotation,
-    verify_statement,
-)
-from .trust import Revocation, TrustedComponent, TrustStore
 
 __all__ = (
+    "SecuritySettings",
+    "BLOCK",
+    "CAPABILITIES_INTERFACE",
+    "Kinds",
+    "PLAIN",
+    "Rules",
+    "Spelling",
+    "UnknownCapability",
+    "read_plain",
     "MAXIMUM_SEQUENCE",
     "SIGNATURE_FILE",
     "AllowedLines",
@@ -112,17 +125,14 @@ __all__ = (
     "UntrustedKey",
     "VerifiedStatement",
     "WeakKey",
-    "canonical",
     "capabilities_interface",
     "generate_key",
     "guarded",
     "load_private_key",
     "load_public_key",
     "manifest_line",
-    "parse_pattern",
     "provide",
     "read_audit",
-    "resource_of",
     "save_private_key",
     "save_public_key",
     "sign",

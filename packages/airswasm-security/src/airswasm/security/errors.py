@@ -10,6 +10,8 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable
 
+from airswasm.wit import AirswasmError, ErrorCode, ExitStatus
+
 __all__ = (
     "SecurityError",
     "InvalidPattern",
@@ -17,6 +19,7 @@ __all__ = (
     "InvalidCapability",
     "PermissionDenied",
     "UnannotatedFunction",
+    "UnknownCapability",
     "InvalidKey",
     "WeakKey",
     "KeyFileInvalid",
@@ -38,12 +41,27 @@ __all__ = (
 )
 
 
-class SecurityError(Exception):
+class SecurityError(AirswasmError):
     """Root of this block's errors."""
+
+    explanation = ErrorCode(
+        "E0400",
+        "security problem",
+        "A check failed in a way without a code of its own.",
+        "read the message; what fails is refused",
+        ExitStatus.REFUSED,
+    )
 
 
 class InvalidPattern(SecurityError):
     """A resource pattern of a grant cannot be read."""
+
+    explanation = ErrorCode(
+        "E0402",
+        "wrong capability or pattern",
+        "A capability, pattern or resource cannot be read, so that it can grant nothing.",
+        "a pattern has segments; `*` is one of them, `**` any number",
+    )
 
     def __init__(self, pattern: str, reason: str) -> None:
         self.pattern = pattern
@@ -54,6 +72,8 @@ class InvalidPattern(SecurityError):
 class InvalidResource(SecurityError):
     """A resource named in a call is malformed, so that no grant can cover it."""
 
+    explanation = InvalidPattern.explanation
+
     def __init__(self, resource: str, reason: str) -> None:
         self.resource = resource
         self.reason = reason
@@ -63,15 +83,51 @@ class InvalidResource(SecurityError):
 class InvalidCapability(SecurityError):
     """A capability is not of the form `area:verb`."""
 
+    explanation = InvalidPattern.explanation
+
     def __init__(self, capability: str) -> None:
         self.capability = capability
         super().__init__(
-            f"{capability!a} is not a capability: write area:verb, such as storage:read"
+            f"{capability!a} is not a capability: write domain.verb, such as storage.read"
+        )
+
+
+class UnknownCapability(InvalidCapability):
+    """No installed block declares this capability.
+
+    Attributes:
+        capability: `domain:verb`.
+        suggestion: The capability that was probably meant, or None.
+    """
+
+    explanation = ErrorCode(
+        "E0404",
+        "no such capability",
+        "A manifest or a setting names a capability that no installed block declares, so nothing "
+        "could be granted by it.",
+        "correct the name, or install the package that brings the capability",
+    )
+
+    def __init__(self, capability: str, suggestion: str | None) -> None:
+        self.suggestion = suggestion
+        self.capability = capability
+        meant = f"; did you mean {suggestion.replace(':', '.')}?" if suggestion else ""
+        SecurityError.__init__(
+            self, f"no installed block has the capability {capability.replace(':', '.')}{meant}"
         )
 
 
 class PermissionDenied(SecurityError):
     """A component lacks the capability for what it tried."""
+
+    explanation = ErrorCode(
+        "E0401",
+        "capability missing",
+        "The component tried what it was not granted. It got an error it can handle, and the "
+        "audit log has the attempt.",
+        "add the line that the message names to [capabilities] in Component.toml",
+        ExitStatus.REFUSED,
+    )
 
     def __init__(self, component: str, capability: str, resource: str, text: str) -> None:
         self.component = component
@@ -83,6 +139,13 @@ class PermissionDenied(SecurityError):
 
 class UnannotatedFunction(SecurityError):
     """A host function has no permission annotation in the contract."""
+
+    explanation = ErrorCode(
+        "E0403",
+        "unchecked host function",
+        "A host function has no permission annotation, so it is not offered.",
+        "report it to the block that offers it",
+    )
 
     def __init__(self, interface: str, function: str, reason: str) -> None:
         self.interface = interface
@@ -97,6 +160,13 @@ class UnannotatedFunction(SecurityError):
 class InvalidKey(SecurityError):
     """Bytes or text that should be an Ed25519 key are not one."""
 
+    explanation = ErrorCode(
+        "E0410",
+        "not a usable key",
+        "Bytes, text or a file are not an Ed25519 key.",
+        "take it from your backup, or make another one: airswasm keygen --output FILE",
+    )
+
     def __init__(self, reason: str) -> None:
         self.reason = reason
         super().__init__(f"not a usable Ed25519 key: {reason}")
@@ -105,9 +175,19 @@ class InvalidKey(SecurityError):
 class WeakKey(InvalidKey):
     """A public key under which signatures prove nothing."""
 
+    explanation = ErrorCode(
+        "E0411",
+        "weak key",
+        "Under this public key one signature holds for many messages, so it proves nothing.",
+        "ask the publisher for another key",
+        ExitStatus.NOT_AUTHENTIC,
+    )
+
 
 class KeyFileInvalid(SecurityError):
     """A key file cannot be read as a key."""
+
+    explanation = InvalidKey.explanation
 
     def __init__(self, path: str | os.PathLike[str], reason: str) -> None:
         self.path = os.fspath(path)
@@ -117,6 +197,14 @@ class KeyFileInvalid(SecurityError):
 
 class KeyFileExposed(KeyFileInvalid):
     """Other users of this machine can read a private key."""
+
+    explanation = ErrorCode(
+        "E0412",
+        "key exposed",
+        "Other users of this machine can read the private key.",
+        "chmod 600 the file, and consider the key known to them",
+        ExitStatus.REFUSED,
+    )
 
     def __init__(self, path: str | os.PathLike[str], mode: int) -> None:
         self.mode = mode
@@ -130,6 +218,14 @@ class KeyFileExposed(KeyFileInvalid):
 class InvalidStatement(SecurityError):
     """A statement to sign, or a validly signed one, breaks the format's rules."""
 
+    explanation = ErrorCode(
+        "E0422",
+        "statement breaks the rules",
+        "The statement to sign, or a signed one, has a malformed name, version, sequence or path.",
+        "correct the field that the message names",
+        ExitStatus.NOT_AUTHENTIC,
+    )
+
     def __init__(self, reason: str, *, field: str | None = None) -> None:
         self.reason = reason
         self.field = field
@@ -138,6 +234,14 @@ class InvalidStatement(SecurityError):
 
 class InvalidSignature(SecurityError):
     """A signature file is malformed, or a signature in it does not verify."""
+
+    explanation = ErrorCode(
+        "E0420",
+        "signature does not hold",
+        "component.sig is malformed, or was not made by the key that it names.",
+        "get the package again, or sign it again",
+        ExitStatus.NOT_AUTHENTIC,
+    )
 
     def __init__(self, reason: str) -> None:
         self.reason = reason
@@ -148,6 +252,14 @@ class InvalidSignature(SecurityError):
 
 class ContentMismatch(SecurityError):
     """The files are not those that were signed."""
+
+    explanation = ErrorCode(
+        "E0421",
+        "files are not those that were signed",
+        "A file was changed, added or removed since it was signed.",
+        "if you changed it: airswasm build && airswasm sign; if not, do not install it",
+        ExitStatus.NOT_AUTHENTIC,
+    )
 
     def __init__(
         self, *, changed: Iterable[str] = (), missing: Iterable[str] = (), extra: Iterable[str] = ()
@@ -169,9 +281,19 @@ class ContentMismatch(SecurityError):
 class TrustError(SecurityError):
     """A valid signature of somebody who may not sign this."""
 
+    explanation = ErrorCode(
+        "E0430",
+        "key not trusted",
+        "The signature is valid, but nobody approved this key here.",
+        "compare its fingerprint with the publisher's, then: airswasm trust add NAME KEY",
+        ExitStatus.NOT_AUTHENTIC,
+    )
+
 
 class UntrustedKey(TrustError):
     """Nobody has approved this key for this component yet."""
+
+    explanation = TrustError.explanation
 
     def __init__(self, component: str, fingerprint: str) -> None:
         self.component = component
@@ -184,6 +306,14 @@ class UntrustedKey(TrustError):
 
 class KeyMismatch(TrustError):
     """A component is pinned to one key and signed by another."""
+
+    explanation = ErrorCode(
+        "E0431",
+        "signed by another key",
+        "The component is pinned to another key.",
+        "sign with that key, or rotate it with a statement signed by both",
+        ExitStatus.NOT_AUTHENTIC,
+    )
 
     def __init__(self, component: str, pinned: str, offered: str) -> None:
         self.component = component
@@ -198,6 +328,14 @@ class KeyMismatch(TrustError):
 class KeyRevoked(TrustError):
     """The key was revoked on this host."""
 
+    explanation = ErrorCode(
+        "E0432",
+        "key revoked",
+        "The key was revoked on this host.",
+        "get a version that is signed by another key",
+        ExitStatus.NOT_AUTHENTIC,
+    )
+
     def __init__(self, fingerprint: str, reason: str) -> None:
         self.fingerprint = fingerprint
         self.reason = reason
@@ -206,6 +344,14 @@ class KeyRevoked(TrustError):
 
 class SequenceRefused(TrustError):
     """A validly signed version is older than what is installed, or leaps ahead."""
+
+    explanation = ErrorCode(
+        "E0433",
+        "sequence refused",
+        "A validly signed version is older, or leaps far ahead.",
+        "sign again; to go back on purpose: airswasm rollback NAME",
+        ExitStatus.NOT_AUTHENTIC,
+    )
 
     def __init__(self, component: str, sequence: int, floor: int, reason: str) -> None:
         self.component = component
@@ -219,6 +365,14 @@ class SequenceRefused(TrustError):
 class RotationRefused(TrustError):
     """A key rotation does not continue from the pinned key."""
 
+    explanation = ErrorCode(
+        "E0434",
+        "rotation refused",
+        "A key rotation does not continue from the pinned key.",
+        "make it with the pinned key and the new one",
+        ExitStatus.NOT_AUTHENTIC,
+    )
+
     def __init__(self, component: str, reason: str) -> None:
         self.component = component
         self.reason = reason
@@ -227,6 +381,15 @@ class RotationRefused(TrustError):
 
 class TrustFileInvalid(SecurityError):
     """The trust file cannot be read; trust is refused rather than guessed."""
+
+    explanation = ErrorCode(
+        "E0435",
+        "trust file unreadable",
+        "The file of trusted keys cannot be read. Trust is refused rather than guessed.",
+        "restore it from a backup; without one, move it away, then `airswasm trust add NAME "
+        "KEY` for each component, and `airswasm trust revoke` what was revoked",
+        ExitStatus.REFUSED,
+    )
 
     def __init__(self, path: str | os.PathLike[str], reason: str) -> None:
         self.path = os.fspath(path)
@@ -237,9 +400,18 @@ class TrustFileInvalid(SecurityError):
 class AuditError(SecurityError):
     """Root of the audit log's errors."""
 
+    explanation = ErrorCode(
+        "E0440",
+        "audit log not writable",
+        "What must be recorded before it happens could not be recorded, so it does not happen.",
+        "check that file's disk, owner and mode; nothing was changed",
+    )
+
 
 class AuditUnavailable(AuditError):
     """An audit line could not be written; what it announces must not happen."""
+
+    explanation = AuditError.explanation
 
     def __init__(self, path: str | os.PathLike[str], reason: str) -> None:
         self.path = os.fspath(path)
@@ -250,6 +422,13 @@ class AuditUnavailable(AuditError):
 class AuditLocked(AuditError):
     """Another process writes this audit log."""
 
+    explanation = ErrorCode(
+        "E0441",
+        "audit log in use",
+        "Another process writes this audit log.",
+        "stop the other one, or use another home",
+    )
+
     def __init__(self, path: str | os.PathLike[str]) -> None:
         self.path = os.fspath(path)
         super().__init__(
@@ -259,6 +438,15 @@ class AuditLocked(AuditError):
 
 class AuditBroken(AuditError):
     """An audit log's chain does not hold."""
+
+    explanation = ErrorCode(
+        "E0442",
+        "audit log broken",
+        "The chain of the audit log does not hold: lines were changed or removed.",
+        "find out who can write there; to go on, move the home's folder audit away and keep it "
+        "as evidence",
+        ExitStatus.NOT_AUTHENTIC,
+    )
 
     def __init__(self, path: str | os.PathLike[str], line: int, reason: str) -> None:
         self.path = os.fspath(path)

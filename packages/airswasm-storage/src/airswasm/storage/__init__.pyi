@@ -1,3 +1,5 @@
+from ._block import BLOCK, STORAGE_INTERFACE
+from ._settings import StorageSettings
 from .errors import (
     ExportInvalid,
     InvalidKey,
@@ -18,6 +20,9 @@ from .sqlite import SqliteStore
 from .store import Durability, KeyValueStore, Store, StoreLimits
 
 __all__ = (
+    "StorageSettings",
+    "STORAGE_INTERFACE",
+    "BLOCK",
     "DEFAULT_QUOTA_BYTES",
     "Durability",
     "Entry",

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 
+from airswasm.wit import AirswasmError, ErrorCode
+
 __all__ = (
     "StorageError",
     "InvalidNamespace",
@@ -19,12 +21,26 @@ __all__ = (
 )
 
 
-class StorageError(Exception):
+class StorageError(AirswasmError):
     """Root of this block's errors. Whatever raised one changed nothing."""
+
+    explanation = ErrorCode(
+        "E0500",
+        "storage problem",
+        "The store failed without a code of its own.",
+        "read the message; nothing was changed",
+    )
 
 
 class InvalidNamespace(StorageError):
     """A namespace's id is empty, too long, or not encodable."""
+
+    explanation = ErrorCode(
+        "E0501",
+        "wrong key or namespace",
+        "A key or namespace is empty, too long or not text.",
+        "use other keys",
+    )
 
     def __init__(self, namespace: str, reason: str) -> None:
         self.namespace = namespace
@@ -35,6 +51,8 @@ class InvalidNamespace(StorageError):
 class InvalidKey(StorageError):
     """A key is empty, too long, or not encodable."""
 
+    explanation = InvalidNamespace.explanation
+
     def __init__(self, namespace: str, key: str, reason: str) -> None:
         self.namespace = namespace
         self.key = key
@@ -44,6 +62,13 @@ class InvalidKey(StorageError):
 
 class ValueTooLarge(StorageError):
     """A value exceeds the size that the store allows."""
+
+    explanation = ErrorCode(
+        "E0502",
+        "value too large",
+        "A value exceeds the size that the store allows.",
+        "store it in parts",
+    )
 
     def __init__(self, namespace: str, key: str, value_bytes: int, limit_bytes: int) -> None:
         self.namespace = namespace
@@ -58,6 +83,13 @@ class ValueTooLarge(StorageError):
 
 class QuotaExceeded(StorageError):
     """A write would take a namespace over its quota."""
+
+    explanation = ErrorCode(
+        "E0503",
+        "quota used up",
+        "The write would take the component over its quota.",
+        "delete something, or raise `storage` under [limits] in Component.toml",
+    )
 
     def __init__(
         self, namespace: str, used_bytes: int, needed_bytes: int, quota_bytes: int
@@ -75,6 +107,13 @@ class QuotaExceeded(StorageError):
 class StorageUnavailable(StorageError):
     """The disk refuses to read or write; what was acknowledged before is safe."""
 
+    explanation = ErrorCode(
+        "E0504",
+        "storage unavailable",
+        "The disk refuses to read or write. What was acknowledged is safe.",
+        "check the disk: its room, its mount, who may write; the store goes on by itself",
+    )
+
     def __init__(self, path: str | os.PathLike[str], reason: str) -> None:
         self.path = os.fspath(path)
         self.reason = reason
@@ -87,6 +126,8 @@ class StorageUnavailable(StorageError):
 class StorageClosed(StorageUnavailable):
     """The store is not open (any more)."""
 
+    explanation = StorageUnavailable.explanation
+
     def __init__(self, path: str | os.PathLike[str]) -> None:
         super().__init__(path, "the store is closed")
 
@@ -94,12 +135,21 @@ class StorageClosed(StorageUnavailable):
 class StorageReadOnly(StorageUnavailable):
     """The store was opened for reading only."""
 
+    explanation = StorageUnavailable.explanation
+
     def __init__(self, path: str | os.PathLike[str]) -> None:
         super().__init__(path, "it was opened for reading only")
 
 
 class StorageLocked(StorageError):
     """Another process, or another store of this one, has it open."""
+
+    explanation = ErrorCode(
+        "E0505",
+        "store in use",
+        "Another process has the store open.",
+        "stop the other one, or use another home",
+    )
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
         self.path = os.fspath(path)
@@ -112,6 +162,13 @@ class StorageLocked(StorageError):
 class StorageCorrupted(StorageError):
     """What is on the disk is not what was written."""
 
+    explanation = ErrorCode(
+        "E0506",
+        "store damaged",
+        "What is on the disk is not what was written.",
+        "stop the host, keep a copy of the folder, and restore it from a backup",
+    )
+
     def __init__(self, path: str | os.PathLike[str], detail: str) -> None:
         self.path = os.fspath(path)
         self.detail = detail
@@ -123,6 +180,13 @@ class StorageCorrupted(StorageError):
 
 class ExportInvalid(StorageError):
     """An export is cut short, altered, or not an export."""
+
+    explanation = ErrorCode(
+        "E0507",
+        "not an export",
+        "The file is cut short, altered, or not an export.",
+        "use a file that `airswasm storage export` wrote",
+    )
 
     def __init__(self, line: int, reason: str) -> None:
         self.line = line

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from airswasm.runtime import Caller, Case, Err, HostInterface, Ok, Pending, Services
-from airswasm.wit.names import HOST_STORAGE
 
+from ._block import STORAGE_INTERFACE
 from .errors import (
     InvalidKey,
     QuotaExceeded,
@@ -51,7 +51,7 @@ def storage_interface(store: KeyValueStore, quotas: StorageQuotas) -> HostInterf
     """`airswasm:component/storage` over this store."""
     guests = _Guests(store, quotas)
     return HostInterface(
-        HOST_STORAGE,
+        STORAGE_INTERFACE,
         {
             "get": guests.get,
             "set": guests.set,

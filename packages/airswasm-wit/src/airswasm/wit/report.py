@@ -21,7 +21,7 @@ from typing import Literal, TypeAlias
 from ._contract import Contract, contract
 from .errors import ContractViolation, NotAComponent, WitTooComplex
 from .model import Function, Interface, World
-from .names import CONTRACT_PACKAGE, GUEST_HANDLER, InterfaceName, are_compatible, is_wasi_02
+from .names import CONTRACT_PACKAGE, GUEST_HANDLER, InterfaceName, are_compatible
 from .reading import read_component
 from .signature import explain_difference, side_by_side
 from .tool import ToolLimits
@@ -102,7 +102,7 @@ class ContractReport:
         exports: The contract's guest interfaces that it exports, as the contract names them.
         other_exports: Interfaces of its own that it exports, which airswasm does not call.
         imports: What it imports and the host offers, as the component names it; without WASI.
-        wasi_imports: The WASI 0.2 interfaces that it imports.
+        wasi_imports: What it imports of WASI and the host offers.
         capability_interfaces: For each host interface that it imports, the capabilities that
             its imported functions need; only interfaces that need any. It can use no others.
         problems: All reasons why it does not fit; empty when it does.
@@ -151,6 +151,7 @@ def check_component(
     wasm: bytes | os.PathLike[str],
     *,
     offered: Collection[str],
+    against: Contract | None = None,
     limits: ToolLimits | None = None,
 ) -> ContractReport:
     """Checks a compiled component against the contract.
@@ -160,7 +161,9 @@ def check_component(
 
     Args:
         wasm: The component's bytes, or its file.
-        offered: Full names of the interfaces that the host offers. WASI 0.2 counts as offered.
+        offered: Full names of the interfaces that the host offers, WASI included.
+        against: The contract with what installed blocks add to it (`Blocks.contract`); None for
+            the contract by itself.
         limits: Bounds on reading it.
 
     Returns:
@@ -178,7 +181,7 @@ def check_component(
         return _unreadable(
             "too-complex", f"{error.what} exceeds {error.limit}", "make the component simpler"
         )
-    return check_world(world, offered=offered)
+    return check_world(world, offered=offered, against=against)
 
 
 def check_world(
@@ -190,8 +193,8 @@ def check_world(
     return ContractReport(
         exports=tuple(check.contract_exports()),
         other_exports=tuple(n for n in world.exports if not _is_contract(n)),
-        imports=tuple(name for name in world.imports if check.is_offered(name)),
-        wasi_imports=tuple(name for name in world.imports if is_wasi_02(name)),
+        imports=tuple(n for n in world.imports if check.is_offered(n) and not _is_wasi(n)),
+        wasi_imports=tuple(n for n in world.imports if check.is_offered(n) and _is_wasi(n)),
         capability_interfaces=MappingProxyType(check.capability_interfaces()),
         problems=problems,
     )
@@ -213,7 +216,7 @@ class _Check:
             if _is_contract(name):
                 yield from self._export(name, interface)
         for name, interface in self.world.imports.items():
-            if not interface.is_types_only and not is_wasi_02(name):
+            if not interface.is_types_only:
                 yield from self._import(name, interface)
         for name in self.world.imported_functions:
             yield _imported_outside(name)
@@ -230,7 +233,7 @@ class _Check:
     def capability_interfaces(self) -> dict[str, tuple[str, ...]]:
         needed: dict[str, tuple[str, ...]] = {}
         for name, interface in self.world.imports.items():
-            known = self.contract.interface(name) if _is_contract(name) else None
+            known = self.contract.interface(name)
             found = () if known is None else _capabilities(interface, known)
             if known is not None and found:
                 needed[known.name] = found
@@ -271,13 +274,13 @@ class _Check:
                 yield _differs("export-differs", known, function, theirs)
 
     def _import(self, name: str, found: Interface) -> Iterator[Problem]:
-        known = self.contract.interface(name) if _is_contract(name) else None
-        if _is_contract(name) and known is None:
+        known = self.contract.interface(name)
+        if known is None and self.contract.has_package_of(name):
             yield self._foreign(name, "import")
         elif not self.is_offered(name):
             yield self._not_offered(name)
         if known is not None:
-            yield from _compare_imports(known, found, self.contract.version)
+            yield from _compare_imports(known, found)
 
     def _foreign(self, name: str, way: Literal["import", "export"]) -> Problem:
         """A name in the contract's package that this version of the contract does not have."""
@@ -336,6 +339,10 @@ def _is_contract(name: str) -> bool:
     return name.startswith(f"{CONTRACT_PACKAGE}/")
 
 
+def _is_wasi(name: str) -> bool:
+    return name.startswith("wasi:")
+
+
 def _without_version(name: str) -> str:
     return name.partition("@")[0]
 
@@ -355,16 +362,16 @@ def _capabilities(imported: Interface, known: Interface) -> tuple[str, ...]:
     return tuple(sorted(names))
 
 
-def _compare_imports(known: Interface, found: Interface, version: str) -> Iterator[Problem]:
+def _compare_imports(known: Interface, found: Interface) -> Iterator[Problem]:
     for function in found.functions.values():
         ours = known.functions.get(function.name)
         if ours is None:
             yield Problem(
                 "import-function-unknown",
                 f"{known.name}#{function.name}",
-                f"the contract {version} has no such function",
-                f"it has {_few(known.functions)}; a component built for a later contract needs a "
-                "later airswasm-wit",
+                f"{known.name} has no such function here",
+                f"it has {_few(known.functions)}; a component built for a later version needs a "
+                f"later {known.provider or 'airswasm-wit'}",
             )
         elif ours != function:
             yield _differs("import-differs", known, ours, function)
@@ -404,7 +411,7 @@ def _advice_for_unknown(name: str) -> str:
     parsed = InterfaceName.parse(name)
     if parsed is not None and parsed.namespace == "wasi":
         return "airswasm offers WASI 0.2; build the component for wasip2 and without this proposal"
-    return "remove the import, or install a block that offers it under airswasm.host_interfaces"
+    return "remove the import, or install the package that offers it"
 
 
 def _few(names: Collection[str]) -> str:

@@ -19,7 +19,7 @@ from dataclasses import dataclass
 
 from .errors import AnnotationError
 
-__all__ = ("Nothing", "Requirement", "parse_requirements")
+__all__ = ("Nothing", "Requirement", "find_provider", "parse_requirements")
 
 _WORD = r"[a-z][a-z0-9]*(?:-[a-z0-9]+)*"
 _SPACE = re.compile(r"\s*")
@@ -29,6 +29,7 @@ _NOTHING = re.compile(r"nothing(?![\w:-])")
 _REASON = re.compile(r'"([^"]*)"')
 _REST = re.compile(r"[ \t]*(?=\n|\Z)")
 _ANNOTATION = re.compile(r"^[ \t]*@([A-Za-z][\w-]*)", re.MULTILINE)
+_PROVIDER = re.compile(r"^[ \t]*@offered-by[ \t]+([A-Za-z0-9][\w.-]*)[ \t]*$", re.MULTILINE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +80,12 @@ def parse_requirements(docs: str) -> tuple[Requirement, ...] | Nothing | None:
         raise _error(docs, last.start(1) - 1, "`@requires nothing` stands alone")
     only = found[0]
     return only if isinstance(only, Nothing) else None
+
+
+def find_provider(docs: str) -> str | None:
+    """Return the distribution that the doc comment of an interface names as its provider."""
+    found = _PROVIDER.search(docs)
+    return None if found is None else found[1]
 
 
 def _parse_one(docs: str, match: re.Match[str]) -> Requirement | Nothing:

@@ -1,10 +1,12 @@
-"""`airswasm config`: what is set, and where."""
+"""`airswasm config`: every setting of every installed block, and where it comes from."""
 
 from __future__ import annotations
 
+import os
 from typing import Annotated
 
 import typer
+from airswasm.lifecycle import Configuration, Setting
 
 from ..session import Session, verb
 
@@ -14,33 +16,101 @@ app = typer.Typer(
     add_completion=False,
     rich_markup_mode=None,
     no_args_is_help=True,
-    help="Show the settings and where each comes from.",
+    help="Show and change the settings, and where each comes from.",
 )
+_RESTART = "a running host takes it over when it starts again"
+NameArgument = Annotated[
+    str, typer.Argument(metavar="SECTION.KEY", help="As `config show` has it.")
+]
 
 
 @app.command()
 @verb
 def show(
     session: Session,
+    section: Annotated[
+        str | None, typer.Argument(metavar="SECTION", help="Only this section.")
+    ] = None,
     origin: Annotated[bool, typer.Option("--origin", help="Also say where from.")] = False,
 ) -> None:
-    """Show every setting.
+    """Show every setting of every installed block.
 
-    A flag wins over AIRSWASM_NAME in the environment, which wins over `[cli]`
-    in the home's config.toml, which wins over the default.
+    The environment (AIRSWASM_SECTION_KEY) wins over the home's config.toml,
+    which wins over the default.
 
     \b
     Example:
-      airswasm config show --origin
+      airswasm config show
+      airswasm config show storage --origin
     """
-    settings = session.settings.all
+    found = [each for each in _settings(session).settings() if section in (None, each.section)]
+    if section is not None and not found:
+        _settings(session).setting(f"{section}.")
     if session.terminal.as_json:
-        content = {each.name: {"value": each.value, "origin": each.origin} for each in settings}
+        content = {each.name: _document(each) for each in found}
         session.terminal.document("config/1", {"settings": content})
         return
     columns = ("setting", "value", "origin", "meaning") if origin else ("setting", "value")
-    rows = [(each.name, each.value, each.origin, each.meaning)[: len(columns)] for each in settings]
+    rows = [(each.name, each.value, each.origin, each.meaning)[: len(columns)] for each in found]
     session.terminal.table(columns, rows)
+
+
+@app.command()
+@verb
+def get(session: Session, name: NameArgument) -> None:
+    """Print one setting, its meaning and what may be written.
+
+    \b
+    Example:
+      airswasm config get storage.engine
+    """
+    found = _settings(session).setting(name)
+    if session.terminal.as_json:
+        session.terminal.document("setting/1", {"name": found.name, **_document(found)})
+        return
+    session.terminal.data(found.value)
+    session.terminal.say(f"  {found.meaning}")
+    session.terminal.say(f"  from {found.origin}; the default is {found.default}; {found.form}")
+
+
+@app.command("set")
+@verb
+def set_value(
+    session: Session,
+    name: NameArgument,
+    value: Annotated[str, typer.Argument(metavar="VALUE", help="As TOML, or plain text.")],
+) -> None:
+    """Set one setting in the home's config.toml.
+
+    The file's comments stay. Nothing is written unless the whole file is valid
+    afterwards.
+
+    \b
+    Example:
+      airswasm config set storage.durability os
+      airswasm config set limits.memory "64 MiB"
+    """
+    from airswasm.lifecycle import edit_configuration
+
+    found = edit_configuration(session.home, name, value)
+    session.terminal.done(f"{found.name} = {found.value}")
+    session.terminal.say(f"  {_RESTART}")
+
+
+@app.command()
+@verb
+def unset(session: Session, name: NameArgument) -> None:
+    """Remove one setting from the home's config.toml, so that the default holds.
+
+    \b
+    Example:
+      airswasm config unset storage.durability
+    """
+    from airswasm.lifecycle import edit_configuration
+
+    found = edit_configuration(session.home, name, None)
+    session.terminal.done(f"{found.name} = {found.value}, the default")
+    session.terminal.say(f"  {_RESTART}")
 
 
 @app.command()
@@ -57,3 +127,19 @@ def path(session: Session) -> None:
         session.terminal.document("config-path/1", {"path": str(file)})
         return
     session.terminal.data(str(file))
+
+
+def _settings(session: Session) -> Configuration:
+    from airswasm.wit import Blocks
+
+    return Configuration.load(session.home / "config.toml", Blocks.find(), os.environ)
+
+
+def _document(setting: Setting) -> dict[str, object]:
+    return {
+        "value": setting.value,
+        "default": setting.default,
+        "origin": setting.origin,
+        "meaning": setting.meaning,
+        "form": setting.form,
+    }

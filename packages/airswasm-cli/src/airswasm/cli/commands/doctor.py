@@ -24,22 +24,25 @@ def doctor(
 ) -> None:
     """Check this machine and this home.
 
-    The engine and its limits (by running a guest that loops and one that
-    hoards), the home's permissions, store, keys and audit chain, the host,
-    the build tools, space and clock. Exit code 1 when something is wrong.
+    Every installed block looks at its own part: the engine and its limits (by
+    attacking it with hostile guests), the home's permissions, settings, store,
+    keys and audit chain, the host, the build tools, space and clock. Exit
+    code 1 when something is wrong.
 
     \b
     Example:
       airswasm doctor
       airswasm doctor --json
     """
+    from functools import partial
+
     import anyio
 
-    from ..checkup import run_checks
+    from .._checkup import run_checks
 
     terminal = session.terminal
     with terminal.progress("looking"):
-        findings = anyio.run(run_checks, session.home, session.settings.key, quick)
+        findings = anyio.run(partial(run_checks, session.home, quick=quick))
     if terminal.as_json:
         content = [
             {"check": each.check, "state": each.state, "text": each.text, "hint": each.hint}

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import difflib
 import textwrap
+from collections.abc import Mapping
 from typing import Annotated
 
 import typer
+from airswasm.wit import ErrorCode
 
+from ..errors import UnknownCode
 from ..session import Session, verb
 
-__all__ = ("app",)
+__all__ = ("app", "find_code")
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None)
 
@@ -28,16 +32,18 @@ def explain(
     Example:
       airswasm explain E0312
     """
-    from ..catalogue import ENTRIES, find_entry
+    from airswasm.wit import Blocks
 
     terminal = session.terminal
+    codes = Blocks.find().error_codes()
     if code is None:
         if terminal.as_json:
-            terminal.document("codes/1", {"codes": [_document(each) for each in ENTRIES]})
+            terminal.document("codes/1", {"codes": [_document(each) for each in codes.values()]})
         else:
-            terminal.table(("code", "meaning"), [(each.code, each.title) for each in ENTRIES])
+            rows = [(each.code, each.title) for each in codes.values()]
+            terminal.table(("code", "meaning"), rows)
         return
-    entry = find_entry(code)
+    entry = find_code(code, codes)
     if terminal.as_json:
         terminal.document("explain/1", _document(entry))
         return
@@ -45,9 +51,29 @@ def explain(
     terminal.data(textwrap.fill(entry.meaning, 80))
     if entry.hint:
         terminal.data("\n" + textwrap.fill(f"What to do: {entry.hint}", 80))
-    terminal.data(f"\nExit code: {entry.exit_code}")
+    terminal.data(f"\nExit code: {int(entry.exit_status)}")
 
 
-def _document(entry: object) -> dict[str, object]:
-    names = ("code", "title", "meaning", "hint", "exit_code")
-    return {name: getattr(entry, name) for name in names}
+def find_code(text: str, codes: Mapping[str, ErrorCode]) -> ErrorCode:
+    """Return the code that `E0312`, `e312` or `312` means.
+
+    Raises:
+        UnknownCode: There is none; it names the closest.
+    """
+    wanted = text.strip().upper()
+    number = wanted.removeprefix("E")
+    code = codes.get(wanted) or codes.get(f"E{number.zfill(4)}")
+    if code is None:
+        close = difflib.get_close_matches(wanted, codes, n=1)
+        raise UnknownCode(text, close[0] if close else None)
+    return code
+
+
+def _document(code: ErrorCode) -> dict[str, object]:
+    return {
+        "code": code.code,
+        "title": code.title,
+        "meaning": code.meaning,
+        "hint": code.hint,
+        "exit_code": int(code.exit_status),
+    }

@@ -37,11 +37,15 @@ def verify(
       airswasm verify hello-0.1.0.airswasm --json
     """
     from airswasm.lifecycle import Package
-    from airswasm.wit import check_component, contract
+    from airswasm.security import Kinds
+    from airswasm.wit import Blocks, check_component
 
     terminal = session.terminal
-    found = Package.read(package)
-    report = check_component(found.wasm, offered=tuple(contract().host_interfaces))
+    blocks = Blocks.find()
+    found = Package.read(package, kinds=Kinds(blocks.capabilities.values()))
+    contract = blocks.contract
+    offered = {*blocks.interfaces, *contract.host_interfaces}
+    report = check_component(found.wasm, offered=offered, against=contract)
     report.raise_for_problems()
     if terminal.as_json:
         content = {

@@ -31,8 +31,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import NoReturn, TypeAlias
 
+from ._keys import PrivateKey, PublicKey
 from .errors import ContentMismatch, InvalidKey, InvalidSignature, InvalidStatement
-from .keys import PrivateKey, PublicKey
 
 __all__ = (
     "SIGNATURE_FILE",

@@ -27,15 +27,16 @@ from typing import Literal, TypeAlias, cast
 from airswasm.runtime import Caller, Case, Err, HostFunction, HostInterface
 from airswasm.wit import Contract, Function, Nothing, Requirement
 
-from .audit import AuditEvent, AuditSink
+from ._audit import AuditEvent, AuditSink
+from ._grants import Grants, manifest_line
+from ._kinds import Kinds, Rules
+from ._spelling import Resource
 from .errors import (
     AuditUnavailable,
     InvalidResource,
     PermissionDenied,
     UnannotatedFunction,
 )
-from .grants import Grants, manifest_line
-from .resources import Resource, resource_of
 
 __all__ = ("Decision", "Guard", "AllowedLines", "guarded")
 
@@ -44,6 +45,7 @@ AllowedLines: TypeAlias = Literal["every", "first", "none"]
 
 _NO_GRANTS = Grants()
 _FEW = 8
+_SETS = 4_096
 
 _Passed: TypeAlias = dict[str, "tuple[str, ...] | set[str]"]
 """For one requirement: the resources that each component may touch. A set is 216 bytes before
@@ -92,6 +94,7 @@ class Guard:
     """Decides for every component of one host.
 
     Args:
+        kinds: The capabilities of this host.
         grants: What each component was granted, by its name.
         audit: Where decisions are written before they take effect; None keeps none.
         policy: What the host forbids every component, in its `deny`; and, when its
@@ -102,6 +105,7 @@ class Guard:
 
     def __init__(
         self,
+        kinds: Kinds,
         grants: Mapping[str, Grants] | None = None,
         *,
         audit: AuditSink | None = None,
@@ -109,13 +113,21 @@ class Guard:
         allowed_lines: AllowedLines = "first",
         remembered: int = 4_096,
     ) -> None:
+        self._kinds = kinds
         self._grants = dict(grants or {})
+        self._rules: dict[int, tuple[Grants, Rules]] = {}
         self._audit = audit
         self._policy = policy
+        self._policy_rules = kinds.rules(policy)
         self._allowed_lines = allowed_lines
         self._limit = remembered if allowed_lines != "every" else 0
         self._remembered: dict[str, dict[tuple[str, str | None, str], Decision]] = {}
         self._passed: dict[tuple[str, str | None], _Passed] = {}
+
+    @property
+    def kinds(self) -> Kinds:
+        """The capabilities of this host."""
+        return self._kinds
 
     @property
     def policy(self) -> Grants:
@@ -143,16 +155,16 @@ class Guard:
 
         Args:
             component: Its name.
-            capability: `area:verb`.
+            capability: `domain:verb`.
             resource: The key, path, target, URL, ... as the caller gave it.
             argument: The argument's name in the contract; `prefix` asks for every
                 resource with that prefix.
 
         Raises:
-            InvalidCapability: `capability` is not of the form `area:verb`.
+            UnknownCapability: No installed block declares `capability`.
         """
         try:
-            touched = resource_of(capability, argument, resource)
+            touched = self._kinds.resource(capability, resource, argument)
         except InvalidResource as error:
             return Decision(False, component, capability, resource, error.reason)
         return self._decide(component, capability, touched)
@@ -165,7 +177,7 @@ class Guard:
         When the line of an allowed call cannot be written, the answer is a denial.
 
         Raises:
-            InvalidCapability: `capability` is not of the form `area:verb`.
+            UnknownCapability: No installed block declares `capability`.
         """
         mine = self._remembered.get(component, {})
         key = (capability, argument, resource)
@@ -190,7 +202,7 @@ class Guard:
 
         Raises:
             PermissionDenied: Not allowed; it carries the sentence for people.
-            InvalidCapability: `capability` is not of the form `area:verb`.
+            UnknownCapability: No installed block declares `capability`.
         """
         decision = self.check(component, capability, resource, argument=argument)
         if not decision.is_allowed:
@@ -244,6 +256,10 @@ class Guard:
         answer: Callable[[Decision], object],
     ) -> HostFunction:
         position = _position(interface, signature, requirement)
+        if requirement.capability not in self._kinds:
+            raise UnannotatedFunction(
+                interface, signature.name, f"no block declares {requirement.capability}"
+            )
         capability, argument = requirement.capability, requirement.argument
         passed = self._passed.setdefault((capability, argument), {})
 
@@ -266,16 +282,26 @@ class Guard:
             return Decision(is_allowed, component, capability, touched.text, reason, line)
 
         grants = self.grants_of(component)
-        for owner, rules in (("the host's policy", self._policy), ("the component", grants)):
-            denying = rules.denying(capability, touched)
+        rules = self._rules_of(grants)
+        for owner, each in (("the host's policy", self._policy_rules), ("the component", rules)):
+            denying = each.denying(capability, touched)
             if denying is not None:
                 return decided(False, f"{owner} denies {capability} on {denying}")
-        if self._policy.allow and self._policy.covering(capability, touched) is None:
+        if self._policy.allow and self._policy_rules.covering(capability, touched) is None:
             return decided(False, "the host's policy does not permit it to any component")
-        covering = grants.covering(capability, touched)
+        covering = rules.covering(capability, touched)
         if covering is None:
             return decided(False, "it was not granted", _granting_line(grants, capability, touched))
         return decided(True, covering)
+
+    def _rules_of(self, grants: Grants) -> Rules:
+        """The rules of a set of grants; ten thousand names of one package share one set."""
+        known = self._rules.get(id(grants))
+        if known is None:
+            if len(self._rules) >= _SETS:
+                self._rules.clear()
+            known = self._rules[id(grants)] = grants, self._kinds.rules(grants)
+        return known[1]
 
     def _written(self, decision: Decision) -> Decision:
         if self._audit is None or (decision.is_allowed and self._allowed_lines == "none"):

@@ -9,12 +9,13 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from airswasm.runtime import Caller, HostInterface, Services
-from airswasm.wit.names import HOST_CAPABILITIES
 
+from ._guard import Guard
 from .errors import InvalidCapability
-from .guard import Guard
 
-__all__ = ("provide", "capabilities_interface")
+__all__ = ("CAPABILITIES_INTERFACE", "capabilities_interface", "provide")
+
+CAPABILITIES_INTERFACE = "airswasm:component/capabilities@0.1.0"
 
 
 def capabilities_interface(guard: Guard) -> HostInterface:
@@ -32,11 +33,11 @@ def capabilities_interface(guard: Guard) -> HostInterface:
             for capability, pattern in guard.grants_of(caller.name).pairs()
         ]
 
-    return HostInterface(HOST_CAPABILITIES, {"check": check, "list": listed})
+    return HostInterface(CAPABILITIES_INTERFACE, {"check": check, "list": listed})
 
 
 def provide(services: Services) -> Iterable[HostInterface]:
-    """Entry point of the group `airswasm.host_interfaces`.
+    """Return the interface that this block offers.
 
     Raises:
         ServiceMissing: No `Guard` was added to the services.

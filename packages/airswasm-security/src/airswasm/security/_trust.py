@@ -23,6 +23,8 @@ from pathlib import Path
 from airswasm.runtime.files import replace_file
 
 from ._files import locked
+from ._keys import PublicKey
+from ._signatures import MAXIMUM_SEQUENCE, VerifiedStatement, verify_rotation
 from .errors import (
     InvalidKey,
     KeyMismatch,
@@ -32,8 +34,6 @@ from .errors import (
     TrustFileInvalid,
     UntrustedKey,
 )
-from .keys import PublicKey
-from .signatures import MAXIMUM_SEQUENCE, VerifiedStatement, verify_rotation
 
 __all__ = ("TrustStore", "TrustedComponent", "Revocation")
 

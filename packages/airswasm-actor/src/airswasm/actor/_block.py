@@ -1,0 +1,14 @@
+"""The declaration of this block: actors, supervisors and the broker."""
+
+from __future__ import annotations
+
+from airswasm.wit import Block
+
+__all__ = ("BLOCK",)
+
+BLOCK = Block(
+    name="actor",
+    summary="Supervised actors and the routes between them.",
+    errors=("airswasm.actor.errors",),
+    check="airswasm.actor._checks:check",
+)

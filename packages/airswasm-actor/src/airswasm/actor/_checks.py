@@ -1,0 +1,20 @@
+"""What `airswasm doctor` says of this block."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from importlib.metadata import version
+from pathlib import Path
+
+from airswasm.wit import Finding
+
+from ._dispatcher import is_compiled
+
+__all__ = ("check",)
+
+
+def check(home: Path, *, quick: bool) -> Iterator[Finding]:
+    """Say which build of the actors is installed."""
+    del home, quick
+    way = "compiled" if is_compiled() else "interpreted: a wheel for this platform is faster"
+    yield Finding("actors", "ok", f"airswasm-actor {version('airswasm-actor')}, {way}")

@@ -1,0 +1,62 @@
+"""The declaration of this block: the verbs of the command.
+
+Start-up is dominated by imports (the engine and the store alone take longer than people notice),
+so the dispatch works from this table, and a verb's module is imported only when it runs. Verbs of
+other blocks are looked for only when a name is not one of these.
+"""
+
+from __future__ import annotations
+
+from airswasm.wit import Block, Section, Verb
+
+__all__ = ("BLOCK", "GROUPS")
+
+_WRITE = "Write a component"
+_HOST = "Host components"
+_TALK = "Talk and watch"
+_TRUST = "Trust and settings"
+_HELP = "Help"
+GROUPS = (_WRITE, _HOST, _TALK, _TRUST, _HELP)
+"""The headings of the help, in order; further ones that blocks bring follow."""
+
+
+def _verb(name: str, group: str, summary: str) -> Verb:
+    return Verb(name, group, summary, f"airswasm.cli.commands.{name}:app")
+
+
+_VERBS = (
+    _verb("init", _WRITE, "Start a new component project."),
+    _verb("build", _WRITE, "Build the component of a project."),
+    _verb("sign", _WRITE, "Sign a built component with your key."),
+    _verb("verify", _WRITE, "Check a package's signature and contents."),
+    _verb("pack", _WRITE, "Write a signed project as one .airswasm file."),
+    _verb("install", _HOST, "Install a component from a folder or a .airswasm file."),
+    _verb("update", _HOST, "Switch an installed component to a newer version."),
+    _verb("rollback", _HOST, "Go back to a version that was installed before."),
+    _verb("uninstall", _HOST, "Remove a component."),
+    _verb("start", _HOST, "Start a component that was stopped or given up."),
+    _verb("stop", _HOST, "Stop a component until it is started again."),
+    _verb("restart", _HOST, "Stop and start a component."),
+    _verb("run", _HOST, "Host the installed components, in the foreground."),
+    _verb("send", _TALK, "Send one message to a component and print the reply."),
+    _verb("list", _TALK, "List the installed components."),
+    _verb("info", _TALK, "Show everything about one component."),
+    _verb("status", _TALK, "Show how the host and its components are doing."),
+    _verb("logs", _TALK, "Show what a component logged."),
+    _verb("storage", _TALK, "List, export and import what a component stored."),
+    _verb("keygen", _TRUST, "Make a signing key."),
+    _verb("trust", _TRUST, "Say whose components may be installed."),
+    _verb("config", _TRUST, "Show and change the settings, and where each comes from."),
+    _verb("completions", _TRUST, "Print the completion script of a shell."),
+    _verb("doctor", _HELP, "Check this machine and this home."),
+    _verb("explain", _HELP, "Explain an error code."),
+)
+
+BLOCK = Block(
+    name="cli",
+    summary="The airswasm command.",
+    sections=(Section("cli", "airswasm.cli.settings:CliSettings", "The command itself."),),
+    errors=("airswasm.cli.errors",),
+    check="airswasm.cli._checks:check",
+    verbs=_VERBS,
+)

@@ -1,0 +1,41 @@
+"""What `airswasm doctor` finds out about the command's own side: the signing key and the host."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+from airswasm.security import load_private_key
+from airswasm.wit import Finding
+
+from .endpoint import endpoint_of, probe
+from .settings import read_settings
+
+__all__ = ("check",)
+
+
+def check(home: Path, *, quick: bool) -> Iterator[Finding]:
+    """Look at the key that `sign` would use, and whether a host runs."""
+    del quick
+    yield from _host(home)
+    yield from _key(read_settings(os.environ, home=home).key)
+
+
+def _host(home: Path) -> Iterator[Finding]:
+    endpoint = endpoint_of(home)
+    state = probe(endpoint)
+    if state == "alive":
+        yield Finding("host", "ok", f"runs, at {endpoint.path}")
+    elif state == "dead":
+        text = f"none runs; {endpoint.path} is left from one that was killed"
+        yield Finding("host", "note", text)
+    else:
+        yield Finding("host", "note", "none runs")
+
+
+def _key(key: Path) -> Iterator[Finding]:
+    if not key.exists():
+        yield Finding("key", "note", f"no signing key at {key}; `airswasm keygen` makes one")
+        return
+    yield Finding("key", "ok", f"{load_private_key(key).public.fingerprint[:16]} at {key}")

@@ -1,0 +1,49 @@
+"""All checks of all installed blocks, none of which can stop the others."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import AsyncIterable, Callable, Iterable
+from pathlib import Path
+from typing import cast
+
+from airswasm.wit import Blocks, Finding, load_part
+
+from .problem import problem_of
+
+__all__ = ("run_checks",)
+
+
+async def run_checks(
+    home: Path, *, quick: bool = False, blocks: Blocks | None = None
+) -> list[Finding]:
+    """Make every check of every block; what raises becomes a finding.
+
+    Args:
+        home: The home to look at.
+        quick: Leave out what takes long: attacks on the engine, reading all that is stored.
+        blocks: Whose checks; None for all that are installed.
+    """
+    findings: list[Finding] = []
+    for each in blocks or Blocks.find():
+        if each.block.check:
+            try:
+                await _run(each.block.check, home, quick, findings)
+            except Exception as error:  # the code of any package
+                problem = problem_of(error)
+                text = f"[{problem.code}] {problem.message}"
+                findings.append(Finding(each.block.name, "problem", text, problem.hint))
+    return findings
+
+
+async def _run(path: str, home: Path, quick: bool, findings: list[Finding]) -> None:
+    check = cast("Callable[..., object]", load_part(path))
+    found = check(home, quick=quick)
+    if inspect.isawaitable(found):
+        found = await found
+    if isinstance(found, AsyncIterable):
+        async for each in cast("AsyncIterable[Finding]", found):
+            findings.append(each)
+    else:
+        for each in cast("Iterable[Finding]", found):
+            findings.append(each)

@@ -1,0 +1,24 @@
+"""The declaration of this block: installing, hosting and updating components."""
+
+from __future__ import annotations
+
+from airswasm.wit import Block, Section
+
+__all__ = ("BLOCK", "LOGGING_INTERFACE")
+
+LOGGING_INTERFACE = "airswasm:component/logging@0.1.0"
+
+BLOCK = Block(
+    name="lifecycle",
+    summary="Install, run, update and roll back.",
+    interfaces=(LOGGING_INTERFACE,),
+    provide="airswasm.lifecycle:provide",
+    sections=(
+        Section("install", "airswasm.lifecycle:InstallPolicy", "What may be installed."),
+        Section("limits", "airswasm.lifecycle:LimitPolicy", "The most that a component can have."),
+        Section("logs", "airswasm.lifecycle:LogLimits", "How much of components' logs is kept."),
+    ),
+    errors=("airswasm.lifecycle.errors",),
+    check="airswasm.lifecycle._checks:check",
+    forget="airswasm.lifecycle._forgetting:forget",
+)

@@ -1,0 +1,150 @@
+"""What `airswasm doctor` finds out about a home. It is only read, so a host may run meanwhile."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import shutil
+import stat
+import time
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+from airswasm.security import TrustStore, verify_audit
+from airswasm.wit import Blocks, Finding
+
+from ._configuration import Configuration
+from .artifacts import ArtifactStore
+from .errors import ArtifactCorrupt
+from .home import Home
+from .policy import InstallPolicy
+from .system import System
+
+__all__ = ("check",)
+
+_LEAST_FREE_BYTES = 256 * 2**20
+_EARLIEST_CLOCK = 1_767_225_600.0  # 2026-01-01
+
+
+async def check(home: Path, *, quick: bool) -> AsyncIterator[Finding]:
+    """Look at the home's permissions, settings, trust, audit log, disk, store and registry."""
+    for look in (_home, _blocks, _config, _trust, _audit, _space):
+        for found in look(home):
+            yield found
+    for found in _clock():
+        yield found
+    async for found in _registry(home, quick=quick):
+        yield found
+
+
+def _home(home: Path) -> Iterator[Finding]:
+    if not home.exists():
+        yield Finding("home", "note", f"{home} does not exist yet; `keygen` or `install` makes it")
+        return
+    mode = stat.S_IMODE(home.stat().st_mode)
+    if os.name == "posix" and mode & 0o077:
+        yield Finding(
+            "home", "problem", f"{home} has mode {mode:o}", f"chmod 700 {shlex.quote(str(home))}"
+        )
+    elif shut := [folder for folder in (home, *_folders(home)) if not os.access(folder, os.W_OK)]:
+        hint = "check its owner, its mode, and how its disk is mounted"
+        yield Finding("home", "problem", f"{shut[0]} cannot be written", hint)
+    else:
+        yield Finding("home", "ok", str(home))
+
+
+def _folders(home: Path) -> list[Path]:
+    """The home's folders, and those of its logs."""
+    return [each for each in (*home.iterdir(), *(home / "logs").glob("*")) if each.is_dir()]
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
+def _blocks(home: Path) -> Iterator[Finding]:
+    del home
+    found = Blocks.find()
+    for problem in found.problems:
+        hint = f"update or uninstall {problem.distribution}"
+        yield Finding("blocks", "problem", str(problem), hint)
+    if not found.problems:
+        names = ", ".join(sorted(each.block.name for each in found))
+        yield Finding("blocks", "ok", names)
+
+
+def _config(home: Path) -> Iterator[Finding]:
+    file = Home(home).config_file
+    configuration = Configuration.load(file, Blocks.find(), os.environ)
+    if configuration.get(InstallPolicy).unsigned:
+        hint = "for development only: airswasm config unset install.unsigned"
+        yield Finding("config", "warning", "unsigned components may be installed", hint)
+    else:
+        yield Finding("config", "ok", str(file) if file.exists() else "defaults, no config.toml")
+
+
+def _trust(home: Path) -> Iterator[Finding]:
+    pins = TrustStore(Home(home).trust_folder / "trust.json").components()
+    yield Finding("trust", "ok", f"{_count(len(pins), 'component')} pinned to a key")
+
+
+def _audit(home: Path) -> Iterator[Finding]:
+    log = Home(home).audit_folder / "audit.jsonl"
+    if log.exists():
+        report = verify_audit(log)
+        yield Finding("audit", "ok", f"the chain of {report.lines} lines holds")
+    elif ArtifactStore(Home(home).artifacts_folder).is_empty():
+        yield Finding("audit", "note", "no audit log yet")
+    else:
+        hint = "it was removed: put it back, and find out who can write there"
+        yield Finding("audit", "problem", f"{log} is gone", hint)
+
+
+def _space(home: Path) -> Iterator[Finding]:
+    existing = next(folder for folder in (home, *home.parents) if folder.exists())
+    free_bytes = shutil.disk_usage(existing).free
+    text = f"{free_bytes / 2**30:.1f} GiB free"
+    if free_bytes < _LEAST_FREE_BYTES:
+        yield Finding("space", "problem", text, "a full disk refuses every write: make room")
+    else:
+        yield Finding("space", "ok", text)
+
+
+def _clock() -> Iterator[Finding]:
+    if time.time() < _EARLIEST_CLOCK:
+        hint = "set it: signatures get their sequence from it"
+        yield Finding("clock", "problem", "the clock is years behind", hint)
+    else:
+        yield Finding("clock", "ok", time.strftime("%Y-%m-%d %H:%M:%S %Z"))
+
+
+async def _registry(home: Path, *, quick: bool) -> AsyncIterator[Finding]:
+    async with System(home, mode="readonly") as system:
+        lost_writes = system.status().lost_writes
+        if lost_writes:
+            text = f"the disk lost the last {_count(lost_writes, 'write')} of what was acknowledged"
+            hint = "check the disk; restore the home from a backup, or go on with what is there"
+            yield Finding("store", "problem", text, hint)
+        if not quick:
+            read = await system.verify_data()
+            yield Finding("store", "ok", f"all of it was read: {_count(read, 'key')}")
+        installed = system.list()
+        for each in installed:
+            system.info(each.name)
+        changed = [each.name for each in installed if not _is_whole(system, each.name)]
+    if changed:
+        names = ", ".join(changed[:3]) + (", …" if changed[3:] else "")
+        hint = "`airswasm install` with the same packages again puts the files back"
+        yield Finding("registry", "problem", f"cannot start from its files: {names}", hint)
+    else:
+        yield Finding("registry", "ok", f"{_count(len(installed), 'component')} installed")
+
+
+def _is_whole(system: System, name: str) -> bool:
+    """Whether the active version's component is on the disk as it was installed."""
+    active = (each for each in system.info(name).versions if each.is_active)
+    artifacts = ArtifactStore(system.home.artifacts_folder)
+    try:
+        return all(artifacts.read(each.wasm_digest) for each in active)
+    except ArtifactCorrupt:
+        return False

@@ -1,0 +1,79 @@
+"""Changing one key of config.toml, so that comments stay and a wrong value changes nothing."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import cast
+
+import tomlkit
+from airswasm.wit import Blocks
+
+from ._configuration import Configuration, Setting
+from .errors import ConfigurationInvalid, HomeUnusable, ManifestProblem
+from .home import Home
+from .package import write_whole
+
+__all__ = ("edit_configuration",)
+
+
+def edit_configuration(
+    home: Path, name: str, value: str | None, *, blocks: Blocks | None = None
+) -> Setting:
+    """Set or remove one setting in a home's config.toml.
+
+    The file is written whole, after it was found valid. Keys that the environment sets go on
+    winning over it.
+
+    Args:
+        home: The home's folder; it is made if needed.
+        name: `section.key`.
+        value: The value as TOML, or as plain text; None removes the key.
+        blocks: Whose settings there are; None for all that are installed.
+
+    Returns:
+        The setting as the file has it now.
+
+    Raises:
+        NoSuchSetting: No installed block has a setting of that name.
+        ConfigurationInvalid: The value, or what the file says besides, is wrong.
+        HomeUnusable: The file cannot be written.
+    """
+    blocks = blocks or Blocks.find()
+    file = Home(home).config_file
+    before = Configuration.load(file, blocks).setting(name)
+    document = _document(file)
+    table = document.get(before.section)
+    if value is None:
+        if isinstance(table, Mapping):
+            cast("dict[str, object]", table).pop(before.key, None)
+    else:
+        if not isinstance(table, Mapping):
+            document[before.section] = tomlkit.table()
+        cast("dict[str, object]", document[before.section])[before.key] = _read(value)
+    text = tomlkit.dumps(document)
+    after = Configuration.parse(text, blocks, file=str(file)).setting(name)
+    Home(home).create()
+    try:
+        write_whole(file, text.encode())
+    except OSError as error:
+        raise HomeUnusable(str(file), f"cannot be written: {error.strerror}") from error
+    return after
+
+
+def _document(file: Path) -> tomlkit.TOMLDocument:
+    try:
+        return tomlkit.parse(file.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return tomlkit.document()
+    except OSError as error:
+        problem = ManifestProblem(str(file), 1, "file", f"cannot be read: {error.strerror}")
+        raise ConfigurationInvalid(str(file), [problem]) from error
+
+
+def _read(value: str) -> object:
+    try:
+        return tomllib.loads(f"value = {value}")["value"]
+    except tomllib.TOMLDecodeError:
+        return value

@@ -1,0 +1,37 @@
+"""The declaration of this block: messages between components."""
+
+from __future__ import annotations
+
+from airswasm.wit import Block, Capability, Section
+
+__all__ = ("BLOCK", "MESSAGING_INTERFACE")
+
+MESSAGING_INTERFACE = "airswasm:component/messaging@0.1.0"
+
+BLOCK = Block(
+    name="messaging",
+    summary="Messages between components.",
+    interfaces=(MESSAGING_INTERFACE,),
+    provide="airswasm.messaging:provide",
+    capabilities=(
+        Capability("messaging.send", "send messages to {patterns}"),
+        Capability(
+            "messaging.publish",
+            "publish to the topics {patterns}",
+            "airswasm.messaging._spelling:TOPIC",
+        ),
+        Capability(
+            "messaging.subscribe",
+            "receive what is published to the topics {patterns}",
+            "airswasm.messaging._spelling:TOPIC_PATTERN",
+        ),
+    ),
+    sections=(
+        Section(
+            "messaging",
+            "airswasm.messaging:MessagingLimits",
+            "What holds for the messages of every component.",
+        ),
+    ),
+    errors=("airswasm.messaging.errors",),
+)

@@ -1,0 +1,18 @@
+"""The declaration of this block: metrics and health."""
+
+from __future__ import annotations
+
+from airswasm.wit import Block, Section
+
+__all__ = ("BLOCK",)
+
+BLOCK = Block(
+    name="monitoring",
+    summary="Metrics and health.",
+    sections=(
+        Section(
+            "monitoring", "airswasm.monitoring:MonitoringSettings", "From when on to raise a hand."
+        ),
+    ),
+    observe="airswasm.monitoring:observe",
+)

@@ -1,0 +1,44 @@
+"""The declaration of this block: the operating system, behind capabilities."""
+
+from __future__ import annotations
+
+from airswasm.wit import Block, Capability, Section
+
+__all__ = ("BLOCK",)
+
+_PATH = "airswasm.osl._spelling:PATH"
+
+BLOCK = Block(
+    name="osl",
+    summary="Files, processes and the network.",
+    interfaces=(
+        "airswasm:component/filesystem@0.1.0",
+        "airswasm:component/process@0.1.0",
+        "airswasm:component/tcp@0.1.0",
+        "airswasm:component/udp@0.1.0",
+        "airswasm:component/http@0.1.0",
+        "wasi:filesystem/preopens@0.2.12",
+        "wasi:filesystem/types@0.2.12",
+        "wasi:http/outgoing-handler@0.2.12",
+    ),
+    provide="airswasm.osl:provide",
+    capabilities=(
+        Capability("filesystem.read", "read its files {patterns}", _PATH),
+        Capability("filesystem.write", "create, change and remove its files {patterns}", _PATH),
+        Capability("process.run", "run the programs {patterns}", "airswasm.osl._spelling:PROGRAM"),
+        Capability("tcp.connect", "connect to {patterns}", "airswasm.osl._spelling:ADDRESS"),
+        Capability(
+            "udp.exchange", "exchange datagrams with {patterns}", "airswasm.osl._spelling:ADDRESS"
+        ),
+        Capability(
+            "http.request", "make HTTP requests to {patterns}", "airswasm.osl._spelling:URL"
+        ),
+    ),
+    sections=(
+        Section("filesystem", "airswasm.osl:FolderLimits", "Bounds of components' files."),
+        Section("network", "airswasm.osl:NetworkPolicy", "Bounds of what goes over the network."),
+        Section("process", "airswasm.osl:ProcessPolicy", "Bounds of programs."),
+    ),
+    errors=("airswasm.osl.errors",),
+    forget="airswasm.osl._forgetting:forget",
+)

@@ -1,0 +1,36 @@
+"""What happens to a component's files when its name is purged."""
+
+from __future__ import annotations
+
+import shutil
+
+import anyio.to_thread
+from airswasm.lifecycle import Home
+from airswasm.runtime import Services
+
+from .policy import OslPolicy, folders_below
+from .provider import files_of
+
+__all__ = ("forget",)
+
+
+async def forget(services: Services, name: str) -> None:
+    """Remove a component's folder with all that is in it; without effect when there is none.
+
+    A folder that the operator mapped to the component (`folders_below(elsewhere=…)`, an
+    `OslPolicy` of an embedder's) is not the component's to delete, and stays.
+
+    Raises:
+        OSError: Something in it cannot be removed; it can be called again.
+    """
+    if services.has(OslPolicy) or not services.has(Home):
+        return
+    folder = folders_below(files_of(services))(name)
+    await anyio.to_thread.run_sync(_remove, folder)
+
+
+def _remove(folder: object) -> None:
+    try:
+        shutil.rmtree(str(folder))
+    except FileNotFoundError:
+        return

@@ -1,0 +1,18 @@
+"""The declaration of this block: the engine, and WASI as it answers it."""
+
+from __future__ import annotations
+
+from airswasm.wit import Block, Section
+
+from ._wasi_names import WASI_INTERFACES
+
+__all__ = ("BLOCK",)
+
+BLOCK = Block(
+    name="runtime",
+    summary="Executes components, within limits.",
+    interfaces=WASI_INTERFACES,
+    sections=(Section("engine", "airswasm.runtime:EngineSettings", "How the engine is set up."),),
+    errors=("airswasm.runtime.errors",),
+    check="airswasm.runtime._checks:check",
+)

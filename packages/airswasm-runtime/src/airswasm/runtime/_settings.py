@@ -1,0 +1,57 @@
+"""The section `[engine]` of config.toml."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from .config import CompileLimits, EngineConfig
+
+__all__ = ("EngineSettings",)
+
+
+@dataclass(frozen=True, slots=True)
+class EngineSettings:
+    """How the engine is set up.
+
+    Attributes:
+        guests: `many` lets 15,000 components run at once, whose memory bounds are checked in
+            code; `few` lets 6,000, whose bounds the hardware checks, and compiles a large
+            component a quarter faster.
+        compile_seconds: Processor time that compiling one component may take.
+        compile_memory_bytes: Memory that compiling one component may take.
+        wasm_bytes: The largest component.
+        slice_fuel: Fuel after which a computing component gives way to others.
+        worker_threads: Threads for components that compute for long.
+    """
+
+    guests: Literal["many", "few"] = "many"
+    compile_seconds: float = 120.0
+    compile_memory_bytes: int = 4 * 2**30
+    wasm_bytes: int = 128 * 2**20
+    slice_fuel: int = 1_000_000
+    worker_threads: int = 8
+
+    def __post_init__(self) -> None:
+        for name in ("compile_seconds", "compile_memory_bytes", "wasm_bytes", "worker_threads"):
+            if getattr(self, name) <= 0:
+                raise ValueError(f"{name} must be more than 0")
+        if self.slice_fuel < 10_000:
+            raise ValueError("slice_fuel must be at least 10_000")
+
+    def config(self, cache_folder: Path | None) -> EngineConfig:
+        """Return the engine's configuration."""
+        dense = EngineConfig.dense() if self.guests == "many" else EngineConfig()
+        return EngineConfig(
+            cache_folder=cache_folder,
+            compile_limits=CompileLimits(
+                self.compile_seconds, self.compile_memory_bytes, self.wasm_bytes
+            ),
+            slice_fuel=self.slice_fuel,
+            worker_threads=self.worker_threads,
+            memory_reservation_bytes=dense.memory_reservation_bytes,
+            memory_guard_bytes=dense.memory_guard_bytes,
+            pack_stacks=dense.pack_stacks,
+            pack_memories=dense.pack_memories,
+        )

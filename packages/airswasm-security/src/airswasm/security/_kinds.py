@@ -1,0 +1,198 @@
+"""The kinds of capabilities that exist on a host, and grants read by their spelling.
+
+The blocks declare the kinds (`airswasm.wit.Capability`). Grants are texts until
+they meet them here, where each pattern is read by the spelling of its capability:
+`Rules` are grants that can be matched. A capability that no installed block
+declares has no spelling, so nothing is granted under it and nothing can ask for it.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import cast
+
+from airswasm.wit import Capability, load_part
+
+from ._grants import Grants
+from ._patterns import Pattern
+from ._spelling import PLAIN, Resource, Spelling
+from .errors import InvalidCapability, UnknownCapability
+
+__all__ = ("Kinds", "Rules")
+
+
+class Kinds:
+    """The kinds of capabilities of one host.
+
+    Args:
+        capabilities: What the installed blocks declare.
+    """
+
+    def __init__(self, capabilities: Iterable[Capability] = ()) -> None:
+        self._declared = {each.annotation: each for each in capabilities}
+        self._spellings: dict[str, Spelling] = {}
+
+    @classmethod
+    def of(cls, **spellings: Spelling) -> Kinds:
+        """Make kinds of spellings, for tests: `Kinds.of(storage_read=PLAIN)`."""
+        kinds = cls()
+        for name, spelling in spellings.items():
+            domain, _, action = name.partition("_")
+            capability = Capability(f"{domain}.{action}", f"use {name}")
+            kinds._declared[capability.annotation] = capability
+            kinds._spellings[capability.annotation] = spelling
+        return kinds
+
+    def __contains__(self, capability: object) -> bool:
+        return capability in self._declared
+
+    def __iter__(self) -> Iterator[Capability]:
+        return iter(self._declared.values())
+
+    @property
+    def names(self) -> frozenset[str]:
+        """Every kind as Component.toml names it: `storage.read`."""
+        return frozenset(each.name for each in self._declared.values())
+
+    def sentence(self, capability: str, patterns: Iterable[str]) -> str:
+        """Say in words what a grant allows: `read what it stored under users/**`.
+
+        Raises:
+            UnknownCapability: No installed block declares it.
+        """
+        shown = ", ".join(patterns)
+        return self._kind(capability).sentence.replace("{patterns}", shown)
+
+    def spelling(self, capability: str) -> Spelling:
+        """Return how resources of this capability are read.
+
+        Raises:
+            UnknownCapability: No installed block declares it; it names the closest one.
+        """
+        known = self._spellings.get(capability)
+        if known is None:
+            path = self._kind(capability).spelling
+            known = cast("Spelling", load_part(path)) if path else PLAIN
+            self._spellings[capability] = known
+        return known
+
+    def resource(self, capability: str, value: str, argument: str | None = None) -> Resource:
+        """Return what a call touches; see `Spelling.resource`.
+
+        Raises:
+            UnknownCapability: No installed block declares the capability.
+            InvalidResource: The value has no safe reading.
+        """
+        return self.spelling(capability).resource(value, argument)
+
+    def check(self, grants: Grants) -> None:
+        """Do nothing when every capability exists here and every pattern can be read.
+
+        Raises:
+            UnknownCapability: No installed block declares one of them.
+            InvalidPattern: A pattern cannot be read by its capability's spelling.
+        """
+        for table in (grants.allow, grants.deny):
+            for capability, patterns in table.items():
+                spelling = self.spelling(capability)
+                for text in patterns:
+                    spelling.pattern(text)
+
+    def rules(self, grants: Grants) -> Rules:
+        """Return the grants as rules that can be matched.
+
+        Capabilities that no installed block declares are left out: what was granted
+        once to a component of a block that is gone is no reason to refuse the rest.
+
+        Raises:
+            InvalidPattern: A pattern cannot be read.
+        """
+        return Rules(self._compiled(grants.allow), self._compiled(grants.deny))
+
+    def beyond(self, grants: Grants, other: Grants) -> Grants:
+        """Return what `grants` allow that `other` does not: what an update asks for anew.
+
+        Errs towards asking: a pattern counts as new unless one of `other` covers it.
+        A denial that `other` has and these have not counts its patterns as new.
+        Capabilities that no block declares count as new when their texts differ.
+        """
+        fresh = self.rules(grants).beyond(self.rules(other))
+        unknown = {
+            capability: texts
+            for capability, texts in grants.allow.items()
+            if capability not in self and texts != other.allow.get(capability)
+        }
+        return Grants({**fresh, **unknown})
+
+    def _kind(self, capability: str) -> Capability:
+        known = self._declared.get(capability)
+        if known is not None:
+            return known
+        if not Grants.is_capability(capability):
+            raise InvalidCapability(capability)
+        close = difflib.get_close_matches(capability, self._declared, n=1, cutoff=0.5)
+        raise UnknownCapability(capability, close[0] if close else None)
+
+    def _compiled(self, table: Mapping[str, tuple[str, ...]]) -> Mapping[str, tuple[Pattern, ...]]:
+        # `**` is tried first: it answers without looking at the resource.
+        return {
+            capability: tuple(
+                sorted(map(self.spelling(capability).pattern, texts), key=_is_not_everything)
+            )
+            for capability, texts in table.items()
+            if capability in self
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """Grants whose patterns have been read.
+
+    Attributes:
+        allow: For each capability the patterns that are granted.
+        deny: For each capability the patterns that are refused whatever `allow` says.
+    """
+
+    allow: Mapping[str, tuple[Pattern, ...]]
+    deny: Mapping[str, tuple[Pattern, ...]]
+
+    def covering(self, capability: str, resource: Resource) -> str | None:
+        """Return a pattern that grants this, or None."""
+        for pattern in self.allow.get(capability, ()):
+            if resource.is_covered_by(pattern):
+                return pattern.text
+        return None
+
+    def denying(self, capability: str, resource: Resource) -> str | None:
+        """Return a pattern that forbids this, or None."""
+        for pattern in self.deny.get(capability, ()):
+            if resource.is_touched_by(pattern):
+                return pattern.text
+        return None
+
+    def beyond(self, other: Rules) -> dict[str, tuple[str, ...]]:
+        """Return what is granted here and not in `other`; see `Kinds.beyond`."""
+        fresh = {
+            capability: tuple(p.text for p in patterns if not other._covers(capability, p))
+            for capability, patterns in self.allow.items()
+        }
+        for capability, patterns in other.deny.items():
+            dropped = [p for p in patterns if not self._forbids(capability, p)]
+            for candidate in self.allow.get(capability, ()):
+                if any(candidate.touches_pattern(p) for p in dropped):
+                    fresh[capability] = tuple(
+                        dict.fromkeys((*fresh.get(capability, ()), candidate.text))
+                    )
+        return {capability: texts for capability, texts in fresh.items() if texts}
+
+    def _covers(self, capability: str, pattern: Pattern) -> bool:
+        return any(mine.covers_pattern(pattern) for mine in self.allow.get(capability, ()))
+
+    def _forbids(self, capability: str, pattern: Pattern) -> bool:
+        return any(mine.covers_pattern(pattern) for mine in self.deny.get(capability, ()))
+
+
+def _is_not_everything(pattern: Pattern) -> bool:
+    return pattern.text != "**"

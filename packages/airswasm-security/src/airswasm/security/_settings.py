@@ -1,0 +1,60 @@
+"""The section `[security]` of config.toml: what holds for every component of the host."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+from ._grants import Grants
+
+__all__ = ("SecuritySettings",)
+
+_Table = dict[str, dict[str, tuple[str, ...]]]
+
+
+@dataclass(frozen=True, slots=True)
+class SecuritySettings:
+    """What the host permits to any component, and what it writes down.
+
+    Attributes:
+        allow: The most that any component can be granted: domain, verb, patterns, as in
+            Component.toml (`storage.read = ["**"]`). Empty sets no bound.
+        deny: What no component may do, whatever it was granted.
+        allowed_lines: Which allowed calls get an audit line: `every` one, the `first` of its
+            kind, or `none`. Denials always do.
+        audit_durability: When audit lines reach the disk: `line` before each effect, `batch`
+            within a second, `os` when the operating system likes.
+        audit_file_bytes: Size at which the audit log begins a new file.
+        audit_files: Files of the audit log that are kept, 0 for all.
+    """
+
+    allow: _Table = field(default_factory=_Table)
+    deny: _Table = field(default_factory=_Table)
+    allowed_lines: Literal["every", "first", "none"] = "first"
+    audit_durability: Literal["line", "batch", "os"] = "batch"
+    audit_file_bytes: int = 16 * 2**20
+    audit_files: int = 0
+
+    def __post_init__(self) -> None:
+        if self.audit_file_bytes < 64 * 2**10:
+            raise ValueError("audit_file_bytes must be at least 64 KiB")
+        if self.audit_files < 0:
+            raise ValueError("audit_files must not be negative")
+
+    @property
+    def policy(self) -> Grants:
+        """The two tables as grants.
+
+        Raises:
+            InvalidCapability: A name in them is not of the form `domain.verb`.
+        """
+        return Grants(_joined(self.allow), _joined(self.deny))
+
+
+def _joined(table: Mapping[str, Mapping[str, tuple[str, ...]]]) -> dict[str, tuple[str, ...]]:
+    return {
+        f"{domain}:{verb}": tuple(patterns)
+        for domain, verbs in table.items()
+        for verb, patterns in verbs.items()
+    }

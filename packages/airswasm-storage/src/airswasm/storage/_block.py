@@ -1,0 +1,25 @@
+"""The declaration of this block: a key-value namespace for each component."""
+
+from __future__ import annotations
+
+from airswasm.wit import Block, Capability, Section
+
+__all__ = ("BLOCK", "STORAGE_INTERFACE")
+
+STORAGE_INTERFACE = "airswasm:component/storage@0.1.0"
+
+BLOCK = Block(
+    name="storage",
+    summary="What components store.",
+    interfaces=(STORAGE_INTERFACE,),
+    provide="airswasm.storage:provide",
+    capabilities=(
+        Capability("storage.read", "read what it stored under {patterns}"),
+        Capability("storage.write", "store and delete under {patterns}"),
+    ),
+    sections=(
+        Section("storage", "airswasm.storage:StorageSettings", "Where and how values are stored."),
+    ),
+    errors=("airswasm.storage.errors",),
+    forget="airswasm.storage._forgetting:forget",
+)

@@ -1,0 +1,204 @@
+"""`Block`: what an installed package brings to a host, declared in one place.
+
+A package has one entry point in the group `airswasm.blocks`. It gives a `Block`, and from the
+blocks that are installed the host composes everything else: the contract that components are
+checked against, the guard's capabilities, the sections of config.toml, the verbs of the command,
+the codes that `airswasm explain` knows. No list names the blocks, so a package by a stranger gets
+all that one of ours gets.
+
+A declaration is data. It names its parts by path, `package.module:name`, and a part is imported
+when it is used: `airswasm list` reads every declaration and loads no engine. Rejected: one entry
+point group for each kind of part (a block was then spread over eight groups, and none said what
+belongs together), and a declaration file instead of an object (no types, no completion).
+"""
+
+from __future__ import annotations
+
+import importlib
+import re
+from dataclasses import dataclass
+from typing import Literal
+
+__all__ = ("Block", "Capability", "Finding", "Metric", "Section", "Verb", "load_part")
+
+_PATH = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_][\w.]*")
+_CAPABILITY = re.compile(r"[a-z][a-z0-9-]*\.[a-z][a-z0-9-]*", re.ASCII)
+_NAME = re.compile(r"[a-z][a-z0-9-]*", re.ASCII)
+_METRIC = re.compile(r"[a-z][a-z0-9_]*", re.ASCII)
+
+
+@dataclass(frozen=True, slots=True)
+class Capability:
+    """One kind of capability: a thing that a component may be granted.
+
+    Attributes:
+        name: `domain.verb`, as in Component.toml; annotations write `domain:verb(argument)`.
+        sentence: For people, who read "may …": `read what it stored under {patterns}`.
+            `{patterns}` stands for the granted patterns.
+        spelling: The path of an `airswasm.security.Spelling`, which says how a resource of this
+            kind is made canonical and what parts its segments. Empty for plain text in segments
+            parted by `/`.
+    """
+
+    name: str
+    sentence: str
+    spelling: str = ""
+
+    def __post_init__(self) -> None:
+        _check(_CAPABILITY, self.name, "a capability is named domain.verb, such as alarm.set")
+        _check_path(self.spelling)
+
+    @property
+    def annotation(self) -> str:
+        """The name as `@requires` has it: `alarm:set`."""
+        return self.name.replace(".", ":")
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """One table of config.toml.
+
+    Attributes:
+        name: The table's name, `storage` for `[storage]`.
+        model: The path of its model: a frozen dataclass whose fields have defaults and are
+            documented in its docstring under `Attributes:`. Providers find the settings in
+            force among their `Services`, by this class.
+        summary: One line.
+    """
+
+    name: str
+    model: str
+    summary: str
+
+    def __post_init__(self) -> None:
+        _check(_NAME, self.name, "a section is named in small letters")
+        _check_path(self.model)
+
+
+@dataclass(frozen=True, slots=True)
+class Verb:
+    """One sub-command of `airswasm`.
+
+    Attributes:
+        name: What people type.
+        group: The heading that it stands under in the help.
+        summary: One line in the imperative mood; the first line of the command's own help.
+        command: The path of its typer application.
+    """
+
+    name: str
+    group: str
+    summary: str
+    command: str
+
+    def __post_init__(self) -> None:
+        _check(_NAME, self.name, "a verb is named in small letters")
+        _check_path(self.command)
+
+
+@dataclass(frozen=True, slots=True)
+class Metric:
+    """One metric family, counted for each component.
+
+    Attributes:
+        name: By Prometheus' conventions and without the prefix `airswasm_`: `alarms_set_total`.
+        help: One line.
+        kind: `counter` only grows, and its name ends in `_total`; `gauge` goes both ways.
+    """
+
+    name: str
+    help: str
+    kind: Literal["counter", "gauge"] = "counter"
+
+    def __post_init__(self) -> None:
+        _check(_METRIC, self.name, "a metric is named in small letters, digits and _")
+        if (self.kind == "counter") != self.name.endswith("_total"):
+            raise ValueError(f"{self.name!r}: the names of counters, and no others, end in _total")
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that `airswasm doctor` found.
+
+    Attributes:
+        check: Whose state it is: `engine`, `home`.
+        state: `ok`, `note`, `warning` or `problem`; a problem makes `doctor` fail.
+        text: What was found.
+        hint: What to do about it.
+    """
+
+    check: str
+    state: Literal["ok", "note", "warning", "problem"]
+    text: str
+    hint: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Block:
+    """What one installed package brings to a host. Every part but the name is optional.
+
+    Attributes:
+        name: Short, unique among the installed ones: `storage`.
+        summary: One line.
+        wit: The folder of its own WIT package, as `package:folder`. Every function in it needs
+            an `@requires` annotation. Empty when its interfaces are in the contract's package.
+        interfaces: Full names of the host interfaces that `provide` offers; without `provide`,
+            of those that the block answers without being asked for them.
+        provide: The path of a function that takes the host's `Services` and returns the
+            `HostInterface`s. `lifecycle.System` calls it and puts the guard in front of them.
+        capabilities: The kinds of capabilities that its functions require.
+        sections: Its tables of config.toml.
+        errors: The modules that define its error classes; each class has its `ErrorCode`.
+        observe: The path of a function that takes the `Services` of a running host and returns
+            an observer; when that has an `async` method `run`, a task of the host runs it.
+        metrics: What its functions count, through the host's `airswasm.runtime.Meters`.
+        check: The path of a function for `airswasm doctor`: it takes the home's folder and
+            whether to be quick, and returns or iterates over `Finding`s; it may be `async`.
+        verbs: Its sub-commands of `airswasm`.
+        forget: The path of a function `(services, name)`, plain or `async`, that removes all
+            that the block keeps for a component. It is called when a name is purged, and again
+            when a purge was interrupted, so it must accept that there is nothing left.
+    """
+
+    name: str
+    summary: str
+    wit: str = ""
+    interfaces: tuple[str, ...] = ()
+    provide: str = ""
+    capabilities: tuple[Capability, ...] = ()
+    sections: tuple[Section, ...] = ()
+    errors: tuple[str, ...] = ()
+    observe: str = ""
+    metrics: tuple[Metric, ...] = ()
+    check: str = ""
+    verbs: tuple[Verb, ...] = ()
+    forget: str = ""
+
+    def __post_init__(self) -> None:
+        _check(_NAME, self.name, "a block is named in small letters")
+        for path in (self.wit, self.provide, self.observe, self.check, self.forget):
+            _check_path(path)
+
+
+def load_part(path: str) -> object:
+    """Import what a path such as `acme.alarm:provide` names.
+
+    Raises:
+        ImportError: The module cannot be imported.
+        AttributeError: It has no such name.
+    """
+    module, _, name = path.partition(":")
+    found: object = importlib.import_module(module)
+    for part in name.split("."):
+        found = getattr(found, part)
+    return found
+
+
+def _check_path(path: str) -> None:
+    if path:
+        _check(_PATH, path, "a part is named package.module:name")
+
+
+def _check(form: re.Pattern[str], text: str, rule: str) -> None:
+    if form.fullmatch(text) is None:
+        raise ValueError(f"{text!r}: {rule}")
