@@ -317,7 +317,7 @@ class Folder:
             LimitReached: there are more than the limit.
             OSError: as the system says.
         """
-        entries: List[Entry] = []
+        entries: list[Entry] = []
         with os.scandir(fd) as listed:
             for entry in listed:
                 if entry.name.startswith(PARTIAL_PREFIX) or not _is_text(entry.name):
