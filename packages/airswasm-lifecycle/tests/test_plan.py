@@ -5,6 +5,7 @@ from airswasm.lifecycle import (
     AlreadyInstalled,
     ComponentRecord,
     HostPolicy,
+    InstallPolicy,
     LimitAbovePolicy,
     OwnerChanged,
     Package,
@@ -19,10 +20,12 @@ from airswasm.lifecycle import (
 )
 from airswasm.lifecycle._semver import precedence
 from airswasm.lifecycle.plan import SEQUENCE_JUMP_CAP, plan_install, plan_rollback, plan_update
-from airswasm.security import PrivateKey, TrustedComponent, generate_key
+from airswasm.security import Kinds, PrivateKey, TrustedComponent, generate_key
+from airswasm.wit import Blocks
 
 OWNER, STRANGER = generate_key(), generate_key()
-UNSIGNED_TAKEN = HostPolicy.parse("[install]\nunsigned = true\n")
+UNSIGNED_TAKEN = HostPolicy(InstallPolicy(unsigned=True))
+KINDS = Kinds(Blocks.find().capabilities.values())
 
 
 def package(
@@ -54,7 +57,7 @@ def installed(*versions: str, active: str | None = None) -> ComponentRecord:
 def test_a_first_install_asks_for_everything() -> None:
     """Capabilities, limits and the unknown key."""
     asked = package(extra='[capabilities]\nstorage.read = ["count"]\n')
-    plan = plan_install(asked, "local/hello", None, None, HostPolicy())
+    plan = plan_install(asked, "local/hello", None, None, HostPolicy(), KINDS)
     assert plan.needs_approval
     assert plan.is_new_signer
     assert plan.capabilities.allow == {"storage:read": ("count",)}
@@ -64,32 +67,32 @@ def test_a_first_install_asks_for_everything() -> None:
 def test_a_taken_name_is_refused() -> None:
     """Update is another verb."""
     with pytest.raises(AlreadyInstalled, match=r"0\.1\.0"):
-        plan_install(package(), "local/hello", installed("0.1.0"), pin(), HostPolicy())
+        plan_install(package(), "local/hello", installed("0.1.0"), pin(), HostPolicy(), KINDS)
 
 
 def test_a_name_keeps_its_owner_when_it_is_not_installed() -> None:
     """Data of the name may still be there."""
     with pytest.raises(OwnerChanged):
-        plan_install(package(key=STRANGER), "local/hello", None, pin(), HostPolicy())
+        plan_install(package(key=STRANGER), "local/hello", None, pin(), HostPolicy(), KINDS)
 
 
 def test_what_was_uninstalled_can_come_back_but_nothing_older() -> None:
     """The same sequence is no step back."""
-    plan_install(package(sequence=10), "local/hello", None, pin(10), HostPolicy())
+    plan_install(package(sequence=10), "local/hello", None, pin(10), HostPolicy(), KINDS)
     with pytest.raises(SequenceTooOld):
-        plan_install(package(sequence=9), "local/hello", None, pin(10), HostPolicy())
+        plan_install(package(sequence=9), "local/hello", None, pin(10), HostPolicy(), KINDS)
 
 
 def test_an_update_that_asks_for_no_more_needs_no_approval() -> None:
     """Narrower counts as no more."""
     narrower = package(extra='[capabilities]\nstorage.read = ["count"]\n')
-    assert not plan_update(narrower, installed("0.1.0"), pin(), HostPolicy()).needs_approval
+    assert not plan_update(narrower, installed("0.1.0"), pin(), HostPolicy(), KINDS).needs_approval
 
 
 def test_an_update_that_widens_is_asked_about_with_what_is_new() -> None:
     """Only the difference is shown as added."""
     wider = package(extra='[capabilities]\nstorage.read = ["**"]\nstorage.write = ["count"]\n')
-    plan = plan_update(wider, installed("0.1.0"), pin(), HostPolicy())
+    plan = plan_update(wider, installed("0.1.0"), pin(), HostPolicy(), KINDS)
     assert plan.needs_approval
     assert plan.added_capabilities.allow == {"storage:read": ("**",), "storage:write": ("count",)}
 
@@ -98,28 +101,28 @@ def test_another_key_cannot_update() -> None:
     """With the trust store's pin, and with the registry's owner when that is lost."""
     for pinned in (pin(), None):
         with pytest.raises(OwnerChanged):
-            plan_update(package(key=STRANGER), installed("0.1.0"), pinned, HostPolicy())
+            plan_update(package(key=STRANGER), installed("0.1.0"), pinned, HostPolicy(), KINDS)
 
 
 def test_a_rotated_key_can_update_and_the_old_one_cannot() -> None:
     """The pin decides where there is one."""
     rotated = pin(key=STRANGER)
-    plan_update(package(key=STRANGER), installed("0.1.0"), rotated, HostPolicy())
+    plan_update(package(key=STRANGER), installed("0.1.0"), rotated, HostPolicy(), KINDS)
     with pytest.raises(OwnerChanged):
-        plan_update(package(key=OWNER), installed("0.1.0"), rotated, HostPolicy())
+        plan_update(package(key=OWNER), installed("0.1.0"), rotated, HostPolicy(), KINDS)
 
 
 def test_no_signature_cannot_follow_a_signature() -> None:
     """Not even where unsigned packages are taken."""
     with pytest.raises(PackageUnsigned):
-        plan_update(package(key=None), installed("0.1.0"), pin(), UNSIGNED_TAKEN)
+        plan_update(package(key=None), installed("0.1.0"), pin(), UNSIGNED_TAKEN, KINDS)
 
 
 def test_unsigned_needs_the_policy() -> None:
     """It is off by default."""
     with pytest.raises(PackageUnsigned):
-        plan_install(package(key=None), "local/hello", None, None, HostPolicy())
-    plan = plan_install(package(key=None), "local/hello", None, None, UNSIGNED_TAKEN)
+        plan_install(package(key=None), "local/hello", None, None, HostPolicy(), KINDS)
+    plan = plan_install(package(key=None), "local/hello", None, None, UNSIGNED_TAKEN, KINDS)
     assert plan.signer is None
 
 
@@ -127,46 +130,48 @@ def test_unsigned_needs_the_policy() -> None:
 def test_an_older_sequence_is_refused(sequence: int) -> None:
     """The floor is the highest ever installed, whatever runs now."""
     with pytest.raises(SequenceTooOld):
-        plan_update(package(sequence=sequence), installed("0.1.0"), pin(), HostPolicy())
+        plan_update(package(sequence=sequence), installed("0.1.0"), pin(), HostPolicy(), KINDS)
 
 
 def test_the_floor_survives_a_lost_trust_file() -> None:
     """The registry has it too."""
     with pytest.raises(SequenceTooOld):
-        plan_update(package(sequence=10), installed("0.1.0"), None, HostPolicy())
+        plan_update(package(sequence=10), installed("0.1.0"), None, HostPolicy(), KINDS)
 
 
 def test_a_leap_to_the_end_of_all_sequences_is_refused() -> None:
     """No update could follow it."""
     with pytest.raises(SequenceJumped):
-        plan_update(package(sequence=2**63 - 1), installed("0.1.0"), pin(), HostPolicy())
+        plan_update(package(sequence=2**63 - 1), installed("0.1.0"), pin(), HostPolicy(), KINDS)
     far = 10 + SEQUENCE_JUMP_CAP
-    plan_update(package(sequence=far), installed("0.1.0"), pin(), HostPolicy())
+    plan_update(package(sequence=far), installed("0.1.0"), pin(), HostPolicy(), KINDS)
 
 
 @pytest.mark.parametrize("version", ["0.1.0", "0.0.9", "0.1.0-rc.1", "0.1.0+build"])
 def test_a_version_that_is_not_newer_is_refused(version: str) -> None:
     """Also under a higher sequence: what is retained must stay what it was."""
     with pytest.raises(VersionNotNewer):
-        plan_update(package(version), installed("0.1.0"), pin(), HostPolicy())
+        plan_update(package(version), installed("0.1.0"), pin(), HostPolicy(), KINDS)
 
 
 def test_a_fix_below_a_rolled_back_version_may_follow() -> None:
     """After going back from 0.3.0 to 0.1.0, 0.2.0 is newer than what runs."""
-    plan_update(package("0.2.0"), installed("0.1.0", "0.3.0", active="0.1.0"), pin(), HostPolicy())
+    plan_update(
+        package("0.2.0"), installed("0.1.0", "0.3.0", active="0.1.0"), pin(), HostPolicy(), KINDS
+    )
 
 
 def test_another_component_is_refused() -> None:
     """An update is for the name it was made for."""
     with pytest.raises(WrongPackage):
-        plan_update(package(name="local/other"), installed("0.1.0"), None, HostPolicy())
+        plan_update(package(name="local/other"), installed("0.1.0"), None, HostPolicy(), KINDS)
 
 
 def test_the_policy_holds_for_updates_too() -> None:
     """Limits are checked every time."""
     greedy = package(extra='[limits]\nmemory = "1 GiB"\n')
     with pytest.raises(LimitAbovePolicy):
-        plan_update(greedy, installed("0.1.0"), pin(), HostPolicy())
+        plan_update(greedy, installed("0.1.0"), pin(), HostPolicy(), KINDS)
 
 
 def test_rollback_goes_to_the_version_before_or_the_named_one() -> None:

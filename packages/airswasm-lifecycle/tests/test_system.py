@@ -14,10 +14,12 @@ from airswasm.lifecycle import (
     AlreadyInstalled,
     ApprovalRefused,
     ArtifactCorrupt,
+    Configuration,
     HostIsRunning,
     HostOffline,
-    HostPolicy,
     InstallPlan,
+    InstallPolicy,
+    LimitPolicy,
     MemoryTooSmall,
     NotInstalled,
     NotRunning,
@@ -32,6 +34,7 @@ from airswasm.lifecycle import (
 )
 from airswasm.runtime import (
     DeadlineExceeded,
+    EngineSettings,
     FuelExhausted,
     HostInterface,
     InvalidComponent,
@@ -213,8 +216,8 @@ class TestSigned:
         async with System(home) as system:
             with pytest.raises(PackageUnsigned):
                 await system.install(unsigned, approve=yes)
-        policy = HostPolicy.parse("[install]\nunsigned = true\n")
-        async with System(home, policy=policy) as system:
+        settings = Configuration.of(InstallPolicy(unsigned=True))
+        async with System(home, configuration=settings) as system:
             assert (await system.install(unsigned, approve=yes)).owner is None
 
     async def test_another_key_cannot_update(
@@ -438,8 +441,8 @@ class TestRollback:
         self, home: Path, workshop: Workshop, yes: Approve
     ) -> None:
         """Ten versions do not cost ten times the space."""
-        policy = HostPolicy.parse("[install]\nretain = 2\n")
-        async with System(home, policy=policy) as system:
+        settings = Configuration.of(InstallPolicy(retain=2))
+        async with System(home, configuration=settings) as system:
             await system.install(workshop.package(), approve=yes)
             for version in ("0.2.0", "0.3.0", "0.4.0"):
                 await system.update(workshop.package(version))
@@ -530,8 +533,8 @@ class TestRun:
         self, home: Path, workshop: Workshop, yes: Approve
     ) -> None:
         """Running out of mappings would take the whole host down."""
-        policy = HostPolicy.parse("[limits]\nrunning = 1\n")
-        async with System(home, policy=policy) as system:
+        settings = Configuration.of(LimitPolicy(running=1))
+        async with System(home, configuration=settings) as system:
             await system.install(workshop.package(), approve=yes)
             with pytest.raises(StartFailed, match="1 components run already"):
                 await system.install(workshop.package(name="local/more"), approve=yes)
@@ -751,8 +754,8 @@ class TestHome:
         self, home: Path, workshop: Workshop, yes: Approve
     ) -> None:
         """The policy decides how guests' memory is laid out, not whether they work."""
-        policy = HostPolicy.parse('[engine]\nguests = "few"\n')
-        async with System(home, policy=policy) as system:
+        settings = Configuration.of(EngineSettings(guests="few"))
+        async with System(home, configuration=settings) as system:
             await system.install(workshop.package(), approve=yes)
             assert await system.send(NAME, b"grow") == b"refused"
             assert await system.send(NAME, b"echo") == b"echo"

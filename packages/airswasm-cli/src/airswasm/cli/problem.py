@@ -108,8 +108,7 @@ def _unreadable(error: AirswasmError) -> ErrorCode | None:
 def _hint(error: AirswasmError, code: ErrorCode) -> str:
     if _is_full_disk(error):
         return _MAKE_ROOM
-    own = getattr(error, "hint", "")
-    return own if isinstance(own, str) and own else code.hint
+    return code.hint if code is not error.explanation else error.hint
 
 
 def _details(error: BaseException) -> tuple[str, ...]:

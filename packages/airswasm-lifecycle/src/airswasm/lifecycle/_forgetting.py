@@ -49,7 +49,7 @@ class Forgetting:
         Raises:
             PurgeIncomplete: A block could not forget it; every other one has.
         """
-        if self._unfinished.get(name) is None:
+        if await self._unfinished.get(name) is None:
             return
         failures = [each async for each in self._ask(name)]
         if failures:

@@ -57,11 +57,8 @@ class LifecycleError(AirswasmError):
         "E0300",
         "lifecycle problem",
         "Installing or hosting failed without a code of its own.",
-        "run it again with -vv to see where",
+        "run the command again with -vv to see where it failed",
     )
-
-    code: str = "E0300"
-    hint: str = "Run the command again with -vv to see where it failed."
 
     def __init__(self, message: str) -> None:
         super().__init__(message)
@@ -90,10 +87,8 @@ class ManifestInvalid(LifecycleError):
         "Component.toml is wrong",
         "Unknown keys are errors, because a typo in a security setting must not pass as `not "
         "set`. All problems are listed with file, line and key.",
-        "correct the lines that the message names",
+        "correct the lines named above; docs/manifest.md lists every key",
     )
-
-    hint = "Correct the lines named above; docs/manifest.md lists every key."
 
     def __init__(self, file: str, problems: Sequence[ManifestProblem]) -> None:
         self.file = file
@@ -109,11 +104,9 @@ class PackageInvalid(LifecycleError):
         "not a package",
         "The folder or file is not a package, or not one that is safe to read (paths that lead "
         "outside, twins, bombs).",
-        "make it with `airswasm build`, `airswasm sign` and `airswasm pack`",
+        "pack it again with `airswasm build` and `airswasm sign`; do not edit the archive",
         ExitStatus.NOT_AUTHENTIC,
     )
-
-    hint = "Pack it again with `airswasm build` and `airswasm sign`; do not edit the archive."
 
     def __init__(
         self, source: str, reason: str, *, member: str | None = None, is_there: bool = True
@@ -132,13 +125,9 @@ class PackageUnsigned(LifecycleError):
         "E0303",
         "not signed",
         "The package has no signature, and this host takes only signed ones.",
-        "airswasm sign",
+        "sign it: `airswasm sign`. For development only: `unsigned = true` under [install] in "
+        "config.toml",
         ExitStatus.NOT_AUTHENTIC,
-    )
-
-    hint = (
-        "Sign it: `airswasm sign`. For development only: "
-        "`unsigned = true` under [install] in config.toml."
     )
 
     def __init__(self, source: str) -> None:
@@ -153,11 +142,9 @@ class WrongPackage(LifecycleError):
         "E0304",
         "another package",
         "The package is fine, but it is not the one that was meant: another name or version.",
-        "give the package of the component you mean",
+        "install it under its own name, or give the package of the component you mean",
         ExitStatus.NOT_AUTHENTIC,
     )
-
-    hint = "Install it under its own name, or give the package of the component you mean."
 
     def __init__(self, expected: str, found: str, *, where: str) -> None:
         self.expected, self.found, self.where = expected, found, where
@@ -171,11 +158,9 @@ class ArtifactCorrupt(LifecycleError):
         "E0305",
         "stored bytes changed",
         "Installed files are missing or are no longer those that were verified.",
-        "install the component again from its package",
+        "run `airswasm install` with the same package again: it puts the files back",
         ExitStatus.NOT_AUTHENTIC,
     )
-
-    hint = "Run `airswasm install` with the same package again: it puts the files back."
 
     def __init__(self, digest: str, path: str, reason: str) -> None:
         self.digest, self.path, self.reason = digest, path, reason
@@ -189,11 +174,9 @@ class NotInstalled(LifecycleError):
         "E0310",
         "not installed",
         "No component of that name is installed.",
-        "`airswasm list` shows what is",
+        "`airswasm list` shows what is installed",
         ExitStatus.NOT_FOUND,
     )
-
-    hint = "`airswasm list` shows what is installed."
 
     def __init__(self, name: str, installed: Sequence[str] = ()) -> None:
         self.name = name
@@ -209,10 +192,8 @@ class AlreadyInstalled(LifecycleError):
         "E0311",
         "already installed",
         "A component of that name is installed.",
-        "`airswasm update` for a newer version, or `airswasm uninstall` first",
+        "use `airswasm update` for a newer version, or `airswasm uninstall` first",
     )
-
-    hint = "Use `airswasm update` for a newer version, or `airswasm uninstall` first."
 
     def __init__(self, name: str, version: str) -> None:
         self.name, self.version = name, version
@@ -227,13 +208,9 @@ class OwnerChanged(LifecycleError):
         "another owner",
         "The update is signed by another key than the installed version. A name belongs to the "
         "key that signed its first version, so that nobody else can replace it.",
-        "sign with the owner's key",
+        "sign with the key that signed the installed version, or rotate the key with a "
+        "statement signed by both",
         ExitStatus.NOT_AUTHENTIC,
-    )
-
-    hint = (
-        "Sign with the key that signed the installed version, or rotate the key "
-        "with a statement signed by both."
     )
 
     def __init__(self, name: str, owner: str, signer: str) -> None:
@@ -251,14 +228,9 @@ class SequenceTooOld(LifecycleError):
         "older sequence",
         "The package's sequence is not above what was installed before, so it may be an old, "
         "vulnerable version that somebody replays.",
-        "build and sign again; to go back on purpose: airswasm rollback NAME; to forget an "
-        "uninstalled component's versions: airswasm trust remove NAME",
+        "raise the version and sign again. To go back on purpose: `airswasm rollback` to a "
+        "retained version; when it was uninstalled, `airswasm trust remove NAME` forgets it",
         ExitStatus.NOT_AUTHENTIC,
-    )
-
-    hint = (
-        "Raise the version and sign again. To go back on purpose: `airswasm rollback` to a "
-        "retained version; when it was uninstalled, `airswasm trust remove NAME` forgets it."
     )
 
     def __init__(self, name: str, floor: int, sequence: int) -> None:
@@ -276,11 +248,9 @@ class SequenceJumped(LifecycleError):
         "E0314",
         "sequence too high",
         "A sequence so high that no later update could follow it.",
-        "sign again without --sequence",
+        "sign again without --sequence: the default leaves room for later versions",
         ExitStatus.NOT_AUTHENTIC,
     )
-
-    hint = "Sign again without --sequence: the default leaves room for later versions."
 
     def __init__(self, name: str, floor: int, sequence: int, cap: int) -> None:
         self.name, self.floor, self.sequence, self.cap = name, floor, sequence, cap
@@ -296,11 +266,9 @@ class ApprovalRefused(LifecycleError):
         "E0315",
         "not approved",
         "What the component asks for was not approved; nothing changed.",
-        "pass --yes to accept without being asked",
+        "nothing was changed. Pass --yes to accept without being asked",
         ExitStatus.REFUSED,
     )
-
-    hint = "Nothing was changed. Pass --yes to accept without being asked."
 
     def __init__(self, name: str, version: str, capabilities: Sequence[str]) -> None:
         self.name, self.version, self.capabilities = name, version, tuple(capabilities)
@@ -314,11 +282,9 @@ class LimitAbovePolicy(LifecycleError):
         "E0316",
         "above the host's policy",
         "The manifest asks for more than this host allows.",
-        "ask for less, or raise the policy in config.toml",
+        "ask for less in Component.toml, or raise the policy in config.toml and try again",
         ExitStatus.REFUSED,
     )
-
-    hint = "Ask for less in Component.toml, or raise the policy in config.toml and try again."
 
     def __init__(self, name: str, limit: str, wanted: str, allowed: str, policy_line: str) -> None:
         self.name, self.limit, self.wanted, self.allowed = name, limit, wanted, allowed
@@ -337,10 +303,8 @@ class MemoryTooSmall(LifecycleError):
         "cannot start in its memory",
         "The component cannot even start within its memory limit: a guest that carries a "
         "language runtime (Python, JavaScript) needs more than the default.",
-        "raise `memory` under [limits] in Component.toml, build and sign again",
+        "raise `memory` under [limits] in Component.toml, then build and sign again",
     )
-
-    hint = "Raise `memory` under [limits] in Component.toml, then build and sign again."
 
     def __init__(self, name: str, limit: str, suggestion: str) -> None:
         self.name, self.limit, self.suggestion = name, limit, suggestion
@@ -358,11 +322,9 @@ class VersionNotRetained(LifecycleError):
         "E0318",
         "version not retained",
         "There is no such version to go back to.",
-        "`airswasm info NAME` lists the retained ones",
+        "`airswasm rollback NAME --to VERSION` takes any of those",
         ExitStatus.NOT_FOUND,
     )
-
-    hint = "`airswasm rollback NAME --to VERSION` takes any of those."
 
     def __init__(self, name: str, wanted: str | None, retained: Sequence[str]) -> None:
         self.name, self.wanted, self.retained = name, wanted, tuple(retained)
@@ -383,10 +345,8 @@ class VersionNotNewer(LifecycleError):
         "E0328",
         "version not newer",
         "An update must have a higher version than the active one.",
-        "raise `version` in Component.toml, build and sign again",
+        "raise `version` under [component] in Component.toml, then build and sign again",
     )
-
-    hint = "Raise `version` under [component] in Component.toml, then build and sign again."
 
     def __init__(self, name: str, installed: str, offered: str) -> None:
         self.name, self.installed, self.offered = name, installed, offered
@@ -400,10 +360,8 @@ class UpdateFailed(LifecycleError):
         "E0319",
         "update failed",
         "A step of the switch failed; the version before goes on.",
-        "`airswasm logs NAME` has the reason",
+        "the earlier version is still active. `airswasm logs NAME` has the reason",
     )
-
-    hint = "The earlier version is still active. `airswasm logs NAME` has the reason."
 
     def __init__(self, name: str, old: str, new: str, step: str, reason: str) -> None:
         self.name, self.old, self.new, self.step, self.reason = name, old, new, step, reason
@@ -419,10 +377,8 @@ class NotRunning(LifecycleError):
         "E0320",
         "not running",
         "The component is installed but does not run.",
-        "`airswasm logs NAME` says why it stopped",
+        "`airswasm start NAME` starts it; `airswasm logs NAME` says why it stopped",
     )
-
-    hint = "`airswasm start NAME` starts it; `airswasm logs NAME` says why it stopped."
 
     def __init__(self, name: str, state: str) -> None:
         self.name, self.state = name, state
@@ -436,10 +392,8 @@ class StartFailed(LifecycleError):
         "E0321",
         "did not start",
         "The component did not come up.",
-        "`airswasm logs NAME` shows what it wrote",
+        "`airswasm logs NAME` shows what the component itself wrote",
     )
-
-    hint = "`airswasm logs NAME` shows what the component itself wrote."
 
     def __init__(self, name: str, version: str, reason: str) -> None:
         self.name, self.version, self.reason = name, version, reason
@@ -453,10 +407,8 @@ class HostIsRunning(LifecycleError):
         "E0322",
         "a host runs already",
         "Another process hosts this home.",
-        "talk to it with the other verbs, stop it, or use another home with --home",
+        "talk to it with the other commands, stop it, or use another AIRSWASM_HOME",
     )
-
-    hint = "Talk to it with the other commands, stop it, or use another AIRSWASM_HOME."
 
     def __init__(self, home: str, pid: int | None) -> None:
         self.home, self.pid = home, pid
@@ -475,8 +427,6 @@ class HostOffline(LifecycleError):
         ExitStatus.NO_HOST,
     )
 
-    hint = "Start the host with `airswasm run`."
-
     def __init__(self, operation: str) -> None:
         self.operation = operation
         super().__init__(f"{operation} needs a running host")
@@ -489,10 +439,8 @@ class HomeUnusable(LifecycleError):
         "E0324",
         "home unusable",
         "The home folder cannot be made, read or written.",
-        "check its owner and mode, or name another one with --home",
+        "check the folder's owner and mode, or set AIRSWASM_HOME to another one",
     )
-
-    hint = "Check the folder's owner and mode, or set AIRSWASM_HOME to another one."
 
     def __init__(self, path: str, reason: str) -> None:
         self.path, self.reason = path, reason
@@ -507,12 +455,8 @@ class StoreMissing(LifecycleError):
         "store missing",
         "The home has files of installed components and no store that knows of them: its folder "
         "was removed, or its disk is not mounted. Nothing was changed.",
-        "put the folder back; to begin anew, remove the home's folder artifacts too",
-    )
-
-    hint = (
-        "Put it back, from a backup or by mounting its disk. To begin anew instead, remove the "
-        "home's folder `artifacts` too."
+        "put it back, from a backup or by mounting its disk. To begin anew instead, remove the "
+        "home's folder `artifacts` too",
     )
 
     def __init__(self, path: str) -> None:
@@ -527,11 +471,9 @@ class ConfigurationInvalid(LifecycleError):
         "E0325",
         "config.toml is wrong",
         "The host's policy has unknown keys or wrong values.",
-        "correct the lines that the message names",
+        "correct the lines named above",
         ExitStatus.USAGE,
     )
-
-    hint = "Correct the lines named above."
 
     def __init__(self, file: str, problems: Sequence[ManifestProblem]) -> None:
         self.file = file
@@ -587,10 +529,8 @@ class RegistryCorrupt(LifecycleError):
         "E0326",
         "registry damaged",
         "A record of what is installed cannot be understood.",
-        "restore the home from a backup, or install the component again",
+        "restore the home from a backup, or uninstall and install the component again",
     )
-
-    hint = "Restore the home from a backup, or uninstall and install the component again."
 
     def __init__(self, name: str, reason: str) -> None:
         self.name, self.reason = name, reason
@@ -604,13 +544,9 @@ class TooManyRunning(LifecycleError):
         "E0329",
         "too many running",
         "As many components run as the host's policy allows.",
-        "stop one, or raise the policy in config.toml",
+        "stop some, or write a higher `running` under [limits] in config.toml; on Linux also "
+        "raise vm.max_map_count: each running component takes 4 mappings",
         ExitStatus.REFUSED,
-    )
-
-    hint = (
-        "Stop some, or write a higher `running` under [limits] in config.toml; on Linux also "
-        "raise vm.max_map_count: each running component takes 4 mappings."
     )
 
     def __init__(self, name: str, most: int) -> None:
@@ -625,10 +561,8 @@ class ProviderFailed(LifecycleError):
         "E0327",
         "a block failed to set up",
         "An installed block could not offer its interfaces.",
-        "update or remove the package that the message names",
+        "update or remove the package that the entry point comes from",
     )
-
-    hint = "Update or remove the package that the entry point comes from."
 
     def __init__(self, group: str, entry_point: str, distribution: str, reason: str) -> None:
         self.group, self.entry_point = group, entry_point

@@ -71,6 +71,16 @@ class AirswasmError(Exception):
         "read the message; -vv shows where it came from",
     )
 
+    @property
+    def hint(self) -> str:
+        """What to do next: about this very error where it was said, otherwise about its kind."""
+        own: str = self.__dict__.get("_hint", "")
+        return own or self.explanation.hint
+
+    @hint.setter
+    def hint(self, text: str) -> None:
+        self.__dict__["_hint"] = text
+
     def __reduce__(self) -> tuple[Any, ...]:
         state = {name: _portable(value) for name, value in self.__dict__.items()}
         return _rebuild, (type(self), tuple(map(_portable, self.args)), state)

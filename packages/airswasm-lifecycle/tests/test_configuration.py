@@ -1,0 +1,209 @@
+"""config.toml: what the installed blocks' sections say, checked, with the origin of each value."""
+
+from __future__ import annotations
+
+import sys
+import tomllib
+from dataclasses import dataclass
+from pathlib import Path
+from types import ModuleType
+from typing import Literal
+
+import pytest
+from airswasm.lifecycle import (
+    Configuration,
+    ConfigurationInvalid,
+    InstallPolicy,
+    LimitPolicy,
+    NoSuchSetting,
+    describe_settings,
+    edit_configuration,
+    write_toml,
+)
+from airswasm.wit import Block, Blocks, Section
+from hypothesis import given
+from hypothesis import strategies as st
+
+MODULE = "a_block_of_this_test"
+
+
+@dataclass(frozen=True, slots=True)
+class BellSettings:
+    """A section of a block that only this test knows.
+
+    Attributes:
+        tone: How it
+            sounds.
+        size_bytes: How large it is.
+        pause: Seconds between two strokes.
+        strokes: How many.
+        places: Where it hangs.
+    """
+
+    tone: Literal["low", "high"] = "low"
+    size_bytes: int = 1024
+    pause: float = 1.5
+    strokes: int = 3
+    places: tuple[str, ...] = ("tower",)
+
+    def __post_init__(self) -> None:
+        if self.strokes < 1:
+            raise ValueError("strokes must be at least 1")
+
+
+BELL = Block(
+    name="bell",
+    summary="Rings.",
+    sections=(Section("bell", f"{MODULE}:BellSettings", "How it rings."),),
+)
+
+
+@pytest.fixture(autouse=True)
+def _importable(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A declaration names its model by path."""
+    module = ModuleType(MODULE)
+    vars(module)["BellSettings"] = BellSettings
+    monkeypatch.setitem(sys.modules, MODULE, module)
+
+
+def read(text: str, environment: dict[str, str] | None = None) -> BellSettings:
+    return Configuration.parse(text, Blocks.of(BELL), environment=environment).get(BellSettings)
+
+
+def problems(text: str) -> list[str]:
+    with pytest.raises(ConfigurationInvalid) as caught:
+        read(text)
+    return [str(problem) for problem in caught.value.problems]
+
+
+def test_nothing_written_is_every_default() -> None:
+    """A new home needs no file."""
+    assert read("") == BellSettings()
+
+
+def test_values_are_read_in_their_units() -> None:
+    """Sizes and durations may be written as people write them."""
+    text = """
+[bell]
+tone = "high"
+size_bytes = "4 MiB"
+pause = "500 ms"
+strokes = 12
+places = ["hall", "yard"]
+"""
+    expected = BellSettings("high", 4 * 2**20, 0.5, 12, ("hall", "yard"))
+    assert read(text) == expected
+
+
+def test_the_environment_wins_over_the_file() -> None:
+    """AIRSWASM_SECTION_KEY, as TOML or as plain text; an empty one counts as not set."""
+    environment = {
+        "AIRSWASM_BELL_TONE": "high",
+        "AIRSWASM_BELL_PAUSE": "2 s",
+        "AIRSWASM_BELL_PLACES": '["yard"]',
+        "AIRSWASM_BELL_STROKES": "",
+    }
+    found = read('[bell]\ntone = "low"\nstrokes = 5', environment)
+    assert found == BellSettings("high", pause=2.0, strokes=5, places=("yard",))
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("[bell]\ntoen = 1", "config.toml:2: bell.toen: unknown key; did you mean `tone`?"),
+        ("[blel]\n", "config.toml:1: blel: unknown section; did you mean `bell`?"),
+        ("bell = 1", "config.toml:1: bell: expected a table"),
+        ('[bell]\ntone = "loud"', "config.toml:2: bell.tone: 'loud' is none of 'low' or 'high'"),
+        ('[bell]\nstrokes = "3"', "config.toml:2: bell.strokes: expected a size"),
+        ("[bell]\nstrokes = true", "config.toml:2: bell.strokes: expected a valid integer"),
+        ("[bell]\nstrokes = 0", "strokes must be at least 1"),
+        ('[bell]\nsize_bytes = "4 MB/s"', "config.toml:2: bell.size_bytes:"),
+        ("[bell]\npause = 2020-01-01", "bell"),
+        ("[bell", "not TOML"),
+    ],
+)
+def test_what_is_wrong_is_said_with_its_place(text: str, message: str) -> None:
+    """A typo in a limit must not pass as `not set`."""
+    assert message in problems(text)[0]
+
+
+def test_every_problem_is_told_at_once() -> None:
+    """The operator mends them in one go."""
+    found = problems("[bell]\ntone = 1\nsiz_bytes = 2\n[belt]\n")
+    assert len(found) == 3
+
+
+def test_each_setting_knows_where_it_comes_from_and_what_it_means() -> None:
+    """`config show --origin` has nothing to guess."""
+    configuration = Configuration.parse(
+        "[bell]\nstrokes = 4", Blocks.of(BELL), environment={"AIRSWASM_BELL_TONE": "high"}
+    )
+    found = {each.key: each for each in configuration.settings()}
+    assert found["strokes"].origin == "config.toml: [bell] strokes"
+    assert found["tone"].origin == "AIRSWASM_BELL_TONE"
+    assert found["pause"].origin == "default"
+    assert found["tone"].meaning == "How it sounds."
+    assert found["tone"].form == 'one of "low", "high"'
+    assert (found["strokes"].value, found["strokes"].default) == ("4", "3")
+    with pytest.raises(NoSuchSetting, match=r"did you mean `bell\.tone`"):
+        configuration.setting("bell.tnoe")
+
+
+def test_a_section_of_a_block_that_is_not_there_has_its_defaults() -> None:
+    """Code that asks for it need not know what is installed."""
+    assert Configuration.parse("", Blocks.of()).get(InstallPolicy) == InstallPolicy()
+
+
+def test_every_setting_of_every_installed_block_is_documented() -> None:
+    """The page of all settings is made from the models: one without a meaning would be blank."""
+    described = [each for _, settings in describe_settings(Blocks.find()) for each in settings]
+    assert len(described) > 30
+    assert [each.name for each in described if not each.meaning] == []
+
+
+class TestEditing:
+    """`config set` and `unset` change one key and nothing else."""
+
+    def test_comments_and_other_keys_stay(self, tmp_path: Path) -> None:
+        """The file belongs to the operator."""
+        file = tmp_path / "config.toml"
+        file.write_text("# mine\n[limits] # bounds\nmailbox = 7 # few\n")
+        edit_configuration(tmp_path, "limits.memory", "64 MiB")
+        edit_configuration(tmp_path, "install.retain", "3")
+        text = file.read_text()
+        assert "# mine" in text
+        assert "mailbox = 7 # few" in text
+        configuration = Configuration.load(file, Blocks.find())
+        assert configuration.get(LimitPolicy) == LimitPolicy(memory=64 * 2**20, mailbox=7)
+        edit_configuration(tmp_path, "limits.memory", None)
+        assert Configuration.load(file, Blocks.find()).get(LimitPolicy) == LimitPolicy(mailbox=7)
+
+    @pytest.mark.parametrize(
+        ("name", "value"), [("install.retain", "0"), ("install.retain", "many")]
+    )
+    def test_a_wrong_value_changes_nothing(self, tmp_path: Path, name: str, value: str) -> None:
+        """The file is written after it was found valid."""
+        edit_configuration(tmp_path, "install.retain", "4")
+        before = (tmp_path / "config.toml").read_text()
+        with pytest.raises(ConfigurationInvalid):
+            edit_configuration(tmp_path, name, value)
+        assert (tmp_path / "config.toml").read_text() == before
+
+    def test_an_unknown_name_is_refused_with_a_suggestion(self, tmp_path: Path) -> None:
+        """And no file comes about."""
+        with pytest.raises(NoSuchSetting, match=r"install\.retain"):
+            edit_configuration(tmp_path, "install.retian", "4")
+        assert not (tmp_path / "config.toml").exists()
+
+
+_VALUES = st.recursive(
+    st.booleans() | st.integers(-(2**53), 2**53) | st.text(st.characters(codec="utf-8")),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text("ab. ", max_size=4), inner),
+    max_leaves=6,
+)
+
+
+@given(_VALUES)
+def test_what_is_shown_as_toml_is_toml(value: object) -> None:
+    """A value can be copied from `config show` into the file."""
+    assert tomllib.loads(f"value = {write_toml(value)}")["value"] == value
