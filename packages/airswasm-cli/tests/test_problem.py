@@ -102,7 +102,8 @@ def test_further_diagnostics_follow_and_output_needs_verbose(
 
 def test_a_host_s_refusal_is_shown_as_if_it_had_happened_here() -> None:
     """Over the socket an error keeps its code, words and exit code."""
-    failure = RemoteFailure({"code": "E0312", "message": "belongs to another", "hint": "sign"})
+    body = {"code": "E0312", "message": "belongs to another", "hint": "sign", "exit_code": 3}
+    failure = RemoteFailure(body)
     problem = problem_of(failure)
     assert (problem.code, problem.message, problem.hint) == (
         "E0312", "belongs to another", "sign",

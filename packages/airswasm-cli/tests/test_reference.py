@@ -5,9 +5,9 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from airswasm.cli._block import BLOCK
 from airswasm.cli.completion import completion_script, verb_words
 from airswasm.cli.reference import reference_page
-from airswasm.cli.verbs import VERBS
 
 PAGE = Path(__file__).parents[3] / "docs" / "cli.md"
 
@@ -22,7 +22,7 @@ def test_the_page_is_what_the_commands_say() -> None:
 def test_a_completion_script_knows_every_verb_and_its_options(shell: str) -> None:
     """It is written from the commands, so it cannot lag behind."""
     script = completion_script(shell)
-    assert [verb.name for verb in VERBS if verb.name not in script] == []
+    assert [verb.name for verb in BLOCK.verbs if verb.name not in script] == []
     assert "template" in script
     assert verb_words()["storage"][:3] == ("list", "export", "import")
 

@@ -1,16 +1,15 @@
 from __future__ import annotations
 
-import importlib
 from collections.abc import Iterator
 
 import pytest
 import typer
-from airswasm.cli.verbs import GROUPS, VERBS, Verb
+from airswasm.cli._block import BLOCK, GROUPS
+from airswasm.wit import Verb, load_part
 
 
 def commands(verb: Verb) -> Iterator[tuple[str, object]]:
-    module = importlib.import_module(f"airswasm.cli.commands.{verb.module}")
-    command = typer.main.get_command(module.app)
+    command = typer.main.get_command(load_part(verb.command))
     subcommands = getattr(command, "commands", {})
     if not subcommands:
         yield verb.name, command
@@ -18,14 +17,15 @@ def commands(verb: Verb) -> Iterator[tuple[str, object]]:
         yield f"{verb.name} {name}", subcommand
 
 
-LEAVES = [pytest.param(command, id=path) for verb in VERBS for path, command in commands(verb)]
+LEAVES = [
+    pytest.param(command, id=path) for verb in BLOCK.verbs for path, command in commands(verb)
+]
 
 
-@pytest.mark.parametrize("verb", VERBS, ids=lambda verb: verb.name)
+@pytest.mark.parametrize("verb", BLOCK.verbs, ids=lambda verb: verb.name)
 def test_the_table_says_what_the_verb_says(verb: Verb) -> None:
     """The root help is written from the table; it must not drift from the verbs."""
-    module = importlib.import_module(f"airswasm.cli.commands.{verb.module}")
-    command = typer.main.get_command(module.app)
+    command = typer.main.get_command(load_part(verb.command))
     assert (command.help or "").splitlines()[0] == verb.summary
     assert verb.group in GROUPS
 

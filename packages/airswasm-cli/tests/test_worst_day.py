@@ -10,13 +10,14 @@ import stat
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Callable, Mapping
+from functools import partial
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 import anyio
 import pytest
-from airswasm.cli.checkup import run_checks
+from airswasm.cli._checkup import run_checks
 from airswasm.cli.connection import full_name
 from airswasm.cli.control_server import _ndjson
 from airswasm.cli.document import Document
@@ -117,7 +118,7 @@ def test_doctor_tells_of_a_damaged_store_and_a_missing_audit_log(
     """Both pass unnoticed until somebody needs what is gone."""
 
     def found(check: str) -> str:
-        findings = anyio.run(run_checks, home, home / "keys" / "default.pem", True)
+        findings = anyio.run(partial(run_checks, home, quick=True))
         (finding,) = [each for each in findings if each.check == check]
         assert finding.state == "problem"
         return finding.text

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from airswasm.wit import Block
+from airswasm.wit import Block, Check
 
 __all__ = ("BLOCK",)
 
@@ -10,5 +10,5 @@ BLOCK = Block(
     name="actor",
     summary="Supervised actors and the routes between them.",
     errors=("airswasm.actor.errors",),
-    check="airswasm.actor._checks:check",
+    checks=(Check("actors", "airswasm.actor._checks:check_build"),),
 )

@@ -10,10 +10,10 @@ from airswasm.wit import Finding
 
 from ._dispatcher import is_compiled
 
-__all__ = ("check",)
+__all__ = ("check_build",)
 
 
-def check(home: Path, *, quick: bool) -> Iterator[Finding]:
+def check_build(home: Path, *, quick: bool) -> Iterator[Finding]:
     """Say which build of the actors is installed."""
     del home, quick
     way = "compiled" if is_compiled() else "interpreted: a wheel for this platform is faster"

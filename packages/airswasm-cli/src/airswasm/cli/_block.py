@@ -7,7 +7,7 @@ other blocks are looked for only when a name is not one of these.
 
 from __future__ import annotations
 
-from airswasm.wit import Block, Section, Verb
+from airswasm.wit import Block, Check, Section, Verb
 
 __all__ = ("BLOCK", "GROUPS")
 
@@ -55,8 +55,15 @@ _VERBS = (
 BLOCK = Block(
     name="cli",
     summary="The airswasm command.",
-    sections=(Section("cli", "airswasm.cli.settings:CliSettings", "The command itself."),),
+    sections=(
+        Section(
+            "cli", "airswasm.cli.settings:CliSettings", "The command itself.", prefix="AIRSWASM_"
+        ),
+    ),
     errors=("airswasm.cli.errors",),
-    check="airswasm.cli._checks:check",
+    checks=(
+        Check("host", "airswasm.cli._checks:check_host"),
+        Check("key", "airswasm.cli._checks:check_key"),
+    ),
     verbs=_VERBS,
 )

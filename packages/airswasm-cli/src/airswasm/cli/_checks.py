@@ -12,17 +12,12 @@ from airswasm.wit import Finding
 from .endpoint import endpoint_of, probe
 from .settings import read_settings
 
-__all__ = ("check",)
+__all__ = ("check_host", "check_key")
 
 
-def check(home: Path, *, quick: bool) -> Iterator[Finding]:
-    """Look at the key that `sign` would use, and whether a host runs."""
+def check_host(home: Path, *, quick: bool) -> Iterator[Finding]:
+    """Say whether a host runs for this home."""
     del quick
-    yield from _host(home)
-    yield from _key(read_settings(os.environ, home=home).key)
-
-
-def _host(home: Path) -> Iterator[Finding]:
     endpoint = endpoint_of(home)
     state = probe(endpoint)
     if state == "alive":
@@ -34,7 +29,10 @@ def _host(home: Path) -> Iterator[Finding]:
         yield Finding("host", "note", "none runs")
 
 
-def _key(key: Path) -> Iterator[Finding]:
+def check_key(home: Path, *, quick: bool) -> Iterator[Finding]:
+    """Read the key that `sign` would use."""
+    del quick
+    key = read_settings(os.environ, home=home).key
     if not key.exists():
         yield Finding("key", "note", f"no signing key at {key}; `airswasm keygen` makes one")
         return

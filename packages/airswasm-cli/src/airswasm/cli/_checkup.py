@@ -25,14 +25,13 @@ async def run_checks(
         blocks: Whose checks; None for all that are installed.
     """
     findings: list[Finding] = []
-    for each in blocks or Blocks.find():
-        if each.block.check:
-            try:
-                await _run(each.block.check, home, quick, findings)
-            except Exception as error:  # the code of any package
-                problem = problem_of(error)
-                text = f"[{problem.code}] {problem.message}"
-                findings.append(Finding(each.block.name, "problem", text, problem.hint))
+    for check in (check for each in blocks or Blocks.find() for check in each.block.checks):
+        try:
+            await _run(check.look, home, quick, findings)
+        except Exception as error:  # the code of any package
+            problem = problem_of(error)
+            text = f"[{problem.code}] {problem.message}"
+            findings.append(Finding(check.name, "problem", text, problem.hint))
     return findings
 
 

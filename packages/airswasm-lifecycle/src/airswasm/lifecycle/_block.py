@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from airswasm.wit import Block, Section
+from airswasm.wit import Block, Check, Section
 
 __all__ = ("BLOCK", "LOGGING_INTERFACE")
 
@@ -19,6 +19,15 @@ BLOCK = Block(
         Section("logs", "airswasm.lifecycle:LogLimits", "How much of components' logs is kept."),
     ),
     errors=("airswasm.lifecycle.errors",),
-    check="airswasm.lifecycle._checks:check",
+    checks=(
+        Check("home", "airswasm.lifecycle._checks:check_home"),
+        Check("blocks", "airswasm.lifecycle._checks:check_blocks"),
+        Check("config", "airswasm.lifecycle._checks:check_config"),
+        Check("trust", "airswasm.lifecycle._checks:check_trust"),
+        Check("audit", "airswasm.lifecycle._checks:check_audit"),
+        Check("space", "airswasm.lifecycle._checks:check_space"),
+        Check("clock", "airswasm.lifecycle._checks:check_clock"),
+        Check("registry", "airswasm.lifecycle._checks:check_registry"),
+    ),
     forget="airswasm.lifecycle._forgetting:forget",
 )

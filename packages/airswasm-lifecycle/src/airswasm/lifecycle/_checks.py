@@ -20,24 +20,24 @@ from .home import Home
 from .policy import InstallPolicy
 from .system import System
 
-__all__ = ("check",)
+__all__ = (
+    "check_audit",
+    "check_blocks",
+    "check_clock",
+    "check_config",
+    "check_home",
+    "check_registry",
+    "check_space",
+    "check_trust",
+)
 
 _LEAST_FREE_BYTES = 256 * 2**20
 _EARLIEST_CLOCK = 1_767_225_600.0  # 2026-01-01
 
 
-async def check(home: Path, *, quick: bool) -> AsyncIterator[Finding]:
-    """Look at the home's permissions, settings, trust, audit log, disk, store and registry."""
-    for look in (_home, _blocks, _config, _trust, _audit, _space):
-        for found in look(home):
-            yield found
-    for found in _clock():
-        yield found
-    async for found in _registry(home, quick=quick):
-        yield found
-
-
-def _home(home: Path) -> Iterator[Finding]:
+def check_home(home: Path, *, quick: bool) -> Iterator[Finding]:
+    """Look at the home's owner, mode and folders."""
+    del quick
     if not home.exists():
         yield Finding("home", "note", f"{home} does not exist yet; `keygen` or `install` makes it")
         return
@@ -62,8 +62,9 @@ def _count(number: int, noun: str) -> str:
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
-def _blocks(home: Path) -> Iterator[Finding]:
-    del home
+def check_blocks(home: Path, *, quick: bool) -> Iterator[Finding]:
+    """Say which blocks are installed, and what is wrong with them."""
+    del home, quick
     found = Blocks.find()
     for problem in found.problems:
         hint = f"update or uninstall {problem.distribution}"
@@ -73,7 +74,9 @@ def _blocks(home: Path) -> Iterator[Finding]:
         yield Finding("blocks", "ok", names)
 
 
-def _config(home: Path) -> Iterator[Finding]:
+def check_config(home: Path, *, quick: bool) -> Iterator[Finding]:
+    """Read the settings."""
+    del quick
     file = Home(home).config_file
     configuration = Configuration.load(file, Blocks.find(), os.environ)
     if configuration.get(InstallPolicy).unsigned:
@@ -83,12 +86,16 @@ def _config(home: Path) -> Iterator[Finding]:
         yield Finding("config", "ok", str(file) if file.exists() else "defaults, no config.toml")
 
 
-def _trust(home: Path) -> Iterator[Finding]:
+def check_trust(home: Path, *, quick: bool) -> Iterator[Finding]:
+    """Read the trust file."""
+    del quick
     pins = TrustStore(Home(home).trust_folder / "trust.json").components()
     yield Finding("trust", "ok", f"{_count(len(pins), 'component')} pinned to a key")
 
 
-def _audit(home: Path) -> Iterator[Finding]:
+def check_audit(home: Path, *, quick: bool) -> Iterator[Finding]:
+    """Verify the chain of the audit log."""
+    del quick
     log = Home(home).audit_folder / "audit.jsonl"
     if log.exists():
         report = verify_audit(log)
@@ -100,7 +107,9 @@ def _audit(home: Path) -> Iterator[Finding]:
         yield Finding("audit", "problem", f"{log} is gone", hint)
 
 
-def _space(home: Path) -> Iterator[Finding]:
+def check_space(home: Path, *, quick: bool) -> Iterator[Finding]:
+    """Look at the room on the home's disk."""
+    del quick
     existing = next(folder for folder in (home, *home.parents) if folder.exists())
     free_bytes = shutil.disk_usage(existing).free
     text = f"{free_bytes / 2**30:.1f} GiB free"
@@ -110,7 +119,9 @@ def _space(home: Path) -> Iterator[Finding]:
         yield Finding("space", "ok", text)
 
 
-def _clock() -> Iterator[Finding]:
+def check_clock(home: Path, *, quick: bool) -> Iterator[Finding]:
+    """Compare the clock with the time at which this version was made."""
+    del home, quick
     if time.time() < _EARLIEST_CLOCK:
         hint = "set it: signatures get their sequence from it"
         yield Finding("clock", "problem", "the clock is years behind", hint)
@@ -118,7 +129,8 @@ def _clock() -> Iterator[Finding]:
         yield Finding("clock", "ok", time.strftime("%Y-%m-%d %H:%M:%S %Z"))
 
 
-async def _registry(home: Path, *, quick: bool) -> AsyncIterator[Finding]:
+async def check_registry(home: Path, *, quick: bool) -> AsyncIterator[Finding]:
+    """Read the registry and, unless quick, all that is stored."""
     async with System(home, mode="readonly") as system:
         lost_writes = system.status().lost_writes
         if lost_writes:

@@ -224,7 +224,7 @@ def _table_of(
         del table[key]
     origins = {key: f"{file}: [{section.name}] {key}" for key in table}
     for key in known:
-        variable = f"AIRSWASM_{section.name}_{key}".upper().replace("-", "_")
+        variable = section.variable(key)
         if environment.get(variable):
             table[key], origins[key] = _from_text(environment[variable]), variable
     return table, origins

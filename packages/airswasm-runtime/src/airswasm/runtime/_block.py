@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from airswasm.wit import Block, Section
+from airswasm.wit import Block, Check, Section
 
 from ._wasi_names import WASI_INTERFACES
 
@@ -14,5 +14,9 @@ BLOCK = Block(
     interfaces=WASI_INTERFACES,
     sections=(Section("engine", "airswasm.runtime:EngineSettings", "How the engine is set up."),),
     errors=("airswasm.runtime.errors",),
-    check="airswasm.runtime._checks:check",
+    checks=(
+        Check("python", "airswasm.runtime._checks:check_python"),
+        Check("engine", "airswasm.runtime._checks:check_engine"),
+        Check("limits", "airswasm.runtime._checks:check_limits"),
+    ),
 )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from airswasm.wit import Block
+from airswasm.wit import Block, Check
 
 __all__ = ("BLOCK",)
 
@@ -10,5 +10,5 @@ BLOCK = Block(
     name="sdk",
     summary="Write, build and test components.",
     errors=("airswasm.sdk.errors",),
-    check="airswasm.sdk._checks:check",
+    checks=(Check("tools", "airswasm.sdk._checks:check_tools"),),
 )

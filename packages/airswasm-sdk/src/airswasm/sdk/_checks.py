@@ -8,12 +8,12 @@ from pathlib import Path
 
 from airswasm.wit import Finding
 
-__all__ = ("check",)
+__all__ = ("check_tools",)
 
 _TOOLS = (("python", "componentize-py"), ("c", "ziglang"))
 
 
-def check(home: Path, *, quick: bool) -> Iterator[Finding]:
+def check_tools(home: Path, *, quick: bool) -> Iterator[Finding]:
     """Look for the build tool of each language."""
     del home, quick
     for language, package in _TOOLS:

@@ -1,4 +1,4 @@
-from ._block import Block, Capability, Finding, Metric, Section, Verb, load_part
+from ._block import Block, Capability, Check, Finding, Metric, Section, Verb, load_part
 from ._blocks import BLOCK_GROUP, BlockProblem, Blocks, InstalledBlock
 from ._contract import Contract, c_header_folder, contract, rust_crate_folder, wit_folder
 from ._fault import AirswasmError, ErrorCode, ExitStatus, safe_repr, safe_text
@@ -24,6 +24,7 @@ from .signature import explain_difference, render_function, side_by_side
 from .tool import ToolLimits
 
 __all__ = (
+    "Check",
     "InterfaceName",
     "are_compatible",
     "BLOCK_GROUP",

@@ -19,7 +19,7 @@ import re
 from dataclasses import dataclass
 from typing import Literal
 
-__all__ = ("Block", "Capability", "Finding", "Metric", "Section", "Verb", "load_part")
+__all__ = ("Block", "Capability", "Check", "Finding", "Metric", "Section", "Verb", "load_part")
 
 _PATH = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_][\w.]*")
 _CAPABILITY = re.compile(r"[a-z][a-z0-9-]*\.[a-z][a-z0-9-]*", re.ASCII)
@@ -64,15 +64,23 @@ class Section:
             documented in its docstring under `Attributes:`. Providers find the settings in
             force among their `Services`, by this class.
         summary: One line.
+        prefix: How the variables of the environment that set its keys begin; empty for
+            `AIRSWASM_SECTION_`.
     """
 
     name: str
     model: str
     summary: str
+    prefix: str = ""
 
     def __post_init__(self) -> None:
         _check(_NAME, self.name, "a section is named in small letters")
         _check_path(self.model)
+
+    def variable(self, key: str) -> str:
+        """Return the variable of the environment that sets a key: `AIRSWASM_STORAGE_ENGINE`."""
+        prefix = self.prefix or f"AIRSWASM_{self.name}_"
+        return f"{prefix}{key}".upper().replace("-", "_")
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +125,25 @@ class Metric:
 
 
 @dataclass(frozen=True, slots=True)
+class Check:
+    """One thing that `airswasm doctor` looks at; what it raises is a finding too.
+
+    Attributes:
+        name: Whose state it is: `engine`, `home`.
+        look: The path of a function `(home, *, quick)` that takes the home's folder and whether
+            to leave out what takes long, and returns or iterates over `Finding`s; it may be
+            `async`.
+    """
+
+    name: str
+    look: str
+
+    def __post_init__(self) -> None:
+        _check(_NAME, self.name, "a check is named in small letters")
+        _check_path(self.look)
+
+
+@dataclass(frozen=True, slots=True)
 class Finding:
     """One thing that `airswasm doctor` found.
 
@@ -152,8 +179,7 @@ class Block:
         observe: The path of a function that takes the `Services` of a running host and returns
             an observer; when that has an `async` method `run`, a task of the host runs it.
         metrics: What its functions count, through the host's `airswasm.runtime.Meters`.
-        check: The path of a function for `airswasm doctor`: it takes the home's folder and
-            whether to be quick, and returns or iterates over `Finding`s; it may be `async`.
+        checks: What `airswasm doctor` looks at.
         verbs: Its sub-commands of `airswasm`.
         forget: The path of a function `(services, name)`, plain or `async`, that removes all
             that the block keeps for a component. It is called when a name is purged, and again
@@ -170,13 +196,13 @@ class Block:
     errors: tuple[str, ...] = ()
     observe: str = ""
     metrics: tuple[Metric, ...] = ()
-    check: str = ""
+    checks: tuple[Check, ...] = ()
     verbs: tuple[Verb, ...] = ()
     forget: str = ""
 
     def __post_init__(self) -> None:
         _check(_NAME, self.name, "a block is named in small letters")
-        for path in (self.wit, self.provide, self.observe, self.check, self.forget):
+        for path in (self.wit, self.provide, self.observe, self.forget):
             _check_path(path)
 
 

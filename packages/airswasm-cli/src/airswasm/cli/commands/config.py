@@ -43,15 +43,19 @@ def show(
       airswasm config show
       airswasm config show storage --origin
     """
-    found = [each for each in _settings(session).settings() if section in (None, each.section)]
+    settings = _settings(session)
+    home = next(each for each in session.settings.all if each.name == "home")
+    found = [each for each in settings.settings() if section in (None, each.section)]
     if section is not None and not found:
-        _settings(session).setting(f"{section}.")
+        settings.setting(f"{section}.")
     if session.terminal.as_json:
         content = {each.name: _document(each) for each in found}
+        content["home"] = {"value": home.value, "origin": home.origin, "meaning": home.meaning}
         session.terminal.document("config/1", {"settings": content})
         return
     columns = ("setting", "value", "origin", "meaning") if origin else ("setting", "value")
-    rows = [(each.name, each.value, each.origin, each.meaning)[: len(columns)] for each in found]
+    shown = found if section else [home, *found]
+    rows = [(each.name, each.value, each.origin, each.meaning)[: len(columns)] for each in shown]
     session.terminal.table(columns, rows)
 
 

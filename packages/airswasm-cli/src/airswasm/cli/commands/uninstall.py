@@ -66,6 +66,8 @@ async def _version_of(host: Host, name: str) -> str:
     try:
         return str((await host.info(name))["version"])
     except Exception as error:
-        if getattr(error, "code", None) != _DAMAGED:
+        from ..problem import problem_of
+
+        if problem_of(error).code != _DAMAGED:
             raise
         return "(damaged)"
