@@ -1,4 +1,10 @@
 from ._contract import Contract, c_header_folder, contract, rust_crate_folder, wit_folder
+from ._evolution import Change, check_version, compare_packages
+from ._reading import read_component, read_wit, read_wit_text
+from ._report import ContractReport, Problem, Rule, check_component, check_world
+from ._requirement import Nothing, Requirement, parse_requirements
+from ._signature import explain_difference, render_function, side_by_side
+from ._tool import ToolLimits
 from .errors import (
     AnnotationError,
     ContractViolation,
@@ -10,14 +16,8 @@ from .errors import (
     WitSyntaxError,
     WitTooComplex,
 )
-from .evolution import Change, check_version, compare_packages
 from .model import Document, Function, Interface, Package, Parameter, Place, World
 from .names import CONTRACT_VERSION
-from .reading import read_component, read_wit, read_wit_text
-from .report import ContractReport, Problem, Rule, check_component, check_world
-from .requirement import Nothing, Requirement, parse_requirements
-from .signature import explain_difference, render_function, side_by_side
-from .tool import ToolLimits
 
 __all__ = (
     "side_by_side",

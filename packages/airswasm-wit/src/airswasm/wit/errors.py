@@ -17,7 +17,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from .report import Problem
+    from ._report import Problem
 
 __all__ = (
     "AnnotationError",

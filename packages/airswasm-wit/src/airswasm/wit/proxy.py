@@ -28,6 +28,8 @@ from types import MappingProxyType
 from typing import TypeAlias
 
 from ._contract import contract
+from ._reading import read_component
+from ._signature import named_types
 from .errors import WitError
 from .model import (
     Borrow,
@@ -49,8 +51,6 @@ from .model import (
     World,
 )
 from .names import InterfaceName
-from .reading import read_component
-from .signature import named_types
 
 __all__ = ("main", "python_proxy", "python_stub")
 
