@@ -1,5 +1,6 @@
 from ._contract import Contract, c_header_folder, contract, rust_crate_folder, wit_folder
 from ._evolution import Change, check_version, compare_packages
+from ._naming import ExportNames, name_exports, name_functions, name_labels
 from ._reading import read_component, read_wit, read_wit_text
 from ._report import ContractReport, Problem, Rule, check_component, check_world
 from ._requirement import Nothing, Requirement, parse_requirements
@@ -32,6 +33,7 @@ __all__ = (
     "ContractReport",
     "ContractViolation",
     "Document",
+    "ExportNames",
     "Function",
     "Interface",
     "NotAComponent",
@@ -54,6 +56,9 @@ __all__ = (
     "check_component",
     "check_world",
     "contract",
+    "name_exports",
+    "name_functions",
+    "name_labels",
     "parse_requirements",
     "read_component",
     "read_wit",
