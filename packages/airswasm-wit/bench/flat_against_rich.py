@@ -15,7 +15,7 @@ from pathlib import Path
 
 import anyio
 from airswasm.runtime import Caller, Case, Engine, EngineConfig, Instance, Limits, Ok
-from airswasm.wit.tool import run_wasm_tools
+from airswasm.wit._tool import run_wasm_tools
 
 WIT = """\
 package bench:shapes@0.1.0;

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 from airswasm.wit import c_header_folder, rust_crate_folder, wit_folder
-from airswasm.wit.tool import run_wasm_tools
+from airswasm.wit._tool import run_wasm_tools
 
 GUESTS = Path(__file__).parent / "guests"
 

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 from airswasm.wit import check_component, names, read_wit, read_wit_text, wit_folder
-from airswasm.wit.evolution import check_version, compare_packages
+from airswasm.wit._evolution import check_version, compare_packages
+from airswasm.wit._tool import run_wasm_tools
 from airswasm.wit.model import Package
-from airswasm.wit.tool import run_wasm_tools
 
 RELEASED = Path(__file__).parent / "released"
 

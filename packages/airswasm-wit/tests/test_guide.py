@@ -16,8 +16,8 @@ from airswasm.wit import (
     read_wit_text,
     wit_folder,
 )
+from airswasm.wit._tool import run_wasm_tools
 from airswasm.wit.annotations import find_annotation_problems
-from airswasm.wit.tool import run_wasm_tools
 
 CHECKOUT = Path(__file__).parents[3]
 GUIDE = CHECKOUT / "docs" / "wit" / "guide.md"

@@ -138,7 +138,7 @@ async def test_values_are_converted_both_ways(shapes: ModuleType, anyio_backend:
     case, ok, err, some = runtime.Case, runtime.Ok, runtime.Err, runtime.Some
     echo = Echo()
     plane = shapes.Art(echo).plane
-    point = shapes.Point(1.0, 2.0)
+    point = shapes.PlanePoint(1.0, 2.0)
     layer = shapes.Layer("l", [shapes.ShapeCircle((point, 3.0)), shapes.ShapeDot()], "red")
     low = {"name": "l", "shapes": [case("circle", (point, 3.0)), case("dot")], "class_": "red"}
     echo.answer = err(case("polygon", [point]))
@@ -160,8 +160,8 @@ async def test_names_that_collide_stay_apart(shapes: ModuleType, anyio_backend: 
     """Two `point`s, two `draw`s, a keyword, and functions of the world itself."""
     echo = Echo()
     art = shapes.Art(echo)
-    assert {"Point", "OtherPoint"} <= set(shapes.__all__)
-    assert hasattr(art.plane, "new_canvas")
+    assert {"PlanePoint", "OtherPoint"} <= set(shapes.__all__)
+    assert hasattr(art.plane, "canvas_constructor")
     assert hasattr(art.plane, "new_canvas_")
     assert not hasattr(art, "draw")
     echo.answer = 6

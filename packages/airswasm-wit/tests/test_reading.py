@@ -15,6 +15,7 @@ from airswasm.wit import (
     read_wit_text,
     wit_folder,
 )
+from airswasm.wit._tool import run_wasm_tools
 from airswasm.wit.model import (
     Alias,
     Borrow,
@@ -30,7 +31,6 @@ from airswasm.wit.model import (
     TupleOf,
     Variant,
 )
-from airswasm.wit.tool import run_wasm_tools
 
 EVERYTHING = """\
 package acme:shop@1.2.3;

@@ -19,7 +19,7 @@ from airswasm.wit import (
     read_component,
     wit_folder,
 )
-from airswasm.wit.tool import run_wasm_tools
+from airswasm.wit._tool import run_wasm_tools
 from hypothesis import given, settings
 from hypothesis import strategies as st
 

@@ -2,13 +2,13 @@
 
 import pytest
 from airswasm.wit import contract, names, read_wit_text
-from airswasm.wit.model import Function
-from airswasm.wit.signature import (
+from airswasm.wit._signature import (
     explain_difference,
     named_types,
     render_function,
     side_by_side,
 )
+from airswasm.wit.model import Function
 
 
 def function(signature: str, types: str = "") -> Function:

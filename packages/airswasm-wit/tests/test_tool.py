@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 from airswasm.wit import ToolLimits, WasmToolsFailed, WasmToolsMissing
-from airswasm.wit import tool as tool_module
-from airswasm.wit.tool import run_wasm_tools
+from airswasm.wit import _tool as tool_module
+from airswasm.wit._tool import run_wasm_tools
 
 posix = pytest.mark.skipif(os.name != "posix", reason="stands in with a shell script")
 

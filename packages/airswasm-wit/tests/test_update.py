@@ -17,7 +17,7 @@ from airswasm.wit import (
 )
 from airswasm.wit._component_types import component_type
 from airswasm.wit._decode import decode
-from airswasm.wit.tool import run_wasm_tools
+from airswasm.wit._tool import run_wasm_tools
 
 PACKAGE = Path(__file__).parents[1]
 

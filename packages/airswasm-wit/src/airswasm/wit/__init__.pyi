@@ -1,7 +1,14 @@
 from ._block import Block, Capability, Check, Finding, Metric, Section, Verb, load_part
 from ._blocks import BLOCK_GROUP, BlockProblem, Blocks, InstalledBlock
 from ._contract import Contract, c_header_folder, contract, rust_crate_folder, wit_folder
+from ._evolution import Change, check_version, compare_packages
 from ._fault import AirswasmError, ErrorCode, ExitStatus, safe_repr, safe_text
+from ._naming import ExportNames, name_exports, name_functions, name_labels
+from ._reading import read_component, read_wit, read_wit_text
+from ._report import ContractReport, Problem, Rule, check_component, check_world
+from ._requirement import Nothing, Requirement, parse_requirements
+from ._signature import explain_difference, render_function, side_by_side
+from ._tool import ToolLimits
 from .errors import (
     AnnotationError,
     BlocksInvalid,
@@ -14,14 +21,8 @@ from .errors import (
     WitSyntaxError,
     WitTooComplex,
 )
-from .evolution import Change, check_version, compare_packages
 from .model import Document, Function, Interface, Package, Parameter, Place, World
 from .names import CONTRACT_VERSION, InterfaceName, are_compatible
-from .reading import read_component, read_wit, read_wit_text
-from .report import ContractReport, Problem, Rule, check_component, check_world
-from .requirement import Nothing, Requirement, parse_requirements
-from .signature import explain_difference, render_function, side_by_side
-from .tool import ToolLimits
 
 __all__ = (
     "Check",
@@ -56,6 +57,7 @@ __all__ = (
     "ContractReport",
     "ContractViolation",
     "Document",
+    "ExportNames",
     "Function",
     "Interface",
     "NotAComponent",
@@ -78,6 +80,9 @@ __all__ = (
     "check_component",
     "check_world",
     "contract",
+    "name_exports",
+    "name_functions",
+    "name_labels",
     "parse_requirements",
     "read_component",
     "read_wit",

@@ -22,10 +22,10 @@ from typing import TypeVar
 from ._block import Block, Capability, Metric, Section, Verb
 from ._contract import Contract, contract
 from ._fault import AirswasmError, ErrorCode, safe_text
+from ._reading import read_wit
 from .annotations import find_annotation_problems
 from .errors import BlocksInvalid
 from .model import Package
-from .reading import read_wit
 
 __all__ = ("BLOCK_GROUP", "BlockProblem", "Blocks", "InstalledBlock")
 

@@ -14,8 +14,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from ._contract import contract, wit_folder
+from ._tool import run_wasm_tools
 from .errors import WasmToolsFailed
-from .tool import run_wasm_tools
 
 __all__ = ("c_types_header", "component_type")
 

@@ -8,7 +8,7 @@ refused; everything behind this module may then recurse and print without a guar
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from types import MappingProxyType
 from typing import TypeAlias, TypeVar, cast
 
@@ -70,6 +70,7 @@ class _Decoder:
         self._nodes: dict[int, int] = {}
         self._levels: dict[int, int] = {}
         self._depth = 0
+        self._inline = dict(self._inline_names())
         self._interfaces = [self._interface(item) for item in self._raw_interfaces]
 
     def document(self) -> Document:
@@ -217,7 +218,17 @@ class _Decoder:
         owner = raw.get("owner")
         if not isinstance(owner, dict) or "interface" not in owner:
             return None
-        return self._full_name(self._raw_interfaces[_int(owner["interface"])]) or None
+        index = _int(owner["interface"])
+        return self._full_name(self._raw_interfaces[index]) or self._inline.get(index)
+
+    def _inline_names(self) -> Iterator[tuple[int, str]]:
+        """The interfaces without a name of their own, by the names that their worlds use."""
+        for world in self._raw_worlds:
+            for way in ("imports", "exports"):
+                for key, value in _map(world[way]).items():
+                    item = _map(value)
+                    if "interface" in item:
+                        yield _int(_map(item["interface"])["id"]), key
 
 
 # How each kind of named type calls its parts.

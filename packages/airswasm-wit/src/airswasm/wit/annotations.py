@@ -16,10 +16,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from ._reading import read_wit
+from ._requirement import Nothing, Requirement
 from .errors import AnnotationError, WitError, show_line
 from .model import Function, Interface, Package, Place, Primitive
-from .reading import read_wit
-from .requirement import Nothing, Requirement
 
 __all__ = ("AnnotationProblem", "check_annotations", "find_annotation_problems", "main")
 

@@ -21,7 +21,7 @@ from ._fault import AirswasmError, ErrorCode, ExitStatus
 
 if TYPE_CHECKING:
     from ._blocks import BlockProblem
-    from .report import Problem
+    from ._report import Problem
 
 __all__ = (
     "AnnotationError",

@@ -17,8 +17,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
+from ._requirement import Nothing, Requirement, find_provider, parse_requirements
 from .errors import SeveralRequirements
-from .requirement import Nothing, Requirement, find_provider, parse_requirements
 
 __all__ = (
     "Alias",

@@ -15,9 +15,9 @@ import sys
 from collections.abc import Iterable, Iterator, Sequence
 
 from ._contract import Contract, contract
+from ._requirement import Nothing, Requirement
+from ._signature import named_types
 from .model import Alias, Case, Definition, Enum, Field, Flags, Function, Interface, Record, Variant
-from .requirement import Nothing, Requirement
-from .signature import named_types
 
 __all__ = ("main", "render_reference")
 

@@ -15,8 +15,8 @@ from pathlib import Path
 
 from ._component_types import c_types_header
 from ._contract import PARSED, c_header_folder, rust_crate_folder, wit_folder
+from ._reading import describe_wit
 from .errors import WitError
-from .reading import describe_wit
 
 __all__ = ("generated_files", "main", "parsed_contract")
 

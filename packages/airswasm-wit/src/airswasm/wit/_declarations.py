@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 
 from .model import Place
 
-__all__ = ("find_places",)
+__all__ = ("find_declarations",)
 
 _TOKEN = re.compile(
     r"(?P<comment>//[^\n]*|/\*.*?\*/)|(?P<word>%?[A-Za-z][A-Za-z0-9-]*)|(?P<mark>[{}:;,()])",
@@ -22,7 +22,7 @@ _TOKEN = re.compile(
 _FUNCTION_WORDS = frozenset({"func", "static", "async"})
 
 
-def find_places(texts: Mapping[str, str]) -> dict[tuple[str, str], Place]:
+def find_declarations(texts: Mapping[str, str]) -> dict[tuple[str, str], Place]:
     """The place of each function, by the interface's short name and the function's full name.
 
     Args:

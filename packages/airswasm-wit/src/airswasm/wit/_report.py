@@ -19,12 +19,12 @@ from types import MappingProxyType
 from typing import Literal, TypeAlias
 
 from ._contract import Contract, contract
+from ._reading import read_component
+from ._signature import explain_difference, side_by_side
+from ._tool import ToolLimits
 from .errors import ContractViolation, NotAComponent, WitTooComplex
 from .model import Function, Interface, World
 from .names import CONTRACT_PACKAGE, GUEST_HANDLER, InterfaceName, are_compatible
-from .reading import read_component
-from .signature import explain_difference, side_by_side
-from .tool import ToolLimits
 
 __all__ = ("ContractReport", "Problem", "Rule", "check_component", "check_world")
 

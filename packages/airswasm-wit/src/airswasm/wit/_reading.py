@@ -10,11 +10,11 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TypeAlias
 
+from ._declarations import find_declarations
 from ._decode import decode
-from ._places import find_places
+from ._tool import ToolLimits, ToolOutput, run_wasm_tools, stored
 from .errors import NotAComponent, WasmToolsFailed, WitError, WitSyntaxError, WitTooComplex
 from .model import Document, Function, Interface, Package, Place, World
-from .tool import ToolLimits, ToolOutput, run_wasm_tools, stored
 
 __all__ = ("describe_wit", "read_component", "read_wit", "read_wit_text")
 
@@ -64,7 +64,7 @@ def _read(source: Path, limits: ToolLimits, label: _Label) -> Document:
     described = _described(source, limits, label)
     own = [file for file in files if "deps" not in file.relative_to(source).parts]
     texts = {label(file): file.read_text("utf-8") for file in own}
-    return _with_places(decode(described), find_places(texts))
+    return _with_places(decode(described), find_declarations(texts))
 
 
 def _described(source: Path, limits: ToolLimits, label: _Label) -> bytes:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import TypeAlias
 
 from .model import Case, Enum, Field, Flags, Function, Record, Resource, Variant, WitType
 
 __all__ = ("explain_difference", "named_types", "render_function", "side_by_side")
 
 _MOST_SHOWN = 300
+_Identity: TypeAlias = tuple[str | None, str]
 
 
 def render_function(function: Function, *, with_requirement: bool = True) -> str:
@@ -46,7 +48,7 @@ def explain_difference(expected: Function, found: Function) -> str:
 
 def named_types(function: Function) -> tuple[Record | Variant | Enum | Flags | Resource, ...]:
     """The named types that a signature mentions, directly or through others, in that order."""
-    seen: dict[str, Record | Variant | Enum | Flags | Resource] = {}
+    seen: dict[_Identity, Record | Variant | Enum | Flags | Resource] = {}
     roots = [parameter.type for parameter in function.parameters]
     for root in [*roots, *([] if function.result is None else [function.result])]:
         _collect(root, seen)
@@ -54,12 +56,12 @@ def named_types(function: Function) -> tuple[Record | Variant | Enum | Flags | R
 
 
 def _collect(
-    item: WitType | Field | Case, seen: dict[str, Record | Variant | Enum | Flags | Resource]
+    item: WitType | Field | Case, seen: dict[_Identity, Record | Variant | Enum | Flags | Resource]
 ) -> None:
     if isinstance(item, Record | Variant | Enum | Flags | Resource):
-        if item.name in seen:
+        if (item.owner, item.name) in seen:
             return
-        seen[item.name] = item
+        seen[item.owner, item.name] = item
     for part in _parts_of(item):
         _collect(part, seen)
 

@@ -16,9 +16,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from ._signature import explain_difference
 from .model import Function, Interface, Package
 from .names import InterfaceName
-from .signature import explain_difference
 
 __all__ = ("Change", "check_version", "compare_packages")
 
