@@ -21,11 +21,11 @@ from airswasm.runtime import (
     EngineConfig,
     InvalidComponent,
 )
-from airswasm.runtime._cache import SUFFIX
-from airswasm.runtime._compiler import Compiler, _Outcome, check_preamble, compile_component
-from airswasm.runtime._compiler import _compiled as compiled_from
-from airswasm.runtime._compiler_child import answer
-from airswasm.runtime._hardened import HardenedSettings, hardened_config
+from airswasm.runtime._compile.cache import SUFFIX
+from airswasm.runtime._compile.child import answer
+from airswasm.runtime._compile.compiler import Compiler, _Outcome, check_preamble, compile_component
+from airswasm.runtime._compile.compiler import _compiled as compiled_from
+from airswasm.runtime._wasmtime.features import HardenedSettings, hardened_config
 
 pytestmark = pytest.mark.anyio
 CONFIG = EngineConfig()
@@ -193,7 +193,7 @@ async def test_a_cancel_kills_the_child() -> None:
 
 def _is_compiling(pid: str) -> bool:
     try:
-        return b"_compiler_child" in Path(f"/proc/{pid}/cmdline").read_bytes()
+        return b"airswasm.runtime._compile" in Path(f"/proc/{pid}/cmdline").read_bytes()
     except OSError:
         return False
 
@@ -281,17 +281,15 @@ async def test_a_damaged_entry_is_compiled_again(tmp_path: Path) -> None:
 
 def test_the_child_imports_no_more_than_it_needs() -> None:
     """The child stays cheap to start: no event loop, no part of the engine above."""
-    from airswasm.runtime import _compiler
+    from airswasm.runtime._compile import compiler as _compiler
 
-    boot = _compiler._BOOT.replace(
-        "_compiler_child.main()", "import json; print(json.dumps(sorted(sys.modules)))"
-    )
+    boot = _compiler._BOOT.replace("main()", "import json; print(json.dumps(sorted(sys.modules)))")
     site = Path(wasmtime.__file__).parent.parent
-    folder = Path(_compiler.__file__).parent
+    folder = Path(_compiler.__file__).parents[1]
     done = subprocess.run(
         [sys.executable, "-I", "-S", "-c", boot, str(site), str(folder)],
         capture_output=True,
         check=True,
     )
     loaded = set(json.loads(done.stdout))
-    assert not {"anyio", "asyncio", "airswasm.runtime.engine"} & loaded
+    assert not {"anyio", "asyncio", "airswasm.runtime._engine"} & loaded

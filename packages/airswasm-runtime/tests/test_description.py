@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 import wasmtime
 from airswasm.runtime import HandleOf
-from airswasm.runtime._additions import without_additions
-from airswasm.runtime._compiler_child import compile_image
-from airswasm.runtime._description import Description
-from airswasm.runtime._hardened import HardenedSettings, hardened_config
-from airswasm.runtime._reflect import reflect
+from airswasm.runtime._compile.child import compile_image
+from airswasm.runtime._compile.description import Description
+from airswasm.runtime._compose.added_exports import without_additions
+from airswasm.runtime._wasmtime.features import HardenedSettings, hardened_config
+from airswasm.runtime._wasmtime.reflection import reflect
 
 GUESTS = Path(__file__).with_name("guests")
 EVERY_TYPE = """(component (import "test:every/types@1.0.0" (instance

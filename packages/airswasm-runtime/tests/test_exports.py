@@ -18,7 +18,7 @@ from airswasm.runtime import (
     TupleOf,
     VariantOf,
 )
-from airswasm.runtime.exports import annotation_of, signature_of
+from airswasm.runtime._exports import annotation_of, signature_of
 
 STRING, U8, U32 = Primitive("string"), Primitive("u8"), Primitive("u32")
 

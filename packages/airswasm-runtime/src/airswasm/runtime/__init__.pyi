@@ -1,8 +1,30 @@
-from ._wasi_state import WasiConfig
-from ._wasi_stdio import LineLimits, LogSink
-from .component import Component, LinkedComponent
-from .config import CompileLimits, CompileProgress, EngineConfig, ProgressSink
-from .engine import Engine
+from ._component import Component, LinkedComponent
+from ._config import CompileLimits, CompileProgress, EngineConfig, ProgressSink
+from ._engine import Engine
+from ._exports import Exports
+from ._host import Caller, HostFunction, HostInterface, HostResource, Pending
+from ._instance import Call, CallState, Function, Instance
+from ._limits import Limits
+from ._self_test import ProbeOutcome, SelfTestReport, self_test
+from ._services import HostInterfaceProvider, Services
+from ._shape import (
+    EnumOf,
+    FlagsOf,
+    FunctionShape,
+    HandleOf,
+    InterfaceShape,
+    ListOf,
+    OptionOf,
+    Primitive,
+    RecordOf,
+    ResourceIdentity,
+    ResultOf,
+    TupleOf,
+    VariantOf,
+    WitType,
+)
+from ._timers import Timer, Timers
+from ._values import Case, Err, GuestResource, Ok, Some
 from .errors import (
     CompileFailed,
     CompileLimitExceeded,
@@ -31,30 +53,8 @@ from .errors import (
     UnsatisfiedImport,
     ValueMismatch,
 )
-from .exports import Exports
-from .host import Caller, HostFunction, HostInterface, HostResource, Pending
-from .instance import Call, CallState, Function, Instance
-from .limits import Limits
-from .proof import ProbeOutcome, SelfTestReport, self_test
-from .services import HostInterfaceProvider, Services
-from .shape import (
-    EnumOf,
-    FlagsOf,
-    FunctionShape,
-    HandleOf,
-    InterfaceShape,
-    ListOf,
-    OptionOf,
-    Primitive,
-    RecordOf,
-    ResourceIdentity,
-    ResultOf,
-    TupleOf,
-    VariantOf,
-    WitType,
-)
-from .timers import Timer, Timers
-from .values import Case, Err, GuestResource, Ok, Some
+from .wasi._state import WasiConfig
+from .wasi._stdio import LineLimits, LogSink
 
 __all__ = (
     "Call",

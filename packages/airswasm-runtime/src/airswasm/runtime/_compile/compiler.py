@@ -1,0 +1,404 @@
+"""Compiles components in a child process, once for each digest at a time.
+
+Compiling is the one time that the engine parses untrusted bytes, and 256 KiB of
+them were made to cost 13 seconds and 600 MB. A child process can be bounded in
+CPU and memory and killed when nobody waits for it any more; a thread cannot.
+What comes back is native code made by our own engine in our own child, which
+is why it may be deserialised.
+
+Rejected: a pool of warm children or a fork server. A child costs about 0.1 s
+once for each new component, the cache makes it never again, and a long-lived
+child would carry state from one untrusted component to the next.
+
+Weaker elsewhere: macOS does not enforce the memory limit, Windows has neither
+it nor the CPU limit; the wall-clock limit, which is here, holds everywhere.
+"""
+
+from __future__ import annotations
+
+import importlib.metadata
+import importlib.util
+import itertools
+import json
+import os
+import platform
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+import anyio
+import anyio.to_thread
+from anyio.abc import ByteReceiveStream, ByteSendStream, Process
+from wasmtime import Engine
+from wasmtime.component import Component
+
+from .._compose.bridge import BRIDGE_VERSION
+from .._config import CompileProgress, EngineConfig, ProgressSink
+from .._wasmtime.features import HardenedSettings, config_fingerprint
+from ..errors import CompileFailed, CompileLimitExceeded, EngineError, InvalidComponent
+from .cache import CompileCache, content_key
+from .description import DESCRIPTION_VERSION, Description
+
+_Argument = TypeVar("_Argument")
+_Result = TypeVar("_Result")
+
+COMPONENT_PREAMBLE = b"\0asm\x0d\0\1\0"
+MODULE_LAYER = b"\0\0"
+HEARTBEAT_SECONDS = 0.5
+COMPILE_THREADS = 4
+STDERR_BYTES = 64 * 1024
+CHUNK_BYTES = 1024 * 1024
+LARGE_BYTES = 256 * 1024
+_BOOT = """
+import sys, types
+site, folder = sys.argv[1:]
+sys.path.append(site)
+for name, path in (("airswasm", site), ("airswasm.runtime", folder)):
+    package = types.ModuleType(name)
+    package.__path__ = [path]
+    sys.modules[name] = package
+from airswasm.runtime._compile.child import main
+main()
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class CompiledComponent:
+    """A component as native code for this engine, safe to deserialise.
+
+    Attributes:
+        image: what the engine serialised, or the verified file that holds it.
+        description: what is known of it besides the code.
+    """
+
+    image: bytes | Path
+    description: Description
+
+    @property
+    def is_from_cache(self) -> bool:
+        """Whether nothing had to be compiled."""
+        return isinstance(self.image, Path)
+
+    def open(self, engine: Engine) -> Component:
+        """Makes the code ready to run.
+
+        Raises:
+            wasmtime.WasmtimeError: it was made for another processor or engine;
+                load it again with `recompile`.
+        """
+        if isinstance(self.image, Path):
+            return Component.deserialize_file(engine, str(self.image))
+        return Component.deserialize(engine, self.image)
+
+
+def check_preamble(wasm: bytes, name: str) -> None:
+    """Refuses what is not a component by its first eight bytes.
+
+    Raises:
+        InvalidComponent: with what the bytes are instead, and what to do about it.
+    """
+    if wasm[:8] == COMPONENT_PREAMBLE:
+        return
+    raise InvalidComponent(name, _what_it_is(wasm))
+
+
+def _what_it_is(wasm: bytes) -> str:
+    if not wasm:
+        return "the file is empty"
+    if wasm[:4] != b"\0asm":
+        if wasm.lstrip()[:1] == b"(":
+            return "this is WebAssembly text; assemble it with `wasm-tools parse`"
+        return "it does not start with the WebAssembly magic number"
+    if len(wasm) < 8:
+        return f"the file ends after {len(wasm)} bytes"
+    if wasm[6:8] == MODULE_LAYER:
+        return "this is a core module; make a component of it with `wasm-tools component new`"
+    version = int.from_bytes(wasm[4:6], "little")
+    return f"it is a component of version {version}, but this engine reads version 13"
+
+
+async def compile_component(
+    wasm: bytes,
+    config: EngineConfig,
+    progress: Callable[[CompileProgress], None] | None = None,
+    *,
+    name: str = "component",
+) -> CompiledComponent:
+    """Compiles a component in a child process of its own.
+
+    A cancel kills the child.
+
+    Args:
+        wasm: the component.
+        config: the engine it is for.
+        progress: called when compiling starts and every half second of it.
+        name: what errors call the component.
+
+    Raises:
+        InvalidComponent: it is no component, or uses a feature that is off.
+        CompileLimitExceeded: it is too large, or compiling it took too much.
+        CompileFailed: the child died of something else.
+    """
+    limits = config.compile_limits
+    check_preamble(wasm, name)
+    if len(wasm) > limits.wasm_bytes:
+        raise CompileLimitExceeded(name, "wasm_bytes", limits.wasm_bytes)
+    started = time.monotonic()
+    with anyio.move_on_after(2 * limits.seconds + 5):
+        async with _compile_child() as child, anyio.create_task_group() as tasks:
+            if progress is not None:
+                tasks.start_soon(_heartbeat, name, progress, started)
+            outcome = await _converse(child, wasm, config)
+            tasks.cancel_scope.cancel()
+        return _compiled(outcome, name, config)
+    raise CompileLimitExceeded(name, "seconds", limits.seconds)
+
+
+@dataclass(frozen=True, slots=True)
+class _Outcome:
+    output: bytes
+    diagnostics: str
+    returncode: int
+
+
+@asynccontextmanager
+async def _compile_child() -> AsyncIterator[Process]:
+    spec = importlib.util.find_spec("wasmtime")
+    if spec is None or spec.origin is None:
+        raise RuntimeError("wasmtime is not installed as files, so no compile child can import it")
+    site, folder = Path(spec.origin).parent.parent, Path(__file__).parents[1]
+    threads = str(min(COMPILE_THREADS, os.cpu_count() or 1))
+    process = await anyio.open_process(
+        [sys.executable, "-I", "-S", "-c", _BOOT, str(site), str(folder)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        cwd=folder,
+        env=_child_environment() | {"RAYON_NUM_THREADS": threads, "MALLOC_ARENA_MAX": "2"},
+    )
+    try:
+        yield process
+    finally:
+        if process.returncode is None:
+            process.kill()
+        with anyio.CancelScope(shield=True):
+            await process.aclose()
+
+
+def _child_environment() -> dict[str, str]:
+    """What a process needs to start; nothing that a secret may be in."""
+    kept = ("SYSTEMROOT", "TEMP", "TMP", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "LANG")
+    return {key: os.environ[key] for key in kept if key in os.environ}
+
+
+async def _converse(child: Process, wasm: bytes, config: EngineConfig) -> _Outcome:
+    assert child.stdin is not None
+    assert child.stdout is not None
+    assert child.stderr is not None
+    output, diagnostics = bytearray(), bytearray()
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(_send, child.stdin, _request(wasm, config), wasm)
+        tasks.start_soon(_receive, child.stderr, diagnostics, STDERR_BYTES)
+        await _receive(child.stdout, output, None)
+    returncode = await child.wait()
+    return _Outcome(bytes(output), diagnostics.decode("utf-8", "replace"), returncode)
+
+
+def _request(wasm: bytes, config: EngineConfig) -> bytes:
+    request = {
+        "settings": HardenedSettings.of(config).to_json(),
+        "seconds": config.compile_limits.seconds,
+        "memory_bytes": config.compile_limits.memory_bytes,
+        "bridge": config.bridge_bytes,
+        "wasm_bytes": len(wasm),
+    }
+    return json.dumps(request).encode() + b"\n"
+
+
+async def _send(stream: ByteSendStream, *parts: bytes) -> None:
+    try:
+        for part in parts:
+            await stream.send(part)
+        await stream.aclose()
+    except (anyio.BrokenResourceError, anyio.ClosedResourceError):
+        pass  # the child is gone; its exit status says why
+
+
+async def _receive(stream: ByteReceiveStream, into: bytearray, most: int | None) -> None:
+    """Reads to the end; what is beyond `most` bytes is dropped."""
+    try:
+        while True:
+            chunk = await stream.receive(CHUNK_BYTES)
+            into += chunk if most is None else chunk[: max(0, most - len(into))]
+    except (anyio.EndOfStream, anyio.BrokenResourceError):
+        return
+
+
+async def _heartbeat(name: str, progress: ProgressSink, started: float) -> None:
+    while True:
+        progress(CompileProgress(name, "compiling", time.monotonic() - started))
+        await anyio.sleep(HEARTBEAT_SECONDS)
+
+
+def _compiled(outcome: _Outcome, name: str, config: EngineConfig) -> CompiledComponent:
+    line, _, image = outcome.output.partition(b"\n")
+    if outcome.returncode != 0 or not line:
+        raise _death(outcome, name, config)
+    answer = json.loads(line)
+    if "invalid" in answer:
+        raise InvalidComponent(name, _last_cause(answer["invalid"]))
+    if len(image) != answer["image_bytes"]:
+        raise CompileFailed(name, "the compile child's answer was cut short")
+    return CompiledComponent(image, Description.from_json(answer["description"]))
+
+
+def _death(
+    outcome: _Outcome, name: str, config: EngineConfig
+) -> CompileFailed | CompileLimitExceeded:
+    """Why a child died, from its exit status and its last words."""
+    limits, status = config.compile_limits, -outcome.returncode
+    words = outcome.diagnostics.strip()
+    if status in _signals("SIGXCPU", "SIGKILL"):
+        return CompileLimitExceeded(name, "seconds", limits.seconds)
+    if "memory allocation" in words or "MemoryError" in words or "Cannot allocate" in words:
+        return CompileLimitExceeded(name, "memory_bytes", limits.memory_bytes)
+    return CompileFailed(name, f"the compile child ended with status {-status}: {_gist(words)}")
+
+
+def _gist(words: str) -> str:
+    """The line of a panic that says what happened, or else the last line."""
+    lines = words.splitlines() or ["it said nothing"]
+    for line, following in itertools.pairwise(lines):
+        if " panicked at " in line:
+            return following
+    return lines[-1]
+
+
+def _signals(*names: str) -> frozenset[int]:
+    return frozenset(int(getattr(signal, name)) for name in names if hasattr(signal, name))
+
+
+def _last_cause(message: str) -> str:
+    """The innermost cause of an engine error, which names the feature or the offset."""
+    lines = [line.strip() for line in message.strip().splitlines() if line.strip()]
+    return lines[-1] if lines else "the engine gave no reason"
+
+
+@dataclass(slots=True)
+class _Flight:
+    """One compilation under way, and its end for whoever waits for it."""
+
+    landed: anyio.Event
+    compiled: CompiledComponent | None = None
+    error: EngineError | None = None
+
+
+class Compiler:
+    """Compiled components for one engine: from the cache, or from a child.
+
+    Concurrent loads of the same bytes compile once and share the outcome. When
+    the load that compiles is cancelled, its child is killed and one of the
+    others starts over.
+    """
+
+    def __init__(self, config: EngineConfig) -> None:
+        """Opens the cache.
+
+        Raises:
+            UnsafeCacheFolder: others could have written what is in the cache.
+        """
+        self._config = config
+        self._cache = _open_cache(config)
+        self._flights: dict[str, _Flight] = {}
+
+    async def load(
+        self,
+        wasm: bytes,
+        name: str,
+        progress: ProgressSink | None = None,
+        *,
+        recompile: bool = False,
+    ) -> CompiledComponent:
+        """Returns the component as native code.
+
+        Args:
+            wasm: the component.
+            name: what errors call it.
+            progress: see `compile_component`; not called when the cache has it.
+            recompile: pass over the cache, because the engine refused what it gave.
+
+        Raises:
+            InvalidComponent, CompileLimitExceeded, CompileFailed: see `compile_component`.
+        """
+        check_preamble(wasm, name)
+        key = await _in_thread_if_large(len(wasm), content_key, wasm)
+        while (flight := self._flights.get(key)) is not None:
+            await flight.landed.wait()
+            if flight.error is not None:
+                raise flight.error
+            if flight.compiled is not None and not recompile:
+                return flight.compiled
+        if not recompile and (cached := await self._cached(key, len(wasm))) is not None:
+            return cached
+        return await self._compile(key, wasm, name, progress)
+
+    async def _cached(self, key: str, wasm_bytes: int) -> CompiledComponent | None:
+        if self._cache is None:
+            return None
+        entry = await _in_thread_if_large(wasm_bytes, self._cache.get, key)
+        if entry is None:
+            return None
+        return CompiledComponent(entry.path, Description.from_json(entry.description))
+
+    async def _compile(
+        self, key: str, wasm: bytes, name: str, progress: ProgressSink | None
+    ) -> CompiledComponent:
+        if key in self._flights:  # another load started while this one read the cache
+            return await self.load(wasm, name, progress)
+        flight = self._flights[key] = _Flight(anyio.Event())
+        try:
+            compiled = await compile_component(wasm, self._config, progress, name=name)
+            await self._keep(key, compiled)
+        except EngineError as error:
+            flight.error = error
+            raise
+        else:
+            flight.compiled = compiled
+            return compiled
+        finally:
+            del self._flights[key]
+            flight.landed.set()
+
+    async def _keep(self, key: str, compiled: CompiledComponent) -> None:
+        if self._cache is not None and isinstance(compiled.image, bytes):
+            described = compiled.description.to_json()
+            await anyio.to_thread.run_sync(self._cache.put, key, compiled.image, described)
+
+
+def _open_cache(config: EngineConfig) -> CompileCache | None:
+    if config.cache_folder is None:
+        return None
+    parts = (
+        importlib.metadata.version("wasmtime"),
+        platform.system(),
+        platform.machine(),
+        config_fingerprint(config),
+        f"bridge {BRIDGE_VERSION if config.bridge_bytes else None}",
+        f"description {DESCRIPTION_VERSION}",
+    )
+    return CompileCache(config.cache_folder, engine=" ".join(parts))
+
+
+async def _in_thread_if_large(
+    size_bytes: int, function: Callable[[_Argument], _Result], argument: _Argument
+) -> _Result:
+    """A hop to a thread costs more than hashing a small component; a large one holds the loop."""
+    if size_bytes < LARGE_BYTES:
+        return function(argument)
+    return await anyio.to_thread.run_sync(function, argument)

@@ -1,0 +1,12 @@
+"""Reads a component's binary and composes code of ours around it, in the compile child.
+
+| module | holds |
+|---|---|
+| `reader`, `writer` | the binary format: a cursor over it, and a writer of it |
+| `component_types` | types as the binary has them: read, laid out, written again |
+| `outline` | what a component imports and exports, read from its binary |
+| `bridge` | the bridges that let bytes cross as text, composed around a component |
+| `text_bridge` | the core wasm of a bridge |
+| `memory_moves` | the core wasm that moves values between a bridge's memory and a guest's |
+| `added_exports` | exports of ours: they drop the guest's resources and tell its memory |
+"""
