@@ -25,7 +25,7 @@ LAYERS: tuple[frozenset[str], ...] = (
 )
 #: The order in which the blocks are built; a block may use only those before it.
 BUILD_ORDER = (
-    "runtime", "wit", "actor",
+    "wit", "runtime", "actor",
     "security", "messaging", "storage", "lifecycle",
     "osl", "monitoring",
     "sdk", "cli",

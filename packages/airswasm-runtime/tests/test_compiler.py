@@ -23,7 +23,14 @@ from airswasm.runtime import (
 )
 from airswasm.runtime._compile.cache import SUFFIX
 from airswasm.runtime._compile.child import answer
-from airswasm.runtime._compile.compiler import Compiler, _Outcome, check_preamble, compile_component
+from airswasm.runtime._compile.compiler import (
+    _BOOT,
+    Compiler,
+    _Outcome,
+    boot_argument,
+    check_preamble,
+    compile_component,
+)
 from airswasm.runtime._compile.compiler import _compiled as compiled_from
 from airswasm.runtime._wasmtime.features import HardenedSettings, hardened_config
 
@@ -281,13 +288,9 @@ async def test_a_damaged_entry_is_compiled_again(tmp_path: Path) -> None:
 
 def test_the_child_imports_no_more_than_it_needs() -> None:
     """The child stays cheap to start: no event loop, no part of the engine above."""
-    from airswasm.runtime._compile import compiler as _compiler
-
-    boot = _compiler._BOOT.replace("main()", "import json; print(json.dumps(sorted(sys.modules)))")
-    site = Path(wasmtime.__file__).parent.parent
-    folder = Path(_compiler.__file__).parents[1]
+    boot = _BOOT.replace("main()", "import sys; print(json.dumps(sorted(sys.modules)))")
     done = subprocess.run(
-        [sys.executable, "-I", "-S", "-c", boot, str(site), str(folder)],
+        [sys.executable, "-I", "-S", "-c", boot, boot_argument()],
         capture_output=True,
         check=True,
     )

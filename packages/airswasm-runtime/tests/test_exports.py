@@ -5,20 +5,21 @@ from __future__ import annotations
 import inspect
 
 import pytest
-from airswasm.runtime import (
-    Case,
-    EnumOf,
-    FlagsOf,
-    FunctionShape,
+from airswasm.runtime import Case, FunctionShape
+from airswasm.runtime._exports import annotation_of, signature_of
+from airswasm.wit import Case as TypeCase
+from airswasm.wit import (
+    Enum,
+    Field,
+    Flags,
     ListOf,
     OptionOf,
     Primitive,
-    RecordOf,
+    Record,
     ResultOf,
     TupleOf,
-    VariantOf,
+    Variant,
 )
-from airswasm.runtime._exports import annotation_of, signature_of
 
 STRING, U8, U32 = Primitive("string"), Primitive("u8"), Primitive("u32")
 
@@ -36,10 +37,10 @@ STRING, U8, U32 = Primitive("string"), Primitive("u8"), Primitive("u32")
         (OptionOf(OptionOf(STRING)), "Some[str | None] | None"),
         (ResultOf(ListOf(U8), STRING), "Ok[bytes] | Err[str]"),
         (ResultOf(None, None), "Ok[None] | Err[None]"),
-        (RecordOf("key-value", (("key", STRING),)), "KeyValue"),
-        (VariantOf("shape", (("dot", None),)), Case),
-        (EnumOf("colour", ("red", "blue")), "Literal['red', 'blue']"),
-        (FlagsOf("modes", ("read",)), "frozenset[str]"),
+        (Record("key-value", (Field("key", STRING),)), "KeyValue"),
+        (Variant("shape", (TypeCase("dot"),)), Case),
+        (Enum("colour", (TypeCase("red"), TypeCase("blue"))), "Literal['red', 'blue']"),
+        (Flags("modes", (TypeCase("read"),)), "frozenset[str]"),
     ],
 )
 def test_annotations_are_the_python_types(shape, annotation):

@@ -8,24 +8,23 @@ from collections.abc import Callable
 import pytest
 from airswasm.runtime import Caller, Engine, Limits
 from airswasm.runtime._compose.bridge import find_crossings
-from airswasm.runtime._compose.component_types import (
-    BYTES,
-    TEXT,
-    Function,
+from airswasm.runtime._compose.component_types import BYTES, STRING, Function, Type
+from airswasm.runtime._compose.memory_moves import is_movable
+from airswasm.runtime._compose.outline import read_component
+from airswasm.wit import (
+    Case,
+    Field,
     ListOf,
     OptionOf,
     Primitive,
-    RecordOf,
+    Record,
     ResultOf,
     TupleOf,
-    Type,
-    VariantOf,
+    Variant,
 )
-from airswasm.runtime._compose.memory_moves import is_movable
-from airswasm.runtime._compose.outline import read_component
 
 pytestmark = pytest.mark.anyio
-U64, U16 = Primitive(0x77), Primitive(0x7B)
+U64, U16 = Primitive("u64"), Primitive("u16")
 DATA = os.urandom(3000)
 
 
@@ -34,14 +33,14 @@ DATA = os.urandom(3000)
     [
         (U64, True),
         (ListOf(U64), True),
-        (ListOf(RecordOf((("a", U64), ("b", U16)))), True),
-        (OptionOf(TupleOf((TEXT, BYTES))), True),
-        (VariantOf((("a", TEXT), ("b", None), ("c", BYTES))), True),
+        (ListOf(Record("", (Field("a", U64), Field("b", U16)))), True),
+        (OptionOf(TupleOf((STRING, BYTES))), True),
+        (Variant("", (Case("a", STRING), Case("b"), Case("c", BYTES))), True),
         (ResultOf(U64, U16), True),
-        (ResultOf(U64, TEXT), False),  # its pointer shares a slot of 64 bits
-        (ListOf(TEXT), False),
+        (ResultOf(U64, STRING), False),  # its pointer shares a slot of 64 bits
+        (ListOf(STRING), False),
         (TupleOf((U64, ListOf(OptionOf(BYTES)))), False),
-        (VariantOf(tuple((f"c{at}", TEXT) for at in range(300))), False),
+        (Variant("", tuple(Case(f"c{at}", STRING) for at in range(300))), False),
     ],
 )
 def test_what_points_at_pointers_goes_by_way_of_the_engine(type_: Type, is_moved: bool) -> None:

@@ -17,6 +17,7 @@ from functools import partial
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
+from airswasm.wit import Own, Primitive
 from wasmtime import component as wc
 
 from ._calls.handles import Drop
@@ -27,7 +28,7 @@ from ._host import Caller, HostInterface
 from ._instance import CallState, Instance, _drive, _nobody, check_depth_to_instantiate
 from ._limits import Limits
 from ._process.mappings import MappingGuard
-from ._shape import FunctionShape, HandleOf, InterfaceShape, Primitive, ResourceIdentity
+from ._shape import FunctionShape, InterfaceShape, ResourceIdentity
 from ._wasmtime import bindings as wt
 from ._wasmtime.slot_allocator import first_stack
 from .errors import NoSuchExport, UnsatisfiedImport
@@ -138,7 +139,7 @@ class Component:
             index = self._compiled.get_export_index(name, None)
             if index is not None:
                 self._indices.append(index)
-                parameter = "it", HandleOf(identity, is_owned=True)
+                parameter = "it", Own(identity)
                 shape = FunctionShape(f"[resource-drop]{resource}", (parameter,), None)
                 yield identity, Export(wt.address_of(index), self._planner.plan_export(shape))
 

@@ -11,21 +11,21 @@ import inspect
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any
 
-from ._shape import (
-    EnumOf,
-    FlagsOf,
-    FunctionShape,
-    HandleOf,
+from airswasm.wit import (
+    Borrow,
+    Enum,
+    Flags,
     ListOf,
     OptionOf,
+    Own,
     Primitive,
-    RecordOf,
+    Record,
     ResultOf,
     TupleOf,
-    VariantOf,
-    WitType,
-    python_name,
+    Variant,
 )
+
+from ._shape import FunctionShape, ValueType, python_name
 from ._values import Case, GuestResource
 
 if TYPE_CHECKING:
@@ -112,7 +112,7 @@ def signature_of(shape: FunctionShape) -> inspect.Signature:
     return inspect.Signature(parameters, return_annotation=result)
 
 
-def annotation_of(type_: WitType) -> Any:
+def annotation_of(type_: ValueType) -> Any:
     """The Python type that values of a WIT type have."""
     match type_:
         case Primitive(name):
@@ -129,19 +129,19 @@ def annotation_of(type_: WitType) -> Any:
             return f"{_text(some)} | None"
         case ResultOf(ok, err):
             return f"Ok[{_text(ok)}] | Err[{_text(err)}]"
-        case RecordOf(name, _):
+        case Record(name, _):
             return "".join(part.capitalize() for part in name.split("-")) or "Record"
-        case VariantOf():
+        case Variant():
             return Case
-        case EnumOf(_, cases):
-            return f"Literal[{', '.join(map(repr, cases))}]"
-        case FlagsOf():
+        case Enum(_, cases):
+            return f"Literal[{', '.join(repr(case.name) for case in cases)}]"
+        case Flags():
             return "frozenset[str]"
-        case HandleOf(resource, _):
+        case Own(resource) | Borrow(resource):
             return "object" if resource.is_imported else GuestResource
 
 
-def _text(type_: WitType | None) -> str:
+def _text(type_: ValueType | None) -> str:
     if type_ is None:
         return "None"
     annotation = annotation_of(type_)

@@ -30,9 +30,10 @@ from weakref import ref
 import anyio
 import anyio.to_thread
 
+from ._calls.crossing import UNFIT, AllowanceExceeded, Keep
 from ._calls.handles import Drop, InstanceHandles, TooManyResources, take_back
 from ._calls.mismatch import find_mismatch
-from ._calls.plan import KIND_STRING, UNFIT, AllowanceExceeded, ExportPlan, Keep
+from ._calls.plan import ExportPlan
 from ._host import Caller, Pending
 from ._limits import Limits
 from ._process.switch_interval import short_switches
@@ -41,6 +42,7 @@ from ._timers import Timer
 from ._values import GuestResource
 from ._wasmtime import bindings as wt
 from ._wasmtime.faults import fault_of, limit_fault
+from ._wasmtime.value_layout import KIND_STRING
 from .errors import (
     DeadlineExceeded,
     Frame,

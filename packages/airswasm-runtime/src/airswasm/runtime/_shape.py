@@ -1,9 +1,14 @@
-"""What a component's functions take and return, as plain values.
+"""The types of a component's functions, as plain values.
 
 The engine describes types by handles that belong to it; they are read once into
-these frozen dataclasses, which compare and hash by structure, print as WIT and
-outlive the engine. Call plans, the typed Python object, `wit` checks and error
-messages are all derived from them.
+frozen values that outlive it. Call plans, the typed Python object and error
+messages are derived from them.
+
+The classes of types are those of `airswasm.wit`, so that a type read from WIT and
+one read from a component compare. Two things differ, and are here: a handle
+carries the number that the engine and our host functions know its resource by,
+and the engine tells neither docs nor owners, so functions and interfaces are
+smaller than those of `airswasm.wit`.
 """
 
 from __future__ import annotations
@@ -13,104 +18,19 @@ from dataclasses import dataclass
 from keyword import iskeyword
 from typing import TypeAlias
 
-
-@dataclass(frozen=True, slots=True)
-class Primitive:
-    """A number, `bool`, `char` or `string`."""
-
-    name: str
-
-    def __str__(self) -> str:
-        return self.name
-
-
-@dataclass(frozen=True, slots=True)
-class ListOf:
-    """`list<element>`."""
-
-    element: WitType
-
-    def __str__(self) -> str:
-        return f"list<{self.element}>"
-
-
-@dataclass(frozen=True, slots=True)
-class TupleOf:
-    """`tuple<...>`."""
-
-    elements: tuple[WitType, ...]
-
-    def __str__(self) -> str:
-        return f"tuple<{', '.join(map(str, self.elements))}>"
-
-
-@dataclass(frozen=True, slots=True)
-class OptionOf:
-    """`option<some>`."""
-
-    some: WitType
-
-    def __str__(self) -> str:
-        return f"option<{self.some}>"
-
-
-@dataclass(frozen=True, slots=True)
-class ResultOf:
-    """`result<ok, err>`; None for a case without payload."""
-
-    ok: WitType | None
-    err: WitType | None
-
-    def __str__(self) -> str:
-        if self.ok is None and self.err is None:
-            return "result"
-        ok = "_" if self.ok is None else str(self.ok)
-        return f"result<{ok}>" if self.err is None else f"result<{ok}, {self.err}>"
-
-
-@dataclass(frozen=True, slots=True)
-class RecordOf:
-    """A `record`. The name is empty where the component does not tell it."""
-
-    name: str
-    fields: tuple[tuple[str, WitType], ...]
-
-    def __str__(self) -> str:
-        listed = ", ".join(f"{name}: {type_}" for name, type_ in self.fields)
-        return f"record {self.name or '{ ' + listed + ' }'}"
-
-
-@dataclass(frozen=True, slots=True)
-class VariantOf:
-    """A `variant`; None for a case without payload."""
-
-    name: str
-    cases: tuple[tuple[str, WitType | None], ...]
-
-    def __str__(self) -> str:
-        return f"variant {self.name or '{ ' + ', '.join(name for name, _ in self.cases) + ' }'}"
-
-
-@dataclass(frozen=True, slots=True)
-class EnumOf:
-    """An `enum`."""
-
-    name: str
-    cases: tuple[str, ...]
-
-    def __str__(self) -> str:
-        return f"enum {self.name or '{ ' + ', '.join(self.cases) + ' }'}"
-
-
-@dataclass(frozen=True, slots=True)
-class FlagsOf:
-    """`flags`."""
-
-    name: str
-    flags: tuple[str, ...]
-
-    def __str__(self) -> str:
-        return f"flags {self.name or '{ ' + ', '.join(self.flags) + ' }'}"
+from airswasm.wit import (
+    Borrow,
+    Enum,
+    Flags,
+    ListOf,
+    OptionOf,
+    Own,
+    Primitive,
+    Record,
+    ResultOf,
+    TupleOf,
+    Variant,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,30 +49,26 @@ class ResourceIdentity:
     name: str
     is_imported: bool
 
-
-@dataclass(frozen=True, slots=True)
-class HandleOf:
-    """A handle: `own<resource>` or `borrow<resource>`."""
-
-    resource: ResourceIdentity
-    is_owned: bool
-
     def __str__(self) -> str:
-        return self.resource.name if self.is_owned else f"borrow<{self.resource.name}>"
+        return self.name
 
 
-WitType: TypeAlias = (
+Handle: TypeAlias = Own[ResourceIdentity] | Borrow[ResourceIdentity]
+"""A handle to a resource, handed over or lent for one call."""
+
+ValueType: TypeAlias = (
     Primitive
-    | ListOf
-    | TupleOf
-    | OptionOf
-    | ResultOf
-    | RecordOf
-    | VariantOf
-    | EnumOf
-    | FlagsOf
-    | HandleOf
+    | ListOf["ValueType"]
+    | TupleOf["ValueType"]
+    | OptionOf["ValueType"]
+    | ResultOf["ValueType"]
+    | Record["ValueType"]
+    | Variant["ValueType"]
+    | Enum
+    | Flags
+    | Handle
 )
+"""The type of a value that crosses between Python and a guest."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,8 +76,8 @@ class FunctionShape:
     """One function: its name in WIT, its parameters in order, and its result."""
 
     name: str
-    parameters: tuple[tuple[str, WitType], ...]
-    result: WitType | None
+    parameters: tuple[tuple[str, ValueType], ...]
+    result: ValueType | None
 
     def __str__(self) -> str:
         listed = ", ".join(f"{name}: {type_}" for name, type_ in self.parameters)

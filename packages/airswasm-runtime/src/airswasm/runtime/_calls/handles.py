@@ -13,10 +13,12 @@ from functools import partial
 from typing import TYPE_CHECKING
 from weakref import ReferenceType
 
-from .._shape import HandleOf
+from airswasm.wit import Own
+
+from .._shape import Handle
 from .._values import GuestResource
 from .._wasmtime import bindings as wt
-from .plan import Keep, Unfit
+from .crossing import Keep, Unfit
 
 if TYPE_CHECKING:
     from .._instance import Instance
@@ -100,21 +102,22 @@ class InstanceHandles:
         self._objects: dict[int, tuple[int, object]] = {}
         self._next = 0
 
-    def lower_handle(self, type_: HandleOf, value: object, keep: Keep) -> int:
+    def lower_handle(self, type_: Handle, value: object, keep: Keep) -> int:
         """The address of a handle for `value`; it lives as long as `keep`."""
         if not type_.resource.is_imported:
             return self._lower_guest(type_, value, keep)
         number = type_.resource.number
         rep = self._number(number, value)
-        if type_.is_owned:
+        is_owned = isinstance(type_, Own)
+        if is_owned:
             keep.append(_Passed(partial(self._objects.pop, rep, None)))
         else:
             keep.append(_Lent(self._objects, rep))
-        owned = OwnedHandle(wt.host_handle(self._context, rep, number, owned=type_.is_owned))
+        owned = OwnedHandle(wt.host_handle(self._context, rep, number, owned=is_owned))
         keep.append(owned)
         return owned.address
 
-    def lift_handle(self, type_: HandleOf, address: int) -> object:
+    def lift_handle(self, type_: Handle, address: int) -> object:
         """The value behind a handle, converted exactly once."""
         if not type_.resource.is_imported:
             handle = OwnedHandle(wt.clone_handle(address))
@@ -158,7 +161,7 @@ class InstanceHandles:
         self._objects[self._next] = (number, value)
         return self._next
 
-    def _lower_guest(self, type_: HandleOf, value: object, keep: Keep) -> int:
+    def _lower_guest(self, type_: Handle, value: object, keep: Keep) -> int:
         if (
             not isinstance(value, GuestResource)
             or value._owner is not self
@@ -169,7 +172,7 @@ class InstanceHandles:
         if not isinstance(handle, OwnedHandle) or not handle.address:
             raise Unfit
         keep.append(handle)
-        if type_.is_owned:
+        if isinstance(type_, Own):
             value._handle = None  # the guest has it again
             keep.append(_Passed(partial(setattr, value, "_handle", handle)))
         return handle.address

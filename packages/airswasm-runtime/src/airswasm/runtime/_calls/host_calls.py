@@ -21,9 +21,11 @@ from typing import TYPE_CHECKING
 
 from .._host import HostFunction, Pending
 from .._wasmtime import bindings as wt
+from .._wasmtime.value_layout import KIND_STRING, SLOT_BYTES
 from ..errors import InstanceClosed, ValueMismatch
+from .crossing import UNFIT, Keep
 from .mismatch import mismatch
-from .plan import KIND_STRING, SLOT_BYTES, UNFIT, ImportPlan, Keep
+from .plan import ImportPlan
 
 if TYPE_CHECKING:
     from .._engine import Engine

@@ -5,44 +5,44 @@ from __future__ import annotations
 import struct
 from collections.abc import Mapping
 
-from .._shape import (
-    EnumOf,
-    FlagsOf,
+from airswasm.wit import (
+    Enum,
+    Flags,
     ListOf,
     OptionOf,
     Primitive,
-    RecordOf,
+    Record,
     ResultOf,
     TupleOf,
-    VariantOf,
-    WitType,
-    python_name,
+    Variant,
 )
+
+from .._shape import ValueType, python_name
 from .._values import Case, Err, Ok, Some
+from .._wasmtime.value_layout import NUMBERS
 from ..errors import ValueMismatch
-from .plan import NUMBERS
 
 LONGEST_SHOWN = 60
 
 
-def mismatch(where: str, type_: WitType, value: object) -> ValueMismatch:
+def mismatch(where: str, type_: ValueType, value: object) -> ValueMismatch:
     """The error for a value that did not fit, naming the innermost culprit."""
     return _find(where, type_, value) or _wrong(where, type_, value)
 
 
-def find_mismatch(where: str, type_: WitType, value: object) -> ValueMismatch | None:
+def find_mismatch(where: str, type_: ValueType, value: object) -> ValueMismatch | None:
     """As `mismatch`; None when the value fits."""
     return _find(where, type_, value)
 
 
-def _wrong(where: str, type_: WitType | str, value: object) -> ValueMismatch:
+def _wrong(where: str, type_: ValueType | str, value: object) -> ValueMismatch:
     shown = repr(value)
     if len(shown) > LONGEST_SHOWN:
         shown = f"{shown[:LONGEST_SHOWN]}…"
     return ValueMismatch(where, str(type_), f"{type(value).__name__} {shown}")
 
 
-def _find(where: str, type_: WitType, value: object) -> ValueMismatch | None:
+def _find(where: str, type_: ValueType, value: object) -> ValueMismatch | None:
     match type_:
         case Primitive(name):
             return None if _is_primitive(name, value) else _wrong(where, name, value)
@@ -61,14 +61,16 @@ def _find(where: str, type_: WitType, value: object) -> ValueMismatch | None:
             return _find_in_option(where, type_, some, value)
         case ResultOf(ok, err):
             return _find_in_result(where, type_, ok, err, value)
-        case RecordOf():
+        case Record():
             return _find_in_record(where, type_, value)
-        case VariantOf():
+        case Variant():
             return _find_in_variant(where, type_, value)
-        case EnumOf(_, names):
+        case Enum(_, cases):
+            names = [case.name for case in cases]
             fits = isinstance(value, str) and value in names
             return None if fits else _wrong(where, f"one of {', '.join(names)}", value)
-        case FlagsOf(_, names):
+        case Flags(_, cases):
+            names = [case.name for case in cases]
             fits = isinstance(value, (set, frozenset)) and value <= set(names)
             return None if fits else _wrong(where, f"a set of {', '.join(names)}", value)
     return _wrong(where, type_, value)
@@ -101,7 +103,7 @@ def _find_in_bytes(where: str, value: object) -> ValueMismatch | None:
 
 
 def _find_in_option(
-    where: str, type_: WitType, some: WitType, value: object
+    where: str, type_: ValueType, some: ValueType, value: object
 ) -> ValueMismatch | None:
     if value is None:
         return None
@@ -113,7 +115,7 @@ def _find_in_option(
 
 
 def _find_in_result(
-    where: str, type_: WitType, ok: WitType | None, err: WitType | None, value: object
+    where: str, type_: ValueType, ok: ValueType | None, err: ValueType | None, value: object
 ) -> ValueMismatch | None:
     if not isinstance(value, (Ok, Err)):
         return _wrong(where, f"{type_} (Ok(...) or Err(...))", value)
@@ -122,33 +124,33 @@ def _find_in_result(
 
 
 def _find_payload(
-    where: str, case: str, inner: WitType | None, payload: object
+    where: str, case: str, inner: ValueType | None, payload: object
 ) -> ValueMismatch | None:
     if inner is None:
         return None if payload is None else _wrong(where, f"{case} without a payload", payload)
     return _find(f"{where}.{case}", inner, payload)
 
 
-def _find_in_record(where: str, type_: RecordOf, value: object) -> ValueMismatch | None:
-    names = {python_name(name) for name, _ in type_.fields}
+def _find_in_record(where: str, type_: Record[ValueType], value: object) -> ValueMismatch | None:
+    names = {python_name(field.name) for field in type_.fields}
     if isinstance(value, Mapping):
         strange = [key for key in value if key not in names]
         if strange:
             return _wrong(where, f"the fields {', '.join(sorted(names))}", strange[0])
-    for name, field_type in type_.fields:
-        field = python_name(name)
+    for member in type_.fields:
+        field = python_name(member.name)
         try:
             item = value[field] if isinstance(value, Mapping) else getattr(value, field)
         except (KeyError, AttributeError):
             return _wrong(where, f"{type_} with a field `{field}`", value)
-        found = _find(f"{where}.{field}", field_type, item)
+        found = _find(f"{where}.{field}", member.type, item)
         if found:
             return found
     return None
 
 
-def _find_in_variant(where: str, type_: VariantOf, value: object) -> ValueMismatch | None:
-    cases = dict(type_.cases)
+def _find_in_variant(where: str, type_: Variant[ValueType], value: object) -> ValueMismatch | None:
+    cases = {case.name: case.type for case in type_.cases}
     if not isinstance(value, Case) or value.name not in cases:
         return _wrong(where, f"a Case of {', '.join(cases)}", value)
     return _find_payload(where, value.name, cases[value.name], value.value)

@@ -56,10 +56,10 @@ STDERR_BYTES = 64 * 1024
 CHUNK_BYTES = 1024 * 1024
 LARGE_BYTES = 256 * 1024
 _BOOT = """
-import sys, types
-site, folder = sys.argv[1:]
-sys.path.append(site)
-for name, path in (("airswasm", site), ("airswasm.runtime", folder)):
+import json, sys, types
+sites, blocks = json.loads(sys.argv[1])
+sys.path += sites
+for name, path in blocks.items():
     package = types.ModuleType(name)
     package.__path__ = [path]
     sys.modules[name] = package
@@ -169,17 +169,13 @@ class _Outcome:
 
 @asynccontextmanager
 async def _compile_child() -> AsyncIterator[Process]:
-    spec = importlib.util.find_spec("wasmtime")
-    if spec is None or spec.origin is None:
-        raise RuntimeError("wasmtime is not installed as files, so no compile child can import it")
-    site, folder = Path(spec.origin).parent.parent, Path(__file__).parents[1]
     threads = str(min(COMPILE_THREADS, os.cpu_count() or 1))
     process = await anyio.open_process(
-        [sys.executable, "-I", "-S", "-c", _BOOT, str(site), str(folder)],
+        [sys.executable, "-I", "-S", "-c", _BOOT, boot_argument()],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
-        cwd=folder,
+        cwd=Path(__file__).parent,
         env=_child_environment() | {"RAYON_NUM_THREADS": threads, "MALLOC_ARENA_MAX": "2"},
     )
     try:
@@ -189,6 +185,23 @@ async def _compile_child() -> AsyncIterator[Process]:
             process.kill()
         with anyio.CancelScope(shield=True):
             await process.aclose()
+
+
+def boot_argument() -> str:
+    """Where the child finds what it imports: folders of packages, and our two blocks."""
+    sites = {str(_folder_of(package).parent) for package in ("wasmtime", "lazy_loader")}
+    blocks = {
+        "airswasm": str(_folder_of("airswasm.wit").parent),
+        "airswasm.runtime": str(Path(__file__).parents[1]),
+    }
+    return json.dumps([sorted(sites), blocks])
+
+
+def _folder_of(package: str) -> Path:
+    spec = importlib.util.find_spec(package)
+    if spec is None or spec.origin is None:
+        raise RuntimeError(f"{package} is not installed as files; no compile child can import it")
+    return Path(spec.origin).parent
 
 
 def _child_environment() -> dict[str, str]:

@@ -19,26 +19,27 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
-from .._compose.bridge import Bridging
-from .._shape import (
-    EnumOf,
-    FlagsOf,
-    FunctionShape,
-    HandleOf,
-    InterfaceShape,
+from airswasm.wit import (
+    Borrow,
+    Case,
+    Enum,
+    Field,
+    Flags,
     ListOf,
     OptionOf,
+    Own,
     Primitive,
-    RecordOf,
-    ResourceIdentity,
+    Record,
     ResultOf,
     TupleOf,
-    VariantOf,
-    WitType,
+    Variant,
 )
+
+from .._compose.bridge import Bridging
+from .._shape import FunctionShape, InterfaceShape, ResourceIdentity, ValueType
 from .._wasmtime.reflection import ComponentShape
 
-DESCRIPTION_VERSION = 2
+DESCRIPTION_VERSION = 3
 """Changes whenever what this module writes does: compiled components are cached."""
 
 Json: TypeAlias = Any
@@ -97,7 +98,7 @@ class _TypeTable:
 
     def __init__(self) -> None:
         self.entries: list[Json] = []
-        self._numbers: dict[WitType, int] = {}
+        self._numbers: dict[Json, int] = {}  # by entry: types of another name are equal
 
     def interface(self, shape: InterfaceShape) -> Json:
         functions = [
@@ -111,17 +112,17 @@ class _TypeTable:
         resources = {name: identity.number for name, identity in shape.resources.items()}
         return [shape.name, functions, resources]
 
-    def number(self, type_: WitType) -> int:
-        if type_ not in self._numbers:
-            entry = self._entry(type_)
-            self._numbers[type_] = len(self.entries)
+    def number(self, type_: ValueType) -> int:
+        entry = self._entry(type_)
+        if entry not in self._numbers:
+            self._numbers[entry] = len(self.entries)
             self.entries.append(entry)
-        return self._numbers[type_]
+        return self._numbers[entry]
 
-    def _maybe(self, type_: WitType | None) -> int | None:
+    def _maybe(self, type_: ValueType | None) -> int | None:
         return None if type_ is None else self.number(type_)
 
-    def _entry(self, type_: WitType) -> Json:
+    def _entry(self, type_: ValueType) -> Json:
         match type_:
             case Primitive(name):
                 return name
@@ -133,26 +134,30 @@ class _TypeTable:
                 return "option", self.number(some)
             case ResultOf(ok, err):
                 return "result", self._maybe(ok), self._maybe(err)
-            case RecordOf(name, fields):
-                return "record", name, [(field, self.number(each)) for field, each in fields]
-            case VariantOf(name, cases):
-                return "variant", name, [(case, self._maybe(each)) for case, each in cases]
-            case EnumOf(name, labels):
-                return "enum", name, labels
-            case FlagsOf(name, labels):
-                return "flags", name, labels
-            case HandleOf(resource, is_owned):
-                return "handle", resource.number, is_owned
+            case Record(name, fields):
+                return "record", name, *[(field.name, self.number(field.type)) for field in fields]
+            case Variant(name, cases):
+                return "variant", name, *[(case.name, self._maybe(case.type)) for case in cases]
+            case Enum(name, cases):
+                return "enum", name, *[case.name for case in cases]
+            case Flags(name, cases):
+                return "flags", name, *[case.name for case in cases]
+            case Own(resource):
+                return "own", resource.number
+            case Borrow(resource):
+                return "borrow", resource.number
 
 
-def _types(entries: Json, resources: Sequence[ResourceIdentity]) -> list[WitType]:
-    types: list[WitType] = []
+def _types(entries: Json, resources: Sequence[ResourceIdentity]) -> list[ValueType]:
+    types: list[ValueType] = []
     for entry in entries:
         types.append(_type(entry, types, resources))
     return types
 
 
-def _type(entry: Json, types: Sequence[WitType], resources: Sequence[ResourceIdentity]) -> WitType:
+def _type(
+    entry: Json, types: Sequence[ValueType], resources: Sequence[ResourceIdentity]
+) -> ValueType:
     match entry:
         case str(name):
             return Primitive(name)
@@ -164,25 +169,27 @@ def _type(entry: Json, types: Sequence[WitType], resources: Sequence[ResourceIde
             return OptionOf(types[some])
         case "result", ok, err:
             return ResultOf(_at(types, ok), _at(types, err))
-        case "record", name, fields:
-            return RecordOf(name, tuple([(field, types[each]) for field, each in fields]))
-        case "variant", name, cases:
-            return VariantOf(name, tuple([(case, _at(types, each)) for case, each in cases]))
-        case "enum", name, labels:
-            return EnumOf(name, tuple(labels))
-        case "flags", name, labels:
-            return FlagsOf(name, tuple(labels))
-        case "handle", number, is_owned:
-            return HandleOf(resources[number], is_owned)
+        case "record", name, *fields:
+            return Record(name, tuple([Field(field, types[each]) for field, each in fields]))
+        case "variant", name, *cases:
+            return Variant(name, tuple([Case(case, _at(types, each)) for case, each in cases]))
+        case "enum", name, *labels:
+            return Enum(name, tuple(map(Case, labels)))
+        case "flags", name, *labels:
+            return Flags(name, tuple(map(Case, labels)))
+        case "own", number:
+            return Own(resources[number])
+        case "borrow", number:
+            return Borrow(resources[number])
     raise ValueError(f"not a type of ours: {entry!r}")
 
 
-def _at(types: Sequence[WitType], number: int | None) -> WitType | None:
+def _at(types: Sequence[ValueType], number: int | None) -> ValueType | None:
     return None if number is None else types[number]
 
 
 def _interface(
-    name: str, rest: Json, types: Sequence[WitType], resources: Sequence[ResourceIdentity]
+    name: str, rest: Json, types: Sequence[ValueType], resources: Sequence[ResourceIdentity]
 ) -> InterfaceShape:
     functions, named = rest
     return InterfaceShape(

@@ -17,9 +17,10 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
+from airswasm.wit import Own, Primitive
 from wasmtime import wat2wasm
 
-from .component_types import Function, Handle, Named, Primitive, Resource, TypeSpace
+from .component_types import Function, Named, Resource, TypeSpace
 from .outline import Assembled, Instantiated, Lifted, Outline, read_component, read_outline
 from .reader import Reader, Unreadable
 from .writer import CORE_FUNCTION, CORE_MEMORY, ComponentWriter, Sort
@@ -32,7 +33,7 @@ GAUGE = "airswasm-memory-pages"
 _PAGES = """(module
   (import "guest" "memory" (memory 0))
   (func (export "pages") (result i32) memory.size))"""
-_U32 = Primitive(0x79)
+_U32 = Primitive("u32")
 _BEYOND_US = (Unreadable, LookupError, ValueError, RecursionError)
 
 
@@ -120,7 +121,7 @@ def _write_drop(writer: ComponentWriter, instance: int, resource: str, name: str
     type_ = writer.alias(Sort.TYPE, instance, resource)
     named = Named(type_, None, Resource())
     space = TypeSpace(writer.type, lambda _named: type_)
-    taken = space.function(Function((("it", Handle(named, is_borrow=False)),), None))
+    taken = space.function(Function((("it", Own(named)),), None))
     offered = writer.lift_plain(writer.resource_drop(type_), taken)
     writer.export(name, Sort.FUNCTION, offered)
     return name

@@ -36,19 +36,14 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import TypeAlias
 
+from airswasm.wit import Borrow, ListOf, OptionOf, Own, Primitive, ResultOf, TupleOf
 from wasmtime import wat2wasm
 
 from .added_exports import Additions
 from .component_types import (
     Function,
-    Handle,
-    ListOf,
     Named,
-    OptionOf,
-    Primitive,
     Resource,
-    ResultOf,
-    TupleOf,
     Type,
     TypeSpace,
     members,
@@ -296,7 +291,7 @@ def _names_in(function: Function) -> Iterator[Named]:
                 pass
             case Named():
                 yield type_
-            case Handle(resource):
+            case Own(resource) | Borrow(resource):
                 yield resource
             case ListOf(element):
                 pending.append(element)
@@ -431,7 +426,7 @@ def _imports_bridge(outline: Outline, bridged: tuple[Crossing, ...]) -> bytes:
 
 def _resource(function: Function, parameter: int) -> Named:
     type_ = function.parameters[parameter][1]
-    assert isinstance(type_, Handle)
+    assert isinstance(type_, Own | Borrow)
     return type_.resource
 
 

@@ -1,9 +1,10 @@
 """Component types as a bridge needs them: read, laid out, and written again.
 
-A type is a small tree. Types that have a name in the binary (an instance's
-exported type, an alias of one) stay a `Named` leaf with what it stands for
-inside: its layout matters here, but a reference to it must be written as a
-reference, because the component model wants records and variants named.
+The classes are those of `airswasm.wit`, with a leaf of their own: a type that has
+a name in the binary (an instance's exported type, an alias of one) stays a `Named`
+with what it stands for inside. Its layout matters here, but a reference to it must
+be written as a reference, because the component model wants records and variants
+named. Records and the like have no name of their own here; it belongs to the reference.
 """
 
 from __future__ import annotations
@@ -12,90 +13,37 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
+from airswasm.wit import (
+    Borrow,
+    Case,
+    Enum,
+    Field,
+    Flags,
+    ListOf,
+    OptionOf,
+    Own,
+    Primitive,
+    Record,
+    ResultOf,
+    TupleOf,
+    Variant,
+)
+
 from .reader import Reader, Unreadable
 
-STRING, U8 = 0x73, 0x7D
+STRING, U8 = Primitive("string"), Primitive("u8")
 FLAT_PARAMETERS = 16
-_SIZES = {0x7F: 1, 0x7E: 1, U8: 1, 0x7C: 2, 0x7B: 2, 0x7A: 4, 0x79: 4, 0x78: 8, 0x77: 8}
-_SIZES |= {0x76: 4, 0x75: 8, 0x74: 4, STRING: 8}
-_FLAT = {0x78: "i64", 0x77: "i64", 0x76: "f32", 0x75: "f64"}
-
-
-@dataclass(frozen=True, slots=True)
-class Primitive:
-    """A number, `bool`, `char` or `string`, by its code in the binary."""
-
-    code: int
-
-
-@dataclass(frozen=True, slots=True)
-class ListOf:
-    """`list<element>`."""
-
-    element: Type
-
-
-@dataclass(frozen=True, slots=True)
-class TupleOf:
-    """`tuple<...>`."""
-
-    elements: tuple[Type, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class RecordOf:
-    """A record."""
-
-    fields: tuple[tuple[str, Type], ...]
-
-
-@dataclass(frozen=True, slots=True)
-class VariantOf:
-    """A variant; None for a case without payload."""
-
-    cases: tuple[tuple[str, Type | None], ...]
-
-
-@dataclass(frozen=True, slots=True)
-class OptionOf:
-    """`option<some>`."""
-
-    some: Type
-
-
-@dataclass(frozen=True, slots=True)
-class ResultOf:
-    """`result<ok, err>`."""
-
-    ok: Type | None
-    err: Type | None
-
-
-@dataclass(frozen=True, slots=True)
-class EnumOf:
-    """An enum."""
-
-    cases: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class FlagsOf:
-    """Flags."""
-
-    flags: tuple[str, ...]
+_CODES = {"bool": 0x7F, "s8": 0x7E, "u8": 0x7D, "s16": 0x7C, "u16": 0x7B, "s32": 0x7A, "u32": 0x79}
+_CODES |= {"s64": 0x78, "u64": 0x77, "f32": 0x76, "f64": 0x75, "char": 0x74, "string": 0x73}
+_PRIMITIVES = {code: Primitive(name) for name, code in _CODES.items()}
+_SIZES = {"bool": 1, "s8": 1, "u8": 1, "s16": 2, "u16": 2, "s32": 4, "u32": 4, "s64": 8, "u64": 8}
+_SIZES |= {"f32": 4, "f64": 8, "char": 4, "string": 8}
+_FLAT = {"s64": "i64", "u64": "i64", "f32": "f32", "f64": "f64"}
 
 
 @dataclass(frozen=True, slots=True)
 class Resource:
     """What the name of a resource stands for."""
-
-
-@dataclass(frozen=True, slots=True)
-class Handle:
-    """`own<resource>` or `borrow<resource>`."""
-
-    resource: Named
-    is_borrow: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,22 +72,22 @@ class Function:
 
 Type: TypeAlias = (
     Primitive
-    | ListOf
-    | TupleOf
-    | RecordOf
-    | VariantOf
-    | OptionOf
-    | ResultOf
-    | EnumOf
-    | FlagsOf
+    | ListOf["Type"]
+    | TupleOf["Type"]
+    | Record["Type"]
+    | Variant["Type"]
+    | OptionOf["Type"]
+    | ResultOf["Type"]
+    | Enum
+    | Flags
+    | Own["Named"]
+    | Borrow["Named"]
     | Resource
-    | Handle
     | Named
 )
 Lookup: TypeAlias = Callable[[int], Type]
 Refer: TypeAlias = Callable[[Named], int]
-BYTES = ListOf(Primitive(U8))
-TEXT = Primitive(STRING)
+BYTES = ListOf(U8)
 
 
 def read_value(reader: Reader, lookup: Lookup) -> Type:
@@ -150,9 +98,9 @@ def read_value(reader: Reader, lookup: Lookup) -> Type:
 
 
 def _primitive(code: int) -> Primitive:
-    if code not in _SIZES:
+    if code not in _PRIMITIVES:
         raise Unreadable(f"value type {code:#x} is none that a bridge knows")
-    return Primitive(code)
+    return _PRIMITIVES[code]
 
 
 def _read_optional(reader: Reader, lookup: Lookup) -> Type | None:
@@ -162,19 +110,19 @@ def _read_optional(reader: Reader, lookup: Lookup) -> Type | None:
     return read_value(reader, lookup) if present else None
 
 
-def _read_labels(reader: Reader) -> tuple[str, ...]:
-    return tuple(reader.name() for _ in range(reader.u32()))
+def _read_labels(reader: Reader) -> tuple[Case, ...]:
+    return tuple(Case(reader.name()) for _ in range(reader.u32()))
 
 
-def _read_fields(reader: Reader, lookup: Lookup) -> tuple[tuple[str, Type], ...]:
-    return tuple((reader.name(), read_value(reader, lookup)) for _ in range(reader.u32()))
+def _read_members(reader: Reader, lookup: Lookup) -> list[tuple[str, Type]]:
+    return [(reader.name(), read_value(reader, lookup)) for _ in range(reader.u32())]
 
 
-def _read_case(reader: Reader, lookup: Lookup) -> tuple[str, Type | None]:
-    name, payload = reader.name(), _read_optional(reader, lookup)
+def _read_case(reader: Reader, lookup: Lookup) -> Case[Type]:
+    read: Case[Type] = Case(reader.name(), _read_optional(reader, lookup))
     if reader.byte() != 0:
         raise Unreadable("a case refines another")
-    return name, payload
+    return read
 
 
 def read_defined(reader: Reader, lookup: Lookup) -> Type:
@@ -182,17 +130,17 @@ def read_defined(reader: Reader, lookup: Lookup) -> Type:
     code = reader.byte()
     match code:
         case 0x72:
-            return RecordOf(_read_fields(reader, lookup))
+            return Record("", tuple(Field(*each) for each in _read_members(reader, lookup)))
         case 0x71:
-            return VariantOf(tuple(_read_case(reader, lookup) for _ in range(reader.u32())))
+            return Variant("", tuple(_read_case(reader, lookup) for _ in range(reader.u32())))
         case 0x70:
             return ListOf(read_value(reader, lookup))
         case 0x6F:
             return TupleOf(tuple(read_value(reader, lookup) for _ in range(reader.u32())))
         case 0x6E:
-            return FlagsOf(_read_labels(reader))
+            return Flags("", _read_labels(reader))
         case 0x6D:
-            return EnumOf(_read_labels(reader))
+            return Enum("", _read_labels(reader))
         case 0x6B:
             return OptionOf(read_value(reader, lookup))
         case 0x6A:
@@ -201,13 +149,13 @@ def read_defined(reader: Reader, lookup: Lookup) -> Type:
             resource = lookup(reader.u32())
             if not isinstance(resource, Named):
                 raise Unreadable("a handle to a resource without a name")
-            return Handle(resource, is_borrow=code == 0x68)
+            return Borrow(resource) if code == 0x68 else Own(resource)
     return _primitive(code)
 
 
 def read_function(reader: Reader, lookup: Lookup) -> Function:
     """A function type, after its code."""
-    parameters = _read_fields(reader, lookup)
+    parameters = tuple(_read_members(reader, lookup))
     kind = reader.byte()
     if kind == 0:
         return Function(parameters, read_value(reader, lookup))
@@ -224,17 +172,17 @@ def size_align(type_: Type | None) -> tuple[int, int]:
     match type_:
         case None:
             return 0, 1
-        case Primitive(code):
-            return _SIZES[code], 4 if code == STRING else _SIZES[code]
+        case Primitive(name):
+            return _SIZES[name], 4 if type_ == STRING else _SIZES[name]
         case ListOf():
             return 8, 4
-        case Handle():
+        case Own() | Borrow():
             return 4, 4
         case Named(type=inner):
             return size_align(inner)
-        case FlagsOf(flags):
+        case Flags(_, flags):
             return _flags_layout(len(flags))
-        case RecordOf() | TupleOf():
+        case Record() | TupleOf():
             return _sequence_layout(members(type_))
         case Resource():
             raise Unreadable("a resource has no layout")
@@ -282,8 +230,8 @@ def aligned(offset: int, align: int) -> int:
 def members(type_: Type) -> tuple[Type, ...]:
     """The types of a record's or tuple's parts."""
     match type_:
-        case RecordOf(fields):
-            return tuple(each for _, each in fields)
+        case Record(_, fields):
+            return tuple(each.type for each in fields)
         case TupleOf(elements):
             return elements
     raise Unreadable("no record or tuple")
@@ -292,10 +240,10 @@ def members(type_: Type) -> tuple[Type, ...]:
 def payloads(type_: Type) -> tuple[Type | None, ...]:
     """The payloads of whatever has cases."""
     match type_:
-        case VariantOf(cases):
-            return tuple(each for _, each in cases)
-        case EnumOf(cases):
-            return (None,) * len(cases)
+        case Variant(_, cases):
+            return tuple(each.type for each in cases)
+        case Enum(_, labels):
+            return (None,) * len(labels)
         case OptionOf(some):
             return None, some
         case ResultOf(ok, err):
@@ -308,15 +256,15 @@ def flatten(type_: Type | None) -> list[str]:
     match type_:
         case None:
             return []
-        case Primitive(code):
-            return ["i32", "i32"] if code == STRING else [_FLAT.get(code, "i32")]
+        case Primitive(name):
+            return ["i32", "i32"] if type_ == STRING else [_FLAT.get(name, "i32")]
         case ListOf():
             return ["i32", "i32"]
-        case Handle() | FlagsOf():
+        case Own() | Borrow() | Flags():
             return ["i32"]
         case Named(type=inner):
             return flatten(inner)
-        case RecordOf() | TupleOf():
+        case Record() | TupleOf():
             return [each for member in members(type_) for each in flatten(member)]
         case Resource():
             raise Unreadable("a resource is no value")
@@ -392,7 +340,7 @@ class TypeSpace:
     def value(self, type_: Type) -> bytes:
         """A reference to a type, which is defined first where it must be."""
         if isinstance(type_, Primitive):
-            return bytes([type_.code])
+            return bytes([_CODES[type_.name]])
         if isinstance(type_, Named):
             return type_index(self._refer(type_))
         return type_index(self.defined(type_))
@@ -408,8 +356,8 @@ class TypeSpace:
 
     def _definition(self, type_: Type) -> bytes:
         match type_:
-            case Primitive(code):
-                return bytes([code])
+            case Primitive(name):
+                return bytes([_CODES[name]])
             case ListOf(element):
                 return b"\x70" + self.value(element)
             case TupleOf(elements):
@@ -418,15 +366,17 @@ class TypeSpace:
                 return b"\x6b" + self.value(some)
             case ResultOf(ok, err):
                 return b"\x6a" + self._optional(ok) + self._optional(err)
-            case Handle(resource, is_borrow):
-                kind = b"\x68" if is_borrow else b"\x69"
-                return kind + unsigned(self._refer(resource))
-            case RecordOf(fields):
-                return b"\x72" + vector([text(n) + self.value(t) for n, t in fields])
-            case VariantOf(cases):
-                return b"\x71" + vector([text(n) + self._optional(t) + b"\0" for n, t in cases])
-            case EnumOf(labels):
-                return b"\x6d" + vector(map(text, labels))
-            case FlagsOf(labels):
-                return b"\x6e" + vector(map(text, labels))
+            case Own(resource):
+                return b"\x69" + unsigned(self._refer(resource))
+            case Borrow(resource):
+                return b"\x68" + unsigned(self._refer(resource))
+            case Record(_, fields):
+                return b"\x72" + vector([text(f.name) + self.value(f.type) for f in fields])
+            case Variant(_, cases):
+                listed = [text(c.name) + self._optional(c.type) + b"\0" for c in cases]
+                return b"\x71" + vector(listed)
+            case Enum(_, labels):
+                return b"\x6d" + vector([text(label.name) for label in labels])
+            case Flags(_, labels):
+                return b"\x6e" + vector([text(label.name) for label in labels])
         raise Unreadable("a type that cannot be written")

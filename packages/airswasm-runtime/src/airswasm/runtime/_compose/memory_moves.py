@@ -17,22 +17,26 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from airswasm.wit import (
+    Borrow,
+    Enum,
+    Flags,
+    ListOf,
+    OptionOf,
+    Own,
+    Primitive,
+    Record,
+    ResultOf,
+    TupleOf,
+    Variant,
+)
+
 from .component_types import (
     FLAT_PARAMETERS,
     STRING,
-    EnumOf,
-    FlagsOf,
     Function,
-    Handle,
-    ListOf,
     Named,
-    OptionOf,
-    Primitive,
-    RecordOf,
-    ResultOf,
-    TupleOf,
     Type,
-    VariantOf,
     aligned,
     discriminant_bytes,
     flatten,
@@ -70,15 +74,15 @@ def is_movable(function: Function, *, has_realloc: bool) -> bool:
 def _points(type_: Type | None) -> bool:
     """Whether a value points at what must be moved with it."""
     match type_:
-        case Primitive(code):
-            return code == STRING
+        case Primitive():
+            return type_ == STRING
         case ListOf():
             return True
         case Named(type=inner):
             return _points(inner)
-        case RecordOf() | TupleOf():
+        case Record() | TupleOf():
             return any(map(_points, members(type_)))
-        case OptionOf() | ResultOf() | VariantOf():
+        case OptionOf() | ResultOf() | Variant():
             return any(map(_points, payloads(type_)))
     return False
 
@@ -89,15 +93,15 @@ def _is_movable(type_: Type | None) -> bool:
             return _is_movable(inner)
         case ListOf(element):
             return not _points(element)
-        case RecordOf() | TupleOf():
+        case Record() | TupleOf():
             return all(map(_is_movable, members(type_)))
-        case OptionOf() | ResultOf() | VariantOf():
+        case OptionOf() | ResultOf() | Variant():
             cases = payloads(type_)
             if not any(map(_points, cases)):
                 return True  # passed on as it is
             is_plain = set(flatten(type_)) == {"i32"} and discriminant_bytes(cases) == 1
             return is_plain and all(map(_is_movable, cases))
-        case None | Primitive() | Handle() | EnumOf() | FlagsOf():
+        case None | Primitive() | Own() | Borrow() | Enum() | Flags():
             return True
     return False
 
@@ -224,13 +228,13 @@ def _move_flat(type_: Type | None, start: int, mover: str) -> list[str]:
             extent, align = _extent(type_, f"(local.get {start + 1})")
             moved = f"(call {mover} (local.get {start}) {extent} (i32.const {align}))"
             return [f"(local.set {start} {moved})"]
-        case RecordOf() | TupleOf():
+        case Record() | TupleOf():
             lines = []
             for each in members(type_):
                 lines += _move_flat(each, start, mover)
                 start += len(flatten(each))
             return lines
-        case OptionOf() | ResultOf() | VariantOf() if _points(type_):
+        case OptionOf() | ResultOf() | Variant() if _points(type_):
             tag = f"(local.get {start})"
             return _cases(tag, [_move_flat(each, start + 1, mover) for each in payloads(type_)])
     return []
@@ -245,7 +249,7 @@ def _move_memory(type_: Type | None, base: str, offset: int, memory: str, mover:
             extent, align = _extent(type_, f"(i32.load {memory} offset={offset + 4} {base})")
             moved = f"(call {mover} {at} {extent} (i32.const {align}))"
             return [f"(i32.store {memory} offset={offset} {base} {moved})"]
-        case RecordOf() | TupleOf():
+        case Record() | TupleOf():
             lines = []
             for each in members(type_):
                 size, align = size_align(each)
@@ -253,7 +257,7 @@ def _move_memory(type_: Type | None, base: str, offset: int, memory: str, mover:
                 lines += _move_memory(each, base, offset, memory, mover)
                 offset += size
             return lines
-        case OptionOf() | ResultOf() | VariantOf() if _points(type_):
+        case OptionOf() | ResultOf() | Variant() if _points(type_):
             tag = f"(i32.load8_u {memory} offset={offset} {base})"
             inside = offset + payload_offset(payloads(type_))
             cases = [_move_memory(p, base, inside, memory, mover) for p in payloads(type_)]

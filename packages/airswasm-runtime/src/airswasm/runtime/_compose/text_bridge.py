@@ -25,20 +25,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from airswasm.wit import Borrow, ListOf, OptionOf, Own, Record, ResultOf, TupleOf, Variant
+
 from .component_types import (
     BYTES,
     FLAT_PARAMETERS,
-    TEXT,
+    STRING,
     Function,
-    Handle,
-    ListOf,
     Named,
-    OptionOf,
-    RecordOf,
-    ResultOf,
-    TupleOf,
     Type,
-    VariantOf,
     aligned,
     discriminant_bytes,
     flatten,
@@ -279,7 +274,7 @@ def as_text(type_: Type, where: str) -> tuple[Type, tuple[str, ...]]:
         The type that the host sees, and the paths of the replaced parts.
     """
     if type_ == BYTES:
-        return TEXT, (where,)
+        return STRING, (where,)
     match type_:
         case OptionOf(some):
             inner, paths = as_text(some, f"{where}.some")
@@ -337,7 +332,7 @@ class Wrapper:
         return tuple(
             at
             for at, (_, type_) in enumerate(self.function.parameters)
-            if isinstance(type_, Handle) and type_.is_borrow
+            if isinstance(type_, Borrow)
         )
 
     @property
@@ -368,7 +363,8 @@ def is_carriable(function: Function) -> bool:
     types = [type_ for _, type_ in function.parameters]
     is_direct = sum(len(flatten(type_)) for type_ in types) <= FLAT_PARAMETERS
     return all(
-        is_direct if isinstance(type_, Handle) else not _holds_borrow(type_) for type_ in types
+        is_direct if isinstance(type_, Own | Borrow) else not _holds_borrow(type_)
+        for type_ in types
     ) and all(map(_joins_are_plain, types))
 
 
@@ -383,13 +379,13 @@ def _joins_are_plain(type_: Type) -> bool:
 
 def _holds_borrow(type_: Type | None) -> bool:
     match type_:
-        case Handle(is_borrow=is_borrow):
-            return is_borrow
+        case Borrow():
+            return True
         case Named(type=inner) | ListOf(element=inner):
             return _holds_borrow(inner)
-        case TupleOf() | RecordOf():
+        case TupleOf() | Record():
             return any(map(_holds_borrow, members(type_)))
-        case OptionOf() | ResultOf() | VariantOf():
+        case OptionOf() | ResultOf() | Variant():
             return any(map(_holds_borrow, payloads(type_)))
     return False
 

@@ -10,28 +10,28 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Protocol
+from typing import Protocol, TypeAlias
 
+from airswasm.wit import (
+    Borrow,
+    Case,
+    Enum,
+    Field,
+    Flags,
+    ListOf,
+    OptionOf,
+    Own,
+    Primitive,
+    Record,
+    ResultOf,
+    TupleOf,
+    Variant,
+)
 from wasmtime import Engine
 from wasmtime import component as wc
 
 from .._compose.bridge import Bridging
-from .._shape import (
-    EnumOf,
-    FlagsOf,
-    FunctionShape,
-    HandleOf,
-    InterfaceShape,
-    ListOf,
-    OptionOf,
-    Primitive,
-    RecordOf,
-    ResourceIdentity,
-    ResultOf,
-    TupleOf,
-    VariantOf,
-    WitType,
-)
+from .._shape import FunctionShape, InterfaceShape, ResourceIdentity, ValueType
 
 _PRIMITIVES: dict[type, str] = {
     wc.Bool: "bool",
@@ -49,7 +49,7 @@ _PRIMITIVES: dict[type, str] = {
     wc.String: "string",
 }
 _NAMED = (wc.RecordType, wc.VariantType, wc.EnumType, wc.FlagsType)
-_Nominal = RecordOf | VariantOf | EnumOf | FlagsOf
+_Nominal: TypeAlias = Record[ValueType] | Variant[ValueType] | Enum | Flags
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,7 +162,7 @@ class _Reader:
 
     def _learn_name(self, item: wc.ValType, interface: str, name: str) -> None:
         read = self._value(item, interface)
-        if isinstance(read, _Nominal) and not read.name:
+        if isinstance(read, Record | Variant | Enum | Flags) and not read.name:
             self.names[read] = name
 
     def _function(self, name: str, type_: wc.FuncType, interface: str) -> FunctionShape:
@@ -171,17 +171,17 @@ class _Reader:
         text = self.text.get(f"{interface}#{name}")
         return restore_bytes(shape, text) if text else shape
 
-    def _value(self, type_: object, interface: str) -> WitType:
+    def _value(self, type_: object, interface: str) -> ValueType:
         read = self._structure(type_, interface)
-        if isinstance(read, _Nominal) and read in self.names:
+        if isinstance(read, Record | Variant | Enum | Flags) and read in self.names:
             return replace(read, name=self.names[read])
         return read
 
-    def _maybe(self, type_: object, interface: str) -> WitType | None:
+    def _maybe(self, type_: object, interface: str) -> ValueType | None:
         return None if type_ is None else self._value(type_, interface)
 
-    def _structure(self, type_: object, interface: str) -> WitType:
-        def of(inner: object) -> WitType:
+    def _structure(self, type_: object, interface: str) -> ValueType:
+        def of(inner: object) -> ValueType:
             return self._value(inner, interface)
 
         match type_:
@@ -194,18 +194,18 @@ class _Reader:
             case wc.ResultType():
                 return ResultOf(self._maybe(type_.ok, interface), self._maybe(type_.err, interface))
             case wc.RecordType():
-                return RecordOf("", tuple((n, of(t)) for n, t in type_.fields))
+                return Record("", tuple(Field(n, of(t)) for n, t in type_.fields))
             case wc.VariantType():
-                cases = tuple((n, self._maybe(t, interface)) for n, t in type_.cases)
-                return VariantOf("", cases)
+                cases = [(n, self._maybe(t, interface)) for n, t in type_.cases]
+                return Variant("", tuple(Case(n, t) for n, t in cases))
             case wc.EnumType():
-                return EnumOf("", tuple(type_.names))
+                return Enum("", tuple(map(Case, type_.names)))
             case wc.FlagsType():
-                return FlagsOf("", tuple(type_.names))
-            case wc.OwnType() | wc.BorrowType():
-                is_owned = isinstance(type_, wc.OwnType)
-                resource = self._identify(type_.ty, interface, "resource", False)
-                return HandleOf(resource, is_owned)
+                return Flags("", tuple(map(Case, type_.names)))
+            case wc.OwnType():
+                return Own(self._identify(type_.ty, interface, "resource", False))
+            case wc.BorrowType():
+                return Borrow(self._identify(type_.ty, interface, "resource", False))
         name = _PRIMITIVES.get(type(type_))
         if name is None:
             where = interface or "the world"
@@ -237,11 +237,11 @@ def restore_bytes(shape: FunctionShape, text: Collection[str]) -> FunctionShape:
     return FunctionShape(shape.name, parameters, result)
 
 
-def _restored(type_: WitType, where: str, text: Collection[str]) -> WitType:
-    def into(inner: WitType, step: str) -> WitType:
+def _restored(type_: ValueType, where: str, text: Collection[str]) -> ValueType:
+    def into(inner: ValueType, step: str) -> ValueType:
         return _restored(inner, f"{where}.{step}", text)
 
-    def maybe(inner: WitType | None, step: str) -> WitType | None:
+    def maybe(inner: ValueType | None, step: str) -> ValueType | None:
         return None if inner is None else into(inner, step)
 
     match type_:
@@ -255,8 +255,8 @@ def _restored(type_: WitType, where: str, text: Collection[str]) -> WitType:
             return OptionOf(into(some, "some"))
         case ResultOf(ok, err):
             return ResultOf(maybe(ok, "ok"), maybe(err, "err"))
-        case RecordOf(name, fields):
-            return RecordOf(name, tuple((n, into(t, n)) for n, t in fields))
-        case VariantOf(name, cases):
-            return VariantOf(name, tuple((n, maybe(t, n)) for n, t in cases))
+        case Record(name, fields):
+            return Record(name, tuple(Field(f.name, into(f.type, f.name)) for f in fields))
+        case Variant(name, cases):
+            return Variant(name, tuple(Case(c.name, maybe(c.type, c.name)) for c in cases))
     return type_
