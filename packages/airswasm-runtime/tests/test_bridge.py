@@ -28,7 +28,9 @@ from airswasm.runtime import (
     ValueMismatch,
 )
 from airswasm.runtime._calls.bytes_as_text import BytesAsText
-from airswasm.runtime._compose.bridge import Bridging, bridge_component, find_crossings
+from airswasm.runtime._compose.bridge import bridge_component
+from airswasm.runtime._compose.bridging import Bridging
+from airswasm.runtime._compose.crossings import find_crossings
 from airswasm.runtime._compose.outline import read_component
 from airswasm.runtime._compose.reader import Unreadable
 from airswasm.runtime._compose.text_bridge import HEX_MOST_BYTES, allocator_module

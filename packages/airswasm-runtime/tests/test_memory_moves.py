@@ -7,8 +7,8 @@ from collections.abc import Callable
 
 import pytest
 from airswasm.runtime import Caller, Engine, Limits
-from airswasm.runtime._compose.bridge import find_crossings
 from airswasm.runtime._compose.component_types import BYTES, STRING, Function, Type
+from airswasm.runtime._compose.crossings import find_crossings
 from airswasm.runtime._compose.memory_moves import is_movable
 from airswasm.runtime._compose.outline import read_component
 from airswasm.wit import (

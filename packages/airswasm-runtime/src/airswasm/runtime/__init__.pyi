@@ -1,9 +1,10 @@
+from ._calls.call import Call, CallState
 from ._component import Component, LinkedComponent
 from ._config import CompileLimits, CompileProgress, EngineConfig, ProgressSink
 from ._engine import Engine
 from ._exports import Exports
 from ._host import Caller, HostFunction, HostInterface, HostResource, Pending
-from ._instance import Call, CallState, Function, Instance
+from ._instance import Function, Instance
 from ._limits import Limits
 from ._self_test import ProbeOutcome, SelfTestReport, self_test
 from ._services import HostInterfaceProvider, Services
@@ -41,6 +42,7 @@ from .errors import (
     Trapped,
     UnsafeCacheFolder,
     UnsatisfiedImport,
+    UnsupportedEngine,
     ValueMismatch,
 )
 from .wasi._state import WasiConfig
@@ -105,6 +107,7 @@ __all__ = (
     "Timers",
     "Trapped",
     "UnsafeCacheFolder",
+    "UnsupportedEngine",
     "UnsatisfiedImport",
     "ValueMismatch",
     "ValueType",

@@ -20,12 +20,15 @@ from typing import TYPE_CHECKING
 from airswasm.wit import Own, Primitive
 from wasmtime import component as wc
 
+from ._calls.call import CallState
+from ._calls.driving import drive, wake_nobody
 from ._calls.handles import Drop
 from ._calls.host_calls import HostCall, destructor
 from ._calls.plan import ExportPlan, ImportPlan, Planner
+from ._calls.stack_depth import check_depth_to_instantiate
 from ._compile.description import Description
 from ._host import Caller, HostInterface
-from ._instance import CallState, Instance, _drive, _nobody, check_depth_to_instantiate
+from ._instance import Instance
 from ._limits import Limits
 from ._process.mappings import MappingGuard
 from ._shape import FunctionShape, InterfaceShape, ResourceIdentity
@@ -217,13 +220,13 @@ class LinkedComponent:
         if wasi is not self._wasi:  # most often the same: shared by ten thousand instances
             self._wasi, self._make_wasi = wasi, partial(_make_wasi, wasi, self.engine)
         caller._make_wasi = self._make_wasi
-        call = instance._begin(_nobody)
+        call = instance._begin(wake_nobody)
         call._is_awaited = True
         state, instance._stack = first_stack(call._first_poll)
         if instance._stack is not None:
             self.engine._resting[instance._context] = instance._handles.instance
         if state is not CallState.DONE:
-            await _drive(call, self.engine.config.slices_before_thread)
+            await drive(call, self.engine.config.slices_before_thread)
         call.result()
         return instance
 

@@ -23,12 +23,13 @@ from wasmtime import Engine as WasmEngine
 from wasmtime import WasmtimeError
 
 from ._calls.bytes_as_text import BytesAsText
+from ._calls.call import Call
 from ._calls.host_calls import continuation
 from ._compile.compiler import Compiler
 from ._component import Component
 from ._config import CompileProgress, EngineConfig, ProgressSink
 from ._host import Pending
-from ._instance import Call, Instance
+from ._instance import Instance
 from ._process.signals import SignalHandlers
 from ._process.ticker import Ticker, start_ticker
 from ._self_test import SelfTestReport, prove_limits
@@ -36,6 +37,7 @@ from ._timers import Timers
 from ._wasmtime import bindings as wt
 from ._wasmtime.features import hardened_config
 from ._wasmtime.slot_allocator import pack
+from ._wasmtime.version import check_version
 
 _RESTING_AT_ONCE = 256
 
@@ -74,12 +76,17 @@ class Engine:
         config: how it was set up.
         timers: timers on its event loop, for host functions.
 
+    Raises:
+        UnsupportedEngine: the installed wasmtime was not tested with this package.
+        UnsafeCacheFolder: others could have written what is in the compile cache.
+
     Example:
         async with Engine() as engine:
             component = await engine.load(Path("hello.wasm"))
     """
 
     def __init__(self, config: EngineConfig | None = None) -> None:
+        check_version()
         self.config: EngineConfig = config or EngineConfig()
         self.timers: Timers = Timers()
         self._small = Layout(self.config)

@@ -21,6 +21,7 @@ from wasmtime import wat2wasm
 from ._config import EngineConfig
 from ._host import Caller, HostInterface, Pending
 from ._limits import MIB, Limits
+from ._wasmtime.version import engine_version
 from .errors import DeadlineExceeded, FuelExhausted, GuestFault, StackOverflowed, Trapped
 
 if TYPE_CHECKING:
@@ -120,13 +121,11 @@ _ATTACKS = (
 
 async def prove_limits(engine: Engine) -> SelfTestReport:
     """Runs every probe on an engine; see `Engine.self_test`."""
-    from importlib.metadata import version
-
     component = await engine.load(bytes(wat2wasm(_PROBES)), name="airswasm/probe")
     linked = component.link([HostInterface("airswasm:probe/host", {"sleep": _never})])
     outcomes = [await _attack(linked, probe) for probe in _ATTACKS]
     outcomes.append(await _hoard(linked))
-    return SelfTestReport(tuple(outcomes), version("wasmtime"))
+    return SelfTestReport(tuple(outcomes), engine_version())
 
 
 async def self_test(config: EngineConfig | None = None) -> SelfTestReport:

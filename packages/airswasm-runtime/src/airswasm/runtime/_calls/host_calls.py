@@ -29,7 +29,8 @@ from .plan import ImportPlan
 
 if TYPE_CHECKING:
     from .._engine import Engine
-    from .._instance import Call, Instance
+    from .._instance import Instance
+    from .call import Call
 
 _DATA = bytes.__basicsize__ - 1
 _READY = wt.ready_continuation()

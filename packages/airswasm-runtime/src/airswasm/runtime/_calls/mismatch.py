@@ -17,7 +17,7 @@ from airswasm.wit import (
     Variant,
 )
 
-from .._shape import ValueType, python_name
+from .._shape import FunctionShape, ValueType, python_name
 from .._values import Case, Err, Ok, Some
 from .._wasmtime.value_layout import NUMBERS
 from ..errors import ValueMismatch
@@ -30,13 +30,26 @@ def mismatch(where: str, type_: ValueType, value: object) -> ValueMismatch:
     return _find(where, type_, value) or _wrong(where, type_, value)
 
 
-def find_mismatch(where: str, type_: ValueType, value: object) -> ValueMismatch | None:
-    """As `mismatch`; None when the value fits."""
-    return _find(where, type_, value)
+def argument_mismatch(
+    shape: FunctionShape, arguments: tuple[object, ...], problem: BaseException
+) -> Exception:
+    """The error for arguments of which one did not fit."""
+    if len(arguments) != len(shape.parameters):
+        return ValueMismatch(
+            shape.name, f"{len(shape.parameters)} arguments", f"{len(arguments)} arguments"
+        )
+    for (name, type_), value in zip(shape.parameters, arguments, strict=True):
+        found = _find(f"{shape.name}.{name}", type_, value)
+        if found:
+            return found
+    return ValueMismatch(shape.name, str(shape), repr(problem))
 
 
 def _wrong(where: str, type_: ValueType | str, value: object) -> ValueMismatch:
-    shown = repr(value)
+    try:
+        shown = repr(value)
+    except Exception:  # an embedder's object: its fault must not hide this one
+        shown = "that has no repr"
     if len(shown) > LONGEST_SHOWN:
         shown = f"{shown[:LONGEST_SHOWN]}…"
     return ValueMismatch(where, str(type_), f"{type(value).__name__} {shown}")

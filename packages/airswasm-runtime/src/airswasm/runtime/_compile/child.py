@@ -22,8 +22,9 @@ from typing import BinaryIO
 from wasmtime import Engine, WasmtimeError
 from wasmtime.component import Component
 
-from .._compose.added_exports import Additions, with_additions, without_additions
-from .._compose.bridge import Bridging, bridge_component
+from .._compose.added_exports import AddedExports, with_added_exports, without_added_exports
+from .._compose.bridge import bridge_component
+from .._compose.bridging import Bridging
 from .._compose.reader import Unreadable, refuse_multi_memory
 from .._wasmtime.features import HardenedSettings, hardened_config
 from .._wasmtime.reflection import UnsupportedType, reflect
@@ -92,7 +93,7 @@ def compile_image(
         raise Refused(reason)
     engine = Engine(hardened_config(settings))
     component, bridging = _compile(engine, wasm, bridge=bridge)
-    shape = without_additions(reflect(engine, component, bridging), bridging.added.names)
+    shape = without_added_exports(reflect(engine, component, bridging), bridging.added.names)
     description = Description(hashlib.sha256(wasm).hexdigest(), bridging, shape)
     return component.serialize(), description
 
@@ -114,11 +115,11 @@ def _compile(engine: Engine, wasm: bytes, *, bridge: bool) -> tuple[Component, B
 
 def _compositions(wasm: bytes, *, bridge: bool) -> Iterator[tuple[bytes, Bridging]]:
     """The component with all that can be added to it, then with less, then as it is."""
-    larger, additions = with_additions(wasm)
+    larger, additions = with_added_exports(wasm)
     for given, added in (
-        [(larger, additions), (wasm, Additions())] if additions else [(wasm, additions)]
+        [(larger, additions), (wasm, AddedExports())] if additions else [(wasm, additions)]
     ):
         bridged = bridge_component(given) if bridge else None
         if bridged is not None:
-            yield bridged.wasm, bridged.bridging.with_additions(added)
-        yield given, Bridging().with_additions(added)
+            yield bridged.wasm, bridged.bridging.with_added(added)
+        yield given, Bridging().with_added(added)

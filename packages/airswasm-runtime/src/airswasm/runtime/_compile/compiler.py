@@ -16,7 +16,6 @@ it nor the CPU limit; the wall-clock limit, which is here, holds everywhere.
 
 from __future__ import annotations
 
-import importlib.metadata
 import importlib.util
 import itertools
 import json
@@ -38,9 +37,10 @@ from anyio.abc import ByteReceiveStream, ByteSendStream, Process
 from wasmtime import Engine
 from wasmtime.component import Component
 
-from .._compose.bridge import BRIDGE_VERSION
+from .._compose.bridging import BRIDGE_VERSION
 from .._config import CompileProgress, EngineConfig, ProgressSink
 from .._wasmtime.features import HardenedSettings, config_fingerprint
+from .._wasmtime.version import engine_version
 from ..errors import CompileFailed, CompileLimitExceeded, EngineError, InvalidComponent
 from .cache import CompileCache, content_key
 from .description import DESCRIPTION_VERSION, Description
@@ -398,7 +398,7 @@ def _open_cache(config: EngineConfig) -> CompileCache | None:
     if config.cache_folder is None:
         return None
     parts = (
-        importlib.metadata.version("wasmtime"),
+        engine_version(),
         platform.system(),
         platform.machine(),
         config_fingerprint(config),

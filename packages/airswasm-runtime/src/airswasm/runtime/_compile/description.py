@@ -35,7 +35,7 @@ from airswasm.wit import (
     Variant,
 )
 
-from .._compose.bridge import Bridging
+from .._compose.bridging import Bridging
 from .._shape import FunctionShape, InterfaceShape, ResourceIdentity, ValueType
 from .._wasmtime.reflection import ComponentShape
 

@@ -38,7 +38,7 @@ _BEYOND_US = (Unreadable, LookupError, ValueError, RecursionError)
 
 
 @dataclass(frozen=True, slots=True)
-class Additions:
+class AddedExports:
     """What was added to a component.
 
     Attributes:
@@ -58,7 +58,7 @@ class Additions:
         return frozenset(self.drops.values()) | ({self.gauge} if self.gauge else frozenset())
 
 
-def with_additions(wasm: bytes) -> tuple[bytes, Additions]:
+def with_added_exports(wasm: bytes) -> tuple[bytes, AddedExports]:
     """Adds the functions.
 
     Returns:
@@ -69,10 +69,10 @@ def with_additions(wasm: bytes) -> tuple[bytes, Additions]:
         outline = read_component(wasm)
         found = list(_resources(outline))
     except _BEYOND_US:
-        return wasm, Additions()
+        return wasm, AddedExports()
     memory = _memory(outline)
     if not found and memory is None:
-        return wasm, Additions()
+        return wasm, AddedExports()
     counts = {
         Sort.TYPE.name: len(outline.types),
         Sort.FUNCTION.name: len(outline.functions),
@@ -83,7 +83,7 @@ def with_additions(wasm: bytes) -> tuple[bytes, Additions]:
     for number, (interface, instance, name) in enumerate(found):
         drops[f"{interface}#{name}"] = _write_drop(writer, instance, name, f"{DROP}{number}")
     gauge = "" if memory is None else _write_gauge(writer, memory)
-    return writer.finish(), Additions(drops, gauge)
+    return writer.finish(), AddedExports(drops, gauge)
 
 
 def _memory(outline: Outline) -> int | None:
@@ -176,7 +176,7 @@ def _is_own_resource(outline: Outline, index: int) -> bool:
     return False
 
 
-def without_additions(shape: ComponentShape, names: Collection[str]) -> ComponentShape:
+def without_added_exports(shape: ComponentShape, names: Collection[str]) -> ComponentShape:
     """What a component offers, without what was added here."""
     world = shape.exports.get("")
     if not names or world is None:

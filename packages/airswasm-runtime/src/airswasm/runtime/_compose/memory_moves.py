@@ -45,7 +45,7 @@ from .component_types import (
     payloads,
     size_align,
 )
-from .text_bridge import Wrapper
+from .wrappers import Wrapper
 
 
 @dataclass(frozen=True, slots=True)

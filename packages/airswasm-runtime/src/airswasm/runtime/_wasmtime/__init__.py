@@ -7,5 +7,6 @@
 | `features` | the one configuration for untrusted guests: what is on and what is off |
 | `faults` | the engine's words for what went wrong, and the typed faults they become |
 | `reflection` | reads a component's types out of the engine |
+| `version` | the one assertion of the version range |
 | `slot_allocator` | the engine's stacks and memories, side by side in a few large mappings |
 """

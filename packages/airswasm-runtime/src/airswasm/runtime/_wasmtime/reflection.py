@@ -30,7 +30,7 @@ from airswasm.wit import (
 from wasmtime import Engine
 from wasmtime import component as wc
 
-from .._compose.bridge import Bridging
+from .._compose.bridging import Bridging
 from .._shape import FunctionShape, InterfaceShape, ResourceIdentity, ValueType
 
 _PRIMITIVES: dict[type, str] = {
