@@ -74,6 +74,9 @@ class EngineConfig:
         worker_threads: threads for computing guests.
         bridge_bytes: compose a bridge around components, so that `list<u8>`
             crosses in bulk.
+        python_executable: the Python interpreter that compile children run; None for
+            the one that runs this process. A program that embeds Python may have to
+            name one.
     """
 
     cache_folder: Path | None = None
@@ -90,6 +93,7 @@ class EngineConfig:
     small_component_bytes: int = MIB
     worker_threads: int = 8
     bridge_bytes: bool = True
+    python_executable: Path | None = None
 
     def __post_init__(self) -> None:
         sizes = self.memory_reservation_bytes, self.memory_guard_bytes

@@ -44,6 +44,7 @@ _FUNCTION_BYTES = 32
 _PLACES = 4  # functions whose place comes with the instance; more get buffers of as many
 _GAUGE_SECONDS = 0.1
 PAGE_BYTES = 65536
+_DONE = CallState.DONE  # to ask an enum for a member takes as long as a call into C
 
 
 class Function:
@@ -242,7 +243,7 @@ class Instance:
             function = self.function(function)
         call = self.start(function, arguments, wake_nobody)
         call._is_awaited = True
-        if call._first_poll() is not CallState.DONE:
+        if call._first_poll() is not _DONE:
             await drive(call, self.engine.config.slices_before_thread)
         if call._raise is not None:
             raise call._raise
@@ -320,7 +321,7 @@ class Instance:
             return
         fuel_used = self.fuel_used
         call = self.start(self._function("", export), (), wake_nobody)
-        if call._first_poll() is CallState.DONE and isinstance(call._value, int):
+        if call._first_poll() is _DONE and isinstance(call._value, int):
             self.memory_peak_bytes = call._value * PAGE_BYTES
         self.fuel_used = fuel_used
         self._gauge_due = call._started + _GAUGE_SECONDS

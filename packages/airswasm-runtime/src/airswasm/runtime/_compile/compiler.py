@@ -16,33 +16,26 @@ it nor the CPU limit; the wall-clock limit, which is here, holds everywhere.
 
 from __future__ import annotations
 
-import importlib.util
-import itertools
 import json
-import os
 import platform
-import signal
-import subprocess
-import sys
 import time
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import anyio
 import anyio.to_thread
-from anyio.abc import ByteReceiveStream, ByteSendStream, Process
 from wasmtime import Engine
 from wasmtime.component import Component
 
 from .._compose.bridging import BRIDGE_VERSION
 from .._config import CompileProgress, EngineConfig, ProgressSink
-from .._wasmtime.features import HardenedSettings, config_fingerprint
+from .._wasmtime.features import config_fingerprint
 from .._wasmtime.version import engine_version
-from ..errors import CompileFailed, CompileLimitExceeded, EngineError, InvalidComponent
+from ..errors import CompileLimitExceeded, EngineError, InvalidComponent
 from .cache import CompileCache, content_key
+from .child_process import ChildOutcome, explain_end, start_child
 from .description import DESCRIPTION_VERSION, Description
 
 _Argument = TypeVar("_Argument")
@@ -51,21 +44,7 @@ _Result = TypeVar("_Result")
 COMPONENT_PREAMBLE = b"\0asm\x0d\0\1\0"
 MODULE_LAYER = b"\0\0"
 HEARTBEAT_SECONDS = 0.5
-COMPILE_THREADS = 4
-STDERR_BYTES = 64 * 1024
-CHUNK_BYTES = 1024 * 1024
 LARGE_BYTES = 256 * 1024
-_BOOT = """
-import json, sys, types
-sites, blocks = json.loads(sys.argv[1])
-sys.path += sites
-for name, path in blocks.items():
-    package = types.ModuleType(name)
-    package.__path__ = [path]
-    sys.modules[name] = package
-from airswasm.runtime._compile.child import main
-main()
-"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,106 +130,13 @@ async def compile_component(
         raise CompileLimitExceeded(name, "wasm_bytes", limits.wasm_bytes)
     started = time.monotonic()
     with anyio.move_on_after(2 * limits.seconds + 5):
-        async with _compile_child() as child, anyio.create_task_group() as tasks:
+        async with start_child(config, name) as child, anyio.create_task_group() as tasks:
             if progress is not None:
                 tasks.start_soon(_heartbeat, name, progress, started)
-            outcome = await _converse(child, wasm, config)
+            outcome = await child.converse(wasm, config)
             tasks.cancel_scope.cancel()
-        return _compiled(outcome, name, config)
+        return read_answer(outcome, name, config)
     raise CompileLimitExceeded(name, "seconds", limits.seconds)
-
-
-@dataclass(frozen=True, slots=True)
-class _Outcome:
-    output: bytes
-    diagnostics: str
-    returncode: int
-
-
-@asynccontextmanager
-async def _compile_child() -> AsyncIterator[Process]:
-    threads = str(min(COMPILE_THREADS, os.cpu_count() or 1))
-    process = await anyio.open_process(
-        [sys.executable, "-I", "-S", "-c", _BOOT, boot_argument()],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        cwd=Path(__file__).parent,
-        env=_child_environment() | {"RAYON_NUM_THREADS": threads, "MALLOC_ARENA_MAX": "2"},
-    )
-    try:
-        yield process
-    finally:
-        if process.returncode is None:
-            process.kill()
-        with anyio.CancelScope(shield=True):
-            await process.aclose()
-
-
-def boot_argument() -> str:
-    """Where the child finds what it imports: folders of packages, and our two blocks."""
-    sites = {str(_folder_of(package).parent) for package in ("wasmtime", "lazy_loader")}
-    blocks = {
-        "airswasm": str(_folder_of("airswasm.wit").parent),
-        "airswasm.runtime": str(Path(__file__).parents[1]),
-    }
-    return json.dumps([sorted(sites), blocks])
-
-
-def _folder_of(package: str) -> Path:
-    spec = importlib.util.find_spec(package)
-    if spec is None or spec.origin is None:
-        raise RuntimeError(f"{package} is not installed as files; no compile child can import it")
-    return Path(spec.origin).parent
-
-
-def _child_environment() -> dict[str, str]:
-    """What a process needs to start; nothing that a secret may be in."""
-    kept = ("SYSTEMROOT", "TEMP", "TMP", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "LANG")
-    return {key: os.environ[key] for key in kept if key in os.environ}
-
-
-async def _converse(child: Process, wasm: bytes, config: EngineConfig) -> _Outcome:
-    assert child.stdin is not None
-    assert child.stdout is not None
-    assert child.stderr is not None
-    output, diagnostics = bytearray(), bytearray()
-    async with anyio.create_task_group() as tasks:
-        tasks.start_soon(_send, child.stdin, _request(wasm, config), wasm)
-        tasks.start_soon(_receive, child.stderr, diagnostics, STDERR_BYTES)
-        await _receive(child.stdout, output, None)
-    returncode = await child.wait()
-    return _Outcome(bytes(output), diagnostics.decode("utf-8", "replace"), returncode)
-
-
-def _request(wasm: bytes, config: EngineConfig) -> bytes:
-    request = {
-        "settings": HardenedSettings.of(config).to_json(),
-        "seconds": config.compile_limits.seconds,
-        "memory_bytes": config.compile_limits.memory_bytes,
-        "bridge": config.bridge_bytes,
-        "wasm_bytes": len(wasm),
-    }
-    return json.dumps(request).encode() + b"\n"
-
-
-async def _send(stream: ByteSendStream, *parts: bytes) -> None:
-    try:
-        for part in parts:
-            await stream.send(part)
-        await stream.aclose()
-    except (anyio.BrokenResourceError, anyio.ClosedResourceError):
-        pass  # the child is gone; its exit status says why
-
-
-async def _receive(stream: ByteReceiveStream, into: bytearray, most: int | None) -> None:
-    """Reads to the end; what is beyond `most` bytes is dropped."""
-    try:
-        while True:
-            chunk = await stream.receive(CHUNK_BYTES)
-            into += chunk if most is None else chunk[: max(0, most - len(into))]
-    except (anyio.EndOfStream, anyio.BrokenResourceError):
-        return
 
 
 async def _heartbeat(name: str, progress: ProgressSink, started: float) -> None:
@@ -259,42 +145,29 @@ async def _heartbeat(name: str, progress: ProgressSink, started: float) -> None:
         await anyio.sleep(HEARTBEAT_SECONDS)
 
 
-def _compiled(outcome: _Outcome, name: str, config: EngineConfig) -> CompiledComponent:
-    line, _, image = outcome.output.partition(b"\n")
-    if outcome.returncode != 0 or not line:
-        raise _death(outcome, name, config)
-    answer = json.loads(line)
-    if "invalid" in answer:
-        raise InvalidComponent(name, _last_cause(answer["invalid"]))
-    if len(image) != answer["image_bytes"]:
-        raise CompileFailed(name, "the compile child's answer was cut short")
-    return CompiledComponent(image, Description.from_json(answer["description"]))
+def read_answer(outcome: ChildOutcome, name: str, config: EngineConfig) -> CompiledComponent:
+    """What a child answered; an answer that is complete counts, however the child ended.
+
+    Raises:
+        InvalidComponent: the child refused the component.
+        CompileLimitExceeded, CompileFailed: there is no complete answer.
+    """
+    head, image = _parse(outcome.output)
+    if "invalid" in head:
+        raise InvalidComponent(name, _last_cause(head["invalid"]))
+    if len(image) != head.get("image_bytes"):
+        raise explain_end(outcome, name, config)
+    return CompiledComponent(image, Description.from_json(head["description"]))
 
 
-def _death(
-    outcome: _Outcome, name: str, config: EngineConfig
-) -> CompileFailed | CompileLimitExceeded:
-    """Why a child died, from its exit status and its last words."""
-    limits, status = config.compile_limits, -outcome.returncode
-    words = outcome.diagnostics.strip()
-    if status in _signals("SIGXCPU", "SIGKILL"):
-        return CompileLimitExceeded(name, "seconds", limits.seconds)
-    if "memory allocation" in words or "MemoryError" in words or "Cannot allocate" in words:
-        return CompileLimitExceeded(name, "memory_bytes", limits.memory_bytes)
-    return CompileFailed(name, f"the compile child ended with status {-status}: {_gist(words)}")
-
-
-def _gist(words: str) -> str:
-    """The line of a panic that says what happened, or else the last line."""
-    lines = words.splitlines() or ["it said nothing"]
-    for line, following in itertools.pairwise(lines):
-        if " panicked at " in line:
-            return following
-    return lines[-1]
-
-
-def _signals(*names: str) -> frozenset[int]:
-    return frozenset(int(getattr(signal, name)) for name in names if hasattr(signal, name))
+def _parse(output: bytes) -> tuple[dict[str, Any], bytes]:
+    """The head of an answer and what follows; an empty head for what is none."""
+    line, end, image = output.partition(b"\n")
+    try:
+        head = json.loads(line) if end else {}
+    except ValueError:  # another program's words
+        head = {}
+    return (head if isinstance(head, dict) else {}), image
 
 
 def _last_cause(message: str) -> str:
