@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property, partial
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
@@ -27,6 +27,7 @@ from ._calls.host_calls import HostCall, destructor
 from ._calls.plan import ExportPlan, ImportPlan, Planner
 from ._calls.stack_depth import check_depth_to_instantiate
 from ._compile.description import Description
+from ._exports import Exports, exports_of
 from ._host import Caller, HostInterface
 from ._instance import Instance
 from ._limits import Limits
@@ -114,6 +115,10 @@ class Component:
             UnsatisfiedImport: something that it imports is not offered.
         """
         return LinkedComponent(self, interfaces)
+
+    @cached_property
+    def _exports_type(self) -> type[Exports]:
+        return exports_of(self)
 
     def _plan_exports(self) -> Iterator[tuple[str, Export]]:
         for interface, shape in self.exports.items():

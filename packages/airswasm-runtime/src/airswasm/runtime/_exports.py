@@ -8,8 +8,9 @@ own types, carry annotations and a docstring, and are shown by `help()`.
 from __future__ import annotations
 
 import inspect
-from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, Protocol
 
 from airswasm.wit import (
     Borrow,
@@ -29,7 +30,7 @@ from ._shape import FunctionShape, ValueType, python_name
 from ._values import Case, GuestResource
 
 if TYPE_CHECKING:
-    from ._instance import Instance
+    from ._component import Component
 
 _PRIMITIVES: dict[str, type] = {
     "bool": bool,
@@ -40,37 +41,55 @@ _PRIMITIVES: dict[str, type] = {
 }
 
 
+class Target(Protocol):
+    """What exports are called on: an instance, a pool of them, one behind a thread."""
+
+    def call(self, function: str, /, *arguments: object) -> object:
+        """Call an exported function by its path."""
+
+
 class Exports:
-    """The exports of one instance, by their Python names.
+    """The exports of a component, by their Python names, called on one target.
 
     Interfaces are attributes by their last name (`handler` for
     `airswasm:component/handler@0.1.0`), functions of the world itself are
-    methods right here.
+    methods right here. What a method returns is what `call` of the target returns:
+    something to be awaited for an `Instance`, the value for a `BlockingInstance`.
+
+    The class is derived for each component, once; the methods are its own.
     """
 
-    def __init__(self, instance: Instance) -> None:
-        component = instance._linked.component
-        for name, interface in component.exports.items():
-            target: object = self
-            if name:
-                target = InterfaceExports(name)
-                setattr(self, python_name(_last_name(name)), target)
-            for function, shape in interface.functions.items():
-                method = _method(instance, f"{name}#{function}", shape)
-                object.__setattr__(target, python_name(_plain_name(function)), method)
+    _interfaces: Mapping[str, type[Exports]] = MappingProxyType({})
+
+    def __init__(self, target: Target) -> None:
+        self._target = target
+        for name, interface in self._interfaces.items():
+            setattr(self, name, interface(target))
 
     def __dir__(self) -> list[str]:
-        return sorted(vars(self))
+        names = {*vars(self), *vars(type(self))}
+        return sorted(name for name in names if not name.startswith("_"))
+
+    if TYPE_CHECKING:  # what there is depends on the component; `airswasm.wit.proxy` types it
+
+        def __getattr__(self, name: str) -> Any: ...
 
 
-class InterfaceExports:
-    """The functions of one exported interface, as methods."""
-
-    def __init__(self, name: str) -> None:
-        self.__doc__ = f"The exported interface {name}."
-
-    def __dir__(self) -> list[str]:
-        return sorted(vars(self))
+def exports_of(component: Component) -> type[Exports]:
+    """The class of a component's exports, to be called with what has its `call`."""
+    interfaces: dict[str, type[Exports]] = {}
+    world: dict[str, object] = {}
+    for name, interface in component.exports.items():
+        methods = {
+            python_name(_plain_name(function)): _method(f"{name}#{function}", shape)
+            for function, shape in interface.functions.items()
+        }
+        if name:
+            members = {"__doc__": f"The exported interface {name}.", **methods}
+            interfaces[python_name(_last_name(name))] = type("Exports", (Exports,), members)
+        else:
+            world |= methods
+    return type("Exports", (Exports,), {"_interfaces": interfaces, **world})
 
 
 def _last_name(interface: str) -> str:
@@ -82,19 +101,21 @@ def _plain_name(function: str) -> str:
     return function.rpartition("]")[2].replace(".", "-")
 
 
-def _method(
-    instance: Instance, path: str, shape: FunctionShape
-) -> Callable[..., Awaitable[object]]:
-    signature = signature_of(shape)
+def _method(path: str, shape: FunctionShape) -> Callable[..., object]:
+    signature, count = signature_of(shape), len(shape.parameters)
 
-    async def method(*positional: object, **named: object) -> object:
-        bound = signature.bind(*positional, **named)
-        return await instance.call(path, *bound.args)
+    def method(exports: Exports, /, *positional: object, **named: object) -> object:
+        if named or len(positional) != count:  # binding takes longer than a call
+            positional = signature.bind(*positional, **named).args
+        return exports._target.call(path, *positional)
 
-    method.__name__ = python_name(_plain_name(shape.name))
-    method.__qualname__ = method.__name__
-    method.__doc__ = f"{shape}\n\nA call into {instance.component_name}; see `Instance.call`."
-    method.__signature__ = signature  # type: ignore[attr-defined]
+    # no name in WIT begins with an underscore, while `self` is that of each method's resource
+    me = inspect.Parameter("_exports", inspect.Parameter.POSITIONAL_ONLY)
+    method.__name__ = method.__qualname__ = python_name(_plain_name(shape.name))
+    method.__doc__ = f"{shape}\n\nA call into the guest; see `Instance.call`."
+    method.__signature__ = signature.replace(  # type: ignore[attr-defined]
+        parameters=[me, *signature.parameters.values()]
+    )
     return method
 
 

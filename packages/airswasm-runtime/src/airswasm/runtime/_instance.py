@@ -36,6 +36,7 @@ from .errors import (
 if TYPE_CHECKING:
     from ._component import Export, LinkedComponent
     from ._engine import Engine
+    from ._exports import Exports
     from ._wasmtime.slot_allocator import Stack
 
 _SLOT_BYTES = 48  # the result's 32 bytes, the error's address, the fuel left
@@ -99,6 +100,7 @@ class Instance:
         "_address",
         "_call",
         "_context",
+        "_exports",
         "_fault",
         "_functions",
         "_gauge_due",
@@ -131,6 +133,7 @@ class Instance:
         self._gauge_due = 0.0
         self._call: Call | None = None
         self._fault: GuestFault | None = None
+        self._exports: Exports | None = None
         self._functions: dict[str, Function] = {}
         self._stack: Stack | None = None  # where its calls run, if that is known
         self._seen_fuel = -1
@@ -183,11 +186,11 @@ class Instance:
         return self._fault
 
     @property
-    def exports(self) -> object:
-        """Its exports as typed async Python; see `exports.py`."""
-        from ._exports import Exports
-
-        return Exports(self)
+    def exports(self) -> Exports:
+        """Its exports as typed async Python: `instance.exports.handler.handle_message(...)`."""
+        if self._exports is None:
+            self._exports = self._linked.component._exports_type(self)
+        return self._exports
 
     def has_export(self, path: str) -> bool:
         """Whether the component exports a function of that path."""
