@@ -16,8 +16,8 @@ from pathlib import Path
 
 import wasmtime
 from airswasm.runtime import Engine, EngineConfig
-from airswasm.runtime._compiler import Compiler
-from airswasm.runtime._hardened import hardened_config
+from airswasm.runtime._compile.compiler import Compiler
+from airswasm.runtime._wasmtime.features import hardened_config
 
 WARM_LOADS = 7
 

@@ -27,12 +27,14 @@ from airswasm.runtime import (
     Trapped,
     ValueMismatch,
 )
-from airswasm.runtime._bridge import Bridging, bridge_component, find_crossings
-from airswasm.runtime._bridge_core import HEX_MOST_BYTES, allocator_module
-from airswasm.runtime._bridge_text import BytesAsText
-from airswasm.runtime._hardened import HardenedSettings, hardened_config
-from airswasm.runtime._wasm_component import read_component
-from airswasm.runtime._wasm_reader import Unreadable
+from airswasm.runtime._calls.bytes_as_text import BytesAsText
+from airswasm.runtime._compose.bridge import bridge_component
+from airswasm.runtime._compose.bridging import Bridging
+from airswasm.runtime._compose.crossings import find_crossings
+from airswasm.runtime._compose.outline import read_component
+from airswasm.runtime._compose.reader import Unreadable
+from airswasm.runtime._compose.text_bridge import HEX_MOST_BYTES, allocator_module
+from airswasm.runtime._wasmtime.features import HardenedSettings, hardened_config
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from wasmtime import component as wc
@@ -258,7 +260,7 @@ def test_text_stands_for_its_payload(data: bytes) -> None:
 LITTLE_ADDRESS_SPACE = """
 import resource
 from pathlib import Path
-from airswasm.runtime._bridge_text import BytesAsText
+from airswasm.runtime._calls.bytes_as_text import BytesAsText
 used = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
 resource.setrlimit(resource.RLIMIT_AS, (used + 2**30, used + 2**30))
 codec = BytesAsText()

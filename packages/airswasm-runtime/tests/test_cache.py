@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from airswasm.runtime import UnsafeCacheFolder
-from airswasm.runtime._cache import KEY_NAME, PIECE_BYTES, SUFFIX, CompileCache
+from airswasm.runtime._compile.cache import KEY_NAME, PIECE_BYTES, SUFFIX, CompileCache
 
 IMAGE = bytes(range(256)) * 300
 posix = pytest.mark.skipif(not hasattr(os, "geteuid"), reason="modes are POSIX's")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import json
 import os
 import subprocess
 import sys
@@ -14,18 +13,22 @@ import anyio
 import pytest
 import wasmtime
 from airswasm.runtime import (
-    CompileFailed,
     CompileLimitExceeded,
     CompileLimits,
     CompileProgress,
     EngineConfig,
     InvalidComponent,
 )
-from airswasm.runtime._cache import SUFFIX
-from airswasm.runtime._compiler import Compiler, _Outcome, check_preamble, compile_component
-from airswasm.runtime._compiler import _compiled as compiled_from
-from airswasm.runtime._compiler_child import answer
-from airswasm.runtime._hardened import HardenedSettings, hardened_config
+from airswasm.runtime._compile.cache import SUFFIX
+from airswasm.runtime._compile.child import answer
+from airswasm.runtime._compile.child_process import ChildOutcome
+from airswasm.runtime._compile.compiler import (
+    Compiler,
+    check_preamble,
+    compile_component,
+    read_answer,
+)
+from airswasm.runtime._wasmtime.features import HardenedSettings, hardened_config
 
 pytestmark = pytest.mark.anyio
 CONFIG = EngineConfig()
@@ -41,11 +44,11 @@ def wat(text: str) -> bytes:
     return bytes(wasmtime.wat2wasm(text))
 
 
-def answered(wasm: bytes) -> _Outcome:
+def answered(wasm: bytes) -> ChildOutcome:
     """What the child answers, without starting one."""
     out = io.BytesIO()
     answer(out, wasm, {"settings": HardenedSettings().to_json(), "bridge": True})
-    return _Outcome(out.getvalue(), "", 0)
+    return ChildOutcome(out.getvalue(), "", 0)
 
 
 @pytest.mark.parametrize(
@@ -71,7 +74,7 @@ def test_every_unneeded_feature_is_a_typed_error(feature: str) -> None:
     """A guest that uses a feature outside our set is `InvalidComponent`."""
     wasm = wat(REFUSED[feature])
     with pytest.raises(InvalidComponent):
-        compiled_from(answered(wasm), feature, CONFIG)
+        read_answer(answered(wasm), feature, CONFIG)
 
 
 @pytest.mark.parametrize(
@@ -86,7 +89,7 @@ def test_every_unneeded_feature_is_a_typed_error(feature: str) -> None:
 def test_multiple_memories_are_refused(text: str) -> None:
     """The engine allows them for its own adapters; a guest does not get them, nested or not."""
     with pytest.raises(InvalidComponent, match="multiple memories"):
-        compiled_from(answered(wat(text)), "x", CONFIG)
+        read_answer(answered(wat(text)), "x", CONFIG)
 
 
 def test_one_memory_beside_other_imports_is_allowed() -> None:
@@ -94,7 +97,7 @@ def test_one_memory_beside_other_imports_is_allowed() -> None:
     text = """(component (core module (import "a" "f" (func (param i32)))
       (import "a" "t" (table 1 2 funcref)) (import "a" "g" (global (mut i64)))
       (import "a" "m" (memory 1 4)) (func)))"""
-    assert compiled_from(answered(wat(text)), "x", CONFIG).image
+    assert read_answer(answered(wat(text)), "x", CONFIG).image
 
 
 async def test_what_is_compiled_can_be_run() -> None:
@@ -150,22 +153,6 @@ async def test_compiling_ends_at_the_memory_limit() -> None:
     assert caught.value.limit == "memory_bytes"
 
 
-def test_a_childs_death_is_explained() -> None:
-    """A child that died of something else leaves its last words."""
-    words = "thread 'main' panicked at x.rs:1:\nit broke\nnote: run with RUST_BACKTRACE"
-    with pytest.raises(CompileFailed, match="status -6: it broke"):
-        compiled_from(_Outcome(b"", words, -6), "x", CONFIG)
-    with pytest.raises(CompileFailed, match="it said nothing"):
-        compiled_from(_Outcome(b"", "", 1), "x", CONFIG)
-
-
-def test_half_an_answer_is_not_run() -> None:
-    """Code that was cut short on its way is refused."""
-    whole = answered(EMPTY)
-    with pytest.raises(CompileFailed, match="cut short"):
-        compiled_from(replace(whole, output=whole.output[:-1]), "x", CONFIG)
-
-
 async def test_progress_is_reported() -> None:
     """Whoever waits hears that compiling has begun."""
     heard: list[CompileProgress] = []
@@ -193,7 +180,7 @@ async def test_a_cancel_kills_the_child() -> None:
 
 def _is_compiling(pid: str) -> bool:
     try:
-        return b"_compiler_child" in Path(f"/proc/{pid}/cmdline").read_bytes()
+        return b"airswasm.runtime._compile" in Path(f"/proc/{pid}/cmdline").read_bytes()
     except OSError:
         return False
 
@@ -277,21 +264,3 @@ async def test_a_damaged_entry_is_compiled_again(tmp_path: Path) -> None:
     entry.write_bytes(content)
     assert not (await Compiler(config).load(EMPTY, "x")).is_from_cache
     assert (await Compiler(config).load(EMPTY, "x")).is_from_cache
-
-
-def test_the_child_imports_no_more_than_it_needs() -> None:
-    """The child stays cheap to start: no event loop, no part of the engine above."""
-    from airswasm.runtime import _compiler
-
-    boot = _compiler._BOOT.replace(
-        "_compiler_child.main()", "import json; print(json.dumps(sorted(sys.modules)))"
-    )
-    site = Path(wasmtime.__file__).parent.parent
-    folder = Path(_compiler.__file__).parent
-    done = subprocess.run(
-        [sys.executable, "-I", "-S", "-c", boot, str(site), str(folder)],
-        capture_output=True,
-        check=True,
-    )
-    loaded = set(json.loads(done.stdout))
-    assert not {"anyio", "asyncio", "airswasm.runtime.engine"} & loaded

@@ -298,7 +298,7 @@ async def main():
 """,
     "out-of-mappings": """
 async def main():
-    from airswasm.runtime._mappings import mappings_of_process
+    from airswasm.runtime._process.mappings import mappings_of_process
     counted = mappings_of_process()
     if counted is None or counted[1] > 300_000: return
     import ctypes, mmap

@@ -5,20 +5,21 @@ from __future__ import annotations
 import inspect
 
 import pytest
-from airswasm.runtime import (
-    Case,
-    EnumOf,
-    FlagsOf,
-    FunctionShape,
+from airswasm.runtime import Caller, Case, FunctionShape
+from airswasm.runtime._exports import annotation_of, signature_of
+from airswasm.wit import Case as TypeCase
+from airswasm.wit import (
+    Enum,
+    Field,
+    Flags,
     ListOf,
     OptionOf,
     Primitive,
-    RecordOf,
+    Record,
     ResultOf,
     TupleOf,
-    VariantOf,
+    Variant,
 )
-from airswasm.runtime.exports import annotation_of, signature_of
 
 STRING, U8, U32 = Primitive("string"), Primitive("u8"), Primitive("u32")
 
@@ -36,10 +37,10 @@ STRING, U8, U32 = Primitive("string"), Primitive("u8"), Primitive("u32")
         (OptionOf(OptionOf(STRING)), "Some[str | None] | None"),
         (ResultOf(ListOf(U8), STRING), "Ok[bytes] | Err[str]"),
         (ResultOf(None, None), "Ok[None] | Err[None]"),
-        (RecordOf("key-value", (("key", STRING),)), "KeyValue"),
-        (VariantOf("shape", (("dot", None),)), Case),
-        (EnumOf("colour", ("red", "blue")), "Literal['red', 'blue']"),
-        (FlagsOf("modes", ("read",)), "frozenset[str]"),
+        (Record("key-value", (Field("key", STRING),)), "KeyValue"),
+        (Variant("shape", (TypeCase("dot"),)), Case),
+        (Enum("colour", (TypeCase("red"), TypeCase("blue"))), "Literal['red', 'blue']"),
+        (Flags("modes", (TypeCase("read"),)), "frozenset[str]"),
     ],
 )
 def test_annotations_are_the_python_types(shape, annotation):
@@ -61,8 +62,6 @@ def test_signatures_use_python_names():
 @pytest.mark.anyio
 async def test_methods_show_their_signature(engine, probe_wasm, probe_host):
     """`help` has name, parameters and WIT text; wrong arguments are a TypeError, like Python's."""
-    from airswasm.runtime import Caller
-
     component = await engine.load(probe_wasm)
     instance = await component.link([probe_host]).instantiate(caller=Caller("x"))
     method = instance.exports.handler.handle_message
@@ -72,3 +71,31 @@ async def test_methods_show_their_signature(engine, probe_wasm, probe_host):
     assert "add" in dir(instance.exports)
     with pytest.raises(TypeError):
         await method("a", payload=b"")
+
+
+@pytest.mark.anyio
+async def test_methods_are_made_once_for_a_component(engine, probe_wasm, probe_host):
+    """Reading one is reading an attribute: no signature is built for it."""
+    linked = (await engine.load(probe_wasm)).link([probe_host])
+    first, second = [await linked.instantiate(caller=Caller("x")) for _ in range(2)]
+    one, other = first.exports.handler.handle_message, second.exports.handler.handle_message
+    assert one.__func__ is other.__func__
+    assert type(first.exports) is type(second.exports)
+    assert first.exports is first.exports
+    assert await one("a", None, b"1") == await other(sender="a", topic=None, payload=b"1")
+
+
+@pytest.mark.anyio
+async def test_a_method_of_a_resource_takes_it_as_self(engine, resources_wasm):
+    """The name of its first parameter is `self`, which is the exports' too."""
+    component = await engine.load(resources_wasm)
+    bump = component._exports_type(Recorder()).counters.counter_bump
+    assert list(inspect.signature(bump).parameters) == ["self"]
+    assert bump(self=7) == bump(7) == ("test:res/counters#[method]counter.bump", 7)
+
+
+class Recorder:
+    """Says what it was called with."""
+
+    def call(self, path: str, *arguments: object) -> tuple[object, ...]:
+        return path, *arguments

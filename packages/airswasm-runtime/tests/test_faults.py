@@ -13,8 +13,8 @@ from airswasm.runtime import (
     MemoryLimitExceeded,
     Trapped,
 )
-from airswasm.runtime._faults import fault_of
-from airswasm.runtime._wasmtime import EngineFailure
+from airswasm.runtime._wasmtime.bindings import EngineFailure
+from airswasm.runtime._wasmtime.faults import fault_of
 
 pytestmark = pytest.mark.anyio
 TIGHT = Limits(

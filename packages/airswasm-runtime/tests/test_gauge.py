@@ -13,7 +13,7 @@ from airswasm.runtime import (
     Limits,
     Trapped,
 )
-from airswasm.runtime import instance as instances
+from airswasm.runtime import _instance as instances
 
 pytestmark = pytest.mark.anyio
 PAGE = 65536

@@ -14,7 +14,7 @@ from airswasm.runtime import (
     Trapped,
     UnsatisfiedImport,
 )
-from airswasm.runtime.component import compatible_track
+from airswasm.runtime._component import compatible_track
 
 pytestmark = pytest.mark.anyio
 

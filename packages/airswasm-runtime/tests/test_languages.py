@@ -30,7 +30,7 @@ from airswasm.runtime import (
     Trapped,
     WasiConfig,
 )
-from airswasm.runtime._wasm_reader import Reader
+from airswasm.runtime._compose.reader import Reader
 
 pytestmark = pytest.mark.anyio
 SOURCES = Path(__file__).parent / "guests" / "languages"

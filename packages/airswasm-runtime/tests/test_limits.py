@@ -6,7 +6,7 @@ from dataclasses import fields
 
 import pytest
 from airswasm.runtime import Limits
-from airswasm.runtime.limits import setting_of
+from airswasm.runtime._limits import setting_of
 
 
 @pytest.mark.parametrize("name", [field.name for field in fields(Limits)])

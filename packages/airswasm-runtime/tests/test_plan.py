@@ -18,21 +18,25 @@ from airswasm.runtime import (
     Case,
     Engine,
     EngineConfig,
-    EnumOf,
     Err,
-    FlagsOf,
     HostInterface,
-    ListOf,
     Ok,
+    Some,
+    ValueMismatch,
+    ValueType,
+)
+from airswasm.wit import Case as TypeCase
+from airswasm.wit import (
+    Enum,
+    Field,
+    Flags,
+    ListOf,
     OptionOf,
     Primitive,
-    RecordOf,
+    Record,
     ResultOf,
-    Some,
     TupleOf,
-    ValueMismatch,
-    VariantOf,
-    WitType,
+    Variant,
 )
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -89,7 +93,7 @@ def echo_core(count: int) -> str:
 class Declared:
     """A generated type: its shape, how WIT writes it, and what must be declared before."""
 
-    def __init__(self, shape: WitType, text: str, declarations: tuple[str, ...] = ()) -> None:
+    def __init__(self, shape: ValueType, text: str, declarations: tuple[str, ...] = ()) -> None:
         self.shape = shape
         self.text = text
         self.declarations = declarations
@@ -98,26 +102,26 @@ class Declared:
         return " ".join((*self.declarations, self.text))
 
 
-def _named(kind: str, body: str, shape: WitType, parts: list[Declared]) -> Declared:
+def _named(kind: str, body: str, shape: ValueType, parts: list[Declared]) -> Declared:
     before = tuple(line for part in parts for line in part.declarations)
     name = f"t{abs(hash((kind, body, before))):x}"
     return Declared(shape, name, (*before, f"{kind} {name} {{ {body} }}"))
 
 
-def _wrap(text: str, shape: WitType, *parts: Declared) -> Declared:
+def _wrap(text: str, shape: ValueType, *parts: Declared) -> Declared:
     return Declared(shape, text, tuple(line for part in parts for line in part.declarations))
 
 
 def _record(parts: list[Declared]) -> Declared:
-    fields = tuple((f"field-{i}", part.shape) for i, part in enumerate(parts))
+    fields = tuple(Field(f"field-{i}", part.shape) for i, part in enumerate(parts))
     body = ", ".join(f"field-{i}: {part.text}" for i, part in enumerate(parts))
-    return _named("record", body, RecordOf("", fields), parts)
+    return _named("record", body, Record("", fields), parts)
 
 
 def _variant(parts: list[Declared | None]) -> Declared:
-    cases = tuple((f"case-{i}", part and part.shape) for i, part in enumerate(parts))
+    cases = tuple(TypeCase(f"case-{i}", part and part.shape) for i, part in enumerate(parts))
     body = ", ".join(f"case-{i}" + (f"({p.text})" if p else "") for i, p in enumerate(parts))
-    return _named("variant", body, VariantOf("", cases), [part for part in parts if part])
+    return _named("variant", body, Variant("", cases), [part for part in parts if part])
 
 
 def _result(ok: Declared | None, err: Declared | None) -> Declared:
@@ -134,7 +138,7 @@ leaves = st.one_of(
         lambda n: _named(
             "enum",
             ", ".join(f"e{i}" for i in range(n)),
-            EnumOf("", tuple(f"e{i}" for i in range(n))),
+            Enum("", tuple(TypeCase(f"e{i}") for i in range(n))),
             [],
         )
     ),
@@ -142,7 +146,7 @@ leaves = st.one_of(
         lambda n: _named(
             "flags",
             ", ".join(f"g{i}" for i in range(n)),
-            FlagsOf("", tuple(f"g{i}" for i in range(n))),
+            Flags("", tuple(TypeCase(f"g{i}") for i in range(n))),
             [],
         )
     ),
@@ -168,7 +172,7 @@ types = st.recursive(
 characters = st.characters(exclude_categories=["Cs"])
 
 
-def values_of(type_: WitType) -> st.SearchStrategy[object]:
+def values_of(type_: ValueType) -> st.SearchStrategy[object]:
     match type_:
         case Primitive("f32"):
             return st.floats(width=32, allow_nan=False)
@@ -197,16 +201,21 @@ def values_of(type_: WitType) -> st.SearchStrategy[object]:
                 st.builds(Ok, values_of(ok) if ok else st.none()),
                 st.builds(Err, values_of(err) if err else st.none()),
             )
-        case RecordOf(_, fields):
-            return st.fixed_dictionaries({n.replace("-", "_"): values_of(t) for n, t in fields})
-        case VariantOf(_, cases):
-            return st.one_of(
-                *(st.builds(Case, st.just(n), values_of(t) if t else st.none()) for n, t in cases)
+        case Record(_, fields):
+            return st.fixed_dictionaries(
+                {f.name.replace("-", "_"): values_of(f.type) for f in fields}
             )
-        case EnumOf(_, names):
-            return st.sampled_from(names)
-        case FlagsOf(_, names):
-            return st.frozensets(st.sampled_from(names))
+        case Variant(_, cases):
+            return st.one_of(
+                *(
+                    st.builds(Case, st.just(c.name), values_of(c.type) if c.type else st.none())
+                    for c in cases
+                )
+            )
+        case Enum(_, cases):
+            return st.sampled_from([case.name for case in cases])
+        case Flags(_, cases):
+            return st.frozensets(st.sampled_from([case.name for case in cases]))
     raise AssertionError(type_)
 
 

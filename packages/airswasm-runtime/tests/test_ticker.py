@@ -9,9 +9,9 @@ import time
 
 import pytest
 import wasmtime
-from airswasm.runtime import _wasmtime as wt
-from airswasm.runtime._hardened import HardenedSettings, hardened_config
-from airswasm.runtime._ticker import KernelTicker, ThreadTicker, start_ticker
+from airswasm.runtime._process.ticker import KernelTicker, ThreadTicker, start_ticker
+from airswasm.runtime._wasmtime import bindings as wt
+from airswasm.runtime._wasmtime.features import HardenedSettings, hardened_config
 
 SPIN = '(module (func (export "spin") (loop $again (br $again))))'
 

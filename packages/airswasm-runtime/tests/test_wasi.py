@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from airswasm.runtime._wasi import WASI_VERSION, interfaces
-from airswasm.runtime.host import HostInterface
-from airswasm.runtime.values import Err
+from airswasm.runtime._host import HostInterface
+from airswasm.runtime._values import Err
+from airswasm.runtime.wasi._builtin import WASI_VERSION, interfaces
 
 IMPORTS = (Path(__file__).parent / "wasi_imports.txt").read_text(encoding="utf-8").split()
 

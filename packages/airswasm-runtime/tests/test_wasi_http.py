@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from airswasm.runtime._wasi_http import (
+from airswasm.runtime._values import Case, Err, Ok
+from airswasm.runtime.wasi._http import (
     FIELDS_AT_MOST_BYTES,
     Fields,
     FieldsTooLarge,
@@ -12,8 +13,7 @@ from airswasm.runtime._wasi_http import (
     OutgoingBody,
     interfaces,
 )
-from airswasm.runtime._wasi_io import StreamClosed, StreamFailed
-from airswasm.runtime.values import Case, Err, Ok
+from airswasm.runtime.wasi._io import StreamClosed, StreamFailed
 
 TYPES, HANDLER = interfaces("0.2.12")
 

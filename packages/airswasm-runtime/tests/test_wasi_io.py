@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from airswasm.runtime._wasi_io import Always, BytesInput, Deadline, Signal, StreamClosed, wait_for
-from airswasm.runtime.host import Pending
+from airswasm.runtime._host import Pending
+from airswasm.runtime.wasi._io import Always, BytesInput, Deadline, Signal, StreamClosed, wait_for
 
 
 class ManualTimer:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 
-from airswasm.runtime._wasi_stdio import UNSAFE, LineLimits, LineOutput, escape
+from airswasm.runtime.wasi._stdio import UNSAFE, LineLimits, LineOutput, escape
 from hypothesis import given
 from hypothesis import strategies as st
 

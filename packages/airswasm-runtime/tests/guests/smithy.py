@@ -25,13 +25,13 @@ from airswasm.runtime import (
     Limits,
     Ok,
 )
-from airswasm.runtime._compiler import CompiledComponent
-from airswasm.runtime._compiler_child import Refused, compile_image
-from airswasm.runtime._hardened import HardenedSettings
-from airswasm.runtime._reflect import UnsupportedType
-from airswasm.runtime._wasm_encoder import ComponentWriter
-from airswasm.runtime._wasm_reader import Unreadable
-from airswasm.runtime.component import Component
+from airswasm.runtime._compile.child import Refused, compile_image
+from airswasm.runtime._compile.compiler import CompiledComponent
+from airswasm.runtime._component import Component
+from airswasm.runtime._compose.reader import Unreadable
+from airswasm.runtime._compose.writer import ComponentWriter
+from airswasm.runtime._wasmtime.features import HardenedSettings
+from airswasm.runtime._wasmtime.reflection import UnsupportedType
 
 LIMITS = Limits(memory_bytes=2**20, fuel=2_000_000, timeout=2.0, table_elements=10_000)
 

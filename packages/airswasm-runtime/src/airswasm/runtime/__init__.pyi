@@ -1,12 +1,25 @@
 from ._block import BLOCK
+from ._calls.call import Call, CallState
+from ._component import Component, LinkedComponent
+from ._config import CompileLimits, CompileProgress, EngineConfig, ProgressSink
+from ._engine import Engine
+from ._exports import Exports
+from ._host import Caller, HostFunction, HostInterface, HostResource, Pending
+from ._instance import Function, Instance
+from ._limits import Limits
 from ._meters import Meters
+from ._self_test import ProbeOutcome, SelfTestReport, self_test
+from ._services import HostInterfaceProvider, Services
 from ._settings import EngineSettings
+from ._shape import (
+    FunctionShape,
+    InterfaceShape,
+    ResourceIdentity,
+    ValueType,
+)
+from ._timers import Timer, Timers
+from ._values import Case, Err, GuestResource, Ok, Some
 from ._wasi_names import WASI_INTERFACES
-from ._wasi_state import WasiConfig
-from ._wasi_stdio import LineLimits, LogSink
-from .component import Component, LinkedComponent
-from .config import CompileLimits, CompileProgress, EngineConfig, ProgressSink
-from .engine import Engine
 from .errors import (
     CompileFailed,
     CompileLimitExceeded,
@@ -33,32 +46,11 @@ from .errors import (
     Trapped,
     UnsafeCacheFolder,
     UnsatisfiedImport,
+    UnsupportedEngine,
     ValueMismatch,
 )
-from .exports import Exports
-from .host import Caller, HostFunction, HostInterface, HostResource, Pending
-from .instance import Call, CallState, Function, Instance
-from .limits import Limits
-from .proof import ProbeOutcome, SelfTestReport, self_test
-from .services import HostInterfaceProvider, Services
-from .shape import (
-    EnumOf,
-    FlagsOf,
-    FunctionShape,
-    HandleOf,
-    InterfaceShape,
-    ListOf,
-    OptionOf,
-    Primitive,
-    RecordOf,
-    ResourceIdentity,
-    ResultOf,
-    TupleOf,
-    VariantOf,
-    WitType,
-)
-from .timers import Timer, Timers
-from .values import Case, Err, GuestResource, Ok, Some
+from .wasi._state import WasiConfig
+from .wasi._stdio import LineLimits, LogSink
 
 __all__ = (
     "WASI_INTERFACES",
@@ -78,10 +70,8 @@ __all__ = (
     "Engine",
     "EngineConfig",
     "EngineError",
-    "EnumOf",
     "Err",
     "Exports",
-    "FlagsOf",
     "Frame",
     "FuelExhausted",
     "Function",
@@ -89,7 +79,6 @@ __all__ = (
     "GuestExited",
     "GuestFault",
     "GuestResource",
-    "HandleOf",
     "HostCallTooLarge",
     "HostExhausted",
     "HostFunction",
@@ -106,22 +95,17 @@ __all__ = (
     "Limits",
     "LineLimits",
     "LinkedComponent",
-    "ListOf",
     "LogSink",
     "MemoryLimitExceeded",
     "NoSuchExport",
     "ResourceDropped",
     "ResourceKept",
     "Ok",
-    "OptionOf",
     "Pending",
-    "Primitive",
     "ProbeOutcome",
     "ProgressSink",
-    "RecordOf",
     "ResourceIdentity",
     "ResourcesExhausted",
-    "ResultOf",
     "ServiceMissing",
     "SelfTestReport",
     "Services",
@@ -130,12 +114,11 @@ __all__ = (
     "Timer",
     "Timers",
     "Trapped",
-    "TupleOf",
     "UnsafeCacheFolder",
+    "UnsupportedEngine",
     "UnsatisfiedImport",
     "ValueMismatch",
-    "VariantOf",
+    "ValueType",
     "WasiConfig",
-    "WitType",
     "self_test",
 )

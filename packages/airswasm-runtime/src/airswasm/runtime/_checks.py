@@ -23,7 +23,7 @@ async def check_limits(home: Path, *, quick: bool) -> AsyncIterator[Finding]:
     del home
     if quick:
         return
-    from .proof import self_test
+    from ._self_test import self_test
 
     report = await self_test()
     for outcome in report.outcomes:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from .config import CompileLimits, EngineConfig
+from ._config import CompileLimits, EngineConfig
 
 __all__ = ("EngineSettings",)
 

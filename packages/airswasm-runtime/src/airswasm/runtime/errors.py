@@ -26,6 +26,23 @@ class EngineError(AirswasmError):
     )
 
 
+class UnsupportedEngine(EngineError):
+    """The installed wasmtime is none that this package was tested with.
+
+    Attributes:
+        version: the installed version.
+        supported: the range that was tested, as pip writes it.
+    """
+
+    def __init__(self, version: str, supported: str) -> None:
+        self.version = version
+        self.supported = supported
+        super().__init__(
+            f"wasmtime {version} is installed, but this airswasm-runtime was tested with "
+            f"wasmtime{supported}: install one of those"
+        )
+
+
 class InvalidComponent(EngineError):
     """The bytes are not a component that this engine accepts.
 

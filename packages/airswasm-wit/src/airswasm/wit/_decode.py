@@ -185,7 +185,9 @@ class _Decoder:
         if tag == "record":
             fields = (Field(_text(p["name"]), self._type(p["type"]), _docs(p)) for p in parts)
             return Record(name, tuple(fields), owner, docs)
-        cases = tuple(Case(_text(p["name"]), self._maybe(p.get("type")), _docs(p)) for p in parts)
+        cases: tuple[Case, ...] = tuple(
+            Case(_text(p["name"]), self._maybe(p.get("type")), _docs(p)) for p in parts
+        )
         if tag == "variant":
             return Variant(name, cases, owner, docs)
         return (Enum if tag == "enum" else Flags)(name, cases, owner, docs)

@@ -9,16 +9,32 @@ The values form a graph that shares what the source shares; whoever builds one b
 unfolded size (`_decode.py`), so that comparing and printing are bounded too. Rejected: one class
 with a `kind` string, as in wasm-tools' JSON. It saves fifteen classes here and costs an unchecked
 key error at every use.
+
+The type classes are the one vocabulary of all blocks. They are generic in what they are made of,
+because three readers know different leaves: here a handle names a `Resource`, in the engine it
+carries the identity that the engine gave the resource, in a binary it refers to a type by index.
+Without parameters they are those of WIT: `ListOf` is `ListOf[WitType]`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import TypeAlias
+from typing import TYPE_CHECKING, Generic, TypeAlias
 
 from ._requirement import Nothing, Requirement, find_provider, parse_requirements
 from .errors import SeveralRequirements
+
+if TYPE_CHECKING:  # defaults are for type checkers; `typing.TypeVar` has them since 3.13
+    from typing_extensions import TypeVar
+
+    T_co = TypeVar("T_co", covariant=True, default="WitType")
+    R_co = TypeVar("R_co", covariant=True, default="Resource")
+else:
+    from typing import TypeVar
+
+    T_co = TypeVar("T_co", covariant=True)
+    R_co = TypeVar("R_co", covariant=True)
 
 __all__ = (
     "Alias",
@@ -74,10 +90,10 @@ class Primitive:
 
 
 @dataclass(frozen=True, slots=True)
-class ListOf:
+class ListOf(Generic[T_co]):
     """`list<element>`, of a fixed length or any."""
 
-    element: WitType
+    element: T_co
     length: int | None = None
 
     def __str__(self) -> str:
@@ -86,21 +102,21 @@ class ListOf:
 
 
 @dataclass(frozen=True, slots=True)
-class OptionOf:
+class OptionOf(Generic[T_co]):
     """`option<payload>`."""
 
-    payload: WitType
+    payload: T_co
 
     def __str__(self) -> str:
         return f"option<{self.payload}>"
 
 
 @dataclass(frozen=True, slots=True)
-class ResultOf:
+class ResultOf(Generic[T_co]):
     """`result<ok, error>`, either of which may carry nothing."""
 
-    ok: WitType | None
-    error: WitType | None
+    ok: T_co | None
+    error: T_co | None
 
     def __str__(self) -> str:
         if self.error is None:
@@ -109,52 +125,52 @@ class ResultOf:
 
 
 @dataclass(frozen=True, slots=True)
-class TupleOf:
+class TupleOf(Generic[T_co]):
     """`tuple<items>`."""
 
-    items: tuple[WitType, ...]
+    items: tuple[T_co, ...]
 
     def __str__(self) -> str:
         return f"tuple<{', '.join(map(str, self.items))}>"
 
 
 @dataclass(frozen=True, slots=True)
-class MapOf:
+class MapOf(Generic[T_co]):
     """`map<key, value>`."""
 
-    key: WitType
-    value: WitType
+    key: T_co
+    value: T_co
 
     def __str__(self) -> str:
         return f"map<{self.key}, {self.value}>"
 
 
 @dataclass(frozen=True, slots=True)
-class FutureOf:
+class FutureOf(Generic[T_co]):
     """`future<payload>`."""
 
-    payload: WitType | None
+    payload: T_co | None
 
     def __str__(self) -> str:
         return "future" if self.payload is None else f"future<{self.payload}>"
 
 
 @dataclass(frozen=True, slots=True)
-class StreamOf:
+class StreamOf(Generic[T_co]):
     """`stream<payload>`."""
 
-    payload: WitType | None
+    payload: T_co | None
 
     def __str__(self) -> str:
         return "stream" if self.payload is None else f"stream<{self.payload}>"
 
 
 @dataclass(frozen=True, slots=True)
-class Field:
+class Field(Generic[T_co]):
     """One field of a record."""
 
     name: str
-    type: WitType
+    type: T_co
     docs: str = field(default="", compare=False)
 
     def __str__(self) -> str:
@@ -162,49 +178,54 @@ class Field:
 
 
 @dataclass(frozen=True, slots=True)
-class Case:
+class Case(Generic[T_co]):
     """One case of a variant, an enum or flags; only a variant's carries a type."""
 
     name: str
-    type: WitType | None = None
+    type: T_co | None = None
     docs: str = field(default="", compare=False)
 
     def __str__(self) -> str:
         return self.name if self.type is None else f"{self.name}({self.type})"
 
 
+def _spell(keyword: str, name: str, members: Iterable[object]) -> str:
+    """A definition in one line; a type that was not read from WIT may lack its name."""
+    return f"{keyword} {name}{' ' if name else ''}{{ {', '.join(map(str, members))} }}"
+
+
 @dataclass(frozen=True, slots=True)
-class Record:
+class Record(Generic[T_co]):
     """`record name { fields }`."""
 
     name: str = field(compare=False)
-    fields: tuple[Field, ...]
+    fields: tuple[Field[T_co], ...]
     owner: str | None = field(default=None, compare=False)
     docs: str = field(default="", compare=False)
 
     def __str__(self) -> str:
-        return self.name
+        return self.name or self.spelled_out()
 
     def spelled_out(self) -> str:
         """The definition in one line."""
-        return f"record {self.name} {{ {', '.join(map(str, self.fields))} }}"
+        return _spell("record", self.name, self.fields)
 
 
 @dataclass(frozen=True, slots=True)
-class Variant:
+class Variant(Generic[T_co]):
     """`variant name { cases }`."""
 
     name: str = field(compare=False)
-    cases: tuple[Case, ...]
+    cases: tuple[Case[T_co], ...]
     owner: str | None = field(default=None, compare=False)
     docs: str = field(default="", compare=False)
 
     def __str__(self) -> str:
-        return self.name
+        return self.name or self.spelled_out()
 
     def spelled_out(self) -> str:
         """The definition in one line."""
-        return f"variant {self.name} {{ {', '.join(map(str, self.cases))} }}"
+        return _spell("variant", self.name, self.cases)
 
 
 @dataclass(frozen=True, slots=True)
@@ -217,11 +238,11 @@ class Enum:
     docs: str = field(default="", compare=False)
 
     def __str__(self) -> str:
-        return self.name
+        return self.name or self.spelled_out()
 
     def spelled_out(self) -> str:
         """The definition in one line."""
-        return f"enum {self.name} {{ {', '.join(map(str, self.cases))} }}"
+        return _spell("enum", self.name, self.cases)
 
 
 @dataclass(frozen=True, slots=True)
@@ -234,11 +255,11 @@ class Flags:
     docs: str = field(default="", compare=False)
 
     def __str__(self) -> str:
-        return self.name
+        return self.name or self.spelled_out()
 
     def spelled_out(self) -> str:
         """The definition in one line."""
-        return f"flags {self.name} {{ {', '.join(map(str, self.cases))} }}"
+        return _spell("flags", self.name, self.cases)
 
 
 @dataclass(frozen=True, slots=True)
@@ -258,23 +279,23 @@ class Resource:
 
 
 @dataclass(frozen=True, slots=True)
-class Own:
+class Own(Generic[R_co]):
     """A handle that passes ownership of a resource."""
 
-    resource: Resource
+    resource: R_co
 
     def __str__(self) -> str:
-        return self.resource.name
+        return str(self.resource)
 
 
 @dataclass(frozen=True, slots=True)
-class Borrow:
+class Borrow(Generic[R_co]):
     """A handle lent for one call."""
 
-    resource: Resource
+    resource: R_co
 
     def __str__(self) -> str:
-        return f"borrow<{self.resource.name}>"
+        return f"borrow<{self.resource}>"
 
 
 @dataclass(frozen=True, slots=True)

@@ -54,9 +54,10 @@ def show(
         session.terminal.document("config/1", {"settings": content})
         return
     columns = ("setting", "value", "origin", "meaning") if origin else ("setting", "value")
-    shown = found if section else [home, *found]
-    rows = [(each.name, each.value, each.origin, each.meaning)[: len(columns)] for each in shown]
-    session.terminal.table(columns, rows)
+    rows = [(each.name, each.value, each.origin, each.meaning) for each in found]
+    if section is None:
+        rows.insert(0, (home.name, home.value, home.origin, home.meaning))
+    session.terminal.table(columns, [row[: len(columns)] for row in rows])
 
 
 @app.command()

@@ -1,0 +1,15 @@
+"""How control and values cross between Python and a guest.
+
+| module | holds |
+|---|---|
+| `call` | one call in progress: polled, parked, moved to a thread, ended |
+| `driving` | the smallest scheduler: a task that polls one call to its end |
+| `stack_depth` | whether Python has frames left for the callbacks of a guest |
+| `host_calls` | the one door from a guest to host functions, and the guard in it |
+| `handles` | the resources of one instance |
+| `plan` | how the values of one function are laid out, derived once from its type |
+| `crossing` | what lowering and lifting share |
+| `lowering`, `lifting` | the closures of a plan: Python to slots, slots to Python |
+| `mismatch` | where and why a value does not fit |
+| `bytes_as_text` | the host's half of the bytes bridge |
+"""

@@ -1,0 +1,498 @@
+"""One call into a guest: polled, parked while the host works, moved to a thread, ended.
+
+A call runs on a fibre of its own and is *polled*: each `poll` runs the guest
+until it finishes, has used up a slice of fuel, or waits in a host function. So
+a scheduler can hold thousands of calls on one thread, and `Instance.call` is
+only the smallest such scheduler.
+
+Whoever completes what a guest waits for must put it back on the run queue; the
+library has no waker. That is the `wake` of `Instance.start`.
+"""
+
+from __future__ import annotations
+
+import enum
+import time
+from collections.abc import Callable, Coroutine
+from struct import Struct
+from threading import get_ident
+from typing import TYPE_CHECKING, Any
+
+import anyio
+import anyio.to_thread
+
+from .._host import Pending
+from .._process.switch_interval import short_switches
+from .._timers import Timer
+from .._wasmtime import bindings as wt
+from .._wasmtime.faults import fault_of, limit_fault
+from .._wasmtime.value_layout import KIND_STRING
+from ..errors import (
+    DeadlineExceeded,
+    Frame,
+    GuestFault,
+    HostCallTooLarge,
+    HostFunctionFailed,
+    InstanceClosed,
+    LimitExceeded,
+    ResourcesExhausted,
+)
+from .crossing import AllowanceExceeded, Keep
+from .handles import Drop, TooManyResources
+from .plan import ExportPlan
+from .stack_depth import check_depth
+
+if TYPE_CHECKING:
+    from .._instance import Instance
+    from .host_calls import HostCall
+
+Wake = Callable[["Call"], object]
+
+_ERROR_AND_FUEL = Struct("<QQ").unpack_from
+_future_poll, _future_delete = wt.future_poll, wt.future_delete
+_THREAD_FACTOR = 20  # the first slice on a worker thread against one on the loop
+_THREAD_SLICE = 0.01  # seconds
+_THREAD_STINT = 0.05  # seconds on a worker thread before a cancel can be noticed
+
+
+class CallState(enum.Enum):
+    """What a call needs next."""
+
+    DONE = "done"
+    """`Call.result` gives its outcome."""
+
+    READY = "ready"
+    """Its slice was used up: poll it again."""
+
+    WAITING = "waiting"
+    """It waits in a host function; `wake` will be called."""
+
+
+_DONE, _READY, _WAITING = CallState.DONE, CallState.READY, CallState.WAITING
+
+
+class Call:
+    """One call in progress. Not an awaitable: poll it, or use `Instance.call`.
+
+    Only for the event loop's thread. It never touches a task of the loop unless
+    a host function is `async`.
+
+    Attributes:
+        function: what was called.
+        fuel_used: fuel that it used, once it is done.
+    """
+
+    __slots__ = (
+        "_cancelled",
+        "_failure",
+        "_future",
+        "_hop",
+        "_instance",
+        "_is_awaited",
+        "_is_late",
+        "_is_polled",
+        "_keep",
+        "_late_drops",
+        "_pending",
+        "_plan",
+        "_raise",
+        "_results",
+        "_started",
+        "_state",
+        "_target",
+        "_timer",
+        "_value",
+        "_wake",
+        "_work",
+        "fuel_used",
+        "function",
+    )
+
+    def __init__(
+        self, instance: Instance, function: str, plan: ExportPlan | None, keep: Keep, wake: Wake
+    ) -> None:
+        self.function: str = function
+        self.fuel_used: int = 0
+        self._instance = instance
+        self._plan = plan
+        self._keep: Keep | None = keep
+        self._wake = wake
+        self._state = _READY
+        self._started = time.monotonic()
+        self._future: int = 0
+        self._pending: Pending | None = None
+        self._work: Coroutine[Any, Any, object] | None = None
+        self._target: HostCall | None = None
+        self._results = 0
+        self._hop: tuple[HostCall, int, list[object]] | None = None
+        self._failure: BaseException | None = None
+        self._value: object = None
+        self._raise: BaseException | None = None
+        self._timer: Timer | None = None
+        self._late_drops: list[tuple[Drop, object]] | None = None
+        self._is_polled = False
+        self._is_awaited = False  # whether a task awaits it, which can await host functions too
+        self._is_late = False  # whether it had a slice already
+        self._cancelled = False
+
+    def __repr__(self) -> str:
+        return f"<Call {self._instance.component_name}#{self.function} {self._state.value}>"
+
+    @property
+    def state(self) -> CallState:
+        """What it needs next."""
+        return self._state
+
+    def poll(self) -> CallState:
+        """Runs the guest for one slice at most.
+
+        Returns:
+            `DONE`, `READY` (poll again) or `WAITING` (`wake` will be called).
+        """
+        if self._state is _DONE:
+            return _DONE
+        if self._is_polled:
+            raise RuntimeError(f"{self!r} is being polled already")
+        pending = self._pending
+        if pending is not None:
+            if not pending._done:
+                return self._wait()
+            if pending._exception is not None:
+                return self._fault_of_host(pending._exception)
+        if self._is_late and self._has_expired():
+            return _DONE
+        self._is_late = True
+        check_depth()
+        self._is_polled = True
+        try:
+            is_over = _future_poll(self._future)
+        finally:
+            self._is_polled = False
+        if is_over:
+            return self._finish()
+        return self._after_slice()
+
+    def _first_poll(self) -> CallState:
+        try:
+            return self.poll()
+        except BaseException:  # nobody will poll it again
+            self.cancel()
+            raise
+
+    def result(self) -> object:
+        """The value that the guest returned.
+
+        Raises:
+            GuestFault: the call ended its instance; the type says why.
+            InvalidStateError: it is not done.
+        """
+        if self._state is not _DONE:
+            raise RuntimeError(f"{self!r} is not done; poll it")
+        if self._raise is not None:
+            raise self._raise
+        return self._value
+
+    def cancel(self) -> None:
+        """Ends the call and its instance. Without effect when it is done."""
+        if self._state is _DONE:
+            return
+        self._cancelled = True
+        if self._is_polled:
+            return  # it ends when the guest gives way
+        is_waiting = self._state is _WAITING
+        self._abort(InstanceClosed(self._instance.component_name))
+        if is_waiting:  # whoever waits for it need not be who ended it
+            self._wake(self)
+
+    async def poll_in_thread(self) -> CallState:
+        """Runs a computing guest on a worker thread, for several slices.
+
+        Host functions still run on the event loop's thread. A cancel is noticed
+        within 50 ms; the caller decides whether to cancel the call then.
+
+        Returns:
+            `DONE`, `WAITING`, or `READY` after a stint on the thread.
+        """
+        engine = self._instance.engine
+        while True:
+            if self._state is _DONE:
+                return _DONE
+            if self._is_polled:
+                raise RuntimeError(f"{self!r} is being polled already")
+            pending = self._pending
+            if pending is not None and not pending.is_done:
+                return self._wait()
+            if pending is not None and pending._exception is not None:
+                return self._fault_of_host(pending._exception)
+            self._is_polled = True
+            try:
+                with short_switches:
+                    is_over = await anyio.to_thread.run_sync(self._stint, limiter=engine._limiter)
+            finally:
+                self._is_polled = False
+            self._run_late_drops()
+            if is_over:
+                return self._finish()
+            if self._hop is None:
+                return self._after_slice()
+            state = self._after_slice()
+            if state is not _READY:
+                return state
+
+    def _stint(self) -> bool:
+        """Polls on a worker thread until the guest ends, waits, or a while has passed.
+
+        After each slice the thread fights for the interpreter's lock, so slices become
+        longer until one takes some 10 ms: how much fuel that is depends on the guest.
+        """
+        future, until = self._future, time.monotonic() + _THREAD_STINT
+        context, fuel = self._instance._context, self._instance.engine.config.slice_fuel
+        interval = fuel * _THREAD_FACTOR
+        try:
+            wt.set_yield_interval(context, interval)
+            used = time.thread_time()
+            while not wt.future_poll_released(future):
+                if self._pending is not None and not self._pending.is_done:
+                    return False
+                if self._hop or self._failure or self._cancelled or time.monotonic() > until:
+                    return False
+                before, used = used, time.thread_time()
+                if used - before < _THREAD_SLICE / 2:
+                    interval *= 2
+                    wt.set_yield_interval(context, interval)
+        finally:
+            wt.set_yield_interval(context, fuel)
+        return True
+
+    def _after_slice(self) -> CallState:
+        if self._cancelled:
+            self._abort(InstanceClosed(self._instance.component_name))
+            return _DONE
+        if self._failure is not None:
+            return self._fault_of_host(self._failure)
+        if self._hop is not None:
+            self._run_hop()
+        pending = self._pending
+        if pending is None or pending.is_done:
+            self._state = _READY
+            return _READY
+        return self._wait()
+
+    def _wait(self) -> CallState:
+        self._state = _WAITING
+        if self._work is not None and not self._is_awaited:
+            work, pending = self._take_work()
+            self._instance.engine._spawn(work, pending)
+        if self._timer is None:
+            left = self._instance.limits.timeout - (time.monotonic() - self._started)
+            self._timer = self._instance.engine.timers.after(max(0.0, left), self._expire)
+        return _WAITING
+
+    def _has_expired(self) -> bool:
+        """Ends a call whose time passed between two slices, without entering the guest again."""
+        if time.monotonic() - self._started < self._instance.limits.timeout:
+            return False
+        self._abort(self._limit_fault(DeadlineExceeded, "ran past its deadline", "timeout"))
+        return True
+
+    def _expire(self) -> None:
+        self._timer = None
+        if self._state is not _WAITING:
+            return
+        self._abort(self._limit_fault(DeadlineExceeded, "waited past its deadline", "timeout"))
+        self._wake(self)
+
+    def _woken(self) -> None:
+        """A pending operation was completed: tell whoever schedules this call."""
+        if self._state is _WAITING:
+            self._state = _READY
+            self._wake(self)
+
+    def _park(self, target: HostCall, results: int, pending: Pending) -> None:
+        """The guest waits for `pending`; the continuation will write to `results`."""
+        self._target, self._results, self._pending = target, results, pending
+        pending._listen(self._woken)
+
+    def _adopt(self, work: Any) -> Pending:
+        """A host function is a coroutine: who awaits it is decided once the guest waits."""
+        self._work = work
+        return Pending()
+
+    def _take_work(self) -> tuple[Coroutine[Any, Any, object], Pending]:
+        work, self._work = self._work, None
+        assert work is not None
+        assert self._pending is not None
+        return work, self._pending
+
+    def _run_hop(self) -> None:
+        """Runs a host function, called from a worker thread, here on the loop's thread."""
+        assert self._hop is not None
+        target, results, values = self._hop
+        self._hop = None
+        try:
+            outcome = target.invoke(self, values)
+        except BaseException as failure:
+            outcome = Pending()
+            outcome.fail(failure)
+        if not isinstance(outcome, Pending):
+            value, outcome = outcome, Pending()
+            outcome.resolve(value)
+        self._park(target, results, outcome)
+        if outcome.is_done and outcome._exception is not None:
+            self._failure = outcome._exception
+
+    def _continue(self) -> bool:
+        """Asked by the engine at each poll while the guest waits: is the result written?"""
+        pending = self._pending
+        if pending is None or not pending.is_done or self._failure is not None:
+            return False
+        target = self._target
+        try:
+            if pending._exception is not None or target is None:
+                return False
+            target.write(self._instance, self._results, pending._value)
+        except BaseException as failure:
+            self._failure = failure
+            return False
+        self._pending = self._target = None
+        return True
+
+    def _finish(self) -> CallState:
+        instance = self._instance
+        _future_delete(self._future)
+        self._future = 0
+        meter = instance._meter
+        meter.read_fuel()
+        error, fuel_left = _ERROR_AND_FUEL(instance._slot, 32)
+        self.fuel_used = used = meter.fuel - fuel_left
+        instance.fuel_used += used
+        if error or self._cancelled:
+            return self._finish_badly(error)
+        plan = self._plan
+        if plan is not None and (decode := plan.result) is not None:
+            try:
+                if instance._slot[0] < KIND_STRING:
+                    self._value = decode(instance._slot_address, instance._handles)
+                else:
+                    handles = instance._handles
+                    handles.allowance = meter.host_call_bytes
+                    try:
+                        self._value = decode(instance._slot_address, handles)
+                    finally:
+                        meter.drop_result()
+            except AllowanceExceeded:
+                self._end_with(self._too_large())
+                return _DONE
+        self._settle()
+        if self._started > instance._gauge_due and plan is not None:
+            instance._read_gauge()
+        return _DONE
+
+    def _finish_badly(self, error: int) -> CallState:
+        outcome: BaseException
+        failure = wt.take_error(error) if error else None
+        if self._cancelled or failure is None:
+            outcome = InstanceClosed(self._instance.component_name)
+        else:
+            outcome = self._fault_from(failure)
+        self._end_with(outcome)
+        return _DONE
+
+    def _fault_from(self, failure: wt.EngineFailure) -> BaseException:
+        instance = self._instance
+        if self._failure is not None:
+            return self._blame(self._failure, failure)
+        return fault_of(
+            failure,
+            instance.component_name,
+            self.function,
+            instance.limits,
+            instance.engine.config.max_wasm_stack_bytes,
+        )
+
+    def _blame(self, cause: BaseException, failure: wt.EngineFailure | None) -> BaseException:
+        """What the guest's caller gets for an exception in a host function."""
+        instance = self._instance
+        if isinstance(cause, AllowanceExceeded):
+            return self._too_large()
+        if isinstance(cause, TooManyResources):
+            return self._limit_fault(ResourcesExhausted, "holds too many resources", "resources")
+        if isinstance(cause, GuestFault):
+            made: GuestFault = cause
+        elif isinstance(cause, Exception):
+            where = self._target.name if self._target is not None else "a host function"
+            made = HostFunctionFailed(
+                instance.component_name,
+                self.function,
+                f"called {where}, which failed: {type(cause).__name__}: {cause}",
+            )
+            made.__cause__ = cause
+        else:
+            return cause  # KeyboardInterrupt and its like belong to the caller as they are
+        if failure is not None and not made.backtrace:
+            made.backtrace = tuple(Frame(*frame) for frame in failure.frames)
+        return made
+
+    def _too_large(self) -> LimitExceeded:
+        said = "passed too much in one call"
+        return self._limit_fault(HostCallTooLarge, said, "host_call_bytes")
+
+    def _limit_fault(self, fault: type[LimitExceeded], said: str, limit: str) -> LimitExceeded:
+        instance = self._instance
+        return limit_fault(
+            fault, instance.component_name, self.function, said, limit, instance.limits
+        )
+
+    def _drop(self, drop: Drop, value: object) -> None:
+        """Drops a host resource, on the loop's thread even when the guest runs on another."""
+        if get_ident() == self._instance.engine._thread:
+            drop(value)
+        else:
+            self._late_drops = [*(self._late_drops or ()), (drop, value)]
+
+    def _run_late_drops(self) -> None:
+        drops, self._late_drops = self._late_drops, None
+        for drop, value in drops or ():
+            try:
+                drop(value)
+            except BaseException as failure:
+                self._failure = failure
+
+    def _fault_of_host(self, cause: BaseException) -> CallState:
+        self._abort(self._blame(cause, None))
+        return _DONE
+
+    def _abort(self, outcome: BaseException) -> None:
+        """Ends a call that cannot go on: its fibre, then its store."""
+        if self._future:
+            wt.future_delete(self._future)
+            self._future = 0
+            meter = self._instance._meter
+            meter.read_fuel()
+            self.fuel_used = meter.fuel - _ERROR_AND_FUEL(self._instance._slot, 32)[1]
+        self._end_with(outcome)
+
+    def _end_with(self, outcome: BaseException) -> None:
+        if isinstance(outcome, GuestFault):
+            outcome.fuel_used = self.fuel_used
+            outcome.memory_peak_bytes = self._instance.memory_peak_bytes
+        self._raise = outcome
+        pending, self._pending = self._pending, None
+        self._settle()
+        try:
+            self._instance._end(outcome if isinstance(outcome, GuestFault) else None)
+            if pending is not None:
+                pending._cancel()
+        except Exception as problem:  # an embedder's clean-up: it must not hide the outcome
+            outcome.add_note(f"cleaning up after it failed: {problem!r}")
+
+    def _settle(self) -> None:
+        self._state = _DONE
+        self._keep = None
+        if self._work is not None:  # it ended before anybody awaited the host function
+            self._work.close()
+            self._work = None
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        self._instance._release(self)

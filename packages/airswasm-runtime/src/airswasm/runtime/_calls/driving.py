@@ -1,0 +1,60 @@
+"""The smallest scheduler: one task that polls one call to its end."""
+
+from __future__ import annotations
+
+import anyio
+import anyio.lowlevel
+
+from .call import Call, CallState
+
+
+class _Waiter:
+    """The smallest scheduler: one call, one task that waits for it."""
+
+    __slots__ = ("_event", "_is_set")
+
+    def __init__(self) -> None:
+        self._event: anyio.Event | None = None
+        self._is_set = False
+
+    def wake(self, _call: Call) -> None:
+        self._is_set = True
+        if self._event is not None:
+            self._event.set()
+
+    async def wait(self) -> None:
+        while not self._is_set:
+            self._event = anyio.Event()
+            await self._event.wait()
+        self._is_set, self._event = False, None
+
+
+def wake_nobody(_call: Call) -> None:
+    """Nobody can be woken before a poll has said `WAITING`."""
+
+
+async def drive(call: Call, slices_before_thread: int) -> None:
+    """Polls a call to its end; a cancel of the task ends the guest."""
+    waiter = _Waiter()
+    call._wake = waiter.wake
+    slices = 0
+    try:
+        while True:
+            state = call.state
+            if state is CallState.DONE:
+                return
+            if state is CallState.WAITING:
+                if call._work is not None:
+                    work, pending = call._take_work()
+                    await pending._complete_with(work)
+                await waiter.wait()
+                call.poll()
+            elif slices < slices_before_thread:
+                slices += 1
+                await anyio.lowlevel.checkpoint()
+                call.poll()
+            else:
+                await call.poll_in_thread()
+    except BaseException:
+        call.cancel()
+        raise

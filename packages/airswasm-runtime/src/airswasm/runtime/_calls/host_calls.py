@@ -1,0 +1,171 @@
+"""The one door from a guest to the host, and the guard in it.
+
+Whatever a host function does, nothing may leave the callback: an exception, and
+above all a `BaseException`, would pass through the engine's frames and crash the
+process or vanish. So the callback catches everything, keeps it in the call that
+it belongs to (never in a place that tenants share), and gives the engine an
+error to trap with.
+
+Every function is linked as an async one, because a plain one may return a
+`Pending`. One that has its value at once hands the engine a continuation in C
+that says "done", so that being async costs it nothing.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from threading import get_ident
+from types import CoroutineType
+from typing import TYPE_CHECKING
+
+from .._host import HostFunction, Pending
+from .._wasmtime import bindings as wt
+from .._wasmtime.value_layout import KIND_STRING, SLOT_BYTES
+from ..errors import InstanceClosed, ValueMismatch
+from .crossing import UNFIT, Keep
+from .mismatch import mismatch
+from .plan import ImportPlan
+
+if TYPE_CHECKING:
+    from .._engine import Engine
+    from .._instance import Instance
+    from .call import Call
+
+_DATA = bytes.__basicsize__ - 1
+_READY = wt.ready_continuation()
+
+
+class HostCall:
+    """One host function as one component imports it.
+
+    Attributes:
+        name: `interface#function`, for messages.
+        callback: what the engine calls; it must outlive the linker.
+    """
+
+    __slots__ = ("_encode", "_engine", "_function", "_is_async", "_plan", "callback", "name")
+
+    def __init__(self, engine: Engine, name: str, plan: ImportPlan, function: HostFunction) -> None:
+        self.name = name
+        self._engine = engine
+        self._plan = plan
+        self._function = function
+        self._encode = plan.result
+        self._is_async = inspect.iscoroutinefunction(function)
+        self.callback = wt.HostCallback(self._entry())
+
+    def _entry(self) -> Callable[..., None]:
+        engine, function, is_async = self._engine, self._function, self._is_async
+        running, memory, thread = engine._running, wt.writable_memory, get_ident
+        decoders = self._plan.parameters
+        steps = [(decode, index * SLOT_BYTES) for index, decode in enumerate(decoders)]
+
+        def entry(
+            _env: int,
+            context: int,
+            _type: int,
+            arguments: int,
+            _count: int,
+            results: int,
+            _results: int,
+            error_out: int,
+            continuation_out: int,
+        ) -> None:
+            call = None
+            try:
+                memory[continuation_out : continuation_out + 24] = _READY
+                call = running[context]
+                instance = call._instance
+                handles = instance._handles
+                handles.allowance = instance.limits.host_call_bytes
+                values = [decode(arguments + at, handles) for decode, at in steps]
+                if thread() != engine._thread:
+                    call._hop = (self, results, values)
+                    memory[continuation_out : continuation_out + 24] = engine._waiting_for(context)
+                    return
+                outcome = function(instance.caller, *values)
+                if is_async or isinstance(outcome, CoroutineType):
+                    outcome = call._adopt(outcome)
+                if call._cancelled:
+                    raise InstanceClosed(self.name)
+                if isinstance(outcome, Pending):
+                    if not outcome._done:
+                        call._park(self, results, outcome)
+                        memory[continuation_out : continuation_out + 24] = engine._waiting_for(
+                            context
+                        )
+                        return
+                    if outcome._exception is not None:
+                        raise outcome._exception
+                    outcome = outcome._value
+                self.write(instance, results, outcome)
+            except BaseException as failure:
+                if call is not None:
+                    call._failure = failure
+                    call._target = self
+                address = wt.new_error("a host function failed")
+                memory[error_out : error_out + 8] = address.to_bytes(8, "little")
+
+        return entry
+
+    def invoke(self, call: Call, values: list[object]) -> object:
+        """Runs the function on the loop's thread for a guest on a worker thread."""
+        outcome = self._function(call._instance.caller, *values)
+        is_work = self._is_async or isinstance(outcome, CoroutineType)
+        return call._adopt(outcome) if is_work else outcome
+
+    def write(self, instance: Instance, results: int, value: object) -> None:
+        """Writes a returned value where the engine expects it, in the engine's own memory.
+
+        Raises:
+            ValueMismatch: the host function returned what its type does not allow.
+        """
+        encode = self._encode
+        if encode is None:
+            if value is not None:
+                raise ValueMismatch(self.name, "nothing (it returns no value)", repr(value))
+            return
+        keep: Keep = []
+        handles = instance._handles
+        handles.allowance = instance.limits.host_call_bytes
+        try:
+            slot = encode(value, keep, handles)
+        except UNFIT:
+            assert self._plan.shape.result is not None
+            raise mismatch(self.name, self._plan.shape.result, value) from None
+        if slot[0] < KIND_STRING:
+            wt.writable_memory[results : results + SLOT_BYTES] = slot
+        else:
+            wt.value_clone(id(slot) + _DATA, results)
+
+
+def destructor(running: dict[int, Call]) -> object:
+    """The callback for a dropped host resource; guarded as host functions are."""
+
+    def entry(_env: int, context: int, rep: int) -> int:
+        call = None
+        try:
+            call = running[context]
+            drop, value = call._instance._handles.take_dropped(rep)
+            if drop is not None:
+                call._drop(drop, value)
+        except BaseException as failure:
+            if call is not None:
+                call._failure = failure
+            return wt.new_error("dropping a host resource failed")
+        return 0
+
+    return wt.DestructorCallback(entry)
+
+
+def continuation(running: dict[int, Call]) -> object:
+    """The callback that tells the engine whether a waiting host function is done."""
+
+    def entry(context: int) -> bool:
+        try:
+            return running[context]._continue()
+        except BaseException:
+            return False  # `_continue` keeps failures itself; here the call is gone
+
+    return wt.ContinuationCallback(entry)

@@ -1,0 +1,169 @@
+"""Says where and why a value does not fit its WIT type: the slow walk after a failed fast one."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Mapping
+
+from airswasm.wit import (
+    Enum,
+    Flags,
+    ListOf,
+    OptionOf,
+    Primitive,
+    Record,
+    ResultOf,
+    TupleOf,
+    Variant,
+)
+
+from .._shape import FunctionShape, ValueType, python_name
+from .._values import Case, Err, Ok, Some
+from .._wasmtime.value_layout import NUMBERS
+from ..errors import ValueMismatch
+
+LONGEST_SHOWN = 60
+
+
+def mismatch(where: str, type_: ValueType, value: object) -> ValueMismatch:
+    """The error for a value that did not fit, naming the innermost culprit."""
+    return _find(where, type_, value) or _wrong(where, type_, value)
+
+
+def argument_mismatch(
+    shape: FunctionShape, arguments: tuple[object, ...], problem: BaseException
+) -> Exception:
+    """The error for arguments of which one did not fit."""
+    if len(arguments) != len(shape.parameters):
+        return ValueMismatch(
+            shape.name, f"{len(shape.parameters)} arguments", f"{len(arguments)} arguments"
+        )
+    for (name, type_), value in zip(shape.parameters, arguments, strict=True):
+        found = _find(f"{shape.name}.{name}", type_, value)
+        if found:
+            return found
+    return ValueMismatch(shape.name, str(shape), repr(problem))
+
+
+def _wrong(where: str, type_: ValueType | str, value: object) -> ValueMismatch:
+    try:
+        shown = repr(value)
+    except Exception:  # an embedder's object: its fault must not hide this one
+        shown = "that has no repr"
+    if len(shown) > LONGEST_SHOWN:
+        shown = f"{shown[:LONGEST_SHOWN]}…"
+    return ValueMismatch(where, str(type_), f"{type(value).__name__} {shown}")
+
+
+def _find(where: str, type_: ValueType, value: object) -> ValueMismatch | None:
+    match type_:
+        case Primitive(name):
+            return None if _is_primitive(name, value) else _wrong(where, name, value)
+        case ListOf(Primitive("u8")):
+            return _find_in_bytes(where, value)
+        case ListOf(element):
+            if not isinstance(value, (list, tuple)):
+                return _wrong(where, type_, value)
+            return _first(_find(f"{where}[{i}]", element, item) for i, item in enumerate(value))
+        case TupleOf(elements):
+            if not isinstance(value, (list, tuple)) or len(value) != len(elements):
+                return _wrong(where, type_, value)
+            pairs = zip(elements, value, strict=True)
+            return _first(_find(f"{where}[{i}]", e, item) for i, (e, item) in enumerate(pairs))
+        case OptionOf(some):
+            return _find_in_option(where, type_, some, value)
+        case ResultOf(ok, err):
+            return _find_in_result(where, type_, ok, err, value)
+        case Record():
+            return _find_in_record(where, type_, value)
+        case Variant():
+            return _find_in_variant(where, type_, value)
+        case Enum(_, cases):
+            names = [case.name for case in cases]
+            fits = isinstance(value, str) and value in names
+            return None if fits else _wrong(where, f"one of {', '.join(names)}", value)
+        case Flags(_, cases):
+            names = [case.name for case in cases]
+            fits = isinstance(value, (set, frozenset)) and value <= set(names)
+            return None if fits else _wrong(where, f"a set of {', '.join(names)}", value)
+    return _wrong(where, type_, value)
+
+
+def _first(found: object) -> ValueMismatch | None:
+    return next((item for item in found if item is not None), None)  # type: ignore[attr-defined]
+
+
+def _is_primitive(name: str, value: object) -> bool:
+    if name == "bool":
+        return isinstance(value, bool)
+    if name in ("string", "char"):
+        return (
+            isinstance(value, str)
+            and (name == "string" or len(value) == 1)
+            and not any("\ud800" <= char <= "\udfff" for char in value)
+        )
+    try:
+        struct.pack(f"<{NUMBERS[name][1]}", value)
+    except (struct.error, OverflowError, TypeError):
+        return False
+    return True
+
+
+def _find_in_bytes(where: str, value: object) -> ValueMismatch | None:
+    if isinstance(value, (bytes, bytearray, memoryview)):
+        return None
+    return _wrong(where, "bytes (list<u8>)", value)
+
+
+def _find_in_option(
+    where: str, type_: ValueType, some: ValueType, value: object
+) -> ValueMismatch | None:
+    if value is None:
+        return None
+    if not isinstance(some, OptionOf):
+        return _find(where, some, value)
+    if not isinstance(value, Some):
+        return _wrong(where, f"{type_} (None or Some(...))", value)
+    return _find(f"{where}.value", some, value.value)
+
+
+def _find_in_result(
+    where: str, type_: ValueType, ok: ValueType | None, err: ValueType | None, value: object
+) -> ValueMismatch | None:
+    if not isinstance(value, (Ok, Err)):
+        return _wrong(where, f"{type_} (Ok(...) or Err(...))", value)
+    inner = ok if isinstance(value, Ok) else err
+    return _find_payload(where, type(value).__name__, inner, value.value)
+
+
+def _find_payload(
+    where: str, case: str, inner: ValueType | None, payload: object
+) -> ValueMismatch | None:
+    if inner is None:
+        return None if payload is None else _wrong(where, f"{case} without a payload", payload)
+    return _find(f"{where}.{case}", inner, payload)
+
+
+def _find_in_record(where: str, type_: Record[ValueType], value: object) -> ValueMismatch | None:
+    names = {python_name(field.name) for field in type_.fields}
+    if isinstance(value, Mapping):
+        strange = [key for key in value if key not in names]
+        if strange:
+            return _wrong(where, f"the fields {', '.join(sorted(names))}", strange[0])
+    for member in type_.fields:
+        field = python_name(member.name)
+        try:
+            item = value[field] if isinstance(value, Mapping) else getattr(value, field)
+        except (KeyError, AttributeError):
+            return _wrong(where, f"{type_} with a field `{field}`", value)
+        found = _find(f"{where}.{field}", member.type, item)
+        if found:
+            return found
+    return None
+
+
+def _find_in_variant(where: str, type_: Variant[ValueType], value: object) -> ValueMismatch | None:
+    cases = {case.name: case.type for case in type_.cases}
+    if not isinstance(value, Case) or value.name not in cases:
+        return _wrong(where, f"a Case of {', '.join(cases)}", value)
+    return _find_payload(where, value.name, cases[value.name], value.value)

@@ -1,0 +1,202 @@
+"""Call plans: how one function's values are laid out, derived once from its type.
+
+The engine exchanges 32-byte slots: a kind byte, then up to three words. A plan
+is a tree of small closures, one for each type, that build such slots as Python
+`bytes` (`lowering`) and read them back (`lifting`). That made reusable buffers,
+allocators and ctypes structures unnecessary, and is faster than all three.
+
+On any complaint of `struct` about a value a second, slow walk (`mismatch`) finds
+out where and why; the fast one never pays for messages.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass, make_dataclass
+from functools import partial
+
+from airswasm.wit import (
+    Borrow,
+    Enum,
+    Flags,
+    ListOf,
+    OptionOf,
+    Own,
+    Primitive,
+    Record,
+    ResultOf,
+    TupleOf,
+    Variant,
+)
+
+from .._shape import FunctionShape, ValueType, python_name
+from . import lifting, lowering
+from .bytes_as_text import BytesAsText
+from .lifting import Decode
+from .lowering import Encode, EncodeAll
+
+
+@dataclass(frozen=True, slots=True)
+class ExportPlan:
+    """How to call a guest's function.
+
+    Attributes:
+        shape: what it was derived from.
+        arguments: builds the slots of all arguments, one after the other.
+        result: None when there is no result.
+    """
+
+    shape: FunctionShape
+    arguments: EncodeAll
+    result: Decode | None
+
+
+@dataclass(frozen=True, slots=True)
+class ImportPlan:
+    """How to be called by a guest.
+
+    Attributes:
+        shape: what it was derived from.
+        parameters: one decoder for each parameter.
+        result: None when there is no result.
+    """
+
+    shape: FunctionShape
+    parameters: tuple[Decode, ...]
+    result: Encode | None
+
+
+class Planner:
+    """Derives plans; one for each component, so that what they share is made once.
+
+    A CPython guest imports a hundred functions, half of which return the same
+    enum of errors, and most of which it never calls.
+
+    Args:
+        codec: what turns bytes into a bridge's text and back.
+    """
+
+    def __init__(self, codec: BytesAsText | None = None) -> None:
+        self._codec = codec or BytesAsText()
+        self._records: dict[tuple[str, tuple[str, ...]], type] = {}
+        # by identity: a component's types are shared, and comparing them by structure would
+        # lift a record to the class of another with the same fields
+        self._encoders: dict[int, tuple[ValueType, Encode]] = {}
+        self._decoders: dict[int, tuple[ValueType, Decode]] = {}
+
+    def plan_export(self, shape: FunctionShape, text: Collection[str] = ()) -> ExportPlan:
+        """The plan of one function of the guest's.
+
+        Args:
+            shape: its type as its author wrote it.
+            text: positions at which a bridge carries `list<u8>` as a string (see
+                `_compose.text_bridge`): a parameter's number or `result`, then the
+                way in, such as `1.some` or `result.ok.some`.
+        """
+        types = enumerate(type_ for _, type_ in shape.parameters)
+        parameters = tuple(self.encoder(type_, str(at), text) for at, type_ in types)
+        result = None if shape.result is None else self.decoder(shape.result, "result", text)
+        return ExportPlan(shape, lowering.arguments_encoder(parameters), result)
+
+    def plan_import(self, shape: FunctionShape, text: Collection[str] = ()) -> ImportPlan:
+        """The plan of one function of the host's; the arguments are those of `plan_export`."""
+        types = enumerate(type_ for _, type_ in shape.parameters)
+        parameters = tuple(self.decoder(type_, str(at), text) for at, type_ in types)
+        result = None if shape.result is None else self.encoder(shape.result, "result", text)
+        return ImportPlan(shape, parameters, result)
+
+    def encoder(self, type_: ValueType, where: str = "", text: Collection[str] = ()) -> Encode:
+        """The closure that builds the slot of one value."""
+        if text:
+            return self._encoder(type_, where, text)
+        found = self._encoders.get(id(type_))
+        if found is None:
+            found = self._encoders[id(type_)] = type_, self._encoder(type_, where, text)
+        return found[1]
+
+    def decoder(self, type_: ValueType, where: str = "", text: Collection[str] = ()) -> Decode:
+        """The closure that reads the slot of one value."""
+        if text:
+            return self._decoder(type_, where, text)
+        found = self._decoders.get(id(type_))
+        if found is None:
+            found = self._decoders[id(type_)] = type_, self._decoder(type_, where, text)
+        return found[1]
+
+    def _encoder(self, type_: ValueType, where: str, text: Collection[str]) -> Encode:
+        def into(inner: ValueType, step: str) -> Encode:
+            return self.encoder(inner, f"{where}.{step}", text)
+
+        def maybe(inner: ValueType | None, step: str) -> Encode | None:
+            return None if inner is None else into(inner, step)
+
+        match type_:
+            case Primitive(name):
+                return lowering.PRIMITIVE_ENCODERS[name]
+            case ListOf(Primitive("u8")):
+                is_text = where in text
+                return lowering.text_encoder(self._codec) if is_text else lowering.encode_bytes
+            case ListOf(element):
+                return lowering.list_encoder(into(element, "item"))
+            case TupleOf(elements):
+                return lowering.tuple_encoder([into(e, str(i)) for i, e in enumerate(elements)])
+            case OptionOf(OptionOf() as some):
+                return lowering.nested_option_encoder(into(some, "some"))
+            case OptionOf(some):
+                return lowering.option_encoder(into(some, "some"))
+            case ResultOf(ok, err):
+                return lowering.result_encoder(maybe(ok, "ok"), maybe(err, "err"))
+            case Record(_, fields):
+                return lowering.record_encoder([(f.name, into(f.type, f.name)) for f in fields])
+            case Variant(_, cases):
+                return lowering.variant_encoder({c.name: maybe(c.type, c.name) for c in cases})
+            case Enum(_, cases):
+                return lowering.enum_encoder([case.name for case in cases])
+            case Flags(_, cases):
+                return lowering.flags_encoder([case.name for case in cases])
+            case Own() | Borrow():
+                return lowering.handle_encoder(type_)
+
+    def _decoder(self, type_: ValueType, where: str, text: Collection[str]) -> Decode:
+        def into(inner: ValueType, step: str) -> Decode:
+            return self.decoder(inner, f"{where}.{step}", text)
+
+        def maybe(inner: ValueType | None, step: str) -> Decode | None:
+            return None if inner is None else into(inner, step)
+
+        match type_:
+            case Primitive(name):
+                return lifting.PRIMITIVE_DECODERS[name]
+            case ListOf(Primitive("u8")):
+                return lifting.text_decoder(self._codec) if where in text else lifting.decode_bytes
+            case ListOf(element):
+                return lifting.list_decoder(into(element, "item"))
+            case TupleOf(elements):
+                return lifting.tuple_decoder([into(e, str(i)) for i, e in enumerate(elements)])
+            case OptionOf(OptionOf() as some):
+                return lifting.nested_option_decoder(into(some, "some"))
+            case OptionOf(some):
+                return lifting.option_decoder(into(some, "some"))
+            case ResultOf(ok, err):
+                return lifting.result_decoder(maybe(ok, "ok"), maybe(err, "err"))
+            case Record(_, fields):
+                decoders = [into(field.type, field.name) for field in fields]
+                return lifting.record_decoder(partial(self.record_class, type_), decoders)
+            case Variant(_, cases):
+                return lifting.variant_decoder({c.name: maybe(c.type, c.name) for c in cases})
+            case Enum(_, cases):
+                return lifting.enum_decoder([case.name for case in cases])
+            case Flags(_, cases):
+                return lifting.flags_decoder([case.name for case in cases])
+            case Own() | Borrow():
+                return lifting.handle_decoder(type_)
+
+    def record_class(self, type_: Record[ValueType]) -> type:
+        """The frozen dataclass that values of a record are lifted to."""
+        fields = tuple(python_name(field.name) for field in type_.fields)
+        found = self._records.get((type_.name, fields))
+        if found is None:
+            name = "".join(part.capitalize() for part in type_.name.split("-")) or "Record"
+            found = make_dataclass(name, fields, frozen=True, slots=True)
+            self._records[type_.name, fields] = found
+        return found

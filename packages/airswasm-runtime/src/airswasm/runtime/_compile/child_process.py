@@ -1,0 +1,291 @@
+"""The compile child as its parent sees it: starts it, talks with it, explains its end.
+
+The child is a Python interpreter, and whatever surrounds this process must not
+reach it: neither variables of the environment nor the user's `sitecustomize`, a
+locale, a signal that the parent ignores. What it imports is named by folder.
+
+An answer says how long it is. One that is complete counts, however the child ended:
+a parent that ignores SIGCHLD never learns the exit status, and a child that was
+killed after its last byte has done its work.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import itertools
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import anyio
+from anyio.abc import ByteReceiveStream, ByteSendStream, Process
+
+from .._config import EngineConfig
+from .._wasmtime.features import HardenedSettings
+from ..errors import CompileFailed, CompileLimitExceeded
+
+COMPILE_THREADS = 4
+STDERR_BYTES = 64 * 1024
+CHUNK_BYTES = 1024 * 1024
+BOOT = """
+import json, sys, types
+sites, blocks = json.loads(sys.argv[1])
+sys.path += sites
+for name, path in blocks.items():
+    package = types.ModuleType(name)
+    package.__path__ = [path]
+    sys.modules[name] = package
+from airswasm.runtime._compile.child import main
+main()
+"""
+_PYTHON = re.compile(r"(?:python|pypy)[\d.]*[a-z]{0,2}(?:\.exe)?", re.IGNORECASE)
+_SETTING = "EngineConfig.python_executable"
+
+
+@dataclass(frozen=True, slots=True)
+class ChildOutcome:
+    """All that a child left behind.
+
+    Attributes:
+        output: what it wrote to its standard output.
+        diagnostics: the beginning of what it wrote to the other stream.
+        returncode: as far as the operating system tells.
+        seconds: how long it ran.
+        python: the interpreter that it was.
+    """
+
+    output: bytes
+    diagnostics: str
+    returncode: int
+    seconds: float = 0.0
+    python: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Child:
+    """A compile child that runs.
+
+    Attributes:
+        process: the process.
+        python: the interpreter that it is.
+        started: when, on the monotonic clock.
+    """
+
+    process: Process
+    python: str
+    started: float
+
+    async def converse(self, wasm: bytes, config: EngineConfig) -> ChildOutcome:
+        """Gives it a component, takes all that it says and waits for its end."""
+        process, output, diagnostics = self.process, bytearray(), bytearray()
+        assert process.stdin is not None
+        assert process.stdout is not None
+        assert process.stderr is not None
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(_send, process.stdin, _request(wasm, config), wasm)
+            tasks.start_soon(_receive, process.stderr, diagnostics, STDERR_BYTES)
+            await _receive(process.stdout, output, None)
+        returncode = await process.wait()
+        words = diagnostics.decode("utf-8", "replace")
+        seconds = time.monotonic() - self.started
+        return ChildOutcome(bytes(output), words, returncode, seconds, self.python)
+
+
+def explain_end(
+    outcome: ChildOutcome, name: str, config: EngineConfig
+) -> CompileFailed | CompileLimitExceeded:
+    """The error for a child that gave no complete answer."""
+    limits, words = config.compile_limits, outcome.diagnostics.strip()
+    if _was_killed_by(outcome, "SIGXCPU"):
+        return CompileLimitExceeded(name, "seconds", limits.seconds)
+    if "memory allocation" in words or "MemoryError" in words or "Cannot allocate" in words:
+        return CompileLimitExceeded(name, "memory_bytes", limits.memory_bytes)
+    return CompileFailed(name, f"the compile child {_end(outcome)}: {_gist(words, outcome.python)}")
+
+
+def _end(outcome: ChildOutcome) -> str:
+    after = f"after {outcome.seconds:.1f} s"
+    if _was_killed_by(outcome, "SIGKILL"):
+        return (
+            f"was killed from outside {after}, as a system without memory does "
+            f"(a container's limit, the kernel's out-of-memory killer)"
+        )
+    if outcome.returncode < 0:
+        return f"ended by signal {-outcome.returncode} {after}"
+    if _ignores_children():
+        return f"ended {after}, in a way that is not known because this process ignores SIGCHLD"
+    half = " in the middle of its answer" if outcome.output else ""
+    return f"ended with status {outcome.returncode} {after}{half}"
+
+
+def _gist(words: str, python: str) -> str:
+    """The line of a panic that says what happened, or else the last line."""
+    if not words:
+        return f"it said nothing; if {python} is no Python interpreter, name one in {_SETTING}"
+    lines = words.splitlines()
+    for line, following in itertools.pairwise(lines):
+        if " panicked at " in line:
+            return following
+    return lines[-1]
+
+
+def _was_killed_by(outcome: ChildOutcome, name: str) -> bool:
+    number = getattr(signal, name, None)
+    return number is not None and outcome.returncode == -number
+
+
+def _ignores_children() -> bool:
+    number = getattr(signal, "SIGCHLD", None)
+    return number is not None and signal.getsignal(number) is signal.SIG_IGN
+
+
+def interpreter(config: EngineConfig, name: str) -> str:
+    """The Python interpreter that compile children run.
+
+    `sys.executable` is what started this process, which need not be one: a server
+    that embeds Python gives its own name or none, a frozen program its own. Running
+    that would start the server again. So it counts only if it is called as an
+    interpreter is; otherwise the one that this Python was installed with is taken.
+
+    Raises:
+        CompileFailed: none can be found; it names the setting.
+    """
+    if config.python_executable is not None:
+        return os.fspath(config.python_executable)
+    if not getattr(sys, "frozen", False):
+        for candidate in _candidates():
+            if _PYTHON.fullmatch(Path(candidate).name) and os.access(candidate, os.X_OK):
+                return candidate
+    found = f"sys.executable is {sys.executable!r}, which is none"
+    raise CompileFailed(name, f"no Python interpreter was found ({found}); name one in {_SETTING}")
+
+
+def _candidates() -> Iterator[str]:
+    yield from filter(None, (sys.executable, getattr(sys, "_base_executable", None)))
+    version = f"python{sys.version_info[0]}.{sys.version_info[1]}"
+    for prefix in (sys.prefix, sys.exec_prefix, sys.base_prefix, sys.base_exec_prefix):
+        for path in (Path("bin", version), Path("bin", "python3"), Path("python.exe")):
+            yield str(Path(prefix) / path)
+
+
+@asynccontextmanager
+async def start_child(config: EngineConfig, name: str) -> AsyncIterator[Child]:
+    """Starts a child and kills it at the end of the block, if it still runs.
+
+    Args:
+        config: names the interpreter, if it has to be named.
+        name: what errors call the component.
+
+    Raises:
+        CompileFailed: no child can be started.
+    """
+    python, argument = interpreter(config, name), boot_argument(name)
+    threads = str(min(COMPILE_THREADS, os.cpu_count() or 1))
+    try:
+        process = await anyio.open_process(
+            [python, *_flags(), "-c", BOOT, argument],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            cwd=Path(__file__).parent,
+            env=_environment() | {"RAYON_NUM_THREADS": threads, "MALLOC_ARENA_MAX": "2"},
+        )
+    except OSError as problem:
+        why = f"{python} cannot be started ({problem}); name an interpreter in {_SETTING}"
+        raise CompileFailed(name, why) from problem
+    try:
+        yield Child(process, python, time.monotonic())
+    finally:
+        if process.returncode is None:
+            process.kill()
+        with anyio.CancelScope(shield=True):
+            await process.aclose()
+
+
+def _flags() -> list[str]:
+    """Isolated, without `site`, and in UTF-8 whatever the locale is.
+
+    Python finds its library by PYTHONHOME where that is set; an isolated interpreter
+    does not look at it, so one is kept from the user's other folders piece by piece.
+    """
+    isolated = ["-s", "-P"] if _has_home() else ["-I"]
+    return [*isolated, "-S", "-X", "utf8"]
+
+
+def _has_home() -> bool:
+    return "PYTHONHOME" in os.environ and not sys.flags.ignore_environment
+
+
+def _environment() -> dict[str, str]:
+    """What a process needs to start; nothing that a secret may be in."""
+    kept = ("SYSTEMROOT", "TEMP", "TMP", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH")
+    environment = {key: os.environ[key] for key in kept if key in os.environ}
+    if _has_home():  # where this interpreter's library is, whatever the variable says by now
+        environment["PYTHONHOME"] = os.pathsep.join((sys.base_prefix, sys.base_exec_prefix))
+    return environment
+
+
+def boot_argument(name: str = "component") -> str:
+    """Where the child finds what it imports: folders of packages, and our two blocks.
+
+    Raises:
+        CompileFailed: a package is not installed as files.
+    """
+    sites = {_folder_of(package, name).parent for package in ("wasmtime", "lazy_loader")}
+    blocks = {
+        "airswasm": _folder_of("airswasm.wit", name).parent,
+        "airswasm.runtime": Path(__file__).parents[1],
+    }
+    return json.dumps([sorted(map(_utf8, sites)), {k: _utf8(v) for k, v in blocks.items()}])
+
+
+def _utf8(path: Path) -> str:
+    """A path as the child, which is in UTF-8 mode, must spell it."""
+    return os.fsencode(path).decode("utf-8", "surrogateescape")
+
+
+def _folder_of(package: str, name: str) -> Path:
+    spec = importlib.util.find_spec(package)
+    if spec is None or spec.origin is None or not Path(spec.origin).exists():
+        raise CompileFailed(
+            name, f"{package} is not installed as files, so no compile child can import it"
+        )
+    return Path(spec.origin).absolute().parent
+
+
+def _request(wasm: bytes, config: EngineConfig) -> bytes:
+    request = {
+        "settings": HardenedSettings.of(config).to_json(),
+        "seconds": config.compile_limits.seconds,
+        "memory_bytes": config.compile_limits.memory_bytes,
+        "bridge": config.bridge_bytes,
+        "wasm_bytes": len(wasm),
+    }
+    return json.dumps(request).encode() + b"\n"
+
+
+async def _send(stream: ByteSendStream, *parts: bytes) -> None:
+    try:
+        for part in parts:
+            await stream.send(part)
+        await stream.aclose()
+    except (anyio.BrokenResourceError, anyio.ClosedResourceError):
+        pass  # the child is gone; its end says why
+
+
+async def _receive(stream: ByteReceiveStream, into: bytearray, most: int | None) -> None:
+    """Reads to the end; what is beyond `most` bytes is dropped."""
+    try:
+        while True:
+            chunk = await stream.receive(CHUNK_BYTES)
+            into += chunk if most is None else chunk[: max(0, most - len(into))]
+    except (anyio.EndOfStream, anyio.BrokenResourceError):
+        return

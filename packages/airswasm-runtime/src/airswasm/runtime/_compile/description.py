@@ -1,0 +1,206 @@
+"""What is known of a compiled component besides its code, as one line of JSON.
+
+Reading types out of the engine is slow: each step builds handles, and a CPython
+guest imports a hundred functions, which takes longer than mapping its 40 MB of
+code. So the compile child, which has the component open anyway, reads them once,
+and they are kept with the code, under the same authentication.
+
+Each distinct type is written once, into a table where later entries refer to
+earlier ones by position. That is also what makes reading it back cheap.
+
+Rejected: pickle. It would be shorter here, and turn whoever can write an entry
+into someone who can run code before the engine has checked anything.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+from airswasm.wit import (
+    Borrow,
+    Case,
+    Enum,
+    Field,
+    Flags,
+    ListOf,
+    OptionOf,
+    Own,
+    Primitive,
+    Record,
+    ResultOf,
+    TupleOf,
+    Variant,
+)
+
+from .._compose.bridging import Bridging
+from .._shape import FunctionShape, InterfaceShape, ResourceIdentity, ValueType
+from .._wasmtime.reflection import ComponentShape
+
+DESCRIPTION_VERSION = 3
+"""Changes whenever what this module writes does: compiled components are cached."""
+
+Json: TypeAlias = Any
+
+
+@dataclass(frozen=True, slots=True)
+class Description:
+    """What is known of a compiled component.
+
+    Attributes:
+        digest: the SHA-256 of the wasm, in hex.
+        bridging: which functions go through the bytes bridge.
+        shape: what it imports and exports.
+    """
+
+    digest: str
+    bridging: Bridging
+    shape: ComponentShape
+
+    def to_json(self) -> str:
+        """One line of JSON."""
+        table = _TypeTable()
+        shape = self.shape
+        written = {
+            "digest": self.digest,
+            "bridging": self.bridging.to_json(),
+            "imports": [table.interface(each) for each in shape.imports.values()],
+            "exports": [table.interface(each) for each in shape.exports.values()],
+            "resources": [[r.interface, r.name, r.is_imported] for r in shape.resources],
+            "types": table.entries,
+        }
+        return json.dumps(written)
+
+    @classmethod
+    def from_json(cls, text: str) -> Description:
+        """Reads what `to_json` wrote."""
+        read = json.loads(text)
+        resources = tuple(
+            ResourceIdentity(number, *fields) for number, fields in enumerate(read["resources"])
+        )
+        types = _types(read["types"], resources)
+        imports, exports = (
+            {name: _interface(name, rest, types, resources) for name, *rest in read[side]}
+            for side in ("imports", "exports")
+        )
+        bridging = Bridging.from_json(read["bridging"])
+        return cls(read["digest"], bridging, ComponentShape(imports, exports, resources))
+
+
+class _TypeTable:
+    """Writes each distinct type once.
+
+    Attributes:
+        entries: the types, each after all that it refers to.
+    """
+
+    def __init__(self) -> None:
+        self.entries: list[Json] = []
+        self._numbers: dict[Json, int] = {}  # by entry: types of another name are equal
+
+    def interface(self, shape: InterfaceShape) -> Json:
+        functions = [
+            [
+                function.name,
+                [[name, self.number(type_)] for name, type_ in function.parameters],
+                self._maybe(function.result),
+            ]
+            for function in shape.functions.values()
+        ]
+        resources = {name: identity.number for name, identity in shape.resources.items()}
+        return [shape.name, functions, resources]
+
+    def number(self, type_: ValueType) -> int:
+        entry = self._entry(type_)
+        if entry not in self._numbers:
+            self._numbers[entry] = len(self.entries)
+            self.entries.append(entry)
+        return self._numbers[entry]
+
+    def _maybe(self, type_: ValueType | None) -> int | None:
+        return None if type_ is None else self.number(type_)
+
+    def _entry(self, type_: ValueType) -> Json:
+        match type_:
+            case Primitive(name):
+                return name
+            case ListOf(element):
+                return "list", self.number(element)
+            case TupleOf(elements):
+                return "tuple", *[self.number(each) for each in elements]
+            case OptionOf(some):
+                return "option", self.number(some)
+            case ResultOf(ok, err):
+                return "result", self._maybe(ok), self._maybe(err)
+            case Record(name, fields):
+                return "record", name, *[(field.name, self.number(field.type)) for field in fields]
+            case Variant(name, cases):
+                return "variant", name, *[(case.name, self._maybe(case.type)) for case in cases]
+            case Enum(name, cases):
+                return "enum", name, *[case.name for case in cases]
+            case Flags(name, cases):
+                return "flags", name, *[case.name for case in cases]
+            case Own(resource):
+                return "own", resource.number
+            case Borrow(resource):
+                return "borrow", resource.number
+
+
+def _types(entries: Json, resources: Sequence[ResourceIdentity]) -> list[ValueType]:
+    types: list[ValueType] = []
+    for entry in entries:
+        types.append(_type(entry, types, resources))
+    return types
+
+
+def _type(
+    entry: Json, types: Sequence[ValueType], resources: Sequence[ResourceIdentity]
+) -> ValueType:
+    match entry:
+        case str(name):
+            return Primitive(name)
+        case "list", element:
+            return ListOf(types[element])
+        case "tuple", *elements:
+            return TupleOf(tuple([types[each] for each in elements]))
+        case "option", some:
+            return OptionOf(types[some])
+        case "result", ok, err:
+            return ResultOf(_at(types, ok), _at(types, err))
+        case "record", name, *fields:
+            return Record(name, tuple([Field(field, types[each]) for field, each in fields]))
+        case "variant", name, *cases:
+            return Variant(name, tuple([Case(case, _at(types, each)) for case, each in cases]))
+        case "enum", name, *labels:
+            return Enum(name, tuple(map(Case, labels)))
+        case "flags", name, *labels:
+            return Flags(name, tuple(map(Case, labels)))
+        case "own", number:
+            return Own(resources[number])
+        case "borrow", number:
+            return Borrow(resources[number])
+    raise ValueError(f"not a type of ours: {entry!r}")
+
+
+def _at(types: Sequence[ValueType], number: int | None) -> ValueType | None:
+    return None if number is None else types[number]
+
+
+def _interface(
+    name: str, rest: Json, types: Sequence[ValueType], resources: Sequence[ResourceIdentity]
+) -> InterfaceShape:
+    functions, named = rest
+    return InterfaceShape(
+        name,
+        {
+            function: FunctionShape(
+                function,
+                tuple([(parameter, types[number]) for parameter, number in parameters]),
+                _at(types, result),
+            )
+            for function, parameters, result in functions
+        },
+        {resource: resources[number] for resource, number in named.items()},
+    )

@@ -1,0 +1,307 @@
+"""A compiled component, and the same with its imports satisfied.
+
+Three steps with three owners: loading (slow, once for each artifact), linking
+(milliseconds, once for each set of host functions) and instantiating
+(microseconds, once for each actor incarnation). Everything that can be done in
+an earlier step is: plans belong to the component, callbacks to the link.
+
+Imports are matched by semver, as the component model prescribes: an interface
+offered as 0.2.12 serves an import of 0.2.3.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property, partial
+from types import MappingProxyType
+from typing import TYPE_CHECKING
+
+from airswasm.wit import Own, Primitive
+from wasmtime import component as wc
+
+from ._calls.call import CallState
+from ._calls.driving import drive, wake_nobody
+from ._calls.handles import Drop
+from ._calls.host_calls import HostCall, destructor
+from ._calls.plan import ExportPlan, ImportPlan, Planner
+from ._calls.stack_depth import check_depth_to_instantiate
+from ._compile.description import Description
+from ._exports import Exports, exports_of
+from ._host import Caller, HostInterface
+from ._instance import Instance
+from ._limits import Limits
+from ._process.mappings import MappingGuard
+from ._shape import FunctionShape, InterfaceShape, ResourceIdentity
+from ._wasmtime import bindings as wt
+from ._wasmtime.slot_allocator import first_stack
+from .errors import NoSuchExport, UnsatisfiedImport
+from .wasi._builtin import interfaces
+from .wasi._state import WasiConfig, WasiState
+
+if TYPE_CHECKING:
+    from ._engine import Engine, Layout
+
+
+_FEW, _FOR_A_MEMORY = 4, 4  # mappings that an instance takes at most, unpacked
+_mapping_guard = MappingGuard()  # the limit is the process's, whatever the engine
+_DEFAULT_LIMITS = Limits()
+_DEFAULT_WASI = WasiConfig()
+
+
+@dataclass(frozen=True, slots=True)
+class Export:
+    """One exported function: how to find it and how to call it."""
+
+    index: int
+    plan: ExportPlan
+
+
+class Component:
+    """A compiled component; get it with `Engine.load`.
+
+    Attributes:
+        engine: the engine that it was compiled for.
+        name: what it was called when it was loaded.
+        digest: SHA-256 of the wasm, in hex.
+        imports: interfaces that it needs, by name; "" for the world's own functions.
+        exports: interfaces that it offers, likewise.
+    """
+
+    def __init__(
+        self,
+        engine: Engine,
+        name: str,
+        description: Description,
+        compiled: wc.Component,
+        layout: Layout,
+    ) -> None:
+        shape = description.shape
+        self._layout = layout
+        self.engine = engine
+        self.name = name
+        self.digest = description.digest
+        self.imports: Mapping[str, InterfaceShape] = MappingProxyType(shape.imports)
+        self.exports: Mapping[str, InterfaceShape] = MappingProxyType(shape.exports)
+        self._resources = shape.resources
+        self._bridging = description.bridging
+        self._compiled = compiled
+        self._address = wt.address_of(compiled)
+        self._planner = Planner(engine._bytes_as_text)
+        self._indices: list[wc.ExportIndex] = []
+        self._exports = dict(self._plan_exports())
+        self._drops = dict(self._plan_drops())
+        self._gauge = self._plan_gauge()
+
+    def __repr__(self) -> str:
+        return f"<Component {self.name} {self.digest[:12]}>"
+
+    @property
+    def paths(self) -> tuple[str, ...]:
+        """The paths of all exported functions."""
+        return tuple(self._exports)
+
+    def link(self, interfaces: Iterable[HostInterface] = ()) -> LinkedComponent:
+        """Satisfies the imports; the result makes any number of instances.
+
+        WASI is always offered; an interface given here replaces the built-in one
+        of the same name. Only what the component imports is linked.
+
+        Args:
+            interfaces: what the host offers; a later one replaces an earlier one
+                of the same name.
+
+        Raises:
+            UnsatisfiedImport: something that it imports is not offered.
+        """
+        return LinkedComponent(self, interfaces)
+
+    @cached_property
+    def _exports_type(self) -> type[Exports]:
+        return exports_of(self)
+
+    def _plan_exports(self) -> Iterator[tuple[str, Export]]:
+        for interface, shape in self.exports.items():
+            parent = self._compiled.get_export_index(interface) if interface else None
+            if parent is not None:
+                self._indices.append(parent)
+            for name, function in shape.functions.items():
+                index = self._compiled.get_export_index(name, parent)
+                if index is None:
+                    continue
+                self._indices.append(index)
+                path = f"{interface}#{name}"
+                yield (
+                    path,
+                    Export(
+                        wt.address_of(index),
+                        self._planner.plan_export(function, self._bridging.exports.get(path, ())),
+                    ),
+                )
+
+    def _plan_drops(self) -> Iterator[tuple[ResourceIdentity, Export]]:
+        """For each resource that it defines, what drops it."""
+        for path, name in self._bridging.added.drops.items():
+            interface, _, resource = path.rpartition("#")
+            identity = self.exports[interface].resources[resource]
+            index = self._compiled.get_export_index(name, None)
+            if index is not None:
+                self._indices.append(index)
+                parameter = "it", Own(identity)
+                shape = FunctionShape(f"[resource-drop]{resource}", (parameter,), None)
+                yield identity, Export(wt.address_of(index), self._planner.plan_export(shape))
+
+    def _plan_gauge(self) -> Export | None:
+        """What says how many pages its memory has."""
+        name = self._bridging.added.gauge
+        index = self._compiled.get_export_index(name, None) if name else None
+        if index is None:
+            return None
+        self._indices.append(index)
+        shape = FunctionShape(name, (), Primitive("u32"))
+        return Export(wt.address_of(index), self._planner.plan_export(shape))
+
+    def _plan_import(self, path: str, shape: FunctionShape) -> ImportPlan:
+        return self._planner.plan_import(shape, self._bridging.imports.get(path, ()))
+
+    def _export(self, path: str) -> Export:
+        found = self._exports.get(path)
+        if found is None:
+            raise NoSuchExport(self.name, path, self.paths)
+        return found
+
+
+class LinkedComponent:
+    """A component with its imports satisfied; get it with `Component.link`.
+
+    Attributes:
+        component: what was linked.
+        engine: its engine.
+    """
+
+    def __init__(self, component: Component, offered: Iterable[HostInterface]) -> None:
+        self.component = component
+        self.engine: Engine = component.engine
+        self._bridging = component._bridging
+        self._wasi = _DEFAULT_WASI
+        self._make_wasi = partial(_make_wasi, _DEFAULT_WASI, self.engine)
+        self._callbacks: list[object] = []
+        self._linker = wc.Linker(component._layout.wasm)
+        self._linker.allow_shadowing = True
+        offers = _Offers([*interfaces(), *offered])
+        self._drops: Sequence[Drop | None] = [
+            offers.drop_of(resource) for resource in component._resources
+        ]
+        self._define(offers)
+        self._linker_address = wt.address_of(self._linker)
+
+    def __repr__(self) -> str:
+        return f"<LinkedComponent {self.component.name}>"
+
+    async def instantiate(
+        self,
+        *,
+        caller: Caller,
+        limits: Limits = _DEFAULT_LIMITS,
+        wasi: WasiConfig = _DEFAULT_WASI,
+    ) -> Instance:
+        """Makes an instance; its start code runs under the same limits as a call.
+
+        Args:
+            caller: how host functions see the instance; one for each.
+            limits: what it may use.
+            wasi: what it may see of WASI.
+
+        Raises:
+            GuestFault: it does not get through its start code, or needs more
+                memory than it may have.
+            HostExhausted: the host has no memory or address space left for it.
+        """
+        memories = limits.memories + self._bridging.extra_memories
+        _mapping_guard.take(_FEW + memories * _FOR_A_MEMORY, caller.name)
+        check_depth_to_instantiate()
+        instance = Instance(self, limits, caller)
+        caller.instance = instance
+        if wasi is not self._wasi:  # most often the same: shared by ten thousand instances
+            self._wasi, self._make_wasi = wasi, partial(_make_wasi, wasi, self.engine)
+        caller._make_wasi = self._make_wasi
+        call = instance._begin(wake_nobody)
+        call._is_awaited = True
+        state, instance._stack = first_stack(call._first_poll)
+        if instance._stack is not None:
+            self.engine._resting[instance._context] = instance._handles.instance
+        if state is not CallState.DONE:
+            await drive(call, self.engine.config.slices_before_thread)
+        call.result()
+        return instance
+
+    def _define(self, offers: _Offers) -> None:
+        scope = wt.LinkerScope(self._linker)
+        destroy = destructor(self.engine._running)
+        self._callbacks.append(destroy)
+        try:
+            for interface in self.component.imports.values():
+                if interface.name:
+                    scope.enter_interface(interface.name)
+                else:
+                    scope.leave_interface()
+                for name, resource in interface.resources.items():
+                    scope.add_resource(name, resource.number, destroy)
+                self._define_functions(scope, interface, offers)
+        finally:
+            scope.close()
+
+    def _define_functions(
+        self, scope: wt.LinkerScope, interface: InterfaceShape, offers: _Offers
+    ) -> None:
+        offer = offers.find(interface.name)
+        for name, shape in interface.functions.items():
+            function = offer.functions.get(name) if offer else None
+            if function is None:
+                raise UnsatisfiedImport(
+                    self.component.name, interface.name, name if offer else None, offers.names
+                )
+            path = f"{interface.name}#{name}"
+            host_call = HostCall(
+                self.engine, path, self.component._plan_import(path, shape), function
+            )
+            self._callbacks.append(host_call)
+            scope.add_function(name, host_call.callback)
+
+
+def _make_wasi(config: WasiConfig, engine: Engine, caller: Caller) -> WasiState:
+    return WasiState(config, caller, engine.timers)
+
+
+class _Offers:
+    """What the host offers, found by semver-compatible name."""
+
+    def __init__(self, offered: Sequence[HostInterface]) -> None:
+        self.names = tuple(offer.name for offer in offered)
+        self._by_track: dict[str, HostInterface] = {}
+        for offer in offered:
+            self._by_track[compatible_track(offer.name)] = offer
+
+    def find(self, name: str) -> HostInterface | None:
+        """The offer that serves an import of that name."""
+        return self._by_track.get(compatible_track(name))
+
+    def drop_of(self, resource: ResourceIdentity) -> Drop | None:
+        """What to do when the guest drops a resource of the host's."""
+        offer = self.find(resource.interface) if resource.is_imported else None
+        found = offer.resources.get(resource.name) if offer else None
+        return found.drop if found else None
+
+
+def compatible_track(name: str) -> str:
+    """The part of an interface's name that compatible versions share.
+
+    `a:b/c@1.2.3` shares `a:b/c@1` with all of 1; below 1.0 the minor version
+    counts, and below 0.1 the patch.
+    """
+    base, _, version = name.partition("@")
+    if not version or "-" in version:
+        return name
+    parts = version.split("+")[0].split(".")
+    significant = next((i for i, part in enumerate(parts) if part != "0"), len(parts) - 1)
+    return f"{base}@{'.'.join(parts[: significant + 1])}"

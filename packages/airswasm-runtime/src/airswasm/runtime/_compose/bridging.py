@@ -1,0 +1,60 @@
+"""What composing code of ours around a component changed, as the host must know it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, replace
+
+from .added_exports import AddedExports
+
+BRIDGE_VERSION = 5
+"""Changes whenever what the bridge composes does: compiled components are cached."""
+
+
+@dataclass(frozen=True, slots=True)
+class Bridging:
+    """What composing a bridge around a component has changed.
+
+    Attributes:
+        imports: for each bridged import, by `interface#function` (`#function` at
+            the level of the world), where a `string` carries bytes: paths such as
+            `2`, `1.some` or `result.ok.some`.
+        exports: the same for exports.
+        extra_memories: memories of the bridge, which the guest's limit must not count.
+        extra_memory_bytes: what one of them may need beyond the bytes of one call.
+        extra_instances: core instances of the bridge.
+        extra_tables: tables of the bridge.
+        added: functions of ours that the component got besides.
+    """
+
+    imports: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    exports: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    extra_memories: int = 0
+    extra_memory_bytes: int = 0
+    extra_instances: int = 0
+    extra_tables: int = 0
+    added: AddedExports = field(default_factory=AddedExports)
+
+    @property
+    def is_bridged(self) -> bool:
+        """Whether there is a bridge at all."""
+        return bool(self.imports or self.exports)
+
+    def to_json(self) -> str:
+        """One line of JSON."""
+        return json.dumps(asdict(self), sort_keys=True)
+
+    @classmethod
+    def from_json(cls, text: str) -> Bridging:
+        """Reads what `to_json` wrote."""
+        read = json.loads(text)
+        for side in ("imports", "exports"):
+            read[side] = {path: tuple(where) for path, where in read[side].items()}
+        read["added"] = AddedExports(**read["added"])
+        return cls(**read)
+
+    def with_added(self, added: AddedExports) -> Bridging:
+        """The same for a component that also got functions of ours."""
+        extra = self.extra_instances + bool(added.gauge)
+        return replace(self, added=added, extra_instances=extra)

@@ -1,0 +1,172 @@
+"""Which functions of a component go through a bridge, and through which one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from airswasm.wit import Borrow, ListOf, OptionOf, Own, Primitive, ResultOf, TupleOf
+
+from .bridging import Bridging
+from .component_types import Function, Named, Type, members, payloads
+from .memory_moves import is_movable
+from .outline import InstanceType, Lifted, Outline
+from .reader import Unreadable
+from .wrappers import function_as_text, is_carriable
+from .writer import Sort
+
+BRIDGE_MEMORY_BYTES = 128 * 1024
+INSTANCES_PER_BRIDGE = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Crossing:
+    """One function that goes through a bridge.
+
+    Attributes:
+        instance: the import or export that it belongs to; None at the level of the world.
+        name: its name there.
+        function: its type, as the guest has it.
+        as_text: its type, as the host has it.
+        paths: where a string carries bytes.
+    """
+
+    instance: str | None
+    name: str
+    function: Function
+    as_text: Function
+    paths: tuple[str, ...]
+
+    @property
+    def path(self) -> str:
+        """`interface#function`."""
+        return f"{self.instance or ''}#{self.name}"
+
+
+@dataclass(frozen=True, slots=True)
+class Crossings:
+    """All functions of a component that go through its bridges.
+
+    Attributes:
+        imports: what goes through the bridge before the guest.
+        inside: exports that go through the bridge within the guest's own component,
+            and the core functions that they are.
+        behind: exports that go through the bridge behind it, because they give or
+            take more than `memory_moves` moves.
+    """
+
+    imports: tuple[Crossing, ...]
+    inside: tuple[tuple[Crossing, Lifted], ...]
+    behind: tuple[Crossing, ...]
+
+    @property
+    def exports(self) -> tuple[Crossing, ...]:
+        """All exports that go through a bridge."""
+        return (*(each for each, _ in self.inside), *self.behind)
+
+    def bridging(self) -> Bridging:
+        """What the host must know."""
+        bridges = bool(self.imports) + bool(self.inside) + bool(self.behind)
+        return Bridging(
+            imports={each.path: each.paths for each in self.imports},
+            exports={each.path: each.paths for each in self.exports},
+            extra_memories=bridges,
+            extra_memory_bytes=bridges and BRIDGE_MEMORY_BYTES,
+            extra_instances=bridges * INSTANCES_PER_BRIDGE,
+        )
+
+
+def find_crossings(outline: Outline) -> Crossings:
+    """Decides which functions go through a bridge."""
+    imports: list[Crossing] = []
+    for name, _, imported in outline.imports:
+        if isinstance(imported.type, Function):
+            imports += _crossing(None, name, imported.type)
+        elif isinstance(imported.type, InstanceType):
+            for inner, item in imported.type.exports:
+                if isinstance(item, Function):
+                    imports += _crossing(name, inner, item)
+    inside: list[tuple[Crossing, Lifted]] = []
+    behind: list[Crossing] = []
+    for name, sort, index in outline.exports:
+        for instance, inner, function in _exported_functions(outline, name, sort, index):
+            lifted = outline.lifted(sort, index, inner)
+            for crossing in _crossing(instance, inner, function):
+                if lifted is not None and _fits_inside(function, lifted, inside):
+                    inside.append((crossing, lifted))
+                else:
+                    behind.append(crossing)
+    return Crossings(tuple(imports), tuple(inside), tuple(behind))
+
+
+def _fits_inside(
+    function: Function, lifted: Lifted, others: Sequence[tuple[Crossing, Lifted]]
+) -> bool:
+    """Whether a core module can move all values, over the one memory that it sees."""
+    if lifted.memory is None or not lifted.is_utf8:
+        return False
+    if any(other.memory != lifted.memory for _, other in others):
+        return False
+    return is_movable(function, has_realloc=lifted.realloc is not None)
+
+
+def _crossing(instance: str | None, name: str, function: Function) -> list[Crossing]:
+    replaced, paths = function_as_text(function)
+    if not paths or not is_carriable(function):
+        return []
+    return [Crossing(instance, name, function, replaced, paths)]
+
+
+def _exported_functions(
+    outline: Outline, name: str, sort: Sort, index: int
+) -> list[tuple[str | None, str, Function]]:
+    """The functions of an export, or none where a bridge cannot follow or name their types."""
+    try:
+        if sort == Sort.FUNCTION:
+            function = outline.function_type(index)
+            return [] if _has_names(function) else [(None, name, function)]
+        if sort == Sort.INSTANCE:
+            items = outline.exported_items(index)
+            for _, item in items:
+                _check_sources(outline, item)
+            return [(name, inner, item) for inner, item in items if isinstance(item, Function)]
+    except (Unreadable, LookupError, ValueError):
+        return []
+    return []
+
+
+def _has_names(function: Function) -> bool:
+    return any(True for _ in _names_in(function))
+
+
+def _check_sources(outline: Outline, item: Function | Named) -> None:
+    """Every type with a name must be one that the component imports."""
+    for named in _names_in(item) if isinstance(item, Function) else [item]:
+        outline.source_of(named)
+
+
+def _names_in(function: Function) -> Iterator[Named]:
+    """The types with a name that a function refers to.
+
+    Raises:
+        Unreadable: it refers to a record or the like without one.
+    """
+    pending: list[Type | None] = [type_ for _, type_ in function.parameters]
+    pending.append(function.result)
+    while pending:
+        type_ = pending.pop()
+        match type_:
+            case None | Primitive():
+                pass
+            case Named():
+                yield type_
+            case Own(resource) | Borrow(resource):
+                yield resource
+            case ListOf(element):
+                pending.append(element)
+            case TupleOf():
+                pending += members(type_)
+            case OptionOf() | ResultOf():
+                pending += payloads(type_)
+            case _:
+                raise Unreadable("a function refers to a type that has no name")

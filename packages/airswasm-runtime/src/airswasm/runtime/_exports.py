@@ -1,0 +1,169 @@
+"""A component as typed async Python: its exports are methods with real signatures.
+
+`instance.exports.handler.handle_message(...)` reads like a Python object because
+for its caller it is one. The methods are made once for each component from its
+own types, carry annotations and a docstring, and are shown by `help()`.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, Protocol
+
+from airswasm.wit import (
+    Borrow,
+    Enum,
+    Flags,
+    ListOf,
+    OptionOf,
+    Own,
+    Primitive,
+    Record,
+    ResultOf,
+    TupleOf,
+    Variant,
+)
+
+from ._shape import FunctionShape, ValueType, python_name
+from ._values import Case, GuestResource
+
+if TYPE_CHECKING:
+    from ._component import Component
+
+_PRIMITIVES: dict[str, type] = {
+    "bool": bool,
+    "string": str,
+    "char": str,
+    "f32": float,
+    "f64": float,
+}
+
+
+class Target(Protocol):
+    """What exports are called on: an instance, a pool of them, one behind a thread."""
+
+    def call(self, function: str, /, *arguments: object) -> object:
+        """Call an exported function by its path."""
+
+
+class Exports:
+    """The exports of a component, by their Python names, called on one target.
+
+    Interfaces are attributes by their last name (`handler` for
+    `airswasm:component/handler@0.1.0`), functions of the world itself are
+    methods right here. What a method returns is what `call` of the target returns:
+    something to be awaited for an `Instance`, the value for a `BlockingInstance`.
+
+    The class is derived for each component, once; the methods are its own.
+    """
+
+    _interfaces: Mapping[str, type[Exports]] = MappingProxyType({})
+
+    def __init__(self, target: Target) -> None:
+        self._target = target
+        for name, interface in self._interfaces.items():
+            setattr(self, name, interface(target))
+
+    def __dir__(self) -> list[str]:
+        names = {*vars(self), *vars(type(self))}
+        return sorted(name for name in names if not name.startswith("_"))
+
+    if TYPE_CHECKING:  # what there is depends on the component; `airswasm.wit.proxy` types it
+
+        def __getattr__(self, name: str) -> Any: ...
+
+
+def exports_of(component: Component) -> type[Exports]:
+    """The class of a component's exports, to be called with what has its `call`."""
+    interfaces: dict[str, type[Exports]] = {}
+    world: dict[str, object] = {}
+    for name, interface in component.exports.items():
+        methods = {
+            python_name(_plain_name(function)): _method(f"{name}#{function}", shape)
+            for function, shape in interface.functions.items()
+        }
+        if name:
+            members = {"__doc__": f"The exported interface {name}.", **methods}
+            interfaces[python_name(_last_name(name))] = type("Exports", (Exports,), members)
+        else:
+            world |= methods
+    return type("Exports", (Exports,), {"_interfaces": interfaces, **world})
+
+
+def _last_name(interface: str) -> str:
+    return interface.partition("@")[0].rpartition("/")[2]
+
+
+def _plain_name(function: str) -> str:
+    """`[method]blob.read` is `blob_read`."""
+    return function.rpartition("]")[2].replace(".", "-")
+
+
+def _method(path: str, shape: FunctionShape) -> Callable[..., object]:
+    signature, count = signature_of(shape), len(shape.parameters)
+
+    def method(exports: Exports, /, *positional: object, **named: object) -> object:
+        if named or len(positional) != count:  # binding takes longer than a call
+            positional = signature.bind(*positional, **named).args
+        return exports._target.call(path, *positional)
+
+    # no name in WIT begins with an underscore, while `self` is that of each method's resource
+    me = inspect.Parameter("_exports", inspect.Parameter.POSITIONAL_ONLY)
+    method.__name__ = method.__qualname__ = python_name(_plain_name(shape.name))
+    method.__doc__ = f"{shape}\n\nA call into the guest; see `Instance.call`."
+    method.__signature__ = signature.replace(  # type: ignore[attr-defined]
+        parameters=[me, *signature.parameters.values()]
+    )
+    return method
+
+
+def signature_of(shape: FunctionShape) -> inspect.Signature:
+    """The Python signature of a function, with annotations for `help()` and editors."""
+    parameters = [
+        inspect.Parameter(
+            python_name(name),
+            inspect.Parameter.POSITIONAL_OR_KEYWORD,
+            annotation=annotation_of(type_),
+        )
+        for name, type_ in shape.parameters
+    ]
+    result = None if shape.result is None else annotation_of(shape.result)
+    return inspect.Signature(parameters, return_annotation=result)
+
+
+def annotation_of(type_: ValueType) -> Any:
+    """The Python type that values of a WIT type have."""
+    match type_:
+        case Primitive(name):
+            return _PRIMITIVES.get(name, int)
+        case ListOf(Primitive("u8")):
+            return bytes
+        case ListOf(element):
+            return f"list[{_text(element)}]"
+        case TupleOf(elements):
+            return f"tuple[{', '.join(map(_text, elements))}]"
+        case OptionOf(OptionOf() as some):
+            return f"Some[{_text(some)}] | None"
+        case OptionOf(some):
+            return f"{_text(some)} | None"
+        case ResultOf(ok, err):
+            return f"Ok[{_text(ok)}] | Err[{_text(err)}]"
+        case Record(name, _):
+            return "".join(part.capitalize() for part in name.split("-")) or "Record"
+        case Variant():
+            return Case
+        case Enum(_, cases):
+            return f"Literal[{', '.join(repr(case.name) for case in cases)}]"
+        case Flags():
+            return "frozenset[str]"
+        case Own(resource) | Borrow(resource):
+            return "object" if resource.is_imported else GuestResource
+
+
+def _text(type_: ValueType | None) -> str:
+    if type_ is None:
+        return "None"
+    annotation = annotation_of(type_)
+    return annotation if isinstance(annotation, str) else annotation.__name__

@@ -1,0 +1,217 @@
+"""What the host offers to guests, and what a host function sees of its caller.
+
+A host function is a plain Python function `fn(caller, *arguments)`. It returns
+its value, or a `Pending` that somebody completes later, or it is `async def`.
+The three are one thing to the guest, which just calls. `Pending` is the fast
+one: a waiting guest is then an entry in somebody's table, without a task, which
+is how 10,000 of them fit on one thread. An `async def` is awaited by the task
+that awaits the guest, where there is one (`Instance.call`); for guests of a
+scheduler the engine starts a task.
+
+Functions get a `Caller` first because every tenant shares them: whatever a
+function must know about the guest (its name, its grants, its namespace) is
+there and nowhere else, so nothing can reach the wrong tenant.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Coroutine, Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import TYPE_CHECKING, TypeVar
+
+import anyio
+
+if TYPE_CHECKING:
+    from ._instance import Instance
+    from .wasi._builtin import WasiState
+
+T = TypeVar("T")
+
+HostFunction = Callable[..., object]
+"""`fn(caller, *arguments)`: plain, plain returning a `Pending`, or `async def`."""
+
+_NO_RESOURCES: Mapping[str, HostResource] = MappingProxyType({})
+
+
+def _keep(_value: object) -> None:
+    """Drops nothing: the Python object dies with its last reference."""
+
+
+@dataclass(frozen=True, slots=True)
+class HostResource:
+    """A resource type that the host defines; any Python object can be one.
+
+    Attributes:
+        drop: called with the object once the guest has dropped its handle, and
+            for each remaining one when the instance ends.
+    """
+
+    drop: Callable[[object], None] = _keep
+
+
+@dataclass(frozen=True, slots=True)
+class HostInterface:
+    """The host's side of one imported WIT interface.
+
+    Attributes:
+        name: as in WIT, such as `airswasm:component/storage@0.1.0`. It serves
+            every import whose version is semver-compatible.
+        functions: by their names in WIT; methods of resources are
+            `[method]connection.send`, constructors `[constructor]connection`,
+            statics `[static]connection.open`.
+        resources: by their names in WIT.
+    """
+
+    name: str
+    functions: Mapping[str, HostFunction]
+    resources: Mapping[str, HostResource] = field(default_factory=lambda: _NO_RESOURCES)
+
+
+class Pending:
+    """A host operation that somebody completes later; costs no task.
+
+    Only for the event loop's thread. The first completion counts; later ones
+    are ignored, because the guest may have been cancelled meanwhile.
+
+    Attributes:
+        on_cancel: called when the guest's call ends before this was completed.
+    """
+
+    __slots__ = ("_done", "_exception", "_listener", "_value", "on_cancel")
+
+    def __init__(self, on_cancel: Callable[[], object] | None = None) -> None:
+        self.on_cancel: Callable[[], object] | None = on_cancel
+        self._done = False
+        self._value: object = None
+        self._exception: BaseException | None = None
+        self._listener: Callable[[], None] | None = None
+
+    @property
+    def is_done(self) -> bool:
+        """Whether it was completed or cancelled."""
+        return self._done
+
+    def resolve(self, value: object = None) -> None:
+        """Completes the operation: the guest's call returns `value`."""
+        self._complete(value, None)
+
+    def fail(self, exception: BaseException) -> None:
+        """Completes the operation with a bug or misuse: the guest's call faults.
+
+        What a guest is meant to handle is a value (`Err`), passed to `resolve`.
+        """
+        self._complete(None, exception)
+
+    def _complete(self, value: object, exception: BaseException | None) -> None:
+        if self._done:
+            return
+        self._done, self._value, self._exception = True, value, exception
+        listener, self._listener = self._listener, None
+        if listener is not None:
+            listener()
+
+    async def _complete_with(self, work: Coroutine[object, object, object]) -> None:
+        """Awaits a host function and completes this, whatever happens."""
+        if self._done:  # its call ended before this had its first turn
+            work.close()
+            return
+        scope = anyio.CancelScope()
+        self.on_cancel = scope.cancel
+        try:
+            with scope:
+                self.resolve(await work)
+        except anyio.get_cancelled_exc_class() as cancelled:
+            self.fail(cancelled)
+            raise
+        except BaseException as failure:
+            self.fail(failure)
+
+    def _listen(self, listener: Callable[[], None]) -> None:
+        self._listener = listener
+
+    def _cancel(self) -> None:
+        if self._done:
+            return
+        self._done, self._listener = True, None
+        if self.on_cancel is not None:
+            self.on_cancel()
+
+
+class Caller:
+    """Who calls a host function: one instance, as its embedder describes it.
+
+    Attributes:
+        name: such as `local/hello`.
+        data: the embedder's own; whatever its host functions need.
+        message: what the instance works on now; the embedder sets it per call.
+        instance: the running instance; set when it is instantiated.
+    """
+
+    __slots__ = (
+        "_closing",
+        "_kept",
+        "_make_wasi",
+        "_wasi",
+        "data",
+        "instance",
+        "message",
+        "name",
+    )
+
+    def __init__(self, name: str, data: object = None) -> None:
+        self.name: str = name
+        self.data: object = data
+        self.message: object = None
+        self.instance: Instance
+        self._make_wasi: Callable[[Caller], WasiState] | None = None
+        self._wasi: WasiState | None = None
+        self._kept: dict[object, object] | None = None
+        self._closing: list[Callable[[], object]] | None = None
+
+    def __repr__(self) -> str:
+        return f"Caller({self.name!r})"
+
+    @property
+    def wasi(self) -> WasiState:
+        """The instance's side of WASI, made when it is first needed."""
+        if self._wasi is None:
+            if self._make_wasi is None:
+                raise LookupError(f"{self.name} is not instantiated")
+            self._wasi = self._make_wasi(self)
+        return self._wasi
+
+    def keep(self, key: type[T], make: Callable[[], T]) -> T:
+        """The `key` of this instance, made at the first call: state for host functions."""
+        if self._kept is None:
+            self._kept = {}
+        found = self._kept.get(key)
+        if found is None:
+            found = self._kept[key] = make()
+        return found  # type: ignore[return-value]  # stored under its own type
+
+    def on_close(self, callback: Callable[[], object]) -> None:
+        """Calls `callback` when the instance ends, latest first.
+
+        What it raises reaches whoever closes the instance, after all others ran;
+        when a fault ended it, it becomes a note of that fault.
+        """
+        if self._closing is None:
+            self._closing = []
+        self._closing.append(callback)
+
+    def _close(self) -> None:
+        closing, self._closing, self._kept = self._closing, None, None
+        if closing is None:
+            self._end_lines()
+            return
+        with ExitStack() as stack:  # latest first, each whatever the others raise
+            for callback in closing:
+                stack.callback(callback)
+            stack.callback(self._end_lines)
+
+    def _end_lines(self) -> None:
+        """Passes on what was printed without a line end: a call is over."""
+        if self._wasi is not None:
+            self._wasi.end_lines()

@@ -1,0 +1,157 @@
+"""What a guest prints, as log lines that cannot hurt whoever reads them.
+
+A guest's stdout is untrusted text on its way into logs, terminals and files.
+Four things are done to it, in this order: it is cut into lines, a line has a
+length at which it is cut and marked, lines have a rate beyond which they are
+dropped and counted, and whatever could steer a terminal or forge a line is
+escaped visibly. Blocking a guest that prints too fast was rejected: a log must
+never be able to stop a component.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+from .._host import Caller
+from ._io import WRITE_PERMIT_BYTES, Always, Pollable
+
+UNSAFE = re.compile(
+    "[\x00-\x08\x0a-\x1f\x7f-\x9f"  # C0 (a tab may stay) and C1: terminals obey them
+    "\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069"  # bidi: text that reads other than it is
+    "\u2028\u2029"  # more line ends
+    "\u200b-\u200d\u2060-\u2065\ufeff"  # what nobody sees: two names that look the same
+    "\ud800-\udfff]"  # no characters at all, and no file takes them
+)
+_SHORT = {"\n": "\\n", "\r": "\\r"}
+
+
+class LogSink(Protocol):
+    """Takes the lines that guests print."""
+
+    def line(self, caller: Caller, stream: str, text: str) -> None:
+        """One line, without its end, escaped and cut to size. It must not raise.
+
+        Args:
+            caller: who printed it.
+            stream: "stdout" or "stderr".
+            text: safe to show on a terminal and to store as one line.
+        """
+
+
+@dataclass(frozen=True, slots=True)
+class LineLimits:
+    """How much a guest may print.
+
+    Attributes:
+        line_bytes: a longer line is cut there and marked with what was cut.
+        lines_per_second: the rate that a guest can keep up.
+        burst_lines: how many lines it may print at once before the rate counts.
+    """
+
+    line_bytes: int = 8 * 1024
+    lines_per_second: float = 200.0
+    burst_lines: int = 1_000
+
+
+def escape(text: str) -> str:
+    r"""Makes control, bidi, line-end and invisible characters visible: ESC becomes `\x1b`."""
+    return text if text.isprintable() else UNSAFE.sub(_escaped, text)
+
+
+def _escaped(match: re.Match[str]) -> str:
+    character = match.group()
+    code = ord(character)
+    return _SHORT.get(character) or (f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}")
+
+
+class LineRate:
+    """A token bucket that counts what it refuses."""
+
+    __slots__ = ("_at_ns", "_clock", "_limits", "_tokens", "dropped")
+
+    def __init__(self, limits: LineLimits, clock: Callable[[], int]) -> None:
+        self._limits = limits
+        self._clock = clock
+        self._tokens = float(limits.burst_lines)
+        self._at_ns = clock()
+        self.dropped = 0
+
+    def admits(self) -> bool:
+        """Whether one more line may pass now; a refused one is counted in `dropped`."""
+        now_ns = self._clock()
+        gained = (now_ns - self._at_ns) / 1e9 * self._limits.lines_per_second
+        self._tokens = min(float(self._limits.burst_lines), self._tokens + gained)
+        self._at_ns = now_ns
+        if self._tokens < 1:
+            self.dropped += 1
+            return False
+        self._tokens -= 1
+        return True
+
+
+class LineOutput:
+    """An output stream that hands each complete line to an `emit` function."""
+
+    __slots__ = ("_cut_bytes", "_emit", "_limits", "_partial", "_rate")
+
+    waits = False
+
+    def __init__(
+        self, emit: Callable[[str], None], limits: LineLimits, clock: Callable[[], int]
+    ) -> None:
+        self._emit = emit
+        self._limits = limits
+        self._rate = LineRate(limits, clock)
+        self._partial = bytearray()
+        self._cut_bytes = 0
+
+    def permit_bytes(self) -> int:
+        """Always the same: what is too much is dropped, never waited for."""
+        return WRITE_PERMIT_BYTES
+
+    def write(self, data: bytes) -> None:
+        """Takes text in pieces of any size."""
+        *complete, rest = data.split(b"\n")
+        for piece in complete:
+            self._keep(piece)
+            self._end_line()
+        self._keep(rest)
+
+    def flush(self) -> None:
+        """Does nothing: a guest that flushes in the middle of a line still means one line."""
+
+    def pollable(self) -> Pollable:
+        """Always ready."""
+        return Always()
+
+    def end(self) -> None:
+        """Emits what has no line end yet, and the count of lines dropped so far."""
+        if self._partial or self._cut_bytes:
+            self._end_line()
+        self._tell_dropped()
+
+    def _keep(self, piece: bytes) -> None:
+        room = self._limits.line_bytes - len(self._partial)
+        self._partial += piece[:room]
+        self._cut_bytes += max(0, len(piece) - room)
+
+    def _end_line(self) -> None:
+        raw, cut_bytes = bytes(self._partial), self._cut_bytes
+        self._partial.clear()
+        self._cut_bytes = 0
+        if not self._rate.admits():
+            return
+        self._tell_dropped()
+        text = escape(raw.removesuffix(b"\r").decode("utf-8", "backslashreplace"))
+        self._emit(f"{text} [{cut_bytes:,} bytes cut]" if cut_bytes else text)
+
+    def _tell_dropped(self) -> None:
+        if self._rate.dropped:
+            self._emit(
+                f"[{self._rate.dropped:,} lines dropped: "
+                f"more than {self._limits.lines_per_second:g} lines a second]"
+            )
+            self._rate.dropped = 0

@@ -1,0 +1,61 @@
+"""Threads take shorter turns while guests compute, and the usual ones afterwards."""
+
+import sys
+
+import anyio
+import pytest
+from airswasm.runtime import Caller, Limits
+from airswasm.runtime._process.switch_interval import SWITCH_INTERVAL, ShortSwitches
+
+
+@pytest.fixture(autouse=True)
+def usual():
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(0.004)
+    yield
+    sys.setswitchinterval(before)
+
+
+def test_turns_are_short_until_the_last_one_leaves():
+    switches = ShortSwitches()
+    with switches, switches:
+        assert sys.getswitchinterval() == pytest.approx(SWITCH_INTERVAL)
+        with switches:
+            pass
+        assert sys.getswitchinterval() == pytest.approx(SWITCH_INTERVAL)
+    assert sys.getswitchinterval() == pytest.approx(0.004)
+
+
+def test_turns_that_are_shorter_already_stay():
+    sys.setswitchinterval(0.0001)
+    with ShortSwitches():
+        assert sys.getswitchinterval() == pytest.approx(0.0001)
+    assert sys.getswitchinterval() == pytest.approx(0.0001)
+
+
+def test_what_the_program_sets_meanwhile_stays():
+    with ShortSwitches():
+        sys.setswitchinterval(0.002)
+    assert sys.getswitchinterval() == pytest.approx(0.002)
+
+
+@pytest.mark.anyio
+async def test_a_computing_guest_shortens_them(engine, probe_wasm, probe_host):
+    instance = (
+        await (await engine.load(probe_wasm))
+        .link([probe_host])
+        .instantiate(caller=Caller("test/probe"), limits=Limits(fuel=2**60))
+    )
+    seen = []
+
+    async def watch():
+        while True:
+            seen.append(sys.getswitchinterval())
+            await anyio.sleep(0.01)
+
+    async with anyio.create_task_group() as group:
+        group.start_soon(watch)
+        await instance.call("#spin", 500_000_000)
+        group.cancel_scope.cancel()
+    assert min(seen) == pytest.approx(SWITCH_INTERVAL)
+    assert sys.getswitchinterval() == pytest.approx(0.004)
