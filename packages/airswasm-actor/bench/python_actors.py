@@ -27,6 +27,7 @@ from dataclasses import dataclass
 
 import anyio
 from airswasm.actor import ActorRef, ActorSystem, Context, MailboxSpec, Message, is_compiled
+from airswasm.actor._running.reference import cell_of
 
 ROUNDS = 41  # short ones: each fits into a slice of the operating system's scheduler
 BIG = MailboxSpec(capacity=10**9)
@@ -100,9 +101,10 @@ def our_steps(system: ActorSystem) -> dict[str, Step]:
             give("paused", message)
 
     async def forget() -> None:
-        assert paused.queue is not None
-        paused.queue.clear()
-        paused.update_ready()
+        cell = cell_of(paused)
+        assert cell.queue is not None
+        cell.queue.clear()
+        cell.update_ready()
 
     async def settle() -> None:
         await ref.drain(60)

@@ -891,7 +891,7 @@ async def _hand_over(steps: list[tuple[object, ...]], delay: float, shutdown: fl
         assert waiting == 0, f"{waiting} wait for nobody"
         assert sorted(seen + dead) == list(range(versions.sent))
         assert system.books().is_balanced
-        assert not system.broker.hand_overs
+        assert not system.broker._names.hand_overs
         assert len(system.timers) == 0
 
 

@@ -28,6 +28,7 @@ from airswasm.actor import (
     SupervisorSpec,
     UnfitPayload,
 )
+from airswasm.actor._running.reference import cell_of
 from airswasm.actor.testing import Faults, Probe
 from airswasm.runtime import (
     Caller,
@@ -104,7 +105,11 @@ async def test_a_guest_s_mailbox_is_bounded_in_bytes(system: ActorSystem, load: 
     ref = await start(node)
     assert ref.mailbox.capacity_bytes == 16 * 2**20
     await node.update_child(ChildSpec("guest", make, shutdown=1.0, mailbox=MailboxSpec(7)))
-    assert (ref.mailbox.capacity, ref.mailbox.capacity_bytes, ref.shutdown) == (7, None, 1.0)
+    assert (ref.mailbox.capacity, ref.mailbox.capacity_bytes, cell_of(ref).shutdown) == (
+        7,
+        None,
+        1.0,
+    )
 
 
 async def test_a_refusal_is_an_answer(system: ActorSystem, load: Load) -> None:
@@ -180,7 +185,7 @@ async def test_a_computing_guest_holds_nobody_up(system: ActorSystem, load: Load
     with anyio.fail_after(5):
         for _ in range(20):
             assert await echo.ask(b"x") == b"x"
-    assert spinner.work is not None
+    assert cell_of(spinner).work is not None
     await system.stop(spinner, timeout=0.05)
     assert [letter.reason for letter in system.dead_letters] == ["killed"]
 
@@ -200,7 +205,7 @@ async def test_a_stuck_guest_is_killed_at_its_shutdown_time(
     ref.tell(b"wait")
     await system.started(ref)
     await anyio.sleep(0.02)
-    assert ref.work is not None
+    assert cell_of(ref).work is not None
     with anyio.fail_after(3):
         await system.stop(ref, timeout=0.1)
     assert cancelled == (["gate"] if body == MOODY else [])

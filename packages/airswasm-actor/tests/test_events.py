@@ -5,7 +5,7 @@ from contextlib import aclosing
 import anyio
 import pytest
 from airswasm.actor import ActorSystem, DeathReason, EventKind, EventStream, LifecycleEvent, Message
-from airswasm.actor.dead_letters import DeadLetters
+from airswasm.actor._messages.dead_letters import DeadLetters
 from airswasm.actor.testing import Faults, Hold, Leave, Probe, Scripted
 
 pytestmark = pytest.mark.anyio

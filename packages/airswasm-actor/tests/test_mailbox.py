@@ -21,7 +21,9 @@ from airswasm.actor import (
     SupervisorNode,
     SupervisorSpec,
 )
-from airswasm.actor.mailbox import WhenFull
+from airswasm.actor._messages.bounds import WhenFull
+from airswasm.actor._running.mailbox import move_all, resize
+from airswasm.actor._running.reference import cell_of
 from airswasm.actor.testing import Faults, Probe
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -184,11 +186,11 @@ async def test_new_bounds_hold_from_now_on(system: ActorSystem) -> None:
     async with anyio.create_task_group() as group:
         group.start_soon(ref.send, b"5678")
         await anyio.wait_all_tasks_blocked()
-        ref.bound(MailboxSpec(10, "reject", capacity_bytes=9))
+        resize(cell_of(ref), MailboxSpec(10, "reject", capacity_bytes=9))
     assert (ref.mailbox.size, ref.mailbox.size_bytes) == (2, 8)
     with pytest.raises(MailboxFull):
         ref.tell(b"90")
-    ref.bound(MailboxSpec(2))
+    resize(cell_of(ref), MailboxSpec(2))
     with pytest.raises(MailboxFull):
         ref.tell(b"")
     assert ref.mailbox.size_bytes == 8
@@ -201,7 +203,7 @@ async def test_bytes_move_with_the_messages(system: ActorSystem) -> None:
     new = system.spawn(Probe(), mailbox=spec, is_paused=True)
     old.tell(b"12345678")
     new.tell(b"1234")
-    assert old.move_to(new) == 1
+    assert move_all(cell_of(old), cell_of(new)) == 1
     assert (old.mailbox.size_bytes, new.mailbox.size_bytes) == (0, 12)
     with pytest.raises(MailboxFull):
         old.tell(b"x")
@@ -540,7 +542,7 @@ class Machine:
     def _bound(self, spec: MailboxSpec) -> None:
         self.model.spec = spec
         self.model.admit()
-        self.ref.bound(spec)
+        resize(cell_of(self.ref), spec)
 
     def _drop(self, count: int) -> None:
         for _ in range(count):
@@ -600,5 +602,5 @@ async def _run_machine(steps: list[tuple[object, ...]], spec: MailboxSpec, is_as
             await machine.take(step)
         for last in (("resume",), *[("sleep", 10.0)] * (2 + len(steps))):
             await machine.take(last)
-        assert machine.ref.queue is None
+        assert cell_of(machine.ref).queue is None
         assert len(system.timers) == 0

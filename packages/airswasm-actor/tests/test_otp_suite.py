@@ -51,7 +51,7 @@ from airswasm.actor import (
     SupervisorNode,
     SupervisorSpec,
 )
-from airswasm.actor.supervision import Restart, Strategy
+from airswasm.actor._supervising.rules import Restart, Strategy
 from airswasm.actor.testing import Faults
 
 pytestmark = pytest.mark.anyio

@@ -35,7 +35,7 @@ def test_the_example_of_the_readme_works(capsys: pytest.CaptureFixture[str]) -> 
 
 
 def test_what_is_compiled_can_be() -> None:
-    """Compiled modules hold no coroutine (see `_serving`), and mypyc forgets a `raise … from`."""
+    """Compiled modules hold no coroutine (see `serving`), and mypyc forgets a `raise … from`."""
     block = Path(__file__).parents[1]
     hooks = tomllib.loads((block / "pyproject.toml").read_text())["tool"]["hatch"]["build"]
     for name in hooks["targets"]["wheel"]["hooks"]["mypyc"]["include"]:

@@ -15,6 +15,7 @@ from airswasm.actor import (
     NameTaken,
     SystemClosed,
 )
+from airswasm.actor._running.reference import cell_of
 from airswasm.actor.testing import Crash, CrashOnCue, Hold, Leave, Probe, Reply, Scripted
 
 pytestmark = pytest.mark.anyio
@@ -321,11 +322,11 @@ async def test_a_message_that_was_killed_is_not_handled_after_all(system: ActorS
 
     ref = system.spawn(receive)
     ref.tell("x")
-    while ref.work is None:
+    while cell_of(ref).work is None:
         await anyio.lowlevel.checkpoint()
         if ref.handled:
             break
-    if ref.work is not None:
+    if cell_of(ref).work is not None:
         await system.stop(ref, timeout=0)
     await anyio.wait_all_tasks_blocked()
     dead = [letter.message.payload for letter in system.dead_letters]

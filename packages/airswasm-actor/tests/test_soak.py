@@ -31,6 +31,8 @@ from airswasm.actor import (
     SupervisorNode,
     SupervisorSpec,
 )
+from airswasm.actor._running.mailbox import resize
+from airswasm.actor._running.reference import cell_of
 from airswasm.actor.testing import Faults
 from airswasm.runtime import (
     Caller,
@@ -152,8 +154,8 @@ class Soak:
     def restless(self) -> list[str]:
         """Who still has something to do, and what."""
         restarting = [child.id for child in self.node.status() if child.state == "restarting"]
-        busy = [ref for ref in self.system.actors.values() if not ref.is_idle]
-        return [*restarting, *(f"{ref!r} {ref.mailbox} {ref.work}" for ref in busy)]
+        busy = [ref for ref in self.system.actors.values() if not cell_of(ref).is_idle]
+        return [*restarting, *(f"{ref!r} {ref.mailbox} {cell_of(ref).work}" for ref in busy)]
 
     async def step(self, group: anyio.abc.TaskGroup) -> None:
         self.steps += 1
@@ -186,7 +188,7 @@ class Soak:
         elif verb == "sleep":
             await anyio.sleep(rng.random() * 0.5)
         elif verb == "bound":
-            broker.resolve(name).bound(self.mailbox())
+            resize(cell_of(broker.resolve(name)), self.mailbox())
         elif verb in ("replace", "abandon"):
             await self.replace(is_abandoned=verb == "abandon")
         elif name != "svc" and verb == "update":

@@ -573,13 +573,13 @@ async def test_only_its_supervisor_stops_a_child(system: ActorSystem) -> None:
     node = await run(system, ChildSpec("a", Probe))
     ref = ref_of(node, "a")
     spare = system.spawn(Probe("new"))
-    for stop in (ref.stop, lambda: system.stop(ref), lambda: system.broker.replace("a", spare)):
+    for stop in (lambda: system.stop(ref), lambda: system.broker.replace("a", spare)):
         with pytest.raises(ActorSupervised, match="stop it with `stop_child`"):
             await stop()
     assert system.broker.resolve("a") is ref
     await system.broker.replace("a", spare, stop_predecessor=lambda: node.stop_child("a"))
     assert await ref.ask(1) == "new"
-    await ref.stop()  # it has stopped
+    await system.stop(ref)  # it has stopped
 
 
 async def test_an_update_needs_an_actor_that_runs(system: ActorSystem) -> None:

@@ -29,6 +29,7 @@ from airswasm.actor import (
     SupervisorNode,
     SupervisorSpec,
 )
+from airswasm.actor._running.reference import cell_of
 from airswasm.actor.testing import Faults
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -234,7 +235,7 @@ class Run:
             elif isinstance(child.ref, ActorRef):
                 expected = Phase.RUNNING if child.state == "running" else Phase.STOPPED
                 assert child.ref.phase is expected, child
-                assert child.ref.queue is None, child
+                assert cell_of(child.ref).queue is None, child
 
     def check_intensity(self) -> None:
         """No more restarts within a period than were allowed."""

@@ -4,7 +4,7 @@ import re
 
 import pytest
 from airswasm.actor import InvalidTopic
-from airswasm.actor.topics import TopicTable, check_pattern, check_topic, matches
+from airswasm.actor._routing.topics import TopicTable, check_pattern, check_topic, matches
 from hypothesis import given
 from hypothesis import strategies as st
 

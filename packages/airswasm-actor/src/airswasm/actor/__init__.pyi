@@ -1,11 +1,24 @@
 from ._block import BLOCK
-from ._dispatcher import is_compiled
-from .actor import Actor, Child, Discardable, GuestActor, GuestCall, Phase
-from .backoff import Backoff
-from .broker import MessageBroker
-from .component import Callback, CheckHealth, ComponentActor
-from .context import Context
-from .dead_letters import DeadLetter, DeadLetters, DeathReason
+from ._component import Callback, CheckHealth, ComponentActor
+from ._lives.actor import Actor, Child, Discardable, GuestActor
+from ._lives.context import ActorHome, Context
+from ._messages.bounds import COMPONENT_MAILBOX, MailboxInfo, MailboxSpec
+from ._messages.dead_letters import DeadLetter, DeadLetters, DeathReason
+from ._messages.events import EventKind, EventStream, LifecycleEvent, Subscription
+from ._messages.message import HOST, Message
+from ._messages.request import Request
+from ._routing.broker import MessageBroker
+from ._routing.hook import BrokerHook, Delivery
+from ._routing.transport import Transport
+from ._running.cell import GuestCall
+from ._running.dispatcher import is_compiled
+from ._running.phase import Down, Phase
+from ._running.reference import ActorRef, Watch
+from ._supervising.backoff import Backoff
+from ._supervising.children import ChildStatus, RestartRecord
+from ._supervising.node import SupervisorNode
+from ._supervising.rules import Action, ChildSpec, Decision, Member, SupervisorSpec, decide
+from ._system import ActorSystem, Books
 from .errors import (
     ActorError,
     ActorFailed,
@@ -35,16 +48,6 @@ from .errors import (
     SystemClosed,
     UnfitPayload,
 )
-from .events import EventKind, EventStream, LifecycleEvent, Subscription
-from .hook import BrokerHook, Delivery
-from .mailbox import COMPONENT_MAILBOX, MailboxInfo, MailboxSpec
-from .message import HOST, Message
-from .reference import ActorRef, Down, Watch
-from .request import Request
-from .supervision import Action, ChildSpec, Decision, Member, SupervisorSpec, decide
-from .supervisor import ChildStatus, RestartRecord, SupervisorNode
-from .system import ActorSystem, Books
-from .transport import Transport
 
 __all__ = (
     "BLOCK",
@@ -54,6 +57,7 @@ __all__ = (
     "Actor",
     "ActorError",
     "ActorFailed",
+    "ActorHome",
     "ActorRef",
     "ActorStopped",
     "ActorSupervised",

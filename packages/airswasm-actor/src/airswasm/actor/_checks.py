@@ -8,7 +8,7 @@ from pathlib import Path
 
 from airswasm.wit import Finding
 
-from ._dispatcher import is_compiled
+from ._running.dispatcher import is_compiled
 
 __all__ = ("check_build",)
 

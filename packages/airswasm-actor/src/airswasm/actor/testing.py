@@ -19,15 +19,16 @@ from typing import TYPE_CHECKING
 
 import anyio
 
-from .actor import Phase
-from .events import LifecycleEvent
-from .reference import ActorRef
+from ._messages.events import LifecycleEvent
+from ._running.mailbox import drop_oldest
+from ._running.phase import Phase
+from ._running.reference import ActorRef, cell_of
 
 if TYPE_CHECKING:
-    from .context import Context
-    from .events import EventStream
-    from .message import Message
-    from .system import ActorSystem
+    from ._lives.context import Context
+    from ._messages.events import EventStream
+    from ._messages.message import Message
+    from ._system import ActorSystem
 
 __all__ = (
     "Crash",
@@ -171,7 +172,7 @@ class Faults:
         """Ends the incarnation as a crash, with whatever it has in hand; False if it is not up."""
         if ref.phase is not Phase.RUNNING:
             return False
-        self._system.life.fail(ref, Killed(f"{ref.name} was killed on purpose"))
+        self._system.life.fail(cell_of(ref), Killed(f"{ref.name} was killed on purpose"))
         return True
 
     def kill_any(self) -> ActorRef | None:
@@ -182,7 +183,7 @@ class Faults:
 
     def drop(self, ref: ActorRef, count: int = 1) -> int:
         """Moves waiting messages to the dead letters; how many there were to move."""
-        return sum(ref.drop_oldest() for _ in range(count))
+        return sum(drop_oldest(cell_of(ref)) for _ in range(count))
 
     def flood(self, ref: ActorRef, count: int, payload: object = b"") -> int:
         """Sends until `count` or until one is not accepted; how many were."""

@@ -1,0 +1,300 @@
+"""A WebAssembly component as an actor.
+
+One store for one incarnation: `start` makes it, `discard` drops it, and nothing repairs one that
+has trapped. A message is a call of `handle-message` that the dispatcher polls; while it waits in a
+host function it is nobody's task. Callbacks and health checks are messages too, so that the guest
+is never entered twice and never out of turn.
+
+What the guest answers with `err` is an answer: the asker gets `GuestRefused` and the guest goes
+on. A trap, a limit or a cancel ends the incarnation and reaches the supervisor as the typed fault
+of the runtime, evidence included.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import TYPE_CHECKING, cast
+
+from airswasm.runtime import (
+    Caller,
+    CallState,
+    Case,
+    Err,
+    Function,
+    Instance,
+    Limits,
+    LinkedComponent,
+    Ok,
+    ValueMismatch,
+    WasiConfig,
+)
+from airswasm.wit.names import (
+    HANDLE_CALLBACK,
+    HANDLE_MESSAGE,
+    HEALTH_CHECK,
+    INIT,
+    MIGRATE,
+    SHUTDOWN,
+    are_compatible,
+)
+
+from ._messages.message import HOST
+from ._running.asking import inquire
+from ._running.reference import cell_of
+from .errors import (
+    ActorStopped,
+    GuestRefused,
+    HealthCheckFailed,
+    InitFailed,
+    MigrationFailed,
+    UnfitPayload,
+)
+
+if TYPE_CHECKING:
+    from ._lives.context import Context
+    from ._messages.message import Message
+    from ._running.cell import GuestCall
+
+__all__ = ("Callback", "CheckHealth", "ComponentActor")
+
+_DEFAULT_LIMITS = Limits()
+_NO_WASI = WasiConfig()
+
+
+@dataclass(frozen=True, slots=True)
+class Callback:
+    """A payload that makes the guest's `handle-callback` be called in turn with messages.
+
+    Attributes:
+        request_id: What `messaging.request` returned.
+        outcome: `Ok(bytes | None)`, or `Err` with a case of `messaging-error`.
+    """
+
+    request_id: int
+    outcome: Ok[bytes | None] | Err[Case]
+
+
+@dataclass(frozen=True, slots=True)
+class CheckHealth:
+    """A payload that makes the guest's `check` be called; `ComponentActor.check` sends it."""
+
+
+class _Nothing:
+    """The call of a function that the guest does not have: it is done."""
+
+    fuel_used = 0
+
+    def poll(self) -> CallState:
+        return CallState.DONE
+
+    async def poll_in_thread(self) -> CallState:
+        return CallState.DONE
+
+    def cancel(self) -> None:
+        return
+
+    def result(self) -> None:
+        return
+
+
+class ComponentActor:
+    """Runs one incarnation of a component; a factory of these is a child's `start`.
+
+    Attributes:
+        name: The component's name, `namespace/name`: what host functions see as the caller.
+        instance: The running instance; None before `start` and after the end.
+    """
+
+    __slots__ = (
+        "_config",
+        "_context",
+        "_data",
+        "_health",
+        "_limits",
+        "_linked",
+        "_message",
+        "_wasi",
+        "instance",
+        "name",
+    )
+
+    def __init__(
+        self,
+        linked: LinkedComponent,
+        name: str,
+        *,
+        limits: Limits = _DEFAULT_LIMITS,
+        wasi: WasiConfig = _NO_WASI,
+        config: Mapping[str, object] | None = None,
+        data: object = None,
+    ) -> None:
+        self.name = name
+        self.instance: Instance | None = None
+        self._linked = linked
+        self._limits = limits
+        self._wasi = wasi
+        self._config = config
+        self._data = data
+        self._context: Context | None = None
+        self._message: Function | None = None
+        self._health: Function | None = None
+
+    def __repr__(self) -> str:
+        return f"<ComponentActor {self.name}>"
+
+    # -- life --------------------------------------------------------------------------------
+
+    def bind(self, context: Context) -> None:
+        """Learns which actor it is going to be."""
+        self._context = context
+
+    async def start(self) -> None:
+        """Instantiates the component and calls its `init`, if it has one.
+
+        Raises:
+            InitFailed: `init` answered with an error.
+            NoSuchExport: The component has no handler.
+            GuestFault: It trapped, or reached a limit.
+        """
+        caller = Caller(self.name, self._data)
+        self.instance = instance = await self._linked.instantiate(
+            caller=caller, limits=self._limits, wasi=self._wasi
+        )
+        self._message = self._function(HANDLE_MESSAGE) or instance.function(HANDLE_MESSAGE)
+        init = self._function(INIT)
+        if init is not None:
+            refusal = _refusal(await instance.call(init, json.dumps(dict(self._config or {}))))
+            instance.forget(init.path)  # it is not called again
+            if refusal is not None:
+                raise InitFailed(self.name, refusal)
+
+    async def migrate(self, from_version: str) -> None:
+        """Tells a started component which version ran before it; before its first message.
+
+        A component without `migrate` has nothing to do.
+
+        Raises:
+            MigrationFailed: It answered with an error.
+            GuestFault: It trapped, or reached a limit.
+        """
+        migrate = self._function(MIGRATE)
+        if migrate is not None and self.instance is not None:
+            refusal = _refusal(await self.instance.call(migrate, from_version))
+            if refusal is not None:
+                raise MigrationFailed(self.name, from_version, refusal)
+
+    async def check(self, *, timeout: float = 5.0) -> None:
+        """Asks the component how it is; before waiting messages, after the one in hand.
+
+        A component without `check` is healthy as long as it runs.
+
+        Raises:
+            HealthCheckFailed: It says that it does not work.
+            AskTimeout: It did not answer in time.
+            ActorFailed: It failed over the question.
+            ActorStopped: It does not run.
+        """
+        if self._context is None or self.instance is None:
+            raise ActorStopped(self.name)
+        await inquire(cell_of(self._context.ref), CheckHealth(), timeout, HOST)
+
+    async def stop(self) -> None:
+        """Calls `shutdown`, if the component has one."""
+        shutdown = self._function(SHUTDOWN)
+        if shutdown is not None and self.instance is not None:
+            await self.instance.call(shutdown)
+
+    def discard(self) -> None:
+        """Drops the store."""
+        instance, self.instance = self.instance, None
+        if instance is not None:
+            instance.close()
+
+    def _function(self, path: str) -> Function | None:
+        """The export of that path, or of a compatible version of its interface."""
+        instance = self.instance
+        if instance is None or instance.is_closed:
+            return None
+        if instance.has_export(path):
+            return instance.function(path)
+        other = _compatible_path(tuple(self._linked.component.exports), path)
+        return None if other is None else instance.function(other)
+
+    # -- messages ----------------------------------------------------------------------------
+
+    def receive(self, message: Message, context: Context) -> object:
+        """Not used: the dispatcher polls the calls of `begin`."""
+        raise NotImplementedError("the dispatcher drives components through begin and complete")
+
+    def begin(
+        self,
+        message: Message,
+        context: Context,  # noqa: ARG002 - the protocol's
+        wake: Callable[[GuestCall], None],
+    ) -> GuestCall:
+        """Begins the call that handles a message.
+
+        Raises:
+            UnfitPayload: It is nothing that a component can take.
+        """
+        instance: Instance = self.instance  # type: ignore[assignment]  # it is running
+        instance.caller.message = message
+        payload = message.payload
+        try:
+            if type(payload) is bytes:
+                return instance.start(self._message, (message[1], message[2], payload), wake)  # type: ignore[arg-type]
+            if isinstance(payload, Callback):
+                return self._begin_callback(instance, payload, wake)
+        except ValueMismatch as problem:
+            raise UnfitPayload(self.name, type(payload).__name__, str(problem)) from problem
+        if isinstance(payload, CheckHealth):
+            self._health = health = self._function(HEALTH_CHECK)
+            return _Nothing() if health is None else instance.start(health, (), wake)
+        raise UnfitPayload(self.name, type(payload).__name__)
+
+    def _begin_callback(
+        self, instance: Instance, payload: Callback, wake: Callable[[GuestCall], None]
+    ) -> GuestCall:
+        callback = self._function(HANDLE_CALLBACK)
+        if callback is None:
+            raise UnfitPayload(self.name, "Callback", "it exports no `handle-callback`")
+        return instance.start(callback, (payload.request_id, payload.outcome), wake)
+
+    def complete(self, call: GuestCall) -> object:
+        """The guest's reply: bytes or None.
+
+        Raises:
+            GuestRefused: The guest answered with `err`.
+            HealthCheckFailed: The same, of a health check.
+            GuestFault: It trapped, or reached a limit.
+        """
+        instance = self.instance
+        if instance is not None:
+            instance.caller.message = None  # nobody needs it, and whoever asked, any more
+        outcome = call.result()
+        if type(outcome) is Ok:
+            return outcome.value
+        refusal = _refusal(outcome)
+        if refusal is None:
+            return outcome
+        if self._health is not None and getattr(call, "function", None) == self._health.path:
+            raise HealthCheckFailed(self.name, refusal)
+        raise GuestRefused(self.name, refusal)
+
+
+def _refusal(outcome: object) -> str | None:
+    """What a guest says with `err`; None when it does not."""
+    return str(cast("Err[object]", outcome).value) if isinstance(outcome, Err) else None
+
+
+@lru_cache(maxsize=256)
+def _compatible_path(exports: tuple[str, ...], path: str) -> str | None:
+    """Where a component has the function of a path that it does not export as it is."""
+    interface, _, name = path.partition("#")
+    for other in exports:
+        if other and are_compatible(other, interface):
+            return f"{other}#{name}"
+    return None

@@ -1,0 +1,182 @@
+"""The view that an actor has of its system while it handles a message."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Coroutine
+from typing import TYPE_CHECKING, Protocol, final
+
+from .._running.reference import cell_of
+
+if TYPE_CHECKING:
+    import random
+
+    from airswasm.runtime import Timers
+
+    from .._messages.bounds import MailboxSpec
+    from .._messages.dead_letters import DeadLetters
+    from .._messages.events import EventStream
+    from .._routing.broker import MessageBroker
+    from .._running.phase import Down
+    from .._running.reference import ActorRef, Watch
+    from .life_cycle import LifeCycle
+
+__all__ = ("ActorHome", "Context")
+
+
+class ActorHome(Protocol):
+    """An `ActorSystem` as those see it who live in it: actors, and supervisors.
+
+    A protocol, because the system itself stands above all that it consists of.
+
+    Attributes:
+        name: The system's name.
+        broker: Names and topics.
+        events: The life cycle events.
+        dead_letters: Messages that will not be handled.
+        timers: Callbacks to come.
+        clock: The time in seconds.
+        rng: The source of jitter.
+        life: Beginnings and ends; for the block's own use.
+    """
+
+    name: str
+    broker: MessageBroker
+    events: EventStream
+    dead_letters: DeadLetters
+    timers: Timers
+    clock: Callable[[], float]
+    rng: random.Random
+    life: LifeCycle
+
+    @property
+    def is_open(self) -> bool:
+        """Whether the system is inside its `async with` block."""
+        ...
+
+    def spawn(
+        self,
+        actor: object,
+        *,
+        name: str | None = None,
+        mailbox: MailboxSpec | None = None,
+        shutdown: float | None = 5.0,
+        is_paused: bool = False,
+    ) -> ActorRef:
+        """Make an actor. See `ActorSystem.spawn`."""
+        ...
+
+    def started(self, ref: ActorRef) -> Coroutine[object, object, None]:
+        """Wait until a spawned actor is ready. See `ActorSystem.started`."""
+        ...
+
+    def stop(
+        self, ref: ActorRef, *, timeout: float | None = 5.0
+    ) -> Coroutine[object, object, None]:
+        """Stop an actor for good. See `ActorSystem.stop`."""
+        ...
+
+
+@final
+class Context:
+    """The actor's view of its system; one for each incarnation, valid as long as that.
+
+    Attributes:
+        system: The system that the actor lives in.
+        ref: The actor's own reference.
+        incarnation: 1 for the first start, one more for each restart.
+    """
+
+    __slots__ = ("incarnation", "ref", "system")
+
+    def __init__(self, system: ActorHome, ref: ActorRef, incarnation: int) -> None:
+        self.system = system
+        self.ref = ref
+        self.incarnation = incarnation
+
+    @property
+    def name(self) -> str:
+        """The actor's own name."""
+        return self.ref.name
+
+    @property
+    def broker(self) -> MessageBroker:
+        """The system's broker."""
+        return self.system.broker
+
+    def tell(self, target: str | ActorRef, payload: object) -> None:
+        """Send in the actor's own name.
+
+        Args:
+            target: A name, or a reference.
+            payload: The object to send.
+
+        Raises:
+            DeliveryError: As for `ActorRef.tell` and `MessageBroker.tell`.
+        """
+        if isinstance(target, str):
+            self.broker.tell(target, payload, sender=self.name)
+        else:
+            target.tell(payload, sender=self.name)
+
+    def ask(
+        self, target: str | ActorRef, payload: object, *, timeout: float = 5.0
+    ) -> Coroutine[object, object, object]:
+        """Ask in the actor's own name, and return the answer.
+
+        Args:
+            target: A name, or a reference.
+            payload: The object to send.
+            timeout: Seconds until `AskTimeout`.
+
+        Raises:
+            AskError, DeliveryError: As for `ActorRef.ask` and `MessageBroker.ask`.
+        """
+        if isinstance(target, str):
+            return self.broker.ask(target, payload, sender=self.name, timeout=timeout)
+        return target.ask(payload, sender=self.name, timeout=timeout)
+
+    def publish(self, topic: str, payload: object) -> int:
+        """Publish in the actor's own name. Return the number of mailboxes that took it."""
+        return self.broker.publish(topic, payload, sender=self.name)
+
+    def spawn(
+        self, actor: object, *, name: str | None = None, mailbox: MailboxSpec | None = None
+    ) -> ActorRef:
+        """Spawn as `ActorSystem.spawn` does. The new actor has no supervisor."""
+        return self.system.spawn(actor, name=name, mailbox=mailbox)
+
+    def watch(self, other: ActorRef) -> Watch:
+        """Have the end of `other` arrive as a system message whose payload is a `Down`."""
+        own = self.ref
+
+        def forward(down: Down) -> None:
+            if own.is_alive:
+                own.signal(down, sender=down.name)
+
+        return other.watch(forward)
+
+    def stop(self, reason: str = "normal") -> None:
+        """End this actor once the current message is handled.
+
+        Args:
+            reason: `normal` or `shutdown`; both are no crash.
+        """
+        self.system.life.request_exit(cell_of(self.ref), reason)
+
+    def call_later(self, seconds: float, callback: Callable[[], None]) -> Callable[[], None]:
+        """Call `callback` after `seconds`, and return a function that cancels that.
+
+        An error that it raises is a crash of this actor, if the incarnation still runs.
+        """
+        return self.system.timers.after(seconds, lambda: self._call(callback)).cancel
+
+    def _call(self, callback: Callable[[], None]) -> None:
+        try:
+            callback()
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:
+            if self.ref.incarnation == self.incarnation and self.ref.phase == "running":
+                self.system.life.fail(cell_of(self.ref), error)
+            else:
+                self.system.events.note_error(error)

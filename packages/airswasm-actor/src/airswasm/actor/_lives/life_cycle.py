@@ -1,0 +1,455 @@
+"""The beginnings and ends of incarnations: the effects that spawn, stop and supervisors use.
+
+An actor's reference and mailbox outlive its incarnations. An incarnation ends in one of three ways:
+it crashes (a handler raised), it leaves (its own wish), or it is ended (by the code that owns it).
+Only `terminate` ends the actor itself: the messages that still wait go to the dead letters.
+
+Ending is orderly within the shutdown time: no new message is taken, the one in hand is finished,
+`stop` is called. After that time it is killed: a task is cancelled, a guest's call is cancelled and
+its store dropped. The message in hand goes to the dead letters in that case.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol, cast
+
+import anyio
+
+from .._foreign import has_attribute
+from .._messages.dead_letters import DeathReason
+from .._messages.events import EventKind
+from .._messages.message import to_message
+from .._running.asking import wait_stopped
+from .._running.phase import Down, Exit, Phase
+from ..errors import ActorFailed, ActorStopped, SystemClosed
+from .register import bind_actor
+
+if TYPE_CHECKING:
+    import random
+    from collections.abc import Awaitable, Callable
+
+    from anyio.abc import TaskGroup
+
+    from .._messages.message import Message
+    from .._running.cell import Cell, Work
+    from .._running.dispatcher import Dispatcher
+    from .register import Register
+
+__all__ = ("LifeCycle", "Stoppable")
+
+_UNWINDING = 5.0  # seconds
+
+
+class Stoppable(Protocol):
+    """A supervisor, as its system sees it."""
+
+    async def stop(self) -> None:
+        """Stop its children and end."""
+        ...
+
+
+class _Startable(Protocol):
+    """The optional methods of an actor; see `Child` and `Discardable`."""
+
+    async def start(self) -> None: ...
+
+    async def stop(self) -> None: ...
+
+    def discard(self) -> None: ...
+
+
+class LifeCycle:
+    """Begins and ends incarnations. One for each system.
+
+    Attributes:
+        system: The system's name.
+        dispatcher: The system's dispatcher.
+        register: The system's actors.
+        rng: The source of jitter.
+        supervisors: The top-level supervisors, in the order of starting; a set that keeps it.
+    """
+
+    __slots__ = (
+        "_ending",
+        "_events",
+        "_group",
+        "_starting",
+        "dispatcher",
+        "register",
+        "rng",
+        "supervisors",
+        "system",
+    )
+
+    def __init__(
+        self, system: str, dispatcher: Dispatcher, register: Register, rng: random.Random
+    ) -> None:
+        self.system = system
+        self.dispatcher = dispatcher
+        self.register = register
+        self.rng = rng
+        self.supervisors: dict[Stoppable, None] = {}
+        self._events = dispatcher.events
+        self._group: TaskGroup | None = None
+        self._starting: dict[Cell, anyio.CancelScope] = {}
+        self._ending: dict[Cell, anyio.Event | None] = {}  # an event once a task waits for it
+        register.start_in_background = self._start_in_background
+
+    def open(self, group: TaskGroup) -> None:
+        """Start tasks in `group` from now on."""
+        self._group = group
+
+    def close(self) -> None:
+        """Start no tasks any more."""
+        self._group = None
+
+    @property
+    def is_open(self) -> bool:
+        """Whether tasks can be started."""
+        return self._group is not None
+
+    @property
+    def group(self) -> TaskGroup:
+        """The task group that owns all tasks of the system.
+
+        Raises:
+            SystemClosed: The system is not open.
+        """
+        if self._group is None:
+            raise SystemClosed(self.system)
+        return self._group
+
+    # -- beginning ---------------------------------------------------------------------------
+
+    async def begin(self, cell: Cell, actor: object) -> None:
+        """Begin an incarnation and wait until it is ready; raise what `start` raises."""
+        traits = self.register.traits_of(actor)
+        self.register.install(cell, actor, traits)
+        if traits.has_start:
+            current = self.dispatcher.current
+            token = current.set(cell)
+            try:
+                await cast("_Startable", actor).start()
+            except BaseException:
+                self.discard(cell)
+                raise
+            finally:
+                current.reset(token)
+        self._run(cell)
+
+    def _run(self, cell: Cell) -> None:
+        cell.run()
+        self._emit(EventKind.READY, cell)
+
+    def _start_in_background(self, cell: Cell) -> None:
+        """Call the `start` of a spawned actor in a task; when that has ended, it is ready."""
+        self.group.start_soon(self._start, cell)
+
+    async def _start(self, cell: Cell) -> None:
+        """A failed start ends a spawned actor: no supervisor tries it again."""
+        if cell.phase is not Phase.STARTING:
+            return
+        self.dispatcher.current.set(cell)
+        with anyio.CancelScope() as scope:
+            self._starting[cell] = scope
+            try:
+                await cast("_Startable", cell.actor).start()
+            except Exception as error:
+                self._fail(cell, Exit("crash", error))
+            else:
+                self._run(cell)
+            finally:
+                del self._starting[cell]
+        if scope.cancelled_caught:
+            self.discard(cell)
+            self.terminate(cell, Exit("shutdown"))
+
+    async def wait_ready(self, cell: Cell) -> None:
+        """Wait for the end of a `start` that runs in the background.
+
+        Raises:
+            ActorStopped: The actor ended instead; `__cause__` is why.
+        """
+        while cell.phase is Phase.STARTING:
+            event = anyio.Event()
+            cell.idle_events = [*(cell.idle_events or ()), event]
+            await event.wait()
+        if cell.phase is Phase.STOPPED:
+            raise ActorStopped(cell.name, cell.exit_requested or "stopped") from cell.failure
+
+    # -- replacing ---------------------------------------------------------------------------
+
+    async def prepare(
+        self, cell: Cell, actor: object, prepare: Callable[[object], Awaitable[None]] | None
+    ) -> None:
+        """Start a second actor for a cell, beside the one that goes on; raise if that fails."""
+        traits = self.register.traits_of(actor)
+        if traits.has_bind:
+            bind_actor(actor, self.dispatcher.make_context(cell, cell.incarnation + 1))
+        try:
+            if traits.has_start:
+                await cast("_Startable", actor).start()
+            if prepare is not None:
+                await prepare(actor)
+        except BaseException:
+            _discard(actor)
+            raise
+
+    async def swap(
+        self, cell: Cell, actor: object, *, finish: float, shutdown: float | None
+    ) -> None:
+        """Put a prepared actor in the place of the running one: same mailbox, no overlap.
+
+        When the running one has crashed meanwhile, the prepared one takes over all the same.
+        """
+        try:
+            if cell.phase in (Phase.RUNNING, Phase.STOPPING):
+                await self._retire(cell, finish, shutdown)
+        finally:
+            traits = self.register.traits_of(actor)
+            self.register.install(cell, actor, traits, is_bound=True)
+            self._run(cell)
+
+    async def _retire(self, cell: Cell, finish: float, shutdown: float | None) -> None:
+        if cell in self._ending:
+            await self._wait_ended(cell)
+            return
+        cell.begin_stop()
+        with anyio.move_on_after(finish):
+            await self._finish_work(cell)
+        await self._unwind(self._kill_work(cell))
+        await self._end_incarnation(cell, shutdown, "shutdown")
+
+    # -- ending ------------------------------------------------------------------------------
+
+    def crash(self, cell: Cell, message: Message, error: BaseException | None) -> None:
+        """End an incarnation whose handler of `message` raised, or was cancelled from outside."""
+        reason = DeathReason.KILLED if error is None else DeathReason.CRASHED
+        cell.give_up_message(message, reason, error)
+        if message.request is not None:
+            message.request.fail(ActorFailed(cell.name, error))
+        self._fail(cell, Exit("killed" if error is None else "crash", error))
+
+    def fail(self, cell: Cell, error: BaseException) -> None:
+        """End the incarnation as a crash that no message caused (a failed health check)."""
+        if cell.phase is Phase.RUNNING:
+            self._kill_work(cell)
+            self._fail(cell, Exit("crash", error))
+
+    def _fail(self, cell: Cell, exit_: Exit) -> None:
+        self.discard(cell)
+        self._emit(EventKind.FAILED, cell, exit_.reason, exit_.cause)
+        if cell.phase is Phase.STOPPING:
+            cell.notify_idle()  # the code that is ending it goes on
+            return
+        cell.exit_requested = None
+        if cell.on_exit is None:
+            self.terminate(cell, exit_)
+            return
+        cell.await_restart()
+        cell.notify_idle()
+        cell.on_exit(exit_)
+
+    def request_exit(self, cell: Cell, reason: str) -> None:
+        """End the incarnation after the message in hand, as its own wish (`Context.stop`)."""
+        if cell.phase is Phase.RUNNING and cell.exit_requested is None:
+            cell.exit_requested = reason
+            cell.update_ready()
+            if cell.work is None and not self.dispatcher.is_running(cell):
+                self._leave(cell, Exit(reason))
+
+    def leave_as_requested(self, cell: Cell) -> None:
+        """End an incarnation whose handler called `Context.stop`, and has returned."""
+        if cell.exit_requested is not None:
+            self._leave(cell, Exit(cell.exit_requested))
+
+    def _leave(self, cell: Cell, exit_: Exit) -> None:
+        if cell.phase is Phase.RUNNING and cell not in self._ending:
+            self._ending[cell] = None
+            cell.begin_stop()
+            self.group.start_soon(self._finish_leaving, cell, exit_, cell.on_exit)
+
+    async def _finish_leaving(
+        self, cell: Cell, exit_: Exit, on_exit: Callable[[Exit], None] | None
+    ) -> None:
+        """`on_exit` is this incarnation's: meanwhile the cell may have been promised to another."""
+        try:
+            await self._end_incarnation(cell, cell.shutdown, exit_.reason)
+        finally:
+            self._note_ended(cell)
+        if on_exit is None:
+            self.terminate(cell, exit_)
+        elif cell.phase is Phase.STOPPING:
+            cell.await_restart()
+            on_exit(exit_)
+
+    async def end(
+        self, cell: Cell, *, shutdown: float | None, reason: str = "shutdown", is_final: bool
+    ) -> None:
+        """End the incarnation; the actor too when `is_final`.
+
+        Args:
+            cell: The actor.
+            shutdown: Seconds for finishing the message in hand and for `stop`; 0 kills at once,
+                None waits without an end.
+            reason: The reason that events give.
+            is_final: Whether waiting messages go to the dead letters, or to the next incarnation.
+        """
+        if cell in self._starting:
+            self._starting[cell].cancel()
+            await wait_stopped(cell)
+        if cell in self._ending:
+            await self._wait_ended(cell)
+        elif cell.phase in (Phase.RUNNING, Phase.STARTING):
+            self._ending[cell] = None
+            cell.begin_stop()
+            try:
+                await self._end_incarnation(cell, shutdown, reason)
+            except BaseException:
+                if is_final:  # the task that waited was cancelled; the actor is killed all the same
+                    self.terminate(cell, Exit("killed"))
+                raise
+            finally:
+                self._note_ended(cell)
+        if cell.phase is not Phase.STOPPED:
+            if is_final:
+                self.terminate(cell, Exit("killed" if shutdown == 0 else reason))
+            else:
+                cell.await_restart()
+
+    def kill(self, cell: Cell) -> None:
+        """End an actor at once, when the system itself is going down."""
+        if cell.phase is not Phase.STOPPED:
+            self._kill_work(cell)
+            self.discard(cell)
+            self.terminate(cell, Exit("killed"))
+
+    def end_now(self, cell: Cell) -> bool:
+        """End an actor that has nothing to wait for. Return False when it has."""
+        if cell.work is not None or cell in self._ending or cell in self._starting:
+            return False
+        if has_attribute(cell.actor, "stop"):
+            return False
+        if cell.phase is not Phase.STOPPED:
+            self._emit(EventKind.STOPPING, cell, "shutdown")
+            self.discard(cell)
+            self.terminate(cell, Exit("shutdown"))
+        return True
+
+    async def _wait_ended(self, cell: Cell) -> None:
+        event = self._ending[cell]
+        if event is None:
+            event = self._ending[cell] = anyio.Event()
+        await event.wait()
+
+    def _note_ended(self, cell: Cell) -> None:
+        event = self._ending.pop(cell)
+        if event is not None:
+            event.set()
+
+    async def _end_incarnation(self, cell: Cell, shutdown: float | None, reason: str) -> None:
+        cell.begin_stop()
+        self._emit(EventKind.STOPPING, cell, reason)
+        try:
+            if shutdown != 0:
+                with anyio.move_on_after(shutdown):
+                    await self._stop_in_order(cell)
+        finally:
+            killed = self._kill_work(cell)
+            self.discard(cell)
+        await self._unwind(killed)
+
+    async def _unwind(self, killed: Work | None) -> None:
+        """Let a killed handler's `finally` run out before another incarnation takes its place.
+
+        A handler that shields itself from being cancelled gets no longer than `_UNWINDING`.
+        """
+        if killed is not None:
+            with anyio.move_on_after(_UNWINDING):
+                await killed.wait_ended()
+
+    async def _stop_in_order(self, cell: Cell) -> None:
+        await self._finish_work(cell)
+        if has_attribute(cell.actor, "stop"):
+            try:
+                await cast("_Startable", cell.actor).stop()
+            except Exception as error:
+                self._emit(EventKind.FAILED, cell, "crash", error)
+
+    async def _finish_work(self, cell: Cell) -> None:
+        while cell.work is not None:
+            event = anyio.Event()
+            cell.idle_events = [*(cell.idle_events or ()), event]
+            await event.wait()
+
+    def _kill_work(self, cell: Cell) -> Work | None:
+        work, cell.work = cell.work, None
+        if work is not None:
+            work.cancel()
+            cell.give_up_message(work.message, DeathReason.KILLED)
+            if work.message.request is not None:
+                work.message.request.fail(ActorFailed(cell.name, None))
+        return work
+
+    def discard(self, cell: Cell) -> None:
+        """Let go of the incarnation, without waiting."""
+        error = _discard(cell.vacate())
+        if error is not None:
+            self._emit(EventKind.FAILED, cell, "crash", error)
+
+    def terminate(self, cell: Cell, exit_: Exit) -> None:
+        """End the actor: waiting messages go to the dead letters, and watchers are told."""
+        if cell.phase is Phase.STOPPED:
+            return
+        cell.end(exit_)
+        self.register.remove(cell)
+        self._empty_mailbox(cell, exit_)
+        cell.notify_idle()
+        self._emit(EventKind.STOPPED, cell, exit_.reason, exit_.cause)
+        self._tell_watchers(cell, exit_)
+
+    def _empty_mailbox(self, cell: Cell, exit_: Exit) -> None:
+        waiting = [*(cell.signals or ()), *map(to_message, cell.queue or ())]
+        cell.signals = None
+        if cell.queue is not None:
+            cell.queue.clear()
+            cell.queue = None
+        if cell.queued_bytes is not None:
+            cell.queued_bytes = 0
+        room, cell.waiting_room = cell.waiting_room, None
+        for message in waiting:
+            cell.give_up_message(message, DeathReason.STOPPED, exit_.cause)
+            if message.request is not None:
+                message.request.fail(ActorStopped(cell.name, exit_.reason))
+        for waiter in room or ():
+            self.dispatcher.rejected += 1
+            waiter.end(ActorStopped(cell.name, exit_.reason))
+
+    def _tell_watchers(self, cell: Cell, exit_: Exit) -> None:
+        watchers, cell.watchers = cell.watchers, None
+        for watcher in watchers or ():
+            try:
+                watcher(Down(cell.name, exit_.reason, exit_.cause))
+            except KeyboardInterrupt:
+                raise
+            except BaseException as error:
+                self._events.note_error(error)
+
+    def _emit(
+        self, kind: EventKind, cell: Cell, reason: str = "", cause: BaseException | None = None
+    ) -> None:
+        if self._events.has_listeners:
+            self.register.emit(kind, cell, reason, cause)
+
+
+def _discard(actor: object) -> BaseException | None:
+    """Let go of an actor. Return the error that it raised, if it did."""
+    if actor is None or not has_attribute(actor, "discard"):
+        return None
+    try:
+        cast("_Startable", actor).discard()
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:
+        return error
+    return None

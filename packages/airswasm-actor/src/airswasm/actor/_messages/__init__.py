@@ -1,0 +1,5 @@
+"""Messages, the questions among them, and the records that are kept of both.
+
+`message` and `request` are what travels; `bounds` says how much of it may wait; `dead_letters` and
+`events` are what remains. Nothing here knows an actor.
+"""

@@ -1,0 +1,93 @@
+"""How much may wait for one actor, as data.
+
+The number of messages bounds what a mailbox costs only if they are small. So payloads can be
+bounded in bytes as well, and for components, whose messages come from any component that may send,
+they are bounded unless a mailbox says otherwise. `_running/mailbox.py` enforces both.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+__all__ = ("COMPONENT_MAILBOX", "MailboxInfo", "MailboxSpec", "WhenFull", "payload_bytes")
+
+WhenFull = Literal["reject", "drop-oldest", "wait"]
+
+
+@dataclass(frozen=True, slots=True)
+class MailboxSpec:
+    """How much may wait for an actor, and what happens to the message after that.
+
+    Attributes:
+        capacity: How many messages may wait. System messages do not count.
+        when_full: `reject` raises `MailboxFull` in the sender; `drop-oldest` moves the oldest
+            messages to the dead letters and takes the new one; `wait` makes `send` and `ask` wait
+            for room (a plain `tell`, which cannot wait, is rejected).
+        wait: For how many seconds a sender waits before it gets `MailboxFull`.
+        capacity_bytes: How many bytes of payload may wait; None counts none. A payload larger
+            than that is refused with `MessageTooLarge`, whatever the policy. See `payload_bytes`
+            for what is counted.
+    """
+
+    capacity: int = 1000
+    when_full: WhenFull = "reject"
+    wait: float = 5.0
+    capacity_bytes: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.capacity < 1:
+            raise ValueError(f"capacity is {self.capacity}; a mailbox holds at least one message")
+        if self.when_full not in ("reject", "drop-oldest", "wait"):
+            raise ValueError(f"when_full is {self.when_full!r}; use reject, drop-oldest or wait")
+        if self.wait < 0:
+            raise ValueError(f"wait is {self.wait}; seconds are not negative")
+        if self.capacity_bytes is not None and self.capacity_bytes < 1:
+            raise ValueError(
+                f"capacity_bytes is {self.capacity_bytes}; it is at least one byte, or None"
+            )
+
+
+COMPONENT_MAILBOX = MailboxSpec(capacity_bytes=16 * 2**20)
+"""The mailbox of a component that is given none: four times the memory that it has by default."""
+
+
+@dataclass(frozen=True, slots=True)
+class MailboxInfo:
+    """A mailbox at one moment.
+
+    Attributes:
+        size: Messages that wait.
+        capacity: How many may wait.
+        size_bytes: Bytes of payload that wait. Where they are not bounded they are added up for
+            this, which takes a microsecond for every dozen messages.
+        capacity_bytes: How many may wait; None when they are not bounded.
+        signals: System messages that wait.
+        senders_waiting: Senders that wait for room.
+        oldest_age: Seconds since the oldest waiting message was sent; 0.0 when none waits.
+    """
+
+    size: int
+    capacity: int
+    size_bytes: int
+    capacity_bytes: int | None
+    signals: int
+    senders_waiting: int
+    oldest_age: float
+
+
+def payload_bytes(payload: object) -> int:
+    """Return the bytes that a payload counts for in `MailboxSpec.capacity_bytes`.
+
+    Bytes of any type count their length; text counts its characters. Other objects count nothing:
+    only Python code sends them, and how much memory they share is not known. A `memoryview` that
+    was released while it waited counts nothing either.
+    """
+    if isinstance(payload, (bytes, bytearray, str)):
+        return len(payload)
+    if not isinstance(payload, memoryview):
+        return 0
+    try:
+        return payload.nbytes
+    except ValueError:
+        return 0

@@ -1,0 +1,162 @@
+"""Messages that will not be handled, and the evidence why.
+
+The ring is bounded in letters, the counts are not: the books of the system must balance whatever
+the ring has forgotten. Evidence is read from the error by name (`backtrace`, `fuel_used`, ...), so
+that each fault that carries it counts, and this module needs to know no engine.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, deque
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import cast
+
+from .._foreign import attribute_of, text_of
+from .events import Subscription
+from .message import Message
+
+__all__ = ("DeadLetter", "DeadLetters", "DeathReason")
+
+
+class DeathReason(StrEnum):
+    """Why a message will not be handled."""
+
+    CRASHED = "crashed"
+    """The actor failed while it handled it."""
+    KILLED = "killed"
+    """The actor was killed while it handled it."""
+    STOPPED = "stopped"
+    """It still waited when the actor stopped for good."""
+    DROPPED = "dropped"
+    """It was the oldest message in a full mailbox."""
+    UNDELIVERED = "undelivered"
+    """The actor that it was for cannot take such a message."""
+
+
+@dataclass(frozen=True, slots=True)
+class DeadLetter:
+    """One message, and the evidence.
+
+    Attributes:
+        message: The message itself; sending its payload again is a replay.
+        target: The name of the actor that it was for.
+        incarnation: The incarnation that had it in hand, 0 when none did.
+        reason: Why it is here.
+        time: The system's clock, in seconds.
+        cause: The error, when there was one.
+        fuel_used: The fuel that the guest had used for this message, if it was a guest.
+        memory_peak_bytes: The guest's memory at its largest.
+        backtrace: Where in the guest it happened.
+    """
+
+    message: Message
+    target: str
+    incarnation: int
+    reason: DeathReason
+    time: float
+    cause: BaseException | None = None
+    fuel_used: int | None = None
+    memory_peak_bytes: int | None = None
+    backtrace: str | None = None
+
+
+class DeadLetters:
+    """The most recent dead letters; iterate from the oldest to the newest.
+
+    Attributes:
+        total: How many there have ever been.
+        by_reason: The same, by reason.
+        listener_errors: How many times a listener raised; the last one is `last_error`.
+    """
+
+    __slots__ = (
+        "_letters",
+        "_listeners",
+        "by_reason",
+        "last_error",
+        "listener_errors",
+        "total",
+    )
+
+    def __init__(self, capacity: int = 1000) -> None:
+        self._letters: deque[DeadLetter] = deque(maxlen=capacity)
+        self._listeners: tuple[Callable[[DeadLetter], None], ...] = ()
+        self.total = 0
+        self.listener_errors = 0
+        self.last_error: BaseException | None = None
+        self.by_reason: Counter[DeathReason] = Counter()
+
+    def __len__(self) -> int:
+        return len(self._letters)
+
+    def __iter__(self) -> Iterator[DeadLetter]:
+        return iter(tuple(self._letters))
+
+    def listen(self, listener: Callable[[DeadLetter], None]) -> Subscription:
+        """Call `listener` with each new letter; an error that it raises is counted and dropped."""
+        self._listeners = (*self._listeners, listener)
+        return Subscription(lambda: self._remove(listener))
+
+    def add(
+        self,
+        message: Message,
+        target: str,
+        reason: DeathReason,
+        time: float,
+        *,
+        incarnation: int = 0,
+        cause: BaseException | None = None,
+    ) -> DeadLetter:
+        """Keep a letter, with the evidence that `cause` carries."""
+        letter = DeadLetter(
+            message,
+            target,
+            incarnation,
+            reason,
+            time,
+            cause,
+            _number(cause, "fuel_used"),
+            _number(cause, "memory_peak_bytes"),
+            _text(cause, "backtrace"),
+        )
+        self.total += 1
+        self.by_reason[reason] += 1
+        self._letters.append(letter)
+        for listener in self._listeners:
+            try:
+                listener(letter)
+            except KeyboardInterrupt:
+                raise
+            except BaseException as error:
+                self.listener_errors += 1
+                self.last_error = error
+        return letter
+
+    def take(self, message_id: int) -> DeadLetter | None:
+        """Remove a letter, to replay it. Return None when it is not (or no longer) here."""
+        for index, letter in enumerate(self._letters):
+            if letter.message.id == message_id:
+                del self._letters[index]  # `remove` would compare payloads
+                return letter
+        return None
+
+    def _remove(self, listener: Callable[[DeadLetter], None]) -> None:
+        """Remove it once, by identity: a listener's `__eq__` may raise."""
+        known = self._listeners
+        at = next(index for index, each in enumerate(known) if each is listener)
+        self._listeners = (*known[:at], *known[at + 1 :])
+
+
+def _number(cause: BaseException | None, field: str) -> int | None:
+    value = attribute_of(cause, field)
+    return value if isinstance(value, int) else None
+
+
+def _text(cause: BaseException | None, field: str) -> str | None:
+    value = attribute_of(cause, field)
+    if isinstance(value, tuple):
+        lines = cast("tuple[object, ...]", value)
+        return "\n".join(text_of(line) for line in lines) or None
+    return None if value is None else text_of(value)

@@ -1,0 +1,448 @@
+"""The broker: which actor a name means, and which actors a topic goes to.
+
+Routing is one look-up in a dictionary and one append. `replace` builds the hand-over of a name on
+that: the new actor is held back, gets the route, then the messages that the old one had not begun,
+and begins when the old one has ended.
+
+Hooks see every message before and after it is sent, to guard, to count, to audit; a broker without
+hooks pays one test for the possibility. Sending by reference does not pass the broker, and no
+hook: references are for code that is trusted.
+
+Rejected: a broker task with a queue of its own (a second hop, and no answer for the sender),
+regular expressions for topics (guests write patterns; they must not be able to write slow ones).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Coroutine, Hashable, Mapping
+from types import MappingProxyType
+from typing import TYPE_CHECKING, final
+
+from .._messages.events import Subscription
+from .._messages.message import HOST
+from .._messages.request import Request
+from .._running.reference import deliver
+from ..errors import DeliveryError, NoRoute
+from .asking_by_name import ask_by_name
+from .hand_over import replace
+from .hook import Delivery
+from .routes import Routes
+from .topics import TopicTable
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable
+
+    from .._messages.message import Message
+    from .._running.cell import Exchange
+    from .._running.reference import ActorRef
+    from .hook import BrokerHook
+    from .transport import Transport
+
+__all__ = ("MessageBroker",)
+
+
+@final
+class MessageBroker:
+    """Routes by name, publishes by topic. Every system has one: `ActorSystem.broker`."""
+
+    __slots__ = (
+        "_exchange",
+        "_hooks",
+        "_names",
+        "_routes",
+        "_stop",
+        "_topics",
+        "_transport",
+    )
+
+    def __init__(
+        self,
+        exchange: Exchange,
+        routes: Routes,
+        stop: Callable[[ActorRef, float | None], Awaitable[None]],
+    ) -> None:
+        self._exchange = exchange
+        self._names = routes
+        self._routes: dict[str, ActorRef] = routes.table
+        self._stop = stop
+        self._topics = TopicTable()
+        self._hooks: tuple[BrokerHook, ...] = ()
+        self._transport: Transport | None = None
+
+    # -- routes ------------------------------------------------------------------------------
+
+    @property
+    def routes(self) -> Mapping[str, ActorRef]:
+        """All names, read-only and live. A name is routed from `spawn` until its actor ends."""
+        return MappingProxyType(self._routes)
+
+    def route(self, name: str, ref: ActorRef) -> None:
+        """Make `name` lead to `ref`, until `unroute` or the actor's end.
+
+        Args:
+            name: The name.
+            ref: The actor.
+
+        Raises:
+            NameTaken: It leads to another actor; `switch` changes that.
+        """
+        self._names.add(name, ref)
+
+    def unroute(self, name: str) -> None:
+        """Make `name` lead nowhere. Has no effect when it did not lead anywhere."""
+        self._names.remove(name)
+
+    def switch(self, name: str, ref: ActorRef) -> ActorRef:
+        """Make `name` lead to `ref` from one message to the next.
+
+        Args:
+            name: The name.
+            ref: The actor.
+
+        Returns:
+            The actor that it led to before.
+
+        Raises:
+            NoRoute: It led nowhere.
+        """
+        return self._names.switch(name, ref)
+
+    def find(self, name: str) -> ActorRef | None:
+        """Return the actor that a name leads to; None when none is known here."""
+        return self._routes.get(name)
+
+    def resolve(self, name: str) -> ActorRef:
+        """Return the actor that a name leads to.
+
+        Raises:
+            NoRoute: None is known here.
+        """
+        return self._names.resolve(name)
+
+    def handling(self, name: str) -> ActorRef | None:
+        """Return the actor that handles messages under a name: in a hand-over, the old one."""
+        return self._names.handling(name)
+
+    def replace(
+        self,
+        name: str,
+        successor: ActorRef,
+        *,
+        drain: float = 5.0,
+        shutdown: float | None = 5.0,
+        stop_predecessor: Callable[[], Awaitable[None]] | None = None,
+    ) -> Coroutine[object, object, int]:
+        """Hand a name over to a new actor without losing, doubling or reordering a message.
+
+        From the first step on, new messages wait in the successor's mailbox, and the successor
+        handles none, paused or not. The predecessor has `drain` seconds to finish what it has;
+        the messages that it has not begun by then are moved to the successor, in front. Then the
+        predecessor is stopped and the successor begins. Handlers of the two never overlap; a
+        second hand-over of the same name waits for the end of the first.
+
+        A cancel while it drains puts everything back as it was. So does the successor's end; the
+        messages that had reached it by then are in the dead letters. If the predecessor ends while
+        it drains, the successor takes over at once.
+
+        Args:
+            name: The route.
+            successor: A new actor that gets no messages by another way yet.
+            drain: Seconds for finishing what waits.
+            shutdown: Seconds for finishing what is in hand then, and for `stop`.
+            stop_predecessor: Stops it, when a supervisor owns it.
+
+        Returns:
+            How many messages were moved.
+
+        Raises:
+            NoRoute: There is no such route.
+            ActorStopped: The successor has stopped before it could take over.
+            ActorSupervised: The predecessor is a supervisor's, and `stop_predecessor` is missing.
+        """
+        stop = self._stop
+        return replace(
+            self._names, name, successor, drain, lambda ref: stop(ref, shutdown), stop_predecessor
+        )
+
+    def forget(self, ref: ActorRef) -> None:
+        """End the routes and subscriptions of an actor that has ended."""
+        self._names.remove_actor(ref)
+        self._topics.remove_subscriber(ref)
+
+    # -- sending -----------------------------------------------------------------------------
+
+    def tell(
+        self, target: str, payload: object, *, sender: str = HOST, topic: str | None = None
+    ) -> None:
+        """Send to the actor that has the name now.
+
+        Args:
+            target: The name.
+            payload: The object to send.
+            sender: The sender's name.
+            topic: A topic for the receiver to see.
+
+        Raises:
+            NoRoute: No actor has it.
+            MailboxFull, MessageTooLarge, ActorStopped: As for `ActorRef.tell`.
+        """
+        if self._hooks:
+            self._tell_hooked(target, payload, sender, topic)
+            return
+        ref = self._routes.get(target)
+        if ref is None:
+            self._tell_elsewhere(target, payload, sender)
+        else:
+            ref.tell(payload, sender=sender, topic=topic)
+
+    def deliver(self, target: str, message: Message) -> None:
+        """Put a message that exists already into the mailbox of the actor that has the name now.
+
+        The bare step that routing is made of, with which transports hand over what has arrived. It
+        passes no hook; the message keeps the sender, the id and the time that it came with.
+
+        Raises:
+            NoRoute, MailboxFull, MessageTooLarge, ActorStopped: As for `tell`.
+        """
+        ref = self._routes.get(target)
+        if ref is None:
+            raise NoRoute(target)
+        deliver(ref, message)
+
+    def ask(
+        self, target: str, payload: object, *, timeout: float = 5.0, sender: str = HOST
+    ) -> Coroutine[object, object, object]:
+        """Ask the actor that has the name now, and return the answer.
+
+        Args:
+            target: The name.
+            payload: The object to send.
+            timeout: Seconds until `AskTimeout`.
+            sender: The sender's name.
+
+        Raises:
+            NoRoute: No actor has it.
+            AskError, DeliveryError: As for `ActorRef.ask`.
+        """
+        return ask_by_name(self, target, payload, timeout, sender)
+
+    def request(
+        self,
+        target: str,
+        payload: object,
+        on_done: Callable[[Request], None],
+        *,
+        timeout: float,
+        sender: str = HOST,
+        is_waiting: bool = False,
+    ) -> Request:
+        """Ask by name, with a callback instead of a task. See `ActorRef.request`.
+
+        Args:
+            target: The name.
+            payload: The object to send.
+            on_done: Called once with the outcome.
+            timeout: Seconds until `AskTimeout`.
+            sender: The sender's name.
+            is_waiting: Whether the actor of the sender's name handles nothing until the answer
+                is there; then rings are found and refused with `AskCycle`.
+
+        Returns:
+            The request.
+
+        Raises:
+            NoRoute, AskCycle, MailboxFull, MessageTooLarge, ActorStopped: Nothing was sent.
+        """
+        delivery = Delivery("ask", sender, target, payload) if self._hooks else None
+        if delivery is not None:
+            self.before(delivery)
+        try:
+            ref = self._routes.get(target)
+            if ref is None:
+                request = self.request_elsewhere(target, payload, on_done, timeout, sender)
+            else:
+                asker = self.handling(sender) if is_waiting else None
+                request = ref.request(payload, on_done, timeout=timeout, sender=sender, asker=asker)
+        except BaseException as error:
+            if delivery is not None:
+                self.after(delivery, error)
+            raise
+        if delivery is not None:
+            self.after(delivery, None)
+        return request
+
+    def _tell_hooked(self, target: str, payload: object, sender: str, topic: str | None) -> None:
+        delivery = Delivery("tell", sender, target, payload)
+        self.before(delivery)
+        try:
+            ref = self._routes.get(target)
+            if ref is None:
+                self._tell_elsewhere(target, payload, sender)
+            else:
+                ref.tell(payload, sender=sender, topic=topic)
+        except BaseException as error:
+            self.after(delivery, error)
+            raise
+        self.after(delivery, None)
+
+    # -- topics ------------------------------------------------------------------------------
+
+    def subscribe(
+        self, pattern: str, subscriber: str | ActorRef, *, owner: Hashable = None
+    ) -> Subscription:
+        """Send the messages published under `pattern` to `subscriber` from now on.
+
+        Args:
+            pattern: Segments joined by dots; `*` is one segment, `**` at the end any number.
+            subscriber: A name, which is resolved with each publication, or a reference.
+            owner: A subscription lasts until each of its owners has ended it.
+
+        Returns:
+            The subscription, to end it.
+
+        Raises:
+            InvalidTopic: The pattern is malformed.
+        """
+        self._topics.add(pattern, subscriber, owner)
+
+        def cancel() -> None:
+            self._topics.remove(pattern, subscriber, owner)
+
+        return Subscription(cancel)
+
+    def unsubscribe(
+        self, pattern: str, subscriber: str | ActorRef, *, owner: Hashable = None
+    ) -> bool:
+        """End one owner's subscription. Return False when there was none."""
+        return self._topics.remove(pattern, subscriber, owner)
+
+    def unsubscribe_owner(self, owner: Hashable) -> None:
+        """End all subscriptions of one owner, at the end of an incarnation."""
+        self._topics.remove_owner(owner)
+
+    def subscriptions_of(self, subscriber: str | ActorRef) -> list[str]:
+        """Return the patterns that a subscriber has subscribed to."""
+        return self._topics.patterns_of(subscriber)
+
+    def publish(self, topic: str, payload: object, *, sender: str = HOST) -> int:
+        """Send to all subscribers of a topic.
+
+        A subscriber whose mailbox is full, or who has stopped, misses it; the others do not.
+
+        Args:
+            topic: The topic.
+            payload: The object to send.
+            sender: The sender's name.
+
+        Returns:
+            How many mailboxes took it.
+
+        Raises:
+            InvalidTopic: The topic is malformed.
+        """
+        delivery = Delivery("publish", sender, topic, payload) if self._hooks else None
+        if delivery is not None:
+            self.before(delivery)
+        count = 0
+        for subscriber in self._topics.find(topic):
+            ref = self._routes.get(subscriber) if isinstance(subscriber, str) else subscriber
+            if ref is not None:
+                count += self._offer(ref, payload, sender, topic)  # type: ignore[arg-type]
+        if self._transport is not None:
+            count += self._transport.publish(topic, payload, sender=sender)
+        if delivery is not None:
+            self.after(delivery, None)
+        return count
+
+    def _offer(self, ref: ActorRef, payload: object, sender: str, topic: str) -> int:
+        try:
+            ref.tell(payload, sender=sender, topic=topic)
+        except DeliveryError:
+            return 0
+        return 1
+
+    # -- hooks and transport -----------------------------------------------------------------
+
+    def add_hook(self, hook: BrokerHook) -> Subscription:
+        """Show `hook` every message from now on; hooks are called in the order of adding."""
+        self._hooks = (*self._hooks, hook)
+
+        def remove() -> None:
+            self._hooks = tuple(other for other in self._hooks if other is not hook)
+
+        return Subscription(remove)
+
+    def connect(self, transport: Transport) -> Subscription:
+        """Reach names that are not known here through `transport`, until cancelled."""
+        self._transport = transport
+
+        def disconnect() -> None:
+            if self._transport is transport:
+                self._transport = None
+
+        return Subscription(disconnect)
+
+    @property
+    def has_hooks(self) -> bool:
+        """Whether a hook wants to see what passes."""
+        return bool(self._hooks)
+
+    def before(self, delivery: Delivery) -> None:
+        """Show all hooks what is about to be sent; raise the error that one refuses with."""
+        for hook in self._hooks:
+            hook.before(delivery)
+
+    def after(self, delivery: Delivery, error: BaseException | None) -> None:
+        """Tell all hooks the outcome. The message is sent, or not: their errors are counted."""
+        for hook in self._hooks:
+            try:
+                hook.after(delivery, error)
+            except KeyboardInterrupt:
+                raise
+            except BaseException as problem:
+                self._exchange.events.note_error(problem)
+
+    def _tell_elsewhere(self, target: str, payload: object, sender: str) -> None:
+        if self._transport is None or not self._transport.knows(target):
+            raise NoRoute(target)
+        self._transport.tell(target, payload, sender=sender)
+
+    def request_elsewhere(
+        self,
+        target: str,
+        payload: object,
+        on_done: Callable[[Request], None] | None,
+        timeout: float,
+        sender: str,
+    ) -> Request:
+        """Ask a name that is not known here, through the transport.
+
+        Raises:
+            NoRoute: The transport does not know it either.
+        """
+        if self._transport is None or not self._transport.knows(target):
+            raise NoRoute(target)
+        request = Request(target, None, None if on_done is None else self._guarded(on_done))
+
+        def finish(value: object, error: BaseException | None) -> None:
+            request.resolve(value) if error is None else request.fail(error)
+
+        cancel = self._transport.request(
+            target, payload, sender=sender, timeout=timeout, on_done=finish
+        )
+        request.at_end(cancel)
+        request.expire_after(timeout, self._exchange.timers)
+        return request
+
+    def _guarded(self, on_done: Callable[[Request], None]) -> Callable[[Request], None]:
+        """A callback whose errors are counted: the transport that calls it has no use for them."""
+
+        def call(request: Request) -> None:
+            try:
+                on_done(request)
+            except KeyboardInterrupt:
+                raise
+            except BaseException as problem:
+                self._exchange.events.note_error(problem)
+
+        return call

@@ -1,0 +1,128 @@
+"""The table of names: which actor a name leads to.
+
+A switch of a route is one assignment on the loop's thread, so that each message goes to the old
+actor or to the new one: none to both, none to neither.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from .._running.mailbox import give_back
+from .._running.phase import Phase
+from .._running.reference import cell_of
+from ..errors import NameTaken, NoRoute
+
+if TYPE_CHECKING:
+    import anyio
+
+    from .._running.reference import ActorRef
+
+__all__ = ("Routes",)
+
+
+class Routes:
+    """Names, the aliases of each actor, and the hand-overs in progress.
+
+    Attributes:
+        table: All names and where they lead.
+        hand_overs: A lock for each name that is being handed over.
+    """
+
+    __slots__ = ("_aliases", "_predecessors", "hand_overs", "table")
+
+    def __init__(self) -> None:
+        self.table: dict[str, ActorRef] = {}
+        self.hand_overs: dict[str, anyio.Lock] = {}
+        self._aliases: dict[ActorRef, set[str]] = {}
+        self._predecessors: dict[ActorRef, ActorRef] = {}
+
+    def add(self, name: str, ref: ActorRef) -> None:
+        """Make a name lead to an actor.
+
+        Raises:
+            NameTaken: It leads to another one.
+        """
+        known = self.table.get(name)
+        if known is not None and known is not ref:
+            raise NameTaken(name)
+        self._set(name, ref)
+
+    def add_own_name(self, ref: ActorRef, name: str) -> None:
+        """Make an actor's own name lead to it.
+
+        Raises:
+            NameTaken: It leads to another one.
+        """
+        if self.table.setdefault(name, ref) is not ref:
+            raise NameTaken(name)
+
+    def remove(self, name: str) -> None:
+        """Make a name lead nowhere."""
+        ref = self.table.pop(name, None)
+        if ref is not None and ref in self._aliases:
+            self._aliases[ref].discard(name)
+
+    def remove_actor(self, ref: ActorRef) -> None:
+        """End all routes to an actor that has ended."""
+        table = self.table
+        if table.get(ref.name) is ref:
+            del table[ref.name]
+        if ref in self._aliases:
+            for name in self._aliases.pop(ref):
+                if table.get(name) is ref:
+                    del table[name]
+
+    def switch(self, name: str, ref: ActorRef) -> ActorRef:
+        """Make a name lead to another actor. Return the one that it led to before.
+
+        Raises:
+            NoRoute: It led nowhere.
+        """
+        known = self.resolve(name)
+        if known in self._aliases:
+            self._aliases[known].discard(name)
+        self._set(name, ref)
+        return known
+
+    def resolve(self, name: str) -> ActorRef:
+        """Return the actor that a name leads to.
+
+        Raises:
+            NoRoute: It leads nowhere.
+        """
+        ref = self.table.get(name)
+        if ref is None:
+            raise NoRoute(name)
+        return ref
+
+    def undo_switch(self, name: str, predecessor: ActorRef, successor: ActorRef) -> None:
+        """Undo the beginning of a hand-over, unless the predecessor has ended meanwhile."""
+        new, old = cell_of(successor), cell_of(predecessor)
+        if old.phase is not Phase.STOPPED and self.table.get(name, successor) is successor:
+            self._aliases.get(successor, set()).discard(name)
+            self._set(name, predecessor)
+            give_back(new, old)
+        self.let_begin(successor)
+
+    def hold_back(self, successor: ActorRef, predecessor: ActorRef) -> None:
+        """Let the successor handle nothing until `let_begin`."""
+        self._predecessors[successor] = predecessor
+        cell_of(successor).follow(cell_of(predecessor))
+
+    def let_begin(self, successor: ActorRef) -> None:
+        """Let the successor handle messages: its predecessor has ended, or goes on."""
+        self._predecessors.pop(successor, None)
+        cell_of(successor).follow(None)
+
+    def handling(self, name: str) -> ActorRef | None:
+        """Return the actor that handles messages under a name: in a hand-over, the old one."""
+        ref = self.table.get(name)
+        while ref in self._predecessors:
+            ref = self._predecessors[ref]
+        return ref
+
+    def _set(self, name: str, ref: ActorRef) -> None:
+        self.table[name] = ref
+        if name != ref.name:
+            self._aliases.setdefault(ref, set()).add(name)

@@ -1,0 +1,112 @@
+"""The coroutines behind the methods of `ActorRef`.
+
+They are functions of a module of their own, and the methods return the coroutines: see `serving`
+for the reason. A coroutine does nothing before it is awaited, here as anywhere.
+"""
+
+from __future__ import annotations
+
+from time import monotonic
+from typing import TYPE_CHECKING, cast
+
+import anyio
+import anyio.lowlevel
+
+from .._messages.answering import wait_answered
+from .mailbox import take_back_waiter
+from .phase import Phase
+from .posting import put_inquiry, put_or_wait, put_question
+
+if TYPE_CHECKING:
+    from .._messages.request import Request
+    from .cell import Cell
+    from .dispatcher import Dispatcher
+    from .phase import Down
+
+__all__ = ("answer_of", "ask", "drain", "finish", "inquire", "send", "wait_stopped")
+
+
+async def ask(
+    cell: Cell, payload: object, timeout: float, sender: str, topic: str | None
+) -> object:
+    """`ActorRef.ask`."""
+    request = put_question(cell, payload, timeout, sender, topic)
+    return await answer_of(cell, request)
+
+
+async def answer_of(cell: Cell, request: Request) -> object:
+    """Wait for an answer; of one that is there already, let the loop go on now and then."""
+    if not request.is_done:
+        return await wait_answered(request)
+    dispatcher = cast("Dispatcher", cell.exchange)
+    if monotonic() > dispatcher.yield_at:
+        await anyio.lowlevel.checkpoint()
+        dispatcher.now = dispatcher.clock()
+        dispatcher.yield_at = monotonic() + dispatcher.config.slice
+    return request.result()
+
+
+async def inquire(cell: Cell, payload: object, timeout: float, sender: str) -> object:
+    """Ask with a system message: it is handled before what waits.
+
+    Raises:
+        AskError: As for `ActorRef.ask`.
+    """
+    return await wait_answered(put_inquiry(cell, payload, timeout, sender))
+
+
+async def send(cell: Cell, payload: object, sender: str, topic: str | None) -> None:
+    """`ActorRef.send`."""
+    waiting = put_or_wait(cell, payload, sender, topic)
+    if waiting is not None:
+        accepted, waiter = waiting
+        try:
+            await wait_answered(accepted)
+        finally:
+            take_back_waiter(cell, waiter)
+
+
+async def wait_stopped(cell: Cell) -> None:
+    """`ActorRef.wait_stopped`."""
+    if cell.phase is Phase.STOPPED:
+        return
+    ended = anyio.Event()
+
+    def end(_: Down) -> None:
+        ended.set()
+
+    if cell.watchers is None:
+        cell.watchers = []
+    watchers = cell.watchers
+    watchers.append(end)
+    try:
+        await ended.wait()
+    finally:
+        if end in watchers:
+            watchers.remove(end)
+
+
+async def drain(cell: Cell, timeout: float) -> bool:
+    """`ActorRef.drain`."""
+    if cell.is_idle:
+        return True
+    with anyio.move_on_after(timeout):
+        while not cell.is_idle:
+            await _next_idle(cell)
+    return cell.is_idle
+
+
+async def finish(cell: Cell, timeout: float) -> bool:
+    """`ActorRef.finish`."""
+    with anyio.move_on_after(timeout):
+        while cell.work is not None:
+            await _next_idle(cell)
+    return cell.work is None
+
+
+async def _next_idle(cell: Cell) -> None:
+    event = anyio.Event()
+    if cell.idle_events is None:
+        cell.idle_events = []
+    cell.idle_events.append(event)
+    await event.wait()

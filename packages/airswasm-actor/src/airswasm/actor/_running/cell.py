@@ -1,0 +1,463 @@
+"""The state of one actor, and every change of it.
+
+A `Cell` is data in plain slots, set once per spawn (a spawn costs about as much as its slots) and
+read by everything above. `phase` and `is_ready` change in this module and nowhere else, each by a
+method that is named for what has happened.
+
+The invariants, which the state machine tests check:
+
+- `queue is None` exactly when no message waits and none is being taken by a batch;
+- `is_scheduled` exactly when the cell is on the run queue, and never twice;
+- `is_ready` exactly when the actor runs, is not paused, waits for no predecessor, and has no work
+  in progress: only then a message may be taken;
+- a sender in the waiting room waits for a queue that has no room for its message, so that taking a
+  message out is the only thing that lets senders in;
+- `queued_bytes` is the sum of the payloads in the queue, or None where bytes are not bounded.
+
+`Exchange` is what the cells of one system share. The dispatcher derives from it, so that a cell
+reaches the dispatcher without knowing it: a callback in its place costs a compiled `ask` 4 %.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from contextvars import ContextVar
+from typing import TYPE_CHECKING, Any, Protocol, cast
+
+from .._messages.dead_letters import DeathReason
+from .._messages.message import Message
+from .phase import Down, Exit, Phase
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable
+
+    import anyio
+    from airswasm.runtime import CallState, Timers
+
+    from .._messages.bounds import MailboxSpec
+    from .._messages.dead_letters import DeadLetters
+    from .._messages.events import EventStream
+    from .._messages.message import Envelope
+    from .._messages.request import Party, Request
+    from ..errors import ActorStopped, MailboxFull
+
+__all__ = ("Cell", "Exchange", "Guest", "GuestCall", "Waiter", "Work")
+
+# An enum's attribute is a slow look-up.
+_STARTING, _RUNNING, _RESTARTING = Phase.STARTING, Phase.RUNNING, Phase.RESTARTING
+_STOPPING, _STOPPED = Phase.STOPPING, Phase.STOPPED
+
+_MOST_SPARE_QUEUES = 1024
+
+new_tuple = tuple.__new__
+
+
+class GuestCall(Protocol):
+    """One handling in progress, driven by polling. `airswasm.runtime.Call` is one.
+
+    Attributes:
+        fuel_used: The fuel that the guest has used for it, once it is done.
+    """
+
+    fuel_used: int
+
+    def poll(self) -> CallState:
+        """Run one slice."""
+        ...
+
+    def poll_in_thread(self) -> Awaitable[CallState]:
+        """Run slices in a worker thread until the call is done or waits."""
+        ...
+
+    def cancel(self) -> None:
+        """End the call where it is."""
+        ...
+
+    def result(self) -> object:
+        """Return the value of a call that is done, or raise the error that it failed with."""
+        ...
+
+
+class Guest(Protocol):
+    """An actor whose handling is a call to poll. Users see it as `GuestActor`."""
+
+    def begin(
+        self,
+        message: Message,
+        context: Any,
+        wake: Callable[[GuestCall], None],
+    ) -> GuestCall:
+        """Begin to handle a message. See `GuestActor.begin`."""
+        ...
+
+    def complete(self, call: GuestCall) -> object:
+        """Return the reply of a call that is done. See `GuestActor.complete`."""
+        ...
+
+
+class Work(Protocol):
+    """One message in progress that does not end within the dispatcher's turn."""
+
+    message: Message
+
+    def cancel(self) -> None:
+        """End it where it is; its outcome will be ignored."""
+        ...
+
+    def wait_ended(self) -> Awaitable[None]:
+        """Wait until nothing of it runs any more: a cancelled task has to unwind."""
+        ...
+
+
+class Waiter(Protocol):
+    """A sender that waits for room in a full mailbox."""
+
+    message: Message
+    is_waiting: bool
+
+    def end(self, error: MailboxFull | ActorStopped | None) -> None:
+        """Let the sender go on, with an error or, when its message is in, without."""
+        ...
+
+
+class Exchange:
+    """The run queue, the clock, the services and the counters that the cells of a system share.
+
+    Attributes:
+        clock: The time in seconds; asking it through anyio is too slow for each message.
+        now: The clock's time, at most one round of the dispatcher old.
+        sent: Messages that were tried to be sent; also the last message id.
+        handled: Messages whose handling ended without a crash.
+        rejected: Messages that were not accepted.
+        spare_queues: Empty queues, for actors that get their first message.
+        run_queue: Actors that have a message to handle, or a call to go on with.
+        wake: Set while the task that serves the run queue sleeps: it wakes it.
+        current: The actor whose handler the current task runs.
+        timers: Callbacks to come.
+        dead_letters: Messages that will not be handled.
+        events: The life cycle events.
+        make_context: Makes the `Context` of an incarnation, which stands above all this.
+    """
+
+    __slots__ = (
+        "clock",
+        "current",
+        "dead_letters",
+        "events",
+        "handled",
+        "make_context",
+        "now",
+        "rejected",
+        "run_queue",
+        "sent",
+        "spare_queues",
+        "timers",
+        "wake",
+    )
+
+    def __init__(
+        self,
+        clock: Callable[[], float],
+        timers: Timers,
+        dead_letters: DeadLetters,
+        events: EventStream,
+    ) -> None:
+        self.clock = clock
+        self.timers = timers
+        self.dead_letters = dead_letters
+        self.events = events
+        self.now = 0.0
+        self.sent = 0
+        self.handled = 0
+        self.rejected = 0
+        self.spare_queues: list[deque[Envelope]] = []
+        self.run_queue: deque[Cell] = deque()
+        self.wake: anyio.Event | None = None
+        self.current: ContextVar[Cell | None] = ContextVar("current actor", default=None)
+        self.make_context: Callable[[Cell, int], object]
+
+    def message(
+        self, payload: object, sender: str, topic: str | None, request: Request | None
+    ) -> Message:
+        """Return a new message, counted as sent."""
+        self.sent = number = self.sent + 1
+        return new_tuple(Message, (payload, sender, topic, number, self.now, request))
+
+    def schedule(self, cell: Cell) -> None:
+        """Put a cell on the run queue; wake the dispatcher if it sleeps."""
+        cell.is_scheduled = True
+        self.run_queue.append(cell)
+        if self.wake is not None:
+            self.now = self.clock()
+            self.wake.set()
+            self.wake = None
+
+    def can_hand_over(self, cell: Cell) -> bool:
+        """Whether a question to an idle actor may be handled at once. See `Dispatcher`."""
+        raise NotImplementedError
+
+    def hand_over(self, cell: Cell, message: Message) -> None:
+        """Handle a message of an idle actor at once. See `Dispatcher`."""
+        raise NotImplementedError
+
+
+class Cell:
+    """Mailbox and state of one actor. The module lists the invariants."""
+
+    __slots__ = (
+        "actor",
+        "awaited",
+        "context",
+        "exchange",
+        "exit_requested",
+        "failure",
+        "full_at",
+        "guest",
+        "handled",
+        "idle_events",
+        "incarnation",
+        "is_async",
+        "is_paused",
+        "is_ready",
+        "is_scheduled",
+        "name",
+        "on_exit",
+        "phase",
+        "predecessor",
+        "queue",
+        "queued_bytes",
+        "receive",
+        "shutdown",
+        "signals",
+        "spec",
+        "successor",
+        "waiting_room",
+        "watchers",
+        "work",
+    )
+
+    def __init__(
+        self,
+        exchange: Exchange,
+        name: str,
+        spec: MailboxSpec,
+        shutdown: float | None = 5.0,
+        is_paused: bool = False,
+    ) -> None:
+        self.exchange = exchange
+        self.name = name
+        self.spec = spec
+        # The length of the queue from which a sender has to ask for room. Where bytes count it
+        # is always asked.
+        self.full_at = spec.capacity if spec.capacity_bytes is None else 0
+        self.queued_bytes: int | None = None if spec.capacity_bytes is None else 0
+        self.queue: deque[Envelope] | None = None
+        self.signals: deque[Message] | None = None
+        self.waiting_room: deque[Waiter] | None = None
+        self.is_ready = False
+        self.is_scheduled = False
+        self.is_paused = is_paused
+        self.is_async = False
+        self.phase = _STARTING
+        self.incarnation = 0
+        self.handled = 0
+        self.shutdown = shutdown
+        self.actor: object = None
+        self.guest: Guest | None = None
+        self.context: object = None
+        self.receive: Callable[[Message, Any], object] | None = None
+        self.work: Work | None = None
+        self.exit_requested: str | None = None
+        self.failure: BaseException | None = None
+        self.on_exit: Callable[[Exit], None] | None = None
+        self.awaited: list[Request] | None = None
+        self.successor: Cell | None = None
+        self.predecessor: Cell | None = None
+        self.idle_events: list[anyio.Event] | None = None
+        self.watchers: list[Callable[[Down], None]] | None = None
+
+    # -- phases ------------------------------------------------------------------------------
+
+    def enter(self, actor: object, guest: Guest | None, *, is_async: bool) -> None:
+        """A new incarnation moves in. It is starting."""
+        self.actor = actor
+        self.guest = guest
+        self.is_async = is_async
+        self.receive = self.context = None
+        self.exit_requested = None
+        self.incarnation += 1
+        self.phase = _STARTING
+
+    def enter_plain(self, actor: object) -> None:
+        """As `enter` and `run_first` in one, for an actor with nothing but a plain `receive`."""
+        self.actor = actor
+        self.incarnation = 1
+        self.phase = _RUNNING
+        self.is_ready = not self.is_paused
+
+    def run_first(self) -> None:
+        """The first incarnation runs, without a `start`. Nothing can be waiting for it."""
+        self.phase = _RUNNING
+        self.is_ready = not self.is_paused
+
+    def run(self) -> None:
+        """The incarnation has started and takes messages."""
+        self.phase = _RUNNING
+        self.update_ready()
+        if self.idle_events is not None:
+            self.notify_idle()
+
+    def expect(self) -> None:
+        """The first incarnation of a new place, or of a place taken again, is to come."""
+        self.phase = _STARTING
+
+    def begin_stop(self) -> None:
+        """The incarnation takes no more messages and is going to be ended."""
+        self.phase = _STOPPING
+        self.is_ready = False
+
+    def await_restart(self) -> None:
+        """The incarnation has ended; the supervisor decides about the next."""
+        self.phase = _RESTARTING
+        self.is_ready = False
+
+    def end(self, exit_: Exit) -> None:
+        """The actor has ended for good."""
+        self.phase = _STOPPED
+        self.is_ready = False
+        self.exit_requested = exit_.reason
+        self.failure = exit_.cause
+
+    def vacate(self) -> object:
+        """The incarnation moves out. Return it."""
+        actor, self.actor = self.actor, None
+        self.receive = None
+        self.guest = None
+        self.is_ready = False
+        return actor
+
+    # -- readiness ---------------------------------------------------------------------------
+
+    def take_in_hand(self, work: Work) -> None:
+        """A message is being handled beyond the turn; no other is taken meanwhile."""
+        self.work = work
+        self.is_ready = False
+
+    def release(self) -> None:
+        """The message in hand is done, in the actor's own turn, which goes on."""
+        self.is_ready = self.phase is _RUNNING and not self.is_paused and self.predecessor is None
+
+    def pause(self) -> None:
+        """Nothing is delivered from now on."""
+        self.is_paused = True
+        self.update_ready()
+
+    def resume(self) -> None:
+        """Messages are delivered again."""
+        self.is_paused = False
+        self.update_ready()
+
+    def follow(self, predecessor: Cell | None) -> None:
+        """Nothing is delivered, paused or not, until there is no predecessor any more."""
+        self.predecessor = predecessor
+        self.update_ready()
+
+    def update_ready(self, *, is_served: bool = False) -> None:
+        """Recompute `is_ready`; an actor that becomes ready and has messages is scheduled.
+
+        A batch that ended with a crash or a pause may have left an empty queue behind. A sender
+        takes a queue for one that is being worked on, so it must not stay.
+
+        Args:
+            is_served: Whether a task goes on with what waits, so that it need not be scheduled.
+        """
+        if self.queue is not None and not self.queue:
+            self.release_queue()
+        self.is_ready = (
+            self.phase is _RUNNING
+            and not self.is_paused
+            and self.predecessor is None
+            and self.work is None
+            and self.exit_requested is None
+        )
+        if (
+            self.is_ready
+            and not self.is_scheduled
+            and not is_served
+            and (self.queue or self.signals)
+        ):
+            self.exchange.schedule(self)
+
+    # -- the queue and the hands -------------------------------------------------------------
+
+    def begin_queue(self) -> deque[Envelope]:
+        """Give the actor a queue; one that is ready goes on the run queue."""
+        exchange = self.exchange
+        spare = exchange.spare_queues
+        queue = self.queue = spare.pop() if spare else deque()
+        if self.is_ready and not self.is_scheduled:
+            exchange.schedule(self)
+        return queue
+
+    def release_queue(self) -> None:
+        """Give an empty queue back, and tell the tasks that wait for that."""
+        queue = self.queue
+        if queue is not None and not queue:
+            self.queue = None
+            if self.queued_bytes is not None:
+                self.queued_bytes = 0  # a `bytearray` may have changed while it waited
+            spare = self.exchange.spare_queues
+            if len(spare) < _MOST_SPARE_QUEUES:
+                spare.append(queue)
+        if self.idle_events is not None:
+            self.notify_idle()
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether nothing waits and nothing is being handled."""
+        return not (self.queue or self.signals or self.work is not None or self.waiting_room)
+
+    def notify_idle(self) -> None:
+        """Wake the tasks that wait for an empty mailbox or for free hands."""
+        events, self.idle_events = self.idle_events, None
+        for event in events or ():
+            event.set()
+
+    def find_handler(self) -> Callable[[Message, Any], object]:
+        """Return what to call with a message, and make the context, at the first message.
+
+        Not at the start: many a spawned actor never gets a message.
+        """
+        if self.context is None:
+            self.context = self.exchange.make_context(self, self.incarnation)
+        receive = getattr(self.actor, "receive", self.actor)
+        self.receive = found = cast("Callable[[Message, Any], object]", receive)
+        return found
+
+    def waits_for(self) -> list[Party]:
+        """Return the actors that this one cannot go on without."""
+        waiting = [one.target for one in self.awaited or () if one.target is not None]
+        if self.predecessor is not None:
+            waiting.append(self.predecessor)
+        return waiting
+
+    # -- records -----------------------------------------------------------------------------
+
+    def give_up_message(
+        self, message: Message, reason: DeathReason, cause: BaseException | None = None
+    ) -> None:
+        """Move a message to the dead letters."""
+        in_hand = reason in (DeathReason.CRASHED, DeathReason.KILLED)
+        self.exchange.dead_letters.add(
+            message,
+            self.name,
+            reason,
+            self.exchange.now,
+            incarnation=self.incarnation if in_hand else 0,
+            cause=cause,
+        )
+
+    def note_error(self, error: BaseException) -> None:
+        """Count an error that has no caller to go to."""
+        self.exchange.events.note_error(error)

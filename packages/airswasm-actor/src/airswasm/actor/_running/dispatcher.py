@@ -1,0 +1,452 @@
+"""The dispatcher: takes actors off a run queue and gives each a turn.
+
+One task for all actors. A turn ends after a batch of messages or a slice of time, whichever comes
+first, so that neither many cheap messages nor few expensive ones of one actor hold up the others;
+what is left goes to the back of the queue. After a few milliseconds of turns the event loop gets
+its own.
+
+Three ways of handling, by what the actor is:
+
+- a plain method runs here, inline: a message costs a call;
+- an `async` method runs in a task, one for as long as the actor has messages, not one for each;
+- a guest's call is polled for one slice at a time. While it waits in a host function it is nowhere
+  but with the host operation, which wakes it; when it computes for several slices, a worker
+  thread goes on with it.
+
+Time is read from two clocks. Slices are real time (`monotonic`): a simulated clock stands still
+while code runs. Ages and deadlines are the loop's time, read once per round and when the
+dispatcher wakes: reading it through anyio for each message would double what a message costs.
+
+Rejected: a task per actor (a kilobyte and 20 µs each, and fairness is the loop's business then),
+running async handlers' first step inline (cancel scopes would be entered in the wrong task).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from time import monotonic
+from types import NoneType
+from typing import TYPE_CHECKING, Protocol, cast
+
+from airswasm.runtime import CallState
+
+from .._messages.bounds import payload_bytes
+from .._messages.dead_letters import DeathReason
+from .._messages.message import Message
+from ..errors import GuestRefused, UnfitPayload
+from .cell import Cell, Exchange
+from .mailbox import note_taken
+from .serving import TaskWork, end_at_once, poll_in_thread, serve, serve_in_task
+
+if TYPE_CHECKING:
+    from airswasm.runtime import Timers
+    from anyio.abc import TaskGroup
+
+    from .._messages.dead_letters import DeadLetters
+    from .._messages.events import EventStream
+    from .cell import Guest, GuestCall
+
+__all__ = ("Dispatcher", "DispatcherConfig", "Endings", "is_compiled")
+
+new_tuple = tuple.__new__
+_PLAIN = frozenset((NoneType, bool, int, float, str, bytes, tuple, list, dict))
+"""What handlers mostly return; to find out that such a thing cannot be awaited costs 0.2 µs."""
+_DONE = CallState.DONE  # an enum's attribute is a slow look-up
+
+
+@dataclass(frozen=True, slots=True)
+class DispatcherConfig:
+    """The length of turns. The defaults suit handlers of microseconds to milliseconds.
+
+    Attributes:
+        batch: Messages that one actor handles in one turn, at most.
+        slice: Seconds after which a turn ends with the message in hand.
+        round: Seconds after which the event loop gets its turn.
+        slices_inline: Slices that a guest's call runs on the loop before it moves to a thread.
+    """
+
+    batch: int = 64
+    slice: float = 0.001
+    round: float = 0.005
+    slices_inline: int = 3
+
+
+class Endings(Protocol):
+    """The part of the life cycle that the dispatcher reports to: how an incarnation ends."""
+
+    def crash(self, cell: Cell, message: Message, error: BaseException | None) -> None:
+        """The handler of a message raised, or was cancelled from outside."""
+        ...
+
+    def leave_as_requested(self, cell: Cell) -> None:
+        """A handler that asked for its actor's end has returned."""
+        ...
+
+
+def is_compiled() -> bool:
+    """Return whether messages take the compiled way (a platform's wheel) or the interpreted one.
+
+    Both are the same source and behave alike; only the time differs.
+    """
+    return not __file__.endswith((".py", ".pyc"))
+
+
+class CallWork:
+    """A message that a guest has in hand: its call, parked or in turn."""
+
+    __slots__ = ("call", "cell", "is_in_thread", "is_waiting", "message", "slices")
+
+    def __init__(self, cell: Cell, message: Message) -> None:
+        self.cell = cell
+        self.message = message
+        self.call: GuestCall | None = None
+        self.slices = 0
+        self.is_waiting = False
+        self.is_in_thread = False
+
+    def wake(self, _call: GuestCall) -> None:
+        """Put the actor back on the run queue: the host operation is complete."""
+        self.is_waiting = False
+        self.slices = 0
+        cell = self.cell
+        if cell.work is self and not cell.is_scheduled and not self.is_in_thread:
+            cell.exchange.schedule(cell)
+
+    def cancel(self) -> None:
+        """End the call where it is."""
+        if self.call is not None:
+            self.call.cancel()
+
+    def wait_ended(self) -> Awaitable[None]:
+        """Return at once: a cancelled call is over, and its store dropped."""
+        return end_at_once()
+
+
+class Dispatcher(Exchange):
+    """Turns: takes actors off the run queue and has them handle messages.
+
+    Attributes:
+        config: The length of turns.
+        endings: Where crashes and wishes to leave are reported.
+        yield_at: When a task that asks inline has to let the loop go on (`monotonic`).
+    """
+
+    __slots__ = ("_group", "_running", "_turning", "config", "endings", "yield_at")
+
+    def __init__(
+        self,
+        config: DispatcherConfig,
+        clock: Callable[[], float],
+        timers: Timers,
+        dead_letters: DeadLetters,
+        events: EventStream,
+    ) -> None:
+        super().__init__(clock, timers, dead_letters, events)
+        self.config = config
+        self.endings: Endings
+        self.yield_at = 0.0
+        self._group: TaskGroup | None = None
+        self._running: Cell | None = None
+        self._turning: Cell | None = None
+
+    @property
+    def slice(self) -> float:
+        """Seconds after which a turn ends."""
+        return self.config.slice
+
+    # -- questions that are handled at once --------------------------------------------------
+
+    def is_running(self, cell: Cell) -> bool:
+        """Return whether the cell's plain handler is being run right now."""
+        return self._running is cell
+
+    def can_hand_over(self, cell: Cell) -> bool:
+        """Return whether a question to an idle actor may be handled here and now."""
+        return (
+            cell.is_ready
+            and not cell.is_scheduled
+            and not cell.is_async
+            and self._running is None
+            and self._turning is None
+        )
+
+    def hand_over(self, cell: Cell, message: Message) -> None:
+        """Handle one message of an idle actor inline; of a guest, its first slice."""
+        if cell.guest is not None:
+            self._turning = cell
+            try:
+                self._begin_call(cell, cell.guest, message)
+            finally:
+                self._turning = None
+            if cell.work is None:
+                cell.update_ready()
+            return
+        self._running = cell
+        try:
+            self._handle(cell, message)
+        finally:
+            self._running = None
+        if cell.queue is not None or cell.signals:
+            cell.release_queue()
+        self._after_turn(cell)
+
+    # -- turns -------------------------------------------------------------------------------
+
+    def open(self, group: TaskGroup) -> None:
+        """Serve the run queue from now on, in a task of `group`."""
+        self._group = group
+        group.start_soon(serve, self)
+
+    def begin_round(self) -> None:
+        """Give turns until the event loop has to have its own."""
+        self.now = self.clock()
+        run_queue = self.run_queue
+        end = monotonic() + self.config.round
+        while run_queue:
+            cell = run_queue.popleft()
+            cell.is_scheduled = False
+            self._turn(cell)
+            if monotonic() > end:
+                break
+
+    def _turn(self, cell: Cell) -> None:
+        work = cell.work
+        if work is not None:
+            if isinstance(work, CallWork) and not work.is_waiting and not work.is_in_thread:
+                self._poll(cell, work, cast("GuestCall", work.call))
+        elif not cell.is_ready:
+            return
+        elif cell.guest is not None:
+            self._turning = cell
+            try:
+                self._run_guest(cell, cell.guest)
+            finally:
+                self._turning = None
+        elif cell.is_async:
+            self._begin_task(cell)
+        else:
+            self._run_batch(cell)
+
+    def take(self, cell: Cell) -> Message | None:
+        """Return the next message of an actor, system messages first; None when none waits."""
+        if cell.signals:
+            message = cell.signals.popleft()
+            if not cell.signals:
+                cell.signals = None
+            return message
+        queue = cell.queue
+        if not queue:
+            return None
+        message = new_tuple(Message, queue.popleft())
+        if cell.waiting_room is not None:
+            note_taken(cell, message)
+        elif cell.queued_bytes is not None:
+            cell.queued_bytes -= payload_bytes(message[0])
+        return message
+
+    def _after_turn(self, cell: Cell) -> None:
+        """End the actor if the handler asked for that while it ran."""
+        if cell.exit_requested is not None and cell.work is None:
+            self.endings.leave_as_requested(cell)
+
+    # -- plain handlers ----------------------------------------------------------------------
+
+    def _run_batch(self, cell: Cell) -> None:
+        self._running = cell
+        clock = monotonic
+        end = clock() + self.config.slice
+        left = self.config.batch
+        try:
+            while cell.is_ready:
+                message = self.take(cell)
+                if message is None:
+                    cell.release_queue()
+                    break
+                self._handle(cell, message)
+                left -= 1
+                if left == 0 or clock() > end:
+                    break
+        finally:
+            self._running = None
+        if cell.is_ready and not cell.is_scheduled:
+            if cell.queue or cell.signals:
+                cell.is_scheduled = True
+                self.run_queue.append(cell)
+            else:
+                cell.release_queue()
+        self._after_turn(cell)
+
+    def _handle(self, cell: Cell, message: Message) -> None:
+        request = message.request
+        receive = cell.receive or cell.find_handler()
+        try:
+            result = receive(message, cell.context)
+        except (KeyboardInterrupt, SystemExit, GeneratorExit):
+            raise
+        except BaseException as error:
+            self.endings.crash(cell, message, error)
+            return
+        kind = type(result)
+        if kind not in _PLAIN and hasattr(kind, "__await__"):
+            self._finish_in_task(cell, message, cast("Awaitable[object]", result))
+            return
+        cell.handled += 1
+        self.handled += 1
+        if request is not None:
+            request.resolve(result)
+
+    # -- async handlers ----------------------------------------------------------------------
+
+    def _finish_in_task(self, cell: Cell, message: Message, rest: Awaitable[object]) -> None:
+        work = self.begin_work(cell, message)
+        self._start_task(cell, work, rest)
+
+    def _begin_task(self, cell: Cell) -> None:
+        message = self.take(cell)
+        if message is None:
+            cell.release_queue()
+            return
+        self._start_task(cell, self.begin_work(cell, message), None)
+
+    def begin_work(self, cell: Cell, message: Message) -> TaskWork:
+        """Give a message to an async handler, and no other meanwhile."""
+        work = TaskWork(message)
+        cell.take_in_hand(work)
+        return work
+
+    def fail_work(self, cell: Cell, work: TaskWork, error: BaseException | None) -> None:
+        """End an actor whose async handler has raised, or was cancelled.
+
+        The message of a handler that was killed has been given up by the one who killed it.
+        """
+        if cell.work is work:
+            cell.work = None
+            self.endings.crash(cell, work.message, error)
+
+    def end_work(self, cell: Cell, work: TaskWork, result: object) -> bool:
+        """Answer with what an async handler returned. Return False when it was killed before."""
+        if cell.work is not work:
+            return False
+        cell.work = None
+        cell.handled += 1
+        self.handled += 1
+        if work.message.request is not None:
+            work.message.request.resolve(result)
+        self._after_work(cell)
+        return True
+
+    def _after_work(self, cell: Cell) -> None:
+        if cell.idle_events is not None:
+            cell.notify_idle()
+        cell.update_ready(is_served=True)
+        if cell.exit_requested is not None:
+            self.endings.leave_as_requested(cell)
+
+    def _start_task(self, cell: Cell, work: TaskWork, rest: Awaitable[object] | None) -> None:
+        assert self._group is not None
+        self._group.start_soon(serve_in_task, self, cell, work, rest)
+
+    # -- guests ------------------------------------------------------------------------------
+
+    def _run_guest(self, cell: Cell, guest: Guest) -> None:
+        """Handle a batch of messages, as long as each call is done within its slice."""
+        end = monotonic() + self.config.slice
+        left = self.config.batch
+        while cell.is_ready:
+            message = self.take(cell)
+            if message is None:
+                cell.release_queue()
+                return
+            self._begin_call(cell, guest, message)
+            left -= 1
+            if left == 0 or monotonic() > end:
+                break
+        if cell.is_ready and not cell.is_scheduled:
+            if cell.queue or cell.signals:
+                cell.is_scheduled = True
+                self.run_queue.append(cell)
+            else:
+                cell.release_queue()
+
+    def _begin_call(self, cell: Cell, guest: Guest, message: Message) -> None:
+        work = CallWork(cell, message)
+        cell.take_in_hand(work)
+        try:
+            work.call = call = guest.begin(message, cell.context, work.wake)
+        except UnfitPayload as error:
+            cell.work = None
+            cell.give_up_message(message, DeathReason.UNDELIVERED, error)
+            if message.request is not None:
+                message.request.fail(error)
+            self._after_call(cell)
+        except Exception as error:
+            cell.work = None
+            self.endings.crash(cell, message, error)
+        else:
+            work.is_waiting = True
+            state = call.poll()
+            if state is _DONE and cell.work is work:  # as most are
+                self.end_call(cell, message, call)
+            else:
+                self._go_on(cell, work, call, state)
+
+    def _poll(self, cell: Cell, work: CallWork, call: GuestCall) -> None:
+        """Run one slice of a call."""
+        work.is_waiting = True  # before the poll: the wake may come within it
+        self._go_on(cell, work, call, call.poll())
+
+    def _go_on(self, cell: Cell, work: CallWork, call: GuestCall, state: CallState) -> None:
+        """End a call, leave it waiting, or run it once more: inline at first, then in a thread."""
+        if cell.work is not work:
+            return
+        if state is _DONE:
+            self.end_call(cell, work.message, call)
+        elif state is CallState.READY:
+            work.is_waiting = False
+            work.slices += 1
+            if work.slices < self.config.slices_inline:
+                self.schedule(cell)
+            else:
+                work.is_in_thread = True
+                assert self._group is not None
+                self._group.start_soon(poll_in_thread, self, cell, work)
+        elif not work.is_waiting and not cell.is_scheduled:
+            self.schedule(cell)
+
+    def end_call(self, cell: Cell, message: Message, call: GuestCall) -> None:
+        """Answer with the reply of a guest's call that is done."""
+        cell.work = None
+        request = message.request
+        refusal: GuestRefused | None = None
+        result: object = None
+        try:
+            result = cell.guest.complete(call)  # type: ignore[union-attr]  # it has begun the call
+        except GuestRefused as refused:
+            refusal = refused
+        except Exception as error:
+            self.endings.crash(cell, message, error)
+            return
+        cell.handled += 1
+        self.handled += 1
+        if request is not None:
+            request.fuel_used = call.fuel_used
+            if refusal is None:
+                request.resolve(result)
+            else:
+                request.fail(refusal)
+        if self._turning is cell and cell.exit_requested is None and cell.idle_events is None:
+            cell.release()
+        else:
+            self._after_call(cell)
+
+    def _after_call(self, cell: Cell) -> None:
+        """Make the actor ready again, without a detour over the run queue in its own turn."""
+        if cell.idle_events is not None:
+            cell.notify_idle()
+        if cell.exit_requested is not None:
+            self.endings.leave_as_requested(cell)
+        elif self._turning is cell:
+            cell.release()
+        else:
+            cell.update_ready()

@@ -1,0 +1,300 @@
+"""The reference to an actor: all that senders and observers hold of it.
+
+It is stable: a restart changes what is behind it and nothing else, the mailbox included. After the
+name was handed over to another actor (the end of an update) the old reference leads to the new one.
+
+References belong to the thread of the system's event loop. From another thread, use
+`anyio.from_thread.run_sync(ref.tell, payload)`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Coroutine
+from typing import TYPE_CHECKING, final
+
+from .._messages.bounds import MailboxInfo
+from .._messages.events import Subscription
+from .._messages.message import HOST, to_message
+from .._messages.request import Request
+from .asking import ask, drain, finish, send, wait_stopped
+from .mailbox import count_bytes, make_room, open_queue, put_signal, start_queue
+from .phase import Down, Phase
+from .posting import post
+
+if TYPE_CHECKING:
+    from .._messages.message import Message
+    from .cell import Cell
+
+__all__ = ("ActorRef", "Watch", "cell_of", "deliver")
+
+Watch = Subscription
+"""Ends a watch with `cancel`."""
+
+_STOPPED = Phase.STOPPED  # an enum's attribute is a slow look-up
+
+
+@final
+class ActorRef:
+    """Sends to one actor. `ActorSystem.spawn` and supervisors make them."""
+
+    __slots__ = ("_cell",)
+
+    def __init__(self, cell: Cell) -> None:
+        self._cell = cell
+
+    def __repr__(self) -> str:
+        return f"<ActorRef {self._cell.name} {self._cell.phase}>"
+
+    # -- sending -----------------------------------------------------------------------------
+
+    def tell(self, payload: object, *, sender: str = HOST, topic: str | None = None) -> None:
+        """Put a message into the mailbox and return. Do not wait; an answer is dropped.
+
+        Args:
+            payload: The object to send; a component takes `bytes`.
+            sender: The sender's name, for the receiver to see.
+            topic: Set by `publish`.
+
+        Raises:
+            MailboxFull: The mailbox is full, and its policy is not `drop-oldest`.
+            MessageTooLarge: The payload alone is more than the mailbox may hold.
+            ActorStopped: The actor has stopped for good.
+        """
+        cell = self._cell
+        exchange = cell.exchange
+        exchange.sent = number = exchange.sent + 1
+        queue = cell.queue
+        if queue is None:
+            queue = start_queue(cell, payload)
+        elif len(queue) >= cell.full_at:
+            make_room(cell, payload)
+        queue.append((payload, sender, topic, number, exchange.now, None))
+
+    def send(
+        self, payload: object, *, sender: str = HOST, topic: str | None = None
+    ) -> Coroutine[object, object, None]:
+        """Send as `tell` does; with the policy `wait`, wait for room, first come, first served.
+
+        A cancel while it waits leaves nothing behind: the message was not accepted.
+
+        Args:
+            payload: The object to send; a component takes `bytes`.
+            sender: The sender's name, for the receiver to see.
+            topic: A topic for the receiver to see.
+
+        Raises:
+            MailboxFull: There is no room, or none in time.
+            MessageTooLarge: There will never be room.
+            ActorStopped: The actor has stopped for good.
+        """
+        return send(self._cell, payload, sender, topic)
+
+    def ask(
+        self,
+        payload: object,
+        *,
+        timeout: float = 5.0,
+        sender: str = HOST,
+        topic: str | None = None,
+    ) -> Coroutine[object, object, object]:
+        """Send a message, wait for the answer, and return it: what `receive` returns.
+
+        An idle actor that is plain, or a guest, handles the message here and now, without a
+        detour over the event loop; the loop gets its turn at least every millisecond of that.
+        A cancel gives up waiting; the message itself stays where it is.
+
+        Args:
+            payload: The object to send; a component takes `bytes`.
+            timeout: Seconds until `AskTimeout`.
+            sender: The sender's name, for the receiver to see.
+            topic: A topic for the receiver to see.
+
+        Raises:
+            AskTimeout: No answer came within `timeout` seconds.
+            AskCycle: The actor waits for the asker already. Nothing was sent.
+            ActorFailed: The actor failed while handling it (`cause`).
+            ActorStopped: The actor has stopped, or stopped before it came to it.
+            MailboxFull: There is no room for the question.
+            MessageTooLarge: There will never be room.
+            MessageDropped: The question was dropped unread for a newer message.
+            GuestRefused: A component answered with an error.
+        """
+        return ask(self._cell, payload, timeout, sender, topic)
+
+    def request(
+        self,
+        payload: object,
+        on_done: Callable[[Request], None],
+        *,
+        timeout: float,
+        sender: str = HOST,
+        topic: str | None = None,
+        asker: ActorRef | None = None,
+    ) -> Request:
+        """Ask with a callback instead of a task: `on_done` is called once, with the outcome.
+
+        It is never called before this returns, and not at all after `Request.cancel`. With the
+        policy `wait`, a full mailbox makes the message wait for room within `timeout`.
+
+        Args:
+            payload: The object to send.
+            on_done: Called on the loop's thread; `Request.result()` gives or raises the outcome.
+                An error that it raises is counted in the system's events, and goes no further.
+            timeout: Seconds until `AskTimeout`.
+            sender: The sender's name.
+            topic: A topic for the receiver to see.
+            asker: The actor that handles nothing until the answer is there, so that rings are
+                found. Leave it out when none stands still.
+
+        Returns:
+            The request.
+
+        Raises:
+            AskCycle: The actor waits for `asker` already. Nothing was sent.
+            MailboxFull, MessageTooLarge, ActorStopped: As for `tell`.
+        """
+        cell = self._cell
+        request = Request(cell.name, cell, on_done)
+        waiting = None if asker is None else asker._cell
+        post(cell, payload, request, timeout, sender, topic, waiting)
+        return request
+
+    def signal(self, payload: object, *, sender: str = HOST) -> None:
+        """Send a system message: it goes before all others and is never refused for room.
+
+        Args:
+            payload: The object to send.
+            sender: The sender's name.
+
+        Raises:
+            ActorStopped: The actor has stopped for good.
+        """
+        put_signal(self._cell, self._cell.exchange.message(payload, sender, None, None))
+
+    # -- observing ---------------------------------------------------------------------------
+
+    @property
+    def name(self) -> str:
+        """The actor's own name."""
+        return self._cell.name
+
+    @property
+    def phase(self) -> Phase:
+        """Where the actor is in its life."""
+        return self._cell.phase
+
+    @property
+    def is_alive(self) -> bool:
+        """Whether it accepts messages."""
+        return self._cell.phase is not _STOPPED
+
+    @property
+    def incarnation(self) -> int:
+        """How many incarnations there have been, the present one included."""
+        return self._cell.incarnation
+
+    @property
+    def handled(self) -> int:
+        """How many messages it has handled without a crash, over all incarnations."""
+        return self._cell.handled
+
+    @property
+    def actor(self) -> object:
+        """The object of the present incarnation; None while there is none."""
+        return self._cell.actor
+
+    @property
+    def mailbox(self) -> MailboxInfo:
+        """Size and age of what waits, now."""
+        cell = self._cell
+        waiting = cell.signals or cell.queue
+        first = to_message(waiting[0]) if waiting else None
+        return MailboxInfo(
+            size=len(cell.queue) if cell.queue else 0,
+            capacity=cell.spec.capacity,
+            size_bytes=count_bytes(cell) if cell.queued_bytes is None else cell.queued_bytes,
+            capacity_bytes=cell.spec.capacity_bytes,
+            signals=len(cell.signals) if cell.signals else 0,
+            senders_waiting=len(cell.waiting_room) if cell.waiting_room else 0,
+            oldest_age=max(0.0, cell.exchange.clock() - first.sent_at) if first else 0.0,
+        )
+
+    def watch(self, listener: Callable[[Down], None]) -> Watch:
+        """Call `listener` once when the actor ends for good; at once when it has already.
+
+        Args:
+            listener: Called on the loop's thread. An error that it raises later on is counted in
+                the system's events, and goes no further.
+
+        Returns:
+            The watch, to end it earlier.
+        """
+        cell = self._cell
+        if cell.phase is _STOPPED:
+            listener(Down(cell.name, cell.exit_requested or "stopped", cell.failure))
+            return Subscription(lambda: None)
+
+        def forward(down: Down) -> None:  # a `listener` need not be equal to itself
+            listener(down)
+
+        if cell.watchers is None:
+            cell.watchers = []
+        watchers = cell.watchers
+        watchers.append(forward)
+
+        def cancel() -> None:
+            if forward in watchers:
+                watchers.remove(forward)
+
+        return Subscription(cancel)
+
+    def wait_stopped(self) -> Coroutine[object, object, None]:
+        """Wait until the actor has ended for good."""
+        return wait_stopped(self._cell)
+
+    # -- steering ----------------------------------------------------------------------------
+
+    def pause(self) -> None:
+        """Deliver nothing from now on; the mailbox collects. The message in hand is finished."""
+        self._cell.pause()
+
+    def resume(self) -> None:
+        """Deliver again."""
+        self._cell.resume()
+
+    def drain(self, timeout: float) -> Coroutine[object, object, bool]:
+        """Wait until nothing waits and nothing is in hand.
+
+        Args:
+            timeout: Seconds.
+
+        Returns:
+            False when that was not so in time; nothing has changed then.
+        """
+        return drain(self._cell, timeout)
+
+    def finish(self, timeout: float) -> Coroutine[object, object, bool]:
+        """Wait until nothing is in hand.
+
+        Args:
+            timeout: Seconds.
+
+        Returns:
+            False when that was not so in time.
+        """
+        return finish(self._cell, timeout)
+
+
+def cell_of(ref: ActorRef) -> Cell:
+    """Return the cell behind a reference, for the modules of this block that look behind it."""
+    return ref._cell
+
+
+def deliver(ref: ActorRef, message: Message) -> None:
+    """Put a message that exists already into the mailbox behind a reference."""
+    cell = ref._cell
+    cell.exchange.sent += 1
+    queue = cell.queue
+    if queue is None or len(queue) >= cell.full_at:
+        queue = open_queue(cell, message.payload)
+    queue.append(message)

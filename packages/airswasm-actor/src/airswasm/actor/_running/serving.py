@@ -1,0 +1,197 @@
+"""The tasks of the dispatcher: the one that serves the run queue, and those that handlers need.
+
+Coroutines are kept out of the modules that can be compiled: mypyc makes no coroutines that the
+interpreter knows as such, and from Python 3.12 on each cancel of one warns (mypyc issue 1214).
+They stand below the dispatcher, which starts them, and know it as the protocol `Turns`.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Awaitable, Coroutine
+from contextvars import ContextVar
+from time import monotonic
+from typing import TYPE_CHECKING, Protocol, cast
+
+import anyio
+import anyio.lowlevel
+from airswasm.runtime import CallState
+
+from .cell import Work
+
+if TYPE_CHECKING:
+    from .._messages.message import Message
+    from .cell import Cell, GuestCall
+
+__all__ = (
+    "PolledWork",
+    "TaskWork",
+    "Turns",
+    "end_at_once",
+    "poll_in_thread",
+    "serve",
+    "serve_in_task",
+)
+
+
+class PolledWork(Work, Protocol):
+    """A message that a guest has in hand."""
+
+    call: GuestCall | None
+    is_waiting: bool
+    is_in_thread: bool
+
+
+class Turns(Protocol):
+    """The part of the dispatcher that its tasks need."""
+
+    run_queue: deque[Cell]
+    wake: anyio.Event | None
+    current: ContextVar[Cell | None]
+
+    @property
+    def slice(self) -> float:
+        """Seconds after which a turn ends."""
+        ...
+
+    def begin_round(self) -> None:
+        """Give turns until the event loop has to have its own."""
+        ...
+
+    def schedule(self, cell: Cell) -> None:
+        """Put a cell on the run queue."""
+        ...
+
+    def take(self, cell: Cell) -> Message | None:
+        """Return the next message of an actor."""
+        ...
+
+    def begin_work(self, cell: Cell, message: Message) -> TaskWork:
+        """Put a message into an actor's hands."""
+        ...
+
+    def end_work(self, cell: Cell, work: TaskWork, result: object) -> bool:
+        """Note that a handler has returned."""
+        ...
+
+    def fail_work(self, cell: Cell, work: TaskWork, error: BaseException | None) -> None:
+        """Note that a handler has raised, or was cancelled."""
+        ...
+
+    def end_call(self, cell: Cell, message: Message, call: GuestCall) -> None:
+        """Note that a guest's call is done."""
+        ...
+
+
+class TaskWork:
+    """A message that an async handler has in hand; its task belongs to the system's group."""
+
+    __slots__ = ("_ended", "has_ended", "message", "scope")
+
+    def __init__(self, message: Message) -> None:
+        self.message = message
+        self.scope = anyio.CancelScope()
+        self.has_ended = False
+        self._ended: anyio.Event | None = None
+
+    def cancel(self) -> None:
+        """Cancel the handler where it waits."""
+        self.scope.cancel()
+
+    def end(self) -> None:
+        """Note that the handler has returned, or unwound."""
+        self.has_ended = True
+        if self._ended is not None:
+            self._ended.set()
+
+    async def wait_ended(self) -> None:
+        """Wait until the handler has returned, or unwound."""
+        if not self.has_ended:
+            self._ended = self._ended or anyio.Event()
+            await self._ended.wait()
+
+
+async def end_at_once() -> None:
+    """Wait for nothing: what was cancelled is over."""
+
+
+async def serve(turns: Turns) -> None:
+    """Serve the run queue until it is cancelled."""
+    while True:
+        if not turns.run_queue:
+            turns.wake = wake = anyio.Event()
+            await wake.wait()
+        turns.begin_round()
+        await anyio.lowlevel.checkpoint()
+
+
+async def serve_in_task(
+    turns: Turns, cell: Cell, work: TaskWork, rest: Awaitable[object] | None
+) -> None:
+    """Handle the message in hand, and then those that wait, in this one task."""
+    turns.current.set(cell)
+    turn_ends = monotonic() + turns.slice
+    while await _handle(turns, cell, work, rest):
+        rest = None
+        if not cell.is_ready or cell.is_scheduled:
+            return
+        if monotonic() > turn_ends:
+            await anyio.lowlevel.checkpoint()
+            turn_ends = monotonic() + turns.slice
+            if not cell.is_ready or cell.is_scheduled:
+                return  # type: ignore[unreachable]  # others ran meanwhile
+        message = turns.take(cell)
+        if message is None:
+            cell.release_queue()
+            return
+        work = turns.begin_work(cell, message)
+
+
+async def _handle(turns: Turns, cell: Cell, work: TaskWork, rest: Awaitable[object] | None) -> bool:
+    """Whether the handler ended of itself and without a crash."""
+    try:
+        return await _handle_killable(turns, cell, work, rest)
+    finally:
+        work.end()
+
+
+async def _handle_killable(
+    turns: Turns, cell: Cell, work: TaskWork, rest: Awaitable[object] | None
+) -> bool:
+    if cell.work is not work:  # killed before its task had begun
+        if isinstance(rest, Coroutine):
+            rest.close()
+        return False
+    with work.scope:
+        try:
+            if rest is None:
+                receive = cell.receive or cell.find_handler()
+                result = receive(work.message, cell.context)
+                if hasattr(type(result), "__await__"):  # a plain handler may answer at once
+                    result = await cast("Awaitable[object]", result)
+            else:
+                result = await rest
+        except Exception as error:
+            turns.fail_work(cell, work, error)
+        except BaseException:
+            turns.fail_work(cell, work, None)
+            raise
+        else:
+            return turns.end_work(cell, work, result)
+    return False
+
+
+async def poll_in_thread(turns: Turns, cell: Cell, work: PolledWork) -> None:
+    """Run stint after stint in a worker thread, until the call is done or waits."""
+    call = cast("GuestCall", work.call)
+    state = CallState.READY
+    while state is CallState.READY and cell.work is work:
+        work.is_waiting = True
+        state = await call.poll_in_thread()
+    work.is_in_thread = False
+    if cell.work is not work:
+        return
+    if state is CallState.DONE:
+        turns.end_call(cell, work.message, call)
+    elif not work.is_waiting and not cell.is_scheduled:
+        turns.schedule(cell)
