@@ -1,4 +1,5 @@
 from ._archive import ArchiveLimits
+from ._differences import Difference
 from .artifacts import ArtifactStore
 from .errors import (
     AlreadyInstalled,
@@ -47,7 +48,7 @@ from .manifest import (
     SupervisionSection,
     is_component_name,
 )
-from .package import PACKAGE_SUFFIX, SIGNATURE_NAME, Package
+from .package import PACKAGE_SUFFIX, SIGNATURE_NAME, Package, archive_of
 from .plan import Approve, InstallPlan
 from .policy import EnginePolicy, HostPolicy, InstallPolicy, LimitPolicy
 from .registry import ComponentRecord, Registry, RegistryTable, VersionRecord
@@ -70,6 +71,7 @@ __all__ = (
     "ComponentStatus",
     "ComponentSummary",
     "DEFAULT_MEMORY_BYTES",
+    "Difference",
     "EnginePolicy",
     "HealthSection",
     "Home",
@@ -120,6 +122,7 @@ __all__ = (
     "VersionNotRetained",
     "VersionRecord",
     "WrongPackage",
+    "archive_of",
     "is_component_name",
     "provide",
 )

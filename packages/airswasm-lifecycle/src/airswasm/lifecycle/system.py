@@ -55,7 +55,7 @@ from .errors import HostOffline, NotRunning, StoreMissing
 from .home import Home
 from .logbook import LogBook
 from .package import Package
-from .plan import Approve
+from .plan import Approve, InstallPlan
 from .policy import HostPolicy
 from .registry import Registry
 from .status import ComponentInfo, ComponentStatus, ComponentSummary, SystemStatus
@@ -351,6 +351,29 @@ class System:
         self._need_writable("install")
         package = await read_source(source, self.policy)
         return await self._installing.install_many(package, names, approve, progress, start=start)
+
+    async def plan(
+        self,
+        source: Package | os.PathLike[str],
+        *,
+        update: bool = False,
+        name: str | None = None,
+        progress: ProgressSink | None = None,
+    ) -> InstallPlan:
+        """Decide what `install`, or `update`, would do with a package, and do nothing.
+
+        Nothing of the package is executed. Its digest identifies the plan: an approver that
+        compares it later approves exactly what was decided here.
+
+        Raises:
+            LifecycleError, SecurityError, ContractViolation, EngineError: why it cannot be done.
+        """
+        self._need_writable("plan")
+        package = await read_source(source, self.policy)
+        target = target_name(name, package)
+        planner = self._updating.plan if update else self._installing.plan
+        async with self._alone(target):
+            return await planner(package, target, progress)
 
     async def update(
         self,
