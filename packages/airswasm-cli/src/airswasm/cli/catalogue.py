@@ -128,6 +128,12 @@ ENTRIES: tuple[Entry, ...] = (
         "E0025", "no component's name", "A name is namespace/name; `hello` means `local/hello`.",
         "`airswasm list` shows what is installed", ("cli.NameMalformed",), USAGE,
     ),
+    Entry(
+        "E0030", "the plan is gone",
+        "A package is planned first and carried out once it is approved. The host keeps a plan "
+        "for ten minutes, and carries it out only while it would still do what was shown.",
+        "run the command again: it plans anew, and asks anew", ("cli.PlanGone",),
+    ),
     # --- wit -----------------------------------------------------------------------------
     Entry(
         "E0100", "WIT problem", "The contract block failed in a way without a code of its own.",

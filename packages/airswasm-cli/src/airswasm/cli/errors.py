@@ -22,6 +22,7 @@ __all__ = (
     "KeyMissing",
     "MessageTooLarge",
     "NameMalformed",
+    "PlanGone",
     "RemoteFailure",
     "SettingInvalid",
     "SocketInUse",
@@ -195,6 +196,23 @@ class NameMalformed(CliError):
             hint="write namespace/name, or only the name for local/name; `airswasm list` has all",
         )
         self.typed = typed
+
+
+class PlanGone(CliError):
+    """A plan is to be approved that the host does not have, or that would be another one now."""
+
+    code = "E0030"
+
+    def __init__(self, digest: str, *, has_changed: bool = False) -> None:
+        why = (
+            "the host has changed since: carried out now, it would be another plan"
+            if has_changed
+            else "the host has no such plan (it keeps one for ten minutes)"
+        )
+        super().__init__(
+            f"plan {digest[:16]}: {why}", hint="run the command again: it plans anew, and asks anew"
+        )
+        self.digest, self.has_changed = digest, has_changed
 
 
 class UnknownCode(CliError):
