@@ -32,7 +32,7 @@ from .errors import (
     VersionNotRetained,
     WrongPackage,
 )
-from .home import Home, HomeLock
+from .home import Holder, Home, HomeLock
 from .logbook import LogBook, LogEntry, LogLimits, provide
 from .manifest import (
     DEFAULT_MEMORY_BYTES,
@@ -74,6 +74,7 @@ __all__ = (
     "Difference",
     "EnginePolicy",
     "HealthSection",
+    "Holder",
     "Home",
     "HomeLock",
     "HomeUnusable",

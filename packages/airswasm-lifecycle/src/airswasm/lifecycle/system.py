@@ -166,7 +166,7 @@ class System:
 
     async def _open(self, stack: AsyncExitStack) -> None:
         self.home.create()
-        lock = self.home.lock()
+        lock = self._lock = self.home.lock()
         stack.callback(lock.release)
         self.policy = self._given_policy or HostPolicy.load(self.home.config_file)
         self._audit = stack.enter_context(AuditLog(self.home.audit_folder / "audit.jsonl"))
@@ -490,6 +490,11 @@ class System:
             raise NotRunning(name, self._reporting.state(record))
         reply = await self._actors.broker.ask(name, payload, timeout=timeout)
         return reply if isinstance(reply, bytes) else None
+
+    def announce(self, socket: Path | None) -> None:
+        """Record, for clients that look at the home's lock, where this host can be talked to."""
+        self._need_online("serving")
+        self._lock.announce(socket)
 
     # -- looking -------------------------------------------------------------------------------
 
