@@ -52,16 +52,19 @@ class Workshop:
 
     def guest(
         self, version: str = "0.1.0", *, init: int = 0, migrate: int = 0, health: int = 0,
-        pages: int = 1,
+        eager: int = 0, pages: int = 1,
     ) -> bytes:  # fmt: skip
-        """A component; 1 for `init`, `migrate` or `health` makes that function fail."""
-        name = f"{version}-{init}{migrate}{health}-{pages}"
+        """A component; 1 for `init`, `migrate` or `health` makes that function fail.
+
+        An eager one uses its capabilities when it is instantiated.
+        """
+        name = f"{version}-{init}{migrate}{health}{eager}-{pages}"
         made = self.folder / f"{name}.wasm"
         if not made.exists():
             text = GUEST.read_text()
             for word, value in (
                 ("VERSION", version), ("INIT", init), ("MIGRATE", migrate), ("HEALTH", health),
-                ("PAGES", pages),
+                ("EAGER", eager), ("PAGES", pages),
             ):  # fmt: skip
                 text = text.replace(f"@{word}@", str(value))
             core, embedded = self.folder / f"{name}.wat", self.folder / f"{name}.core"

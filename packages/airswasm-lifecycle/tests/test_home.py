@@ -1,5 +1,6 @@
 """A home is one folder, for one user, hosted by one process at a time."""
 
+import errno
 import os
 import signal
 import subprocess
@@ -7,7 +8,9 @@ import sys
 from pathlib import Path
 
 import pytest
-from airswasm.lifecycle import Home, HomeUnusable, HostIsRunning
+from airswasm.lifecycle import Holder, Home, HomeUnusable, HostIsRunning
+
+posix_only = pytest.mark.skipif(os.name != "posix", reason="modes, links and locks of POSIX")
 
 HOLDER = """
 import sys, pathlib
@@ -40,6 +43,122 @@ def test_a_home_that_was_opened_up_is_closed_again(home: Home) -> None:
         home.folder.chmod(0o755)
         home.create()
         assert home.folder.stat().st_mode & 0o077 == 0
+
+
+@posix_only
+@pytest.mark.parametrize("mode", [0o1777, 0o777, 0o770, 0o2755])
+def test_a_shared_folder_is_refused_and_left_as_it_is(tmp_path: Path, mode: int) -> None:
+    """Closing `/tmp`, or a team's folder, would lock its other users out."""
+    folder = tmp_path / "shared"
+    folder.mkdir()
+    folder.chmod(mode)
+    with pytest.raises(HomeUnusable, match="other users share"):
+        Home(folder).create()
+    assert folder.stat().st_mode & 0o7777 == mode
+    assert list(folder.iterdir()) == []
+
+
+@posix_only
+def test_a_folder_with_other_things_in_it_is_not_taken_for_a_home(tmp_path: Path) -> None:
+    """Others read there; an empty one of the user's own is closed and used."""
+    project, empty = tmp_path / "project", tmp_path / "empty"
+    for folder in (project, empty):
+        folder.mkdir(mode=0o755)
+        folder.chmod(0o755)
+    (project / "README.md").write_text("of others")
+    with pytest.raises(HomeUnusable):
+        Home(project).create()
+    assert project.stat().st_mode & 0o777 == 0o755
+    Home(empty).create()
+    assert empty.stat().st_mode & 0o777 == 0o700
+
+
+@posix_only
+@pytest.mark.parametrize("umask", [0o000, 0o077, 0o777])
+def test_the_umask_decides_nothing(tmp_path: Path, umask: int) -> None:
+    """All that is made is the user's alone, folders above the home included."""
+    home = Home(tmp_path / "data" / "airswasm")
+    before = os.umask(umask)
+    try:
+        home.create()
+        home.lock().release()
+    finally:
+        os.umask(before)
+    for folder in (home.folder.parent, home.folder, *home.folder.iterdir()):
+        assert folder.stat().st_mode & 0o077 == 0, folder
+
+
+@posix_only
+def test_a_link_to_a_home_is_that_home(home: Home, tmp_path: Path) -> None:
+    """One lock, whichever way; a link that leads nowhere is told."""
+    link, dangling = tmp_path / "link", tmp_path / "dangling"
+    link.symlink_to(home.folder)
+    dangling.symlink_to(tmp_path / "nowhere")
+    Home(link).create()
+    lock = Home(link).lock()
+    with pytest.raises(HostIsRunning):
+        home.lock()
+    lock.release()
+    with pytest.raises(HomeUnusable, match="not a folder"):
+        Home(dangling).create()
+
+
+@posix_only
+@pytest.mark.parametrize("name", ["x" * 300, "/".join(["deep"] * 900), "nu\0l"])
+def test_a_path_that_cannot_be_is_told(tmp_path: Path, name: str) -> None:
+    """Too long, too deep, with a NUL in it: typed, and nothing is made."""
+    with pytest.raises(HomeUnusable):
+        Home(tmp_path / name).create()
+    assert list(tmp_path.iterdir()) == []
+
+
+@posix_only
+@pytest.mark.parametrize("number", [errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOSYS])
+def test_a_file_system_without_locks_is_told_at_once(
+    home: Home, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    """It is not another process that one could wait for."""
+    import fcntl
+
+    def refuse(_descriptor: int, _operation: int) -> None:
+        raise OSError(number, os.strerror(number))
+
+    home.lock().release()
+    monkeypatch.setattr(fcntl, "flock", refuse)
+    for call in (home.lock, home.holder, home.running_pid):
+        with pytest.raises(HomeUnusable, match="cannot lock") as told:
+            call()
+        assert "local disk" in told.value.hint
+
+
+@pytest.mark.parametrize("name", ["control.sock", "with a\nline end", "caf\udce9"])
+def test_the_lock_says_where_its_holder_can_be_talked_to(
+    home: Home, tmp_path: Path, name: str
+) -> None:
+    """While it is held, and from when there is a socket; whatever the path holds."""
+    assert home.holder() is None
+    lock = home.lock()
+    assert home.holder() == Holder(os.getpid(), None)
+    lock.announce(tmp_path / name)
+    assert home.holder() == Holder(os.getpid(), tmp_path / name)
+    assert home.running_pid() == os.getpid()
+    lock.announce(None)
+    assert home.holder() == Holder(os.getpid(), None)
+    lock.release()
+    assert home.holder() is None
+    lock.announce(tmp_path)
+    assert home.lock_file.read_bytes() == b""
+
+
+def test_what_cannot_be_read_of_the_holder_is_left_open(home: Home) -> None:
+    """The lock holds all the same: an older version's file, a damaged one."""
+    lock = home.lock()
+    home.lock_file.write_text("4711\n")
+    assert home.holder() == Holder(4711, None)
+    home.lock_file.write_bytes(b"\xff\0")
+    assert home.holder() == Holder(None, None)
+    assert home.running_pid() == -1
+    lock.release()
 
 
 def test_a_file_in_its_place_is_a_clear_error(tmp_path: Path) -> None:

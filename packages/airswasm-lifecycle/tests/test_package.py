@@ -3,15 +3,18 @@
 import contextlib
 import os
 import sys
+from hashlib import sha256
 from pathlib import Path
 
 import pytest
 from airswasm.lifecycle import (
+    ArchiveLimits,
     ManifestInvalid,
     Package,
     PackageInvalid,
     PackageUnsigned,
     WrongPackage,
+    archive_of,
 )
 from airswasm.lifecycle._archive import read_archive, write_archive
 from airswasm.security import (
@@ -85,6 +88,53 @@ def test_folder_and_archive_are_the_same_package(
     assert from_file.sequence == 7
     assert from_file.signer == key.public
     assert from_folder.to_archive() == from_file.to_archive()
+
+
+def test_the_bytes_of_an_archive_are_read_like_the_file(signed: Package) -> None:
+    """Verified, with the same limits, and named as the caller calls it in messages."""
+    content = signed.to_archive()
+    assert Package.from_bytes(content).files == FILES
+    with pytest.raises(PackageInvalid, match=r"^upload: "):
+        Package.from_bytes(content[:-1], source="upload")
+    with pytest.raises(PackageUnsigned):
+        Package.from_bytes(Package.from_files(FILES).to_archive())
+    with pytest.raises(PackageInvalid, match="more than 10 bytes"):
+        Package.from_bytes(content, limits=ArchiveLimits(member_bytes=10))
+
+
+def test_an_archive_for_a_host_holds_the_package_unjudged(
+    folder: Path, signed: Package, tmp_path: Path
+) -> None:
+    """The sender hashes nothing; what it sends is refused where it is verified."""
+    file = tmp_path / "hello.airswasm"
+    signed.write_archive(file)
+    assert archive_of(file) == file.read_bytes()
+    assert Package.from_bytes(archive_of(folder)).files == FILES
+    (folder / "README.md").write_text("changed")
+    with pytest.raises(ContentMismatch, match=r"README\.md"):
+        Package.from_bytes(archive_of(folder))
+    (folder / "component.sig").unlink()
+    unsigned = Package.from_bytes(archive_of(folder), signature="optional")
+    assert sorted(unsigned.files) == sorted(FILES)
+
+
+@pytest.mark.parametrize("name", ["none", "nu\0l", "."])
+def test_what_is_no_package_cannot_be_sent(tmp_path: Path, name: str) -> None:
+    """With the same error as reading it."""
+    for read in (archive_of, Package.read):
+        with pytest.raises(PackageInvalid):
+            read(tmp_path / name)
+
+
+def test_the_digest_of_a_package_is_over_paths_and_bytes(signed: Package) -> None:
+    """Whatever way it came; each file's own digest is at hand without hashing again."""
+    again = Package.from_bytes(signed.to_archive())
+    assert again.digest == signed.digest
+    assert again.digests == signed.digests
+    assert signed.digests["README.md"] == sha256(FILES["README.md"]).hexdigest()
+    assert signed.wasm_digest == sha256(signed.wasm).hexdigest()
+    for files in ({**FILES, "README.md": b""}, {**FILES, "READYOU.md": FILES["README.md"]}):
+        assert Package.from_files(files).digest != Package.from_files(FILES).digest
 
 
 @pytest.mark.parametrize("name", sorted(FILES))

@@ -7,6 +7,7 @@ from airswasm.lifecycle import (
     HostPolicy,
     InstallPolicy,
     LimitAbovePolicy,
+    Manifest,
     OwnerChanged,
     Package,
     PackageUnsigned,
@@ -24,6 +25,7 @@ from airswasm.security import Kinds, PrivateKey, TrustedComponent, generate_key
 from airswasm.wit import Blocks
 
 OWNER, STRANGER = generate_key(), generate_key()
+BEFORE = Manifest.parse('[component]\nname = "local/hello"\nversion = "0.1.0"\n')
 UNSIGNED_TAKEN = HostPolicy(InstallPolicy(unsigned=True))
 KINDS = Kinds(Blocks.find().capabilities.values())
 
@@ -86,13 +88,15 @@ def test_what_was_uninstalled_can_come_back_but_nothing_older() -> None:
 def test_an_update_that_asks_for_no_more_needs_no_approval() -> None:
     """Narrower counts as no more."""
     narrower = package(extra='[capabilities]\nstorage.read = ["count"]\n')
-    assert not plan_update(narrower, installed("0.1.0"), pin(), HostPolicy(), KINDS).needs_approval
+    assert not plan_update(
+        narrower, installed("0.1.0"), pin(), HostPolicy(), BEFORE, KINDS
+    ).needs_approval
 
 
 def test_an_update_that_widens_is_asked_about_with_what_is_new() -> None:
     """Only the difference is shown as added."""
     wider = package(extra='[capabilities]\nstorage.read = ["**"]\nstorage.write = ["count"]\n')
-    plan = plan_update(wider, installed("0.1.0"), pin(), HostPolicy(), KINDS)
+    plan = plan_update(wider, installed("0.1.0"), pin(), HostPolicy(), BEFORE, KINDS)
     assert plan.needs_approval
     assert plan.added_capabilities.allow == {"storage:read": ("**",), "storage:write": ("count",)}
 
@@ -101,21 +105,23 @@ def test_another_key_cannot_update() -> None:
     """With the trust store's pin, and with the registry's owner when that is lost."""
     for pinned in (pin(), None):
         with pytest.raises(OwnerChanged):
-            plan_update(package(key=STRANGER), installed("0.1.0"), pinned, HostPolicy(), KINDS)
+            plan_update(
+                package(key=STRANGER), installed("0.1.0"), pinned, HostPolicy(), BEFORE, KINDS
+            )
 
 
 def test_a_rotated_key_can_update_and_the_old_one_cannot() -> None:
     """The pin decides where there is one."""
     rotated = pin(key=STRANGER)
-    plan_update(package(key=STRANGER), installed("0.1.0"), rotated, HostPolicy(), KINDS)
+    plan_update(package(key=STRANGER), installed("0.1.0"), rotated, HostPolicy(), BEFORE, KINDS)
     with pytest.raises(OwnerChanged):
-        plan_update(package(key=OWNER), installed("0.1.0"), rotated, HostPolicy(), KINDS)
+        plan_update(package(key=OWNER), installed("0.1.0"), rotated, HostPolicy(), BEFORE, KINDS)
 
 
 def test_no_signature_cannot_follow_a_signature() -> None:
     """Not even where unsigned packages are taken."""
     with pytest.raises(PackageUnsigned):
-        plan_update(package(key=None), installed("0.1.0"), pin(), UNSIGNED_TAKEN, KINDS)
+        plan_update(package(key=None), installed("0.1.0"), pin(), UNSIGNED_TAKEN, BEFORE, KINDS)
 
 
 def test_unsigned_needs_the_policy() -> None:
@@ -130,48 +136,59 @@ def test_unsigned_needs_the_policy() -> None:
 def test_an_older_sequence_is_refused(sequence: int) -> None:
     """The floor is the highest ever installed, whatever runs now."""
     with pytest.raises(SequenceTooOld):
-        plan_update(package(sequence=sequence), installed("0.1.0"), pin(), HostPolicy(), KINDS)
+        plan_update(
+            package(sequence=sequence), installed("0.1.0"), pin(), HostPolicy(), BEFORE, KINDS
+        )
 
 
 def test_the_floor_survives_a_lost_trust_file() -> None:
     """The registry has it too."""
     with pytest.raises(SequenceTooOld):
-        plan_update(package(sequence=10), installed("0.1.0"), None, HostPolicy(), KINDS)
+        plan_update(package(sequence=10), installed("0.1.0"), None, HostPolicy(), BEFORE, KINDS)
 
 
 def test_a_leap_to_the_end_of_all_sequences_is_refused() -> None:
     """No update could follow it."""
     with pytest.raises(SequenceJumped):
-        plan_update(package(sequence=2**63 - 1), installed("0.1.0"), pin(), HostPolicy(), KINDS)
+        plan_update(
+            package(sequence=2**63 - 1), installed("0.1.0"), pin(), HostPolicy(), BEFORE, KINDS
+        )
     far = 10 + SEQUENCE_JUMP_CAP
-    plan_update(package(sequence=far), installed("0.1.0"), pin(), HostPolicy(), KINDS)
+    plan_update(package(sequence=far), installed("0.1.0"), pin(), HostPolicy(), BEFORE, KINDS)
 
 
 @pytest.mark.parametrize("version", ["0.1.0", "0.0.9", "0.1.0-rc.1", "0.1.0+build"])
 def test_a_version_that_is_not_newer_is_refused(version: str) -> None:
     """Also under a higher sequence: what is retained must stay what it was."""
     with pytest.raises(VersionNotNewer):
-        plan_update(package(version), installed("0.1.0"), pin(), HostPolicy(), KINDS)
+        plan_update(package(version), installed("0.1.0"), pin(), HostPolicy(), BEFORE, KINDS)
 
 
 def test_a_fix_below_a_rolled_back_version_may_follow() -> None:
     """After going back from 0.3.0 to 0.1.0, 0.2.0 is newer than what runs."""
     plan_update(
-        package("0.2.0"), installed("0.1.0", "0.3.0", active="0.1.0"), pin(), HostPolicy(), KINDS
+        package("0.2.0"),
+        installed("0.1.0", "0.3.0", active="0.1.0"),
+        pin(),
+        HostPolicy(),
+        BEFORE,
+        KINDS,
     )
 
 
 def test_another_component_is_refused() -> None:
     """An update is for the name it was made for."""
     with pytest.raises(WrongPackage):
-        plan_update(package(name="local/other"), installed("0.1.0"), None, HostPolicy(), KINDS)
+        plan_update(
+            package(name="local/other"), installed("0.1.0"), None, HostPolicy(), BEFORE, KINDS
+        )
 
 
 def test_the_policy_holds_for_updates_too() -> None:
     """Limits are checked every time."""
     greedy = package(extra='[limits]\nmemory = "1 GiB"\n')
     with pytest.raises(LimitAbovePolicy):
-        plan_update(greedy, installed("0.1.0"), pin(), HostPolicy(), KINDS)
+        plan_update(greedy, installed("0.1.0"), pin(), HostPolicy(), BEFORE, KINDS)
 
 
 def test_rollback_goes_to_the_version_before_or_the_named_one() -> None:

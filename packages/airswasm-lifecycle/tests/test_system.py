@@ -205,6 +205,126 @@ class TestInstall:
         assert str(failed.value.cause).startswith("local/n9: "), "the one that failed is named"
 
 
+class TestBeforeApproval:
+    """Nothing of a package runs before it was approved."""
+
+    async def test_a_refused_install_has_run_nothing(
+        self, system: System, workshop: Workshop
+    ) -> None:
+        """Not even the code that runs when it is instantiated; and the plan shows it unrun."""
+        eager = workshop.package(wasm=workshop.guest(eager=1))
+        plan = await system.plan(eager)
+        with pytest.raises(ApprovalRefused):
+            await system.install(eager, approve=lambda given: given.digest != plan.digest)
+        assert log_of(system) == []
+        assert system._loader._linked == {}
+
+    async def test_a_refused_update_has_run_nothing_under_the_old_grants(
+        self, system: System, workshop: Workshop, yes: Approve
+    ) -> None:
+        """What the installed version stored is as it was."""
+        await system.install(workshop.package(), approve=yes)
+        await system.send(NAME, b"c")
+        eager = workshop.package("0.2.0", wasm=workshop.guest("0.2.0", eager=1), capabilities=WIDER)
+        with pytest.raises(ApprovalRefused):
+            await system.update(eager, approve=lambda _plan: False)
+        assert await system._store.namespace(NAME).get("count") == b"\1"
+        assert "hello log" not in log_of(system)
+        assert await system.send(NAME, b"c") == b"\2"
+
+    @pytest.mark.parametrize("verb", ["install", "update"])
+    async def test_the_trial_has_neither_name_nor_grants(
+        self, system: System, workshop: Workshop, yes: Approve, verb: str
+    ) -> None:
+        """Its effects are those of one start: the real one."""
+        if verb == "update":
+            await system.install(workshop.package(), approve=yes)
+        eager = workshop.package("0.2.0", wasm=workshop.guest("0.2.0", eager=1))
+        await getattr(system, verb)(eager, approve=yes)
+        assert log_of(system).count("hello log") == 1
+        assert await system._store.namespace(NAME).get("count") == b"0"
+        written = list(read_audit(system.home.audit_folder / "audit.jsonl"))
+        assert {line.get("component") for line in written} == {NAME}
+
+    async def test_what_only_running_can_tell_is_told_before_the_change(
+        self, system: System, workshop: Workshop
+    ) -> None:
+        """After the question, and before anything is written."""
+        asked: list[InstallPlan] = []
+        big = workshop.package(wasm=workshop.guest(pages=64))
+        with pytest.raises(MemoryTooSmall):
+            await system.install(big, approve=lambda plan: asked.append(plan) is None)
+        assert len(asked) == 1
+        assert system.list() == ()
+        assert not list(system.home.artifacts_folder.rglob("*"))
+
+
+class TestPlan:
+    """What would be done, decided and not done."""
+
+    async def test_a_plan_is_what_is_asked_about(self, system: System, workshop: Workshop) -> None:
+        """For an install and for an update; planning changes nothing."""
+        seen: list[InstallPlan] = []
+
+        def approve(plan: InstallPlan) -> bool:
+            seen.append(plan)
+            return True
+
+        for verb, version in (("install", "0.1.0"), ("update", "0.2.0")):
+            wider = workshop.package(version, capabilities=WIDER if verb == "update" else "")
+            plan = await system.plan(wider, update=verb == "update")
+            assert [each.version for each in system.list()] == ["0.1.0"][: verb == "update"]
+            await getattr(system, verb)(wider, approve=approve)
+            assert seen.pop() == plan
+
+    @pytest.mark.parametrize("member", ["component.wasm", "Component.toml", "component.sig"])
+    async def test_the_digest_covers_every_byte(
+        self, system: System, workshop: Workshop, member: str
+    ) -> None:
+        """The component, the manifest with all that it sets, and who signed it."""
+        package = workshop.package()
+        other = {
+            "component.wasm": lambda: workshop.package(wasm=workshop.guest("0.1.1")),
+            "Component.toml": lambda: workshop.package(extra="intensity = 4"),
+            "component.sig": lambda: workshop.package(sequence=2),
+        }[member]()
+        first, second = await system.plan(package), await system.plan(other)
+        assert first.digest != second.digest
+        assert first == await system.plan(Package.from_bytes(package.to_archive()))
+
+    async def test_the_digest_covers_what_the_change_means_here(
+        self, system: System, workshop: Workshop, yes: Approve
+    ) -> None:
+        """The name it gets, and the version that it replaces."""
+        await system.install(workshop.package(), approve=yes)
+        update = workshop.package("0.3.0")
+        first = await system.plan(update, update=True)
+        assert (await system.plan(update, name="local/other")).digest != first.digest
+        await system.update(workshop.package("0.2.0"), approve=yes)
+        assert (await system.plan(update, update=True)).digest != first.digest
+
+    async def test_an_update_whose_predecessor_cannot_be_read_is_asked_about(
+        self, home: Path, workshop: Workshop, yes: Approve
+    ) -> None:
+        """There is nothing to compare it with: all that it sets counts as more."""
+        async with System(home) as system:
+            await system.install(workshop.package(), approve=yes)
+            digest = system._registry.get(NAME).active_version.files["Component.toml"]
+        system._stored.artifacts.path(digest).unlink()
+        async with System(home) as system:
+            plan = await system.plan(workshop.package("0.2.0"), update=True)
+        assert plan.needs_approval
+        assert {"limits.memory", "limits.fuel"} <= {each.key for each in plan.raises}
+
+    async def test_nothing_is_planned_for_a_home_that_is_only_read(
+        self, home: Path, workshop: Workshop
+    ) -> None:
+        """It has no engine to compile with."""
+        async with System(home, mode="readonly") as system:
+            with pytest.raises(HostOffline):
+                await system.plan(workshop.package())
+
+
 class TestSigned:
     """Who may install and update."""
 
@@ -375,7 +495,7 @@ class TestUpdate:
         with pytest.raises(ActorFailed):
             await system.send(NAME, b"trap")
         await until(lambda: system.list()[0].state == "given up")
-        await system.update(workshop.package("0.2.0"))
+        await system.update(workshop.package("0.2.0"), approve=yes)
         assert await system.send(NAME, b"v") == b"0.2.0"
 
     async def test_a_stopped_component_is_updated_and_stays_stopped(
@@ -569,7 +689,8 @@ class TestRun:
     ) -> None:
         """The interval is the new version's."""
         await system.install(workshop.package(), approve=yes)
-        await system.update(workshop.package("0.2.0", extra='[health]\ninterval = "1 ms"'))
+        healthy = workshop.package("0.2.0", extra='[health]\ninterval = "1 ms"')
+        await system.update(healthy, approve=yes)
         await until(lambda: system.component_status(NAME).health == "healthy")
 
     async def test_the_mailbox_is_what_the_running_version_asks_for(

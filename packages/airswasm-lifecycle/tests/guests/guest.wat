@@ -1,5 +1,5 @@
 ;; A component for tests: the first byte of a message says what to do.
-;; @VERSION@, @INIT@, @MIGRATE@, @HEALTH@ and @PAGES@ are filled in by the tests.
+;; @VERSION@, @INIT@, @MIGRATE@, @HEALTH@, @EAGER@ and @PAGES@ are filled in by the tests.
 (module
   (import "airswasm:component/storage@0.1.0" "get" (func $get (param i32 i32 i32)))
   (import "airswasm:component/storage@0.1.0" "set" (func $set (param i32 i32 i32 i32 i32)))
@@ -50,6 +50,13 @@
     (if (i32.load8_u (i32.const 160))
       (then (return (call $refuse (i32.load (i32.const 168)) (i32.load (i32.const 172))))))
     (call $reply (i32.const 200) (i32.const 1)))
+
+  ;; code that runs when it is instantiated: it logs, and writes what it may
+  (func (export "_initialize")
+    (if (i32.const @EAGER@)
+      (then
+        (call $log (i32.const 2) (i32.const 80) (i32.const 9))
+        (call $set (i32.const 48) (i32.const 5) (i32.const 16) (i32.const 1) (i32.const 160)))))
 
   (func (export "airswasm:component/handler@0.1.0#handle-message")
       (param i32 i32 i32 i32 i32) (param $at i32) (param $length i32) (result i32)

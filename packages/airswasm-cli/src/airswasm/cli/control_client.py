@@ -1,203 +1,155 @@
 """Talking to a running host over its socket.
 
-`RemoteHost` is `Host` by HTTP: the same operations, the same documents. What
-the host refuses is raised as `RemoteFailure` with the host's code; what breaks
-on the way is `HostGone`. A change that needs approval takes two requests: the
-first is answered with the plan, the second repeats it with the plan's digest.
+`RemoteHost` is `Host` by HTTP: the same operations, the same documents. It has
+no method of its own for an operation; each is made from its row of the table
+when it is called. A refusal of the host is raised as `RemoteFailure` with the
+host's code, a failure on the way as `HostGone`.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
+from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import cast
 from urllib.parse import quote
 
-from .document import Document, items, mapping, number, plan_digest
+from .control_api import OPERATIONS
+from .document import Document, items, mapping
 from .errors import HostProtocolMismatch, RemoteFailure
-from .host import Action, Ask
-from .unix_http import Answer, Stream, UnixClient
-
-if TYPE_CHECKING:
-    from airswasm.lifecycle import Package
+from .host import Host
+from .operation import Component, Json, JsonLines, Nothing, Operation, Parameter, Raw, Table
+from .unix_http import Answer, Content, Stream, UnixClient
 
 __all__ = ("RemoteHost", "connect")
 
 
-def connect(socket: Path) -> RemoteHost:
-    """The host behind a socket; see `endpoint.probe` first. Every request connects anew."""
-    return RemoteHost(UnixClient(socket))
+def connect(socket: Path, *, operations: Table = OPERATIONS) -> Host:
+    """Return the host behind a socket; every request connects anew.
+
+    Args:
+        socket: Its path; see `endpoint.endpoint_of`.
+        operations: What it can be asked for.
+    """
+    return cast("Host", RemoteHost(UnixClient(socket), operations))
 
 
 class RemoteHost:
-    """The host that runs, by its control API."""
+    """The host that runs, by its control API.
 
-    def __init__(self, client: UnixClient) -> None:
+    Its methods are the operations of the table; `test_control_api` holds the names and the
+    parameters equal to those of `Host`.
+    """
+
+    def __init__(self, client: UnixClient, operations: Table = OPERATIONS) -> None:
         self._client = client
-        self._address = str(client.socket)
+        self._operations = operations
+
+    def __getattr__(self, name: str) -> Callable[..., object]:
+        if name.startswith("_") or name not in self._operations:
+            raise AttributeError(f"a host has no operation {name!r}", name=name, obj=self)
+        operation = self._operations[name]
+
+        async def call(*positional: object, **named: object) -> object:
+            return await self.perform(operation, operation.bind(*positional, **named))
+
+        return call
 
     @property
     def is_online(self) -> bool:
         """Whether components run: always."""
         return True
 
-    async def about(self) -> Document:
-        """Who the host is: version, process, home."""
-        return await self._json("GET", "/v1/host")
+    async def perform(self, operation: Operation, arguments: Mapping[str, object]) -> object:
+        """Make the request of an operation and return its result.
 
-    async def install(self, package: Package, ask: Ask) -> Document:
-        """Installs a new component; see `Host`."""
-        return await self._change("POST", "/v1/components", package, ask)
+        Raises:
+            RemoteFailure: The host refused.
+            HostGone: It went away, or answers nothing.
+            HostProtocolMismatch: What came back is no answer of a host of this version.
+        """
+        stack = AsyncExitStack()
+        try:
+            response = await stack.enter_async_context(self._request(operation, arguments))
+            if response.status >= 400:
+                raise RemoteFailure(self._error_of(await response.read()))
+            answer = operation.answer
+            if isinstance(answer, JsonLines):
+                return self._lines(response, stack.pop_all())
+            if isinstance(answer, Raw) and answer.is_streamed:
+                return _chunks(response, stack.pop_all())
+            return self._result(operation, await response.read())
+        finally:
+            await stack.aclose()
 
-    async def update(self, package: Package, ask: Ask) -> Document:
-        """Switches to a newer version; see `Host`."""
-        return await self._change("PUT", _path(package.name), package, ask)
+    def _request(
+        self, operation: Operation, arguments: Mapping[str, object]
+    ) -> AbstractAsyncContextManager[Stream]:
+        path, query = operation.path, dict[str, str]()
+        content: Content = b""
+        for each in operation.parameters:
+            value = arguments[each.name]
+            if each.place == "path":
+                path = path.replace(f"{{{each.name}}}", _segments(each, str(value)))
+            elif each.place == "body":
+                content = cast("Content", value)
+            elif value != each.default:
+                query[each.name] = _written(value)
+        return self._client.stream(operation.method, path, content=content, parameters=query)
 
-    async def rollback(self, name: str, to: str | None) -> Document:
-        """Goes back to a retained version; see `Host`."""
-        parameters = {"to": to} if to else {}
-        return await self._json("POST", f"{_path(name)}/rollback", parameters=parameters)
+    def _result(self, operation: Operation, response: Answer) -> object:
+        answer = operation.answer
+        if isinstance(answer, Nothing):
+            return None
+        if isinstance(answer, Raw):
+            return None if response.status == 204 else response.content
+        document = self._json(response)
+        if isinstance(answer, Json) and answer.member:
+            found = document.get(answer.member)
+            return items(found) if answer.is_list else found
+        return _without_schema(document)
 
-    async def uninstall(self, name: str, *, purge: bool) -> None:
-        """Removes a component; see `Host`."""
-        parameters = {"purge": "1"} if purge else {}
-        await self._request("DELETE", _path(name), parameters=parameters)
-
-    async def control(self, name: str, action: Action) -> Document:
-        """Starts, stops or restarts a component; see `Host`."""
-        return await self._json("POST", f"{_path(name)}/{action}")
-
-    async def send(self, name: str, payload: bytes, timeout: float) -> bytes | None:
-        """Delivers a message and waits for the reply; see `Host`."""
-        path = f"{_path(name)}/messages"
-        response = await self._request(
-            "POST", path, content=payload, parameters={"timeout": str(timeout)}
-        )
-        return None if response.status == 204 else response.content
-
-    async def list(self) -> Sequence[Document]:
-        """All installed components; see `Host`."""
-        return items((await self._json("GET", "/v1/components")).get("components"))
-
-    async def info(self, name: str) -> Document:
-        """All that is known of one; see `Host`."""
-        return await self._json("GET", _path(name))
-
-    async def status(self) -> Document:
-        """How the host and its components do; see `Host`."""
-        return await self._json("GET", "/v1/status")
-
-    async def find_log(self, name: str) -> None:
-        """Makes sure that a component has a log; see `Host`."""
-        await self._request("GET", f"{_path(name)}/logs", parameters={"recent": "0"})
-
-    async def logs(self, name: str | None, *, recent: int, follow: bool) -> AsyncIterator[Document]:
-        """Log lines; see `Host`."""
-        path = f"{_path(name)}/logs" if name else "/v1/logs"
-        parameters = {"recent": str(recent), **({"follow": "1"} if follow else {})}
-        async for line in self._lines(path, parameters):
-            yield line
-
-    async def entries(self, name: str, prefix: str) -> AsyncIterator[Document]:
-        """What a component stored; see `Host`."""
-        async for line in self._lines(f"{_path(name)}/storage", {"prefix": prefix}):
-            yield line
-
-    async def export(self, name: str) -> AsyncIterator[bytes]:
-        """All that a component stored; see `Host`."""
-        async with self._streamed(f"{_path(name)}/storage/export", {}) as response:
-            async for chunk in response.chunks():
-                yield chunk
-
-    async def load(self, name: str, chunks: AsyncIterable[bytes], *, replace: bool) -> int:
-        """Puts an export into a component's storage; see `Host`."""
-        content = b"".join([chunk async for chunk in chunks])
-        parameters = {"replace": "1"} if replace else {}
-        path = f"{_path(name)}/storage/import"
-        response = await self._request("POST", path, content=content, parameters=parameters)
-        return int(number(mapping(response.json()).get("keys")))
-
-    async def _lines(self, path: str, parameters: dict[str, str]) -> AsyncIterator[Document]:
-        async with self._streamed(path, parameters) as response:
+    async def _lines(self, response: Stream, stack: AsyncExitStack) -> AsyncIterator[Document]:
+        async with stack:
             async for line in response.lines():
                 document = mapping(json.loads(line))
                 if document.get("schema") == "airswasm.error/1":
                     raise RemoteFailure(mapping(document.get("error")))
                 yield _without_schema(document)
 
-    @asynccontextmanager
-    async def _streamed(self, path: str, parameters: dict[str, str]) -> AsyncGenerator[Stream]:
-        async with self._client.stream("GET", path, parameters=parameters) as response:
-            if response.status >= 400:
-                self._raise(await response.read())
-            yield response
-
-    async def _change(self, method: str, path: str, package: Package, ask: Ask) -> Document:
-        content = package.to_archive()
-        parameters = {"source": package.source}
-        response = await self._send(method, path, content=content, parameters=parameters)
-        if response.status == 409:
-            error = self._error_of(response)
-            plan = mapping(error.get("plan"))
-            if not plan or not await ask(plan):
-                raise RemoteFailure(error)
-            parameters["approve"] = plan_digest(plan)
-            response = await self._send(method, path, content=content, parameters=parameters)
-        self._raise(response)
-        return _without_schema(response.json())
-
-    async def _json(
-        self, method: str, path: str, *, parameters: dict[str, str] | None = None
-    ) -> Document:
-        response = await self._request(method, path, parameters=parameters)
+    def _json(self, response: Answer) -> Document:
         try:
-            return _without_schema(response.json())
+            return mapping(response.json())
         except ValueError as error:
-            raise HostProtocolMismatch(self._address, "its answer is not JSON") from error
-
-    async def _request(
-        self,
-        method: str,
-        path: str,
-        *,
-        content: bytes = b"",
-        parameters: dict[str, str] | None = None,
-    ) -> Answer:
-        response = await self._send(method, path, content=content, parameters=parameters)
-        self._raise(response)
-        return response
-
-    async def _send(
-        self,
-        method: str,
-        path: str,
-        *,
-        content: bytes = b"",
-        parameters: dict[str, str] | None = None,
-    ) -> Answer:
-        async with self._client.stream(
-            method, path, content=content, parameters=parameters
-        ) as response:
-            return await response.read()
-
-    def _raise(self, response: Answer) -> None:
-        if response.status >= 400:
-            raise RemoteFailure(self._error_of(response))
+            raise self._mismatch("its answer is not JSON") from error
 
     def _error_of(self, response: Answer) -> Document:
         try:
             return mapping(mapping(response.json())["error"])
         except (ValueError, KeyError) as error:
             reason = f"it answered {response.status} without an error document"
-            raise HostProtocolMismatch(self._address, reason) from error
+            raise self._mismatch(reason) from error
+
+    def _mismatch(self, reason: str) -> HostProtocolMismatch:
+        return HostProtocolMismatch(str(self._client.socket), reason)
 
 
-def _path(name: str) -> str:
-    namespace, _, short_name = name.partition("/")
-    return f"/v1/components/{quote(namespace, safe='')}/{quote(short_name, safe='')}"
+async def _chunks(response: Stream, stack: AsyncExitStack) -> AsyncGenerator[bytes]:
+    async with stack:
+        async for chunk in response.chunks():
+            yield chunk
 
 
-def _without_schema(document: object) -> Document:
-    return {key: value for key, value in mapping(document).items() if key != "schema"}
+def _segments(parameter: Parameter, value: str) -> str:
+    """A component's name is two segments of a path, and a text is one."""
+    parts = value.split("/", 1) if isinstance(parameter.kind, Component) else [value]
+    return "/".join(quote(part, safe="", errors="surrogatepass") for part in parts)
+
+
+def _written(value: object) -> str:
+    return str(int(value)) if isinstance(value, bool) else str(value)
+
+
+def _without_schema(document: Document) -> Document:
+    return {key: value for key, value in document.items() if key != "schema"}

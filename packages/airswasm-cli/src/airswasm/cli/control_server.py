@@ -5,80 +5,81 @@ JSON over HTTP on a Unix socket, because every tool speaks it (`curl
 as raw bytes, packages as `.airswasm` bytes, streams as NDJSON. A refusal is a
 JSON error with the same code, hint and exit code that the command would show.
 
-An install that needs approval is answered with 409 and its plan; whoever asked
-repeats it with `approve=` and the plan's digest, so that what is approved is
-what was shown. On loopback TCP, which any local user can reach, every request
-needs the token, and the Host header must be a loopback name (DNS rebinding).
+There is no function here for an operation: the routes are made from the table
+(`control_api`), which says where each parameter is and what comes back. On
+loopback TCP, which any local user can reach, every request needs the token, and
+the Host header must be a loopback name (DNS rebinding).
 """
 
 from __future__ import annotations
 
 import hmac
 import json
-import tempfile
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
-from pathlib import Path
+import math
+from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from typing import Protocol, cast
+from urllib.parse import parse_qsl
 
-import anyio.to_thread
-from airswasm.lifecycle import PACKAGE_SUFFIX, ApprovalRefused, Package
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
-from starlette.routing import BaseRoute, Mount, Route
+from starlette.routing import BaseRoute, Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from .document import Document, plan_digest
-from .host import Host
-from .problem import problem_of, to_document
+from .control_api import OPERATIONS
+from .document import Document
+from .operation import (
+    Bytes,
+    Component,
+    Flag,
+    Json,
+    JsonLines,
+    Nothing,
+    Number,
+    Operation,
+    Parameter,
+    Raw,
+    Stream,
+    Table,
+    Text,
+)
+from .problem import Problem, problem_of, to_document
 
-__all__ = ("TokenGate", "control_app")
+__all__ = ("Performer", "TokenGate", "control_app")
 
 _BYTES = "application/octet-stream"
 _NDJSON = "application/x-ndjson"
-_PACKAGE_BYTES = 256 * 2**20
+_STATUS_OF_CODE = {"E0001": 500, "E0030": 409}
 _STATUS_OF_EXIT_CODE = {2: 400, 3: 422, 4: 403, 5: 404, 6: 503}
 _LOOPBACK_NAMES = frozenset({"127.0.0.1", "localhost", "[::1]"})
 
 Endpoint = Callable[[Request], Awaitable[Response]]
 
 
+class Performer(Protocol):
+    """A host that carries out the operations of a table; `LocalHost` does."""
+
+    async def perform(self, operation: Operation, arguments: Mapping[str, object]) -> object:
+        """Carry out an operation and return its result."""
+        ...
+
+
 def control_app(
-    host: Host, *, about: Mapping[str, object], monitoring: ASGIApp | None = None
+    host: Performer, *, operations: Table = OPERATIONS, monitoring: Starlette | None = None
 ) -> Starlette:
-    """The application over one host.
+    """Return the application over one host.
 
     Args:
         host: What it controls.
-        about: What `GET /v1/host` answers.
-        monitoring: The monitoring application; `/metrics` and `/healthz` are its.
+        operations: What can be asked of it.
+        monitoring: The monitoring application, whose routes are served beside.
     """
-    api = _Api(host, about)
-    component = "/v1/components/{namespace}/{name}"
-    paths: tuple[tuple[str, str, Endpoint], ...] = (
-        ("GET", "/v1/host", api.about),
-        ("GET", "/v1/status", api.status),
-        ("GET", "/v1/logs", api.all_logs),
-        ("GET", "/v1/components", api.list),
-        ("POST", "/v1/components", api.install),
-        ("GET", component, api.info),
-        ("PUT", component, api.update),
-        ("DELETE", component, api.uninstall),
-        ("POST", f"{component}/rollback", api.rollback),
-        ("POST", f"{component}/start", api.start),
-        ("POST", f"{component}/stop", api.stop),
-        ("POST", f"{component}/restart", api.restart),
-        ("POST", f"{component}/messages", api.send),
-        ("GET", f"{component}/logs", api.logs),
-        ("GET", f"{component}/storage", api.entries),
-        ("GET", f"{component}/storage/export", api.export),
-        ("POST", f"{component}/storage/import", api.load),
-    )
     routes: list[BaseRoute] = [
-        Route(path, _answering(endpoint), methods=[method]) for method, path, endpoint in paths
+        Route(each.route, _endpoint(host, each), methods=[each.method]) for each in operations
     ]
     if monitoring is not None:
-        routes.append(Mount("/", app=monitoring))
+        routes += monitoring.routes
     return Starlette(routes=routes, exception_handlers={HTTPException: _refuse_http})
 
 
@@ -106,145 +107,137 @@ class TokenGate:
         await response(scope, receive, send)
 
 
-class _Api:
-    def __init__(self, host: Host, about: Mapping[str, object]) -> None:
-        self._host = host
-        self._about = about
+def _endpoint(host: Performer, operation: Operation) -> Endpoint:
+    """One operation as starlette calls it; its errors become documents."""
 
-    async def about(self, _request: Request) -> Response:
-        return _document("host/1", self._about)
-
-    async def status(self, _request: Request) -> Response:
-        return _document("status/1", await self._host.status())
-
-    async def list(self, _request: Request) -> Response:
-        return _document("list/1", {"components": list(await self._host.list())})
-
-    async def info(self, request: Request) -> Response:
-        return _document("info/1", await self._host.info(_name(request)))
-
-    async def install(self, request: Request) -> Response:
-        return await self._change(request, self._host.install)
-
-    async def update(self, request: Request) -> Response:
-        return await self._change(request, self._host.update)
-
-    async def _change(
-        self,
-        request: Request,
-        operation: Callable[[Package, Callable[[Document], Awaitable[bool]]], Awaitable[Document]],
-    ) -> Response:
-        approved = request.query_params.get("approve", "")
-        source = request.query_params.get("source", "package")
-        package = await anyio.to_thread.run_sync(_read_package, await _body(request), source)
-        shown: dict[str, Document] = {}
-
-        async def ask(plan: Document) -> bool:
-            shown["plan"] = plan
-            if not approved:  # nobody was asked yet: no answer that the audit log should have
-                raise ApprovalRefused(str(plan["name"]), str(plan["version"]), ())
-            return hmac.compare_digest(plan_digest(plan), approved)
-
+    async def answer(request: Request) -> Response:
         try:
-            return _document("component/1", await operation(package, ask))
-        except ApprovalRefused as error:
-            body = {**to_document(problem_of(error)), "plan": shown.get("plan", {})}
-            return JSONResponse({"schema": "airswasm.error/1", "error": body}, 409)
+            arguments = await _arguments(operation, request)
+            return _response(operation, await host.perform(operation, arguments))
+        except HTTPException:
+            raise
+        except Exception as error:  # starlette would answer it with 500, and raise it anew
+            return _failure(problem_of(error))
 
-    async def rollback(self, request: Request) -> Response:
-        to = request.query_params.get("to")
-        return _document("component/1", await self._host.rollback(_name(request), to))
-
-    async def uninstall(self, request: Request) -> Response:
-        purge = request.query_params.get("purge") == "1"
-        await self._host.uninstall(_name(request), purge=purge)
-        return Response(status_code=204)
-
-    async def start(self, request: Request) -> Response:
-        return _document("component/1", await self._host.control(_name(request), "start"))
-
-    async def stop(self, request: Request) -> Response:
-        return _document("component/1", await self._host.control(_name(request), "stop"))
-
-    async def restart(self, request: Request) -> Response:
-        return _document("component/1", await self._host.control(_name(request), "restart"))
-
-    async def send(self, request: Request) -> Response:
-        timeout = _number(request, "timeout", 30.0)
-        reply = await self._host.send(_name(request), await _body(request), timeout)
-        if reply is None:
-            return Response(status_code=204)
-        return Response(reply, media_type=_BYTES)
-
-    async def logs(self, request: Request) -> Response:
-        name = _name(request)
-        await self._host.find_log(name)
-        return self._log_response(request, name)
-
-    async def all_logs(self, request: Request) -> Response:
-        return self._log_response(request, None)
-
-    async def entries(self, request: Request) -> Response:
-        name = _name(request)
-        await self._host.info(name)
-        lines = self._host.entries(name, request.query_params.get("prefix", ""))
-        return StreamingResponse(_ndjson(lines, "entry/1"), media_type=_NDJSON)
-
-    async def export(self, request: Request) -> Response:
-        name = _name(request)
-        await self._host.info(name)
-        return StreamingResponse(self._host.export(name), media_type=_BYTES)
-
-    async def load(self, request: Request) -> Response:
-        replace = request.query_params.get("replace") == "1"
-        count = await self._host.load(_name(request), request.stream(), replace=replace)
-        return _document("import/1", {"keys": count})
-
-    def _log_response(self, request: Request, name: str | None) -> Response:
-        lines = self._host.logs(
-            name,
-            recent=int(_number(request, "recent", 100)),
-            follow=request.query_params.get("follow") == "1",
-        )
-        return StreamingResponse(_ndjson(lines, "log/1"), media_type=_NDJSON)
+    return answer
 
 
-def _document(schema: str, content: Mapping[str, object]) -> JSONResponse:
-    return JSONResponse({"schema": f"airswasm.{schema}", **content})
+# -- reading a request ----------------------------------------------------------------------------
 
 
-def _name(request: Request) -> str:
-    return f"{request.path_params['namespace']}/{request.path_params['name']}"
+async def _arguments(operation: Operation, request: Request) -> Mapping[str, object]:
+    query = _query(request)
+    unknown = query.keys() - {each.name for each in operation.parameters if each.place == "query"}
+    if unknown:
+        raise HTTPException(400, f"there is no parameter {min(unknown)!r}")
+    return {each.name: await _argument(each, request, query) for each in operation.parameters}
 
 
-def _number(request: Request, name: str, default: float) -> float:
+async def _argument(parameter: Parameter, request: Request, query: Mapping[str, str]) -> object:
+    if parameter.place == "body":
+        return await _body(parameter, request)
+    if parameter.place == "path":
+        return _from_path(parameter, request)
+    if parameter.name not in query:
+        if parameter.is_required:
+            raise HTTPException(400, f"{parameter.name} is missing")
+        return parameter.default
+    return _from_text(parameter, query[parameter.name])
+
+
+def _query(request: Request) -> Mapping[str, str]:
+    """Strictly: a NUL or a byte that is no UTF-8 would be taken for another text further in."""
     try:
-        value = float(request.query_params.get(name, default))
+        pairs = parse_qsl(
+            request.scope["query_string"].decode("ascii"),
+            keep_blank_values=True,
+            errors="strict",
+            max_num_fields=32,
+        )
+    except ValueError as error:
+        raise HTTPException(400, "the query is not URL-encoded UTF-8") from error
+    if len(dict(pairs)) != len(pairs):
+        raise HTTPException(400, "a parameter is there twice")
+    return dict(pairs)
+
+
+def _from_path(parameter: Parameter, request: Request) -> str:
+    given = request.path_params
+    if isinstance(parameter.kind, Component):
+        name = f"{given['namespace']}/{given['name']}"
+        if not name.isprintable():
+            raise HTTPException(400, f"{name!a} is not a component's name")
+        return name
+    return _plain(parameter, str(given[parameter.name]))
+
+
+def _from_text(parameter: Parameter, text: str) -> object:
+    kind = parameter.kind
+    if isinstance(kind, Number):
+        return _number(parameter, kind, text)
+    if isinstance(kind, Flag):
+        if text not in ("0", "1"):
+            raise HTTPException(400, f"{parameter.name} must be 0 or 1")
+        return text == "1"
+    if isinstance(kind, Text) and kind.choices and text not in kind.choices:
+        raise HTTPException(400, f"{parameter.name} must be one of {', '.join(kind.choices)}")
+    return _plain(parameter, text)
+
+
+def _plain(parameter: Parameter, text: str) -> str:
+    if "\0" in text:
+        raise HTTPException(400, f"{parameter.name} holds a NUL")
+    return text
+
+
+def _number(parameter: Parameter, kind: Number, text: str) -> float | int:
+    try:
+        value = int(text) if kind.is_whole else float(text)
     except ValueError:
-        raise HTTPException(400, f"{name} must be a number") from None
-    if not 0 <= value <= 1e9:
-        raise HTTPException(400, f"{name} is out of range")
+        wanted = "a whole number" if kind.is_whole else "a number"
+        raise HTTPException(400, f"{parameter.name} must be {wanted}") from None
+    if math.isnan(value) or not kind.least <= value <= kind.most:
+        range_ = f"{kind.least:g} to {kind.most:g}"
+        raise HTTPException(400, f"{parameter.name} is out of range: {range_}")
     return value
 
 
-async def _body(request: Request) -> bytes:
+async def _body(parameter: Parameter, request: Request) -> bytes | AsyncIterable[bytes]:
+    if isinstance(parameter.kind, Stream):
+        return request.stream()
+    most = parameter.kind.most if isinstance(parameter.kind, Bytes) else 0
     parts: list[bytes] = []
     size_bytes = 0
     async for part in request.stream():
         size_bytes += len(part)
-        if size_bytes > _PACKAGE_BYTES:
-            raise HTTPException(413, f"more than {_PACKAGE_BYTES} bytes")
+        if size_bytes > most:
+            raise HTTPException(413, f"{parameter.name} has more than {most} bytes")
         parts.append(part)
     return b"".join(parts)
 
 
-def _read_package(content: bytes, source: str) -> Package:
-    """Reads a package from memory; the file only exists for the reader's sake."""
-    file_name = Path(source).name.removesuffix(PACKAGE_SUFFIX) or "package"
-    with tempfile.TemporaryDirectory(prefix="airswasm-") as folder:
-        path = Path(folder) / f"{file_name}{PACKAGE_SUFFIX}"
-        path.write_bytes(content)
-        return Package.read(path, signature="optional")
+# -- writing a response ---------------------------------------------------------------------------
+
+
+def _response(operation: Operation, result: object) -> Response:
+    answer = operation.answer
+    if isinstance(answer, Nothing):
+        return Response(status_code=204)
+    if isinstance(answer, JsonLines):
+        lines = cast("AsyncIterator[Document]", result)
+        return StreamingResponse(_ndjson(lines, answer.schema), media_type=_NDJSON)
+    if isinstance(answer, Json):
+        return JSONResponse(_document(answer, result))
+    if isinstance(answer, Raw) and answer.is_streamed:
+        return StreamingResponse(cast("AsyncIterator[bytes]", result), media_type=_BYTES)
+    if result is None:
+        return Response(status_code=204)
+    return Response(cast("bytes", result), media_type=_BYTES)
+
+
+def _document(answer: Json, result: object) -> Mapping[str, object]:
+    content = {answer.member: result} if answer.member else cast("Document", result)
+    return {"schema": f"airswasm.{answer.schema}", **content} if answer.schema else content
 
 
 async def _ndjson(lines: AsyncIterator[Document], schema: str) -> AsyncIterator[bytes]:
@@ -259,28 +252,16 @@ def _line(document: Mapping[str, object]) -> bytes:
     return json.dumps(document, ensure_ascii=False).encode() + b"\n"
 
 
-def _answering(endpoint: Endpoint) -> Endpoint:
-    """The endpoint, with errors as documents: starlette would answer, and raise them anew."""
-
-    async def answer(request: Request) -> Response:
-        try:
-            return await endpoint(request)
-        except HTTPException:
-            raise
-        except Exception as error:
-            problem = problem_of(error)
-            status = _STATUS_OF_EXIT_CODE.get(problem.exit_code, 400)
-            status = 500 if problem.code == "E0001" else status
-            body = {"schema": "airswasm.error/1", "error": to_document(problem)}
-            return JSONResponse(body, status)
-
-    return answer
+def _failure(problem: Problem) -> JSONResponse:
+    status = _STATUS_OF_EXIT_CODE.get(problem.exit_code, 400)
+    body = {"schema": "airswasm.error/1", "error": to_document(problem)}
+    return JSONResponse(body, _STATUS_OF_CODE.get(problem.code, status))
 
 
 async def _refuse_http(_request: Request, error: Exception) -> Response:
     status = error.status_code if isinstance(error, HTTPException) else 400
     detail = error.detail if isinstance(error, HTTPException) else str(error)
-    return _error(status, "E0012", str(detail), "docs/cli.md lists the control API's paths")
+    return _error(status, "E0012", str(detail), "docs/control-api.md lists paths and parameters")
 
 
 def _error(status: int, code: str, message: str, hint: str) -> JSONResponse:

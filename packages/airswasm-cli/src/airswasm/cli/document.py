@@ -1,4 +1,4 @@
-"""Turning the blocks' dataclasses into JSON documents, one way for all verbs.
+"""The blocks' dataclasses as JSON documents, one way for all verbs.
 
 The documents of `--json` and of the control API are the public dataclasses of
 the blocks below, field by field, so there is one vocabulary and no second
@@ -8,8 +8,6 @@ model that drifts from the first.
 from __future__ import annotations
 
 import dataclasses
-import hashlib
-import json
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
@@ -17,13 +15,13 @@ from enum import Enum
 from pathlib import PurePath
 from typing import cast
 
-__all__ = ("Document", "items", "mapping", "number", "plan_digest", "text", "to_json")
+__all__ = ("Document", "items", "mapping", "number", "one_line", "text", "to_json")
 
 Document = Mapping[str, object]
 
 
 def to_json(value: object) -> object:
-    """A JSON value of a value: dataclasses become objects, bytes become hexadecimal."""
+    """Return a value as JSON has it: dataclasses become objects, bytes hexadecimal."""
     if value is None or isinstance(value, str | bool | int):
         return value.value if isinstance(value, Enum) else value
     if isinstance(value, float):
@@ -47,25 +45,19 @@ def to_json(value: object) -> object:
     return str(value)
 
 
-def plan_digest(plan: Document) -> str:
-    """What identifies an install plan, so that only what was shown can be approved."""
-    content = json.dumps(plan, sort_keys=True, ensure_ascii=False)
-    return hashlib.sha256(content.encode()).hexdigest()
-
-
 def mapping(value: object) -> Document:
-    """A JSON object that must be one; empty when it is not."""
+    """Return a JSON object that must be one; empty when it is not."""
     return cast("Document", value) if isinstance(value, Mapping) else {}
 
 
-def items(value: object) -> Sequence[Document]:
-    """A JSON array of objects; empty when it is not."""
+def items(value: object) -> list[Document]:
+    """Return a JSON array of objects; empty when it is not."""
     found = cast("list[object]", value) if isinstance(value, list) else []
     return [mapping(each) for each in found]
 
 
 def text(value: object, *, absent: str = "-") -> str:
-    """A JSON value as people read it."""
+    """Return a JSON value as people read it."""
     if value is None or value == "":
         return absent
     if isinstance(value, bool):
@@ -76,5 +68,24 @@ def text(value: object, *, absent: str = "-") -> str:
 
 
 def number(value: object) -> float:
-    """A JSON number; 0 when it is none."""
+    """Return a JSON number; 0 when it is none."""
     return float(value) if isinstance(value, int | float) else 0.0
+
+
+def one_line(value: object, *, most: int = 500) -> str:
+    """Return a text of a package's author so that it can forge nothing around it.
+
+    Line ends and control characters become visible, and a long text is cut.
+
+    Args:
+        value: The text; anything else is shown as `text` does.
+        most: The number of characters beyond which it is cut.
+    """
+    given = value if isinstance(value, str) else text(value, absent="")
+    shown = given if len(given) <= most else f"{given[:most]}…"
+    if shown.isprintable():
+        return shown
+    return "".join(
+        each if each.isprintable() else each.encode("unicode_escape", "surrogatepass").decode()
+        for each in shown
+    )

@@ -24,6 +24,7 @@ __all__ = (
     "KeyMissing",
     "MessageTooLarge",
     "NameMalformed",
+    "PlanGone",
     "RemoteFailure",
     "SettingInvalid",
     "SocketInUse",
@@ -293,6 +294,29 @@ class NameMalformed(CliError):
             hint="write namespace/name, or only the name for local/name; `airswasm list` has all",
         )
         self.typed = typed
+
+
+class PlanGone(CliError):
+    """A plan is to be approved that the host does not have, or that would be another one now."""
+
+    explanation = ErrorCode(
+        "E0030",
+        "the plan is gone",
+        "A package is planned first and carried out once it is approved. The host keeps a plan for "
+        "ten minutes, and carries it out only while it would still do what was shown.",
+        "run the command again: it plans anew, and asks anew",
+    )
+
+    def __init__(self, digest: str, *, has_changed: bool = False) -> None:
+        why = (
+            "the host has changed since: carried out now, it would be another plan"
+            if has_changed
+            else "the host has no such plan (it keeps one for ten minutes)"
+        )
+        super().__init__(
+            f"plan {digest[:16]}: {why}", hint="run the command again: it plans anew, and asks anew"
+        )
+        self.digest, self.has_changed = digest, has_changed
 
 
 class UnknownCode(CliError):

@@ -1,29 +1,34 @@
-"""What verbs ask of a host, whether it runs or only lies on the disk.
+"""The operations that verbs ask of a host, whether it runs or only lies on the disk.
 
 Two things answer: `LocalHost`, a `System` in this process, and
 `control_client.RemoteHost`, which asks the running host over its socket. Both
 speak in documents (`document`), so a verb prints the same thing either way,
 and the control server is nothing but a `LocalHost` with routes.
+
+`Host` gives types to the rows of `control_api.OPERATIONS`: one method for each,
+with the same parameters.
 """
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Sequence
-from typing import TYPE_CHECKING, Literal, Protocol
+import os
+import time
+from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Mapping, Sequence
+from contextlib import suppress
+from importlib.metadata import version
+from typing import TYPE_CHECKING, Protocol
 
+from .control_api import OPERATIONS
 from .document import Document, mapping, to_json
-from .errors import HostNotRunning
+from .errors import HostNotRunning, PlanGone
+from .operation import Operation, Table
+from .pending import Change, PendingPlans
 
 if TYPE_CHECKING:
     from airswasm.lifecycle import InstallPlan, Package, System
     from airswasm.storage import Namespace
 
-__all__ = ("Action", "Ask", "Host", "LocalHost", "plan_document")
-
-Action = Literal["start", "stop", "restart"]
-
-Ask = Callable[[Document], Awaitable[bool]]
-"""Shows an install plan to whoever decides, and returns the decision."""
+__all__ = ("Host", "LocalHost")
 
 
 class Host(Protocol):
@@ -34,145 +39,268 @@ class Host(Protocol):
         """Whether components run."""
         ...
 
-    async def install(self, package: Package, ask: Ask) -> Document:
-        """Installs a new component."""
+    async def about(self) -> Document:
+        """Return the host's version, process and home."""
         ...
 
-    async def update(self, package: Package, ask: Ask) -> Document:
-        """Switches to a newer version."""
-        ...
-
-    async def rollback(self, name: str, to: str | None) -> Document:
-        """Goes back to a retained version."""
-        ...
-
-    async def uninstall(self, name: str, *, purge: bool) -> None:
-        """Removes a component; with `purge` what it stored and logged, too."""
-        ...
-
-    async def control(self, name: str, action: Action) -> Document:
-        """Starts, stops or restarts a component, now and for the host's next start."""
-        ...
-
-    async def send(self, name: str, payload: bytes, timeout: float) -> bytes | None:
-        """Delivers a message and waits for the reply."""
-        ...
-
-    async def list(self) -> Sequence[Document]:
-        """All installed components."""
-        ...
-
-    async def info(self, name: str) -> Document:
-        """All that is known of one."""
+    async def openapi(self) -> Document:
+        """Return the control API as an OpenAPI document."""
         ...
 
     async def status(self) -> Document:
-        """How the host and its components do."""
+        """Return how the host and its components do."""
         ...
 
-    async def find_log(self, name: str) -> None:
-        """Makes sure that a component has a log: it is installed, or was, or was tried."""
+    async def all_logs(self, recent: int = 100, follow: bool = False) -> AsyncIterator[Document]:
+        """Return the log lines of all components; with `follow` without an end."""
         ...
 
-    def logs(self, name: str | None, *, recent: int, follow: bool) -> AsyncIterator[Document]:
-        """Log lines; with `follow` without an end."""
+    async def list(self) -> Sequence[Document]:
+        """Return all installed components."""
         ...
 
-    def entries(self, name: str, prefix: str) -> AsyncIterator[Document]:
-        """What a component stored: `key` and `size_bytes`."""
+    async def plan(
+        self, package: bytes, source: str = "package", change: Change = "install"
+    ) -> Document:
+        """Return what a change with a package would do, and keep the package for `approve`."""
         ...
 
-    def export(self, name: str) -> AsyncIterator[bytes]:
-        """All that a component stored, as one stream of bytes."""
+    async def approve(self, digest: str) -> Document:
+        """Carry out a plan."""
         ...
 
-    async def load(self, name: str, chunks: AsyncIterable[bytes], *, replace: bool) -> int:
-        """Puts an export into a component's storage; returns how many keys."""
+    async def refuse(self, digest: str) -> None:
+        """Drop a plan, and note that it was refused."""
+        ...
+
+    async def info(self, name: str) -> Document:
+        """Return all that is known of one component."""
+        ...
+
+    async def uninstall(self, name: str, purge: bool = False) -> None:
+        """Remove a component; with `purge` what it stored and logged too."""
+        ...
+
+    async def rollback(self, name: str, to: str | None = None) -> Document:
+        """Go back to a retained version."""
+        ...
+
+    async def start(self, name: str) -> Document:
+        """Start a component, now and whenever the host starts."""
+        ...
+
+    async def stop(self, name: str) -> Document:
+        """Stop a component, now and until it is started again."""
+        ...
+
+    async def restart(self, name: str) -> Document:
+        """Stop and start a component."""
+        ...
+
+    async def send(self, name: str, payload: bytes, timeout: float = 30.0) -> bytes | None:
+        """Deliver a message and return the reply."""
+        ...
+
+    async def logs(
+        self, name: str, recent: int = 100, follow: bool = False
+    ) -> AsyncIterator[Document]:
+        """Return the log lines of a component that is installed, or was, or was tried."""
+        ...
+
+    async def entries(self, name: str, prefix: str = "") -> AsyncIterator[Document]:
+        """Return what a component stored: `key` and `size_bytes`."""
+        ...
+
+    async def export(self, name: str) -> AsyncIterator[bytes]:
+        """Return all that a component stored, as one stream of bytes."""
+        ...
+
+    async def load(self, name: str, chunks: AsyncIterable[bytes], replace: bool = False) -> int:
+        """Put an export into a component's storage; return how many keys."""
         ...
 
 
 class LocalHost:
-    """A `System` of this process, spoken to in documents."""
+    """A `System` of this process, spoken to in documents.
 
-    def __init__(self, system: System) -> None:
+    Args:
+        system: The system, opened.
+        operations: What `perform` and `openapi` know; more than the host's own where blocks
+            bring some.
+    """
+
+    def __init__(self, system: System, operations: Table = OPERATIONS) -> None:
+        from airswasm.actor import ActorSystem
+
         self._system = system
+        self._operations = operations
+        self._started_at = time.time()
+        self._pending: PendingPlans | None = None
+        if system.mode != "readonly":
+            self._pending = PendingPlans(system.services.get(ActorSystem).timers)
+
+    async def perform(self, operation: Operation, arguments: Mapping[str, object]) -> object:
+        """Carry out an operation of the table, the host's own or a block's."""
+        call = operation.load() if operation.handler else getattr(self, operation.name)
+        given = (self._system.services,) if operation.handler else ()
+        outcome = call(*given, **arguments)  # type: ignore[operator]  # the table's word for it
+        return await outcome if isinstance(outcome, Awaitable) else outcome
 
     @property
     def is_online(self) -> bool:
         """Whether components run."""
         return self._system.mode == "online"
 
-    async def install(self, package: Package, ask: Ask) -> Document:
-        """Installs a new component; see `Host`."""
-        return _document(await self._system.install(package, approve=_approve(ask)))
+    async def about(self) -> Document:
+        """See `Host`."""
+        from .answers import HostAbout
 
-    async def update(self, package: Package, ask: Ask) -> Document:
-        """Switches to a newer version; see `Host`."""
-        return _document(await self._system.update(package, approve=_approve(ask)))
+        about = HostAbout(
+            version=version("airswasm-cli"),
+            pid=os.getpid(),
+            home=str(self._system.home.folder),
+            started_at=self._started_at,
+        )
+        return _document(about)
 
-    async def rollback(self, name: str, to: str | None) -> Document:
-        """Goes back to a retained version; see `Host`."""
-        return _document(await self._system.rollback(name, to))
+    async def openapi(self) -> Document:
+        """See `Host`."""
+        from .openapi import openapi_document
 
-    async def uninstall(self, name: str, *, purge: bool) -> None:
-        """Removes a component; see `Host`."""
-        await self._system.uninstall(name, purge=purge)
-
-    async def control(self, name: str, action: Action) -> Document:
-        """Starts, stops or restarts a component; see `Host`."""
-        system = self._system
-        await {"start": system.start, "stop": system.stop, "restart": system.restart}[action](name)
-        return _document(system.info(name))
-
-    async def send(self, name: str, payload: bytes, timeout: float) -> bytes | None:
-        """Delivers a message and waits for the reply; see `Host`."""
-        return await self._system.send(name, payload, timeout)
-
-    async def list(self) -> Sequence[Document]:
-        """All installed components; see `Host`."""
-        return [_document(each) for each in self._system.list()]
-
-    async def info(self, name: str) -> Document:
-        """All that is known of one; see `Host`."""
-        return _document(self._system.info(name))
+        return openapi_document(self._operations)
 
     async def status(self) -> Document:
-        """How the host and its components do; see `Host`."""
+        """See `Host`."""
         return _document(self._system.status())
 
-    async def find_log(self, name: str) -> None:
-        """Makes sure that a component has a log; see `Host`."""
+    async def all_logs(self, recent: int = 100, follow: bool = False) -> AsyncIterator[Document]:
+        """See `Host`."""
+        return self._log_lines(None, recent, follow=follow)
+
+    async def list(self) -> Sequence[Document]:
+        """See `Host`."""
+        return [_document(each) for each in self._system.list()]
+
+    async def plan(
+        self, package: bytes, source: str = "package", change: Change = "install"
+    ) -> Document:
+        """See `Host`."""
+        import anyio.to_thread
+        from airswasm.lifecycle import HostOffline, Package
+
+        from .answers import plan_document
+
+        if self._pending is None:
+            raise HostOffline("plan")
+        read = await anyio.to_thread.run_sync(
+            lambda: Package.from_bytes(package, source=source, signature="optional")
+        )
+        plan = await self._system.plan(read, update=change == "update")
+        self._pending.put(plan.digest, read, change)
+        return _document(plan_document(plan))
+
+    async def approve(self, digest: str) -> Document:
+        """See `Host`."""
+
+        def is_this_one(plan: InstallPlan) -> bool:
+            if plan.digest != digest:
+                raise PlanGone(digest, has_changed=True)
+            return True
+
+        package, change = self._take(digest)
+        carry_out = self._system.update if change == "update" else self._system.install
+        return _document(await carry_out(package, approve=is_this_one))
+
+    async def refuse(self, digest: str) -> None:
+        """See `Host`."""
+        from airswasm.lifecycle import ApprovalRefused
+
+        package, change = self._take(digest)
+        carry_out = self._system.update if change == "update" else self._system.install
+        with suppress(ApprovalRefused):  # which the audit log has now
+            await carry_out(package, approve=lambda _plan: False)
+
+    async def info(self, name: str) -> Document:
+        """See `Host`."""
+        return _document(self._system.info(name))
+
+    async def uninstall(self, name: str, purge: bool = False) -> None:
+        """See `Host`."""
+        await self._system.uninstall(name, purge=purge)
+
+    async def rollback(self, name: str, to: str | None = None) -> Document:
+        """See `Host`."""
+        return _document(await self._system.rollback(name, to))
+
+    async def start(self, name: str) -> Document:
+        """See `Host`."""
+        await self._system.start(name)
+        return await self.info(name)
+
+    async def stop(self, name: str) -> Document:
+        """See `Host`."""
+        await self._system.stop(name)
+        return await self.info(name)
+
+    async def restart(self, name: str) -> Document:
+        """See `Host`."""
+        await self._system.restart(name)
+        return await self.info(name)
+
+    async def send(self, name: str, payload: bytes, timeout: float = 30.0) -> bytes | None:
+        """See `Host`."""
+        return await self._system.send(name, payload, timeout)
+
+    async def logs(
+        self, name: str, recent: int = 100, follow: bool = False
+    ) -> AsyncIterator[Document]:
+        """See `Host`."""
         from airswasm.lifecycle import is_component_name
 
         if not is_component_name(name) or not self._system.logs.recent(name, 1):
             self._system.component_status(name)
+        return self._log_lines(name, recent, follow=follow)
 
-    async def logs(self, name: str | None, *, recent: int, follow: bool) -> AsyncIterator[Document]:
-        """Log lines; see `Host`."""
+    async def entries(self, name: str, prefix: str = "") -> AsyncIterator[Document]:
+        """See `Host`."""
+        from .answers import StoredEntry
+
+        namespace = self._namespace(name)
+
+        async def entries() -> AsyncIterator[Document]:
+            async for entry in namespace.entries(prefix):
+                yield _document(StoredEntry(entry.key, len(entry.value)))
+
+        return entries()
+
+    async def export(self, name: str) -> AsyncIterator[bytes]:
+        """See `Host`."""
+        return self._namespace(name).export()
+
+    async def load(self, name: str, chunks: AsyncIterable[bytes], replace: bool = False) -> int:
+        """See `Host`."""
+        return await self._namespace(name).load(chunks, replace=replace)
+
+    def _take(self, digest: str) -> tuple[Package, Change]:
+        if self._pending is None:
+            raise PlanGone(digest)
+        return self._pending.take(digest)
+
+    def _log_lines(self, name: str | None, recent: int, *, follow: bool) -> AsyncIterator[Document]:
+        if follow and not self.is_online:
+            raise HostNotRunning("logs --follow", str(self._system.home.folder))
+        return self._read_log(name, recent, follow=follow)
+
+    async def _read_log(
+        self, name: str | None, recent: int, *, follow: bool
+    ) -> AsyncIterator[Document]:
         names = [name] if name else [each.name for each in self._system.list()]
         found = [line for each in names for line in self._system.logs.recent(each, recent)]
         for line in sorted(found, key=lambda each: each.time)[-recent:] if recent else ():
             yield _document(line)
-        if not follow:
-            return
-        if not self.is_online:
-            raise HostNotRunning("logs --follow", str(self._system.home.folder))
-        async for line in self._system.logs.follow(name):
-            yield _document(line)
-
-    async def entries(self, name: str, prefix: str) -> AsyncIterator[Document]:
-        """What a component stored; see `Host`."""
-        async for entry in self._namespace(name).entries(prefix):
-            yield {"key": entry.key, "size_bytes": len(entry.value)}
-
-    async def export(self, name: str) -> AsyncIterator[bytes]:
-        """All that a component stored; see `Host`."""
-        async for chunk in self._namespace(name).export():
-            yield chunk
-
-    async def load(self, name: str, chunks: AsyncIterable[bytes], *, replace: bool) -> int:
-        """Puts an export into a component's storage; see `Host`."""
-        return await self._namespace(name).load(chunks, replace=replace)
+        if follow:
+            async for line in self._system.logs.follow(name):
+                yield _document(line)
 
     def _namespace(self, name: str) -> Namespace:
         from airswasm.storage import KeyValueStore
@@ -180,29 +308,6 @@ class LocalHost:
         self._system.info(name)
         store = self._system.services.get(KeyValueStore)  # type: ignore[type-abstract]  # a key
         return store.namespace(name)
-
-
-def plan_document(plan: InstallPlan) -> Document:
-    """An install plan as whoever approves it is shown it."""
-    return {
-        "name": plan.name,
-        "version": plan.version,
-        "description": plan.description,
-        "previous_version": plan.previous_version,
-        "signer": plan.signer,
-        "is_new_signer": plan.is_new_signer,
-        "capabilities": list(plan.capabilities.manifest_lines()),
-        "added_capabilities": list(plan.added_capabilities.manifest_lines()),
-        "limits": to_json(plan.limits),
-        "wasm_bytes": plan.wasm_bytes,
-    }
-
-
-def _approve(ask: Ask) -> Callable[[InstallPlan], Awaitable[bool]]:
-    async def approve(plan: InstallPlan) -> bool:
-        return await ask(plan_document(plan))
-
-    return approve
 
 
 def _document(value: object) -> Document:

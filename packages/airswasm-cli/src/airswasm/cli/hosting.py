@@ -18,23 +18,24 @@ import secrets
 import signal
 import socket
 import sys
-import time
-from collections.abc import AsyncGenerator, Generator, Mapping
+from collections.abc import AsyncGenerator, Generator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
-from importlib.metadata import version
 from pathlib import Path
 
 import anyio
 import anyio.abc
 import uvicorn
 from airswasm.lifecycle import System
+from starlette.applications import Starlette
 from starlette.types import ASGIApp
 
+from .control_api import OPERATIONS
 from .control_server import TokenGate, control_app
 from .endpoint import endpoint_of, listen
 from .errors import SocketInUse
 from .host import LocalHost
+from .operation import Table
 
 __all__ = ("EXIT_INTERRUPTED", "Listening", "StopSignals", "serve")
 
@@ -74,18 +75,22 @@ class _Server(uvicorn.Server):
 
 
 @asynccontextmanager
-async def serve(system: System, *, port: int | None = None) -> AsyncGenerator[Listening]:
-    """Serves a system's control API until the block is left.
+async def serve(
+    system: System, *, port: int | None = None, operations: Table = OPERATIONS
+) -> AsyncGenerator[Listening]:
+    """Serve a system's control API until the block is left.
 
     Args:
         system: The system, opened and online.
         port: Also serve loopback TCP there, with a token; 0 takes a free port.
+        operations: What can be asked of it.
 
     Raises:
         SocketInUse: The socket or the port cannot be opened.
     """
     home = system.home.folder
-    app = control_app(LocalHost(system), about=_about(home), monitoring=_monitoring(system))
+    host = LocalHost(system, operations)
+    app = control_app(host, operations=operations, monitoring=_monitoring(system))
     endpoint = endpoint_of(home)
     unix = listen(endpoint)
     servers = [(_Server(_config(app)), unix)]
@@ -183,17 +188,7 @@ def _write_token(path: Path) -> str:
     return token
 
 
-def _about(home: Path) -> Mapping[str, object]:
-    return {
-        "version": version("airswasm-cli"),
-        "pid": os.getpid(),
-        "home": str(home),
-        "started_at": time.time(),
-        "api": 1,
-    }
-
-
-def _monitoring(system: System) -> ASGIApp | None:
+def _monitoring(system: System) -> Starlette | None:
     from airswasm.monitoring import Monitor, monitoring_app
 
     monitors = (each for each in system.observers.values() if isinstance(each, Monitor))

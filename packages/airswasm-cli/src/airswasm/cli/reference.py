@@ -40,26 +40,7 @@ _HEAD = """\
 
 _API = """\
 ## The control API
-HTTP on the host's Unix socket (mode 0600); with `airswasm run --listen PORT` also on 127.0.0.1, with the token in `control.token` as `Authorization: Bearer`.
-
-| request | answer |
-|---|---|
-| `GET /v1/host` | version, process, home |
-| `GET /v1/status` | the host and its components |
-| `GET /v1/components` | what is installed |
-| `POST /v1/components` | installs the `.airswasm` file in the body; 409 with a `plan` until `approve=` has its digest |
-| `GET /v1/components/NS/NAME` | one component |
-| `PUT /v1/components/NS/NAME` | updates it with the package in the body; as above |
-| `DELETE /v1/components/NS/NAME` | uninstalls it; `purge=1` with its data |
-| `POST /v1/components/NS/NAME/rollback` | goes back; `to=VERSION` |
-| `POST …/start`, `…/stop`, `…/restart` | as the verbs |
-| `POST /v1/components/NS/NAME/messages` | delivers the body, answers with the reply's bytes, or 204; `timeout=SECONDS` |
-| `GET /v1/components/NS/NAME/logs`, `GET /v1/logs` | NDJSON; `recent=N`, `follow=1` |
-| `GET /v1/components/NS/NAME/storage` | keys and sizes, NDJSON; `prefix=` |
-| `GET …/storage/export`, `POST …/storage/import` | all that it stored |
-| `GET /metrics`, `GET /healthz` | for Prometheus, for probes |
-
-    curl --unix-socket "$AIRSWASM_HOME/control.sock" --data world http://host/v1/components/local/hello/messages
+HTTP on the host's Unix socket: [docs/control-api.md](control-api.md).
 """
 
 

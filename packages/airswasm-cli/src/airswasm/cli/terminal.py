@@ -285,7 +285,8 @@ def _to_json(document: Mapping[str, object], indent: int | None = None) -> str:
 
 
 def _one_line(text: str) -> str:
-    return text.replace("\t", " ").replace("\n", " ").replace("\r", " ")
+    """A cell for a program, and for the screen that its output may end on."""
+    return escape_controls(text.replace("\t", " ").replace("\n", " ").replace("\r", " "))
 
 
 def _style(cell: str) -> str:

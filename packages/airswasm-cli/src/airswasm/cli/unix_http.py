@@ -14,10 +14,18 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import (
+    AsyncGenerator,
+    AsyncIterable,
+    AsyncIterator,
+    Awaitable,
+    Callable,
+    Mapping,
+)
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeAlias
 from urllib.parse import urlencode
 
 import anyio
@@ -26,7 +34,10 @@ import h11
 
 from .errors import HostGone, HostProtocolMismatch
 
-__all__ = ("Answer", "Stream", "UnixClient")
+__all__ = ("Answer", "Content", "Stream", "UnixClient")
+
+Content: TypeAlias = bytes | AsyncIterable[bytes]
+"""A request's body: known as a whole, or made as it is sent."""
 
 _READ_BYTES = 65_536
 _PATIENCE_SECONDS = 20.0
@@ -40,7 +51,7 @@ class Answer:
     content: bytes
 
     def json(self) -> object:
-        """The content as JSON; ValueError when it is none."""
+        """Return the content as JSON; ValueError when it is none."""
         return json.loads(self.content)
 
 
@@ -63,18 +74,21 @@ class UnixClient:
         method: str,
         path: str,
         *,
-        content: bytes = b"",
+        content: Content = b"",
         parameters: Mapping[str, str] | None = None,
     ) -> AsyncGenerator[Stream]:
-        """Makes one request; its body is read inside the block.
+        """Make one request; the response's body is read inside the block.
 
         Raises:
             HostGone: The connection failed or broke, or the host answers nothing.
             HostProtocolMismatch: What came back is no HTTP.
         """
-        target = f"{path}?{urlencode(parameters)}" if parameters else path
+        query = urlencode(parameters, errors="surrogatepass") if parameters else ""
+        target = f"{path}?{query}" if query else path
         try:
-            if len(content) > _READ_BYTES:  # a host that reads nothing would hold it up for ever
+            if (
+                not isinstance(content, bytes) or len(content) > _READ_BYTES
+            ):  # a host that reads nothing would hold it up for ever
                 await self._check_presence()
             async with await anyio.connect_unix(self.socket) as connection:
                 stream = Stream(connection, str(self.socket))
@@ -110,13 +124,19 @@ class Stream:
         self._http = h11.Connection(h11.CLIENT)
         self.status = 0
 
-    async def send(self, method: str, target: str, content: bytes) -> None:
-        """Sends the request."""
+    async def send(self, method: str, target: str, content: Content) -> None:
+        """Send the request."""
         headers = [("host", "airswasm"), ("connection", "close"), ("accept", "application/json")]
-        headers.append(("content-length", str(len(content))))
+        if isinstance(content, bytes):
+            headers.append(("content-length", str(len(content))))
+        else:
+            headers.append(("transfer-encoding", "chunked"))
         request = h11.Request(method=method, target=target, headers=headers)
         await self._write(self._http.send(request))
-        if content:
+        if not isinstance(content, bytes):
+            async for part in content:
+                await self._write(self._http.send(h11.Data(data=part)))
+        elif content:
             await self._write(self._http.send(h11.Data(data=content)))
         await self._write(self._http.send(h11.EndOfMessage()))
 
@@ -125,7 +145,7 @@ class Stream:
         patience: float = math.inf,
         on_silence: Callable[[], Awaitable[None]] | None = None,
     ) -> None:
-        """Waits for the head of the response.
+        """Wait for the head of the response.
 
         Args:
             patience: Seconds of silence.
@@ -143,12 +163,12 @@ class Stream:
         self.status = event.status_code
 
     async def chunks(self) -> AsyncIterator[bytes]:
-        """The body, as it comes."""
+        """Return the body as it comes."""
         while isinstance(event := await self._next(), h11.Data):
             yield bytes(event.data)
 
     async def lines(self) -> AsyncIterator[bytes]:
-        """The body by lines, without empty ones."""
+        """Return the body by lines, without empty ones."""
         rest = b""
         async for chunk in self.chunks():
             *lines, rest = (rest + chunk).split(b"\n")
@@ -159,7 +179,7 @@ class Stream:
             yield rest
 
     async def read(self) -> Answer:
-        """All of the response."""
+        """Return all of the response."""
         parts = [chunk async for chunk in self.chunks()]
         return Answer(self.status, b"".join(parts))
 

@@ -1,6 +1,7 @@
 from ._archive import ArchiveLimits
 from ._block import BLOCK, LOGGING_INTERFACE
 from ._configuration import Configuration, Setting, describe_settings, write_toml
+from ._differences import Difference
 from ._editing import edit_configuration
 from .artifacts import ArtifactStore
 from .errors import (
@@ -36,7 +37,7 @@ from .errors import (
     VersionNotRetained,
     WrongPackage,
 )
-from .home import Home, HomeLock
+from .home import Holder, Home, HomeLock
 from .logbook import LogBook, LogEntry, LogLimits, provide
 from .manifest import (
     DEFAULT_MEMORY_BYTES,
@@ -52,7 +53,7 @@ from .manifest import (
     SupervisionSection,
     is_component_name,
 )
-from .package import PACKAGE_SUFFIX, SIGNATURE_NAME, Package
+from .package import PACKAGE_SUFFIX, SIGNATURE_NAME, Package, archive_of
 from .plan import Approve, InstallPlan
 from .policy import HostPolicy, InstallPolicy, LimitPolicy
 from .registry import ComponentRecord, Registry, RegistryTable, VersionRecord
@@ -86,7 +87,10 @@ __all__ = (
     "ComponentStatus",
     "ComponentSummary",
     "DEFAULT_MEMORY_BYTES",
+    "Difference",
+    "EnginePolicy",
     "HealthSection",
+    "Holder",
     "Home",
     "HomeLock",
     "HomeUnusable",
@@ -133,6 +137,7 @@ __all__ = (
     "VersionNotRetained",
     "VersionRecord",
     "WrongPackage",
+    "archive_of",
     "is_component_name",
     "provide",
 )

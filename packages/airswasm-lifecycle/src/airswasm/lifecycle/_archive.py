@@ -59,13 +59,18 @@ class Member:
     data_offset: int
 
 
-def write_archive(files: Mapping[str, bytes]) -> bytes:
-    """Packs files: sorted, with one fixed date and mode, so equal input gives equal bytes."""
+def write_archive(files: Mapping[str, bytes], *, is_compressed: bool = True) -> bytes:
+    """Pack files: sorted, with one fixed date and mode, so equal input gives equal bytes.
+
+    Args:
+        files: Path to content.
+        is_compressed: False stores them, for a way that costs nothing, such as a local socket.
+    """
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as archive:
         for name in sorted(files):
             entry = zipfile.ZipInfo(name, _EPOCH)
-            entry.compress_type = zipfile.ZIP_DEFLATED
+            entry.compress_type = zipfile.ZIP_DEFLATED if is_compressed else zipfile.ZIP_STORED
             entry.external_attr = _REGULAR_FILE
             entry.create_system = 3
             archive.writestr(entry, files[name])
@@ -75,7 +80,7 @@ def write_archive(files: Mapping[str, bytes]) -> bytes:
 def read_archive(
     data: bytes, source: str, limits: ArchiveLimits = ArchiveLimits()
 ) -> dict[str, bytes]:
-    """Returns every file of an archive.
+    """Return every file of an archive.
 
     Args:
         data: the archive's bytes.
@@ -194,7 +199,7 @@ class _Reader:
 
 
 def judge_name(name: str) -> str | None:
-    """Says what is wrong with a file's name in a package, if anything."""
+    """Return what is wrong with a file's name in a package, if anything."""
     if not name or len(name.encode()) > 255:
         return "a name is empty or too long"
     if not name.isprintable() or "\\" in name or ":" in name:

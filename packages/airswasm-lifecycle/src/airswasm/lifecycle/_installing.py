@@ -22,7 +22,7 @@ from .errors import AlreadyInstalled, StartFailed
 from .logbook import LogBook
 from .manifest import is_component_name
 from .package import Package
-from .plan import Approve, plan_install
+from .plan import Approve, InstallPlan, plan_install, plan_repair
 from .policy import HostPolicy
 from .registry import ComponentRecord, Registry
 
@@ -31,7 +31,7 @@ __all__ = ("Installing", "read_source", "target_name")
 
 @dataclass(frozen=True, slots=True)
 class Installing:
-    """Puts components into the registry, and takes them out of it."""
+    """Puts components into the registry and takes them out of it."""
 
     registry: Registry
     ledger: Ledger
@@ -48,36 +48,59 @@ class Installing:
         self, package: Package, name: str, approve: Approve | None,
         progress: ProgressSink | None, *, start: bool,
     ) -> None:  # fmt: skip
-        """Installs a package under a name. Raises as `System.install`."""
-        known = self.registry.find(name)
-        if known is not None and await self._restore(known, package):
+        """Install a package under a name. Raises as `System.install`."""
+        plan = await self.plan(package, name, progress)
+        if plan.is_repair:
+            await self._repair(self.registry.get(name), package)
             return
-        pin = self.trust.get(package.name)
-        plan = plan_install(package, name, known, pin, self.policy, self.kinds)
-        await self.loader.check(package, progress)
-        await self.ledger.approve(plan, approve)
+        await self.approve(plan, package, approve)
         record = self._record_of(package, name, start=start)
         await self.ledger.put_package(package, (record,), "install")
         self.running.take_over(record, package.manifest)
         if start:
             await self._start_or_undo(record)
 
-    async def _restore(self, record: ComponentRecord, package: Package) -> bool:
-        """Puts back what the disk lost of a version, if the package is that very version."""
-        version = version_of(package, 0.0)
-        same = (each for each in record.versions if each.files == version.files)
-        if not any([not await self.running.stored.is_whole(each) for each in same]):
-            return False
+    async def plan(self, package: Package, name: str, progress: ProgressSink | None) -> InstallPlan:
+        """Decide what installing a package would do; see `System.plan`."""
+        known = self.registry.find(name)
+        if known is not None and await self._is_damaged(known, package):
+            return plan_repair(package, known, self.kinds)
+        plan = plan_install(
+            package, name, known, self.trust.get(package.name), self.policy, self.kinds
+        )
+        await self.loader.check(package, progress)
+        return plan
+
+    async def approve(self, plan: InstallPlan, package: Package, approve: Approve | None) -> None:
+        """Ask, and try what only running can tell; what comes to nothing leaves nothing.
+
+        Raises:
+            ApprovalRefused: the answer was no.
+            MemoryTooSmall, EngineError: it cannot be started at all.
+        """
+        try:
+            await self.ledger.approve(plan, approve)
+            await self.loader.try_start(package)
+        except BaseException:
+            self.loader.keep_only(self.registry.digests())
+            raise
+
+    async def _is_damaged(self, record: ComponentRecord, package: Package) -> bool:
+        """Whether the disk lost files of a version, and the package is that very version."""
+        same = (each for each in record.versions if each.files == package.digests)
+        return any([not await self.running.stored.is_whole(each) for each in same])
+
+    async def _repair(self, record: ComponentRecord, package: Package) -> None:
+        """Put back what the disk lost, and start what should run."""
         await self.ledger.put_back(package, record)
         if record.wanted == "running" and not self.running.hosting.is_running(record.name):
             await self.running.start(record.name)
-        return True
 
     async def install_many(
         self, package: Package, names: Iterable[str], approve: Approve | None,
         progress: ProgressSink | None, *, start: bool,
     ) -> int:  # fmt: skip
-        """Installs a package under many names. Raises as `System.install_many`."""
+        """Install a package under many names. Raises as `System.install_many`."""
         targets = [target_name(name, package) for name in dict.fromkeys(names)]
         if not targets:
             return 0
@@ -89,7 +112,7 @@ class Installing:
                 raise AlreadyInstalled(target, taken.active)
         await self.loader.check(package, progress)
         plan = replace(plan, name=f"{package.name} as {len(targets)} names")
-        await self.ledger.approve(plan, approve)
+        await self.approve(plan, package, approve)
         pattern = self._record_of(package, package.name, start=start)
         records = [replace(pattern, name=target) for target in targets]
         await self.ledger.put_package(package, records, "install")
@@ -102,7 +125,7 @@ class Installing:
         return len(records)
 
     async def uninstall(self, name: str, *, purge: bool) -> None:
-        """Stops and removes a component. Raises as `System.uninstall`."""
+        """Stop and remove a component. Raises as `System.uninstall`."""
         record = self.registry.get(name)
         await self.running.hosting.stop(name)
         if purge:
@@ -145,7 +168,7 @@ class Installing:
 async def read_source(
     source: Package | os.PathLike[str], policy: HostPolicy, kinds: Kinds
 ) -> Package:
-    """Returns the package, read and verified if it is a path.
+    """Return the package, read and verified if it is a path.
 
     Raises:
         PackageInvalid, ManifestInvalid, SecurityError: it is not a sound package.
@@ -158,7 +181,7 @@ async def read_source(
 
 
 def target_name(name: str | None, package: Package) -> str:
-    """Returns the name to install under, by default the package's own; ValueError if it is none."""
+    """Return the name to install under, by default the package's own; ValueError if it is none."""
     target = name or package.name
     if not is_component_name(target):
         raise ValueError(f"{target!r} is not namespace/name")

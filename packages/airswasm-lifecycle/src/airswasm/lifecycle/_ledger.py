@@ -8,7 +8,6 @@ own floor holds.
 
 from __future__ import annotations
 
-import hashlib
 import inspect
 from collections.abc import Callable, Sequence
 
@@ -18,8 +17,7 @@ from airswasm.security import AuditEvent, AuditLog, TrustStore
 
 from ._stored import StoredPackages
 from .errors import ApprovalRefused
-from .manifest import MANIFEST_NAME
-from .package import SIGNATURE_NAME, Package
+from .package import Package
 from .plan import Approve, InstallPlan
 from .registry import ComponentRecord, Registry, VersionRecord
 
@@ -58,7 +56,11 @@ class Ledger:
                 component=plan.name,
                 outcome="allow" if answer else "deny",
                 reason="; ".join(lines),
-                detail={"version": plan.version, "signer": plan.signer or "unsigned"},
+                detail={
+                    "version": plan.version,
+                    "signer": plan.signer or "unsigned",
+                    "package": plan.package_digest,
+                },
             )
         )
         if not answer:
@@ -135,17 +137,12 @@ class Ledger:
 
 
 def version_of(package: Package, installed_at: float) -> VersionRecord:
-    """Returns the record of a package's version."""
-    digests = {path: hashlib.sha256(each).hexdigest() for path, each in package.files.items()}
-    wasm_digest = digests[package.manifest.build.artifact]
-    if package.signature is not None:
-        digests[SIGNATURE_NAME] = hashlib.sha256(package.signature).hexdigest()
-    assert MANIFEST_NAME in digests
+    """Return the record of a package's version."""
     return VersionRecord(
         version=package.version,
         sequence=package.sequence,
-        wasm_digest=wasm_digest,
-        files=digests,
+        wasm_digest=package.wasm_digest,
+        files=package.digests,
         grants=package.manifest.capabilities,
         signer=str(package.signer) if package.signer else None,
         installed_at=installed_at,

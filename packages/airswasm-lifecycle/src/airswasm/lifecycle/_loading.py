@@ -4,12 +4,16 @@ However many names run an artifact, there is one `LinkedComponent` of it. The
 bytes that are compiled are hashed on the way from the disk (`ArtifactStore`),
 and the engine's cache is keyed by the hash of the bytes it is given, so what
 runs is what was installed.
+
+`check` comes before the approval and runs nothing of the package: instantiating
+it would run its start function and `_initialize`. What only running can tell,
+`try_start` finds out after the approval, in an instance without a name and
+without grants, whose every import is refused.
 """
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import PurePosixPath
 
 import anyio
@@ -17,8 +21,11 @@ import anyio.to_thread
 from airswasm.runtime import (
     WASI_INTERFACES,
     Caller,
+    Component,
     Engine,
+    HostFunctionFailed,
     HostInterface,
+    HostResource,
     Limits,
     LinkedComponent,
     LogSink,
@@ -37,10 +44,13 @@ from .package import Package
 __all__ = ("Loader", "limits_of", "wasi_of")
 
 _SUGGESTED_MEMORY_BYTES = 64 * 2**20
+_HARMLESS = tuple(
+    f"wasi:{each}/" for each in ("cli", "clocks", "random", "io", "filesystem", "sockets")
+)
 
 
 def limits_of(manifest: Manifest) -> Limits:
-    """Returns the engine's limits that a manifest stands for."""
+    """Return the engine's limits that a manifest stands for."""
     asked = manifest.limits
     default = Limits()
     return Limits(
@@ -51,7 +61,7 @@ def limits_of(manifest: Manifest) -> Limits:
 
 
 def wasi_of(manifest: Manifest, sink: LogSink) -> WasiConfig:
-    """Returns what a component sees of WASI: its own environment, and a log for stdio."""
+    """Return what a component sees of WASI: its own environment, and a log for stdio."""
     return WasiConfig(
         stdout=sink,
         stderr=sink,
@@ -76,25 +86,52 @@ class Loader:
         self._loading: dict[str, anyio.Lock] = {}
 
     async def check(self, package: Package, progress: ProgressSink | None = None) -> None:
-        """Finds out whether a component can run here: contract, compiler, imports, memory.
+        """Find out whether a component fits this host: contract, compiler, imports.
+
+        Nothing of the component is executed.
 
         Raises:
             ContractViolation: it does not fit the contract, or this host's interfaces.
-            EngineError: it cannot be compiled, linked or instantiated.
-            MemoryTooSmall: its own memory limit keeps it from starting.
+            EngineError: it cannot be compiled or linked.
         """
-        wasm, manifest = package.wasm, package.manifest
+        if package.wasm_digest in self._linked:
+            return  # it was checked, against the same interfaces
         offered = [*WASI_INTERFACES, *(interface.name for interface in self._interfaces)]
+        wasm = package.wasm
         report = await anyio.to_thread.run_sync(
             lambda: check_component(wasm, offered=offered, against=self._contract)
         )
         report.raise_for_problems()
-        digest = hashlib.sha256(wasm).hexdigest()
-        linked = await self._link(wasm, digest, manifest.name, progress)
-        await self._try_out(linked, manifest)
+        await self._link(wasm, package.wasm_digest, package.name, progress)
+
+    async def try_start(self, package: Package) -> None:
+        """Find out whether an approved component can start within its memory.
+
+        It is instantiated once, for nothing: nameless, without grants, and with every import but
+        the harmless ones of WASI refused. A component that needs the host in order to start is
+        not judged by that; its real start is.
+
+        Raises:
+            MemoryTooSmall: its own memory limit keeps it from starting.
+            EngineError: it cannot be instantiated.
+        """
+        linked = await self._link(package.wasm, package.wasm_digest, package.name, None)
+        component, manifest = linked.component, package.manifest
+        alone = component.link(_refusing(component))
+        try:
+            instance = await alone.instantiate(caller=Caller(""), limits=limits_of(manifest))
+        except MemoryLimitExceeded as error:
+            memory = manifest.limits.memory
+            suggested = max(_SUGGESTED_MEMORY_BYTES, 2 * memory)
+            raise MemoryTooSmall(
+                manifest.name, format_bytes(memory), format_bytes(suggested)
+            ) from error
+        except HostFunctionFailed:
+            return  # it asked the host for something: whether it starts, its own start will tell
+        instance.close()
 
     async def load(self, digest: str, name: str) -> LinkedComponent:
-        """Returns the installed artifact of that digest, ready to be instantiated.
+        """Return the installed artifact of that digest, ready to be instantiated.
 
         Raises:
             ArtifactCorrupt: the bytes on disk are not the installed ones.
@@ -112,7 +149,7 @@ class Loader:
         return known
 
     def keep_only(self, digests: Collection[str]) -> None:
-        """Lets go of linked components that no installed version needs."""
+        """Let go of linked components that no installed version needs."""
         for digest in [each for each in self._linked if each not in digests]:
             del self._linked[digest]
 
@@ -125,15 +162,19 @@ class Loader:
             known = self._linked[digest] = component.link(self._interfaces)
         return known
 
-    async def _try_out(self, linked: LinkedComponent, manifest: Manifest) -> None:
-        try:
-            instance = await linked.instantiate(
-                caller=Caller(manifest.name), limits=limits_of(manifest)
-            )
-        except MemoryLimitExceeded as error:
-            memory = manifest.limits.memory
-            suggested = max(_SUGGESTED_MEMORY_BYTES, 2 * memory)
-            raise MemoryTooSmall(
-                manifest.name, format_bytes(memory), format_bytes(suggested)
-            ) from error
-        instance.close()
+
+def _refusing(component: Component) -> Iterator[HostInterface]:
+    """The interfaces that a component imports, of which every function refuses.
+
+    What the engine itself offers of WASI, without a configuration, shows nothing and reaches
+    nothing: a language runtime asks for clock, random bytes and environment before it is up.
+    """
+    for name, shape in component.imports.items():
+        if name and not name.startswith(_HARMLESS):
+            functions = dict.fromkeys(shape.functions, _refuse)
+            resources = dict.fromkeys(shape.resources, HostResource())
+            yield HostInterface(name, functions, resources)
+
+
+def _refuse(_caller: Caller, *_arguments: object) -> object:
+    raise PermissionError("nothing is granted to a component that is only tried")

@@ -36,12 +36,18 @@ class StoredPackages:
         self._manifests: dict[str, Manifest] = {}
 
     async def stage(self, package: Package) -> None:
-        """Stores every file of a package durably; nothing refers to them yet.
+        """Store every file of a package durably; nothing refers to them yet.
+
+        The package was verified in this process when it was read, so its first start needs no
+        second verification: the files are content-addressed, and the wasm that runs is hashed.
 
         Raises:
             HomeUnusable: the disk refuses.
         """
         await anyio.to_thread.run_sync(self._stage, package)
+        if (package.signature is None) == (package.verified is None):
+            key = (package.digests[MANIFEST_NAME], package.digests.get(SIGNATURE_NAME))
+            self._verified[key] = package.manifest, package.verified
 
     async def verified(self, record: ComponentRecord, version: VersionRecord) -> _Verified:
         """The manifest of an installed version, and what its signature says.

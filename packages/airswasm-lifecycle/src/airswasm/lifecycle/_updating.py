@@ -16,10 +16,10 @@ from ._hosting import reason_of
 from ._ledger import Ledger, version_of
 from ._loading import Loader
 from ._running import Running
-from .errors import UpdateFailed
+from .errors import ArtifactCorrupt, ManifestInvalid, UpdateFailed
 from .manifest import Manifest
 from .package import Package
-from .plan import Approve, plan_rollback, plan_update
+from .plan import Approve, InstallPlan, plan_rollback, plan_update
 from .policy import HostPolicy
 from .registry import ComponentRecord, Registry
 
@@ -42,12 +42,10 @@ class Updating:
     async def update(
         self, package: Package, name: str, approve: Approve | None, progress: ProgressSink | None
     ) -> None:
-        """Replaces a component by a newer version. Raises as `System.update`."""
+        """Replace a component by a newer version. Raises as `System.update`."""
         record = self.registry.get(name)
-        plan = plan_update(package, record, self.trust.get(package.name), self.policy, self.kinds)
-        await self.loader.check(package, progress)
-        if plan.needs_approval:
-            await self.ledger.approve(plan, approve)
+        plan = await self.plan(package, name, progress)
+        await self._approve(plan, package, approve)
         added = version_of(package, self.clock())
         successor = replace(
             record.with_version(added, self.policy.install.retain),
@@ -59,8 +57,33 @@ class Updating:
             lambda ready: self.ledger.put_package(package, (ready,), "update"),
         )  # fmt: skip
 
+    async def plan(self, package: Package, name: str, progress: ProgressSink | None) -> InstallPlan:
+        """Decide what an update would do; see `System.plan`."""
+        record = self.registry.get(name)
+        pin = self.trust.get(package.name)
+        plan = plan_update(package, record, pin, self.policy, self._manifest_of(record), self.kinds)
+        await self.loader.check(package, progress)
+        return plan
+
+    async def _approve(self, plan: InstallPlan, package: Package, approve: Approve | None) -> None:
+        """Ask if there is anything to ask; then try what only running can tell."""
+        try:
+            if plan.needs_approval:
+                await self.ledger.approve(plan, approve)
+            await self.loader.try_start(package)
+        except BaseException:
+            self.loader.keep_only(self.registry.digests())
+            raise
+
+    def _manifest_of(self, record: ComponentRecord) -> Manifest | None:
+        """What the update is compared with; without it, all that the new version sets is asked."""
+        try:
+            return self.running.stored.manifest(record)
+        except (ArtifactCorrupt, ManifestInvalid):
+            return None
+
     async def rollback(self, name: str, to: str | None) -> None:
-        """Goes back to a retained version. Raises as `System.rollback`."""
+        """Go back to a retained version. Raises as `System.rollback`."""
         record = self.registry.get(name)
         version = plan_rollback(record, to)
         successor = replace(record, active=version, migrate_from=None)
@@ -76,7 +99,7 @@ class Updating:
         manifest: Manifest,
         commit: Callable[[ComponentRecord], Awaitable[None]],
     ) -> None:
-        """Makes `successor` the record of its name, and the running version with it."""
+        """Make `successor` the record of its name, and the running version with it."""
         try:
             await self._switch_or_stay(record, successor, manifest, commit)
         except UpdateFailed as error:
@@ -138,7 +161,7 @@ class Updating:
 
 
 def merged_grants(first: Grants, second: Grants) -> Grants:
-    """What both together allow: two versions work under one name for a moment."""
+    """Return what both together allow: two versions work under one name for a moment."""
     capabilities = {*first.allow, *second.allow}
     allow = {
         each: tuple(dict.fromkeys((*first.allow.get(each, ()), *second.allow.get(each, ()))))

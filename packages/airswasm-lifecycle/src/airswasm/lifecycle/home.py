@@ -1,17 +1,21 @@
 """AIRSWASM_HOME: where everything that one host knows lies on disk.
 
 One folder, mode 0700, one process at a time. The lock is the operating
-system's (`flock`), so a host that is killed leaves no stale lock behind; the
-process id in the file only serves the message for the second one. Rejected: a
-pid file with a liveness check, because process ids are reused.
+system's (`flock`), so a host that is killed leaves no stale lock behind. The
+file that is locked says who has the home and where its control socket is, and
+only while the lock is held does it mean anything: a client must not have to
+compute the socket's place from an environment that differs from the host's.
+Rejected: a pid file with a liveness check, because process ids are reused.
 
-Whoever only reads needs no lock: the registry is opened read-only.
+Reading needs no lock: the registry is opened read-only.
 """
 
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
+import stat
 import sys
 import time
 from collections.abc import Generator
@@ -20,11 +24,27 @@ from pathlib import Path
 
 from .errors import HomeUnusable, HostIsRunning
 
-__all__ = ("Home", "HomeLock")
+__all__ = ("Home", "HomeLock", "Holder")
 
 _TRIES = 5
 _PAUSE = 0.01
-"""Seconds. Whoever asks for the owner holds the lock too, shared, for an instant."""
+"""Seconds. A process that asks for the holder has the lock too, shared, for an instant."""
+_RECORD_BYTES = 8192
+_TAKEN = frozenset({errno.EWOULDBLOCK, errno.EAGAIN, errno.EACCES, errno.EDEADLK})
+"""What the system says of a lock that another process has; anything else is no lock at all."""
+
+
+@dataclass(frozen=True, slots=True)
+class Holder:
+    """The process that has a home.
+
+    Attributes:
+        pid: Its process id; None when it cannot be told.
+        socket: Its control socket; None while it serves none.
+    """
+
+    pid: int | None = None
+    socket: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +60,7 @@ class Home:
 
     @property
     def lock_file(self) -> Path:
-        """Locked by the host that runs."""
+        """Locked by the host that runs, which says there where it can be talked to."""
         return self.folder / "host.lock"
 
     @property
@@ -84,10 +104,10 @@ class Home:
         return self.folder / "logs"
 
     def create(self) -> None:
-        """Makes the folders that are missing, for this user alone.
+        """Make the folders that are missing, for this user alone.
 
         Raises:
-            HomeUnusable: a folder cannot be made, or belongs to somebody else.
+            HomeUnusable: a folder cannot be made, belongs to another user, or is shared.
         """
         folders = (
             self.folder,
@@ -98,54 +118,80 @@ class Home:
             self.cache_folder,
             self.logs_folder,
         )
-        try:
-            str(self.folder).encode()
-        except UnicodeEncodeError as error:
-            raise HomeUnusable(str(self.folder), "is not UTF-8, which the store needs") from error
-        for folder in folders:
-            try:
-                folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            except FileExistsError as error:
-                raise HomeUnusable(str(folder), "is not a folder") from error
-            except OSError as error:
-                raise HomeUnusable(str(folder), f"cannot be made: {error.strerror}") from error
+        self._check_path()
+        _make_private(self.folder)
         self._check_owner()
+        for folder in folders[1:]:
+            _make_private(folder)
 
     def lock(self) -> HomeLock:
-        """Takes the home for this process until the lock is released.
+        """Take the home for this process until the lock is released.
 
         Raises:
             HostIsRunning: another process, or another `System` of this one, has it.
-            HomeUnusable: the lock file cannot be written.
+            HomeUnusable: the lock file cannot be written, or its file system cannot lock.
         """
         return HomeLock.take(self)
 
-    def running_pid(self) -> int | None:
-        """The process that has this home now, -1 when it cannot be told which, or None.
+    def holder(self) -> Holder | None:
+        """Return the process that has this home now, or None.
 
         Nothing is written, and by the time one reads the answer it may be out of date.
+
+        Raises:
+            HomeUnusable: the home's file system cannot lock.
         """
         try:
             descriptor = os.open(self.lock_file, os.O_RDONLY)
-        except OSError:
+        except (OSError, ValueError):
             return None
         with _closing(descriptor):
-            if _try_lock(descriptor, is_shared=True):
+            if _try_lock(descriptor, self.lock_file, is_shared=True):
                 return None
-            pid = _read_pid(descriptor)
-        return pid if pid is not None else -1
+            return _read_record(descriptor)
+
+    def running_pid(self) -> int | None:
+        """Return the process that has this home now, -1 when it cannot be told which, or None.
+
+        Raises:
+            HomeUnusable: as for `holder`.
+        """
+        holder = self.holder()
+        if holder is None:
+            return None
+        return holder.pid if holder.pid is not None else -1
+
+    def _check_path(self) -> None:
+        if "\0" in str(self.folder):
+            raise HomeUnusable(repr(str(self.folder)), "holds a NUL, which no path can")
+        try:
+            str(self.folder).encode()
+        except UnicodeEncodeError as error:
+            shown = os.fsencode(self.folder).decode("utf-8", "backslashreplace")
+            raise HomeUnusable(shown, "is not UTF-8, which the store needs") from error
 
     def _check_owner(self) -> None:
+        """A folder that others may enter is closed only if it can be nothing but a home."""
         if sys.platform == "win32":
             return
         status = self.folder.stat()
         if status.st_uid != os.geteuid():
             raise HomeUnusable(str(self.folder), f"belongs to user id {status.st_uid}, not to you")
-        if status.st_mode & 0o077:
-            try:
-                self.folder.chmod(0o700)
-            except OSError as error:
-                raise HomeUnusable(str(self.folder), "is open to other users") from error
+        if not status.st_mode & 0o077:
+            return
+        if self._is_shared(status.st_mode):
+            reason = "is a folder that other users share: choose one of its own for the home"
+            raise HomeUnusable(str(self.folder), reason)
+        try:
+            self.folder.chmod(0o700)
+        except OSError as error:
+            raise HomeUnusable(str(self.folder), "is open to other users") from error
+
+    def _is_shared(self, mode: int) -> bool:
+        if mode & (stat.S_ISVTX | stat.S_ISGID | stat.S_IWGRP | stat.S_IWOTH):
+            return True
+        is_home = self.lock_file.exists() or self.artifacts_folder.exists()
+        return not is_home and any(self.folder.iterdir())
 
 
 class HomeLock:
@@ -163,15 +209,32 @@ class HomeLock:
             descriptor = os.open(path, flags, 0o600)
         except OSError as error:
             raise HomeUnusable(str(path), f"cannot be opened: {error.strerror}") from error
-        if not _insist_on_lock(descriptor):
+        try:
+            is_ours = _insist_on_lock(descriptor, path)
+        except BaseException:
+            os.close(descriptor)
+            raise
+        if not is_ours:
             with _closing(descriptor):
-                raise HostIsRunning(str(home.folder), _read_pid(descriptor))
-        os.ftruncate(descriptor, 0)
-        os.write(descriptor, f"{os.getpid()}\n".encode())
-        return cls(descriptor)
+                raise HostIsRunning(str(home.folder), _read_record(descriptor).pid)
+        lock = cls(descriptor)
+        lock.announce(None)
+        return lock
+
+    def announce(self, socket: Path | None) -> None:
+        """Record where this process can be talked to, for whoever looks at the lock.
+
+        Args:
+            socket: The control socket; None while there is none.
+        """
+        if self._descriptor >= 0:
+            place = os.fsencode(socket) + b"\n" if socket is not None else b""
+            os.ftruncate(self._descriptor, 0)
+            os.lseek(self._descriptor, 0, os.SEEK_SET)
+            os.write(self._descriptor, b"%d\n" % os.getpid() + place)
 
     def release(self) -> None:
-        """Gives the home back; without effect the second time."""
+        """Give the home back; without effect the second time."""
         descriptor, self._descriptor = self._descriptor, -1
         if descriptor >= 0:
             with contextlib.suppress(OSError):
@@ -187,29 +250,63 @@ def _closing(descriptor: int) -> Generator[None]:
         os.close(descriptor)
 
 
-def _insist_on_lock(descriptor: int) -> bool:
+def _make_private(folder: Path) -> None:
+    """Make a folder, and what is missing above it, for this user alone, whatever the umask."""
+    try:
+        missing = [folder]
+        while not missing[-1].parent.exists():
+            missing.append(missing[-1].parent)
+        for each in reversed(missing):
+            _make_one(each)
+    except FileExistsError as error:
+        raise HomeUnusable(str(folder), "is not a folder") from error
+    except OSError as error:
+        raise HomeUnusable(str(folder), f"cannot be made: {error.strerror}") from error
+
+
+def _make_one(folder: Path) -> None:
+    try:
+        folder.mkdir(mode=0o700)
+    except FileExistsError:
+        if not folder.is_dir():
+            raise
+        return
+    if os.name == "posix" and stat.S_IMODE(folder.stat().st_mode) != 0o700:
+        folder.chmod(0o700)
+
+
+def _insist_on_lock(descriptor: int, path: Path) -> bool:
     for _ in range(_TRIES):
-        if _try_lock(descriptor):
+        if _try_lock(descriptor, path):
             return True
         time.sleep(_PAUSE)
     return False
 
 
-def _read_pid(descriptor: int) -> int | None:
+def _read_record(descriptor: int) -> Holder:
+    """What the holder wrote; the rest of the file is the socket, as a path may hold a line end."""
     try:
-        return int(os.read(descriptor, 32))
+        pid, _, place = os.read(descriptor, _RECORD_BYTES).partition(b"\n")
+        socket = Path(os.fsdecode(place[:-1])) if place.endswith(b"\n") else None
+        return Holder(int(pid), socket)
     except (OSError, ValueError):
-        return None
+        return Holder()
+
+
+def _no_locks(path: Path, error: OSError) -> HomeUnusable:
+    failure = HomeUnusable(str(path), f"its file system cannot lock files: {error.strerror}")
+    failure.hint = "Set AIRSWASM_HOME to a folder on a local disk; network mounts may lack locks."
+    return failure
 
 
 if sys.platform == "win32":
     import msvcrt
 
     _LOCK_OFFSET = 2**30
-    """Windows locks are mandatory: lock a byte that nobody reads, so the pid stays legible."""
+    """Windows locks are mandatory: lock a byte that is never read, so the pid stays legible."""
 
-    def _try_lock(descriptor: int, *, is_shared: bool = False) -> bool:
-        del is_shared  # Windows has no such lock; closing the file gives it back
+    def _try_lock(descriptor: int, path: Path, *, is_shared: bool = False) -> bool:
+        del path, is_shared  # Windows has no such lock; closing the file gives it back
         try:
             os.lseek(descriptor, _LOCK_OFFSET, os.SEEK_SET)
             msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
@@ -221,10 +318,12 @@ if sys.platform == "win32":
 else:
     import fcntl
 
-    def _try_lock(descriptor: int, *, is_shared: bool = False) -> bool:
+    def _try_lock(descriptor: int, path: Path, *, is_shared: bool = False) -> bool:
         kind = fcntl.LOCK_SH if is_shared else fcntl.LOCK_EX
         try:
             fcntl.flock(descriptor, kind | fcntl.LOCK_NB)
-        except OSError:
-            return False
+        except OSError as error:
+            if error.errno in _TAKEN:
+                return False
+            raise _no_locks(path, error) from error
         return True

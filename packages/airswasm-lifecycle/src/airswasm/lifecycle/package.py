@@ -1,23 +1,28 @@
-"""A component as it travels: a folder, or one `.airswasm` file.
+"""A component as it travels: a folder, one `.airswasm` file, or the bytes of one.
 
 The order of reading is the protection. The signature comes first and is
 verified over the bytes of every file; only then is the first of them, the
 manifest, parsed. A signed package holds exactly the files that were signed:
 more, fewer or other bytes are refused. Everything is read into memory once,
-and what is installed later are these same bytes, so nobody can exchange a file
+and what is installed later are these same bytes, so no file can be exchanged
 between the check and the use.
 
 Of a folder only the declared files belong to the package; sources and build
 leftovers around them do not matter.
+
+`archive_of` is for the sender: it gives the bytes of a package without judging
+them, because the host that receives them verifies them anyway, and once is
+enough.
 """
 
 from __future__ import annotations
 
+import hashlib
 import os
 import stat
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, Protocol
 
@@ -38,7 +43,7 @@ from ._archive import ArchiveLimits, judge_name, read_archive, write_archive
 from .errors import HomeUnusable, PackageInvalid, PackageUnsigned, WrongPackage
 from .manifest import MANIFEST_NAME, Manifest
 
-__all__ = ("PACKAGE_SUFFIX", "SIGNATURE_NAME", "Package", "SignatureUse")
+__all__ = ("PACKAGE_SUFFIX", "SIGNATURE_NAME", "Package", "SignatureUse", "archive_of")
 
 PACKAGE_SUFFIX = ".airswasm"
 SIGNATURE_NAME = SIGNATURE_FILE
@@ -58,6 +63,8 @@ class Package:
     signature: bytes | None
     verified: VerifiedStatement | None
     """What the signature says, and who says it."""
+    digests: Mapping[str, str] = field(default_factory=dict[str, str])
+    """Path to SHA-256 of every file, `component.sig` among them if it is signed."""
 
     @property
     def name(self) -> str:
@@ -73,6 +80,17 @@ class Package:
     def wasm(self) -> bytes:
         """The component itself."""
         return self.files[self.manifest.build.artifact]
+
+    @property
+    def wasm_digest(self) -> str:
+        """The SHA-256 of the component itself."""
+        return self.digests[self.manifest.build.artifact]
+
+    @property
+    def digest(self) -> str:
+        """The SHA-256 over every path and every byte: two packages with it are the same."""
+        listed = "".join(f"{self.digests[path]} {path}\n" for path in sorted(self.digests))
+        return hashlib.sha256(listed.encode()).hexdigest()
 
     @property
     def is_signed(self) -> bool:
@@ -98,7 +116,7 @@ class Package:
         kinds: Kinds | None = None,
         limits: ArchiveLimits = _DEFAULT_LIMITS,
     ) -> Package:
-        """Reads and verifies a package.
+        """Read and verify a package from the disk.
 
         Args:
             source: a folder with a Component.toml, or a `.airswasm` file.
@@ -115,15 +133,49 @@ class Package:
             ManifestInvalid: the manifest is wrong; it names every problem.
             WrongPackage: name or version differ between manifest and signature.
         """
-        reader: _Reader = _Folder(source, limits) if source.is_dir() else _Archive(source, limits)
+        reader: _Reader
+        if source.is_dir():
+            reader = _Folder(source, limits)
+        else:
+            reader = _Archive(_read_archive_file(source, limits), str(source), limits)
+        return cls._read(reader, str(source), signature, kinds)
+
+    @classmethod
+    def from_bytes(
+        cls,
+        content: bytes,
+        *,
+        source: str = "package",
+        signature: SignatureUse = "required",
+        kinds: Kinds | None = None,
+        limits: ArchiveLimits = _DEFAULT_LIMITS,
+    ) -> Package:
+        """Read and verify a package from the bytes of a `.airswasm` file.
+
+        Args:
+            content: the bytes.
+            source: how to call it in messages.
+            signature: as for `read`.
+            kinds: As for `read`.
+            limits: as for `read`.
+
+        Raises:
+            LifecycleError, SecurityError: as for `read`.
+        """
+        return cls._read(_Archive(content, source, limits), source, signature, kinds)
+
+    @classmethod
+    def _read(
+        cls, reader: _Reader, source: str, signature: SignatureUse, kinds: Kinds | None
+    ) -> Package:
         envelope = reader.signature() if signature != "ignored" else None
         if envelope is None and signature == "required":
-            raise PackageUnsigned(str(source))
+            raise PackageUnsigned(source)
         verified = verify_statement(envelope) if envelope is not None else None
         files = reader.files(tuple(verified.statement.files) if verified else None)
         if verified is not None:
             verified.statement.check(files)
-        return cls._build(str(source), files, envelope, verified, kinds)
+        return cls._build(source, files, envelope, verified, kinds)
 
     @classmethod
     def from_files(
@@ -134,7 +186,7 @@ class Package:
         signature: bytes | None = None,
         kinds: Kinds | None = None,
     ) -> Package:
-        """Makes a package of bytes in memory; verified like any other. See `read`."""
+        """Make a package of files in memory, verified like any other. See `read`."""
         verified = verify(signature, files) if signature is not None else None
         return cls._build(source, files, signature, verified, kinds)
 
@@ -151,7 +203,8 @@ class Package:
             raise PackageInvalid(source, f"it has no {MANIFEST_NAME}")
         file = f"{source}/{MANIFEST_NAME}"
         manifest = Manifest.parse(files[MANIFEST_NAME], file=file, kinds=kinds)
-        package = cls(source, dict(files), manifest, signature, verified)
+        digests = _digests(files, signature, verified)
+        package = cls(source, dict(files), manifest, signature, verified, digests)
         package._check()
         return package
 
@@ -170,7 +223,7 @@ class Package:
                 raise WrongPackage(signed, found, where=f"{self.source}/{MANIFEST_NAME}")
 
     def sign(self, key: PrivateKey, *, sequence: int | None = None) -> Package:
-        """Returns the package signed with `key`.
+        """Return the package signed with `key`.
 
         Args:
             key: the owner's private key.
@@ -182,14 +235,11 @@ class Package:
         return Package.from_files(self.files, source=self.source, signature=signature)
 
     def to_archive(self) -> bytes:
-        """Returns the package as one file; equal packages give equal bytes."""
-        files = dict(self.files)
-        if self.signature is not None:
-            files[SIGNATURE_NAME] = self.signature
-        return write_archive(files)
+        """Return the package as one file; equal packages give equal bytes."""
+        return write_archive(_with_signature(self.files, self.signature))
 
     def write_archive(self, path: Path) -> None:
-        """Writes the `.airswasm` file, whole or not at all.
+        """Write the `.airswasm` file, whole or not at all.
 
         Raises:
             HomeUnusable: it cannot be written.
@@ -197,7 +247,7 @@ class Package:
         write_whole(path, self.to_archive())
 
     def write_signature(self, folder: Path) -> Path:
-        """Writes `component.sig` into the package's folder, whole or not at all.
+        """Write `component.sig` into the package's folder, whole or not at all.
 
         Raises:
             PackageUnsigned: there is none to write.
@@ -208,6 +258,28 @@ class Package:
         path = folder / SIGNATURE_NAME
         write_whole(path, self.signature)
         return path
+
+
+def archive_of(source: Path, *, limits: ArchiveLimits = _DEFAULT_LIMITS) -> bytes:
+    """Return a package as the bytes of a `.airswasm` file, for a host that will verify them.
+
+    Neither the signature nor any file's content is judged here. A signed folder is packed with
+    the files that its signature names, an unsigned one with those that its manifest declares.
+
+    Args:
+        source: a folder with a Component.toml, or a `.airswasm` file.
+        limits: sizes beyond which nothing is read.
+
+    Raises:
+        PackageInvalid: it is neither, or cannot be read.
+        ManifestInvalid, SecurityError: it does not even say which files belong to it.
+    """
+    if not source.is_dir():
+        return _read_archive_file(source, limits)
+    folder = _Folder(source, limits)
+    envelope = folder.signature()
+    signed = tuple(verify_statement(envelope).statement.files) if envelope is not None else None
+    return write_archive(_with_signature(folder.files(signed), envelope), is_compressed=False)
 
 
 class _Reader(Protocol):
@@ -221,11 +293,8 @@ class _Reader(Protocol):
 
 
 class _Archive:
-    def __init__(self, path: Path, limits: ArchiveLimits) -> None:
-        content = _read_regular(path, str(path), limits.total_bytes)
-        if content is None:
-            raise PackageInvalid(str(path), "does not exist", is_there=False)
-        self._members = read_archive(content, str(path), limits)
+    def __init__(self, content: bytes, source: str, limits: ArchiveLimits) -> None:
+        self._members = read_archive(content, source, limits)
 
     def signature(self) -> bytes | None:
         return self._members.get(SIGNATURE_NAME)
@@ -266,6 +335,30 @@ class _Folder:
         return _read_regular(path, str(self._folder), self._limits.member_bytes, name)
 
 
+def _digests(
+    files: Mapping[str, bytes], signature: bytes | None, verified: VerifiedStatement | None
+) -> Mapping[str, str]:
+    """What was hashed to verify the files is not hashed again."""
+    if verified is None:
+        found = {path: hashlib.sha256(content).hexdigest() for path, content in files.items()}
+    else:
+        found = {path: each.sha256 for path, each in verified.statement.files.items()}
+    if signature is not None:
+        found[SIGNATURE_NAME] = hashlib.sha256(signature).hexdigest()
+    return found
+
+
+def _with_signature(files: Mapping[str, bytes], signature: bytes | None) -> Mapping[str, bytes]:
+    return {**files, SIGNATURE_NAME: signature} if signature is not None else files
+
+
+def _read_archive_file(path: Path, limits: ArchiveLimits) -> bytes:
+    content = _read_regular(path, str(path), limits.total_bytes)
+    if content is None:
+        raise PackageInvalid(str(path), "does not exist", is_there=False)
+    return content
+
+
 def _read_regular(path: Path, source: str, most: int, member: str | None = None) -> bytes | None:
     flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
     try:
@@ -274,6 +367,8 @@ def _read_regular(path: Path, source: str, most: int, member: str | None = None)
         return None
     except OSError as error:
         raise PackageInvalid(source, f"cannot be read: {error.strerror}", member=member) from error
+    except ValueError as error:  # a NUL in the path
+        raise PackageInvalid(source, f"cannot be read: {error}", is_there=False) from error
     if not stat.S_ISREG(os.fstat(descriptor).st_mode):
         os.close(descriptor)
         reason = "is not a regular file"

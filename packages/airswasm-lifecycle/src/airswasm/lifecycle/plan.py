@@ -1,17 +1,22 @@
-"""What an install or update would do, and whether it may: decided before anything is done.
+"""The plan of an install or update: decided, and shown, before anything is done.
 
-Pure functions over the registry's record, the package and the policy. What
-they return is what the person who approves is shown; what they raise is why
-it cannot be done at all.
+Pure functions over the registry's record, the package and the policy. They
+return what the person who approves is shown, or raise why it cannot be done at
+all. A plan has a digest that covers every byte of the package and what the
+change means for this host, so that one process can show it and another carry
+out exactly what was approved.
 """
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from airswasm.security import Grants, Kinds, TrustedComponent
 
+from ._differences import Difference, differences
 from ._semver import precedence
 from .errors import (
     AlreadyInstalled,
@@ -24,12 +29,19 @@ from .errors import (
     VersionNotRetained,
     WrongPackage,
 )
-from .manifest import LimitsSection, read_grants
+from .manifest import LimitsSection, Manifest, read_grants
 from .package import Package
 from .policy import HostPolicy
 from .registry import ComponentRecord
 
-__all__ = ("Approve", "InstallPlan", "plan_install", "plan_rollback", "plan_update")
+__all__ = (
+    "Approve",
+    "InstallPlan",
+    "plan_install",
+    "plan_repair",
+    "plan_rollback",
+    "plan_update",
+)
 
 SEQUENCE_JUMP_CAP = 2**32
 """Sequences default to seconds since 1970: room for them, and none for 2**63."""
@@ -37,7 +49,7 @@ SEQUENCE_JUMP_CAP = 2**32
 
 @dataclass(frozen=True, slots=True)
 class InstallPlan:
-    """What somebody is asked to approve."""
+    """What an operator is asked to approve."""
 
     name: str
     version: str
@@ -52,14 +64,52 @@ class InstallPlan:
     """Everything it asks for."""
     added_capabilities: Grants
     """What it could not do before."""
-    limits: LimitsSection
+    manifest: Manifest
+    """The package's own, with its limits, supervision, health, environment and config."""
+    differences: tuple[Difference, ...]
+    """What an update sets otherwise than the installed version; empty for an install."""
+    package_digest: str
+    """Over every file of the package; see `Package.digest`."""
     wasm_bytes: int
+    is_repair: bool = False
+    """It puts back files of the installed version that the disk has lost, and nothing else."""
+
+    @property
+    def limits(self) -> LimitsSection:
+        """The most that it may use."""
+        return self.manifest.limits
+
+    @property
+    def raises(self) -> tuple[Difference, ...]:
+        """The differences by which it may get more than the installed version."""
+        return tuple(each for each in self.differences if each.is_raise)
 
     @property
     def needs_approval(self) -> bool:
         """Whether there is anything to ask: not for an update that asks for no more."""
+        if self.is_repair:
+            return False
         is_update = self.previous_version is not None
-        return not is_update or bool(self.added_capabilities) or self.is_new_signer
+        return not is_update or bool(self.added_capabilities or self.raises) or self.is_new_signer
+
+    @property
+    def digest(self) -> str:
+        """The SHA-256 that identifies this change.
+
+        It covers every byte of the package, the name, and everything that the decision stands on:
+        the version that is replaced and what the new one may do beyond it. When the host's state
+        changes in between, the same package has a plan with another digest.
+        """
+        meaning = (
+            self.name,
+            self.previous_version,
+            self.package_digest,
+            self.is_new_signer,
+            self.is_repair,
+            self.added_capabilities.manifest_lines(),
+            [(each.key, each.before, each.after) for each in self.differences],
+        )
+        return hashlib.sha256(json.dumps(meaning).encode()).hexdigest()
 
 
 Approve = Callable[[InstallPlan], bool | Awaitable[bool]]
@@ -73,7 +123,7 @@ def plan_install(
     policy: HostPolicy,
     kinds: Kinds,
 ) -> InstallPlan:
-    """Decides about a new name.
+    """Decide about a new name.
 
     Args:
         package: what is to be installed.
@@ -93,7 +143,7 @@ def plan_install(
     floor = pin.sequence if pin else 0
     _check_sequence(package, name, floor, is_same_allowed=True)
     _check_package(package, policy)
-    return _plan(package, name, None, kinds, is_new_signer=pin is None)
+    return _plan(package, name, None, None, kinds, is_new_signer=pin is None)
 
 
 def plan_update(
@@ -101,9 +151,19 @@ def plan_update(
     record: ComponentRecord,
     pin: TrustedComponent | None,
     policy: HostPolicy,
+    before: Manifest | None,
     kinds: Kinds,
 ) -> InstallPlan:
-    """Decides about a new version of an installed name. Arguments as for `plan_install`.
+    """Decide about a new version of an installed name.
+
+    Args:
+        package: what is to be installed.
+        record: what is installed under that name.
+        pin: the key that the package's name belongs to.
+        policy: the host's.
+        before: the installed version's manifest; None when it cannot be read, and then
+            everything that the new one sets is a difference.
+        kinds: the capabilities that exist on this host.
 
     Raises:
         WrongPackage, OwnerChanged, SequenceTooOld, SequenceJumped, VersionNotNewer,
@@ -118,13 +178,17 @@ def plan_update(
         _check_sequence(package, record.name, pin.sequence, is_same_allowed=True)
     _check_version(package.version, record)
     _check_package(package, policy)
-    return _plan(
-        package, record.name, record, kinds, is_new_signer=owner is None and package.is_signed
-    )
+    is_new_signer = owner is None and package.is_signed
+    return _plan(package, record.name, record, before, kinds, is_new_signer=is_new_signer)
+
+
+def plan_repair(package: Package, record: ComponentRecord, kinds: Kinds) -> InstallPlan:
+    """Plan to put back files of an installed version; `package` is that very version."""
+    return _plan(package, record.name, None, None, kinds, is_new_signer=False, is_repair=True)
 
 
 def plan_rollback(record: ComponentRecord, to: str | None) -> str:
-    """Decides which version to go back to: `to`, or the one installed before the active one.
+    """Decide which version to go back to: `to`, or the one installed before the active one.
 
     Raises:
         VersionNotRetained: there is no such version.
@@ -174,13 +238,14 @@ def _plan(
     package: Package,
     name: str,
     record: ComponentRecord | None,
+    before: Manifest | None,
     kinds: Kinds,
     *,
     is_new_signer: bool,
+    is_repair: bool = False,
 ) -> InstallPlan:
     manifest = package.manifest
-    before = read_grants(record.active_version.grants if record else {})
-    added = kinds.beyond(manifest.grants, before)
+    granted = read_grants(record.active_version.grants if record else {})
     return InstallPlan(
         name=name,
         version=package.version,
@@ -189,7 +254,10 @@ def _plan(
         signer=package.signer.fingerprint if package.signer else None,
         is_new_signer=is_new_signer,
         capabilities=manifest.grants,
-        added_capabilities=added,
-        limits=manifest.limits,
+        added_capabilities=kinds.beyond(manifest.grants, granted),
+        manifest=manifest,
+        differences=differences(before, manifest) if record else (),
+        package_digest=package.digest,
         wasm_bytes=len(package.wasm),
+        is_repair=is_repair,
     )

@@ -74,7 +74,7 @@ from .errors import HostOffline, NotRunning, StoreMissing
 from .home import Home
 from .logbook import LogBook, LogLimits
 from .package import Package
-from .plan import Approve
+from .plan import Approve, InstallPlan
 from .policy import HostPolicy
 from .registry import Registry
 from .status import ComponentInfo, ComponentStatus, ComponentSummary, SystemStatus
@@ -197,7 +197,7 @@ class System:
 
     async def _open(self, stack: AsyncExitStack) -> None:
         self.home.create()
-        lock = self.home.lock()
+        lock = self._lock = self.home.lock()
         stack.callback(lock.release)
         self._configure()
         security = self.configuration.get(SecuritySettings)
@@ -406,6 +406,29 @@ class System:
         package = await read_source(source, self.policy, self.kinds)
         return await self._installing.install_many(package, names, approve, progress, start=start)
 
+    async def plan(
+        self,
+        source: Package | os.PathLike[str],
+        *,
+        update: bool = False,
+        name: str | None = None,
+        progress: ProgressSink | None = None,
+    ) -> InstallPlan:
+        """Decide what `install`, or `update`, would do with a package, and do nothing.
+
+        Nothing of the package is executed. Its digest identifies the plan: an approver that
+        compares it later approves exactly what was decided here.
+
+        Raises:
+            LifecycleError, SecurityError, ContractViolation, EngineError: why it cannot be done.
+        """
+        self._need_writable("plan")
+        package = await read_source(source, self.policy, self.kinds)
+        target = target_name(name, package)
+        planner = self._updating.plan if update else self._installing.plan
+        async with self._alone(target):
+            return await planner(package, target, progress)
+
     async def update(
         self,
         source: Package | os.PathLike[str],
@@ -521,6 +544,11 @@ class System:
             raise NotRunning(name, self._reporting.state(record))
         reply = await self._actors.broker.ask(name, payload, timeout=timeout)
         return reply if isinstance(reply, bytes) else None
+
+    def announce(self, socket: Path | None) -> None:
+        """Record, for clients that look at the home's lock, where this host can be talked to."""
+        self._need_online("serving")
+        self._lock.announce(socket)
 
     # -- looking -------------------------------------------------------------------------------
 

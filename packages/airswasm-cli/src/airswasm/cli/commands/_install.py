@@ -1,59 +1,97 @@
-"""What `install` and `update` share: reading the package, showing the plan, asking."""
+"""The way that `install` and `update` share: upload once, show the plan, ask, approve.
+
+The command reads the bytes of a package and judges nothing about them: the host that they go to
+verifies them, once, and its plan is what is shown. The approval names the plan's digest, so that
+no other package, and no other version of this one, can be installed by it.
+"""
 
 from __future__ import annotations
 
 from pathlib import Path
 from typing import cast
 
-from airswasm.lifecycle import Package
-
-from ..document import Document, mapping, number, text
-from ..host import Ask
+from ..document import Document, items, mapping, number, one_line, text
+from ..host import Host
+from ..pending import Change
 from ..session import Session
 from ..terminal import Progress, Terminal
 
-__all__ = ("ask_with", "read_package", "show_installed")
+__all__ = ("carry_out", "show_installed", "show_plan")
 
 
-def read_package(source: Path) -> Package:
-    """Reads and verifies a package; whether it must be signed is the host's policy."""
-    return Package.read(source, signature="optional")
+async def carry_out(session: Session, host: Host, source: Path, change: Change) -> Document:
+    """Plan a change, ask about it, and carry it out.
+
+    Returns:
+        What is installed now.
+
+    Raises:
+        ApprovalRefused: the answer was no.
+        AnswerNeeded: there is a question, and no one to ask.
+        LifecycleError, SecurityError, RemoteFailure: the host refused.
+    """
+    from airswasm.lifecycle import archive_of
+
+    content = archive_of(source)
+    with session.terminal.progress(f"verifying {source}") as progress:
+        plan = await host.plan(content, source=str(source), change=change)
+        del content  # the host has it
+        digest = str(plan["digest"])
+        if plan["needs_approval"] and not _is_approved(session, progress, plan):
+            await _refuse(host, plan)
+        progress.update(f"{change.removesuffix('e')}ing {plan['name']}")
+        return await host.approve(digest)
 
 
-def ask_with(session: Session, progress: Progress) -> Ask:
-    """Shows a plan on stderr, and asks."""
+def _is_approved(session: Session, progress: Progress, plan: Document) -> bool:
+    """Show a plan on stderr, and ask."""
+    terminal = session.terminal
+    with progress.paused():
+        if terminal.is_interactive or not terminal.as_json:
+            show_plan(terminal, plan)
+        return terminal.confirm("Update it?" if plan.get("previous_version") else "Install it?")
 
-    async def ask(plan: Document) -> bool:
-        with progress.paused():
-            if session.terminal.is_interactive or not session.terminal.as_json:
-                show_plan(session.terminal, plan)
-            verb = "Update" if plan.get("previous_version") else "Install"
-            return session.terminal.confirm(f"{verb} it?")
 
-    return ask
+async def _refuse(host: Host, plan: Document) -> None:
+    from airswasm.lifecycle import ApprovalRefused
+
+    await host.refuse(str(plan["digest"]))
+    raise ApprovalRefused(str(plan["name"]), str(plan["version"]), ())
 
 
 def show_plan(terminal: Terminal, plan: Document) -> None:
-    """Shows what a component asks for."""
+    """Show what a component asks for, and what an update changes.
+
+    Everything that the package's author wrote is shown escaped, on one line.
+    """
     before = plan.get("previous_version")
     version = f"{before} → {plan['version']}" if before else f"{plan['version']}"
     terminal.headline(f"{plan['name']} {version}")
     if plan.get("description"):
-        terminal.say(f"  {plan['description']}")
-    signer = text(plan.get("signer"), absent="nobody: it is not signed")
+        terminal.say(f"  {one_line(plan['description'])}")
+    signer = text(plan.get("signer"), absent="no key: the package is not signed")
     first = ", for the first time" if plan.get("is_new_signer") and plan.get("signer") else ""
     terminal.say(f"  signed by  {signer[:16] if plan.get('signer') else signer}{first}")
-    limits = mapping(plan.get("limits"))
-    terminal.say(f"  limits     {_limits(limits)}")
+    terminal.say(f"  limits     {_limits(mapping(plan.get('limits')))}")
     asked = _lines(plan.get("capabilities"))
     added = _lines(plan.get("added_capabilities")) if before is not None else []
     terminal.say("  may        log and answer" + (", and:" if asked else ", nothing else"))
     for line in asked:
-        terminal.say(f"    {line}{_what_is_new(line, added)}")
+        terminal.say(f"    {one_line(line)}{_what_is_new(line, added)}")
+    _show_differences(terminal, items(plan.get("differences")))
+
+
+def _show_differences(terminal: Terminal, differences: list[Document]) -> None:
+    if differences:
+        terminal.say("  changes")
+    for each in differences:
+        mark = "   (more than before)" if each.get("is_raise") else ""
+        before, after = one_line(each.get("before")), one_line(each.get("after"))
+        terminal.say(f"    {one_line(each.get('key'))}: {before} → {after}{mark}")
 
 
 def show_installed(session: Session, verb: str, info: Document) -> None:
-    """Says what is installed now."""
+    """Say what is installed now."""
     if session.terminal.as_json:
         session.terminal.document("component/1", info)
         return

@@ -6,7 +6,7 @@ from typing import Annotated, cast
 
 import typer
 
-from ..document import Document, items, mapping, number, text
+from ..document import Document, items, mapping, number, one_line, text
 from ..session import Session, verb
 
 __all__ = ("app",)
@@ -56,12 +56,13 @@ def _fields(info: Document) -> list[tuple[str, str]]:
         for each in items(info.get("versions"))
     )
     capabilities = "\n".join(
-        f"{capability} = {_patterns(patterns)}"
+        one_line(f"{capability} = {_patterns(patterns)}")
         for capability, patterns in mapping(manifest.get("capabilities")).items()
     )
     return [
         ("name", text(info["name"])),
-        ("description", text(component.get("description"))),
+        ("description", one_line(component.get("description")) or "-"),
+        ("authors", one_line(component.get("authors")) or "-"),
         ("version", text(info["version"])),
         ("state", text(info["state"])),
         ("signer", text(info.get("signer"), absent="unsigned")),

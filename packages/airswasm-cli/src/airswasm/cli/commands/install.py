@@ -36,14 +36,11 @@ def install(
     import anyio
 
     from ..connection import open_host
-    from ._install import ask_with, read_package, show_installed
+    from ._install import carry_out, show_installed
 
     async def work() -> None:
-        found = read_package(package)
         async with open_host(session, "install", "change") as host:
-            with session.terminal.progress(f"installing {found.name}") as progress:
-                info = await host.install(found, ask_with(session, progress))
-            show_installed(session, "installed", info)
+            show_installed(session, "installed", await carry_out(session, host, package, "install"))
             if not host.is_online:
                 session.terminal.say("next: airswasm run")
 

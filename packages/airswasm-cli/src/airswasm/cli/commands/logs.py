@@ -51,9 +51,11 @@ def logs(
         async with open_host(session, "logs --follow", need) as host:
             full = full_name(name) if name is not None else None
             if full:
-                await host.find_log(full)
+                found = await host.logs(full, recent=lines, follow=follow)
+            else:
+                found = await host.all_logs(recent=lines, follow=follow)
             is_empty = True
-            async for line in host.logs(full, recent=lines, follow=follow):
+            async for line in found:
                 _show(session.terminal, line, with_name=full is None)
                 is_empty = False
             if is_empty:

@@ -35,7 +35,7 @@ def restart(
 
     async def work() -> None:
         async with open_host(session, "restart", "running") as host:
-            info = await host.control(full_name(name), "restart")
+            info = await host.restart(full_name(name))
             show_installed(session, "restarted", info)
 
     anyio.run(work)

@@ -34,7 +34,7 @@ def start(
 
     async def work() -> None:
         async with open_host(session, "start", "change") as host:
-            info = await host.control(full_name(name), "start")
+            info = await host.start(full_name(name))
             show_installed(session, "started", info)
 
     anyio.run(work)

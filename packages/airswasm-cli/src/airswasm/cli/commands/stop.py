@@ -35,7 +35,7 @@ def stop(
 
     async def work() -> None:
         async with open_host(session, "stop", "change") as host:
-            info = await host.control(full_name(name), "stop")
+            info = await host.stop(full_name(name))
             show_installed(session, "stopped", info)
 
     anyio.run(work)

@@ -45,7 +45,7 @@ def list_keys(
 
     async def work() -> None:
         async with open_host(session, "storage list", "read") as host:
-            found = [entry async for entry in host.entries(full_name(name), prefix)]
+            found = [entry async for entry in await host.entries(full_name(name), prefix)]
         if session.terminal.as_json:
             for entry in found:
                 session.terminal.stream("entry/1", entry)
@@ -81,7 +81,7 @@ def export(
     async def work() -> int:
         parts: list[bytes] = []
         async with open_host(session, "storage export", "read") as host:
-            async for chunk in host.export(full_name(name)):
+            async for chunk in await host.export(full_name(name)):
                 parts.append(chunk)
         content = b"".join(parts)
         if str(output) == "-":

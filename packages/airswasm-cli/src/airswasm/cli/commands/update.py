@@ -26,8 +26,9 @@ def update(
 
     The new version starts beside the old one and takes over its messages: a
     message sent meanwhile is answered by one of them. If it does not come up,
-    the old one goes on. Asks only when it may do more than before. Must be
-    signed by the same key, with a higher sequence.
+    the old one goes on. Asks only when it may do more than before, or raises a
+    limit or another setting. Must be signed by the same key, with a higher
+    sequence.
 
     \b
     Example:
@@ -36,13 +37,10 @@ def update(
     import anyio
 
     from ..connection import open_host
-    from ._install import ask_with, read_package, show_installed
+    from ._install import carry_out, show_installed
 
     async def work() -> None:
-        found = read_package(package)
         async with open_host(session, "update", "change") as host:
-            with session.terminal.progress(f"updating {found.name}") as progress:
-                info = await host.update(found, ask_with(session, progress))
-            show_installed(session, "updated", info)
+            show_installed(session, "updated", await carry_out(session, host, package, "update"))
 
     anyio.run(work)

@@ -1,0 +1,331 @@
+"""One operation of a control API, described once.
+
+Everything that has to know an operation reads it from here: the server makes its routes from the
+table, the remote host its requests, the OpenAPI document and the page of the API their text. So
+an operation cannot be spelled differently in two places, and a block that brings operations of
+its own writes one tuple.
+
+This is data, and the module imports nothing but the standard library: a verb that talks to a
+running host reads the table, and must not load an engine for it. What carries an operation out is
+named, not imported: a method of the host for those of the command, `module:function` for those of
+a block.
+"""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Literal, TypeAlias, cast
+
+__all__ = (
+    "REQUIRED",
+    "Answer",
+    "Bytes",
+    "Component",
+    "Flag",
+    "Json",
+    "JsonLines",
+    "Kind",
+    "Nothing",
+    "Number",
+    "Operation",
+    "Parameter",
+    "Place",
+    "Raw",
+    "Stream",
+    "Table",
+    "Text",
+    "read_table",
+)
+
+REQUIRED: object = inspect.Parameter.empty
+"""The default of a parameter that has none."""
+Place = Literal["path", "query", "body"]
+_PLACEHOLDER = re.compile(r"\{(\w+)\}")
+
+
+# -- what a parameter can be ----------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """A text.
+
+    Attributes:
+        choices: The texts there are; empty for any.
+    """
+
+    choices: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Number:
+    """A number.
+
+    Attributes:
+        least: The smallest one.
+        most: The largest one.
+        is_whole: Whether it has no fraction.
+    """
+
+    least: float = 0.0
+    most: float = 1e9
+    is_whole: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Flag:
+    """Yes (`1`) or no (`0`)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Component:
+    """A component's full name; in a path it is two segments, `{namespace}/{name}`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Bytes:
+    """A body of bytes that is read as a whole.
+
+    Attributes:
+        most: The number of bytes beyond which it is refused.
+        media_type: What it is.
+    """
+
+    most: int
+    media_type: str = "application/octet-stream"
+
+
+@dataclass(frozen=True, slots=True)
+class Stream:
+    """A body of bytes that is read as it comes.
+
+    Attributes:
+        media_type: What it is.
+    """
+
+    media_type: str = "application/octet-stream"
+
+
+Kind: TypeAlias = Text | Number | Flag | Component | Bytes | Stream
+
+
+@dataclass(frozen=True, slots=True)
+class Parameter:
+    """One parameter of an operation.
+
+    Attributes:
+        name: As in a call and as in the URL.
+        place: `path`, `query` or `body`.
+        kind: What it can be.
+        meaning: One sentence for people.
+        default: What holds when it is left out; `REQUIRED` when it cannot be.
+    """
+
+    name: str
+    place: Place
+    kind: Kind
+    meaning: str
+    default: object = REQUIRED
+
+    @property
+    def is_required(self) -> bool:
+        """Whether a call must give it."""
+        return self.default is REQUIRED
+
+
+# -- what an answer can be ------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Json:
+    """A JSON object with a `schema`.
+
+    Attributes:
+        schema: Its name and version, `component/1`; empty for a document of another standard.
+        model: The dataclass that it shows, as `module:Class`; empty for one that has no class.
+        member: The member that holds the operation's result; empty when the whole object is it.
+        is_list: Whether the result is a list of what `model` says.
+    """
+
+    schema: str
+    model: str = ""
+    member: str = ""
+    is_list: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class JsonLines:
+    """JSON objects as they come, one on each line.
+
+    Attributes:
+        schema: The name and version of each, `log/1`.
+        model: As in `Json`.
+    """
+
+    schema: str
+    model: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Raw:
+    """Bytes.
+
+    Attributes:
+        is_streamed: Whether they come piece by piece; otherwise there may be none at all.
+    """
+
+    is_streamed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Nothing:
+    """No content: it was done."""
+
+
+Answer: TypeAlias = Json | JsonLines | Raw | Nothing
+
+
+# -- the operation --------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """One operation.
+
+    Attributes:
+        name: The name of the method that a host has for it.
+        method: The HTTP method.
+        path: The path, with parameters as `{name}`.
+        summary: One sentence for people, in the imperative.
+        answer: What comes back.
+        parameters: In the order in which a call takes them.
+        changes: Whether anything is different afterwards; a token that may only read is refused.
+        detail: What else there is to know; paragraphs.
+        handler: For an operation of a block, `module:function`, called with the host's services
+            and the parameters by name; empty for a method of the host.
+    """
+
+    name: str
+    method: Literal["GET", "POST", "PUT", "DELETE"]
+    path: str
+    summary: str
+    answer: Answer
+    parameters: tuple[Parameter, ...] = ()
+    changes: bool = False
+    detail: str = ""
+    handler: str = ""
+
+    def __post_init__(self) -> None:
+        named = {each.name for each in self.parameters if each.place == "path"}
+        if named != set(_PLACEHOLDER.findall(self.path)):
+            raise ValueError(f"{self.name}: the path and its parameters differ")
+        if len(named) < len([each for each in self.parameters if each.place == "path"]):
+            raise ValueError(f"{self.name}: a parameter is there twice")
+
+    @property
+    def route(self) -> str:
+        """The path with one placeholder for each segment."""
+        path = self.path
+        for each in self.parameters:
+            if each.place == "path" and isinstance(each.kind, Component):
+                path = path.replace(f"{{{each.name}}}", "{namespace}/{name}")
+        return path
+
+    @property
+    def body(self) -> Parameter | None:
+        """The parameter that is the request's body, if there is one."""
+        return next((each for each in self.parameters if each.place == "body"), None)
+
+    def signature(self) -> inspect.Signature:
+        """Return the signature of a call, without types: required ones may be positional."""
+        kind = inspect.Parameter.POSITIONAL_OR_KEYWORD
+        ordered = sorted(self.parameters, key=lambda each: not each.is_required)
+        return inspect.Signature(
+            [inspect.Parameter(each.name, kind, default=each.default) for each in ordered]
+        )
+
+    def bind(self, *positional: object, **named: object) -> Mapping[str, object]:
+        """Return the arguments of a call by name, with defaults for those left out.
+
+        Raises:
+            TypeError: as a function with this signature would.
+        """
+        bound = self.signature().bind(*positional, **named)
+        bound.apply_defaults()
+        return bound.arguments
+
+    def load(self) -> object:
+        """Import what carries it out, for an operation of a block."""
+        return _imported(self.handler)
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """Operations by name; no two have the same name or the same route.
+
+    Iterating gives them in the order in which they were declared.
+    """
+
+    operations: tuple[Operation, ...]
+    _by_name: Mapping[str, Operation] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        names: dict[str, Operation] = {}
+        routes: dict[tuple[str, str], Operation] = {}
+        for each in self.operations:
+            route = each.method, _PLACEHOLDER.sub("{}", each.route)
+            other = names.get(each.name) or routes.get(route)
+            if other is not None:
+                raise ValueError(
+                    f"two operations meet: {each.name} ({each.method} {each.path}) "
+                    f"and {other.name} ({other.method} {other.path})"
+                )
+            names[each.name] = routes[route] = each
+        object.__setattr__(self, "_by_name", names)
+
+    def __iter__(self) -> Iterator[Operation]:
+        return iter(self.operations)
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._by_name
+
+    def __getitem__(self, name: str) -> Operation:
+        return self._by_name[name]
+
+    def joined(self, *sources: Iterable[Operation]) -> Table:
+        """Return a table that has these operations too.
+
+        Raises:
+            ValueError: two have the same name or the same route, or one of a source's has no
+                handler: only the table of the host names methods of the host.
+        """
+        added = tuple(operation for source in sources for operation in source)
+        for each in added:
+            if not each.handler:
+                raise ValueError(f"{each.name} ({each.method} {each.path}) names no handler")
+        return Table((*self.operations, *added))
+
+
+def read_table(base: Table, paths: Iterable[str]) -> Table:
+    """Return a table with the operations that blocks declare.
+
+    Args:
+        base: The host's own.
+        paths: Where theirs are, each `module:NAME` of an iterable of operations. Only these
+            modules are imported, and nothing that the operations name.
+
+    Raises:
+        ImportError, AttributeError: a path leads nowhere.
+        ValueError: as for `Table.joined`.
+    """
+    return base.joined(*(cast("Iterable[Operation]", _imported(path)) for path in paths))
+
+
+def _imported(path: str) -> object:
+    module, _, name = path.partition(":")
+    found: object = getattr(importlib.import_module(module), name)
+    return found
