@@ -5,6 +5,7 @@ from airswasm.lifecycle import (
     AlreadyInstalled,
     ComponentRecord,
     HostPolicy,
+    InstallPlan,
     InstallPolicy,
     LimitAbovePolicy,
     Manifest,
@@ -28,6 +29,12 @@ OWNER, STRANGER = generate_key(), generate_key()
 BEFORE = Manifest.parse('[component]\nname = "local/hello"\nversion = "0.1.0"\n')
 UNSIGNED_TAKEN = HostPolicy(InstallPolicy(unsigned=True))
 KINDS = Kinds(Blocks.find().capabilities.values())
+
+
+def planned(
+    package: Package, record: ComponentRecord, pin: TrustedComponent | None, policy: HostPolicy
+) -> InstallPlan:
+    return plan_update(package, record, pin, policy, BEFORE, KINDS)
 
 
 def package(
@@ -88,15 +95,13 @@ def test_what_was_uninstalled_can_come_back_but_nothing_older() -> None:
 def test_an_update_that_asks_for_no_more_needs_no_approval() -> None:
     """Narrower counts as no more."""
     narrower = package(extra='[capabilities]\nstorage.read = ["count"]\n')
-    assert not plan_update(
-        narrower, installed("0.1.0"), pin(), HostPolicy(), BEFORE, KINDS
-    ).needs_approval
+    assert not planned(narrower, installed("0.1.0"), pin(), HostPolicy()).needs_approval
 
 
 def test_an_update_that_widens_is_asked_about_with_what_is_new() -> None:
     """Only the difference is shown as added."""
     wider = package(extra='[capabilities]\nstorage.read = ["**"]\nstorage.write = ["count"]\n')
-    plan = plan_update(wider, installed("0.1.0"), pin(), HostPolicy(), BEFORE, KINDS)
+    plan = planned(wider, installed("0.1.0"), pin(), HostPolicy())
     assert plan.needs_approval
     assert plan.added_capabilities.allow == {"storage:read": ("**",), "storage:write": ("count",)}
 
@@ -105,23 +110,21 @@ def test_another_key_cannot_update() -> None:
     """With the trust store's pin, and with the registry's owner when that is lost."""
     for pinned in (pin(), None):
         with pytest.raises(OwnerChanged):
-            plan_update(
-                package(key=STRANGER), installed("0.1.0"), pinned, HostPolicy(), BEFORE, KINDS
-            )
+            planned(package(key=STRANGER), installed("0.1.0"), pinned, HostPolicy())
 
 
 def test_a_rotated_key_can_update_and_the_old_one_cannot() -> None:
     """The pin decides where there is one."""
     rotated = pin(key=STRANGER)
-    plan_update(package(key=STRANGER), installed("0.1.0"), rotated, HostPolicy(), BEFORE, KINDS)
+    planned(package(key=STRANGER), installed("0.1.0"), rotated, HostPolicy())
     with pytest.raises(OwnerChanged):
-        plan_update(package(key=OWNER), installed("0.1.0"), rotated, HostPolicy(), BEFORE, KINDS)
+        planned(package(key=OWNER), installed("0.1.0"), rotated, HostPolicy())
 
 
 def test_no_signature_cannot_follow_a_signature() -> None:
     """Not even where unsigned packages are taken."""
     with pytest.raises(PackageUnsigned):
-        plan_update(package(key=None), installed("0.1.0"), pin(), UNSIGNED_TAKEN, BEFORE, KINDS)
+        planned(package(key=None), installed("0.1.0"), pin(), UNSIGNED_TAKEN)
 
 
 def test_unsigned_needs_the_policy() -> None:
@@ -136,37 +139,33 @@ def test_unsigned_needs_the_policy() -> None:
 def test_an_older_sequence_is_refused(sequence: int) -> None:
     """The floor is the highest ever installed, whatever runs now."""
     with pytest.raises(SequenceTooOld):
-        plan_update(
-            package(sequence=sequence), installed("0.1.0"), pin(), HostPolicy(), BEFORE, KINDS
-        )
+        planned(package(sequence=sequence), installed("0.1.0"), pin(), HostPolicy())
 
 
 def test_the_floor_survives_a_lost_trust_file() -> None:
     """The registry has it too."""
     with pytest.raises(SequenceTooOld):
-        plan_update(package(sequence=10), installed("0.1.0"), None, HostPolicy(), BEFORE, KINDS)
+        planned(package(sequence=10), installed("0.1.0"), None, HostPolicy())
 
 
 def test_a_leap_to_the_end_of_all_sequences_is_refused() -> None:
     """No update could follow it."""
     with pytest.raises(SequenceJumped):
-        plan_update(
-            package(sequence=2**63 - 1), installed("0.1.0"), pin(), HostPolicy(), BEFORE, KINDS
-        )
+        planned(package(sequence=2**63 - 1), installed("0.1.0"), pin(), HostPolicy())
     far = 10 + SEQUENCE_JUMP_CAP
-    plan_update(package(sequence=far), installed("0.1.0"), pin(), HostPolicy(), BEFORE, KINDS)
+    planned(package(sequence=far), installed("0.1.0"), pin(), HostPolicy())
 
 
 @pytest.mark.parametrize("version", ["0.1.0", "0.0.9", "0.1.0-rc.1", "0.1.0+build"])
 def test_a_version_that_is_not_newer_is_refused(version: str) -> None:
     """Also under a higher sequence: what is retained must stay what it was."""
     with pytest.raises(VersionNotNewer):
-        plan_update(package(version), installed("0.1.0"), pin(), HostPolicy(), BEFORE, KINDS)
+        planned(package(version), installed("0.1.0"), pin(), HostPolicy())
 
 
 def test_a_fix_below_a_rolled_back_version_may_follow() -> None:
     """After going back from 0.3.0 to 0.1.0, 0.2.0 is newer than what runs."""
-    plan_update(
+    planned(
         package("0.2.0"),
         installed("0.1.0", "0.3.0", active="0.1.0"),
         pin(),
@@ -179,16 +178,14 @@ def test_a_fix_below_a_rolled_back_version_may_follow() -> None:
 def test_another_component_is_refused() -> None:
     """An update is for the name it was made for."""
     with pytest.raises(WrongPackage):
-        plan_update(
-            package(name="local/other"), installed("0.1.0"), None, HostPolicy(), BEFORE, KINDS
-        )
+        planned(package(name="local/other"), installed("0.1.0"), None, HostPolicy())
 
 
 def test_the_policy_holds_for_updates_too() -> None:
     """Limits are checked every time."""
     greedy = package(extra='[limits]\nmemory = "1 GiB"\n')
     with pytest.raises(LimitAbovePolicy):
-        plan_update(greedy, installed("0.1.0"), pin(), HostPolicy(), BEFORE, KINDS)
+        planned(greedy, installed("0.1.0"), pin(), HostPolicy())
 
 
 def test_rollback_goes_to_the_version_before_or_the_named_one() -> None:

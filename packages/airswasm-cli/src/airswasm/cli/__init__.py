@@ -2,7 +2,7 @@
 
 `main` is the program. Everything else is imported when a verb needs it, so that
 `airswasm --help` answers at once; import the modules themselves to build on
-them: `control_client` talks to a running host, `catalogue` explains codes.
+them: `control_client` talks to a running host.
 """
 
 from .entry import main

@@ -3,7 +3,7 @@
 `@verb` turns `def list(session, …)` into a typer command that also takes the
 options every verb has. It is also where errors end: there, the verb's options
 are known, so an error is rendered as JSON or as text, and the exit code
-follows from the catalogue. Rejected: options on the root only, because people
+follows from its code. Rejected: options on the root only, because people
 type `airswasm list --json`; and a global that remembers them.
 """
 

@@ -88,7 +88,6 @@ __all__ = (
     "ComponentSummary",
     "DEFAULT_MEMORY_BYTES",
     "Difference",
-    "EnginePolicy",
     "HealthSection",
     "Holder",
     "Home",
