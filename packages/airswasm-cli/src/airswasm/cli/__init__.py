@@ -1,10 +1,10 @@
 """The airswasm command.
 
-`main` is the program. Everything else is imported when a verb needs it, so that
-`airswasm --help` answers at once; import the modules themselves to build on
-them: `control_client` talks to a running host.
+`main` is the program. The rest is for packages that add verbs (`verb`, `Session`, `open_host`)
+or operations of the control API (`Operation` and its parts); each is imported when it is used, so
+that `airswasm --help` answers at once.
 """
 
-from .entry import main
+import lazy_loader
 
-__all__ = ("main",)
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -56,9 +56,7 @@ BLOCK = Block(
     name="cli",
     summary="The airswasm command.",
     sections=(
-        Section(
-            "cli", "airswasm.cli.settings:CliSettings", "The command itself.", prefix="AIRSWASM_"
-        ),
+        Section("cli", "airswasm.cli:CliSettings", "The command itself.", prefix="AIRSWASM_"),
     ),
     errors=("airswasm.cli.errors",),
     checks=(

@@ -15,9 +15,11 @@ from typing import TYPE_CHECKING, Literal
 
 import anyio
 
+from .control_api import OPERATIONS
 from .endpoint import Endpoint, State, endpoint_of, probe
 from .errors import HostNotRunning, NameMalformed
 from .host import Host
+from .operation import Table
 from .session import Session
 
 if TYPE_CHECKING:
@@ -32,8 +34,16 @@ Need = Literal["read", "change", "running"]
 
 
 @asynccontextmanager
-async def open_host(session: Session, verb: str, need: Need) -> AsyncGenerator[Host]:
-    """Opens what answers for this home.
+async def open_host(
+    session: Session, verb: str, need: Need, *, operations: Table = OPERATIONS
+) -> AsyncGenerator[Host]:
+    """Open what answers for this home.
+
+    Args:
+        session: The verb's.
+        verb: Its name, for messages.
+        need: Whether components must run, or the home be changed, or only be read.
+        operations: What will be asked; `all_operations()` for those of other blocks too.
 
     Raises:
         HostNotRunning: The verb needs components that run.
@@ -48,7 +58,7 @@ async def open_host(session: Session, verb: str, need: Need) -> AsyncGenerator[H
         if state == "alive":
             from .control_client import connect
 
-            yield connect(endpoint.path)
+            yield connect(endpoint.path, operations=operations)
             return
         if state == "dead":
             session.terminal.detail(f"{endpoint.path} is left from a host that is gone")
@@ -60,7 +70,7 @@ async def open_host(session: Session, verb: str, need: Need) -> AsyncGenerator[H
     from .host import LocalHost
 
     async with closing_system(system):
-        yield LocalHost(system)
+        yield LocalHost(system, operations)
 
 
 @asynccontextmanager

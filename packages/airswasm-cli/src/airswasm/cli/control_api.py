@@ -7,6 +7,8 @@ To add one, add a row here and the method to `Host` and `LocalHost`; tests hold 
 
 from __future__ import annotations
 
+from airswasm.wit import Blocks
+
 from .operation import (
     Bytes,
     Component,
@@ -21,9 +23,10 @@ from .operation import (
     Stream,
     Table,
     Text,
+    read_table,
 )
 
-__all__ = ("COMPONENT", "MOST_BODY_BYTES", "OPERATIONS")
+__all__ = ("COMPONENT", "MOST_BODY_BYTES", "OPERATIONS", "all_operations")
 
 MOST_BODY_BYTES = 256 * 2**20
 """What a request may carry; how much of it a component takes is its `limits.host_call`."""
@@ -157,3 +160,15 @@ OPERATIONS = Table(
         ),
     )
 )  # fmt: skip
+
+
+def all_operations(blocks: Blocks | None = None) -> Table:
+    """Return the operations of a host, with those that installed blocks bring.
+
+    Args:
+        blocks: Whose; None for all that are installed.
+
+    Raises:
+        ImportError, AttributeError, ValueError: A block's declaration of them is wrong.
+    """
+    return read_table(OPERATIONS, (blocks or Blocks.find()).operations)

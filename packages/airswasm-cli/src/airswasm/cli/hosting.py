@@ -30,7 +30,7 @@ from airswasm.lifecycle import System
 from starlette.applications import Starlette
 from starlette.types import ASGIApp
 
-from .control_api import OPERATIONS
+from .control_api import all_operations
 from .control_server import TokenGate, control_app
 from .endpoint import endpoint_of, listen
 from .errors import SocketInUse
@@ -76,19 +76,20 @@ class _Server(uvicorn.Server):
 
 @asynccontextmanager
 async def serve(
-    system: System, *, port: int | None = None, operations: Table = OPERATIONS
+    system: System, *, port: int | None = None, operations: Table | None = None
 ) -> AsyncGenerator[Listening]:
     """Serve a system's control API until the block is left.
 
     Args:
         system: The system, opened and online.
         port: Also serve loopback TCP there, with a token; 0 takes a free port.
-        operations: What can be asked of it.
+        operations: What can be asked of it; None for the host's own and those of its blocks.
 
     Raises:
         SocketInUse: The socket or the port cannot be opened.
     """
     home = system.home.folder
+    operations = operations or all_operations(system.blocks)
     host = LocalHost(system, operations)
     app = control_app(host, operations=operations, monitoring=_monitoring(system))
     endpoint = endpoint_of(home)

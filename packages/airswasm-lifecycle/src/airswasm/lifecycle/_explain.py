@@ -13,6 +13,8 @@ from ._positions import Path as KeyPath
 from ._positions import line_of
 from .errors import ManifestProblem
 
+_FEW = 20
+
 __all__ = ("did_you_mean", "explain", "explain_problems", "locate")
 
 
@@ -56,12 +58,12 @@ def explain(error: ValidationError, root: type) -> Iterable[tuple[KeyPath, str]]
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:
-    """Names the known word that is most like `word`, or else all of them."""
+    """Name the known word that is most like `word`, or else all of them if they are few."""
     candidates = sorted(known)
     matches = get_close_matches(word, candidates, n=1, cutoff=0.5)
     if matches:
         return f"; did you mean `{matches[0]}`?"
-    return f"; known are {', '.join(candidates)}" if candidates else ""
+    return f"; known are {', '.join(candidates)}" if 0 < len(candidates) <= _FEW else ""
 
 
 def _keys_at(root: type, path: KeyPath) -> Sequence[str]:

@@ -21,6 +21,7 @@ from airswasm.security import Kinds
 from airswasm.wit import Blocks, ContractReport, check_component
 
 from ._tool import run_tool
+from ._wit_deps import add_wit_packages
 from .errors import ArtifactMissing, BuildFailed, LanguageNotSupported, NotAProject
 from .toolchain import BuildPlan, Step, toolchain_of
 
@@ -94,16 +95,18 @@ def build_project(
     """
     if not (folder / MANIFEST_NAME).is_file():
         raise NotAProject(folder, MANIFEST_NAME)
-    kinds = Kinds(Blocks.find().capabilities.values())
+    blocks = Blocks.find()
+    kinds = Kinds(blocks.capabilities.values())
     manifest = Manifest.load(folder / MANIFEST_NAME, kinds=kinds, is_strict=False)
     started = time.monotonic()
+    add_wit_packages(folder, blocks)
     target = folder / manifest.build.artifact
     target.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=".build-", dir=target.parent) as scratch:
         plan = BuildPlan(
             folder.resolve(), Path(scratch).resolve() / "component.wasm", Path(scratch).resolve()
         )
-        report = _run_all(manifest, plan, target, progress or _silent, timeout)
+        report = _run_all(manifest, plan, target, progress or _silent, timeout, blocks)
         if plan.output.is_file():
             plan.output.replace(target)
         _keep_bindings(plan)
@@ -123,6 +126,7 @@ def _run_all(
     target: Path,
     progress: Callable[[BuildProgress], None],
     timeout: float,
+    blocks: Blocks,
 ) -> ContractReport:
     steps = _steps(manifest, plan)
     for number, step in enumerate(steps, start=1):
@@ -131,7 +135,6 @@ def _run_all(
     if not produced.is_file():
         raise ArtifactMissing(target)
     progress(BuildProgress("check", len(steps) + 1, len(steps) + 1, 0.0))
-    blocks = Blocks.find()
     offered = {*blocks.interfaces, *blocks.contract.host_interfaces}
     report = check_component(produced, offered=offered, against=blocks.contract)
     report.raise_for_problems()

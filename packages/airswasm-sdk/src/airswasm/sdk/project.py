@@ -14,8 +14,9 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from airswasm.wit import CONTRACT_VERSION, wit_folder
+from airswasm.wit import CONTRACT_VERSION
 
+from ._wit_deps import copy_contract
 from .errors import FolderNotEmpty, InvalidProjectName
 from .template import find_template
 
@@ -107,11 +108,7 @@ def _write_at_once(folder: Path, rendered: dict[str, str]) -> None:
             target = staging / path
             target.parent.mkdir(parents=True, exist_ok=True)
             target.write_text(text, encoding="utf-8", newline="\n")
-        shutil.copytree(
-            wit_folder(),
-            staging / "wit" / "deps" / "airswasm-component",
-            ignore=lambda _folder, names: [n for n in names if not n.endswith(".wit")],
-        )
+        copy_contract(staging)
         staging.chmod(0o755)
         if folder.is_dir():
             folder.rmdir()

@@ -181,6 +181,7 @@ class Block:
         metrics: What its functions count, through the host's `airswasm.runtime.Meters`.
         checks: What `airswasm doctor` looks at.
         verbs: Its sub-commands of `airswasm`.
+        operations: The path of the `airswasm.cli.Operation`s that it adds to the control API.
         forget: The path of a function `(services, name)`, plain or `async`, that removes all
             that the block keeps for a component. It is called when a name is purged, and again
             when a purge was interrupted, so it must accept that there is nothing left.
@@ -198,11 +199,12 @@ class Block:
     metrics: tuple[Metric, ...] = ()
     checks: tuple[Check, ...] = ()
     verbs: tuple[Verb, ...] = ()
+    operations: str = ""
     forget: str = ""
 
     def __post_init__(self) -> None:
         _check(_NAME, self.name, "a block is named in small letters")
-        for path in (self.wit, self.provide, self.observe, self.forget):
+        for path in (self.wit, self.provide, self.observe, self.operations, self.forget):
             _check_path(path)
 
 

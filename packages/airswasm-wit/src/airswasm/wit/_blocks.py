@@ -164,6 +164,20 @@ class Blocks:
 
     # What they bring
 
+    @property
+    def wit_folders(self) -> Mapping[str, Path]:
+        """The folder of each WIT package that a block brings, by the distribution's name.
+
+        Raises:
+            FileNotFoundError: A block names a folder that does not exist.
+        """
+        return {each.distribution: _folder(each.block.wit) for each in self if each.block.wit}
+
+    @property
+    def operations(self) -> tuple[str, ...]:
+        """Where the blocks declare operations of the control API, as paths."""
+        return tuple(each.block.operations for each in self if each.block.operations)
+
     @cached_property
     def contract(self) -> Contract:
         """The contract, with the WIT packages that blocks bring of their own.

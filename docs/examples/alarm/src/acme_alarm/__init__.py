@@ -1,0 +1,1 @@
+"""An alarm clock for airswasm components. `block` says what it brings."""

@@ -1,0 +1,54 @@
+"""The WIT that a project's world refers to, copied into its `wit/deps`.
+
+A project carries the packages that it was built against, so that it builds the same on a machine
+with other blocks installed; what is there already is the author's and stays.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+from airswasm.wit import Blocks, wit_folder
+
+__all__ = ("add_wit_packages", "copy_contract")
+
+_CONTRACT = "airswasm-component"
+
+
+def copy_contract(folder: Path) -> None:
+    """Copy the contract's package into a project's `wit/deps`."""
+    _copy(wit_folder(), folder / "wit" / "deps" / _CONTRACT)
+
+
+def add_wit_packages(folder: Path, blocks: Blocks) -> None:
+    """Copy each package that the world of a project names and its `wit/deps` lacks.
+
+    Args:
+        folder: The project; one without a `wit` folder is left alone.
+        blocks: Where packages come from, beside the contract.
+
+    Raises:
+        OSError: The folder cannot be written.
+    """
+    texts = [path.read_text(encoding="utf-8") for path in (folder / "wit").glob("*.wit")]
+    for package, name, source in _packages(blocks):
+        target = folder / "wit" / "deps" / name
+        if not target.exists() and any(f"{package}/" in text for text in texts):
+            _copy(source, target)
+
+
+def _packages(blocks: Blocks) -> Iterator[tuple[str, str, Path]]:
+    yield "airswasm:component", _CONTRACT, wit_folder()
+    folders = blocks.wit_folders
+    for each in blocks:
+        if each.distribution in folders:
+            for package in {name.partition("/")[0] for name in each.block.interfaces}:
+                yield package, each.distribution, folders[each.distribution]
+
+
+def _copy(source: Path, target: Path) -> None:
+    shutil.copytree(
+        source, target, ignore=lambda _folder, names: [n for n in names if not n.endswith(".wit")]
+    )
