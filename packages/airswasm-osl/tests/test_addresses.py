@@ -7,7 +7,7 @@ from ipaddress import IPv4Address, ip_address
 
 import pytest
 from airswasm.osl import Doorman, Endpoint
-from airswasm.osl.addresses import innermost, named_hosts, problem_with
+from airswasm.osl._addresses import innermost, named_hosts, problem_with
 from airswasm.osl.errors import AccessDenied, Malformed, NotFound
 from airswasm.security import Grants, Guard
 from hypothesis import given

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 from airswasm.osl import Folder, FolderLimits
+from airswasm.osl._folder import PARTIAL_PREFIX, Held, measured_bytes, parts_of
 from airswasm.osl._openat2 import (
     OpenBeneath,
     best_opener,
@@ -26,7 +27,6 @@ from airswasm.osl.errors import (
     NotFound,
     OslError,
 )
-from airswasm.osl.folder import PARTIAL_PREFIX, Held, measured_bytes, parts_of
 from hypothesis import given
 from hypothesis import strategies as st
 

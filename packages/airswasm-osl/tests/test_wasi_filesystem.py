@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from airswasm.osl import FolderLimits, OslPolicy, folders_below, provide
-from airswasm.osl.wasi_filesystem import Refused, below
+from airswasm.osl._wasi_filesystem import Refused, below
 from airswasm.runtime import Caller, Component, Engine, EngineConfig, Limits, Services, WasiConfig
 from airswasm.security import AuditEvent, Grants, Guard
 from hypothesis import given

@@ -1,7 +1,6 @@
+from ._addresses import check_address
 from ._block import BLOCK, MESSAGING_INTERFACE
-from ._spelling import TOPIC, TOPIC_PATTERN
-from .addresses import check_address
-from .codecs import (
+from ._codecs import (
     CBOR_MARK,
     Codec,
     check_cbor,
@@ -11,6 +10,19 @@ from .codecs import (
     encode,
     encode_cbor,
 )
+from ._guests import messaging_interface, provide
+from ._messenger import Messenger
+from ._policy import (
+    ALL_CODECS,
+    MessagingLimits,
+    MessagingPolicy,
+    Rate,
+    SamePolicy,
+    TokenBucket,
+)
+from ._refusals import refusal_of
+from ._requests import OpenRequests
+from ._spelling import TOPIC, TOPIC_PATTERN
 from .errors import (
     CodecError,
     CodecNotAccepted,
@@ -21,18 +33,6 @@ from .errors import (
     RateExceeded,
     Unencodable,
 )
-from .guests import messaging_interface, provide
-from .messenger import Messenger
-from .policy import (
-    ALL_CODECS,
-    MessagingLimits,
-    MessagingPolicy,
-    Rate,
-    SamePolicy,
-    TokenBucket,
-)
-from .refusals import refusal_of
-from .requests import OpenRequests
 
 __all__ = (
     "TOPIC_PATTERN",

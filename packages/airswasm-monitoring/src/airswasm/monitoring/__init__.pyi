@@ -1,11 +1,11 @@
+from ._application import monitoring_app
 from ._block import BLOCK
+from ._health import Finding, HealthReport, Severity, Thresholds, assess
+from ._history import ComponentHistory, History
+from ._metrics import OTHER, Metrics
+from ._monitor import Metered, Monitor, observe
 from ._settings import MonitoringSettings
-from .application import monitoring_app
-from .health import Finding, HealthReport, Severity, Thresholds, assess
-from .history import ComponentHistory, History
-from .metrics import OTHER, Metrics
-from .monitor import Metered, Monitor, observe
-from .snapshot import ComponentSample, Snapshot
+from ._snapshot import ComponentSample, Snapshot
 
 __all__ = (
     "MonitoringSettings",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from .health import Thresholds
+from ._health import Thresholds
 
 __all__ = ("MonitoringSettings",)
 

@@ -1,16 +1,16 @@
+from ._addresses import Doorman, Endpoint, system_resolver
 from ._block import BLOCK
+from ._filesystem import Filesystem
+from ._folder import Folder, FolderLimits
+from ._http import Http, HttpClient
+from ._policy import NetworkPolicy, OslPolicy, ProcessPolicy, folders_below
+from ._process import Processes
+from ._provider import provide
 from ._spelling import ADDRESS, PATH, PROGRAM, URL
-from .addresses import Doorman, Endpoint, system_resolver
-from .filesystem import Filesystem
-from .folder import Folder, FolderLimits
-from .http import Http, HttpClient
-from .policy import NetworkPolicy, OslPolicy, ProcessPolicy, folders_below
-from .process import Processes
-from .provider import provide
-from .tcp import Tcp
-from .udp import Udp
-from .wasi_filesystem import WasiFilesystem
-from .wasi_http import WasiHttp
+from ._tcp import Tcp
+from ._udp import Udp
+from ._wasi_filesystem import WasiFilesystem
+from ._wasi_http import WasiHttp
 
 __all__ = (
     "URL",

@@ -8,8 +8,8 @@ import anyio.to_thread
 from airswasm.lifecycle import Home
 from airswasm.runtime import Services
 
-from .policy import OslPolicy, folders_below
-from .provider import files_of
+from ._policy import OslPolicy, folders_below
+from ._provider import files_of
 
 __all__ = ("forget",)
 

@@ -1,6 +1,10 @@
 from ._block import BLOCK
-from .build import Artifact, BuildProgress, build_project
-from .diagnostic import Diagnostic
+from ._build import Artifact, BuildProgress, build_project
+from ._diagnostic import Diagnostic
+from ._pack import next_sequence, pack_project, sign_project
+from ._project import Project, init_project
+from ._template import Template, find_template, languages, templates
+from ._toolchain import WORLD, BuildPlan, Step, Toolchain, toolchain_of
 from .errors import (
     ArtifactMissing,
     BuildFailed,
@@ -14,10 +18,6 @@ from .errors import (
     TemplateNotFound,
     ToolMissing,
 )
-from .pack import next_sequence, pack_project, sign_project
-from .project import Project, init_project
-from .template import Template, find_template, languages, templates
-from .toolchain import WORLD, BuildPlan, Step, Toolchain, toolchain_of
 
 __all__ = (
     "BLOCK",

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from airswasm.wit import AirswasmError, ErrorCode, ExitStatus
 
-from .diagnostic import Diagnostic
+from ._diagnostic import Diagnostic
 
 __all__ = (
     "ArtifactMissing",

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from airswasm.actor import HOST, MessageBroker
 
-from .addresses import check_address
-from .codecs import Codec, decode, encode
+from ._addresses import check_address
+from ._codecs import Codec, decode, encode
 
 __all__ = ("Messenger",)
 

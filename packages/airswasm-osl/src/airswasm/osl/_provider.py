@@ -15,16 +15,16 @@ from airswasm.lifecycle import Home
 from airswasm.runtime import HostInterface, Services
 from airswasm.security import Guard
 
-from .addresses import Doorman
-from .filesystem import Filesystem
-from .folder import FolderLimits
-from .http import Http, HttpClient
-from .policy import NetworkPolicy, OslPolicy, ProcessPolicy, folders_below
-from .process import Processes
-from .tcp import Tcp
-from .udp import Udp
-from .wasi_filesystem import WasiFilesystem
-from .wasi_http import WasiHttp
+from ._addresses import Doorman
+from ._filesystem import Filesystem
+from ._folder import FolderLimits
+from ._http import Http, HttpClient
+from ._policy import NetworkPolicy, OslPolicy, ProcessPolicy, folders_below
+from ._process import Processes
+from ._tcp import Tcp
+from ._udp import Udp
+from ._wasi_filesystem import WasiFilesystem
+from ._wasi_http import WasiHttp
 
 T = TypeVar("T")
 

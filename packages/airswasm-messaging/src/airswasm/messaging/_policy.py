@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Protocol
 
-from .codecs import Codec
+from ._codecs import Codec
 
 __all__ = ("ALL_CODECS", "MessagingLimits", "MessagingPolicy", "Rate", "SamePolicy", "TokenBucket")
 

@@ -14,10 +14,10 @@ from airswasm.security import InvalidResource
 from anyio import to_thread
 
 from ._answers import answered
+from ._folder import Folder
+from ._policy import OslPolicy
 from ._spelling import read_path
 from .errors import Malformed
-from .folder import Folder
-from .policy import OslPolicy
 
 READ_AT_MOST_BYTES = 8 * 1024 * 1024
 

@@ -15,11 +15,11 @@ from airswasm.runtime import Meters, Services
 from airswasm.security import AuditLog
 from airswasm.storage import Store
 
+from ._health import HealthReport, Thresholds, assess
+from ._history import ComponentHistory, History
+from ._metrics import Metrics
 from ._settings import MonitoringSettings
-from .health import HealthReport, Thresholds, assess
-from .history import ComponentHistory, History
-from .metrics import Metrics
-from .snapshot import ComponentSample, Snapshot
+from ._snapshot import ComponentSample, Snapshot
 
 __all__ = ("Metered", "Monitor", "observe")
 

@@ -42,10 +42,10 @@ from airswasm.runtime.wasi import (
 from airswasm.security import Guard
 from anyio import to_thread
 
+from ._filesystem import folder_for
+from ._folder import Entry, Folder, Held, Kind, kind_of, parts_of, pread_all, write_all
+from ._policy import OslPolicy
 from .errors import LimitReached, Malformed, OslError
-from .filesystem import folder_for
-from .folder import Entry, Folder, Held, Kind, kind_of, parts_of, pread_all, write_all
-from .policy import OslPolicy
 
 T = TypeVar("T")
 

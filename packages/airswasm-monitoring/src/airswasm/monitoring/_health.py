@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import IntEnum
 
-from .snapshot import ComponentSample, Snapshot
+from ._snapshot import ComponentSample, Snapshot
 
 __all__ = ("Finding", "HealthReport", "Severity", "Thresholds", "assess")
 

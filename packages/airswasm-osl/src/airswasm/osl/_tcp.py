@@ -13,10 +13,10 @@ from collections.abc import Awaitable, Callable
 import anyio
 from airswasm.runtime import Caller, HostFunction, HostInterface, HostResource
 
+from ._addresses import Doorman, Endpoint, connect
 from ._answers import answered
-from .addresses import Doorman, Endpoint, connect
+from ._policy import NetworkPolicy
 from .errors import Disconnected, LimitReached, TimedOut
-from .policy import NetworkPolicy
 
 CAPABILITY = "tcp:connect"
 RECEIVE_BYTES = 256 * 1024

@@ -23,7 +23,7 @@ from typing import Protocol
 
 from airswasm.wit import c_header_folder
 
-from .diagnostic import Diagnostic, read_compiler_output, read_python_traceback
+from ._diagnostic import Diagnostic, read_compiler_output, read_python_traceback
 from .errors import NotAProject, ToolMissing
 
 __all__ = ("WORLD", "BuildPlan", "Step", "Toolchain", "toolchain_of")

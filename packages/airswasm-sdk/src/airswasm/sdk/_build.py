@@ -21,9 +21,9 @@ from airswasm.security import Kinds
 from airswasm.wit import Blocks, ContractReport, check_component
 
 from ._tool import run_tool
+from ._toolchain import BuildPlan, Step, toolchain_of
 from ._wit_deps import add_wit_packages
 from .errors import ArtifactMissing, BuildFailed, LanguageNotSupported, NotAProject
-from .toolchain import BuildPlan, Step, toolchain_of
 
 __all__ = ("Artifact", "BuildProgress", "build_project")
 

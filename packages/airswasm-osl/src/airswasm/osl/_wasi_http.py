@@ -22,6 +22,8 @@ from airswasm.runtime.wasi import (
 )
 from airswasm.security import Guard
 
+from ._http import CAPABILITY, HttpClient, Request, Response
+from ._policy import NetworkPolicy
 from .errors import (
     AccessDenied,
     Disconnected,
@@ -31,8 +33,6 @@ from .errors import (
     OslError,
     TimedOut,
 )
-from .http import CAPABILITY, HttpClient, Request, Response
-from .policy import NetworkPolicy
 
 _CODES: dict[type[OslError], Case] = {
     AccessDenied: Case("HTTP-request-denied"),

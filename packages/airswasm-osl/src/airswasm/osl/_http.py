@@ -32,16 +32,16 @@ from airswasm.runtime.wasi import field_problem
 from airswasm.security import InvalidResource
 from anyio.streams.tls import TLSStream
 
+from ._addresses import Address, Doorman, Endpoint
 from ._answers import answered
+from ._policy import NetworkPolicy
 from ._spelling import read_url
-from .addresses import Address, Doorman, Endpoint
 from .errors import (
     Disconnected,
     LimitReached,
     Malformed,
     TimedOut,
 )
-from .policy import NetworkPolicy
 
 CAPABILITY = "http:request"
 METHOD = re.compile(r"[A-Z][A-Z-]{0,31}")

@@ -15,13 +15,13 @@ from airswasm.actor import MessageBroker, Request
 from airswasm.runtime import Caller, Case, Err, HostInterface, Ok, Pending, Services
 from airswasm.wit.names import HANDLE_CALLBACK
 
+from ._addresses import check_address
 from ._block import MESSAGING_INTERFACE
-from .addresses import check_address
-from .codecs import check_cbor, codec_of, encode_cbor
+from ._codecs import check_cbor, codec_of, encode_cbor
+from ._policy import MessagingPolicy, SamePolicy, TokenBucket
+from ._refusals import refusal_of
+from ._requests import OpenRequests
 from .errors import CodecNotAccepted, PayloadTooLarge, RateExceeded, Unencodable
-from .policy import MessagingPolicy, SamePolicy, TokenBucket
-from .refusals import refusal_of
-from .requests import OpenRequests
 
 __all__ = ("messaging_interface", "provide")
 

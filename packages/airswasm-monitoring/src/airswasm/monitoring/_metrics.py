@@ -19,7 +19,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from prometheus_client.exposition import generate_latest
 from prometheus_client.registry import Collector
 
-from .snapshot import ComponentSample, Snapshot
+from ._snapshot import ComponentSample, Snapshot
 
 __all__ = ("OTHER", "Metrics")
 

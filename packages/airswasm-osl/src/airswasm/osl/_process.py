@@ -27,9 +27,9 @@ from anyio import to_thread
 from anyio.abc import ByteReceiveStream, Process
 
 from ._answers import answered
+from ._filesystem import folder_for
+from ._policy import OslPolicy, ProcessPolicy
 from .errors import AccessDenied, LimitReached, Malformed, NotFound, OperationFailed, TimedOut
-from .filesystem import folder_for
-from .policy import OslPolicy, ProcessPolicy
 
 ARGUMENTS_BYTES = 128 * 1024
 _LAUNCHER = str(Path(__file__).with_name("_launcher.py"))

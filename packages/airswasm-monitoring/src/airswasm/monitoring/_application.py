@@ -14,8 +14,8 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from .health import HealthReport, Severity
-from .monitor import Monitor
+from ._health import HealthReport, Severity
+from ._monitor import Monitor
 
 __all__ = ("monitoring_app",)
 

@@ -16,9 +16,9 @@ from pathlib import Path
 
 from airswasm.wit import CONTRACT_VERSION
 
+from ._template import find_template
 from ._wit_deps import copy_contract
 from .errors import FolderNotEmpty, InvalidProjectName
-from .template import find_template
 
 __all__ = ("Project", "init_project")
 
