@@ -116,7 +116,7 @@ class Blocks:
         """
         for each, package in self._packages.items():
             for problem in find_annotation_problems(package):
-                self._note(self._installed[each], str(problem))
+                self._note(self._installed[each].distribution, str(problem))
         for installed in self._installed:
             if installed.block.provide:
                 self._note_unguarded(installed)
@@ -184,16 +184,16 @@ class Blocks:
         A code with two meanings is left out and becomes one of the `problems`, as does a module
         that cannot be imported.
         """
-        claims: dict[str, dict[ErrorCode, InstalledBlock]] = {}
+        ours = AirswasmError.explanation
+        claims: dict[str, dict[ErrorCode, str]] = {ours.code: {ours: "airswasm-wit"}}
         for each in self._installed:
             for code in self._codes(each):
-                claims.setdefault(code.code, {}).setdefault(code, each)
+                claims.setdefault(code.code, {}).setdefault(code, each.distribution)
         for name, meanings in claims.items():
-            for each in meanings.values() if len(meanings) > 1 else ():
-                others = " and ".join(sorted({each.distribution for each in meanings.values()}))
-                self._note(each, f"the error code {name} has several meanings, in {others}")
+            for distribution in meanings.values() if len(meanings) > 1 else ():
+                others = " and ".join(sorted(set(meanings.values())))
+                self._note(distribution, f"the error code {name} has several meanings, in {others}")
         known = {name: next(iter(found)) for name, found in claims.items() if len(found) == 1}
-        ours = AirswasmError.explanation
         return dict(sorted(({ours.code: ours} | known).items()))
 
     def _codes(self, each: InstalledBlock) -> Iterator[ErrorCode]:
@@ -201,7 +201,9 @@ class Blocks:
             try:
                 yield from _codes_in(importlib.import_module(module))
             except Exception as error:  # the code of any package that is installed
-                self._note(each, f"its errors {module} cannot be read: {safe_text(error)}")
+                self._note(
+                    each.distribution, f"its errors {module} cannot be read: {safe_text(error)}"
+                )
 
     @cached_property
     def _packages(self) -> Mapping[int, Package]:
@@ -212,14 +214,14 @@ class Blocks:
                 try:
                     read[index] = read_wit(_folder(each.block.wit)).main
                 except (AirswasmError, OSError, ImportError, ValueError) as error:
-                    self._note(each, f"its WIT cannot be read: {safe_text(error)}")
+                    self._note(each.distribution, f"its WIT cannot be read: {safe_text(error)}")
         counts = Counter(_unversioned(package) for package in read.values())
         counts[_unversioned(contract().package)] += 1
         for index, package in list(read.items()):
             if counts[_unversioned(package)] > 1:
                 del read[index]
                 reason = f"its WIT package {package.name} is the contract's or another block's"
-                self._note(self._installed[index], reason)
+                self._note(self._installed[index].distribution, reason)
         return read
 
     def _note_unguarded(self, each: InstalledBlock) -> None:
@@ -229,11 +231,11 @@ class Blocks:
         for name in each.block.interfaces:
             declared = composed.interface(name)
             if declared is None and not name.startswith("wasi:"):
-                self._note(each, f"it offers {name}, which no WIT of a block declares")
+                self._note(each.distribution, f"it offers {name}, which no WIT of a block declares")
             for function in declared.functions.values() if declared else ():
                 for needed in sorted(_capabilities_of(function) - known):
                     reason = f"requires {needed}, a capability that no installed block declares"
-                    self._note(each, f"{name}#{function.name} {reason}")
+                    self._note(each.distribution, f"{name}#{function.name} {reason}")
 
     def _table(
         self, kind: str, named: Callable[[Block], Sequence[tuple[str, _Part]]]
@@ -251,12 +253,15 @@ class Blocks:
                 table[name] = each, part
             else:
                 others = sorted({e.distribution for n, e, _ in claims if n == name})
-                self._note(each, f"the {kind} {name} comes from {' and '.join(others)}: remove one")
+                self._note(
+                    each.distribution,
+                    f"the {kind} {name} comes from {' and '.join(others)}: remove one",
+                )
         self._tables[kind] = table
         return table
 
-    def _note(self, each: InstalledBlock, reason: str) -> None:
-        problem = BlockProblem(each.distribution, reason)
+    def _note(self, distribution: str, reason: str) -> None:
+        problem = BlockProblem(distribution, reason)
         if problem not in self._problems:
             self._problems.append(problem)
 

@@ -75,18 +75,26 @@ class AirswasmError(Exception):
     )
 
     def __reduce__(self) -> tuple[Any, ...]:
-        fields = {name: _packed(value) for name, value in self.__dict__.items()}
-        return _rebuilt, (type(self), tuple(map(_packed, self.args)), fields)
+        arguments = self._arguments()
+        values = {id(value): value for value in (*arguments, *self.__dict__.values())}
+        packed = {each: _packed(value) for each, value in values.items()}
+        fields = {name: packed[id(value)] for name, value in self.__dict__.items()}
+        return _rebuilt, (type(self), tuple(packed[id(value)] for value in arguments), fields)
 
     def __copy__(self) -> Self:
         fields = {name: _own_notes(name, value) for name, value in self.__dict__.items()}
-        return _rebuilt(type(self), self.args, fields)
+        return _rebuilt(type(self), self._arguments(), fields)
 
     def __deepcopy__(self, memo: dict[int, object]) -> Self:
-        made = _rebuilt(type(self), tuple(_deep(value, memo) for value in self.args), {})
+        arguments = tuple(_deep(value, memo) for value in self._arguments())
+        made = _rebuilt(type(self), arguments, {})
         memo[id(self)] = made  # before the fields: one of them may lead back here
         made.__dict__.update({name: _deep(value, memo) for name, value in self.__dict__.items()})
         return made
+
+    def _arguments(self) -> tuple[object, ...]:
+        """What its built-in base was made with; an OSError takes its path out of `args`."""
+        return cast("tuple[object, ...]", super().__reduce__()[1])
 
 
 _E = TypeVar("_E", bound=AirswasmError)
@@ -143,10 +151,13 @@ def _own_notes(name: str, value: object) -> object:
 
 
 def _deep(value: object, memo: dict[int, object]) -> object:
+    attempt = dict(memo)  # what is half copied must not be found there later
     try:
-        return copy.deepcopy(value, memo)
+        made = copy.deepcopy(value, attempt)
     except Exception:  # a lock, a generator: there is only the one
         return value
+    memo.update(attempt)
+    return made
 
 
 def safe_text(value: object) -> str:
