@@ -4,10 +4,14 @@ import re
 import shutil
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
 from airswasm.wit import (
+    BLOCK_GROUP,
+    Block,
+    Blocks,
     c_header_folder,
     check_component,
     contract,
@@ -79,3 +83,17 @@ def test_the_python_of_the_readme_runs(capsys: pytest.CaptureFixture[str]) -> No
     for source in blocks(README, "python"):
         exec(compile(source, str(README), "exec"), {"__name__": "readme"})
     assert "storage:write(key)" in capsys.readouterr().out
+
+
+def test_the_declaration_of_the_guide_is_one() -> None:
+    """The block that the page shows can be pasted, and its interface is the page's."""
+    (source,) = (text for text in blocks(GUIDE, "python") if "BLOCK = Block(" in text)
+    made: dict[str, object] = {}
+    exec(compile(source, str(GUIDE), "exec"), made)
+    block = made["BLOCK"]
+    assert isinstance(block, Block)
+    assert Blocks.of(block).problems == ()
+    (entry,) = (text for text in blocks(GUIDE, "toml") if BLOCK_GROUP in text)
+    assert tomllib.loads(entry)["project"]["entry-points"] == {
+        BLOCK_GROUP: {block.name: "acme_alarm:BLOCK"}
+    }
