@@ -143,6 +143,22 @@ def test_a_declaration_that_fails_is_a_problem_of_its_package_alone(
     assert str(problem) in problems_of(blocks)
 
 
+@pytest.mark.parametrize("left", ["", "Metadata-Version: 2.1\n", None])
+def test_what_an_uninstall_left_behind_harms_nothing(
+    left: str | None, install: Install, site: Path
+) -> None:
+    """A distribution without a name or version goes by the name of its entry point."""
+    install("acme-alarm", declaration("name='alarm'"))
+    metadata = site / "acme_alarm-1.5.0.dist-info" / "METADATA"
+    if left is None:
+        metadata.unlink()
+    else:
+        metadata.write_text(left)
+    blocks = Blocks.find()
+    (ours,) = (each for each in blocks if each.block.name == "alarm")
+    assert (ours.distribution, ours.version) == ("own", "")
+
+
 def test_finding_loads_nothing_heavy() -> None:
     """Declarations are read at every start of the command: they load no engine and no store."""
     code = (

@@ -274,12 +274,19 @@ def _declared(entry: EntryPoint) -> InstalledBlock:
     block = entry.load()
     if not isinstance(block, Block):
         raise TypeError(f"expected a Block, not {type(block).__name__}")
-    version = entry.dist.version if entry.dist else ""
-    return InstalledBlock(block, _distribution_of(entry), version)
+    return InstalledBlock(block, _distribution_of(entry), _said(entry, "Version"))
 
 
 def _distribution_of(entry: EntryPoint) -> str:
-    return entry.dist.name if entry.dist else entry.name
+    return _said(entry, "Name") or entry.name
+
+
+def _said(entry: EntryPoint, key: str) -> str:
+    """What the distribution says of itself; empty where an uninstall left half of it behind."""
+    try:
+        return (entry.dist.metadata[key] if entry.dist else None) or ""
+    except Exception:  # which error it is differs between the versions of Python
+        return ""
 
 
 def _folder(path: str) -> Path:
