@@ -9,6 +9,7 @@ import pytest
 from airswasm.actor import ActorSystem, Context, MailboxSpec, Message, MessageBroker
 from airswasm.messaging import (
     ALL_CODECS,
+    MESSAGING_INTERFACE,
     Codec,
     MessagingLimits,
     MessagingPolicy,
@@ -20,7 +21,6 @@ from airswasm.messaging import (
 )
 from airswasm.runtime import Caller, Case, Err, HostFunction, Ok, Pending, Services
 from airswasm.wit import contract
-from airswasm.wit.names import HOST_MESSAGING
 
 pytestmark = pytest.mark.anyio
 
@@ -77,14 +77,14 @@ async def outcome_of(pending: object) -> object:
 async def test_it_offers_what_the_contract_declares() -> None:
     """Every function of the WIT interface, and nothing else."""
     async with offered() as (_, functions):
-        assert functions.keys() == contract().interfaces[HOST_MESSAGING].functions.keys()
+        assert functions.keys() == contract().interfaces[MESSAGING_INTERFACE].functions.keys()
 
 
 async def test_every_case_is_declared() -> None:
     """The names of the errors are those of the contract's variant."""
-    from airswasm.messaging._refusals import _CASES
+    from airswasm.messaging.__refusals import _CASES
 
-    error = contract().interfaces[HOST_MESSAGING].functions["send"].result.error  # type: ignore[union-attr]
+    error = contract().interfaces[MESSAGING_INTERFACE].functions["send"].result.error  # type: ignore[union-attr]
     declared = {case.name for case in error.cases}
     assert {name for _, name in _CASES} | {"timed-out", "failed", "denied", "cancelled"} == declared
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import pytest
 from airswasm.monitoring import OTHER, ComponentSample, Metrics, Snapshot
+from airswasm.runtime import Meters
+from airswasm.wit import Metric
 from hypothesis import given
 from hypothesis import strategies as st
 from prometheus_client.parser import text_string_to_metric_families
@@ -91,3 +94,59 @@ def test_two_registries_do_not_meet() -> None:
     second = Metrics(lambda: Snapshot(1.0, messages={"sent": 2}))
     assert read(first)["airswasm_messages_total", "sent"] == 1
     assert read(second)["airswasm_messages_total", "sent"] == 2
+
+
+SET = Metric("alarms_set_total", 'Alarms,\nby "name".')
+OPEN = Metric("alarms_open", "Alarms that are to ring.", "gauge")
+
+
+def test_what_blocks_count_is_served_by_their_names() -> None:
+    """A declared family is in /metrics without a change of this block, as it was declared."""
+    meters = Meters([SET, OPEN])
+    metrics = Metrics(lambda: Snapshot(1.0), meters=meters)
+    assert "# TYPE airswasm_alarms_set_total counter" in metrics.render().decode()
+    meters.add("alarms_set_total", "a/b", 2)
+    meters.set("alarms_open", "a/b", 0.5)
+    meters.set("alarms_open", "a/c", -1)
+    figures = read(metrics)
+    assert figures["airswasm_alarms_set_total", "a/b"] == 2
+    assert figures["airswasm_alarms_open", "a/b"] == 0.5
+    assert figures["airswasm_alarms_open", "a/c"] == -1
+    meters.forget("a/b")
+    assert ("airswasm_alarms_open", "a/b") not in read(metrics)
+
+
+@given(NAMES, st.integers(0, 10))
+def test_what_blocks_count_has_no_more_series_than_there_may_be(
+    names: list[str], limit: int
+) -> None:
+    """The rest is added up, and a component has its own series in every family or in none."""
+    meters = Meters([SET, OPEN])
+    components = tuple(ComponentSample(name, "running", 0.0, handled=1) for name in names)
+    for name in names:
+        meters.add("alarms_set_total", name, 3)
+        meters.set("alarms_open", name, 1)
+    figures = read(Metrics(lambda: Snapshot(1.0, components), series_limit=limit, meters=meters))
+    for family in ("airswasm_alarms_set_total", "airswasm_component_messages_total"):
+        series = {label for name, label in figures if name == family}
+        assert len(series) == min(len(names), limit + 1)
+        assert (OTHER in series) is (len(names) > limit)
+    counted = [value for (name, _), value in figures.items() if name == "airswasm_alarms_set_total"]
+    assert sum(counted) == 3 * len(names)
+
+
+@pytest.mark.parametrize(
+    "metric",
+    [
+        Metric("messages_total", "x"),
+        Metric("components", "x", "gauge"),
+        Metric("component_running", "x", "gauge"),
+        Metric("audit_lines_total", "x"),
+        Metric("storage_writable", "x", "gauge"),
+    ],
+    ids=lambda metric: metric.name,
+)
+def test_two_families_of_one_name_are_refused(metric: Metric) -> None:
+    """A scraper rejects the whole page for it, so the host says it at its start."""
+    with pytest.raises(ValueError, match=f"airswasm_{metric.name.removesuffix('_total')}"):
+        Metrics(lambda: Snapshot(1.0), meters=Meters([metric]))

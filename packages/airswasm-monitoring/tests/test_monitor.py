@@ -16,8 +16,16 @@ from airswasm.actor import (
     SupervisorNode,
     SupervisorSpec,
 )
-from airswasm.monitoring import Monitor, Severity, monitoring_app, observe
-from airswasm.runtime import Services
+from airswasm.monitoring import (
+    BLOCK,
+    Monitor,
+    MonitoringSettings,
+    Severity,
+    monitoring_app,
+    observe,
+)
+from airswasm.runtime import Meters, Services
+from airswasm.wit import Blocks, Metric, load_part
 
 pytestmark = pytest.mark.anyio
 
@@ -96,6 +104,31 @@ async def test_a_host_composes_it_from_its_services() -> None:
         assert monitor.snapshot().audit_lines is None
         monitor.close()
         assert not system.events.has_listeners
+
+
+async def test_it_watches_by_the_settings_and_the_meters_of_the_host() -> None:
+    """What config.toml says holds, and what blocks count is served."""
+    async with ActorSystem() as system:
+        services, meters = Services(), Meters([Metric("alarms_open", "Open.", "gauge")])
+        services.add(ActorSystem, system)
+        services.add(Meters, meters)
+        services.add(MonitoringSettings, MonitoringSettings(oldest_message=1.5, series=1))
+        monitor = observe(services)
+        assert monitor.thresholds.oldest_message == 1.5
+        for name in ("a/b", "a/c"):
+            meters.set("alarms_open", name, 2)
+        text = (await get(monitor, "/metrics")).text
+        assert 'airswasm_alarms_open{component="a/b"} 2.0' in text
+        assert 'airswasm_alarms_open{component="a/c"}' not in text
+
+
+@pytest.mark.parametrize("anyio_backend", ["asyncio"])
+async def test_the_block_is_found() -> None:
+    """One entry point is all that the package has."""
+    (found,) = (each for each in Blocks.find() if each.distribution == "airswasm-monitoring")
+    assert found.block is BLOCK
+    assert load_part(BLOCK.observe) is observe
+    assert [load_part(section.model) for section in BLOCK.sections] == [MonitoringSettings]
 
 
 async def test_two_systems_are_told_apart() -> None:

@@ -12,9 +12,11 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from airswasm.osl import Folder
-from airswasm.osl._openat2 import best_opener, open_by_openat2, open_by_walking
-from airswasm.security import Grants, Guard
+from airswasm.osl import BLOCK, Folder
+from airswasm.osl.__openat2 import best_opener, open_by_openat2, open_by_walking
+from airswasm.security import Grants, Guard, Kinds
+
+KINDS = Kinds(BLOCK.capabilities)
 
 ROUNDS = 15
 CALLS = 1_000
@@ -37,7 +39,7 @@ def main() -> None:
     root = Path(tempfile.mkdtemp())
     (root / "a/b/c").mkdir(parents=True)
     (root / PATH[1:]).write_bytes(b"x" * 100)
-    guard = Guard({"local/a": Grants({"filesystem:read": ("/a/**",)})})
+    guard = Guard(KINDS, {"local/a": Grants({"filesystem:read": ("/a/**",)})})
 
     def plainly() -> bytes:
         fd = os.open(root / PATH[1:], os.O_RDONLY)

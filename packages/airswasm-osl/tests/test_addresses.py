@@ -6,12 +6,14 @@ from collections.abc import Sequence
 from ipaddress import IPv4Address, ip_address
 
 import pytest
-from airswasm.osl import Doorman, Endpoint
+from airswasm.osl import BLOCK, Doorman, Endpoint
 from airswasm.osl._addresses import innermost, named_hosts, problem_with
-from airswasm.osl.errors import AccessDenied, Malformed, NotFound
-from airswasm.security import Grants, Guard
+from airswasm.osl._errors import AccessDenied, Malformed, NotFound
+from airswasm.security import Grants, Guard, Kinds
 from hypothesis import given
 from hypothesis import strategies as st
+
+KINDS = Kinds(BLOCK.capabilities)
 
 pytestmark = pytest.mark.anyio
 
@@ -81,7 +83,7 @@ def doorman(
             raise OSError("unknown")
         return answers
 
-    guard = Guard({"local/a": Grants({"tcp:connect": tuple(grants)})})
+    guard = Guard(KINDS, {"local/a": Grants({"tcp:connect": tuple(grants)})})
     return Doorman(guard, internal, resolve)
 
 
@@ -171,7 +173,7 @@ async def test_without_a_grant_nothing_is_resolved(anyio_backend: str) -> None:
         asked.append(host)
         return ["1.1.1.1"]
 
-    door = Doorman(Guard(), resolve=resolve)
+    door = Doorman(Guard(KINDS), resolve=resolve)
     with pytest.raises(AccessDenied, match=r"tcp\.connect"):
         await reached(door, "good.example:80")
     assert asked == []

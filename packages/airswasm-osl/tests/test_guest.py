@@ -11,13 +11,15 @@ from typing import TYPE_CHECKING
 
 import anyio
 import pytest
-from airswasm.osl import NetworkPolicy, OslPolicy, folders_below, provide
+from airswasm.osl import BLOCK, NetworkPolicy, OslPolicy, folders_below, provide
 from airswasm.runtime import Caller, Engine, EngineConfig, Instance, Limits, Services
-from airswasm.security import Grants, Guard
+from airswasm.security import Grants, Guard, Kinds
 from airswasm.wit import contract
 
 if TYPE_CHECKING:
     from conftest import HttpServer
+
+KINDS = Kinds(BLOCK.capabilities)
 
 ROOMY = Limits(memory_bytes=64 * 1024 * 1024, memories=8, fuel=10**12, timeout=60.0)
 IMPORTS = "from wit_world.imports import filesystem, http, process, tcp, udp\n"
@@ -49,7 +51,7 @@ class Host:
 async def host(
     anyio_backend: str, tmp_path: Path, python_wasm: Path, cache_folder: Path
 ) -> AsyncIterator[Host]:
-    guard, services = Guard(), Services()
+    guard, services = Guard(KINDS), Services()
     policy = OslPolicy(folders_below(tmp_path), network=NetworkPolicy(transfer_bytes=1_000_000))
     services.add(Guard, guard)
     services.add(OslPolicy, policy)

@@ -9,12 +9,14 @@ from typing import TYPE_CHECKING
 import anyio
 import pytest
 import trustme
-from airswasm.osl import Doorman, Http, HttpClient, NetworkPolicy
+from airswasm.osl import BLOCK, Doorman, Http, HttpClient, NetworkPolicy
 from airswasm.runtime import Caller, Case, Err, Ok
-from airswasm.security import Grants, Guard
+from airswasm.security import Grants, Guard, Kinds
 
 if TYPE_CHECKING:
     from conftest import HttpServer
+
+KINDS = Kinds(BLOCK.capabilities)
 
 pytestmark = pytest.mark.anyio
 
@@ -33,7 +35,7 @@ async def request(
 ):  # type: ignore[no-untyped-def]
     policy = policy or NetworkPolicy()
     patterns = (grant or f"{'/'.join(url.split('/')[:3])}/**",)
-    guard = Guard({"local/a": Grants({"http:request": patterns})})
+    guard = Guard(KINDS, {"local/a": Grants({"http:request": patterns})})
     options = {} if resolve is None else {"resolve": resolve}
     door = Doorman(guard, policy.internal_networks, **options)  # type: ignore[arg-type]
     http = Http(HttpClient(door, policy, tls), policy).interface()

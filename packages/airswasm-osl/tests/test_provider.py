@@ -3,16 +3,29 @@
 from __future__ import annotations
 
 import re
-from importlib.metadata import entry_points
+from collections.abc import Awaitable, Callable
+from dataclasses import is_dataclass
 from pathlib import Path
+from typing import cast
 
 import pytest
 from airswasm.lifecycle import Home
-from airswasm.osl import OslPolicy, folders_below, provide
-from airswasm.osl.errors import Malformed
-from airswasm.runtime import ServiceMissing, Services
-from airswasm.security import Guard
-from airswasm.wit import contract
+from airswasm.osl import (
+    BLOCK,
+    FolderLimits,
+    NetworkPolicy,
+    OslPolicy,
+    ProcessPolicy,
+    folders_below,
+    provide,
+)
+from airswasm.osl._errors import Malformed
+from airswasm.osl._provider import _policy_of
+from airswasm.runtime import WASI_INTERFACES, ServiceMissing, Services
+from airswasm.security import Guard, Kinds
+from airswasm.wit import Blocks, Section, contract, load_part
+
+KINDS = Kinds(BLOCK.capabilities)
 
 README = Path(__file__).parent.parent / "README.md"
 OSL = ("filesystem", "process", "tcp", "udp", "http")
@@ -21,15 +34,88 @@ OSL = ("filesystem", "process", "tcp", "udp", "http")
 @pytest.fixture
 def services(tmp_path: Path) -> Services:
     services = Services()
-    services.add(Guard, Guard())
+    services.add(Guard, Guard(KINDS))
     services.add(Home, Home(tmp_path))
     return services
 
 
 def test_the_entry_point_is_this_blocks(services: Services) -> None:
     """Installing the package is all that it takes."""
-    (found,) = entry_points(group="airswasm.host_interfaces", name="osl")
-    assert found.load() is provide
+    (found,) = (each for each in Blocks.find() if each.distribution == "airswasm-osl")
+    assert found.block is BLOCK
+    assert load_part(BLOCK.provide) is provide
+
+
+def test_what_is_declared_is_what_is_offered(services: Services) -> None:
+    """The host composes by the declaration, before it makes anything."""
+    assert {interface.name for interface in provide(services)} == set(BLOCK.interfaces)
+    wasi = [name for name in BLOCK.interfaces if name.startswith("wasi:")]
+    assert set(wasi) < set(WASI_INTERFACES)
+    Blocks.find().raise_for_problems()
+
+
+def test_every_capability_of_its_functions_is_declared() -> None:
+    """And none that no function needs; each has a sentence with its patterns."""
+    needed = {
+        need.capability
+        for name in OSL
+        for function in contract().interfaces[f"airswasm:component/{name}@0.1.0"].functions.values()
+        for need in (function.requirements if isinstance(function.requirements, tuple) else ())
+    }
+    assert {each.annotation for each in BLOCK.capabilities} == needed
+    assert all("{patterns}" in each.sentence for each in BLOCK.capabilities)
+
+
+@pytest.mark.parametrize("section", BLOCK.sections, ids=lambda section: section.name)
+def test_its_settings_have_defaults(section: Section) -> None:
+    """A host without a config.toml gets them."""
+    model = load_part(section.model)
+    assert isinstance(model, type)
+    assert is_dataclass(model())
+
+
+def test_the_settings_of_the_host_hold(services: Services, tmp_path: Path) -> None:
+    """What the operator wrote into config.toml is what the policy is made of."""
+    folders, network = FolderLimits(file_bytes=1), NetworkPolicy(timeout=1.5)
+    processes = ProcessPolicy(output_bytes=2)
+    for setting in (folders, network, processes):
+        services.add(type(setting), setting)
+    policy = _policy_of(services)
+    assert (policy.folders, policy.network, policy.processes) == (folders, network, processes)
+    assert policy.folder_of("local/a") == tmp_path / "files" / "local" / "a"
+
+
+@pytest.mark.anyio
+async def test_a_purged_name_leaves_no_files(services: Services, tmp_path: Path) -> None:
+    """Its folder goes, its neighbours stay, and asking again does no harm."""
+    forget = cast("Callable[[Services, str], Awaitable[None]]", load_part(BLOCK.forget))
+    mine, other = (tmp_path / "files" / "local" / name for name in ("a", "ab"))
+    for folder in (mine, other):
+        (folder / "deep").mkdir(parents=True)
+        (folder / "deep" / "file").write_text("text")
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    (outside / "file").write_text("text")
+    (mine / "link").symlink_to(outside, target_is_directory=True)
+    await forget(services, "local/a")
+    assert not mine.exists()
+    assert (other / "deep" / "file").read_text() == "text"
+    assert (outside / "file").read_text() == "text"
+    await forget(services, "local/a")
+    with pytest.raises(Malformed):
+        await forget(services, "local/..")
+
+
+@pytest.mark.anyio
+async def test_a_folder_of_the_operators_is_not_purged(services: Services, tmp_path: Path) -> None:
+    """An `OslPolicy` says which folder a component has; that folder is not ours to remove."""
+    forget = cast("Callable[[Services, str], Awaitable[None]]", load_part(BLOCK.forget))
+    kept = tmp_path / "files" / "local" / "a"
+    kept.mkdir(parents=True)
+    services.add(OslPolicy, OslPolicy(folders_below(tmp_path / "files")))
+    await forget(services, "local/a")
+    assert kept.exists()
+    await forget(Services(), "local/a")
 
 
 def test_what_is_offered_is_what_the_contract_says(services: Services) -> None:
@@ -39,7 +125,7 @@ def test_what_is_offered_is_what_the_contract_says(services: Services) -> None:
         declared = contract().interface(f"airswasm:component/{name}@0.1.0")
         assert declared is not None
         assert set(offered[declared.name].functions) == set(declared.functions)
-        Guard().guarded(offered[declared.name], contract())
+        Guard(KINDS).guarded(offered[declared.name], contract())
 
 
 def test_folders_lie_in_the_home(services: Services, tmp_path: Path) -> None:

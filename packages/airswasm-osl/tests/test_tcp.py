@@ -8,9 +8,11 @@ from collections.abc import Iterator
 
 import anyio
 import pytest
-from airswasm.osl import Doorman, NetworkPolicy, Tcp
+from airswasm.osl import BLOCK, Doorman, NetworkPolicy, Tcp
 from airswasm.runtime import Caller, Case, Err, HostInterface, Ok
-from airswasm.security import Grants, Guard
+from airswasm.security import Grants, Guard, Kinds
+
+KINDS = Kinds(BLOCK.capabilities)
 
 pytestmark = pytest.mark.anyio
 
@@ -52,7 +54,7 @@ def server() -> Iterator[Server]:
 
 
 def interface(*grants: str, policy: NetworkPolicy | None = None) -> HostInterface:
-    guard = Guard({"local/a": Grants({"tcp:connect": grants})})
+    guard = Guard(KINDS, {"local/a": Grants({"tcp:connect": grants})})
     return Tcp(Doorman(guard), policy or NetworkPolicy()).interface()
 
 
@@ -155,7 +157,7 @@ async def test_a_slow_connect_times_out(anyio_backend: str) -> None:
         await anyio.sleep_forever()
         return []
 
-    guard = Guard({"local/a": Grants({"tcp:connect": ("**",)})})
+    guard = Guard(KINDS, {"local/a": Grants({"tcp:connect": ("**",)})})
     tcp = Tcp(Doorman(guard, resolve=never), NetworkPolicy()).interface()
     answer = await tcp.functions["connect"](Caller("local/a"), "slow.example:80", 20)  # type: ignore[misc]
     assert answer == Err(Case("timed-out"))

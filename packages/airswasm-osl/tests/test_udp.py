@@ -6,15 +6,17 @@ import socket
 import threading
 
 import pytest
-from airswasm.osl import Doorman, NetworkPolicy, Udp
+from airswasm.osl import BLOCK, Doorman, NetworkPolicy, Udp
 from airswasm.runtime import Caller, Case, Err, Ok
-from airswasm.security import Grants, Guard
+from airswasm.security import Grants, Guard, Kinds
+
+KINDS = Kinds(BLOCK.capabilities)
 
 pytestmark = pytest.mark.anyio
 
 
 def exchange(grant: str, address: str, data: bytes, timeout_ms: int = 2_000):  # type: ignore[no-untyped-def]
-    guard = Guard({"local/a": Grants({"udp:exchange": (grant,)})})
+    guard = Guard(KINDS, {"local/a": Grants({"udp:exchange": (grant,)})})
     udp = Udp(Doorman(guard), NetworkPolicy()).interface()
     return udp.functions["exchange"](Caller("local/a"), address, data, timeout_ms)
 

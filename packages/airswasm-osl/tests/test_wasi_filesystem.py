@@ -6,12 +6,14 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 
 import pytest
-from airswasm.osl import FolderLimits, OslPolicy, folders_below, provide
+from airswasm.osl import BLOCK, FolderLimits, OslPolicy, folders_below, provide
 from airswasm.osl._wasi_filesystem import Refused, below
 from airswasm.runtime import Caller, Component, Engine, EngineConfig, Limits, Services, WasiConfig
-from airswasm.security import AuditEvent, Grants, Guard
+from airswasm.security import AuditEvent, Grants, Guard, Kinds
 from hypothesis import given
 from hypothesis import strategies as st
+
+KINDS = Kinds(BLOCK.capabilities)
 
 ROOMY = Limits(memory_bytes=64 * 1024 * 1024, memories=8, fuel=10**12, timeout=60.0)
 GRANTS = Grants(
@@ -55,7 +57,7 @@ class Setting:
         self.component = component
         self.audit = Audit()
         self.lines = Lines()
-        self.guard = Guard({"local/a": GRANTS}, audit=self.audit)
+        self.guard = Guard(KINDS, {"local/a": GRANTS}, audit=self.audit)
         for name in ("data/hidden", "read-only", "write-only", "other"):
             (self.folder / name).mkdir(parents=True)
             (self.folder / name / "file").write_text(name)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import anyio
 import pytest
-from airswasm.osl import Doorman, HttpClient, NetworkPolicy, WasiHttp
+from airswasm.osl import BLOCK, Doorman, HttpClient, NetworkPolicy, WasiHttp
 from airswasm.runtime import Caller, Case, Engine, EngineConfig, Err, HostInterface, Ok, WasiConfig
 from airswasm.runtime.wasi import (
     Fields,
@@ -17,10 +17,12 @@ from airswasm.runtime.wasi import (
     OutgoingRequest,
     RequestOptions,
 )
-from airswasm.security import Grants, Guard
+from airswasm.security import Grants, Guard, Kinds
 
 if TYPE_CHECKING:
     from conftest import HttpServer
+
+KINDS = Kinds(BLOCK.capabilities)
 
 pytestmark = pytest.mark.anyio
 
@@ -51,7 +53,7 @@ async def caller(anyio_backend: str, lines: Lines, cache_folder: Path) -> AsyncI
 
 
 def offered(*grants: str, policy: NetworkPolicy | None = None) -> HostInterface:
-    guard = Guard({"local/a": Grants({"http:request": grants})})
+    guard = Guard(KINDS, {"local/a": Grants({"http:request": grants})})
     policy = policy or NetworkPolicy()
     client = HttpClient(Doorman(guard), policy)
     (interface,) = WasiHttp(guard, client, policy).interfaces()

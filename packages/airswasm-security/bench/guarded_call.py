@@ -8,12 +8,21 @@ from collections.abc import Callable
 from pathlib import Path
 
 from airswasm.runtime import Caller, HostInterface, Ok
-from airswasm.security import AuditLog, Grants, Guard, generate_key, sign, verify_statement
-from airswasm.security.signatures import Statement
+from airswasm.security import (
+    PLAIN,
+    AuditLog,
+    Grants,
+    Guard,
+    Kinds,
+    Statement,
+    generate_key,
+    sign,
+    verify_statement,
+)
 from airswasm.wit import contract
-from airswasm.wit.names import HOST_STORAGE
 
 CALLS = 100_000
+KINDS = Kinds.of(storage_read=PLAIN)
 ANSWER = Ok(b"")
 
 
@@ -36,7 +45,7 @@ def nanoseconds(call: Callable[[int], object], calls: int = CALLS) -> float:
 
 def main() -> None:
     caller = Caller("local/hello")
-    offered = HostInterface(HOST_STORAGE, {"get": get})
+    offered = HostInterface("airswasm:component/storage@0.1.0", {"get": get})
     grants = {"local/hello": Grants({"storage:read": ("users/*/name", "count", "**")})}
     bare = offered.functions["get"]
     with (
@@ -44,12 +53,12 @@ def main() -> None:
         AuditLog(Path(folder) / "audit", durability="os") as log,
     ):
         doors = {
-            "the same key again": Guard(grants, audit=log).guarded(offered, contract()),
-            "every call with a line": Guard(grants, audit=log, allowed_lines="every").guarded(
-                offered, contract()
-            ),
+            "the same key again": Guard(KINDS, grants, audit=log).guarded(offered, contract()),
+            "every call with a line": Guard(
+                KINDS, grants, audit=log, allowed_lines="every"
+            ).guarded(offered, contract()),
         }
-        fresh = Guard(grants).guarded(offered, contract()).functions["get"]
+        fresh = Guard(KINDS, grants).guarded(offered, contract()).functions["get"]
         base = nanoseconds(lambda _: bare(caller, "count"))
         print(f"without a guard          {base:8.0f} ns")
         for name, door in doors.items():

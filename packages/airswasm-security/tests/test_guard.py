@@ -10,23 +10,35 @@ from pathlib import Path
 import pytest
 from airswasm.runtime import Caller, Case, Err, HostInterface, Ok, Pending
 from airswasm.security import (
+    PLAIN,
     AuditEvent,
     AuditLog,
     AuditUnavailable,
     Grants,
     Guard,
     InvalidCapability,
+    InvalidPattern,
+    Kinds,
     PermissionDenied,
+    Reach,
+    Spelling,
     UnannotatedFunction,
+    UnknownCapability,
     guarded,
     read_audit,
 )
-from airswasm.wit import contract
-from airswasm.wit.names import HOST_STORAGE
+from airswasm.wit import Capability, contract
 from hypothesis import given
 from hypothesis import strategies as st
 
 HELLO = Caller("local/hello")
+STORAGE = "airswasm:component/storage@0.1.0"
+KINDS = Kinds.of(
+    storage_read=PLAIN,
+    storage_write=PLAIN,
+    topics_follow=Spelling(".", reach=Reach.PATTERN),
+    hosts_reach=Spelling(read=str.lower, read_pattern=str.lower),
+)
 
 
 class Notebook:
@@ -44,12 +56,12 @@ class Notebook:
 
 def interface(**functions: Callable[..., object]) -> HostInterface:
     return HostInterface(
-        HOST_STORAGE, {name.replace("_", "-"): each for name, each in functions.items()}
+        STORAGE, {name.replace("_", "-"): each for name, each in functions.items()}
     )
 
 
 def guard_for(allow: dict[str, tuple[str, ...]], **options: object) -> Guard:
-    return Guard({"local/hello": Grants(allow)}, **options)  # type: ignore[arg-type]
+    return Guard(KINDS, {"local/hello": Grants(allow)}, **options)  # type: ignore[arg-type]
 
 
 def test_missing_is_denied_and_says_how_to_get_it() -> None:
@@ -68,21 +80,19 @@ def test_missing_is_denied_and_says_how_to_get_it() -> None:
 ASKED = [
     ("storage:write", "key", "count"),
     ("storage:read", "prefix", "user-"),
-    ("messaging:subscribe", "pattern", "a.*"),
-    ("filesystem:read", "path", "data/x"),
-    ("http:request", "url", "https://Example.com/a?b"),
-    ("tcp:connect", "address", "X.org:1"),
+    ("topics:follow", "pattern", "a.*"),
+    ("hosts:reach", "address", "X.org:1"),
 ]
 
 
 def test_the_line_that_a_denial_names_grants_the_call() -> None:
     """Following the advice works."""
     for capability, argument, value in ASKED:
-        denied = Guard().decide("local/hello", capability, value, argument=argument)
+        denied = Guard(KINDS).decide("local/hello", capability, value, argument=argument)
         assert denied.manifest_line is not None
         area, verb = capability.split(":")
         grants = Grants.from_manifest(tomllib.loads(denied.manifest_line))
-        assert Guard({"local/hello": grants}).decide(
+        assert Guard(KINDS, {"local/hello": grants}).decide(
             "local/hello", capability, value, argument=argument
         )
         assert denied.manifest_line.startswith(f"{area}.{verb} = ")
@@ -97,23 +107,25 @@ def test_every_layer_must_agree(is_granted: bool, is_denied: bool, is_permitted:
     key = {"storage:read": ("k",)}
     own = Grants(key if is_granted else {}, key if is_denied else {})
     policy = Grants({"storage:read": ("k" if is_permitted else "other",)})
-    decision = Guard({"local/hello": own}, policy=policy).decide("local/hello", "storage:read", "k")
+    decision = Guard(KINDS, {"local/hello": own}, policy=policy).decide(
+        "local/hello", "storage:read", "k"
+    )
     assert decision.is_allowed == (is_granted and not is_denied and is_permitted)
-    forbidding = Guard({"local/hello": own}, policy=Grants({}, key))
+    forbidding = Guard(KINDS, {"local/hello": own}, policy=Grants({}, key))
     assert not forbidding.decide("local/hello", "storage:read", "k")
 
 
 def test_no_line_is_suggested_where_none_would_help() -> None:
     """A denial by rule cannot be fixed by a grant, and does not pretend so."""
     guard = Guard(
-        {"local/hello": Grants({"storage:read": ("**",)}, {"storage:read": ("secret/**",)})}
+        KINDS, {"local/hello": Grants({"storage:read": ("**",)}, {"storage:read": ("secret/**",)})}
     )
     denied = guard.decide("local/hello", "storage:read", "secret/x")
     assert denied.manifest_line is None
     assert "secret/**" in denied.text
     malformed = guard.decide("local/hello", "storage:read", "a/../secret/x")
     assert malformed.manifest_line is None
-    narrow = Guard(policy=Grants({"storage:read": ("public/**",)}))
+    narrow = Guard(KINDS, policy=Grants({"storage:read": ("public/**",)}))
     assert narrow.decide("local/hello", "storage:read", "private").manifest_line is None
     assert narrow.decide("local/hello", "storage:read", "public/x").manifest_line is not None
 
@@ -121,7 +133,7 @@ def test_no_line_is_suggested_where_none_would_help() -> None:
 def test_a_scan_over_a_denied_key_is_denied() -> None:
     """`**` with one key denied does not let a scan read that key."""
     guard = Guard(
-        {"local/hello": Grants({"storage:read": ("**",)}, {"storage:read": ("a/secret",)})}
+        KINDS, {"local/hello": Grants({"storage:read": ("**",)}, {"storage:read": ("a/secret",)})}
     )
     assert not guard.decide("local/hello", "storage:read", "", argument="prefix")
     assert not guard.decide("local/hello", "storage:read", "a/s", argument="prefix")
@@ -147,10 +159,47 @@ def test_revoking_holds_from_the_next_call_on() -> None:
     assert isinstance(door(HELLO, "other"), Err)
 
 
-def test_a_malformed_capability_is_a_bug_not_a_denial() -> None:
+def test_a_capability_that_does_not_exist_is_a_bug_not_a_denial() -> None:
     """Host code that asks for nonsense should hear so."""
+    guard = Guard(KINDS, {"local/hello": Grants({"gone:use": ("**",)})})
     with pytest.raises(InvalidCapability):
-        Guard().decide("local/hello", "storage", "k")
+        guard.decide("local/hello", "storage", "k")
+    for ask in (guard.decide, guard.check, guard.enforce):
+        with pytest.raises(UnknownCapability):
+            ask("local/hello", "gone:use", "k")
+
+
+def test_grants_that_cannot_be_read_grant_nothing() -> None:
+    """A pattern that a block no longer reads denies, with the reason, and ends no host call."""
+    guard = guard_for({"storage:read": ("**", "a/../b")})
+    denied = guard.check("local/hello", "storage:read", "k")
+    assert not denied
+    assert ".." in denied.text
+    assert denied.manifest_line is None
+    guard.grant("local/hello", Grants({"storage:read": ("**",)}))
+    assert guard.check("local/hello", "storage:read", "k")
+
+
+def test_a_policy_that_cannot_be_read_opens_no_host() -> None:
+    """What the operator forbids must not be forgotten."""
+    with pytest.raises(InvalidPattern):
+        Guard(KINDS, policy=Grants({}, {"storage:read": ("a/../b",)}))
+
+
+def test_grants_and_resources_are_read_by_the_spelling_of_their_kind() -> None:
+    """The check is on the same text as the effect, however it was written."""
+    own = Grants({"hosts:reach": ("*.Example.com",)}, {"hosts:reach": ("BAD.example.com",)})
+    guard = Guard(KINDS, {"local/hello": own})
+    assert guard.decide("local/hello", "hosts:reach", "Good.EXAMPLE.com")
+    assert not guard.decide("local/hello", "hosts:reach", "bad.Example.COM")
+    assert guard.decide("local/hello", "hosts:reach", "A.example.com").resource == "a.example.com"
+
+
+def test_a_function_whose_capability_no_block_declares_is_not_offered() -> None:
+    """Nothing could be granted by it, and nothing would read its resource."""
+    offered = interface(get=lambda caller, key: None)
+    with pytest.raises(UnannotatedFunction, match="no block declares storage:read"):
+        Guard(Kinds()).guarded(offered, contract())
 
 
 def test_enforce_raises() -> None:
@@ -181,13 +230,13 @@ def test_functions_that_need_nothing_are_left_as_they_are() -> None:
     def usage(caller: Caller) -> object:
         return Ok(None)
 
-    assert guarded(interface(usage=usage), contract(), Guard()).functions["usage"] is usage
+    assert guarded(interface(usage=usage), contract(), Guard(KINDS)).functions["usage"] is usage
 
 
 def test_a_function_that_cannot_say_denied_traps() -> None:
     """Without a `denied` case in its result, a denial ends the guest's call."""
     given_contract = contract()
-    storage = given_contract.interfaces[HOST_STORAGE]
+    storage = given_contract.interfaces[STORAGE]
     get = replace(storage.functions["get"], result=None)
     functions = {**storage.functions, "get": get}
 
@@ -195,7 +244,7 @@ def test_a_function_that_cannot_say_denied_traps() -> None:
         def interface(self, name: str) -> object:
             return replace(storage, functions=functions)
 
-    door = Guard().guarded(interface(get=lambda caller, key: None), Declared())  # type: ignore[arg-type]
+    door = Guard(KINDS).guarded(interface(get=lambda caller, key: None), Declared())  # type: ignore[arg-type]
     with pytest.raises(PermissionDenied):
         door.functions["get"](HELLO, "k")
 
@@ -203,22 +252,31 @@ def test_a_function_that_cannot_say_denied_traps() -> None:
 def test_what_the_contract_does_not_know_is_not_offered() -> None:
     """Deny by default holds for functions and interfaces too."""
     with pytest.raises(UnannotatedFunction, match="no such function"):
-        Guard().guarded(interface(peek=lambda caller: None), contract())
+        Guard(KINDS).guarded(interface(peek=lambda caller: None), contract())
     with pytest.raises(UnannotatedFunction, match="no such interface"):
-        Guard().guarded(HostInterface("evil:component/storage@0.1.0", {}), contract())
+        Guard(KINDS).guarded(HostInterface("evil:component/storage@0.1.0", {}), contract())
 
 
 def test_every_annotation_of_the_contract_can_be_enforced() -> None:
     """Every host interface can be wrapped whole: annotations, arguments and results fit."""
+    declared_kinds = Kinds(
+        Capability(need.capability.replace(":", "."), "do it")
+        for declared in contract().host_interfaces.values()
+        for function in declared.functions.values()
+        for need in (function.requirements if isinstance(function.requirements, tuple) else ())
+    )
     for name, declared in contract().host_interfaces.items():
         offered = HostInterface(name, dict.fromkeys(declared.functions, lambda caller, *args: None))
-        assert Guard().guarded(offered, contract()).functions.keys() == declared.functions.keys()
+        assert (
+            Guard(declared_kinds).guarded(offered, contract()).functions.keys()
+            == declared.functions.keys()
+        )
 
 
 def test_resources_and_name_are_kept() -> None:
     """Only functions change."""
     offered = interface(get=lambda caller, key: None)
-    wrapped = Guard().guarded(offered, contract())
+    wrapped = Guard(KINDS).guarded(offered, contract())
     assert (wrapped.name, wrapped.resources) == (offered.name, offered.resources)
 
 
@@ -369,7 +427,7 @@ def test_denials_only_take_away(
 
     def allowed(own: Grants, policy: Grants) -> bool:
         return (
-            Guard({"a/b": own}, policy=policy)
+            Guard(KINDS, {"a/b": own}, policy=policy)
             .decide("a/b", "storage:read", key, argument=argument)
             .is_allowed
         )

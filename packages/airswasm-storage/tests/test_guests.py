@@ -7,6 +7,7 @@ import anyio
 import pytest
 from airswasm.runtime import Caller, Case, Err, HostFunction, Ok, Pending, Services
 from airswasm.storage import (
+    STORAGE_INTERFACE,
     FixedQuota,
     KeyValueStore,
     StorageQuotas,
@@ -16,7 +17,6 @@ from airswasm.storage import (
 )
 from airswasm.storage.testing import MemoryDisk, MemoryStore
 from airswasm.wit import contract
-from airswasm.wit.names import HOST_STORAGE
 
 pytestmark = pytest.mark.anyio
 
@@ -40,7 +40,7 @@ def case_of(outcome: object) -> str:
 async def test_it_offers_what_the_contract_declares() -> None:
     """Every function of the WIT interface, and nothing else."""
     async with offered() as functions:
-        assert functions.keys() == contract().interfaces[HOST_STORAGE].functions.keys()
+        assert functions.keys() == contract().interfaces[STORAGE_INTERFACE].functions.keys()
 
 
 async def test_a_component_reads_what_it_wrote() -> None:

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from airswasm.wit import check_component, names, read_wit, read_wit_text, wit_folder
+from airswasm.wit import check_component, contract, read_wit, read_wit_text, wit_folder
 from airswasm.wit._evolution import check_version, compare_packages
 from airswasm.wit._tool import run_wasm_tools
 from airswasm.wit.model import Package
@@ -121,7 +121,7 @@ def test_components_of_the_released_contract_still_fit(world: str, tmp_path: Pat
     ):
         output = run_wasm_tools(command)
         assert output.exit_code == 0, output.stderr
-    check_component(component, offered=names.HOST_INTERFACES).raise_for_problems()
+    check_component(component, offered=contract().host_interfaces).raise_for_problems()
 
 
 def test_the_worlds_are_semver_compatible_with_each_other() -> None:

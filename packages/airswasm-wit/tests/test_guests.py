@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import pytest
-from airswasm.wit import check_component, names
+from airswasm.wit import check_component, contract, names
 
 if TYPE_CHECKING:
     from airswasm.runtime import Instance
@@ -69,9 +69,9 @@ class Host:
         ok, err, case = runtime.Ok, runtime.Err, runtime.Case
         done = ok(None)
         return [
-            self._offer(names.HOST_LOGGING, {"log": None}),
+            self._offer("airswasm:component/logging@0.1.0", {"log": None}),
             self._offer(
-                names.HOST_MESSAGING,
+                "airswasm:component/messaging@0.1.0",
                 {
                     "send": done,
                     "request": ok(7),
@@ -84,11 +84,11 @@ class Host:
             ),
             self._storage(),
             self._offer(
-                names.HOST_CAPABILITIES,
+                "airswasm:component/capabilities@0.1.0",
                 {"check": True, "list": [{"capability": "storage:read", "pattern": "**"}]},
             ),
             self._offer(
-                names.HOST_FILESYSTEM,
+                "airswasm:component/filesystem@0.1.0",
                 {
                     "read": ok(b"data"),
                     "write": done,
@@ -100,13 +100,13 @@ class Host:
                 },
             ),
             self._offer(
-                names.HOST_PROCESS,
+                "airswasm:component/process@0.1.0",
                 {"run": ok({"exit_code": 3, "stdout": b"out", "stderr": b"err"})},
             ),
             self._tcp(),
-            self._offer(names.HOST_UDP, {"exchange": ok(b"U")}),
+            self._offer("airswasm:component/udp@0.1.0", {"exchange": ok(b"U")}),
             self._offer(
-                names.HOST_HTTP,
+                "airswasm:component/http@0.1.0",
                 {"request": ok({"status": 200, "headers": [("c", "d")], "body": b"page"})},
             ),
         ]
@@ -122,7 +122,7 @@ class Host:
             "usage": lambda: ok({"used_bytes": 1, "keys": 2, "quota_bytes": 3}),
         }
         functions = {name: self._noting(name, answer) for name, answer in offered.items()}
-        return runtime.HostInterface(names.HOST_STORAGE, functions)
+        return runtime.HostInterface("airswasm:component/storage@0.1.0", functions)
 
     def _tcp(self) -> object:
         ok = runtime.Ok
@@ -137,7 +137,8 @@ class Host:
             },
         }
         dropped = runtime.HostResource(lambda value: self.calls.append(("drop", value)))
-        return runtime.HostInterface(names.HOST_TCP, functions, {"connection": dropped})
+        name = "airswasm:component/tcp@0.1.0"
+        return runtime.HostInterface(name, functions, {"connection": dropped})
 
     def _offer(self, name: str, answers: dict[str, object]) -> object:
         functions = {
@@ -175,10 +176,10 @@ async def test_every_interface_works(
     anyio_backend: str, tour: bytes, engine_config: object
 ) -> None:
     """The component passes the check, and each of its calls reaches the host and returns."""
-    report = check_component(tour, offered=names.HOST_INTERFACES)
+    report = check_component(tour, offered={*contract().host_interfaces, *runtime.WASI_INTERFACES})
     report.raise_for_problems()
     assert set(report.exports) == set(names.GUEST_INTERFACES)
-    assert set(report.imports) == set(names.HOST_INTERFACES)
+    assert set(report.imports) == set(contract().host_interfaces)
     host = Host()
     async with runtime.Engine(engine_config) as engine:
         instance = await started(engine, tour, host)

@@ -4,12 +4,17 @@ import re
 import shutil
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
 from airswasm.wit import (
+    BLOCK_GROUP,
+    Block,
+    Blocks,
     c_header_folder,
     check_component,
+    contract,
     names,
     parse_requirements,
     read_wit,
@@ -21,6 +26,7 @@ from airswasm.wit.annotations import find_annotation_problems
 
 CHECKOUT = Path(__file__).parents[3]
 GUIDE = CHECKOUT / "docs" / "wit" / "guide.md"
+LOGGING, STORAGE = "airswasm:component/logging@0.1.0", "airswasm:component/storage@0.1.0"
 README = Path(__file__).parents[1] / "README.md"
 
 pytestmark = pytest.mark.skipif(
@@ -41,7 +47,7 @@ def test_the_world_can_be_read_beside_the_contract(tmp_path: Path) -> None:
     (tmp_path / "wit" / "world.wit").write_text(world)
     orders = read_wit(tmp_path / "wit").main.worlds["orders"]
     assert list(orders.exports) == [names.GUEST_HANDLER]
-    assert set(orders.imports) == {names.HOST_LOGGING, names.HOST_STORAGE}
+    assert set(orders.imports) == {LOGGING, STORAGE}
 
 
 def test_the_c_component_builds_as_shown_and_fits(tmp_path: Path) -> None:
@@ -55,9 +61,9 @@ def test_the_c_component_builds_as_shown_and_fits(tmp_path: Path) -> None:
     subprocess.run([sys.executable, *command[1:]], cwd=tmp_path, check=True, timeout=120)
     core, component = tmp_path / "counter.core.wasm", tmp_path / "counter.wasm"
     assert run_wasm_tools(["component", "new", str(core), "-o", str(component)]).exit_code == 0
-    report = check_component(component, offered=names.HOST_INTERFACES)
+    report = check_component(component, offered=contract().host_interfaces)
     report.raise_for_problems()
-    assert report.imports == (names.HOST_STORAGE,)
+    assert report.imports == (STORAGE,)
     assert component.stat().st_size < 8000
 
 
@@ -77,3 +83,17 @@ def test_the_python_of_the_readme_runs(capsys: pytest.CaptureFixture[str]) -> No
     for source in blocks(README, "python"):
         exec(compile(source, str(README), "exec"), {"__name__": "readme"})
     assert "storage:write(key)" in capsys.readouterr().out
+
+
+def test_the_declaration_of_the_guide_is_one() -> None:
+    """The block that the page shows can be pasted, and its interface is the page's."""
+    (source,) = (text for text in blocks(GUIDE, "python") if "BLOCK = Block(" in text)
+    made: dict[str, object] = {}
+    exec(compile(source, str(GUIDE), "exec"), made)
+    block = made["BLOCK"]
+    assert isinstance(block, Block)
+    assert Blocks.of(block).problems == ()
+    (entry,) = (text for text in blocks(GUIDE, "toml") if BLOCK_GROUP in text)
+    assert tomllib.loads(entry)["project"]["entry-points"] == {
+        BLOCK_GROUP: {block.name: "acme_alarm:BLOCK"}
+    }

@@ -1,7 +1,7 @@
 """Names of interfaces, and which versions of them are one interface."""
 
 import pytest
-from airswasm.wit.names import InterfaceName, are_compatible, is_wasi_02
+from airswasm.wit.names import InterfaceName, are_compatible
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -22,7 +22,6 @@ def test_a_name_that_is_printed_reads_back(name: InterfaceName) -> None:
 def test_what_is_no_full_name_is_none(text: str) -> None:
     """A plain name, as an interface that a world declares inline has, is no error."""
     assert InterfaceName.parse(text) is None
-    assert not is_wasi_02(text)
     assert are_compatible(text, text)
     assert not are_compatible(text, "a:b/c@1.0.0")
 

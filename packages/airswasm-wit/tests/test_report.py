@@ -11,24 +11,25 @@ from pathlib import Path
 
 import pytest
 from airswasm.wit import (
+    Contract,
     ContractViolation,
     NotAComponent,
     ToolLimits,
     check_component,
+    contract,
     names,
     read_component,
+    read_wit_text,
     wit_folder,
 )
 from airswasm.wit._tool import run_wasm_tools
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-INSTALLED = (
-    names.HOST_LOGGING,
-    names.HOST_MESSAGING,
-    names.HOST_STORAGE,
-    names.HOST_CAPABILITIES,
-)
+LOGGING = "airswasm:component/logging@0.1.0"
+MESSAGING = "airswasm:component/messaging@0.1.0"
+STORAGE = "airswasm:component/storage@0.1.0"
+INSTALLED = (LOGGING, MESSAGING, STORAGE, "airswasm:component/capabilities@0.1.0")
 HANDLER = "export airswasm:component/handler@0.1.0;"
 GUIDE = Path(__file__).parents[3] / "docs" / "wit" / "guide.md"
 
@@ -56,6 +57,31 @@ def dummy(tmp_path: Path) -> Callable[..., bytes]:
         source = f"package acme:thing@1.0.0;\n{rest}\nworld broken {{ {items} }}\n"
         (tmp_path / "wit" / "thing.wit").write_text(source)
         return packed(tmp_path / "wit", "broken", tmp_path)
+
+    return build
+
+
+@pytest.fixture
+def wasi(tmp_path: Path) -> Callable[[str], bytes]:
+    """Builds a component that imports one WASI interface."""
+
+    def build(name: str) -> bytes:
+        package, _, version = name.partition("@")
+        package, _, interface = package.partition("/")
+        for folder, text in {
+            "contract": None,
+            "proposal": f"package {package}@{version};\n"
+            f"interface {interface} {{ ask: func() -> u32; }}",
+        }.items():
+            target = tmp_path / "wit" / "deps" / folder
+            target.mkdir(parents=True)
+            for file in wit_folder().glob("*.wit") if text is None else ():
+                (target / file.name).write_text(file.read_text("utf-8"))
+            if text is not None:
+                (target / "proposal.wit").write_text(text)
+        source = f"package acme:thing@1.0.0;\nworld w {{ {HANDLER} import {name}; }}\n"
+        (tmp_path / "wit" / "thing.wit").write_text(source)
+        return packed(tmp_path / "wit", "w", tmp_path)
 
     return build
 
@@ -140,15 +166,16 @@ BROKEN = {
             "rest": "interface database { query: func(sql: string) -> string; }",
         },
         "acme:thing/database@1.0.0: neither the contract nor this host has it: remove the "
-        "import, or install a block that offers it under airswasm.host_interfaces",
+        "import, or install the package that offers it",
     ),
     "import-function-unknown": (
         {
             "items": f"{HANDLER} import airswasm:component/logging@0.1.0;",
             "edit": replaced("log: func", "flush: func();\n    log: func"),
         },
-        "airswasm:component/logging@0.1.0#flush: the contract 0.1.0 has no such function: it "
-        "has log; a component built for a later contract needs a later airswasm-wit",
+        "airswasm:component/logging@0.1.0#flush: airswasm:component/logging@0.1.0 has no such "
+        "function here: it has log; a component built for a later version needs a later "
+        "airswasm-lifecycle",
     ),
     "import-differs": (
         {
@@ -191,8 +218,8 @@ def test_a_good_component_passes(tmp_path: Path) -> None:
     assert report.exports == names.GUEST_INTERFACES
     assert set(report.imports) == set(INSTALLED)
     assert report.capability_interfaces == {
-        names.HOST_MESSAGING: ("messaging:publish", "messaging:send", "messaging:subscribe"),
-        names.HOST_STORAGE: ("storage:read", "storage:write"),
+        MESSAGING: ("messaging:publish", "messaging:send", "messaging:subscribe"),
+        STORAGE: ("storage:read", "storage:write"),
     }
     assert report.capabilities[0] == "messaging:publish"
 
@@ -222,7 +249,7 @@ def test_all_problems_are_told_at_once(dummy: Callable[..., bytes]) -> None:
 def test_types_without_functions_need_no_provider(dummy: Callable[..., bytes]) -> None:
     """os-errors comes with tcp and holds one type; nobody has to offer it."""
     wasm = dummy(f"{HANDLER} import airswasm:component/udp@0.1.0;")
-    assert check_component(wasm, offered=[names.HOST_UDP]).is_satisfied
+    assert check_component(wasm, offered=["airswasm:component/udp@0.1.0"]).is_satisfied
 
 
 def test_compatible_versions_are_one_interface(dummy: Callable[..., bytes]) -> None:
@@ -236,16 +263,34 @@ def test_compatible_versions_are_one_interface(dummy: Callable[..., bytes]) -> N
     assert report.exports == (names.GUEST_HANDLER,)
 
 
-def test_wasi_counts_as_offered(dummy: Callable[..., bytes]) -> None:
-    """WASI 0.2 is always there; what is not in 0.2 is unknown, and says so."""
-    assert names.is_wasi_02("wasi:cli/environment@0.2.6")
-    assert names.is_wasi_02("wasi:io/poll@0.2.0")
-    assert not names.is_wasi_02("wasi:io/poll@0.3.0")
-    assert not names.is_wasi_02("wasi:nn/tensor@0.2.0-rc-1")
-    wasm = dummy(
-        f"{HANDLER} import airswasm:component/storage@0.1.0;",
-    )
-    assert check_component(wasm, offered=INSTALLED).wasi_imports == ()
+def test_wasi_is_offered_where_the_host_says_so(wasi: Callable[..., bytes]) -> None:
+    """A host's WASI interfaces are among `offered`; the report tells them from the others."""
+    wasm = wasi("wasi:cli/environment@0.2.6")
+    report = check_component(wasm, offered=[*INSTALLED, "wasi:cli/environment@0.2.12"])
+    report.raise_for_problems()
+    assert report.wasi_imports == ("wasi:cli/environment@0.2.6",)
+    assert report.imports == ()
+
+
+@pytest.mark.parametrize(
+    ("name", "offered"),
+    [
+        ("wasi:cli/environment@0.2.6", ()),
+        ("wasi:cli/environment@0.3.0", ("wasi:cli/environment@0.2.12",)),
+        ("wasi:nn/tensor@0.2.0-rc-1", ("wasi:nn/tensor@0.2.0",)),
+    ],
+)
+def test_wasi_that_no_host_offers_is_unknown(
+    name: str, offered: tuple[str, ...], wasi: Callable[..., bytes]
+) -> None:
+    """Nothing is assumed of WASI: another track or proposal is refused, with what to build for."""
+    wasm = wasi(name)
+    report = check_component(wasm, offered=[*INSTALLED, *offered])
+    assert report.wasi_imports == ()
+    assert [(problem.rule, problem.subject) for problem in report.problems] == [
+        ("import-unknown", name)
+    ]
+    assert "build the component for wasip2" in report.problems[0].advice
 
 
 def test_an_interface_that_a_third_block_offers_is_accepted(dummy: Callable[..., bytes]) -> None:
@@ -258,6 +303,73 @@ def test_an_interface_that_a_third_block_offers_is_accepted(dummy: Callable[...,
     assert report.is_satisfied
     assert report.other_exports == ("acme:thing/reports@1.0.0",)
     assert report.imports == ("acme:thing/database@1.0.0",)
+
+
+ALARM = """package acme:thing@1.0.0;
+/// @offered-by acme-alarm
+interface alarm {
+    /// @requires alarm:set(name)
+    set: func(name: string, seconds: u32);
+    /// @requires nothing "it is harmless"
+    count: func() -> u32;
+}
+"""
+
+
+def composed(text: str = ALARM) -> Contract:
+    return Contract(contract().package, (read_wit_text(text).main,))
+
+
+@pytest.mark.parametrize(
+    ("offered", "ours", "rule", "line"),
+    [
+        (["acme:thing/alarm@1.0.0"], ALARM, None, ""),
+        (
+            [],
+            ALARM,
+            "import-not-installed",
+            "acme:thing/alarm@1.0.0: no installed block offers it: pip install acme-alarm",
+        ),
+        (
+            ["acme:thing/alarm@1.0.0"],
+            ALARM.replace("seconds: u32", "seconds: u64"),
+            "import-differs",
+            "parameter 2 (seconds) is `u32`, not `u64`",
+        ),
+        (
+            ["acme:thing/alarm@1.0.0"],
+            ALARM.replace("set: func", "arm: func"),
+            "import-function-unknown",
+            "acme:thing/alarm@1.0.0 has no such function here: it has arm, count; a component "
+            "built for a later version needs a later acme-alarm",
+        ),
+        (
+            ["acme:thing/alarm@2.0.0"],
+            ALARM.replace("@1.0.0", "@2.0.0"),
+            "import-version",
+            "acme:thing/alarm@1.0.0: this host speaks acme:thing/alarm@2.0.0: build the component "
+            "against acme:thing/alarm@2.0.0, or install another version of acme-alarm",
+        ),
+        (
+            ["acme:thing/alarm@1.0.0"],
+            ALARM.replace("interface alarm", "interface bell"),
+            "import-unknown",
+            "acme:thing/alarm@1.0.0: acme:thing has no such host interface: use one of bell",
+        ),
+    ],
+    ids=lambda value: value if isinstance(value, str) and " " not in value else "",
+)
+def test_a_composed_contract_is_held_against_imports_as_the_own_one_is(
+    dummy: Callable[..., bytes], offered: list[str], ours: str, rule: str | None, line: str
+) -> None:
+    """What a block's WIT says binds as the contract's does, and the hint names that block."""
+    wasm = dummy(f"{HANDLER} import alarm;", rest=ALARM.partition("\n")[2])
+    report = check_component(wasm, offered=[*INSTALLED, *offered], against=composed(ours))
+    assert [problem.rule for problem in report.problems] == ([rule] if rule else [])
+    assert line in "".join(map(str, report.problems))
+    assert "airswasm" not in "".join(map(str, report.problems))
+    if rule is None:
+        assert report.capability_interfaces == {"acme:thing/alarm@1.0.0": ("alarm:set",)}
 
 
 def test_a_host_interface_is_not_for_components_to_export(dummy: Callable[..., bytes]) -> None:

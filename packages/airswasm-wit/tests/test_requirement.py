@@ -4,6 +4,7 @@ import time
 
 import pytest
 from airswasm.wit import AnnotationError, Nothing, Requirement, parse_requirements
+from airswasm.wit.requirement import find_provider
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -63,6 +64,23 @@ def test_errors_have_line_and_column(docs: str, line: int, column: int, reason: 
     assert (caught.value.line, caught.value.column) == (line, column)
     assert reason in caught.value.reason
     assert caught.value.shown == docs.split("\n")[line - 1]
+
+
+@pytest.mark.parametrize(
+    ("docs", "provider"),
+    [
+        ("Wakes.\n\n@offered-by acme-alarm", "acme-alarm"),
+        ("@offered-by acme.alarm_2  \nMore.", "acme.alarm_2"),
+        ("It is @offered-by acme-alarm.", None),
+        ("@offered-by", None),
+        ("@offered-by two words", None),
+        ("@offered-by -r/etc/passwd", None),
+        ("", None),
+    ],
+)
+def test_the_provider_is_a_line_of_its_own(docs: str, provider: str | None) -> None:
+    """One distribution's name, which becomes a word of a command: nothing else is one."""
+    assert find_provider(docs) == provider
 
 
 words = st.from_regex(r"[a-z][a-z0-9]{0,8}(-[a-z0-9]{1,4}){0,2}", fullmatch=True)

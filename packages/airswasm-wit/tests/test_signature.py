@@ -68,6 +68,6 @@ def test_a_function_is_rendered_with_its_requirement() -> None:
 
 def test_named_types_include_those_inside_others() -> None:
     """page is made of entries; both are needed to understand a scan."""
-    storage = contract().interfaces[names.HOST_STORAGE]
+    storage = contract().interfaces["airswasm:component/storage@0.1.0"]
     found = [item.name for item in named_types(storage.functions["scan-prefix"])]
     assert found == ["page", "entry", "storage-error"]

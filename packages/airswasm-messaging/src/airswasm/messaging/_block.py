@@ -18,12 +18,12 @@ BLOCK = Block(
         Capability(
             "messaging.publish",
             "publish to the topics {patterns}",
-            "airswasm.messaging._spelling:TOPIC",
+            "airswasm.messaging.__spelling:TOPIC",
         ),
         Capability(
             "messaging.subscribe",
             "receive what is published to the topics {patterns}",
-            "airswasm.messaging._spelling:TOPIC_PATTERN",
+            "airswasm.messaging.__spelling:TOPIC_PATTERN",
         ),
     ),
     sections=(
@@ -33,5 +33,5 @@ BLOCK = Block(
             "What holds for the messages of every component.",
         ),
     ),
-    errors=("airswasm.messaging.errors",),
+    errors=("airswasm.messaging._errors",),
 )

@@ -49,7 +49,7 @@ def messaging_interface(
 
 
 def provide(services: Services) -> Iterable[HostInterface]:
-    """Entry point of the group `airswasm.host_interfaces`.
+    """Return the interface that this block offers.
 
     Uses the services `MessageBroker` and, where present, `MessagingPolicy`.
 

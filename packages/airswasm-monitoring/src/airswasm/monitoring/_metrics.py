@@ -49,7 +49,16 @@ _FIGURES = (
 
 
 class Metrics(Collector):
-    """A registry with one collector over `take`, which makes a snapshot."""
+    """A registry with one collector over `take`, which makes a snapshot.
+
+    Args:
+        take: Makes the snapshot of this moment.
+        series_limit: Components that have figures of their own; the rest are added up.
+        meters: What other blocks count.
+
+    Raises:
+        ValueError: A block counts by a name that this block has a figure of.
+    """
 
     def __init__(
         self,
@@ -62,6 +71,7 @@ class Metrics(Collector):
         self._meters = meters or Meters()
         self._series_limit = series_limit
         self._own_series: set[str] = set()
+        self._check_names()
         self.registry = CollectorRegistry(auto_describe=False)
         self.registry.register(self)
 
@@ -79,6 +89,15 @@ class Metrics(Collector):
         yield from self._host_families(snapshot)
         yield from self._component_families(snapshot.components)
         yield from self._block_families()
+
+    def _check_names(self) -> None:
+        """Refuse a second family of one name, which no scraper reads."""
+        whole = Snapshot(0.0, (), audit_lines=0, storage_syncs=0)
+        own = [*self._host_families(whole), *self._component_families(())]
+        taken = {family.name for family in own}
+        for family in self._block_families():
+            if family.name in taken:
+                raise ValueError(f"two blocks have the metric {family.name}: rename or remove one")
 
     def _host_families(self, snapshot: Snapshot) -> Iterator[Metric]:
         messages = CounterMetricFamily(

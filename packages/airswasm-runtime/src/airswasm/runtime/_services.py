@@ -45,7 +45,7 @@ class Services:
 
 
 HostInterfaceProvider = Callable[[Services], "Iterable[HostInterface]"]
-"""What an entry point in the group `airswasm.host_interfaces` points to."""
+"""What the `provide` of a `Block` names."""
 
 
 def _offering_block(service: type) -> str:

@@ -33,6 +33,7 @@ class Grants:
 
     Raises:
         InvalidCapability: A capability is not of the form `domain:verb`.
+        InvalidPattern: A capability's patterns are no list or tuple of texts.
     """
 
     allow: Mapping[str, tuple[str, ...]] = field(default_factory=dict[str, tuple[str, ...]])
@@ -40,7 +41,7 @@ class Grants:
 
     def __post_init__(self) -> None:
         for name in ("allow", "deny"):
-            texts = {cap: tuple(patterns) for cap, patterns in getattr(self, name).items()}
+            texts = {cap: _texts(patterns) for cap, patterns in getattr(self, name).items()}
             for capability in texts:
                 if not self.is_capability(capability):
                     raise InvalidCapability(capability)

@@ -33,6 +33,7 @@ from ._kinds import Kinds, Rules
 from ._spelling import Resource
 from .errors import (
     AuditUnavailable,
+    InvalidPattern,
     InvalidResource,
     PermissionDenied,
     UnannotatedFunction,
@@ -165,9 +166,9 @@ class Guard:
         """
         try:
             touched = self._kinds.resource(capability, resource, argument)
-        except InvalidResource as error:
+            return self._decide(component, capability, touched)
+        except (InvalidResource, InvalidPattern) as error:
             return Decision(False, component, capability, resource, error.reason)
-        return self._decide(component, capability, touched)
 
     def check(
         self, component: str, capability: str, resource: str, *, argument: str | None = None

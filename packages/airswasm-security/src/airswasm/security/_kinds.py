@@ -116,13 +116,16 @@ class Kinds:
 
         Errs towards asking: a pattern counts as new unless one of `other` covers it.
         A denial that `other` has and these have not counts its patterns as new.
-        Capabilities that no block declares count as new when their texts differ.
+        Capabilities that no block declares count as new when their texts differ, those of
+        denials included.
         """
         fresh = self.rules(grants).beyond(self.rules(other))
         unknown = {
             capability: texts
             for capability, texts in grants.allow.items()
-            if capability not in self and texts != other.allow.get(capability)
+            if capability not in self
+            and (texts, grants.deny.get(capability))
+            != (other.allow.get(capability), other.deny.get(capability))
         }
         return Grants({**fresh, **unknown})
 

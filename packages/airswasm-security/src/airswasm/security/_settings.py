@@ -54,7 +54,7 @@ class SecuritySettings:
 
 def _joined(table: Mapping[str, Mapping[str, tuple[str, ...]]]) -> dict[str, tuple[str, ...]]:
     return {
-        f"{domain}:{verb}": tuple(patterns)
+        f"{domain}:{verb}": patterns
         for domain, verbs in table.items()
         for verb, patterns in verbs.items()
     }

@@ -64,7 +64,7 @@ def storage_interface(store: KeyValueStore, quotas: StorageQuotas) -> HostInterf
 
 
 def provide(services: Services) -> Iterable[HostInterface]:
-    """Entry point of the group `airswasm.host_interfaces`.
+    """Return the interface that this block offers.
 
     Uses the services `KeyValueStore` and, where present, `StorageQuotas`.
 

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
-from types import MappingProxyType
+from types import MappingProxyType, ModuleType
 from typing import TypeVar
 
 from ._block import Block, Capability, Metric, Section, Verb
@@ -24,8 +24,8 @@ from ._contract import Contract, contract
 from ._fault import AirswasmError, ErrorCode, safe_text
 from ._reading import read_wit
 from .annotations import find_annotation_problems
-from .errors import BlocksInvalid
-from .model import Package
+from .errors import AnnotationError, BlocksInvalid
+from .model import Function, Package
 
 __all__ = ("BLOCK_GROUP", "BlockProblem", "Blocks", "InstalledBlock")
 
@@ -87,7 +87,7 @@ class Blocks:
         for entry in sorted(entry_points(group=BLOCK_GROUP), key=_distribution_of):
             try:
                 found.append(_declared(entry))
-            except Exception as error:  # the code of any package that is installed
+            except (Exception, SystemExit) as error:  # the code of any package that is installed
                 reason = f"its declaration {entry.value} fails: {type(error).__name__}: "
                 problems.append(BlockProblem(_distribution_of(entry), reason + safe_text(error)))
         return cls(found, problems)
@@ -114,9 +114,14 @@ class Blocks:
         Raises:
             BlocksInvalid: With every problem, each naming its package.
         """
-        problems = (*self.problems, *self._wit_problems())
-        if problems:
-            raise BlocksInvalid(problems)
+        for each, package in self._packages.items():
+            for problem in find_annotation_problems(package):
+                self._note(self._installed[each].distribution, str(problem))
+        for installed in self._installed:
+            if installed.block.provide:
+                self._note_unguarded(installed)
+        if self.problems:
+            raise BlocksInvalid(self.problems)
 
     # What they declare, by name
 
@@ -178,65 +183,73 @@ class Blocks:
         """Where the blocks declare operations of the control API, as paths."""
         return tuple(each.block.operations for each in self if each.block.operations)
 
-    @cached_property
+    @property
     def contract(self) -> Contract:
         """The contract, with the WIT packages that blocks bring of their own.
 
-        Raises:
-            WitError: One of them cannot be read.
+        A package that cannot be read, or that is another one's by name, is left out and becomes
+        one of the `problems`.
         """
-        packages = tuple(self._package(each) for each in self._installed if each.block.wit)
-        return Contract(contract().package, packages)
+        return Contract(contract().package, tuple(self._packages.values()))
 
     def error_codes(self) -> Mapping[str, ErrorCode]:
-        """Every error code, sorted. Imports the modules that define the errors."""
-        found: dict[str, tuple[ErrorCode, InstalledBlock]] = {}
-        for each in self._installed:
-            for code in _codes_of(each.block):
-                other = found.setdefault(code.code, (code, each))
-                if other[0] != code:
-                    self._note(
-                        each, f"its error code {code.code} is also {other[1].distribution}'s"
-                    )
+        """Every error code, sorted. Imports the modules that define the errors.
+
+        A code with two meanings is left out and becomes one of the `problems`, as does a module
+        that cannot be imported.
+        """
         ours = AirswasmError.explanation
-        listed = {ours.code: ours} | {code: found[code][0] for code in found}
-        return dict(sorted(listed.items()))
-
-    def _package(self, each: InstalledBlock) -> Package:
-        return read_wit(_folder(each.block.wit)).main
-
-    def _wit_problems(self) -> Iterator[BlockProblem]:
-        """What keeps a function of a block from being guarded."""
+        claims: dict[str, dict[ErrorCode, str]] = {ours.code: {ours: "airswasm-wit"}}
         for each in self._installed:
+            for code in self._codes(each):
+                claims.setdefault(code.code, {}).setdefault(code, each.distribution)
+        for name, meanings in claims.items():
+            for distribution in meanings.values() if len(meanings) > 1 else ():
+                others = " and ".join(sorted(set(meanings.values())))
+                self._note(distribution, f"the error code {name} has several meanings, in {others}")
+        known = {name: next(iter(found)) for name, found in claims.items() if len(found) == 1}
+        return dict(sorted(({ours.code: ours} | known).items()))
+
+    def _codes(self, each: InstalledBlock) -> Iterator[ErrorCode]:
+        for module in each.block.errors:
+            try:
+                yield from _codes_in(importlib.import_module(module))
+            except Exception as error:  # the code of any package that is installed
+                self._note(
+                    each.distribution, f"its errors {module} cannot be read: {safe_text(error)}"
+                )
+
+    @cached_property
+    def _packages(self) -> Mapping[int, Package]:
+        """The WIT packages that blocks bring, by the place of the block; only usable ones."""
+        read: dict[int, Package] = {}
+        for index, each in enumerate(self._installed):
             if each.block.wit:
                 try:
-                    package = self._package(each)
-                except (AirswasmError, OSError) as error:
-                    yield BlockProblem(each.distribution, f"its WIT cannot be read: {error}")
-                    continue
-                for problem in find_annotation_problems(package):
-                    yield BlockProblem(each.distribution, str(problem))
-        for each in self._installed:
-            if each.block.provide:
-                yield from self._undeclared(each)
+                    read[index] = read_wit(_folder(each.block.wit)).main
+                except (AirswasmError, OSError, ImportError, ValueError) as error:
+                    self._note(each.distribution, f"its WIT cannot be read: {safe_text(error)}")
+        counts = Counter(_unversioned(package) for package in read.values())
+        counts[_unversioned(contract().package)] += 1
+        for index, package in list(read.items()):
+            if counts[_unversioned(package)] > 1:
+                del read[index]
+                reason = f"its WIT package {package.name} is the contract's or another block's"
+                self._note(self._installed[index].distribution, reason)
+        return read
 
-    def _undeclared(self, each: InstalledBlock) -> Iterator[BlockProblem]:
-        try:
-            composed = self.contract
-        except (AirswasmError, OSError):
-            return  # said already
+    def _note_unguarded(self, each: InstalledBlock) -> None:
+        """Note what keeps the guard from checking the calls of what a block offers."""
+        composed = self.contract
         known = {capability.annotation for capability in self.capabilities.values()}
         for name in each.block.interfaces:
             declared = composed.interface(name)
+            if declared is None and not name.startswith("wasi:"):
+                self._note(each.distribution, f"it offers {name}, which no WIT of a block declares")
             for function in declared.functions.values() if declared else ():
-                required = function.requirements
-                for need in required if isinstance(required, tuple) else ():
-                    if need.capability not in known:
-                        yield BlockProblem(
-                            each.distribution,
-                            f"{name}#{function.name} requires {need.capability}, a capability that "
-                            "no installed block declares",
-                        )
+                for needed in sorted(_capabilities_of(function) - known):
+                    reason = f"requires {needed}, a capability that no installed block declares"
+                    self._note(each.distribution, f"{name}#{function.name} {reason}")
 
     def _table(
         self, kind: str, named: Callable[[Block], Sequence[tuple[str, _Part]]]
@@ -254,12 +267,15 @@ class Blocks:
                 table[name] = each, part
             else:
                 others = sorted({e.distribution for n, e, _ in claims if n == name})
-                self._note(each, f"the {kind} {name} comes from {' and '.join(others)}: remove one")
+                self._note(
+                    each.distribution,
+                    f"the {kind} {name} comes from {' and '.join(others)}: remove one",
+                )
         self._tables[kind] = table
         return table
 
-    def _note(self, each: InstalledBlock, reason: str) -> None:
-        problem = BlockProblem(each.distribution, reason)
+    def _note(self, distribution: str, reason: str) -> None:
+        problem = BlockProblem(distribution, reason)
         if problem not in self._problems:
             self._problems.append(problem)
 
@@ -272,12 +288,19 @@ def _declared(entry: EntryPoint) -> InstalledBlock:
     block = entry.load()
     if not isinstance(block, Block):
         raise TypeError(f"expected a Block, not {type(block).__name__}")
-    version = entry.dist.version if entry.dist else ""
-    return InstalledBlock(block, _distribution_of(entry), version)
+    return InstalledBlock(block, _distribution_of(entry), _said(entry, "Version"))
 
 
 def _distribution_of(entry: EntryPoint) -> str:
-    return entry.dist.name if entry.dist else entry.name
+    return _said(entry, "Name") or entry.name
+
+
+def _said(entry: EntryPoint, key: str) -> str:
+    """What the distribution says of itself; empty where an uninstall left half of it behind."""
+    try:
+        return (entry.dist.metadata[key] if entry.dist else None) or ""
+    except Exception:  # which error it is differs between the versions of Python
+        return ""
 
 
 def _folder(path: str) -> Path:
@@ -290,13 +313,23 @@ def _folder(path: str) -> Path:
     return Path(places[0], *folder.split("."))
 
 
-def _codes_of(block: Block) -> Iterator[ErrorCode]:
-    for module in block.errors:
-        names = vars(importlib.import_module(module))
-        for value in names.values():
-            if isinstance(value, ErrorCode):
-                yield value
-            elif isinstance(value, type) and issubclass(value, AirswasmError):
-                own = value.__dict__.get("explanation")
-                if isinstance(own, ErrorCode) and value.__module__ == module:
-                    yield own
+def _unversioned(package: Package) -> str:
+    return package.name.partition("@")[0]
+
+
+def _capabilities_of(function: Function) -> set[str]:
+    try:
+        required = function.requirements
+    except AnnotationError:
+        return set()  # said where annotations are checked
+    return {need.capability for need in required} if isinstance(required, tuple) else set()
+
+
+def _codes_in(module: ModuleType) -> Iterator[ErrorCode]:
+    for value in vars(module).values():
+        if isinstance(value, ErrorCode):
+            yield value
+        elif isinstance(value, type) and issubclass(value, AirswasmError):
+            own = value.__dict__.get("explanation")
+            if isinstance(own, ErrorCode) and value.__module__ == module.__name__:
+                yield own

@@ -10,17 +10,20 @@ one place and raised in another. Rejected: a central catalogue of codes, which k
 
 from __future__ import annotations
 
+import copy
 import enum
 import pickle
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self, TypeVar, cast
 
 __all__ = ("AirswasmError", "ErrorCode", "ExitStatus", "safe_repr", "safe_text")
 
 _CODE = re.compile(r"[A-Z]{1,12}[0-9]{2,5}", re.ASCII)
 _SHOWN = 2_000
+_PLAIN = (type(None), bool, int, float, str, bytes)
+_TYPE_NAME = type.__dict__["__name__"]
 
 
 class ExitStatus(enum.IntEnum):
@@ -82,51 +85,121 @@ class AirswasmError(Exception):
         self.__dict__["_hint"] = text
 
     def __reduce__(self) -> tuple[Any, ...]:
-        state = {name: _portable(value) for name, value in self.__dict__.items()}
-        return _rebuild, (type(self), tuple(map(_portable, self.args)), state)
+        arguments = self._arguments()
+        values = {id(value): value for value in (*arguments, *self.__dict__.values())}
+        packed = {each: _packed(value) for each, value in values.items()}
+        fields = {name: packed[id(value)] for name, value in self.__dict__.items()}
+        return _rebuilt, (type(self), tuple(packed[id(value)] for value in arguments), fields)
+
+    def __copy__(self) -> Self:
+        fields = {name: _own_notes(name, value) for name, value in self.__dict__.items()}
+        return _rebuilt(type(self), self._arguments(), fields)
+
+    def __deepcopy__(self, memo: dict[int, object]) -> Self:
+        arguments = tuple(_deep(value, memo) for value in self._arguments())
+        made = _rebuilt(type(self), arguments, {})
+        memo[id(self)] = made  # before the fields: one of them may lead back here
+        made.__dict__.update({name: _deep(value, memo) for name, value in self.__dict__.items()})
+        return made
+
+    def _arguments(self) -> tuple[object, ...]:
+        """What its built-in base was made with; an OSError takes its path out of `args`."""
+        return cast("tuple[object, ...]", super().__reduce__()[1])
 
 
-def _rebuild(
-    kind: type[AirswasmError], arguments: tuple[object, ...], state: dict[str, object]
-) -> AirswasmError:
-    error = kind.__new__(kind)
-    error.args = arguments
-    error.__dict__.update(state)
+_E = TypeVar("_E", bound=AirswasmError)
+
+
+def _rebuilt(kind: type[_E], arguments: tuple[object, ...], fields: dict[str, object]) -> _E:
+    """Make an error of what it held, without its own constructor.
+
+    The constructor of its built-in base is called: an OSError keeps its number there, a
+    KeyError formats its text by it.
+    """
+    error = kind.__new__(kind, *arguments)
+    builtin: Any = next(base for base in kind.__mro__ if base.__module__ == "builtins")
+    builtin.__init__(error, *arguments)
+    error.__dict__.update(fields)
     return error
 
 
-def _portable(value: object) -> object:
-    """The value itself where it can travel, otherwise its text."""
-    if value is None or isinstance(value, str | bytes | int | float):
+class _Packed:
+    """A field on its way: it arrives as itself or, where it cannot be read there, as its text.
+
+    Pickled apart from the error, because a class that another process cannot import, or whose
+    own unpickling fails, would otherwise take the error with it, and a process pool too.
+    """
+
+    def __init__(self, pickled: bytes, text: str) -> None:
+        self._pickled, self._text = pickled, text
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _unpacked, (self._pickled, self._text)
+
+
+def _packed(value: object) -> object:
+    """The value where every process knows its type; its text where it cannot travel."""
+    if type(value) in _PLAIN:
         return value
+    text = safe_repr(value)
     try:
-        pickle.dumps(value)
+        return _Packed(pickle.dumps(value), text)
     except Exception:  # whatever a foreign __reduce__ raises
-        return safe_repr(value)
-    return value
+        return text
+
+
+def _unpacked(pickled: bytes, text: str) -> object:
+    try:
+        return cast("object", pickle.loads(pickled))  # noqa: S301 - part of a pickle already
+    except Exception:  # whatever a foreign constructor raises
+        return text
+
+
+def _own_notes(name: str, value: object) -> object:
+    """The value; of the notes a list of its own, so that a note on a copy is the copy's alone."""
+    return list(value) if name == "__notes__" and isinstance(value, list) else value
+
+
+def _deep(value: object, memo: dict[int, object]) -> object:
+    attempt = dict(memo)  # what is half copied must not be found there later
+    try:
+        made = copy.deepcopy(value, attempt)
+    except Exception:  # a lock, a generator: there is only the one
+        return value
+    memo.update(attempt)
+    return made
 
 
 def safe_text(value: object) -> str:
-    """Return `str(value)`, or a description where that raises; long texts are cut and marked.
+    """Return `str(value)`, or a description where that raises.
 
     For objects of other people: an exception whose `__str__` raises must not replace the error
-    that is being reported.
+    that is being reported. Long texts are cut and marked; a lone surrogate, which no file and no
+    terminal takes, is escaped.
     """
-    return _cut(_formatted(value, str))
+    return _shown(value, str)
 
 
 def safe_repr(value: object) -> str:
     """Return `repr(value)`, as safely as `safe_text`."""
-    return _cut(_formatted(value, repr))
+    return _shown(value, repr)
 
 
-def _formatted(value: object, form: Callable[[object], str]) -> str:
+def _shown(value: object, form: Callable[[object], str]) -> str:
     try:
-        return str.__str__(form(value))
+        text = str.__str__(form(value))  # of a subclass of str, only the characters
     except RecursionError:
-        return f"<{type(value).__name__}, nested too deeply to be shown>"
-    except Exception as error:  # the object's own code: anything
-        return f"<{type(value).__name__}, whose text cannot be made: {type(error).__name__}>"
+        return _cut(f"<{_name(value)}, nested too deeply to be shown>")
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # the object's own code: anything, sys.exit() included
+        return _cut(f"<{_name(value)}, whose text cannot be made: {_name(error)}>")
+    return _cut(text).encode("utf-8", "backslashreplace").decode("utf-8")
+
+
+def _name(value: object) -> str:
+    """The name of its type, past what a metaclass says of it."""
+    return str(_TYPE_NAME.__get__(type(value)))
 
 
 def _cut(text: str) -> str:

@@ -293,11 +293,14 @@ class _Check:
             choices = (
                 self.contract.host_interfaces if way == "import" else self.contract.guest_interfaces
             )
+            package = interface.partition("/")[0]
+            usable = [i for i in choices.values() if i.name.startswith(f"{package}/")]
+            of = f"the contract {self.contract.version}" if _is_contract(name) else package
             return Problem(
                 "import-unknown" if way == "import" else "export-version",
                 name,
-                f"the contract {self.contract.version} has no such {_kind(way)}",
-                f"use one of {', '.join(item.short_name for item in choices.values())}",
+                f"{of} has no such {_kind(way)}",
+                f"use one of {', '.join(item.short_name for item in usable)}",
             )
         if same == name:
             return Problem(
@@ -306,12 +309,16 @@ class _Check:
                 "it is for hosts to offer, not for components",
                 "remove this export from the world",
             )
+        against = f"the contract {self.contract.version}"
+        source = "an airswasm-wit that has this version"
+        if not _is_contract(name):
+            provider = self.contract.interfaces[same].provider
+            against, source = same, f"another version of {provider or 'its package'}"
         return Problem(
             rule,
             name,
             f"this host speaks {same}",
-            f"build the component against the contract {self.contract.version}, or install an "
-            "airswasm-wit that has this version",
+            f"build the component against {against}, or install {source}",
         )
 
     def _not_offered(self, name: str) -> Problem:
@@ -388,11 +395,12 @@ def _lacks(known: Interface, function: Function) -> Problem:
 
 def _differs(rule: Rule, known: Interface, ours: Function, theirs: Function) -> Problem:
     side = "implement" if rule == "export-differs" else "call"
+    source = "`airswasm.wit.wit_folder()`" if _is_contract(known.name) else known.provider
     return Problem(
         rule,
         f"{known.name}#{ours.name}",
         explain_difference(ours, theirs),
-        f"{side} it as the contract has it (copy the WIT from `airswasm.wit.wit_folder()`)",
+        f"{side} it as the contract has it (copy the WIT from {source or 'the package'})",
         expected=ours.signature,
         found=theirs.signature,
     )

@@ -21,7 +21,7 @@ from .model import Alias, Case, Definition, Enum, Field, Flags, Function, Interf
 
 __all__ = ("main", "render_reference")
 
-_ANNOTATION_LINES = re.compile(r'^[ \t]*@requires(?:[^\n"]|"[^"]*")*$', re.MULTILINE)
+_ANNOTATION_LINES = re.compile(r'^[ \t]*@(?:requires|offered-by)(?:[^\n"]|"[^"]*")*$', re.MULTILINE)
 
 
 def render_reference(described: Contract | None = None) -> str:
@@ -95,7 +95,7 @@ def _function(function: Function) -> Iterator[str]:
     of = f"{function.resource_name}." if function.resource_name else ""
     yield f"#### `{of}{function.plain_name}`"
     yield f"```wit\n{function.signature}\n```"
-    yield _prose(_ANNOTATION_LINES.sub("", function.docs))
+    yield _prose(function.docs)
     yield ""
     yield from _requirement(function.requirements)
     types = [item for item in named_types(function) if item.name != function.resource_name]
@@ -147,7 +147,8 @@ def _type_link(owner: str | None, name: str) -> str:
 
 
 def _prose(docs: str) -> str:
-    return docs.strip()
+    """A doc comment without its annotations, which the page tells in words."""
+    return _ANNOTATION_LINES.sub("", docs).strip()
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

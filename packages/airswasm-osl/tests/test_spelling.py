@@ -1,0 +1,239 @@
+"""One spelling for every path, program, address and URL."""
+
+import tomllib
+
+import pytest
+from airswasm.osl import ADDRESS, BLOCK, PATH, PROGRAM, URL
+from airswasm.security import (
+    Grants,
+    Guard,
+    InvalidPattern,
+    InvalidResource,
+    Kinds,
+    Reach,
+    Spelling,
+)
+from hypothesis import given
+from hypothesis import strategies as st
+
+KINDS = Kinds(BLOCK.capabilities)
+
+
+@pytest.mark.parametrize(
+    ("spelling", "value", "expected"),
+    [
+        (PATH, "data//x/./y/", "/data/x/y"),
+        (PATH, "", "/"),
+        (PATH, "/", "/"),
+        (PROGRAM, "/usr/bin/git", "/usr/bin/git"),
+        (ADDRESS, "Example.COM:443", "example.com:443"),
+        (ADDRESS, "127.0.0.1:80", "127.0.0.1:80"),
+        (ADDRESS, "[::1]:80", "[::1]:80"),
+        (URL, "https://API.example.com:443/v1?q=/../x#y", "https://api.example.com/v1"),
+        (URL, "HTTPS://example.com", "https://example.com/"),
+        (URL, "http://example.com", "http://example.com/"),
+        (URL, "http://example.com:8080/a", "http://example.com:8080/a"),
+        (URL, "http://example.com:/a", "http://example.com/a"),
+        (URL, "http://[::1]:8080/a", "http://[::1]:8080/a"),
+    ],
+)
+def test_resources_are_reduced_to_one_spelling(
+    spelling: Spelling, value: str, expected: str
+) -> None:
+    """It is what grants are matched on, and it is its own reading."""
+    assert spelling.read(value) == expected
+    assert spelling.read(expected) == expected
+
+
+HOSTS = [
+    "2130706433", "0177.0.0.1", "127.1", "0x7f.1", "0", "①②⑦.0.0.1", "ⓛocalhost", "a_b",
+    "127.0.0.01", "-a", "a..b", "", "a b", "[::1", "[::0001]", "[127.0.0.1]",
+    "[fe80::1%eth0]", "1.2.3.4.5", "a" * 64, ".".join(["a" * 63] * 5),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("host", HOSTS)
+def test_hosts_with_a_second_reading_are_refused(host: str) -> None:
+    """What a resolver would read as an address, or as another name, is no name."""
+    with pytest.raises(InvalidResource):
+        ADDRESS.read(f"{host}:80")
+    with pytest.raises(InvalidResource):
+        URL.read(f"http://{host}/")
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://user@good.example/",
+        "https://good.example\\@evil.example/",
+        "ftp://x/",
+        "//x/",
+        "https:/x",
+        "https://good.example/a/../b",
+        "https://good.example/./b",
+        "https://good.example/%2e%2e/b",
+        "https://good.example/a%2Fb",
+        "https://good.example/a%5cb",
+        "https://good.example/a%00",
+        "https://good\t.example/",
+        "https://good.example/ x",
+        "https://good.example:0/",
+        "https://good.example:99999/",
+        "https://good.example:8x/",
+        "https://",
+        "https://evil.example?x=.good.example\u2028/",
+        "https://ex\u00e4mple/",
+        "https://good.example/" + "a" * 4_096,
+    ],
+)
+def test_odd_urls_are_refused(url: str) -> None:
+    """User names, dot segments, hidden escapes and foreign characters have no safe reading."""
+    with pytest.raises(InvalidResource):
+        URL.read(url)
+
+
+@pytest.mark.parametrize("port", ["", "0", "65536", "٣", "+1", " 1", "1_0", "100000"])
+def test_ports_are_plain_numbers(port: str) -> None:
+    """A port has one spelling."""
+    with pytest.raises(InvalidResource):
+        ADDRESS.read(f"example.com:{port}")
+
+
+@pytest.mark.parametrize("address", ["example.com", "", ":", "80"])
+def test_an_address_has_a_port(address: str) -> None:
+    """A grant for one port is not one for the machine."""
+    with pytest.raises(InvalidResource):
+        ADDRESS.read(address)
+
+
+@pytest.mark.parametrize("value", ["a/../b", "..", "a\0b", "a\x1b", "cafe\u0301", "x" * 4_097])
+@pytest.mark.parametrize("spelling", [PATH, PROGRAM])
+def test_malformed_names_are_refused(spelling: Spelling, value: str) -> None:
+    """Dot segments, control characters and a second Unicode form are refused everywhere."""
+    with pytest.raises(InvalidResource):
+        spelling.read(value)
+
+
+def test_a_program_has_a_name_and_a_path_no_backslash() -> None:
+    """The one would run nothing, the other is two paths on two systems."""
+    with pytest.raises(InvalidResource):
+        PROGRAM.read("")
+    with pytest.raises(InvalidResource):
+        PATH.read("a\\b")
+
+
+@pytest.mark.parametrize(
+    ("spelling", "pattern", "value"),
+    [
+        (URL, "https://API.example.com:443/**", "https://api.example.com/v1"),
+        (URL, "http://example.com", "http://example.com"),
+        (URL, "https://**", "https://example.com/a/b"),
+        (URL, "**", "http://example.com:8080/"),
+        (ADDRESS, "*.Example.com:443", "a.example.com:443"),
+        (ADDRESS, "**", "a.example.com:443"),
+        (PATH, "data/**", "/data/x"),
+        (PATH, "/data/**", "data"),
+        (PATH, "**", "/"),
+    ],
+)
+def test_grants_are_spelled_as_leniently_as_resources(
+    spelling: Spelling, pattern: str, value: str
+) -> None:
+    """A grant with a default port, capital letters or a relative path means what it looks like."""
+    assert spelling.resource(value).is_covered_by(spelling.pattern(pattern))
+
+
+@pytest.mark.parametrize(
+    ("pattern", "value"),
+    [
+        ("https://x.org:80/**", "https://x.org/a"),
+        ("https://x.org:8443/**", "https://x.org/a"),
+        ("https://x.org/**", "http://x.org/a"),
+        ("https://x.org/**", "https://x.org:8443/a"),
+        ("https://x.org/**", "https://x.org.evil.example/a"),
+        ("https://*.good.example/**", "https://evil.example?x=.good.example/y"),
+        ("https://*.good.example/**", "https://evil.example/.good.example/y"),
+        ("https://*.good.example/**", "https://a.good.example@evil.example/y"),
+    ],
+)
+def test_a_grant_covers_no_other_host_scheme_or_port(pattern: str, value: str) -> None:
+    """A query cannot pretend to be a host, and a default port is only its own scheme's."""
+    grant = URL.pattern(pattern)
+    try:
+        assert not URL.resource(value).is_covered_by(grant)
+    except InvalidResource:
+        return
+
+
+@given(st.text(max_size=40))
+def test_paths_never_climb(value: str) -> None:
+    """Whatever a guest passes as a path is absolute and below the root, or refused."""
+    try:
+        path = PATH.read(value)
+    except InvalidResource:
+        return
+    assert path.startswith("/")
+    assert not {"..", "."} & set(path.split("/"))
+    assert PATH.read(path) == path
+
+
+hosts = st.from_regex(r"[A-Za-z0-9]{1,5}(\.[A-Za-z0-9-]{1,5}){0,2}", fullmatch=True)
+urls = st.builds(
+    "{}://{}{}/{}{}".format,
+    st.sampled_from(["http", "https", "HTTP"]),
+    hosts,
+    st.sampled_from(["", ":80", ":443", ":8080", ":"]),
+    st.text("ab/.%2", max_size=6),
+    st.sampled_from(["", "?a=b", "#c"]),
+)
+
+
+@given(urls)
+def test_a_url_is_its_own_reading(value: str) -> None:
+    """Reading twice changes nothing, and no query, fragment or capital host is left."""
+    try:
+        url = URL.read(value)
+    except InvalidResource:
+        return
+    assert URL.read(url) == url
+    assert not {"?", "#"} & set(url)
+    assert url.startswith(("http://", "https://"))
+
+
+ASKED = [
+    ("filesystem:read", "data/x"),
+    ("filesystem:write", "/data/./x"),
+    ("process:run", "/usr/bin/git"),
+    ("tcp:connect", "X.org:1"),
+    ("udp:exchange", "[::1]:53"),
+    ("http:request", "https://Example.com/a?b"),
+]
+
+
+@pytest.mark.parametrize(("capability", "value"), ASKED)
+def test_the_line_that_a_denial_names_grants_the_call(capability: str, value: str) -> None:
+    """Following the advice works."""
+    denied = Guard(KINDS).decide("local/hello", capability, value)
+    assert denied.manifest_line is not None
+    grants = Grants.from_manifest(tomllib.loads(denied.manifest_line))
+    KINDS.check(grants)
+    assert Guard(KINDS, {"local/hello": grants}).decide("local/hello", capability, value)
+    assert not Guard(KINDS, {"local/hello": Grants()}).decide("local/hello", capability, value)
+
+
+def test_every_capability_touches_one_resource() -> None:
+    """None of this block's calls reaches more than it names."""
+    for capability, value in ASKED:
+        assert KINDS.resource(capability, value).reach is Reach.EXACT
+    assert {each.annotation for each in BLOCK.capabilities} == {name for name, _ in ASKED}
+
+
+@given(st.text(max_size=30))
+def test_a_pattern_is_readable_or_refused(text: str) -> None:
+    """Whatever an author writes, and reading it twice changes nothing."""
+    for spelling in (PATH, PROGRAM, ADDRESS, URL):
+        try:
+            pattern = spelling.pattern(text)
+        except InvalidPattern:
+            continue
+        assert spelling.pattern(pattern.text) == pattern

@@ -1,0 +1,43 @@
+"""What this block declares, and what `doctor` says of it."""
+
+from __future__ import annotations
+
+from importlib.metadata import PackageNotFoundError
+from pathlib import Path
+
+import pytest
+from airswasm.sdk import BLOCK, _checks
+from airswasm.wit import Blocks, load_part
+
+
+def test_the_block_is_found() -> None:
+    """One entry point is all that the package has."""
+    (found,) = (each for each in Blocks.find() if each.distribution == "airswasm-sdk")
+    assert found.block is BLOCK
+    assert load_part(BLOCK.check) is _checks.check
+
+
+def test_the_check_names_the_tool_of_each_language(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With its version where it is installed, and how to get it where it is not."""
+
+    def version(package: str) -> str:
+        if package == "ziglang":
+            return "0.15.1"
+        raise PackageNotFoundError(package)
+
+    monkeypatch.setattr(_checks, "version", version)
+    findings = list(_checks.check(tmp_path, quick=True))
+    assert [(each.state, each.text) for each in findings] == [
+        ("note", "cannot build python: pip install 'airswasm-sdk[python]'"),
+        ("ok", "builds c with ziglang 0.15.1"),
+    ]
+
+
+def test_the_extras_that_it_names_exist() -> None:
+    """What a person types after reading it must work."""
+    from importlib.metadata import metadata
+
+    extras = set(metadata("airswasm-sdk").get_all("Provides-Extra") or ())
+    assert {language for language, _ in _checks._TOOLS} <= extras

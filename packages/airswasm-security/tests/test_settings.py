@@ -1,0 +1,52 @@
+"""What this block declares, and its section of config.toml."""
+
+import pytest
+from airswasm.security import (
+    BLOCK,
+    CAPABILITIES_INTERFACE,
+    Grants,
+    InvalidCapability,
+    InvalidPattern,
+    SecuritySettings,
+    provide,
+)
+from airswasm.wit import Blocks, load_part
+
+
+def test_the_block_is_found() -> None:
+    """One entry point is all that the package has."""
+    (found,) = (each for each in Blocks.find() if each.distribution == "airswasm-security")
+    assert found.block is BLOCK
+    assert BLOCK.interfaces == (CAPABILITIES_INTERFACE,)
+    assert load_part(BLOCK.provide) is provide
+    assert [load_part(section.model) for section in BLOCK.sections] == [SecuritySettings]
+
+
+def test_without_a_setting_there_is_no_policy() -> None:
+    """Nothing is bounded and nothing denied until the operator says so."""
+    assert SecuritySettings().policy == Grants()
+
+
+def test_the_tables_are_grants() -> None:
+    """Domain, verb, patterns: as in Component.toml."""
+    settings = SecuritySettings(
+        allow={"storage": {"read": ("**",), "write": ("a/**",)}}, deny={"tcp": {"connect": ("**",)}}
+    )
+    assert settings.policy == Grants(
+        {"storage:read": ("**",), "storage:write": ("a/**",)}, {"tcp:connect": ("**",)}
+    )
+
+
+def test_a_slip_in_the_policy_is_an_error() -> None:
+    """A policy that silently forbids nothing is worse than none."""
+    with pytest.raises(InvalidCapability):
+        _ = SecuritySettings(deny={"Storage": {"read": ("**",)}}).policy
+    with pytest.raises(InvalidPattern):
+        _ = SecuritySettings(deny={"storage": {"read": "**"}}).policy  # type: ignore[dict-item]
+
+
+@pytest.mark.parametrize(("name", "value"), [("audit_file_bytes", 65_535), ("audit_files", -1)])
+def test_a_setting_that_cannot_work_names_itself(name: str, value: int) -> None:
+    """The operator reads which key to correct."""
+    with pytest.raises(ValueError, match=name):
+        SecuritySettings(**{name: value})  # type: ignore[arg-type]
