@@ -6,23 +6,31 @@ import builtins
 import keyword
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import TypeAlias
 
 from ._naming import Form, allocate_names, parts_of, words_of
 from .model import Enum, Flags, Interface, Record, Variant
 
-__all__ = ("IMPORTED", "ClassNames", "DefinedType", "choose_class_names", "class_name_of")
+__all__ = ("IMPORTS", "ClassNames", "DefinedType", "choose_class_names", "class_name_of")
 
 DefinedType: TypeAlias = Record | Variant | Enum | Flags
 """The types of WIT that have a definition of their own in the module."""
 
-IMPORTED = frozenset(
-    {"Any", "Case", "Err", "GuestResource", "Literal", "Mapping", "Ok", "Protocol", "Sequence"}
-    | {"Some", "TypeAlias", "CanCall", "dataclass", "annotations"}
+IMPORTS: Mapping[str, tuple[str, ...]] = MappingProxyType(
+    {
+        "collections.abc": ("Mapping", "Sequence"),
+        "dataclasses": ("dataclass",),
+        "typing": ("Any", "Literal", "Protocol", "TypeAlias"),
+        "airswasm.runtime": ("Case", "Err", "GuestResource", "Ok", "Some"),
+    }
 )
-"""The names that each generated module imports or defines for its own use."""
+"""The names that a module may import, by the module that has them."""
 
-_RESERVED = IMPORTED | frozenset(keyword.kwlist) | frozenset(dir(builtins))
+_RESERVED = frozenset(
+    {"CanCall", "annotations", *(name for names in IMPORTS.values() for name in names)}
+    | {*keyword.kwlist, *dir(builtins)}
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,22 +9,21 @@ from collections.abc import Iterable, Iterator, Sequence
 from ._contract import contract
 from ._naming import name_exports, name_functions, name_labels
 from ._proxy_conversion import Annotations, Conversions, is_lowered
-from ._proxy_names import DefinedType, choose_class_names
+from ._proxy_names import IMPORTS, DefinedType, choose_class_names
 from ._signature import named_types
 from .model import Enum, Function, Interface, Record, Resource, Variant, World
 
 __all__ = ("ModuleWriter",)
 
 _HEAD = '''\
-"""{title}, made by `python -m airswasm.wit.proxy`; do not edit."""
+"""{title}.
+
+Made by `python -m airswasm.wit.proxy`; do not edit.
+"""
+# pyright: reportUnknownMemberType=false, reportUnnecessaryIsInstance=false
 
 from __future__ import annotations
 
-{builtins}from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, Literal, Protocol, TypeAlias
-
-from airswasm.runtime import Case, Err, GuestResource, Ok, Some
 '''
 _INSTANCE = '''
 class CanCall(Protocol):
@@ -56,11 +55,8 @@ class ModuleWriter:
         parts += [self._interface(item) for item in self._interfaces]
         parts.append(self._component())
         body = "\n".join(parts)
-        head = _HEAD.format(
-            title=f"The exports of a component as the typed class {self._name}",
-            builtins="import builtins as _builtins\n" if "_builtins." in body else "",
-        )
-        return _tidy(f"{head}\n{body}")
+        title = f"The exports of a component as the typed class {self._name}"
+        return _tidy("\n".join([_HEAD.format(title=title), *_imports(body), body]))
 
     def _all(self) -> str:
         public = [self._name, "CanCall", *self._classes.interfaces.values()]
@@ -206,6 +202,19 @@ class ModuleWriter:
             body.append(f"        _result: {inside.of(function.result)} = {lifted}")
             body.append("        return _result")
         return "\n".join([f"    {head}", *body, ""])
+
+
+def _imports(body: str) -> Iterator[str]:
+    """The imports that a text needs; each word of it counts."""
+    words = set(re.findall(r"\w+", body))
+    if "_builtins" in words:
+        yield "import builtins as _builtins"
+    for module, names in IMPORTS.items():
+        used = [name for name in names if name in words]
+        if module == "airswasm.runtime":
+            yield ""
+        if used:
+            yield f"from {module} import {', '.join(used)}"
 
 
 def _defined_types(world: World) -> Iterable[DefinedType]:
