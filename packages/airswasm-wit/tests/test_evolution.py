@@ -68,7 +68,7 @@ def test_changes_are_told_with_what_they_break(
 
 
 def test_less_demanding_is_compatible() -> None:
-    """A permission that is not needed any more breaks nobody; docs never do."""
+    """A permission that is not needed any more breaks no component; docs never do."""
     freed = package(("host:go(to)", 'nothing "now free"'))
     assert compare_packages(package(), freed) == ()
     assert (

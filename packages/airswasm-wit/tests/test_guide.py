@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 from airswasm.wit import (
+    _naming,
+    _proxy_names,
     c_header_folder,
     check_component,
     names,
@@ -18,6 +20,7 @@ from airswasm.wit import (
 )
 from airswasm.wit._tool import run_wasm_tools
 from airswasm.wit.annotations import find_annotation_problems
+from airswasm.wit.model import Enum
 
 CHECKOUT = Path(__file__).parents[3]
 GUIDE = CHECKOUT / "docs" / "wit" / "guide.md"
@@ -70,6 +73,20 @@ def test_the_annotations_are_well_formed() -> None:
     stand_ins = "variant storage-error { a } variant os-error { a }"
     text = f"package a:b;\ninterface i {{ {stand_ins}\n{example}\n}}\nworld w {{ import i; }}"
     assert find_annotation_problems(read_wit_text(text).main) == ()
+
+
+def test_the_names_of_the_guide_are_those_that_the_proxy_takes() -> None:
+    """Each row of the table of forms is what the rule tries, in that order."""
+    page = GUIDE.read_text("utf-8")
+    rows = re.findall(r"^\| [a-z ]+ `([^`]+)`(?:,[^|]*| of[^|]*)? \| (.*) \|$", page, re.MULTILINE)
+    shown = {thing: re.findall("`([^`]+)`", forms) for thing, forms in rows if "`, `" in forms}
+    orders = "acme:shop/orders@1.0.0"
+    assert shown["sum"] == _naming._function_forms("sum")
+    assert shown["cursor.seek"] == _naming._function_forms("[method]cursor.seek")
+    assert shown["cursor"] == _naming._function_forms("[constructor]cursor")
+    assert shown[orders] == _naming._interface_forms(orders)
+    entry = Enum("entry", (), orders)
+    assert shown["entry"] == [name for (name,) in _proxy_names._type_forms(entry)]
 
 
 def test_the_python_of_the_readme_runs(capsys: pytest.CaptureFixture[str]) -> None:

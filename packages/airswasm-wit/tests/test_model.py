@@ -65,7 +65,7 @@ def test_docs_and_places_do_not_make_functions_differ() -> None:
 
 
 def test_an_interface_without_functions_and_resources_is_types_only() -> None:
-    """Nobody has to provide it; a resource needs somebody who drops it."""
+    """No host needs to provide it; a resource needs a host that drops it."""
     assert Interface("a:b/c@1.0.0", {}, {}).is_types_only
     assert not Interface("a:b/c", {"f": Function("f", ())}, {}).is_types_only
     assert not Interface("a:b/c", {}, {"r": Resource("r")}).is_types_only

@@ -220,7 +220,7 @@ def test_all_problems_are_told_at_once(dummy: Callable[..., bytes]) -> None:
 
 
 def test_types_without_functions_need_no_provider(dummy: Callable[..., bytes]) -> None:
-    """os-errors comes with tcp and holds one type; nobody has to offer it."""
+    """os-errors comes with tcp and holds one type; no host needs to offer it."""
     wasm = dummy(f"{HANDLER} import airswasm:component/udp@0.1.0;")
     assert check_component(wasm, offered=[names.HOST_UDP]).is_satisfied
 
@@ -346,7 +346,7 @@ def test_ten_thousand_exports_are_bounded(dummy: Callable[..., bytes]) -> None:
 
 
 def test_no_exports_at_all(dummy: Callable[..., bytes]) -> None:
-    """An empty world is a component that nobody can call."""
+    """An empty world is a component without a function to call."""
     (line,) = lines(dummy(""))
     assert "this one exports nothing" in line
 

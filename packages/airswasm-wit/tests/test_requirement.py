@@ -86,7 +86,7 @@ def failure(docs: str) -> AnnotationError | None:
 
 @given(st.text(alphabet='@requires nothing:()"-\nabc', max_size=200))
 def test_any_text_gives_an_answer_or_a_typed_error(docs: str) -> None:
-    """Doc comments come from strangers."""
+    """Doc comments may come from untrusted authors."""
     error = failure(docs)
     if error is not None:
         assert 1 <= error.line <= docs.count("\n") + 1

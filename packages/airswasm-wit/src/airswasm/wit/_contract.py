@@ -1,8 +1,8 @@
 """The contract, from the copy of `wit/` that is in this package.
 
-It is shipped parsed, as wasm-tools' JSON, so that nobody needs a child process to know it: a host
-reads it at every start. `python -m airswasm.wit.update` writes that file again, and a test reads
-the WIT and compares, so that the two cannot drift.
+The package ships it parsed, as wasm-tools' JSON, because a host reads it at every start and should
+need no child process for that. `python -m airswasm.wit.update` writes that file again, and a test
+compares it with the WIT, so that the two cannot drift.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ PARSED = _HERE / "contract.json"
 
 @dataclass(frozen=True, slots=True)
 class Contract:
-    """What a component is to the host, and the host to a component."""
+    """The interfaces between a component and its host."""
 
     package: Package
 
@@ -48,18 +48,18 @@ class Contract:
 
     @property
     def guest_interfaces(self) -> Mapping[str, Interface]:
-        """What a component exports; only `handler` is required."""
+        """The interfaces that a component exports; only `handler` is required."""
         interfaces = self.interfaces
         return MappingProxyType({name: interfaces[name] for name in GUEST_INTERFACES})
 
     @property
     def host_interfaces(self) -> Mapping[str, Interface]:
-        """What a component may import."""
+        """The interfaces that a component may import."""
         interfaces = self.interfaces
         return MappingProxyType({name: interfaces[name] for name in HOST_INTERFACES})
 
     def interface(self, name: str) -> Interface | None:
-        """The interface of this name, in this or a compatible version; or by its short name."""
+        """Find an interface by its short name, or by its name in this or a compatible version."""
         by_short_name = self.package.interfaces.get(name)
         if by_short_name is not None:
             return by_short_name
@@ -68,7 +68,7 @@ class Contract:
         )
 
     def provider_of(self, name: str) -> str | None:
-        """The distribution that offers this host interface, `airswasm-osl`; None if none does.
+        """Find the distribution that offers a host interface, `airswasm-osl`; None if none does.
 
         Args:
             name: A full interface name; the version does not matter.
@@ -85,20 +85,20 @@ class Contract:
 # The file is part of the code and what is built from it is immutable: keeping it is not state.
 @cache
 def contract() -> Contract:
-    """The contract that this version of airswasm-wit was built with."""
+    """Return the contract that this version of airswasm-wit was built with."""
     return Contract(decode(PARSED.read_bytes()).main)
 
 
 def wit_folder() -> Path:
-    """The folder of the contract's `.wit` files, to read or to copy into a project."""
+    """Return the folder of the contract's `.wit` files, to read or to copy into a project."""
     return _HERE / "contract"
 
 
 def c_header_folder() -> Path:
-    """The folder of `airswasm.h` and `airswasm.c`, to compile with a C component."""
+    """Return the folder of `airswasm.h` and `airswasm.c`, to compile with a C component."""
     return _HERE / "bindings" / "c"
 
 
 def rust_crate_folder() -> Path:
-    """The folder of the crate `airswasm-guest`, to depend on with `path = …`."""
+    """Return the folder of the crate `airswasm-guest`, to depend on with `path = …`."""
     return _HERE / "bindings" / "rust"

@@ -47,11 +47,11 @@ class ClassNames:
     types: Mapping[tuple[str | None, str], Form]
 
     def of_type(self, item: DefinedType) -> str:
-        """The class, or the alias, that stands for a type."""
+        """Return the class, or the alias, that stands for a type."""
         return self.types[item.owner, item.name][0]
 
     def of_cases(self, item: Variant) -> Form:
-        """The classes of a variant's cases, in their order."""
+        """Return the classes of a variant's cases, in their order."""
         return self.types[item.owner, item.name][1:]
 
 
@@ -92,14 +92,14 @@ def choose_class_names(
 
 
 def _type_forms(item: DefinedType) -> list[Form]:
-    """The cases go with their variant, so that all of them always begin alike."""
+    """List the forms of a type; the cases of a variant go with it, so that all begin alike."""
     outer, version = parts_of(item.owner) if item.owner else ([], "")
     cases = [case.name for case in item.cases] if isinstance(item, Variant) else []
     return _forms([*outer, item.name], version, cases)
 
 
 def _forms(parts: Sequence[str], version: str, cases: Sequence[str] = ()) -> list[Form]:
-    """From the last part alone to all of them, then with the version, then unmistakable."""
+    """List names from the last part alone to all parts, with the version, and unmistakable."""
     words = [_pascal(part) for part in parts]
     members = ["", *(_pascal(case) for case in cases)]
     names = ["".join(words[start:]) for start in reversed(range(len(words)))]

@@ -156,7 +156,10 @@ class ModuleWriter:
         return "\n".join(lines)
 
     def _flat_interfaces(self) -> list[Interface]:
-        """Those whose functions collide with no other's, so that they can be called directly."""
+        """List the interfaces whose functions the component can offer as its own.
+
+        These are the ones none of whose names is that of another function or interface.
+        """
         taken = Counter(self._exports.interfaces.values())
         taken.update(self._exports.functions.values())
         for names in self._methods.values():
@@ -205,7 +208,7 @@ class ModuleWriter:
 
 
 def _imports(body: str) -> Iterator[str]:
-    """The imports that a text needs; each word of it counts."""
+    """Write the imports that a text needs; each word of it counts."""
     words = set(re.findall(r"\w+", body))
     if "_builtins" in words:
         yield "import builtins as _builtins"
@@ -218,7 +221,7 @@ def _imports(body: str) -> Iterator[str]:
 
 
 def _defined_types(world: World) -> Iterable[DefinedType]:
-    """The types that the module defines, in the order in which the functions mention them."""
+    """List the types that the module defines, in the order in which functions mention them."""
     functions = [*world.exported_functions.values()]
     functions += [each for item in world.exports.values() for each in item.functions.values()]
     found: dict[tuple[str | None, str], DefinedType] = {}
@@ -235,7 +238,7 @@ def _dataclass(name: str, docs: str, body: Sequence[str]) -> str:
 
 
 def _docs(text: str, indent: int, *, lead: str = "") -> str:
-    """A docstring; its text may come from a component and must not end it."""
+    """Write a docstring; its text may come from a component and must not end it."""
     if not text:
         return ""
     safe = _plain(text).replace("\\", "\\\\").replace('"', "'")
@@ -248,10 +251,10 @@ def _docs(text: str, indent: int, *, lead: str = "") -> str:
 
 
 def _plain(text: str) -> str:
-    """Without control characters, which can hide what a source says."""
+    """Drop control characters, which can hide the meaning of a source."""
     return "".join(c for c in text if c == "\n" or (c.isprintable()))
 
 
 def _tidy(source: str) -> str:
-    """At most two empty lines in a row."""
+    """Leave at most two empty lines in a row."""
     return re.sub(r"\n{4,}", "\n\n\n", source).rstrip() + "\n"
