@@ -145,7 +145,7 @@ def tour_javascript(cache_folder: Path) -> bytes:
 
 
 def rust_build() -> tuple[list[str], dict[str, str]] | None:
-    """How to build for wasm here: rustup's target, or Debian's toolchain, or not at all."""
+    """The way to build for wasm here: rustup's target, or Debian's toolchain, or not at all."""
     if shutil.which("rustup") and _has_rustup_target():
         return ["cargo", "build", "--release", "--target", "wasm32-unknown-unknown"], {}
     if Path("/usr/lib/cargo-web").exists() or Path("/usr/share/doc/cargo-web").exists():

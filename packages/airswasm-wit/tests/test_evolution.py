@@ -1,4 +1,4 @@
-"""How the contract may change."""
+"""The changes that a contract may make."""
 
 from pathlib import Path
 
@@ -125,7 +125,7 @@ def test_components_of_the_released_contract_still_fit(world: str, tmp_path: Pat
 
 
 def test_the_worlds_are_semver_compatible_with_each_other() -> None:
-    """What imports less and exports less can stand in for what does more, says wasm-tools."""
+    """A world that imports and exports less can stand in for a larger one, says wasm-tools."""
     check = ["component", "semver-check", str(wit_folder())]
     for smaller, larger in (("full", "everything"),):
         output = run_wasm_tools([*check, "--prev", smaller, "--new", larger])

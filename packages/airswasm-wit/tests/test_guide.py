@@ -65,7 +65,7 @@ def test_the_c_component_builds_as_shown_and_fits(tmp_path: Path) -> None:
 
 
 def test_the_annotations_are_well_formed() -> None:
-    """What the page shows as an example of @requires can be parsed and enforced."""
+    """The examples of @requires on the page can be parsed and enforced."""
     example = next(text for text in blocks(GUIDE, "wit") if "@requires" in text)
     comments = [re.sub(r"^/// ?", "", part, flags=re.MULTILINE) for part in example.split("\n\n")]
     docs = [re.sub(r"^\w.*func\(.*$", "", part, flags=re.MULTILINE) for part in comments]

@@ -20,7 +20,7 @@ TEXT = Primitive("string")
 
 
 def test_one_requirement_can_be_asked_for_and_several_cannot() -> None:
-    """Who reads only the first would leave the others unenforced, so that is an error."""
+    """A host that reads only the first would leave the others open, so that is an error."""
     one = Function("f", (), docs="@requires a:read(x)")
     assert one.requires == Requirement("a:read", "x")
     free = Function("f", (), docs='@requires nothing "it is free"')
@@ -52,7 +52,7 @@ def test_one_requirement_can_be_asked_for_and_several_cannot() -> None:
     ],
 )
 def test_types_are_written_as_in_wit(type_: object, text: str) -> None:
-    """What is shown can be pasted."""
+    """Text that is shown can be pasted."""
     assert str(type_) == text
 
 

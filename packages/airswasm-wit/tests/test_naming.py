@@ -59,7 +59,7 @@ def test_an_addition_never_gives_a_name_to_another_thing(
 
 @given(scopes)
 def test_an_unrelated_addition_changes_nothing(scope: dict[int, list[Form]]) -> None:
-    """What wants none of the names in use leaves all of them alone."""
+    """A thing that wants none of the names in use leaves all of them alone."""
     before = allocate_names(scope)
     after = allocate_names({**scope, len(scope): [("unrelated",)]})
     assert {key: after[key] for key in scope} == before

@@ -61,7 +61,7 @@ def differing(
 
 @st.composite
 def bodies(draw: st.DrawFn) -> str:
-    """What stands between the braces of an interface."""
+    """The text between the braces of an interface."""
     names = draw(differing(8, 3))
     types: dict[str, str] = {}
     resource = ""
@@ -170,7 +170,7 @@ def drawn(item: WitType | None, numbers: Iterator[int]) -> Neutral:
 
 
 def to_python(item: WitType | None, hint: typing.Any, value: Neutral) -> object:
-    """What a user of the proxy passes, made from its annotations alone."""
+    """The value that a user of the proxy passes, made from its annotations alone."""
     match item:
         case Record():
             inner = list(typing.get_type_hints(hint).values())
@@ -201,7 +201,7 @@ def to_python(item: WitType | None, hint: typing.Any, value: Neutral) -> object:
 
 
 def from_python(item: WitType | None, value: typing.Any) -> Neutral:
-    """What the proxy returned: the last part of a case's class is that of its name."""
+    """The value that the proxy returned; a case's class ends with the case's name."""
     match item:
         case Record():
             own = [getattr(value, field.name) for field in dataclasses.fields(value)]
@@ -225,7 +225,7 @@ def from_python(item: WitType | None, value: typing.Any) -> Neutral:
 
 
 def to_runtime(item: WitType | None, value: Neutral) -> object:
-    """What an instance would give."""
+    """The value that an instance would give."""
     match item:
         case Record():
             names = name_labels(each.name for each in item.fields)
@@ -247,7 +247,7 @@ def to_runtime(item: WitType | None, value: Neutral) -> object:
 
 
 def from_runtime(item: WitType | None, value: typing.Any) -> Neutral:
-    """What an instance was given; the names of fields are those that it asks for."""
+    """The value that an instance was given; it asks for fields by their names."""
     match item:
         case Record():
             names = name_labels(each.name for each in item.fields)

@@ -177,7 +177,7 @@ def test_a_broken_component_is_refused_with_what_to_change(
 
 @pytest.mark.parametrize("rule", BROKEN)
 def test_the_guide_shows_the_messages(rule: str) -> None:
-    """What the guide shows is what the check says; its lines are wrapped."""
+    """The guide shows the messages of the check, with wrapped lines."""
     if not GUIDE.exists():
         pytest.skip("only in a checkout: the guide is not in the package")
     assert BROKEN[rule][1] in re.sub(r"\n +", " ", GUIDE.read_text("utf-8"))
