@@ -1,4 +1,4 @@
-"""What a signature costs: flat arguments against records, variants and lists of records.
+"""The cost of a signature: flat arguments against records, variants and lists of records.
 
 One C component exports the same work behind several signatures, and the runtime calls each. The
 figures to read are the ratios; the guide quotes them. Run it with the virtual environment that

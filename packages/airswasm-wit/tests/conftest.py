@@ -31,6 +31,34 @@ def anyio_backend(request: pytest.FixtureRequest) -> str:
 
 
 @pytest.fixture(scope="session")
+def checked() -> Callable[..., str]:
+    """Asks mypy --strict about files in a folder, with the runtime's own types; empty when well."""
+    pytest.importorskip("mypy", reason="pip install mypy")
+    runtime = pytest.importorskip("airswasm.runtime", reason="pip install airswasm-runtime")
+    source = Path(next(iter(runtime.__path__))).parents[1]
+
+    def check(folder: Path, *files: str) -> str:
+        # mypy finds what is installed by itself, and refuses to be told.
+        path = str(folder) if source.name == "site-packages" else f"{folder}{os.pathsep}{source}"
+        command = [sys.executable, "-m", "mypy", "--strict", "--no-incremental", *files]
+        command += ["--namespace-packages", "--explicit-package-bases", "--follow-imports=silent"]
+        done = subprocess.run(
+            command,
+            cwd=folder,
+            env={**os.environ, "MYPYPATH": path},
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=300,
+        )
+        said = done.stdout + done.stderr
+        assert (done.returncode == 0) == ("Success" in said), said
+        return "" if done.returncode == 0 else said
+
+    return check
+
+
+@pytest.fixture(scope="session")
 def cache_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Outlives the run, unlike a temporary folder, and needs no cache plugin."""
     folder = tmp_path_factory.getbasetemp().parent / "airswasm-wit-guests"
@@ -117,7 +145,7 @@ def tour_javascript(cache_folder: Path) -> bytes:
 
 
 def rust_build() -> tuple[list[str], dict[str, str]] | None:
-    """How to build for wasm here: rustup's target, or Debian's toolchain, or not at all."""
+    """The way to build for wasm here: rustup's target, or Debian's toolchain, or not at all."""
     if shutil.which("rustup") and _has_rustup_target():
         return ["cargo", "build", "--release", "--target", "wasm32-unknown-unknown"], {}
     if Path("/usr/lib/cargo-web").exists() or Path("/usr/share/doc/cargo-web").exists():

@@ -1,4 +1,4 @@
-"""How the contract may change."""
+"""The changes that a contract may make."""
 
 from pathlib import Path
 
@@ -68,7 +68,7 @@ def test_changes_are_told_with_what_they_break(
 
 
 def test_less_demanding_is_compatible() -> None:
-    """A permission that is not needed any more breaks nobody; docs never do."""
+    """A permission that is not needed any more breaks no component; docs never do."""
     freed = package(("host:go(to)", 'nothing "now free"'))
     assert compare_packages(package(), freed) == ()
     assert (
@@ -125,7 +125,7 @@ def test_components_of_the_released_contract_still_fit(world: str, tmp_path: Pat
 
 
 def test_the_worlds_are_semver_compatible_with_each_other() -> None:
-    """What imports less and exports less can stand in for what does more, says wasm-tools."""
+    """A world that imports and exports less can stand in for a larger one, says wasm-tools."""
     check = ["component", "semver-check", str(wit_folder())]
     for smaller, larger in (("full", "everything"),):
         output = run_wasm_tools([*check, "--prev", smaller, "--new", larger])

@@ -12,6 +12,8 @@ from airswasm.wit import (
     BLOCK_GROUP,
     Block,
     Blocks,
+    _naming,
+    _proxy_names,
     c_header_folder,
     check_component,
     contract,
@@ -23,6 +25,7 @@ from airswasm.wit import (
 )
 from airswasm.wit._tool import run_wasm_tools
 from airswasm.wit.annotations import find_annotation_problems
+from airswasm.wit.model import Enum
 
 CHECKOUT = Path(__file__).parents[3]
 GUIDE = CHECKOUT / "docs" / "wit" / "guide.md"
@@ -68,7 +71,7 @@ def test_the_c_component_builds_as_shown_and_fits(tmp_path: Path) -> None:
 
 
 def test_the_annotations_are_well_formed() -> None:
-    """What the page shows as an example of @requires can be parsed and enforced."""
+    """The examples of @requires on the page can be parsed and enforced."""
     example = next(text for text in blocks(GUIDE, "wit") if "@requires" in text)
     comments = [re.sub(r"^/// ?", "", part, flags=re.MULTILINE) for part in example.split("\n\n")]
     docs = [re.sub(r"^\w.*func\(.*$", "", part, flags=re.MULTILINE) for part in comments]
@@ -76,6 +79,20 @@ def test_the_annotations_are_well_formed() -> None:
     stand_ins = "variant storage-error { a } variant os-error { a }"
     text = f"package a:b;\ninterface i {{ {stand_ins}\n{example}\n}}\nworld w {{ import i; }}"
     assert find_annotation_problems(read_wit_text(text).main) == ()
+
+
+def test_the_names_of_the_guide_are_those_that_the_proxy_takes() -> None:
+    """Each row of the table of forms is what the rule tries, in that order."""
+    page = GUIDE.read_text("utf-8")
+    rows = re.findall(r"^\| [a-z ]+ `([^`]+)`(?:,[^|]*| of[^|]*)? \| (.*) \|$", page, re.MULTILINE)
+    shown = {thing: re.findall("`([^`]+)`", forms) for thing, forms in rows if "`, `" in forms}
+    orders = "acme:shop/orders@1.0.0"
+    assert shown["sum"] == _naming._function_forms("sum")
+    assert shown["cursor.seek"] == _naming._function_forms("[method]cursor.seek")
+    assert shown["cursor"] == _naming._function_forms("[constructor]cursor")
+    assert shown[orders] == _naming._interface_forms(orders)
+    entry = Enum("entry", (), orders)
+    assert shown["entry"] == [name for (name,) in _proxy_names._type_forms(entry)]
 
 
 def test_the_python_of_the_readme_runs(capsys: pytest.CaptureFixture[str]) -> None:

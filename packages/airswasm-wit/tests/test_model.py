@@ -20,7 +20,7 @@ TEXT = Primitive("string")
 
 
 def test_one_requirement_can_be_asked_for_and_several_cannot() -> None:
-    """Who reads only the first would leave the others unenforced, so that is an error."""
+    """A host that reads only the first would leave the others open, so that is an error."""
     one = Function("f", (), docs="@requires a:read(x)")
     assert one.requires == Requirement("a:read", "x")
     free = Function("f", (), docs='@requires nothing "it is free"')
@@ -52,7 +52,7 @@ def test_one_requirement_can_be_asked_for_and_several_cannot() -> None:
     ],
 )
 def test_types_are_written_as_in_wit(type_: object, text: str) -> None:
-    """What is shown can be pasted."""
+    """Text that is shown can be pasted."""
     assert str(type_) == text
 
 
@@ -65,7 +65,7 @@ def test_docs_and_places_do_not_make_functions_differ() -> None:
 
 
 def test_an_interface_without_functions_and_resources_is_types_only() -> None:
-    """Nobody has to provide it; a resource needs somebody who drops it."""
+    """No host needs to provide it; a resource needs a host that drops it."""
     assert Interface("a:b/c@1.0.0", {}, {}).is_types_only
     assert not Interface("a:b/c", {"f": Function("f", ())}, {}).is_types_only
     assert not Interface("a:b/c", {}, {"r": Resource("r")}).is_types_only

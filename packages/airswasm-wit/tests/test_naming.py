@@ -59,7 +59,7 @@ def test_an_addition_never_gives_a_name_to_another_thing(
 
 @given(scopes)
 def test_an_unrelated_addition_changes_nothing(scope: dict[int, list[Form]]) -> None:
-    """What wants none of the names in use leaves all of them alone."""
+    """A thing that wants none of the names in use leaves all of them alone."""
     before = allocate_names(scope)
     after = allocate_names({**scope, len(scope): [("unrelated",)]})
     assert {key: after[key] for key in scope} == before
@@ -149,7 +149,7 @@ def test_functions_that_meet_stay_apart() -> None:
 
 
 def test_parameters_and_fields_keep_their_names() -> None:
-    """Only keywords and `self` change; built-in names and generated code need no room."""
+    """Only keywords, `self` and `mro` change; built-in names and generated code need no room."""
     plain = ["handle", "list", "int", "v1", "value", "result", "instance", "match", "items", "keys"]
     assert name_labels(plain) == tuple(plain)
     assert name_labels(["self", "class", "URL", "max-bytes"]) == (
@@ -158,6 +158,7 @@ def test_parameters_and_fields_keep_their_names() -> None:
         "url",
         "max_bytes",
     )
+    assert name_labels(["mro"]) == ("mro_",)
     assert name_labels([]) == ()
 
 

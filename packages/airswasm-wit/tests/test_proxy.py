@@ -1,8 +1,6 @@
 """A component imported as typed async Python."""
 
 import importlib.util
-import os
-import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -45,27 +43,6 @@ WRONG = {
 }
 
 
-def checked(folder: Path, *files: str) -> str:
-    """What mypy --strict says, with the runtime's own types; empty when all is well."""
-    source = Path(next(iter(runtime.__path__))).parents[1]
-    # mypy finds what is installed by itself, and refuses to be told.
-    path = str(folder) if source.name == "site-packages" else f"{folder}{os.pathsep}{source}"
-    command = [sys.executable, "-m", "mypy", "--strict", "--no-incremental", *files]
-    command += ["--namespace-packages", "--explicit-package-bases", "--follow-imports=silent"]
-    done = subprocess.run(
-        command,
-        cwd=folder,
-        env={**os.environ, "MYPYPATH": path},
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=300,
-    )
-    said = done.stdout + done.stderr
-    assert (done.returncode == 0) == ("Success" in said), said
-    return "" if done.returncode == 0 else said
-
-
 def write_uses(folder: Path) -> list[str]:
     (folder / "right.py").write_text(USE.format(**GOOD))
     for name, (change, _) in WRONG.items():
@@ -74,7 +51,9 @@ def write_uses(folder: Path) -> list[str]:
 
 
 @pytest.mark.parametrize("write", [python_proxy, python_stub])
-def test_mypy_catches_a_wrong_use(tmp_path: Path, write: Callable[..., str]) -> None:
+def test_mypy_catches_a_wrong_use(
+    tmp_path: Path, write: Callable[..., str], checked: Callable[..., str]
+) -> None:
     """A right use passes --strict, the module or stub itself too; each wrong one is named."""
     world = read_wit(wit_folder()).main.worlds["full"]
     name = "hello.py" if write is python_proxy else "hello.pyi"
@@ -169,7 +148,42 @@ async def test_names_that_collide_stay_apart(shapes: ModuleType, anyio_backend: 
     assert echo.calls == [("#sum", [1, 2, 3])]
 
 
-def test_the_module_is_valid_python_whatever_the_names(tmp_path: Path) -> None:
+MIXED = """\
+package acme:mixed@1.0.0;
+interface left { record point { x: u32 } }
+interface right { record point { y: string } }
+interface both {
+    use left.{point};
+    use right.{point as other};
+    move: func(a: point, b: other) -> tuple<point, other>;
+}
+world w {
+    export left; export right; export both;
+    export one: interface { record point { z: u32 } f: func(p: point) -> point; }
+    export two: interface { record point { w: bool } f: func(p: point) -> point; }
+    record point { v: s8 }
+    export f: func(p: point) -> point;
+}
+"""
+
+
+def test_types_of_one_name_are_not_taken_for_each_other(tmp_path: Path) -> None:
+    """In one signature, in interfaces that a world declares inline, and in the world itself."""
+    source = python_proxy(read_wit_text(MIXED).main.worlds["w"])
+    assert (
+        "async def move(self, a: LeftPoint, b: RightPoint) -> tuple[LeftPoint, RightPoint]"
+        in source
+    )
+    assert "async def f(self, p: OnePoint) -> OnePoint" in source
+    assert "async def f(self, p: TwoPoint) -> TwoPoint" in source
+    assert "async def f(self, p: Point_) -> Point_" in source
+    for fields in ("x: int", "y: str", "z: int", "w: bool", "v: int"):
+        assert source.count(f"\n    {fields}\n") == 1
+
+
+def test_the_module_is_valid_python_whatever_the_names(
+    tmp_path: Path, checked: Callable[..., str]
+) -> None:
     """mypy accepts the hard one too."""
     (tmp_path / "hello.py").write_text(
         python_proxy(read_wit_text(SHAPES).main.worlds["art"], name="Art")
@@ -180,7 +194,7 @@ def test_the_module_is_valid_python_whatever_the_names(tmp_path: Path) -> None:
 def test_a_name_must_be_an_identifier() -> None:
     """It goes into source code."""
     world = read_wit(wit_folder()).main.worlds["minimal"]
-    for name in ("class", "a b", "X:\n    import os", ""):
+    for name in ("class", "a b", "X:\n    import os", "", "Ok", "int", "_Hidden", "__all__"):
         with pytest.raises(ValueError, match="cannot be the name of a Python class"):
             python_proxy(world, name=name)
 

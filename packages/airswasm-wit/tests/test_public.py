@@ -31,7 +31,7 @@ def test_all_names_what_a_module_defines(name: str) -> None:
 
 
 def test_every_error_is_exported() -> None:
-    """Whoever catches one imports it from the block."""
+    """A caller that catches one imports it from the block."""
     assert set(airswasm.wit.errors.__all__) - {"show_line"} <= set(airswasm.wit.__all__)
     for name in airswasm.wit.errors.__all__:
         error = getattr(airswasm.wit, name, None)

@@ -134,7 +134,7 @@ def test_functions_know_their_places() -> None:
 
 
 def test_types_are_equal_by_structure_not_by_name_or_docs() -> None:
-    """What the component model compares, and nothing else."""
+    """Types are equal when the component model holds them for equal."""
 
     def record(text: str) -> object:
         found = read_wit_text(f"package a:b;\ninterface i {{ {text} }}").main.interfaces["i"]

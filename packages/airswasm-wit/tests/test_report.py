@@ -204,7 +204,7 @@ def test_a_broken_component_is_refused_with_what_to_change(
 
 @pytest.mark.parametrize("rule", BROKEN)
 def test_the_guide_shows_the_messages(rule: str) -> None:
-    """What the guide shows is what the check says; its lines are wrapped."""
+    """The guide shows the messages of the check, with wrapped lines."""
     if not GUIDE.exists():
         pytest.skip("only in a checkout: the guide is not in the package")
     assert BROKEN[rule][1] in re.sub(r"\n +", " ", GUIDE.read_text("utf-8"))
@@ -247,7 +247,7 @@ def test_all_problems_are_told_at_once(dummy: Callable[..., bytes]) -> None:
 
 
 def test_types_without_functions_need_no_provider(dummy: Callable[..., bytes]) -> None:
-    """os-errors comes with tcp and holds one type; nobody has to offer it."""
+    """os-errors comes with tcp and holds one type; no host needs to offer it."""
     wasm = dummy(f"{HANDLER} import airswasm:component/udp@0.1.0;")
     assert check_component(wasm, offered=["airswasm:component/udp@0.1.0"]).is_satisfied
 
@@ -458,7 +458,7 @@ def test_ten_thousand_exports_are_bounded(dummy: Callable[..., bytes]) -> None:
 
 
 def test_no_exports_at_all(dummy: Callable[..., bytes]) -> None:
-    """An empty world is a component that nobody can call."""
+    """An empty world is a component without a function to call."""
     (line,) = lines(dummy(""))
     assert "this one exports nothing" in line
 

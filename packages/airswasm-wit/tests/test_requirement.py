@@ -4,7 +4,7 @@ import time
 
 import pytest
 from airswasm.wit import AnnotationError, Nothing, Requirement, parse_requirements
-from airswasm.wit.requirement import find_provider
+from airswasm.wit._requirement import find_provider
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -104,7 +104,7 @@ def failure(docs: str) -> AnnotationError | None:
 
 @given(st.text(alphabet='@requires nothing:()"-\nabc', max_size=200))
 def test_any_text_gives_an_answer_or_a_typed_error(docs: str) -> None:
-    """Doc comments come from strangers."""
+    """Doc comments may come from untrusted authors."""
     error = failure(docs)
     if error is not None:
         assert 1 <= error.line <= docs.count("\n") + 1

@@ -34,7 +34,7 @@ def test_the_first_difference_is_said_in_words(ours: str, theirs: str, said: str
 
 
 def test_types_of_one_name_are_spelled_out() -> None:
-    """`e` is not `e` would help nobody; also when it lies deep inside."""
+    """`e` is not `e` explains nothing; also when it lies deep inside."""
     ours = function("func() -> result<list<e>>", "enum e { a, b }")
     theirs = function("func() -> result<list<e>>", "enum e { a }")
     assert explain_difference(ours, theirs) == (

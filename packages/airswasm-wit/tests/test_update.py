@@ -1,4 +1,4 @@
-"""What is made from the WIT and checked in."""
+"""The files that are made from the WIT and checked in."""
 
 import re
 import subprocess

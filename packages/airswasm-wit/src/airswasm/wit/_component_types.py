@@ -31,7 +31,7 @@ _HEAD = """\
 
 
 def c_types_header() -> str:
-    """The text of `airswasm_types.h` for the contract as it is in `wit/`."""
+    """Write the text of `airswasm_types.h` for the contract as it is in `wit/`."""
     guest = {item.short_name: (item.short_name,) for item in contract().guest_interfaces.values()}
     host = tuple(item.short_name for item in contract().host_interfaces.values())
     macros = [_macro("HOST", component_type("host", imports=host))]
@@ -44,7 +44,7 @@ def c_types_header() -> str:
 def component_type(
     part: str, *, imports: tuple[str, ...] = (), exports: tuple[str, ...] = ()
 ) -> bytes:
-    """The content of the custom section for a world of these interfaces of the contract.
+    """Build the custom section for a world of these interfaces of the contract.
 
     Args:
         part: Becomes the world's name, by which sections that are merged must differ.
@@ -78,7 +78,7 @@ def _macro(name: str, content: bytes) -> str:
 
 
 def _only_section(module: bytes) -> bytes:
-    """The content of the one custom section of a module that has nothing else."""
+    """Return the content of the one custom section of a module that has nothing else."""
     for name, content in _custom_sections(module):
         if name.startswith("component-type"):
             return content

@@ -1,8 +1,8 @@
 """The contract, from the copy of `wit/` that is in this package.
 
-It is shipped parsed, as wasm-tools' JSON, so that nobody needs a child process to know it: a host
-reads it at every start. `python -m airswasm.wit.update` writes that file again, and a test reads
-the WIT and compares, so that the two cannot drift.
+The package ships it parsed, as wasm-tools' JSON, because a host reads it at every start and should
+need no child process for that. `python -m airswasm.wit.update` writes that file again, and a test
+compares it with the WIT, so that the two cannot drift.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ PARSED = _HERE / "contract.json"
 
 @dataclass(frozen=True, slots=True)
 class Contract:
-    """What a component is to the host, and the host to a component.
+    """The interfaces between a component and its host.
 
     Attributes:
         package: The contract's own package, `airswasm:component`.
@@ -53,13 +53,13 @@ class Contract:
 
     @property
     def guest_interfaces(self) -> Mapping[str, Interface]:
-        """What a component exports; only `handler` is required."""
+        """The interfaces that a component exports; only `handler` is required."""
         interfaces = self.interfaces
         return MappingProxyType({name: interfaces[name] for name in GUEST_INTERFACES})
 
     @property
     def host_interfaces(self) -> Mapping[str, Interface]:
-        """What a component may import, where a block offers it."""
+        """The interfaces that a component may import, where a block offers them."""
         return MappingProxyType(
             {
                 name: item
@@ -69,7 +69,7 @@ class Contract:
         )
 
     def interface(self, name: str) -> Interface | None:
-        """The interface of this name, in this or a compatible version; or by its short name."""
+        """Find an interface by its short name, or by its name in this or a compatible version."""
         by_short_name = self.package.interfaces.get(name)
         if by_short_name is not None:
             return by_short_name
@@ -83,7 +83,7 @@ class Contract:
         return any(_package_of(each.name) == package for each in (self.package, *self.others))
 
     def provider_of(self, name: str) -> str | None:
-        """The distribution that offers this host interface, by its `@offered-by`; else None.
+        """Find the distribution that offers a host interface, by its `@offered-by`; else None.
 
         Args:
             name: A full interface name; the version does not matter.
@@ -102,20 +102,20 @@ def _package_of(name: str) -> str:
 # The file is part of the code and what is built from it is immutable: keeping it is not state.
 @cache
 def contract() -> Contract:
-    """The contract that this version of airswasm-wit was built with."""
+    """Return the contract that this version of airswasm-wit was built with."""
     return Contract(decode(PARSED.read_bytes()).main)
 
 
 def wit_folder() -> Path:
-    """The folder of the contract's `.wit` files, to read or to copy into a project."""
+    """Return the folder of the contract's `.wit` files, to read or to copy into a project."""
     return _HERE / "contract"
 
 
 def c_header_folder() -> Path:
-    """The folder of `airswasm.h` and `airswasm.c`, to compile with a C component."""
+    """Return the folder of `airswasm.h` and `airswasm.c`, to compile with a C component."""
     return _HERE / "bindings" / "c"
 
 
 def rust_crate_folder() -> Path:
-    """The folder of the crate `airswasm-guest`, to depend on with `path = …`."""
+    """Return the folder of the crate `airswasm-guest`, to depend on with `path = …`."""
     return _HERE / "bindings" / "rust"

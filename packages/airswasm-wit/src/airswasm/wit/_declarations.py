@@ -1,8 +1,8 @@
-"""Where the functions of a WIT text are declared.
+"""The lines and columns at which a WIT text declares its functions.
 
-wasm-tools' JSON has no positions. WIT is simple enough to find them again with a scan that runs
-once over text that wasm-tools has accepted before: skip comments, follow the braces, and note
-each `name: func`. A full parser of our own would be a second opinion on what WIT is.
+The JSON of wasm-tools has no positions. One scan over text that wasm-tools has accepted finds them:
+it skips comments, follows the braces, and notes each `name: func`. A full parser here would be a
+second opinion on the grammar of WIT.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _FUNCTION_WORDS = frozenset({"func", "static", "async"})
 
 
 def find_declarations(texts: Mapping[str, str]) -> dict[tuple[str, str], Place]:
-    """The place of each function, by the interface's short name and the function's full name.
+    """Find each function's place, by its interface's short name and its own full name.
 
     Args:
         texts: The source of each file by its name.

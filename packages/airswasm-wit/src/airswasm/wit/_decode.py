@@ -1,4 +1,4 @@
-"""From wasm-tools' JSON to the model.
+"""The way from the JSON of wasm-tools to the model.
 
 The JSON refers to types by index, so a few bytes of a component can stand for a type that is
 exponentially large when written out, or nested without end. Both are counted while building and
@@ -52,10 +52,10 @@ _MOST_NODES = 10_000
 
 
 def decode(text: str | bytes) -> Document:
-    """Builds the model from the output of `wasm-tools component wit --json`.
+    """Build the model from the output of `wasm-tools component wit --json`.
 
     Raises:
-        WitTooComplex: a type is nested or unfolds beyond the limits.
+        WitTooComplex: A type is nested or unfolds beyond the limits.
     """
     return _Decoder(_map(json.loads(text))).document()
 
@@ -111,7 +111,7 @@ class _Decoder:
         return Interface(self._full_name(raw), functions, types, _docs(raw))
 
     def _full_name(self, raw: Mapping[str, Json]) -> str:
-        """Empty for an interface that a world declares inline."""
+        """Return the full name; an empty one for an interface that a world declares inline."""
         if raw["name"] is None:
             return ""
         package = _text(self._packages[_int(raw["package"])]["name"])
@@ -159,7 +159,7 @@ class _Decoder:
         return self._built[index]
 
     def _measure(self, index: int) -> None:
-        """Counts the nodes and levels that a type unfolds to; its parts were built before."""
+        """Count the nodes and levels that a type unfolds to; its parts were built before."""
         parts = _indexes(self._types[index]["kind"])
         self._nodes[index] = 1 + sum(self._nodes[part] for part in parts)
         self._levels[index] = 1 + max((self._levels[part] for part in parts), default=0)
@@ -224,7 +224,7 @@ class _Decoder:
         return self._full_name(self._raw_interfaces[index]) or self._inline.get(index)
 
     def _inline_names(self) -> Iterator[tuple[int, str]]:
-        """The interfaces without a name of their own, by the names that their worlds use."""
+        """Find the names that worlds give to the interfaces that they declare inline."""
         for world in self._raw_worlds:
             for way in ("imports", "exports"):
                 for key, value in _map(world[way]).items():
@@ -242,7 +242,7 @@ def _named(interface: Interface, name: str) -> Interface:
 
 
 def _indexes(kind: Json) -> list[int]:
-    """The type indexes in a type's JSON: every integer but the length of a list."""
+    """List the type indexes in a type's JSON: every integer but the length of a list."""
     if isinstance(kind, bool) or kind is None or isinstance(kind, str):
         return []
     if isinstance(kind, int):

@@ -1,14 +1,13 @@
-"""May a contract that changed keep its version, and may components built for the old one stay?
+"""The changes between two versions of a package, and the version numbers that they demand.
 
 The two sides of a contract evolve in opposite directions. A host may offer more: a new host
-function breaks nobody. It may not demand more: a new function in a guest interface is missing
-from every component there is. Changing a signature, or a variant that is passed, breaks both; so
-does a permission that was not needed before, though the types say nothing of it.
+function breaks no component. It may not demand more: every existing component lacks a new function
+of a guest interface. A change of a signature, or of a variant that is passed, breaks both sides; so
+does a new permission, though the types do not show it.
 
 `wasm-tools component semver-check` compares two worlds within one package and does not see
-annotations, names no function, and cannot hold two packages of one version at once; it serves as
-the second opinion in the tests, where a component made for the released worlds must still target
-the current ones.
+annotations, names no function, and cannot hold two packages of one version at once. The tests use
+it as a second opinion: a component for the released worlds must still target the current ones.
 """
 
 from __future__ import annotations
@@ -42,12 +41,12 @@ class Change:
 
 
 def compare_packages(previous: Package, current: Package) -> tuple[Change, ...]:
-    """Every change between two versions that a component could notice."""
+    """List every change between two versions that a component could notice."""
     return tuple(_changes(previous, current))
 
 
 def check_version(previous: Package, current: Package) -> tuple[str, ...]:
-    """What is wrong with the current version number, given what changed; nothing if it fits.
+    """List the changes that the current version number does not announce; none if it fits.
 
     A breaking change needs a version that semver holds incompatible (`0.2.0` after `0.1.3`), an
     addition any later one.

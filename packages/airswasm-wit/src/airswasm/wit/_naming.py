@@ -89,10 +89,11 @@ def name_functions(functions: Iterable[str]) -> dict[str, str]:
 def name_labels(labels: Iterable[str]) -> tuple[str, ...]:
     """Name the parameters of one function, or the fields of one record, in their order.
 
-    `self`, the handle of a method, is `self_`, as a Python method has a `self` of its own.
+    `self`, the handle of a method, is `self_`, as a Python method has a `self` of its own. `mro`
+    is `mro_`, as a dataclass takes `type.mro` for the default of such a field.
     """
     wanted = {(at, label): _singles(_label_forms(label)) for at, label in enumerate(labels)}
-    chosen = allocate_names(wanted, reserved=_KEYWORDS | {"self"})
+    chosen = allocate_names(wanted, reserved=_KEYWORDS | {"self", "mro"})
     return tuple(form[0] for form in chosen.values())
 
 

@@ -168,7 +168,7 @@ def _named_fields(item: Record) -> Iterator[tuple[str, Field]]:
 
 
 def _is_lifted(item: WitType) -> bool:
-    """Whether a value that comes up has to be converted."""
+    """Tell whether a value that comes up has to be converted."""
     return isinstance(item, Record | Variant) or any(map(_is_lifted, _inside(item)))
 
 

@@ -6,23 +6,31 @@ import builtins
 import keyword
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import TypeAlias
 
 from ._naming import Form, allocate_names, parts_of, words_of
 from .model import Enum, Flags, Interface, Record, Variant
 
-__all__ = ("IMPORTED", "ClassNames", "DefinedType", "choose_class_names", "class_name_of")
+__all__ = ("IMPORTS", "ClassNames", "DefinedType", "choose_class_names", "class_name_of")
 
 DefinedType: TypeAlias = Record | Variant | Enum | Flags
 """The types of WIT that have a definition of their own in the module."""
 
-IMPORTED = frozenset(
-    {"Any", "Case", "Err", "GuestResource", "Literal", "Mapping", "Ok", "Protocol", "Sequence"}
-    | {"Some", "TypeAlias", "CanCall", "dataclass", "annotations"}
+IMPORTS: Mapping[str, tuple[str, ...]] = MappingProxyType(
+    {
+        "collections.abc": ("Mapping", "Sequence"),
+        "dataclasses": ("dataclass",),
+        "typing": ("Any", "Literal", "Protocol", "TypeAlias"),
+        "airswasm.runtime": ("Case", "Err", "GuestResource", "Ok", "Some"),
+    }
 )
-"""The names that each generated module imports or defines for its own use."""
+"""The names that a module may import, by the module that has them."""
 
-_RESERVED = IMPORTED | frozenset(keyword.kwlist) | frozenset(dir(builtins))
+_RESERVED = frozenset(
+    {"CanCall", "annotations", *(name for names in IMPORTS.values() for name in names)}
+    | {*keyword.kwlist, *dir(builtins)}
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,11 +47,11 @@ class ClassNames:
     types: Mapping[tuple[str | None, str], Form]
 
     def of_type(self, item: DefinedType) -> str:
-        """The class, or the alias, that stands for a type."""
+        """Return the class, or the alias, that stands for a type."""
         return self.types[item.owner, item.name][0]
 
     def of_cases(self, item: Variant) -> Form:
-        """The classes of a variant's cases, in their order."""
+        """Return the classes of a variant's cases, in their order."""
         return self.types[item.owner, item.name][1:]
 
 
@@ -84,14 +92,14 @@ def choose_class_names(
 
 
 def _type_forms(item: DefinedType) -> list[Form]:
-    """The cases go with their variant, so that all of them always begin alike."""
+    """List the forms of a type; the cases of a variant go with it, so that all begin alike."""
     outer, version = parts_of(item.owner) if item.owner else ([], "")
     cases = [case.name for case in item.cases] if isinstance(item, Variant) else []
     return _forms([*outer, item.name], version, cases)
 
 
 def _forms(parts: Sequence[str], version: str, cases: Sequence[str] = ()) -> list[Form]:
-    """From the last part alone to all of them, then with the version, then unmistakable."""
+    """List names from the last part alone to all parts, with the version, and unmistakable."""
     words = [_pascal(part) for part in parts]
     members = ["", *(_pascal(case) for case in cases)]
     names = ["".join(words[start:]) for start in reversed(range(len(words)))]

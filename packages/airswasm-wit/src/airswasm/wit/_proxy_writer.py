@@ -9,22 +9,21 @@ from collections.abc import Iterable, Iterator, Sequence
 from ._contract import contract
 from ._naming import name_exports, name_functions, name_labels
 from ._proxy_conversion import Annotations, Conversions, is_lowered
-from ._proxy_names import DefinedType, choose_class_names
+from ._proxy_names import IMPORTS, DefinedType, choose_class_names
 from ._signature import named_types
 from .model import Enum, Function, Interface, Record, Resource, Variant, World
 
 __all__ = ("ModuleWriter",)
 
 _HEAD = '''\
-"""{title}, made by `python -m airswasm.wit.proxy`; do not edit."""
+"""{title}.
+
+Made by `python -m airswasm.wit.proxy`; do not edit.
+"""
+# pyright: reportUnknownMemberType=false, reportUnnecessaryIsInstance=false
 
 from __future__ import annotations
 
-{builtins}from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, Literal, Protocol, TypeAlias
-
-from airswasm.runtime import Case, Err, GuestResource, Ok, Some
 '''
 _INSTANCE = '''
 class CanCall(Protocol):
@@ -56,11 +55,8 @@ class ModuleWriter:
         parts += [self._interface(item) for item in self._interfaces]
         parts.append(self._component())
         body = "\n".join(parts)
-        head = _HEAD.format(
-            title=f"The exports of a component as the typed class {self._name}",
-            builtins="import builtins as _builtins\n" if "_builtins." in body else "",
-        )
-        return _tidy(f"{head}\n{body}")
+        title = f"The exports of a component as the typed class {self._name}"
+        return _tidy("\n".join([_HEAD.format(title=title), *_imports(body), body]))
 
     def _all(self) -> str:
         public = [self._name, "CanCall", *self._classes.interfaces.values()]
@@ -160,7 +156,10 @@ class ModuleWriter:
         return "\n".join(lines)
 
     def _flat_interfaces(self) -> list[Interface]:
-        """Those whose functions collide with no other's, so that they can be called directly."""
+        """List the interfaces whose functions the component can offer as its own.
+
+        These are the ones none of whose names is that of another function or interface.
+        """
         taken = Counter(self._exports.interfaces.values())
         taken.update(self._exports.functions.values())
         for names in self._methods.values():
@@ -208,8 +207,21 @@ class ModuleWriter:
         return "\n".join([f"    {head}", *body, ""])
 
 
+def _imports(body: str) -> Iterator[str]:
+    """Write the imports that a text needs; each word of it counts."""
+    words = set(re.findall(r"\w+", body))
+    if "_builtins" in words:
+        yield "import builtins as _builtins"
+    for module, names in IMPORTS.items():
+        used = [name for name in names if name in words]
+        if module == "airswasm.runtime":
+            yield ""
+        if used:
+            yield f"from {module} import {', '.join(used)}"
+
+
 def _defined_types(world: World) -> Iterable[DefinedType]:
-    """The types that the module defines, in the order in which the functions mention them."""
+    """List the types that the module defines, in the order in which functions mention them."""
     functions = [*world.exported_functions.values()]
     functions += [each for item in world.exports.values() for each in item.functions.values()]
     found: dict[tuple[str | None, str], DefinedType] = {}
@@ -226,7 +238,7 @@ def _dataclass(name: str, docs: str, body: Sequence[str]) -> str:
 
 
 def _docs(text: str, indent: int, *, lead: str = "") -> str:
-    """A docstring; its text may come from a component and must not end it."""
+    """Write a docstring; its text may come from a component and must not end it."""
     if not text:
         return ""
     safe = _plain(text).replace("\\", "\\\\").replace('"', "'")
@@ -239,10 +251,10 @@ def _docs(text: str, indent: int, *, lead: str = "") -> str:
 
 
 def _plain(text: str) -> str:
-    """Without control characters, which can hide what a source says."""
+    """Drop control characters, which can hide the meaning of a source."""
     return "".join(c for c in text if c == "\n" or (c.isprintable()))
 
 
 def _tidy(source: str) -> str:
-    """At most two empty lines in a row."""
+    """Leave at most two empty lines in a row."""
     return re.sub(r"\n{4,}", "\n\n\n", source).rstrip() + "\n"

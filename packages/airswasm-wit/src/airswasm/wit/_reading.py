@@ -1,4 +1,4 @@
-"""Reading WIT: from text, and out of a compiled component."""
+"""Readers of WIT, from text and from a compiled component."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _SHOWN = re.compile(r"^\s*\d+ \| (?P<text>.*)$", re.MULTILINE)
 
 
 def read_wit(path: os.PathLike[str] | str, *, limits: ToolLimits | None = None) -> Document:
-    """Reads a `.wit` file, or a folder of them with its `deps`.
+    """Read a `.wit` file, or a folder of them with its `deps`.
 
     Blocks while wasm-tools runs; from async code call it in a worker thread.
 
@@ -35,9 +35,9 @@ def read_wit(path: os.PathLike[str] | str, *, limits: ToolLimits | None = None) 
         The model; its functions know their places in the files.
 
     Raises:
-        WitSyntaxError: with file, line, column and the line itself.
-        WitTooComplex: it is too large or too deeply nested.
-        OSError: it cannot be read at all.
+        WitSyntaxError: It is no valid WIT; with file, line, column and the line itself.
+        WitTooComplex: It is too large or too deeply nested.
+        OSError: It cannot be read at all.
     """
     return _read(Path(path), limits or ToolLimits(), str)
 
@@ -45,13 +45,13 @@ def read_wit(path: os.PathLike[str] | str, *, limits: ToolLimits | None = None) 
 def read_wit_text(
     text: str, *, name: str = "text.wit", limits: ToolLimits | None = None
 ) -> Document:
-    """Reads one WIT text, as `read_wit` does a file of that name."""
+    """Read one WIT text, as `read_wit` does a file of that name."""
     with stored(text.encode("utf-8"), Path(name).name) as path:
         return _read(path, limits or ToolLimits(), lambda file: file.name)
 
 
 def describe_wit(source: Path, *, limits: ToolLimits | None = None) -> bytes:
-    """What wasm-tools says about WIT text, as JSON; errors as `read_wit`."""
+    """Return the JSON of wasm-tools for WIT text; raises what `read_wit` raises."""
     return _described(source, limits or ToolLimits(), str)
 
 
@@ -75,14 +75,14 @@ def _described(source: Path, limits: ToolLimits, label: _Label) -> bytes:
 
 
 def read_component(wasm: bytes | os.PathLike[str], *, limits: ToolLimits | None = None) -> World:
-    """Reads what a compiled component imports and exports.
+    """Read the imports and exports of a compiled component.
 
     Blocks while wasm-tools runs; from async code call it in a worker thread.
 
     Raises:
-        NotAComponent: it is something else, incomplete, or damaged.
-        WitTooComplex: it is too large, or its types unfold beyond the limits.
-        OSError: the file cannot be read.
+        NotAComponent: It is something else, incomplete, or damaged.
+        WitTooComplex: It is too large, or its types unfold beyond the limits.
+        OSError: The file cannot be read.
     """
     limits = limits or ToolLimits()
     data = wasm if isinstance(wasm, bytes) else _read_bounded(Path(wasm), limits)
@@ -134,7 +134,7 @@ def _refuse_large(size_bytes: int, limits: ToolLimits) -> None:
 
 
 def _refuse_other_formats(data: bytes) -> None:
-    """Names the common mix-ups before any parser sees the bytes."""
+    """Name the common mix-ups before any parser sees the bytes."""
     if data.startswith(_COMPONENT):
         return
     if not data:
@@ -169,7 +169,7 @@ def _damaged(told: str) -> WitError:
 
 
 def _first_cause(told: str) -> str:
-    """The innermost cause that anyhow prints, or the first line."""
+    """Find the innermost cause that anyhow prints, or the first line."""
     lines = [line.strip() for line in told.splitlines() if line.strip()]
     causes = [line.partition(": ")[2] for line in lines if re.match(r"\d+: ", line)]
     if causes:
@@ -178,7 +178,7 @@ def _first_cause(told: str) -> str:
 
 
 def _syntax_error(told: str, source: Path, label: _Label) -> WitError:
-    """Takes wasm-tools' message apart: reason, place and the line that it quotes."""
+    """Take wasm-tools' message apart: reason, place and the line that it quotes."""
     reason = _WRAPPING.sub("", told.split("\n", 1)[0].removeprefix("error: "))
     place = _PLACE.search(told) or _PLACE_FIRST.search(told)
     if place is None:

@@ -1,11 +1,11 @@
-"""Does a component satisfy the contract? The answer, and how it is found.
+"""The check of a component against the contract.
 
 The decision is a pure function of the component's world, the contract and the names that the
 host offers (`check_world`); `check_component` reads the bytes first. A problem names its rule,
-says what is wrong and what to change, and carries both signatures where they differ, so that the
-author who reads it needs neither the contract nor a debugger.
+the fault and its cure, and carries both signatures where they differ, so that the author of the
+component needs neither the contract nor a debugger.
 
-Every problem is collected rather than the first raised: an author mends them all at once.
+The report has every problem rather than the first: an author mends them all at once.
 Rejected: `wasm-tools component targets`. It answers yes or no against one world, while here every
 interface but one is optional, a host offers what is installed, and WASI comes on top.
 """
@@ -55,12 +55,12 @@ class Problem:
     """One reason why a component does not fit.
 
     Attributes:
-        rule: Which rule it breaks; stable, for programs.
+        rule: The rule that it breaks; stable, for programs.
         subject: The interface or function, `airswasm:component/handler@0.1.0#handle-message`.
-        message: What is wrong.
-        advice: What to change.
-        expected: The contract's signature, where that is the point.
-        found: The component's signature beside it.
+        message: The fault.
+        advice: The change that mends it.
+        expected: The contract's signature, where the two differ.
+        found: The component's signature, where the two differ.
         provider: The distribution to install, where that is the advice.
     """
 
@@ -73,7 +73,7 @@ class Problem:
     provider: str | None = None
 
     def __str__(self) -> str:
-        """One line."""
+        """Return one line."""
         sides = ""
         if self.shows_both:
             sides = f" (contract: `{self.expected}`, component: `{self.found}`)"
@@ -82,11 +82,11 @@ class Problem:
 
     @property
     def shows_both(self) -> bool:
-        """Whether the signatures differ as text, and not only inside a type they name."""
+        """Whether the signatures differ as text, and not only inside a type that they name."""
         return self.expected is not None and self.expected != self.found
 
     def explain(self) -> str:
-        """Several lines, both signatures under each other where they differ, with a mark."""
+        """Return several lines, with both signatures under each other where they differ."""
         subject = f"{_cut(self.subject)}: " if self.subject else ""
         lines = [f"{subject}{self.message}"]
         if self.expected is not None and self.found is not None and self.shows_both:
@@ -96,13 +96,14 @@ class Problem:
 
 @dataclass(frozen=True, slots=True)
 class ContractReport:
-    """What a component exports and imports, seen from the contract.
+    """The exports and imports of a component, seen from the contract.
 
     Attributes:
         exports: The contract's guest interfaces that it exports, as the contract names them.
-        other_exports: Interfaces of its own that it exports, which airswasm does not call.
-        imports: What it imports and the host offers, as the component names it; without WASI.
-        wasi_imports: What it imports of WASI and the host offers.
+        other_exports: The interfaces of its own that it exports; airswasm does not call them.
+        imports: The interfaces that it imports and the host offers, by the component's names for
+            them; without WASI.
+        wasi_imports: The WASI interfaces that it imports and the host offers.
         capability_interfaces: For each host interface that it imports, the capabilities that
             its imported functions need; only interfaces that need any. It can use no others.
         problems: All reasons why it does not fit; empty when it does.
@@ -138,10 +139,10 @@ class ContractReport:
         return not self.problems
 
     def raise_for_problems(self) -> None:
-        """Does nothing for a component that fits.
+        """Raise an error unless the component fits.
 
         Raises:
-            ContractViolation: with all problems, one line for each.
+            ContractViolation: It does not; with all problems, one line for each.
         """
         if self.problems:
             raise ContractViolation(self.problems)
@@ -154,7 +155,7 @@ def check_component(
     against: Contract | None = None,
     limits: ToolLimits | None = None,
 ) -> ContractReport:
-    """Checks a compiled component against the contract.
+    """Check a compiled component against the contract.
 
     Blocks while a child process reads the component (about 20 ms); from async code call it in a
     worker thread.
@@ -167,11 +168,11 @@ def check_component(
         limits: Bounds on reading it.
 
     Returns:
-        The report. Whatever is wrong with the component is in it.
+        The report, with every fault of the component.
 
     Raises:
-        WasmToolsMissing: there is nothing to read it with.
-        OSError: the file cannot be read.
+        WasmToolsMissing: There is no executable to read it with.
+        OSError: The file cannot be read.
     """
     try:
         world = read_component(wasm, limits=limits)
@@ -187,7 +188,7 @@ def check_component(
 def check_world(
     world: World, *, offered: Collection[str], against: Contract | None = None
 ) -> ContractReport:
-    """Checks what `read_component` gave; see `check_component`."""
+    """Check a world that `read_component` gave; see `check_component`."""
     check = _Check(world, against or contract(), offered)
     problems = tuple(check.problems())
     return ContractReport(
@@ -283,7 +284,7 @@ class _Check:
             yield from _compare_imports(known, found)
 
     def _foreign(self, name: str, way: Literal["import", "export"]) -> Problem:
-        """A name in the contract's package that this version of the contract does not have."""
+        """Report a name of the contract's package that this version of the contract lacks."""
         interface = _without_version(name)
         same = next(
             (full for full in self.contract.interfaces if _without_version(full) == interface), None
@@ -359,7 +360,7 @@ def _kind(way: Literal["import", "export"]) -> str:
 
 
 def _capabilities(imported: Interface, known: Interface) -> tuple[str, ...]:
-    """What the imported functions need, by the contract's annotations."""
+    """Collect the capabilities that the imported functions need, by the contract's annotations."""
     names: set[str] = set()
     for name in imported.functions:
         function = known.functions.get(name)
@@ -423,7 +424,7 @@ def _advice_for_unknown(name: str) -> str:
 
 
 def _few(names: Collection[str]) -> str:
-    """The first names, and how many more there are: a component can have any number."""
+    """Show the first names and count the rest: a component can have any number."""
     if not names:
         return "nothing"
     shown = [_cut(name) for name in list(names)[:5]]

@@ -10,8 +10,8 @@ A function may carry several uses, one annotation each: all of them must be gran
 stands alone. A reason may run over several lines, up to its closing quote.
 
 They are doc comments, not a file beside the WIT, because wasm-tools keeps doc comments in its
-JSON and an author who changes a signature sees them. A WIT attribute would have been neater, but
-the language has none that are open to others.
+JSON and an author who changes a signature sees them. A WIT attribute would be neater, but the
+language has none that other tools may define.
 """
 
 import re
@@ -60,7 +60,7 @@ class Nothing:
 
 
 def parse_requirements(docs: str) -> tuple[Requirement, ...] | Nothing | None:
-    """Reads the annotations out of a doc comment.
+    """Read the annotations of a doc comment.
 
     Args:
         docs: The comment's text without its `///`.
@@ -69,7 +69,8 @@ def parse_requirements(docs: str) -> tuple[Requirement, ...] | Nothing | None:
         The requirements, all of which must be met; `Nothing`; or None without an annotation.
 
     Raises:
-        AnnotationError: with the line and column in `docs`, both counted from 1.
+        AnnotationError: One of them cannot be understood; with its line and column in `docs`,
+            both counted from 1.
     """
     found = [_parse_one(docs, match) for match in _ANNOTATION.finditer(docs)]
     uses = tuple(item for item in found if isinstance(item, Requirement))

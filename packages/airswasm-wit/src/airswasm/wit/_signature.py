@@ -1,4 +1,4 @@
-"""Showing signatures and saying in words how two of them differ."""
+"""Signatures as text, and the difference between two of them in words."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _Identity: TypeAlias = tuple[str | None, str]
 
 
 def render_function(function: Function, *, with_requirement: bool = True) -> str:
-    """A function as one would write it in WIT, with its annotation above it."""
+    """Write a function as WIT has it, with its annotation above it."""
     required = function.requirements if with_requirement else None
     if required is None:
         return function.signature
@@ -23,7 +23,7 @@ def render_function(function: Function, *, with_requirement: bool = True) -> str
 
 
 def side_by_side(expected: str, found: str) -> str:
-    """Two signatures under each other with a mark below the first difference."""
+    """Write two signatures under each other with a mark below the first difference."""
     ours, theirs = _cut(expected), _cut(found)
     at = next((i for i, (a, b) in enumerate(zip(ours, theirs, strict=False)) if a != b), None)
     if at is None:
@@ -32,7 +32,7 @@ def side_by_side(expected: str, found: str) -> str:
 
 
 def explain_difference(expected: Function, found: Function) -> str:
-    """The first difference between two signatures in words, `parameter 2 (topic) is …`."""
+    """Describe the first difference between two signatures, `parameter 2 (topic) is …`."""
     if expected.is_async != found.is_async:
         return "it is async, which airswasm does not run" if found.is_async else "it is not async"
     if len(expected.parameters) != len(found.parameters):
@@ -47,7 +47,7 @@ def explain_difference(expected: Function, found: Function) -> str:
 
 
 def named_types(function: Function) -> tuple[Record | Variant | Enum | Flags | Resource, ...]:
-    """The named types that a signature mentions, directly or through others, in that order."""
+    """List the named types that a signature mentions, directly or through others, in order."""
     seen: dict[_Identity, Record | Variant | Enum | Flags | Resource] = {}
     roots = [parameter.type for parameter in function.parameters]
     for root in [*roots, *([] if function.result is None else [function.result])]:
@@ -67,7 +67,7 @@ def _collect(
 
 
 def _parts_of(item: WitType | Field | Case) -> Iterator[WitType]:
-    """The types that a type is made of, one level down."""
+    """List the types that a type is made of, one level down."""
     for name in ("element", "payload", "key", "value", "ok", "error", "resource", "type"):
         part = getattr(item, name, None)
         if part is not None:

@@ -1,8 +1,8 @@
-"""Running wasm-tools: the only place where text and components that others wrote are parsed.
+"""The runs of wasm-tools, which alone parses text and components from other authors.
 
-It happens in a child process with bounds on wall-clock time, CPU, memory and output, because a
-parser that is fed by strangers may loop, hoard or die (THREATS.md A1), and must not take the host
-with it. The bounds are set by `sh` and `ulimit` before wasm-tools starts. Rejected: `preexec_fn`,
+Each run is a child process with bounds on wall-clock time, CPU, memory and output, because a
+parser of untrusted input may loop, hoard or die (THREATS.md A1), and must not take the host with
+it. The bounds are set by `sh` and `ulimit` before wasm-tools starts. Rejected: `preexec_fn`,
 which is not safe in a process with threads, and `prlimit` on the started child, which leaves it
 unbounded for a moment and exists on Linux only. Windows has no rlimits: there, time and the size
 of what goes in and comes out are what is left.
@@ -39,7 +39,7 @@ _STDERR_SHOWN = 4000
 
 @dataclass(frozen=True, slots=True)
 class ToolLimits:
-    """What one run of wasm-tools may use.
+    """The resources that one run of wasm-tools may use.
 
     Attributes:
         seconds: Wall-clock, and CPU time too where there are rlimits.
@@ -56,7 +56,7 @@ class ToolLimits:
 
 @dataclass(frozen=True, slots=True)
 class ToolOutput:
-    """How a run ended: not every non-zero exit is a failure of the tool."""
+    """The end of a run; not every non-zero exit is a failure of the tool."""
 
     exit_code: int
     stdout: bytes
@@ -66,20 +66,20 @@ class ToolOutput:
 def run_wasm_tools(
     arguments: Sequence[str], *, limits: ToolLimits | None = None, folder: Path | None = None
 ) -> ToolOutput:
-    """Runs `wasm-tools` with these arguments and waits for its end.
+    """Run `wasm-tools` with these arguments and wait for its end.
 
     Blocks; from async code call it in a worker thread. A killed thread leaves no child behind
     longer than the time limit.
 
     Args:
-        arguments: What follows `wasm-tools` on the command line.
-        limits: What it may use.
-        folder: Where it runs.
+        arguments: The words after `wasm-tools` on the command line.
+        limits: The resources that it may use.
+        folder: The folder in which it runs.
 
     Raises:
-        WasmToolsMissing: there is no executable.
-        WitTooComplex: it was stopped at a limit.
-        WasmToolsFailed: it was killed, or panicked.
+        WasmToolsMissing: There is no executable.
+        WitTooComplex: It was stopped at a limit.
+        WasmToolsFailed: It was killed, or panicked.
     """
     limits = limits or ToolLimits()
     with tempfile.TemporaryFile() as stdout, tempfile.TemporaryFile() as stderr:
@@ -137,20 +137,20 @@ def _executable() -> Path:
 
 
 def _environment() -> dict[str, str]:
-    """Nothing but what an executable needs to start, so that no setting changes the answers."""
+    """Keep only what an executable needs to start, so that no setting changes the answers."""
     kept = ("PATH", "SYSTEMROOT", "TMPDIR", "TEMP", "TMP")
     return {name: os.environ[name] for name in kept if name in os.environ} | {"NO_COLOR": "1"}
 
 
 def _last_lines(text: str) -> str:
-    """What a panic says, without its stack."""
+    """Keep the message of a panic, without its stack."""
     said = [line for line in text.splitlines() if line.strip() and not line.startswith(" ")]
     return " ".join(line for line in said if not line.startswith(("stack", "note:")))[:500]
 
 
 @contextlib.contextmanager
 def stored(data: bytes, name: str) -> Generator[Path, None, None]:
-    """A file with this content in a folder of its own, gone when the block ends."""
+    """Store a file in a folder of its own, and remove both when the block ends."""
     with tempfile.TemporaryDirectory(prefix="airswasm-wit-") as folder:
         path = Path(folder) / name
         path.write_bytes(data)

@@ -1,8 +1,8 @@
-"""Does every host function say what it requires, in a way that can be enforced?
+"""The check that every host function has a permission annotation that a host can enforce.
 
-A function without an annotation would be open to every component, or closed to all, depending on
-who reads the contract. So it is an error, as is an annotation that names a parameter that does
-not exist or that is not text: the resource of a capability is matched against patterns.
+A function without an annotation would be open to every component on one host and closed to all on
+another. So it is an error, as is an annotation whose parameter does not exist or is no string: the
+host matches the resource of a capability against patterns.
 
     python -m airswasm.wit.annotations wit/
 """
@@ -34,9 +34,9 @@ class AnnotationProblem:
     Attributes:
         interface: The interface's full name.
         function: The function's name.
-        reason: What is wrong and what to write.
-        place: The annotation, or the function where there is none; None when the source is not
-            at hand.
+        reason: The fault, and the line to write.
+        place: The place of the annotation, or of the function where there is none; None without
+            the source.
         shown: The line at that place.
     """
 
@@ -53,18 +53,18 @@ class AnnotationProblem:
 
 
 def check_annotations(path: os.PathLike[str] | str) -> tuple[AnnotationProblem, ...]:
-    """Checks the WIT in a file or folder; each problem has its file, line and column.
+    """Check the WIT in a file or folder; each problem has its file, line and column.
 
     Interfaces that a world exports and none imports are the guest's, and must have none.
 
     Raises:
-        WitSyntaxError: it is no valid WIT.
+        WitSyntaxError: It is no valid WIT.
     """
     return tuple(_located(item) for item in _problems(read_wit(path).main))
 
 
 def find_annotation_problems(package: Package) -> tuple[AnnotationProblem, ...]:
-    """Checks a package that has been read; places are those of the functions."""
+    """Check a package that has been read; places are those of the functions."""
     return tuple(problem for problem, _ in _problems(package))
 
 
@@ -123,7 +123,7 @@ def _problem(interface: Interface, function: Function, reason: str) -> Annotatio
 
 
 def _located(found: tuple[AnnotationProblem, AnnotationError | None]) -> AnnotationProblem:
-    """Moves the place from the function to the annotation above it, and shows the line."""
+    """Move the place from the function to the annotation above it, and show the line."""
     problem, error = found
     if problem.place is None:
         return problem
@@ -144,7 +144,7 @@ def _located(found: tuple[AnnotationProblem, AnnotationError | None]) -> Annotat
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Prints the problems; the exit code is 1 when there are any."""
+    """Print the problems, and return the exit code: 1 when there are any."""
     parser = argparse.ArgumentParser(prog="python -m airswasm.wit.annotations")
     parser.add_argument("path", help="a .wit file, or a folder of them")
     try:

@@ -1,4 +1,4 @@
-"""What can go wrong with WIT and with components, one class for each condition.
+"""The errors of this block, one class for each condition.
 
 WitError
 ├── WitSyntaxError           a .wit file cannot be understood; file, line, column, shown line
@@ -9,7 +9,7 @@ WitError
 ├── ContractViolation        a component does not fit the contract; all problems
 ├── BlocksInvalid            installed blocks cannot be used together; all problems
 ├── WasmToolsMissing         the wasm-tools executable is not there
-└── WasmToolsFailed          wasm-tools broke down on an input
+└── WasmToolsFailed          wasm-tools failed on an input
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ class WitSyntaxError(WitError):
         line: Counted from 1; 0 when unknown.
         column: Counted from 1; 0 when unknown.
         shown: The line itself.
-        reason: What is wrong with it.
+        reason: The fault in it.
     """
 
     explanation = ErrorCode(
@@ -85,7 +85,7 @@ class AnnotationError(WitError):
     """An annotation in a doc comment cannot be understood.
 
     Attributes:
-        reason: What is wrong with it.
+        reason: The fault in it.
         line: In the doc comment, counted from 1.
         column: In that line, counted from 1.
         shown: The line itself.
@@ -123,8 +123,8 @@ class NotAComponent(WitError):
     """These bytes are no component that can be read.
 
     Attributes:
-        reason: What they are instead.
-        advice: What to do about it.
+        reason: The kind of file that they are instead, or the damage.
+        advice: The step that leads to a component.
     """
 
     explanation = ErrorCode(
@@ -146,7 +146,7 @@ class WitTooComplex(WitError):
     """Reading was given up at one of the limits of `ToolLimits`.
 
     Attributes:
-        what: What grew too large.
+        what: The quantity that grew too large.
         limit: The limit in words, with its unit.
     """
 
@@ -166,7 +166,7 @@ class ContractViolation(WitError):
     """A component does not fit the contract, for all these reasons.
 
     Attributes:
-        problems: Each says what to change.
+        problems: Each names its cure.
     """
 
     explanation = ErrorCode(
@@ -223,7 +223,7 @@ class WasmToolsFailed(WitError):
 
     Attributes:
         exit_code: Negative for a signal, as subprocess has it.
-        stderr: The end of what it printed.
+        stderr: The end of its output.
     """
 
     explanation = ErrorCode(
@@ -239,7 +239,7 @@ class WasmToolsFailed(WitError):
 
 
 def show_line(line: str, column: int) -> str:
-    """The line with a caret below the column, cut to a window when it is long; empty for none."""
+    """Show a line with a caret below the column, cut to a window; nothing for an empty line."""
     if not line.strip() or column < 1:
         return ""
     start = max(0, column - _SHOWN // 2)

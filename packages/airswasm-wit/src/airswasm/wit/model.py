@@ -5,8 +5,8 @@ the name of a record and its docs do not, because the component model compares s
 resource is its name. Aliases (`type a = b`, `use x.{y}`) are seen through in signatures and kept
 in `Interface.types`.
 
-The values form a graph that shares what the source shares; whoever builds one bounds its
-unfolded size (`_decode.py`), so that comparing and printing are bounded too. Rejected: one class
+The values form a graph that shares what the source shares. `_decode.py` bounds its unfolded size,
+so that comparing and printing are bounded too. Rejected: one class
 with a `kind` string, as in wasm-tools' JSON. It saves fifteen classes here and costs an unchecked
 key error at every use.
 
@@ -69,7 +69,7 @@ __all__ = (
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where something is written; lines and columns count from 1."""
+    """A place in a source text; lines and columns count from 1."""
 
     file: str
     line: int
@@ -207,7 +207,7 @@ class Record(Generic[T_co]):
         return self.name or self.spelled_out()
 
     def spelled_out(self) -> str:
-        """The definition in one line."""
+        """Return the definition in one line."""
         return _spell("record", self.name, self.fields)
 
 
@@ -224,7 +224,7 @@ class Variant(Generic[T_co]):
         return self.name or self.spelled_out()
 
     def spelled_out(self) -> str:
-        """The definition in one line."""
+        """Return the definition in one line."""
         return _spell("variant", self.name, self.cases)
 
 
@@ -241,7 +241,7 @@ class Enum:
         return self.name or self.spelled_out()
 
     def spelled_out(self) -> str:
-        """The definition in one line."""
+        """Return the definition in one line."""
         return _spell("enum", self.name, self.cases)
 
 
@@ -258,7 +258,7 @@ class Flags:
         return self.name or self.spelled_out()
 
     def spelled_out(self) -> str:
-        """The definition in one line."""
+        """Return the definition in one line."""
         return _spell("flags", self.name, self.cases)
 
 
@@ -274,7 +274,7 @@ class Resource:
         return self.name
 
     def spelled_out(self) -> str:
-        """The definition in one line."""
+        """Return the definition in one line."""
         return f"resource {self.name}"
 
 
@@ -310,7 +310,7 @@ class Alias:
         return self.name
 
     def spelled_out(self) -> str:
-        """The definition in one line."""
+        """Return the definition in one line."""
         return f"type {self.name} = {self.target}"
 
 
@@ -350,13 +350,13 @@ class Function:
     """A function of an interface, of a resource, or of a world.
 
     Attributes:
-        name: As the component model has it: `get`, `[method]connection.send`,
+        name: The name in the component model: `get`, `[method]connection.send`,
             `[constructor]connection`, `[static]connection.open`.
         parameters: In order; a method's first one is `self`.
         result: None when it returns nothing.
         is_async: Whether it is declared `async`, which airswasm does not run.
         docs: The doc comment, annotations included.
-        place: Where it is declared, where the source was read as text.
+        place: The place of its declaration, if the source was read as text.
     """
 
     name: str
@@ -367,7 +367,7 @@ class Function:
     place: Place | None = field(default=None, compare=False)
 
     def __str__(self) -> str:
-        """The signature, as WIT writes it."""
+        """Return the signature, as WIT writes it."""
         shown = [p for p in self.parameters if p.name != "self" or not self.is_method]
         result = "" if self.result is None or self.is_constructor else f" -> {self.result}"
         keyword = "" if self.is_constructor else self._keyword()
@@ -375,7 +375,7 @@ class Function:
 
     @property
     def signature(self) -> str:
-        """What `str` gives."""
+        """The signature, as WIT writes it."""
         return str(self)
 
     @property
@@ -407,7 +407,7 @@ class Function:
         """Its permission annotations, all of which must be met; None without any.
 
         Raises:
-            AnnotationError: one of them cannot be understood.
+            AnnotationError: One of them cannot be understood.
         """
         return parse_requirements(self.docs)
 
@@ -416,8 +416,8 @@ class Function:
         """Its only permission annotation; None without any.
 
         Raises:
-            AnnotationError: it cannot be understood.
-            SeveralRequirements: there are more, and enforcing one would leave the others open.
+            AnnotationError: It cannot be understood.
+            SeveralRequirements: There are more, and enforcing one would leave the others open.
         """
         found = self.requirements
         if not isinstance(found, tuple):
@@ -458,14 +458,14 @@ class Interface:
 
     @property
     def is_types_only(self) -> bool:
-        """Whether there is nothing in it that anyone would have to provide."""
+        """Whether it has neither functions nor resources, so that no host needs to provide it."""
         has_resource = any(isinstance(item, Resource) for item in self.types.values())
         return not self.functions and not has_resource
 
 
 @dataclass(frozen=True, slots=True)
 class World:
-    """What a component imports and exports.
+    """The imports and exports of a component.
 
     Attributes:
         name: Its plain name; a compiled component's is `root`.
@@ -506,7 +506,7 @@ class Package:
         return self.name.partition("@")[2] or None
 
     def functions(self) -> Iterator[tuple[Interface, Function]]:
-        """Every function of every interface."""
+        """Iterate over every function of every interface."""
         for interface in self.interfaces.values():
             for function in interface.functions.values():
                 yield interface, function
@@ -514,7 +514,7 @@ class Package:
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """Everything that one reading gave: a package with the packages that it uses."""
+    """The result of one reading: a package with the packages that it uses."""
 
     packages: Mapping[str, Package]
     main: Package

@@ -32,11 +32,11 @@ from .model import World
 __all__ = ("main", "python_proxy", "python_stub")
 
 _NAMES = """\
-names: `handle-message` is `handle_message`; a method `seek` of a resource `cursor` is
+`handle-message` is `handle_message`; a method `seek` of a resource `cursor` is
 `cursor_seek`, its constructor `new_cursor`; a type `key-value` is the class KeyValue, the case
 `denied` of a variant `error` the class ErrorDenied. A Python keyword gets an underscore at its
 end. Where two things would have one name, none of them gets it: interfaces and types go on to a
-name with their interface, package, namespace and version in it. The guide has the whole rule.
+name with their interface, package, namespace and version in it. docs/wit/guide.md has the rule.
 """
 
 

@@ -2,9 +2,9 @@
 
     python -m airswasm.wit.reference > docs/wit/reference.md
 
-A doc comment is the only place where a promise is written. The page repeats it, with what can be
-derived: who provides an interface, which capability a call needs and what to write into
-Component.toml, which types a signature mentions.
+The doc comments of the WIT hold the promises. The page repeats them and adds what follows from the
+model: the distribution that provides an interface, the capability that a call needs and its line
+of Component.toml, the types that a signature mentions.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _ANNOTATION_LINES = re.compile(r'^[ \t]*@(?:requires|offered-by)(?:[^\n"]|"[^"]*
 
 
 def render_reference(described: Contract | None = None) -> str:
-    """The whole page, for the shipped contract unless another is given."""
+    """Write the whole page, for the shipped contract unless another is given."""
     known = described or contract()
     return "\n".join(_page(known)).rstrip() + "\n"
 
@@ -152,8 +152,11 @@ def _prose(docs: str) -> str:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Prints the page."""
-    parser = argparse.ArgumentParser(prog="python -m airswasm.wit.reference")
+    """Print the page, and return the exit code."""
+    parser = argparse.ArgumentParser(
+        prog="python -m airswasm.wit.reference",
+        description="Print the reference of the contract as Markdown.",
+    )
     parser.parse_args(arguments)
     sys.stdout.write(render_reference())
     return 0

@@ -1,4 +1,6 @@
-"""`python -m airswasm.wit.update`: after a change of `wit/`, write again what is made from it.
+"""Write the files that are made from `wit/` again, after a change of it.
+
+    python -m airswasm.wit.update
 
 For developers of airswasm: it writes `contract.json`, `bindings/c/airswasm_types.h` and the copy
 of the WIT that the Rust crate carries, so that the crate can be copied into a project alone. (A
@@ -22,13 +24,13 @@ __all__ = ("generated_files", "main", "parsed_contract")
 
 
 def parsed_contract() -> str:
-    """What `contract.json` holds when it is current."""
+    """Make the text of `contract.json`."""
     described: object = json.loads(describe_wit(wit_folder()))
     return json.dumps(described, indent=1, ensure_ascii=False) + "\n"
 
 
 def generated_files() -> dict[Path, str]:
-    """The content of every file that is made from `wit/`."""
+    """Make the content of every file that comes from `wit/`."""
     crate = {rust_crate_folder() / "wit" / p.name: p for p in wit_folder().glob("*.wit")}
     return {
         PARSED: parsed_contract(),
@@ -38,7 +40,7 @@ def generated_files() -> dict[Path, str]:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Writes the files; returns the exit code."""
+    """Write the files, and return the exit code."""
     parser = argparse.ArgumentParser(prog="python -m airswasm.wit.update", description=__doc__)
     parser.parse_args(arguments)
     try:

@@ -143,7 +143,7 @@ impl Message {
     }
 }
 
-/// Why a call failed, as text for whoever asked. `?` makes one of any error.
+/// Why a call failed, as text for the caller. `?` makes one of any error.
 ///
 /// It is no error itself, as in `anyhow`: that is what lets it be made from all of them.
 #[derive(Clone, Debug, PartialEq, Eq)]
