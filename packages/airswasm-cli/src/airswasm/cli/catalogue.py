@@ -134,6 +134,13 @@ ENTRIES: tuple[Entry, ...] = (
         "for ten minutes, and carries it out only while it would still do what was shown.",
         "run the command again: it plans anew, and asks anew", ("cli.PlanGone",),
     ),
+    Entry(
+        "E0031", "another user's socket",
+        "The control socket, or its folder, belongs to another user. Whoever listens there would "
+        "get what you send to your components.",
+        "find out who made it, and remove it; or choose another home",
+        ("cli.SocketForeign",), REFUSED,
+    ),
     # --- wit -----------------------------------------------------------------------------
     Entry(
         "E0100", "WIT problem", "The contract block failed in a way without a code of its own.",
@@ -409,6 +416,12 @@ ENTRIES: tuple[Entry, ...] = (
         "was removed, or its disk is not mounted. Nothing was changed.",
         "put the folder back; to begin anew, remove the home's folder artifacts too",
         ("lifecycle.StoreMissing",),
+    ),
+    Entry(
+        "E0331", "no temporary folder",
+        "Reading a component takes a few temporary files, and none of the usual folders for them "
+        "can be written. Nothing was changed.",
+        "set TMPDIR to a folder that can be written", ("lifecycle.TemporaryFolderMissing",),
     ),
     # --- security ------------------------------------------------------------------------
     Entry(

@@ -35,6 +35,7 @@ from airswasm.security import TrustStore, load_private_key, verify_audit
 
 from .endpoint import endpoint_of, probe
 from .problem import problem_of
+from .surroundings import check_surroundings
 
 __all__ = ("PROBE_GUEST", "PROBE_TEXT", "Finding", "run_checks")
 
@@ -97,6 +98,7 @@ async def run_checks(home: Path, key: Path, quick: bool = False) -> list[Finding
         ("engine", _engine),
         ("actors", _actors),
         ("home", lambda: _home(home)),
+        ("around", lambda: _around(home)),
         ("config", lambda: _config(home)),
         ("host", lambda: _host(home)),
         ("key", lambda: _key(key)),
@@ -171,6 +173,11 @@ def _home(home: Path) -> Iterator[Finding]:
         yield Finding("home", "problem", f"{shut[0]} cannot be written", hint)
     else:
         yield Finding("home", "ok", str(home))
+
+
+def _around(home: Path) -> Iterator[Finding]:
+    for each in check_surroundings(home):
+        yield Finding(each.check, each.state, each.text, each.hint)
 
 
 def _folders(home: Path) -> list[Path]:

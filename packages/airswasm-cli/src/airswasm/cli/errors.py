@@ -25,6 +25,7 @@ __all__ = (
     "PlanGone",
     "RemoteFailure",
     "SettingInvalid",
+    "SocketForeign",
     "SocketInUse",
     "UnknownCode",
 )
@@ -134,6 +135,19 @@ class SocketInUse(CliError):
             hint="choose another port with --listen, or another home with --home",
         )
         self.address, self.reason = address, reason
+
+
+class SocketForeign(CliError):
+    """The control socket, or the folder that it lies in, is another user's."""
+
+    code = "E0031"
+
+    def __init__(self, path: str, uid: int) -> None:
+        super().__init__(
+            f"{path} belongs to user id {uid}, not to you: nothing was sent there",
+            hint="find out who made it, and remove it; or choose another home with --home",
+        )
+        self.path, self.uid = path, uid
 
 
 class KeyMissing(CliError):

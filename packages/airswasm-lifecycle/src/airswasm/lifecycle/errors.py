@@ -38,6 +38,7 @@ __all__ = (
     "SequenceTooOld",
     "StartFailed",
     "StoreMissing",
+    "TemporaryFolderMissing",
     "TooManyRunning",
     "UpdateFailed",
     "VersionNotNewer",
@@ -354,6 +355,17 @@ class StoreMissing(LifecycleError):
     def __init__(self, path: str) -> None:
         self.path = path
         super().__init__(f"{path} is missing, though components were installed in this home")
+
+
+class TemporaryFolderMissing(LifecycleError):
+    """No folder for temporary files can be written; reading a component takes some."""
+
+    code = "E0331"
+    hint = "Set TMPDIR to a folder that can be written, for example one in the home."
+
+    def __init__(self, reason: str) -> None:
+        self.reason = reason
+        super().__init__(f"a component cannot be read: {reason}")
 
 
 class HostPolicyInvalid(LifecycleError):
