@@ -1,8 +1,8 @@
-"""Which host a verb talks to: the one that runs, else the home on the disk.
+"""The host that a verb talks to: the one that runs, else the home on the disk.
 
 A verb says what it needs: `read` works beside anything, `change` takes the
-home's lock when no host runs, `running` needs components. The socket decides,
-not a pid file: who answers is alive.
+home's lock when no host runs, `running` needs components. The lock says where
+the host is, and the socket whether it lives: a process that answers is alive.
 """
 
 from __future__ import annotations
@@ -47,14 +47,15 @@ async def open_host(
 
     Raises:
         HostNotRunning: The verb needs components that run.
+        SocketForeign: Another user's process listens where the host would.
         LifecycleError: The home cannot be opened.
     """
-    endpoint = endpoint_of(session.home)
     deadline = anyio.current_time() + _PATIENCE_SECONDS
     while True:
+        endpoint = endpoint_of(session.home)
         state = probe(endpoint)
         if state != "alive" and need != "read":
-            state = await _wait_for_host(session, endpoint, deadline)
+            endpoint, state = await _wait_for_host(session, deadline)
         if state == "alive":
             from .control_client import connect
 
@@ -75,7 +76,7 @@ async def open_host(
 
 @asynccontextmanager
 async def closing_system(system: System) -> AsyncGenerator[None]:
-    """Closes a system that was entered, in order, and lets out what the body raised."""
+    """Close a system that was entered, in order, and lets out what the body raised."""
     try:
         yield
     except BaseException as error:
@@ -85,7 +86,7 @@ async def closing_system(system: System) -> AsyncGenerator[None]:
 
 
 async def _open_home(home: Path, need: Need, deadline: float) -> System | None:
-    """A system of this process; None when another process was quicker, and waiting may help."""
+    """Open a system of this process; None when another was quicker, and waiting may help."""
     from airswasm.lifecycle import HostIsRunning, System
 
     system = System(home, mode="readonly" if need == "read" else "offline")
@@ -98,41 +99,44 @@ async def _open_home(home: Path, need: Need, deadline: float) -> System | None:
     return system
 
 
-async def _wait_for_host(session: Session, endpoint: Endpoint, deadline: float) -> State:
-    """Waits while another process has the home: a host that starts, or a change that ends.
+async def _wait_for_host(session: Session, deadline: float) -> tuple[Endpoint, State]:
+    """Wait while another process has the home: a host that starts, or a change that ends.
 
     So `airswasm run &` may be followed by `airswasm send` at once, and two changes made at the
     same time are made one after the other.
     """
-    if not _is_taken(session.home):
-        return probe(endpoint)
+    endpoint, state, is_taken = _look(session.home)
+    if state == "alive" or not is_taken:
+        return endpoint, state
     with session.terminal.progress("waiting for the process that has the home"):
-        # Another process: there is nothing here to be told by.
-        while (  # noqa: ASYNC110
-            probe(endpoint) != "alive"
-            and _is_taken(session.home)
-            and anyio.current_time() < deadline
-        ):
-            await anyio.sleep(_POLL_SECONDS)
-    return probe(endpoint)
+        while True:
+            await anyio.sleep(_POLL_SECONDS)  # another process: it cannot tell us here
+            endpoint, state, is_taken = _look(session.home)
+            if state == "alive" or not is_taken or anyio.current_time() >= deadline:
+                return endpoint, state
+
+
+def _look(home: Path) -> tuple[Endpoint, State, bool]:
+    """Where the host is, whether it answers, and whether a process has the home."""
+    is_taken = _is_taken(home)  # before the look at the socket: a change may end in between
+    endpoint = endpoint_of(home)
+    return endpoint, probe(endpoint), is_taken
 
 
 def _is_taken(home: Path) -> bool:
     """Whether another process has the home's lock.
 
-    The file's pid is looked at first, as it is quicker; after kill -9 it may be anybody's.
+    Raises:
+        HomeUnusable: The home's file system cannot lock.
     """
-    try:
-        pid = int((home / "host.lock").read_bytes())
-    except (OSError, ValueError):
-        return False
     from airswasm.lifecycle import Home
 
-    return pid != os.getpid() and Home(home).running_pid() is not None
+    holder = Home(home).holder()
+    return holder is not None and holder.pid != os.getpid()
 
 
 def full_name(text: str) -> str:
-    """A component's full name; `hello` means `local/hello`.
+    """Return a component's full name; `hello` means `local/hello`.
 
     Raises:
         NameMalformed: It cannot be one.

@@ -117,7 +117,15 @@ OPERATIONS = Table(
         ),
         Operation(
             "stop", "POST", f"{COMPONENT}/stop", "Stop a component until it is started again.",
-            _INFO, (_NAME,), changes=True,
+            _INFO,
+            (
+                _NAME,
+                Parameter(
+                    "kill", "query", Flag(),
+                    "End it at once, and a start, a stop or an update of it that lasts.", False,
+                ),
+            ),
+            changes=True,
         ),
         Operation(
             "restart", "POST", f"{COMPONENT}/restart", "Stop and start a component.",

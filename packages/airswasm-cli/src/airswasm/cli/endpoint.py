@@ -1,10 +1,15 @@
-"""Where a host listens and how to find out whether one does.
+"""Where a host listens, whether one does, and whose it is.
 
-A home has one socket, derived from the home's path alone, so that no file has
-to say where it is. Socket paths are limited to about a hundred bytes: for a
-longer home the socket lies in a short folder of the user's own, under a name
-made from the home's path. A socket file without a process behind it is what a
-killed host leaves; connecting tells the two apart at once.
+The host that has a home records its socket in the file that it locks
+(`Home.holder`), and a client looks there: nothing about the client's own
+environment decides where the socket is. While no host runs there is one place
+where it would be, derived from the home's path: inside of it, or, because
+socket paths are limited to about a hundred bytes, in a short folder of the
+user's own. A socket file without a process behind it is what a killed host
+leaves; connecting tells the two apart at once.
+
+Anyone may make a socket in a folder that everyone can write to. So a client
+asks the system who listens before it says a word.
 """
 
 from __future__ import annotations
@@ -13,18 +18,21 @@ import hashlib
 import os
 import socket
 import stat
+import struct
 import sys
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from .errors import SocketInUse
+from .errors import SocketForeign, SocketInUse
 
-__all__ = ("Endpoint", "State", "endpoint_of", "listen", "probe")
+__all__ = ("Endpoint", "State", "check_peer", "endpoint_of", "listen", "probe")
 
 State = Literal["alive", "dead", "absent"]
 _LONGEST_PATH_BYTES = 100
+_PROBE_SECONDS = 2.0
+_XUCRED_BYTES = 76
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,49 +41,84 @@ class Endpoint:
 
     Attributes:
         path: The socket's file.
+        is_in_home: Whether it lies in the home, which is private already.
     """
 
     path: Path
+    is_in_home: bool = True
 
 
 def endpoint_of(home: Path) -> Endpoint:
-    """The socket of a home; touches nothing."""
+    """Return the socket of a home, where its host recorded it or where it would be.
+
+    Raises:
+        SocketInUse: There is no folder for it: the home's path is too long, and so is every
+            other, or the user has none.
+    """
+    recorded = _recorded(home)
+    if recorded is not None:
+        return Endpoint(recorded, recorded.parent == home)
     path = home / "control.sock"
     if len(os.fsencode(path)) <= _LONGEST_PATH_BYTES:
         return Endpoint(path)
     digest = hashlib.sha256(os.fsencode(home.resolve())).hexdigest()[:16]
-    return Endpoint(_runtime_folder() / f"{digest}.sock")
+    return Endpoint(_runtime_folder() / f"{digest}.sock", is_in_home=False)
 
 
 def probe(endpoint: Endpoint) -> State:
-    """Whether a host listens: `alive`, `dead` (a socket that nobody serves) or `absent`."""
+    """Return whether a host listens: `alive`, `dead` (a socket that no process serves), `absent`.
+
+    Raises:
+        SocketForeign: The process that listens is another user's.
+    """
     if not hasattr(socket, "AF_UNIX"):
         return "absent"
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as client:
-        client.settimeout(2.0)
+        client.settimeout(_PROBE_SECONDS)
         try:
             client.connect(str(endpoint.path))
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
             return "absent"
         except OSError:
             return "dead"
+        check_peer(client, endpoint.path)
     return "alive"
 
 
-def listen(endpoint: Endpoint) -> socket.socket:
-    """Opens the socket, mode 0600, in place of a dead host's one.
+def check_peer(client: socket.socket, path: Path) -> None:
+    """Make sure that the process behind a connected socket is this user's.
 
-    Call it with the home's lock held: then nobody else can be serving it.
+    Where the system does not tell whose it is, the owner of the socket's folder decides, who
+    alone can have made it there. Root may talk to the host of any user, in that user's folder.
 
     Raises:
-        SocketInUse: Somebody serves it, or it cannot be made.
+        SocketForeign: It is another user's.
+    """
+    if sys.platform == "win32":
+        return
+    own, owner = os.geteuid(), path.parent.stat().st_uid
+    trusted = {own, owner} if own == 0 else {own}
+    for uid in (_peer_uid(client), owner):
+        if uid is not None and uid not in trusted:
+            raise SocketForeign(str(path), uid)
+
+
+def listen(endpoint: Endpoint) -> socket.socket:
+    """Open the socket, mode 0600, in place of a dead host's one.
+
+    Call it with the home's lock held: then no other process can be serving it.
+
+    Raises:
+        SocketInUse: A process serves it, or it cannot be made.
+        SocketForeign: That process is another user's.
     """
     path = endpoint.path
+    if not endpoint.is_in_home:
+        _make_private_folder(path.parent)
     if probe(endpoint) == "alive":
         raise SocketInUse(str(path), "another process serves it")
     server = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:
-        _make_private_folder(path.parent)
         path.unlink(missing_ok=True)
         mask = os.umask(0o177)
         try:
@@ -90,21 +133,52 @@ def listen(endpoint: Endpoint) -> socket.socket:
     return server
 
 
+def _recorded(home: Path) -> Path | None:
+    from airswasm.lifecycle import Home, HomeUnusable
+
+    try:
+        holder = Home(home).holder()
+    except HomeUnusable:  # no locks there: no host, as `run` says
+        return None
+    return holder.socket if holder is not None else None
+
+
+def _peer_uid(client: socket.socket) -> int | None:
+    """The user that listens; None where the system has no way to ask."""
+    try:
+        if hasattr(socket, "SO_PEERCRED"):
+            found = client.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i"))
+            return int(struct.unpack("3i", found)[1])
+        if hasattr(socket, "LOCAL_PEERCRED"):  # macOS, BSD: version and user come first
+            found = client.getsockopt(0, socket.LOCAL_PEERCRED, _XUCRED_BYTES)
+            return int(struct.unpack_from("2I", found)[1])
+    except (OSError, struct.error):
+        return None
+    return None
+
+
 def _runtime_folder() -> Path:
     runtime = os.environ.get("XDG_RUNTIME_DIR")
     if runtime and len(os.fsencode(runtime)) <= 60 and Path(runtime).is_dir():
         return Path(runtime) / "airswasm"
     user = os.getuid() if sys.platform != "win32" else 0
-    folder = Path(tempfile.gettempdir()) / f"airswasm-{user}"
+    try:
+        folder = Path(tempfile.gettempdir()) / f"airswasm-{user}"
+    except FileNotFoundError as error:
+        reason = "the home's path is too long for it, and there is no other folder to put it in"
+        raise SocketInUse("the control socket", reason) from error
     return folder if len(os.fsencode(folder)) <= 70 else Path(f"/tmp/airswasm-{user}")  # noqa: S108
 
 
 def _make_private_folder(folder: Path) -> None:
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    status = folder.lstat()
-    if sys.platform == "win32":
-        return
-    if not stat.S_ISDIR(status.st_mode) or status.st_uid != os.geteuid():
-        raise SocketInUse(str(folder), "the folder belongs to somebody else")
-    if status.st_mode & 0o077:
-        folder.chmod(0o700)
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        status = folder.lstat()
+        if sys.platform == "win32":
+            return
+        if not stat.S_ISDIR(status.st_mode) or status.st_uid != os.geteuid():
+            raise SocketForeign(str(folder), status.st_uid)
+        if status.st_mode & 0o077:
+            folder.chmod(0o700)
+    except OSError as error:
+        raise SocketInUse(str(folder), error.strerror or str(error)) from error

@@ -27,6 +27,7 @@ __all__ = (
     "PlanGone",
     "RemoteFailure",
     "SettingInvalid",
+    "SocketForeign",
     "SocketInUse",
     "UnknownCode",
 )
@@ -204,6 +205,26 @@ class SocketInUse(CliError):
             hint="choose another port with --listen, or another home with --home",
         )
         self.address, self.reason = address, reason
+
+
+class SocketForeign(CliError):
+    """The control socket, or the folder that it lies in, is another user's."""
+
+    explanation = ErrorCode(
+        "E0031",
+        "another user's socket",
+        "The control socket, or its folder, belongs to another user, who would get what you send "
+        "to your components.",
+        "find out who made it, and remove it; or choose another home",
+        ExitStatus.REFUSED,
+    )
+
+    def __init__(self, path: str, uid: int) -> None:
+        super().__init__(
+            f"{path} belongs to user id {uid}, not to you: nothing was sent there",
+            hint="find out who made it, and remove it; or choose another home with --home",
+        )
+        self.path, self.uid = path, uid
 
 
 class KeyMissing(CliError):

@@ -89,8 +89,8 @@ class Host(Protocol):
         """Start a component, now and whenever the host starts."""
         ...
 
-    async def stop(self, name: str) -> Document:
-        """Stop a component, now and until it is started again."""
+    async def stop(self, name: str, kill: bool = False) -> Document:
+        """Stop a component, now and until it is started again; with `kill` at once."""
         ...
 
     async def restart(self, name: str) -> Document:
@@ -237,9 +237,9 @@ class LocalHost:
         await self._system.start(name)
         return await self.info(name)
 
-    async def stop(self, name: str) -> Document:
+    async def stop(self, name: str, kill: bool = False) -> Document:
         """See `Host`."""
-        await self._system.stop(name)
+        await self._system.stop(name, kill=kill)
         return await self.info(name)
 
     async def restart(self, name: str) -> Document:

@@ -1,11 +1,12 @@
 """Hosting in the foreground: a `System`, its control API, and an orderly end.
 
-The order is what matters. The home is locked and its components are up before
-the socket opens, so whoever can connect finds them there; on the way down the
-socket closes first, and no request is taken that would not be finished. The
-first signal (SIGINT, SIGTERM, SIGHUP) stops components in order, each within
-its shutdown time; a second one ends the process at once, which the durable
-state survives.
+The order is what matters. The home is locked, then the socket opens, then the
+components start: an operator gets through to a host whose components hang
+while they start, and a message to one that has not started yet waits for it.
+On the way down the socket closes first, and no request is taken that would not
+be finished. The first signal (SIGINT, SIGTERM, SIGHUP) stops components in
+order, each within its shutdown time; a second one ends the process at once,
+which the durable state survives. Which signal it was is in the audit log.
 
 uvicorn needs asyncio and would take the signals for itself; both stay in this
 module.
@@ -13,6 +14,7 @@ module.
 
 from __future__ import annotations
 
+import asyncio
 import os
 import secrets
 import signal
@@ -30,6 +32,7 @@ from airswasm.lifecycle import System
 from starlette.applications import Starlette
 from starlette.types import ASGIApp
 
+from .connections import LocalConnection, NetworkConnection
 from .control_api import all_operations
 from .control_server import TokenGate, control_app
 from .endpoint import endpoint_of, listen
@@ -47,7 +50,7 @@ _SILENT: dict[str, object] = {
     "disable_existing_loggers": False,
     "loggers": {"uvicorn": {"handlers": [], "level": 100, "propagate": False}},
 }
-"""What goes wrong in a request is answered to whoever asked; uvicorn need not tell it again."""
+"""The answer to a request says what went wrong with it; uvicorn need not say it again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +73,7 @@ class _Server(uvicorn.Server):
 
     @contextmanager
     def capture_signals(self) -> Generator[None]:
-        """Leaves the signals alone."""
+        """Leave the signals alone."""
         yield
 
 
@@ -94,21 +97,23 @@ async def serve(
     app = control_app(host, operations=operations, monitoring=_monitoring(system))
     endpoint = endpoint_of(home)
     unix = listen(endpoint)
-    servers = [(_Server(_config(app)), unix)]
+    servers = [(_Server(_config(app, LocalConnection)), unix)]
     listening = Listening(endpoint.path)
     if port is not None:
         tcp = _listen_tcp(port)
         token_file = home / "control.token"
         gated = TokenGate(app, _write_token(token_file))
-        servers.append((_Server(_config(gated)), tcp))
+        servers.append((_Server(_config(gated, NetworkConnection)), tcp))
         listening = Listening(endpoint.path, f"http://127.0.0.1:{tcp.getsockname()[1]}", token_file)
     try:
         async with anyio.create_task_group() as group:
             for server, listener in servers:
                 group.start_soon(_run, server, listener)
+            system.announce(endpoint.path)
             try:
                 yield listening
             finally:
+                system.announce(None)
                 system.logs.close()  # ends those who follow
                 for server, _ in servers:
                     server.should_exit = True
@@ -119,24 +124,32 @@ async def serve(
 class StopSignals:
     """SIGINT, SIGTERM and SIGHUP, for as long as a host lives.
 
-    SIGHUP is the terminal that was closed; `nohup` ignores it, and then so do we.
+    SIGHUP is the terminal that was closed; `nohup` ignores it, and then so does the host.
 
     The first one stops the host: while it opens, by cancelling that; once it is
     `ready`, through `stop`. The second one ends the process.
+
+    Attributes:
+        stop: Set by the first signal.
+        opening: The scope in which the host opens.
+        is_ready: Whether it has opened.
+        name: The name of the first signal, such as `SIGTERM`; empty before it.
     """
 
     def __init__(self) -> None:
         self.stop = anyio.Event()
         self.opening = anyio.CancelScope()
         self.is_ready = False
+        self.name = ""
 
     async def watch(self, *, task_status: anyio.abc.TaskStatus[None]) -> None:
-        """Runs until it is cancelled."""
+        """Run until it is cancelled."""
         with anyio.open_signal_receiver(*_stop_signals()) as received:
             task_status.started()
-            async for _ in received:
+            async for number in received:
                 if self.stop.is_set():
                     os._exit(EXIT_INTERRUPTED)
+                self.name = number.name
                 self.stop.set()
                 if not self.is_ready:
                     self.opening.cancel()
@@ -153,7 +166,7 @@ async def _run(server: _Server, listener: socket.socket) -> None:
         await server.serve(sockets=[listener])
 
 
-def _config(app: ASGIApp) -> uvicorn.Config:
+def _config(app: ASGIApp, connection: type[asyncio.Protocol]) -> uvicorn.Config:
     return uvicorn.Config(
         app,
         lifespan="off",
@@ -162,7 +175,7 @@ def _config(app: ASGIApp) -> uvicorn.Config:
         server_header=False,
         timeout_graceful_shutdown=_GRACE_SECONDS,
         ws="none",
-        http="h11",
+        http=connection,
     )
 
 

@@ -122,7 +122,7 @@ def read_settings(
     }
     return Settings(
         home=folder,
-        key=Path(found["key"].value).expanduser(),
+        key=_absolute(Path(found["key"].value)),
         timeout=float(found["timeout"].value),
         color=found["color"].value,
         all=(home_setting, *found.values()),
@@ -136,11 +136,22 @@ def _home(environment: Mapping[str, str], flag: Path | None) -> Setting:
     if environment.get("AIRSWASM_HOME"):
         folder = _absolute(Path(environment["AIRSWASM_HOME"]))
         return Setting("home", str(folder), "AIRSWASM_HOME", meaning)
-    return Setting("home", str(default_home()), "default", meaning)
+    try:
+        return Setting("home", str(default_home()), "default", meaning)
+    except (RuntimeError, KeyError) as error:  # no HOME, and no line in the list of users
+        reason = "this user has no home folder; set AIRSWASM_HOME, or pass --home"
+        raise SettingInvalid("home", reason) from error
 
 
 def _absolute(path: Path) -> Path:
-    return Path.cwd() / path.expanduser()
+    try:
+        expanded = path.expanduser()
+    except (RuntimeError, KeyError) as error:
+        raise SettingInvalid(str(path), "there is no such user, or it has no home") from error
+    try:
+        return expanded if expanded.is_absolute() else Path.cwd() / expanded
+    except FileNotFoundError as error:
+        raise SettingInvalid(str(path), "the current folder is gone: go to another") from error
 
 
 def _resolve(

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import json
 import math
+import socket
 from collections.abc import (
     AsyncGenerator,
     AsyncIterable,
@@ -31,7 +32,9 @@ from urllib.parse import urlencode
 import anyio
 import anyio.abc
 import h11
+from anyio.abc import SocketAttribute
 
+from .endpoint import check_peer
 from .errors import HostGone, HostProtocolMismatch
 
 __all__ = ("Answer", "Content", "Stream", "UnixClient")
@@ -81,6 +84,7 @@ class UnixClient:
 
         Raises:
             HostGone: The connection failed or broke, or the host answers nothing.
+            SocketForeign: Another user's process listens there.
             HostProtocolMismatch: What came back is no HTTP.
         """
         query = urlencode(parameters, errors="surrogatepass") if parameters else ""
@@ -90,7 +94,7 @@ class UnixClient:
                 not isinstance(content, bytes) or len(content) > _READ_BYTES
             ):  # a host that reads nothing would hold it up for ever
                 await self._check_presence()
-            async with await anyio.connect_unix(self.socket) as connection:
+            async with await self._connect() as connection:
                 stream = Stream(connection, str(self.socket))
                 await stream.send(method, target, content)
                 await stream.begin(self.patience, self._check_presence)
@@ -100,9 +104,19 @@ class UnixClient:
         except h11.RemoteProtocolError as error:
             raise HostGone(str(self.socket), str(error)) from error
 
+    async def _connect(self) -> anyio.abc.SocketStream:
+        connection = await anyio.connect_unix(self.socket)
+        try:
+            raw: socket.socket = connection.extra(SocketAttribute.raw_socket)  # noqa: S610
+            check_peer(raw, self.socket)
+        except BaseException:
+            await anyio.aclose_forcefully(connection)
+            raise
+        return connection
+
     async def _check_presence(self) -> None:
         with anyio.move_on_after(self.patience):
-            async with await anyio.connect_unix(self.socket) as connection:
+            async with await self._connect() as connection:
                 stream = Stream(connection, str(self.socket))
                 await stream.send("GET", "/v1/host", b"")
                 await stream.begin()

@@ -15,8 +15,9 @@ then holds still, because two versions must not write the same data at once.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
-from contextlib import AsyncExitStack
+from collections import Counter
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from weakref import WeakValueDictionary
 
@@ -25,6 +26,7 @@ from airswasm.actor import (
     ActorError,
     ActorFailed,
     ActorRef,
+    ActorStopped,
     ActorSystem,
     Backoff,
     ChildSpec,
@@ -127,6 +129,11 @@ class Hosting:
         self._hosted: dict[str, _Hosted] = {}
         self._refused: dict[str, str] = {}
         """What did not even start, and why."""
+        self._expected: dict[str, anyio.Event] = {}
+        """What will be started once its turn comes."""
+        self._starting: dict[str, anyio.CancelScope] = {}
+        self._killing: Counter[str] = Counter()
+        """Names that are being killed: nothing of them starts."""
         self._recipes = WeakValueDictionary[tuple[str, str], _Recipe]()
 
     async def open(self, stack: AsyncExitStack) -> None:
@@ -134,6 +141,32 @@ class Hosting:
         subscription = self._actors.events.listen(self._note)
         stack.callback(subscription.cancel)
         stack.push_async_callback(self._stop_all)
+
+    @property
+    def expected(self) -> tuple[str, ...]:
+        """What will be started once its turn comes."""
+        return tuple(self._expected)
+
+    def expect(self, names: Iterable[str]) -> None:
+        """Count names as starting until `has_begun`, or until they are started or stopped."""
+        for name in names:
+            self._expected.setdefault(name, anyio.Event())
+
+    def is_expected(self, name: str) -> bool:
+        """Whether a name still waits for its turn to be started."""
+        return name in self._expected
+
+    def has_begun(self, name: str) -> None:
+        """Let those go on who wait for a name's turn."""
+        begun = self._expected.pop(name, None)
+        if begun is not None:
+            begun.set()
+
+    async def wait_begun(self, name: str) -> None:
+        """Wait until a name's turn has come and its start has ended, well or not."""
+        begun = self._expected.get(name)
+        if begun is not None:
+            await begun.wait()
 
     def is_present(self, name: str) -> bool:
         """Whether there is a mailbox for messages to that name."""
@@ -148,7 +181,8 @@ class Hosting:
         """`starting`, `running`, `restarting`, `given up`, `failed` or `stopped`."""
         hosted = self._hosted.get(name)
         if hosted is None:
-            return "failed" if name in self._refused else "stopped"
+            absent = "starting" if name in self._expected else "stopped"
+            return "failed" if name in self._refused else absent
         if hosted.node.failure is not None:
             return "given up"
         if hosted.ref is None:
@@ -185,10 +219,10 @@ class Hosting:
         )
 
     async def start(self, record: ComponentRecord, manifest: Manifest) -> None:
-        """Starts a component.
+        """Start a component.
 
         Raises:
-            StartFailed: it did not come up; nothing of it runs.
+            StartFailed: it did not come up, or was killed meanwhile; nothing of it runs.
             TooManyRunning: there is no room for it.
             ArtifactCorrupt, EngineError: it could not even be loaded.
         """
@@ -196,6 +230,19 @@ class Hosting:
         self._refused.pop(name, None)
         if len(self._hosted) >= self._most_running and name not in self._hosted:
             raise TooManyRunning(name, self._most_running)
+        with anyio.CancelScope() as scope:
+            self._starting[name] = scope
+            try:
+                if name not in self._killing:
+                    await self._start(record, manifest)
+                    return
+            finally:
+                del self._starting[name]
+        self._hosted.pop(name, None)
+        raise StartFailed(name, record.active, "it was killed")
+
+    async def _start(self, record: ComponentRecord, manifest: Manifest) -> None:
+        name = record.name
         make = await self._maker(record, manifest, record.migrate_from)
         node = SupervisorNode(self._actors, _supervisor_spec(make), name=name, is_quiet=True)
         hosted = self._hosted[name] = _Hosted(record.active, node, manifest)
@@ -219,9 +266,29 @@ class Hosting:
         if hosted is not None:
             hosted.last_error = reason
 
+    @asynccontextmanager
+    async def killing(self, name: str) -> AsyncGenerator[None]:
+        """End what runs of a component at once, and keep it from starting inside the block.
+
+        A start, a stop or an update that another task waits for ends too, with an error there.
+        """
+        self._killing[name] += 1
+        try:
+            scope = self._starting.get(name)
+            if scope is not None:
+                scope.cancel()
+            hosted = self._hosted.get(name)
+            if hosted is not None:
+                await hosted.node.stop(timeout=0)
+            yield
+        finally:
+            self._killing[name] -= 1
+            self._killing += Counter()  # drops what is down to zero
+
     async def stop(self, name: str) -> None:
-        """Stops a component; without effect when it does not run."""
+        """Stop a component; without effect when it does not run."""
         hosted = self._hosted.get(name)
+        self.has_begun(name)
         was_down = self.state(name) in ("failed", "given up")
         self._refused.pop(name, None)
         if hosted is not None:
@@ -267,7 +334,9 @@ class Hosting:
                 # The message in hand gets all the time that its own limit gives it.
                 finish = hosted.manifest.limits.timeout
                 await hosted.node.update_child(child, prepare=prepare, finish=finish)
-                hosted.node.spec = spec
+            if not hosted.node.is_open and step[0] != "switch":
+                raise ActorStopped(name)
+            hosted.node.spec = spec
         except Exception as error:
             cause = error.__cause__ if isinstance(error, ChildStartFailed) else error
             reason = reason_of(cause or error)

@@ -13,6 +13,7 @@ without grants, whose every import is refused.
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Collection, Iterator, Sequence
 from pathlib import PurePosixPath
 
@@ -37,7 +38,7 @@ from airswasm.wit import Contract, check_component
 
 from ._quantities import format_bytes
 from .artifacts import ArtifactStore
-from .errors import MemoryTooSmall
+from .errors import MemoryTooSmall, TemporaryFolderMissing
 from .manifest import Manifest
 from .package import Package
 
@@ -93,14 +94,20 @@ class Loader:
         Raises:
             ContractViolation: it does not fit the contract, or this host's interfaces.
             EngineError: it cannot be compiled or linked.
+            TemporaryFolderMissing: it cannot be read for want of one.
         """
         if package.wasm_digest in self._linked:
             return  # it was checked, against the same interfaces
         offered = [*WASI_INTERFACES, *(interface.name for interface in self._interfaces)]
         wasm = package.wasm
-        report = await anyio.to_thread.run_sync(
-            lambda: check_component(wasm, offered=offered, against=self._contract)
-        )
+        try:
+            report = await anyio.to_thread.run_sync(
+                lambda: check_component(wasm, offered=offered, against=self._contract)
+            )
+        except FileNotFoundError as error:
+            if error.errno == errno.ENOENT and error.filename is None:  # `tempfile` has no folder
+                raise TemporaryFolderMissing(str(error.strerror)) from error
+            raise
         report.raise_for_problems()
         await self._link(wasm, package.wasm_digest, package.name, progress)
 

@@ -1,11 +1,13 @@
 """Installed components, running: verified before they start, and started with their host.
 
-`_hosting` runs what it is handed. Here is decided what that is: the active
+`_hosting` runs what it is handed. This decides what that is: the active
 version of a record, if its files and its signature hold today.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -23,6 +25,8 @@ from .registry import ComponentRecord, Registry, VersionRecord
 __all__ = ("Running", "Trusted")
 
 _STARTING_AT_ONCE = 32
+
+Alone = Callable[[str], AbstractAsyncContextManager[None]]
 
 Trusted = dict[int, VerifiedStatement]
 """Statements that were compared with the trust store in this same pass, by identity: each
@@ -44,7 +48,7 @@ class Running:
     is_online: bool
 
     def take_over(self, record: ComponentRecord, manifest: Manifest) -> None:
-        """Lets what follows from a record in the registry hold: grants, quotas, rates."""
+        """Make what follows from a record in the registry hold: grants, quotas, rates."""
         grants = self.stored.grants(record.active_version)
         if self.guard.grants_of(record.name) is not grants:
             self.guard.grant(record.name, grants)
@@ -52,46 +56,58 @@ class Running:
         self.logs.set_rate(record.name, manifest.limits.rates.logs)
 
     def forget(self, name: str) -> None:
-        """A name that is no longer in the registry may do nothing."""
+        """Take everything from a name that is no longer in the registry."""
         self.guard.revoke(name)
         self.policies.forget(name)
 
     async def start(self, name: str) -> None:
-        """Starts a stopped component. Raises as `System.start`."""
+        """Start a stopped component. Raises as `System.start`."""
         record = await self._want(name, "running")
         if not self.hosting.is_running(name):
             await self.hosting.stop(name)  # what gave up leaves its place
             await self.begin(record)
 
     async def stop(self, name: str) -> None:
-        """Stops a component until it is started again. Raises as `System.stop`."""
+        """Stop a component until it is started again. Raises as `System.stop`."""
         await self._want(name, "stopped")
         await self.hosting.stop(name)
 
     async def restart(self, name: str) -> None:
-        """Stops and starts a component. Raises as `System.restart`."""
+        """Stop and start a component. Raises as `System.restart`."""
         record = await self._want(name, "running")
         await self.hosting.stop(name)
         await self.begin(record)
 
-    async def start_all(self) -> None:
-        """A few at a time: what one waits for in its `init` holds up no other.
+    def expect_all(self) -> None:
+        """Count what should run as starting, before its turn comes."""
+        self.hosting.expect(each.name for each in self.registry if each.wanted == "running")
 
-        One component that does not start does not keep the others from running.
+    async def start_all(self, alone: Alone) -> None:
+        """Start what is expected, a few at a time: one that waits in its `init` holds up no other.
+
+        One component that does not start does not keep the others from running. Other changes of
+        a name may come first; then what they left is not touched.
+
+        Args:
+            alone: keeps other changes of a name away meanwhile.
         """
-        waiting = iter([each for each in self.registry if each.wanted == "running"])
+        waiting = iter(self.hosting.expected)
         trusted: Trusted = {}
 
         async def start_some() -> None:
-            for record in waiting:
-                await self._begin_or_tell(record, trusted)
+            for name in waiting:
+                async with alone(name):
+                    record = self.registry.find(name)
+                    if record is not None and self.hosting.is_expected(name):
+                        await self._begin_or_tell(record, trusted)
+                    self.hosting.has_begun(name)
 
         async with anyio.create_task_group() as group:
             for _ in range(_STARTING_AT_ONCE):
                 group.start_soon(start_some)
 
     async def begin(self, record: ComponentRecord, trusted: Trusted | None = None) -> None:
-        """Starts an installed component; the files it is made of are checked.
+        """Start an installed component; the files it is made of are checked.
 
         Raises:
             StartFailed, TooManyRunning, ArtifactCorrupt, SecurityError, EngineError: why not.
@@ -111,7 +127,7 @@ class Running:
     async def verified_manifest(
         self, record: ComponentRecord, version: VersionRecord, trusted: Trusted | None = None
     ) -> Manifest:
-        """The manifest of an installed version whose signature and owner hold today.
+        """Return the manifest of an installed version whose signature and owner hold today.
 
         Raises:
             ArtifactCorrupt, RegistryCorrupt: what is on disk is not what was installed.
@@ -154,5 +170,5 @@ class Running:
             self.say_why_not(record.name, error)
 
     def say_why_not(self, name: str, error: BaseException) -> None:
-        """Leaves the reason in the component's own log, where errors say that it is."""
+        """Leave the reason in the component's own log, where errors say that it is."""
         self.logs.write(name, "error", f"did not start: {reason_of(error)}", source="supervisor")

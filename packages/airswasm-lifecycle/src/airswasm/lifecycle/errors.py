@@ -42,6 +42,7 @@ __all__ = (
     "SequenceTooOld",
     "StartFailed",
     "StoreMissing",
+    "TemporaryFolderMissing",
     "TooManyRunning",
     "UpdateFailed",
     "VersionNotNewer",
@@ -462,6 +463,22 @@ class StoreMissing(LifecycleError):
     def __init__(self, path: str) -> None:
         self.path = path
         super().__init__(f"{path} is missing, though components were installed in this home")
+
+
+class TemporaryFolderMissing(LifecycleError):
+    """No folder for temporary files can be written; reading a component takes some."""
+
+    explanation = ErrorCode(
+        "E0333",
+        "no temporary folder",
+        "Reading a component takes a few temporary files, and none of the usual folders for them "
+        "can be written. Nothing was changed.",
+        "set TMPDIR to a folder that can be written, for example one in the home",
+    )
+
+    def __init__(self, reason: str) -> None:
+        self.reason = reason
+        super().__init__(f"a component cannot be read: {reason}")
 
 
 class ConfigurationInvalid(LifecycleError):

@@ -25,7 +25,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import AsyncGenerator, Callable, Iterable, Mapping, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
@@ -113,6 +113,8 @@ class System:
         blocks: instead of the installed ones.
         providers: instead of the blocks' interfaces.
         engine: sizes and slices, instead of the policy's; the cache is always the home's.
+        starts: whether an online system starts its components when it is opened; otherwise
+            `start_all` does, after what the caller has to do first.
         clock: seconds since 1970.
         checkpoint: called with the name of each step that a crash may separate
             from the next; fault-injection tests stop the process there.
@@ -127,6 +129,7 @@ class System:
         blocks: Blocks | None = None,
         providers: Sequence[HostInterfaceProvider] | None = None,
         engine: EngineConfig | None = None,
+        starts: bool = True,
         clock: Callable[[], float] = time.time,
         checkpoint: Callable[[str], None] = lambda _step: None,
     ) -> None:
@@ -140,6 +143,7 @@ class System:
         self.observers: Mapping[str, object] = {}
         self._providers = providers
         self._given_engine = engine
+        self._starts = starts
         self._clock = clock
         self._checkpoint = checkpoint
         self._stack = AsyncExitStack()
@@ -157,7 +161,9 @@ class System:
             else:
                 await self._open(self._stack)
             if self.mode == "online":
-                await self._running.start_all()
+                self._running.expect_all()
+                if self._starts:
+                    await self.start_all()
         except BaseException:
             await self._stack.aclose()
             raise
@@ -496,17 +502,34 @@ class System:
         async with self._alone(name):
             await self._running.start(name)
 
-    async def stop(self, name: str) -> None:
-        """Stops a component, now and until it is started again.
+    async def start_all(self) -> None:
+        """Start what should run, a few at a time; for a system opened with `starts=False`.
+
+        Until a component's turn comes it is `starting`, and messages from outside wait for it.
+        """
+        self._need_online("start")
+        await self._running.start_all(self._alone)
+
+    async def stop(self, name: str, *, kill: bool = False) -> None:
+        """Stop a component, now and until it is started again.
 
         The message in hand is finished and `shutdown` is called, within the
         component's shutdown time.
+
+        Args:
+            name: the component.
+            kill: end it at once instead, and with it a start, a stop or an update of it that
+                lasts; the message in hand goes to the dead letters.
 
         Raises:
             NotInstalled: there is none.
         """
         self._need_writable("stop")
-        async with self._alone(name):
+        async with AsyncExitStack() as stack:
+            if kill:
+                self._registry.get(name)
+                await stack.enter_async_context(self._hosting.killing(name))
+            await stack.enter_async_context(self._alone(name))
             await self._running.stop(name)
 
     async def restart(self, name: str) -> None:
@@ -540,6 +563,8 @@ class System:
         """
         self._need_online("send")
         record = self._registry.get(name)
+        with anyio.move_on_after(timeout):
+            await self._hosting.wait_begun(name)
         if not self._hosting.is_present(name):
             raise NotRunning(name, self._reporting.state(record))
         reply = await self._actors.broker.ask(name, payload, timeout=timeout)
@@ -549,6 +574,16 @@ class System:
         """Record, for clients that look at the home's lock, where this host can be talked to."""
         self._need_online("serving")
         self._lock.announce(socket)
+
+    def note(self, reason: str) -> None:
+        """Write down, in the audit log, what happens to the host itself.
+
+        It happens anyway: a log that cannot be written keeps no host from starting or stopping.
+        """
+        self._need_writable("noting")
+        with suppress(AuditUnavailable):
+            self._audit.record(AuditEvent(kind="host", outcome="done", reason=reason))
+            self._audit.sync()
 
     # -- looking -------------------------------------------------------------------------------
 

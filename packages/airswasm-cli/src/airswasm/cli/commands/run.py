@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import os
 import time
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
@@ -15,7 +16,7 @@ from ..terminal import Terminal
 
 if TYPE_CHECKING:
     from airswasm.actor import LifecycleEvent
-    from airswasm.lifecycle import SystemStatus
+    from airswasm.lifecycle import System, SystemStatus
 
     from ..hosting import Listening, StopSignals
 
@@ -77,7 +78,7 @@ async def _open_and_serve(session: Session, port: int | None, signals: StopSigna
 
     terminal = session.terminal
     started = time.monotonic()
-    system = System(session.home)
+    system = System(session.home, starts=False)
     with terminal.progress(f"opening {session.home}"), _collecting_later():
         await system.__aenter__()
     async with closing_system(system):
@@ -85,11 +86,29 @@ async def _open_and_serve(session: Session, port: int | None, signals: StopSigna
         try:
             async with serve(system, port=port) as listening:
                 signals.is_ready = True
-                _greet(terminal, system.status(), listening, time.monotonic() - started)
-                await signals.stop.wait()
-                terminal.say("stopping; once more ends at once")
+                await _start_and_stay(terminal, system, listening, signals, started)
         finally:
             subscription.cancel()
+
+
+async def _start_and_stay(
+    terminal: Terminal, system: System, listening: Listening, signals: StopSignals, started: float
+) -> None:
+    """Start the components, and host them until a signal says otherwise, also meanwhile."""
+    import anyio
+
+    async def start() -> None:
+        with terminal.progress("starting the components"), _collecting_later():
+            await system.start_all()
+        _greet(terminal, system.status(), listening, time.monotonic() - started)
+
+    system.note(f"started, process {os.getpid()}")
+    async with anyio.create_task_group() as group:
+        group.start_soon(start)
+        await signals.stop.wait()
+        group.cancel_scope.cancel()
+    system.note(f"stopping, by {signals.name}")
+    terminal.say(f"stopping, by {signals.name}; once more ends at once")
 
 
 @contextmanager

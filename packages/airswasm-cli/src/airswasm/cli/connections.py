@@ -1,0 +1,131 @@
+"""Connections that a host can afford.
+
+uvicorn waits without an end for the head of a request, and takes any number of connections: two
+thousand that say nothing hold as many descriptors, and with them the host's. So each listener has
+a number of connections. When it is reached, the one that has said nothing for the longest makes
+room; a connection in a request is never cut for another. A head and each further part of a body
+have to come within a time.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import ClassVar, cast
+
+import h11
+from uvicorn.protocols.http.h11_impl import H11Protocol
+
+__all__ = ("LocalConnection", "NetworkConnection", "most_connections")
+
+_WAITS_FOR_HEAD = h11.IDLE
+_WAITS_FOR_BODY = h11.SEND_BODY
+
+
+def most_connections(wanted: int, share: int) -> int:
+    """Return how many connections there may be: `wanted`, or a share of the descriptors.
+
+    Args:
+        wanted: The number where descriptors do not matter.
+        share: One in so many descriptors of the process at most.
+    """
+    try:
+        import resource
+
+        soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    except (ImportError, OSError):
+        return wanted
+    return wanted if soft == resource.RLIM_INFINITY else max(4, min(wanted, soft // share))
+
+
+class _BoundedConnection(H11Protocol):
+    wanted: ClassVar[int]
+    share: ClassVar[int]
+    head_seconds: ClassVar[float]
+    body_seconds: ClassVar[float]
+
+    _watch: asyncio.TimerHandle | None = None
+    _is_refused = False
+    _waits_since: float | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """Take the connection if there is room, or can be made."""
+        most = most_connections(self.wanted, self.share)
+        if len(self.connections) >= most and not self._make_room():
+            self._is_refused = True
+            transport.abort()
+            return
+        super().connection_made(transport)
+        self._look()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """End what was begun."""
+        if not self._is_refused:
+            self._stop_watching()
+            super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        """Take what came, if it came in time."""
+        if not self._is_refused:
+            super().data_received(data)
+            self._look()
+
+    def on_response_complete(self) -> None:
+        """Wait for the next request."""
+        super().on_response_complete()
+        self._look()
+
+    def _make_room(self) -> bool:
+        others = [cast("_BoundedConnection", each) for each in self.connections]
+        silent = [each for each in others if each._waits_since is not None]
+        if not silent:
+            return False
+        longest = min(silent, key=lambda each: each._waits_since or 0.0)
+        longest._stop_watching()
+        self.connections.discard(longest)
+        longest.transport.abort()
+        return True
+
+    def _look(self) -> None:
+        """Set the time that what is waited for may take."""
+        state = self.conn.their_state
+        if state is _WAITS_FOR_HEAD:
+            if self._waits_since is None:  # a head has one deadline, however slowly it comes
+                self._stop_watching()
+                self._waits_since = self.loop.time()
+                self._watch = self.loop.call_later(self.head_seconds, self._end)
+            return
+        self._stop_watching()
+        if state is _WAITS_FOR_BODY:
+            self._watch = self.loop.call_later(self.body_seconds, self._end_unless_ours)
+
+    def _end_unless_ours(self) -> None:
+        """What is not read because the host has not asked for it is not late."""
+        if self.flow.read_paused:
+            self._look()
+        else:
+            self._end()
+
+    def _end(self) -> None:
+        self._stop_watching()
+        self.transport.abort()
+
+    def _stop_watching(self) -> None:
+        watch, self._watch, self._waits_since = self._watch, None, None
+        if watch is not None:
+            watch.cancel()
+
+
+class LocalConnection(_BoundedConnection):
+    """A connection over the Unix socket: the user's own processes."""
+
+    wanted, share = 512, 2
+    head_seconds = 30.0
+    body_seconds = 120.0
+
+
+class NetworkConnection(_BoundedConnection):
+    """A connection over TCP, from any user of this machine."""
+
+    wanted, share = 64, 8
+    head_seconds = 5.0
+    body_seconds = 30.0
