@@ -4,6 +4,7 @@ import json
 import shutil
 import sys
 from collections.abc import AsyncIterator, Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,7 @@ from airswasm.lifecycle import (
     OwnerChanged,
     Package,
     PackageUnsigned,
+    ProviderFailed,
     SequenceTooOld,
     StartFailed,
     StoreMissing,
@@ -49,7 +51,7 @@ from airswasm.security import (
     read_audit,
     verify_audit,
 )
-from airswasm.wit import ContractViolation
+from airswasm.wit import Block, Blocks, BlocksInvalid, ContractViolation
 
 Workshop = Any  # tests/conftest.py, which nothing can import
 Approve = Callable[[InstallPlan], bool]
@@ -908,8 +910,9 @@ class TestHome:
         def broken(_services: Services) -> list[HostInterface]:
             raise ZeroDivisionError("no luck")
 
-        with pytest.raises(ZeroDivisionError, match="no luck"):
-            async with System(home, providers=[broken]):
+        broken_block = Block(name="broken", summary="Raises.", provide=broken)
+        with pytest.raises(ProviderFailed, match="no luck"):
+            async with System(home, blocks=Blocks.of(broken_block)):
                 pass
         async with System(home):
             pass
@@ -917,14 +920,29 @@ class TestHome:
     async def test_an_interface_that_nobody_would_check_is_not_offered(self, home: Path) -> None:
         """What the contract does not know has no annotations to enforce."""
         unknown = HostInterface("evil:backdoor/shell@1.0.0", {"run": lambda _caller: None})
-        with pytest.raises(UnannotatedFunction):
-            async with System(home, providers=[lambda _services: [unknown]]):
-                pass
+        for name in (unknown.name, "wasi:acme/x@0.2.0"):
+            shell = replace(unknown, name=name)
+            block = Block(
+                name="evil",
+                summary="Opens.",
+                interfaces=(name,),
+                provide=lambda _: [shell],  # noqa: B023
+            )
+            with pytest.raises(BlocksInvalid, match="evil"):
+                async with System(home, blocks=Blocks.of(block)):
+                    pass
+            undeclared = replace(block, interfaces=())
+            with pytest.raises((UnannotatedFunction, ProviderFailed)):
+                async with System(home, blocks=Blocks.of(undeclared)):
+                    pass
 
     async def test_a_given_provider_can_replace_an_interface_of_wasi(self, home: Path) -> None:
         """As an installed block can: it has no annotations, and its provider asks the guard."""
         clock = HostInterface("wasi:clocks/monotonic-clock@0.2.0", {"now": lambda _caller: 7})
-        async with System(home, providers=[lambda _services: [clock]]) as system:
+        block = Block(
+            name="clock", summary="Tells.", interfaces=(clock.name,), provide=lambda _: [clock]
+        )
+        async with System(home, blocks=Blocks.of(block)) as system:
             assert list(system.interfaces) == [clock.name]
 
     async def test_a_cancelled_host_ends_at_once_and_loses_nothing(

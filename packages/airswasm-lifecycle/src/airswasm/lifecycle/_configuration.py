@@ -165,10 +165,11 @@ class Configuration:
             raise NoSuchSetting(name, did_you_mean(name, found))
         return found[name]
 
-    def offer(self, services: Services) -> None:
-        """Add the settings of each section to the services, by the class of its model."""
-        for model, each in self._sections.items():
-            services.add(model, each.value)
+    def offer(self, services: Services, blocks: Blocks) -> None:
+        """Add the settings of each block's sections to the services, by the model's class."""
+        for section in blocks.sections.values():
+            model = _model(section)
+            services.add(model, self.get(model))
 
 
 def describe_settings(blocks: Blocks) -> Sequence[tuple[Section, Sequence[Setting]]]:

@@ -15,11 +15,19 @@ from typing import Protocol, cast, runtime_checkable
 
 from airswasm.runtime import WASI_INTERFACES, HostInterface, HostInterfaceProvider, Services
 from airswasm.security import Guard
-from airswasm.wit import Blocks, Contract, InstalledBlock, are_compatible, load_part, safe_text
+from airswasm.wit import (
+    Blocks,
+    Contract,
+    InstalledBlock,
+    Part,
+    are_compatible,
+    load_part,
+    safe_text,
+)
 
 from .errors import LifecycleError, ProviderFailed
 
-__all__ = ("Observer", "Offer", "find_observers", "find_offers", "guard_offers")
+__all__ = ("Observer", "Offer", "find_observers", "find_offers")
 
 
 @runtime_checkable
@@ -58,23 +66,6 @@ def find_offers(blocks: Blocks, services: Services, guard: Guard) -> tuple[Offer
     return tuple(offers)
 
 
-def guard_offers(
-    providers: Iterable[HostInterfaceProvider], services: Services, contract: Contract, guard: Guard
-) -> tuple[Offer, ...]:
-    """As `find_offers`, for providers that are given instead of found; what they raise comes out.
-
-    Raises:
-        UnannotatedFunction: One offers what nothing would check.
-    """
-    return tuple(
-        offer
-        for provider in providers
-        for offer in _offers(
-            provider, getattr(provider, "__module__", "?"), services, contract, guard
-        )
-    )
-
-
 def find_observers(blocks: Blocks, services: Services) -> Mapping[str, object]:
     """Return every block's observer, set up, by the block's name.
 
@@ -109,11 +100,11 @@ def _check_declared(each: InstalledBlock, offers: Iterable[Offer]) -> None:
     if names != declared:
         differing = ", ".join(sorted(names ^ declared))
         reason = f"it declares other interfaces than it offers: {differing}"
-        raise ProviderFailed(each.block.name, each.block.provide, each.distribution, reason)
+        raise ProviderFailed(each.block.name, _shown(each.block.provide), each.distribution, reason)
 
 
 @contextmanager
-def _blaming(each: InstalledBlock, part: str) -> Generator[None]:
+def _blaming(each: InstalledBlock, part: Part) -> Generator[None]:
     """Turn whatever a block raises into one error that names the block."""
     try:
         yield
@@ -121,4 +112,8 @@ def _blaming(each: InstalledBlock, part: str) -> Generator[None]:
         raise
     except Exception as error:  # the code of any package
         reason = f"{type(error).__name__}: {safe_text(error)}"
-        raise ProviderFailed(each.block.name, part, each.distribution, reason) from error
+        raise ProviderFailed(each.block.name, _shown(part), each.distribution, reason) from error
+
+
+def _shown(part: Part) -> str:
+    return part if isinstance(part, str) else getattr(part, "__qualname__", "a function")

@@ -24,7 +24,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import AsyncGenerator, Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
@@ -39,7 +39,6 @@ from airswasm.runtime import (
     Engine,
     EngineConfig,
     EngineSettings,
-    HostInterfaceProvider,
     Meters,
     ProgressSink,
     Services,
@@ -63,7 +62,7 @@ from ._hosting import Hosting
 from ._installing import Installing, read_source, target_name
 from ._ledger import Ledger
 from ._loading import Loader
-from ._providers import Observer, Offer, find_observers, find_offers, guard_offers
+from ._providers import Observer, Offer, find_observers, find_offers
 from ._reporting import Reporting
 from ._running import Running
 from ._stored import StoredPackages
@@ -110,8 +109,7 @@ class System:
         home: the home, or its folder.
         mode: see the module.
         configuration: instead of the home's config.toml and the environment.
-        blocks: instead of the installed ones.
-        providers: instead of the blocks' interfaces.
+        blocks: instead of the installed ones; `Blocks.find().joined(…)` adds to them.
         engine: sizes and slices, instead of the policy's; the cache is always the home's.
         starts: whether an online system starts its components when it is opened; otherwise
             `start_all` does, after what the caller has to do first.
@@ -127,7 +125,6 @@ class System:
         mode: Mode = "online",
         configuration: Configuration | None = None,
         blocks: Blocks | None = None,
-        providers: Sequence[HostInterfaceProvider] | None = None,
         engine: EngineConfig | None = None,
         starts: bool = True,
         clock: Callable[[], float] = time.time,
@@ -141,7 +138,6 @@ class System:
         self.services = Services()
         self._given_configuration = configuration
         self.observers: Mapping[str, object] = {}
-        self._providers = providers
         self._given_engine = engine
         self._starts = starts
         self._clock = clock
@@ -263,7 +259,7 @@ class System:
         self.logs.write(name, "warn", text, source="supervisor")
 
     def _compose(self, store: RocksStore) -> None:
-        self._offers = self._find_offers()
+        self._offers = find_offers(self.blocks, self.services, self._guard)
         interfaces = [offer.interface for offer in self._offers]
         loader = self._loader = Loader(
             self._engine, interfaces, self._stored.artifacts, self.blocks.contract
@@ -286,11 +282,6 @@ class System:
             self._registry, self._ledger, self._trust, self.policy, loader, self._running,
             self._clock, self.kinds,
         )  # fmt: skip
-
-    def _find_offers(self) -> tuple[Offer, ...]:
-        if self._providers is None:
-            return find_offers(self.blocks, self.services, self._guard)
-        return guard_offers(self._providers, self.services, self.blocks.contract, self._guard)
 
     def _most_running(self) -> int:
         most = self.policy.limits.running
@@ -344,7 +335,7 @@ class System:
         add(Blocks, self.blocks)
         add(Configuration, self.configuration)
         add(Meters, Meters(self.blocks.metrics.values()))
-        self.configuration.offer(self.services)
+        self.configuration.offer(self.services, self.blocks)
         add(KeyValueStore, store)  # type: ignore[type-abstract]
         add(StorageQuotas, self._policies)  # type: ignore[type-abstract]
         add(MessagingPolicy, self._policies)  # type: ignore[type-abstract]

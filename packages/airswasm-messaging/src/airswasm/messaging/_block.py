@@ -18,12 +18,12 @@ BLOCK = Block(
         Capability(
             "messaging.publish",
             "publish to the topics {patterns}",
-            "airswasm.messaging.__spelling:TOPIC",
+            "airswasm.messaging._spelling:TOPIC",
         ),
         Capability(
             "messaging.subscribe",
             "receive what is published to the topics {patterns}",
-            "airswasm.messaging.__spelling:TOPIC_PATTERN",
+            "airswasm.messaging._spelling:TOPIC_PATTERN",
         ),
     ),
     sections=(

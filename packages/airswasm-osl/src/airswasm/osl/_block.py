@@ -6,7 +6,7 @@ from airswasm.wit import Block, Capability, Section
 
 __all__ = ("BLOCK",)
 
-_PATH = "airswasm.osl.__spelling:PATH"
+_PATH = "airswasm.osl._spelling:PATH"
 
 BLOCK = Block(
     name="osl",
@@ -25,13 +25,13 @@ BLOCK = Block(
     capabilities=(
         Capability("filesystem.read", "read its files {patterns}", _PATH),
         Capability("filesystem.write", "create, change and remove its files {patterns}", _PATH),
-        Capability("process.run", "run the programs {patterns}", "airswasm.osl.__spelling:PROGRAM"),
-        Capability("tcp.connect", "connect to {patterns}", "airswasm.osl.__spelling:ADDRESS"),
+        Capability("process.run", "run the programs {patterns}", "airswasm.osl._spelling:PROGRAM"),
+        Capability("tcp.connect", "connect to {patterns}", "airswasm.osl._spelling:ADDRESS"),
         Capability(
-            "udp.exchange", "exchange datagrams with {patterns}", "airswasm.osl.__spelling:ADDRESS"
+            "udp.exchange", "exchange datagrams with {patterns}", "airswasm.osl._spelling:ADDRESS"
         ),
         Capability(
-            "http.request", "make HTTP requests to {patterns}", "airswasm.osl.__spelling:URL"
+            "http.request", "make HTTP requests to {patterns}", "airswasm.osl._spelling:URL"
         ),
     ),
     sections=(
@@ -40,5 +40,5 @@ BLOCK = Block(
         Section("process", "airswasm.osl:ProcessPolicy", "Bounds of programs."),
     ),
     errors=("airswasm.osl._errors",),
-    forget="airswasm.osl.__forgetting:forget",
+    forget="airswasm.osl._forgetting:forget",
 )

@@ -10,5 +10,5 @@ BLOCK = Block(
     name="sdk",
     summary="Write, build and test components.",
     errors=("airswasm.sdk._errors",),
-    checks=(Check("tools", "airswasm.sdk.__checks:check_tools"),),
+    checks=(Check("tools", "airswasm.sdk._checks:check_tools"),),
 )

@@ -1,4 +1,4 @@
-from ._block import Block, Capability, Check, Finding, Metric, Section, Verb, load_part
+from ._block import Block, Capability, Check, Finding, Metric, Part, Section, Verb, load_part
 from ._blocks import BLOCK_GROUP, BlockProblem, Blocks, InstalledBlock
 from ._contract import Contract, c_header_folder, contract, rust_crate_folder, wit_folder
 from ._evolution import Change, check_version, compare_packages
@@ -112,6 +112,7 @@ __all__ = (
     "Nothing",
     "Package",
     "Parameter",
+    "Part",
     "Place",
     "Problem",
     "Requirement",

@@ -7,7 +7,8 @@ the codes that `airswasm explain` knows. No list names the blocks, so a package 
 all that one of ours gets.
 
 A declaration is data. It names its parts by path, `package.module:name`, and a part is imported
-when it is used: `airswasm list` reads every declaration and loads no engine. Rejected: one entry
+when it is used: `airswasm list` reads every declaration and loads no engine. An embedder, who
+declares a block in the program that hosts it, may give the functions themselves. Rejected: one entry
 point group for each kind of part (a block was then spread over eight groups, and none said what
 belongs together), and a declaration file instead of an object (no types, no completion).
 """
@@ -16,8 +17,12 @@ from __future__ import annotations
 
 import importlib
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, TypeAlias
+
+Part: TypeAlias = str | Callable[..., object]
+"""A function, or the path of one."""
 
 __all__ = ("Block", "Capability", "Check", "Finding", "Metric", "Section", "Verb", "load_part")
 
@@ -191,16 +196,16 @@ class Block:
     summary: str
     wit: str = ""
     interfaces: tuple[str, ...] = ()
-    provide: str = ""
+    provide: Part = ""
     capabilities: tuple[Capability, ...] = ()
     sections: tuple[Section, ...] = ()
     errors: tuple[str, ...] = ()
-    observe: str = ""
+    observe: Part = ""
     metrics: tuple[Metric, ...] = ()
     checks: tuple[Check, ...] = ()
     verbs: tuple[Verb, ...] = ()
     operations: str = ""
-    forget: str = ""
+    forget: Part = ""
 
     def __post_init__(self) -> None:
         _check(_NAME, self.name, "a block is named in small letters")
@@ -208,13 +213,15 @@ class Block:
             _check_path(path)
 
 
-def load_part(path: str) -> object:
-    """Import what a path such as `acme.alarm:provide` names.
+def load_part(path: Part) -> object:
+    """Import what a path such as `acme.alarm:provide` names; return a function as it is.
 
     Raises:
         ImportError: The module cannot be imported.
         AttributeError: It has no such name.
     """
+    if not isinstance(path, str):
+        return path
     module, _, name = path.partition(":")
     found: object = importlib.import_module(module)
     for part in name.split("."):
@@ -222,8 +229,8 @@ def load_part(path: str) -> object:
     return found
 
 
-def _check_path(path: str) -> None:
-    if path:
+def _check_path(path: Part) -> None:
+    if isinstance(path, str) and path:
         _check(_PATH, path, "a part is named package.module:name")
 
 

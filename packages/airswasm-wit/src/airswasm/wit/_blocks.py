@@ -97,6 +97,11 @@ class Blocks:
         """Put blocks together that are given instead of found, for tests and embedders."""
         return cls(InstalledBlock(block, block.name) for block in blocks)
 
+    def joined(self, *blocks: Block) -> Blocks:
+        """Return these and some more, which an embedder brings."""
+        more = (InstalledBlock(block, block.name) for block in blocks)
+        return Blocks((*self._installed, *more), self._problems)
+
     def __iter__(self) -> Iterator[InstalledBlock]:
         return iter(self._installed)
 
