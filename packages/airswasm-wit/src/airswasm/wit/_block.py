@@ -8,9 +8,11 @@ all that one of ours gets.
 
 A declaration is data. It names its parts by path, `package.module:name`, and a part is imported
 when it is used: `airswasm list` reads every declaration and loads no engine. An embedder, who
-declares a block in the program that hosts it, may give the functions themselves. Rejected: one entry
-point group for each kind of part (a block was then spread over eight groups, and none said what
-belongs together), and a declaration file instead of an object (no types, no completion).
+declares a block in the program that hosts it, may give the functions themselves.
+
+Rejected: one entry point group for each kind of part (a block was then spread over eight groups,
+and none said what belongs together), and a declaration file instead of an object (no types, no
+completion).
 """
 
 from __future__ import annotations
