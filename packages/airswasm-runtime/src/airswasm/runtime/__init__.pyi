@@ -1,3 +1,4 @@
+from ._blocking import BlockingEngine, BlockingInstance, BlockingPool, in_thread
 from ._calls.call import Call, CallState
 from ._component import Component, LinkedComponent
 from ._config import CompileLimits, CompileProgress, EngineConfig, ProgressSink
@@ -6,6 +7,9 @@ from ._exports import Exports
 from ._host import Caller, HostFunction, HostInterface, HostResource, Pending
 from ._instance import Function, Instance
 from ._limits import Limits
+from ._loop_thread import LoopThread
+from ._pool import InstancePool, PoolStatistics
+from ._queue import InstanceQueue
 from ._self_test import ProbeOutcome, SelfTestReport, self_test
 from ._services import HostInterfaceProvider, Services
 from ._shape import (
@@ -34,6 +38,9 @@ from .errors import (
     LimitExceeded,
     MemoryLimitExceeded,
     NoSuchExport,
+    NotRunning,
+    QueueExpired,
+    QueueFull,
     ResourceDropped,
     ResourceKept,
     ResourcesExhausted,
@@ -49,6 +56,9 @@ from .wasi._state import WasiConfig
 from .wasi._stdio import LineLimits, LogSink
 
 __all__ = (
+    "BlockingEngine",
+    "BlockingInstance",
+    "BlockingPool",
     "Call",
     "CallState",
     "Caller",
@@ -81,6 +91,8 @@ __all__ = (
     "Instance",
     "InstanceBusy",
     "InstanceClosed",
+    "InstancePool",
+    "InstanceQueue",
     "InterfaceShape",
     "InvalidComponent",
     "LimitExceeded",
@@ -88,14 +100,19 @@ __all__ = (
     "LineLimits",
     "LinkedComponent",
     "LogSink",
+    "LoopThread",
     "MemoryLimitExceeded",
     "NoSuchExport",
+    "NotRunning",
     "ResourceDropped",
     "ResourceKept",
     "Ok",
     "Pending",
+    "PoolStatistics",
     "ProbeOutcome",
     "ProgressSink",
+    "QueueExpired",
+    "QueueFull",
     "ResourceIdentity",
     "ResourcesExhausted",
     "ServiceMissing",
@@ -112,5 +129,6 @@ __all__ = (
     "ValueMismatch",
     "ValueType",
     "WasiConfig",
+    "in_thread",
     "self_test",
 )

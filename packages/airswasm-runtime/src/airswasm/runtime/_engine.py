@@ -137,16 +137,17 @@ class Engine:
 
     async def load(
         self,
-        wasm: bytes | os.PathLike[str],
+        wasm: bytes | bytearray | memoryview | str | os.PathLike[str],
         *,
-        name: str = "component",
+        name: str | None = None,
         progress: ProgressSink | None = None,
     ) -> Component:
         """Compiles a component, or takes it from the cache.
 
         Args:
-            wasm: the component itself, or a file that holds it.
-            name: for messages, such as `local/hello`.
+            wasm: the component itself, or the path of a file that holds it.
+            name: for messages, such as `local/hello`; by default the file's, without
+                its ending.
             progress: called as loading goes on.
 
         Raises:
@@ -156,8 +157,12 @@ class Engine:
             CompileLimitExceeded: compiling took more than it may.
             OSError: the file cannot be read.
         """
-        data = wasm if isinstance(wasm, bytes) else await anyio.Path(Path(wasm)).read_bytes()
         started = time.monotonic()
+        if isinstance(wasm, str | os.PathLike):
+            name = Path(wasm).stem if name is None else name
+            data = await anyio.Path(wasm).read_bytes()
+        else:
+            name, data = name or "component", bytes(wasm)
         is_small = len(data) <= self.config.small_component_bytes
         layout = self._small if is_small else self._large
         code = await layout.compiler.load(data, name, progress)

@@ -34,6 +34,8 @@ from .errors import (
 )
 
 if TYPE_CHECKING:
+    from types import TracebackType
+
     from ._component import Export, LinkedComponent
     from ._engine import Engine
     from ._exports import Exports
@@ -84,6 +86,8 @@ class Function:
 
 class Instance:
     """One instance of a component; get it with `LinkedComponent.instantiate`.
+
+    `async with` closes it at the end of the block.
 
     Attributes:
         engine: the engine that it runs on.
@@ -169,6 +173,17 @@ class Instance:
 
     def __del__(self) -> None:
         self._free()
+
+    async def __aenter__(self) -> Instance:
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        value: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
 
     @property
     def component_name(self) -> str:

@@ -217,6 +217,52 @@ class InstanceBusy(EngineError):
         )
 
 
+class QueueFull(EngineError):
+    """So many calls wait for an instance that another one may not.
+
+    Attributes:
+        component: the component's name.
+        waiting: how many may wait.
+    """
+
+    def __init__(self, component: str, waiting: int) -> None:
+        self.component = component
+        self.waiting = waiting
+        super().__init__(
+            f"{waiting:,} calls wait for {component} already; call later, or allow more "
+            f"instances (`size`) or more calls that wait (`waiting`)"
+        )
+
+
+class QueueExpired(EngineError):
+    """No instance became free in the time that a call may wait for one.
+
+    Attributes:
+        component: the component's name.
+        seconds: how long it waited.
+    """
+
+    def __init__(self, component: str, seconds: float) -> None:
+        self.component = component
+        self.seconds = seconds
+        super().__init__(
+            f"no instance of {component} became free within {seconds:g} s; call later, or allow "
+            f"more instances (`size`) or a longer wait (`seconds`)"
+        )
+
+
+class NotRunning(EngineError):
+    """Nothing runs on the thread that a blocking engine needs.
+
+    Attributes:
+        reason: why not, and what to do.
+    """
+
+    def __init__(self, reason: str) -> None:
+        self.reason = reason
+        super().__init__(f"the engine's thread does not run: {reason}")
+
+
 class HostExhausted(EngineError):
     """The host has no memory, address space or mappings left for another instance.
 
