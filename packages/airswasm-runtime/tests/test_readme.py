@@ -25,4 +25,4 @@ def test_the_example_runs():
     first, second = done.stdout.splitlines()
     assert first == "1042"
     assert second.startswith(("DeadlineExceeded", "FuelExhausted"))
-    assert "Component.toml" in second
+    assert "raise `Limits." in second

@@ -21,6 +21,7 @@ from ._shape import (
 from ._timers import Timer, Timers
 from ._values import Case, Err, GuestResource, Ok, Some
 from .errors import (
+    ArgumentsTooLarge,
     CompileFailed,
     CompileLimitExceeded,
     DeadlineExceeded,
@@ -56,6 +57,7 @@ from .wasi._state import WasiConfig
 from .wasi._stdio import LineLimits, LogSink
 
 __all__ = (
+    "ArgumentsTooLarge",
     "BlockingEngine",
     "BlockingInstance",
     "BlockingPool",

@@ -85,6 +85,7 @@ class Component:
         self.exports: Mapping[str, InterfaceShape] = MappingProxyType(shape.exports)
         self._resources = shape.resources
         self._bridging = description.bridging
+        self._core = description.core
         self._compiled = compiled
         self._address = wt.address_of(compiled)
         self._planner = Planner(engine._bytes_as_text)
@@ -259,7 +260,10 @@ class LinkedComponent:
             function = offer.functions.get(name) if offer else None
             if function is None:
                 raise UnsatisfiedImport(
-                    self.component.name, interface.name, name if offer else None, offers.names
+                    self.component.name,
+                    interface.name,
+                    name if offer or not interface.name else None,
+                    offers.names,
                 )
             path = f"{interface.name}#{name}"
             host_call = HostCall(

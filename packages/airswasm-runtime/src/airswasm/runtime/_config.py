@@ -7,7 +7,7 @@ host; what a guest may do is in `Limits`, which is given for each instance.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from ._limits import KIB, MIB
@@ -57,8 +57,12 @@ class EngineConfig:
         slices_before_thread: slices that a call gets on the event loop before a
             worker thread takes over; it stays responsive that way.
         tick: seconds between epochs; wall-clock limits are this exact.
-        max_wasm_stack_bytes: the guest's own stack.
-        async_stack_bytes: a fibre's stack; host functions run above the guest on it.
+        max_wasm_stack_bytes: the guest's own stack, for components of up to
+            `small_component_bytes`.
+        large_wasm_stack_bytes: the same for larger ones: an interpreter watches its own
+            recursion, and needs more to see it end before the engine does.
+        async_stack_bytes: a fibre's stack; host functions run above the guest on it. Twice
+            the guest's own where that is more.
         memory_reservation_bytes: address space reserved for each memory; None for
             the engine's 4 GiB. A small one lets 100,000 instances live and costs
             bounds checks.
@@ -70,7 +74,8 @@ class EngineConfig:
             guard. Their first contents are then copied into each, instead of shared
             until they are written to, so only small components get them. Elsewhere
             without effect.
-        small_component_bytes: the largest wasm whose memories are packed.
+        small_component_bytes: the largest wasm that counts as small: its memories are
+            packed and its stack is the smaller one.
         worker_threads: threads for computing guests.
         bridge_bytes: compose a bridge around components, so that `list<u8>`
             crosses in bulk.
@@ -85,6 +90,7 @@ class EngineConfig:
     slices_before_thread: int = 4
     tick: float = 0.005
     max_wasm_stack_bytes: int = 512 * KIB
+    large_wasm_stack_bytes: int = 4 * MIB
     async_stack_bytes: int = 2 * MIB
     memory_reservation_bytes: int | None = None
     memory_guard_bytes: int | None = None
@@ -102,6 +108,16 @@ class EngineConfig:
                 "pack_memories needs memory_reservation_bytes=0 and memory_guard_bytes=0; "
                 "EngineConfig.dense() sets all three"
             )
+
+    def for_large_components(self) -> EngineConfig:
+        """The same for components that are not small: other stacks, memories not packed."""
+        stack = max(self.max_wasm_stack_bytes, self.large_wasm_stack_bytes)
+        return replace(
+            self,
+            max_wasm_stack_bytes=stack,
+            async_stack_bytes=max(self.async_stack_bytes, 2 * stack),
+            pack_memories=False,
+        )
 
     @property
     def memory_images(self) -> bool:

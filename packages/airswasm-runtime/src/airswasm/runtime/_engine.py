@@ -10,7 +10,6 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Coroutine
-from dataclasses import replace
 from pathlib import Path
 from threading import get_ident
 from types import TracebackType
@@ -35,6 +34,7 @@ from ._process.ticker import Ticker, start_ticker
 from ._self_test import SelfTestReport, prove_limits
 from ._timers import Timers
 from ._wasmtime import bindings as wt
+from ._wasmtime.faults import LARGE_STACK_SETTING, STACK_SETTING
 from ._wasmtime.features import hardened_config
 from ._wasmtime.slot_allocator import pack
 from ._wasmtime.version import check_version
@@ -48,6 +48,8 @@ class Layout:
     Attributes:
         wasm: the engine.
         address: where it is.
+        stack_bytes: the most that the frames of its guests may take.
+        stack_setting: what changes that.
         compiler: compiles for it.
     """
 
@@ -56,6 +58,8 @@ class Layout:
         pack(wasm_config, stacks=config.pack_stacks, memories=config.pack_memories)
         self.wasm = WasmEngine(wasm_config)
         self.address: int = wt.address_of(self.wasm)
+        self.stack_bytes: int = config.max_wasm_stack_bytes
+        self.stack_setting: str = STACK_SETTING
         self.compiler = Compiler(config)
         self._ticker: Ticker | None = None
 
@@ -90,9 +94,7 @@ class Engine:
         self.config: EngineConfig = config or EngineConfig()
         self.timers: Timers = Timers()
         self._small = Layout(self.config)
-        self._large = self._small
-        if self.config.pack_memories:
-            self._large = Layout(replace(self.config, pack_memories=False))
+        self._large: Layout | None = None  # most engines never load a large component
         self._running: dict[int, Call] = {}
         self._resting: dict[int, ref[Instance]] = {}  # those whose stack can be given back
         self._continuation = continuation(self._running)
@@ -163,8 +165,7 @@ class Engine:
             data = await anyio.Path(wasm).read_bytes()
         else:
             name, data = name or "component", bytes(wasm)
-        is_small = len(data) <= self.config.small_component_bytes
-        layout = self._small if is_small else self._large
+        layout = self._layout_for(len(data))
         code = await layout.compiler.load(data, name, progress)
         try:
             compiled = code.open(layout.wasm)
@@ -176,9 +177,20 @@ class Engine:
             progress(CompileProgress(name, "done", time.monotonic() - started))
         return component
 
+    def _layout_for(self, wasm_bytes: int) -> Layout:
+        """Where components of that size go; the one for large ones is made for the first."""
+        if wasm_bytes <= self.config.small_component_bytes:
+            return self._small
+        if self._large is None:
+            self._large = Layout(self.config.for_large_components())
+            self._large.stack_setting = LARGE_STACK_SETTING
+            if self._group is not None:
+                self._large.start_ticker(self.config.tick)
+        return self._large
+
     @property
     def _layouts(self) -> tuple[Layout, ...]:
-        return (self._small,) if self._large is self._small else (self._small, self._large)
+        return (self._small,) if self._large is None else (self._small, self._large)
 
     async def rest_idle(self) -> int:
         """Gives back the memory of the stacks of instances that nobody has called since last time.

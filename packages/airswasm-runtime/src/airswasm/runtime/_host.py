@@ -57,7 +57,8 @@ class HostInterface:
 
     Attributes:
         name: as in WIT, such as `airswasm:component/storage@0.1.0`. It serves
-            every import whose version is semver-compatible.
+            every import whose version is semver-compatible. Empty for the functions
+            that a world imports itself.
         functions: by their names in WIT; methods of resources are
             `[method]connection.send`, constructors `[constructor]connection`,
             statics `[static]connection.open`.

@@ -23,6 +23,7 @@ from ._limits import Limits
 from ._shape import FunctionShape
 from ._values import GuestResource
 from ._wasmtime import bindings as wt
+from ._wasmtime.faults import Circumstances
 from ._wasmtime.value_layout import DATA_OFFSET_BYTES
 from .errors import (
     GuestFault,
@@ -330,6 +331,19 @@ class Instance:
             raise ResourceKept(self.component_name, resource.name)
         path = f"{resource._resource.interface}#{export.plan.shape.name}"
         await self.call(self._function(path, export), resource)
+
+    def _circumstances(self, function: str) -> Circumstances:
+        """What a fault in that function is told with."""
+        component = self._linked.component
+        layout = component._layout
+        return Circumstances(
+            component=self.component_name,
+            function=function,
+            limits=self.limits,
+            stack_bytes=layout.stack_bytes,
+            stack_setting=layout.stack_setting,
+            core=component._core,
+        )
 
     def _read_gauge(self) -> None:
         """Asks how much memory there is: after the first call, then ten times a second at most."""

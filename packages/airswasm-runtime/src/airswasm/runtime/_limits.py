@@ -30,6 +30,8 @@ class Limits:
         host_call_bytes: bytes that one call may carry between guest and host,
             in each direction.
         resources: handles of host resources that the guest may hold at once.
+        source: where they were set, for messages, such as `Component.toml`; empty for
+            the program that made them.
     """
 
     memory_bytes: int = 4 * MIB
@@ -41,10 +43,11 @@ class Limits:
     timeout: float = 5.0
     host_call_bytes: int = 16 * MIB
     resources: int = 10_000
+    source: str = ""
 
     def __post_init__(self) -> None:
         for field in fields(self):
-            if getattr(self, field.name) <= 0:
+            if field.name != "source" and getattr(self, field.name) <= 0:
                 raise ValueError(f"limits.{field.name} must be more than 0")
         if self.fuel >= 2**63:
             raise ValueError("limits.fuel must be below 2**63")

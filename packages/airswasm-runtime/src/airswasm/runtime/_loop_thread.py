@@ -115,18 +115,16 @@ class LoopThread(Generic[T]):
             NotRunning: it was not started, was closed, or this process was forked since.
             Exception: whatever the function raises.
         """
-        portal = self._open_portal()
-        try:
-            future = portal.start_task_soon(_outcome, function, arguments)
-        except RuntimeError as problem:
-            raise NotRunning("its loop has ended") from (self._failure or problem)
+        portal, job = self._open_portal(), _Job(function, arguments)
         outcome: Callable[[], R]
         try:
-            outcome = future.result()
+            outcome = portal.start_task_soon(job.run).result()
         except CancelledError:
             raise NotRunning("it was closed during the call") from self._failure
+        except RuntimeError as problem:  # the portal's: those of the function are its outcome
+            raise NotRunning("its loop has ended") from (self._failure or problem)
         except BaseException:
-            future.cancel()
+            job.abandon(portal)
             raise
         return outcome()
 
@@ -185,21 +183,48 @@ class LoopThread(Generic[T]):
             raise failure
 
 
-async def _outcome(
-    function: Callable[..., Awaitable[R]], arguments: tuple[object, ...]
-) -> Callable[[], R]:
-    """What a function came to, to be had in the thread that asked.
+class _Job(Generic[R]):
+    """One function that runs on the loop for a thread that waits.
 
-    `SystemExit` and its like, from a host function, are for the caller: on the loop they
-    would end it for all others.
+    The thread may be interrupted at any time, even before it knows that the function
+    was started; so what cancels it is here, and not in what starting it returns.
     """
-    try:
-        value = await function(*arguments)
-    except (Exception, anyio.get_cancelled_exc_class()):
-        raise
-    except BaseException as failure:
-        return partial(_raise, failure)
-    return lambda: value
+
+    def __init__(
+        self, function: Callable[..., Awaitable[R]], arguments: tuple[object, ...]
+    ) -> None:
+        self._function = function
+        self._arguments = arguments
+        self._scope: anyio.CancelScope | None = None
+        self._is_abandoned = False
+
+    async def run(self) -> Callable[[], R]:
+        """What the function came to, to be had in the thread that asked.
+
+        `SystemExit` and its like, from a host function, are for the caller: on the loop
+        they would end it for all others.
+        """
+        with anyio.CancelScope() as self._scope:
+            if self._is_abandoned:
+                self._scope.cancel()
+            try:
+                value = await self._function(*self._arguments)
+            except anyio.get_cancelled_exc_class():
+                raise
+            except BaseException as failure:
+                return partial(_raise, failure)
+            return lambda: value
+        return partial(_raise, CancelledError())  # nobody waits for it any more
+
+    def abandon(self, portal: BlockingPortal) -> None:
+        """Nobody waits for it any more: cancel it, on the loop. Nothing happens if it is done."""
+        self._is_abandoned = True
+        with suppress(RuntimeError):  # the loop has ended
+            portal.start_task_soon(self._cancel)
+
+    def _cancel(self) -> None:
+        if self._scope is not None:
+            self._scope.cancel()
 
 
 def _raise(failure: BaseException) -> NoReturn:

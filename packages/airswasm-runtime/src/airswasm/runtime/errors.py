@@ -103,7 +103,7 @@ class UnsatisfiedImport(EngineError):
 
     Attributes:
         component: the component's name.
-        interface: the imported interface.
+        interface: the imported interface; empty for the world itself.
         function: the function or resource in it; None when all of it is missing.
         offered: the interfaces that were offered.
     """
@@ -115,10 +115,13 @@ class UnsatisfiedImport(EngineError):
         self.interface = interface
         self.function = function
         self.offered: tuple[str, ...] = tuple(offered)
-        missing = f"`{function}` of `{interface}`" if function else f"`{interface}`"
+        if not interface:
+            missing, remedy = f"the function `{function}` of its world", 'HostInterface("", …)'
+        else:
+            missing = f"`{function}` of `{interface}`" if function else f"`{interface}`"
+            remedy = "a HostInterface of that name"
         super().__init__(
-            f"{component} imports {missing}, which is not offered; "
-            f"link it with a HostInterface of that name"
+            f"{component} imports {missing}, which is not offered; link it with {remedy}"
         )
 
 
@@ -394,18 +397,21 @@ class LimitExceeded(GuestFault):
     Attributes:
         limit: the field of `Limits`.
         value: its value.
-        setting: the key of Component.toml that changes it.
+        setting: the key of Component.toml that changes it, or the field of `EngineConfig`.
+        source: where the limits are set (`Limits.source`); empty in a program of its own.
     """
 
     limit: str = ""
     value: float = 0
     setting: str = ""
+    source: str = ""
 
     def __str__(self) -> str:
-        return (
-            f"{GuestFault.__str__(self)}: {self.limit} is {self.value:,}; "
-            f"change `{self.setting}` in Component.toml"
-        )
+        said = f"{GuestFault.__str__(self)}: {self.limit} is {self.value:,}"
+        if self.source:
+            return f"{said}; change `{self.setting}` in {self.source}"
+        is_limit = self.setting.startswith("limits.")
+        return f"{said}; raise `{f'Limits.{self.limit}' if is_limit else self.setting}`"
 
 
 class FuelExhausted(LimitExceeded):
@@ -418,6 +424,14 @@ class DeadlineExceeded(LimitExceeded):
 
 class MemoryLimitExceeded(LimitExceeded):
     """The guest cannot have the memory, tables or instances that it needs to start."""
+
+
+class ArgumentsTooLarge(LimitExceeded):
+    """The guest had no room for the arguments of a call; its function was not entered.
+
+    The caller sent too much, or the guest has used up its memory. The engine cannot
+    enter the instance again, as after every trap.
+    """
 
 
 class StackOverflowed(LimitExceeded):

@@ -25,7 +25,7 @@ from .._host import Pending
 from .._process.switch_interval import short_switches
 from .._timers import Timer
 from .._wasmtime import bindings as wt
-from .._wasmtime.faults import fault_of, limit_fault
+from .._wasmtime.faults import fault_of
 from .._wasmtime.value_layout import KIND_STRING
 from ..errors import (
     DeadlineExceeded,
@@ -402,13 +402,7 @@ class Call:
         instance = self._instance
         if self._failure is not None:
             return self._blame(self._failure, failure)
-        return fault_of(
-            failure,
-            instance.component_name,
-            self.function,
-            instance.limits,
-            instance.engine.config.max_wasm_stack_bytes,
-        )
+        return fault_of(failure, instance._circumstances(self.function))
 
     def _blame(self, cause: BaseException, failure: wt.EngineFailure | None) -> BaseException:
         """What the guest's caller gets for an exception in a host function."""
@@ -430,7 +424,7 @@ class Call:
         else:
             return cause  # KeyboardInterrupt and its like belong to the caller as they are
         if failure is not None and not made.backtrace:
-            made.backtrace = tuple(Frame(*frame) for frame in failure.frames)
+            made.backtrace = tuple(Frame(*frame[:3]) for frame in failure.frames)
         return made
 
     def _too_large(self) -> LimitExceeded:
@@ -438,10 +432,7 @@ class Call:
         return self._limit_fault(HostCallTooLarge, said, "host_call_bytes")
 
     def _limit_fault(self, fault: type[LimitExceeded], said: str, limit: str) -> LimitExceeded:
-        instance = self._instance
-        return limit_fault(
-            fault, instance.component_name, self.function, said, limit, instance.limits
-        )
+        return self._instance._circumstances(self.function).limit_fault(fault, limit, said)
 
     def _drop(self, drop: Drop, value: object) -> None:
         """Drops a host resource, on the loop's thread even when the guest runs on another."""

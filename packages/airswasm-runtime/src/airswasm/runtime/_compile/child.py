@@ -26,6 +26,7 @@ from wasmtime.component import Component
 from .._compose.added_exports import AddedExports, with_added_exports, without_added_exports
 from .._compose.bridge import bridge_component
 from .._compose.bridging import Bridging
+from .._compose.core_facts import read_core_facts
 from .._compose.reader import Unreadable, refuse_multi_memory
 from .._wasmtime.features import HardenedSettings, hardened_config
 from .._wasmtime.reflection import UnsupportedType, reflect
@@ -103,7 +104,8 @@ def compile_image(
     engine = Engine(hardened_config(settings))
     component, bridging = _compile(engine, wasm, bridge=bridge)
     shape = without_added_exports(reflect(engine, component, bridging), bridging.added.names)
-    description = Description(hashlib.sha256(wasm).hexdigest(), bridging, shape)
+    digest = hashlib.sha256(wasm).hexdigest()
+    description = Description(digest, bridging, shape, read_core_facts(wasm))
     return component.serialize(), description
 
 

@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
 from airswasm.wit import (
@@ -36,10 +36,11 @@ from airswasm.wit import (
 )
 
 from .._compose.bridging import Bridging
+from .._compose.core_facts import CoreFacts
 from .._shape import FunctionShape, InterfaceShape, ResourceIdentity, ValueType
 from .._wasmtime.reflection import ComponentShape
 
-DESCRIPTION_VERSION = 3
+DESCRIPTION_VERSION = 4
 """Changes whenever what this module writes does: compiled components are cached."""
 
 Json: TypeAlias = Any
@@ -53,11 +54,13 @@ class Description:
         digest: the SHA-256 of the wasm, in hex.
         bridging: which functions go through the bytes bridge.
         shape: what it imports and exports.
+        core: what its core modules tell.
     """
 
     digest: str
     bridging: Bridging
     shape: ComponentShape
+    core: CoreFacts = field(default_factory=CoreFacts)
 
     def to_json(self) -> str:
         """One line of JSON."""
@@ -66,6 +69,7 @@ class Description:
         written = {
             "digest": self.digest,
             "bridging": self.bridging.to_json(),
+            "core": [self.core.memories, self.core.tables, self.core.reallocs],
             "imports": [table.interface(each) for each in shape.imports.values()],
             "exports": [table.interface(each) for each in shape.exports.values()],
             "resources": [[r.interface, r.name, r.is_imported] for r in shape.resources],
@@ -86,7 +90,9 @@ class Description:
             for side in ("imports", "exports")
         )
         bridging = Bridging.from_json(read["bridging"])
-        return cls(read["digest"], bridging, ComponentShape(imports, exports, resources))
+        memories, tables, reallocs = read["core"]
+        core = CoreFacts(memories, tables, tuple(reallocs))
+        return cls(read["digest"], bridging, ComponentShape(imports, exports, resources), core)
 
 
 class _TypeTable:

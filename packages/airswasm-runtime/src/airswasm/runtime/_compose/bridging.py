@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, field, replace
 
 from .added_exports import AddedExports
 
-BRIDGE_VERSION = 5
+BRIDGE_VERSION = 6
 """Changes whenever what the bridge composes does: compiled components are cached."""
 
 

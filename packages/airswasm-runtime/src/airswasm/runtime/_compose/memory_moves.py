@@ -45,6 +45,7 @@ from .component_types import (
     payloads,
     size_align,
 )
+from .text_bridge import BRIDGE_NAME
 from .wrappers import Wrapper
 
 
@@ -119,7 +120,7 @@ def move_module(functions: Sequence[Moved]) -> str:
         bodies += [*_movers(number, has_realloc=moved.has_realloc), _body(number, moved)]
     return "\n".join(
         [
-            "(module",
+            f"(module ${BRIDGE_NAME}",
             '(import "own" "memory" (memory $own 1))',
             '(import "guest" "memory" (memory $guest 0))',
             '(import "own" "realloc" (func $room (param i32 i32 i32 i32) (result i32)))',

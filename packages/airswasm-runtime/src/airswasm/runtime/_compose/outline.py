@@ -117,6 +117,9 @@ class Outline:
     imported_types: dict[str, int] = field(default_factory=dict)
     type_exports: dict[int, int] = field(default_factory=dict)
     core_counts: dict[str, int] = field(default_factory=dict)
+    core_modules: list[Reader | None] = field(default_factory=list)
+    core_instances: list[int | dict[str, int]] = field(default_factory=list)
+    core_functions: list[tuple[int, str] | None] = field(default_factory=list)
     parent: Outline | None = None
 
     def type_at(self, index: int) -> Definition:
@@ -144,6 +147,13 @@ class Outline:
     def count_core(self, space: str, more: int = 1) -> None:
         """One more in a core index space, which is named as `ComponentWriter` does."""
         self.core_counts[space] = self.core_counts.get(space, 0) + more
+
+    def core_module(self, index: int) -> Reader:
+        """A core module of this component, after its preamble."""
+        module = self.core_modules[index]
+        if module is None:
+            raise Unreadable("a core module that is not defined here")
+        return module
 
     def lifted(self, sort: Sort, index: int, name: str) -> Lifted | None:
         """What is behind an exported function, or a function of an exported instance."""
@@ -283,11 +293,29 @@ def read_outline(reader: Reader, parent: Outline | None) -> Outline:
                 read(outline, body)
         elif number == Section.CORE_MODULE:
             outline.count_core("core module")
+            body.part(PREAMBLE_BYTES)
+            outline.core_modules.append(body)
         elif number == Section.CORE_INSTANCE:
-            outline.count_core("core instance", body.u32())
+            for _ in range(body.u32()):
+                outline.count_core("core instance")
+                outline.core_instances.append(_read_core_instance(body))
         elif number not in _SKIPPED:
             raise Unreadable(f"a section of kind {number}")
     return outline
+
+
+def _read_core_instance(body: Reader) -> int | dict[str, int]:
+    """The module that it is an instance of, or the functions that it is made of, by name."""
+    kind = body.byte()
+    if kind == 0:
+        module = body.u32()
+        for _ in range(body.u32()):
+            body.name(), body.byte(), body.u32()
+        return module
+    if kind != 1:
+        raise Unreadable(f"a core instance of kind {kind}")
+    items = [(body.name(), body.byte(), body.u32()) for _ in range(body.u32())]
+    return {name: index for name, sort, index in items if sort == 0}
 
 
 _SKIPPED = (Section.CUSTOM, Section.CORE_TYPE)
@@ -447,16 +475,19 @@ def _sort_index(body: Reader) -> tuple[int, int]:
 
 
 def _read_alias(outline: Outline, body: Reader) -> None:
-    sort = body.byte()
+    sort, core = body.byte(), None
     if sort == 0:
         core = body.byte()
         outline.count_core("core module" if core == CORE_MODULE_SORT else f"core {core}")
+        if core == CORE_MODULE_SORT:
+            outline.core_modules.append(None)
     target = body.byte()
     if target == 2:
         _read_outer(outline, body, sort)
     elif target == 1:
-        body.u32()
-        body.name()
+        alias = body.u32(), body.name()
+        if sort == 0 and core == 0:
+            outline.core_functions.append(alias)
     elif target == 0:
         _add_alias(outline, sort, Aliased(body.u32(), body.name()))
     else:
@@ -529,9 +560,11 @@ def _read_canon(outline: Outline, body: Reader) -> None:
         body.u32()
         _read_options(body)
         outline.count_core("core 0")
+        outline.core_functions.append(None)
     elif kind in (2, 3, 4):
         body.u32()
         outline.count_core("core 0")
+        outline.core_functions.append(None)
     else:
         raise Unreadable(f"a canonical function of kind {kind}")
 

@@ -12,7 +12,10 @@ from collections.abc import Iterator
 
 PREAMBLE_BYTES = 8
 CORE_IMPORT_SECTION = 2
+CORE_TABLE_SECTION = 4
 CORE_MEMORY_SECTION = 5
+CORE_EXPORT_SECTION = 7
+CORE_FUNCTION_KIND, CORE_MEMORY_KIND = 0, 2
 DEPTH_LIMIT = 100
 
 
@@ -158,16 +161,48 @@ def core_modules(wasm: bytes) -> Iterator[Reader]:
 
 def memory_count(module: Reader) -> int:
     """The memories that a core module imports and defines."""
-    count = 0
-    for number, body in module.sections():
-        if number == CORE_MEMORY_SECTION:
-            count += body.u32()
-        elif number == CORE_IMPORT_SECTION:
-            count += sum(_is_memory_import(body) for _ in range(body.u32()))
-    return count
+    memories = defined_items(module, CORE_MEMORY_SECTION)
+    return memories + _imported_items(module, CORE_MEMORY_KIND)
 
 
-def _is_memory_import(body: Reader) -> bool:
+def defined_items(module: Reader, section: int) -> int:
+    """How many items a core module defines in a section that begins with their number."""
+    sections = _core_sections(module)
+    return sum(body.u32() for number, body in sections if number == section)
+
+
+def imported_functions(module: Reader) -> int:
+    """How many functions a core module imports; they come first in its index space."""
+    return _imported_items(module, CORE_FUNCTION_KIND)
+
+
+def exported_function(module: Reader, name: str) -> int | None:
+    """The index in a core module of the function that it exports under a name."""
+    for number, body in _core_sections(module):
+        if number != CORE_EXPORT_SECTION:
+            continue
+        for _ in range(body.u32()):
+            found, kind, index = body.name(), body.byte(), body.u32()
+            if found == name and kind == CORE_FUNCTION_KIND:
+                return index
+    return None
+
+
+def _core_sections(module: Reader) -> Iterator[tuple[int, Reader]]:
+    """The sections of a core module, whose reader stays where it is."""
+    return Reader(*module.span()).sections()
+
+
+def _imported_items(module: Reader, wanted: int) -> int:
+    return sum(
+        _import_kind(body) == wanted
+        for number, body in _core_sections(module)
+        if number == CORE_IMPORT_SECTION
+        for _ in range(body.u32())
+    )
+
+
+def _import_kind(body: Reader) -> int:
     body.name()
     body.name()
     kind = body.byte()
@@ -183,7 +218,7 @@ def _is_memory_import(body: Reader) -> bool:
         body.byte()
     else:
         raise Unreadable(f"an import of kind {kind} uses a feature that is off")
-    return kind == 2
+    return kind
 
 
 def _skip_limits(body: Reader) -> None:

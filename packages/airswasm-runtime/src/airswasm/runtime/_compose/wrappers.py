@@ -26,7 +26,7 @@ from .component_types import (
     payloads,
     size_align,
 )
-from .text_bridge import RESULT_AREA
+from .text_bridge import BRIDGE_NAME, RESULT_AREA
 
 
 def as_text(type_: Type, where: str) -> tuple[Type, tuple[str, ...]]:
@@ -170,7 +170,7 @@ def wrapper_module(wrappers: Sequence[Wrapper]) -> str:
         bodies += [_body(number, wrapper), _after(number, wrapper)]
     return "\n".join(
         [
-            "(module",
+            f"(module ${BRIDGE_NAME}",
             '(import "own" "memory" (memory 1))',
             '(import "own" "reset" (func $reset))',
             '(import "own" "encode" (func $encode (param i32 i32) (result i32)))',

@@ -20,7 +20,7 @@ from ctypes import CFUNCTYPE, c_bool, c_char, c_size_t, c_uint32, c_uint64, c_vo
 from dataclasses import dataclass
 from functools import lru_cache, partial
 from struct import Struct
-from typing import Any
+from typing import Any, NamedTuple
 
 from wasmtime import Config, Func, Store, _ffi
 
@@ -245,12 +245,28 @@ def get_func(instance: Address, context: Address, index: Address, slot: Address)
     return found
 
 
+class EngineFrame(NamedTuple):
+    """One frame of a backtrace.
+
+    Attributes:
+        function: its name, or `wasm function N` without a name section.
+        module: the core module's name, where it has one.
+        offset_bytes: where in the module.
+        number: the function's index in the module.
+    """
+
+    function: str
+    module: str | None
+    offset_bytes: int
+    number: int
+
+
 @dataclass(frozen=True, slots=True)
 class EngineFailure:
-    """What the library said of a failed call, as plain values."""
+    """What the library said of a failed call, as plain values; innermost frame first."""
 
     message: str
-    frames: tuple[tuple[str, str | None, int], ...]
+    frames: tuple[EngineFrame, ...]
 
 
 def new_error(message: str) -> Address:
@@ -272,9 +288,10 @@ def take_error(error: Address) -> EngineFailure:
     return EngineFailure(message, frames)
 
 
-def _frame(frame: int | None) -> tuple[str, str | None, int]:
-    name = _name_at(_frame_name(frame)) or f"wasm function {_frame_index(frame)}"
-    return name, _name_at(_frame_module(frame)), int(_frame_offset(frame))
+def _frame(frame: int | None) -> EngineFrame:
+    number = int(_frame_index(frame))
+    name = _name_at(_frame_name(frame)) or f"wasm function {number}"
+    return EngineFrame(name, _name_at(_frame_module(frame)), int(_frame_offset(frame)), number)
 
 
 def _name_at(vector: int | None) -> str | None:
