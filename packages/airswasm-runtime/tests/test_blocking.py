@@ -89,7 +89,7 @@ def test_faults_and_misuse_are_the_same_errors(blocking, probe_wasm):
         assert pool.call("#add", 1, 2) == 3
 
 
-def test_a_host_function_that_blocks_holds_up_nobody(blocking, probe_wasm):
+def test_a_host_function_that_blocks_holds_up_no_guest(blocking, probe_wasm):
     """It waits on a thread of its own until another guest, called meanwhile, lets it go."""
     let_go = threading.Event()
 

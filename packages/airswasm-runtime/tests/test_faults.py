@@ -80,7 +80,7 @@ async def test_a_host_without_room_is_not_the_guests_fault():
 
 
 async def test_an_unknown_failure_keeps_the_engines_last_word():
-    """A phrase that nobody knows is a trap that says what the engine said."""
+    """A phrase that is not in the table is a trap that says what the engine said."""
     failure = EngineFailure("error while executing\n\nCaused by:\n    0: something new", ())
     error = fault_of(failure, circumstances("go"))
     assert isinstance(error, Trapped)

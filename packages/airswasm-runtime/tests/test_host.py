@@ -174,7 +174,7 @@ async def test_a_scheduled_guest_gets_a_task_for_its_async_host_function(probe, 
 
 
 async def test_a_call_that_ends_at_once_leaves_no_coroutine_behind(probe, probe_host):
-    """A host function that nobody has awaited yet is closed with its call, without a warning."""
+    """A host function that was not awaited yet is closed with its call, without a warning."""
     started = []
 
     async def wait(_caller: Caller, ms: int) -> int:

@@ -315,7 +315,7 @@ async def test_closing_during_a_call_cancels_it(waiting, waits):
 
 
 async def test_closing_during_a_call_wakes_whoever_awaits_it(waiting, waits):
-    """`close` from another task ends the await with `InstanceClosed`; nobody waits for ever."""
+    """`close` from another task ends the await with `InstanceClosed`; no task waits for ever."""
 
     async def close() -> None:
         while not waits.pending:

@@ -57,7 +57,7 @@ class Model:
                 raise
             finally:
                 del self.in_line[number]
-            assert self.order.pop(0) == number, "somebody was overtaken"
+            assert self.order.pop(0) == number, "one was overtaken"
             self.inside.append(number)
 
     def check(self) -> None:
@@ -69,7 +69,7 @@ class Model:
 @given(st.integers(1, 3), st.integers(0, 4), STEPS, st.randoms(use_true_random=False))
 @settings(max_examples=60, deadline=None)
 @pytest.mark.parametrize("backend", ["asyncio", "trio"])
-def test_places_are_never_lost_and_nobody_is_overtaken(
+def test_places_are_never_lost_and_none_is_overtaken(
     backend: str, places: int, waiting: int, steps: list[str], chance: random.Random
 ) -> None:
     """Whatever callers do, and whenever they are cancelled."""

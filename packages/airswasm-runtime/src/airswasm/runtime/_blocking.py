@@ -157,7 +157,7 @@ class BlockingEngine:
 
 
 class _Blocking:
-    """What is called on a loop from other threads."""
+    """Something on a loop that other threads call."""
 
     def __init__(self, loop: LoopThread[Engine], component: Component) -> None:
         self._loop = loop
@@ -229,7 +229,7 @@ class BlockingPool(_Blocking):
 
     @property
     def statistics(self) -> PoolStatistics:
-        """What it has done so far, and what it holds now."""
+        """Its work so far, and what it holds now."""
         return self._pool.statistics
 
     def call(self, function: str, *arguments: object) -> object:

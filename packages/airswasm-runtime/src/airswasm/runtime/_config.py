@@ -1,4 +1,4 @@
-"""How an engine is set up: sizes, slices and where compiled code is kept.
+"""Settings of an engine: sizes, slices and where compiled code is kept.
 
 One frozen value that an `Engine` takes once. Everything in it is about the
 host; what a guest may do is in `Limits`, which is given for each instance.
@@ -15,7 +15,7 @@ from ._limits import KIB, MIB
 
 @dataclass(frozen=True, slots=True)
 class CompileLimits:
-    """What compiling one component may cost; the compiler is a child process.
+    """Limits on compiling one component; the compiler is a child process.
 
     Attributes:
         seconds: CPU time.
@@ -30,7 +30,7 @@ class CompileLimits:
 
 @dataclass(frozen=True, slots=True)
 class CompileProgress:
-    """How far loading a component has come.
+    """The progress of loading a component.
 
     Attributes:
         name: the component's name.
@@ -48,7 +48,7 @@ ProgressSink = Callable[[CompileProgress], None]
 
 @dataclass(frozen=True, slots=True)
 class EngineConfig:
-    """How an engine is set up.
+    """Settings of an engine.
 
     Attributes:
         cache_folder: where compiled components are kept; None for nowhere.
@@ -59,8 +59,8 @@ class EngineConfig:
         tick: seconds between epochs; wall-clock limits are this exact.
         max_wasm_stack_bytes: the guest's own stack, for components of up to
             `small_component_bytes`.
-        large_wasm_stack_bytes: the same for larger ones: an interpreter watches its own
-            recursion, and needs more to see it end before the engine does.
+        large_wasm_stack_bytes: the same for larger ones. An interpreter needs more: CPython
+            takes some 400 bytes of it for each level of a nested JSON text.
         async_stack_bytes: a fibre's stack; host functions run above the guest on it. Twice
             the guest's own where that is more.
         memory_reservation_bytes: address space reserved for each memory; None for
@@ -110,7 +110,7 @@ class EngineConfig:
             )
 
     def for_large_components(self) -> EngineConfig:
-        """The same for components that are not small: other stacks, memories not packed."""
+        """Return the same for components that are not small: other stacks, memories not packed."""
         stack = max(self.max_wasm_stack_bytes, self.large_wasm_stack_bytes)
         return replace(
             self,
@@ -126,7 +126,7 @@ class EngineConfig:
 
     @classmethod
     def dense(cls, cache_folder: Path | None = None) -> EngineConfig:
-        """For 100,000 small instances in one process, within Linux's default limits.
+        """Return settings for 100,000 small instances in a process, within Linux's default limits.
 
         An instance of a small component takes no kernel mapping of its own (since
         Linux 6.13; two before that, so raise the sysctl `vm.max_map_count` from

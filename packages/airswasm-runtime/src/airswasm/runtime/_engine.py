@@ -64,11 +64,11 @@ class Layout:
         self._ticker: Ticker | None = None
 
     def start_ticker(self, tick: float) -> None:
-        """Moves its epochs on, every so many seconds."""
+        """Move its epochs on, every so many seconds."""
         self._ticker = start_ticker(self.address, tick)
 
     def stop_ticker(self) -> None:
-        """Ends that."""
+        """End that."""
         if self._ticker is not None:
             self._ticker.stop()
 
@@ -144,7 +144,7 @@ class Engine:
         name: str | None = None,
         progress: ProgressSink | None = None,
     ) -> Component:
-        """Compiles a component, or takes it from the cache.
+        """Compile a component, or take it from the cache.
 
         Args:
             wasm: the component itself, or the path of a file that holds it.
@@ -178,7 +178,7 @@ class Engine:
         return component
 
     def _layout_for(self, wasm_bytes: int) -> Layout:
-        """Where components of that size go; the one for large ones is made for the first."""
+        """Return the layout for components of that size; the first large one makes theirs."""
         if wasm_bytes <= self.config.small_component_bytes:
             return self._small
         if self._large is None:
@@ -193,7 +193,7 @@ class Engine:
         return (self._small,) if self._large is None else (self._small, self._large)
 
     async def rest_idle(self) -> int:
-        """Gives back the memory of the stacks of instances that nobody has called since last time.
+        """Give back the memory of the stacks of instances that were not called since last time.
 
         An instance keeps the stack of its calls, of which one call that stores something has
         touched some 20 kB. Call this every few seconds; an instance's next call takes a few
@@ -211,14 +211,14 @@ class Engine:
         return rested
 
     async def self_test(self) -> SelfTestReport:
-        """Runs hostile probe guests and reports what stopped each, and after how long.
+        """Run hostile probe guests and report what stopped each, and after how long.
 
         It takes a fraction of a second, and for its deadlines the event loop's time.
         """
         return await prove_limits(self)
 
     def start(self, work: Coroutine[object, object, object]) -> None:
-        """Runs a host's own work as a task of this engine, for what outlives one host call.
+        """Run a host's own work as a task of this engine, for what outlives one host call.
 
         The work must handle its errors and end with its instance (`Caller.on_close`);
         whatever is left is cancelled when the engine closes.
@@ -229,11 +229,11 @@ class Engine:
         self._spawn(work, Pending())
 
     def _waiting_for(self, context: int) -> bytes:
-        """The continuation that asks the call in that store whether it may go on."""
+        """Return the continuation that asks the call in that store whether it may go on."""
         return wt.waiting_continuation(self._continuation_address, context)
 
     def _spawn(self, work: Coroutine[object, object, object], pending: Pending) -> None:
-        """Runs an `async` host function as a task of the engine."""
+        """Run an `async` host function as a task of the engine."""
         if self._group is None:
             work.close()
             raise RuntimeError("the engine is not running; use it as `async with Engine()`")

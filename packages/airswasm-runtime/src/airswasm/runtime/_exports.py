@@ -42,7 +42,7 @@ _PRIMITIVES: dict[str, type] = {
 
 
 class Target(Protocol):
-    """What exports are called on: an instance, a pool of them, one behind a thread."""
+    """Anything that exports are called on: an instance, a pool of them, one behind a thread."""
 
     def call(self, function: str, /, *arguments: object) -> object:
         """Call an exported function by its path."""
@@ -76,7 +76,7 @@ class Exports:
 
 
 def exports_of(component: Component) -> type[Exports]:
-    """The class of a component's exports, to be called with what has its `call`."""
+    """Return the class of a component's exports, to be called with what has its `call`."""
     interfaces: dict[str, type[Exports]] = {}
     world: dict[str, object] = {}
     for name, interface in component.exports.items():
@@ -120,7 +120,7 @@ def _method(path: str, shape: FunctionShape) -> Callable[..., object]:
 
 
 def signature_of(shape: FunctionShape) -> inspect.Signature:
-    """The Python signature of a function, with annotations for `help()` and editors."""
+    """Return the Python signature of a function, with annotations for `help()` and editors."""
     parameters = [
         inspect.Parameter(
             python_name(name),
@@ -134,7 +134,7 @@ def signature_of(shape: FunctionShape) -> inspect.Signature:
 
 
 def annotation_of(type_: ValueType) -> Any:
-    """The Python type that values of a WIT type have."""
+    """Return the Python type that values of a WIT type have."""
     match type_:
         case Primitive(name):
             return _PRIMITIVES.get(name, int)

@@ -1,7 +1,7 @@
-"""What one instance may use.
+"""The limits of one instance.
 
-All limits are always on. They are given by whoever loads a component, which is
-where Component.toml's `[limits]` ends up; the defaults are those of the
+All limits are always on. The embedder gives them when it makes an instance, which
+is where `[limits]` of Component.toml ends up; the defaults are those of the
 contract. `memory_bytes` is a limit for each linear memory because that is what
 the engine enforces; the number of memories is limited beside it, and is one.
 """
@@ -54,6 +54,6 @@ class Limits:
 
 
 def setting_of(limit: str) -> str:
-    """The key of Component.toml that sets the limit of that field name."""
+    """Return the key of Component.toml that sets the limit of that field name."""
     names = {"memory_bytes": "memory", "host_call_bytes": "host_call"}
     return f"limits.{names.get(limit, limit)}"

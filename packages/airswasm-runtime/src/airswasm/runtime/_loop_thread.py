@@ -6,8 +6,8 @@ each call crosses over to it and back. What runs on the loop is any asynchronous
 context manager: this block puts an `Engine` there, others what is built on one.
 
 The thread is a daemon and closes at exit by itself. `anyio.from_thread` has the same
-with a thread that the interpreter waits for at its end, for ever where nobody closes
-it, and a web application has no place to do so.
+with a thread that the interpreter waits for at its end, for ever where the program
+does not close it; a web application has no place to do so.
 
 A process that forks after the thread was started has no loop in its child: a forked
 child says so, instead of waiting for ever. Start one in each worker.
@@ -59,7 +59,7 @@ class LoopThread(Generic[T]):
 
     @property
     def value(self) -> T:
-        """What was entered on the loop.
+        """The value that was entered on the loop.
 
         Raises:
             NotRunning: it was not started, was closed, or this process was forked since.
@@ -199,7 +199,7 @@ class _Job(Generic[R]):
         self._is_abandoned = False
 
     async def run(self) -> Callable[[], R]:
-        """What the function came to, to be had in the thread that asked.
+        """Run the function and return its outcome, to be had in the thread that asked.
 
         `SystemExit` and its like, from a host function, are for the caller: on the loop
         they would end it for all others.
@@ -214,10 +214,10 @@ class _Job(Generic[R]):
             except BaseException as failure:
                 return partial(_raise, failure)
             return lambda: value
-        return partial(_raise, CancelledError())  # nobody waits for it any more
+        return partial(_raise, CancelledError())  # no thread waits for it any more
 
     def abandon(self, portal: BlockingPortal) -> None:
-        """Nobody waits for it any more: cancel it, on the loop. Nothing happens if it is done."""
+        """Cancel it, on the loop: its thread waits no more. Without effect when it is done."""
         self._is_abandoned = True
         with suppress(RuntimeError):  # the loop has ended
             portal.start_task_soon(self._cancel)

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class PoolStatistics:
-    """What a pool has done so far, and what it holds now.
+    """The work of a pool so far, and what it holds now.
 
     Attributes:
         idle: instances that wait for a call.
@@ -64,7 +64,7 @@ class PoolStatistics:
 class InstancePool:
     """A bounded number of instances of one component, shared by any number of callers.
 
-    A guest keeps what it remembers from call to call, whoever calls: give tenants a
+    A guest remembers things from one caller to the next: give tenants a
     pool each, or a fresh instance for each call (`calls_per_instance=1`).
 
     Args:
@@ -124,7 +124,7 @@ class InstancePool:
 
     @property
     def statistics(self) -> PoolStatistics:
-        """What it has done so far, and what it holds now."""
+        """Its work so far, and what it holds now."""
         line = self._line
         return PoolStatistics(
             idle=len(self._idle),
@@ -251,7 +251,7 @@ class InstancePool:
         self._line.leave()
 
     def _is_worn(self, instance: Instance) -> bool:
-        """Whether it must not be used again, though no fault has ended it."""
+        """Return whether it must not be used again, though no fault has ended it."""
         if self._is_closed or instance._call is not None:  # its user did not wait for a call
             return True
         if self._most_uses is None:

@@ -67,7 +67,7 @@ class Line:
 
     @property
     def waiting(self) -> int:
-        """How many wait now."""
+        """The number of those who wait now."""
         return len(self._line)
 
     async def enter(self) -> None:
@@ -119,7 +119,7 @@ class Line:
             self.free += 1
 
     def close(self) -> None:
-        """Let nobody in from now on; those who wait are told that it is closed."""
+        """Close the line: those who wait, and all who come, get `InstanceClosed`."""
         self._is_closed = True
         line, self._line = self._line, deque()
         for each in line:
@@ -155,7 +155,7 @@ class InstanceQueue:
 
     @property
     def waiting(self) -> int:
-        """How many calls wait now."""
+        """The number of calls that wait now."""
         return self._line.waiting
 
     @property

@@ -101,7 +101,7 @@ class InterfaceShape:
 
 
 def python_name(name: str) -> str:
-    """A WIT name as a Python identifier: `handle-message` is `handle_message`.
+    """Return a WIT name as a Python identifier: `handle-message` is `handle_message`.
 
     A Python keyword gets an underscore at its end.
     """

@@ -99,7 +99,7 @@ class UnsafeCacheFolder(EngineError):
 
 
 class UnsatisfiedImport(EngineError):
-    """A component imports something that nobody offers.
+    """A component imports something that the host does not offer.
 
     Attributes:
         component: the component's name.

@@ -1,4 +1,4 @@
-"""What is known of a compiled component besides its code, as one line of JSON.
+"""Describes a compiled component, besides its code, in one line of JSON.
 
 Reading types out of the engine is slow: each step builds handles, and a CPython
 guest imports a hundred functions, which takes longer than mapping its 40 MB of
@@ -8,8 +8,8 @@ and they are kept with the code, under the same authentication.
 Each distinct type is written once, into a table where later entries refer to
 earlier ones by position. That is also what makes reading it back cheap.
 
-Rejected: pickle. It would be shorter here, and turn whoever can write an entry
-into someone who can run code before the engine has checked anything.
+Rejected: pickle. It would be shorter here, and let a process that can write an
+entry run code before the engine has checked anything.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ Json: TypeAlias = Any
 
 @dataclass(frozen=True, slots=True)
 class Description:
-    """What is known of a compiled component.
+    """All that is known of a compiled component.
 
     Attributes:
         digest: the SHA-256 of the wasm, in hex.
@@ -63,7 +63,7 @@ class Description:
     core: CoreFacts = field(default_factory=CoreFacts)
 
     def to_json(self) -> str:
-        """One line of JSON."""
+        """Return one line of JSON."""
         table = _TypeTable()
         shape = self.shape
         written = {
@@ -79,7 +79,7 @@ class Description:
 
     @classmethod
     def from_json(cls, text: str) -> Description:
-        """Reads what `to_json` wrote."""
+        """Read what `to_json` wrote."""
         read = json.loads(text)
         resources = tuple(
             ResourceIdentity(number, *fields) for number, fields in enumerate(read["resources"])

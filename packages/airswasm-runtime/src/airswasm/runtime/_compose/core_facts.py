@@ -1,4 +1,4 @@
-"""What the core modules of a component tell about it, for errors that say more.
+"""Reads what core modules tell about a component, for errors that say more.
 
 The engine says that a component has too many memories, not how many it has; and that
 code of the guest trapped, not that it was the code which makes room for arguments.
@@ -24,7 +24,7 @@ from .writer import Sort
 
 @dataclass(frozen=True, slots=True)
 class CoreFacts:
-    """What is known of a component's core modules.
+    """All that is known of a component's core modules.
 
     Attributes:
         memories: linear memories that an instance has; None where that cannot be read.
@@ -39,7 +39,7 @@ class CoreFacts:
 
 
 def read_core_facts(wasm: bytes) -> CoreFacts:
-    """Reads them; for a component of a shape that cannot be followed, nothing is known."""
+    """Read them; for a component of a shape that cannot be followed, nothing is known."""
     try:
         outline = read_component(wasm)
         memories, tables = _Counter().count(outline)
@@ -55,7 +55,7 @@ class _Counter:
         self._known: dict[tuple[int, int], tuple[int, int]] = {}
 
     def count(self, outline: Outline) -> tuple[int, int]:
-        """Memories and tables."""
+        """Return the number of memories and of tables."""
         memories = tables = 0
         for entry in outline.core_instances:
             if isinstance(entry, int):
@@ -101,7 +101,7 @@ def _exported(outline: Outline) -> list[Lifted | None]:
 
 
 def _function_index(outline: Outline, core: int | None) -> int | None:
-    """The index that a core function has in the module that defines it."""
+    """Return the index that a core function has in the module that defines it."""
     found = None if core is None else outline.core_functions[core]
     while found is not None:
         instance, name = found

@@ -57,11 +57,11 @@ class Reader:
         return self.position >= self._end
 
     def span(self) -> tuple[bytes, int, int]:
-        """The data, where this reader is, and where it ends: what a copy needs."""
+        """Return the data, where this reader is, and where it ends: what a copy needs."""
         return self._data, self.position, self._end
 
     def byte(self) -> int:
-        """One byte."""
+        """Read one byte."""
         if self.position >= self._end:
             raise Unreadable(f"it ends at offset {self.position:#x}, in the middle of an item")
         value = self._data[self.position]
@@ -69,13 +69,13 @@ class Reader:
         return value
 
     def peek(self) -> int:
-        """The byte that `byte` would read."""
+        """Return the byte that `byte` would read."""
         value = self.byte()
         self.position -= 1
         return value
 
     def u32(self) -> int:
-        """An unsigned number in LEB128."""
+        """Read an unsigned number in LEB128."""
         value = shift = 0
         while True:
             piece = self.byte()
@@ -90,7 +90,7 @@ class Reader:
         return value
 
     def u64(self) -> int:
-        """An unsigned number of up to 64 bits in LEB128."""
+        """Read an unsigned number of up to 64 bits in LEB128."""
         value = shift = 0
         while True:
             piece = self.byte()
@@ -102,7 +102,7 @@ class Reader:
                 raise Unreadable(f"a number at offset {self.position:#x} is too long")
 
     def name(self) -> str:
-        """A length and as many bytes of UTF-8."""
+        """Read a length and as many bytes of UTF-8."""
         piece = self.part(self.u32())
         try:
             return self._data[piece.position : piece._end].decode()
@@ -110,7 +110,7 @@ class Reader:
             raise Unreadable(f"the name at offset {piece.position:#x} is not UTF-8") from error
 
     def part(self, size: int) -> Reader:
-        """The next `size` bytes as a reader of their own."""
+        """Return the next `size` bytes as a reader of their own."""
         start = self.position
         if start + size > self._end:
             raise Unreadable(f"a part at offset {start:#x} reaches beyond the end")
@@ -118,14 +118,14 @@ class Reader:
         return Reader(self._data, start, start + size)
 
     def sections(self) -> Iterator[tuple[int, Reader]]:
-        """The sections of a module or component, after its preamble."""
+        """Return the sections of a module or component, after its preamble."""
         while not self.at_end:
             number = self.byte()
             yield number, self.part(self.u32())
 
 
 def refuse_multi_memory(wasm: bytes) -> str | None:
-    """Looks for a core module with more than one memory.
+    """Look for a core module with more than one memory.
 
     The engine needs its multi-memory feature for the adapters that it generates
     between the parts of a composed component, so the feature is on and guests
@@ -144,7 +144,7 @@ def refuse_multi_memory(wasm: bytes) -> str | None:
 
 
 def core_modules(wasm: bytes) -> Iterator[Reader]:
-    """Every core module of a component, however deeply nested."""
+    """Find every core module of a component, however deeply nested."""
     pending = [(Reader(wasm, PREAMBLE_BYTES), 0)]
     while pending:
         component, depth = pending.pop()
@@ -160,24 +160,24 @@ def core_modules(wasm: bytes) -> Iterator[Reader]:
 
 
 def memory_count(module: Reader) -> int:
-    """The memories that a core module imports and defines."""
+    """Count the memories that a core module imports and defines."""
     memories = defined_items(module, CORE_MEMORY_SECTION)
     return memories + _imported_items(module, CORE_MEMORY_KIND)
 
 
 def defined_items(module: Reader, section: int) -> int:
-    """How many items a core module defines in a section that begins with their number."""
+    """Count what a core module defines in a section that begins with a number."""
     sections = _core_sections(module)
     return sum(body.u32() for number, body in sections if number == section)
 
 
 def imported_functions(module: Reader) -> int:
-    """How many functions a core module imports; they come first in its index space."""
+    """Count the functions that a core module imports; they come first in its index space."""
     return _imported_items(module, CORE_FUNCTION_KIND)
 
 
 def exported_function(module: Reader, name: str) -> int | None:
-    """The index in a core module of the function that it exports under a name."""
+    """Return the index in a core module of the function that it exports under a name."""
     for number, body in _core_sections(module):
         if number != CORE_EXPORT_SECTION:
             continue
@@ -189,7 +189,7 @@ def exported_function(module: Reader, name: str) -> int | None:
 
 
 def _core_sections(module: Reader) -> Iterator[tuple[int, Reader]]:
-    """The sections of a core module, whose reader stays where it is."""
+    """Return the sections of a core module, whose reader stays where it is."""
     return Reader(*module.span()).sections()
 
 

@@ -23,7 +23,7 @@ behind it for its text.
 from __future__ import annotations
 
 BRIDGE_NAME = "airswasm-bridge"
-"""What backtraces call the core modules of a bridge."""
+"""The name of a bridge's core modules in backtraces."""
 HEX_MARK, PACKED_MARK = 0x80C2, 0x81C2
 HEX_MOST_BYTES = 1024
 PACKED_HEADER_BYTES = 7
@@ -210,7 +210,7 @@ CONVERSIONS = f"""
 
 
 def allocator_module(heap: int) -> str:
-    """The module that owns a bridge's memory: allocation and conversion.
+    """Return the module that owns a bridge's memory: allocation and conversion.
 
     Args:
         heap: the first address that calls may use.

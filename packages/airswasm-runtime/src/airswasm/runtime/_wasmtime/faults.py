@@ -59,7 +59,7 @@ LARGE_STACK_SETTING = "EngineConfig.large_wasm_stack_bytes"
 
 @dataclass(frozen=True, slots=True)
 class Circumstances:
-    """What a fault is told with.
+    """All that a fault is told with.
 
     Attributes:
         component: what the component is called.
@@ -84,7 +84,7 @@ class Circumstances:
         said: str,
         frames: tuple[Frame, ...] = (),
     ) -> LimitExceeded:
-        """A fault for one limit, with its value and what changes it."""
+        """Return a fault for one limit, with its value and what changes it."""
         made = fault(self.component, self.function, said, backtrace=frames)
         made.limit = limit
         if limit == "stack":
@@ -96,7 +96,7 @@ class Circumstances:
 
 
 def fault_of(failure: EngineFailure, it: Circumstances) -> GuestFault | HostExhausted:
-    """The error that a failed call amounts to; fuel and memory are filled in by the caller."""
+    """Return the error that a failed call amounts to; the caller fills in fuel and memory."""
     if _NO_ROOM in failure.message:
         return HostExhausted(it.component, why_no_memory())
     frames = tuple(Frame(*frame[:3]) for frame in failure.frames)
@@ -114,7 +114,7 @@ def fault_of(failure: EngineFailure, it: Circumstances) -> GuestFault | HostExha
 
 
 def _is_about_arguments(failure: EngineFailure, core: CoreFacts) -> bool:
-    """Whether the guest failed to make room for arguments, before its function began.
+    """Return whether the guest failed to make room for arguments, before its function began.
 
     That shows in what the host called first: the outermost frame is the guest's
     `realloc` or, where there is a bridge, one of the bridge's that was about to call it.
@@ -144,7 +144,7 @@ def _is_realloc(frame: EngineFrame, core: CoreFacts) -> bool:
 
 
 def _reason(message: str) -> str:
-    """The engine's last word on what happened."""
+    """Return the engine's last word on what happened."""
     if found := _TRAP.search(message):
         return found.group(1)
     lines = [line.strip() for line in message.splitlines() if line.strip()]
@@ -152,7 +152,7 @@ def _reason(message: str) -> str:
 
 
 def _need(limit: str, message: str, it: Circumstances) -> str | None:
-    """How much of a limit the component needs to start, where that is known."""
+    """Return how much of a limit the component needs to start, where that is known."""
     if found := _MINIMUM_PAGES.search(message):
         return f"needs {int(found.group(1)) * _PAGE_BYTES:,} bytes of memory to start"
     if found := _MINIMUM_ELEMENTS.search(message):
