@@ -15,7 +15,7 @@ NAMES = vars(bindings)
 
 
 def declared() -> list[tuple[str, object, tuple[object, ...] | None]]:
-    """Each C function that is declared: its name, its result, its arguments where they are given."""
+    """Each C function that is declared: name, result, and arguments where they are given."""
     found = []
     for node in ast.walk(ast.parse(SOURCE)):
         if isinstance(node, ast.Call) and ast.unparse(node.func) == "prototype":

@@ -242,9 +242,10 @@ class InstancePool:
 
     def _give_back(self, instance: Instance) -> None:
         self._fuel_used += instance.fuel_used - self._busy.pop(instance)
-        if self._is_worn(instance):
-            instance.close()
         if instance.is_closed:
+            self._discard(instance)
+        elif self._is_worn(instance):
+            instance.close()
             self._discard(instance)
         else:
             self._idle.append(instance)
