@@ -170,8 +170,6 @@ def test_a_fix_below_a_rolled_back_version_may_follow() -> None:
         installed("0.1.0", "0.3.0", active="0.1.0"),
         pin(),
         HostPolicy(),
-        BEFORE,
-        KINDS,
     )
 
 

@@ -2,7 +2,7 @@
 
 All three echo the same payload in the same process. What counts is CPU time, of
 all threads, and the best of twenty short rounds: what else the machine does
-counts for nobody. A ratio is how many times longer the other one takes.
+is not counted. A ratio is how many times longer the other one takes.
 Extism is measured where it is installed (`pip install extism`); its guest copies
 input and output eight bytes at a time, as its plug-in kits do. Run it as
 `python bench/bytes.py`.

@@ -96,7 +96,7 @@ def test_entries_of_another_cache_are_refused(cache: CompileCache, folder: Path)
 
 @posix
 def test_folder_and_files_are_the_owners_alone(cache: CompileCache, folder: Path) -> None:
-    """Nobody else can read the key or write an entry."""
+    """Other users can neither read the key nor write an entry."""
     assert folder.stat().st_mode & 0o777 == 0o700
     assert (folder / KEY_NAME).stat().st_mode & 0o777 == 0o600
     assert only_entry(folder).stat().st_mode & 0o777 == 0o600

@@ -154,7 +154,7 @@ async def test_compiling_ends_at_the_memory_limit() -> None:
 
 
 async def test_progress_is_reported() -> None:
-    """Whoever waits hears that compiling has begun."""
+    """A load that waits hears that compiling has begun."""
     heard: list[CompileProgress] = []
     await compile_component(EMPTY, CONFIG, heard.append, name="local/x")
     assert heard[0].name == "local/x"
@@ -169,7 +169,7 @@ def children() -> set[str]:
 
 @pytest.mark.skipif(sys.platform != "linux", reason="reads the process table with ps")
 async def test_a_cancel_kills_the_child() -> None:
-    """Nobody compiles what nobody waits for."""
+    """A component that no load waits for any more is not compiled."""
     heard = anyio.Event()
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(compile_component, bomb(functions=8), CONFIG, lambda _p: heard.set())

@@ -167,7 +167,7 @@ async def test_dropping_after_the_instance_is_fine(instance, linked):
     with pytest.raises(InstanceClosed):
         await instance.call(f"{THINGS}dropped")
     left = await _thing(await linked.instantiate(caller=Caller("x")), COUNTS)
-    await left.drop()  # nobody holds its instance
+    await left.drop()  # nothing holds its instance
 
 
 async def test_arguments_that_do_not_fit_give_nothing_away(instance):

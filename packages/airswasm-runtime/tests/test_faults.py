@@ -13,13 +13,18 @@ from airswasm.runtime import (
     MemoryLimitExceeded,
     Trapped,
 )
+from airswasm.runtime._compose.core_facts import CoreFacts
 from airswasm.runtime._wasmtime.bindings import EngineFailure
-from airswasm.runtime._wasmtime.faults import fault_of
+from airswasm.runtime._wasmtime.faults import Circumstances, fault_of
 
 pytestmark = pytest.mark.anyio
 TIGHT = Limits(
     memory_bytes=2**20, memories=1, tables=1, table_elements=500, instances=3, fuel=100_000
 )
+
+
+def circumstances(function: str) -> Circumstances:
+    return Circumstances("a/b", function, TIGHT, 0, "EngineConfig.x", CoreFacts())
 
 
 def component_of(module: str, copies: int = 1) -> bytes:
@@ -29,22 +34,24 @@ def component_of(module: str, copies: int = 1) -> bytes:
 
 
 @pytest.mark.parametrize(
-    ("module", "copies", "limit"),
+    ("module", "copies", "limit", "needs"),
     [
-        ("(memory 17)", 1, "memory_bytes"),
-        ("(memory 12)", 2, "memories"),
-        ("(table 1 funcref)", 2, "tables"),
-        ("(table 501 funcref)", 1, "table_elements"),
-        ("", 4, "instances"),
+        ("(memory 17)", 1, "memory_bytes", "needs 1,114,112 bytes of memory"),
+        ("(memory 12)", 3, "memories", "needs 3 memories"),
+        ("(table 1 funcref)", 3, "tables", "needs 3 tables"),
+        ("(table 501 funcref)", 1, "table_elements", "needs a table of 501 elements"),
+        ("", 4, "instances", "too many instances"),
     ],
 )
-async def test_what_a_component_is_made_of_is_limited(engine, module, copies, limit):
-    """Memories, tables and core instances: each limit has its own name in the fault."""
+async def test_what_a_component_is_made_of_is_limited(engine, module, copies, limit, needs):
+    """Memories, tables and core instances: each limit has its own name, and what is needed."""
     component = await engine.load(component_of(module, copies))
     with pytest.raises(MemoryLimitExceeded) as caught:
         await component.link().instantiate(caller=Caller("x"), limits=TIGHT)
     assert caught.value.limit == limit
     assert caught.value.value == getattr(TIGHT, limit)
+    assert needs in str(caught.value)
+    assert str(caught.value).endswith(f"raise `Limits.{limit}`")
 
 
 async def test_start_code_runs_under_the_same_limits(engine):
@@ -67,14 +74,14 @@ async def test_a_core_module_is_refused_with_what_to_do(engine):
 async def test_a_host_without_room_is_not_the_guests_fault():
     """Out of mappings or memory: an error about the host, with what to change."""
     failure = EngineFailure("failed to create a mapping: Cannot allocate memory", ())
-    error = fault_of(failure, "a/b", "instantiation", TIGHT, 0)
+    error = fault_of(failure, circumstances("instantiation"))
     assert isinstance(error, HostExhausted)
     assert "vm.max_map_count" in str(error)
 
 
 async def test_an_unknown_failure_keeps_the_engines_last_word():
-    """A phrase that nobody knows is a trap that says what the engine said."""
+    """A phrase that is not in the table is a trap that says what the engine said."""
     failure = EngineFailure("error while executing\n\nCaused by:\n    0: something new", ())
-    error = fault_of(failure, "a/b", "go", TIGHT, 0)
+    error = fault_of(failure, circumstances("go"))
     assert isinstance(error, Trapped)
     assert error.code == "something new"

@@ -37,7 +37,7 @@ def test_what_fails_leaves_the_old_content(tmp_path: Path, monkeypatch: pytest.M
 
 
 def test_a_new_file_replaces_nothing_and_follows_no_link(tmp_path: Path) -> None:
-    """Whoever was first has it."""
+    """The first one has it."""
     path, link = tmp_path / "file", tmp_path / "link"
     write_new_file(path, b"first")
     link.symlink_to(tmp_path / "elsewhere")

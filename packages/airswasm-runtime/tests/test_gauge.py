@@ -1,4 +1,4 @@
-"""How much memory a guest has is known, and nobody sees what asks it."""
+"""The memory of a guest is known, and what asks for it does not show."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ async def test_memory_is_known_after_a_call_in_every_layout(layout, build, often
     assert instance.memory_peak_bytes == 3 * PAGE
     fuel = instance.fuel_used
     assert await instance.call("#grow", 0) == 3
-    assert instance.fuel_used == 2 * fuel  # asking is on nobody's account
+    assert instance.fuel_used == 2 * fuel  # asking is free for the guest
     assert await instance.call("#grow", 7) == 3
     assert instance.memory_peak_bytes == 10 * PAGE
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import anyio
 import pytest
+import wasmtime
 from airswasm.runtime import (
     Caller,
     CallState,
@@ -173,7 +174,7 @@ async def test_a_scheduled_guest_gets_a_task_for_its_async_host_function(probe, 
 
 
 async def test_a_call_that_ends_at_once_leaves_no_coroutine_behind(probe, probe_host):
-    """A host function that nobody has awaited yet is closed with its call, without a warning."""
+    """A host function that was not awaited yet is closed with its call, without a warning."""
     started = []
 
     async def wait(_caller: Caller, ms: int) -> int:
@@ -224,3 +225,24 @@ async def test_a_later_interface_of_the_same_name_wins(probe, probe_host):
 async def test_versions_match_by_semver(one, other, is_compatible):
     """Compatible versions share a track; others, and pre-releases, do not."""
     assert (compatible_track(one) == compatible_track(other)) is is_compatible
+
+
+async def test_a_function_of_the_world_itself_is_named(engine):
+    """It belongs to no interface, so that the error says its own name; and it can be linked."""
+    wat = """(component
+      (import "log-line" (func $log (param "level" u32)))
+      (core func $low (canon lower (func $log)))
+      (core module $m (import "" "log" (func $log (param i32)))
+        (func (export "go") (call $log (i32.const 7))))
+      (core instance $i (instantiate $m (with "" (instance (export "log" (func $low))))))
+      (func (export "go") (canon lift (core func $i "go"))))"""
+    component = await engine.load(bytes(wasmtime.wat2wasm(wat)), name="local/x")
+    for offered in ([], [HostInterface("", {"other": lambda _caller: None})]):
+        with pytest.raises(UnsatisfiedImport) as caught:
+            component.link(offered)
+        assert (caught.value.interface, caught.value.function) == ("", "log-line")
+        assert "imports the function `log-line` of its world" in str(caught.value)
+    heard: list[int] = []
+    linked = component.link([HostInterface("", {"log-line": lambda _caller, n: heard.append(n)})])
+    await (await linked.instantiate(caller=Caller("x"))).call("#go")
+    assert heard == [7]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from dataclasses import replace
 
 import anyio
 import pytest
@@ -11,6 +12,7 @@ from airswasm.runtime import (
     Caller,
     CallState,
     DeadlineExceeded,
+    Engine,
     FuelExhausted,
     HostCallTooLarge,
     HostFunctionFailed,
@@ -146,7 +148,7 @@ async def test_a_trap_closes_the_instance(instance):
     ],
 )
 async def test_every_limit_is_a_typed_fault(probe, probe_host, waits, limits, call, fault, limit):
-    """A limit names itself, its value and the key of Component.toml that changes it."""
+    """A limit names itself, its value and what changes it."""
     host = waits.interface(probe_host)
     functions = {**host.functions, "reflect": lambda _caller, data: data * 2}
     linked = probe.link([HostInterface(host.name, functions)])
@@ -156,7 +158,7 @@ async def test_every_limit_is_a_typed_fault(probe, probe_host, waits, limits, ca
     assert caught.value.limit == limit
     assert caught.value.value == getattr(limits, limit)
     assert caught.value.setting.startswith("limits.")
-    assert caught.value.setting in str(caught.value)
+    assert f"raise `Limits.{limit}`" in str(caught.value)
     assert instance.is_closed
     assert waits.cancelled == len(waits.pending)
 
@@ -313,7 +315,7 @@ async def test_closing_during_a_call_cancels_it(waiting, waits):
 
 
 async def test_closing_during_a_call_wakes_whoever_awaits_it(waiting, waits):
-    """`close` from another task ends the await with `InstanceClosed`; nobody waits for ever."""
+    """`close` from another task ends the await with `InstanceClosed`; no task waits for ever."""
 
     async def close() -> None:
         while not waits.pending:
@@ -374,3 +376,36 @@ async def test_a_thousand_guests_wait_on_one_thread(engine, probe, probe_host, w
     assert woken == calls[::-1]
     assert all(call.poll() is CallState.DONE for call in woken)
     assert [call.result() for call in woken] == list(range(1000))
+
+
+async def test_a_large_component_has_a_larger_stack(config, build):
+    """It recurses as deep as its stack allows, and the fault names what changes that."""
+    core = """(module (memory (export "memory") 20) %s
+      (func $fall (export "fall") (param i32) (result i32)
+        (if (result i32) (local.get 0)
+          (then (i32.add (i32.const 1) (call $fall (i32.sub (local.get 0) (i32.const 1)))))
+          (else (i32.const 0)))))"""
+    wit = "package test:fall; world fall { export fall: func(depth: u32) -> u32; }"
+    small = build(wit, core % "")
+    large = build(wit, core % f'(data (i32.const 0) "{"x" * 70_000}")')
+    async with Engine(replace(config, small_component_bytes=64 * 1024)) as engine:
+
+        async def depth_and_fault(wasm: bytes) -> tuple[int, StackOverflowed]:
+            linked = (await engine.load(wasm)).link()
+            for depth in (1000 * 2**step for step in range(20)):
+                instance = await linked.instantiate(caller=Caller("x"), limits=ROOM)
+                try:
+                    await instance.call("#fall", depth)
+                except StackOverflowed as fault:
+                    return depth, fault
+            raise AssertionError("it never ends")
+
+        small_depth, small_fault = await depth_and_fault(small)
+        large_depth, large_fault = await depth_and_fault(large)
+    assert small_fault.setting == "EngineConfig.max_wasm_stack_bytes"
+    assert large_fault.setting == "EngineConfig.large_wasm_stack_bytes"
+    assert (small_fault.value, large_fault.value) == (512 * 1024, 4 * 2**20)
+    assert large_depth == 8 * small_depth
+
+
+ROOM = Limits(memory_bytes=2 * 2**20, timeout=60, fuel=2**50)

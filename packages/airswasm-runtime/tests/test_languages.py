@@ -265,7 +265,7 @@ async def test_sleeps_overlap(linked: LinkedComponent, lines: Lines) -> None:
 
 
 async def test_a_sleep_can_be_cancelled(guest: Instance) -> None:
-    """An hour ends when nobody waits any more."""
+    """An hour ends when no task waits any more."""
     with anyio.move_on_after(0.05):
         await guest.call("#nap", 3_600_000)
     with pytest.raises(InstanceClosed):

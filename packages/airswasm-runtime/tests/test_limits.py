@@ -5,11 +5,13 @@ from __future__ import annotations
 from dataclasses import fields
 
 import pytest
-from airswasm.runtime import Limits
+from airswasm.runtime import FuelExhausted, Limits, StackOverflowed
+from airswasm.runtime._compose.core_facts import CoreFacts
 from airswasm.runtime._limits import setting_of
+from airswasm.runtime._wasmtime.faults import Circumstances
 
 
-@pytest.mark.parametrize("name", [field.name for field in fields(Limits)])
+@pytest.mark.parametrize("name", [field.name for field in fields(Limits) if field.name != "source"])
 @pytest.mark.parametrize("value", [0, -1])
 def test_a_limit_is_more_than_nothing(name, value):
     """Zero and below are refused: no limit can be switched off."""
@@ -24,6 +26,30 @@ def test_fuel_stays_in_the_engines_range():
 
 
 def test_settings_are_those_of_the_manifest():
-    """The error for a limit names the key as Component.toml spells it."""
+    """A limit's key, as Component.toml spells it."""
     assert setting_of("memory_bytes") == "limits.memory"
     assert setting_of("fuel") == "limits.fuel"
+
+
+@pytest.mark.parametrize(
+    ("source", "said"),
+    [
+        ("", "fuel is 7; raise `Limits.fuel`"),
+        ("Component.toml", "fuel is 7; change `limits.fuel` in Component.toml"),
+    ],
+)
+def test_the_hint_is_for_who_set_the_limit(source: str, said: str) -> None:
+    """A program without a manifest is not sent to one."""
+    limits = Limits(fuel=7, source=source)
+    it = Circumstances("a/b", "go", limits, 1, "EngineConfig.stack", CoreFacts())
+    fault = it.limit_fault(FuelExhausted, "fuel", "used up its fuel")
+    assert str(fault) == f"a/b: `go` used up its fuel: {said}"
+    assert fault.setting == "limits.fuel"
+
+
+def test_a_stack_is_the_engines_setting() -> None:
+    """It is compiled into the code, so that no manifest can change it."""
+    limits = Limits(source="Component.toml")
+    it = Circumstances("a/b", "go", limits, 9, "EngineConfig.x", CoreFacts())
+    fault = it.limit_fault(StackOverflowed, "stack", "recursed too deep")
+    assert str(fault).endswith("stack is 9; raise `EngineConfig.x`")

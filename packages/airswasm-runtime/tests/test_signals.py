@@ -51,7 +51,7 @@ async def test_engines_may_end_in_any_order(config, seen):
 
 
 async def test_a_handler_that_came_later_stays(config, seen):
-    """What somebody else installs meanwhile is left alone."""
+    """What the program installs meanwhile is left alone."""
     own = signal.getsignal(signal.SIGUSR1)
 
     def later(_number: int, _frame: object) -> None:

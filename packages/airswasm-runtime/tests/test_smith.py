@@ -1,4 +1,4 @@
-"""Components that nobody wrote: the process lives, and every end has a type."""
+"""Components that a generator wrote: the process lives, and every end has a type."""
 
 from __future__ import annotations
 

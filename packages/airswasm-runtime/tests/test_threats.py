@@ -1,4 +1,4 @@
-"""Attacks of guests that no other file tries: loops where nobody looks, hoards, echoes, Ctrl-C."""
+"""Attacks of guests that no other file tries: loops in odd places, hoards, echoes, Ctrl-C."""
 
 from __future__ import annotations
 
@@ -140,7 +140,7 @@ async def test_one_megabyte_given_125_times_is_counted_125_times(config, item):
 
 
 async def test_a_host_call_of_129_mebibytes_is_too_large(engine):
-    """The engine's own bound, below which nobody can raise a limit, is a typed fault as well."""
+    """The engine's own bound, which no limit can go beyond, is a typed fault as well."""
     wat = """(component
       (import "test:threats/host" (instance $host (export "take" (func (param "t" string)))))
       (core module $memory (memory (export "memory") 2100))

@@ -67,7 +67,7 @@ async def test_poll_wakes_with_the_first(guest: Component) -> None:
 
 
 async def test_a_sleeping_guest_can_be_cancelled(guest: Component) -> None:
-    """An hour of sleep ends when nobody waits for it any more."""
+    """An hour of sleep ends when no task waits for it any more."""
     sleeper = await instance(guest)
     with anyio.move_on_after(0.05) as scope:
         await sleeper.call("#nap", 3_600_000)

@@ -92,7 +92,7 @@ def test_a_fired_deadline_is_ready_whatever_the_clock_says() -> None:
 
 
 def test_an_answer_that_fails_belongs_to_the_waiter() -> None:
-    """What goes wrong for the waiting guest does not hit whoever set the signal."""
+    """What goes wrong for the waiting guest does not hit the task that set the signal."""
     signal = Signal()
 
     def fail(_ready: list[int]) -> None:

@@ -58,6 +58,7 @@ def limits_of(manifest: Manifest) -> Limits:
         memory_bytes=asked.memory,
         fuel=asked.fuel if asked.fuel is not None else default.fuel,
         timeout=asked.timeout,
+        source="Component.toml",
     )
 
 

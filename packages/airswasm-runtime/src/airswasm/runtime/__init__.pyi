@@ -1,4 +1,5 @@
 from ._block import BLOCK
+from ._blocking import BlockingEngine, BlockingInstance, BlockingPool, in_thread
 from ._calls.call import Call, CallState
 from ._component import Component, LinkedComponent
 from ._config import CompileLimits, CompileProgress, EngineConfig, ProgressSink
@@ -7,7 +8,10 @@ from ._exports import Exports
 from ._host import Caller, HostFunction, HostInterface, HostResource, Pending
 from ._instance import Function, Instance
 from ._limits import Limits
+from ._loop_thread import LoopThread
 from ._meters import Meters
+from ._pool import InstancePool, PoolStatistics
+from ._queue import InstanceQueue
 from ._self_test import ProbeOutcome, SelfTestReport, self_test
 from ._services import HostInterfaceProvider, Services
 from ._settings import EngineSettings
@@ -21,6 +25,7 @@ from ._timers import Timer, Timers
 from ._values import Case, Err, GuestResource, Ok, Some
 from ._wasi_names import WASI_INTERFACES
 from .errors import (
+    ArgumentsTooLarge,
     CompileFailed,
     CompileLimitExceeded,
     DeadlineExceeded,
@@ -38,6 +43,9 @@ from .errors import (
     LimitExceeded,
     MemoryLimitExceeded,
     NoSuchExport,
+    NotRunning,
+    QueueExpired,
+    QueueFull,
     ResourceDropped,
     ResourceKept,
     ResourcesExhausted,
@@ -57,6 +65,10 @@ __all__ = (
     "EngineSettings",
     "Meters",
     "BLOCK",
+    "ArgumentsTooLarge",
+    "BlockingEngine",
+    "BlockingInstance",
+    "BlockingPool",
     "Call",
     "CallState",
     "Caller",
@@ -89,6 +101,8 @@ __all__ = (
     "Instance",
     "InstanceBusy",
     "InstanceClosed",
+    "InstancePool",
+    "InstanceQueue",
     "InterfaceShape",
     "InvalidComponent",
     "LimitExceeded",
@@ -96,14 +110,19 @@ __all__ = (
     "LineLimits",
     "LinkedComponent",
     "LogSink",
+    "LoopThread",
     "MemoryLimitExceeded",
     "NoSuchExport",
+    "NotRunning",
     "ResourceDropped",
     "ResourceKept",
     "Ok",
     "Pending",
+    "PoolStatistics",
     "ProbeOutcome",
     "ProgressSink",
+    "QueueExpired",
+    "QueueFull",
     "ResourceIdentity",
     "ResourcesExhausted",
     "ServiceMissing",
@@ -120,5 +139,6 @@ __all__ = (
     "ValueMismatch",
     "ValueType",
     "WasiConfig",
+    "in_thread",
     "self_test",
 )

@@ -85,6 +85,7 @@ class Component:
         self.exports: Mapping[str, InterfaceShape] = MappingProxyType(shape.exports)
         self._resources = shape.resources
         self._bridging = description.bridging
+        self._core = description.core
         self._compiled = compiled
         self._address = wt.address_of(compiled)
         self._planner = Planner(engine._bytes_as_text)
@@ -102,7 +103,7 @@ class Component:
         return tuple(self._exports)
 
     def link(self, interfaces: Iterable[HostInterface] = ()) -> LinkedComponent:
-        """Satisfies the imports; the result makes any number of instances.
+        """Satisfy the imports; the result makes any number of instances.
 
         WASI is always offered; an interface given here replaces the built-in one
         of the same name. Only what the component imports is linked.
@@ -140,7 +141,7 @@ class Component:
                 )
 
     def _plan_drops(self) -> Iterator[tuple[ResourceIdentity, Export]]:
-        """For each resource that it defines, what drops it."""
+        """Plan, for each resource that it defines, the export that drops it."""
         for path, name in self._bridging.added.drops.items():
             interface, _, resource = path.rpartition("#")
             identity = self.exports[interface].resources[resource]
@@ -152,7 +153,7 @@ class Component:
                 yield identity, Export(wt.address_of(index), self._planner.plan_export(shape))
 
     def _plan_gauge(self) -> Export | None:
-        """What says how many pages its memory has."""
+        """Plan the export that says how many pages its memory has."""
         name = self._bridging.added.gauge
         index = self._compiled.get_export_index(name, None) if name else None
         if index is None:
@@ -205,7 +206,7 @@ class LinkedComponent:
         limits: Limits = _DEFAULT_LIMITS,
         wasi: WasiConfig = _DEFAULT_WASI,
     ) -> Instance:
-        """Makes an instance; its start code runs under the same limits as a call.
+        """Make an instance; its start code runs under the same limits as a call.
 
         Args:
             caller: how host functions see the instance; one for each.
@@ -259,7 +260,10 @@ class LinkedComponent:
             function = offer.functions.get(name) if offer else None
             if function is None:
                 raise UnsatisfiedImport(
-                    self.component.name, interface.name, name if offer else None, offers.names
+                    self.component.name,
+                    interface.name,
+                    name if offer or not interface.name else None,
+                    offers.names,
                 )
             path = f"{interface.name}#{name}"
             host_call = HostCall(
@@ -274,7 +278,7 @@ def _make_wasi(config: WasiConfig, engine: Engine, caller: Caller) -> WasiState:
 
 
 class _Offers:
-    """What the host offers, found by semver-compatible name."""
+    """The interfaces that the host offers, found by semver-compatible name."""
 
     def __init__(self, offered: Sequence[HostInterface]) -> None:
         self.names = tuple(offer.name for offer in offered)
@@ -283,18 +287,18 @@ class _Offers:
             self._by_track[compatible_track(offer.name)] = offer
 
     def find(self, name: str) -> HostInterface | None:
-        """The offer that serves an import of that name."""
+        """Return the offer that serves an import of that name."""
         return self._by_track.get(compatible_track(name))
 
     def drop_of(self, resource: ResourceIdentity) -> Drop | None:
-        """What to do when the guest drops a resource of the host's."""
+        """Return what to do when the guest drops a resource of the host's."""
         offer = self.find(resource.interface) if resource.is_imported else None
         found = offer.resources.get(resource.name) if offer else None
         return found.drop if found else None
 
 
 def compatible_track(name: str) -> str:
-    """The part of an interface's name that compatible versions share.
+    """Return the part of an interface's name that compatible versions share.
 
     `a:b/c@1.2.3` shares `a:b/c@1` with all of 1; below 1.0 the minor version
     counts, and below 0.1 the patch.

@@ -1,4 +1,4 @@
-"""How an engine is set up: sizes, slices and where compiled code is kept.
+"""Settings of an engine: sizes, slices and where compiled code is kept.
 
 One frozen value that an `Engine` takes once. Everything in it is about the
 host; what a guest may do is in `Limits`, which is given for each instance.
@@ -7,7 +7,7 @@ host; what a guest may do is in `Limits`, which is given for each instance.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from ._limits import KIB, MIB
@@ -15,7 +15,7 @@ from ._limits import KIB, MIB
 
 @dataclass(frozen=True, slots=True)
 class CompileLimits:
-    """What compiling one component may cost; the compiler is a child process.
+    """Limits on compiling one component; the compiler is a child process.
 
     Attributes:
         seconds: CPU time.
@@ -30,7 +30,7 @@ class CompileLimits:
 
 @dataclass(frozen=True, slots=True)
 class CompileProgress:
-    """How far loading a component has come.
+    """The progress of loading a component.
 
     Attributes:
         name: the component's name.
@@ -48,7 +48,7 @@ ProgressSink = Callable[[CompileProgress], None]
 
 @dataclass(frozen=True, slots=True)
 class EngineConfig:
-    """How an engine is set up.
+    """Settings of an engine.
 
     Attributes:
         cache_folder: where compiled components are kept; None for nowhere.
@@ -57,8 +57,12 @@ class EngineConfig:
         slices_before_thread: slices that a call gets on the event loop before a
             worker thread takes over; it stays responsive that way.
         tick: seconds between epochs; wall-clock limits are this exact.
-        max_wasm_stack_bytes: the guest's own stack.
-        async_stack_bytes: a fibre's stack; host functions run above the guest on it.
+        max_wasm_stack_bytes: the guest's own stack, for components of up to
+            `small_component_bytes`.
+        large_wasm_stack_bytes: the same for larger ones. An interpreter needs more: CPython
+            takes some 400 bytes of it for each level of a nested JSON text.
+        async_stack_bytes: a fibre's stack; host functions run above the guest on it. Twice
+            the guest's own where that is more.
         memory_reservation_bytes: address space reserved for each memory; None for
             the engine's 4 GiB. A small one lets 100,000 instances live and costs
             bounds checks.
@@ -70,7 +74,8 @@ class EngineConfig:
             guard. Their first contents are then copied into each, instead of shared
             until they are written to, so only small components get them. Elsewhere
             without effect.
-        small_component_bytes: the largest wasm whose memories are packed.
+        small_component_bytes: the largest wasm that counts as small: its memories are
+            packed and its stack is the smaller one.
         worker_threads: threads for computing guests.
         bridge_bytes: compose a bridge around components, so that `list<u8>`
             crosses in bulk.
@@ -85,6 +90,7 @@ class EngineConfig:
     slices_before_thread: int = 4
     tick: float = 0.005
     max_wasm_stack_bytes: int = 512 * KIB
+    large_wasm_stack_bytes: int = 4 * MIB
     async_stack_bytes: int = 2 * MIB
     memory_reservation_bytes: int | None = None
     memory_guard_bytes: int | None = None
@@ -103,6 +109,16 @@ class EngineConfig:
                 "EngineConfig.dense() sets all three"
             )
 
+    def for_large_components(self) -> EngineConfig:
+        """Return the same for components that are not small: other stacks, memories not packed."""
+        stack = max(self.max_wasm_stack_bytes, self.large_wasm_stack_bytes)
+        return replace(
+            self,
+            max_wasm_stack_bytes=stack,
+            async_stack_bytes=max(self.async_stack_bytes, 2 * stack),
+            pack_memories=False,
+        )
+
     @property
     def memory_images(self) -> bool:
         """Whether memories map their first contents from the component, shared until written."""
@@ -110,7 +126,7 @@ class EngineConfig:
 
     @classmethod
     def dense(cls, cache_folder: Path | None = None) -> EngineConfig:
-        """For 100,000 small instances in one process, within Linux's default limits.
+        """Return settings for 100,000 small instances in a process, within Linux's default limits.
 
         An instance of a small component takes no kernel mapping of its own (since
         Linux 6.13; two before that, so raise the sysctl `vm.max_map_count` from

@@ -10,7 +10,6 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Coroutine
-from dataclasses import replace
 from pathlib import Path
 from threading import get_ident
 from types import TracebackType
@@ -35,6 +34,7 @@ from ._process.ticker import Ticker, start_ticker
 from ._self_test import SelfTestReport, prove_limits
 from ._timers import Timers
 from ._wasmtime import bindings as wt
+from ._wasmtime.faults import LARGE_STACK_SETTING, STACK_SETTING
 from ._wasmtime.features import hardened_config
 from ._wasmtime.slot_allocator import pack
 from ._wasmtime.version import check_version
@@ -48,6 +48,8 @@ class Layout:
     Attributes:
         wasm: the engine.
         address: where it is.
+        stack_bytes: the most that the frames of its guests may take.
+        stack_setting: what changes that.
         compiler: compiles for it.
     """
 
@@ -56,15 +58,17 @@ class Layout:
         pack(wasm_config, stacks=config.pack_stacks, memories=config.pack_memories)
         self.wasm = WasmEngine(wasm_config)
         self.address: int = wt.address_of(self.wasm)
+        self.stack_bytes: int = config.max_wasm_stack_bytes
+        self.stack_setting: str = STACK_SETTING
         self.compiler = Compiler(config)
         self._ticker: Ticker | None = None
 
     def start_ticker(self, tick: float) -> None:
-        """Moves its epochs on, every so many seconds."""
+        """Move its epochs on, every so many seconds."""
         self._ticker = start_ticker(self.address, tick)
 
     def stop_ticker(self) -> None:
-        """Ends that."""
+        """End that."""
         if self._ticker is not None:
             self._ticker.stop()
 
@@ -90,9 +94,7 @@ class Engine:
         self.config: EngineConfig = config or EngineConfig()
         self.timers: Timers = Timers()
         self._small = Layout(self.config)
-        self._large = self._small
-        if self.config.pack_memories:
-            self._large = Layout(replace(self.config, pack_memories=False))
+        self._large: Layout | None = None  # most engines never load a large component
         self._running: dict[int, Call] = {}
         self._resting: dict[int, ref[Instance]] = {}  # those whose stack can be given back
         self._continuation = continuation(self._running)
@@ -137,16 +139,17 @@ class Engine:
 
     async def load(
         self,
-        wasm: bytes | os.PathLike[str],
+        wasm: bytes | bytearray | memoryview | str | os.PathLike[str],
         *,
-        name: str = "component",
+        name: str | None = None,
         progress: ProgressSink | None = None,
     ) -> Component:
-        """Compiles a component, or takes it from the cache.
+        """Compile a component, or take it from the cache.
 
         Args:
-            wasm: the component itself, or a file that holds it.
-            name: for messages, such as `local/hello`.
+            wasm: the component itself, or the path of a file that holds it.
+            name: for messages, such as `local/hello`; by default the file's, without
+                its ending.
             progress: called as loading goes on.
 
         Raises:
@@ -156,10 +159,13 @@ class Engine:
             CompileLimitExceeded: compiling took more than it may.
             OSError: the file cannot be read.
         """
-        data = wasm if isinstance(wasm, bytes) else await anyio.Path(Path(wasm)).read_bytes()
         started = time.monotonic()
-        is_small = len(data) <= self.config.small_component_bytes
-        layout = self._small if is_small else self._large
+        if isinstance(wasm, str | os.PathLike):
+            name = Path(wasm).stem if name is None else name
+            data = await anyio.Path(wasm).read_bytes()
+        else:
+            name, data = name or "component", bytes(wasm)
+        layout = self._layout_for(len(data))
         code = await layout.compiler.load(data, name, progress)
         try:
             compiled = code.open(layout.wasm)
@@ -171,12 +177,23 @@ class Engine:
             progress(CompileProgress(name, "done", time.monotonic() - started))
         return component
 
+    def _layout_for(self, wasm_bytes: int) -> Layout:
+        """Return the layout for components of that size; the first large one makes theirs."""
+        if wasm_bytes <= self.config.small_component_bytes:
+            return self._small
+        if self._large is None:
+            self._large = Layout(self.config.for_large_components())
+            self._large.stack_setting = LARGE_STACK_SETTING
+            if self._group is not None:
+                self._large.start_ticker(self.config.tick)
+        return self._large
+
     @property
     def _layouts(self) -> tuple[Layout, ...]:
-        return (self._small,) if self._large is self._small else (self._small, self._large)
+        return (self._small,) if self._large is None else (self._small, self._large)
 
     async def rest_idle(self) -> int:
-        """Gives back the memory of the stacks of instances that nobody has called since last time.
+        """Give back the memory of the stacks of instances that were not called since last time.
 
         An instance keeps the stack of its calls, of which one call that stores something has
         touched some 20 kB. Call this every few seconds; an instance's next call takes a few
@@ -194,14 +211,14 @@ class Engine:
         return rested
 
     async def self_test(self) -> SelfTestReport:
-        """Runs hostile probe guests and reports what stopped each, and after how long.
+        """Run hostile probe guests and report what stopped each, and after how long.
 
         It takes a fraction of a second, and for its deadlines the event loop's time.
         """
         return await prove_limits(self)
 
     def start(self, work: Coroutine[object, object, object]) -> None:
-        """Runs a host's own work as a task of this engine, for what outlives one host call.
+        """Run a host's own work as a task of this engine, for what outlives one host call.
 
         The work must handle its errors and end with its instance (`Caller.on_close`);
         whatever is left is cancelled when the engine closes.
@@ -212,11 +229,11 @@ class Engine:
         self._spawn(work, Pending())
 
     def _waiting_for(self, context: int) -> bytes:
-        """The continuation that asks the call in that store whether it may go on."""
+        """Return the continuation that asks the call in that store whether it may go on."""
         return wt.waiting_continuation(self._continuation_address, context)
 
     def _spawn(self, work: Coroutine[object, object, object], pending: Pending) -> None:
-        """Runs an `async` host function as a task of the engine."""
+        """Run an `async` host function as a task of the engine."""
         if self._group is None:
             work.close()
             raise RuntimeError("the engine is not running; use it as `async with Engine()`")

@@ -24,6 +24,8 @@ from airswasm.wit import (
     ResultOf,
     TupleOf,
     Variant,
+    name_exports,
+    name_functions,
 )
 
 from ._shape import FunctionShape, ValueType, python_name
@@ -42,7 +44,7 @@ _PRIMITIVES: dict[str, type] = {
 
 
 class Target(Protocol):
-    """What exports are called on: an instance, a pool of them, one behind a thread."""
+    """Anything that exports are called on: an instance, a pool of them, one behind a thread."""
 
     def call(self, function: str, /, *arguments: object) -> object:
         """Call an exported function by its path."""
@@ -53,8 +55,9 @@ class Exports:
 
     Interfaces are attributes by their last name (`handler` for
     `airswasm:component/handler@0.1.0`), functions of the world itself are
-    methods right here. What a method returns is what `call` of the target returns:
-    something to be awaited for an `Instance`, the value for a `BlockingInstance`.
+    methods right here. Names that meet are told apart as airswasm.wit has it, so
+    that a proxy from `airswasm.wit.proxy` has the same. What a method returns is
+    what `call` of the target returns: something to be awaited for an `Instance`, the value for a `BlockingInstance`.
 
     The class is derived for each component, once; the methods are its own.
     """
@@ -76,32 +79,30 @@ class Exports:
 
 
 def exports_of(component: Component) -> type[Exports]:
-    """The class of a component's exports, to be called with what has its `call`."""
+    """Return the class of a component's exports, to be called with what has its `call`."""
+    exports = component.exports
+    own = exports[""].functions if "" in exports else {}
+    names = name_exports([name for name in exports if name], own)
     interfaces: dict[str, type[Exports]] = {}
-    world: dict[str, object] = {}
-    for name, interface in component.exports.items():
-        methods = {
-            python_name(_plain_name(function)): _method(f"{name}#{function}", shape)
-            for function, shape in interface.functions.items()
-        }
-        if name:
-            members = {"__doc__": f"The exported interface {name}.", **methods}
-            interfaces[python_name(_last_name(name))] = type("Exports", (Exports,), members)
-        else:
-            world |= methods
-    return type("Exports", (Exports,), {"_interfaces": interfaces, **world})
+    for name, attribute in names.interfaces.items():
+        functions = exports[name].functions
+        members = _methods(name, name_functions(functions), functions)
+        members["__doc__"] = f"The exported interface {name}."
+        interfaces[attribute] = type("Exports", (Exports,), members)
+    members = _methods("", names.functions, own)
+    return type("Exports", (Exports,), {"_interfaces": interfaces, **members})
 
 
-def _last_name(interface: str) -> str:
-    return interface.partition("@")[0].rpartition("/")[2]
+def _methods(
+    interface: str, names: Mapping[str, str], functions: Mapping[str, FunctionShape]
+) -> dict[str, object]:
+    return {
+        name: _method(f"{interface}#{function}", name, functions[function])
+        for function, name in names.items()
+    }
 
 
-def _plain_name(function: str) -> str:
-    """`[method]blob.read` is `blob_read`."""
-    return function.rpartition("]")[2].replace(".", "-")
-
-
-def _method(path: str, shape: FunctionShape) -> Callable[..., object]:
+def _method(path: str, name: str, shape: FunctionShape) -> Callable[..., object]:
     signature, count = signature_of(shape), len(shape.parameters)
 
     def method(exports: Exports, /, *positional: object, **named: object) -> object:
@@ -109,9 +110,9 @@ def _method(path: str, shape: FunctionShape) -> Callable[..., object]:
             positional = signature.bind(*positional, **named).args
         return exports._target.call(path, *positional)
 
-    # no name in WIT begins with an underscore, while `self` is that of each method's resource
+    # no name from WIT begins with an underscore
     me = inspect.Parameter("_exports", inspect.Parameter.POSITIONAL_ONLY)
-    method.__name__ = method.__qualname__ = python_name(_plain_name(shape.name))
+    method.__name__ = method.__qualname__ = name
     method.__doc__ = f"{shape}\n\nA call into the guest; see `Instance.call`."
     method.__signature__ = signature.replace(  # type: ignore[attr-defined]
         parameters=[me, *signature.parameters.values()]
@@ -120,7 +121,7 @@ def _method(path: str, shape: FunctionShape) -> Callable[..., object]:
 
 
 def signature_of(shape: FunctionShape) -> inspect.Signature:
-    """The Python signature of a function, with annotations for `help()` and editors."""
+    """Return the Python signature of a function, with annotations for `help()` and editors."""
     parameters = [
         inspect.Parameter(
             python_name(name),
@@ -134,7 +135,7 @@ def signature_of(shape: FunctionShape) -> inspect.Signature:
 
 
 def annotation_of(type_: ValueType) -> Any:
-    """The Python type that values of a WIT type have."""
+    """Return the Python type that values of a WIT type have."""
     match type_:
         case Primitive(name):
             return _PRIMITIVES.get(name, int)

@@ -1,9 +1,9 @@
-"""What the host offers to guests, and what a host function sees of its caller.
+"""Describes what the host offers to guests, and what a host function sees of its caller.
 
 A host function is a plain Python function `fn(caller, *arguments)`. It returns
-its value, or a `Pending` that somebody completes later, or it is `async def`.
+its value, or a `Pending` that the host completes later, or it is `async def`.
 The three are one thing to the guest, which just calls. `Pending` is the fast
-one: a waiting guest is then an entry in somebody's table, without a task, which
+one: a waiting guest is then an entry in a table of the host's, without a task, which
 is how 10,000 of them fit on one thread. An `async def` is awaited by the task
 that awaits the guest, where there is one (`Instance.call`); for guests of a
 scheduler the engine starts a task.
@@ -36,7 +36,7 @@ _NO_RESOURCES: Mapping[str, HostResource] = MappingProxyType({})
 
 
 def _keep(_value: object) -> None:
-    """Drops nothing: the Python object dies with its last reference."""
+    """Drop nothing: the Python object dies with its last reference."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +57,8 @@ class HostInterface:
 
     Attributes:
         name: as in WIT, such as `airswasm:component/storage@0.1.0`. It serves
-            every import whose version is semver-compatible.
+            every import whose version is semver-compatible. Empty for the functions
+            that a world imports itself.
         functions: by their names in WIT; methods of resources are
             `[method]connection.send`, constructors `[constructor]connection`,
             statics `[static]connection.open`.
@@ -70,7 +71,7 @@ class HostInterface:
 
 
 class Pending:
-    """A host operation that somebody completes later; costs no task.
+    """A host operation that its maker completes later; it costs no task.
 
     Only for the event loop's thread. The first completion counts; later ones
     are ignored, because the guest may have been cancelled meanwhile.
@@ -94,11 +95,11 @@ class Pending:
         return self._done
 
     def resolve(self, value: object = None) -> None:
-        """Completes the operation: the guest's call returns `value`."""
+        """Complete the operation: the guest's call returns `value`."""
         self._complete(value, None)
 
     def fail(self, exception: BaseException) -> None:
-        """Completes the operation with a bug or misuse: the guest's call faults.
+        """Complete the operation with a bug or misuse: the guest's call faults.
 
         What a guest is meant to handle is a value (`Err`), passed to `resolve`.
         """
@@ -113,7 +114,7 @@ class Pending:
             listener()
 
     async def _complete_with(self, work: Coroutine[object, object, object]) -> None:
-        """Awaits a host function and completes this, whatever happens."""
+        """Await a host function and complete this, whatever happens."""
         if self._done:  # its call ended before this had its first turn
             work.close()
             return
@@ -140,7 +141,7 @@ class Pending:
 
 
 class Caller:
-    """Who calls a host function: one instance, as its embedder describes it.
+    """The caller of a host function: one instance, as its embedder describes it.
 
     Attributes:
         name: such as `local/hello`.
@@ -183,7 +184,7 @@ class Caller:
         return self._wasi
 
     def keep(self, key: type[T], make: Callable[[], T]) -> T:
-        """The `key` of this instance, made at the first call: state for host functions."""
+        """Return the `key` of this instance, made at the first call: state for host functions."""
         if self._kept is None:
             self._kept = {}
         found = self._kept.get(key)
@@ -192,9 +193,9 @@ class Caller:
         return found  # type: ignore[return-value]  # stored under its own type
 
     def on_close(self, callback: Callable[[], object]) -> None:
-        """Calls `callback` when the instance ends, latest first.
+        """Call `callback` when the instance ends, latest first.
 
-        What it raises reaches whoever closes the instance, after all others ran;
+        What it raises reaches the code that closes the instance, after all others ran;
         when a fault ended it, it becomes a note of that fault.
         """
         if self._closing is None:
@@ -212,6 +213,6 @@ class Caller:
             stack.callback(self._end_lines)
 
     def _end_lines(self) -> None:
-        """Passes on what was printed without a line end: a call is over."""
+        """Pass on what was printed without a line end: a call is over."""
         if self._wasi is not None:
             self._wasi.end_lines()

@@ -23,6 +23,7 @@ from ._limits import Limits
 from ._shape import FunctionShape
 from ._values import GuestResource
 from ._wasmtime import bindings as wt
+from ._wasmtime.faults import Circumstances
 from ._wasmtime.value_layout import DATA_OFFSET_BYTES
 from .errors import (
     GuestFault,
@@ -34,6 +35,8 @@ from .errors import (
 )
 
 if TYPE_CHECKING:
+    from types import TracebackType
+
     from ._component import Export, LinkedComponent
     from ._engine import Engine
     from ._exports import Exports
@@ -78,12 +81,14 @@ class Function:
         return self._plan.shape
 
     async def __call__(self, *arguments: object) -> object:
-        """Calls it; see `Instance.call`."""
+        """Call it; see `Instance.call`."""
         return await self._instance.call(self, *arguments)
 
 
 class Instance:
     """One instance of a component; get it with `LinkedComponent.instantiate`.
+
+    `async with` closes it at the end of the block.
 
     Attributes:
         engine: the engine that it runs on.
@@ -170,9 +175,20 @@ class Instance:
     def __del__(self) -> None:
         self._free()
 
+    async def __aenter__(self) -> Instance:
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        value: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
     @property
     def component_name(self) -> str:
-        """What its embedder calls it: one component may run under many names."""
+        """The name that its embedder gave it: one component may run under many."""
         return self.caller.name
 
     @property
@@ -182,7 +198,7 @@ class Instance:
 
     @property
     def fault(self) -> GuestFault | None:
-        """What ended it, if a fault did."""
+        """The fault that ended it, if one did."""
         return self._fault
 
     @property
@@ -193,11 +209,11 @@ class Instance:
         return self._exports
 
     def has_export(self, path: str) -> bool:
-        """Whether the component exports a function of that path."""
+        """Return whether the component exports a function of that path."""
         return path in self._linked.component._exports
 
     def function(self, path: str) -> Function:
-        """The exported function of a path, `interface@version#name` or `#name`.
+        """Return the exported function of a path, `interface@version#name` or `#name`.
 
         Raises:
             NoSuchExport: there is none; it lists what there is.
@@ -211,18 +227,18 @@ class Instance:
         return self._function(path, self._linked.component._export(path))
 
     def _function(self, path: str, export: Export) -> Function:
-        """The function behind an export, made once; one of ours may have a path of its own."""
+        """Return the function behind an export, made once; ours may have a path of its own."""
         found = self._functions.get(path)
         if found is None:
             found = self._functions[path] = Function(self, path, export.plan, export.index)
         return found
 
     def forget(self, path: str) -> None:
-        """Lets go of an exported function that will hardly be called again."""
+        """Let go of an exported function that will hardly be called again."""
         self._functions.pop(path, None)
 
     def _next_place(self) -> int:
-        """Where the next function goes: one after the other, four to a buffer."""
+        """Return the place of the next function: one after the other, four to a buffer."""
         number, self._made = self._made, self._made + 1
         if number and number % _PLACES == 0:
             buffer = bytearray(_PLACES * _FUNCTION_BYTES)
@@ -231,7 +247,7 @@ class Instance:
         return self._places + number % _PLACES * _FUNCTION_BYTES
 
     async def call(self, function: str | Function, *arguments: object) -> object:
-        """Calls an exported function and waits for its value.
+        """Call an exported function and wait for its value.
 
         A long computation gives way to the event loop after each slice and moves
         to a worker thread after a few. Cancelling the await ends the guest.
@@ -253,7 +269,7 @@ class Instance:
         return call._value
 
     def start(self, function: Function, arguments: tuple[object, ...], wake: Wake) -> Call:
-        """Begins a call without running it; for schedulers.
+        """Begin a call without running it; for schedulers.
 
         Args:
             function: of this instance.
@@ -301,7 +317,7 @@ class Instance:
         return call
 
     def close(self) -> None:
-        """Ends the instance and frees its memory; a call in progress is cancelled."""
+        """End the instance and free its memory; a call in progress is cancelled."""
         call = self._call
         if call is not None:
             call.cancel()
@@ -309,15 +325,28 @@ class Instance:
             self._end(None)
 
     async def _drop_resource(self, resource: GuestResource) -> None:
-        """Drops a resource of this instance: a call that runs its destructor."""
+        """Drop a resource of this instance: a call that runs its destructor."""
         export = self._linked.component._drops.get(resource._resource)
         if export is None:
             raise ResourceKept(self.component_name, resource.name)
         path = f"{resource._resource.interface}#{export.plan.shape.name}"
         await self.call(self._function(path, export), resource)
 
+    def _circumstances(self, function: str) -> Circumstances:
+        """Return all that a fault in that function is told with."""
+        component = self._linked.component
+        layout = component._layout
+        return Circumstances(
+            component=self.component_name,
+            function=function,
+            limits=self.limits,
+            stack_bytes=layout.stack_bytes,
+            stack_setting=layout.stack_setting,
+            core=component._core,
+        )
+
     def _read_gauge(self) -> None:
-        """Asks how much memory there is: after the first call, then ten times a second at most."""
+        """Ask how much memory there is: after the first call, then ten times a second at most."""
         self._gauge_due = inf  # to ask is a call too
         export = self._linked.component._gauge
         if export is None or not self._store:
@@ -330,7 +359,7 @@ class Instance:
         self._gauge_due = call._started + _GAUGE_SECONDS
 
     def _begin(self, wake: Wake) -> Call:
-        """The call that instantiates the component in this store."""
+        """Return the call that instantiates the component in this store."""
         call = Call(self, "instantiation", None, [], wake)
         call._future = wt.instantiate_async(
             self._linked._linker_address,
@@ -354,7 +383,7 @@ class Instance:
                 self.caller._end_lines()
 
     def _rest(self) -> bool:
-        """Gives its stack's memory back if it was not called since this was asked before."""
+        """Give its stack's memory back if it was not called since this was asked before."""
         if self._stack is None or self._call is not None or not self._store:
             return False
         if self._seen_fuel != self.fuel_used:  # every call uses some

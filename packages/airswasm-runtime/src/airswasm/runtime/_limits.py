@@ -1,7 +1,7 @@
-"""What one instance may use.
+"""The limits of one instance.
 
-All limits are always on. They are given by whoever loads a component, which is
-where Component.toml's `[limits]` ends up; the defaults are those of the
+All limits are always on. The embedder gives them when it makes an instance, which
+is where `[limits]` of Component.toml ends up; the defaults are those of the
 contract. `memory_bytes` is a limit for each linear memory because that is what
 the engine enforces; the number of memories is limited beside it, and is one.
 """
@@ -30,6 +30,8 @@ class Limits:
         host_call_bytes: bytes that one call may carry between guest and host,
             in each direction.
         resources: handles of host resources that the guest may hold at once.
+        source: where they were set, for messages, such as `Component.toml`; empty for
+            the program that made them.
     """
 
     memory_bytes: int = 4 * MIB
@@ -41,16 +43,17 @@ class Limits:
     timeout: float = 5.0
     host_call_bytes: int = 16 * MIB
     resources: int = 10_000
+    source: str = ""
 
     def __post_init__(self) -> None:
         for field in fields(self):
-            if getattr(self, field.name) <= 0:
+            if field.name != "source" and getattr(self, field.name) <= 0:
                 raise ValueError(f"limits.{field.name} must be more than 0")
         if self.fuel >= 2**63:
             raise ValueError("limits.fuel must be below 2**63")
 
 
 def setting_of(limit: str) -> str:
-    """The key of Component.toml that sets the limit of that field name."""
+    """Return the key of Component.toml that sets the limit of that field name."""
     names = {"memory_bytes": "memory", "host_call_bytes": "host_call"}
     return f"limits.{names.get(limit, limit)}"

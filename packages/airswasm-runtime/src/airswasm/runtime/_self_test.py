@@ -59,7 +59,7 @@ _NO_TIME_LIMIT = replace(_LIMITS, timeout=30.0)
 
 @dataclass(frozen=True, slots=True)
 class ProbeOutcome:
-    """What became of one probe.
+    """The end of one probe.
 
     Attributes:
         probe: what it tried, in a few words.
@@ -120,7 +120,7 @@ _ATTACKS = (
 
 
 async def prove_limits(engine: Engine) -> SelfTestReport:
-    """Runs every probe on an engine; see `Engine.self_test`."""
+    """Run every probe on an engine; see `Engine.self_test`."""
     component = await engine.load(bytes(wat2wasm(_PROBES)), name="airswasm/probe")
     linked = component.link([HostInterface("airswasm:probe/host", {"sleep": _never})])
     outcomes = [await _attack(linked, probe) for probe in _ATTACKS]
@@ -129,7 +129,7 @@ async def prove_limits(engine: Engine) -> SelfTestReport:
 
 
 async def self_test(config: EngineConfig | None = None) -> SelfTestReport:
-    """Runs the probes on an engine of its own and reports what stopped each.
+    """Run the probes on an engine of its own and report what stopped each.
 
     Args:
         config: how that engine is set up; as yours, to prove your limits.
@@ -159,7 +159,10 @@ async def _attack(linked: LinkedComponent, probe: _Probe) -> ProbeOutcome:
 
 
 async def _hoard(linked: LinkedComponent) -> ProbeOutcome:
-    """The engine refuses memory without ending the guest, so the guest itself reports."""
+    """Run the probe that hoards memory.
+
+    The engine refuses memory without ending the guest, so the guest itself reports.
+    """
     caller = Caller("airswasm/probe")
     instance = await linked.instantiate(caller=caller, limits=_NO_TIME_LIMIT)
     started = time.perf_counter()

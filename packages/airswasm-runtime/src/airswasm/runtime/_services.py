@@ -25,11 +25,11 @@ class Services:
         self._instances: dict[type, object] = {}
 
     def add(self, service: type[T], instance: T) -> None:
-        """Registers `instance` as the one `service`; a later one replaces it."""
+        """Register `instance` as the one `service`; a later one replaces it."""
         self._instances[service] = instance
 
     def get(self, service: type[T]) -> T:
-        """The instance registered for `service`.
+        """Return the instance registered for `service`.
 
         Raises:
             ServiceMissing: none was; it names the block that offers it.
@@ -40,7 +40,7 @@ class Services:
         return found  # type: ignore[return-value]  # `add` paired them
 
     def has(self, service: type) -> bool:
-        """Whether one was registered."""
+        """Return whether one was registered."""
         return service in self._instances
 
 

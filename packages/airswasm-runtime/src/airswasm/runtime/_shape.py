@@ -15,7 +15,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from keyword import iskeyword
 from typing import TypeAlias
 
 from airswasm.wit import (
@@ -30,6 +29,7 @@ from airswasm.wit import (
     ResultOf,
     TupleOf,
     Variant,
+    name_labels,
 )
 
 
@@ -101,9 +101,8 @@ class InterfaceShape:
 
 
 def python_name(name: str) -> str:
-    """A WIT name as a Python identifier: `handle-message` is `handle_message`.
+    """Name a parameter or a field in Python: `max-bytes` is `max_bytes`.
 
-    A Python keyword gets an underscore at its end.
+    One at a time will do: those of one function or record differ by more than case in WIT.
     """
-    identifier = name.replace("-", "_")
-    return f"{identifier}_" if iskeyword(identifier) else identifier
+    return name_labels([name])[0]

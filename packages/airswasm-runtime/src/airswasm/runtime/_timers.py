@@ -39,7 +39,7 @@ class Timer:
         return self._callback is not None
 
     def cancel(self) -> None:
-        """Makes sure that it does not fire any more. Cancelling twice is fine."""
+        """Make sure that it does not fire any more. Cancelling twice is fine."""
         if self._callback is not None:
             self._callback = None
             self._timers._forget()
@@ -65,7 +65,7 @@ class Timers:
         self._sleeping_until = math.inf
 
     def after(self, seconds: float, callback: Callable[[], object]) -> Timer:
-        """Calls `callback` on the loop's thread once `seconds` have passed."""
+        """Call `callback` on the loop's thread once `seconds` have passed."""
         timer = Timer(anyio.current_time() + seconds, next(self._order), callback, self)
         heapq.heappush(self._heap, timer)
         if timer.deadline < self._sleeping_until and self._changed is not None:
@@ -76,7 +76,7 @@ class Timers:
         return len(self._heap) - self._cancelled
 
     async def run(self) -> None:
-        """Fires timers until it is cancelled; the engine runs this as one task."""
+        """Fire timers until it is cancelled; the engine runs this as one task."""
         while True:
             self._changed = anyio.Event()
             self._sleeping_until = self._heap[0].deadline if self._heap else math.inf

@@ -86,7 +86,7 @@ class GuestResource:
         return self._handle is not None
 
     async def drop(self) -> None:
-        """Drops it: the guest's destructor runs as a call, under the limits of one.
+        """Drop it: the guest's destructor runs as a call, under the limits of one.
 
         Nothing happens when its instance has ended.
 

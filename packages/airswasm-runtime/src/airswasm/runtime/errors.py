@@ -34,6 +34,13 @@ class UnsupportedEngine(EngineError):
         supported: the range that was tested, as pip writes it.
     """
 
+    explanation = ErrorCode(
+        "E0217",
+        "engine not supported",
+        "The installed wasmtime is outside the range that this version was tested with.",
+        "install the version that the message names",
+    )
+
     def __init__(self, version: str, supported: str) -> None:
         self.version = version
         self.supported = supported
@@ -141,11 +148,11 @@ class UnsafeCacheFolder(EngineError):
 
 
 class UnsatisfiedImport(EngineError):
-    """A component imports something that nobody offers.
+    """A component imports something that the host does not offer.
 
     Attributes:
         component: the component's name.
-        interface: the imported interface.
+        interface: the imported interface; empty for the world itself.
         function: the function or resource in it; None when all of it is missing.
         offered: the interfaces that were offered.
     """
@@ -164,10 +171,13 @@ class UnsatisfiedImport(EngineError):
         self.interface = interface
         self.function = function
         self.offered: tuple[str, ...] = tuple(offered)
-        missing = f"`{function}` of `{interface}`" if function else f"`{interface}`"
+        if not interface:
+            missing, remedy = f"the function `{function}` of its world", 'HostInterface("", …)'
+        else:
+            missing = f"`{function}` of `{interface}`" if function else f"`{interface}`"
+            remedy = "a HostInterface of that name"
         super().__init__(
-            f"{component} imports {missing}, which is not offered; "
-            f"link it with a HostInterface of that name"
+            f"{component} imports {missing}, which is not offered; link it with {remedy}"
         )
 
 
@@ -286,6 +296,74 @@ class InstanceBusy(EngineError):
         super().__init__(
             f"{component} is still in `{function}`; a component handles one call at a time"
         )
+
+
+class QueueFull(EngineError):
+    """So many calls wait for an instance that another one may not.
+
+    Attributes:
+        component: the component's name.
+        waiting: how many may wait.
+    """
+
+    explanation = ErrorCode(
+        "E0218",
+        "queue full",
+        "As many calls wait for an instance as may.",
+        "call again later, or make the pool or its queue larger",
+        ExitStatus.REFUSED,
+    )
+
+    def __init__(self, component: str, waiting: int) -> None:
+        self.component = component
+        self.waiting = waiting
+        super().__init__(
+            f"{waiting:,} calls wait for {component} already; call later, or allow more "
+            f"instances (`size`) or more calls that wait (`waiting`)"
+        )
+
+
+class QueueExpired(EngineError):
+    """No instance became free in the time that a call may wait for one.
+
+    Attributes:
+        component: the component's name.
+        seconds: how long it waited.
+    """
+
+    explanation = ErrorCode(
+        "E0219",
+        "waited too long",
+        "No instance became free before the call's deadline in the queue.",
+        "call again later, or make the pool larger",
+    )
+
+    def __init__(self, component: str, seconds: float) -> None:
+        self.component = component
+        self.seconds = seconds
+        super().__init__(
+            f"no instance of {component} became free within {seconds:g} s; call later, or allow "
+            f"more instances (`size`) or a longer wait (`seconds`)"
+        )
+
+
+class NotRunning(EngineError):
+    """Nothing runs on the thread that a blocking engine needs.
+
+    Attributes:
+        reason: why not, and what to do.
+    """
+
+    explanation = ErrorCode(
+        "E0220",
+        "not running",
+        "A pool or a blocking engine is used before it was entered or after it was left.",
+        "use it inside its `with` block",
+    )
+
+    def __init__(self, reason: str) -> None:
+        self.reason = reason
+        super().__init__(f"the engine's thread does not run: {reason}")
 
 
 class HostExhausted(EngineError):
@@ -446,7 +524,8 @@ class LimitExceeded(GuestFault):
     Attributes:
         limit: the field of `Limits`.
         value: its value.
-        setting: the key of Component.toml that changes it.
+        setting: the key of Component.toml that changes it, or the field of `EngineConfig`.
+        source: where the limits are set (`Limits.source`); empty in a program of its own.
     """
 
     explanation = ErrorCode(
@@ -459,12 +538,14 @@ class LimitExceeded(GuestFault):
     limit: str = ""
     value: float = 0
     setting: str = ""
+    source: str = ""
 
     def __str__(self) -> str:
-        return (
-            f"{GuestFault.__str__(self)}: {self.limit} is {self.value:,}; "
-            f"change `{self.setting}` in Component.toml"
-        )
+        said = f"{GuestFault.__str__(self)}: {self.limit} is {self.value:,}"
+        if self.source:
+            return f"{said}; change `{self.setting}` in {self.source}"
+        is_limit = self.setting.startswith("limits.")
+        return f"{said}; raise `{f'Limits.{self.limit}' if is_limit else self.setting}`"
 
 
 class FuelExhausted(LimitExceeded):
@@ -492,6 +573,22 @@ class MemoryLimitExceeded(LimitExceeded):
         "out of memory",
         "The component needs more memory than `limits.memory` allows.",
         "raise `memory` under [limits] in Component.toml; a Python component needs about 64 MiB",
+    )
+
+
+class ArgumentsTooLarge(LimitExceeded):
+    """The guest had no room for the arguments of a call; its function was not entered.
+
+    The caller sent too much, or the guest has used up its memory. The engine cannot
+    enter the instance again, as after every trap.
+    """
+
+    explanation = ErrorCode(
+        "E0221",
+        "arguments too large",
+        "The component's own allocator had no room for what was sent to it. The component "
+        "itself is not to blame: the sender sent more than fits.",
+        "send less at a time, or raise `memory` under [limits] in Component.toml",
     )
 
 

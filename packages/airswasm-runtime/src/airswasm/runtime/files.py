@@ -18,7 +18,7 @@ _FLAGS = _NEW | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
 
 
 def replace_file(path: Path, *parts: bytes, mode: int = 0o600) -> None:
-    """Writes a file so that a reader, or a crash, sees the old content or the new.
+    """Write a file so that a reader, or a crash, sees the old content or the new.
 
     Args:
         path: the file; its folder must be there.
@@ -40,7 +40,7 @@ def replace_file(path: Path, *parts: bytes, mode: int = 0o600) -> None:
 
 
 def write_new_file(path: Path, *parts: bytes, mode: int = 0o600) -> None:
-    """Makes a file and waits until its content is on the disk.
+    """Make a file and wait until its content is on the disk.
 
     Raises:
         FileExistsError: there is one, or a link.
@@ -60,7 +60,7 @@ def write_new_file(path: Path, *parts: bytes, mode: int = 0o600) -> None:
 
 
 def sync_folder(folder: Path) -> None:
-    """Makes what was renamed or removed in a folder survive a power loss.
+    """Make what was renamed or removed in a folder survive a power loss.
 
     Windows cannot open a folder, and NTFS journals the rename.
 

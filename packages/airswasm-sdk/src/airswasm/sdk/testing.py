@@ -464,6 +464,7 @@ def _limits(manifest: Manifest) -> Limits:
         memory_bytes=wanted.memory,
         fuel=wanted.fuel or default.fuel,
         timeout=wanted.timeout,
+        source="Component.toml",
     )
 
 

@@ -1,4 +1,4 @@
-"""How control and values cross between Python and a guest.
+"""Carries control and values between Python and a guest.
 
 | module | holds |
 |---|---|

@@ -47,7 +47,7 @@ class BytesAsText:
         self._lock = Lock()
 
     def encode(self, payload: bytes) -> bytes:
-        """The text, in UTF-8, that stands for a payload."""
+        """Return the text, in UTF-8, that stands for a payload."""
         if payload.isascii():
             return payload
         if len(payload) <= HEX_MOST_BYTES:
@@ -56,7 +56,7 @@ class BytesAsText:
             return self._converter().encode(payload)
 
     def decode(self, text: bytes) -> bytes:
-        """The payload that a text, in UTF-8, stands for."""
+        """Return the payload that a text, in UTF-8, stands for."""
         mark = text[:2]
         if mark == _HEX:
             return unhexlify(text[2:])
@@ -66,7 +66,7 @@ class BytesAsText:
         return text
 
     def decode_at(self, address: int, size_bytes: int) -> bytes:
-        """The payload that the text at an address stands for."""
+        """Return the payload that the text at an address stands for."""
         if size_bytes > HEX_MOST_BYTES and memory[address : address + 2] == _PACKED:
             with self._lock:
                 return self._converter().decode(address, size_bytes)

@@ -5,8 +5,8 @@ until it finishes, has used up a slice of fuel, or waits in a host function. So
 a scheduler can hold thousands of calls on one thread, and `Instance.call` is
 only the smallest such scheduler.
 
-Whoever completes what a guest waits for must put it back on the run queue; the
-library has no waker. That is the `wake` of `Instance.start`.
+What completes a guest's wait must put the guest back on the run queue; the library
+has no waker. That is the `wake` of `Instance.start`.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from .._host import Pending
 from .._process.switch_interval import short_switches
 from .._timers import Timer
 from .._wasmtime import bindings as wt
-from .._wasmtime.faults import fault_of, limit_fault
+from .._wasmtime.faults import fault_of
 from .._wasmtime.value_layout import KIND_STRING
 from ..errors import (
     DeadlineExceeded,
@@ -56,7 +56,7 @@ _THREAD_STINT = 0.05  # seconds on a worker thread before a cancel can be notice
 
 
 class CallState(enum.Enum):
-    """What a call needs next."""
+    """The next thing that a call needs."""
 
     DONE = "done"
     """`Call.result` gives its outcome."""
@@ -140,11 +140,11 @@ class Call:
 
     @property
     def state(self) -> CallState:
-        """What it needs next."""
+        """The next thing that it needs."""
         return self._state
 
     def poll(self) -> CallState:
-        """Runs the guest for one slice at most.
+        """Run the guest for one slice at most.
 
         Returns:
             `DONE`, `READY` (poll again) or `WAITING` (`wake` will be called).
@@ -175,12 +175,12 @@ class Call:
     def _first_poll(self) -> CallState:
         try:
             return self.poll()
-        except BaseException:  # nobody will poll it again
+        except BaseException:  # no scheduler will poll it again
             self.cancel()
             raise
 
     def result(self) -> object:
-        """The value that the guest returned.
+        """Return the value that the guest returned.
 
         Raises:
             GuestFault: the call ended its instance; the type says why.
@@ -193,7 +193,7 @@ class Call:
         return self._value
 
     def cancel(self) -> None:
-        """Ends the call and its instance. Without effect when it is done."""
+        """End the call and its instance. Without effect when it is done."""
         if self._state is _DONE:
             return
         self._cancelled = True
@@ -201,11 +201,11 @@ class Call:
             return  # it ends when the guest gives way
         is_waiting = self._state is _WAITING
         self._abort(InstanceClosed(self._instance.component_name))
-        if is_waiting:  # whoever waits for it need not be who ended it
+        if is_waiting:  # another task than this one may wait for it
             self._wake(self)
 
     async def poll_in_thread(self) -> CallState:
-        """Runs a computing guest on a worker thread, for several slices.
+        """Run a computing guest on a worker thread, for several slices.
 
         Host functions still run on the event loop's thread. A cancel is noticed
         within 50 ms; the caller decides whether to cancel the call then.
@@ -240,7 +240,7 @@ class Call:
                 return state
 
     def _stint(self) -> bool:
-        """Polls on a worker thread until the guest ends, waits, or a while has passed.
+        """Poll on a worker thread until the guest ends, waits, or a while has passed.
 
         After each slice the thread fights for the interpreter's lock, so slices become
         longer until one takes some 10 ms: how much fuel that is depends on the guest.
@@ -289,7 +289,7 @@ class Call:
         return _WAITING
 
     def _has_expired(self) -> bool:
-        """Ends a call whose time passed between two slices, without entering the guest again."""
+        """End a call whose time passed between two slices, without entering the guest again."""
         if time.monotonic() - self._started < self._instance.limits.timeout:
             return False
         self._abort(self._limit_fault(DeadlineExceeded, "ran past its deadline", "timeout"))
@@ -303,18 +303,21 @@ class Call:
         self._wake(self)
 
     def _woken(self) -> None:
-        """A pending operation was completed: tell whoever schedules this call."""
+        """Tell the scheduler of this call that a pending operation was completed."""
         if self._state is _WAITING:
             self._state = _READY
             self._wake(self)
 
     def _park(self, target: HostCall, results: int, pending: Pending) -> None:
-        """The guest waits for `pending`; the continuation will write to `results`."""
+        """Let the guest wait for `pending`; the continuation will write to `results`."""
         self._target, self._results, self._pending = target, results, pending
         pending._listen(self._woken)
 
     def _adopt(self, work: Any) -> Pending:
-        """A host function is a coroutine: who awaits it is decided once the guest waits."""
+        """Keep a host function that is a coroutine until its guest waits for it.
+
+        A task that awaits the guest awaits it too; otherwise the engine starts a task.
+        """
         self._work = work
         return Pending()
 
@@ -325,7 +328,7 @@ class Call:
         return work, self._pending
 
     def _run_hop(self) -> None:
-        """Runs a host function, called from a worker thread, here on the loop's thread."""
+        """Run a host function, called from a worker thread, here on the loop's thread."""
         assert self._hop is not None
         target, results, values = self._hop
         self._hop = None
@@ -342,7 +345,10 @@ class Call:
             self._failure = outcome._exception
 
     def _continue(self) -> bool:
-        """Asked by the engine at each poll while the guest waits: is the result written?"""
+        """Write the result of what the guest waits for, if it is there.
+
+        The engine asks at each poll, and lets the guest go on once this says so.
+        """
         pending = self._pending
         if pending is None or not pending.is_done or self._failure is not None:
             return False
@@ -402,16 +408,10 @@ class Call:
         instance = self._instance
         if self._failure is not None:
             return self._blame(self._failure, failure)
-        return fault_of(
-            failure,
-            instance.component_name,
-            self.function,
-            instance.limits,
-            instance.engine.config.max_wasm_stack_bytes,
-        )
+        return fault_of(failure, instance._circumstances(self.function))
 
     def _blame(self, cause: BaseException, failure: wt.EngineFailure | None) -> BaseException:
-        """What the guest's caller gets for an exception in a host function."""
+        """Return what the guest's caller gets for an exception in a host function."""
         instance = self._instance
         if isinstance(cause, AllowanceExceeded):
             return self._too_large()
@@ -430,7 +430,7 @@ class Call:
         else:
             return cause  # KeyboardInterrupt and its like belong to the caller as they are
         if failure is not None and not made.backtrace:
-            made.backtrace = tuple(Frame(*frame) for frame in failure.frames)
+            made.backtrace = tuple(Frame(*frame[:3]) for frame in failure.frames)
         return made
 
     def _too_large(self) -> LimitExceeded:
@@ -438,13 +438,10 @@ class Call:
         return self._limit_fault(HostCallTooLarge, said, "host_call_bytes")
 
     def _limit_fault(self, fault: type[LimitExceeded], said: str, limit: str) -> LimitExceeded:
-        instance = self._instance
-        return limit_fault(
-            fault, instance.component_name, self.function, said, limit, instance.limits
-        )
+        return self._instance._circumstances(self.function).limit_fault(fault, limit, said)
 
     def _drop(self, drop: Drop, value: object) -> None:
-        """Drops a host resource, on the loop's thread even when the guest runs on another."""
+        """Drop a host resource, on the loop's thread even when the guest runs on another."""
         if get_ident() == self._instance.engine._thread:
             drop(value)
         else:
@@ -463,7 +460,7 @@ class Call:
         return _DONE
 
     def _abort(self, outcome: BaseException) -> None:
-        """Ends a call that cannot go on: its fibre, then its store."""
+        """End a call that cannot go on: its fibre, then its store."""
         if self._future:
             wt.future_delete(self._future)
             self._future = 0
@@ -489,7 +486,7 @@ class Call:
     def _settle(self) -> None:
         self._state = _DONE
         self._keep = None
-        if self._work is not None:  # it ended before anybody awaited the host function
+        if self._work is not None:  # it ended before a task awaited the host function
             self._work.close()
             self._work = None
         if self._timer is not None:

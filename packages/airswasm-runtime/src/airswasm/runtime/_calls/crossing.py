@@ -1,4 +1,4 @@
-"""What lowering and lifting share: what a call keeps alive, and what it may carry."""
+"""Shared by lowering and lifting: what a call keeps alive, and how much it may carry."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Protocol
 from .._shape import Handle
 
 Keep = list[object]
-"""What a call keeps alive until the engine has copied it."""
+"""All that a call keeps alive until the engine has copied it."""
 
 
 class Unfit(Exception):
@@ -29,10 +29,10 @@ class Handles(Protocol):
     allowance: int
 
     def lower_handle(self, type_: Handle, value: object, keep: Keep) -> int:
-        """The address of a handle for `value`; it lives as long as `keep`."""
+        """Return the address of a handle for `value`; it lives as long as `keep`."""
 
     def lift_handle(self, type_: Handle, address: int) -> object:
-        """The value behind a handle, converted exactly once."""
+        """Return the value behind a handle, converted exactly once."""
 
 
 UNFIT = (
@@ -44,4 +44,4 @@ UNFIT = (
     AttributeError,
     OverflowError,
 )
-"""What the closures raise for values that do not fit."""
+"""The errors that the closures raise for values that do not fit."""

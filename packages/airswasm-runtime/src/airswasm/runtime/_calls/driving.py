@@ -30,11 +30,11 @@ class _Waiter:
 
 
 def wake_nobody(_call: Call) -> None:
-    """Nobody can be woken before a poll has said `WAITING`."""
+    """Wake nothing: before a poll has said `WAITING` no task waits."""
 
 
 async def drive(call: Call, slices_before_thread: int) -> None:
-    """Polls a call to its end; a cancel of the task ends the guest."""
+    """Poll a call to its end; a cancel of the task ends the guest."""
     waiter = _Waiter()
     call._wake = waiter.wake
     slices = 0

@@ -27,7 +27,7 @@ Drop = Callable[[object], None]
 
 
 class OwnedHandle:
-    """A handle of the library's that we free once nobody needs it."""
+    """A handle of the library's, freed with its last reference."""
 
     __slots__ = ("address",)
 
@@ -38,7 +38,7 @@ class OwnedHandle:
         self.free()
 
     def free(self) -> None:
-        """Frees it; twice is fine."""
+        """Free it; twice is fine."""
         address, self.address = self.address, 0
         if address:
             wt.any_delete(address)
@@ -67,7 +67,7 @@ class _Passed:
 
 
 def take_back(keep: Keep) -> None:
-    """A call could not begin: what its arguments gave away belongs to the host again."""
+    """Give back to the host what the arguments of a call gave away that could not begin."""
     for each in keep:
         if isinstance(each, _Passed):
             each.take_back()
@@ -103,7 +103,7 @@ class InstanceHandles:
         self._next = 0
 
     def lower_handle(self, type_: Handle, value: object, keep: Keep) -> int:
-        """The address of a handle for `value`; it lives as long as `keep`."""
+        """Return the address of a handle for `value`; it lives as long as `keep`."""
         if not type_.resource.is_imported:
             return self._lower_guest(type_, value, keep)
         number = type_.resource.number
@@ -118,22 +118,22 @@ class InstanceHandles:
         return owned.address
 
     def lift_handle(self, type_: Handle, address: int) -> object:
-        """The value behind a handle, converted exactly once."""
+        """Return the value behind a handle, converted exactly once."""
         if not type_.resource.is_imported:
             handle = OwnedHandle(wt.clone_handle(address))
             return GuestResource(type_.resource.name, type_.resource, handle, self)
         rep, is_owned = wt.take_host_handle(self._context, address)
         if is_owned:
-            return self._objects.pop(rep)[1]  # the host has it back: nobody will drop it
+            return self._objects.pop(rep)[1]  # the host has it back, and drops it as it likes
         return self._objects[rep][1]
 
     def take_dropped(self, rep: int) -> tuple[Drop | None, object]:
-        """Removes what the guest dropped: the object, and what to do with it."""
+        """Remove what the guest dropped: the object, and what to do with it."""
         number, value = self._objects.pop(rep)
         return self._drops[number], value
 
     def drop_all(self) -> None:
-        """The instance has ended: what the guest still held is dropped."""
+        """Drop what the guest still held when its instance ended."""
         if not self._objects:
             return
         objects = list(self._objects.values())
@@ -145,7 +145,7 @@ class InstanceHandles:
                     stack.callback(drop, value)
 
     async def drop_guest(self, resource: GuestResource) -> None:
-        """Drops a resource that the guest defined; see `GuestResource.drop`."""
+        """Drop a resource that the guest defined; see `GuestResource.drop`."""
         instance = self.instance()
         if instance is not None and not instance.is_closed:
             await instance._drop_resource(resource)

@@ -110,13 +110,13 @@ class HostCall:
         return entry
 
     def invoke(self, call: Call, values: list[object]) -> object:
-        """Runs the function on the loop's thread for a guest on a worker thread."""
+        """Run the function on the loop's thread for a guest on a worker thread."""
         outcome = self._function(call._instance.caller, *values)
         is_work = self._is_async or isinstance(outcome, CoroutineType)
         return call._adopt(outcome) if is_work else outcome
 
     def write(self, instance: Instance, results: int, value: object) -> None:
-        """Writes a returned value where the engine expects it, in the engine's own memory.
+        """Write a returned value where the engine expects it, in the engine's own memory.
 
         Raises:
             ValueMismatch: the host function returned what its type does not allow.
@@ -141,7 +141,7 @@ class HostCall:
 
 
 def destructor(running: dict[int, Call]) -> object:
-    """The callback for a dropped host resource; guarded as host functions are."""
+    """Return the callback for a dropped host resource; guarded as host functions are."""
 
     def entry(_env: int, context: int, rep: int) -> int:
         call = None
@@ -160,7 +160,7 @@ def destructor(running: dict[int, Call]) -> object:
 
 
 def continuation(running: dict[int, Call]) -> object:
-    """The callback that tells the engine whether a waiting host function is done."""
+    """Return the callback that tells the engine whether a waiting host function is done."""
 
     def entry(context: int) -> bool:
         try:

@@ -46,7 +46,10 @@ EncodeAll: TypeAlias = Callable[[Sequence[object], Keep, Handles], bytes]
 
 
 def arguments_encoder(encoders: Sequence[Encode]) -> EncodeAll:
-    """Up to three are written out: a loop would take as long as what it calls."""
+    """Build the slots of all arguments.
+
+    Up to three are written out: a loop would take as long as what it calls.
+    """
 
     def none(arguments: Sequence[object], keep: Keep, handles: Handles) -> bytes:
         if arguments:

@@ -26,14 +26,14 @@ LONGEST_SHOWN = 60
 
 
 def mismatch(where: str, type_: ValueType, value: object) -> ValueMismatch:
-    """The error for a value that did not fit, naming the innermost culprit."""
+    """Return the error for a value that did not fit, naming the innermost culprit."""
     return _find(where, type_, value) or _wrong(where, type_, value)
 
 
 def argument_mismatch(
     shape: FunctionShape, arguments: tuple[object, ...], problem: BaseException
 ) -> Exception:
-    """The error for arguments of which one did not fit."""
+    """Return the error for arguments of which one did not fit."""
     if len(arguments) != len(shape.parameters):
         return ValueMismatch(
             shape.name, f"{len(shape.parameters)} arguments", f"{len(arguments)} arguments"

@@ -38,7 +38,7 @@ from .lowering import Encode, EncodeAll
 
 @dataclass(frozen=True, slots=True)
 class ExportPlan:
-    """How to call a guest's function.
+    """The way to call a guest's function.
 
     Attributes:
         shape: what it was derived from.
@@ -53,7 +53,7 @@ class ExportPlan:
 
 @dataclass(frozen=True, slots=True)
 class ImportPlan:
-    """How to be called by a guest.
+    """The way to be called by a guest.
 
     Attributes:
         shape: what it was derived from.
@@ -85,7 +85,7 @@ class Planner:
         self._decoders: dict[int, tuple[ValueType, Decode]] = {}
 
     def plan_export(self, shape: FunctionShape, text: Collection[str] = ()) -> ExportPlan:
-        """The plan of one function of the guest's.
+        """Return the plan of one function of the guest's.
 
         Args:
             shape: its type as its author wrote it.
@@ -99,14 +99,14 @@ class Planner:
         return ExportPlan(shape, lowering.arguments_encoder(parameters), result)
 
     def plan_import(self, shape: FunctionShape, text: Collection[str] = ()) -> ImportPlan:
-        """The plan of one function of the host's; the arguments are those of `plan_export`."""
+        """Return the plan of one function of the host's; the arguments are as in `plan_export`."""
         types = enumerate(type_ for _, type_ in shape.parameters)
         parameters = tuple(self.decoder(type_, str(at), text) for at, type_ in types)
         result = None if shape.result is None else self.encoder(shape.result, "result", text)
         return ImportPlan(shape, parameters, result)
 
     def encoder(self, type_: ValueType, where: str = "", text: Collection[str] = ()) -> Encode:
-        """The closure that builds the slot of one value."""
+        """Return the closure that builds the slot of one value."""
         if text:
             return self._encoder(type_, where, text)
         found = self._encoders.get(id(type_))
@@ -115,7 +115,7 @@ class Planner:
         return found[1]
 
     def decoder(self, type_: ValueType, where: str = "", text: Collection[str] = ()) -> Decode:
-        """The closure that reads the slot of one value."""
+        """Return the closure that reads the slot of one value."""
         if text:
             return self._decoder(type_, where, text)
         found = self._decoders.get(id(type_))
@@ -192,7 +192,7 @@ class Planner:
                 return lifting.handle_decoder(type_)
 
     def record_class(self, type_: Record[ValueType]) -> type:
-        """The frozen dataclass that values of a record are lifted to."""
+        """Return the frozen dataclass that values of a record are lifted to."""
         fields = tuple(python_name(field.name) for field in type_.fields)
         found = self._records.get((type_.name, fields))
         if found is None:

@@ -14,7 +14,7 @@ def _no_more() -> None:
 
 
 def _frames_left(number: int) -> Callable[[], None]:
-    """A function that raises `RecursionError` unless so many more frames fit."""
+    """Return a function that raises `RecursionError` unless so many more frames fit."""
     check = _no_more
     for _ in range(number):
 

@@ -5,7 +5,7 @@ for exactly this component, engine and configuration. Each entry carries an
 HMAC over its name and its content, with a key that lies beside the entries and
 that only the owner can read; the folder itself is the owner's alone. What is
 torn, swapped, copied from elsewhere or of another key does not verify: it is
-removed and the component compiled anew. Whoever can read the key is the user
+removed and the component compiled anew. A process that can read the key is the user
 who runs this process, and needs no cache to run code.
 
 The code comes first in an entry and what is known of it last: the engine maps
@@ -84,7 +84,7 @@ class CompileCache:
         self._key = _read_or_make_key(folder)
 
     def get(self, key: str) -> CacheEntry | None:
-        """Reads an entry; None when there is none that this cache wrote.
+        """Read an entry; None when there is none that this cache wrote.
 
         Args:
             key: the `content_key` of the component.
@@ -106,7 +106,7 @@ class CompileCache:
         return entry
 
     def put(self, key: str, image: bytes, description: str) -> None:
-        """Writes an entry, whole or not at all, and makes room for it.
+        """Write an entry, whole or not at all, and make room for it.
 
         A full or read-only disk is no error: the entry is just not there.
         """
@@ -121,11 +121,11 @@ class CompileCache:
             self._make_room()
 
     def size_bytes(self) -> int:
-        """What all entries take on the disk."""
+        """Return what all entries take on the disk."""
         return sum(size for _, size, _ in self._entries())
 
     def clear(self) -> None:
-        """Removes every entry; the key stays."""
+        """Remove every entry; the key stays."""
         for _, _, path in self._entries():
             path.unlink(missing_ok=True)
 
@@ -142,7 +142,7 @@ class CompileCache:
         return mac.digest()
 
     def _read(self, path: Path) -> CacheEntry | None:
-        """Maps and verifies an entry; None for whatever is not ours."""
+        """Map and verify an entry; None for whatever is not ours."""
         with os.fdopen(os.open(path, os.O_RDONLY | _NO_FOLLOW), "rb", buffering=0) as file:
             if os.fstat(file.fileno()).st_size < _TAIL.size:
                 return None
@@ -180,7 +180,7 @@ class CompileCache:
 
 
 def content_key(wasm: bytes) -> str:
-    """Names a component by its content: SHA-256 over its length and its pieces' SHA-256.
+    """Name a component by its content: SHA-256 over its length and its pieces' SHA-256.
 
     The plain digest would do, but only one processor at a time can compute it.
     """
@@ -191,7 +191,7 @@ def content_key(wasm: bytes) -> str:
 
 
 def _piece_digests(image: memoryview) -> Iterator[bytes]:
-    """The SHA-256 of each piece; hashing lets go of the interpreter, so threads help."""
+    """Return the SHA-256 of each piece; hashing lets go of the interpreter, so threads help."""
     starts = range(0, len(image), PIECE_BYTES)
     if len(starts) < 2:
         yield hashlib.sha256(image).digest()
@@ -206,7 +206,7 @@ def _piece_digest(image: memoryview, start: int) -> bytes:
 
 
 def check_folder(folder: Path) -> None:
-    """Refuses a folder that anyone but us could write to.
+    """Refuse a folder that anyone but us could write to.
 
     Without effect on Windows, where a profile's folders are the user's own.
 
@@ -236,7 +236,7 @@ def _read_or_make_key(folder: Path) -> bytes:
 
 
 def _read_key(path: Path) -> bytes | None:
-    """The key, unless someone else may know or have chosen it: then it is removed."""
+    """Return the key, unless someone else may know or have chosen it: then it is removed."""
     try:
         with os.fdopen(os.open(path, os.O_RDONLY | _NO_FOLLOW), "rb", buffering=0) as file:
             status, key = os.fstat(file.fileno()), file.read(KEY_BYTES + 1)
@@ -260,7 +260,7 @@ def _discard(path: Path) -> None:
 
 
 def _publish_key(path: Path, key: bytes) -> None:
-    """Writes the key unless another process was first: a link never replaces."""
+    """Write the key unless another process was first: a link never replaces."""
     temporary = path.with_name(f".{path.name}-{secrets.token_hex(8)}")
     write_new_file(temporary, key)
     try:

@@ -26,6 +26,7 @@ from wasmtime.component import Component
 from .._compose.added_exports import AddedExports, with_added_exports, without_added_exports
 from .._compose.bridge import bridge_component
 from .._compose.bridging import Bridging
+from .._compose.core_facts import read_core_facts
 from .._compose.reader import Unreadable, refuse_multi_memory
 from .._wasmtime.features import HardenedSettings, hardened_config
 from .._wasmtime.reflection import UnsupportedType, reflect
@@ -39,7 +40,7 @@ class Refused(Exception):
 
 
 def main() -> None:
-    """Serves one request and returns; the process ends with it."""
+    """Serve one request and return; the process ends with it."""
     unblock_signals()
     request = json.loads(sys.stdin.buffer.readline())
     bound_process(request["seconds"], request["memory_bytes"])
@@ -55,7 +56,7 @@ def unblock_signals() -> None:
 
 
 def bound_process(seconds: float, memory_bytes: int) -> None:
-    """Limits this process for good; without effect where the platform has no such limits."""
+    """Limit this process for good; without effect where the platform has no such limits."""
     try:
         import resource
     except ImportError:  # Windows: the parent's wall-clock limit is what is left
@@ -74,7 +75,7 @@ def bound_process(seconds: float, memory_bytes: int) -> None:
 
 
 def answer(out: BinaryIO, wasm: bytes, request: Mapping[str, object]) -> None:
-    """Compiles and writes the image, or says why the component is refused."""
+    """Compile and write the image, or say why the component is refused."""
     settings = HardenedSettings.from_json(str(request["settings"]))
     try:
         image, description = compile_image(wasm, settings, bridge=bool(request["bridge"]))
@@ -90,7 +91,7 @@ def answer(out: BinaryIO, wasm: bytes, request: Mapping[str, object]) -> None:
 def compile_image(
     wasm: bytes, settings: HardenedSettings, *, bridge: bool
 ) -> tuple[bytes | bytearray, Description]:
-    """Compiles a component and describes it.
+    """Compile a component and describe it.
 
     Raises:
         Refused: it uses what guests must not.
@@ -103,12 +104,13 @@ def compile_image(
     engine = Engine(hardened_config(settings))
     component, bridging = _compile(engine, wasm, bridge=bridge)
     shape = without_added_exports(reflect(engine, component, bridging), bridging.added.names)
-    description = Description(hashlib.sha256(wasm).hexdigest(), bridging, shape)
+    digest = hashlib.sha256(wasm).hexdigest()
+    description = Description(digest, bridging, shape, read_core_facts(wasm))
     return component.serialize(), description
 
 
 def _compile(engine: Engine, wasm: bytes, *, bridge: bool) -> tuple[Component, Bridging]:
-    """Compiles with what can be added to it: functions of ours, and a bridge.
+    """Compile with what can be added to it: functions of ours, and a bridge.
 
     The engine validates the composition like any other component, so a mistake
     of ours ends here, in a component without a part of it.
@@ -123,7 +125,7 @@ def _compile(engine: Engine, wasm: bytes, *, bridge: bool) -> tuple[Component, B
 
 
 def _compositions(wasm: bytes, *, bridge: bool) -> Iterator[tuple[bytes, Bridging]]:
-    """The component with all that can be added to it, then with less, then as it is."""
+    """Return the component with all that can be added to it, then with less, then as it is."""
     larger, additions = with_added_exports(wasm)
     for given, added in (
         [(larger, additions), (wasm, AddedExports())] if additions else [(wasm, additions)]

@@ -84,7 +84,7 @@ class Child:
     started: float
 
     async def converse(self, wasm: bytes, config: EngineConfig) -> ChildOutcome:
-        """Gives it a component, takes all that it says and waits for its end."""
+        """Give it a component, take all that it says and wait for its end."""
         process, output, diagnostics = self.process, bytearray(), bytearray()
         assert process.stdin is not None
         assert process.stdout is not None
@@ -102,7 +102,7 @@ class Child:
 def explain_end(
     outcome: ChildOutcome, name: str, config: EngineConfig
 ) -> CompileFailed | CompileLimitExceeded:
-    """The error for a child that gave no complete answer."""
+    """Return the error for a child that gave no complete answer."""
     limits, words = config.compile_limits, outcome.diagnostics.strip()
     if _was_killed_by(outcome, "SIGXCPU"):
         return CompileLimitExceeded(name, "seconds", limits.seconds)
@@ -127,7 +127,7 @@ def _end(outcome: ChildOutcome) -> str:
 
 
 def _gist(words: str, python: str) -> str:
-    """The line of a panic that says what happened, or else the last line."""
+    """Return the line of a panic that says what happened, or else the last line."""
     if not words:
         return f"it said nothing; if {python} is no Python interpreter, name one in {_SETTING}"
     lines = words.splitlines()
@@ -148,7 +148,7 @@ def _ignores_children() -> bool:
 
 
 def interpreter(config: EngineConfig, name: str) -> str:
-    """The Python interpreter that compile children run.
+    """Return the Python interpreter that compile children run.
 
     `sys.executable` is what started this process, which need not be one: a server
     that embeds Python gives its own name or none, a frozen program its own. Running
@@ -178,7 +178,7 @@ def _candidates() -> Iterator[str]:
 
 @asynccontextmanager
 async def start_child(config: EngineConfig, name: str) -> AsyncIterator[Child]:
-    """Starts a child and kills it at the end of the block, if it still runs.
+    """Start a child and kill it at the end of the block, if it still runs.
 
     Args:
         config: names the interpreter, if it has to be named.
@@ -211,7 +211,7 @@ async def start_child(config: EngineConfig, name: str) -> AsyncIterator[Child]:
 
 
 def _flags() -> list[str]:
-    """Isolated, without `site`, and in UTF-8 whatever the locale is.
+    """Return what makes an interpreter isolated, without `site`, in UTF-8 in any locale.
 
     Python finds its library by PYTHONHOME where that is set; an isolated interpreter
     does not look at it, so one is kept from the user's other folders piece by piece.
@@ -225,7 +225,7 @@ def _has_home() -> bool:
 
 
 def _environment() -> dict[str, str]:
-    """What a process needs to start; nothing that a secret may be in."""
+    """Return the variables that a process needs to start; no secret can be in them."""
     kept = ("SYSTEMROOT", "TEMP", "TMP", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH")
     environment = {key: os.environ[key] for key in kept if key in os.environ}
     if _has_home():  # where this interpreter's library is, whatever the variable says by now
@@ -234,7 +234,7 @@ def _environment() -> dict[str, str]:
 
 
 def boot_argument(name: str = "component") -> str:
-    """Where the child finds what it imports: folders of packages, and our two blocks.
+    """Say where the child finds what it imports: folders of packages, and our two blocks.
 
     Raises:
         CompileFailed: a package is not installed as files.
@@ -248,7 +248,7 @@ def boot_argument(name: str = "component") -> str:
 
 
 def _utf8(path: Path) -> str:
-    """A path as the child, which is in UTF-8 mode, must spell it."""
+    """Return a path as the child, which is in UTF-8 mode, must spell it."""
     return os.fsencode(path).decode("utf-8", "surrogateescape")
 
 
@@ -282,7 +282,7 @@ async def _send(stream: ByteSendStream, *parts: bytes) -> None:
 
 
 async def _receive(stream: ByteReceiveStream, into: bytearray, most: int | None) -> None:
-    """Reads to the end; what is beyond `most` bytes is dropped."""
+    """Read to the end; what is beyond `most` bytes is dropped."""
     try:
         while True:
             chunk = await stream.receive(CHUNK_BYTES)

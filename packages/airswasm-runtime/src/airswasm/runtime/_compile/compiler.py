@@ -2,7 +2,7 @@
 
 Compiling is the one time that the engine parses untrusted bytes, and 256 KiB of
 them were made to cost 13 seconds and 600 MB. A child process can be bounded in
-CPU and memory and killed when nobody waits for it any more; a thread cannot.
+CPU and memory and killed when no load waits for it any more; a thread cannot.
 What comes back is native code made by our own engine in our own child, which
 is why it may be deserialised.
 
@@ -65,7 +65,7 @@ class CompiledComponent:
         return isinstance(self.image, Path)
 
     def open(self, engine: Engine) -> Component:
-        """Makes the code ready to run.
+        """Make the code ready to run.
 
         Raises:
             wasmtime.WasmtimeError: it was made for another processor or engine;
@@ -77,7 +77,7 @@ class CompiledComponent:
 
 
 def check_preamble(wasm: bytes, name: str) -> None:
-    """Refuses what is not a component by its first eight bytes.
+    """Refuse what is not a component by its first eight bytes.
 
     Raises:
         InvalidComponent: with what the bytes are instead, and what to do about it.
@@ -109,7 +109,7 @@ async def compile_component(
     *,
     name: str = "component",
 ) -> CompiledComponent:
-    """Compiles a component in a child process of its own.
+    """Compile a component in a child process of its own.
 
     A cancel kills the child.
 
@@ -146,7 +146,7 @@ async def _heartbeat(name: str, progress: ProgressSink, started: float) -> None:
 
 
 def read_answer(outcome: ChildOutcome, name: str, config: EngineConfig) -> CompiledComponent:
-    """What a child answered; an answer that is complete counts, however the child ended.
+    """Read what a child answered; a complete answer counts, however the child ended.
 
     Raises:
         InvalidComponent: the child refused the component.
@@ -161,7 +161,7 @@ def read_answer(outcome: ChildOutcome, name: str, config: EngineConfig) -> Compi
 
 
 def _parse(output: bytes) -> tuple[dict[str, Any], bytes]:
-    """The head of an answer and what follows; an empty head for what is none."""
+    """Return the head of an answer and what follows; an empty head for what is none."""
     line, end, image = output.partition(b"\n")
     try:
         head = json.loads(line) if end else {}
@@ -171,14 +171,14 @@ def _parse(output: bytes) -> tuple[dict[str, Any], bytes]:
 
 
 def _last_cause(message: str) -> str:
-    """The innermost cause of an engine error, which names the feature or the offset."""
+    """Return the innermost cause of an engine error, which names the feature or the offset."""
     lines = [line.strip() for line in message.strip().splitlines() if line.strip()]
     return lines[-1] if lines else "the engine gave no reason"
 
 
 @dataclass(slots=True)
 class _Flight:
-    """One compilation under way, and its end for whoever waits for it."""
+    """One compilation under way, and its end for all loads that wait for it."""
 
     landed: anyio.Event
     compiled: CompiledComponent | None = None
@@ -194,7 +194,7 @@ class Compiler:
     """
 
     def __init__(self, config: EngineConfig) -> None:
-        """Opens the cache.
+        """Open the cache.
 
         Raises:
             UnsafeCacheFolder: others could have written what is in the cache.
@@ -211,7 +211,7 @@ class Compiler:
         *,
         recompile: bool = False,
     ) -> CompiledComponent:
-        """Returns the component as native code.
+        """Return the component as native code.
 
         Args:
             wasm: the component.
@@ -284,7 +284,10 @@ def _open_cache(config: EngineConfig) -> CompileCache | None:
 async def _in_thread_if_large(
     size_bytes: int, function: Callable[[_Argument], _Result], argument: _Argument
 ) -> _Result:
-    """A hop to a thread costs more than hashing a small component; a large one holds the loop."""
+    """Run a function here for a small component, and on a thread for a large one.
+
+    A hop to a thread costs more than hashing a small one; a large one holds the loop up.
+    """
     if size_bytes < LARGE_BYTES:
         return function(argument)
     return await anyio.to_thread.run_sync(function, argument)

@@ -1,4 +1,4 @@
-"""What is known of a compiled component besides its code, as one line of JSON.
+"""Describes a compiled component, besides its code, in one line of JSON.
 
 Reading types out of the engine is slow: each step builds handles, and a CPython
 guest imports a hundred functions, which takes longer than mapping its 40 MB of
@@ -8,15 +8,15 @@ and they are kept with the code, under the same authentication.
 Each distinct type is written once, into a table where later entries refer to
 earlier ones by position. That is also what makes reading it back cheap.
 
-Rejected: pickle. It would be shorter here, and turn whoever can write an entry
-into someone who can run code before the engine has checked anything.
+Rejected: pickle. It would be shorter here, and let a process that can write an
+entry run code before the engine has checked anything.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
 from airswasm.wit import (
@@ -36,10 +36,11 @@ from airswasm.wit import (
 )
 
 from .._compose.bridging import Bridging
+from .._compose.core_facts import CoreFacts
 from .._shape import FunctionShape, InterfaceShape, ResourceIdentity, ValueType
 from .._wasmtime.reflection import ComponentShape
 
-DESCRIPTION_VERSION = 3
+DESCRIPTION_VERSION = 4
 """Changes whenever what this module writes does: compiled components are cached."""
 
 Json: TypeAlias = Any
@@ -47,25 +48,28 @@ Json: TypeAlias = Any
 
 @dataclass(frozen=True, slots=True)
 class Description:
-    """What is known of a compiled component.
+    """All that is known of a compiled component.
 
     Attributes:
         digest: the SHA-256 of the wasm, in hex.
         bridging: which functions go through the bytes bridge.
         shape: what it imports and exports.
+        core: what its core modules tell.
     """
 
     digest: str
     bridging: Bridging
     shape: ComponentShape
+    core: CoreFacts = field(default_factory=CoreFacts)
 
     def to_json(self) -> str:
-        """One line of JSON."""
+        """Return one line of JSON."""
         table = _TypeTable()
         shape = self.shape
         written = {
             "digest": self.digest,
             "bridging": self.bridging.to_json(),
+            "core": [self.core.memories, self.core.tables, self.core.reallocs],
             "imports": [table.interface(each) for each in shape.imports.values()],
             "exports": [table.interface(each) for each in shape.exports.values()],
             "resources": [[r.interface, r.name, r.is_imported] for r in shape.resources],
@@ -75,7 +79,7 @@ class Description:
 
     @classmethod
     def from_json(cls, text: str) -> Description:
-        """Reads what `to_json` wrote."""
+        """Read what `to_json` wrote."""
         read = json.loads(text)
         resources = tuple(
             ResourceIdentity(number, *fields) for number, fields in enumerate(read["resources"])
@@ -86,7 +90,9 @@ class Description:
             for side in ("imports", "exports")
         )
         bridging = Bridging.from_json(read["bridging"])
-        return cls(read["digest"], bridging, ComponentShape(imports, exports, resources))
+        memories, tables, reallocs = read["core"]
+        core = CoreFacts(memories, tables, tuple(reallocs))
+        return cls(read["digest"], bridging, ComponentShape(imports, exports, resources), core)
 
 
 class _TypeTable:

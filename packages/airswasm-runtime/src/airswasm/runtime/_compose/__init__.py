@@ -12,5 +12,6 @@
 | `text_bridge` | the core wasm that turns bytes into text and back |
 | `wrappers` | the core wasm of a bridge's functions |
 | `memory_moves` | the core wasm that moves values between a bridge's memory and a guest's |
+| `core_facts` | what the core modules tell: memories, tables, what makes room |
 | `added_exports` | exports of ours: they drop the guest's resources and tell its memory |
 """

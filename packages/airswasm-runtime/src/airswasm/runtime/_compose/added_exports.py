@@ -39,7 +39,7 @@ _BEYOND_US = (Unreadable, LookupError, ValueError, RecursionError)
 
 @dataclass(frozen=True, slots=True)
 class AddedExports:
-    """What was added to a component.
+    """The exports that were added to a component.
 
     Attributes:
         drops: by `interface#resource`, the exports that drop a resource of the guest's.
@@ -59,7 +59,7 @@ class AddedExports:
 
 
 def with_added_exports(wasm: bytes) -> tuple[bytes, AddedExports]:
-    """Adds the functions.
+    """Add the functions.
 
     Returns:
         The component, and what it has now besides its own. For a component that
@@ -87,7 +87,7 @@ def with_added_exports(wasm: bytes) -> tuple[bytes, AddedExports]:
 
 
 def _memory(outline: Outline) -> int | None:
-    """The memory that the values of its exports are in, or else its first."""
+    """Return the memory that the values of its exports are in, or else its first."""
     for lifted in _lifted(outline):
         if lifted.memory is not None:
             return lifted.memory
@@ -95,7 +95,7 @@ def _memory(outline: Outline) -> int | None:
 
 
 def _lifted(outline: Outline) -> Iterator[Lifted]:
-    """What is behind its exports, as far as that can be followed."""
+    """Find the functions behind its exports, as far as they can be followed."""
     for name, sort, index in outline.exports:
         names = [name] if sort == Sort.FUNCTION else []
         with suppress(*_BEYOND_US):
@@ -128,7 +128,7 @@ def _write_drop(writer: ComponentWriter, instance: int, resource: str, name: str
 
 
 def _resources(outline: Outline) -> Iterator[tuple[str, int, str]]:
-    """What the component defines and exports: interface, index of the instance, name."""
+    """Find the resources that it defines and exports: interface, index of the instance, name."""
     for interface, sort, index in outline.exports:
         if sort == Sort.INSTANCE:
             for name in _exported_resources(outline, index):
@@ -164,7 +164,7 @@ def _is_resource(outline: Outline, index: int) -> bool:
 
 
 def _is_own_resource(outline: Outline, index: int) -> bool:
-    """Whether a type is a resource that the component does not import."""
+    """Return whether a type is a resource that the component does not import."""
     type_ = outline.types[index]
     if not _is_resource(outline, index) or index in outline.imported_types.values():
         return False
@@ -177,7 +177,7 @@ def _is_own_resource(outline: Outline, index: int) -> bool:
 
 
 def without_added_exports(shape: ComponentShape, names: Collection[str]) -> ComponentShape:
-    """What a component offers, without what was added here."""
+    """Return a component's own shape, without the exports that were added here."""
     world = shape.exports.get("")
     if not names or world is None:
         return shape

@@ -66,7 +66,7 @@ class BridgedComponent:
 
 
 def bridge_component(wasm: bytes) -> BridgedComponent | None:
-    """Composes a bridge around a component.
+    """Compose a bridge around a component.
 
     Returns:
         None when nothing in it needs a bridge or its shape is beyond ours.
@@ -96,7 +96,7 @@ def _compose(wasm: bytes, outline: Outline, crossings: Crossings) -> bytes:
 def _with_bridge_inside(
     wasm: bytes, outline: Outline, inside: Sequence[tuple[Crossing, Lifted]]
 ) -> bytes:
-    """The guest, and behind its own sections ours, which export `INSIDE` and a number."""
+    """Append our sections to the guest's own; they export `INSIDE` and a number."""
     counts = {Sort.TYPE.name: len(outline.types), Sort.FUNCTION.name: len(outline.functions)}
     writer = ComponentWriter(wasm, {**outline.core_counts, **counts})
     wrappers = [Wrapper(each.function, "decode", "encode", is_inside=True) for each, _ in inside]
@@ -115,7 +115,7 @@ def _with_bridge_inside(
 
 
 def _core_items(lifted: Sequence[Lifted]) -> list[tuple[str, bytes, int]]:
-    """What `memory_moves` imports of the guest."""
+    """List what `memory_moves` imports of the guest."""
     assert lifted[0].memory is not None
     items = [("memory", CORE_MEMORY, lifted[0].memory)]
     for number, each in enumerate(lifted):
@@ -130,7 +130,7 @@ def _core_items(lifted: Sequence[Lifted]) -> list[tuple[str, bytes, int]]:
 def _given_imports(
     writer: ComponentWriter, outline: Outline, scope: ImportScope, bridged: tuple[Crossing, ...]
 ) -> list[tuple[str, Sort, int]]:
-    """What the guest is given: what the host gave, with the bridge's functions in place."""
+    """List what the guest is given: what the host gave, with the bridge's functions in place."""
     given = [(name, sort, scope.index_of[name]) for name, sort, _ in outline.imports]
     if not bridged:
         return given
@@ -156,7 +156,7 @@ def _patched(
     bridge: int,
     number_of: Mapping[tuple[str | None, str], int],
 ) -> int:
-    """An instance like the host's, with the bridge's functions in place of its own."""
+    """Write an instance like the host's, with the bridge's functions in place of its own."""
     host = scope.index_of[name]
     functions = {}
     for inner, item in type_.exports:
@@ -211,7 +211,7 @@ def _resource(function: Function, parameter: int) -> Named:
 def _exports_bridge(
     scope: ImportScope, bridged: tuple[Crossing, ...]
 ) -> tuple[bytes, list[tuple[str, Sort, int]]]:
-    """The component behind the guest's exports, and the types that it must be given."""
+    """Write the component behind the guest's exports; return it, and the types that it needs."""
     writer = ComponentWriter()
     types = GivenTypes(writer, scope)
     space = TypeSpace(writer.type, types.refer_in(None))
@@ -236,7 +236,7 @@ def _write_core(
     drops: Sequence[Sequence[tuple[int, int]]],
     lifted_types: Sequence[Callable[[], int]],
 ) -> None:
-    """The core of a bridge: lower what it calls, convert, lift what it offers as `f0`, `f1`, …"""
+    """Write the core of a bridge: it lowers what it calls and lifts `f0`, `f1`, …"""
     allocator = _write_allocator(writer, wrappers)
     called = []
     for number, function in enumerate(functions):
@@ -252,7 +252,7 @@ def _write_core(
 
 @dataclass(frozen=True, slots=True)
 class Allocator:
-    """Where a bridge keeps its values: a core instance, its memory, its `realloc`."""
+    """The place where a bridge keeps its values: a core instance, its memory, its `realloc`."""
 
     instance: int
     memory: int
@@ -274,7 +274,7 @@ def _write_wrappers(
     lifted_types: Sequence[Callable[[], int]],
     name: str,
 ) -> None:
-    """Converts, calls `other`, and offers the outcome as `name` and a number."""
+    """Write what converts, calls `other` and offers the outcome as `name` and a number."""
     module = writer.core_module(_assembled(wrapper_module(wrappers)))
     core = writer.core_instance(module, [("own", allocator.instance), ("other", other)])
     for number, lifted_type in enumerate(lifted_types):
@@ -289,7 +289,7 @@ def _assembled(source: str) -> bytes:
 
 
 def _write_exports(scope: ImportScope, guest: int, crossings: Crossings) -> None:
-    """Exports what the guest exports, with the bridges' functions in place."""
+    """Export what the guest exports, with the bridges' functions in place."""
     writer, outline = scope.writer, scope.outline
     exported = [(n, sort, writer.alias(sort, guest, n)) for n, sort, _ in outline.exports]
     index_of = {name: index for name, _, index in exported}
@@ -314,7 +314,7 @@ Carried: TypeAlias = dict[tuple[str | None, str], tuple[int, Crossing]]
 def _write_behind(
     scope: ImportScope, index_of: Mapping[str, int], behind: tuple[Crossing, ...]
 ) -> Carried:
-    """The bridge behind the guest, if it needs one, and its functions."""
+    """Write the bridge behind the guest, if it needs one, and return its functions."""
     if not behind:
         return {}
     writer = scope.writer
@@ -334,7 +334,7 @@ def _write_behind(
 
 
 def _patched_export(scope: ImportScope, original: int, name: str, carried: Carried) -> int:
-    """An instance like the guest's, with the bridges' functions in place of its own."""
+    """Write an instance like the guest's, with the bridges' functions in place of its own."""
     index = next(index for each, _, index in scope.outline.exports if each == name)
     items: list[tuple[str, Function | Type]] = []
     functions = {}
@@ -355,7 +355,7 @@ def assembled(
     items: Sequence[tuple[str, Function | Type]],
     functions: Mapping[str, int],
 ) -> int:
-    """An instance put together from functions and the types that the host gave.
+    """Write an instance put together from functions and the types that the host gave.
 
     It takes a component of its own, because only a component can say that a
     method belongs to the resource that it exports beside it, or that a function

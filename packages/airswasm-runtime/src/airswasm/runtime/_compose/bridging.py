@@ -1,4 +1,4 @@
-"""What composing code of ours around a component changed, as the host must know it."""
+"""Tells the host what composing code of ours around a component has changed."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from dataclasses import asdict, dataclass, field, replace
 
 from .added_exports import AddedExports
 
-BRIDGE_VERSION = 5
+BRIDGE_VERSION = 6
 """Changes whenever what the bridge composes does: compiled components are cached."""
 
 
 @dataclass(frozen=True, slots=True)
 class Bridging:
-    """What composing a bridge around a component has changed.
+    """The changes that a bridge composed around a component has made.
 
     Attributes:
         imports: for each bridged import, by `interface#function` (`#function` at
@@ -42,12 +42,12 @@ class Bridging:
         return bool(self.imports or self.exports)
 
     def to_json(self) -> str:
-        """One line of JSON."""
+        """Return one line of JSON."""
         return json.dumps(asdict(self), sort_keys=True)
 
     @classmethod
     def from_json(cls, text: str) -> Bridging:
-        """Reads what `to_json` wrote."""
+        """Read what `to_json` wrote."""
         read = json.loads(text)
         for side in ("imports", "exports"):
             read[side] = {path: tuple(where) for path, where in read[side].items()}
@@ -55,6 +55,6 @@ class Bridging:
         return cls(**read)
 
     def with_added(self, added: AddedExports) -> Bridging:
-        """The same for a component that also got functions of ours."""
+        """Return the same for a component that also got functions of ours."""
         extra = self.extra_instances + bool(added.gauge)
         return replace(self, added=added, extra_instances=extra)

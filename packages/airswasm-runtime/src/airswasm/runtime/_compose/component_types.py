@@ -43,7 +43,7 @@ _FLAT = {"s64": "i64", "u64": "i64", "f32": "f32", "f64": "f64"}
 
 @dataclass(frozen=True, slots=True)
 class Resource:
-    """What the name of a resource stands for."""
+    """The thing that the name of a resource stands for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +91,7 @@ BYTES = ListOf(U8)
 
 
 def read_value(reader: Reader, lookup: Lookup) -> Type:
-    """A `valtype`: a primitive or the index of a type."""
+    """Read a `valtype`: a primitive or the index of a type."""
     if 0x40 <= reader.peek() < 0x80:
         return _primitive(reader.byte())
     return lookup(reader.u32())
@@ -126,7 +126,7 @@ def _read_case(reader: Reader, lookup: Lookup) -> Case[Type]:
 
 
 def read_defined(reader: Reader, lookup: Lookup) -> Type:
-    """A `defvaltype`."""
+    """Read a `defvaltype`."""
     code = reader.byte()
     match code:
         case 0x72:
@@ -154,7 +154,7 @@ def read_defined(reader: Reader, lookup: Lookup) -> Type:
 
 
 def read_function(reader: Reader, lookup: Lookup) -> Function:
-    """A function type, after its code."""
+    """Read a function type, after its code."""
     parameters = tuple(_read_members(reader, lookup))
     kind = reader.byte()
     if kind == 0:
@@ -168,7 +168,7 @@ def read_function(reader: Reader, lookup: Lookup) -> Function:
 
 
 def size_align(type_: Type | None) -> tuple[int, int]:
-    """Size and alignment in memory, as the canonical ABI has them."""
+    """Return size and alignment in memory, as the canonical ABI has them."""
     match type_:
         case None:
             return 0, 1
@@ -213,22 +213,22 @@ def _variant_layout(cases: Sequence[Type | None]) -> tuple[int, int]:
 
 
 def discriminant_bytes(cases: Sequence[object]) -> int:
-    """The size of what tells a variant's cases apart."""
+    """Return the size of what tells a variant's cases apart."""
     return 1 if len(cases) <= 2**8 else 2 if len(cases) <= 2**16 else 4
 
 
 def payload_offset(cases: Sequence[Type | None]) -> int:
-    """Where a variant's payload starts."""
+    """Return where a variant's payload starts."""
     return aligned(discriminant_bytes(cases), max(size_align(case)[1] for case in cases))
 
 
 def aligned(offset: int, align: int) -> int:
-    """The next multiple of `align`."""
+    """Return the next multiple of `align`."""
     return (offset + align - 1) & ~(align - 1)
 
 
 def members(type_: Type) -> tuple[Type, ...]:
-    """The types of a record's or tuple's parts."""
+    """Return the types of a record's or tuple's parts."""
     match type_:
         case Record(_, fields):
             return tuple(each.type for each in fields)
@@ -238,7 +238,7 @@ def members(type_: Type) -> tuple[Type, ...]:
 
 
 def payloads(type_: Type) -> tuple[Type | None, ...]:
-    """The payloads of whatever has cases."""
+    """Return the payloads of whatever has cases."""
     match type_:
         case Variant(_, cases):
             return tuple(each.type for each in cases)
@@ -252,7 +252,7 @@ def payloads(type_: Type) -> tuple[Type | None, ...]:
 
 
 def flatten(type_: Type | None) -> list[str]:
-    """The core values that a type becomes when it is passed directly."""
+    """Return the core values that a type becomes when it is passed directly."""
     match type_:
         case None:
             return []
@@ -288,7 +288,7 @@ def _join(one: str, other: str) -> str:
 
 
 def unsigned(value: int) -> bytes:
-    """A number in LEB128."""
+    """Write a number in LEB128."""
     out = bytearray()
     while value > 0x7F:
         out.append(value & 0x7F | 0x80)
@@ -298,7 +298,7 @@ def unsigned(value: int) -> bytes:
 
 
 def type_index(index: int) -> bytes:
-    """An index where a value type is expected: signed, so that primitives stay apart."""
+    """Write an index where a value type is expected: signed, so that primitives stay apart."""
     out = bytearray()
     while index > 0x3F:
         out.append(index & 0x7F | 0x80)
@@ -308,13 +308,13 @@ def type_index(index: int) -> bytes:
 
 
 def text(name: str) -> bytes:
-    """A length and UTF-8."""
+    """Write a length and UTF-8."""
     encoded = name.encode()
     return unsigned(len(encoded)) + encoded
 
 
 def vector(items: Iterable[bytes]) -> bytes:
-    """A count and items."""
+    """Write a count and items."""
     listed = list(items)
     return unsigned(len(listed)) + b"".join(listed)
 
@@ -332,13 +332,13 @@ class TypeSpace:
         self._refer = refer
 
     def function(self, function: Function) -> int:
-        """Defines a function type and what it is made of."""
+        """Define a function type and what it is made of."""
         parameters = [text(name) + self.value(each) for name, each in function.parameters]
         result = b"\x01\x00" if function.result is None else b"\x00" + self.value(function.result)
         return self._define(b"\x40" + vector(parameters) + result)
 
     def value(self, type_: Type) -> bytes:
-        """A reference to a type, which is defined first where it must be."""
+        """Return a reference to a type, which is defined first where it must be."""
         if isinstance(type_, Primitive):
             return bytes([_CODES[type_.name]])
         if isinstance(type_, Named):
@@ -346,7 +346,7 @@ class TypeSpace:
         return type_index(self.defined(type_))
 
     def defined(self, type_: Type) -> int:
-        """The index of a type, which is defined first where it has no name."""
+        """Return the index of a type, which is defined first where it has no name."""
         if isinstance(type_, Named):
             return self._refer(type_)
         return self._define(self._definition(type_))

@@ -65,7 +65,7 @@ class Crossings:
         return (*(each for each, _ in self.inside), *self.behind)
 
     def bridging(self) -> Bridging:
-        """What the host must know."""
+        """Return the changes that the host must know."""
         bridges = bool(self.imports) + bool(self.inside) + bool(self.behind)
         return Bridging(
             imports={each.path: each.paths for each in self.imports},
@@ -77,7 +77,7 @@ class Crossings:
 
 
 def find_crossings(outline: Outline) -> Crossings:
-    """Decides which functions go through a bridge."""
+    """Decide which functions go through a bridge."""
     imports: list[Crossing] = []
     for name, _, imported in outline.imports:
         if isinstance(imported.type, Function):
@@ -102,7 +102,7 @@ def find_crossings(outline: Outline) -> Crossings:
 def _fits_inside(
     function: Function, lifted: Lifted, others: Sequence[tuple[Crossing, Lifted]]
 ) -> bool:
-    """Whether a core module can move all values, over the one memory that it sees."""
+    """Return whether a core module can move all values, over the one memory that it sees."""
     if lifted.memory is None or not lifted.is_utf8:
         return False
     if any(other.memory != lifted.memory for _, other in others):
@@ -120,7 +120,7 @@ def _crossing(instance: str | None, name: str, function: Function) -> list[Cross
 def _exported_functions(
     outline: Outline, name: str, sort: Sort, index: int
 ) -> list[tuple[str | None, str, Function]]:
-    """The functions of an export, or none where a bridge cannot follow or name their types."""
+    """Return the functions of an export; none where a bridge cannot follow or name their types."""
     try:
         if sort == Sort.FUNCTION:
             function = outline.function_type(index)
@@ -140,13 +140,17 @@ def _has_names(function: Function) -> bool:
 
 
 def _check_sources(outline: Outline, item: Function | Named) -> None:
-    """Every type with a name must be one that the component imports."""
+    """Refuse a type with a name that the component does not import.
+
+    Raises:
+        Unreadable: there is one.
+    """
     for named in _names_in(item) if isinstance(item, Function) else [item]:
         outline.source_of(named)
 
 
 def _names_in(function: Function) -> Iterator[Named]:
-    """The types with a name that a function refers to.
+    """Find the types with a name that a function refers to.
 
     Raises:
         Unreadable: it refers to a record or the like without one.

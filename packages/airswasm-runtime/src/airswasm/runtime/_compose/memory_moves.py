@@ -45,6 +45,7 @@ from .component_types import (
     payloads,
     size_align,
 )
+from .text_bridge import BRIDGE_NAME
 from .wrappers import Wrapper
 
 
@@ -64,7 +65,7 @@ class Moved:
 
 
 def is_movable(function: Function, *, has_realloc: bool) -> bool:
-    """Whether everything that a function takes and gives can be moved."""
+    """Return whether everything that a function takes and gives can be moved."""
     types = [type_ for _, type_ in function.parameters]
     if not has_realloc and any(map(_points, types)):
         return False
@@ -72,7 +73,7 @@ def is_movable(function: Function, *, has_realloc: bool) -> bool:
 
 
 def _points(type_: Type | None) -> bool:
-    """Whether a value points at what must be moved with it."""
+    """Return whether a value points at what must be moved with it."""
     match type_:
         case Primitive():
             return type_ == STRING
@@ -107,7 +108,7 @@ def _is_movable(type_: Type | None) -> bool:
 
 
 def move_module(functions: Sequence[Moved]) -> str:
-    """The module whose exports `f0`, `f1`, … call the guest's functions of the same names."""
+    """Write the module whose exports `f0`, `f1`, … call the guest's functions of those names."""
     imports, bodies = [], []
     for number, moved in enumerate(functions):
         wrapper = moved.wrapper
@@ -119,7 +120,7 @@ def move_module(functions: Sequence[Moved]) -> str:
         bodies += [*_movers(number, has_realloc=moved.has_realloc), _body(number, moved)]
     return "\n".join(
         [
-            "(module",
+            f"(module ${BRIDGE_NAME}",
             '(import "own" "memory" (memory $own 1))',
             '(import "guest" "memory" (memory $guest 0))',
             '(import "own" "realloc" (func $room (param i32 i32 i32 i32) (result i32)))',
@@ -213,7 +214,7 @@ def _result_up(result: Type | None, call: str, area: int) -> list[str]:
 
 
 def _extent(type_: Type, length: str) -> tuple[str, int]:
-    """How many bytes a string or list takes, as code, and their alignment."""
+    """Return how many bytes a string or list takes, as code, and their alignment."""
     if not isinstance(type_, ListOf):
         return length, 1
     size, align = size_align(type_.element)

@@ -1,4 +1,4 @@
-"""What a component imports and exports, read from its binary.
+"""Reads from a component's binary what it imports and exports.
 
 Index spaces are followed as far as it takes to know the type of every imported
 and exported function. Anything that ordinary tools do not emit ends in
@@ -28,12 +28,12 @@ CORE_MODULE_SORT = 0x11
 
 @dataclass(frozen=True, slots=True)
 class InstanceType:
-    """What an instance exports, in order: a `Function`, a `Named` resource or the type it is."""
+    """The exports of an instance, in order: a `Function`, a `Named` resource or the type it is."""
 
     exports: tuple[tuple[str, Function | Type], ...]
 
     def find(self, name: str) -> Function | Type:
-        """The export of that name."""
+        """Return the export of that name."""
         for each, item in self.exports:
             if each == name:
                 return item
@@ -117,20 +117,23 @@ class Outline:
     imported_types: dict[str, int] = field(default_factory=dict)
     type_exports: dict[int, int] = field(default_factory=dict)
     core_counts: dict[str, int] = field(default_factory=dict)
+    core_modules: list[Reader | None] = field(default_factory=list)
+    core_instances: list[int | dict[str, int]] = field(default_factory=list)
+    core_functions: list[tuple[int, str] | None] = field(default_factory=list)
     parent: Outline | None = None
 
     def type_at(self, index: int) -> Definition:
-        """The type of an index."""
+        """Return the type of an index."""
         if index >= len(self.types):
             raise Unreadable(f"type {index} is not defined")
         return self.types[index]
 
     def value_at(self, index: int) -> Type:
-        """A type of values."""
+        """Return a type of values."""
         return _value(self.type_at(index))
 
     def function_type(self, index: int) -> Function:
-        """The type of a function of this component."""
+        """Return the type of a function of this component."""
         entry = self.functions[index]
         match entry:
             case Lifted(function):
@@ -142,11 +145,18 @@ class Outline:
         raise Unreadable(f"function {index} has no type that a bridge can find")
 
     def count_core(self, space: str, more: int = 1) -> None:
-        """One more in a core index space, which is named as `ComponentWriter` does."""
+        """Count one more in a core index space, which is named as `ComponentWriter` does."""
         self.core_counts[space] = self.core_counts.get(space, 0) + more
 
+    def core_module(self, index: int) -> Reader:
+        """Return a core module of this component, after its preamble."""
+        module = self.core_modules[index]
+        if module is None:
+            raise Unreadable("a core module that is not defined here")
+        return module
+
     def lifted(self, sort: Sort, index: int, name: str) -> Lifted | None:
-        """What is behind an exported function, or a function of an exported instance."""
+        """Find what is behind an exported function, or a function of an exported instance."""
         entry: Entry | None = None
         if sort == Sort.FUNCTION:
             entry = self.functions[index]
@@ -182,7 +192,7 @@ class Outline:
         return found
 
     def exported_items(self, instance: int) -> list[tuple[str, Function | Named]]:
-        """What an instance exports, in order: functions and types that have a name here."""
+        """Return what an instance exports, in order: functions and types that have a name here."""
         match self.instances[instance]:
             case Assembled(exports):
                 return [(name, self._item(sort, at)) for name, (sort, at) in exports.items()]
@@ -191,7 +201,7 @@ class Outline:
         raise Unreadable(f"instance {instance} is none that a bridge can follow")
 
     def origin(self, instance: str, name: str) -> tuple[str, str, Type]:
-        """Where a type of an imported instance comes from: instance, name, what it is.
+        """Return where a type of an imported instance comes from: instance, name, what it is.
 
         Interfaces hand types on; the names within a type are those of where it
         was defined.
@@ -207,7 +217,7 @@ class Outline:
         raise Unreadable(f"type `{name}` stands for itself")
 
     def source_of(self, named: Named) -> tuple[str, str]:
-        """The imported instance and the name there of a type that is named here."""
+        """Return the imported instance and the name there of a type that is named here."""
         source = self.type_sources.get(named.index)
         imported = self.instances[source.instance] if source else None
         if source is None or not isinstance(imported, Imported):
@@ -242,7 +252,7 @@ class Outline:
     def _inner_item(
         self, inner: Outline, sort: Sort, index: int, arguments: dict[str, tuple[int, int]]
     ) -> Function | Named:
-        """An export of a component inside, as far as it hands on what it was given."""
+        """Return an export of a component inside, as far as it hands on what it was given."""
         if sort == Sort.FUNCTION and isinstance(entry := inner.functions[index], Imported):
             return self._item(*arguments[entry.name])
         if sort == Sort.TYPE:
@@ -251,7 +261,7 @@ class Outline:
         return inner._item(sort, index)
 
     def imported_name(self, type_: int) -> str:
-        """The name under which a type is imported, also if it is an export of it by now."""
+        """Return the name under which a type is imported, also if it is an export of it by now."""
         index = self.type_exports.get(type_, type_)
         for name, at in self.imported_types.items():
             if at == index:
@@ -260,7 +270,7 @@ class Outline:
 
 
 def read_component(wasm: bytes) -> Outline:
-    """Reads a whole component.
+    """Read a whole component.
 
     Raises:
         Unreadable: it has a shape that a bridge does not know.
@@ -272,7 +282,7 @@ def read_component(wasm: bytes) -> Outline:
 
 
 def read_outline(reader: Reader, parent: Outline | None) -> Outline:
-    """Reads a component after its preamble."""
+    """Read a component after its preamble."""
     outline = Outline(parent=parent)
     for number, body in reader.sections():
         if number == Section.COMPONENT:
@@ -283,11 +293,29 @@ def read_outline(reader: Reader, parent: Outline | None) -> Outline:
                 read(outline, body)
         elif number == Section.CORE_MODULE:
             outline.count_core("core module")
+            body.part(PREAMBLE_BYTES)
+            outline.core_modules.append(body)
         elif number == Section.CORE_INSTANCE:
-            outline.count_core("core instance", body.u32())
+            for _ in range(body.u32()):
+                outline.count_core("core instance")
+                outline.core_instances.append(_read_core_instance(body))
         elif number not in _SKIPPED:
             raise Unreadable(f"a section of kind {number}")
     return outline
+
+
+def _read_core_instance(body: Reader) -> int | dict[str, int]:
+    """Read the module that it is an instance of, or the functions that it is made of, by name."""
+    kind = body.byte()
+    if kind == 0:
+        module = body.u32()
+        for _ in range(body.u32()):
+            body.name(), body.byte(), body.u32()
+        return module
+    if kind != 1:
+        raise Unreadable(f"a core instance of kind {kind}")
+    items = [(body.name(), body.byte(), body.u32()) for _ in range(body.u32())]
+    return {name: index for name, sort, index in items if sort == 0}
 
 
 _SKIPPED = (Section.CUSTOM, Section.CORE_TYPE)
@@ -447,16 +475,19 @@ def _sort_index(body: Reader) -> tuple[int, int]:
 
 
 def _read_alias(outline: Outline, body: Reader) -> None:
-    sort = body.byte()
+    sort, core = body.byte(), None
     if sort == 0:
         core = body.byte()
         outline.count_core("core module" if core == CORE_MODULE_SORT else f"core {core}")
+        if core == CORE_MODULE_SORT:
+            outline.core_modules.append(None)
     target = body.byte()
     if target == 2:
         _read_outer(outline, body, sort)
     elif target == 1:
-        body.u32()
-        body.name()
+        alias = body.u32(), body.name()
+        if sort == 0 and core == 0:
+            outline.core_functions.append(alias)
     elif target == 0:
         _add_alias(outline, sort, Aliased(body.u32(), body.name()))
     else:
@@ -529,15 +560,17 @@ def _read_canon(outline: Outline, body: Reader) -> None:
         body.u32()
         _read_options(body)
         outline.count_core("core 0")
+        outline.core_functions.append(None)
     elif kind in (2, 3, 4):
         body.u32()
         outline.count_core("core 0")
+        outline.core_functions.append(None)
     else:
         raise Unreadable(f"a canonical function of kind {kind}")
 
 
 def _read_options(body: Reader) -> dict[int, int | None]:
-    """Canonical options by kind: encodings without a value, then memory, realloc, post-return."""
+    """Read canonical options by kind: encodings, without a value, memory, realloc, post-return."""
     options: dict[int, int | None] = {}
     for _ in range(body.u32()):
         kind = body.byte()

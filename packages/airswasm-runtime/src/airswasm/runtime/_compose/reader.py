@@ -12,7 +12,10 @@ from collections.abc import Iterator
 
 PREAMBLE_BYTES = 8
 CORE_IMPORT_SECTION = 2
+CORE_TABLE_SECTION = 4
 CORE_MEMORY_SECTION = 5
+CORE_EXPORT_SECTION = 7
+CORE_FUNCTION_KIND, CORE_MEMORY_KIND = 0, 2
 DEPTH_LIMIT = 100
 
 
@@ -54,11 +57,11 @@ class Reader:
         return self.position >= self._end
 
     def span(self) -> tuple[bytes, int, int]:
-        """The data, where this reader is, and where it ends: what a copy needs."""
+        """Return the data, where this reader is, and where it ends: what a copy needs."""
         return self._data, self.position, self._end
 
     def byte(self) -> int:
-        """One byte."""
+        """Read one byte."""
         if self.position >= self._end:
             raise Unreadable(f"it ends at offset {self.position:#x}, in the middle of an item")
         value = self._data[self.position]
@@ -66,13 +69,13 @@ class Reader:
         return value
 
     def peek(self) -> int:
-        """The byte that `byte` would read."""
+        """Return the byte that `byte` would read."""
         value = self.byte()
         self.position -= 1
         return value
 
     def u32(self) -> int:
-        """An unsigned number in LEB128."""
+        """Read an unsigned number in LEB128."""
         value = shift = 0
         while True:
             piece = self.byte()
@@ -87,7 +90,7 @@ class Reader:
         return value
 
     def u64(self) -> int:
-        """An unsigned number of up to 64 bits in LEB128."""
+        """Read an unsigned number of up to 64 bits in LEB128."""
         value = shift = 0
         while True:
             piece = self.byte()
@@ -99,7 +102,7 @@ class Reader:
                 raise Unreadable(f"a number at offset {self.position:#x} is too long")
 
     def name(self) -> str:
-        """A length and as many bytes of UTF-8."""
+        """Read a length and as many bytes of UTF-8."""
         piece = self.part(self.u32())
         try:
             return self._data[piece.position : piece._end].decode()
@@ -107,7 +110,7 @@ class Reader:
             raise Unreadable(f"the name at offset {piece.position:#x} is not UTF-8") from error
 
     def part(self, size: int) -> Reader:
-        """The next `size` bytes as a reader of their own."""
+        """Return the next `size` bytes as a reader of their own."""
         start = self.position
         if start + size > self._end:
             raise Unreadable(f"a part at offset {start:#x} reaches beyond the end")
@@ -115,14 +118,14 @@ class Reader:
         return Reader(self._data, start, start + size)
 
     def sections(self) -> Iterator[tuple[int, Reader]]:
-        """The sections of a module or component, after its preamble."""
+        """Return the sections of a module or component, after its preamble."""
         while not self.at_end:
             number = self.byte()
             yield number, self.part(self.u32())
 
 
 def refuse_multi_memory(wasm: bytes) -> str | None:
-    """Looks for a core module with more than one memory.
+    """Look for a core module with more than one memory.
 
     The engine needs its multi-memory feature for the adapters that it generates
     between the parts of a composed component, so the feature is on and guests
@@ -141,7 +144,7 @@ def refuse_multi_memory(wasm: bytes) -> str | None:
 
 
 def core_modules(wasm: bytes) -> Iterator[Reader]:
-    """Every core module of a component, however deeply nested."""
+    """Find every core module of a component, however deeply nested."""
     pending = [(Reader(wasm, PREAMBLE_BYTES), 0)]
     while pending:
         component, depth = pending.pop()
@@ -157,17 +160,49 @@ def core_modules(wasm: bytes) -> Iterator[Reader]:
 
 
 def memory_count(module: Reader) -> int:
-    """The memories that a core module imports and defines."""
-    count = 0
-    for number, body in module.sections():
-        if number == CORE_MEMORY_SECTION:
-            count += body.u32()
-        elif number == CORE_IMPORT_SECTION:
-            count += sum(_is_memory_import(body) for _ in range(body.u32()))
-    return count
+    """Count the memories that a core module imports and defines."""
+    memories = defined_items(module, CORE_MEMORY_SECTION)
+    return memories + _imported_items(module, CORE_MEMORY_KIND)
 
 
-def _is_memory_import(body: Reader) -> bool:
+def defined_items(module: Reader, section: int) -> int:
+    """Count what a core module defines in a section that begins with a number."""
+    sections = _core_sections(module)
+    return sum(body.u32() for number, body in sections if number == section)
+
+
+def imported_functions(module: Reader) -> int:
+    """Count the functions that a core module imports; they come first in its index space."""
+    return _imported_items(module, CORE_FUNCTION_KIND)
+
+
+def exported_function(module: Reader, name: str) -> int | None:
+    """Return the index in a core module of the function that it exports under a name."""
+    for number, body in _core_sections(module):
+        if number != CORE_EXPORT_SECTION:
+            continue
+        for _ in range(body.u32()):
+            found, kind, index = body.name(), body.byte(), body.u32()
+            if found == name and kind == CORE_FUNCTION_KIND:
+                return index
+    return None
+
+
+def _core_sections(module: Reader) -> Iterator[tuple[int, Reader]]:
+    """Return the sections of a core module, whose reader stays where it is."""
+    return Reader(*module.span()).sections()
+
+
+def _imported_items(module: Reader, wanted: int) -> int:
+    return sum(
+        _import_kind(body) == wanted
+        for number, body in _core_sections(module)
+        if number == CORE_IMPORT_SECTION
+        for _ in range(body.u32())
+    )
+
+
+def _import_kind(body: Reader) -> int:
     body.name()
     body.name()
     kind = body.byte()
@@ -183,7 +218,7 @@ def _is_memory_import(body: Reader) -> bool:
         body.byte()
     else:
         raise Unreadable(f"an import of kind {kind} uses a feature that is off")
-    return kind == 2
+    return kind
 
 
 def _skip_limits(body: Reader) -> None:

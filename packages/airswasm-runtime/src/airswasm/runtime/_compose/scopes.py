@@ -25,14 +25,14 @@ class GivenTypes:
         self.given: list[tuple[str, Sort, int]] = []
 
     def key(self, instance: str | None, named: Named) -> tuple[str, str]:
-        """Where a type comes from that is named in that instance's type."""
+        """Return where a type comes from that is named in that instance's type."""
         outline = self._scope.outline
         if named.name is not None and instance is not None:
             return outline.origin(instance, named.name)[:2]
         return outline.origin(*outline.source_of(named))[:2]
 
     def key_of_export(self, instance: str | None, name: str, item: Type) -> tuple[str, str]:
-        """The same for a type that an instance exports."""
+        """Return the same for a type that an instance exports."""
         if instance is not None:
             return self._scope.outline.origin(instance, name)[:2]
         if not isinstance(item, Named):
@@ -40,11 +40,11 @@ class GivenTypes:
         return self.key(None, item)
 
     def refer_in(self, instance: str | None) -> Callable[[Named], int]:
-        """How types that are named in that instance's type are referred to here."""
+        """Return how types that are named in that instance's type are referred to here."""
         return lambda named: self.index(self.key(instance, named))
 
     def index(self, key: tuple[str, str]) -> int:
-        """The index of a type, imported when it is first asked for."""
+        """Return the index of a type, imported when it is first asked for."""
         if key not in self._indices:
             instance, name, type_ = self._scope.outline.origin(*key)
             bound = _bound(TypeSpace(self._writer.type, self.refer_in(instance)), type_)
@@ -74,7 +74,7 @@ class ImportScope:
             self.index_of[name] = self._import(name, imported)
 
     def type_of(self, instance: str, name: str) -> int:
-        """The index of a type that an imported instance exports."""
+        """Return the index of a type that an imported instance exports."""
         key = instance, name
         if key not in self._aliases:
             index = self.index_of[instance]
@@ -82,7 +82,7 @@ class ImportScope:
         return self._aliases[key]
 
     def refer_in(self, instance: str | None) -> Callable[[Named], int]:
-        """How types that are named in that instance's type are referred to from outside."""
+        """Return how types that are named in that instance's type are referred to from outside."""
 
         def refer(named: Named) -> int:
             if named.name is None or instance is None:

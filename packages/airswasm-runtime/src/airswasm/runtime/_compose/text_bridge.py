@@ -22,6 +22,8 @@ behind it for its text.
 
 from __future__ import annotations
 
+BRIDGE_NAME = "airswasm-bridge"
+"""The name of a bridge's core modules in backtraces."""
 HEX_MARK, PACKED_MARK = 0x80C2, 0x81C2
 HEX_MOST_BYTES = 1024
 PACKED_HEADER_BYTES = 7
@@ -208,16 +210,16 @@ CONVERSIONS = f"""
 
 
 def allocator_module(heap: int) -> str:
-    """The module that owns a bridge's memory: allocation and conversion.
+    """Return the module that owns a bridge's memory: allocation and conversion.
 
     Args:
         heap: the first address that calls may use.
     """
-    return f"""(module
+    return f"""(module ${BRIDGE_NAME}
   (memory (export "memory") 1)
   (global $top (mut i32) (i32.const {heap}))
   (func (export "reset") (global.set $top (i32.const {heap})))
-  (func (export "realloc")
+  (func $realloc (export "realloc")
     (param $old i32) (param $old_size i32) (param $align i32) (param $size i32) (result i32)
     (local $at i32) (local $end i32) (local $pages i32)
     (if (i32.le_u (local.get $size) (local.get $old_size))

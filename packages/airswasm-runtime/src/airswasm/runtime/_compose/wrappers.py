@@ -26,11 +26,11 @@ from .component_types import (
     payloads,
     size_align,
 )
-from .text_bridge import RESULT_AREA
+from .text_bridge import BRIDGE_NAME, RESULT_AREA
 
 
 def as_text(type_: Type, where: str) -> tuple[Type, tuple[str, ...]]:
-    """Replaces byte lists by strings where a bridge can reach them.
+    """Replace byte lists by strings where a bridge can reach them.
 
     Through options, results and tuples; not into lists, and not into types with
     a name, whose name would then stand for something else.
@@ -55,7 +55,7 @@ def as_text(type_: Type, where: str) -> tuple[Type, tuple[str, ...]]:
 
 
 def function_as_text(function: Function) -> tuple[Function, tuple[str, ...]]:
-    """`as_text` for a whole function; paths start with a parameter's number or `result`."""
+    """Do `as_text` for a whole function; paths start with a parameter's number or `result`."""
     parameters: list[tuple[str, Type]] = []
     paths: list[str] = []
     for at, (name, type_) in enumerate(function.parameters):
@@ -116,7 +116,7 @@ class Wrapper:
 
 
 def is_carriable(function: Function) -> bool:
-    """Whether a bridge can pass on everything that the function takes.
+    """Return whether a bridge can pass on everything that the function takes.
 
     A borrowed handle must be given back after the call, so it must be a
     parameter of its own. A byte list within a case must not share its slots
@@ -153,13 +153,13 @@ def _holds_borrow(type_: Type | None) -> bool:
 
 
 def result_area_bytes(wrappers: Sequence[Wrapper]) -> int:
-    """Room for the largest result that is returned through memory."""
+    """Return the room for the largest result that is returned through memory."""
     sizes = [size_align(each.function.result)[0] for each in wrappers]
     return aligned(max([16, *sizes]), 16)
 
 
 def wrapper_module(wrappers: Sequence[Wrapper]) -> str:
-    """The module whose exports `f0`, `f1`, … convert and call the imports of the same names."""
+    """Write the module whose exports `f0`, `f1`, … convert and call the imports of those names."""
     imports, bodies = [], []
     for number, wrapper in enumerate(wrappers):
         imports.append(_import(f"f{number}", f"$to{number}", _lowered_signature(wrapper)))
@@ -170,7 +170,7 @@ def wrapper_module(wrappers: Sequence[Wrapper]) -> str:
         bodies += [_body(number, wrapper), _after(number, wrapper)]
     return "\n".join(
         [
-            "(module",
+            f"(module ${BRIDGE_NAME}",
             '(import "own" "memory" (memory 1))',
             '(import "own" "reset" (func $reset))',
             '(import "own" "encode" (func $encode (param i32 i32) (result i32)))',

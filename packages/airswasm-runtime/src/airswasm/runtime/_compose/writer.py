@@ -19,7 +19,7 @@ RESOURCE_BOUND = b"\x03\x01"
 
 
 class Sort(IntEnum):
-    """What an index counts."""
+    """The kind of thing that an index counts."""
 
     FUNCTION = 1
     VALUE = 2
@@ -41,11 +41,11 @@ class ComponentWriter:
         self._counts: dict[str, int] = dict(counts or {})
 
     def finish(self) -> bytes:
-        """The component so far."""
+        """Return the component so far."""
         return b"".join(self._sections)
 
     def count(self, sort: Sort) -> int:
-        """The next index of a sort."""
+        """Return the next index of a sort."""
         return self._counts.get(sort.name, 0)
 
     def _define(self, section: Section, definition: bytes, space: str) -> int:
@@ -63,81 +63,81 @@ class ComponentWriter:
         return self._next(space)
 
     def component(self, binary: bytes) -> int:
-        """A component inside, its bytes as they are."""
+        """Write a component inside, its bytes as they are."""
         return self._embed(Section.COMPONENT, binary, Sort.COMPONENT.name)
 
     def core_module(self, binary: bytes) -> int:
-        """A core module, its bytes as they are."""
+        """Write a core module, its bytes as they are."""
         return self._embed(Section.CORE_MODULE, binary, "core module")
 
     def type(self, definition: bytes) -> int:
-        """A type."""
+        """Write a type."""
         return self._define(Section.TYPE, definition, Sort.TYPE.name)
 
     def import_(self, name: str, sort: Sort, description: bytes) -> int:
-        """An import; `description` is an `externdesc`."""
+        """Write an import; `description` is an `externdesc`."""
         return self._define(Section.IMPORT, b"\0" + text(name) + description, sort.name)
 
     def export(self, name: str, sort: Sort, index: int, description: bytes = b"") -> int:
-        """An export; without an `externdesc` its type is that of what it exports."""
+        """Write an export; without an `externdesc` its type is that of what it exports."""
         stated = b"\x01" + description if description else b"\0"
         definition = b"\0" + text(name) + bytes([sort]) + unsigned(index) + stated
         return self._define(Section.EXPORT, definition, sort.name)
 
     def alias(self, sort: Sort, instance: int, name: str) -> int:
-        """An export of an instance."""
+        """Write an export of an instance."""
         definition = bytes([sort, 0]) + unsigned(instance) + text(name)
         return self._define(Section.ALIAS, definition, sort.name)
 
     def core_alias(self, sort: bytes, instance: int, name: str) -> int:
-        """An export of a core instance."""
+        """Write an export of a core instance."""
         definition = sort + b"\x01" + unsigned(instance) + text(name)
         return self._define(Section.ALIAS, definition, f"core {sort[1]}")
 
     def core_instance(self, module: int, arguments: Sequence[tuple[str, int]] = ()) -> int:
-        """An instance of a core module, given core instances."""
+        """Write an instance of a core module, given core instances."""
         given = vector(text(name) + b"\x12" + unsigned(index) for name, index in arguments)
         return self._define(
             Section.CORE_INSTANCE, b"\0" + unsigned(module) + given, "core instance"
         )
 
     def core_instance_of(self, items: Sequence[tuple[str, bytes, int]]) -> int:
-        """A core instance that is made of functions and memories."""
+        """Write a core instance that is made of functions and memories."""
         listed = vector(text(name) + sort[1:] + unsigned(index) for name, sort, index in items)
         return self._define(Section.CORE_INSTANCE, b"\x01" + listed, "core instance")
 
     def instance(self, component: int, arguments: Sequence[tuple[str, Sort, int]]) -> int:
-        """An instance of a component."""
+        """Write an instance of a component."""
         given = vector(text(name) + bytes([sort]) + unsigned(at) for name, sort, at in arguments)
         return self._define(
             Section.INSTANCE, b"\0" + unsigned(component) + given, Sort.INSTANCE.name
         )
 
     def instance_of(self, exports: Sequence[tuple[str, Sort, int]]) -> int:
-        """An instance that is made of what there is."""
+        """Write an instance that is made of what there is."""
         listed = vector(
             b"\0" + text(name) + bytes([sort]) + unsigned(at) for name, sort, at in exports
         )
         return self._define(Section.INSTANCE, b"\x01" + listed, Sort.INSTANCE.name)
 
     def lower(self, function: int, memory: int, realloc: int) -> int:
-        """A core function that calls a component function."""
+        """Write a core function that calls a component function."""
         definition = b"\x01\x00" + unsigned(function) + _options(memory, realloc)
         return self._define(Section.CANON, definition, "core 0")
 
     def lift(self, core: int, type_: int, memory: int, realloc: int, after: int) -> int:
-        """A component function that calls a core function, then `after` with its result."""
+        """Write a component function that calls a core function, then `after` with its result."""
         options = _options(memory, realloc, after)
         definition = b"\x00\x00" + unsigned(core) + options + unsigned(type_)
         return self._define(Section.CANON, definition, Sort.FUNCTION.name)
 
     def lift_plain(self, core: int, type_: int) -> int:
-        """A component function that calls a core function which needs no memory."""
+        """Write a component function that calls a core function which needs no memory."""
         definition = b"\x00\x00" + unsigned(core) + vector([]) + unsigned(type_)
         return self._define(Section.CANON, definition, Sort.FUNCTION.name)
 
     def resource_drop(self, type_: int) -> int:
-        """A core function that gives a handle back."""
+        """Write a core function that gives a handle back."""
         return self._define(Section.CANON, b"\x03" + unsigned(type_), "core 0")
 
 

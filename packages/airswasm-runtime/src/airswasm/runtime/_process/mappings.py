@@ -23,7 +23,7 @@ _LIMIT = Path("/proc/sys/vm/max_map_count")
 
 
 def mappings_of_process() -> tuple[int, int] | None:
-    """The process's memory mappings and how many the kernel allows; None elsewhere."""
+    """Return the process's memory mappings and how many the kernel allows; None elsewhere."""
     try:
         with _MAPPINGS.open("rb", buffering=0) as file:
             number = sum(part.count(b"\n") for part in iter(lambda: file.read(1 << 20), b""))
@@ -46,7 +46,7 @@ class MappingGuard:
         self._refusal = ""
 
     def take(self, mappings: int, component: str) -> None:
-        """Notes an instance that may take so many mappings.
+        """Note an instance that may take so many mappings.
 
         Raises:
             HostExhausted: there is no room for it.
@@ -80,7 +80,7 @@ def _refusal(number: int, limit: int) -> str:
 
 
 def why_no_memory() -> str:
-    """What it means that the kernel gave no memory."""
+    """Say why the kernel gave no memory."""
     counted = mappings_of_process()
     if counted is not None and counted[0] > counted[1] - counted[1] // _RESERVE:
         return _refusal(*counted)

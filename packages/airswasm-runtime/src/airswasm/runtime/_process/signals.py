@@ -42,7 +42,7 @@ class SignalHandlers:
         self._holds = False
 
     def wrap(self) -> None:
-        """Wraps every handler that is written in Python."""
+        """Wrap every handler that is written in Python."""
         if threading.current_thread() is not threading.main_thread():
             return
         self._holds = True
@@ -56,7 +56,7 @@ class SignalHandlers:
                 self._wrapped[number] = handler, wrapper
 
     def restore(self) -> None:
-        """Puts them back, except where somebody else has put another since."""
+        """Put them back, except where the program has put another since."""
         if not self._holds:
             return
         self._holds = False

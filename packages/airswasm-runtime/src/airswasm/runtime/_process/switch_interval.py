@@ -42,7 +42,7 @@ class ShortSwitches:
     ) -> None:
         with self._lock:
             self._entered -= 1
-            # unless somebody has chosen another meanwhile
+            # unless the program has chosen another meanwhile
             is_ours = abs(sys.getswitchinterval() - SWITCH_INTERVAL) < 1e-6
             if not self._entered and is_ours:
                 sys.setswitchinterval(self._usual)

@@ -32,11 +32,11 @@ class Ticker(Protocol):
     """Something that moves the epoch on until it is stopped."""
 
     def stop(self) -> None:
-        """Ends it; twice is fine."""
+        """End it; twice is fine."""
 
 
 def start_ticker(engine: int, tick: float) -> Ticker:
-    """Starts the best ticker that the platform has.
+    """Start the best ticker that the platform has.
 
     Args:
         engine: the address of the engine.
@@ -65,7 +65,7 @@ class KernelTicker:
         self._call("timer_settime", self._timer, 0, struct.pack("<qqqq", *period, *period), None)
 
     def stop(self) -> None:
-        """Ends it; twice is fine."""
+        """End it; twice is fine."""
         timer, self._timer = self._timer, ctypes.c_void_p()
         if timer is not None and self._library is not None:
             self._call("timer_delete", timer)
@@ -91,7 +91,7 @@ class ThreadTicker:
         self._thread.start()
 
     def stop(self) -> None:
-        """Ends it; twice is fine."""
+        """End it; twice is fine."""
         self._stopped.set()
 
     def _run(self) -> None:

@@ -20,7 +20,7 @@ from ctypes import CFUNCTYPE, c_bool, c_char, c_size_t, c_uint32, c_uint64, c_vo
 from dataclasses import dataclass
 from functools import lru_cache, partial
 from struct import Struct
-from typing import Any
+from typing import Any, NamedTuple
 
 from wasmtime import Config, Func, Store, _ffi
 
@@ -34,7 +34,7 @@ _keeping = ctypes.PyDLL(_ffi.dll._name)
 
 
 def prototype(name: str, result: Any, *arguments: Any, library: ctypes.CDLL = _keeping) -> Any:
-    """A C function that takes and gives plain integers.
+    """Return a C function that takes and gives plain integers.
 
     Args:
         name: of the function.
@@ -138,12 +138,12 @@ _ALWAYS_READY: Address = ctypes.cast(ctypes.pythonapi.Py_IsInitialized, c_void_p
 
 
 def ready_continuation() -> bytes:
-    """The three words that tell the library that a host function is done."""
+    """Return the three words that tell the library that a host function is done."""
     return Struct("<QQQ").pack(_ALWAYS_READY, 0, 0)
 
 
 def callback_address(callback: object) -> Address:
-    """Where C finds a callback that we keep alive."""
+    """Return the address at which C finds a callback that we keep alive."""
     return ctypes.cast(callback, c_void_p).value or 0  # type: ignore[arg-type]
 
 
@@ -151,7 +151,7 @@ _pack_words = Struct("<QQQ").pack
 
 
 def waiting_continuation(callback: Address, key: int) -> bytes:
-    """The three words that make the library ask `callback(key)` at each poll."""
+    """Return the three words that make the library ask `callback(key)` at each poll."""
     return _pack_words(callback, key, 0)
 
 
@@ -169,12 +169,12 @@ _COUNTS = tuple(c_size_t(count) for count in range(17))  # WIT allows sixteen pa
 
 @lru_cache(maxsize=64)
 def _number(value: int) -> c_uint64:
-    """A constant, shared by all instances with the same limits: each object is 136 bytes."""
+    """Return a constant, shared by all instances with the same limits: each object is 136 bytes."""
     return c_uint64(value)
 
 
 class StoreMeter:
-    """What every call does to its store: give it fuel and a deadline, see what it used.
+    """The part of a call that every call does to its store: fuel, a deadline, what was used.
 
     Args:
         context: the store's.
@@ -216,7 +216,7 @@ class StoreMeter:
 def bind_call(
     function: Address, meter: StoreMeter, count: int, has_result: bool
 ) -> Callable[[], Address]:
-    """Calls of one guest function: each returns the future of one, to be polled.
+    """Call of one guest function: each returns the future of one, to be polled.
 
     Args:
         function: what `get_func` wrote.
@@ -237,7 +237,7 @@ def bind_call(
 
 
 def get_func(instance: Address, context: Address, index: Address, slot: Address) -> bool:
-    """Writes an exported function of an instance to `slot` (32 bytes)."""
+    """Write an exported function of an instance to `slot` (32 bytes)."""
     try:
         found: bool = _get_func(instance, context, index, slot)
     except ctypes.ArgumentError as problem:  # integers fit: no frame is left to convert them in
@@ -245,22 +245,38 @@ def get_func(instance: Address, context: Address, index: Address, slot: Address)
     return found
 
 
+class EngineFrame(NamedTuple):
+    """One frame of a backtrace.
+
+    Attributes:
+        function: its name, or `wasm function N` without a name section.
+        module: the core module's name, where it has one.
+        offset_bytes: where in the module.
+        number: the function's index in the module.
+    """
+
+    function: str
+    module: str | None
+    offset_bytes: int
+    number: int
+
+
 @dataclass(frozen=True, slots=True)
 class EngineFailure:
-    """What the library said of a failed call, as plain values."""
+    """The library's words on a failed call, as plain values; innermost frame first."""
 
     message: str
-    frames: tuple[tuple[str, str | None, int], ...]
+    frames: tuple[EngineFrame, ...]
 
 
 def new_error(message: str) -> Address:
-    """An error object for a host function to give back; the library frees it."""
+    """Return an error object for a host function to give back; the library frees it."""
     address: int = _error_new(message.encode("utf-8", "replace").replace(b"\0", b"?"))
     return address
 
 
 def take_error(error: Address) -> EngineFailure:
-    """Reads and frees an error object."""
+    """Read and free an error object."""
     vector = (c_uint64 * 2)()
     _error_message(error, ctypes.addressof(vector))
     message = ctypes.string_at(vector[1], vector[0]).decode("utf-8", "replace")
@@ -272,9 +288,10 @@ def take_error(error: Address) -> EngineFailure:
     return EngineFailure(message, frames)
 
 
-def _frame(frame: int | None) -> tuple[str, str | None, int]:
-    name = _name_at(_frame_name(frame)) or f"wasm function {_frame_index(frame)}"
-    return name, _name_at(_frame_module(frame)), int(_frame_offset(frame))
+def _frame(frame: int | None) -> EngineFrame:
+    number = int(_frame_index(frame))
+    name = _name_at(_frame_name(frame)) or f"wasm function {number}"
+    return EngineFrame(name, _name_at(_frame_module(frame)), int(_frame_offset(frame)), number)
 
 
 def _name_at(vector: int | None) -> str | None:
@@ -285,13 +302,13 @@ def _name_at(vector: int | None) -> str | None:
 
 
 def check(error: int | None) -> None:
-    """Raises what the library complained about while linking: a bug of ours."""
+    """Raise what the library complained about while linking: a bug of ours."""
     if error:
         raise RuntimeError(take_error(error).message)
 
 
 def address_of(managed: object) -> Address:
-    """The address inside one of the public package's managed objects."""
+    """Return the address inside one of the public package's managed objects."""
     return ctypes.cast(managed.ptr(), c_void_p).value or 0  # type: ignore[attr-defined]
 
 
@@ -303,7 +320,7 @@ class LinkerScope:
         self._open: Address | None = None
 
     def enter_interface(self, name: str) -> None:
-        """Adds the following definitions to the interface of that name."""
+        """Add the following definitions to the interface of that name."""
         self.leave_interface()
         encoded = name.encode()
         out = c_void_p()
@@ -311,13 +328,13 @@ class LinkerScope:
         self._open = out.value
 
     def leave_interface(self) -> None:
-        """Adds the following definitions to the world itself."""
+        """Add the following definitions to the world itself."""
         if self._open is not None:
             _linker_instance_delete(self._open)
             self._open = None
 
     def add_function(self, name: str, callback: object) -> None:
-        """Adds a host function; `callback` must outlive the linker."""
+        """Add a host function; `callback` must outlive the linker."""
         encoded = name.encode()
         pointer = ctypes.cast(callback, c_void_p)  # type: ignore[arg-type]
         check(
@@ -327,7 +344,7 @@ class LinkerScope:
         )
 
     def add_resource(self, name: str, number: int, destructor: object) -> None:
-        """Adds a host resource type; `destructor` must outlive the linker."""
+        """Add a host resource type; `destructor` must outlive the linker."""
         encoded = name.encode()
         type_ = _resource_type_new_host(number)
         pointer = ctypes.cast(destructor, c_void_p)  # type: ignore[arg-type]
@@ -338,13 +355,13 @@ class LinkerScope:
         check(error)
 
     def close(self) -> None:
-        """Gives the linker back."""
+        """Give the linker back."""
         self.leave_interface()
         _linker_instance_delete(self._root)
 
 
 def host_handle(context: Address, rep: int, number: int, *, owned: bool = True) -> Address:
-    """A handle for a host resource; delete it with `any_delete` once it was passed on."""
+    """Return a handle for a host resource; delete it with `any_delete` once it was passed on."""
     host = _host_new(owned, rep, number)
     out = c_void_p()
     error = _host_to_any(context, host, ctypes.addressof(out))
@@ -354,7 +371,7 @@ def host_handle(context: Address, rep: int, number: int, *, owned: bool = True) 
 
 
 def take_host_handle(context: Address, handle: Address) -> tuple[int, bool]:
-    """Lifts a host resource out of a handle, exactly once: its number, and whether owned."""
+    """Lift a host resource out of a handle, exactly once: its number, and whether owned."""
     out = c_void_p()
     check(_any_to_host(context, handle, ctypes.addressof(out)))
     rep, owned = int(_host_rep(out.value)), bool(_host_owned(out.value))
@@ -363,7 +380,7 @@ def take_host_handle(context: Address, handle: Address) -> tuple[int, bool]:
 
 
 def clone_handle(handle: Address) -> Address:
-    """A handle of our own to a guest's resource, freed with `any_delete`."""
+    """Return a handle of our own to a guest's resource, freed with `any_delete`."""
     address: int = _any_clone(handle)
     return address
 
@@ -378,7 +395,7 @@ writable_memory = memoryview(memory).cast("B")
 
 
 def buffer_address(buffer: bytearray) -> Address:
-    """Where a bytearray's bytes are; it cannot be resized from then on."""
+    """Return the address of a bytearray's bytes; it cannot be resized from then on."""
     return ctypes.addressof(c_char.from_buffer(buffer))
 
 
@@ -403,7 +420,7 @@ class CoreFunction:
         )
 
     def __call__(self, first: int, second: int) -> int:
-        """The result, unsigned."""
+        """Return the result, unsigned."""
         self._values[0], self._values[4] = first, second
         if self._call() or self._trap.value:
             raise RuntimeError("a core function of ours failed")
@@ -428,21 +445,21 @@ UNFINISHED = (
 
 
 def switch_off(config: Config, names: tuple[str, ...]) -> None:
-    """Turns features off that only the C interface can turn off."""
+    """Turn features off that only the C interface can turn off."""
     for name in names:
         getattr(_ffi, f"wasmtime_config_{name}_set")(config.ptr(), False)
 
 
 def set_async_stack_size(config: Config, stack_bytes: int) -> None:
-    """Sets the size of the stack that each call on a fibre gets."""
+    """Set the size of the stack that each call on a fibre gets."""
     _ffi.wasmtime_config_async_stack_size_set(config.ptr(), stack_bytes)
 
 
 def set_stack_creator(config: Config, creator: bytes) -> None:
-    """Takes stacks from us; `creator` is three words: env, `NewStackCallback`, finalizer."""
+    """Take stacks from us; `creator` is three words: env, `NewStackCallback`, finalizer."""
     _stack_creator_set(address_of(config), creator)
 
 
 def set_memory_creator(config: Config, creator: bytes) -> None:
-    """Takes memories from us; `creator` is three words: env, `NewMemoryCallback`, finalizer."""
+    """Take memories from us; `creator` is three words: env, `NewMemoryCallback`, finalizer."""
     _memory_creator_set(address_of(config), creator)

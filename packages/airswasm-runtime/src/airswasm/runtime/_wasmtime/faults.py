@@ -8,10 +8,14 @@ version that words it differently is noticed.
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 
+from .._compose.core_facts import CoreFacts
+from .._compose.text_bridge import BRIDGE_NAME
 from .._limits import Limits, setting_of
 from .._process.mappings import why_no_memory
 from ..errors import (
+    ArgumentsTooLarge,
     DeadlineExceeded,
     Frame,
     FuelExhausted,
@@ -23,7 +27,7 @@ from ..errors import (
     StackOverflowed,
     Trapped,
 )
-from .bindings import EngineFailure
+from .bindings import EngineFailure, EngineFrame
 
 _LIMITS: tuple[tuple[str, type[LimitExceeded], str, str], ...] = (
     ("all fuel consumed", FuelExhausted, "fuel", "used up its fuel"),
@@ -39,54 +43,119 @@ _LIMITS: tuple[tuple[str, type[LimitExceeded], str, str], ...] = (
 )
 _TRAP = re.compile(r"wasm trap: (.+)")
 _NO_ROOM = "Cannot allocate memory"
-_MINIMUM = re.compile(r"memory minimum size of (\d+) pages")
+_MINIMUM_PAGES = re.compile(r"memory minimum size of (\d+) pages")
+_MINIMUM_ELEMENTS = re.compile(r"table minimum size of (\d+) elements")
+_NO_ROOM_FOR_ARGUMENTS = (  # how an allocator says no: it aborts, or gives no address
+    "realloc return: beyond end of memory",
+    "wasm trap: wasm `unreachable` instruction executed",
+    "wasm trap: out of bounds memory access",
+)
+_REALLOC = "cabi_realloc"
+_MOST_FRAMES = 20  # the engine leaves out the outer ones of a deeper stack
 _PAGE_BYTES = 65536
 STACK_SETTING = "EngineConfig.max_wasm_stack_bytes"
+LARGE_STACK_SETTING = "EngineConfig.large_wasm_stack_bytes"
 
 
-def fault_of(
-    failure: EngineFailure, component: str, function: str, limits: Limits, stack_bytes: int
-) -> GuestFault | HostExhausted:
-    """The error that a failed call amounts to; fuel and memory are filled in by the caller."""
+@dataclass(frozen=True, slots=True)
+class Circumstances:
+    """All that a fault is told with.
+
+    Attributes:
+        component: what the component is called.
+        function: what was called.
+        limits: of its instance.
+        stack_bytes: the most that its own frames may take.
+        stack_setting: what changes that.
+        core: what its core modules tell.
+    """
+
+    component: str
+    function: str
+    limits: Limits
+    stack_bytes: int
+    stack_setting: str
+    core: CoreFacts
+
+    def limit_fault(
+        self,
+        fault: type[LimitExceeded],
+        limit: str,
+        said: str,
+        frames: tuple[Frame, ...] = (),
+    ) -> LimitExceeded:
+        """Return a fault for one limit, with its value and what changes it."""
+        made = fault(self.component, self.function, said, backtrace=frames)
+        made.limit = limit
+        if limit == "stack":
+            made.value, made.setting = self.stack_bytes, self.stack_setting
+        else:
+            made.value, made.setting = getattr(self.limits, limit), setting_of(limit)
+            made.source = self.limits.source
+        return made
+
+
+def fault_of(failure: EngineFailure, it: Circumstances) -> GuestFault | HostExhausted:
+    """Return the error that a failed call amounts to; the caller fills in fuel and memory."""
     if _NO_ROOM in failure.message:
-        return HostExhausted(component, why_no_memory())
-    frames = tuple(Frame(*frame) for frame in failure.frames)
+        return HostExhausted(it.component, why_no_memory())
+    frames = tuple(Frame(*frame[:3]) for frame in failure.frames)
     for phrase, fault, limit, said in _LIMITS:
         if phrase in failure.message:
-            said = _with_need(said, failure.message)
-            return limit_fault(fault, component, function, said, limit, limits, stack_bytes, frames)
-    return _trapped(failure.message, component, function, frames)
-
-
-def limit_fault(
-    fault: type[LimitExceeded],
-    component: str,
-    function: str,
-    said: str,
-    limit: str,
-    limits: Limits,
-    stack_bytes: int = 0,
-    frames: tuple[Frame, ...] = (),
-) -> LimitExceeded:
-    """A fault for one limit, with its value and the key that changes it."""
-    made = fault(component, function, said, backtrace=frames)
-    made.limit = limit
-    made.value = stack_bytes if limit == "stack" else getattr(limits, limit)
-    made.setting = STACK_SETTING if limit == "stack" else setting_of(limit)
-    return made
-
-
-def _trapped(message: str, component: str, function: str, frames: tuple[Frame, ...]) -> Trapped:
-    found = _TRAP.search(message)
-    lines = [line.strip() for line in message.splitlines() if line.strip()]
-    reason = found.group(1) if found else re.sub(r"^\d+: ", "", lines[-1] if lines else "unknown")
-    made = Trapped(component, function, f"trapped: {reason}", backtrace=frames)
+            said = _need(limit, failure.message, it) or said
+            return it.limit_fault(fault, limit, said, frames)
+    reason = _reason(failure.message)
+    if _is_about_arguments(failure, it.core):
+        said = f"had no room for its arguments ({reason})"
+        return it.limit_fault(ArgumentsTooLarge, "memory_bytes", said, frames)
+    made = Trapped(it.component, it.function, f"trapped: {reason}", backtrace=frames)
     made.code = reason
     return made
 
 
-def _with_need(said: str, message: str) -> str:
-    found = _MINIMUM.search(message)
-    return (
-        f"needs {int(found.group(1)) * _PAGE_BYTES:,} bytes of memory to start" if found else said
-    )
+def _is_about_arguments(failure: EngineFailure, core: CoreFacts) -> bool:
+    """Return whether the guest failed to make room for arguments, before its function began.
+
+    That shows in what the host called first: the outermost frame is the guest's
+    `realloc` or, where there is a bridge, one of the bridge's that was about to call it.
+    """
+    if not any(phrase in failure.message for phrase in _NO_ROOM_FOR_ARGUMENTS):
+        return False
+    outer = failure.frames[::-1]
+    if not outer:
+        return True  # nothing of the guest's runs while the engine looks at what `realloc` gave
+    if len(outer) >= _MOST_FRAMES:
+        return False
+    first, second, third = (*outer, None, None)[:3]
+    assert first is not None
+    if first.module != BRIDGE_NAME:
+        return _is_realloc(first, core)
+    if second is None:  # the bridge's own memory, which may grow as far as the guest's
+        return first.function == "realloc"
+    if third is None:
+        return False
+    if second.module == BRIDGE_NAME:  # inside the guest's component: it moves arguments first
+        return third.module == BRIDGE_NAME and third.function.startswith("down")
+    return _is_realloc(third, core)  # behind the guest: what the engine made lies between
+
+
+def _is_realloc(frame: EngineFrame, core: CoreFacts) -> bool:
+    return frame.function == _REALLOC or frame.number in core.reallocs
+
+
+def _reason(message: str) -> str:
+    """Return the engine's last word on what happened."""
+    if found := _TRAP.search(message):
+        return found.group(1)
+    lines = [line.strip() for line in message.splitlines() if line.strip()]
+    return re.sub(r"^\d+: ", "", lines[-1] if lines else "unknown")
+
+
+def _need(limit: str, message: str, it: Circumstances) -> str | None:
+    """Return how much of a limit the component needs to start, where that is known."""
+    if found := _MINIMUM_PAGES.search(message):
+        return f"needs {int(found.group(1)) * _PAGE_BYTES:,} bytes of memory to start"
+    if found := _MINIMUM_ELEMENTS.search(message):
+        return f"needs a table of {int(found.group(1)):,} elements to start"
+    needed = {"memories": it.core.memories, "tables": it.core.tables}.get(limit)
+    return None if needed is None else f"needs {needed:,} {limit} to start"

@@ -114,7 +114,7 @@ class HardenedSettings:
 
     @classmethod
     def of(cls, settings: EngineSettings) -> HardenedSettings:
-        """Copies the fields that compiled code depends on out of a larger configuration."""
+        """Copy the fields that compiled code depends on out of a larger configuration."""
         return cls(
             max_wasm_stack_bytes=settings.max_wasm_stack_bytes,
             async_stack_bytes=settings.async_stack_bytes,
@@ -124,17 +124,17 @@ class HardenedSettings:
         )
 
     def to_json(self) -> str:
-        """The settings as one line of JSON, with sorted keys."""
+        """Return the settings as one line of JSON, with sorted keys."""
         return json.dumps(asdict(self), sort_keys=True)
 
     @classmethod
     def from_json(cls, text: str) -> HardenedSettings:
-        """Reads what `to_json` wrote."""
+        """Read what `to_json` wrote."""
         return cls(**json.loads(text))
 
 
 def hardened_config(settings: EngineSettings) -> Config:
-    """Builds the engine configuration for untrusted guests.
+    """Build the engine configuration for untrusted guests.
 
     Args:
         settings: the sizes; `EngineConfig` and `HardenedSettings` both fit.
@@ -171,7 +171,7 @@ def _set_sizes(config: Config, sizes: HardenedSettings) -> None:
 
 
 def config_fingerprint(settings: EngineSettings) -> str:
-    """Names everything that makes compiled code of one configuration unfit for another.
+    """Name everything that makes compiled code of one configuration unfit for another.
 
     The engine version is not part of it; caches add that themselves.
     """

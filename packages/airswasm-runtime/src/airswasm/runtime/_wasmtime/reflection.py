@@ -54,7 +54,7 @@ _Nominal: TypeAlias = Record[ValueType] | Variant[ValueType] | Enum | Flags
 
 @dataclass(frozen=True, slots=True)
 class ComponentShape:
-    """What a component imports and exports.
+    """The imports and exports of a component.
 
     Attributes:
         imports: by interface name; functions of the world itself under "".
@@ -81,7 +81,7 @@ def reflect(
     component: wc.Component,
     bridging: Bridging = Bridging(),  # noqa: B008 - frozen
 ) -> ComponentShape:
-    """Reads all of a component's imports and exports.
+    """Read all of a component's imports and exports.
 
     Args:
         engine: the engine that it was compiled for.
@@ -214,7 +214,11 @@ class _Reader:
 
 
 def _refuse_modules(imported: Mapping[str, Mapping[str, wc.ComponentItem]]) -> None:
-    """A host offers interfaces of functions and types; it has no code to hand in."""
+    """Refuse a component that imports code: a host offers functions and types only.
+
+    Raises:
+        UnsupportedType: it imports a module, a component or a nested instance.
+    """
     kinds = {
         wc.ModuleType: "the core module",
         wc.ComponentType: "the component",
@@ -229,7 +233,7 @@ def _refuse_modules(imported: Mapping[str, Mapping[str, wc.ComponentItem]]) -> N
 
 
 def restore_bytes(shape: FunctionShape, text: Collection[str]) -> FunctionShape:
-    """The function as its author wrote it: bytes where a bridge carries them as text."""
+    """Return the function as its author wrote it: bytes where a bridge carries them as text."""
     parameters = tuple(
         (name, _restored(type_, str(i), text)) for i, (name, type_) in enumerate(shape.parameters)
     )

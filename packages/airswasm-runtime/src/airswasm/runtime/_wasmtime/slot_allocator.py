@@ -51,7 +51,7 @@ _libc = ctypes.CDLL(None, use_errno=True)
 
 
 def is_possible() -> bool:
-    """Whether this platform can pack: Linux with 64-bit addresses."""
+    """Return whether this platform can pack: Linux with 64-bit addresses."""
     return sys.platform == "linux" and sys.maxsize > 2**32
 
 
@@ -64,13 +64,13 @@ if is_possible():
 
 
 def _refusal() -> OSError:
-    """Why the kernel has just said no."""
+    """Return why the kernel has just said no."""
     code = ctypes.get_errno()
     return OSError(code, os.strerror(code))
 
 
 def _map(size: int, flags: int = 0) -> int:
-    """New address space that takes memory only where it is written to."""
+    """Map new address space that takes memory only where it is written to."""
     flags |= mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS | _MAP_NORESERVE
     address = _mmap(None, size, mmap.PROT_READ | mmap.PROT_WRITE, flags, -1, 0)
     if address == _FAILED:
@@ -83,7 +83,7 @@ class Slots:
 
     Args:
         size: bytes of each, a multiple of the page size.
-        guarded: whether below each lies a page that nobody can touch.
+        guarded: whether below each lies a page that no access passes.
     """
 
     def __init__(self, size: int, *, guarded: bool = False) -> None:
@@ -93,7 +93,7 @@ class Slots:
         self._chunks: list[tuple[int, int]] = []
 
     def take(self) -> int:
-        """The address of a free slot.
+        """Return the address of a free slot.
 
         Raises:
             OSError: the kernel gives no more address space, or no more mappings.
@@ -105,16 +105,16 @@ class Slots:
                 self._free.extend(self._new_chunk())
 
     def empty(self, address: int) -> bool:
-        """Gives a slot's memory back; it reads as zeros again. False if the kernel refuses."""
+        """Give a slot's memory back; it reads as zeros again. False if the kernel refuses."""
         return bool(_madvise(address, self.size, mmap.MADV_DONTNEED) == 0)
 
     def give_back(self, address: int) -> None:
-        """Empties a slot and keeps it for the next."""
+        """Empty a slot and keep it for the next."""
         if self.empty(address):
             self._free.append(address)
 
     def unmap(self) -> None:
-        """Gives all address space back; nothing may use a slot from then on."""
+        """Give all address space back; nothing may use a slot from then on."""
         self._free.clear()
         chunks, self._chunks = self._chunks, []
         for address, size in chunks:
@@ -156,12 +156,12 @@ class Stack:
         return self._address
 
     def rest(self) -> None:
-        """Gives its memory back until the next call; only while none is in progress."""
+        """Give its memory back until the next call; only while none is in progress."""
         if self.slots is not None:
             self.slots.empty(self._address)
 
     def end(self) -> None:
-        """Its store has ended, and another one may get its slot."""
+        """Give its slot back, for another store."""
         slots, self.slots = self.slots, None
         if slots is not None:
             slots.give_back(self._address)
@@ -200,11 +200,11 @@ class Packing:
         self._memories: dict[int, Slots] = {}
 
     def new_memory(self, size: int) -> _Memory:
-        """A memory of that many bytes, with room to grow in place."""
+        """Return a memory of that many bytes, with room to grow in place."""
         return _Memory(self, self._class_of(size), size)
 
     def grow(self, memory: _Memory, size: int) -> None:
-        """Makes a memory larger; it moves when its slot is too small."""
+        """Make a memory larger; it moves when its slot is too small."""
         slots, address = memory.slots, memory.address
         if size > slots.size:
             larger = self._class_of(size)
@@ -224,13 +224,13 @@ class Packing:
         return found
 
     def new_stacks(self, size: int) -> Slots:
-        """Where the stacks are; all are of one size."""
+        """Return the slots of the stacks; all are of one size."""
         if self.stacks is None:
             self.stacks = Slots(-(-size // _PAGE) * _PAGE, guarded=True)
         return self.stacks
 
     def unmap(self) -> None:
-        """Gives everything back; no instance may be left."""
+        """Give everything back; no instance may be left."""
         for slots in (self.stacks, *self._memories.values()):
             if slots is not None:
                 slots.unmap()
@@ -244,7 +244,7 @@ _memories: dict[int, _Memory] = {}
 
 
 def first_stack(begin: Callable[[], T]) -> tuple[T, Stack | None]:
-    """What `begin` gives, and the first stack that the engine asked for on the way.
+    """Call `begin`; return what it gives, and the first stack that the engine asked for on the way.
 
     A store gets its stack at its first poll, before any code of a guest runs.
     """
@@ -357,7 +357,7 @@ _CALLBACKS = [
 
 
 def pack(config: Config, *, stacks: bool, memories: bool) -> None:
-    """Makes the engine of that configuration pack what is asked for, where it is possible.
+    """Make the engine of that configuration pack what is asked for, where it is possible.
 
     Memories must have neither reservation nor guard, nor images (`memory_init_cow`).
     """

@@ -1,4 +1,4 @@
-"""How the C interface lays values out: a kind byte, then up to three words.
+"""The layout of values in the C interface: a kind byte, then up to three words.
 
 As in wasmtime's `component/val.h`. The engine does not promise this layout from one
 release to the next; `tests/test_value_layout.py` compares each constant with what the
@@ -40,7 +40,7 @@ KIND_CHAR = 11
 KIND_STRING = 12
 
 DATA_OFFSET_BYTES = bytes.__basicsize__ - 1
-"""Where CPython keeps the data of a `bytes` object, which ends with the NUL byte."""
+"""The place of the data in a `bytes` object of CPython, which ends with the NUL byte."""
 
 U8_SLOT = struct.pack("<B7xB23x", NUMBERS["u8"][0], 0)
 WORD = struct.Struct("<Q").unpack_from

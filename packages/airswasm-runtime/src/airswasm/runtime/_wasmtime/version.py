@@ -17,7 +17,7 @@ OLDEST, BEFORE = (50, 0, 1), (51,)
 
 
 def engine_version() -> str:
-    """The version of the installed wasmtime; `unknown` where no metadata came with it."""
+    """Return the version of the installed wasmtime; `unknown` where no metadata came with it."""
     try:
         return version("wasmtime")
     except PackageNotFoundError:  # a frozen program

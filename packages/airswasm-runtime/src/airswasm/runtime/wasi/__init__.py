@@ -1,4 +1,4 @@
-"""What a provider of WASI interfaces builds on: pollables, streams, http's types.
+"""The parts that a provider of WASI interfaces builds on: pollables, streams, http's types.
 
 A block that replaces a denied interface (files, sockets, http) hands out
 objects that the built-in `wasi:io` understands. They are these.

@@ -21,6 +21,6 @@ WASI_VERSION = "0.2.12"
 
 
 def interfaces() -> tuple[HostInterface, ...]:
-    """Everything of WASI 0.2 that guests import, by interface."""
+    """Return everything of WASI 0.2 that guests import, by interface."""
     modules = (_io, _cli, _clocks, _random, _filesystem, _sockets, _http)
     return tuple(interface for module in modules for interface in module.interfaces(WASI_VERSION))

@@ -20,7 +20,7 @@ def _arguments(caller: Caller) -> list[str]:
 
 
 def _nothing(_caller: Caller) -> None:
-    """No initial directory, and no terminal."""
+    """Answer that there is no initial directory, and no terminal."""
 
 
 def _exit(caller: Caller, outcome: Ok[None] | Err[None]) -> NoReturn:
@@ -60,7 +60,7 @@ _FUNCTIONS: dict[str, dict[str, HostFunction]] = {
 
 
 def interfaces(version: str) -> Iterable[HostInterface]:
-    """wasi:cli, all that a command or a library imports."""
+    """Offer wasi:cli, all that a command or a library imports."""
     for name, functions in _FUNCTIONS.items():
         yield HostInterface(f"wasi:cli/{name}@{version}", functions)
     for name in ("terminal-input", "terminal-output"):

@@ -27,7 +27,7 @@ def _subscribe_duration(caller: Caller, duration_ns: int) -> Deadline:
 
 
 def as_datetime(ns: int) -> Mapping[str, int]:
-    """Nanoseconds since 1970 as wasi:clocks' `datetime`; earlier is 1970."""
+    """Return nanoseconds since 1970 as wasi:clocks' `datetime`; earlier is 1970."""
     seconds, nanoseconds = divmod(max(0, ns), 1_000_000_000)
     return {"seconds": seconds, "nanoseconds": nanoseconds}
 
@@ -49,7 +49,7 @@ def _utc_offset(_caller: Caller, _when: object) -> int:
 
 
 def interfaces(version: str) -> Iterable[HostInterface]:
-    """wasi:clocks."""
+    """Offer wasi:clocks."""
     return (
         HostInterface(
             f"wasi:clocks/monotonic-clock@{version}",

@@ -56,12 +56,12 @@ def _no_directories(_caller: Caller) -> list[object]:
 
 
 def error_code(_caller: Caller, error: IoError) -> str | None:
-    """wasi:filesystem's `filesystem-error-code`: why a file's stream failed."""
+    """Answer `filesystem-error-code`: why a file's stream failed."""
     return error.filesystem_code
 
 
 def interfaces(version: str) -> Iterable[HostInterface]:
-    """wasi:filesystem, denied."""
+    """Offer wasi:filesystem, denied."""
     return (
         HostInterface(f"wasi:filesystem/preopens@{version}", {"get-directories": _no_directories}),
         HostInterface(

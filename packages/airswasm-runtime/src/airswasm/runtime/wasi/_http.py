@@ -73,27 +73,27 @@ class Fields:
         self._is_immutable = is_immutable
 
     def entries(self) -> list[tuple[str, bytes]]:
-        """All of them, in order."""
+        """Return all of them, in order."""
         return list(self._entries)
 
     def get(self, name: str) -> list[bytes]:
-        """The values of one name, whatever its case."""
+        """Return the values of one name, whatever its case."""
         return [value for key, value in self._entries if key.lower() == name.lower()]
 
     def has(self, name: str) -> bool:
-        """Whether the name is there, whatever its case."""
+        """Return whether the name is there, whatever its case."""
         return bool(self.get(name))
 
     def copy(self) -> Fields:
-        """Others of the same content, which can be changed."""
+        """Return others of the same content, which can be changed."""
         return Fields(self._entries)
 
     def frozen(self) -> Fields:
-        """A copy that a guest cannot change."""
+        """Return a copy that a guest cannot change."""
         return Fields(self._entries, is_immutable=True)
 
     def replace(self, name: str, values: Sequence[bytes], *, keep: bool = False) -> str | None:
-        """Sets the values of a name; `keep` adds to those there are.
+        """Set the values of a name; `keep` adds to those there are.
 
         Returns:
             None, or the case of wasi:http's `header-error` that says why not.
@@ -114,14 +114,14 @@ class Fields:
 
 
 def field_problem(name: str, values: Iterable[bytes]) -> str | None:
-    """Why a header may not be sent, as a case of `header-error`; None if it may."""
+    """Return why a header may not be sent, as a case of `header-error`; None if it may."""
     if not TOKEN.fullmatch(name) or not all(FIELD_VALUE.fullmatch(value) for value in values):
         return "invalid-syntax"
     return "forbidden" if name.lower() in FORBIDDEN_FIELDS else None
 
 
 class OutgoingBody:
-    """What a guest sends: an output stream that collects, up to a bound."""
+    """The body that a guest sends: an output stream that collects, up to a bound."""
 
     waits = False
 
@@ -132,23 +132,23 @@ class OutgoingBody:
         self.finished: Signal = Signal()
 
     def data(self) -> bytes:
-        """What was written; all of it once `finished` is ready."""
+        """Return what was written; all of it once `finished` is ready."""
         return bytes(self._data)
 
     async def whole(self) -> bytes:
-        """Everything that was written, once the guest has finished."""
+        """Return everything that was written, once the guest has finished."""
         await until_ready(self.finished)
         return self.data()
 
     def stream(self) -> Ok[OutgoingBody] | Err[None]:
-        """The stream to write to, once."""
+        """Return the stream to write to, once."""
         if self._has_stream:
             return Err(None)
         self._has_stream = True
         return Ok(self)
 
     def permit_bytes(self) -> int:
-        """What may be written now; too large a body fails."""
+        """Return what may be written now; too large a body fails."""
         if self.finished.is_ready():
             raise StreamClosed
         if len(self._data) >= self._max_bytes:
@@ -157,15 +157,15 @@ class OutgoingBody:
         return min(WRITE_PERMIT_BYTES, self._max_bytes - len(self._data))
 
     def write(self, data: bytes) -> None:
-        """Collects `data`."""
+        """Collect `data`."""
         self.permit_bytes()
         self._data += data
 
     def flush(self) -> None:
-        """Has nothing to do."""
+        """Have nothing to do."""
 
     def pollable(self) -> Pollable:
-        """Always ready."""
+        """Return one that is always ready."""
         return Always()
 
 
@@ -190,7 +190,7 @@ class OutgoingRequest:
     body: OutgoingBody | None = None
 
     def take_body(self) -> Ok[OutgoingBody] | Err[None]:
-        """The body to write, once."""
+        """Return the body to write, once."""
         if self.body is not None:
             return Err(None)
         self.body = OutgoingBody()
@@ -199,7 +199,7 @@ class OutgoingRequest:
 
 @dataclass(slots=True)
 class OutgoingResponse:
-    """The `outgoing-response` resource: a guest may build one; nobody takes it."""
+    """The `outgoing-response` resource: a guest may build one; it is never sent."""
 
     headers: Fields
     status_code: int = 200
@@ -217,7 +217,7 @@ class IncomingBody:
         self._data: bytes | None = data
 
     def stream(self) -> Ok[BytesInput] | Err[None]:
-        """The stream to read from, once."""
+        """Return the stream to read from, once."""
         data, self._data = self._data, None
         return Err(None) if data is None else Ok(BytesInput(data))
 
@@ -231,7 +231,7 @@ class IncomingResponse:
     body: bytes | None
 
     def consume(self) -> Ok[IncomingBody] | Err[None]:
-        """Its body, once."""
+        """Return its body, once."""
         body, self.body = self.body, None
         return Err(None) if body is None else Ok(IncomingBody(body))
 
@@ -252,16 +252,16 @@ class FutureIncomingResponse:
         self.on_drop: Callable[[], None] | None = None
 
     def complete(self, outcome: Ok[IncomingResponse] | Err[Case]) -> None:
-        """Hands the response, or a case of wasi:http's `error-code`, to the guest."""
+        """Hand the response, or a case of wasi:http's `error-code`, to the guest."""
         self._outcome = outcome
         self._signal.set()
 
     def pollable(self) -> Pollable:
-        """Ready once it is complete."""
+        """Return one that is ready once it is complete."""
         return self._signal
 
     def take(self) -> Ok[object] | Err[None] | None:
-        """None while there is no outcome; the outcome in `Ok`; `Err` the second time."""
+        """Return None while there is no outcome; the outcome in `Ok`; `Err` the second time."""
         if self._outcome is None:
             return None
         if self._was_taken:
@@ -270,7 +270,7 @@ class FutureIncomingResponse:
         return Ok(self._outcome)
 
     def close(self) -> None:
-        """The guest has dropped it."""
+        """Note that the guest has dropped it."""
         if self.on_drop is not None:
             self.on_drop()
 
@@ -284,11 +284,11 @@ class FutureTrailers:
         self._was_taken = False
 
     def pollable(self) -> Pollable:
-        """Always ready."""
+        """Return one that is always ready."""
         return Always()
 
     def take(self) -> Ok[object] | Err[None]:
-        """`Ok(Ok(None))`, then `Err`."""
+        """Return `Ok(Ok(None))`, then `Err`."""
         if self._was_taken:
             return Err(None)
         self._was_taken = True
@@ -299,7 +299,7 @@ class FutureTrailers:
 
 
 def of(method: Callable[..., object]) -> HostFunction:
-    """A method of a resource as a host function that does not mind who calls."""
+    """Make a host function of a resource's method, for any caller."""
 
     def call(_caller: Caller, *arguments: object) -> object:
         return method(*arguments)
@@ -420,7 +420,7 @@ def _http_error_code(_caller: Caller, error: IoError) -> object:
 
 
 def _no_server(_caller: Caller, *_arguments: object) -> None:
-    """Nobody serves http here, so no guest holds what this would need."""
+    """Refuse: nothing serves http here, so no guest holds what this would need."""
 
 
 def _denied(_caller: Caller, _request: OutgoingRequest, _options: object) -> Err[Case]:
@@ -507,7 +507,7 @@ _RESOURCES = (
 
 
 def interfaces(version: str) -> Iterable[HostInterface]:
-    """wasi:http, as far as a client imports it; every request is denied."""
+    """Offer wasi:http, as far as a client imports it; every request is denied."""
     return (
         HostInterface(
             f"wasi:http/types@{version}", _TYPES, dict.fromkeys(_RESOURCES, CLOSED_ON_DROP)

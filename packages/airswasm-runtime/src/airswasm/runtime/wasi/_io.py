@@ -28,7 +28,7 @@ from .._values import Case, Err, Ok
 from ..errors import Trapped
 
 WRITE_PERMIT_BYTES = 64 * 1024
-"""What `check-write` offers where nothing narrower applies."""
+"""The number that `check-write` offers where nothing narrower applies."""
 
 BLOCKING_WRITE_BYTES = 4096
 """WASI's own bound for one `blocking-write-and-flush`."""
@@ -46,11 +46,11 @@ class Pollable(Protocol):
     """Something a guest can wait for."""
 
     def is_ready(self) -> bool:
-        """Whether waiting would end at once."""
+        """Return whether waiting would end at once."""
         ...
 
     def watch(self, wake: Callable[[], None]) -> Unwatch:
-        """Calls `wake` on the loop's thread once this may be ready.
+        """Call `wake` on the loop's thread once this may be ready.
 
         Returns:
             A function that ends the watch; calling it twice is harmless.
@@ -64,11 +64,11 @@ class Always:
     __slots__ = ()
 
     def is_ready(self) -> bool:
-        """True."""
+        """Return True."""
         return True
 
     def watch(self, wake: Callable[[], None]) -> Unwatch:
-        """Wakes at once."""
+        """Wake at once."""
         wake()
         return _nothing
 
@@ -83,21 +83,21 @@ class Signal:
         self._watchers: dict[object, Callable[[], None]] = {}
 
     def is_ready(self) -> bool:
-        """Whether `set` was called since the last `clear`."""
+        """Return whether `set` was called since the last `clear`."""
         return self._is_set
 
     def set(self) -> None:
-        """Makes it ready and wakes whoever watches. Loop's thread only."""
+        """Make it ready and wake its watchers. Only for the loop's thread."""
         self._is_set = True
         for wake in list(self._watchers.values()):
             wake()
 
     def clear(self) -> None:
-        """Makes it unready again."""
+        """Make it unready again."""
         self._is_set = False
 
     def watch(self, wake: Callable[[], None]) -> Unwatch:
-        """Calls `wake` at each `set` until the watch ends."""
+        """Call `wake` at each `set` until the watch ends."""
         key = object()
         self._watchers[key] = wake
         return lambda: _discard(self._watchers, key)
@@ -106,7 +106,7 @@ class Signal:
 class Deadline:
     """Ready from a moment of the guest's monotonic clock on.
 
-    The timer exists only while somebody watches, so that a guest which makes
+    The timer exists only while it is watched, so that a guest which makes
     pollables and never waits costs the host nothing. Once the timer has fired
     the deadline counts as passed whatever the clock says: the two may disagree
     by a rounding, and a guest must not spin on that.
@@ -121,11 +121,11 @@ class Deadline:
         self._has_passed = False
 
     def is_ready(self) -> bool:
-        """Whether the moment has come."""
+        """Return whether the moment has come."""
         return self._has_passed or self._clock() >= self._at_ns
 
     def watch(self, wake: Callable[[], None]) -> Unwatch:
-        """Sets a timer for the moment."""
+        """Set a timer for the moment."""
 
         def fire() -> None:
             self._has_passed = True
@@ -168,10 +168,10 @@ class StreamFailed(Exception):
 
 @runtime_checkable
 class InputStream(Protocol):
-    """What a guest reads from."""
+    """A stream that a guest reads from."""
 
     def read(self, max_bytes: int) -> bytes | Awaitable[bytes]:
-        """What is there now, at most `max_bytes`; empty if nothing is there yet.
+        """Return what is there now, at most `max_bytes`; empty if nothing is there yet.
 
         Raises:
             StreamClosed: at the end.
@@ -180,13 +180,13 @@ class InputStream(Protocol):
         ...
 
     def pollable(self) -> Pollable:
-        """Ready when `read` would answer something, or has ended."""
+        """Return one that is ready when `read` would answer something, or has ended."""
         ...
 
 
 @runtime_checkable
 class OutputStream(Protocol):
-    """What a guest writes to."""
+    """A stream that a guest writes to."""
 
     @property
     def waits(self) -> bool:
@@ -194,7 +194,7 @@ class OutputStream(Protocol):
         ...
 
     def permit_bytes(self) -> int:
-        """How much `write` takes now.
+        """Return how much `write` takes now.
 
         Raises:
             StreamClosed: it takes no more.
@@ -203,15 +203,15 @@ class OutputStream(Protocol):
         ...
 
     def write(self, data: bytes) -> Awaitable[None] | None:
-        """Takes all of `data`, which is at most what was permitted."""
+        """Take all of `data`, which is at most what was permitted."""
         ...
 
     def flush(self) -> Awaitable[None] | None:
-        """Starts to pass everything on; `permit_bytes` is 0 until that is done."""
+        """Start to pass everything on; `permit_bytes` is 0 until that is done."""
         ...
 
     def pollable(self) -> Pollable:
-        """Ready when `permit_bytes` is not 0, or has something to raise."""
+        """Return one that is ready when `permit_bytes` is not 0, or has something to raise."""
         ...
 
 
@@ -225,7 +225,7 @@ class BytesInput:
         self._position = 0
 
     def read(self, max_bytes: int) -> bytes:
-        """The next bytes; the end raises `StreamClosed`."""
+        """Return the next bytes; the end raises `StreamClosed`."""
         if self._position >= len(self._data):
             raise StreamClosed
         chunk = self._data[self._position : self._position + max_bytes]
@@ -233,17 +233,17 @@ class BytesInput:
         return chunk
 
     def pollable(self) -> Pollable:
-        """Always ready."""
+        """Return one that is always ready."""
         return Always()
 
 
 def misuse(caller: Caller, function: str, problem: str) -> Trapped:
-    """What ends a guest that breaks a rule of WASI for which WASI itself says "trap"."""
+    """Return what ends a guest that breaks a rule of WASI for which WASI itself says "trap"."""
     return Trapped(caller.name, function, problem)
 
 
 def wait_for(pollables: Sequence[Pollable], answer: Callable[[list[int]], object]) -> object:
-    """Answers now if one of the pollables is ready, or by a `Pending` when one is.
+    """Answer now if one of the pollables is ready, or by a `Pending` when one is.
 
     Args:
         pollables: at least one.
@@ -278,7 +278,7 @@ class _Wait:
         self._end()
         try:
             self.pending.resolve(self._answer(ready))
-        except Exception as failure:  # it belongs to the waiting guest, not to whoever woke it
+        except Exception as failure:  # it belongs to the waiting guest, not to what woke it
             self.pending.fail(failure)
 
     def _end(self) -> None:
@@ -292,7 +292,7 @@ def _ready_among(pollables: Sequence[Pollable]) -> list[int]:
 
 
 def _nothing() -> None:
-    """The unwatch of something never watched."""
+    """Do nothing: the unwatch of something never watched."""
 
 
 def _discard(watchers: dict[object, Callable[[], None]], key: object) -> None:
@@ -320,7 +320,7 @@ def _ready(_caller: Caller, pollable: Pollable) -> bool:
 
 
 def _settled(operation: Callable[[], object]) -> object:
-    """Runs a stream operation and maps its outcome to a WIT result."""
+    """Run a stream operation and map its outcome to a WIT result."""
     try:
         value = operation()
     except StreamClosed:
@@ -415,7 +415,7 @@ def _blocking_write_and_flush(caller: Caller, stream: OutputStream, data: bytes)
 
 
 async def _write_all(stream: OutputStream, data: bytes) -> None:
-    """Writes as permits come, then flushes."""
+    """Write as permits come, then flush."""
     while data:
         await until_ready(stream.pollable())
         permit_bytes = stream.permit_bytes()
@@ -432,7 +432,7 @@ async def _finish(value: Awaitable[None] | None) -> None:
 
 
 async def until_ready(pollable: Pollable) -> None:
-    """Waits in a task; host functions use `wait_for`, which needs none."""
+    """Wait in a task; host functions use `wait_for`, which needs none."""
     while not pollable.is_ready():
         event = anyio.Event()
         unwatch = pollable.watch(event.set)
@@ -490,7 +490,7 @@ def _debug_string(_caller: Caller, error: IoError) -> str:
 
 
 def close_if_possible(resource: object) -> None:
-    """Closes what a guest has dropped, if it is of a kind that can be closed."""
+    """Close what a guest has dropped, if it is of a kind that can be closed."""
     close = getattr(resource, "close", None)
     if callable(close):
         close()
@@ -520,12 +520,12 @@ _OUTPUT: dict[str, HostFunction] = {
 
 
 def methods(resource: str, functions: dict[str, HostFunction]) -> dict[str, HostFunction]:
-    """Names functions as the methods of a resource."""
+    """Name functions as the methods of a resource."""
     return {f"[method]{resource}.{name}": function for name, function in functions.items()}
 
 
 def interfaces(version: str) -> Iterable[HostInterface]:
-    """wasi:io error, poll and streams."""
+    """Offer wasi:io: error, poll and streams."""
     return (
         HostInterface(
             f"wasi:io/error@{version}",

@@ -34,7 +34,7 @@ def _seed(caller: Caller) -> tuple[int, int]:
 
 
 def interfaces(version: str) -> Iterable[HostInterface]:
-    """wasi:random."""
+    """Offer wasi:random."""
     return (
         HostInterface(
             f"wasi:random/random@{version}",

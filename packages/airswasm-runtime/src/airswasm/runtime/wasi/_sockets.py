@@ -63,11 +63,11 @@ def _network(_caller: Caller) -> Network:
 
 
 def _error_code(_caller: Caller, _error: IoError) -> None:
-    """No error of ours stems from a socket."""
+    """Answer that no error of ours stems from a socket."""
 
 
 def interfaces(version: str) -> Iterable[HostInterface]:
-    """wasi:sockets, denied."""
+    """Offer wasi:sockets, denied."""
     tables: dict[str, tuple[dict[str, HostFunction], tuple[str, ...]]] = {
         "network": ({"network-error-code": _error_code}, ("network",)),
         "instance-network": ({"instance-network": _network}, ()),

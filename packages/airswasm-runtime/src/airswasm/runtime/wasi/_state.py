@@ -1,4 +1,4 @@
-"""What one instance may see through WASI, and what it is in the middle of.
+"""Holds what one instance may see through WASI, and what it is in the middle of.
 
 The functions of WASI are shared by all instances and hold nothing; whatever
 belongs to one instance is in its `WasiState`, made when the guest first needs
@@ -21,7 +21,7 @@ from ._stdio import LineLimits, LineOutput, LogSink
 
 @dataclass(frozen=True, slots=True)
 class WasiConfig:
-    """What one instance gets to see through WASI.
+    """All that one instance gets to see through WASI.
 
     Attributes:
         stdout: where its printed lines go; None discards them.
@@ -60,18 +60,18 @@ class WasiState:
         self._started_ns = config.monotonic_ns()
 
     def now_ns(self) -> int:
-        """The guest's monotonic clock, which starts with its first use of WASI.
+        """Return the guest's monotonic clock, which starts with its first use of WASI.
 
         The host's own would tell how long the host has been up.
         """
         return self.config.monotonic_ns() - self._started_ns
 
     def deadline(self, at_ns: int) -> Deadline:
-        """A pollable for a moment of `now_ns`."""
+        """Return a pollable for a moment of `now_ns`."""
         return Deadline(at_ns, self.now_ns, self._timers)
 
     def end_lines(self) -> None:
-        """Passes on what was printed without a line end: at the end of a call and at close."""
+        """Pass on what was printed without a line end: at the end of a call and at close."""
         self.stdout.end()
         self.stderr.end()
 
@@ -82,4 +82,4 @@ def _lines(config: WasiConfig, sink: LogSink | None, caller: Caller, stream: str
 
 
 def _discard(_line: str) -> None:
-    """The sink of those who want no lines."""
+    """Discard a line, for a host that wants none."""

@@ -1,4 +1,4 @@
-"""What a guest prints, as log lines that cannot hurt whoever reads them.
+"""Turns what a guest prints into log lines that cannot hurt their reader.
 
 A guest's stdout is untrusted text on its way into logs, terminals and files.
 Four things are done to it, in this order: it is cut into lines, a line has a
@@ -22,7 +22,7 @@ UNSAFE = re.compile(
     "[\x00-\x08\x0a-\x1f\x7f-\x9f"  # C0 (a tab may stay) and C1: terminals obey them
     "\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069"  # bidi: text that reads other than it is
     "\u2028\u2029"  # more line ends
-    "\u200b-\u200d\u2060-\u2065\ufeff"  # what nobody sees: two names that look the same
+    "\u200b-\u200d\u2060-\u2065\ufeff"  # what no reader sees: two names that look the same
     "\ud800-\udfff]"  # no characters at all, and no file takes them
 )
 _SHORT = {"\n": "\\n", "\r": "\\r"}
@@ -32,7 +32,7 @@ class LogSink(Protocol):
     """Takes the lines that guests print."""
 
     def line(self, caller: Caller, stream: str, text: str) -> None:
-        """One line, without its end, escaped and cut to size. It must not raise.
+        """Take one line, without its end, escaped and cut to size. It must not raise.
 
         Args:
             caller: who printed it.
@@ -43,7 +43,7 @@ class LogSink(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class LineLimits:
-    """How much a guest may print.
+    """Limits on what a guest may print.
 
     Attributes:
         line_bytes: a longer line is cut there and marked with what was cut.
@@ -57,7 +57,7 @@ class LineLimits:
 
 
 def escape(text: str) -> str:
-    r"""Makes control, bidi, line-end and invisible characters visible: ESC becomes `\x1b`."""
+    r"""Make control, bidi, line-end and invisible characters visible: ESC becomes `\x1b`."""
     return text if text.isprintable() else UNSAFE.sub(_escaped, text)
 
 
@@ -80,7 +80,7 @@ class LineRate:
         self.dropped = 0
 
     def admits(self) -> bool:
-        """Whether one more line may pass now; a refused one is counted in `dropped`."""
+        """Return whether one more line may pass now; a refused one is counted in `dropped`."""
         now_ns = self._clock()
         gained = (now_ns - self._at_ns) / 1e9 * self._limits.lines_per_second
         self._tokens = min(float(self._limits.burst_lines), self._tokens + gained)
@@ -109,11 +109,11 @@ class LineOutput:
         self._cut_bytes = 0
 
     def permit_bytes(self) -> int:
-        """Always the same: what is too much is dropped, never waited for."""
+        """Return always the same: what is too much is dropped, never waited for."""
         return WRITE_PERMIT_BYTES
 
     def write(self, data: bytes) -> None:
-        """Takes text in pieces of any size."""
+        """Take text in pieces of any size."""
         *complete, rest = data.split(b"\n")
         for piece in complete:
             self._keep(piece)
@@ -121,14 +121,14 @@ class LineOutput:
         self._keep(rest)
 
     def flush(self) -> None:
-        """Does nothing: a guest that flushes in the middle of a line still means one line."""
+        """Do nothing: a guest that flushes in the middle of a line still means one line."""
 
     def pollable(self) -> Pollable:
-        """Always ready."""
+        """Return one that is always ready."""
         return Always()
 
     def end(self) -> None:
-        """Emits what has no line end yet, and the count of lines dropped so far."""
+        """Emit what has no line end yet, and the count of lines dropped so far."""
         if self._partial or self._cut_bytes:
             self._end_line()
         self._tell_dropped()
