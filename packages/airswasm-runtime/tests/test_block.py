@@ -11,9 +11,10 @@ from airswasm.runtime import (
     WASI_INTERFACES,
     EngineConfig,
     EngineSettings,
-    _wasi,
+
 )
 from airswasm.runtime import _checks as checks
+from airswasm.runtime.wasi import _builtin
 from airswasm.wit import Blocks, Finding, load_part
 
 
@@ -31,7 +32,7 @@ def test_the_wasi_interfaces_are_those_that_the_engine_answers():
     An interface that is in it and has no answer would pass a component that cannot start; one
     that has an answer and is not in it would be refused.
     """
-    answered = [interface.name for interface in _wasi.interfaces()]
+    answered = [interface.name for interface in _builtin.interfaces()]
     assert sorted(WASI_INTERFACES) == sorted(answered)
     assert len(set(WASI_INTERFACES)) == len(WASI_INTERFACES)
     assert BLOCK.interfaces == WASI_INTERFACES

@@ -86,11 +86,11 @@ async def test_methods_are_made_once_for_a_component(engine, probe_wasm, probe_h
 
 
 @pytest.mark.anyio
-async def test_a_method_of_a_resource_takes_it_as_self(engine, resources_wasm):
-    """The name of its first parameter is `self`, which is the exports' too."""
+async def test_a_method_of_a_resource_takes_it_as_self_(engine, resources_wasm):
+    """The name of its first parameter is `self_`, since `self` is the exports' too."""
     component = await engine.load(resources_wasm)
     bump = component._exports_type(Recorder()).counters.counter_bump
-    assert list(inspect.signature(bump).parameters) == ["self"]
+    assert list(inspect.signature(bump).parameters) == ["self_"]
     assert bump(self=7) == bump(7) == ("test:res/counters#[method]counter.bump", 7)
 
 

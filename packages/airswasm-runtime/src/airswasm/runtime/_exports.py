@@ -56,8 +56,9 @@ class Exports:
     Interfaces are attributes by their last name (`handler` for
     `airswasm:component/handler@0.1.0`), functions of the world itself are
     methods right here. Names that meet are told apart as airswasm.wit has it, so
-    that a proxy from `airswasm.wit.proxy` has the same. What a method returns is
-    what `call` of the target returns: something to be awaited for an `Instance`, the value for a `BlockingInstance`.
+    that a proxy from `airswasm.wit.proxy` has the same. A method returns what
+    `call` of the target returns: something to be awaited for an `Instance`, the
+    value for a `BlockingInstance`.
 
     The class is derived for each component, once; the methods are its own.
     """
