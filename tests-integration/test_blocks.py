@@ -57,7 +57,8 @@ def test_its_face_has_the_declaration(each: InstalledBlock) -> None:
 def test_every_part_is_there(each: InstalledBlock) -> None:
     """A path is a text: a slip in it would be found when a user comes to that part."""
     block: Block = each.block
-    for path in (block.provide, block.observe, block.check, block.forget):
+    checks = (check.look for check in block.checks)
+    for path in (block.provide, block.observe, block.operations, block.forget, *checks):
         if path:
             assert callable(load_part(path)), path
     for capability in block.capabilities:

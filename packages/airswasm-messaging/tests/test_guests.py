@@ -82,7 +82,7 @@ async def test_it_offers_what_the_contract_declares() -> None:
 
 async def test_every_case_is_declared() -> None:
     """The names of the errors are those of the contract's variant."""
-    from airswasm.messaging.__refusals import _CASES
+    from airswasm.messaging._refusals import _CASES
 
     error = contract().interfaces[MESSAGING_INTERFACE].functions["send"].result.error  # type: ignore[union-attr]
     declared = {case.name for case in error.cases}

@@ -13,14 +13,14 @@ from pathlib import Path
 
 import pytest
 from airswasm.osl import Folder, FolderLimits
-from airswasm.osl.__folder import PARTIAL_PREFIX, Held, measured_bytes, parts_of
-from airswasm.osl.__openat2 import (
+from airswasm.osl._folder import PARTIAL_PREFIX, Held, measured_bytes, parts_of
+from airswasm.osl._openat2 import (
     OpenBeneath,
     best_opener,
     open_by_openat2,
     open_by_walking,
 )
-from airswasm.osl._errors import (
+from airswasm.osl.errors import (
     AccessDenied,
     LimitReached,
     Malformed,

@@ -19,8 +19,8 @@ from airswasm.osl import (
     folders_below,
     provide,
 )
-from airswasm.osl._errors import Malformed
 from airswasm.osl._provider import _policy_of
+from airswasm.osl.errors import Malformed
 from airswasm.runtime import WASI_INTERFACES, ServiceMissing, Services
 from airswasm.security import Guard, Kinds
 from airswasm.wit import Blocks, Section, contract, load_part

@@ -91,7 +91,7 @@ async def test_a_method_of_a_resource_takes_it_as_self_(engine, resources_wasm):
     component = await engine.load(resources_wasm)
     bump = component._exports_type(Recorder()).counters.counter_bump
     assert list(inspect.signature(bump).parameters) == ["self_"]
-    assert bump(self=7) == bump(7) == ("test:res/counters#[method]counter.bump", 7)
+    assert bump(self_=7) == bump(7) == ("test:res/counters#[method]counter.bump", 7)
 
 
 class Recorder:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import anyio
 from airswasm.sdk import build_project, init_project
-from airswasm.sdk._testing import ComponentHarness
+from airswasm.sdk.testing import ComponentHarness
 from airswasm.wit.names import HANDLE_MESSAGE
 
 MESSAGES = 2_000

@@ -14,7 +14,8 @@ def test_the_block_is_found() -> None:
     """One entry point is all that the package has."""
     (found,) = (each for each in Blocks.find() if each.distribution == "airswasm-sdk")
     assert found.block is BLOCK
-    assert load_part(BLOCK.check) is _checks.check
+    (check,) = BLOCK.checks
+    assert load_part(check.look) is _checks.check_tools
 
 
 def test_the_check_names_the_tool_of_each_language(
@@ -28,7 +29,7 @@ def test_the_check_names_the_tool_of_each_language(
         raise PackageNotFoundError(package)
 
     monkeypatch.setattr(_checks, "version", version)
-    findings = list(_checks.check(tmp_path, quick=True))
+    findings = list(_checks.check_tools(tmp_path, quick=True))
     assert [(each.state, each.text) for each in findings] == [
         ("note", "cannot build python: pip install 'airswasm-sdk[python]'"),
         ("ok", "builds c with ziglang 0.15.1"),

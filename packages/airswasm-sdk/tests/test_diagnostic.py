@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from airswasm.sdk.__diagnostic import Diagnostic, read_compiler_output, read_python_traceback
+from airswasm.sdk._diagnostic import Diagnostic, read_compiler_output, read_python_traceback
 from hypothesis import given
 from hypothesis import strategies as st
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from airswasm.runtime import FuelExhausted
 from airswasm.sdk import ComponentRefused, build_project
-from airswasm.sdk._testing import (
+from airswasm.sdk.testing import (
     ComponentHarness,
     Published,
     SentMessage,

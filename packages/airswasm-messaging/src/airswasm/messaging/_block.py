@@ -33,5 +33,5 @@ BLOCK = Block(
             "What holds for the messages of every component.",
         ),
     ),
-    errors=("airswasm.messaging._errors",),
+    errors=("airswasm.messaging.errors",),
 )

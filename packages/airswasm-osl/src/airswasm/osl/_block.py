@@ -39,6 +39,6 @@ BLOCK = Block(
         Section("network", "airswasm.osl:NetworkPolicy", "Bounds of what goes over the network."),
         Section("process", "airswasm.osl:ProcessPolicy", "Bounds of programs."),
     ),
-    errors=("airswasm.osl._errors",),
+    errors=("airswasm.osl.errors",),
     forget="airswasm.osl._forgetting:forget",
 )

@@ -2,7 +2,7 @@
 
 `init_project` starts a project, `build_project` makes its component and checks
 it against the contract, `sign_project` and `pack_project` make what travels.
-`airswasm.sdk._testing` runs a built component inside pytest.
+`airswasm.sdk.testing` runs a built component inside pytest.
 """
 
 import lazy_loader

@@ -9,6 +9,6 @@ __all__ = ("BLOCK",)
 BLOCK = Block(
     name="sdk",
     summary="Write, build and test components.",
-    errors=("airswasm.sdk._errors",),
+    errors=("airswasm.sdk.errors",),
     checks=(Check("tools", "airswasm.sdk._checks:check_tools"),),
 )

@@ -11,7 +11,7 @@ Rejected: a fake `wit_world` module to run the component's source natively (it
 tests another program, without limits or capabilities), and a whole host per
 test (its scheduling is tested there).
 
-    from airswasm.sdk._testing import assert_fuel_below, run_component
+    from airswasm.sdk.testing import assert_fuel_below, run_component
 
     def test_it_greets_and_counts():
         with run_component(".") as component:
