@@ -4,7 +4,7 @@ import tomllib
 
 import pytest
 from airswasm.actor import InvalidTopic
-from airswasm.actor.topics import check_pattern, check_topic, matches
+from airswasm.actor._routing.topics import check_pattern, check_topic, matches
 from airswasm.messaging import (
     BLOCK,
     MESSAGING_INTERFACE,
