@@ -79,14 +79,15 @@ def test_threads_take_turns_at_one_instance(blocking, probe_wasm):
 def test_faults_and_misuse_are_the_same_errors(blocking, probe_wasm):
     """Limits hold, and what is raised has the types that `Instance.call` raises."""
     linked = blocking.load(probe_wasm).link([host()])
-    with blocking.pool(linked, size=1, limits=Limits(fuel=2**62, timeout=0.05)) as pool:
+    with blocking.pool(linked, size=1) as pool:
         with pytest.raises(Trapped):
             pool.call("#trap")
-        with pytest.raises(DeadlineExceeded):
-            pool.call("#spin", 2**60)
         with pytest.raises(ValueMismatch):
             pool.call("#add", 1, "2")
         assert pool.call("#add", 1, 2) == 3
+    with blocking.pool(linked, limits=Limits(timeout=0.05, fuel=2**60)) as pool:
+        with pytest.raises(DeadlineExceeded):
+            pool.call("#spin", 2**60)
 
 
 def test_a_host_function_that_blocks_holds_up_no_guest(blocking, probe_wasm):
