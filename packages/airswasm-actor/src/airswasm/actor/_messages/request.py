@@ -28,7 +28,14 @@ class Party(Protocol):
     """One end of a question: the actor that is asked, or the one that waits."""
 
     name: str
-    awaited: list[Request] | None
+
+    def begin_wait(self, request: Request) -> None:
+        """Note a question that this actor cannot go on without."""
+        ...
+
+    def end_wait(self, request: Request) -> None:
+        """Note that the question has ended."""
+        ...
 
     def waits_for(self) -> Sequence[Party]:
         """Return the actors that this one cannot go on without."""
@@ -148,9 +155,7 @@ class Request:
         if path is not None:
             raise AskCycle((asker.name, *path))
         self.asker = asker
-        if asker.awaited is None:
-            asker.awaited = []
-        asker.awaited.append(self)
+        asker.begin_wait(self)
 
     def wait(self) -> Coroutine[object, object, object]:
         """Wait for the outcome and return it, or raise it. A cancel gives the request up."""
@@ -162,8 +167,8 @@ class Request:
             self._timer.cancel()
             self._timer = None
         asker, self.asker = self.asker, None
-        if asker is not None and asker.awaited is not None:
-            asker.awaited.remove(self)
+        if asker is not None:
+            asker.end_wait(self)
         if self._at_end is not None:
             self._at_end()
         if self.answered is not None:
