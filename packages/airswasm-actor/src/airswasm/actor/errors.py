@@ -49,7 +49,7 @@ class ActorError(Exception):
 
 
 class DeliveryError(ActorError):
-    """A message was not accepted; nobody will handle it."""
+    """A message was not accepted, and will not be handled."""
 
     def __init__(self, target: str, text: str) -> None:
         self.target = target

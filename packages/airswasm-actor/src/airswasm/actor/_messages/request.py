@@ -6,7 +6,7 @@ answer a guest later through a callback of their own, use it as it is.
 
 An asker that handles nothing until the answer is there says so with `hold`. The edge "asker waits
 for target" then stands in the asker until the request ends, and an edge that would close a ring is
-refused before it is made. A request with a callback makes nobody wait, so it is part of no ring.
+refused before it is made. A request with a callback makes no actor wait, so it is part of no ring.
 """
 
 from __future__ import annotations

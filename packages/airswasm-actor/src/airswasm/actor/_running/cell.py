@@ -324,7 +324,7 @@ class Cell:
     # -- phases ------------------------------------------------------------------------------
 
     def enter(self, actor: object, guest: Guest | None, *, is_async: bool) -> None:
-        """A new incarnation moves in. It is starting."""
+        """Move a new incarnation in. It is starting."""
         self.actor = actor
         self.guest = guest
         self.is_async = is_async
@@ -335,35 +335,35 @@ class Cell:
         self.phase = _STARTING
 
     def run_first(self) -> None:
-        """The first incarnation runs, without a `start`. Nothing can be waiting for it."""
+        """Run the first incarnation, which has no `start`. Nothing can be waiting for it."""
         self.phase = _RUNNING
         self.is_ready = not self.rare.is_paused
 
     def run(self) -> None:
-        """The incarnation has started and takes messages."""
+        """Run an incarnation that has started: it takes messages."""
         self.phase = _RUNNING
         self.update_ready()
         if self.rare.idle_events is not None:
             self.notify_idle()
 
     def expect(self) -> None:
-        """The first incarnation of a new place, or of a place taken again, is to come."""
+        """Expect an incarnation: the actor gets its place, for the first time or again."""
         self.phase = _STARTING
 
     def begin_stop(self) -> None:
-        """The incarnation takes no more messages and is going to be ended."""
+        """Take no more messages: the incarnation is going to be ended."""
         self.phase = _STOPPING
         self.is_ready = False
 
     def await_restart(self) -> None:
-        """The incarnation has ended; the supervisor decides about the next."""
+        """Wait for the supervisor to decide: the incarnation has ended."""
         if self.rare.exit_requested is not None:
             self.rare.exit_requested = None
         self.phase = _RESTARTING
         self.is_ready = False
 
     def end(self, exit_: Exit) -> None:
-        """The actor has ended for good."""
+        """End the actor for good."""
         self.phase = _STOPPED
         self.is_ready = False
         rare = self.own_rare()
@@ -371,7 +371,7 @@ class Cell:
         rare.failure = exit_.cause
 
     def vacate(self) -> object:
-        """The incarnation moves out. Return it."""
+        """Move the incarnation out, and return it."""
         actor, self.actor = self.actor, None
         self.receive = None
         self.guest = None
@@ -381,28 +381,28 @@ class Cell:
     # -- readiness ---------------------------------------------------------------------------
 
     def take_in_hand(self, work: Work) -> None:
-        """A message is being handled beyond the turn; no other is taken meanwhile."""
+        """Take no other message: one is being handled beyond the turn."""
         self.work = work
         self.is_ready = False
 
     def release(self) -> None:
-        """The message in hand is done, in the actor's own turn, which goes on."""
+        """Take messages again, within the actor's own turn: the one in hand is done."""
         rare = self.rare
         self.is_ready = self.phase is _RUNNING and not rare.is_paused and rare.predecessor is None
 
     def pause(self) -> None:
-        """Nothing is delivered from now on."""
+        """Deliver nothing from now on."""
         self.own_rare().is_paused = True
         self.update_ready()
 
     def resume(self) -> None:
-        """Messages are delivered again."""
+        """Deliver messages again."""
         if self.rare.is_paused:
             self.rare.is_paused = False
             self.update_ready()
 
     def follow(self, predecessor: Cell | None) -> None:
-        """Nothing is delivered, paused or not, until there is no predecessor any more."""
+        """Deliver nothing, paused or not, until there is no predecessor any more."""
         if self.rare.predecessor is not predecessor:
             self.own_rare().predecessor = predecessor
         self.update_ready()

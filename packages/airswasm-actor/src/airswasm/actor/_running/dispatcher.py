@@ -76,11 +76,11 @@ class Endings(Protocol):
     """The part of the life cycle that the dispatcher reports to: how an incarnation ends."""
 
     def crash(self, cell: Cell, message: Message, error: BaseException | None) -> None:
-        """The handler of a message raised, or was cancelled from outside."""
+        """End an incarnation whose handler raised, or was cancelled from outside."""
         ...
 
     def leave_as_requested(self, cell: Cell) -> None:
-        """A handler that asked for its actor's end has returned."""
+        """End an incarnation whose handler asked for that, and has returned."""
         ...
 
 
@@ -152,7 +152,7 @@ class Dispatcher(Exchange):
 
     @property
     def slice(self) -> float:
-        """Seconds after which a turn ends."""
+        """The seconds after which a turn ends."""
         return self.config.slice
 
     # -- questions that are handled at once --------------------------------------------------

@@ -179,7 +179,7 @@ class ActorRef:
 
     @property
     def phase(self) -> Phase:
-        """Where the actor is in its life."""
+        """The phase of the actor's life."""
         return self._cell.phase
 
     @property
@@ -189,12 +189,12 @@ class ActorRef:
 
     @property
     def incarnation(self) -> int:
-        """How many incarnations there have been, the present one included."""
+        """The number of incarnations, the present one included."""
         return self._cell.incarnation
 
     @property
     def handled(self) -> int:
-        """How many messages it has handled without a crash, over all incarnations."""
+        """The number of messages handled without a crash, over all incarnations."""
         return self._cell.handled
 
     @property

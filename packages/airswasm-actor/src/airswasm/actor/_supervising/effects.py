@@ -202,6 +202,6 @@ class Effects:
 
 
 async def _make(spec: ChildSpec) -> object:
-    """What the factory of a specification makes, awaited when it is to be awaited."""
+    """Call the factory of a specification, and await an awaitable that it returns."""
     made = spec.start()
     return await made if inspect.isawaitable(made) else made
