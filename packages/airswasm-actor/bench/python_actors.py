@@ -44,7 +44,7 @@ async def collect() -> None:
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """What is measured: `run` does it `count` times; before and after it, outside of the time."""
+    """One thing to measure: `run` does it `count` times; `before` and `after` are not timed."""
 
     run: Callable[[int], Awaitable[None]]
     count: int
@@ -149,7 +149,7 @@ def our_steps(system: ActorSystem) -> dict[str, Step]:
 
 
 def bare_route() -> Step:
-    """What routing must cost at least: a method that looks up and appends."""
+    """The least that routing can cost: a method that looks up and appends."""
 
     class Bare:
         def __init__(self) -> None:

@@ -250,7 +250,7 @@ async def test_a_hand_over_that_is_cancelled_leaves_both_as_they_were(system: Ac
         await anyio.wait_all_tasks_blocked()
         system.broker.resolve("svc").signal("urgent")
         system.broker.tell("svc", 2)
-        new.resume()  # whoever resumes it now does not make it overlap
+        new.resume()  # resuming it now does not make it overlap
         await anyio.wait_all_tasks_blocked()
         assert new_probe.payloads == []
         group.cancel_scope.cancel()
@@ -513,7 +513,7 @@ broker_steps = st.lists(
 
 
 def falls_under(topic: str, pattern: str) -> bool:
-    """What a pattern means, by another way than the code under test."""
+    """Whether a topic falls under a pattern, by another way than the code under test."""
     expression = re.escape(pattern).replace(r"\*\*", "**").replace(r"\*", "[^.]+")
     if expression == "**":
         return True
@@ -523,7 +523,7 @@ def falls_under(topic: str, pattern: str) -> bool:
 
 
 class BrokerModel:
-    """Who hears what, in the simplest words. Actors are numbers, in the order of spawning."""
+    """Routes and subscriptions in the simplest words. Actors are numbers, in spawning order."""
 
     def __init__(self) -> None:
         self.alive: dict[int, str] = {}
@@ -541,7 +541,7 @@ class BrokerModel:
         }
 
     def send(self, target: str) -> str:
-        """Where it went: an actor, far away, or an error."""
+        """Return the receiver: an actor, far away, or an error."""
         if self.is_guarded and target == "b":
             return "denied"
         if target in self.routes:
@@ -792,7 +792,7 @@ class Versions:
     def tell(self, payload: object) -> None:
         try:
             self.system.broker.tell("svc", payload)
-        except NoRoute:  # the last one has ended: whoever keeps it running starts another
+        except NoRoute:  # the last one has ended: another is started
             self.new()
             self.system.broker.tell("svc", payload)
 

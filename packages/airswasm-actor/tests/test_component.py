@@ -105,7 +105,7 @@ async def test_a_guest_s_mailbox_is_bounded_in_bytes(system: ActorSystem, load: 
     ref = await start(node)
     assert ref.mailbox.capacity_bytes == 16 * 2**20
     await node.update_child(ChildSpec("guest", make, shutdown=1.0, mailbox=MailboxSpec(7)))
-    assert (ref.mailbox.capacity, ref.mailbox.capacity_bytes, cell_of(ref).shutdown) == (
+    assert (ref.mailbox.capacity, ref.mailbox.capacity_bytes, cell_of(ref).rare.shutdown) == (
         7,
         None,
         1.0,

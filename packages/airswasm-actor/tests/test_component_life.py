@@ -166,7 +166,7 @@ class TestInit:
     async def test_it_comes_before_the_first_message(
         self, system: ActorSystem, diary: LinkedComponent
     ) -> None:
-        """What waits while it runs is handled after it."""
+        """Messages that wait while it runs are handled after it."""
         ref = system.spawn(ComponentActor(diary, NAME))
         assert await ref.ask(b"d") == b"id"
 
@@ -201,7 +201,7 @@ class TestInit:
     async def test_a_restart_that_fails_is_tried_again(
         self, system: ActorSystem, diary: LinkedComponent
     ) -> None:
-        """What waits, waits for the incarnation that comes up; each try counts."""
+        """Messages wait for the incarnation that comes up; each try counts."""
         node, ref = await run(system, made_by(diary, "", "refuse", "trap"), intensity=3)
         assert await ask_in_turn(ref, b"t", b"d") == [Trapped, b"id"]
         assert [type(record.cause) for record in node.restart_history] == [
@@ -213,7 +213,7 @@ class TestInit:
     async def test_and_not_without_an_end(
         self, system: ActorSystem, diary: LinkedComponent
     ) -> None:
-        """When the supervisor gives up, what waits is answered with that."""
+        """A supervisor that gives up answers the messages that wait."""
         node, ref = await run(system, made_by(diary, "", *["refuse"] * 9), intensity=3)
         assert await ask_in_turn(ref, b"t", b"d") == [Trapped, ActorStopped]
         with pytest.raises(SupervisorGaveUp) as caught:
@@ -349,7 +349,7 @@ class TestCheck:
     async def test_it_overtakes_what_waits(
         self, system: ActorSystem, diary: LinkedComponent
     ) -> None:
-        """And what it says is no message: nobody else sees it."""
+        """And what it says is no message: no observer sees it."""
         ref = system.spawn(ComponentActor(diary, NAME))
         await system.started(ref)
         ref.pause()
@@ -361,7 +361,7 @@ class TestCheck:
         assert await ref.ask(b"d") == b"ih1d"
 
     async def test_who_is_unwell_goes_on(self, system: ActorSystem, diary: LinkedComponent) -> None:
-        """The check fails with its words; what follows is for whoever asked to decide."""
+        """The check fails with its words; the asker decides what follows."""
         ref = system.spawn(ComponentActor(diary, NAME))
         await ref.ask(b"u")
         for _ in range(2):
@@ -385,7 +385,7 @@ class TestCheck:
     async def test_who_is_busy_does_not_answer_in_time(
         self, system: ActorSystem, diary: LinkedComponent, gate: Gate
     ) -> None:
-        """It is not entered twice; the question is still answered, to nobody, before the rest."""
+        """It is not entered twice; the answer still comes before the rest, and is dropped."""
         ref = system.spawn(ComponentActor(diary, NAME))
         await system.started(ref)
         ref.tell(b"w")
@@ -456,7 +456,7 @@ class TestCallbacks:
 
 
 class TestFaults:
-    """What a fault does to the others who wait."""
+    """The effect of a fault on other messages that wait."""
 
     async def test_those_behind_the_poison_are_answered_by_the_next_incarnation(
         self, system: ActorSystem, diary: LinkedComponent
@@ -475,7 +475,7 @@ class TestFaults:
     async def test_without_a_supervisor_they_are_told(
         self, system: ActorSystem, diary: LinkedComponent
     ) -> None:
-        """Nobody restarts it: what waits is answered with its end."""
+        """It is not restarted: messages that wait are answered with its end."""
         ref = system.spawn(ComponentActor(diary, NAME))
         await system.started(ref)
         assert await ask_in_turn(ref, b"1", b"t", b"d", b"d") == [
@@ -514,7 +514,7 @@ class TestFaults:
 
 
 class TestWaiting:
-    """A guest in a host function holds up nobody but its own mailbox."""
+    """A guest in a host function holds up only its own mailbox."""
 
     async def test_its_own_messages_wait_and_the_others_do_not(
         self, system: ActorSystem, diary: LinkedComponent, gate: Gate
@@ -540,7 +540,7 @@ class TestWaiting:
     async def test_a_ring_of_components_is_refused(
         self, system: ActorSystem, diary: LinkedComponent, gate: Gate, length: int
     ) -> None:
-        """Whoever would close it gets the ring, the others the refusal; then all go on."""
+        """The one that would close it gets the ring, the others the refusal; then all go on."""
         names = [f"test/c{number}" for number in range(length)]
         refs = [
             system.spawn(ComponentActor(diary, name), name=name, is_paused=True) for name in names

@@ -36,7 +36,7 @@ async def test_a_reader_gets_events_in_order(anyio_backend: str) -> None:
 
 
 async def test_a_slow_reader_loses_the_oldest(anyio_backend: str) -> None:
-    """Its backlog is bounded; nobody else notices."""
+    """Its backlog is bounded; no other reader notices."""
     stream = EventStream()
     reader = stream.read(capacity=2)
     first: list[LifecycleEvent] = []

@@ -96,7 +96,7 @@ async def test_bytes_are_bounded_beside_the_count(system: ActorSystem) -> None:
 async def test_a_message_larger_than_the_mailbox_is_refused_at_once(
     system: ActorSystem, policy: WhenFull, is_paused: bool
 ) -> None:
-    """By whatever way and policy, also when nothing waits; nobody waits or is dropped for it."""
+    """By any way and policy, also when nothing waits; nothing waits or is dropped for it."""
     spec = MailboxSpec(1000, policy, wait=60.0, capacity_bytes=10)
     ref = system.spawn(Probe(), name="tiny", mailbox=spec, is_paused=is_paused)
     ref.tell(b"fits")
@@ -180,7 +180,7 @@ async def test_an_asker_that_gives_up_has_not_asked(system: ActorSystem) -> None
 
 
 async def test_new_bounds_hold_from_now_on(system: ActorSystem) -> None:
-    """What waits stays; who waits for room comes in as far as there is some."""
+    """Messages that wait stay; senders that wait for room come in as far as there is some."""
     ref = system.spawn(Probe(), mailbox=MailboxSpec(1, "wait", wait=60), is_paused=True)
     ref.tell(b"1234")
     async with anyio.create_task_group() as group:
@@ -224,7 +224,7 @@ async def test_signals_go_first_and_always_fit(system: ActorSystem) -> None:
 
 
 async def test_senders_wait_for_room_in_order(system: ActorSystem) -> None:
-    """Room goes to whoever has waited longest; a tell does not overtake them."""
+    """Room goes to the sender that has waited longest; a tell does not overtake them."""
     probe = Probe()
     ref = system.spawn(probe, mailbox=MailboxSpec(1, "wait", wait=60), is_paused=True)
     ref.tell(0)
@@ -328,7 +328,7 @@ class Parcel(bytes):
 
 
 class Model:
-    """What a mailbox is, in the simplest words, for a handler that takes no time."""
+    """A mailbox in the simplest words, for a handler that takes no time."""
 
     def __init__(self, spec: MailboxSpec) -> None:
         self.spec = spec

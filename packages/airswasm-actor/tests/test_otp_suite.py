@@ -224,7 +224,7 @@ class TestStart:
         assert which_children(node) == {"a": "running"}
 
     def test_sup_start_map(self) -> None:
-        """What is left out has OTP's default."""
+        """A key that is left out has OTP's default."""
         worker = ChildSpec("a", object)
         assert (worker.restart, worker.type, worker.significant) == ("permanent", "worker", False)
         assert worker.shutdown_seconds == 5.0
@@ -234,7 +234,7 @@ class TestStart:
         assert (flags.strategy, flags.intensity, flags.period) == ("one_for_one", 1, 5.0)
 
     def test_sup_start_map_faulty_specs(self) -> None:
-        """What is missing is named. Unlike OTP, what is not known is refused."""
+        """A missing key is named. Unlike OTP, an unknown key is refused."""
         with pytest.raises(TypeError, match="'start'"):
             ChildSpec("a")  # type: ignore[call-arg]
         with pytest.raises(TypeError, match="silly_flag"):
@@ -285,7 +285,7 @@ class TestStart:
     async def test_already_started_outside_supervisor(
         self, system: ActorSystem, bench: Bench
     ) -> None:
-        """A name that somebody has is a failed start, and he keeps it."""
+        """A name that is taken is a failed start, and its owner keeps it."""
         other = system.spawn(lambda message, _: message.payload, name="registered")
         node = await bench.run()
         with pytest.raises(ChildStartFailed) as caught:
@@ -396,10 +396,10 @@ class TestAdministration:
         assert count_children(node) == (0, 0, 0, 0)
 
     async def test_do_not_save_start_parameters_for_temporary_children(self, bench: Bench) -> None:
-        """What a temporary child was started with is let go at its end, by whatever strategy."""
+        """The start parameters of a temporary child are let go at its end, by whatever strategy."""
 
         class Large:
-            """What somebody's start may hold on to."""
+            """Something large that a start may hold on to."""
 
         for strategy in STRATEGIES:
             node = await bench.run(bench.child("a"), strategy=strategy, name=strategy)
@@ -529,7 +529,7 @@ class TestStrategies:
         [("one_for_one", "a c"), ("one_for_all", ""), ("rest_for_one", "a")],
     )
     async def test_strategy(self, bench: Bench, strategy: Strategy, untouched: str) -> None:
-        """Who is restarted with a child; one crash more than the intensity ends all.
+        """The strategy says which children restart; one crash too many ends all.
 
         The cases one_for_one, one_for_all and rest_for_one.
         """
@@ -599,7 +599,7 @@ class TestTree:
     """Supervisors below supervisors."""
 
     async def test_tree(self, bench: Bench) -> None:
-        """What is written down is restarted with its supervisor; dynamic children are not."""
+        """Specified children are restarted with their supervisor; dynamic ones are not."""
 
         def branch(name: str, ids: str) -> Callable[[], SupervisorNode]:
             return lambda: bench.node(*bench.children(ids), intensity=4, name=name)
@@ -632,7 +632,7 @@ class TestTree:
 
     @pytest.mark.parametrize("how", ["kill_supervisor", "stop_supervisor"])
     async def test_simple_global_supervisor(self, bench: Bench, how: str) -> None:
-        """A supervisor that somebody else ends is restarted by its own, with its child."""
+        """A supervisor that is ended from outside is restarted by its own, with its child."""
 
         def middle() -> SupervisorNode:
             return bench.node(bench.child("server"), name="middle")
@@ -666,7 +666,7 @@ class TestSignificant:
     @pytest.mark.parametrize("auto", ["never", "any_significant", "all_significant"])
     @pytest.mark.parametrize("restart", ["temporary", "transient"])
     async def test_nonsignificant(self, bench: Bench, restart: Restart, auto: str) -> None:
-        """Its end, however it comes, ends nobody else.
+        """Its end, however it comes, ends no other child.
 
         The cases nonsignificant_temporary and nonsignificant_transient.
         """
@@ -789,7 +789,7 @@ class TestOnAClockThatJumps:
 
     @pytest.mark.parametrize("is_dynamic", [False, True])
     async def test_sup_stop_timeout(self, bench: Bench, is_dynamic: bool) -> None:
-        """Who does not end in time is killed, the others are not (also .._dynamic)."""
+        """A child that does not end in time is killed, the others are not (also .._dynamic)."""
         specs = [bench.child(id_, "temporary", shutdown=1.0) for id_ in ("a", "b")]
         node = await bench.run(*(() if is_dynamic else specs))
         for spec in specs if is_dynamic else ():
@@ -884,7 +884,7 @@ class TestOnAClockThatJumps:
         assert which_children(node) == {"a": "stopped", "b": "running"}
 
     async def test_count_restarting_children(self, bench: Bench) -> None:
-        """Whoever is being restarted is a child, and does not run."""
+        """A child that is being restarted is a child, and does not run."""
         gates = {id_: Gate() for id_ in ("a", "b", "c")}
         node = await bench.run(
             *(ChildSpec(id_, lambda gate=gate: gate.make(bench)) for id_, gate in gates.items()),  # type: ignore[misc]

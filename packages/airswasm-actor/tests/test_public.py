@@ -10,6 +10,7 @@ import pytest
 from airswasm.actor import (
     ActorError,
     ActorFailed,
+    ActorRef,
     ActorStopped,
     AskCycle,
     AskTimeout,
@@ -24,6 +25,16 @@ def test_everything_public_is_there_and_sorted() -> None:
     names = airswasm.actor.__all__
     assert len(names) == len(set(names))
     assert all(hasattr(airswasm.actor, name) for name in names)
+
+
+def test_a_reference_shows_what_its_user_does() -> None:
+    """Sending, observing, steering; the state of the actor is behind it."""
+    assert {name for name in dir(ActorRef) if not name.startswith("_")} == {
+        *("tell", "send", "ask", "request", "signal"),
+        *("name", "phase", "is_alive", "incarnation", "handled", "actor", "mailbox"),
+        *("watch", "wait_stopped"),
+        *("pause", "resume", "drain", "finish"),
+    }
 
 
 def test_the_example_of_the_readme_works(capsys: pytest.CaptureFixture[str]) -> None:
@@ -45,7 +56,7 @@ def test_what_is_compiled_can_be() -> None:
 
 
 def test_every_error_is_public() -> None:
-    """What can be raised can be caught by name."""
+    """Each error can be caught by name."""
     assert set(errors.__all__) <= set(airswasm.actor.__all__)
 
 

@@ -189,7 +189,7 @@ async def test_waiting_for_the_same_actor_twice_is_no_cycle(system: ActorSystem)
 
 
 async def test_a_cancelled_ask_leaves_the_message_and_no_edge(system: ActorSystem) -> None:
-    """Who gives up waiting is not waited for any more."""
+    """An asker that gives up is part of no ring any more."""
     gate = anyio.Event()
     ref = system.spawn(Scripted(Hold(gate)), name="held")
     with anyio.move_on_after(0.01):

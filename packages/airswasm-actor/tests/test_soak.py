@@ -127,7 +127,7 @@ class Soak:
         return MailboxSpec(8, policy, 0.5, self.rng.choice((None, 1000, 3000)))  # type: ignore[arg-type]
 
     def payload(self) -> bytes:
-        """What guests take as an order, and others as it is."""
+        """A payload that guests take as an order, and others as it is."""
         return self.rng.choice((b"1", b"d", b"t", b"s", b"w", b"u", b"N")) + bytes(
             self.rng.choice((0, 10, 500, 1200))
         )
@@ -141,7 +141,7 @@ class Soak:
         self.system.spawn(Worker(self), name="svc", mailbox=self.mailbox())
 
     async def close(self) -> None:
-        """When nothing is under way any more."""
+        """Stop when nothing is under way any more."""
         for _ in range(600):
             if not self.restless():
                 break
@@ -152,7 +152,7 @@ class Soak:
             await self.system.stop(self.system.actors[name], timeout=0.05)
 
     def restless(self) -> list[str]:
-        """Who still has something to do, and what."""
+        """The actors that still have something to do, and what that is."""
         restarting = [child.id for child in self.node.status() if child.state == "restarting"]
         busy = [ref for ref in self.system.actors.values() if not cell_of(ref).is_idle]
         return [*restarting, *(f"{ref!r} {ref.mailbox} {cell_of(ref).work}" for ref in busy)]
@@ -254,7 +254,7 @@ def test_the_books_balance_whatever_happens(part: int) -> None:
 
 
 class Gate:
-    """What guests wait for in the host: some milliseconds, or another actor."""
+    """The gate that guests wait for in the host: some milliseconds, or another actor."""
 
     def __init__(self, system: ActorSystem, rng: random.Random) -> None:
         self.system, self.rng = system, rng

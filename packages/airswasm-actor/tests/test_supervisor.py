@@ -472,7 +472,7 @@ class Crashing:
 
 
 async def test_a_cancelled_stop_kills(system: ActorSystem) -> None:
-    """Whoever gives up waiting leaves nothing half stopped: what still runs is killed."""
+    """A caller that gives up leaves nothing half stopped: the rest is killed."""
     stubborn = Stubborn()
     node = await run(
         system,
@@ -492,7 +492,7 @@ async def test_a_cancelled_stop_kills(system: ActorSystem) -> None:
 
 
 async def test_a_cancelled_stop_of_an_actor_kills_it(system: ActorSystem) -> None:
-    """As with a supervisor: it does not stay behind half stopped, taking messages for nobody."""
+    """As with a supervisor: it does not stay behind half stopped, taking messages in vain."""
     ref = system.spawn(Stubborn())
     with anyio.move_on_after(0.01) as scope:
         await system.stop(ref, timeout=None)
@@ -506,7 +506,7 @@ async def test_a_cancelled_stop_of_an_actor_kills_it(system: ActorSystem) -> Non
 async def test_a_child_that_will_not_start_again_takes_no_messages(
     system: ActorSystem, how: str
 ) -> None:
-    """Found by the state machine: it waited for another's restart, and then for nobody's."""
+    """Found by the state machine: it waited for another's restart, which never came."""
 
     class Late(Probe):
         async def start(self) -> None:
@@ -569,7 +569,7 @@ async def test_an_actor_that_leaves_while_it_is_updated_has_its_successor(
 
 
 async def test_only_its_supervisor_stops_a_child(system: ActorSystem) -> None:
-    """Nobody else may take it away behind its back: it would be taken for running."""
+    """Stopped by others, it would still be taken for running."""
     node = await run(system, ChildSpec("a", Probe))
     ref = ref_of(node, "a")
     spare = system.spawn(Probe("new"))
@@ -583,7 +583,7 @@ async def test_only_its_supervisor_stops_a_child(system: ActorSystem) -> None:
 
 
 async def test_an_update_needs_an_actor_that_runs(system: ActorSystem) -> None:
-    """What to do instead is said."""
+    """The error says what to do instead."""
     node = await run(system, ChildSpec("a", Probe))
     branch = ChildSpec("b", lambda: SupervisorNode(system, SupervisorSpec()), type="supervisor")
     await node.start_child(branch)

@@ -43,7 +43,7 @@ BRANCH, LEAF = "branch", "leaf"
 
 @dataclass
 class Temper:
-    """How the next incarnations of one child behave."""
+    """The behaviour of the next incarnations of one child."""
 
     failing_starts: int = 0
     start_seconds: float = 0.0
@@ -51,7 +51,7 @@ class Temper:
 
 
 class Stage:
-    """What all players of one run share.
+    """State that all players of one run share.
 
     Attributes:
         made, ended: Incarnations that were made, and let go.
@@ -283,7 +283,7 @@ def test_a_supervisor_under_faults(
     ops: list[tuple[float, tuple[object, ...]]],
     timeout: float | None,
 ) -> None:
-    """It says what is so, keeps to its intensity, hangs nobody up, and leaves nothing behind."""
+    """It reports the truth, keeps to its intensity, and leaves no caller and nothing behind."""
 
     async def run() -> None:
         async with ActorSystem(dead_letters=10_000) as system:

@@ -17,7 +17,7 @@ patterns = st.tuples(
 
 
 def as_regex(pattern: str) -> str:
-    """What a pattern means, said in another language."""
+    """A pattern in another language."""
     text = re.escape(pattern).replace(r"\.\*\*", r"(\..+)?").replace(r"\*", r"[^.]+")
     return f"^{text}$"
 

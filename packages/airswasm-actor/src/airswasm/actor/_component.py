@@ -1,13 +1,13 @@
 """A WebAssembly component as an actor.
 
-One store for one incarnation: `start` makes it, `discard` drops it, and nothing repairs one that
-has trapped. A message is a call of `handle-message` that the dispatcher polls; while it waits in a
-host function it is nobody's task. Callbacks and health checks are messages too, so that the guest
-is never entered twice and never out of turn.
+One store for one incarnation: `start` makes it, `discard` drops it, and one that has trapped is
+never repaired. A message is a call of `handle-message` that the dispatcher polls; while it waits in
+a host function it takes no task. Callbacks and health checks are messages too, so that the guest is
+never entered twice and never out of turn.
 
-What the guest answers with `err` is an answer: the asker gets `GuestRefused` and the guest goes
-on. A trap, a limit or a cancel ends the incarnation and reaches the supervisor as the typed fault
-of the runtime, evidence included.
+An `err` of the guest is an answer: the asker gets `GuestRefused` and the guest goes on. A trap, a
+limit or a cancel ends the incarnation and reaches the supervisor as the typed fault of the runtime,
+evidence included.
 """
 
 from __future__ import annotations
@@ -69,7 +69,7 @@ class Callback:
     """A payload that makes the guest's `handle-callback` be called in turn with messages.
 
     Attributes:
-        request_id: What `messaging.request` returned.
+        request_id: The id that `messaging.request` returned.
         outcome: `Ok(bytes | None)`, or `Err` with a case of `messaging-error`.
     """
 
@@ -104,7 +104,7 @@ class ComponentActor:
     """Runs one incarnation of a component; a factory of these is a child's `start`.
 
     Attributes:
-        name: The component's name, `namespace/name`: what host functions see as the caller.
+        name: The component's name, `namespace/name`; host functions see it as the caller's.
         instance: The running instance; None before `start` and after the end.
     """
 
@@ -148,11 +148,11 @@ class ComponentActor:
     # -- life --------------------------------------------------------------------------------
 
     def bind(self, context: Context) -> None:
-        """Learns which actor it is going to be."""
+        """Take the context of the actor that it is going to be."""
         self._context = context
 
     async def start(self) -> None:
-        """Instantiates the component and calls its `init`, if it has one.
+        """Instantiate the component and call its `init`, if it has one.
 
         Raises:
             InitFailed: `init` answered with an error.
@@ -172,7 +172,7 @@ class ComponentActor:
                 raise InitFailed(self.name, refusal)
 
     async def migrate(self, from_version: str) -> None:
-        """Tells a started component which version ran before it; before its first message.
+        """Tell a started component which version ran before it; before its first message.
 
         A component without `migrate` has nothing to do.
 
@@ -187,12 +187,12 @@ class ComponentActor:
                 raise MigrationFailed(self.name, from_version, refusal)
 
     async def check(self, *, timeout: float = 5.0) -> None:
-        """Asks the component how it is; before waiting messages, after the one in hand.
+        """Ask the component for its health: before waiting messages, after the one in hand.
 
         A component without `check` is healthy as long as it runs.
 
         Raises:
-            HealthCheckFailed: It says that it does not work.
+            HealthCheckFailed: It answered that it does not work.
             AskTimeout: It did not answer in time.
             ActorFailed: It failed over the question.
             ActorStopped: It does not run.
@@ -202,19 +202,19 @@ class ComponentActor:
         await inquire(cell_of(self._context.ref), CheckHealth(), timeout, HOST)
 
     async def stop(self) -> None:
-        """Calls `shutdown`, if the component has one."""
+        """Call `shutdown`, if the component has one."""
         shutdown = self._function(SHUTDOWN)
         if shutdown is not None and self.instance is not None:
             await self.instance.call(shutdown)
 
     def discard(self) -> None:
-        """Drops the store."""
+        """Drop the store."""
         instance, self.instance = self.instance, None
         if instance is not None:
             instance.close()
 
     def _function(self, path: str) -> Function | None:
-        """The export of that path, or of a compatible version of its interface."""
+        """Return the export of a path, or of a compatible version of its interface."""
         instance = self.instance
         if instance is None or instance.is_closed:
             return None
@@ -235,10 +235,10 @@ class ComponentActor:
         context: Context,  # noqa: ARG002 - the protocol's
         wake: Callable[[GuestCall], None],
     ) -> GuestCall:
-        """Begins the call that handles a message.
+        """Begin the call that handles a message.
 
         Raises:
-            UnfitPayload: It is nothing that a component can take.
+            UnfitPayload: A component cannot take such a payload.
         """
         instance: Instance = self.instance  # type: ignore[assignment]  # it is running
         instance.caller.message = message
@@ -264,7 +264,7 @@ class ComponentActor:
         return instance.start(callback, (payload.request_id, payload.outcome), wake)
 
     def complete(self, call: GuestCall) -> object:
-        """The guest's reply: bytes or None.
+        """Return the guest's reply: bytes or None.
 
         Raises:
             GuestRefused: The guest answered with `err`.
@@ -273,7 +273,7 @@ class ComponentActor:
         """
         instance = self.instance
         if instance is not None:
-            instance.caller.message = None  # nobody needs it, and whoever asked, any more
+            instance.caller.message = None  # it keeps the asker alive, too
         outcome = call.result()
         if type(outcome) is Ok:
             return outcome.value
@@ -286,13 +286,13 @@ class ComponentActor:
 
 
 def _refusal(outcome: object) -> str | None:
-    """What a guest says with `err`; None when it does not."""
+    """Return the text of a guest's `err`; None when it is none."""
     return str(cast("Err[object]", outcome).value) if isinstance(outcome, Err) else None
 
 
 @lru_cache(maxsize=256)
 def _compatible_path(exports: tuple[str, ...], path: str) -> str | None:
-    """Where a component has the function of a path that it does not export as it is."""
+    """Return the path of a compatible version of a function; None when there is none."""
     interface, _, name = path.partition("#")
     for other in exports:
         if other and are_compatible(other, interface):

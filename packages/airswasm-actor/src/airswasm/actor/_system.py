@@ -8,7 +8,7 @@ that no supervisor owns. Several systems in one process know nothing of each oth
 from __future__ import annotations
 
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import TracebackType
 from typing import TYPE_CHECKING
@@ -75,7 +75,6 @@ class ActorSystem:
         rng: The source of jitter.
         dispatcher: The counters of the books: `sent`, `handled`, `rejected`.
         life: Beginnings and ends; for the block's own use.
-        actors: All actors that have not ended, by their own names.
         supervisors: The top-level supervisors, in the order of starting; a set that keeps it.
 
     Args:
@@ -114,10 +113,9 @@ class ActorSystem:
         self.life = LifeCycle(name, self.dispatcher, register, self.rng)
         self.dispatcher.endings = self.life
         self.dispatcher.make_context = self._make_context
-        self.actors = register.actors
+        self._register = register
         self.supervisors = self.life.supervisors
         self._group: TaskGroup | None = None
-        self._spawned = 0
 
     async def __aenter__(self) -> ActorSystem:
         self._group = group = anyio.create_task_group()
@@ -150,6 +148,11 @@ class ActorSystem:
                     raise
                 suppressed = False  # the block's own error, as it was
         return suppressed
+
+    @property
+    def actors(self) -> Mapping[str, ActorRef]:
+        """All actors that have not ended, by their own names, at this moment."""
+        return self._register.routes.actors()
 
     @property
     def is_open(self) -> bool:
@@ -197,10 +200,7 @@ class ActorSystem:
         """
         if self._group is None:
             raise SystemClosed(self.name)
-        if name is None:
-            self._spawned += 1
-            name = f"actor-{self._spawned}"
-        return self.life.register.spawn(actor, name, mailbox, shutdown, is_paused)
+        return self._register.spawn(actor, name, mailbox, shutdown, is_paused)
 
     async def started(self, ref: ActorRef) -> None:
         """Wait until a spawned actor is ready.
@@ -224,7 +224,7 @@ class ActorSystem:
             ActorSupervised: A supervisor owns it.
         """
         cell = cell_of(ref)
-        if cell.on_exit is not None and ref.is_alive:
+        if cell.rare.on_exit is not None and ref.is_alive:
             raise ActorSupervised(ref.name)
         await self.life.end(cell, shutdown=timeout, is_final=True)
 
@@ -233,7 +233,7 @@ class ActorSystem:
         waiting = in_hand = 0
         for cell in self._cells():
             waiting += len(cell.queue or ()) + len(cell.signals or ())
-            waiting += len(cell.waiting_room or ())
+            waiting += len(cell.rare.waiting_room or ())
             in_hand += cell.work is not None
         return Books(
             self.dispatcher.sent,
@@ -245,7 +245,7 @@ class ActorSystem:
         )
 
     def _make_context(self, cell: Cell, incarnation: int) -> Context:
-        ref = self.life.register.ref_of(cell) or ActorRef(cell)
+        ref = self._register.ref_of(cell) or ActorRef(cell)
         return Context(self, ref, incarnation)
 
     async def _stop_all(self) -> None:
@@ -257,7 +257,7 @@ class ActorSystem:
                 group.start_soon(self._stop_one, cell)
 
     async def _stop_one(self, cell: Cell) -> None:
-        await self.life.end(cell, shutdown=cell.shutdown, is_final=True)
+        await self.life.end(cell, shutdown=cell.rare.shutdown, is_final=True)
 
     def _kill_all(self) -> None:
         for cell in reversed(self._cells()):

@@ -58,7 +58,7 @@ class ActorError(AirswasmError):
 
 
 class DeliveryError(ActorError):
-    """A message was not accepted; nobody will handle it."""
+    """A message was not accepted, and will not be handled."""
 
     explanation = ActorError.explanation
 

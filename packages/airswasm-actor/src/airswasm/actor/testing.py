@@ -1,7 +1,7 @@
-"""For tests of code that uses actors: actors that do as they are told, and faults on purpose.
+"""For tests of code that uses actors: actors that follow a script, and faults on purpose.
 
-Nothing here is a mock: a `Probe` is an actor, and `Faults` does to a real system what real life
-does to it. Run time-dependent tests on trio's clock with autojump, which these need nothing for:
+Nothing here is a mock: a `Probe` is an actor, and `Faults` acts on a real system. Run tests that
+depend on time on trio's clock with autojump, for which these need nothing:
 
     @pytest.fixture
     def anyio_backend():
@@ -45,18 +45,18 @@ __all__ = (
 
 
 class CrashOnCue(Exception):
-    """What `Crash` steps raise."""
+    """The error that `Crash` steps raise."""
 
 
 class Killed(Exception):
-    """What an actor ends with that `Faults.kill` has killed."""
+    """The error that ends an actor which `Faults.kill` has killed."""
 
 
 class Probe:
-    """Records what it is sent, and answers with what `answer` is.
+    """Records the messages that it is sent, and answers all with `answer`.
 
     Attributes:
-        messages: What it has handled, the oldest first.
+        messages: The messages that it has handled, the oldest first.
         answer: Its reply to everything.
     """
 
@@ -71,13 +71,13 @@ class Probe:
         return [message.payload for message in self.messages]
 
     def receive(self, message: Message, context: Context) -> object:  # noqa: ARG002
-        """Records."""
+        """Record a message."""
         self.messages.append(message)
         self._news.set()
         return self.answer
 
     async def wait_for(self, count: int, *, timeout: float = 5.0) -> list[object]:
-        """Waits for the first `count` payloads.
+        """Wait for the first `count` payloads, and return them.
 
         Raises:
             TimeoutError: Fewer came in time.
@@ -129,7 +129,7 @@ class Scripted:
         self.steps = deque(steps)
 
     async def receive(self, message: Message, context: Context) -> object:
-        """Takes the next step."""
+        """Take the next step."""
         step = self.steps.popleft() if self.steps else Reply(message.payload)
         if isinstance(step, Crash):
             raise CrashOnCue(step.text)
@@ -153,7 +153,7 @@ class EventRecorder:
         stream.listen(self.events.append)
 
     def kinds(self, name: str) -> list[str]:
-        """What happened to one actor, in order."""
+        """Return the kinds of the events of one actor, in order."""
         return [event.kind.value for event in self.events if event.name == name]
 
 
@@ -161,7 +161,7 @@ class Faults:
     """Does damage to a system; the same damage for the same seed.
 
     Attributes:
-        rng: Where chance comes from.
+        rng: The source of chance.
     """
 
     def __init__(self, system: ActorSystem, seed: int = 0) -> None:
@@ -169,24 +169,24 @@ class Faults:
         self.rng = random.Random(seed)
 
     def kill(self, ref: ActorRef) -> bool:
-        """Ends the incarnation as a crash, with whatever it has in hand; False if it is not up."""
+        """Crash the incarnation, with the message in hand. Return False if it is not up."""
         if ref.phase is not Phase.RUNNING:
             return False
         self._system.life.fail(cell_of(ref), Killed(f"{ref.name} was killed on purpose"))
         return True
 
     def kill_any(self) -> ActorRef | None:
-        """Kills an actor by chance; None when none is up."""
+        """Kill an actor by chance, and return it; None when none is up."""
         running = [ref for ref in self._system.actors.values() if ref.phase is Phase.RUNNING]
         victim = self.rng.choice(running) if running else None
         return victim if victim is not None and self.kill(victim) else None
 
     def drop(self, ref: ActorRef, count: int = 1) -> int:
-        """Moves waiting messages to the dead letters; how many there were to move."""
+        """Move waiting messages to the dead letters. Return how many there were to move."""
         return sum(drop_oldest(cell_of(ref)) for _ in range(count))
 
     def flood(self, ref: ActorRef, count: int, payload: object = b"") -> int:
-        """Sends until `count` or until one is not accepted; how many were."""
+        """Send until `count` or until one is not accepted. Return how many were."""
         from .errors import DeliveryError
 
         for accepted in range(count):
@@ -197,13 +197,13 @@ class Faults:
         return count
 
     def delay(self, ref: ActorRef, seconds: float) -> None:
-        """Delivers nothing to an actor for some seconds."""
+        """Deliver nothing to an actor for some seconds."""
         ref.pause()
         self._system.timers.after(seconds, ref.resume)
 
     @contextmanager
     def starve(self, ref: ActorRef) -> Generator[None, None, None]:
-        """Delivers nothing to an actor inside the block."""
+        """Deliver nothing to an actor inside the block."""
         ref.pause()
         try:
             yield

@@ -1,5 +1,5 @@
-"""How actors come to life and end, and what they see of the system meanwhile.
+"""The lives of actors: their beginnings and ends, and their view of the system.
 
 `register` holds all actors of a system, `life_cycle` begins and ends their incarnations, `context`
-is what an actor is handed, and `actor` says what an actor has to be.
+is handed to each of them, and `actor` has the protocols that an actor satisfies.
 """

@@ -171,11 +171,10 @@ class LifeCycle:
             ActorStopped: The actor ended instead; `__cause__` is why.
         """
         while cell.phase is Phase.STARTING:
-            event = anyio.Event()
-            cell.idle_events = [*(cell.idle_events or ()), event]
-            await event.wait()
+            await cell.next_idle().wait()
         if cell.phase is Phase.STOPPED:
-            raise ActorStopped(cell.name, cell.exit_requested or "stopped") from cell.failure
+            reason = cell.rare.exit_requested or "stopped"
+            raise ActorStopped(cell.name, reason) from cell.rare.failure
 
     # -- replacing ---------------------------------------------------------------------------
 
@@ -242,39 +241,39 @@ class LifeCycle:
         if cell.phase is Phase.STOPPING:
             cell.notify_idle()  # the code that is ending it goes on
             return
-        cell.exit_requested = None
-        if cell.on_exit is None:
+        on_exit = cell.rare.on_exit
+        if on_exit is None:
             self.terminate(cell, exit_)
             return
         cell.await_restart()
         cell.notify_idle()
-        cell.on_exit(exit_)
+        on_exit(exit_)
 
     def request_exit(self, cell: Cell, reason: str) -> None:
         """End the incarnation after the message in hand, as its own wish (`Context.stop`)."""
-        if cell.phase is Phase.RUNNING and cell.exit_requested is None:
-            cell.exit_requested = reason
+        if cell.phase is Phase.RUNNING and cell.rare.exit_requested is None:
+            cell.own_rare().exit_requested = reason
             cell.update_ready()
             if cell.work is None and not self.dispatcher.is_running(cell):
                 self._leave(cell, Exit(reason))
 
     def leave_as_requested(self, cell: Cell) -> None:
         """End an incarnation whose handler called `Context.stop`, and has returned."""
-        if cell.exit_requested is not None:
-            self._leave(cell, Exit(cell.exit_requested))
+        if cell.rare.exit_requested is not None:
+            self._leave(cell, Exit(cell.rare.exit_requested))
 
     def _leave(self, cell: Cell, exit_: Exit) -> None:
         if cell.phase is Phase.RUNNING and cell not in self._ending:
             self._ending[cell] = None
             cell.begin_stop()
-            self.group.start_soon(self._finish_leaving, cell, exit_, cell.on_exit)
+            self.group.start_soon(self._finish_leaving, cell, exit_, cell.rare.on_exit)
 
     async def _finish_leaving(
         self, cell: Cell, exit_: Exit, on_exit: Callable[[Exit], None] | None
     ) -> None:
         """`on_exit` is this incarnation's: meanwhile the cell may have been promised to another."""
         try:
-            await self._end_incarnation(cell, cell.shutdown, exit_.reason)
+            await self._end_incarnation(cell, cell.rare.shutdown, exit_.reason)
         finally:
             self._note_ended(cell)
         if on_exit is None:
@@ -378,9 +377,7 @@ class LifeCycle:
 
     async def _finish_work(self, cell: Cell) -> None:
         while cell.work is not None:
-            event = anyio.Event()
-            cell.idle_events = [*(cell.idle_events or ()), event]
-            await event.wait()
+            await cell.next_idle().wait()
 
     def _kill_work(self, cell: Cell) -> Work | None:
         work, cell.work = cell.work, None
@@ -416,7 +413,8 @@ class LifeCycle:
             cell.queue = None
         if cell.queued_bytes is not None:
             cell.queued_bytes = 0
-        room, cell.waiting_room = cell.waiting_room, None
+        rare = cell.own_rare()
+        room, rare.waiting_room = rare.waiting_room, None
         for message in waiting:
             cell.give_up_message(message, DeathReason.STOPPED, exit_.cause)
             if message.request is not None:
@@ -426,7 +424,8 @@ class LifeCycle:
             waiter.end(ActorStopped(cell.name, exit_.reason))
 
     def _tell_watchers(self, cell: Cell, exit_: Exit) -> None:
-        watchers, cell.watchers = cell.watchers, None
+        rare = cell.own_rare()
+        watchers, rare.watchers = rare.watchers, None
         for watcher in watchers or ():
             try:
                 watcher(Down(cell.name, exit_.reason, exit_.cause))

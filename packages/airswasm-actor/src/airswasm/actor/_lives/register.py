@@ -7,8 +7,7 @@ Nothing here waits, so it can be compiled. The steps of an incarnation's life th
 from __future__ import annotations
 
 import inspect
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, cast, final
 
 from .._messages.events import EventKind, LifecycleEvent
 from .._running.cell import Cell
@@ -27,7 +26,7 @@ if TYPE_CHECKING:
 __all__ = ("Register", "Traits", "bind_actor")
 
 
-@dataclass(frozen=True, slots=True)
+@final
 class Traits:
     """The features of a class of actors; found once, since asking costs more than a spawn may.
 
@@ -39,18 +38,21 @@ class Traits:
         is_plain: It has a plain `receive`, and nothing that a new actor waits for or is told.
     """
 
-    is_async: bool
-    is_guest: bool
-    has_start: bool
-    has_bind: bool
-    is_plain: bool
+    __slots__ = ("has_bind", "has_start", "is_async", "is_guest", "is_plain")
+
+    def __init__(self, *, is_async: bool, is_guest: bool, has_start: bool, has_bind: bool) -> None:
+        self.is_async = is_async
+        self.is_guest = is_guest
+        self.has_start = has_start
+        self.has_bind = has_bind
+        self.is_plain = not (is_async or is_guest or has_start or has_bind)
 
 
 class Register:
     """All actors of a system that have not ended.
 
     Attributes:
-        actors: The actors, by their own names.
+        routes: The names; an actor has its place by its own name.
         start_in_background: Calls the `start` of a spawned actor; the life cycle's.
     """
 
@@ -58,11 +60,13 @@ class Register:
         "_broker",
         "_component_mailbox",
         "_default_mailbox",
+        "_displaced",
         "_events",
         "_exchange",
-        "_routes",
+        "_spawned",
+        "_table",
         "_traits",
-        "actors",
+        "routes",
         "start_in_background",
     )
 
@@ -74,20 +78,22 @@ class Register:
         default_mailbox: MailboxSpec,
         component_mailbox: MailboxSpec,
     ) -> None:
-        self.actors: dict[str, ActorRef] = {}
+        self.routes = routes
+        self._table: dict[str, ActorRef] = routes.table
+        self._displaced: dict[str, ActorRef] = routes.displaced
         self.start_in_background: Callable[[Cell], None]
         self._exchange = exchange
-        self._routes = routes
         self._broker = broker
         self._default_mailbox = default_mailbox
         self._component_mailbox = component_mailbox
         self._events: EventStream = exchange.events
         self._traits: dict[type, Traits] = {}
+        self._spawned = 0
 
     def spawn(
         self,
         actor: object,
-        name: str,
+        name: str | None,
         mailbox: MailboxSpec | None,
         shutdown: float | None,
         is_paused: bool,
@@ -99,13 +105,22 @@ class Register:
             TypeError: The object is no actor.
         """
         traits = self._traits.get(type(actor)) or self.traits_of(actor)
+        if name is None:
+            self._spawned += 1
+            name = f"actor-{self._spawned}"
         if mailbox is None:
             mailbox = self._component_mailbox if traits.is_guest else self._default_mailbox
-        cell = Cell(self._exchange, name, mailbox, shutdown, is_paused)
+        is_quick = traits.is_plain and not self._events.has_listeners
+        cell = Cell(self._exchange, name, mailbox, actor if is_quick else None)
+        if shutdown != 5.0:  # seconds, the common case
+            cell.own_rare().shutdown = shutdown
+        if is_paused:
+            cell.pause()
         ref = ActorRef(cell)
-        self.add(ref, name)
-        if traits.is_plain and not self._events.has_listeners:
-            cell.enter_plain(actor)
+        # `routes.add_actor`, without the call, which would be a twentieth of a spawn.
+        if name in self._displaced or self._table.setdefault(name, ref) is not ref:
+            raise NameTaken(name)
+        if is_quick:
             return ref
         try:
             self.install(cell, actor, traits)
@@ -120,30 +135,15 @@ class Register:
                 self.emit(EventKind.READY, cell)
         return ref
 
-    def add(self, ref: ActorRef, name: str) -> None:
-        """Give an actor its place: its own name leads to it from now on.
-
-        Raises:
-            NameTaken: Another actor has this name, or the name leads to another.
-        """
-        if self.actors.setdefault(name, ref) is not ref:
-            raise NameTaken(name)
-        try:
-            self._routes.add_own_name(ref, name)
-        except NameTaken:
-            del self.actors[name]
-            raise
-
     def remove(self, cell: Cell) -> None:
         """Take an actor's place away: its routes and subscriptions end."""
         ref = self.ref_of(cell)
         if ref is not None:
-            del self.actors[cell.name]
             self._broker.forget(ref)
 
     def ref_of(self, cell: Cell) -> ActorRef | None:
         """Return the reference to a cell; None when its actor has no place here."""
-        ref = self.actors.get(cell.name)
+        ref = self.routes.find_actor(cell.name)
         return ref if ref is not None and cell_of(ref) is cell else None
 
     def mailbox_for(self, actor: object) -> MailboxSpec:
@@ -203,5 +203,4 @@ def _traits_of(actor: object) -> Traits:
         is_guest=is_guest,
         has_start=has_start,
         has_bind=has_bind,
-        is_plain=not (is_async or is_guest or has_start or has_bind),
     )

@@ -1,5 +1,5 @@
 """Messages, the questions among them, and the records that are kept of both.
 
-`message` and `request` are what travels; `bounds` says how much of it may wait; `dead_letters` and
-`events` are what remains. Nothing here knows an actor.
+`message` and `request` are what travels (`answering` is the coroutine of the latter), `bounds` says
+how much of it may wait, `dead_letters` and `events` are what remains. Nothing here knows an actor.
 """

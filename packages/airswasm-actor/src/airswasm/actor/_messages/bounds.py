@@ -1,4 +1,4 @@
-"""How much may wait for one actor, as data.
+"""The bounds of a mailbox, as data.
 
 The number of messages bounds what a mailbox costs only if they are small. So payloads can be
 bounded in bytes as well, and for components, whose messages come from any component that may send,
@@ -17,7 +17,7 @@ WhenFull = Literal["reject", "drop-oldest", "wait"]
 
 @dataclass(frozen=True, slots=True)
 class MailboxSpec:
-    """How much may wait for an actor, and what happens to the message after that.
+    """The bounds of a mailbox, and the fate of a message that is beyond them.
 
     Attributes:
         capacity: How many messages may wait. System messages do not count.

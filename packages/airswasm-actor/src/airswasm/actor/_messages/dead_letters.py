@@ -21,7 +21,7 @@ __all__ = ("DeadLetter", "DeadLetters", "DeathReason")
 
 
 class DeathReason(StrEnum):
-    """Why a message will not be handled."""
+    """The reasons why a message will not be handled."""
 
     CRASHED = "crashed"
     """The actor failed while it handled it."""

@@ -6,7 +6,7 @@ answer a guest later through a callback of their own, use it as it is.
 
 An asker that handles nothing until the answer is there says so with `hold`. The edge "asker waits
 for target" then stands in the asker until the request ends, and an edge that would close a ring is
-refused before it is made. A request with a callback makes nobody wait, so it is part of no ring.
+refused before it is made. A request with a callback makes no actor wait, so it is part of no ring.
 """
 
 from __future__ import annotations
@@ -28,7 +28,14 @@ class Party(Protocol):
     """One end of a question: the actor that is asked, or the one that waits."""
 
     name: str
-    awaited: list[Request] | None
+
+    def begin_wait(self, request: Request) -> None:
+        """Note a question that this actor cannot go on without."""
+        ...
+
+    def end_wait(self, request: Request) -> None:
+        """Note that the question has ended."""
+        ...
 
     def waits_for(self) -> Sequence[Party]:
         """Return the actors that this one cannot go on without."""
@@ -148,9 +155,7 @@ class Request:
         if path is not None:
             raise AskCycle((asker.name, *path))
         self.asker = asker
-        if asker.awaited is None:
-            asker.awaited = []
-        asker.awaited.append(self)
+        asker.begin_wait(self)
 
     def wait(self) -> Coroutine[object, object, object]:
         """Wait for the outcome and return it, or raise it. A cancel gives the request up."""
@@ -162,8 +167,8 @@ class Request:
             self._timer.cancel()
             self._timer = None
         asker, self.asker = self.asker, None
-        if asker is not None and asker.awaited is not None:
-            asker.awaited.remove(self)
+        if asker is not None:
+            asker.end_wait(self)
         if self._at_end is not None:
             self._at_end()
         if self.answered is not None:

@@ -36,7 +36,7 @@ async def replace(
     try:
         async with lock:
             predecessor = routes.resolve(name)
-            if stop_predecessor is None and cell_of(predecessor).on_exit is not None:
+            if stop_predecessor is None and cell_of(predecessor).rare.on_exit is not None:
                 raise ActorSupervised(predecessor.name)
             await _begin(routes, name, predecessor, successor, drain_seconds)
             moved = move_all(cell_of(predecessor), cell_of(successor))
@@ -69,7 +69,7 @@ async def _begin(
     try:
         await drain(cell_of(predecessor), drain_seconds)
         if not successor.is_alive:
-            raise ActorStopped(successor.name) from cell_of(successor).failure
+            raise ActorStopped(successor.name) from cell_of(successor).rare.failure
     except BaseException:
         routes.undo_switch(name, predecessor, successor)
         raise

@@ -23,7 +23,9 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable
 from contextvars import ContextVar
-from typing import TYPE_CHECKING, Any, Protocol, cast
+from typing import TYPE_CHECKING, Any, Protocol, cast, final
+
+import anyio
 
 from .._messages.dead_letters import DeathReason
 from .._messages.message import Message
@@ -32,7 +34,6 @@ from .phase import Down, Exit, Phase
 if TYPE_CHECKING:
     from collections.abc import Awaitable
 
-    import anyio
     from airswasm.runtime import CallState, Timers
 
     from .._messages.bounds import MailboxSpec
@@ -42,7 +43,7 @@ if TYPE_CHECKING:
     from .._messages.request import Party, Request
     from ..errors import ActorStopped, MailboxFull
 
-__all__ = ("Cell", "Exchange", "Guest", "GuestCall", "Waiter", "Work")
+__all__ = ("Cell", "Exchange", "Guest", "GuestCall", "Rare", "Waiter", "Work")
 
 # An enum's attribute is a slow look-up.
 _STARTING, _RUNNING, _RESTARTING = Phase.STARTING, Phase.RUNNING, Phase.RESTARTING
@@ -202,135 +203,175 @@ class Exchange:
         raise NotImplementedError
 
 
+class Rare:
+    """The part of an actor's state that few actors have at a time.
+
+    All others share one empty `Rare`, so that an idle actor is small and quick to spawn. It is
+    read as `cell.rare`, and written as `cell.own_rare()`.
+
+    Attributes:
+        is_paused: Whether nothing is delivered until `resume`.
+        shutdown: Seconds for finishing and `stop` when the actor leaves of its own wish.
+        exit_requested: The reason of the actor's own wish to end; after its end, the reason.
+        failure: The error that it ended with.
+        on_exit: Tells the supervisor of the end of an incarnation.
+        awaited: The questions that this actor cannot go on without.
+        predecessor: The actor that has to end before this one handles messages.
+        successor: The actor that this one's messages go to.
+        waiting_room: Senders that wait for room, the first first.
+        idle_events: Set once nothing waits, or nothing is in hand.
+        watchers: Called when the actor ends for good.
+    """
+
+    __slots__ = (
+        "awaited",
+        "exit_requested",
+        "failure",
+        "idle_events",
+        "is_paused",
+        "on_exit",
+        "predecessor",
+        "shutdown",
+        "successor",
+        "waiting_room",
+        "watchers",
+    )
+
+    def __init__(self) -> None:
+        self.is_paused = False
+        self.shutdown: float | None = 5.0
+        self.exit_requested: str | None = None
+        self.failure: BaseException | None = None
+        self.on_exit: Callable[[Exit], None] | None = None
+        self.awaited: list[Request] | None = None
+        self.predecessor: Cell | None = None
+        self.successor: Cell | None = None
+        self.waiting_room: deque[Waiter] | None = None
+        self.idle_events: list[anyio.Event] | None = None
+        self.watchers: list[Callable[[Down], None]] | None = None
+
+
+_COMMON = Rare()
+
+
+@final
 class Cell:
     """Mailbox and state of one actor. The module lists the invariants."""
 
     __slots__ = (
         "actor",
-        "awaited",
         "context",
         "exchange",
-        "exit_requested",
-        "failure",
         "full_at",
         "guest",
         "handled",
-        "idle_events",
         "incarnation",
         "is_async",
-        "is_paused",
         "is_ready",
         "is_scheduled",
         "name",
-        "on_exit",
         "phase",
-        "predecessor",
         "queue",
         "queued_bytes",
+        "rare",
         "receive",
-        "shutdown",
         "signals",
         "spec",
-        "successor",
-        "waiting_room",
-        "watchers",
         "work",
     )
 
     def __init__(
-        self,
-        exchange: Exchange,
-        name: str,
-        spec: MailboxSpec,
-        shutdown: float | None = 5.0,
-        is_paused: bool = False,
+        self, exchange: Exchange, name: str, spec: MailboxSpec, plain_actor: object = None
     ) -> None:
+        """Make a cell that waits for an incarnation; one with a plain `receive` is in at once."""
         self.exchange = exchange
         self.name = name
         self.spec = spec
         # The length of the queue from which a sender has to ask for room. Where bytes count it
         # is always asked.
-        self.full_at = spec.capacity if spec.capacity_bytes is None else 0
-        self.queued_bytes: int | None = None if spec.capacity_bytes is None else 0
+        if spec.capacity_bytes is None:
+            self.full_at = spec.capacity
+            self.queued_bytes: int | None = None
+        else:
+            self.full_at = 0
+            self.queued_bytes = 0
         self.queue: deque[Envelope] | None = None
         self.signals: deque[Message] | None = None
-        self.waiting_room: deque[Waiter] | None = None
-        self.is_ready = False
+        self.rare = _COMMON
         self.is_scheduled = False
-        self.is_paused = is_paused
         self.is_async = False
-        self.phase = _STARTING
-        self.incarnation = 0
         self.handled = 0
-        self.shutdown = shutdown
-        self.actor: object = None
+        self.actor = plain_actor
         self.guest: Guest | None = None
         self.context: object = None
         self.receive: Callable[[Message, Any], object] | None = None
         self.work: Work | None = None
-        self.exit_requested: str | None = None
-        self.failure: BaseException | None = None
-        self.on_exit: Callable[[Exit], None] | None = None
-        self.awaited: list[Request] | None = None
-        self.successor: Cell | None = None
-        self.predecessor: Cell | None = None
-        self.idle_events: list[anyio.Event] | None = None
-        self.watchers: list[Callable[[Down], None]] | None = None
+        if plain_actor is None:
+            self.phase = _STARTING
+            self.is_ready = False
+            self.incarnation = 0
+        else:
+            self.phase = _RUNNING
+            self.is_ready = True
+            self.incarnation = 1
+
+    def own_rare(self) -> Rare:
+        """Return the cell's own `Rare`, to be written."""
+        if self.rare is _COMMON:
+            self.rare = Rare()
+        return self.rare
 
     # -- phases ------------------------------------------------------------------------------
 
     def enter(self, actor: object, guest: Guest | None, *, is_async: bool) -> None:
-        """A new incarnation moves in. It is starting."""
+        """Move a new incarnation in. It is starting."""
         self.actor = actor
         self.guest = guest
         self.is_async = is_async
         self.receive = self.context = None
-        self.exit_requested = None
+        if self.rare.exit_requested is not None:
+            self.rare.exit_requested = None
         self.incarnation += 1
         self.phase = _STARTING
 
-    def enter_plain(self, actor: object) -> None:
-        """As `enter` and `run_first` in one, for an actor with nothing but a plain `receive`."""
-        self.actor = actor
-        self.incarnation = 1
-        self.phase = _RUNNING
-        self.is_ready = not self.is_paused
-
     def run_first(self) -> None:
-        """The first incarnation runs, without a `start`. Nothing can be waiting for it."""
+        """Run the first incarnation, which has no `start`. Nothing can be waiting for it."""
         self.phase = _RUNNING
-        self.is_ready = not self.is_paused
+        self.is_ready = not self.rare.is_paused
 
     def run(self) -> None:
-        """The incarnation has started and takes messages."""
+        """Run an incarnation that has started: it takes messages."""
         self.phase = _RUNNING
         self.update_ready()
-        if self.idle_events is not None:
+        if self.rare.idle_events is not None:
             self.notify_idle()
 
     def expect(self) -> None:
-        """The first incarnation of a new place, or of a place taken again, is to come."""
+        """Expect an incarnation: the actor gets its place, for the first time or again."""
         self.phase = _STARTING
 
     def begin_stop(self) -> None:
-        """The incarnation takes no more messages and is going to be ended."""
+        """Take no more messages: the incarnation is going to be ended."""
         self.phase = _STOPPING
         self.is_ready = False
 
     def await_restart(self) -> None:
-        """The incarnation has ended; the supervisor decides about the next."""
+        """Wait for the supervisor to decide: the incarnation has ended."""
+        if self.rare.exit_requested is not None:
+            self.rare.exit_requested = None
         self.phase = _RESTARTING
         self.is_ready = False
 
     def end(self, exit_: Exit) -> None:
-        """The actor has ended for good."""
+        """End the actor for good."""
         self.phase = _STOPPED
         self.is_ready = False
-        self.exit_requested = exit_.reason
-        self.failure = exit_.cause
+        rare = self.own_rare()
+        rare.exit_requested = exit_.reason
+        rare.failure = exit_.cause
 
     def vacate(self) -> object:
-        """The incarnation moves out. Return it."""
+        """Move the incarnation out, and return it."""
         actor, self.actor = self.actor, None
         self.receive = None
         self.guest = None
@@ -340,27 +381,30 @@ class Cell:
     # -- readiness ---------------------------------------------------------------------------
 
     def take_in_hand(self, work: Work) -> None:
-        """A message is being handled beyond the turn; no other is taken meanwhile."""
+        """Take no other message: one is being handled beyond the turn."""
         self.work = work
         self.is_ready = False
 
     def release(self) -> None:
-        """The message in hand is done, in the actor's own turn, which goes on."""
-        self.is_ready = self.phase is _RUNNING and not self.is_paused and self.predecessor is None
+        """Take messages again, within the actor's own turn: the one in hand is done."""
+        rare = self.rare
+        self.is_ready = self.phase is _RUNNING and not rare.is_paused and rare.predecessor is None
 
     def pause(self) -> None:
-        """Nothing is delivered from now on."""
-        self.is_paused = True
+        """Deliver nothing from now on."""
+        self.own_rare().is_paused = True
         self.update_ready()
 
     def resume(self) -> None:
-        """Messages are delivered again."""
-        self.is_paused = False
-        self.update_ready()
+        """Deliver messages again."""
+        if self.rare.is_paused:
+            self.rare.is_paused = False
+            self.update_ready()
 
     def follow(self, predecessor: Cell | None) -> None:
-        """Nothing is delivered, paused or not, until there is no predecessor any more."""
-        self.predecessor = predecessor
+        """Deliver nothing, paused or not, until there is no predecessor any more."""
+        if self.rare.predecessor is not predecessor:
+            self.own_rare().predecessor = predecessor
         self.update_ready()
 
     def update_ready(self, *, is_served: bool = False) -> None:
@@ -374,12 +418,13 @@ class Cell:
         """
         if self.queue is not None and not self.queue:
             self.release_queue()
+        rare = self.rare
         self.is_ready = (
             self.phase is _RUNNING
-            and not self.is_paused
-            and self.predecessor is None
+            and not rare.is_paused
+            and rare.predecessor is None
             and self.work is None
-            and self.exit_requested is None
+            and rare.exit_requested is None
         )
         if (
             self.is_ready
@@ -410,19 +455,29 @@ class Cell:
             spare = self.exchange.spare_queues
             if len(spare) < _MOST_SPARE_QUEUES:
                 spare.append(queue)
-        if self.idle_events is not None:
+        if self.rare.idle_events is not None:
             self.notify_idle()
 
     @property
     def is_idle(self) -> bool:
         """Whether nothing waits and nothing is being handled."""
-        return not (self.queue or self.signals or self.work is not None or self.waiting_room)
+        return not (self.queue or self.signals or self.work is not None or self.rare.waiting_room)
 
     def notify_idle(self) -> None:
         """Wake the tasks that wait for an empty mailbox or for free hands."""
-        events, self.idle_events = self.idle_events, None
-        for event in events or ():
-            event.set()
+        events = self.rare.idle_events
+        if events is not None:
+            self.rare.idle_events = None
+            for event in events:
+                event.set()
+
+    def next_idle(self) -> anyio.Event:
+        """Return an event that `notify_idle` sets."""
+        rare, event = self.own_rare(), anyio.Event()
+        if rare.idle_events is None:
+            rare.idle_events = []
+        rare.idle_events.append(event)
+        return event
 
     def find_handler(self) -> Callable[[Message, Any], object]:
         """Return what to call with a message, and make the context, at the first message.
@@ -435,11 +490,39 @@ class Cell:
         self.receive = found = cast("Callable[[Message, Any], object]", receive)
         return found
 
+    # -- others ------------------------------------------------------------------------------
+
+    def add_watcher(self, watcher: Callable[[Down], None]) -> Callable[[], None]:
+        """Call a watcher when the actor ends for good. Return a function that forgets it."""
+        rare = self.own_rare()
+        if rare.watchers is None:
+            rare.watchers = []
+        watchers = rare.watchers
+        watchers.append(watcher)
+
+        def forget() -> None:
+            if watcher in watchers:
+                watchers.remove(watcher)
+
+        return forget
+
+    def begin_wait(self, request: Request) -> None:
+        """Note a question that this actor cannot go on without."""
+        rare = self.own_rare()
+        if rare.awaited is None:
+            rare.awaited = []
+        rare.awaited.append(request)
+
+    def end_wait(self, request: Request) -> None:
+        """Note that the question has ended."""
+        if self.rare.awaited is not None:
+            self.rare.awaited.remove(request)
+
     def waits_for(self) -> list[Party]:
         """Return the actors that this one cannot go on without."""
-        waiting = [one.target for one in self.awaited or () if one.target is not None]
-        if self.predecessor is not None:
-            waiting.append(self.predecessor)
+        waiting = [one.target for one in self.rare.awaited or () if one.target is not None]
+        if self.rare.predecessor is not None:
+            waiting.append(self.rare.predecessor)
         return waiting
 
     # -- records -----------------------------------------------------------------------------

@@ -76,11 +76,11 @@ class Endings(Protocol):
     """The part of the life cycle that the dispatcher reports to: how an incarnation ends."""
 
     def crash(self, cell: Cell, message: Message, error: BaseException | None) -> None:
-        """The handler of a message raised, or was cancelled from outside."""
+        """End an incarnation whose handler raised, or was cancelled from outside."""
         ...
 
     def leave_as_requested(self, cell: Cell) -> None:
-        """A handler that asked for its actor's end has returned."""
+        """End an incarnation whose handler asked for that, and has returned."""
         ...
 
 
@@ -152,7 +152,7 @@ class Dispatcher(Exchange):
 
     @property
     def slice(self) -> float:
-        """Seconds after which a turn ends."""
+        """The seconds after which a turn ends."""
         return self.config.slice
 
     # -- questions that are handled at once --------------------------------------------------
@@ -239,7 +239,7 @@ class Dispatcher(Exchange):
         if not queue:
             return None
         message = new_tuple(Message, queue.popleft())
-        if cell.waiting_room is not None:
+        if cell.rare.waiting_room is not None:
             note_taken(cell, message)
         elif cell.queued_bytes is not None:
             cell.queued_bytes -= payload_bytes(message[0])
@@ -247,7 +247,7 @@ class Dispatcher(Exchange):
 
     def _after_turn(self, cell: Cell) -> None:
         """End the actor if the handler asked for that while it ran."""
-        if cell.exit_requested is not None and cell.work is None:
+        if cell.rare.exit_requested is not None and cell.work is None:
             self.endings.leave_as_requested(cell)
 
     # -- plain handlers ----------------------------------------------------------------------
@@ -337,10 +337,10 @@ class Dispatcher(Exchange):
         return True
 
     def _after_work(self, cell: Cell) -> None:
-        if cell.idle_events is not None:
+        if cell.rare.idle_events is not None:
             cell.notify_idle()
         cell.update_ready(is_served=True)
-        if cell.exit_requested is not None:
+        if cell.rare.exit_requested is not None:
             self.endings.leave_as_requested(cell)
 
     def _start_task(self, cell: Cell, work: TaskWork, rest: Awaitable[object] | None) -> None:
@@ -435,16 +435,17 @@ class Dispatcher(Exchange):
                 request.resolve(result)
             else:
                 request.fail(refusal)
-        if self._turning is cell and cell.exit_requested is None and cell.idle_events is None:
+        rare = cell.rare
+        if self._turning is cell and rare.exit_requested is None and rare.idle_events is None:
             cell.release()
         else:
             self._after_call(cell)
 
     def _after_call(self, cell: Cell) -> None:
         """Make the actor ready again, without a detour over the run queue in its own turn."""
-        if cell.idle_events is not None:
+        if cell.rare.idle_events is not None:
             cell.notify_idle()
-        if cell.exit_requested is not None:
+        if cell.rare.exit_requested is not None:
             self.endings.leave_as_requested(cell)
         elif self._turning is cell:
             cell.release()

@@ -91,8 +91,8 @@ def start_queue(cell: Cell, payload: object) -> deque[Envelope]:
         ActorStopped: The actor has stopped for good.
         MessageTooLarge: The payload will never fit.
     """
-    if cell.successor is not None:
-        return open_queue(cell.successor, payload)
+    if cell.rare.successor is not None:
+        return open_queue(cell.rare.successor, payload)
     if cell.phase is _STOPPED:
         cell.exchange.rejected += 1
         raise ActorStopped(cell.name)
@@ -125,7 +125,7 @@ def make_room(cell: Cell, payload: object) -> None:
             queued <= spec.capacity_bytes
             and queue is not None
             and len(queue) < spec.capacity
-            and cell.waiting_room is None
+            and cell.rare.waiting_room is None
         ):
             cell.queued_bytes = queued
             return
@@ -158,15 +158,16 @@ def enqueue_or_wait(
     Raises:
         MailboxFull, MessageTooLarge, ActorStopped: The message was not accepted.
     """
-    if cell.successor is not None:
-        return enqueue_or_wait(cell.successor, message, on_end)
+    if cell.rare.successor is not None:
+        return enqueue_or_wait(cell.rare.successor, message, on_end)
     if cell.spec.when_full != "wait" or _has_room(cell, _weigh(cell, message.payload)):
         open_queue(cell, message.payload).append(message)
         return None
     waiter = WaitingSender(message, on_end)
-    if cell.waiting_room is None:
-        cell.waiting_room = deque()
-    cell.waiting_room.append(waiter)
+    rare = cell.own_rare()
+    if rare.waiting_room is None:
+        rare.waiting_room = deque()
+    rare.waiting_room.append(waiter)
     timers = cell.exchange.timers
     waiter.expire_with(timers.after(cell.spec.wait, lambda: _expire(cell, waiter)))
     return waiter
@@ -174,11 +175,11 @@ def enqueue_or_wait(
 
 def take_back_waiter(cell: Cell, waiter: WaitingSender) -> bool:
     """Take a waiting sender out of the room. Return False when it is no longer in it."""
-    if cell.successor is not None:
-        return take_back_waiter(cell.successor, waiter)
-    if not waiter.is_waiting or cell.waiting_room is None:
+    if cell.rare.successor is not None:
+        return take_back_waiter(cell.rare.successor, waiter)
+    if not waiter.is_waiting or cell.rare.waiting_room is None:
         return False
-    cell.waiting_room.remove(waiter)
+    cell.rare.waiting_room.remove(waiter)
     waiter.is_waiting = False
     cell.exchange.rejected += 1
     _admit(cell)  # the next one's message may be smaller
@@ -202,7 +203,7 @@ def note_taken(cell: Cell, message: Message) -> None:
     """Stop counting the bytes of a message that has left the queue; let waiting senders in."""
     if cell.queued_bytes is not None:
         cell.queued_bytes -= payload_bytes(message.payload)
-    if cell.waiting_room is not None:
+    if cell.rare.waiting_room is not None:
         _admit(cell)
 
 
@@ -231,8 +232,8 @@ def put_signal(cell: Cell, message: Message) -> None:
     Raises:
         ActorStopped: The actor has stopped for good.
     """
-    if cell.successor is not None:
-        put_signal(cell.successor, message)
+    if cell.rare.successor is not None:
+        put_signal(cell.rare.successor, message)
         return
     if cell.phase is _STOPPED:
         cell.exchange.rejected += 1
@@ -254,7 +255,7 @@ def move_all(old: Cell, new: Cell) -> int:
         How many messages were moved, system messages not counted.
     """
     signals, moved = _take_all(old, new)
-    old.successor = new
+    old.own_rare().successor = new
     accept_all(new, moved, in_front=True)
     new.signals = deque((*signals, *(new.signals or ()))) or None
     new.update_ready()
@@ -277,10 +278,12 @@ def _take_all(cell: Cell, new: Cell) -> tuple[list[Message], list[Message]]:
         cell.queue.clear()
     if cell.queued_bytes is not None:
         cell.queued_bytes = 0
-    for waiter in cell.waiting_room or ():
-        moved.append(waiter.message)
-        waiter.end(None)
-    cell.waiting_room = None
+    room = cell.rare.waiting_room
+    if room is not None:
+        cell.rare.waiting_room = None
+        for waiter in room:
+            moved.append(waiter.message)
+            waiter.end(None)
     for message in (*signals, *moved):
         if message.request is not None:
             message.request.target = new
@@ -290,13 +293,15 @@ def _take_all(cell: Cell, new: Cell) -> tuple[list[Message], list[Message]]:
 
 def _admit(cell: Cell) -> None:
     """Admit waiting senders, oldest first, while there is room."""
-    room = cell.waiting_room
+    room = cell.rare.waiting_room
+    if room is None:
+        return
     while room and _limit_met(cell, payload_bytes(room[0].message.payload)) is None:
         waiter = room.popleft()
         accept_all(cell, (waiter.message,))
         waiter.end(None)
     if not room:
-        cell.waiting_room = None
+        cell.rare.waiting_room = None
 
 
 def _weigh(cell: Cell, payload: object) -> int:
@@ -326,7 +331,7 @@ def _limit_met(cell: Cell, weight: int) -> Literal["capacity", "capacity_bytes"]
 
 def _has_room(cell: Cell, weight: int) -> bool:
     """Whether a message of that many bytes fits, and overtakes no waiting sender."""
-    return cell.waiting_room is None and _limit_met(cell, weight) is None
+    return cell.rare.waiting_room is None and _limit_met(cell, weight) is None
 
 
 def _full(cell: Cell, weight: int) -> MailboxFull:

@@ -9,7 +9,7 @@ __all__ = ("Down", "Exit", "Phase")
 
 
 class Phase(StrEnum):
-    """Where an actor is in its life. Messages are delivered only while it is `RUNNING`."""
+    """The phases of an actor's life. Messages are delivered only while it is `RUNNING`."""
 
     STARTING = "starting"
     RUNNING = "running"
@@ -20,7 +20,7 @@ class Phase(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Exit:
-    """How an incarnation ended.
+    """The end of an incarnation.
 
     Attributes:
         reason: `normal`, `shutdown`, `crash` or `killed`.

@@ -102,8 +102,8 @@ def put_inquiry(cell: Cell, payload: object, timeout: float, sender: str) -> Req
 
 
 def _last_successor(cell: Cell) -> Cell:
-    while cell.successor is not None:
-        cell = cell.successor
+    while cell.rare.successor is not None:
+        cell = cell.rare.successor
     return cell
 
 

@@ -17,15 +17,14 @@ from .._messages.events import Subscription
 from .._messages.message import HOST, to_message
 from .._messages.request import Request
 from .asking import ask, drain, finish, send, wait_stopped
-from .mailbox import count_bytes, make_room, open_queue, put_signal, start_queue
+from .mailbox import count_bytes, make_room, put_signal, start_queue
 from .phase import Down, Phase
 from .posting import post
 
 if TYPE_CHECKING:
-    from .._messages.message import Message
     from .cell import Cell
 
-__all__ = ("ActorRef", "Watch", "cell_of", "deliver")
+__all__ = ("ActorRef", "Watch", "cell_of")
 
 Watch = Subscription
 """Ends a watch with `cancel`."""
@@ -180,7 +179,7 @@ class ActorRef:
 
     @property
     def phase(self) -> Phase:
-        """Where the actor is in its life."""
+        """The phase of the actor's life."""
         return self._cell.phase
 
     @property
@@ -190,12 +189,12 @@ class ActorRef:
 
     @property
     def incarnation(self) -> int:
-        """How many incarnations there have been, the present one included."""
+        """The number of incarnations, the present one included."""
         return self._cell.incarnation
 
     @property
     def handled(self) -> int:
-        """How many messages it has handled without a crash, over all incarnations."""
+        """The number of messages handled without a crash, over all incarnations."""
         return self._cell.handled
 
     @property
@@ -215,7 +214,7 @@ class ActorRef:
             size_bytes=count_bytes(cell) if cell.queued_bytes is None else cell.queued_bytes,
             capacity_bytes=cell.spec.capacity_bytes,
             signals=len(cell.signals) if cell.signals else 0,
-            senders_waiting=len(cell.waiting_room) if cell.waiting_room else 0,
+            senders_waiting=len(cell.rare.waiting_room or ()),
             oldest_age=max(0.0, cell.exchange.clock() - first.sent_at) if first else 0.0,
         )
 
@@ -231,22 +230,13 @@ class ActorRef:
         """
         cell = self._cell
         if cell.phase is _STOPPED:
-            listener(Down(cell.name, cell.exit_requested or "stopped", cell.failure))
+            listener(Down(cell.name, cell.rare.exit_requested or "stopped", cell.rare.failure))
             return Subscription(lambda: None)
 
         def forward(down: Down) -> None:  # a `listener` need not be equal to itself
             listener(down)
 
-        if cell.watchers is None:
-            cell.watchers = []
-        watchers = cell.watchers
-        watchers.append(forward)
-
-        def cancel() -> None:
-            if forward in watchers:
-                watchers.remove(forward)
-
-        return Subscription(cancel)
+        return Subscription(cell.add_watcher(forward))
 
     def wait_stopped(self) -> Coroutine[object, object, None]:
         """Wait until the actor has ended for good."""
@@ -288,13 +278,3 @@ class ActorRef:
 def cell_of(ref: ActorRef) -> Cell:
     """Return the cell behind a reference, for the modules of this block that look behind it."""
     return ref._cell
-
-
-def deliver(ref: ActorRef, message: Message) -> None:
-    """Put a message that exists already into the mailbox behind a reference."""
-    cell = ref._cell
-    cell.exchange.sent += 1
-    queue = cell.queue
-    if queue is None or len(queue) >= cell.full_at:
-        queue = open_queue(cell, message.payload)
-    queue.append(message)

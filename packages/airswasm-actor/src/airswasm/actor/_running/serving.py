@@ -51,7 +51,7 @@ class Turns(Protocol):
 
     @property
     def slice(self) -> float:
-        """Seconds after which a turn ends."""
+        """The seconds after which a turn ends."""
         ...
 
     def begin_round(self) -> None:

@@ -110,14 +110,14 @@ class Effects:
             child.cell = cell
         elif not child.ref.is_alive:
             self._admit(child, child.cell, child.ref)
-        child.cell.on_exit = _Report(self._put, child)
+        child.cell.own_rare().on_exit = _Report(self._put, child)
         await self._life.begin(child.cell, actor)
 
     def _admit(self, child: Child, cell: Cell, ref: ActorRef) -> ActorRef:
         """Give the child's actor its place in the system, for the first time or again."""
         cell.expect()
-        cell.shutdown = child.spec.shutdown_seconds
-        self._life.register.add(ref, cell.name)
+        cell.own_rare().shutdown = child.spec.shutdown_seconds
+        self._life.register.routes.add_actor(ref, cell.name)
         return ref
 
     async def replace(
@@ -140,9 +140,9 @@ class Effects:
         except Exception as error:
             raise ChildStartFailed(self._supervisor, spec.id, error) from error
         child.turn += 1
-        cell.on_exit = _Report(self._put, child)
+        cell.own_rare().on_exit = _Report(self._put, child)
         await self._life.swap(cell, made, finish=finish, shutdown=child.spec.shutdown_seconds)
-        cell.shutdown = spec.shutdown_seconds
+        cell.own_rare().shutdown = spec.shutdown_seconds
         resize(cell, spec.mailbox or self._life.register.mailbox_for(made))
         child.spec = spec
         child.failures = 0
@@ -202,6 +202,6 @@ class Effects:
 
 
 async def _make(spec: ChildSpec) -> object:
-    """What the factory of a specification makes, awaited when it is to be awaited."""
+    """Call the factory of a specification, and await an awaitable that it returns."""
     made = spec.start()
     return await made if inspect.isawaitable(made) else made
