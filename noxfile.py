@@ -3,7 +3,7 @@
 `nox -s tests` is the one that a newcomer runs and CI calls: it builds each distribution as a wheel
 and tests it from there, in an environment that holds the distribution, what it declares, and its
 test group. `layer-N` is the gate of a layer: an empty session that requires the gate below it and,
-of its own layer, the tests and the integration tests.
+of its own layer, the tests, the integration tests and the bench gates.
 
 This file lists no distribution. `[tool.airswasm] layer` in each pyproject.toml says which layer a
 block belongs to; `layer = "extra"` marks a distribution that is not a block (another storage
@@ -12,10 +12,12 @@ engine, a meta-package). The gate `extras` holds those, above layer 4.
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
 import sys
+import tomllib
 from graphlib import TopologicalSorter
 from pathlib import Path
 from typing import Any
@@ -27,10 +29,13 @@ ROOT = Path(__file__).parent
 PACKAGES = ROOT / "packages"
 DIST = ROOT / "dist"
 COMPILED = DIST / "compiled"
+GATES = ROOT / ".ci"
 INTEGRATION = ROOT / "tests-integration"
 STRUCTURE_TESTS = ("test_architecture.py", "test_wheels.py")
 ON_COMPILED = ("actor", "messaging", "lifecycle", "monitoring", "cli")
 EXTRA = "extra"
+#: The argument with which a gate stores what it measures instead of comparing.
+WRITE = "--write"
 
 
 def _projects() -> dict[str, dict[str, Any]]:
@@ -120,18 +125,21 @@ def install_wheels(
     session.install("--find-links", str(DIST), *refresh, *arguments, *requirements)
 
 
-def run_tests(session: nox.Session, folder: Path, *arguments: str) -> None:
+def run_tests(
+    session: nox.Session, folder: Path, *arguments: str, launcher: tuple[str, ...] = ()
+) -> None:
     """Run pytest isolated from the source tree: what is imported is what was installed.
 
     Two workers, whole files each: nearly all of the time is spent in child processes, and files
     keep their fixtures (a compiled guest) to themselves.
     """
     session.install("pytest-xdist>=3.6")
+    arguments += tuple(argument for argument in session.posargs if argument != WRITE)
     environment = {"PYTHONDONTWRITEBYTECODE": "1", "AIRSWASM_HOME": session.create_tmp()}
     session.run(
-        "python", "-I", "-m", "pytest", "-c", "pyproject.toml", "--rootdir", ".",
+        "python", "-I", "-m", *launcher, "pytest", "-c", "pyproject.toml", "--rootdir", ".",
         "-p", "no:cacheprovider", "-n", "2", "--dist", "loadfile",
-        str(folder), *arguments, *session.posargs, env=environment,
+        str(folder), *arguments, env=environment,
     )  # fmt: skip
 
 
@@ -184,11 +192,27 @@ def refuse_others(session: nox.Session, allowed: tuple[str, ...]) -> None:
         session.error(f"nothing of a higher layer may be installed: {', '.join(sorted(above))}")
 
 
+BENCHED = tuple(name for name in PROJECTS if (folder_of(name) / "bench" / "budget.toml").exists())
+
+
+@nox.session(name="bench-gate", requires=["build"])
+@nox.parametrize("block", each(BENCHED, "bench"))
+def bench_gate(session: nox.Session, block: str) -> None:
+    """Compare the ratios that a block promises with those stored in its bench/budget.toml.
+
+    `nox -s bench-gate -- --write` stores the ratios of this run.
+    """
+    install_wheels(session, distribution(block), *group(block, "bench-gate"))
+    gate_script = str(GATES / "bench_gate.py")
+    session.run("python", "-Es", gate_script, str(folder_of(block) / "bench"), *session.posargs)
+
+
 def gate(layer: int | str, below: str) -> str:
     """Register a gate: the one below, then all that is checked of its own layer."""
     blocks = of_layer(layer)
     needed = [below, *(f"tests({block})" for block in blocks)]
     needed += [f"integration(layer-{layer})"] * (layer in INTEGRATED)
+    needed += [f"bench-gate({block})" for block in blocks if block in BENCHED]
     name = "extras" if layer == EXTRA else f"layer-{layer}"
 
     @nox.session(name=name, requires=needed, venv_backend="none")
@@ -226,6 +250,47 @@ def architecture(session: nox.Session) -> None:
     """Check that nothing points up, and that declared siblings are the used ones."""
     install_wheels(session, *map(distribution, PROJECTS), *root_group("architecture"))
     run_tests(session, INTEGRATION / STRUCTURE_TESTS[0])
+
+
+@nox.session(requires=["build"])
+@nox.parametrize("block", [nox.param(name, id=name) for name in BLOCKS])
+def coverage(session: nox.Session, block: str) -> None:
+    """Measure the branch coverage of one wheel and compare it with the stored floor.
+
+    `nox -s coverage -- --write` stores what it measures. Processes that the tests start are
+    measured too; those that a test kills leave nothing behind.
+    """
+    install_wheels(session, distribution(block), *group(block, "test"), "coverage>=7.10")
+    data = Path(session.create_tmp()).resolve() / "coverage"
+    shutil.rmtree(data, ignore_errors=True)
+    data.mkdir()
+    session.env["COVERAGE_FILE"] = str(data / "measured")
+    source = f"--source={','.join(modules_of(block))}"
+    run_tests(session, folder_of(block) / "tests", launcher=("coverage", "run", source, "-m"))
+    report = data / "coverage.json"
+    session.run("python", "-I", "-m", "coverage", "combine", "--quiet")
+    session.run("python", "-I", "-m", "coverage", "json", "-o", str(report), "--quiet")
+    totals = json.loads(report.read_text(encoding="utf-8"))["totals"]
+    percent = 100 * totals["covered_branches"] / max(1, totals["num_branches"])
+    hold_floor(session, block, percent)
+
+
+COVERAGE = GATES / "coverage.toml"
+
+
+def hold_floor(session: nox.Session, block: str, percent: float) -> None:
+    """Fail when coverage fell below its floor; or store it as the floor."""
+    stored = tomllib.loads(COVERAGE.read_text(encoding="utf-8"))
+    floor, slack = stored["floors"].get(block), stored["slack"]
+    session.log(f"airswasm-{block}: {percent:.1f} % of the branches are covered (floor {floor})")
+    if WRITE in session.posargs:
+        text = COVERAGE.read_text(encoding="utf-8")
+        text = re.sub(rf"^{block} = .*$", f"{block} = {percent:.1f}", text, flags=re.MULTILINE)
+        COVERAGE.write_text(text, encoding="utf-8")
+    elif floor is None:
+        session.error(f"no floor is stored for airswasm-{block}: run with -- --write")
+    elif percent < floor - slack:
+        session.error(f"{percent:.1f} % is less than {floor} - {slack}: add tests for what is new")
 
 
 @nox.session(name="compile", requires=["build"])
@@ -280,8 +345,9 @@ def demo(session: nox.Session) -> None:
 def bench(session: nox.Session, block: str) -> None:
     """Run the long benchmarks of one block; they print ratios measured in the one run."""
     scripts = sorted((folder_of(block) / "bench").glob("[!_]*.py"))
+    scripts = [script for script in scripts if script.name != "promises.py"]
     if not scripts:
-        session.skip(f"{distribution(block)} has no benchmarks")
+        session.skip(f"{distribution(block)} has no benchmarks beside its gate")
     install_wheels(session, distribution(block), *group(block, "bench"))
     for script in scripts:
         session.run("python", "-Es", str(script), *session.posargs)

@@ -99,6 +99,13 @@ def test_eleven_blocks_in_four_layers() -> None:
 
 
 @pytest.mark.parametrize("block", BLOCKS)
+def test_every_block_promises_ratios(block: str) -> None:
+    """A block without a budget could slow down unseen."""
+    folder = PACKAGES / f"airswasm-{block}" / "bench"
+    assert {path.name for path in folder.glob("*")} >= {"budget.toml", "promises.py"}
+
+
+@pytest.mark.parametrize("block", BLOCKS)
 def test_public_names_exist(block: str) -> None:
     """`__all__` has no repeats, and each name in it can be imported."""
     module = __import__(f"airswasm.{block}", fromlist=["__all__"])
@@ -123,3 +130,15 @@ def _imports_private_wasmtime(path: Path) -> bool:
         if isinstance(node, ast.Import) and any("wasmtime._" in a.name for a in node.names):
             return True
     return False
+
+
+DECISIONS = sorted((ROOT / "docs" / "adr").glob("0*.md"))
+STATUS = r"\d{4}-\d\d-\d\d · (accepted(, extended by \d+|; extends \d+)*|superseded by \d+)"
+
+
+@pytest.mark.parametrize("path", DECISIONS, ids=lambda path: path.name[:4])
+def test_each_decision_has_a_date_and_a_status(path: Path) -> None:
+    """The line under a decision's title says when it was taken and whether it holds."""
+    title, status, *_ = path.read_text(encoding="utf-8").splitlines()
+    assert title.startswith(f"# {int(path.name[:4])}. ")
+    assert re.fullmatch(STATUS, status), f"{status!r} is no date and status"
