@@ -293,6 +293,27 @@ def hold_floor(session: nox.Session, block: str, percent: float) -> None:
         session.error(f"{percent:.1f} % is less than {floor} - {slack}: add tests for what is new")
 
 
+@nox.session
+def changelog(session: nox.Session) -> None:
+    """Show what the next release of each package will say, from its news fragments.
+
+    `nox -s changelog -- actor` writes it into the changelog of airswasm-actor, under the version
+    of its pyproject.toml, and removes the fragments.
+    """
+    session.install("towncrier>=24.8")
+    for name in session.posargs or PROJECTS:
+        folder = folder_of(name)
+        if not list((folder / "changes").glob("[!.]*")):
+            session.log(f"{distribution(name)}: no news")
+            continue
+        version = PROJECTS[name]["project"]["version"]
+        how = "--yes" if session.posargs else "--draft"
+        session.run(
+            "towncrier", "build", how, "--config", str(ROOT / "towncrier.toml"),
+            "--dir", str(folder), "--name", distribution(name), "--version", version,
+        )  # fmt: skip
+
+
 @nox.session(name="compile", requires=["build"])
 def compile_actor(session: nox.Session) -> None:
     """Build the compiled wheel of the actor block from its sdist; needs a C compiler."""
