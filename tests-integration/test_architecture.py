@@ -11,33 +11,35 @@ from __future__ import annotations
 import ast
 import re
 import tomllib
+from graphlib import TopologicalSorter
 from pathlib import Path
+from typing import Any
 
 import grimp
 import pytest
 
 ROOT = Path(__file__).parent.parent
-LAYERS: tuple[frozenset[str], ...] = (
-    frozenset({"runtime", "wit", "actor"}),
-    frozenset({"security", "messaging", "storage", "lifecycle"}),
-    frozenset({"osl", "monitoring"}),
-    frozenset({"sdk", "cli"}),
-)
-#: The order in which the blocks are built; a block may use only those before it.
-BUILD_ORDER = (
-    "wit", "runtime", "actor",
-    "security", "messaging", "storage", "lifecycle",
-    "osl", "monitoring",
-    "sdk", "cli",
-)  # fmt: skip
-PUBLIC_MODULES = frozenset({"errors", "files", "testing", "names", "wasi"})
+PACKAGES = ROOT / "packages"
+
+
+def _read_projects() -> dict[str, dict[str, Any]]:
+    """Return each distribution's pyproject.toml, by its name without `airswasm-`."""
+    return {
+        path.parent.name.removeprefix("airswasm-"): tomllib.loads(path.read_text(encoding="utf-8"))
+        for path in sorted(PACKAGES.glob("*/pyproject.toml"))
+    }
+
+
+PROJECTS = _read_projects()
+LAYER_OF = {name: project["tool"]["airswasm"]["layer"] for name, project in PROJECTS.items()}
+BLOCKS = tuple(name for name, layer in LAYER_OF.items() if layer != "extra")
 
 pytestmark = pytest.mark.architecture
 
 
 @pytest.fixture(scope="session")
 def graph() -> grimp.ImportGraph:
-    packages = [f"airswasm.{block}" for block in BUILD_ORDER]
+    packages = [f"airswasm.{block}" for block in BLOCKS]
     return grimp.build_graph(*packages, cache_dir=None)
 
 
@@ -53,39 +55,35 @@ def siblings_imported(graph: grimp.ImportGraph, block: str) -> dict[str, set[str
     return found
 
 
-def project_of(block: str) -> dict[str, object]:
-    path = ROOT / "packages" / f"airswasm-{block}" / "pyproject.toml"
-    return tomllib.loads(path.read_text(encoding="utf-8"))["project"]
-
-
-def siblings_declared(block: str) -> set[str]:
-    declared = project_of(block)["dependencies"]
-    assert isinstance(declared, list)
-    names = (re.match(r"airswasm-([a-z]+)", requirement) for requirement in declared)
+def siblings_declared(name: str) -> set[str]:
+    requirements = PROJECTS[name]["project"].get("dependencies", [])
+    names = (re.match(r"airswasm-([a-z-]+)", requirement) for requirement in requirements)
     return {match.group(1) for match in names if match}
 
 
-@pytest.mark.parametrize("block", BUILD_ORDER)
-def test_no_import_points_up(graph: grimp.ImportGraph, block: str) -> None:
-    """A block imports only blocks that are built before it."""
-    below = set(BUILD_ORDER[: BUILD_ORDER.index(block)])
-    assert set(siblings_imported(graph, block)) <= below
+def test_declared_siblings_have_an_order() -> None:
+    """The blocks can be built one after the other, a layer after the layer below it."""
+    order = tuple(TopologicalSorter({b: siblings_declared(b) for b in BLOCKS}).static_order())
+    assert set(order) == set(BLOCKS), "a block may not need an extra distribution"
+    for block in BLOCKS:
+        higher = {sib for sib in siblings_declared(block) if LAYER_OF[sib] > LAYER_OF[block]}
+        assert higher == set(), f"{block} points up"
 
 
-@pytest.mark.parametrize("block", BUILD_ORDER)
+@pytest.mark.parametrize("block", BLOCKS)
 def test_declared_siblings_are_the_used_ones(graph: grimp.ImportGraph, block: str) -> None:
     """pip installs what a block imports, and nothing that it does not."""
     assert siblings_declared(block) == set(siblings_imported(graph, block))
 
 
-@pytest.mark.parametrize("block", BUILD_ORDER)
+@pytest.mark.parametrize("block", BLOCKS)
 def test_siblings_are_reached_through_their_public_face(
     graph: grimp.ImportGraph, block: str
 ) -> None:
-    """`airswasm.X` and its public modules are an interface; everything else may move."""
-    for sibling, modules in siblings_imported(graph, block).items():
-        inside = {module.removeprefix(f"airswasm.{sibling}").lstrip(".") for module in modules}
-        assert inside - {""} <= PUBLIC_MODULES, f"{block} reaches into {sibling}"
+    """A module without an underscore is an interface; everything else may move."""
+    for modules in siblings_imported(graph, block).values():
+        private = {module for module in modules if "._" in module}
+        assert private == set(), f"{block} reaches into a sibling"
 
 
 def test_the_namespace_has_no_owner() -> None:
@@ -93,17 +91,20 @@ def test_the_namespace_has_no_owner() -> None:
     assert list(ROOT.glob("packages/*/src/airswasm/__init__.py")) == []
 
 
-def test_every_block_is_in_one_layer() -> None:
-    """The folders, the layers and the build order name the same eleven blocks."""
-    folders = {
-        path.name.removeprefix("airswasm-") for path in (ROOT / "packages").glob("airswasm-*")
-    }
-    assert folders == set(BUILD_ORDER) == set().union(*LAYERS)
-    layer_of = {block: layer for layer, blocks in enumerate(LAYERS) for block in blocks}
-    assert [layer_of[block] for block in BUILD_ORDER] == sorted(layer_of.values())
+def test_eleven_blocks_in_four_layers() -> None:
+    """Each pyproject.toml says its layer; what is not a block says that it is extra."""
+    assert len(BLOCKS) == 11
+    assert set(LAYER_OF.values()) - {"extra"} == {1, 2, 3, 4}
 
 
-@pytest.mark.parametrize("block", BUILD_ORDER)
+@pytest.mark.parametrize("block", BLOCKS)
+def test_every_block_promises_ratios(block: str) -> None:
+    """A block without a budget could slow down unseen."""
+    folder = PACKAGES / f"airswasm-{block}" / "bench"
+    assert {path.name for path in folder.glob("*")} >= {"budget.toml", "promises.py"}
+
+
+@pytest.mark.parametrize("block", BLOCKS)
 def test_public_names_exist(block: str) -> None:
     """`__all__` has no repeats, and each name in it can be imported."""
     module = __import__(f"airswasm.{block}", fromlist=["__all__"])
@@ -111,7 +112,7 @@ def test_public_names_exist(block: str) -> None:
     assert [name for name in module.__all__ if not hasattr(module, name)] == []
 
 
-@pytest.mark.parametrize("block", BUILD_ORDER)
+@pytest.mark.parametrize("block", BLOCKS)
 def test_engine_bindings_stay_in_one_module(block: str) -> None:
     """wasmtime's private bindings are used by one private module of the runtime."""
     source = ROOT / "packages" / f"airswasm-{block}" / "src"
@@ -128,3 +129,15 @@ def _imports_private_wasmtime(path: Path) -> bool:
         if isinstance(node, ast.Import) and any("wasmtime._" in a.name for a in node.names):
             return True
     return False
+
+
+DECISIONS = sorted((ROOT / "docs" / "adr").glob("0*.md"))
+STATUS = r"\d{4}-\d\d-\d\d · (accepted(, extended by \d+|; extends \d+)*|superseded by \d+)"
+
+
+@pytest.mark.parametrize("path", DECISIONS, ids=lambda path: path.name[:4])
+def test_each_decision_has_a_date_and_a_status(path: Path) -> None:
+    """The line under a decision's title says when it was taken and whether it holds."""
+    title, status, *_ = path.read_text(encoding="utf-8").splitlines()
+    assert title.startswith(f"# {int(path.name[:4])}. ")
+    assert re.fullmatch(STATUS, status), f"{status!r} is no date and status"

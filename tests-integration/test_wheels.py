@@ -3,15 +3,30 @@
 from __future__ import annotations
 
 import email
+import tomllib
 import zipfile
 from pathlib import Path
 
 import pytest
 
 ROOT = Path(__file__).parent.parent
-WHEELS = sorted((ROOT / "dist").glob("airswasm_*.whl"))
-BLOCKS = sorted(
-    path.name.removeprefix("airswasm-") for path in (ROOT / "packages").glob("airswasm-*")
+DIST = ROOT / "dist"
+
+
+def _layer(project: Path) -> object:
+    """Return the layer that a pyproject.toml states: a number, or `extra`."""
+    return tomllib.loads(project.read_text(encoding="utf-8"))["tool"]["airswasm"]["layer"]
+
+
+LAYER_OF = {
+    path.parent.name.replace("-", "_"): _layer(path)
+    for path in sorted((ROOT / "packages").glob("*/pyproject.toml"))
+}
+#: The wheels of the blocks; an extra distribution may be laid out in another way.
+WHEELS = sorted(
+    wheel
+    for wheel in DIST.glob("*.whl")
+    if LAYER_OF.get(wheel.name.split("-")[0], "extra") != "extra"
 )
 
 
@@ -19,9 +34,9 @@ def block_of(wheel: Path) -> str:
     return wheel.name.split("-")[0].removeprefix("airswasm_")
 
 
-def test_one_wheel_for_each_block() -> None:
-    """Eleven blocks, eleven distributions."""
-    assert [block_of(wheel) for wheel in WHEELS] == BLOCKS
+def test_one_wheel_for_each_distribution() -> None:
+    """The build leaves a wheel for each folder in packages/, and no other."""
+    assert sorted(path.name.split("-")[0] for path in DIST.glob("*.whl")) == sorted(LAYER_OF)
 
 
 @pytest.mark.parametrize("wheel", WHEELS, ids=block_of)

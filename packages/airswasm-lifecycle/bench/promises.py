@@ -1,0 +1,87 @@
+"""The ratios that airswasm-lifecycle promises.
+
+Reading a manifest against the bare TOML parser, verifying a package against its hashes and one
+signature, and a message to a component against one to a Python actor.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import time
+import zipfile
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import tomlkit
+from airswasm.actor import ActorSystem
+from airswasm.lifecycle import Manifest, Package, System
+from airswasm.security import generate_key
+from paired import Promise, Promises, Work, times
+from wasmtime import wat2wasm
+
+ECHO_WAT = Path(__file__).parents[2] / "airswasm-actor" / "bench" / "echo.wat"
+NAME = "bench/echo"
+MANIFEST = f"""
+[component]
+name = "{NAME}"
+version = "0.1.0"
+description = "Answers with what it is sent."
+authors = ["The airswasm authors"]
+[limits]
+memory = "1 MiB"
+timeout = "2 s"
+fuel = 50_000_000
+[capabilities]
+storage.read = ["**"]
+storage.write = ["count", "users/*/name"]
+[supervision]
+intensity = 5
+backoff.initial = 0.5
+[config]
+greeting = "Hello"
+"""
+
+
+@asynccontextmanager
+async def promises(folder: Path) -> AsyncIterator[Promises]:
+    """Give the promises."""
+    key = generate_key()
+    wasm = bytes(wat2wasm(ECHO_WAT.read_text()))
+    files = {"Component.toml": MANIFEST.encode(), "component.wasm": wasm}
+    package = Package.from_files(files).sign(key, sequence=1)
+    archive = folder / "echo.airswasm"
+    package.write_archive(archive)
+    signature = key.sign(MANIFEST.encode())
+
+    def unpack() -> None:
+        with zipfile.ZipFile(archive) as opened:
+            for name in opened.namelist():
+                hashlib.sha256(opened.read(name)).digest()
+        tomlkit.parse(MANIFEST)
+        assert key.public.verifies(signature, MANIFEST.encode())
+
+    async with System(folder / "home") as system:
+        await system.install(package, approve=lambda _plan: True)
+        actors = system.services.get(ActorSystem)
+        actors.spawn(lambda message, _context: message.payload, name="bench/python")
+
+        async def send(count: int) -> None:
+            for _ in range(count):
+                await system.send(NAME, b"x")
+
+        async def ask(count: int) -> None:
+            for _ in range(count):
+                await actors.broker.ask("bench/python", b"x", timeout=60)
+
+        yield {
+            "manifest": Promise(
+                Work(times(lambda: Manifest.parse(MANIFEST)), time.thread_time),
+                Work(times(lambda: tomlkit.parse(MANIFEST)), time.thread_time),
+            ),
+            "package": Promise(
+                Work(times(lambda: Package.read(archive)), time.thread_time),
+                Work(times(unpack), time.thread_time),
+            ),
+            "send": Promise(Work(send, time.thread_time), Work(ask, time.thread_time)),
+        }

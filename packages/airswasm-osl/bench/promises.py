@@ -1,0 +1,59 @@
+"""The ratios that airswasm-osl promises.
+
+What a folder that cannot be left adds to reading, writing and listing, and what a host adds
+around it.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from airswasm.osl import Folder
+from airswasm.osl._openat2 import open_by_walking
+from paired import Promise, Promises, Work, times
+
+PATH = "/a/b/c/file"
+
+
+def plainly(path: Path) -> bytes:
+    """Read a file without a check."""
+    fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        os.fstat(fd)
+        return os.pread(fd, 100, 0)
+    finally:
+        os.close(fd)
+
+
+def listed(path: Path) -> list[tuple[str, bool]]:
+    """List a folder without a check."""
+    with os.scandir(path) as entries:
+        return sorted((entry.name, entry.is_dir(follow_symlinks=False)) for entry in entries)
+
+
+@asynccontextmanager
+async def promises(folder: Path) -> AsyncIterator[Promises]:
+    """Give the promises."""
+    (folder / "a/b/c").mkdir(parents=True)
+    path = folder / PATH[1:]
+    path.write_bytes(b"x" * 100)
+    for number in range(50):
+        (path.parent / f"other-{number}").write_bytes(b"")
+    with Folder(folder) as best, Folder(folder, open_beneath=open_by_walking) as walking:
+        reading = Work(times(lambda: plainly(path)), time.thread_time)
+
+        def work(call: object) -> Work:
+            return Work(times(call), time.thread_time)  # type: ignore[arg-type]
+
+        yield {
+            "read": Promise(work(lambda: best.read(PATH, 0, 100)), reading),
+            "read-walking": Promise(work(lambda: walking.read(PATH, 0, 100)), reading),
+            "list": Promise(
+                work(lambda: best.list_directory("/a/b/c")), work(lambda: listed(path.parent))
+            ),
+            "stat": Promise(work(lambda: best.stat(PATH)), reading),
+        }

@@ -1,0 +1,93 @@
+"""The ratios that airswasm-security promises.
+
+What the guard adds to a host call, what the audit log costs, and what verifying a package costs
+over its bare signature.
+"""
+
+from __future__ import annotations
+
+import itertools
+import json
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from airswasm.runtime import Caller, HostFunction, HostInterface, Ok
+from airswasm.security import AuditLog, Grants, Guard, generate_key, sign, verify_statement
+from airswasm.security.signatures import Statement
+from airswasm.wit import contract
+from airswasm.wit.names import HOST_STORAGE
+from paired import Promise, Promises, Work, times
+
+ANSWER = Ok(b"")
+NAME = "local/hello"
+
+
+def get(_caller: Caller, _key: str) -> object:
+    """The cheapest host function there can be."""
+    return ANSWER
+
+
+def remembered(function: HostFunction) -> Callable[[Caller, str], object]:
+    """Do the least that a guard does: look a decision up by caller and key, count, call on."""
+    decisions: dict[tuple[str, str], bool] = {(NAME, "count"): True}
+    counts = {True: 0, False: 0}
+
+    def guarded(caller: Caller, key: str) -> object:
+        is_allowed = decisions[caller.name, key]
+        counts[is_allowed] += 1
+        return function(caller, key)
+
+    return guarded
+
+
+def written(path: Path) -> Callable[[int], None]:
+    """Do the least that a log does: make a line of JSON and append it."""
+    file = path.open("ab", buffering=0)
+
+    def write(number: int) -> None:
+        line = {"at": 1.5, "component": NAME, "capability": "storage:read", "key": f"u/{number}"}
+        file.write(json.dumps(line).encode() + b"\n")
+
+    return write
+
+
+@asynccontextmanager
+async def promises(folder: Path) -> AsyncIterator[Promises]:
+    """Give the promises."""
+    caller = Caller(NAME)
+    offered = HostInterface(HOST_STORAGE, {"get": get})
+    grants = {NAME: Grants({"storage:read": ("users/*/name", "count", "**")})}
+    with AuditLog(folder / "audit", durability="os") as log:
+        door = Guard(grants, audit=log).guarded(offered, contract()).functions["get"]
+        fresh = Guard(grants).guarded(offered, contract()).functions["get"]
+        every = Guard(grants, audit=log, allowed_lines="every").guarded(offered, contract())
+        audited = every.functions["get"]
+        at_least = remembered(get)
+        keys = itertools.count()
+        line = written(folder / "lines")
+        bare = Work(times(lambda: at_least(caller, "count")), time.thread_time)
+        yield {
+            "same-key": Promise(Work(times(lambda: door(caller, "count")), time.thread_time), bare),
+            "new-key": Promise(
+                Work(times(lambda: fresh(caller, f"users/{next(keys)}")), time.thread_time), bare
+            ),
+            "audited": Promise(
+                Work(times(lambda: audited(caller, "count")), time.thread_time),
+                Work(times(lambda: line(7)), time.thread_time),
+            ),
+            "verify": _verifying(),
+        }
+
+
+def _verifying() -> Promise:
+    key = generate_key()
+    files = {f"file-{number}": bytes(100) for number in range(8)}
+    signature = sign(Statement.of(NAME, "1.0.0", 1, files), key)
+    message = bytes(1000)
+    bare = key.sign(message)
+    return Promise(
+        Work(times(lambda: verify_statement(signature)), time.thread_time),
+        Work(times(lambda: key.public.verifies(bare, message)), time.thread_time),
+    )
