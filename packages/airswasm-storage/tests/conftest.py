@@ -20,7 +20,7 @@ def open_store(request: pytest.FixtureRequest, tmp_path: Path) -> OpenStore:
     disk = MemoryDisk()
     backends: dict[str, OpenStore] = {
         "rocks": lambda **options: RocksStore(tmp_path / "rocks", **options),
-        "sqlite": lambda **options: SqliteStore(tmp_path / "data.sqlite", **options),
+        "sqlite": lambda **options: SqliteStore(tmp_path / "sqlite", **options),
         "memory": lambda **options: MemoryStore(disk, **options),
     }
     return backends[request.param]

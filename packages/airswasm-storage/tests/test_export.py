@@ -5,7 +5,7 @@ import json
 
 import pytest
 from airswasm.storage import ExportInvalid
-from airswasm.storage.export import ExportReader, write_export
+from airswasm.storage._export import ExportReader, write_export
 from hypothesis import given
 from hypothesis import strategies as st
 

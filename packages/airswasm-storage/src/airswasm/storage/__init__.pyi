@@ -1,7 +1,31 @@
+from ._backend import Backend, Change, EngineFactory, EngineOptions, Snapshot, View
+from ._batch import Batch
+from ._checkpoints import Checkpoint, Checkpoints, Difference
+from ._consumer import Consumer, ConsumerStatus
+from ._engines import RocksStore, SqliteStore, has_store, installed_engines, open_store
+from ._guests import (
+    DurabilityPolicy,
+    FixedQuota,
+    StorageQuotas,
+    provide,
+    storage_interface,
+)
+from ._log import Log, LogBounds, LogEntry, LogPage, LogStatus
+from ._namespace import Entry, Namespace, Page, Usage
+from ._rebuilding import Progress
+from ._settings import DEFAULT_QUOTA_BYTES, Durability, StorageSettings, StoreLimits
+from ._store import KeyValueStore, Store
 from .errors import (
+    CheckpointExists,
+    CheckpointUnknown,
+    EngineMismatch,
+    EngineUnknown,
+    EngineUnusable,
+    ExportForeign,
     ExportInvalid,
     InvalidKey,
     InvalidNamespace,
+    LogFull,
     QuotaExceeded,
     StorageClosed,
     StorageCorrupted,
@@ -9,27 +33,48 @@ from .errors import (
     StorageLocked,
     StorageReadOnly,
     StorageUnavailable,
+    StoreFormatUnknown,
     ValueTooLarge,
 )
-from .guests import FixedQuota, StorageQuotas, provide, storage_interface
-from .namespace import DEFAULT_QUOTA_BYTES, Entry, Namespace, Page, Usage
-from .rocks import RocksStore
-from .sqlite import SqliteStore
-from .store import Durability, KeyValueStore, Store, StoreLimits
 
 __all__ = (
+    "Backend",
+    "Batch",
+    "Change",
+    "Checkpoint",
+    "CheckpointExists",
+    "CheckpointUnknown",
+    "Checkpoints",
+    "Consumer",
+    "ConsumerStatus",
     "DEFAULT_QUOTA_BYTES",
+    "Difference",
     "Durability",
+    "DurabilityPolicy",
+    "EngineFactory",
+    "EngineMismatch",
+    "EngineOptions",
+    "EngineUnknown",
+    "EngineUnusable",
     "Entry",
+    "ExportForeign",
     "ExportInvalid",
     "FixedQuota",
     "InvalidKey",
     "InvalidNamespace",
     "KeyValueStore",
+    "Log",
+    "LogBounds",
+    "LogEntry",
+    "LogFull",
+    "LogPage",
+    "LogStatus",
     "Namespace",
     "Page",
+    "Progress",
     "QuotaExceeded",
     "RocksStore",
+    "Snapshot",
     "SqliteStore",
     "StorageClosed",
     "StorageCorrupted",
@@ -37,11 +82,17 @@ __all__ = (
     "StorageLocked",
     "StorageQuotas",
     "StorageReadOnly",
+    "StorageSettings",
     "StorageUnavailable",
     "Store",
+    "StoreFormatUnknown",
     "StoreLimits",
     "Usage",
     "ValueTooLarge",
+    "View",
+    "has_store",
+    "installed_engines",
+    "open_store",
     "provide",
     "storage_interface",
 )

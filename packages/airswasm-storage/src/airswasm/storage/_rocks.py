@@ -14,13 +14,14 @@ says so (`RocksStore.lost_writes`).
 from __future__ import annotations
 
 import contextlib
-import os
+import shutil
+import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import rocksdict
 
-from ._backend import Change
+from ._backend import Backend, Change, EngineOptions
 from .errors import (
     StorageClosed,
     StorageCorrupted,
@@ -29,9 +30,8 @@ from .errors import (
     StorageReadOnly,
     StorageUnavailable,
 )
-from .store import Durability, Store, StoreLimits
 
-__all__ = ("RocksStore",)
+__all__ = ("open_rocksdb",)
 
 _BACKGROUND_JOBS = 2
 _WRITE_BUFFER_BYTES = 16 * 1024 * 1024
@@ -42,6 +42,8 @@ _OPEN_FILES = 256
 _CURRENT = "CURRENT"
 """The file that names the others. Without it RocksDB takes the folder for an empty one, begins
 anew, and deletes what it does not know."""
+_CONFIGURATION = "rocksdict-config.json"
+_NOTES = frozenset({"LOG", "LOCK"})
 _LOCK_SIGNS = (
     "lock hold by current process",
     "LOCK: Resource temporarily unavailable",
@@ -50,58 +52,19 @@ _LOCK_SIGNS = (
 """This process; another one; another one on Windows."""
 
 
-class RocksStore(Store):
-    """A store in a folder of RocksDB's.
-
-    Args:
-        path: The folder; made if needed, unless `read_only`.
-        durability: When a write counts as done.
-        limits: What no namespace may exceed.
-        read_only: Open what is there beside a running host, as it is now.
-
-    Entering it raises `StorageLocked`, `StorageCorrupted` or `StorageUnavailable`.
-    """
-
-    def __init__(
-        self,
-        path: str | os.PathLike[str],
-        *,
-        durability: Durability = "sync",
-        limits: StoreLimits | None = None,
-        read_only: bool = False,
-    ) -> None:
-        folder = Path(path)
-        super().__init__(
-            lambda: _RocksBackend(folder, read_only=read_only),
-            folder,
-            durability=durability,
-            limits=limits,
-        )
-
-    @staticmethod
-    def exists(path: str | os.PathLike[str]) -> bool:
-        """Whether a store was made in that folder, be it whole or damaged."""
-        return (Path(path) / _CURRENT).exists() or _has_data(Path(path))
-
-    @property
-    def lost_writes(self) -> int:
-        """How many acknowledged writes were missing when it was opened; 0 if none.
-
-        More than 0 means that the disk gave up what it had taken: restore a
-        checkpoint or an export.
-
-        Raises:
-            StorageClosed: It is not open.
-        """
-        backend = self.backend
-        return backend.lost_writes if isinstance(backend, _RocksBackend) else 0
+def open_rocksdb(folder: Path, options: EngineOptions) -> Backend:
+    """Open a folder with RocksDB; see `EngineFactory`."""
+    return _RocksBackend(folder, options)
 
 
 class _RocksBackend:
-    def __init__(self, path: Path, *, read_only: bool) -> None:
+    is_persistent = True
+
+    def __init__(self, path: Path, options: EngineOptions) -> None:
         self.path = path
-        self._read_only = read_only
+        self._options = options
         self._db: rocksdict.Rdict | None = None
+        self._exits = contextlib.ExitStack()
         self._mark = _Watermark(path)
         self._open()
         self.lost_writes = self._mark.missing_from(self._opened().latest_sequence_number())
@@ -113,12 +76,14 @@ class _RocksBackend:
             raise self._translated(error) from error
         return value
 
-    def scan(self, start: bytes, end: bytes) -> Iterator[tuple[bytes, bytes]]:
-        return _scan(self, self._opened(), start, end)
+    def scan(
+        self, start: bytes, end: bytes, *, reverse: bool = False
+    ) -> Iterator[tuple[bytes, bytes]]:
+        return _scan(self.path, self._opened(), start, end, reverse=reverse)
 
     def apply(self, changes: Sequence[Change]) -> None:
         db = self._opened()
-        if self._read_only:
+        if self._options.read_only:
             raise StorageReadOnly(self.path)
         batch = rocksdict.WriteBatch(raw_mode=True)
         for key, value in changes:
@@ -132,6 +97,8 @@ class _RocksBackend:
             raise self._translated(error) from error
 
     def sync(self) -> None:
+        if self._options.read_only:
+            return
         try:
             db = self._opened()
             applied = db.latest_sequence_number()
@@ -158,6 +125,7 @@ class _RocksBackend:
         if db is not None:
             with contextlib.suppress(Exception):  # a full disk must not keep it from closing
                 db.close()
+        self._exits.close()
 
     def _opened(self) -> rocksdict.Rdict:
         if self._db is None:
@@ -165,25 +133,47 @@ class _RocksBackend:
         return self._db
 
     def _open(self) -> None:
-        access = (
-            rocksdict.AccessType.read_only()
-            if self._read_only
-            else rocksdict.AccessType.read_write()
-        )
-        if not (self.path / _CURRENT).exists():
-            if _has_data(self.path):
-                raise StorageCorrupted(self.path, f"the file {_CURRENT} is missing")
-            if self._read_only:
-                raise StorageUnavailable(self.path, "there is no store")
+        self._check_files()
         try:
-            if not self._read_only:
-                self.path.mkdir(parents=True, exist_ok=True, mode=0o700)
-            self._db = rocksdict.Rdict(str(self.path), _options(), access_type=access)
+            self._db = self._open_read_only() if self._options.read_only else self._open_whole()
         except Exception as error:
+            self._exits.close()
             raise self._translated(error) from error
+
+    def _check_files(self) -> None:
+        """Refuse a folder that lost its files, in which RocksDB would begin anew."""
+        if (self.path / _CURRENT).exists():
+            return
+        if _has_data(self.path) or not self._options.is_new:
+            raise StorageCorrupted(self.path, f"the file {_CURRENT} is missing")
+        if self._options.read_only:
+            raise StorageUnavailable(self.path, "there is no store")
+
+    def _open_whole(self) -> rocksdict.Rdict:
+        self.path.mkdir(parents=True, exist_ok=True, mode=0o700)
+        access = rocksdict.AccessType.read_write()
+        return rocksdict.Rdict(str(self.path), _options(), access_type=access)
+
+    def _open_read_only(self) -> rocksdict.Rdict:
+        access = rocksdict.AccessType.read_only()
+        try:
+            return rocksdict.Rdict(str(self.path), _options(), access_type=access)
+        except OSError:  # it writes a configuration and a log, which this file system refuses
+            folder = self._exits.enter_context(tempfile.TemporaryDirectory(prefix="airswasm-"))
+            _link_files(self.path, Path(folder))
+            return rocksdict.Rdict(folder, _options(), access_type=access)
 
     def _translated(self, error: Exception) -> StorageError:
         return _translated(self.path, error)
+
+
+def _link_files(source: Path, folder: Path) -> None:
+    """Make a folder that reads as `source` does, and in which RocksDB can write its own notes."""
+    for file in source.iterdir():
+        if file.name == _CONFIGURATION:
+            shutil.copyfile(file, folder / file.name)
+        elif file.name not in _NOTES:
+            (folder / file.name).symlink_to(file.absolute())
 
 
 def _has_data(folder: Path) -> bool:
@@ -224,8 +214,10 @@ class _RocksSnapshot:
                 return value
         return None
 
-    def scan(self, start: bytes, end: bytes) -> Iterator[tuple[bytes, bytes]]:
-        return _scan(self._backend, self._opened(), start, end)
+    def scan(
+        self, start: bytes, end: bytes, *, reverse: bool = False
+    ) -> Iterator[tuple[bytes, bytes]]:
+        return _scan(self._backend.path, self._opened(), start, end, reverse=reverse)
 
     def close(self) -> None:
         self._snapshot = None
@@ -237,22 +229,30 @@ class _RocksSnapshot:
 
 
 def _scan(
-    backend: _RocksBackend, source: rocksdict.Rdict | rocksdict.Snapshot, start: bytes, end: bytes
+    path: Path,
+    source: rocksdict.Rdict | rocksdict.Snapshot,
+    start: bytes,
+    end: bytes,
+    *,
+    reverse: bool,
 ) -> Iterator[tuple[bytes, bytes]]:
+    if start >= end:
+        return
     try:
         options = rocksdict.ReadOptions()
         options.set_iterate_lower_bound(start)
         options.set_iterate_upper_bound(end)
         cursor = source.iter(options)
-        cursor.seek(start)
+        move = cursor.prev if reverse else cursor.next
+        cursor.seek_to_last() if reverse else cursor.seek(start)
         while cursor.valid():
             yield cursor.key(), cursor.value()
-            cursor.next()
+            move()
         cursor.status()
     except StorageError:
         raise
     except Exception as error:
-        raise _translated(backend.path, error) from error
+        raise _translated(path, error) from error
 
 
 def _translated(path: Path, error: Exception) -> StorageError:
@@ -268,8 +268,6 @@ def _translated(path: Path, error: Exception) -> StorageError:
         return StorageCorrupted(path, text)
     if "Not supported operation in read only mode" in text:
         return StorageReadOnly(path)
-    if "Read-only file system" in text:
-        text = "the file system is read-only, and RocksDB writes there even to read"
     return StorageUnavailable(path, text)
 
 

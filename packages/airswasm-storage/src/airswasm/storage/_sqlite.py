@@ -9,11 +9,13 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shutil
 import sqlite3
+import tempfile
 from collections.abc import Generator, Iterator, Sequence
 from pathlib import Path
 
-from ._backend import Change
+from ._backend import Backend, Change, EngineOptions
 from .errors import (
     StorageClosed,
     StorageCorrupted,
@@ -22,51 +24,35 @@ from .errors import (
     StorageReadOnly,
     StorageUnavailable,
 )
-from .store import Durability, Store, StoreLimits
 
-__all__ = ("SqliteStore",)
+__all__ = ("open_sqlite",)
 
+_FILE = "data.sqlite"
 _ROWS = 64
 _TABLE = "CREATE TABLE IF NOT EXISTS data (k BLOB PRIMARY KEY, v BLOB NOT NULL) WITHOUT ROWID"
 _SCAN = "SELECT k, v FROM data WHERE k >= ? AND k < ? ORDER BY k LIMIT ?"
+_SCAN_REVERSE = "SELECT k, v FROM data WHERE k >= ? AND k < ? ORDER BY k DESC LIMIT ?"
 _PUT = "INSERT INTO data (k, v) VALUES (?, ?) ON CONFLICT (k) DO UPDATE SET v = excluded.v"
 
 
-class SqliteStore(Store):
-    """A store in a file of SQLite's.
-
-    Args:
-        path: The file; made if needed, unless `read_only`.
-        durability: When a write counts as done.
-        limits: What no namespace may exceed.
-        read_only: Open what is there beside a running host.
-
-    Entering it raises `StorageLocked`, `StorageCorrupted` or `StorageUnavailable`.
-    """
-
-    def __init__(
-        self,
-        path: str | os.PathLike[str],
-        *,
-        durability: Durability = "sync",
-        limits: StoreLimits | None = None,
-        read_only: bool = False,
-    ) -> None:
-        file = Path(path)
-        super().__init__(
-            lambda: _SqliteBackend(file, read_only=read_only),
-            file,
-            durability=durability,
-            limits=limits,
-        )
+def open_sqlite(folder: Path, options: EngineOptions) -> Backend:
+    """Open a folder with SQLite; see `EngineFactory`."""
+    return _SqliteBackend(folder, options)
 
 
 class _SqliteBackend:
-    def __init__(self, path: Path, *, read_only: bool) -> None:
+    is_persistent = True
+    lost_writes = 0
+    """SQLite cannot tell: a log that lost its end looks like one that was never longer."""
+
+    def __init__(self, path: Path, options: EngineOptions) -> None:
         self.path = path
-        self._read_only = read_only
+        self._file = path / _FILE
+        self._options = options
         self._connection: sqlite3.Connection | None = None
         self._lock: sqlite3.Connection | None = None
+        self._exits = contextlib.ExitStack()
+        self._is_immutable = False
         try:
             self._open()
         except BaseException:
@@ -78,12 +64,14 @@ class _SqliteBackend:
             row = self._opened().execute("SELECT v FROM data WHERE k = ?", (key,)).fetchone()
         return None if row is None else row[0]
 
-    def scan(self, start: bytes, end: bytes) -> Iterator[tuple[bytes, bytes]]:
-        return _scan(self, self._opened(), start, end)
+    def scan(
+        self, start: bytes, end: bytes, *, reverse: bool = False
+    ) -> Iterator[tuple[bytes, bytes]]:
+        return _scan(self.path, self._opened(), start, end, reverse=reverse)
 
     def apply(self, changes: Sequence[Change]) -> None:
         connection = self._opened()
-        if self._read_only:
+        if self._options.read_only:
             raise StorageReadOnly(self.path)
         with self._translating():
             connection.execute("BEGIN IMMEDIATE")
@@ -100,8 +88,10 @@ class _SqliteBackend:
                 raise
 
     def sync(self) -> None:
+        if self._options.read_only:
+            return
         self._opened()
-        log = self.path.with_name(f"{self.path.name}-wal")
+        log = _log_of(self._file)
         try:
             with log.open("r+b") as file:
                 os.fsync(file.fileno())
@@ -118,7 +108,7 @@ class _SqliteBackend:
         with self._translating():
             folder.mkdir(parents=True)
             with contextlib.closing(self.connect(read_only=True)) as source:
-                with contextlib.closing(sqlite3.connect(folder / self.path.name)) as copy:
+                with contextlib.closing(sqlite3.connect(folder / _FILE)) as copy:
                     source.backup(copy)
 
     def reopen(self) -> None:
@@ -132,16 +122,12 @@ class _SqliteBackend:
             if connection is not None:
                 with contextlib.suppress(sqlite3.Error):
                     connection.close()
+        self._exits.close()
 
     def connect(self, *, read_only: bool) -> sqlite3.Connection:
-        mode = "ro" if read_only else "rwc"
-        return sqlite3.connect(
-            f"{self.path.absolute().as_uri()}?mode={mode}",
-            uri=True,
-            isolation_level=None,
-            check_same_thread=False,
-            timeout=5.0,
-        )
+        if self._is_immutable:
+            return _connect(self._file, "mode=ro&immutable=1")
+        return _connect(self._file, "mode=ro" if read_only else "mode=rwc")
 
     def _opened(self) -> sqlite3.Connection:
         if self._connection is None:
@@ -150,17 +136,43 @@ class _SqliteBackend:
 
     def _open(self) -> None:
         with self._translating():
-            if self._read_only and not self.path.is_file():
-                raise StorageUnavailable(self.path, "there is no store")
-            if not self._read_only:
-                self.path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-                self._lock = _take_lock(self.path)
-            self._connection = self.connect(read_only=self._read_only)
-            self._connection.execute("PRAGMA synchronous = NORMAL")
-            if not self._read_only:
-                self._connection.execute("PRAGMA journal_mode = WAL")
-                self._connection.execute(_TABLE)
-            self._connection.execute("SELECT 1 FROM data LIMIT 1").fetchone()
+            self._check_files()
+            if self._options.read_only:
+                self._connection = self._open_read_only()
+                return
+            self.path.mkdir(parents=True, exist_ok=True, mode=0o700)
+            self._lock = _take_lock(self._file)
+            connection = self._connection = self.connect(read_only=False)
+            connection.execute("PRAGMA synchronous = NORMAL")
+            connection.execute("PRAGMA journal_mode = WAL")
+            connection.execute(_TABLE)
+            _try(connection)
+
+    def _check_files(self) -> None:
+        """Refuse a folder that lost its file, in which SQLite would begin anew."""
+        if self._file.is_file():
+            return
+        if not self._options.is_new:
+            raise StorageCorrupted(self.path, f"the file {_FILE} is missing")
+        if self._options.read_only:
+            raise StorageUnavailable(self.path, "there is no store")
+
+    def _open_read_only(self) -> sqlite3.Connection:
+        connection = self.connect(read_only=True)
+        try:
+            return _try(connection)
+        except sqlite3.OperationalError:
+            connection.close()
+            if os.access(self.path, os.W_OK):
+                raise
+        # SQLite keeps an index beside its log, which this file system refuses. Without a log
+        # none is needed; with one, the copy of both is a store like any other.
+        if _log_of(self._file).exists():
+            folder = self._exits.enter_context(tempfile.TemporaryDirectory(prefix="airswasm-"))
+            self._file = _copy_files(self._file, Path(folder))
+            return _try(self.connect(read_only=True))
+        self._is_immutable = True
+        return _try(self.connect(read_only=True))
 
     @contextlib.contextmanager
     def _translating(self) -> Generator[None, None, None]:
@@ -183,7 +195,7 @@ class _SqliteSnapshot:
             raise _translated(backend.path, error) from error
         try:
             self._connection.execute("BEGIN")
-            self._connection.execute("SELECT 1 FROM data LIMIT 1").fetchone()
+            _try(self._connection)
         except sqlite3.Error as error:
             self._connection.close()
             raise _translated(backend.path, error) from error
@@ -192,25 +204,57 @@ class _SqliteSnapshot:
         row = self._connection.execute("SELECT v FROM data WHERE k = ?", (key,)).fetchone()
         return None if row is None else row[0]
 
-    def scan(self, start: bytes, end: bytes) -> Iterator[tuple[bytes, bytes]]:
-        return _scan(self._backend, self._connection, start, end)
+    def scan(
+        self, start: bytes, end: bytes, *, reverse: bool = False
+    ) -> Iterator[tuple[bytes, bytes]]:
+        return _scan(self._backend.path, self._connection, start, end, reverse=reverse)
 
     def close(self) -> None:
         self._connection.close()
 
 
 def _scan(
-    backend: _SqliteBackend, connection: sqlite3.Connection, start: bytes, end: bytes
+    path: Path, connection: sqlite3.Connection, start: bytes, end: bytes, *, reverse: bool
 ) -> Iterator[tuple[bytes, bytes]]:
+    query = _SCAN_REVERSE if reverse else _SCAN
     while True:
         try:
-            rows = connection.execute(_SCAN, (start, end, _ROWS)).fetchall()
+            rows = connection.execute(query, (start, end, _ROWS)).fetchall()
         except sqlite3.Error as error:
-            raise _translated(backend.path, error) from error
+            raise _translated(path, error) from error
         yield from rows
         if len(rows) < _ROWS:
             return
-        start = rows[-1][0] + b"\0"
+        if reverse:
+            end = rows[-1][0]
+        else:
+            start = rows[-1][0] + b"\0"
+
+
+def _connect(file: Path, mode: str) -> sqlite3.Connection:
+    return sqlite3.connect(
+        f"{file.absolute().as_uri()}?{mode}",
+        uri=True,
+        isolation_level=None,
+        check_same_thread=False,
+        timeout=5.0,
+    )
+
+
+def _try(connection: sqlite3.Connection) -> sqlite3.Connection:
+    """Read once: SQLite opens its files at the first statement."""
+    connection.execute("SELECT 1 FROM data LIMIT 1").fetchone()
+    return connection
+
+
+def _log_of(file: Path) -> Path:
+    return file.with_name(f"{file.name}-wal")
+
+
+def _copy_files(file: Path, folder: Path) -> Path:
+    for each in (file, _log_of(file)):
+        shutil.copyfile(each, folder / each.name)
+    return folder / file.name
 
 
 def _take_lock(path: Path) -> sqlite3.Connection:
@@ -226,7 +270,7 @@ def _take_lock(path: Path) -> sqlite3.Connection:
     except sqlite3.OperationalError as error:
         lock.close()
         if "locked" in str(error):
-            raise StorageLocked(path) from error
+            raise StorageLocked(path.parent) from error
         raise
     return lock
 
