@@ -262,7 +262,7 @@ class Consumer:
             StorageError: The store cannot be read, or the consumer was removed.
         """
         cursor = self._cursor()
-        new = frozenset(number for number in numbers if number > cursor.through)
+        new = frozenset(numbers)
         for number in new:
             self._check(number)
         return self._advanced(cursor, new)
@@ -272,8 +272,7 @@ class Consumer:
         done = [n for n in self._outstanding if n <= cursor.through or n in cursor.ahead]
         for number in done:
             self.forget_entry(number)
-        if done:
-            self.wake()
+        self.wake()  # there may be room for more
 
     def wake(self) -> None:
         """Let waiting tasks look again."""

@@ -163,12 +163,13 @@ class _Opening:
 
 def _named(engine: str | EngineFactory) -> tuple[str, EngineFactory]:
     if isinstance(engine, str):
-        return engine, _find(engine)
+        return engine, find_engine(engine)
     kind = engine if hasattr(engine, "__qualname__") else type(engine)
     return f"{kind.__module__}:{kind.__qualname__}", engine
 
 
-def _find(name: str) -> EngineFactory:
+def find_engine(name: str) -> EngineFactory:
+    """Return the engine of a name; see `open_store`."""
     found = entry_points(group=GROUP, name=name)
     offers = {entry.value: entry for entry in found}  # one package may be found on two paths
     if not offers:

@@ -141,7 +141,7 @@ class _MemoryBackend(_MemoryView):
         if self._read_only:
             raise StorageReadOnly(self.path)
         self._check_space()
-        for key, value in changes:
+        for key, value in tuple(changes):  # all of it is there before any of it is applied
             if value is None:
                 if content.pop(key, None) is not None:
                     del self._keys[bisect_left(self._keys, key)]

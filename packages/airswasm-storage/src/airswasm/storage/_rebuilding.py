@@ -67,6 +67,7 @@ class Rebuilding:
         self._space = store.space(namespace.record_key)
         self._allowed_bytes = namespace.quota_bytes
         self._open: set[int] = set()
+        self._written = 0
         self.used_bytes = 0
         self.keys = 0
         self.generation = 0
@@ -231,7 +232,8 @@ class Rebuilding:
         self._check_quota()
         if changes:
             self._store.apply(changes)
-        self._progress(self.keys)
+        self._written += len(entries)
+        self._progress(self._written)
 
     async def _copy_again(self, touched: Iterable[bytes]) -> None:
         pending = iter(touched)

@@ -17,6 +17,7 @@ import contextlib
 import shutil
 import tempfile
 from collections.abc import Iterator, Sequence
+from itertools import islice
 from pathlib import Path
 
 import rocksdict
@@ -39,6 +40,7 @@ _WRITE_BUFFERS = 4
 """Writes go on inline while full buffers are on their way to the disk."""
 _LOG_BYTES = 64 * 1024 * 1024
 _OPEN_FILES = 256
+_PART_ENTRIES = 64
 _CURRENT = "CURRENT"
 """The file that names the others. Without it RocksDB takes the folder for an empty one, begins
 anew, and deletes what it does not know."""
@@ -204,37 +206,46 @@ class _Watermark:
 
 
 class _RocksSnapshot:
+    """One cursor, which keeps showing the content at the moment at which it was opened.
+
+    rocksdict has a type for snapshots, whose iterators show the content of later moments too.
+    """
+
     def __init__(self, backend: _RocksBackend, db: rocksdict.Rdict) -> None:
-        self._backend = backend
-        self._snapshot: rocksdict.Snapshot | None = db.snapshot()
+        self._path = backend.path
+        self._cursor: rocksdict.RdictIter | None = db.iter(rocksdict.ReadOptions())
 
     def get(self, key: bytes) -> bytes | None:
-        for found, value in self.scan(key, key + b"\0"):
-            if found == key:
-                return value
-        return None
+        return next((value for _, value in self.scan(key, key + b"\0")), None)
 
     def scan(
         self, start: bytes, end: bytes, *, reverse: bool = False
     ) -> Iterator[tuple[bytes, bytes]]:
-        return _scan(self._backend.path, self._opened(), start, end, reverse=reverse)
+        while start < end:
+            part = self._take(start, end, reverse=reverse)
+            yield from part
+            if len(part) < _PART_ENTRIES:
+                return
+            if reverse:
+                end = part[-1][0]
+            else:
+                start = part[-1][0] + b"\0"
 
     def close(self) -> None:
-        self._snapshot = None
+        self._cursor = None
 
-    def _opened(self) -> rocksdict.Snapshot:
-        if self._snapshot is None:
-            raise StorageClosed(self._backend.path)
-        return self._snapshot
+    def _take(self, start: bytes, end: bytes, *, reverse: bool) -> list[tuple[bytes, bytes]]:
+        """Read a part in one go: other scans may move the cursor between two parts."""
+        if self._cursor is None:
+            raise StorageClosed(self._path)
+        try:
+            return list(islice(_walk(self._cursor, start, end, reverse=reverse), _PART_ENTRIES))
+        except Exception as error:
+            raise _translated(self._path, error) from error
 
 
 def _scan(
-    path: Path,
-    source: rocksdict.Rdict | rocksdict.Snapshot,
-    start: bytes,
-    end: bytes,
-    *,
-    reverse: bool,
+    path: Path, db: rocksdict.Rdict, start: bytes, end: bytes, *, reverse: bool
 ) -> Iterator[tuple[bytes, bytes]]:
     if start >= end:
         return
@@ -242,17 +253,30 @@ def _scan(
         options = rocksdict.ReadOptions()
         options.set_iterate_lower_bound(start)
         options.set_iterate_upper_bound(end)
-        cursor = source.iter(options)
-        move = cursor.prev if reverse else cursor.next
-        cursor.seek_to_last() if reverse else cursor.seek(start)
-        while cursor.valid():
-            yield cursor.key(), cursor.value()
-            move()
-        cursor.status()
+        yield from _walk(db.iter(options), start, end, reverse=reverse)
     except StorageError:
         raise
     except Exception as error:
         raise _translated(path, error) from error
+
+
+def _walk(
+    cursor: rocksdict.RdictIter, start: bytes, end: bytes, *, reverse: bool
+) -> Iterator[tuple[bytes, bytes]]:
+    if reverse:
+        cursor.seek_for_prev(end)
+        if cursor.valid() and cursor.key() >= end:
+            cursor.prev()
+    else:
+        cursor.seek(start)
+    move = cursor.prev if reverse else cursor.next
+    while cursor.valid():
+        key = cursor.key()
+        if not start <= key < end:
+            return
+        yield key, cursor.value()
+        move()
+    cursor.status()
 
 
 def _translated(path: Path, error: Exception) -> StorageError:

@@ -141,6 +141,8 @@ class _SqliteBackend:
                 self._connection = self._open_read_only()
                 return
             self.path.mkdir(parents=True, exist_ok=True, mode=0o700)
+            if not os.access(self.path, os.W_OK):  # SQLite would open it, to read
+                raise StorageUnavailable(self.path, "the folder cannot be written")
             self._lock = _take_lock(self._file)
             connection = self._connection = self.connect(read_only=False)
             connection.execute("PRAGMA synchronous = NORMAL")
