@@ -272,6 +272,7 @@ class Consumer:
         done = [n for n in self._outstanding if n <= cursor.through or n in cursor.ahead]
         for number in done:
             self.forget_entry(number)
+            self._log.forget_charge(number)
         self.wake()  # there may be room for more
 
     def wake(self) -> None:

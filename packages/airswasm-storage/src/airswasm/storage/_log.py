@@ -30,7 +30,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Literal
 
 import anyio.lowlevel
@@ -155,6 +155,13 @@ class _Head:
     size_bytes: int = 0
     dropped_entries: int = 0
     dropped_bytes: int = 0
+
+    def copy(self) -> _Head:
+        """Return a copy; `dataclasses.replace` takes as long as the rest of an append."""
+        return _Head(
+            self.generation, self.first, self.next, self.entries, self.size_bytes,
+            self.dropped_entries, self.dropped_bytes,
+        )  # fmt: skip
 
     def pack(self) -> bytes:
         return _HEAD.pack(
@@ -358,6 +365,7 @@ class Log:
             return False
         self._store.apply([(self._consumer_key(name), None)])
         del self._cursors[name]
+        self._charges.clear()
         consumer = self._consumers.pop(name, None)
         if consumer is not None:
             consumer.wake()
@@ -374,7 +382,7 @@ class Log:
             StorageError: Refused or failed; nothing changed.
         """
         await self._store.recover()
-        head = replace(self._loaded())
+        head = self._loaded().copy()
         charges = {n: charge for n in numbers if (charge := self._charge(n)) is not None}
         head.entries -= len(charges)
         head.size_bytes -= sum(charges.values())
@@ -411,7 +419,7 @@ class Log:
     async def trim(self) -> int:
         """Remove what the bounds do not keep, in bounded steps; return how many entries.
 
-        The log does so by itself, a part with each operation, and once a second by age.
+        The log does so by itself, in the background.
 
         Raises:
             StorageError: Refused or failed.
@@ -455,12 +463,11 @@ class Log:
             LogFull: The payloads do not fit.
             StorageError: The store cannot be read, or a payload is too large.
         """
+        head, limit = self._loaded(), self._store.limits.value_bytes
         for payload in payloads:
-            if len(payload) > self._store.limits.value_bytes:
-                number = self._loaded().next
-                limit = self._store.limits.value_bytes
-                raise ValueTooLarge(self.name, f"entry {number}", len(payload), limit)
-        return _Plan(self, self._loaded(), cursors or {}).step(payloads)
+            if len(payload) > limit:
+                raise ValueTooLarge(self.name, f"entry {head.next}", len(payload), limit)
+        return _Plan(self, head, cursors or {}).step(payloads)
 
     def deliver_before(self, number: int) -> None:
         """Deliver the entries below a number, which are durable now."""
@@ -501,21 +508,30 @@ class Log:
             yield _unpack(key, value)
 
     def note_charge(self, entry: LogEntry) -> None:
-        """Remember the size of an entry that will soon be removed."""
+        """Remember the size of an entry while it is delivered: it will soon be removed."""
         self._charges[entry.number] = len(entry.payload) + ENTRY_BYTES
 
-    def trim_if_due(self) -> None:
-        """Remove some of the entries that are too old, without waiting for the disk.
+    def forget_charge(self, number: int) -> None:
+        """Forget the size of an entry that is acknowledged, and stays for others."""
+        self._charges.pop(number, None)
+
+    def trim_step(self) -> bool:
+        """Remove some of the entries that are acknowledged or too old, without waiting.
+
+        Returns:
+            Whether there were any, and so may be more.
 
         Raises:
             StorageError: The store refuses.
         """
-        if self.bounds.age_seconds is None or self._head is None or not self._head.entries:
-            return
+        if self._head is None or not self._head.entries:
+            return False
         step = self.plan()
-        if len(step.changes) > 1:
-            self._store.apply(step.changes)
-            step.settle()
+        if len(step.changes) == 1:  # the record alone
+            return False
+        self._store.apply(step.changes)
+        step.settle()
+        return True
 
     def forget(self) -> None:
         """Forget what was read: it may be other than what the disk has."""
@@ -582,7 +598,7 @@ class _Plan:
 
     def __init__(self, log: Log, head: _Head, cursors: Mapping[str, Cursor]) -> None:
         self._log = log
-        self._head = replace(head)
+        self._head = head.copy()
         self._moved = dict(cursors)
         self._all = {**log._cursors, **cursors}
         self._removed: list[int] = []
@@ -590,6 +606,7 @@ class _Plan:
         self._prefix = log._prefix
         self._now = log._store.clock()
         self._oldest_at = log._oldest_at
+        self._has_rest = False
 
     def step(self, payloads: Sequence[bytes]) -> Step:
         """Compute the step; see `Log.plan`."""
@@ -612,6 +629,8 @@ class _Plan:
         log._head, log._prefix, log._oldest_at = self._head, self._prefix, self._oldest_at
         log._cursors.update(self._moved)
         log._forget_entries(self._removed)
+        if self._has_rest:
+            log._store.trim_soon()
 
     @property
     def _acknowledged(self) -> int:
@@ -621,9 +640,11 @@ class _Plan:
     def _remove_acknowledged(self) -> None:
         if self._log.bounds.keep_acknowledged:
             return
-        last = min(self._acknowledged, self._head.first + _STEP_ENTRIES - 1)
+        acknowledged = self._acknowledged
+        last = min(acknowledged, self._head.first + _STEP_ENTRIES - 1)
         while self._head.first <= last:
             self._remove_first()
+        self._has_rest = last < acknowledged
 
     def _remove_aged(self) -> None:
         age = self._log.bounds.age_seconds

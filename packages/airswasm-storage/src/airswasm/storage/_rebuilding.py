@@ -37,8 +37,8 @@ if TYPE_CHECKING:
 Progress: TypeAlias = Callable[[int], None]
 """Told, on the event loop's thread, how many keys an operation has written so far."""
 
-_CHUNK_ENTRIES = 256
-_CHUNK_BYTES = 256 * 1024
+_CHUNK_ENTRIES = 128
+_CHUNK_BYTES = 128 * 1024
 _LAST_ENTRIES = 256
 """Keys that may be copied again within the switch itself."""
 _ROUNDS = 1_000
@@ -101,11 +101,10 @@ class Rebuilding:
         reader = ExportReader()
         async for chunk in chunks:
             pairs = reader.feed(chunk)
-            while part := list(islice(pairs, _CHUNK_ENTRIES)):
+            while part := await anyio.to_thread.run_sync(_take_pairs, pairs):
                 if reader.namespace != self._namespace.name and not any_name:
                     raise ExportForeign(reader.namespace, self._namespace.name)
                 self._write([(self._namespace.check_entry(*pair), pair[1]) for pair in part])
-                await anyio.lowlevel.checkpoint()
         reader.finish()
         if reader.namespace != self._namespace.name and not any_name:
             raise ExportForeign(reader.namespace, self._namespace.name)
@@ -256,6 +255,10 @@ class Rebuilding:
         if self.used_bytes > self._allowed_bytes:
             quota = self._namespace.quota_bytes
             raise QuotaExceeded(self._namespace.name, 0, self.used_bytes, quota)
+
+
+def _take_pairs(pairs: Iterator[tuple[str, bytes]]) -> list[tuple[str, bytes]]:
+    return list(islice(pairs, _CHUNK_ENTRIES))
 
 
 def _take(found: Iterator[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:

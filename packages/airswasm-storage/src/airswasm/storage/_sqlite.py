@@ -1,8 +1,10 @@
 """SQLite: no dependency beyond Python, and one file that every tool opens.
 
-In WAL mode with `synchronous=NORMAL` a commit writes to the log without waiting;
-`sync` then waits for the log file itself, from a worker thread, while commits go
-on. That is SQLite's own `FULL`, with the wait taken out of the commit.
+In WAL mode with `synchronous=NORMAL` a commit writes to the log without waiting; `sync` then
+waits for the log file itself, from a worker thread, while commits go on. That is SQLite's own
+`FULL`, with the wait taken out of the commit. Moving the log's content into the database file,
+which SQLite does within a commit, and which waits for the disk, is taken out as well: `sync` does
+it on a connection of its own.
 """
 
 from __future__ import annotations
@@ -29,6 +31,7 @@ __all__ = ("open_sqlite",)
 
 _FILE = "data.sqlite"
 _ROWS = 64
+_LOG_BYTES = 4 * 1024 * 1024
 _TABLE = "CREATE TABLE IF NOT EXISTS data (k BLOB PRIMARY KEY, v BLOB NOT NULL) WITHOUT ROWID"
 _SCAN = "SELECT k, v FROM data WHERE k >= ? AND k < ? ORDER BY k LIMIT ?"
 _SCAN_REVERSE = "SELECT k, v FROM data WHERE k >= ? AND k < ? ORDER BY k DESC LIMIT ?"
@@ -91,14 +94,22 @@ class _SqliteBackend:
         if self._options.read_only:
             return
         self._opened()
-        log = _log_of(self._file)
         try:
-            with log.open("r+b") as file:
+            with _log_of(self._file).open("r+b") as file:
                 os.fsync(file.fileno())
+                size = os.fstat(file.fileno()).st_size
         except FileNotFoundError:
             return  # everything is in the database file, which a checkpoint synced
         except OSError as error:
             raise StorageUnavailable(self.path, error.strerror or str(error)) from error
+        if size > _LOG_BYTES:
+            self._shorten_log()
+
+    def _shorten_log(self) -> None:
+        """Move the log into the database file; without it, the log is only longer for a while."""
+        with contextlib.suppress(sqlite3.OperationalError):
+            with contextlib.closing(self.connect(read_only=False)) as connection:
+                connection.execute("PRAGMA wal_checkpoint(PASSIVE)")
 
     def snapshot(self) -> _SqliteSnapshot:
         self._opened()
@@ -147,6 +158,8 @@ class _SqliteBackend:
             connection = self._connection = self.connect(read_only=False)
             connection.execute("PRAGMA synchronous = NORMAL")
             connection.execute("PRAGMA journal_mode = WAL")
+            connection.execute("PRAGMA wal_autocheckpoint = 0")
+            connection.execute(f"PRAGMA journal_size_limit = {_LOG_BYTES}")
             connection.execute(_TABLE)
             _try(connection)
 

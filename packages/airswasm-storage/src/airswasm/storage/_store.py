@@ -23,6 +23,7 @@ from types import TracebackType
 from typing import Protocol, Self
 
 import anyio
+import anyio.lowlevel
 import anyio.to_thread
 
 from ._backend import Backend, Change
@@ -34,7 +35,6 @@ from ._keys import (
     LOGS,
     SPACES,
     decode_name,
-    garbage_key,
     range_of,
 )
 from ._log import Log, LogBounds
@@ -48,8 +48,8 @@ __all__ = ("KeyValueStore", "Store")
 
 _RECOVERY_PAUSE = 0.1
 _TRIM_PAUSE = 1.0
-_LOGS_AT_ONCE = 100
-"""Logs that are trimmed by age between two turns of the event loop."""
+_UNSYNCED_BYTES = 4 * 1024 * 1024
+"""Written bytes after which the engine may tidy up its log, also where no writer waits."""
 
 
 class KeyValueStore(Protocol):
@@ -111,7 +111,9 @@ class Store:
         self._last_generation = 0
         self._commit = GroupCommit(lambda: self.backend.sync(), self._on_failure)
         self._sweeper = Sweeper(self)
+        self._trimming = anyio.Event()
         self._failure: StorageUnavailable | None = None
+        self._unsynced_bytes = 0
         self._last_recovery = 0.0
         self._recovery = anyio.Lock()
         self._exits = contextlib.AsyncExitStack()
@@ -119,15 +121,20 @@ class Store:
     async def __aenter__(self) -> Self:
         with anyio.CancelScope(shield=True):  # half an opening would keep the lock
             backend = self._backend = await anyio.to_thread.run_sync(self._opening)
-        self._last_generation = self._stored_generation(backend)
-        group = await self._exits.enter_async_context(anyio.create_task_group())
-        self._group = group
+        try:
+            self._last_generation = self._stored_generation(backend)
+            garbage = find_garbage(backend)
+            group = self._group = await self._exits.enter_async_context(anyio.create_task_group())
+        except BaseException:
+            self._backend = None
+            backend.close()
+            raise
         group.start_soon(self._commit.run)
-        self._commit.when_synced(lambda _: None)  # a killed host may have left unsynced writes
-        for generation in find_garbage(backend):
-            self._sweeper.add(generation)
         group.start_soon(self._sweeper.run)
         group.start_soon(self._trim_logs)
+        self._commit.when_synced(lambda _: None)  # a killed host may have left unsynced writes
+        for generation in garbage:
+            self._sweeper.add(generation)
         return self
 
     async def __aexit__(
@@ -211,6 +218,8 @@ class Store:
             log = self._logs[name] = Log(self, name, bounds or LogBounds())
         elif bounds is not None:
             log.bounds = bounds
+        if log.bounds.age_seconds is not None:
+            self.trim_soon()
         return log
 
     def logs(self) -> tuple[str, ...]:
@@ -341,14 +350,9 @@ class Store:
         """Remove a generation, marked as garbage, in the background."""
         self._sweeper.add(generation)
 
-    def discard(self, generation: int) -> None:
-        """Mark a generation as garbage and remove it in the background.
-
-        Raises:
-            StorageError: Refused or failed.
-        """
-        self.apply([(garbage_key(generation), b"")])
-        self.sweep(generation)
+    def trim_soon(self) -> None:
+        """Trim the logs in the background."""
+        self._trimming.set()
 
     def apply(self, changes: Sequence[Change]) -> None:
         """Apply changes, all or none.
@@ -366,6 +370,10 @@ class Store:
         except StorageUnavailable as error:
             self._on_failure(error)
             raise
+        self._unsynced_bytes += sum(len(value) for _, value in changes if value)
+        if self._unsynced_bytes > _UNSYNCED_BYTES:
+            self._unsynced_bytes = 0
+            self._commit.when_synced(lambda _: None)
 
     def when_durable(self, done: Done, durability: Durability | None = None) -> None:
         """Call `done` once all that was applied so far is as durable as promised."""
@@ -391,14 +399,23 @@ class Store:
             log.forget()
 
     async def _trim_logs(self) -> None:
-        """Remove entries of logs that are older than their bounds."""
+        """Remove entries that are acknowledged or older than their bounds, step by step."""
         while True:
-            await anyio.sleep(_TRIM_PAUSE)
-            for count, log in enumerate(list(self._logs.values())):
-                if count % _LOGS_AT_ONCE == 0:
-                    await anyio.lowlevel.checkpoint()
-                with contextlib.suppress(StorageError):  # the next write will tell
-                    log.trim_if_due()
+            await self._trimming.wait()
+            self._trimming = anyio.Event()
+            for log in list(self._logs.values()):
+                while await self._trim(log):
+                    pass
+            if any(log.bounds.age_seconds is not None for log in self._logs.values()):
+                self._trimming.set()
+                await anyio.sleep(_TRIM_PAUSE)
+
+    async def _trim(self, log: Log) -> bool:
+        await anyio.lowlevel.checkpoint()
+        try:
+            return log.trim_step()
+        except StorageError:  # the next write will tell
+            return False
 
     def _on_failure(self, error: StorageUnavailable) -> None:
         if self._failure is None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import islice
 
 import pytest
@@ -138,7 +138,7 @@ class BackendTests(Suite):
         backend.apply([(b"a", b"1")])
         backend.close()
         backend.close()
-        attempts = [
+        attempts: list[Callable[[], object]] = [
             lambda: backend.get(b"a"),
             lambda: list(backend.scan(*ALL)),
             lambda: backend.apply([(b"a", b"2")]),

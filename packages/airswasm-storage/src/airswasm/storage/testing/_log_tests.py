@@ -340,3 +340,21 @@ class LogTests(Suite):
             assert len(log._charges) <= 8
             assert len(consumer._outstanding) == 8
             assert (await log.status()).entries == 10_000
+            other = await log.consumer("other", window_entries=8)
+            for _ in range(100):
+                await other.acknowledge(*numbers_of(other))
+            assert len(log._charges) <= 16
+
+    async def test_what_is_acknowledged_goes_by_itself(self, open_store: OpenStore) -> None:
+        """However much it is, in the background; after a restart at the next chance."""
+        async with open_store() as store:
+            log = store.log("a")
+            consumer = await log.consumer("c")
+            for _ in range(6):
+                await log.extend([b"x"] * 500)
+            await consumer.acknowledge_through(2_999)
+            with anyio.fail_after(30):
+                while (await log.status()).entries > 1:
+                    await anyio.lowlevel.checkpoint()
+            assert await is_counted(log)
+            assert numbers_of(consumer) == [3_000]

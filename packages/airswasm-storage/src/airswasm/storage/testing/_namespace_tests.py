@@ -409,7 +409,7 @@ class NamespaceTests(Suite):
             source, target = store.namespace("a"), store.namespace("b")
             await source.batch({f"k{number:04}": b"new" for number in range(2_000)})
             await target.batch({f"m{number:04}": b"old" for number in range(2_000)})
-            expected = {f"m{number:04}": b"old" for number in range(2_000)}
+            expected: dict[str, bytes | None] = {f"m{number:04}": b"old" for number in range(2_000)}
             is_over = False
 
             async def use_it() -> None:
@@ -619,14 +619,14 @@ class NamespaceTests(Suite):
             assert (await one.get("k"), await other.get("k")) == (b"1", b"2")
             assert [entry.payload for entry in (await outbox.read()).entries] == [b"answer"]
             assert [entry.payload for entry in (await inbox.read()).entries] == [b"2"]
-            for spoil in (
-                lambda batch: batch.set(other, "large", bytes(20)),
-                lambda batch: batch.append(outbox, b"another"),
-            ):
+            for is_value in (True, False):
                 batch = store.batch()
                 batch.set(one, "k", b"changed")
                 batch.acknowledge(consumer, 2)
-                spoil(batch)
+                if is_value:
+                    batch.set(other, "large", bytes(20))
+                else:
+                    batch.append(outbox, b"another")
                 with pytest.raises(StorageError):
                     await batch.commit()
             assert await one.get("k") == b"1"
