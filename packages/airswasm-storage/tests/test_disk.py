@@ -125,7 +125,7 @@ async def test_verify_finds_a_flipped_bit(tmp_path: Path) -> None:
             await store.verify()
 
 
-async def test_a_failed_wait_for_the_disk_is_told_to_everybody() -> None:
+async def test_a_failed_wait_for_the_disk_is_told_to_all_that_wait() -> None:
     """All writers who shared the wait get the error, and later ones until it heals."""
     disk = MemoryDisk()
     async with MemoryStore(disk, durability="sync") as store:

@@ -1,4 +1,4 @@
-"""The export format, as somebody else's tool would read it."""
+"""The export format, as another tool would read it."""
 
 import hashlib
 import json

@@ -10,7 +10,8 @@ from ._guests import (
     provide,
     storage_interface,
 )
-from ._log import Log, LogBounds, LogEntry, LogPage, LogStatus
+from ._log import Log
+from ._log_records import LogBounds, LogEntry, LogPage, LogStatus
 from ._namespace import Entry, Namespace, Page, Usage
 from ._rebuilding import Progress
 from ._settings import DEFAULT_QUOTA_BYTES, Durability, StorageSettings, StoreLimits

@@ -20,7 +20,8 @@ from ._group_commit import Done, Outcome
 from .errors import StorageClosed, StorageCorrupted, StorageError
 
 if TYPE_CHECKING:
-    from ._log import Log, LogEntry
+    from ._log import Log
+    from ._log_records import LogEntry
     from ._store import Store
 
 __all__ = ("Consumer", "ConsumerStatus")
@@ -31,7 +32,7 @@ AHEAD_MOST = 4_096
 
 @dataclass(frozen=True, slots=True)
 class Cursor:
-    """How far a consumer has come.
+    """The position of a consumer.
 
     Attributes:
         through: Everything up to this number is acknowledged, was removed, or was there before

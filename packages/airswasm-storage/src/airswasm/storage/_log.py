@@ -1,21 +1,7 @@
-"""A log: entries in the order in which they were appended, kept until they are acknowledged.
+"""Logs: entries in the order in which they were appended, kept until they are acknowledged.
 
-Durable mailboxes, dead letters, retained values, timers and audit anchors stand on it. Its
-terms:
-
-- An append that returned is durable, and its entry has a number that no other entry of the log
-  ever has. Numbers rise; a removed entry leaves a gap.
-- Each consumer is delivered every entry at least once, in the order of the numbers. It is
-  delivered an entry only after the entry is durable, so that a power loss cannot make one number
-  name two entries. The number is how a handler recognises a repetition.
-- What a consumer has acknowledged, durably, it is not delivered again. What it was delivered and
-  has not acknowledged is delivered again, in order, after `Consumer.redeliver`, after the disk
-  failed, and after a restart, however the host ended. `LogEntry.attempt` counts across restarts.
-- An entry that all consumers have acknowledged is removed, unless the bounds keep it. Without a
-  consumer nothing counts as acknowledged.
-- The bounds limit number, bytes and age. When the log is full of entries that are not
-  acknowledged, an append is refused (`LogFull`) or, if the bounds say so, the oldest are dropped,
-  counted for the log (`LogStatus.dropped_entries`) and for each consumer that missed one.
+Durable mailboxes, dead letters, retained values, timers and audit anchors stand on them. The
+terms of delivery are those in the docstring of `Log`.
 
 Memory holds what is being delivered (a window for each consumer) and a few numbers, whatever
 the log's length. Everything is one or two keys in the engine's atomic batch, and waits for the
@@ -28,9 +14,7 @@ dear as copying.
 
 from __future__ import annotations
 
-import struct
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Literal
 
 import anyio.lowlevel
@@ -39,142 +23,45 @@ import anyio.to_thread
 from ._backend import Change
 from ._consumer import AHEAD_MOST, Consumer, Cursor
 from ._group_commit import Done, Outcome
-from ._keys import (
-    CONSUMERS,
-    DATA_PREFIX_BYTES,
-    LOGS,
-    after_name,
-    data_prefix,
-    encode_name,
-    garbage_key,
-    range_of,
+from ._keys import CONSUMERS, LOGS, after_name, data_prefix, encode_name, garbage_key, range_of
+from ._log_plan import LogPlan
+from ._log_records import (
+    ENTRY_BYTES,
+    Head,
+    LogBounds,
+    LogEntry,
+    LogPage,
+    LogStatus,
+    charge_of,
+    unpack_entry,
 )
 from ._step import Step
-from .errors import LogFull, StorageCorrupted, StorageError, ValueTooLarge
+from .errors import StorageError, ValueTooLarge
 
 if TYPE_CHECKING:
     from ._store import Store
 
-__all__ = ("Log", "LogBounds", "LogEntry", "LogPage", "LogStatus")
-
-ENTRY_BYTES = 64
-"""Charged for each entry beside its payload: its number, its time, and the engine's own."""
-
-_STEP_ENTRIES = 256
-"""The most entries that one operation removes beyond those that it must."""
-_STAMP = struct.Struct(">Q")
-
-
-@dataclass(frozen=True, slots=True)
-class LogBounds:
-    """Bounds of a log.
-
-    Attributes:
-        entries: The most entries.
-        size_bytes: The most bytes: those of the payloads, and 64 for each entry.
-        age_seconds: Entries that are older are removed; None for no bound.
-        when_full: `refuse` appends, or `drop` the oldest entries although they are not
-            acknowledged. It decides about number, bytes and age alike.
-        keep_acknowledged: Whether acknowledged entries stay until a bound needs their place.
-
-    Raises:
-        ValueError: A bound is not above 0.
-    """
-
-    entries: int = 1_000_000
-    size_bytes: int = 64 * 1024 * 1024
-    age_seconds: float | None = None
-    when_full: Literal["refuse", "drop"] = "refuse"
-    keep_acknowledged: bool = False
-
-    def __post_init__(self) -> None:
-        if self.entries < 1 or self.size_bytes < 1 or not (self.age_seconds or 1) > 0:
-            raise ValueError("the bounds of a log are above 0")
-
-
-@dataclass(frozen=True, slots=True)
-class LogEntry:
-    """One entry of a log.
-
-    Attributes:
-        number: Its place; unique in the log for ever.
-        appended_at: In seconds since 1970.
-        payload: The bytes that were appended.
-        attempt: How often it was delivered to the consumer, this time included; 0 where it was
-            only read.
-    """
-
-    number: int
-    appended_at: float
-    payload: bytes
-    attempt: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class LogPage:
-    """A part of a log, in order.
-
-    Attributes:
-        entries: The entries.
-        next: Pass it as `after` for the next page; None at the end.
-    """
-
-    entries: tuple[LogEntry, ...]
-    next: int | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class LogStatus:
-    """The state of a log.
-
-    Attributes:
-        entries: Entries that are there.
-        size_bytes: Their bytes, as `LogBounds.size_bytes` counts them.
-        first: The lowest number that may be there.
-        next: The number of the next entry.
-        dropped_entries: Entries that were dropped without being acknowledged, ever.
-        dropped_bytes: Their bytes.
-    """
-
-    entries: int
-    size_bytes: int
-    first: int
-    next: int
-    dropped_entries: int
-    dropped_bytes: int
-
-
-@dataclass(slots=True)
-class _Head:
-    """The record of a log; every field is a number of eight bytes."""
-
-    generation: int = 0
-    first: int = 1
-    next: int = 1
-    entries: int = 0
-    size_bytes: int = 0
-    dropped_entries: int = 0
-    dropped_bytes: int = 0
-
-    def copy(self) -> _Head:
-        """Return a copy; `dataclasses.replace` takes as long as the rest of an append."""
-        return _Head(
-            self.generation, self.first, self.next, self.entries, self.size_bytes,
-            self.dropped_entries, self.dropped_bytes,
-        )  # fmt: skip
-
-    def pack(self) -> bytes:
-        return _HEAD.pack(
-            self.generation, self.first, self.next, self.entries, self.size_bytes,
-            self.dropped_entries, self.dropped_bytes,
-        )  # fmt: skip
-
-
-_HEAD = struct.Struct(f">{len(fields(_Head))}Q")
+__all__ = ("Log",)
 
 
 class Log:
-    """One log of a store; `Store.log` makes it.
+    """One log of a store; `Store.log` makes it. Its terms:
+
+    - An append that returned is durable, and its entry has a number that no other entry of the
+      log ever has. Numbers rise; a removed entry leaves a gap.
+    - Each consumer is delivered every entry at least once, in the order of the numbers, and an
+      entry only after it is durable, so that a power loss cannot make one number name two
+      entries. The number is how a handler recognises a repetition.
+    - What a consumer has acknowledged, durably, it is not delivered again. What it was delivered
+      and has not acknowledged is delivered again, in order: after `Consumer.redeliver`, after the
+      disk failed, and after a restart, however the host ended. `LogEntry.attempt` counts across
+      restarts.
+    - An entry that all consumers have acknowledged is removed, unless the bounds keep it. Without
+      a consumer nothing counts as acknowledged.
+    - The bounds limit number, bytes and age. When the log is full of entries that are not
+      acknowledged, an append is refused (`LogFull`) or, if the bounds say so, the oldest are
+      dropped, and counted for the log (`LogStatus.dropped_entries`) and for each consumer that
+      missed one.
 
     Attributes:
         name: Its name.
@@ -187,13 +74,12 @@ class Log:
         self._store = store
         self._record_key = LOGS + encode_name(name)
         self._consumers_prefix = CONSUMERS + encode_name(name)
-        self._head: _Head | None = None
+        self._head: Head | None = None
         self._prefix = b""
         self._durable = 0
         self._consumers: dict[str, Consumer] = {}
         self._cursors: dict[str, Cursor] = {}
         self._charges: dict[int, int] = {}
-        self._oldest_at = 0.0
 
     # Inline: on the event loop's thread, without waiting for the disk.
 
@@ -442,7 +328,7 @@ class Log:
         snapshot = self._store.backend.snapshot()
         try:
             sizes = await anyio.to_thread.run_sync(
-                lambda: [_charge_of(value) for _, value in snapshot.scan(*bounds)]
+                lambda: [charge_of(value) for _, value in snapshot.scan(*bounds)]
             )
         finally:
             snapshot.close()
@@ -467,7 +353,21 @@ class Log:
         for payload in payloads:
             if len(payload) > limit:
                 raise ValueTooLarge(self.name, f"entry {head.next}", len(payload), limit)
-        return _Plan(self, head, cursors or {}).step(payloads)
+        changes: list[Change] = []
+        if not head.generation:
+            head = head.copy()
+            head.generation, remembered = self._store.new_generation()
+            changes.append(remembered)
+        plan = LogPlan(
+            self.name, head, self.bounds, self._cursors, cursors or {}, self._store.clock(),
+            self._charge, self._first_from,
+        )  # fmt: skip
+        plan.remove()
+        plan.append(payloads)
+        changes += plan.changes
+        changes += [(self._consumer_key(name), moved.pack()) for name, moved in plan.moved.items()]
+        changes.append((self._record_key, plan.head.pack()))
+        return Step(changes, lambda: self._take_over(plan))
 
     def deliver_before(self, number: int) -> None:
         """Deliver the entries below a number, which are durable now."""
@@ -505,7 +405,7 @@ class Log:
         start = max(start, self._loaded().first)
         found = self._store.backend.scan(self._entry_key(start), self._entry_key(end))
         for key, value in found:
-            yield _unpack(key, value)
+            yield unpack_entry(key, value)
 
     def note_charge(self, entry: LogEntry) -> None:
         """Remember the size of an entry while it is delivered: it will soon be removed."""
@@ -543,7 +443,7 @@ class Log:
 
     # Its own.
 
-    def _loaded(self) -> _Head:
+    def _loaded(self) -> Head:
         if self._head is None:
             self._load()
             assert self._head is not None
@@ -552,14 +452,11 @@ class Log:
     def _load(self) -> None:
         backend = self._store.backend
         stored = backend.get(self._record_key)
-        if stored is not None and len(stored) != _HEAD.size:
-            raise StorageCorrupted(self._store.path, f"the record of the log {self.name!a}")
-        head = _Head() if stored is None else _Head(*_HEAD.unpack(stored))
+        head = Head() if stored is None else Head.unpack(stored)
         found = backend.scan(*range_of(self._consumers_prefix))
         self._cursors = {after_name(key): Cursor.unpack(value) for key, value in found}
         self._head, self._prefix = head, data_prefix(head.generation)
         self._durable = head.next
-        self._oldest_at = 0.0
 
     async def _change(self, cursors: Mapping[str, Cursor]) -> None:
         step = self.plan(cursors=cursors)
@@ -583,142 +480,21 @@ class Log:
         charge = self._charges.get(number)
         if charge is None and number > 0:
             value = self._store.backend.get(self._entry_key(number))
-            charge = None if value is None else _charge_of(value)
+            charge = None if value is None else charge_of(value)
         return charge
+
+    def _first_from(self, number: int) -> LogEntry | None:
+        return next(iter(self.entries_between(number, self._loaded().next)), None)
+
+    def _take_over(self, plan: LogPlan) -> None:
+        self._head, self._prefix = plan.head, data_prefix(plan.head.generation)
+        self._cursors.update(plan.moved)
+        self._forget_entries(plan.removed)
+        if plan.has_rest:
+            self._store.trim_soon()
 
     def _forget_entries(self, numbers: Iterable[int]) -> None:
         for number in numbers:
             self._charges.pop(number, None)
             for consumer in self._consumers.values():
                 consumer.forget_entry(number)
-
-
-class _Plan:
-    """The computation of one step of a log, on copies of its state."""
-
-    def __init__(self, log: Log, head: _Head, cursors: Mapping[str, Cursor]) -> None:
-        self._log = log
-        self._head = head.copy()
-        self._moved = dict(cursors)
-        self._all = {**log._cursors, **cursors}
-        self._removed: list[int] = []
-        self._changes: list[Change] = []
-        self._prefix = log._prefix
-        self._now = log._store.clock()
-        self._oldest_at = log._oldest_at
-        self._has_rest = False
-
-    def step(self, payloads: Sequence[bytes]) -> Step:
-        """Compute the step; see `Log.plan`."""
-        head, log = self._head, self._log
-        if not head.generation:
-            head.generation, remembered = log._store.new_generation()
-            self._prefix = data_prefix(head.generation)
-            self._changes.append(remembered)
-        self._remove_acknowledged()
-        self._remove_aged()
-        self._make_room(payloads)
-        self._append(payloads)
-        for name, cursor in self._moved.items():
-            self._changes.append((log._consumer_key(name), cursor.pack()))
-        self._changes.append((log._record_key, head.pack()))
-        return Step(self._changes, self._settle)
-
-    def _settle(self) -> None:
-        log = self._log
-        log._head, log._prefix, log._oldest_at = self._head, self._prefix, self._oldest_at
-        log._cursors.update(self._moved)
-        log._forget_entries(self._removed)
-        if self._has_rest:
-            log._store.trim_soon()
-
-    @property
-    def _acknowledged(self) -> int:
-        """The number up to which all consumers have acknowledged."""
-        return min((cursor.through for cursor in self._all.values()), default=0)
-
-    def _remove_acknowledged(self) -> None:
-        if self._log.bounds.keep_acknowledged:
-            return
-        acknowledged = self._acknowledged
-        last = min(acknowledged, self._head.first + _STEP_ENTRIES - 1)
-        while self._head.first <= last:
-            self._remove_first()
-        self._has_rest = last < acknowledged
-
-    def _remove_aged(self) -> None:
-        age = self._log.bounds.age_seconds
-        if age is None:
-            return
-        for _ in range(_STEP_ENTRIES):
-            if not self._head.entries or self._first_at() + age > self._now:
-                return
-            if not self._may_remove_first():
-                return
-            self._remove_first()
-
-    def _make_room(self, payloads: Sequence[bytes]) -> None:
-        bounds, head = self._log.bounds, self._head
-        needed = sum(len(payload) + ENTRY_BYTES for payload in payloads)
-        if not payloads:
-            return
-        if len(payloads) > bounds.entries or needed > bounds.size_bytes:
-            raise LogFull(self._log.name, head.entries, head.size_bytes)
-        while (
-            head.entries + len(payloads) > bounds.entries
-            or head.size_bytes + needed > bounds.size_bytes
-        ):
-            if not self._may_remove_first():
-                raise LogFull(self._log.name, head.entries, head.size_bytes)
-            self._remove_first()
-
-    def _may_remove_first(self) -> bool:
-        return self._head.first <= self._acknowledged or self._log.bounds.when_full == "drop"
-
-    def _remove_first(self) -> None:
-        head, number = self._head, self._head.first
-        charge = self._log._charge(number)
-        is_dropped = number > self._acknowledged
-        head.first = number + 1
-        self._oldest_at = 0.0
-        if charge is None:
-            return
-        head.entries -= 1
-        head.size_bytes -= charge
-        self._removed.append(number)
-        self._changes.append((self._prefix + number.to_bytes(8, "big"), None))
-        if is_dropped:
-            head.dropped_entries += 1
-            head.dropped_bytes += charge
-            self._skip(number)
-
-    def _skip(self, number: int) -> None:
-        """Move the consumers that have not acknowledged a dropped entry behind it."""
-        for name, cursor in self._all.items():
-            if cursor.through < number:
-                self._moved[name] = self._all[name] = cursor.without(number)
-
-    def _first_at(self) -> float:
-        if not self._oldest_at:
-            for entry in self._log.entries_between(self._head.first, self._head.next):
-                self._head.first, self._oldest_at = entry.number, entry.appended_at
-                break
-        return self._oldest_at
-
-    def _append(self, payloads: Sequence[bytes]) -> None:
-        head = self._head
-        stamp = _STAMP.pack(int(self._now * 1e9))
-        for payload in payloads:
-            self._changes.append((self._prefix + head.next.to_bytes(8, "big"), stamp + payload))
-            head.next += 1
-            head.entries += 1
-            head.size_bytes += len(payload) + ENTRY_BYTES
-
-
-def _unpack(key: bytes, value: bytes) -> LogEntry:
-    number = int.from_bytes(key[DATA_PREFIX_BYTES:], "big")
-    return LogEntry(number, _STAMP.unpack_from(value)[0] / 1e9, value[_STAMP.size :])
-
-
-def _charge_of(value: bytes) -> int:
-    return len(value) - _STAMP.size + ENTRY_BYTES

@@ -37,7 +37,8 @@ from ._keys import (
     decode_name,
     range_of,
 )
-from ._log import Log, LogBounds
+from ._log import Log
+from ._log_records import LogBounds
 from ._namespace import Namespace
 from ._settings import DEFAULT_QUOTA_BYTES, Durability, StoreLimits
 from ._space import Space
@@ -157,7 +158,7 @@ class Store:
 
     @property
     def syncs(self) -> int:
-        """How often the store has waited for the disk."""
+        """The number of waits for the disk."""
         return self._commit.syncs
 
     @property

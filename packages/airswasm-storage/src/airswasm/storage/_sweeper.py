@@ -40,7 +40,7 @@ class Sweeper:
 
     @property
     def pending(self) -> int:
-        """How many generations are not swept yet."""
+        """The number of generations that are not swept yet."""
         return len(self._generations)
 
     def add(self, generation: int) -> None:

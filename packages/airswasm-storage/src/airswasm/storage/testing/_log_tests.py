@@ -7,7 +7,8 @@ import anyio.lowlevel
 import pytest
 
 from .._consumer import Consumer
-from .._log import Log, LogBounds
+from .._log import Log
+from .._log_records import LogBounds
 from .._settings import StoreLimits
 from ..errors import InvalidNamespace, LogFull, StorageClosed, ValueTooLarge
 from ._suite import HOSTILE, Clock, OpenStore, Suite
@@ -300,7 +301,7 @@ class LogTests(Suite):
             assert await is_counted(log)
 
     async def test_a_log_without_consumers_keeps_the_newest(self, open_store: OpenStore) -> None:
-        """As a record of the last events: bounded, and nobody needs to acknowledge."""
+        """As a record of the last events: bounded, and without acknowledgements."""
         async with open_store() as store:
             log = store.log("a", LogBounds(entries=3, when_full="drop"))
             for number in range(10):

@@ -7,7 +7,7 @@ import anyio.lowlevel
 import pytest
 
 from .._keys import EVERYTHING, GARBAGE, range_of
-from .._log import LogBounds
+from .._log_records import LogBounds
 from .._namespace import Namespace, Usage
 from .._settings import StoreLimits
 from .._store import Store
