@@ -1,4 +1,4 @@
-"""What durability costs, and what sharing the wait for the disk gives back; one run, ratios."""
+"""The cost of durability, and the gain of sharing the wait for the disk; one run, ratios."""
 
 from __future__ import annotations
 

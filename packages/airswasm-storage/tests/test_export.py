@@ -1,11 +1,11 @@
-"""The export format, as somebody else's tool would read it."""
+"""The export format, as another tool would read it."""
 
 import hashlib
 import json
 
 import pytest
 from airswasm.storage import ExportInvalid
-from airswasm.storage.export import ExportReader, write_export
+from airswasm.storage._export import ExportReader, write_export
 from hypothesis import given
 from hypothesis import strategies as st
 

@@ -8,6 +8,8 @@ import pytest
 from airswasm.runtime import Caller, Case, Err, HostFunction, Ok, Pending, Services
 from airswasm.storage import (
     STORAGE_INTERFACE,
+    Durability,
+    DurabilityPolicy,
     FixedQuota,
     KeyValueStore,
     StorageQuotas,
@@ -119,3 +121,46 @@ async def test_it_is_provided_from_services() -> None:
         services.add(StorageQuotas, FixedQuota(7))  # type: ignore[type-abstract]
         (interface,) = provide(services)
         assert interface.functions["usage"](Caller("a/b")).value.quota_bytes == 7
+
+
+class Policy:
+    """A host's policy that changes while components run."""
+
+    def __init__(self) -> None:
+        self.quota = 10
+
+    def quota_bytes(self, component: str) -> int:
+        return self.quota
+
+    def durability(self, component: str) -> Durability | None:
+        return "os" if component == "local/fast" else None
+
+
+async def test_a_changed_quota_holds_at_once() -> None:
+    """Raised and lowered under a running instance, which keeps its handle."""
+    policy = Policy()
+    async with MemoryStore() as store:
+        call = storage_interface(store, policy).functions
+        caller = Caller("local/hello")
+        assert case_of(call["set"](caller, "k", bytes(20))) == "quota-exceeded"
+        policy.quota = 50
+        assert call["set"](caller, "k", bytes(20)) == Ok(None)
+        policy.quota = 10
+        assert call["usage"](caller).value.quota_bytes == 10
+        assert case_of(call["set"](caller, "l", b"")) == "quota-exceeded"
+        assert call["delete"](caller, "k") == Ok(True)
+
+
+async def test_a_component_may_have_a_durability_of_its_own() -> None:
+    """One waits for the disk, the other does not, in one store; the host's policy decides."""
+    services, policy = Services(), Policy()
+    async with MemoryStore(durability="sync") as store:
+        services.add(KeyValueStore, store)  # type: ignore[type-abstract]
+        services.add(DurabilityPolicy, policy)  # type: ignore[type-abstract]
+        (interface,) = provide(services)
+        assert interface.functions["set"](Caller("local/fast"), "k", b"1") == Ok(None)
+        pending = interface.functions["set"](Caller("local/safe"), "k", b"1")
+        assert isinstance(pending, Pending)
+        with anyio.fail_after(10):
+            while not pending.is_done:
+                await anyio.lowlevel.checkpoint()

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import anyio
 import pytest
-from airswasm.storage import QuotaExceeded, RocksStore, SqliteStore, Store, StoreLimits
+from airswasm.storage import QuotaExceeded, Store, StoreLimits, open_store
 from airswasm.storage.testing import MemoryDisk, MemoryStore
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -89,7 +89,7 @@ async def compare(store: Store, model: Model) -> None:
 LIMITS = StoreLimits(page_entries=2)
 
 
-@pytest.mark.parametrize(("kind", "examples"), [("memory", 100), ("sqlite", 15), ("rocks", 15)])
+@pytest.mark.parametrize(("kind", "examples"), [("memory", 100), ("sqlite", 15), ("rocksdb", 15)])
 def test_it_does_what_a_dictionary_does(kind: str, examples: int) -> None:
     """Sets, deletes, clears and restarts: content, order, prefixes, counters and quota agree."""
 
@@ -100,8 +100,8 @@ def test_it_does_what_a_dictionary_does(kind: str, examples: int) -> None:
             path, disk = Path(folder) / "store", MemoryDisk()
             backends: dict[str, Callable[[], Store]] = {
                 "memory": lambda: MemoryStore(disk, limits=LIMITS),
-                "sqlite": lambda: SqliteStore(path, durability="os", limits=LIMITS),
-                "rocks": lambda: RocksStore(path, durability="os", limits=LIMITS),
+                "sqlite": lambda: open_store(path, "sqlite", durability="os", limits=LIMITS),
+                "rocksdb": lambda: open_store(path, durability="os", limits=LIMITS),
             }
             anyio.run(follow, backends[kind], script)
 

@@ -53,7 +53,14 @@ from airswasm.security import (
     SecuritySettings,
     TrustStore,
 )
-from airswasm.storage import KeyValueStore, RocksStore, StorageQuotas, Store
+from airswasm.storage import (
+    KeyValueStore,
+    StorageQuotas,
+    StorageSettings,
+    Store,
+    has_store,
+    open_store,
+)
 from airswasm.wit import Blocks, Contract
 
 from ._configuration import Configuration
@@ -189,8 +196,8 @@ class System:
         self._configure()
         stack.callback(self.logs.close)
         if self._has_store():
-            store = RocksStore(self.home.store_folder, read_only=True)
-            self._store: RocksStore | None = await stack.enter_async_context(store)
+            store = self._opened(read_only=True)
+            self._store: Store | None = await stack.enter_async_context(store)
             self._registry = await Registry.open(StoredTable(self._store))
             self.services.add(KeyValueStore, store)  # type: ignore[type-abstract]
         else:
@@ -215,7 +222,7 @@ class System:
         self._trust = TrustStore(self.home.trust_folder / "trust.json")
         stack.callback(self.logs.close)
         self._has_store()
-        store = self._store = await stack.enter_async_context(RocksStore(self.home.store_folder))
+        store = self._store = await stack.enter_async_context(self._opened())
         self._note_lost_writes(store.lost_writes)
         self._registry = await Registry.open(StoredTable(store), checkpoint=self._checkpoint)
         self._ledger = Ledger(
@@ -237,13 +244,23 @@ class System:
         await self._watch(stack)
         await anyio.to_thread.run_sync(self._stored.artifacts.sweep, self._registry.digests())
 
+    def _opened(self, *, read_only: bool = False) -> Store:
+        settings = self.configuration.get(StorageSettings)
+        return open_store(
+            self.home.store_folder,
+            settings.engine,
+            durability=settings.durability,
+            limits=settings.limits(),
+            read_only=read_only,
+        )
+
     def _has_store(self) -> bool:
         """Whether there is a store.
 
         Raises:
             StoreMissing: there was one; opening a new one would sweep away what it knew of.
         """
-        is_there = RocksStore.exists(self.home.store_folder)
+        is_there = has_store(self.home.store_folder)
         if not is_there and not self._stored.artifacts.is_empty():
             raise StoreMissing(str(self.home.store_folder))
         return is_there
@@ -258,7 +275,7 @@ class System:
     def _warn(self, name: str, text: str) -> None:
         self.logs.write(name, "warn", text, source="supervisor")
 
-    def _compose(self, store: RocksStore) -> None:
+    def _compose(self, store: Store) -> None:
         self._offers = find_offers(self.blocks, self.services, self._guard)
         interfaces = [offer.interface for offer in self._offers]
         loader = self._loader = Loader(
@@ -319,7 +336,7 @@ class System:
                 # taking the whole host down for it would help nobody.
                 await anyio.sleep(_AUDIT_PAUSE)
 
-    def _add_services(self, store: RocksStore) -> None:
+    def _add_services(self, store: Store) -> None:
         add = self.services.add
         add(System, self)
         add(Home, self.home)

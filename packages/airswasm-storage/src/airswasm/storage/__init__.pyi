@@ -1,9 +1,33 @@
+from ._backend import Backend, Change, EngineFactory, EngineOptions, Snapshot, View
+from ._batch import Batch
 from ._block import BLOCK, STORAGE_INTERFACE
-from ._settings import StorageSettings
+from ._checkpoints import Checkpoint, Checkpoints, Difference
+from ._consumer import Consumer, ConsumerStatus
+from ._engines import RocksStore, SqliteStore, has_store, installed_engines, open_store
+from ._guests import (
+    DurabilityPolicy,
+    FixedQuota,
+    StorageQuotas,
+    provide,
+    storage_interface,
+)
+from ._log import Log
+from ._log_records import LogBounds, LogEntry, LogPage, LogStatus
+from ._namespace import Entry, Namespace, Page, Usage
+from ._rebuilding import Progress
+from ._settings import DEFAULT_QUOTA_BYTES, Durability, StorageSettings, StoreLimits
+from ._store import KeyValueStore, Store
 from .errors import (
+    CheckpointExists,
+    CheckpointUnknown,
+    EngineMismatch,
+    EngineUnknown,
+    EngineUnusable,
+    ExportForeign,
     ExportInvalid,
     InvalidKey,
     InvalidNamespace,
+    LogFull,
     QuotaExceeded,
     StorageClosed,
     StorageCorrupted,
@@ -11,30 +35,51 @@ from .errors import (
     StorageLocked,
     StorageReadOnly,
     StorageUnavailable,
+    StoreFormatUnknown,
     ValueTooLarge,
 )
-from .guests import FixedQuota, StorageQuotas, provide, storage_interface
-from .namespace import DEFAULT_QUOTA_BYTES, Entry, Namespace, Page, Usage
-from .rocks import RocksStore
-from .sqlite import SqliteStore
-from .store import Durability, KeyValueStore, Store, StoreLimits
 
 __all__ = (
     "StorageSettings",
     "STORAGE_INTERFACE",
     "BLOCK",
+    "Backend",
+    "Batch",
+    "Change",
+    "Checkpoint",
+    "CheckpointExists",
+    "CheckpointUnknown",
+    "Checkpoints",
+    "Consumer",
+    "ConsumerStatus",
     "DEFAULT_QUOTA_BYTES",
+    "Difference",
     "Durability",
+    "DurabilityPolicy",
+    "EngineFactory",
+    "EngineMismatch",
+    "EngineOptions",
+    "EngineUnknown",
+    "EngineUnusable",
     "Entry",
+    "ExportForeign",
     "ExportInvalid",
     "FixedQuota",
     "InvalidKey",
     "InvalidNamespace",
     "KeyValueStore",
+    "Log",
+    "LogBounds",
+    "LogEntry",
+    "LogFull",
+    "LogPage",
+    "LogStatus",
     "Namespace",
     "Page",
+    "Progress",
     "QuotaExceeded",
     "RocksStore",
+    "Snapshot",
     "SqliteStore",
     "StorageClosed",
     "StorageCorrupted",
@@ -44,9 +89,14 @@ __all__ = (
     "StorageReadOnly",
     "StorageUnavailable",
     "Store",
+    "StoreFormatUnknown",
     "StoreLimits",
     "Usage",
     "ValueTooLarge",
+    "View",
+    "has_store",
+    "installed_engines",
+    "open_store",
     "provide",
     "storage_interface",
 )

@@ -1,68 +1,121 @@
-"""What an ordered store of bytes must be able to do, so that everything else is written once.
+"""The seam between the store and its engines: ordered bytes, atomic batches, snapshots.
 
-Quotas, counters, pages and group commit sit above this seam; below it is one
-module for each engine, with nothing of its own to decide.
+Namespaces, quotas, logs and group commit stand above this seam and know no engine. An engine
+stands below it and decides nothing: it keeps keys in byte order, applies a batch whole or not
+at all, and waits for the disk when it is asked to. `airswasm.storage.testing` holds the suite
+that an engine must pass.
+
+Rejected: a seam at the level of namespaces, because each engine would then count bytes and
+check quotas in its own way; asynchronous methods, because a read takes about a microsecond and
+a task switch ten times that.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol, TypeAlias
+
+__all__ = ("Backend", "Change", "EngineFactory", "EngineOptions", "Snapshot", "View")
 
 Change: TypeAlias = tuple[bytes, bytes | None]
 """A key with its new value, or with None to delete it."""
 
 
+@dataclass(frozen=True, slots=True)
+class EngineOptions:
+    """Options that the store passes to an engine.
+
+    Attributes:
+        read_only: Write nothing to the folder; another process may have it open, or its file
+            system may refuse writes.
+        is_new: The folder was not a store before. Where it was one, an engine that finds none
+            of its data raises `StorageCorrupted`; it does not begin anew.
+    """
+
+    read_only: bool = False
+    is_new: bool = True
+
+
 class View(Protocol):
-    """Something to read from."""
+    """A source of keys and values."""
 
     def get(self, key: bytes) -> bytes | None:
-        """The value of a key, or None."""
+        """Return the value of a key, or None."""
         ...
 
-    def scan(self, start: bytes, end: bytes) -> Iterator[tuple[bytes, bytes]]:
-        """Keys and values from `start` to before `end`, in byte order."""
+    def scan(
+        self, start: bytes, end: bytes, *, reverse: bool = False
+    ) -> Iterator[tuple[bytes, bytes]]:
+        """Yield keys and values from `start` up to, not including, `end`, in byte order.
+
+        The iterator reads as it goes: taking ten entries costs ten entries. A batch that is
+        applied while it runs may or may not show in it.
+
+        Args:
+            start: The lowest key.
+            end: The key above the highest one. Nothing is found when it is not above `start`.
+            reverse: Begin at the high end.
+        """
         ...
 
 
 class Snapshot(View, Protocol):
-    """The content at one moment, whatever is written later; usable from another thread."""
+    """The content at one moment. One thread at a time uses it, any thread."""
 
     def close(self) -> None:
-        """Give it up."""
+        """Release the snapshot; closing twice is harmless."""
         ...
 
 
 class Backend(View, Protocol):
-    """One engine, open.
+    """One open engine.
 
-    Its methods raise `StorageUnavailable`, `StorageCorrupted` or `StorageReadOnly`.
+    The store calls `get`, `scan`, `apply` and `snapshot` on the event loop's thread, and the
+    methods marked "slow" in worker threads, while the others go on.
+
+    Methods raise `StorageUnavailable` when the disk refuses, `StorageCorrupted` when it returns
+    something that was not written, `StorageReadOnly` for a write in read-only mode, and
+    `StorageClosed` after `close`.
     """
 
-    path: Path
+    @property
+    def path(self) -> Path:
+        """The folder."""
+        ...
+
+    @property
+    def is_persistent(self) -> bool:
+        """Whether the content outlives the process."""
+        ...
+
+    @property
+    def lost_writes(self) -> int:
+        """Synced batches that were missing at opening, as far as the engine can tell."""
+        ...
 
     def apply(self, changes: Sequence[Change]) -> None:
-        """Apply all changes or none. Quick: it does not wait for the disk.
+        """Apply all changes, in their order, or none. Do not wait for the disk.
 
-        What one call applied survives a killed process, and after a power loss
-        the content is what some number of calls, in their order, had made of it.
+        Whatever one call applied survives a killed process. After a power loss the content is
+        the result of the first so-many calls, and of all those that a `sync` covered.
         """
         ...
 
     def sync(self) -> None:
-        """Wait until everything applied so far is on the disk.
+        """Wait until everything that was applied before this call is on the disk. Slow.
 
-        Called from a worker thread, while `apply` and reads go on.
+        In read-only mode there is nothing to wait for.
         """
         ...
 
     def snapshot(self) -> Snapshot:
-        """The content as it is now."""
+        """Return the content as it is now, unchanged by later batches."""
         ...
 
     def checkpoint(self, folder: Path) -> None:
-        """Write a copy that can be opened as a store of its own. Slow."""
+        """Write a copy to a new folder, from which the engine can be opened. Slow."""
         ...
 
     def reopen(self) -> None:
@@ -70,5 +123,15 @@ class Backend(View, Protocol):
         ...
 
     def close(self) -> None:
-        """Close; closing twice is harmless."""
+        """Close; closing twice is harmless. Slow."""
         ...
+
+
+EngineFactory: TypeAlias = Callable[[Path, EngineOptions], Backend]
+"""An engine: a function that opens a folder.
+
+It raises `StorageLocked` when another process has the folder open for writing,
+`StorageUnavailable` when there is no store to read or the disk refuses, and `StorageCorrupted`
+when the data is damaged. A package offers it as an entry point of the group
+`airswasm.storage_engines`; the entry point's name is what `[storage] engine` says.
+"""

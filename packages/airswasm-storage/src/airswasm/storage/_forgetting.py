@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from airswasm.runtime import Services
 
-from .store import KeyValueStore
+from ._store import Store
 
 __all__ = ("forget",)
 
 
 async def forget(services: Services, name: str) -> None:
-    """Remove all that a component stored; without effect when there is nothing.
+    """Remove all that a component stored, checkpoints included, if there is anything.
 
     Raises:
         StorageError: The store refuses; it can be called again.
     """
-    if services.has(KeyValueStore):
-        await services.get(KeyValueStore).namespace(name).clear()  # type: ignore[type-abstract]
+    if services.has(Store):
+        await services.get(Store).purge(name)

@@ -1,10 +1,20 @@
-"""How namespaces share one ordered store without ever seeing each other.
+"""The layout of everything that one ordered store holds.
 
-    d <length of id> <id> <key>     a value
-    m <length of id> <id>           the namespace's counters
+    m <length of name> <name>                   a namespace: its counters and its generation
+    p <length of name> <name> <label>           a checkpoint of a namespace: the same
+    l <length of name> <name>                   a log: its counters and its generation
+    c <length of log's name> <name> <consumer>  how far a consumer of a log has come
+    d <generation> <key>                        a value of a namespace, or an entry of a log
+    g <generation>                              a generation that belongs to nothing
+    n                                           the last generation that was given out
 
-The length goes before the id, so that no id is a prefix of another's keys:
-`a` with the key `:b` and `a:` with the key `b` are different bytes.
+A generation is a number of eight bytes that is given out once. Names never stand before keys,
+so no name, however it is chosen, reaches the keys of another. To replace the whole content of
+a namespace (purge, import, restore) is to write another generation into its record: one small
+batch, whatever the size. The old generation is swept afterwards, a step at a time.
+
+Rejected: the name before each key, which makes those operations as long as the content, or
+visible half done.
 """
 
 from __future__ import annotations
@@ -12,32 +22,46 @@ from __future__ import annotations
 from .errors import InvalidKey, InvalidNamespace
 
 KEY_BYTES = 1_024
-NAMESPACE_BYTES = 255
-COUNTERS_START, COUNTERS_END = b"m", b"n"
+NAME_BYTES = 255
+
+SPACES = b"m"
+CHECKPOINTS = b"p"
+LOGS = b"l"
+CONSUMERS = b"c"
+GARBAGE = b"g"
+LAST_GENERATION = b"n"
+EVERYTHING = (b"", b"\x7f")
+
+_DATA = b"d"
 
 
-def encode_namespace(namespace: str) -> bytes:
-    """The length and bytes of a namespace's id.
+def encode_name(name: str) -> bytes:
+    """Return the length and the bytes of a name.
 
     Raises:
         InvalidNamespace: Empty, too long, or not encodable.
     """
     try:
-        encoded = namespace.encode()
+        encoded = name.encode()
     except UnicodeEncodeError:
-        raise InvalidNamespace(namespace, "it is not valid Unicode") from None
-    if not 0 < len(encoded) <= NAMESPACE_BYTES:
-        raise InvalidNamespace(namespace, f"an id has 1 to {NAMESPACE_BYTES} bytes")
+        raise InvalidNamespace(name, "it is not valid Unicode") from None
+    if not 0 < len(encoded) <= NAME_BYTES:
+        raise InvalidNamespace(name, f"a name has 1 to {NAME_BYTES} bytes")
     return bytes((len(encoded),)) + encoded
 
 
-def decode_namespace(counter_key: bytes) -> str:
-    """The namespace that a counter key belongs to."""
-    return counter_key[2:].decode()
+def decode_name(record_key: bytes) -> str:
+    """Return the name in the key of a record."""
+    return record_key[2 : 2 + record_key[1]].decode()
+
+
+def after_name(record_key: bytes) -> str:
+    """Return the label or the consumer that follows the name in the key of a record."""
+    return record_key[2 + record_key[1] :].decode()
 
 
 def encode_key(namespace: str, key: str) -> bytes:
-    """The bytes of a key, without its namespace.
+    """Return the bytes of a key, without its generation.
 
     Raises:
         InvalidKey: Empty, too long, or not encodable.
@@ -53,7 +77,25 @@ def encode_key(namespace: str, key: str) -> bytes:
     return encoded
 
 
+def data_prefix(generation: int) -> bytes:
+    """Return the bytes before each key of a generation; there are `DATA_PREFIX_BYTES`."""
+    return _DATA + generation.to_bytes(8, "big")
+
+
+DATA_PREFIX_BYTES = 9
+
+
+def garbage_key(generation: int) -> bytes:
+    """Return the key that marks a generation as belonging to nothing."""
+    return GARBAGE + generation.to_bytes(8, "big")
+
+
 def after_prefix(prefix: bytes) -> bytes:
-    """The first key that does not start with `prefix`, which is not all 0xff."""
+    """Return the first key that does not start with `prefix`, which is not all 0xff."""
     stripped = prefix.rstrip(b"\xff")
     return stripped[:-1] + bytes((stripped[-1] + 1,))
+
+
+def range_of(prefix: bytes) -> tuple[bytes, bytes]:
+    """Return the bounds of all keys that start with `prefix`."""
+    return prefix, after_prefix(prefix)

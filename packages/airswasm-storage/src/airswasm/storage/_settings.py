@@ -51,8 +51,6 @@ class StorageSettings:
             installed package offers one. A folder that one engine wrote opens with no other.
         durability: When a write counts as done: `sync` when it is on the disk, `os` when the
             operating system has it, which a power loss can take back.
-        quota_bytes: The most that the keys and values of a component may take, unless the
-            component's manifest or the host's policy says otherwise.
         value_bytes: The largest value, and the largest payload of a log entry.
         page_entries: The most entries of one page of a scan.
         page_bytes: The most bytes of one page; a single larger entry comes alone.
@@ -63,7 +61,6 @@ class StorageSettings:
 
     engine: str = "rocksdb"
     durability: Durability = "sync"
-    quota_bytes: int = DEFAULT_QUOTA_BYTES
     value_bytes: int = _VALUE_BYTES
     page_entries: int = _PAGE_ENTRIES
     page_bytes: int = _PAGE_BYTES
@@ -71,8 +68,6 @@ class StorageSettings:
     def __post_init__(self) -> None:
         if self.durability not in ("sync", "os"):
             raise ValueError("durability must be 'sync' or 'os'")
-        if self.quota_bytes < 0:
-            raise ValueError("quota_bytes must not be negative")
         self.limits()  # refuses what no store could work with, while the section is read
 
     def limits(self) -> StoreLimits:

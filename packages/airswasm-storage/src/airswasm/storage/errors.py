@@ -1,10 +1,12 @@
-"""What can go wrong in this block, each condition a class of its own."""
+"""Errors of the block, one class for each condition."""
 
 from __future__ import annotations
 
+import difflib
 import os
+from collections.abc import Sequence
 
-from airswasm.wit import AirswasmError, ErrorCode
+from airswasm.wit import AirswasmError, ErrorCode, ExitStatus
 
 __all__ = (
     "StorageError",
@@ -18,11 +20,19 @@ __all__ = (
     "StorageLocked",
     "StorageCorrupted",
     "ExportInvalid",
+    "ExportForeign",
+    "EngineUnknown",
+    "EngineUnusable",
+    "EngineMismatch",
+    "StoreFormatUnknown",
+    "LogFull",
+    "CheckpointUnknown",
+    "CheckpointExists",
 )
 
 
 class StorageError(AirswasmError):
-    """Root of this block's errors. Whatever raised one changed nothing."""
+    """Root of the block's errors. An operation that raises one has changed nothing."""
 
     explanation = ErrorCode(
         "E0500",
@@ -160,7 +170,7 @@ class StorageLocked(StorageError):
 
 
 class StorageCorrupted(StorageError):
-    """What is on the disk is not what was written."""
+    """The disk returns something that was not written."""
 
     explanation = ErrorCode(
         "E0506",
@@ -192,3 +202,158 @@ class ExportInvalid(StorageError):
         self.line = line
         self.reason = reason
         super().__init__(f"line {line} of the export: {reason}; nothing was imported")
+
+
+class ExportForeign(ExportInvalid):
+    """An export holds the content of another namespace."""
+
+    explanation = ErrorCode(
+        "E0508",
+        "another component's export",
+        "The export says whose it is, and it is not the component that it is to be put into.",
+        "name that component, or say that any name will do: --any-name",
+        ExitStatus.REFUSED,
+    )
+
+    def __init__(self, exported: str, namespace: str) -> None:
+        self.exported = exported
+        self.namespace = namespace
+        super().__init__(
+            1,
+            f"it holds what {exported[:80]!a} stored, not {namespace!a}; "
+            "say that the name may differ if you mean it",
+        )
+
+
+class EngineUnknown(StorageError):
+    """No installed package offers a storage engine of this name."""
+
+    explanation = ErrorCode(
+        "E0509",
+        "no such storage engine",
+        "No installed package offers a storage engine of that name.",
+        "correct `storage.engine`, or install the package that offers it",
+        ExitStatus.USAGE,
+    )
+
+    def __init__(self, engine: str, installed: Sequence[str]) -> None:
+        self.engine = engine
+        self.installed = tuple(installed)
+        close = difflib.get_close_matches(engine, self.installed, n=1)
+        self.suggestion = close[0] if close else None
+        hint = f"; did you mean {self.suggestion!r}?" if self.suggestion else ""
+        super().__init__(
+            f"there is no storage engine {engine[:80]!a}{hint} "
+            f"(installed: {', '.join(self.installed) or 'none'})"
+        )
+
+
+class EngineUnusable(StorageError):
+    """A storage engine is installed, and it cannot be loaded."""
+
+    explanation = ErrorCode(
+        "E0510",
+        "storage engine unusable",
+        "The package of a storage engine is installed and cannot be loaded.",
+        "reinstall the package that the message names",
+    )
+
+    def __init__(self, engine: str, reason: str) -> None:
+        self.engine = engine
+        self.reason = reason
+        super().__init__(f"the storage engine {engine!r} cannot be loaded: {reason}")
+
+
+class EngineMismatch(StorageError):
+    """Another engine wrote the folder."""
+
+    explanation = ErrorCode(
+        "E0511",
+        "written by another engine",
+        "The folder was written by another storage engine than the one that is set.",
+        "set `storage.engine` back; moving to another engine: airswasm storage export and import",
+    )
+
+    def __init__(self, path: str | os.PathLike[str], written: str, asked: str) -> None:
+        self.path = os.fspath(path)
+        self.written = written
+        self.asked = asked
+        super().__init__(
+            f"{self.path}: the engine {written!r} wrote this store, and {asked!r} was asked for; "
+            f"set the engine to {written!r}, or move the data with "
+            f"`airswasm storage migrate --to {asked}`"
+        )
+
+
+class StoreFormatUnknown(StorageError):
+    """A later version wrote the folder, in a format that this one does not know."""
+
+    explanation = ErrorCode(
+        "E0512",
+        "store of another version",
+        "The store was written by a version of airswasm-storage that this one does not know.",
+        "install that version; nothing was changed",
+    )
+
+    def __init__(self, path: str | os.PathLike[str], found: str) -> None:
+        self.path = os.fspath(path)
+        self.found = found
+        super().__init__(
+            f"{self.path}: the format of this store is not known here ({found[:80]!a}); "
+            "open it with the version of airswasm-storage that wrote it, or a later one"
+        )
+
+
+class LogFull(StorageError):
+    """A log has no room, and may not drop what is not acknowledged."""
+
+    explanation = ErrorCode(
+        "E0513",
+        "log full",
+        "A log holds as much as its bounds allow, and nothing in it may be dropped.",
+        "let its readers acknowledge, or raise the bound",
+    )
+
+    def __init__(self, log: str, entries: int, size_bytes: int) -> None:
+        self.log = log
+        self.entries = entries
+        self.size_bytes = size_bytes
+        super().__init__(
+            f"the log {log!a} is full: {entries} entries of {size_bytes} bytes are not "
+            "acknowledged; wait for its consumers, or raise its bounds"
+        )
+
+
+class CheckpointUnknown(StorageError):
+    """A namespace has no checkpoint of this label."""
+
+    explanation = ErrorCode(
+        "E0514",
+        "no such checkpoint",
+        "The component's storage has no checkpoint of that name.",
+        "list the checkpoints",
+        ExitStatus.NOT_FOUND,
+    )
+
+    def __init__(self, namespace: str, label: str) -> None:
+        self.namespace = namespace
+        self.label = label
+        super().__init__(f"{namespace}: there is no checkpoint {label[:80]!a}")
+
+
+class CheckpointExists(StorageError):
+    """A namespace already has a checkpoint of this label."""
+
+    explanation = ErrorCode(
+        "E0515",
+        "checkpoint exists",
+        "A checkpoint is never overwritten.",
+        "choose another name, or drop the old one",
+    )
+
+    def __init__(self, namespace: str, label: str) -> None:
+        self.namespace = namespace
+        self.label = label
+        super().__init__(
+            f"{namespace}: there is a checkpoint {label[:80]!a} already; drop it first"
+        )

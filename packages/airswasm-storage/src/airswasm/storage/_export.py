@@ -5,8 +5,8 @@
     {"entries":1,"sha256":"..."}
 
 The last line vouches for everything before it, so that an export that was cut
-short is never imported as a smaller one. Rejected: CBOR (a dependency more, and
-nobody can read it), a copy of the engine's files (bound to one engine).
+short is never imported as a smaller one. Rejected: CBOR (a dependency more, and not readable
+without a tool), a copy of the engine's files (bound to one engine).
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _LINE_BYTES = 64 * 1024 * 1024
 
 
 def write_export(namespace: str, entries: Iterable[tuple[str, bytes]]) -> Iterator[bytes]:
-    """The export of these entries, in chunks of whole lines."""
+    """Yield the export of these entries, in chunks of whole lines."""
     digest = hashlib.sha256()
     chunk = _line({"format": FORMAT, "namespace": namespace})
     count = 0
@@ -45,20 +45,25 @@ def write_export(namespace: str, entries: Iterable[tuple[str, bytes]]) -> Iterat
 
 
 class ExportReader:
-    """Takes an export apart, piece by piece.
+    """Parses an export, piece by piece.
 
-    Use none of the entries before `finish`: only the end tells that it is whole.
+    Publish none of the entries before `finish`: only the end tells that it is whole.
+
+    Attributes:
+        namespace: The namespace that was exported; empty before the first line.
+        entries: How many entries were read.
     """
 
     def __init__(self) -> None:
         self._digest = hashlib.sha256()
         self._rest = b""
         self._lines = 0
-        self._entries = 0
+        self.entries = 0
+        self.namespace = ""
         self._is_whole = False
 
     def feed(self, chunk: bytes) -> Iterator[tuple[str, bytes]]:
-        """The entries that are complete with this piece.
+        """Yield the entries that are complete with this piece.
 
         Raises:
             ExportInvalid: Altered, or not an export.
@@ -70,7 +75,7 @@ class ExportReader:
             yield from self._read(line + b"\n")
 
     def finish(self) -> None:
-        """Make sure that this was all of it.
+        """Check that this was all of it.
 
         Raises:
             ExportInvalid: Something is missing, or follows.
@@ -84,12 +89,12 @@ class ExportReader:
         if self._is_whole:
             raise ExportInvalid(self._lines, "something follows its end")
         if self._lines == 1:
-            _check_header(fields)
+            self.namespace = _read_header(fields)
         elif "sha256" in fields:
-            _check_end(fields, self._lines, self._entries, self._digest.hexdigest())
+            _check_end(fields, self._lines, self.entries, self._digest.hexdigest())
             self._is_whole = True
         else:
-            self._entries += 1
+            self.entries += 1
             yield _entry(fields, self._lines)
         self._digest.update(line)
 
@@ -108,9 +113,11 @@ def _parse(line: bytes, number: int) -> Mapping[str, object]:
     return cast("dict[str, object]", fields)
 
 
-def _check_header(fields: Mapping[str, object]) -> None:
-    if fields.get("format") != FORMAT:
+def _read_header(fields: Mapping[str, object]) -> str:
+    namespace = fields.get("namespace")
+    if fields.get("format") != FORMAT or not isinstance(namespace, str):
         raise ExportInvalid(1, f"it does not start an {FORMAT}")
+    return namespace
 
 
 def _check_end(fields: Mapping[str, object], number: int, count: int, sha256: str) -> None:

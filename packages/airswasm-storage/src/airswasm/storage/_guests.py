@@ -1,9 +1,8 @@
 """The interface by which a component reaches its namespace.
 
-The caller's name is the namespace, so there is no argument through which a
-component could name another's. A write completes when it is durable: the guest
-waits in a `Pending`, which costs no task, and the store's group commit resolves
-it together with everybody else's.
+The caller's name is the namespace, so there is no argument through which a component could name
+another's. A write completes when it is durable: the guest waits in a `Pending`, which costs no
+task, and the store's group commit resolves it together with those of other components.
 """
 
 from __future__ import annotations
@@ -15,23 +14,32 @@ from typing import Protocol
 from airswasm.runtime import Caller, Case, Err, HostInterface, Ok, Pending, Services
 
 from ._block import STORAGE_INTERFACE
+from ._namespace import Namespace, Page
+from ._settings import DEFAULT_QUOTA_BYTES, Durability
+from ._store import KeyValueStore
 from .errors import (
     InvalidKey,
     QuotaExceeded,
     StorageError,
     ValueTooLarge,
 )
-from .namespace import DEFAULT_QUOTA_BYTES, Namespace, Page
-from .store import KeyValueStore
 
-__all__ = ("FixedQuota", "StorageQuotas", "provide", "storage_interface")
+__all__ = ("DurabilityPolicy", "FixedQuota", "StorageQuotas", "provide", "storage_interface")
 
 
 class StorageQuotas(Protocol):
-    """How much each component may store; the host's policy."""
+    """The host's policy on how much each component may store."""
 
     def quota_bytes(self, component: str) -> int:
-        """The quota of this component's namespace."""
+        """Return the quota of this component's namespace, as it is now."""
+        ...
+
+
+class DurabilityPolicy(Protocol):
+    """The host's policy on when a component's write counts as done."""
+
+    def durability(self, component: str) -> Durability | None:
+        """Return the rule for this component; None for the store's own."""
         ...
 
 
@@ -42,14 +50,22 @@ class FixedQuota:
     bytes_each: int = DEFAULT_QUOTA_BYTES
 
     def quota_bytes(self, component: str) -> int:
-        """The one quota."""
+        """Return the one quota."""
         del component
         return self.bytes_each
 
 
-def storage_interface(store: KeyValueStore, quotas: StorageQuotas) -> HostInterface:
-    """`airswasm:component/storage` over this store."""
-    guests = _Guests(store, quotas)
+def storage_interface(
+    store: KeyValueStore, quotas: StorageQuotas, durability: DurabilityPolicy | None = None
+) -> HostInterface:
+    """Return `airswasm:component/storage` over a store.
+
+    Args:
+        store: The open store.
+        quotas: Asked at each write, so that a changed quota holds at once.
+        durability: Asked when an instance first uses its storage; the store's rule by default.
+    """
+    guests = _Guests(store, quotas, durability)
     return HostInterface(
         STORAGE_INTERFACE,
         {
@@ -66,24 +82,31 @@ def storage_interface(store: KeyValueStore, quotas: StorageQuotas) -> HostInterf
 def provide(services: Services) -> Iterable[HostInterface]:
     """Return the interface that this block offers.
 
-    Uses the services `KeyValueStore` and, where present, `StorageQuotas`.
+    It uses the service `KeyValueStore` and, where present, `StorageQuotas` and
+    `DurabilityPolicy`.
 
     Raises:
         ServiceMissing: No store was added to the services.
     """
     store = services.get(KeyValueStore)  # type: ignore[type-abstract]  # a key, never called
     quotas: StorageQuotas = FixedQuota()
+    durability: DurabilityPolicy | None = None
     if services.has(StorageQuotas):
         quotas = services.get(StorageQuotas)  # type: ignore[type-abstract]
-    return (storage_interface(store, quotas),)
+    if services.has(DurabilityPolicy):
+        durability = services.get(DurabilityPolicy)  # type: ignore[type-abstract]
+    return (storage_interface(store, quotas, durability),)
 
 
 class _Guests:
     """The host functions; every one takes its namespace from the caller's name."""
 
-    def __init__(self, store: KeyValueStore, quotas: StorageQuotas) -> None:
+    def __init__(
+        self, store: KeyValueStore, quotas: StorageQuotas, durability: DurabilityPolicy | None
+    ) -> None:
         self._store = store
         self._quotas = quotas
+        self._durability = durability
 
     def get(self, caller: Caller, key: str) -> object:
         try:
@@ -117,10 +140,13 @@ class _Guests:
         return Ok(usage)
 
     def _of(self, caller: Caller) -> Namespace:
-        return caller.keep(Namespace, lambda: self._make(caller.name))
+        namespace = caller.keep(Namespace, lambda: self._make(caller.name))
+        namespace.quota_bytes = self._quotas.quota_bytes(caller.name)
+        return namespace
 
     def _make(self, component: str) -> Namespace:
-        return self._store.namespace(component, quota_bytes=self._quotas.quota_bytes(component))
+        durability = self._durability.durability(component) if self._durability else None
+        return self._store.namespace(component, durability=durability)
 
 
 def _written(

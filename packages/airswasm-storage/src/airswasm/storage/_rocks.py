@@ -14,13 +14,15 @@ says so (`RocksStore.lost_writes`).
 from __future__ import annotations
 
 import contextlib
-import os
+import shutil
+import tempfile
 from collections.abc import Iterator, Sequence
+from itertools import islice
 from pathlib import Path
 
 import rocksdict
 
-from ._backend import Change
+from ._backend import Backend, Change, EngineOptions
 from .errors import (
     StorageClosed,
     StorageCorrupted,
@@ -29,9 +31,8 @@ from .errors import (
     StorageReadOnly,
     StorageUnavailable,
 )
-from .store import Durability, Store, StoreLimits
 
-__all__ = ("RocksStore",)
+__all__ = ("open_rocksdb",)
 
 _BACKGROUND_JOBS = 2
 _WRITE_BUFFER_BYTES = 16 * 1024 * 1024
@@ -39,9 +40,12 @@ _WRITE_BUFFERS = 4
 """Writes go on inline while full buffers are on their way to the disk."""
 _LOG_BYTES = 64 * 1024 * 1024
 _OPEN_FILES = 256
+_PART_ENTRIES = 64
 _CURRENT = "CURRENT"
 """The file that names the others. Without it RocksDB takes the folder for an empty one, begins
 anew, and deletes what it does not know."""
+_CONFIGURATION = "rocksdict-config.json"
+_NOTES = frozenset({"LOG", "LOCK"})
 _LOCK_SIGNS = (
     "lock hold by current process",
     "LOCK: Resource temporarily unavailable",
@@ -50,58 +54,19 @@ _LOCK_SIGNS = (
 """This process; another one; another one on Windows."""
 
 
-class RocksStore(Store):
-    """A store in a folder of RocksDB's.
-
-    Args:
-        path: The folder; made if needed, unless `read_only`.
-        durability: When a write counts as done.
-        limits: What no namespace may exceed.
-        read_only: Open what is there beside a running host, as it is now.
-
-    Entering it raises `StorageLocked`, `StorageCorrupted` or `StorageUnavailable`.
-    """
-
-    def __init__(
-        self,
-        path: str | os.PathLike[str],
-        *,
-        durability: Durability = "sync",
-        limits: StoreLimits | None = None,
-        read_only: bool = False,
-    ) -> None:
-        folder = Path(path)
-        super().__init__(
-            lambda: _RocksBackend(folder, read_only=read_only),
-            folder,
-            durability=durability,
-            limits=limits,
-        )
-
-    @staticmethod
-    def exists(path: str | os.PathLike[str]) -> bool:
-        """Whether a store was made in that folder, be it whole or damaged."""
-        return (Path(path) / _CURRENT).exists() or _has_data(Path(path))
-
-    @property
-    def lost_writes(self) -> int:
-        """How many acknowledged writes were missing when it was opened; 0 if none.
-
-        More than 0 means that the disk gave up what it had taken: restore a
-        checkpoint or an export.
-
-        Raises:
-            StorageClosed: It is not open.
-        """
-        backend = self.backend
-        return backend.lost_writes if isinstance(backend, _RocksBackend) else 0
+def open_rocksdb(folder: Path, options: EngineOptions) -> Backend:
+    """Open a folder with RocksDB; see `EngineFactory`."""
+    return _RocksBackend(folder, options)
 
 
 class _RocksBackend:
-    def __init__(self, path: Path, *, read_only: bool) -> None:
+    is_persistent = True
+
+    def __init__(self, path: Path, options: EngineOptions) -> None:
         self.path = path
-        self._read_only = read_only
+        self._options = options
         self._db: rocksdict.Rdict | None = None
+        self._exits = contextlib.ExitStack()
         self._mark = _Watermark(path)
         self._open()
         self.lost_writes = self._mark.missing_from(self._opened().latest_sequence_number())
@@ -113,12 +78,14 @@ class _RocksBackend:
             raise self._translated(error) from error
         return value
 
-    def scan(self, start: bytes, end: bytes) -> Iterator[tuple[bytes, bytes]]:
-        return _scan(self, self._opened(), start, end)
+    def scan(
+        self, start: bytes, end: bytes, *, reverse: bool = False
+    ) -> Iterator[tuple[bytes, bytes]]:
+        return _scan(self.path, self._opened(), start, end, reverse=reverse)
 
     def apply(self, changes: Sequence[Change]) -> None:
         db = self._opened()
-        if self._read_only:
+        if self._options.read_only:
             raise StorageReadOnly(self.path)
         batch = rocksdict.WriteBatch(raw_mode=True)
         for key, value in changes:
@@ -132,6 +99,8 @@ class _RocksBackend:
             raise self._translated(error) from error
 
     def sync(self) -> None:
+        if self._options.read_only:
+            return
         try:
             db = self._opened()
             applied = db.latest_sequence_number()
@@ -158,6 +127,7 @@ class _RocksBackend:
         if db is not None:
             with contextlib.suppress(Exception):  # a full disk must not keep it from closing
                 db.close()
+        self._exits.close()
 
     def _opened(self) -> rocksdict.Rdict:
         if self._db is None:
@@ -165,25 +135,47 @@ class _RocksBackend:
         return self._db
 
     def _open(self) -> None:
-        access = (
-            rocksdict.AccessType.read_only()
-            if self._read_only
-            else rocksdict.AccessType.read_write()
-        )
-        if not (self.path / _CURRENT).exists():
-            if _has_data(self.path):
-                raise StorageCorrupted(self.path, f"the file {_CURRENT} is missing")
-            if self._read_only:
-                raise StorageUnavailable(self.path, "there is no store")
+        self._check_files()
         try:
-            if not self._read_only:
-                self.path.mkdir(parents=True, exist_ok=True, mode=0o700)
-            self._db = rocksdict.Rdict(str(self.path), _options(), access_type=access)
+            self._db = self._open_read_only() if self._options.read_only else self._open_whole()
         except Exception as error:
+            self._exits.close()
             raise self._translated(error) from error
+
+    def _check_files(self) -> None:
+        """Refuse a folder that lost its files, in which RocksDB would begin anew."""
+        if (self.path / _CURRENT).exists():
+            return
+        if _has_data(self.path) or not self._options.is_new:
+            raise StorageCorrupted(self.path, f"the file {_CURRENT} is missing")
+        if self._options.read_only:
+            raise StorageUnavailable(self.path, "there is no store")
+
+    def _open_whole(self) -> rocksdict.Rdict:
+        self.path.mkdir(parents=True, exist_ok=True, mode=0o700)
+        access = rocksdict.AccessType.read_write()
+        return rocksdict.Rdict(str(self.path), _options(), access_type=access)
+
+    def _open_read_only(self) -> rocksdict.Rdict:
+        access = rocksdict.AccessType.read_only()
+        try:
+            return rocksdict.Rdict(str(self.path), _options(), access_type=access)
+        except OSError:  # it writes a configuration and a log, which this file system refuses
+            folder = self._exits.enter_context(tempfile.TemporaryDirectory(prefix="airswasm-"))
+            _link_files(self.path, Path(folder))
+            return rocksdict.Rdict(folder, _options(), access_type=access)
 
     def _translated(self, error: Exception) -> StorageError:
         return _translated(self.path, error)
+
+
+def _link_files(source: Path, folder: Path) -> None:
+    """Make a folder that reads as `source` does, and in which RocksDB can write its own notes."""
+    for file in source.iterdir():
+        if file.name == _CONFIGURATION:
+            shutil.copyfile(file, folder / file.name)
+        elif file.name not in _NOTES:
+            (folder / file.name).symlink_to(file.absolute())
 
 
 def _has_data(folder: Path) -> bool:
@@ -214,45 +206,77 @@ class _Watermark:
 
 
 class _RocksSnapshot:
+    """One cursor, which keeps showing the content at the moment at which it was opened.
+
+    rocksdict has a type for snapshots, whose iterators show the content of later moments too.
+    """
+
     def __init__(self, backend: _RocksBackend, db: rocksdict.Rdict) -> None:
-        self._backend = backend
-        self._snapshot: rocksdict.Snapshot | None = db.snapshot()
+        self._path = backend.path
+        self._cursor: rocksdict.RdictIter | None = db.iter(rocksdict.ReadOptions())
 
     def get(self, key: bytes) -> bytes | None:
-        for found, value in self.scan(key, key + b"\0"):
-            if found == key:
-                return value
-        return None
+        return next((value for _, value in self.scan(key, key + b"\0")), None)
 
-    def scan(self, start: bytes, end: bytes) -> Iterator[tuple[bytes, bytes]]:
-        return _scan(self._backend, self._opened(), start, end)
+    def scan(
+        self, start: bytes, end: bytes, *, reverse: bool = False
+    ) -> Iterator[tuple[bytes, bytes]]:
+        while start < end:
+            part = self._take(start, end, reverse=reverse)
+            yield from part
+            if len(part) < _PART_ENTRIES:
+                return
+            if reverse:
+                end = part[-1][0]
+            else:
+                start = part[-1][0] + b"\0"
 
     def close(self) -> None:
-        self._snapshot = None
+        self._cursor = None
 
-    def _opened(self) -> rocksdict.Snapshot:
-        if self._snapshot is None:
-            raise StorageClosed(self._backend.path)
-        return self._snapshot
+    def _take(self, start: bytes, end: bytes, *, reverse: bool) -> list[tuple[bytes, bytes]]:
+        """Read a part in one go: other scans may move the cursor between two parts."""
+        if self._cursor is None:
+            raise StorageClosed(self._path)
+        try:
+            return list(islice(_walk(self._cursor, start, end, reverse=reverse), _PART_ENTRIES))
+        except Exception as error:
+            raise _translated(self._path, error) from error
 
 
 def _scan(
-    backend: _RocksBackend, source: rocksdict.Rdict | rocksdict.Snapshot, start: bytes, end: bytes
+    path: Path, db: rocksdict.Rdict, start: bytes, end: bytes, *, reverse: bool
 ) -> Iterator[tuple[bytes, bytes]]:
+    if start >= end:
+        return
     try:
         options = rocksdict.ReadOptions()
         options.set_iterate_lower_bound(start)
         options.set_iterate_upper_bound(end)
-        cursor = source.iter(options)
-        cursor.seek(start)
-        while cursor.valid():
-            yield cursor.key(), cursor.value()
-            cursor.next()
-        cursor.status()
+        yield from _walk(db.iter(options), start, end, reverse=reverse)
     except StorageError:
         raise
     except Exception as error:
-        raise _translated(backend.path, error) from error
+        raise _translated(path, error) from error
+
+
+def _walk(
+    cursor: rocksdict.RdictIter, start: bytes, end: bytes, *, reverse: bool
+) -> Iterator[tuple[bytes, bytes]]:
+    if reverse:
+        cursor.seek_for_prev(end)
+        if cursor.valid() and cursor.key() >= end:
+            cursor.prev()
+    else:
+        cursor.seek(start)
+    move = cursor.prev if reverse else cursor.next
+    while cursor.valid():
+        key = cursor.key()
+        if not start <= key < end:
+            return
+        yield key, cursor.value()
+        move()
+    cursor.status()
 
 
 def _translated(path: Path, error: Exception) -> StorageError:
@@ -268,8 +292,6 @@ def _translated(path: Path, error: Exception) -> StorageError:
         return StorageCorrupted(path, text)
     if "Not supported operation in read only mode" in text:
         return StorageReadOnly(path)
-    if "Read-only file system" in text:
-        text = "the file system is read-only, and RocksDB writes there even to read"
     return StorageUnavailable(path, text)
 
 

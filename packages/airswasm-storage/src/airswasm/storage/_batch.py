@@ -1,0 +1,98 @@
+"""Several changes, to namespaces and logs of one store, as one.
+
+A handler that takes a message from a log, writes what came of it and sends another does all
+three or none: `set`, `append` and `acknowledge` in one batch.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ._backend import Change
+from ._group_commit import Done, Outcome
+from .errors import StorageError
+
+if TYPE_CHECKING:
+    from ._consumer import Consumer
+    from ._log import Log
+    from ._namespace import Namespace
+    from ._step import Step
+    from ._store import Store
+
+__all__ = ("Batch",)
+
+
+class Batch:
+    """Collects changes; nothing happens before `commit`. `Store.batch` makes it.
+
+    Of several changes to one key, the last one counts.
+    """
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._values: dict[str, tuple[Namespace, dict[str, bytes | None]]] = {}
+        self._payloads: dict[Log, list[bytes]] = {}
+        self._acknowledged: dict[Consumer, list[int]] = {}
+
+    def set(self, namespace: Namespace, key: str, value: bytes | None) -> None:
+        """Set a key of a namespace; None deletes it."""
+        self._values.setdefault(namespace.name, (namespace, {}))[1][key] = value
+
+    def append(self, log: Log, payload: bytes) -> None:
+        """Append an entry to a log."""
+        self._payloads.setdefault(log, []).append(payload)
+
+    def acknowledge(self, consumer: Consumer, *numbers: int) -> None:
+        """Acknowledge entries that were delivered to a consumer."""
+        self._acknowledged.setdefault(consumer, []).extend(numbers)
+
+    async def commit(self) -> None:
+        """Apply all changes or none, and wait until they are durable.
+
+        A cancel leaves them applied, perhaps not durable yet.
+
+        Raises:
+            ValueError: As `Consumer.acknowledge`.
+            StorageError: One of them is refused, or the disk failed.
+        """
+        await self._store.recover()
+        outcome = Outcome()
+        self.write(outcome)
+        await outcome.wait()
+
+    def write(self, done: Done) -> None:
+        """Apply all changes or none, without waiting for the disk.
+
+        Args:
+            done: Called on the loop's thread once they are durable, or with the error if that
+                failed; possibly before this returns.
+
+        Raises:
+            ValueError: As `Consumer.acknowledge`.
+            StorageError: One of them is refused, and nothing changed; `done` is not called.
+        """
+        cursors = {each: each.plan(numbers) for each, numbers in self._acknowledged.items()}
+        logs = dict.fromkeys([*self._payloads, *(consumer.log for consumer in cursors)])
+        steps = [space.plan(values)[0] for space, values in self._values.values()]
+        for log in logs:
+            moved = {each.name: cursor for each, cursor in cursors.items() if each.log is log}
+            steps.append(log.plan(self._payloads.get(log, ()), moved))
+        self._apply(steps)
+        for consumer, cursor in cursors.items():
+            consumer.settle(cursor)
+        ends = {log: log.read_status().next for log in self._payloads}
+
+        def finish(error: StorageError | None) -> None:
+            if error is None:
+                for log, end in ends.items():
+                    log.deliver_before(end)
+            done(error)
+
+        self._store.when_durable(finish)
+
+    def _apply(self, steps: list[Step]) -> None:
+        changes: list[Change] = [change for step in steps for change in step.changes]
+        if changes:
+            self._store.apply(changes)
+        for step in steps:
+            step.settle()

@@ -1,0 +1,225 @@
+"""Copies of one namespace that stay: the ground for rolling data back with code.
+
+A checkpoint is a generation of its own, complete and never written again, so that restoring or
+dropping one is as safe as it is simple. Creating and restoring copy in bounded parts
+(`_rebuilding`); the namespace stays in use.
+
+Rejected: keeping the old values of changed keys, which makes each later write dearer and each
+scan a merge.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import AsyncIterator, Iterator
+from contextlib import closing
+from dataclasses import dataclass
+from itertools import islice
+from typing import TYPE_CHECKING
+
+import anyio.to_thread
+
+from ._keys import (
+    CHECKPOINTS,
+    DATA_PREFIX_BYTES,
+    after_name,
+    data_prefix,
+    encode_name,
+    garbage_key,
+    range_of,
+)
+from ._rebuilding import Progress, Rebuilding, ignore_progress
+from .errors import CheckpointExists, CheckpointUnknown, StorageCorrupted
+
+if TYPE_CHECKING:
+    from ._namespace import Namespace
+    from ._store import Store
+
+__all__ = ("Checkpoint", "Checkpoints", "Difference")
+
+_RECORD = struct.Struct(">QQQd")
+_CHUNK = 256
+_Pairs = Iterator[tuple[bytes, bytes]]
+
+
+@dataclass(frozen=True, slots=True)
+class Checkpoint:
+    """A copy of a namespace at one moment.
+
+    Attributes:
+        label: Its name within the namespace.
+        created_at: When it was complete, in seconds since 1970.
+        used_bytes: The bytes of its keys and values, which count into no quota.
+        keys: The number of its keys.
+    """
+
+    label: str
+    created_at: float
+    used_bytes: int
+    keys: int
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """A key whose value is not that of a checkpoint.
+
+    Attributes:
+        key: The key.
+        before: The value in the checkpoint; None where it has none.
+        now: The value in the namespace; None where it has none.
+    """
+
+    key: str
+    before: bytes | None
+    now: bytes | None
+
+
+class Checkpoints:
+    """The checkpoints of one namespace; `Namespace.checkpoints` makes it."""
+
+    def __init__(self, store: Store, namespace: Namespace) -> None:
+        self._store = store
+        self._namespace = namespace
+        self._prefix = CHECKPOINTS + encode_name(namespace.name)
+
+    def list(self) -> tuple[Checkpoint, ...]:
+        """Return all checkpoints, the oldest first.
+
+        Raises:
+            StorageError: The store cannot be read.
+        """
+        found = self._store.backend.scan(*range_of(self._prefix))
+        records = (_unpack(after_name(key), record) for key, record in found)
+        return tuple(sorted((c for c, _ in records), key=lambda each: each.created_at))
+
+    async def create(self, label: str, *, progress: Progress = ignore_progress) -> Checkpoint:
+        """Copy the namespace as it is now.
+
+        A cancel before the end leaves no checkpoint.
+
+        Args:
+            label: 1 to 255 bytes of UTF-8.
+            progress: Told how many keys were copied so far.
+
+        Returns:
+            The checkpoint, durable.
+
+        Raises:
+            CheckpointExists: There is one of this label.
+            StorageError: Refused or failed.
+        """
+        await self._store.recover()
+        key = self._prefix + encode_name(label)[1:]
+        self._check_absent(key, label)
+        source = self._store.namespace(self._namespace.name, quota_bytes=_NO_QUOTA)
+        async with Rebuilding(self._store, source, progress) as rebuilding:
+            await rebuilding.copy(self._store.space(source.record_key).prefix)
+            self._check_absent(key, label)
+            made = Checkpoint(label, self._store.clock(), rebuilding.used_bytes, rebuilding.keys)
+            await rebuilding.become_checkpoint(
+                key, lambda used, keys, generation: _RECORD.pack(
+                    used, keys, generation, made.created_at
+                ),
+            )  # fmt: skip
+        return made
+
+    async def restore(self, label: str, *, progress: Progress = ignore_progress) -> Checkpoint:
+        """Make the namespace what it was, in one step for readers; the checkpoint stays.
+
+        Writes of the namespace between the call and its end are lost, as they would be after it.
+        A cancel before the end changes nothing.
+
+        Args:
+            label: The label of a checkpoint.
+            progress: Told how many keys were copied so far.
+
+        Raises:
+            CheckpointUnknown: There is none of this label.
+            StorageError: Refused or failed; nothing changed.
+        """
+        await self._store.recover()
+        checkpoint, generation = self._find(label)
+        target = self._store.namespace(self._namespace.name, quota_bytes=_NO_QUOTA)
+        async with Rebuilding(self._store, target, progress) as rebuilding:
+            await rebuilding.copy(data_prefix(generation))
+            await rebuilding.take_over()
+        return checkpoint
+
+    async def drop(self, label: str) -> None:
+        """Remove a checkpoint; the space on the disk is given back in the background.
+
+        Raises:
+            CheckpointUnknown: There is none of this label.
+            StorageError: Refused or failed.
+        """
+        await self._store.recover()
+        _, generation = self._find(label)
+        self._store.apply([(self._key(label), None), (garbage_key(generation), b"")])
+        self._store.sweep(generation)
+        await self._namespace.wait_durable()
+
+    async def diff(self, label: str) -> AsyncIterator[Difference]:
+        """Yield every key that differs from a checkpoint, in the order of the keys' bytes.
+
+        Both sides are of the moment of the call. Close it with `contextlib.aclosing` unless it
+        is read to its end.
+
+        Raises:
+            CheckpointUnknown: There is none of this label.
+            StorageError: The store cannot be read.
+        """
+        _, generation = self._find(label)
+        live = self._store.space(self._namespace.record_key).prefix
+        with closing(self._store.backend.snapshot()) as snapshot:
+            before = snapshot.scan(*range_of(data_prefix(generation)))
+            found = _differences(before, snapshot.scan(*range_of(live)))
+            while part := await anyio.to_thread.run_sync(lambda: list(islice(found, _CHUNK))):
+                for difference in part:
+                    yield difference
+
+    def _find(self, label: str) -> tuple[Checkpoint, int]:
+        record = self._store.backend.get(self._key(label))
+        if record is None:
+            raise CheckpointUnknown(self._namespace.name, label)
+        return _unpack(label, record)
+
+    def _key(self, label: str) -> bytes:
+        return self._prefix + encode_name(label)[1:]
+
+    def _check_absent(self, key: bytes, label: str) -> None:
+        if self._store.backend.get(key) is not None:
+            raise CheckpointExists(self._namespace.name, label)
+
+
+_NO_QUOTA = 2**62
+"""Neither a copy nor what it was a copy of may be refused for a quota that was lowered since."""
+
+
+def _unpack(label: str, record: bytes) -> tuple[Checkpoint, int]:
+    if len(record) != _RECORD.size:
+        raise StorageCorrupted("storage", f"the record of the checkpoint {label!a} is malformed")
+    used, keys, generation, created_at = _RECORD.unpack(record)
+    return Checkpoint(label, created_at, used, keys), generation
+
+
+def _differences(before: _Pairs, now: _Pairs) -> Iterator[Difference]:
+    """Merge two scans, both in the order of their keys."""
+    old, new = _next(before), _next(now)
+    while old or new:
+        if new is None or (old and old[0] < new[0]):
+            assert old is not None
+            yield Difference(old[0].decode(), old[1], None)
+            old = _next(before)
+        elif old is None or new[0] < old[0]:
+            yield Difference(new[0].decode(), None, new[1])
+            new = _next(now)
+        else:
+            if old[1] != new[1]:
+                yield Difference(old[0].decode(), old[1], new[1])
+            old, new = _next(before), _next(now)
+
+
+def _next(pairs: _Pairs) -> tuple[bytes, bytes] | None:
+    for key, value in pairs:
+        return key[DATA_PREFIX_BYTES:], value
+    return None

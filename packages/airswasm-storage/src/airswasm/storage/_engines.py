@@ -1,0 +1,218 @@
+"""Find an engine by its name, and open a folder with the engine that wrote it.
+
+Engines come by entry point (group `airswasm.storage_engines`): ours and those of other packages
+in the same way. A small file in the folder names the engine that wrote it, so that a changed
+setting cannot make a host begin with an empty store beside its data.
+
+Rejected: guessing the engine from the files, which no stranger's engine could take part in;
+one folder for each engine, because a changed setting would then look like lost data.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib.metadata import EntryPoint, entry_points
+from pathlib import Path
+
+import anyio.to_thread
+
+from ._backend import Backend, EngineFactory, EngineOptions
+from ._settings import Durability, StoreLimits
+from ._store import Store
+from .errors import (
+    EngineMismatch,
+    EngineUnknown,
+    EngineUnusable,
+    StorageUnavailable,
+    StoreFormatUnknown,
+)
+
+__all__ = ("RocksStore", "SqliteStore", "has_store", "installed_engines", "open_store")
+
+GROUP = "airswasm.storage_engines"
+MARKER = "airswasm-store.json"
+_FORMAT = 1
+
+
+def installed_engines() -> tuple[str, ...]:
+    """Return the names of the engines that installed packages offer, sorted."""
+    return tuple(sorted(entry_points(group=GROUP).names))
+
+
+def open_store(
+    folder: str | os.PathLike[str],
+    engine: str | EngineFactory = "rocksdb",
+    *,
+    durability: Durability = "sync",
+    limits: StoreLimits | None = None,
+    read_only: bool = False,
+    clock: Callable[[], float] = time.time,
+) -> Store:
+    """Return the store in a folder; `async with` opens it.
+
+    Args:
+        folder: Made if needed, unless `read_only`.
+        engine: The name of an installed engine, or an engine itself.
+        durability: When a write counts as done.
+        limits: Bounds that no namespace may exceed.
+        read_only: Read what is there, also beside a running host or where nothing can be written.
+        clock: The time in seconds since 1970, by which entries of logs age.
+
+    Returns:
+        A store that is not open yet. Entering it raises `EngineMismatch`, `StoreFormatUnknown`,
+        `StorageLocked`, `StorageCorrupted` or `StorageUnavailable`.
+
+    Raises:
+        EngineUnknown: No installed package offers the engine.
+        EngineUnusable: The engine cannot be imported, or two packages offer it.
+    """
+    return _FolderStore(
+        folder, engine, durability=durability, limits=limits, read_only=read_only, clock=clock
+    )
+
+
+def has_store(folder: str | os.PathLike[str]) -> bool:
+    """Whether a store was made in the folder, be it whole or damaged."""
+    return (Path(folder) / MARKER).exists()
+
+
+class _FolderStore(Store):
+    def __init__(
+        self,
+        folder: str | os.PathLike[str],
+        engine: str | EngineFactory,
+        *,
+        durability: Durability,
+        limits: StoreLimits | None,
+        read_only: bool,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        path = Path(folder)
+        self._engine, factory = _named(engine)
+        opening = _Opening(path, self._engine, factory, read_only)
+        super().__init__(opening, path, durability=durability, limits=limits, clock=clock)
+
+    async def checkpoint(self, folder: Path) -> None:
+        await super().checkpoint(folder)
+        await anyio.to_thread.run_sync(_write_marker, folder, self._engine)
+
+
+class RocksStore(_FolderStore):
+    """A store that RocksDB keeps: short for `open_store(folder, "rocksdb")`."""
+
+    def __init__(
+        self,
+        path: str | os.PathLike[str],
+        *,
+        durability: Durability = "sync",
+        limits: StoreLimits | None = None,
+        read_only: bool = False,
+    ) -> None:
+        super().__init__(path, "rocksdb", durability=durability, limits=limits, read_only=read_only)
+
+    @staticmethod
+    def exists(path: str | os.PathLike[str]) -> bool:
+        """As `has_store`."""
+        return has_store(path)
+
+
+class SqliteStore(_FolderStore):
+    """A store that SQLite keeps: short for `open_store(folder, "sqlite")`."""
+
+    def __init__(
+        self,
+        path: str | os.PathLike[str],
+        *,
+        durability: Durability = "sync",
+        limits: StoreLimits | None = None,
+        read_only: bool = False,
+    ) -> None:
+        super().__init__(path, "sqlite", durability=durability, limits=limits, read_only=read_only)
+
+
+@dataclass(frozen=True, slots=True)
+class _Opening:
+    """Opens a folder with one engine, unless another engine wrote it."""
+
+    path: Path
+    name: str
+    factory: EngineFactory
+    read_only: bool
+
+    def __call__(self) -> Backend:
+        written = _read_marker(self.path)
+        if written is not None and written != self.name:
+            raise EngineMismatch(self.path, written, self.name)
+        options = EngineOptions(read_only=self.read_only, is_new=written is None)
+        backend = self.factory(self.path, options)
+        if written is None and backend.is_persistent and not self.read_only:
+            self._mark(backend)
+        return backend
+
+    def _mark(self, backend: Backend) -> None:
+        try:
+            _write_marker(self.path, self.name)
+        except BaseException:
+            backend.close()
+            raise
+
+
+def _named(engine: str | EngineFactory) -> tuple[str, EngineFactory]:
+    if isinstance(engine, str):
+        return engine, find_engine(engine)
+    kind = engine if hasattr(engine, "__qualname__") else type(engine)
+    return f"{kind.__module__}:{kind.__qualname__}", engine
+
+
+def find_engine(name: str) -> EngineFactory:
+    """Return the engine of a name; see `open_store`."""
+    found = entry_points(group=GROUP, name=name)
+    offers = {entry.value: entry for entry in found}  # one package may be found on two paths
+    if not offers:
+        raise EngineUnknown(name, installed_engines())
+    if len(offers) > 1:
+        raise EngineUnusable(name, f"several packages offer it ({', '.join(sorted(offers))})")
+    (entry,) = offers.values()
+    return _load(entry)
+
+
+def _load(entry: EntryPoint) -> EngineFactory:
+    try:
+        factory: EngineFactory = entry.load()
+    except Exception as error:  # a stranger's module may fail in any way
+        raise EngineUnusable(entry.name, f"{type(error).__name__}: {error}") from error
+    return factory
+
+
+def _read_marker(folder: Path) -> str | None:
+    try:
+        text = (folder / MARKER).read_text(encoding="utf-8")
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except (OSError, UnicodeDecodeError) as error:
+        raise StorageUnavailable(folder, f"{MARKER} cannot be read: {error}") from error
+    try:
+        fields: object = json.loads(text)
+    except ValueError:
+        raise StoreFormatUnknown(folder, text) from None
+    match fields:
+        case {"format": int(number), "engine": str(engine)} if number == _FORMAT:
+            return engine
+    raise StoreFormatUnknown(folder, text)
+
+
+def _write_marker(folder: Path, engine: str) -> None:
+    """Write whole or not at all: a torn marker would lock its owner out."""
+    partial = folder / f".{MARKER}.partial"
+    try:
+        with partial.open("w", encoding="utf-8") as file:
+            json.dump({"format": _FORMAT, "engine": engine}, file)
+            file.flush()
+            os.fsync(file.fileno())
+        partial.replace(folder / MARKER)
+    except OSError as error:
+        raise StorageUnavailable(folder, error.strerror or str(error)) from error

@@ -1,0 +1,29 @@
+"""Tools for tests: stores without a disk, and the suite that every storage engine passes.
+
+    from airswasm.storage.testing import EngineConformance
+
+    class TestMyEngine(EngineConformance):
+        engine = "mine"  # the name of the entry point
+
+The suite needs pytest; `MemoryStore` and `MemoryDisk` need nothing.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from .._memory import MemoryDisk, MemoryStore
+
+if TYPE_CHECKING:
+    from ._conformance import EngineConformance
+
+__all__ = ("EngineConformance", "MemoryDisk", "MemoryStore")
+
+
+def __getattr__(name: str) -> object:
+    """Import the suite, and pytest with it, only where it is used."""
+    if name != "EngineConformance":
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from ._conformance import EngineConformance
+
+    return EngineConformance
