@@ -27,6 +27,7 @@ from airswasm.runtime import (
     Caller,
     DeadlineExceeded,
     Engine,
+    EngineConfig,
     FuelExhausted,
     Limits,
     LinkedComponent,
@@ -298,7 +299,7 @@ def _is_whole(system: System, name: str) -> bool:
 
 
 async def _limits() -> AsyncIterator[Finding]:
-    async with Engine() as engine:
+    async with Engine(EngineConfig.dense()) as engine:  # as a host's is set up by default
         linked = (await engine.load(PROBE_GUEST, name="doctor")).link()
         yield await _is_stopped(linked, Limits(fuel=10_000_000, timeout=10.0), FuelExhausted)
         yield await _is_stopped(linked, Limits(fuel=2**62, timeout=0.1), DeadlineExceeded)

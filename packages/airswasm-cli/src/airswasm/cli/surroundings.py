@@ -133,9 +133,10 @@ def _descriptors() -> Iterator[Fact]:
 
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if soft != resource.RLIM_INFINITY and soft < _FEW_DESCRIPTORS:
-        text = f"this process may open {soft} files; a store alone takes about a hundred"
-        more = f"ulimit -n {hard if hard != resource.RLIM_INFINITY else 65536}"
-        yield Fact("files", "problem", text, f"raise it where the host is started: {more}")
+        text = f"this process may open {soft} files; each component and connection takes some"
+        most = 65536 if hard == resource.RLIM_INFINITY else hard
+        how = f"`ulimit -n {most}`" if most > soft else f"the hard limit is {hard}: ask its setter"
+        yield Fact("files", "warning", text, f"raise it where the host is started: {how}")
 
 
 def _address_space() -> Iterator[Fact]:
@@ -150,7 +151,7 @@ def _address_space() -> Iterator[Fact]:
             "`ulimit -v unlimited`: the engine reserves address space that takes no memory; "
             "bound the memory with a cgroup instead"
         )
-        yield Fact("address space", "problem", text, hint)
+        yield Fact("address space", "warning", text, hint)
 
 
 def _processes() -> Iterator[Fact]:

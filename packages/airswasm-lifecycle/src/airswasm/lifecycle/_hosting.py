@@ -188,7 +188,7 @@ class Hosting:
         if hosted.ref is None:
             return "failed" if hosted.last_error is not None else "starting"
         states = [child.state for child in hosted.node.status()]
-        return states[0] if states else "stopped"
+        return states[0] if states and hosted.node.is_open else "stopped"
 
     def status(self, record: ComponentRecord) -> ComponentStatus:
         """How one component does."""

@@ -197,8 +197,8 @@ class Home:
 class HomeLock:
     """A home that is taken. `release` gives it back; so does the end of the process."""
 
-    def __init__(self, descriptor: int) -> None:
-        self._descriptor = descriptor
+    def __init__(self, descriptor: int, path: Path) -> None:
+        self._descriptor, self._path = descriptor, path
 
     @classmethod
     def take(cls, home: Home) -> HomeLock:
@@ -217,8 +217,12 @@ class HomeLock:
         if not is_ours:
             with _closing(descriptor):
                 raise HostIsRunning(str(home.folder), _read_record(descriptor).pid)
-        lock = cls(descriptor)
-        lock.announce(None)
+        lock = cls(descriptor, path)
+        try:
+            lock.announce(None)
+        except BaseException:
+            lock.release()
+            raise
         return lock
 
     def announce(self, socket: Path | None) -> None:
@@ -226,12 +230,22 @@ class HomeLock:
 
         Args:
             socket: The control socket; None while there is none.
+
+        Raises:
+            HomeUnusable: the disk refuses.
         """
-        if self._descriptor >= 0:
-            place = os.fsencode(socket) + b"\n" if socket is not None else b""
-            os.ftruncate(self._descriptor, 0)
+        if self._descriptor < 0:
+            return
+        record = b"%d\n" % os.getpid()
+        if socket is not None:
+            record += os.fsencode(socket) + b"\n"
+        try:
             os.lseek(self._descriptor, 0, os.SEEK_SET)
-            os.write(self._descriptor, b"%d\n" % os.getpid() + place)
+            os.write(self._descriptor, record)
+            os.ftruncate(self._descriptor, len(record))  # last: a full disk keeps what it has
+        except OSError as error:
+            reason = f"cannot be written: {error.strerror}"
+            raise HomeUnusable(str(self._path), reason) from error
 
     def release(self) -> None:
         """Give the home back; without effect the second time."""
