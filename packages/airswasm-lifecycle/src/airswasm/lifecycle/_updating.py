@@ -75,7 +75,7 @@ class Updating:
             raise
 
     def _manifest_of(self, record: ComponentRecord) -> Manifest | None:
-        """What the update is compared with; without it, all that the new version sets is asked."""
+        """Return what the update is compared with; without it, everything is asked about."""
         try:
             return self.running.stored.manifest(record)
         except (ArtifactCorrupt, ManifestInvalid):

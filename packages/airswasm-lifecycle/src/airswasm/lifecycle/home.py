@@ -226,7 +226,7 @@ class HomeLock:
         return lock
 
     def announce(self, socket: Path | None) -> None:
-        """Record where this process can be talked to, for whoever looks at the lock.
+        """Record where this process can be talked to, for clients that look at the lock.
 
         Args:
             socket: The control socket; None while there is none.
@@ -298,7 +298,7 @@ def _insist_on_lock(descriptor: int, path: Path) -> bool:
 
 
 def _read_record(descriptor: int) -> Holder:
-    """What the holder wrote; the rest of the file is the socket, as a path may hold a line end."""
+    """Read the holder's record; after the first line end it is a path, which may hold more."""
     try:
         pid, _, place = os.read(descriptor, _RECORD_BYTES).partition(b"\n")
         socket = Path(os.fsdecode(place[:-1])) if place.endswith(b"\n") else None
