@@ -167,7 +167,7 @@ class TestKilling:
         await system.install(patient(), approve=yes)
         sent = Outcome()
         async with anyio.create_task_group() as group:
-            group.start_soon(sent.of, system.send, NAME, b"w", 200.0)
+            group.start_soon(sent.of, system.send, NAME, b"k", 200.0)
             await until(lambda: is_in_hand(system))
             with anyio.fail_after(30):
                 await system.stop(NAME, kill=True)
@@ -184,7 +184,7 @@ class TestKilling:
         await system.install(patient(extra='shutdown = "infinity"'), approve=yes)
         sent, stopped = Outcome(), Outcome()
         async with anyio.create_task_group() as group:
-            group.start_soon(sent.of, system.send, NAME, b"w", 200.0)
+            group.start_soon(sent.of, system.send, NAME, b"k", 200.0)
             await until(lambda: is_in_hand(system))
             group.start_soon(stopped.of, system.stop, NAME)
             await anyio.lowlevel.checkpoint()

@@ -72,7 +72,7 @@
       (then (unreachable)))
     (if (i32.eq (local.get $command) (i32.const 115)) ;; s: spin
       (then (loop $forever (br $forever))))
-    (if (i32.eq (local.get $command) (i32.const 119)) ;; w: log, and spin
+    (if (i32.eq (local.get $command) (i32.const 107)) ;; k: log, and spin
       (then
         (call $log (i32.const 2) (i32.const 80) (i32.const 9))
         (loop $forever (br $forever))))
