@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import anyio
-import anyio.lowlevel
 import pytest
 from airswasm.actor import ActorError
 from airswasm.lifecycle import (
@@ -73,9 +72,11 @@ class Outcome:
     def __init__(self) -> None:
         self.error: Exception | None = None
         self.value: object = None
+        self.has_begun = False
         self.is_over = anyio.Event()
 
     async def of(self, call: Callable[..., Any], *arguments: Any, **named: Any) -> None:
+        self.has_begun = True
         try:
             self.value = await call(*arguments, **named)
         except Exception as error:
@@ -101,7 +102,7 @@ class TestStartingAll:
         sent = Outcome()
         async with anyio.create_task_group() as group:
             group.start_soon(sent.of, stopped.send, NAME, b"echo")
-            await anyio.lowlevel.checkpoint()
+            await until(lambda: sent.has_begun)
             assert not sent.is_over.is_set()
             await stopped.start_all()
         assert sent.value == b"echo"
@@ -187,7 +188,7 @@ class TestKilling:
             group.start_soon(sent.of, system.send, NAME, b"k", 200.0)
             await until(lambda: is_in_hand(system))
             group.start_soon(stopped.of, system.stop, NAME)
-            await anyio.lowlevel.checkpoint()
+            await until(lambda: stopped.has_begun)
             with anyio.fail_after(30):
                 await system.stop(NAME, kill=True)
                 await stopped.is_over.wait()
@@ -240,7 +241,7 @@ class TestKilling:
         async with anyio.create_task_group() as group:
             for each in restarts:
                 group.start_soon(each.of, system.restart, NAME)
-            await anyio.lowlevel.checkpoint()
+            await until(lambda: all(each.has_begun for each in restarts))
             await system.stop(NAME, kill=True)
         assert {type(each.error) for each in restarts} <= {StartFailed, type(None)}
         assert system.component_status(NAME).state == "stopped"
