@@ -18,8 +18,8 @@ from airswasm.lifecycle import (
     VersionRecord,
     WrongPackage,
 )
+from airswasm.lifecycle._plan import SEQUENCE_JUMP_CAP, plan_install, plan_rollback, plan_update
 from airswasm.lifecycle._semver import precedence
-from airswasm.lifecycle.plan import SEQUENCE_JUMP_CAP, plan_install, plan_rollback, plan_update
 from airswasm.security import PrivateKey, TrustedComponent, generate_key
 
 OWNER, STRANGER = generate_key(), generate_key()

@@ -1,5 +1,7 @@
 from ._archive import ArchiveLimits
 from ._differences import Difference
+from ._package import PACKAGE_SUFFIX, SIGNATURE_NAME, Package, archive_of
+from ._plan import Approve, InstallPlan
 from .artifacts import ArtifactStore
 from .errors import (
     AlreadyInstalled,
@@ -49,8 +51,6 @@ from .manifest import (
     SupervisionSection,
     is_component_name,
 )
-from .package import PACKAGE_SUFFIX, SIGNATURE_NAME, Package, archive_of
-from .plan import Approve, InstallPlan
 from .policy import EnginePolicy, HostPolicy, InstallPolicy, LimitPolicy
 from .registry import ComponentRecord, Registry, RegistryTable, VersionRecord
 from .status import ComponentInfo, ComponentStatus, ComponentSummary, SystemStatus

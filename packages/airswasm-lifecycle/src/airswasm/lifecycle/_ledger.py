@@ -15,10 +15,10 @@ import anyio
 import anyio.to_thread
 from airswasm.security import AuditEvent, AuditLog, TrustStore
 
+from ._package import Package
+from ._plan import Approve, InstallPlan
 from ._stored import StoredPackages
 from .errors import ApprovalRefused
-from .package import Package
-from .plan import Approve, InstallPlan
 from .registry import ComponentRecord, Registry, VersionRecord
 
 __all__ = ("Ledger", "version_of")

@@ -13,10 +13,10 @@ import anyio
 import anyio.to_thread
 from airswasm.security import Grants, VerifiedStatement, verify
 
+from ._package import SIGNATURE_NAME, Package
 from .artifacts import ArtifactStore
 from .errors import ArtifactCorrupt, RegistryCorrupt
 from .manifest import MANIFEST_NAME, Manifest, read_grants
-from .package import SIGNATURE_NAME, Package
 from .registry import ComponentRecord, VersionRecord
 
 __all__ = ("StoredPackages",)

@@ -15,11 +15,11 @@ from airswasm.security import Grants, TrustStore
 from ._hosting import reason_of
 from ._ledger import Ledger, version_of
 from ._loading import Loader
+from ._package import Package
+from ._plan import Approve, InstallPlan, plan_rollback, plan_update
 from ._running import Running
 from .errors import ArtifactCorrupt, ManifestInvalid, UpdateFailed
 from .manifest import Manifest
-from .package import Package
-from .plan import Approve, InstallPlan, plan_rollback, plan_update
 from .policy import HostPolicy
 from .registry import ComponentRecord, Registry
 
