@@ -54,7 +54,8 @@ class Workshop:
         self, version: str = "0.1.0", *, init: int = 0, migrate: int = 0, health: int = 0,
         eager: int = 0, pages: int = 1,
     ) -> bytes:  # fmt: skip
-        """A component; 1 for `init`, `migrate` or `health` makes that function fail.
+        """A component; 1 for `init`, `migrate` or `health` makes that function fail, 2 for `init`
+        makes it loop.
 
         An eager one uses its capabilities when it is instantiated.
         """

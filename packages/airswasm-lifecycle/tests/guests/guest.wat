@@ -72,6 +72,10 @@
       (then (unreachable)))
     (if (i32.eq (local.get $command) (i32.const 115)) ;; s: spin
       (then (loop $forever (br $forever))))
+    (if (i32.eq (local.get $command) (i32.const 107)) ;; k: log, and spin
+      (then
+        (call $log (i32.const 2) (i32.const 80) (i32.const 9))
+        (loop $forever (br $forever))))
     (if (i32.eq (local.get $command) (i32.const 103)) ;; g: grow by 8 MiB; "refused" if it cannot
       (then
         (if (i32.eq (memory.grow (i32.const 128)) (i32.const -1))
@@ -96,6 +100,7 @@
     (i32.store (i32.const 136) (i32.const 7))
     (i32.const 128))
   (func (export "airswasm:component/lifecycle@0.1.0#init") (param i32 i32) (result i32)
+    (if (i32.eq (i32.const @INIT@) (i32.const 2)) (then (loop $forever (br $forever))))
     (call $outcome (i32.const @INIT@)))
   (func (export "airswasm:component/lifecycle@0.1.0#shutdown"))
   (func (export "airswasm:component/health@0.1.0#check") (result i32)

@@ -99,7 +99,7 @@ class _BoundedConnection(H11Protocol):
             self._watch = self.loop.call_later(self.body_seconds, self._end_unless_ours)
 
     def _end_unless_ours(self) -> None:
-        """What is not read because the host has not asked for it is not late."""
+        """End the connection, unless the host itself has stopped reading for now."""
         if self.flow.read_paused:
             self._look()
         else:

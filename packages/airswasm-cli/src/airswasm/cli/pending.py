@@ -32,7 +32,7 @@ class _Timer(Protocol):
 
 
 class Timers(Protocol):
-    """What calls back later; an actor system's timers do."""
+    """Calls back later; an actor system's timers do."""
 
     def after(self, delay: float, callback: Callable[[], object], /) -> _Timer:
         """Call `callback` in `delay` seconds."""

@@ -88,8 +88,8 @@ def report(error: BaseException, terminal: Terminal) -> int:
     head = terminal.paint(f"error[{problem.code}]", "red")
     first, *rest = escape_controls(problem.message).split("\n")
     terminal.error(f"{head}: {first}")
-    for line in (*rest, *problem.details):
-        terminal.error(f"  {escape_controls(line)}")
+    for line in (*rest, *problem.details):  # may be a guest's: it must not look like our hint
+        terminal.error(f"  {terminal.paint('|', 'dim')} {escape_controls(line)}")
     if problem.hint:
         hint = escape_controls(problem.hint)
         terminal.error(f"  {terminal.paint('hint', 'cyan')}: {hint}")

@@ -115,9 +115,10 @@ def _descriptors() -> Iterator[Finding]:
 
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if soft != resource.RLIM_INFINITY and soft < _FEW_DESCRIPTORS:
-        text = f"this process may open {soft} files; a store alone takes about a hundred"
-        more = f"ulimit -n {hard if hard != resource.RLIM_INFINITY else 65536}"
-        yield Finding("files", "problem", text, f"raise it where the host is started: {more}")
+        text = f"this process may open {soft} files; each component and connection takes some"
+        most = 65536 if hard == resource.RLIM_INFINITY else hard
+        how = f"`ulimit -n {most}`" if most > soft else f"the hard limit is {hard}: ask its setter"
+        yield Finding("files", "warning", text, f"raise it where the host is started: {how}")
 
 
 def _address_space() -> Iterator[Finding]:
@@ -132,7 +133,7 @@ def _address_space() -> Iterator[Finding]:
             "`ulimit -v unlimited`: the engine reserves address space that takes no memory; "
             "bound the memory with a cgroup instead"
         )
-        yield Finding("address space", "problem", text, hint)
+        yield Finding("address space", "warning", text, hint)
 
 
 def _processes() -> Iterator[Finding]:

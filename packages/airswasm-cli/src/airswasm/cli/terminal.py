@@ -275,8 +275,11 @@ def _interrupts_at_once() -> Generator[None]:
 
 
 def _to_json(document: Mapping[str, object], indent: int | None = None) -> str:
-    """Readable where the output can show it, and ASCII where it cannot."""
-    text = json.dumps(document, indent=indent, ensure_ascii=False)
+    """Readable where the output can show it, ASCII where it cannot, and never a control."""
+    text = "".join(
+        each if each.isprintable() or each == "\n" else json.dumps(each)[1:-1]
+        for each in json.dumps(document, indent=indent, ensure_ascii=False)
+    )
     try:
         text.encode(sys.stdout.encoding or "utf-8")
     except UnicodeEncodeError:

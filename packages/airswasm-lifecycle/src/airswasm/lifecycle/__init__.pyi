@@ -3,6 +3,8 @@ from ._block import BLOCK, LOGGING_INTERFACE
 from ._configuration import Configuration, Setting, describe_settings, write_toml
 from ._differences import Difference
 from ._editing import edit_configuration
+from ._package import PACKAGE_SUFFIX, SIGNATURE_NAME, Package, archive_of
+from ._plan import Approve, InstallPlan
 from .artifacts import ArtifactStore
 from .errors import (
     AlreadyInstalled,
@@ -54,8 +56,6 @@ from .manifest import (
     SupervisionSection,
     is_component_name,
 )
-from .package import PACKAGE_SUFFIX, SIGNATURE_NAME, Package, archive_of
-from .plan import Approve, InstallPlan
 from .policy import HostPolicy, InstallPolicy, LimitPolicy
 from .registry import ComponentRecord, Registry, RegistryTable, VersionRecord
 from .status import ComponentInfo, ComponentStatus, ComponentSummary, SystemStatus

@@ -11,9 +11,9 @@ import tomlkit
 from airswasm.wit import Blocks
 
 from ._configuration import Configuration, Setting
+from ._package import write_whole
 from .errors import ConfigurationInvalid, HomeUnusable, ManifestProblem
 from .home import Home
-from .package import write_whole
 
 __all__ = ("edit_configuration",)
 

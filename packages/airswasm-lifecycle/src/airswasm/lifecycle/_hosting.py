@@ -102,7 +102,7 @@ class HostedActor(ComponentActor):
         self._migrate_from = migrate_from
 
     async def start(self) -> None:
-        """Starts, and takes over what an earlier version stored."""
+        """Start, and take over what an earlier version stored."""
         await super().start()
         if self._migrate_from is not None:
             await self.migrate(self._migrate_from)
@@ -137,7 +137,7 @@ class Hosting:
         self._recipes = WeakValueDictionary[tuple[str, str], _Recipe]()
 
     async def open(self, stack: AsyncExitStack) -> None:
-        """Watches what happens, until `stack` is left; then everything is stopped."""
+        """Watch what happens, until `stack` is left; then everything is stopped."""
         subscription = self._actors.events.listen(self._note)
         stack.callback(subscription.cancel)
         stack.push_async_callback(self._stop_all)
@@ -188,10 +188,10 @@ class Hosting:
         if hosted.ref is None:
             return "failed" if hosted.last_error is not None else "starting"
         states = [child.state for child in hosted.node.status()]
-        return states[0] if states else "stopped"
+        return states[0] if states and hosted.node.is_open else "stopped"
 
     def status(self, record: ComponentRecord) -> ComponentStatus:
-        """How one component does."""
+        """Return how one component does."""
         state = self.state(record.name)
         hosted = self._hosted.get(record.name)
         if hosted is None:
@@ -256,12 +256,12 @@ class Hosting:
         self._check_later(name, hosted)
 
     def note_refusal(self, name: str, error: Exception) -> None:
-        """Keeps why a component did not start, for whoever asks later: nobody tries again."""
+        """Keep why a component did not start, for later questions: no supervisor tries again."""
         self._refused[name] = reason_of(error)
         self._tell(EventKind.GIVEN_UP, name, error)
 
     def note_return(self, name: str, reason: str) -> None:
-        """Keeps why an earlier version runs and not the one that was asked for."""
+        """Keep why an earlier version runs and not the one that was asked for."""
         hosted = self._hosted.get(name)
         if hosted is not None:
             hosted.last_error = reason
@@ -295,14 +295,14 @@ class Hosting:
             await hosted.node.stop()
             if self._hosted.get(name) is hosted:
                 del self._hosted[name]
-        if was_down:  # it ended long ago; now that is what somebody wants
+        if was_down:  # it ended long ago; now that is wanted
             self._tell(EventKind.STOPPED, name)
 
     async def replace(
         self, record: ComponentRecord, successor: ComponentRecord, manifest: Manifest,
         commit: Commit,
     ) -> None:  # fmt: skip
-        """Lets `successor` take over from the running `record`.
+        """Let `successor` take over from the running `record`.
 
         Args:
             record: what runs.
@@ -391,7 +391,7 @@ class Hosting:
     # -- health --------------------------------------------------------------------------------
 
     def _check_later(self, name: str, hosted: _Hosted) -> None:
-        """Asks after the interval, and so on, as long as the component is hosted."""
+        """Ask after the interval, and again, as long as the component is hosted."""
         health = hosted.manifest.health
         if health is not None and self._hosted.get(name) is hosted:
             self._actors.timers.after(
@@ -515,5 +515,5 @@ def _ref_of(node: SupervisorNode, name: str) -> ActorRef:
 
 
 def reason_of(error: BaseException | None) -> str:
-    """Returns what an error says, or what it is."""
+    """Return what an error says, or what it is."""
     return str(error) or type(error).__name__

@@ -17,12 +17,12 @@ from ._forgetting import Forgetting
 from ._hosting import reason_of
 from ._ledger import Ledger, version_of
 from ._loading import Loader
+from ._package import Package
+from ._plan import Approve, InstallPlan, plan_install, plan_repair
 from ._running import Running, Trusted
 from .errors import AlreadyInstalled, StartFailed
 from .logbook import LogBook
 from .manifest import is_component_name
-from .package import Package
-from .plan import Approve, InstallPlan, plan_install, plan_repair
 from .policy import HostPolicy
 from .registry import ComponentRecord, Registry
 

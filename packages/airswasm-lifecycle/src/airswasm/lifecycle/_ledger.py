@@ -15,10 +15,10 @@ import anyio
 import anyio.to_thread
 from airswasm.security import AuditEvent, AuditLog, TrustStore
 
+from ._package import Package
+from ._plan import Approve, InstallPlan
 from ._stored import StoredPackages
 from .errors import ApprovalRefused
-from .package import Package
-from .plan import Approve, InstallPlan
 from .registry import ComponentRecord, Registry, VersionRecord
 
 __all__ = ("Ledger", "version_of")
@@ -41,10 +41,10 @@ class Ledger:
         self._lock = anyio.Lock()
 
     async def approve(self, plan: InstallPlan, approve: Approve | None) -> None:
-        """Asks, and writes down what was asked and what was said.
+        """Ask, and write down the question and the answer.
 
         Raises:
-            ApprovalRefused: nobody said yes.
+            ApprovalRefused: the answer was not yes.
         """
         answer = approve(plan) if approve is not None else False
         if inspect.isawaitable(answer):
@@ -69,7 +69,7 @@ class Ledger:
     async def put_package(
         self, package: Package, records: Sequence[ComponentRecord], verb: str
     ) -> None:
-        """Stages a package's files, pins its key, and writes the records that name it.
+        """Stage a package's files, pin its key, and write the records that name it.
 
         Raises:
             HomeUnusable, StorageError, SecurityError: it cannot be written; the
@@ -85,7 +85,7 @@ class Ledger:
                 self._checkpoint("trust.accepted")
 
     async def put_back(self, package: Package, record: ComponentRecord) -> None:
-        """Stages the files of an installed package again, where the disk lost some.
+        """Stage the files of an installed package again, where the disk lost some.
 
         Raises:
             HomeUnusable, SecurityError: it cannot be written.
@@ -95,25 +95,25 @@ class Ledger:
             await self._stored.stage(package)
 
     async def put(self, verb: str, *records: ComponentRecord) -> None:
-        """Writes records whose files are there already."""
+        """Write records whose files are there already."""
         async with self._lock:
             await self._write(verb, records)
 
     async def remove(self, record: ComponentRecord, **detail: str) -> None:
-        """Removes a record; its files stay until they are swept."""
+        """Remove a record; its files stay until they are swept."""
         async with self._lock:
             self._note("uninstall", record, detail)
             await self._registry.remove(record.name)
 
     async def sweep(self) -> frozenset[str]:
-        """Removes files that no record names; returns the digests that are needed."""
+        """Remove files that no record names; return the digests that are needed."""
         async with self._lock:
             digests = self._registry.digests()
             await self._stored.sweep(digests)
         return digests
 
     async def give_up_name(self, record: ComponentRecord) -> None:
-        """Lets another owner have the name, unless the package is installed elsewhere."""
+        """Let another owner have the name, unless the package is installed elsewhere."""
         if not any(each.package_name == record.package_name for each in self._registry):
             await anyio.to_thread.run_sync(self._trust.unpin, record.package_name)
 

@@ -13,10 +13,10 @@ import anyio
 import anyio.to_thread
 from airswasm.security import Grants, VerifiedStatement, verify
 
+from ._package import SIGNATURE_NAME, Package
 from .artifacts import ArtifactStore
 from .errors import ArtifactCorrupt, RegistryCorrupt
 from .manifest import MANIFEST_NAME, Manifest, read_grants
-from .package import SIGNATURE_NAME, Package
 from .registry import ComponentRecord, VersionRecord
 
 __all__ = ("StoredPackages",)
@@ -86,7 +86,7 @@ class StoredPackages:
         return known
 
     def grants(self, version: VersionRecord) -> Grants:
-        """What was approved; the same object for every name of one package."""
+        """Return what was approved; the same object for every name of one package."""
         key = version.files[MANIFEST_NAME]
         known = self._grants.get(key)
         if known is None:
@@ -94,7 +94,7 @@ class StoredPackages:
         return known
 
     async def sweep(self, digests: Collection[str]) -> None:
-        """Removes what no retained version needs, on disk and in memory."""
+        """Remove what no retained version needs, on disk and in memory."""
         self._verified = {key: each for key, each in self._verified.items() if key[0] in digests}
         self._grants = {key: each for key, each in self._grants.items() if key in digests}
         self._manifests = {key: each for key, each in self._manifests.items() if key in digests}

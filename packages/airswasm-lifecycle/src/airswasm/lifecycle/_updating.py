@@ -15,11 +15,11 @@ from airswasm.security import Grants, Kinds, TrustStore
 from ._hosting import reason_of
 from ._ledger import Ledger, version_of
 from ._loading import Loader
+from ._package import Package
+from ._plan import Approve, InstallPlan, plan_rollback, plan_update
 from ._running import Running
 from .errors import ArtifactCorrupt, ManifestInvalid, UpdateFailed
 from .manifest import Manifest
-from .package import Package
-from .plan import Approve, InstallPlan, plan_rollback, plan_update
 from .policy import HostPolicy
 from .registry import ComponentRecord, Registry
 
@@ -76,7 +76,7 @@ class Updating:
             raise
 
     def _manifest_of(self, record: ComponentRecord) -> Manifest | None:
-        """What the update is compared with; without it, all that the new version sets is asked."""
+        """Return what the update is compared with; without it, everything is asked about."""
         try:
             return self.running.stored.manifest(record)
         except (ArtifactCorrupt, ManifestInvalid):

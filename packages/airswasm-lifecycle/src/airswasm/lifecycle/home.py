@@ -197,8 +197,8 @@ class Home:
 class HomeLock:
     """A home that is taken. `release` gives it back; so does the end of the process."""
 
-    def __init__(self, descriptor: int) -> None:
-        self._descriptor = descriptor
+    def __init__(self, descriptor: int, path: Path) -> None:
+        self._descriptor, self._path = descriptor, path
 
     @classmethod
     def take(cls, home: Home) -> HomeLock:
@@ -217,21 +217,35 @@ class HomeLock:
         if not is_ours:
             with _closing(descriptor):
                 raise HostIsRunning(str(home.folder), _read_record(descriptor).pid)
-        lock = cls(descriptor)
-        lock.announce(None)
+        lock = cls(descriptor, path)
+        try:
+            lock.announce(None)
+        except BaseException:
+            lock.release()
+            raise
         return lock
 
     def announce(self, socket: Path | None) -> None:
-        """Record where this process can be talked to, for whoever looks at the lock.
+        """Record where this process can be talked to, for clients that look at the lock.
 
         Args:
             socket: The control socket; None while there is none.
+
+        Raises:
+            HomeUnusable: the disk refuses.
         """
-        if self._descriptor >= 0:
-            place = os.fsencode(socket) + b"\n" if socket is not None else b""
-            os.ftruncate(self._descriptor, 0)
+        if self._descriptor < 0:
+            return
+        record = b"%d\n" % os.getpid()
+        if socket is not None:
+            record += os.fsencode(socket) + b"\n"
+        try:
             os.lseek(self._descriptor, 0, os.SEEK_SET)
-            os.write(self._descriptor, b"%d\n" % os.getpid() + place)
+            os.write(self._descriptor, record)
+            os.ftruncate(self._descriptor, len(record))  # last: a full disk keeps what it has
+        except OSError as error:
+            reason = f"cannot be written: {error.strerror}"
+            raise HomeUnusable(str(self._path), reason) from error
 
     def release(self) -> None:
         """Give the home back; without effect the second time."""
@@ -284,7 +298,7 @@ def _insist_on_lock(descriptor: int, path: Path) -> bool:
 
 
 def _read_record(descriptor: int) -> Holder:
-    """What the holder wrote; the rest of the file is the socket, as a path may hold a line end."""
+    """Read the holder's record; after the first line end it is a path, which may hold more."""
     try:
         pid, _, place = os.read(descriptor, _RECORD_BYTES).partition(b"\n")
         socket = Path(os.fsdecode(place[:-1])) if place.endswith(b"\n") else None

@@ -69,6 +69,8 @@ from ._hosting import Hosting
 from ._installing import Installing, read_source, target_name
 from ._ledger import Ledger
 from ._loading import Loader
+from ._package import Package
+from ._plan import Approve, InstallPlan
 from ._providers import Observer, Offer, find_observers, find_offers
 from ._reporting import Reporting
 from ._running import Running
@@ -79,8 +81,6 @@ from .artifacts import ArtifactStore
 from .errors import HostOffline, NotRunning, StoreMissing
 from .home import Home
 from .logbook import LogBook, LogLimits
-from .package import Package
-from .plan import Approve, InstallPlan
 from .policy import HostPolicy
 from .registry import Registry
 from .status import ComponentInfo, ComponentStatus, ComponentSummary, SystemStatus

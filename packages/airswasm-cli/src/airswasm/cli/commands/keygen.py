@@ -34,6 +34,7 @@ def keygen(
       airswasm keygen
       airswasm keygen --output release.pem
     """
+    from airswasm.lifecycle import Home
     from airswasm.security import generate_key, save_private_key, save_public_key
 
     from ..errors import InputUnreadable, KeyExists
@@ -43,9 +44,9 @@ def keygen(
     for each in (path, public_path):
         if each.exists():
             raise KeyExists(str(each))
+    if path.is_relative_to(session.home):  # `parents` would let others look in
+        Home(session.home).create()
     try:
-        if path.is_relative_to(session.home):  # `parents` would let others look in
-            session.home.mkdir(mode=0o700, parents=True, exist_ok=True)
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as error:
         raise InputUnreadable(str(path.parent), error.strerror or str(error)) from error

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from airswasm.security import Grants, Kinds, TrustedComponent
 
 from ._differences import Difference, differences
+from ._package import Package
 from ._semver import precedence
 from .errors import (
     AlreadyInstalled,
@@ -30,7 +31,6 @@ from .errors import (
     WrongPackage,
 )
 from .manifest import LimitsSection, Manifest, read_grants
-from .package import Package
 from .policy import HostPolicy
 from .registry import ComponentRecord
 

