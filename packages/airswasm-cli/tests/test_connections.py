@@ -12,9 +12,9 @@ import anyio
 import anyio.abc
 import pytest
 from airswasm.cli import connections
-from airswasm.cli.connections import LocalConnection, NetworkConnection, most_connections
-from airswasm.cli.control_client import connect
-from airswasm.cli.hosting import Listening, serve
+from airswasm.cli._connections import LocalConnection, NetworkConnection, most_connections
+from airswasm.cli._control_client import connect
+from airswasm.cli._hosting import Listening, serve
 from airswasm.lifecycle import System
 
 pytestmark = [

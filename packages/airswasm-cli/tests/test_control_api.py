@@ -14,16 +14,16 @@ from typing import Any, cast
 
 import anyio
 import pytest
-from airswasm.cli.control_api import OPERATIONS
-from airswasm.cli.control_client import RemoteHost, connect
+from airswasm.cli._control_api import OPERATIONS
+from airswasm.cli._control_client import RemoteHost, connect
+from airswasm.cli._control_server import control_app
+from airswasm.cli._host import Host, LocalHost
+from airswasm.cli._hosting import serve
+from airswasm.cli._openapi import openapi_document
+from airswasm.cli._operation import Component, Json, Operation, Parameter
+from airswasm.cli._unix_http import UnixClient
 from airswasm.cli.control_page import control_page
-from airswasm.cli.control_server import control_app
 from airswasm.cli.errors import HostGone, RemoteFailure
-from airswasm.cli.host import Host, LocalHost
-from airswasm.cli.hosting import serve
-from airswasm.cli.openapi import openapi_document
-from airswasm.cli.operation import Component, Json, Operation, Parameter
-from airswasm.cli.unix_http import UnixClient
 from airswasm.lifecycle import Package, System, archive_of
 from airswasm.runtime import Services
 from airswasm.security import Statement, generate_key, read_audit

@@ -12,9 +12,9 @@ from pathlib import Path
 
 import anyio
 import pytest
-from airswasm.cli.endpoint import Endpoint, endpoint_of, listen, probe
+from airswasm.cli._endpoint import Endpoint, endpoint_of, listen, probe
+from airswasm.cli._unix_http import UnixClient
 from airswasm.cli.errors import SocketForeign, SocketInUse
-from airswasm.cli.unix_http import UnixClient
 from airswasm.lifecycle import Home
 
 pytestmark = pytest.mark.skipif(not hasattr(socket, "AF_UNIX"), reason="there are no Unix sockets")

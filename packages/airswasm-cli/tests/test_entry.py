@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from airswasm.cli._block import BLOCK
-from airswasm.cli.entry import root_help
+from airswasm.cli._entry import root_help
 
 Airswasm = Callable[..., Any]
 
@@ -16,7 +16,7 @@ Airswasm = Callable[..., Any]
 def test_help_and_version_import_nothing_heavy() -> None:
     """Start-up is imports: the declarations of all blocks are read, and none of their parts."""
     code = (
-        "import sys; from airswasm.cli.entry import run; run(['--help']); run(['--version']);"
+        "import sys; from airswasm.cli._entry import run; run(['--help']); run(['--version']);"
         "heavy = {'typer', 'rich', 'pydantic', 'anyio', 'wasmtime', 'rocksdict', 'cryptography'};"
         "sys.exit(','.join(sorted(heavy & set(sys.modules))) or 0)"
     )

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from airswasm.cli.surroundings import check_surroundings
+from airswasm.cli._surroundings import check_surroundings
 from airswasm.lifecycle import Home
 from airswasm.security import read_audit
 

@@ -6,8 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import pytest
+from airswasm.cli._pending import PendingPlans
 from airswasm.cli.errors import PlanGone
-from airswasm.cli.pending import PendingPlans
 from airswasm.lifecycle import Package
 
 MANIFEST = b'[component]\nname = "local/hello"\nversion = "0.1.0"\n'

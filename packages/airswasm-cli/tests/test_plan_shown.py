@@ -7,11 +7,11 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from airswasm.cli._document import one_line
+from airswasm.cli._problem import report
+from airswasm.cli._terminal import Terminal
 from airswasm.cli.commands._install import show_plan
-from airswasm.cli.document import one_line
 from airswasm.cli.errors import RemoteFailure
-from airswasm.cli.problem import report
-from airswasm.cli.terminal import Terminal
 from hypothesis import given
 from hypothesis import strategies as st
 

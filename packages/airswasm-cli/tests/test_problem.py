@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 from airswasm.actor import ActorFailed
+from airswasm.cli._problem import problem_of, report
+from airswasm.cli._terminal import Terminal
 from airswasm.cli.errors import RemoteFailure
-from airswasm.cli.problem import problem_of, report
-from airswasm.cli.terminal import Terminal
 from airswasm.lifecycle import HomeUnusable, NotInstalled
 from airswasm.runtime import FuelExhausted
 from airswasm.sdk import BuildFailed, Diagnostic

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from airswasm.cli._block import BLOCK
-from airswasm.cli.completion import completion_script, verb_words
+from airswasm.cli._completion import completion_script, verb_words
 from airswasm.cli.reference import reference_page
 
 PAGE = Path(__file__).parents[3] / "docs" / "cli.md"

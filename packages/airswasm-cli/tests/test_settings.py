@@ -3,8 +3,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from airswasm.cli._settings import default_home, read_settings
 from airswasm.cli.errors import SettingInvalid
-from airswasm.cli.settings import default_home, read_settings
 
 
 def test_a_flag_wins_over_the_environment_and_that_over_the_default(tmp_path: Path) -> None:

@@ -5,8 +5,8 @@ import json
 import sys
 
 import pytest
+from airswasm.cli._terminal import Terminal, escape_controls, wants_colour
 from airswasm.cli.errors import AnswerNeeded
-from airswasm.cli.terminal import Terminal, escape_controls, wants_colour
 from hypothesis import given
 from hypothesis import strategies as st
 

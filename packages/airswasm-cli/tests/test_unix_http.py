@@ -7,8 +7,8 @@ from pathlib import Path
 import anyio
 import anyio.abc
 import pytest
+from airswasm.cli._unix_http import UnixClient
 from airswasm.cli.errors import HostGone
-from airswasm.cli.unix_http import UnixClient
 
 pytestmark = [
     pytest.mark.anyio,

@@ -1,7 +1,7 @@
-from .connection import full_name, open_host
-from .control_api import OPERATIONS, all_operations
-from .entry import main
-from .operation import (
+from ._connection import full_name, open_host
+from ._control_api import OPERATIONS, all_operations
+from ._entry import main
+from ._operation import (
     Bytes,
     Component,
     Flag,
@@ -16,8 +16,8 @@ from .operation import (
     Table,
     Text,
 )
-from .session import Session, verb
-from .settings import CliSettings
+from ._session import Session, verb
+from ._settings import CliSettings
 
 __all__ = (
     "OPERATIONS",

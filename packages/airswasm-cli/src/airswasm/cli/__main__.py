@@ -1,6 +1,6 @@
 """`python -m airswasm.cli` is the `airswasm` command."""
 
-from .entry import main
+from ._entry import main
 
 if __name__ == "__main__":
     main()

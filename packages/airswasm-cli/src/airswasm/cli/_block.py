@@ -62,7 +62,7 @@ BLOCK = Block(
     checks=(
         Check("host", "airswasm.cli._checks:check_host"),
         Check("key", "airswasm.cli._checks:check_key"),
-        Check("around", "airswasm.cli.surroundings:check_surroundings"),
+        Check("around", "airswasm.cli._surroundings:check_surroundings"),
     ),
     verbs=_VERBS,
 )

@@ -9,8 +9,8 @@ from pathlib import Path
 from airswasm.security import load_private_key
 from airswasm.wit import Finding
 
-from .endpoint import endpoint_of, probe
-from .settings import read_settings
+from ._endpoint import endpoint_of, probe
+from ._settings import read_settings
 
 __all__ = ("check_host", "check_key")
 

@@ -9,7 +9,7 @@ from typing import cast
 
 from airswasm.wit import Blocks, Finding, load_part
 
-from .problem import problem_of
+from ._problem import problem_of
 
 __all__ = ("run_checks",)
 

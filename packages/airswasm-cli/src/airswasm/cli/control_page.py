@@ -12,8 +12,8 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 
-from .control_api import OPERATIONS
-from .operation import (
+from ._control_api import OPERATIONS
+from ._operation import (
     Bytes,
     Component,
     Flag,

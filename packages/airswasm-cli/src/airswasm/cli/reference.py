@@ -18,8 +18,8 @@ from collections.abc import Iterator
 import typer
 from airswasm.wit import Blocks
 
+from ._app import build_app
 from ._block import BLOCK, GROUPS
-from .app import build_app
 
 __all__ = ("reference_page",)
 

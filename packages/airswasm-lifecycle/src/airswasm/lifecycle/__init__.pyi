@@ -1,11 +1,31 @@
 from ._archive import ArchiveLimits
+from ._artifacts import ArtifactStore
 from ._block import BLOCK, LOGGING_INTERFACE
 from ._configuration import Configuration, Setting, describe_settings, write_toml
 from ._differences import Difference
 from ._editing import edit_configuration
+from ._home import Holder, Home, HomeLock
+from ._logbook import LogBook, LogEntry, LogLimits, provide
+from ._manifest import (
+    DEFAULT_MEMORY_BYTES,
+    MANIFEST_NAME,
+    BackoffSection,
+    BuildSection,
+    CodecsSection,
+    ComponentSection,
+    HealthSection,
+    LimitsSection,
+    Manifest,
+    RatesSection,
+    SupervisionSection,
+    is_component_name,
+)
 from ._package import PACKAGE_SUFFIX, SIGNATURE_NAME, Package, archive_of
 from ._plan import Approve, InstallPlan
-from .artifacts import ArtifactStore
+from ._policy import HostPolicy, InstallPolicy, LimitPolicy
+from ._registry import ComponentRecord, Registry, RegistryTable, VersionRecord
+from ._status import ComponentInfo, ComponentStatus, ComponentSummary, SystemStatus
+from ._system import System
 from .errors import (
     AlreadyInstalled,
     ApprovalRefused,
@@ -40,26 +60,6 @@ from .errors import (
     VersionNotRetained,
     WrongPackage,
 )
-from .home import Holder, Home, HomeLock
-from .logbook import LogBook, LogEntry, LogLimits, provide
-from .manifest import (
-    DEFAULT_MEMORY_BYTES,
-    MANIFEST_NAME,
-    BackoffSection,
-    BuildSection,
-    CodecsSection,
-    ComponentSection,
-    HealthSection,
-    LimitsSection,
-    Manifest,
-    RatesSection,
-    SupervisionSection,
-    is_component_name,
-)
-from .policy import HostPolicy, InstallPolicy, LimitPolicy
-from .registry import ComponentRecord, Registry, RegistryTable, VersionRecord
-from .status import ComponentInfo, ComponentStatus, ComponentSummary, SystemStatus
-from .system import System
 
 __all__ = (
     "edit_configuration",

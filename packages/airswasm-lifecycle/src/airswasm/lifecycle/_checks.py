@@ -13,12 +13,12 @@ from pathlib import Path
 from airswasm.security import TrustStore, verify_audit
 from airswasm.wit import Blocks, Finding
 
+from ._artifacts import ArtifactStore
 from ._configuration import Configuration
-from .artifacts import ArtifactStore
+from ._home import Home
+from ._policy import InstallPolicy
+from ._system import System
 from .errors import ArtifactCorrupt
-from .home import Home
-from .policy import InstallPolicy
-from .system import System
 
 __all__ = (
     "check_audit",

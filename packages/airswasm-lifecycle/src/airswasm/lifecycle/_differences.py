@@ -16,8 +16,8 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import cast
 
+from ._manifest import Manifest
 from ._quantities import format_bytes
-from .manifest import Manifest
 
 __all__ = ("Difference", "differences")
 

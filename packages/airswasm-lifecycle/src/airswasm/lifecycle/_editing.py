@@ -11,9 +11,9 @@ import tomlkit
 from airswasm.wit import Blocks
 
 from ._configuration import Configuration, Setting
+from ._home import Home
 from ._package import write_whole
 from .errors import ConfigurationInvalid, HomeUnusable, ManifestProblem
-from .home import Home
 
 __all__ = ("edit_configuration",)
 

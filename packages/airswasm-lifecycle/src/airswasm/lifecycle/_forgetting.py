@@ -16,8 +16,8 @@ from airswasm.runtime import Meters, Services
 from airswasm.storage import KeyValueStore
 from airswasm.wit import Blocks, load_part, safe_text
 
+from ._logbook import LogBook
 from .errors import PurgeIncomplete
-from .logbook import LogBook
 
 __all__ = ("Forgetting", "forget")
 

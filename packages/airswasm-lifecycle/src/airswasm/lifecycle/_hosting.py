@@ -43,11 +43,11 @@ from airswasm.runtime import GuestFault, Limits, LinkedComponent, WasiConfig
 from airswasm.wit.names import GUEST_MIGRATION
 
 from ._loading import Loader, limits_of, wasi_of
+from ._logbook import LogBook
+from ._manifest import MANIFEST_NAME, Manifest
+from ._registry import ComponentRecord
+from ._status import ComponentStatus
 from .errors import StartFailed, TooManyRunning, UpdateFailed
-from .logbook import LogBook
-from .manifest import MANIFEST_NAME, Manifest
-from .registry import ComponentRecord
-from .status import ComponentStatus
 
 __all__ = ("Hosting", "reason_of")
 

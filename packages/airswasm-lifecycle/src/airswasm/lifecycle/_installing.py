@@ -17,14 +17,14 @@ from ._forgetting import Forgetting
 from ._hosting import reason_of
 from ._ledger import Ledger, version_of
 from ._loading import Loader
+from ._logbook import LogBook
+from ._manifest import is_component_name
 from ._package import Package
 from ._plan import Approve, InstallPlan, plan_install, plan_repair
+from ._policy import HostPolicy
+from ._registry import ComponentRecord, Registry
 from ._running import Running, Trusted
 from .errors import AlreadyInstalled, StartFailed
-from .logbook import LogBook
-from .manifest import is_component_name
-from .policy import HostPolicy
-from .registry import ComponentRecord, Registry
 
 __all__ = ("Installing", "read_source", "target_name")
 

@@ -17,9 +17,9 @@ from airswasm.security import AuditEvent, AuditLog, TrustStore
 
 from ._package import Package
 from ._plan import Approve, InstallPlan
+from ._registry import ComponentRecord, Registry, VersionRecord
 from ._stored import StoredPackages
 from .errors import ApprovalRefused
-from .registry import ComponentRecord, Registry, VersionRecord
 
 __all__ = ("Ledger", "version_of")
 

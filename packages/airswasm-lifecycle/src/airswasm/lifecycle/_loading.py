@@ -36,11 +36,11 @@ from airswasm.runtime import (
 )
 from airswasm.wit import Contract, check_component
 
+from ._artifacts import ArtifactStore
+from ._manifest import Manifest
 from ._package import Package
 from ._quantities import format_bytes
-from .artifacts import ArtifactStore
 from .errors import MemoryTooSmall, TemporaryFolderMissing
-from .manifest import Manifest
 
 __all__ = ("Loader", "limits_of", "wasi_of")
 

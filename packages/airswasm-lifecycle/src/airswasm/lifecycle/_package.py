@@ -40,8 +40,8 @@ from airswasm.security import (
 )
 
 from ._archive import ArchiveLimits, judge_name, read_archive, write_archive
+from ._manifest import MANIFEST_NAME, Manifest
 from .errors import HomeUnusable, PackageInvalid, PackageUnsigned, WrongPackage
-from .manifest import MANIFEST_NAME, Manifest
 
 __all__ = ("PACKAGE_SUFFIX", "SIGNATURE_NAME", "Package", "SignatureUse", "archive_of")
 

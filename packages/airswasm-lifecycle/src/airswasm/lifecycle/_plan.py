@@ -17,7 +17,10 @@ from dataclasses import dataclass
 from airswasm.security import Grants, Kinds, TrustedComponent
 
 from ._differences import Difference, differences
+from ._manifest import LimitsSection, Manifest, read_grants
 from ._package import Package
+from ._policy import HostPolicy
+from ._registry import ComponentRecord
 from ._semver import precedence
 from .errors import (
     AlreadyInstalled,
@@ -30,9 +33,6 @@ from .errors import (
     VersionNotRetained,
     WrongPackage,
 )
-from .manifest import LimitsSection, Manifest, read_grants
-from .policy import HostPolicy
-from .registry import ComponentRecord
 
 __all__ = (
     "Approve",

@@ -8,9 +8,9 @@ from airswasm.security import PublicKey
 from airswasm.storage import KeyValueStore
 
 from ._hosting import Hosting
+from ._registry import ComponentRecord, Registry
+from ._status import ComponentInfo, ComponentStatus, ComponentSummary, VersionInfo
 from ._stored import StoredPackages
-from .registry import ComponentRecord, Registry
-from .status import ComponentInfo, ComponentStatus, ComponentSummary, VersionInfo
 
 __all__ = ("Reporting",)
 

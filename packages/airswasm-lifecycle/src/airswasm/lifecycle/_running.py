@@ -16,11 +16,11 @@ from airswasm.security import Guard, TrustStore, VerifiedStatement
 
 from ._hosting import Hosting, reason_of
 from ._ledger import Ledger
+from ._logbook import LogBook
+from ._manifest import Manifest
+from ._registry import ComponentRecord, Registry, VersionRecord
 from ._stored import StoredPackages
 from ._tables import ComponentPolicies
-from .logbook import LogBook
-from .manifest import Manifest
-from .registry import ComponentRecord, Registry, VersionRecord
 
 __all__ = ("Running", "Trusted")
 

@@ -13,11 +13,11 @@ import anyio
 import anyio.to_thread
 from airswasm.security import Grants, VerifiedStatement, verify
 
+from ._artifacts import ArtifactStore
+from ._manifest import MANIFEST_NAME, Manifest, read_grants
 from ._package import SIGNATURE_NAME, Package
-from .artifacts import ArtifactStore
+from ._registry import ComponentRecord, VersionRecord
 from .errors import ArtifactCorrupt, RegistryCorrupt
-from .manifest import MANIFEST_NAME, Manifest, read_grants
-from .registry import ComponentRecord, VersionRecord
 
 __all__ = ("StoredPackages",)
 

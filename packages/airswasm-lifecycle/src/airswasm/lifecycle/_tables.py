@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from airswasm.messaging import ALL_CODECS, Codec, MessagingLimits, Rate
 from airswasm.storage import KeyValueStore, Namespace
 
-from .manifest import Manifest
-from .policy import HostPolicy
+from ._manifest import Manifest
+from ._policy import HostPolicy
 
 __all__ = ("ComponentPolicies", "StoredTable")
 

@@ -15,13 +15,13 @@ from airswasm.security import Grants, Kinds, TrustStore
 from ._hosting import reason_of
 from ._ledger import Ledger, version_of
 from ._loading import Loader
+from ._manifest import Manifest
 from ._package import Package
 from ._plan import Approve, InstallPlan, plan_rollback, plan_update
+from ._policy import HostPolicy
+from ._registry import ComponentRecord, Registry
 from ._running import Running
 from .errors import ArtifactCorrupt, ManifestInvalid, UpdateFailed
-from .manifest import Manifest
-from .policy import HostPolicy
-from .registry import ComponentRecord, Registry
 
 __all__ = ("Updating",)
 

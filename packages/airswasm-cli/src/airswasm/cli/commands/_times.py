@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from ..document import number
+from .._document import number
 
 __all__ = ("amount", "clock", "lasted", "size", "when")
 

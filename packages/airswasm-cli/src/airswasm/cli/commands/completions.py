@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from ..session import Session, verb
+from .._session import Session, verb
 
 __all__ = ("app",)
 
@@ -38,6 +38,6 @@ def completions(
       airswasm completions zsh > "${fpath[1]}/_airswasm"
       airswasm completions fish > ~/.config/fish/completions/airswasm.fish
     """
-    from ..completion import completion_script
+    from .._completion import completion_script
 
     session.terminal.data_styled(completion_script(shell.value))

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from ..session import Session, verb
+from .._session import Session, verb
 
 __all__ = ("app",)
 

@@ -10,8 +10,8 @@ from typing import Annotated
 import typer
 from airswasm.wit import ErrorCode
 
+from .._session import Session, verb
 from ..errors import UnknownCode
-from ..session import Session, verb
 
 __all__ = ("app", "find_code")
 

@@ -6,8 +6,8 @@ from typing import Annotated, cast
 
 import typer
 
-from ..document import Document, items, mapping, number, one_line, text
-from ..session import Session, verb
+from .._document import Document, items, mapping, number, one_line, text
+from .._session import Session, verb
 
 __all__ = ("app",)
 
@@ -31,7 +31,7 @@ def info(
     """
     import anyio
 
-    from ..connection import full_name, open_host
+    from .._connection import full_name, open_host
 
     async def work() -> Document:
         async with open_host(session, "info", "read") as host:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from ..session import Session, verb
+from .._session import Session, verb
 
 __all__ = ("app",)
 
@@ -25,8 +25,8 @@ def list_components(session: Session) -> None:
     """
     import anyio
 
-    from ..connection import open_host
-    from ..document import text
+    from .._connection import open_host
+    from .._document import text
     from ._times import when
 
     async def work() -> None:

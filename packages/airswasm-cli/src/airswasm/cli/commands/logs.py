@@ -6,9 +6,9 @@ from typing import Annotated
 
 import typer
 
-from ..document import Document, mapping
-from ..session import Session, verb
-from ..terminal import Terminal
+from .._document import Document, mapping
+from .._session import Session, verb
+from .._terminal import Terminal
 
 __all__ = ("app",)
 
@@ -44,7 +44,7 @@ def logs(
     """
     import anyio
 
-    from ..connection import Need, full_name, open_host
+    from .._connection import Need, full_name, open_host
 
     async def work() -> None:
         need: Need = "running" if follow else "read"

@@ -11,14 +11,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ..session import Session, verb
-from ..terminal import Terminal
+from .._session import Session, verb
+from .._terminal import Terminal
 
 if TYPE_CHECKING:
     from airswasm.actor import LifecycleEvent
     from airswasm.lifecycle import System, SystemStatus
 
-    from ..hosting import Listening, StopSignals
+    from .._hosting import Listening, StopSignals
 
 __all__ = ("app",)
 
@@ -57,7 +57,7 @@ def run(
 async def _host(session: Session, port: int | None) -> None:
     import anyio
 
-    from ..hosting import EXIT_INTERRUPTED, StopSignals
+    from .._hosting import EXIT_INTERRUPTED, StopSignals
 
     signals = StopSignals()
     async with anyio.create_task_group() as group:
@@ -73,8 +73,8 @@ async def _host(session: Session, port: int | None) -> None:
 async def _open_and_serve(session: Session, port: int | None, signals: StopSignals) -> None:
     from airswasm.lifecycle import System
 
-    from ..connection import closing_system
-    from ..hosting import serve
+    from .._connection import closing_system
+    from .._hosting import serve
 
     terminal = session.terminal
     started = time.monotonic()

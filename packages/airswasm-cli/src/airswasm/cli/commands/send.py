@@ -7,8 +7,8 @@ from typing import Annotated
 
 import typer
 
+from .._session import Session, verb
 from ..errors import MessageTooLarge
-from ..session import Session, verb
 
 __all__ = ("app",)
 
@@ -45,7 +45,7 @@ def send(
     """
     import anyio
 
-    from ..connection import full_name, open_host
+    from .._connection import full_name, open_host
 
     if message is None and sys.stdin.isatty():
         raise typer.BadParameter("give the message, or - to type it and end with Ctrl-D")

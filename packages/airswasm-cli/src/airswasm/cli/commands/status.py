@@ -7,8 +7,8 @@ from typing import Annotated
 
 import typer
 
-from ..document import Document, items, number, text
-from ..session import Session, verb
+from .._document import Document, items, number, text
+from .._session import Session, verb
 
 __all__ = ("app",)
 
@@ -35,7 +35,7 @@ def status(
     """
     import anyio
 
-    from ..connection import open_host
+    from .._connection import open_host
 
     async def work() -> None:
         while True:  # each time anew: a host may come and go meanwhile

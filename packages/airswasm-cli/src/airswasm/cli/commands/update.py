@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from ..session import Session, verb
+from .._session import Session, verb
 
 __all__ = ("app",)
 
@@ -36,7 +36,7 @@ def update(
     """
     import anyio
 
-    from ..connection import open_host
+    from .._connection import open_host
     from ._install import carry_out, show_installed
 
     async def work() -> None:

@@ -12,8 +12,8 @@ from collections.abc import Mapping
 
 import typer
 
+from ._app import build_app
 from ._verbs import all_verbs
-from .app import build_app
 
 __all__ = ("completion_script", "verb_words")
 

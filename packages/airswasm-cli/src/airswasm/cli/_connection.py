@@ -15,12 +15,12 @@ from typing import TYPE_CHECKING, Literal
 
 import anyio
 
-from .control_api import OPERATIONS
-from .endpoint import Endpoint, State, endpoint_of, probe
+from ._control_api import OPERATIONS
+from ._endpoint import Endpoint, State, endpoint_of, probe
+from ._host import Host
+from ._operation import Table
+from ._session import Session
 from .errors import HostNotRunning, NameMalformed
-from .host import Host
-from .operation import Table
-from .session import Session
 
 if TYPE_CHECKING:
     from airswasm.lifecycle import System
@@ -57,7 +57,7 @@ async def open_host(
         if state != "alive" and need != "read":
             endpoint, state = await _wait_for_host(session, deadline)
         if state == "alive":
-            from .control_client import connect
+            from ._control_client import connect
 
             yield connect(endpoint.path, operations=operations)
             return
@@ -68,7 +68,7 @@ async def open_host(
         system = await _open_home(session.home, need, deadline)
         if system is not None:
             break
-    from .host import LocalHost
+    from ._host import LocalHost
 
     async with closing_system(system):
         yield LocalHost(system, operations)

@@ -21,9 +21,9 @@ from pathlib import Path
 
 from airswasm.wit import AirswasmError, ErrorCode, NotAComponent, safe_text
 
+from ._session import single
+from ._terminal import Terminal, escape_controls
 from .errors import INTERNAL, OPERATING_SYSTEM, RemoteFailure
-from .session import single
-from .terminal import Terminal, escape_controls
 
 _NO_SPACE = os.strerror(errno.ENOSPC)
 _MAKE_ROOM = "make room on that disk and try again; what was acknowledged is safe"

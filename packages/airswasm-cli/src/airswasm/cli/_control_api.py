@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from airswasm.wit import Blocks
 
-from .operation import (
+from ._operation import (
     Bytes,
     Component,
     Flag,
@@ -44,7 +44,7 @@ OPERATIONS = Table(
     (
         Operation(
             "about", "GET", "/v1/host", "Show the host's version, process and home.",
-            Json("host/1", "airswasm.cli.answers:HostAbout"),
+            Json("host/1", "airswasm.cli._answers:HostAbout"),
         ),
         Operation(
             "openapi", "GET", "/v1/openapi.json", "Show this API as an OpenAPI document.", Json(""),
@@ -64,7 +64,7 @@ OPERATIONS = Table(
         Operation(
             "plan", "POST", "/v1/plans",
             "Upload a package and show what installing it, or updating to it, would do.",
-            Json("plan/1", "airswasm.cli.answers:PlanDocument"),
+            Json("plan/1", "airswasm.cli._answers:PlanDocument"),
             (
                 Parameter(
                     "package", "body", Bytes(MOST_BODY_BYTES, "application/zip"),
@@ -148,7 +148,7 @@ OPERATIONS = Table(
         ),
         Operation(
             "entries", "GET", f"{COMPONENT}/storage", "List what a component stored.",
-            JsonLines("entry/1", "airswasm.cli.answers:StoredEntry"),
+            JsonLines("entry/1", "airswasm.cli._answers:StoredEntry"),
             (_NAME, Parameter("prefix", "query", Text(), "Only keys that start so.", "")),
         ),
         Operation(

@@ -12,9 +12,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from ._configuration import Configuration
+from ._manifest import Manifest
 from ._quantities import format_bytes
 from .errors import LimitAbovePolicy
-from .manifest import Manifest
 
 __all__ = ("HostPolicy", "InstallPolicy", "LimitPolicy")
 

@@ -12,7 +12,7 @@ from typing import TypeAlias
 
 from pydantic import TypeAdapter
 
-from .operation import (
+from ._operation import (
     Answer,
     Bytes,
     Component,

@@ -18,7 +18,7 @@ from pathlib import Path
 from airswasm.lifecycle import Home, HomeUnusable
 from airswasm.wit import Finding
 
-from .endpoint import endpoint_of
+from ._endpoint import endpoint_of
 
 __all__ = ("check_surroundings",)
 

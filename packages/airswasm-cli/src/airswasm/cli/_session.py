@@ -19,9 +19,9 @@ from typing import Annotated, Concatenate, ParamSpec, cast
 
 import typer
 
-from .entry import EXIT_CLOSED_PIPE, drop_stdout
-from .settings import Settings, read_settings
-from .terminal import Terminal
+from ._entry import EXIT_CLOSED_PIPE, drop_stdout
+from ._settings import Settings, read_settings
+from ._terminal import Terminal
 
 __all__ = ("Session", "single", "verb")
 
@@ -105,7 +105,7 @@ def verb(function: Callable[Concatenate[Session, P], None]) -> Callable[..., Non
                 raise typer.Exit(EXIT_CLOSED_PIPE) from None
             if isinstance(error, _PASSED_ON):
                 raise error from None
-            from .problem import report
+            from ._problem import report
 
             raise typer.Exit(report(error, terminal)) from error
 

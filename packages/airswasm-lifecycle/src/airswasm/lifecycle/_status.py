@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from .manifest import Manifest
+from ._manifest import Manifest
 
 __all__ = ("ComponentInfo", "ComponentStatus", "ComponentSummary", "SystemStatus", "VersionInfo")
 

@@ -15,12 +15,12 @@ from pathlib import Path
 from typing import cast
 from urllib.parse import quote
 
-from .control_api import OPERATIONS
-from .document import Document, items, mapping
+from ._control_api import OPERATIONS
+from ._document import Document, items, mapping
+from ._host import Host
+from ._operation import Component, Json, JsonLines, Nothing, Operation, Parameter, Raw, Table
+from ._unix_http import Answer, Content, Stream, UnixClient
 from .errors import HostProtocolMismatch, RemoteFailure
-from .host import Host
-from .operation import Component, Json, JsonLines, Nothing, Operation, Parameter, Raw, Table
-from .unix_http import Answer, Content, Stream, UnixClient
 
 __all__ = ("RemoteHost", "connect")
 

@@ -14,8 +14,8 @@ import typer
 from airswasm.wit import load_part
 from typer.core import TyperGroup
 
+from ._entry import EXIT_INTERRUPTED, EXIT_USAGE, program_version, root_help
 from ._verbs import all_verbs, find_verb
-from .entry import EXIT_INTERRUPTED, EXIT_USAGE, program_version, root_help
 
 __all__ = ("build_app", "run_app")
 

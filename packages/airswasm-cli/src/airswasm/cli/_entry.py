@@ -59,7 +59,7 @@ def run(arguments: Sequence[str]) -> int:
     if list(arguments) in (["--version"], ["-V"]):
         sys.stdout.write(f"airswasm {program_version()}\n")
         return 0
-    from .app import run_app
+    from ._app import run_app
 
     return run_app(arguments)
 

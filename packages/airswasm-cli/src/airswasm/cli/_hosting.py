@@ -32,13 +32,13 @@ from airswasm.lifecycle import System
 from starlette.applications import Starlette
 from starlette.types import ASGIApp
 
-from .connections import LocalConnection, NetworkConnection
-from .control_api import all_operations
-from .control_server import TokenGate, control_app
-from .endpoint import endpoint_of, listen
+from ._connections import LocalConnection, NetworkConnection
+from ._control_api import all_operations
+from ._control_server import TokenGate, control_app
+from ._endpoint import endpoint_of, listen
+from ._host import LocalHost
+from ._operation import Table
 from .errors import SocketInUse
-from .host import LocalHost
-from .operation import Table
 
 __all__ = ("EXIT_INTERRUPTED", "Listening", "StopSignals", "serve")
 

@@ -18,11 +18,11 @@ from contextlib import suppress
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Protocol
 
-from .control_api import OPERATIONS
-from .document import Document, mapping, to_json
+from ._control_api import OPERATIONS
+from ._document import Document, mapping, to_json
+from ._operation import Operation, Table
+from ._pending import Change, PendingPlans
 from .errors import HostNotRunning, PlanGone
-from .operation import Operation, Table
-from .pending import Change, PendingPlans
 
 if TYPE_CHECKING:
     from airswasm.lifecycle import InstallPlan, Package, System
@@ -153,7 +153,7 @@ class LocalHost:
 
     async def about(self) -> Document:
         """See `Host`."""
-        from .answers import HostAbout
+        from ._answers import HostAbout
 
         about = HostAbout(
             version=version("airswasm-cli"),
@@ -165,7 +165,7 @@ class LocalHost:
 
     async def openapi(self) -> Document:
         """See `Host`."""
-        from .openapi import openapi_document
+        from ._openapi import openapi_document
 
         return openapi_document(self._operations)
 
@@ -188,7 +188,7 @@ class LocalHost:
         import anyio.to_thread
         from airswasm.lifecycle import HostOffline, Package
 
-        from .answers import plan_document
+        from ._answers import plan_document
 
         if self._pending is None:
             raise HostOffline("plan")
@@ -263,7 +263,7 @@ class LocalHost:
 
     async def entries(self, name: str, prefix: str = "") -> AsyncIterator[Document]:
         """See `Host`."""
-        from .answers import StoredEntry
+        from ._answers import StoredEntry
 
         namespace = self._namespace(name)
 

@@ -27,9 +27,9 @@ from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import BaseRoute, Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from .control_api import OPERATIONS
-from .document import Document
-from .operation import (
+from ._control_api import OPERATIONS
+from ._document import Document
+from ._operation import (
     Bytes,
     Component,
     Flag,
@@ -44,7 +44,7 @@ from .operation import (
     Table,
     Text,
 )
-from .problem import Problem, problem_of, to_document
+from ._problem import Problem, problem_of, to_document
 
 __all__ = ("Performer", "TokenGate", "control_app")
 

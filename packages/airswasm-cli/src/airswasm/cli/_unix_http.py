@@ -34,7 +34,7 @@ import anyio.abc
 import h11
 from anyio.abc import SocketAttribute
 
-from .endpoint import check_peer
+from ._endpoint import check_peer
 from .errors import HostGone, HostProtocolMismatch
 
 __all__ = ("Answer", "Content", "Stream", "UnixClient")

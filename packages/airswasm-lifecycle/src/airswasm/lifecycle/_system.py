@@ -63,27 +63,27 @@ from airswasm.storage import (
 )
 from airswasm.wit import Blocks, Contract
 
+from ._artifacts import ArtifactStore
 from ._configuration import Configuration
 from ._forgetting import Forgetting
+from ._home import Home
 from ._hosting import Hosting
 from ._installing import Installing, read_source, target_name
 from ._ledger import Ledger
 from ._loading import Loader
+from ._logbook import LogBook, LogLimits
 from ._package import Package
 from ._plan import Approve, InstallPlan
+from ._policy import HostPolicy
 from ._providers import Observer, Offer, find_observers, find_offers
+from ._registry import Registry
 from ._reporting import Reporting
 from ._running import Running
+from ._status import ComponentInfo, ComponentStatus, ComponentSummary, SystemStatus
 from ._stored import StoredPackages
 from ._tables import ComponentPolicies, StoredTable
 from ._updating import Updating
-from .artifacts import ArtifactStore
 from .errors import HostOffline, NotRunning, StoreMissing
-from .home import Home
-from .logbook import LogBook, LogLimits
-from .policy import HostPolicy
-from .registry import Registry
-from .status import ComponentInfo, ComponentStatus, ComponentSummary, SystemStatus
 
 __all__ = ("Mode", "System")
 
