@@ -12,7 +12,7 @@ import anyio
 import anyio.abc
 import pytest
 from airswasm.cli import connections
-from airswasm.cli._connections import LocalConnection, NetworkConnection, most_connections
+from airswasm.cli._bounded_connections import LocalConnection, NetworkConnection, most_connections
 from airswasm.cli._control_client import connect
 from airswasm.cli._hosting import Listening, serve
 from airswasm.lifecycle import System

@@ -32,7 +32,7 @@ from airswasm.lifecycle import System
 from starlette.applications import Starlette
 from starlette.types import ASGIApp
 
-from ._connections import LocalConnection, NetworkConnection
+from ._bounded_connections import LocalConnection, NetworkConnection
 from ._control_api import all_operations
 from ._control_server import TokenGate, control_app
 from ._endpoint import endpoint_of, listen

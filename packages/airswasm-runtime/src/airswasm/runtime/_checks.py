@@ -24,7 +24,7 @@ async def check_limits(home: Path, *, quick: bool) -> AsyncIterator[Finding]:
     if quick:
         return
     from ._config import EngineConfig
-        from ._self_test import self_test
+    from ._self_test import self_test
 
     report = await self_test(EngineConfig.dense())  # as a host is set up
     for outcome in report.outcomes:
