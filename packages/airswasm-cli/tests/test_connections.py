@@ -11,7 +11,7 @@ from typing import Any
 import anyio
 import anyio.abc
 import pytest
-from airswasm.cli import connections
+from airswasm.cli import _bounded_connections as connections
 from airswasm.cli._bounded_connections import LocalConnection, NetworkConnection, most_connections
 from airswasm.cli._control_client import connect
 from airswasm.cli._hosting import Listening, serve

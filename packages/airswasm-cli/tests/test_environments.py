@@ -99,7 +99,7 @@ def test_a_component_is_not_read_without_a_temporary_folder(
     shutil.rmtree(home)
     done = subprocess.run(command, env=dict(environment), capture_output=True, text=True)
     assert done.returncode == 1
-    assert "error[E0331]" in done.stderr
+    assert "error[E0333]" in done.stderr
     assert "TMPDIR" in done.stderr
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from airswasm.lifecycle._updating import merged_grants
-from airswasm.security import Grants, Guard
+from airswasm.security import PLAIN, Grants, Guard, Kinds
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -15,7 +15,8 @@ RESOURCES = st.sampled_from(["a/b", "a/c", "b", "c", "local/x"])
 
 
 def allows(grants: Grants, capability: str, resource: str) -> bool:
-    return Guard({"local/x": grants}).decide("local/x", capability, resource).is_allowed
+    kinds = Kinds.of(storage_read=PLAIN, storage_write=PLAIN)
+    return Guard(kinds, {"local/x": grants}).decide("local/x", capability, resource).is_allowed
 
 
 @given(first=GRANTS, second=GRANTS, capability=CAPABILITIES, resource=RESOURCES)
