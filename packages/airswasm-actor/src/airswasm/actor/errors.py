@@ -10,6 +10,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Literal
 
+from ._foreign import describe
+
 __all__ = (
     "ActorError",
     "ActorFailed",
@@ -160,7 +162,7 @@ class ActorFailed(AskError):
 
     def __init__(self, target: str, cause: BaseException | None, text: str = "") -> None:
         self.cause = cause
-        shown = text or (f"{type(cause).__name__}: {cause}" if cause else "it was killed")
+        shown = text or ("it was killed" if cause is None else describe(cause))
         super().__init__(target, f"{target!r} failed while handling the message: {shown}")
 
 
@@ -281,9 +283,7 @@ class ChildStartFailed(ActorError):
         self.supervisor = supervisor
         self.child = child
         self.cause = cause
-        super().__init__(
-            f"child {child!r} of {supervisor!r} did not start: {type(cause).__name__}: {cause}"
-        )
+        super().__init__(f"child {child!r} of {supervisor!r} did not start: {describe(cause)}")
 
 
 class SupervisorGaveUp(ActorError):
