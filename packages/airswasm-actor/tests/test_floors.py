@@ -22,7 +22,7 @@ BLOCK = "airswasm.actor"
 FLOORS: tuple[frozenset[str], ...] = tuple(
     frozenset(floor.split())
     for floor in (
-        "_foreign",
+        "_boundary _foreign",
         "errors",
         "_messages.answering _messages.events _messages.bounds",
         "_messages.request",

@@ -116,9 +116,9 @@ async def test_a_full_mailbox_is_told() -> None:
         caller = Caller("local/a")
         assert call["send"](caller, "test/busy", b"") == Ok(None)
         assert case_of(call["send"](caller, "test/busy", b"")) == "mailbox-full"
-        ref.bound(MailboxSpec(capacity=9, capacity_bytes=9))
-        assert case_of(call["send"](caller, "test/busy", bytes(10))) == "too-large"
-        ref.bound(MailboxSpec(capacity=1))
+        bounds = MailboxSpec(capacity=9, capacity_bytes=9)
+        system.spawn(never, name="test/small", mailbox=bounds, shutdown=0)
+        assert case_of(call["send"](caller, "test/small", bytes(10))) == "too-large"
         assert case_of(call["call"](caller, "test/busy", b"", 0)) == "mailbox-full"
 
 

@@ -41,6 +41,7 @@ from airswasm.wit.names import (
     are_compatible,
 )
 
+from ._foreign import type_name
 from ._messages.message import HOST
 from ._running.asking import inquire
 from ._running.reference import cell_of
@@ -249,11 +250,11 @@ class ComponentActor:
             if isinstance(payload, Callback):
                 return self._begin_callback(instance, payload, wake)
         except ValueMismatch as problem:
-            raise UnfitPayload(self.name, type(payload).__name__, str(problem)) from problem
+            raise UnfitPayload(self.name, type_name(payload), str(problem)) from problem
         if isinstance(payload, CheckHealth):
             self._health = health = self._function(HEALTH_CHECK)
             return _Nothing() if health is None else instance.start(health, (), wake)
-        raise UnfitPayload(self.name, type(payload).__name__)
+        raise UnfitPayload(self.name, type_name(payload))
 
     def _begin_callback(
         self, instance: Instance, payload: Callback, wake: Callable[[GuestCall], None]

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 import anyio
 from airswasm.runtime import Timers
 
+from ._boundary import asyncio_task, own_this_task, raise_interrupt
 from ._lives.context import Context
 from ._lives.life_cycle import LifeCycle
 from ._lives.register import Register
@@ -144,6 +145,8 @@ class ActorSystem:
             try:
                 suppressed = await group.__aexit__(kind, error, trace)
             except BaseExceptionGroup as raised:
+                if asyncio_task() is None:  # where the loop has raised it already, and closes
+                    raise_interrupt(raised)
                 if len(raised.exceptions) != 1 or raised.exceptions[0] is not error:
                     raise
                 suppressed = False  # the block's own error, as it was
@@ -257,6 +260,7 @@ class ActorSystem:
                 group.start_soon(self._stop_one, cell)
 
     async def _stop_one(self, cell: Cell) -> None:
+        own_this_task()
         await self.life.end(cell, shutdown=cell.rare.shutdown, is_final=True)
 
     def _kill_all(self) -> None:

@@ -12,6 +12,8 @@ from typing import Literal
 
 from airswasm.wit import AirswasmError, ErrorCode, ExitStatus
 
+from ._foreign import describe
+
 __all__ = (
     "ActorError",
     "ActorFailed",
@@ -226,7 +228,7 @@ class ActorFailed(AskError):
 
     def __init__(self, target: str, cause: BaseException | None, text: str = "") -> None:
         self.cause = cause
-        shown = text or (f"{type(cause).__name__}: {cause}" if cause else "it was killed")
+        shown = text or ("it was killed" if cause is None else describe(cause))
         super().__init__(target, f"{target!r} failed while handling the message: {shown}")
 
 
@@ -391,9 +393,7 @@ class ChildStartFailed(ActorError):
         self.supervisor = supervisor
         self.child = child
         self.cause = cause
-        super().__init__(
-            f"child {child!r} of {supervisor!r} did not start: {type(cause).__name__}: {cause}"
-        )
+        super().__init__(f"child {child!r} of {supervisor!r} did not start: {describe(cause)}")
 
 
 class SupervisorGaveUp(ActorError):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Coroutine
 from typing import TYPE_CHECKING, Protocol, final
 
+from .._running.phase import Phase
 from .._running.reference import cell_of
 
 if TYPE_CHECKING:
@@ -176,7 +177,7 @@ class Context:
         except KeyboardInterrupt:
             raise
         except BaseException as error:
-            if self.ref.incarnation == self.incarnation and self.ref.phase == "running":
+            if self.ref.incarnation == self.incarnation and self.ref.phase is Phase.RUNNING:
                 self.system.life.fail(cell_of(self.ref), error)
             else:
                 self.system.events.note_error(error)

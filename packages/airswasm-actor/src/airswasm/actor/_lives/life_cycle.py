@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Protocol, cast
 
 import anyio
 
+from .._boundary import Boundary, own_this_task
 from .._foreign import has_attribute
 from .._messages.dead_letters import DeathReason
 from .._messages.events import EventKind
@@ -124,17 +125,17 @@ class LifeCycle:
     async def begin(self, cell: Cell, actor: object) -> None:
         """Begin an incarnation and wait until it is ready; raise what `start` raises."""
         traits = self.register.traits_of(actor)
-        self.register.install(cell, actor, traits)
-        if traits.has_start:
-            current = self.dispatcher.current
-            token = current.set(cell)
-            try:
+        current = self.dispatcher.current
+        token = current.set(cell)
+        try:
+            self.register.install(cell, actor, traits)
+            if traits.has_start:
                 await cast("_Startable", actor).start()
-            except BaseException:
-                self.discard(cell)
-                raise
-            finally:
-                current.reset(token)
+        except BaseException:
+            self.discard(cell)
+            raise
+        finally:
+            current.reset(token)
         self._run(cell)
 
     def _run(self, cell: Cell) -> None:
@@ -149,20 +150,27 @@ class LifeCycle:
         """A failed start ends a spawned actor: no supervisor tries it again."""
         if cell.phase is not Phase.STARTING:
             return
+        own_this_task()
         self.dispatcher.current.set(cell)
+        boundary, failure = Boundary(), None
         with anyio.CancelScope() as scope:
             self._starting[cell] = scope
             try:
                 await cast("_Startable", cell.actor).start()
-            except Exception as error:
-                self._fail(cell, Exit("crash", error))
-            else:
-                self._run(cell)
+                await boundary.leave()
+            except BaseException as error:
+                failure = error
+                if boundary.passes(error):
+                    raise
             finally:
                 del self._starting[cell]
-        if scope.cancelled_caught:
+                if failure is not None and not scope.cancel_called:
+                    self._fail(cell, Exit("crash", failure))
+        if scope.cancel_called:  # also when `start` has swallowed that
             self.discard(cell)
             self.terminate(cell, Exit("shutdown"))
+        elif failure is None:
+            self._run(cell)
 
     async def wait_ready(self, cell: Cell) -> None:
         """Wait for the end of a `start` that runs in the background.
@@ -272,6 +280,7 @@ class LifeCycle:
         self, cell: Cell, exit_: Exit, on_exit: Callable[[Exit], None] | None
     ) -> None:
         """`on_exit` is this incarnation's: meanwhile the cell may have been promised to another."""
+        own_this_task()
         try:
             await self._end_incarnation(cell, cell.rare.shutdown, exit_.reason)
         finally:
@@ -370,9 +379,13 @@ class LifeCycle:
     async def _stop_in_order(self, cell: Cell) -> None:
         await self._finish_work(cell)
         if has_attribute(cell.actor, "stop"):
+            boundary = Boundary()
             try:
                 await cast("_Startable", cell.actor).stop()
-            except Exception as error:
+                await boundary.leave()
+            except BaseException as error:
+                if boundary.passes(error):
+                    raise
                 self._emit(EventKind.FAILED, cell, "crash", error)
 
     async def _finish_work(self, cell: Cell) -> None:
@@ -382,7 +395,12 @@ class LifeCycle:
     def _kill_work(self, cell: Cell) -> Work | None:
         work, cell.work = cell.work, None
         if work is not None:
-            work.cancel()
+            try:
+                work.cancel()
+            except KeyboardInterrupt:
+                raise
+            except BaseException as error:  # a guest that no engine of ours drives
+                self._events.note_error(error)
             cell.give_up_message(work.message, DeathReason.KILLED)
             if work.message.request is not None:
                 work.message.request.fail(ActorFailed(cell.name, None))

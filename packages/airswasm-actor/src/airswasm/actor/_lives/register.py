@@ -9,6 +9,7 @@ from __future__ import annotations
 import inspect
 from typing import TYPE_CHECKING, cast, final
 
+from .._foreign import type_name
 from .._messages.events import EventKind, LifecycleEvent
 from .._running.cell import Cell
 from .._running.reference import ActorRef, cell_of
@@ -194,7 +195,7 @@ def bind_actor(actor: object, context: object) -> None:
 def _traits_of(actor: object) -> Traits:
     receive = getattr(actor, "receive", actor)
     if not callable(receive):
-        raise TypeError(f"{type(actor).__name__} is no actor: it has no 'receive' method")
+        raise TypeError(f"{type_name(actor)} is no actor: it has no 'receive' method")
     is_async = inspect.iscoroutinefunction(receive)
     is_guest = hasattr(actor, "begin") and hasattr(actor, "complete")
     has_start, has_bind = hasattr(actor, "start"), hasattr(actor, "bind")

@@ -31,6 +31,7 @@ from typing import TYPE_CHECKING, Protocol, cast
 
 from airswasm.runtime import CallState
 
+from .._boundary import raise_interrupt
 from .._messages.bounds import payload_bytes
 from .._messages.dead_letters import DeathReason
 from .._messages.message import Message
@@ -45,7 +46,7 @@ if TYPE_CHECKING:
 
     from .._messages.dead_letters import DeadLetters
     from .._messages.events import EventStream
-    from .cell import Guest, GuestCall
+    from .cell import Guest, GuestCall, Work
 
 __all__ = ("Dispatcher", "DispatcherConfig", "Endings", "is_compiled")
 
@@ -279,22 +280,27 @@ class Dispatcher(Exchange):
 
     def _handle(self, cell: Cell, message: Message) -> None:
         request = message.request
-        receive = cell.receive or cell.find_handler()
         try:
+            receive = cell.receive or cell.find_handler()
             result = receive(message, cell.context)
-        except (KeyboardInterrupt, SystemExit, GeneratorExit):
-            raise
+            kind = type(result)
+            # A metaclass may raise here, like the handler itself.
+            is_awaited = kind not in _PLAIN and hasattr(kind, "__await__")
         except BaseException as error:
-            self.endings.crash(cell, message, error)
+            self._crash(cell, message, error)
             return
-        kind = type(result)
-        if kind not in _PLAIN and hasattr(kind, "__await__"):
+        if is_awaited:
             self._finish_in_task(cell, message, cast("Awaitable[object]", result))
             return
         cell.handled += 1
         self.handled += 1
         if request is not None:
             request.resolve(result)
+
+    def _crash(self, cell: Cell, message: Message, error: BaseException) -> None:
+        """Crash an actor over a message; an interrupt is the program's, too."""
+        self.endings.crash(cell, message, error)
+        raise_interrupt(error)
 
     # -- async handlers ----------------------------------------------------------------------
 
@@ -374,18 +380,17 @@ class Dispatcher(Exchange):
         cell.take_in_hand(work)
         try:
             work.call = call = guest.begin(message, cell.context, work.wake)
+            work.is_waiting = True
+            state = call.poll()
         except UnfitPayload as error:
             cell.work = None
             cell.give_up_message(message, DeathReason.UNDELIVERED, error)
             if message.request is not None:
                 message.request.fail(error)
             self._after_call(cell)
-        except Exception as error:
-            cell.work = None
-            self.endings.crash(cell, message, error)
+        except BaseException as error:
+            self.fail_call(cell, work, error)
         else:
-            work.is_waiting = True
-            state = call.poll()
             if state is _DONE and cell.work is work:  # as most are
                 self.end_call(cell, message, call)
             else:
@@ -394,7 +399,18 @@ class Dispatcher(Exchange):
     def _poll(self, cell: Cell, work: CallWork, call: GuestCall) -> None:
         """Run one slice of a call."""
         work.is_waiting = True  # before the poll: the wake may come within it
-        self._go_on(cell, work, call, call.poll())
+        try:
+            state = call.poll()
+        except BaseException as error:
+            self.fail_call(cell, work, error)
+        else:
+            self._go_on(cell, work, call, state)
+
+    def fail_call(self, cell: Cell, work: Work, error: BaseException) -> None:
+        """Crash a guest whose call could not be begun or polled, unless it was killed before."""
+        if cell.work is work:
+            cell.work = None
+            self._crash(cell, work.message, error)
 
     def _go_on(self, cell: Cell, work: CallWork, call: GuestCall, state: CallState) -> None:
         """End a call, leave it waiting, or run it once more: inline at first, then in a thread."""
@@ -424,8 +440,8 @@ class Dispatcher(Exchange):
             result = cell.guest.complete(call)  # type: ignore[union-attr]  # it has begun the call
         except GuestRefused as refused:
             refusal = refused
-        except Exception as error:
-            self.endings.crash(cell, message, error)
+        except BaseException as error:
+            self._crash(cell, message, error)
             return
         cell.handled += 1
         self.handled += 1

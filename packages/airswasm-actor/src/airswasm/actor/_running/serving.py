@@ -7,16 +7,19 @@ They stand below the dispatcher, which starts them, and know it as the protocol 
 
 from __future__ import annotations
 
+import asyncio
 from collections import deque
 from collections.abc import Awaitable, Coroutine
+from contextlib import suppress
 from contextvars import ContextVar
 from time import monotonic
-from typing import TYPE_CHECKING, Protocol, cast
+from typing import TYPE_CHECKING, Any, Protocol, cast
 
 import anyio
 import anyio.lowlevel
 from airswasm.runtime import CallState
 
+from .._boundary import asyncio_task, cancelled_part, is_cancelled_by_scope, raise_interrupt
 from .cell import Work
 
 if TYPE_CHECKING:
@@ -82,6 +85,10 @@ class Turns(Protocol):
         """Note that a guest's call is done."""
         ...
 
+    def fail_call(self, cell: Cell, work: Work, error: BaseException) -> None:
+        """Note that polling a guest's call has raised."""
+        ...
+
 
 class TaskWork:
     """A message that an async handler has in hand; its task belongs to the system's group."""
@@ -116,13 +123,27 @@ async def end_at_once() -> None:
 
 
 async def serve(turns: Turns) -> None:
-    """Serve the run queue until it is cancelled."""
+    """Serve the run queue until it is cancelled.
+
+    A plain handler that cancels the task it runs in cancels nothing: this task is not its own.
+    """
+    task = asyncio_task()
+    requests = 0 if task is None else task.cancelling()
     while True:
         if not turns.run_queue:
             turns.wake = wake = anyio.Event()
             await wake.wait()
         turns.begin_round()
+        if task is not None and task.cancelling() > requests and not is_cancelled_by_scope():
+            await _drop_cancellation(task, requests)
         await anyio.lowlevel.checkpoint()
+
+
+async def _drop_cancellation(task: asyncio.Task[Any], requests: int) -> None:
+    while task.cancelling() > requests:
+        task.uncancel()
+    with suppress(asyncio.CancelledError):  # before Python 3.13 it is still to come
+        await asyncio.sleep(0)
 
 
 async def serve_in_task(
@@ -162,6 +183,8 @@ async def _handle_killable(
         if isinstance(rest, Coroutine):
             rest.close()
         return False
+    task = asyncio_task()
+    requests = 0 if task is None else task.cancelling()
     with work.scope:
         try:
             if rest is None:
@@ -171,14 +194,23 @@ async def _handle_killable(
                     result = await cast("Awaitable[object]", result)
             else:
                 result = await rest
-        except Exception as error:
-            turns.fail_work(cell, work, error)
-        except BaseException:
-            turns.fail_work(cell, work, None)
-            raise
-        else:
-            return turns.end_work(cell, work, result)
-    return False
+            if task is not None and task.cancelling() > requests:
+                await asyncio.sleep(0)  # the handler has cancelled its own task
+        except BaseException as error:
+            _fail(turns, cell, work, error)
+            return False
+        return turns.end_work(cell, work, result)
+    return False  # it was killed
+
+
+def _fail(turns: Turns, cell: Cell, work: TaskWork, error: BaseException) -> None:
+    """Crash the actor; raise what is the program's: an interrupt, or a cancellation by a scope."""
+    cancellation = cancelled_part(error)
+    if cancellation is not None and is_cancelled_by_scope():
+        turns.fail_work(cell, work, None)
+        raise cancellation  # alone: the handler may have raised other errors while it unwound
+    turns.fail_work(cell, work, error)
+    raise_interrupt(error)
 
 
 async def poll_in_thread(turns: Turns, cell: Cell, work: PolledWork) -> None:
@@ -187,7 +219,13 @@ async def poll_in_thread(turns: Turns, cell: Cell, work: PolledWork) -> None:
     state = CallState.READY
     while state is CallState.READY and cell.work is work:
         work.is_waiting = True
-        state = await call.poll_in_thread()
+        try:
+            state = await call.poll_in_thread()
+        except BaseException as error:
+            if cancelled_part(error) is not None and is_cancelled_by_scope():
+                raise
+            turns.fail_call(cell, work, error)
+            return
     work.is_in_thread = False
     if cell.work is not work:
         return

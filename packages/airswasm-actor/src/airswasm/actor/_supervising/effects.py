@@ -8,6 +8,7 @@ from __future__ import annotations
 import inspect
 from typing import TYPE_CHECKING, cast
 
+from .._boundary import Boundary
 from .._messages.events import EventKind, LifecycleEvent
 from .._running.cell import Cell
 from .._running.mailbox import resize
@@ -79,9 +80,13 @@ class Effects:
             ChildStartFailed: It did not start.
         """
         child.turn += 1
+        boundary = Boundary()
         try:
             await self.start(child)
-        except Exception as error:
+            await boundary.leave()
+        except BaseException as error:
+            if boundary.passes(error):
+                raise
             self.emit_failure(child, error)
             self.settle(child, Exit("crash", error))
             raise ChildStartFailed(self._supervisor, child.spec.id, error) from error
@@ -134,10 +139,14 @@ class Effects:
                 not noticed.
         """
         cell = cast("Cell", child.cell)
+        boundary = Boundary()
         try:
             made = await _make(spec)
             await self._life.prepare(cell, made, prepare)
-        except Exception as error:
+            await boundary.leave()
+        except BaseException as error:
+            if boundary.passes(error):
+                raise
             raise ChildStartFailed(self._supervisor, spec.id, error) from error
         child.turn += 1
         cell.own_rare().on_exit = _Report(self._put, child)

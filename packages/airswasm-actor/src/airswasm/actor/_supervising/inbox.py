@@ -17,6 +17,8 @@ from typing import TYPE_CHECKING, Generic, TypeVar, cast
 
 import anyio
 
+from .._boundary import own_this_task
+
 if TYPE_CHECKING:
     from .._lives.life_cycle import LifeCycle
     from .._running.phase import Exit
@@ -52,12 +54,18 @@ class StartFailed:
 
 
 class Command(Generic[T]):
-    """Something that a caller wants done, and waits for."""
+    """Something that a caller wants done, and waits for.
 
-    __slots__ = ("_done", "_error", "_run", "_value")
+    Args:
+        run: Does it.
+        cut_off: The caller's error when the supervisor ends in the middle of it.
+    """
 
-    def __init__(self, run: Callable[[], Awaitable[T]]) -> None:
+    __slots__ = ("_cut_off", "_done", "_error", "_run", "_value")
+
+    def __init__(self, run: Callable[[], Awaitable[T]], cut_off: Exception) -> None:
         self._run = run
+        self._cut_off = cut_off
         self._done = anyio.Event()
         self._value: T | None = None
         self._error: BaseException | None = None
@@ -68,6 +76,9 @@ class Command(Generic[T]):
             self._value = await self._run()
         except Exception as error:
             self._error = error
+        except BaseException:
+            self._error = self._cut_off
+            raise
         finally:
             self._done.set()
 
@@ -159,6 +170,7 @@ class Inbox:
             self._life.group.start_soon(self.run, self._empty)
 
     async def _empty(self) -> None:
+        own_this_task()
         while self._items and self.is_open:
             await self._handle(self._items.popleft())
         if not self._items:

@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, TypeVar, cast
 
 import anyio
 
+from .._boundary import Boundary
 from .._messages.events import EventKind, LifecycleEvent
 from .._running.phase import Exit
 from ..errors import (
@@ -362,7 +363,7 @@ class SupervisorNode:
             await self._start_due(item)
 
     def _submit(self, run: Callable[[], Awaitable[T]]) -> Command[T]:
-        command = Command(run)
+        command = Command(run, ActorStopped(self.name))
         if self._inbox.is_open:
             self._inbox.put(cast("Command[object]", command))
         else:
@@ -446,9 +447,13 @@ class SupervisorNode:
             if has_failed:
                 child.state = "stopped"
                 continue
+            boundary = Boundary()
             try:
                 await self._effects.start(child)
-            except Exception as error:
+                await boundary.leave()
+            except BaseException as error:
+                if boundary.passes(error):
+                    raise
                 has_failed = True
                 self._effects.emit_failure(child, error)
                 self._inbox.put(StartFailed(id_, child.turn, error))

@@ -1,0 +1,115 @@
+"""The line between an actor's faults and the program's.
+
+The code of an actor may raise anything: an error, `SystemExit` (a library parses arguments),
+`GeneratorExit`, a group, or a cancellation that was meant for a task that it awaited. All of that
+is a fault of this actor and ends it alone. Two things are not the actor's, and pass:
+
+- `KeyboardInterrupt`: Python raises it wherever the program happens to be;
+- a cancellation that a scope around the current task has asked for, or the one who cancelled the
+  caller's task.
+
+The type of a cancellation does not tell them apart. The scopes do, and on asyncio the task's count
+of requests: `Task.cancel` raises it, the cancellation of an awaited future does not. A task of the
+system's own is cancelled by scopes alone, so a request to it can only come from an actor.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from collections.abc import Iterator
+from contextvars import ContextVar
+from typing import Any
+
+import anyio
+
+__all__ = (
+    "Boundary",
+    "asyncio_task",
+    "cancelled_part",
+    "is_cancelled_by_scope",
+    "raise_interrupt",
+    "leaves_of",
+    "own_this_task",
+)
+
+_own_task: ContextVar[object] = ContextVar("a task of an actor system", default=None)
+
+
+def leaves_of(error: BaseException) -> Iterator[BaseException]:
+    """Iterate over the errors in a group, or the one that is no group."""
+    if issubclass(type(error), BaseExceptionGroup):
+        for each in BaseExceptionGroup.exceptions.__get__(error):
+            yield from leaves_of(each)
+    else:
+        yield error
+
+
+def raise_interrupt(error: BaseException) -> None:
+    """Raise the `KeyboardInterrupt` in an error, alone: asyncio does not look into groups."""
+    for leaf in leaves_of(error):
+        if issubclass(type(leaf), KeyboardInterrupt):
+            raise leaf
+
+
+def cancelled_part(error: BaseException) -> BaseException | None:
+    """Return a cancellation in an error; None when there is none."""
+    kind = anyio.get_cancelled_exc_class()
+    return next((leaf for leaf in leaves_of(error) if issubclass(type(leaf), kind)), None)
+
+
+def is_cancelled_by_scope() -> bool:
+    """Return whether a cancel scope around the current task is cancelled."""
+    return anyio.current_effective_deadline() == -math.inf
+
+
+def own_this_task() -> None:
+    """Note that the current task is the system's own: only scopes cancel it."""
+    _own_task.set(asyncio_task())
+
+
+class Boundary:
+    """Stands around code of an actor that is awaited: `start`, `stop`, a factory.
+
+    Make it, await the code, then `await leave()`. If that raises, `passes` says whose error it is.
+    """
+
+    __slots__ = ("_is_own", "_requests", "_task")
+
+    def __init__(self) -> None:
+        self._task = task = asyncio_task()
+        self._requests = 0 if task is None else task.cancelling()
+        self._is_own = task is not None and _own_task.get() is task
+
+    def passes(self, error: BaseException) -> bool:
+        """Return whether an error is a cancellation of the program's, to be raised again.
+
+        Raises:
+            KeyboardInterrupt: There is one in the error.
+        """
+        raise_interrupt(error)
+        if cancelled_part(error) is None:
+            return False
+        if is_cancelled_by_scope():
+            return True
+        task = self._task
+        if task is None or task.cancelling() <= self._requests:
+            return False
+        if not self._is_own:
+            return True
+        while task.cancelling() > self._requests:
+            task.uncancel()
+        return False
+
+    async def leave(self) -> None:
+        """Let a cancellation through that the code has asked for of its own task."""
+        if self._is_own and self._task is not None and self._task.cancelling() > self._requests:
+            await asyncio.sleep(0)
+
+
+def asyncio_task() -> asyncio.Task[Any] | None:
+    """Return the current task of asyncio; None on trio, where only scopes cancel tasks."""
+    try:
+        return asyncio.current_task()
+    except RuntimeError:
+        return None
