@@ -14,8 +14,15 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 from airswasm.runtime import Caller, HostFunction, HostInterface, Ok
-from airswasm.security import AuditLog, Grants, Guard, generate_key, sign, verify_statement
-from airswasm.security.signatures import Statement
+from airswasm.security import (
+    AuditLog,
+    Grants,
+    Guard,
+    Statement,
+    generate_key,
+    sign,
+    verify_statement,
+)
 from airswasm.wit import contract
 from airswasm.wit.names import HOST_STORAGE
 from paired import Promise, Promises, Work, times
