@@ -24,7 +24,6 @@ from airswasm.security import (
     verify_statement,
 )
 from airswasm.wit import contract
-from airswasm.wit.names import HOST_STORAGE
 from paired import Promise, Promises, Work, times
 
 ANSWER = Ok(b"")
@@ -64,7 +63,7 @@ def written(path: Path) -> Callable[[int], None]:
 async def promises(folder: Path) -> AsyncIterator[Promises]:
     """Give the promises."""
     caller = Caller(NAME)
-    offered = HostInterface(HOST_STORAGE, {"get": get})
+    offered = HostInterface("airswasm:component/storage@0.1.0", {"get": get})
     grants = {NAME: Grants({"storage:read": ("users/*/name", "count", "**")})}
     with AuditLog(folder / "audit", durability="os") as log:
         door = Guard(grants, audit=log).guarded(offered, contract()).functions["get"]
