@@ -6,9 +6,10 @@ of its guest.
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections import deque
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -20,7 +21,8 @@ from wasmtime import wat2wasm
 
 ECHO_WAT = Path(__file__).parent / "echo.wat"
 PAYLOAD = bytes(100)
-BATCH = 500
+BATCH = 100
+"""Messages that wait at once: few enough to stay in the cache, whatever else the machine does."""
 
 
 class Echo:
@@ -33,21 +35,21 @@ class Echo:
 
 
 class Bare:
-    """The least that a mailbox does: look a name up, make a message, append, take, call."""
+    """The least there is: a name looked up, a message, a deque, and a task that takes and calls."""
 
-    def __init__(self) -> None:
+    def __init__(self, handle: Callable[[Message], Awaitable[object]] | None = None) -> None:
+        self.handle = handle
         self.queues = {"echo": deque[Message]()}
         self.echo = Echo()
         self.made: list[tuple[Echo, deque[Message], dict[str, object]]] = []
+        self.woken = asyncio.Event()
+        self.done = asyncio.Event()
 
     def tell(self, target: str, payload: object) -> None:
         queue = self.queues.get(target)
         if queue is None:
             raise KeyError(target)
         queue.append(Message(payload))
-
-    def handle(self, context: Context) -> object:
-        return self.echo.receive(self.queues["echo"].popleft(), context)
 
     def spawn(self) -> None:
         made = Echo(), deque[Message](maxlen=1000), {"name": "x", "count": 0}
@@ -58,10 +60,27 @@ class Bare:
         for _ in range(count):
             self.tell("echo", 1)
 
-    def turn(self, count: int) -> None:
-        for _ in range(count):
-            self.tell("echo", 1)
-            self.handle(None)  # type: ignore[arg-type]
+    async def serve(self) -> None:
+        """Handle what is there whenever it is woken: the plain task that an actor replaces."""
+        queue, receive, handle = self.queues["echo"], self.echo.receive, self.handle
+        while True:
+            await self.woken.wait()
+            self.woken = asyncio.Event()
+            while queue and handle is None:
+                receive(queue.popleft(), None)  # type: ignore[arg-type]
+            while queue and handle is not None:
+                await handle(queue.popleft())
+            self.done.set()
+
+    async def turn(self, count: int, batch: int = BATCH) -> None:
+        for _ in range(0, count, batch):
+            self.done = asyncio.Event()
+            self.send(batch)
+            self.woken.set()
+            await self.done.wait()
+
+    async def answer(self, count: int) -> None:
+        await self.turn(count, 1)
 
     def fill(self, count: int) -> None:
         for _ in range(count):
@@ -83,13 +102,18 @@ async def promises(folder: Path) -> AsyncIterator[Promises]:  # noqa: ARG001
         instance = await linked.instantiate(caller=Caller("bench/echo"))
         component = system.spawn(ComponentActor(linked, "bench/echo"))
         await system.started(component)
-        yield {**_of_python(system), **_of_component(component, instance)}
+        function = instance.function(HANDLE_MESSAGE)
+
+        def call(_message: Message) -> Awaitable[object]:
+            return instance.call(function, "host", None, PAYLOAD)
+
+        async with _served(Bare()) as plain, _served(Bare(call)) as calling:
+            yield {**_of_python(system, plain), **_of_component(component, calling)}
         instance.close()
 
 
-def _of_python(system: ActorSystem) -> Promises:
+def _of_python(system: ActorSystem, bare: Bare) -> Promises:
     ref = system.spawn(Echo(), name="echo")
-    bare = Bare()
     spawned: list[ActorRef] = []
 
     def tell(count: int) -> None:
@@ -100,8 +124,9 @@ def _of_python(system: ActorSystem) -> Promises:
         await ref.drain(60)
 
     async def turn(count: int) -> None:
-        tell(count)
-        await drain()
+        for _ in range(0, count, BATCH):
+            tell(BATCH)
+            await drain()
 
     async def ask(count: int) -> None:
         for _ in range(count):
@@ -116,23 +141,26 @@ def _of_python(system: ActorSystem) -> Promises:
         spawned.clear()
 
     sending = Work(bare.send, time.thread_time, after=bare.empty)
-    turning = Work(bare.turn, time.thread_time)
     filling = Work(bare.fill, time.thread_time, after=bare.empty)
     return {
         "tell": Promise(Work(tell, time.thread_time, after=drain), sending),
-        "tell-and-handle": Promise(Work(turn, time.thread_time), turning),
-        "ask": Promise(Work(ask, time.thread_time), turning),
+        "tell-and-handle": Promise(
+            Work(turn, time.thread_time, count=20 * BATCH),
+            Work(bare.turn, time.thread_time, count=40 * BATCH),
+        ),
+        "ask": Promise(Work(ask, time.thread_time), Work(bare.answer, time.thread_time)),
         "spawn": Promise(Work(spawn, time.thread_time, after=stop), filling),
     }
 
 
-def _of_component(component: ActorRef, instance: object) -> Promises:
-    function = instance.function(HANDLE_MESSAGE)  # type: ignore[attr-defined]
+@asynccontextmanager
+async def _served(bare: Bare) -> AsyncIterator[Bare]:
+    serving = asyncio.create_task(bare.serve())
+    yield bare
+    serving.cancel()
 
-    async def call(count: int) -> None:
-        for _ in range(count):
-            await instance.call(function, "host", None, PAYLOAD)  # type: ignore[attr-defined]
 
+def _of_component(component: ActorRef, bare: Bare) -> Promises:
     async def deliver(count: int) -> None:
         for _ in range(0, count, BATCH):
             for _ in range(BATCH):
@@ -141,6 +169,7 @@ def _of_component(component: ActorRef, instance: object) -> Promises:
 
     return {
         "component-message": Promise(
-            Work(deliver, time.thread_time, count=BATCH), Work(call, time.thread_time, count=BATCH)
+            Work(deliver, time.thread_time, count=4 * BATCH),
+            Work(bare.turn, time.thread_time, count=4 * BATCH),
         )
     }

