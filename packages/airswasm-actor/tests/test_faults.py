@@ -788,11 +788,14 @@ class Hostile(metaclass=Nameless):
 def test_foreign_objects_are_read_without_trust() -> None:
     """Each reader answers, whatever the object does."""
     thing = Hostile()
-    assert text_of(thing) == "<no text: its __str__ raised GeneratorExit>"
+    assert text_of(thing).endswith(", whose text cannot be made: GeneratorExit>")
     assert type_name(thing) == "object"
     assert attribute_of(thing, "x") is None
     assert not has_attribute(thing, "x")
-    assert describe(Unprintable()) == "Unprintable: <no text: its __str__ raised RuntimeError>"
+    assert (
+        describe(Unprintable())
+        == "Unprintable: <Unprintable, whose text cannot be made: RuntimeError>"
+    )
     assert describe(ValueError("x")) == "ValueError: x"
 
 

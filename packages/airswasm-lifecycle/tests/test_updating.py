@@ -15,7 +15,7 @@ RESOURCES = st.sampled_from(["a/b", "a/c", "b", "c", "local/x"])
 
 
 def allows(grants: Grants, capability: str, resource: str) -> bool:
-    kinds = Kinds.of(storage_read=PLAIN, storage_write=PLAIN)
+    kinds = Kinds.of(storage_read=PLAIN, storage_write=PLAIN, messaging_send=PLAIN)
     return Guard(kinds, {"local/x": grants}).decide("local/x", capability, resource).is_allowed
 
 

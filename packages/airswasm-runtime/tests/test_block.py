@@ -60,6 +60,8 @@ def test_every_setting_reaches_the_engine():
         "wasm_bytes": 2**20,
         "slice_fuel": 50_000,
         "worker_threads": 3,
+        "large_wasm_stack_bytes": 2**21,
+        "python_executable": "/usr/bin/python3",
     }
     assert changed.keys() == {field.name for field in fields(EngineSettings)}
     for name, value in changed.items():

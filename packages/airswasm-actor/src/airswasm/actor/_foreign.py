@@ -9,6 +9,8 @@ object that it did not make, it reads here.
 
 from __future__ import annotations
 
+from airswasm.wit import safe_text
+
 __all__ = ("attribute_of", "describe", "has_attribute", "text_of", "type_name")
 
 
@@ -24,12 +26,7 @@ def type_name(thing: object) -> str:
 
 def text_of(thing: object) -> str:
     """Return `str(thing)`, or a note that it could not be made."""
-    try:
-        return str(thing)
-    except KeyboardInterrupt:
-        raise
-    except BaseException as problem:
-        return f"<no text: its __str__ raised {type_name(problem)}>"
+    return safe_text(thing)
 
 
 def describe(error: BaseException) -> str:

@@ -56,6 +56,11 @@ def limits_of(manifest: Manifest) -> Limits:
     default = Limits()
     return Limits(
         memory_bytes=asked.memory,
+        memories=asked.memories,
+        tables=asked.tables,
+        table_elements=asked.table_elements,
+        instances=asked.instances,
+        host_call_bytes=asked.host_call,
         fuel=asked.fuel if asked.fuel is not None else default.fuel,
         timeout=asked.timeout,
         source="Component.toml",

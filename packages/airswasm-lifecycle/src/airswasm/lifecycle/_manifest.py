@@ -186,6 +186,16 @@ class LimitsSection:
     """Messages that may wait."""
     mailbox_bytes: Annotated[Size, Field(ge=1)] = 16 * 2**20
     """Bytes of payload that may wait."""
+    memories: Annotated[StrictInt, Field(ge=1, le=16)] = 1
+    """Linear memories; a component that was composed of others has several, `memory` each."""
+    tables: Annotated[StrictInt, Field(ge=1, le=256)] = 16
+    """Function tables."""
+    table_elements: Annotated[StrictInt, Field(ge=1, le=1_000_000)] = 100_000
+    """Elements of each table."""
+    instances: Annotated[StrictInt, Field(ge=1, le=256)] = 64
+    """Core instances that the component is made of."""
+    host_call: Annotated[Size, Field(ge=1, le=64 * 2**20)] = 16 * 2**20
+    """Bytes that one call may carry between the component and its host, in each direction."""
     storage: Size | None = None
     """Bytes of keys and values it may store. None is the host's default."""
     rates: RatesSection = field(default_factory=RatesSection)

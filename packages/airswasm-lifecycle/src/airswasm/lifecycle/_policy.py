@@ -91,7 +91,9 @@ class HostPolicy:
             LimitAbovePolicy: for the first limit that is above.
         """
         wanted, most = manifest.limits, self.limits
-        for limit in ("memory", "storage", "mailbox", "mailbox_bytes", "timeout", "fuel"):
+        whole = wanted.memory * wanted.memories
+        self._check_one(manifest.name, "memory", whole, most.memory)
+        for limit in ("storage", "mailbox", "mailbox_bytes", "timeout", "fuel"):
             self._check_one(manifest.name, limit, getattr(wanted, limit), getattr(most, limit))
         rate = wanted.rates.messages
         self._check_one(manifest.name, "rates.messages", rate, most.messages)

@@ -24,6 +24,9 @@ class EngineSettings:
         wasm_bytes: The largest component.
         slice_fuel: Fuel after which a computing component gives way to others.
         worker_threads: Threads for components that compute for long.
+        large_wasm_stack_bytes: The stack of components above 1 MiB of wasm, such as those that
+            carry an interpreter.
+        python_executable: The Python that compiles components; empty for the one that runs.
     """
 
     guests: Literal["many", "few"] = "many"
@@ -32,6 +35,8 @@ class EngineSettings:
     wasm_bytes: int = 128 * 2**20
     slice_fuel: int = 1_000_000
     worker_threads: int = 8
+    large_wasm_stack_bytes: int = 4 * 2**20
+    python_executable: str = ""
 
     def __post_init__(self) -> None:
         for name in ("compile_seconds", "compile_memory_bytes", "wasm_bytes", "worker_threads"):
@@ -50,6 +55,8 @@ class EngineSettings:
             ),
             slice_fuel=self.slice_fuel,
             worker_threads=self.worker_threads,
+            large_wasm_stack_bytes=self.large_wasm_stack_bytes,
+            python_executable=Path(self.python_executable) if self.python_executable else None,
             memory_reservation_bytes=dense.memory_reservation_bytes,
             memory_guard_bytes=dense.memory_guard_bytes,
             pack_stacks=dense.pack_stacks,
