@@ -367,6 +367,20 @@ def wheels(session: nox.Session) -> None:
 
 
 @nox.session(requires=["build"])
+def examples(session: nox.Session) -> None:
+    """Install each example package beside the wheels, as a stranger's, and go its way."""
+    for folder in sorted((ROOT / "docs" / "examples").glob("*/pyproject.toml")):
+        wheel = Path(session.create_tmp()).resolve()
+        session.run("uv", "build", "--wheel", "--out-dir", str(wheel), "--quiet",
+                    str(folder.parent), external=True)  # fmt: skip
+        (built,) = wheel.glob("*.whl")
+        install_wheels(session, str(built), *map(distribution, BLOCKS), *root_group("demo"))
+        session.install("pytest")
+        run_tests(session, folder.parent / "tests")
+        built.unlink()
+
+
+@nox.session(requires=["build"])
 def demo(session: nox.Session) -> None:
     """Show the whole way, from a key to a running actor that is updated and rolled back."""
     install_wheels(session, "airswasm-cli", "airswasm-osl", *root_group("demo"))
