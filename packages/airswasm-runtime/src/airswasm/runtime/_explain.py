@@ -152,3 +152,15 @@ def _find_in_variant(where: str, type_: VariantOf, value: object) -> ValueMismat
     if not isinstance(value, Case) or value.name not in cases:
         return _wrong(where, f"a Case of {', '.join(cases)}", value)
     return _find_payload(where, value.name, cases[value.name], value.value)
+
+
+def describe(error: BaseException) -> str:
+    """Return type and text of an error that is not ours; reading either may raise."""
+    try:
+        kind = str(type(error).__name__)
+    except Exception:
+        kind = "an error"
+    try:
+        return f"{kind}: {error}"
+    except Exception as problem:
+        return f"{kind}: <no text: its __str__ raised {type(problem).__name__}>"

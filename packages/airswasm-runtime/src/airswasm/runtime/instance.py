@@ -31,7 +31,7 @@ import anyio
 import anyio.to_thread
 
 from . import _wasmtime as wt
-from ._explain import find_mismatch
+from ._explain import describe, find_mismatch
 from ._faults import fault_of, limit_fault
 from ._handles import Drop, InstanceHandles, TooManyResources, take_back
 from ._plan import KIND_STRING, UNFIT, AllowanceExceeded, ExportPlan, Keep
@@ -497,16 +497,16 @@ class Call:
             return self._limit_fault(ResourcesExhausted, "holds too many resources", "resources")
         if isinstance(cause, GuestFault):
             made: GuestFault = cause
-        elif isinstance(cause, Exception):
+        elif not isinstance(cause, KeyboardInterrupt):
             where = self._target.name if self._target is not None else "a host function"
             made = HostFunctionFailed(
                 instance.component_name,
                 self.function,
-                f"called {where}, which failed: {type(cause).__name__}: {cause}",
+                f"called {where}, which failed: {describe(cause)}",
             )
             made.__cause__ = cause
         else:
-            return cause  # KeyboardInterrupt and its like belong to the caller as they are
+            return cause  # the program's, wherever it lands
         if failure is not None and not made.backtrace:
             made.backtrace = tuple(Frame(*frame) for frame in failure.frames)
         return made

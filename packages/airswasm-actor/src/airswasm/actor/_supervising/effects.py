@@ -87,6 +87,7 @@ class Effects:
         except BaseException as error:
             if boundary.passes(error):
                 raise
+            await boundary.settle()
             self.emit_failure(child, error)
             self.settle(child, Exit("crash", error))
             raise ChildStartFailed(self._supervisor, child.spec.id, error) from error
@@ -147,6 +148,7 @@ class Effects:
         except BaseException as error:
             if boundary.passes(error):
                 raise
+            await boundary.settle()
             raise ChildStartFailed(self._supervisor, spec.id, error) from error
         child.turn += 1
         cell.own_rare().on_exit = _Report(self._put, child)
