@@ -110,7 +110,7 @@ class Effects:
 
     async def _start_actor(self, child: Child, actor: object) -> None:
         if child.cell is None or child.ref is None:
-            mailbox = child.spec.mailbox or self._life.register.mailbox_for(actor)
+            mailbox = self._life.register.mailbox_for(actor, child.spec.mailbox)
             cell = Cell(self._life.dispatcher, child.name, mailbox)
             child.ref = self._admit(child, cell, ActorRef(cell))
             child.cell = cell
@@ -154,7 +154,7 @@ class Effects:
         cell.own_rare().on_exit = _Report(self._put, child)
         await self._life.swap(cell, made, finish=finish, shutdown=child.spec.shutdown_seconds)
         cell.own_rare().shutdown = spec.shutdown_seconds
-        resize(cell, spec.mailbox or self._life.register.mailbox_for(made))
+        resize(cell, self._life.register.mailbox_for(made, spec.mailbox))
         child.spec = spec
         child.failures = 0
         child.started_at = self._life.dispatcher.clock()
