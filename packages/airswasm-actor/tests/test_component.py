@@ -23,6 +23,7 @@ from airswasm.actor import (
     MailboxFull,
     MailboxSpec,
     Message,
+    MessageTooLarge,
     Request,
     SupervisorNode,
     SupervisorSpec,
@@ -74,6 +75,36 @@ async def start(node: SupervisorNode) -> ActorRef:
 async def link_moody(engine: Engine, wait: Callable[..., object]) -> LinkedComponent:
     component = await engine.load(bytes(wat2wasm(guest_wat(MOODY, waits=True))), name="moody")
     return component.link([HostInterface(GATE, {"wait": wait})])
+
+
+async def test_a_message_beyond_its_memory_is_the_sender_s(system: ActorSystem, load: Load) -> None:
+    """It could never be taken: refused before delivery, by any way, and the guest goes on."""
+    linked = await load(ECHO)
+    limits = Limits(memory_bytes=1 << 20)
+
+    def make() -> ComponentActor:
+        return ComponentActor(linked, "test/guest", limits=limits)
+
+    children = (ChildSpec("a", make), ChildSpec("b", make, mailbox=MailboxSpec(7)))
+    await SupervisorNode(system, SupervisorSpec(children=children)).start()
+    await system.started(system.spawn(make(), name="c"))
+    system.broker.subscribe("news", "a")
+    for name in ("a", "b", "c"):
+        ref = system.broker.resolve(name)
+        assert ref.mailbox.message_bytes == 1 << 20
+        with pytest.raises(MessageTooLarge, match="message_bytes is 1,048,576"):
+            ref.tell(bytes(2_000_000))
+        with pytest.raises(MessageTooLarge):
+            await ref.ask(bytes(2_000_000))
+        ref.pause()
+        ref.tell(b"waits")
+        with pytest.raises(MessageTooLarge):
+            await ref.send(bytes(2_000_000))
+        ref.resume()
+        assert await ref.ask(b"hello") == b"hello"
+        assert ref.incarnation == 1
+    assert system.broker.publish("news", bytes(2_000_000)) == 0
+    assert not len(system.dead_letters)
 
 
 async def test_a_guest_answers(system: ActorSystem, load: Load) -> None:

@@ -507,8 +507,18 @@ async def cancels_itself_and_waits() -> object:
     return None
 
 
+async def cancels_itself_and_fails() -> object:
+    await cancels_itself()
+    raise ValueError
+
+
 Inner = Callable[[], Awaitable[object]]
-INNER: list[Inner] = [cancelled_by_others, cancels_itself, cancels_itself_and_waits]
+INNER: list[Inner] = [
+    cancelled_by_others,
+    cancels_itself,
+    cancels_itself_and_waits,
+    cancels_itself_and_fails,
+]
 
 
 class Cancelled:
@@ -543,7 +553,7 @@ async def test_a_cancelled_handler_fails_alone(
     ref = system.broker.resolve("bad")
     with pytest.raises(ActorFailed) as raised:
         await ref.ask("fault")
-    assert isinstance(raised.value.cause, asyncio.CancelledError)
+    assert isinstance(raised.value.cause, asyncio.CancelledError | ValueError)
     ref.tell("fault")
     assert await ref.ask("again") == "again"
     await settled(node)

@@ -18,6 +18,7 @@ from __future__ import annotations
 import asyncio
 import math
 from collections.abc import Iterator
+from contextlib import suppress
 from contextvars import ContextVar
 from typing import Any
 
@@ -27,6 +28,7 @@ __all__ = (
     "Boundary",
     "asyncio_task",
     "cancelled_part",
+    "drop_cancellation",
     "is_cancelled_by_scope",
     "raise_interrupt",
     "leaves_of",
@@ -71,7 +73,8 @@ def own_this_task() -> None:
 class Boundary:
     """Stands around code of an actor that is awaited: `start`, `stop`, a factory.
 
-    Make it, await the code, then `await leave()`. If that raises, `passes` says whose error it is.
+    Make it, await the code, then `await leave()`. If that raises, `passes` says whose error it is;
+    after an error of the actor's, `await settle()`.
     """
 
     __slots__ = ("_is_own", "_requests", "_task")
@@ -95,16 +98,30 @@ class Boundary:
         task = self._task
         if task is None or task.cancelling() <= self._requests:
             return False
-        if not self._is_own:
-            return True
-        while task.cancelling() > self._requests:
-            task.uncancel()
-        return False
+        return not self._is_own
 
     async def leave(self) -> None:
         """Let a cancellation through that the code has asked for of its own task."""
         if self._is_own and self._task is not None and self._task.cancelling() > self._requests:
             await asyncio.sleep(0)
+
+    async def settle(self) -> None:
+        """Drop a cancellation that the code has asked for of its own task: it has failed already.
+
+        It would arrive at the next await of the system, or when the task ends.
+        """
+        if self._is_own and self._task is not None and not is_cancelled_by_scope():
+            await drop_cancellation(self._task, self._requests)
+
+
+async def drop_cancellation(task: asyncio.Task[Any], requests: int) -> None:
+    """Take back all requests to cancel the current task but so many."""
+    if task.cancelling() <= requests:
+        return
+    while task.cancelling() > requests:
+        task.uncancel()
+    with suppress(asyncio.CancelledError):  # before Python 3.13 it is still to come
+        await asyncio.sleep(0)
 
 
 def asyncio_task() -> asyncio.Task[Any] | None:

@@ -146,6 +146,11 @@ class ComponentActor:
     def __repr__(self) -> str:
         return f"<ComponentActor {self.name}>"
 
+    @property
+    def message_bytes(self) -> int:
+        """The largest payload that its memory could hold; a larger one is refused unsent."""
+        return self._limits.memory_bytes
+
     # -- life --------------------------------------------------------------------------------
 
     def bind(self, context: Context) -> None:

@@ -9,7 +9,7 @@ object that it did not make, it reads here.
 
 from __future__ import annotations
 
-from airswasm.wit import safe_text
+from airswasm.wit import describe_error, safe_text
 
 __all__ = ("attribute_of", "describe", "has_attribute", "text_of", "type_name")
 
@@ -31,7 +31,7 @@ def text_of(thing: object) -> str:
 
 def describe(error: BaseException) -> str:
     """Return an error's type and text, as the last line of a traceback shows them."""
-    return f"{type_name(error)}: {text_of(error)}"
+    return describe_error(error)
 
 
 def attribute_of(thing: object, name: str) -> object:

@@ -108,11 +108,12 @@ class MailboxFull(DeliveryError):
 
 
 class MessageTooLarge(DeliveryError):
-    """The payload alone is more than the mailbox may ever hold.
+    """The payload alone is more than the actor may ever be sent.
 
     Attributes:
         size_bytes: The payload's size.
-        capacity_bytes: What the mailbox may hold.
+        capacity_bytes: The bound that it is beyond.
+        limit: The field of `MailboxSpec` that sets it: `capacity_bytes` or `message_bytes`.
     """
 
     explanation = ErrorCode(
@@ -122,14 +123,21 @@ class MessageTooLarge(DeliveryError):
         "send it in parts",
     )
 
-    def __init__(self, target: str, size_bytes: int, capacity_bytes: int) -> None:
+    def __init__(
+        self,
+        target: str,
+        size_bytes: int,
+        capacity_bytes: int,
+        limit: Literal["capacity_bytes", "message_bytes"] = "capacity_bytes",
+    ) -> None:
         self.size_bytes = size_bytes
         self.capacity_bytes = capacity_bytes
+        self.limit: Literal["capacity_bytes", "message_bytes"] = limit
         super().__init__(
             target,
             f"a message of {size_bytes:,} bytes is more than the mailbox of {target!r} may hold "
-            f"(capacity_bytes is {capacity_bytes:,}); send it in parts, or raise capacity_bytes "
-            "in its MailboxSpec",
+            f"({limit} is {capacity_bytes:,}); send it in parts, or raise {limit} in its "
+            "MailboxSpec",
         )
 
 

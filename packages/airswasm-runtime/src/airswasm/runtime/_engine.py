@@ -237,4 +237,4 @@ class Engine:
         if self._group is None:
             work.close()
             raise RuntimeError("the engine is not running; use it as `async with Engine()`")
-        self._group.start_soon(pending._complete_with, work)
+        self._group.start_soon(pending._complete_with, work, True)

@@ -15,11 +15,13 @@ there and nowhere else, so nothing can reach the wrong tenant.
 
 from __future__ import annotations
 
+import asyncio
+import math
 from collections.abc import Callable, Coroutine, Mapping
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import anyio
 
@@ -113,21 +115,36 @@ class Pending:
         if listener is not None:
             listener()
 
-    async def _complete_with(self, work: Coroutine[object, object, object]) -> None:
-        """Await a host function and complete this, whatever happens."""
+    async def _complete_with(
+        self, work: Coroutine[object, object, object], is_own_task: bool = False
+    ) -> None:
+        """Await a host function and complete this, whatever happens.
+
+        A cancellation that no scope has asked for, nor the one who cancels the caller's task, is
+        an error of the host function: a library gave up a future that it awaited.
+        """
         if self._done:  # its call ended before this had its first turn
             work.close()
             return
         scope = anyio.CancelScope()
         self.on_cancel = scope.cancel
+        task = _asyncio_task()
+        requests = 0 if task is None else task.cancelling()
         try:
             with scope:
                 self.resolve(await work)
+        except KeyboardInterrupt as interrupt:  # the program's, wherever it lands
+            self.fail(interrupt)
+            raise
         except anyio.get_cancelled_exc_class() as cancelled:
             self.fail(cancelled)
-            raise
+            is_requested = task is not None and task.cancelling() > requests and not is_own_task
+            if is_requested or anyio.current_effective_deadline() == -math.inf:
+                raise
         except BaseException as failure:
             self.fail(failure)
+        if is_own_task and task is not None:
+            await _drop_cancellation(task, requests)
 
     def _listen(self, listener: Callable[[], None]) -> None:
         self._listener = listener
@@ -138,6 +155,24 @@ class Pending:
         self._done, self._listener = True, None
         if self.on_cancel is not None:
             self.on_cancel()
+
+
+def _asyncio_task() -> asyncio.Task[Any] | None:
+    """Return the current task of asyncio; None on trio, where only scopes cancel tasks."""
+    try:
+        return asyncio.current_task()
+    except RuntimeError:
+        return None
+
+
+async def _drop_cancellation(task: asyncio.Task[Any], requests: int) -> None:
+    """Take back requests that a host function made to cancel the engine's own task."""
+    if task.cancelling() <= requests or anyio.current_effective_deadline() == -math.inf:
+        return
+    while task.cancelling() > requests:
+        task.uncancel()
+    with suppress(asyncio.CancelledError):  # before Python 3.13 it is still to come
+        await asyncio.sleep(0)
 
 
 class Caller:

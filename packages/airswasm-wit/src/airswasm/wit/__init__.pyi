@@ -2,7 +2,14 @@ from ._block import Block, Capability, Check, Finding, Metric, Part, Section, Ve
 from ._blocks import BLOCK_GROUP, BlockProblem, Blocks, InstalledBlock
 from ._contract import Contract, c_header_folder, contract, rust_crate_folder, wit_folder
 from ._evolution import Change, check_version, compare_packages
-from ._fault import AirswasmError, ErrorCode, ExitStatus, safe_repr, safe_text
+from ._fault import (
+    AirswasmError,
+    ErrorCode,
+    ExitStatus,
+    describe_error,
+    safe_repr,
+    safe_text,
+)
 from ._naming import ExportNames, name_exports, name_functions, name_labels
 from ._reading import read_component, read_wit, read_wit_text
 from ._report import ContractReport, Problem, Rule, check_component, check_world
@@ -75,6 +82,7 @@ __all__ = (
     "safe_text",
     "side_by_side",
     "render_function",
+    "describe_error",
     "explain_difference",
     "compare_packages",
     "check_version",

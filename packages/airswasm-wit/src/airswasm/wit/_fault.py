@@ -18,7 +18,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, ClassVar, Self, TypeVar, cast
 
-__all__ = ("AirswasmError", "ErrorCode", "ExitStatus", "safe_repr", "safe_text")
+__all__ = ("AirswasmError", "ErrorCode", "ExitStatus", "describe_error", "safe_repr", "safe_text")
 
 _CODE = re.compile(r"[A-Z]{1,12}[0-9]{2,5}", re.ASCII)
 _SHOWN = 2_000
@@ -178,6 +178,11 @@ def safe_text(value: object) -> str:
     terminal takes, is escaped.
     """
     return _shown(value, str)
+
+
+def describe_error(error: BaseException) -> str:
+    """Return an error's type and text, as the last line of a traceback shows them, safely."""
+    return f"{_name(error)}: {safe_text(error)}"
 
 
 def safe_repr(value: object) -> str:

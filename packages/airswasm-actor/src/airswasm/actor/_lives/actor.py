@@ -56,7 +56,10 @@ class Discardable(Protocol):
 
 
 class GuestActor(Actor, Guest, Protocol):
-    """An actor whose handling is a call to poll."""
+    """An actor whose handling is a call to poll.
+
+    An optional attribute `message_bytes` says how large a payload it can take at most.
+    """
 
     def begin(
         self, message: Message, context: Context, wake: Callable[[GuestCall], None]

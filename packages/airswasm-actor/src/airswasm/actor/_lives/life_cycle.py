@@ -162,6 +162,7 @@ class LifeCycle:
                 failure = error
                 if boundary.passes(error):
                     raise
+                await boundary.settle()
             finally:
                 del self._starting[cell]
                 if failure is not None and not scope.cancel_called:
@@ -386,6 +387,7 @@ class LifeCycle:
             except BaseException as error:
                 if boundary.passes(error):
                     raise
+                await boundary.settle()
                 self._emit(EventKind.FAILED, cell, "crash", error)
 
     async def _finish_work(self, cell: Cell) -> None:

@@ -7,9 +7,10 @@ Nothing here waits, so it can be compiled. The steps of an incarnation's life th
 from __future__ import annotations
 
 import inspect
+from dataclasses import replace
 from typing import TYPE_CHECKING, cast, final
 
-from .._foreign import type_name
+from .._foreign import attribute_of, type_name
 from .._messages.events import EventKind, LifecycleEvent
 from .._running.cell import Cell
 from .._running.reference import ActorRef, cell_of
@@ -109,8 +110,8 @@ class Register:
         if name is None:
             self._spawned += 1
             name = f"actor-{self._spawned}"
-        if mailbox is None:
-            mailbox = self._component_mailbox if traits.is_guest else self._default_mailbox
+        if mailbox is None or traits.is_guest:
+            mailbox = self.mailbox_for(actor, mailbox) if traits.is_guest else self._default_mailbox
         is_quick = traits.is_plain and not self._events.has_listeners
         cell = Cell(self._exchange, name, mailbox, actor if is_quick else None)
         if shutdown != 5.0:  # seconds, the common case
@@ -147,10 +148,15 @@ class Register:
         ref = self.routes.find_actor(cell.name)
         return ref if ref is not None and cell_of(ref) is cell else None
 
-    def mailbox_for(self, actor: object) -> MailboxSpec:
-        """Return the mailbox of an actor that is given none."""
-        is_guest = self.traits_of(actor).is_guest
-        return self._component_mailbox if is_guest else self._default_mailbox
+    def mailbox_for(self, actor: object, given: MailboxSpec | None) -> MailboxSpec:
+        """Return the mailbox of an actor: the given one or a default, within what it can take."""
+        if not self.traits_of(actor).is_guest:
+            return given or self._default_mailbox
+        mailbox = given or self._component_mailbox
+        most = attribute_of(actor, "message_bytes")
+        if mailbox.message_bytes is not None or not isinstance(most, int):
+            return mailbox
+        return replace(mailbox, message_bytes=most)
 
     def traits_of(self, actor: object) -> Traits:
         """Return the features of an object as an actor.

@@ -28,12 +28,15 @@ class MailboxSpec:
         capacity_bytes: How many bytes of payload may wait; None counts none. A payload larger
             than that is refused with `MessageTooLarge`, whatever the policy. See `payload_bytes`
             for what is counted.
+        message_bytes: How many bytes a single payload may have; None sets no bound. A component's
+            mailbox that leaves it out gets the component's memory limit: it could never take more.
     """
 
     capacity: int = 1000
     when_full: WhenFull = "reject"
     wait: float = 5.0
     capacity_bytes: int | None = None
+    message_bytes: int | None = None
 
     def __post_init__(self) -> None:
         if self.capacity < 1:
@@ -46,6 +49,8 @@ class MailboxSpec:
             raise ValueError(
                 f"capacity_bytes is {self.capacity_bytes}; it is at least one byte, or None"
             )
+        if self.message_bytes is not None and self.message_bytes < 0:
+            raise ValueError(f"message_bytes is {self.message_bytes}; it is not negative, or None")
 
 
 COMPONENT_MAILBOX = MailboxSpec(capacity_bytes=16 * 2**20)
@@ -62,6 +67,7 @@ class MailboxInfo:
         size_bytes: Bytes of payload that wait. Where they are not bounded they are added up for
             this, which takes a microsecond for every dozen messages.
         capacity_bytes: How many may wait; None when they are not bounded.
+        message_bytes: How many a single payload may have; None when that is not bounded.
         signals: System messages that wait.
         senders_waiting: Senders that wait for room.
         oldest_age: Seconds since the oldest waiting message was sent; 0.0 when none waits.
@@ -71,6 +77,7 @@ class MailboxInfo:
     capacity: int
     size_bytes: int
     capacity_bytes: int | None
+    message_bytes: int | None
     signals: int
     senders_waiting: int
     oldest_age: float

@@ -289,7 +289,7 @@ class Cell:
         self.spec = spec
         # The length of the queue from which a sender has to ask for room. Where bytes count it
         # is always asked.
-        if spec.capacity_bytes is None:
+        if spec.capacity_bytes is None and spec.message_bytes is None:
             self.full_at = spec.capacity
             self.queued_bytes: int | None = None
         else:

@@ -120,9 +120,11 @@ def make_room(cell: Cell, payload: object) -> None:
     """
     spec, queue, queued = cell.spec, cell.queue, cell.queued_bytes
     if queued is not None and spec.capacity_bytes is not None and type(payload) is bytes:
-        queued += len(payload)  # what a component gets, most often
+        size = len(payload)  # what a component gets, most often
+        queued += size
         if (
             queued <= spec.capacity_bytes
+            and (spec.message_bytes is None or size <= spec.message_bytes)
             and queue is not None
             and len(queue) < spec.capacity
             and cell.rare.waiting_room is None
@@ -210,8 +212,10 @@ def note_taken(cell: Cell, message: Message) -> None:
 def resize(cell: Cell, spec: MailboxSpec) -> None:
     """Bound the mailbox anew. Messages that wait stay, even where they are more than that."""
     cell.spec = spec
-    cell.full_at = spec.capacity if spec.capacity_bytes is None else 0
-    cell.queued_bytes = None if spec.capacity_bytes is None else count_bytes(cell)
+    if spec.capacity_bytes is None and spec.message_bytes is None:
+        cell.full_at, cell.queued_bytes = spec.capacity, None
+    else:
+        cell.full_at, cell.queued_bytes = 0, count_bytes(cell)
     _admit(cell)
 
 
@@ -222,8 +226,7 @@ def count_bytes(cell: Cell) -> int:
 
 def is_too_large(cell: Cell, payload: object) -> bool:
     """Return whether there will never be room for a payload."""
-    capacity_bytes = cell.spec.capacity_bytes
-    return capacity_bytes is not None and payload_bytes(payload) > capacity_bytes
+    return cell.queued_bytes is not None and _excess(cell, payload_bytes(payload)) is not None
 
 
 def put_signal(cell: Cell, message: Message) -> None:
@@ -306,14 +309,24 @@ def _admit(cell: Cell) -> None:
 
 def _weigh(cell: Cell, payload: object) -> int:
     """The bytes that a payload counts for here; refuses a payload that will never fit."""
-    capacity_bytes = cell.spec.capacity_bytes
-    if capacity_bytes is None:
+    if cell.queued_bytes is None:
         return 0
     weight = payload_bytes(payload)
-    if weight > capacity_bytes:
+    error = _excess(cell, weight)
+    if error is not None:
         cell.exchange.rejected += 1
-        raise MessageTooLarge(cell.name, weight, capacity_bytes)
+        raise error
     return weight
+
+
+def _excess(cell: Cell, weight: int) -> MessageTooLarge | None:
+    """The error for a payload of that many bytes that will never fit; None when it may."""
+    spec = cell.spec
+    if spec.message_bytes is not None and weight > spec.message_bytes:
+        return MessageTooLarge(cell.name, weight, spec.message_bytes, "message_bytes")
+    if spec.capacity_bytes is not None and weight > spec.capacity_bytes:
+        return MessageTooLarge(cell.name, weight, spec.capacity_bytes)
+    return None
 
 
 def _limit_met(cell: Cell, weight: int) -> Literal["capacity", "capacity_bytes"] | None:

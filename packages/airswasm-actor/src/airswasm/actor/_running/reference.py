@@ -213,6 +213,7 @@ class ActorRef:
             capacity=cell.spec.capacity,
             size_bytes=count_bytes(cell) if cell.queued_bytes is None else cell.queued_bytes,
             capacity_bytes=cell.spec.capacity_bytes,
+            message_bytes=cell.spec.message_bytes,
             signals=len(cell.signals) if cell.signals else 0,
             senders_waiting=len(cell.rare.waiting_room or ()),
             oldest_age=max(0.0, cell.exchange.clock() - first.sent_at) if first else 0.0,

@@ -10,16 +10,21 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Awaitable, Coroutine
-from contextlib import suppress
 from contextvars import ContextVar
 from time import monotonic
-from typing import TYPE_CHECKING, Any, Protocol, cast
+from typing import TYPE_CHECKING, Protocol, cast
 
 import anyio
 import anyio.lowlevel
 from airswasm.runtime import CallState
 
-from .._boundary import asyncio_task, cancelled_part, is_cancelled_by_scope, raise_interrupt
+from .._boundary import (
+    asyncio_task,
+    cancelled_part,
+    drop_cancellation,
+    is_cancelled_by_scope,
+    raise_interrupt,
+)
 from .cell import Work
 
 if TYPE_CHECKING:
@@ -135,15 +140,8 @@ async def serve(turns: Turns) -> None:
             await wake.wait()
         turns.begin_round()
         if task is not None and task.cancelling() > requests and not is_cancelled_by_scope():
-            await _drop_cancellation(task, requests)
+            await drop_cancellation(task, requests)
         await anyio.lowlevel.checkpoint()
-
-
-async def _drop_cancellation(task: asyncio.Task[Any], requests: int) -> None:
-    while task.cancelling() > requests:
-        task.uncancel()
-    with suppress(asyncio.CancelledError):  # before Python 3.13 it is still to come
-        await asyncio.sleep(0)
 
 
 async def serve_in_task(
@@ -198,6 +196,8 @@ async def _handle_killable(
                 await asyncio.sleep(0)  # the handler has cancelled its own task
         except BaseException as error:
             _fail(turns, cell, work, error)
+            if task is not None:
+                await drop_cancellation(task, requests)
             return False
         return turns.end_work(cell, work, result)
     return False  # it was killed

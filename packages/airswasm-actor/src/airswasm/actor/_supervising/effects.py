@@ -87,6 +87,7 @@ class Effects:
         except BaseException as error:
             if boundary.passes(error):
                 raise
+            await boundary.settle()
             self.emit_failure(child, error)
             self.settle(child, Exit("crash", error))
             raise ChildStartFailed(self._supervisor, child.spec.id, error) from error
@@ -109,7 +110,7 @@ class Effects:
 
     async def _start_actor(self, child: Child, actor: object) -> None:
         if child.cell is None or child.ref is None:
-            mailbox = child.spec.mailbox or self._life.register.mailbox_for(actor)
+            mailbox = self._life.register.mailbox_for(actor, child.spec.mailbox)
             cell = Cell(self._life.dispatcher, child.name, mailbox)
             child.ref = self._admit(child, cell, ActorRef(cell))
             child.cell = cell
@@ -147,12 +148,13 @@ class Effects:
         except BaseException as error:
             if boundary.passes(error):
                 raise
+            await boundary.settle()
             raise ChildStartFailed(self._supervisor, spec.id, error) from error
         child.turn += 1
         cell.own_rare().on_exit = _Report(self._put, child)
         await self._life.swap(cell, made, finish=finish, shutdown=child.spec.shutdown_seconds)
         cell.own_rare().shutdown = spec.shutdown_seconds
-        resize(cell, spec.mailbox or self._life.register.mailbox_for(made))
+        resize(cell, self._life.register.mailbox_for(made, spec.mailbox))
         child.spec = spec
         child.failures = 0
         child.started_at = self._life.dispatcher.clock()

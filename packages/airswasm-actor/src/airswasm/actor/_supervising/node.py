@@ -454,6 +454,7 @@ class SupervisorNode:
             except BaseException as error:
                 if boundary.passes(error):
                     raise
+                await boundary.settle()
                 has_failed = True
                 self._effects.emit_failure(child, error)
                 self._inbox.put(StartFailed(id_, child.turn, error))

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 import anyio
 import anyio.to_thread
+from airswasm.wit import describe_error
 
 from .._host import Pending
 from .._process.switch_interval import short_switches
@@ -419,16 +420,16 @@ class Call:
             return self._limit_fault(ResourcesExhausted, "holds too many resources", "resources")
         if isinstance(cause, GuestFault):
             made: GuestFault = cause
-        elif isinstance(cause, Exception):
+        elif not isinstance(cause, KeyboardInterrupt):
             where = self._target.name if self._target is not None else "a host function"
             made = HostFunctionFailed(
                 instance.component_name,
                 self.function,
-                f"called {where}, which failed: {type(cause).__name__}: {cause}",
+                f"called {where}, which failed: {describe_error(cause)}",
             )
             made.__cause__ = cause
         else:
-            return cause  # KeyboardInterrupt and its like belong to the caller as they are
+            return cause  # the program's, wherever it lands
         if failure is not None and not made.backtrace:
             made.backtrace = tuple(Frame(*frame[:3]) for frame in failure.frames)
         return made
