@@ -11,7 +11,6 @@ from airswasm.runtime import (
     WASI_INTERFACES,
     EngineConfig,
     EngineSettings,
-
 )
 from airswasm.runtime import _checks as checks
 from airswasm.runtime.wasi import _builtin
@@ -55,6 +54,7 @@ def test_every_setting_reaches_the_engine():
         "compile_memory_bytes": 2**30,
         "wasm_bytes": 2**20,
         "slice_fuel": 50_000,
+        "host_slice": 0.01,
         "worker_threads": 3,
     }
     assert changed.keys() == {field.name for field in fields(EngineSettings)}
@@ -70,6 +70,7 @@ def test_every_setting_reaches_the_engine():
         ("compile_memory_bytes", -1),
         ("wasm_bytes", 0),
         ("worker_threads", 0),
+        ("host_slice", 0.0),
         ("slice_fuel", 9_999),
     ],
 )

@@ -183,6 +183,20 @@ class Caller:
             self._wasi = self._make_wasi(self)
         return self._wasi
 
+    def charge(self, fuel: int) -> None:
+        """Charge the guest for work whose size its input decides, before doing it.
+
+        Each call is charged for itself and for each byte that it carries. What takes longer
+        than that (a search, a match, a list that the host holds) is charged here, with some
+        1,600 fuel for a microsecond, and always the same for the same input.
+
+        Raises:
+            FuelExhausted: the guest cannot pay for it; let it pass.
+        """
+        call = self.instance._call
+        if call is not None:
+            call._charge(fuel)
+
     def keep(self, key: type[T], make: Callable[[], T]) -> T:
         """Return the `key` of this instance, made at the first call: state for host functions."""
         if self._kept is None:
