@@ -147,7 +147,7 @@ class Caller:
         name: such as `local/hello`.
         data: the embedder's own; whatever its host functions need.
         message: what the instance works on now; the embedder sets it per call.
-        instance: the running instance; set when it is instantiated.
+        instance: the running instance; None until it is instantiated.
     """
 
     __slots__ = (
@@ -165,7 +165,7 @@ class Caller:
         self.name: str = name
         self.data: object = data
         self.message: object = None
-        self.instance: Instance
+        self.instance: Instance = None  # type: ignore[assignment]  # set before any call
         self._make_wasi: Callable[[Caller], WasiState] | None = None
         self._wasi: WasiState | None = None
         self._kept: dict[object, object] | None = None
@@ -193,9 +193,8 @@ class Caller:
         Raises:
             FuelExhausted: the guest cannot pay for it; let it pass.
         """
-        call = self.instance._call
-        if call is not None:
-            call._charge(fuel)
+        if self.instance is not None and self.instance._call is not None:
+            self.instance._call._charge(fuel)
 
     def keep(self, key: type[T], make: Callable[[], T]) -> T:
         """Return the `key` of this instance, made at the first call: state for host functions."""
