@@ -59,6 +59,7 @@ def test_every_setting_reaches_the_engine():
         "compile_memory_bytes": 2**30,
         "wasm_bytes": 2**20,
         "slice_fuel": 50_000,
+        "host_slice": 0.01,
         "worker_threads": 3,
         "large_wasm_stack_bytes": 2**21,
         "python_executable": "/usr/bin/python3",
@@ -76,6 +77,7 @@ def test_every_setting_reaches_the_engine():
         ("compile_memory_bytes", -1),
         ("wasm_bytes", 0),
         ("worker_threads", 0),
+        ("host_slice", 0.0),
         ("slice_fuel", 9_999),
     ],
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from airswasm.runtime import Caller
 from airswasm.runtime._values import Case, Err, Ok
 from airswasm.runtime.wasi._http import (
     FIELDS_AT_MOST_BYTES,
@@ -19,7 +20,7 @@ TYPES, HANDLER = interfaces("0.2.12")
 
 
 def call(name: str, *arguments: object) -> object:
-    return TYPES.functions[name](None, *arguments)
+    return TYPES.functions[name](Caller("test/http"), *arguments)
 
 
 @pytest.mark.parametrize("name", ["Host", "transfer-encoding", "Connection", "Upgrade", "TE"])
@@ -113,3 +114,43 @@ def test_without_a_provider_every_request_is_denied() -> None:
     """The guest gets wasi:http's own code for that."""
     request = call("[constructor]outgoing-request", Fields())
     assert HANDLER.functions["handle"](None, request, None) == Err(Case("HTTP-request-denied"))
+
+
+def test_a_name_is_found_without_a_walk_over_the_others() -> None:
+    """Names are looked up in a dictionary: to fill the fields first makes no search longer."""
+    compared = 0
+
+    class Name(str):
+        __slots__ = ()
+
+        def lower(self) -> str:
+            nonlocal compared
+            compared += 1
+            return super().lower()
+
+    fields = Fields((Name("a"), b"") for _ in range(1_900))
+    compared = 0
+    assert not fields.has(Name("b"))
+    assert fields.get(Name("b")) == []
+    assert fields.replace(Name("b"), [b""], keep=True) is None
+    assert fields.replace(Name("b"), []) is None
+    assert compared < 10
+
+
+def test_the_size_of_fields_is_kept_in_step() -> None:
+    """Whatever is added, replaced and deleted: what is left counts, and nothing else."""
+    fields = Fields()
+    for name, values, keep in (
+        ("a", [b"1"], False), ("A", [b"22", b""], True), ("b", [b"x" * 9], True),
+        ("a", [b"3"], False), ("b", [], False), ("c", [], False),
+    ):  # fmt: skip
+        assert fields.replace(name, values, keep=keep) is None
+        expected = sum(32 + len(name) + len(value) for name, value in fields.entries())
+        assert fields.held_bytes == expected
+    assert fields.entries() == [("a", b"3")]
+
+
+def test_a_value_that_never_fits_is_not_read() -> None:
+    """Sizes are compared before a character is looked at."""
+    with pytest.raises(FieldsTooLarge):
+        Fields().replace("a", [b"\x00" * (FIELDS_AT_MOST_BYTES + 1)])

@@ -4,8 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import pytest
+from airswasm.runtime import Caller, Trapped
 from airswasm.runtime._host import Pending
-from airswasm.runtime.wasi._io import Always, BytesInput, Deadline, Signal, StreamClosed, wait_for
+from airswasm.runtime.wasi._io import (
+    Always,
+    BytesInput,
+    Deadline,
+    Signal,
+    StreamClosed,
+    interfaces,
+    wait_for,
+)
 
 
 class ManualTimer:
@@ -113,3 +123,12 @@ def test_bytes_are_read_to_their_end() -> None:
     except StreamClosed:
         return
     raise AssertionError("the end was not told")
+
+
+def test_a_poll_watches_a_bounded_number_of_pollables() -> None:
+    """Each is looked at whenever one of them wakes, so their number is the host's time."""
+    poll = next(each for each in interfaces("0.2.12") if "/poll@" in each.name).functions["poll"]
+    with pytest.raises(Trapped):
+        poll(Caller("test/poll"), [Signal()] * 1_001)
+    waiting = poll(Caller("test/poll"), [Signal()] * 1_000)
+    assert isinstance(waiting, Pending)

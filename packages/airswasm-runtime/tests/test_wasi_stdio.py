@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 
+import pytest
 from airswasm.runtime.wasi._stdio import UNSAFE, LineLimits, LineOutput, escape
 from hypothesis import given
 from hypothesis import strategies as st
@@ -109,3 +110,32 @@ def test_a_partial_line_waits_for_its_end() -> None:
     output.end()
     output.end()
     assert lines == ["half"]
+
+
+def test_a_flood_of_line_ends_is_counted_not_walked() -> None:
+    """What the rate refuses is counted at once: 65,536 empty lines are not as many steps."""
+    asked = 0
+
+    def clock() -> int:
+        nonlocal asked
+        asked += 1
+        return 0
+
+    lines: list[str] = []
+    output = LineOutput(lines.append, LineLimits(burst_lines=10), clock)
+    output.write(b"\n" * 65_000 + b"rest")
+    output.end()
+    assert asked < 20
+    assert lines[-1].startswith("[64,991 lines dropped")
+
+
+@pytest.mark.parametrize("character", ["\x01", "\u202e", "\n", "\ud800"])
+def test_a_line_of_nothing_but_control_characters_is_escaped_by_table(character: str) -> None:
+    """Each is written out, whatever their number; no function runs for each."""
+    assert escape(character * 8192) == escape(character) * 8192
+
+
+def test_the_table_knows_every_unsafe_character() -> None:
+    """What the pattern finds is what the table replaces."""
+    for code in range(0x110000):
+        assert (escape(chr(code)) == chr(code)) == (UNSAFE.match(chr(code)) is None), hex(code)

@@ -27,7 +27,7 @@ from airswasm.runtime import Services
 from airswasm.wit import Blocks, Section, load_part, safe_text
 from pydantic import TypeAdapter, ValidationError
 
-from ._explain import did_you_mean, explain, locate
+from ._explain import MOST_FINDINGS, did_you_mean, explain, locate
 from ._positions import Path as KeyPath
 from ._positions import scan_positions
 from ._quantities import parse_bytes, parse_seconds
@@ -128,8 +128,7 @@ class Configuration:
             raise _single(file, f"not TOML: {error}") from error
         findings: list[tuple[KeyPath, str]] = [
             ((name,), f"unknown section{did_you_mean(name, blocks.sections)}")
-            for name in tables
-            if name not in blocks.sections
+            for name in [each for each in tables if each not in blocks.sections][:MOST_FINDINGS]
         ]
         read: dict[type, _Read] = {}
         for section in blocks.sections.values():
@@ -220,8 +219,10 @@ def _table_of(
         written = {}
     table = dict(cast("Mapping[str, object]", written))
     known = {each.name for each in dataclasses.fields(model)}
-    for key in [each for each in table if each not in known]:
+    unknown = [each for each in table if each not in known]
+    for key in unknown[:MOST_FINDINGS]:
         findings.append(((section.name, key), f"unknown key{did_you_mean(key, known)}"))
+    for key in unknown:
         del table[key]
     origins = {key: f"{file}: [{section.name}] {key}" for key in table}
     for key in known:

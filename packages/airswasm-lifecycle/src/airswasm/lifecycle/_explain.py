@@ -14,8 +14,12 @@ from ._positions import line_of
 from .errors import ManifestProblem
 
 _FEW = 20
+_LONGEST_WORD = 64
+"""A key that is longer was not meant to be a known one, and comparing it takes long."""
+MOST_FINDINGS = 50
+"""Problems that are told, with a suggestion each; a file may hold ten thousand."""
 
-__all__ = ("did_you_mean", "explain", "explain_problems", "locate")
+__all__ = ("MOST_FINDINGS", "did_you_mean", "explain", "explain_problems", "locate")
 
 
 def explain_problems(
@@ -38,7 +42,7 @@ def locate(
 
 def explain(error: ValidationError, root: type) -> Iterable[tuple[KeyPath, str]]:
     """Says for each finding which key it is about and what is wrong with it."""
-    for detail in error.errors(include_url=False):
+    for detail in error.errors(include_url=False)[:MOST_FINDINGS]:
         path = tuple(part for part in detail["loc"] if isinstance(part, str))
         kind, value = detail["type"], detail["input"]
         context = detail.get("ctx", {})
@@ -60,6 +64,8 @@ def explain(error: ValidationError, root: type) -> Iterable[tuple[KeyPath, str]]
 def did_you_mean(word: str, known: Iterable[str]) -> str:
     """Name the known word that is most like `word`, or else all of them if they are few."""
     candidates = sorted(known)
+    if len(word) > _LONGEST_WORD:
+        return ""
     matches = get_close_matches(word, candidates, n=1, cutoff=0.5)
     if matches:
         return f"; did you mean `{matches[0]}`?"

@@ -65,8 +65,9 @@ class Installing:
         known = self.registry.find(name)
         if known is not None and await self._is_damaged(known, package):
             return plan_repair(package, known, self.kinds)
-        plan = plan_install(
-            package, name, known, self.trust.get(package.name), self.policy, self.kinds
+        pin = self.trust.get(package.name)
+        plan = await anyio.to_thread.run_sync(  # it compares patterns, which takes its time
+            plan_install, package, name, known, pin, self.policy, self.kinds
         )
         await self.loader.check(package, progress)
         return plan
@@ -105,7 +106,9 @@ class Installing:
         if not targets:
             return 0
         pin = self.trust.get(package.name)
-        plan = plan_install(package, package.name, None, pin, self.policy, self.kinds)
+        plan = await anyio.to_thread.run_sync(
+            plan_install, package, package.name, None, pin, self.policy, self.kinds
+        )
         for target in targets:
             taken = self.registry.find(target)
             if taken is not None:

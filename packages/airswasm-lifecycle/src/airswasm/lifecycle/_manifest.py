@@ -35,7 +35,7 @@ from pydantic import (
 )
 from pydantic.dataclasses import dataclass
 
-from ._explain import did_you_mean, explain, locate
+from ._explain import MOST_FINDINGS, did_you_mean, explain, locate
 from ._positions import Path as KeyPath
 from ._positions import scan_positions
 from ._quantities import parse_bytes, parse_seconds
@@ -61,6 +61,8 @@ MANIFEST_NAME = "Component.toml"
 DEFAULT_MEMORY_BYTES = 4 * 2**20
 LEAST_MEMORY_BYTES = 512 * 2**10
 MOST_MANIFEST_BYTES = 256 * 2**10
+_LONGEST_NAME = 128
+"""Of a capability; what is longer is compared with none."""
 
 _NAME_PART = r"[a-z][a-z0-9-]{0,62}"
 _NAME = re.compile(rf"{_NAME_PART}/{_NAME_PART}")
@@ -386,6 +388,8 @@ def _read_capabilities(
         return {}
     capabilities: dict[str, tuple[str, ...]] = {}
     for path, patterns in _leaves(cast("Mapping[str, object]", table), ()):
+        if len(findings) >= MOST_FINDINGS:
+            break  # enough to mend first
         name, where = ".".join(path), ("capabilities", *path)
         problem = _judge_capability(name, patterns, kinds, is_strict)
         if name in capabilities:
@@ -427,6 +431,8 @@ def _judge_capability(
 
 def _is_close(name: str, known: Iterable[str]) -> bool:
     """Whether a name was probably meant to be a known one, or is in a known domain."""
+    if len(name) > _LONGEST_NAME:
+        return False
     domains = {each.partition(".")[0] for each in known}
     return bool(get_close_matches(name.partition(".")[0], domains, n=1, cutoff=0.8))
 

@@ -15,6 +15,8 @@ from collections.abc import Iterator, Mapping
 __all__ = ("Path", "line_of", "scan_positions")
 
 Path = tuple[str, ...]
+_DEPTH = 32
+"""Parts of a key that have a line of their own: a key of 100,000 would have as many prefixes."""
 
 _KEY_PART = re.compile(r"""\s*(?:"((?:[^"\\]|\\.)*)"|'([^']*)'|([A-Za-z0-9_-]+))\s*(\.?)""")
 _VALUE_TOKEN = re.compile(
@@ -31,7 +33,8 @@ def scan_positions(text: str) -> Mapping[Path, int]:
     line of the key that holds them.
     """
     positions: dict[Path, int] = {}
-    for path, line in _statements(text):
+    for whole, line in _statements(text):
+        path = whole[:_DEPTH]
         for length in range(1, len(path) + 1):
             positions.setdefault(path[:length], line)
         positions[path] = min(positions[path], line)

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 
+import anyio.to_thread
 from airswasm.runtime import ProgressSink
 from airswasm.security import Grants, Kinds, TrustStore
 
@@ -61,7 +62,10 @@ class Updating:
         """Decide what an update would do; see `System.plan`."""
         record = self.registry.get(name)
         pin = self.trust.get(package.name)
-        plan = plan_update(package, record, pin, self.policy, self._manifest_of(record), self.kinds)
+        before = self._manifest_of(record)
+        plan = await anyio.to_thread.run_sync(  # it compares patterns, which takes its time
+            plan_update, package, record, pin, self.policy, before, self.kinds
+        )
         await self.loader.check(package, progress)
         return plan
 

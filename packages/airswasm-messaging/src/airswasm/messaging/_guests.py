@@ -9,21 +9,26 @@ decided by the guard before any of this runs.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 
+import anyio.lowlevel
 from airswasm.actor import MessageBroker, Request
 from airswasm.runtime import Caller, Case, Err, HostInterface, Ok, Pending, Services
 from airswasm.wit.names import HANDLE_CALLBACK
 
 from ._addresses import check_address
 from ._block import MESSAGING_INTERFACE
-from ._codecs import check_cbor, codec_of, encode_cbor
+from ._codecs import codec_of, encode_cbor, walk_cbor
 from ._policy import MessagingPolicy, SamePolicy, TokenBucket
 from ._refusals import refusal_of
 from ._requests import OpenRequests
 from .errors import CodecNotAccepted, PayloadTooLarge, RateExceeded, Unencodable
 
 __all__ = ("messaging_interface", "provide")
+
+_LONG_BYTES = 2_048
+"""CBOR that is longer is checked in steps: each byte of it may be an item."""
+_ITEM_FUEL = 800
 
 
 def messaging_interface(
@@ -77,36 +82,59 @@ class _Guests:
 
     def send(self, caller: Caller, target: str, payload: bytes) -> object:
         try:
-            self._check(caller, target, payload)
-            self._broker.tell(target, payload, sender=caller.name)
+            walk = self._check(caller, target, payload)
+            if walk is not None:
+                return _after(walk, caller, lambda _: self._send(caller, target, payload))
+            return self._send(caller, target, payload)
         except Exception as error:
             return _refused(error)
+
+    def _send(self, caller: Caller, target: str, payload: bytes) -> object:
+        self._broker.tell(target, payload, sender=caller.name)
         return Ok(None)
 
     def request(self, caller: Caller, target: str, payload: bytes, timeout_ms: int) -> object:
         try:
-            self._check(caller, target, payload)
+            walk = self._check(caller, target, payload)
             if not caller.instance.has_export(HANDLE_CALLBACK):
                 return Err(Case("invalid", "export the interface callbacks to use request"))
             seconds = self._seconds(timeout_ms)
-            return Ok(self._requests.start(caller.name, target, payload, seconds))
+            if walk is not None:
+                return _after(
+                    walk, caller, lambda _: self._request(caller, target, payload, seconds)
+                )
+            return self._request(caller, target, payload, seconds)
         except Exception as error:
             return _refused(error)
 
+    def _request(self, caller: Caller, target: str, payload: bytes, seconds: float) -> object:
+        return Ok(self._requests.start(caller.name, target, payload, seconds))
+
     def call(self, caller: Caller, target: str, payload: bytes, timeout_ms: int) -> object:
-        pending = Pending()
+        seconds = self._seconds(timeout_ms)
         try:
-            self._check(caller, target, payload)
-            request = self._broker.request(
-                target,
-                payload,
-                lambda ended: pending.resolve(self._outcome(ended)),
-                timeout=self._seconds(timeout_ms),
-                sender=caller.name,
-                is_waiting=True,
-            )
+            walk = self._check(caller, target, payload)
+            if walk is not None:
+                return _after(
+                    walk,
+                    caller,
+                    lambda pending: self._call(caller, target, payload, seconds, pending),
+                )
+            return self._call(caller, target, payload, seconds, Pending())
         except Exception as error:
             return _refused(error)
+
+    def _call(
+        self, caller: Caller, target: str, payload: bytes, seconds: float, pending: Pending
+    ) -> object:
+        request = self._broker.request(
+            target,
+            payload,
+            lambda ended: pending.resolve(self._outcome(ended)),
+            timeout=seconds,
+            sender=caller.name,
+            is_waiting=True,
+        )
         pending.on_cancel = request.cancel
         return pending
 
@@ -136,7 +164,8 @@ class _Guests:
             return _refused(error)
         return Ok(None)
 
-    def _check(self, caller: Caller, target: str, payload: bytes) -> None:
+    def _check(self, caller: Caller, target: str, payload: bytes) -> Iterator[int] | None:
+        """Check what can be checked at once; return the walk through what takes steps."""
         check_address(target)
         self._check_payload(caller, payload)
         accepted = self._policy.codecs_of(target)
@@ -144,7 +173,12 @@ class _Guests:
             codec = codec_of(payload)
             if codec not in accepted:
                 raise CodecNotAccepted(target, codec, frozenset(accepted))
-            check_cbor(payload)
+            walk = walk_cbor(payload)
+            if len(payload) > _LONG_BYTES and caller.instance is not None:
+                return walk
+            for items in walk:
+                caller.charge(items * _ITEM_FUEL)
+        return None
 
     def _check_payload(self, caller: Caller, payload: bytes) -> None:
         if len(payload) > self._limits.payload_bytes:
@@ -191,6 +225,37 @@ class _Subscriptions:
     def remove(self, pattern: str) -> None:
         self._broker.unsubscribe(pattern, self._name, owner=self)
         self._patterns.discard(pattern)
+
+
+def _after(walk: Iterator[int], caller: Caller, go: Callable[[Pending], object]) -> Pending:
+    """Let the guest wait until its payload was walked through, and then for `go`.
+
+    Args:
+        walk: Looks at some items in each step, and raises what is wrong.
+        caller: Who pays for them.
+        go: Sends the message; returns its outcome, or the `Pending` that it is given.
+    """
+    pending = Pending()
+
+    async def work() -> None:
+        try:
+            for items in walk:
+                await anyio.lowlevel.checkpoint()
+                if pending.is_done:
+                    return  # its call has ended
+                caller.charge(items * _ITEM_FUEL)
+            outcome = go(pending)
+        except Exception as error:
+            try:
+                outcome = _refused(error)
+            except Exception as fault:
+                pending.fail(fault)
+                return
+        if outcome is not pending:
+            pending.resolve(outcome)
+
+    caller.instance.engine.start(work())
+    return pending
 
 
 def _reply(value: object) -> bytes | None:

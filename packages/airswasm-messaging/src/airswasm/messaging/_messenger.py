@@ -7,10 +7,11 @@ code's own way: no capability is asked for and no rate counted.
 
 from __future__ import annotations
 
+import anyio.lowlevel
 from airswasm.actor import HOST, MessageBroker
 
 from ._addresses import check_address
-from ._codecs import Codec, decode, encode
+from ._codecs import Codec, codec_of, encode, load_cbor, walk_cbor
 
 __all__ = ("Messenger",)
 
@@ -74,7 +75,11 @@ class Messenger:
             timeout=self._timeout if timeout is None else timeout,
             sender=self._sender,
         )
-        return decode(answer) if isinstance(answer, bytes) else answer
+        if not isinstance(answer, bytes) or codec_of(answer) == "raw":
+            return answer
+        for _ in walk_cbor(answer):  # a component may have sent it
+            await anyio.lowlevel.checkpoint()
+        return load_cbor(answer)
 
     def publish(self, topic: str, value: object, *, codec: Codec | None = None) -> int:
         """Publish to a topic; returns how many mailboxes took it.

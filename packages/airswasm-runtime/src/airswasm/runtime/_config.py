@@ -54,6 +54,8 @@ class EngineConfig:
         cache_folder: where compiled components are kept; None for nowhere.
         compile_limits: what compiling may cost.
         slice_fuel: fuel after which a computing guest gives way.
+        host_slice: seconds after which a guest for which the host works, call after call,
+            gives way; what one call takes comes on top.
         slices_before_thread: slices that a call gets on the event loop before a
             worker thread takes over; it stays responsive that way.
         tick: seconds between epochs; wall-clock limits are this exact.
@@ -87,6 +89,7 @@ class EngineConfig:
     cache_folder: Path | None = None
     compile_limits: CompileLimits = field(default_factory=CompileLimits)
     slice_fuel: int = 1_000_000
+    host_slice: float = 0.001
     slices_before_thread: int = 4
     tick: float = 0.005
     max_wasm_stack_bytes: int = 512 * KIB

@@ -182,7 +182,7 @@ class Caller:
         name: such as `local/hello`.
         data: the embedder's own; whatever its host functions need.
         message: what the instance works on now; the embedder sets it per call.
-        instance: the running instance; set when it is instantiated.
+        instance: the running instance; None until it is instantiated.
     """
 
     __slots__ = (
@@ -200,7 +200,7 @@ class Caller:
         self.name: str = name
         self.data: object = data
         self.message: object = None
-        self.instance: Instance
+        self.instance: Instance = None  # type: ignore[assignment]  # set before any call
         self._make_wasi: Callable[[Caller], WasiState] | None = None
         self._wasi: WasiState | None = None
         self._kept: dict[object, object] | None = None
@@ -217,6 +217,19 @@ class Caller:
                 raise LookupError(f"{self.name} is not instantiated")
             self._wasi = self._make_wasi(self)
         return self._wasi
+
+    def charge(self, fuel: int) -> None:
+        """Charge the guest for work whose size its input decides, before doing it.
+
+        Each call is charged for itself and for each byte that it carries. What takes longer
+        than that (a search, a match, a list that the host holds) is charged here, with some
+        1,600 fuel for a microsecond, and always the same for the same input.
+
+        Raises:
+            FuelExhausted: the guest cannot pay for it; let it pass.
+        """
+        if self.instance is not None and self.instance._call is not None:
+            self.instance._call._charge(fuel)
 
     def keep(self, key: type[T], make: Callable[[], T]) -> T:
         """Return the `key` of this instance, made at the first call: state for host functions."""

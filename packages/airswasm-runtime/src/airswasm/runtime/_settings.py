@@ -10,6 +10,14 @@ from ._config import CompileLimits, EngineConfig
 
 __all__ = ("EngineSettings",)
 
+_POSITIVE = (
+    "compile_seconds",
+    "compile_memory_bytes",
+    "wasm_bytes",
+    "host_slice",
+    "worker_threads",
+)
+
 
 @dataclass(frozen=True, slots=True)
 class EngineSettings:
@@ -23,6 +31,8 @@ class EngineSettings:
         compile_memory_bytes: Memory that compiling one component may take.
         wasm_bytes: The largest component.
         slice_fuel: Fuel after which a computing component gives way to others.
+        host_slice: Seconds that the host works for a component, call after call, until others
+            have their turn.
         worker_threads: Threads for components that compute for long.
         large_wasm_stack_bytes: The stack of components above 1 MiB of wasm, such as those that
             carry an interpreter.
@@ -34,12 +44,13 @@ class EngineSettings:
     compile_memory_bytes: int = 4 * 2**30
     wasm_bytes: int = 128 * 2**20
     slice_fuel: int = 1_000_000
+    host_slice: float = 0.001
     worker_threads: int = 8
     large_wasm_stack_bytes: int = 4 * 2**20
     python_executable: str = ""
 
     def __post_init__(self) -> None:
-        for name in ("compile_seconds", "compile_memory_bytes", "wasm_bytes", "worker_threads"):
+        for name in _POSITIVE:
             if getattr(self, name) <= 0:
                 raise ValueError(f"{name} must be more than 0")
         if self.slice_fuel < 10_000:
@@ -54,6 +65,7 @@ class EngineSettings:
                 self.compile_seconds, self.compile_memory_bytes, self.wasm_bytes
             ),
             slice_fuel=self.slice_fuel,
+            host_slice=self.host_slice,
             worker_threads=self.worker_threads,
             large_wasm_stack_bytes=self.large_wasm_stack_bytes,
             python_executable=Path(self.python_executable) if self.python_executable else None,

@@ -11,29 +11,23 @@ from collections.abc import Iterable
 from airswasm.runtime import Caller, HostInterface, Services
 
 from ._guard import Guard
-from .errors import InvalidCapability
 
 __all__ = ("CAPABILITIES_INTERFACE", "capabilities_interface", "provide")
 
 CAPABILITIES_INTERFACE = "airswasm:component/capabilities@0.1.0"
+_PAIR_FUEL = 4_000
+"""For a grant in the list: what it takes to make a record of it."""
 
 
 def capabilities_interface(guard: Guard) -> HostInterface:
     """`airswasm:component/capabilities`, answered by this guard."""
 
-    def check(caller: Caller, capability: str, target: str) -> bool:
-        try:
-            return guard.decide(caller.name, capability, target).is_allowed
-        except InvalidCapability:
-            return False
-
     def listed(caller: Caller) -> list[dict[str, str]]:
-        return [
-            {"capability": capability, "pattern": pattern}
-            for capability, pattern in guard.grants_of(caller.name).pairs()
-        ]
+        pairs = list(guard.grants_of(caller.name).pairs())
+        caller.charge(len(pairs) * _PAIR_FUEL)
+        return [{"capability": capability, "pattern": pattern} for capability, pattern in pairs]
 
-    return HostInterface(CAPABILITIES_INTERFACE, {"check": check, "list": listed})
+    return HostInterface(CAPABILITIES_INTERFACE, {"check": guard.answer, "list": listed})
 
 
 def provide(services: Services) -> Iterable[HostInterface]:

@@ -9,7 +9,12 @@ enforcement cannot drift apart.
 
 A decision depends on nothing but component, capability and resource until
 grants change, so it is remembered, and with it that its line is in the audit
-log. A denial is never remembered: each one is decided and written again.
+log. What is remembered of a component is bounded in bytes. A denial is never
+remembered: each one is decided again, and the component pays for that.
+
+Denials are written as they come until a component has a thousand too many of them;
+then so many a second, and the next line says how many were not. A component that
+floods the log would otherwise push out what others did.
 
 Rejected: checks written by hand inside each provider (one is forgotten sooner or
 later), and exceptions for denials (a guest should be able to handle them; only a
@@ -20,6 +25,7 @@ from __future__ import annotations
 
 import functools
 import inspect
+import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Literal, TypeAlias, cast
@@ -47,6 +53,16 @@ AllowedLines: TypeAlias = Literal["every", "first", "none"]
 _NO_GRANTS = Grants()
 _FEW = 8
 _SETS = 4_096
+_REMEMBERED_BYTES = 256 * 1024
+"""What is remembered of one component, at most."""
+_ENTRY_BYTES = 128
+_STEP_FUEL = 100
+_DENIAL_FUEL = 100_000
+"""For deciding, for the sentence, and for the line in the log."""
+_BURST = 1_000
+_PER_SECOND = 20.0
+_SHOWN = 2_048
+"""Characters of the patterns that a component has already, in the line that would grant more."""
 
 _Passed: TypeAlias = dict[str, "tuple[str, ...] | set[str]"]
 """For one requirement: the resources that each component may touch. A set is 216 bytes before
@@ -102,6 +118,7 @@ class Guard:
             `allow` is not empty, the most that any component can be granted.
         allowed_lines: Which allowed calls are written; denials always are.
         remembered: How many decisions are remembered for each component.
+        clock: Seconds, for the rate of denials in the log.
     """
 
     def __init__(
@@ -113,6 +130,7 @@ class Guard:
         policy: Grants = _NO_GRANTS,
         allowed_lines: AllowedLines = "first",
         remembered: int = 4_096,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._kinds = kinds
         self._grants = dict(grants or {})
@@ -124,6 +142,9 @@ class Guard:
         self._limit = remembered if allowed_lines != "every" else 0
         self._remembered: dict[str, dict[tuple[str, str | None, str], Decision]] = {}
         self._passed: dict[tuple[str, str | None], _Passed] = {}
+        self._kept_bytes: dict[str, int] = {}
+        self._denials: dict[str, _Denials] = {}
+        self._clock = clock
 
     @property
     def kinds(self) -> Kinds:
@@ -143,6 +164,7 @@ class Guard:
     def revoke(self, component: str) -> None:
         """Take everything from a component. Harmless when it had nothing."""
         self._grants.pop(component, None)
+        self._denials.pop(component, None)
         self._forget(component)
 
     def grants_of(self, component: str) -> Grants:
@@ -190,10 +212,11 @@ class Guard:
         if resource not in passed.get(component, ()):
             decision = self._written(decision)
         if decision.is_allowed and self._limit:
+            self._make_room(component, resource)
+            mine = self._remembered.setdefault(component, {})
             if len(mine) >= self._limit:
                 mine.clear()
             mine[key] = decision
-            self._remembered[component] = mine
         return decision
 
     def enforce(
@@ -264,15 +287,20 @@ class Guard:
         capability, argument = requirement.capability, requirement.argument
         passed = self._passed.setdefault((capability, argument), {})
 
-        def refusal(component: str, resource: object) -> Decision | None:
+        def refusal(caller: Caller, resource: object) -> Decision | None:
             if not isinstance(resource, str):
                 raise UnannotatedFunction(interface, signature.name, "its resource is not a text")
+            component = caller.name
             if (capability, argument, resource) not in self._remembered.get(component, ()):
+                caller.charge(self._effort(component, capability) * _STEP_FUEL)
                 decision = self.decide(component, capability, resource, argument=argument)
+                if not decision.is_allowed:
+                    caller.charge(_DENIAL_FUEL)
                 decision = self._written(decision)
                 if not decision.is_allowed:
                     return decision
             if self._limit:
+                self._make_room(component, resource)
                 passed[component] = _with(passed.get(component, ()), resource, self._limit)
             return None
 
@@ -295,6 +323,30 @@ class Guard:
             return decided(False, "it was not granted", _granting_line(grants, capability, touched))
         return decided(True, covering)
 
+    def answer(self, caller: Caller, capability: str, resource: str) -> bool:
+        """Return whether the caller may do something, at the caller's expense; nothing is written.
+
+        Raises:
+            FuelExhausted: The caller cannot pay for the answer.
+        """
+        if capability not in self._kinds:
+            return False
+        steps = self._effort(caller.name, capability)
+        caller.charge(steps * _STEP_FUEL)
+        return self.decide(caller.name, capability, resource).is_allowed
+
+    def _effort(self, component: str, capability: str) -> int:
+        mine = self._rules_of(self.grants_of(component))
+        return mine.effort(capability) + self._policy_rules.effort(capability)
+
+    def _make_room(self, component: str, resource: str) -> None:
+        """Count what is remembered of a component; forget all of it when it is too much."""
+        kept = self._kept_bytes.get(component, 0) + 4 * len(resource) + _ENTRY_BYTES
+        if kept > _REMEMBERED_BYTES:
+            self._forget(component)
+            kept = 4 * len(resource) + _ENTRY_BYTES
+        self._kept_bytes[component] = kept
+
     def _rules_of(self, grants: Grants) -> Rules:
         """The rules of a set of grants; ten thousand names of one package share one set."""
         known = self._rules.get(id(grants))
@@ -307,10 +359,19 @@ class Guard:
     def _written(self, decision: Decision) -> Decision:
         if self._audit is None or (decision.is_allowed and self._allowed_lines == "none"):
             return decision
+        unwritten = 0
+        if not decision.is_allowed:
+            denials = self._denials.get(decision.component)
+            if denials is None:
+                denials = self._denials[decision.component] = _Denials(self._clock())
+            if not denials.admits(self._clock()):
+                return decision
+            unwritten, denials.unwritten = denials.unwritten, 0
         try:
             self._audit.record(
                 AuditEvent(
                     kind="decision",
+                    detail={"unwritten": str(unwritten)} if unwritten else {},
                     component=decision.component,
                     outcome="allow" if decision.is_allowed else "deny",
                     capability=decision.capability,
@@ -324,8 +385,29 @@ class Guard:
 
     def _forget(self, component: str) -> None:
         self._remembered.pop(component, None)
+        self._kept_bytes.pop(component, None)
         for passed in self._passed.values():
             passed.pop(component, None)
+
+
+class _Denials:
+    """How many denials of one component may be written: a token bucket that counts the rest."""
+
+    __slots__ = ("_at", "_tokens", "unwritten")
+
+    def __init__(self, now: float) -> None:
+        self._at, self._tokens = now, float(_BURST)
+        self.unwritten = 0
+
+    def admits(self, now: float) -> bool:
+        """Return whether one more may be written now; one that may not is counted."""
+        earned = max(0.0, now - self._at) * _PER_SECOND
+        self._at, self._tokens = now, min(float(_BURST), self._tokens + earned)
+        if self._tokens < 1:
+            self.unwritten += 1
+            return False
+        self._tokens -= 1
+        return True
 
 
 def guarded(interface: HostInterface, contract: Contract, guard: Guard) -> HostInterface:
@@ -337,7 +419,7 @@ def _wrapped(
     function: HostFunction,
     position: int | None,
     passed: _Passed,
-    refusal: Callable[[str, object], Decision | None],
+    refusal: Callable[[Caller, object], Decision | None],
     answer: Callable[[Decision], object],
 ) -> HostFunction:
     """The hot path is two look-ups."""
@@ -348,7 +430,7 @@ def _wrapped(
         async def wait(caller: Caller, *args: object) -> object:
             resource = "" if position is None else args[position]
             if resource not in passed.get(caller.name, ()):
-                refused = refusal(caller.name, resource)
+                refused = refusal(caller, resource)
                 if refused is not None:
                     return answer(refused)
             return await awaitable(caller, *args)
@@ -359,7 +441,7 @@ def _wrapped(
     def call(caller: Caller, *args: object) -> object:
         resource = "" if position is None else args[position]
         if resource not in passed.get(caller.name, ()):
-            refused = refusal(caller.name, resource)
+            refused = refusal(caller, resource)
             if refused is not None:
                 return answer(refused)
         return function(caller, *args)
@@ -409,4 +491,6 @@ def _raise_denied(decision: Decision) -> object:
 
 def _granting_line(grants: Grants, capability: str, touched: Resource) -> str:
     present = grants.allow.get(capability, ())
+    if sum(map(len, present)) > _SHOWN:  # the line would be longer than what it is about
+        present = ("…",)
     return manifest_line(capability, (*present, touched.granting_pattern))

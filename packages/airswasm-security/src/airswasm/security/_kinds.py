@@ -9,8 +9,8 @@ declares has no spelling, so nothing is granted under it and nothing can ask for
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import cast
 
 from airswasm.wit import Capability, load_part
@@ -18,9 +18,17 @@ from airswasm.wit import Capability, load_part
 from ._grants import Grants
 from ._patterns import Pattern
 from ._spelling import PLAIN, Resource, Spelling
-from .errors import InvalidCapability, UnknownCapability
+from .errors import InvalidCapability, InvalidPattern, UnknownCapability
 
 __all__ = ("Kinds", "Rules")
+
+PATTERNS_AT_MOST = 256
+"""Patterns of one capability; each is tried for each new resource."""
+
+EFFORT_AT_MOST = 16_384
+"""The efforts of the patterns of one capability together."""
+
+_TOO_MANY = "with wildcards inside of segments, or behind **, there are too many patterns"
 
 
 class Kinds:
@@ -92,13 +100,20 @@ class Kinds:
 
         Raises:
             UnknownCapability: No installed block declares one of them.
-            InvalidPattern: A pattern cannot be read by its capability's spelling.
+            InvalidPattern: A pattern cannot be read by its capability's spelling, or those of
+                one capability together take too long to match.
         """
         for table in (grants.allow, grants.deny):
             for capability, patterns in table.items():
                 spelling = self.spelling(capability)
+                if len(patterns) > PATTERNS_AT_MOST:
+                    more = f"{capability} has more than {PATTERNS_AT_MOST} patterns"
+                    raise InvalidPattern(patterns[PATTERNS_AT_MOST], more)
+                effort = 0
                 for text in patterns:
-                    spelling.pattern(text)
+                    effort += spelling.pattern(text).effort
+                    if effort > EFFORT_AT_MOST:
+                        raise InvalidPattern(text, f"{_TOO_MANY} for {capability}")
 
     def rules(self, grants: Grants) -> Rules:
         """Return the grants as rules that can be matched.
@@ -160,6 +175,15 @@ class Rules:
 
     allow: Mapping[str, tuple[Pattern, ...]]
     deny: Mapping[str, tuple[Pattern, ...]]
+    _efforts: Mapping[str, int] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        efforts: dict[str, int] = {}
+        for table in (self.allow, self.deny):
+            for capability, patterns in table.items():
+                added = sum(pattern.effort for pattern in patterns)
+                efforts[capability] = efforts.get(capability, 0) + added
+        object.__setattr__(self, "_efforts", efforts)
 
     def covering(self, capability: str, resource: Resource) -> str | None:
         """Return a pattern that grants this, or None."""
@@ -178,11 +202,13 @@ class Rules:
     def beyond(self, other: Rules) -> dict[str, tuple[str, ...]]:
         """Return what is granted here and not in `other`; see `Kinds.beyond`."""
         fresh = {
-            capability: tuple(p.text for p in patterns if not other._covers(capability, p))
+            capability: tuple(
+                each.text for each in _uncovered(patterns, other.allow.get(capability, ()))
+            )
             for capability, patterns in self.allow.items()
         }
         for capability, patterns in other.deny.items():
-            dropped = [p for p in patterns if not self._forbids(capability, p)]
+            dropped = list(_uncovered(patterns, self.deny.get(capability, ())))
             for candidate in self.allow.get(capability, ()):
                 if any(candidate.touches_pattern(p) for p in dropped):
                     fresh[capability] = tuple(
@@ -190,11 +216,27 @@ class Rules:
                     )
         return {capability: texts for capability, texts in fresh.items() if texts}
 
-    def _covers(self, capability: str, pattern: Pattern) -> bool:
-        return any(mine.covers_pattern(pattern) for mine in self.allow.get(capability, ()))
+    def effort(self, capability: str) -> int:
+        """Return how long a decision may take, in the steps of `Pattern.effort`."""
+        return self._efforts.get(capability, 0)
 
-    def _forbids(self, capability: str, pattern: Pattern) -> bool:
-        return any(mine.covers_pattern(pattern) for mine in self.deny.get(capability, ()))
+
+def _uncovered(patterns: Iterable[Pattern], wide: Sequence[Pattern]) -> Iterator[Pattern]:
+    """Iterate over the patterns that none of `wide` covers.
+
+    Most are covered by themselves, or by one that begins alike, or by one that begins with a
+    wildcard: the others are not compared.
+    """
+    same = {each.text for each in wide}
+    by_start: dict[str, list[Pattern]] = {}
+    for each in wide:
+        start = each.segments[0]
+        by_start.setdefault("" if "*" in start or "?" in start else start, []).append(each)
+    for pattern in patterns:
+        if pattern.text not in same:
+            candidates = (*by_start.get("", ()), *by_start.get(pattern.segments[0], ()))
+            if not any(each.covers_pattern(pattern) for each in candidates):
+                yield pattern
 
 
 def _is_not_everything(pattern: Pattern) -> bool:

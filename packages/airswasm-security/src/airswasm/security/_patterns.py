@@ -3,8 +3,10 @@
 A pattern is a row of segments. `*` inside a segment stands for any run of
 characters, alone it stands for one non-empty segment; `?` stands for one
 character; `**` is a segment of its own and stands for any number of segments,
-none included. Matching never backtracks past the last wildcard, so its time is
-bounded by the product of the two lengths, and patterns are short.
+none included. Matching goes over a resource once: what is between two wildcards
+is searched from where the last was found, and where `**` stands the pattern is in
+several places at once, as bits of a number. So time grows with the resource, and
+`effort` says by how much.
 
 Rejected: `fnmatch` (its `*` crosses `/`, so `a/*` covers `a/../../etc/passwd`),
 `PurePath.match` (takes `..` for `*`), and translation to `re` (`(a*)*b`).
@@ -30,6 +32,8 @@ __all__ = ("Pattern",)
 _ANY_DEPTH = "**"
 _PATTERN_LENGTH = 1_024
 _SEGMENTS = 64
+_EFFORT_OF_ALL = 512
+"""Of what takes a step for each character or segment of the resource."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +60,18 @@ class Pattern:
     def is_literal(self) -> bool:
         """Whether it covers exactly one resource: itself."""
         return not ("*" in self.text or "?" in self.text)
+
+    @property
+    def effort(self) -> int:
+        """How long matching may take, in steps: some 60 ns each for the longest resource.
+
+        What is compared costs next to nothing. What is searched costs its length, or a step for
+        each character of the resource; behind `**` each segment of the resource is tried.
+        """
+        deep = self.segments.index(_ANY_DEPTH) if _ANY_DEPTH in self.segments else None
+        before, behind = self.segments[:deep], self.segments[deep:] if deep is not None else ()
+        searched = sum(map(_is_searched, behind))
+        return len(self.segments) + sum(map(_effort, before)) + _EFFORT_OF_ALL * searched
 
     def matches(self, resource: str) -> bool:
         """Whether the pattern covers this one resource."""
@@ -126,37 +142,88 @@ def segment_matches(pattern: str, text: str) -> bool:
 
 
 def _glob(pattern: str, text: str) -> bool:
-    """Match with `*` and `?`, going back only to the last `*`."""
-    p = t = 0
-    star, resume = -1, 0
-    while t < len(text):
-        if p < len(pattern) and pattern[p] == "*":
-            star, resume, p = p, t, p + 1
-        elif p < len(pattern) and pattern[p] in ("?", text[t]):
-            p, t = p + 1, t + 1
-        elif star >= 0:
-            resume += 1
-            p, t = star + 1, resume
-        else:
+    """Match with `*` and `?`: each piece between two stars is found where it first occurs."""
+    first, *middle = pattern.split("*")
+    if not middle:
+        return len(first) == len(text) and _fits(first, text, 0)
+    *middle, last = middle
+    at, end = len(first), len(text) - len(last)
+    if at > end or not _fits(first, text, 0) or not _fits(last, text, end):
+        return False
+    for piece in middle:
+        found = _find(piece, text, at, end)
+        if found < 0:
             return False
-    return all(char == "*" for char in pattern[p:])
+        at = found + len(piece)
+    return True
+
+
+def _fits(piece: str, text: str, at: int) -> bool:
+    """Whether a piece without `*` stands at that place."""
+    for run in piece.split("?"):
+        if not text.startswith(run, at):
+            return False
+        at += len(run) + 1
+    return True
+
+
+def _find(piece: str, text: str, start: int, end: int) -> int:
+    """Where a piece without `*` first occurs, or -1.
+
+    With a `?` in it, all places that it could have begun at are followed at once, each a bit.
+    """
+    if "?" not in piece:
+        return text.find(piece, start, end)
+    wild = sum(1 << at for at, char in enumerate(piece) if char == "?")
+    fitting: dict[str, int] = {}
+    for at, char in enumerate(piece):
+        if char != "?":
+            fitting[char] = fitting.get(char, wild) | 1 << at
+    begun, whole = 0, 1 << len(piece) - 1
+    for at in range(start, end):
+        begun = (begun << 1 | 1) & fitting.get(text[at], wild)
+        if begun & whole:
+            return at - len(piece) + 1
+    return -1
+
+
+def _is_searched(segment: str) -> bool:
+    return segment not in ("*", _ANY_DEPTH) and ("*" in segment or "?" in segment)
+
+
+def _effort(segment: str) -> int:
+    if not _is_searched(segment):
+        return 0
+    return max(len(segment), _EFFORT_OF_ALL if "*" in segment and "?" in segment else 0)
 
 
 def _sequence_matches(patterns: Sequence[str], segments: Sequence[str]) -> bool:
-    """The same walk one level up: `**` over segments, going back only to the last one."""
-    p = s = 0
-    star, resume = -1, 0
-    while s < len(segments):
-        if p < len(patterns) and patterns[p] == _ANY_DEPTH:
-            star, resume, p = p, s, p + 1
-        elif p < len(patterns) and segment_matches(patterns[p], segments[s]):
-            p, s = p + 1, s + 1
-        elif star >= 0:
-            resume += 1
-            p, s = star + 1, resume
-        else:
+    """Follow all places in the pattern at once, each a bit: after `**` there are several."""
+    deep = sum(1 << at for at, pattern in enumerate(patterns) if pattern == _ANY_DEPTH)
+    literal: dict[str, int] = {}
+    wild: list[tuple[int, str]] = []
+    for at, pattern in enumerate(patterns):
+        if "*" not in pattern and "?" not in pattern:
+            literal[pattern] = literal.get(pattern, 0) | 1 << at
+        elif pattern != _ANY_DEPTH:
+            wild.append((1 << at, pattern))
+    places = _past(1, deep)
+    for segment in segments:
+        fitting = literal.get(segment, 0)
+        for place, pattern in wild:
+            if places & place and segment_matches(pattern, segment):
+                fitting |= place
+        places = _past((places & fitting) << 1 | places & deep, deep)
+        if not places:
             return False
-    return all(segment == _ANY_DEPTH for segment in patterns[p:])
+    return bool(places >> len(patterns) & 1)
+
+
+def _past(places: int, deep: int) -> int:
+    """The places and those behind them that `**` reaches without a segment."""
+    while (reached := places | (places & deep) << 1) != places:
+        places = reached
+    return places
 
 
 def _start(patterns: Sequence[str]) -> set[int]:
@@ -233,7 +300,7 @@ def _check(text: str, separator: str) -> None:
         raise InvalidPattern(text[:80], f"it is longer than {_PATTERN_LENGTH} characters")
     if not unicodedata.is_normalized("NFC", text):
         raise InvalidPattern(text, "it is not in Unicode normal form C")
-    if any(unicodedata.category(char) in ("Cc", "Cs") for char in text):
+    if not text.isprintable() and any(unicodedata.category(char) in ("Cc", "Cs") for char in text):
         raise InvalidPattern(text, "it holds a control character")
     _check_segments(text, text.split(separator))
 

@@ -25,6 +25,7 @@ from .errors import InvalidResource
 __all__ = ("PLAIN", "Reach", "Resource", "Spelling", "read_plain")
 
 _RESOURCE_LENGTH = 4_096
+_RESOURCE_SEGMENTS = 256
 
 
 class Reach(enum.Enum):
@@ -101,7 +102,9 @@ def read_plain(value: str) -> str:
 def _check_unicode(value: str) -> None:
     if not unicodedata.is_normalized("NFC", value):
         raise InvalidResource(value, "it is not in Unicode normal form C")
-    if any(unicodedata.category(char) in ("Cc", "Cs") for char in value):
+    if not value.isprintable() and any(
+        unicodedata.category(char) in ("Cc", "Cs") for char in value
+    ):
         raise InvalidResource(value, "it holds a control character")
 
 
@@ -133,9 +136,11 @@ class Spelling:
         Raises:
             InvalidResource: The value has no safe reading.
         """
-        if argument == "prefix":
-            return Resource(read_plain(value), Reach.PREFIX, self.separator)
-        return Resource(self.read(value), self.reach, self.separator)
+        is_prefix = argument == "prefix"
+        text = read_plain(value) if is_prefix else self.read(value)
+        if text.count(self.separator) >= _RESOURCE_SEGMENTS:
+            raise InvalidResource(value, f"it has more than {_RESOURCE_SEGMENTS} segments")
+        return Resource(text, Reach.PREFIX if is_prefix else self.reach, self.separator)
 
     def pattern(self, text: str) -> Pattern:
         """Return a grant's pattern, read as the resources are.

@@ -133,7 +133,15 @@ class Dispatcher(Exchange):
         yield_at: When a task that asks inline has to let the loop go on (`monotonic`).
     """
 
-    __slots__ = ("_group", "_running", "_turning", "config", "endings", "yield_at")
+    __slots__ = (
+        "_group",
+        "_round_ends",
+        "_running",
+        "_turning",
+        "config",
+        "endings",
+        "yield_at",
+    )
 
     def __init__(
         self,
@@ -147,6 +155,7 @@ class Dispatcher(Exchange):
         self.config = config
         self.endings: Endings
         self.yield_at = 0.0
+        self._round_ends = 0.0
         self._group: TaskGroup | None = None
         self._running: Cell | None = None
         self._turning: Cell | None = None
@@ -203,12 +212,12 @@ class Dispatcher(Exchange):
         """Give turns until the event loop has to have its own."""
         self.now = self.clock()
         run_queue = self.run_queue
-        end = monotonic() + self.config.round
+        self._round_ends = monotonic() + self.config.round
         while run_queue:
             cell = run_queue.popleft()
             cell.is_scheduled = False
             self._turn(cell)
-            if monotonic() > end:
+            if monotonic() > self._round_ends:
                 break
 
     def _turn(self, cell: Cell) -> None:
@@ -413,7 +422,11 @@ class Dispatcher(Exchange):
             self._crash(cell, work.message, error)
 
     def _go_on(self, cell: Cell, work: CallWork, call: GuestCall, state: CallState) -> None:
-        """End a call, leave it waiting, or run it once more: inline at first, then in a thread."""
+        """End a call, leave it waiting, or run it once more: inline at first, then in a thread.
+
+        After host functions have worked for a guest for a slice, the loop gets its turn: they
+        are not stopped in the middle, and a thread would not take them off the loop.
+        """
         if cell.work is not work:
             return
         if state is _DONE:
@@ -427,6 +440,10 @@ class Dispatcher(Exchange):
                 work.is_in_thread = True
                 assert self._group is not None
                 self._group.start_soon(poll_in_thread, self, cell, work)
+        elif state is CallState.SERVED:
+            work.is_waiting = False
+            self._round_ends = 0.0
+            self.schedule(cell)
         elif not work.is_waiting and not cell.is_scheduled:
             self.schedule(cell)
 

@@ -31,6 +31,7 @@ from .._wasmtime.value_layout import KIND_STRING
 from ..errors import (
     DeadlineExceeded,
     Frame,
+    FuelExhausted,
     GuestFault,
     HostCallTooLarge,
     HostFunctionFailed,
@@ -38,6 +39,7 @@ from ..errors import (
     LimitExceeded,
     ResourcesExhausted,
 )
+from . import charges
 from .crossing import AllowanceExceeded, Keep
 from .handles import Drop, TooManyResources
 from .plan import ExportPlan
@@ -68,8 +70,13 @@ class CallState(enum.Enum):
     WAITING = "waiting"
     """It waits in a host function; `wake` will be called."""
 
+    SERVED = "served"
+    """The host has worked for it long enough: poll it again, after others. A worker thread
+    would not help: host functions run on the event loop's thread."""
+
 
 _DONE, _READY, _WAITING = CallState.DONE, CallState.READY, CallState.WAITING
+_SERVED = CallState.SERVED
 
 
 class Call:
@@ -87,6 +94,7 @@ class Call:
         "_cancelled",
         "_failure",
         "_future",
+        "_held",
         "_hop",
         "_instance",
         "_is_awaited",
@@ -126,6 +134,7 @@ class Call:
         self._target: HostCall | None = None
         self._results = 0
         self._hop: tuple[HostCall, int, list[object]] | None = None
+        self._held: tuple[Pending, object] | None = None
         self._failure: BaseException | None = None
         self._value: object = None
         self._raise: BaseException | None = None
@@ -148,7 +157,7 @@ class Call:
         """Run the guest for one slice at most.
 
         Returns:
-            `DONE`, `READY` (poll again) or `WAITING` (`wake` will be called).
+            `DONE`, `READY` or `SERVED` (poll again), or `WAITING` (`wake` will be called).
         """
         if self._state is _DONE:
             return _DONE
@@ -271,6 +280,12 @@ class Call:
             return _DONE
         if self._failure is not None:
             return self._fault_of_host(self._failure)
+        self._instance._meter.give_way_at = 0.0
+        if self._held is not None:
+            held, self._held = self._held, None
+            self._state = _SERVED
+            held[0].resolve(held[1])
+            return _SERVED
         if self._hop is not None:
             self._run_hop()
         pending = self._pending
@@ -308,6 +323,47 @@ class Call:
         if self._state is _WAITING:
             self._state = _READY
             self._wake(self)
+
+    def _must_give_way(self) -> bool:
+        """Return whether the host has worked for this slice of the guest for long enough.
+
+        Raises:
+            FuelExhausted: the guest cannot pay for it.
+        """
+        meter, now = self._instance._meter, time.monotonic()
+        self._pay_if_due()
+        if not meter.give_way_at:
+            meter.give_way_at = now + self._instance.engine.config.host_slice
+        return now > meter.give_way_at
+
+    def _pay_if_due(self) -> None:
+        """Take what the guest owes for the host's work from its fuel, once it is worth it."""
+        meter = self._instance._meter
+        if meter.debt > charges.PAY or meter.debt >= meter.fuel:
+            meter.read_fuel()
+            left = _ERROR_AND_FUEL(self._instance._slot, 32)[1] - meter.debt
+            meter.debt = 0
+            meter.set_fuel(max(0, left))
+            if left <= 0:
+                raise self._limit_fault(FuelExhausted, "used up its fuel", "fuel")
+        meter.look_at = meter.debt + charges.LOOK
+
+    def _charge(self, fuel: int) -> None:
+        """Let the guest pay for work that is about to be done for it."""
+        self._instance._meter.debt += fuel
+        self._pay_if_due()
+
+    def _hold_back(self, value: object) -> Pending:
+        """Keep a result that is there until the guest has its next slice."""
+        pending = Pending()
+        self._held = pending, value
+        return pending
+
+    def _take_debt(self) -> int:
+        """Return what is owed for the host's work, which is settled by that."""
+        meter = self._instance._meter
+        debt, meter.debt, meter.look_at, meter.give_way_at = meter.debt, 0, charges.LOOK, 0.0
+        return debt
 
     def _park(self, target: HostCall, results: int, pending: Pending) -> None:
         """Let the guest wait for `pending`; the continuation will write to `results`."""
@@ -371,10 +427,15 @@ class Call:
         meter = instance._meter
         meter.read_fuel()
         error, fuel_left = _ERROR_AND_FUEL(instance._slot, 32)
-        self.fuel_used = used = meter.fuel - fuel_left
+        used = meter.fuel - fuel_left
+        if meter.debt:
+            used += self._take_debt()
+        self.fuel_used = used
         instance.fuel_used += used
         if error or self._cancelled:
             return self._finish_badly(error)
+        if used > meter.fuel:
+            return self._finish_in_debt()
         plan = self._plan
         if plan is not None and (decode := plan.result) is not None:
             try:
@@ -393,6 +454,13 @@ class Call:
         self._settle()
         if self._started > instance._gauge_due and plan is not None:
             instance._read_gauge()
+        return _DONE
+
+    def _finish_in_debt(self) -> CallState:
+        """End a call that is done, but for which the host did more than its fuel pays for."""
+        if self._instance._slot[0] >= KIND_STRING:
+            self._instance._meter.drop_result()
+        self._end_with(self._limit_fault(FuelExhausted, "used up its fuel", "fuel"))
         return _DONE
 
     def _finish_badly(self, error: int) -> CallState:
@@ -467,7 +535,8 @@ class Call:
             self._future = 0
             meter = self._instance._meter
             meter.read_fuel()
-            self.fuel_used = meter.fuel - _ERROR_AND_FUEL(self._instance._slot, 32)[1]
+            left = _ERROR_AND_FUEL(self._instance._slot, 32)[1]
+            self.fuel_used = meter.fuel - left + self._take_debt()
         self._end_with(outcome)
 
     def _end_with(self, outcome: BaseException) -> None:

@@ -49,8 +49,8 @@ async def drive(call: Call, slices_before_thread: int) -> None:
                     await pending._complete_with(work)
                 await waiter.wait()
                 call.poll()
-            elif slices < slices_before_thread:
-                slices += 1
+            elif state is CallState.SERVED or slices < slices_before_thread:
+                slices += state is CallState.READY
                 await anyio.lowlevel.checkpoint()
                 call.poll()
             else:

@@ -16,13 +16,15 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable
 from threading import get_ident
-from types import CoroutineType
+from types import CoroutineType, NoneType
 from typing import TYPE_CHECKING
 
 from .._host import HostFunction, Pending
+from .._values import Err, Ok
 from .._wasmtime import bindings as wt
 from .._wasmtime.value_layout import KIND_STRING, SLOT_BYTES
 from ..errors import InstanceClosed, ValueMismatch
+from . import charges
 from .crossing import UNFIT, Keep
 from .mismatch import mismatch
 from .plan import ImportPlan
@@ -34,6 +36,8 @@ if TYPE_CHECKING:
 
 _DATA = bytes.__basicsize__ - 1
 _READY = wt.ready_continuation()
+_AT_ONCE = frozenset((NoneType, bool, int, float, str, bytes, list, tuple, dict, Ok, Err))
+"""What host functions mostly return; to find out that a thing need not be awaited takes longer."""
 
 
 class HostCall:
@@ -56,10 +60,12 @@ class HostCall:
         self.callback = wt.HostCallback(self._entry())
 
     def _entry(self) -> Callable[..., None]:
-        engine, function, is_async = self._engine, self._function, self._is_async
+        engine, function = self._engine, self._function
         running, memory, thread = engine._running, wt.writable_memory, get_ident
         decoders = self._plan.parameters
         steps = [(decode, index * SLOT_BYTES) for index, decode in enumerate(decoders)]
+        price, unit = charges.CALL, charges.UNIT
+        write = self.write
 
         def entry(
             _env: int,
@@ -77,29 +83,29 @@ class HostCall:
                 memory[continuation_out : continuation_out + 24] = _READY
                 call = running[context]
                 instance = call._instance
-                handles = instance._handles
-                handles.allowance = instance.limits.host_call_bytes
-                values = [decode(arguments + at, handles) for decode, at in steps]
+                meter, handles = instance._meter, instance._handles
+                handles.allowance = most = meter.host_call_bytes
+                values: list[object] = []
+                for decode, at in steps:  # no comprehension: until 3.12 that is a call
+                    values.append(decode(arguments + at, handles))
+                meter.debt += price + unit * (most - handles.allowance)
                 if thread() != engine._thread:
                     call._hop = (self, results, values)
                     memory[continuation_out : continuation_out + 24] = engine._waiting_for(context)
                     return
                 outcome = function(instance.caller, *values)
-                if is_async or isinstance(outcome, CoroutineType):
-                    outcome = call._adopt(outcome)
+                pending = None
+                if type(outcome) not in _AT_ONCE:
+                    pending, outcome = self._awaited(call, outcome)
                 if call._cancelled:
                     raise InstanceClosed(self.name)
-                if isinstance(outcome, Pending):
-                    if not outcome._done:
-                        call._park(self, results, outcome)
-                        memory[continuation_out : continuation_out + 24] = engine._waiting_for(
-                            context
-                        )
-                        return
-                    if outcome._exception is not None:
-                        raise outcome._exception
-                    outcome = outcome._value
-                self.write(instance, results, outcome)
+                if meter.debt > meter.look_at and call._must_give_way() and pending is None:
+                    pending = call._hold_back(outcome)
+                if pending is not None:
+                    call._park(self, results, pending)
+                    memory[continuation_out : continuation_out + 24] = engine._waiting_for(context)
+                else:
+                    write(instance, results, outcome)
             except BaseException as failure:
                 if call is not None:
                     call._failure = failure
@@ -109,8 +115,21 @@ class HostCall:
 
         return entry
 
+    def _awaited(self, call: Call, outcome: object) -> tuple[Pending | None, object]:
+        """Return what the guest has to wait for, if anything, or the value."""
+        if self._is_async or isinstance(outcome, CoroutineType):
+            outcome = call._adopt(outcome)
+        if not isinstance(outcome, Pending):
+            return None, outcome
+        if not outcome._done:
+            return outcome, None
+        if outcome._exception is not None:
+            raise outcome._exception
+        return None, outcome._value
+
     def invoke(self, call: Call, values: list[object]) -> object:
         """Run the function on the loop's thread for a guest on a worker thread."""
+        call._pay_if_due()
         outcome = self._function(call._instance.caller, *values)
         is_work = self._is_async or isinstance(outcome, CoroutineType)
         return call._adopt(outcome) if is_work else outcome
@@ -127,8 +146,8 @@ class HostCall:
                 raise ValueMismatch(self.name, "nothing (it returns no value)", repr(value))
             return
         keep: Keep = []
-        handles = instance._handles
-        handles.allowance = instance.limits.host_call_bytes
+        handles, meter = instance._handles, instance._meter
+        handles.allowance = most = meter.host_call_bytes
         try:
             slot = encode(value, keep, handles)
         except UNFIT:
@@ -137,6 +156,7 @@ class HostCall:
         if slot[0] < KIND_STRING:
             wt.writable_memory[results : results + SLOT_BYTES] = slot
         else:
+            meter.debt += charges.UNIT * (most - handles.allowance)
             wt.value_clone(id(slot) + _DATA, results)
 
 
@@ -147,6 +167,7 @@ def destructor(running: dict[int, Call]) -> object:
         call = None
         try:
             call = running[context]
+            call._instance._meter.debt += charges.CALL
             drop, value = call._instance._handles.take_dropped(rep)
             if drop is not None:
                 call._drop(drop, value)

@@ -98,12 +98,14 @@ PRIMITIVE_DECODERS: Mapping[str, Decode] = {
 }
 
 
-def list_decoder(element: Decode) -> Decode:
+def list_decoder(element: Decode, weight: int) -> Decode:
+    """Lift lists; `weight` is what an item takes of the call's allowance, beside its own."""
+
     def decode(at: int, handles: Handles) -> object:
         size, address = TWO_WORDS(memory, at + 8)
         if not size:
             return []
-        handles.allowance -= size
+        handles.allowance -= size * weight
         if handles.allowance < 0:
             raise AllowanceExceeded
         end = address + size * SLOT_BYTES

@@ -30,7 +30,7 @@ from airswasm.wit import (
 )
 
 from .._shape import FunctionShape, ValueType, python_name
-from . import lifting, lowering
+from . import charges, lifting, lowering
 from .bytes_as_text import BytesAsText
 from .lifting import Decode
 from .lowering import Encode, EncodeAll
@@ -170,7 +170,7 @@ class Planner:
             case ListOf(Primitive("u8")):
                 return lifting.text_decoder(self._codec) if where in text else lifting.decode_bytes
             case ListOf(element):
-                return lifting.list_decoder(into(element, "item"))
+                return lifting.list_decoder(into(element, "item"), _weight(element))
             case TupleOf(elements):
                 return lifting.tuple_decoder([into(e, str(i)) for i, e in enumerate(elements)])
             case OptionOf(OptionOf() as some):
@@ -200,3 +200,11 @@ class Planner:
             found = make_dataclass(name, fields, frozen=True, slots=True)
             self._records[type_.name, fields] = found
         return found
+
+
+def _weight(item: ValueType) -> int:
+    """Return what an item of a list takes of a call's allowance, beside what is in it."""
+    if isinstance(item, Own | Borrow):
+        return charges.HANDLE_WEIGHT
+    is_number = isinstance(item, Primitive) and item.name != "string"
+    return charges.NUMBER_WEIGHT if is_number else charges.ITEM_WEIGHT

@@ -185,15 +185,22 @@ class StoreMeter:
 
     Attributes:
         arguments: where the caller says, before each call, at which address they are.
+        debt: fuel for the host's work that was not taken from the store's yet.
+        look_at: the debt at which to look at the clock again.
+        give_way_at: when the guest has to give way, on the monotonic clock; 0.0 for
+            "not known yet in this slice".
     """
 
     __slots__ = (
         "arguments",
         "context",
+        "debt",
         "drop_result",
         "error",
         "fuel",
+        "give_way_at",
         "host_call_bytes",
+        "look_at",
         "read_fuel",
         "refuel",
         "result",
@@ -204,6 +211,8 @@ class StoreMeter:
         self, context: Address, slot: Address, fuel: int, ticks: int, host_call_bytes: int
     ) -> None:
         self.fuel, self.host_call_bytes = fuel, host_call_bytes
+        self.debt = self.look_at = 0
+        self.give_way_at = 0.0
         self.context = owned = c_void_p(context)
         self.arguments = c_void_p()
         self.result, self.error = c_void_p(slot), c_void_p(slot + 32)
@@ -211,6 +220,10 @@ class StoreMeter:
         self.start_clock = partial(_set_epoch_deadline, owned, _number(ticks))
         self.read_fuel = partial(_get_fuel, owned, c_void_p(slot + 40))
         self.drop_result = partial(_value_delete, self.result)
+
+    def set_fuel(self, fuel: int) -> None:
+        """Set the fuel that is left."""
+        _set_fuel(self.context, c_uint64(fuel))
 
 
 def bind_call(

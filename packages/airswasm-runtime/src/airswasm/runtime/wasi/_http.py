@@ -54,6 +54,9 @@ FORBIDDEN_FIELDS = frozenset(
 """Fields that decide where a message ends or goes: the host's to set, never the guest's."""
 
 FIELDS_AT_MOST_BYTES = 64 * 1024
+_ENTRY_BYTES = 32
+_ENTRY_FUEL = 1_000
+"""What it costs to copy an entry, or to hand it out."""
 BODY_AT_MOST_BYTES = 16 * 1024 * 1024
 
 
@@ -62,35 +65,52 @@ class FieldsTooLarge(Exception):
 
 
 class Fields:
-    """The `fields` resource: header names and values in order."""
+    """The `fields` resource: header names and values in order.
 
-    __slots__ = ("_entries", "_is_immutable")
+    A name is found by a dictionary: a guest may fill them to the brim with entries that
+    carry nothing and then ask for one that is not there, again and again.
+    """
+
+    __slots__ = ("_bytes", "_entries", "_is_immutable", "_next", "_numbers")
 
     def __init__(
         self, entries: Iterable[tuple[str, bytes]] = (), *, is_immutable: bool = False
     ) -> None:
-        self._entries = list(entries)
+        self._entries: dict[int, tuple[str, bytes]] = {}
+        self._numbers: dict[str, list[int]] = {}
+        self._next = 0
+        self._bytes = 0
         self._is_immutable = is_immutable
+        for name, value in entries:
+            self._add(name, value)
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    @property
+    def held_bytes(self) -> int:
+        """What they count for in `FIELDS_AT_MOST_BYTES`, names included."""
+        return self._bytes
 
     def entries(self) -> list[tuple[str, bytes]]:
         """Return all of them, in order."""
-        return list(self._entries)
+        return list(self._entries.values())
 
     def get(self, name: str) -> list[bytes]:
         """Return the values of one name, whatever its case."""
-        return [value for key, value in self._entries if key.lower() == name.lower()]
+        return [self._entries[number][1] for number in self._numbers.get(name.lower(), ())]
 
     def has(self, name: str) -> bool:
         """Return whether the name is there, whatever its case."""
-        return bool(self.get(name))
+        return name.lower() in self._numbers
 
     def copy(self) -> Fields:
         """Return others of the same content, which can be changed."""
-        return Fields(self._entries)
+        return Fields(self._entries.values())
 
     def frozen(self) -> Fields:
-        """Return a copy that a guest cannot change."""
-        return Fields(self._entries, is_immutable=True)
+        """Return a copy that a guest cannot change; of what cannot be changed, itself."""
+        return self if self._is_immutable else Fields(self._entries.values(), is_immutable=True)
 
     def replace(self, name: str, values: Sequence[bytes], *, keep: bool = False) -> str | None:
         """Set the values of a name; `keep` adds to those there are.
@@ -103,14 +123,36 @@ class Fields:
         """
         if self._is_immutable:
             return "immutable"
+        added = sum(_entry_bytes(name, value) for value in values)
+        freed = 0 if keep else self._bytes_of(name)
+        if self._bytes - freed + added > FIELDS_AT_MOST_BYTES:
+            raise FieldsTooLarge
         if (problem := field_problem(name, values)) is not None:
             return problem
-        others = [entry for entry in self._entries if keep or entry[0].lower() != name.lower()]
-        entries = [*others, *((name, value) for value in values)]
-        if sum(len(key) + len(value) + 32 for key, value in entries) > FIELDS_AT_MOST_BYTES:
-            raise FieldsTooLarge
-        self._entries = entries
+        if not keep:
+            self._remove(name)
+        for value in values:
+            self._add(name, value)
         return None
+
+    def _add(self, name: str, value: bytes) -> None:
+        number, self._next = self._next, self._next + 1
+        self._entries[number] = (name, value)
+        self._numbers.setdefault(name.lower(), []).append(number)
+        self._bytes += _entry_bytes(name, value)
+
+    def _remove(self, name: str) -> None:
+        self._bytes -= self._bytes_of(name)
+        for number in self._numbers.pop(name.lower(), ()):
+            del self._entries[number]
+
+    def _bytes_of(self, name: str) -> int:
+        numbers = self._numbers.get(name.lower(), ())
+        return sum(_entry_bytes(*self._entries[number]) for number in numbers)
+
+
+def _entry_bytes(name: str, value: bytes) -> int:
+    return len(name) + len(value) + _ENTRY_BYTES
 
 
 def field_problem(name: str, values: Iterable[bytes]) -> str | None:
@@ -313,6 +355,7 @@ def _new_fields(_caller: Caller) -> Fields:
 
 def _fields_from_list(caller: Caller, entries: Sequence[tuple[str, bytes]]) -> object:
     fields = Fields()
+    caller.charge(len(entries) * _ENTRY_FUEL)
     for name, value in entries:
         outcome = _changed(caller, fields, name, (value,), keep=True)
         if isinstance(outcome, Err):
@@ -333,6 +376,7 @@ def _changed(
 
 
 def _fields_set(caller: Caller, fields: Fields, name: str, values: Sequence[bytes]) -> object:
+    caller.charge(len(values) * _ENTRY_FUEL)
     return _changed(caller, fields, name, values, keep=False)
 
 
@@ -344,14 +388,24 @@ def _fields_delete(caller: Caller, fields: Fields, name: str) -> object:
     return _changed(caller, fields, name, (), keep=False)
 
 
+def _by_entry(method: Callable[..., object]) -> HostFunction:
+    """Make a host function of a method that takes as long as there are entries."""
+
+    def call(caller: Caller, fields: Fields, *arguments: object) -> object:
+        caller.charge(len(fields) * _ENTRY_FUEL)
+        return method(fields, *arguments)
+
+    return call
+
+
 _FIELDS: dict[str, HostFunction] = {
-    "get": of(Fields.get),
+    "get": _by_entry(Fields.get),
     "has": of(Fields.has),
     "set": _fields_set,
     "delete": _fields_delete,
     "append": _fields_append,
-    "entries": of(Fields.entries),
-    "clone": of(Fields.copy),
+    "entries": _by_entry(Fields.entries),
+    "clone": _by_entry(Fields.copy),
 }
 
 # requests
@@ -392,7 +446,8 @@ def _is_status(status: object) -> bool:
     return isinstance(status, int) and 100 <= status <= 599
 
 
-def _new_request(_caller: Caller, headers: Fields) -> OutgoingRequest:
+def _new_request(caller: Caller, headers: Fields) -> OutgoingRequest:
+    caller.charge(len(headers) * _ENTRY_FUEL)
     return OutgoingRequest(headers.frozen())
 
 
@@ -400,7 +455,8 @@ def _new_options(_caller: Caller) -> RequestOptions:
     return RequestOptions()
 
 
-def _new_response(_caller: Caller, headers: Fields) -> OutgoingResponse:
+def _new_response(caller: Caller, headers: Fields) -> OutgoingResponse:
+    caller.charge(len(headers) * _ENTRY_FUEL)
     return OutgoingResponse(headers.frozen())
 
 

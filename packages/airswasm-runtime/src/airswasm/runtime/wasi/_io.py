@@ -36,6 +36,9 @@ BLOCKING_WRITE_BYTES = 4096
 READ_AT_MOST_BYTES = 1024 * 1024
 """A guest may ask for 2**64 bytes; it gets at most this many at a time."""
 
+POLLABLES_AT_MOST = 1_000
+"""Pollables in one `poll`: each is watched, and looked at whenever one of them wakes."""
+
 LONGEST_WAIT_S = 365 * 24 * 3600.0
 """Event loops fail on longer ones; no instance lives to tell the difference."""
 
@@ -305,6 +308,9 @@ def _discard(watchers: dict[object, Callable[[], None]], key: object) -> None:
 def _poll(caller: Caller, pollables: Sequence[Pollable]) -> object:
     if not pollables:
         raise misuse(caller, "wasi:io/poll#poll", "an empty list would wait for ever")
+    if len(pollables) > POLLABLES_AT_MOST:
+        problem = f"{len(pollables):,} pollables are more than {POLLABLES_AT_MOST:,}"
+        raise misuse(caller, "wasi:io/poll#poll", problem)
     return wait_for(pollables, lambda ready: ready)
 
 
