@@ -22,7 +22,7 @@ BLOCK = "airswasm.actor"
 FLOORS: tuple[frozenset[str], ...] = tuple(
     frozenset(floor.split())
     for floor in (
-        "_boundary _foreign",
+        "_block _boundary _foreign",
         "errors",
         "_messages.answering _messages.events _messages.bounds",
         "_messages.request",
@@ -47,7 +47,7 @@ FLOORS: tuple[frozenset[str], ...] = tuple(
         "_supervising.inbox",
         "_supervising.effects",
         "_supervising.node",
-        "_component _system",
+        "_checks _component _system",
         "testing",
         "pytest_plugin",
     )
