@@ -6,13 +6,12 @@ import importlib
 import inspect
 from dataclasses import fields, is_dataclass
 from importlib.metadata import distributions
-from typing import Any, cast
+from typing import Any
 
 import pytest
+from airswasm.cli import command_of
 from airswasm.security import Spelling
 from airswasm.wit import AirswasmError, Block, Blocks, InstalledBlock, contract, load_part
-from typer import Typer
-from typer.main import get_command
 
 BLOCKS = Blocks.find()
 EVERY = pytest.mark.parametrize("each", list(BLOCKS), ids=lambda each: each.block.name)
@@ -89,7 +88,7 @@ def test_a_section_is_a_documented_dataclass_with_defaults(section: Any) -> None
 @pytest.mark.parametrize("verb", BLOCKS.verbs.values(), ids=lambda verb: verb.name)
 def test_a_verb_is_a_command_with_the_help_that_it_declares(verb: Any) -> None:
     """The help lists verbs without loading them, so it must say what they say."""
-    command = get_command(cast("Typer", load_part(verb.command)))
+    command: Any = command_of(verb)
     first = inspect.cleandoc(command.help or "").partition("\n")[0]
     assert first.rstrip(".") == verb.summary.rstrip(".")
 

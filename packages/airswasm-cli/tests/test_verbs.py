@@ -3,13 +3,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-import typer
+from airswasm.cli import command_of
 from airswasm.cli._block import BLOCK, GROUPS
-from airswasm.wit import Verb, load_part
+from airswasm.wit import Verb
 
 
 def commands(verb: Verb) -> Iterator[tuple[str, object]]:
-    command = typer.main.get_command(load_part(verb.command))
+    command = command_of(verb)
     subcommands = getattr(command, "commands", {})
     if not subcommands:
         yield verb.name, command
@@ -25,7 +25,7 @@ LEAVES = [
 @pytest.mark.parametrize("verb", BLOCK.verbs, ids=lambda verb: verb.name)
 def test_the_table_says_what_the_verb_says(verb: Verb) -> None:
     """The root help is written from the table; it must not drift from the verbs."""
-    command = typer.main.get_command(load_part(verb.command))
+    command = command_of(verb)
     assert (command.help or "").splitlines()[0] == verb.summary
     assert verb.group in GROUPS
 

@@ -1,6 +1,6 @@
 """The airswasm command.
 
-`main` is the program. The rest is for packages that add verbs (`verb`, `Session`, `open_host`)
+`main` is the program. The rest is for packages that add verbs (`Session`, `ask`, `open_host`)
 or operations of the control API (`Operation` and its parts); each is imported when it is used, so
 that `airswasm --help` answers at once.
 """

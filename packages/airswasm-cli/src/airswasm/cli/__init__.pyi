@@ -1,4 +1,5 @@
-from ._connection import full_name, open_host
+from ._app import command_of
+from ._connection import ask, full_name, open_host
 from ._control_api import OPERATIONS, all_operations
 from ._entry import main
 from ._operation import (
@@ -16,6 +17,7 @@ from ._operation import (
     Table,
     Text,
 )
+from ._options import Option, Word
 from ._session import Session, verb
 from ._settings import CliSettings
 
@@ -30,13 +32,17 @@ __all__ = (
     "Nothing",
     "Number",
     "Operation",
+    "Option",
     "Parameter",
     "Raw",
     "Session",
     "Stream",
     "Table",
     "Text",
+    "Word",
     "all_operations",
+    "ask",
+    "command_of",
     "full_name",
     "main",
     "open_host",

@@ -7,17 +7,18 @@ from __future__ import annotations
 import difflib
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import cast
 
 import typer
-from airswasm.wit import load_part
+from airswasm.wit import Verb, load_part
 from typer.core import TyperGroup
 
 from ._entry import EXIT_INTERRUPTED, EXIT_USAGE, program_version, root_help
+from ._session import verb
 from ._verbs import all_verbs, find_verb
 
-__all__ = ("build_app", "run_app")
+__all__ = ("build_app", "command_of", "run_app")
 
 
 class _LazyGroup(TyperGroup):
@@ -27,12 +28,8 @@ class _LazyGroup(TyperGroup):
         return list(all_verbs())
 
     def get_command(self, ctx, cmd_name):  # type: ignore[no-untyped-def]  # noqa: ARG002
-        verb = find_verb(cmd_name)
-        if verb is None:
-            return None
-        command = typer.main.get_command(cast("typer.Typer", load_part(verb.command)))
-        command.name = verb.name
-        return command
+        declared = find_verb(cmd_name)
+        return None if declared is None else command_of(declared)
 
     def resolve_command(self, ctx, args):  # type: ignore[no-untyped-def]
         if find_verb(args[0]) is None:
@@ -44,6 +41,18 @@ class _LazyGroup(TyperGroup):
 
     def format_help(self, ctx, formatter):  # type: ignore[no-untyped-def]  # noqa: ARG002
         formatter.write(root_help())
+
+
+def command_of(declared: Verb) -> object:
+    """Import a verb and return its command, be it a typer application or a function."""
+    part = load_part(declared.command)
+    if not isinstance(part, typer.Typer):
+        function = cast("Callable[..., None]", part)
+        part = typer.Typer(add_completion=False, rich_markup_mode=None)
+        part.command()(verb(function))
+    command = typer.main.get_command(part)
+    command.name = declared.name
+    return command
 
 
 def build_app() -> typer.Typer:

@@ -8,24 +8,25 @@ the host is, and the socket whether it lives: a process that answers is alive.
 from __future__ import annotations
 
 import os
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, TypeVar
 
-import anyio
-
-from ._control_api import OPERATIONS
 from ._endpoint import Endpoint, State, endpoint_of, probe
-from ._host import Host
-from ._operation import Table
 from ._session import Session
+from ._stored_host import HostReader, StoredHost
 from .errors import HostNotRunning, NameMalformed
 
-if TYPE_CHECKING:
+if TYPE_CHECKING:  # `ask` needs none of them while no host runs
     from airswasm.lifecycle import System
 
-__all__ = ("Need", "closing_system", "full_name", "open_host")
+    from ._host import Host
+    from ._operation import Table
+
+__all__ = ("Need", "ask", "closing_system", "full_name", "open_host")
+
+T = TypeVar("T")
 
 _PATIENCE_SECONDS = 60.0
 _POLL_SECONDS = 0.05
@@ -33,9 +34,67 @@ _POLL_SECONDS = 0.05
 Need = Literal["read", "change", "running"]
 
 
+def ask(
+    session: Session,
+    question: Callable[[HostReader], Coroutine[object, object, T]],
+    *,
+    running_for: str | None = None,
+) -> T:
+    """Ask the host that runs or, while none does, read the home on the disk.
+
+    A home on the disk has nothing to wait for, so no event loop is started for it: to import one
+    takes longer than to answer.
+
+    Args:
+        session: The verb's.
+        question: What to ask.
+        running_for: The verb, for messages, when only a running host can answer; else None.
+
+    Raises:
+        HostNotRunning: No host runs, and one has to.
+        SocketForeign: Another user's process listens where the host would.
+        LifecycleError, StorageError: The home cannot be read.
+    """
+    endpoint = endpoint_of(session.home)
+    state = probe(endpoint)
+    if state == "alive" or running_for is not None:
+        return _ask_host(session, question, running_for)
+    _note_dead(session, endpoint, state)
+    from airswasm.lifecycle import HomeReader
+
+    with HomeReader(session.home) as reader:
+        return _finish(question(StoredHost(reader)))
+
+
+def _ask_host(
+    session: Session,
+    question: Callable[[HostReader], Coroutine[object, object, T]],
+    running_for: str | None,
+) -> T:
+    import anyio
+
+    async def work() -> T:
+        need: Need = "read" if running_for is None else "running"
+        async with open_host(session, running_for or "", need) as host:
+            return await question(host)
+
+    return anyio.run(work)
+
+
+def _finish(question: Coroutine[object, object, T]) -> T:
+    """Run a coroutine that never waits, without an event loop."""
+    try:
+        question.send(None)
+    except StopIteration as ended:
+        answer: T = ended.value
+        return answer
+    question.close()
+    raise RuntimeError("a home on the disk made its reader wait")
+
+
 @asynccontextmanager
 async def open_host(
-    session: Session, verb: str, need: Need, *, operations: Table = OPERATIONS
+    session: Session, verb: str, need: Need, *, operations: Table | None = None
 ) -> AsyncGenerator[Host]:
     """Open what answers for this home.
 
@@ -43,13 +102,19 @@ async def open_host(
         session: The verb's.
         verb: Its name, for messages.
         need: Whether components must run, or the home be changed, or only be read.
-        operations: What will be asked; `all_operations()` for those of other blocks too.
+        operations: What will be asked; `all_operations()` for those of other blocks too, None
+            for the host's own.
 
     Raises:
         HostNotRunning: The verb needs components that run.
         SocketForeign: Another user's process listens where the host would.
         LifecycleError: The home cannot be opened.
     """
+    import anyio
+
+    from ._control_api import OPERATIONS
+
+    operations = operations or OPERATIONS
     deadline = anyio.current_time() + _PATIENCE_SECONDS
     while True:
         endpoint = endpoint_of(session.home)
@@ -61,8 +126,7 @@ async def open_host(
 
             yield connect(endpoint.path, operations=operations)
             return
-        if state == "dead":
-            session.terminal.detail(f"{endpoint.path} is left from a host that is gone")
+        _note_dead(session, endpoint, state)
         if need == "running":
             raise HostNotRunning(verb, str(session.home), was_killed=state == "dead")
         system = await _open_home(session.home, need, deadline)
@@ -72,6 +136,11 @@ async def open_host(
 
     async with closing_system(system):
         yield LocalHost(system, operations)
+
+
+def _note_dead(session: Session, endpoint: Endpoint, state: State) -> None:
+    if state == "dead":
+        session.terminal.detail(f"{endpoint.path} is left from a host that is gone")
 
 
 @asynccontextmanager
@@ -87,6 +156,7 @@ async def closing_system(system: System) -> AsyncGenerator[None]:
 
 async def _open_home(home: Path, need: Need, deadline: float) -> System | None:
     """Open a system of this process; None when another was quicker, and waiting may help."""
+    import anyio
     from airswasm.lifecycle import HostIsRunning, System
 
     system = System(home, mode="readonly" if need == "read" else "offline")
@@ -105,6 +175,8 @@ async def _wait_for_host(session: Session, deadline: float) -> tuple[Endpoint, S
     So `airswasm run &` may be followed by `airswasm send` at once, and two changes made at the
     same time are made one after the other.
     """
+    import anyio
+
     endpoint, state, is_taken = _look(session.home)
     if state == "alive" or not is_taken:
         return endpoint, state

@@ -14,18 +14,18 @@ asks the system who listens before it says a word.
 
 from __future__ import annotations
 
-import hashlib
 import os
-import socket
 import stat
 import struct
 import sys
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from .errors import SocketForeign, SocketInUse
+
+if TYPE_CHECKING:  # imported where a socket is: most verbs find none
+    import socket
 
 __all__ = ("Endpoint", "State", "check_peer", "endpoint_of", "listen", "probe")
 
@@ -61,6 +61,8 @@ def endpoint_of(home: Path) -> Endpoint:
     path = home / "control.sock"
     if len(os.fsencode(path)) <= _LONGEST_PATH_BYTES:
         return Endpoint(path)
+    import hashlib
+
     digest = hashlib.sha256(os.fsencode(home.resolve())).hexdigest()[:16]
     return Endpoint(_runtime_folder() / f"{digest}.sock", is_in_home=False)
 
@@ -71,6 +73,14 @@ def probe(endpoint: Endpoint) -> State:
     Raises:
         SocketForeign: The process that listens is another user's.
     """
+    try:
+        endpoint.path.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        return "absent"
+    except OSError:  # connecting tells what there is
+        pass
+    import socket
+
     if not hasattr(socket, "AF_UNIX"):
         return "absent"
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as client:
@@ -112,6 +122,8 @@ def listen(endpoint: Endpoint) -> socket.socket:
         SocketInUse: A process serves it, or it cannot be made.
         SocketForeign: That process is another user's.
     """
+    import socket
+
     path = endpoint.path
     if not endpoint.is_in_home:
         _make_private_folder(path.parent)
@@ -145,6 +157,8 @@ def _recorded(home: Path) -> Path | None:
 
 def _peer_uid(client: socket.socket) -> int | None:
     """The user that listens; None where the system has no way to ask."""
+    import socket
+
     try:
         if hasattr(socket, "SO_PEERCRED"):
             found = client.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i"))
@@ -158,6 +172,8 @@ def _peer_uid(client: socket.socket) -> int | None:
 
 
 def _runtime_folder() -> Path:
+    import tempfile
+
     runtime = os.environ.get("XDG_RUNTIME_DIR")
     if runtime and len(os.fsencode(runtime)) <= 60 and Path(runtime).is_dir():
         return Path(runtime) / "airswasm"

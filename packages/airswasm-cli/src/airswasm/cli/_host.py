@@ -6,23 +6,23 @@ speak in documents (`document`), so a verb prints the same thing either way,
 and the control server is nothing but a `LocalHost` with routes.
 
 `Host` gives types to the rows of `control_api.OPERATIONS`: one method for each,
-with the same parameters.
+with the same parameters. Those that only look are in `_stored_host`.
 """
 
 from __future__ import annotations
 
 import os
 import time
-from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Mapping, Sequence
+from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Mapping
 from contextlib import suppress
-from importlib.metadata import version
 from typing import TYPE_CHECKING, Protocol
 
 from ._control_api import OPERATIONS
-from ._document import Document, mapping, to_json
+from ._document import Document
 from ._operation import Operation, Table
 from ._pending import Change, PendingPlans
-from .errors import HostNotRunning, PlanGone
+from ._stored_host import HostReader, StoredHost, to_document
+from .errors import PlanGone
 
 if TYPE_CHECKING:
     from airswasm.lifecycle import InstallPlan, Package, System
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 __all__ = ("Host", "LocalHost")
 
 
-class Host(Protocol):
+class Host(HostReader, Protocol):
     """A home's components, running or not."""
 
     @property
@@ -47,18 +47,6 @@ class Host(Protocol):
         """Return the control API as an OpenAPI document."""
         ...
 
-    async def status(self) -> Document:
-        """Return how the host and its components do."""
-        ...
-
-    async def all_logs(self, recent: int = 100, follow: bool = False) -> AsyncIterator[Document]:
-        """Return the log lines of all components; with `follow` without an end."""
-        ...
-
-    async def list(self) -> Sequence[Document]:
-        """Return all installed components."""
-        ...
-
     async def plan(
         self, package: bytes, source: str = "package", change: Change = "install"
     ) -> Document:
@@ -71,10 +59,6 @@ class Host(Protocol):
 
     async def refuse(self, digest: str) -> None:
         """Drop a plan, and note that it was refused."""
-        ...
-
-    async def info(self, name: str) -> Document:
-        """Return all that is known of one component."""
         ...
 
     async def uninstall(self, name: str, purge: bool = False) -> None:
@@ -101,12 +85,6 @@ class Host(Protocol):
         """Deliver a message and return the reply."""
         ...
 
-    async def logs(
-        self, name: str, recent: int = 100, follow: bool = False
-    ) -> AsyncIterator[Document]:
-        """Return the log lines of a component that is installed, or was, or was tried."""
-        ...
-
     async def entries(self, name: str, prefix: str = "") -> AsyncIterator[Document]:
         """Return what a component stored: `key` and `size_bytes`."""
         ...
@@ -120,7 +98,7 @@ class Host(Protocol):
         ...
 
 
-class LocalHost:
+class LocalHost(StoredHost):
     """A `System` of this process, spoken to in documents.
 
     Args:
@@ -130,13 +108,14 @@ class LocalHost:
     """
 
     def __init__(self, system: System, operations: Table = OPERATIONS) -> None:
-        from airswasm.actor import ActorSystem
-
+        super().__init__(system)
         self._system = system
         self._operations = operations
         self._started_at = time.time()
         self._pending: PendingPlans | None = None
         if system.mode != "readonly":
+            from airswasm.actor import ActorSystem
+
             self._pending = PendingPlans(system.services.get(ActorSystem).timers)
 
     async def perform(self, operation: Operation, arguments: Mapping[str, object]) -> object:
@@ -153,6 +132,8 @@ class LocalHost:
 
     async def about(self) -> Document:
         """See `Host`."""
+        from importlib.metadata import version
+
         from ._answers import HostAbout
 
         about = HostAbout(
@@ -161,25 +142,13 @@ class LocalHost:
             home=str(self._system.home.folder),
             started_at=self._started_at,
         )
-        return _document(about)
+        return to_document(about)
 
     async def openapi(self) -> Document:
         """See `Host`."""
         from ._openapi import openapi_document
 
         return openapi_document(self._operations)
-
-    async def status(self) -> Document:
-        """See `Host`."""
-        return _document(self._system.status())
-
-    async def all_logs(self, recent: int = 100, follow: bool = False) -> AsyncIterator[Document]:
-        """See `Host`."""
-        return self._log_lines(None, recent, follow=follow)
-
-    async def list(self) -> Sequence[Document]:
-        """See `Host`."""
-        return [_document(each) for each in self._system.list()]
 
     async def plan(
         self, package: bytes, source: str = "package", change: Change = "install"
@@ -197,7 +166,7 @@ class LocalHost:
         )
         plan = await self._system.plan(read, update=change == "update")
         self._pending.put(plan.digest, read, change)
-        return _document(plan_document(plan))
+        return to_document(plan_document(plan))
 
     async def approve(self, digest: str) -> Document:
         """See `Host`."""
@@ -209,7 +178,7 @@ class LocalHost:
 
         package, change = self._take(digest)
         carry_out = self._system.update if change == "update" else self._system.install
-        return _document(await carry_out(package, approve=is_this_one))
+        return to_document(await carry_out(package, approve=is_this_one))
 
     async def refuse(self, digest: str) -> None:
         """See `Host`."""
@@ -220,17 +189,13 @@ class LocalHost:
         with suppress(ApprovalRefused):  # which the audit log has now
             await carry_out(package, approve=lambda _plan: False)
 
-    async def info(self, name: str) -> Document:
-        """See `Host`."""
-        return _document(self._system.info(name))
-
     async def uninstall(self, name: str, purge: bool = False) -> None:
         """See `Host`."""
         await self._system.uninstall(name, purge=purge)
 
     async def rollback(self, name: str, to: str | None = None) -> Document:
         """See `Host`."""
-        return _document(await self._system.rollback(name, to))
+        return to_document(await self._system.rollback(name, to))
 
     async def start(self, name: str) -> Document:
         """See `Host`."""
@@ -251,16 +216,6 @@ class LocalHost:
         """See `Host`."""
         return await self._system.send(name, payload, timeout)
 
-    async def logs(
-        self, name: str, recent: int = 100, follow: bool = False
-    ) -> AsyncIterator[Document]:
-        """See `Host`."""
-        from airswasm.lifecycle import is_component_name
-
-        if not is_component_name(name) or not self._system.logs.recent(name, 1):
-            self._system.component_status(name)
-        return self._log_lines(name, recent, follow=follow)
-
     async def entries(self, name: str, prefix: str = "") -> AsyncIterator[Document]:
         """See `Host`."""
         from ._answers import StoredEntry
@@ -269,7 +224,7 @@ class LocalHost:
 
         async def entries() -> AsyncIterator[Document]:
             async for entry in namespace.entries(prefix):
-                yield _document(StoredEntry(entry.key, len(entry.value)))
+                yield to_document(StoredEntry(entry.key, len(entry.value)))
 
         return entries()
 
@@ -287,20 +242,15 @@ class LocalHost:
         return self._pending.take(digest)
 
     def _log_lines(self, name: str | None, recent: int, *, follow: bool) -> AsyncIterator[Document]:
-        if follow and not self.is_online:
-            raise HostNotRunning("logs --follow", str(self._system.home.folder))
-        return self._read_log(name, recent, follow=follow)
+        if follow and self.is_online:
+            return self._follow(name, recent)
+        return super()._log_lines(name, recent, follow=follow)
 
-    async def _read_log(
-        self, name: str | None, recent: int, *, follow: bool
-    ) -> AsyncIterator[Document]:
-        names = [name] if name else [each.name for each in self._system.list()]
-        found = [line for each in names for line in self._system.logs.recent(each, recent)]
-        for line in sorted(found, key=lambda each: each.time)[-recent:] if recent else ():
-            yield _document(line)
-        if follow:
-            async for line in self._system.logs.follow(name):
-                yield _document(line)
+    async def _follow(self, name: str | None, recent: int) -> AsyncIterator[Document]:
+        async for line in self._read_log(name, recent):
+            yield line
+        async for entry in self._system.logs.follow(name):
+            yield to_document(entry)
 
     def _namespace(self, name: str) -> Namespace:
         from airswasm.storage import KeyValueStore
@@ -308,7 +258,3 @@ class LocalHost:
         self._system.info(name)
         store = self._system.services.get(KeyValueStore)  # type: ignore[type-abstract]  # a key
         return store.namespace(name)
-
-
-def _document(value: object) -> Document:
-    return mapping(to_json(value))

@@ -1,9 +1,9 @@
 """One call of a verb: its common options, its terminal, and its errors.
 
-`@verb` turns `def list(session, …)` into a typer command that also takes the
-options every verb has. It is also where errors end: there, the verb's options
-are known, so an error is rendered as JSON or as text, and the exit code
-follows from its code. Rejected: options on the root only, because people
+`invoke` calls `def list(session, …)`, and `verb` makes a typer command of it;
+either way it also takes the options every verb has. Here errors end: the
+verb's options are known, so an error is rendered as JSON or as text, and the
+exit code follows from its code. Rejected: options on the root only, because people
 type `airswasm list --json`; and a global that remembers them.
 """
 
@@ -12,23 +12,19 @@ from __future__ import annotations
 import functools
 import inspect
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Annotated, Concatenate, ParamSpec, cast
-
-import typer
+from typing import Annotated, Concatenate, ParamSpec, cast, get_args
 
 from ._entry import EXIT_CLOSED_PIPE, drop_stdout
+from ._options import COMMON, Option, Word, parameters_of
 from ._settings import Settings, read_settings
 from ._terminal import Terminal
 
-__all__ = ("Session", "single", "verb")
+__all__ = ("Session", "invoke", "single", "verb")
 
 P = ParamSpec("P")
-
-_PASSED_ON = (KeyboardInterrupt, typer.Exit, typer.Abort, typer.TyperException)
-"""For `main`: no failures of the verb."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,81 +45,83 @@ class Session:
         return self.settings.home
 
 
-_PANEL = "Common options"
-_COMMON: tuple[tuple[str, object, object], ...] = (
-    ("as_json", Annotated[bool, typer.Option("--json", help="Write JSON.")], False),
-    (
-        "home",
-        Annotated[
-            Path | None,
-            typer.Option("--home", metavar="FOLDER", help="The home; else AIRSWASM_HOME."),
-        ],
-        None,
-    ),
-    ("quiet", Annotated[bool, typer.Option("--quiet", "-q", help="Only data and errors.")], False),
-    (
-        "verbose",
-        Annotated[
-            int,
-            typer.Option("--verbose", "-v", count=True, show_default=False, help="Say more (-vv)."),
-        ],
-        0,
-    ),
-    (
-        "no_color",
-        Annotated[bool, typer.Option("--no-color", help="No colours; also NO_COLOR.")],
-        False,
-    ),
-    (
-        "yes",
-        Annotated[bool, typer.Option("--yes", "-y", help="Answer every question with yes.")],
-        False,
-    ),
-    ("no_input", Annotated[bool, typer.Option("--no-input", help="Never ask.")], False),
-    (
-        "no_config",
-        Annotated[bool, typer.Option("--no-config", help="Leave [cli] of config.toml aside.")],
-        False,
-    ),
-)
-
-
 def verb(function: Callable[Concatenate[Session, P], None]) -> Callable[..., None]:
-    """Makes a typer command of a function whose first argument is the session."""
+    """Make a typer command of a function whose first argument is the session."""
+    import typer
+
+    passed_on = (KeyboardInterrupt, typer.Exit, typer.Abort, typer.TyperException)
 
     @functools.wraps(function)
     def command(**arguments: object) -> None:
-        common = {name: arguments.pop(name) for name, _, _ in _COMMON}
-        terminal = _terminal(common)
-        try:
-            session = _session(terminal, common)
-            function(session, **arguments)  # type: ignore[arg-type, call-arg]
-        except BaseException as raised:
-            error = single(raised)
-            if isinstance(error, BrokenPipeError):
-                drop_stdout()
-                raise typer.Exit(EXIT_CLOSED_PIPE) from None
-            if isinstance(error, _PASSED_ON):
-                raise error from None
-            from ._problem import report
+        code = invoke(function, arguments, passed_on=passed_on)
+        if code:
+            raise typer.Exit(code)
 
-            raise typer.Exit(report(error, terminal)) from error
-
-    signature = inspect.signature(function, eval_str=True)
-    own = [
-        parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY)
-        for parameter in list(signature.parameters.values())[1:]
-    ]
-    common = [
-        inspect.Parameter(
-            name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=annotation
-        )
-        for name, annotation, default in _COMMON
+    parameters = [
+        each.replace(kind=inspect.Parameter.KEYWORD_ONLY, annotation=_for_typer(each.annotation))
+        for each in parameters_of(function)
     ]
     del command.__wrapped__
-    command.__signature__ = signature.replace(parameters=[*own, *common])  # type: ignore[attr-defined]
-    command.__annotations__ = {each.name: each.annotation for each in [*own, *common]}
+    signature = inspect.signature(function, eval_str=True)
+    command.__signature__ = signature.replace(parameters=parameters)  # type: ignore[attr-defined]
+    command.__annotations__ = {each.name: each.annotation for each in parameters}
     return command
+
+
+def invoke(
+    function: Callable[Concatenate[Session, P], None],
+    arguments: Mapping[str, object],
+    *,
+    passed_on: tuple[type[BaseException], ...] = (KeyboardInterrupt,),
+) -> int:
+    """Call a verb, and show its error if it fails.
+
+    Args:
+        function: The verb.
+        arguments: Its own arguments and the common ones, by name.
+        passed_on: What is no failure of the verb and goes to the caller.
+
+    Returns:
+        The exit code.
+    """
+    common = {each.name: arguments[each.name] for each in COMMON}
+    own = {name: value for name, value in arguments.items() if name not in common}
+    terminal = _terminal(common)
+    try:
+        session = _session(terminal, common)
+        function(session, **own)  # type: ignore[arg-type, call-arg]
+    except BaseException as raised:
+        error = single(raised)
+        if isinstance(error, BrokenPipeError):
+            drop_stdout()
+            return EXIT_CLOSED_PIPE
+        if isinstance(error, passed_on):
+            raise error from None
+        from ._problem import report
+
+        return report(error, terminal)
+    return 0
+
+
+def _for_typer(annotation: object) -> object:
+    """An annotation with what typer calls our words and options; another as it is."""
+    import typer
+
+    kind, *declared = get_args(annotation) or (annotation,)
+    match declared:
+        case [Word(metavar, help_text)]:
+            argument = typer.Argument(metavar=metavar, help=help_text)
+            return Annotated[kind, argument]
+        case [Option() as option]:
+            return Annotated[
+                kind,
+                typer.Option(
+                    *option.names, metavar=option.metavar or None, help=option.help,
+                    min=option.least, max=option.most, count=option.is_counted,
+                    show_default=not option.is_counted,
+                ),
+            ]  # fmt: skip
+    return annotation
 
 
 def single(error: BaseException) -> BaseException:

@@ -8,8 +8,6 @@ wrote must not choose which key signs or which host is talked to.
 
 from __future__ import annotations
 
-import difflib
-import tomllib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -176,12 +174,16 @@ def _resolve(
 
 def _cli_table(file: Path) -> Mapping[str, object]:
     try:
-        document = tomllib.loads(file.read_text(encoding="utf-8"))
+        text = file.read_text(encoding="utf-8")
     except (FileNotFoundError, NotADirectoryError):
         return {}  # a home that is no folder is told by whoever needs it
     except (OSError, UnicodeDecodeError) as error:
         reason = getattr(error, "strerror", None) or error
         raise SettingInvalid(str(file), f"cannot be read: {reason}") from error
+    import tomllib  # here, because most homes have no such file
+
+    try:
+        document = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise SettingInvalid(str(file), f"not TOML: {error}") from error
     table = document.get("cli", {})
@@ -194,6 +196,8 @@ def _cli_table(file: Path) -> Mapping[str, object]:
 
 
 def _did_you_mean(name: str) -> str:
+    import difflib
+
     names = [known for known, setting in KNOWN.items() if setting.in_file]
     close = difflib.get_close_matches(name, names, n=1)
     return f"; did you mean {close[0]!r}?" if close else f"; there are {', '.join(names)}"

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import json
 import os
-import signal
 import sys
 import time
 from collections.abc import Generator, Mapping, Sequence
@@ -267,6 +266,8 @@ class Progress:
 @contextmanager
 def _interrupts_at_once() -> Generator[None]:
     """Lets Ctrl-C end a question: an event loop would only note it, and go on reading."""
+    import signal
+
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         yield

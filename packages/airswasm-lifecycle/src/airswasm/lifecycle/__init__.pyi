@@ -1,11 +1,14 @@
 from ._archive import ArchiveLimits
 from ._artifacts import ArtifactStore
 from ._block import BLOCK, LOGGING_INTERFACE
+from ._component_name import is_component_name
 from ._configuration import Configuration, Setting, describe_settings, write_toml
 from ._differences import Difference
 from ._editing import edit_configuration
 from ._home import Holder, Home, HomeLock
-from ._logbook import LogBook, LogEntry, LogLimits, provide
+from ._info import ComponentInfo
+from ._logbook import LogBook, provide
+from ._logfiles import LogEntry, LogFiles, LogLimits
 from ._manifest import (
     DEFAULT_MEMORY_BYTES,
     MANIFEST_NAME,
@@ -18,13 +21,13 @@ from ._manifest import (
     Manifest,
     RatesSection,
     SupervisionSection,
-    is_component_name,
 )
 from ._package import PACKAGE_SUFFIX, SIGNATURE_NAME, Package, archive_of
 from ._plan import Approve, InstallPlan
 from ._policy import HostPolicy, InstallPolicy, LimitPolicy
+from ._reader import HomeReader
 from ._registry import ComponentRecord, Registry, RegistryTable, VersionRecord
-from ._status import ComponentInfo, ComponentStatus, ComponentSummary, SystemStatus
+from ._status import ComponentStatus, ComponentSummary, SystemStatus
 from ._system import System
 from .errors import (
     AlreadyInstalled,
@@ -92,6 +95,7 @@ __all__ = (
     "HealthSection",
     "Holder",
     "Home",
+    "HomeReader",
     "HomeLock",
     "HomeUnusable",
     "HostIsRunning",
@@ -104,6 +108,7 @@ __all__ = (
     "LimitsSection",
     "LogBook",
     "LogEntry",
+    "LogFiles",
     "LogLimits",
     "MANIFEST_NAME",
     "Manifest",

@@ -18,20 +18,22 @@ import json
 import re
 import tomllib
 import typing
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar, cast
 
-from airswasm.runtime import Services
-from airswasm.wit import Blocks, Section, load_part, safe_text
-from pydantic import TypeAdapter, ValidationError
+from airswasm.wit import Section, load_part, safe_text
 
 from ._explain import MOST_FINDINGS, did_you_mean, explain, locate
 from ._positions import Path as KeyPath
 from ._positions import scan_positions
 from ._quantities import parse_bytes, parse_seconds
 from .errors import ConfigurationInvalid, ManifestProblem, NoSuchSetting
+
+if typing.TYPE_CHECKING:
+    from airswasm.runtime import Services
+    from airswasm.wit import Blocks
 
 __all__ = ("Configuration", "Setting", "describe_settings", "write_toml")
 
@@ -103,14 +105,27 @@ class Configuration:
         Raises:
             ConfigurationInvalid: The file or a variable is wrong; it has every problem.
         """
-        try:
-            text = file.read_text(encoding="utf-8")
-        except (FileNotFoundError, NotADirectoryError):
-            text = ""
-        except (OSError, UnicodeDecodeError) as error:
-            reason = getattr(error, "strerror", None) or error
-            raise _single(str(file), f"cannot be read: {reason}") from error
-        return cls.parse(text, blocks, file=str(file), environment=environment)
+        return cls.parse(_text_of(file), blocks, file=str(file), environment=environment)
+
+    @classmethod
+    def load_only(
+        cls, file: Path, sections: Iterable[Section], environment: Mapping[str, str] | None = None
+    ) -> Configuration:
+        """Read some sections of a home's settings, and leave the others unread.
+
+        For readers, who need few settings and must not import every installed block for them.
+
+        Args:
+            file: config.toml.
+            sections: The sections to read.
+            environment: Variables that win over the file; None for none.
+
+        Raises:
+            ConfigurationInvalid: One of the sections, or a variable, is wrong.
+        """
+        text = _text_of(file)
+        tables = _tables_of(text, str(file))
+        return cls._checked(text, str(file), tables, sections, environment or {}, [])
 
     @classmethod
     def parse(
@@ -122,18 +137,28 @@ class Configuration:
         environment: Mapping[str, str] | None = None,
     ) -> Configuration:
         """Read settings from text; see `load`."""
-        try:
-            tables = tomllib.loads(text)
-        except (tomllib.TOMLDecodeError, RecursionError) as error:
-            raise _single(file, f"not TOML: {error}") from error
+        tables = _tables_of(text, file)
         findings: list[tuple[KeyPath, str]] = [
             ((name,), f"unknown section{did_you_mean(name, blocks.sections)}")
             for name in [each for each in tables if each not in blocks.sections][:MOST_FINDINGS]
         ]
+        sections = blocks.sections.values()
+        return cls._checked(text, file, tables, sections, environment or {}, findings)
+
+    @classmethod
+    def _checked(
+        cls,
+        text: str,
+        file: str,
+        tables: Mapping[str, object],
+        sections: Iterable[Section],
+        environment: Mapping[str, str],
+        findings: list[tuple[KeyPath, str]],
+    ) -> Configuration:
         read: dict[type, _Read] = {}
-        for section in blocks.sections.values():
+        for section in sections:
             model = _model(section)
-            table, origins = _table_of(section, model, tables, file, environment or {}, findings)
+            table, origins = _table_of(section, model, tables, file, environment, findings)
             value = _validated(section, model, table, findings)
             read[model] = _Read(section, value, origins)
         if findings:
@@ -200,6 +225,23 @@ def _toml_key(key: str) -> str:
     return key if _BARE_KEY.fullmatch(key) else json.dumps(key, ensure_ascii=False)
 
 
+def _text_of(file: Path) -> str:
+    try:
+        return file.read_text(encoding="utf-8")
+    except (FileNotFoundError, NotADirectoryError):
+        return ""
+    except (OSError, UnicodeDecodeError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise _single(str(file), f"cannot be read: {reason}") from error
+
+
+def _tables_of(text: str, file: str) -> Mapping[str, object]:
+    try:
+        return tomllib.loads(text)
+    except (tomllib.TOMLDecodeError, RecursionError) as error:
+        raise _single(file, f"not TOML: {error}") from error
+
+
 def _model(section: Section) -> type:
     return cast("type", load_part(section.model))
 
@@ -246,6 +288,10 @@ def _validated(
     table: Mapping[str, object],
     findings: list[tuple[KeyPath, str]],
 ) -> object:
+    if not table:
+        return model()
+    from pydantic import TypeAdapter, ValidationError  # here: most sections of most homes are empty
+
     try:
         # As JSON, because it knows lists and tables only: a strict check then still makes
         # tuples and dataclasses of them.

@@ -7,11 +7,12 @@ import typing
 from collections.abc import Iterable, Mapping, Sequence
 from difflib import get_close_matches
 
-from pydantic import ValidationError
-
 from ._positions import Path as KeyPath
 from ._positions import line_of
 from .errors import ManifestProblem
+
+if typing.TYPE_CHECKING:
+    from pydantic import ValidationError
 
 _FEW = 20
 _LONGEST_WORD = 64

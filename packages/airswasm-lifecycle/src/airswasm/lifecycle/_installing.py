@@ -13,12 +13,12 @@ import anyio.to_thread
 from airswasm.runtime import ProgressSink
 from airswasm.security import Kinds, TrustStore
 
+from ._component_name import is_component_name
 from ._forgetting import Forgetting
 from ._hosting import reason_of
 from ._ledger import Ledger, version_of
 from ._loading import Loader
 from ._logbook import LogBook
-from ._manifest import is_component_name
 from ._package import Package
 from ._plan import Approve, InstallPlan, plan_install, plan_repair
 from ._policy import HostPolicy

@@ -35,6 +35,7 @@ from pydantic import (
 )
 from pydantic.dataclasses import dataclass
 
+from ._component_name import NAME_PART, is_component_name
 from ._explain import MOST_FINDINGS, did_you_mean, explain, locate
 from ._positions import Path as KeyPath
 from ._positions import scan_positions
@@ -53,7 +54,6 @@ __all__ = (
     "Manifest",
     "RatesSection",
     "SupervisionSection",
-    "is_component_name",
     "read_grants",
 )
 
@@ -64,8 +64,6 @@ MOST_MANIFEST_BYTES = 256 * 2**10
 _LONGEST_NAME = 128
 """Of a capability; what is longer is compared with none."""
 
-_NAME_PART = r"[a-z][a-z0-9-]{0,62}"
-_NAME = re.compile(rf"{_NAME_PART}/{_NAME_PART}")
 _SEMVER = re.compile(
     r"(0|[1-9][0-9]*)\.(0|[1-9][0-9]*)\.(0|[1-9][0-9]*)"
     r"(-[0-9A-Za-z-]+(\.[0-9A-Za-z-]+)*)?(\+[0-9A-Za-z-]+(\.[0-9A-Za-z-]+)*)?"
@@ -74,15 +72,10 @@ _STRICT = ConfigDict(extra="forbid")
 _AT = re.compile(r" \(at line (\d+), column \d+\)$| \(at end of document\)$")
 
 
-def is_component_name(text: str) -> bool:
-    """Whether `text` is a component's full name, `namespace/name`."""
-    return _NAME.fullmatch(text) is not None
-
-
 def _component_name(text: str) -> str:
     if is_component_name(text):
         return text
-    if re.fullmatch(_NAME_PART, text):
+    if re.fullmatch(NAME_PART, text):
         raise ValueError(f'the namespace is missing; write "local/{text}"')
     raise ValueError(
         "a name is namespace/name, each of a-z, 0-9 and -, starting with a letter, "

@@ -21,12 +21,21 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Literal, Protocol, cast
 
-from .errors import NotInstalled, RegistryCorrupt
+from .errors import HostOffline, NotInstalled, RegistryCorrupt
 
-__all__ = ("ComponentRecord", "RegistryTable", "Registry", "VersionRecord", "Wanted")
+__all__ = (
+    "REGISTRY_NAMESPACE",
+    "ComponentRecord",
+    "RegistryTable",
+    "Registry",
+    "VersionRecord",
+    "Wanted",
+)
 
 Wanted = Literal["running", "stopped"]
 FORMAT = 1
+REGISTRY_NAMESPACE = "airswasm-registry"
+"""Of the host's store. No slash: no component has this name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -219,6 +228,18 @@ class Registry:
         rows = await table.read_all()
         return cls(table, _read_records(rows), checkpoint)
 
+    @classmethod
+    def of(cls, rows: Mapping[str, bytes]) -> Registry:
+        """Return a registry that can only be read.
+
+        Args:
+            rows: Every name with its record.
+
+        Raises:
+            RegistryCorrupt: A record cannot be understood.
+        """
+        return cls(_Unchanging(), _read_records(rows))
+
     def __contains__(self, name: object) -> bool:
         return name in self._records
 
@@ -272,3 +293,12 @@ class Registry:
         self._checkpoint("registry.before-write")
         await self._table.write(changes)
         self._checkpoint("registry.after-write")
+
+
+class _Unchanging:
+    async def read_all(self) -> Mapping[str, bytes]:
+        return {}
+
+    async def write(self, changes: Mapping[str, bytes | None]) -> None:
+        del changes
+        raise HostOffline("a change")

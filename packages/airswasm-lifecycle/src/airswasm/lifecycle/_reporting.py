@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from airswasm.security import PublicKey
-from airswasm.storage import KeyValueStore
+from airswasm.security import fingerprint_of
 
-from ._hosting import Hosting
 from ._registry import ComponentRecord, Registry
-from ._status import ComponentInfo, ComponentStatus, ComponentSummary, VersionInfo
-from ._stored import StoredPackages
+from ._status import ComponentStatus, ComponentSummary
+
+if TYPE_CHECKING:  # to look imports neither a host nor, but for `info`, manifests
+    from ._hosting import Hosting
+    from ._info import ComponentInfo
+    from ._manifest import Manifest
 
 __all__ = ("Reporting",)
 
@@ -20,10 +24,11 @@ class Reporting:
     """Looks, and changes nothing."""
 
     registry: Registry
-    stored: StoredPackages
-    store: KeyValueStore | None
-    """None for a home that does not exist yet."""
-    hosting: Hosting | None
+    manifest_of: Callable[[ComponentRecord], Manifest]
+    """Reads the active version's manifest from the disk."""
+    used_bytes: Callable[[str], int | None]
+    """How much a component stores; None while there is no store."""
+    hosting: Hosting | None = None
     """None where nothing runs."""
 
     def summaries(self) -> tuple[ComponentSummary, ...]:
@@ -41,6 +46,8 @@ class Reporting:
 
     def info(self, name: str) -> ComponentInfo:
         """All that is known of one component. Raises as `System.info`."""
+        from ._info import ComponentInfo, VersionInfo
+
         record = self.registry.get(name)
         return ComponentInfo(
             name=name,
@@ -61,8 +68,8 @@ class Reporting:
                 )
                 for each in record.versions
             ),
-            manifest=self.stored.manifest(record),
-            storage_bytes=self._stored_bytes(name),
+            manifest=self.manifest_of(record),
+            storage_bytes=self.used_bytes(name),
         )
 
     def status(self, record: ComponentRecord) -> ComponentStatus:
@@ -77,11 +84,6 @@ class Reporting:
             return "offline" if record.wanted == "running" else "stopped"
         return self.hosting.state(record.name)
 
-    def _stored_bytes(self, name: str) -> int | None:
-        if self.store is None:
-            return None
-        return self.store.namespace(name).read_usage().used_bytes
-
 
 def _fingerprint(owner: str | None) -> str | None:
-    return PublicKey.from_text(owner).fingerprint if owner is not None else None
+    return fingerprint_of(owner) if owner is not None else None

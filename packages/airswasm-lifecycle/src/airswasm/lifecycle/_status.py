@@ -5,9 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from ._manifest import Manifest
-
-__all__ = ("ComponentInfo", "ComponentStatus", "ComponentSummary", "SystemStatus", "VersionInfo")
+__all__ = ("ComponentStatus", "ComponentSummary", "SystemStatus")
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,17 +19,6 @@ class ComponentSummary:
     signer: str | None
     """The fingerprint of the owner's key; None if unsigned."""
     installed_at: float
-
-
-@dataclass(frozen=True, slots=True)
-class VersionInfo:
-    """One retained version."""
-
-    version: str
-    sequence: int
-    wasm_digest: str
-    installed_at: float
-    is_active: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,28 +46,6 @@ class ComponentStatus:
     """Its linear memory at its largest; 0 before its first message, and where it shows none."""
     health: str | None = None
     """`healthy`, the component's own words when it is not, or None when it is not asked."""
-
-
-@dataclass(frozen=True, slots=True)
-class ComponentInfo:
-    """All that is known of one installed component."""
-
-    name: str
-    package_name: str
-    version: str
-    state: str
-    wanted: str
-    owner: str | None
-    """The owner's public key, as text."""
-    signer: str | None
-    """Its fingerprint."""
-    floor: int
-    versions: tuple[VersionInfo, ...]
-    manifest: Manifest
-    imports: tuple[str, ...] = ()
-    exports: tuple[str, ...] = ()
-    storage_bytes: int | None = None
-    """What it stores; None when that is not known."""
 
 
 @dataclass(frozen=True, slots=True)

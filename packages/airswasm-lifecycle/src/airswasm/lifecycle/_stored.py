@@ -14,6 +14,7 @@ import anyio.to_thread
 from airswasm.security import Grants, VerifiedStatement, verify
 
 from ._artifacts import ArtifactStore
+from ._info import read_manifest
 from ._manifest import MANIFEST_NAME, Manifest, read_grants
 from ._package import SIGNATURE_NAME, Package
 from ._registry import ComponentRecord, VersionRecord
@@ -81,8 +82,7 @@ class StoredPackages:
         digest = record.active_version.files[MANIFEST_NAME]
         known = self._manifests.get(digest)
         if known is None:
-            known = self._parse(record, self.artifacts.read(digest))
-            self._manifests[digest] = known
+            known = self._manifests[digest] = read_manifest(self.artifacts, record)
         return known
 
     def grants(self, version: VersionRecord) -> Grants:
@@ -122,7 +122,5 @@ class StoredPackages:
         verified = verify(envelope, files) if envelope is not None else None
         if verified is not None and verified.statement.name != record.package_name:
             raise RegistryCorrupt(record.name, "it refers to the package of another component")
-        return self._parse(record, files[MANIFEST_NAME]), verified
-
-    def _parse(self, record: ComponentRecord, content: bytes) -> Manifest:
-        return Manifest.parse(content, file=f"{record.name}/{MANIFEST_NAME}")
+        file = f"{record.name}/{MANIFEST_NAME}"
+        return Manifest.parse(files[MANIFEST_NAME], file=file), verified

@@ -58,7 +58,6 @@ from airswasm.storage import (
     StorageQuotas,
     StorageSettings,
     Store,
-    has_store,
     open_store,
 )
 from airswasm.wit import Blocks, Contract
@@ -68,22 +67,25 @@ from ._configuration import Configuration
 from ._forgetting import Forgetting
 from ._home import Home
 from ._hosting import Hosting
+from ._info import ComponentInfo
 from ._installing import Installing, read_source, target_name
 from ._ledger import Ledger
 from ._loading import Loader
-from ._logbook import LogBook, LogLimits
+from ._logbook import LogBook
+from ._logfiles import LogLimits
 from ._package import Package
 from ._plan import Approve, InstallPlan
 from ._policy import HostPolicy
 from ._providers import Observer, Offer, find_observers, find_offers
+from ._reader import find_store
 from ._registry import Registry
 from ._reporting import Reporting
 from ._running import Running
-from ._status import ComponentInfo, ComponentStatus, ComponentSummary, SystemStatus
+from ._status import ComponentStatus, ComponentSummary, SystemStatus
 from ._stored import StoredPackages
 from ._tables import ComponentPolicies, StoredTable
 from ._updating import Updating
-from .errors import HostOffline, NotRunning, StoreMissing
+from .errors import HostOffline, NotRunning
 
 __all__ = ("Mode", "System")
 
@@ -195,14 +197,14 @@ class System:
     async def _open_readonly(self, stack: AsyncExitStack) -> None:
         self._configure()
         stack.callback(self.logs.close)
-        if self._has_store():
+        if find_store(self.home):
             store = self._opened(read_only=True)
             self._store: Store | None = await stack.enter_async_context(store)
             self._registry = await Registry.open(StoredTable(self._store))
             self.services.add(KeyValueStore, store)  # type: ignore[type-abstract]
         else:
-            self._store, self._registry = None, Registry(_NoTable(), ())
-        self._reporting = Reporting(self._registry, self._stored, self._store, hosting=None)
+            self._store, self._registry = None, Registry.of({})
+        self._reporting = Reporting(self._registry, self._stored.manifest, self._used_bytes)
 
     async def _open(self, stack: AsyncExitStack) -> None:
         self.home.create()
@@ -221,7 +223,7 @@ class System:
         )
         self._trust = TrustStore(self.home.trust_folder / "trust.json")
         stack.callback(self.logs.close)
-        self._has_store()
+        find_store(self.home)
         store = self._store = await stack.enter_async_context(self._opened())
         self._note_lost_writes(store.lost_writes)
         self._registry = await Registry.open(StoredTable(store), checkpoint=self._checkpoint)
@@ -254,16 +256,8 @@ class System:
             read_only=read_only,
         )
 
-    def _has_store(self) -> bool:
-        """Whether there is a store.
-
-        Raises:
-            StoreMissing: there was one; opening a new one would sweep away what it knew of.
-        """
-        is_there = has_store(self.home.store_folder)
-        if not is_there and not self._stored.artifacts.is_empty():
-            raise StoreMissing(str(self.home.store_folder))
-        return is_there
+    def _used_bytes(self, name: str) -> int | None:
+        return None if self._store is None else self._store.namespace(name).read_usage().used_bytes
 
     def _note_lost_writes(self, count: int) -> None:
         """Writes down what the store will not know any more after its next write."""
@@ -285,8 +279,9 @@ class System:
         self._hosting = Hosting(self._actors, loader, self.logs, self._most_running())
         is_online = self.mode == "online"
         self._reporting = Reporting(
-            self._registry, self._stored, store, hosting=self._hosting if is_online else None
-        )
+            self._registry, self._stored.manifest, self._used_bytes,
+            self._hosting if is_online else None,
+        )  # fmt: skip
         self._running = Running(
             self._registry, self._ledger, self._stored, self._trust, self._guard, self._policies,
             self.logs, self._hosting, is_online=is_online,
@@ -679,12 +674,3 @@ class System:
     def _need_online(self, operation: str) -> None:
         if self.mode != "online":
             raise HostOffline(operation)
-
-
-class _NoTable:
-    async def read_all(self) -> Mapping[str, bytes]:
-        return {}
-
-    async def write(self, changes: Mapping[str, bytes | None]) -> None:
-        del changes
-        raise HostOffline("a change")

@@ -9,11 +9,10 @@ from airswasm.storage import KeyValueStore, Namespace
 
 from ._manifest import Manifest
 from ._policy import HostPolicy
+from ._registry import REGISTRY_NAMESPACE
 
 __all__ = ("ComponentPolicies", "StoredTable")
 
-REGISTRY_NAMESPACE = "airswasm-registry"
-"""No slash: no component has this name."""
 _NO_QUOTA = 2**62
 
 

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from difflib import get_close_matches
 
 from airswasm.wit import AirswasmError, ErrorCode, ExitStatus
 
@@ -180,6 +179,8 @@ class NotInstalled(LifecycleError):
     )
 
     def __init__(self, name: str, installed: Sequence[str] = ()) -> None:
+        from difflib import get_close_matches  # here: every verb imports errors, few raise this
+
         self.name = name
         self.suggestions = tuple(get_close_matches(name, installed, n=3))
         did_you_mean = f"; did you mean {self.suggestions[0]}?" if self.suggestions else ""

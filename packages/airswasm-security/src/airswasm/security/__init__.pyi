@@ -12,6 +12,7 @@ from ._block import BLOCK
 from ._capabilities import CAPABILITIES_INTERFACE, capabilities_interface, provide
 from ._grants import Grants, manifest_line
 from ._guard import AllowedLines, Decision, Guard, guarded
+from ._key_text import fingerprint_of
 from ._keys import (
     PrivateKey,
     PublicKey,
@@ -126,6 +127,7 @@ __all__ = (
     "VerifiedStatement",
     "WeakKey",
     "capabilities_interface",
+    "fingerprint_of",
     "generate_key",
     "guarded",
     "load_private_key",

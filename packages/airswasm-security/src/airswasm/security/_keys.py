@@ -15,8 +15,6 @@ keys, SPKI PEM for public ones.
 from __future__ import annotations
 
 import base64
-import binascii
-import hashlib
 import os
 import stat
 from dataclasses import dataclass, field
@@ -32,6 +30,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import (
 )
 
 from ._curve import ORDER, check_point
+from ._key_text import decode_key, fingerprint_of
 from .errors import InvalidKey, KeyFileExposed, KeyFileInvalid
 
 __all__ = (
@@ -71,13 +70,7 @@ class PublicKey:
         Raises:
             InvalidKey: Not such a text, or not a usable key.
         """
-        try:
-            raw = base64.b64decode(text.encode("ascii"), validate=True)
-        except (binascii.Error, UnicodeEncodeError):
-            raise InvalidKey("the key is not base64") from None
-        if base64.b64encode(raw).decode() != text:
-            raise InvalidKey("the key is not canonical base64")
-        return cls(raw)
+        return cls(decode_key(text))
 
     @classmethod
     def from_pem(cls, pem: bytes) -> PublicKey:
@@ -100,7 +93,7 @@ class PublicKey:
     @property
     def fingerprint(self) -> str:
         """SHA-256 of the raw key in hexadecimal, for people to compare."""
-        return hashlib.sha256(self.raw).hexdigest()
+        return fingerprint_of(self.raw)
 
     @property
     def pem(self) -> bytes:

@@ -3,7 +3,7 @@ from ._batch import Batch
 from ._block import BLOCK, STORAGE_INTERFACE
 from ._checkpoints import Checkpoint, Checkpoints, Difference
 from ._consumer import Consumer, ConsumerStatus
-from ._engines import RocksStore, SqliteStore, has_store, installed_engines, open_store
+from ._engines import RocksStore, SqliteStore, installed_engines, open_store
 from ._guests import (
     DurabilityPolicy,
     FixedQuota,
@@ -14,6 +14,8 @@ from ._guests import (
 from ._log import Log
 from ._log_records import LogBounds, LogEntry, LogPage, LogStatus
 from ._namespace import Entry, Namespace, Page, Usage
+from ._opening import has_store
+from ._reader import StoreReader, read_store
 from ._rebuilding import Progress
 from ._settings import DEFAULT_QUOTA_BYTES, Durability, StorageSettings, StoreLimits
 from ._store import KeyValueStore, Store
@@ -91,6 +93,7 @@ __all__ = (
     "Store",
     "StoreFormatUnknown",
     "StoreLimits",
+    "StoreReader",
     "Usage",
     "ValueTooLarge",
     "View",
@@ -98,5 +101,6 @@ __all__ = (
     "installed_engines",
     "open_store",
     "provide",
+    "read_store",
     "storage_interface",
 )

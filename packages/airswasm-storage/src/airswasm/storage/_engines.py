@@ -1,41 +1,28 @@
 """Find an engine by its name, and open a folder with the engine that wrote it.
 
 Engines come by entry point (group `airswasm.storage_engines`): ours and those of other packages
-in the same way. A small file in the folder names the engine that wrote it, so that a changed
-setting cannot make a host begin with an empty store beside its data.
-
-Rejected: guessing the engine from the files, which no stranger's engine could take part in;
-one folder for each engine, because a changed setting would then look like lost data.
+in the same way.
 """
 
 from __future__ import annotations
 
-import json
 import os
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 
 import anyio.to_thread
 
-from ._backend import Backend, EngineFactory, EngineOptions
+from ._backend import EngineFactory
+from ._opening import Opening, has_store, write_marker
 from ._settings import Durability, StoreLimits
 from ._store import Store
-from .errors import (
-    EngineMismatch,
-    EngineUnknown,
-    EngineUnusable,
-    StorageUnavailable,
-    StoreFormatUnknown,
-)
+from .errors import EngineUnknown, EngineUnusable
 
-__all__ = ("RocksStore", "SqliteStore", "has_store", "installed_engines", "open_store")
+__all__ = ("RocksStore", "SqliteStore", "installed_engines", "open_store")
 
 GROUP = "airswasm.storage_engines"
-MARKER = "airswasm-store.json"
-_FORMAT = 1
 
 
 def installed_engines() -> tuple[str, ...]:
@@ -75,11 +62,6 @@ def open_store(
     )
 
 
-def has_store(folder: str | os.PathLike[str]) -> bool:
-    """Whether a store was made in the folder, be it whole or damaged."""
-    return (Path(folder) / MARKER).exists()
-
-
 class _FolderStore(Store):
     def __init__(
         self,
@@ -93,12 +75,12 @@ class _FolderStore(Store):
     ) -> None:
         path = Path(folder)
         self._engine, factory = _named(engine)
-        opening = _Opening(path, self._engine, factory, read_only)
+        opening = Opening(path, self._engine, factory, read_only)
         super().__init__(opening, path, durability=durability, limits=limits, clock=clock)
 
     async def checkpoint(self, folder: Path) -> None:
         await super().checkpoint(folder)
-        await anyio.to_thread.run_sync(_write_marker, folder, self._engine)
+        await anyio.to_thread.run_sync(write_marker, folder, self._engine)
 
 
 class RocksStore(_FolderStore):
@@ -134,33 +116,6 @@ class SqliteStore(_FolderStore):
         super().__init__(path, "sqlite", durability=durability, limits=limits, read_only=read_only)
 
 
-@dataclass(frozen=True, slots=True)
-class _Opening:
-    """Opens a folder with one engine, unless another engine wrote it."""
-
-    path: Path
-    name: str
-    factory: EngineFactory
-    read_only: bool
-
-    def __call__(self) -> Backend:
-        written = _read_marker(self.path)
-        if written is not None and written != self.name:
-            raise EngineMismatch(self.path, written, self.name)
-        options = EngineOptions(read_only=self.read_only, is_new=written is None)
-        backend = self.factory(self.path, options)
-        if written is None and backend.is_persistent and not self.read_only:
-            self._mark(backend)
-        return backend
-
-    def _mark(self, backend: Backend) -> None:
-        try:
-            _write_marker(self.path, self.name)
-        except BaseException:
-            backend.close()
-            raise
-
-
 def _named(engine: str | EngineFactory) -> tuple[str, EngineFactory]:
     if isinstance(engine, str):
         return engine, find_engine(engine)
@@ -186,33 +141,3 @@ def _load(entry: EntryPoint) -> EngineFactory:
     except Exception as error:  # a stranger's module may fail in any way
         raise EngineUnusable(entry.name, f"{type(error).__name__}: {error}") from error
     return factory
-
-
-def _read_marker(folder: Path) -> str | None:
-    try:
-        text = (folder / MARKER).read_text(encoding="utf-8")
-    except (FileNotFoundError, NotADirectoryError):
-        return None
-    except (OSError, UnicodeDecodeError) as error:
-        raise StorageUnavailable(folder, f"{MARKER} cannot be read: {error}") from error
-    try:
-        fields: object = json.loads(text)
-    except ValueError:
-        raise StoreFormatUnknown(folder, text) from None
-    match fields:
-        case {"format": int(number), "engine": str(engine)} if number == _FORMAT:
-            return engine
-    raise StoreFormatUnknown(folder, text)
-
-
-def _write_marker(folder: Path, engine: str) -> None:
-    """Write whole or not at all: a torn marker would lock its owner out."""
-    partial = folder / f".{MARKER}.partial"
-    try:
-        with partial.open("w", encoding="utf-8") as file:
-            json.dump({"format": _FORMAT, "engine": engine}, file)
-            file.flush()
-            os.fsync(file.fileno())
-        partial.replace(folder / MARKER)
-    except OSError as error:
-        raise StorageUnavailable(folder, error.strerror or str(error)) from error

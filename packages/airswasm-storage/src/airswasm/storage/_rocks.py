@@ -14,8 +14,6 @@ says so (`RocksStore.lost_writes`).
 from __future__ import annotations
 
 import contextlib
-import shutil
-import tempfile
 from collections.abc import Iterator, Sequence
 from itertools import islice
 from pathlib import Path
@@ -161,6 +159,8 @@ class _RocksBackend:
         try:
             return rocksdict.Rdict(str(self.path), _options(), access_type=access)
         except OSError:  # it writes a configuration and a log, which this file system refuses
+            import tempfile  # here, because most readers need neither it nor what it imports
+
             folder = self._exits.enter_context(tempfile.TemporaryDirectory(prefix="airswasm-"))
             _link_files(self.path, Path(folder))
             return rocksdict.Rdict(folder, _options(), access_type=access)
@@ -171,6 +171,8 @@ class _RocksBackend:
 
 def _link_files(source: Path, folder: Path) -> None:
     """Make a folder that reads as `source` does, and in which RocksDB can write its own notes."""
+    import shutil  # as above
+
     for file in source.iterdir():
         if file.name == _CONFIGURATION:
             shutil.copyfile(file, folder / file.name)

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import struct
 from dataclasses import dataclass
-from typing import Self
-
-import anyio
+from typing import TYPE_CHECKING, Self
 
 from ._backend import View
 from ._keys import data_prefix
 from .errors import StorageCorrupted
+
+if TYPE_CHECKING:
+    import anyio
 
 _RECORD = struct.Struct(">QQQ")
 _NOWHERE = data_prefix(0)
@@ -40,6 +41,8 @@ class Space:
     def turn(self) -> anyio.Lock:
         """Held by the operation that replaces the content; writes need not wait for it."""
         if self._turn is None:
+            import anyio  # here, because a reader of a store needs no event loop
+
             self._turn = anyio.Lock()
         return self._turn
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import os
 from collections.abc import Sequence
 
@@ -237,6 +236,8 @@ class EngineUnknown(StorageError):
     )
 
     def __init__(self, engine: str, installed: Sequence[str]) -> None:
+        import difflib  # here: every verb imports errors, few raise this
+
         self.engine = engine
         self.installed = tuple(installed)
         close = difflib.get_close_matches(engine, self.installed, n=1)

@@ -98,7 +98,8 @@ class Verb:
         name: What people type.
         group: The heading that it stands under in the help.
         summary: One line in the imperative mood; the first line of the command's own help.
-        command: The path of its typer application.
+        command: The path of its typer application, or of a function whose first argument is the
+            `airswasm.cli.Session`.
     """
 
     name: str

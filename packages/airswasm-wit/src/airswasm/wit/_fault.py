@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import copy
 import enum
-import pickle
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -141,6 +140,8 @@ def _packed(value: object) -> object:
     """The value where every process knows its type; its text where it cannot travel."""
     if type(value) in _PLAIN:
         return value
+    import pickle  # here, because every program imports errors and few send any
+
     text = safe_repr(value)
     try:
         return _Packed(pickle.dumps(value), text)
@@ -149,6 +150,8 @@ def _packed(value: object) -> object:
 
 
 def _unpacked(pickled: bytes, text: str) -> object:
+    import pickle
+
     try:
         return cast("object", pickle.loads(pickled))  # noqa: S301 - part of a pickle already
     except Exception:  # whatever a foreign constructor raises

@@ -7,22 +7,18 @@ import textwrap
 from collections.abc import Mapping
 from typing import Annotated
 
-import typer
 from airswasm.wit import ErrorCode
 
-from .._session import Session, verb
+from .._options import Word
+from .._session import Session
 from ..errors import UnknownCode
 
-__all__ = ("app", "find_code")
-
-app = typer.Typer(add_completion=False, rich_markup_mode=None)
+__all__ = ("explain", "find_code")
 
 
-@app.command()
-@verb
 def explain(
     session: Session,
-    code: Annotated[str | None, typer.Argument(metavar="CODE", help="E0310, or 310.")] = None,
+    code: Annotated[str | None, Word("CODE", "E0310, or 310.")] = None,
 ) -> None:
     """Explain an error code.
 

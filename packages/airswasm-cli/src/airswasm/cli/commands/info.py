@@ -4,21 +4,18 @@ from __future__ import annotations
 
 from typing import Annotated, cast
 
-import typer
-
+from .._connection import ask, full_name
 from .._document import Document, items, mapping, number, one_line, text
-from .._session import Session, verb
+from .._options import Word
+from .._session import Session
+from .._stored_host import HostReader
 
-__all__ = ("app",)
-
-app = typer.Typer(add_completion=False, rich_markup_mode=None)
+__all__ = ("info",)
 
 
-@app.command()
-@verb
 def info(
     session: Session,
-    name: Annotated[str, typer.Argument(metavar="NAME", help="The component.")],
+    name: Annotated[str, Word("NAME", "The component.")],
 ) -> None:
     """Show everything about one component.
 
@@ -29,15 +26,11 @@ def info(
     Example:
       airswasm info local/hello
     """
-    import anyio
 
-    from .._connection import full_name, open_host
+    async def question(host: HostReader) -> Document:
+        return await host.info(full_name(name))
 
-    async def work() -> Document:
-        async with open_host(session, "info", "read") as host:
-            return await host.info(full_name(name))
-
-    found = anyio.run(work)
+    found = ask(session, question)
     if session.terminal.as_json:
         session.terminal.document("info/1", found)
         return

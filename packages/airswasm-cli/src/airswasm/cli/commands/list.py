@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import typer
+from collections.abc import Sequence
 
-from .._session import Session, verb
+from .._connection import ask
+from .._document import Document, text
+from .._session import Session
+from .._stored_host import HostReader
 
-__all__ = ("app",)
-
-app = typer.Typer(add_completion=False, rich_markup_mode=None)
+__all__ = ("list_components",)
 
 
-@app.command("list")
-@verb
 def list_components(session: Session) -> None:
     """List the installed components.
 
@@ -23,32 +22,28 @@ def list_components(session: Session) -> None:
       airswasm list
       airswasm list --json | jq -r '.components[].name'
     """
-    import anyio
-
-    from .._connection import open_host
-    from .._document import text
     from ._times import when
 
-    async def work() -> None:
-        async with open_host(session, "list", "read") as host:
-            found = await host.list()
-        terminal = session.terminal
-        if terminal.as_json:
-            terminal.document("list/1", {"components": list(found)})
-            return
-        rows = [
-            (
-                text(each["name"]),
-                text(each["version"]),
-                text(each["state"]),
-                text(each.get("signer"), absent="unsigned")[:16],
-                when(each.get("installed_at")),
-            )
-            for each in found
-        ]
-        if not rows:
-            terminal.say("nothing is installed; next: airswasm install FOLDER")
-            return
-        terminal.table(("name", "version", "state", "signer", "installed"), rows)
+    found = ask(session, _list)
+    terminal = session.terminal
+    if terminal.as_json:
+        terminal.document("list/1", {"components": list(found)})
+        return
+    rows = [
+        (
+            text(each["name"]),
+            text(each["version"]),
+            text(each["state"]),
+            text(each.get("signer"), absent="unsigned")[:16],
+            when(each.get("installed_at")),
+        )
+        for each in found
+    ]
+    if not rows:
+        terminal.say("nothing is installed; next: airswasm install FOLDER")
+        return
+    terminal.table(("name", "version", "state", "signer", "installed"), rows)
 
-    anyio.run(work)
+
+async def _list(host: HostReader) -> Sequence[Document]:
+    return await host.list()

@@ -4,31 +4,27 @@ from __future__ import annotations
 
 from typing import Annotated
 
-import typer
-
+from .._connection import ask, full_name
 from .._document import Document, mapping
-from .._session import Session, verb
+from .._options import Option, Word
+from .._session import Session
+from .._stored_host import HostReader
 from .._terminal import Terminal
 
-__all__ = ("app",)
-
-app = typer.Typer(add_completion=False, rich_markup_mode=None)
+__all__ = ("logs",)
 
 _STYLES = {"error": "red", "warn": "yellow", "debug": "dim", "trace": "dim"}
 
 
-@app.command()
-@verb
 def logs(
     session: Session,
-    name: Annotated[
-        str | None, typer.Argument(metavar="NAME", help="The component; else all of them.")
-    ] = None,
+    name: Annotated[str | None, Word("NAME", "The component; else all of them.")] = None,
+    *,
     follow: Annotated[
-        bool, typer.Option("--follow", "-f", help="Go on until Ctrl-C, or the host stops.")
+        bool, Option(("--follow", "-f"), "Go on until Ctrl-C, or the host stops.")
     ] = False,
     lines: Annotated[
-        int, typer.Option("--lines", "-n", min=0, max=100_000, help="How many earlier lines.")
+        int, Option(("--lines", "-n"), "How many earlier lines.", least=0, most=100_000)
     ] = 50,
 ) -> None:
     """Show what a component logged.
@@ -42,26 +38,21 @@ def logs(
       airswasm logs local/hello --follow
       airswasm logs -n 1000 --json | jq -r 'select(.level == "error").message'
     """
-    import anyio
 
-    from .._connection import Need, full_name, open_host
+    async def question(host: HostReader) -> None:
+        full = full_name(name) if name is not None else None
+        if full:
+            found = await host.logs(full, recent=lines, follow=follow)
+        else:
+            found = await host.all_logs(recent=lines, follow=follow)
+        is_empty = True
+        async for line in found:
+            _show(session.terminal, line, with_name=full is None)
+            is_empty = False
+        if is_empty:
+            session.terminal.say("nothing was logged")
 
-    async def work() -> None:
-        need: Need = "running" if follow else "read"
-        async with open_host(session, "logs --follow", need) as host:
-            full = full_name(name) if name is not None else None
-            if full:
-                found = await host.logs(full, recent=lines, follow=follow)
-            else:
-                found = await host.all_logs(recent=lines, follow=follow)
-            is_empty = True
-            async for line in found:
-                _show(session.terminal, line, with_name=full is None)
-                is_empty = False
-            if is_empty:
-                session.terminal.say("nothing was logged")
-
-    anyio.run(work)
+    ask(session, question, running_for="logs --follow" if follow else None)
 
 
 def _show(terminal: Terminal, line: Document, *, with_name: bool) -> None:

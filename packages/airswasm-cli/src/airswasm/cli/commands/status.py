@@ -2,26 +2,23 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from typing import Annotated
 
-import typer
-
+from .._connection import ask
 from .._document import Document, items, number, text
-from .._session import Session, verb
+from .._options import Option
+from .._session import Session
+from .._stored_host import HostReader
 
-__all__ = ("app",)
-
-app = typer.Typer(add_completion=False, rich_markup_mode=None)
+__all__ = ("status",)
 
 
-@app.command()
-@verb
 def status(
     session: Session,
-    watch: Annotated[
-        bool, typer.Option("--watch", "-w", help="Again every second, until Ctrl-C.")
-    ] = False,
+    *,
+    watch: Annotated[bool, Option(("--watch", "-w"), "Again every second, until Ctrl-C.")] = False,
 ) -> None:
     """Show how the host and its components are doing.
 
@@ -33,22 +30,18 @@ def status(
       airswasm status --watch
       airswasm status --json | jq '.components[] | select(.restarts > 0)'
     """
-    import anyio
+    while True:  # each time anew: a host may come and go meanwhile
+        found = ask(session, _status)
+        if watch and session.terminal.shows_tables:
+            session.terminal.data_styled("\x1b[H\x1b[2J\x1b[3J")
+        _show(session, found, stream=watch)
+        if not watch:
+            return
+        time.sleep(1)
 
-    from .._connection import open_host
 
-    async def work() -> None:
-        while True:  # each time anew: a host may come and go meanwhile
-            async with open_host(session, "status", "read") as host:
-                found = await host.status()
-            if watch and session.terminal.shows_tables:
-                session.terminal.data_styled("\x1b[H\x1b[2J\x1b[3J")
-            _show(session, found, stream=watch)
-            if not watch:
-                return
-            await anyio.sleep(1)
-
-    anyio.run(work)
+async def _status(host: HostReader) -> Document:
+    return await host.status()
 
 
 def _show(session: Session, found: Document, *, stream: bool) -> None:

@@ -1,0 +1,181 @@
+"""A home as it lies on the disk, read without hosting it.
+
+What is installed, what is known of it, and what it logged: that needs the registry and the files,
+and nothing that executes a component. So this module imports neither an engine nor actors nor an
+event loop, reads the sections of config.toml that say how, and what it needs for some answers only
+(the log files, a manifest, settings that are set) it imports there. `System` does the rest.
+
+Rejected: `System` with its imports moved into its methods. Its parts are one composition, and the
+readers are the better for a class that cannot change anything.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from contextlib import ExitStack
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Self, TypeVar
+
+from airswasm.storage import StorageSettings, StoreReader, has_store, read_store
+
+from ._home import Home
+from ._registry import REGISTRY_NAMESPACE, ComponentRecord, Registry
+from ._reporting import Reporting
+from ._status import ComponentStatus, ComponentSummary, SystemStatus
+from .errors import StoreMissing
+
+if TYPE_CHECKING:
+    from ._info import ComponentInfo
+    from ._logfiles import LogFiles
+    from ._manifest import Manifest
+
+__all__ = ("HomeReader", "find_store")
+
+T = TypeVar("T")
+
+
+class HomeReader:
+    """What a home holds; a context manager.
+
+    It takes no lock and changes nothing, and works beside a running host. It shows what was
+    there when it was opened.
+
+    Attributes:
+        home: Where everything lies.
+
+    Args:
+        home: The home, or its folder.
+        environment: The variables that win over config.toml.
+
+    Raises:
+        ConfigurationInvalid: `[storage]` of config.toml is wrong; other sections are not read.
+        StoreMissing: There was a store.
+        RegistryCorrupt: A record cannot be understood.
+        StorageError: The store cannot be read.
+    """
+
+    def __init__(
+        self, home: Home | os.PathLike[str], *, environment: Mapping[str, str] = os.environ
+    ) -> None:
+        self.home = home if isinstance(home, Home) else Home(Path(home))
+        self._environment = environment
+        self._exits = ExitStack()
+        self._store: StoreReader | None = None
+
+    def __enter__(self) -> Self:
+        rows: Mapping[str, bytes] = {}
+        with ExitStack() as stack:
+            if find_store(self.home):
+                engine = self._settings("storage", StorageSettings).engine
+                store = stack.enter_context(read_store(self.home.store_folder, engine))
+                self._store, rows = store, dict(store.entries(REGISTRY_NAMESPACE))
+            self._registry = Registry.of(rows)
+            self._exits = stack.pop_all()
+        self._reporting = Reporting(self._registry, self._manifest, self._used_bytes)
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._exits.close()
+
+    @property
+    def logs(self) -> LogFiles:
+        """What components said and what happened to them.
+
+        Raises:
+            ConfigurationInvalid: `[logs]` of config.toml is wrong.
+        """
+        from ._logfiles import LogFiles, LogLimits
+
+        return LogFiles(self.home.logs_folder, self._settings("logs", LogLimits))
+
+    def list(self) -> tuple[ComponentSummary, ...]:
+        """Return everything that is installed, by name."""
+        return self._reporting.summaries()
+
+    def info(self, name: str) -> ComponentInfo:
+        """Return all that is known of one component.
+
+        Raises:
+            NotInstalled: There is none.
+            ArtifactCorrupt: Its manifest is damaged on disk.
+        """
+        return self._reporting.info(name)
+
+    def component_status(self, name: str) -> ComponentStatus:
+        """Return how one component does.
+
+        Raises:
+            NotInstalled: There is none.
+        """
+        return self._reporting.status(self._registry.get(name))
+
+    def status(self) -> SystemStatus:
+        """Return how the home does; no component runs as far as its reader can tell."""
+        components = tuple(map(self._reporting.status, self._registry))
+        return SystemStatus(
+            home=str(self.home.folder),
+            is_online=False,
+            pid=self.home.running_pid(),
+            uptime=None,
+            installed=len(components),
+            running=0,
+            components=components,
+            lost_writes=self._store.lost_writes if self._store is not None else 0,
+        )
+
+    def _settings(self, name: str, model: type[T]) -> T:
+        """A section of config.toml; what reads one is imported only where something is set."""
+        prefix = f"AIRSWASM_{name}_".upper()
+        if _is_absent(self.home.config_file) and not any(
+            variable.startswith(prefix) for variable in self._environment
+        ):
+            return model()
+        from airswasm.storage import BLOCK as STORAGE
+
+        from ._block import BLOCK
+        from ._configuration import Configuration
+
+        sections = [each for each in (*STORAGE.sections, *BLOCK.sections) if each.name == name]
+        file = self.home.config_file
+        return Configuration.load_only(file, sections, self._environment).get(model)
+
+    def _used_bytes(self, name: str) -> int | None:
+        return None if self._store is None else self._store.used_bytes(name)
+
+    def _manifest(self, record: ComponentRecord) -> Manifest:
+        from ._artifacts import ArtifactStore
+        from ._info import read_manifest
+
+        return read_manifest(ArtifactStore(self.home.artifacts_folder), record)
+
+
+def find_store(home: Home) -> bool:
+    """Return whether a home has a store.
+
+    Raises:
+        StoreMissing: It had one; opening a new one would sweep away what that one knew of.
+    """
+    if has_store(home.store_folder):
+        return True
+    from ._artifacts import ArtifactStore  # here, because most homes have a store
+
+    if not ArtifactStore(home.artifacts_folder).is_empty():
+        raise StoreMissing(str(home.store_folder))
+    return False
+
+
+def _is_absent(file: Path) -> bool:
+    try:
+        file.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        return True
+    except OSError:  # it is there, and reading it says what is wrong
+        return False
+    return False

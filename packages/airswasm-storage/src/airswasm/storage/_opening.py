@@ -1,0 +1,86 @@
+"""Open a folder with the engine that wrote it.
+
+A small file in the folder names the engine that wrote it, so that a changed setting cannot make a
+host begin with an empty store beside its data. This module imports neither an engine nor an event
+loop: readers of a store (`_reader`) need no loop.
+
+Rejected: guessing the engine from the files, which no stranger's engine could take part in;
+one folder for each engine, because a changed setting would then look like lost data.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from ._backend import Backend, EngineFactory, EngineOptions
+from .errors import EngineMismatch, StorageUnavailable, StoreFormatUnknown
+
+__all__ = ("Opening", "has_store", "write_marker")
+
+MARKER = "airswasm-store.json"
+_FORMAT = 1
+
+
+def has_store(folder: str | os.PathLike[str]) -> bool:
+    """Whether a store was made in the folder, be it whole or damaged."""
+    return (Path(folder) / MARKER).exists()
+
+
+@dataclass(frozen=True, slots=True)
+class Opening:
+    """Opens a folder with one engine, unless another engine wrote it."""
+
+    path: Path
+    name: str
+    factory: EngineFactory
+    read_only: bool
+
+    def __call__(self) -> Backend:
+        written = _read_marker(self.path)
+        if written is not None and written != self.name:
+            raise EngineMismatch(self.path, written, self.name)
+        options = EngineOptions(read_only=self.read_only, is_new=written is None)
+        backend = self.factory(self.path, options)
+        if written is None and backend.is_persistent and not self.read_only:
+            self._mark(backend)
+        return backend
+
+    def _mark(self, backend: Backend) -> None:
+        try:
+            write_marker(self.path, self.name)
+        except BaseException:
+            backend.close()
+            raise
+
+
+def write_marker(folder: Path, engine: str) -> None:
+    """Write whole or not at all: a torn marker would lock its owner out."""
+    partial = folder / f".{MARKER}.partial"
+    try:
+        with partial.open("w", encoding="utf-8") as file:
+            json.dump({"format": _FORMAT, "engine": engine}, file)
+            file.flush()
+            os.fsync(file.fileno())
+        partial.replace(folder / MARKER)
+    except OSError as error:
+        raise StorageUnavailable(folder, error.strerror or str(error)) from error
+
+
+def _read_marker(folder: Path) -> str | None:
+    try:
+        text = (folder / MARKER).read_text(encoding="utf-8")
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except (OSError, UnicodeDecodeError) as error:
+        raise StorageUnavailable(folder, f"{MARKER} cannot be read: {error}") from error
+    try:
+        fields: object = json.loads(text)
+    except ValueError:
+        raise StoreFormatUnknown(folder, text) from None
+    match fields:
+        case {"format": int(number), "engine": str(engine)} if number == _FORMAT:
+            return engine
+    raise StoreFormatUnknown(folder, text)

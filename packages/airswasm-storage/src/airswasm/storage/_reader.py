@@ -1,0 +1,121 @@
+"""Read a store without an event loop.
+
+A command that shows what a home holds has nothing to wait for, and loading an event loop takes
+longer than its answer. So a reader calls the engine itself: it opens the folder read-only, beside
+a host or where nothing can be written, and needs neither a task nor a thread.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping
+from importlib import import_module
+from pathlib import Path
+from types import TracebackType
+from typing import Self, cast
+
+from ._backend import Backend, EngineFactory
+from ._keys import DATA_PREFIX_BYTES, SPACES, encode_name, range_of
+from ._opening import Opening
+from ._space import Space
+from .errors import StorageClosed
+
+__all__ = ("OWN_ENGINES", "StoreReader", "read_store")
+
+OWN_ENGINES: Mapping[str, tuple[str, str]] = {
+    "rocksdb": ("airswasm.storage._rocks", "open_rocksdb"),
+    "sqlite": ("airswasm.storage._sqlite", "open_sqlite"),
+    "memory": ("airswasm.storage._memory", "open_memory"),
+}
+"""As the entry points of this distribution have them. A look at all entry points takes three times
+as long as Python takes to start."""
+
+
+class StoreReader:
+    """Namespaces of a store, read as they were when it was opened; a context manager.
+
+    `read_store` makes one.
+
+    Args:
+        opening: Opens the engine.
+    """
+
+    def __init__(self, opening: Opening) -> None:
+        self._opening = opening
+        self._backend: Backend | None = None
+
+    def __enter__(self) -> Self:
+        self._backend = self._opening()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        backend, self._backend = self._backend, None
+        if backend is not None:
+            backend.close()
+
+    @property
+    def lost_writes(self) -> int:
+        """Acknowledged writes that were missing at opening; see `Store.lost_writes`.
+
+        Raises:
+            StorageClosed: The store is not open.
+        """
+        return self._opened().lost_writes
+
+    def entries(self, namespace: str) -> Iterator[tuple[str, bytes]]:
+        """Yield the keys and values of a namespace, sorted by key.
+
+        Raises:
+            StorageError: A bad name, or the store cannot be read.
+        """
+        space = self._space(namespace)
+        for key, value in self._opened().scan(*range_of(space.prefix)):
+            yield key[DATA_PREFIX_BYTES:].decode(), value
+
+    def used_bytes(self, namespace: str) -> int:
+        """Return the bytes of all keys and values of a namespace.
+
+        Raises:
+            StorageError: A bad name, or the store cannot be read.
+        """
+        return self._space(namespace).used_bytes
+
+    def _space(self, namespace: str) -> Space:
+        return Space.load(self._opened(), SPACES + encode_name(namespace))
+
+    def _opened(self) -> Backend:
+        if self._backend is None:
+            raise StorageClosed(self._opening.path)
+        return self._backend
+
+
+def read_store(folder: str | os.PathLike[str], engine: str = "rocksdb") -> StoreReader:
+    """Return a reader of the store in a folder; `with` opens it.
+
+    Args:
+        folder: Where the store is.
+        engine: The name of an installed engine.
+
+    Returns:
+        A reader that is not open yet. Entering it raises `EngineMismatch`, `StoreFormatUnknown`,
+        `StorageCorrupted` or `StorageUnavailable`.
+
+    Raises:
+        EngineUnknown: No installed package offers the engine.
+        EngineUnusable: The engine cannot be imported, or two packages offer it.
+    """
+    return StoreReader(Opening(Path(folder), engine, _factory(engine), read_only=True))
+
+
+def _factory(engine: str) -> EngineFactory:
+    if engine not in OWN_ENGINES:
+        from ._engines import find_engine
+
+        return find_engine(engine)
+    module, name = OWN_ENGINES[engine]
+    return cast("EngineFactory", getattr(import_module(module), name))
