@@ -1,19 +1,17 @@
-"""What components say, and what happened to them: one log for each component.
+"""Keep one log for each component: its own lines, its output, and its supervisor's reports.
 
-Lines come from three sides: the component's own `logging.log`, its standard
-output and error, and its supervisor. All pass one door, which cuts long lines,
-makes control characters visible (a log is read in a terminal, and a component
-must not be able to move its cursor or forge a line), and drops what exceeds
-the component's rate, saying how much. What passes goes to a JSON-lines file
-that rotates, and to whoever follows.
+Lines come from the component's own `logging.log`, its standard output and error, and its
+supervisor. All pass one function, which cuts long lines, escapes control characters (operators read
+a log in a terminal, and a component must not move its cursor or forge a line), and drops lines
+above the component's rate, with a count. Accepted lines go to a rotating JSON-lines file and to
+every follower.
 
-At most a few dozen files are kept open, whatever the number of components.
-Lines are handed to the operating system at once and not synced: a log is
-evidence of what happened, not state. A full disk loses lines, never the host.
+The host keeps at most a few dozen files open, whatever the number of components. It hands lines to
+the operating system at once and does not sync them: a log is evidence, not state. A full disk loses
+lines, never the host.
 
-Nothing is kept in memory: what was said last is read from the end of the file.
-Rejected: a ring of lines for each component, which for ten thousand of them is
-gigabytes once they talk, and 1.3 kB each when they have said two lines.
+No lines stay in memory: `recent` reads the end of the file. Rejected: a ring of lines for each
+component, which for ten thousand busy components takes gigabytes, and 1.3 kB each after two lines.
 """
 
 from __future__ import annotations
@@ -60,14 +58,18 @@ class LogEntry:
     fields: Mapping[str, object] = field(default_factory=dict[str, object])
 
     def to_json(self) -> str:
-        """Returns the entry as one line of JSON."""
+        """Return the entry as one line of JSON."""
         return _to_json(
             self.time, self.component, self.level, self.source, self.message, self.fields
         )
 
     @classmethod
     def from_json(cls, line: str) -> LogEntry:
-        """Reads one line; ValueError when it is not one."""
+        """Parse one line.
+
+        Raises:
+            ValueError: It is not a line of a log.
+        """
         try:
             document = json.loads(line)
             return cls(
@@ -86,7 +88,7 @@ def _to_json(
     time: float, component: str, level: str, source: str, message: str,
     fields: Mapping[str, object] | None,
 ) -> str:  # fmt: skip
-    """One line, put together by hand: at a third of the encoder's time."""
+    """Format one line by hand, in a third of the encoder's time."""
     rest = f',"fields":{{{_encode_fields(fields)}}}' if fields else ""
     return (
         f'{{"time":{time:.6f},"component":{_quote(component)},"level":{_quote(level)}'
@@ -106,15 +108,15 @@ def _encode_value(value: object) -> str:
 
 @dataclass(frozen=True, slots=True)
 class LogLimits:
-    """How much of a log is kept.
+    """Limits on the logs that a host keeps.
 
     Attributes:
-        message_chars: Characters of one line; the rest is cut off, and marked.
-        file_bytes: Size at which a component's log begins a new file.
-        files: Files of each component that are kept, the current one included.
-        lines_per_second: Lines that a component may write when its manifest gives no rate.
+        message_chars: Characters of one line; the log cuts longer lines and marks the cut.
+        file_bytes: Size at which a component's log starts a new file.
+        files: Files kept for each component, the current one included.
+        lines_per_second: Lines that a component may write when its manifest sets no rate.
         open_files: Log files that the host keeps open.
-        follower_lines: Lines that a slow follower may be behind before it loses some.
+        follower_lines: Lines by which a slow follower may lag before it loses some.
     """
 
     message_chars: int = 8192
@@ -141,7 +143,7 @@ class _Follower:
             return
         try:
             if self.lost:
-                text = f"{self.lost} lines are missing here: they came faster than they were read"
+                text = f"{self.lost} lines are missing here: the follower reads too slowly"
                 self.stream.send_nowait(
                     LogEntry(entry.time, entry.component, "warn", "supervisor", text)
                 )
@@ -154,8 +156,8 @@ class _Follower:
 class LogBook:
     """The logs of all components of one host.
 
-    It satisfies the engine's `LogSink`, so a guest's stdio ends up here, and
-    offers the `logging` interface. Call it on the host's event-loop thread.
+    It satisfies the engine's `LogSink`, so a guest's stdio ends up here, and offers the `logging`
+    interface. Call it on the host's event-loop thread.
     """
 
     def __init__(
@@ -175,7 +177,7 @@ class LogBook:
         self._followers: list[_Follower] = []
 
     def set_rate(self, component: str, lines_per_second: int) -> None:
-        """Sets how many lines a component may write each second, from now on."""
+        """Set the number of lines that a component may write each second, from now on."""
         self._rates[component] = Rate.of(lines_per_second)
         self._buckets.pop(component, None)
 
@@ -183,10 +185,10 @@ class LogBook:
         self, component: str, level: str, message: str, *, source: str = "component",
         fields: Mapping[str, object] | None = None,
     ) -> bool:  # fmt: skip
-        """Adds a line; never raises and never waits.
+        """Add a line; never raise and never wait.
 
         Returns:
-            False when the line was dropped because the component writes too much.
+            False if the component exceeded its rate and the line was dropped.
         """
         now = self._clock()
         if source != "supervisor" and not self._is_admitted(component, now):
@@ -195,24 +197,24 @@ class LogBook:
         return True
 
     def line(self, caller: Caller, stream: str, text: str) -> None:
-        """Takes a line that a guest wrote to `stdout` or `stderr`."""
+        """Add a line that a guest wrote to `stdout` or `stderr`."""
         level = "warn" if stream == "stderr" else "info"
         self.write(caller.name, level, text.rstrip("\r\n"), source=stream)
 
     def recent(self, component: str, count: int = 100) -> tuple[LogEntry, ...]:
-        """Returns the last lines of a component, oldest first."""
+        """Return the last lines of a component, oldest first."""
         return tuple(self._files.tail(component, count)) if count > 0 else ()
 
     async def follow(
         self, component: str | None = None, *, recent: int = 0
     ) -> AsyncIterator[LogEntry]:
-        """Yields lines as they are written; of all components when `component` is None.
+        """Yield lines as components write them; those of all components if `component` is None.
 
-        A follower that falls far behind loses lines and is told how many.
+        A follower that lags too far loses lines and receives the number lost.
 
         Args:
-            component: whose lines.
-            recent: how many earlier lines to begin with.
+            component: The component's name, or None for all.
+            recent: Number of earlier lines to yield first.
         """
         send, receive = anyio.create_memory_object_stream[LogEntry](self._limits.follower_lines)
         follower = _Follower(send, component)
@@ -230,11 +232,11 @@ class LogBook:
             send.close()
 
     def interface(self) -> HostInterface:
-        """Returns `airswasm:component/logging` for this log."""
+        """Return `airswasm:component/logging` for this log."""
         return HostInterface(LOGGING_INTERFACE, {"log": self._log})
 
     def forget(self, component: str, *, purge: bool = False) -> None:
-        """Drops what is known of a component's rate; with `purge` also the files."""
+        """Drop the rate of a component; with `purge` also its files."""
         self._buckets.pop(component, None)
         self._rates.pop(component, None)
         self._dropped.pop(component, None)
@@ -244,11 +246,11 @@ class LogBook:
 
     @property
     def lost_lines(self) -> int:
-        """How many lines the disk refused since the host has run."""
+        """The lines that the disk refused since the host started."""
         return self._files.lost_lines
 
     def close(self) -> None:
-        """Ends all followers and closes the files."""
+        """End all followers and close the files."""
         for follower in self._followers:
             follower.stream.close()
         self._followers.clear()
@@ -268,7 +270,7 @@ class LogBook:
         if component in self._dropped:
             count = self._dropped.pop(component)
             rate = self._rates.get(component, self._default_rate)
-            text = f"{count} lines dropped: more than {rate.burst} a second"
+            text = f"{count} lines dropped: the limit is {rate.burst} a second"
             self._append(now, component, "warn", "supervisor", text, {"dropped": count})
         return True
 
@@ -292,14 +294,14 @@ class LogBook:
 
 @dataclass(slots=True)
 class _File:
-    """One that is open, and how long it is."""
+    """An open file and its length."""
 
     descriptor: int
     size: int
 
 
 class _Files:
-    """The JSON-lines files, few of them open at a time."""
+    """The JSON-lines files, of which only a few are open at a time."""
 
     def __init__(self, folder: Path, limits: LogLimits) -> None:
         self._folder, self._limits = folder, limits
@@ -379,7 +381,7 @@ def _open_to_append(path: str) -> int:
 
 
 def _last_lines(path: Path, count: int) -> list[bytes]:
-    """The last lines of a file, at least `count` if it has them, read from its end."""
+    """Return the last lines of a file, at least `count` if it has them, read from its end."""
     with path.open("rb") as file:
         end = file.seek(0, os.SEEK_END)
         block = _TAIL_BYTES
@@ -389,7 +391,7 @@ def _last_lines(path: Path, count: int) -> list[bytes]:
             if start == 0:
                 return lines
             if len(lines) > count:
-                return lines[1:]  # the first one may be cut
+                return lines[1:]  # the first line may be partial
             block *= 4
 
 
@@ -398,7 +400,7 @@ def _parse(lines: Iterable[bytes]) -> Iterator[LogEntry]:
         try:
             yield LogEntry.from_json(line.decode("utf-8", "replace"))
         except ValueError:
-            continue  # the line that a power cut tore
+            continue  # a line that a power cut truncated
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""What is installed and how it does, put into the values of `status`."""
+"""Report what is installed and its state, in the values of `status`."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ __all__ = ("Reporting",)
 
 @dataclass(frozen=True, slots=True)
 class Reporting:
-    """Looks, and changes nothing."""
+    """Reads the registry and the running components, and changes nothing."""
 
     registry: Registry
     stored: StoredPackages
@@ -27,7 +27,7 @@ class Reporting:
     """None where nothing runs."""
 
     def summaries(self) -> tuple[ComponentSummary, ...]:
-        """Everything that is installed, by name."""
+        """Return all installed components, sorted by name."""
         return tuple(
             ComponentSummary(
                 name=record.name,
@@ -40,7 +40,7 @@ class Reporting:
         )
 
     def info(self, name: str) -> ComponentInfo:
-        """All that is known of one component. Raises as `System.info`."""
+        """Return all details of one component. Raises as `System.info`."""
         record = self.registry.get(name)
         return ComponentInfo(
             name=name,
@@ -66,13 +66,13 @@ class Reporting:
         )
 
     def status(self, record: ComponentRecord) -> ComponentStatus:
-        """How one component does."""
+        """Return the status of one component."""
         if self.hosting is None:
             return ComponentStatus(record.name, record.active, self.state(record))
         return self.hosting.status(record)
 
     def state(self, record: ComponentRecord) -> str:
-        """One word for it; `offline` for what would run if something ran here."""
+        """Return its state in one word; `offline` for what a host would run."""
         if self.hosting is None:
             return "offline" if record.wanted == "running" else "stopped"
         return self.hosting.state(record.name)
