@@ -1,8 +1,8 @@
-"""The host that a verb talks to: the one that runs, else the home on the disk.
+"""Open the host for a verb: the running one, or else the home on disk.
 
-A verb says what it needs: `read` works beside anything, `change` takes the
-home's lock when no host runs, `running` needs components. The lock says where
-the host is, and the socket whether it lives: a process that answers is alive.
+A verb states its need: `read` works beside any host, `change` takes the home's lock if no host
+runs, `running` needs components. The lock file says where the host listens, and the socket whether
+it lives: a process that answers is alive.
 """
 
 from __future__ import annotations
@@ -37,17 +37,17 @@ Need = Literal["read", "change", "running"]
 async def open_host(
     session: Session, verb: str, need: Need, *, operations: Table = OPERATIONS
 ) -> AsyncGenerator[Host]:
-    """Open what answers for this home.
+    """Open the host of this home.
 
     Args:
-        session: The verb's.
-        verb: Its name, for messages.
-        need: Whether components must run, or the home be changed, or only be read.
-        operations: What will be asked; `all_operations()` for those of other blocks too.
+        session: The verb's session.
+        verb: The verb's name, for messages.
+        need: Whether the verb needs running components, changes the home, or only reads it.
+        operations: The operations that the verb uses; `all_operations()` includes other blocks'.
 
     Raises:
-        HostNotRunning: The verb needs components that run.
-        SocketForeign: Another user's process listens where the host would.
+        HostNotRunning: The verb needs running components.
+        SocketForeign: Another user's process listens at the host's socket.
         LifecycleError: The home cannot be opened.
     """
     deadline = anyio.current_time() + _PATIENCE_SECONDS
@@ -62,7 +62,7 @@ async def open_host(
             yield connect(endpoint.path, operations=operations)
             return
         if state == "dead":
-            session.terminal.detail(f"{endpoint.path} is left from a host that is gone")
+            session.terminal.detail(f"{endpoint.path} remains from a host that ended")
         if need == "running":
             raise HostNotRunning(verb, str(session.home), was_killed=state == "dead")
         system = await _open_home(session.home, need, deadline)
@@ -76,7 +76,7 @@ async def open_host(
 
 @asynccontextmanager
 async def closing_system(system: System) -> AsyncGenerator[None]:
-    """Close a system that was entered, in order, and lets out what the body raised."""
+    """Close an entered system in order, and pass on the body's error unchanged."""
     try:
         yield
     except BaseException as error:
@@ -86,7 +86,7 @@ async def closing_system(system: System) -> AsyncGenerator[None]:
 
 
 async def _open_home(home: Path, need: Need, deadline: float) -> System | None:
-    """Open a system of this process; None when another was quicker, and waiting may help."""
+    """Open a system in this process; None if another process was first and waiting may help."""
     from airswasm.lifecycle import HostIsRunning, System
 
     system = System(home, mode="readonly" if need == "read" else "offline")
@@ -100,31 +100,31 @@ async def _open_home(home: Path, need: Need, deadline: float) -> System | None:
 
 
 async def _wait_for_host(session: Session, deadline: float) -> tuple[Endpoint, State]:
-    """Wait while another process has the home: a host that starts, or a change that ends.
+    """Wait while another process holds the home: a host that starts, or a change that ends.
 
-    So `airswasm run &` may be followed by `airswasm send` at once, and two changes made at the
-    same time are made one after the other.
+    So `airswasm send` may follow `airswasm run &` at once, and two simultaneous changes run one
+    after the other.
     """
     endpoint, state, is_taken = _look(session.home)
     if state == "alive" or not is_taken:
         return endpoint, state
-    with session.terminal.progress("waiting for the process that has the home"):
+    with session.terminal.progress("waiting for the process that holds the home"):
         while True:
-            await anyio.sleep(_POLL_SECONDS)  # another process: it cannot tell us here
+            await anyio.sleep(_POLL_SECONDS)  # another process, which cannot notify this one
             endpoint, state, is_taken = _look(session.home)
             if state == "alive" or not is_taken or anyio.current_time() >= deadline:
                 return endpoint, state
 
 
 def _look(home: Path) -> tuple[Endpoint, State, bool]:
-    """Where the host is, whether it answers, and whether a process has the home."""
+    """Return the socket, whether a host answers, and whether a process holds the home."""
     is_taken = _is_taken(home)  # before the look at the socket: a change may end in between
     endpoint = endpoint_of(home)
     return endpoint, probe(endpoint), is_taken
 
 
 def _is_taken(home: Path) -> bool:
-    """Whether another process has the home's lock.
+    """Return whether another process holds the home's lock.
 
     Raises:
         HomeUnusable: The home's file system cannot lock.
@@ -139,7 +139,7 @@ def full_name(text: str) -> str:
     """Return a component's full name; `hello` means `local/hello`.
 
     Raises:
-        NameMalformed: It cannot be one.
+        NameMalformed: The text is not a component's name.
     """
     name = text if "/" in text else f"local/{text}"
     if name.count("/") != 1 or not all(name.split("/")):

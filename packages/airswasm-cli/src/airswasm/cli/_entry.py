@@ -1,10 +1,9 @@
-"""The entry point: what must be quick, and the last line of defence.
+"""The entry point: fast answers, and the last error handler.
 
-`airswasm`, `--help` and `--version` are answered from here, before typer and
-what it brings along is imported: people type them to find out whether the
-command works at all. Everything else goes to `app`. Errors of a verb are
-rendered where its options are known (`session`); what is left for `main` is
-Ctrl-C, a closed pipe and a wrong command line.
+`airswasm`, `--help` and `--version` are answered here, before the import of typer and its
+dependencies: people type them to see whether the command works at all. `app` handles everything
+else. `session` renders the errors of a verb, because it knows the verb's options; `main` handles
+the rest: Ctrl-C, a closed pipe and a wrong command line.
 """
 
 from __future__ import annotations
@@ -30,7 +29,7 @@ _EPILOGUE = (
 
 
 def main() -> NoReturn:
-    """Runs the command line of this process and ends it with the exit code."""
+    """Run the command line of this process and end it with the exit code."""
     _open_missing_streams()
     try:
         code = run(sys.argv[1:])
@@ -40,7 +39,7 @@ def main() -> NoReturn:
         code = EXIT_CLOSED_PIPE
     except KeyboardInterrupt:
         code = EXIT_INTERRUPTED
-    except OSError as error:  # of writing what `run` answers by itself: a full disk
+    except OSError as error:  # an error in writing the answers of `run` itself: a full disk
         sys.stderr.write(f"error[E0005]: {error.strerror or error}\n")
         drop_stdout()
         code = 1
@@ -48,10 +47,10 @@ def main() -> NoReturn:
 
 
 def run(arguments: Sequence[str]) -> int:
-    """Runs one command line and returns its exit code.
+    """Run one command line and return its exit code.
 
     Raises:
-        BrokenPipeError: stdout was closed by its reader.
+        BrokenPipeError: The reader of stdout closed it.
     """
     if list(arguments) in ([], ["--help"], ["-h"]):
         sys.stdout.write(root_help())
@@ -65,15 +64,15 @@ def run(arguments: Sequence[str]) -> int:
 
 
 def drop_stdout() -> None:
-    """Whoever read our output has gone: keeps the interpreter from flushing into the pipe."""
+    """Keep the interpreter from flushing into the pipe after its reader has closed it."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _open_missing_streams() -> None:
-    """Makes the standard streams usable, whoever started us.
+    """Make the standard streams usable, however the process was started.
 
-    A closed one (`2>&-`) would be None, and its number would go to the next file that is opened;
-    a terminal in another encoding than UTF-8 would end us at the first tick mark.
+    A closed one (`2>&-`) would be None, and the next opened file would get its number; a terminal
+    in another encoding than UTF-8 would end the process at the first tick mark.
     """
     while (descriptor := os.open(os.devnull, os.O_RDWR)) < _STREAMS:
         os.set_inheritable(descriptor, True)
@@ -107,7 +106,7 @@ def root_help() -> str:
 
 
 def program_version() -> str:
-    """The version of this distribution."""
+    """Return the version of this distribution."""
     from importlib.metadata import version
 
     return version("airswasm-cli")

@@ -1,12 +1,11 @@
-"""The operations that verbs ask of a host, whether it runs or only lies on the disk.
+"""The operations that verbs ask of a host, running or on disk.
 
-Two things answer: `LocalHost`, a `System` in this process, and
-`control_client.RemoteHost`, which asks the running host over its socket. Both
-speak in documents (`document`), so a verb prints the same thing either way,
-and the control server is nothing but a `LocalHost` with routes.
+Two classes answer: `LocalHost`, a `System` in this process, and `control_client.RemoteHost`, which
+asks the running host over its socket. Both return documents (`document`), so a verb prints the same
+either way, and the control server is a `LocalHost` with routes.
 
-`Host` gives types to the rows of `control_api.OPERATIONS`: one method for each,
-with the same parameters.
+`Host` gives types to the rows of `control_api.OPERATIONS`: one method for each, with the same
+parameters.
 """
 
 from __future__ import annotations
@@ -32,7 +31,7 @@ __all__ = ("Host", "LocalHost")
 
 
 class Host(Protocol):
-    """A home's components, running or not."""
+    """The components of a home, running or not."""
 
     @property
     def is_online(self) -> bool:
@@ -48,11 +47,11 @@ class Host(Protocol):
         ...
 
     async def status(self) -> Document:
-        """Return how the host and its components do."""
+        """Return the status of the host and its components."""
         ...
 
     async def all_logs(self, recent: int = 100, follow: bool = False) -> AsyncIterator[Document]:
-        """Return the log lines of all components; with `follow` without an end."""
+        """Return the log lines of all components; with `follow`, without end."""
         ...
 
     async def list(self) -> Sequence[Document]:
@@ -62,7 +61,7 @@ class Host(Protocol):
     async def plan(
         self, package: bytes, source: str = "package", change: Change = "install"
     ) -> Document:
-        """Return what a change with a package would do, and keep the package for `approve`."""
+        """Return the plan of a change with a package, and keep the package for `approve`."""
         ...
 
     async def approve(self, digest: str) -> Document:
@@ -70,15 +69,15 @@ class Host(Protocol):
         ...
 
     async def refuse(self, digest: str) -> None:
-        """Drop a plan, and note that it was refused."""
+        """Drop a plan, and record the refusal."""
         ...
 
     async def info(self, name: str) -> Document:
-        """Return all that is known of one component."""
+        """Return all details of one component."""
         ...
 
     async def uninstall(self, name: str, purge: bool = False) -> None:
-        """Remove a component; with `purge` what it stored and logged too."""
+        """Remove a component; with `purge` also its stored data and log."""
         ...
 
     async def rollback(self, name: str, to: str | None = None) -> Document:
@@ -90,7 +89,7 @@ class Host(Protocol):
         ...
 
     async def stop(self, name: str, kill: bool = False) -> Document:
-        """Stop a component, now and until it is started again; with `kill` at once."""
+        """Stop a component until a client starts it again; with `kill` at once."""
         ...
 
     async def restart(self, name: str) -> Document:
@@ -104,29 +103,29 @@ class Host(Protocol):
     async def logs(
         self, name: str, recent: int = 100, follow: bool = False
     ) -> AsyncIterator[Document]:
-        """Return the log lines of a component that is installed, or was, or was tried."""
+        """Return the log lines of a component, even an uninstalled or refused one."""
         ...
 
     async def entries(self, name: str, prefix: str = "") -> AsyncIterator[Document]:
-        """Return what a component stored: `key` and `size_bytes`."""
+        """Return the keys that a component stored: `key` and `size_bytes`."""
         ...
 
     async def export(self, name: str) -> AsyncIterator[bytes]:
-        """Return all that a component stored, as one stream of bytes."""
+        """Return all data that a component stored, as one stream of bytes."""
         ...
 
     async def load(self, name: str, chunks: AsyncIterable[bytes], replace: bool = False) -> int:
-        """Put an export into a component's storage; return how many keys."""
+        """Import an export into a component's storage; return the number of keys."""
         ...
 
 
 class LocalHost:
-    """A `System` of this process, spoken to in documents.
+    """A `System` of this process that answers in documents.
 
     Args:
-        system: The system, opened.
-        operations: What `perform` and `openapi` know; more than the host's own where blocks
-            bring some.
+        system: The open system.
+        operations: The table for `perform` and `openapi`; longer than the host's own if blocks add
+            to it.
     """
 
     def __init__(self, system: System, operations: Table = OPERATIONS) -> None:
@@ -217,7 +216,7 @@ class LocalHost:
 
         package, change = self._take(digest)
         carry_out = self._system.update if change == "update" else self._system.install
-        with suppress(ApprovalRefused):  # which the audit log has now
+        with suppress(ApprovalRefused):  # the audit log now has it
             await carry_out(package, approve=lambda _plan: False)
 
     async def info(self, name: str) -> Document:

@@ -1,10 +1,9 @@
 """One call of a verb: its common options, its terminal, and its errors.
 
-`@verb` turns `def list(session, …)` into a typer command that also takes the
-options every verb has. It is also where errors end: there, the verb's options
-are known, so an error is rendered as JSON or as text, and the exit code
-follows from its code. Rejected: options on the root only, because people
-type `airswasm list --json`; and a global that remembers them.
+`@verb` turns `def list(session, …)` into a typer command with the options that every verb has. It
+also handles errors: it knows the verb's options, so it renders an error as JSON or as text, and
+derives the exit code from the error's code. Rejected: options on the root only, because people type
+`airswasm list --json`; and a global that remembers them.
 """
 
 from __future__ import annotations
@@ -28,15 +27,15 @@ __all__ = ("Session", "single", "verb")
 P = ParamSpec("P")
 
 _PASSED_ON = (KeyboardInterrupt, typer.Exit, typer.Abort, typer.TyperException)
-"""For `main`: no failures of the verb."""
+"""Errors that `main` handles: they are no failures of the verb."""
 
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """What a verb is given.
+    """The context of a verb.
 
     Attributes:
-        terminal: Where it reads and writes.
+        terminal: The verb's input and output.
         settings: The resolved settings.
     """
 
@@ -56,22 +55,34 @@ _COMMON: tuple[tuple[str, object, object], ...] = (
         "home",
         Annotated[
             Path | None,
-            typer.Option("--home", metavar="FOLDER", help="The home; else AIRSWASM_HOME."),
+            typer.Option(
+                "--home", metavar="FOLDER", help="The home's folder; by default AIRSWASM_HOME."
+            ),
         ],
         None,
     ),
-    ("quiet", Annotated[bool, typer.Option("--quiet", "-q", help="Only data and errors.")], False),
+    (
+        "quiet",
+        Annotated[bool, typer.Option("--quiet", "-q", help="Print only data and errors.")],
+        False,
+    ),
     (
         "verbose",
         Annotated[
             int,
-            typer.Option("--verbose", "-v", count=True, show_default=False, help="Say more (-vv)."),
+            typer.Option(
+                "--verbose",
+                "-v",
+                count=True,
+                show_default=False,
+                help="Print more details (-vv: all).",
+            ),
         ],
         0,
     ),
     (
         "no_color",
-        Annotated[bool, typer.Option("--no-color", help="No colours; also NO_COLOR.")],
+        Annotated[bool, typer.Option("--no-color", help="Print no colours, as with NO_COLOR.")],
         False,
     ),
     (
@@ -82,14 +93,14 @@ _COMMON: tuple[tuple[str, object, object], ...] = (
     ("no_input", Annotated[bool, typer.Option("--no-input", help="Never ask.")], False),
     (
         "no_config",
-        Annotated[bool, typer.Option("--no-config", help="Leave [cli] of config.toml aside.")],
+        Annotated[bool, typer.Option("--no-config", help="Ignore [cli] of config.toml.")],
         False,
     ),
 )
 
 
 def verb(function: Callable[Concatenate[Session, P], None]) -> Callable[..., None]:
-    """Makes a typer command of a function whose first argument is the session."""
+    """Make a typer command of a function whose first argument is the session."""
 
     @functools.wraps(function)
     def command(**arguments: object) -> None:
@@ -127,7 +138,7 @@ def verb(function: Callable[Concatenate[Session, P], None]) -> Callable[..., Non
 
 
 def single(error: BaseException) -> BaseException:
-    """What task groups have wrapped, when it is one thing."""
+    """Return the only error inside task groups' wrappers, if there is only one."""
     inner: BaseException = error
     while isinstance(inner, BaseExceptionGroup):
         within = cast("BaseExceptionGroup[BaseException]", inner).exceptions

@@ -1,4 +1,4 @@
-"""The verbs that there are: the command's own, and those of the other installed blocks."""
+"""All verbs: the command's own, and those of other installed blocks."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ __all__ = ("all_verbs", "find_verb", "groups")
 
 
 def find_verb(name: str) -> Verb | None:
-    """Return the verb of that name; the installed packages are read only for foreign ones."""
+    """Return the verb of that name; read the installed packages only for foreign ones."""
     own = next((verb for verb in BLOCK.verbs if verb.name == name), None)
     return own or all_verbs().get(name)
 
@@ -20,8 +20,8 @@ def find_verb(name: str) -> Verb | None:
 def all_verbs() -> Mapping[str, Verb]:
     """Return every verb by its name: the command's own first, then those of other blocks.
 
-    A block whose declaration fails, or that claims a verb that exists, is left out; `doctor`
-    names it.
+    This omits the verbs of a block whose declaration fails or that claims an existing verb;
+    `doctor` names that block.
     """
     from airswasm.wit import Blocks
 

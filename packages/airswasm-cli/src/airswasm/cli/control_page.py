@@ -1,9 +1,8 @@
-"""`docs/control-api.md`, written from the table of operations.
+"""Print `docs/control-api.md` from the table of operations.
 
     python -m airswasm.cli.control_page > docs/control-api.md
 
-A test holds the file equal to what this prints, so the page cannot drift from
-the API.
+A test holds the file equal to this output, so the page cannot drift from the API.
 """
 
 # ruff: noqa: E501 - a paragraph of the page is one line
@@ -113,7 +112,7 @@ def _kind(parameter: Parameter) -> str:
     if isinstance(kind, Bytes):
         return f"At most {kind.most // 2**20} MiB."
     if isinstance(kind, Stream):
-        return "Read as it comes."
+        return "Read as it arrives."
     choices = kind.choices if isinstance(kind, Text) else ()
     return " or ".join(f"`{each}`" for each in choices) + "." if choices else ""
 

@@ -1,4 +1,4 @@
-"""`airswasm logs`: what components said, and what happened to them."""
+"""`airswasm logs`: the components' own lines and their supervisors' reports."""
 
 from __future__ import annotations
 
@@ -22,19 +22,19 @@ _STYLES = {"error": "red", "warn": "yellow", "debug": "dim", "trace": "dim"}
 def logs(
     session: Session,
     name: Annotated[
-        str | None, typer.Argument(metavar="NAME", help="The component; else all of them.")
+        str | None, typer.Argument(metavar="NAME", help="The component; by default all.")
     ] = None,
     follow: Annotated[
-        bool, typer.Option("--follow", "-f", help="Go on until Ctrl-C, or the host stops.")
+        bool, typer.Option("--follow", "-f", help="Continue until Ctrl-C, or until the host stops.")
     ] = False,
     lines: Annotated[
-        int, typer.Option("--lines", "-n", min=0, max=100_000, help="How many earlier lines.")
+        int, typer.Option("--lines", "-n", min=0, max=100_000, help="Number of earlier lines.")
     ] = 50,
 ) -> None:
-    """Show what a component logged.
+    """Show a component's log.
 
-    Its own lines, what it printed, and what its supervisor did with it.
-    --json gives one document on each line.
+    The log has the component's own lines, its output, and its supervisor's
+    reports. --json prints one document on each line.
 
     \b
     Example:
@@ -59,7 +59,7 @@ def logs(
                 _show(session.terminal, line, with_name=full is None)
                 is_empty = False
             if is_empty:
-                session.terminal.say("nothing was logged")
+                session.terminal.say("the log is empty")
 
     anyio.run(work)
 

@@ -1,4 +1,4 @@
-"""`airswasm status`: how the host and its components do."""
+"""`airswasm status`: the status of the host and its components."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ app = typer.Typer(add_completion=False, rich_markup_mode=None)
 def status(
     session: Session,
     watch: Annotated[
-        bool, typer.Option("--watch", "-w", help="Again every second, until Ctrl-C.")
+        bool, typer.Option("--watch", "-w", help="Repeat every second, until Ctrl-C.")
     ] = False,
 ) -> None:
-    """Show how the host and its components are doing.
+    """Show the status of the host and its components.
 
-    Without a running host it shows what is installed.
+    Without a running host, it shows the installed components.
 
     \b
     Example:
@@ -38,7 +38,7 @@ def status(
     from .._connection import open_host
 
     async def work() -> None:
-        while True:  # each time anew: a host may come and go meanwhile
+        while True:  # open anew each time: a host may start or stop meanwhile
             async with open_host(session, "status", "read") as host:
                 found = await host.status()
             if watch and session.terminal.shows_tables:
@@ -86,7 +86,7 @@ def _show(session: Session, found: Document, *, stream: bool) -> None:
 
 
 def _table(session: Session, columns: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> None:
-    """On a screen, columns that say nothing are left out."""
+    """Omit empty columns on a screen."""
     if not session.terminal.shows_tables:
         session.terminal.table(columns, rows)
         return
@@ -107,7 +107,7 @@ def _host_fields(found: Document) -> list[tuple[str, str]]:
     running, installed = bool(found.get("is_online")), text(found.get("installed"))
     state = f"running, process {text(found.get('pid'))}, up {lasted(found.get('uptime'))}"
     fields = [
-        ("host", state if running else "not running; start it with: airswasm run"),
+        ("host", state if running else "not running; to start it: airswasm run"),
         ("home", text(found.get("home"))),
         (
             "components",
