@@ -31,7 +31,7 @@ __all__ = ("control_page",)
 
 _HEAD = """\
 # The control API
-<!-- Written by `python -m airswasm.cli.control_page`; change the table in `control_api.py`, not this page. -->
+<!-- Written by `python -m airswasm.cli.control_page`; change the table in `_control_api.py`, not this page. -->
 
 A running host (`airswasm run`) answers HTTP on a Unix socket that only its owner can open (mode 0600). It is `control.sock` in the home; where the home's path is too long for a socket, the first lines of `host.lock` in the home name another place. With `airswasm run --listen PORT` the host also answers on 127.0.0.1, where every request needs the token in the home's `control.token` as `Authorization: Bearer TOKEN` and a loopback name as its `Host`.
 

@@ -287,27 +287,29 @@ def _settings_of(read: _Read) -> Iterator[Setting]:
     hints = typing.get_type_hints(model)
     default = model()
     for each in dataclasses.fields(cast("typing.Any", model)):
+        meaning = " ".join(meanings.get(each.name, "").split())
         yield Setting(
             section=read.section.name,
             key=each.name,
             value=write_toml(getattr(read.value, each.name)),
             default=write_toml(getattr(default, each.name)),
             origin=read.origins.get(each.name, "default"),
-            meaning=" ".join(meanings.get(each.name, "").split()),
-            form=_form(each.name, hints[each.name]),
+            meaning=meaning,
+            form=_form(hints[each.name], f"{each.name} {meaning}".lower()),
         )
 
 
-def _form(key: str, hint: object) -> str:
+def _form(hint: object, words: str) -> str:
+    """Return the accepted values of a type; the words of key and meaning tell its unit."""
     choices = typing.get_args(hint)
     if typing.get_origin(hint) is typing.Literal:
         return f"one of {', '.join(write_toml(choice) for choice in choices)}"
     if hint is bool:
         return "true or false"
     if hint is int:
-        return 'a size, "4 MiB"' if "bytes" in key else "a whole number"
+        return 'a size, "4 MiB"' if "bytes" in words else "a whole number"
     if hint is float:
-        return 'a duration, "30 s", or a number'
+        return 'a duration, "30 s", or a number' if "seconds" in words else "a number"
     if hint is str or hint is Path:
         return "text"
     if typing.get_origin(hint) in (tuple, list):
