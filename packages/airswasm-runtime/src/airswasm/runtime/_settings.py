@@ -13,7 +13,7 @@ __all__ = ("EngineSettings",)
 
 @dataclass(frozen=True, slots=True)
 class EngineSettings:
-    """How the engine is set up.
+    """The settings of the engine.
 
     Attributes:
         guests: `many` lets 15,000 components run at once, whose memory bounds are checked in

@@ -305,7 +305,7 @@ def _admit(cell: Cell) -> None:
 
 
 def _weigh(cell: Cell, payload: object) -> int:
-    """The bytes that a payload counts for here; refuses a payload that will never fit."""
+    """Return the bytes that a payload counts for; refuse one that will never fit."""
     capacity_bytes = cell.spec.capacity_bytes
     if capacity_bytes is None:
         return 0
@@ -317,7 +317,7 @@ def _weigh(cell: Cell, payload: object) -> int:
 
 
 def _limit_met(cell: Cell, weight: int) -> Literal["capacity", "capacity_bytes"] | None:
-    """The bound that keeps a message of that many bytes out; None when it fits."""
+    """Return the bound that keeps a message of that many bytes out; None if it fits."""
     queue = cell.queue
     if not queue:
         return None
@@ -335,7 +335,7 @@ def _has_room(cell: Cell, weight: int) -> bool:
 
 
 def _full(cell: Cell, weight: int) -> MailboxFull:
-    """The error for a message of that many bytes.
+    """Return the error for a message of that many bytes.
 
     A message that would fit, but stands behind one that does not, is kept out by the bytes: places
     are all alike.
