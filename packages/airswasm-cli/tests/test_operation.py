@@ -74,7 +74,7 @@ def test_blocks_bring_operations_of_their_own_by_path(stranger: types.ModuleType
 )  # fmt: skip
 def test_two_operations_that_meet_are_refused(other: Operation) -> None:
     """By name, or by a route that one request would match twice."""
-    with pytest.raises(ValueError, match="two operations meet"):
+    with pytest.raises(ValueError, match="two operations conflict"):
         OPERATIONS.joined((other,))
 
 

@@ -40,14 +40,14 @@ def test_a_full_disk_says_so_and_what_to_do() -> None:
     problem = problem_of(OSError(errno.ENOSPC, "No space left on device", "/data/x"))
     assert problem.code == "E0005"
     assert problem.message == "/data/x: No space left on device"
-    assert problem.hint.startswith("make room")
+    assert problem.hint.startswith("free some space")
 
 
 def test_a_full_disk_behind_an_error_of_a_block_is_found() -> None:
     """The advice is about the disk, not about the folder's owner."""
     error = HomeUnusable("/home/x", "cannot be written")
     error.__cause__ = OSError(errno.ENOSPC, "No space left on device")
-    assert problem_of(error).hint.startswith("make room")
+    assert problem_of(error).hint.startswith("free some space")
 
 
 def test_what_is_no_component_is_not_told_to_change_its_world() -> None:

@@ -161,6 +161,40 @@ def test_every_setting_of_every_installed_block_is_documented() -> None:
     assert [each.name for each in described if not each.meaning] == []
 
 
+@dataclass(frozen=True, slots=True)
+class MixedSettings:
+    """A section with numbers of several units.
+
+    Attributes:
+        part: Fraction, 0 to 1.
+        pause: Seconds between two strokes.
+        room: Bytes of sound.
+        weight_bytes: Weight.
+        strokes: Number of strokes.
+    """
+
+    part: float = 0.5
+    pause: float = 1.5
+    room: int = 1024
+    weight_bytes: int = 1024
+    strokes: int = 3
+
+
+def test_the_form_of_a_number_follows_from_its_unit(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Only a key that counts bytes is a size, and only one that counts seconds a duration."""
+    module = ModuleType(MODULE)
+    vars(module)["BellSettings"] = MixedSettings
+    monkeypatch.setitem(sys.modules, MODULE, module)
+    [(_, settings)] = describe_settings(Blocks.of(BELL))
+    assert {each.key: each.form.partition(",")[0] for each in settings} == {
+        "part": "a number",
+        "pause": "a duration",
+        "room": "a size",
+        "weight_bytes": "a size",
+        "strokes": "a whole number",
+    }
+
+
 class TestEditing:
     """`config set` and `unset` change one key and nothing else."""
 

@@ -75,7 +75,7 @@ def test_a_flood_is_dropped_and_counted(book: LogBook, clock: Clock) -> None:
     assert book.write("local/other", "info", "fine")
     clock.now += 1
     book.write(NAME, "info", "later")
-    assert messages(book) == ["0", "1", "2", "7 lines dropped: more than 3 a second", "later"]
+    assert messages(book) == ["0", "1", "2", "7 lines dropped: the limit is 3 a second", "later"]
 
 
 def test_the_supervisor_is_never_dropped(book: LogBook) -> None:

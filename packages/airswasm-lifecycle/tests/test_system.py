@@ -477,7 +477,7 @@ class TestUpdate:
         bad = workshop.package(
             "0.2.0", wasm=workshop.guest("0.2.0", **{failing: 1}), capabilities=WIDER
         )
-        with pytest.raises(UpdateFailed, match=r"refused.*0\.1\.0 goes on") as caught:
+        with pytest.raises(UpdateFailed, match=r"refused.*0\.1\.0 continues") as caught:
             await system.update(bad, approve=yes)
         assert caught.value.step == "start"
         assert await system.send(NAME, b"v") == b"0.1.0"

@@ -1,4 +1,4 @@
-"""What `airswasm doctor` says of this block."""
+"""Checks of `airswasm doctor` for this block."""
 
 from __future__ import annotations
 

@@ -20,7 +20,7 @@ __all__ = ("actor_events", "actor_faults", "actor_system")
 
 @pytest.fixture
 async def actor_system(anyio_backend: object) -> AsyncIterator[ActorSystem]:  # noqa: ARG001
-    """An actor system that ends with the test; every message must be accounted for then."""
+    """Yield an actor system that ends with the test, and then account for every message."""
     from . import ActorSystem
 
     async with ActorSystem("test") as system:

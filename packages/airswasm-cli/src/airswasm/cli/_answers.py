@@ -1,8 +1,8 @@
-"""Documents that no block below has a class for.
+"""Documents for which no block below has a class.
 
-Everything else that a host answers is a public dataclass of the block that knows it. These are
-the command's own. They are apart from `host`, because the OpenAPI document is made from their
-types, and a verb that talks to a running host needs neither.
+Every other answer of a host is a public dataclass of the block that owns it. These classes belong
+to the command itself. They are separate from `host`, because the OpenAPI document is generated from
+their types, and a verb that talks to a running host needs neither.
 """
 
 from __future__ import annotations
@@ -25,14 +25,14 @@ API_VERSION = 1
 
 @dataclass(frozen=True, slots=True)
 class HostAbout:
-    """Which host answers.
+    """The identity of the host that answers.
 
     Attributes:
-        version: Of `airswasm-cli`.
-        pid: The process.
-        home: Its home.
+        version: Version of `airswasm-cli`.
+        pid: Id of the host's process.
+        home: Folder of the host's home.
         started_at: Seconds since 1970.
-        api: The version of the control API.
+        api: Version of the control API.
     """
 
     version: str
@@ -57,26 +57,26 @@ class StoredEntry:
 
 @dataclass(frozen=True, slots=True)
 class PlanDocument:
-    """An install plan as the operator who approves it is shown it.
+    """An install plan as its approver sees it.
 
     Attributes:
         digest: Identifies the plan; an approval names it.
-        needs_approval: Whether there is anything to ask.
+        needs_approval: Whether an operator must approve.
         name: The component.
         version: Its new version.
-        description: Of the package's author.
+        description: The package author's description.
         previous_version: The version that it replaces.
-        signer: The fingerprint of the key that signed it; None if it is not signed.
-        is_new_signer: Whether this key signed no package of this name before.
-        is_repair: Whether it only puts back what the disk has lost.
-        capabilities: What it asks for, as lines of a manifest.
-        added_capabilities: What the installed version could not do.
-        differences: What else it sets otherwise than the installed version.
+        signer: The fingerprint of the key that signed it; None if it is unsigned.
+        is_new_signer: Whether this key has not yet signed a package of this name.
+        is_repair: Whether it only restores files that the disk lost.
+        capabilities: The capabilities that it asks for, as lines of a manifest.
+        added_capabilities: The capabilities that the installed version lacks.
+        differences: Other keys that it sets differently from the installed version.
         limits: The most that it may use.
-        supervision: What follows a crash.
-        health: How often it is asked for its health; None for never.
+        supervision: Reactions to a crash.
+        health: The interval of health checks; None for none.
         environment: The environment variables that it sets for itself.
-        config: The configuration that it is started with.
+        config: The configuration that it starts with.
         package_digest: The SHA-256 over every file of the package.
         wasm_bytes: The size of the component itself.
     """
@@ -103,7 +103,7 @@ class PlanDocument:
 
 
 def plan_document(plan: InstallPlan) -> PlanDocument:
-    """Return an install plan as the operator who approves it is shown it."""
+    """Return an install plan as its approver sees it."""
     manifest = plan.manifest
     return PlanDocument(
         digest=plan.digest,

@@ -22,7 +22,7 @@ __all__ = ("build_app", "command_of", "run_app")
 
 
 class _LazyGroup(TyperGroup):
-    """A group whose commands are imported when they are asked for."""
+    """A group that imports a command on demand."""
 
     def list_commands(self, ctx) -> list[str]:  # type: ignore[no-untyped-def]  # noqa: ARG002
         return list(all_verbs())
@@ -56,7 +56,7 @@ def command_of(declared: Verb) -> object:
 
 
 def build_app() -> typer.Typer:
-    """A new typer application; nothing is shared between two of them."""
+    """Build a new typer application; two of them share nothing."""
     app = typer.Typer(
         name="airswasm",
         cls=_LazyGroup,
@@ -84,10 +84,10 @@ def _root(
 
 
 def run_app(arguments: Sequence[str]) -> int:
-    """Runs one command line and returns its exit code.
+    """Run one command line and return its exit code.
 
     Raises:
-        BrokenPipeError: stdout was closed by its reader.
+        BrokenPipeError: The reader of stdout closed it.
     """
     try:
         outcome = build_app()(list(arguments), prog_name="airswasm", standalone_mode=False)

@@ -1,8 +1,8 @@
 """The declaration of this block: the verbs of the command.
 
-Start-up is dominated by imports (the engine and the store alone take longer than people notice),
-so the dispatch works from this table, and a verb's module is imported only when it runs. Verbs of
-other blocks are looked for only when a name is not one of these.
+Imports dominate the start-up time (the engine and the store alone take longer than people notice),
+so the dispatch reads this table, and imports a verb's module only to run it. It searches other
+blocks for verbs only when a name is not in the table.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ _TALK = "Talk and watch"
 _TRUST = "Trust and settings"
 _HELP = "Help"
 GROUPS = (_WRITE, _HOST, _TALK, _TRUST, _HELP)
-"""The headings of the help, in order; further ones that blocks bring follow."""
+"""The headings of the help, in order; headings of other blocks follow."""
 
 
 def _verb(name: str, group: str, summary: str, part: str = "app") -> Verb:
@@ -32,10 +32,10 @@ _VERBS = (
     _verb("pack", _WRITE, "Write a signed project as one .airswasm file."),
     _verb("install", _HOST, "Install a component from a folder or a .airswasm file."),
     _verb("update", _HOST, "Switch an installed component to a newer version."),
-    _verb("rollback", _HOST, "Go back to a version that was installed before."),
+    _verb("rollback", _HOST, "Go back to an earlier version."),
     _verb("uninstall", _HOST, "Remove a component."),
-    _verb("start", _HOST, "Start a component that was stopped or given up."),
-    _verb("stop", _HOST, "Stop a component until it is started again."),
+    _verb("start", _HOST, "Start a stopped component."),
+    _verb("stop", _HOST, "Stop a component until you start it again."),
     _verb("restart", _HOST, "Stop and start a component."),
     _verb("run", _HOST, "Host the installed components, in the foreground."),
     _verb("send", _TALK, "Send one message to a component and print the reply."),
@@ -45,8 +45,8 @@ _VERBS = (
     _verb("logs", _TALK, "Show what a component logged.", "logs"),
     _verb("storage", _TALK, "List, export and import what a component stored."),
     _verb("keygen", _TRUST, "Make a signing key."),
-    _verb("trust", _TRUST, "Say whose components may be installed."),
-    _verb("config", _TRUST, "Show and change the settings, and where each comes from."),
+    _verb("trust", _TRUST, "Manage the publishers whose components may be installed."),
+    _verb("config", _TRUST, "Show and change the settings, with the origin of each."),
     _verb("completions", _TRUST, "Print the completion script of a shell."),
     _verb("doctor", _HELP, "Check this machine and this home."),
     _verb("explain", _HELP, "Explain an error code.", "explain"),
@@ -56,7 +56,12 @@ BLOCK = Block(
     name="cli",
     summary="The airswasm command.",
     sections=(
-        Section("cli", "airswasm.cli:CliSettings", "The command itself.", prefix="AIRSWASM_"),
+        Section(
+            "cli",
+            "airswasm.cli:CliSettings",
+            "Defaults for the command's own options.",
+            prefix="AIRSWASM_",
+        ),
     ),
     errors=("airswasm.cli.errors",),
     checks=(

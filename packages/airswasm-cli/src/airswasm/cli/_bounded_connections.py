@@ -1,10 +1,10 @@
-"""Connections that a host can afford.
+"""Bound the connections of a host.
 
-uvicorn waits without an end for the head of a request, and takes any number of connections: two
-thousand that say nothing hold as many descriptors, and with them the host's. So each listener has
-a number of connections. When it is reached, the one that has said nothing for the longest makes
-room; a connection in a request is never cut for another. A head and each further part of a body
-have to come within a time.
+uvicorn waits without limit for the head of a request and accepts any number of connections: two
+thousand silent ones hold as many descriptors, and exhaust the host's. So each listener has a
+maximum. When it is reached, the connection that has been silent longest is closed; a connection in
+a request is never closed for another. A head, and each further part of a body, must arrive within a
+deadline.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ _WAITS_FOR_BODY = h11.SEND_BODY
 
 
 def most_connections(wanted: int, share: int) -> int:
-    """Return how many connections there may be: `wanted`, or a share of the descriptors.
+    """Return the maximum of connections: `wanted`, or a share of the descriptors.
 
     Args:
-        wanted: The number where descriptors do not matter.
-        share: One in so many descriptors of the process at most.
+        wanted: The maximum if descriptors do not limit it.
+        share: The connections take at most one in this many of the process's descriptors.
     """
     try:
         import resource
@@ -48,7 +48,7 @@ class _BoundedConnection(H11Protocol):
     _waits_since: float | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        """Take the connection if there is room, or can be made."""
+        """Accept the connection if the maximum allows, or after closing a silent one."""
         most = most_connections(self.wanted, self.share)
         if len(self.connections) >= most and not self._make_room():
             self._is_refused = True
@@ -64,7 +64,7 @@ class _BoundedConnection(H11Protocol):
             super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        """Take what came, if it came in time."""
+        """Pass on data that arrived in time."""
         if not self._is_refused:
             super().data_received(data)
             self._look()
@@ -86,10 +86,10 @@ class _BoundedConnection(H11Protocol):
         return True
 
     def _look(self) -> None:
-        """Set the time that what is waited for may take."""
+        """Set the deadline for the next part."""
         state = self.conn.their_state
         if state is _WAITS_FOR_HEAD:
-            if self._waits_since is None:  # a head has one deadline, however slowly it comes
+            if self._waits_since is None:  # one deadline for a head, however slowly it arrives
                 self._stop_watching()
                 self._waits_since = self.loop.time()
                 self._watch = self.loop.call_later(self.head_seconds, self._end)
@@ -99,7 +99,7 @@ class _BoundedConnection(H11Protocol):
             self._watch = self.loop.call_later(self.body_seconds, self._end_unless_ours)
 
     def _end_unless_ours(self) -> None:
-        """End the connection, unless the host itself has stopped reading for now."""
+        """End the connection, unless the host itself has paused reading."""
         if self.flow.read_paused:
             self._look()
         else:
@@ -116,7 +116,7 @@ class _BoundedConnection(H11Protocol):
 
 
 class LocalConnection(_BoundedConnection):
-    """A connection over the Unix socket: the user's own processes."""
+    """A connection over the Unix socket, from the user's own processes."""
 
     wanted, share = 512, 2
     head_seconds = 30.0

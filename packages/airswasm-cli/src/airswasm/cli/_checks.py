@@ -1,4 +1,4 @@
-"""What `airswasm doctor` finds out about the command's own side: the signing key and the host."""
+"""Checks of `airswasm doctor` for the command's own parts: the signing key and the host."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ __all__ = ("check_host", "check_key")
 
 
 def check_host(home: Path, *, quick: bool) -> Iterator[Finding]:
-    """Say whether a host runs for this home."""
+    """Report whether a host runs for this home."""
     del quick
     endpoint = endpoint_of(home)
     state = probe(endpoint)
     if state == "alive":
         yield Finding("host", "ok", f"runs, at {endpoint.path}")
     elif state == "dead":
-        text = f"none runs; {endpoint.path} is left from one that was killed"
+        text = f"no host runs; {endpoint.path} remains from a killed one"
         yield Finding("host", "note", text)
     else:
         yield Finding("host", "note", "none runs")
@@ -34,6 +34,6 @@ def check_key(home: Path, *, quick: bool) -> Iterator[Finding]:
     del quick
     key = read_settings(os.environ, home=home).key
     if not key.exists():
-        yield Finding("key", "note", f"no signing key at {key}; `airswasm keygen` makes one")
+        yield Finding("key", "note", f"no signing key at {key}; `airswasm keygen` creates one")
         return
     yield Finding("key", "ok", f"{load_private_key(key).public.fingerprint[:16]} at {key}")

@@ -1,4 +1,4 @@
-"""All checks of all installed blocks, none of which can stop the others."""
+"""Run all checks of all installed blocks; no check can stop another."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ __all__ = ("run_checks",)
 async def run_checks(
     home: Path, *, quick: bool = False, blocks: Blocks | None = None
 ) -> list[Finding]:
-    """Make every check of every block; what raises becomes a finding.
+    """Run every check of every block; an exception becomes a finding.
 
     Args:
-        home: The home to look at.
-        quick: Leave out what takes long: attacks on the engine, reading all that is stored.
-        blocks: Whose checks; None for all that are installed.
+        home: The home to check.
+        quick: Skip slow checks: attacks on the engine, reading all stored data.
+        blocks: The blocks to check; None for all installed ones.
     """
     findings: list[Finding] = []
     for check in (check for each in blocks or Blocks.find() for check in each.block.checks):

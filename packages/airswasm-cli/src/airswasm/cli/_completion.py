@@ -1,7 +1,7 @@
-"""Completion scripts, written from the commands themselves.
+"""Generate completion scripts from the commands themselves.
 
-The script of a shell holds all verbs and options, so that Tab costs no start of
-Python. It is as current as the airswasm that printed it.
+A shell's script contains all verbs and options, so Tab starts no Python. It is as current as the
+airswasm that printed it.
 """
 
 # pyright: basic
@@ -19,7 +19,7 @@ __all__ = ("completion_script", "verb_words")
 
 
 def verb_words() -> Mapping[str, tuple[str, ...]]:
-    """What may follow each verb: its subcommands and its long options."""
+    """Return the words that may follow each verb: its subcommands and long options."""
     group = typer.main.get_command(build_app())
     context = typer.Context(group, info_name="airswasm")
     words: dict[str, tuple[str, ...]] = {}
@@ -34,7 +34,7 @@ def verb_words() -> Mapping[str, tuple[str, ...]]:
 
 
 def completion_script(shell: str) -> str:
-    """The script for `bash`, `zsh` or `fish`."""
+    """Return the script for `bash`, `zsh` or `fish`."""
     return {"bash": _bash, "zsh": _zsh, "fish": _fish}[shell](verb_words())
 
 

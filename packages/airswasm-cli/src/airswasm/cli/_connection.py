@@ -1,8 +1,8 @@
-"""The host that a verb talks to: the one that runs, else the home on the disk.
+"""Open the host for a verb: the running one, or else the home on disk.
 
-A verb says what it needs: `read` works beside anything, `change` takes the
-home's lock when no host runs, `running` needs components. The lock says where
-the host is, and the socket whether it lives: a process that answers is alive.
+A verb states its need: `read` works beside any host, `change` takes the home's lock if no host
+runs, `running` needs components. The lock file says where the host listens, and the socket whether
+it lives: a process that answers is alive.
 """
 
 from __future__ import annotations
@@ -96,7 +96,7 @@ def _finish(question: Coroutine[object, object, T]) -> T:
 async def open_host(
     session: Session, verb: str, need: Need, *, operations: Table | None = None
 ) -> AsyncGenerator[Host]:
-    """Open what answers for this home.
+    """Open the host of this home.
 
     Args:
         session: The verb's.
@@ -106,8 +106,8 @@ async def open_host(
             for the host's own.
 
     Raises:
-        HostNotRunning: The verb needs components that run.
-        SocketForeign: Another user's process listens where the host would.
+        HostNotRunning: The verb needs running components.
+        SocketForeign: Another user's process listens at the host's socket.
         LifecycleError: The home cannot be opened.
     """
     import anyio
@@ -145,7 +145,7 @@ def _note_dead(session: Session, endpoint: Endpoint, state: State) -> None:
 
 @asynccontextmanager
 async def closing_system(system: System) -> AsyncGenerator[None]:
-    """Close a system that was entered, in order, and lets out what the body raised."""
+    """Close an entered system in order, and pass on the body's error unchanged."""
     try:
         yield
     except BaseException as error:
@@ -170,33 +170,33 @@ async def _open_home(home: Path, need: Need, deadline: float) -> System | None:
 
 
 async def _wait_for_host(session: Session, deadline: float) -> tuple[Endpoint, State]:
-    """Wait while another process has the home: a host that starts, or a change that ends.
+    """Wait while another process holds the home: a host that starts, or a change that ends.
 
-    So `airswasm run &` may be followed by `airswasm send` at once, and two changes made at the
-    same time are made one after the other.
+    So `airswasm send` may follow `airswasm run &` at once, and two simultaneous changes run one
+    after the other.
     """
     import anyio
 
     endpoint, state, is_taken = _look(session.home)
     if state == "alive" or not is_taken:
         return endpoint, state
-    with session.terminal.progress("waiting for the process that has the home"):
+    with session.terminal.progress("waiting for the process that holds the home"):
         while True:
-            await anyio.sleep(_POLL_SECONDS)  # another process: it cannot tell us here
+            await anyio.sleep(_POLL_SECONDS)  # another process, which cannot notify this one
             endpoint, state, is_taken = _look(session.home)
             if state == "alive" or not is_taken or anyio.current_time() >= deadline:
                 return endpoint, state
 
 
 def _look(home: Path) -> tuple[Endpoint, State, bool]:
-    """Where the host is, whether it answers, and whether a process has the home."""
+    """Return the socket, whether a host answers, and whether a process holds the home."""
     is_taken = _is_taken(home)  # before the look at the socket: a change may end in between
     endpoint = endpoint_of(home)
     return endpoint, probe(endpoint), is_taken
 
 
 def _is_taken(home: Path) -> bool:
-    """Whether another process has the home's lock.
+    """Return whether another process holds the home's lock.
 
     Raises:
         HomeUnusable: The home's file system cannot lock.
@@ -211,7 +211,7 @@ def full_name(text: str) -> str:
     """Return a component's full name; `hello` means `local/hello`.
 
     Raises:
-        NameMalformed: It cannot be one.
+        NameMalformed: The text is not a component's name.
     """
     name = text if "/" in text else f"local/{text}"
     if name.count("/") != 1 or not all(name.split("/")):

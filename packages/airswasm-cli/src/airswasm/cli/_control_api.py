@@ -1,8 +1,8 @@
-"""The operations of a host: the table that everything else reads.
+"""The operations of a host: one table, from which everything else is derived.
 
 `Host` gives their types, `LocalHost` carries them out, and the rest is derived: the routes of
-`control_server`, the requests of `control_client`, `GET /v1/openapi.json`, docs/control-api.md.
-To add one, add a row here and the method to `Host` and `LocalHost`; tests hold the three equal.
+`control_server`, the requests of `control_client`, `GET /v1/openapi.json`, docs/control-api.md. To
+add one, add a row here and the method to `Host` and `LocalHost`; tests hold the three equal.
 """
 
 from __future__ import annotations
@@ -29,16 +29,16 @@ from ._operation import (
 __all__ = ("COMPONENT", "MOST_BODY_BYTES", "OPERATIONS", "all_operations")
 
 MOST_BODY_BYTES = 256 * 2**20
-"""What a request may carry; how much of it a component takes is its `limits.host_call`."""
+"""The largest body of a request; a component's own limit is `limits.host_call`."""
 COMPONENT = "/v1/components/{name}"
 
 _INFO = Json("component/1", "airswasm.lifecycle:ComponentInfo")
 _NAME = Parameter("name", "path", Component(), "The component.")
 _DIGEST = Parameter("digest", "path", Text(), "The plan's `digest`.")
 _RECENT = Parameter(
-    "recent", "query", Number(most=100_000, is_whole=True), "How many earlier lines.", 100
+    "recent", "query", Number(most=100_000, is_whole=True), "Number of earlier lines.", 100
 )
-_FOLLOW = Parameter("follow", "query", Flag(), "Go on until the host stops.", False)
+_FOLLOW = Parameter("follow", "query", Flag(), "Continue until the host stops.", False)
 
 OPERATIONS = Table(
     (
@@ -50,11 +50,11 @@ OPERATIONS = Table(
             "openapi", "GET", "/v1/openapi.json", "Show this API as an OpenAPI document.", Json(""),
         ),
         Operation(
-            "status", "GET", "/v1/status", "Show how the host and its components are doing.",
+            "status", "GET", "/v1/status", "Show the status of the host and its components.",
             Json("status/1", "airswasm.lifecycle:SystemStatus"),
         ),
         Operation(
-            "all_logs", "GET", "/v1/logs", "Show what all components logged.",
+            "all_logs", "GET", "/v1/logs", "Show the logs of all components.",
             JsonLines("log/1", "airswasm.lifecycle:LogEntry"), (_RECENT, _FOLLOW),
         ),
         Operation(
@@ -63,32 +63,32 @@ OPERATIONS = Table(
         ),
         Operation(
             "plan", "POST", "/v1/plans",
-            "Upload a package and show what installing it, or updating to it, would do.",
+            "Upload a package and show the plan of its install or update.",
             Json("plan/1", "airswasm.cli._answers:PlanDocument"),
             (
                 Parameter(
                     "package", "body", Bytes(MOST_BODY_BYTES, "application/zip"),
                     "The bytes of a `.airswasm` file.",
                 ),
-                Parameter("source", "query", Text(), "How to call it in messages.", "package"),
+                Parameter("source", "query", Text(), "The package's name in messages.", "package"),
                 Parameter(
-                    "change", "query", Text(("install", "update")), "What to plan.", "install"
+                    "change", "query", Text(("install", "update")), "The change to plan.", "install"
                 ),
             ),
             changes=True,
-            detail="The host verifies the package and compiles it; nothing of it is executed. It "
+            detail="The host verifies the package and compiles it, but executes nothing of it. It "
             "keeps the package for ten minutes under the plan's `digest`, which covers every byte "
-            "of it and what the change means for this host. `POST /v1/plans/DIGEST` carries "
+            "of it and the effect of the change on this host. `POST /v1/plans/DIGEST` carries "
             "exactly that out. A host keeps a few plans; a new one may displace the oldest.",
         ),
         Operation(
             "approve", "POST", "/v1/plans/{digest}", "Carry out a plan.", _INFO, (_DIGEST,),
             changes=True,
-            detail="When the host's state has changed so that the plan would be another one, it "
-            "is refused, and the package has to be planned again.",
+            detail="If the host's state has changed so that the plan would differ, the host "
+            "refuses it, and the client must plan the package again.",
         ),
         Operation(
-            "refuse", "DELETE", "/v1/plans/{digest}", "Drop a plan, and note that it was refused.",
+            "refuse", "DELETE", "/v1/plans/{digest}", "Drop a plan, and record the refusal.",
             Nothing(), (_DIGEST,), changes=True,
         ),
         Operation(
@@ -99,7 +99,7 @@ OPERATIONS = Table(
             "uninstall", "DELETE", COMPONENT, "Remove a component.", Nothing(),
             (
                 _NAME,
-                Parameter("purge", "query", Flag(), "Remove what it stored and logged too.", False),
+                Parameter("purge", "query", Flag(), "Also delete its stored data and log.", False),
             ),
             changes=True,
         ),
@@ -107,22 +107,22 @@ OPERATIONS = Table(
             "rollback", "POST", f"{COMPONENT}/rollback", "Go back to a retained version.", _INFO,
             (
                 _NAME,
-                Parameter("to", "query", Text(), "The version; else the one before.", None),
+                Parameter("to", "query", Text(), "The version; by default the one before.", None),
             ),
             changes=True,
         ),
         Operation(
             "start", "POST", f"{COMPONENT}/start",
-            "Start a component that was stopped or given up.", _INFO, (_NAME,), changes=True,
+            "Start a stopped component.", _INFO, (_NAME,), changes=True,
         ),
         Operation(
-            "stop", "POST", f"{COMPONENT}/stop", "Stop a component until it is started again.",
+            "stop", "POST", f"{COMPONENT}/stop", "Stop a component until a client starts it again.",
             _INFO,
             (
                 _NAME,
                 Parameter(
                     "kill", "query", Flag(),
-                    "End it at once, and a start, a stop or an update of it that lasts.", False,
+                    "End it at once, with any running start, stop or update of it.", False,
                 ),
             ),
             changes=True,
@@ -143,40 +143,40 @@ OPERATIONS = Table(
             detail="204 acknowledges the message without a reply.",
         ),
         Operation(
-            "logs", "GET", f"{COMPONENT}/logs", "Show what a component logged.",
+            "logs", "GET", f"{COMPONENT}/logs", "Show a component's log.",
             JsonLines("log/1", "airswasm.lifecycle:LogEntry"), (_NAME, _RECENT, _FOLLOW),
         ),
         Operation(
-            "entries", "GET", f"{COMPONENT}/storage", "List what a component stored.",
+            "entries", "GET", f"{COMPONENT}/storage", "List a component's stored keys.",
             JsonLines("entry/1", "airswasm.cli._answers:StoredEntry"),
-            (_NAME, Parameter("prefix", "query", Text(), "Only keys that start so.", "")),
+            (_NAME, Parameter("prefix", "query", Text(), "Only keys with this prefix.", "")),
         ),
         Operation(
             "export", "GET", f"{COMPONENT}/storage/export",
-            "Write all that a component stored, as one stream.", Raw(is_streamed=True), (_NAME,),
+            "Export a component's stored data as one stream.", Raw(is_streamed=True), (_NAME,),
         ),
         Operation(
             "load", "POST", f"{COMPONENT}/storage/import",
-            "Put an export back into a component's storage.", Json("import/1", "", "keys"),
+            "Import an export into a component's storage.", Json("import/1", "", "keys"),
             (
                 _NAME,
                 Parameter("chunks", "body", Stream(), "The bytes of an export."),
-                Parameter("replace", "query", Flag(), "Remove what is there first.", False),
+                Parameter("replace", "query", Flag(), "Delete the existing data first.", False),
             ),
             changes=True,
-            detail="`keys` is the number of keys that were put back.",
+            detail="`keys` is the number of imported keys.",
         ),
     )
 )  # fmt: skip
 
 
 def all_operations(blocks: Blocks | None = None) -> Table:
-    """Return the operations of a host, with those that installed blocks bring.
+    """Return the operations of a host and of installed blocks.
 
     Args:
-        blocks: Whose; None for all that are installed.
+        blocks: The blocks to read; None for all installed ones.
 
     Raises:
-        ImportError, AttributeError, ValueError: A block's declaration of them is wrong.
+        ImportError, AttributeError, ValueError: A block's declaration of its operations is wrong.
     """
     return read_table(OPERATIONS, (blocks or Blocks.find()).operations)

@@ -1,9 +1,8 @@
-"""Talking to a running host over its socket.
+"""Talk to a running host over its socket.
 
-`RemoteHost` is `Host` by HTTP: the same operations, the same documents. It has
-no method of its own for an operation; each is made from its row of the table
-when it is called. A refusal of the host is raised as `RemoteFailure` with the
-host's code, a failure on the way as `HostGone`.
+`RemoteHost` is `Host` over HTTP: the same operations, the same documents. It has no method of its
+own for an operation; each call builds one from its row of the table. A refusal by the host raises
+`RemoteFailure` with the host's code, a failed connection `HostGone`.
 """
 
 from __future__ import annotations
@@ -26,17 +25,17 @@ __all__ = ("RemoteHost", "connect")
 
 
 def connect(socket: Path, *, operations: Table = OPERATIONS) -> Host:
-    """Return the host behind a socket; every request connects anew.
+    """Return the host behind a socket; every request opens a new connection.
 
     Args:
-        socket: Its path; see `endpoint.endpoint_of`.
-        operations: What it can be asked for.
+        socket: The socket's path; see `endpoint.endpoint_of`.
+        operations: The operations that callers may use.
     """
     return cast("Host", RemoteHost(UnixClient(socket), operations))
 
 
 class RemoteHost:
-    """The host that runs, by its control API.
+    """The running host, reached through its control API.
 
     Its methods are the operations of the table; `test_control_api` holds the names and the
     parameters equal to those of `Host`.
@@ -62,12 +61,12 @@ class RemoteHost:
         return True
 
     async def perform(self, operation: Operation, arguments: Mapping[str, object]) -> object:
-        """Make the request of an operation and return its result.
+        """Send the request of an operation and return its result.
 
         Raises:
             RemoteFailure: The host refused.
-            HostGone: It went away, or answers nothing.
-            HostProtocolMismatch: What came back is no answer of a host of this version.
+            HostGone: The host ended or does not answer.
+            HostProtocolMismatch: The answer is not that of a host of this version.
         """
         stack = AsyncExitStack()
         try:
@@ -142,7 +141,7 @@ async def _chunks(response: Stream, stack: AsyncExitStack) -> AsyncGenerator[byt
 
 
 def _segments(parameter: Parameter, value: str) -> str:
-    """A component's name is two segments of a path, and a text is one."""
+    """Encode a component's name as two segments of a path, any other text as one."""
     parts = value.split("/", 1) if isinstance(parameter.kind, Component) else [value]
     return "/".join(quote(part, safe="", errors="surrogatepass") for part in parts)
 

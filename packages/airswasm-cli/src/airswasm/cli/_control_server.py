@@ -1,14 +1,13 @@
 """The control API: a host's operations over HTTP.
 
-JSON over HTTP on a Unix socket, because every tool speaks it (`curl
---unix-socket`) and the socket's mode is the access check. Message payloads go
-as raw bytes, packages as `.airswasm` bytes, streams as NDJSON. A refusal is a
-JSON error with the same code, hint and exit code that the command would show.
+It is JSON over HTTP on a Unix socket, because every tool speaks it (`curl --unix-socket`) and the
+socket's mode is the access check. Message payloads travel as raw bytes, packages as `.airswasm`
+bytes, streams as NDJSON. A refusal is a JSON error with the same code, hint and exit code as in the
+command.
 
-There is no function here for an operation: the routes are made from the table
-(`control_api`), which says where each parameter is and what comes back. On
-loopback TCP, which any local user can reach, every request needs the token, and
-the Host header must be a loopback name (DNS rebinding).
+No operation has a function here: the routes are derived from the table (`control_api`), which gives
+the place of each parameter and the form of the answer. On loopback TCP, which any local user can
+reach, every request needs the token, and the Host header must be a loopback name (DNS rebinding).
 """
 
 from __future__ import annotations
@@ -58,7 +57,7 @@ Endpoint = Callable[[Request], Awaitable[Response]]
 
 
 class Performer(Protocol):
-    """A host that carries out the operations of a table; `LocalHost` does."""
+    """A host that carries out the operations of a table, such as `LocalHost`."""
 
     async def perform(self, operation: Operation, arguments: Mapping[str, object]) -> object:
         """Carry out an operation and return its result."""
@@ -71,9 +70,9 @@ def control_app(
     """Return the application over one host.
 
     Args:
-        host: What it controls.
-        operations: What can be asked of it.
-        monitoring: The monitoring application, whose routes are served beside.
+        host: The host to control.
+        operations: The operations to serve.
+        monitoring: The monitoring application, whose routes this one serves too.
     """
     routes: list[BaseRoute] = [
         Route(each.route, _endpoint(host, each), methods=[each.method]) for each in operations
@@ -84,21 +83,21 @@ def control_app(
 
 
 class TokenGate:
-    """Lets through what carries the token and was meant for this machine; for TCP."""
+    """Admits requests over TCP that carry the token and name this machine as their host."""
 
     def __init__(self, app: ASGIApp, token: str) -> None:
         self._app = app
         self._expected = f"Bearer {token}"
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """ASGI."""
+        """Handle one ASGI connection."""
         if scope["type"] != "http":
             return
         request = Request(scope)
         name = request.headers.get("host", "").rpartition(":")[0] or request.headers.get("host", "")
         given = request.headers.get("authorization", "")
         if name not in _LOOPBACK_NAMES:
-            response = _error(403, "E0012", "this host answers loopback names only", "")
+            response = _error(403, "E0012", "this host accepts only loopback names", "")
         elif not hmac.compare_digest(given.encode(), self._expected.encode()):
             response = _error(401, "E0012", "the token is missing or wrong", "see `airswasm run`")
         else:
@@ -108,7 +107,7 @@ class TokenGate:
 
 
 def _endpoint(host: Performer, operation: Operation) -> Endpoint:
-    """One operation as starlette calls it; its errors become documents."""
+    """Return an operation as starlette calls it; its errors become documents."""
 
     async def answer(request: Request) -> Response:
         try:
@@ -116,7 +115,7 @@ def _endpoint(host: Performer, operation: Operation) -> Endpoint:
             return _response(operation, await host.perform(operation, arguments))
         except HTTPException:
             raise
-        except Exception as error:  # starlette would answer it with 500, and raise it anew
+        except Exception as error:  # starlette would answer with 500, and raise it again
             return _failure(problem_of(error))
 
     return answer
@@ -146,7 +145,7 @@ async def _argument(parameter: Parameter, request: Request, query: Mapping[str, 
 
 
 def _query(request: Request) -> Mapping[str, str]:
-    """Strictly: a NUL or a byte that is no UTF-8 would be taken for another text further in."""
+    """Decode strictly: inner layers would misread a NUL or a byte that is not UTF-8."""
     try:
         pairs = parse_qsl(
             request.scope["query_string"].decode("ascii"),
@@ -157,7 +156,7 @@ def _query(request: Request) -> Mapping[str, str]:
     except ValueError as error:
         raise HTTPException(400, "the query is not URL-encoded UTF-8") from error
     if len(dict(pairs)) != len(pairs):
-        raise HTTPException(400, "a parameter is there twice")
+        raise HTTPException(400, "a parameter appears twice")
     return dict(pairs)
 
 
@@ -186,7 +185,7 @@ def _from_text(parameter: Parameter, text: str) -> object:
 
 def _plain(parameter: Parameter, text: str) -> str:
     if "\0" in text:
-        raise HTTPException(400, f"{parameter.name} holds a NUL")
+        raise HTTPException(400, f"{parameter.name} contains a NUL")
     return text
 
 
@@ -244,7 +243,7 @@ async def _ndjson(lines: AsyncIterator[Document], schema: str) -> AsyncIterator[
     try:
         async for line in lines:
             yield _line({"schema": f"airswasm.{schema}", **line})
-    except Exception as error:  # the head has gone out with 200: what is left is to say it here
+    except Exception as error:  # the head went out with 200, so the stream must carry the error
         yield _line({"schema": "airswasm.error/1", "error": to_document(problem_of(error))})
 
 

@@ -1,8 +1,7 @@
-"""The blocks' dataclasses as JSON documents, one way for all verbs.
+"""Turn the blocks' dataclasses into JSON documents, in one way for all verbs.
 
-The documents of `--json` and of the control API are the public dataclasses of
-the blocks below, field by field, so there is one vocabulary and no second
-model that drifts from the first.
+The documents of `--json` and of the control API are the public dataclasses of the blocks below,
+field by field. So there is one vocabulary, and no second model that drifts from the first.
 """
 
 from __future__ import annotations
@@ -21,7 +20,7 @@ Document = Mapping[str, object]
 
 
 def to_json(value: object) -> object:
-    """Return a value as JSON has it: dataclasses become objects, bytes hexadecimal."""
+    """Return a value in its JSON form: dataclasses become objects, bytes hexadecimal."""
     if value is None or isinstance(value, str | bool | int):
         return value.value if isinstance(value, Enum) else value
     if isinstance(value, float):
@@ -46,18 +45,18 @@ def to_json(value: object) -> object:
 
 
 def mapping(value: object) -> Document:
-    """Return a JSON object that must be one; empty when it is not."""
+    """Return the value if it is a JSON object, else an empty one."""
     return cast("Document", value) if isinstance(value, Mapping) else {}
 
 
 def items(value: object) -> list[Document]:
-    """Return a JSON array of objects; empty when it is not."""
+    """Return the value if it is a JSON array of objects, else an empty one."""
     found = cast("list[object]", value) if isinstance(value, list) else []
     return [mapping(each) for each in found]
 
 
 def text(value: object, *, absent: str = "-") -> str:
-    """Return a JSON value as people read it."""
+    """Return a JSON value as text for people."""
     if value is None or value == "":
         return absent
     if isinstance(value, bool):
@@ -68,18 +67,18 @@ def text(value: object, *, absent: str = "-") -> str:
 
 
 def number(value: object) -> float:
-    """Return a JSON number; 0 when it is none."""
+    """Return a JSON number; 0 for anything else."""
     return float(value) if isinstance(value, int | float) else 0.0
 
 
 def one_line(value: object, *, most: int = 500) -> str:
-    """Return a text of a package's author so that it can forge nothing around it.
+    """Return a package author's text in one line that can forge nothing around it.
 
     Line ends and control characters become visible, and a long text is cut.
 
     Args:
-        value: The text; anything else is shown as `text` does.
-        most: The number of characters beyond which it is cut.
+        value: The text; other values are shown as by `text`.
+        most: The number of characters beyond which the text is cut.
     """
     given = value if isinstance(value, str) else text(value, absent="")
     shown = given if len(given) <= most else f"{given[:most]}…"

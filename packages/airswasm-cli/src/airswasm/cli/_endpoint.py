@@ -1,15 +1,13 @@
-"""Where a host listens, whether one does, and whose it is.
+"""Find the socket of a host, whether a host listens there, and whose it is.
 
-The host that has a home records its socket in the file that it locks
-(`Home.holder`), and a client looks there: nothing about the client's own
-environment decides where the socket is. While no host runs there is one place
-where it would be, derived from the home's path: inside of it, or, because
-socket paths are limited to about a hundred bytes, in a short folder of the
-user's own. A socket file without a process behind it is what a killed host
-leaves; connecting tells the two apart at once.
+The host records its socket in the file that it locks (`Home.holder`), and a client reads it there:
+the client's own environment does not decide where the socket is. While no host runs, the socket's
+future path follows from the home's path: inside the home, or, because socket paths are limited to
+about a hundred bytes, in a short folder of the user's own. A killed host leaves a socket file
+without a process behind it; an attempt to connect shows at once which case it is.
 
-Anyone may make a socket in a folder that everyone can write to. So a client
-asks the system who listens before it says a word.
+Any user may create a socket in a folder that everyone can write to. So a client asks the system who
+listens before it sends a byte.
 """
 
 from __future__ import annotations
@@ -49,11 +47,10 @@ class Endpoint:
 
 
 def endpoint_of(home: Path) -> Endpoint:
-    """Return the socket of a home, where its host recorded it or where it would be.
+    """Return the socket of a home, as its host recorded it or where it would be.
 
     Raises:
-        SocketInUse: There is no folder for it: the home's path is too long, and so is every
-            other, or the user has none.
+        SocketInUse: No folder can hold it: every path is too long, or the user has no folder.
     """
     recorded = _recorded(home)
     if recorded is not None:
@@ -68,10 +65,10 @@ def endpoint_of(home: Path) -> Endpoint:
 
 
 def probe(endpoint: Endpoint) -> State:
-    """Return whether a host listens: `alive`, `dead` (a socket that no process serves), `absent`.
+    """Return `alive`, `dead` (a socket without a process) or `absent`.
 
     Raises:
-        SocketForeign: The process that listens is another user's.
+        SocketForeign: Another user's process listens.
     """
     try:
         endpoint.path.stat()
@@ -96,13 +93,14 @@ def probe(endpoint: Endpoint) -> State:
 
 
 def check_peer(client: socket.socket, path: Path) -> None:
-    """Make sure that the process behind a connected socket is this user's.
+    """Verify that the process behind a connected socket is this user's.
 
-    Where the system does not tell whose it is, the owner of the socket's folder decides, who
-    alone can have made it there. Root may talk to the host of any user, in that user's folder.
+    Where the system does not tell its user, the owner of the socket's folder decides, because only
+    the owner can have created it there. Root may talk to the host of any user, in that user's
+    folder.
 
     Raises:
-        SocketForeign: It is another user's.
+        SocketForeign: The process is another user's.
     """
     if sys.platform == "win32":
         return
@@ -116,10 +114,10 @@ def check_peer(client: socket.socket, path: Path) -> None:
 def listen(endpoint: Endpoint) -> socket.socket:
     """Open the socket, mode 0600, in place of a dead host's one.
 
-    Call it with the home's lock held: then no other process can be serving it.
+    Call it with the home's lock held: then no other process can serve it.
 
     Raises:
-        SocketInUse: A process serves it, or it cannot be made.
+        SocketInUse: A process serves it, or it cannot be created.
         SocketForeign: That process is another user's.
     """
     import socket
@@ -150,7 +148,7 @@ def _recorded(home: Path) -> Path | None:
 
     try:
         holder = Home(home).holder()
-    except HomeUnusable:  # no locks there: no host, as `run` says
+    except HomeUnusable:  # no locks there, so no host, as `run` says
         return None
     return holder.socket if holder is not None else None
 
@@ -181,7 +179,7 @@ def _runtime_folder() -> Path:
     try:
         folder = Path(tempfile.gettempdir()) / f"airswasm-{user}"
     except FileNotFoundError as error:
-        reason = "the home's path is too long for it, and there is no other folder to put it in"
+        reason = "the home's path is too long for it, and no other folder can hold it"
         raise SocketInUse("the control socket", reason) from error
     return folder if len(os.fsencode(folder)) <= 70 else Path(f"/tmp/airswasm-{user}")  # noqa: S108
 

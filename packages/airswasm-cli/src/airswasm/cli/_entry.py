@@ -1,4 +1,4 @@
-"""The entry point: what must be quick, and the last line of defence.
+"""The entry point: fast answers, and the last error handler.
 
 `airswasm`, `--help` and `--version` are answered from here, before typer and
 what it brings along is imported: people type them to find out whether the
@@ -49,7 +49,7 @@ def main() -> NoReturn:
     except KeyboardInterrupt:
         sys.stderr.write("\n")
         code = EXIT_INTERRUPTED
-    except OSError as error:  # of writing what `run` answers by itself: a full disk
+    except OSError as error:  # an error in writing the answers of `run` itself: a full disk
         sys.stderr.write(f"error[E0005]: {error.strerror or error}\n")
         drop_stdout()
         code = 1
@@ -58,10 +58,10 @@ def main() -> NoReturn:
 
 
 def run(arguments: Sequence[str]) -> int:
-    """Runs one command line and returns its exit code.
+    """Run one command line and return its exit code.
 
     Raises:
-        BrokenPipeError: stdout was closed by its reader.
+        BrokenPipeError: The reader of stdout closed it.
     """
     if list(arguments) in ([], ["--help"], ["-h"]):
         sys.stdout.write(root_help())
@@ -96,15 +96,15 @@ def _run_plain(arguments: Sequence[str]) -> int | None:
 
 
 def drop_stdout() -> None:
-    """Whoever read our output has gone: keeps the interpreter from flushing into the pipe."""
+    """Keep the interpreter from flushing into the pipe after its reader has closed it."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _open_missing_streams() -> None:
-    """Makes the standard streams usable, whoever started us.
+    """Make the standard streams usable, however the process was started.
 
-    A closed one (`2>&-`) would be None, and its number would go to the next file that is opened;
-    a terminal in another encoding than UTF-8 would end us at the first tick mark.
+    A closed one (`2>&-`) would be None, and the next opened file would get its number; a terminal
+    in another encoding than UTF-8 would end the process at the first tick mark.
     """
     while (descriptor := os.open(os.devnull, os.O_RDWR)) < _STREAMS:
         os.set_inheritable(descriptor, True)
@@ -138,7 +138,7 @@ def root_help() -> str:
 
 
 def program_version() -> str:
-    """The version of this distribution."""
+    """Return the version of this distribution."""
     from importlib.metadata import version
 
     return version("airswasm-cli")

@@ -1,9 +1,8 @@
-"""The operations that verbs ask of a host, whether it runs or only lies on the disk.
+"""The operations that verbs ask of a host, running or on disk.
 
-Two things answer: `LocalHost`, a `System` in this process, and
-`control_client.RemoteHost`, which asks the running host over its socket. Both
-speak in documents (`document`), so a verb prints the same thing either way,
-and the control server is nothing but a `LocalHost` with routes.
+Two classes answer: `LocalHost`, a `System` in this process, and `control_client.RemoteHost`, which
+asks the running host over its socket. Both return documents (`document`), so a verb prints the same
+either way, and the control server is a `LocalHost` with routes.
 
 `Host` gives types to the rows of `control_api.OPERATIONS`: one method for each,
 with the same parameters. Those that only look are in `_stored_host`.
@@ -50,7 +49,7 @@ class Host(HostReader, Protocol):
     async def plan(
         self, package: bytes, source: str = "package", change: Change = "install"
     ) -> Document:
-        """Return what a change with a package would do, and keep the package for `approve`."""
+        """Return the plan of a change with a package, and keep the package for `approve`."""
         ...
 
     async def approve(self, digest: str) -> Document:
@@ -58,11 +57,11 @@ class Host(HostReader, Protocol):
         ...
 
     async def refuse(self, digest: str) -> None:
-        """Drop a plan, and note that it was refused."""
+        """Drop a plan, and record the refusal."""
         ...
 
     async def uninstall(self, name: str, purge: bool = False) -> None:
-        """Remove a component; with `purge` what it stored and logged too."""
+        """Remove a component; with `purge` also its stored data and log."""
         ...
 
     async def rollback(self, name: str, to: str | None = None) -> Document:
@@ -74,7 +73,7 @@ class Host(HostReader, Protocol):
         ...
 
     async def stop(self, name: str, kill: bool = False) -> Document:
-        """Stop a component, now and until it is started again; with `kill` at once."""
+        """Stop a component until a client starts it again; with `kill` at once."""
         ...
 
     async def restart(self, name: str) -> Document:
@@ -86,15 +85,15 @@ class Host(HostReader, Protocol):
         ...
 
     async def entries(self, name: str, prefix: str = "") -> AsyncIterator[Document]:
-        """Return what a component stored: `key` and `size_bytes`."""
+        """Return the keys that a component stored: `key` and `size_bytes`."""
         ...
 
     async def export(self, name: str) -> AsyncIterator[bytes]:
-        """Return all that a component stored, as one stream of bytes."""
+        """Return all data that a component stored, as one stream of bytes."""
         ...
 
     async def load(self, name: str, chunks: AsyncIterable[bytes], replace: bool = False) -> int:
-        """Put an export into a component's storage; return how many keys."""
+        """Import an export into a component's storage; return the number of keys."""
         ...
 
 
@@ -102,9 +101,9 @@ class LocalHost(StoredHost):
     """A `System` of this process, spoken to in documents.
 
     Args:
-        system: The system, opened.
-        operations: What `perform` and `openapi` know; more than the host's own where blocks
-            bring some.
+        system: The open system.
+        operations: The table for `perform` and `openapi`; longer than the host's own if blocks add
+            to it.
     """
 
     def __init__(self, system: System, operations: Table = OPERATIONS) -> None:
@@ -186,7 +185,7 @@ class LocalHost(StoredHost):
 
         package, change = self._take(digest)
         carry_out = self._system.update if change == "update" else self._system.install
-        with suppress(ApprovalRefused):  # which the audit log has now
+        with suppress(ApprovalRefused):  # the audit log now has it
             await carry_out(package, approve=lambda _plan: False)
 
     async def uninstall(self, name: str, purge: bool = False) -> None:

@@ -1,15 +1,13 @@
-"""Hosting in the foreground: a `System`, its control API, and an orderly end.
+"""Host in the foreground: a `System`, its control API, and an orderly end.
 
-The order is what matters. The home is locked, then the socket opens, then the
-components start: an operator gets through to a host whose components hang
-while they start, and a message to one that has not started yet waits for it.
-On the way down the socket closes first, and no request is taken that would not
-be finished. The first signal (SIGINT, SIGTERM, SIGHUP) stops components in
-order, each within its shutdown time; a second one ends the process at once,
-which the durable state survives. Which signal it was is in the audit log.
+The order matters. The home is locked, then the socket opens, then the components start: an operator
+reaches a host whose components hang while they start, and a message to a component that has not
+started yet waits for it. On shutdown the socket closes first, so the host accepts no request that
+it would not finish. The first signal (SIGINT, SIGTERM, SIGHUP) stops components in order, each
+within its shutdown time; a second one ends the process at once, which the durable state survives.
+The audit log names the signal.
 
-uvicorn needs asyncio and would take the signals for itself; both stay in this
-module.
+uvicorn needs asyncio and would handle the signals itself; both stay in this module.
 """
 
 from __future__ import annotations
@@ -50,17 +48,17 @@ _SILENT: dict[str, object] = {
     "disable_existing_loggers": False,
     "loggers": {"uvicorn": {"handlers": [], "level": 100, "propagate": False}},
 }
-"""The answer to a request says what went wrong with it; uvicorn need not say it again."""
+"""The answer to a request describes its error; uvicorn need not log it again."""
 
 
 @dataclass(frozen=True, slots=True)
 class Listening:
-    """Where a host can be reached.
+    """The addresses of a host.
 
     Attributes:
         socket: The control socket.
-        address: `http://127.0.0.1:PORT`, when TCP was asked for.
-        token_file: Where the token for TCP is.
+        address: `http://127.0.0.1:PORT`, if TCP was requested.
+        token_file: The file with the token for TCP.
     """
 
     socket: Path
@@ -69,11 +67,11 @@ class Listening:
 
 
 class _Server(uvicorn.Server):
-    """uvicorn without its signal handlers: signals are the host's."""
+    """uvicorn without its signal handlers, because the host handles signals."""
 
     @contextmanager
     def capture_signals(self) -> Generator[None]:
-        """Leave the signals alone."""
+        """Install no signal handlers."""
         yield
 
 
@@ -81,12 +79,12 @@ class _Server(uvicorn.Server):
 async def serve(
     system: System, *, port: int | None = None, operations: Table | None = None
 ) -> AsyncGenerator[Listening]:
-    """Serve a system's control API until the block is left.
+    """Serve a system's control API inside the block.
 
     Args:
-        system: The system, opened and online.
-        port: Also serve loopback TCP there, with a token; 0 takes a free port.
-        operations: What can be asked of it; None for the host's own and those of its blocks.
+        system: The open, online system.
+        port: Also serve loopback TCP on this port, with a token; 0 selects a free port.
+        operations: The operations to serve; None for the host's own and those of its blocks.
 
     Raises:
         SocketInUse: The socket or the port cannot be opened.
@@ -114,7 +112,7 @@ async def serve(
                 yield listening
             finally:
                 system.announce(None)
-                system.logs.close()  # ends those who follow
+                system.logs.close()  # ends the followers
                 for server, _ in servers:
                     server.should_exit = True
     finally:
@@ -122,17 +120,17 @@ async def serve(
 
 
 class StopSignals:
-    """SIGINT, SIGTERM and SIGHUP, for as long as a host lives.
+    """SIGINT, SIGTERM and SIGHUP, during a host's life.
 
-    SIGHUP is the terminal that was closed; `nohup` ignores it, and then so does the host.
+    SIGHUP means that the terminal was closed; `nohup` ignores it, and then so does the host.
 
-    The first one stops the host: while it opens, by cancelling that; once it is
-    `ready`, through `stop`. The second one ends the process.
+    The first signal stops the host: while it opens, by cancelling that; once it is `ready`, through
+    `stop`. The second one ends the process.
 
     Attributes:
         stop: Set by the first signal.
         opening: The scope in which the host opens.
-        is_ready: Whether it has opened.
+        is_ready: Whether the host has opened.
         name: The name of the first signal, such as `SIGTERM`; empty before it.
     """
 
@@ -143,7 +141,7 @@ class StopSignals:
         self.name = ""
 
     async def watch(self, *, task_status: anyio.abc.TaskStatus[None]) -> None:
-        """Run until it is cancelled."""
+        """Run until cancelled."""
         with anyio.open_signal_receiver(*_stop_signals()) as received:
             task_status.started()
             async for number in received:
@@ -193,7 +191,7 @@ def _listen_tcp(port: int) -> socket.socket:
 
 
 def _write_token(path: Path) -> str:
-    """A new token for each run, readable by the owner alone."""
+    """Write a new token for each run, readable by the owner alone."""
     token = secrets.token_urlsafe(32)
     path.unlink(missing_ok=True)
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)

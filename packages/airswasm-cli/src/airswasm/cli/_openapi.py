@@ -1,7 +1,7 @@
-"""The control API as an OpenAPI document, made from the table of operations.
+"""Generate the OpenAPI document of the control API from the table of operations.
 
-The schemas of the answers are made from the dataclasses that the answers show, so that the
-document says what a host sends and not what someone once wrote down.
+The schemas come from the dataclasses of the answers, so the document describes what a host really
+sends.
 """
 
 from __future__ import annotations
@@ -48,8 +48,8 @@ _ERROR: Node = {
             "properties": {
                 "code": {"type": "string", "description": "See `airswasm explain CODE`."},
                 "message": {"type": "string"},
-                "hint": {"type": "string", "description": "What to do next."},
-                "exit_code": {"type": "integer", "description": "Of the command."},
+                "hint": {"type": "string", "description": "The next step to take."},
+                "exit_code": {"type": "integer", "description": "The exit code of the command."},
                 "details": {"type": "array", "items": {"type": "string"}},
             },
         },
@@ -63,7 +63,7 @@ def openapi_document(operations: Table) -> Mapping[str, object]:
     paths: dict[str, Node] = {}
     for each in operations:
         paths.setdefault(each.route, {})[each.method.lower()] = _operation(each, schemas)
-    error = {"description": "It was refused.", "content": _json({"$ref": _reference("Error")})}
+    error = {"description": "The host refused.", "content": _json({"$ref": _reference("Error")})}
     return {
         "openapi": _VERSION,
         "info": {
@@ -140,7 +140,7 @@ def _body(parameter: Parameter) -> Node:
 
 def _responses(answer: Answer, schemas: Node) -> Node:
     if isinstance(answer, Nothing):
-        return {"204": {"description": "It was done."}}
+        return {"204": {"description": "The host carried it out."}}
     if isinstance(answer, Json):
         schema = _tagged(answer.schema, _content_of(answer, schemas))
         return {"200": {"description": "The document.", "content": _json(schema)}}
@@ -163,7 +163,7 @@ def _content_of(answer: Json, schemas: Node) -> Node:
 
 
 def _tagged(schema: str, content: Node) -> Node:
-    """A document of ours says which one it is."""
+    """Return the schema of a document that names its own version."""
     if not schema:
         return {"type": "object", **content}
     tag: Node = {
@@ -175,7 +175,7 @@ def _tagged(schema: str, content: Node) -> Node:
 
 
 def _model(path: str, schemas: Node) -> Node:
-    """A reference to the schema of a dataclass; its parts go to `schemas` too."""
+    """Return a reference to a dataclass's schema, and add its parts to `schemas`."""
     if not path:
         return {}
     module, _, name = path.partition(":")

@@ -1,14 +1,12 @@
 """One operation of a control API, described once.
 
-Everything that has to know an operation reads it from here: the server makes its routes from the
-table, the remote host its requests, the OpenAPI document and the page of the API their text. So
-an operation cannot be spelled differently in two places, and a block that brings operations of
-its own writes one tuple.
+Every user of an operation reads it from here: the server derives its routes from the table, the
+remote host its requests, the OpenAPI document and the API's page their text. So no two places can
+spell an operation differently, and a block with operations of its own writes one tuple.
 
-This is data, and the module imports nothing but the standard library: a verb that talks to a
-running host reads the table, and must not load an engine for it. What carries an operation out is
-named, not imported: a method of the host for those of the command, `module:function` for those of
-a block.
+This is data, and the module imports only the standard library: a verb that talks to a running host
+reads the table, and must not load an engine for it. The implementation of an operation is named,
+not imported: a method of the host for the command's own, `module:function` for a block's.
 """
 
 from __future__ import annotations
@@ -42,7 +40,7 @@ __all__ = (
 )
 
 REQUIRED: object = inspect.Parameter.empty
-"""The default of a parameter that has none."""
+"""Marks a parameter without a default."""
 Place = Literal["path", "query", "body"]
 _PLACEHOLDER = re.compile(r"\{(\w+)\}")
 
@@ -55,7 +53,7 @@ class Text:
     """A text.
 
     Attributes:
-        choices: The texts there are; empty for any.
+        choices: The accepted texts; empty for any.
     """
 
     choices: tuple[str, ...] = ()
@@ -66,9 +64,9 @@ class Number:
     """A number.
 
     Attributes:
-        least: The smallest one.
-        most: The largest one.
-        is_whole: Whether it has no fraction.
+        least: The smallest accepted number.
+        most: The largest accepted number.
+        is_whole: Whether it must be an integer.
     """
 
     least: float = 0.0
@@ -91,8 +89,8 @@ class Bytes:
     """A body of bytes that is read as a whole.
 
     Attributes:
-        most: The number of bytes beyond which it is refused.
-        media_type: What it is.
+        most: The largest accepted size in bytes.
+        media_type: The media type of the body.
     """
 
     most: int
@@ -101,10 +99,10 @@ class Bytes:
 
 @dataclass(frozen=True, slots=True)
 class Stream:
-    """A body of bytes that is read as it comes.
+    """A body of bytes that is read as it arrives.
 
     Attributes:
-        media_type: What it is.
+        media_type: The media type of the body.
     """
 
     media_type: str = "application/octet-stream"
@@ -118,11 +116,11 @@ class Parameter:
     """One parameter of an operation.
 
     Attributes:
-        name: As in a call and as in the URL.
+        name: The name in a call and in the URL.
         place: `path`, `query` or `body`.
-        kind: What it can be.
+        kind: The accepted values.
         meaning: One sentence for people.
-        default: What holds when it is left out; `REQUIRED` when it cannot be.
+        default: The value when a call omits it; `REQUIRED` if a call may not.
     """
 
     name: str
@@ -146,9 +144,9 @@ class Json:
 
     Attributes:
         schema: Its name and version, `component/1`; empty for a document of another standard.
-        model: The dataclass that it shows, as `module:Class`; empty for one that has no class.
-        member: The member that holds the operation's result; empty when the whole object is it.
-        is_list: Whether the result is a list of what `model` says.
+        model: The dataclass that it shows, as `module:Class`; empty if it has none.
+        member: The member that holds the operation's result; empty if the whole object is it.
+        is_list: Whether the result is a list of `model`.
     """
 
     schema: str
@@ -159,7 +157,7 @@ class Json:
 
 @dataclass(frozen=True, slots=True)
 class JsonLines:
-    """JSON objects as they come, one on each line.
+    """JSON objects as they are made, one on each line.
 
     Attributes:
         schema: The name and version of each, `log/1`.
@@ -175,7 +173,7 @@ class Raw:
     """Bytes.
 
     Attributes:
-        is_streamed: Whether they come piece by piece; otherwise there may be none at all.
+        is_streamed: Whether they arrive in pieces; otherwise the answer may be empty.
     """
 
     is_streamed: bool = False
@@ -183,7 +181,7 @@ class Raw:
 
 @dataclass(frozen=True, slots=True)
 class Nothing:
-    """No content: it was done."""
+    """No content: the host carried it out."""
 
 
 Answer: TypeAlias = Json | JsonLines | Raw | Nothing
@@ -197,16 +195,16 @@ class Operation:
     """One operation.
 
     Attributes:
-        name: The name of the method that a host has for it.
+        name: The name of the host's method.
         method: The HTTP method.
         path: The path, with parameters as `{name}`.
         summary: One sentence for people, in the imperative.
-        answer: What comes back.
-        parameters: In the order in which a call takes them.
-        changes: Whether anything is different afterwards; a token that may only read is refused.
-        detail: What else there is to know; paragraphs.
-        handler: For an operation of a block, `module:function`, called with the host's services
-            and the parameters by name; empty for a method of the host.
+        answer: The form of the answer.
+        parameters: The parameters, in the order of a call.
+        changes: Whether it changes the host; a token that may only read is refused.
+        detail: Further paragraphs for people.
+        handler: For a block's operation, `module:function`, called with the host's services and the
+            parameters by name; empty for a method of the host.
     """
 
     name: str
@@ -224,7 +222,7 @@ class Operation:
         if named != set(_PLACEHOLDER.findall(self.path)):
             raise ValueError(f"{self.name}: the path and its parameters differ")
         if len(named) < len([each for each in self.parameters if each.place == "path"]):
-            raise ValueError(f"{self.name}: a parameter is there twice")
+            raise ValueError(f"{self.name}: a parameter appears twice")
 
     @property
     def route(self) -> str:
@@ -252,14 +250,14 @@ class Operation:
         """Return the arguments of a call by name, with defaults for those left out.
 
         Raises:
-            TypeError: as a function with this signature would.
+            TypeError: The arguments do not fit the signature.
         """
         bound = self.signature().bind(*positional, **named)
         bound.apply_defaults()
         return bound.arguments
 
     def load(self) -> object:
-        """Import what carries it out, for an operation of a block."""
+        """Import the implementation of a block's operation."""
         return _imported(self.handler)
 
 
@@ -267,7 +265,7 @@ class Operation:
 class Table:
     """Operations by name; no two have the same name or the same route.
 
-    Iterating gives them in the order in which they were declared.
+    Iteration yields them in the order of their declaration.
     """
 
     operations: tuple[Operation, ...]
@@ -281,7 +279,7 @@ class Table:
             other = names.get(each.name) or routes.get(route)
             if other is not None:
                 raise ValueError(
-                    f"two operations meet: {each.name} ({each.method} {each.path}) "
+                    f"two operations conflict: {each.name} ({each.method} {each.path}) "
                     f"and {other.name} ({other.method} {other.path})"
                 )
             names[each.name] = routes[route] = each
@@ -300,8 +298,8 @@ class Table:
         """Return a table that has these operations too.
 
         Raises:
-            ValueError: two have the same name or the same route, or one of a source's has no
-                handler: only the table of the host names methods of the host.
+            ValueError: Two have the same name or the same route, or an added one has no handler:
+                only the host's own table names methods of the host.
         """
         added = tuple(operation for source in sources for operation in source)
         for each in added:
@@ -314,13 +312,13 @@ def read_table(base: Table, paths: Iterable[str]) -> Table:
     """Return a table with the operations that blocks declare.
 
     Args:
-        base: The host's own.
-        paths: Where theirs are, each `module:NAME` of an iterable of operations. Only these
-            modules are imported, and nothing that the operations name.
+        base: The host's own operations.
+        paths: The blocks' operations, each `module:NAME` of an iterable. This imports only these
+            modules, and nothing that the operations name.
 
     Raises:
-        ImportError, AttributeError: a path leads nowhere.
-        ValueError: as for `Table.joined`.
+        ImportError, AttributeError: A path leads nowhere.
+        ValueError: As for `Table.joined`.
     """
     return base.joined(*(cast("Iterable[Operation]", _imported(path)) for path in paths))
 

@@ -1,8 +1,9 @@
-"""Packages that were planned and wait to be approved.
+"""Packages with a plan that await their approval.
 
-A package is uploaded once: it is kept under its plan's digest, and the approval sends only that.
-The approval may never come, so what is kept is bounded: in number and bytes, where the oldest
-makes room, and in time, by a timer and not by the next call, because that may never come either.
+A client uploads a package once: the host keeps it under its plan's digest, and the approval sends
+only the digest. The approval may never come, so the host bounds what it keeps: in number and bytes,
+where the oldest plan gives way, and in time, by a timer and not at the next call, which may never
+come either.
 """
 
 from __future__ import annotations
@@ -27,12 +28,12 @@ _SECONDS = 600.0
 
 class _Timer(Protocol):
     def cancel(self) -> object:
-        """End it before its time."""
+        """Cancel the timer."""
         ...
 
 
 class Timers(Protocol):
-    """Calls back later; an actor system's timers do."""
+    """A source of timers, such as an actor system."""
 
     def after(self, delay: float, callback: Callable[[], object], /) -> _Timer:
         """Call `callback` in `delay` seconds."""
@@ -51,10 +52,10 @@ class PendingPlans:
     """Planned packages by their plan's digest.
 
     Args:
-        timers: Call back later.
-        most: The number of plans beyond which the oldest goes.
-        most_bytes: The bytes of packages beyond which the oldest goes.
-        seconds: The time after which a plan goes.
+        timers: The source of timers.
+        most: The number of plans beyond which the oldest is dropped.
+        most_bytes: The bytes of packages beyond which the oldest is dropped.
+        seconds: The time after which a plan is dropped.
     """
 
     def __init__(
@@ -73,7 +74,7 @@ class PendingPlans:
         return len(self._plans)
 
     def put(self, digest: str, package: Package, change: Change) -> None:
-        """Keep a package under its plan's digest; the same plan again begins its time anew."""
+        """Keep a package under its plan's digest; the same plan again restarts its time."""
         self._drop(digest)
         size_bytes = sum(map(len, package.files.values()))
         while self._plans and self._is_over(size_bytes):
@@ -82,10 +83,10 @@ class PendingPlans:
         self._plans[digest] = _Pending(package, change, size_bytes, timer)
 
     def take(self, digest: str) -> tuple[Package, Change]:
-        """Return the package of a plan, which is gone afterwards.
+        """Remove and return the package of a plan.
 
         Raises:
-            PlanGone: There is no such plan, or no longer.
+            PlanGone: The host has no such plan, or dropped it.
         """
         found = self._plans.get(digest)
         if found is None:

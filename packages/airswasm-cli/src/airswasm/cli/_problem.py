@@ -1,9 +1,8 @@
-"""The one renderer of errors: a code, one clear line, a hint; never a traceback.
+"""Render errors: a code, one clear line, a hint; never a traceback.
 
-Every error of a block carries its code (`AirswasmError.explanation`). What it
-says itself (its message, its `hint`) wins over what its code says of its kind.
-Any other exception is a bug of ours: the traceback goes into a crash report,
-and the line names the file. `-vv` shows tracebacks of everything.
+Every error of a block carries its code (`AirswasmError.explanation`). The error's own message and
+`hint` take precedence over the texts of its code. Any other exception is a bug in airswasm: the
+traceback goes into a crash report, and the line names the file. `-vv` shows every traceback.
 """
 
 from __future__ import annotations
@@ -26,20 +25,20 @@ from ._terminal import Terminal, escape_controls
 from .errors import INTERNAL, OPERATING_SYSTEM, RemoteFailure
 
 _NO_SPACE = os.strerror(errno.ENOSPC)
-_MAKE_ROOM = "make room on that disk and try again; what was acknowledged is safe"
+_MAKE_ROOM = "free some space on that disk and try again; acknowledged data is safe"
 
 __all__ = ("Problem", "problem_of", "report", "to_document")
 
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """An error, ready to be shown.
+    """An error, ready for display.
 
     Attributes:
         code: `E0310`.
         message: What happened, and where; may have several lines.
-        hint: What to do next; may be empty.
-        exit_code: What the process ends with.
+        hint: The next step to take; may be empty.
+        exit_code: The exit code of the process.
         details: Further lines, each one finding.
     """
 
@@ -51,13 +50,13 @@ class Problem:
 
 
 def problem_of(error: BaseException) -> Problem:
-    """Find out what to say about an error; never raises."""
+    """Describe an error; never raise."""
     error = single(error)
     if isinstance(error, RemoteFailure):
         return Problem(error.code, str(error), error.hint, error.exit_code)
     cause = getattr(error, "cause", None)
     if isinstance(cause, AirswasmError):
-        error = cause  # an actor that failed: what it failed of says more
+        error = cause  # a failed actor: its cause says more
     if isinstance(error, AirswasmError):
         code = _unreadable(error) or error.explanation
         message = safe_text(error) or code.title
@@ -66,7 +65,7 @@ def problem_of(error: BaseException) -> Problem:
 
 
 def to_document(problem: Problem) -> dict[str, object]:
-    """The error as the JSON that `--json` writes and the control API answers."""
+    """Return the error as the JSON of `--json` and of the control API."""
     return {
         "code": problem.code,
         "message": problem.message,
@@ -77,7 +76,7 @@ def to_document(problem: Problem) -> dict[str, object]:
 
 
 def report(error: BaseException, terminal: Terminal) -> int:
-    """Shows an error and returns the exit code."""
+    """Show an error and return the exit code."""
     problem = problem_of(error)
     if terminal.verbosity >= 2:
         terminal.error("".join(traceback.format_exception(error)).rstrip())
@@ -88,7 +87,7 @@ def report(error: BaseException, terminal: Terminal) -> int:
     head = terminal.paint(f"error[{problem.code}]", "red")
     first, *rest = escape_controls(problem.message).split("\n")
     terminal.error(f"{head}: {first}")
-    for line in (*rest, *problem.details):  # may be a guest's: it must not look like our hint
+    for line in (*rest, *problem.details):  # may be a guest's: must not look like a hint
         terminal.error(f"  {terminal.paint('|', 'dim')} {escape_controls(line)}")
     if problem.hint:
         hint = escape_controls(problem.hint)
@@ -100,7 +99,7 @@ def report(error: BaseException, terminal: Terminal) -> int:
 
 
 def _unreadable(error: AirswasmError) -> ErrorCode | None:
-    """A contract that is not met because there is no component has a better code."""
+    """Return the code for a missing component, which explains more than a broken contract."""
     rules = {getattr(each, "rule", "") for each in getattr(error, "problems", ())}
     return NotAComponent.explanation if "not-a-component" in rules else None
 
@@ -124,7 +123,7 @@ def _operating_system(error: OSError) -> Problem:
 
 
 def _is_full_disk(error: BaseException | None) -> bool:
-    """Whether this, or what it was raised from, is a disk without room."""
+    """Return whether this error, or a cause of it, is a full disk."""
     while error is not None:
         if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
             return True

@@ -29,10 +29,10 @@ P = ParamSpec("P")
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """What a verb is given.
+    """The context of a verb.
 
     Attributes:
-        terminal: Where it reads and writes.
+        terminal: The verb's input and output.
         settings: The resolved settings.
     """
 
@@ -125,7 +125,7 @@ def _for_typer(annotation: object) -> object:
 
 
 def single(error: BaseException) -> BaseException:
-    """What task groups have wrapped, when it is one thing."""
+    """Return the only error inside task groups' wrappers, if there is only one."""
     inner: BaseException = error
     while isinstance(inner, BaseExceptionGroup):
         within = cast("BaseExceptionGroup[BaseException]", inner).exceptions

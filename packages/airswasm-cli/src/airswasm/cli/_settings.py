@@ -1,9 +1,8 @@
-"""The command's settings: from where each comes, and which one wins.
+"""Resolve the command's settings, with the origin of each.
 
-A flag wins over the environment (`AIRSWASM_*`), which wins over `[cli]` in the
-home's config.toml, which wins over the default. There are few settings on
-purpose, and none comes from the current folder: a project that somebody else
-wrote must not choose which key signs or which host is talked to.
+A flag wins over the environment (`AIRSWASM_*`), which wins over `[cli]` in the home's config.toml,
+which wins over the default. There are few settings on purpose, and none comes from the current
+folder: another author's project must not choose the signing key or the host.
 """
 
 from __future__ import annotations
@@ -48,12 +47,12 @@ class Settings:
 
 @dataclass(frozen=True, slots=True)
 class CliSettings:
-    """The section `[cli]`: defaults of the command's own options.
+    """`[cli]`: defaults for the command's own options.
 
     Attributes:
-        key: The key that `sign` uses; empty for keys/default.pem in the home.
+        key: Path of the key that `sign` uses; empty for keys/default.pem in the home.
         timeout: Seconds that `send` waits for a reply.
-        color: `auto`, `always` or `never`.
+        color: When to print colours: `auto`, `always` or `never`.
     """
 
     key: str = ""
@@ -74,7 +73,7 @@ class _Known:
 
 
 KNOWN: Mapping[str, _Known] = {
-    "home": _Known("the folder that holds everything", bool, "a folder", in_file=False),
+    "home": _Known("the home's folder", bool, "a folder", in_file=False),
     "key": _Known("the key that `sign` uses", bool, "a file"),
     "timeout": _Known(
         "seconds that `send` waits for a reply", lambda text: _is_positive(text), "a number > 0"
@@ -88,7 +87,7 @@ KNOWN: Mapping[str, _Known] = {
 
 
 def default_home() -> Path:
-    """The platform's data folder for airswasm."""
+    """Return the platform's data folder for airswasm."""
     from platformdirs import user_data_path
 
     return user_data_path("airswasm", appauthor=False)
@@ -100,15 +99,15 @@ def read_settings(
     home: Path | None = None,
     use_config: bool = True,
 ) -> Settings:
-    """Resolves every setting.
+    """Resolve every setting.
 
     Args:
         environment: The process's environment.
-        home: What --home said.
-        use_config: False leaves config.toml aside (--no-config).
+        home: The value of --home.
+        use_config: False ignores config.toml (--no-config).
 
     Raises:
-        SettingInvalid: A value is not what its setting needs; it names file or variable.
+        SettingInvalid: A setting's value is invalid; the error names the file or variable.
     """
     home_setting = _home(environment, home)
     folder = Path(home_setting.value)
@@ -136,7 +135,7 @@ def _home(environment: Mapping[str, str], flag: Path | None) -> Setting:
         return Setting("home", str(folder), "AIRSWASM_HOME", meaning)
     try:
         return Setting("home", str(default_home()), "default", meaning)
-    except (RuntimeError, KeyError) as error:  # no HOME, and no line in the list of users
+    except (RuntimeError, KeyError) as error:  # no HOME, and no entry in the list of users
         reason = "this user has no home folder; set AIRSWASM_HOME, or pass --home"
         raise SettingInvalid("home", reason) from error
 
@@ -145,11 +144,15 @@ def _absolute(path: Path) -> Path:
     try:
         expanded = path.expanduser()
     except (RuntimeError, KeyError) as error:
-        raise SettingInvalid(str(path), "there is no such user, or it has no home") from error
+        raise SettingInvalid(
+            str(path), "there is no such user, or the user has no home folder"
+        ) from error
     try:
         return expanded if expanded.is_absolute() else Path.cwd() / expanded
     except FileNotFoundError as error:
-        raise SettingInvalid(str(path), "the current folder is gone: go to another") from error
+        raise SettingInvalid(
+            str(path), "the current folder no longer exists: change to another"
+        ) from error
 
 
 def _resolve(
@@ -176,7 +179,7 @@ def _cli_table(file: Path) -> Mapping[str, object]:
     try:
         text = file.read_text(encoding="utf-8")
     except (FileNotFoundError, NotADirectoryError):
-        return {}  # a home that is no folder is told by whoever needs it
+        return {}  # the code that opens the home reports one that is no folder
     except (OSError, UnicodeDecodeError) as error:
         reason = getattr(error, "strerror", None) or error
         raise SettingInvalid(str(file), f"cannot be read: {reason}") from error

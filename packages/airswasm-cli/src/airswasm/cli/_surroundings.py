@@ -1,6 +1,6 @@
-"""The checks of `doctor` for what lies around a home: locks, limits, folders, names.
+"""Checks of `doctor` for the surroundings of a home: locks, limits, folders, names.
 
-Each of these has kept a host from running somewhere, with an error that named something else. A
+Each of these has kept a host from running somewhere, with an error that named another cause. A
 check reads, or tries on a scratch file of its own, and says what to do.
 """
 
@@ -29,11 +29,11 @@ _LATEST_SKEW = 60.0
 
 
 def check_surroundings(home: Path, *, quick: bool = False) -> Iterator[Finding]:
-    """Look at what lies around a home; only what is not as it should be is told, and a summary.
+    """Check a home's surroundings; report the problems, and a summary.
 
     Args:
         home: The home, which may not exist yet.
-        quick: Without meaning here: nothing of it takes long.
+        quick: Ignored: none of these checks is slow.
     """
     del quick
     found = [
@@ -50,15 +50,15 @@ def _path(home: Path) -> Iterator[Finding]:
         str(home).encode()
     except UnicodeEncodeError:
         shown = os.fsencode(home).decode("utf-8", "backslashreplace")
-        yield Finding("home", "problem", f"{shown} is not UTF-8", "choose a home whose path is")
+        yield Finding("home", "problem", f"{shown} is not UTF-8", "choose a home with such a path")
     if home.is_symlink():
         yield Finding("home", "note", f"{home} is a link to {home.resolve()}")
         if not home.exists():
-            yield Finding("home", "problem", f"{home} leads nowhere", "make what it points to")
+            yield Finding("home", "problem", f"{home} is a link to nothing", "create its target")
 
 
 def _shared(home: Path) -> Iterator[Finding]:
-    """A home of another user's, or one that this user would share with others."""
+    """Report a home of another user, or one that other users share."""
     if os.name != "posix" or not home.is_dir():
         return
     status = home.stat()
@@ -67,11 +67,11 @@ def _shared(home: Path) -> Iterator[Finding]:
         yield Finding("home", "problem", text, "run as that user, or choose another home")
     elif status.st_mode & 0o1022:
         text = f"{home} is a folder that others write to"
-        yield Finding("home", "problem", text, "choose a folder of its own for the home")
+        yield Finding("home", "problem", text, "choose a separate folder for the home")
 
 
 def _locks(home: Path) -> Iterator[Finding]:
-    """On the home's lock if there is one, and else on a scratch file where it would be."""
+    """Try to lock the home's lock file, or else a scratch file in its place."""
     folder = _existing(home)
     if Home(home).lock_file.exists():
         place = Home(home)
@@ -95,7 +95,7 @@ def _tried(place: Home) -> Iterator[Finding]:
 def _socket(home: Path) -> Iterator[Finding]:
     endpoint = endpoint_of(home)
     if not endpoint.is_in_home:
-        text = f"the home's path is too long for a socket: its host listens at {endpoint.path}"
+        text = f"the home's path is too long for a socket, so its host listens at {endpoint.path}"
         yield Finding("socket", "note", text)
 
 
@@ -103,8 +103,8 @@ def _temporary() -> Iterator[Finding]:
     try:
         tempfile.TemporaryFile().close()
     except OSError as error:
-        text = f"no temporary file can be made: {error.strerror}"
-        hint = "set TMPDIR to a folder that can be written: reading a component takes some"
+        text = f"no temporary file can be created:  {error.strerror}"
+        hint = "set TMPDIR to a writable folder: reading a component takes temporary files"
         yield Finding("temporary", "problem", text, hint)
 
 
@@ -115,9 +115,13 @@ def _descriptors() -> Iterator[Finding]:
 
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if soft != resource.RLIM_INFINITY and soft < _FEW_DESCRIPTORS:
-        text = f"this process may open {soft} files; each component and connection takes some"
+        text = f"this process may open only {soft} files; each component and connection takes some"
         most = 65536 if hard == resource.RLIM_INFINITY else hard
-        how = f"`ulimit -n {most}`" if most > soft else f"the hard limit is {hard}: ask its setter"
+        how = (
+            f"`ulimit -n {most}`"
+            if most > soft
+            else f"the hard limit is {hard}: ask an administrator"
+        )
         yield Finding("files", "warning", text, f"raise it where the host is started: {how}")
 
 
@@ -138,17 +142,17 @@ def _address_space() -> Iterator[Finding]:
 
 def _processes() -> Iterator[Finding]:
     if sys.platform == "linux" and not Path("/proc/self/maps").exists():
-        text = "there is no /proc: the host cannot count its memory mappings"
-        hint = "mount it; without it, too many components end the host and not the last of them"
+        text = "/proc is missing: the host cannot count its memory mappings"
+        hint = "mount it; otherwise too many components end the whole host, not only the last one"
         yield Finding("proc", "warning", text, hint)
 
 
 def _program_folder() -> Iterator[Finding]:
-    """Where the native libraries lie; mounted `noexec`, they cannot be loaded."""
+    """Check the folder of the native libraries: from a `noexec` mount, they cannot be loaded."""
     folder = Path(__file__).parent
     if os.name == "posix" and os.statvfs(folder).f_flag & _NOEXEC:
         text = f"{folder} is mounted noexec"
-        yield Finding("noexec", "problem", text, "install airswasm on a disk that may execute")
+        yield Finding("noexec", "problem", text, "install airswasm on a disk without noexec")
 
 
 def _text() -> Iterator[Finding]:
@@ -162,12 +166,12 @@ def _text() -> Iterator[Finding]:
 
 
 def _times(home: Path) -> Iterator[Finding]:
-    """A file that is younger than now shows a clock that was set back."""
+    """Report files from the future, which show a clock that was set back."""
     newest = max((_changed(each) for each in _files(home)), default=0.0)
     ahead = newest - time.time()
     if ahead > _LATEST_SKEW:
-        text = f"the home was written {ahead / 60:.0f} min in the future: the clock was set back"
-        hint = "set the clock; a component that is signed meanwhile needs --sequence"
+        text = f"files of the home are {ahead / 60:.0f} min in the future: the clock was set back"
+        hint = "set the clock; to sign a component meanwhile, pass --sequence"
         yield Finding("clock", "warning", text, hint)
 
 

@@ -1,10 +1,9 @@
-"""What the command says, and where: stdout is data, stderr is talk.
+"""Output of the command: data on stdout, messages on stderr.
 
-One object holds the decisions that every verb would otherwise make anew: is
-there a terminal, are there colours, does anyone want talk at all, may we ask.
-It also keeps what guests wrote from steering the reader's terminal: control
-characters are escaped on their way to a screen, and kept on their way to a
-file. rich is imported only when a table or a progress line is really drawn.
+One object makes the decisions that every verb would otherwise repeat: whether there is a terminal,
+whether to colour, how much to print, and whether to ask. It also keeps guests' texts from steering
+the reader's terminal: it escapes control characters for a screen, and keeps them for a file. It
+imports rich only to draw a table or a progress line.
 """
 
 from __future__ import annotations
@@ -31,7 +30,7 @@ _KEEP = {"\n", "\t"}
 
 
 def wants_colour(environment: Mapping[str, str], *, is_terminal: bool, color: str) -> bool:
-    """Whether to colour: the setting, NO_COLOR, FORCE_COLOR, TERM=dumb, then the terminal."""
+    """Return whether to colour: the setting, NO_COLOR, FORCE_COLOR, TERM=dumb, the terminal."""
     if color in ("always", "never"):
         return color == "always"
     if environment.get("NO_COLOR"):
@@ -42,7 +41,7 @@ def wants_colour(environment: Mapping[str, str], *, is_terminal: bool, color: st
 
 
 def escape_controls(text: str) -> str:
-    """Makes control and bidirectional characters visible, so that no text can move the cursor."""
+    """Make control and bidirectional characters visible, so that no text can move the cursor."""
     if text.isprintable():
         return text
     return "".join(_escape(character) for character in text)
@@ -56,13 +55,13 @@ def _escape(character: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Terminal:
-    """Where one verb reads and writes.
+    """The input and output of one verb.
 
     Attributes:
         as_json: Data is one JSON document; errors are JSON too.
         verbosity: -1 quiet, 0 usual, 1 and 2 more.
         color: `auto`, `always` or `never`.
-        assume_yes: Every question is answered with yes.
+        assume_yes: Answer every question with yes.
         no_input: Never ask.
     """
 
@@ -74,7 +73,7 @@ class Terminal:
 
     @property
     def is_interactive(self) -> bool:
-        """Whether a person can be asked."""
+        """Whether a person can answer a question."""
         return sys.stdin.isatty() and sys.stderr.isatty() and not self.no_input
 
     @property
@@ -83,11 +82,11 @@ class Terminal:
         return sys.stdout.isatty() and not self.as_json
 
     def data(self, text: str) -> None:
-        """Writes a line of data."""
+        """Write a line of data."""
         sys.stdout.write((escape_controls(text) if sys.stdout.isatty() else text) + "\n")
 
     def raw(self, content: bytes) -> None:
-        """Writes bytes as they are to a file or pipe; readable, with a newline, to a screen."""
+        """Write bytes: unchanged to a file or pipe; readable, with a newline, to a screen."""
         if sys.stdout.isatty():
             self.data(content.decode("utf-8", "backslashreplace"))
             return
@@ -96,18 +95,18 @@ class Terminal:
         sys.stdout.buffer.flush()
 
     def document(self, schema: str, content: Mapping[str, object]) -> None:
-        """Writes one versioned JSON document, on one line when a program reads it."""
+        """Write one versioned JSON document, on one line for a program."""
         indent = 2 if sys.stdout.isatty() else None
         document = {"schema": f"airswasm.{schema}", **content}
         sys.stdout.write(_to_json(document, indent) + "\n")
 
     def stream(self, schema: str, content: Mapping[str, object]) -> None:
-        """Writes one line of a stream of JSON documents, at once."""
+        """Write one line of a stream of JSON documents, at once."""
         sys.stdout.write(_to_json({"schema": f"airswasm.{schema}", **content}) + "\n")
         sys.stdout.flush()
 
     def table(self, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-        """Writes rows: a table on a screen, tab-separated without a head for a program.
+        """Write rows: a table on a screen, tab-separated without a header for a program.
 
         On a screen too narrow for a table, every row is a list of names and values.
         """
@@ -133,7 +132,7 @@ class Terminal:
         console.print(table)
 
     def fields(self, fields: Sequence[tuple[str, str]]) -> None:
-        """Writes names and values: aligned on a screen, tab-separated for a program."""
+        """Write names and values: aligned on a screen, tab-separated for a program."""
         if not self.shows_tables:
             for name, value in fields:
                 sys.stdout.write(f"{name}\t{_one_line(value)}\n")
@@ -144,58 +143,58 @@ class Terminal:
             self.data_styled(f"{self.paint(name.ljust(width), 'dim', stream='stdout')}  {shown}")
 
     def finding(self, mark: str, name: str, text: str) -> None:
-        """Writes one line of a check-up."""
+        """Write one line of a check-up."""
         sys.stdout.write(f"{mark} {name:<10} {escape_controls(text)}\n")
 
     def line(self, painted: str, text: str) -> None:
-        """Writes one line of a stream at once: a painted head, and text of a guest's."""
+        """Write one line of a stream at once: a painted head, and a guest's text."""
         sys.stdout.write(painted + escape_controls(text).replace("\n", "\n    ") + "\n")
         sys.stdout.flush()
 
     def data_styled(self, text: str) -> None:
-        """Writes a line that was escaped and painted already."""
+        """Write a line that is already escaped and painted."""
         sys.stdout.write(text + "\n")
 
     def say(self, text: str) -> None:
-        """Tells people something, unless they asked for quiet."""
+        """Write a message, unless the user asked for quiet."""
         if self.verbosity >= 0:
             self._talk(escape_controls(text))
 
     def headline(self, text: str) -> None:
-        """Tells people something, in bold."""
+        """Write a message in bold."""
         if self.verbosity >= 0:
             self._talk(self.paint(escape_controls(text), "bold"))
 
     def done(self, text: str) -> None:
-        """Tells people that something worked."""
+        """Write a message about a success."""
         if self.verbosity >= 0:
             self._talk(f"{self.paint('✓', 'green')} {escape_controls(text)}")
 
     def detail(self, text: str) -> None:
-        """Tells people who asked for more."""
+        """Write a message for users who asked for details."""
         if self.verbosity >= 1:
             self._talk(self.paint(escape_controls(text), "dim"))
 
     def event(self, painted: str, text: str) -> None:
-        """Tells people about something that just happened, with the time."""
+        """Write a message about an event, with the time."""
         if self.verbosity >= 0:
             now = time.strftime("%H:%M:%S")
             shown = escape_controls(text).replace("\n", "\n    ")  # as no event begins
             self._talk(f"{self.paint(now, 'dim')}  {painted} {shown}")
 
     def warn(self, text: str) -> None:
-        """Warns, also when quiet."""
+        """Write a warning, even if quiet."""
         self._talk(f"{self.paint('warning', 'yellow')}: {escape_controls(text)}")
 
     def error(self, text: str) -> None:
-        """Writes what `problem` rendered, also when quiet."""
+        """Write an error that `problem` rendered, even if quiet."""
         self._talk(text)
 
     def confirm(self, question: str) -> bool:
-        """Asks; `--yes` answers.
+        """Ask a question; `--yes` answers it.
 
         Raises:
-            AnswerNeeded: Nobody can be asked and --yes was not given.
+            AnswerNeeded: No person can answer, and --yes was not given.
         """
         if self.assume_yes:
             return True
@@ -211,7 +210,7 @@ class Terminal:
 
     @contextmanager
     def progress(self, title: str) -> Generator[Progress]:
-        """A line that moves while something lasts; only on a screen."""
+        """Show a line that moves during an operation; only on a screen."""
         if self.verbosity < 0 or self.as_json or not sys.stderr.isatty():
             yield Progress(None)
             return
@@ -219,7 +218,7 @@ class Terminal:
             yield Progress(status)
 
     def paint(self, text: str, style: str, *, stream: str = "stderr") -> str:
-        """Colours text when its stream shows colours."""
+        """Colour text if its stream shows colours."""
         is_terminal = (sys.stderr if stream == "stderr" else sys.stdout).isatty()
         if not wants_colour(os.environ, is_terminal=is_terminal, color=self.color):
             return text
@@ -228,7 +227,7 @@ class Terminal:
         return f"\x1b[{codes[style]}m{text}\x1b[0m"
 
     def _talk(self, text: str) -> None:
-        """What nobody can hear any more is lost; that must not end a host."""
+        """Write a message; ignore a closed stream, which must not end a host."""
         with suppress(OSError):
             sys.stderr.write(text + "\n")
             sys.stderr.flush()
@@ -242,19 +241,19 @@ class Terminal:
 
 
 class Progress:
-    """The moving line of something that lasts; nothing where there is no screen."""
+    """The moving line of an operation; invisible without a screen."""
 
     def __init__(self, status: Status | None) -> None:
         self._status = status
 
     def update(self, text: str) -> None:
-        """Says what is being done now."""
+        """Show the current step."""
         if self._status is not None:
             self._status.update(escape_controls(text).replace("[", "\\["))
 
     @contextmanager
     def paused(self) -> Generator[None]:
-        """Leaves the screen to a question."""
+        """Hide the line during a question."""
         if self._status is None:
             yield
             return
@@ -276,7 +275,7 @@ def _interrupts_at_once() -> Generator[None]:
 
 
 def _to_json(document: Mapping[str, object], indent: int | None = None) -> str:
-    """Readable where the output can show it, ASCII where it cannot, and never a control."""
+    """Encode readably where the output can show it, else in ASCII, without control characters."""
     text = "".join(
         each if each.isprintable() or each == "\n" else json.dumps(each)[1:-1]
         for each in json.dumps(document, indent=indent, ensure_ascii=False)
@@ -289,7 +288,7 @@ def _to_json(document: Mapping[str, object], indent: int | None = None) -> str:
 
 
 def _one_line(text: str) -> str:
-    """A cell for a program, and for the screen that its output may end on."""
+    """Return a cell for a program, whose output may end up on a screen."""
     return escape_controls(text.replace("\t", " ").replace("\n", " ").replace("\r", " "))
 
 

@@ -1,13 +1,11 @@
-"""HTTP over a Unix socket, as little as the control API needs.
+"""HTTP over a Unix socket, limited to the control API's needs.
 
-h11 speaks the protocol (uvicorn brings it along anyway) and anyio moves the
-bytes. A general client takes longer to import than a request takes: 260 ms for
-httpx against 25 ms for h11, on every call of every verb. One connection carries
-one request; on a Unix socket that costs nothing worth saving.
+h11 implements the protocol (uvicorn depends on it anyway) and anyio moves the bytes. A general
+client takes longer to import than a request takes: 260 ms for httpx against 25 ms for h11, on every
+call of every verb. One connection carries one request; on a Unix socket, reuse would save nothing.
 
-An answer may take as long as compiling or a component takes. So there is no
-deadline for it; after a while of silence the host is asked, on another
-connection, whether it is there at all.
+An answer may take as long as a compilation or a component. So it has no deadline; after some
+silence, the client asks on another connection whether the host is alive.
 """
 
 from __future__ import annotations
@@ -40,7 +38,7 @@ from .errors import HostGone, HostProtocolMismatch
 __all__ = ("Answer", "Content", "Stream", "UnixClient")
 
 Content: TypeAlias = bytes | AsyncIterable[bytes]
-"""A request's body: known as a whole, or made as it is sent."""
+"""A request's body: complete, or made while it is sent."""
 
 _READ_BYTES = 65_536
 _PATIENCE_SECONDS = 20.0
@@ -48,23 +46,27 @@ _PATIENCE_SECONDS = 20.0
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """A whole response."""
+    """A complete response."""
 
     status: int
     content: bytes
 
     def json(self) -> object:
-        """Return the content as JSON; ValueError when it is none."""
+        """Return the content as JSON.
+
+        Raises:
+            ValueError: The content is not JSON.
+        """
         return json.loads(self.content)
 
 
 class UnixClient:
-    """Makes requests to one socket.
+    """Sends requests to one socket.
 
     Attributes:
-        socket: Its path.
-        patience: Seconds of silence after which the host is asked whether it is there, and
-            within which it has to answer that.
+        socket: The socket's path.
+        patience: Seconds of silence before the client asks whether the host is alive, and the time
+            that the host has to answer that.
     """
 
     def __init__(self, socket: Path, *, patience: float = _PATIENCE_SECONDS) -> None:
@@ -80,19 +82,19 @@ class UnixClient:
         content: Content = b"",
         parameters: Mapping[str, str] | None = None,
     ) -> AsyncGenerator[Stream]:
-        """Make one request; the response's body is read inside the block.
+        """Send one request; read the response's body inside the block.
 
         Raises:
-            HostGone: The connection failed or broke, or the host answers nothing.
+            HostGone: The connection failed or broke, or the host does not answer.
             SocketForeign: Another user's process listens there.
-            HostProtocolMismatch: What came back is no HTTP.
+            HostProtocolMismatch: The answer is not HTTP.
         """
         query = urlencode(parameters, errors="surrogatepass") if parameters else ""
         target = f"{path}?{query}" if query else path
         try:
             if (
                 not isinstance(content, bytes) or len(content) > _READ_BYTES
-            ):  # a host that reads nothing would hold it up for ever
+            ):  # a host that reads nothing would block this for ever
                 await self._check_presence()
             async with await self._connect() as connection:
                 stream = Stream(connection, str(self.socket))
@@ -121,7 +123,7 @@ class UnixClient:
                 await stream.send("GET", "/v1/host", b"")
                 await stream.begin()
                 return
-        reason = "it takes connections and answers none, as if it was stopped or overloaded"
+        reason = "it accepts connections but does not answer; it may be suspended or overloaded"
         raise HostGone(str(self.socket), reason)
 
 
@@ -163,7 +165,7 @@ class Stream:
 
         Args:
             patience: Seconds of silence.
-            on_silence: Called after them, again and again; to raise ends the waiting.
+            on_silence: Called after each such silence; an exception ends the wait.
         """
         event: object = None
         while event is None or isinstance(event, h11.InformationalResponse):
@@ -177,12 +179,12 @@ class Stream:
         self.status = event.status_code
 
     async def chunks(self) -> AsyncIterator[bytes]:
-        """Return the body as it comes."""
+        """Yield the body as it arrives."""
         while isinstance(event := await self._next(), h11.Data):
             yield bytes(event.data)
 
     async def lines(self) -> AsyncIterator[bytes]:
-        """Return the body by lines, without empty ones."""
+        """Yield the lines of the body, without empty ones."""
         rest = b""
         async for chunk in self.chunks():
             *lines, rest = (rest + chunk).split(b"\n")
@@ -193,7 +195,7 @@ class Stream:
             yield rest
 
     async def read(self) -> Answer:
-        """Return all of the response."""
+        """Return the complete response."""
         parts = [chunk async for chunk in self.chunks()]
         return Answer(self.status, b"".join(parts))
 

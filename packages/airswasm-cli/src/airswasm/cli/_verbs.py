@@ -1,4 +1,4 @@
-"""The verbs that there are: the command's own, and those of the other installed blocks."""
+"""All verbs: the command's own, and those of other installed blocks."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ def find_verb(name: str) -> Verb | None:
 def all_verbs() -> Mapping[str, Verb]:
     """Return every verb by its name: the command's own first, then those of other blocks.
 
-    A block whose declaration fails, or that claims a verb that exists, is left out; `doctor`
-    names it.
+    This omits the verbs of a block whose declaration fails or that claims an existing verb;
+    `doctor` names that block.
     """
     from airswasm.wit import Blocks
 

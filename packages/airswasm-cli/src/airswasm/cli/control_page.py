@@ -1,9 +1,8 @@
-"""`docs/control-api.md`, written from the table of operations.
+"""Print `docs/control-api.md` from the table of operations.
 
     python -m airswasm.cli.control_page > docs/control-api.md
 
-A test holds the file equal to what this prints, so the page cannot drift from
-the API.
+A test holds the file equal to this output, so the page cannot drift from the API.
 """
 
 # ruff: noqa: E501 - a paragraph of the page is one line
@@ -32,7 +31,7 @@ __all__ = ("control_page",)
 
 _HEAD = """\
 # The control API
-<!-- Written by `python -m airswasm.cli.control_page`; change the table in `control_api.py`, not this page. -->
+<!-- Written by `python -m airswasm.cli.control_page`; change the table in `_control_api.py`, not this page. -->
 
 A running host (`airswasm run`) answers HTTP on a Unix socket that only its owner can open (mode 0600). It is `control.sock` in the home; where the home's path is too long for a socket, the first lines of `host.lock` in the home name another place. With `airswasm run --listen PORT` the host also answers on 127.0.0.1, where every request needs the token in the home's `control.token` as `Authorization: Bearer TOKEN` and a loopback name as its `Host`.
 
@@ -113,7 +112,7 @@ def _kind(parameter: Parameter) -> str:
     if isinstance(kind, Bytes):
         return f"At most {kind.most // 2**20} MiB."
     if isinstance(kind, Stream):
-        return "Read as it comes."
+        return "Read as it arrives."
     choices = kind.choices if isinstance(kind, Text) else ()
     return " or ".join(f"`{each}`" for each in choices) + "." if choices else ""
 

@@ -1,9 +1,8 @@
-"""What goes wrong in the command itself, beside what the blocks below raise.
+"""Errors of the command itself, beside those of the blocks below.
 
-Everything that a block raises keeps its own type up to the one renderer in
-`problem`; only situations that no block can know are named here: a question
-that nobody can answer, a host that is gone, an answer of a host that came over
-the socket as data.
+A block's error keeps its type up to the one renderer in `problem`. This module defines only
+situations that no block can know: a question without a person to answer it, a host that ended, an
+error of a host that came over the socket as data.
 """
 
 from __future__ import annotations
@@ -36,7 +35,7 @@ __all__ = (
 INTERNAL = ErrorCode(
     "E0001",
     "a bug in airswasm",
-    "Something happened that no part of airswasm expects. The report has the details; it names no "
+    "An error occurred that no part of airswasm expects. The report has the details; it names no "
     "keys and no payloads.",
     "send the report to the project; acknowledged data is safe",
 )
@@ -50,8 +49,8 @@ WRONG_COMMAND_LINE = ErrorCode(
 OPERATING_SYSTEM = ErrorCode(
     "E0005",
     "the operating system refused",
-    "A file or socket could not be read or written. Nothing is half-written: files are replaced "
-    "as a whole.",
+    "A file or socket could not be read or written. No file is half-written: airswasm "
+    "replaces files as a whole.",
     "check the path, its permissions and the space on the disk",
 )
 
@@ -61,14 +60,14 @@ class CliError(AirswasmError):
 
     Attributes:
         message: What happened, and where.
-        hint: What to do next.
+        hint: The next step to take.
     """
 
     explanation = ErrorCode(
         "E0000",
         "the command failed",
         "A failure of the command itself that has no code of its own.",
-        "read the message; -vv shows where it came from",
+        "read the message; -vv shows the place of the failure",
     )
 
     def __init__(self, message: str, *, hint: str = "") -> None:
@@ -78,12 +77,12 @@ class CliError(AirswasmError):
 
 
 class AnswerNeeded(CliError):
-    """A question came up, nobody can be asked, and --yes was not given."""
+    """A question needs an answer, no person can give it, and --yes was not passed."""
 
     explanation = ErrorCode(
         "E0003",
         "an answer is needed",
-        "The verb asks before it goes on, and standard input is no terminal or --no-input was "
+        "The verb needs an answer, but standard input is no terminal or --no-input was "
         "given. Nothing was changed.",
         "pass --yes to accept, or run it in a terminal",
         ExitStatus.REFUSED,
@@ -91,14 +90,14 @@ class AnswerNeeded(CliError):
 
     def __init__(self, question: str) -> None:
         super().__init__(
-            f"this needs an answer, and there is nobody to ask: {question}",
+            f"this question needs an answer, and no terminal is attached: {question}",
             hint="pass --yes to accept, or run it in a terminal without --no-input",
         )
         self.question = question
 
 
 class MessageTooLarge(CliError):
-    """More came in than any component takes."""
+    """The input is larger than any component accepts."""
 
     explanation = ErrorCode(
         "E0603",
@@ -116,18 +115,18 @@ class MessageTooLarge(CliError):
 
 
 class ConfirmationRefused(CliError):
-    """Somebody was asked and said no."""
+    """The user was asked and did not answer yes."""
 
     explanation = ErrorCode(
         "E0004",
         "not confirmed",
-        "You were asked and did not answer yes. Nothing was changed.",
+        "You did not answer the question with yes. Nothing changed.",
         "run it again, or pass --yes",
         ExitStatus.REFUSED,
     )
 
     def __init__(self, what: str) -> None:
-        super().__init__(f"{what}: not confirmed, nothing was changed")
+        super().__init__(f"{what}: not confirmed, nothing changed")
 
 
 class HostNotRunning(CliError):
@@ -136,14 +135,14 @@ class HostNotRunning(CliError):
     explanation = ErrorCode(
         "E0010",
         "no host runs",
-        "The verb needs components that run, and no host runs for this home.",
+        "The verb needs running components, and no host runs for this home.",
         "start one in another terminal: airswasm run",
         ExitStatus.NO_HOST,
     )
 
     def __init__(self, verb: str, home: str, *, was_killed: bool = False) -> None:
         gone = "the one for" if was_killed else "none runs for"
-        end = " is gone: it was killed or has crashed" if was_killed else ""
+        end = " ended: it was killed or has crashed" if was_killed else ""
         super().__init__(
             f"{verb} needs a running host, and {gone} {home}{end}",
             hint="start one in another terminal: airswasm run",
@@ -152,13 +151,13 @@ class HostNotRunning(CliError):
 
 
 class HostGone(CliError):
-    """A host was there and went away in the middle of a request."""
+    """The host ended during a request."""
 
     explanation = ErrorCode(
         "E0011",
         "the host went away",
-        "The host stopped answering in the middle of a request: it was stopped or killed. What "
-        "it had acknowledged is safe.",
+        "The host stopped answering in the middle of a request: it was stopped or killed. "
+        "Acknowledged data is safe.",
         "look at its terminal, then `airswasm run` again",
         ExitStatus.NO_HOST,
     )
@@ -166,24 +165,24 @@ class HostGone(CliError):
     def __init__(self, address: str, reason: str) -> None:
         super().__init__(
             f"the host at {address} stopped answering: {reason}",
-            hint="what it had acknowledged is safe; see its terminal, then `airswasm run` again",
+            hint="acknowledged data is safe; look at its terminal, then `airswasm run` again",
         )
         self.address, self.reason = address, reason
 
 
 class HostProtocolMismatch(CliError):
-    """What answers is not a host that this command understands."""
+    """The process at the socket is not a host that this command understands."""
 
     explanation = ErrorCode(
         "E0012",
         "not a host of this version",
-        "Something answers on the host's socket, but not as a host of this version does.",
+        "A process answers on the host's socket, but not as a host of this version does.",
         "use the same version of airswasm-cli for both",
     )
 
     def __init__(self, address: str, reason: str) -> None:
         super().__init__(
-            f"what answers at {address} is not an airswasm host of this version: {reason}",
+            f"the process at {address} is not an airswasm host of this version: {reason}",
             hint="use the same version of airswasm-cli for the host and the command",
         )
         self.address, self.reason = address, reason
@@ -196,7 +195,7 @@ class SocketInUse(CliError):
         "E0013",
         "cannot listen",
         "The control socket or the port of --listen could not be opened.",
-        "choose another port or another home; `airswasm doctor` looks at the home",
+        "choose another port or another home; `airswasm doctor` checks the home",
     )
 
     def __init__(self, address: str, reason: str) -> None:
@@ -208,13 +207,13 @@ class SocketInUse(CliError):
 
 
 class SocketForeign(CliError):
-    """The control socket, or the folder that it lies in, is another user's."""
+    """The control socket, or its folder, belongs to another user."""
 
     explanation = ErrorCode(
         "E0031",
         "another user's socket",
-        "The control socket, or its folder, belongs to another user, who would get what you send "
-        "to your components.",
+        "The control socket, or its folder, belongs to another user, who would get the messages "
+        "that you send to your components.",
         "find out who made it, and remove it; or choose another home",
         ExitStatus.REFUSED,
     )
@@ -228,12 +227,12 @@ class SocketForeign(CliError):
 
 
 class KeyMissing(CliError):
-    """There is no key to sign with."""
+    """No private key exists at the path that `sign` reads."""
 
     explanation = ErrorCode(
         "E0020",
         "no signing key",
-        "There is no private key where `sign` looks.",
+        "No private key exists at the path that `sign` reads.",
         "make one with `airswasm keygen`, or name one with --key",
         ExitStatus.NOT_FOUND,
     )
@@ -247,30 +246,32 @@ class KeyMissing(CliError):
 
 
 class KeyExists(CliError):
-    """A key would be overwritten."""
+    """The command would overwrite a key."""
 
     explanation = ErrorCode(
         "E0021",
         "the key exists",
-        "A key is never overwritten: who loses it can no longer update what it signed.",
+        "airswasm never overwrites a key: without it you cannot update the components that it "
+        "signed.",
         "name another file with --output",
     )
 
     def __init__(self, path: str) -> None:
         super().__init__(
-            f"there is a key at {path} already: nothing was written",
-            hint="who loses a key cannot update what it signed; for another one: --output FILE",
+            f"a key exists at {path} already: nothing was written",
+            hint="without a key you cannot update the components that it signed; for another "
+            "one: --output FILE",
         )
         self.path = path
 
 
 class InputUnreadable(CliError):
-    """A file that was named cannot be read or written."""
+    """A named file is not readable or not writable."""
 
     explanation = ErrorCode(
         "E0022",
         "file unreadable",
-        "A file that you named cannot be read or written.",
+        "A file that you named is not readable or not writable.",
         "check the path and its permissions",
     )
 
@@ -280,73 +281,73 @@ class InputUnreadable(CliError):
 
 
 class SettingInvalid(CliError):
-    """A setting in a file or in the environment is not what it must be."""
+    """A setting in a file or in the environment is invalid."""
 
     explanation = ErrorCode(
         "E0023",
         "wrong setting",
         "A setting in config.toml or in AIRSWASM_* is not valid.",
-        "correct it; `airswasm config show --origin` shows where each comes from",
+        "correct it; `airswasm config show --origin` shows the origin of each",
         ExitStatus.USAGE,
     )
 
     def __init__(self, origin: str, problem: str) -> None:
         super().__init__(
             f"{origin}: {problem}",
-            hint="correct it, or pass --no-config to leave the files aside",
+            hint="correct it, or pass --no-config to ignore the files",
         )
         self.origin, self.problem = origin, problem
 
 
 class NameMalformed(CliError):
-    """What was typed cannot be a component's name."""
+    """The text is not a component's name."""
 
     explanation = ErrorCode(
         "E0025",
         "no component's name",
         "A name is namespace/name; `hello` means `local/hello`.",
-        "`airswasm list` shows what is installed",
+        "`airswasm list` shows the installed components",
         ExitStatus.USAGE,
     )
 
     def __init__(self, typed: str) -> None:
         super().__init__(
             f"{typed[:130]!r} is not a component's name",
-            hint="write namespace/name, or only the name for local/name; `airswasm list` has all",
+            hint="write namespace/name, or only the name for local/name; `airswasm list` shows all",
         )
         self.typed = typed
 
 
 class PlanGone(CliError):
-    """A plan is to be approved that the host does not have, or that would be another one now."""
+    """The host does not have the plan, or would now plan otherwise."""
 
     explanation = ErrorCode(
         "E0030",
         "the plan is gone",
-        "A package is planned first and carried out once it is approved. The host keeps a plan for "
-        "ten minutes, and carries it out only while it would still do what was shown.",
-        "run the command again: it plans anew, and asks anew",
+        "A host plans a package first and carries the plan out on approval. It keeps a plan for "
+        "ten minutes, and carries it out only if it would still have the effect shown.",
+        "run the command again to plan and approve anew",
     )
 
     def __init__(self, digest: str, *, has_changed: bool = False) -> None:
         why = (
-            "the host has changed since: carried out now, it would be another plan"
+            "the host has changed since, so the plan would now differ"
             if has_changed
             else "the host has no such plan (it keeps one for ten minutes)"
         )
         super().__init__(
-            f"plan {digest[:16]}: {why}", hint="run the command again: it plans anew, and asks anew"
+            f"plan {digest[:16]}: {why}", hint="run the command again to plan and approve anew"
         )
         self.digest, self.has_changed = digest, has_changed
 
 
 class UnknownCode(CliError):
-    """`explain` was asked for a code that does not exist."""
+    """`explain` got a code that does not exist."""
 
     explanation = ErrorCode(
         "E0024",
         "no such code",
-        "`explain` was asked for a code that does not exist.",
+        "`explain` got a code that does not exist.",
         "`airswasm explain` lists all",
         ExitStatus.USAGE,
     )
@@ -360,7 +361,7 @@ class UnknownCode(CliError):
 
 
 class RemoteFailure(CliError):
-    """The running host refused; it says with which code.
+    """The running host refused; the error has the host's code.
 
     Attributes:
         details: The fields of the host's error.

@@ -1,9 +1,8 @@
-"""`docs/cli.md`, written from the commands themselves.
+"""Print `docs/cli.md` from the commands themselves.
 
     python -m airswasm.cli.reference > docs/cli.md
 
-A test holds the file equal to what this prints, so the page cannot drift from
-the program.
+A test holds the file equal to this output, so the page cannot drift from the program.
 """
 
 # ruff: noqa: E501 - a paragraph of the page is one line
@@ -29,13 +28,13 @@ _HEAD = """\
 
     pip install airswasm-cli
 
-**Where things go.** Standard output is data, standard error is talk. `--json` makes every read one JSON document with a versioned `schema` (`airswasm.list/1`), streams one document on each line, and errors `{"schema": "airswasm.error/1", "error": {"code", "message", "hint", "exit_code", "details"}}` on standard error. Tables are drawn on a screen only; into a pipe go tab-separated lines without a head. Colours follow `--no-color`, `NO_COLOR`, `FORCE_COLOR` and `TERM=dumb`. Questions and progress appear on a terminal only: `--yes` answers, `--no-input` never asks.
+**Where things go.** Data goes to standard output, messages to standard error. With `--json` every read prints one JSON document with a versioned `schema` (`airswasm.list/1`), streams one document on each line, and errors `{"schema": "airswasm.error/1", "error": {"code", "message", "hint", "exit_code", "details"}}` on standard error. Only a screen shows tables; a pipe gets tab-separated lines without a header. Colours follow `--no-color`, `NO_COLOR`, `FORCE_COLOR` and `TERM=dumb`. Questions and progress appear on a terminal only: `--yes` answers, `--no-input` never asks.
 
 **Exit codes.** 0 done · 1 failed · 2 wrong command line or setting · 3 not authentic (signature, contract, owner, sequence) · 4 refused (approval, policy, capability) · 5 not found · 6 no running host · 130 Ctrl-C · 141 closed pipe.
 
-**Settings.** A flag wins over `AIRSWASM_HOME`, `AIRSWASM_KEY`, `AIRSWASM_TIMEOUT`, `AIRSWASM_COLOR`, which win over `[cli]` in the home's config.toml. `airswasm config show --origin` shows where each comes from.
+**Settings.** A flag wins over `AIRSWASM_HOME`, `AIRSWASM_KEY`, `AIRSWASM_TIMEOUT`, `AIRSWASM_COLOR`, which win over `[cli]` in the home's config.toml. `airswasm config show --origin` shows the origin of each; [config.md](config.md) lists all settings.
 
-**Which host.** The verbs talk to the host that runs for the home, over the Unix socket `control.sock` in it (in a short folder of your own when the home's path is too long for a socket). When none runs, they work on the home itself; `send` and `logs --follow` need one.
+**Which host.** The verbs talk to the running host of the home, over the Unix socket `control.sock` in it (in a short folder of your own if the home's path is too long for a socket). Without a running host, they work on the home itself; `send` and `logs --follow` need one.
 """
 
 _API = """\
@@ -45,7 +44,7 @@ HTTP on the host's Unix socket: [docs/control-api.md](control-api.md).
 
 
 def reference_page() -> str:
-    """The whole page."""
+    """Return the whole page."""
     parts = [_HEAD]
     for group in GROUPS:
         parts.append(f"## {group}\n")

@@ -1,15 +1,12 @@
-"""Reading and writing the zip form of a package, and nothing more of zip.
+"""Read and write the zip form of a package: a small, unambiguous subset of zip.
 
-`zipfile` accepts duplicates, names cut at NUL, symlinks, overlapping members,
-prefixes and trailing data, and each of these has been an attack somewhere. A
-package needs a small, unambiguous subset: stored or deflated regular files,
-one after the other from the first byte, then the directory, then the end. So
-this reader accepts exactly that subset, checks the directory against each
-local header, counts while it inflates, and gives back bytes in memory: no
-name from an archive ever becomes a path. `zipfile` still does the writing.
+`zipfile` accepts duplicates, names cut at NUL, symlinks, overlapping members, prefixes and trailing
+data, and attackers have used each of these. A package needs only stored or deflated regular files,
+one after the other from the first byte, then the directory, then the end. This reader accepts
+exactly that subset, checks the directory against each local header, counts while it inflates, and
+returns bytes in memory: no name from an archive ever becomes a path. `zipfile` still writes.
 
-Rejected: `zipfile` plus checks on top. It resolves ambiguities before one can
-see them.
+Rejected: `zipfile` with checks on top. It resolves ambiguities before a caller can see them.
 """
 
 from __future__ import annotations
@@ -38,13 +35,13 @@ _REGULAR_FILE = 0o100644 << 16
 
 @dataclass(frozen=True, slots=True)
 class ArchiveLimits:
-    """The most that an archive may hold."""
+    """Limits on the archives that the reader accepts."""
 
     members: int = 256
     member_bytes: int = 128 * 2**20
     total_bytes: int = 256 * 2**20
     ratio: int = 200
-    """Inflated to deflated, for members of more than 1 MiB; zeros reach 1028."""
+    """Ratio of inflated to deflated bytes, for members of more than 1 MiB; zeros reach 1028."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,11 +57,11 @@ class Member:
 
 
 def write_archive(files: Mapping[str, bytes], *, is_compressed: bool = True) -> bytes:
-    """Pack files: sorted, with one fixed date and mode, so equal input gives equal bytes.
+    """Pack files, sorted, with one fixed date and mode: equal input gives equal bytes.
 
     Args:
         files: Path to content.
-        is_compressed: False stores them, for a way that costs nothing, such as a local socket.
+        is_compressed: False stores the files, for a transport without cost such as a local socket.
     """
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as archive:
@@ -83,12 +80,12 @@ def read_archive(
     """Return every file of an archive.
 
     Args:
-        data: the archive's bytes.
-        source: how to call it in messages.
-        limits: what to refuse as a bomb; nothing is inflated beyond them.
+        data: The archive's bytes.
+        source: The archive's name in error messages.
+        limits: Bounds against decompression bombs; the reader inflates nothing beyond them.
 
     Raises:
-        PackageInvalid: the archive is damaged, ambiguous, unsafe, or too big.
+        PackageInvalid: The archive is damaged, ambiguous, unsafe, or too big.
     """
     return _Reader(memoryview(data), source, limits).read()
 
@@ -116,17 +113,19 @@ class _Reader:
         end = _END.unpack_from(self._data, end_offset)
         magic, disk, first_disk, here, count, size, offset, comment = end
         if magic != b"PK\5\6" or comment or disk or first_disk or here != count:
-            raise self._refuse("does not end where a zip archive ends: cut off, or data follows")
+            raise self._refuse(
+                "the file does not end with the zip directory: it is cut off, or data follows"
+            )
         if offset + size != end_offset:
-            raise self._refuse("there is data between the directory and the end")
+            raise self._refuse("data lies between the directory and the end record")
         if count > self._limits.members:
-            raise self._refuse(f"{count} members; at most {self._limits.members} are read")
+            raise self._refuse(f"{count} members; the limit is {self._limits.members}")
         next_local, cursor = 0, offset
         for _ in range(count):
             member, next_local, cursor = self._member(cursor, next_local)
             yield member
         if cursor != end_offset or next_local != offset:
-            raise self._refuse("there are bytes that belong to no member")
+            raise self._refuse("some bytes belong to no member")
 
     def _member(self, cursor: int, expected_local: int) -> tuple[Member, int, int]:
         fields = _CENTRAL.unpack_from(self._data, cursor)
@@ -137,7 +136,7 @@ class _Reader:
         raw_name = bytes(self._data[start : start + name_length])
         name = self._decode(raw_name)
         if magic != b"PK\1\2" or disk or extra or comment:
-            raise self._refuse("not an entry that `airswasm build` writes", name)
+            raise self._refuse("`airswasm build` writes no such entry", name)
         if flags & ~_UTF8_FLAG or method not in (_STORED, _DEFLATE):
             raise self._refuse("encrypted, streamed, or of an unknown method", name)
         if system == 3 and (mode >> 16) & 0o170000 not in (0, 0o100000):
@@ -171,7 +170,7 @@ class _Reader:
                 raise self._refuse(reason, member.name)
             folded = unicodedata.normalize("NFC", member.name).casefold()
             if folded in seen:
-                raise self._refuse(f"is there twice (as {seen[folded]!r})", member.name)
+                raise self._refuse(f"appears twice (as {seen[folded]!r})", member.name)
             seen[folded] = member.name
 
     def _check_sizes(self, members: tuple[Member, ...]) -> None:
@@ -192,14 +191,14 @@ class _Reader:
             inflater = zlib.decompressobj(-15)
             content = inflater.decompress(raw, member.size_bytes + 1)
             if not inflater.eof or inflater.unused_data:
-                raise self._refuse("its length is not what the directory says", member.name)
+                raise self._refuse("its length differs from the directory's", member.name)
         if len(content) != member.size_bytes or zlib.crc32(content) != member.crc:
-            raise self._refuse("damaged: length or checksum differ", member.name)
+            raise self._refuse("damaged: length or checksum differs", member.name)
         return content
 
 
 def judge_name(name: str) -> str | None:
-    """Return what is wrong with a file's name in a package, if anything."""
+    """Return the reason to refuse a file's name in a package, or None."""
     if not name or len(name.encode()) > 255:
         return "a name is empty or too long"
     if not name.isprintable() or "\\" in name or ":" in name:

@@ -1,9 +1,8 @@
-"""Installed files, each stored once under the SHA-256 of its bytes.
+"""Store each installed file once, under the SHA-256 of its bytes.
 
-A file is written beside its place, synced, renamed, and its folder synced: it
-is there whole or not at all, whenever the machine stops. What it is read for
-is checked on the way: `read` hashes the very bytes that it returns, so what
-runs is what was verified. Ten thousand names of one artifact cost one file.
+A write goes to a temporary file beside the target, is synced, renamed, and the folder is synced:
+whenever the machine stops, the file is whole or absent. `read` hashes the very bytes that it
+returns, so the host runs what it verified. Ten thousand names of one artifact cost one file.
 """
 
 from __future__ import annotations
@@ -27,22 +26,22 @@ class ArtifactStore:
         self._folder = folder
 
     def path(self, digest: str) -> Path:
-        """Where the file of that SHA-256 (hex) is, whether it exists or not."""
+        """Return the path for a SHA-256 (hex), whether or not the file exists."""
         return self._folder / digest[:2] / digest
 
     def has(self, digest: str) -> bool:
-        """Whether a file of that digest was stored; does not read it."""
+        """Return whether a file of that digest exists, without reading it."""
         return self.path(digest).is_file()
 
     def is_empty(self) -> bool:
-        """Whether nothing was ever stored, or nothing is left."""
+        """Return whether the folder holds no file."""
         return not any(self._folder.glob("*/*"))
 
     def add(self, content: bytes) -> str:
-        """Stores bytes durably and returns their SHA-256; storing twice is one file.
+        """Store bytes durably and return their SHA-256; equal content takes one file.
 
         Raises:
-            HomeUnusable: the disk is full or the folder cannot be written; nothing is left.
+            HomeUnusable: The disk is full or the folder is not writable; no partial file remains.
         """
         digest = hashlib.sha256(content).hexdigest()
         target = self.path(digest)
@@ -55,10 +54,10 @@ class ArtifactStore:
         return digest
 
     def read(self, digest: str) -> bytes:
-        """Returns the bytes of that digest, checked.
+        """Return the bytes of that digest after checking them.
 
         Raises:
-            ArtifactCorrupt: the file is missing or is not what was stored.
+            ArtifactCorrupt: The file is missing or its content has changed.
         """
         path = self.path(digest)
         try:
@@ -70,10 +69,10 @@ class ArtifactStore:
         return content
 
     def sweep(self, keep: Collection[str]) -> int:
-        """Removes what is not in `keep`, and leftovers of interrupted writes.
+        """Remove every file whose digest is not in `keep`, and leftovers of interrupted writes.
 
         Returns:
-            How many files were removed.
+            The number of files removed.
         """
         removed = 0
         for path in self._folder.glob("*/*"):
@@ -81,7 +80,7 @@ class ArtifactStore:
                 with contextlib.suppress(OSError):
                     path.unlink()
                     removed += 1
-                    path.parent.rmdir()  # where it was the last one
+                    path.parent.rmdir()  # remove the folder if it is now empty
         return removed
 
     def _is_intact(self, target: Path, content: bytes) -> bool:
@@ -92,4 +91,4 @@ class ArtifactStore:
     def _write(self, target: Path, content: bytes) -> None:
         target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         replace_file(target, content)
-        sync_folder(self._folder)  # where the target's own may be new
+        sync_folder(self._folder)  # the target's folder may be new

@@ -14,9 +14,9 @@ BLOCK = Block(
     interfaces=(LOGGING_INTERFACE,),
     provide="airswasm.lifecycle:provide",
     sections=(
-        Section("install", "airswasm.lifecycle:InstallPolicy", "What may be installed."),
-        Section("limits", "airswasm.lifecycle:LimitPolicy", "The most that a component can have."),
-        Section("logs", "airswasm.lifecycle:LogLimits", "How much of components' logs is kept."),
+        Section("install", "airswasm.lifecycle:InstallPolicy", "Rules for installing packages."),
+        Section("limits", "airswasm.lifecycle:LimitPolicy", "Limits for every component."),
+        Section("logs", "airswasm.lifecycle:LogLimits", "Limits for components' logs."),
     ),
     errors=("airswasm.lifecycle.errors",),
     checks=(

@@ -1,4 +1,4 @@
-"""What `airswasm doctor` finds out about a home. It is only read, so a host may run meanwhile."""
+"""Checks of a home for `airswasm doctor`. They only read, so a host may run meanwhile."""
 
 from __future__ import annotations
 
@@ -39,7 +39,9 @@ def check_home(home: Path, *, quick: bool) -> Iterator[Finding]:
     """Look at the home's owner, mode and folders."""
     del quick
     if not home.exists():
-        yield Finding("home", "note", f"{home} does not exist yet; `keygen` or `install` makes it")
+        yield Finding(
+            "home", "note", f"{home} does not exist yet; `keygen` or `install` creates it"
+        )
         return
     mode = stat.S_IMODE(home.stat().st_mode)
     if os.name == "posix" and mode & 0o077:
@@ -48,13 +50,13 @@ def check_home(home: Path, *, quick: bool) -> Iterator[Finding]:
         )
     elif shut := [folder for folder in (home, *_folders(home)) if not os.access(folder, os.W_OK)]:
         hint = "check its owner, its mode, and how its disk is mounted"
-        yield Finding("home", "problem", f"{shut[0]} cannot be written", hint)
+        yield Finding("home", "problem", f"{shut[0]} is not writable", hint)
     else:
         yield Finding("home", "ok", str(home))
 
 
 def _folders(home: Path) -> list[Path]:
-    """The home's folders, and those of its logs."""
+    """Return the home's folders and those of its logs."""
     return [each for each in (*home.iterdir(), *(home / "logs").glob("*")) if each.is_dir()]
 
 
@@ -63,7 +65,7 @@ def _count(number: int, noun: str) -> str:
 
 
 def check_blocks(home: Path, *, quick: bool) -> Iterator[Finding]:
-    """Say which blocks are installed, and what is wrong with them."""
+    """Report the installed blocks and their problems."""
     del home, quick
     found = Blocks.find()
     for problem in found.problems:
@@ -80,8 +82,8 @@ def check_config(home: Path, *, quick: bool) -> Iterator[Finding]:
     file = Home(home).config_file
     configuration = Configuration.load(file, Blocks.find(), os.environ)
     if configuration.get(InstallPolicy).unsigned:
-        hint = "for development only: airswasm config unset install.unsigned"
-        yield Finding("config", "warning", "unsigned components may be installed", hint)
+        hint = "this is for development only; to forbid it: airswasm config unset install.unsigned"
+        yield Finding("config", "warning", "this host installs unsigned components", hint)
     else:
         yield Finding("config", "ok", str(file) if file.exists() else "defaults, no config.toml")
 
@@ -99,61 +101,63 @@ def check_audit(home: Path, *, quick: bool) -> Iterator[Finding]:
     log = Home(home).audit_folder / "audit.jsonl"
     if log.exists():
         report = verify_audit(log)
-        yield Finding("audit", "ok", f"the chain of {report.lines} lines holds")
+        yield Finding("audit", "ok", f"the hash chain of {report.lines} lines is intact")
     elif ArtifactStore(Home(home).artifacts_folder).is_empty():
         yield Finding("audit", "note", "no audit log yet")
     else:
-        hint = "it was removed: put it back, and find out who can write there"
+        hint = "restore the removed file, and find out who can write to its folder"
         yield Finding("audit", "problem", f"{log} is gone", hint)
 
 
 def check_space(home: Path, *, quick: bool) -> Iterator[Finding]:
-    """Look at the room on the home's disk."""
+    """Check the free space on the home's disk."""
     del quick
     existing = next(folder for folder in (home, *home.parents) if folder.exists())
     free_bytes = shutil.disk_usage(existing).free
     text = f"{free_bytes / 2**30:.1f} GiB free"
     if free_bytes < _LEAST_FREE_BYTES:
-        yield Finding("space", "problem", text, "a full disk refuses every write: make room")
+        yield Finding("space", "problem", text, "free some space: a full disk refuses every write")
     else:
         yield Finding("space", "ok", text)
 
 
 def check_clock(home: Path, *, quick: bool) -> Iterator[Finding]:
-    """Compare the clock with the time at which this version was made."""
+    """Compare the clock with the release date of this version."""
     del home, quick
     if time.time() < _EARLIEST_CLOCK:
-        hint = "set it: signatures get their sequence from it"
+        hint = "set the clock: signatures take their sequence from it"
         yield Finding("clock", "problem", "the clock is years behind", hint)
     else:
         yield Finding("clock", "ok", time.strftime("%Y-%m-%d %H:%M:%S %Z"))
 
 
 async def check_registry(home: Path, *, quick: bool) -> AsyncIterator[Finding]:
-    """Read the registry and, unless quick, all that is stored."""
+    """Read the registry and, unless quick, all stored data."""
     async with System(home, mode="readonly") as system:
         lost_writes = system.status().lost_writes
         if lost_writes:
-            text = f"the disk lost the last {_count(lost_writes, 'write')} of what was acknowledged"
-            hint = "check the disk; restore the home from a backup, or go on with what is there"
+            text = f"the disk lost the last {_count(lost_writes, 'acknowledged write')}"
+            hint = "check the disk; restore a backup, or go on with the data that is left"
             yield Finding("store", "problem", text, hint)
         if not quick:
             read = await system.verify_data()
-            yield Finding("store", "ok", f"all of it was read: {_count(read, 'key')}")
+            yield Finding("store", "ok", f"all data is readable: {_count(read, 'key')}")
         installed = system.list()
         for each in installed:
             system.info(each.name)
         changed = [each.name for each in installed if not _is_whole(system, each.name)]
     if changed:
         names = ", ".join(changed[:3]) + (", …" if changed[3:] else "")
-        hint = "`airswasm install` with the same packages again puts the files back"
-        yield Finding("registry", "problem", f"cannot start from its files: {names}", hint)
+        hint = "run `airswasm install` with the same packages again to restore their files"
+        yield Finding(
+            "registry", "problem", f"cannot start, files missing or changed: {names}", hint
+        )
     else:
         yield Finding("registry", "ok", f"{_count(len(installed), 'component')} installed")
 
 
 def _is_whole(system: System, name: str) -> bool:
-    """Whether the active version's component is on the disk as it was installed."""
+    """Return whether the active version's component is on the disk as it was installed."""
     active = (each for each in system.info(name).versions if each.is_active)
     artifacts = ArtifactStore(system.home.artifacts_folder)
     try:

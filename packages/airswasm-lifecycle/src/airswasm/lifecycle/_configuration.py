@@ -1,14 +1,14 @@
-"""config.toml of a home: the settings of every installed block.
+"""Read config.toml of a home: the settings of every installed block.
 
-Each block declares its sections and the model of each (`airswasm.wit.Section`). A model is a
-frozen dataclass whose fields all have defaults, so that a new home needs no file, and whose
-docstring says what each means, so that the reference of all settings is made from the models.
-A value comes from the environment (`AIRSWASM_STORAGE_ENGINE`), from the file, or from the
-default, in that order, and it is known from where.
+Each block declares its sections and the model of each (`airswasm.wit.Section`). A model is a frozen
+dataclass whose fields all have defaults, so a new home needs no file. Its docstring documents each
+field, so the reference of all settings is generated from the models. A value comes from the
+environment (`AIRSWASM_STORAGE_ENGINE`), from the file, or from the default, in that order, and each
+setting records its origin.
 
-Sizes may be written as `"4 MiB"` where a key counts bytes, durations as `"30 s"` where a key
-counts seconds. Unknown sections and keys are errors, because a typo in a limit must not pass as
-`not set`.
+A key that counts bytes also accepts text such as `"4 MiB"`, a key that counts seconds text such as
+`"30 s"`. Unknown sections and keys are errors, because a typo in a limit must not read as "not
+set".
 """
 
 from __future__ import annotations
@@ -44,16 +44,16 @@ _BARE_KEY = re.compile(r"[A-Za-z0-9_-]+")
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """One key of config.toml, with the value in force.
+    """One key of config.toml with the value in force.
 
     Attributes:
-        section: The table that it stands in.
-        key: Its name there.
+        section: The key's table.
+        key: The key's name in that table.
         value: The value, as TOML.
         default: The value without any setting, as TOML.
         origin: `default`, the variable of the environment, or the file.
-        meaning: What it is for.
-        form: What may be written: `text`, `whole number`, `one of "first", "every"`.
+        meaning: The field's documentation.
+        form: The accepted values: `text`, `whole number`, `one of "first", "every"`.
     """
 
     section: str
@@ -72,7 +72,7 @@ class Setting:
 
 @dataclass(frozen=True, slots=True)
 class _Read:
-    """One section, checked: the model's value, and where each key came from."""
+    """One section, checked: the model's value and the origin of each key."""
 
     section: Section
     value: object
@@ -87,7 +87,7 @@ class Configuration:
 
     @classmethod
     def of(cls, *values: object) -> Configuration:
-        """Make a configuration of settings that are given instead of read, for embedders."""
+        """Make a configuration from models instead of a file, for embedders."""
         return cls({type(value): _Read(Section("given", "given:it", ""), value, {})
                     for value in values})  # fmt: skip
 
@@ -95,15 +95,15 @@ class Configuration:
     def load(
         cls, file: Path, blocks: Blocks, environment: Mapping[str, str] | None = None
     ) -> Configuration:
-        """Read a home's settings; a missing file is all defaults.
+        """Read a home's settings; a missing file means all defaults.
 
         Args:
-            file: config.toml.
-            blocks: Whose sections there are.
-            environment: Variables that win over the file; None for none.
+            file: Path of config.toml.
+            blocks: The blocks whose sections are known.
+            environment: Variables that override the file; None for none.
 
         Raises:
-            ConfigurationInvalid: The file or a variable is wrong; it has every problem.
+            ConfigurationInvalid: The file or a variable is wrong; the error lists every problem.
         """
         return cls.parse(_text_of(file), blocks, file=str(file), environment=environment)
 
@@ -174,7 +174,7 @@ class Configuration:
         return model() if known is None else cast("T", known.value)
 
     def settings(self) -> tuple[Setting, ...]:
-        """Return every key with its value and where that comes from, by section and key."""
+        """Return every key with its value and origin, by section and key."""
         ordered = sorted(self._sections.values(), key=lambda each: each.section.name)
         return tuple(setting for each in ordered for setting in _settings_of(each))
 
@@ -182,7 +182,7 @@ class Configuration:
         """Return one key by its full name, `storage.engine`.
 
         Raises:
-            NoSuchSetting: There is none; it names the closest.
+            NoSuchSetting: No installed block has that setting; the error suggests the closest name.
         """
         found = {each.name: each for each in self.settings()}
         if name not in found:
@@ -197,7 +197,7 @@ class Configuration:
 
 
 def describe_settings(blocks: Blocks) -> Sequence[tuple[Section, Sequence[Setting]]]:
-    """Return every section with its keys at their defaults, for a reference of them."""
+    """Return every section with its keys at their defaults, for reference pages."""
     return [
         (section, list(_settings_of(_Read(section, _model(section)(), {}))))
         for section in sorted(blocks.sections.values(), key=lambda each: each.name)
@@ -254,7 +254,7 @@ def _table_of(
     environment: Mapping[str, str],
     findings: list[tuple[KeyPath, str]],
 ) -> tuple[dict[str, object], dict[str, str]]:
-    """What a section's keys are set to, and by what."""
+    """Return a section's keys as set, and the origin of each."""
     written = tables.get(section.name, {})
     if not isinstance(written, Mapping):
         findings.append(((section.name,), "expected a table"))
@@ -275,7 +275,7 @@ def _table_of(
 
 
 def _from_text(text: str) -> object:
-    """A variable's value: TOML where it is TOML, otherwise the text itself."""
+    """Parse a variable's value as TOML; text that is not TOML stands for itself."""
     try:
         return tomllib.loads(f"value = {text}")["value"]
     except tomllib.TOMLDecodeError:
@@ -293,13 +293,13 @@ def _validated(
     from pydantic import TypeAdapter, ValidationError  # here: most sections of most homes are empty
 
     try:
-        # As JSON, because it knows lists and tables only: a strict check then still makes
-        # tuples and dataclasses of them.
+        # Validate as JSON, which knows only lists and tables: strict mode then still turns them
+        # into tuples and dataclasses.
         content = json.dumps(_with_quantities(section, model, table, findings))
         return TypeAdapter(model).validate_json(content, strict=True)
     except ValidationError as error:
         findings += [((section.name, *path), text) for path, text in explain(error, model)]
-    except (TypeError, ValueError) as error:  # no JSON: a date; or the model's own rule
+    except (TypeError, ValueError) as error:  # no JSON form: a date; or the model's own rule
         findings.append(((section.name,), safe_text(error)))
     return model()
 
@@ -310,7 +310,7 @@ def _with_quantities(
     table: Mapping[str, object],
     findings: list[tuple[KeyPath, str]],
 ) -> dict[str, object]:
-    """The table, with "4 MiB" and "30 s" as numbers."""
+    """Return the table with "4 MiB" and "30 s" as numbers."""
     hints = typing.get_type_hints(model)
     read: dict[str, object] = {}
     for key, value in table.items():
@@ -334,27 +334,29 @@ def _settings_of(read: _Read) -> Iterator[Setting]:
     hints = typing.get_type_hints(model)
     default = model()
     for each in dataclasses.fields(cast("typing.Any", model)):
+        meaning = " ".join(meanings.get(each.name, "").split())
         yield Setting(
             section=read.section.name,
             key=each.name,
             value=write_toml(getattr(read.value, each.name)),
             default=write_toml(getattr(default, each.name)),
             origin=read.origins.get(each.name, "default"),
-            meaning=" ".join(meanings.get(each.name, "").split()),
-            form=_form(each.name, hints[each.name]),
+            meaning=meaning,
+            form=_form(hints[each.name], f"{each.name} {meaning}".lower()),
         )
 
 
-def _form(key: str, hint: object) -> str:
+def _form(hint: object, words: str) -> str:
+    """Return the accepted values of a type; the words of key and meaning tell its unit."""
     choices = typing.get_args(hint)
     if typing.get_origin(hint) is typing.Literal:
         return f"one of {', '.join(write_toml(choice) for choice in choices)}"
     if hint is bool:
         return "true or false"
     if hint is int:
-        return 'a size, "4 MiB"' if "bytes" in key else "a whole number"
+        return 'a size, "4 MiB"' if "bytes" in words else "a whole number"
     if hint is float:
-        return 'a duration, "30 s", or a number'
+        return 'a duration, "30 s", or a number' if "seconds" in words else "a number"
     if hint is str or hint is Path:
         return "text"
     if typing.get_origin(hint) in (tuple, list):

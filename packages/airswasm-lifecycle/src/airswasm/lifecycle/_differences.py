@@ -1,9 +1,9 @@
-"""How one manifest differs from another, and which of the differences the owner may not decide.
+"""Compare two manifests and tell which differences need the operator's approval.
 
-An update that asks for more than its predecessor is a question to the operator. Capabilities are
-compared by `security`; everything else that a manifest sets is compared here. The rule errs
-towards asking: a change is a raise unless this table knows that it can only mean less. So a key
-that a later version adds to the manifest is asked about before anyone has thought of it.
+An update that asks for more than its predecessor is a question to the operator. `security` compares
+the capabilities; this module compares every other key. The rule errs towards asking: a change
+counts as a raise unless this table proves that it can only mean less. A key that a later version
+adds to the manifest therefore needs approval without a change here.
 """
 
 from __future__ import annotations
@@ -35,19 +35,19 @@ class Difference:
     """One key that an update changes."""
 
     key: str
-    """As in Component.toml, with its table: `limits.memory`."""
+    """The key as in Component.toml, with its table: `limits.memory`."""
     before: str
-    """The value of the installed version, for people; `not set` if it has none."""
+    """The installed version's value, as text for people; `not set` if it has none."""
     after: str
     is_raise: bool
-    """Whether the new version may get more by it, so that it has to be approved."""
+    """Whether the new version may get more through this change, so that it needs approval."""
 
 
 def differences(before: Manifest | None, after: Manifest) -> tuple[Difference, ...]:
-    """Return what `after` sets otherwise than `before`, capabilities left out, by key.
+    """Return the keys that `after` sets differently from `before`, without capabilities, sorted.
 
     Args:
-        before: The installed version's manifest; None when it cannot be read, and then every key
+        before: The installed version's manifest; None when it is unreadable, and then every key
             that `after` sets is a difference.
         after: The new version's manifest.
     """
@@ -76,17 +76,17 @@ def _leaves(key: str, value: object) -> Iterator[tuple[str, object]]:
     elif isinstance(value, Mapping) and (value or key in _SECTIONS):
         for name, inner in cast("Mapping[str, object]", value).items():
             yield from _leaves(f"{key}.{_part(name)}", inner)
-    elif key not in _SECTIONS:  # where a whole section is absent there is no key of it
+    elif key not in _SECTIONS:  # an absent section has no keys
         yield key, value
 
 
 def _part(name: str) -> str:
-    """A key as TOML writes it, so that `"a.b"` is never taken for `b` in `a`."""
+    """Write a key as TOML does, so that `"a.b"` differs from `b` in `a`."""
     return name if _BARE.fullmatch(name) else json.dumps(name, ensure_ascii=False)
 
 
 def _identity(value: object) -> str | None:
-    """Python takes 1, 1.0 and true for equal; a component does not."""
+    """Return a value's identity: Python takes 1, 1.0 and true for equal, a component does not."""
     return None if value is _ABSENT else json.dumps(value, sort_keys=True, default=str)
 
 
@@ -95,7 +95,7 @@ def _never(_before: object, _after: object) -> bool:
 
 
 def _is_lower(before: object, after: object) -> bool:
-    """Between None, the host's default, and a number there is no telling."""
+    """Return whether a number fell; None is the host's default, which has no order to a number."""
     return _number(after) <= _number(before)
 
 
@@ -104,7 +104,7 @@ def _is_higher(before: object, after: object) -> bool:
 
 
 def _number(value: object) -> float:
-    """NaN compares false with everything: a raise."""
+    """Return the number, or NaN, which compares false with everything and so counts as a raise."""
     words = {"brutal_kill": 0.0, "infinity": math.inf}
     if isinstance(value, str):
         return words.get(value, math.nan)
@@ -123,7 +123,7 @@ def _is_earlier_in(*order: str) -> Callable[[object, object], bool]:
 
 
 def _is_rarer(before: object, after: object) -> bool:
-    """Not asking at all costs the host less than asking."""
+    """Return whether health checks became rarer; no checks cost the host less than some."""
     return after is _ABSENT or _is_higher(before, after)
 
 
@@ -146,9 +146,9 @@ _MEANS_LESS: Mapping[str, Callable[[object, object], bool]] = {
     "supervision.backoff.initial": _is_higher,
     "supervision.backoff.maximum": _is_higher,
     "health.interval": _is_rarer,
-    "codecs.accepts": _always,  # what it reads, not what it may do
+    "codecs.accepts": _always,  # configuration that it reads, not a permission
 }  # fmt: skip
-"""Keys whose change can be told to mean no more than before; every other change is a raise."""
+"""Keys with a rule that recognises a reduction; every other change counts as a raise."""
 
 
 def _shown(key: str, value: object) -> str:

@@ -1,4 +1,4 @@
-"""Changing one key of config.toml, so that comments stay and a wrong value changes nothing."""
+"""Change one key of config.toml; comments stay, and a wrong value changes nothing."""
 
 from __future__ import annotations
 
@@ -23,22 +23,22 @@ def edit_configuration(
 ) -> Setting:
     """Set or remove one setting in a home's config.toml.
 
-    The file is written whole, after it was found valid. Keys that the environment sets go on
-    winning over it.
+    This validates the whole file before it writes any of it. Variables of the environment still
+    override the keys that they set.
 
     Args:
-        home: The home's folder; it is made if needed.
+        home: The home's folder; created if it is missing.
         name: `section.key`.
         value: The value as TOML, or as plain text; None removes the key.
-        blocks: Whose settings there are; None for all that are installed.
+        blocks: The blocks whose settings are known; None for all installed ones.
 
     Returns:
-        The setting as the file has it now.
+        The setting as the file now has it.
 
     Raises:
         NoSuchSetting: No installed block has a setting of that name.
-        ConfigurationInvalid: The value, or what the file says besides, is wrong.
-        HomeUnusable: The file cannot be written.
+        ConfigurationInvalid: The value, or another part of the file, is wrong.
+        HomeUnusable: The file is not writable.
     """
     blocks = blocks or Blocks.find()
     file = Home(home).config_file

@@ -1,4 +1,4 @@
-"""pydantic's findings in the words of a TOML author: file, line, key, what to write."""
+"""Phrase pydantic's findings for a TOML author: file, line, key, and what to write."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ __all__ = ("MOST_FINDINGS", "did_you_mean", "explain", "explain_problems", "loca
 def explain_problems(
     error: ValidationError, root: type, positions: Mapping[KeyPath, int], file: str
 ) -> Sequence[ManifestProblem]:
-    """Returns every finding with its place in the file."""
+    """Return every finding with its place in the file."""
     return locate(explain(error, root), positions, file)
 
 
 def locate(
     findings: Iterable[tuple[KeyPath, str]], positions: Mapping[KeyPath, int], file: str
 ) -> Sequence[ManifestProblem]:
-    """Gives each finding its line, and sorts them by it."""
+    """Give each finding its line, and sort them by it."""
     problems = {
         ManifestProblem(file, line_of(positions, path), ".".join(path), text)
         for path, text in findings
@@ -63,7 +63,7 @@ def explain(error: ValidationError, root: type) -> Iterable[tuple[KeyPath, str]]
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:
-    """Name the known word that is most like `word`, or else all of them if they are few."""
+    """Name the known word closest to `word`, or all known words if they are few."""
     candidates = sorted(known)
     if len(word) > _LONGEST_WORD:
         return ""
@@ -92,4 +92,4 @@ def _section_of(hint: object) -> type | None:
 
 @dataclasses.dataclass
 class _Section:
-    """Stands for any section where a type checker wants one."""
+    """A stand-in for any section, for type checkers."""

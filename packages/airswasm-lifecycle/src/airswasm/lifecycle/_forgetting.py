@@ -1,9 +1,9 @@
-"""Purging a name to the end: whatever a block keeps for a component is removed, or it is known.
+"""Purge a name: remove all that any block keeps for a component, or record that it is not done.
 
-Each block says how (`Block.forget`). The intention is written down first and struck out last, so
-that a purge which the process does not survive, or which a disk refuses, is taken up again when
-the home is opened; until then the name cannot be installed. Otherwise the next owner of a name
-could read what the last one left.
+Each block declares how (`Block.forget`). This writes the intention down first and strikes it out
+last. When the process dies or a disk refuses in between, the host resumes the purge as it next
+opens the home; until then the name cannot be installed. Otherwise the next owner of a name could
+read the last owner's data.
 """
 
 from __future__ import annotations
@@ -22,17 +22,17 @@ from .errors import PurgeIncomplete
 __all__ = ("Forgetting", "forget")
 
 _NAMESPACE = "airswasm-purges"
-"""No slash: no component has this name."""
+"""Contains no slash, so no component has this name."""
 _NO_QUOTA = 2**62
 
 
 class Forgetting:
-    """Purges the names of one home.
+    """The purges of one home.
 
     Args:
-        blocks: Each is asked to forget.
-        services: What they are handed.
-        store: Where unfinished purges are written down.
+        blocks: The blocks to ask to forget.
+        services: Passed to each block.
+        store: Keeps the names of unfinished purges.
     """
 
     def __init__(self, blocks: Blocks, services: Services, store: KeyValueStore) -> None:
@@ -40,14 +40,14 @@ class Forgetting:
         self._unfinished = store.namespace(_NAMESPACE, quota_bytes=_NO_QUOTA)
 
     async def intend(self, name: str) -> None:
-        """Write down, durably, that a name is to be purged."""
+        """Write down durably that a name is to be purged."""
         await self._unfinished.set(name, b"")
 
     async def finish(self, name: str) -> None:
-        """Purge a name if that was intended; without effect otherwise.
+        """Purge a name if that was intended; otherwise do nothing.
 
         Raises:
-            PurgeIncomplete: A block could not forget it; every other one has.
+            PurgeIncomplete: A block failed to forget the name; every other block has forgotten it.
         """
         if await self._unfinished.get(name) is None:
             return
@@ -57,7 +57,7 @@ class Forgetting:
         await self._unfinished.delete(name)
 
     async def resume(self, warn: Callable[[str, str], None]) -> None:
-        """Take up every unfinished purge; `warn(name, text)` is told of those that still fail."""
+        """Resume every unfinished purge; call `warn(name, text)` for each that fails again."""
         names = [entry.key async for entry in self._unfinished.entries()]
         for name in names:
             try:
@@ -78,6 +78,6 @@ class Forgetting:
 
 
 def forget(services: Services, name: str) -> None:
-    """Remove a component's log and figures; without effect when there are none."""
+    """Remove a component's log and figures; do nothing when there are none."""
     services.get(LogBook).forget(name, purge=True)
     services.get(Meters).forget(name)

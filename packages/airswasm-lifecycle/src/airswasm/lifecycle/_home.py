@@ -1,13 +1,12 @@
-"""AIRSWASM_HOME: where everything that one host knows lies on disk.
+"""AIRSWASM_HOME: the layout on disk of everything that one host stores.
 
-One folder, mode 0700, one process at a time. The lock is the operating
-system's (`flock`), so a host that is killed leaves no stale lock behind. The
-file that is locked says who has the home and where its control socket is, and
-only while the lock is held does it mean anything: a client must not have to
-compute the socket's place from an environment that differs from the host's.
-Rejected: a pid file with a liveness check, because process ids are reused.
+A home is one folder, mode 0700, for one process at a time. The lock is the operating system's
+(`flock`), so a killed host leaves no stale lock behind. The locked file names the process that
+holds the home and the path of its control socket; it is valid only while the lock is held. A client
+therefore need not compute the socket's path from an environment that may differ from the host's.
+Rejected: a pid file with a liveness check, because systems reuse process ids.
 
-Reading needs no lock: the registry is opened read-only.
+Reading needs no lock: readers open the registry read-only.
 """
 
 from __future__ import annotations
@@ -28,18 +27,18 @@ __all__ = ("Home", "HomeLock", "Holder")
 
 _TRIES = 5
 _PAUSE = 0.01
-"""Seconds. A process that asks for the holder has the lock too, shared, for an instant."""
+"""Seconds. A process that asks for the holder also takes the lock, shared, for an instant."""
 _RECORD_BYTES = 8192
 _TAKEN = frozenset({errno.EWOULDBLOCK, errno.EAGAIN, errno.EACCES, errno.EDEADLK})
-"""What the system says of a lock that another process has; anything else is no lock at all."""
+"""Error numbers of a lock that another process holds; any other means that locking failed."""
 
 
 @dataclass(frozen=True, slots=True)
 class Holder:
-    """The process that has a home.
+    """The process that holds a home.
 
     Attributes:
-        pid: Its process id; None when it cannot be told.
+        pid: Its process id; None if unknown.
         socket: Its control socket; None while it serves none.
     """
 
@@ -49,23 +48,23 @@ class Holder:
 
 @dataclass(frozen=True, slots=True)
 class Home:
-    """The layout of a home. Making one touches nothing; `create` does."""
+    """The layout of a home. Construction touches no file; `create` makes the folders."""
 
     folder: Path
 
     @property
     def config_file(self) -> Path:
-        """The host's policy, written by people."""
+        """The host's settings, written by people."""
         return self.folder / "config.toml"
 
     @property
     def lock_file(self) -> Path:
-        """Locked by the host that runs, which says there where it can be talked to."""
+        """The file that the running host locks; it holds the address of the host."""
         return self.folder / "host.lock"
 
     @property
     def control_socket(self) -> Path:
-        """Where the running host can be talked to."""
+        """The control socket of the running host."""
         return self.folder / "control.sock"
 
     @property
@@ -90,12 +89,12 @@ class Home:
 
     @property
     def store_folder(self) -> Path:
-        """The registry and the components' data."""
+        """The registry and the components' stored data."""
         return self.folder / "store"
 
     @property
     def cache_folder(self) -> Path:
-        """Compiled code; may be deleted at any time."""
+        """Compiled code; users may delete it at any time."""
         return self.folder / "cache"
 
     @property
@@ -104,10 +103,10 @@ class Home:
         return self.folder / "logs"
 
     def create(self) -> None:
-        """Make the folders that are missing, for this user alone.
+        """Create the missing folders, accessible to this user alone.
 
         Raises:
-            HomeUnusable: a folder cannot be made, belongs to another user, or is shared.
+            HomeUnusable: A folder cannot be created, belongs to another user, or is shared.
         """
         folders = (
             self.folder,
@@ -125,21 +124,21 @@ class Home:
             _make_private(folder)
 
     def lock(self) -> HomeLock:
-        """Take the home for this process until the lock is released.
+        """Lock the home for this process until the caller releases the lock.
 
         Raises:
-            HostIsRunning: another process, or another `System` of this one, has it.
-            HomeUnusable: the lock file cannot be written, or its file system cannot lock.
+            HostIsRunning: Another process, or another `System` of this one, holds the lock.
+            HomeUnusable: The lock file is not writable, or its file system cannot lock.
         """
         return HomeLock.take(self)
 
     def holder(self) -> Holder | None:
-        """Return the process that has this home now, or None.
+        """Return the process that holds this home, or None.
 
-        Nothing is written, and by the time one reads the answer it may be out of date.
+        This writes nothing, and the answer may be out of date when the caller reads it.
 
         Raises:
-            HomeUnusable: the home's file system cannot lock.
+            HomeUnusable: The home's file system cannot lock.
         """
         try:
             descriptor = os.open(self.lock_file, os.O_RDONLY)
@@ -151,10 +150,10 @@ class Home:
             return _read_record(descriptor)
 
     def running_pid(self) -> int | None:
-        """Return the process that has this home now, -1 when it cannot be told which, or None.
+        """Return the holder's process id, -1 if it is unknown, or None without a holder.
 
         Raises:
-            HomeUnusable: as for `holder`.
+            HomeUnusable: As for `holder`.
         """
         holder = self.holder()
         if holder is None:
@@ -163,15 +162,15 @@ class Home:
 
     def _check_path(self) -> None:
         if "\0" in str(self.folder):
-            raise HomeUnusable(repr(str(self.folder)), "holds a NUL, which no path can")
+            raise HomeUnusable(repr(str(self.folder)), "contains a NUL, which no path may")
         try:
             str(self.folder).encode()
         except UnicodeEncodeError as error:
             shown = os.fsencode(self.folder).decode("utf-8", "backslashreplace")
-            raise HomeUnusable(shown, "is not UTF-8, which the store needs") from error
+            raise HomeUnusable(shown, "is not UTF-8, and the store needs UTF-8") from error
 
     def _check_owner(self) -> None:
-        """A folder that others may enter is closed only if it can be nothing but a home."""
+        """Refuse a folder of another user, or one that others may enter and that is no home yet."""
         if sys.platform == "win32":
             return
         status = self.folder.stat()
@@ -180,7 +179,7 @@ class Home:
         if not status.st_mode & 0o077:
             return
         if self._is_shared(status.st_mode):
-            reason = "is a folder that other users share: choose one of its own for the home"
+            reason = "is a folder that other users share: choose a separate folder for the home"
             raise HomeUnusable(str(self.folder), reason)
         try:
             self.folder.chmod(0o700)
@@ -195,7 +194,7 @@ class Home:
 
 
 class HomeLock:
-    """A home that is taken. `release` gives it back; so does the end of the process."""
+    """A locked home. `release` unlocks it; so does the end of the process."""
 
     def __init__(self, descriptor: int, path: Path) -> None:
         self._descriptor, self._path = descriptor, path
@@ -226,13 +225,13 @@ class HomeLock:
         return lock
 
     def announce(self, socket: Path | None) -> None:
-        """Record where this process can be talked to, for clients that look at the lock.
+        """Record this process's control socket for clients that read the lock file.
 
         Args:
             socket: The control socket; None while there is none.
 
         Raises:
-            HomeUnusable: the disk refuses.
+            HomeUnusable: The file is not writable.
         """
         if self._descriptor < 0:
             return
@@ -242,13 +241,13 @@ class HomeLock:
         try:
             os.lseek(self._descriptor, 0, os.SEEK_SET)
             os.write(self._descriptor, record)
-            os.ftruncate(self._descriptor, len(record))  # last: a full disk keeps what it has
+            os.ftruncate(self._descriptor, len(record))  # last: a full disk keeps the old record
         except OSError as error:
             reason = f"cannot be written: {error.strerror}"
             raise HomeUnusable(str(self._path), reason) from error
 
     def release(self) -> None:
-        """Give the home back; without effect the second time."""
+        """Unlock the home; the second call does nothing."""
         descriptor, self._descriptor = self._descriptor, -1
         if descriptor >= 0:
             with contextlib.suppress(OSError):
@@ -265,7 +264,7 @@ def _closing(descriptor: int) -> Generator[None]:
 
 
 def _make_private(folder: Path) -> None:
-    """Make a folder, and what is missing above it, for this user alone, whatever the umask."""
+    """Create a folder and its missing parents for this user alone, whatever the umask."""
     try:
         missing = [folder]
         while not missing[-1].parent.exists():
@@ -298,7 +297,7 @@ def _insist_on_lock(descriptor: int, path: Path) -> bool:
 
 
 def _read_record(descriptor: int) -> Holder:
-    """Read the holder's record; after the first line end it is a path, which may hold more."""
+    """Read the holder's record; the second line is a path and may itself contain line ends."""
     try:
         pid, _, place = os.read(descriptor, _RECORD_BYTES).partition(b"\n")
         socket = Path(os.fsdecode(place[:-1])) if place.endswith(b"\n") else None
@@ -317,10 +316,10 @@ if sys.platform == "win32":
     import msvcrt
 
     _LOCK_OFFSET = 2**30
-    """Windows locks are mandatory: lock a byte that is never read, so the pid stays legible."""
+    """Windows locks are mandatory: lock a byte that no reader needs, so the pid stays readable."""
 
     def _try_lock(descriptor: int, path: Path, *, is_shared: bool = False) -> bool:
-        del path, is_shared  # Windows has no such lock; closing the file gives it back
+        del path, is_shared  # Windows has no shared lock; closing the file releases it
         try:
             os.lseek(descriptor, _LOCK_OFFSET, os.SEEK_SET)
             msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)

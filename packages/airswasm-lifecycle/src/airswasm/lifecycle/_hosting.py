@@ -1,16 +1,14 @@
-"""The running components: one supervisor for each, and a switch that loses no message.
+"""Run components under one supervisor each, and switch versions without losing a message.
 
-Each component has a supervisor of its own, made from its manifest's settings,
-with itself as the only child. So the crashes of one are counted against its
-own intensity, one that gives up takes no other with it, and one that takes
-long to start holds up no other's restart. Rejected: one supervisor with all of
-them as children, whose intensity they would share.
+Each component has its own supervisor, built from its manifest's settings, with the component as the
+only child. So its crashes count against its own intensity only, a component that gives up takes no
+other with it, and a slow start delays no other's restart. Rejected: one supervisor with all
+components as children, which would share its intensity.
 
-An update replaces what is behind the component's reference: the mailbox stays,
-handlers never overlap, and until the new version is ready and the change is
-written, nothing has happened to the old one. When the new version takes over
-stored data (`migrate`), the old one first finishes the message in hand and
-then holds still, because two versions must not write the same data at once.
+An update replaces the actor behind the component's reference: the mailbox stays and handlers never
+overlap. Until the new version is ready and the change is written, the old one is untouched. When
+the new version takes over stored data (`migrate`), the old one first finishes the message in hand
+and then pauses, because two versions must not write the same data at once.
 """
 
 from __future__ import annotations
@@ -53,13 +51,13 @@ __all__ = ("Hosting", "reason_of")
 
 _STOPPING_AT_ONCE = 256
 _CLOSING_TIME = 60.0
-"""Seconds that all components together get to stop."""
+"""Seconds within which all components together must stop."""
 Commit = Callable[[], Awaitable[None]]
 
 
 @dataclass(slots=True)
 class _Hosted:
-    """What is known of one component that was started."""
+    """The state of one started component."""
 
     version: str
     node: SupervisorNode
@@ -68,15 +66,15 @@ class _Hosted:
     ready_at: float | None = None
     restarts: int = 0
     switches: int = 0
-    """Incarnations that are updates, not restarts."""
+    """Incarnations that began as updates, not as restarts."""
     last_error: str | None = None
     verdict: str | None = None
-    """`healthy`, or what it said when it was asked last."""
+    """`healthy`, or the component's answer to the last check."""
 
 
 @dataclass(frozen=True, slots=True, weakref_slot=True)
 class _Recipe:
-    """What all names of one version have in common: made once, however many they are."""
+    """The parts that all names of one version share, made once."""
 
     linked: LinkedComponent
     manifest: Manifest
@@ -87,7 +85,7 @@ class _Recipe:
 
 
 class HostedActor(ComponentActor):
-    """A component that takes over data before its first message, and can be metered."""
+    """A component that takes over data before its first message and reports its use."""
 
     __slots__ = ("_migrate_from",)
 
@@ -102,19 +100,19 @@ class HostedActor(ComponentActor):
         self._migrate_from = migrate_from
 
     async def start(self) -> None:
-        """Start, and take over what an earlier version stored."""
+        """Start, and take over data that an earlier version stored."""
         await super().start()
         if self._migrate_from is not None:
             await self.migrate(self._migrate_from)
 
     @property
     def fuel_used(self) -> int:
-        """Fuel of all calls of this incarnation."""
+        """The fuel of all calls of this incarnation."""
         return self.instance.fuel_used if self.instance else 0
 
     @property
     def memory_bytes(self) -> int:
-        """Its linear memory at its largest; 0 before its first message, and where it shows none."""
+        """Peak linear memory; 0 before the first message and where it is unknown."""
         return (self.instance.memory_peak_bytes or 0) if self.instance else 0
 
 
@@ -128,57 +126,57 @@ class Hosting:
         self._most_running = most_running
         self._hosted: dict[str, _Hosted] = {}
         self._refused: dict[str, str] = {}
-        """What did not even start, and why."""
+        """Components that failed to start, with the reason."""
         self._expected: dict[str, anyio.Event] = {}
-        """What will be started once its turn comes."""
+        """Components that wait for their turn to start."""
         self._starting: dict[str, anyio.CancelScope] = {}
         self._killing: Counter[str] = Counter()
-        """Names that are being killed: nothing of them starts."""
+        """Names that an operator is killing: none of them may start."""
         self._recipes = WeakValueDictionary[tuple[str, str], _Recipe]()
 
     async def open(self, stack: AsyncExitStack) -> None:
-        """Watch what happens, until `stack` is left; then everything is stopped."""
+        """Watch events until `stack` closes; then stop every component."""
         subscription = self._actors.events.listen(self._note)
         stack.callback(subscription.cancel)
         stack.push_async_callback(self._stop_all)
 
     @property
     def expected(self) -> tuple[str, ...]:
-        """What will be started once its turn comes."""
+        """The names that wait for their turn to start."""
         return tuple(self._expected)
 
     def expect(self, names: Iterable[str]) -> None:
-        """Count names as starting until `has_begun`, or until they are started or stopped."""
+        """Count names as starting until `has_begun`, or until each is started or stopped."""
         for name in names:
             self._expected.setdefault(name, anyio.Event())
 
     def is_expected(self, name: str) -> bool:
-        """Whether a name still waits for its turn to be started."""
+        """Return whether a name still waits for its turn to start."""
         return name in self._expected
 
     def has_begun(self, name: str) -> None:
-        """Let those go on who wait for a name's turn."""
+        """Wake the tasks that wait for a name's turn."""
         begun = self._expected.pop(name, None)
         if begun is not None:
             begun.set()
 
     async def wait_begun(self, name: str) -> None:
-        """Wait until a name's turn has come and its start has ended, well or not."""
+        """Wait until a name's start has ended, well or not."""
         begun = self._expected.get(name)
         if begun is not None:
             await begun.wait()
 
     def is_present(self, name: str) -> bool:
-        """Whether there is a mailbox for messages to that name."""
+        """Return whether a name has a mailbox for messages."""
         hosted = self._hosted.get(name)
         return hosted is not None and hosted.ref is not None and hosted.ref.is_alive
 
     def is_running(self, name: str) -> bool:
-        """Whether an incarnation handles messages now."""
+        """Return whether an incarnation handles messages now."""
         return self.state(name) == "running"
 
     def state(self, name: str) -> str:
-        """`starting`, `running`, `restarting`, `given up`, `failed` or `stopped`."""
+        """Return `starting`, `running`, `restarting`, `given up`, `failed` or `stopped`."""
         hosted = self._hosted.get(name)
         if hosted is None:
             absent = "starting" if name in self._expected else "stopped"
@@ -191,7 +189,7 @@ class Hosting:
         return states[0] if states and hosted.node.is_open else "stopped"
 
     def status(self, record: ComponentRecord) -> ComponentStatus:
-        """Return how one component does."""
+        """Return the status of one component."""
         state = self.state(record.name)
         hosted = self._hosted.get(record.name)
         if hosted is None:
@@ -222,9 +220,9 @@ class Hosting:
         """Start a component.
 
         Raises:
-            StartFailed: it did not come up, or was killed meanwhile; nothing of it runs.
-            TooManyRunning: there is no room for it.
-            ArtifactCorrupt, EngineError: it could not even be loaded.
+            StartFailed: It did not come up, or an operator killed it meanwhile; nothing of it runs.
+            TooManyRunning: The host already runs as many components as its policy allows.
+            ArtifactCorrupt, EngineError: The component could not be loaded.
         """
         name = record.name
         self._refused.pop(name, None)
@@ -239,7 +237,7 @@ class Hosting:
             finally:
                 del self._starting[name]
         self._hosted.pop(name, None)
-        raise StartFailed(name, record.active, "it was killed")
+        raise StartFailed(name, record.active, "an operator killed it")
 
     async def _start(self, record: ComponentRecord, manifest: Manifest) -> None:
         name = record.name
@@ -252,25 +250,25 @@ class Hosting:
             hosted.last_error = reason_of(error.__cause__ or error)
             raise StartFailed(name, record.active, hosted.last_error) from error
         hosted.ref = _ref_of(node, name)
-        make.migrate_from = None  # a restart does not take over again
+        make.migrate_from = None  # a restart does not take over the data again
         self._check_later(name, hosted)
 
     def note_refusal(self, name: str, error: Exception) -> None:
-        """Keep why a component did not start, for later questions: no supervisor tries again."""
+        """Record the reason of a failed start for later queries; no supervisor will retry."""
         self._refused[name] = reason_of(error)
         self._tell(EventKind.GIVEN_UP, name, error)
 
     def note_return(self, name: str, reason: str) -> None:
-        """Keep why an earlier version runs and not the one that was asked for."""
+        """Record the reason why an earlier version runs instead of the requested one."""
         hosted = self._hosted.get(name)
         if hosted is not None:
             hosted.last_error = reason
 
     @asynccontextmanager
     async def killing(self, name: str) -> AsyncGenerator[None]:
-        """End what runs of a component at once, and keep it from starting inside the block.
+        """End a component at once, and keep it from starting inside the block.
 
-        A start, a stop or an update that another task waits for ends too, with an error there.
+        A start, stop or update of it that another task awaits raises an error there.
         """
         self._killing[name] += 1
         try:
@@ -283,7 +281,7 @@ class Hosting:
             yield
         finally:
             self._killing[name] -= 1
-            self._killing += Counter()  # drops what is down to zero
+            self._killing += Counter()  # discards counters that are zero
 
     async def stop(self, name: str) -> None:
         """Stop a component; without effect when it does not run."""
@@ -295,7 +293,7 @@ class Hosting:
             await hosted.node.stop()
             if self._hosted.get(name) is hosted:
                 del self._hosted[name]
-        if was_down:  # it ended long ago; now that is wanted
+        if was_down:  # it had ended by itself; now the operator wants it stopped
             self._tell(EventKind.STOPPED, name)
 
     async def replace(
@@ -305,13 +303,14 @@ class Hosting:
         """Let `successor` take over from the running `record`.
 
         Args:
-            record: what runs.
-            successor: what shall run; `migrate_from` says whose data it takes over.
-            manifest: the successor's.
-            commit: writes the change; called when the successor is ready.
+            record: The running version's record.
+            successor: The record to run; its `migrate_from` names the version whose data it takes
+                over.
+            manifest: The successor's manifest.
+            commit: Writes the change; called when the successor is ready.
 
         Raises:
-            UpdateFailed: a step failed, and `record` goes on as before.
+            UpdateFailed: A step failed, and `record` continues as before.
         """
         name = record.name
         hosted = self._hosted[name]
@@ -331,7 +330,7 @@ class Hosting:
             spec = _supervisor_spec(make)
             (child,) = spec.children
             with anyio.CancelScope(shield=True):
-                # The message in hand gets all the time that its own limit gives it.
+                # The message in hand gets the whole time of its own limit.
                 finish = hosted.manifest.limits.timeout
                 await hosted.node.update_child(child, prepare=prepare, finish=finish)
             if not hosted.node.is_open and step[0] != "switch":
@@ -350,7 +349,7 @@ class Hosting:
             self._check_later(name, hosted)
         hosted.ready_at = self._actors.clock()
         hosted.last_error = None
-        make.migrate_from = None  # a restart does not take over again
+        make.migrate_from = None  # a restart does not take over the data again
 
     # -- making incarnations -------------------------------------------------------------------
 
@@ -391,7 +390,7 @@ class Hosting:
     # -- health --------------------------------------------------------------------------------
 
     def _check_later(self, name: str, hosted: _Hosted) -> None:
-        """Ask after the interval, and again, as long as the component is hosted."""
+        """Check health after each interval while the component is hosted."""
         health = hosted.manifest.health
         if health is not None and self._hosted.get(name) is hosted:
             self._actors.timers.after(
@@ -422,9 +421,9 @@ class Hosting:
         if event.kind is EventKind.GIVEN_UP:
             if isinstance(event.cause, SupervisorGaveUp):
                 allowed = f"{event.cause.intensity} restarts within {event.cause.period:g} s"
-                self._log(name, "error", f"given up: it needed more than {allowed}", event)
+                self._log(name, "error", f"given up: it crashed again after {allowed}", event)
         elif event.incarnation == 0:
-            return  # not of an incarnation: what `_tell` says
+            return  # not of an incarnation: `_tell` handles those
         elif event.kind is EventKind.READY:
             hosted.ready_at = event.time
             restarts = event.incarnation - 1 - hosted.switches
@@ -474,7 +473,7 @@ class _Maker:
 
     @property
     def migrates(self) -> bool:
-        """Whether stored data is taken over at the first start."""
+        """Whether the first start takes over stored data."""
         exports = self.recipe.linked.component.exports
         return self.migrate_from is not None and GUEST_MIGRATION in exports
 
@@ -515,5 +514,5 @@ def _ref_of(node: SupervisorNode, name: str) -> ActorRef:
 
 
 def reason_of(error: BaseException | None) -> str:
-    """Return what an error says, or what it is."""
+    """Return an error's message, or its class name if it has none."""
     return str(error) or type(error).__name__

@@ -31,7 +31,7 @@ __all__ = ("Installing", "read_source", "target_name")
 
 @dataclass(frozen=True, slots=True)
 class Installing:
-    """Puts components into the registry and takes them out of it."""
+    """Adds components to the registry and removes them."""
 
     registry: Registry
     ledger: Ledger
@@ -61,7 +61,7 @@ class Installing:
             await self._start_or_undo(record)
 
     async def plan(self, package: Package, name: str, progress: ProgressSink | None) -> InstallPlan:
-        """Decide what installing a package would do; see `System.plan`."""
+        """Decide the effect of installing a package; see `System.plan`."""
         known = self.registry.find(name)
         if known is not None and await self._is_damaged(known, package):
             return plan_repair(package, known, self.kinds)
@@ -73,11 +73,11 @@ class Installing:
         return plan
 
     async def approve(self, plan: InstallPlan, package: Package, approve: Approve | None) -> None:
-        """Ask, and try what only running can tell; what comes to nothing leaves nothing.
+        """Ask for approval, then try the start; a refusal or failure leaves nothing behind.
 
         Raises:
-            ApprovalRefused: the answer was no.
-            MemoryTooSmall, EngineError: it cannot be started at all.
+            ApprovalRefused: The approver refused.
+            MemoryTooSmall, EngineError: The component cannot start at all.
         """
         try:
             await self.ledger.approve(plan, approve)
@@ -87,12 +87,12 @@ class Installing:
             raise
 
     async def _is_damaged(self, record: ComponentRecord, package: Package) -> bool:
-        """Whether the disk lost files of a version, and the package is that very version."""
+        """Return whether the disk lost files of a version of which this is the package."""
         same = (each for each in record.versions if each.files == package.digests)
         return any([not await self.running.stored.is_whole(each) for each in same])
 
     async def _repair(self, record: ComponentRecord, package: Package) -> None:
-        """Put back what the disk lost, and start what should run."""
+        """Restore the files that the disk lost, and start what should run."""
         await self.ledger.put_back(package, record)
         if record.wanted == "running" and not self.running.hosting.is_running(record.name):
             await self.running.start(record.name)
@@ -171,10 +171,10 @@ class Installing:
 async def read_source(
     source: Package | os.PathLike[str], policy: HostPolicy, kinds: Kinds
 ) -> Package:
-    """Return the package, read and verified if it is a path.
+    """Return the package; a path is read and verified first.
 
     Raises:
-        PackageInvalid, ManifestInvalid, SecurityError: it is not a sound package.
+        PackageInvalid, ManifestInvalid, SecurityError: The package is invalid.
     """
     if isinstance(source, Package):
         return source
@@ -184,7 +184,11 @@ async def read_source(
 
 
 def target_name(name: str | None, package: Package) -> str:
-    """Return the name to install under, by default the package's own; ValueError if it is none."""
+    """Return the name to install under, by default the package's own.
+
+    Raises:
+        ValueError: It is not a component name.
+    """
     target = name or package.name
     if not is_component_name(target):
         raise ValueError(f"{target!r} is not namespace/name")

@@ -1,9 +1,8 @@
-"""The one way by which what is installed changes: audited, staged, and written at once.
+"""Change what is installed, in one way only: audit, stage the files, write atomically.
 
-The order is the crash safety. The audit line comes before its effect, the
-files before the record that names them, and the record is one atomic write.
-The trust store's floor follows it; when a crash comes between, the registry's
-own floor holds.
+The order gives crash safety. The audit line precedes its effect, the files precede the record that
+names them, and the record is one atomic write. The trust store's floor follows it; after a crash in
+between, the registry's own floor still holds.
 """
 
 from __future__ import annotations
@@ -25,7 +24,7 @@ __all__ = ("Ledger", "version_of")
 
 
 class Ledger:
-    """Changes the registry. Changes of different names exclude each other only here."""
+    """Changes the registry. Only here do changes of different names exclude each other."""
 
     def __init__(
         self,
@@ -41,10 +40,10 @@ class Ledger:
         self._lock = anyio.Lock()
 
     async def approve(self, plan: InstallPlan, approve: Approve | None) -> None:
-        """Ask, and write down the question and the answer.
+        """Ask for approval, and record the question and the answer.
 
         Raises:
-            ApprovalRefused: the answer was not yes.
+            ApprovalRefused: The answer was not yes.
         """
         answer = approve(plan) if approve is not None else False
         if inspect.isawaitable(answer):
@@ -72,8 +71,7 @@ class Ledger:
         """Stage a package's files, pin its key, and write the records that name it.
 
         Raises:
-            HomeUnusable, StorageError, SecurityError: it cannot be written; the
-                records are as they were.
+            HomeUnusable, StorageError, SecurityError: A write failed; the records are unchanged.
         """
         async with self._lock:
             if package.signer is not None:
@@ -85,35 +83,35 @@ class Ledger:
                 self._checkpoint("trust.accepted")
 
     async def put_back(self, package: Package, record: ComponentRecord) -> None:
-        """Stage the files of an installed package again, where the disk lost some.
+        """Restage the files of an installed package after the disk lost some.
 
         Raises:
-            HomeUnusable, SecurityError: it cannot be written.
+            HomeUnusable, SecurityError: A write failed.
         """
         async with self._lock:
             self._note("restore", record, {})
             await self._stored.stage(package)
 
     async def put(self, verb: str, *records: ComponentRecord) -> None:
-        """Write records whose files are there already."""
+        """Write records whose files are already staged."""
         async with self._lock:
             await self._write(verb, records)
 
     async def remove(self, record: ComponentRecord, **detail: str) -> None:
-        """Remove a record; its files stay until they are swept."""
+        """Remove a record; its files stay until the next sweep."""
         async with self._lock:
             self._note("uninstall", record, detail)
             await self._registry.remove(record.name)
 
     async def sweep(self) -> frozenset[str]:
-        """Remove files that no record names; return the digests that are needed."""
+        """Remove files that no record names; return the digests still in use."""
         async with self._lock:
             digests = self._registry.digests()
             await self._stored.sweep(digests)
         return digests
 
     async def give_up_name(self, record: ComponentRecord) -> None:
-        """Let another owner have the name, unless the package is installed elsewhere."""
+        """Free the name for another owner, unless another name has the package."""
         if not any(each.package_name == record.package_name for each in self._registry):
             await anyio.to_thread.run_sync(self._trust.unpin, record.package_name)
 

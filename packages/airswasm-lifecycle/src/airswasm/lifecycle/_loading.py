@@ -1,14 +1,12 @@
-"""From wasm bytes to something that can be instantiated: compiled and linked once.
+"""Turn wasm bytes into a component that can be instantiated: compiled and linked once.
 
-However many names run an artifact, there is one `LinkedComponent` of it. The
-bytes that are compiled are hashed on the way from the disk (`ArtifactStore`),
-and the engine's cache is keyed by the hash of the bytes it is given, so what
-runs is what was installed.
+However many names run an artifact, it has one `LinkedComponent`. `ArtifactStore` hashes the bytes
+on the way from the disk, and the engine keys its cache by the hash of the bytes it gets, so the
+host runs what it installed.
 
-`check` comes before the approval and runs nothing of the package: instantiating
-it would run its start function and `_initialize`. What only running can tell,
-`try_start` finds out after the approval, in an instance without a name and
-without grants, whose every import is refused.
+`check` precedes the approval and executes nothing of the package: to instantiate it would run its
+start function and `_initialize`. After the approval, `try_start` finds what only execution can
+show, in an instance without a name and without grants that refuses every import.
 """
 
 from __future__ import annotations
@@ -51,7 +49,7 @@ _HARMLESS = tuple(
 
 
 def limits_of(manifest: Manifest) -> Limits:
-    """Return the engine's limits that a manifest stands for."""
+    """Return the engine's limits for a manifest."""
     asked = manifest.limits
     default = Limits()
     return Limits(
@@ -68,7 +66,7 @@ def limits_of(manifest: Manifest) -> Limits:
 
 
 def wasi_of(manifest: Manifest, sink: LogSink) -> WasiConfig:
-    """Return what a component sees of WASI: its own environment, and a log for stdio."""
+    """Return a component's view of WASI: its own environment, and a log for stdio."""
     return WasiConfig(
         stdout=sink,
         stderr=sink,
@@ -93,17 +91,17 @@ class Loader:
         self._loading: dict[str, anyio.Lock] = {}
 
     async def check(self, package: Package, progress: ProgressSink | None = None) -> None:
-        """Find out whether a component fits this host: contract, compiler, imports.
+        """Check whether a component fits this host: contract, compiler, imports.
 
-        Nothing of the component is executed.
+        This executes nothing of the component.
 
         Raises:
-            ContractViolation: it does not fit the contract, or this host's interfaces.
-            EngineError: it cannot be compiled or linked.
-            TemporaryFolderMissing: it cannot be read for want of one.
+            ContractViolation: It does not fit the contract, or this host's interfaces.
+            EngineError: It does not compile or link.
+            TemporaryFolderMissing: The host has no folder for the temporary files that this takes.
         """
         if package.wasm_digest in self._linked:
-            return  # it was checked, against the same interfaces
+            return  # already checked, against the same interfaces
         offered = [*WASI_INTERFACES, *(interface.name for interface in self._interfaces)]
         wasm = package.wasm
         try:
@@ -111,22 +109,22 @@ class Loader:
                 lambda: check_component(wasm, offered=offered, against=self._contract)
             )
         except FileNotFoundError as error:
-            if error.errno == errno.ENOENT and error.filename is None:  # `tempfile` has no folder
+            if error.errno == errno.ENOENT and error.filename is None:  # `tempfile` found no folder
                 raise TemporaryFolderMissing(str(error.strerror)) from error
             raise
         report.raise_for_problems()
         await self._link(wasm, package.wasm_digest, package.name, progress)
 
     async def try_start(self, package: Package) -> None:
-        """Find out whether an approved component can start within its memory.
+        """Check whether an approved component can start within its memory.
 
-        It is instantiated once, for nothing: nameless, without grants, and with every import but
-        the harmless ones of WASI refused. A component that needs the host in order to start is
-        not judged by that; its real start is.
+        This instantiates it once: without a name, without grants, and with every import refused but
+        the harmless ones of WASI. A component that needs the host in order to start passes; its
+        real start decides.
 
         Raises:
-            MemoryTooSmall: its own memory limit keeps it from starting.
-            EngineError: it cannot be instantiated.
+            MemoryTooSmall: Its own memory limit keeps it from starting.
+            EngineError: It cannot be instantiated.
         """
         linked = await self._link(package.wasm, package.wasm_digest, package.name, None)
         component, manifest = linked.component, package.manifest
@@ -140,15 +138,15 @@ class Loader:
                 manifest.name, format_bytes(memory), format_bytes(suggested)
             ) from error
         except HostFunctionFailed:
-            return  # it asked the host for something: whether it starts, its own start will tell
+            return  # It asked the host for something: its real start decides.
         instance.close()
 
     async def load(self, digest: str, name: str) -> LinkedComponent:
-        """Return the installed artifact of that digest, ready to be instantiated.
+        """Return the installed artifact of that digest, ready to instantiate.
 
         Raises:
-            ArtifactCorrupt: the bytes on disk are not the installed ones.
-            EngineError: it cannot be compiled or linked.
+            ArtifactCorrupt: The bytes on disk differ from the installed ones.
+            EngineError: The component does not compile or link.
         """
         known = self._linked.get(digest)
         if known is not None:
@@ -162,7 +160,7 @@ class Loader:
         return known
 
     def keep_only(self, digests: Collection[str]) -> None:
-        """Let go of linked components that no installed version needs."""
+        """Drop linked components that no installed version needs."""
         for digest in [each for each in self._linked if each not in digests]:
             del self._linked[digest]
 
@@ -177,10 +175,10 @@ class Loader:
 
 
 def _refusing(component: Component) -> Iterator[HostInterface]:
-    """The interfaces that a component imports, of which every function refuses.
+    """Yield the interfaces that a component imports, with functions that all refuse.
 
-    What the engine itself offers of WASI, without a configuration, shows nothing and reaches
-    nothing: a language runtime asks for clock, random bytes and environment before it is up.
+    Without a configuration, the engine's own WASI interfaces expose nothing and reach nothing: a
+    language runtime asks for clock, random bytes and environment while it starts.
     """
     for name, shape in component.imports.items():
         if name and not name.startswith(_HARMLESS):
@@ -190,4 +188,4 @@ def _refusing(component: Component) -> Iterator[HostInterface]:
 
 
 def _refuse(_caller: Caller, *_arguments: object) -> object:
-    raise PermissionError("nothing is granted to a component that is only tried")
+    raise PermissionError("a trial start grants nothing")

@@ -1,11 +1,10 @@
-"""What components say, and what happened to them: one log for each component.
+"""Keep one log for each component: its own lines, its output, and its supervisor's reports.
 
-Lines come from three sides: the component's own `logging.log`, its standard
-output and error, and its supervisor. All pass one door, which cuts long lines,
-makes control characters visible (a log is read in a terminal, and a component
-must not be able to move its cursor or forge a line), and drops what exceeds
-the component's rate, saying how much. What passes goes to a JSON-lines file
-that rotates, and to whoever follows.
+Lines come from the component's own `logging.log`, its standard output and error, and its
+supervisor. All pass one function, which cuts long lines, escapes control characters (operators read
+a log in a terminal, and a component must not move its cursor or forge a line), and drops lines
+above the component's rate, with a count. Accepted lines go to a rotating JSON-lines file and to
+every follower.
 
 Nothing is kept in memory: what was said last is read from the end of the file.
 Rejected: a ring of lines for each component, which for ten thousand of them is
@@ -44,7 +43,7 @@ class _Follower:
             return
         try:
             if self.lost:
-                text = f"{self.lost} lines are missing here: they came faster than they were read"
+                text = f"{self.lost} lines are missing here: the follower reads too slowly"
                 self.stream.send_nowait(
                     LogEntry(entry.time, entry.component, "warn", "supervisor", text)
                 )
@@ -57,8 +56,8 @@ class _Follower:
 class LogBook:
     """The logs of all components of one host.
 
-    It satisfies the engine's `LogSink`, so a guest's stdio ends up here, and
-    offers the `logging` interface. Call it on the host's event-loop thread.
+    It satisfies the engine's `LogSink`, so a guest's stdio ends up here, and offers the `logging`
+    interface. Call it on the host's event-loop thread.
     """
 
     def __init__(
@@ -78,7 +77,7 @@ class LogBook:
         self._followers: list[_Follower] = []
 
     def set_rate(self, component: str, lines_per_second: int) -> None:
-        """Sets how many lines a component may write each second, from now on."""
+        """Set the number of lines that a component may write each second, from now on."""
         self._rates[component] = Rate.of(lines_per_second)
         self._buckets.pop(component, None)
 
@@ -86,10 +85,10 @@ class LogBook:
         self, component: str, level: str, message: str, *, source: str = "component",
         fields: Mapping[str, object] | None = None,
     ) -> bool:  # fmt: skip
-        """Adds a line; never raises and never waits.
+        """Add a line; never raise and never wait.
 
         Returns:
-            False when the line was dropped because the component writes too much.
+            False if the component exceeded its rate and the line was dropped.
         """
         now = self._clock()
         if source != "supervisor" and not self._is_admitted(component, now):
@@ -98,7 +97,7 @@ class LogBook:
         return True
 
     def line(self, caller: Caller, stream: str, text: str) -> None:
-        """Takes a line that a guest wrote to `stdout` or `stderr`."""
+        """Add a line that a guest wrote to `stdout` or `stderr`."""
         level = "warn" if stream == "stderr" else "info"
         self.write(caller.name, level, text.rstrip("\r\n"), source=stream)
 
@@ -109,13 +108,13 @@ class LogBook:
     async def follow(
         self, component: str | None = None, *, recent: int = 0
     ) -> AsyncIterator[LogEntry]:
-        """Yields lines as they are written; of all components when `component` is None.
+        """Yield lines as components write them; those of all components if `component` is None.
 
-        A follower that falls far behind loses lines and is told how many.
+        A follower that lags too far loses lines and receives the number lost.
 
         Args:
-            component: whose lines.
-            recent: how many earlier lines to begin with.
+            component: The component's name, or None for all.
+            recent: Number of earlier lines to yield first.
         """
         send, receive = anyio.create_memory_object_stream[LogEntry](self._limits.follower_lines)
         follower = _Follower(send, component)
@@ -133,11 +132,11 @@ class LogBook:
             send.close()
 
     def interface(self) -> HostInterface:
-        """Returns `airswasm:component/logging` for this log."""
+        """Return `airswasm:component/logging` for this log."""
         return HostInterface(LOGGING_INTERFACE, {"log": self._log})
 
     def forget(self, component: str, *, purge: bool = False) -> None:
-        """Drops what is known of a component's rate; with `purge` also the files."""
+        """Drop the rate of a component; with `purge` also its files."""
         self._buckets.pop(component, None)
         self._rates.pop(component, None)
         self._dropped.pop(component, None)
@@ -147,11 +146,11 @@ class LogBook:
 
     @property
     def lost_lines(self) -> int:
-        """How many lines the disk refused since the host has run."""
+        """The lines that the disk refused since the host started."""
         return self._files.lost_lines
 
     def close(self) -> None:
-        """Ends all followers and closes the files."""
+        """End all followers and close the files."""
         for follower in self._followers:
             follower.stream.close()
         self._followers.clear()
@@ -171,7 +170,7 @@ class LogBook:
         if component in self._dropped:
             count = self._dropped.pop(component)
             rate = self._rates.get(component, self._default_rate)
-            text = f"{count} lines dropped: more than {rate.burst} a second"
+            text = f"{count} lines dropped: the limit is {rate.burst} a second"
             self._append(now, component, "warn", "supervisor", text, {"dropped": count})
         return True
 

@@ -1,14 +1,13 @@
-"""Component.toml: the one file that says what a component is and may do.
+"""Component.toml: the manifest that says what a component is and what it may do.
 
-Reading is strict, because a typo in a security setting must not pass as "not
-set": unknown keys are errors with a did-you-mean, and every problem of a file
-is reported at once, each with its line. pydantic checks the shape, tomlkit
-parses, and `_positions` supplies the lines, which neither of them keeps.
+Reading is strict, because a typo in a security setting must not read as "not set": unknown keys are
+errors with a suggestion, and the reader reports every problem of a file at once, each with its
+line. pydantic checks the shape, tomlkit parses, and `_positions` supplies the lines, which neither
+of them keeps.
 
-The sections are frozen dataclasses; sizes are bytes and durations are seconds,
-whatever the author wrote. Rejected: a free-form mapping passed on to the
-blocks that use it, because then each would report mistakes in its own way and
-only at run time.
+The sections are frozen dataclasses; sizes are bytes and durations are seconds, whatever the author
+wrote. Rejected: a free-form mapping for the blocks that use it, because each would then report
+mistakes in its own way and only at run time.
 """
 
 from __future__ import annotations
@@ -136,7 +135,7 @@ Codec = Literal["raw", "cbor"]
 
 @dataclass(frozen=True, slots=True, config=_STRICT)
 class ComponentSection:
-    """`[component]`: who it is."""
+    """`[component]`: the identity."""
 
     name: ComponentName
     version: Version
@@ -147,29 +146,29 @@ class ComponentSection:
 
 @dataclass(frozen=True, slots=True, config=_STRICT)
 class BuildSection:
-    """`[build]`: how the wasm comes about, and which files make the package."""
+    """`[build]`: how to build the wasm, and the files of the package."""
 
     language: Language = "other"
     artifact: RelativePath = "component.wasm"
     command: Texts = ()
     """A program with its arguments, or one line of text; empty for the language's default."""
     include: tuple[RelativePath, ...] = ()
-    """Further files of the package, signed like the rest."""
+    """More files of the package; the signature covers them too."""
 
 
 @dataclass(frozen=True, slots=True, config=_STRICT)
 class RatesSection:
-    """`[limits.rates]`: how often, each second."""
+    """`[limits.rates]`: limits for each second."""
 
     messages: Count | None = None
-    """Messages it may send; None is the host's default."""
+    """Messages that it may send; None is the host's default."""
     logs: Count = 200
-    """Log lines it may write; more are counted and dropped."""
+    """Log lines that it may write; the host counts and drops more."""
 
 
 @dataclass(frozen=True, slots=True, config=_STRICT)
 class LimitsSection:
-    """`[limits]`: the most that it may use."""
+    """`[limits]`: the most that the component may use."""
 
     memory: MemorySize = DEFAULT_MEMORY_BYTES
     """Bytes of linear memory."""
@@ -178,7 +177,7 @@ class LimitsSection:
     timeout: Duration = 30.0
     """Seconds for each call, waiting included."""
     mailbox: Count = 1024
-    """Messages that may wait."""
+    """Messages that may wait in the mailbox."""
     mailbox_bytes: Annotated[Size, Field(ge=1)] = 16 * 2**20
     """Bytes of payload that may wait."""
     memories: Annotated[StrictInt, Field(ge=1, le=16)] = 1
@@ -192,35 +191,35 @@ class LimitsSection:
     host_call: Annotated[Size, Field(ge=1, le=64 * 2**20)] = 16 * 2**20
     """Bytes that one call may carry between the component and its host, in each direction."""
     storage: Size | None = None
-    """Bytes of keys and values it may store. None is the host's default."""
+    """Bytes of keys and values that it may store. None is the host's default."""
     rates: RatesSection = field(default_factory=RatesSection)
 
 
 @dataclass(frozen=True, slots=True, config=_STRICT)
 class CodecsSection:
-    """`[codecs]`: which payloads it understands."""
+    """`[codecs]`: the payload encodings that it reads."""
 
     accepts: tuple[Codec, ...] = ("raw", "cbor")
 
 
 @dataclass(frozen=True, slots=True, config=_STRICT)
 class BackoffSection:
-    """`[supervision.backoff]`: how long to wait before a restart, in seconds."""
+    """`[supervision.backoff]`: delays before restarts, in seconds."""
 
     growth: Literal["immediate", "linear", "exponential"] = "exponential"
     initial: Duration = 0.1
     maximum: Duration = 30.0
     jitter: Annotated[float, Field(ge=0, le=1)] = 0.2
-    """The part of a delay that is left to chance."""
+    """The random part of a delay."""
 
 
 @dataclass(frozen=True, slots=True, config=_STRICT)
 class SupervisionSection:
-    """`[supervision]`: what follows a crash; the words are OTP's."""
+    """`[supervision]`: reactions to a crash, in OTP's terms."""
 
     restart: Literal["permanent", "transient", "temporary"] = "permanent"
     intensity: Annotated[StrictInt, Field(ge=0, le=1_000_000)] = 5
-    """More crashes than this within `period`, and the component is given up."""
+    """After more crashes than this within `period`, the supervisor gives the component up."""
     period: Duration = 30.0
     backoff: BackoffSection = field(default_factory=BackoffSection)
     shutdown: Annotated[float | Literal["brutal_kill", "infinity"], BeforeValidator(_shutdown)] = (
@@ -230,14 +229,14 @@ class SupervisionSection:
 
 @dataclass(frozen=True, slots=True, config=_STRICT)
 class HealthSection:
-    """`[health]`: how often its `health.check` is called; without it, never."""
+    """`[health]`: the interval between calls of `health.check`; without it the host makes none."""
 
     interval: Duration
 
 
 @dataclass(frozen=True, slots=True, config=_STRICT)
 class Manifest:
-    """All that a Component.toml says, checked, with every default filled in."""
+    """The content of a Component.toml, checked, with every default filled in."""
 
     component: ComponentSection
     build: BuildSection = field(default_factory=BuildSection)
@@ -264,20 +263,20 @@ class Manifest:
 
     @property
     def grants(self) -> Grants:
-        """What it asks for, as the guard understands it."""
+        """The capabilities that it asks for, as the guard understands them."""
         return read_grants(self.capabilities)
 
     @property
     def config_json(self) -> str:
-        """The `[config]` table as the JSON object that `lifecycle.init` is given."""
+        """The `[config]` table as the JSON object for `lifecycle.init`."""
         return json.dumps(self.config, ensure_ascii=False, separators=(",", ":"))
 
     @classmethod
     def load(cls, path: Path, *, kinds: Kinds | None = None, is_strict: bool = True) -> Manifest:
-        """Reads a manifest from a file; see `parse`.
+        """Read a manifest from a file; see `parse`.
 
         Raises:
-            ManifestInvalid: the file is unreadable or wrong; it has every problem.
+            ManifestInvalid: The file is unreadable or wrong; the error lists every problem.
         """
         try:
             content = path.read_bytes()
@@ -294,19 +293,19 @@ class Manifest:
         kinds: Kinds | None = None,
         is_strict: bool = True,
     ) -> Manifest:
-        """Reads a manifest.
+        """Read a manifest from text.
 
         Args:
-            content: the TOML document.
-            file: how to call it in messages.
-            kinds: the capabilities that exist. Others are then refused with a
-                did-you-mean, and each pattern is read by its capability's spelling.
+            content: The TOML document.
+            file: The document's name in error messages.
+            kinds: The capabilities that exist. The reader refuses others with a suggestion, and
+                reads each pattern by its capability's spelling.
             is_strict: False accepts capabilities of blocks that are not installed here, as an
-                author needs who builds for another host; names close to a known one are still
-                refused.
+                author needs who builds for another host; it still refuses names close to a known
+                one.
 
         Raises:
-            ManifestInvalid: something is wrong; it has every problem.
+            ManifestInvalid: The document is wrong; the error lists every problem.
         """
         text = _decode(content, file)
         tables = _parse_toml(text, file)
@@ -327,10 +326,10 @@ class Manifest:
 
 
 def read_grants(capabilities: Mapping[str, Iterable[str]]) -> Grants:
-    """Returns the grants that dotted capabilities stand for; `deny.` ones are denials.
+    """Return the grants for dotted capabilities; those under `deny.` become denials.
 
     Raises:
-        SecurityError: a capability or pattern is malformed.
+        SecurityError: A capability or pattern is malformed.
     """
     allow: dict[str, tuple[str, ...]] = {}
     deny: dict[str, tuple[str, ...]] = {}
@@ -386,7 +385,7 @@ def _read_capabilities(
         name, where = ".".join(path), ("capabilities", *path)
         problem = _judge_capability(name, patterns, kinds, is_strict)
         if name in capabilities:
-            problem = "is written twice: quoted, and as a dotted key"
+            problem = "appears twice: quoted, and as a dotted key"
         if problem:
             findings.append((where, problem))
         else:
@@ -431,7 +430,7 @@ def _is_close(name: str, known: Iterable[str]) -> bool:
 
 
 def _texts(patterns: object) -> tuple[str, ...] | None:
-    """One text or a list of them as a tuple; None for anything else."""
+    """Return one text or a list of texts as a tuple; None for anything else."""
     if isinstance(patterns, str):
         return (patterns,)
     found = cast("list[object]", patterns) if isinstance(patterns, list) else [None]

@@ -1,18 +1,15 @@
-"""A component as it travels: a folder, one `.airswasm` file, or the bytes of one.
+"""Read and write a package: a folder, one `.airswasm` file, or the bytes of one.
 
-The order of reading is the protection. The signature comes first and is
-verified over the bytes of every file; only then is the first of them, the
-manifest, parsed. A signed package holds exactly the files that were signed:
-more, fewer or other bytes are refused. Everything is read into memory once,
-and what is installed later are these same bytes, so no file can be exchanged
-between the check and the use.
+The order of reading is the protection. The signature comes first and is verified over the bytes of
+every file; only then is the first of them, the manifest, parsed. A signed package holds exactly the
+files that its signature names: more, fewer or other bytes are refused. Everything is read into
+memory once, and the host installs these same bytes, so no file can change between check and use.
 
-Of a folder only the declared files belong to the package; sources and build
-leftovers around them do not matter.
+Of a folder, only the declared files belong to the package; sources and build leftovers around them
+do not matter.
 
-`archive_of` is for the sender: it gives the bytes of a package without judging
-them, because the host that receives them verifies them anyway, and once is
-enough.
+`archive_of` is for the sender: it packs the bytes without judging them, because the receiving host
+verifies them anyway, and once is enough.
 """
 
 from __future__ import annotations
@@ -53,18 +50,18 @@ _DEFAULT_LIMITS = ArchiveLimits()
 
 @dataclass(frozen=True, slots=True)
 class Package:
-    """The files of one version of a component, verified if they are signed."""
+    """The files of one version of a component, verified if it is signed."""
 
     source: str
-    """Where it came from, for messages."""
+    """The origin, for messages."""
     files: Mapping[str, bytes]
-    """Path in the package to content; the signature is not among them."""
+    """Path in the package to content, without the signature."""
     manifest: Manifest
     signature: bytes | None
     verified: VerifiedStatement | None
     """The signed statement and its signers."""
     digests: Mapping[str, str] = field(default_factory=dict[str, str])
-    """Path to SHA-256 of every file, `component.sig` among them if it is signed."""
+    """Path to SHA-256 of every file, `component.sig` included if it is signed."""
 
     @property
     def name(self) -> str:
@@ -88,7 +85,7 @@ class Package:
 
     @property
     def digest(self) -> str:
-        """The SHA-256 over every path and every byte: two packages with it are the same."""
+        """The SHA-256 over every path and every byte; equal digests mean equal packages."""
         listed = "".join(f"{self.digests[path]} {path}\n" for path in sorted(self.digests))
         return hashlib.sha256(listed.encode()).hexdigest()
 
@@ -119,19 +116,18 @@ class Package:
         """Read and verify a package from the disk.
 
         Args:
-            source: a folder with a Component.toml, or a `.airswasm` file.
-            signature: `required` refuses a package without one; `optional` takes
-                it, but still refuses a wrong one; `ignored` does not look at it,
-                which is only right for signing anew.
-            kinds: the capabilities that exist; a manifest that names others is refused.
-            limits: sizes beyond which nothing is read.
+            source: A folder with a Component.toml, or a `.airswasm` file.
+            signature: `required` refuses a package without one; `optional` accepts it, but still
+                refuses a wrong one; `ignored` does not read it, which only re-signing needs.
+            kinds: The capabilities that exist; a manifest that names others is refused.
+            limits: Sizes beyond which nothing is read.
 
         Raises:
-            PackageUnsigned: it has no signature and needs one.
-            PackageInvalid: it is not a package, or not a safe one.
-            SecurityError: the signature does not hold for these files.
-            ManifestInvalid: the manifest is wrong; it names every problem.
-            WrongPackage: name or version differ between manifest and signature.
+            PackageUnsigned: The package has no signature and needs one.
+            PackageInvalid: The source is not a package, or not a safe one.
+            SecurityError: The signature does not hold for these files.
+            ManifestInvalid: The manifest is wrong; the error lists every problem.
+            WrongPackage: Name or version differ between manifest and signature.
         """
         reader: _Reader
         if source.is_dir():
@@ -153,14 +149,14 @@ class Package:
         """Read and verify a package from the bytes of a `.airswasm` file.
 
         Args:
-            content: the bytes.
-            source: how to call it in messages.
-            signature: as for `read`.
+            content: The bytes.
+            source: The package's name in error messages.
+            signature: As for `read`.
             kinds: As for `read`.
-            limits: as for `read`.
+            limits: As for `read`.
 
         Raises:
-            LifecycleError, SecurityError: as for `read`.
+            LifecycleError, SecurityError: As for `read`.
         """
         return cls._read(_Archive(content, source, limits), source, signature, kinds)
 
@@ -226,8 +222,8 @@ class Package:
         """Return the package signed with `key`.
 
         Args:
-            key: the owner's private key.
-            sequence: must grow with each version; the seconds since 1970 by default.
+            key: The owner's private key.
+            sequence: Must grow with each version; the seconds since 1970 by default.
         """
         number = int(time.time()) if sequence is None else sequence
         statement = Statement.of(self.name, self.version, number, self.files)
@@ -242,7 +238,7 @@ class Package:
         """Write the `.airswasm` file, whole or not at all.
 
         Raises:
-            HomeUnusable: it cannot be written.
+            HomeUnusable: The file is not writable.
         """
         write_whole(path, self.to_archive())
 
@@ -250,8 +246,8 @@ class Package:
         """Write `component.sig` into the package's folder, whole or not at all.
 
         Raises:
-            PackageUnsigned: there is none to write.
-            HomeUnusable: it cannot be written.
+            PackageUnsigned: The package has no signature.
+            HomeUnusable: The file is not writable.
         """
         if self.signature is None:
             raise PackageUnsigned(self.source)
@@ -263,16 +259,16 @@ class Package:
 def archive_of(source: Path, *, limits: ArchiveLimits = _DEFAULT_LIMITS) -> bytes:
     """Return a package as the bytes of a `.airswasm` file, for a host that will verify them.
 
-    Neither the signature nor any file's content is judged here. A signed folder is packed with
-    the files that its signature names, an unsigned one with those that its manifest declares.
+    This judges neither the signature nor any file's content. It packs a signed folder with the
+    files that the signature names, an unsigned one with those that the manifest declares.
 
     Args:
-        source: a folder with a Component.toml, or a `.airswasm` file.
-        limits: sizes beyond which nothing is read.
+        source: A folder with a Component.toml, or a `.airswasm` file.
+        limits: Sizes beyond which nothing is read.
 
     Raises:
-        PackageInvalid: it is neither, or cannot be read.
-        ManifestInvalid, SecurityError: it does not even say which files belong to it.
+        PackageInvalid: The source is neither, or is unreadable.
+        ManifestInvalid, SecurityError: The source does not say which files belong to it.
     """
     if not source.is_dir():
         return _read_archive_file(source, limits)
@@ -284,11 +280,11 @@ def archive_of(source: Path, *, limits: ArchiveLimits = _DEFAULT_LIMITS) -> byte
 
 class _Reader(Protocol):
     def signature(self) -> bytes | None:
-        """The bytes of `component.sig`, if it is there."""
+        """Return the bytes of `component.sig`, or None without one."""
         ...
 
     def files(self, names: tuple[str, ...] | None) -> Mapping[str, bytes]:
-        """The files of these names, or, unsigned, those that make the package."""
+        """Return the files of these names, or, if unsigned, those that make the package."""
         ...
 
 
@@ -300,7 +296,7 @@ class _Archive:
         return self._members.get(SIGNATURE_NAME)
 
     def files(self, names: tuple[str, ...] | None) -> Mapping[str, bytes]:
-        del names  # all members: what was not signed is refused, not overlooked
+        del names  # all members: the caller must see and refuse unsigned ones
         return {name: self._members[name] for name in self._members if name != SIGNATURE_NAME}
 
 
@@ -338,7 +334,7 @@ class _Folder:
 def _digests(
     files: Mapping[str, bytes], signature: bytes | None, verified: VerifiedStatement | None
 ) -> Mapping[str, str]:
-    """Return the digests; what was hashed to verify the files is not hashed again."""
+    """Return the digests; files hashed for the verification are not hashed again."""
     if verified is None:
         found = {path: hashlib.sha256(content).hexdigest() for path, content in files.items()}
     else:
@@ -385,5 +381,5 @@ def write_whole(path: Path, content: bytes) -> None:
         replace_file(path, content, mode=0o666)
     except OSError as error:
         failure = HomeUnusable(str(path), f"cannot be written: {error.strerror}")
-        failure.hint = "Check who may write to that folder, and whether its disk takes writes."
+        failure.hint = "Check the folder's permissions, and that its disk accepts writes."
         raise failure from error

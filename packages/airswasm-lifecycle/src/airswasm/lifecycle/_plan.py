@@ -1,10 +1,9 @@
-"""The plan of an install or update: decided, and shown, before anything is done.
+"""Plan an install or update: decide, and show the decision, before any change.
 
-Pure functions over the registry's record, the package and the policy. They
-return what the person who approves is shown, or raise why it cannot be done at
-all. A plan has a digest that covers every byte of the package and what the
-change means for this host, so that one process can show it and another carry
-out exactly what was approved.
+Pure functions over the registry's record, the package and the policy. They return the plan that the
+approver sees, or raise the reason for a refusal. A plan has a digest over every byte of the package
+and the effect of the change on this host, so one process can show it and another carry out exactly
+what was approved.
 """
 
 from __future__ import annotations
@@ -44,12 +43,12 @@ __all__ = (
 )
 
 SEQUENCE_JUMP_CAP = 2**32
-"""Sequences default to seconds since 1970: room for them, and none for 2**63."""
+"""Sequences default to seconds since 1970: below this they fit with margin, and 2**63 does not."""
 
 
 @dataclass(frozen=True, slots=True)
 class InstallPlan:
-    """What an operator is asked to approve."""
+    """A change for an operator to approve."""
 
     name: str
     version: str
@@ -57,36 +56,36 @@ class InstallPlan:
     previous_version: str | None
     """The version that it replaces; None for an install."""
     signer: str | None
-    """The fingerprint of the key that signed it; None if it is not signed."""
+    """The fingerprint of the key that signed it; None if it is unsigned."""
     is_new_signer: bool
-    """No package of this name by this key was approved before."""
+    """Whether this key has not yet been approved for this name."""
     capabilities: Grants
-    """Everything it asks for."""
+    """All capabilities that it asks for."""
     added_capabilities: Grants
-    """What it could not do before."""
+    """The capabilities that the installed version lacks."""
     manifest: Manifest
-    """The package's own, with its limits, supervision, health, environment and config."""
+    """The package's manifest, with its limits, supervision, health, environment and config."""
     differences: tuple[Difference, ...]
-    """What an update sets otherwise than the installed version; empty for an install."""
+    """Keys that an update sets differently from the installed version; empty for an install."""
     package_digest: str
     """Over every file of the package; see `Package.digest`."""
     wasm_bytes: int
     is_repair: bool = False
-    """It puts back files of the installed version that the disk has lost, and nothing else."""
+    """Whether it only restores files of the installed version that the disk lost."""
 
     @property
     def limits(self) -> LimitsSection:
-        """The most that it may use."""
+        """The limits of the new version."""
         return self.manifest.limits
 
     @property
     def raises(self) -> tuple[Difference, ...]:
-        """The differences by which it may get more than the installed version."""
+        """The differences that may give it more than the installed version had."""
         return tuple(each for each in self.differences if each.is_raise)
 
     @property
     def needs_approval(self) -> bool:
-        """Whether there is anything to ask: not for an update that asks for no more."""
+        """Whether an operator must approve: not for an update that asks for no more."""
         if self.is_repair:
             return False
         is_update = self.previous_version is not None
@@ -96,9 +95,9 @@ class InstallPlan:
     def digest(self) -> str:
         """The SHA-256 that identifies this change.
 
-        It covers every byte of the package, the name, and everything that the decision stands on:
-        the version that is replaced and what the new one may do beyond it. When the host's state
-        changes in between, the same package has a plan with another digest.
+        It covers every byte of the package, the name, and everything that the decision depends on:
+        the replaced version and what the new one may do beyond it. When the host's state changes in
+        between, the same package has a plan with another digest.
         """
         meaning = (
             self.name,
@@ -123,19 +122,19 @@ def plan_install(
     policy: HostPolicy,
     kinds: Kinds,
 ) -> InstallPlan:
-    """Decide about a new name.
+    """Plan the install of a new name.
 
     Args:
-        package: what is to be installed.
-        name: under which name.
-        record: what is installed under that name.
-        pin: the key that the package's name belongs to.
-        policy: the host's.
-        kinds: the capabilities that exist on this host.
+        package: The package to install.
+        name: The name to install it under.
+        record: The record under that name, if any.
+        pin: The key that owns the package's name.
+        policy: The host's policy.
+        kinds: The capabilities that exist on this host.
 
     Raises:
-        AlreadyInstalled, OwnerChanged, PackageUnsigned, SequenceTooOld,
-        SequenceJumped, LimitAbovePolicy: it may not be.
+        AlreadyInstalled, OwnerChanged, PackageUnsigned, SequenceTooOld, SequenceJumped,
+            LimitAbovePolicy: The host must refuse it.
     """
     if record is not None:
         raise AlreadyInstalled(name, record.active)
@@ -154,20 +153,20 @@ def plan_update(
     before: Manifest | None,
     kinds: Kinds,
 ) -> InstallPlan:
-    """Decide about a new version of an installed name.
+    """Plan a new version of an installed name.
 
     Args:
-        package: what is to be installed.
-        record: what is installed under that name.
-        pin: the key that the package's name belongs to.
-        policy: the host's.
-        before: the installed version's manifest; None when it cannot be read, and then
-            everything that the new one sets is a difference.
-        kinds: the capabilities that exist on this host.
+        package: The package to install.
+        record: The record under that name.
+        pin: The key that owns the package's name.
+        policy: The host's policy.
+        before: The installed version's manifest; None when it is unreadable, and then everything
+            that the new one sets is a difference.
+        kinds: The capabilities that exist on this host.
 
     Raises:
         WrongPackage, OwnerChanged, SequenceTooOld, SequenceJumped, VersionNotNewer,
-        PackageUnsigned, LimitAbovePolicy: it may not follow the installed one.
+            PackageUnsigned, LimitAbovePolicy: The package may not follow the installed one.
     """
     if package.name != record.package_name:
         raise WrongPackage(record.package_name, package.name, where=package.source)
@@ -183,15 +182,15 @@ def plan_update(
 
 
 def plan_repair(package: Package, record: ComponentRecord, kinds: Kinds) -> InstallPlan:
-    """Plan to put back files of an installed version; `package` is that very version."""
+    """Plan to restore files of an installed version; `package` is that very version."""
     return _plan(package, record.name, None, None, kinds, is_new_signer=False, is_repair=True)
 
 
 def plan_rollback(record: ComponentRecord, to: str | None) -> str:
-    """Decide which version to go back to: `to`, or the one installed before the active one.
+    """Return the version to go back to: `to`, or the one installed before the active one.
 
     Raises:
-        VersionNotRetained: there is no such version.
+        VersionNotRetained: The host does not retain that version.
     """
     retained = [each.version for each in record.versions]
     if to is not None:

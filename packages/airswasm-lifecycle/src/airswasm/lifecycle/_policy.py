@@ -1,10 +1,9 @@
-"""What this host lets components have: config.toml of the home.
+"""The host's policy: the most that it lets components have, from config.toml.
 
-The manifest says what a component wants, the policy what it can get at most;
-the operator's approval stands between them. Every key has a default, so that
-a new home needs no file. The default for memory is above the 4 MiB that a
-manifest gets unasked, because a guest that carries a language runtime cannot
-start in 4 MiB, and its author has to ask for more and be approved anyway.
+The manifest says what a component wants, the policy what it can get at most; the operator's
+approval stands between them. Every key has a default, so a new home needs no file. The default for
+memory is above the 4 MiB that a manifest gets unasked: a guest that carries a language runtime
+cannot start in 4 MiB, and its author must ask for more and get approval anyway.
 """
 
 from __future__ import annotations
@@ -21,11 +20,11 @@ __all__ = ("HostPolicy", "InstallPolicy", "LimitPolicy")
 
 @dataclass(frozen=True, slots=True)
 class InstallPolicy:
-    """`[install]`: what may be installed.
+    """`[install]`: rules for installing packages.
 
     Attributes:
-        unsigned: Take packages without a signature. For development only.
-        retain: Versions kept of each component, the active one included.
+        unsigned: Whether to accept packages without a signature; for development only.
+        retain: Number of versions to keep of each component, the active one included.
     """
 
     unsigned: bool = False
@@ -38,18 +37,18 @@ class InstallPolicy:
 
 @dataclass(frozen=True, slots=True)
 class LimitPolicy:
-    """`[limits]`: the most that a manifest may ask for, and what it gets unasked.
+    """`[limits]`: the most that a manifest may ask for, and the default if it does not ask.
 
     Attributes:
-        memory: Bytes of linear memory.
-        storage: Bytes of keys and values; also the quota of a component that does not ask.
-        mailbox: Messages that may wait.
-        mailbox_bytes: Bytes of payload that may wait.
+        memory: Bytes of linear memory of a component.
+        storage: Bytes of keys and values of a component; also the quota if it does not ask.
+        mailbox: Messages that may wait in a mailbox.
+        mailbox_bytes: Bytes of payload that may wait in a mailbox.
         timeout: Seconds for each message, waiting included.
-        fuel: Fuel for each message.
+        fuel: Fuel for each message; 10,000,000 is about 6 ms.
         messages: Messages that a component may send each second.
-        running: Components that run at once: each takes 4 of the 65,530 mappings of a Linux
-            process.
+        running: Components that may run at once; each takes 4 of the 65,530 memory mappings of a
+            Linux process.
     """
 
     memory: int = 256 * 2**20
@@ -69,10 +68,10 @@ class LimitPolicy:
 
 @dataclass(frozen=True, slots=True)
 class HostPolicy:
-    """What components get at most.
+    """The most that components may have.
 
     Attributes:
-        install: What may be installed.
+        install: Rules for installing packages.
         limits: The most that a manifest may ask for.
     """
 
@@ -85,10 +84,10 @@ class HostPolicy:
         return cls(configuration.get(InstallPolicy), configuration.get(LimitPolicy))
 
     def check(self, manifest: Manifest) -> None:
-        """Compares a manifest's limits with the policy.
+        """Compare a manifest's limits with the policy.
 
         Raises:
-            LimitAbovePolicy: for the first limit that is above.
+            LimitAbovePolicy: A limit is above the policy; the error names the first one.
         """
         wanted, most = manifest.limits, self.limits
         whole = wanted.memory * wanted.memories
@@ -109,5 +108,5 @@ class HostPolicy:
 
 
 def _plain(number: float) -> str:
-    """A number as TOML takes it for a whole one: without an exponent."""
+    """Write a number as a TOML integer or float, without an exponent."""
     return f"{int(number):_}" if number == int(number) else f"{number:g}"

@@ -1,9 +1,8 @@
-"""On which line of a TOML document each key stands.
+"""Find the line of each key of a TOML document.
 
-tomlkit and tomllib know positions while they parse and then forget them.
-Rendering tomlkit's tree piece by piece to count lines breaks on out-of-order
-tables, so this is a scanner of its own. It runs only on text that a real
-parser has accepted, and so need not judge anything: it finds keys and skips
+tomlkit and tomllib know positions while they parse and then drop them. To render tomlkit's tree
+piece by piece and count lines breaks on out-of-order tables, so this is a separate scanner. It runs
+only on text that a real parser has accepted and therefore judges nothing: it finds keys and skips
 values, in one pass.
 """
 
@@ -27,10 +26,10 @@ _VALUE_TOKEN = re.compile(
 
 
 def scan_positions(text: str) -> Mapping[Path, int]:
-    """Returns the line (from 1) of every table and key of a valid document.
+    """Return the line (from 1) of every table and key of a valid document.
 
-    Keys inside inline tables and arrays are not listed: `line_of` gives the
-    line of the key that holds them.
+    It lists no keys inside inline tables and arrays; for those, `line_of` returns the line of the
+    key that contains them.
     """
     positions: dict[Path, int] = {}
     for whole, line in _statements(text):
@@ -42,7 +41,7 @@ def scan_positions(text: str) -> Mapping[Path, int]:
 
 
 def line_of(positions: Mapping[Path, int], path: Path) -> int:
-    """Returns the line of `path`, or of the nearest thing that contains it."""
+    """Return the line of `path`, or of its nearest ancestor."""
     for length in range(len(path), 0, -1):
         if path[:length] in positions:
             return positions[path[:length]]

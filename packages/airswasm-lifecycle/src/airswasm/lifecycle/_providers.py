@@ -1,9 +1,9 @@
-"""What installed blocks offer to components, put behind the guard; and what they watch with.
+"""Collect the interfaces and observers of installed blocks, and guard the interfaces.
 
-Each interface is wrapped by the guard as the annotations of its WIT package say. The WASI
-interfaces that the engine itself answers (`airswasm.runtime.WASI_INTERFACES`) have no annotations:
-a block that takes their place asks the guard itself. Everything else is refused, because nothing
-would check it.
+The guard wraps each interface as the annotations of its WIT package say. The WASI interfaces that
+the engine itself implements (`airswasm.runtime.WASI_INTERFACES`) have no annotations: a block that
+replaces one must ask the guard itself. Every other interface without annotations is refused,
+because no check would protect it.
 """
 
 from __future__ import annotations
@@ -32,16 +32,16 @@ __all__ = ("Observer", "Offer", "find_observers", "find_offers")
 
 @runtime_checkable
 class Observer(Protocol):
-    """What an observer may have: something to run, and something to end with."""
+    """The optional methods of an observer: a task to run, and a way to end."""
 
     async def run(self) -> None:
-        """Runs in a task of the system until it is cancelled."""
+        """Run in a task of the system until cancelled."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class Offer:
-    """One guarded interface and the distribution that it comes from."""
+    """One guarded interface and its distribution."""
 
     interface: HostInterface
     distribution: str
@@ -51,8 +51,8 @@ def find_offers(blocks: Blocks, services: Services, guard: Guard) -> tuple[Offer
     """Return every interface of every block, guarded.
 
     Raises:
-        BlocksInvalid: The blocks do not fit together, or offer what nothing would check.
-        ProviderFailed: A block cannot set itself up.
+        BlocksInvalid: The blocks conflict, or offer an interface that no check protects.
+        ProviderFailed: A block failed to set itself up.
     """
     blocks.raise_for_problems()
     offers: list[Offer] = []
@@ -70,7 +70,7 @@ def find_observers(blocks: Blocks, services: Services) -> Mapping[str, object]:
     """Return every block's observer, set up, by the block's name.
 
     Raises:
-        ProviderFailed: One cannot set itself up.
+        ProviderFailed: A block failed to set up its observer.
     """
     observers: dict[str, object] = {}
     for each in blocks:
@@ -99,13 +99,13 @@ def _check_declared(each: InstalledBlock, offers: Iterable[Offer]) -> None:
     declared = set(each.block.interfaces)
     if names != declared:
         differing = ", ".join(sorted(names ^ declared))
-        reason = f"it declares other interfaces than it offers: {differing}"
+        reason = f"its declared interfaces differ from those that it offers: {differing}"
         raise ProviderFailed(each.block.name, _shown(each.block.provide), each.distribution, reason)
 
 
 @contextmanager
 def _blaming(each: InstalledBlock, part: Part) -> Generator[None]:
-    """Turn whatever a block raises into one error that names the block."""
+    """Turn any error of a block into one that names the block."""
     try:
         yield
     except LifecycleError:

@@ -16,10 +16,10 @@ _QUANTITY = re.compile(r"([0-9]{1,15}(?:\.[0-9]{1,9})?) ?([A-Za-z]+)")
 
 
 def parse_bytes(value: object) -> int:
-    """Reads a size: an int of bytes, or text such as `"4 MiB"`.
+    """Parse a size: an int of bytes, or text such as `"4 MiB"`.
 
     Raises:
-        ValueError: it is neither; the text says what to write.
+        ValueError: The value is neither; the text says what to write.
     """
     if isinstance(value, int) and not isinstance(value, bool) and value >= 0:
         return value
@@ -28,10 +28,10 @@ def parse_bytes(value: object) -> int:
 
 
 def parse_seconds(value: object) -> float:
-    """Reads a duration: a number of seconds, or text such as `"500 ms"`.
+    """Parse a duration: a number of seconds, or text such as `"500 ms"`.
 
     Raises:
-        ValueError: it is neither; the text says what to write.
+        ValueError: The value is neither; the text says what to write.
     """
     if isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value < 1e9:
         return float(value)
@@ -40,7 +40,7 @@ def parse_seconds(value: object) -> float:
 
 
 def format_bytes(size_bytes: int) -> str:
-    """Writes a size in the largest binary unit that divides it evenly enough."""
+    """Format a size in the largest binary unit that divides it evenly enough."""
     for unit in ("GiB", "MiB", "KiB"):
         factor = _SIZES[unit]
         if size_bytes >= factor:

@@ -1,17 +1,14 @@
-"""What is installed, durably: one record for each name, one batch for each change.
+"""Record durably what is installed: one record for each name, one batch for each change.
 
-A record holds everything that decides what runs under a name: the retained
-versions with the digests of their files, which one is active, the sequence
-floor, the owner's key, whether it should run, and what was approved. It is
-one value in the host's store, written in one atomic synced batch, so a change
-is there or is not there: an update needs no journal. The artifacts that a
-record names are stored before the record, and swept when no record names
-them.
+A record holds everything that decides what runs under a name: the retained versions with the
+digests of their files, the active version, the sequence floor, the owner's key, whether it should
+run, and the approved capabilities. It is one value in the host's store, written in one atomic
+synced batch, so a change is whole or absent and an update needs no journal. The host stores
+artifacts before the record that names them, and sweeps those that no record names.
 
-All records are kept in memory too. Ten thousand of them are read in one scan,
-and `put` writes any number in one batch. A stored record does not repeat its
-name, so the records of one artifact's names are the same bytes: they are read
-once, and share what they are made of.
+All records also stay in memory. One scan reads ten thousand of them, and `put` writes any number in
+one batch. A stored record does not repeat its name, so the records of one artifact's names are the
+same bytes: they are parsed once and share their parts.
 """
 
 from __future__ import annotations
@@ -46,9 +43,9 @@ class VersionRecord:
     sequence: int
     wasm_digest: str
     files: Mapping[str, str]
-    """Path in the package to SHA-256; `component.sig` among them if it is signed."""
+    """Path in the package to SHA-256; `component.sig` included if it is signed."""
     grants: Mapping[str, tuple[str, ...]]
-    """The capabilities that were approved, as in the manifest."""
+    """The approved capabilities, as in the manifest."""
     signer: str | None
     """The public key, hex; None for an unsigned package."""
     installed_at: float
@@ -57,22 +54,22 @@ class VersionRecord:
 
 @dataclass(frozen=True, slots=True)
 class ComponentRecord:
-    """What is installed under one name."""
+    """The versions installed under one name."""
 
     name: str
     package_name: str
-    """The name in the package; differs when it was installed under another one."""
+    """The name in the package; differs if it was installed under another one."""
     owner: str | None
-    """The public key, hex, that updates must be signed with; None if unsigned."""
+    """The public key, hex, that must sign updates; None if unsigned."""
     floor: int
-    """The highest sequence ever installed; only a higher one may follow."""
+    """The highest sequence ever installed; an update needs a higher one."""
     active: str
     """The version that runs, or would."""
     versions: tuple[VersionRecord, ...]
-    """The retained ones, in the order in which they were installed."""
+    """The retained versions, in the order of their installation."""
     wanted: Wanted = "running"
     migrate_from: str | None = None
-    """The version before, when the active one has yet to take over its data."""
+    """The version whose data the active one has yet to take over."""
 
     @property
     def active_version(self) -> VersionRecord:
@@ -80,18 +77,22 @@ class ComponentRecord:
         return self.version(self.active)
 
     def version(self, version: str) -> VersionRecord:
-        """The record of a retained version; KeyError when there is none."""
+        """Return the record of a retained version.
+
+        Raises:
+            KeyError: The record does not retain that version.
+        """
         for candidate in self.versions:
             if candidate.version == version:
                 return candidate
         raise KeyError(version)
 
     def has_version(self, version: str) -> bool:
-        """Whether that version is retained."""
+        """Return whether the record retains that version."""
         return any(candidate.version == version for candidate in self.versions)
 
     def with_version(self, added: VersionRecord, retain: int) -> ComponentRecord:
-        """Adds a version and makes it active; the oldest others beyond `retain` go."""
+        """Return a record with a version added and active, without the oldest beyond `retain`."""
         others = [each for each in self.versions if each.version != added.version]
         previous = next((each for each in others if each.version == self.active), None)
         while len(others) >= max(retain, 2):
@@ -105,7 +106,7 @@ class ComponentRecord:
         )
 
     def to_json(self) -> bytes:
-        """The record as it is stored."""
+        """Return the record in its stored form."""
         document = {
             "format": FORMAT,
             "package_name": self.package_name,
@@ -131,10 +132,10 @@ class ComponentRecord:
 
     @classmethod
     def from_json(cls, name: str, content: bytes) -> ComponentRecord:
-        """Reads a stored record.
+        """Parse a stored record.
 
         Raises:
-            RegistryCorrupt: it is not one, or is of a later format.
+            RegistryCorrupt: The content is not a record, or has a later format.
         """
         try:
             document = json.loads(content)
@@ -184,22 +185,22 @@ def _read_records(rows: Mapping[str, bytes]) -> Iterator[ComponentRecord]:
 
 
 class RegistryTable(Protocol):
-    """What the registry asks of a store: ordered pairs, and one atomic write."""
+    """The registry's view of a store: ordered pairs, and one atomic write."""
 
     async def read_all(self) -> Mapping[str, bytes]:
-        """Every key with its value."""
+        """Return every key with its value."""
         ...
 
     async def write(self, changes: Mapping[str, bytes | None]) -> None:
-        """Sets keys, or removes those with None, in one atomic and durable batch."""
+        """Set keys, or remove those with None, in one atomic and durable batch."""
         ...
 
 
 class Registry:
     """All records of a host.
 
-    Reads come from memory. A change is durable when the call returns, and if
-    it raises nothing changed. Make one with `open`.
+    Reads come from memory. A change is durable when the call returns; a call that raises changes
+    nothing. Make one with `open`.
     """
 
     def __init__(
@@ -216,14 +217,14 @@ class Registry:
     async def open(
         cls, table: RegistryTable, *, checkpoint: Callable[[str], None] = lambda _step: None
     ) -> Registry:
-        """Reads every record.
+        """Read every record.
 
         Args:
-            table: where they are.
-            checkpoint: called before and after each write; tests stop the process there.
+            table: The stored records.
+            checkpoint: Called before and after each write; tests stop the process there.
 
         Raises:
-            RegistryCorrupt: a record cannot be understood.
+            RegistryCorrupt: A record is damaged.
         """
         rows = await table.read_all()
         return cls(table, _read_records(rows), checkpoint)
@@ -250,14 +251,14 @@ class Registry:
         return iter(sorted(self._records.values(), key=lambda record: record.name))
 
     def find(self, name: str) -> ComponentRecord | None:
-        """The record of a name, if it is installed."""
+        """Return the record of a name, or None if it is not installed."""
         return self._records.get(name)
 
     def get(self, name: str) -> ComponentRecord:
-        """The record of a name.
+        """Return the record of a name.
 
         Raises:
-            NotInstalled: there is none; it suggests names that look alike.
+            NotInstalled: No such name is installed; the error suggests similar names.
         """
         record = self._records.get(name)
         if record is None:
@@ -265,23 +266,23 @@ class Registry:
         return record
 
     async def put(self, *records: ComponentRecord) -> None:
-        """Writes records, all of them or none."""
+        """Write records, all of them or none."""
         added = {record.name: record for record in records}
         await self._write({name: record.to_json() for name, record in added.items()})
         self._records.update(added)
 
     async def remove(self, name: str) -> None:
-        """Removes the record of a name.
+        """Remove the record of a name.
 
         Raises:
-            NotInstalled: there is none.
+            NotInstalled: No such name is installed.
         """
         self.get(name)
         await self._write({name: None})
         del self._records[name]
 
     def digests(self) -> frozenset[str]:
-        """The digests of all files that a retained version needs."""
+        """Return the digests of all files that a retained version needs."""
         return frozenset(
             digest
             for record in self._records.values()

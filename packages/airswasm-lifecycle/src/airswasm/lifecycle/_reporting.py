@@ -1,4 +1,4 @@
-"""What is installed and how it does, put into the values of `status`."""
+"""Report what is installed and its state, in the values of `status`."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ __all__ = ("Reporting",)
 
 @dataclass(frozen=True, slots=True)
 class Reporting:
-    """Looks, and changes nothing."""
+    """Reads the registry and the running components, and changes nothing."""
 
     registry: Registry
     manifest_of: Callable[[ComponentRecord], Manifest]
@@ -32,7 +32,7 @@ class Reporting:
     """None where nothing runs."""
 
     def summaries(self) -> tuple[ComponentSummary, ...]:
-        """Everything that is installed, by name."""
+        """Return all installed components, sorted by name."""
         return tuple(
             ComponentSummary(
                 name=record.name,
@@ -73,13 +73,13 @@ class Reporting:
         )
 
     def status(self, record: ComponentRecord) -> ComponentStatus:
-        """How one component does."""
+        """Return the status of one component."""
         if self.hosting is None:
             return ComponentStatus(record.name, record.active, self.state(record))
         return self.hosting.status(record)
 
     def state(self, record: ComponentRecord) -> str:
-        """One word for it; `offline` for what would run if something ran here."""
+        """Return its state in one word; `offline` for what a host would run."""
         if self.hosting is None:
             return "offline" if record.wanted == "running" else "stopped"
         return self.hosting.state(record.name)

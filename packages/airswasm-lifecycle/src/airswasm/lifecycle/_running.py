@@ -1,7 +1,7 @@
-"""Installed components, running: verified before they start, and started with their host.
+"""Start and stop installed components with their host, after verification.
 
-`_hosting` runs what it is handed. This decides what that is: the active
-version of a record, if its files and its signature hold today.
+`_hosting` runs the versions that this module selects: the active version of a record, if its files
+and its signature are valid today.
 """
 
 from __future__ import annotations
@@ -29,13 +29,15 @@ _STARTING_AT_ONCE = 32
 Alone = Callable[[str], AbstractAsyncContextManager[None]]
 
 Trusted = dict[int, VerifiedStatement]
-"""Statements that were compared with the trust store in this same pass, by identity: each
-comparison reads the store from disk."""
+"""Statements that this pass compared with the trust store, by identity.
+
+Each comparison reads the store from disk.
+"""
 
 
 @dataclass(frozen=True, slots=True)
 class Running:
-    """Starts and stops what is installed. Offline nothing runs, and nothing starts."""
+    """Starts and stops installed components. Offline, nothing runs and nothing starts."""
 
     registry: Registry
     ledger: Ledger
@@ -48,7 +50,7 @@ class Running:
     is_online: bool
 
     def take_over(self, record: ComponentRecord, manifest: Manifest) -> None:
-        """Make what follows from a record in the registry hold: grants, quotas, rates."""
+        """Put a record's grants, quotas and rates into force."""
         grants = self.stored.grants(record.active_version)
         if self.guard.grants_of(record.name) is not grants:
             self.guard.grant(record.name, grants)
@@ -56,7 +58,7 @@ class Running:
         self.logs.set_rate(record.name, manifest.limits.rates.logs)
 
     def forget(self, name: str) -> None:
-        """Take everything from a name that is no longer in the registry."""
+        """Remove the grants, quotas and rates of a name that left the registry."""
         self.guard.revoke(name)
         self.policies.forget(name)
 
@@ -64,7 +66,7 @@ class Running:
         """Start a stopped component. Raises as `System.start`."""
         record = await self._want(name, "running")
         if not self.hosting.is_running(name):
-            await self.hosting.stop(name)  # what gave up leaves its place
+            await self.hosting.stop(name)  # a component that gave up leaves its place
             await self.begin(record)
 
     async def stop(self, name: str) -> None:
@@ -79,17 +81,17 @@ class Running:
         await self.begin(record)
 
     def expect_all(self) -> None:
-        """Count what should run as starting, before its turn comes."""
+        """Count the components that should run as starting, before their turn comes."""
         self.hosting.expect(each.name for each in self.registry if each.wanted == "running")
 
     async def start_all(self, alone: Alone) -> None:
-        """Start what is expected, a few at a time: one that waits in its `init` holds up no other.
+        """Start the expected components, a few at a time, so that a slow `init` delays no other.
 
-        One component that does not start does not keep the others from running. Other changes of
-        a name may come first; then what they left is not touched.
+        A component that fails to start does not keep the others from running. Another change of a
+        name may come first; this then leaves that name alone.
 
         Args:
-            alone: keeps other changes of a name away meanwhile.
+            alone: Excludes other changes of a name meanwhile.
         """
         waiting = iter(self.hosting.expected)
         trusted: Trusted = {}
@@ -107,10 +109,11 @@ class Running:
                 group.start_soon(start_some)
 
     async def begin(self, record: ComponentRecord, trusted: Trusted | None = None) -> None:
-        """Start an installed component; the files it is made of are checked.
+        """Start an installed component after checking its files.
 
         Raises:
-            StartFailed, TooManyRunning, ArtifactCorrupt, SecurityError, EngineError: why not.
+            StartFailed, TooManyRunning, ArtifactCorrupt, SecurityError, EngineError: It cannot
+                start.
         """
         if not self.is_online:
             return
@@ -127,11 +130,11 @@ class Running:
     async def verified_manifest(
         self, record: ComponentRecord, version: VersionRecord, trusted: Trusted | None = None
     ) -> Manifest:
-        """Return the manifest of an installed version whose signature and owner hold today.
+        """Return the manifest of an installed version whose signature and owner are valid today.
 
         Raises:
-            ArtifactCorrupt, RegistryCorrupt: what is on disk is not what was installed.
-            SecurityError: the signature does not hold, or its key was revoked.
+            ArtifactCorrupt, RegistryCorrupt: The files on disk differ from the installed ones.
+            SecurityError: The signature does not hold, or its key was revoked.
         """
         manifest, verified = await self.stored.verified(record, version)
         if verified is not None and (trusted is None or id(verified) not in trusted):
@@ -155,7 +158,7 @@ class Running:
             await self._return_to_earlier(record, error)
 
     async def _return_to_earlier(self, record: ComponentRecord, why: Exception) -> None:
-        """A version that could not take over its predecessor's data is given up for that one."""
+        """Return to the earlier version when its successor could not take over the data."""
         earlier = record.migrate_from
         if earlier is None or not record.has_version(earlier):
             return
@@ -170,5 +173,5 @@ class Running:
             self.say_why_not(record.name, error)
 
     def say_why_not(self, name: str, error: BaseException) -> None:
-        """Leave the reason in the component's own log, where errors say that it is."""
+        """Log the reason in the component's own log, to which the errors refer."""
         self.logs.write(name, "error", f"did not start: {reason_of(error)}", source="supervisor")

@@ -8,7 +8,7 @@ _Part = tuple[int, int, str]
 
 
 def precedence(version: str) -> tuple[tuple[int, ...], int, tuple[_Part, ...]]:
-    """Returns a key that sorts valid versions; build metadata does not count."""
+    """Return a key that sorts valid versions; build metadata does not count."""
     release, _, _ = version.partition("+")
     numbers, has_pre, pre = release.partition("-")
     parts = tuple(_part(text) for text in pre.split(".")) if has_pre else ()

@@ -1,4 +1,4 @@
-"""What a host says about its components: values for people, commands and monitoring."""
+"""Reports of a host on its components: values for people, commands and monitoring."""
 
 from __future__ import annotations
 
@@ -23,34 +23,34 @@ class ComponentSummary:
 
 @dataclass(frozen=True, slots=True)
 class ComponentStatus:
-    """How one component does. Counters are of the incarnation, restarts of the host's run."""
+    """The status of one component. Counters are per incarnation, restarts per host run."""
 
     name: str
     version: str
     state: str
     uptime: float | None = None
-    """Seconds since this incarnation started; None when it does not run."""
+    """Seconds since this incarnation started; None if it does not run."""
     restarts: int = 0
     last_error: str | None = None
     mailbox: int = 0
-    """Messages that wait."""
+    """Messages that wait in the mailbox."""
     mailbox_bytes: int = 0
     """Bytes of their payloads."""
     oldest_message_age: float | None = None
-    """Seconds that the first waiting message has waited."""
+    """Age of the first waiting message, in seconds."""
     messages: int = 0
-    """Messages handled by this incarnation."""
+    """Messages that this incarnation handled."""
     fuel_used: int = 0
-    """Fuel used by this incarnation."""
+    """Fuel that this incarnation used."""
     memory_bytes: int = 0
-    """Its linear memory at its largest; 0 before its first message, and where it shows none."""
+    """Peak linear memory; 0 before the first message and where it is unknown."""
     health: str | None = None
-    """`healthy`, the component's own words when it is not, or None when it is not asked."""
+    """`healthy`, the component's own words if it is not, or None without health checks."""
 
 
 @dataclass(frozen=True, slots=True)
 class SystemStatus:
-    """How the host does."""
+    """The status of the host."""
 
     home: str
     is_online: bool
@@ -64,6 +64,6 @@ class SystemStatus:
     blocks: Mapping[str, str] = field(default_factory=dict[str, str])
     """Interface to the distribution that offers it."""
     lost_writes: int = 0
-    """Acknowledged writes that the disk had lost when the home was opened."""
+    """Acknowledged writes that the disk had lost when the host opened the home."""
     lost_log_lines: int = 0
-    """Lines of logs that the disk refused since the host has run."""
+    """Lines of logs that the disk refused since the host started."""

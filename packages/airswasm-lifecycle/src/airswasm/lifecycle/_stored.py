@@ -1,8 +1,8 @@
-"""Installed packages as they lie on disk: staged, read back, verified again, swept.
+"""Store the files of installed packages: stage, read back, verify again, sweep.
 
-Reading back trusts nothing: every file is hashed, the signature is verified
-over all of them, and the statement must be about the recorded package. Ten
-thousand names of one package are read and verified once.
+Reading back trusts nothing: it hashes every file, verifies the signature over all of them, and
+compares the statement with the recorded package. Ten thousand names of one package are read and
+verified once.
 """
 
 from __future__ import annotations
@@ -37,13 +37,13 @@ class StoredPackages:
         self._manifests: dict[str, Manifest] = {}
 
     async def stage(self, package: Package) -> None:
-        """Store every file of a package durably; nothing refers to them yet.
+        """Store every file of a package durably; no record refers to them yet.
 
-        The package was verified in this process when it was read, so its first start needs no
-        second verification: the files are content-addressed, and the wasm that runs is hashed.
+        This process verified the package when it read it, so its first start needs no second
+        verification: the files are content-addressed, and the loader hashes the wasm that runs.
 
         Raises:
-            HomeUnusable: the disk refuses.
+            HomeUnusable: A file is not writable.
         """
         await anyio.to_thread.run_sync(self._stage, package)
         if (package.signature is None) == (package.verified is None):
@@ -51,12 +51,12 @@ class StoredPackages:
             self._verified[key] = package.manifest, package.verified
 
     async def verified(self, record: ComponentRecord, version: VersionRecord) -> _Verified:
-        """The manifest of an installed version, and what its signature says.
+        """Return the manifest of an installed version and its signed statement.
 
         Raises:
-            ArtifactCorrupt: a file is missing or changed.
-            SecurityError: the signature does not hold.
-            RegistryCorrupt: it is the package of another component.
+            ArtifactCorrupt: A file is missing or changed.
+            SecurityError: The signature does not hold.
+            RegistryCorrupt: It is the package of another component.
         """
         key = (version.files[MANIFEST_NAME], version.files.get(SIGNATURE_NAME))
         known = self._verified.get(key)
@@ -70,14 +70,14 @@ class StoredPackages:
         return known
 
     async def is_whole(self, version: VersionRecord) -> bool:
-        """Whether every file of a version is on the disk as it was installed."""
+        """Return whether every file of a version is on the disk as it was installed."""
         return await anyio.to_thread.run_sync(self._is_whole, version)
 
     def manifest(self, record: ComponentRecord) -> Manifest:
-        """The active version's manifest, for showing; hashed, and not verified further.
+        """Return the active version's manifest for display; hashed, not verified further.
 
         Raises:
-            ArtifactCorrupt: it is missing or changed.
+            ArtifactCorrupt: It is missing or changed.
         """
         digest = record.active_version.files[MANIFEST_NAME]
         known = self._manifests.get(digest)
@@ -86,7 +86,7 @@ class StoredPackages:
         return known
 
     def grants(self, version: VersionRecord) -> Grants:
-        """Return what was approved; the same object for every name of one package."""
+        """Return the approved grants; the same object for every name of one package."""
         key = version.files[MANIFEST_NAME]
         known = self._grants.get(key)
         if known is None:
@@ -94,7 +94,7 @@ class StoredPackages:
         return known
 
     async def sweep(self, digests: Collection[str]) -> None:
-        """Remove what no retained version needs, on disk and in memory."""
+        """Remove files that no retained version needs, on disk and in memory."""
         self._verified = {key: each for key, each in self._verified.items() if key[0] in digests}
         self._grants = {key: each for key, each in self._grants.items() if key in digests}
         self._manifests = {key: each for key, each in self._manifests.items() if key in digests}

@@ -1,23 +1,20 @@
-"""The composition root: one home, opened, with everything in it put together.
+"""The composition root: one open home with all its parts.
 
-Nothing here is global: two `System`s in one process, with two homes, do not
-know of each other. Opening one composes, from the bottom up, store, registry,
-audit log, trust, guard, log book, engine, the installed blocks' interfaces
-and, when it is online, the actors. There are three ways to open a home:
+Nothing here is global: two `System`s in one process, with two homes, do not know of each other. To
+open one composes, from the bottom up, store, registry, audit log, trust, guard, log book, engine,
+the installed blocks' interfaces and, online, the actors. A home has three modes:
 
 - `online` hosts the components;
 - `offline` changes what is installed and runs nothing: an install without a host;
 - `readonly` takes no lock, changes nothing, and works beside a running host.
 
-It is also the one door: `System` says what may be done in which mode, lets one
-change of a name happen at a time, and hands the rest to `_installing`,
-`_updating`, `_running` and `_reporting`.
+`System` is also the facade: it says which operations a mode allows, serialises the changes of one
+name, and delegates the rest to `_installing`, `_updating`, `_running` and `_reporting`.
 
-Every change follows one order: decide (`plan`), check that it can run, ask for
-approval, write the audit line, stage the files, and then one atomic write to
-the registry, which is the change. Before that write nothing has happened but
-files that nobody refers to; after it everything else can be done again. That
-is why there is no journal of intents.
+Every change follows one order: decide (`plan`), check that it can run, ask for approval, write the
+audit line, stage the files, and then write atomically to the registry: that write is the change.
+Before it, only files exist to which no record refers; after it, every further step can be repeated.
+So there is no journal of intents.
 """
 
 from __future__ import annotations
@@ -93,38 +90,37 @@ Mode = Literal["online", "offline", "readonly"]
 DEFAULT_SEND_TIMEOUT = 30.0
 _AUDIT_PAUSE = 1.0
 _REST = 10.0
-"""Seconds between two looks at who was not called meanwhile."""
+"""Seconds between two searches for components that were idle meanwhile."""
 _FEW = 6_000
-"""In the other layout each takes 10 of the 65,530 mappings that Linux gives a process."""
+"""Without it, each component takes 10 of the 65,530 mappings that Linux gives a process."""
 
 
 class System:
-    """One home, opened; an async context manager.
+    """One open home; an async context manager.
 
-    Leaving the block stops every component in order, each within its shutdown
-    time. A cancel ends them at once, as a crash would: what was acknowledged
-    is there the next time.
+    Leaving the block stops every component in order, each within its shutdown time. A cancel ends
+    them at once, as a crash would: acknowledged changes survive.
 
     Attributes:
-        home: where everything lies.
-        blocks: what is installed.
-        configuration: the settings of all blocks.
-        policy: what components may get at most.
-        logs: what components said and what happened to them.
-        services: what the installed blocks are given.
-        observers: what installed blocks watch this system with, by entry point.
+        home: The layout of the home.
+        blocks: The installed blocks.
+        configuration: The settings of all blocks.
+        policy: The most that components may have.
+        logs: The logs of all components.
+        services: The objects that installed blocks receive.
+        observers: The observers of installed blocks, by entry point.
 
     Args:
-        home: the home, or its folder.
-        mode: see the module.
-        configuration: instead of the home's config.toml and the environment.
-        blocks: instead of the installed ones; `Blocks.find().joined(…)` adds to them.
-        engine: sizes and slices, instead of the policy's; the cache is always the home's.
-        starts: whether an online system starts its components when it is opened; otherwise
-            `start_all` does, after what the caller has to do first.
-        clock: seconds since 1970.
-        checkpoint: called with the name of each step that a crash may separate
-            from the next; fault-injection tests stop the process there.
+        home: The home, or its folder.
+        mode: `online`, `offline` or `readonly`; see the module.
+        configuration: Replaces the home's config.toml and the environment.
+        blocks: Replaces the installed ones; `Blocks.find().joined(…)` adds to them.
+        engine: Sizes and slices, instead of the policy's; the cache is always the home's.
+        starts: Whether an online system starts its components as it opens; otherwise the caller
+            does so with `start_all`, after its own preparations.
+        clock: Returns the seconds since 1970.
+        checkpoint: Called with the name of each step that a crash may separate from the next;
+            fault-injection tests stop the process there.
     """
 
     def __init__(
@@ -181,7 +177,7 @@ class System:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        # In order even when the body failed, and what it raised goes on as it is: the task
+        # Leave in order even after the body failed, and let its error pass unchanged: the task
         # groups inside would wrap it.
         await self._stack.aclose()
 
@@ -260,9 +256,9 @@ class System:
         return None if self._store is None else self._store.namespace(name).read_usage().used_bytes
 
     def _note_lost_writes(self, count: int) -> None:
-        """Writes down what the store will not know any more after its next write."""
+        """Record the lost writes, which the store forgets at its next write."""
         if count:
-            reason = f"the disk lost {count} writes that were acknowledged"
+            reason = f"the disk lost {count} acknowledged writes"
             self._audit.record(AuditEvent(kind="storage", outcome="failed", reason=reason))
             self._audit.sync()
 
@@ -317,7 +313,7 @@ class System:
         return self.configuration.get(EngineSettings).config(self.home.cache_folder)
 
     async def _rest_idle(self) -> None:
-        """Most components are idle most of the time; then they need no memory for a stack."""
+        """Free the stacks of idle components, which most components are most of the time."""
         while True:
             await anyio.sleep(_REST)
             await self._engine.rest_idle()
@@ -327,8 +323,8 @@ class System:
             try:
                 await self._audit.keep_synced()
             except AuditUnavailable:
-                # The disk refuses for now. Each decision finds that out by itself and denies;
-                # taking the whole host down for it would help nobody.
+                # The disk refuses for now. Each decision notices that by itself and denies; to stop
+                # the whole host for it would help no user.
                 await anyio.sleep(_AUDIT_PAUSE)
 
     def _add_services(self, store: Store) -> None:
@@ -367,21 +363,21 @@ class System:
         progress: ProgressSink | None = None,
         start: bool = True,
     ) -> ComponentInfo:
-        """Installs a component, and starts it when the system is online.
+        """Install a component, and start it if the system is online.
 
         Args:
-            source: the package, or where it lies.
-            name: another name than the package's own, to run it twice.
-            approve: is shown what it asks for; without it nothing is approved.
-            progress: called while it is compiled.
-            start: False installs it as stopped.
+            source: The package, or its path.
+            name: A name other than the package's own, to run it twice.
+            approve: Called with the plan; without it, nothing is approved.
+            progress: Called during the compilation.
+            start: False installs the component as stopped.
 
         Returns:
-            What was installed.
+            The installed component.
 
         Raises:
-            LifecycleError, SecurityError, ContractViolation, EngineError: why not.
-                Nothing was changed.
+            LifecycleError, SecurityError, ContractViolation, EngineError: The install failed;
+                nothing changed.
         """
         self._need_writable("install")
         package = await read_source(source, self.policy, self.kinds)
@@ -400,16 +396,16 @@ class System:
         progress: ProgressSink | None = None,
         start: bool = True,
     ) -> int:
-        """Installs one package under many names, in one atomic write.
+        """Install one package under many names, in one atomic write.
 
-        It is asked about once, read once, compiled once, and loaded once.
+        The host asks for approval once, and reads, compiles and loads the package once.
 
         Returns:
-            How many were installed.
+            The number of names installed.
 
         Raises:
-            AlreadyInstalled: one of the names is taken; nothing was installed.
-            LifecycleError, SecurityError, ContractViolation, EngineError: as for `install`.
+            AlreadyInstalled: One of the names is taken; nothing was installed.
+            LifecycleError, SecurityError, ContractViolation, EngineError: As for `install`.
         """
         self._need_writable("install")
         package = await read_source(source, self.policy, self.kinds)
@@ -423,13 +419,13 @@ class System:
         name: str | None = None,
         progress: ProgressSink | None = None,
     ) -> InstallPlan:
-        """Decide what `install`, or `update`, would do with a package, and do nothing.
+        """Decide the effect of `install`, or `update`, and change nothing.
 
-        Nothing of the package is executed. Its digest identifies the plan: an approver that
+        This executes nothing of the package. The digest identifies the plan: an approver that
         compares it later approves exactly what was decided here.
 
         Raises:
-            LifecycleError, SecurityError, ContractViolation, EngineError: why it cannot be done.
+            LifecycleError, SecurityError, ContractViolation, EngineError: The change is impossible.
         """
         self._need_writable("plan")
         package = await read_source(source, self.policy, self.kinds)
@@ -446,16 +442,16 @@ class System:
         approve: Approve | None = None,
         progress: ProgressSink | None = None,
     ) -> ComponentInfo:
-        """Replaces a component by a newer version of the same owner.
+        """Replace a component by a newer version of the same owner.
 
-        While it runs, the new version is started beside the old one and takes
-        over its messages; a message sent meanwhile is answered by one of them.
-        `approve` is asked only when the new version may do more than the old one.
+        If it runs, the new version starts beside the old one and takes over its messages; one of
+        the two answers a message sent meanwhile. The host calls `approve` only if the new version
+        may do more than the old one.
 
         Raises:
-            UpdateFailed: the new version did not come up; the old one goes on.
-            LifecycleError, SecurityError, ContractViolation, EngineError: why not.
-                Nothing was changed.
+            UpdateFailed: The new version did not come up; the old one continues.
+            LifecycleError, SecurityError, ContractViolation, EngineError: The update failed;
+                nothing changed.
         """
         self._need_writable("update")
         package = await read_source(source, self.policy, self.kinds)
@@ -465,14 +461,14 @@ class System:
         return self.info(target)
 
     async def rollback(self, name: str, to: str | None = None) -> ComponentInfo:
-        """Goes back to a retained version: `to`, or the one installed before the active one.
+        """Go back to a retained version: `to`, or the one installed before the active one.
 
-        The sequence floor stays where it is: what was rolled back cannot come
-        back as an update. Data is not touched, and `migrate` is not called.
+        The sequence floor stays: a version that was rolled back cannot return as an update. This
+        leaves the data alone and does not call `migrate`.
 
         Raises:
-            NotInstalled, VersionNotRetained: there is nothing to go back to.
-            UpdateFailed: that version did not come up; the active one goes on.
+            NotInstalled, VersionNotRetained: There is no such version.
+            UpdateFailed: That version did not come up; the active one continues.
         """
         self._need_writable("rollback")
         async with self._alone(name):
@@ -480,13 +476,13 @@ class System:
         return self.info(name)
 
     async def uninstall(self, name: str, *, purge: bool = False) -> None:
-        """Stops and removes a component.
+        """Stop and remove a component.
 
-        What it stored, its log, and its owner's claim to the name stay, so that
-        it can be installed again; `purge` removes them too.
+        Its stored data, its log, and its owner's claim to the name stay for another install;
+        `purge` removes them too.
 
         Raises:
-            NotInstalled: there is none.
+            NotInstalled: No such component is installed.
         """
         self._need_writable("uninstall")
         async with self._alone(name):
@@ -495,37 +491,36 @@ class System:
     # -- running -------------------------------------------------------------------------------
 
     async def start(self, name: str) -> None:
-        """Starts a stopped component, now and whenever the host starts.
+        """Start a stopped component, now and whenever the host starts.
 
         Raises:
-            NotInstalled: there is none.
-            StartFailed: it does not come up. It stays wanted.
+            NotInstalled: No such component is installed.
+            StartFailed: It does not come up. The host will try again when it starts.
         """
         self._need_writable("start")
         async with self._alone(name):
             await self._running.start(name)
 
     async def start_all(self) -> None:
-        """Start what should run, a few at a time; for a system opened with `starts=False`.
+        """Start the components that should run; for a system opened with `starts=False`.
 
-        Until a component's turn comes it is `starting`, and messages from outside wait for it.
+        A component stays `starting` until its turn comes, and messages from outside wait for it.
         """
         self._need_online("start")
         await self._running.start_all(self._alone)
 
     async def stop(self, name: str, *, kill: bool = False) -> None:
-        """Stop a component, now and until it is started again.
+        """Stop a component, now and until an operator starts it again.
 
-        The message in hand is finished and `shutdown` is called, within the
-        component's shutdown time.
+        It finishes the message in hand and runs `shutdown`, within its shutdown time.
 
         Args:
-            name: the component.
-            kill: end it at once instead, and with it a start, a stop or an update of it that
-                lasts; the message in hand goes to the dead letters.
+            name: The component.
+            kill: End it at once instead, together with a running start, stop or update of it; the
+                message in hand goes to the dead letters.
 
         Raises:
-            NotInstalled: there is none.
+            NotInstalled: No such component is installed.
         """
         self._need_writable("stop")
         async with AsyncExitStack() as stack:
@@ -536,12 +531,12 @@ class System:
             await self._running.stop(name)
 
     async def restart(self, name: str) -> None:
-        """Stops and starts a component. Its mailbox is emptied into the dead letters.
+        """Stop and start a component. Its mailbox is emptied into the dead letters.
 
         Raises:
-            NotInstalled: there is none.
-            HostOffline: nothing runs here.
-            StartFailed: it does not come up again.
+            NotInstalled: No such component is installed.
+            HostOffline: This system runs no components.
+            StartFailed: It does not come up again.
         """
         self._need_online("restart")
         async with self._alone(name):
@@ -550,19 +545,19 @@ class System:
     async def send(
         self, name: str, payload: bytes, timeout: float = DEFAULT_SEND_TIMEOUT
     ) -> bytes | None:
-        """Delivers one message and waits for the reply.
+        """Deliver one message and wait for the reply.
 
         Args:
-            name: the component.
-            payload: for it to understand.
-            timeout: seconds; then the message may still be handled.
+            name: The component.
+            payload: The message's bytes.
+            timeout: Seconds to wait; after that the component may still handle the message.
 
         Returns:
-            The reply; None when it has none.
+            The reply, or None if there is none.
 
         Raises:
-            HostOffline, NotInstalled, NotRunning: nobody is there.
-            ActorError: why there is no answer (`GuestRefused`, `AskTimeout`, …).
+            HostOffline, NotInstalled, NotRunning: No component of that name can receive.
+            ActorError: The component gave no answer (`GuestRefused`, `AskTimeout`, …).
         """
         self._need_online("send")
         record = self._registry.get(name)
@@ -574,14 +569,14 @@ class System:
         return reply if isinstance(reply, bytes) else None
 
     def announce(self, socket: Path | None) -> None:
-        """Record, for clients that look at the home's lock, where this host can be talked to."""
+        """Record this host's control socket for clients that read the home's lock."""
         self._need_online("serving")
         self._lock.announce(socket)
 
     def note(self, reason: str) -> None:
-        """Write down, in the audit log, what happens to the host itself.
+        """Record an event of the host itself in the audit log.
 
-        It happens anyway: a log that cannot be written keeps no host from starting or stopping.
+        A log that is not writable does not keep the host from starting or stopping.
         """
         self._need_writable("noting")
         with suppress(AuditUnavailable):
@@ -592,34 +587,34 @@ class System:
 
     @property
     def events(self) -> EventStream:
-        """What happens to actors and supervisors.
+        """The events of actors and supervisors.
 
         Raises:
-            HostOffline: the home was opened read-only.
+            HostOffline: The home was opened read-only.
         """
         self._need_writable("watching events")
         return self._actors.events
 
     @property
     def interfaces(self) -> Mapping[str, str]:
-        """What components may import beside WASI, and the distribution that offers it."""
+        """The interfaces that components may import beside WASI, and their distributions."""
         return {offer.interface.name: offer.distribution for offer in self._offers}
 
     def list(self) -> tuple[ComponentSummary, ...]:
-        """Everything that is installed, by name."""
+        """Return all installed components, sorted by name."""
         return self._reporting.summaries()
 
     def info(self, name: str) -> ComponentInfo:
-        """All that is known of one component.
+        """Return all details of one component.
 
         Raises:
-            NotInstalled: there is none.
-            ArtifactCorrupt: its manifest is damaged on disk.
+            NotInstalled: No such component is installed.
+            ArtifactCorrupt: Its manifest is damaged on disk.
         """
         return self._reporting.info(name)
 
     def status(self) -> SystemStatus:
-        """How the host and every component do."""
+        """Return the status of the host and of every component."""
         is_online = self.mode == "online"
         components = tuple(map(self._reporting.status, self._registry))
         uptime = None if self._started_at is None else time.monotonic() - self._started_at
@@ -638,21 +633,21 @@ class System:
         )
 
     async def verify_data(self) -> int:
-        """Reads everything that is stored, so that damage shows before somebody needs it.
+        """Read all stored data, so that damage shows before a component needs the data.
 
         Returns:
-            How many entries there are.
+            The number of entries.
 
         Raises:
-            StorageCorrupted: it is not what was written.
+            StorageCorrupted: An entry differs from what was written.
         """
         return await self._store.verify() if self._store is not None else 0
 
     def component_status(self, name: str) -> ComponentStatus:
-        """How one component does.
+        """Return the status of one component.
 
         Raises:
-            NotInstalled: there is none.
+            NotInstalled: No such component is installed.
         """
         return self._reporting.status(self._registry.get(name))
 
@@ -660,7 +655,7 @@ class System:
 
     @asynccontextmanager
     async def _alone(self, name: str) -> AsyncGenerator[None]:
-        """One change of a name at a time."""
+        """Allow one change of a name at a time."""
         lock = self._names.setdefault(name, anyio.Lock())
         async with lock:
             yield

@@ -1,4 +1,4 @@
-"""The registry's place in the host's store, and the quotas that the store is asked to hold."""
+"""Adapt the host's store to the registry, and the manifests to the blocks' quotas."""
 
 from __future__ import annotations
 
@@ -17,22 +17,22 @@ _NO_QUOTA = 2**62
 
 
 class StoredTable:
-    """A namespace of the store as the registry's table."""
+    """A namespace of the store, as the registry's table."""
 
     def __init__(self, store: KeyValueStore) -> None:
         self._namespace: Namespace = store.namespace(REGISTRY_NAMESPACE, quota_bytes=_NO_QUOTA)
 
     async def read_all(self) -> Mapping[str, bytes]:
-        """Every name with its record."""
+        """Return every name with its record."""
         return {entry.key: entry.value async for entry in self._namespace.entries()}
 
     async def write(self, changes: Mapping[str, bytes | None]) -> None:
-        """One atomic batch; durable when it returns."""
+        """Write one atomic batch; it is durable when the call returns."""
         await self._namespace.batch(changes)
 
 
 class ComponentPolicies:
-    """What storage and messaging allow each component: its manifest, within the policy.
+    """The quotas of each component in storage and messaging: its manifest, within the policy.
 
     It is the `StorageQuotas` and the `MessagingPolicy` of a system.
     """
@@ -45,30 +45,30 @@ class ComponentPolicies:
 
     @property
     def limits(self) -> MessagingLimits:
-        """What holds for every component."""
+        """The limits that hold for every component."""
         return self._limits
 
     def set(self, name: str, manifest: Manifest) -> None:
-        """Takes over what a manifest asks for; the policy was checked at install."""
+        """Put a manifest's limits into force; the install has compared them with the policy."""
         self._manifests[name] = manifest
 
     def forget(self, name: str) -> None:
-        """The defaults hold again."""
+        """Return a component to the defaults."""
         self._manifests.pop(name, None)
 
     def quota_bytes(self, component: str) -> int:
-        """The quota of this component's namespace."""
+        """Return the quota of this component's namespace."""
         manifest = self._manifests.get(component)
         asked = manifest.limits.storage if manifest else None
         return asked if asked is not None else self._policy.limits.storage
 
     def rate_of(self, component: str) -> Rate:
-        """How much this component may send."""
+        """Return the rate at which this component may send."""
         manifest = self._manifests.get(component)
         asked = manifest.limits.rates.messages if manifest else None
         return Rate.of(asked) if asked is not None else self._rate
 
     def codecs_of(self, target: str) -> frozenset[Codec]:
-        """Which codecs this target reads."""
+        """Return the codecs that this target reads."""
         manifest = self._manifests.get(target)
         return frozenset(manifest.codecs.accepts) if manifest else ALL_CODECS

@@ -1,7 +1,7 @@
-"""Update and rollback: another version under the same name, and no message lost.
+"""Update and roll back: another version under the same name, and no message lost.
 
-Both end in the same switch. Either the new version runs and is the record of
-its name, or the old one does and is.
+Both end in the same switch. Either the new version runs and is the record of its name, or the old
+one stays both.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ __all__ = ("Updating",)
 
 @dataclass(frozen=True, slots=True)
 class Updating:
-    """Replaces what is installed under a name by another version of it."""
+    """Replaces the installed version of a name by another one."""
 
     registry: Registry
     ledger: Ledger
@@ -59,7 +59,7 @@ class Updating:
         )  # fmt: skip
 
     async def plan(self, package: Package, name: str, progress: ProgressSink | None) -> InstallPlan:
-        """Decide what an update would do; see `System.plan`."""
+        """Decide the effect of an update; see `System.plan`."""
         record = self.registry.get(name)
         pin = self.trust.get(package.name)
         before = self._manifest_of(record)
@@ -70,7 +70,7 @@ class Updating:
         return plan
 
     async def _approve(self, plan: InstallPlan, package: Package, approve: Approve | None) -> None:
-        """Ask if there is anything to ask; then try what only running can tell."""
+        """Ask for approval if the plan needs it; then try the start."""
         try:
             if plan.needs_approval:
                 await self.ledger.approve(plan, approve)
@@ -80,7 +80,7 @@ class Updating:
             raise
 
     def _manifest_of(self, record: ComponentRecord) -> Manifest | None:
-        """Return what the update is compared with; without it, everything is asked about."""
+        """Return the manifest to compare with; without it, every key needs approval."""
         try:
             return self.running.stored.manifest(record)
         except (ArtifactCorrupt, ManifestInvalid):
@@ -103,7 +103,7 @@ class Updating:
         manifest: Manifest,
         commit: Callable[[ComponentRecord], Awaitable[None]],
     ) -> None:
-        """Make `successor` the record of its name, and the running version with it."""
+        """Make `successor` the record of its name and the running version."""
         try:
             await self._switch_or_stay(record, successor, manifest, commit)
         except UpdateFailed as error:
@@ -165,7 +165,7 @@ class Updating:
 
 
 def merged_grants(first: Grants, second: Grants) -> Grants:
-    """Return what both together allow: two versions work under one name for a moment."""
+    """Return the union of two grants: two versions share a name for a moment."""
     capabilities = {*first.allow, *second.allow}
     allow = {
         each: tuple(dict.fromkeys((*first.allow.get(each, ()), *second.allow.get(each, ()))))

@@ -1,10 +1,8 @@
-"""What can go wrong between a package on disk and a running component.
+"""Errors between a package on disk and a running component.
 
-The tree mirrors the way of an install: reading the manifest, reading the
-package, judging it, writing it down, running it. Every class carries a stable
-``code`` and a ``hint``, so that a command line or an API can map a failure
-without parsing text. Messages say what happened and where; hints say what to
-do next.
+The tree follows the steps of an install: read the manifest, read the package, judge it, record it,
+run it. Every class carries a stable ``code`` and a ``hint``, so a command line or an API can map a
+failure without parsing text. Messages say what happened and where; hints say what to do next.
 """
 
 from __future__ import annotations
@@ -67,11 +65,11 @@ class LifecycleError(AirswasmError):
 
 @dataclass(frozen=True, slots=True)
 class ManifestProblem:
-    """One thing that is wrong in a manifest, and where."""
+    """One problem in a manifest, with its place."""
 
     file: str
     line: int
-    """Counted from 1; for a missing key the line of its table."""
+    """Counted from 1; the table's line if the key is missing."""
     key: str
     text: str
 
@@ -80,13 +78,13 @@ class ManifestProblem:
 
 
 class ManifestInvalid(LifecycleError):
-    """Component.toml does not say what a manifest must; all problems at once."""
+    """Component.toml is wrong; the error lists every problem."""
 
     explanation = ErrorCode(
         "E0301",
         "Component.toml is wrong",
-        "Unknown keys are errors, because a typo in a security setting must not pass as `not "
-        "set`. All problems are listed with file, line and key.",
+        "Unknown keys are errors, because a typo in a security setting must not read as `not "
+        "set`. The message lists every problem with file, line and key.",
         "correct the lines named above; docs/manifest.md lists every key",
     )
 
@@ -97,13 +95,13 @@ class ManifestInvalid(LifecycleError):
 
 
 class PackageInvalid(LifecycleError):
-    """A folder or archive is not a package, or not one that is safe to read."""
+    """A folder or archive is not a package, or is not safe to read."""
 
     explanation = ErrorCode(
         "E0302",
         "not a package",
-        "The folder or file is not a package, or not one that is safe to read (paths that lead "
-        "outside, twins, bombs).",
+        "The folder or file is not a package, or is not safe to read (paths that lead "
+        "outside, duplicate names, decompression bombs).",
         "pack it again with `airswasm build` and `airswasm sign`; do not edit the archive",
         ExitStatus.NOT_AUTHENTIC,
     )
@@ -119,12 +117,12 @@ class PackageInvalid(LifecycleError):
 
 
 class PackageUnsigned(LifecycleError):
-    """The package has no signature and this host does not take unsigned ones."""
+    """The package has no signature, and this host requires one."""
 
     explanation = ErrorCode(
         "E0303",
         "not signed",
-        "The package has no signature, and this host takes only signed ones.",
+        "The package has no signature, and this host accepts only signed packages.",
         "sign it: `airswasm sign`. For development only: `unsigned = true` under [install] in "
         "config.toml",
         ExitStatus.NOT_AUTHENTIC,
@@ -132,17 +130,17 @@ class PackageUnsigned(LifecycleError):
 
     def __init__(self, source: str) -> None:
         self.source = source
-        super().__init__(f"{source} is not signed: it has no component.sig")
+        super().__init__(f"{source} is unsigned: it has no component.sig")
 
 
 class WrongPackage(LifecycleError):
-    """The package is fine but is not the one that was meant."""
+    """The package is valid but is not the expected one."""
 
     explanation = ErrorCode(
         "E0304",
         "another package",
-        "The package is fine, but it is not the one that was meant: another name or version.",
-        "install it under its own name, or give the package of the component you mean",
+        "The package is valid, but its name or version is not the expected one.",
+        "install it under its own name, or pass the package of the intended component",
         ExitStatus.NOT_AUTHENTIC,
     )
 
@@ -152,19 +150,19 @@ class WrongPackage(LifecycleError):
 
 
 class ArtifactCorrupt(LifecycleError):
-    """Stored bytes are missing or are no longer those that were installed."""
+    """Stored bytes are missing or differ from the installed ones."""
 
     explanation = ErrorCode(
         "E0305",
         "stored bytes changed",
-        "Installed files are missing or are no longer those that were verified.",
-        "run `airswasm install` with the same package again: it puts the files back",
+        "Installed files are missing or differ from the verified ones.",
+        "run `airswasm install` with the same package again to restore the files",
         ExitStatus.NOT_AUTHENTIC,
     )
 
     def __init__(self, digest: str, path: str, reason: str) -> None:
         self.digest, self.path, self.reason = digest, path, reason
-        super().__init__(f"{path}: {reason} (wanted sha256 {digest[:16]}…)")
+        super().__init__(f"{path}: {reason} (expected sha256 {digest[:16]}…)")
 
 
 class NotInstalled(LifecycleError):
@@ -203,13 +201,13 @@ class AlreadyInstalled(LifecycleError):
 
 
 class OwnerChanged(LifecycleError):
-    """An update is signed by a key that does not own the name."""
+    """Another key than the owner's signed the update."""
 
     explanation = ErrorCode(
         "E0312",
         "another owner",
-        "The update is signed by another key than the installed version. A name belongs to the "
-        "key that signed its first version, so that nobody else can replace it.",
+        "Another key signed the update than the installed version. A name belongs to the "
+        "key that signed its first version, so that no other publisher can replace it.",
         "sign with the key that signed the installed version, or rotate the key with a "
         "statement signed by both",
         ExitStatus.NOT_AUTHENTIC,
@@ -223,15 +221,15 @@ class OwnerChanged(LifecycleError):
 
 
 class SequenceTooOld(LifecycleError):
-    """An update is not newer than what has been installed before."""
+    """An update is not newer than the versions installed before."""
 
     explanation = ErrorCode(
         "E0313",
         "older sequence",
-        "The package's sequence is not above what was installed before, so it may be an old, "
-        "vulnerable version that somebody replays.",
+        "The package's sequence is not above that of the last install, so it may be an old, "
+        "vulnerable version that an attacker replays.",
         "raise the version and sign again. To go back on purpose: `airswasm rollback` to a "
-        "retained version; when it was uninstalled, `airswasm trust remove NAME` forgets it",
+        "retained version; after an uninstall, `airswasm trust remove NAME` drops the old sequence",
         ExitStatus.NOT_AUTHENTIC,
     )
 
@@ -239,17 +237,17 @@ class SequenceTooOld(LifecycleError):
         self.name, self.floor, self.sequence = name, floor, sequence
         super().__init__(
             f"{name}: the package has sequence {sequence}; "
-            f"sequence {floor} has been installed already"
+            f"this host has already installed sequence {floor}"
         )
 
 
 class SequenceJumped(LifecycleError):
-    """A sequence so high that no later update could follow it."""
+    """The sequence is so high that no later update could follow it."""
 
     explanation = ErrorCode(
         "E0314",
         "sequence too high",
-        "A sequence so high that no later update could follow it.",
+        "The sequence is so high that no later update could follow it.",
         "sign again without --sequence: the default leaves room for later versions",
         ExitStatus.NOT_AUTHENTIC,
     )
@@ -257,18 +255,18 @@ class SequenceJumped(LifecycleError):
     def __init__(self, name: str, floor: int, sequence: int, cap: int) -> None:
         self.name, self.floor, self.sequence, self.cap = name, floor, sequence, cap
         super().__init__(
-            f"{name}: sequence {sequence} is more than {cap} above {floor}, the last one"
+            f"{name}: sequence {sequence} is more than {cap} above the last one, {floor}"
         )
 
 
 class ApprovalRefused(LifecycleError):
-    """Whoever was asked did not approve what the component asks for."""
+    """The approver did not approve the component's requests."""
 
     explanation = ErrorCode(
         "E0315",
         "not approved",
-        "What the component asks for was not approved; nothing changed.",
-        "nothing was changed. Pass --yes to accept without being asked",
+        "The approver did not approve the component's requests; nothing changed.",
+        "to approve without a question, pass --yes",
         ExitStatus.REFUSED,
     )
 
@@ -318,19 +316,21 @@ class MemoryTooSmall(LifecycleError):
 
 
 class VersionNotRetained(LifecycleError):
-    """There is no such version to go back to."""
+    """The host does not retain that version."""
 
     explanation = ErrorCode(
         "E0318",
         "version not retained",
-        "There is no such version to go back to.",
-        "`airswasm rollback NAME --to VERSION` takes any of those",
+        "The host does not retain that version.",
+        "`airswasm rollback NAME --to VERSION` accepts any retained version",
         ExitStatus.NOT_FOUND,
     )
 
     def __init__(self, name: str, wanted: str | None, retained: Sequence[str]) -> None:
         self.name, self.wanted, self.retained = name, wanted, tuple(retained)
-        missing = f"version {wanted} is not retained" if wanted else "nothing is before this one"
+        missing = (
+            f"version {wanted} is not retained" if wanted else "no version is before the active one"
+        )
         super().__init__(f"{name}: {missing}; retained: {', '.join(retained)}")
 
 
@@ -341,7 +341,7 @@ class RolledBackPast(VersionNotRetained):
 
 
 class VersionNotNewer(LifecycleError):
-    """An update's version is installed already, or is below the active one."""
+    """An update's version is installed already, or below the active one."""
 
     explanation = ErrorCode(
         "E0328",
@@ -352,28 +352,28 @@ class VersionNotNewer(LifecycleError):
 
     def __init__(self, name: str, installed: str, offered: str) -> None:
         self.name, self.installed, self.offered = name, installed, offered
-        super().__init__(f"{name} {offered} does not follow {installed}, which is installed")
+        super().__init__(f"{name} {offered} does not follow {installed}, the installed version")
 
 
 class UpdateFailed(LifecycleError):
-    """A step of a switch failed; the version that ran before goes on."""
+    """A step of a switch failed; the earlier version continues."""
 
     explanation = ErrorCode(
         "E0319",
         "update failed",
-        "A step of the switch failed; the version before goes on.",
+        "A step of the switch failed; the earlier version continues.",
         "the earlier version is still active. `airswasm logs NAME` has the reason",
     )
 
     def __init__(self, name: str, old: str, new: str, step: str, reason: str) -> None:
         self.name, self.old, self.new, self.step, self.reason = name, old, new, step, reason
         super().__init__(
-            f"{name}: switching from {old} to {new} failed at '{step}': {reason}; {old} goes on"
+            f"{name}: switching from {old} to {new} failed at '{step}': {reason}; {old} continues"
         )
 
 
 class NotRunning(LifecycleError):
-    """The component is installed but is not running."""
+    """The component is installed but does not run."""
 
     explanation = ErrorCode(
         "E0320",
@@ -440,7 +440,7 @@ class HomeUnusable(LifecycleError):
     explanation = ErrorCode(
         "E0324",
         "home unusable",
-        "The home folder cannot be made, read or written.",
+        "The home folder cannot be created, read or written.",
         "check the folder's owner and mode, or set AIRSWASM_HOME to another one",
     )
 
@@ -450,14 +450,14 @@ class HomeUnusable(LifecycleError):
 
 
 class StoreMissing(LifecycleError):
-    """Files of installed components are there, and the store that knows of them is not."""
+    """The home has artifacts of installed components but no store."""
 
     explanation = ErrorCode(
         "E0330",
         "store missing",
-        "The home has files of installed components and no store that knows of them: its folder "
-        "was removed, or its disk is not mounted. Nothing was changed.",
-        "put it back, from a backup or by mounting its disk. To begin anew instead, remove the "
+        "The home has files of installed components but no store with their records: its folder "
+        "was removed, or its disk is not mounted. Nothing changed.",
+        "restore the store from a backup, or mount its disk. To start afresh instead, remove the "
         "home's folder `artifacts` too",
     )
 
@@ -467,14 +467,14 @@ class StoreMissing(LifecycleError):
 
 
 class TemporaryFolderMissing(LifecycleError):
-    """No folder for temporary files can be written; reading a component takes some."""
+    """No folder for temporary files is writable, and the reader of components needs one."""
 
     explanation = ErrorCode(
         "E0333",
         "no temporary folder",
         "Reading a component takes a few temporary files, and none of the usual folders for them "
-        "can be written. Nothing was changed.",
-        "set TMPDIR to a folder that can be written, for example one in the home",
+        "is writable. Nothing changed.",
+        "set TMPDIR to a writable folder, for example one in the home",
     )
 
     def __init__(self, reason: str) -> None:
@@ -483,12 +483,12 @@ class TemporaryFolderMissing(LifecycleError):
 
 
 class ConfigurationInvalid(LifecycleError):
-    """config.toml of the home is not what a policy must be; all problems at once."""
+    """config.toml of the home is wrong; the error lists every problem."""
 
     explanation = ErrorCode(
         "E0325",
         "config.toml is wrong",
-        "The host's policy has unknown keys or wrong values.",
+        "config.toml has unknown keys or wrong values.",
         "correct the lines named above",
         ExitStatus.USAGE,
     )
@@ -503,7 +503,7 @@ class NoSuchSetting(LifecycleError):
     """No installed block has a setting of that name.
 
     Attributes:
-        name: What was asked for.
+        name: The requested name.
     """
 
     explanation = ErrorCode(
@@ -520,33 +520,34 @@ class NoSuchSetting(LifecycleError):
 
 
 class PurgeIncomplete(LifecycleError):
-    """A name was uninstalled, and not everything that was kept for it could be removed.
+    """A name was uninstalled, but a block failed to remove what it keeps for it.
 
     Attributes:
         name: The component's name.
-        failures: For each block that failed, why.
+        failures: The reason of each block that failed.
     """
 
     explanation = ErrorCode(
         "E0332",
         "purge incomplete",
-        "The component is uninstalled, and a block could not remove what it keeps for it. The "
-        "name cannot be installed again before that is done.",
-        "mend what the message names; the host tries again when it starts, and at the next install",
+        "The component is uninstalled, but a block failed to remove what it keeps for it. The "
+        "name cannot be installed again until the purge is complete.",
+        "remove the cause that the message names; the host retries as it starts, and at the next "
+        "install",
     )
 
     def __init__(self, name: str, failures: Sequence[str]) -> None:
         self.name, self.failures = name, tuple(failures)
-        super().__init__(f"{name} is not purged to the end: {'; '.join(self.failures)}")
+        super().__init__(f"{name} is not completely purged: {'; '.join(self.failures)}")
 
 
 class RegistryCorrupt(LifecycleError):
-    """A record in the registry cannot be understood."""
+    """A record in the registry is damaged."""
 
     explanation = ErrorCode(
         "E0326",
         "registry damaged",
-        "A record of what is installed cannot be understood.",
+        "A record of an installed component is damaged.",
         "restore the home from a backup, or uninstall and install the component again",
     )
 
@@ -556,12 +557,12 @@ class RegistryCorrupt(LifecycleError):
 
 
 class TooManyRunning(LifecycleError):
-    """As many components run as the host's policy allows."""
+    """The host already runs as many components as its policy allows."""
 
     explanation = ErrorCode(
         "E0329",
         "too many running",
-        "As many components run as the host's policy allows.",
+        "The host already runs as many components as its policy allows.",
         "stop some, or write a higher `running` under [limits] in config.toml; on Linux also "
         "raise vm.max_map_count: each running component takes 4 mappings",
         ExitStatus.REFUSED,
@@ -573,13 +574,13 @@ class TooManyRunning(LifecycleError):
 
 
 class ProviderFailed(LifecycleError):
-    """An installed block could not set up what it offers to components."""
+    """An installed block failed to set up its interfaces."""
 
     explanation = ErrorCode(
         "E0327",
         "a block failed to set up",
-        "An installed block could not offer its interfaces.",
-        "update or remove the package that the entry point comes from",
+        "An installed block failed to set up its interfaces.",
+        "update or remove the package of that entry point",
     )
 
     def __init__(self, group: str, entry_point: str, distribution: str, reason: str) -> None:

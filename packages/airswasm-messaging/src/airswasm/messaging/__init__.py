@@ -1,7 +1,7 @@
 """Messages between components: codecs, quotas, requests with callbacks.
 
-`messaging_interface` is what components import; `Messenger` is the same for
-Python code, with values instead of bytes.
+Components import `messaging_interface`; `Messenger` is the counterpart for Python code, with values
+instead of bytes.
 """
 
 import lazy_loader

@@ -1,8 +1,7 @@
-"""Names to send to: `namespace/name` for components, or a plain name for a Python actor.
+"""Addresses of messages: `namespace/name` for components, or a plain name for a Python actor.
 
-Topics and their patterns are airswasm-actor's; this is only what it leaves open.
-A name from a guest ends up in logs and metrics, so it is narrow: ASCII, no dots
-at the ends, no wildcard.
+Topics and their patterns are airswasm-actor's; this module adds the rest. A name from a guest ends
+up in logs and metrics, so it is narrow: ASCII, no dots at the ends, no wildcard.
 """
 
 from __future__ import annotations
@@ -18,10 +17,10 @@ _ADDRESS = re.compile(rf"{_PART}(?:/{_PART}){{0,3}}", re.ASCII)
 
 
 def check_address(address: str) -> str:
-    """The address, if it is well-formed.
+    """Return the address if it is well-formed.
 
     Raises:
-        InvalidAddress: It is not.
+        InvalidAddress: The address is malformed.
     """
     if len(address) > 255 or _ADDRESS.fullmatch(address) is None:
         raise InvalidAddress(

@@ -1,14 +1,13 @@
-"""How values become payloads: raw bytes, or CBOR that says that it is CBOR.
+"""Turn values into payloads: raw bytes, or CBOR that marks itself as CBOR.
 
-A CBOR payload starts with the self-describe tag `d9d9f7`, which no UTF-8 text and
-no other common format starts with; everything else is raw. So a receiver sees
-from the payload itself what it is, and no header travels beside it.
+A CBOR payload starts with the self-describe tag `d9d9f7`, with which no UTF-8 text and no other
+common format starts; every other payload is raw. So a receiver knows the codec from the payload
+itself, without a header.
 
-Decoding reads what strangers sent. The bytes are walked once before `cbor2` sees
-them: no tags (they build regular expressions, decimals and cycles), no lengths
-beyond the payload, no indefinite lengths, a bounded depth, nothing after the
-value. `cbor2` then refuses duplicate keys and keys that are not texts or bytes.
-What is left is the JSON model with bytes.
+The decoder reads untrusted input. It walks the bytes once before `cbor2` sees them: no tags (they
+build regular expressions, decimals and cycles), no lengths beyond the payload, no indefinite
+lengths, a bounded depth, nothing after the value. `cbor2` then refuses duplicate keys and keys that
+are not texts or bytes. The rest is the JSON model with bytes.
 """
 
 from __future__ import annotations
@@ -49,15 +48,15 @@ _SIMPLE = (20, 21, 22, 25, 26, 27)
 
 
 def codec_of(payload: bytes) -> Codec:
-    """Which codec a payload says it is in."""
+    """Return the codec that a payload claims."""
     return "cbor" if payload.startswith(CBOR_MARK) else "raw"
 
 
 def encode(value: object, codec: Codec) -> bytes:
-    """A value as a payload; raw takes bytes, or a text as UTF-8.
+    """Return a value as a payload; raw takes bytes, or a text as UTF-8.
 
     Raises:
-        Unencodable: The codec has no form for it.
+        Unencodable: The codec has no form for the value.
     """
     if codec == "cbor":
         return encode_cbor(value)
@@ -72,23 +71,23 @@ def encode(value: object, codec: Codec) -> bytes:
 
 
 def decode(payload: bytes) -> object:
-    """The value of a payload: decoded when it is marked as CBOR, else the bytes.
+    """Return the value of a payload: decoded if it is marked as CBOR, else the bytes.
 
     Raises:
-        InvalidCbor: It is marked as CBOR and is not CBOR that this host reads.
+        InvalidCbor: The payload is marked as CBOR, but this host does not accept it.
     """
     return decode_cbor(payload) if payload.startswith(CBOR_MARK) else payload
 
 
 def encode_cbor(value: object) -> bytes:
-    """A value as marked CBOR, the same bytes for equal values.
+    """Return a value as marked CBOR, the same bytes for equal values.
 
     Args:
-        value: None, a bool, a number of at most 64 bits, a text, bytes, or lists
-            and mappings (keys: texts or bytes) of them.
+        value: None, a bool, a number of at most 64 bits, a text, bytes, or lists and mappings
+            (keys: texts or bytes) of them.
 
     Raises:
-        Unencodable: Anything else.
+        Unencodable: The value is of another type.
     """
     try:
         payload = CBOR_MARK + cbor2.dumps(value, canonical=True)
@@ -101,10 +100,10 @@ def encode_cbor(value: object) -> bytes:
 
 
 def decode_cbor(payload: bytes) -> object:
-    """The value of a marked CBOR payload.
+    """Return the value of a marked CBOR payload.
 
     Raises:
-        InvalidCbor: It is not CBOR that this host reads.
+        InvalidCbor: This host does not accept the payload.
     """
     check_cbor(payload)
     return load_cbor(payload)
@@ -133,8 +132,8 @@ def check_cbor(payload: bytes) -> None:
     """Walk a marked payload once, in time linear in its length, building nothing.
 
     Raises:
-        InvalidCbor: Tags, lengths beyond the payload, indefinite lengths, too deep,
-            odd map keys or simple values, or bytes after the value.
+        InvalidCbor: The payload has tags, lengths beyond its end, indefinite lengths, too much
+            depth, odd map keys or simple values, or bytes after the value.
     """
     for _ in walk_cbor(payload):
         pass
@@ -192,7 +191,7 @@ def _open(start: int, major: int, argument: int, rest_bytes: int, depth: int) ->
 
 
 def _head(payload: bytes, start: int, end: int) -> tuple[int, int, int]:
-    """Major type, argument and position after one item's head."""
+    """Return major type, argument and position after one item's head."""
     if start >= end:
         raise InvalidCbor(start, "it is cut short")
     first = payload[start]

@@ -1,9 +1,8 @@
-"""The interface by which components send messages.
+"""The interface through which components send messages.
 
-The sender is always the caller's own name. Every function returns at once; `call`
-returns a `Pending`, which the broker's request completes: a waiting component is
-an entry in a table, without a task. Whether the component may send at all was
-decided by the guard before any of this runs.
+The sender is always the caller's own name. Every function returns at once; `call` returns a
+`Pending`, which the broker's request completes: a waiting component is an entry in a table, without
+a task. Before any of this runs, the guard has decided whether the component may send at all.
 """
 
 from __future__ import annotations
@@ -37,7 +36,7 @@ def messaging_interface(
     *,
     clock: Callable[[], float] = time.monotonic,
 ) -> HostInterface:
-    """`airswasm:component/messaging` over this broker."""
+    """Return `airswasm:component/messaging` over this broker."""
     guests = _Guests(broker, policy or SamePolicy(), clock)
     return HostInterface(
         MESSAGING_INTERFACE,
@@ -68,7 +67,7 @@ def provide(services: Services) -> Iterable[HostInterface]:
 
 
 class _Guests:
-    """The host functions. What they raise as a refusal becomes the guest's `err`."""
+    """The host functions. A refusal that they raise becomes the guest's `err`."""
 
     def __init__(
         self, broker: MessageBroker, policy: MessagingPolicy, clock: Callable[[], float]
@@ -208,7 +207,7 @@ class _Guests:
 
 
 class _Subscriptions:
-    """What one incarnation has subscribed to; it ends with that."""
+    """The subscriptions of one incarnation; they end with it."""
 
     def __init__(self, broker: MessageBroker, caller: Caller) -> None:
         self._broker = broker
@@ -259,12 +258,12 @@ def _after(walk: Iterator[int], caller: Caller, go: Callable[[Pending], object])
 
 
 def _reply(value: object) -> bytes | None:
-    """Python actors may answer with values; components get them as marked CBOR."""
+    """Return a Python actor's answer as bytes: components get a value as marked CBOR."""
     return value if value is None or isinstance(value, bytes) else encode_cbor(value)
 
 
 def _refused(error: Exception) -> Err[Case]:
-    """What a guest can handle; anything else is a bug of the host and ends its call."""
+    """Return an error that a guest can handle; any other is a bug of the host and ends the call."""
     case = refusal_of(error)
     if case is None:
         raise error

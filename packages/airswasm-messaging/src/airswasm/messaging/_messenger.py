@@ -1,8 +1,8 @@
 """Messages from Python code: values in, values out.
 
-Components speak bytes. A `Messenger` encodes what it sends with one codec and
-decodes answers by their mark, so that Python code handles values. It is trusted
-code's own way: no capability is asked for and no rate counted.
+Components exchange bytes. A `Messenger` encodes what it sends with one codec and decodes answers by
+their mark, so that Python code handles values. It is for trusted code: it needs no capability and
+counts no rate.
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ class Messenger:
     """Sends values over a broker.
 
     Args:
-        broker: The actor system's.
-        sender: Whom receivers see as the sender.
-        codec: How values are encoded; bytes pass as they are under `raw`.
-        timeout: Seconds to wait for an answer, unless a call says otherwise.
+        broker: The actor system's broker.
+        sender: The name that receivers see as the sender.
+        codec: The encoding of values; bytes pass unchanged under `raw`.
+        timeout: Seconds to wait for an answer, unless a call sets another time.
     """
 
     def __init__(
@@ -40,12 +40,12 @@ class Messenger:
         self._timeout = timeout
 
     def tell(self, target: str, value: object, *, codec: Codec | None = None) -> None:
-        """Put a message into the target's mailbox; does not wait.
+        """Put a message into the target's mailbox; do not wait.
 
         Raises:
             InvalidAddress: The target's name is malformed.
             Unencodable: The codec has no form for the value.
-            DeliveryError: It was not accepted, see `MessageBroker.tell`.
+            DeliveryError: The broker did not accept the message, see `MessageBroker.tell`.
         """
         payload = encode(value, codec or self._codec)
         self._broker.tell(check_address(target), payload, sender=self._sender)
@@ -58,15 +58,15 @@ class Messenger:
         timeout: float | None = None,
         codec: Codec | None = None,
     ) -> object:
-        """Send a message and wait for the answer. A cancel gives up waiting.
+        """Send a message and wait for the answer. A cancel ends the wait.
 
         Returns:
-            The answer, decoded when it is marked as CBOR; None when there is none.
+            The answer, decoded if it is marked as CBOR; None without one.
 
         Raises:
             InvalidAddress: The target's name is malformed.
             Unencodable: The codec has no form for the value.
-            InvalidCbor: The answer is marked as CBOR and cannot be read.
+            InvalidCbor: The answer is marked as CBOR and cannot be decoded.
             DeliveryError, AskError: As for `MessageBroker.ask`.
         """
         answer = await self._broker.ask(
@@ -82,7 +82,7 @@ class Messenger:
         return load_cbor(answer)
 
     def publish(self, topic: str, value: object, *, codec: Codec | None = None) -> int:
-        """Publish to a topic; returns how many mailboxes took it.
+        """Publish to a topic; return the number of mailboxes that accepted it.
 
         Raises:
             InvalidTopic: The topic is malformed.

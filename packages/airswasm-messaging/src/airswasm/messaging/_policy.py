@@ -1,7 +1,7 @@
-"""What each component may send and receives: rates, sizes, codecs.
+"""Limits on the messages of each component: rates, sizes, codecs.
 
-The numbers come from manifests and the host's own settings, which live in blocks
-above this one; they reach it through this seam.
+The numbers come from manifests and the host's own settings, which live in blocks above this one;
+they reach it through this protocol.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ ALL_CODECS: frozenset[Codec] = frozenset(("raw", "cbor"))
 
 @dataclass(frozen=True, slots=True)
 class Rate:
-    """How much a sender may send.
+    """The rate at which a sender may send.
 
     Attributes:
-        per_second: On average.
-        burst: At once, after a pause.
+        per_second: Messages each second on average.
+        burst: Messages at once, after a pause.
     """
 
     per_second: float = 5_000.0
@@ -38,20 +38,20 @@ class Rate:
     @classmethod
     @lru_cache(maxsize=256)
     def of(cls, per_second: int) -> Rate:
-        """So many each second, and as many at once; one object for all who have the same."""
+        """Return the rate of so many each second and at once; equal rates share one object."""
         return cls(float(per_second), per_second)
 
 
 @dataclass(frozen=True, slots=True)
 class MessagingLimits:
-    """What holds for every component of a host.
+    """Limits for every component of a host.
 
     Attributes:
-        payload_bytes: The largest payload, replies included.
-        default_timeout: Seconds, where a component gives 0.
-        longest_timeout: Seconds; longer ones are cut to it.
-        open_requests: The most requests of one component that wait for a callback.
-        subscriptions: The most patterns of one component.
+        payload_bytes: Size of the largest payload in bytes, replies included.
+        default_timeout: Seconds to wait when a component passes 0.
+        longest_timeout: Seconds; a longer timeout is cut to this.
+        open_requests: Requests of one component that may wait for a callback.
+        subscriptions: Patterns to which one component may subscribe.
     """
 
     payload_bytes: int = 1024 * 1024
@@ -66,43 +66,43 @@ class MessagingPolicy(Protocol):
 
     @property
     def limits(self) -> MessagingLimits:
-        """What holds for every component."""
+        """The limits for every component."""
         ...
 
     def rate_of(self, component: str) -> Rate:
-        """How much this component may send."""
+        """Return the rate at which this component may send."""
         ...
 
     def codecs_of(self, target: str) -> frozenset[Codec]:
-        """Which codecs this target reads; `raw` among them means any bytes."""
+        """Return the codecs that this target reads; `raw` among them means any bytes."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class SamePolicy:
-    """The same for every component."""
+    """The same limits for every component."""
 
     limits: MessagingLimits = field(default_factory=MessagingLimits)
     rate: Rate = field(default_factory=Rate)
     codecs: frozenset[Codec] = ALL_CODECS
 
     def rate_of(self, component: str) -> Rate:
-        """The one rate."""
+        """Return the one rate."""
         del component
         return self.rate
 
     def codecs_of(self, target: str) -> frozenset[Codec]:
-        """The same codecs for all."""
+        """Return the same codecs for all."""
         del target
         return self.codecs
 
 
 class TokenBucket:
-    """Counts what a sender sends against its rate; two numbers for each sender.
+    """Compares a sender's messages with its rate; it takes two numbers for each sender.
 
     Args:
-        rate: What is allowed.
-        clock: Seconds.
+        rate: The permitted rate.
+        clock: Returns seconds.
     """
 
     __slots__ = ("_clock", "_rate", "_tokens", "_updated")
@@ -114,7 +114,7 @@ class TokenBucket:
         self._updated = clock()
 
     def take(self) -> bool:
-        """Take one token; False when there is none, and then nothing is taken."""
+        """Take one token; without one, return False and take nothing."""
         now = self._clock()
         earned = max(0.0, now - self._updated) * self._rate.per_second  # a clock may be set back
         tokens = min(float(self._rate.burst), self._tokens + earned)

@@ -1,8 +1,8 @@
-"""How errors look to a component: the cases of `messaging-error`.
+"""Errors as a component sees them: the cases of `messaging-error`.
 
-A component decides by the case; the text is for people. It tells a sender what
-the target said, and never how the target failed inside: that is the target's
-owner's to see, in the dead letters and the log.
+A component decides by the case; the text is for people. It carries the target's own words, and
+never how the target failed inside: only the target's owner sees that, in the dead letters and the
+log.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ _CASES: tuple[tuple[type[BaseException], str], ...] = (
 
 
 def refusal_of(error: BaseException) -> Case | None:
-    """The case of `messaging-error` for an error; None for one that is a bug."""
+    """Return the `messaging-error` case for an error; None for a bug."""
     match error:
         case AskTimeout():
             return Case("timed-out")

@@ -1,12 +1,12 @@
-"""Requests that are answered by a callback: who waits for which answer.
+"""Requests that a callback answers, by the component that waits.
 
-A request belongs to the component's name, not to one incarnation: when it is
-restarted or updated meanwhile, its successor gets the answer. Ids never repeat
-within a host's life, and start at the time of day, so that an id that a component
-stored before the host restarted does not match a later request by accident.
+A request belongs to the component's name, not to one incarnation: after a restart or update, the
+successor gets the answer. Ids never repeat within a host's life, and start at the time of day, so
+that an id that a component stored before the host restarted does not match a later request by
+accident.
 
-The outcome goes to the requester as a system message: before other messages, and
-never refused for a full mailbox, because it was promised.
+The outcome goes to the requester as a system message: before other messages, and never refused for
+a full mailbox, because the host promised it.
 """
 
 from __future__ import annotations
@@ -28,9 +28,9 @@ class OpenRequests:
     """Every request of a host's components that waits for its callback.
 
     Args:
-        broker: Where requests go and callbacks come from.
-        outcome_of: What an ended request is to a component.
-        most: The most open requests of one component.
+        broker: Delivers requests and callbacks.
+        outcome_of: Turns an ended request into its outcome for a component.
+        most: The maximum of open requests of one component.
     """
 
     def __init__(
@@ -46,15 +46,15 @@ class OpenRequests:
         self._open: dict[str, dict[int, Request]] = {}
 
     def count_of(self, component: str) -> int:
-        """How many requests of this component wait."""
+        """Return the number of this component's waiting requests."""
         return len(self._open.get(component, ()))
 
     def start(self, component: str, target: str, payload: bytes, timeout: float) -> int:
-        """Send a request; returns its id.
+        """Send a request; return its id.
 
         Raises:
             RateExceeded: Too many of this component's requests wait already.
-            DeliveryError: It was not accepted; there will be no callback.
+            DeliveryError: The broker did not accept the request; no callback will follow.
         """
         mine = self._open.setdefault(component, {})
         if len(mine) >= self._most:
@@ -74,7 +74,7 @@ class OpenRequests:
         return number
 
     def cancel(self, component: str, number: int) -> bool:
-        """Give up on a request of this component's own; its callback will not come."""
+        """Cancel a request of this component's own; its callback will not come."""
         request = self._open.get(component, {}).get(number)
         self._forget(component, number)
         return request is not None and request.cancel()

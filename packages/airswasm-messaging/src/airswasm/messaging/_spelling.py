@@ -1,4 +1,4 @@
-"""How topics are spelled: non-empty segments joined by dots, patterns of them for subscriptions."""
+"""The spelling of topics: non-empty segments joined by dots, and patterns of them."""
 
 from __future__ import annotations
 

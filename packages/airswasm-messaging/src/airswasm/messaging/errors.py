@@ -1,7 +1,7 @@
-"""What can go wrong in this block, each condition a class of its own.
+"""Errors of this block, with one class for each condition.
 
-What goes wrong between actors (no route, full mailbox, time-out, ...) keeps its
-types from airswasm-actor; here is only what this block adds.
+Errors between actors (no route, full mailbox, time-out, ...) keep their types from airswasm-actor;
+this module adds only this block's own.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ class InvalidAddress(MessagingError):
 
 
 class CodecError(MessagingError):
-    """Root of what is wrong with a payload's encoding."""
+    """Root of the errors in a payload's encoding."""
 
     explanation = ErrorCode(
         "E0602",
@@ -59,7 +59,7 @@ class CodecError(MessagingError):
 
 
 class InvalidCbor(CodecError):
-    """A payload marked as CBOR is not CBOR that this host reads."""
+    """The payload is marked as CBOR, but this host does not accept it."""
 
     explanation = CodecError.explanation
 
@@ -70,7 +70,7 @@ class InvalidCbor(CodecError):
 
 
 class Unencodable(CodecError):
-    """A Python value has no form in the codec."""
+    """The codec has no form for a Python value."""
 
     explanation = CodecError.explanation
 

@@ -1,7 +1,7 @@
-"""`/metrics`, `/healthz` and `/snapshot` as an ASGI application, to mount wherever HTTP is served.
+"""`/metrics`, `/healthz` and `/snapshot` as an ASGI application, to mount in any HTTP server.
 
-It answers from memory and never waits, so a probe gets its answer while guests compute. Reading
-is not guarded here: whoever mounts it decides who reaches it (airswasm-cli: a Unix socket, 0600).
+It answers from memory and never waits, so a probe gets its answer while guests compute. It does not
+check access: the program that mounts it does (airswasm-cli: a Unix socket, 0600).
 """
 
 from __future__ import annotations
@@ -21,10 +21,9 @@ __all__ = ("monitoring_app",)
 
 
 def monitoring_app(monitor: Monitor) -> Starlette:
-    """The application over one monitor.
+    """Return the application over one monitor.
 
-    `/healthz` answers 200 while the host does its work, with findings if there are any, and 503
-    when it cannot.
+    `/healthz` answers 200 while the host works, with its findings, and 503 when it cannot work.
     """
 
     async def metrics(_request: Request) -> Response:

@@ -11,7 +11,9 @@ BLOCK = Block(
     summary="Metrics and health.",
     sections=(
         Section(
-            "monitoring", "airswasm.monitoring:MonitoringSettings", "From when on to raise a hand."
+            "monitoring",
+            "airswasm.monitoring:MonitoringSettings",
+            "Thresholds of the health report, and the number of metric series.",
         ),
     ),
     observe="airswasm.monitoring:observe",

@@ -1,8 +1,8 @@
-"""Whether the host and its components do well: a pure decision over one snapshot.
+"""Judge the health of the host and its components: a pure decision over one snapshot.
 
-There is one vocabulary for probes, alerts and people: a `Finding` says what is wrong with whom,
-how much it matters, and what to do. The health of the host is its worst finding. Rejected: alert
-rules in a language of their own; who needs one has it in Prometheus, over the same figures.
+Probes, alerts and people share one vocabulary: a `Finding` names a problem and its subject, its
+severity, and a remedy. The health of the host is its worst finding. Rejected: alert rules in a
+language of their own; Prometheus has one, over the same figures.
 """
 
 from __future__ import annotations
@@ -17,23 +17,23 @@ __all__ = ("Finding", "HealthReport", "Severity", "Thresholds", "assess")
 
 
 class Severity(IntEnum):
-    """How much a finding matters."""
+    """The severity of a finding."""
 
     OK = 0
     DEGRADED = 1
-    """Something works less well than it should; the rest goes on."""
+    """A part works less well than it should; the rest continues."""
     FAILING = 2
     """The host cannot do its work."""
 
 
 @dataclass(frozen=True, slots=True)
 class Thresholds:
-    """From when on a figure is a finding.
+    """Thresholds above which a figure becomes a finding.
 
     Attributes:
         oldest_message: Seconds that a message may wait in a mailbox.
-        mailbox_fill: The part of a mailbox that may be full, 0 to 1.
-        recent_failure: Seconds for which a failure is news.
+        mailbox_fill: Fraction of a mailbox that may be full, 0 to 1.
+        recent_failure: Seconds for which a failure remains a finding.
     """
 
     oldest_message: float = 30.0
@@ -43,13 +43,13 @@ class Thresholds:
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One thing that is not as it should be.
+    """One problem.
 
     Attributes:
-        severity: How much it matters.
+        severity: The severity.
         subject: The component's name, or the part of the host.
-        text: What is wrong.
-        hint: What to do about it.
+        text: The problem.
+        hint: The remedy.
     """
 
     severity: Severity
@@ -63,9 +63,9 @@ class HealthReport:
     """All findings of one moment, the worst first.
 
     Attributes:
-        severity: The worst of them; `OK` when there are none.
+        severity: The worst of them; `OK` if there are none.
         findings: At most the hundred worst.
-        total: How many there are in all.
+        total: The number of all findings.
     """
 
     severity: Severity
@@ -74,7 +74,7 @@ class HealthReport:
 
 
 def assess(snapshot: Snapshot, thresholds: Thresholds = Thresholds()) -> HealthReport:
-    """What is wrong in `snapshot`."""
+    """Return the problems in `snapshot`."""
     findings = [*_host_findings(snapshot)]
     for component in snapshot.components:
         findings.extend(_component_findings(component, snapshot.time, thresholds))
@@ -88,8 +88,8 @@ def _host_findings(snapshot: Snapshot) -> Iterator[Finding]:
         yield Finding(
             Severity.FAILING,
             "storage",
-            f"writing is refused: {snapshot.storage_failure}",
-            "free space on the disk that holds AIRSWASM_HOME; writing goes on by itself",
+            f"the store refuses writes: {snapshot.storage_failure}",
+            "free space on the disk of AIRSWASM_HOME; the store then accepts writes again",
         )
 
 
@@ -115,7 +115,7 @@ def _component_findings(
             Severity.DEGRADED,
             component.name,
             f"a message has waited for {component.oldest_message_age:.0f} s",
-            f"airswasm info {component.name} shows what it spends its time on",
+            f"airswasm info {component.name} shows its activity",
         )
     for waiting, capacity, unit, limit in (
         (component.mailbox_size, component.mailbox_capacity, "messages", "mailbox"),

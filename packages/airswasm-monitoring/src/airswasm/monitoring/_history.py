@@ -1,11 +1,10 @@
-"""What has happened to each component, kept from the life cycle events.
+"""Keep the history of each component from the life cycle events.
 
-Counting happens when something happens, which is rare; everything that changes with each message
-is read from the actors when somebody looks (`snapshot`). So a host that nobody scrapes pays
-nothing for being observable.
+This counts rare events as they happen; `snapshot` reads everything that changes with each message
+from the actors on demand. So a host without a scraper pays nothing for being observable.
 
-The number of names is bounded: guests cannot choose names, but whoever installs and removes
-components for years can. The one that was quiet the longest makes room.
+The number of names is bounded: guests cannot choose names, but an operator who installs and removes
+components for years can reach any number. The name that has been quiet longest gives way.
 """
 
 from __future__ import annotations
@@ -30,18 +29,18 @@ _STATES = {
 
 @dataclass(frozen=True, slots=True)
 class ComponentHistory:
-    """What is known of one name.
+    """The history of one name.
 
     Attributes:
-        name: Whose history this is.
-        state: `starting`, `running`, `restarting`, `stopping`, `stopped`, `failed`, `given_up`.
-            Given up lasts until it is started again, or stopped on purpose.
+        name: The component's name.
+        state: `starting`, `running`, `restarting`, `stopping`, `stopped`, `failed`, `given_up`. The
+            last stays until the component starts again, or an operator stops it.
         since: The system's clock when this state began, in seconds.
-        incarnation: Which incarnation, counted from 1.
-        restarts: How many times it was started again.
-        failures: How many incarnations ended with an error.
-        last_error: The last failure in one line; empty when there was none.
-        last_failure_at: The system's clock at the last failure; None when there was none.
+        incarnation: The number of the incarnation, from 1.
+        restarts: The number of restarts.
+        failures: The number of incarnations that ended with an error.
+        last_error: The last failure in one line; empty without one.
+        last_failure_at: The system's clock at the last failure; None without one.
     """
 
     name: str
@@ -54,7 +53,7 @@ class ComponentHistory:
     last_failure_at: float | None = None
 
     def after(self, event: LifecycleEvent) -> ComponentHistory:
-        """This history with one more event."""
+        """Return this history with one more event."""
         is_failure = event.kind is EventKind.FAILED
         state = self._state_after(event)
         return ComponentHistory(
@@ -69,9 +68,9 @@ class ComponentHistory:
         )
 
     def _state_after(self, event: LifecycleEvent) -> str:
-        """What was given up stays so until it starts again, or somebody stops it.
+        """Keep `given_up` until the component starts again, or an operator stops it.
 
-        It also stops by giving up, which is no news; only that has an incarnation or a cause.
+        To give up stops the component too, but that event has no incarnation and no cause.
         """
         is_wanted = event.kind is EventKind.STOPPED and not (event.incarnation or event.cause)
         is_ending = event.kind in (EventKind.STOPPING, EventKind.STOPPED) and not is_wanted
@@ -82,7 +81,7 @@ class History:
     """The histories of all names, at most `capacity` of them.
 
     Attributes:
-        forgotten: How many names made room for others.
+        forgotten: The number of names dropped for others.
     """
 
     __slots__ = ("_by_name", "_capacity", "forgotten")
@@ -98,7 +97,7 @@ class History:
         return len(self._by_name)
 
     def note(self, event: LifecycleEvent) -> None:
-        """Adds one event; made to be given to `EventStream.listen`."""
+        """Add one event; pass this method to `EventStream.listen`."""
         known = self._by_name.pop(event.name, None) or ComponentHistory(event.name)
         self._by_name[event.name] = known.after(event)
         if len(self._by_name) > self._capacity:
@@ -106,11 +105,11 @@ class History:
             self.forgotten += 1
 
     def of(self, name: str) -> ComponentHistory | None:
-        """What is known of `name`."""
+        """Return the history of `name`, or None."""
         return self._by_name.get(name)
 
     def all(self) -> tuple[ComponentHistory, ...]:
-        """All histories, the one that was quiet the longest first."""
+        """Return all histories, the longest quiet one first."""
         return tuple(self._by_name.values())
 
 

@@ -1,11 +1,11 @@
-"""The figures of a snapshot in Prometheus' words.
+"""Turn the figures of a snapshot into Prometheus metrics.
 
-prometheus-client does the format; this is a collector for a registry of our own, so that two
-hosts in one process do not meet in its global one. Everything is read when it is scraped.
+prometheus-client writes the format; this is a collector for a registry of its own, so that two
+hosts in one process do not share the global one. Each scrape reads all figures anew.
 
-A component is one label value. Prometheus pays for each series for ever, so at most
-`series_limit` components get their own; the others are added up as `_other`, and the sum over all
-series stays right. No label value is chosen by a guest.
+A component is one label value. Prometheus stores each series for ever, so at most `series_limit`
+components get their own; the others are added up as `_other`, and the sum over all series stays
+right. A guest chooses no label value.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from ._snapshot import ComponentSample, Snapshot
 __all__ = ("OTHER", "Metrics")
 
 OTHER = "_other"
-"""The component label of all that are beyond the limit."""
+"""The component label of all components beyond the limit."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,8 +38,10 @@ class _Figure:
 _FIGURES = (
     _Figure("running", "1 while the component runs.", lambda c: float(c.state == "running")),
     _Figure("given_up", "1 once its supervisor gave up.", lambda c: float(c.state == "given_up")),
-    _Figure("mailbox_messages", "Messages that wait.", lambda c: c.mailbox_size),
-    _Figure("mailbox_bytes", "Bytes of their payloads.", lambda c: c.mailbox_bytes),
+    _Figure("mailbox_messages", "Messages that wait in the mailbox.", lambda c: c.mailbox_size),
+    _Figure(
+        "mailbox_bytes", "Bytes of payload that wait in the mailbox.", lambda c: c.mailbox_bytes
+    ),
     _Figure("memory_bytes", "Linear memory of the guest.", lambda c: c.memory_bytes),
     _Figure("messages", "Messages handled.", lambda c: c.handled, is_counter=True),
     _Figure("fuel", "Fuel used; one unit is about one instruction.", lambda c: c.fuel_used, True),
@@ -53,11 +55,11 @@ class Metrics(Collector):
 
     Args:
         take: Makes the snapshot of this moment.
-        series_limit: Components that have figures of their own; the rest are added up.
-        meters: What other blocks count.
+        series_limit: Components with figures of their own; the others are added up.
+        meters: The figures of other blocks.
 
     Raises:
-        ValueError: A block counts by a name that this block has a figure of.
+        ValueError: A block's metric has the name of one of this block's.
     """
 
     def __init__(
@@ -76,15 +78,15 @@ class Metrics(Collector):
         self.registry.register(self)
 
     def render(self) -> bytes:
-        """All figures in Prometheus' text format, UTF-8."""
+        """Return all figures in Prometheus' text format, UTF-8."""
         return generate_latest(self.registry)
 
     def describe(self) -> Iterable[Metric]:
-        """Nothing: what is there is known when it is collected."""
+        """Return nothing: only a collection knows the families."""
         return ()
 
     def collect(self) -> Iterator[Metric]:
-        """The metric families of this moment."""
+        """Yield the metric families of this moment."""
         snapshot = self._take()
         yield from self._host_families(snapshot)
         yield from self._component_families(snapshot.components)
@@ -132,7 +134,7 @@ class Metrics(Collector):
             yield metric
 
     def _block_families(self) -> Iterator[Metric]:
-        """What other blocks count, by their declarations."""
+        """Yield the metrics of other blocks, by their declarations."""
         for declared in self._meters.metrics:
             is_counter = declared.kind == "counter"
             family = CounterMetricFamily if is_counter else GaugeMetricFamily
@@ -147,7 +149,7 @@ class Metrics(Collector):
             yield metric
 
     def _label(self, name: str) -> str:
-        """Its own name for the first `series_limit` components seen, then `OTHER`."""
+        """Return the name itself for the first `series_limit` components, then `OTHER`."""
         if name not in self._own_series:
             if len(self._own_series) >= self._series_limit:
                 return OTHER

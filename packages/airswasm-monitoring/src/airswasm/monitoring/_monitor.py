@@ -1,8 +1,8 @@
-"""The observer of one host: listens to what is rare, and looks at the rest when it is asked.
+"""The observer of one host: it listens to rare events, and reads the rest on demand.
 
-The host composes it, because the block declares it (`Block.observe`); an embedder makes one over
-its own `ActorSystem`. It holds no task, so it works the same on asyncio and trio, and it
-never keeps a host from stopping.
+The host creates it, because the block declares it (`Block.observe`); an embedder creates one over
+its own `ActorSystem`. It holds no task, so it works the same on asyncio and trio, and never keeps a
+host from stopping.
 """
 
 from __future__ import annotations
@@ -26,11 +26,11 @@ __all__ = ("Metered", "Monitor", "observe")
 
 @runtime_checkable
 class Metered(Protocol):
-    """An actor that knows what it uses; a component actor is one."""
+    """An actor that reports its use, such as a component actor."""
 
     @property
     def fuel_used(self) -> int:
-        """Fuel that this incarnation has used."""
+        """The fuel that this incarnation has used."""
         ...
 
     @property
@@ -40,12 +40,12 @@ class Metered(Protocol):
 
 
 class Monitor:
-    """Watches one actor system, and the store and audit log beside it if there are any.
+    """Watches one actor system, with its store and audit log if it has any.
 
     Attributes:
-        history: What happened to each component.
+        history: The history of each component.
         metrics: The figures for Prometheus.
-        thresholds: From when on a figure is a finding.
+        thresholds: Thresholds above which a figure becomes a finding.
     """
 
     def __init__(
@@ -67,15 +67,15 @@ class Monitor:
         self._listening = system.events.listen(self.history.note)
 
     def close(self) -> None:
-        """Stops listening. What is known stays readable."""
+        """Stop listening. The collected figures stay readable."""
         self._listening.cancel()
 
     def health(self) -> HealthReport:
-        """What is wrong now."""
+        """Return the health of this moment."""
         return assess(self.snapshot(), self.thresholds)
 
     def snapshot(self) -> Snapshot:
-        """The host now. Walks the routes: about a microsecond for each component."""
+        """Return a snapshot of the host; this takes about a microsecond for each component."""
         system, dispatcher = self._system, self._system.dispatcher
         failure = self._store.failure if self._store else None
         return Snapshot(
@@ -153,7 +153,7 @@ def _remembered(history: ComponentHistory) -> ComponentSample:
 
 
 def _state(ref: ActorRef, known: ComponentHistory) -> str:
-    """The phase, which is never late; but only the history knows that somebody gave up."""
+    """Return the phase, which is always current; only the history knows of giving up."""
     if known.state == "given_up" and ref.phase is not Phase.RUNNING:
         return known.state
     return ref.phase.value

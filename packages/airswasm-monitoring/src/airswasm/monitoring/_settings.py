@@ -11,13 +11,13 @@ __all__ = ("MonitoringSettings",)
 
 @dataclass(frozen=True, slots=True)
 class MonitoringSettings:
-    """From when on a figure is a finding, and how many series there are.
+    """`[monitoring]`: thresholds of the health report, and the number of series.
 
     Attributes:
-        oldest_message: Seconds that a message may wait in a mailbox.
-        mailbox_fill: The part of a mailbox that may be full, from 0 to 1.
-        recent_failure: Seconds for which a failure is news.
-        series: Components that have figures of their own in /metrics; the rest are added up.
+        oldest_message: Seconds that a message may wait in a mailbox before the health report warns.
+        mailbox_fill: Fraction of a mailbox, from 0 to 1, above which the health report warns.
+        recent_failure: Seconds for which a failure stays in the health report.
+        series: Components with figures of their own in /metrics; the others are added up.
     """
 
     oldest_message: float = 30.0

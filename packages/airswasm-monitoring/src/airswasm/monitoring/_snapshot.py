@@ -1,4 +1,4 @@
-"""The host at one moment, as plain data: what metrics, health and dashboards are made from."""
+"""The host at one moment, as plain data for metrics, health and dashboards."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ class ComponentSample:
         name: Its name, `namespace/name`.
         state: As in `ComponentHistory`.
         since: The system's clock when the state began, in seconds.
-        incarnation: Which incarnation runs.
+        incarnation: The number of the running incarnation.
         restarts: Starts after the first.
         failures: Incarnations that ended with an error.
         last_error: The last failure in one line, or empty.
         last_failure_at: The system's clock at the last failure, in seconds.
         mailbox_size: Messages that wait.
-        mailbox_capacity: How many may wait.
+        mailbox_capacity: Messages that may wait.
         mailbox_bytes: Bytes of payload that wait.
-        mailbox_capacity_bytes: How many may wait; None when they are not bounded.
+        mailbox_capacity_bytes: Bytes of payload that may wait; None if unbounded.
         oldest_message_age: Seconds that the oldest of them has waited.
         handled: Messages handled, over all incarnations.
         fuel_used: Fuel used, over all incarnations; 0 for an actor in Python.
@@ -56,11 +56,11 @@ class Snapshot:
     Attributes:
         time: The system's clock, in seconds.
         components: All components, by name.
-        messages: How many messages were `sent`, `handled` and `rejected` so far.
-        dead_letters: How many messages ended as dead letters, by reason.
+        messages: The numbers of messages that were `sent`, `handled` and `rejected` so far.
+        dead_letters: The numbers of dead letters, by reason.
         audit_lines: Lines in the audit log; None without one.
-        storage_syncs: How often the store has waited for the disk; None without one.
-        storage_failure: Why the store refuses to write; empty when it does not.
+        storage_syncs: The number of times that the store has waited for the disk; None without one.
+        storage_failure: The reason why the store refuses to write; empty if it does not.
     """
 
     time: float

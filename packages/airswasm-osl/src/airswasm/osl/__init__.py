@@ -1,10 +1,9 @@
 """Files, processes and the network for components, behind capabilities.
 
-The operating system layer: providers for the contract's interfaces
-`filesystem`, `process`, `tcp`, `udp` and `http`, and for `wasi:filesystem` and
-`wasi:http`, so that a guest's ordinary `open()` and `fetch()` pass the same
-check. Installing the package is what makes them importable by components: its
-`BLOCK` stands under the entry point group `airswasm.blocks`.
+This is the operating system layer: providers for the contract's interfaces `filesystem`, `process`,
+`tcp`, `udp` and `http`, and for `wasi:filesystem` and `wasi:http`, so that a guest's ordinary
+`open()` and `fetch()` pass the same check. Components can import these interfaces once the package
+is installed: the entry point group `airswasm.blocks` lists its `BLOCK`.
 """
 
 import lazy_loader

@@ -1,13 +1,11 @@
-"""Which addresses a component may reach, and how a name becomes one of them.
+"""Resolve a name to addresses that a component may reach.
 
-A capability is granted for a name; what counts is where the packets go. So a
-name is resolved once, every address of the answer is checked, and the
-connection is made to an address that was checked: there is no second look-up
-that could answer otherwise. Addresses inside this host and its networks are
-refused, also when they are wrapped (IPv4-mapped, NAT64, 6to4, Teredo), unless
-the grant names them as they are: `tcp.connect = ["127.0.0.1:5432"]`. A grant
-with a wildcard, or of a name that turns out to lead inside, does not count as
-naming them; `NetworkPolicy.internal_networks` is the host's way to open more.
+A capability is granted for a name, but packets go to an address. So this module resolves a name
+once, checks every address of the answer, and connects to a checked address: no second look-up could
+answer otherwise. It refuses addresses inside this host and its networks, also wrapped ones
+(IPv4-mapped, NAT64, 6to4, Teredo), unless the grant names the address itself: `tcp.connect =
+["127.0.0.1:5432"]`. A grant with a wildcard, or of a name that resolves to such an address, does
+not name it; `NetworkPolicy.internal_networks` lets the host open more.
 """
 
 from __future__ import annotations
@@ -38,7 +36,7 @@ class Endpoint:
     """A host and a port, as a component named them, in canonical form.
 
     Attributes:
-        host: a lower-case ASCII name or a canonical IP address without brackets.
+        host: A lower-case ASCII name or a canonical IP address without brackets.
         port: 1 to 65535.
     """
 
@@ -47,10 +45,10 @@ class Endpoint:
 
     @classmethod
     def read(cls, text: str) -> Endpoint:
-        """Reads `host:port`.
+        """Parse `host:port`.
 
         Raises:
-            Malformed: it has no safe reading.
+            Malformed: The text has no safe reading.
         """
         try:
             host, _, port = read_address(text).rpartition(":")
@@ -60,7 +58,7 @@ class Endpoint:
 
     @property
     def address(self) -> Address | None:
-        """The IP address, if it is one."""
+        """The IP address, if the host is one."""
         return as_address(self.host)
 
     def __str__(self) -> str:
@@ -68,7 +66,7 @@ class Endpoint:
 
 
 def as_address(text: str) -> Address | None:
-    """The IP address that a text is; None for anything else."""
+    """Return a text's IP address; None for any other text."""
     try:
         return ip_address(text)
     except ValueError:
@@ -76,7 +74,7 @@ def as_address(text: str) -> Address | None:
 
 
 def innermost(address: Address) -> Address:
-    """The IPv4 address that an IPv6 one wraps, or the address itself."""
+    """Return the IPv4 address inside an IPv6 one, or the address itself."""
     if isinstance(address, IPv4Address):
         return address
     for wrapped in (address.ipv4_mapped, address.sixtofour):
@@ -91,7 +89,7 @@ def innermost(address: Address) -> Address:
 
 
 def problem_with(address: Address) -> str | None:
-    """Why an address is not out in the world; None if it is."""
+    """Return why an address is not public, or None if it is."""
     inner = innermost(address)
     for problem, is_so in (
         ("unspecified", inner.is_unspecified),
@@ -108,7 +106,7 @@ def problem_with(address: Address) -> str | None:
 
 
 def named_hosts(pattern: str) -> str:
-    """The host part of a granting pattern: of `https://h:1/**` and of `h:1` it is `h`."""
+    """Return the host part of a granting pattern: `h` for `https://h:1/**` and `h:1`."""
     authority = pattern.rpartition("://")[2].partition("/")[0]
     if authority.startswith("["):
         return authority[1:].partition("]")[0]
@@ -116,22 +114,22 @@ def named_hosts(pattern: str) -> str:
 
 
 async def system_resolver(host: str, port: int) -> Sequence[str]:
-    """Asks the operating system, on a worker thread.
+    """Resolve a name through the operating system, on a worker thread.
 
     Raises:
-        OSError: the name is unknown.
+        OSError: The name is unknown.
     """
     found = await anyio.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     return list(dict.fromkeys(str(entry[4][0]) for entry in found))
 
 
 class Doorman:
-    """Turns what a component named into addresses that it may reach.
+    """Resolves endpoints that components name to addresses that they may reach.
 
     Args:
-        guard: says which grant covers the call.
-        internal_networks: networks that count as being out in the world.
-        resolve: how names become addresses.
+        guard: Tells which grant covers the call.
+        internal_networks: Networks to treat as public.
+        resolve: Resolves names.
     """
 
     def __init__(
@@ -147,17 +145,17 @@ class Doorman:
     async def addresses(
         self, component: str, capability: str, resource: str, endpoint: Endpoint
     ) -> Sequence[Address]:
-        """Every address of the endpoint, all of them checked.
+        """Return every address of the endpoint after checking all of them.
 
         Args:
-            component: who asks.
+            component: The caller.
             capability: `tcp:connect`, `udp:exchange` or `http:request`.
-            resource: what it was granted for: the address or URL as given.
-            endpoint: the same, read.
+            resource: The granted resource: the address or URL as given.
+            endpoint: The same, parsed.
 
         Raises:
-            AccessDenied: one of the addresses is out of bounds, or nothing is granted.
-            NotFound: the name is unknown.
+            AccessDenied: An address is out of bounds, or no grant covers the call.
+            NotFound: The name is unknown.
         """
         decision = self._guard.decide(component, capability, resource)
         if not decision.is_allowed:
@@ -206,12 +204,12 @@ class Doorman:
 async def connect(
     addresses: Sequence[Address], endpoint: Endpoint, kind: socket.SocketKind
 ) -> socket.socket:
-    """A non-blocking socket, connected to the first address that answers.
+    """Return a non-blocking socket, connected to the first address that answers.
 
     A cancel closes it.
 
     Raises:
-        Disconnected: none of them answers.
+        Disconnected: No address answers.
     """
     reasons: list[str] = []
     for address in addresses:

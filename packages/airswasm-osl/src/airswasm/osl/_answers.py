@@ -1,4 +1,4 @@
-"""How a provider's function answers a guest: `Ok`, or `Err` with the contract's case."""
+"""Turn a provider's result into the guest's answer: `Ok`, or `Err` with the contract's case."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ Answer = Ok[object] | Err[object]
 def answered(
     function: Callable[..., Awaitable[object]],
 ) -> Callable[..., Coroutine[object, object, Answer]]:
-    """Wraps a host function so that its value becomes `Ok` and an `OslError` `Err`.
+    """Wrap a host function so that its value becomes `Ok` and an `OslError` becomes `Err`.
 
-    Anything else it raises is a bug and is left to the runtime to report as one.
+    The runtime reports any other exception as a bug of the host.
     """
 
     @functools.wraps(function)

@@ -35,9 +35,9 @@ BLOCK = Block(
         ),
     ),
     sections=(
-        Section("filesystem", "airswasm.osl:FolderLimits", "Bounds of components' files."),
-        Section("network", "airswasm.osl:NetworkPolicy", "Bounds of what goes over the network."),
-        Section("process", "airswasm.osl:ProcessPolicy", "Bounds of programs."),
+        Section("filesystem", "airswasm.osl:FolderLimits", "Limits on components' files."),
+        Section("network", "airswasm.osl:NetworkPolicy", "Limits on components' network traffic."),
+        Section("process", "airswasm.osl:ProcessPolicy", "Limits on programs that components run."),
     ),
     errors=("airswasm.osl.errors",),
     forget="airswasm.osl._forgetting:forget",

@@ -1,8 +1,8 @@
 """`airswasm:component/filesystem`: whole files below a component's own `/`.
 
-The guard in front of these functions checks the path as the guest wrote it, in
-its canonical form; the functions open that same canonical form, so that check
-and effect cannot mean two files. All disk work is done on worker threads.
+The guard in front of these functions checks the path as the guest wrote it, in its canonical form;
+the functions open that same canonical form, so check and effect cannot mean two files. Worker
+threads do all disk work.
 """
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ READ_AT_MOST_BYTES = 8 * 1024 * 1024
 
 
 def folder_for(caller: Caller, policy: OslPolicy) -> Folder:
-    """The caller's open folder, which is closed when its instance ends.
+    """Return the caller's open folder, which closes when its instance ends.
 
     Raises:
-        OslError: it cannot be opened.
+        OslError: The folder cannot be opened.
     """
 
     def opened() -> Folder:
@@ -38,10 +38,10 @@ def folder_for(caller: Caller, policy: OslPolicy) -> Folder:
 
 
 def canonical_path(path: str) -> str:
-    """The one spelling of a path, on which grants are matched.
+    """Return the one spelling of a path, on which grants are matched.
 
     Raises:
-        Malformed: it has none.
+        Malformed: The path has no canonical form.
     """
     try:
         return read_path(path)
@@ -56,7 +56,7 @@ class Filesystem:
         self._policy = policy
 
     def interface(self) -> HostInterface:
-        """What is offered to guests; a guard belongs in front of it."""
+        """Return the interface for guests; a guard belongs in front of it."""
         functions: dict[str, Callable[..., Awaitable[object]]] = {
             "read": self.read,
             "write": self.write,
@@ -72,38 +72,38 @@ class Filesystem:
         )
 
     async def read(self, caller: Caller, path: str, offset: int, max_bytes: int) -> bytes:
-        """At most `max_bytes`, and never more than one call between guest and host carries."""
+        """Return at most `max_bytes`, and no more than one call can carry to a guest."""
         folder, path = self._at(caller, path)
         at_most_bytes = min(max_bytes, READ_AT_MOST_BYTES)
         return await to_thread.run_sync(folder.read, path, min(offset, 2**62), at_most_bytes)
 
     async def write(self, caller: Caller, path: str, content: bytes) -> None:
-        """Replaces the file."""
+        """Replace the file."""
         folder, path = self._at(caller, path)
         await to_thread.run_sync(folder.write, path, content)
 
     async def append(self, caller: Caller, path: str, content: bytes) -> None:
-        """Adds to the file."""
+        """Append to the file."""
         folder, path = self._at(caller, path)
         await to_thread.run_sync(folder.append, path, content)
 
     async def remove(self, caller: Caller, path: str) -> None:
-        """Removes the file or empty directory."""
+        """Remove the file or empty directory."""
         folder, path = self._at(caller, path)
         await to_thread.run_sync(folder.remove, path)
 
     async def create_directory(self, caller: Caller, path: str) -> None:
-        """Makes the directory."""
+        """Create the directory."""
         folder, path = self._at(caller, path)
         await to_thread.run_sync(folder.create_directory, path)
 
     async def list_directory(self, caller: Caller, path: str) -> object:
-        """Its entries, by name."""
+        """Return its entries, by name."""
         folder, path = self._at(caller, path)
         return await to_thread.run_sync(folder.list_directory, path)
 
     async def stat(self, caller: Caller, path: str) -> object:
-        """What is known of it."""
+        """Return its metadata."""
         folder, path = self._at(caller, path)
         info = await to_thread.run_sync(folder.stat, path)
         return {

@@ -1,13 +1,12 @@
 """One folder of the host as a component's whole file system.
 
-A `Folder` holds the descriptor of the folder and opens everything beneath it
-(`_openat2`); no path of the host is ever joined or looked up again, so nothing
-that is renamed or linked meanwhile leads out. All methods block and are called
-from worker threads.
+A `Folder` holds the folder's descriptor and opens everything beneath it (`_openat2`); it never
+joins or looks up a path of the host again, so a rename or link made meanwhile leads nowhere else.
+All methods block and run on worker threads.
 
-Only regular files and directories exist in it: a FIFO would block the thread
-that opens it, a device is not a file. A file is replaced by writing another and
-renaming it, so a reader sees the old content or the new, also after a crash.
+It contains only regular files and directories: a FIFO would block the thread that opens it, and a
+device is not a file. A write creates another file and renames it over the old one, so a reader sees
+the old content or the new, also after a crash.
 """
 
 from __future__ import annotations
@@ -30,10 +29,10 @@ Kind = Literal["file", "directory", "other"]
 Parts = Sequence[str]
 
 PARTIAL_PREFIX = ".airswasm-"
-"""Names of files that are being written; a guest neither sees nor names them."""
+"""Prefix of files that are being written; a guest neither sees nor names them."""
 
 ENTRY_BYTES = 4096
-"""What a file or directory counts for at least."""
+"""The least that a file or directory counts for."""
 
 _DIRECTORY = os.O_RDONLY | getattr(os, "O_DIRECTORY", 0)
 _NONBLOCK = getattr(os, "O_NONBLOCK", 0)
@@ -41,15 +40,15 @@ _NONBLOCK = getattr(os, "O_NONBLOCK", 0)
 
 @dataclass(frozen=True, slots=True)
 class FolderLimits:
-    """What files a component may have.
+    """`[filesystem]`: limits on the files of a component.
 
     Attributes:
-        file_bytes: The most that one file may grow to.
-        total_bytes: The most that all files take together; each file and directory
-            counts for at least 4 KiB, so that empty ones are bounded too.
-        entries: The most entries of one directory that are listed.
-        free_bytes: Writing is refused when the disk has less than this left.
-        open_files: Descriptors that one component may hold.
+        file_bytes: Size of the largest file, in bytes.
+        total_bytes: Bytes of all files together; each file and directory counts for at least 4 KiB,
+            so that this also bounds empty ones.
+        entries: Entries of one directory that a listing may have.
+        free_bytes: Free space of the disk, in bytes, below which the host refuses writes.
+        open_files: Files that one component may hold open.
     """
 
     file_bytes: int = 64 * 1024 * 1024
@@ -61,7 +60,7 @@ class FolderLimits:
 
 @dataclass(frozen=True, slots=True)
 class FileInfo:
-    """What is known of a file without reading it; times in ns since 1970."""
+    """The metadata of a file; times in ns since 1970."""
 
     kind: Kind
     size_bytes: int
@@ -77,33 +76,32 @@ class Entry:
 
 
 def kind_of(mode: int) -> Kind:
-    """What a file's mode says that it is."""
+    """Return the kind that a file's mode gives."""
     if stat_modes.S_ISREG(mode):
         return "file"
     return "directory" if stat_modes.S_ISDIR(mode) else "other"
 
 
 def parts_of(path: str) -> tuple[str, ...]:
-    """The names on the way to a path in canonical form (`/a/b`).
+    """Return the names in a path of canonical form (`/a/b`).
 
     Raises:
-        Malformed: It has a name that no file of a component can have.
+        Malformed: It contains a name that no file of a component can have.
     """
     parts = tuple(part for part in path.split("/") if part)
     for part in parts:
         if part in (".", "..") or "\0" in part or "\\" in part:
-            raise Malformed(f"{path!a}: {part!a} is no name of a file")
+            raise Malformed(f"{path!a}: {part!a} is not a file name")
         if part.startswith(PARTIAL_PREFIX):
             raise Malformed(f"{path!a}: names with {PARTIAL_PREFIX} are reserved")
     return parts
 
 
 class Held:
-    """A descriptor that is closed once nobody uses it any more.
+    """A descriptor that closes after its last use.
 
-    A component can be stopped while a worker thread is in the middle of its
-    file: closing the number under the thread would hand it whatever file gets
-    that number next, which may be another component's.
+    A component can be stopped while a worker thread uses its file: closing the number under the
+    thread would give it the file that next gets that number, perhaps another component's.
     """
 
     def __init__(self, fd: int) -> None:
@@ -114,10 +112,10 @@ class Held:
 
     @contextlib.contextmanager
     def using(self) -> Generator[int]:
-        """The descriptor, kept open until the block ends.
+        """Yield the descriptor and keep it open until the block ends.
 
         Raises:
-            OSError: `EBADF`: it was closed.
+            OSError: `EBADF`: the descriptor is closed.
         """
         with self._lock:
             if self._is_closed:
@@ -131,14 +129,14 @@ class Held:
                 self._close_if_unused()
 
     def close(self) -> None:
-        """Closes it now or with its last user. Closing twice is harmless."""
+        """Close it now or with its last user. Closing twice is harmless."""
         with self._lock:
             if not self._is_closed:
                 self._is_closed = True
                 self._close_if_unused()
 
     def __del__(self) -> None:
-        """Closes what nobody took: a file that was opened for a guest cancelled meanwhile."""
+        """Close an unused descriptor: a file opened for a guest that was cancelled meanwhile."""
         self.close()
 
     def _close_if_unused(self) -> None:
@@ -151,12 +149,12 @@ class Folder:
     """A folder of the host; close it, or use it as a context manager.
 
     Args:
-        path: The folder; it is made, for this user alone, if it is missing.
-        limits: What may be in it.
-        open_beneath: How paths are opened; the machine's best way by default.
+        path: The folder; created for this user alone if it is missing.
+        limits: Limits on its content.
+        open_beneath: Opens paths; the machine's best way by default.
 
     Raises:
-        OperationFailed: This machine has no safe way, or the folder cannot be made.
+        OperationFailed: This machine has no safe way, or the folder cannot be created.
     """
 
     def __init__(
@@ -185,22 +183,22 @@ class Folder:
         self.close()
 
     def close(self) -> None:
-        """Gives up the descriptor, with its last user. Closing twice is harmless."""
+        """Release the descriptor after its last user. Closing twice is harmless."""
         self._held.close()
 
     def open(self, parts: Parts, flags: int, mode: int = 0o600) -> int:
-        """Opens a regular file or directory.
+        """Open a regular file or directory.
 
         Args:
-            parts: the names on the way.
-            flags: as for `os.open`.
-            mode: of a file that is created.
+            parts: The names in the path.
+            flags: As for `os.open`.
+            mode: The mode of a file that this creates.
 
         Returns:
             A descriptor that the caller closes.
 
         Raises:
-            OSError: as the system says, `EINVAL` for what is neither.
+            OSError: The system's error; `EINVAL` for other kinds of files.
         """
         if flags & os.O_CREAT:
             self.charge(ENTRY_BYTES)
@@ -212,19 +210,19 @@ class Folder:
         return fd
 
     def read(self, path: str, offset: int, max_bytes: int) -> bytes:
-        """At most `max_bytes` of a file from `offset`.
+        """Return at most `max_bytes` of a file from `offset`.
 
         Raises:
-            OslError: see `errors`.
+            OslError: See `errors`.
         """
         with _told(path), self._opened(parts_of(path), os.O_RDONLY) as fd:
             return pread_all(fd, max_bytes, offset)
 
     def write(self, path: str, content: bytes) -> None:
-        """Replaces a file as a whole; a cancel or crash leaves the old one.
+        """Replace a file as a whole; a cancel or crash leaves the old one.
 
         Raises:
-            OslError: see `errors`.
+            OslError: See `errors`.
         """
         self._check_size(path, len(content))
         parts = self._named(path)
@@ -246,10 +244,10 @@ class Folder:
                 raise
 
     def append(self, path: str, content: bytes) -> None:
-        """Adds to the end of a file, making it if needed.
+        """Append to a file, creating it if it is missing.
 
         Raises:
-            OslError: see `errors`.
+            OslError: See `errors`.
         """
         parts = self._named(path)
         flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND
@@ -259,10 +257,10 @@ class Folder:
             write_all(fd, content)
 
     def remove(self, path: str) -> None:
-        """Removes a file or an empty directory.
+        """Remove a file or an empty directory.
 
         Raises:
-            OslError: see `errors`.
+            OslError: See `errors`.
         """
         parts = self._named(path)
         with _told(path), self._opened(parts[:-1], _DIRECTORY) as folder_fd:
@@ -273,49 +271,49 @@ class Folder:
                 os.unlink(parts[-1], dir_fd=folder_fd)
 
     def create_directory(self, path: str) -> None:
-        """Makes one directory; those above it must exist.
+        """Create one directory; its parents must exist.
 
         Raises:
-            OslError: see `errors`.
+            OslError: See `errors`.
         """
         parts = self._named(path)
         with _told(path):
             self.make_directory(parts)
 
     def make_directory(self, parts: Parts) -> None:
-        """Makes one directory, for this user alone.
+        """Create one directory, for this user alone.
 
         Raises:
-            OSError: as the system says.
+            OSError: The system's error.
         """
         self.charge(ENTRY_BYTES)
         with self.parent_of(parts) as folder_fd:
             os.mkdir(parts[-1], 0o700, dir_fd=folder_fd)
 
     def rename(self, source: Parts, target: Parts) -> None:
-        """Gives a file or directory another name, replacing what has it.
+        """Rename a file or directory, replacing any file of the new name.
 
         Raises:
-            OSError: as the system says.
+            OSError: The system's error.
         """
         with self.parent_of(source) as source_fd, self.parent_of(target) as target_fd:
             os.rename(source[-1], target[-1], src_dir_fd=source_fd, dst_dir_fd=target_fd)
 
     def list_directory(self, path: str) -> list[Entry]:
-        """The entries of a directory, by name.
+        """Return the entries of a directory, by name.
 
         Raises:
-            OslError: see `errors`.
+            OslError: See `errors`.
         """
         with _told(path), self._opened(parts_of(path), _DIRECTORY) as fd:
             return self.entries_of(fd, path)
 
     def entries_of(self, fd: int, path: str) -> list[Entry]:
-        """The entries of an open directory, by name, without files being written.
+        """Return the entries of an open directory, by name, without unfinished files.
 
         Raises:
-            LimitReached: there are more than the limit.
-            OSError: as the system says.
+            LimitReached: There are more than the limit.
+            OSError: The system's error.
         """
         entries: list[Entry] = []
         with os.scandir(fd) as listed:
@@ -329,10 +327,10 @@ class Folder:
         return sorted(entries, key=lambda entry: entry.name)
 
     def stat(self, path: str) -> FileInfo:
-        """What is known of a file; a symbolic link is itself, never what it points to.
+        """Return the metadata of a file; for a symbolic link, that of the link itself.
 
         Raises:
-            OslError: see `errors`.
+            OslError: See `errors`.
         """
         parts = parts_of(path)
         with _told(path):
@@ -340,10 +338,10 @@ class Folder:
         return FileInfo(kind_of(status.st_mode), status.st_size, max(0, status.st_mtime_ns))
 
     def status(self, parts: Parts) -> os.stat_result:
-        """`lstat` of a path beneath the folder.
+        """Return the `lstat` of a path beneath the folder.
 
         Raises:
-            OSError: as the system says.
+            OSError: The system's error.
         """
         if not parts:
             with self._held.using() as fd:
@@ -353,10 +351,10 @@ class Folder:
 
     @contextlib.contextmanager
     def parent_of(self, parts: Parts) -> Generator[int]:
-        """The open directory in which the last name of a path lies.
+        """Yield the open directory that contains the last name of a path.
 
         Raises:
-            OSError: as the system says.
+            OSError: The system's error.
         """
         with self._opened(parts[:-1], _DIRECTORY) as fd:
             yield fd
@@ -380,10 +378,10 @@ class Folder:
             raise LimitReached(f"{path} would exceed {self.limits.file_bytes:,} bytes")
 
     def charge(self, size_bytes: int) -> None:
-        """Counts what is about to be written, and refuses what would be too much.
+        """Count bytes that a write will add, and refuse more than the limits allow.
 
-        What is given up again is not counted back: when the count reaches the limit,
-        the folder is measured, which is the truth also when others change it.
+        Removed bytes are not subtracted: at the limit this measures the folder, which is correct
+        also when other processes change it.
 
         Raises:
             OSError: `EDQUOT` or `ENOSPC`.
@@ -405,7 +403,7 @@ class Folder:
 
 @contextlib.contextmanager
 def _told(path: str) -> Generator[None]:
-    """Turns the system's errors into ours, in the guest's terms."""
+    """Turn the system's errors into this block's, in the guest's terms."""
     try:
         yield
     except OSError as error:
@@ -413,19 +411,19 @@ def _told(path: str) -> Generator[None]:
 
 
 def measured_bytes(folder_fd: int) -> int:
-    """What everything beneath an open directory takes; links are not followed."""
+    """Return the size of everything beneath an open directory, without following links."""
     total = 0
     for _, folders, files, fd in os.fwalk(".", dir_fd=folder_fd):
         total += ENTRY_BYTES * len(folders)
         for name in files:
-            with contextlib.suppress(OSError):  # it was removed meanwhile
+            with contextlib.suppress(OSError):  # removed meanwhile
                 size_bytes = os.stat(name, dir_fd=fd, follow_symlinks=False).st_size
                 total += max(ENTRY_BYTES, size_bytes)
     return total
 
 
 def _refuse_special(folder_fd: int, name: str) -> None:
-    """A rename would silently replace a FIFO or a symbolic link."""
+    """Refuse a FIFO or a symbolic link, which a rename would silently replace."""
     try:
         mode = os.stat(name, dir_fd=folder_fd, follow_symlinks=False).st_mode
     except FileNotFoundError:
@@ -437,7 +435,7 @@ def _refuse_special(folder_fd: int, name: str) -> None:
 
 
 def pread_all(fd: int, max_bytes: int, offset: int) -> bytes:
-    """Reads until `max_bytes` or the end: one `pread` may return less than is there."""
+    """Read until `max_bytes` or the end: one `pread` may return less than the file has."""
     chunks: list[bytes] = []
     while max_bytes > 0 and (chunk := os.pread(fd, max_bytes, offset)):
         chunks.append(chunk)
@@ -447,7 +445,7 @@ def pread_all(fd: int, max_bytes: int, offset: int) -> bytes:
 
 
 def write_all(fd: int, content: bytes, offset: int | None = None) -> None:
-    """Writes everything, at `offset` or where the descriptor stands."""
+    """Write everything, at `offset` or at the descriptor's position."""
     view = memoryview(content)
     while view:
         if offset is None:
@@ -459,5 +457,5 @@ def write_all(fd: int, content: bytes, offset: int | None = None) -> None:
 
 
 def _is_text(name: str) -> bool:
-    """Whether a guest can be told this name: WIT strings are valid Unicode."""
+    """Return whether a guest can receive this name: WIT strings are valid Unicode."""
     return not any(0xD800 <= ord(char) <= 0xDFFF for char in name)

@@ -1,4 +1,4 @@
-"""What happens to a component's files when its name is purged."""
+"""Delete a component's files when its name is purged."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ __all__ = ("forget",)
 
 
 async def forget(services: Services, name: str) -> None:
-    """Remove a component's folder with all that is in it; without effect when there is none.
+    """Remove a component's folder with all its content; do nothing without a folder.
 
-    A folder that the operator mapped to the component (`folders_below(elsewhere=…)`, an
-    `OslPolicy` of an embedder's) is not the component's to delete, and stays.
+    A folder that the operator mapped to the component (`folders_below(elsewhere=…)`, an embedder's
+    `OslPolicy`) does not belong to the component, and stays.
 
     Raises:
-        OSError: Something in it cannot be removed; it can be called again.
+        OSError: Part of it cannot be removed; the caller may call again.
     """
     if services.has(OslPolicy) or not services.has(Home):
         return

@@ -1,15 +1,14 @@
 """`airswasm:component/http`: one request to a granted URL, and the whole response.
 
-What is sent is built from the checked parts of the URL, never from text of the
-guest: the request line, `Host` and the length are ours, headers that frame or
-route a message are refused. The connection goes to an address that was checked
-(`addresses`), while TLS asks for and verifies the name. Redirects are not
-followed, because following one is another request that has to be checked; no
-proxy settings of the environment apply; nothing is decompressed.
+The request is built from the checked parts of the URL, never from the guest's text: the host writes
+the request line, `Host` and the length, and refuses headers that frame or route a message. The
+connection goes to a checked address (`addresses`), while TLS asks for and verifies the name. The
+client follows no redirects, because each would be another request to check; it ignores the
+environment's proxy settings and decompresses nothing.
 
-h11 does the protocol, on a stream of ours. httpx was rejected: redirects, cookies,
-proxies and decoding are what must not happen here; and httpcore below it, because
-a response that is given up half-way leaves its generators to the garbage collector.
+h11 implements the protocol, on this module's own stream. httpx was rejected: redirects, cookies,
+proxies and decoding must not happen here; and httpcore below it, because it leaves the generators
+of an abandoned response to the garbage collector.
 """
 
 from __future__ import annotations
@@ -57,16 +56,16 @@ HeaderList: TypeAlias = Sequence[tuple[str, str]]
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """A request that is safe to send: every part has been read and checked.
+    """A request that is safe to send: every part was parsed and checked.
 
     Attributes:
-        method: in capitals.
-        url: as the guest gave it; grants are matched on it.
+        method: The method, in capitals.
+        url: The URL as the guest gave it; grants are matched on it.
         scheme: `http` or `https`.
-        endpoint: whom to ask.
-        target: path and query.
-        headers: without those that are the host's to set.
-        body: what is sent.
+        endpoint: The server.
+        target: Path and query.
+        headers: The headers, without those that the host sets.
+        body: The body to send.
     """
 
     method: str
@@ -79,11 +78,11 @@ class Request:
 
     @classmethod
     def read(cls, method: str, url: str, headers: HeaderList, body: bytes) -> Request:
-        """Reads a guest's words.
+        """Read and check a guest's request.
 
         Raises:
-            Malformed: one of them has no safe reading.
-            LimitReached: there are too many headers.
+            Malformed: A part of the request has no safe reading.
+            LimitReached: There are too many headers.
         """
         try:
             read_url(url)
@@ -91,7 +90,7 @@ class Request:
             raise Malformed(str(error)) from error
         name = method.upper()
         if METHOD.fullmatch(name) is None or name in _REFUSED_METHODS:
-            raise Malformed(f"{method!a} is no method that can be used here")
+            raise Malformed(f"{method!a} is not a permitted method")
         parts = urlsplit(url)
         endpoint = Endpoint(parts.hostname or "", parts.port or _PORTS[parts.scheme])
         target = f"{parts.path or '/'}{f'?{parts.query}' if parts.query else ''}"
@@ -100,7 +99,7 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Response:
-    """What came back, whole."""
+    """A complete response."""
 
     status: int
     headers: HeaderList
@@ -108,25 +107,25 @@ class Response:
 
 
 def checked_headers(headers: HeaderList) -> HeaderList:
-    """The headers that are sent on.
+    """Return the headers to send.
 
     Raises:
-        Malformed: one cannot be sent, or is not the guest's to set.
-        LimitReached: there are too many.
+        Malformed: A header cannot be sent, or only the host may set it.
+        LimitReached: There are too many.
     """
     if len(headers) > HEADERS:
         raise LimitReached(f"more than {HEADERS} headers")
     for name, value in headers:
         problem = field_problem(name, [_latin(value)])
         if problem == "forbidden" and name.lower() not in _OURS:
-            raise Malformed(f"the header {name} is the host's to set")
+            raise Malformed(f"only the host may set the header {name}")
         if problem == "invalid-syntax":
             raise Malformed(f"the header {name!a} has characters that cannot be sent")
     return [(name, value) for name, value in headers if name.lower() not in _OURS]
 
 
 def _latin(value: str) -> bytes:
-    """Header values are bytes; text beyond Latin-1 has no agreed spelling."""
+    """Encode a header's value; text beyond Latin-1 has no agreed encoding."""
     try:
         return value.encode("latin-1")
     except UnicodeEncodeError:
@@ -137,9 +136,9 @@ class HttpClient:
     """Makes checked requests for components.
 
     Args:
-        doorman: which addresses may be reached.
-        policy: bounds of time and size.
-        tls: whom to trust; by default whom the system trusts.
+        doorman: Resolves and checks addresses.
+        policy: Limits on time and size.
+        tls: The TLS context; by default one with the system's certificates.
     """
 
     def __init__(
@@ -150,10 +149,10 @@ class HttpClient:
         self._tls = tls
 
     async def exchange(self, component: str, request: Request, seconds: float) -> Response:
-        """Makes one request; a cancel or timeout closes the connection.
+        """Make one request; a cancel or timeout closes the connection.
 
         Raises:
-            OslError: see `errors`.
+            OslError: See `errors`.
         """
         try:
             with anyio.fail_after(seconds):
@@ -164,7 +163,9 @@ class HttpClient:
         except TimeoutError:
             raise TimedOut from None
         except (anyio.BrokenResourceError, anyio.ClosedResourceError, OSError) as error:
-            raise Disconnected(f"{request.endpoint}: {error or 'it closed'}") from error
+            raise Disconnected(
+                f"{request.endpoint}: {error or 'it closed the connection'}"
+            ) from error
         except h11.RemoteProtocolError as error:
             raise Disconnected(f"{request.endpoint} does not speak http: {error}") from error
         except h11.LocalProtocolError as error:
@@ -182,7 +183,7 @@ class HttpClient:
     async def _connected(
         self, request: Request, addresses: Sequence[Address]
     ) -> anyio.abc.ByteStream:
-        """A stream to the first address that answers; TLS verifies the name."""
+        """Return a stream to the first address that answers; TLS verifies the name."""
         endpoint, reason = request.endpoint, ""
         for address in addresses:
             try:
@@ -219,7 +220,7 @@ class _Talk:
         self._protocol = h11.Connection(h11.CLIENT, max_incomplete_event_size=HEADER_BYTES)
 
     async def send(self, request: Request) -> None:
-        """Sends all of it; a peer may answer and close before it has read everything."""
+        """Send the whole request; a peer may answer and close before it has read everything."""
         events: list[h11.Event] = [_head_of(request)]
         if request.body:
             events.append(h11.Data(data=request.body))
@@ -229,11 +230,11 @@ class _Talk:
             await self._stream.send(data)
 
     async def response(self) -> Response:
-        """The whole response.
+        """Return the whole response.
 
         Raises:
-            LimitReached: its body is too large.
-            Disconnected: it broke off.
+            LimitReached: The body is too large.
+            Disconnected: The connection broke.
         """
         head: h11.Response | None = None
         body = bytearray()
@@ -286,7 +287,7 @@ def _text_headers(head: h11.Response) -> HeaderList:
 
 
 def system_trust() -> ssl.SSLContext:
-    """TLS that trusts whom the system trusts, or certifi's list where it has none."""
+    """Return a TLS context with the system's certificates, or certifi's if it has none."""
     paths = ssl.get_default_verify_paths()
     has_any = any(path and Path(path).exists() for path in (paths.cafile, paths.capath))
     return ssl.create_default_context(cafile=None if has_any else certifi.where())
@@ -300,7 +301,7 @@ class Http:
         self._policy = policy
 
     def interface(self) -> HostInterface:
-        """What is offered to guests; a guard belongs in front of it."""
+        """Return the interface for guests; a guard belongs in front of it."""
         return HostInterface("airswasm:component/http@0.1.0", {"request": answered(self.request)})
 
     async def request(
@@ -312,7 +313,7 @@ class Http:
         body: bytes,
         timeout_ms: int,
     ) -> Response:
-        """Makes the request."""
+        """Make the request."""
         request = Request.read(method, url, headers, body)
         seconds = self._policy.seconds(timeout_ms)
         return await self._client.exchange(caller.name, request, seconds)

@@ -1,9 +1,8 @@
-"""The first thing that runs in a new process: binds its hands, then becomes the program.
+"""The first code of a new process: set limits on itself, then become the program.
 
-Started as `python -I -S _launcher.py cpu-seconds memory-bytes file-bytes program
-arguments...`. Doing this between fork and exec (`preexec_fn`) was rejected:
-code that runs there in a process with threads may deadlock. It uses nothing but
-the standard library, and imports little of that.
+Started as `python -I -S _launcher.py cpu-seconds memory-bytes file-bytes program arguments...`.
+Rejected: the same between fork and exec (`preexec_fn`), because code there may deadlock in a
+process with threads. It imports only a little of the standard library.
 """
 
 import os
@@ -11,7 +10,7 @@ import sys
 
 
 def bind(cpu_seconds: int, memory_bytes: int, file_bytes: int) -> None:
-    """Sets limits that the program and all it starts inherit and cannot raise."""
+    """Set limits that the program and its children inherit and cannot raise."""
     import resource
 
     for limit, value in (
@@ -21,14 +20,14 @@ def bind(cpu_seconds: int, memory_bytes: int, file_bytes: int) -> None:
         (resource.RLIMIT_CORE, 0),
     ):
         if limit == resource.RLIMIT_AS and sys.platform == "darwin":
-            continue  # its kernel has the constant and refuses the limit
+            continue  # such a kernel has the constant and refuses the limit
         _, hard = resource.getrlimit(limit)
         bound = value if hard == resource.RLIM_INFINITY else min(value, hard)
         resource.setrlimit(limit, (bound, bound))
 
 
 def forbid_new_privileges() -> None:
-    """Makes setuid programs run without their privileges; Linux only."""
+    """Make setuid programs run without their privileges; Linux only."""
     import ctypes
 
     set_no_new_privileges = 38
@@ -37,7 +36,7 @@ def forbid_new_privileges() -> None:
 
 
 def main() -> None:
-    """Binds, then executes."""
+    """Set the limits, then execute the program."""
     cpu_seconds, memory_bytes, file_bytes = map(int, sys.argv[1:4])
     command = sys.argv[4:]
     if sys.platform == "linux":

@@ -1,16 +1,15 @@
-"""Opening a path strictly beneath a folder, whatever others do to the tree meanwhile.
+"""Open a path strictly beneath a folder, whatever others do to the tree meanwhile.
 
-Checking a path and then opening it is a race that an attacker wins thousands of
-times a second; the kernel has to do both at once. Linux's `openat2` does, and
-has no wrapper in Python, hence `ctypes`. Where it is missing (older kernels,
-other systems, some containers' seccomp filters) the path is walked one
-component at a time with `O_NOFOLLOW`, each from the descriptor of the one
-before: as safe, a little slower, and it needs `dir_fd` support, which Windows
-lacks: there the block refuses to offer files.
+To check a path and then open it is a race that an attacker wins thousands of times a second; the
+kernel must do both at once. Linux's `openat2` does, and has no wrapper in Python, hence `ctypes`.
+Where it is missing (older kernels, other systems, some containers' seccomp filters), this walks the
+path one component at a time with `O_NOFOLLOW`, each from the descriptor of its parent: as safe, and
+a little slower. The walk needs `dir_fd` support, which Windows lacks: there the block refuses to
+offer files.
 
-Symbolic links are not followed at all, not even those that stay beneath the
-folder: capabilities are matched on the path that a guest names, and a link
-would be a second name for what another pattern denies.
+It follows no symbolic links, not even those that stay beneath the folder: capabilities are matched
+on the path that a guest names, and a link would be a second name for a file that another pattern
+denies.
 """
 
 from __future__ import annotations
@@ -46,10 +45,10 @@ def _libc() -> ctypes.CDLL:
 
 
 def open_by_openat2(folder_fd: int, parts: Sequence[str], flags: int, mode: int) -> int:
-    """Opens with one system call that never leaves the folder.
+    """Open with one system call that never leaves the folder.
 
     Raises:
-        OSError: `ELOOP` for a symbolic link on the way, `ENOSYS` where the call is missing.
+        OSError: `ELOOP` for a symbolic link in the path, `ENOSYS` where the call is missing.
     """
     path = os.fsencode("/".join(parts) or ".")
     if b"\0" in path:
@@ -74,10 +73,10 @@ def open_by_openat2(folder_fd: int, parts: Sequence[str], flags: int, mode: int)
 
 
 def open_by_walking(folder_fd: int, parts: Sequence[str], flags: int, mode: int) -> int:
-    """Opens one component after the other, none of which may be a symbolic link.
+    """Open one component after the other, none of which may be a symbolic link.
 
     Raises:
-        OSError: `ELOOP` or `ENOTDIR` for a symbolic link on the way.
+        OSError: `ELOOP` or `ENOTDIR` for a symbolic link in the path.
     """
     if any(part in ("", ".", "..") or "/" in part or "\0" in part for part in parts):
         raise OSError(errno.EINVAL, os.strerror(errno.EINVAL))
@@ -92,7 +91,7 @@ def open_by_walking(folder_fd: int, parts: Sequence[str], flags: int, mode: int)
 
 
 def best_opener() -> OpenBeneath | None:
-    """The best way of this machine; None where there is no safe one."""
+    """Return this machine's best way to open, or None without a safe one."""
     if sys.platform == "linux" and _has_openat2():
         return open_by_openat2
     return open_by_walking if os.open in os.supports_dir_fd else None

@@ -1,9 +1,8 @@
-"""What the operating system layer may do at all, whatever components are granted.
+"""The policy of the operating system layer: the most that any grant allows.
 
-Capabilities say what a component may ask for, in virtual terms: paths below its
-own `/`, names of hosts, programs. The policy says what these mean on this host
-and where its bounds are. It belongs to whoever runs the host and is no part of
-any package.
+Capabilities say what a component may ask for, in virtual terms: paths below its own `/`, names of
+hosts, programs. The policy gives these terms a meaning on this host, and sets the limits. It
+belongs to the host's operator and is no part of any package.
 """
 
 from __future__ import annotations
@@ -19,15 +18,15 @@ from .errors import Malformed
 _COMPONENT = re.compile(r"[a-z][a-z0-9-]{0,62}/[a-z][a-z0-9-]{0,62}", re.ASCII)
 
 FolderOf = Callable[[str], Path]
-"""The folder of the host that is a component's `/`, by the component's name."""
+"""Returns the folder of the host that is a component's `/`, by the component's name."""
 
 
 def folders_below(base: Path, elsewhere: Mapping[str, Path] | None = None) -> FolderOf:
-    """A folder of its own for each component: `base/namespace/name`.
+    """Return a function that gives each component the folder `base/namespace/name`.
 
     Args:
-        base: Where they lie.
-        elsewhere: Components whose folder is another one.
+        base: The parent of these folders.
+        elsewhere: Components with another folder.
     """
     exceptions = dict(elsewhere or {})
 
@@ -35,7 +34,7 @@ def folders_below(base: Path, elsewhere: Mapping[str, Path] | None = None) -> Fo
         if component in exceptions:
             return exceptions[component]
         if _COMPONENT.fullmatch(component) is None:
-            raise Malformed(f"{component!a} is no component's name")
+            raise Malformed(f"{component!a} is not a component's name")
         return base.joinpath(*component.split("/"))
 
     return folder_of
@@ -43,16 +42,16 @@ def folders_below(base: Path, elsewhere: Mapping[str, Path] | None = None) -> Fo
 
 @dataclass(frozen=True, slots=True)
 class NetworkPolicy:
-    """Bounds of what goes over the network.
+    """`[network]`: limits on components' network traffic.
 
     Attributes:
-        connect_timeout: Seconds to connect when a component names no other.
-        timeout: Seconds for a whole exchange when a component names no other.
-        longest_timeout: Seconds that a component can ask for at most.
-        transfer_bytes: The most that one response, receive or datagram brings.
+        connect_timeout: Seconds to connect if a component sets no timeout.
+        timeout: Seconds for a whole exchange if a component sets no timeout.
+        longest_timeout: The longest timeout, in seconds, that a component may set.
+        transfer_bytes: Size of the largest response, receive or datagram, in bytes.
         connections: TCP connections that one component may hold.
-        internal_networks: Networks of the host (`10.0.0.0/8`) that components with a
-            grant may reach although they are not out in the world.
+        internal_networks: Networks of the host (`10.0.0.0/8`) that components with a grant may
+            reach, although they are not public.
     """
 
     connect_timeout: float = 10.0
@@ -63,22 +62,22 @@ class NetworkPolicy:
     internal_networks: tuple[str, ...] = ()
 
     def seconds(self, timeout_ms: int) -> float:
-        """A component's timeout in seconds; 0 asks for the default."""
+        """Return a component's timeout in seconds; 0 means the default."""
         return min(timeout_ms / 1000 or self.timeout, self.longest_timeout)
 
 
 @dataclass(frozen=True, slots=True)
 class ProcessPolicy:
-    """Bounds of programs that components run.
+    """`[process]`: limits on programs that components run.
 
     Attributes:
-        timeout: Seconds when a component names no other.
-        longest_timeout: Seconds that a component can ask for at most.
-        output_bytes: The most of each of stdout and stderr; more ends the program.
-        environment: All that a program gets to see of an environment.
+        timeout: Seconds for a program if a component sets no timeout.
+        longest_timeout: The longest timeout, in seconds, that a component may set.
+        output_bytes: Bytes of stdout, and of stderr, above which the host ends the program.
+        environment: The environment of every program, complete.
         cpu_seconds: Processor time of each process.
-        memory_bytes: Address space of each process.
-        file_bytes: The most that a process may write to one file.
+        memory_bytes: Address space of each process, in bytes.
+        file_bytes: Size of the largest file that a process may write, in bytes.
     """
 
     timeout: float = 30.0
@@ -92,19 +91,19 @@ class ProcessPolicy:
     file_bytes: int = 256 * 1024 * 1024
 
     def seconds(self, timeout_ms: int) -> float:
-        """A component's timeout in seconds; 0 asks for the default."""
+        """Return a component's timeout in seconds; 0 means the default."""
         return min(timeout_ms / 1000 or self.timeout, self.longest_timeout)
 
 
 @dataclass(frozen=True, slots=True)
 class OslPolicy:
-    """What this host's operating system layer may do.
+    """The policy of this host's operating system layer.
 
     Attributes:
-        folder_of: Which folder is a component's `/`.
-        folders: Bounds of files.
-        network: Bounds of the network.
-        processes: Bounds of programs.
+        folder_of: Returns the folder that is a component's `/`.
+        folders: Limits on files.
+        network: Limits on the network.
+        processes: Limits on programs.
     """
 
     folder_of: FolderOf

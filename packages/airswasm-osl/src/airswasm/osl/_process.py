@@ -1,12 +1,10 @@
-"""`airswasm:component/process`: a program of the host, run to its end without a shell.
+"""`airswasm:component/process`: run a program of the host to its end, without a shell.
 
-The program is an absolute path that was granted; its arguments are a list and
-stay one. It gets the environment that the host's policy lists and nothing else,
-no descriptor but its three pipes, a session of its own, limits of its own
-(`_launcher`), and its component's folder to start in. When it ends, or its time
-does, or its call is cancelled, its whole process group is killed. A program
-that starts a session of its own on purpose can outlive that: grant programs
-accordingly, they are not sandboxed.
+The program is a granted absolute path; its arguments are a list and stay one. It gets only the
+environment that the host's policy lists, only its three pipes as descriptors, a session and limits
+of its own (`_launcher`), and its component's folder as working directory. When it ends, its time
+runs out, or its call is cancelled, the host kills its whole process group. A program that starts
+another session on purpose can outlive that: grant programs accordingly, they are not sandboxed.
 """
 
 from __future__ import annotations
@@ -37,7 +35,7 @@ _LAUNCHER = str(Path(__file__).with_name("_launcher.py"))
 
 @dataclass(frozen=True, slots=True)
 class Completed:
-    """How a program ended and what it printed; a negative code is the signal that ended it."""
+    """The exit code of a program and its output; a negative code is the signal that ended it."""
 
     exit_code: int
     stdout: bytes
@@ -51,7 +49,7 @@ class Processes:
         self._policy = policy
 
     def interface(self) -> HostInterface:
-        """What is offered to guests; a guard belongs in front of it."""
+        """Return the interface for guests; a guard belongs in front of it."""
         return HostInterface("airswasm:component/process@0.1.0", {"run": answered(self.run)})
 
     async def run(
@@ -62,9 +60,9 @@ class Processes:
         stdin: bytes,
         timeout_ms: int,
     ) -> Completed:
-        """Runs it; a cancel or timeout kills it and all it started."""
+        """Run a program; a cancel or timeout kills it and all that it started."""
         if os.name != "posix":
-            raise OperationFailed("programs can be confined only on POSIX systems")
+            raise OperationFailed("only POSIX systems can confine programs")
         check_arguments(program, arguments)
         await to_thread.run_sync(check_program, program)
         folder_for(caller, self._policy)
@@ -114,14 +112,14 @@ class Processes:
             tasks.start_soon(collect, process.stderr, stderr, "stderr")
             tasks.start_soon(_feed, process, stdin)
             exit_code = await process.wait()
-            kill_group(process)  # whoever it left behind would keep the pipes open
+            kill_group(process)  # processes that it left would keep the pipes open
         if overflow:
             raise LimitReached(overflow[0])
         return Completed(exit_code, bytes(stdout), bytes(stderr))
 
 
 async def _feed(process: Process, data: bytes) -> None:
-    """A program may end, or close its input, without having read everything."""
+    """Feed a program's input; it may end, or close its input, before it has read everything."""
     assert process.stdin is not None
     with suppress(anyio.BrokenResourceError, anyio.ClosedResourceError):
         await process.stdin.send(data)
@@ -130,16 +128,16 @@ async def _feed(process: Process, data: bytes) -> None:
 
 
 def kill_group(process: Process) -> None:
-    """Kills a program and whatever it started in its session."""
+    """Kill a program and all that it started in its session."""
     with suppress(ProcessLookupError, PermissionError):
         os.killpg(process.pid, signal.SIGKILL)
 
 
 def launched(policy: ProcessPolicy) -> tuple[str, ...]:
-    """The command that sets the limits and then becomes the one after it.
+    """Return the command that sets the limits and then becomes the program after it.
 
     Raises:
-        OperationFailed: this Python cannot start itself, as when it is embedded.
+        OperationFailed: This Python cannot start itself, as when it is embedded.
     """
     if not sys.executable:
         raise OperationFailed("the host cannot find its own Python, which sets the limits")
@@ -148,26 +146,26 @@ def launched(policy: ProcessPolicy) -> tuple[str, ...]:
 
 
 def check_arguments(program: str, arguments: Sequence[str]) -> None:
-    """Whether a command line can be passed on as it is.
+    """Check that a command line can be passed on unchanged.
 
     Raises:
-        Malformed: the program is no plain absolute path, or there is a NUL.
-        LimitReached: it is too long.
+        Malformed: The program is not a plain absolute path, or an argument contains a NUL.
+        LimitReached: The command line is too long.
     """
     if not program.startswith("/") or {"", ".", ".."} & set(program.split("/")[1:]):
         raise Malformed(f"{program!a}: name a program by its absolute path, without . and ..")
     if any("\0" in text for text in (program, *arguments)):
-        raise Malformed("an argument holds a NUL character")
+        raise Malformed("an argument contains a NUL character")
     if sum(len(text.encode()) + 1 for text in arguments) > ARGUMENTS_BYTES:
         raise LimitReached(f"the arguments exceed {ARGUMENTS_BYTES:,} bytes")
 
 
 def check_program(program: str) -> None:
-    """Whether a path is a program that may be run.
+    """Check that a path is a program that may run.
 
     Raises:
-        NotFound: there is no such file.
-        AccessDenied: it is no program, or one that gains privileges.
+        NotFound: No such file exists.
+        AccessDenied: The file is not a program, or gains privileges.
     """
     try:
         mode = Path(program).stat().st_mode

@@ -1,8 +1,8 @@
-"""What this block offers to components, made from the services of a host.
+"""Build this block's interfaces for components from the services of a host.
 
-Interfaces of the contract are handed out as they are: the system puts its guard
-in front of them, as their annotations say. `wasi:` interfaces are in no
-contract; they ask the guard themselves, for each path or address.
+Interfaces of the contract are returned unguarded: the system puts its guard in front of them, as
+their annotations say. `wasi:` interfaces are in no contract; they ask the guard themselves, for
+each path or address.
 """
 
 from __future__ import annotations
@@ -30,14 +30,14 @@ T = TypeVar("T")
 
 
 def provide(services: Services) -> Iterable[HostInterface]:
-    """Everything this block offers to components.
+    """Return all interfaces that this block offers to components.
 
     Args:
-        services: must have a `Guard`, and an `OslPolicy` or a `Home`, below which
-            each component then gets the folder `files/<namespace>/<name>`.
+        services: Must have a `Guard`, and an `OslPolicy` or a `Home`, below which each component
+            then gets the folder `files/<namespace>/<name>`.
 
     Raises:
-        ServiceMissing: one of them was not added.
+        ServiceMissing: One of them is missing.
     """
     guard = services.get(Guard)
     policy = _policy_of(services)
@@ -66,7 +66,7 @@ def _policy_of(services: Services) -> OslPolicy:
 
 
 def files_of(services: Services) -> Path:
-    """Return the folder of the host below which each component has its own."""
+    """Return the folder of the host that contains every component's folder."""
     return services.get(Home).folder / "files"
 
 

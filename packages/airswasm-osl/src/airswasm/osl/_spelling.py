@@ -1,8 +1,7 @@
-"""How the resources of this block's capabilities are spelled: paths, programs, addresses, URLs.
+"""Spell the resources of this block's capabilities: paths, programs, addresses, URLs.
 
-Whatever has two spellings is reduced to one before any pattern sees it, or refused. The engine
-of this block reads its arguments by the same functions, so that the check and the effect cannot
-mean two things.
+A text with two spellings is reduced to one before any pattern sees it, or refused. This block's
+engine reads its arguments by the same functions, so check and effect cannot mean two things.
 """
 
 from __future__ import annotations
@@ -36,7 +35,7 @@ _URL_LENGTH = 4_096
 
 
 def read_path(value: str) -> str:
-    """An absolute path below the component's root."""
+    """Return an absolute path below the component's root."""
     read_plain(value)
     if "\\" in value:
         raise InvalidResource(value, "write / between the parts of a path")
@@ -47,12 +46,12 @@ def read_path(value: str) -> str:
 def read_program(value: str) -> str:
     read_plain(value)
     if not value:
-        raise InvalidResource(value, "it names no program")
+        raise InvalidResource(value, "it does not name a program")
     return value
 
 
 def read_address(value: str) -> str:
-    """`host:port` with an ASCII name or a canonical IP address."""
+    """Return `host:port` with an ASCII name or a canonical IP address."""
     host, colon, port = value.rpartition(":")
     if not colon:
         raise InvalidResource(value, "write host:port")
@@ -87,7 +86,7 @@ def _ip(text: str, value: str, version: int) -> str:
 
 
 def read_url(value: str) -> str:
-    """Scheme, host, port unless default, and path; without query and fragment."""
+    """Return scheme, host, non-default port, and path, without query and fragment."""
     if len(value) > _URL_LENGTH or _URL_UNSAFE.search(value):
         raise InvalidResource(value, "a URL is printable ASCII, without spaces or backslashes")
     try:
@@ -118,7 +117,7 @@ def _path_pattern(text: str) -> str:
 
 
 def _http_pattern(text: str) -> str:
-    """As `_url` spells resources: lower-case host, no default port, a path at least of `/`."""
+    """Spell a pattern like `read_url`: lower-case host, no default port, a path of at least `/`."""
     scheme, mark, rest = text.partition("://")
     authority, slash, path = rest.partition("/")
     scheme, authority = scheme.lower(), authority.lower()

@@ -1,8 +1,8 @@
 """`airswasm:component/tcp`: connections to granted hosts.
 
-Plain non-blocking sockets, waited for by the event loop. anyio's own streams
-were rejected for one reason: closing them is asynchronous, and a guest that
-drops a connection, or is stopped, must have it closed there and then.
+These are plain non-blocking sockets that the event loop waits for. anyio's own streams were
+rejected for one reason: they close asynchronously, but when a guest drops a connection, or is
+stopped, it must close at once.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from .errors import Disconnected, LimitReached, TimedOut
 
 CAPABILITY = "tcp:connect"
 RECEIVE_BYTES = 256 * 1024
-"""The most that one `receive` brings: room for it is taken before it arrives."""
+"""The largest `receive`: the host reserves the memory before the data arrives."""
 
 
 class Connection:
@@ -32,10 +32,10 @@ class Connection:
         self._socket = connected
 
     async def receive(self, max_bytes: int) -> bytes:
-        """At least one byte; empty at the end.
+        """Return at least one byte, or no bytes at the end.
 
         Raises:
-            Disconnected: the connection broke.
+            Disconnected: The connection broke.
         """
         while True:
             try:
@@ -46,10 +46,10 @@ class Connection:
                 raise Disconnected(f"{self.peer}: {error.strerror}") from error
 
     async def send(self, data: bytes) -> None:
-        """Sends all of it; after a cancel, nobody knows how much was sent.
+        """Send all data; after a cancel, the number of bytes sent is unknown.
 
         Raises:
-            Disconnected: the connection broke.
+            Disconnected: The connection broke.
         """
         view = memoryview(data)
         while view:
@@ -61,7 +61,7 @@ class Connection:
                 raise Disconnected(f"{self.peer}: {error.strerror}") from error
 
     def close(self) -> None:
-        """Closes it at once. Closing twice is harmless."""
+        """Close it at once. Closing twice is harmless."""
         if self._socket.fileno() >= 0:
             anyio.notify_closing(self._socket)
             self._socket.close()
@@ -77,7 +77,7 @@ class Connections:
 
     @classmethod
     def of(cls, caller: Caller) -> Connections:
-        """The caller's, closed when its instance ends."""
+        """Return the caller's connections, which close when its instance ends."""
 
         def make() -> Connections:
             connections = cls()
@@ -90,13 +90,13 @@ class Connections:
         return len(self._open)
 
     def add(self, connection: Connection) -> Connection:
-        """Keeps it until it is closed."""
+        """Keep a connection until it is closed."""
         connection.on_close = lambda: self._open.discard(connection)
         self._open.add(connection)
         return connection
 
     def close(self) -> None:
-        """Closes all of them."""
+        """Close all of them."""
         while self._open:
             self._open.pop().close()
 
@@ -109,7 +109,7 @@ class Tcp:
         self._policy = policy
 
     def interface(self) -> HostInterface:
-        """What is offered to guests; a guard belongs in front of it."""
+        """Return the interface for guests; a guard belongs in front of it."""
         functions: dict[str, Callable[..., Awaitable[object]]] = {
             "connect": self.connect,
             "[method]connection.receive": self.receive,
@@ -123,7 +123,7 @@ class Tcp:
         )
 
     async def connect(self, caller: Caller, address: str, timeout_ms: int) -> Connection:
-        """Connects; a cancel or timeout closes what was begun."""
+        """Connect; a cancel or timeout closes the unfinished connection."""
         endpoint = Endpoint.read(address)
         connections = Connections.of(caller)
         if len(connections) >= self._policy.connections:
@@ -140,13 +140,13 @@ class Tcp:
         return connections.add(Connection(endpoint, connected))
 
     async def receive(self, _caller: Caller, connection: Connection, max_bytes: int) -> bytes:
-        """Waits for the peer; the call's own time limit bounds it."""
+        """Wait for the peer; the call's own time limit bounds it."""
         if max_bytes == 0:
             return b""
         return await connection.receive(min(max_bytes, RECEIVE_BYTES))
 
     async def send(self, _caller: Caller, connection: Connection, data: bytes) -> None:
-        """Waits for the peer; the call's own time limit bounds it."""
+        """Wait for the peer; the call's own time limit bounds it."""
         await connection.send(data)
 
 

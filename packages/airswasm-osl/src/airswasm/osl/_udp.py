@@ -1,7 +1,7 @@
 """`airswasm:component/udp`: one datagram out, one answer back, from a granted host.
 
-The socket is connected, so the kernel drops datagrams from anybody else, and it
-lives for one exchange only.
+The socket is connected, so the kernel drops datagrams from other senders, and it lives for one
+exchange only.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from .errors import Disconnected, LimitReached, TimedOut
 
 CAPABILITY = "udp:exchange"
 DATAGRAM_BYTES = 65_507
-"""The most that one UDP datagram carries over IPv4."""
+"""The largest payload of a UDP datagram over IPv4."""
 
 
 class Udp:
@@ -29,11 +29,11 @@ class Udp:
         self._policy = policy
 
     def interface(self) -> HostInterface:
-        """What is offered to guests; a guard belongs in front of it."""
+        """Return the interface for guests; a guard belongs in front of it."""
         return HostInterface("airswasm:component/udp@0.1.0", {"exchange": answered(self.exchange)})
 
     async def exchange(self, caller: Caller, address: str, data: bytes, timeout_ms: int) -> bytes:
-        """Sends and waits for one answer; a cancel or timeout gives both up."""
+        """Send, and wait for one answer; a cancel or timeout ends both."""
         endpoint = Endpoint.read(address)
         if len(data) > DATAGRAM_BYTES:
             raise LimitReached(f"a datagram carries at most {DATAGRAM_BYTES:,} bytes")

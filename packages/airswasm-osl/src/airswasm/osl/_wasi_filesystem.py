@@ -1,15 +1,14 @@
 """wasi:filesystem over the same folders and the same guard: `open()` in a guest.
 
-A component that was granted any file gets one preopened folder, its `/`. What
-it opens is checked by the path, with the same capabilities and the same audit
-lines as `airswasm:component/filesystem`; an open file is then used without
-further checks, as descriptors are. WASI has no room for a reason in its error
-codes, so a denial also prints one line, with the manifest line that would
-grant it, on the guest's stderr.
+A component with a grant for any file gets one preopened folder, its `/`. Each open is checked by
+path, with the same capabilities and the same audit lines as `airswasm:component/filesystem`; the
+open file is then used without further checks, as descriptors are. WASI's error codes carry no
+reason, so a denial also prints one line, with the manifest line that would grant it, on the guest's
+stderr.
 
-Links are refused, symbolic and hard: a second name for a file would escape a
-grant or denial that was given by name. Renaming needs to read and write what is
-moved and to write where it goes; for a directory, everything beneath.
+Links are refused, symbolic and hard: a second name for a file would escape a grant or denial by
+name. A rename needs the rights to read and write the source and to write the target; for a
+directory, also everything beneath.
 """
 
 from __future__ import annotations
@@ -87,7 +86,7 @@ class Refused(Exception):
     """The answer is an error code of wasi:filesystem.
 
     Attributes:
-        code: the case.
+        code: The case.
     """
 
     def __init__(self, code: str) -> None:
@@ -100,11 +99,11 @@ class Descriptor:
     """The `descriptor` resource: an open file or directory of one component.
 
     Attributes:
-        path: below the component's `/`, in canonical form.
-        held: the descriptor of the host; None for a directory, which is looked
-            up anew each time: it may be renamed meanwhile, and grants are by path.
-        flags: what it was opened for.
-        on_close: gives its place in the number of open files back.
+        path: The path below the component's `/`, in canonical form.
+        held: The host's descriptor; None for a directory, which is looked up anew each time: it may
+            be renamed meanwhile, and grants are by path.
+        flags: The flags of the open.
+        on_close: Frees its place in the number of open files.
     """
 
     path: str
@@ -113,10 +112,10 @@ class Descriptor:
     on_close: Callable[[], None] | None = None
 
     def file(self, needed: str | None = None) -> Held:
-        """The open file.
+        """Return the open file.
 
         Raises:
-            Refused: it is a directory, or was not opened for `needed`.
+            Refused: It is a directory, or was not opened for `needed`.
         """
         if self.held is None:
             raise Refused("is-directory")
@@ -125,7 +124,7 @@ class Descriptor:
         return self.held
 
     def close(self) -> None:
-        """Closes the file. Closing twice is harmless."""
+        """Close the file. Closing twice is harmless."""
         if self.held is not None:
             self.held.close()
         if self.on_close is not None:
@@ -141,11 +140,11 @@ class FileInput:
     offset: int
 
     async def read(self, max_bytes: int) -> bytes:
-        """The next bytes; waits for the disk.
+        """Return the next bytes; wait for the disk.
 
         Raises:
-            StreamClosed: at the end of the file.
-            StreamFailed: the disk failed.
+            StreamClosed: The file has ended.
+            StreamFailed: The disk failed.
         """
         if max_bytes == 0:
             return b""
@@ -156,7 +155,7 @@ class FileInput:
         return data
 
     def pollable(self) -> Pollable:
-        """Always ready: a disk answers by itself."""
+        """Return a pollable that is always ready: a disk answers by itself."""
         return Always()
 
 
@@ -171,25 +170,24 @@ class FileOutput:
     waits = True
 
     def permit_bytes(self) -> int:
-        """Always the same: what the disk cannot take fails when it is written."""
+        """Return a constant: a write that the disk cannot take fails as it happens."""
         return WRITE_PERMIT_BYTES
 
     async def write(self, data: bytes) -> None:
-        """Writes all of it; waits for the disk.
+        """Write all data; wait for the disk.
 
         Raises:
-            StreamFailed: the disk failed, or the file would be too large.
+            StreamFailed: The disk failed, or the file would be too large.
         """
-
         await _streamed(lambda: _written(self.held, self.folder, data, self.offset))
         if self.offset is not None:
             self.offset += len(data)
 
     def flush(self) -> None:
-        """Has nothing to do: written is written."""
+        """Do nothing: every write is already done."""
 
     def pollable(self) -> Pollable:
-        """Always ready."""
+        """Return a pollable that is always ready."""
         return Always()
 
 
@@ -202,7 +200,7 @@ class DirectoryEntries:
         self._entries = iter(entries)
 
     def next(self) -> Mapping[str, str] | None:
-        """The next entry; None after the last."""
+        """Return the next entry; None after the last."""
         entry = next(self._entries, None)
         return None if entry is None else {"type": _TYPES[entry.kind], "name": entry.name}
 
@@ -211,8 +209,8 @@ class WasiFilesystem:
     """wasi:filesystem for all components of one host.
 
     Args:
-        guard: decides and writes the audit line, for each path that is opened.
-        policy: which folder is whose, and its bounds.
+        guard: Decides and writes the audit line, for each path that is opened.
+        policy: Maps components to folders, with limits.
     """
 
     def __init__(self, guard: Guard, policy: OslPolicy) -> None:
@@ -221,7 +219,7 @@ class WasiFilesystem:
         self._hash_key = secrets.token_bytes(_HASH_KEY_BYTES)
 
     def interfaces(self) -> Iterable[HostInterface]:
-        """What replaces the runtime's denied interfaces."""
+        """Return the replacements for the runtime's denied interfaces."""
         return (
             HostInterface(
                 f"wasi:filesystem/preopens@{WASI_VERSION}", {"get-directories": self._directories}
@@ -272,7 +270,7 @@ class WasiFilesystem:
         }
 
     def _directories(self, caller: Caller) -> list[tuple[Descriptor, str]]:
-        """The component's `/`, if it was granted any file at all."""
+        """Return the component's `/`, if it has a grant for any file."""
         granted = self._guard.grants_of(caller.name).allow
         if not any(capability.startswith("filesystem:") for capability in granted):
             return []
@@ -393,7 +391,7 @@ class WasiFilesystem:
 
     async def _read_link(self, caller: Caller, base: Descriptor, path: str) -> str:
         await self._status_at(caller, base, path)
-        raise Refused("invalid")  # what POSIX says of everything that is no link
+        raise Refused("invalid")  # as in POSIX for every file that is no link
 
     async def _read_directory(self, caller: Caller, descriptor: Descriptor) -> DirectoryEntries:
         if descriptor.held is not None:
@@ -460,7 +458,7 @@ class WasiFilesystem:
     # checks
 
     def _at(self, caller: Caller, base: Descriptor, path: str) -> tuple[Folder, str]:
-        """The component's folder, and the path from its `/` in canonical form."""
+        """Return the component's folder, and the path from its `/` in canonical form."""
         if base.held is not None:
             raise Refused("not-directory")
         return folder_for(caller, self._policy), below(base.path, path)
@@ -488,15 +486,15 @@ class WasiFilesystem:
             raise Refused("access")
 
     def _may_list(self, caller: Caller, path: str) -> bool:
-        """Whether the names in a directory are the caller's to see.
+        """Return whether the caller may see the names in a directory.
 
-        A guest's `readdir` asks for the hash of every entry, as its inode number;
-        refusing one would hide all of them.
+        A guest's `readdir` asks for the hash of every entry, as its inode number; refusing one
+        would hide all of them.
         """
         return self._guard.decide(caller.name, "filesystem:read", path).is_allowed
 
     def _hashed(self, status: os.stat_result) -> Mapping[str, int]:
-        """Tells files apart, as an inode number does; keyed, so that it is none."""
+        """Hash a file's identity, as a keyed substitute for its inode number."""
         what = f"{status.st_dev} {status.st_ino}".encode()
         digest = hashlib.blake2b(what, digest_size=16, key=self._hash_key).digest()
         return {
@@ -506,17 +504,17 @@ class WasiFilesystem:
 
 
 class _OpenFiles:
-    """How many files one instance holds open."""
+    """The number of files that one instance holds open."""
 
     def __init__(self) -> None:
         self._count = 0
 
     @classmethod
     def of(cls, caller: Caller, most: int) -> _OpenFiles:
-        """The caller's count, if there is room for one more.
+        """Return the caller's count, if one more file may be open.
 
         Raises:
-            Refused: there is not.
+            Refused: The limit is reached.
         """
         files = caller.keep(cls, cls)
         if files._count >= most:
@@ -524,7 +522,7 @@ class _OpenFiles:
         return files
 
     def taken_by(self, descriptor: Descriptor) -> Descriptor:
-        """Counts an open file until it is closed."""
+        """Count an open file until it closes."""
         if descriptor.held is not None:
             self._count += 1
             descriptor.on_close = self._give_back
@@ -535,10 +533,10 @@ class _OpenFiles:
 
 
 def below(base: str, path: str) -> str:
-    """The canonical path of `path`, which a guest gave relative to `base`.
+    """Return the canonical path of `path`, which a guest gave relative to `base`.
 
     Raises:
-        Refused: it is absolute, leads upwards or cannot be a name.
+        Refused: It is absolute, leads upwards, or is not a valid name.
     """
     if path.startswith("/"):
         raise Refused("not-permitted")
@@ -552,7 +550,7 @@ def below(base: str, path: str) -> str:
 
 
 def _system_flags(open_flags: Collection[str], flags: Collection[str]) -> int:
-    """WASI's flags as the system's; append and sync are the streams' own matter."""
+    """Return the system's flags for WASI's; the streams handle append and sync."""
     both = {"read", "write"} <= set(flags)
     system = os.O_RDWR if both else os.O_WRONLY if "write" in flags else os.O_RDONLY
     for name, flag in (
@@ -567,10 +565,10 @@ def _system_flags(open_flags: Collection[str], flags: Collection[str]) -> int:
 
 
 def _grow(fd: int, folder: Folder, end_bytes: int) -> None:
-    """Charges what a file is about to grow by, a hole in it included.
+    """Charge the growth of a file, a hole in it included.
 
     Raises:
-        OSError: `EFBIG`, or what `Folder.charge` raises.
+        OSError: `EFBIG`, or an error of `Folder.charge`.
     """
     if end_bytes > folder.limits.file_bytes:
         raise OSError(errno.EFBIG, os.strerror(errno.EFBIG))
@@ -580,7 +578,7 @@ def _grow(fd: int, folder: Folder, end_bytes: int) -> None:
 
 
 def _written(held: Held, folder: Folder, data: bytes, offset: int | None) -> None:
-    """Writes at an offset, or at the end."""
+    """Write at an offset, or at the end."""
     with held.using() as fd:
         start = os.fstat(fd).st_size if offset is None else offset
         _grow(fd, folder, start + len(data))
@@ -625,7 +623,7 @@ def _using(held: Held, operation: Callable[..., T], *args: object) -> T:
 
 
 async def _disk(operation: Callable[[], T]) -> T:
-    """Runs a blocking operation on a worker thread; a cancel waits for its end."""
+    """Run a blocking operation on a worker thread; a cancel waits for its end."""
     return await to_thread.run_sync(operation)
 
 
@@ -651,7 +649,7 @@ def _osl_code(error: OslError) -> str:
 def _coded(
     function: Callable[..., Awaitable[object]],
 ) -> Callable[..., Coroutine[object, object, object]]:
-    """Wraps a function so that whatever stops it becomes an error code."""
+    """Wrap a function so that its errors become error codes."""
 
     @functools.wraps(function)
     async def answer(caller: Caller, *args: object) -> object:

@@ -1,9 +1,9 @@
 """wasi:http's `outgoing-handler` over the same client and the same guard: `fetch()`.
 
-A guest gets its future at once and writes the body afterwards, so a request is
-a task of the engine: it waits until the body is finished, makes the request and
-completes the future. Dropping the future, or ending the instance, cancels it.
-The grant is checked, and its audit line written, before the task exists.
+A guest gets its future at once and writes the body afterwards, so a request is a task of the
+engine: it waits for the complete body, makes the request and completes the future. A guest that
+drops the future, or ends, cancels it. The grant is checked, and its audit line written, before the
+task exists.
 """
 
 from __future__ import annotations
@@ -48,9 +48,9 @@ class WasiHttp:
     """wasi:http for all components of one host.
 
     Args:
-        guard: decides and writes the audit line before anything is sent.
-        client: makes the requests.
-        policy: bounds of time and number.
+        guard: Decides and writes the audit line before any data is sent.
+        client: Makes the requests.
+        policy: Limits on time and number.
     """
 
     def __init__(self, guard: Guard, client: HttpClient, policy: NetworkPolicy) -> None:
@@ -59,7 +59,7 @@ class WasiHttp:
         self._policy = policy
 
     def interfaces(self) -> Iterable[HostInterface]:
-        """What replaces the runtime's denied interface."""
+        """Return the replacement for the runtime's denied interface."""
         return (
             HostInterface(f"wasi:http/outgoing-handler@{WASI_VERSION}", {"handle": self.handle}),
         )
@@ -67,7 +67,7 @@ class WasiHttp:
     def handle(
         self, caller: Caller, request: OutgoingRequest, options: RequestOptions | None
     ) -> Ok[FutureIncomingResponse] | Err[Case]:
-        """Checks the request and starts it."""
+        """Check the request and start it."""
         try:
             url = self._checked_url(caller, request)
         except OslError as error:
@@ -83,10 +83,10 @@ class WasiHttp:
         return Ok(future)
 
     def _checked_url(self, caller: Caller, request: OutgoingRequest) -> str:
-        """The URL, allowed by a grant.
+        """Return the URL if a grant allows it.
 
         Raises:
-            OslError: it is not, or has no safe reading.
+            OslError: No grant allows it, or it has no safe reading.
         """
         url = url_of(request)
         Request.read(method_of(request), url, (), b"")
@@ -122,14 +122,14 @@ class WasiHttp:
 
 
 class Exchanges:
-    """The requests of one instance that are under way."""
+    """The running requests of one instance."""
 
     def __init__(self) -> None:
         self._scopes: set[anyio.CancelScope] = set()
 
     @classmethod
     def of(cls, caller: Caller) -> Exchanges:
-        """The caller's, cancelled when its instance ends."""
+        """Return the caller's requests, which are cancelled when its instance ends."""
 
         def make() -> Exchanges:
             exchanges = cls()
@@ -142,11 +142,11 @@ class Exchanges:
         return len(self._scopes)
 
     def add(self, scope: anyio.CancelScope) -> None:
-        """Counts one."""
+        """Count one request."""
         self._scopes.add(scope)
 
     async def run(self, scope: anyio.CancelScope, work: Coroutine[object, object, None]) -> None:
-        """Runs one until it ends or its scope is cancelled."""
+        """Run one request until it ends or its scope is cancelled."""
         try:
             with scope:
                 await work
@@ -154,31 +154,31 @@ class Exchanges:
             self._scopes.discard(scope)
 
     def cancel(self) -> None:
-        """Gives all of them up."""
+        """Cancel all requests."""
         for scope in list(self._scopes):
             scope.cancel()
 
 
 def method_of(request: OutgoingRequest) -> str:
-    """The method's name: the variant's cases are the common ones in lower case."""
+    """Return the method's name: the variant's cases are the common ones in lower case."""
     method = request.method
     return str(method.value) if method.name == "other" else method.name.upper()
 
 
 def url_of(request: OutgoingRequest) -> str:
-    """The URL of a request: https unless it says http.
+    """Return the URL of a request: https unless it says http.
 
     Raises:
-        Malformed: its scheme is another.
+        Malformed: Its scheme is another.
     """
     if request.scheme is not None and request.scheme.name == "other":
-        raise Malformed("only http and https can be requested")
+        raise Malformed("only http and https URLs are permitted")
     scheme = "http" if request.scheme == Case("HTTP") else "https"
     return f"{scheme}://{request.authority or ''}{request.path_with_query or '/'}"
 
 
 def _seconds(options: RequestOptions | None, policy: NetworkPolicy) -> float:
-    """The sum of what the guest allows each step, within the policy."""
+    """Return the sum of the guest's limits for each step, within the policy."""
     wanted = (
         ()
         if options is None

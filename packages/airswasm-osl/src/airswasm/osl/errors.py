@@ -1,7 +1,7 @@
-"""What the operating system refused or failed, as the contract's `os-error` names it.
+"""Errors of the operating system layer, as the contract's `os-error` names them.
 
-One exception for each case of the variant, so that providers raise what they
-mean and one wrapper (`answered`) turns it into the guest's `Err`.
+Each case of the variant has one exception, so providers raise the case directly and one wrapper
+(`answered`) turns it into the guest's `Err`.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ class OslError(AirswasmError):
     """The root of this block's errors.
 
     Attributes:
-        text: for people; a guest decides by the case.
+        text: For people; a guest decides by the case.
     """
 
     explanation = ErrorCode(
@@ -33,7 +33,7 @@ class OslError(AirswasmError):
         super().__init__(text)
 
     def as_case(self) -> Case:
-        """The case of `airswasm:component/os-errors.os-error`."""
+        """Return the case of `airswasm:component/os-errors.os-error`."""
         return Case(self.case_name, self.text)
 
 
@@ -66,7 +66,7 @@ class NotFound(OslError):
 
 
 class AlreadyExists(OslError):
-    """It exists already."""
+    """The name exists already."""
 
     explanation = NotFound.explanation
 
@@ -74,7 +74,7 @@ class AlreadyExists(OslError):
 
 
 class Malformed(OslError):
-    """A path, address, header or argument that has no safe reading."""
+    """A path, address, header or argument has no safe reading."""
 
     explanation = ErrorCode(
         "E0803",
@@ -87,12 +87,12 @@ class Malformed(OslError):
 
 
 class LimitReached(OslError):
-    """More than a limit of the host; the text names it."""
+    """The operation exceeds a limit of the host; the text names it."""
 
     explanation = ErrorCode(
         "E0804",
         "limit reached",
-        "More than a limit of the host, or than its time.",
+        "The operation exceeds a limit of the host, or its time.",
         "ask for less at a time",
     )
 
@@ -107,7 +107,7 @@ class TimedOut(OslError):
     case_name = "timed-out"
 
     def as_case(self) -> Case:
-        """`timed-out` carries no text."""
+        """Return the case; `timed-out` carries no text."""
         return Case(self.case_name)
 
 
@@ -125,7 +125,7 @@ class Disconnected(OslError):
 
 
 class OperationFailed(OslError):
-    """Anything else that the operating system reports."""
+    """Any other error of the operating system."""
 
     explanation = OslError.explanation
 
@@ -159,11 +159,11 @@ _BY_ERRNO: dict[int, type[OslError]] = {
 
 
 def from_os_error(error: OSError, what: str) -> OslError:
-    """The error of ours for one of the operating system.
+    """Return this block's error for one of the operating system.
 
     Args:
-        error: what it raised; its text may name paths of the host and is not passed on.
-        what: what the guest asked for, in the guest's own terms.
+        error: The system's error; its text may name paths of the host and is not passed on.
+        what: The guest's request, in the guest's own terms.
     """
     kind = _BY_ERRNO.get(error.errno or 0, OperationFailed)
     reason = "symbolic links are not followed" if error.errno == errno.ELOOP else error.strerror

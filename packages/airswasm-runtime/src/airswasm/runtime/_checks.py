@@ -1,4 +1,4 @@
-"""What `airswasm doctor` finds out about this block: the interpreter, the engine, its limits.
+"""Checks of `airswasm doctor` for this block: the interpreter, the engine, its limits.
 
 The engine is not asked what it can do but made to prove it: hostile probes must be stopped.
 """

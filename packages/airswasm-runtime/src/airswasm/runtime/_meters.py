@@ -1,4 +1,4 @@
-"""What blocks count, for each component: the host's counters and gauges.
+"""The host's counters and gauges: figures of the blocks, for each component.
 
 A block declares its metrics (`airswasm.wit.Metric`) and counts them here; an observer, where one
 is installed, reads them when it is asked. Counting is one addition to a dictionary, so it costs

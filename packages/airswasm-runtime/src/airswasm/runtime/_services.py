@@ -45,7 +45,7 @@ class Services:
 
 
 HostInterfaceProvider = Callable[[Services], "Iterable[HostInterface]"]
-"""What the `provide` of a `Block` names."""
+"""The type of the function that the `provide` of a `Block` names."""
 
 
 def _offering_block(service: type) -> str:

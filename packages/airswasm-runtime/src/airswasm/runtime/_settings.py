@@ -21,7 +21,7 @@ _POSITIVE = (
 
 @dataclass(frozen=True, slots=True)
 class EngineSettings:
-    """How the engine is set up.
+    """The settings of the engine.
 
     Attributes:
         guests: `many` lets 15,000 components run at once, whose memory bounds are checked in

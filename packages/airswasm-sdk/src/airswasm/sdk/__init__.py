@@ -1,8 +1,8 @@
 """Write, build and test WebAssembly components for airswasm.
 
-`init_project` starts a project, `build_project` makes its component and checks
-it against the contract, `sign_project` and `pack_project` make what travels.
-`airswasm.sdk.testing` runs a built component inside pytest.
+`init_project` starts a project, `build_project` builds its component and checks it against the
+contract, `sign_project` and `pack_project` prepare it for distribution. `airswasm.sdk.testing` runs
+a built component inside pytest.
 """
 
 import lazy_loader

@@ -1,9 +1,8 @@
-"""Building a component: run the toolchain, check the result, put it in place.
+"""Build a component: run the toolchain, check the result, put it in place.
 
-The artifact appears, or changes, only when every step and the check against
-the contract have passed, by one rename: a failed build leaves the last good
-artifact where it was. The check is the one that `install` makes, so a contract
-violation shows up here, where it can still be corrected.
+The artifact appears, or changes, by one rename, after every step and the check against the contract
+have passed: a failed build leaves the last good artifact in place. The check is the one of
+`install`, so a contract violation shows here, where the author can still correct it.
 """
 
 from __future__ import annotations
@@ -32,14 +31,14 @@ _LANGUAGES = ("python", "c")
 
 @dataclass(frozen=True, slots=True)
 class BuildProgress:
-    """Where a build is; sent a few times a second.
+    """The progress of a build; sent a few times a second.
 
     Attributes:
         step: `compile`, `check`, …
-        number: Which step, from 1.
-        steps: How many there are.
-        seconds: How long this step has taken so far.
-        command: The step's command line; empty for our own steps.
+        number: The number of the step, from 1.
+        steps: The number of all steps.
+        seconds: Duration of this step so far.
+        command: The step's command line; empty for the sdk's own steps.
     """
 
     step: str
@@ -51,15 +50,15 @@ class BuildProgress:
 
 @dataclass(frozen=True, slots=True)
 class Artifact:
-    """A component that was built and meets the contract.
+    """A built component that meets the contract.
 
     Attributes:
         path: The wasm file.
         name: The component's name.
         version: Its version.
         size_bytes: Its size.
-        seconds: How long the build took.
-        report: What it imports and exports, and the capabilities behind that.
+        seconds: Duration of the build.
+        report: Its imports and exports, and the capabilities that they need.
     """
 
     path: Path
@@ -76,22 +75,22 @@ def build_project(
     *,
     timeout: float = 600.0,
 ) -> Artifact:
-    """Builds the component of a project at the path that `[build] artifact` names.
+    """Build the component of a project at the path that `[build] artifact` names.
 
     Args:
         folder: The project's folder, with its Component.toml.
-        progress: Called with each step, and while it lasts.
+        progress: Called with each step, and during it.
         timeout: Seconds that one step may take.
 
     Raises:
-        ManifestInvalid: Component.toml is wrong; it has every problem.
-        NotAProject: No manifest, or none of the language's sources.
-        LanguageNotSupported: No toolchain, and no `[build] command`.
+        ManifestInvalid: Component.toml is wrong; the error lists every problem.
+        NotAProject: The folder lacks a manifest, or the language's sources.
+        LanguageNotSupported: The language has no toolchain, and the manifest no `[build] command`.
         ToolMissing: A tool is not installed; the error has the command that installs it.
-        BuildFailed: A tool refused the sources; it has file and line.
+        BuildFailed: A tool refused the sources; the error has file and line.
         BuildTimedOut: A step took longer than `timeout`.
         ArtifactMissing: `[build] command` wrote nothing at the artifact's path.
-        ContractViolation: The component is not one of this contract; it has every problem.
+        ContractViolation: The component does not meet the contract; the error lists every problem.
     """
     if not (folder / MANIFEST_NAME).is_file():
         raise NotAProject(folder, MANIFEST_NAME)

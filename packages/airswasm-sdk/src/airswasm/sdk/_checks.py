@@ -1,4 +1,4 @@
-"""What `airswasm doctor` finds out about this block: which languages can be built here."""
+"""Checks of `airswasm doctor` for this block: the languages that this machine can build."""
 
 from __future__ import annotations
 

@@ -1,11 +1,10 @@
-"""What compilers say, read back into file, line and message.
+"""Parse the output of compilers into file, line and message.
 
-A build error that names `src/hello.c:12:5` can be clicked in an editor and
-counted in CI; a page of tool output cannot. Two readers cover our toolchains:
-the `file:line:column: error: text` of clang (also rustc's short form and most
-of the Unix world) and Python's tracebacks, of which the last frame inside the
-project is the one its author can change. Unrecognised output is not thrown
-away: `BuildFailed.output` keeps all of it.
+An editor can open `src/hello.c:12:5` and CI can count it; neither can use a page of tool output.
+Two parsers cover the toolchains: one for the `file:line:column: error: text` of clang (also rustc's
+short form and most Unix tools), and one for Python's tracebacks, of which the last frame inside the
+project is the one that its author can change. `BuildFailed.output` keeps all output, also the part
+that no parser recognises.
 """
 
 from __future__ import annotations
@@ -32,10 +31,10 @@ class Diagnostic:
     """One complaint of a build tool.
 
     Attributes:
-        message: What is wrong.
-        file: Where, relative to the project when it lies inside; None when unknown.
-        line: 1-based; None when unknown.
-        column: 1-based; None when unknown.
+        message: The problem.
+        file: The file, relative to the project if it lies inside; None if unknown.
+        line: 1-based; None if unknown.
+        column: 1-based; None if unknown.
         severity: `error` or `warning`.
     """
 
@@ -51,7 +50,7 @@ class Diagnostic:
 
 
 def read_compiler_output(output: str, folder: Path) -> tuple[Diagnostic, ...]:
-    """Reads `file:line:column: error: message` lines, errors before warnings."""
+    """Parse `file:line:column: error: message` lines, errors before warnings."""
     found = [
         _from_match(match, folder)
         for match in map(_COMPILER_LINE.match, output.splitlines())
@@ -61,7 +60,7 @@ def read_compiler_output(output: str, folder: Path) -> tuple[Diagnostic, ...]:
 
 
 def read_python_traceback(output: str, folder: Path) -> tuple[Diagnostic, ...]:
-    """Reads the last traceback of `output`: its exception, at its last frame in the project."""
+    """Parse the last traceback of `output`: its exception, at its last frame in the project."""
     frames = [match for match in map(_FRAME.search, output.splitlines()) if match]
     exceptions = [match["message"] for match in map(_EXCEPTION.match, output.splitlines()) if match]
     if not exceptions:

@@ -1,10 +1,9 @@
-"""From a built project to what travels: a signature beside it, or one file.
+"""Sign a built project, or pack it into one file.
 
-Signing reads exactly the files that the manifest declares, ignores a signature
-that is there already (it is about older bytes), and writes the new one whole.
-The sequence defaults to the clock, in seconds since 1970, and never falls
-behind the last signature's: two signatures in one second still rise, and so
-does one made by a machine whose clock is behind.
+To sign reads exactly the files that the manifest declares, ignores an existing signature (which is
+about older bytes), and writes the new one whole. The sequence defaults to the clock, in seconds
+since 1970, and is always above the last signature's: so it rises also for two signatures in one
+second, and on a machine whose clock is behind.
 """
 
 from __future__ import annotations
@@ -28,19 +27,19 @@ def sign_project(
     sequence: int | None = None,
     clock: Callable[[], float] = time.time,
 ) -> Package:
-    """Signs a built project: writes `component.sig` beside its manifest.
+    """Sign a built project: write `component.sig` beside its manifest.
 
     Args:
         folder: The project's folder.
         key: The owner's key.
         sequence: Rises with every release; see `next_sequence` for the default.
-        clock: Seconds since 1970.
+        clock: Returns the seconds since 1970.
 
     Raises:
-        NotAProject: No Component.toml.
-        PackageInvalid: A file that it includes is missing.
-        ManifestInvalid: Component.toml is wrong; it has every problem.
-        ArtifactMissing: It was not built yet.
+        NotAProject: The folder has no Component.toml.
+        PackageInvalid: A file that the manifest includes is missing.
+        ManifestInvalid: Component.toml is wrong; the error lists every problem.
+        ArtifactMissing: The project is not built yet.
         InvalidStatement: The sequence is out of range.
         HomeUnusable: The signature cannot be written.
     """
@@ -53,7 +52,7 @@ def sign_project(
 
 
 def next_sequence(folder: Path, *, clock: Callable[[], float] = time.time) -> int:
-    """The sequence of the next signature: now, or one above the last one's."""
+    """Return the sequence of the next signature: now, or one above the last one's."""
     try:
         last = verify_statement((folder / SIGNATURE_NAME).read_bytes()).statement.sequence
     except (OSError, SecurityError):
@@ -62,15 +61,15 @@ def next_sequence(folder: Path, *, clock: Callable[[], float] = time.time) -> in
 
 
 def pack_project(folder: Path, output: Path | None = None) -> Path:
-    """Writes a signed project as one `.airswasm` file; equal projects give equal bytes.
+    """Write a signed project as one `.airswasm` file; equal projects give equal bytes.
 
     Args:
         folder: The project's folder.
-        output: The file; else `NAME-VERSION.airswasm` in the folder's `build`.
+        output: The file; by default `NAME-VERSION.airswasm` in the folder's `build`.
 
     Raises:
-        PackageUnsigned: It is not signed.
-        SecurityError: The signature is not of these files: something changed since.
+        PackageUnsigned: The project is unsigned.
+        SecurityError: The signature does not fit the files: they changed after it.
         PackageInvalid: A file is missing.
         HomeUnusable: The file cannot be written.
     """
@@ -83,7 +82,7 @@ def pack_project(folder: Path, output: Path | None = None) -> Path:
 
 
 def _check_built(folder: Path) -> None:
-    """Says what to do next, where reading the package could only say what is missing."""
+    """Name the next step; the reader of packages could only name the missing file."""
     if not (folder / MANIFEST_NAME).is_file():
         raise NotAProject(folder, MANIFEST_NAME)
     artifact = folder / Manifest.load(folder / MANIFEST_NAME).build.artifact

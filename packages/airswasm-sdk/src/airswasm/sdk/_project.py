@@ -1,9 +1,8 @@
-"""Starting a project: a folder that builds, with nothing left to look up.
+"""Start a project: a folder that builds without further preparation.
 
-The contract's WIT files are copied in from the installed `airswasm-wit`, so a
-project says exactly which contract it was written against and needs no network
-to build. The files are written to a sibling folder first and renamed into
-place: a full disk or Ctrl-C leaves no half project behind.
+The contract's WIT files are copied from the installed `airswasm-wit`, so a project states exactly
+the contract that it was written against, and builds without a network. `init` writes a sibling
+folder first and renames it: a full disk or Ctrl-C leaves no half project behind.
 """
 
 from __future__ import annotations
@@ -27,14 +26,14 @@ _PART = re.compile(r"[a-z][a-z0-9-]{0,62}")
 
 @dataclass(frozen=True, slots=True)
 class Project:
-    """A project that was just started.
+    """A new project.
 
     Attributes:
-        folder: Where it is.
+        folder: Its folder.
         name: The component's name, `namespace/name`.
-        language: The language it is written in.
-        template: The template it came from.
-        files: What was written, relative to the folder.
+        language: Its language.
+        template: Its template.
+        files: The files written, relative to the folder.
     """
 
     folder: Path
@@ -47,20 +46,20 @@ class Project:
 def init_project(
     folder: Path, name: str, language: str = "python", template: str = "counter"
 ) -> Project:
-    """Writes a new component project. Needs no network.
+    """Write a new component project. Needs no network.
 
     Args:
-        folder: The project's folder; made if need be, must be empty otherwise.
+        folder: The project's folder; created if it is missing, must be empty otherwise.
         name: `name` (in the namespace `local`) or `namespace/name`.
         language: See `languages()`.
         template: See `templates()`.
 
     Raises:
         InvalidProjectName: The name cannot be a component's name.
-        LanguageNotSupported: No template in that language.
+        LanguageNotSupported: No template has that language.
         TemplateNotFound: The language has no template of that name.
-        FolderNotEmpty: The folder holds something already; nothing was written.
-        OSError: The folder cannot be written; nothing is left behind.
+        FolderNotEmpty: The folder is not empty; nothing was written.
+        OSError: The folder cannot be written; nothing remains.
     """
     namespace, short_name = _split_name(name)
     chosen = find_template(language, template)

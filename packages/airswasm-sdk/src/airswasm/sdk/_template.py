@@ -1,10 +1,9 @@
 """The projects that `init` can start, as data inside the package.
 
-A template is a folder of files whose text has a few `{{placeholders}}`; there
-is no template engine, because a template that needs conditions is two
-templates. Files end in `.in`, so that no tool of this repository (or of the
-reader's editor) takes them for its own source. Everything is in the wheel:
-starting a project needs no network.
+A template is a folder of files with a few `{{placeholders}}`; there is no template engine, because
+a template with conditions is two templates. The files end in `.in`, so that no tool of this
+repository (or of the reader's editor) takes them for its own source. The wheel contains everything,
+so `init` needs no network.
 """
 
 from __future__ import annotations
@@ -27,9 +26,9 @@ class Template:
     """One project that `init` can start.
 
     Attributes:
-        language: The language it is written in.
+        language: Its language.
         name: `counter` or `listener`.
-        summary: One line for people who choose.
+        summary: One line for people.
     """
 
     language: str
@@ -37,7 +36,7 @@ class Template:
     summary: str
 
     def render(self, values: Mapping[str, str]) -> dict[str, str]:
-        """The project's files: path to text, with every placeholder replaced."""
+        """Return the project's files, path to text, with every placeholder replaced."""
         root = files("airswasm.sdk") / "templates"
         rendered: dict[str, str] = {}
         for folder in (root / "shared", root / self.language / self.name):
@@ -48,28 +47,28 @@ class Template:
 
 _TEMPLATES = (
     Template("python", "counter", "answers messages, counts them in storage, publishes an event"),
-    Template("python", "listener", "subscribes to the counter's events and says how many it saw"),
+    Template("python", "listener", "subscribes to the counter's events and counts them"),
     Template("c", "counter", "the same counter in C: 20 kB, starts in microseconds"),
     Template("c", "listener", "the same listener in C"),
 )
 
 
 def templates() -> tuple[Template, ...]:
-    """Every template, the first of each language being its default."""
+    """Return every template; the first one of each language is its default."""
     return _TEMPLATES
 
 
 def languages() -> tuple[str, ...]:
-    """The languages that have templates."""
+    """Return the languages that have templates."""
     return tuple(dict.fromkeys(each.language for each in _TEMPLATES))
 
 
 def find_template(language: str, name: str) -> Template:
-    """Finds one template.
+    """Return one template.
 
     Raises:
-        LanguageNotSupported: No template in that language.
-        TemplateNotFound: The language has none of that name.
+        LanguageNotSupported: No template has that language.
+        TemplateNotFound: The language has no template of that name.
     """
     if language not in languages():
         raise LanguageNotSupported(language, languages(), nearest=_nearest(language, languages()))

@@ -1,9 +1,8 @@
-"""Running one build tool: bounded in time, stoppable, its output kept.
+"""Run one build tool with a time limit, a way to stop it, and its output kept.
 
-The tool gets a process group of its own, so that a time-out or Ctrl-C ends the
-compiler's children too, and a fixed, small environment is not imposed: builds
-may legitimately need PATH, HOME and proxies. Its output is read through a pipe
-rather than shown as it comes: it is shown when it matters, on failure.
+The tool gets a process group of its own, so that a time-out or Ctrl-C also ends the compiler's
+children. It inherits the environment, because builds may need PATH, HOME and proxies. This reads
+its output through a pipe and shows it only on failure.
 """
 
 from __future__ import annotations
@@ -24,7 +23,7 @@ _OUTPUT_BYTES = 1 << 20
 
 @dataclass(frozen=True, slots=True)
 class ToolRun:
-    """How a tool ended."""
+    """The result of a tool."""
 
     exit_code: int
     output: str
@@ -38,10 +37,10 @@ def run_tool(
     timeout: float,
     tick: Callable[[float], None],
 ) -> ToolRun:
-    """Runs a tool to its end, calling `tick` with the seconds so far a few times a second.
+    """Run a tool to its end; call `tick` with the seconds so far a few times a second.
 
     Raises:
-        BuildTimedOut: It took longer than `timeout`; it and its children are gone.
+        BuildTimedOut: It took longer than `timeout`; it and its children were killed.
         OSError: It could not be started.
     """
     started = time.monotonic()

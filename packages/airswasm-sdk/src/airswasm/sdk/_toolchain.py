@@ -1,13 +1,11 @@
-"""How each language becomes a component.
+"""The steps that turn each language into a component.
 
-A toolchain is a list of steps, and a step is a command line: pure data that
-tests compare, and that `build -v` prints. Python is componentize-py. C is the
-clang inside zig (one `pip install`, every platform, no SDK to find) followed by
-wasm-tools, which wraps the core module: `airswasm.h` of the wit block carries
-the types of what is used, so a C project needs no world of its own. Rejected:
-wasi-sdk for C, because its libc brings WASI imports and 100 kB to a component
-that needs neither; a plugin system, because `[build] command` already runs any
-other tool.
+A toolchain is a list of steps, and a step is a command line: pure data that tests compare, and that
+`build -v` prints. Python uses componentize-py. C uses the clang inside zig (one `pip install`,
+every platform, no SDK to find), then wasm-tools, which wraps the core module: the wit block's
+`airswasm.h` carries the types in use, so a C project needs no world of its own. Rejected: wasi-sdk
+for C, because its libc brings WASI imports and 100 kB to a component that needs neither; a plugin
+system, because `[build] command` already runs any other tool.
 """
 
 from __future__ import annotations
@@ -43,10 +41,10 @@ class Step:
     """One command of a build.
 
     Attributes:
-        title: What it does, for progress: `compile`.
+        title: Its purpose, for progress: `compile`.
         tool: The tool's name, for messages.
         arguments: The command line.
-        read_output: Finds the diagnostics in what the tool printed.
+        read_output: Parses the diagnostics in the tool's output.
     """
 
     title: str
@@ -57,12 +55,12 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class BuildPlan:
-    """What a toolchain needs to know.
+    """The inputs of a toolchain.
 
     Attributes:
         folder: The project.
-        output: Where the last step must put the component.
-        scratch: A folder for what lies between; it is removed afterwards.
+        output: Where the last step must write the component.
+        scratch: A folder for intermediate files; removed afterwards.
     """
 
     folder: Path
@@ -74,7 +72,7 @@ class Toolchain(Protocol):
     """Turns one language's sources into a component."""
 
     def steps(self, plan: BuildPlan) -> Sequence[Step]:
-        """The commands to run, in order.
+        """Return the commands to run, in order.
 
         Raises:
             ToolMissing: A tool is not installed.
@@ -87,7 +85,7 @@ class PythonToolchain:
     """componentize-py: CPython and the project in one component, of about 18 MB."""
 
     def steps(self, plan: BuildPlan) -> Sequence[Step]:
-        """Bindings for the editor, then the component."""
+        """Generate bindings for the editor, then the component."""
         tool = find_tool("componentize-py", "componentize-py", needed_for="a Python component")
         if not (plan.folder / "app.py").is_file():
             raise NotAProject(plan.folder, "app.py", hint="a Python component starts in app.py")
@@ -136,13 +134,13 @@ class CToolchain:
 
 
 def toolchain_of(language: str) -> Toolchain | None:
-    """The toolchain of a language, or None when only `[build] command` can build it."""
+    """Return the toolchain of a language, or None if only `[build] command` can build it."""
     known: dict[str, Toolchain] = {"python": PythonToolchain(), "c": CToolchain()}
     return known.get(language)
 
 
 def find_tool(name: str, package: str, *, needed_for: str) -> str:
-    """Finds a program beside this Python, then on PATH.
+    """Find a program beside this Python, then on PATH.
 
     Raises:
         ToolMissing: It is in neither; the error has the command that installs it.

@@ -1,7 +1,7 @@
-"""The WIT that a project's world refers to, copied into its `wit/deps`.
+"""Copy the WIT packages of a project's world into its `wit/deps`.
 
 A project carries the packages that it was built against, so that it builds the same on a machine
-with other blocks installed; what is there already is the author's and stays.
+with other blocks installed. Existing files belong to the author and stay.
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ def add_wit_packages(folder: Path, blocks: Blocks) -> None:
     """Copy each package that the world of a project names and its `wit/deps` lacks.
 
     Args:
-        folder: The project; one without a `wit` folder is left alone.
-        blocks: Where packages come from, beside the contract.
+        folder: The project; one without a `wit` folder stays unchanged.
+        blocks: Sources of packages beside the contract.
 
     Raises:
         OSError: The folder cannot be written.

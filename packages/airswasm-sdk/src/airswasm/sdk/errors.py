@@ -1,9 +1,9 @@
-"""What can go wrong while a component is written, built and packed.
+"""Errors in writing, building and packing a component.
 
-One tree, and every error carries what a program needs to react (`tool`,
-`command`, `diagnostics`) beside the sentence for people. Nothing here wraps the
-errors of the blocks below: a broken manifest is lifecycle's error, a component
-that breaks the contract is the wit block's, and both pass through unchanged.
+Every error of the one tree has the fields that a program needs to react (`tool`, `command`,
+`diagnostics`), beside the sentence for people. This block does not wrap the errors of the blocks
+below: a broken manifest raises lifecycle's error, a contract violation the wit block's, and both
+pass through unchanged.
 """
 
 from __future__ import annotations
@@ -31,19 +31,19 @@ __all__ = (
 
 
 class SdkError(AirswasmError):
-    """Base of everything this block raises.
+    """Base of everything that this block raises.
 
     Attributes:
         code: Stable, for `airswasm explain` and for programs.
         message: What happened, and where.
-        hint: What to do next, one sentence, possibly empty.
+        hint: The next step to take, one sentence, possibly empty.
     """
 
     explanation = ErrorCode(
         "E0900",
         "sdk problem",
         "The sdk failed without a code of its own.",
-        "read the message; -vv shows where it came from",
+        "read the message; -vv shows the place of the failure",
     )
 
     code: str = "E0900"
@@ -77,12 +77,12 @@ class InvalidProjectName(SdkError):
 
 
 class FolderNotEmpty(SdkError):
-    """A project would overwrite what is there."""
+    """The project would overwrite existing files."""
 
     explanation = ErrorCode(
         "E0902",
         "folder not empty",
-        "A project would overwrite what is there.",
+        "The project would overwrite existing files.",
         "choose another name or --folder",
     )
 
@@ -97,7 +97,7 @@ class FolderNotEmpty(SdkError):
 
 
 class LanguageNotSupported(SdkError):
-    """No toolchain for the language."""
+    """The language has no toolchain."""
 
     explanation = ErrorCode(
         "E0903",
@@ -121,7 +121,7 @@ class LanguageNotSupported(SdkError):
 
 
 class TemplateNotFound(SdkError):
-    """No template of that name for the language."""
+    """The language has no template of that name."""
 
     explanation = ErrorCode(
         "E0904",
@@ -146,13 +146,13 @@ class TemplateNotFound(SdkError):
 
 
 class NotAProject(SdkError):
-    """A folder lacks what a project of its language has."""
+    """The folder lacks a part of a project of its language."""
 
     explanation = ErrorCode(
         "E0905",
         "not a project",
-        "The folder lacks what a component's project has.",
-        "run it in a project's folder, or make one: airswasm init NAME",
+        "The folder lacks a part of a component's project.",
+        "run it in a project's folder, or create one: airswasm init NAME",
         ExitStatus.NOT_FOUND,
     )
 
@@ -161,7 +161,8 @@ class NotAProject(SdkError):
     def __init__(self, folder: Path, missing: str, *, hint: str = "") -> None:
         super().__init__(
             f"{folder} has no {missing}",
-            hint=hint or "run this in a component's folder, or make one with `airswasm init NAME`",
+            hint=hint
+            or "run this in a component's folder, or create one with `airswasm init NAME`",
         )
         self.folder = folder
         self.missing = missing
@@ -197,17 +198,17 @@ class BuildFailed(SdkError):
     """A compiler or packer refused the project.
 
     Attributes:
-        tool: Which one.
+        tool: The tool's name.
         exit_code: Its exit code.
-        diagnostics: The errors it reported, with file and line where it named them.
-        output: All it printed.
+        diagnostics: The errors that it reported, with file and line if it named them.
+        output: Its whole output.
     """
 
     explanation = ErrorCode(
         "E0911",
         "build failed",
         "A compiler refused the project.",
-        "correct what the lines name; -v shows all that it printed",
+        "correct the lines named above; -v shows the tool's whole output",
     )
 
     code = "E0911"
@@ -218,10 +219,10 @@ class BuildFailed(SdkError):
         first = str(diagnostics[0]) if diagnostics else _last_line(output)
         more = f" (and {len(diagnostics) - 1} more)" if len(diagnostics) > 1 else ""
         ended = f"ended with exit code {exit_code}"
-        hint = "-v shows all that the tool printed" if output.strip() else ""
+        hint = "-v shows the tool's whole output" if output.strip() else ""
         if exit_code < 0:
             ended = f"was ended by signal {-exit_code}"
-            hint = "make room on the disk (also where the tool keeps its cache) and in memory"
+            hint = "free some space on the disk (also at the tool's cache) and in memory"
         super().__init__(f"{tool} {ended}: {first}{more}", hint=hint)
         self.tool = tool
         self.exit_code = exit_code
@@ -230,12 +231,12 @@ class BuildFailed(SdkError):
 
 
 class BuildTimedOut(SdkError):
-    """A build tool did not end in time and was killed with all it had started."""
+    """A build tool exceeded its time, and was killed with its children."""
 
     explanation = ErrorCode(
         "E0912",
         "build too slow",
-        "A build step did not end in time and was stopped.",
+        "A build step exceeded its time and was stopped.",
         "raise --timeout",
     )
 
@@ -244,19 +245,19 @@ class BuildTimedOut(SdkError):
     def __init__(self, tool: str, seconds: float) -> None:
         super().__init__(
             f"{tool} did not end within {seconds:g} s and was stopped",
-            hint="raise the time with --timeout",
+            hint="allow more time with --timeout",
         )
         self.tool = tool
         self.seconds = seconds
 
 
 class ArtifactMissing(SdkError):
-    """The artifact that the manifest names is not there."""
+    """The artifact that the manifest names does not exist."""
 
     explanation = ErrorCode(
         "E0913",
         "no artifact",
-        "The component that [build] artifact names is not there.",
+        "The component that [build] artifact names does not exist.",
         "airswasm build",
         ExitStatus.NOT_FOUND,
     )
@@ -266,7 +267,7 @@ class ArtifactMissing(SdkError):
     def __init__(self, artifact: Path, *, built: bool = True) -> None:
         if built:
             message = f"the build ended without an error, but {artifact} does not exist"
-            hint = "let [build] command write to the path in [build] artifact"
+            hint = "change [build] command so that it writes to the path in [build] artifact"
         else:
             message = f"there is no {artifact}"
             hint = "build it first: airswasm build"

@@ -1,15 +1,14 @@
-"""Testing a built component inside pytest, against real storage and real limits.
+"""Test a built component inside pytest, against real storage and real limits.
 
-The component runs in the real engine under the limits of its own manifest, its
-host calls pass the real guard with the grants that the manifest asks for, and
-its storage is the real store over memory. Only what lies beyond the component
-is replaced: messages that it sends are recorded and answered from `replies`,
-log lines are kept. So a test that passes here fails on a host only for what
-the host adds.
+The component runs in the real engine under the limits of its own manifest, its host calls pass the
+real guard with the grants that the manifest asks for, and its storage is the real store over
+memory. The harness replaces only the world beyond the component: it records sent messages, answers
+them from `replies`, and keeps log lines. So a test that passes here fails on a host only for
+something that the host adds.
 
-Rejected: a fake `wit_world` module to run the component's source natively (it
-tests another program, without limits or capabilities), and a whole host per
-test (its scheduling is tested there).
+Rejected: a fake `wit_world` module to run the component's source natively (it tests another
+program, without limits or capabilities), and a whole host for each test (the host's own tests cover
+its scheduling).
 
     from airswasm.sdk.testing import assert_fuel_below, run_component
 
@@ -80,16 +79,16 @@ __all__ = (
 )
 
 Reply = bytes | None | Callable[[bytes], bytes | None]
-"""What a recorded target answers: bytes, nothing, or a function of the payload."""
+"""The answer of a recorded target: bytes, nothing, or a function of the payload."""
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """How a component handled one message.
+    """The answer of a component to one message.
 
     Attributes:
-        payload: The reply; None when it acknowledged without one.
-        fuel: What handling it cost. The same for the same artifact and engine.
+        payload: The reply; None for an acknowledgement without one.
+        fuel: The fuel used, always the same for the same artifact and engine.
     """
 
     payload: bytes | None
@@ -103,7 +102,7 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Published:
-    """What a component published."""
+    """A published message."""
 
     topic: str
     payload: bytes
@@ -111,7 +110,7 @@ class Published:
 
 @dataclass(frozen=True, slots=True)
 class SentMessage:
-    """What a component sent: `kind` is `send`, `request` or `call`."""
+    """A sent message: `kind` is `send`, `request` or `call`."""
 
     kind: str
     target: str
@@ -120,7 +119,7 @@ class SentMessage:
 
 @dataclass(frozen=True, slots=True)
 class LogLine:
-    """What a component logged, or printed (then `level` is `stdout` or `stderr`)."""
+    """A line that the component logged, or printed (then `level` is `stdout` or `stderr`)."""
 
     level: str
     message: str
@@ -130,18 +129,18 @@ class ComponentHarness:
     """One component under test; an async context manager.
 
     Args:
-        project: The project's folder; it must have been built.
-        replies: What the components that it calls answer, by their names. Others are unknown.
+        project: The folder of the built project.
+        replies: Answers of the components that it calls, by their names. Others are unknown.
         config: Replaces `[config]` of the manifest, as JSON text.
-        interfaces: Further host interfaces, such as fakes of your own.
-        cache_folder: Where compiled code is kept between runs; else in the project's `build`.
+        interfaces: Additional host interfaces, such as your own fakes.
+        cache_folder: Folder for compiled code between runs; by default in the project's `build`.
 
     Attributes:
-        published: What it published, oldest first.
-        sent: What it sent, requested and called, oldest first.
-        logs: What it logged and printed, oldest first.
-        subscriptions: The patterns that it subscribes to.
-        denials: What it tried without having the capability.
+        published: Messages that it published, oldest first.
+        sent: Messages that it sent, requested and called, oldest first.
+        logs: Lines that it logged and printed, oldest first.
+        subscriptions: The patterns of its subscriptions.
+        denials: Calls that it tried without the capability.
     """
 
     def __init__(
@@ -201,11 +200,11 @@ class ComponentHarness:
 
     @property
     def storage(self) -> Namespace:
-        """What the component stored; may also be written, to prepare a test."""
+        """The component's stored data; a test may write to it as preparation."""
         return self._store.namespace(self.manifest.name)
 
     async def start(self) -> None:
-        """Makes a new incarnation and calls `init`, as after a restart of the host.
+        """Start a new incarnation and call `init`, as after a restart of the host.
 
         Raises:
             ComponentRefused: `init` answered with an error.
@@ -226,7 +225,7 @@ class ComponentHarness:
         await self._call_optional(f"{GUEST_LIFECYCLE}#init", self._config)
 
     async def stop(self) -> None:
-        """Calls `shutdown` and ends this incarnation; what is stored stays."""
+        """Call `shutdown` and end this incarnation; its stored data stays."""
         instance, self._instance = self._instance, None
         if instance is None or instance.is_closed:
             return
@@ -235,22 +234,22 @@ class ComponentHarness:
         instance.close()
 
     async def restart(self) -> None:
-        """Stops and starts it."""
+        """Stop and start it."""
         await self.stop()
         await self.start()
 
     async def migrate(self, from_version: str) -> None:
-        """Calls `migrate`, as on the first start of a new version."""
+        """Call `migrate`, as at the first start of a new version."""
         await self._call_optional(f"{GUEST_MIGRATION}#migrate", from_version)
 
     async def send(
         self, payload: bytes | str = b"", *, sender: str = "host", topic: str | None = None
     ) -> Answer:
-        """Delivers one message and returns the answer.
+        """Deliver one message and return the answer.
 
         Args:
             payload: The message; text is encoded as UTF-8.
-            sender: Whom it comes from.
+            sender: The sender's name.
             topic: Set for a published message.
 
         Raises:
@@ -268,7 +267,7 @@ class ComponentHarness:
     async def publish(
         self, topic: str, payload: bytes | str = b"", *, sender: str = "test/publisher"
     ) -> Answer:
-        """Delivers one published message."""
+        """Deliver one published message."""
         return await self.send(payload, sender=sender, topic=topic)
 
     def _link(self, component: Component) -> LinkedComponent:
@@ -326,27 +325,27 @@ class RunningComponent:
     def send(
         self, payload: bytes | str = b"", *, sender: str = "host", topic: str | None = None
     ) -> Answer:
-        """Delivers one message; see `ComponentHarness.send`."""
+        """Deliver one message; see `ComponentHarness.send`."""
         return self._portal.call(partial(self._harness.send, payload, sender=sender, topic=topic))
 
     def publish(self, topic: str, payload: bytes | str = b"") -> Answer:
-        """Delivers one published message."""
+        """Deliver one published message."""
         return self._portal.call(self._harness.publish, topic, payload)
 
     def restart(self) -> None:
-        """Stops and starts it; what is stored stays."""
+        """Stop and start it; its stored data stays."""
         self._portal.call(self._harness.restart)
 
     def migrate(self, from_version: str) -> None:
-        """Calls `migrate`, as on the first start of a new version."""
+        """Call `migrate`, as at the first start of a new version."""
         self._portal.call(self._harness.migrate, from_version)
 
     def stored(self, key: str) -> bytes | None:
-        """The value that it stored under a key."""
+        """Return the value that it stored under a key."""
         return self._portal.call(self._harness.storage.get, key)
 
     def store(self, key: str, value: bytes) -> None:
-        """Puts a value into its storage, to prepare a test."""
+        """Put a value into its storage, as preparation."""
         self._portal.call(self._harness.storage.set, key, value)
 
 
@@ -358,17 +357,17 @@ def run_component(
     config: str | None = None,
     cache_folder: Path | None = None,
 ) -> Generator[RunningComponent]:
-    """Runs a built component for tests that are not async; see `ComponentHarness`."""
+    """Run a built component for tests that are not async; see `ComponentHarness`."""
     harness = ComponentHarness(project, replies=replies, config=config, cache_folder=cache_folder)
     with start_blocking_portal() as portal, portal.wrap_async_context_manager(harness):
         yield RunningComponent(harness, portal)
 
 
 def assert_fuel_below(answer: Answer, fuel: int) -> None:
-    """Fails when handling a message cost as much fuel as this, or more.
+    """Fail if a message cost this much fuel or more.
 
-    Fuel counts instructions, so it is the same on every machine: a test of speed
-    that does not flicker.
+    Fuel counts instructions, so it is the same on every machine: a performance test without
+    flicker.
     """
     if answer.fuel >= fuel:
         raise AssertionError(
@@ -378,7 +377,7 @@ def assert_fuel_below(answer: Answer, fuel: int) -> None:
 
 
 class _Record:
-    """What the component did; also its audit log and its standard output."""
+    """The record of the component's actions; also its audit log and its standard output."""
 
     def __init__(self, replies: Mapping[str, Reply]) -> None:
         self.replies = replies

@@ -1,8 +1,7 @@
 """Capabilities, trust, signatures and audit for WebAssembly components.
 
-`Guard` decides what a component may do, from its `Grants`; `sign` and `verify`
-say whose files these are; `TrustStore` says whether they may be installed;
-`AuditLog` keeps what was decided.
+`Guard` decides what a component may do, from its `Grants`; `sign` and `verify` prove the origin of
+files; `TrustStore` says whether they may be installed; `AuditLog` records the decisions.
 """
 
 import lazy_loader

@@ -1,19 +1,17 @@
-"""The record of what was allowed, denied and approved: JSON lines in a hash chain.
+"""Record decisions and approvals as JSON lines in a hash chain.
 
-Each line carries its number and the SHA-256 of the line before it, so that a
-line changed, dropped or inserted later shows when the log is verified, offline
-and with nothing but the files. The newest line is the one thing a chain cannot
-vouch for: keep `AuditLog.head` elsewhere and pass it to `verify_audit` to notice
-a log that was cut at its end.
+Each line carries its number and the SHA-256 of the line before it, so that offline verification of
+the files alone finds a changed, dropped or inserted line. A chain cannot vouch for its newest line:
+keep `AuditLog.head` elsewhere and pass it to `verify_audit` to notice a log that was cut at its
+end.
 
-A line is written before what it announces happens, in one `write` to a file
-opened for appending. A line that a crash tore is dropped when the log is opened
-again, and the log says so. Texts from components are escaped to ASCII and cut:
-nothing in a line can forge another line or steer a terminal.
+The log writes a line before its effect, in one `write` to a file opened for appending. When it
+opens, it drops a line that a crash tore, and says so in a line. It escapes components' texts to
+ASCII and cuts them: no line can contain a forged line or steer a terminal.
 
-When lines reach the disk is a choice: `line` waits for each (installing,
-approving), `batch` leaves it to `keep_synced`, which the owner runs in a task
-group, `os` to the operating system. All three survive a killed process.
+The durability is a choice: `line` waits for the disk at each line (install, approval), `batch`
+leaves it to `keep_synced`, which the owner runs in a task group, `os` to the operating system. All
+three survive a killed process.
 """
 
 from __future__ import annotations
@@ -62,16 +60,16 @@ _TAIL_BYTES = 1024 * 1024
 
 @dataclass(frozen=True, slots=True)
 class AuditEvent:
-    """One thing worth keeping.
+    """One event to record.
 
     Attributes:
-        kind: What it was: `decision`, `install`, `approve`, `rollback`, ...
-        component: Whom it concerns, `namespace/name`; may be empty.
+        kind: The kind: `decision`, `install`, `approve`, `rollback`, ...
+        component: The component's name, `namespace/name`; may be empty.
         outcome: `allow` or `deny` for decisions, `done` or `failed` for acts.
-        capability: What was asked for, for decisions.
-        resource: On what, for decisions.
-        reason: Why, for people.
-        detail: Anything else, as texts.
+        capability: The requested capability of a decision.
+        resource: The resource of a decision.
+        reason: The reason, for people.
+        detail: Further fields, as texts.
     """
 
     kind: str
@@ -84,13 +82,13 @@ class AuditEvent:
 
 
 class AuditSink(Protocol):
-    """Whatever keeps audit events."""
+    """A recorder of audit events."""
 
     def record(self, event: AuditEvent) -> None:
-        """Keep an event before what it announces happens.
+        """Record an event before its effect.
 
         Raises:
-            AuditUnavailable: It could not be kept; the act must not happen.
+            AuditUnavailable: The event could not be recorded; the act must not happen.
         """
         ...
 
@@ -105,11 +103,11 @@ class AuditHead:
 
 @dataclass(frozen=True, slots=True)
 class AuditReport:
-    """What a verified log holds.
+    """The result of a verified log.
 
     Attributes:
-        lines: How many lines were verified, over all files.
-        first_line: The number of the oldest line that is still there.
+        lines: The number of verified lines, over all files.
+        first_line: The number of the oldest remaining line.
         head: The newest line.
         files: The files, oldest first.
     """
@@ -121,17 +119,17 @@ class AuditReport:
 
 
 class AuditLog:
-    """An audit log in a file that this process alone writes.
+    """An audit log in a file that only this process writes.
 
-    When the file exceeds `max_bytes` it is renamed to `<name>.<number of its first
-    line>` and a new one continues the chain; files beyond `keep_files` are deleted.
+    When the file exceeds `max_bytes`, the log renames it to `<name>.<number of its first line>`,
+    and a new file continues the chain; files beyond `keep_files` are deleted.
 
     Args:
-        path: The file; its folder is made if needed.
+        path: The file; its folder is created if it is missing.
         durability: When lines reach the disk.
         max_bytes: Size at which the file is rotated.
-        keep_files: How many rotated files stay; None for all.
-        clock: Seconds since 1970.
+        keep_files: Number of rotated files to keep; None for all.
+        clock: Returns the seconds since 1970.
 
     Raises:
         AuditLocked: Another process writes this log.
@@ -180,7 +178,7 @@ class AuditLog:
 
     @property
     def path(self) -> Path:
-        """The file that is written now."""
+        """The current file."""
         return self._path
 
     @property
@@ -190,7 +188,7 @@ class AuditLog:
 
     @property
     def has_unsynced(self) -> bool:
-        """Whether there are lines that may not have reached the disk."""
+        """Whether some lines may not have reached the disk."""
         return self._unsynced
 
     @property
@@ -202,7 +200,7 @@ class AuditLog:
         """Append one line.
 
         Raises:
-            AuditUnavailable: It could not be written, or the log is closed.
+            AuditUnavailable: The line could not be written, or the log is closed.
         """
         if self._descriptor < 0:
             raise AuditUnavailable(self._path, "it is closed")
@@ -232,10 +230,10 @@ class AuditLog:
         self._unsynced, self._failure = False, None
 
     async def keep_synced(self, seconds: float = 0.2) -> None:
-        """Bring new lines to the disk every so often, until cancelled.
+        """Sync new lines to the disk at each interval, until cancelled.
 
-        While the disk refuses, `record` does too, and this goes on trying. A cancel
-        leaves the log open; `close` syncs the rest.
+        While the disk refuses, `record` fails too, and this keeps trying. A cancel leaves the log
+        open; `close` syncs the rest.
         """
         while True:
             await anyio.sleep(seconds)
@@ -317,13 +315,13 @@ def verify_audit(
     """Verify a log and its rotated files, whether or not a process writes it.
 
     Args:
-        path: The file that `AuditLog` was given.
-        expected_head: A head that was kept elsewhere; the log must contain it.
+        path: The file of the `AuditLog`.
+        expected_head: A head that the caller kept elsewhere; the log must contain it.
         start_may_be_missing: Whether old files may have been deleted (`keep_files`).
 
     Raises:
-        AuditBroken: A line was changed, dropped, added or torn, or the expected
-            head or the start is not there.
+        AuditBroken: A line was changed, dropped, added or torn, or the expected head or the start
+            is missing.
         AuditUnavailable: A file cannot be read.
     """
     files = (*_rotated_files(Path(path)), Path(path))
@@ -341,7 +339,7 @@ def verify_audit(
 
 
 def read_audit(path: str | os.PathLike[str]) -> Iterator[Mapping[str, object]]:
-    """Every line of a log, oldest first, without verifying the chain.
+    """Yield every line of a log, oldest first, without verifying the chain.
 
     Raises:
         AuditBroken: A line is not JSON.
@@ -352,7 +350,7 @@ def read_audit(path: str | os.PathLike[str]) -> Iterator[Mapping[str, object]]:
 
 
 def _encode(event: AuditEvent, head: AuditHead, now: float) -> bytes:
-    """One line of JSON, put together by hand: in a quarter of the encoder's time."""
+    """Format one line of JSON by hand, in a quarter of the encoder's time."""
     parts = [f'{{"n":{head.line + 1},"time":{now:.6f},"kind":{_quote(event.kind)}']
     for name, value in (
         ("component", event.component),
@@ -438,7 +436,7 @@ def _open_to_append(path: Path) -> int:
 
 
 def _drop_torn_line(path: Path, descriptor: int) -> int:
-    """Cut off what follows the last line end; returns how many bytes that was."""
+    """Cut off the bytes after the last line end; return their number."""
     size = os.fstat(descriptor).st_size
     tail = _tail(path, size)
     kept = tail.rfind(b"\n") + 1

@@ -1,7 +1,7 @@
-"""The interface by which a component learns what it may do.
+"""The interface through which a component reads its own capabilities.
 
-It needs no grant itself: it tells a component only about its own. Asking leaves
-no line in the audit log, because asking has no effect.
+It needs no grant: it tells a component only about itself. A query has no effect, so it leaves no
+line in the audit log.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _PAIR_FUEL = 4_000
 
 
 def capabilities_interface(guard: Guard) -> HostInterface:
-    """`airswasm:component/capabilities`, answered by this guard."""
+    """Return `airswasm:component/capabilities` over this guard."""
 
     def listed(caller: Caller) -> list[dict[str, str]]:
         pairs = list(guard.grants_of(caller.name).pairs())

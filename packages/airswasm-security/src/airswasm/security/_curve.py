@@ -1,7 +1,6 @@
-"""Just enough of edwards25519 to judge a public key; nothing secret passes here.
+"""The part of edwards25519 that judges a public key; no secret passes here.
 
-Formulas: RFC 8032, section 5.1, and the unified addition in extended
-coordinates of section 5.1.4.
+Formulas: RFC 8032, section 5.1, and the unified addition in extended coordinates of section 5.1.4.
 """
 
 from __future__ import annotations

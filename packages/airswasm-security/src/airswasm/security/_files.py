@@ -13,7 +13,7 @@ if sys.platform != "win32":
 
 
 def try_lock(descriptor: int) -> bool:
-    """Take this open file's exclusive lock without waiting; the kernel drops it at exit."""
+    """Take this open file's exclusive lock without waiting; the kernel releases it at exit."""
     if sys.platform != "win32":
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -24,7 +24,7 @@ def try_lock(descriptor: int) -> bool:
 
 @contextlib.contextmanager
 def locked(path: Path) -> Generator[None, None, None]:
-    """Hold the lock file beside `path`, waiting for it: its holders only write small files."""
+    """Hold the lock file beside `path`; wait for it, as its holders only write small files."""
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     descriptor = os.open(path.with_name(f".{path.name}.lock"), os.O_RDWR | os.O_CREAT, 0o600)
     try:

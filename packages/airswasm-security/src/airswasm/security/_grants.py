@@ -1,10 +1,9 @@
-"""What one component may do: capabilities, each with the resources it covers.
+"""The grants of one component: capabilities, each with the resources that it covers.
 
-Grants are a value. Nothing is allowed that no pattern covers, and a deny
-pattern wins over any number of grants, so that adding a deny or dropping a
-grant can never allow more. What a component asks for (its manifest), what its
-owner approved, and what the host permits at most are all `Grants`; a call must
-pass each of them. Patterns are texts here; `Kinds` reads them.
+Grants are a value. No pattern means no permission, and a deny pattern wins over any number of
+grants, so that another denial, or one grant less, can never allow more. The manifest's requests,
+the owner's approval, and the host's maximum are all `Grants`; a call must pass each of them.
+Patterns are texts here; `Kinds` reads them.
 """
 
 from __future__ import annotations
@@ -25,12 +24,11 @@ _CAPABILITY = re.compile(r"[a-z][a-z0-9-]*:[a-z][a-z0-9-]*", re.ASCII)
 
 @dataclass(frozen=True, slots=True)
 class Grants:
-    """An immutable set of grants and denials, as they were written.
+    """An immutable set of grants and denials, as written.
 
     Attributes:
-        allow: For each capability (`storage:read`) the patterns it covers.
-        deny: For each capability the patterns that are refused whatever `allow`
-            says.
+        allow: For each capability (`storage:read`) the patterns that it covers.
+        deny: For each capability the patterns that are refused whatever `allow` says.
 
     Raises:
         InvalidCapability: A capability is not of the form `domain:verb`.
@@ -75,26 +73,26 @@ class Grants:
         return any(self.allow.values())
 
     def pairs(self) -> Iterator[tuple[str, str]]:
-        """Every granted capability with each of its patterns, sorted by capability."""
+        """Yield every granted capability with each of its patterns, sorted by capability."""
         for capability in sorted(self.allow):
             for pattern in self.allow[capability]:
                 yield capability, pattern
 
     def manifest_lines(self) -> tuple[str, ...]:
-        """The lines of `[capabilities]` in Component.toml that say the same."""
+        """Return the equivalent lines of `[capabilities]` in Component.toml."""
         allowed = (manifest_line(cap, self.allow[cap]) for cap in sorted(self.allow))
         denied = (f"deny.{manifest_line(cap, self.deny[cap])}" for cap in sorted(self.deny))
         return (*allowed, *denied)
 
 
 def manifest_line(capability: str, patterns: Iterable[str]) -> str:
-    """One line of `[capabilities]`: `storage.write = ["count"]`."""
+    """Return one line of `[capabilities]`: `storage.write = ["count"]`."""
     area, _, verb = capability.partition(":")
     return f"{area}.{verb} = [{', '.join(map(_toml_text, patterns))}]"
 
 
 def _toml_text(text: str) -> str:
-    """A TOML basic string: JSON's escapes are TOML's, but for DEL and surrogate pairs."""
+    """Return a TOML basic string: JSON's escapes are TOML's, but for DEL and surrogate pairs."""
     escaped = json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")
     if escaped.isprintable():  # to look at each character takes a thousand times as long
         return escaped

@@ -1,11 +1,10 @@
-"""The one door: what every host call passes before anything happens.
+"""The guard: the one check in front of every host call.
 
-A call is allowed when the component's grants cover what it touches, no deny
-pattern does, and the host's policy agrees. Missing means denied, and so does
-anything that goes wrong while deciding, the audit log included. `decide` is
-pure; `check` also writes the audit line; `guarded` puts `check` in front of
-every function of an interface as the WIT annotations say, so that contract and
-enforcement cannot drift apart.
+A call is allowed when the component's grants cover its resource, no deny pattern does, and the
+host's policy agrees. No grant means denial, and so does any failure of the decision, the audit log
+included. `decide` is pure; `check` also writes the audit line; `guarded` puts `check` in front of
+every function of an interface as the WIT annotations say, so that contract and enforcement cannot
+drift apart.
 
 A decision depends on nothing but component, capability and resource until
 grants change, so it is remembered, and with it that its line is in the audit
@@ -16,9 +15,9 @@ Denials are written as they come until a component has a thousand too many of th
 then so many a second, and the next line says how many were not. A component that
 floods the log would otherwise push out what others did.
 
-Rejected: checks written by hand inside each provider (one is forgotten sooner or
-later), and exceptions for denials (a guest should be able to handle them; only a
-function whose result has no `denied` case ends in a trap).
+Rejected: checks written by hand inside each provider (one is forgotten sooner or later), and
+exceptions for denials (a guest should be able to handle them; only a function whose result has no
+`denied` case ends in a trap).
 """
 
 from __future__ import annotations
@@ -48,7 +47,7 @@ from .errors import (
 __all__ = ("Decision", "Guard", "AllowedLines", "guarded")
 
 AllowedLines: TypeAlias = Literal["every", "first", "none"]
-"""Which allowed calls get an audit line: every one, the first of its kind, none."""
+"""The allowed calls that get an audit line: every one, the first of its kind, none."""
 
 _NO_GRANTS = Grants()
 _FEW = 8
@@ -65,22 +64,25 @@ _SHOWN = 2_048
 """Characters of the patterns that a component has already, in the line that would grant more."""
 
 _Passed: TypeAlias = dict[str, "tuple[str, ...] | set[str]"]
-"""For one requirement: the resources that each component may touch. A set is 216 bytes before
-anything is in it, and most components touch a few: they are a tuple until they are many."""
+"""For one requirement, the resources that each component may touch.
+
+An empty set takes 216 bytes, and most components touch few resources: so a tuple holds them until
+they are many.
+"""
 
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """Whether a component may do something, and why.
+    """The decision on a request, with its reason.
 
     Attributes:
         is_allowed: The answer.
-        component: Who asks.
-        capability: What for.
-        resource: On what, in canonical form where there is one.
-        reason: The pattern that allows it, or what forbids it.
-        manifest_line: For a missing grant, the line of Component.toml that would
-            give it; otherwise None.
+        component: The caller.
+        capability: The requested capability.
+        resource: The resource, in canonical form if it has one.
+        reason: The pattern that allows it, or the rule that forbids it.
+        manifest_line: For a missing grant, the line of Component.toml that would grant it;
+            otherwise None.
     """
 
     is_allowed: bool
@@ -157,31 +159,31 @@ class Guard:
         return self._policy
 
     def grant(self, component: str, grants: Grants) -> None:
-        """Set what a component may do, from its next call on."""
+        """Set a component's grants, from its next call on."""
         self._grants[component] = grants
         self._forget(component)
 
     def revoke(self, component: str) -> None:
-        """Take everything from a component. Harmless when it had nothing."""
+        """Remove all grants of a component. Harmless if it has none."""
         self._grants.pop(component, None)
         self._denials.pop(component, None)
         self._forget(component)
 
     def grants_of(self, component: str) -> Grants:
-        """What a component was granted."""
+        """Return the grants of a component."""
         return self._grants.get(component, _NO_GRANTS)
 
     def decide(
         self, component: str, capability: str, resource: str, *, argument: str | None = None
     ) -> Decision:
-        """Whether `component` may use `capability` on `resource`. Changes nothing.
+        """Decide whether `component` may use `capability` on `resource`. Changes nothing.
 
         Args:
             component: Its name.
             capability: `domain:verb`.
             resource: The key, path, target, URL, ... as the caller gave it.
-            argument: The argument's name in the contract; `prefix` asks for every
-                resource with that prefix.
+            argument: The argument's name in the contract; `prefix` asks for every resource with
+                that prefix.
 
         Raises:
             UnknownCapability: No installed block declares `capability`.
@@ -197,7 +199,7 @@ class Guard:
     ) -> Decision:
         """Decide, and write the audit line before the caller acts on it.
 
-        When the line of an allowed call cannot be written, the answer is a denial.
+        If the line of an allowed call cannot be written, the answer is a denial.
 
         Raises:
             UnknownCapability: No installed block declares `capability`.
@@ -225,7 +227,7 @@ class Guard:
         """Check, for callers that work with exceptions.
 
         Raises:
-            PermissionDenied: Not allowed; it carries the sentence for people.
+            PermissionDenied: The call is not allowed; the error carries the sentence for people.
             UnknownCapability: No installed block declares `capability`.
         """
         decision = self.check(component, capability, resource, argument=argument)
@@ -233,14 +235,14 @@ class Guard:
             raise PermissionDenied(component, capability, resource, decision.text)
 
     def guarded(self, interface: HostInterface, contract: Contract) -> HostInterface:
-        """The interface with this guard in front of every function.
+        """Return the interface with this guard in front of every function.
 
         Args:
-            interface: What a block offers to components.
-            contract: Says what each function requires.
+            interface: An interface that a block offers to components.
+            contract: States the requirements of each function.
 
         Raises:
-            UnannotatedFunction: The contract does not say what a function requires.
+            UnannotatedFunction: The contract does not state a function's requirements.
         """
         declared = contract.interface(interface.name)
         if declared is None:
@@ -348,7 +350,7 @@ class Guard:
         self._kept_bytes[component] = kept
 
     def _rules_of(self, grants: Grants) -> Rules:
-        """The rules of a set of grants; ten thousand names of one package share one set."""
+        """Return the rules of a set of grants; ten thousand names of one package share one set."""
         known = self._rules.get(id(grants))
         if known is None:
             if len(self._rules) >= _SETS:
@@ -411,7 +413,7 @@ class _Denials:
 
 
 def guarded(interface: HostInterface, contract: Contract, guard: Guard) -> HostInterface:
-    """`guard.guarded(interface, contract)`."""
+    """Return `guard.guarded(interface, contract)`."""
     return guard.guarded(interface, contract)
 
 
@@ -422,7 +424,7 @@ def _wrapped(
     refusal: Callable[[Caller, object], Decision | None],
     answer: Callable[[Decision], object],
 ) -> HostFunction:
-    """The hot path is two look-ups."""
+    """Wrap a function; the hot path is two look-ups."""
     if inspect.iscoroutinefunction(function):
         awaitable = cast("Callable[..., Awaitable[object]]", function)
 
@@ -452,7 +454,7 @@ def _wrapped(
 def _with(
     known: tuple[str, ...] | set[str], resource: str, most: int
 ) -> tuple[str, ...] | set[str]:
-    """What has passed, with one more; everything is forgotten when it would be too much."""
+    """Add a resource to the known ones; forget all when there would be too many."""
     if len(known) >= most:
         return (resource,)
     if isinstance(known, set):
@@ -473,7 +475,7 @@ def _position(interface: str, signature: Function, requirement: Requirement) -> 
 
 
 def _answer_of(signature: Function) -> Callable[[Decision], object]:
-    """How a function says no: by its `denied` case, or else by a trap."""
+    """Return the function that refuses: by the result's `denied` case, or else by a trap."""
     error = getattr(signature.result, "error", None)
     cases = {case.name for case in getattr(error, "cases", ())}
     return _answer_denied if "denied" in cases else _raise_denied

@@ -1,15 +1,14 @@
-"""Ed25519 keys, and the public keys under which a signature proves nothing.
+"""Ed25519 keys, and the refusal of public keys under which a signature proves nothing.
 
-`cryptography` signs and verifies, but accepts any 32 bytes as a public key. Under
-the identity point one signature is valid for every message, under the other
-points of small order for some. Here a public key exists only after it was
-checked: canonical encoding, on the curve, in the subgroup of prime order. The
-check is plain arithmetic (about a millisecond, on import of a key only) rather
-than a list of bad encodings, so that it also refuses points with a small-order
-part; the eight published encodings are in the tests.
+`cryptography` signs and verifies, but accepts any 32 bytes as a public key. Under the identity
+point one signature is valid for every message, under the other points of small order for some. Here
+a public key exists only after a check: canonical encoding, on the curve, in the subgroup of prime
+order. The check is plain arithmetic (about a millisecond, on import of a key only) rather than a
+list of bad encodings, so that it also refuses points with a small-order part; the eight published
+encodings are in the tests.
 
-Keys are files in the forms every tool reads: PKCS#8 PEM (mode 0600) for private
-keys, SPKI PEM for public ones.
+Keys are files in the forms that every tool reads: PKCS#8 PEM (mode 0600) for private keys, SPKI PEM
+for public ones.
 """
 
 from __future__ import annotations
@@ -54,8 +53,8 @@ class PublicKey:
         raw: Its 32 bytes; the key's identity.
 
     Raises:
-        InvalidKey: Not 32 bytes, not canonical, or not on the curve.
-        WeakKey: Of small order, or with a part of small order.
+        InvalidKey: The bytes are not 32, not canonical, or not on the curve.
+        WeakKey: The point has small order, or a part of small order.
     """
 
     raw: bytes
@@ -65,19 +64,19 @@ class PublicKey:
 
     @classmethod
     def from_text(cls, text: str) -> PublicKey:
-        """Read the form that `str` gives: base64 of the 32 bytes.
+        """Parse the form that `str` gives: base64 of the 32 bytes.
 
         Raises:
-            InvalidKey: Not such a text, or not a usable key.
+            InvalidKey: The text has another form, or its key is not usable.
         """
         return cls(decode_key(text))
 
     @classmethod
     def from_pem(cls, pem: bytes) -> PublicKey:
-        """Read an SPKI PEM.
+        """Parse an SPKI PEM.
 
         Raises:
-            InvalidKey: Not the PEM of a usable Ed25519 public key.
+            InvalidKey: The text is not the PEM of a usable Ed25519 public key.
         """
         try:
             key = serialization.load_pem_public_key(pem)
@@ -103,7 +102,7 @@ class PublicKey:
         )
 
     def verifies(self, signature: bytes, message: bytes) -> bool:
-        """Whether this is this key's one canonical signature of the message."""
+        """Return whether this is this key's one canonical signature of the message."""
         if len(signature) != 64 or int.from_bytes(signature[32:], "little") >= ORDER:
             return False
         try:
@@ -125,7 +124,7 @@ class PrivateKey:
 
     @classmethod
     def from_seed(cls, seed: bytes) -> PrivateKey:
-        """The key of a 32-byte seed.
+        """Return the key of a 32-byte seed.
 
         Raises:
             InvalidKey: The seed is not 32 bytes.
@@ -136,10 +135,11 @@ class PrivateKey:
 
     @classmethod
     def from_pem(cls, pem: bytes, *, passphrase: bytes | None = None) -> PrivateKey:
-        """Read a PKCS#8 PEM.
+        """Parse a PKCS#8 PEM.
 
         Raises:
-            InvalidKey: Not the PEM of an Ed25519 private key, or another passphrase.
+            InvalidKey: The text is not the PEM of an Ed25519 private key, or the passphrase is
+                wrong.
         """
         try:
             key = serialization.load_pem_private_key(pem, passphrase)
@@ -155,11 +155,11 @@ class PrivateKey:
         return f"PrivateKey(fingerprint={self.public.fingerprint!r})"
 
     def sign(self, message: bytes) -> bytes:
-        """The 64-byte signature of a message."""
+        """Return the 64-byte signature of a message."""
         return self._key.sign(message)
 
     def pem(self, *, passphrase: bytes | None = None) -> bytes:
-        """The key as PKCS#8 PEM, encrypted when a passphrase is given."""
+        """Return the key as PKCS#8 PEM, encrypted if a passphrase is given."""
         encryption = (
             serialization.BestAvailableEncryption(passphrase)
             if passphrase
@@ -171,7 +171,7 @@ class PrivateKey:
 
 
 def generate_key() -> PrivateKey:
-    """A new key from the operating system's randomness."""
+    """Generate a key from the operating system's randomness."""
     return PrivateKey(Ed25519PrivateKey.generate())
 
 
@@ -181,7 +181,7 @@ def load_private_key(
     """Read a private key file.
 
     Raises:
-        KeyFileInvalid: Missing, unreadable, or not an Ed25519 key.
+        KeyFileInvalid: The file is missing, unreadable, or not an Ed25519 key.
         KeyFileExposed: Other users can read it.
     """
     content, mode = _read(path)
@@ -199,8 +199,8 @@ def save_private_key(
     """Write a private key to a new file that only its owner can read.
 
     Raises:
-        KeyFileInvalid: The file exists (a key is never overwritten) or cannot be
-            written; nothing is left behind.
+        KeyFileInvalid: The file exists (this never overwrites a key) or cannot be written; no
+            partial file remains.
     """
     _write_new(path, key.pem(passphrase=passphrase), 0o600)
 
@@ -209,7 +209,7 @@ def load_public_key(path: str | os.PathLike[str]) -> PublicKey:
     """Read a public key file.
 
     Raises:
-        KeyFileInvalid: Missing, unreadable, or not a usable Ed25519 key.
+        KeyFileInvalid: The file is missing, unreadable, or not a usable Ed25519 key.
     """
     content, _ = _read(path)
     try:

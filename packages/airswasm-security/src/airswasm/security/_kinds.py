@@ -1,9 +1,9 @@
-"""The kinds of capabilities that exist on a host, and grants read by their spelling.
+"""The kinds of capabilities on a host, and grants read by their spelling.
 
-The blocks declare the kinds (`airswasm.wit.Capability`). Grants are texts until
-they meet them here, where each pattern is read by the spelling of its capability:
-`Rules` are grants that can be matched. A capability that no installed block
-declares has no spelling, so nothing is granted under it and nothing can ask for it.
+The blocks declare the kinds (`airswasm.wit.Capability`). Here grants, until now texts, meet the
+kinds: each pattern is read by the spelling of its capability, and `Rules` are grants that can be
+matched. A capability that no installed block declares has no spelling, so no grant can name it and
+no call can ask for it.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ class Kinds:
     """The kinds of capabilities of one host.
 
     Args:
-        capabilities: What the installed blocks declare.
+        capabilities: The declarations of the installed blocks.
     """
 
     def __init__(self, capabilities: Iterable[Capability] = ()) -> None:
@@ -44,7 +44,7 @@ class Kinds:
 
     @classmethod
     def of(cls, **spellings: Spelling) -> Kinds:
-        """Make kinds of spellings, for tests: `Kinds.of(storage_read=PLAIN)`."""
+        """Make kinds from spellings, for tests: `Kinds.of(storage_read=PLAIN)`."""
         kinds = cls()
         for name, spelling in spellings.items():
             domain, _, action = name.partition("_")
@@ -65,7 +65,7 @@ class Kinds:
         return frozenset(each.name for each in self._declared.values())
 
     def sentence(self, capability: str, patterns: Iterable[str]) -> str:
-        """Say in words what a grant allows: `read what it stored under users/**`.
+        """Describe in words what a grant allows: `read what it stored under users/**`.
 
         Raises:
             UnknownCapability: No installed block declares it.
@@ -74,10 +74,10 @@ class Kinds:
         return self._kind(capability).sentence.replace("{patterns}", shown)
 
     def spelling(self, capability: str) -> Spelling:
-        """Return how resources of this capability are read.
+        """Return the spelling of a capability's resources.
 
         Raises:
-            UnknownCapability: No installed block declares it; it names the closest one.
+            UnknownCapability: No installed block declares it; the error suggests the closest one.
         """
         known = self._spellings.get(capability)
         if known is None:
@@ -87,7 +87,7 @@ class Kinds:
         return known
 
     def resource(self, capability: str, value: str, argument: str | None = None) -> Resource:
-        """Return what a call touches; see `Spelling.resource`.
+        """Return the resource of a call; see `Spelling.resource`.
 
         Raises:
             UnknownCapability: No installed block declares the capability.
@@ -96,7 +96,7 @@ class Kinds:
         return self.spelling(capability).resource(value, argument)
 
     def check(self, grants: Grants) -> None:
-        """Do nothing when every capability exists here and every pattern can be read.
+        """Check that every capability exists here and every pattern can be read.
 
         Raises:
             UnknownCapability: No installed block declares one of them.
@@ -118,8 +118,8 @@ class Kinds:
     def rules(self, grants: Grants) -> Rules:
         """Return the grants as rules that can be matched.
 
-        Capabilities that no installed block declares are left out: what was granted
-        once to a component of a block that is gone is no reason to refuse the rest.
+        This omits capabilities that no installed block declares: an old grant under a removed block
+        is no reason to refuse the rest.
 
         Raises:
             InvalidPattern: A pattern cannot be read.
@@ -127,12 +127,11 @@ class Kinds:
         return Rules(self._compiled(grants.allow), self._compiled(grants.deny))
 
     def beyond(self, grants: Grants, other: Grants) -> Grants:
-        """Return what `grants` allow that `other` does not: what an update asks for anew.
+        """Return what `grants` allow and `other` does not: the new requests of an update.
 
-        Errs towards asking: a pattern counts as new unless one of `other` covers it.
-        A denial that `other` has and these have not counts its patterns as new.
-        Capabilities that no block declares count as new when their texts differ, those of
-        denials included.
+        This errs towards asking: a pattern counts as new unless one of `other` covers it. The
+        patterns of a denial that only `other` has count as new. Capabilities that no block declares
+        count as new if their texts differ, those of denials included.
         """
         fresh = self.rules(grants).beyond(self.rules(other))
         unknown = {
@@ -166,10 +165,10 @@ class Kinds:
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """Grants whose patterns have been read.
+    """Grants with parsed patterns.
 
     Attributes:
-        allow: For each capability the patterns that are granted.
+        allow: For each capability the granted patterns.
         deny: For each capability the patterns that are refused whatever `allow` says.
     """
 
@@ -200,7 +199,7 @@ class Rules:
         return None
 
     def beyond(self, other: Rules) -> dict[str, tuple[str, ...]]:
-        """Return what is granted here and not in `other`; see `Kinds.beyond`."""
+        """Return the grants that `other` lacks; see `Kinds.beyond`."""
         fresh = {
             capability: tuple(
                 each.text for each in _uncovered(patterns, other.allow.get(capability, ()))

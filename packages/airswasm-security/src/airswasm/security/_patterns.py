@@ -1,4 +1,4 @@
-"""Patterns over resources: which keys, paths, targets and topics a grant covers.
+"""Patterns over resources: the keys, paths, targets and topics that a grant covers.
 
 A pattern is a row of segments. `*` inside a segment stands for any run of
 characters, alone it stands for one non-empty segment; `?` stands for one
@@ -8,15 +8,14 @@ is searched from where the last was found, and where `**` stands the pattern is 
 several places at once, as bits of a number. So time grows with the resource, and
 `effort` says by how much.
 
-Rejected: `fnmatch` (its `*` crosses `/`, so `a/*` covers `a/../../etc/passwd`),
-`PurePath.match` (takes `..` for `*`), and translation to `re` (`(a*)*b`).
+Rejected: `fnmatch` (its `*` crosses `/`, so `a/*` covers `a/../../etc/passwd`), `PurePath.match`
+(takes `..` for `*`), and translation to `re` (`(a*)*b`).
 
-A call does not always name one thing. A scan names all keys with a prefix, a
-subscription all topics of a pattern. A grant must then cover *every* resource
-the call can reach (`covers_prefix`, `covers_pattern`), and a deny rule refuses
-the call as soon as it *might* touch one of them (`touches_prefix`,
-`touches_pattern`). Where the exact answer would be costly, both err towards
-refusing.
+A call does not always name one resource. A scan names all keys with a prefix, a subscription all
+topics of a pattern. A grant must then cover *every* resource that the call can reach
+(`covers_prefix`, `covers_pattern`), and a deny rule refuses the call as soon as it *might* touch
+one of them (`touches_prefix`, `touches_pattern`). Where the exact answer would be costly, both err
+towards refusing.
 """
 
 from __future__ import annotations
@@ -42,7 +41,7 @@ class Pattern:
 
     Attributes:
         text: The pattern as written.
-        separator: What parts its segments: `/`, or `.` for topics.
+        separator: The character between segments: `/`, or `.` for topics.
     """
 
     text: str
@@ -74,7 +73,7 @@ class Pattern:
         return len(self.segments) + sum(map(_effort, before)) + _EFFORT_OF_ALL * searched
 
     def matches(self, resource: str) -> bool:
-        """Whether the pattern covers this one resource."""
+        """Return whether the pattern covers this one resource."""
         if self.text == _ANY_DEPTH:
             return True
         if self.is_literal:
@@ -82,7 +81,7 @@ class Pattern:
         return _sequence_matches(self.segments, resource.split(self.separator))
 
     def covers_prefix(self, prefix: str) -> bool:
-        """Whether it covers every resource that starts with `prefix`."""
+        """Return whether it covers every resource that starts with `prefix`."""
         if self.segments[-1] != _ANY_DEPTH:
             return False
         *complete, partial = prefix.split(self.separator)
@@ -95,7 +94,7 @@ class Pattern:
         return len(self.segments) - 1 in states | last
 
     def touches_prefix(self, prefix: str) -> bool:
-        """Whether it may cover some resource that starts with `prefix`."""
+        """Return whether it may cover some resource that starts with `prefix`."""
         *complete, partial = prefix.split(self.separator)
         states = _start(self.segments)
         for segment in complete:
@@ -103,10 +102,10 @@ class Pattern:
         return bool(_step(self.segments, states, _may_continue, partial))
 
     def covers_pattern(self, other: Pattern) -> bool:
-        """Whether it covers everything that `other` covers.
+        """Return whether it covers everything that `other` covers.
 
-        Never true by mistake; may be false for two patterns that mix wildcards
-        inside a segment.
+        True is always correct; False may be wrong for two patterns that mix wildcards inside a
+        segment.
         """
         states = _start(self.segments)
         for index, segment in enumerate(other.segments):
@@ -116,7 +115,7 @@ class Pattern:
         return len(self.segments) in states
 
     def touches_pattern(self, other: Pattern) -> bool:
-        """Whether both may cover one and the same resource."""
+        """Return whether some resource may be covered by both."""
         states = _start(self.segments)
         for segment in other.segments:
             if segment == _ANY_DEPTH:
@@ -133,7 +132,7 @@ class Pattern:
 
 
 def segment_matches(pattern: str, text: str) -> bool:
-    """Whether one segment of a pattern covers one segment of a resource."""
+    """Return whether one segment of a pattern covers one segment of a resource."""
     if pattern == "*":
         return text != ""
     if "*" not in pattern and "?" not in pattern:
@@ -231,7 +230,7 @@ def _start(patterns: Sequence[str]) -> set[int]:
 
 
 def _closure(patterns: Sequence[str], states: Iterable[int]) -> set[int]:
-    """Positions reachable without a segment: past every `**`."""
+    """Return the positions reachable without a segment: past every `**`."""
     reached: set[int] = set()
     for state in states:
         reached.add(state)
@@ -247,7 +246,7 @@ def _step(
     accepts: Callable[[str, str], bool],
     segment: str,
 ) -> set[int]:
-    """Positions after one more segment, where `accepts` judges a pattern's segment for it."""
+    """Return the positions after one more segment, which `accepts` compares with the pattern's."""
     after: set[int] = set()
     for state in states:
         if state == len(patterns):
@@ -260,12 +259,12 @@ def _step(
 
 
 def _covers_continuations(pattern: str, partial: str) -> bool:
-    """Whether every segment that starts with `partial` is covered."""
+    """Return whether the pattern covers every segment that starts with `partial`."""
     return pattern.endswith("*") and segment_matches(pattern, partial)
 
 
 def _may_continue(pattern: str, partial: str) -> bool:
-    """Whether some segment that starts with `partial` may be covered."""
+    """Return whether the pattern may cover some segment that starts with `partial`."""
     for expected, actual in zip(pattern, partial, strict=False):
         if expected in "*?":
             return True
@@ -275,7 +274,7 @@ def _may_continue(pattern: str, partial: str) -> bool:
 
 
 def _covers_segment(pattern: str, other: str) -> bool:
-    """Whether a pattern's segment covers all that another's covers."""
+    """Return whether a pattern's segment covers all that another's covers."""
     if pattern == other:
         return True
     if "*" in other or "?" in other:
@@ -284,7 +283,7 @@ def _covers_segment(pattern: str, other: str) -> bool:
 
 
 def _may_meet(pattern: str, other: str) -> bool:
-    """Whether two pattern segments may cover one and the same segment."""
+    """Return whether two pattern segments may cover one and the same segment."""
     wild = [any(char in segment for char in "*?") for segment in (pattern, other)]
     if all(wild):
         return True

@@ -1,4 +1,4 @@
-"""The section `[security]` of config.toml: what holds for every component of the host."""
+"""The section `[security]` of config.toml: rules for every component of the host."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ _Table = dict[str, dict[str, tuple[str, ...]]]
 
 @dataclass(frozen=True, slots=True)
 class SecuritySettings:
-    """What the host permits to any component, and what it writes down.
+    """`[security]`: the most that any component may do, and the audit log.
 
     Attributes:
         allow: The most that any component can be granted: domain, verb, patterns, as in
             Component.toml (`storage.read = ["**"]`). Empty sets no bound.
-        deny: What no component may do, whatever it was granted.
-        allowed_lines: Which allowed calls get an audit line: `every` one, the `first` of its
-            kind, or `none`. Denials always do.
-        audit_durability: When audit lines reach the disk: `line` before each effect, `batch`
-            within a second, `os` when the operating system likes.
-        audit_file_bytes: Size at which the audit log begins a new file.
-        audit_files: Files of the audit log that are kept, 0 for all.
+        deny: Capabilities that no component may use, whatever it was granted.
+        allowed_lines: The allowed calls that get an audit line: `every` one, the `first` of its
+            kind, or `none`. Denials always get one.
+        audit_durability: When audit lines reach the disk: `line` before each effect, `batch` within
+            a second, `os` at the operating system's choice.
+        audit_file_bytes: Size at which the audit log starts a new file.
+        audit_files: Files of the audit log to keep; 0 for all.
     """
 
     allow: _Table = field(default_factory=_Table)

@@ -1,22 +1,22 @@
-"""Who signed exactly these files, in a form that leaves nothing to interpretation.
+"""Sign and verify the files of a package, in a form without ambiguity.
 
-`component.sig` is text: a format line, the statement as one line of canonical
-JSON, and one line for each signature:
+`component.sig` is text: a format line, the statement as one line of canonical JSON, and one line
+for each signature:
 
     airswasm-signature-v1
     {"files":{...},"name":"local/hello","sequence":1,"type":"...","version":"0.1.0"}
     ed25519 <public key> <signature>
 
-What is signed is not the JSON alone but its pre-authentication encoding, as in
-DSSE: the format line and the statement, each with its length. Signatures are
-verified before the statement is parsed; a parsed statement must be its own
-canonical encoding byte for byte, so that two readers cannot see two contents.
+The signature covers not the JSON alone but its pre-authentication encoding, as in DSSE: the format
+line and the statement, each with its length. Signatures are verified before the statement is
+parsed; a parsed statement must be its own canonical encoding byte for byte, so that two readers
+cannot see two contents.
 
-Rejected: signing the archive's bytes (two archives of the same files would
-differ), a detached signature for each file (mix and match), minisign and SSH
-signatures (no statement of name and sequence inside).
+Rejected: signing the archive's bytes (two archives of the same files would differ), a detached
+signature for each file (mix and match), minisign and SSH signatures (no statement of name and
+sequence inside).
 
-A valid signature says who, not whether that somebody may: see `TrustStore`.
+A valid signature proves who signed, not that the signer may: see `TrustStore`.
 """
 
 from __future__ import annotations
@@ -74,20 +74,20 @@ Json: TypeAlias = "dict[str, Json] | list[Json] | str | int | float | bool | Non
 
 @dataclass(frozen=True, slots=True)
 class FileDigest:
-    """What identifies a file's content."""
+    """The identity of a file's content."""
 
     length: int
     sha256: str
 
     @classmethod
     def of(cls, content: bytes) -> FileDigest:
-        """The digest of these bytes."""
+        """Return the digest of these bytes."""
         return cls(len(content), hashlib.sha256(content).hexdigest())
 
 
 @dataclass(frozen=True, slots=True)
 class Statement:
-    """What a component's signature says.
+    """The statement that a component's signature covers.
 
     Attributes:
         name: `namespace/name`.
@@ -113,7 +113,7 @@ class Statement:
 
     @classmethod
     def of(cls, name: str, version: str, sequence: int, files: Mapping[str, bytes]) -> Statement:
-        """The statement about these files; `component.sig` is left out.
+        """Return the statement about these files, without `component.sig`.
 
         Raises:
             InvalidStatement: A name, version, sequence or path breaks the rules.
@@ -126,7 +126,7 @@ class Statement:
         return cls(name, version, sequence, digests)
 
     def encode(self) -> bytes:
-        """The canonical JSON that is signed."""
+        """Return the canonical JSON to sign."""
         files: dict[str, Json] = {
             path: {"length": file.length, "sha256": file.sha256}
             for path, file in self.files.items()
@@ -142,7 +142,7 @@ class Statement:
         )
 
     def check(self, files: Mapping[str, bytes]) -> None:
-        """Compare the files with what was signed.
+        """Compare the files with the signed ones.
 
         Raises:
             ContentMismatch: A file was changed, is missing, or was added.
@@ -164,7 +164,7 @@ class VerifiedStatement:
     """A statement whose signatures, and files if given, were verified.
 
     Attributes:
-        statement: What was signed.
+        statement: The signed statement.
         signers: The keys, in the file's order; at least one.
     """
 
@@ -179,13 +179,13 @@ class VerifiedStatement:
 
 @dataclass(frozen=True, slots=True)
 class Rotation:
-    """A component passes from one key to another; signed by both.
+    """The transfer of a component from one key to another; signed by both.
 
     Attributes:
         name: The component.
-        old: The key it is pinned to until now.
-        new: The key it is pinned to from now on.
-        sequence: Must be above what was accepted before, so that it cannot be replayed.
+        old: The key of its pin until now.
+        new: The key of its pin from now on.
+        sequence: Must be above the last accepted one, so that it cannot be replayed.
     """
 
     name: str
@@ -200,7 +200,7 @@ class Rotation:
             raise InvalidStatement("a rotation needs two different keys", field="new")
 
     def encode(self) -> bytes:
-        """The canonical JSON that is signed."""
+        """Return the canonical JSON to sign."""
         return _canonical(
             {
                 "type": _ROTATION_TYPE,
@@ -213,10 +213,10 @@ class Rotation:
 
 
 def sign(statement: Statement, key: PrivateKey, *more: PrivateKey) -> bytes:
-    """The content of `component.sig`.
+    """Return the content of `component.sig`.
 
     Args:
-        statement: What to sign.
+        statement: The statement to sign.
         key: The owner's key.
         more: Keys that sign as well.
     """
@@ -260,7 +260,7 @@ def verify_statement(signature: bytes) -> VerifiedStatement:
 
 
 def sign_rotation(name: str, old: PrivateKey, new: PrivateKey, sequence: int) -> bytes:
-    """A rotation statement, signed by both keys.
+    """Return a rotation statement, signed by both keys.
 
     Raises:
         InvalidStatement: The name or sequence breaks the rules, or the keys are one.
@@ -272,7 +272,7 @@ def verify_rotation(signature: bytes) -> Rotation:
     """Verify a rotation statement: both keys, and no other, must have signed it.
 
     Raises:
-        InvalidSignature: Malformed, or not signed by exactly both keys.
+        InvalidSignature: The file is malformed, or not signed by exactly both keys.
         InvalidStatement: The signed statement breaks the format's rules.
     """
     body, signers = _open(signature)
@@ -299,12 +299,12 @@ def _envelope(body: bytes, keys: Iterable[PrivateKey]) -> bytes:
 
 
 def _to_sign(body: bytes) -> bytes:
-    """DSSE's pre-authentication encoding."""
+    """Return DSSE's pre-authentication encoding."""
     return b"DSSEv1 %d %s %d %s" % (len(_FORMAT), _FORMAT, len(body), body)
 
 
 def _open(signature: bytes) -> tuple[bytes, tuple[PublicKey, ...]]:
-    """Take the frame apart and verify every signature; nothing is parsed before."""
+    """Split the frame and verify every signature before parsing the statement."""
     if len(signature) > _STATEMENT_BYTES + 4_096:
         raise InvalidSignature("the file is too long")
     lines = signature.split(b"\n")

@@ -1,15 +1,14 @@
-"""One spelling for every resource: how a kind of capability reads what a call touches.
+"""One spelling for every resource: how a kind of capability reads a call's argument.
 
-The contract names the argument that is the resource: `storage:read(key)`,
-`http:request(url)`. How it is read is the kind's `Spelling`, which the block that
-declares the capability brings. Anything with two spellings (paths, URLs,
-addresses) is reduced to one before any pattern sees it, or refused: a check on
-one spelling and an effect on another is how sandboxes are escaped. Blocks that
-perform the effect use the same spelling.
+The contract names the argument that is the resource: `storage:read(key)`, `http:request(url)`. The
+kind's `Spelling`, which the declaring block brings, says how to read it. A resource with two
+spellings (paths, URLs, addresses) is reduced to one before any pattern sees it, or refused: a check
+on one spelling and an effect on another is how attackers escape sandboxes. Blocks that perform the
+effect use the same spelling.
 
-Rejected: matching on the raw argument (`https://evil.example?x=.good.example/`
-fits `https://*.good.example/**`), and normalising silently to NFC (the check
-would see another name than the effect).
+Rejected: matching on the raw argument (`https://evil.example?x=.good.example/` fits
+`https://*.good.example/**`), and normalising silently to NFC (the check would see another name than
+the effect).
 """
 
 from __future__ import annotations
@@ -29,26 +28,26 @@ _RESOURCE_SEGMENTS = 256
 
 
 class Reach(enum.Enum):
-    """How much one call touches."""
+    """The resources that one call touches."""
 
     EXACT = "exact"
     """The one resource that it names."""
     PREFIX = "prefix"
-    """Every resource that starts with what it names."""
+    """Every resource that starts with the given text."""
     PATTERN = "pattern"
     """Every resource that its pattern covers."""
 
 
 @dataclass(frozen=True, slots=True)
 class Resource:
-    """What one call touches, in canonical form."""
+    """The resource of one call, in canonical form."""
 
     text: str
     reach: Reach = Reach.EXACT
     separator: str = "/"
 
     def is_covered_by(self, pattern: Pattern) -> bool:
-        """Whether the pattern covers all of it."""
+        """Return whether the pattern covers all of it."""
         match self.reach:
             case Reach.EXACT:
                 return pattern.matches(self.text)
@@ -58,7 +57,7 @@ class Resource:
                 return pattern.covers_pattern(Pattern(self.text, self.separator))
 
     def is_touched_by(self, pattern: Pattern) -> bool:
-        """Whether the pattern may cover any of it."""
+        """Return whether the pattern may cover any of it."""
         match self.reach:
             case Reach.EXACT:
                 return pattern.matches(self.text)
@@ -82,10 +81,10 @@ def _as_it_is(text: str) -> str:
 
 
 def read_plain(value: str) -> str:
-    """Return a key or name as it is: text in NFC without control characters or dot segments.
+    """Return a key or name unchanged: NFC text without control characters or dot segments.
 
     Raises:
-        InvalidResource: It is none.
+        InvalidResource: The value is not such a text.
     """
     if len(value) > _RESOURCE_LENGTH:
         raise InvalidResource(value, f"it is longer than {_RESOURCE_LENGTH} characters")
@@ -110,14 +109,13 @@ def _check_unicode(value: str) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Spelling:
-    """How the resources of one kind of capability are read.
+    """The rules for reading the resources of one kind of capability.
 
     Attributes:
-        separator: What parts the segments of a resource and of a pattern.
+        separator: The character between segments of a resource and of a pattern.
         read: Returns the canonical spelling of a resource, or raises `InvalidResource`.
-        read_pattern: Returns a grant's pattern in the same spelling, or raises
-            `InvalidPattern`.
-        reach: How much a call touches that names one resource.
+        read_pattern: Returns a grant's pattern in the same spelling, or raises `InvalidPattern`.
+        reach: The reach of a call that names one resource.
     """
 
     separator: str = "/"
@@ -126,12 +124,12 @@ class Spelling:
     reach: Reach = Reach.EXACT
 
     def resource(self, value: str, argument: str | None = None) -> Resource:
-        """Return what a call touches.
+        """Return the resource of a call.
 
         Args:
             value: The argument that names the resource.
-            argument: Its name in the contract; `prefix` stands for every resource that
-                starts with it.
+            argument: Its name in the contract; `prefix` stands for every resource that starts with
+                it.
 
         Raises:
             InvalidResource: The value has no safe reading.
@@ -152,4 +150,4 @@ class Spelling:
 
 
 PLAIN = Spelling()
-"""Text as it is, in segments parted by `/`."""
+"""Unchanged text, in segments divided by `/`."""

@@ -1,14 +1,13 @@
-"""Who may sign what on this host: full keys pinned to component names.
+"""The signers that this host trusts: full keys pinned to component names.
 
-Trust starts with an explicit approval: a component's first key is pinned, whole,
-to its name. From then on only that key may sign it; a publisher's label is for
-people and decides nothing. The store also keeps the highest sequence accepted
-for each name, so that an old signed version cannot come back as an update, and
-no signed version may leap so far ahead that no later one is left.
+Trust starts with an explicit approval, which pins a component's first key, whole, to its name. From
+then on only that key may sign it; a publisher's label is for people and decides nothing. The store
+also keeps the highest sequence accepted for each name, so that an old signed version cannot return
+as an update, and refuses a leap so far ahead that no later sequence would be left.
 
-It is one JSON file, 0600, replaced atomically and re-read whenever it changed,
-so that a command and a running host agree. A file that cannot be read is an
-error, never an empty store: losing it must not mean trusting everybody.
+It is one JSON file, 0600, replaced atomically and re-read after every change, so that a command and
+a running host agree. An unreadable file is an error, never an empty store: its loss must not mean
+trust in every key.
 """
 
 from __future__ import annotations
@@ -48,9 +47,9 @@ class TrustedComponent:
     Attributes:
         name: `namespace/name`.
         key: The only key that may sign it.
-        label: What people call the publisher.
+        label: The publisher's name, for people.
         sequence: The highest sequence accepted so far; 0 before the first.
-        since: When the key was pinned, seconds since 1970.
+        since: The time of the pin, seconds since 1970.
     """
 
     name: str
@@ -62,7 +61,7 @@ class TrustedComponent:
 
 @dataclass(frozen=True, slots=True)
 class Revocation:
-    """A key that is refused, whatever is pinned to it."""
+    """A revoked key, which is refused whatever is pinned to it."""
 
     key: PublicKey
     reason: str
@@ -80,9 +79,9 @@ class TrustStore:
 
     Args:
         path: The file; it need not exist yet.
-        clock: Seconds since 1970.
+        clock: Returns the seconds since 1970.
 
-    Every method raises `TrustFileInvalid` when the file exists and cannot be read.
+    Every method raises `TrustFileInvalid` if the file exists and is unreadable.
     """
 
     def __init__(
@@ -99,25 +98,25 @@ class TrustStore:
         return self._path
 
     def components(self) -> tuple[TrustedComponent, ...]:
-        """Every pin, sorted by name."""
+        """Return every pin, sorted by name."""
         content = self._read()
         return tuple(content.components[name] for name in sorted(content.components))
 
     def revocations(self) -> tuple[Revocation, ...]:
-        """Every revoked key, oldest first."""
+        """Return every revoked key, oldest first."""
         return tuple(sorted(self._read().revoked.values(), key=lambda item: item.since))
 
     def get(self, name: str) -> TrustedComponent | None:
-        """The pin of this component, or None."""
+        """Return the pin of this component, or None."""
         return self._read().components.get(name)
 
     def check(self, verified: VerifiedStatement) -> TrustedComponent:
-        """Whether this signed version may be installed or replace what is there.
+        """Check that this signed version may be installed or replace the present one.
 
         Changes nothing; call `accept` once the version is in place.
 
         Returns:
-            The pin as it stands.
+            The present pin.
 
         Raises:
             KeyRevoked: One of the signers was revoked.
@@ -128,7 +127,7 @@ class TrustStore:
         return self._judge(self._read(), verified, same_allowed=False)
 
     def check_key(self, verified: VerifiedStatement) -> TrustedComponent:
-        """As `check`, without the sequence: for loading what is installed already.
+        """Check like `check`, without the sequence: for loading an installed version.
 
         Raises:
             KeyRevoked: One of the signers was revoked.
@@ -138,7 +137,7 @@ class TrustStore:
         return _pinned(self._read(), verified)
 
     def accept(self, verified: VerifiedStatement) -> TrustedComponent:
-        """Raise the sequence floor to this version's. Doing it twice is harmless.
+        """Raise the sequence floor to this version's. A second call is harmless.
 
         Raises:
             TrustError: As for `check`, judged again under the file's lock.
@@ -151,7 +150,7 @@ class TrustStore:
     def pin(self, name: str, key: PublicKey, *, label: str = "") -> TrustedComponent:
         """Approve a key for a component that has none.
 
-        Approving the same key again changes only the label.
+        A second approval of the same key changes only the label.
 
         Raises:
             KeyRevoked: The key was revoked.
@@ -179,10 +178,10 @@ class TrustStore:
             return name in content.components
 
     def rotate(self, rotation: bytes) -> TrustedComponent:
-        """Pass a component to a new key by a statement that both keys signed.
+        """Transfer a component to a new key by a statement that both keys signed.
 
         Raises:
-            InvalidSignature: Malformed, or not signed by both.
+            InvalidSignature: The statement is malformed, or not signed by both.
             InvalidStatement: The statement breaks the format's rules.
             RotationRefused: It does not continue from the pinned key and sequence.
             KeyRevoked: The old or the new key was revoked.

@@ -1,8 +1,7 @@
-"""What can go wrong in this block, each condition a class of its own.
+"""Errors of this block, with one class for each condition.
 
-Every error carries what it knows as fields and builds its message from them:
-what happened, where, and what to do next. `SecurityError` is their root, so
-that an embedder can tell a refusal from a bug.
+Every error has its facts as fields and builds its message from them: what happened, where, and the
+next step. `SecurityError` is their root, so that an embedder can tell a refusal from a bug.
 """
 
 from __future__ import annotations
@@ -97,7 +96,7 @@ class UnknownCapability(InvalidCapability):
 
     Attributes:
         capability: `domain:verb`.
-        suggestion: The capability that was probably meant, or None.
+        suggestion: The closest known capability, or None.
     """
 
     explanation = ErrorCode(
@@ -118,7 +117,7 @@ class UnknownCapability(InvalidCapability):
 
 
 class PermissionDenied(SecurityError):
-    """A component lacks the capability for what it tried."""
+    """A component lacks the capability for its call."""
 
     explanation = ErrorCode(
         "E0401",
@@ -158,7 +157,7 @@ class UnannotatedFunction(SecurityError):
 
 
 class InvalidKey(SecurityError):
-    """Bytes or text that should be an Ed25519 key are not one."""
+    """The bytes or text are not an Ed25519 key."""
 
     explanation = ErrorCode(
         "E0410",
@@ -173,7 +172,7 @@ class InvalidKey(SecurityError):
 
 
 class WeakKey(InvalidKey):
-    """A public key under which signatures prove nothing."""
+    """Signatures prove nothing under this public key."""
 
     explanation = ErrorCode(
         "E0411",
@@ -185,7 +184,7 @@ class WeakKey(InvalidKey):
 
 
 class KeyFileInvalid(SecurityError):
-    """A key file cannot be read as a key."""
+    """A key file does not contain a readable key."""
 
     explanation = InvalidKey.explanation
 
@@ -251,7 +250,7 @@ class InvalidSignature(SecurityError):
 
 
 class ContentMismatch(SecurityError):
-    """The files are not those that were signed."""
+    """The files differ from the signed ones."""
 
     explanation = ErrorCode(
         "E0421",
@@ -279,7 +278,7 @@ class ContentMismatch(SecurityError):
 
 
 class TrustError(SecurityError):
-    """A valid signature of somebody who may not sign this."""
+    """The signature is valid, but its signer may not sign this."""
 
     explanation = ErrorCode(
         "E0430",
@@ -291,7 +290,7 @@ class TrustError(SecurityError):
 
 
 class UntrustedKey(TrustError):
-    """Nobody has approved this key for this component yet."""
+    """No operator has approved this key for this component yet."""
 
     explanation = TrustError.explanation
 
@@ -343,7 +342,7 @@ class KeyRevoked(TrustError):
 
 
 class SequenceRefused(TrustError):
-    """A validly signed version is older than what is installed, or leaps ahead."""
+    """A validly signed version is older than the installed one, or leaps ahead."""
 
     explanation = ErrorCode(
         "E0433",
@@ -409,7 +408,7 @@ class AuditError(SecurityError):
 
 
 class AuditUnavailable(AuditError):
-    """An audit line could not be written; what it announces must not happen."""
+    """An audit line could not be written; its effect must not happen."""
 
     explanation = AuditError.explanation
 
@@ -437,7 +436,7 @@ class AuditLocked(AuditError):
 
 
 class AuditBroken(AuditError):
-    """An audit log's chain does not hold."""
+    """The chain of an audit log is broken."""
 
     explanation = ErrorCode(
         "E0442",

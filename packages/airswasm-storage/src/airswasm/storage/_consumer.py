@@ -311,7 +311,7 @@ class Consumer:
         self._log.note_charge(entry)
 
     def _count_attempts(self, cursor: Cursor, taken: list[LogEntry]) -> tuple[LogEntry, ...]:
-        """Number the deliveries, and remember them for the case that this one ends the host."""
+        """Count the deliveries, and record them in case that this one ends the host."""
         if not taken:
             return ()
         repeats = dict(cursor.repeats)

@@ -1,4 +1,4 @@
-"""What happens when a component's name is purged."""
+"""Remove a component's data when its name is purged."""
 
 from __future__ import annotations
 

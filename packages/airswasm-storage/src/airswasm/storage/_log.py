@@ -45,7 +45,9 @@ __all__ = ("Log",)
 
 
 class Log:
-    """One log of a store; `Store.log` makes it. Its terms:
+    """One log of a store; `Store.log` makes it.
+
+    Its terms:
 
     - An append that returned is durable, and its entry has a number that no other entry of the
       log ever has. Numbers rise; a removed entry leaves a gap.
@@ -476,7 +478,7 @@ class Log:
         return self._prefix + number.to_bytes(8, "big")
 
     def _charge(self, number: int) -> int | None:
-        """The size of an entry; None if it is not there."""
+        """Return the size of an entry; None if it is not there."""
         charge = self._charges.get(number)
         if charge is None and number > 0:
             value = self._store.backend.get(self._entry_key(number))

@@ -282,7 +282,7 @@ def _walk(
 
 
 def _translated(path: Path, error: Exception) -> StorageError:
-    """rocksdict has one exception type; RocksDB's status is in its text."""
+    """Turn an error of rocksdict, which has one type, into ours by the status in its text."""
     if isinstance(error, StorageError):
         return error
     text = str(error)

@@ -8,7 +8,7 @@ from typing import Literal, TypeAlias
 __all__ = ("DEFAULT_QUOTA_BYTES", "Durability", "StorageSettings", "StoreLimits")
 
 Durability: TypeAlias = Literal["sync", "os"]
-"""When a write counts as done: on the disk, or handed to the operating system.
+"""The point at which a write is done: on the disk, or handed to the operating system.
 
 Both survive a killed process; only `sync` survives a power loss.
 """

@@ -170,7 +170,7 @@ class Finding:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Block:
-    """What one installed package brings to a host. Every part but the name is optional.
+    """The declaration of one installed package to a host. Only the name is required.
 
     Attributes:
         name: Short, unique among the installed ones: `storage`.

@@ -168,7 +168,7 @@ class Blocks:
         return offered | {name: each.distribution for name, (each, _) in table.items()}
 
     def owner(self, verb: str) -> str | None:
-        """The distribution that brings a verb; None when none does."""
+        """Return the distribution that brings a verb; None if none does."""
         found = self._table("verb", lambda b: [(v.name, v) for v in b.verbs]).get(verb)
         return None if found is None else found[0].distribution
 
@@ -185,7 +185,7 @@ class Blocks:
 
     @property
     def operations(self) -> tuple[str, ...]:
-        """Where the blocks declare operations of the control API, as paths."""
+        """The paths of the blocks' operations of the control API."""
         return tuple(each.block.operations for each in self if each.block.operations)
 
     @property
@@ -301,7 +301,7 @@ def _distribution_of(entry: EntryPoint) -> str:
 
 
 def _said(entry: EntryPoint, key: str) -> str:
-    """What the distribution says of itself; empty where an uninstall left half of it behind."""
+    """Return a distribution's own metadata; empty after an uninstall that left half of it."""
     try:
         return (entry.dist.metadata[key] if entry.dist else None) or ""
     except Exception:  # which error it is differs between the versions of Python
@@ -309,7 +309,7 @@ def _said(entry: EntryPoint, key: str) -> str:
 
 
 def _folder(path: str) -> Path:
-    """The folder that `package:folder` names, without importing the package itself."""
+    """Return the folder that `package:folder` names, without importing the package itself."""
     package, _, folder = path.partition(":")
     spec = importlib.util.find_spec(package)
     places = list(spec.submodule_search_locations or ()) if spec else []

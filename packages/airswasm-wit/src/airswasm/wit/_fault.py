@@ -75,7 +75,7 @@ class AirswasmError(Exception):
 
     @property
     def hint(self) -> str:
-        """What to do next: about this very error where it was said, otherwise about its kind."""
+        """The next step to take: the error's own hint, or else that of its code."""
         own: str = self.__dict__.get("_hint", "")
         return own or self.explanation.hint
 
@@ -102,7 +102,7 @@ class AirswasmError(Exception):
         return made
 
     def _arguments(self) -> tuple[object, ...]:
-        """What its built-in base was made with; an OSError takes its path out of `args`."""
+        """Return the arguments of its built-in base; an OSError takes its path out of `args`."""
         return cast("tuple[object, ...]", super().__reduce__()[1])
 
 
@@ -137,7 +137,7 @@ class _Packed:
 
 
 def _packed(value: object) -> object:
-    """The value where every process knows its type; its text where it cannot travel."""
+    """Return the value if every process knows its type; its text if it cannot travel."""
     if type(value) in _PLAIN:
         return value
     import pickle  # here, because every program imports errors and few send any
@@ -159,7 +159,7 @@ def _unpacked(pickled: bytes, text: str) -> object:
 
 
 def _own_notes(name: str, value: object) -> object:
-    """The value; of the notes a list of its own, so that a note on a copy is the copy's alone."""
+    """Return the value, but a copy of the notes, so that a note on a copy is the copy's alone."""
     return list(value) if name == "__notes__" and isinstance(value, list) else value
 
 
@@ -206,7 +206,7 @@ def _shown(value: object, form: Callable[[object], str]) -> str:
 
 
 def _name(value: object) -> str:
-    """The name of its type, past what a metaclass says of it."""
+    """Return the name of its type, whatever a metaclass says."""
     return str(_TYPE_NAME.__get__(type(value)))
 
 

@@ -190,7 +190,7 @@ class Case(Generic[T_co]):
 
 
 def _spell(keyword: str, name: str, members: Iterable[object]) -> str:
-    """A definition in one line; a type that was not read from WIT may lack its name."""
+    """Return a definition in one line; a type that was not read from WIT may lack its name."""
     return f"{keyword} {name}{' ' if name else ''}{{ {', '.join(map(str, members))} }}"
 
 

@@ -66,13 +66,13 @@ class InterfaceName:
 
     @classmethod
     def parse(cls, text: str) -> "InterfaceName | None":
-        """Takes a full interface name apart; None when it is not one."""
+        """Parse a full interface name; return None for any other text."""
         match = _NAME.fullmatch(text)
         return None if match is None else cls(match[1], match[2], match[3], match[4])
 
     @property
     def track(self) -> str:
-        """What compatible versions have in common: `1`, `0.3` or `0.0.7`, as semver has it.
+        """The part that compatible versions share: `1`, `0.3` or `0.0.7`, as in semver.
 
         A pre-release or a malformed version is compatible with nothing but itself.
         """

@@ -147,7 +147,7 @@ def _type_link(owner: str | None, name: str) -> str:
 
 
 def _prose(docs: str) -> str:
-    """A doc comment without its annotations, which the page tells in words."""
+    """Return a doc comment without its annotations, which the page puts into words."""
     return _ANNOTATION_LINES.sub("", docs).strip()
 
 

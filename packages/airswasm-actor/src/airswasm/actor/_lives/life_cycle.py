@@ -147,7 +147,7 @@ class LifeCycle:
         self.group.start_soon(self._start, cell)
 
     async def _start(self, cell: Cell) -> None:
-        """A failed start ends a spawned actor: no supervisor tries it again."""
+        """Start an actor; a failure ends a spawned one, because no supervisor will retry."""
         if cell.phase is not Phase.STARTING:
             return
         own_this_task()

@@ -440,7 +440,7 @@ class MessageBroker:
         return request
 
     def _guarded(self, on_done: Callable[[Request], None]) -> Callable[[Request], None]:
-        """A callback whose errors are counted: the transport that calls it has no use for them."""
+        """Return a callback that counts its errors: the transport that calls it cannot use them."""
 
         def call(request: Request) -> None:
             try:

@@ -60,7 +60,7 @@ async def _begin(
     successor: ActorRef,
     drain_seconds: float,
 ) -> None:
-    """The name leads to the successor, which waits until the predecessor has drained."""
+    """Route the name to the successor, which waits until the predecessor has drained."""
     if not successor.is_alive:
         raise ActorStopped(successor.name)
     routes.switch(name, successor)

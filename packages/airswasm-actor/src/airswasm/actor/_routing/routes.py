@@ -149,7 +149,7 @@ class Routes:
             del self.displaced[name]
 
     def _note_loss(self, name: str, ref: ActorRef) -> None:
-        """An actor has lost a name: one of its aliases, or its own."""
+        """Note that an actor has lost a name: one of its aliases, or its own."""
         if name != ref.name:
             self._aliases.get(ref, set()).discard(name)
         elif ref.is_alive:

@@ -52,7 +52,7 @@ __all__ = ("Dispatcher", "DispatcherConfig", "Endings", "is_compiled")
 
 new_tuple = tuple.__new__
 _PLAIN = frozenset((NoneType, bool, int, float, str, bytes, tuple, list, dict))
-"""What handlers mostly return; to find out that such a thing cannot be awaited costs 0.2 µs."""
+"""Common results of handlers; the check that such a value is not awaitable costs 0.2 µs."""
 _DONE = CallState.DONE  # an enum's attribute is a slow look-up
 
 

@@ -330,7 +330,7 @@ def _excess(cell: Cell, weight: int) -> MessageTooLarge | None:
 
 
 def _limit_met(cell: Cell, weight: int) -> Literal["capacity", "capacity_bytes"] | None:
-    """The bound that keeps a message of that many bytes out; None when it fits."""
+    """Return the bound that keeps a message of that many bytes out; None if it fits."""
     queue = cell.queue
     if not queue:
         return None
@@ -348,7 +348,7 @@ def _has_room(cell: Cell, weight: int) -> bool:
 
 
 def _full(cell: Cell, weight: int) -> MailboxFull:
-    """The error for a message of that many bytes.
+    """Return the error for a message of that many bytes.
 
     A message that would fit, but stands behind one that does not, is kept out by the bytes: places
     are all alike.

@@ -1,8 +1,8 @@
-"""The way that `install` and `update` share: upload once, show the plan, ask, approve.
+"""The steps that `install` and `update` share: upload once, show the plan, ask, approve.
 
-The command reads the bytes of a package and judges nothing about them: the host that they go to
-verifies them, once, and its plan is what is shown. The approval names the plan's digest, so that
-no other package, and no other version of this one, can be installed by it.
+The command reads the bytes of a package and does not judge them: the receiving host verifies them,
+once, and the command shows the host's plan. The approval names the plan's digest, so it can install
+no other package and no other version of this one.
 """
 
 from __future__ import annotations
@@ -20,22 +20,22 @@ __all__ = ("carry_out", "show_installed", "show_plan")
 
 
 async def carry_out(session: Session, host: Host, source: Path, change: Change) -> Document:
-    """Plan a change, ask about it, and carry it out.
+    """Plan a change, ask for approval, and carry it out.
 
     Returns:
-        What is installed now.
+        The installed component.
 
     Raises:
-        ApprovalRefused: the answer was no.
-        AnswerNeeded: there is a question, and no one to ask.
-        LifecycleError, SecurityError, RemoteFailure: the host refused.
+        ApprovalRefused: The answer was no.
+        AnswerNeeded: The plan needs approval, and no person can answer.
+        LifecycleError, SecurityError, RemoteFailure: The host refused.
     """
     from airswasm.lifecycle import archive_of
 
     content = archive_of(source)
     with session.terminal.progress(f"verifying {source}") as progress:
         plan = await host.plan(content, source=str(source), change=change)
-        del content  # the host has it
+        del content  # now on the host
         digest = str(plan["digest"])
         if plan["needs_approval"] and not _is_approved(session, progress, plan):
             await _refuse(host, plan)
@@ -44,7 +44,7 @@ async def carry_out(session: Session, host: Host, source: Path, change: Change) 
 
 
 def _is_approved(session: Session, progress: Progress, plan: Document) -> bool:
-    """Show a plan on stderr, and ask."""
+    """Show a plan on stderr, and ask for approval."""
     terminal = session.terminal
     with progress.paused():
         if terminal.is_interactive or not terminal.as_json:
@@ -60,16 +60,16 @@ async def _refuse(host: Host, plan: Document) -> None:
 
 
 def show_plan(terminal: Terminal, plan: Document) -> None:
-    """Show what a component asks for, and what an update changes.
+    """Show the requests of a component, and the changes of an update.
 
-    Everything that the package's author wrote is shown escaped, on one line.
+    It escapes every text of the package's author and keeps it on one line.
     """
     before = plan.get("previous_version")
     version = f"{before} → {plan['version']}" if before else f"{plan['version']}"
     terminal.headline(f"{plan['name']} {version}")
     if plan.get("description"):
         terminal.say(f"  {one_line(plan['description'])}")
-    signer = text(plan.get("signer"), absent="no key: the package is not signed")
+    signer = text(plan.get("signer"), absent="no key: the package is unsigned")
     first = ", for the first time" if plan.get("is_new_signer") and plan.get("signer") else ""
     terminal.say(f"  signed by  {signer[:16] if plan.get('signer') else signer}{first}")
     terminal.say(f"  limits     {_limits(mapping(plan.get('limits')))}")
@@ -91,7 +91,7 @@ def _show_differences(terminal: Terminal, differences: list[Document]) -> None:
 
 
 def show_installed(session: Session, verb: str, info: Document) -> None:
-    """Say what is installed now."""
+    """Report the installed component."""
     if session.terminal.as_json:
         session.terminal.document("component/1", info)
         return
@@ -101,7 +101,7 @@ def show_installed(session: Session, verb: str, info: Document) -> None:
 
 
 def _what_is_new(line: str, added: list[str]) -> str:
-    """How a capability of an update differs from what the version before it had."""
+    """Describe how a capability of an update differs from that of the version before."""
     if line in added:
         return "   (new)"
     capability = line.partition(" = ")[0]

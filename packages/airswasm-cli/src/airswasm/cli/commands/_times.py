@@ -1,4 +1,4 @@
-"""Times and sizes as people read them."""
+"""Format times and sizes for people."""
 
 from __future__ import annotations
 
@@ -10,20 +10,20 @@ __all__ = ("amount", "clock", "lasted", "size", "when")
 
 
 def when(value: object) -> str:
-    """Seconds since 1970 as local date and time."""
+    """Return seconds since 1970 as local date and time."""
     if not isinstance(value, int | float):
         return "-"
     return datetime.fromtimestamp(value, UTC).astimezone().strftime("%Y-%m-%d %H:%M")
 
 
 def clock(value: object) -> str:
-    """Seconds since 1970 as local time with milliseconds."""
+    """Return seconds since 1970 as local time with milliseconds."""
     moment = datetime.fromtimestamp(number(value), UTC).astimezone()
     return moment.strftime("%Y-%m-%d %H:%M:%S.%f")[:-3]
 
 
 def lasted(value: object) -> str:
-    """Seconds as a duration."""
+    """Return seconds as a duration."""
     if not isinstance(value, int | float):
         return "-"
     seconds = int(value)
@@ -35,7 +35,7 @@ def lasted(value: object) -> str:
 
 
 def size(value: object) -> str:
-    """Bytes in a unit that fits."""
+    """Return bytes in a fitting unit."""
     if not isinstance(value, int | float):
         return "-"
     for unit, factor in (("GiB", 2**30), ("MiB", 2**20), ("KiB", 2**10)):
@@ -45,5 +45,5 @@ def size(value: object) -> str:
 
 
 def amount(value: object) -> str:
-    """A count with thousands marked."""
+    """Return a count with marked thousands."""
     return f"{int(number(value)):,}"

@@ -30,9 +30,9 @@ def build(
 ) -> None:
     """Build the component of a project.
 
-    Compiles what `[build]` in Component.toml says, checks the result against
-    the contract, and only then puts it in place. A missing tool is named with
-    the command that installs it. -v shows the commands and all compiler output.
+    Runs the build of `[build]` in Component.toml, checks the result against the
+    contract, and only then puts it in place. For a missing tool, it prints the
+    command that installs it. -v shows the commands and all compiler output.
 
     \b
     Example:

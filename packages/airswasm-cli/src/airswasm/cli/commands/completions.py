@@ -1,4 +1,4 @@
-"""`airswasm completions`: the shell's part."""
+"""`airswasm completions`: Tab completion in a shell."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ app = typer.Typer(add_completion=False, rich_markup_mode=None)
 
 
 class Shell(StrEnum):
-    """The shells that completion is offered for."""
+    """The supported shells."""
 
     BASH = "bash"
     ZSH = "zsh"

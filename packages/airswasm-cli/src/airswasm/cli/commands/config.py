@@ -1,4 +1,4 @@
-"""`airswasm config`: every setting of every installed block, and where it comes from."""
+"""`airswasm config`: every setting of every installed block, with its origin."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ app = typer.Typer(
     add_completion=False,
     rich_markup_mode=None,
     no_args_is_help=True,
-    help="Show and change the settings, and where each comes from.",
+    help="Show and change the settings, with the origin of each.",
 )
-_RESTART = "a running host takes it over when it starts again"
+_RESTART = "a running host reads it at its next start"
 NameArgument = Annotated[
-    str, typer.Argument(metavar="SECTION.KEY", help="As `config show` has it.")
+    str, typer.Argument(metavar="SECTION.KEY", help="The full name, as in `config show`.")
 ]
 
 
@@ -31,7 +31,7 @@ def show(
     section: Annotated[
         str | None, typer.Argument(metavar="SECTION", help="Only this section.")
     ] = None,
-    origin: Annotated[bool, typer.Option("--origin", help="Also say where from.")] = False,
+    origin: Annotated[bool, typer.Option("--origin", help="Also show the origin of each.")] = False,
 ) -> None:
     """Show every setting of every installed block.
 
@@ -63,7 +63,7 @@ def show(
 @app.command()
 @verb
 def get(session: Session, name: NameArgument) -> None:
-    """Print one setting, its meaning and what may be written.
+    """Print one setting, its meaning and the accepted values.
 
     \b
     Example:
@@ -83,12 +83,14 @@ def get(session: Session, name: NameArgument) -> None:
 def set_value(
     session: Session,
     name: NameArgument,
-    value: Annotated[str, typer.Argument(metavar="VALUE", help="As TOML, or plain text.")],
+    value: Annotated[
+        str, typer.Argument(metavar="VALUE", help="The value as TOML, or plain text.")
+    ],
 ) -> None:
     """Set one setting in the home's config.toml.
 
-    The file's comments stay. Nothing is written unless the whole file is valid
-    afterwards.
+    Keeps the file's comments, and writes nothing unless the whole new file is
+    valid.
 
     \b
     Example:
@@ -105,7 +107,7 @@ def set_value(
 @app.command()
 @verb
 def unset(session: Session, name: NameArgument) -> None:
-    """Remove one setting from the home's config.toml, so that the default holds.
+    """Remove one setting from the home's config.toml; its default then holds.
 
     \b
     Example:

@@ -1,4 +1,4 @@
-"""`airswasm doctor`: is everything as it must be?"""
+"""`airswasm doctor`: check the installation."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ _MARKS = {"ok": ("✓", "green"), "note": ("·", "dim"), "warning": ("!", "yello
 @verb
 def doctor(
     session: Session,
-    quick: Annotated[bool, typer.Option("--quick", help="Leave out what takes long.")] = False,
+    quick: Annotated[bool, typer.Option("--quick", help="Skip slow checks.")] = False,
 ) -> None:
     """Check this machine and this home.
 
-    Every installed block looks at its own part: the engine and its limits (by
+    Every installed block checks its own part: the engine and its limits (by
     attacking it with hostile guests), the home's permissions, settings, store,
-    keys and audit chain, the host, the build tools, space and clock. Exit
-    code 1 when something is wrong.
+    keys and audit chain, the host, the build tools, space and clock. Exits with
+    code 1 if it finds a problem.
 
     \b
     Example:

@@ -1,4 +1,4 @@
-"""`airswasm explain`: what a code means and what to do."""
+"""`airswasm explain`: the meaning of an error code, and the remedy."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def explain(
 ) -> None:
     """Explain an error code.
 
-    Without a code, lists all of them.
+    Without a code, lists all codes.
 
     \b
     Example:
@@ -46,15 +46,15 @@ def explain(
     terminal.data(f"{entry.code}: {entry.title}\n")
     terminal.data(textwrap.fill(entry.meaning, 80))
     if entry.hint:
-        terminal.data("\n" + textwrap.fill(f"What to do: {entry.hint}", 80))
+        terminal.data("\n" + textwrap.fill(f"Remedy: {entry.hint}", 80))
     terminal.data(f"\nExit code: {int(entry.exit_status)}")
 
 
 def find_code(text: str, codes: Mapping[str, ErrorCode]) -> ErrorCode:
-    """Return the code that `E0312`, `e312` or `312` means.
+    """Return the error code for `E0312`, `e312` or `312`.
 
     Raises:
-        UnknownCode: There is none; it names the closest.
+        UnknownCode: There is no such code; the error suggests the closest.
     """
     wanted = text.strip().upper()
     number = wanted.removeprefix("E")

@@ -1,4 +1,4 @@
-"""`airswasm info`: everything about one component."""
+"""`airswasm info`: all details of one component."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ def info(
 ) -> None:
     """Show everything about one component.
 
-    Who signed it, what it may do and use, which versions are retained, how
-    much it stores.
+    Shows its signer, its capabilities and limits, the retained versions, and its
+    use of storage.
 
     \b
     Example:

@@ -26,7 +26,8 @@ def init(
         str, typer.Option("--template", "-t", help="counter or listener.")
     ] = "counter",
     folder: Annotated[
-        Path | None, typer.Option("--folder", metavar="FOLDER", help="Where; else ./NAME.")
+        Path | None,
+        typer.Option("--folder", metavar="FOLDER", help="The project's folder; by default ./NAME."),
     ] = None,
     templates: Annotated[
         bool, typer.Option("--templates", help="List the templates instead.")
@@ -34,7 +35,8 @@ def init(
 ) -> None:
     """Start a new component project.
 
-    Needs no network. The project builds as it is; its README says what is what.
+    Needs no network. The project builds without changes; its README describes
+    each file.
 
     \b
     Example:
@@ -47,7 +49,7 @@ def init(
     terminal = session.terminal
     if templates or name is None:
         if not templates:
-            raise typer.BadParameter("give the project a name: airswasm init NAME")
+            raise typer.BadParameter("pass a name for the project: airswasm init NAME")
         rows = [(each.language, each.name, each.summary) for each in all_templates()]
         if terminal.as_json:
             listed = [dict(zip(("language", "name", "summary"), row, strict=True)) for row in rows]

@@ -1,4 +1,4 @@
-"""`airswasm install`: from a package to a component of this home."""
+"""`airswasm install`: turn a package into a component of this home."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ def install(
     """Install a component from a folder or a .airswasm file.
 
     Verifies the signature, checks the component against the contract, compiles
-    it, shows what it asks for and asks you. With a running host it starts at
-    once; without one it starts with the next `airswasm run`.
+    it, shows its requests and asks for your approval. A running host starts it at
+    once; otherwise it starts with the next `airswasm run`.
 
     \b
     Example:

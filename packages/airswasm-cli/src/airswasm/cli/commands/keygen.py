@@ -1,4 +1,4 @@
-"""`airswasm keygen`: a key of your own."""
+"""`airswasm keygen`: create a signing key."""
 
 from __future__ import annotations
 
@@ -20,14 +20,19 @@ def keygen(
     session: Session,
     output: Annotated[
         Path | None,
-        typer.Option("--output", "-o", metavar="FILE", help="Where; else HOME/keys/default.pem."),
+        typer.Option(
+            "--output",
+            "-o",
+            metavar="FILE",
+            help="The key's file; by default HOME/keys/default.pem.",
+        ),
     ] = None,
 ) -> None:
     """Make a signing key.
 
     Writes an Ed25519 private key (PKCS#8 PEM, readable by you alone) and the
-    public key beside it (.pub). A key is never overwritten: who loses one can
-    no longer update what it signed, so keep a copy.
+    public key beside it (.pub). It never overwrites a key. Keep a copy: without
+    the key you cannot update the components that it signed.
 
     \b
     Example:
@@ -44,7 +49,7 @@ def keygen(
     for each in (path, public_path):
         if each.exists():
             raise KeyExists(str(each))
-    if path.is_relative_to(session.home):  # `parents` would let others look in
+    if path.is_relative_to(session.home):  # `parents` would make them readable by others
         Home(session.home).create()
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)

@@ -1,4 +1,4 @@
-"""`airswasm list`: what is installed."""
+"""`airswasm list`: the installed components."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ __all__ = ("list_components",)
 def list_components(session: Session) -> None:
     """List the installed components.
 
-    Into a pipe: one line for each, tab-separated, without a head.
+    Into a pipe it writes one tab-separated line for each, without a header.
 
     \b
     Example:

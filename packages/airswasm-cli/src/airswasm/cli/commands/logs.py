@@ -1,4 +1,4 @@
-"""`airswasm logs`: what components said, and what happened to them."""
+"""`airswasm logs`: the components' own lines and their supervisors' reports."""
 
 from __future__ import annotations
 
@@ -27,10 +27,10 @@ def logs(
         int, Option(("--lines", "-n"), "How many earlier lines.", least=0, most=100_000)
     ] = 50,
 ) -> None:
-    """Show what a component logged.
+    """Show a component's log.
 
-    Its own lines, what it printed, and what its supervisor did with it.
-    --json gives one document on each line.
+    The log has the component's own lines, its output, and its supervisor's
+    reports. --json prints one document on each line.
 
     \b
     Example:

@@ -1,4 +1,4 @@
-"""`airswasm pack`: one file to hand on."""
+"""`airswasm pack`: one file for distribution."""
 
 from __future__ import annotations
 

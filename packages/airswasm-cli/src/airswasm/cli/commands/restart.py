@@ -21,8 +21,8 @@ def restart(
 ) -> None:
     """Stop and start a component.
 
-    What it stored stays; what waited in its mailbox goes to the dead letters.
-    Needs a running host.
+    Its stored data stays; messages that wait in its mailbox go to the dead
+    letters. Needs a running host.
 
     \b
     Example:

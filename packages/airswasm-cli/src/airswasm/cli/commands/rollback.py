@@ -1,4 +1,4 @@
-"""`airswasm rollback`: back to what worked."""
+"""`airswasm rollback`: return to an earlier version."""
 
 from __future__ import annotations
 
@@ -19,14 +19,15 @@ def rollback(
     session: Session,
     name: Annotated[str, typer.Argument(metavar="NAME", help="The component.")],
     to: Annotated[
-        str | None, typer.Option("--to", metavar="VERSION", help="Else the one before.")
+        str | None,
+        typer.Option("--to", metavar="VERSION", help="The version; by default the one before."),
     ] = None,
 ) -> None:
-    """Go back to a version that was installed before.
+    """Go back to an earlier version.
 
-    Switches like `update`, to a version that is still retained; `info` lists
-    them. Stored data is not touched. What was rolled back needs a higher
-    sequence to come back.
+    Switches like `update`, to a version that the host still retains; `info` lists
+    them. Leaves stored data alone. A version that was rolled back needs a higher
+    sequence to return.
 
     \b
     Example:
@@ -39,7 +40,7 @@ def rollback(
     from ._install import show_installed
 
     if to == "":
-        raise typer.BadParameter("give a version, or leave --to out for the one before")
+        raise typer.BadParameter("pass a version, or omit --to for the one before")
 
     async def work() -> None:
         async with open_host(session, "rollback", "change") as host:

@@ -32,16 +32,20 @@ def run(
     port: Annotated[
         int | None,
         typer.Option(
-            "--listen", metavar="PORT", min=0, max=65535, help="Also on 127.0.0.1, with a token."
+            "--listen",
+            metavar="PORT",
+            min=0,
+            max=65535,
+            help="Also listen on this port of 127.0.0.1, with a token.",
         ),
     ] = None,
 ) -> None:
     """Host the installed components, in the foreground.
 
-    Starts what is installed, supervises it, and serves the control API on a
-    Unix socket in the home, which the other verbs use: install, update, send,
-    status and logs work while it runs. Also there: /metrics and /healthz.
-    Ctrl-C stops in order; a second one at once.
+    Starts and supervises the installed components, and serves the control API on
+    a Unix socket in the home. The other verbs use it: install, update, send,
+    status and logs work while the host runs. The socket also serves /metrics and
+    /healthz. Ctrl-C stops in order; a second one stops at once.
 
     \b
     Example:
@@ -94,7 +98,7 @@ async def _open_and_serve(session: Session, port: int | None, signals: StopSigna
 async def _start_and_stay(
     terminal: Terminal, system: System, listening: Listening, signals: StopSignals, started: float
 ) -> None:
-    """Start the components, and host them until a signal says otherwise, also meanwhile."""
+    """Start the components, and host them until a signal, which may also come during the start."""
     import anyio
 
     async def start() -> None:
@@ -108,15 +112,15 @@ async def _start_and_stay(
         await signals.stop.wait()
         group.cancel_scope.cancel()
     system.note(f"stopping, by {signals.name}")
-    terminal.say(f"stopping, by {signals.name}; once more ends at once")
+    terminal.say(f"stopping, by {signals.name}; a second signal ends at once")
 
 
 @contextmanager
 def _collecting_later() -> Generator[None]:
-    """No garbage collection meanwhile: all that a start makes is there to stay.
+    """Pause garbage collection: the objects of a start live as long as the host.
 
-    Looking through it again and again as it grew was a third of the CPU time that ten thousand
-    components took to start. Frozen and thawed, it is in the oldest generation at once.
+    Repeated collections took a third of the CPU time in which ten thousand components started.
+    Frozen and thawed, these objects reach the oldest generation at once.
     """
     gc.disable()
     try:
@@ -135,7 +139,7 @@ def _greet(terminal: Terminal, status: SystemStatus, listening: Listening, secon
     if listening.address:
         terminal.say(f"  {listening.address}, token in {listening.token_file}")
     if not status.installed:
-        terminal.say("  nothing is installed; in another terminal: airswasm install .")
+        terminal.say("  no component is installed; in another terminal: airswasm install .")
     if status.lost_writes:
         terminal.warn(
             f"the disk lost the last {status.lost_writes} writes that were acknowledged: "
@@ -149,11 +153,11 @@ def _greet(terminal: Terminal, status: SystemStatus, listening: Listening, secon
 
 
 def _narrator(terminal: Terminal) -> Callable[[LifecycleEvent], None]:
-    """Tells what happens to components, one line each."""
+    """Return a callback that prints components' life-cycle events, one line each."""
     failed: set[str] = set()
 
     def tell(event: LifecycleEvent) -> None:
-        is_supervisor = not event.incarnation  # its own life is told only when it gives up
+        is_supervisor = not event.incarnation  # of its own supervisor, only the giving up
         if event.kind not in _TOLD or (is_supervisor and event.kind != "given_up"):
             return
         word = _word_for(event, failed)
@@ -169,7 +173,7 @@ _STYLES = {"ready": "green", "failed": "red", "given_up": "red", "restarted": "y
 
 
 def _word_for(event: LifecycleEvent, failed: set[str]) -> str:
-    """What happened in one word: who is started anew without having failed was switched."""
+    """Return an event in one word: a new start without a failure is a switch."""
     if event.kind == "failed":
         failed.add(event.name)
     elif event.kind == "restarted" and event.name not in failed:

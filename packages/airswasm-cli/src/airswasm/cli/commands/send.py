@@ -15,7 +15,7 @@ __all__ = ("app",)
 app = typer.Typer(add_completion=False, rich_markup_mode=None)
 
 _MOST_BYTES = 256 * 2**20
-"""What the control API takes; how much of it a component takes is its `limits.host_call`."""
+"""The control API's maximum; a component's own limit is `limits.host_call`."""
 
 
 @app.command()
@@ -25,7 +25,9 @@ def send(
     name: Annotated[str, typer.Argument(metavar="NAME", help="The component.")],
     message: Annotated[
         str | None,
-        typer.Argument(metavar="MESSAGE", help="The payload; - or none reads standard input."),
+        typer.Argument(
+            metavar="MESSAGE", help="The payload; without it, or with -, from standard input."
+        ),
     ] = None,
     timeout: Annotated[
         float | None,
@@ -34,9 +36,9 @@ def send(
 ) -> None:
     """Send one message to a component and print the reply.
 
-    The reply goes to standard output: byte for byte into a pipe or file, with
-    a newline and with control characters made visible on a screen. --json
-    gives it as text and as base64.
+    The reply goes to standard output: unchanged into a pipe or file; on a screen
+    with a newline and with visible control characters. --json prints it as text
+    and as base64.
 
     \b
     Example:
@@ -48,7 +50,7 @@ def send(
     from .._connection import full_name, open_host
 
     if message is None and sys.stdin.isatty():
-        raise typer.BadParameter("give the message, or - to type it and end with Ctrl-D")
+        raise typer.BadParameter("pass the message, or - to type it and end with Ctrl-D")
     is_piped = message is None or message == "-"
     payload = _read_input() if is_piped else str(message).encode("utf-8", "surrogateescape")
     full = full_name(name)
@@ -62,7 +64,7 @@ def send(
     if terminal.as_json:
         terminal.document("reply/1", {"from": full, **_content(reply)})
     elif reply is None:
-        terminal.say(f"{full} acknowledged without a reply")
+        terminal.say(f"{full} acknowledged the message without a reply")
     else:
         terminal.raw(reply)
 

@@ -1,4 +1,4 @@
-"""`airswasm sign`: vouch for a build."""
+"""`airswasm sign`: sign a build."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def sign(
     ] = None,
     sequence: Annotated[
         int | None,
-        typer.Option("--sequence", min=1, help="Must rise with each release; else the time."),
+        typer.Option("--sequence", min=1, help="Must rise with each release; by default the time."),
     ] = None,
 ) -> None:
     """Sign a built component with your key.

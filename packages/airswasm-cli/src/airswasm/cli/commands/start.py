@@ -1,4 +1,4 @@
-"""`airswasm start`: run it again."""
+"""`airswasm start`: start a stopped component."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ def start(
     session: Session,
     name: Annotated[str, typer.Argument(metavar="NAME", help="The component.")],
 ) -> None:
-    """Start a component that was stopped or given up.
+    """Start a stopped component.
 
-    It stays wanted: it also starts with the next `airswasm run`.
+    It also starts with every later `airswasm run`.
 
     \b
     Example:

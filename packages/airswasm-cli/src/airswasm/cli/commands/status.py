@@ -1,4 +1,4 @@
-"""`airswasm status`: how the host and its components do."""
+"""`airswasm status`: the status of the host and its components."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ def status(
     *,
     watch: Annotated[bool, Option(("--watch", "-w"), "Again every second, until Ctrl-C.")] = False,
 ) -> None:
-    """Show how the host and its components are doing.
+    """Show the status of the host and its components.
 
-    Without a running host it shows what is installed.
+    Without a running host, it shows the installed components.
 
     \b
     Example:
@@ -79,7 +79,7 @@ def _show(session: Session, found: Document, *, stream: bool) -> None:
 
 
 def _table(session: Session, columns: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> None:
-    """On a screen, columns that say nothing are left out."""
+    """Omit empty columns on a screen."""
     if not session.terminal.shows_tables:
         session.terminal.table(columns, rows)
         return
@@ -100,7 +100,7 @@ def _host_fields(found: Document) -> list[tuple[str, str]]:
     running, installed = bool(found.get("is_online")), text(found.get("installed"))
     state = f"running, process {text(found.get('pid'))}, up {lasted(found.get('uptime'))}"
     fields = [
-        ("host", state if running else "not running; start it with: airswasm run"),
+        ("host", state if running else "not running; to start it: airswasm run"),
         ("home", text(found.get("home"))),
         (
             "components",

@@ -1,4 +1,4 @@
-"""`airswasm stop`: and keep it stopped."""
+"""`airswasm stop`: stop a component until it is started again."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ def stop(
     session: Session,
     name: Annotated[str, typer.Argument(metavar="NAME", help="The component.")],
     kill: Annotated[
-        bool, typer.Option("--kill", help="At once: no last message, no `shutdown`.")
+        bool, typer.Option("--kill", help="Stop at once, without the last message or `shutdown`.")
     ] = False,
 ) -> None:
-    """Stop a component until it is started again.
+    """Stop a component until you start it again.
 
     Finishes the message in hand and calls `shutdown`, within its shutdown time.
-    It stays stopped when the host starts anew. --kill waits for nothing: it also
-    ends a start, a stop or an update that hangs.
+    The component stays stopped when the host restarts. --kill waits for nothing:
+    it also ends a start, a stop or an update that hangs.
 
     \b
     Example:

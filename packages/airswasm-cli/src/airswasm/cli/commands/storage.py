@@ -1,4 +1,4 @@
-"""`airswasm storage`: what components stored."""
+"""`airswasm storage`: the stored data of components."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ app = typer.Typer(
     add_completion=False,
     rich_markup_mode=None,
     no_args_is_help=True,
-    help="List, export and import what a component stored.",
+    help="List, export and import a component's stored data.",
 )
 
 _NAME = typer.Argument(metavar="NAME", help="The component.")
@@ -29,7 +29,7 @@ _CHUNK_BYTES = 1 << 16
 def list_keys(
     session: Session,
     name: Annotated[str, _NAME],
-    prefix: Annotated[str, typer.Option("--prefix", help="Only keys that start so.")] = "",
+    prefix: Annotated[str, typer.Option("--prefix", help="Only keys with this prefix.")] = "",
 ) -> None:
     """List the keys that a component stored, with their sizes.
 
@@ -52,7 +52,7 @@ def list_keys(
             return
         rows = [(str(entry["key"]), size(entry["size_bytes"])) for entry in found]
         if not rows:
-            session.terminal.say(f"{full_name(name)} stored nothing")
+            session.terminal.say(f"{full_name(name)} has stored nothing")
             return
         session.terminal.table(("key", "size"), rows)
 
@@ -65,10 +65,13 @@ def export(
     session: Session,
     name: Annotated[str, _NAME],
     output: Annotated[
-        Path, typer.Option("--output", "-o", metavar="FILE", help="Else standard output.")
+        Path,
+        typer.Option(
+            "--output", "-o", metavar="FILE", help="The file to write; by default standard output."
+        ),
     ] = Path("-"),
 ) -> None:
-    """Write all that a component stored to a file.
+    """Export a component's stored data to a file.
 
     \b
     Example:
@@ -104,14 +107,13 @@ def export(
 def load(
     session: Session,
     name: Annotated[str, _NAME],
-    file: Annotated[
-        Path, typer.Argument(metavar="FILE", help="An export; - reads standard input.")
-    ],
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="An export; - for standard input.")],
     replace: Annotated[
-        bool, typer.Option("--replace", help="Remove what is there first; asks.")
+        bool,
+        typer.Option("--replace", help="Delete the existing data first; asks for confirmation."),
     ] = False,
 ) -> None:
-    """Put an export back into a component's storage.
+    """Import an export into a component's storage.
 
     \b
     Example:
@@ -125,7 +127,7 @@ def load(
 
     full = full_name(name)
     content = sys.stdin.buffer.read() if str(file) == "-" else file.read_bytes()
-    if replace and not session.terminal.confirm(f"Replace all that {full} stored?"):
+    if replace and not session.terminal.confirm(f"Replace all stored data of {full}?"):
         raise ConfirmationRefused(f"import into {full}")
 
     async def chunks() -> AsyncIterator[bytes]:
@@ -145,7 +147,7 @@ def load(
 
 
 def _write(file: Path, content: bytes) -> None:
-    """Whole or not at all; what is no plain file (a device, a pipe, a link) is written to."""
+    """Write whole or not at all; write directly to a device, a pipe or a link."""
     if file.is_symlink() or (file.exists() and not file.is_file()):
         file.write_bytes(content)
         return

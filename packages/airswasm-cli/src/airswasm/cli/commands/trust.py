@@ -1,4 +1,4 @@
-"""`airswasm trust`: whose components may be installed."""
+"""`airswasm trust`: the publishers whose components may be installed."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ app = typer.Typer(
     add_completion=False,
     rich_markup_mode=None,
     no_args_is_help=True,
-    help="Say whose components may be installed.",
+    help="Manage the publishers whose components may be installed.",
 )
 
 
 @app.command("list")
 @verb
 def list_keys(session: Session) -> None:
-    """List the keys that components are pinned to, and revoked ones.
+    """List the keys of approved publishers, and the revoked keys.
 
     \b
     Example:
@@ -59,7 +59,7 @@ def list_keys(session: Session) -> None:
     rows = [(pin.name, pin.key.fingerprint[:16], "trusted", when(pin.since)) for pin in pins]
     rows += [("*", each.key.fingerprint[:16], "revoked", each.reason) for each in revoked]
     if not rows:
-        session.terminal.say("no component was approved yet")
+        session.terminal.say("no component is pinned to a key yet")
         return
     session.terminal.table(("component", "key", "state", "since"), rows)
 
@@ -70,11 +70,11 @@ def add(
     session: Session,
     name: Annotated[str, typer.Argument(metavar="NAME", help="The component.")],
     key: Annotated[Path, typer.Argument(metavar="KEY", help="The publisher's .pub file.")],
-    label: Annotated[str, typer.Option("--label", help="Whose it is, for people.")] = "",
+    label: Annotated[str, typer.Option("--label", help="The publisher's name, for people.")] = "",
 ) -> None:
-    """Pin a component to a publisher's key before it is installed.
+    """Pin a component to a publisher's key before the install.
 
-    Then only packages that this key signed can be installed under the name.
+    After that, only packages signed by this key can be installed under the name.
 
     \b
     Example:
@@ -121,9 +121,11 @@ def remove(
 def revoke(
     session: Session,
     key: Annotated[Path, typer.Argument(metavar="KEY", help="The publisher's .pub file.")],
-    reason: Annotated[str, typer.Option("--reason", help="Why; kept with it.")] = "compromised",
+    reason: Annotated[
+        str, typer.Option("--reason", help="The reason, for the record.")
+    ] = "compromised",
 ) -> None:
-    """Refuse everything that a key signed, from now on; asks first.
+    """Refuse everything that a key signed, from now on; asks for confirmation.
 
     \b
     Example:

@@ -24,13 +24,13 @@ def uninstall(
     session: Session,
     name: Annotated[str, typer.Argument(metavar="NAME", help="The component.")],
     purge: Annotated[
-        bool, typer.Option("--purge", help="Also delete what it stored and logged.")
+        bool, typer.Option("--purge", help="Also delete its stored data and log.")
     ] = False,
 ) -> None:
     """Remove a component.
 
-    What it stored, its log and its owner's claim to the name stay, so that it
-    can come back; --purge deletes them too, and asks first.
+    Its stored data, its log and its owner's claim to the name stay for another
+    install; --purge deletes them too, after a confirmation.
 
     \b
     Example:
@@ -48,21 +48,21 @@ def uninstall(
     async def work() -> None:
         async with open_host(session, "uninstall", "change") as host:
             version = await _version_of(host, full)
-            if purge and not terminal.confirm(f"Delete {full} and all that it stored?"):
+            if purge and not terminal.confirm(f"Delete {full} and all its stored data?"):
                 raise ConfirmationRefused(f"uninstall of {full}")
             await host.uninstall(full, purge=purge)
             if terminal.as_json:
                 content = {"name": full, "version": version, "purged": purge}
                 terminal.document("uninstall/1", content)
             else:
-                kept = "" if purge else "; what it stored stays"
+                kept = "" if purge else "; its stored data stays"
                 terminal.done(f"uninstalled {full} {version}{kept}")
 
     anyio.run(work)
 
 
 async def _version_of(host: Host, name: str) -> str:
-    """Its version; also one whose files are damaged can be removed."""
+    """Return its version; a component with damaged files can be removed too."""
     try:
         return str((await host.info(name))["version"])
     except Exception as error:

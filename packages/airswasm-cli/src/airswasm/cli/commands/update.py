@@ -1,4 +1,4 @@
-"""`airswasm update`: the next version, without losing a message."""
+"""`airswasm update`: switch to a newer version without losing a message."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ def update(
 ) -> None:
     """Switch an installed component to a newer version.
 
-    The new version starts beside the old one and takes over its messages: a
-    message sent meanwhile is answered by one of them. If it does not come up,
-    the old one goes on. Asks only when it may do more than before, or raises a
-    limit or another setting. Must be signed by the same key, with a higher
-    sequence.
+    The new version starts beside the old one and takes over its messages; one of
+    the two answers a message sent meanwhile. If the new version does not come up,
+    the old one continues. Asks for approval only if the update may do more than
+    before, or raises a limit or another setting. The same key must have signed
+    it, with a higher sequence.
 
     \b
     Example:

@@ -1,4 +1,4 @@
-"""`airswasm verify`: whose it is, and whether it is whole."""
+"""`airswasm verify`: check the signer and the integrity of a package."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ def verify(
     """Check a package's signature and contents.
 
     Verifies the signature over every byte first, then the manifest, then the
-    component against the contract. Exit code 3 when anything does not hold.
-    Says who signed; whether you trust that key is decided at install.
+    component against the contract. Exits with code 3 if a check fails. Shows the
+    signer; whether to trust that key is your decision at install.
 
     \b
     Example:

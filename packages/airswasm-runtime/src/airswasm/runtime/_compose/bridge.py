@@ -236,7 +236,7 @@ def _write_core(
     drops: Sequence[Sequence[tuple[int, int]]],
     lifted_types: Sequence[Callable[[], int]],
 ) -> None:
-    """Write the core of a bridge: it lowers what it calls and lifts `f0`, `f1`, …"""
+    """Write the core of a bridge, which lowers its calls and lifts `f0`, `f1` and so on."""
     allocator = _write_allocator(writer, wrappers)
     called = []
     for number, function in enumerate(functions):

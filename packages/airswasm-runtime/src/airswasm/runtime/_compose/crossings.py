@@ -1,4 +1,4 @@
-"""Which functions of a component go through a bridge, and through which one."""
+"""Find the functions of a component that need a bridge, and the bridge of each."""
 
 from __future__ import annotations
 

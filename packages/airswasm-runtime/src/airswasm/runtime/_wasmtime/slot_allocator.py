@@ -168,7 +168,7 @@ class Stack:
 
 
 class _Expected(threading.local):
-    """Whose stack the engine will ask for next on this thread."""
+    """The owner of the stack for which the engine will ask next on this thread."""
 
     is_waiting = False
     stack: Stack | None = None

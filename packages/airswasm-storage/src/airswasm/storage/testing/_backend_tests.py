@@ -119,7 +119,7 @@ class BackendTests(Suite):
         backend.close()
 
     def test_content_outlives_closing(self, open_backend: OpenBackend) -> None:
-        """What was applied is there after `close` and opening, and after `reopen`."""
+        """An applied batch is there after `close` and opening, and after `reopen`."""
         backend = open_backend()
         backend.apply([(b"a", b"1")])
         backend.reopen()

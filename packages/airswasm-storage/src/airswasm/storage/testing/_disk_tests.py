@@ -181,7 +181,7 @@ class DiskTests(Suite):
     async def test_a_store_that_lost_its_files_does_not_begin_anew(
         self, durable: str, tmp_path: Path
     ) -> None:
-        """What the engine wrote is gone, and the folder says that it was a store."""
+        """The engine's files are gone, and the folder says that it was a store."""
         folder = tmp_path / "store"
         async with open_store(folder, durable) as store:
             await store.namespace("a").set("k", b"1")

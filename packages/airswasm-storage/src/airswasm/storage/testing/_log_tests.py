@@ -257,7 +257,7 @@ class LogTests(Suite):
         "bounds", [LogBounds(entries=10), LogBounds(size_bytes=10 * (100 + 64))]
     )
     async def test_a_full_log_refuses(self, open_store: OpenStore, bounds: LogBounds) -> None:
-        """What is not acknowledged stays; acknowledging makes room."""
+        """An entry stays until it is acknowledged; the acknowledgement frees its space."""
         async with open_store() as store:
             log = store.log("a", bounds)
             consumer = await log.consumer("c")
@@ -331,7 +331,7 @@ class LogTests(Suite):
             assert await is_counted(log)
 
     async def test_a_long_log_takes_no_memory(self, open_store: OpenStore) -> None:
-        """What a log holds in memory is its window, however many entries wait."""
+        """A log holds only its window in memory, however many entries wait."""
         async with open_store() as store:
             log = store.log("a")
             consumer = await log.consumer("c", window_entries=8)

@@ -59,7 +59,7 @@ class NamespaceTests(Suite):
             assert await space.get("k") is None
 
     async def test_values_outlive_the_store(self, open_store: OpenStore) -> None:
-        """What was set is there after closing and opening, counters included."""
+        """A stored value is there after closing and opening, counters included."""
         async with open_store() as store:
             await store.namespace("local/hello").set("count", b"41")
             await store.namespace("local/hello").set("count", b"42")
@@ -250,7 +250,7 @@ class NamespaceTests(Suite):
             assert await target.usage() == await target.recount()
 
     async def test_an_export_is_of_one_moment(self, open_store: OpenStore) -> None:
-        """What is written while it is read is not in it."""
+        """An export does not contain writes made after its start."""
         async with open_store() as store:
             space = store.namespace("a")
             for number in range(100):
