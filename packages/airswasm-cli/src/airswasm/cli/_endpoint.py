@@ -154,7 +154,7 @@ def _recorded(home: Path) -> Path | None:
 
 
 def _peer_uid(client: socket.socket) -> int | None:
-    """The user that listens; None where the system has no way to ask."""
+    """Return the user that listens; None where the system has no way to ask."""
     import socket
 
     try:

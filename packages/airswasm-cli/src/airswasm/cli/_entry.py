@@ -37,7 +37,7 @@ _EPILOGUE = (
 
 
 def main() -> NoReturn:
-    """Runs the command line of this process and ends it with the exit code."""
+    """Run the command line of this process and end it with the exit code."""
     gc.disable()
     _open_missing_streams()
     try:

@@ -130,7 +130,7 @@ def read_plain(
 
 
 def _read(parameter: inspect.Parameter, value: str) -> object:
-    """The value that a parameter is given; None where typer has to say what it means."""
+    """Return the value that a parameter is given; None where typer has to say what it means."""
     kind = _kind(parameter)
     if _is_flag(parameter):
         return True if kind is bool else 1

@@ -104,7 +104,7 @@ def invoke(
 
 
 def _for_typer(annotation: object) -> object:
-    """An annotation with what typer calls our words and options; another as it is."""
+    """Return an annotation with what typer calls our words and options; another as it is."""
     import typer
 
     kind, *declared = get_args(annotation) or (annotation,)

@@ -102,7 +102,7 @@ class LogBook:
         self.write(caller.name, level, text.rstrip("\r\n"), source=stream)
 
     def recent(self, component: str, count: int = 100) -> tuple[LogEntry, ...]:
-        """Returns the last lines of a component, oldest first."""
+        """Return the last lines of a component, oldest first."""
         return self._files.recent(component, count)
 
     async def follow(

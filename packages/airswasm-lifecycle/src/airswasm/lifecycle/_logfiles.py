@@ -40,14 +40,14 @@ class LogEntry:
     fields: Mapping[str, object] = field(default_factory=dict[str, object])
 
     def to_json(self) -> str:
-        """Returns the entry as one line of JSON."""
+        """Return the entry as one line of JSON."""
         return write_line(
             self.time, self.component, self.level, self.source, self.message, self.fields
         )
 
     @classmethod
     def from_json(cls, line: str) -> LogEntry:
-        """Reads one line; ValueError when it is not one."""
+        """Read one line; ValueError when it is not one."""
         try:
             document = json.loads(line)
             return cls(
@@ -202,7 +202,7 @@ def _open_to_append(path: str) -> int:
 
 
 def _last_lines(path: Path, count: int) -> list[bytes]:
-    """The last lines of a file, at least `count` if it has them, read from its end."""
+    """Return the last lines of a file, at least `count` if it has them, read from its end."""
     with path.open("rb") as file:
         end = file.seek(0, os.SEEK_END)
         block = _TAIL_BYTES

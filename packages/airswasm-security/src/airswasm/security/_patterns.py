@@ -219,7 +219,7 @@ def _sequence_matches(patterns: Sequence[str], segments: Sequence[str]) -> bool:
 
 
 def _past(places: int, deep: int) -> int:
-    """The places and those behind them that `**` reaches without a segment."""
+    """Return the places and those behind them that `**` reaches without a segment."""
     while (reached := places | (places & deep) << 1) != places:
         places = reached
     return places

@@ -308,7 +308,7 @@ def _admit(cell: Cell) -> None:
 
 
 def _weigh(cell: Cell, payload: object) -> int:
-    """The bytes that a payload counts for here; refuses a payload that will never fit."""
+    """Return the bytes that a payload counts for here; refuses a payload that will never fit."""
     if cell.queued_bytes is None:
         return 0
     weight = payload_bytes(payload)
@@ -320,7 +320,7 @@ def _weigh(cell: Cell, payload: object) -> int:
 
 
 def _excess(cell: Cell, weight: int) -> MessageTooLarge | None:
-    """The error for a payload of that many bytes that will never fit; None when it may."""
+    """Return the error for a payload of that many bytes that will never fit; None when it may."""
     spec = cell.spec
     if spec.message_bytes is not None and weight > spec.message_bytes:
         return MessageTooLarge(cell.name, weight, spec.message_bytes, "message_bytes")
