@@ -58,6 +58,7 @@ def limits_of(manifest: Manifest) -> Limits:
         memory_bytes=asked.memory,
         fuel=asked.fuel if asked.fuel is not None else default.fuel,
         timeout=asked.timeout,
+        host_memory_bytes=asked.host_memory or max(asked.memory, default.host_memory_bytes),
         source="Component.toml",
     )
 

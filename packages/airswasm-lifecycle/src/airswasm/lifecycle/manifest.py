@@ -188,6 +188,9 @@ class LimitsSection:
     """Messages that may wait."""
     mailbox_bytes: Annotated[Size, Field(ge=1)] = 16 * 2**20
     """Bytes of payload that may wait."""
+    host_memory: Annotated[Size, Field(ge=64 * 2**10)] | None = None
+    """Bytes that the host may keep on its behalf, beside its own memory: bodies, headers, handles,
+    answers. None is as much as `memory`, and 4 MiB at least."""
     storage: Size | None = None
     """Bytes of keys and values it may store. None is the host's default."""
     rates: RatesSection = field(default_factory=RatesSection)

@@ -16,6 +16,9 @@ from ._quantities import format_bytes
 from .errors import LimitAbovePolicy
 from .manifest import Manifest
 
+_SIZES = ("memory", "host_memory", "storage", "mailbox_bytes")
+_LIMITS = (*_SIZES, "mailbox", "timeout", "fuel")
+
 __all__ = ("HostPolicy", "InstallPolicy", "LimitPolicy")
 
 
@@ -42,6 +45,7 @@ class LimitPolicy:
 
     Attributes:
         memory: Bytes of linear memory.
+        host_memory: Bytes that the host keeps on its behalf.
         storage: Bytes of keys and values; also the quota of a component that does not ask.
         mailbox: Messages that may wait.
         mailbox_bytes: Bytes of payload that may wait.
@@ -53,6 +57,7 @@ class LimitPolicy:
     """
 
     memory: int = 256 * 2**20
+    host_memory: int = 256 * 2**20
     storage: int = 64 * 2**20
     mailbox: int = 100_000
     mailbox_bytes: int = 256 * 2**20
@@ -91,7 +96,7 @@ class HostPolicy:
             LimitAbovePolicy: for the first limit that is above.
         """
         wanted, most = manifest.limits, self.limits
-        for limit in ("memory", "storage", "mailbox", "mailbox_bytes", "timeout", "fuel"):
+        for limit in _LIMITS:
             self._check_one(manifest.name, limit, getattr(wanted, limit), getattr(most, limit))
         rate = wanted.rates.messages
         self._check_one(manifest.name, "rates.messages", rate, most.messages)
@@ -99,7 +104,7 @@ class HostPolicy:
     def _check_one(self, name: str, limit: str, wanted: float | None, most: float) -> None:
         if wanted is None or wanted <= most:
             return
-        is_size = limit in ("memory", "storage", "mailbox_bytes")
+        is_size = limit in _SIZES
         value = f'"{format_bytes(int(wanted))}"' if is_size else _plain(wanted)
         allowed = format_bytes(int(most)) if is_size else _plain(most)
         line = f"{limit.rpartition('.')[2]} = {value}"

@@ -57,6 +57,8 @@ class ComponentStatus:
     """Fuel used by this incarnation."""
     memory_bytes: int = 0
     """Its linear memory at its largest; 0 before its first message, and where it shows none."""
+    host_memory_bytes: int = 0
+    """What the host keeps on its behalf, beside its linear memory."""
     health: str | None = None
     """`healthy`, the component's own words when it is not, or None when it is not asked."""
 
@@ -100,5 +102,9 @@ class SystemStatus:
     """Interface to the distribution that offers it."""
     lost_writes: int = 0
     """Acknowledged writes that the disk had lost when the home was opened."""
+    host_memory_bytes: int = 0
+    """What the host keeps on behalf of all components, beside their linear memories."""
+    host_memory_most_bytes: int = 0
+    """How much that may be; 0 where nothing runs."""
     lost_log_lines: int = 0
     """Lines of logs that the disk refused since the host has run."""

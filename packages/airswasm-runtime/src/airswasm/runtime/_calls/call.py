@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 import anyio
 import anyio.to_thread
 
+from .._account import AccountExceeded
 from .._host import Pending
 from .._process.switch_interval import short_switches
 from .._timers import Timer
@@ -34,6 +35,7 @@ from ..errors import (
     GuestFault,
     HostCallTooLarge,
     HostFunctionFailed,
+    HostMemoryExceeded,
     InstanceClosed,
     LimitExceeded,
     ResourcesExhausted,
@@ -485,6 +487,9 @@ class Call:
             return self._too_large()
         if isinstance(cause, TooManyResources):
             return self._limit_fault(ResourcesExhausted, "holds too many resources", "resources")
+        if isinstance(cause, AccountExceeded):
+            said = f"made the host keep more than there is room for ({cause})"
+            return self._limit_fault(HostMemoryExceeded, said, "host_memory_bytes")
         if isinstance(cause, GuestFault):
             made: GuestFault = cause
         elif isinstance(cause, Exception):
