@@ -22,7 +22,9 @@ from ._quantities import format_bytes
 __all__ = ("Difference", "differences")
 
 _SECTIONS = ("limits", "supervision", "health", "codecs", "environment", "config")
-_SIZES = frozenset({"limits.memory", "limits.mailbox_bytes", "limits.storage"})
+_SIZES = frozenset(
+    {"limits.memory", "limits.host_memory", "limits.mailbox_bytes", "limits.storage"}
+)
 _SHOWN_CHARS = 120
 _RESTARTS = ("temporary", "transient", "permanent")
 _GROWTHS = ("exponential", "linear", "immediate")
@@ -134,7 +136,7 @@ def _always(_before: object, _after: object) -> bool:
 _MEANS_LESS: Mapping[str, Callable[[object, object], bool]] = {
     **dict.fromkeys(
         (
-            "limits.memory", "limits.fuel", "limits.timeout", "limits.mailbox",
+            "limits.memory", "limits.host_memory", "limits.fuel", "limits.timeout", "limits.mailbox",
             "limits.mailbox_bytes", "limits.storage", "limits.rates.messages",
             "limits.rates.logs", "supervision.intensity", "supervision.shutdown",
         ),

@@ -115,6 +115,11 @@ class HostedActor(ComponentActor):
         """Peak linear memory; 0 before the first message and where it is unknown."""
         return (self.instance.memory_peak_bytes or 0) if self.instance else 0
 
+    @property
+    def host_memory_bytes(self) -> int:
+        """What the host keeps on its behalf, beside that."""
+        return self.instance.host_memory_bytes if self.instance else 0
+
 
 class Hosting:
     """Starts, replaces and stops components in an actor system."""
@@ -213,6 +218,7 @@ class Hosting:
             messages=ref.handled if ref is not None else 0,
             fuel_used=meter.fuel_used if meter else 0,
             memory_bytes=meter.memory_bytes if meter else 0,
+            host_memory_bytes=meter.host_memory_bytes if meter else 0,
             health=hosted.verdict if is_up else None,
         )
 

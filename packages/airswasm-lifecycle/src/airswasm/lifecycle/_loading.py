@@ -61,6 +61,7 @@ def limits_of(manifest: Manifest) -> Limits:
         host_call_bytes=asked.host_call,
         fuel=asked.fuel if asked.fuel is not None else default.fuel,
         timeout=asked.timeout,
+        host_memory_bytes=asked.host_memory or max(asked.memory, default.host_memory_bytes),
         source="Component.toml",
     )
 

@@ -190,6 +190,9 @@ class LimitsSection:
     """Core instances that the component is made of."""
     host_call: Annotated[Size, Field(ge=1, le=64 * 2**20)] = 16 * 2**20
     """Bytes that one call may carry between the component and its host, in each direction."""
+    host_memory: Annotated[Size, Field(ge=64 * 2**10)] | None = None
+    """Bytes that the host may keep on its behalf, beside its own memory: bodies, headers, handles,
+    answers. None is as much as `memory`, and 4 MiB at least."""
     storage: Size | None = None
     """Bytes of keys and values that it may store. None is the host's default."""
     rates: RatesSection = field(default_factory=RatesSection)

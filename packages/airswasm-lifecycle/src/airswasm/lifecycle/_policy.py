@@ -15,6 +15,9 @@ from ._manifest import Manifest
 from ._quantities import format_bytes
 from .errors import LimitAbovePolicy
 
+_SIZES = ("memory", "host_memory", "storage", "mailbox_bytes")
+_LIMITS = ("host_memory", "storage", "mailbox_bytes", "mailbox", "timeout", "fuel")
+
 __all__ = ("HostPolicy", "InstallPolicy", "LimitPolicy")
 
 
@@ -41,6 +44,7 @@ class LimitPolicy:
 
     Attributes:
         memory: Bytes of linear memory of a component.
+        host_memory: Bytes that the host may keep on behalf of a component.
         storage: Bytes of keys and values of a component; also the quota if it does not ask.
         mailbox: Messages that may wait in a mailbox.
         mailbox_bytes: Bytes of payload that may wait in a mailbox.
@@ -52,6 +56,7 @@ class LimitPolicy:
     """
 
     memory: int = 256 * 2**20
+    host_memory: int = 256 * 2**20
     storage: int = 64 * 2**20
     mailbox: int = 100_000
     mailbox_bytes: int = 256 * 2**20
@@ -92,7 +97,7 @@ class HostPolicy:
         wanted, most = manifest.limits, self.limits
         whole = wanted.memory * wanted.memories
         self._check_one(manifest.name, "memory", whole, most.memory)
-        for limit in ("storage", "mailbox", "mailbox_bytes", "timeout", "fuel"):
+        for limit in _LIMITS:
             self._check_one(manifest.name, limit, getattr(wanted, limit), getattr(most, limit))
         rate = wanted.rates.messages
         self._check_one(manifest.name, "rates.messages", rate, most.messages)
@@ -100,7 +105,7 @@ class HostPolicy:
     def _check_one(self, name: str, limit: str, wanted: float | None, most: float) -> None:
         if wanted is None or wanted <= most:
             return
-        is_size = limit in ("memory", "storage", "mailbox_bytes")
+        is_size = limit in _SIZES
         value = f'"{format_bytes(int(wanted))}"' if is_size else _plain(wanted)
         allowed = format_bytes(int(most)) if is_size else _plain(most)
         line = f"{limit.rpartition('.')[2]} = {value}"

@@ -131,7 +131,7 @@ class HomeReader:
         )
 
     def _settings(self, name: str, model: type[T]) -> T:
-        """Return a section of config.toml; what reads one is imported only where something is set."""
+        """Return a section of config.toml; its reader is imported only where a key is set."""
         prefix = f"AIRSWASM_{name}_".upper()
         if _is_absent(self.home.config_file) and not any(
             variable.startswith(prefix) for variable in self._environment

@@ -44,6 +44,8 @@ class ComponentStatus:
     """Fuel that this incarnation used."""
     memory_bytes: int = 0
     """Peak linear memory; 0 before the first message and where it is unknown."""
+    host_memory_bytes: int = 0
+    """Bytes that the host keeps on its behalf, beside its linear memory."""
     health: str | None = None
     """`healthy`, the component's own words if it is not, or None without health checks."""
 
@@ -65,5 +67,9 @@ class SystemStatus:
     """Interface to the distribution that offers it."""
     lost_writes: int = 0
     """Acknowledged writes that the disk had lost when the host opened the home."""
+    host_memory_bytes: int = 0
+    """Bytes that the host keeps on behalf of all components, beside their linear memories."""
+    host_memory_most_bytes: int = 0
+    """The most that this may be; 0 where nothing runs."""
     lost_log_lines: int = 0
     """Lines of logs that the disk refused since the host started."""

@@ -36,6 +36,8 @@ from airswasm.runtime import (
     Engine,
     EngineConfig,
     EngineSettings,
+    HostMemory,
+    HostSettings,
     Meters,
     ProgressSink,
     Services,
@@ -310,7 +312,8 @@ class System:
     def _engine_config(self) -> EngineConfig:
         if self._given_engine is not None:
             return replace(self._given_engine, cache_folder=self.home.cache_folder)
-        return self.configuration.get(EngineSettings).config(self.home.cache_folder)
+        config = self.configuration.get(EngineSettings).config(self.home.cache_folder)
+        return replace(config, host_memory_bytes=self.configuration.get(HostSettings).memory_bytes)
 
     async def _rest_idle(self) -> None:
         """Free the stacks of idle components, which most components are most of the time."""
@@ -349,6 +352,7 @@ class System:
         add(MessagingPolicy, self._policies)  # type: ignore[type-abstract]
         add(Store, store)
         add(Engine, self._engine)
+        add(HostMemory, self._engine.host_memory)
         add(ActorSystem, self._actors)
         add(MessageBroker, self._actors.broker)
 
@@ -628,6 +632,8 @@ class System:
             components=components,
             dead_letters=self._actors.dead_letters.total if is_online else 0,
             blocks=self.interfaces,
+            host_memory_bytes=self._engine.host_memory.held_bytes if is_online else 0,
+            host_memory_most_bytes=self._engine.host_memory.most_bytes if is_online else 0,
             lost_log_lines=self.logs.lost_lines,
             lost_writes=self._store.lost_writes if self._store is not None else 0,
         )

@@ -173,7 +173,7 @@ class _Guests:
             if codec not in accepted:
                 raise CodecNotAccepted(target, codec, frozenset(accepted))
             walk = walk_cbor(payload)
-            if len(payload) > _LONG_BYTES and caller.instance is not None:
+            if len(payload) > _LONG_BYTES and caller.is_instantiated:
                 return walk
             for items in walk:
                 caller.charge(items * _ITEM_FUEL)

@@ -43,6 +43,7 @@ _FIGURES = (
         "mailbox_bytes", "Bytes of payload that wait in the mailbox.", lambda c: c.mailbox_bytes
     ),
     _Figure("memory_bytes", "Linear memory of the guest.", lambda c: c.memory_bytes),
+    _Figure("host_memory_bytes", "Kept by the host for it.", lambda c: c.host_memory_bytes),
     _Figure("messages", "Messages handled.", lambda c: c.handled, is_counter=True),
     _Figure("fuel", "Fuel used; one unit is about one instruction.", lambda c: c.fuel_used, True),
     _Figure("restarts", "Starts after the first.", lambda c: c.restarts, is_counter=True),

@@ -136,6 +136,7 @@ def _sample(name: str, ref: ActorRef, history: ComponentHistory | None) -> Compo
         handled=ref.handled,
         fuel_used=meter.fuel_used if meter else 0,
         memory_bytes=meter.memory_bytes if meter else 0,
+        host_memory_bytes=getattr(meter, "host_memory_bytes", 0),
     )
 
 

@@ -29,6 +29,7 @@ class ComponentSample:
         handled: Messages handled, over all incarnations.
         fuel_used: Fuel used, over all incarnations; 0 for an actor in Python.
         memory_bytes: The guest's memory; 0 for an actor in Python.
+        host_memory_bytes: What the host keeps on the guest's behalf; 0 for an actor in Python.
     """
 
     name: str
@@ -47,6 +48,7 @@ class ComponentSample:
     handled: int = 0
     fuel_used: int = 0
     memory_bytes: int = 0
+    host_memory_bytes: int = 0
 
 
 @dataclass(frozen=True, slots=True)

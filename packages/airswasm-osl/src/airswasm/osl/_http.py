@@ -26,7 +26,7 @@ import anyio
 import anyio.abc
 import certifi
 import h11
-from airswasm.runtime import Caller, HostInterface
+from airswasm.runtime import Account, AccountExceeded, Caller, Holding, HostInterface
 from airswasm.runtime.wasi import field_problem
 from airswasm.security import InvalidResource
 from anyio.streams.tls import TLSStream
@@ -104,6 +104,7 @@ class Response:
     status: int
     headers: HeaderList
     body: bytes
+    holding: Holding | None = None
 
 
 def checked_headers(headers: HeaderList) -> HeaderList:
@@ -148,8 +149,16 @@ class HttpClient:
         self._policy = policy
         self._tls = tls
 
-    async def exchange(self, component: str, request: Request, seconds: float) -> Response:
+    async def exchange(
+        self, component: str, request: Request, seconds: float, account: Account | None = None
+    ) -> Response:
         """Make one request; a cancel or timeout closes the connection.
+
+        Args:
+            component: The component that asks.
+            request: The request.
+            seconds: The time for all of it.
+            account: The account that must have room for the response.
 
         Raises:
             OslError: See `errors`.
@@ -159,7 +168,7 @@ class HttpClient:
                 addresses = await self._doorman.addresses(
                     component, CAPABILITY, request.url, request.endpoint
                 )
-                return await self._sent(request, addresses)
+                return await self._sent(request, addresses, account)
         except TimeoutError:
             raise TimedOut from None
         except (anyio.BrokenResourceError, anyio.ClosedResourceError, OSError) as error:
@@ -171,10 +180,12 @@ class HttpClient:
         except h11.LocalProtocolError as error:
             raise Malformed(f"the request cannot be sent: {error}") from error
 
-    async def _sent(self, request: Request, addresses: Sequence[Address]) -> Response:
+    async def _sent(
+        self, request: Request, addresses: Sequence[Address], account: Account | None
+    ) -> Response:
         stream = await self._connected(request, addresses)
         try:
-            talk = _Talk(stream, self._policy.transfer_bytes)
+            talk = _Talk(stream, self._policy.transfer_bytes, account)
             await talk.send(request)
             return await talk.response()
         finally:
@@ -214,7 +225,10 @@ class HttpClient:
 class _Talk:
     """One request and its response on one connection."""
 
-    def __init__(self, stream: anyio.abc.ByteStream, most_bytes: int) -> None:
+    def __init__(
+        self, stream: anyio.abc.ByteStream, most_bytes: int, account: Account | None = None
+    ) -> None:
+        self._account = account
         self._stream = stream
         self._most_bytes = most_bytes
         self._protocol = h11.Connection(h11.CLIENT, max_incomplete_event_size=HEADER_BYTES)
@@ -238,16 +252,18 @@ class _Talk:
         """
         head: h11.Response | None = None
         body = bytearray()
+        holding = self._account.hold() if self._account is not None else None
         while True:
             event = await self._next()
             if isinstance(event, h11.Response):
                 head = event
             elif isinstance(event, h11.Data):
+                _make_room(holding, len(body) + len(event.data))
                 body += event.data
                 if len(body) > self._most_bytes:
                     raise LimitReached(f"the response exceeds {self._most_bytes:,} bytes")
             elif isinstance(event, h11.EndOfMessage) and head is not None:
-                return Response(head.status_code, _text_headers(head), bytes(body))
+                return Response(head.status_code, _text_headers(head), bytes(body), holding)
             elif isinstance(event, h11.ConnectionClosed):
                 raise Disconnected("the server closed the connection without an answer")
 
@@ -263,6 +279,14 @@ class _Talk:
             except anyio.EndOfStream:
                 data = b""
             self._protocol.receive_data(data)
+
+
+def _make_room(holding: Holding | None, size_bytes: int) -> None:
+    try:
+        if holding is not None:
+            holding.resize(size_bytes)
+    except AccountExceeded as error:
+        raise LimitReached(f"there is no room for the response: {error}") from error
 
 
 def _head_of(request: Request) -> h11.Request:
@@ -316,4 +340,4 @@ class Http:
         """Make the request."""
         request = Request.read(method, url, headers, body)
         seconds = self._policy.seconds(timeout_ms)
-        return await self._client.exchange(caller.name, request, seconds)
+        return await self._client.exchange(caller.name, request, seconds, caller.account)

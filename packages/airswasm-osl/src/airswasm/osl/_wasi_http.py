@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Coroutine, Iterable
 
 import anyio
-from airswasm.runtime import Caller, Case, Err, HostInterface, Ok
+from airswasm.runtime import Account, AccountExceeded, Caller, Case, Err, HostInterface, Ok
 from airswasm.runtime.wasi import (
     WASI_VERSION,
     Fields,
@@ -111,14 +111,18 @@ class WasiHttp:
                 (name, value.decode("latin-1")) for name, value in outgoing.headers.entries()
             ]
             request = Request.read(method_of(outgoing), url, headers, body)
-            response = await self._client.exchange(caller.name, request, seconds)
+            account = caller.account
+            response = await self._client.exchange(caller.name, request, seconds, account)
+            incoming = _incoming(response, account)
         except TimeoutError:
             future.complete(Err(Case("HTTP-response-timeout")))
+        except AccountExceeded:
+            future.complete(Err(_CODES[LimitReached]))
         except OslError as error:
             code = _CODES.get(type(error), Case("internal-error", error.text))
             future.complete(Err(code))
         else:
-            future.complete(Ok(_incoming(response)))
+            future.complete(Ok(incoming))
 
 
 class Exchanges:
@@ -190,6 +194,7 @@ def _seconds(options: RequestOptions | None, policy: NetworkPolicy) -> float:
     return min(max(sum(given_ns) / 1e9, 0.001), policy.longest_timeout)
 
 
-def _incoming(response: Response) -> IncomingResponse:
+def _incoming(response: Response, account: Account) -> IncomingResponse:
     headers = [(name, value.encode("latin-1")) for name, value in response.headers]
-    return IncomingResponse(response.status, Fields(headers).frozen(), response.body)
+    kept = Fields(headers, is_immutable=True, account=account)
+    return IncomingResponse(response.status, kept, response.body, response.holding)

@@ -1,3 +1,4 @@
+from ._account import Account, AccountExceeded, Holding, HostMemory, HostSettings
 from ._block import BLOCK
 from ._blocking import BlockingEngine, BlockingInstance, BlockingPool, in_thread
 from ._calls.call import Call, CallState
@@ -37,6 +38,7 @@ from .errors import (
     HostCallTooLarge,
     HostExhausted,
     HostFunctionFailed,
+    HostMemoryExceeded,
     InstanceBusy,
     InstanceClosed,
     InvalidComponent,
@@ -65,6 +67,8 @@ __all__ = (
     "EngineSettings",
     "Meters",
     "BLOCK",
+    "Account",
+    "AccountExceeded",
     "ArgumentsTooLarge",
     "BlockingEngine",
     "BlockingInstance",
@@ -95,8 +99,12 @@ __all__ = (
     "HostExhausted",
     "HostFunction",
     "HostFunctionFailed",
+    "Holding",
     "HostInterface",
     "HostInterfaceProvider",
+    "HostMemory",
+    "HostMemoryExceeded",
+    "HostSettings",
     "HostResource",
     "Instance",
     "InstanceBusy",

@@ -12,7 +12,10 @@ BLOCK = Block(
     name="runtime",
     summary="Executes components, within limits.",
     interfaces=WASI_INTERFACES,
-    sections=(Section("engine", "airswasm.runtime:EngineSettings", "How the engine is set up."),),
+    sections=(
+        Section("engine", "airswasm.runtime:EngineSettings", "How the engine is set up."),
+        Section("host", "airswasm.runtime:HostSettings", "What components make the host keep."),
+    ),
     errors=("airswasm.runtime.errors",),
     checks=(
         Check("python", "airswasm.runtime._checks:check_python"),

@@ -21,6 +21,7 @@ import anyio.lowlevel
 from wasmtime import Engine as WasmEngine
 from wasmtime import WasmtimeError
 
+from ._account import HostMemory
 from ._calls.bytes_as_text import BytesAsText
 from ._calls.call import Call
 from ._calls.host_calls import continuation
@@ -79,6 +80,7 @@ class Engine:
     Attributes:
         config: how it was set up.
         timers: timers on its event loop, for host functions.
+        host_memory: what its guests together make the host keep.
 
     Raises:
         UnsupportedEngine: the installed wasmtime was not tested with this package.
@@ -93,6 +95,7 @@ class Engine:
         check_version()
         self.config: EngineConfig = config or EngineConfig()
         self.timers: Timers = Timers()
+        self.host_memory: HostMemory = HostMemory(self.config.host_memory_bytes)
         self._small = Layout(self.config)
         self._large: Layout | None = None  # most engines never load a large component
         self._running: dict[int, Call] = {}

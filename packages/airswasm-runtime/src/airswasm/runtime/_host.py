@@ -25,6 +25,9 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import anyio
 
+from ._account import Account
+from ._limits import Limits
+
 if TYPE_CHECKING:
     from ._instance import Instance
     from .wasi._builtin import WasiState
@@ -182,10 +185,11 @@ class Caller:
         name: such as `local/hello`.
         data: the embedder's own; whatever its host functions need.
         message: what the instance works on now; the embedder sets it per call.
-        instance: the running instance; None until it is instantiated.
+        instance: the running instance; set when it is instantiated.
     """
 
     __slots__ = (
+        "_account",
         "_closing",
         "_kept",
         "_make_wasi",
@@ -200,7 +204,8 @@ class Caller:
         self.name: str = name
         self.data: object = data
         self.message: object = None
-        self.instance: Instance = None  # type: ignore[assignment]  # set before any call
+        self.instance: Instance
+        self._account: Account | None = None
         self._make_wasi: Callable[[Caller], WasiState] | None = None
         self._wasi: WasiState | None = None
         self._kept: dict[object, object] | None = None
@@ -218,6 +223,30 @@ class Caller:
             self._wasi = self._make_wasi(self)
         return self._wasi
 
+    @property
+    def is_instantiated(self) -> bool:
+        """Whether there is an instance: not for a function that is called without a guest."""
+        return self._make_wasi is not None
+
+    @property
+    def account(self) -> Account:
+        """What the host keeps for the instance, made when the first of it is kept.
+
+        A function that keeps something beyond its call takes the bytes first
+        (`account.hold(size_bytes)`), and what it keeps holds the `Holding`.
+        """
+        if self._account is None:
+            if not self.is_instantiated:
+                return Account(Limits().host_memory_bytes)
+            instance = self.instance
+            self._account = Account(
+                instance.limits.host_memory_bytes,
+                instance.engine.host_memory,
+                name=self.name,
+                handles=instance._handles,
+            )
+        return self._account
+
     def charge(self, fuel: int) -> None:
         """Charge the guest for work whose size its input decides, before doing it.
 
@@ -228,7 +257,7 @@ class Caller:
         Raises:
             FuelExhausted: the guest cannot pay for it; let it pass.
         """
-        if self.instance is not None and self.instance._call is not None:
+        if self.is_instantiated and self.instance._call is not None:
             self.instance._call._charge(fuel)
 
     def keep(self, key: type[T], make: Callable[[], T]) -> T:
@@ -251,6 +280,8 @@ class Caller:
         self._closing.append(callback)
 
     def _close(self) -> None:
+        if self._account is not None:
+            self._account.close()
         closing, self._closing, self._kept = self._closing, None, None
         if closing is None:
             self._end_lines()

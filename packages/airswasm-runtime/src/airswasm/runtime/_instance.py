@@ -12,6 +12,7 @@ from threading import get_ident
 from typing import TYPE_CHECKING
 from weakref import ref
 
+from ._account import HANDLE_BYTES
 from ._calls.call import Call, CallState, Wake
 from ._calls.crossing import UNFIT, AllowanceExceeded, Keep
 from ._calls.driving import drive, wake_nobody
@@ -190,6 +191,13 @@ class Instance:
     def component_name(self) -> str:
         """The name that its embedder gave it: one component may run under many."""
         return self.caller.name
+
+    @property
+    def host_memory_bytes(self) -> int:
+        """What the host keeps on its behalf, beside its own memory; see `Caller.account`."""
+        account = self.caller._account
+        held = account.kept_bytes if account is not None else 0
+        return held + HANDLE_BYTES * len(self._handles)
 
     @property
     def is_closed(self) -> bool:

@@ -30,6 +30,8 @@ class Limits:
         host_call_bytes: bytes that one call may carry between guest and host,
             in each direction.
         resources: handles of host resources that the guest may hold at once.
+        host_memory_bytes: what the host may keep on the guest's behalf: bodies, headers,
+            handles, answers.
         source: where they were set, for messages, such as `Component.toml`; empty for
             the program that made them.
     """
@@ -43,6 +45,7 @@ class Limits:
     timeout: float = 5.0
     host_call_bytes: int = 16 * MIB
     resources: int = 10_000
+    host_memory_bytes: int = 4 * MIB
     source: str = ""
 
     def __post_init__(self) -> None:
@@ -55,5 +58,9 @@ class Limits:
 
 def setting_of(limit: str) -> str:
     """Return the key of Component.toml that sets the limit of that field name."""
-    names = {"memory_bytes": "memory", "host_call_bytes": "host_call"}
+    names = {
+        "memory_bytes": "memory",
+        "host_call_bytes": "host_call",
+        "host_memory_bytes": "host_memory",
+    }
     return f"limits.{names.get(limit, limit)}"

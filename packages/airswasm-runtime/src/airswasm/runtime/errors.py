@@ -620,6 +620,12 @@ class ResourcesExhausted(LimitExceeded):
     explanation = LimitExceeded.explanation
 
 
+class HostMemoryExceeded(LimitExceeded):
+    """The guest made the host keep more than it may: bodies, headers, handles, answers."""
+
+    explanation = LimitExceeded.explanation
+
+
 class HostFunctionFailed(GuestFault):
     """A host function raised or returned what its WIT type does not allow: a host bug.
 

@@ -22,6 +22,7 @@ import anyio
 import anyio.to_thread
 from airswasm.wit import describe_error
 
+from .._account import AccountExceeded
 from .._host import Pending
 from .._process.switch_interval import short_switches
 from .._timers import Timer
@@ -35,6 +36,7 @@ from ..errors import (
     GuestFault,
     HostCallTooLarge,
     HostFunctionFailed,
+    HostMemoryExceeded,
     InstanceClosed,
     LimitExceeded,
     ResourcesExhausted,
@@ -486,6 +488,9 @@ class Call:
             return self._too_large()
         if isinstance(cause, TooManyResources):
             return self._limit_fault(ResourcesExhausted, "holds too many resources", "resources")
+        if isinstance(cause, AccountExceeded):
+            said = f"made the host keep more than there is room for ({cause})"
+            return self._limit_fault(HostMemoryExceeded, said, "host_memory_bytes")
         if isinstance(cause, GuestFault):
             made: GuestFault = cause
         elif not isinstance(cause, KeyboardInterrupt):

@@ -16,6 +16,7 @@ import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
+from .._account import OBJECT_BYTES, Account, AccountExceeded, Holding
 from .._host import Caller, HostFunction, HostInterface
 from .._values import Case, Err, Ok
 from ._io import (
@@ -55,9 +56,13 @@ FORBIDDEN_FIELDS = frozenset(
 
 FIELDS_AT_MOST_BYTES = 64 * 1024
 _ENTRY_BYTES = 32
+_KEPT_BYTES = 384
+"""What an entry takes in the host beside that."""
 _ENTRY_FUEL = 1_000
 """What it costs to copy an entry, or to hand it out."""
 BODY_AT_MOST_BYTES = 16 * 1024 * 1024
+_GROWTH = 2
+"""A body takes its bytes twice while it is sent."""
 
 
 class FieldsTooLarge(Exception):
@@ -71,11 +76,16 @@ class Fields:
     carry nothing and then ask for one that is not there, again and again.
     """
 
-    __slots__ = ("_bytes", "_entries", "_is_immutable", "_next", "_numbers")
+    __slots__ = ("_bytes", "_entries", "_holding", "_is_immutable", "_next", "_numbers")
 
     def __init__(
-        self, entries: Iterable[tuple[str, bytes]] = (), *, is_immutable: bool = False
+        self,
+        entries: Iterable[tuple[str, bytes]] = (),
+        *,
+        is_immutable: bool = False,
+        account: Account | None = None,
     ) -> None:
+        self._holding = account.hold(OBJECT_BYTES) if account is not None else None
         self._entries: dict[int, tuple[str, bytes]] = {}
         self._numbers: dict[str, list[int]] = {}
         self._next = 0
@@ -104,13 +114,15 @@ class Fields:
         """Return whether the name is there, whatever its case."""
         return name.lower() in self._numbers
 
-    def copy(self) -> Fields:
+    def copy(self, account: Account | None = None) -> Fields:
         """Return others of the same content, which can be changed."""
-        return Fields(self._entries.values())
+        return Fields(self._entries.values(), account=account)
 
-    def frozen(self) -> Fields:
+    def frozen(self, account: Account | None = None) -> Fields:
         """Return a copy that a guest cannot change; of what cannot be changed, itself."""
-        return self if self._is_immutable else Fields(self._entries.values(), is_immutable=True)
+        if self._is_immutable:
+            return self
+        return Fields(self._entries.values(), is_immutable=True, account=account)
 
     def replace(self, name: str, values: Sequence[bytes], *, keep: bool = False) -> str | None:
         """Set the values of a name; `keep` adds to those there are.
@@ -136,6 +148,7 @@ class Fields:
         return None
 
     def _add(self, name: str, value: bytes) -> None:
+        self._hold(len(self._entries) + 1, self._bytes + _entry_bytes(name, value))
         number, self._next = self._next, self._next + 1
         self._entries[number] = (name, value)
         self._numbers.setdefault(name.lower(), []).append(number)
@@ -145,6 +158,11 @@ class Fields:
         self._bytes -= self._bytes_of(name)
         for number in self._numbers.pop(name.lower(), ()):
             del self._entries[number]
+        self._hold(len(self._entries), self._bytes)
+
+    def _hold(self, entries: int, size_bytes: int) -> None:
+        if self._holding is not None:
+            self._holding.resize(OBJECT_BYTES + size_bytes + entries * _KEPT_BYTES)
 
     def _bytes_of(self, name: str) -> int:
         numbers = self._numbers.get(name.lower(), ())
@@ -167,7 +185,8 @@ class OutgoingBody:
 
     waits = False
 
-    def __init__(self, max_bytes: int = BODY_AT_MOST_BYTES) -> None:
+    def __init__(self, max_bytes: int = BODY_AT_MOST_BYTES, account: Account | None = None) -> None:
+        self._holding = account.hold(OBJECT_BYTES) if account is not None else None
         self._data = bytearray()
         self._max_bytes = max_bytes
         self._has_stream = False
@@ -193,15 +212,27 @@ class OutgoingBody:
         """Return what may be written now; too large a body fails."""
         if self.finished.is_ready():
             raise StreamClosed
-        if len(self._data) >= self._max_bytes:
-            too_large = Case("HTTP-request-body-size", self._max_bytes)
-            raise StreamFailed(IoError("the request body is too large", http_code=too_large))
-        return min(WRITE_PERMIT_BYTES, self._max_bytes - len(self._data))
+        room = self._max_bytes - len(self._data)
+        if self._holding is not None:
+            room = min(room, self._holding.room_bytes // _GROWTH)
+        if room <= 0:
+            raise self._too_large()
+        return min(WRITE_PERMIT_BYTES, room)
 
     def write(self, data: bytes) -> None:
         """Collect `data`."""
         self.permit_bytes()
+        if self._holding is not None:
+            size_bytes = OBJECT_BYTES + _GROWTH * (len(self._data) + len(data))
+            try:
+                self._holding.resize(size_bytes)
+            except AccountExceeded:
+                raise self._too_large() from None
         self._data += data
+
+    def _too_large(self) -> StreamFailed:
+        too_large = Case("HTTP-request-body-size", self._max_bytes)
+        return StreamFailed(IoError("the request body is too large", http_code=too_large))
 
     def flush(self) -> None:
         """Have nothing to do."""
@@ -230,13 +261,11 @@ class OutgoingRequest:
     scheme: Case | None = None
     authority: str | None = None
     body: OutgoingBody | None = None
+    holding: Holding | None = None
 
-    def take_body(self) -> Ok[OutgoingBody] | Err[None]:
+    def take_body(self, account: Account | None = None) -> Ok[OutgoingBody] | Err[None]:
         """Return the body to write, once."""
-        if self.body is not None:
-            return Err(None)
-        self.body = OutgoingBody()
-        return Ok(self.body)
+        return _first_body(self, account)
 
 
 @dataclass(slots=True)
@@ -246,22 +275,35 @@ class OutgoingResponse:
     headers: Fields
     status_code: int = 200
     body: OutgoingBody | None = None
+    holding: Holding | None = None
 
-    take_body = OutgoingRequest.take_body
+    def take_body(self, account: Account | None = None) -> Ok[OutgoingBody] | Err[None]:
+        """Return the body to write, once."""
+        return _first_body(self, account)
+
+
+def _first_body(
+    message: OutgoingRequest | OutgoingResponse, account: Account | None
+) -> Ok[OutgoingBody] | Err[None]:
+    if message.body is not None:
+        return Err(None)
+    message.body = OutgoingBody(account=account)
+    return Ok(message.body)
 
 
 class IncomingBody:
     """The `incoming-body` resource over bytes that are all there."""
 
-    __slots__ = ("_data",)
+    __slots__ = ("_data", "_holding")
 
-    def __init__(self, data: bytes) -> None:
+    def __init__(self, data: bytes, holding: Holding | None = None) -> None:
         self._data: bytes | None = data
+        self._holding = holding
 
     def stream(self) -> Ok[BytesInput] | Err[None]:
         """Return the stream to read from, once."""
         data, self._data = self._data, None
-        return Err(None) if data is None else Ok(BytesInput(data))
+        return Err(None) if data is None else Ok(BytesInput(data, self._holding))
 
 
 @dataclass(slots=True)
@@ -271,11 +313,12 @@ class IncomingResponse:
     status: int
     headers: Fields
     body: bytes | None
+    holding: Holding | None = None
 
     def consume(self) -> Ok[IncomingBody] | Err[None]:
         """Return its body, once."""
         body, self.body = self.body, None
-        return Err(None) if body is None else Ok(IncomingBody(body))
+        return Err(None) if body is None else Ok(IncomingBody(body, self.holding))
 
 
 class FutureIncomingResponse:
@@ -349,12 +392,12 @@ def of(method: Callable[..., object]) -> HostFunction:
     return call
 
 
-def _new_fields(_caller: Caller) -> Fields:
-    return Fields()
+def _new_fields(caller: Caller) -> Fields:
+    return Fields(account=caller.account)
 
 
 def _fields_from_list(caller: Caller, entries: Sequence[tuple[str, bytes]]) -> object:
-    fields = Fields()
+    fields = Fields(account=caller.account)
     caller.charge(len(entries) * _ENTRY_FUEL)
     for name, value in entries:
         outcome = _changed(caller, fields, name, (value,), keep=True)
@@ -398,6 +441,11 @@ def _by_entry(method: Callable[..., object]) -> HostFunction:
     return call
 
 
+def _clone(caller: Caller, fields: Fields) -> Fields:
+    caller.charge(len(fields) * _ENTRY_FUEL)
+    return fields.copy(caller.account)
+
+
 _FIELDS: dict[str, HostFunction] = {
     "get": _by_entry(Fields.get),
     "has": of(Fields.has),
@@ -405,7 +453,7 @@ _FIELDS: dict[str, HostFunction] = {
     "delete": _fields_delete,
     "append": _fields_append,
     "entries": _by_entry(Fields.entries),
-    "clone": _by_entry(Fields.copy),
+    "clone": _clone,
 }
 
 # requests
@@ -446,9 +494,14 @@ def _is_status(status: object) -> bool:
     return isinstance(status, int) and 100 <= status <= 599
 
 
+def _take_body(caller: Caller, message: OutgoingRequest | OutgoingResponse) -> object:
+    return message.take_body(caller.account)
+
+
 def _new_request(caller: Caller, headers: Fields) -> OutgoingRequest:
     caller.charge(len(headers) * _ENTRY_FUEL)
-    return OutgoingRequest(headers.frozen())
+    account = caller.account
+    return OutgoingRequest(headers.frozen(account), holding=account.hold(OBJECT_BYTES))
 
 
 def _new_options(_caller: Caller) -> RequestOptions:
@@ -457,7 +510,8 @@ def _new_options(_caller: Caller) -> RequestOptions:
 
 def _new_response(caller: Caller, headers: Fields) -> OutgoingResponse:
     caller.charge(len(headers) * _ENTRY_FUEL)
-    return OutgoingResponse(headers.frozen())
+    account = caller.account
+    return OutgoingResponse(headers.frozen(account), holding=account.hold(OBJECT_BYTES))
 
 
 def _finish_body(_caller: Caller, body: OutgoingBody, trailers: Fields | None) -> object:
@@ -484,7 +538,7 @@ def _denied(_caller: Caller, _request: OutgoingRequest, _options: object) -> Err
 
 
 _REQUEST: dict[str, HostFunction] = {
-    "body": of(OutgoingRequest.take_body),
+    "body": _take_body,
     "method": _getter("method"),
     "set-method": _setter("method", _is_method),
     "path-with-query": _getter("path_with_query"),
@@ -512,7 +566,7 @@ _OUTGOING_RESPONSE: dict[str, HostFunction] = {
     "status-code": _getter("status_code"),
     "set-status-code": _setter("status_code", _is_status),
     "headers": _getter("headers"),
-    "body": of(OutgoingResponse.take_body),
+    "body": _take_body,
 }
 _SERVER_METHODS = ("method", "path-with-query", "scheme", "authority", "headers", "consume")
 

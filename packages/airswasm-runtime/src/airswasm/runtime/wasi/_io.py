@@ -219,12 +219,18 @@ class OutputStream(Protocol):
 
 
 class BytesInput:
-    """An input stream over bytes that are all there."""
+    """An input stream over bytes that are all there.
 
-    __slots__ = ("_data", "_position")
+    Args:
+        data: the bytes.
+        holding: what keeps them on an account, if anything does.
+    """
 
-    def __init__(self, data: bytes = b"") -> None:
+    __slots__ = ("_data", "_holding", "_position")
+
+    def __init__(self, data: bytes = b"", holding: object = None) -> None:
         self._data = data
+        self._holding = holding
         self._position = 0
 
     def read(self, max_bytes: int) -> bytes:
