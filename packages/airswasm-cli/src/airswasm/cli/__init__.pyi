@@ -18,8 +18,8 @@ from ._operation import (
     Text,
 )
 from ._options import Option, Word
+from ._section import CliSettings
 from ._session import Session, verb
-from ._settings import CliSettings
 
 __all__ = (
     "OPERATIONS",

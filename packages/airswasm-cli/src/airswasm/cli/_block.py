@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from airswasm.wit import Block, Check, Section, Verb
 
+from ._plain_verbs import PLAIN_VERBS
+
 __all__ = ("BLOCK", "GROUPS")
 
 _WRITE = "Write a component"
@@ -20,7 +22,8 @@ GROUPS = (_WRITE, _HOST, _TALK, _TRUST, _HELP)
 """The headings of the help, in order; headings of other blocks follow."""
 
 
-def _verb(name: str, group: str, summary: str, part: str = "app") -> Verb:
+def _verb(name: str, group: str, summary: str) -> Verb:
+    part = PLAIN_VERBS.get(name, "app")
     return Verb(name, group, summary, f"airswasm.cli.commands.{name}:{part}")
 
 
@@ -39,17 +42,17 @@ _VERBS = (
     _verb("restart", _HOST, "Stop and start a component."),
     _verb("run", _HOST, "Host the installed components, in the foreground."),
     _verb("send", _TALK, "Send one message to a component and print the reply."),
-    _verb("list", _TALK, "List the installed components.", "list_components"),
-    _verb("info", _TALK, "Show everything about one component.", "info"),
-    _verb("status", _TALK, "Show the status of the host and its components.", "status"),
-    _verb("logs", _TALK, "Show a component's log.", "logs"),
+    _verb("list", _TALK, "List the installed components."),
+    _verb("info", _TALK, "Show everything about one component."),
+    _verb("status", _TALK, "Show the status of the host and its components."),
+    _verb("logs", _TALK, "Show a component's log."),
     _verb("storage", _TALK, "List, export and import a component's stored data."),
     _verb("keygen", _TRUST, "Make a signing key."),
     _verb("trust", _TRUST, "Manage the publishers whose components may be installed."),
     _verb("config", _TRUST, "Show and change the settings, with the origin of each."),
     _verb("completions", _TRUST, "Print the completion script of a shell."),
     _verb("doctor", _HELP, "Check this machine and this home."),
-    _verb("explain", _HELP, "Explain an error code.", "explain"),
+    _verb("explain", _HELP, "Explain an error code."),
 )
 
 BLOCK = Block(

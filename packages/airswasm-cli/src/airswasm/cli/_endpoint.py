@@ -16,9 +16,8 @@ import os
 import stat
 import struct
 import sys
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from .errors import SocketForeign, SocketInUse
 
@@ -33,8 +32,7 @@ _PROBE_SECONDS = 2.0
 _XUCRED_BYTES = 76
 
 
-@dataclass(frozen=True, slots=True)
-class Endpoint:
+class Endpoint(NamedTuple):
     """The control socket of one home.
 
     Attributes:

@@ -19,7 +19,6 @@ import io
 import os
 import sys
 from collections.abc import Sequence
-from types import FunctionType
 from typing import NoReturn
 
 __all__ = ("drop_stdout", "main", "program_version", "root_help", "run")
@@ -80,13 +79,10 @@ def run(arguments: Sequence[str]) -> int:
 
 def _run_plain(arguments: Sequence[str]) -> int | None:
     """Run one of our verbs that is a function; None where typer has to read the line."""
-    from airswasm.wit import load_part
+    from ._plain_verbs import load_plain_verb
 
-    from ._verbs import find_own_verb
-
-    declared = find_own_verb(arguments[0])
-    function = load_part(declared.command) if declared is not None else None
-    if not isinstance(function, FunctionType):
+    function = load_plain_verb(arguments[0])
+    if function is None:
         return None
     from ._options import read_plain
     from ._session import invoke

@@ -10,11 +10,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, cast
+from typing import NamedTuple, cast
 
 from .errors import SettingInvalid
 
-__all__ = ("KNOWN", "CliSettings", "Setting", "Settings", "default_home", "read_settings")
+__all__ = ("KNOWN", "Setting", "Settings", "default_home", "read_settings")
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,27 +45,7 @@ class Settings:
     all: tuple[Setting, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class CliSettings:
-    """`[cli]`: defaults for the command's own options.
-
-    Attributes:
-        key: Path of the key that `sign` uses; empty for keys/default.pem in the home.
-        timeout: Seconds that `send` waits for a reply.
-        color: When to print colours: `auto`, `always` or `never`.
-    """
-
-    key: str = ""
-    timeout: float = 30.0
-    color: Literal["auto", "always", "never"] = "auto"
-
-    def __post_init__(self) -> None:
-        if not 0 < self.timeout < 1e9:
-            raise ValueError("timeout must be more than 0")
-
-
-@dataclass(frozen=True, slots=True)
-class _Known:
+class _Known(NamedTuple):
     meaning: str
     check: Callable[[str], bool]
     wanted: str

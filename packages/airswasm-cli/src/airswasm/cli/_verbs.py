@@ -8,17 +8,13 @@ from airswasm.wit import Verb
 
 from ._block import BLOCK, GROUPS
 
-__all__ = ("all_verbs", "find_own_verb", "find_verb", "groups")
-
-
-def find_own_verb(name: str) -> Verb | None:
-    """Return the verb of that name that this package brings."""
-    return next((verb for verb in BLOCK.verbs if verb.name == name), None)
+__all__ = ("all_verbs", "find_verb", "groups")
 
 
 def find_verb(name: str) -> Verb | None:
     """Return the verb of that name; the installed packages are read only for foreign ones."""
-    return find_own_verb(name) or all_verbs().get(name)
+    own = next((verb for verb in BLOCK.verbs if verb.name == name), None)
+    return own or all_verbs().get(name)
 
 
 def all_verbs() -> Mapping[str, Verb]:

@@ -27,7 +27,8 @@ from ._plan import Approve, InstallPlan
 from ._policy import HostPolicy, InstallPolicy, LimitPolicy
 from ._reader import HomeReader
 from ._registry import ComponentRecord, Registry, RegistryTable, VersionRecord
-from ._status import ComponentStatus, ComponentSummary, SystemStatus
+from ._status import ComponentStatus, SystemStatus
+from ._summary import ComponentSummary
 from ._system import System
 from .errors import (
     AlreadyInstalled,

@@ -16,24 +16,24 @@ from collections.abc import Mapping
 from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Self, TypeVar
+from typing import TYPE_CHECKING, Self
 
-from airswasm.storage import StorageSettings, StoreReader, has_store, read_store
+from airswasm.storage import StoreReader, has_store, read_store
 
 from ._home import Home
 from ._registry import REGISTRY_NAMESPACE, ComponentRecord, Registry
 from ._reporting import Reporting
-from ._status import ComponentStatus, ComponentSummary, SystemStatus
+from ._summary import ComponentSummary
 from .errors import StoreMissing
 
 if TYPE_CHECKING:
+    from ._configuration import Configuration
     from ._info import ComponentInfo
     from ._logfiles import LogFiles
     from ._manifest import Manifest
+    from ._status import ComponentStatus, SystemStatus
 
 __all__ = ("HomeReader", "find_store")
-
-T = TypeVar("T")
 
 
 class HomeReader:
@@ -68,8 +68,7 @@ class HomeReader:
         rows: Mapping[str, bytes] = {}
         with ExitStack() as stack:
             if find_store(self.home):
-                engine = self._settings("storage", StorageSettings).engine
-                store = stack.enter_context(read_store(self.home.store_folder, engine))
+                store = stack.enter_context(self._reader())
                 self._store, rows = store, dict(store.entries(REGISTRY_NAMESPACE))
             self._registry = Registry.of(rows)
             self._exits = stack.pop_all()
@@ -93,7 +92,8 @@ class HomeReader:
         """
         from ._logfiles import LogFiles, LogLimits
 
-        return LogFiles(self.home.logs_folder, self._settings("logs", LogLimits))
+        limits = self._settings("logs").get(LogLimits) if self._is_set("logs") else LogLimits()
+        return LogFiles(self.home.logs_folder, limits)
 
     def list(self) -> tuple[ComponentSummary, ...]:
         """Return everything that is installed, by name."""
@@ -118,6 +118,8 @@ class HomeReader:
 
     def status(self) -> SystemStatus:
         """Return how the home does; no component runs as far as its reader can tell."""
+        from ._status import SystemStatus
+
         components = tuple(map(self._reporting.status, self._registry))
         return SystemStatus(
             home=str(self.home.folder),
@@ -130,21 +132,31 @@ class HomeReader:
             lost_writes=self._store.lost_writes if self._store is not None else 0,
         )
 
-    def _settings(self, name: str, model: type[T]) -> T:
-        """Return a section of config.toml; its reader is imported only where a key is set."""
-        prefix = f"AIRSWASM_{name}_".upper()
-        if _is_absent(self.home.config_file) and not any(
-            variable.startswith(prefix) for variable in self._environment
-        ):
-            return model()
+    def _reader(self) -> StoreReader:
+        if not self._is_set("storage"):
+            return read_store(self.home.store_folder)
+        from airswasm.storage import StorageSettings
+
+        settings = self._settings("storage").get(StorageSettings)
+        return read_store(self.home.store_folder, settings.engine)
+
+    def _is_set(self, section: str) -> bool:
+        """Whether a section may have other settings than the defaults.
+
+        Most homes have no config.toml; what reads one is then not imported.
+        """
+        prefix = f"AIRSWASM_{section}_".upper()
+        is_in_environment = any(name.startswith(prefix) for name in self._environment)
+        return is_in_environment or not _is_absent(self.home.config_file)
+
+    def _settings(self, section: str) -> Configuration:
         from airswasm.storage import BLOCK as STORAGE
 
         from ._block import BLOCK
         from ._configuration import Configuration
 
-        sections = [each for each in (*STORAGE.sections, *BLOCK.sections) if each.name == name]
-        file = self.home.config_file
-        return Configuration.load_only(file, sections, self._environment).get(model)
+        wanted = [each for each in (*STORAGE.sections, *BLOCK.sections) if each.name == section]
+        return Configuration.load_only(self.home.config_file, wanted, self._environment)
 
     def _used_bytes(self, name: str) -> int | None:
         return None if self._store is None else self._store.used_bytes(name)

@@ -3,33 +3,41 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from airswasm.security import fingerprint_of
 
 from ._registry import ComponentRecord, Registry
-from ._status import ComponentStatus, ComponentSummary
+from ._summary import ComponentSummary
 
-if TYPE_CHECKING:  # to look imports neither a host nor, but for `info`, manifests
+if TYPE_CHECKING:  # imported where something is shown that needs them
     from ._hosting import Hosting
     from ._info import ComponentInfo
     from ._manifest import Manifest
+    from ._status import ComponentStatus
 
 __all__ = ("Reporting",)
 
 
-@dataclass(frozen=True, slots=True)
 class Reporting:
-    """Reads the registry and the running components, and changes nothing."""
+    """Looks, and changes nothing.
 
-    registry: Registry
-    manifest_of: Callable[[ComponentRecord], Manifest]
-    """Reads the active version's manifest from the disk."""
-    used_bytes: Callable[[str], int | None]
-    """How much a component stores; None while there is no store."""
-    hosting: Hosting | None = None
-    """None where nothing runs."""
+    Args:
+        registry: What is installed.
+        manifest_of: Reads the active version's manifest from the disk.
+        used_bytes: How much a component stores; None while there is no store.
+        hosting: None where nothing runs.
+    """
+
+    def __init__(
+        self,
+        registry: Registry,
+        manifest_of: Callable[[ComponentRecord], Manifest],
+        used_bytes: Callable[[str], int | None],
+        hosting: Hosting | None = None,
+    ) -> None:
+        self._registry, self._hosting = registry, hosting
+        self._manifest_of, self._used_bytes = manifest_of, used_bytes
 
     def summaries(self) -> tuple[ComponentSummary, ...]:
         """Return all installed components, sorted by name."""
@@ -41,14 +49,14 @@ class Reporting:
                 signer=_fingerprint(record.owner),
                 installed_at=record.active_version.installed_at,
             )
-            for record in self.registry
+            for record in self._registry
         )
 
     def info(self, name: str) -> ComponentInfo:
         """All that is known of one component. Raises as `System.info`."""
         from ._info import ComponentInfo, VersionInfo
 
-        record = self.registry.get(name)
+        record = self._registry.get(name)
         return ComponentInfo(
             name=name,
             package_name=record.package_name,
@@ -68,21 +76,23 @@ class Reporting:
                 )
                 for each in record.versions
             ),
-            manifest=self.manifest_of(record),
-            storage_bytes=self.used_bytes(name),
+            manifest=self._manifest_of(record),
+            storage_bytes=self._used_bytes(name),
         )
 
     def status(self, record: ComponentRecord) -> ComponentStatus:
-        """Return the status of one component."""
-        if self.hosting is None:
+        """How one component does."""
+        if self._hosting is None:
+            from ._status import ComponentStatus
+
             return ComponentStatus(record.name, record.active, self.state(record))
-        return self.hosting.status(record)
+        return self._hosting.status(record)
 
     def state(self, record: ComponentRecord) -> str:
-        """Return its state in one word; `offline` for what a host would run."""
-        if self.hosting is None:
+        """One word for it; `offline` for what would run if something ran here."""
+        if self._hosting is None:
             return "offline" if record.wanted == "running" else "stopped"
-        return self.hosting.state(record.name)
+        return self._hosting.state(record.name)
 
 
 def _fingerprint(owner: str | None) -> str | None:

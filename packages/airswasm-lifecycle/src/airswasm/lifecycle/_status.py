@@ -5,20 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-__all__ = ("ComponentStatus", "ComponentSummary", "SystemStatus")
-
-
-@dataclass(frozen=True, slots=True)
-class ComponentSummary:
-    """One line of a list."""
-
-    name: str
-    version: str
-    state: str
-    """`running`, `starting`, `stopped`, `restarting`, `given up`; `offline` without a host."""
-    signer: str | None
-    """The fingerprint of the owner's key; None if unsigned."""
-    installed_at: float
+__all__ = ("ComponentStatus", "SystemStatus")
 
 
 @dataclass(frozen=True, slots=True)

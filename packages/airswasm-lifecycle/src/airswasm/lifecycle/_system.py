@@ -80,8 +80,9 @@ from ._reader import find_store
 from ._registry import Registry
 from ._reporting import Reporting
 from ._running import Running
-from ._status import ComponentStatus, ComponentSummary, SystemStatus
+from ._status import ComponentStatus, SystemStatus
 from ._stored import StoredPackages
+from ._summary import ComponentSummary
 from ._tables import ComponentPolicies, StoredTable
 from ._updating import Updating
 from .errors import HostOffline, NotRunning

@@ -6,13 +6,10 @@ cryptography, which takes twice as long to import as Python takes to start.
 
 from __future__ import annotations
 
-import base64
 import binascii
 import hashlib
 
-from .errors import InvalidKey
-
-__all__ = ("decode_key", "fingerprint_of")
+__all__ = ("decode_key", "encode_key", "fingerprint_of")
 
 
 def decode_key(text: str) -> bytes:
@@ -22,12 +19,17 @@ def decode_key(text: str) -> bytes:
         InvalidKey: The text is not canonical base64.
     """
     try:
-        raw = base64.b64decode(text.encode("ascii"), validate=True)
-    except (binascii.Error, UnicodeEncodeError):
-        raise InvalidKey("the key is not base64") from None
-    if base64.b64encode(raw).decode() != text:
-        raise InvalidKey("the key is not canonical base64")
+        raw = binascii.a2b_base64(text, strict_mode=True)
+    except ValueError:
+        raise _invalid("the key is not base64") from None
+    if encode_key(raw) != text:
+        raise _invalid("the key is not canonical base64")
     return raw
+
+
+def encode_key(raw: bytes) -> str:
+    """Return the text of a key."""
+    return binascii.b2a_base64(raw, newline=False).decode()
 
 
 def fingerprint_of(key: bytes | str) -> str:
@@ -40,3 +42,9 @@ def fingerprint_of(key: bytes | str) -> str:
         InvalidKey: The text is not canonical base64.
     """
     return hashlib.sha256(key if isinstance(key, bytes) else decode_key(key)).hexdigest()
+
+
+def _invalid(reason: str) -> Exception:
+    from .errors import InvalidKey
+
+    return InvalidKey(reason)

@@ -13,7 +13,6 @@ for public ones.
 
 from __future__ import annotations
 
-import base64
 import os
 import stat
 from dataclasses import dataclass, field
@@ -29,7 +28,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import (
 )
 
 from ._curve import ORDER, check_point
-from ._key_text import decode_key, fingerprint_of
+from ._key_text import decode_key, encode_key, fingerprint_of
 from .errors import InvalidKey, KeyFileExposed, KeyFileInvalid
 
 __all__ = (
@@ -87,7 +86,7 @@ class PublicKey:
         return cls(key.public_bytes_raw())
 
     def __str__(self) -> str:
-        return base64.b64encode(self.raw).decode()
+        return encode_key(self.raw)
 
     @property
     def fingerprint(self) -> str:

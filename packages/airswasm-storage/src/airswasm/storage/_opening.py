@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import json
 import os
-from dataclasses import dataclass
 from pathlib import Path
 
 from ._backend import Backend, EngineFactory, EngineOptions
@@ -29,28 +28,26 @@ def has_store(folder: str | os.PathLike[str]) -> bool:
     return (Path(folder) / MARKER).exists()
 
 
-@dataclass(frozen=True, slots=True)
 class Opening:
     """Opens a folder with one engine, unless another engine wrote it."""
 
-    path: Path
-    name: str
-    factory: EngineFactory
-    read_only: bool
+    def __init__(self, path: Path, name: str, factory: EngineFactory, read_only: bool) -> None:
+        self.path = path
+        self._name, self._factory, self._read_only = name, factory, read_only
 
     def __call__(self) -> Backend:
         written = _read_marker(self.path)
-        if written is not None and written != self.name:
-            raise EngineMismatch(self.path, written, self.name)
-        options = EngineOptions(read_only=self.read_only, is_new=written is None)
-        backend = self.factory(self.path, options)
-        if written is None and backend.is_persistent and not self.read_only:
+        if written is not None and written != self._name:
+            raise EngineMismatch(self.path, written, self._name)
+        options = EngineOptions(read_only=self._read_only, is_new=written is None)
+        backend = self._factory(self.path, options)
+        if written is None and backend.is_persistent and not self._read_only:
             self._mark(backend)
         return backend
 
     def _mark(self, backend: Backend) -> None:
         try:
-            write_marker(self.path, self.name)
+            write_marker(self.path, self._name)
         except BaseException:
             backend.close()
             raise

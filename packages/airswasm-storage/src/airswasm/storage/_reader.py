@@ -12,13 +12,15 @@ from collections.abc import Iterator, Mapping
 from importlib import import_module
 from pathlib import Path
 from types import TracebackType
-from typing import Self, cast
+from typing import TYPE_CHECKING, Self, cast
 
-from ._backend import Backend, EngineFactory
 from ._keys import DATA_PREFIX_BYTES, SPACES, encode_name, range_of
 from ._opening import Opening
 from ._space import Space
 from .errors import StorageClosed
+
+if TYPE_CHECKING:
+    from ._backend import Backend, EngineFactory
 
 __all__ = ("OWN_ENGINES", "StoreReader", "read_store")
 

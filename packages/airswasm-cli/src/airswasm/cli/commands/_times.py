@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+import time
 
 from .._document import number
 
@@ -13,11 +13,13 @@ def when(value: object) -> str:
     """Return seconds since 1970 as local date and time."""
     if not isinstance(value, int | float):
         return "-"
-    return datetime.fromtimestamp(value, UTC).astimezone().strftime("%Y-%m-%d %H:%M")
+    return time.strftime("%Y-%m-%d %H:%M", time.localtime(value))
 
 
 def clock(value: object) -> str:
-    """Return seconds since 1970 as local time with milliseconds."""
+    """Seconds since 1970 as local time with milliseconds."""
+    from datetime import UTC, datetime
+
     moment = datetime.fromtimestamp(number(value), UTC).astimezone()
     return moment.strftime("%Y-%m-%d %H:%M:%S.%f")[:-3]
 
