@@ -19,6 +19,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, cast
 
 from airswasm.runtime import (
+    ArgumentsTooLarge,
     Caller,
     CallState,
     Case,
@@ -42,6 +43,7 @@ from airswasm.wit.names import (
 )
 
 from ._foreign import type_name
+from ._messages.bounds import payload_bytes
 from ._messages.message import HOST
 from ._running.asking import inquire
 from ._running.reference import cell_of
@@ -50,6 +52,7 @@ from .errors import (
     GuestRefused,
     HealthCheckFailed,
     InitFailed,
+    MessageTooLarge,
     MigrationFailed,
     UnfitPayload,
 )
@@ -148,8 +151,8 @@ class ComponentActor:
 
     @property
     def message_bytes(self) -> int:
-        """The largest payload that its memory could hold; a larger one is refused unsent."""
-        return self._limits.memory_bytes
+        """The largest payload that its memory has room for; a larger one is refused unsent."""
+        return self._linked.component.message_bytes(self._limits)
 
     # -- life --------------------------------------------------------------------------------
 
@@ -275,12 +278,20 @@ class ComponentActor:
         Raises:
             GuestRefused: The guest answered with `err`.
             HealthCheckFailed: The same, of a health check.
+            MessageTooLarge: Its allocator had no room for the message; it did not see it.
             GuestFault: It trapped, or reached a limit.
         """
         instance = self.instance
+        message: object = None
         if instance is not None:
-            instance.caller.message = None  # it keeps the asker alive, too
-        outcome = call.result()
+            caller = instance.caller
+            message, caller.message = caller.message, None  # it keeps the asker alive, too
+        try:
+            outcome = call.result()
+        except ArgumentsTooLarge as fault:
+            if fault.component != self.name:  # of another component, by way of a host function
+                raise
+            raise self._too_large(message) from fault
         if type(outcome) is Ok:
             return outcome.value
         refusal = _refusal(outcome)
@@ -289,6 +300,13 @@ class ComponentActor:
         if self._health is not None and getattr(call, "function", None) == self._health.path:
             raise HealthCheckFailed(self.name, refusal)
         raise GuestRefused(self.name, refusal)
+
+    def _too_large(self, message: object) -> MessageTooLarge:
+        payload = cast("Message", message).payload
+        outcome = payload.outcome if isinstance(payload, Callback) else None
+        content = outcome.value if isinstance(outcome, Ok) else payload
+        memory_bytes = self._limits.memory_bytes
+        return MessageTooLarge(self.name, payload_bytes(content), memory_bytes, "memory_bytes")
 
 
 def _refusal(outcome: object) -> str | None:

@@ -113,7 +113,8 @@ class MessageTooLarge(DeliveryError):
     Attributes:
         size_bytes: The payload's size.
         capacity_bytes: The bound that it is beyond.
-        limit: The field of `MailboxSpec` that sets it: `capacity_bytes` or `message_bytes`.
+        limit: The field of `MailboxSpec` that sets it, `capacity_bytes` or `message_bytes`; or
+            `memory_bytes`, where the component itself found no room for it in its memory.
     """
 
     explanation = ErrorCode(
@@ -128,16 +129,18 @@ class MessageTooLarge(DeliveryError):
         target: str,
         size_bytes: int,
         capacity_bytes: int,
-        limit: Literal["capacity_bytes", "message_bytes"] = "capacity_bytes",
+        limit: Literal["capacity_bytes", "message_bytes", "memory_bytes"] = "capacity_bytes",
     ) -> None:
         self.size_bytes = size_bytes
         self.capacity_bytes = capacity_bytes
-        self.limit: Literal["capacity_bytes", "message_bytes"] = limit
+        self.limit: Literal["capacity_bytes", "message_bytes", "memory_bytes"] = limit
+        is_memory = limit == "memory_bytes"
+        where = "its Limits" if is_memory else "its MailboxSpec"
+        holder = "what is left of the memory of" if is_memory else "the mailbox of"
         super().__init__(
             target,
-            f"a message of {size_bytes:,} bytes is more than the mailbox of {target!r} may hold "
-            f"({limit} is {capacity_bytes:,}); send it in parts, or raise {limit} in its "
-            "MailboxSpec",
+            f"a message of {size_bytes:,} bytes is more than {holder} {target!r} may hold "
+            f"({limit} is {capacity_bytes:,}); send it in parts, or raise {limit} in {where}",
         )
 
 

@@ -29,8 +29,8 @@ from ._calls.stack_depth import check_depth_to_instantiate
 from ._compile.description import Description
 from ._exports import Exports, exports_of
 from ._host import Caller, HostInterface
-from ._instance import Instance
-from ._limits import Limits
+from ._instance import PAGE_BYTES, Instance
+from ._limits import Limits, most_message_bytes
 from ._process.mappings import MappingGuard
 from ._shape import FunctionShape, InterfaceShape, ResourceIdentity
 from ._wasmtime import bindings as wt
@@ -101,6 +101,14 @@ class Component:
     def paths(self) -> tuple[str, ...]:
         """The paths of all exported functions."""
         return tuple(self._exports)
+
+    def message_bytes(self, limits: Limits) -> int:
+        """Return the most bytes that one message to an instance with these limits may have.
+
+        An eighth of the memory that is left when it has started, unless the limits say more
+        or less. Senders and host functions keep to it; the engine does not enforce it.
+        """
+        return most_message_bytes(limits, self._core.memory_pages * PAGE_BYTES)
 
     def link(self, interfaces: Iterable[HostInterface] = ()) -> LinkedComponent:
         """Satisfy the imports; the result makes any number of instances.
@@ -223,6 +231,7 @@ class LinkedComponent:
         check_depth_to_instantiate()
         instance = Instance(self, limits, caller)
         caller.instance = instance
+        caller.message_bytes = self.component.message_bytes(limits)
         if wasi is not self._wasi:  # most often the same: shared by ten thousand instances
             self._wasi, self._make_wasi = wasi, partial(_make_wasi, wasi, self.engine)
         caller._make_wasi = self._make_wasi

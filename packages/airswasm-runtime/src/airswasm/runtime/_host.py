@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import asyncio
 import math
+import sys
 from collections.abc import Callable, Coroutine, Mapping
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
@@ -185,7 +186,10 @@ class Caller:
         name: such as `local/hello`.
         data: the embedder's own; whatever its host functions need.
         message: what the instance works on now; the embedder sets it per call.
-        instance: the running instance; set when it is instantiated.
+        instance: the running instance; None until it is instantiated.
+        message_bytes: the most bytes that a host function should answer with: beyond them
+            the guest's allocator cannot be relied on, and the guest would trap. A function
+            that has more to say answers with an error of its interface.
     """
 
     __slots__ = (
@@ -197,6 +201,7 @@ class Caller:
         "data",
         "instance",
         "message",
+        "message_bytes",
         "name",
     )
 
@@ -204,8 +209,9 @@ class Caller:
         self.name: str = name
         self.data: object = data
         self.message: object = None
-        self.instance: Instance
         self._account: Account | None = None
+        self.message_bytes: int = sys.maxsize  # until there is an instance
+        self.instance: Instance = None  # type: ignore[assignment]  # set before any call
         self._make_wasi: Callable[[Caller], WasiState] | None = None
         self._wasi: WasiState | None = None
         self._kept: dict[object, object] | None = None

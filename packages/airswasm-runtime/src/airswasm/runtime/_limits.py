@@ -12,6 +12,7 @@ from dataclasses import dataclass, fields
 
 KIB = 1024
 MIB = 1024 * KIB
+_NAMES_BYTES = KIB  # the sender's name and the topic, which travel with a message
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +33,9 @@ class Limits:
         resources: handles of host resources that the guest may hold at once.
         host_memory_bytes: what the host may keep on the guest's behalf: bodies, headers,
             handles, answers.
+        message_bytes: the most bytes of one message to the guest, and of one answer of a
+            host function; None derives them from the memory (`most_message_bytes`). Who
+            hosts the guest keeps to it: `Caller.message_bytes` says how much it is.
         source: where they were set, for messages, such as `Component.toml`; empty for
             the program that made them.
     """
@@ -46,14 +50,32 @@ class Limits:
     host_call_bytes: int = 16 * MIB
     resources: int = 10_000
     host_memory_bytes: int = 4 * MIB
+    message_bytes: int | None = None
     source: str = ""
 
     def __post_init__(self) -> None:
         for field in fields(self):
-            if field.name != "source" and getattr(self, field.name) <= 0:
+            value = getattr(self, field.name)
+            if not isinstance(value, str | None) and value <= 0:
                 raise ValueError(f"limits.{field.name} must be more than 0")
         if self.fuel >= 2**63:
             raise ValueError("limits.fuel must be below 2**63")
+
+
+def most_message_bytes(limits: Limits, memory_at_start_bytes: int) -> int:
+    """Return the most bytes of one message to a guest, where the limits do not say.
+
+    It is an eighth of the memory that is left when the guest has started: the engine
+    copies the message in, a handler in C that joins texts makes four more copies, and
+    CPython with its encoder takes six to seven times the size. A guest may also start
+    with all its memory and allocate within that, so it is at least one part in 32 of the
+    whole. One call carries no more than `host_call_bytes`, names included.
+    """
+    if limits.message_bytes is not None:
+        return limits.message_bytes
+    left = (limits.memory_bytes - memory_at_start_bytes) // 8
+    most = max(left, limits.memory_bytes // 32)
+    return max(1, min(most, limits.host_call_bytes - _NAMES_BYTES))
 
 
 def setting_of(limit: str) -> str:

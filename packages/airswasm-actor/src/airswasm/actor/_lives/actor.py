@@ -81,5 +81,7 @@ class GuestActor(Actor, Guest, Protocol):
 
         Raises:
             GuestRefused: The guest answered with an error of its own; it goes on.
+            MessageTooLarge: The guest had no room for the message. It is replaced, and its
+                supervisor counts no restart.
         """
         ...

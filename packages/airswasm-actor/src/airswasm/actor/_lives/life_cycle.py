@@ -21,7 +21,7 @@ from .._messages.dead_letters import DeathReason
 from .._messages.events import EventKind
 from .._messages.message import to_message
 from .._running.asking import wait_stopped
-from .._running.phase import Down, Exit, Phase
+from .._running.phase import REPLACED, Down, Exit, Phase
 from ..errors import ActorFailed, ActorStopped, SystemClosed
 from .register import bind_actor
 
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from .._messages.message import Message
     from .._running.cell import Cell, Work
     from .._running.dispatcher import Dispatcher
+    from ..errors import MessageTooLarge
     from .register import Register
 
 __all__ = ("LifeCycle", "Stoppable")
@@ -238,6 +239,19 @@ class LifeCycle:
             message.request.fail(ActorFailed(cell.name, error))
         self._fail(cell, Exit("killed" if error is None else "crash", error))
 
+    def replace(self, cell: Cell, message: Message, error: MessageTooLarge) -> None:
+        """End an incarnation that had no room for `message`; its supervisor makes another.
+
+        That is the sender's fault, and the supervisor does not count it: a neighbour cannot
+        use up the restarts of another component. An actor without a supervisor ends.
+        """
+        evidence = error.__cause__ or error
+        cell.give_up_message(message, DeathReason.UNDELIVERED, evidence)
+        if message.request is not None:
+            message.request.fail(error)
+        reason = "crash" if cell.rare.on_exit is None else REPLACED
+        self._fail(cell, Exit(reason, evidence))
+
     def fail(self, cell: Cell, error: BaseException) -> None:
         """End the incarnation as a crash that no message caused (a failed health check)."""
         if cell.phase is Phase.RUNNING:
@@ -246,7 +260,8 @@ class LifeCycle:
 
     def _fail(self, cell: Cell, exit_: Exit) -> None:
         self.discard(cell)
-        self._emit(EventKind.FAILED, cell, exit_.reason, exit_.cause)
+        kind = EventKind.STOPPING if exit_.reason == REPLACED else EventKind.FAILED
+        self._emit(kind, cell, exit_.reason, exit_.cause)
         if cell.phase is Phase.STOPPING:
             cell.notify_idle()  # the code that is ending it goes on
             return

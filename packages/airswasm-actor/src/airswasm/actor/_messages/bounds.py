@@ -29,7 +29,8 @@ class MailboxSpec:
             than that is refused with `MessageTooLarge`, whatever the policy. See `payload_bytes`
             for what is counted.
         message_bytes: How many bytes a single payload may have; None sets no bound. A component's
-            mailbox that leaves it out gets the component's memory limit: it could never take more.
+            mailbox that leaves it out gets what the component has memory for
+            (`ComponentActor.message_bytes`).
     """
 
     capacity: int = 1000

@@ -38,8 +38,8 @@ class LifecycleEvent:
         name: The actor or supervisor that it happened to.
         time: The system's clock, in seconds.
         incarnation: Which incarnation; 0 for a supervisor.
-        reason: `normal`, `shutdown`, `crash`, `killed`, or empty.
-        cause: The error, for `failed` and `given_up`.
+        reason: `normal`, `shutdown`, `crash`, `killed`, `replaced`, or empty.
+        cause: The error, for `failed` and `given_up`, and for an incarnation that is replaced.
     """
 
     kind: EventKind

@@ -35,7 +35,7 @@ from .._boundary import raise_interrupt
 from .._messages.bounds import payload_bytes
 from .._messages.dead_letters import DeathReason
 from .._messages.message import Message
-from ..errors import GuestRefused, UnfitPayload
+from ..errors import GuestRefused, MessageTooLarge, UnfitPayload
 from .cell import Cell, Exchange
 from .mailbox import note_taken
 from .serving import TaskWork, end_at_once, poll_in_thread, serve, serve_in_task
@@ -78,6 +78,10 @@ class Endings(Protocol):
 
     def crash(self, cell: Cell, message: Message, error: BaseException | None) -> None:
         """End an incarnation whose handler raised, or was cancelled from outside."""
+        ...
+
+    def replace(self, cell: Cell, message: Message, error: MessageTooLarge) -> None:
+        """End an incarnation that had no room for a message, which is the sender's fault."""
         ...
 
     def leave_as_requested(self, cell: Cell) -> None:
@@ -457,6 +461,9 @@ class Dispatcher(Exchange):
             result = cell.guest.complete(call)  # type: ignore[union-attr]  # it has begun the call
         except GuestRefused as refused:
             refusal = refused
+        except MessageTooLarge as error:
+            self.endings.replace(cell, message, error)
+            return
         except BaseException as error:
             self._crash(cell, message, error)
             return

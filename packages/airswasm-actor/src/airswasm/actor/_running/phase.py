@@ -5,7 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
-__all__ = ("Down", "Exit", "Phase")
+__all__ = ("REPLACED", "Down", "Exit", "Phase")
+
+REPLACED = "replaced"
+"""The reason of an incarnation's end that was a sender's fault: no restart is counted for it."""
 
 
 class Phase(StrEnum):
@@ -23,7 +26,7 @@ class Exit:
     """The end of an incarnation.
 
     Attributes:
-        reason: `normal`, `shutdown`, `crash` or `killed`.
+        reason: `normal`, `shutdown`, `crash`, `killed` or `replaced`.
         cause: The error, after a crash.
     """
 

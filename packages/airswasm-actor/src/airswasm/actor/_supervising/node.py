@@ -23,7 +23,7 @@ import anyio
 
 from .._boundary import Boundary
 from .._messages.events import EventKind, LifecycleEvent
-from .._running.phase import Exit
+from .._running.phase import REPLACED, Exit
 from ..errors import (
     ActorStopped,
     ChildExists,
@@ -352,7 +352,9 @@ class SupervisorNode:
             await item.run()
         elif isinstance(item, ChildEnded):
             child = self._children.expected(item.id, item.turn)
-            if child is not None:
+            if child is not None and item.exit.reason == REPLACED:
+                await self._start_after(0.0, [item.id])
+            elif child is not None:
                 kind = cast("ExitKind", item.exit.reason if not item.exit.is_abnormal else "crash")
                 await self._decide(child, kind, item.exit)
         elif isinstance(item, StartFailed):

@@ -40,7 +40,7 @@ from .._compose.core_facts import CoreFacts
 from .._shape import FunctionShape, InterfaceShape, ResourceIdentity, ValueType
 from .._wasmtime.reflection import ComponentShape
 
-DESCRIPTION_VERSION = 4
+DESCRIPTION_VERSION = 5
 """Changes whenever what this module writes does: compiled components are cached."""
 
 Json: TypeAlias = Any
@@ -65,11 +65,11 @@ class Description:
     def to_json(self) -> str:
         """Return one line of JSON."""
         table = _TypeTable()
-        shape = self.shape
+        shape, core = self.shape, self.core
         written = {
             "digest": self.digest,
             "bridging": self.bridging.to_json(),
-            "core": [self.core.memories, self.core.tables, self.core.reallocs],
+            "core": [core.memories, core.tables, core.reallocs, core.memory_pages],
             "imports": [table.interface(each) for each in shape.imports.values()],
             "exports": [table.interface(each) for each in shape.exports.values()],
             "resources": [[r.interface, r.name, r.is_imported] for r in shape.resources],
@@ -90,8 +90,8 @@ class Description:
             for side in ("imports", "exports")
         )
         bridging = Bridging.from_json(read["bridging"])
-        memories, tables, reallocs = read["core"]
-        core = CoreFacts(memories, tables, tuple(reallocs))
+        memories, tables, reallocs, pages = read["core"]
+        core = CoreFacts(memories, tables, tuple(reallocs), pages)
         return cls(read["digest"], bridging, ComponentShape(imports, exports, resources), core)
 
 

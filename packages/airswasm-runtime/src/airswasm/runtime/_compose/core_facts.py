@@ -15,8 +15,10 @@ from .reader import (
     CORE_TABLE_SECTION,
     Reader,
     Unreadable,
+    core_modules,
     defined_items,
     exported_function,
+    first_memory_pages,
     imported_functions,
 )
 from .writer import Sort
@@ -31,11 +33,14 @@ class CoreFacts:
         tables: tables that an instance has, likewise.
         reallocs: the functions that make room for arguments, by their index in their
             module; without those whose index an exported function has too.
+        memory_pages: what the largest linear memory has at the start; 0 where that
+            cannot be read.
     """
 
     memories: int | None = None
     tables: int | None = None
     reallocs: tuple[int, ...] = ()
+    memory_pages: int = 0
 
 
 def read_core_facts(wasm: bytes) -> CoreFacts:
@@ -43,7 +48,8 @@ def read_core_facts(wasm: bytes) -> CoreFacts:
     try:
         outline = read_component(wasm)
         memories, tables = _Counter().count(outline)
-        return CoreFacts(memories, tables, _reallocs(outline))
+        pages = max(map(first_memory_pages, core_modules(wasm)), default=0)
+        return CoreFacts(memories, tables, _reallocs(outline), pages)
     except (Unreadable, LookupError, ValueError, RecursionError):
         return CoreFacts()
 

@@ -171,6 +171,15 @@ def defined_items(module: Reader, section: int) -> int:
     return sum(body.u32() for number, body in sections if number == section)
 
 
+def first_memory_pages(module: Reader) -> int:
+    """Return the pages that the memory which a core module defines has at the start."""
+    for number, body in _core_sections(module):
+        if number == CORE_MEMORY_SECTION and body.u32():
+            body.byte()  # flags: whether there is a maximum
+            return body.u32()
+    return 0
+
+
 def imported_functions(module: Reader) -> int:
     """Count the functions that a core module imports; they come first in its index space."""
     return _imported_items(module, CORE_FUNCTION_KIND)
