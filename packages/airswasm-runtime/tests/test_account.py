@@ -142,12 +142,12 @@ def test_bodies_are_on_the_account() -> None:
     stream = body.value
     assert isinstance(stream, OutgoingBody)
 
-    def fill() -> None:
+    def fill(into: OutgoingBody) -> None:
         while True:
-            stream.write(bytes(min(4_096, stream.permit_bytes())))
+            into.write(bytes(min(4_096, into.permit_bytes())))
 
     with pytest.raises(StreamFailed) as caught:
-        fill()
+        fill(stream)
     assert caught.value.error.http_code == Case("HTTP-request-body-size", 16 * 2**20)
     assert 90_000 < caller.account.held_bytes <= 100_000
     del request, body, stream, caught, fill  # what holds the bytes
