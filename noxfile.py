@@ -34,6 +34,8 @@ INTEGRATION = ROOT / "tests-integration"
 STRUCTURE_TESTS = ("test_architecture.py", "test_wheels.py")
 ON_COMPILED = ("actor", "messaging", "lifecycle", "monitoring", "cli")
 EXTRA = "extra"
+#: pytest's exit code when it ran all tests and some failed.
+FAILED = 1
 #: The argument with which a gate stores what it measures instead of comparing.
 WRITE = "--write"
 
@@ -126,7 +128,11 @@ def install_wheels(
 
 
 def run_tests(
-    session: nox.Session, folder: Path, *arguments: str, launcher: tuple[str, ...] = ()
+    session: nox.Session,
+    folder: Path,
+    *arguments: str,
+    launcher: tuple[str, ...] = (),
+    success_codes: tuple[int, ...] = (0,),
 ) -> None:
     """Run pytest isolated from the source tree: what is imported is what was installed.
 
@@ -139,7 +145,7 @@ def run_tests(
     session.run(
         "python", "-I", "-m", *launcher, "pytest", "-c", "pyproject.toml", "--rootdir", ".",
         "-p", "no:cacheprovider", "-n", "2", "--dist", "loadfile",
-        str(folder), *arguments, env=environment,
+        str(folder), *arguments, env=environment, success_codes=success_codes,
     )  # fmt: skip
 
 
@@ -271,7 +277,8 @@ def coverage(session: nox.Session, block: str) -> None:
 
     `nox -s coverage -- --write` stores what it measures. Processes that the tests start are
     measured too; those that a test kills leave nothing behind. Generated tests run in their short
-    form: more examples of the same cover the same branches, and tracing them takes long.
+    form: more examples of the same cover the same branches, and tracing them takes long. Whether a
+    test passes is for `tests` to say: some that interrupt a process do not bear being traced.
     """
     session.env.update(AIRSWASM_SEEDS="50", AIRSWASM_SMITH_SEEDS="20")
     install_wheels(session, distribution(block), *group(block, "test"), "coverage>=7.10")
@@ -280,7 +287,8 @@ def coverage(session: nox.Session, block: str) -> None:
     data.mkdir()
     session.env["COVERAGE_FILE"] = str(data / "measured")
     source = f"--source={','.join(modules_of(block))}"
-    run_tests(session, folder_of(block) / "tests", launcher=("coverage", "run", source, "-m"))
+    traced = ("coverage", "run", source, "-m")
+    run_tests(session, folder_of(block) / "tests", launcher=traced, success_codes=(0, FAILED))
     report = data / "coverage.json"
     session.run("python", "-I", "-m", "coverage", "combine", "--quiet")
     session.run("python", "-I", "-m", "coverage", "json", "-o", str(report), "--quiet")

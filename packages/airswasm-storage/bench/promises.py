@@ -8,50 +8,75 @@ from __future__ import annotations
 import itertools
 import time
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
-from airswasm.storage import RocksStore
+from airswasm.storage import Namespace, RocksStore
 from paired import Promise, Promises, Work, times
 from rocksdict import Options, Rdict
 
 VALUE = bytes(100)
 ROWS = 100
+STORES = 4
+"""Reads go round several stores: where RocksDB happens to lay one out is 10 % of a read's cost."""
 
 
 @asynccontextmanager
 async def promises(folder: Path) -> AsyncIterator[Promises]:
     """Give the promises."""
-    bare = Rdict(str(folder / "bare"), Options(raw_mode=True))
-    bare[b"component:local/hello:count"] = VALUE
-    async with RocksStore(folder / "store", durability="os") as store:
-        space = store.namespace("local/hello")
-        await space.set("count", VALUE)
-        for number in range(ROWS):
-            await space.set(f"row/{number:03}", VALUE)
-            bare[b"row/%03d" % number] = VALUE
+    async with AsyncExitStack() as stack:
+        spaces = []
+        for number in range(STORES):
+            store = RocksStore(folder / f"store-{number}", durability="os")
+            await stack.enter_async_context(store)
+            spaces.append(await _filled(store.namespace("local/hello")))
+        bare = [_bare(folder / f"bare-{number}") for number in range(STORES)]
+        yield _promises(spaces, bare)
+        for each in bare:
+            each.close()
 
-        def put() -> None:
-            bare[b"component:local/hello:count"] = VALUE
 
-        async def write(count: int) -> None:
-            for _ in range(count):
-                await space.set("count", VALUE)
+async def _filled(space: Namespace) -> Namespace:
+    for number in range(ROWS):
+        await space.set(f"row/{number:03}", VALUE)
+    return space
 
-        def walk() -> None:
-            for number, _ in enumerate(bare.items(from_key=b"row/")):
-                if number == ROWS - 1:
-                    break
 
-        # Many keys: where one lies in RocksDB's list is chance, and that is 10 % of its cost.
-        keys = itertools.cycle([f"row/{number:03}" for number in range(ROWS)])
-        bare_keys = itertools.cycle([b"row/%03d" % number for number in range(ROWS)])
-        got = Work(times(lambda: bare[next(bare_keys)]), time.thread_time)
-        yield {
-            "read": Promise(Work(times(lambda: space.read(next(keys))), time.thread_time), got),
-            "write": Promise(Work(write, count=200), Work(times(put))),
-            "page": Promise(
-                Work(times(lambda: space.read_page("row/", None, ROWS))), Work(times(walk))
-            ),
-        }
-    bare.close()
+def _bare(folder: Path) -> Rdict:
+    opened = Rdict(str(folder), Options(raw_mode=True))
+    for number in range(ROWS):
+        opened[b"row/%03d" % number] = VALUE
+    return opened
+
+
+def _promises(spaces: list[Namespace], bare: list[Rdict]) -> Promises:
+    places = itertools.cycle([(space, f"row/{n:03}") for n in range(ROWS) for space in spaces])
+    bare_places = itertools.cycle([(each, b"row/%03d" % n) for n in range(ROWS) for each in bare])
+
+    def read() -> None:
+        space, key = next(places)
+        space.read(key)
+
+    def get() -> None:
+        opened, key = next(bare_places)
+        opened[key]
+
+    def put() -> None:
+        bare[0][b"row/000"] = VALUE
+
+    async def write(count: int) -> None:
+        for _ in range(count):
+            await spaces[0].set("row/000", VALUE)
+
+    def walk() -> None:
+        for number, _ in enumerate(bare[0].items(from_key=b"row/")):
+            if number == ROWS - 1:
+                break
+
+    return {
+        "read": Promise(Work(times(read), time.thread_time), Work(times(get), time.thread_time)),
+        "write": Promise(Work(write, count=200), Work(times(put))),
+        "page": Promise(
+            Work(times(lambda: spaces[0].read_page("row/", None, ROWS))), Work(times(walk))
+        ),
+    }
