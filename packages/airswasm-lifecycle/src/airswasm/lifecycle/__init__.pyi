@@ -5,6 +5,7 @@ from ._configuration import Configuration, Setting, describe_settings, write_tom
 from ._differences import Difference
 from ._editing import edit_configuration
 from ._home import Holder, Home, HomeLock
+from ._loading import limits_of
 from ._logbook import LogBook, LogEntry, LogLimits, provide
 from ._manifest import (
     DEFAULT_MEMORY_BYTES,
@@ -140,5 +141,6 @@ __all__ = (
     "WrongPackage",
     "archive_of",
     "is_component_name",
+    "limits_of",
     "provide",
 )

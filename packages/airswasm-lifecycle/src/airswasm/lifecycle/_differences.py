@@ -22,7 +22,9 @@ from ._quantities import format_bytes
 __all__ = ("Difference", "differences")
 
 _SECTIONS = ("limits", "supervision", "health", "codecs", "environment", "config")
-_SIZES = frozenset({"limits.memory", "limits.mailbox_bytes", "limits.storage"})
+_SIZES = frozenset(
+    f"limits.{each}" for each in ("memory", "mailbox_bytes", "message_bytes", "storage")
+)
 _SHOWN_CHARS = 120
 _RESTARTS = ("temporary", "transient", "permanent")
 _GROWTHS = ("exponential", "linear", "immediate")
@@ -135,7 +137,8 @@ _MEANS_LESS: Mapping[str, Callable[[object, object], bool]] = {
     **dict.fromkeys(
         (
             "limits.memory", "limits.fuel", "limits.timeout", "limits.mailbox",
-            "limits.mailbox_bytes", "limits.storage", "limits.rates.messages",
+            "limits.mailbox_bytes", "limits.message_bytes", "limits.storage",
+            "limits.rates.messages",
             "limits.rates.logs", "supervision.intensity", "supervision.shutdown",
         ),
         _is_lower,

@@ -63,6 +63,7 @@ def limits_of(manifest: Manifest) -> Limits:
         host_call_bytes=asked.host_call,
         fuel=asked.fuel if asked.fuel is not None else default.fuel,
         timeout=asked.timeout,
+        message_bytes=asked.message_bytes,
         source="Component.toml",
     )
 

@@ -45,6 +45,7 @@ class LimitPolicy:
         storage: Bytes of keys and values; also the quota of a component that does not ask.
         mailbox: Messages that may wait.
         mailbox_bytes: Bytes of payload that may wait.
+        message_bytes: Bytes of one message; also where a manifest leaves it to its memory.
         timeout: Seconds for each message, waiting included.
         fuel: Fuel for each message.
         messages: Messages that a component may send each second.
@@ -56,6 +57,7 @@ class LimitPolicy:
     storage: int = 64 * 2**20
     mailbox: int = 100_000
     mailbox_bytes: int = 256 * 2**20
+    message_bytes: int = 16 * 2**20
     timeout: float = 300.0
     fuel: int = 10**12
     messages: int = 100_000
@@ -93,7 +95,7 @@ class HostPolicy:
         wanted, most = manifest.limits, self.limits
         whole = wanted.memory * wanted.memories
         self._check_one(manifest.name, "memory", whole, most.memory)
-        for limit in ("storage", "mailbox", "mailbox_bytes", "timeout", "fuel"):
+        for limit in ("storage", "mailbox", "mailbox_bytes", "message_bytes", "timeout", "fuel"):
             self._check_one(manifest.name, limit, getattr(wanted, limit), getattr(most, limit))
         rate = wanted.rates.messages
         self._check_one(manifest.name, "rates.messages", rate, most.messages)
@@ -101,7 +103,7 @@ class HostPolicy:
     def _check_one(self, name: str, limit: str, wanted: float | None, most: float) -> None:
         if wanted is None or wanted <= most:
             return
-        is_size = limit in ("memory", "storage", "mailbox_bytes")
+        is_size = limit in ("memory", "storage", "mailbox_bytes", "message_bytes")
         value = f'"{format_bytes(int(wanted))}"' if is_size else _plain(wanted)
         allowed = format_bytes(int(most)) if is_size else _plain(most)
         line = f"{limit.rpartition('.')[2]} = {value}"

@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import re
 import ssl
+import sys
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -149,8 +150,16 @@ class HttpClient:
         self._policy = policy
         self._tls = tls
 
-    async def exchange(self, component: str, request: Request, seconds: float) -> Response:
+    async def exchange(
+        self, component: str, request: Request, seconds: float, *, most_bytes: int = sys.maxsize
+    ) -> Response:
         """Makes one request; a cancel or timeout closes the connection.
+
+        Args:
+            component: who makes it.
+            request: what is sent.
+            seconds: for all of it.
+            most_bytes: of the response's body, where the host's policy allows more.
 
         Raises:
             OslError: see `errors`.
@@ -160,7 +169,7 @@ class HttpClient:
                 addresses = await self._doorman.addresses(
                     component, CAPABILITY, request.url, request.endpoint
                 )
-                return await self._sent(request, addresses)
+                return await self._sent(request, addresses, most_bytes)
         except TimeoutError:
             raise TimedOut from None
         except (anyio.BrokenResourceError, anyio.ClosedResourceError, OSError) as error:
@@ -170,10 +179,12 @@ class HttpClient:
         except h11.LocalProtocolError as error:
             raise Malformed(f"the request cannot be sent: {error}") from error
 
-    async def _sent(self, request: Request, addresses: Sequence[Address]) -> Response:
+    async def _sent(
+        self, request: Request, addresses: Sequence[Address], most_bytes: int
+    ) -> Response:
         stream = await self._connected(request, addresses)
         try:
-            talk = _Talk(stream, self._policy.transfer_bytes)
+            talk = _Talk(stream, min(most_bytes, self._policy.transfer_bytes))
             await talk.send(request)
             return await talk.response()
         finally:
@@ -315,4 +326,6 @@ class Http:
         """Makes the request."""
         request = Request.read(method, url, headers, body)
         seconds = self._policy.seconds(timeout_ms)
-        return await self._client.exchange(caller.name, request, seconds)
+        return await self._client.exchange(
+            caller.name, request, seconds, most_bytes=caller.message_bytes
+        )
