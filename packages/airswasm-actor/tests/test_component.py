@@ -122,7 +122,8 @@ async def test_a_guest_s_mailbox_is_bounded_in_bytes(system: ActorSystem, load: 
     linked = await load(ECHO)
 
     def make() -> ComponentActor:
-        return ComponentActor(linked, "test/echo")
+        limits = Limits(message_bytes=2**20)
+        return ComponentActor(linked, "test/echo", limits=limits)
 
     spawned = system.spawn(make(), name="spawned", is_paused=True)
     assert spawned.mailbox.capacity_bytes == COMPONENT_MAILBOX.capacity_bytes == 16 * 2**20

@@ -719,6 +719,52 @@ class TestRun:
         await system.update(package("0.2.0", "mailbox = 7"), approve=yes)
         assert (ref.mailbox.capacity, ref.mailbox.capacity_bytes) == (7, 16 * 2**20)
 
+    @pytest.mark.parametrize(
+        ("size", "limit"), [(2_000_000, "message_bytes"), (100_000, "memory_bytes")]
+    )
+    async def test_a_neighbour_cannot_switch_a_component_off(
+        self, system: System, workshop: Workshop, yes: Approve, size: int, limit: str
+    ) -> None:
+        """Twenty messages that do not fit, before delivery or in the guest, count for nothing."""
+        once = workshop.package(extra="intensity = 1")
+        await system.install(once, approve=yes)
+        await system.send(NAME, b"c")
+        for number in range(20):
+            with pytest.raises(MessageTooLarge) as caught:
+                await system.send(NAME, bytes(size))
+            assert caught.value.limit == limit
+            assert await system.send(NAME, b"c") == bytes([number + 2])
+        status = system.component_status(NAME)
+        assert (status.state, status.restarts, status.last_error) == ("running", 0, None)
+        assert system._actors.books().is_balanced
+        ref = system._actors.broker.resolve(NAME)
+        assert ref.incarnation == (1 if limit == "message_bytes" else 21)
+
+    @pytest.mark.parametrize(
+        ("written", "policy", "expected"),
+        [
+            ("", 16 * 2**20, (2**20 - 2**16) // 8),
+            ('message_bytes = "1 KiB"', 16 * 2**20, 1024),
+            ('message_bytes = "2 MiB"', 16 * 2**20, 2 * 2**20),
+            ("", 1000, 1000),
+        ],
+    )
+    async def test_one_message_is_bounded_by_memory_manifest_or_policy(
+        self, home: Path, workshop: Workshop, yes: Approve, written: str, policy: int, expected: int
+    ) -> None:
+        """What the manifest says holds; else its memory; the policy caps either."""
+        package = workshop.package()
+        text = package.files["Component.toml"].decode().replace("[limits]", f"[limits]\n{written}")
+        files = {**package.files, "Component.toml": text.encode()}
+        files.pop("component.sig", None)
+        signed = Package.from_files(files).sign(workshop.key, sequence=10)
+        settings = Configuration.of(LimitPolicy(message_bytes=policy))
+        async with System(home, configuration=settings) as system:
+            await system.install(signed, approve=yes)
+            assert system._actors.broker.resolve(NAME).mailbox.message_bytes == expected
+            with pytest.raises(MessageTooLarge):
+                await system.send(NAME, bytes(expected + 1))
+
     async def test_stop_start_and_restart(
         self, system: System, workshop: Workshop, yes: Approve
     ) -> None:

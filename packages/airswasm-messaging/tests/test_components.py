@@ -8,7 +8,7 @@ import anyio
 import pytest
 from airswasm.actor import ActorSystem, ComponentActor, Context, Message, NoRoute
 from airswasm.messaging import MessagingLimits, Rate, SamePolicy, messaging_interface
-from airswasm.runtime import Engine, EngineConfig, LinkedComponent
+from airswasm.runtime import Engine, EngineConfig, Limits, LinkedComponent
 from wasmtime import wat2wasm
 
 pytestmark = pytest.mark.anyio
@@ -134,6 +134,47 @@ async def test_what_goes_wrong_has_its_case(hosting: Hosting) -> None:
         assert case_of(await ask("local/a", b"stest/nobody")) == "unknown-target"
         assert case_of(await ask("local/a", b"pa..b")) == "invalid"
         assert case_of(await ask("local/a", b"ua.**.b")) == "invalid"
+
+
+@pytest.mark.parametrize("size", [0, 99, 100, 101, 5_000])
+async def test_a_reply_that_the_asker_has_no_room_for_is_too_large(
+    hosting: Hosting, size: int
+) -> None:
+    """By `call` and by callback, to the byte; the asker goes on, and so does the target."""
+    async with hosting() as (system, sink, linked):
+        limits = Limits(message_bytes=100)
+        small = system.spawn(ComponentActor(linked, "local/c", limits=limits), name="local/c")
+        await system.started(small)
+        system.spawn(lambda message, context: bytes(size), name="test/big")
+        reply = await system.broker.ask("local/c", b"ctest/big")
+        await system.broker.ask("local/c", b"rtest/big")
+        sender, told = await sink.next()
+        assert sender == "local/c"
+        if size <= 100:
+            assert reply == told == bytes(size)
+        else:
+            assert case_of(reply) == case_of(told) == "too-large"
+        assert small.is_alive
+
+
+@pytest.mark.parametrize("size", [1, 99, 100])
+async def test_what_the_target_has_no_room_for_is_too_large(hosting: Hosting, size: int) -> None:
+    """For `send`, `request` and `call`; a publication skips the subscriber and counts it out."""
+    async with hosting() as (system, sink, linked):
+        limits = Limits(message_bytes=size)
+        for name in ("local/c", "local/d"):
+            actor = ComponentActor(linked, name, limits=limits)
+            await system.started(system.spawn(actor, name=name))
+        ask = system.broker.ask
+        for way in (b"s", b"r", b"c"):
+            reply = await ask("local/a", way + b"local/c")  # the relay sends `ping`
+            assert reply is None if size >= 4 else case_of(reply) == "too-large"
+            if way == b"r" and size >= 4:
+                await sink.next()
+        system.broker.subscribe("news", "local/d")
+        assert system.broker.publish("news", bytes(size)) == 1
+        assert system.broker.publish("news", bytes(size + 1)) == 0
+        assert system.books().is_balanced
 
 
 async def test_a_request_is_called_back(hosting: Hosting) -> None:

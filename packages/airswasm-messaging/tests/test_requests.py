@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 NAME = "local/hello"
 
 
-def outcome_of(request: Request) -> Ok[bytes | None] | Err[Case]:
+def outcome_of(request: Request, most_bytes: int) -> Ok[bytes | None] | Err[Case]:
     if request.error is not None:
         return Err(Case(type(request.error).__name__))
     assert isinstance(request.value, bytes)

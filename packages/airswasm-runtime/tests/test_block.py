@@ -11,6 +11,7 @@ from airswasm.runtime import (
     WASI_INTERFACES,
     EngineConfig,
     EngineSettings,
+    HostSettings,
 )
 from airswasm.runtime import _checks as checks
 from airswasm.runtime.wasi import _builtin
@@ -27,7 +28,8 @@ def test_the_block_is_found():
         "engine": checks.check_engine,
         "limits": checks.check_limits,
     }
-    assert [load_part(section.model) for section in BLOCK.sections] == [EngineSettings]
+    models = [load_part(section.model) for section in BLOCK.sections]
+    assert models == [EngineSettings, HostSettings]
 
 
 def test_the_wasi_interfaces_are_those_that_the_engine_answers():

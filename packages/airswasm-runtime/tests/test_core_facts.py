@@ -71,6 +71,21 @@ def test_doubling_inside_of_doubling_is_counted_once_each() -> None:
     assert read_core_facts(assemble(text)).memories == 2**24
 
 
+@pytest.mark.parametrize(
+    ("text", "pages"),
+    [
+        ("", 0),
+        ("(core module (memory 0))", 0),
+        ("(core module (memory 3 9))", 3),
+        ("(core module (memory 2)) (core module (memory 200))", 200),
+        ("(component (core module (memory 7)))", 7),
+    ],
+)
+def test_the_memory_at_the_start_is_the_largest(text: str, pages: int) -> None:
+    """The limit is for each memory, so what matters is the one that has least room left."""
+    assert read_core_facts(assemble(text)).memory_pages == pages
+
+
 @given(st.binary(max_size=60))
 def test_what_cannot_be_read_is_not_known(tail: bytes) -> None:
     """Reading facts never raises."""

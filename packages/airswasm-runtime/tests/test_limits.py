@@ -7,7 +7,7 @@ from dataclasses import fields
 import pytest
 from airswasm.runtime import FuelExhausted, Limits, StackOverflowed
 from airswasm.runtime._compose.core_facts import CoreFacts
-from airswasm.runtime._limits import setting_of
+from airswasm.runtime._limits import KIB, MIB, most_message_bytes, setting_of
 from airswasm.runtime._wasmtime.faults import Circumstances
 
 
@@ -53,3 +53,23 @@ def test_a_stack_is_the_engines_setting() -> None:
     it = Circumstances("a/b", "go", limits, 9, "EngineConfig.x", CoreFacts())
     fault = it.limit_fault(StackOverflowed, "stack", "recursed too deep")
     assert str(fault).endswith("stack is 9; raise `EngineConfig.x`")
+
+
+@pytest.mark.parametrize(
+    ("limits", "at_start", "expected"),
+    [
+        (Limits(memory_bytes=MIB), 128 * KIB, 112 * KIB),  # a C component
+        (Limits(memory_bytes=64 * MIB), 199 * 64 * KIB, (64 * MIB - 199 * 64 * KIB) // 8),
+        (Limits(memory_bytes=MIB), MIB, 32 * KIB),  # it has all its memory from the start
+        (Limits(memory_bytes=MIB), 2 * MIB, 32 * KIB),  # it cannot start
+        (Limits(memory_bytes=1), 0, 1),
+        (Limits(memory_bytes=256 * MIB), 0, 16 * MIB - KIB),  # what one call carries
+        (Limits(memory_bytes=MIB, message_bytes=5), 0, 5),
+        (Limits(memory_bytes=MIB, message_bytes=9 * MIB), 0, 9 * MIB),
+    ],
+)
+def test_a_message_gets_an_eighth_of_what_is_left(
+    limits: Limits, at_start: int, expected: int
+) -> None:
+    """At least one part in 32 of the whole, at most what one call carries, or what was set."""
+    assert most_message_bytes(limits, at_start) == expected

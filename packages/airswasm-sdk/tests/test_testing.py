@@ -4,6 +4,7 @@ import shutil
 from pathlib import Path
 
 import pytest
+from airswasm.actor import MessageTooLarge
 from airswasm.runtime import FuelExhausted
 from airswasm.sdk import ComponentRefused, build_project
 from airswasm.sdk.testing import (
@@ -116,6 +117,27 @@ def test_the_limits_of_the_manifest_hold(misbehaving: Path) -> None:
             component.send("spin")
         component.restart()
         assert component.send("echo").text == "echo"
+
+
+def test_after_a_fault_the_next_message_goes_to_a_new_incarnation(misbehaving: Path) -> None:
+    """As on a host: nothing has to be restarted, and what is stored stays."""
+    with run_component(misbehaving) as component:
+        component.store("count", b"41")
+        for _ in range(20):
+            with pytest.raises(FuelExhausted):
+                component.send("spin")
+            assert component.send("echo").text == "echo"
+        assert component.stored("count") == b"41"
+
+
+def test_a_message_beyond_the_memory_is_refused_as_on_a_host(misbehaving: Path) -> None:
+    """Before delivery, to the byte; the incarnation goes on."""
+    most = (2**20 - 2**17) // 8  # of 1 MiB, of which a C component starts with 128 KiB
+    with run_component(misbehaving) as component:
+        assert component.send(bytes(most)).payload == bytes(most)
+        for size in (most + 1, 2**20, 2_000_000):
+            with pytest.raises(MessageTooLarge, match=f"message_bytes is {most:,}"):
+                component.send(bytes(size))
 
 
 def test_calls_are_recorded_and_answered_from_replies(misbehaving: Path) -> None:

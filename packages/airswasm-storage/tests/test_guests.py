@@ -62,6 +62,22 @@ async def test_a_component_reads_what_it_wrote() -> None:
         assert call["delete"](caller, "k") == Ok(False)
 
 
+async def test_an_answer_is_no_larger_than_the_component_has_room_for() -> None:
+    """A value beyond that is `too-large`, also at the head of a page; pages are as small."""
+    async with offered() as call:
+        caller = Caller("local/hello")
+        for key, size in (("a", 10), ("b", 10), ("c", 31), ("d", 30)):
+            assert call["set"](caller, key, bytes(size)) == Ok(None)
+        caller.message_bytes = 30
+        assert call["get"](caller, "d") == Ok(bytes(30))
+        assert case_of(call["get"](caller, "c")) == "too-large"
+        page = call["scan-prefix"](caller, "", None, 0).value
+        assert ([entry.key for entry in page["entries"]], page["next"]) == (["a", "b"], "b")
+        assert case_of(call["scan-prefix"](caller, "", "b", 0)) == "too-large"
+        page = call["scan-prefix"](caller, "", "c", 0).value
+        assert [entry.key for entry in page["entries"]] == ["d"]
+
+
 async def test_components_do_not_see_each_other() -> None:
     """The namespace is the caller's name; no argument can name another's."""
     async with offered() as call:

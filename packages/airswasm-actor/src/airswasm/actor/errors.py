@@ -135,12 +135,12 @@ class MessageTooLarge(DeliveryError):
         self.capacity_bytes = capacity_bytes
         self.limit: Literal["capacity_bytes", "message_bytes", "memory_bytes"] = limit
         is_memory = limit == "memory_bytes"
-        where = "its Limits" if is_memory else "its MailboxSpec"
+        place = "in its MailboxSpec" if limit == "capacity_bytes" else "in its limits"
         holder = "what is left of the memory of" if is_memory else "the mailbox of"
         super().__init__(
             target,
             f"a message of {size_bytes:,} bytes is more than {holder} {target!r} may hold "
-            f"({limit} is {capacity_bytes:,}); send it in parts, or raise {limit} in {where}",
+            f"({limit} is {capacity_bytes:,}); send it in parts, or raise {limit} {place}",
         )
 
 

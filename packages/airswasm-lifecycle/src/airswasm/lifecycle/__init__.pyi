@@ -7,6 +7,7 @@ from ._differences import Difference
 from ._editing import edit_configuration
 from ._home import Holder, Home, HomeLock
 from ._info import ComponentInfo
+from ._loading import limits_of
 from ._logbook import LogBook, provide
 from ._logfiles import LogEntry, LogFiles, LogLimits
 from ._manifest import (
@@ -146,5 +147,6 @@ __all__ = (
     "WrongPackage",
     "archive_of",
     "is_component_name",
+    "limits_of",
     "provide",
 )

@@ -23,7 +23,8 @@ __all__ = ("Difference", "differences")
 
 _SECTIONS = ("limits", "supervision", "health", "codecs", "environment", "config")
 _SIZES = frozenset(
-    {"limits.memory", "limits.host_memory", "limits.mailbox_bytes", "limits.storage"}
+    f"limits.{each}"
+    for each in ("memory", "host_memory", "mailbox_bytes", "message_bytes", "storage", "host_call")
 )
 _SHOWN_CHARS = 120
 _RESTARTS = ("temporary", "transient", "permanent")
@@ -139,7 +140,8 @@ _MEANS_LESS: Mapping[str, Callable[[object, object], bool]] = {
             "limits.memory", "limits.host_memory", "limits.memories", "limits.tables",
             "limits.table_elements", "limits.instances", "limits.host_call",
             "limits.fuel", "limits.timeout", "limits.mailbox",
-            "limits.mailbox_bytes", "limits.storage", "limits.rates.messages",
+            "limits.mailbox_bytes", "limits.message_bytes", "limits.storage",
+            "limits.rates.messages",
             "limits.rates.logs", "supervision.intensity", "supervision.shutdown",
         ),
         _is_lower,

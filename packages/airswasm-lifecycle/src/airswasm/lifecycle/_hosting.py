@@ -13,6 +13,7 @@ and then pauses, because two versions must not write the same data at once.
 
 from __future__ import annotations
 
+import dataclasses
 from collections import Counter
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -66,7 +67,7 @@ class _Hosted:
     ready_at: float | None = None
     restarts: int = 0
     switches: int = 0
-    """Incarnations that began as updates, not as restarts."""
+    """Incarnations that are no restarts after a crash: updates, and the replaced ones."""
     last_error: str | None = None
     verdict: str | None = None
     """`healthy`, or the component's answer to the last check."""
@@ -125,10 +126,16 @@ class Hosting:
     """Starts, replaces and stops components in an actor system."""
 
     def __init__(
-        self, actors: ActorSystem, loader: Loader, logs: LogBook, most_running: int
+        self,
+        actors: ActorSystem,
+        loader: Loader,
+        logs: LogBook,
+        most_running: int,
+        most_message_bytes: int,
     ) -> None:
         self._actors, self._loader, self._logs = actors, loader, logs
         self._most_running = most_running
+        self._most_message_bytes = most_message_bytes
         self._hosted: dict[str, _Hosted] = {}
         self._refused: dict[str, str] = {}
         """Components that failed to start, with the reason."""
@@ -372,13 +379,18 @@ class Hosting:
 
     def _recipe(self, linked: LinkedComponent, manifest: Manifest) -> _Recipe:
         backoff = manifest.supervision.backoff
+        limits = limits_of(manifest)
+        fitting = linked.component.message_bytes(limits)
+        message_bytes = min(fitting, self._most_message_bytes)
         return _Recipe(
             linked=linked,
             manifest=manifest,
-            limits=limits_of(manifest),
+            limits=dataclasses.replace(limits, message_bytes=message_bytes),
             wasi=wasi_of(manifest, self._logs),
             mailbox=MailboxSpec(
-                capacity=manifest.limits.mailbox, capacity_bytes=manifest.limits.mailbox_bytes
+                capacity=manifest.limits.mailbox,
+                capacity_bytes=manifest.limits.mailbox_bytes,
+                message_bytes=message_bytes,
             ),
             backoff=Backoff(
                 growth=backoff.growth,
@@ -435,6 +447,10 @@ class Hosting:
             restarts = event.incarnation - 1 - hosted.switches
             self._log(name, "info", _how_it_came_up(event, hosted, restarts), event)
             hosted.restarts = restarts
+        elif event.kind is EventKind.STOPPING and event.reason == "replaced":
+            hosted.switches += 1
+            said = reason_of(event.cause) if event.cause else "no room for a message"
+            self._log(name, "warn", f"replaced, which counts as no restart: {said}", event)
         elif event.kind is EventKind.FAILED:
             hosted.ready_at = None
             hosted.last_error = reason_of(event.cause) if event.cause else event.reason

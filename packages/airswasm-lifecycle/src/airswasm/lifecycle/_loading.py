@@ -62,6 +62,7 @@ def limits_of(manifest: Manifest) -> Limits:
         fuel=asked.fuel if asked.fuel is not None else default.fuel,
         timeout=asked.timeout,
         host_memory_bytes=asked.host_memory or max(asked.memory, default.host_memory_bytes),
+        message_bytes=asked.message_bytes,
         source="Component.toml",
     )
 

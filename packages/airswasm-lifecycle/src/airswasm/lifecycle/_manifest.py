@@ -180,6 +180,8 @@ class LimitsSection:
     """Messages that may wait in the mailbox."""
     mailbox_bytes: Annotated[Size, Field(ge=1)] = 16 * 2**20
     """Bytes of payload that may wait."""
+    message_bytes: Annotated[Size, Field(ge=1)] | None = None
+    """Bytes of one message to it, and of one answer of the host; None derives it from memory."""
     memories: Annotated[StrictInt, Field(ge=1, le=16)] = 1
     """Linear memories; a component that was composed of others has several, `memory` each."""
     tables: Annotated[StrictInt, Field(ge=1, le=256)] = 16

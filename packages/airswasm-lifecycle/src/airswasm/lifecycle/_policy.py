@@ -15,8 +15,8 @@ from ._manifest import Manifest
 from ._quantities import format_bytes
 from .errors import LimitAbovePolicy
 
-_SIZES = ("memory", "host_memory", "storage", "mailbox_bytes")
-_LIMITS = ("host_memory", "storage", "mailbox_bytes", "mailbox", "timeout", "fuel")
+_SIZES = ("memory", "host_memory", "storage", "mailbox_bytes", "message_bytes")
+_LIMITS = (*_SIZES[1:], "mailbox", "timeout", "fuel")
 
 __all__ = ("HostPolicy", "InstallPolicy", "LimitPolicy")
 
@@ -48,6 +48,7 @@ class LimitPolicy:
         storage: Bytes of keys and values of a component; also the quota if it does not ask.
         mailbox: Messages that may wait in a mailbox.
         mailbox_bytes: Bytes of payload that may wait in a mailbox.
+        message_bytes: Bytes of one message; also where a manifest leaves it to its memory.
         timeout: Seconds for each message, waiting included.
         fuel: Fuel for each message; 10,000,000 is about 6 ms.
         messages: Messages that a component may send each second.
@@ -60,6 +61,7 @@ class LimitPolicy:
     storage: int = 64 * 2**20
     mailbox: int = 100_000
     mailbox_bytes: int = 256 * 2**20
+    message_bytes: int = 16 * 2**20
     timeout: float = 300.0
     fuel: int = 10**12
     messages: int = 100_000

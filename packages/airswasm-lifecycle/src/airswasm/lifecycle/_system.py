@@ -275,7 +275,9 @@ class System:
             self._engine, interfaces, self._stored.artifacts, self.blocks.contract
         )
         self._forgetting = Forgetting(self.blocks, self.services, store)
-        self._hosting = Hosting(self._actors, loader, self.logs, self._most_running())
+        self._hosting = Hosting(
+            self._actors, loader, self.logs, self._most_running(), self.policy.limits.message_bytes
+        )
         is_online = self.mode == "online"
         self._reporting = Reporting(
             self._registry, self._stored.manifest, self._used_bytes,

@@ -129,7 +129,7 @@ class _Guests:
         request = self._broker.request(
             target,
             payload,
-            lambda ended: pending.resolve(self._outcome(ended)),
+            lambda ended: pending.resolve(self._outcome(ended, caller.message_bytes)),
             timeout=seconds,
             sender=caller.name,
             is_waiting=True,
@@ -194,15 +194,18 @@ class _Guests:
             return self._limits.default_timeout
         return min(timeout_ms / 1000, self._limits.longest_timeout)
 
-    def _outcome(self, request: Request) -> Ok[bytes | None] | Err[Case]:
+    def _outcome(self, request: Request, most_bytes: int) -> Ok[bytes | None] | Err[Case]:
+        """Return what an ended request is to a component that takes so many bytes at once."""
         if request.error is not None:
             return Err(refusal_of(request.error) or _unforeseen(request.name))
         try:
             reply = _reply(request.value)
         except Unencodable:
             return Err(Case("failed", f"{request.name} answered with what has no encoding"))
-        if reply is not None and len(reply) > self._limits.payload_bytes:
-            return Err(Case("too-large", f"the reply of {request.name} is too large"))
+        most = min(most_bytes, self._limits.payload_bytes)
+        if reply is not None and len(reply) > most:
+            text = f"the reply of {request.name} has {len(reply):,} bytes, of {most:,} at most"
+            return Err(Case("too-large", text))
         return Ok(reply)
 
 

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import contextlib
 import itertools
+import sys
 import time
 from collections.abc import Callable
 
@@ -29,14 +30,15 @@ class OpenRequests:
 
     Args:
         broker: Delivers requests and callbacks.
-        outcome_of: Turns an ended request into its outcome for a component.
+        outcome_of: Turns an ended request into its outcome for a component that takes so many
+            bytes at once.
         most: The maximum of open requests of one component.
     """
 
     def __init__(
         self,
         broker: MessageBroker,
-        outcome_of: Callable[[Request], Ok[bytes | None] | Err[Case]],
+        outcome_of: Callable[[Request, int], Ok[bytes | None] | Err[Case]],
         most: int,
     ) -> None:
         self._broker = broker
@@ -84,7 +86,9 @@ class OpenRequests:
         with contextlib.suppress(NoRoute, DeliveryError):  # uninstalled meanwhile
             requester = self._broker.handling(component)
             if requester is not None:
-                requester.signal(Callback(number, self._outcome_of(request)), sender=request.name)
+                most_bytes = requester.mailbox.message_bytes or sys.maxsize
+                outcome = self._outcome_of(request, most_bytes)
+                requester.signal(Callback(number, outcome), sender=request.name)
 
     def _forget(self, component: str, number: int) -> None:
         mine = self._open.get(component)

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import re
 import ssl
+import sys
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -150,7 +151,13 @@ class HttpClient:
         self._tls = tls
 
     async def exchange(
-        self, component: str, request: Request, seconds: float, account: Account | None = None
+        self,
+        component: str,
+        request: Request,
+        seconds: float,
+        *,
+        account: Account | None = None,
+        most_bytes: int = sys.maxsize,
     ) -> Response:
         """Make one request; a cancel or timeout closes the connection.
 
@@ -159,6 +166,7 @@ class HttpClient:
             request: The request.
             seconds: The time for all of it.
             account: The account that must have room for the response.
+            most_bytes: The most bytes of the response's body, where the policy allows more.
 
         Raises:
             OslError: See `errors`.
@@ -168,7 +176,7 @@ class HttpClient:
                 addresses = await self._doorman.addresses(
                     component, CAPABILITY, request.url, request.endpoint
                 )
-                return await self._sent(request, addresses, account)
+                return await self._sent(request, addresses, account, most_bytes)
         except TimeoutError:
             raise TimedOut from None
         except (anyio.BrokenResourceError, anyio.ClosedResourceError, OSError) as error:
@@ -181,11 +189,15 @@ class HttpClient:
             raise Malformed(f"the request cannot be sent: {error}") from error
 
     async def _sent(
-        self, request: Request, addresses: Sequence[Address], account: Account | None
+        self,
+        request: Request,
+        addresses: Sequence[Address],
+        account: Account | None,
+        most_bytes: int,
     ) -> Response:
         stream = await self._connected(request, addresses)
         try:
-            talk = _Talk(stream, self._policy.transfer_bytes, account)
+            talk = _Talk(stream, min(most_bytes, self._policy.transfer_bytes), account)
             await talk.send(request)
             return await talk.response()
         finally:
@@ -340,4 +352,10 @@ class Http:
         """Make the request."""
         request = Request.read(method, url, headers, body)
         seconds = self._policy.seconds(timeout_ms)
-        return await self._client.exchange(caller.name, request, seconds, caller.account)
+        return await self._client.exchange(
+            caller.name,
+            request,
+            seconds,
+            account=caller.account,
+            most_bytes=caller.message_bytes,
+        )

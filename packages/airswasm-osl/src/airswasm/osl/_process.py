@@ -84,18 +84,18 @@ class Processes:
             start_new_session=True,
         )
         try:
-            return await self._attended(process, stdin)
+            return await self._attended(process, stdin, caller.message_bytes)
         finally:
             kill_group(process)
             with anyio.CancelScope(shield=True):
                 await process.wait()
                 await process.aclose()
 
-    async def _attended(self, process: Process, stdin: bytes) -> Completed:
+    async def _attended(self, process: Process, stdin: bytes, fitting_bytes: int) -> Completed:
         assert process.stdout is not None
         assert process.stderr is not None
         stdout, stderr = bytearray(), bytearray()
-        most_bytes = self._policy.processes.output_bytes
+        most_bytes = min(self._policy.processes.output_bytes, fitting_bytes)
         overflow: list[str] = []
         exit_code = 0
 

@@ -112,7 +112,7 @@ class WasiHttp:
             ]
             request = Request.read(method_of(outgoing), url, headers, body)
             account = caller.account
-            response = await self._client.exchange(caller.name, request, seconds, account)
+            response = await self._client.exchange(caller.name, request, seconds, account=account)
             incoming = _incoming(response, account)
         except TimeoutError:
             future.complete(Err(Case("HTTP-response-timeout")))

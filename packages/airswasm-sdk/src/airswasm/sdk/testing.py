@@ -6,6 +6,12 @@ memory. The harness replaces only the world beyond the component: it records sen
 them from `replies`, and keeps log lines. So a test that passes here fails on a host only for
 something that the host adds.
 
+A fault of the component (a trap, a limit) is raised where the test sent the message
+that caused it, and ends that incarnation. The next message goes to a new one, as on a
+host: `init` is called again, what is stored stays, and what was in memory is gone.
+`restart` does the same without a fault. A message that is larger than the component
+takes is `MessageTooLarge`, also as on a host, and ends nothing.
+
 Rejected: a fake `wit_world` module to run the component's source natively (it tests another
 program, without limits or capabilities), and a whole host for each test (the host's own tests cover
 its scheduling).
@@ -31,7 +37,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self, cast
 
-from airswasm.lifecycle import LOGGING_INTERFACE, MANIFEST_NAME, Manifest
+from airswasm.actor import MessageTooLarge
+from airswasm.lifecycle import LOGGING_INTERFACE, MANIFEST_NAME, Manifest, limits_of
 from airswasm.messaging import MESSAGING_INTERFACE
 from airswasm.runtime import (
     Caller,
@@ -42,7 +49,6 @@ from airswasm.runtime import (
     Err,
     HostInterface,
     Instance,
-    Limits,
     LinkedComponent,
     Ok,
     WasiConfig,
@@ -215,14 +221,18 @@ class ComponentHarness:
         caller = Caller(self.manifest.name)
         self._instance = await self._linked.instantiate(
             caller=caller,
-            limits=_limits(self.manifest),
+            limits=limits_of(self.manifest),
             wasi=WasiConfig(
                 stdout=self._record,
                 stderr=self._record,
                 environment=dict(self.manifest.environment),
             ),
         )
-        await self._call_optional(f"{GUEST_LIFECYCLE}#init", self._config)
+        try:
+            await self._call_optional(f"{GUEST_LIFECYCLE}#init", self._config)
+        except BaseException:
+            self._instance.close()
+            raise
 
     async def stop(self) -> None:
         """Call `shutdown` and end this incarnation; its stored data stays."""
@@ -247,17 +257,23 @@ class ComponentHarness:
     ) -> Answer:
         """Deliver one message and return the answer.
 
+        After a fault it starts a new incarnation first, as a host's supervisor does.
+
         Args:
             payload: The message; text is encoded as UTF-8.
             sender: The sender's name.
             topic: Set for a published message.
 
         Raises:
-            ComponentRefused: It answered with an error.
-            GuestFault: It trapped or hit a limit; call `start` for a new incarnation.
+            ComponentRefused: It answered with an error, or the new incarnation's `init` did.
+            MessageTooLarge: It is more than the component takes (`limits.message_bytes`).
+            GuestFault: It trapped or hit a limit; the next message goes to a new incarnation.
         """
-        instance = self._running()
+        instance = await self._running()
         content = payload.encode() if isinstance(payload, str) else payload
+        most = instance.caller.message_bytes
+        if len(content) > most:
+            raise MessageTooLarge(self.manifest.name, len(content), most, "message_bytes")
         before = instance.fuel_used
         outcome = await instance.call(f"{GUEST_HANDLER}#handle-message", sender, topic, content)
         answer = Answer(_payload(self._accepted(outcome)), instance.fuel_used - before)
@@ -287,13 +303,13 @@ class ComponentHarness:
         return component.link([*doors, *self._extra])
 
     async def _call_optional(self, path: str, argument: str) -> None:
-        instance = self._running()
+        instance = await self._running()
         if instance.has_export(path):
             self._accepted(await instance.call(path, argument))
 
     async def _deliver_callbacks(self) -> None:
         path = f"{GUEST_CALLBACKS}#handle-callback"
-        instance = self._running()
+        instance = await self._running()
         while self._record.outcomes:
             request_id, outcome = self._record.outcomes.popitem()
             if instance.has_export(path):
@@ -304,8 +320,11 @@ class ComponentHarness:
             raise ComponentRefused(self.manifest.name, str(cast("Err[object]", outcome).value))
         return cast("Ok[object]", outcome).value if isinstance(outcome, Ok) else outcome
 
-    def _running(self) -> Instance:
+    async def _running(self) -> Instance:
+        """Return the instance, or a new one when a fault has ended it."""
         assert self._instance is not None, "the component was stopped: call start()"
+        if self._instance.is_closed:
+            await self.start()
         return self._instance
 
 
@@ -455,16 +474,6 @@ class _Quota:
     def quota_bytes(self, component: str) -> int:
         del component
         return self.manifest.limits.storage or 64 * 2**20
-
-
-def _limits(manifest: Manifest) -> Limits:
-    wanted, default = manifest.limits, Limits()
-    return Limits(
-        memory_bytes=wanted.memory,
-        fuel=wanted.fuel or default.fuel,
-        timeout=wanted.timeout,
-        source="Component.toml",
-    )
 
 
 def _payload(value: object) -> bytes | None:

@@ -110,7 +110,7 @@ class _Guests:
 
     def get(self, caller: Caller, key: str) -> object:
         try:
-            return Ok(self._of(caller).read(key))
+            return Ok(self._fitting(caller, key, self._of(caller).read(key)))
         except StorageError as error:
             return _refusal(error)
 
@@ -128,7 +128,10 @@ class _Guests:
 
     def scan_prefix(self, caller: Caller, prefix: str, after: str | None, limit: int) -> object:
         try:
-            return Ok(_page(self._of(caller).read_page(prefix, after, limit)))
+            page = self._of(caller).read_page(prefix, after, limit, most_bytes=caller.message_bytes)
+            for entry in page.entries[:1]:  # it is there whatever its size
+                self._fitting(caller, entry.key, entry.value)
+            return Ok(_page(page))
         except StorageError as error:
             return _refusal(error)
 
@@ -138,6 +141,12 @@ class _Guests:
         except StorageError as error:
             return _refusal(error)
         return Ok(usage)
+
+    def _fitting(self, caller: Caller, key: str, value: bytes | None) -> bytes | None:
+        """Return a value that the guest has room for."""
+        if value is not None and len(value) > caller.message_bytes:
+            raise ValueTooLarge(caller.name, key, len(value), caller.message_bytes)
+        return value
 
     def _of(self, caller: Caller) -> Namespace:
         namespace = caller.keep(Namespace, lambda: self._make(caller.name))

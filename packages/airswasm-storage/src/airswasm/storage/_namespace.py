@@ -12,6 +12,7 @@ and writing one step.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Iterable, Mapping
 from dataclasses import dataclass
 from itertools import islice
@@ -135,6 +136,7 @@ class Namespace:
         limit: int = 0,
         *,
         reverse: bool = False,
+        most_bytes: int = sys.maxsize,
     ) -> Page:
         """Return the next entries whose keys start with `prefix`.
 
@@ -144,18 +146,21 @@ class Namespace:
                 before.
             limit: The most entries; 0 for as many as the store allows.
             reverse: Begin with the highest key.
+            most_bytes: The size of a page, where that is less than the store's; a first entry
+                that is larger is a page of its own.
 
         Raises:
             StorageError: A bad key, or the store cannot be read.
         """
         limits = self._store.limits
+        page_bytes = min(limits.page_bytes, most_bytes)
         most = min(limit, limits.page_entries) if limit > 0 else limits.page_entries
         entries: list[Entry] = []
         size = 0
         start, end = self._bounds(prefix, after, reverse=reverse)
         for key, value in self._store.backend.scan(start, end, reverse=reverse):
             size += len(key) - DATA_PREFIX_BYTES + len(value)
-            if len(entries) == most or (entries and size > limits.page_bytes):
+            if len(entries) == most or (entries and size > page_bytes):
                 return Page(tuple(entries), entries[-1].key)
             entries.append(Entry(key[DATA_PREFIX_BYTES:].decode(), value))
         return Page(tuple(entries))
