@@ -11,10 +11,12 @@ import generated names from a component before they could call it.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Generic, Protocol, TypeVar
+from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
 
-from ._shape import ResourceIdentity
 from .errors import ResourceDropped
+
+if TYPE_CHECKING:  # errors of other blocks hold values, and need no types
+    from ._shape import ResourceIdentity
 
 T_co = TypeVar("T_co", covariant=True)
 

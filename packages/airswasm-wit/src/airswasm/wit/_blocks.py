@@ -15,17 +15,18 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from importlib.metadata import EntryPoint, entry_points
+from operator import itemgetter
 from pathlib import Path
 from types import MappingProxyType, ModuleType
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from ._block import Block, Capability, Metric, Section, Verb
-from ._contract import Contract, contract
 from ._fault import AirswasmError, ErrorCode, safe_text
-from ._reading import read_wit
-from .annotations import find_annotation_problems
 from .errors import AnnotationError, BlocksInvalid
-from .model import Function, Package
+
+if TYPE_CHECKING:  # what reads WIT is imported where WIT is read: most callers want a table
+    from ._contract import Contract
+    from .model import Function, Package
 
 __all__ = ("BLOCK_GROUP", "BlockProblem", "Blocks", "InstalledBlock")
 
@@ -84,12 +85,13 @@ class Blocks:
         """Read the declarations of all packages that are installed in this environment."""
         found: list[InstalledBlock] = []
         problems: list[BlockProblem] = []
-        for entry in sorted(entry_points(group=BLOCK_GROUP), key=_distribution_of):
+        entries = [(*_distribution_of(each), each) for each in entry_points(group=BLOCK_GROUP)]
+        for distribution, version, entry in sorted(entries, key=itemgetter(0)):
             try:
-                found.append(_declared(entry))
+                found.append(InstalledBlock(_declared(entry), distribution, version))
             except (Exception, SystemExit) as error:  # the code of any package that is installed
                 reason = f"its declaration {entry.value} fails: {type(error).__name__}: "
-                problems.append(BlockProblem(_distribution_of(entry), reason + safe_text(error)))
+                problems.append(BlockProblem(distribution, reason + safe_text(error)))
         return cls(found, problems)
 
     @classmethod
@@ -119,6 +121,8 @@ class Blocks:
         Raises:
             BlocksInvalid: With every problem, each naming its package.
         """
+        from .annotations import find_annotation_problems
+
         for each, package in self._packages.items():
             for problem in find_annotation_problems(package):
                 self._note(self._installed[each].distribution, str(problem))
@@ -195,6 +199,8 @@ class Blocks:
         A package that cannot be read, or that is another one's by name, is left out and becomes
         one of the `problems`.
         """
+        from ._contract import Contract, contract
+
         return Contract(contract().package, tuple(self._packages.values()))
 
     def error_codes(self) -> Mapping[str, ErrorCode]:
@@ -227,6 +233,9 @@ class Blocks:
     @cached_property
     def _packages(self) -> Mapping[int, Package]:
         """The WIT packages that blocks bring, by the place of the block; only usable ones."""
+        from ._contract import contract
+        from ._reading import read_wit
+
         read: dict[int, Package] = {}
         for index, each in enumerate(self._installed):
             if each.block.wit:
@@ -289,23 +298,24 @@ def _parts(table: Mapping[str, tuple[InstalledBlock, object]]) -> Mapping[str, _
     return MappingProxyType({name: part for name, (_, part) in table.items()})  # type: ignore[misc]
 
 
-def _declared(entry: EntryPoint) -> InstalledBlock:
+def _declared(entry: EntryPoint) -> Block:
     block = entry.load()
     if not isinstance(block, Block):
         raise TypeError(f"expected a Block, not {type(block).__name__}")
-    return InstalledBlock(block, _distribution_of(entry), _said(entry, "Version"))
+    return block
 
 
-def _distribution_of(entry: EntryPoint) -> str:
-    return _said(entry, "Name") or entry.name
+def _distribution_of(entry: EntryPoint) -> tuple[str, str]:
+    """Name and version as the distribution says them.
 
-
-def _said(entry: EntryPoint, key: str) -> str:
-    """Return a distribution's own metadata; empty after an uninstall that left half of it."""
+    Where an uninstall left half of it behind, the name is the entry point's.
+    """
     try:
-        return (entry.dist.metadata[key] if entry.dist else None) or ""
+        metadata = entry.dist.metadata if entry.dist else None
+        said = (metadata["Name"], metadata["Version"]) if metadata else (None, None)
     except Exception:  # which error it is differs between the versions of Python
-        return ""
+        said = (None, None)
+    return said[0] or entry.name, said[1] or ""
 
 
 def _folder(path: str) -> Path:
