@@ -237,10 +237,11 @@ gate(EXTRA, highest)
 
 @nox.session
 def lint(session: nox.Session) -> None:
-    """Check style and formatting."""
-    session.install(*root_group("lint"))
+    """Check style, formatting and the English of sources and documents."""
+    session.install(*root_group("lint"), "pytest")
     session.run("ruff", "check", ".")
     session.run("ruff", "format", "--check", ".")
+    session.run("python", "-m", "pytest", "-q", str(INTEGRATION / "test_english.py"))
 
 
 @nox.session(requires=["build"])

@@ -1,8 +1,8 @@
-"""Shows the whole way on this machine: what the README promises, typed and answered for real.
+"""Show the whole way on this machine: run the commands of the README, with real answers.
 
 A key, a component in Python and one in C that listens to it, a host in the background, messages,
-an update while somebody talks, a rollback, and a component that misbehaves. Everything lies in a
-temporary folder and is gone afterwards.
+an update under load, a rollback, and a component that misbehaves. All files are in a temporary
+folder, which the demo removes.
 
 Run it with `nox -s demo`.
 """
@@ -27,14 +27,14 @@ def say(text: str) -> None:
 
 
 def type_in(terminal: Terminal, line: str, folder: Path | None = None, code: int = 0) -> None:
-    """Types a command and shows what a person would see; `code` is how it must end."""
+    """Run a command and show its output; `code` is the expected exit code."""
     print(f"\x1b[36m$ airswasm {line}\x1b[0m" if IS_SCREEN else f"$ airswasm {line}", flush=True)
     finished = terminal.run(*shlex.split(line), cwd=folder, code=code)
     print((finished.stdout + finished.stderr).rstrip(), flush=True)
 
 
 def main() -> None:
-    """The way, in its order."""
+    """Run the chapters in order, in a temporary folder."""
     root = Path(tempfile.mkdtemp(prefix="airswasm-demo-"))
     (root / "work").mkdir()
     terminal = Terminal(root / "home", root / "work")
@@ -47,7 +47,7 @@ def main() -> None:
 
 
 def show(terminal: Terminal, host: Host) -> None:
-    """All chapters."""
+    """Show all chapters."""
     hello = Project(terminal, terminal.folder / "hello", "local/hello")
     ears = Project(terminal, terminal.folder / "ears", "local/ears")
     say("A key, and two components: one in Python that greets, one in C that listens to it")
@@ -64,7 +64,7 @@ def show(terminal: Terminal, host: Host) -> None:
     type_in(terminal, 'send local/ears "how many?"')
     for line in ("list", "info local/hello", "status", "logs local/hello"):
         type_in(terminal, line)
-    say("A new version takes over while somebody talks: every message is answered")
+    say("A new version takes over under load: every message is answered")
     hello.manifest('greeting = "Hello"', 'greeting = "Good morning"')
     hello.manifest('version = "0.1.0"', 'version = "0.2.0"')
     type_in(terminal, "build", hello.folder)
@@ -85,7 +85,7 @@ def show(terminal: Terminal, host: Host) -> None:
 
 
 def update_while_talking(terminal: Terminal, hello: Project) -> None:
-    """Updates, with another terminal that sends without a pause."""
+    """Update, while another terminal sends without a pause."""
     replies: list[str] = []
     is_over = threading.Event()
 

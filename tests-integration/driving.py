@@ -1,4 +1,4 @@
-"""Drives the real command and a real host process, as a user would from two terminals."""
+"""Drive the real command and a real host process, as a user would from two terminals."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ PATIENCE = 120.0
 
 @dataclass(frozen=True, slots=True)
 class Finished:
-    """What one run of the command left behind."""
+    """The result of one run of the command."""
 
     arguments: tuple[str, ...]
     code: int
@@ -52,7 +52,7 @@ class Terminal:
         return [sys.executable, "-I", "-m", "airswasm.cli", *words]
 
     def run(self, *words: str, cwd: Path | None = None, code: int | None = 0) -> Finished:
-        """Types one command; `code` is the exit code it must end with, None for any."""
+        """Run one command; `code` is the expected exit code, None for any."""
         ended = subprocess.run(
             self.arguments(*words),
             cwd=cwd or self.folder,
@@ -68,11 +68,11 @@ class Terminal:
         return finished
 
     def read(self, *words: str, cwd: Path | None = None) -> Any:
-        """The document that a reading command prints with --json."""
+        """Return the document that a reading command prints with --json."""
         return json.loads(self.run(*words, "--json", cwd=cwd).stdout)
 
     def refused(self, *words: str, cwd: Path | None = None) -> Finished:
-        """Types a command that must fail with one clear line, a code and a hint."""
+        """Run a command that must fail with one clear line, a code and a hint."""
         finished = self.run(*words, cwd=cwd, code=None)
         assert finished.code not in (0, 2), str(finished)
         assert "E0" in finished.stderr, str(finished)
@@ -117,7 +117,7 @@ class Host:
         return status.code == 0 and json.loads(status.stdout)["is_online"] is True
 
     def kill(self) -> None:
-        """What a power cut leaves: no handler runs."""
+        """Kill the process like a power cut: no handler runs."""
         assert self.process is not None
         self.process.kill()
         self.process.wait(PATIENCE)
@@ -134,7 +134,7 @@ class Host:
 
 
 def until(holds: Callable[[], bool], what: str, patience: float = PATIENCE) -> None:
-    """Asks again and again; the only place here that sleeps, for another process."""
+    """Poll a condition; only this function sleeps, to wait for another process."""
     end = time.monotonic() + patience
     while not holds():
         assert time.monotonic() < end, f"never true: {what}"
@@ -159,12 +159,12 @@ class Project:
         self.edit("Component.toml", old, new)
 
     def type(self, *verbs: str) -> None:
-        """Types verbs in the project's folder, one command each."""
+        """Run verbs in the project's folder, one command each."""
         for verb in verbs:
             self.terminal.run(*verb.split(), cwd=self.folder)
 
     def release(self, version: str) -> None:
-        """Raises the version, builds and signs."""
+        """Raise the version, build and sign."""
         lines = (self.folder / "Component.toml").read_text().splitlines(keepends=True)
         is_version = [line.startswith("version = ") for line in lines]
         lines[is_version.index(True)] = f'version = "{version}"\n'

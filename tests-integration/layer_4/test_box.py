@@ -1,4 +1,4 @@
-"""What happens to components that misbehave, and to those beside them."""
+"""Components that misbehave are contained, and those beside them are unaffected."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ UNRULY = """
 
 
 def make_unruly(project: Project) -> None:
-    """Adds three ways to misbehave to the template component."""
+    """Add three ways to misbehave to the template component."""
     source = f"src/{project.name.removeprefix('local/')}.c"
     project.edit(source, "\n    airswasm_lookup stored = airswasm_get(COUNT);\n", UNRULY)
     project.manifest('timeout = "10 s"', 'timeout = "1 s"')

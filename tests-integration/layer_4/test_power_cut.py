@@ -18,7 +18,7 @@ def number_in(reply: str) -> int:
 
 
 def test_acknowledged_values_survive_the_host(terminal: Terminal, start_project: START) -> None:
-    """The host is killed while it answers; no count that somebody was told is ever given again."""
+    """The host is killed while it answers; it never repeats a count that it has answered."""
     hello = start_project("hello")
     hello.type("build", "sign", "install . --yes")
     seed = random.randrange(2**32)

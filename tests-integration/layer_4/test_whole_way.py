@@ -80,7 +80,7 @@ def update_under_load(terminal: Terminal, hello: Project) -> list[str]:
     talking = threading.Thread(target=talk)
     talking.start()
     try:
-        until(lambda: len(replies) > 0, "somebody talks")
+        until(lambda: len(replies) > 0, "the sender has an answer")
         terminal.run("update", ".", "--yes", cwd=hello.folder)
         seen = len(replies)
         until(lambda: len(replies) > seen + 1, "the new version answers")

@@ -83,7 +83,7 @@ def test_a_tool_that_was_killed_is_no_riddle(project: Path) -> None:
     manifest.write_text(manifest.read_text().replace("[build]", f"[build]\n{command}"))
     with pytest.raises(BuildFailed, match="was ended by signal 6") as caught:
         build_project(project)
-    assert "make room" in caught.value.hint
+    assert "free some space" in caught.value.hint
 
 
 def test_a_component_without_a_handler_is_refused_by_the_contract(project: Path) -> None:
