@@ -77,9 +77,9 @@ class SupervisorNode:
         self._life = system.life
         self._children = ChildTable(name)
         self._inbox = Inbox(system.life, self._handle, self._finish)
-        self._effects = Effects(system.life, self._children, name, self._inbox.put, _is_node)
+        self._effects = Effects(system.life, self._children, name, self._inbox, _is_node)
         self._restarts = Restarts(
-            system.life, spec, self._children, self._effects, self._inbox.put, self._end
+            system.life, spec, self._children, self._effects, self._inbox, self._end
         )
         self._ended: anyio.Event | None = None
         self._is_quiet = is_quiet

@@ -13,7 +13,7 @@ from .._boundary import Boundary
 from .._running.phase import Exit
 from .children import Child, ChildTable, RestartRecord
 from .effects import Effects
-from .inbox import BackoffOver, Item, StartFailed
+from .inbox import BackoffOver, Inbox, StartFailed
 from .rules import Action, ExitKind, SupervisorSpec, decide
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ class Restarts:
         spec: The rules.
         children: The table.
         effects: Start and stop children.
-        put: Takes what is to be done later.
+        inbox: Takes what is to be done later.
         end: Ends the supervisor, after all its children: because of the child that brought it over
             its intensity, or, with None, because a significant child has ended.
     """
@@ -45,8 +45,8 @@ class Restarts:
         "_effects",
         "_end",
         "_history",
+        "_inbox",
         "_life",
-        "_put",
         "_spec",
         "_timers",
     )
@@ -57,14 +57,14 @@ class Restarts:
         spec: SupervisorSpec,
         children: ChildTable,
         effects: Effects,
-        put: Callable[[Item], None],
+        inbox: Inbox,
         end: Callable[[Child | None, Exit], Awaitable[None]],
     ) -> None:
         self._life = life
         self._spec = spec
         self._children = children
         self._effects = effects
-        self._put = put
+        self._inbox = inbox
         self._end = end
         self._counted: tuple[int, ...] = ()
         # Made when they are needed, which is seldom: an empty deque alone is 760 bytes.
@@ -141,7 +141,7 @@ class Restarts:
 
         def put() -> None:
             timers.discard(timer)
-            self._put(due)
+            self._inbox.put(due)
 
         timer = self._life.dispatcher.timers.after(delay, put)
         timers.add(timer)
@@ -169,4 +169,4 @@ class Restarts:
                 await boundary.settle()
                 has_failed = True
                 self._effects.emit_failure(child, error)
-                self._put(StartFailed(id_, child.turn, error))
+                self._inbox.put(StartFailed(id_, child.turn, error))
