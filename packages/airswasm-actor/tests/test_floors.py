@@ -46,6 +46,7 @@ FLOORS: tuple[frozenset[str], ...] = tuple(
         "_supervising.children",
         "_supervising.inbox",
         "_supervising.effects",
+        "_supervising.restarts",
         "_supervising.node",
         "_checks _component _system",
         "testing",

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from .._lives.life_cycle import LifeCycle
     from .children import Child, ChildTable, Node
-    from .inbox import Item
+    from .inbox import Inbox
     from .rules import ChildSpec
 
 __all__ = ("Effects",)
@@ -34,14 +34,14 @@ class _Report:
     An object and no closure: there is one for each actor, and a closure is five objects.
     """
 
-    __slots__ = ("_id", "_put", "_turn")
+    __slots__ = ("_id", "_inbox", "_turn")
 
-    def __init__(self, put: Callable[[Item], None], child: Child) -> None:
-        self._put = put
+    def __init__(self, inbox: Inbox, child: Child) -> None:
+        self._inbox = inbox
         self._id, self._turn = child.spec.id, child.turn
 
     def __call__(self, exit_: Exit) -> None:
-        self._put(ChildEnded(self._id, self._turn, exit_))
+        self._inbox.put(ChildEnded(self._id, self._turn, exit_))
 
 
 class Effects:
@@ -51,24 +51,24 @@ class Effects:
         life: Begins and ends incarnations.
         children: The table.
         supervisor: The supervisor's name.
-        put: Takes reports of children that end of themselves.
+        inbox: Takes reports of children that end of themselves.
         is_node: Whether an object is a supervisor.
     """
 
-    __slots__ = ("_children", "_is_node", "_life", "_put", "_supervisor")
+    __slots__ = ("_children", "_inbox", "_is_node", "_life", "_supervisor")
 
     def __init__(
         self,
         life: LifeCycle,
         children: ChildTable,
         supervisor: str,
-        put: Callable[[Item], None],
+        inbox: Inbox,
         is_node: Callable[[object], bool],
     ) -> None:
         self._life = life
         self._children = children
         self._supervisor = supervisor
-        self._put = put
+        self._inbox = inbox
         self._is_node = is_node
 
     # -- starting ----------------------------------------------------------------------------
@@ -104,7 +104,7 @@ class Effects:
         child.started_at = self._life.dispatcher.clock()
 
     async def _start_node(self, child: Child, node: Node) -> None:
-        node.attach(_Report(self._put, child))
+        node.attach(_Report(self._inbox, child))
         child.node = node
         await node.start()
 
@@ -116,7 +116,7 @@ class Effects:
             child.cell = cell
         elif not child.ref.is_alive:
             self._admit(child, child.cell, child.ref)
-        child.cell.own_rare().on_exit = _Report(self._put, child)
+        child.cell.own_rare().on_exit = _Report(self._inbox, child)
         await self._life.begin(child.cell, actor)
 
     def _admit(self, child: Child, cell: Cell, ref: ActorRef) -> ActorRef:
@@ -151,7 +151,7 @@ class Effects:
             await boundary.settle()
             raise ChildStartFailed(self._supervisor, spec.id, error) from error
         child.turn += 1
-        cell.own_rare().on_exit = _Report(self._put, child)
+        cell.own_rare().on_exit = _Report(self._inbox, child)
         await self._life.swap(cell, made, finish=finish, shutdown=child.spec.shutdown_seconds)
         cell.own_rare().shutdown = spec.shutdown_seconds
         resize(cell, self._life.register.mailbox_for(made, spec.mailbox))

@@ -1,7 +1,7 @@
 """A supervisor at work: carries out the decisions of `rules`.
 
-It puts three things together: the table of its children, the inbox through which everything that
-concerns them passes, one after the other, and the effects that start and stop them.
+It puts four things together: the table of its children, the inbox through which everything that
+concerns them passes, one after the other, the effects that start and stop them, and the restarts.
 
 Children report their end through the inbox, with the child's turn: a number that goes up whenever
 the supervisor itself has done something to the child. A report about an earlier turn is old, and
@@ -14,14 +14,12 @@ letters.
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from typing import TYPE_CHECKING, TypeVar, cast
 
 import anyio
 
-from .._boundary import Boundary
 from .._messages.events import EventKind, LifecycleEvent
 from .._running.phase import REPLACED, Exit
 from ..errors import (
@@ -34,12 +32,11 @@ from ..errors import (
 )
 from .children import Child, ChildStatus, ChildTable, RestartRecord
 from .effects import Effects
-from .inbox import BackoffOver, ChildEnded, Command, Inbox, Item, StartFailed
-from .rules import Action, ChildSpec, ExitKind, SupervisorSpec, decide
+from .inbox import ChildEnded, Command, Inbox, Item, StartFailed
+from .restarts import Restarts
+from .rules import ChildSpec, ExitKind, SupervisorSpec
 
 if TYPE_CHECKING:
-    from airswasm.runtime import Timer
-
     from .._lives.context import ActorHome
     from .._running.reference import ActorRef
 
@@ -47,7 +44,6 @@ __all__ = ("SupervisorNode",)
 
 T = TypeVar("T")
 
-_HISTORY = 100
 _GIVEN_UP = EventKind.GIVEN_UP  # an enum's attribute is a slow look-up
 
 
@@ -81,11 +77,10 @@ class SupervisorNode:
         self._life = system.life
         self._children = ChildTable(name)
         self._inbox = Inbox(system.life, self._handle, self._finish)
-        self._effects = Effects(system.life, self._children, name, self._inbox.put, _is_node)
-        self._restarts: tuple[int, ...] = ()
-        # Made when it is needed, which is seldom: an empty deque alone is 760 bytes.
-        self._history: deque[RestartRecord] | None = None
-        self._timers: set[Timer] | None = None
+        self._effects = Effects(system.life, self._children, name, self._inbox, _is_node)
+        self._restarts = Restarts(
+            system.life, spec, self._children, self._effects, self._inbox, self._end
+        )
         self._ended: anyio.Event | None = None
         self._is_quiet = is_quiet
         self._was_started = False
@@ -265,7 +260,7 @@ class SupervisorNode:
     @property
     def restart_history(self) -> tuple[RestartRecord, ...]:
         """The last hundred counted restarts, the oldest first."""
-        return tuple(self._history or ())
+        return self._restarts.history
 
     # -- below another supervisor ------------------------------------------------------------
 
@@ -304,12 +299,14 @@ class SupervisorNode:
         await self._effects.stop_all()
         self._inbox.is_open = False
 
-    async def _give_up(self, child: Child, exit_: Exit) -> None:
-        self.failure = SupervisorGaveUp(
-            self.name, child.spec.id, self.spec.intensity, self.spec.period
-        )
-        self.failure.__cause__ = exit_.cause
-        self._emit(EventKind.GIVEN_UP, self.failure)
+    async def _end(self, child: Child | None, exit_: Exit) -> None:
+        """Stop all and end; because of a child that failed too often, or in order."""
+        if child is not None:
+            self.failure = SupervisorGaveUp(
+                self.name, child.spec.id, self.spec.intensity, self.spec.period
+            )
+            self.failure.__cause__ = exit_.cause
+            self._emit(EventKind.GIVEN_UP, self.failure)
         await self._effects.stop_all()
         self._leave(Exit("shutdown", self.failure))
 
@@ -326,9 +323,7 @@ class SupervisorNode:
         if self._has_ended:
             return
         self._has_ended = True
-        for timer in self._timers or ():
-            timer.cancel()
-        self._timers = None
+        self._restarts.cancel()
         for item in self._inbox.close():
             if isinstance(item, Command):
                 item.refuse(ActorStopped(self.name))
@@ -356,13 +351,13 @@ class SupervisorNode:
                 await self._start_after(0.0, [item.id])
             elif child is not None:
                 kind = cast("ExitKind", item.exit.reason if not item.exit.is_abnormal else "crash")
-                await self._decide(child, kind, item.exit)
+                await self._restarts.decide(child, kind, item.exit)
         elif isinstance(item, StartFailed):
             child = self._children.expected(item.id, item.turn)
             if child is not None:
-                await self._decide(child, "retry", Exit("crash", item.cause))
+                await self._restarts.decide(child, "retry", Exit("crash", item.cause))
         else:
-            await self._start_due(item)
+            await self._restarts.start_due(item)
 
     def _submit(self, run: Callable[[], Awaitable[T]]) -> Command[T]:
         command = Command(run, ActorStopped(self.name))
@@ -371,95 +366,6 @@ class SupervisorNode:
         else:
             command.refuse(ActorStopped(self.name))
         return command
-
-    async def _decide(self, child: Child, kind: ExitKind, exit_: Exit) -> None:
-        now = self._life.dispatcher.clock()
-        was_running = child.state == "running"
-        child.state = "restarting"
-        # Where the others do not matter, one end costs the same however many there are.
-        is_alone = self.spec.strategy == "one_for_one" and not child.spec.significant
-        members = [each.member() for each in ((child,) if is_alone else self._children)]
-        decision = decide(self.spec, members, self._restarts, child.spec.id, kind, now)
-        self._restarts = decision.restarts
-        starts = [action.id for action in decision.actions if action.verb == "start"]
-        if not starts:
-            await self._carry_out(decision.actions, exit_)
-            return
-        if was_running and now - child.started_at > self.spec.backoff.reset_after:
-            child.failures = 0
-        child.failures += 1
-        delay = self.spec.backoff.delay(child.failures, self._life.rng.random())
-        self._remember(RestartRecord(child.spec.id, now, exit_.reason, exit_.cause, delay))
-        await self._carry_out(decision.actions, exit_)
-        await self._start_after(delay, starts)
-
-    def _remember(self, restart: RestartRecord) -> None:
-        if self._history is None:
-            self._history = deque(maxlen=_HISTORY)
-        self._history.append(restart)
-
-    async def _carry_out(self, actions: tuple[Action, ...], exit_: Exit) -> None:
-        for action in actions:
-            if action.verb == "shut_down":
-                await self._effects.stop_all()
-                self._leave(Exit("shutdown"))
-                return
-            child = self._children.find(action.id)
-            if action.verb == "stop":
-                await self._effects.stop(child, is_final=False)
-            elif action.verb == "forget":
-                await self._effects.forget(child, exit_)
-            elif action.verb == "settle":
-                child.state, child.node = "stopped", None
-                self._effects.settle(child, exit_)
-            elif action.verb == "give_up":
-                await self._give_up(child, exit_)
-
-    async def _start_after(self, delay: float, ids: list[str]) -> None:
-        starts: list[tuple[str, int]] = []
-        for id_ in ids:
-            child = self._children.find(id_)
-            child.state = "restarting"
-            child.turn += 1
-            starts.append((id_, child.turn))
-        due = BackoffOver(tuple(starts))
-        if delay <= 0:
-            await self._start_due(due)
-            return
-
-        timers = self._timers = self._timers or set()
-
-        def put() -> None:
-            timers.discard(timer)
-            self._inbox.put(due)
-
-        timer = self._life.dispatcher.timers.after(delay, put)
-        timers.add(timer)
-
-    async def _start_due(self, due: BackoffOver) -> None:
-        """Start the children that nothing was done to meanwhile; a failure is tried again, counted.
-
-        Those after the one that failed are stopped until it has been tried again.
-        """
-        has_failed = False
-        for id_, turn in due.starts:
-            child = self._children.expected(id_, turn)
-            if child is None or child.state != "restarting":
-                continue
-            if has_failed:
-                child.state = "stopped"
-                continue
-            boundary = Boundary()
-            try:
-                await self._effects.start(child)
-                await boundary.leave()
-            except BaseException as error:
-                if boundary.passes(error):
-                    raise
-                await boundary.settle()
-                has_failed = True
-                self._effects.emit_failure(child, error)
-                self._inbox.put(StartFailed(id_, child.turn, error))
 
     # -- commands ----------------------------------------------------------------------------
 
