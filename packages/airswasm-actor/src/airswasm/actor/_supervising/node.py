@@ -348,7 +348,7 @@ class SupervisorNode:
         elif isinstance(item, ChildEnded):
             child = self._children.expected(item.id, item.turn)
             if child is not None and item.exit.reason == REPLACED:
-                await self._start_after(0.0, [item.id])
+                await self._restarts.start_after(0.0, [item.id])
             elif child is not None:
                 kind = cast("ExitKind", item.exit.reason if not item.exit.is_abnormal else "crash")
                 await self._restarts.decide(child, kind, item.exit)

@@ -102,7 +102,7 @@ class Restarts:
         delay = self._spec.backoff.delay(child.failures, self._life.rng.random())
         self._remember(RestartRecord(child.spec.id, now, exit_.reason, exit_.cause, delay))
         await self._carry_out(decision.actions, exit_)
-        await self._start_after(delay, starts)
+        await self.start_after(delay, starts)
 
     def _remember(self, restart: RestartRecord) -> None:
         if self._history is None:
@@ -125,7 +125,8 @@ class Restarts:
             elif action.verb == "give_up":
                 await self._end(child, exit_)
 
-    async def _start_after(self, delay: float, ids: list[str]) -> None:
+    async def start_after(self, delay: float, ids: list[str]) -> None:
+        """Start children once ``delay`` seconds have passed, and count nothing."""
         starts: list[tuple[str, int]] = []
         for id_ in ids:
             child = self._children.find(id_)
