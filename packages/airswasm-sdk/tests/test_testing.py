@@ -130,6 +130,17 @@ def test_after_a_fault_the_next_message_goes_to_a_new_incarnation(misbehaving: P
         assert component.stored("count") == b"41"
 
 
+def test_a_reply_beyond_the_memory_is_too_large_as_on_a_host(misbehaving: Path) -> None:
+    """The component learns it from the call, and goes on."""
+    sizes = iter((2**20, 10_000))
+    with run_component(
+        misbehaving, replies={"local/other": lambda _: bytes(next(sizes))}
+    ) as component:
+        with pytest.raises(ComponentRefused, match="1,048,576 bytes"):
+            component.send("call")
+        assert component.send("call").payload == bytes(10_000)
+
+
 def test_a_message_beyond_the_memory_is_refused_as_on_a_host(misbehaving: Path) -> None:
     """Before delivery, to the byte; the incarnation goes on."""
     most = (2**20 - 2**17) // 8  # of 1 MiB, of which a C component starts with 128 KiB

@@ -416,16 +416,19 @@ class _Record:
         del caller
         self.logs.append(LogLine(stream, text))
 
-    def answer(self, kind: str, target: str, payload: bytes) -> object:
+    def answer(self, caller: Caller, kind: str, target: str, payload: bytes) -> object:
         self.sent.append(SentMessage(kind, target, payload))
         if target not in self.replies:
             return Err(Case("unknown-target", f"{target} is not among the harness's replies"))
         reply = self.replies[target]
-        return Ok(reply(payload) if callable(reply) else reply)
+        content = reply(payload) if callable(reply) else reply
+        if content is not None and len(content) > caller.message_bytes:
+            return Err(Case("too-large", f"the reply of {target} has {len(content):,} bytes"))
+        return Ok(content)
 
-    def request(self, target: str, payload: bytes) -> int:
+    def request(self, caller: Caller, target: str, payload: bytes) -> int:
         self._next_id += 1
-        self.outcomes[self._next_id] = self.answer("request", target, payload)
+        self.outcomes[self._next_id] = self.answer(caller, "request", target, payload)
         return self._next_id
 
 
@@ -441,11 +444,11 @@ def _messaging(record: _Record) -> HostInterface:
         record.sent.append(SentMessage("send", target, payload))
         return Ok(None)
 
-    def request(_caller: Caller, target: str, payload: bytes, _timeout_ms: int) -> object:
-        return Ok(record.request(target, payload))
+    def request(caller: Caller, target: str, payload: bytes, _timeout_ms: int) -> object:
+        return Ok(record.request(caller, target, payload))
 
-    def call(_caller: Caller, target: str, payload: bytes, _timeout_ms: int) -> object:
-        return record.answer("call", target, payload)
+    def call(caller: Caller, target: str, payload: bytes, _timeout_ms: int) -> object:
+        return record.answer(caller, "call", target, payload)
 
     def cancel(_caller: Caller, request_id: int) -> bool:
         return record.outcomes.pop(request_id, None) is not None
