@@ -21,7 +21,7 @@ from airswasm.lifecycle import (
     write_toml,
 )
 from airswasm.wit import Block, Blocks, Section
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 MODULE = "a_block_of_this_test"
@@ -238,6 +238,7 @@ _VALUES = st.recursive(
 
 
 @given(_VALUES)
+@example(dict.fromkeys(("\x7f", '\x00\\"\n'), "\x7f"))
 def test_what_is_shown_as_toml_is_toml(value: object) -> None:
     """A value can be copied from `config show` into the file."""
     assert tomllib.loads(f"value = {write_toml(value)}")["value"] == value

@@ -209,7 +209,7 @@ def write_toml(value: object) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, str):
-        return json.dumps(value, ensure_ascii=False)
+        return _toml_text(value)
     if isinstance(value, Mapping):
         items = cast("Mapping[str, object]", value).items()
         pairs = (f"{_toml_key(key)} = {write_toml(item)}" for key, item in items)
@@ -218,11 +218,16 @@ def write_toml(value: object) -> str:
         return f"[{', '.join(write_toml(item) for item in cast('Sequence[object]', value))}]"
     if isinstance(value, int | float):
         return str(value)
-    return json.dumps(str(value), ensure_ascii=False)
+    return _toml_text(str(value))
 
 
 def _toml_key(key: str) -> str:
-    return key if _BARE_KEY.fullmatch(key) else json.dumps(key, ensure_ascii=False)
+    return key if _BARE_KEY.fullmatch(key) else _toml_text(key)
+
+
+def _toml_text(text: str) -> str:
+    # TOML's basic strings are JSON's, but that they spell out DELETE too.
+    return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")
 
 
 def _text_of(file: Path) -> str:
