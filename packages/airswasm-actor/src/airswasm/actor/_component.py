@@ -41,6 +41,7 @@ from airswasm.wit.names import (
     are_compatible,
 )
 
+from ._messages.bounds import Weighed
 from ._messages.message import HOST
 from ._running.asking import inquire
 from ._running.reference import cell_of
@@ -65,7 +66,7 @@ _NO_WASI = WasiConfig()
 
 
 @dataclass(frozen=True, slots=True)
-class Callback:
+class Callback(Weighed):
     """A payload that makes the guest's `handle-callback` be called in turn with messages.
 
     Attributes:
@@ -75,6 +76,11 @@ class Callback:
 
     request_id: int
     outcome: Ok[bytes | None] | Err[Case]
+
+    @property
+    def weight_bytes(self) -> int:
+        """The bytes of the answer."""
+        return len(self.outcome.value or b"") if isinstance(self.outcome, Ok) else 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -136,8 +136,8 @@ def _always(_before: object, _after: object) -> bool:
 _MEANS_LESS: Mapping[str, Callable[[object, object], bool]] = {
     **dict.fromkeys(
         (
-            "limits.memory", "limits.host_memory", "limits.fuel", "limits.timeout", "limits.mailbox",
-            "limits.mailbox_bytes", "limits.storage", "limits.rates.messages",
+            "limits.memory", "limits.host_memory", "limits.fuel", "limits.timeout",
+            "limits.mailbox", "limits.mailbox_bytes", "limits.storage", "limits.rates.messages",
             "limits.rates.logs", "supervision.intensity", "supervision.shutdown",
         ),
         _is_lower,

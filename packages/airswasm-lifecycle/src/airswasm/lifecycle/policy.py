@@ -51,6 +51,7 @@ class LimitPolicy:
         mailbox_bytes: Bytes of payload that may wait.
         timeout: Seconds for each message, waiting included.
         fuel: Fuel for each message.
+        dead_letters: Bytes of dead letters that are kept; a quarter of it for one component's.
         messages: Messages that a component may send each second.
         running: Components that run at once: each takes 4 of the 65,530 mappings of a Linux
             process.
@@ -63,6 +64,7 @@ class LimitPolicy:
     mailbox_bytes: int = 256 * 2**20
     timeout: float = 300.0
     fuel: int = 10**12
+    dead_letters: int = 64 * 2**20
     messages: int = 100_000
     running: int = 15_000
 

@@ -6,7 +6,9 @@ within a host's life, and start at the time of day, so that an id that a compone
 stored before the host restarted does not match a later request by accident.
 
 The outcome goes to the requester as a system message: before other messages, and
-never refused for a full mailbox, because it was promised.
+never refused for a full mailbox, because it was promised. Its bytes count like those
+of any message: an answer that the mailbox has no room for becomes the error
+`mailbox-full`.
 """
 
 from __future__ import annotations
@@ -16,7 +18,7 @@ import itertools
 import time
 from collections.abc import Callable
 
-from airswasm.actor import Callback, DeliveryError, MessageBroker, NoRoute, Request
+from airswasm.actor import ActorRef, Callback, DeliveryError, MessageBroker, NoRoute, Request
 from airswasm.runtime import Case, Err, Ok
 
 from .errors import RateExceeded
@@ -49,8 +51,17 @@ class OpenRequests:
         """How many requests of this component wait."""
         return len(self._open.get(component, ()))
 
-    def start(self, component: str, target: str, payload: bytes, timeout: float) -> int:
+    def start(
+        self, component: str, target: str, payload: bytes, timeout: float, held: object = None
+    ) -> int:
         """Send a request; returns its id.
+
+        Args:
+            component: Who asks.
+            target: Whom.
+            payload: What.
+            timeout: Seconds until the answer is given up.
+            held: Kept until the request has ended: what counts it, if anything does.
 
         Raises:
             RateExceeded: Too many of this component's requests wait already.
@@ -64,7 +75,7 @@ class OpenRequests:
             mine[number] = self._broker.request(
                 target,
                 payload,
-                lambda request: self._end(component, number, request),
+                lambda request, _held=held: self._end(component, number, request),  # type: ignore[misc]
                 timeout=timeout,
                 sender=component,
             )
@@ -84,7 +95,16 @@ class OpenRequests:
         with contextlib.suppress(NoRoute, DeliveryError):  # uninstalled meanwhile
             requester = self._broker.handling(component)
             if requester is not None:
-                requester.signal(Callback(number, self._outcome_of(request)), sender=request.name)
+                outcome = self._fitting(requester, request)
+                requester.signal(Callback(number, outcome), sender=request.name)
+
+    def _fitting(self, requester: ActorRef, request: Request) -> Ok[bytes | None] | Err[Case]:
+        """The outcome; an answer that the mailbox has no room for is told without its bytes."""
+        outcome = self._outcome_of(request)
+        room = requester.room_bytes
+        if isinstance(outcome, Ok) and room is not None and len(outcome.value or b"") > room:
+            return Err(Case("mailbox-full", f"the answer of {request.name} found no room"))
+        return outcome
 
     def _forget(self, component: str, number: int) -> None:
         mine = self._open.get(component)
