@@ -238,7 +238,10 @@ class System:
         )
         self._policies = ComponentPolicies(self.policy, self.configuration.get(MessagingLimits))
         self._engine = await stack.enter_async_context(Engine(self._engine_config()))
-        self._actors = await stack.enter_async_context(ActorSystem(str(self.home.folder)))
+        actors = ActorSystem(
+            str(self.home.folder), dead_letter_bytes=self.policy.limits.dead_letters
+        )
+        self._actors = await stack.enter_async_context(actors)
         self._add_services(store)
         self._compose(store)
         await self._forgetting.resume(self._warn)

@@ -17,7 +17,7 @@ from .._messages.events import Subscription
 from .._messages.message import HOST, to_message
 from .._messages.request import Request
 from .asking import ask, drain, finish, send, wait_stopped
-from .mailbox import count_bytes, make_room, put_signal, start_queue
+from .mailbox import count_bytes, make_room, put_signal, room_bytes, start_queue
 from .phase import Down, Phase
 from .posting import post
 
@@ -203,6 +203,11 @@ class ActorRef:
         return self._cell.actor
 
     @property
+    def room_bytes(self) -> int | None:
+        """How many bytes of payload still fit into the mailbox; None where it bounds none."""
+        return room_bytes(self._cell)
+
+    @property
     def mailbox(self) -> MailboxInfo:
         """Size and age of what waits, now."""
         cell = self._cell
@@ -211,7 +216,8 @@ class ActorRef:
         return MailboxInfo(
             size=len(cell.queue) if cell.queue else 0,
             capacity=cell.spec.capacity,
-            size_bytes=count_bytes(cell) if cell.queued_bytes is None else cell.queued_bytes,
+            size_bytes=cell.signal_bytes
+            + (count_bytes(cell) if cell.queued_bytes is None else cell.queued_bytes),
             capacity_bytes=cell.spec.capacity_bytes,
             message_bytes=cell.spec.message_bytes,
             signals=len(cell.signals) if cell.signals else 0,
