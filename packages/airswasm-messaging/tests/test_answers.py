@@ -24,14 +24,14 @@ async def test_answers_that_wait_are_bounded_like_messages() -> None:
         await system.started(ref)
         ref.pause()
         system.spawn(lambda _message, _context: bytes(3_000), name="test/large")
-        requests = OpenRequests(system.broker, lambda request: Ok(request.value), most=100)  # type: ignore[arg-type]
+        requests = OpenRequests(system.broker, lambda request, _most: Ok(request.value), most=100)  # type: ignore[arg-type]
         for _ in range(10):
             requests.start(NAME, "test/large", b"", 5.0)
         while requests.count_of(NAME):
             await anyio.lowlevel.checkpoint()
         assert ref.mailbox.signals == 10
         assert ref.mailbox.size_bytes == 9_000
-        assert ref.room_bytes == 1_000
+        assert ref.mailbox.room_bytes == 1_000
         with pytest.raises(MailboxFull):
             ref.tell(bytes(2_000))
         ref.tell(bytes(1_000))
@@ -42,7 +42,7 @@ async def test_answers_that_wait_are_bounded_like_messages() -> None:
         refused = Err(Case("mailbox-full", "the answer of test/large found no room"))
         assert outcomes[3:] == [refused] * 7
         assert ref.mailbox.size_bytes == 0
-        assert ref.room_bytes == 10_000
+        assert ref.mailbox.room_bytes == 10_000
 
 
 async def test_a_sender_waits_for_answers_to_be_taken() -> None:
@@ -72,13 +72,13 @@ async def test_a_hand_over_keeps_count() -> None:
         ]
         await system.started(new)
         old.signal(Callback(1, Ok(bytes(4_000))))
-        assert old.room_bytes == 6_000
+        assert old.mailbox.room_bytes == 6_000
         system.broker.route(NAME, old)
         async with anyio.create_task_group() as group:
             group.start_soon(system.broker.replace, NAME, new)
-            while new.room_bytes == 10_000:
+            while new.mailbox.room_bytes == 10_000:
                 await anyio.lowlevel.checkpoint()
-            assert new.room_bytes == 6_000
+            assert new.mailbox.room_bytes == 6_000
             new.resume()
 
 
@@ -98,7 +98,7 @@ async def test_requests_and_subscriptions_are_on_the_account() -> None:
         held = account.held_bytes
         assert functions["unsubscribe"](caller, "a.b.c0") == Ok(None)
         assert account.held_bytes < held
-        requests = OpenRequests(system.broker, lambda request: Ok(b""), most=100)
+        requests = OpenRequests(system.broker, lambda request, _most: Ok(b""), most=100)
         system.spawn(lambda _message, _context: b"", name="test/quick")
         before = account.held_bytes
         requests.start("local/a", "test/quick", b"", 5.0, account.hold(1_000))

@@ -36,6 +36,7 @@ from airswasm.runtime import (
     Engine,
     EngineConfig,
     EngineSettings,
+    HostInterface,
     HostMemory,
     HostSettings,
     Meters,
@@ -609,6 +610,11 @@ class System:
     def interfaces(self) -> Mapping[str, str]:
         """The interfaces that components may import beside WASI, and their distributions."""
         return {offer.interface.name: offer.distribution for offer in self._offers}
+
+    @property
+    def offered(self) -> tuple[HostInterface, ...]:
+        """What components may import beside WASI, with the guard in front of it."""
+        return tuple(offer.interface for offer in self._offers)
 
     def list(self) -> tuple[ComponentSummary, ...]:
         """Return all installed components, sorted by name."""

@@ -101,8 +101,9 @@ class OpenRequests:
 
     def _fitting(self, requester: ActorRef, request: Request) -> Ok[bytes | None] | Err[Case]:
         """Return the outcome; an answer without room in the mailbox is an error in its place."""
-        outcome = self._outcome_of(request, requester.mailbox.message_bytes or sys.maxsize)
-        room = requester.room_bytes
+        mailbox = requester.mailbox
+        outcome = self._outcome_of(request, mailbox.message_bytes or sys.maxsize)
+        room = mailbox.room_bytes
         if isinstance(outcome, Ok) and room is not None and len(outcome.value or b"") > room:
             return Err(Case("mailbox-full", f"the answer of {request.name} found no room"))
         return outcome

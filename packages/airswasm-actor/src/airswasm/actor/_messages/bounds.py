@@ -92,6 +92,13 @@ class MailboxInfo:
     senders_waiting: int
     oldest_age: float
 
+    @property
+    def room_bytes(self) -> int | None:
+        """How many bytes of payload still fit; None when they are not bounded."""
+        if self.capacity_bytes is None:
+            return None
+        return max(0, self.capacity_bytes - self.size_bytes)
+
 
 class Weighed:
     """A payload that says what it weighs: it carries bytes that came from somewhere else."""

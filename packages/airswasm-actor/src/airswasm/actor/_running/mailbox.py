@@ -53,7 +53,6 @@ __all__ = (
     "open_queue",
     "put_signal",
     "resize",
-    "room_bytes",
     "start_queue",
     "take_back_waiter",
 )
@@ -305,13 +304,6 @@ def _take_all(cell: Cell, new: Cell) -> tuple[list[Message], list[Message]]:
 def _put_all(cell: Cell, signals: Sequence[Message]) -> None:
     cell.signals = deque(signals) or None
     cell.signal_bytes = sum(signal_bytes(message[0]) for message in signals)
-
-
-def room_bytes(cell: Cell) -> int | None:
-    """Return how many bytes of payload still fit; None where they are not bounded."""
-    if cell.spec.capacity_bytes is None:
-        return None
-    return max(0, cell.spec.capacity_bytes - (cell.queued_bytes or 0) - cell.signal_bytes)
 
 
 def admit_waiting(cell: Cell) -> None:

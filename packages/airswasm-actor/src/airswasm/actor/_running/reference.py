@@ -17,7 +17,7 @@ from .._messages.events import Subscription
 from .._messages.message import HOST, to_message
 from .._messages.request import Request
 from .asking import ask, drain, finish, send, wait_stopped
-from .mailbox import count_bytes, make_room, put_signal, room_bytes, start_queue
+from .mailbox import count_bytes, make_room, put_signal, start_queue
 from .phase import Down, Phase
 from .posting import post
 
@@ -201,11 +201,6 @@ class ActorRef:
     def actor(self) -> object:
         """The object of the present incarnation; None while there is none."""
         return self._cell.actor
-
-    @property
-    def room_bytes(self) -> int | None:
-        """How many bytes of payload still fit into the mailbox; None where it bounds none."""
-        return room_bytes(self._cell)
 
     @property
     def mailbox(self) -> MailboxInfo:
