@@ -9,11 +9,14 @@ cannot start in 4 MiB, and its author must ask for more and get approval anyway.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
-from ._configuration import Configuration
-from ._manifest import Manifest
 from ._quantities import format_bytes
 from .errors import LimitAbovePolicy
+
+if TYPE_CHECKING:  # to show settings needs no manifests
+    from ._configuration import Configuration
+    from ._manifest import Manifest
 
 _SIZES = ("memory", "host_memory", "storage", "mailbox_bytes", "message_bytes")
 _LIMITS = (*_SIZES[1:], "mailbox", "timeout", "fuel")
