@@ -85,8 +85,8 @@ async def install(host: Host, package: Package, change: Any = "install") -> Docu
 def methods_of(cls: type) -> dict[str, inspect.Signature]:
     return {
         name: inspect.signature(found)
-        for name, found in vars(cls).items()
-        if inspect.iscoroutinefunction(found) and not name.startswith("_") and name != "perform"
+        for name, found in inspect.getmembers(cls, inspect.iscoroutinefunction)
+        if not name.startswith("_") and name != "perform"
     }
 
 

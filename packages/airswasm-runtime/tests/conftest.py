@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Callable
@@ -10,6 +11,9 @@ from pathlib import Path
 
 import pytest
 from airswasm.runtime import Engine, EngineConfig, HostInterface
+
+# A shell starts what runs in its background with SIGINT ignored, and programs hand that on.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 GUESTS = Path(__file__).parent / "guests"
 Build = Callable[[str, str], bytes]

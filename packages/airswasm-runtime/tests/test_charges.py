@@ -272,3 +272,38 @@ async def test_other_tasks_run_between_slices() -> None:
             group.start_soon(neighbour)
             await instance.call("#numbers", 1_000)
     assert len(turns) > 20
+
+
+async def test_a_function_that_charges_is_looked_at_all_the_same() -> None:
+    """What a function adds to its price does not put off the look at the clock."""
+
+    def charged(caller: Caller, value: int) -> int:
+        caller.charge(1)
+        return value
+
+    async with Engine(EngineConfig(host_slice=0.0)) as engine:
+        instance = await start(engine, number=charged)
+        call = instance.start(instance.function("#numbers"), (1_000,), lambda _call: None)
+        assert polls(call, call.poll).count(CallState.SERVED) > 50
+
+
+async def test_functions_that_never_wait_let_the_loop_go_on() -> None:
+    """An `async` function that has its answer at once, as a denial, gives no turn by itself."""
+    turns: list[int] = []
+    calls: list[int] = []
+
+    async def answer(_caller: Caller, value: int) -> int:
+        calls.append(value)
+        return value
+
+    async def neighbour() -> None:
+        while len(calls) < 1_000:
+            turns.append(len(calls))
+            await anyio.lowlevel.checkpoint()
+
+    async with Engine(EngineConfig(host_slice=0.0)) as engine:
+        instance = await start(engine, number=answer)
+        async with anyio.create_task_group() as group:
+            group.start_soon(neighbour)
+            await instance.call("#numbers", 1_000)
+    assert len(turns) > 100

@@ -15,9 +15,11 @@ from pathlib import Path
 
 from airswasm.runtime import Caller, HostFunction, HostInterface, Ok
 from airswasm.security import (
+    PLAIN,
     AuditLog,
     Grants,
     Guard,
+    Kinds,
     Statement,
     generate_key,
     sign,
@@ -28,6 +30,7 @@ from paired import Promise, Promises, Work, times
 
 ANSWER = Ok(b"")
 NAME = "local/hello"
+KINDS = Kinds.of(storage_read=PLAIN)
 
 
 def get(_caller: Caller, _key: str) -> object:
@@ -66,9 +69,9 @@ async def promises(folder: Path) -> AsyncIterator[Promises]:
     offered = HostInterface("airswasm:component/storage@0.1.0", {"get": get})
     grants = {NAME: Grants({"storage:read": ("users/*/name", "count", "**")})}
     with AuditLog(folder / "audit", durability="os") as log:
-        door = Guard(grants, audit=log).guarded(offered, contract()).functions["get"]
-        fresh = Guard(grants).guarded(offered, contract()).functions["get"]
-        every = Guard(grants, audit=log, allowed_lines="every").guarded(offered, contract())
+        door = Guard(KINDS, grants, audit=log).guarded(offered, contract()).functions["get"]
+        fresh = Guard(KINDS, grants).guarded(offered, contract()).functions["get"]
+        every = Guard(KINDS, grants, audit=log, allowed_lines="every").guarded(offered, contract())
         audited = every.functions["get"]
         at_least = remembered(get)
         keys = itertools.count()

@@ -13,6 +13,7 @@ from airswasm.security import (
     PrivateKey,
     PublicKey,
     WeakKey,
+    fingerprint_of,
     generate_key,
     load_private_key,
     load_public_key,
@@ -146,6 +147,7 @@ def test_the_fingerprint_is_sha256_of_the_raw_key() -> None:
     """People can compute it with any tool."""
     key = generate_key().public
     assert key.fingerprint == hashlib.sha256(key.raw).hexdigest()
+    assert fingerprint_of(str(key)) == fingerprint_of(key.raw) == key.fingerprint
 
 
 @pytest.mark.parametrize(

@@ -43,7 +43,7 @@ from airswasm.wit.names import (
 )
 
 from ._foreign import type_name
-from ._messages.bounds import payload_bytes
+from ._messages.bounds import Weighed, payload_bytes
 from ._messages.message import HOST
 from ._running.asking import inquire
 from ._running.reference import cell_of
@@ -69,7 +69,7 @@ _NO_WASI = WasiConfig()
 
 
 @dataclass(frozen=True, slots=True)
-class Callback:
+class Callback(Weighed):
     """A payload that makes the guest's `handle-callback` be called in turn with messages.
 
     Attributes:
@@ -79,6 +79,11 @@ class Callback:
 
     request_id: int
     outcome: Ok[bytes | None] | Err[Case]
+
+    @property
+    def weight_bytes(self) -> int:
+        """The bytes of the answer."""
+        return len(self.outcome.value or b"") if isinstance(self.outcome, Ok) else 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -86,6 +86,7 @@ class ActorSystem:
         clock: See above.
         rng: See above; a new one when it is left out.
         dead_letters: How many dead letters are kept.
+        dead_letter_bytes: How many bytes of them; a quarter of it for those of one actor.
     """
 
     def __init__(
@@ -98,12 +99,13 @@ class ActorSystem:
         clock: Callable[[], float] = anyio.current_time,
         rng: random.Random | None = None,
         dead_letters: int = 1000,
+        dead_letter_bytes: int = 64 * 2**20,
     ) -> None:
         self.name = name
         self.clock = clock
         self.rng = rng if rng is not None else random.Random()  # noqa: S311 - jitter, no secret
         self.timers = Timers()
-        self.dead_letters = DeadLetters(dead_letters)
+        self.dead_letters = DeadLetters(dead_letters, dead_letter_bytes)
         self.events = EventStream()
         self.dispatcher = Dispatcher(dispatcher, clock, self.timers, self.dead_letters, self.events)
         routes = Routes()

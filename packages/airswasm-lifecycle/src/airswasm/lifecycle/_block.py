@@ -26,6 +26,7 @@ BLOCK = Block(
         Check("trust", "airswasm.lifecycle._checks:check_trust"),
         Check("audit", "airswasm.lifecycle._checks:check_audit"),
         Check("space", "airswasm.lifecycle._checks:check_space"),
+        Check("attack", "airswasm.lifecycle._checks:check_attack"),
         Check("clock", "airswasm.lifecycle._checks:check_clock"),
         Check("registry", "airswasm.lifecycle._checks:check_registry"),
     ),

@@ -19,8 +19,10 @@ from ._home import Home
 from ._policy import InstallPolicy
 from ._system import System
 from .errors import ArtifactCorrupt
+from .testing import attack
 
 __all__ = (
+    "check_attack",
     "check_audit",
     "check_blocks",
     "check_clock",
@@ -31,8 +33,26 @@ __all__ = (
     "check_trust",
 )
 
+_LONGEST_STALL = 0.1
+"""Seconds of processor time; a slow machine takes longer than the 50 ms that tests allow."""
 _LEAST_FREE_BYTES = 256 * 2**20
 _EARLIEST_CLOCK = 1_767_225_600.0  # 2026-01-01
+
+
+async def check_attack(home: Path, *, quick: bool) -> AsyncIterator[Finding]:
+    """Let a hostile guest call every host function, unless it is to be quick."""
+    del home
+    if quick:
+        return
+    report = await attack(quick=True)
+    failures = report.failures(stall=_LONGEST_STALL)
+    if failures:
+        hint = "report it to the block that offers the interface"
+        yield Finding("attack", "warning", f"a guest holds up the host: {failures[0]}", hint)
+        return
+    worst = max((each.stall for each in report.attacks), default=0.0)
+    text = f"{len(report.attacks)} loops over host functions held the host {worst * 1e3:.0f} ms"
+    yield Finding("attack", "ok", f"{text} at most")
 
 
 def check_home(home: Path, *, quick: bool) -> Iterator[Finding]:

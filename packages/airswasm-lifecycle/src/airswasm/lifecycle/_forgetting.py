@@ -12,6 +12,7 @@ import inspect
 from collections.abc import AsyncIterator, Callable
 from typing import cast
 
+from airswasm.actor import ActorSystem
 from airswasm.runtime import Meters, Services
 from airswasm.storage import KeyValueStore
 from airswasm.wit import Blocks, load_part, safe_text
@@ -78,6 +79,7 @@ class Forgetting:
 
 
 def forget(services: Services, name: str) -> None:
-    """Remove a component's log and figures; do nothing when there are none."""
+    """Remove a component's log, figures and dead letters; do nothing when there are none."""
     services.get(LogBook).forget(name, purge=True)
     services.get(Meters).forget(name)
+    services.get(ActorSystem).dead_letters.forget(name)

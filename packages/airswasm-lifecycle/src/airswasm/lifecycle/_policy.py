@@ -9,11 +9,14 @@ cannot start in 4 MiB, and its author must ask for more and get approval anyway.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
-from ._configuration import Configuration
-from ._manifest import Manifest
 from ._quantities import format_bytes
 from .errors import LimitAbovePolicy
+
+if TYPE_CHECKING:  # to show settings needs no manifests
+    from ._configuration import Configuration
+    from ._manifest import Manifest
 
 _SIZES = ("memory", "host_memory", "storage", "mailbox_bytes", "message_bytes")
 _LIMITS = (*_SIZES[1:], "mailbox", "timeout", "fuel")
@@ -51,6 +54,7 @@ class LimitPolicy:
         message_bytes: Bytes of one message; also where a manifest leaves it to its memory.
         timeout: Seconds for each message, waiting included.
         fuel: Fuel for each message; 10,000,000 is about 6 ms.
+        dead_letters: Bytes of dead letters that are kept; a quarter of it for one component's.
         messages: Messages that a component may send each second.
         running: Components that may run at once; each takes 4 of the 65,530 memory mappings of a
             Linux process.
@@ -64,6 +68,7 @@ class LimitPolicy:
     message_bytes: int = 16 * 2**20
     timeout: float = 300.0
     fuel: int = 10**12
+    dead_letters: int = 64 * 2**20
     messages: int = 100_000
     running: int = 15_000
 

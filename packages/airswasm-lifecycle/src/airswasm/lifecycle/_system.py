@@ -36,6 +36,7 @@ from airswasm.runtime import (
     Engine,
     EngineConfig,
     EngineSettings,
+    HostInterface,
     HostMemory,
     HostSettings,
     Meters,
@@ -238,7 +239,10 @@ class System:
         )
         self._policies = ComponentPolicies(self.policy, self.configuration.get(MessagingLimits))
         self._engine = await stack.enter_async_context(Engine(self._engine_config()))
-        self._actors = await stack.enter_async_context(ActorSystem(str(self.home.folder)))
+        actors = ActorSystem(
+            str(self.home.folder), dead_letter_bytes=self.policy.limits.dead_letters
+        )
+        self._actors = await stack.enter_async_context(actors)
         self._add_services(store)
         self._compose(store)
         await self._forgetting.resume(self._warn)
@@ -606,6 +610,11 @@ class System:
     def interfaces(self) -> Mapping[str, str]:
         """The interfaces that components may import beside WASI, and their distributions."""
         return {offer.interface.name: offer.distribution for offer in self._offers}
+
+    @property
+    def offered(self) -> tuple[HostInterface, ...]:
+        """What components may import beside WASI, with the guard in front of it."""
+        return tuple(offer.interface for offer in self._offers)
 
     def list(self) -> tuple[ComponentSummary, ...]:
         """Return all installed components, sorted by name."""

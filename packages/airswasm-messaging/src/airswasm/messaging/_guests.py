@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Iterator
 
 import anyio.lowlevel
 from airswasm.actor import MessageBroker, Request
-from airswasm.runtime import Caller, Case, Err, HostInterface, Ok, Pending, Services
+from airswasm.runtime import Caller, Case, Err, Holding, HostInterface, Ok, Pending, Services
 from airswasm.wit.names import HANDLE_CALLBACK
 
 from ._addresses import check_address
@@ -28,6 +28,10 @@ __all__ = ("messaging_interface", "provide")
 _LONG_BYTES = 2_048
 """CBOR that is longer is checked in steps: each byte of it may be an item."""
 _ITEM_FUEL = 800
+_REQUEST_BYTES = 1_024
+"""What a request that waits for its answer takes, payload and answer left out."""
+_SUBSCRIPTION_BYTES = 512
+"""What each segment of a pattern takes among the topics."""
 
 
 def messaging_interface(
@@ -107,7 +111,8 @@ class _Guests:
             return _refused(error)
 
     def _request(self, caller: Caller, target: str, payload: bytes, seconds: float) -> object:
-        return Ok(self._requests.start(caller.name, target, payload, seconds))
+        held = caller.account.hold(_REQUEST_BYTES)
+        return Ok(self._requests.start(caller.name, target, payload, seconds, held))
 
     def call(self, caller: Caller, target: str, payload: bytes, timeout_ms: int) -> object:
         seconds = self._seconds(timeout_ms)
@@ -215,18 +220,20 @@ class _Subscriptions:
     def __init__(self, broker: MessageBroker, caller: Caller) -> None:
         self._broker = broker
         self._name = caller.name
-        self._patterns: set[str] = set()
+        self._account = caller.account
+        self._patterns: dict[str, Holding] = {}
         caller.on_close(lambda: broker.unsubscribe_owner(self))
 
     def add(self, pattern: str, most: int) -> None:
         if pattern not in self._patterns and len(self._patterns) >= most:
             raise RateExceeded(self._name, f"it has {most} subscriptions")
+        held = self._account.hold(_SUBSCRIPTION_BYTES * (1 + pattern.count(".")) + len(pattern))
         self._broker.subscribe(pattern, self._name, owner=self)
-        self._patterns.add(pattern)
+        self._patterns[pattern] = held
 
     def remove(self, pattern: str) -> None:
         self._broker.unsubscribe(pattern, self._name, owner=self)
-        self._patterns.discard(pattern)
+        self._patterns.pop(pattern, None)
 
 
 def _after(walk: Iterator[int], caller: Caller, go: Callable[[Pending], object]) -> Pending:

@@ -20,7 +20,7 @@ from airswasm.actor import (
     NoRoute,
     UnfitPayload,
 )
-from airswasm.runtime import Case
+from airswasm.runtime import AccountExceeded, Case
 
 from .errors import CodecError, InvalidAddress, PayloadTooLarge, RateExceeded
 
@@ -34,6 +34,7 @@ _CASES: tuple[tuple[type[BaseException], str], ...] = (
     (PayloadTooLarge, "too-large"),
     (MessageTooLarge, "too-large"),
     (RateExceeded, "rate-limited"),
+    (AccountExceeded, "rate-limited"),
     (InvalidAddress, "invalid"),
     (InvalidTopic, "invalid"),
     (CodecError, "invalid"),

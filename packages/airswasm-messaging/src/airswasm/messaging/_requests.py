@@ -6,7 +6,8 @@ that an id that a component stored before the host restarted does not match a la
 accident.
 
 The outcome goes to the requester as a system message: before other messages, and never refused for
-a full mailbox, because the host promised it.
+a full mailbox, because the host promised it. Its bytes count like those of any message: an answer
+that the mailbox has no room for becomes the error `mailbox-full`.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ import sys
 import time
 from collections.abc import Callable
 
-from airswasm.actor import Callback, DeliveryError, MessageBroker, NoRoute, Request
+from airswasm.actor import ActorRef, Callback, DeliveryError, MessageBroker, NoRoute, Request
 from airswasm.runtime import Case, Err, Ok
 
 from .errors import RateExceeded
@@ -51,8 +52,17 @@ class OpenRequests:
         """Return the number of this component's waiting requests."""
         return len(self._open.get(component, ()))
 
-    def start(self, component: str, target: str, payload: bytes, timeout: float) -> int:
+    def start(
+        self, component: str, target: str, payload: bytes, timeout: float, held: object = None
+    ) -> int:
         """Send a request; return its id.
+
+        Args:
+            component: Who asks.
+            target: Whom.
+            payload: What.
+            timeout: Seconds until the answer is given up.
+            held: Kept until the request has ended: what counts it, if anything does.
 
         Raises:
             RateExceeded: Too many of this component's requests wait already.
@@ -66,7 +76,7 @@ class OpenRequests:
             mine[number] = self._broker.request(
                 target,
                 payload,
-                lambda request: self._end(component, number, request),
+                lambda request, _held=held: self._end(component, number, request),  # type: ignore[misc]
                 timeout=timeout,
                 sender=component,
             )
@@ -86,9 +96,17 @@ class OpenRequests:
         with contextlib.suppress(NoRoute, DeliveryError):  # uninstalled meanwhile
             requester = self._broker.handling(component)
             if requester is not None:
-                most_bytes = requester.mailbox.message_bytes or sys.maxsize
-                outcome = self._outcome_of(request, most_bytes)
+                outcome = self._fitting(requester, request)
                 requester.signal(Callback(number, outcome), sender=request.name)
+
+    def _fitting(self, requester: ActorRef, request: Request) -> Ok[bytes | None] | Err[Case]:
+        """Return the outcome; an answer without room in the mailbox is an error in its place."""
+        mailbox = requester.mailbox
+        outcome = self._outcome_of(request, mailbox.message_bytes or sys.maxsize)
+        room = mailbox.room_bytes
+        if isinstance(outcome, Ok) and room is not None and len(outcome.value or b"") > room:
+            return Err(Case("mailbox-full", f"the answer of {request.name} found no room"))
+        return outcome
 
     def _forget(self, component: str, number: int) -> None:
         mine = self._open.get(component)

@@ -11,6 +11,7 @@ from ._fault import (
     safe_text,
 )
 from ._naming import ExportNames, name_exports, name_functions, name_labels
+from ._probe import ProbeArgument, ProbeCall, ProbeGuest, write_probe
 from ._reading import read_component, read_wit, read_wit_text
 from ._report import ContractReport, Problem, Rule, check_component, check_world
 from ._requirement import Nothing, Requirement, parse_requirements
@@ -122,7 +123,11 @@ __all__ = (
     "Parameter",
     "Part",
     "Place",
+    "ProbeArgument",
+    "ProbeCall",
+    "ProbeGuest",
     "Problem",
+    "write_probe",
     "Requirement",
     "Rule",
     "SeveralRequirements",

@@ -442,7 +442,7 @@ class LifeCycle:
 
     def _empty_mailbox(self, cell: Cell, exit_: Exit) -> None:
         waiting = [*(cell.signals or ()), *map(to_message, cell.queue or ())]
-        cell.signals = None
+        cell.signals, cell.signal_bytes = None, 0
         if cell.queue is not None:
             cell.queue.clear()
             cell.queue = None

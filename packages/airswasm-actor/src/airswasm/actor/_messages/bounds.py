@@ -10,7 +10,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-__all__ = ("COMPONENT_MAILBOX", "MailboxInfo", "MailboxSpec", "WhenFull", "payload_bytes")
+__all__ = (
+    "COMPONENT_MAILBOX",
+    "MailboxInfo",
+    "MailboxSpec",
+    "Weighed",
+    "WhenFull",
+    "payload_bytes",
+    "signal_bytes",
+)
 
 WhenFull = Literal["reject", "drop-oldest", "wait"]
 
@@ -65,8 +73,9 @@ class MailboxInfo:
     Attributes:
         size: Messages that wait.
         capacity: How many may wait.
-        size_bytes: Bytes of payload that wait. Where they are not bounded they are added up for
-            this, which takes a microsecond for every dozen messages.
+        size_bytes: Bytes of payload that wait, answers among the system messages included. Where
+            they are not bounded they are added up for this, which takes a microsecond for every
+            dozen messages.
         capacity_bytes: How many may wait; None when they are not bounded.
         message_bytes: How many a single payload may have; None when that is not bounded.
         signals: System messages that wait.
@@ -82,6 +91,29 @@ class MailboxInfo:
     signals: int
     senders_waiting: int
     oldest_age: float
+
+    @property
+    def room_bytes(self) -> int | None:
+        """How many bytes of payload still fit; None when they are not bounded."""
+        if self.capacity_bytes is None:
+            return None
+        return max(0, self.capacity_bytes - self.size_bytes)
+
+
+class Weighed:
+    """A payload that says what it weighs: it carries bytes that came from somewhere else."""
+
+    __slots__ = ()
+
+    @property
+    def weight_bytes(self) -> int:
+        """The bytes that it carries."""
+        raise NotImplementedError
+
+
+def signal_bytes(payload: object) -> int:
+    """Return what a system message counts for: an answer is one, and may be as large as any."""
+    return payload.weight_bytes if isinstance(payload, Weighed) else 0
 
 
 def payload_bytes(payload: object) -> int:

@@ -1,8 +1,10 @@
 """Messages that will not be handled, and the evidence why.
 
-The ring is bounded in letters, the counts are not: the books of the system must balance whatever
-the ring has forgotten. Evidence is read from the error by name (`backtrace`, `fuel_used`, ...), so
-that each fault that carries it counts, and this module needs to know no engine.
+The ring is bounded in letters and in bytes, the counts are not: the books of the system must
+balance whatever the ring has forgotten. A letter that alone is more than an actor's share is
+counted and told to listeners, and not kept. Evidence is read from the error by name (`backtrace`,
+`fuel_used`, ...), so that each fault that carries it counts, and this module needs to know no
+engine.
 """
 
 from __future__ import annotations
@@ -14,10 +16,17 @@ from enum import StrEnum
 from typing import cast
 
 from .._foreign import attribute_of, text_of
+from .bounds import payload_bytes, signal_bytes
 from .events import Subscription
 from .message import Message
 
 __all__ = ("DeadLetter", "DeadLetters", "DeathReason")
+
+
+_LETTER_BYTES = 2_048
+"""Of a letter beside its payload: the message, the error and its trace."""
+_SHARES = 4
+"""No actor has more than such a part of the bytes: one that is flooded keeps others' letters."""
 
 
 class DeathReason(StrEnum):
@@ -67,21 +76,29 @@ class DeadLetters:
 
     Attributes:
         total: How many there have ever been.
+        size_bytes: What those that are kept weigh.
         by_reason: The same, by reason.
         listener_errors: How many times a listener raised; the last one is `last_error`.
     """
 
     __slots__ = (
+        "_bytes_of",
+        "_capacity",
+        "_capacity_bytes",
         "_letters",
         "_listeners",
         "by_reason",
         "last_error",
         "listener_errors",
+        "size_bytes",
         "total",
     )
 
-    def __init__(self, capacity: int = 1000) -> None:
-        self._letters: deque[DeadLetter] = deque(maxlen=capacity)
+    def __init__(self, capacity: int = 1000, capacity_bytes: int = 64 * 2**20) -> None:
+        self._capacity, self._capacity_bytes = capacity, capacity_bytes
+        self._letters: deque[tuple[DeadLetter, int]] = deque()  # with what each weighs
+        self._bytes_of: Counter[str] = Counter()
+        self.size_bytes = 0
         self._listeners: tuple[Callable[[DeadLetter], None], ...] = ()
         self.total = 0
         self.listener_errors = 0
@@ -92,7 +109,7 @@ class DeadLetters:
         return len(self._letters)
 
     def __iter__(self) -> Iterator[DeadLetter]:
-        return iter(tuple(self._letters))
+        return iter(tuple(letter for letter, _ in self._letters))
 
     def listen(self, listener: Callable[[DeadLetter], None]) -> Subscription:
         """Call `listener` with each new letter; an error that it raises is counted and dropped."""
@@ -123,7 +140,7 @@ class DeadLetters:
         )
         self.total += 1
         self.by_reason[reason] += 1
-        self._letters.append(letter)
+        self._keep(letter)
         for listener in self._listeners:
             try:
                 listener(letter)
@@ -136,11 +153,46 @@ class DeadLetters:
 
     def take(self, message_id: int) -> DeadLetter | None:
         """Remove a letter, to replay it. Return None when it is not (or no longer) here."""
-        for index, letter in enumerate(self._letters):
+        for index, (letter, _) in enumerate(self._letters):
             if letter.message.id == message_id:
-                del self._letters[index]  # `remove` would compare payloads
+                self._drop(index)
                 return letter
         return None
+
+    def forget(self, name: str) -> int:
+        """Remove every letter to or from an actor. Return how many there were."""
+        dropped = 0
+        for index in reversed(range(len(self._letters))):
+            letter = self._letters[index][0]
+            if name in (letter.target, letter.message.sender):
+                self._drop(index)
+                dropped += 1
+        return dropped
+
+    def _keep(self, letter: DeadLetter) -> None:
+        """Append a letter, and let go of what is too much: of its own target first."""
+        target, payload = letter.target, letter.message.payload
+        weight = _LETTER_BYTES + payload_bytes(payload) + signal_bytes(payload)
+        share = self._capacity_bytes // _SHARES
+        if weight > share or not self._capacity:
+            return
+        while self._bytes_of[target] + weight > share:
+            found = (i for i, (each, _) in enumerate(self._letters) if each.target == target)
+            self._drop(next(found))
+        most = self._capacity_bytes - weight
+        while len(self._letters) >= self._capacity or self.size_bytes > most:
+            self._drop(0)
+        self._letters.append((letter, weight))
+        self._bytes_of[target] += weight
+        self.size_bytes += weight
+
+    def _drop(self, index: int) -> None:
+        letter, weight = self._letters[index]
+        del self._letters[index]  # `remove` would compare payloads
+        self.size_bytes -= weight
+        self._bytes_of[letter.target] -= weight
+        if not self._bytes_of[letter.target]:
+            del self._bytes_of[letter.target]
 
     def _remove(self, listener: Callable[[DeadLetter], None]) -> None:
         """Remove it once, by identity: a listener's `__eq__` may raise."""

@@ -12,7 +12,8 @@ The invariants, which the state machine tests check:
   in progress: only then a message may be taken;
 - a sender in the waiting room waits for a queue that has no room for its message, so that taking a
   message out is the only thing that lets senders in;
-- `queued_bytes` is the sum of the payloads in the queue, or None where bytes are not bounded.
+- `queued_bytes` is the sum of the payloads in the queue, or None where bytes are not bounded;
+- `signal_bytes` is the sum of the answers that wait as system messages.
 
 `Exchange` is what the cells of one system share. The dispatcher derives from it, so that a cell
 reaches the dispatcher without knowing it: a callback in its place costs a compiled `ask` 4 %.
@@ -275,6 +276,7 @@ class Cell:
         "queued_bytes",
         "rare",
         "receive",
+        "signal_bytes",
         "signals",
         "spec",
         "work",
@@ -298,6 +300,7 @@ class Cell:
         self.queue: deque[Envelope] | None = None
         self.signals: deque[Message] | None = None
         self.rare = _COMMON
+        self.signal_bytes = 0
         self.is_scheduled = False
         self.is_async = False
         self.handled = 0

@@ -32,12 +32,12 @@ from typing import TYPE_CHECKING, Protocol, cast
 from airswasm.runtime import CallState
 
 from .._boundary import raise_interrupt
-from .._messages.bounds import payload_bytes
+from .._messages.bounds import payload_bytes, signal_bytes
 from .._messages.dead_letters import DeathReason
 from .._messages.message import Message
 from ..errors import GuestRefused, MessageTooLarge, UnfitPayload
 from .cell import Cell, Exchange
-from .mailbox import note_taken
+from .mailbox import admit_waiting, note_taken
 from .serving import TaskWork, end_at_once, poll_in_thread, serve, serve_in_task
 
 if TYPE_CHECKING:
@@ -248,6 +248,10 @@ class Dispatcher(Exchange):
             message = cell.signals.popleft()
             if not cell.signals:
                 cell.signals = None
+            if cell.signal_bytes:
+                cell.signal_bytes -= signal_bytes(message[0])
+                if cell.rare.waiting_room is not None:
+                    admit_waiting(cell)
             return message
         queue = cell.queue
         if not queue:

@@ -23,7 +23,7 @@ from collections import deque
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Literal
 
-from .._messages.bounds import payload_bytes
+from .._messages.bounds import payload_bytes, signal_bytes
 from .._messages.dead_letters import DeathReason
 from .._messages.message import to_message
 from ..errors import ActorStopped, MailboxFull, MessageDropped, MessageTooLarge
@@ -41,6 +41,7 @@ if TYPE_CHECKING:
 __all__ = (
     "WaitingSender",
     "accept_all",
+    "admit_waiting",
     "count_bytes",
     "drop_oldest",
     "enqueue_or_wait",
@@ -90,6 +91,7 @@ def start_queue(cell: Cell, payload: object) -> deque[Envelope]:
     Raises:
         ActorStopped: The actor has stopped for good.
         MessageTooLarge: The payload will never fit.
+        MailboxFull: Answers take its room.
     """
     if cell.rare.successor is not None:
         return open_queue(cell.rare.successor, payload)
@@ -97,7 +99,11 @@ def start_queue(cell: Cell, payload: object) -> deque[Envelope]:
         cell.exchange.rejected += 1
         raise ActorStopped(cell.name)
     if cell.queued_bytes is not None:
-        cell.queued_bytes = _weigh(cell, payload)
+        weight = _weigh(cell, payload)
+        if cell.signal_bytes and _limit_met(cell, weight) is not None:
+            cell.exchange.rejected += 1
+            raise _full(cell, weight)
+        cell.queued_bytes = weight
     return cell.begin_queue()
 
 
@@ -123,7 +129,7 @@ def make_room(cell: Cell, payload: object) -> None:
         size = len(payload)  # what a component gets, most often
         queued += size
         if (
-            queued <= spec.capacity_bytes
+            queued + cell.signal_bytes <= spec.capacity_bytes
             and (spec.message_bytes is None or size <= spec.message_bytes)
             and queue is not None
             and len(queue) < spec.capacity
@@ -184,7 +190,7 @@ def take_back_waiter(cell: Cell, waiter: WaitingSender) -> bool:
     cell.rare.waiting_room.remove(waiter)
     waiter.is_waiting = False
     cell.exchange.rejected += 1
-    _admit(cell)  # the next one's message may be smaller
+    admit_waiting(cell)  # the next one's message may be smaller
     return True
 
 
@@ -206,7 +212,7 @@ def note_taken(cell: Cell, message: Message) -> None:
     if cell.queued_bytes is not None:
         cell.queued_bytes -= payload_bytes(message.payload)
     if cell.rare.waiting_room is not None:
-        _admit(cell)
+        admit_waiting(cell)
 
 
 def resize(cell: Cell, spec: MailboxSpec) -> None:
@@ -216,7 +222,7 @@ def resize(cell: Cell, spec: MailboxSpec) -> None:
         cell.full_at, cell.queued_bytes = spec.capacity, None
     else:
         cell.full_at, cell.queued_bytes = 0, count_bytes(cell)
-    _admit(cell)
+    admit_waiting(cell)
 
 
 def count_bytes(cell: Cell) -> int:
@@ -244,6 +250,7 @@ def put_signal(cell: Cell, message: Message) -> None:
     if cell.signals is None:
         cell.signals = deque()
     cell.signals.append(message)
+    cell.signal_bytes += signal_bytes(message[0])
     if cell.is_ready and not cell.is_scheduled:
         cell.exchange.schedule(cell)
 
@@ -260,7 +267,7 @@ def move_all(old: Cell, new: Cell) -> int:
     signals, moved = _take_all(old, new)
     old.own_rare().successor = new
     accept_all(new, moved, in_front=True)
-    new.signals = deque((*signals, *(new.signals or ()))) or None
+    _put_all(new, (*signals, *(new.signals or ())))
     new.update_ready()
     return len(moved)
 
@@ -269,13 +276,13 @@ def give_back(new: Cell, old: Cell) -> None:
     """Undo a hand-over that did not happen: what waits in `new` goes behind what waits in `old`."""
     signals, moved = _take_all(new, old)
     accept_all(old, moved)
-    old.signals = deque((*(old.signals or ()), *signals)) or None
+    _put_all(old, (*(old.signals or ()), *signals))
     old.update_ready()
 
 
 def _take_all(cell: Cell, new: Cell) -> tuple[list[Message], list[Message]]:
     """System messages, and the others with those of the waiting senders, from now on for `new`."""
-    signals, cell.signals = list(cell.signals or ()), None
+    signals, cell.signals, cell.signal_bytes = list(cell.signals or ()), None, 0
     moved = [to_message(envelope) for envelope in cell.queue or ()]
     if cell.queue is not None:
         cell.queue.clear()
@@ -294,7 +301,12 @@ def _take_all(cell: Cell, new: Cell) -> tuple[list[Message], list[Message]]:
     return signals, moved
 
 
-def _admit(cell: Cell) -> None:
+def _put_all(cell: Cell, signals: Sequence[Message]) -> None:
+    cell.signals = deque(signals) or None
+    cell.signal_bytes = sum(signal_bytes(message[0]) for message in signals)
+
+
+def admit_waiting(cell: Cell) -> None:
     """Admit waiting senders, oldest first, while there is room."""
     room = cell.rare.waiting_room
     if room is None:
@@ -332,14 +344,15 @@ def _excess(cell: Cell, weight: int) -> MessageTooLarge | None:
 def _limit_met(cell: Cell, weight: int) -> Literal["capacity", "capacity_bytes"] | None:
     """Return the bound that keeps a message of that many bytes out; None if it fits."""
     queue = cell.queue
-    if not queue:
+    if not queue and not cell.signal_bytes:
         return None
-    if len(queue) >= cell.spec.capacity:
+    if queue and len(queue) >= cell.spec.capacity:
         return "capacity"
     capacity_bytes = cell.spec.capacity_bytes
     if capacity_bytes is None or cell.queued_bytes is None:
         return None
-    return "capacity_bytes" if cell.queued_bytes + weight > capacity_bytes else None
+    queued = cell.queued_bytes + cell.signal_bytes
+    return "capacity_bytes" if queued + weight > capacity_bytes else None
 
 
 def _has_room(cell: Cell, weight: int) -> bool:

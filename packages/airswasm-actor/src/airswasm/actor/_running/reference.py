@@ -211,7 +211,8 @@ class ActorRef:
         return MailboxInfo(
             size=len(cell.queue) if cell.queue else 0,
             capacity=cell.spec.capacity,
-            size_bytes=count_bytes(cell) if cell.queued_bytes is None else cell.queued_bytes,
+            size_bytes=cell.signal_bytes
+            + (count_bytes(cell) if cell.queued_bytes is None else cell.queued_bytes),
             capacity_bytes=cell.spec.capacity_bytes,
             message_bytes=cell.spec.message_bytes,
             signals=len(cell.signals) if cell.signals else 0,

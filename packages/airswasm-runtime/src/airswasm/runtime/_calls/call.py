@@ -334,6 +334,7 @@ class Call:
         """
         meter, now = self._instance._meter, time.monotonic()
         self._pay_if_due()
+        meter.look_at = meter.debt + charges.LOOK
         if not meter.give_way_at:
             meter.give_way_at = now + self._instance.engine.config.host_slice
         return now > meter.give_way_at
@@ -344,11 +345,10 @@ class Call:
         if meter.debt > charges.PAY or meter.debt >= meter.fuel:
             meter.read_fuel()
             left = _ERROR_AND_FUEL(self._instance._slot, 32)[1] - meter.debt
-            meter.debt = 0
+            meter.debt = meter.look_at = 0
             meter.set_fuel(max(0, left))
             if left <= 0:
                 raise self._limit_fault(FuelExhausted, "used up its fuel", "fuel")
-        meter.look_at = meter.debt + charges.LOOK
 
     def _charge(self, fuel: int) -> None:
         """Let the guest pay for work that is about to be done for it."""

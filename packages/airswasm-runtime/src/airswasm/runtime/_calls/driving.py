@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import anyio
 import anyio.lowlevel
 
@@ -38,6 +40,8 @@ async def drive(call: Call, slices_before_thread: int) -> None:
     waiter = _Waiter()
     call._wake = waiter.wake
     slices = 0
+    host_slice = call._instance.engine.config.host_slice
+    turn_ends = time.monotonic() + host_slice
     try:
         while True:
             state = call.state
@@ -47,6 +51,9 @@ async def drive(call: Call, slices_before_thread: int) -> None:
                 if call._work is not None:
                     work, pending = call._take_work()
                     await pending._complete_with(work)
+                    if time.monotonic() > turn_ends:  # it may have waited for nothing, as a denial
+                        await anyio.lowlevel.checkpoint()
+                        turn_ends = time.monotonic() + host_slice
                 await waiter.wait()
                 call.poll()
             elif state is CallState.SERVED or slices < slices_before_thread:
