@@ -132,7 +132,10 @@ def _imports_private_wasmtime(path: Path) -> bool:
 
 
 DECISIONS = sorted((ROOT / "docs" / "adr").glob("0*.md"))
-STATUS = r"\d{4}-\d\d-\d\d · (accepted(, extended by \d+|; extends \d+)*|superseded by \d+)"
+STATUS = (
+    r"\d{4}-\d\d-\d\d · "
+    r"(accepted(, extended by \d+|; extends \d+|, supersedes \d+)*|superseded by \d+)"
+)
 
 
 @pytest.mark.parametrize("path", DECISIONS, ids=lambda path: path.name[:4])

@@ -1,4 +1,4 @@
-"""What a verb takes from its command line, in a form that needs no typer.
+"""The words and options of a verb, in a form that needs no typer.
 
 A verb that is a function writes its parameters so: positional ones are `Word`s, keyword-only ones
 are `Option`s. Two readers understand that. typer has the last word: it writes the help, and says

@@ -1,4 +1,4 @@
-"""What can be asked of a home whether it is hosted or not, and the answers of one that is not.
+"""The questions that a home answers hosted or not, and the answers of one that is not.
 
 The methods are asynchronous as those of every `Host` are, and never wait: so a verb asks them
 without an event loop (`_connection.ask`).
@@ -69,7 +69,7 @@ class _Source(Protocol):
 
 
 class StoredHost:
-    """What a home holds, in documents.
+    """The contents of a home, in documents.
 
     Args:
         source: Where it is read.

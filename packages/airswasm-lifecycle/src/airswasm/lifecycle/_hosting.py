@@ -118,7 +118,7 @@ class HostedActor(ComponentActor):
 
     @property
     def host_memory_bytes(self) -> int:
-        """What the host keeps on its behalf, beside that."""
+        """The bytes that the host keeps on its behalf, beside that."""
         return self.instance.host_memory_bytes if self.instance else 0
 
 

@@ -44,7 +44,7 @@ class ComponentInfo:
     imports: tuple[str, ...] = ()
     exports: tuple[str, ...] = ()
     storage_bytes: int | None = None
-    """What it stores; None when that is not known."""
+    """The bytes that it stores; None when that is not known."""
 
 
 def read_manifest(artifacts: ArtifactStore, record: ComponentRecord) -> Manifest:

@@ -86,7 +86,7 @@ def _encode_value(value: object) -> str:
 
 @dataclass(frozen=True, slots=True)
 class LogLimits:
-    """How much of a log is kept.
+    """The bounds of a log.
 
     Attributes:
         message_chars: Characters of one line; the rest is cut off, and marked.

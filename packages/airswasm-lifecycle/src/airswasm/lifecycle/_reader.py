@@ -37,7 +37,7 @@ __all__ = ("HomeReader", "find_store")
 
 
 class HomeReader:
-    """What a home holds; a context manager.
+    """The contents of a home; a context manager.
 
     It takes no lock and changes nothing, and works beside a running host. It shows what was
     there when it was opened.
@@ -85,7 +85,7 @@ class HomeReader:
 
     @property
     def logs(self) -> LogFiles:
-        """What components said and what happened to them.
+        """The lines of components, and the events of their lives.
 
         Raises:
             ConfigurationInvalid: `[logs]` of config.toml is wrong.

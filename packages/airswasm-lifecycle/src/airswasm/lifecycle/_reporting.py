@@ -81,7 +81,7 @@ class Reporting:
         )
 
     def status(self, record: ComponentRecord) -> ComponentStatus:
-        """How one component does."""
+        """Return the state of one component."""
         if self._hosting is None:
             from ._status import ComponentStatus
 

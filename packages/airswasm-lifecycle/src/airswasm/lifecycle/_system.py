@@ -613,7 +613,7 @@ class System:
 
     @property
     def offered(self) -> tuple[HostInterface, ...]:
-        """What components may import beside WASI, with the guard in front of it."""
+        """The interfaces that components may import beside WASI, with the guard in front."""
         return tuple(offer.interface for offer in self._offers)
 
     def list(self) -> tuple[ComponentSummary, ...]:

@@ -46,16 +46,16 @@ ARGUMENTS: tuple[ProbeArgument, ...] = (
     ProbeArgument("beyond ASCII", "\U0001f600" * 4_000, b"\xff" * 16_000),
     ProbeArgument("a capability", "storage:read", b"storage:read"),
     ProbeArgument("an address", "http://127.0.0.1:1/" + "a" * 2_000, b"GET"),
-    ProbeArgument("a component", "local/nobody", b"\0" * 1_000_000),
+    ProbeArgument("a component", "local/nowhere", b"\0" * 1_000_000),
     ProbeArgument("many items", "a" * 65_000, b"a" * 65_000, 2**64, 60_000),
     ProbeArgument("a million bytes", "a" * 1_000_000, b"\x80" * 1_000_000, 2**64, 10),
     ProbeArgument(
         "CBOR of many items",
-        "local/nobody",
+        "local/nowhere",
         _MARK + b"\x9a" + _ITEMS.to_bytes(4, "big") + b"\x81\x01" * _ITEMS,
     ),
 )
-"""What each function is called with: each is the worst for some kind of work."""
+"""The arguments of each function: each is the worst for some kind of work."""
 
 _QUICK = ("letters", "control characters", "many items")
 _NAME = "local/probe"
@@ -65,7 +65,7 @@ _SECONDS = 5.0
 
 @dataclass(frozen=True, slots=True)
 class Attack:
-    """What became of one loop.
+    """The result of one loop.
 
     Attributes:
         call: What was called, with what.
@@ -91,7 +91,7 @@ class Attack:
 
 @dataclass(frozen=True, slots=True)
 class AttackReport:
-    """What became of all of them.
+    """The results of all loops.
 
     Attributes:
         attacks: One for each function, argument, and set of grants.

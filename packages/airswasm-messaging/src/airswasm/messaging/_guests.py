@@ -29,9 +29,9 @@ _LONG_BYTES = 2_048
 """CBOR that is longer is checked in steps: each byte of it may be an item."""
 _ITEM_FUEL = 800
 _REQUEST_BYTES = 1_024
-"""What a request that waits for its answer takes, payload and answer left out."""
+"""Of a request that waits for its answer, payload and answer left out."""
 _SUBSCRIPTION_BYTES = 512
-"""What each segment of a pattern takes among the topics."""
+"""Of each segment of a pattern among the topics."""
 
 
 def messaging_interface(

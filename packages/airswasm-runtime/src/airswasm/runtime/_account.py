@@ -1,4 +1,4 @@
-"""What the host keeps on behalf of its guests, in bytes: one account for each instance.
+"""The bytes that the host keeps on behalf of its guests: one account for each instance.
 
 A guest's own memory has a limit that the engine holds. What it makes the host keep (bodies,
 headers, handles, answers) has one here: each byte is taken from the account before the host
@@ -52,7 +52,7 @@ class AccountExceeded(Exception):
 
 @dataclass(frozen=True, slots=True)
 class HostSettings:
-    """What all components together may make the host keep.
+    """The bytes that all components together may make the host keep.
 
     Attributes:
         memory_bytes: Bytes beside the components' own memories: bodies, headers, handles,
@@ -105,7 +105,7 @@ class HostMemory:
 
 
 class Account:
-    """What the host keeps for one instance.
+    """The bytes that the host keeps for one instance.
 
     Attributes:
         most_bytes: the limit, `Limits.host_memory_bytes`.
@@ -148,12 +148,12 @@ class Account:
 
     @property
     def held_bytes(self) -> int:
-        """What is kept now, handles included."""
+        """The bytes that are kept now, handles included."""
         return self.kept_bytes + HANDLE_BYTES * len(self._handles)  # type: ignore[arg-type]
 
     @property
     def room_bytes(self) -> int:
-        """What may still be kept."""
+        """The bytes that may still be kept."""
         return max(0, self.most_bytes - self.held_bytes)
 
     def take(self, size_bytes: int) -> None:
@@ -210,7 +210,7 @@ class Holding:
 
     @property
     def room_bytes(self) -> int:
-        """What may still be kept."""
+        """The bytes that may still be kept."""
         return self._account.room_bytes
 
     def resize(self, size_bytes: int) -> None:

@@ -236,7 +236,7 @@ class Caller:
 
     @property
     def account(self) -> Account:
-        """What the host keeps for the instance, made when the first of it is kept.
+        """The account of what the host keeps for the instance, made with its first entry.
 
         A function that keeps something beyond its call takes the bytes first
         (`account.hold(size_bytes)`), and what it keeps holds the `Holding`.

@@ -194,7 +194,7 @@ class Instance:
 
     @property
     def host_memory_bytes(self) -> int:
-        """What the host keeps on its behalf, beside its own memory; see `Caller.account`."""
+        """The bytes that the host keeps for it, beside its own memory; see `Caller.account`."""
         account = self.caller._account
         held = account.kept_bytes if account is not None else 0
         return held + HANDLE_BYTES * len(self._handles)

@@ -53,7 +53,7 @@ _NO_GRANTS = Grants()
 _FEW = 8
 _SETS = 4_096
 _REMEMBERED_BYTES = 256 * 1024
-"""What is remembered of one component, at most."""
+"""The most bytes that are remembered of one component."""
 _ENTRY_BYTES = 128
 _STEP_FUEL = 100
 _DENIAL_FUEL = 100_000
@@ -393,7 +393,7 @@ class Guard:
 
 
 class _Denials:
-    """How many denials of one component may be written: a token bucket that counts the rest."""
+    """A token bucket for the denials of one component that are written; it counts the rest."""
 
     __slots__ = ("_at", "_tokens", "unwritten")
 

@@ -62,7 +62,7 @@ class Pattern:
 
     @property
     def effort(self) -> int:
-        """How long matching may take, in steps: some 60 ns each for the longest resource.
+        """The most steps of a match: some 60 ns each for the longest resource.
 
         What is compared costs next to nothing. What is searched costs its length, or a step for
         each character of the resource; behind `**` each segment of the resource is tried.

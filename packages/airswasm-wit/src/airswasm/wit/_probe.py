@@ -387,7 +387,7 @@ class _Writer:
                 self._add_loop(interface, function, name, argument, makers)
 
     def _makers(self, interface: Interface) -> Iterator[tuple[str, str]]:
-        """How each resource is made whose maker needs no other: by a constructor."""
+        """Yield the call that makes each resource whose constructor needs no other."""
         for function in interface.functions.values():
             result = function.result
             takes_handles = bool(_handles(each.type for each in function.parameters))

@@ -94,7 +94,7 @@ class MailboxInfo:
 
     @property
     def room_bytes(self) -> int | None:
-        """How many bytes of payload still fit; None when they are not bounded."""
+        """The bytes of payload that still fit; None when they are not bounded."""
         if self.capacity_bytes is None:
             return None
         return max(0, self.capacity_bytes - self.size_bytes)

@@ -2,7 +2,7 @@
 
 Fuel counts a guest's own instructions. A host function's work is counted in the same
 unit, so that a loop over host calls ends like any other loop and a receipt says what a
-message cost the host, whoever computed. A charge depends on the call's input and on
+message cost the host, whichever side computed. A charge depends on the call's input and on
 nothing else: the same input costs the same on every machine, and fuel stays a figure to
 test against.
 

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 _DATA = bytes.__basicsize__ - 1
 _READY = wt.ready_continuation()
 _AT_ONCE = frozenset((NoneType, bool, int, float, str, bytes, list, tuple, dict, Ok, Err))
-"""What host functions mostly return; to find out that a thing need not be awaited takes longer."""
+"""The types that host functions mostly return; to ask whether another is awaitable takes longer."""
 
 
 class HostCall:

@@ -57,9 +57,9 @@ FORBIDDEN_FIELDS = frozenset(
 FIELDS_AT_MOST_BYTES = 64 * 1024
 _ENTRY_BYTES = 32
 _KEPT_BYTES = 384
-"""What an entry takes in the host beside that."""
+"""Of an entry in the host, beside that."""
 _ENTRY_FUEL = 1_000
-"""What it costs to copy an entry, or to hand it out."""
+"""The fuel to copy an entry, or to hand it out."""
 BODY_AT_MOST_BYTES = 16 * 1024 * 1024
 _GROWTH = 2
 """A body takes its bytes twice while it is sent."""
@@ -99,7 +99,7 @@ class Fields:
 
     @property
     def held_bytes(self) -> int:
-        """What they count for in `FIELDS_AT_MOST_BYTES`, names included."""
+        """The bytes that count in `FIELDS_AT_MOST_BYTES`, names included."""
         return self._bytes
 
     def entries(self) -> list[tuple[str, bytes]]:
