@@ -26,7 +26,7 @@ def test_suggestions_are_made_for_the_first_problems_alone(
         compared.append(word)
         return real(word, *arguments, **named)  # type: ignore[arg-type]
 
-    for module in ("_explain", "manifest"):
+    for module in ("_explain", "_manifest"):
         monkeypatch.setattr(f"airswasm.lifecycle.{module}.get_close_matches", counted)
     keys = "".join(f"key{number} = 1\n" for number in range(10_000))
     text = f"{section}\n{keys}{HEAD}"
