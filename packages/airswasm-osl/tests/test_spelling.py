@@ -35,6 +35,9 @@ KINDS = Kinds(BLOCK.capabilities)
         (URL, "http://example.com:8080/a", "http://example.com:8080/a"),
         (URL, "http://example.com:/a", "http://example.com/a"),
         (URL, "http://[::1]:8080/a", "http://[::1]:8080/a"),
+        (URL, "http://x.org/%61dm%69n/%7E%2b", "http://x.org/admin/~%2B"),
+        (URL, "http://x.org//a///b//", "http://x.org/a/b/"),
+        (URL, "http://x.org/%2561", "http://x.org/%2561"),
     ],
 )
 def test_resources_are_reduced_to_one_spelling(
@@ -83,6 +86,10 @@ def test_hosts_with_a_second_reading_are_refused(host: str) -> None:
         "https://",
         "https://evil.example?x=.good.example\u2028/",
         "https://ex\u00e4mple/",
+        "https://good.example/\U0001f600",
+        "https://good.example/%",
+        "https://good.example/%6",
+        "https://good.example/%%361",
         "https://good.example/" + "a" * 4_096,
     ],
 )
@@ -129,6 +136,7 @@ def test_a_program_has_a_name_and_a_path_no_backslash() -> None:
         (URL, "http://example.com", "http://example.com"),
         (URL, "https://**", "https://example.com/a/b"),
         (URL, "**", "http://example.com:8080/"),
+        (URL, "https://x.org/%61//**", "https://x.org/a/b"),
         (ADDRESS, "*.Example.com:443", "a.example.com:443"),
         (ADDRESS, "**", "a.example.com:443"),
         (PATH, "data/**", "/data/x"),
@@ -186,6 +194,25 @@ urls = st.builds(
     st.text("ab/.%2", max_size=6),
     st.sampled_from(["", "?a=b", "#c"]),
 )
+
+
+def _escaped(path: str, which: list[bool]) -> str:
+    return "".join(
+        f"%{ord(each):02x}" if escape and each != "/" else each * (1 + escape)
+        for each, escape in zip(path, which, strict=False)
+    )
+
+
+@given(st.lists(st.booleans(), min_size=8, max_size=8), st.characters(codec="utf-8"))
+def test_a_denial_holds_for_every_spelling(which: list[bool], other: str) -> None:
+    """A path that a server reads as the denied one is denied, however the guest writes it."""
+    denial = URL.pattern("http://x.org/admin/**")
+    assert URL.resource(f"http://x.org{_escaped('/admin/x', which)}").is_covered_by(denial)
+    try:
+        URL.resource(f"http://x.org/{other}")
+    except InvalidResource:
+        return
+    assert other.isascii()
 
 
 @given(urls)

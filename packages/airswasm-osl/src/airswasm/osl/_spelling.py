@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ipaddress
 import re
+import string
 from urllib.parse import urlsplit
 
 from airswasm.security import InvalidResource, Spelling, read_plain
@@ -28,7 +29,11 @@ _HOST = re.compile(
     re.ASCII,
 )
 _NUMERIC_LABEL = re.compile(r"([0-9]+|0x[0-9a-f]*)", re.ASCII)
-_URL_UNSAFE = re.compile(r"[\x00-\x20\x7f-\uffff\\]")
+_URL_UNSAFE = re.compile(r"[^\x21-\x7e]|\\")
+_ESCAPE = re.compile(r"%([0-9a-fA-F]{2})")
+_NO_ESCAPE = re.compile(r"%(?![0-9a-fA-F]{2})")
+_UNRESERVED = frozenset(string.ascii_letters + string.digits + "-._~")
+_SLASHES = re.compile("/{2,}")
 _DOT_ESCAPE = re.compile(r"%(2e|2f|5c|00)", re.IGNORECASE)
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 _URL_LENGTH = 4_096
@@ -106,9 +111,25 @@ def read_url(value: str) -> str:
 def _url_path(path: str, value: str) -> str:
     if _DOT_ESCAPE.search(path):
         raise InvalidResource(value, "the path hides a dot, slash or NUL in a % escape")
+    if _NO_ESCAPE.search(path):
+        raise InvalidResource(value, "two hexadecimal digits must follow a %")
     if any(part in (".", "..") for part in path.split("/")):
         raise InvalidResource(value, "the segments . and .. are not allowed")
-    return path or "/"
+    return _one_spelling(path) or "/"
+
+
+def _one_spelling(path: str) -> str:
+    """Return the spelling that a server gives a path before it decides what the path names.
+
+    An escape that RFC 3986 (section 6.2.2) holds for its character becomes that character, other
+    escapes get capital digits, and slashes in a row become one, as nginx and WSGI servers have it.
+    """
+
+    def spelled(escape: re.Match[str]) -> str:
+        character = chr(int(escape[1], 16))
+        return character if character in _UNRESERVED else escape[0].upper()
+
+    return _SLASHES.sub("/", _ESCAPE.sub(spelled, path))
 
 
 def _path_pattern(text: str) -> str:
@@ -124,7 +145,7 @@ def _http_pattern(text: str) -> str:
     authority = authority.removesuffix(f":{_DEFAULT_PORTS.get(scheme, '')}")
     if mark and not slash and authority != "**":
         slash = "/"
-    return f"{scheme}{mark}{authority}{slash}{path}"
+    return f"{scheme}{mark}{authority}{_one_spelling(slash + path)}"
 
 
 PATH = Spelling(read=read_path, read_pattern=_path_pattern)
