@@ -18,6 +18,12 @@ from airswasm.sdk import build_project, init_project
 
 COUNTER_TIMEOUT = 60.0
 
+# A shell starts what runs in its background with SIGINT ignored, and nohup ignores SIGHUP; programs
+# hand both on, and hosts honor them.
+for _number in {signal.SIGINT, getattr(signal, "SIGHUP", signal.SIGINT)}:
+    if signal.getsignal(_number) is signal.SIG_IGN:
+        signal.signal(_number, signal.SIG_DFL)
+
 
 @dataclass(frozen=True, slots=True)
 class Ended:

@@ -17,6 +17,7 @@ import pytest
 from airswasm.cli._control_api import OPERATIONS
 from airswasm.cli._control_client import RemoteHost, connect
 from airswasm.cli._control_server import control_app
+from airswasm.cli._endpoint import endpoint_of
 from airswasm.cli._host import Host, LocalHost
 from airswasm.cli._hosting import serve
 from airswasm.cli._openapi import openapi_document
@@ -159,7 +160,7 @@ async def test_answers_are_what_the_openapi_document_says(
     async with serving() as (system, host):
         document = await host.openapi()
         validate(cast("Any", document))
-        client = UnixClient(system.home.control_socket)
+        client = UnixClient(endpoint_of(system.home.folder).path)
 
         async def check(name: str, method: str, path: str, content: bytes = b"") -> Document:
             async with client.stream(method, path, content=content) as response:
@@ -400,7 +401,9 @@ async def test_a_wrong_request_is_a_typed_error(
 ) -> None:
     """Never a bug of ours: a status, a code, one sentence."""
     async with serving() as (system, _):
-        async with UnixClient(system.home.control_socket).stream(method, target) as response:
+        async with UnixClient(endpoint_of(system.home.folder).path).stream(
+            method, target
+        ) as response:
             answer = await response.read()
         assert answer.status == status, answer.content
         error = cast("Document", answer.json())["error"]

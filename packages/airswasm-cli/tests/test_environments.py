@@ -9,6 +9,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
@@ -92,12 +93,13 @@ def test_a_verb_works_or_says_in_one_line_what_to_do(
 
 
 def test_a_component_is_not_read_without_a_temporary_folder(
-    environment: Mapping[str, str], home: Path, installed: Path
+    environment: Mapping[str, str], installed: Path
 ) -> None:
     """A host runs without one; what needs it says what to set."""
     command = [sys.executable, "-c", NO_TEMPORARY, "install", str(installed), "--yes"]
-    shutil.rmtree(home)
-    done = subprocess.run(command, env=dict(environment), capture_output=True, text=True)
+    with TemporaryDirectory(dir="/tmp") as folder:  # short: its socket needs no other folder
+        own = {**environment, "AIRSWASM_HOME": f"{folder}/home"}
+        done = subprocess.run(command, env=own, capture_output=True, text=True)
     assert done.returncode == 1
     assert "error[E0333]" in done.stderr
     assert "TMPDIR" in done.stderr
