@@ -121,7 +121,7 @@ class MessageTooLarge(DeliveryError):
         "E0603",
         "payload too large",
         "The payload exceeds the size that the host allows.",
-        "send it in parts, or raise the limit that the message names",
+        "send it in parts",
     )
 
     def __init__(
