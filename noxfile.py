@@ -31,7 +31,7 @@ DIST = ROOT / "dist"
 COMPILED = DIST / "compiled"
 GATES = ROOT / ".ci"
 INTEGRATION = ROOT / "tests-integration"
-STRUCTURE_TESTS = ("test_architecture.py", "test_wheels.py")
+STRUCTURE_TESTS = ("test_architecture.py", "test_blocks.py", "test_errors.py")
 ON_COMPILED = ("actor", "messaging", "lifecycle", "monitoring", "cli")
 EXTRA = "extra"
 #: pytest's exit code when it ran all tests and some failed.
@@ -266,9 +266,10 @@ def types(session: nox.Session) -> None:
 
 @nox.session(requires=["build"])
 def architecture(session: nox.Session) -> None:
-    """Check that nothing points up, and that declared siblings are the used ones."""
+    """Check that nothing points up, and that blocks declare what they use and bring."""
     install_wheels(session, *map(distribution, PROJECTS), *root_group("architecture"))
-    run_tests(session, INTEGRATION / STRUCTURE_TESTS[0])
+    first, *others = (INTEGRATION / name for name in STRUCTURE_TESTS)
+    run_tests(session, first, *map(str, others))
 
 
 @nox.session(requires=["build"])
@@ -374,7 +375,7 @@ def wheels(session: nox.Session) -> None:
     session.install("twine", "pytest")
     archives = sorted(str(path) for path in DIST.glob("*.whl"))
     session.run("twine", "check", "--strict", *archives)
-    run_tests(session, INTEGRATION / STRUCTURE_TESTS[1])
+    run_tests(session, INTEGRATION / "test_wheels.py")
 
 
 @nox.session(requires=["build"])

@@ -1,4 +1,4 @@
-from ._account import Account, AccountExceeded, Holding, HostMemory, HostSettings
+from ._account import Account, Holding, HostMemory, HostSettings
 from ._block import BLOCK
 from ._blocking import BlockingEngine, BlockingInstance, BlockingPool, in_thread
 from ._calls.call import Call, CallState
@@ -26,6 +26,7 @@ from ._timers import Timer, Timers
 from ._values import Case, Err, GuestResource, Ok, Some
 from ._wasi_names import WASI_INTERFACES
 from .errors import (
+    AccountExceeded,
     ArgumentsTooLarge,
     CompileFailed,
     CompileLimitExceeded,

@@ -23,8 +23,9 @@ from pathlib import Path
 from weakref import WeakSet
 
 from ._limits import KIB, MIB
+from .errors import AccountExceeded
 
-__all__ = ("Account", "AccountExceeded", "HostMemory", "HostSettings", "Holding")
+__all__ = ("Account", "HostMemory", "HostSettings", "Holding")
 
 HANDLE_BYTES = 256
 """Of a handle: the entry in the table, and a small object behind it."""
@@ -36,18 +37,6 @@ _SCARCE = 7 / 8
 _LEAST_BYTES = 64 * MIB
 _SHARE = 4
 _CGROUP_LIMITS = ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes")
-
-
-class AccountExceeded(Exception):
-    """There is no room on the account, or in the host, for what was about to be kept.
-
-    Attributes:
-        is_host: whether the host's memory is scarce, and not the instance's used up.
-    """
-
-    def __init__(self, *, is_host: bool) -> None:
-        super().__init__("the host's memory is scarce" if is_host else "the account is used up")
-        self.is_host = is_host
 
 
 @dataclass(frozen=True, slots=True)

@@ -626,6 +626,28 @@ class HostMemoryExceeded(LimitExceeded):
     explanation = LimitExceeded.explanation
 
 
+class AccountExceeded(EngineError):
+    """There is no room on the account, or in the host, for what was about to be kept.
+
+    A host function that does not turn it into an error of its own ends the guest with
+    `HostMemoryExceeded`.
+
+    Attributes:
+        is_host: Whether the host's memory is scarce, and not the instance's used up.
+    """
+
+    explanation = ErrorCode(
+        "E0222",
+        "no room in the host",
+        "The host keeps as much on behalf of this component as it may, or of all of them.",
+        "raise limits.host_memory in the manifest, or [host] memory_bytes in config.toml",
+    )
+
+    def __init__(self, *, is_host: bool) -> None:
+        self.is_host = is_host
+        super().__init__("the host's memory is scarce" if is_host else "the account is used up")
+
+
 class HostFunctionFailed(GuestFault):
     """A host function raised or returned what its WIT type does not allow: a host bug.
 

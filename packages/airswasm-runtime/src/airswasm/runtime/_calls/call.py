@@ -22,7 +22,6 @@ import anyio
 import anyio.to_thread
 from airswasm.wit import describe_error
 
-from .._account import AccountExceeded
 from .._host import Pending
 from .._process.switch_interval import short_switches
 from .._timers import Timer
@@ -30,6 +29,7 @@ from .._wasmtime import bindings as wt
 from .._wasmtime.faults import fault_of
 from .._wasmtime.value_layout import KIND_STRING
 from ..errors import (
+    AccountExceeded,
     DeadlineExceeded,
     Frame,
     FuelExhausted,

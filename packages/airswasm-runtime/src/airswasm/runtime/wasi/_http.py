@@ -16,9 +16,10 @@ import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
-from .._account import OBJECT_BYTES, Account, AccountExceeded, Holding
+from .._account import OBJECT_BYTES, Account, Holding
 from .._host import Caller, HostFunction, HostInterface
 from .._values import Case, Err, Ok
+from ..errors import AccountExceeded
 from ._io import (
     CLOSED_ON_DROP,
     WRITE_PERMIT_BYTES,
