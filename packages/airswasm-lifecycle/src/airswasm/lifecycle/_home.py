@@ -63,11 +63,6 @@ class Home:
         return self.folder / "host.lock"
 
     @property
-    def control_socket(self) -> Path:
-        """The control socket of the running host."""
-        return self.folder / "control.sock"
-
-    @property
     def keys_folder(self) -> Path:
         """The user's own signing keys."""
         return self.folder / "keys"

@@ -11,7 +11,7 @@ import os
 from collections.abc import Callable
 from functools import partial
 from types import TracebackType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 import anyio.to_thread
 
@@ -180,6 +180,17 @@ class _Blocking:
         if self._loop.is_running:
             self._loop.run(self._close)
 
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        value: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
 
 class BlockingInstance(_Blocking):
     """One instance behind a thread; calls from several threads take turns.
@@ -208,17 +219,6 @@ class BlockingInstance(_Blocking):
     async def _close(self) -> None:
         self._queue.close()
 
-    def __enter__(self) -> BlockingInstance:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        value: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
-
 
 class BlockingPool(_Blocking):
     """A pool of instances behind a thread. Get it with `BlockingEngine.pool`."""
@@ -244,17 +244,6 @@ class BlockingPool(_Blocking):
 
     async def _close(self) -> None:
         self._pool.close()
-
-    def __enter__(self) -> BlockingPool:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        value: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
 
 def in_thread(function: Callable[..., object]) -> HostFunction:
