@@ -11,7 +11,7 @@ from __future__ import annotations
 import ast
 import re
 import tomllib
-from graphlib import TopologicalSorter
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 from typing import Any
 
@@ -84,6 +84,54 @@ def test_siblings_are_reached_through_their_public_face(
     for modules in siblings_imported(graph, block).values():
         private = {module for module in modules if "._" in module}
         assert private == set(), f"{block} reaches into a sibling"
+
+
+#: Blocks whose parts know each other. In the runtime a call, its instance and the engine are
+#: one mechanism, and a protocol between them would cost time in each call; in storage a namespace
+#: makes what works on it.
+IN_CIRCLES = frozenset({"runtime", "storage"})
+
+
+@pytest.mark.parametrize("block", BLOCKS)
+@pytest.mark.parametrize("of", ["modules", "wings"])
+def test_a_block_has_floors(graph: grimp.ImportGraph, block: str, of: str) -> None:
+    """Imports within a block lead one way, those under TYPE_CHECKING and in functions included.
+
+    A module that cannot be named without another one cannot be understood without it. A lower floor
+    gets what it needs of a higher one as a protocol, a callback, or a method that a class above
+    overrides. The same holds for wings, the sub-packages of a block.
+    """
+    face = f"airswasm.{block}"
+    parts = 3 if of == "wings" else None
+    below: dict[str, set[str]] = {}
+    for module in graph.find_descendants(face):
+        name = _first_parts(module, parts)
+        known = {
+            _first_parts(imported, parts)
+            for imported in graph.find_modules_directly_imported_by(module)
+            if imported.startswith(f"{face}.")
+        }
+        below.setdefault(name, set()).update(known - {name})
+    circle: list[str] = []
+    try:
+        TopologicalSorter(below).prepare()
+    except CycleError as error:
+        circle = error.args[1]
+    assert bool(circle) == (block in IN_CIRCLES), " -> ".join(circle) or f"{block} has none now"
+
+
+def _first_parts(module: str, count: int | None) -> str:
+    return ".".join(module.split(".")[:count])
+
+
+@pytest.mark.parametrize("block", BLOCKS)
+def test_each_wing_says_what_is_in_it(block: str) -> None:
+    """The docstring of a private sub-package names its modules."""
+    source = PACKAGES / f"airswasm-{block}" / "src" / "airswasm" / block
+    for face in source.glob("_*/__init__.py"):
+        text = ast.get_docstring(ast.parse(face.read_text(encoding="utf-8"))) or ""
+        inside = {path.stem for path in face.parent.glob("*.py")} - {"__init__"}
+        assert {name for name in inside if f"`{name}`" not in text} == set(), face.parent.name
 
 
 def test_the_namespace_has_no_owner() -> None:

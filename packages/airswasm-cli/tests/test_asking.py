@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 from airswasm.cli import Session, ask
-from airswasm.cli._settings import read_settings
-from airswasm.cli._stored_host import HostReader
-from airswasm.cli._terminal import Terminal
+from airswasm.cli._hosts.stored_host import HostReader
+from airswasm.cli._session.settings import read_settings
+from airswasm.cli._session.terminal import Terminal
 from airswasm.cli.errors import HostNotRunning
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import anyio
 from airswasm.cli._block import BLOCK as CLI
-from airswasm.cli._checkup import run_checks
+from airswasm.cli._doctor.checkup import run_checks
 from airswasm.wit import Block, Blocks, Check, Finding
 
 

@@ -11,10 +11,10 @@ from typing import Any
 import anyio
 import anyio.abc
 import pytest
-from airswasm.cli import _bounded_connections as connections
-from airswasm.cli._bounded_connections import LocalConnection, NetworkConnection, most_connections
-from airswasm.cli._control_client import connect
-from airswasm.cli._hosting import Listening, serve
+from airswasm.cli._control import connections
+from airswasm.cli._control.connections import LocalConnection, NetworkConnection, most_connections
+from airswasm.cli._hosts.remote_host import host_behind
+from airswasm.cli._hosts.serving import Listening, serve
 from airswasm.lifecycle import System
 
 pytestmark = [
@@ -72,7 +72,7 @@ async def test_connections_that_say_nothing_delay_no_one(serving: Serving) -> No
                 await stream.send(b"GET /v1/host HTTP/1.1\r\nHost: ")
             silent.append(stream)
         with anyio.fail_after(30):
-            assert (await connect(listening.socket).about())["pid"]
+            assert (await host_behind(listening.socket).about())["pid"]
             guest = await stack.enter_async_context(await dial(listening))
             assert b"200 OK" in await ask(guest, listening)
             await ends(silent[0])

@@ -14,17 +14,18 @@ from typing import Any, cast
 
 import anyio
 import pytest
-from airswasm.cli._control_api import OPERATIONS
-from airswasm.cli._control_client import RemoteHost, connect
-from airswasm.cli._control_server import control_app
-from airswasm.cli._endpoint import endpoint_of
-from airswasm.cli._host import Host, LocalHost
-from airswasm.cli._hosting import serve
-from airswasm.cli._openapi import openapi_document
-from airswasm.cli._operation import Component, Json, Operation, Parameter
-from airswasm.cli._unix_http import UnixClient
+from airswasm.cli import connect
+from airswasm.cli._control.api import OPERATIONS
+from airswasm.cli._control.endpoint import endpoint_of
+from airswasm.cli._control.openapi import openapi_document
+from airswasm.cli._control.operation import Component, Json, Operation, Parameter
+from airswasm.cli._control.server import control_app
+from airswasm.cli._control.unix_http import UnixClient
+from airswasm.cli._hosts.host import Host, LocalHost
+from airswasm.cli._hosts.remote_host import RemoteHost, host_behind
+from airswasm.cli._hosts.serving import serve
 from airswasm.cli.control_page import control_page
-from airswasm.cli.errors import HostGone, RemoteFailure
+from airswasm.cli.errors import HostGone, HostNotRunning, RemoteFailure
 from airswasm.lifecycle import Package, System, archive_of
 from airswasm.runtime import Services
 from airswasm.security import Statement, generate_key, read_audit
@@ -52,7 +53,7 @@ def serving(tmp_path: Path) -> Serving:
     async def start() -> AsyncIterator[tuple[System, Host]]:
         async with System(tmp_path / "home") as system:
             async with serve(system) as listening:
-                yield system, connect(listening.socket)
+                yield system, host_behind(listening.socket)
 
     return start
 
@@ -149,6 +150,17 @@ def schema_of(document: Document, name: str) -> Document:
     ]
     (content,) = operation["responses"]["200"]["content"].values()
     return cast("Document", content["schema"])
+
+
+@pytest.mark.anyio
+@unix_only
+async def test_a_program_reaches_the_host_by_its_home(serving: Serving) -> None:
+    """A program names the home, as `--home` does, and learns at once that no host runs there."""
+    async with serving() as (system, host):
+        home = system.home.folder
+        assert await connect(home).about() == await host.about()
+    with pytest.raises(HostNotRunning):
+        connect(home)
 
 
 @unix_only
@@ -251,7 +263,7 @@ async def test_a_block_s_operation_works_from_its_row_alone(
     table = OPERATIONS.joined((row,))
     async with System(tmp_path / "home") as system:
         async with serve(system, operations=table) as listening:
-            host = cast("Any", connect(listening.socket, operations=table))
+            host = cast("Any", host_behind(listening.socket, operations=table))
             answer = await host.pauses("local/hello")
             assert answer == {"name": "local/hello", "home": str(tmp_path / "home")}
             assert "/v1/components/{namespace}/{name}/pauses" in (await host.openapi())["paths"]

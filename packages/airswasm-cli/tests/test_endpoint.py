@@ -12,8 +12,8 @@ from pathlib import Path
 
 import anyio
 import pytest
-from airswasm.cli._endpoint import Endpoint, endpoint_of, listen, probe
-from airswasm.cli._unix_http import UnixClient
+from airswasm.cli._control.endpoint import Endpoint, endpoint_of, listen, probe
+from airswasm.cli._control.unix_http import UnixClient
 from airswasm.cli.errors import SocketForeign, SocketInUse
 from airswasm.lifecycle import Home
 

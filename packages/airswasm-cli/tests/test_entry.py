@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from airswasm.cli._block import BLOCK
-from airswasm.cli._entry import root_help
+from airswasm.cli._help import root_help
 
 Airswasm = Callable[..., Any]
 

@@ -13,7 +13,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
-from airswasm.cli._surroundings import check_surroundings
+from airswasm.cli._doctor.surroundings import check_surroundings
 from airswasm.lifecycle import Home
 from airswasm.security import read_audit
 

@@ -7,8 +7,8 @@ import sys
 import types
 
 import pytest
-from airswasm.cli._control_api import OPERATIONS
-from airswasm.cli._operation import (
+from airswasm.cli._control.api import OPERATIONS
+from airswasm.cli._control.operation import (
     Component,
     Flag,
     Json,
@@ -43,7 +43,7 @@ def stranger(monkeypatch: pytest.MonkeyPatch) -> types.ModuleType:
 def test_reading_the_table_loads_no_engine_and_no_server() -> None:
     """A verb that talks to a running host reads it, with the client, in milliseconds."""
     code = (
-        "import sys; import airswasm.cli._control_client;"
+        "import sys; import airswasm.cli._hosts.remote_host;"
         "heavy = {'airswasm.lifecycle', 'airswasm.runtime', 'wasmtime', 'pydantic', 'starlette',"
         " 'uvicorn', 'typer', 'cryptography'};"
         "sys.exit(','.join(sorted(heavy & set(sys.modules))) or 0)"

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 import typer
 from airswasm.cli import verb
-from airswasm.cli._options import COMMON, parameters_of, read_plain
 from airswasm.cli._plain_verbs import PLAIN_VERBS, load_plain_verb
-from airswasm.cli._session import Session, invoke
+from airswasm.cli._session.options import COMMON, parameters_of, read_plain
+from airswasm.cli._session.session import Session, invoke
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -86,4 +86,4 @@ def test_every_plain_verb_declares_its_own_parameters(name: str) -> None:
     """An annotation of typer's could not be read without typer."""
     for each in parameters_of(plain(name)):
         (declared,) = each.annotation.__metadata__
-        assert type(declared).__module__ == "airswasm.cli._options", each.name
+        assert type(declared).__module__ == "airswasm.cli._session.options", each.name

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import pytest
-from airswasm.cli._pending import PendingPlans
+from airswasm.cli._control.pending import PendingPlans
 from airswasm.cli.errors import PlanGone
 from airswasm.lifecycle import Package
 

@@ -7,9 +7,9 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from airswasm.cli._document import one_line
-from airswasm.cli._problem import report
-from airswasm.cli._terminal import Terminal
+from airswasm.cli._control.document import one_line
+from airswasm.cli._session.problem import report
+from airswasm.cli._session.terminal import Terminal
 from airswasm.cli.commands._install import show_plan
 from airswasm.cli.errors import RemoteFailure
 from hypothesis import given

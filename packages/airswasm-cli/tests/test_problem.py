@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 from airswasm.actor import ActorFailed
-from airswasm.cli._problem import problem_of, report
-from airswasm.cli._terminal import Terminal
+from airswasm.cli._session.problem import problem_of, report
+from airswasm.cli._session.terminal import Terminal
 from airswasm.cli.errors import RemoteFailure
 from airswasm.lifecycle import HomeUnusable, NotInstalled
 from airswasm.runtime import FuelExhausted

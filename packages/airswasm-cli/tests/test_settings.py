@@ -3,7 +3,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from airswasm.cli._settings import default_home, read_settings
+from airswasm.cli._session.settings import default_home, read_settings
 from airswasm.cli.errors import SettingInvalid
 
 

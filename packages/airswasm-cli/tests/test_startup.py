@@ -18,7 +18,11 @@ print(*sorted(loaded & set(sys.argv[1].split(","))), file=sys.stderr)
 sys.exit(code)
 """
 ENGINE = {"wasmtime", "airswasm.lifecycle._system", "airswasm.runtime._config"}
-ACTORS = {"airswasm.actor._system", "airswasm.messaging._policy", "airswasm.lifecycle._hosting"}
+ACTORS = {
+    "airswasm.actor._system",
+    "airswasm.messaging._policy",
+    "airswasm.lifecycle._hosting.hosting",
+}
 LOOP = {"anyio", "asyncio"}
 FORMS = {"pydantic", "tomllib", "tomlkit"}
 KEYS = {"cryptography"}

@@ -5,7 +5,7 @@ import json
 import sys
 
 import pytest
-from airswasm.cli._terminal import Terminal, escape_controls, wants_colour
+from airswasm.cli._session.terminal import Terminal, escape_controls, wants_colour
 from airswasm.cli.errors import AnswerNeeded
 from hypothesis import given
 from hypothesis import strategies as st

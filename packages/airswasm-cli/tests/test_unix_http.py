@@ -7,7 +7,7 @@ from pathlib import Path
 import anyio
 import anyio.abc
 import pytest
-from airswasm.cli._unix_http import UnixClient
+from airswasm.cli._control.unix_http import UnixClient
 from airswasm.cli.errors import HostGone
 
 pytestmark = [

@@ -17,10 +17,10 @@ from typing import Any
 
 import anyio
 import pytest
-from airswasm.cli._checkup import run_checks
-from airswasm.cli._connection import full_name
-from airswasm.cli._control_server import _ndjson
-from airswasm.cli._document import Document
+from airswasm.cli._control.document import Document
+from airswasm.cli._control.server import _ndjson
+from airswasm.cli._doctor.checkup import run_checks
+from airswasm.cli._hosts.opening import full_name
 from airswasm.cli.errors import NameMalformed
 from airswasm.security import read_audit
 from airswasm.storage import StorageCorrupted

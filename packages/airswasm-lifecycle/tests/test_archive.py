@@ -8,7 +8,7 @@ import zlib
 
 import pytest
 from airswasm.lifecycle import ArchiveLimits, PackageInvalid
-from airswasm.lifecycle._archive import judge_name, read_archive, write_archive
+from airswasm.lifecycle._packages.archive import judge_name, read_archive, write_archive
 from hypothesis import given
 from hypothesis import strategies as st
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 from airswasm.lifecycle import Manifest
-from airswasm.lifecycle._differences import Difference, differences
+from airswasm.lifecycle._packages.differences import Difference, differences
 from hypothesis import given
 from hypothesis import strategies as st
 

@@ -6,8 +6,8 @@ import difflib
 
 import pytest
 from airswasm.lifecycle import Manifest, ManifestInvalid
-from airswasm.lifecycle._explain import MOST_FINDINGS, did_you_mean
-from airswasm.lifecycle._positions import scan_positions
+from airswasm.lifecycle._toml.explaining import MOST_FINDINGS, did_you_mean
+from airswasm.lifecycle._toml.positions import scan_positions
 from airswasm.security import PLAIN, Kinds
 
 KINDS = Kinds.of(storage_read=PLAIN, storage_write=PLAIN)
@@ -26,7 +26,7 @@ def test_suggestions_are_made_for_the_first_problems_alone(
         compared.append(word)
         return real(word, *arguments, **named)  # type: ignore[arg-type]
 
-    for module in ("_explain", "_manifest"):
+    for module in ("_toml.explaining", "_packages.manifest"):
         monkeypatch.setattr(f"airswasm.lifecycle.{module}.get_close_matches", counted)
     keys = "".join(f"key{number} = 1\n" for number in range(10_000))
     text = f"{section}\n{keys}{HEAD}"

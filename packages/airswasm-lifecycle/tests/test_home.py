@@ -14,7 +14,7 @@ posix_only = pytest.mark.skipif(os.name != "posix", reason="modes, links and loc
 
 HOLDER = """
 import sys, pathlib
-from airswasm.lifecycle._home import Home
+from airswasm.lifecycle._home.home import Home
 home = Home(pathlib.Path(sys.argv[1]))
 home.create()
 lock = home.lock()

@@ -14,8 +14,8 @@ from airswasm.lifecycle import (
     ManifestInvalid,
     System,
 )
-from airswasm.lifecycle._differences import differences
-from airswasm.lifecycle._loading import limits_of
+from airswasm.lifecycle._hosting.loading import limits_of
+from airswasm.lifecycle._packages.differences import differences
 from airswasm.runtime import HostMemory, HostSettings
 
 HEAD = '[component]\nname = "local/a"\nversion = "1.0.0"\n[limits]\n'

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 from airswasm.lifecycle import DEFAULT_MEMORY_BYTES, Manifest, ManifestInvalid, is_component_name
-from airswasm.lifecycle._positions import line_of, scan_positions
+from airswasm.lifecycle._toml.positions import line_of, scan_positions
 from airswasm.security import PLAIN, Kinds
 from hypothesis import given
 from hypothesis import strategies as st

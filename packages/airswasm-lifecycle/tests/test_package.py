@@ -16,7 +16,7 @@ from airswasm.lifecycle import (
     WrongPackage,
     archive_of,
 )
-from airswasm.lifecycle._archive import read_archive, write_archive
+from airswasm.lifecycle._packages.archive import read_archive, write_archive
 from airswasm.security import (
     ContentMismatch,
     InvalidSignature,

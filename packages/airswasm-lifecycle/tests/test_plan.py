@@ -20,8 +20,13 @@ from airswasm.lifecycle import (
     VersionRecord,
     WrongPackage,
 )
-from airswasm.lifecycle._plan import SEQUENCE_JUMP_CAP, plan_install, plan_rollback, plan_update
-from airswasm.lifecycle._semver import precedence
+from airswasm.lifecycle._packages.semver import precedence
+from airswasm.lifecycle._registry.plan import (
+    SEQUENCE_JUMP_CAP,
+    plan_install,
+    plan_rollback,
+    plan_update,
+)
 from airswasm.security import Kinds, PrivateKey, TrustedComponent, generate_key
 from airswasm.wit import Blocks
 

@@ -1,13 +1,15 @@
 """Showing signatures and how two of them differ."""
 
 import pytest
-from airswasm.wit import contract, names, read_wit_text
-from airswasm.wit._signature import (
+from airswasm.wit import (
+    contract,
     explain_difference,
-    named_types,
+    names,
+    read_wit_text,
     render_function,
     side_by_side,
 )
+from airswasm.wit._signature import named_types
 from airswasm.wit.model import Function
 
 

@@ -1,8 +1,8 @@
 """The airswasm command.
 
-`main` is the program. The rest is for packages that add verbs (`Session`, `ask`, `open_host`)
-or operations of the control API (`Operation` and its parts); each is imported when it is used, so
-that `airswasm --help` answers at once.
+`main` is the program, and `connect` reaches a running host from Python. The rest is for packages
+that add verbs (`Session`, `ask`, `open_host`) or operations of the control API (`Operation` and its
+parts); each is imported when it is used, so that `airswasm --help` answers at once.
 """
 
 import lazy_loader

@@ -1,8 +1,6 @@
 from ._app import command_of
-from ._connection import ask, full_name, open_host
-from ._control_api import OPERATIONS, all_operations
-from ._entry import main
-from ._operation import (
+from ._control.api import OPERATIONS, all_operations
+from ._control.operation import (
     Bytes,
     Component,
     Flag,
@@ -17,9 +15,11 @@ from ._operation import (
     Table,
     Text,
 )
-from ._options import Option, Word
-from ._section import CliSettings
-from ._session import Session, verb
+from ._entry import main
+from ._hosts.opening import ask, connect, full_name, open_host
+from ._session.options import Option, Word
+from ._session.section import CliSettings
+from ._session.session import Session, verb
 
 __all__ = (
     "OPERATIONS",
@@ -43,6 +43,7 @@ __all__ = (
     "all_operations",
     "ask",
     "command_of",
+    "connect",
     "full_name",
     "main",
     "open_host",

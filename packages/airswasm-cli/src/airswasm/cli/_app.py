@@ -14,8 +14,9 @@ import typer
 from airswasm.wit import Verb, load_part
 from typer.core import TyperGroup
 
-from ._entry import EXIT_INTERRUPTED, EXIT_USAGE, program_version, root_help
-from ._session import verb
+from ._help import program_version, root_help
+from ._session.process import EXIT_INTERRUPTED, EXIT_USAGE
+from ._session.session import verb
 from ._verbs import all_verbs, find_verb
 
 __all__ = ("build_app", "command_of", "run_app")

@@ -68,9 +68,9 @@ BLOCK = Block(
     ),
     errors=("airswasm.cli.errors",),
     checks=(
-        Check("host", "airswasm.cli._checks:check_host"),
-        Check("key", "airswasm.cli._checks:check_key"),
-        Check("around", "airswasm.cli._surroundings:check_surroundings"),
+        Check("host", "airswasm.cli._doctor.checks:check_host"),
+        Check("key", "airswasm.cli._doctor.checks:check_key"),
+        Check("around", "airswasm.cli._doctor.surroundings:check_surroundings"),
     ),
     verbs=_VERBS,
 )

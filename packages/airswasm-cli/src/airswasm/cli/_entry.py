@@ -3,7 +3,7 @@
 `airswasm`, `--help` and `--version` are answered from here, before typer and
 what it brings along is imported: people type them to find out whether the
 command works at all. So are verbs that are functions, where their command
-line is plain (`_options`). Everything else goes to `app`. Errors of a verb are
+line is plain (`options`). Everything else goes to `app`. Errors of a verb are
 rendered where its options are known (`session`); what is left for `main` is
 Ctrl-C, a closed pipe and a wrong command line.
 
@@ -15,30 +15,24 @@ took a sixth of the time of `airswasm list`.
 from __future__ import annotations
 
 import gc
-import io
-import os
 import sys
 from collections.abc import Sequence
 from typing import NoReturn
 
-__all__ = ("drop_stdout", "main", "program_version", "root_help", "run")
-
-_STREAMS = 3
-EXIT_USAGE = 2
-EXIT_INTERRUPTED = 130
-EXIT_CLOSED_PIPE = 141
-
-_EPILOGUE = (
-    "`airswasm VERB --help` shows a verb's options and an example.\n"
-    "Every verb takes --json, --home, --quiet, --verbose and --no-color.\n"
-    "Start here: airswasm keygen, then airswasm init hello --lang python"
+from ._session.process import (
+    EXIT_CLOSED_PIPE,
+    EXIT_INTERRUPTED,
+    drop_stdout,
+    open_missing_streams,
 )
+
+__all__ = ("main", "run")
 
 
 def main() -> NoReturn:
     """Run the command line of this process and end it with the exit code."""
     gc.disable()
-    _open_missing_streams()
+    open_missing_streams()
     try:
         code = run(sys.argv[1:])
         sys.stdout.flush()
@@ -63,9 +57,13 @@ def run(arguments: Sequence[str]) -> int:
         BrokenPipeError: The reader of stdout closed it.
     """
     if list(arguments) in ([], ["--help"], ["-h"]):
+        from ._help import root_help
+
         sys.stdout.write(root_help())
         return 0
     if list(arguments) in (["--version"], ["-V"]):
+        from ._help import program_version
+
         sys.stdout.write(f"airswasm {program_version()}\n")
         return 0
     code = _run_plain(arguments)
@@ -84,57 +82,8 @@ def _run_plain(arguments: Sequence[str]) -> int | None:
     function = load_plain_verb(arguments[0])
     if function is None:
         return None
-    from ._options import read_plain
-    from ._session import invoke
+    from ._session.options import read_plain
+    from ._session.session import invoke
 
     found = read_plain(function, arguments[1:])
     return None if found is None else invoke(function, found)
-
-
-def drop_stdout() -> None:
-    """Keep the interpreter from flushing into the pipe after its reader has closed it."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-
-
-def _open_missing_streams() -> None:
-    """Make the standard streams usable, however the process was started.
-
-    A closed one (`2>&-`) would be None, and the next opened file would get its number; a terminal
-    in another encoding than UTF-8 would end the process at the first tick mark.
-    """
-    while (descriptor := os.open(os.devnull, os.O_RDWR)) < _STREAMS:
-        os.set_inheritable(descriptor, True)
-    os.close(descriptor)
-    sys.stdin = sys.stdin or os.fdopen(0, "r", closefd=False, encoding="utf-8")
-    sys.stdout = sys.stdout or os.fdopen(1, "w", closefd=False, encoding="utf-8")
-    sys.stderr = sys.stderr or os.fdopen(2, "w", closefd=False, encoding="utf-8")
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="backslashreplace")
-
-
-def root_help() -> str:
-    """Return the help of the command itself."""
-    from ._verbs import all_verbs, groups
-
-    lines = [
-        "airswasm hosts WebAssembly components as supervised actors.",
-        "",
-        "Usage: airswasm VERB [ARGUMENTS]",
-        "",
-    ]
-    verbs = all_verbs()
-    for group in groups(verbs):
-        lines.append(f"{group}:")
-        found = [verb for verb in verbs.values() if verb.group == group]
-        lines += [f"  {verb.name:<12} {verb.summary}" for verb in found]
-        lines.append("")
-    lines += ["Options:", "  --version    Print the version.", "  --help       Print this help."]
-    return "\n".join([*lines, "", _EPILOGUE, ""])
-
-
-def program_version() -> str:
-    """Return the version of this distribution."""
-    from importlib.metadata import version
-
-    return version("airswasm-cli")

@@ -11,8 +11,8 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 
-from ._control_api import OPERATIONS
-from ._operation import (
+from ._control.api import OPERATIONS
+from ._control.operation import (
     Bytes,
     Component,
     Flag,

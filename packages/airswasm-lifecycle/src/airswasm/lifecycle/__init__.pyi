@@ -1,16 +1,17 @@
-from ._archive import ArchiveLimits
-from ._artifacts import ArtifactStore
 from ._block import BLOCK, LOGGING_INTERFACE
-from ._component_name import is_component_name
-from ._configuration import Configuration, Setting, describe_settings, write_toml
-from ._differences import Difference
-from ._editing import edit_configuration
-from ._home import Holder, Home, HomeLock
-from ._info import ComponentInfo
-from ._loading import limits_of
-from ._logbook import LogBook, provide
-from ._logfiles import LogEntry, LogFiles, LogLimits
-from ._manifest import (
+from ._home.artifacts import ArtifactStore
+from ._home.configuration import Configuration, Setting, describe_settings, write_toml
+from ._home.editing import edit_configuration
+from ._home.home import Holder, Home, HomeLock
+from ._home.logbook import LogBook, provide
+from ._home.logfiles import LogEntry, LogFiles, LogLimits
+from ._home.policy import HostPolicy, InstallPolicy, LimitPolicy
+from ._hosting.loading import limits_of
+from ._hosting.status import ComponentStatus, SystemStatus
+from ._packages.archive import ArchiveLimits
+from ._packages.component_name import is_component_name
+from ._packages.differences import Difference
+from ._packages.manifest import (
     DEFAULT_MEMORY_BYTES,
     MANIFEST_NAME,
     BackoffSection,
@@ -23,13 +24,12 @@ from ._manifest import (
     RatesSection,
     SupervisionSection,
 )
-from ._package import PACKAGE_SUFFIX, SIGNATURE_NAME, Package, archive_of
-from ._plan import Approve, InstallPlan
-from ._policy import HostPolicy, InstallPolicy, LimitPolicy
+from ._packages.package import PACKAGE_SUFFIX, SIGNATURE_NAME, Package, archive_of
 from ._reader import HomeReader
-from ._registry import ComponentRecord, Registry, RegistryTable, VersionRecord
-from ._status import ComponentStatus, SystemStatus
-from ._summary import ComponentSummary
+from ._registry.info import ComponentInfo
+from ._registry.plan import Approve, InstallPlan
+from ._registry.registry import ComponentRecord, Registry, RegistryTable, VersionRecord
+from ._registry.summary import ComponentSummary
 from ._system import System
 from .errors import (
     AlreadyInstalled,

@@ -30,5 +30,5 @@ BLOCK = Block(
         Check("clock", "airswasm.lifecycle._checks:check_clock"),
         Check("registry", "airswasm.lifecycle._checks:check_registry"),
     ),
-    forget="airswasm.lifecycle._forgetting:forget",
+    forget="airswasm.lifecycle._home.forgetting:forget",
 )

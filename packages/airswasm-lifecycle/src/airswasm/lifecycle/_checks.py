@@ -13,10 +13,10 @@ from pathlib import Path
 from airswasm.security import TrustStore, verify_audit
 from airswasm.wit import Blocks, Finding
 
-from ._artifacts import ArtifactStore
-from ._configuration import Configuration
-from ._home import Home
-from ._policy import InstallPolicy
+from ._home.artifacts import ArtifactStore
+from ._home.configuration import Configuration
+from ._home.home import Home
+from ._home.policy import InstallPolicy
 from ._system import System
 from .errors import ArtifactCorrupt
 from .testing import attack

@@ -20,18 +20,18 @@ from typing import TYPE_CHECKING, Self
 
 from airswasm.storage import StoreReader, has_store, read_store
 
-from ._home import Home
-from ._registry import REGISTRY_NAMESPACE, ComponentRecord, Registry
+from ._home.home import Home
+from ._registry.registry import REGISTRY_NAMESPACE, ComponentRecord, Registry
+from ._registry.summary import ComponentSummary
 from ._reporting import Reporting
-from ._summary import ComponentSummary
 from .errors import StoreMissing
 
 if TYPE_CHECKING:
-    from ._configuration import Configuration
-    from ._info import ComponentInfo
-    from ._logfiles import LogFiles
-    from ._manifest import Manifest
-    from ._status import ComponentStatus, SystemStatus
+    from ._home.configuration import Configuration
+    from ._home.logfiles import LogFiles
+    from ._hosting.status import ComponentStatus, SystemStatus
+    from ._packages.manifest import Manifest
+    from ._registry.info import ComponentInfo
 
 __all__ = ("HomeReader", "find_store")
 
@@ -90,7 +90,7 @@ class HomeReader:
         Raises:
             ConfigurationInvalid: `[logs]` of config.toml is wrong.
         """
-        from ._logfiles import LogFiles, LogLimits
+        from ._home.logfiles import LogFiles, LogLimits
 
         limits = self._settings("logs").get(LogLimits) if self._is_set("logs") else LogLimits()
         return LogFiles(self.home.logs_folder, limits)
@@ -118,7 +118,7 @@ class HomeReader:
 
     def status(self) -> SystemStatus:
         """Return how the home does; no component runs as far as its reader can tell."""
-        from ._status import SystemStatus
+        from ._hosting.status import SystemStatus
 
         components = tuple(map(self._reporting.status, self._registry))
         return SystemStatus(
@@ -153,7 +153,7 @@ class HomeReader:
         from airswasm.storage import BLOCK as STORAGE
 
         from ._block import BLOCK
-        from ._configuration import Configuration
+        from ._home.configuration import Configuration
 
         wanted = [each for each in (*STORAGE.sections, *BLOCK.sections) if each.name == section]
         return Configuration.load_only(self.home.config_file, wanted, self._environment)
@@ -162,8 +162,8 @@ class HomeReader:
         return None if self._store is None else self._store.used_bytes(name)
 
     def _manifest(self, record: ComponentRecord) -> Manifest:
-        from ._artifacts import ArtifactStore
-        from ._info import read_manifest
+        from ._home.artifacts import ArtifactStore
+        from ._registry.info import read_manifest
 
         return read_manifest(ArtifactStore(self.home.artifacts_folder), record)
 
@@ -176,7 +176,7 @@ def find_store(home: Home) -> bool:
     """
     if has_store(home.store_folder):
         return True
-    from ._artifacts import ArtifactStore  # here, because most homes have a store
+    from ._home.artifacts import ArtifactStore  # here, because most homes have a store
 
     if not ArtifactStore(home.artifacts_folder).is_empty():
         raise StoreMissing(str(home.store_folder))

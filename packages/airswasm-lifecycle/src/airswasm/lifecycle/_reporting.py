@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING
 
 from airswasm.security import fingerprint_of
 
-from ._registry import ComponentRecord, Registry
-from ._summary import ComponentSummary
+from ._registry.registry import ComponentRecord, Registry
+from ._registry.summary import ComponentSummary
 
 if TYPE_CHECKING:  # imported where something is shown that needs them
-    from ._hosting import Hosting
-    from ._info import ComponentInfo
-    from ._manifest import Manifest
-    from ._status import ComponentStatus
+    from ._hosting.hosting import Hosting
+    from ._hosting.status import ComponentStatus
+    from ._packages.manifest import Manifest
+    from ._registry.info import ComponentInfo
 
 __all__ = ("Reporting",)
 
@@ -54,7 +54,7 @@ class Reporting:
 
     def info(self, name: str) -> ComponentInfo:
         """All that is known of one component. Raises as `System.info`."""
-        from ._info import ComponentInfo, VersionInfo
+        from ._registry.info import ComponentInfo, VersionInfo
 
         record = self._registry.get(name)
         return ComponentInfo(
@@ -83,7 +83,7 @@ class Reporting:
     def status(self, record: ComponentRecord) -> ComponentStatus:
         """Return the state of one component."""
         if self._hosting is None:
-            from ._status import ComponentStatus
+            from ._hosting.status import ComponentStatus
 
             return ComponentStatus(record.name, record.active, self.state(record))
         return self._hosting.status(record)

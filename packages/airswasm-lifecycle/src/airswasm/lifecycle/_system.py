@@ -9,7 +9,7 @@ the installed blocks' interfaces and, online, the actors. A home has three modes
 - `readonly` takes no lock, changes nothing, and works beside a running host.
 
 `System` is also the facade: it says which operations a mode allows, serialises the changes of one
-name, and delegates the rest to `_installing`, `_updating`, `_running` and `_reporting`.
+name, and delegates the rest to `installing`, `updating`, `running` and `_reporting`.
 
 Every change follows one order: decide (`plan`), check that it can run, ask for approval, write the
 audit line, stage the files, and then write atomically to the registry: that write is the change.
@@ -62,30 +62,30 @@ from airswasm.storage import (
 )
 from airswasm.wit import Blocks, Contract
 
-from ._artifacts import ArtifactStore
-from ._configuration import Configuration
-from ._forgetting import Forgetting
-from ._home import Home
-from ._hosting import Hosting
-from ._info import ComponentInfo
-from ._installing import Installing, read_source, target_name
-from ._ledger import Ledger
-from ._loading import Loader
-from ._logbook import LogBook
-from ._logfiles import LogLimits
-from ._package import Package
-from ._plan import Approve, InstallPlan
-from ._policy import HostPolicy
-from ._providers import Observer, Offer, find_observers, find_offers
+from ._changes.installing import Installing, read_source, target_name
+from ._changes.updating import Updating
+from ._home.artifacts import ArtifactStore
+from ._home.configuration import Configuration
+from ._home.forgetting import Forgetting
+from ._home.home import Home
+from ._home.logbook import LogBook
+from ._home.logfiles import LogLimits
+from ._home.policy import HostPolicy
+from ._hosting.hosting import Hosting
+from ._hosting.loading import Loader
+from ._hosting.providers import Observer, Offer, find_observers, find_offers
+from ._hosting.running import Running
+from ._hosting.status import ComponentStatus, SystemStatus
+from ._packages.package import Package
 from ._reader import find_store
-from ._registry import Registry
+from ._registry.info import ComponentInfo
+from ._registry.ledger import Ledger
+from ._registry.plan import Approve, InstallPlan
+from ._registry.registry import Registry
+from ._registry.stored_packages import StoredPackages
+from ._registry.summary import ComponentSummary
+from ._registry.tables import ComponentPolicies, StoredTable
 from ._reporting import Reporting
-from ._running import Running
-from ._status import ComponentStatus, SystemStatus
-from ._stored import StoredPackages
-from ._summary import ComponentSummary
-from ._tables import ComponentPolicies, StoredTable
-from ._updating import Updating
 from .errors import HostOffline, NotRunning
 
 __all__ = ("Mode", "System")

@@ -1,5 +1,5 @@
 from ._block import Block, Capability, Check, Finding, Metric, Part, Section, Verb, load_part
-from ._blocks import BLOCK_GROUP, BlockProblem, Blocks, InstalledBlock
+from ._blocks import BLOCK_GROUP, Blocks, InstalledBlock
 from ._contract import Contract, c_header_folder, contract, rust_crate_folder, wit_folder
 from ._evolution import Change, check_version, compare_packages
 from ._fault import (
@@ -12,10 +12,11 @@ from ._fault import (
 )
 from ._naming import ExportNames, name_exports, name_functions, name_labels
 from ._probe import ProbeArgument, ProbeCall, ProbeGuest, write_probe
+from ._problems import BlockProblem, Problem, Rule, side_by_side
 from ._reading import read_component, read_wit, read_wit_text
-from ._report import ContractReport, Problem, Rule, check_component, check_world
+from ._report import ContractReport, check_component, check_world
 from ._requirement import Nothing, Requirement, parse_requirements
-from ._signature import explain_difference, render_function, side_by_side
+from ._signature import explain_difference, render_function
 from ._tool import ToolLimits
 from .errors import (
     AnnotationError,

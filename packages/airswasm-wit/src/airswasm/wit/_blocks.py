@@ -22,32 +22,17 @@ from typing import TYPE_CHECKING, TypeVar
 
 from ._block import Block, Capability, Metric, Section, Verb
 from ._fault import AirswasmError, ErrorCode, safe_text
+from ._problems import BlockProblem
 from .errors import AnnotationError, BlocksInvalid
 
 if TYPE_CHECKING:  # what reads WIT is imported where WIT is read: most callers want a table
     from ._contract import Contract
     from .model import Function, Package
 
-__all__ = ("BLOCK_GROUP", "BlockProblem", "Blocks", "InstalledBlock")
+__all__ = ("BLOCK_GROUP", "Blocks", "InstalledBlock")
 
 BLOCK_GROUP = "airswasm.blocks"
 _Part = TypeVar("_Part")
-
-
-@dataclass(frozen=True, slots=True)
-class BlockProblem:
-    """One reason why a block, or a part of it, cannot be used.
-
-    Attributes:
-        distribution: The package to update or to remove.
-        reason: What is wrong.
-    """
-
-    distribution: str
-    reason: str
-
-    def __str__(self) -> str:
-        return f"{self.distribution}: {self.reason}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,82 +16,23 @@ import os
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import Literal, TypeAlias
+from typing import Literal
 
 from ._contract import Contract, contract
+from ._problems import Problem, Rule, shorten
 from ._reading import read_component
-from ._signature import explain_difference, side_by_side
+from ._signature import explain_difference
 from ._tool import ToolLimits
 from .errors import ContractViolation, NotAComponent, WitTooComplex
 from .model import Function, Interface, World
 from .names import CONTRACT_PACKAGE, GUEST_HANDLER, InterfaceName, are_compatible
 
-__all__ = ("ContractReport", "Problem", "Rule", "check_component", "check_world")
+__all__ = ("ContractReport", "check_component", "check_world")
 
-Rule: TypeAlias = Literal[
-    "not-a-component",
-    "too-complex",
-    "handler-missing",
-    "export-outside-interface",
-    "export-version",
-    "export-incomplete",
-    "export-differs",
-    "import-outside-interface",
-    "import-version",
-    "import-not-installed",
-    "import-unknown",
-    "import-function-unknown",
-    "import-differs",
-]
 _MISSING: frozenset[Rule] = frozenset(
     {"handler-missing", "export-incomplete", "import-not-installed", "import-unknown"}
 )
 _DIFFERING: frozenset[Rule] = frozenset({"export-differs", "import-differs"})
-_SHOWN_NAME = 120
-
-
-@dataclass(frozen=True, slots=True)
-class Problem:
-    """One reason why a component does not fit.
-
-    Attributes:
-        rule: The rule that it breaks; stable, for programs.
-        subject: The interface or function, `airswasm:component/handler@0.1.0#handle-message`.
-        message: The fault.
-        advice: The change that mends it.
-        expected: The contract's signature, where the two differ.
-        found: The component's signature, where the two differ.
-        provider: The distribution to install, where that is the advice.
-    """
-
-    rule: Rule
-    subject: str
-    message: str
-    advice: str
-    expected: str | None = None
-    found: str | None = None
-    provider: str | None = None
-
-    def __str__(self) -> str:
-        """Return one line."""
-        sides = ""
-        if self.shows_both:
-            sides = f" (contract: `{self.expected}`, component: `{self.found}`)"
-        subject = f"{_cut(self.subject)}: " if self.subject else ""
-        return f"{subject}{self.message}{sides}: {self.advice}"
-
-    @property
-    def shows_both(self) -> bool:
-        """Whether the signatures differ as text, and not only inside a type that they name."""
-        return self.expected is not None and self.expected != self.found
-
-    def explain(self) -> str:
-        """Return several lines, with both signatures under each other where they differ."""
-        subject = f"{_cut(self.subject)}: " if self.subject else ""
-        lines = [f"{subject}{self.message}"]
-        if self.expected is not None and self.found is not None and self.shows_both:
-            lines += side_by_side(self.expected, self.found).split("\n")
-        return "\n  ".join([*lines, self.advice])
 
 
 @dataclass(frozen=True, slots=True)
@@ -427,10 +368,6 @@ def _few(names: Collection[str]) -> str:
     """Show the first names and count the rest: a component can have any number."""
     if not names:
         return "nothing"
-    shown = [_cut(name) for name in list(names)[:5]]
+    shown = [shorten(name) for name in list(names)[:5]]
     more = f" and {len(names) - 5} more" if len(names) > 5 else ""
     return ", ".join(shown) + more
-
-
-def _cut(name: str) -> str:
-    return name if len(name) <= _SHOWN_NAME else f"{name[:_SHOWN_NAME]}…"

@@ -7,7 +7,7 @@ from typing import TypeAlias
 
 from .model import Case, Enum, Field, Flags, Function, Record, Resource, Variant, WitType
 
-__all__ = ("explain_difference", "named_types", "render_function", "side_by_side")
+__all__ = ("explain_difference", "named_types", "render_function")
 
 _MOST_SHOWN = 300
 _Identity: TypeAlias = tuple[str | None, str]
@@ -20,15 +20,6 @@ def render_function(function: Function, *, with_requirement: bool = True) -> str
         return function.signature
     items = required if isinstance(required, tuple) else (required,)
     return "\n".join([*(f"/// @requires {item}" for item in items), function.signature])
-
-
-def side_by_side(expected: str, found: str) -> str:
-    """Write two signatures under each other with a mark below the first difference."""
-    ours, theirs = _cut(expected), _cut(found)
-    at = next((i for i, (a, b) in enumerate(zip(ours, theirs, strict=False)) if a != b), None)
-    if at is None:
-        at = min(len(ours), len(theirs))
-    return f"contract:  {ours}\ncomponent: {theirs}\n           {' ' * at}^"
 
 
 def explain_difference(expected: Function, found: Function) -> str:

@@ -20,8 +20,7 @@ from typing import TYPE_CHECKING
 from ._fault import AirswasmError, ErrorCode, ExitStatus
 
 if TYPE_CHECKING:
-    from ._blocks import BlockProblem
-    from ._report import Problem
+    from ._problems import BlockProblem, Problem
 
 __all__ = (
     "AnnotationError",

@@ -10,11 +10,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import cast
 
-from .._document import Document, items, mapping, number, one_line, text
-from .._host import Host
-from .._pending import Change
-from .._session import Session
-from .._terminal import Progress, Terminal
+from .._control.document import Document, items, mapping, number, one_line, text
+from .._control.pending import Change
+from .._hosts.host import Host
+from .._session.session import Session
+from .._session.terminal import Progress, Terminal
 
 __all__ = ("carry_out", "show_installed", "show_plan")
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 
-from .._document import number
+from .._control.document import number
 
 __all__ = ("amount", "clock", "lasted", "size", "when")
 

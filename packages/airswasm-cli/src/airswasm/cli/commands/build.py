@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from .._session import Session, verb
-from .._terminal import Progress
+from .._session.session import Session, verb
+from .._session.terminal import Progress
 
 if TYPE_CHECKING:
     from airswasm.sdk import Artifact, BuildProgress

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 from airswasm.lifecycle import Configuration, Setting
 
-from .._session import Session, verb
+from .._session.session import Session, verb
 
 __all__ = ("app",)
 

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from .._session import Session, verb
+from .._session.session import Session, verb
 
 __all__ = ("app",)
 
@@ -38,7 +38,7 @@ def doctor(
 
     import anyio
 
-    from .._checkup import run_checks
+    from .._doctor.checkup import run_checks
 
     terminal = session.terminal
     with terminal.progress("looking"):

@@ -9,8 +9,8 @@ from typing import Annotated
 
 from airswasm.wit import ErrorCode
 
-from .._options import Word
-from .._session import Session
+from .._session.options import Word
+from .._session.session import Session
 from ..errors import UnknownCode
 
 __all__ = ("explain", "find_code")

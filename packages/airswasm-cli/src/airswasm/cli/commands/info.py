@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Annotated, cast
 
-from .._connection import ask, full_name
-from .._document import Document, items, mapping, number, one_line, text
-from .._options import Word
-from .._session import Session
-from .._stored_host import HostReader
+from .._control.document import Document, items, mapping, number, one_line, text
+from .._hosts.opening import ask, full_name
+from .._hosts.stored_host import HostReader
+from .._session.options import Word
+from .._session.session import Session
 
 __all__ = ("info",)
 

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from .._session import Session, verb
+from .._session.session import Session, verb
 
 __all__ = ("app",)
 
@@ -35,7 +35,7 @@ def install(
     """
     import anyio
 
-    from .._connection import open_host
+    from .._hosts.opening import open_host
     from ._install import carry_out, show_installed
 
     async def work() -> None:

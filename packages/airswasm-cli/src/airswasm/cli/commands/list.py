@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from .._connection import ask
-from .._document import Document, text
-from .._session import Session
-from .._stored_host import HostReader
+from .._control.document import Document, text
+from .._hosts.opening import ask
+from .._hosts.stored_host import HostReader
+from .._session.session import Session
 
 __all__ = ("list_components",)
 

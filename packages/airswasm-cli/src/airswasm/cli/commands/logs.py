@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from .._connection import ask, full_name
-from .._document import Document, mapping
-from .._options import Option, Word
-from .._session import Session
-from .._stored_host import HostReader
-from .._terminal import Terminal
+from .._control.document import Document, mapping
+from .._hosts.opening import ask, full_name
+from .._hosts.stored_host import HostReader
+from .._session.options import Option, Word
+from .._session.session import Session
+from .._session.terminal import Terminal
 
 __all__ = ("logs",)
 

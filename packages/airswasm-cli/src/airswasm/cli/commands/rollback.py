@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from .._session import Session, verb
+from .._session.session import Session, verb
 
 __all__ = ("app",)
 
@@ -36,7 +36,7 @@ def rollback(
     """
     import anyio
 
-    from .._connection import full_name, open_host
+    from .._hosts.opening import full_name, open_host
     from ._install import show_installed
 
     if to == "":

@@ -11,14 +11,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from .._session import Session, verb
-from .._terminal import Terminal
+from .._session.session import Session, verb
+from .._session.terminal import Terminal
 
 if TYPE_CHECKING:
     from airswasm.actor import LifecycleEvent
     from airswasm.lifecycle import System, SystemStatus
 
-    from .._hosting import Listening, StopSignals
+    from .._hosts.serving import Listening, StopSignals
 
 __all__ = ("app",)
 
@@ -61,7 +61,8 @@ def run(
 async def _host(session: Session, port: int | None) -> None:
     import anyio
 
-    from .._hosting import EXIT_INTERRUPTED, StopSignals
+    from .._hosts.serving import StopSignals
+    from .._session.process import EXIT_INTERRUPTED
 
     signals = StopSignals()
     async with anyio.create_task_group() as group:
@@ -77,8 +78,8 @@ async def _host(session: Session, port: int | None) -> None:
 async def _open_and_serve(session: Session, port: int | None, signals: StopSignals) -> None:
     from airswasm.lifecycle import System
 
-    from .._connection import closing_system
-    from .._hosting import serve
+    from .._hosts.opening import closing_system
+    from .._hosts.serving import serve
 
     terminal = session.terminal
     started = time.monotonic()

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from .._session import Session, verb
+from .._session.session import Session, verb
 from ..errors import MessageTooLarge
 
 __all__ = ("app",)
@@ -47,7 +47,7 @@ def send(
     """
     import anyio
 
-    from .._connection import full_name, open_host
+    from .._hosts.opening import full_name, open_host
 
     if message is None and sys.stdin.isatty():
         raise typer.BadParameter("pass the message, or - to type it and end with Ctrl-D")

@@ -6,11 +6,11 @@ import time
 from collections.abc import Sequence
 from typing import Annotated
 
-from .._connection import ask
-from .._document import Document, items, number, text
-from .._options import Option
-from .._session import Session
-from .._stored_host import HostReader
+from .._control.document import Document, items, number, text
+from .._hosts.opening import ask
+from .._hosts.stored_host import HostReader
+from .._session.options import Option
+from .._session.session import Session
 
 __all__ = ("status",)
 

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from .._session import Session, verb
+from .._session.session import Session, verb
 
 __all__ = ("app",)
 
@@ -35,7 +35,7 @@ def stop(
     """
     import anyio
 
-    from .._connection import full_name, open_host
+    from .._hosts.opening import full_name, open_host
     from ._install import show_installed
 
     async def work() -> None:

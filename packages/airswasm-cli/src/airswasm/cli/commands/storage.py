@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from .._session import Session, verb
+from .._session.session import Session, verb
 
 __all__ = ("app",)
 
@@ -40,7 +40,7 @@ def list_keys(
     """
     import anyio
 
-    from .._connection import full_name, open_host
+    from .._hosts.opening import full_name, open_host
     from ._times import size
 
     async def work() -> None:
@@ -79,7 +79,7 @@ def export(
     """
     import anyio
 
-    from .._connection import full_name, open_host
+    from .._hosts.opening import full_name, open_host
 
     async def work() -> int:
         parts: list[bytes] = []
@@ -122,7 +122,7 @@ def load(
     """
     import anyio
 
-    from .._connection import full_name, open_host
+    from .._hosts.opening import full_name, open_host
     from ..errors import ConfirmationRefused
 
     full = full_name(name)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from .._session import Session, verb
+from .._session.session import Session, verb
 
 if TYPE_CHECKING:
     from airswasm.security import TrustStore
@@ -82,7 +82,7 @@ def add(
     """
     from airswasm.security import load_public_key
 
-    from .._connection import full_name
+    from .._hosts.opening import full_name
 
     public_key = load_public_key(key)
     pin = _store(session).pin(full_name(name), public_key, label=label)
@@ -105,7 +105,7 @@ def remove(
     Example:
       airswasm trust remove shop/orders --yes
     """
-    from .._connection import full_name
+    from .._hosts.opening import full_name
     from ..errors import ConfirmationRefused
 
     full = full_name(name)

@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from .._session import Session, verb
+from .._session.session import Session, verb
 
 if TYPE_CHECKING:
-    from .._host import Host
+    from .._hosts.host import Host
 
 __all__ = ("app",)
 
@@ -39,7 +39,7 @@ def uninstall(
     """
     import anyio
 
-    from .._connection import full_name, open_host
+    from .._hosts.opening import full_name, open_host
     from ..errors import ConfirmationRefused
 
     terminal = session.terminal
@@ -66,7 +66,7 @@ async def _version_of(host: Host, name: str) -> str:
     try:
         return str((await host.info(name))["version"])
     except Exception as error:
-        from .._problem import problem_of
+        from .._session.problem import problem_of
 
         if problem_of(error).code != _DAMAGED:
             raise

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from .._session import Session, verb
+from .._session.session import Session, verb
 
 if TYPE_CHECKING:
     from airswasm.lifecycle import Package

@@ -6,6 +6,7 @@
 | `driving` | the smallest scheduler: a task that polls one call to its end |
 | `stack_depth` | whether Python has frames left for the callbacks of a guest |
 | `host_calls` | the one door from a guest to host functions, and the guard in it |
+| `charges` | the price list: the fuel that host functions cost |
 | `handles` | the resources of one instance |
 | `plan` | how the values of one function are laid out, derived once from its type |
 | `crossing` | what lowering and lifting share |

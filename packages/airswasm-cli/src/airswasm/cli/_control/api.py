@@ -1,0 +1,182 @@
+"""The operations of a host: one table, from which everything else is derived.
+
+`Host` gives their types, `LocalHost` carries them out, and the rest is derived: the routes of
+`control_server`, the requests of `control_client`, `GET /v1/openapi.json`, docs/control-api.md. To
+add one, add a row here and the method to `Host` and `LocalHost`; tests hold the three equal.
+"""
+
+from __future__ import annotations
+
+from airswasm.wit import Blocks
+
+from .operation import (
+    Bytes,
+    Component,
+    Flag,
+    Json,
+    JsonLines,
+    Nothing,
+    Number,
+    Operation,
+    Parameter,
+    Raw,
+    Stream,
+    Table,
+    Text,
+    read_table,
+)
+
+__all__ = ("COMPONENT", "MOST_BODY_BYTES", "OPERATIONS", "all_operations")
+
+MOST_BODY_BYTES = 256 * 2**20
+"""The largest body of a request; a component's own limit is `limits.host_call`."""
+COMPONENT = "/v1/components/{name}"
+
+_INFO = Json("component/1", "airswasm.lifecycle:ComponentInfo")
+_NAME = Parameter("name", "path", Component(), "The component.")
+_DIGEST = Parameter("digest", "path", Text(), "The plan's `digest`.")
+_RECENT = Parameter(
+    "recent", "query", Number(most=100_000, is_whole=True), "Number of earlier lines.", 100
+)
+_FOLLOW = Parameter("follow", "query", Flag(), "Continue until the host stops.", False)
+
+OPERATIONS = Table(
+    (
+        Operation(
+            "about", "GET", "/v1/host", "Show the host's version, process and home.",
+            Json("host/1", "airswasm.cli._control.answers:HostAbout"),
+        ),
+        Operation(
+            "openapi", "GET", "/v1/openapi.json", "Show this API as an OpenAPI document.", Json(""),
+        ),
+        Operation(
+            "status", "GET", "/v1/status", "Show the status of the host and its components.",
+            Json("status/1", "airswasm.lifecycle:SystemStatus"),
+        ),
+        Operation(
+            "all_logs", "GET", "/v1/logs", "Show the logs of all components.",
+            JsonLines("log/1", "airswasm.lifecycle:LogEntry"), (_RECENT, _FOLLOW),
+        ),
+        Operation(
+            "list", "GET", "/v1/components", "List the installed components.",
+            Json("list/1", "airswasm.lifecycle:ComponentSummary", "components", is_list=True),
+        ),
+        Operation(
+            "plan", "POST", "/v1/plans",
+            "Upload a package and show the plan of its install or update.",
+            Json("plan/1", "airswasm.cli._control.answers:PlanDocument"),
+            (
+                Parameter(
+                    "package", "body", Bytes(MOST_BODY_BYTES, "application/zip"),
+                    "The bytes of a `.airswasm` file.",
+                ),
+                Parameter("source", "query", Text(), "The package's name in messages.", "package"),
+                Parameter(
+                    "change", "query", Text(("install", "update")), "The change to plan.", "install"
+                ),
+            ),
+            changes=True,
+            detail="The host verifies the package and compiles it, but executes nothing of it. It "
+            "keeps the package for ten minutes under the plan's `digest`, which covers every byte "
+            "of it and the effect of the change on this host. `POST /v1/plans/DIGEST` carries "
+            "exactly that out. A host keeps a few plans; a new one may displace the oldest.",
+        ),
+        Operation(
+            "approve", "POST", "/v1/plans/{digest}", "Carry out a plan.", _INFO, (_DIGEST,),
+            changes=True,
+            detail="If the host's state has changed so that the plan would differ, the host "
+            "refuses it, and the client must plan the package again.",
+        ),
+        Operation(
+            "refuse", "DELETE", "/v1/plans/{digest}", "Drop a plan, and record the refusal.",
+            Nothing(), (_DIGEST,), changes=True,
+        ),
+        Operation(
+            "info", "GET", COMPONENT, "Show everything about one component.",
+            Json("info/1", "airswasm.lifecycle:ComponentInfo"), (_NAME,),
+        ),
+        Operation(
+            "uninstall", "DELETE", COMPONENT, "Remove a component.", Nothing(),
+            (
+                _NAME,
+                Parameter("purge", "query", Flag(), "Also delete its stored data and log.", False),
+            ),
+            changes=True,
+        ),
+        Operation(
+            "rollback", "POST", f"{COMPONENT}/rollback", "Go back to a retained version.", _INFO,
+            (
+                _NAME,
+                Parameter("to", "query", Text(), "The version; by default the one before.", None),
+            ),
+            changes=True,
+        ),
+        Operation(
+            "start", "POST", f"{COMPONENT}/start",
+            "Start a stopped component.", _INFO, (_NAME,), changes=True,
+        ),
+        Operation(
+            "stop", "POST", f"{COMPONENT}/stop", "Stop a component until a client starts it again.",
+            _INFO,
+            (
+                _NAME,
+                Parameter(
+                    "kill", "query", Flag(),
+                    "End it at once, with any running start, stop or update of it.", False,
+                ),
+            ),
+            changes=True,
+        ),
+        Operation(
+            "restart", "POST", f"{COMPONENT}/restart", "Stop and start a component.",
+            _INFO, (_NAME,), changes=True,
+        ),
+        Operation(
+            "send", "POST", f"{COMPONENT}/messages", "Deliver a message and wait for the reply.",
+            Raw(),
+            (
+                _NAME,
+                Parameter("payload", "body", Bytes(MOST_BODY_BYTES), "The message."),
+                Parameter("timeout", "query", Number(), "Seconds to wait for the reply.", 30.0),
+            ),
+            changes=True,
+            detail="204 acknowledges the message without a reply.",
+        ),
+        Operation(
+            "logs", "GET", f"{COMPONENT}/logs", "Show a component's log.",
+            JsonLines("log/1", "airswasm.lifecycle:LogEntry"), (_NAME, _RECENT, _FOLLOW),
+        ),
+        Operation(
+            "entries", "GET", f"{COMPONENT}/storage", "List a component's stored keys.",
+            JsonLines("entry/1", "airswasm.cli._control.answers:StoredEntry"),
+            (_NAME, Parameter("prefix", "query", Text(), "Only keys with this prefix.", "")),
+        ),
+        Operation(
+            "export", "GET", f"{COMPONENT}/storage/export",
+            "Export a component's stored data as one stream.", Raw(is_streamed=True), (_NAME,),
+        ),
+        Operation(
+            "load", "POST", f"{COMPONENT}/storage/import",
+            "Import an export into a component's storage.", Json("import/1", "", "keys"),
+            (
+                _NAME,
+                Parameter("chunks", "body", Stream(), "The bytes of an export."),
+                Parameter("replace", "query", Flag(), "Delete the existing data first.", False),
+            ),
+            changes=True,
+            detail="`keys` is the number of imported keys.",
+        ),
+    )
+)  # fmt: skip
+
+
+def all_operations(blocks: Blocks | None = None) -> Table:
+    """Return the operations of a host and of installed blocks.
+
+    Args:
+        blocks: The blocks to read; None for all installed ones.
+
+    Raises:
+        ImportError, AttributeError, ValueError: A block's declaration of its operations is wrong.
+    """
+    return read_table(OPERATIONS, (blocks or Blocks.find()).operations)

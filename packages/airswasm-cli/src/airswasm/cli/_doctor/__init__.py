@@ -1,0 +1,4 @@
+"""The checks of `airswasm doctor`.
+
+`checkup` runs those of all blocks; `checks` and `surroundings` are this block's own.
+"""

@@ -1,0 +1,259 @@
+"""The operations that verbs ask of a host, running or on disk.
+
+Two classes answer: `LocalHost`, a `System` in this process, and `control_client.RemoteHost`, which
+asks the running host over its socket. Both return documents (`document`), so a verb prints the same
+either way, and the control server is a `LocalHost` with routes.
+
+`Host` gives types to the rows of `control_api.OPERATIONS`: one method for each,
+with the same parameters. Those that only look are in `stored_host`.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Mapping
+from contextlib import suppress
+from typing import TYPE_CHECKING, Protocol
+
+from .._control.api import OPERATIONS
+from .._control.document import Document
+from .._control.operation import Operation, Table
+from .._control.pending import Change, PendingPlans
+from ..errors import PlanGone
+from .stored_host import HostReader, StoredHost, to_document
+
+if TYPE_CHECKING:
+    from airswasm.lifecycle import InstallPlan, Package, System
+    from airswasm.storage import Namespace
+
+__all__ = ("Host", "LocalHost")
+
+
+class Host(HostReader, Protocol):
+    """A home's components, running or not."""
+
+    @property
+    def is_online(self) -> bool:
+        """Whether components run."""
+        ...
+
+    async def about(self) -> Document:
+        """Return the host's version, process and home."""
+        ...
+
+    async def openapi(self) -> Document:
+        """Return the control API as an OpenAPI document."""
+        ...
+
+    async def plan(
+        self, package: bytes, source: str = "package", change: Change = "install"
+    ) -> Document:
+        """Return the plan of a change with a package, and keep the package for `approve`."""
+        ...
+
+    async def approve(self, digest: str) -> Document:
+        """Carry out a plan."""
+        ...
+
+    async def refuse(self, digest: str) -> None:
+        """Drop a plan, and record the refusal."""
+        ...
+
+    async def uninstall(self, name: str, purge: bool = False) -> None:
+        """Remove a component; with `purge` also its stored data and log."""
+        ...
+
+    async def rollback(self, name: str, to: str | None = None) -> Document:
+        """Go back to a retained version."""
+        ...
+
+    async def start(self, name: str) -> Document:
+        """Start a component, now and whenever the host starts."""
+        ...
+
+    async def stop(self, name: str, kill: bool = False) -> Document:
+        """Stop a component until a client starts it again; with `kill` at once."""
+        ...
+
+    async def restart(self, name: str) -> Document:
+        """Stop and start a component."""
+        ...
+
+    async def send(self, name: str, payload: bytes, timeout: float = 30.0) -> bytes | None:
+        """Deliver a message and return the reply."""
+        ...
+
+    async def entries(self, name: str, prefix: str = "") -> AsyncIterator[Document]:
+        """Return the keys that a component stored: `key` and `size_bytes`."""
+        ...
+
+    async def export(self, name: str) -> AsyncIterator[bytes]:
+        """Return all data that a component stored, as one stream of bytes."""
+        ...
+
+    async def load(self, name: str, chunks: AsyncIterable[bytes], replace: bool = False) -> int:
+        """Import an export into a component's storage; return the number of keys."""
+        ...
+
+
+class LocalHost(StoredHost):
+    """A `System` of this process, spoken to in documents.
+
+    Args:
+        system: The open system.
+        operations: The table for `perform` and `openapi`; longer than the host's own if blocks add
+            to it.
+    """
+
+    def __init__(self, system: System, operations: Table = OPERATIONS) -> None:
+        super().__init__(system)
+        self._system = system
+        self._operations = operations
+        self._started_at = time.time()
+        self._pending: PendingPlans | None = None
+        if system.mode != "readonly":
+            from airswasm.actor import ActorSystem
+
+            self._pending = PendingPlans(system.services.get(ActorSystem).timers)
+
+    async def perform(self, operation: Operation, arguments: Mapping[str, object]) -> object:
+        """Carry out an operation of the table, the host's own or a block's."""
+        call = operation.load() if operation.handler else getattr(self, operation.name)
+        given = (self._system.services,) if operation.handler else ()
+        outcome = call(*given, **arguments)  # type: ignore[operator]  # the table's word for it
+        return await outcome if isinstance(outcome, Awaitable) else outcome
+
+    @property
+    def is_online(self) -> bool:
+        """Whether components run."""
+        return self._system.mode == "online"
+
+    async def about(self) -> Document:
+        """See `Host`."""
+        from importlib.metadata import version
+
+        from .._control.answers import HostAbout
+
+        about = HostAbout(
+            version=version("airswasm-cli"),
+            pid=os.getpid(),
+            home=str(self._system.home.folder),
+            started_at=self._started_at,
+        )
+        return to_document(about)
+
+    async def openapi(self) -> Document:
+        """See `Host`."""
+        from .._control.openapi import openapi_document
+
+        return openapi_document(self._operations)
+
+    async def plan(
+        self, package: bytes, source: str = "package", change: Change = "install"
+    ) -> Document:
+        """See `Host`."""
+        import anyio.to_thread
+        from airswasm.lifecycle import HostOffline, Package
+
+        from .._control.answers import plan_document
+
+        if self._pending is None:
+            raise HostOffline("plan")
+        read = await anyio.to_thread.run_sync(
+            lambda: Package.from_bytes(package, source=source, signature="optional")
+        )
+        plan = await self._system.plan(read, update=change == "update")
+        self._pending.put(plan.digest, read, change)
+        return to_document(plan_document(plan))
+
+    async def approve(self, digest: str) -> Document:
+        """See `Host`."""
+
+        def is_this_one(plan: InstallPlan) -> bool:
+            if plan.digest != digest:
+                raise PlanGone(digest, has_changed=True)
+            return True
+
+        package, change = self._take(digest)
+        carry_out = self._system.update if change == "update" else self._system.install
+        return to_document(await carry_out(package, approve=is_this_one))
+
+    async def refuse(self, digest: str) -> None:
+        """See `Host`."""
+        from airswasm.lifecycle import ApprovalRefused
+
+        package, change = self._take(digest)
+        carry_out = self._system.update if change == "update" else self._system.install
+        with suppress(ApprovalRefused):  # the audit log now has it
+            await carry_out(package, approve=lambda _plan: False)
+
+    async def uninstall(self, name: str, purge: bool = False) -> None:
+        """See `Host`."""
+        await self._system.uninstall(name, purge=purge)
+
+    async def rollback(self, name: str, to: str | None = None) -> Document:
+        """See `Host`."""
+        return to_document(await self._system.rollback(name, to))
+
+    async def start(self, name: str) -> Document:
+        """See `Host`."""
+        await self._system.start(name)
+        return await self.info(name)
+
+    async def stop(self, name: str, kill: bool = False) -> Document:
+        """See `Host`."""
+        await self._system.stop(name, kill=kill)
+        return await self.info(name)
+
+    async def restart(self, name: str) -> Document:
+        """See `Host`."""
+        await self._system.restart(name)
+        return await self.info(name)
+
+    async def send(self, name: str, payload: bytes, timeout: float = 30.0) -> bytes | None:
+        """See `Host`."""
+        return await self._system.send(name, payload, timeout)
+
+    async def entries(self, name: str, prefix: str = "") -> AsyncIterator[Document]:
+        """See `Host`."""
+        from .._control.answers import StoredEntry
+
+        namespace = self._namespace(name)
+
+        async def entries() -> AsyncIterator[Document]:
+            async for entry in namespace.entries(prefix):
+                yield to_document(StoredEntry(entry.key, len(entry.value)))
+
+        return entries()
+
+    async def export(self, name: str) -> AsyncIterator[bytes]:
+        """See `Host`."""
+        return self._namespace(name).export()
+
+    async def load(self, name: str, chunks: AsyncIterable[bytes], replace: bool = False) -> int:
+        """See `Host`."""
+        return await self._namespace(name).load(chunks, replace=replace)
+
+    def _take(self, digest: str) -> tuple[Package, Change]:
+        if self._pending is None:
+            raise PlanGone(digest)
+        return self._pending.take(digest)
+
+    def _log_lines(self, name: str | None, recent: int, *, follow: bool) -> AsyncIterator[Document]:
+        if follow and self.is_online:
+            return self._follow(name, recent)
+        return super()._log_lines(name, recent, follow=follow)
+
+    async def _follow(self, name: str | None, recent: int) -> AsyncIterator[Document]:
+        async for line in self._read_log(name, recent):
+            yield line
+        async for entry in self._system.logs.follow(name):
+            yield to_document(entry)
+
+    def _namespace(self, name: str) -> Namespace:
+        from airswasm.storage import KeyValueStore
+
+        self._system.info(name)
+        store = self._system.services.get(KeyValueStore)  # type: ignore[type-abstract]  # a key
+        return store.namespace(name)

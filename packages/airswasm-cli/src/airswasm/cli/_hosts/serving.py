@@ -1,0 +1,208 @@
+"""Host in the foreground: a `System`, its control API, and an orderly end.
+
+The order matters. The home is locked, then the socket opens, then the components start: an operator
+reaches a host whose components hang while they start, and a message to a component that has not
+started yet waits for it. On shutdown the socket closes first, so the host accepts no request that
+it would not finish. The first signal (SIGINT, SIGTERM, SIGHUP) stops components in order, each
+within its shutdown time; a second one ends the process at once, which the durable state survives.
+The audit log names the signal.
+
+uvicorn needs asyncio and would handle the signals itself; both stay in this module.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import secrets
+import signal
+import socket
+import sys
+from collections.abc import AsyncGenerator, Generator
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import anyio
+import anyio.abc
+import uvicorn
+from airswasm.lifecycle import System
+from starlette.applications import Starlette
+from starlette.types import ASGIApp
+
+from .._control.api import all_operations
+from .._control.connections import LocalConnection, NetworkConnection
+from .._control.endpoint import endpoint_of, listen
+from .._control.operation import Table
+from .._control.server import TokenGate, control_app
+from .._session.process import EXIT_INTERRUPTED
+from ..errors import SocketInUse
+from .host import LocalHost
+
+__all__ = ("Listening", "StopSignals", "serve")
+
+_GRACE_SECONDS = 2
+
+_SILENT: dict[str, object] = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "loggers": {"uvicorn": {"handlers": [], "level": 100, "propagate": False}},
+}
+"""The answer to a request describes its error; uvicorn need not log it again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Listening:
+    """The addresses of a host.
+
+    Attributes:
+        socket: The control socket.
+        address: `http://127.0.0.1:PORT`, if TCP was requested.
+        token_file: The file with the token for TCP.
+    """
+
+    socket: Path
+    address: str | None = None
+    token_file: Path | None = None
+
+
+class _Server(uvicorn.Server):
+    """uvicorn without its signal handlers, because the host handles signals."""
+
+    @contextmanager
+    def capture_signals(self) -> Generator[None]:
+        """Install no signal handlers."""
+        yield
+
+
+@asynccontextmanager
+async def serve(
+    system: System, *, port: int | None = None, operations: Table | None = None
+) -> AsyncGenerator[Listening]:
+    """Serve a system's control API inside the block.
+
+    Args:
+        system: The open, online system.
+        port: Also serve loopback TCP on this port, with a token; 0 selects a free port.
+        operations: The operations to serve; None for the host's own and those of its blocks.
+
+    Raises:
+        SocketInUse: The socket or the port cannot be opened.
+    """
+    home = system.home.folder
+    operations = operations or all_operations(system.blocks)
+    host = LocalHost(system, operations)
+    app = control_app(host, operations=operations, monitoring=_monitoring(system))
+    endpoint = endpoint_of(home)
+    unix = listen(endpoint)
+    servers = [(_Server(_config(app, LocalConnection)), unix)]
+    listening = Listening(endpoint.path)
+    if port is not None:
+        tcp = _listen_tcp(port)
+        token_file = home / "control.token"
+        gated = TokenGate(app, _write_token(token_file))
+        servers.append((_Server(_config(gated, NetworkConnection)), tcp))
+        listening = Listening(endpoint.path, f"http://127.0.0.1:{tcp.getsockname()[1]}", token_file)
+    try:
+        async with anyio.create_task_group() as group:
+            for server, listener in servers:
+                group.start_soon(_run, server, listener)
+            system.announce(endpoint.path)
+            try:
+                yield listening
+            finally:
+                system.announce(None)
+                system.logs.close()  # ends the followers
+                for server, _ in servers:
+                    server.should_exit = True
+    finally:
+        endpoint.path.unlink(missing_ok=True)
+
+
+class StopSignals:
+    """SIGINT, SIGTERM and SIGHUP, during a host's life.
+
+    SIGHUP means that the terminal was closed; `nohup` ignores it, and then so does the host.
+
+    The first signal stops the host: while it opens, by cancelling that; once it is `ready`, through
+    `stop`. The second one ends the process.
+
+    Attributes:
+        stop: Set by the first signal.
+        opening: The scope in which the host opens.
+        is_ready: Whether the host has opened.
+        name: The name of the first signal, such as `SIGTERM`; empty before it.
+    """
+
+    def __init__(self) -> None:
+        self.stop = anyio.Event()
+        self.opening = anyio.CancelScope()
+        self.is_ready = False
+        self.name = ""
+
+    async def watch(self, *, task_status: anyio.abc.TaskStatus[None]) -> None:
+        """Run until cancelled."""
+        with anyio.open_signal_receiver(*_stop_signals()) as received:
+            task_status.started()
+            async for number in received:
+                if self.stop.is_set():
+                    os._exit(EXIT_INTERRUPTED)
+                self.name = number.name
+                self.stop.set()
+                if not self.is_ready:
+                    self.opening.cancel()
+
+
+def _stop_signals() -> tuple[signal.Signals, ...]:
+    if sys.platform == "win32" or signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
+        return signal.SIGINT, signal.SIGTERM
+    return signal.SIGINT, signal.SIGTERM, signal.SIGHUP
+
+
+async def _run(server: _Server, listener: socket.socket) -> None:
+    with anyio.CancelScope(shield=True):
+        await server.serve(sockets=[listener])
+
+
+def _config(app: ASGIApp, connection: type[asyncio.Protocol]) -> uvicorn.Config:
+    return uvicorn.Config(
+        app,
+        lifespan="off",
+        log_config=_SILENT,
+        access_log=False,
+        server_header=False,
+        timeout_graceful_shutdown=_GRACE_SECONDS,
+        ws="none",
+        http=connection,
+    )
+
+
+def _listen_tcp(port: int) -> socket.socket:
+    server = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    server.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        server.bind(("127.0.0.1", port))
+        server.listen(128)
+        server.setblocking(False)
+    except OSError as error:
+        server.close()
+        raise SocketInUse(f"127.0.0.1:{port}", error.strerror or str(error)) from error
+    return server
+
+
+def _write_token(path: Path) -> str:
+    """Write a new token for each run, readable by the owner alone."""
+    token = secrets.token_urlsafe(32)
+    path.unlink(missing_ok=True)
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "w") as file:
+        file.write(token + "\n")
+    return token
+
+
+def _monitoring(system: System) -> Starlette | None:
+    from airswasm.monitoring import Monitor, monitoring_app
+
+    monitors = (each for each in system.observers.values() if isinstance(each, Monitor))
+    monitor = next(monitors, None)
+    return monitoring_app(monitor) if monitor is not None else None

@@ -1,0 +1,122 @@
+"""The questions that a home answers hosted or not, and the answers of one that is not.
+
+The methods are asynchronous as those of every `Host` are, and never wait: so a verb asks them
+without an event loop (`_connection.ask`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from typing import TYPE_CHECKING, Protocol
+
+from .._control.document import Document, mapping, to_json
+from ..errors import HostNotRunning
+
+if TYPE_CHECKING:
+    from airswasm.lifecycle import (
+        ComponentInfo,
+        ComponentStatus,
+        ComponentSummary,
+        Home,
+        LogEntry,
+        SystemStatus,
+    )
+
+__all__ = ("HostReader", "StoredHost", "to_document")
+
+
+class HostReader(Protocol):
+    """A home's components, running or not, to look at."""
+
+    async def status(self) -> Document:
+        """Return how the host and its components do."""
+        ...
+
+    async def all_logs(self, recent: int = 100, follow: bool = False) -> AsyncIterator[Document]:
+        """Return the log lines of all components; with `follow` without an end."""
+        ...
+
+    async def list(self) -> Sequence[Document]:
+        """Return all installed components."""
+        ...
+
+    async def info(self, name: str) -> Document:
+        """Return all that is known of one component."""
+        ...
+
+    async def logs(
+        self, name: str, recent: int = 100, follow: bool = False
+    ) -> AsyncIterator[Document]:
+        """Return the log lines of a component that is installed, or was, or was tried."""
+        ...
+
+
+class _Logs(Protocol):
+    def recent(self, component: str, count: int = 100) -> tuple[LogEntry, ...]: ...
+
+
+class _Source(Protocol):
+    """A `HomeReader`, or a `System`."""
+
+    @property
+    def home(self) -> Home: ...
+    @property
+    def logs(self) -> _Logs: ...
+    def list(self) -> tuple[ComponentSummary, ...]: ...
+    def info(self, name: str) -> ComponentInfo: ...
+    def status(self) -> SystemStatus: ...
+    def component_status(self, name: str) -> ComponentStatus: ...
+
+
+class StoredHost:
+    """The contents of a home, in documents.
+
+    Args:
+        source: Where it is read.
+    """
+
+    def __init__(self, source: _Source) -> None:
+        self._source = source
+
+    async def status(self) -> Document:
+        """See `HostReader`."""
+        return to_document(self._source.status())
+
+    async def all_logs(self, recent: int = 100, follow: bool = False) -> AsyncIterator[Document]:
+        """See `HostReader`."""
+        return self._log_lines(None, recent, follow=follow)
+
+    async def list(self) -> Sequence[Document]:
+        """See `HostReader`."""
+        return [to_document(each) for each in self._source.list()]
+
+    async def info(self, name: str) -> Document:
+        """See `HostReader`."""
+        return to_document(self._source.info(name))
+
+    async def logs(
+        self, name: str, recent: int = 100, follow: bool = False
+    ) -> AsyncIterator[Document]:
+        """See `HostReader`."""
+        from airswasm.lifecycle import is_component_name
+
+        if not is_component_name(name) or not self._source.logs.recent(name, 1):
+            self._source.component_status(name)
+        return self._log_lines(name, recent, follow=follow)
+
+    def _log_lines(self, name: str | None, recent: int, *, follow: bool) -> AsyncIterator[Document]:
+        if follow:
+            raise HostNotRunning("logs --follow", str(self._source.home.folder))
+        return self._read_log(name, recent)
+
+    async def _read_log(self, name: str | None, recent: int) -> AsyncIterator[Document]:
+        names = [name] if name else [each.name for each in self._source.list()]
+        logs = self._source.logs
+        found = [line for each in names for line in logs.recent(each, recent)]
+        for line in sorted(found, key=lambda each: each.time)[-recent:] if recent else ():
+            yield to_document(line)
+
+
+def to_document(value: object) -> Document:
+    """Return a block's dataclass as a JSON object."""
+    return mapping(to_json(value))

@@ -1,0 +1,161 @@
+"""Render errors: a code, one clear line, a hint; never a traceback.
+
+Every error of a block carries its code (`AirswasmError.explanation`). The error's own message and
+`hint` take precedence over the texts of its code. Any other exception is a bug in airswasm: the
+traceback goes into a crash report, and the line names the file. `-vv` shows every traceback.
+"""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import platform
+import sys
+import tempfile
+import time
+import traceback
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from airswasm.wit import AirswasmError, ErrorCode, NotAComponent, safe_text
+
+from ..errors import INTERNAL, OPERATING_SYSTEM, RemoteFailure
+from .process import single
+from .terminal import Terminal, escape_controls
+
+_NO_SPACE = os.strerror(errno.ENOSPC)
+_MAKE_ROOM = "free some space on that disk and try again; acknowledged data is safe"
+
+__all__ = ("Problem", "problem_of", "report", "to_document")
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """An error, ready for display.
+
+    Attributes:
+        code: `E0310`.
+        message: What happened, and where; may have several lines.
+        hint: The next step to take; may be empty.
+        exit_code: The exit code of the process.
+        details: Further lines, each one finding.
+    """
+
+    code: str
+    message: str
+    hint: str
+    exit_code: int
+    details: tuple[str, ...] = field(default=())
+
+
+def problem_of(error: BaseException) -> Problem:
+    """Describe an error; never raise."""
+    error = single(error)
+    if isinstance(error, RemoteFailure):
+        return Problem(error.code, str(error), error.hint, error.exit_code)
+    cause = getattr(error, "cause", None)
+    if isinstance(cause, AirswasmError):
+        error = cause  # a failed actor: its cause says more
+    if isinstance(error, AirswasmError):
+        code = _unreadable(error) or error.explanation
+        message = safe_text(error) or code.title
+        return Problem(code.code, message, _hint(error, code), code.exit_status, _details(error))
+    return _operating_system(error) if isinstance(error, OSError) else _bug(error)
+
+
+def to_document(problem: Problem) -> dict[str, object]:
+    """Return the error as the JSON of `--json` and of the control API."""
+    return {
+        "code": problem.code,
+        "message": problem.message,
+        "hint": problem.hint,
+        "exit_code": problem.exit_code,
+        "details": list(problem.details),
+    }
+
+
+def report(error: BaseException, terminal: Terminal) -> int:
+    """Show an error and return the exit code."""
+    problem = problem_of(error)
+    if terminal.verbosity >= 2:
+        terminal.error("".join(traceback.format_exception(error)).rstrip())
+    if terminal.as_json:
+        document = {"schema": "airswasm.error/1", "error": to_document(problem)}
+        terminal.error(json.dumps(document, ensure_ascii=False))
+        return problem.exit_code
+    head = terminal.paint(f"error[{problem.code}]", "red")
+    first, *rest = escape_controls(problem.message).split("\n")
+    terminal.error(f"{head}: {first}")
+    for line in (*rest, *problem.details):  # may be a guest's: must not look like a hint
+        terminal.error(f"  {terminal.paint('|', 'dim')} {escape_controls(line)}")
+    if problem.hint:
+        hint = escape_controls(problem.hint)
+        terminal.error(f"  {terminal.paint('hint', 'cyan')}: {hint}")
+    output = getattr(error, "output", "")
+    if terminal.verbosity >= 1 and isinstance(output, str) and output:
+        terminal.error(escape_controls(output.rstrip()))
+    return problem.exit_code
+
+
+def _unreadable(error: AirswasmError) -> ErrorCode | None:
+    """Return the code for a missing component, which explains more than a broken contract."""
+    rules = {getattr(each, "rule", "") for each in getattr(error, "problems", ())}
+    return NotAComponent.explanation if "not-a-component" in rules else None
+
+
+def _hint(error: AirswasmError, code: ErrorCode) -> str:
+    if _is_full_disk(error):
+        return _MAKE_ROOM
+    return code.hint if code is not error.explanation else error.hint
+
+
+def _details(error: BaseException) -> tuple[str, ...]:
+    diagnostics = getattr(error, "diagnostics", ())
+    return tuple(str(each) for each in diagnostics[1:20]) if diagnostics else ()
+
+
+def _operating_system(error: OSError) -> Problem:
+    where = f"{error.filename}: " if error.filename else ""
+    reason = error.strerror or str(error)
+    hint = _MAKE_ROOM if _is_full_disk(error) else OPERATING_SYSTEM.hint
+    return Problem(OPERATING_SYSTEM.code, f"{where}{reason}", hint, OPERATING_SYSTEM.exit_status)
+
+
+def _is_full_disk(error: BaseException | None) -> bool:
+    """Return whether this error, or a cause of it, is a full disk."""
+    while error is not None:
+        if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+            return True
+        if _NO_SPACE in str(error):  # of the store, which has only text
+            return True
+        error = error.__cause__
+    return False
+
+
+def _bug(error: BaseException) -> Problem:
+    file = _write_crash_report(error)
+    text = safe_text(error).strip().split("\n")[0]
+    what = f"{type(error).__name__}: {text}" if text else type(error).__name__
+    where = f"the report is in {file}" if file else "-vv shows where"
+    return Problem(
+        INTERNAL.code, f"airswasm failed unexpectedly: {what}", f"this is a bug; {where}",
+        INTERNAL.exit_status,
+    )  # fmt: skip
+
+
+def _write_crash_report(error: BaseException) -> Path | None:
+    lines = [
+        f"airswasm crash report, {time.strftime('%Y-%m-%dT%H:%M:%SZ', time.gmtime())}",
+        f"python {sys.version.split()[0]} on {platform.platform()}",
+        f"verb: {' '.join(sys.argv[1:2])}",
+        "",
+        "".join(traceback.format_exception(error)),
+    ]
+    try:
+        descriptor, name = tempfile.mkstemp(prefix="airswasm-crash-", suffix=".txt")
+        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+            file.write("\n".join(lines))
+    except OSError:
+        return None
+    return Path(name)

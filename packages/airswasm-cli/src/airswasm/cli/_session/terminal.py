@@ -1,0 +1,298 @@
+"""Output of the command: data on stdout, messages on stderr.
+
+One object makes the decisions that every verb would otherwise repeat: whether there is a terminal,
+whether to colour, how much to print, and whether to ask. It also keeps guests' texts from steering
+the reader's terminal: it escapes control characters for a screen, and keeps them for a file. It
+imports rich only to draw a table or a progress line.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import time
+from collections.abc import Generator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from ..errors import AnswerNeeded
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.status import Status
+
+__all__ = ("Progress", "Terminal", "escape_controls", "wants_colour")
+
+_NARROW_COLUMNS = 60
+_KEEP = {"\n", "\t"}
+
+
+def wants_colour(environment: Mapping[str, str], *, is_terminal: bool, color: str) -> bool:
+    """Return whether to colour: the setting, NO_COLOR, FORCE_COLOR, TERM=dumb, the terminal."""
+    if color in ("always", "never"):
+        return color == "always"
+    if environment.get("NO_COLOR"):
+        return False
+    if environment.get("FORCE_COLOR"):
+        return True
+    return is_terminal and environment.get("TERM") != "dumb"
+
+
+def escape_controls(text: str) -> str:
+    """Make control and bidirectional characters visible, so that no text can move the cursor."""
+    if text.isprintable():
+        return text
+    return "".join(_escape(character) for character in text)
+
+
+def _escape(character: str) -> str:
+    if character in _KEEP or character.isprintable():
+        return character
+    return character.encode("unicode_escape").decode()
+
+
+@dataclass(frozen=True, slots=True)
+class Terminal:
+    """The input and output of one verb.
+
+    Attributes:
+        as_json: Data is one JSON document; errors are JSON too.
+        verbosity: -1 quiet, 0 usual, 1 and 2 more.
+        color: `auto`, `always` or `never`.
+        assume_yes: Answer every question with yes.
+        no_input: Never ask.
+    """
+
+    as_json: bool = False
+    verbosity: int = 0
+    color: str = "auto"
+    assume_yes: bool = False
+    no_input: bool = False
+
+    @property
+    def is_interactive(self) -> bool:
+        """Whether a person can answer a question."""
+        return sys.stdin.isatty() and sys.stderr.isatty() and not self.no_input
+
+    @property
+    def shows_tables(self) -> bool:
+        """Whether data goes to a screen rather than to a program."""
+        return sys.stdout.isatty() and not self.as_json
+
+    def data(self, text: str) -> None:
+        """Write a line of data."""
+        sys.stdout.write((escape_controls(text) if sys.stdout.isatty() else text) + "\n")
+
+    def raw(self, content: bytes) -> None:
+        """Write bytes: unchanged to a file or pipe; readable, with a newline, to a screen."""
+        if sys.stdout.isatty():
+            self.data(content.decode("utf-8", "backslashreplace"))
+            return
+        sys.stdout.flush()
+        sys.stdout.buffer.write(content)
+        sys.stdout.buffer.flush()
+
+    def document(self, schema: str, content: Mapping[str, object]) -> None:
+        """Write one versioned JSON document, on one line for a program."""
+        indent = 2 if sys.stdout.isatty() else None
+        document = {"schema": f"airswasm.{schema}", **content}
+        sys.stdout.write(_to_json(document, indent) + "\n")
+
+    def stream(self, schema: str, content: Mapping[str, object]) -> None:
+        """Write one line of a stream of JSON documents, at once."""
+        sys.stdout.write(_to_json({"schema": f"airswasm.{schema}", **content}) + "\n")
+        sys.stdout.flush()
+
+    def table(self, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+        """Write rows: a table on a screen, tab-separated without a header for a program.
+
+        On a screen too narrow for a table, every row is a list of names and values.
+        """
+        if not self.shows_tables:
+            for row in rows:
+                sys.stdout.write("\t".join(_one_line(cell) for cell in row) + "\n")
+            return
+        console = self._console(stderr=False)
+        if console.width < _NARROW_COLUMNS:
+            for row in rows:
+                self.fields([pair for pair in zip(columns, row, strict=True) if pair[1] != "-"])
+                sys.stdout.write("\n")
+            return
+        from rich.box import SIMPLE_HEAD
+        from rich.table import Table
+        from rich.text import Text
+
+        table = Table(box=SIMPLE_HEAD, pad_edge=False, header_style="bold")
+        for column in columns:
+            table.add_column(column, overflow="fold")
+        for row in rows:
+            table.add_row(*(Text(escape_controls(cell), style=_style(cell)) for cell in row))
+        console.print(table)
+
+    def fields(self, fields: Sequence[tuple[str, str]]) -> None:
+        """Write names and values: aligned on a screen, tab-separated for a program."""
+        if not self.shows_tables:
+            for name, value in fields:
+                sys.stdout.write(f"{name}\t{_one_line(value)}\n")
+            return
+        width = max((len(name) for name, _ in fields), default=0)
+        for name, value in fields:
+            shown = escape_controls(value).replace("\n", "\n" + " " * (width + 2))
+            self.data_styled(f"{self.paint(name.ljust(width), 'dim', stream='stdout')}  {shown}")
+
+    def finding(self, mark: str, name: str, text: str) -> None:
+        """Write one line of a check-up."""
+        sys.stdout.write(f"{mark} {name:<10} {escape_controls(text)}\n")
+
+    def line(self, painted: str, text: str) -> None:
+        """Write one line of a stream at once: a painted head, and a guest's text."""
+        sys.stdout.write(painted + escape_controls(text).replace("\n", "\n    ") + "\n")
+        sys.stdout.flush()
+
+    def data_styled(self, text: str) -> None:
+        """Write a line that is already escaped and painted."""
+        sys.stdout.write(text + "\n")
+
+    def say(self, text: str) -> None:
+        """Write a message, unless the user asked for quiet."""
+        if self.verbosity >= 0:
+            self._talk(escape_controls(text))
+
+    def headline(self, text: str) -> None:
+        """Write a message in bold."""
+        if self.verbosity >= 0:
+            self._talk(self.paint(escape_controls(text), "bold"))
+
+    def done(self, text: str) -> None:
+        """Write a message about a success."""
+        if self.verbosity >= 0:
+            self._talk(f"{self.paint('✓', 'green')} {escape_controls(text)}")
+
+    def detail(self, text: str) -> None:
+        """Write a message for users who asked for details."""
+        if self.verbosity >= 1:
+            self._talk(self.paint(escape_controls(text), "dim"))
+
+    def event(self, painted: str, text: str) -> None:
+        """Write a message about an event, with the time."""
+        if self.verbosity >= 0:
+            now = time.strftime("%H:%M:%S")
+            shown = escape_controls(text).replace("\n", "\n    ")  # as no event begins
+            self._talk(f"{self.paint(now, 'dim')}  {painted} {shown}")
+
+    def warn(self, text: str) -> None:
+        """Write a warning, even if quiet."""
+        self._talk(f"{self.paint('warning', 'yellow')}: {escape_controls(text)}")
+
+    def error(self, text: str) -> None:
+        """Write an error that `problem` rendered, even if quiet."""
+        self._talk(text)
+
+    def confirm(self, question: str) -> bool:
+        """Ask a question; `--yes` answers it.
+
+        Raises:
+            AnswerNeeded: No person can answer, and --yes was not given.
+        """
+        if self.assume_yes:
+            return True
+        if not self.is_interactive:
+            raise AnswerNeeded(question)
+        sys.stderr.write(f"{question} [y/N] ")
+        sys.stderr.flush()
+        with _interrupts_at_once():
+            answer = sys.stdin.readline()
+        if not answer:
+            sys.stderr.write("\n")
+        return answer.strip().lower() in ("y", "yes")
+
+    @contextmanager
+    def progress(self, title: str) -> Generator[Progress]:
+        """Show a line that moves during an operation; only on a screen."""
+        if self.verbosity < 0 or self.as_json or not sys.stderr.isatty():
+            yield Progress(None)
+            return
+        with self._console(stderr=True).status(title, spinner="dots") as status:
+            yield Progress(status)
+
+    def paint(self, text: str, style: str, *, stream: str = "stderr") -> str:
+        """Colour text if its stream shows colours."""
+        is_terminal = (sys.stderr if stream == "stderr" else sys.stdout).isatty()
+        if not wants_colour(os.environ, is_terminal=is_terminal, color=self.color):
+            return text
+        codes = {"red": "1;31", "green": "32", "yellow": "33", "cyan": "36", "dim": "2",
+                 "bold": "1"}  # fmt: skip
+        return f"\x1b[{codes[style]}m{text}\x1b[0m"
+
+    def _talk(self, text: str) -> None:
+        """Write a message; ignore a closed stream, which must not end a host."""
+        with suppress(OSError):
+            sys.stderr.write(text + "\n")
+            sys.stderr.flush()
+
+    def _console(self, *, stderr: bool) -> Console:
+        from rich.console import Console
+
+        stream = sys.stderr if stderr else sys.stdout
+        colour = wants_colour(os.environ, is_terminal=stream.isatty(), color=self.color)
+        return Console(stderr=stderr, no_color=not colour, highlight=False, emoji=False)
+
+
+class Progress:
+    """The moving line of an operation; invisible without a screen."""
+
+    def __init__(self, status: Status | None) -> None:
+        self._status = status
+
+    def update(self, text: str) -> None:
+        """Show the current step."""
+        if self._status is not None:
+            self._status.update(escape_controls(text).replace("[", "\\["))
+
+    @contextmanager
+    def paused(self) -> Generator[None]:
+        """Hide the line during a question."""
+        if self._status is None:
+            yield
+            return
+        self._status.stop()
+        yield
+        self._status.start()
+
+
+@contextmanager
+def _interrupts_at_once() -> Generator[None]:
+    """Lets Ctrl-C end a question: an event loop would only note it, and go on reading."""
+    import signal
+
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def _to_json(document: Mapping[str, object], indent: int | None = None) -> str:
+    """Encode readably where the output can show it, else in ASCII, without control characters."""
+    text = "".join(
+        each if each.isprintable() or each == "\n" else json.dumps(each)[1:-1]
+        for each in json.dumps(document, indent=indent, ensure_ascii=False)
+    )
+    try:
+        text.encode(sys.stdout.encoding or "utf-8")
+    except UnicodeEncodeError:
+        return json.dumps(document, indent=indent)
+    return text
+
+
+def _one_line(text: str) -> str:
+    """Return a cell for a program, whose output may end up on a screen."""
+    return escape_controls(text.replace("\t", " ").replace("\n", " ").replace("\r", " "))
+
+
+def _style(cell: str) -> str:
+    styles = {"running": "green", "ready": "green", "failed": "red", "given up": "red",
+              "given-up": "red", "restarting": "yellow", "stopped": "dim"}  # fmt: skip
+    return styles.get(cell, "")

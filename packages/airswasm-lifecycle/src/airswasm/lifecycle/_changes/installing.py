@@ -1,0 +1,195 @@
+"""Install and uninstall: the steps from a package to a record, and back."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Literal
+
+import anyio
+import anyio.to_thread
+from airswasm.runtime import ProgressSink
+from airswasm.security import Kinds, TrustStore
+
+from .._home.forgetting import Forgetting
+from .._home.logbook import LogBook
+from .._home.policy import HostPolicy
+from .._hosting.hosting import reason_of
+from .._hosting.loading import Loader
+from .._hosting.running import Running, Trusted
+from .._packages.component_name import is_component_name
+from .._packages.package import Package
+from .._registry.ledger import Ledger, version_of
+from .._registry.plan import Approve, InstallPlan, plan_install, plan_repair
+from .._registry.registry import ComponentRecord, Registry
+from ..errors import AlreadyInstalled, StartFailed
+
+__all__ = ("Installing", "read_source", "target_name")
+
+
+@dataclass(frozen=True, slots=True)
+class Installing:
+    """Adds components to the registry and removes them."""
+
+    registry: Registry
+    ledger: Ledger
+    trust: TrustStore
+    policy: HostPolicy
+    loader: Loader
+    forgetting: Forgetting
+    logs: LogBook
+    running: Running
+    clock: Callable[[], float]
+    kinds: Kinds
+
+    async def install(
+        self, package: Package, name: str, approve: Approve | None,
+        progress: ProgressSink | None, *, start: bool,
+    ) -> None:  # fmt: skip
+        """Install a package under a name. Raises as `System.install`."""
+        plan = await self.plan(package, name, progress)
+        if plan.is_repair:
+            await self._repair(self.registry.get(name), package)
+            return
+        await self.approve(plan, package, approve)
+        record = self._record_of(package, name, start=start)
+        await self.ledger.put_package(package, (record,), "install")
+        self.running.take_over(record, package.manifest)
+        if start:
+            await self._start_or_undo(record)
+
+    async def plan(self, package: Package, name: str, progress: ProgressSink | None) -> InstallPlan:
+        """Decide the effect of installing a package; see `System.plan`."""
+        known = self.registry.find(name)
+        if known is not None and await self._is_damaged(known, package):
+            return plan_repair(package, known, self.kinds)
+        pin = self.trust.get(package.name)
+        plan = await anyio.to_thread.run_sync(  # it compares patterns, which takes its time
+            plan_install, package, name, known, pin, self.policy, self.kinds
+        )
+        await self.loader.check(package, progress)
+        return plan
+
+    async def approve(self, plan: InstallPlan, package: Package, approve: Approve | None) -> None:
+        """Ask for approval, then try the start; a refusal or failure leaves nothing behind.
+
+        Raises:
+            ApprovalRefused: The approver refused.
+            MemoryTooSmall, EngineError: The component cannot start at all.
+        """
+        try:
+            await self.ledger.approve(plan, approve)
+            await self.loader.try_start(package)
+        except BaseException:
+            self.loader.keep_only(self.registry.digests())
+            raise
+
+    async def _is_damaged(self, record: ComponentRecord, package: Package) -> bool:
+        """Return whether the disk lost files of a version of which this is the package."""
+        same = (each for each in record.versions if each.files == package.digests)
+        return any([not await self.running.stored.is_whole(each) for each in same])
+
+    async def _repair(self, record: ComponentRecord, package: Package) -> None:
+        """Restore the files that the disk lost, and start what should run."""
+        await self.ledger.put_back(package, record)
+        if record.wanted == "running" and not self.running.hosting.is_running(record.name):
+            await self.running.start(record.name)
+
+    async def install_many(
+        self, package: Package, names: Iterable[str], approve: Approve | None,
+        progress: ProgressSink | None, *, start: bool,
+    ) -> int:  # fmt: skip
+        """Install a package under many names. Raises as `System.install_many`."""
+        targets = [target_name(name, package) for name in dict.fromkeys(names)]
+        if not targets:
+            return 0
+        pin = self.trust.get(package.name)
+        plan = await anyio.to_thread.run_sync(
+            plan_install, package, package.name, None, pin, self.policy, self.kinds
+        )
+        for target in targets:
+            taken = self.registry.find(target)
+            if taken is not None:
+                raise AlreadyInstalled(target, taken.active)
+        await self.loader.check(package, progress)
+        plan = replace(plan, name=f"{package.name} as {len(targets)} names")
+        await self.approve(plan, package, approve)
+        pattern = self._record_of(package, package.name, start=start)
+        records = [replace(pattern, name=target) for target in targets]
+        await self.ledger.put_package(package, records, "install")
+        for record in records:
+            self.running.take_over(record, package.manifest)
+        if start:
+            trusted: Trusted = {}
+            for record in records:
+                await self.running.begin(record, trusted)
+        return len(records)
+
+    async def uninstall(self, name: str, *, purge: bool) -> None:
+        """Stop and remove a component. Raises as `System.uninstall`."""
+        record = self.registry.get(name)
+        await self.running.hosting.stop(name)
+        if purge:
+            await self.forgetting.intend(name)
+        await self.ledger.remove(record, purge="yes" if purge else "no")
+        self.running.forget(name)
+        self.loader.keep_only(await self.ledger.sweep())
+        self.logs.write(name, "info", "uninstalled", source="supervisor")
+        self.logs.forget(name, purge=False)
+        if purge:
+            await self.ledger.give_up_name(record)
+            await self.forgetting.finish(name)
+
+    def _record_of(self, package: Package, name: str, *, start: bool) -> ComponentRecord:
+        version = version_of(package, self.clock())
+        return ComponentRecord(
+            name=name,
+            package_name=package.name,
+            owner=version.signer,
+            floor=version.sequence,
+            active=version.version,
+            versions=(version,),
+            wanted="running" if start else "stopped",
+        )
+
+    async def _start_or_undo(self, record: ComponentRecord) -> None:
+        try:
+            await self.running.begin(record)
+        except BaseException as error:
+            with anyio.CancelScope(shield=True):
+                self.running.say_why_not(record.name, error)
+                await self.running.hosting.stop(record.name)
+                await self.ledger.remove(record, reason="it did not start")
+                self.running.forget(record.name)
+            if isinstance(error, Exception) and not isinstance(error, StartFailed):
+                raise StartFailed(record.name, record.active, reason_of(error)) from error
+            raise
+
+
+async def read_source(
+    source: Package | os.PathLike[str], policy: HostPolicy, kinds: Kinds
+) -> Package:
+    """Return the package; a path is read and verified first.
+
+    Raises:
+        PackageInvalid, ManifestInvalid, SecurityError: The package is invalid.
+    """
+    if isinstance(source, Package):
+        return source
+    use: Literal["optional", "required"] = "optional" if policy.install.unsigned else "required"
+    path = Path(source)
+    return await anyio.to_thread.run_sync(lambda: Package.read(path, signature=use, kinds=kinds))
+
+
+def target_name(name: str | None, package: Package) -> str:
+    """Return the name to install under, by default the package's own.
+
+    Raises:
+        ValueError: It is not a component name.
+    """
+    target = name or package.name
+    if not is_component_name(target):
+        raise ValueError(f"{target!r} is not namespace/name")
+    return target

@@ -1,0 +1,94 @@
+"""Store each installed file once, under the SHA-256 of its bytes.
+
+A write goes to a temporary file beside the target, is synced, renamed, and the folder is synced:
+whenever the machine stops, the file is whole or absent. `read` hashes the very bytes that it
+returns, so the host runs what it verified. Ten thousand names of one artifact cost one file.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+from collections.abc import Collection
+from pathlib import Path
+
+from airswasm.runtime.files import replace_file, sync_folder
+
+from ..errors import ArtifactCorrupt, HomeUnusable
+
+__all__ = ("ArtifactStore",)
+
+
+class ArtifactStore:
+    """A content-addressed folder. Several processes may read it at once."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def path(self, digest: str) -> Path:
+        """Return the path for a SHA-256 (hex), whether or not the file exists."""
+        return self._folder / digest[:2] / digest
+
+    def has(self, digest: str) -> bool:
+        """Return whether a file of that digest exists, without reading it."""
+        return self.path(digest).is_file()
+
+    def is_empty(self) -> bool:
+        """Return whether the folder holds no file."""
+        return not any(self._folder.glob("*/*"))
+
+    def add(self, content: bytes) -> str:
+        """Store bytes durably and return their SHA-256; equal content takes one file.
+
+        Raises:
+            HomeUnusable: The disk is full or the folder is not writable; no partial file remains.
+        """
+        digest = hashlib.sha256(content).hexdigest()
+        target = self.path(digest)
+        if not self._is_intact(target, content):
+            try:
+                self._write(target, content)
+            except OSError as error:
+                reason = f"cannot be written: {error.strerror}"
+                raise HomeUnusable(str(target), reason) from error
+        return digest
+
+    def read(self, digest: str) -> bytes:
+        """Return the bytes of that digest after checking them.
+
+        Raises:
+            ArtifactCorrupt: The file is missing or its content has changed.
+        """
+        path = self.path(digest)
+        try:
+            content = path.read_bytes()
+        except OSError as error:
+            raise ArtifactCorrupt(digest, str(path), f"{error.strerror}") from error
+        if hashlib.sha256(content).hexdigest() != digest:
+            raise ArtifactCorrupt(digest, str(path), "the content has changed")
+        return content
+
+    def sweep(self, keep: Collection[str]) -> int:
+        """Remove every file whose digest is not in `keep`, and leftovers of interrupted writes.
+
+        Returns:
+            The number of files removed.
+        """
+        removed = 0
+        for path in self._folder.glob("*/*"):
+            if path.name not in keep:
+                with contextlib.suppress(OSError):
+                    path.unlink()
+                    removed += 1
+                    path.parent.rmdir()  # remove the folder if it is now empty
+        return removed
+
+    def _is_intact(self, target: Path, content: bytes) -> bool:
+        with contextlib.suppress(OSError):
+            return target.stat().st_size == len(content) and target.read_bytes() == content
+        return False
+
+    def _write(self, target: Path, content: bytes) -> None:
+        target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        replace_file(target, content)
+        sync_folder(self._folder)  # the target's folder may be new

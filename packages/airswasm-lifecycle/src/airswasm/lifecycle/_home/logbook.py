@@ -1,0 +1,197 @@
+"""Keep one log for each component: its own lines, its output, and its supervisor's reports.
+
+Lines come from the component's own `logging.log`, its standard output and error, and its
+supervisor. All pass one function, which cuts long lines, escapes control characters (operators read
+a log in a terminal, and a component must not move its cursor or forge a line), and drops lines
+above the component's rate, with a count. Accepted lines go to a rotating JSON-lines file and to
+every follower.
+
+Nothing is kept in memory: what was said last is read from the end of the file.
+Rejected: a ring of lines for each component, which for ten thousand of them is
+gigabytes once they talk, and 1.3 kB each when they have said two lines.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import anyio
+from airswasm.messaging import Rate, TokenBucket
+from airswasm.runtime import Caller, HostInterface, Services
+from airswasm.runtime.wasi import escape
+from anyio.streams.memory import MemoryObjectSendStream
+
+from .._block import LOGGING_INTERFACE
+from .logfiles import LogEntry, LogFiles, LogLimits, write_line
+
+__all__ = ("LOGGING_INTERFACE", "LogBook", "provide")
+
+LEVELS = ("trace", "debug", "info", "warn", "error")
+
+
+@dataclass(slots=True, eq=False)
+class _Follower:
+    stream: MemoryObjectSendStream[LogEntry]
+    component: str | None
+    lost: int = 0
+
+    def offer(self, entry: LogEntry) -> None:
+        if self.component not in (None, entry.component):
+            return
+        try:
+            if self.lost:
+                text = f"{self.lost} lines are missing here: the follower reads too slowly"
+                self.stream.send_nowait(
+                    LogEntry(entry.time, entry.component, "warn", "supervisor", text)
+                )
+                self.lost = 0
+            self.stream.send_nowait(entry)
+        except (anyio.WouldBlock, anyio.BrokenResourceError):
+            self.lost += 1
+
+
+class LogBook:
+    """The logs of all components of one host.
+
+    It satisfies the engine's `LogSink`, so a guest's stdio ends up here, and offers the `logging`
+    interface. Call it on the host's event-loop thread.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        limits: LogLimits | None = None,
+        *,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        limits = self._limits = limits or LogLimits()
+        self._files = LogFiles(folder, limits)
+        self._clock = clock
+        self._rates: dict[str, Rate] = {}
+        self._default_rate = Rate.of(limits.lines_per_second)
+        self._buckets: dict[str, TokenBucket] = {}
+        self._dropped: dict[str, int] = {}
+        self._followers: list[_Follower] = []
+
+    def set_rate(self, component: str, lines_per_second: int) -> None:
+        """Set the number of lines that a component may write each second, from now on."""
+        self._rates[component] = Rate.of(lines_per_second)
+        self._buckets.pop(component, None)
+
+    def write(
+        self, component: str, level: str, message: str, *, source: str = "component",
+        fields: Mapping[str, object] | None = None,
+    ) -> bool:  # fmt: skip
+        """Add a line; never raise and never wait.
+
+        Returns:
+            False if the component exceeded its rate and the line was dropped.
+        """
+        now = self._clock()
+        if source != "supervisor" and not self._is_admitted(component, now):
+            return False
+        self._append(now, component, level, source, self._clean(message), fields)
+        return True
+
+    def line(self, caller: Caller, stream: str, text: str) -> None:
+        """Add a line that a guest wrote to `stdout` or `stderr`."""
+        level = "warn" if stream == "stderr" else "info"
+        self.write(caller.name, level, text.rstrip("\r\n"), source=stream)
+
+    def recent(self, component: str, count: int = 100) -> tuple[LogEntry, ...]:
+        """Return the last lines of a component, oldest first."""
+        return self._files.recent(component, count)
+
+    async def follow(
+        self, component: str | None = None, *, recent: int = 0
+    ) -> AsyncIterator[LogEntry]:
+        """Yield lines as components write them; those of all components if `component` is None.
+
+        A follower that lags too far loses lines and receives the number lost.
+
+        Args:
+            component: The component's name, or None for all.
+            recent: Number of earlier lines to yield first.
+        """
+        send, receive = anyio.create_memory_object_stream[LogEntry](self._limits.follower_lines)
+        follower = _Follower(send, component)
+        self._followers.append(follower)
+        try:
+            if component is not None and recent:
+                for entry in self.recent(component, recent):
+                    yield entry
+            async with receive:
+                async for entry in receive:
+                    yield entry
+        finally:
+            if follower in self._followers:
+                self._followers.remove(follower)
+            send.close()
+
+    def interface(self) -> HostInterface:
+        """Return `airswasm:component/logging` for this log."""
+        return HostInterface(LOGGING_INTERFACE, {"log": self._log})
+
+    def forget(self, component: str, *, purge: bool = False) -> None:
+        """Drop the rate of a component; with `purge` also its files."""
+        self._buckets.pop(component, None)
+        self._rates.pop(component, None)
+        self._dropped.pop(component, None)
+        self._files.close(component)
+        if purge:
+            self._files.remove(component)
+
+    @property
+    def lost_lines(self) -> int:
+        """The lines that the disk refused since the host started."""
+        return self._files.lost_lines
+
+    def close(self) -> None:
+        """End all followers and close the files."""
+        for follower in self._followers:
+            follower.stream.close()
+        self._followers.clear()
+        self._files.close_all()
+
+    def _log(self, caller: Caller, level: str, message: str) -> None:
+        self.write(caller.name, level, message)
+
+    def _is_admitted(self, component: str, now: float) -> bool:
+        bucket = self._buckets.get(component)
+        if bucket is None:
+            rate = self._rates.get(component, self._default_rate)
+            bucket = self._buckets[component] = TokenBucket(rate, self._clock)
+        if not bucket.take():
+            self._dropped[component] = self._dropped.get(component, 0) + 1
+            return False
+        if component in self._dropped:
+            count = self._dropped.pop(component)
+            rate = self._rates.get(component, self._default_rate)
+            text = f"{count} lines dropped: the limit is {rate.burst} a second"
+            self._append(now, component, "warn", "supervisor", text, {"dropped": count})
+        return True
+
+    def _clean(self, message: str) -> str:
+        most = self._limits.message_chars
+        cut = len(message) - most
+        text = escape(message[:most])
+        return f"{text}… [{cut} characters cut]" if cut > 0 else text
+
+    def _append(
+        self, now: float, component: str, level: str, source: str, text: str,
+        fields: Mapping[str, object] | None,
+    ) -> None:  # fmt: skip
+        line = write_line(now, component, level, source, text, fields)
+        self._files.append(component, line + "\n")
+        if self._followers:
+            entry = LogEntry(now, component, level, source, text, fields or {})
+            for follower in self._followers:
+                follower.offer(entry)
+
+
+def provide(services: Services) -> Iterable[HostInterface]:
+    """Return the interface that this block offers, `airswasm:component/logging`."""
+    return (services.get(LogBook).interface(),)

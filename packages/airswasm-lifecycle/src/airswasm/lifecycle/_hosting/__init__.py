@@ -1,0 +1,6 @@
+"""Components that run.
+
+`loading` turns their bytes into something that can be instantiated, `providers` collects what the
+blocks offer them, `hosting` runs each under its supervisor, and `running` starts and stops those
+that are installed. `status` reports on them.
+"""

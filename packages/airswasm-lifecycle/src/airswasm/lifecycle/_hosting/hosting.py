@@ -1,0 +1,540 @@
+"""Run components under one supervisor each, and switch versions without losing a message.
+
+Each component has its own supervisor, built from its manifest's settings, with the component as the
+only child. So its crashes count against its own intensity only, a component that gives up takes no
+other with it, and a slow start delays no other's restart. Rejected: one supervisor with all
+components as children, which would share its intensity.
+
+An update replaces the actor behind the component's reference: the mailbox stays and handlers never
+overlap. Until the new version is ready and the change is written, the old one is untouched. When
+the new version takes over stored data (`migrate`), the old one first finishes the message in hand
+and then pauses, because two versions must not write the same data at once.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections import Counter
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from weakref import WeakValueDictionary
+
+import anyio
+from airswasm.actor import (
+    ActorError,
+    ActorFailed,
+    ActorRef,
+    ActorStopped,
+    ActorSystem,
+    Backoff,
+    ChildSpec,
+    ChildStartFailed,
+    ComponentActor,
+    EventKind,
+    LifecycleEvent,
+    MailboxSpec,
+    SupervisorGaveUp,
+    SupervisorNode,
+    SupervisorSpec,
+)
+from airswasm.runtime import GuestFault, Limits, LinkedComponent, WasiConfig
+from airswasm.wit.names import GUEST_MIGRATION
+
+from .._home.logbook import LogBook
+from .._packages.manifest import MANIFEST_NAME, Manifest
+from .._registry.registry import ComponentRecord
+from ..errors import StartFailed, TooManyRunning, UpdateFailed
+from .loading import Loader, limits_of, wasi_of
+from .status import ComponentStatus
+
+__all__ = ("Hosting", "reason_of")
+
+_STOPPING_AT_ONCE = 256
+_CLOSING_TIME = 60.0
+"""Seconds within which all components together must stop."""
+Commit = Callable[[], Awaitable[None]]
+
+
+@dataclass(slots=True)
+class _Hosted:
+    """The state of one started component."""
+
+    version: str
+    node: SupervisorNode
+    manifest: Manifest
+    ref: ActorRef | None = None
+    ready_at: float | None = None
+    restarts: int = 0
+    switches: int = 0
+    """Incarnations that are no restarts after a crash: updates, and the replaced ones."""
+    last_error: str | None = None
+    verdict: str | None = None
+    """`healthy`, or the component's answer to the last check."""
+
+
+@dataclass(frozen=True, slots=True, weakref_slot=True)
+class _Recipe:
+    """The parts that all names of one version share, made once."""
+
+    linked: LinkedComponent
+    manifest: Manifest
+    limits: Limits
+    wasi: WasiConfig
+    mailbox: MailboxSpec
+    backoff: Backoff
+
+
+class HostedActor(ComponentActor):
+    """A component that takes over data before its first message and reports its use."""
+
+    __slots__ = ("_migrate_from",)
+
+    def __init__(self, recipe: _Recipe, name: str, migrate_from: str | None) -> None:
+        super().__init__(
+            recipe.linked,
+            name,
+            limits=recipe.limits,
+            wasi=recipe.wasi,
+            config=recipe.manifest.config,
+        )
+        self._migrate_from = migrate_from
+
+    async def start(self) -> None:
+        """Start, and take over data that an earlier version stored."""
+        await super().start()
+        if self._migrate_from is not None:
+            await self.migrate(self._migrate_from)
+
+    @property
+    def fuel_used(self) -> int:
+        """The fuel of all calls of this incarnation."""
+        return self.instance.fuel_used if self.instance else 0
+
+    @property
+    def memory_bytes(self) -> int:
+        """Peak linear memory; 0 before the first message and where it is unknown."""
+        return (self.instance.memory_peak_bytes or 0) if self.instance else 0
+
+    @property
+    def host_memory_bytes(self) -> int:
+        """The bytes that the host keeps on its behalf, beside that."""
+        return self.instance.host_memory_bytes if self.instance else 0
+
+
+class Hosting:
+    """Starts, replaces and stops components in an actor system."""
+
+    def __init__(
+        self,
+        actors: ActorSystem,
+        loader: Loader,
+        logs: LogBook,
+        most_running: int,
+        most_message_bytes: int,
+    ) -> None:
+        self._actors, self._loader, self._logs = actors, loader, logs
+        self._most_running = most_running
+        self._most_message_bytes = most_message_bytes
+        self._hosted: dict[str, _Hosted] = {}
+        self._refused: dict[str, str] = {}
+        """Components that failed to start, with the reason."""
+        self._expected: dict[str, anyio.Event] = {}
+        """Components that wait for their turn to start."""
+        self._starting: dict[str, anyio.CancelScope] = {}
+        self._killing: Counter[str] = Counter()
+        """Names that an operator is killing: none of them may start."""
+        self._recipes = WeakValueDictionary[tuple[str, str], _Recipe]()
+
+    async def open(self, stack: AsyncExitStack) -> None:
+        """Watch events until `stack` closes; then stop every component."""
+        subscription = self._actors.events.listen(self._note)
+        stack.callback(subscription.cancel)
+        stack.push_async_callback(self._stop_all)
+
+    @property
+    def expected(self) -> tuple[str, ...]:
+        """The names that wait for their turn to start."""
+        return tuple(self._expected)
+
+    def expect(self, names: Iterable[str]) -> None:
+        """Count names as starting until `has_begun`, or until each is started or stopped."""
+        for name in names:
+            self._expected.setdefault(name, anyio.Event())
+
+    def is_expected(self, name: str) -> bool:
+        """Return whether a name still waits for its turn to start."""
+        return name in self._expected
+
+    def has_begun(self, name: str) -> None:
+        """Wake the tasks that wait for a name's turn."""
+        begun = self._expected.pop(name, None)
+        if begun is not None:
+            begun.set()
+
+    async def wait_begun(self, name: str) -> None:
+        """Wait until a name's start has ended, well or not."""
+        begun = self._expected.get(name)
+        if begun is not None:
+            await begun.wait()
+
+    def is_present(self, name: str) -> bool:
+        """Return whether a name has a mailbox for messages."""
+        hosted = self._hosted.get(name)
+        return hosted is not None and hosted.ref is not None and hosted.ref.is_alive
+
+    def is_running(self, name: str) -> bool:
+        """Return whether an incarnation handles messages now."""
+        return self.state(name) == "running"
+
+    def state(self, name: str) -> str:
+        """Return `starting`, `running`, `restarting`, `given up`, `failed` or `stopped`."""
+        hosted = self._hosted.get(name)
+        if hosted is None:
+            absent = "starting" if name in self._expected else "stopped"
+            return "failed" if name in self._refused else absent
+        if hosted.node.failure is not None:
+            return "given up"
+        if hosted.ref is None:
+            return "failed" if hosted.last_error is not None else "starting"
+        states = [child.state for child in hosted.node.status()]
+        return states[0] if states and hosted.node.is_open else "stopped"
+
+    def status(self, record: ComponentRecord) -> ComponentStatus:
+        """Return the status of one component."""
+        state = self.state(record.name)
+        hosted = self._hosted.get(record.name)
+        if hosted is None:
+            error = self._refused.get(record.name)
+            return ComponentStatus(record.name, record.active, state, last_error=error)
+        ref = hosted.ref
+        actor = ref.actor if ref is not None else None
+        meter = actor if isinstance(actor, HostedActor) else None
+        mailbox = ref.mailbox if ref is not None and ref.is_alive else None
+        is_up = state == "running" and hosted.ready_at is not None
+        return ComponentStatus(
+            name=record.name,
+            version=hosted.version,
+            state=state,
+            uptime=self._actors.clock() - (hosted.ready_at or 0.0) if is_up else None,
+            restarts=hosted.restarts,
+            last_error=hosted.last_error,
+            mailbox=mailbox.size if mailbox else 0,
+            mailbox_bytes=mailbox.size_bytes if mailbox else 0,
+            oldest_message_age=mailbox.oldest_age if mailbox and mailbox.size else None,
+            messages=ref.handled if ref is not None else 0,
+            fuel_used=meter.fuel_used if meter else 0,
+            memory_bytes=meter.memory_bytes if meter else 0,
+            host_memory_bytes=meter.host_memory_bytes if meter else 0,
+            health=hosted.verdict if is_up else None,
+        )
+
+    async def start(self, record: ComponentRecord, manifest: Manifest) -> None:
+        """Start a component.
+
+        Raises:
+            StartFailed: It did not come up, or an operator killed it meanwhile; nothing of it runs.
+            TooManyRunning: The host already runs as many components as its policy allows.
+            ArtifactCorrupt, EngineError: The component could not be loaded.
+        """
+        name = record.name
+        self._refused.pop(name, None)
+        if len(self._hosted) >= self._most_running and name not in self._hosted:
+            raise TooManyRunning(name, self._most_running)
+        with anyio.CancelScope() as scope:
+            self._starting[name] = scope
+            try:
+                if name not in self._killing:
+                    await self._start(record, manifest)
+                    return
+            finally:
+                del self._starting[name]
+        self._hosted.pop(name, None)
+        raise StartFailed(name, record.active, "an operator killed it")
+
+    async def _start(self, record: ComponentRecord, manifest: Manifest) -> None:
+        name = record.name
+        make = await self._maker(record, manifest, record.migrate_from)
+        node = SupervisorNode(self._actors, _supervisor_spec(make), name=name, is_quiet=True)
+        hosted = self._hosted[name] = _Hosted(record.active, node, manifest)
+        try:
+            await node.start()
+        except ChildStartFailed as error:
+            hosted.last_error = reason_of(error.__cause__ or error)
+            raise StartFailed(name, record.active, hosted.last_error) from error
+        hosted.ref = _ref_of(node, name)
+        make.migrate_from = None  # a restart does not take over the data again
+        self._check_later(name, hosted)
+
+    def note_refusal(self, name: str, error: Exception) -> None:
+        """Record the reason of a failed start for later queries; no supervisor will retry."""
+        self._refused[name] = reason_of(error)
+        self._tell(EventKind.GIVEN_UP, name, error)
+
+    def note_return(self, name: str, reason: str) -> None:
+        """Record the reason why an earlier version runs instead of the requested one."""
+        hosted = self._hosted.get(name)
+        if hosted is not None:
+            hosted.last_error = reason
+
+    @asynccontextmanager
+    async def killing(self, name: str) -> AsyncGenerator[None]:
+        """End a component at once, and keep it from starting inside the block.
+
+        A start, stop or update of it that another task awaits raises an error there.
+        """
+        self._killing[name] += 1
+        try:
+            scope = self._starting.get(name)
+            if scope is not None:
+                scope.cancel()
+            hosted = self._hosted.get(name)
+            if hosted is not None:
+                await hosted.node.stop(timeout=0)
+            yield
+        finally:
+            self._killing[name] -= 1
+            self._killing += Counter()  # discards counters that are zero
+
+    async def stop(self, name: str) -> None:
+        """Stop a component; without effect when it does not run."""
+        hosted = self._hosted.get(name)
+        self.has_begun(name)
+        was_down = self.state(name) in ("failed", "given up")
+        self._refused.pop(name, None)
+        if hosted is not None:
+            await hosted.node.stop()
+            if self._hosted.get(name) is hosted:
+                del self._hosted[name]
+        if was_down:  # it had ended by itself; now the operator wants it stopped
+            self._tell(EventKind.STOPPED, name)
+
+    async def replace(
+        self, record: ComponentRecord, successor: ComponentRecord, manifest: Manifest,
+        commit: Commit,
+    ) -> None:  # fmt: skip
+        """Let `successor` take over from the running `record`.
+
+        Args:
+            record: The running version's record.
+            successor: The record to run; its `migrate_from` names the version whose data it takes
+                over.
+            manifest: The successor's manifest.
+            commit: Writes the change; called when the successor is ready.
+
+        Raises:
+            UpdateFailed: A step failed, and `record` continues as before.
+        """
+        name = record.name
+        hosted = self._hosted[name]
+        step = ["load"]
+
+        async def prepare(_ready: object) -> None:
+            step[0] = "write the change"
+            await commit()
+            step[0] = "switch"
+            hosted.switches += 1
+            hosted.version = successor.active
+
+        try:
+            make = await self._maker(successor, manifest, successor.migrate_from)
+            await self._hold_still(hosted, make.migrates)
+            step[0] = "start"
+            spec = _supervisor_spec(make)
+            (child,) = spec.children
+            with anyio.CancelScope(shield=True):
+                # The message in hand gets the whole time of its own limit.
+                finish = hosted.manifest.limits.timeout
+                await hosted.node.update_child(child, prepare=prepare, finish=finish)
+            if not hosted.node.is_open and step[0] != "switch":
+                raise ActorStopped(name)
+            hosted.node.spec = spec
+        except Exception as error:
+            cause = error.__cause__ if isinstance(error, ChildStartFailed) else error
+            reason = reason_of(cause or error)
+            raise UpdateFailed(name, record.active, successor.active, step[0], reason) from error
+        finally:
+            if hosted.ref is not None:
+                hosted.ref.resume()
+        was_asked = hosted.manifest.health is not None
+        hosted.manifest = manifest
+        if not was_asked:
+            self._check_later(name, hosted)
+        hosted.ready_at = self._actors.clock()
+        hosted.last_error = None
+        make.migrate_from = None  # a restart does not take over the data again
+
+    # -- making incarnations -------------------------------------------------------------------
+
+    async def _maker(
+        self, record: ComponentRecord, manifest: Manifest, migrate_from: str | None
+    ) -> _Maker:
+        version = record.active_version
+        linked = await self._loader.load(version.wasm_digest, record.name)
+        key = (version.wasm_digest, version.files[MANIFEST_NAME])
+        recipe = self._recipes.get(key)
+        if recipe is None or recipe.linked is not linked:
+            recipe = self._recipes[key] = self._recipe(linked, manifest)
+        return _Maker(recipe, record.name, migrate_from)
+
+    def _recipe(self, linked: LinkedComponent, manifest: Manifest) -> _Recipe:
+        backoff = manifest.supervision.backoff
+        limits = limits_of(manifest)
+        fitting = linked.component.message_bytes(limits)
+        message_bytes = min(fitting, self._most_message_bytes)
+        return _Recipe(
+            linked=linked,
+            manifest=manifest,
+            limits=dataclasses.replace(limits, message_bytes=message_bytes),
+            wasi=wasi_of(manifest, self._logs),
+            mailbox=MailboxSpec(
+                capacity=manifest.limits.mailbox,
+                capacity_bytes=manifest.limits.mailbox_bytes,
+                message_bytes=message_bytes,
+            ),
+            backoff=Backoff(
+                growth=backoff.growth,
+                initial=backoff.initial,
+                cap=backoff.maximum,
+                jitter=backoff.jitter,
+            ),
+        )
+
+    async def _hold_still(self, hosted: _Hosted, is_needed: bool) -> None:
+        if is_needed and hosted.ref is not None:
+            hosted.ref.pause()
+            await hosted.ref.finish(hosted.manifest.limits.timeout)
+
+    # -- health --------------------------------------------------------------------------------
+
+    def _check_later(self, name: str, hosted: _Hosted) -> None:
+        """Check health after each interval while the component is hosted."""
+        health = hosted.manifest.health
+        if health is not None and self._hosted.get(name) is hosted:
+            self._actors.timers.after(
+                health.interval,
+                lambda: self._actors.group.start_soon(self._check, name, hosted),
+            )
+
+    async def _check(self, name: str, hosted: _Hosted) -> None:
+        actor = hosted.ref.actor if hosted.ref is not None else None
+        if isinstance(actor, HostedActor) and self.is_running(name):
+            try:
+                await actor.check()
+                hosted.verdict = "healthy"
+            except ActorError as error:
+                cause = error.cause if isinstance(error, ActorFailed) else None
+                hosted.verdict = f"unhealthy: {reason_of(cause or error)}"
+                self._logs.write(name, "warn", hosted.verdict, source="supervisor")
+        if hosted.node.failure is None:
+            self._check_later(name, hosted)
+
+    # -- watching ------------------------------------------------------------------------------
+
+    def _note(self, event: LifecycleEvent) -> None:
+        name = event.name
+        hosted = self._hosted.get(name)
+        if hosted is None:
+            return
+        if event.kind is EventKind.GIVEN_UP:
+            if isinstance(event.cause, SupervisorGaveUp):
+                allowed = f"{event.cause.intensity} restarts within {event.cause.period:g} s"
+                self._log(name, "error", f"given up: it crashed again after {allowed}", event)
+        elif event.incarnation == 0:
+            return  # not of an incarnation: `_tell` handles those
+        elif event.kind is EventKind.READY:
+            hosted.ready_at = event.time
+            restarts = event.incarnation - 1 - hosted.switches
+            self._log(name, "info", _how_it_came_up(event, hosted, restarts), event)
+            hosted.restarts = restarts
+        elif event.kind is EventKind.STOPPING and event.reason == "replaced":
+            hosted.switches += 1
+            said = reason_of(event.cause) if event.cause else "no room for a message"
+            self._log(name, "warn", f"replaced, which counts as no restart: {said}", event)
+        elif event.kind is EventKind.FAILED:
+            hosted.ready_at = None
+            hosted.last_error = reason_of(event.cause) if event.cause else event.reason
+            self._log(name, "error", f"failed: {hosted.last_error}", event)
+        elif event.kind is EventKind.STOPPED:
+            self._log(name, "info", f"stopped ({event.reason or 'normal'})", event)
+
+    def _tell(self, kind: EventKind, name: str, cause: Exception | None = None) -> None:
+        self._actors.events.emit(LifecycleEvent(kind, name, self._actors.clock(), cause=cause))
+
+    def _log(self, name: str, level: str, text: str, event: LifecycleEvent) -> None:
+        fields: dict[str, object] = {"event": str(event.kind), "incarnation": event.incarnation}
+        cause = event.cause
+        if cause is not None:
+            fields["error"] = type(cause).__name__
+        if isinstance(cause, GuestFault):
+            fields["fuel_used"] = cause.fuel_used
+            fields["memory_peak_bytes"] = cause.memory_peak_bytes
+            fields["backtrace"] = " < ".join(str(frame) for frame in cause.backtrace)
+        self._logs.write(name, level, text, source="supervisor", fields=fields)
+
+    async def _stop_all(self) -> None:
+        waiting = reversed(list(self._hosted))
+
+        async def stop_some() -> None:
+            for name in waiting:
+                await self.stop(name)
+
+        with anyio.move_on_after(_CLOSING_TIME):
+            async with anyio.create_task_group() as group:
+                for _ in range(min(_STOPPING_AT_ONCE, len(self._hosted))):
+                    group.start_soon(stop_some)
+
+
+@dataclass(slots=True)
+class _Maker:
+    """Makes the incarnations of one version under one name."""
+
+    recipe: _Recipe
+    name: str
+    migrate_from: str | None
+
+    @property
+    def migrates(self) -> bool:
+        """Whether the first start takes over stored data."""
+        exports = self.recipe.linked.component.exports
+        return self.migrate_from is not None and GUEST_MIGRATION in exports
+
+    def __call__(self) -> HostedActor:
+        return HostedActor(self.recipe, self.name, self.migrate_from)
+
+
+def _how_it_came_up(event: LifecycleEvent, hosted: _Hosted, restarts: int) -> str:
+    if event.incarnation == 1:
+        return "started"
+    if restarts > hosted.restarts:
+        return f"restarted, incarnation {event.incarnation}"
+    return f"{hosted.version} took over, incarnation {event.incarnation}"
+
+
+def _supervisor_spec(make: _Maker) -> SupervisorSpec:
+    recipe = make.recipe
+    settings = recipe.manifest.supervision
+    child = ChildSpec(
+        id=make.name,
+        start=make,
+        restart=settings.restart,
+        shutdown=settings.shutdown,
+        mailbox=recipe.mailbox,
+    )
+    return SupervisorSpec(
+        intensity=settings.intensity,
+        period=settings.period,
+        backoff=recipe.backoff,
+        children=(child,),
+    )
+
+
+def _ref_of(node: SupervisorNode, name: str) -> ActorRef:
+    child = node.child(name)
+    assert isinstance(child, ActorRef)
+    return child
+
+
+def reason_of(error: BaseException | None) -> str:
+    """Return an error's message, or its class name if it has none."""
+    return str(error) or type(error).__name__

@@ -1,0 +1,177 @@
+"""Start and stop installed components with their host, after verification.
+
+`hosting` runs the versions that this module selects: the active version of a record, if its files
+and its signature are valid today.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass, replace
+from typing import Literal
+
+import anyio
+from airswasm.security import Guard, TrustStore, VerifiedStatement
+
+from .._home.logbook import LogBook
+from .._packages.manifest import Manifest
+from .._registry.ledger import Ledger
+from .._registry.registry import ComponentRecord, Registry, VersionRecord
+from .._registry.stored_packages import StoredPackages
+from .._registry.tables import ComponentPolicies
+from .hosting import Hosting, reason_of
+
+__all__ = ("Running", "Trusted")
+
+_STARTING_AT_ONCE = 32
+
+Alone = Callable[[str], AbstractAsyncContextManager[None]]
+
+Trusted = dict[int, VerifiedStatement]
+"""Statements that this pass compared with the trust store, by identity.
+
+Each comparison reads the store from disk.
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    """Starts and stops installed components. Offline, nothing runs and nothing starts."""
+
+    registry: Registry
+    ledger: Ledger
+    stored: StoredPackages
+    trust: TrustStore
+    guard: Guard
+    policies: ComponentPolicies
+    logs: LogBook
+    hosting: Hosting
+    is_online: bool
+
+    def take_over(self, record: ComponentRecord, manifest: Manifest) -> None:
+        """Put a record's grants, quotas and rates into force."""
+        grants = self.stored.grants(record.active_version)
+        if self.guard.grants_of(record.name) is not grants:
+            self.guard.grant(record.name, grants)
+        self.policies.set(record.name, manifest)
+        self.logs.set_rate(record.name, manifest.limits.rates.logs)
+
+    def forget(self, name: str) -> None:
+        """Remove the grants, quotas and rates of a name that left the registry."""
+        self.guard.revoke(name)
+        self.policies.forget(name)
+
+    async def start(self, name: str) -> None:
+        """Start a stopped component. Raises as `System.start`."""
+        record = await self._want(name, "running")
+        if not self.hosting.is_running(name):
+            await self.hosting.stop(name)  # a component that gave up leaves its place
+            await self.begin(record)
+
+    async def stop(self, name: str) -> None:
+        """Stop a component until it is started again. Raises as `System.stop`."""
+        await self._want(name, "stopped")
+        await self.hosting.stop(name)
+
+    async def restart(self, name: str) -> None:
+        """Stop and start a component. Raises as `System.restart`."""
+        record = await self._want(name, "running")
+        await self.hosting.stop(name)
+        await self.begin(record)
+
+    def expect_all(self) -> None:
+        """Count the components that should run as starting, before their turn comes."""
+        self.hosting.expect(each.name for each in self.registry if each.wanted == "running")
+
+    async def start_all(self, alone: Alone) -> None:
+        """Start the expected components, a few at a time, so that a slow `init` delays no other.
+
+        A component that fails to start does not keep the others from running. Another change of a
+        name may come first; this then leaves that name alone.
+
+        Args:
+            alone: Excludes other changes of a name meanwhile.
+        """
+        waiting = iter(self.hosting.expected)
+        trusted: Trusted = {}
+
+        async def start_some() -> None:
+            for name in waiting:
+                async with alone(name):
+                    record = self.registry.find(name)
+                    if record is not None and self.hosting.is_expected(name):
+                        await self._begin_or_tell(record, trusted)
+                    self.hosting.has_begun(name)
+
+        async with anyio.create_task_group() as group:
+            for _ in range(_STARTING_AT_ONCE):
+                group.start_soon(start_some)
+
+    async def begin(self, record: ComponentRecord, trusted: Trusted | None = None) -> None:
+        """Start an installed component after checking its files.
+
+        Raises:
+            StartFailed, TooManyRunning, ArtifactCorrupt, SecurityError, EngineError: It cannot
+                start.
+        """
+        if not self.is_online:
+            return
+        try:
+            manifest = await self.verified_manifest(record, record.active_version, trusted)
+            self.take_over(record, manifest)
+            await self.hosting.start(record, manifest)
+        except Exception as error:
+            self.hosting.note_refusal(record.name, error)
+            raise
+        if record.migrate_from is not None:
+            await self.ledger.put("migrated", replace(record, migrate_from=None))
+
+    async def verified_manifest(
+        self, record: ComponentRecord, version: VersionRecord, trusted: Trusted | None = None
+    ) -> Manifest:
+        """Return the manifest of an installed version whose signature and owner are valid today.
+
+        Raises:
+            ArtifactCorrupt, RegistryCorrupt: The files on disk differ from the installed ones.
+            SecurityError: The signature does not hold, or its key was revoked.
+        """
+        manifest, verified = await self.stored.verified(record, version)
+        if verified is not None and (trusted is None or id(verified) not in trusted):
+            self.trust.check_key(verified)
+            if trusted is not None:
+                trusted[id(verified)] = verified
+        return manifest
+
+    async def _want(self, name: str, wanted: Literal["running", "stopped"]) -> ComponentRecord:
+        record = self.registry.get(name)
+        if record.wanted != wanted:
+            record = replace(record, wanted=wanted)
+            await self.ledger.put("start" if wanted == "running" else "stop", record)
+        return record
+
+    async def _begin_or_tell(self, record: ComponentRecord, trusted: Trusted) -> None:
+        try:
+            await self.begin(record, trusted)
+        except Exception as error:
+            self.say_why_not(record.name, error)
+            await self._return_to_earlier(record, error)
+
+    async def _return_to_earlier(self, record: ComponentRecord, why: Exception) -> None:
+        """Return to the earlier version when its successor could not take over the data."""
+        earlier = record.migrate_from
+        if earlier is None or not record.has_version(earlier):
+            return
+        before = replace(record, active=earlier, migrate_from=None)
+        self.logs.write(record.name, "warn", f"went back to {earlier}", source="supervisor")
+        await self.hosting.stop(record.name)
+        try:
+            await self.ledger.put("rollback", before)
+            await self.begin(before)
+            self.hosting.note_return(record.name, f"{record.active} did not start: {why}")
+        except Exception as error:
+            self.say_why_not(record.name, error)
+
+    def say_why_not(self, name: str, error: BaseException) -> None:
+        """Log the reason in the component's own log, to which the errors refer."""
+        self.logs.write(name, "error", f"did not start: {reason_of(error)}", source="supervisor")

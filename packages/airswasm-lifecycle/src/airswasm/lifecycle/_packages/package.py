@@ -1,0 +1,385 @@
+"""Read and write a package: a folder, one `.airswasm` file, or the bytes of one.
+
+The order of reading is the protection. The signature comes first and is verified over the bytes of
+every file; only then is the first of them, the manifest, parsed. A signed package holds exactly the
+files that its signature names: more, fewer or other bytes are refused. Everything is read into
+memory once, and the host installs these same bytes, so no file can change between check and use.
+
+Of a folder, only the declared files belong to the package; sources and build leftovers around them
+do not matter.
+
+`archive_of` is for the sender: it packs the bytes without judging them, because the receiving host
+verifies them anyway, and once is enough.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import stat
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal, Protocol
+
+from airswasm.runtime.files import replace_file
+from airswasm.security import (
+    SIGNATURE_FILE,
+    Kinds,
+    PrivateKey,
+    PublicKey,
+    Statement,
+    VerifiedStatement,
+    sign,
+    verify,
+    verify_statement,
+)
+
+from ..errors import HomeUnusable, PackageInvalid, PackageUnsigned, WrongPackage
+from .archive import ArchiveLimits, judge_name, read_archive, write_archive
+from .manifest import MANIFEST_NAME, Manifest
+
+__all__ = ("PACKAGE_SUFFIX", "SIGNATURE_NAME", "Package", "SignatureUse", "archive_of")
+
+PACKAGE_SUFFIX = ".airswasm"
+SIGNATURE_NAME = SIGNATURE_FILE
+SignatureUse = Literal["required", "optional", "ignored"]
+_DEFAULT_LIMITS = ArchiveLimits()
+
+
+@dataclass(frozen=True, slots=True)
+class Package:
+    """The files of one version of a component, verified if it is signed."""
+
+    source: str
+    """The origin, for messages."""
+    files: Mapping[str, bytes]
+    """Path in the package to content, without the signature."""
+    manifest: Manifest
+    signature: bytes | None
+    verified: VerifiedStatement | None
+    """The signed statement and its signers."""
+    digests: Mapping[str, str] = field(default_factory=dict[str, str])
+    """Path to SHA-256 of every file, `component.sig` included if it is signed."""
+
+    @property
+    def name(self) -> str:
+        """The component's full name."""
+        return self.manifest.name
+
+    @property
+    def version(self) -> str:
+        """The component's version."""
+        return self.manifest.version
+
+    @property
+    def wasm(self) -> bytes:
+        """The component itself."""
+        return self.files[self.manifest.build.artifact]
+
+    @property
+    def wasm_digest(self) -> str:
+        """The SHA-256 of the component itself."""
+        return self.digests[self.manifest.build.artifact]
+
+    @property
+    def digest(self) -> str:
+        """The SHA-256 over every path and every byte; equal digests mean equal packages."""
+        listed = "".join(f"{self.digests[path]} {path}\n" for path in sorted(self.digests))
+        return hashlib.sha256(listed.encode()).hexdigest()
+
+    @property
+    def is_signed(self) -> bool:
+        """Whether a valid signature covers every file."""
+        return self.verified is not None
+
+    @property
+    def sequence(self) -> int:
+        """The signed sequence; 0 without a signature."""
+        return self.verified.statement.sequence if self.verified else 0
+
+    @property
+    def signer(self) -> PublicKey | None:
+        """The key that signed it; the first one if several did."""
+        return self.verified.signer if self.verified else None
+
+    @classmethod
+    def read(
+        cls,
+        source: Path,
+        *,
+        signature: SignatureUse = "required",
+        kinds: Kinds | None = None,
+        limits: ArchiveLimits = _DEFAULT_LIMITS,
+    ) -> Package:
+        """Read and verify a package from the disk.
+
+        Args:
+            source: A folder with a Component.toml, or a `.airswasm` file.
+            signature: `required` refuses a package without one; `optional` accepts it, but still
+                refuses a wrong one; `ignored` does not read it, which only re-signing needs.
+            kinds: The capabilities that exist; a manifest that names others is refused.
+            limits: Sizes beyond which nothing is read.
+
+        Raises:
+            PackageUnsigned: The package has no signature and needs one.
+            PackageInvalid: The source is not a package, or not a safe one.
+            SecurityError: The signature does not hold for these files.
+            ManifestInvalid: The manifest is wrong; the error lists every problem.
+            WrongPackage: Name or version differ between manifest and signature.
+        """
+        reader: _Reader
+        if source.is_dir():
+            reader = _Folder(source, limits)
+        else:
+            reader = _Archive(_read_archive_file(source, limits), str(source), limits)
+        return cls._read(reader, str(source), signature, kinds)
+
+    @classmethod
+    def from_bytes(
+        cls,
+        content: bytes,
+        *,
+        source: str = "package",
+        signature: SignatureUse = "required",
+        kinds: Kinds | None = None,
+        limits: ArchiveLimits = _DEFAULT_LIMITS,
+    ) -> Package:
+        """Read and verify a package from the bytes of a `.airswasm` file.
+
+        Args:
+            content: The bytes.
+            source: The package's name in error messages.
+            signature: As for `read`.
+            kinds: As for `read`.
+            limits: As for `read`.
+
+        Raises:
+            LifecycleError, SecurityError: As for `read`.
+        """
+        return cls._read(_Archive(content, source, limits), source, signature, kinds)
+
+    @classmethod
+    def _read(
+        cls, reader: _Reader, source: str, signature: SignatureUse, kinds: Kinds | None
+    ) -> Package:
+        envelope = reader.signature() if signature != "ignored" else None
+        if envelope is None and signature == "required":
+            raise PackageUnsigned(source)
+        verified = verify_statement(envelope) if envelope is not None else None
+        files = reader.files(tuple(verified.statement.files) if verified else None)
+        if verified is not None:
+            verified.statement.check(files)
+        return cls._build(source, files, envelope, verified, kinds)
+
+    @classmethod
+    def from_files(
+        cls,
+        files: Mapping[str, bytes],
+        *,
+        source: str = "package",
+        signature: bytes | None = None,
+        kinds: Kinds | None = None,
+    ) -> Package:
+        """Make a package of files in memory, verified like any other. See `read`."""
+        verified = verify(signature, files) if signature is not None else None
+        return cls._build(source, files, signature, verified, kinds)
+
+    @classmethod
+    def _build(
+        cls,
+        source: str,
+        files: Mapping[str, bytes],
+        signature: bytes | None,
+        verified: VerifiedStatement | None,
+        kinds: Kinds | None,
+    ) -> Package:
+        if MANIFEST_NAME not in files:
+            raise PackageInvalid(source, f"it has no {MANIFEST_NAME}")
+        file = f"{source}/{MANIFEST_NAME}"
+        manifest = Manifest.parse(files[MANIFEST_NAME], file=file, kinds=kinds)
+        digests = _digests(files, signature, verified)
+        package = cls(source, dict(files), manifest, signature, verified, digests)
+        package._check()
+        return package
+
+    def _check(self) -> None:
+        artifact = self.manifest.build.artifact
+        if artifact not in self.files:
+            raise PackageInvalid(
+                self.source, "the artifact that [build] names is missing; build it first",
+                member=artifact,
+            )  # fmt: skip
+        if self.verified is not None:
+            statement = self.verified.statement
+            signed = f"{statement.name} {statement.version}"
+            found = f"{self.name} {self.version}"
+            if signed != found:
+                raise WrongPackage(signed, found, where=f"{self.source}/{MANIFEST_NAME}")
+
+    def sign(self, key: PrivateKey, *, sequence: int | None = None) -> Package:
+        """Return the package signed with `key`.
+
+        Args:
+            key: The owner's private key.
+            sequence: Must grow with each version; the seconds since 1970 by default.
+        """
+        number = int(time.time()) if sequence is None else sequence
+        statement = Statement.of(self.name, self.version, number, self.files)
+        signature = sign(statement, key)
+        return Package.from_files(self.files, source=self.source, signature=signature)
+
+    def to_archive(self) -> bytes:
+        """Return the package as one file; equal packages give equal bytes."""
+        return write_archive(_with_signature(self.files, self.signature))
+
+    def write_archive(self, path: Path) -> None:
+        """Write the `.airswasm` file, whole or not at all.
+
+        Raises:
+            HomeUnusable: The file is not writable.
+        """
+        write_whole(path, self.to_archive())
+
+    def write_signature(self, folder: Path) -> Path:
+        """Write `component.sig` into the package's folder, whole or not at all.
+
+        Raises:
+            PackageUnsigned: The package has no signature.
+            HomeUnusable: The file is not writable.
+        """
+        if self.signature is None:
+            raise PackageUnsigned(self.source)
+        path = folder / SIGNATURE_NAME
+        write_whole(path, self.signature)
+        return path
+
+
+def archive_of(source: Path, *, limits: ArchiveLimits = _DEFAULT_LIMITS) -> bytes:
+    """Return a package as the bytes of a `.airswasm` file, for a host that will verify them.
+
+    This judges neither the signature nor any file's content. It packs a signed folder with the
+    files that the signature names, an unsigned one with those that the manifest declares.
+
+    Args:
+        source: A folder with a Component.toml, or a `.airswasm` file.
+        limits: Sizes beyond which nothing is read.
+
+    Raises:
+        PackageInvalid: The source is neither, or is unreadable.
+        ManifestInvalid, SecurityError: The source does not say which files belong to it.
+    """
+    if not source.is_dir():
+        return _read_archive_file(source, limits)
+    folder = _Folder(source, limits)
+    envelope = folder.signature()
+    signed = tuple(verify_statement(envelope).statement.files) if envelope is not None else None
+    return write_archive(_with_signature(folder.files(signed), envelope), is_compressed=False)
+
+
+class _Reader(Protocol):
+    def signature(self) -> bytes | None:
+        """Return the bytes of `component.sig`, or None without one."""
+        ...
+
+    def files(self, names: tuple[str, ...] | None) -> Mapping[str, bytes]:
+        """Return the files of these names, or, if unsigned, those that make the package."""
+        ...
+
+
+class _Archive:
+    def __init__(self, content: bytes, source: str, limits: ArchiveLimits) -> None:
+        self._members = read_archive(content, source, limits)
+
+    def signature(self) -> bytes | None:
+        return self._members.get(SIGNATURE_NAME)
+
+    def files(self, names: tuple[str, ...] | None) -> Mapping[str, bytes]:
+        del names  # all members: the caller must see and refuse unsigned ones
+        return {name: self._members[name] for name in self._members if name != SIGNATURE_NAME}
+
+
+class _Folder:
+    def __init__(self, folder: Path, limits: ArchiveLimits) -> None:
+        self._folder, self._limits = folder, limits
+        if not (folder / MANIFEST_NAME).exists():
+            reason = f"is not a package: it has no {MANIFEST_NAME}"
+            raise PackageInvalid(str(folder), reason, is_there=False)
+
+    def signature(self) -> bytes | None:
+        return self._read(SIGNATURE_NAME)
+
+    def files(self, names: tuple[str, ...] | None) -> Mapping[str, bytes]:
+        if names is None:
+            names = self._declared()
+        found = {name: self._read(name) for name in names}
+        return {name: content for name, content in found.items() if content is not None}
+
+    def _declared(self) -> tuple[str, ...]:
+        content = self._read(MANIFEST_NAME) or b""
+        manifest = Manifest.parse(content, file=str(self._folder / MANIFEST_NAME))
+        return (MANIFEST_NAME, manifest.build.artifact, *manifest.build.include)
+
+    def _read(self, name: str) -> bytes | None:
+        reason = judge_name(name)
+        if reason:
+            raise PackageInvalid(str(self._folder), reason, member=name)
+        path = self._folder / name
+        if not path.resolve().is_relative_to(self._folder.resolve()):
+            raise PackageInvalid(str(self._folder), "leads out of the folder", member=name)
+        return _read_regular(path, str(self._folder), self._limits.member_bytes, name)
+
+
+def _digests(
+    files: Mapping[str, bytes], signature: bytes | None, verified: VerifiedStatement | None
+) -> Mapping[str, str]:
+    """Return the digests; files hashed for the verification are not hashed again."""
+    if verified is None:
+        found = {path: hashlib.sha256(content).hexdigest() for path, content in files.items()}
+    else:
+        found = {path: each.sha256 for path, each in verified.statement.files.items()}
+    if signature is not None:
+        found[SIGNATURE_NAME] = hashlib.sha256(signature).hexdigest()
+    return found
+
+
+def _with_signature(files: Mapping[str, bytes], signature: bytes | None) -> Mapping[str, bytes]:
+    return {**files, SIGNATURE_NAME: signature} if signature is not None else files
+
+
+def _read_archive_file(path: Path, limits: ArchiveLimits) -> bytes:
+    content = _read_regular(path, str(path), limits.total_bytes)
+    if content is None:
+        raise PackageInvalid(str(path), "does not exist", is_there=False)
+    return content
+
+
+def _read_regular(path: Path, source: str, most: int, member: str | None = None) -> bytes | None:
+    flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
+    try:
+        descriptor = os.open(path, flags)
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise PackageInvalid(source, f"cannot be read: {error.strerror}", member=member) from error
+    except ValueError as error:  # a NUL in the path
+        raise PackageInvalid(source, f"cannot be read: {error}", is_there=False) from error
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        reason = "is not a regular file"
+        raise PackageInvalid(source, reason, member=member, is_there=member is not None)
+    with os.fdopen(descriptor, "rb") as file:
+        content = file.read(most + 1)
+    if len(content) > most:
+        raise PackageInvalid(source, f"is larger than {most} bytes", member=member)
+    return content
+
+
+def write_whole(path: Path, content: bytes) -> None:
+    try:
+        replace_file(path, content, mode=0o666)
+    except OSError as error:
+        failure = HomeUnusable(str(path), f"cannot be written: {error.strerror}")
+        failure.hint = "Check the folder's permissions, and that its disk accepts writes."
+        raise failure from error

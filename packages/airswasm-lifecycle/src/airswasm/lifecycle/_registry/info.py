@@ -1,0 +1,57 @@
+"""All that is known of one component.
+
+Apart from the status, because it shows a manifest, and reading one needs pydantic.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from .._home.artifacts import ArtifactStore
+from .._packages.manifest import MANIFEST_NAME, Manifest
+from .registry import ComponentRecord
+
+__all__ = ("ComponentInfo", "VersionInfo", "read_manifest")
+
+
+@dataclass(frozen=True, slots=True)
+class VersionInfo:
+    """One retained version."""
+
+    version: str
+    sequence: int
+    wasm_digest: str
+    installed_at: float
+    is_active: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ComponentInfo:
+    """All that is known of one installed component."""
+
+    name: str
+    package_name: str
+    version: str
+    state: str
+    wanted: str
+    owner: str | None
+    """The owner's public key, as text."""
+    signer: str | None
+    """Its fingerprint."""
+    floor: int
+    versions: tuple[VersionInfo, ...]
+    manifest: Manifest
+    imports: tuple[str, ...] = ()
+    exports: tuple[str, ...] = ()
+    storage_bytes: int | None = None
+    """The bytes that it stores; None when that is not known."""
+
+
+def read_manifest(artifacts: ArtifactStore, record: ComponentRecord) -> Manifest:
+    """Read the active version's manifest, for showing; hashed, and not verified further.
+
+    Raises:
+        ArtifactCorrupt: It is missing or changed.
+    """
+    content = artifacts.read(record.active_version.files[MANIFEST_NAME])
+    return Manifest.parse(content, file=f"{record.name}/{MANIFEST_NAME}")

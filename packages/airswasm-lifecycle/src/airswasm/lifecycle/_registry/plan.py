@@ -1,0 +1,262 @@
+"""Plan an install or update: decide, and show the decision, before any change.
+
+Pure functions over the registry's record, the package and the policy. They return the plan that the
+approver sees, or raise the reason for a refusal. A plan has a digest over every byte of the package
+and the effect of the change on this host, so one process can show it and another carry out exactly
+what was approved.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+from airswasm.security import Grants, Kinds, TrustedComponent
+
+from .._home.policy import HostPolicy
+from .._packages.differences import Difference, differences
+from .._packages.manifest import LimitsSection, Manifest, read_grants
+from .._packages.package import Package
+from .._packages.semver import precedence
+from ..errors import (
+    AlreadyInstalled,
+    OwnerChanged,
+    PackageUnsigned,
+    RolledBackPast,
+    SequenceJumped,
+    SequenceTooOld,
+    VersionNotNewer,
+    VersionNotRetained,
+    WrongPackage,
+)
+from .registry import ComponentRecord
+
+__all__ = (
+    "Approve",
+    "InstallPlan",
+    "plan_install",
+    "plan_repair",
+    "plan_rollback",
+    "plan_update",
+)
+
+SEQUENCE_JUMP_CAP = 2**32
+"""Sequences default to seconds since 1970: below this they fit with margin, and 2**63 does not."""
+
+
+@dataclass(frozen=True, slots=True)
+class InstallPlan:
+    """A change for an operator to approve."""
+
+    name: str
+    version: str
+    description: str
+    previous_version: str | None
+    """The version that it replaces; None for an install."""
+    signer: str | None
+    """The fingerprint of the key that signed it; None if it is unsigned."""
+    is_new_signer: bool
+    """Whether this key has not yet been approved for this name."""
+    capabilities: Grants
+    """All capabilities that it asks for."""
+    added_capabilities: Grants
+    """The capabilities that the installed version lacks."""
+    manifest: Manifest
+    """The package's manifest, with its limits, supervision, health, environment and config."""
+    differences: tuple[Difference, ...]
+    """Keys that an update sets differently from the installed version; empty for an install."""
+    package_digest: str
+    """Over every file of the package; see `Package.digest`."""
+    wasm_bytes: int
+    is_repair: bool = False
+    """Whether it only restores files of the installed version that the disk lost."""
+
+    @property
+    def limits(self) -> LimitsSection:
+        """The limits of the new version."""
+        return self.manifest.limits
+
+    @property
+    def raises(self) -> tuple[Difference, ...]:
+        """The differences that may give it more than the installed version had."""
+        return tuple(each for each in self.differences if each.is_raise)
+
+    @property
+    def needs_approval(self) -> bool:
+        """Whether an operator must approve: not for an update that asks for no more."""
+        if self.is_repair:
+            return False
+        is_update = self.previous_version is not None
+        return not is_update or bool(self.added_capabilities or self.raises) or self.is_new_signer
+
+    @property
+    def digest(self) -> str:
+        """The SHA-256 that identifies this change.
+
+        It covers every byte of the package, the name, and everything that the decision depends on:
+        the replaced version and what the new one may do beyond it. When the host's state changes in
+        between, the same package has a plan with another digest.
+        """
+        meaning = (
+            self.name,
+            self.previous_version,
+            self.package_digest,
+            self.is_new_signer,
+            self.is_repair,
+            self.added_capabilities.manifest_lines(),
+            [(each.key, each.before, each.after) for each in self.differences],
+        )
+        return hashlib.sha256(json.dumps(meaning).encode()).hexdigest()
+
+
+Approve = Callable[[InstallPlan], bool | Awaitable[bool]]
+
+
+def plan_install(
+    package: Package,
+    name: str,
+    record: ComponentRecord | None,
+    pin: TrustedComponent | None,
+    policy: HostPolicy,
+    kinds: Kinds,
+) -> InstallPlan:
+    """Plan the install of a new name.
+
+    Args:
+        package: The package to install.
+        name: The name to install it under.
+        record: The record under that name, if any.
+        pin: The key that owns the package's name.
+        policy: The host's policy.
+        kinds: The capabilities that exist on this host.
+
+    Raises:
+        AlreadyInstalled, OwnerChanged, PackageUnsigned, SequenceTooOld, SequenceJumped,
+            LimitAbovePolicy: The host must refuse it.
+    """
+    if record is not None:
+        raise AlreadyInstalled(name, record.active)
+    _check_owner(package, name, str(pin.key) if pin else None)
+    floor = pin.sequence if pin else 0
+    _check_sequence(package, name, floor, is_same_allowed=True)
+    _check_package(package, policy)
+    return _plan(package, name, None, None, kinds, is_new_signer=pin is None)
+
+
+def plan_update(
+    package: Package,
+    record: ComponentRecord,
+    pin: TrustedComponent | None,
+    policy: HostPolicy,
+    before: Manifest | None,
+    kinds: Kinds,
+) -> InstallPlan:
+    """Plan a new version of an installed name.
+
+    Args:
+        package: The package to install.
+        record: The record under that name.
+        pin: The key that owns the package's name.
+        policy: The host's policy.
+        before: The installed version's manifest; None when it is unreadable, and then everything
+            that the new one sets is a difference.
+        kinds: The capabilities that exist on this host.
+
+    Raises:
+        WrongPackage, OwnerChanged, SequenceTooOld, SequenceJumped, VersionNotNewer,
+            PackageUnsigned, LimitAbovePolicy: The package may not follow the installed one.
+    """
+    if package.name != record.package_name:
+        raise WrongPackage(record.package_name, package.name, where=package.source)
+    owner = str(pin.key) if pin else record.owner
+    _check_owner(package, record.name, owner)
+    _check_sequence(package, record.name, record.floor, is_same_allowed=False)
+    if pin is not None:
+        _check_sequence(package, record.name, pin.sequence, is_same_allowed=True)
+    _check_version(package.version, record)
+    _check_package(package, policy)
+    is_new_signer = owner is None and package.is_signed
+    return _plan(package, record.name, record, before, kinds, is_new_signer=is_new_signer)
+
+
+def plan_repair(package: Package, record: ComponentRecord, kinds: Kinds) -> InstallPlan:
+    """Plan to restore files of an installed version; `package` is that very version."""
+    return _plan(package, record.name, None, None, kinds, is_new_signer=False, is_repair=True)
+
+
+def plan_rollback(record: ComponentRecord, to: str | None) -> str:
+    """Return the version to go back to: `to`, or the one installed before the active one.
+
+    Raises:
+        VersionNotRetained: The host does not retain that version.
+    """
+    retained = [each.version for each in record.versions]
+    if to is not None:
+        if to not in retained or to == record.active:
+            raise VersionNotRetained(record.name, to, retained)
+        return to
+    position = retained.index(record.active)
+    if position == 0:
+        raise RolledBackPast(record.name, None, retained)
+    return retained[position - 1]
+
+
+def _check_version(version: str, record: ComponentRecord) -> None:
+    if record.has_version(version) or precedence(version) <= precedence(record.active):
+        raise VersionNotNewer(record.name, record.active, version)
+
+
+def _check_owner(package: Package, name: str, owner: str | None) -> None:
+    if owner is None:
+        return
+    if package.verified is None:
+        raise PackageUnsigned(package.source)
+    if owner not in map(str, package.verified.signers):
+        raise OwnerChanged(name, owner, str(package.verified.signer))
+
+
+def _check_sequence(package: Package, name: str, floor: int, *, is_same_allowed: bool) -> None:
+    if not package.is_signed:
+        return
+    sequence = package.sequence
+    if sequence < floor or (sequence == floor and not is_same_allowed):
+        raise SequenceTooOld(name, floor, sequence)
+    if sequence > floor + SEQUENCE_JUMP_CAP:
+        raise SequenceJumped(name, floor, sequence, SEQUENCE_JUMP_CAP)
+
+
+def _check_package(package: Package, policy: HostPolicy) -> None:
+    if not package.is_signed and not policy.install.unsigned:
+        raise PackageUnsigned(package.source)
+    policy.check(package.manifest)
+
+
+def _plan(
+    package: Package,
+    name: str,
+    record: ComponentRecord | None,
+    before: Manifest | None,
+    kinds: Kinds,
+    *,
+    is_new_signer: bool,
+    is_repair: bool = False,
+) -> InstallPlan:
+    manifest = package.manifest
+    granted = read_grants(record.active_version.grants if record else {})
+    return InstallPlan(
+        name=name,
+        version=package.version,
+        description=manifest.component.description,
+        previous_version=record.active if record else None,
+        signer=package.signer.fingerprint if package.signer else None,
+        is_new_signer=is_new_signer,
+        capabilities=manifest.grants,
+        added_capabilities=kinds.beyond(manifest.grants, granted),
+        manifest=manifest,
+        differences=differences(before, manifest) if record else (),
+        package_digest=package.digest,
+        wasm_bytes=len(package.wasm),
+        is_repair=is_repair,
+    )

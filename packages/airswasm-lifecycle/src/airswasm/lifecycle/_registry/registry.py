@@ -1,0 +1,305 @@
+"""Record durably what is installed: one record for each name, one batch for each change.
+
+A record holds everything that decides what runs under a name: the retained versions with the
+digests of their files, the active version, the sequence floor, the owner's key, whether it should
+run, and the approved capabilities. It is one value in the host's store, written in one atomic
+synced batch, so a change is whole or absent and an update needs no journal. The host stores
+artifacts before the record that names them, and sweeps those that no record names.
+
+All records also stay in memory. One scan reads ten thousand of them, and `put` writes any number in
+one batch. A stored record does not repeat its name, so the records of one artifact's names are the
+same bytes: they are parsed once and share their parts.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import Literal, Protocol, cast
+
+from ..errors import HostOffline, NotInstalled, RegistryCorrupt
+
+__all__ = (
+    "REGISTRY_NAMESPACE",
+    "ComponentRecord",
+    "RegistryTable",
+    "Registry",
+    "VersionRecord",
+    "Wanted",
+)
+
+Wanted = Literal["running", "stopped"]
+FORMAT = 1
+REGISTRY_NAMESPACE = "airswasm-registry"
+"""Of the host's store. No slash: no component has this name."""
+
+
+@dataclass(frozen=True, slots=True)
+class VersionRecord:
+    """One installed version of a component."""
+
+    version: str
+    sequence: int
+    wasm_digest: str
+    files: Mapping[str, str]
+    """Path in the package to SHA-256; `component.sig` included if it is signed."""
+    grants: Mapping[str, tuple[str, ...]]
+    """The approved capabilities, as in the manifest."""
+    signer: str | None
+    """The public key, hex; None for an unsigned package."""
+    installed_at: float
+    """Seconds since 1970."""
+
+
+@dataclass(frozen=True, slots=True)
+class ComponentRecord:
+    """The versions installed under one name."""
+
+    name: str
+    package_name: str
+    """The name in the package; differs if it was installed under another one."""
+    owner: str | None
+    """The public key, hex, that must sign updates; None if unsigned."""
+    floor: int
+    """The highest sequence ever installed; an update needs a higher one."""
+    active: str
+    """The version that runs, or would."""
+    versions: tuple[VersionRecord, ...]
+    """The retained versions, in the order of their installation."""
+    wanted: Wanted = "running"
+    migrate_from: str | None = None
+    """The version whose data the active one has yet to take over."""
+
+    @property
+    def active_version(self) -> VersionRecord:
+        """The record of the active version."""
+        return self.version(self.active)
+
+    def version(self, version: str) -> VersionRecord:
+        """Return the record of a retained version.
+
+        Raises:
+            KeyError: The record does not retain that version.
+        """
+        for candidate in self.versions:
+            if candidate.version == version:
+                return candidate
+        raise KeyError(version)
+
+    def has_version(self, version: str) -> bool:
+        """Return whether the record retains that version."""
+        return any(candidate.version == version for candidate in self.versions)
+
+    def with_version(self, added: VersionRecord, retain: int) -> ComponentRecord:
+        """Return a record with a version added and active, without the oldest beyond `retain`."""
+        others = [each for each in self.versions if each.version != added.version]
+        previous = next((each for each in others if each.version == self.active), None)
+        while len(others) >= max(retain, 2):
+            oldest = next(each for each in others if each is not previous)
+            others.remove(oldest)
+        return replace(
+            self,
+            active=added.version,
+            versions=(*others, added),
+            floor=max(self.floor, added.sequence),
+        )
+
+    def to_json(self) -> bytes:
+        """Return the record in its stored form."""
+        document = {
+            "format": FORMAT,
+            "package_name": self.package_name,
+            "owner": self.owner,
+            "floor": self.floor,
+            "active": self.active,
+            "wanted": self.wanted,
+            "migrate_from": self.migrate_from,
+            "versions": [
+                {
+                    "version": each.version,
+                    "sequence": each.sequence,
+                    "wasm": each.wasm_digest,
+                    "files": dict(each.files),
+                    "grants": {name: list(patterns) for name, patterns in each.grants.items()},
+                    "signer": each.signer,
+                    "installed_at": each.installed_at,
+                }
+                for each in self.versions
+            ],
+        }
+        return json.dumps(document, separators=(",", ":"), sort_keys=True).encode()
+
+    @classmethod
+    def from_json(cls, name: str, content: bytes) -> ComponentRecord:
+        """Parse a stored record.
+
+        Raises:
+            RegistryCorrupt: The content is not a record, or has a later format.
+        """
+        try:
+            document = json.loads(content)
+            if document["format"] != FORMAT:
+                raise RegistryCorrupt(name, f"it has format {document['format']}, not {FORMAT}")
+            versions = tuple(_read_version(each) for each in document["versions"])
+            record = cls(
+                name=name,
+                package_name=str(document["package_name"]),
+                owner=document["owner"],
+                floor=int(document["floor"]),
+                active=str(document["active"]),
+                versions=versions,
+                wanted="running" if document["wanted"] == "running" else "stopped",
+                migrate_from=document["migrate_from"],
+            )
+            record.version(record.active)
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            raise RegistryCorrupt(name, f"{type(error).__name__}: {error}") from error
+        return record
+
+
+def _read_version(document: Mapping[str, object]) -> VersionRecord:
+    files = cast("Mapping[str, str]", document["files"])
+    grants = cast("Mapping[str, list[str]]", document["grants"])
+    signer = document["signer"]
+    return VersionRecord(
+        version=str(document["version"]),
+        sequence=int(str(document["sequence"])),
+        wasm_digest=str(document["wasm"]),
+        files={str(path): str(digest) for path, digest in files.items()},
+        grants={str(name): tuple(patterns) for name, patterns in grants.items()},
+        signer=None if signer is None else str(signer),
+        installed_at=float(str(document["installed_at"])),
+    )
+
+
+def _read_records(rows: Mapping[str, bytes]) -> Iterator[ComponentRecord]:
+    known: dict[bytes, ComponentRecord] = {}
+    for name, content in rows.items():
+        alike = known.get(content)
+        if alike is None:
+            alike = known[content] = ComponentRecord.from_json(name, content)
+            yield alike
+        else:
+            yield replace(alike, name=name)
+
+
+class RegistryTable(Protocol):
+    """The registry's view of a store: ordered pairs, and one atomic write."""
+
+    async def read_all(self) -> Mapping[str, bytes]:
+        """Return every key with its value."""
+        ...
+
+    async def write(self, changes: Mapping[str, bytes | None]) -> None:
+        """Set keys, or remove those with None, in one atomic and durable batch."""
+        ...
+
+
+class Registry:
+    """All records of a host.
+
+    Reads come from memory. A change is durable when the call returns; a call that raises changes
+    nothing. Make one with `open`.
+    """
+
+    def __init__(
+        self,
+        table: RegistryTable,
+        records: Iterable[ComponentRecord],
+        checkpoint: Callable[[str], None] = lambda _step: None,
+    ) -> None:
+        self._table = table
+        self._records = {record.name: record for record in records}
+        self._checkpoint = checkpoint
+
+    @classmethod
+    async def open(
+        cls, table: RegistryTable, *, checkpoint: Callable[[str], None] = lambda _step: None
+    ) -> Registry:
+        """Read every record.
+
+        Args:
+            table: The stored records.
+            checkpoint: Called before and after each write; tests stop the process there.
+
+        Raises:
+            RegistryCorrupt: A record is damaged.
+        """
+        rows = await table.read_all()
+        return cls(table, _read_records(rows), checkpoint)
+
+    @classmethod
+    def of(cls, rows: Mapping[str, bytes]) -> Registry:
+        """Return a registry that can only be read.
+
+        Args:
+            rows: Every name with its record.
+
+        Raises:
+            RegistryCorrupt: A record cannot be understood.
+        """
+        return cls(_Unchanging(), _read_records(rows))
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._records
+
+    def __len__(self) -> int:
+        return len(self._records)
+
+    def __iter__(self) -> Iterator[ComponentRecord]:
+        return iter(sorted(self._records.values(), key=lambda record: record.name))
+
+    def find(self, name: str) -> ComponentRecord | None:
+        """Return the record of a name, or None if it is not installed."""
+        return self._records.get(name)
+
+    def get(self, name: str) -> ComponentRecord:
+        """Return the record of a name.
+
+        Raises:
+            NotInstalled: No such name is installed; the error suggests similar names.
+        """
+        record = self._records.get(name)
+        if record is None:
+            raise NotInstalled(name, tuple(self._records))
+        return record
+
+    async def put(self, *records: ComponentRecord) -> None:
+        """Write records, all of them or none."""
+        added = {record.name: record for record in records}
+        await self._write({name: record.to_json() for name, record in added.items()})
+        self._records.update(added)
+
+    async def remove(self, name: str) -> None:
+        """Remove the record of a name.
+
+        Raises:
+            NotInstalled: No such name is installed.
+        """
+        self.get(name)
+        await self._write({name: None})
+        del self._records[name]
+
+    def digests(self) -> frozenset[str]:
+        """Return the digests of all files that a retained version needs."""
+        return frozenset(
+            digest
+            for record in self._records.values()
+            for version in record.versions
+            for digest in version.files.values()
+        )
+
+    async def _write(self, changes: Mapping[str, bytes | None]) -> None:
+        self._checkpoint("registry.before-write")
+        await self._table.write(changes)
+        self._checkpoint("registry.after-write")
+
+
+class _Unchanging:
+    async def read_all(self) -> Mapping[str, bytes]:
+        return {}
+
+    async def write(self, changes: Mapping[str, bytes | None]) -> None:
+        del changes
+        raise HostOffline("a change")

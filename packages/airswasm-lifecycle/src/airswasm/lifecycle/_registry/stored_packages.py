@@ -1,0 +1,126 @@
+"""Store the files of installed packages: stage, read back, verify again, sweep.
+
+Reading back trusts nothing: it hashes every file, verifies the signature over all of them, and
+compares the statement with the recorded package. Ten thousand names of one package are read and
+verified once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+
+import anyio
+import anyio.to_thread
+from airswasm.security import Grants, VerifiedStatement, verify
+
+from .._home.artifacts import ArtifactStore
+from .._packages.manifest import MANIFEST_NAME, Manifest, read_grants
+from .._packages.package import SIGNATURE_NAME, Package
+from ..errors import ArtifactCorrupt, RegistryCorrupt
+from .info import read_manifest
+from .registry import ComponentRecord, VersionRecord
+
+__all__ = ("StoredPackages",)
+
+_Verified = tuple[Manifest, VerifiedStatement | None]
+
+
+class StoredPackages:
+    """The files of every retained version."""
+
+    def __init__(self, artifacts: ArtifactStore, checkpoint: Callable[[str], None]) -> None:
+        self.artifacts = artifacts
+        self._checkpoint = checkpoint
+        self._verified: dict[tuple[str, str | None], _Verified] = {}
+        self._verifying: dict[tuple[str, str | None], anyio.Lock] = {}
+        self._grants: dict[str, Grants] = {}
+        self._manifests: dict[str, Manifest] = {}
+
+    async def stage(self, package: Package) -> None:
+        """Store every file of a package durably; no record refers to them yet.
+
+        This process verified the package when it read it, so its first start needs no second
+        verification: the files are content-addressed, and the loader hashes the wasm that runs.
+
+        Raises:
+            HomeUnusable: A file is not writable.
+        """
+        await anyio.to_thread.run_sync(self._stage, package)
+        if (package.signature is None) == (package.verified is None):
+            key = (package.digests[MANIFEST_NAME], package.digests.get(SIGNATURE_NAME))
+            self._verified[key] = package.manifest, package.verified
+
+    async def verified(self, record: ComponentRecord, version: VersionRecord) -> _Verified:
+        """Return the manifest of an installed version and its signed statement.
+
+        Raises:
+            ArtifactCorrupt: A file is missing or changed.
+            SecurityError: The signature does not hold.
+            RegistryCorrupt: It is the package of another component.
+        """
+        key = (version.files[MANIFEST_NAME], version.files.get(SIGNATURE_NAME))
+        known = self._verified.get(key)
+        if known is None:
+            async with self._verifying.setdefault(key, anyio.Lock()):
+                known = self._verified.get(key)
+                if known is None:
+                    known = await anyio.to_thread.run_sync(self._verify, record, version)
+                    self._verified[key] = known
+            self._verifying.pop(key, None)
+        return known
+
+    async def is_whole(self, version: VersionRecord) -> bool:
+        """Return whether every file of a version is on the disk as it was installed."""
+        return await anyio.to_thread.run_sync(self._is_whole, version)
+
+    def manifest(self, record: ComponentRecord) -> Manifest:
+        """Return the active version's manifest for display; hashed, not verified further.
+
+        Raises:
+            ArtifactCorrupt: It is missing or changed.
+        """
+        digest = record.active_version.files[MANIFEST_NAME]
+        known = self._manifests.get(digest)
+        if known is None:
+            known = self._manifests[digest] = read_manifest(self.artifacts, record)
+        return known
+
+    def grants(self, version: VersionRecord) -> Grants:
+        """Return the approved grants; the same object for every name of one package."""
+        key = version.files[MANIFEST_NAME]
+        known = self._grants.get(key)
+        if known is None:
+            known = self._grants[key] = read_grants(version.grants)
+        return known
+
+    async def sweep(self, digests: Collection[str]) -> None:
+        """Remove files that no retained version needs, on disk and in memory."""
+        self._verified = {key: each for key, each in self._verified.items() if key[0] in digests}
+        self._grants = {key: each for key, each in self._grants.items() if key in digests}
+        self._manifests = {key: each for key, each in self._manifests.items() if key in digests}
+        await anyio.to_thread.run_sync(self.artifacts.sweep, digests)
+
+    def _is_whole(self, version: VersionRecord) -> bool:
+        try:
+            for digest in version.files.values():
+                self.artifacts.read(digest)
+        except ArtifactCorrupt:
+            return False
+        return True
+
+    def _stage(self, package: Package) -> None:
+        for path in sorted(package.files):
+            self._checkpoint(f"stage.{path}")
+            self.artifacts.add(package.files[path])
+        if package.signature is not None:
+            self.artifacts.add(package.signature)
+        self._checkpoint("staged")
+
+    def _verify(self, record: ComponentRecord, version: VersionRecord) -> _Verified:
+        files = {path: self.artifacts.read(digest) for path, digest in version.files.items()}
+        envelope = files.get(SIGNATURE_NAME)
+        verified = verify(envelope, files) if envelope is not None else None
+        if verified is not None and verified.statement.name != record.package_name:
+            raise RegistryCorrupt(record.name, "it refers to the package of another component")
+        file = f"{record.name}/{MANIFEST_NAME}"
+        return Manifest.parse(files[MANIFEST_NAME], file=file), verified

@@ -1,0 +1,74 @@
+"""Adapt the host's store to the registry, and the manifests to the blocks' quotas."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from airswasm.messaging import ALL_CODECS, Codec, MessagingLimits, Rate
+from airswasm.storage import KeyValueStore, Namespace
+
+from .._home.policy import HostPolicy
+from .._packages.manifest import Manifest
+from .registry import REGISTRY_NAMESPACE
+
+__all__ = ("ComponentPolicies", "StoredTable")
+
+_NO_QUOTA = 2**62
+
+
+class StoredTable:
+    """A namespace of the store, as the registry's table."""
+
+    def __init__(self, store: KeyValueStore) -> None:
+        self._namespace: Namespace = store.namespace(REGISTRY_NAMESPACE, quota_bytes=_NO_QUOTA)
+
+    async def read_all(self) -> Mapping[str, bytes]:
+        """Return every name with its record."""
+        return {entry.key: entry.value async for entry in self._namespace.entries()}
+
+    async def write(self, changes: Mapping[str, bytes | None]) -> None:
+        """Write one atomic batch; it is durable when the call returns."""
+        await self._namespace.batch(changes)
+
+
+class ComponentPolicies:
+    """The quotas of each component in storage and messaging: its manifest, within the policy.
+
+    It is the `StorageQuotas` and the `MessagingPolicy` of a system.
+    """
+
+    def __init__(self, policy: HostPolicy, limits: MessagingLimits | None = None) -> None:
+        self._policy = policy
+        self._limits = limits or MessagingLimits()
+        self._rate = Rate()
+        self._manifests: dict[str, Manifest] = {}
+
+    @property
+    def limits(self) -> MessagingLimits:
+        """The limits that hold for every component."""
+        return self._limits
+
+    def set(self, name: str, manifest: Manifest) -> None:
+        """Put a manifest's limits into force; the install has compared them with the policy."""
+        self._manifests[name] = manifest
+
+    def forget(self, name: str) -> None:
+        """Return a component to the defaults."""
+        self._manifests.pop(name, None)
+
+    def quota_bytes(self, component: str) -> int:
+        """Return the quota of this component's namespace."""
+        manifest = self._manifests.get(component)
+        asked = manifest.limits.storage if manifest else None
+        return asked if asked is not None else self._policy.limits.storage
+
+    def rate_of(self, component: str) -> Rate:
+        """Return the rate at which this component may send."""
+        manifest = self._manifests.get(component)
+        asked = manifest.limits.rates.messages if manifest else None
+        return Rate.of(asked) if asked is not None else self._rate
+
+    def codecs_of(self, target: str) -> frozenset[Codec]:
+        """Return the codecs that this target reads."""
+        manifest = self._manifests.get(target)
+        return frozenset(manifest.codecs.accepts) if manifest else ALL_CODECS
