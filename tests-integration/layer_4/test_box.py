@@ -31,7 +31,7 @@ def make_unruly(project: Project) -> None:
     project.manifest('timeout = "10 s"', 'timeout = "1 s"')
 
 
-def test_trap_loop_and_greed_disturb_nobody(terminal: Terminal, start_project: START) -> None:
+def test_trap_loop_and_greed_disturb_no_other(terminal: Terminal, start_project: START) -> None:
     """Each is stopped for what it is and shown; it works again, and its neighbour never noticed."""
     unruly, calm = start_project("unruly"), start_project("calm")
     make_unruly(unruly)

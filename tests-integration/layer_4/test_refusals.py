@@ -133,7 +133,7 @@ def test_a_missing_key_is_a_clear_error(terminal: Terminal, start_project: START
     assert "airswasm keygen" in missing.stderr
 
 
-def test_talking_to_nobody_is_a_clear_error(terminal: Terminal, signed: Project) -> None:
+def test_talking_to_an_unknown_name_is_a_clear_error(terminal: Terminal, signed: Project) -> None:
     """Without a host, and with the socket of one that was killed."""
     terminal.run("install", ".", "--yes", cwd=signed.folder)
     assert "airswasm run" in terminal.refused("send", "local/hello", "x").stderr

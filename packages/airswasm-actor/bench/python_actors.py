@@ -5,7 +5,7 @@ missing is left out, with a word. Ours and theirs take turns, round by round, in
 what counts is the median of the rounds' ratios.
 
 Time is the processor's: of the sending thread for `tell`, of the whole process for the rest. On a
-busy machine, waiting for one's turn is nobody's cost. That Pykka's callers also wait until a thread
+busy machine, waiting for a turn is not counted. That Pykka's callers also wait until a thread
 has started, or has answered, is not counted, so on an idle machine the ratios are higher.
 
 `--quick` takes less of memory and leaves fairness out. `--figures` prints our own times as JSON.

@@ -378,7 +378,7 @@ async def test_hooks_see_and_refuse(system: ActorSystem) -> None:
     assert await system.broker.ask("svc", 1, sender="b") == "answer"
     system.broker.publish("t", 1, sender="c")
     with pytest.raises(NoRoute):
-        system.broker.tell("nobody", 1)
+        system.broker.tell("absent", 1)
     with pytest.raises(ActorStopped, match="denied"):
         system.broker.tell("svc", "secret")
     hook.cancel()
@@ -391,7 +391,7 @@ async def test_hooks_see_and_refuse(system: ActorSystem) -> None:
         "after ok",
         "before publish c > t",
         "after ok",
-        "before tell host > nobody",
+        "before tell host > absent",
         "after NoRoute",
     ]
 
@@ -456,7 +456,7 @@ async def test_what_is_handed_over_is_on_the_books(system: ActorSystem) -> None:
     with pytest.raises(MailboxFull):
         system.broker.deliver("svc", message)
     with pytest.raises(NoRoute):
-        system.broker.deliver("nobody", message)
+        system.broker.deliver("absent", message)
     ref.resume()
     assert await ref.drain(5)
     assert probe.messages == [message]
@@ -486,7 +486,7 @@ async def test_unknown_names_go_through_the_transport(system: ActorSystem) -> No
 
 NAMES = ("a", "b", "c")
 names = st.sampled_from(NAMES)
-targets = st.sampled_from((*NAMES, "x", "y", "far/z", "nobody"))
+targets = st.sampled_from((*NAMES, "x", "y", "far/z", "absent"))
 aliases = st.sampled_from(("x", "y", "a"))
 patterns = st.sampled_from(("t", "t.*", "t.**", "*.u", "**", "t.u.v"))
 topics = st.sampled_from(("t", "t.u", "t.u.v", "w", "w.u"))
@@ -888,7 +888,7 @@ async def _hand_over(steps: list[tuple[object, ...]], delay: float, shutdown: fl
         letters = [letter.message.payload for letter in system.dead_letters]
         dead = [payload for payload in letters if isinstance(payload, int)]
         waiting = versions.sent - len(seen) - len(dead)
-        assert waiting == 0, f"{waiting} wait for nobody"
+        assert waiting == 0, f"{waiting} wait for an answer that cannot come"
         assert sorted(seen + dead) == list(range(versions.sent))
         assert system.books().is_balanced
         assert not system.broker._names.hand_overs

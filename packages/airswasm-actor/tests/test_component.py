@@ -207,7 +207,7 @@ async def test_while_a_guest_waits_the_others_go_on(system: ActorSystem, engine:
     assert all(answer.fuel_used for answer in answers)
 
 
-async def test_a_computing_guest_holds_nobody_up(system: ActorSystem, load: Load) -> None:
+async def test_a_computing_guest_delays_no_other(system: ActorSystem, load: Load) -> None:
     """After a few slices it computes in a thread; an echo meanwhile is answered at once."""
     limits = Limits(fuel=10**15, timeout=30.0)
     spinner = system.spawn(ComponentActor(await load(SPIN), "test/spin", limits=limits))

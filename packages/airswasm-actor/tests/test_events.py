@@ -54,7 +54,7 @@ async def test_a_slow_reader_loses_the_oldest(anyio_backend: str) -> None:
     assert not stream.has_listeners
 
 
-def test_a_listener_that_raises_harms_nobody() -> None:
+def test_a_listener_that_raises_harms_no_other() -> None:
     """It is counted; the next listener hears the event."""
     stream, heard = EventStream(), []
 

@@ -333,7 +333,7 @@ async def test_a_message_that_was_killed_is_not_handled_after_all(system: ActorS
     assert sorted([*handled, *dead]) == ["x"]  # type: ignore[type-var]
 
 
-async def test_a_callback_that_raises_harms_nobody(system: ActorSystem) -> None:
+async def test_a_callback_that_raises_harms_no_one_else(system: ActorSystem) -> None:
     """It is counted; the actor goes on."""
 
     def bad(_: object) -> None:

@@ -2,7 +2,7 @@
 
 Most runs are simulated, minutes on trio's autojump clock with Python actors. One for each event
 loop is real, with guests among the actors and several clients at once: two seconds in a plain test
-run, `AIRSWASM_SOAK_SECONDS` of them when somebody asks for more. It prints its books.
+run, `AIRSWASM_SOAK_SECONDS` of them when the variable asks for more. It prints its books.
 """
 
 from __future__ import annotations

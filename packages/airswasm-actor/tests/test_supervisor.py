@@ -250,7 +250,7 @@ async def test_a_transient_branch_is_not_restarted_when_it_gives_up(system: Acto
     assert [(child.id, child.state) for child in node.status()] == [("b", "stopped")]
 
 
-async def test_brutal_kill_asks_nobody(system: ActorSystem) -> None:
+async def test_brutal_kill_asks_no_one(system: ActorSystem) -> None:
     """`stop` is not called; the message in hand is a dead letter."""
     actor = Stubborn()
     gate = anyio.Event()

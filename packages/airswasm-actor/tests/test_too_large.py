@@ -221,7 +221,7 @@ async def test_messages_that_wait_are_handled_by_the_next_incarnation(
 async def test_a_callback_that_the_allocator_refuses_is_no_crash(
     system: ActorSystem, engine: Engine
 ) -> None:
-    """Nobody waits for it, so it goes to the dead letters; the guest is replaced."""
+    """No caller waits for it, so it goes to the dead letters; the guest is replaced."""
     limits = Limits(memory_bytes=MEMORY, message_bytes=4 * MEMORY)
     node, ref = await start(system, await guest(engine), limits)
     ref.signal(Callback(7, Ok(bytes(2 * MEMORY))))

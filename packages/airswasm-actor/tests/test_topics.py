@@ -88,7 +88,7 @@ def test_a_malformed_pattern_is_refused(wrong: str) -> None:
         check_pattern(wrong)
 
 
-def test_topics_that_nobody_wants_do_not_fill_memory() -> None:
+def test_topics_without_subscribers_do_not_fill_memory() -> None:
     """The cache is bounded: topics come from guests."""
     table = TopicTable()
     for number in range(10_000):

@@ -192,7 +192,7 @@ async def test_answers_are_what_the_openapi_document_says(
             await check(name, "GET", f"/v1/{path}")
         for name, path in (("info", ""), ("logs", "/logs"), ("entries", "/storage")):
             await check(name, "GET", f"/v1/components/{NAME}{path}")
-        async with client.stream("GET", "/v1/components/local/nobody") as response:
+        async with client.stream("GET", "/v1/components/local/absent") as response:
             refusal = (await response.read()).json()
         checker(document, document["components"]["schemas"]["Error"]).validate(refusal)
 
@@ -237,7 +237,7 @@ async def test_a_stream_s_refusal_comes_before_its_first_line(serving: Serving) 
     async with serving() as (_, host):
         for call in (host.logs, host.entries, host.export):
             with pytest.raises(RemoteFailure) as refused:
-                await cast("Any", call)("local/nobody")
+                await cast("Any", call)("local/absent")
             assert refused.value.code == "E0310"
 
 

@@ -61,7 +61,7 @@ def test_what_is_no_component_is_not_told_to_change_its_world() -> None:
 def test_a_bug_becomes_a_report_file_not_a_traceback(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    """Nobody sees a traceback who did not ask for it, and nothing about it is lost."""
+    """A traceback is shown on request only, and nothing about it is lost."""
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     assert report(ZeroDivisionError("oops"), Terminal()) == 1
     err = capsys.readouterr().err
@@ -71,7 +71,7 @@ def test_a_bug_becomes_a_report_file_not_a_traceback(
 
 
 def test_very_verbose_shows_the_traceback(capsys: pytest.CaptureFixture[str]) -> None:
-    """-vv is for whoever mends it."""
+    """-vv is for the developer who mends it."""
     report(NotInstalled("local/x"), Terminal(verbosity=2))
     assert "NotInstalled" in capsys.readouterr().err
 

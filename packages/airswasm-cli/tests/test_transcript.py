@@ -267,7 +267,7 @@ def test_a_message_to_a_host_that_is_starting_waits_for_it(
 def test_a_component_can_be_stopped_and_started(
     airswasm: Airswasm, run_host: RunHost, installed: Path
 ) -> None:
-    """Stopped, it answers nobody and says so; started, it goes on where it was."""
+    """Stopped, it answers no message and says so; started, it goes on where it was."""
     run_host()
     assert airswasm("send", "hello", "one").out.endswith("number 1.")
     assert airswasm("stop", "hello").code == 0

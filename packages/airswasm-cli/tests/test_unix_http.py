@@ -24,7 +24,7 @@ def anyio_backend() -> str:
 
 @pytest.fixture
 def silent(tmp_path: Path) -> Iterator[Path]:
-    """The socket of a host that was stopped (`kill -STOP`): the system accepts, nobody answers."""
+    """The socket of a host that was stopped (`kill -STOP`): it accepts and never answers."""
     path = tmp_path / "s"
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as server:
         server.bind(str(path))
@@ -42,7 +42,7 @@ async def test_a_host_that_answers_nothing_is_given_up(silent: Path, content: by
 
 
 async def test_a_slow_answer_is_waited_for_as_long_as_the_host_is_there(tmp_path: Path) -> None:
-    """Compiling may take minutes; whoever asks in between is answered at once."""
+    """Compiling may take minutes; other clients are answered at once."""
     asked = 0
 
     async def serve(connection: anyio.abc.SocketStream) -> None:

@@ -35,7 +35,7 @@ posix_only = pytest.mark.skipif(os.name != "posix", reason="signals and descript
 def test_a_host_outlives_the_terminal_that_it_talks_to(
     airswasm: Airswasm, run_host: RunHost, installed: Path, home: Path
 ) -> None:
-    """Nobody reads its stderr any more: it goes on, and SIGHUP stops it in order."""
+    """The reader of its stderr is gone: it goes on, and SIGHUP stops it in order."""
     host = run_host()
     host.process.stderr.close()
     assert airswasm("restart", "hello").code == 0
@@ -55,7 +55,7 @@ def test_a_host_outlives_the_terminal_that_it_talks_to(
 def test_changes_at_the_same_time_are_made_one_after_the_other(
     installed: Path, environment: Mapping[str, str]
 ) -> None:
-    """Without a host each takes the home's lock; nobody is sent away for being second."""
+    """Without a host each takes the home's lock; the second one waits instead of failing."""
     command = [sys.executable, "-m", "airswasm.cli", "stop", "hello"]
     together = [
         subprocess.Popen(command, env=dict(environment), stderr=subprocess.PIPE) for _ in range(4)
@@ -115,7 +115,7 @@ def test_who_looks_makes_nothing(airswasm: Airswasm, home: Path) -> None:
 def test_doctor_tells_of_a_damaged_store_and_a_missing_audit_log(
     installed: Path, home: Path
 ) -> None:
-    """Both pass unnoticed until somebody needs what is gone."""
+    """Both pass unnoticed until the file that is gone is needed."""
 
     def found(check: str) -> str:
         findings = anyio.run(partial(run_checks, home, quick=True))

@@ -31,7 +31,7 @@ def home(tmp_path: Path) -> Home:
 
 
 def test_it_is_private(home: Home) -> None:
-    """Nobody else may look into it, whatever the umask was."""
+    """Only its owner may look into it, whatever the umask was."""
     if sys.platform != "win32":
         assert home.folder.stat().st_mode & 0o777 == 0o700
         assert home.keys_folder.stat().st_mode & 0o777 == 0o700
@@ -205,8 +205,8 @@ def test_making_one_touches_nothing(tmp_path: Path) -> None:
     assert not home.folder.exists()
 
 
-def test_who_asks_for_the_owner_keeps_nobody_out(home: Home) -> None:
-    """Asking writes nothing, also while somebody else asks."""
+def test_asking_for_the_owner_keeps_no_host_out(home: Home) -> None:
+    """Asking writes nothing, also while another process asks."""
     home.lock_file.write_text("4711\n")  # as kill -9 leaves it; the number may be anybody's now
     assert home.running_pid() is None
     assert home.lock_file.read_text() == "4711\n"

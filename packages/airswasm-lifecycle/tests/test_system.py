@@ -638,7 +638,7 @@ class TestRun:
     async def test_what_does_not_start_says_why_in_the_status(
         self, home: Path, workshop: Workshop, yes: Approve
     ) -> None:
-        """Nobody was there to see it fail; stopping it on purpose ends the matter."""
+        """It failed unwatched; stopping it on purpose ends the matter."""
         async with System(home) as system:
             await system.install(workshop.package(), approve=yes)
         for artifact in (home / "artifacts").glob("*/*"):
@@ -932,7 +932,7 @@ class TestHome:
     async def test_idle_components_give_their_stacks_memory_back(
         self, home: Path, workshop: Workshop, yes: Approve, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        """And answer as before when somebody calls again."""
+        """And answer as before when the next call comes."""
         monkeypatch.setattr("airswasm.lifecycle._system._REST", 0.01)
         async with System(home) as system:
             await system.install(workshop.package(), approve=yes)
@@ -962,7 +962,7 @@ class TestHome:
         async with System(home):
             pass
 
-    async def test_an_interface_that_nobody_would_check_is_not_offered(self, home: Path) -> None:
+    async def test_an_interface_without_a_check_is_not_offered(self, home: Path) -> None:
         """What the contract does not know has no annotations to enforce."""
         unknown = HostInterface("evil:backdoor/shell@1.0.0", {"run": lambda _caller: None})
         for name in (unknown.name, "wasi:acme/x@0.2.0"):

@@ -99,7 +99,7 @@ async def test_the_receiver_sees_who_sent(hosting: Hosting) -> None:
 
 
 async def test_components_call_each_other(hosting: Hosting) -> None:
-    """`ping` is no order to the other relay, so its reply is empty; nobody waits for ever."""
+    """`ping` is no order to the other relay, so its reply is empty; no call waits for ever."""
     async with hosting() as (system, _, _):
         assert await system.broker.ask("local/a", b"clocal/b") is None
 
@@ -124,14 +124,14 @@ async def test_what_goes_wrong_has_its_case(hosting: Hosting) -> None:
         system.spawn(crash, name="test/crash")
         ask = system.broker.ask
         for target, case in [
-            ("test/nobody", "unknown-target"),
+            ("test/absent", "unknown-target"),
             ("test/*", "invalid"),
             ("", "invalid"),
             ("test/never", "timed-out"),
             ("test/crash", "failed"),
         ]:
             assert case_of(await ask("local/a", b"c" + target.encode())) == case
-        assert case_of(await ask("local/a", b"stest/nobody")) == "unknown-target"
+        assert case_of(await ask("local/a", b"stest/absent")) == "unknown-target"
         assert case_of(await ask("local/a", b"pa..b")) == "invalid"
         assert case_of(await ask("local/a", b"ua.**.b")) == "invalid"
 
@@ -191,7 +191,7 @@ async def test_a_request_is_called_back(hosting: Hosting) -> None:
         assert await system.broker.ask("local/a", b"rtest/never") is None
         _, outcome = await sink.next()
         assert case_of(outcome) == "timed-out"
-        assert case_of(await system.broker.ask("local/a", b"rtest/nobody")) == "unknown-target"
+        assert case_of(await system.broker.ask("local/a", b"rtest/absent")) == "unknown-target"
         assert sink.payloads == []
 
 

@@ -131,7 +131,7 @@ async def test_a_full_mailbox_is_told() -> None:
     ],
 )
 async def test_a_call_ends_in_time(timeout_ms: int, limits: MessagingLimits) -> None:
-    """0 is the host's default, and nobody waits longer than the host allows."""
+    """0 is the host's default, and no call waits longer than the host allows."""
     async with offered(SamePolicy(limits)) as (system, call):
         system.spawn(never, name="test/never", shutdown=0)
         pending = call["call"](Caller("local/a"), "test/never", b"", timeout_ms)

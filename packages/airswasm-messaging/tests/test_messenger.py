@@ -60,7 +60,7 @@ async def test_what_cannot_be_sent_is_told() -> None:
         system.spawn(lambda message, context: b"\xd9\xd9\xf7\xff", name="test/liar")
         messenger = Messenger(system.broker)
         with pytest.raises(NoRoute):
-            await messenger.ask("test/nobody", 1)
+            await messenger.ask("test/absent", 1)
         with pytest.raises(InvalidAddress):
             messenger.tell("test/*", 1)
         with pytest.raises(Unencodable):

@@ -80,7 +80,7 @@ async def test_what_was_not_accepted_is_not_called_back() -> None:
     async with ActorSystem() as system:
         requests = OpenRequests(system.broker, outcome_of, most=1)
         with pytest.raises(NoRoute):
-            requests.start(NAME, "test/nobody", b"", 1.0)
+            requests.start(NAME, "test/absent", b"", 1.0)
         assert requests.count_of(NAME) == 0
         system.spawn(never, name="test/never", shutdown=0)
         requests.start(NAME, "test/never", b"", 5.0)
@@ -91,7 +91,7 @@ async def test_what_was_not_accepted_is_not_called_back() -> None:
 
 @pytest.mark.anyio
 async def test_a_requester_that_is_gone_is_no_error() -> None:
-    """The answer to somebody uninstalled is dropped."""
+    """The answer to an uninstalled component is dropped."""
     async with ActorSystem() as system:
         ref = system.spawn(lambda message, context: b"pong", name="test/pong")
         requests = OpenRequests(system.broker, outcome_of, most=1)
@@ -102,7 +102,7 @@ async def test_a_requester_that_is_gone_is_no_error() -> None:
 
 @pytest.mark.anyio
 async def test_the_successor_gets_the_answer() -> None:
-    """A request belongs to the name: whoever has it when the answer comes gets it."""
+    """A request belongs to the name: its owner when the answer comes gets it."""
     async with ActorSystem() as system:
         first, second = Requester(), Requester()
         ref = system.spawn(first, name=NAME)

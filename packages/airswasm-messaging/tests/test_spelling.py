@@ -93,7 +93,7 @@ names = st.lists(segments, min_size=1, max_size=4).map(".".join)
 def test_the_broker_delivers_nothing_that_the_grant_does_not_cover(
     grant: str, pattern: str, topic: str
 ) -> None:
-    """The check and the delivery read patterns alike: whoever may subscribe may have the topic."""
+    """The check and the delivery read patterns alike: what may subscribe may have the topic."""
     try:
         delivered = matches(check_pattern(pattern), check_topic(topic))
         allowed = TOPIC_PATTERN.resource(pattern).is_covered_by(TOPIC_PATTERN.pattern(grant))

@@ -43,7 +43,7 @@ def test_the_error_stays_known_after_the_restart() -> None:
     ids=["stopping", "its actor", "its supervisor"],
 )
 def test_given_up_lasts_until_the_next_start(ending: LifecycleEvent) -> None:
-    """What was given up is also stopped; whoever looks later must still see that it failed."""
+    """What was given up is also stopped; a later look must still show that it failed."""
     history = History()
     history.note(event(EventKind.GIVEN_UP, time=2.0))
     history.note(ending)

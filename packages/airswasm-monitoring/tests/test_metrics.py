@@ -78,7 +78,7 @@ def test_series_are_bounded_and_sums_stay_right(names: list[str], limit: int) ->
 
 
 def test_a_name_keeps_its_series() -> None:
-    """Who had a series of its own keeps it, whoever comes later."""
+    """A component that had a series of its own keeps it when others come."""
     samples = [ComponentSample("a/b", "running", 0.0)]
     metrics = Metrics(lambda: Snapshot(1.0, tuple(samples)), series_limit=1)
     read(metrics)

@@ -298,7 +298,7 @@ def test_a_closed_folder_closes_after_its_last_user(root: Path) -> None:
     held.close()
 
 
-def test_what_nobody_took_is_closed(root: Path) -> None:
+def test_what_was_never_taken_is_closed(root: Path) -> None:
     """A file that was opened for a guest which is gone leaves no descriptor behind."""
     fd = os.open(root.parent, os.O_RDONLY)
     held = Held(fd)

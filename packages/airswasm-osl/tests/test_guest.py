@@ -179,7 +179,7 @@ async def test_a_request(host: Host, server: HttpServer) -> None:
 
 
 async def test_a_waiting_guest_can_be_cancelled(host: Host, server: HttpServer) -> None:
-    """Nothing of its request is left when nobody waits for it any more."""
+    """Nothing of its request is left once its caller has gone."""
     host.grant(http_request=f"{server.url}/**")
     with anyio.move_on_after(0.5) as scope:
         await host.run(f"http.request('GET', '{server.url}/drip', [], b'', 60_000)")

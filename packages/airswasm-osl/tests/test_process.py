@@ -179,7 +179,7 @@ async def test_it_is_bound(tmp_path: Path, anyio_backend: str) -> None:
         assert b"NoNewPrivs:\t1" in answer.value.stdout
 
 
-async def test_much_input_that_nobody_reads(tmp_path: Path, anyio_backend: str) -> None:
+async def test_much_input_that_is_never_read(tmp_path: Path, anyio_backend: str) -> None:
     """A program may end without reading; that is no error and no deadlock."""
     answer = await run(tmp_path, "print('done')", stdin=b"x" * 1_000_000)
     assert answer == Ok(Completed(0, b"done\n", b""))

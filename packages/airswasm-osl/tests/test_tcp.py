@@ -141,7 +141,7 @@ async def test_connections_are_counted(server: Server, anyio_backend: str) -> No
     caller._close()
 
 
-async def test_nobody_listens(anyio_backend: str) -> None:
+async def test_a_port_without_a_listener(anyio_backend: str) -> None:
     """A refused connection is told as such."""
     with socket.create_server(("127.0.0.1", 0)) as unused:
         address = f"127.0.0.1:{unused.getsockname()[1]}"

@@ -47,7 +47,7 @@ async def test_no_answer_times_out(anyio_backend: str) -> None:
         assert await exchange(address, address, b"ping", 20) == Err(Case("timed-out"))
 
 
-async def test_nobody_listens(anyio_backend: str) -> None:
+async def test_a_port_without_a_listener(anyio_backend: str) -> None:
     """A closed port is told as such."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as unused:
         unused.bind(("127.0.0.1", 0))

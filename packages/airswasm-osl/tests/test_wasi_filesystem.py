@@ -49,7 +49,7 @@ class Audit:
 
 
 class Setting:
-    """Two components' folders, with something outside that nobody may reach."""
+    """Two components' folders, with something outside that neither may reach."""
 
     def __init__(self, base: Path, component: Component) -> None:
         self.base = base
@@ -169,7 +169,7 @@ async def test_what_was_not_granted(setting: Setting, run: Run, code: str) -> No
 
 
 async def test_links_of_others_lead_nowhere(setting: Setting, run: Run) -> None:
-    """A link that somebody on the host made is not followed, not even within the folder."""
+    """A link that a user of the host made is not followed, not even within the folder."""
     for name, target in (("up", "../../../secret"), ("abs", "/etc/passwd"), ("in", "hidden")):
         (setting.folder / "data" / name).symlink_to(target)
     for path in ("/data/up", "/data/abs", "/data/in/file"):

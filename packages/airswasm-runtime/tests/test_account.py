@@ -39,7 +39,7 @@ MAKER = """(component
 
 
 def test_what_is_held_is_given_back_with_its_object() -> None:
-    """The account follows the objects: no bookkeeping is left to whoever drops them."""
+    """The account follows the objects: no bookkeeping is left to the code that drops them."""
     account = Account(1_000)
     first, second = account.hold(400), account.hold(500)
     assert account.held_bytes == 900

@@ -46,7 +46,7 @@ def test_the_wasi_interfaces_are_those_that_the_engine_answers():
 
 
 @pytest.mark.parametrize("guests", ["many", "few"])
-def test_settings_that_nobody_changed_are_the_engines_own(guests, tmp_path):
+def test_settings_that_were_not_changed_are_the_engines_own(guests, tmp_path):
     """A default is written in two places; both say the same."""
     base = EngineConfig.dense() if guests == "many" else EngineConfig()
     expected = replace(base, cache_folder=tmp_path)

@@ -52,7 +52,7 @@ def test_the_same_sources_give_the_same_bytes(project: Path) -> None:
 
 
 def test_progress_names_every_step_in_order(project: Path) -> None:
-    """Whoever waits sees what for."""
+    """A user who waits sees what for."""
     seen: list[BuildProgress] = []
     build_project(project, seen.append)
     assert list(dict.fromkeys((each.number, each.step) for each in seen)) == [

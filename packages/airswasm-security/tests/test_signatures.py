@@ -62,7 +62,7 @@ def test_signing_is_deterministic() -> None:
 
 
 def test_the_format_is_the_documented_one() -> None:
-    """Somebody else's tool can write it from the description."""
+    """Another tool can write it from the description."""
     assert signed(STATEMENT.encode()) == SIGNATURE
 
 
@@ -272,7 +272,7 @@ def test_a_statement_has_one_form(edit: object) -> None:
 
 
 def test_a_rotation_is_signed_by_both() -> None:
-    """The old key agrees to go, the new one to come; in this order, and nobody else."""
+    """The old key agrees to go, the new one to come; in this order, and no other key."""
     rotation = sign_rotation("local/hello", KEY, OTHER, 9)
     assert verify_rotation(rotation).new == OTHER.public
     body = rotation.split(b"\n")[1]

@@ -112,7 +112,7 @@ def test_a_rotation_passes_the_name_on(store: TrustStore) -> None:
 
 
 def test_a_rotation_needs_a_pin(store: TrustStore) -> None:
-    """Nobody rotates a name that was never approved, or is somebody else's."""
+    """A name that was never approved, or has another owner, cannot be rotated."""
     with pytest.raises(RotationRefused):
         store.rotate(sign_rotation("local/hello", OWNER, NEXT, 1))
     store.pin("local/hello", OWNER.public)

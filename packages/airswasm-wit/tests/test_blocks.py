@@ -278,7 +278,7 @@ def test_a_code_with_one_meaning_may_be_shared(install: Install) -> None:
     assert reasons(blocks) == []
 
 
-def test_nobody_takes_a_code_of_the_base(install: Install) -> None:
+def test_no_block_takes_a_code_of_the_base(install: Install) -> None:
     """E0006 is what every error without a code of its own has."""
     rest = 'OURS = ErrorCode("E0006", "mine", "x", "y")'
     blocks = Blocks.of(Block(name="wit", summary="x", errors=("airswasm.wit._fault",)))
@@ -364,7 +364,7 @@ def test_a_folder_that_is_not_there_is_a_problem(wit: str, install: Install) -> 
     assert set(blocks.contract.interfaces) == set(contract().interfaces)
 
 
-def test_nobody_replaces_an_interface_of_the_contract(install: Install) -> None:
+def test_no_block_replaces_an_interface_of_the_contract(install: Install) -> None:
     """Otherwise the permissions of `storage` would be what a package says that was added."""
     mine = (
         "package airswasm:component@0.1.0;\ninterface storage {\n"

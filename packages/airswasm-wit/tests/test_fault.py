@@ -41,7 +41,7 @@ class Several(AirswasmError, ExceptionGroup[Exception]):
 
 
 class Foreign(Exception):
-    """An exception of somebody's that can be pickled and not be unpickled."""
+    """An exception of another library that can be pickled and not be unpickled."""
 
     def __init__(self, one: str, two: str) -> None:
         super().__init__(f"{one}{two}")

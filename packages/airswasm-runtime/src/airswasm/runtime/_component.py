@@ -21,7 +21,7 @@ from airswasm.wit import Own, Primitive
 from wasmtime import component as wc
 
 from ._calls.call import CallState
-from ._calls.driving import drive, wake_nobody
+from ._calls.driving import drive, ignore_wake
 from ._calls.handles import Drop
 from ._calls.host_calls import HostCall, destructor
 from ._calls.plan import ExportPlan, ImportPlan, Planner
@@ -235,7 +235,7 @@ class LinkedComponent:
         if wasi is not self._wasi:  # most often the same: shared by ten thousand instances
             self._wasi, self._make_wasi = wasi, partial(_make_wasi, wasi, self.engine)
         caller._make_wasi = self._make_wasi
-        call = instance._begin(wake_nobody)
+        call = instance._begin(ignore_wake)
         call._is_awaited = True
         state, instance._stack = first_stack(call._first_poll)
         if instance._stack is not None:

@@ -15,7 +15,7 @@ from weakref import ref
 from ._account import HANDLE_BYTES
 from ._calls.call import Call, CallState, Wake
 from ._calls.crossing import UNFIT, AllowanceExceeded, Keep
-from ._calls.driving import drive, wake_nobody
+from ._calls.driving import drive, ignore_wake
 from ._calls.handles import InstanceHandles, TooManyResources, take_back
 from ._calls.mismatch import argument_mismatch
 from ._calls.plan import ExportPlan
@@ -268,7 +268,7 @@ class Instance:
         """
         if isinstance(function, str):
             function = self.function(function)
-        call = self.start(function, arguments, wake_nobody)
+        call = self.start(function, arguments, ignore_wake)
         call._is_awaited = True
         if call._first_poll() is not _DONE:
             await drive(call, self.engine.config.slices_before_thread)
@@ -360,7 +360,7 @@ class Instance:
         if export is None or not self._store:
             return
         fuel_used = self.fuel_used
-        call = self.start(self._function("", export), (), wake_nobody)
+        call = self.start(self._function("", export), (), ignore_wake)
         if call._first_poll() is _DONE and isinstance(call._value, int):
             self.memory_peak_bytes = call._value * PAGE_BYTES
         self.fuel_used = fuel_used

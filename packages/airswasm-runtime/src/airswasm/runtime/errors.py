@@ -160,7 +160,7 @@ class UnsatisfiedImport(EngineError):
     explanation = ErrorCode(
         "E0204",
         "import not offered",
-        "The component imports something that nobody offers here.",
+        "The component imports something that this host does not offer.",
         "install the block that the message names, or do without the import",
     )
 

@@ -15,7 +15,7 @@ import (
 func hostReverse(data unsafe.Pointer, size uint32, result unsafe.Pointer)
 
 // The first eight mebibytes are where the host puts what it passes, and the rest is the adapter's.
-// Go can do neither: it must not call the host while it makes room, and assumes that nobody else
+// Go can do neither: it must not call the host while it makes room, and assumes that no other code
 // grows its memory. So allocators are added to the module, which find this room by its mark.
 var room = [10 << 20]byte{'m', 'a', 'r', 'k', ' ', 'o', 'f', ' ', 't', 'h', 'e', ' ', 'r', 'o', 'o', 'm'}
 

@@ -283,7 +283,7 @@ class TrustError(SecurityError):
     explanation = ErrorCode(
         "E0430",
         "key not trusted",
-        "The signature is valid, but nobody approved this key here.",
+        "The signature is valid, but this key was not approved here.",
         "compare its fingerprint with the publisher's, then: airswasm trust add NAME KEY",
         ExitStatus.NOT_AUTHENTIC,
     )
@@ -298,7 +298,7 @@ class UntrustedKey(TrustError):
         self.component = component
         self.fingerprint = fingerprint
         super().__init__(
-            f"{component} is signed by a key that nobody approved: {fingerprint}; compare this "
+            f"{component} is signed by a key that was never approved: {fingerprint}; compare this "
             f"fingerprint with the publisher's, then approve the key for {component}"
         )
 

@@ -31,7 +31,7 @@ class _Waiter:
         self._is_set, self._event = False, None
 
 
-def wake_nobody(_call: Call) -> None:
+def ignore_wake(_call: Call) -> None:
     """Wake nothing: before a poll has said `WAITING` no task waits."""
 
 
