@@ -92,6 +92,7 @@ class Workshop:
         extra: str = "",
         sequence: int | None = None,
         key: PrivateKey | None = None,
+        more: tuple[PrivateKey, ...] = (),
     ) -> Package:
         """A signed package of a guest."""
         manifest = f"""
@@ -113,7 +114,7 @@ backoff.initial = 0.001
             "component.wasm": wasm if wasm is not None else self.guest(version),
         }
         number = sequence if sequence is not None else int(version.replace(".", ""))
-        return Package.from_files(files).sign(key or self.key, sequence=number)
+        return Package.from_files(files).sign(key or self.key, *more, sequence=number)
 
 
 @pytest.fixture(scope="session")

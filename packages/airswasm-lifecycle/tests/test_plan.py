@@ -119,11 +119,18 @@ def test_another_key_cannot_update() -> None:
 
 
 def test_a_rotated_key_can_update_and_the_old_one_cannot() -> None:
-    """The pin decides where there is one."""
-    rotated = pin(key=STRANGER)
+    """The pin decides where it continues from the installed owner."""
+    rotated = pin(9).followed_by(STRANGER.public, 10, 0.0)
     planned(package(key=STRANGER), installed("0.1.0"), rotated, HostPolicy())
     with pytest.raises(OwnerChanged):
         planned(package(key=OWNER), installed("0.1.0"), rotated, HostPolicy())
+
+
+def test_a_pin_of_another_key_replaces_no_owner() -> None:
+    """To remove a pin and to add another one is no transfer."""
+    planned(package(key=OWNER), installed("0.1.0"), pin(key=STRANGER), HostPolicy())
+    with pytest.raises(OwnerChanged):
+        planned(package(key=STRANGER), installed("0.1.0"), pin(key=STRANGER), HostPolicy())
 
 
 def test_no_signature_cannot_follow_a_signature() -> None:

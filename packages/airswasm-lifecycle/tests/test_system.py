@@ -380,9 +380,9 @@ class TestSigned:
         """What is installed is verified again whenever it is loaded."""
         async with System(home) as system:
             await system.install(workshop.package(), approve=yes)
-            system._trust.revoke(workshop.key.public, "stolen")
+            system._trust.revoke(workshop.key.public.fingerprint, "stolen")
         async with System(home) as system:
-            assert system.list()[0].state == "failed"
+            assert system.list()[0].state == "quarantined"
             assert any("stolen" in line for line in log_of(system))
             with pytest.raises(KeyRevoked):
                 await system.start(NAME)

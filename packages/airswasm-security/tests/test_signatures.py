@@ -2,6 +2,7 @@
 
 import base64
 import json
+from dataclasses import replace
 
 import pytest
 from airswasm.security import (
@@ -23,6 +24,7 @@ from hypothesis import strategies as st
 
 KEY = PrivateKey.from_seed(bytes(range(32)))
 OTHER = PrivateKey.from_seed(bytes(32))
+KEYS = (KEY, OTHER, PrivateKey.from_seed(bytes([7]) * 32))
 FILES = {"Component.toml": b"[component]\n", "component.wasm": b"\0asm", "data/é.txt": b""}
 STATEMENT = Statement.of("local/hello", "1.2.0-rc.1+x", 7, FILES)
 SIGNATURE = sign(STATEMENT, KEY)
@@ -42,7 +44,7 @@ def signed(body: bytes, *keys: PrivateKey) -> bytes:
 
 def changed(**fields: object) -> bytes:
     """The statement with some fields replaced, validly signed."""
-    content = json.loads(STATEMENT.encode())
+    content = json.loads(replace(STATEMENT, signers=(KEY.public,)).encode())
     content.update(fields)
     content = {name: value for name, value in content.items() if value is not None}
     return signed(json.dumps(content, sort_keys=True, separators=(",", ":")).encode())
@@ -51,7 +53,7 @@ def changed(**fields: object) -> bytes:
 def test_a_signed_package_verifies() -> None:
     """The statement comes back with its signer; the signature file itself is left out."""
     verified = verify(SIGNATURE, {**FILES, "component.sig": SIGNATURE})
-    assert verified.statement == STATEMENT
+    assert replace(verified.statement, signers=()) == STATEMENT
     assert verified.signers == (KEY.public,)
 
 
@@ -63,7 +65,8 @@ def test_signing_is_deterministic() -> None:
 
 def test_the_format_is_the_documented_one() -> None:
     """Another tool can write it from the description."""
-    assert signed(STATEMENT.encode()) == SIGNATURE
+    statement = replace(STATEMENT, signers=(KEY.public,))
+    assert signed(statement.encode()) == SIGNATURE
 
 
 @given(st.integers(0, len(SIGNATURE) * 8 - 1))
@@ -118,6 +121,30 @@ def test_every_signature_must_verify() -> None:
         verify_statement(b"\n".join([*lines[:3], forged, b""]))
     with pytest.raises(InvalidSignature, match="twice"):
         verify_statement(b"\n".join([*lines[:3], lines[2], b""]))
+
+
+@given(st.data())
+def test_the_lines_of_signatures_cannot_be_rearranged(data: st.DataObject) -> None:
+    """A mirror that adds, drops or moves a line, its own or another, breaks the signature."""
+    signers = data.draw(st.lists(st.sampled_from(KEYS), min_size=1, max_size=3, unique=True))
+    statement = replace(STATEMENT, signers=tuple(key.public for key in signers))
+    arranged = data.draw(st.lists(st.sampled_from(KEYS), min_size=1, max_size=4, unique=True))
+    content = signed(statement.encode(), *arranged)
+    if arranged == signers:
+        assert verify_statement(content).owner == signers[0].public
+        assert content == sign(STATEMENT, *signers)
+    else:
+        with pytest.raises(InvalidSignature):
+            verify_statement(content)
+
+
+def test_a_statement_has_a_few_different_signers() -> None:
+    """No key signs twice, and a reader verifies a bounded number."""
+    many = [PrivateKey.from_seed(bytes([number]) * 32) for number in range(1, 10)]
+    for keys in ((KEY, KEY), (KEY, OTHER, KEY), many):
+        with pytest.raises(InvalidStatement, match="different keys"):
+            sign(STATEMENT, *keys)
+    assert len(verify_statement(sign(STATEMENT, *many[:8])).signers) == 8
 
 
 WEAK = base64.b64encode(b"\x01" + bytes(31))
@@ -199,6 +226,12 @@ def test_the_largest_sequence_is_fine() -> None:
         {"type": "airswasm/key-rotation/v1"},
         {"type": None},
         {"extra": 1},
+        {"signers": None},
+        {"signers": "x"},
+        {"signers": [1]},
+        {"signers": ["x"]},
+        {"signers": {"a": 1}},
+        {"signers": [str(OTHER.public)] * 9},
         {"files": {}},
         {"files": []},
         {"files": {"a": 1}},

@@ -1,16 +1,21 @@
 """Trust: pinned keys, rising sequences, and a file that cannot be lost by accident."""
 
+import json
 import os
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from airswasm.security import (
+    InvalidKey,
     KeyMismatch,
     KeyRevoked,
     PrivateKey,
     RotationRefused,
     SequenceRefused,
     Statement,
+    TrustedComponent,
     TrustError,
     TrustFileInvalid,
     TrustStore,
@@ -75,7 +80,7 @@ def test_an_older_or_equal_sequence_is_refused(store: TrustStore) -> None:
     for sequence in (7, 6, 1):
         with pytest.raises(SequenceRefused):
             store.check(release(sequence))
-    assert store.check_key(release(3)).sequence == 7
+    store.check_installed(release(3))
 
 
 def test_accepting_twice_is_harmless(store: TrustStore) -> None:
@@ -123,24 +128,107 @@ def test_a_rotation_needs_a_pin(store: TrustStore) -> None:
 def test_a_revoked_key_is_refused_everywhere(store: TrustStore) -> None:
     """Pinned or not, alone or beside a good one, old or new in a rotation."""
     store.pin("local/hello", OWNER.public)
-    store.revoke(THIEF.public, "stolen laptop")
-    store.revoke(THIEF.public, "another reason")
+    store.revoke(THIEF.public.fingerprint, "stolen laptop")
+    store.revoke(THIEF.public.fingerprint, "another reason")
     with pytest.raises(KeyRevoked, match="stolen laptop"):
         store.check(release(1, OWNER, THIEF))
     with pytest.raises(KeyRevoked):
         store.pin("local/other", THIEF.public)
     with pytest.raises(KeyRevoked):
         store.rotate(sign_rotation("local/hello", OWNER, THIEF, 1))
-    store.revoke(OWNER.public, "gone")
-    with pytest.raises(KeyRevoked):
-        store.check_key(release(1))
-    assert [item.key for item in store.revocations()] == [THIEF.public, OWNER.public]
+    store.revoke(OWNER.public.fingerprint, "gone")
+    for attempt in (store.check, store.check_installed, store.check_signers):
+        with pytest.raises(KeyRevoked):
+            attempt(release(1))
+    revoked = [item.fingerprint for item in store.revocations()]
+    assert revoked == [THIEF.public.fingerprint, OWNER.public.fingerprint]
 
 
-def test_any_of_several_signers_may_be_the_pinned_one(store: TrustStore) -> None:
-    """A co-signature does not lock the owner out."""
+@pytest.mark.parametrize("text", ["", "ab", "g" * 64, "A" * 64, str(OWNER.public), "a" * 65])
+def test_a_revocation_names_a_whole_fingerprint(store: TrustStore, text: str) -> None:
+    """A mistyped one must not pass for a key that is refused from now on."""
+    with pytest.raises(InvalidKey, match="fingerprint"):
+        store.revoke(text, "lost")
+    assert store.revocations() == ()
+
+
+def test_the_owner_signs_first(store: TrustStore) -> None:
+    """A co-signature does not lock the owner out, and makes its key no owner."""
     store.pin("local/hello", OWNER.public)
-    assert store.check(release(1, NEXT, OWNER)).key == OWNER.public
+    assert store.check(release(1, OWNER, NEXT)).key == OWNER.public
+    with pytest.raises(KeyMismatch):
+        store.check(release(1, NEXT, OWNER))
+
+
+def test_a_version_outlives_its_key(store: TrustStore) -> None:
+    """After a rotation what the old key had signed still runs, and nothing that it signs later."""
+    store.pin("local/hello", OWNER.public)
+    store.accept(release(5))
+    store.rotate(sign_rotation("local/hello", OWNER, NEXT, 6))
+    store.check_installed(release(5))
+    store.check_installed(release(3))
+    with pytest.raises(KeyMismatch):
+        store.check_installed(release(6))
+    store.transfer("local/hello", THIEF.public, label="the new team")
+    store.check_installed(release(5))
+    store.check_installed(release(6, NEXT))
+    assert [each.sequence for each in store.components()[0].former] == [5, 6]
+
+
+def test_a_pin_that_was_removed_ends_nothing(store: TrustStore) -> None:
+    """It means to ask again, not to switch off what was approved."""
+    store.pin("local/hello", OWNER.public)
+    store.accept(release(5))
+    store.unpin("local/hello")
+    store.check_installed(release(5))
+    with pytest.raises(UntrustedKey):
+        store.check(release(6))
+
+
+def test_a_transfer_needs_a_pin_and_another_key(store: TrustStore) -> None:
+    """It replaces an owner; it makes none."""
+    with pytest.raises(RotationRefused, match="no key"):
+        store.transfer("local/hello", NEXT.public)
+    store.pin("local/hello", OWNER.public, label="Ann")
+    with pytest.raises(RotationRefused, match="already"):
+        store.transfer("local/hello", OWNER.public)
+    store.revoke(NEXT.public.fingerprint, "stolen")
+    with pytest.raises(KeyRevoked):
+        store.transfer("local/hello", NEXT.public)
+    assert store.get("local/hello") == TrustedComponent(
+        "local/hello", OWNER.public, "Ann", since=1000.0
+    )
+
+
+def test_a_lost_key_can_be_replaced(store: TrustStore) -> None:
+    """Revoked, it cannot sign its own rotation: the operator decides."""
+    store.pin("local/hello", OWNER.public)
+    store.revoke(OWNER.public.fingerprint, "stolen")
+    with pytest.raises(KeyRevoked):
+        store.rotate(sign_rotation("local/hello", OWNER, NEXT, 1))
+    store.transfer("local/hello", NEXT.public)
+    store.check(release(1, NEXT))
+
+
+def test_a_file_of_the_first_format_is_read(store: TrustStore) -> None:
+    """It has no former keys and revokes whole keys; a change writes the second format."""
+    old = {
+        "format": 1,
+        "components": {
+            "local/hello": {"key": str(OWNER.public), "label": "", "sequence": 3, "since": 1.0}
+        },
+        "revoked": {str(THIEF.public): {"reason": "stolen", "since": 2.0}},
+    }
+    store.path.write_text(json.dumps(old), encoding="utf-8")
+    store.check(release(4))
+    with pytest.raises(KeyRevoked):
+        store.check_signers(release(4, THIEF))
+    before = (store.components(), store.revocations())
+    store.accept(release(4))
+    again = TrustStore(store.path)
+    assert json.loads(store.path.read_bytes())["format"] == 2
+    assert again.revocations() == before[1]
+    assert again.components() == (replace(before[0][0], sequence=4),)
 
 
 def test_two_processes_agree(store: TrustStore) -> None:
@@ -171,7 +259,9 @@ def test_the_file_is_private_and_leaves_no_rest(store: TrustStore) -> None:
         b"{}",
         b"[]",
         b"\xff",
-        b'{"format":2,"components":{},"revoked":{}}',
+        b'{"format":3,"components":{},"revoked":{}}',
+        b'{"format":2,"components":{},"revoked":{"AB":{"reason":"","since":0}}}',
+        b'{"format":2,"components":{"a/b":{"key":"","label":"","sequence":0,"since":0}},"revoked":{}}',
         b"[" * 100_000,
         b'{"format":1,"components":{},"revoked":{"AQAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=":{}}}',
         b'{"format":1,"components":{"a/b":{"key":1}},"revoked":{}}',
@@ -191,8 +281,12 @@ def test_a_damaged_file_is_never_an_empty_store(store: TrustStore, content: byte
     assert store.path.read_bytes() == content
 
 
-class Floors(RuleBasedStateMachine):
-    """However releases come, what was accepted for a name only rises."""
+class Owners(RuleBasedStateMachine):
+    """However releases, rotations and revocations come: one owner, a rising floor, a whole history.
+
+    `accepted` are the versions that were installed once. They run as long as their key is not
+    revoked, whoever owns the name since; nothing else runs.
+    """
 
     def __init__(self) -> None:
         super().__init__()
@@ -202,31 +296,48 @@ class Floors(RuleBasedStateMachine):
         self.path = Path(self.folder.name) / "trust.json"
         self.owner = OWNER
         self.floor = 0
+        self.accepted: set[tuple[int, PrivateKey]] = set()
+        self.revoked: set[PrivateKey] = set()
         TrustStore(self.path).pin("local/hello", OWNER.public)
 
-    @rule(sequence=st.integers(1, 12), key=st.sampled_from(KEYS))
-    def offer(self, sequence: int, key: PrivateKey) -> None:
-        expected = key is self.owner and sequence >= max(self.floor, 1)
+    def attempt(self, act: Callable[[TrustStore], object], *, expected: bool) -> bool:
         try:
-            TrustStore(self.path).accept(release(sequence, key))
+            act(TrustStore(self.path))
         except TrustError:
             assert not expected
         else:
             assert expected
+        return expected
+
+    @rule(sequence=st.integers(1, 12), key=st.sampled_from(KEYS))
+    def offer(self, sequence: int, key: PrivateKey) -> None:
+        is_owner = key is self.owner and key not in self.revoked
+        version = release(sequence, key)
+        expected = is_owner and sequence >= max(self.floor, 1)
+        if self.attempt(lambda store: store.accept(version), expected=expected):
             self.floor = sequence
+            self.accepted.add((sequence, key))
 
     @rule(sequence=st.integers(1, 12), old=st.sampled_from(KEYS), new=st.sampled_from(KEYS))
     def rotate(self, sequence: int, old: PrivateKey, new: PrivateKey) -> None:
         if old is new:
             return
-        expected = old is self.owner and sequence > self.floor
-        try:
-            TrustStore(self.path).rotate(sign_rotation("local/hello", old, new, sequence))
-        except TrustError:
-            assert not expected
-        else:
-            assert expected
+        good = not self.revoked & {old, new}
+        statement = sign_rotation("local/hello", old, new, sequence)
+        expected = good and old is self.owner and sequence > self.floor
+        if self.attempt(lambda store: store.rotate(statement), expected=expected):
             self.owner, self.floor = new, sequence
+
+    @rule(new=st.sampled_from(KEYS))
+    def transfer(self, new: PrivateKey) -> None:
+        expected = new is not self.owner and new not in self.revoked
+        if self.attempt(lambda s: s.transfer("local/hello", new.public), expected=expected):
+            self.owner = new
+
+    @rule(key=st.sampled_from(KEYS))
+    def revoke(self, key: PrivateKey) -> None:
+        TrustStore(self.path).revoke(key.public.fingerprint, "lost")
+        self.revoked.add(key)
 
     @invariant()
     def the_file_says_so(self) -> None:
@@ -234,9 +345,18 @@ class Floors(RuleBasedStateMachine):
         assert pin is not None
         assert (pin.key, pin.sequence) == (self.owner.public, self.floor)
 
+    @invariant()
+    def what_was_accepted_runs(self) -> None:
+        for sequence, key in self.accepted:
+            version = release(sequence, key)
+            self.attempt(
+                lambda store, version=version: store.check_installed(version),  # type: ignore[misc]
+                expected=key not in self.revoked,
+            )
+
     def teardown(self) -> None:
         self.folder.cleanup()
 
 
-TestFloors = Floors.TestCase
-TestFloors.settings = settings(max_examples=15, stateful_step_count=12, deadline=None)
+TestOwners = Owners.TestCase
+TestOwners.settings = settings(max_examples=40, stateful_step_count=12, deadline=None)

@@ -1,4 +1,5 @@
 from ._block import BLOCK, LOGGING_INTERFACE
+from ._changes.trusting import RevocationReport, Trusting
 from ._home.artifacts import ArtifactStore
 from ._home.configuration import Configuration, Setting, describe_settings, write_toml
 from ._home.editing import edit_configuration
@@ -129,6 +130,7 @@ __all__ = (
     "Registry",
     "RegistryCorrupt",
     "RegistryTable",
+    "RevocationReport",
     "RolledBackPast",
     "SIGNATURE_NAME",
     "SequenceJumped",
@@ -140,6 +142,7 @@ __all__ = (
     "SystemStatus",
     "TemporaryFolderMissing",
     "TooManyRunning",
+    "Trusting",
     "UpdateFailed",
     "VersionNotNewer",
     "VersionNotRetained",

@@ -60,9 +60,10 @@ from airswasm.storage import (
     Store,
     open_store,
 )
-from airswasm.wit import Blocks, Contract
+from airswasm.wit import AirswasmError, Blocks, Contract
 
 from ._changes.installing import Installing, read_source, target_name
+from ._changes.trusting import Trusting
 from ._changes.updating import Updating
 from ._home.artifacts import ArtifactStore
 from ._home.configuration import Configuration
@@ -86,7 +87,7 @@ from ._registry.stored_packages import StoredPackages
 from ._registry.summary import ComponentSummary
 from ._registry.tables import ComponentPolicies, StoredTable
 from ._reporting import Reporting
-from .errors import HostOffline, NotRunning
+from .errors import ApprovalRefused, HostOffline, NotRunning
 
 __all__ = ("Mode", "System")
 
@@ -299,6 +300,9 @@ class System:
             self._registry, self._ledger, self._trust, self.policy, loader, self._running,
             self._clock, self.kinds,
         )  # fmt: skip
+        self._trusting = Trusting(
+            self._registry, self._ledger, self._trust, self._audit, self._running
+        )
 
     def _most_running(self) -> int:
         most = self.policy.limits.running
@@ -393,7 +397,7 @@ class System:
         self._need_writable("install")
         package = await read_source(source, self.policy, self.kinds)
         target = target_name(name, package)
-        async with self._alone(target):
+        async with self._alone(target), self._recorded("install", target):
             await self._forgetting.finish(target)
             await self._installing.install(package, target, approve, progress, start=start)
         return self.info(target)
@@ -420,7 +424,10 @@ class System:
         """
         self._need_writable("install")
         package = await read_source(source, self.policy, self.kinds)
-        return await self._installing.install_many(package, names, approve, progress, start=start)
+        async with self._recorded("install", package.name):
+            return await self._installing.install_many(
+                package, names, approve, progress, start=start
+            )
 
     async def plan(
         self,
@@ -442,7 +449,8 @@ class System:
         package = await read_source(source, self.policy, self.kinds)
         target = target_name(name, package)
         planner = self._updating.plan if update else self._installing.plan
-        async with self._alone(target):
+        verb = "update" if update else "install"
+        async with self._alone(target), self._recorded(verb, target):
             return await planner(package, target, progress)
 
     async def update(
@@ -467,7 +475,7 @@ class System:
         self._need_writable("update")
         package = await read_source(source, self.policy, self.kinds)
         target = name or package.name
-        async with self._alone(target):
+        async with self._alone(target), self._recorded("update", target):
             await self._updating.update(package, target, approve, progress)
         return self.info(target)
 
@@ -482,7 +490,7 @@ class System:
             UpdateFailed: That version did not come up; the active one continues.
         """
         self._need_writable("rollback")
-        async with self._alone(name):
+        async with self._alone(name), self._recorded("rollback", name):
             await self._updating.rollback(name, to)
         return self.info(name)
 
@@ -574,8 +582,9 @@ class System:
         record = self._registry.get(name)
         with anyio.move_on_after(timeout):
             await self._hosting.wait_begun(name)
-        if not self._hosting.is_present(name):
-            raise NotRunning(name, self._reporting.state(record))
+        state = self._reporting.state(record)
+        if state == "quarantined" or not self._hosting.is_present(name):
+            raise NotRunning(name, state)
         reply = await self._actors.broker.ask(name, payload, timeout=timeout)
         return reply if isinstance(reply, bytes) else None
 
@@ -593,6 +602,16 @@ class System:
         with suppress(AuditUnavailable):
             self._audit.record(AuditEvent(kind="host", outcome="done", reason=reason))
             self._audit.sync()
+
+    @property
+    def trust(self) -> Trusting:
+        """The trusted keys, and how to change them.
+
+        Raises:
+            HostOffline: The home was opened read-only.
+        """
+        self._need_writable("trust")
+        return self._trusting
 
     # -- looking -------------------------------------------------------------------------------
 
@@ -679,6 +698,18 @@ class System:
             yield
         if not lock.statistics().tasks_waiting:
             self._names.pop(name, None)
+
+    @asynccontextmanager
+    async def _recorded(self, verb: str, name: str) -> AsyncGenerator[None]:
+        """Record a change that the host refuses or that fails; a refused approval has its line."""
+        try:
+            yield
+        except ApprovalRefused:
+            raise
+        except AirswasmError as error:
+            with suppress(AuditUnavailable):
+                self._audit.record(AuditEvent(verb, name, "failed", reason=str(error)))
+            raise
 
     def _need_writable(self, operation: str) -> None:
         if self.mode == "readonly":

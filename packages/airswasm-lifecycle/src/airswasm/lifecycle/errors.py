@@ -208,15 +208,15 @@ class OwnerChanged(LifecycleError):
         "another owner",
         "Another key signed the update than the installed version. A name belongs to the "
         "key that signed its first version, so that no other publisher can replace it.",
-        "sign with the key that signed the installed version, or rotate the key with a "
-        "statement signed by both",
+        "sign with the owner's key; to give the name to another: `airswasm trust rotate` with a "
+        "statement that both signed, or `airswasm trust transfer`",
         ExitStatus.NOT_AUTHENTIC,
     )
 
     def __init__(self, name: str, owner: str, signer: str) -> None:
         self.name, self.owner, self.signer = name, owner, signer
         super().__init__(
-            f"{name} belongs to key {owner[:16]}…, and this package is signed by {signer[:16]}…"
+            f"{name} belongs to the key {owner}, and this package is signed by {signer}"
         )
 
 

@@ -12,7 +12,7 @@ from ._block import BLOCK
 from ._capabilities import CAPABILITIES_INTERFACE, capabilities_interface, provide
 from ._grants import Grants, manifest_line
 from ._guard import AllowedLines, Decision, Guard, guarded
-from ._key_text import fingerprint_of
+from ._key_text import FINGERPRINT_LENGTH, check_fingerprint, fingerprint_of
 from ._keys import (
     PrivateKey,
     PublicKey,
@@ -39,13 +39,14 @@ from ._signatures import (
     verify_statement,
 )
 from ._spelling import PLAIN, Reach, Resource, Spelling, read_plain
-from ._trust import Revocation, TrustedComponent, TrustStore
+from ._trust import FormerKey, Revocation, TrustedComponent, TrustStore
 from .errors import (
     AuditBroken,
     AuditError,
     AuditLocked,
     AuditUnavailable,
     ContentMismatch,
+    FingerprintUnknown,
     InvalidCapability,
     InvalidKey,
     InvalidPattern,
@@ -94,6 +95,9 @@ __all__ = (
     "ContentMismatch",
     "Decision",
     "FileDigest",
+    "FINGERPRINT_LENGTH",
+    "FingerprintUnknown",
+    "FormerKey",
     "Grants",
     "Guard",
     "InvalidCapability",
@@ -127,6 +131,7 @@ __all__ = (
     "VerifiedStatement",
     "WeakKey",
     "capabilities_interface",
+    "check_fingerprint",
     "fingerprint_of",
     "generate_key",
     "guarded",

@@ -9,7 +9,16 @@ from __future__ import annotations
 import binascii
 import hashlib
 
-__all__ = ("decode_key", "encode_key", "fingerprint_of")
+__all__ = (
+    "FINGERPRINT_LENGTH",
+    "check_fingerprint",
+    "decode_key",
+    "encode_key",
+    "fingerprint_of",
+)
+
+FINGERPRINT_LENGTH = 64
+_HEXADECIMAL = frozenset("0123456789abcdef")
 
 
 def decode_key(text: str) -> bytes:
@@ -42,6 +51,16 @@ def fingerprint_of(key: bytes | str) -> str:
         InvalidKey: The text is not canonical base64.
     """
     return hashlib.sha256(key if isinstance(key, bytes) else decode_key(key)).hexdigest()
+
+
+def check_fingerprint(text: str) -> None:
+    """Check the form of a fingerprint: 64 hexadecimal digits, in lower case.
+
+    Raises:
+        InvalidKey: It has another form.
+    """
+    if len(text) != FINGERPRINT_LENGTH or not _HEXADECIMAL.issuperset(text):
+        raise _invalid(f"{text[:80]!a} is no fingerprint: 64 hexadecimal digits, in lower case")
 
 
 def _invalid(reason: str) -> Exception:

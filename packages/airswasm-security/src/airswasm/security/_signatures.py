@@ -4,8 +4,12 @@
 for each signature:
 
     airswasm-signature-v1
-    {"files":{...},"name":"local/hello","sequence":1,"type":"...","version":"0.1.0"}
+    {"files":{...},"name":"local/hello","sequence":1,"signers":["<key>"],"type":"...",...}
     ed25519 <public key> <signature>
+
+The statement names its signers, the owner first, and exactly these must have signed it, in that
+order. So the owner's key does not depend on a line that a mirror could add or move: a statement
+that names other keys is another statement, which the owner has not signed.
 
 The signature covers not the JSON alone but its pre-authentication encoding, as in DSSE: the format
 line and the statement, each with its length. Signatures are verified before the statement is
@@ -28,7 +32,7 @@ import json
 import re
 import unicodedata
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NoReturn, TypeAlias
 
 from ._keys import PrivateKey, PublicKey
@@ -94,6 +98,7 @@ class Statement:
         version: A semantic version.
         sequence: Rises with every release; 1 to 2**63 - 1.
         files: Every file of the package but `component.sig`, by relative path.
+        signers: The keys that sign it, the owner's first; empty until `sign`.
 
     Raises:
         InvalidStatement: A field breaks these rules.
@@ -103,6 +108,7 @@ class Statement:
     version: str
     sequence: int
     files: Mapping[str, FileDigest]
+    signers: tuple[PublicKey, ...] = ()
 
     def __post_init__(self) -> None:
         _check_name(self.name)
@@ -138,6 +144,7 @@ class Statement:
                 "version": self.version,
                 "sequence": self.sequence,
                 "files": files,
+                "signers": [str(key) for key in self.signers],
             }
         )
 
@@ -165,16 +172,19 @@ class VerifiedStatement:
 
     Attributes:
         statement: The signed statement.
-        signers: The keys, in the file's order; at least one.
     """
 
     statement: Statement
-    signers: tuple[PublicKey, ...]
 
     @property
-    def signer(self) -> PublicKey:
-        """The first signer."""
-        return self.signers[0]
+    def owner(self) -> PublicKey:
+        """The key of the component's owner: the first that the statement names."""
+        return self.statement.signers[0]
+
+    @property
+    def signers(self) -> tuple[PublicKey, ...]:
+        """All keys that signed, the owner's first."""
+        return self.statement.signers
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,11 +226,20 @@ def sign(statement: Statement, key: PrivateKey, *more: PrivateKey) -> bytes:
     """Return the content of `component.sig`.
 
     Args:
-        statement: The statement to sign.
+        statement: The statement to sign; its signers become these keys.
         key: The owner's key.
         more: Keys that sign as well.
+
+    Raises:
+        InvalidStatement: A key is given twice, or there are more than eight.
     """
-    return _envelope(statement.encode(), (key, *more))
+    keys = (key, *more)
+    signers = tuple(each.public for each in keys)
+    if len(set(signers)) != len(signers) or len(signers) > _SIGNATURES:
+        raise InvalidStatement(
+            f"one to {_SIGNATURES} different keys sign a statement", field="signers"
+        )
+    return _envelope(replace(statement, signers=signers).encode(), keys)
 
 
 def verify(signature: bytes, files: Mapping[str, bytes]) -> VerifiedStatement:
@@ -248,15 +267,18 @@ def verify_statement(signature: bytes) -> VerifiedStatement:
         InvalidStatement: The signed statement breaks the format's rules.
     """
     body, signers = _open(signature)
-    fields = _parse(body, _STATEMENT_TYPE, ("name", "version", "sequence", "files"))
+    fields = _parse(body, _STATEMENT_TYPE, ("name", "version", "sequence", "files", "signers"))
     statement = Statement(
         name=_text(fields, "name"),
         version=_text(fields, "version"),
         sequence=_integer(fields, "sequence"),
         files=_digests(fields["files"]),
+        signers=_keys(fields["signers"]),
     )
     _check_canonical(statement.encode(), body)
-    return VerifiedStatement(statement, signers)
+    if signers != statement.signers:
+        raise InvalidSignature("it is not signed by exactly the keys that its statement names")
+    return VerifiedStatement(statement)
 
 
 def sign_rotation(name: str, old: PrivateKey, new: PrivateKey, sequence: int) -> bytes:
@@ -408,6 +430,12 @@ def _key(fields: dict[str, Json], name: str) -> PublicKey:
         return PublicKey.from_text(_text(fields, name))
     except InvalidKey as error:
         raise InvalidStatement(f"{name}: {error.reason}", field=name) from error
+
+
+def _keys(value: Json) -> tuple[PublicKey, ...]:
+    if not isinstance(value, list) or len(value) > _SIGNATURES:
+        raise InvalidStatement(f"signers is not a list of up to {_SIGNATURES}", field="signers")
+    return tuple(_key({"signers": each}, "signers") for each in value)
 
 
 def _digests(value: Json) -> dict[str, FileDigest]:

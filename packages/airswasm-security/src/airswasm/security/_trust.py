@@ -1,9 +1,16 @@
 """The signers that this host trusts: full keys pinned to component names.
 
-Trust starts with an explicit approval, which pins a component's first key, whole, to its name. From
-then on only that key may sign it; a publisher's label is for people and decides nothing. The store
-also keeps the highest sequence accepted for each name, so that an old signed version cannot return
-as an update, and refuses a leap so far ahead that no later sequence would be left.
+Trust starts with an explicit approval, which pins the owner's key, whole, to a component's name.
+From then on only that key may sign it; a publisher's label is for people and decides nothing. The
+store also keeps the highest sequence accepted for each name, so that an old signed version cannot
+return as an update, and refuses a leap so far ahead that no later sequence would be left.
+
+A key is replaced in two ways: `rotate` takes a statement that the old and the new key signed, and
+`transfer` the operator's word, for an owner who changed or a key that is lost. Either way the old
+key goes into the history of the name, with the sequence it had reached: versions up to there still
+verify, so they run and can be rolled back to, and it can sign nothing new.
+
+A revocation names a fingerprint, so that a key can be refused of which this host has only heard.
 
 It is one JSON file, 0600, replaced atomically and re-read after every change, so that a command and
 a running host agree. An unreadable file is an error, never an empty store: its loss must not mean
@@ -18,10 +25,13 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from types import MappingProxyType
+from typing import Any
 
 from airswasm.runtime.files import replace_file
 
 from ._files import locked
+from ._key_text import FINGERPRINT_LENGTH, check_fingerprint, fingerprint_of
 from ._keys import PublicKey
 from ._signatures import MAXIMUM_SEQUENCE, VerifiedStatement, verify_rotation
 from .errors import (
@@ -34,10 +44,27 @@ from .errors import (
     UntrustedKey,
 )
 
-__all__ = ("TrustStore", "TrustedComponent", "Revocation")
+__all__ = ("FormerKey", "Revocation", "TrustStore", "TrustedComponent")
 
+_FORMAT = 2
+_FORMAT_WITHOUT_HISTORY = 1
 _LARGEST_LEAP = 2**40
 """Above unix time in milliseconds, far below 2**63."""
+
+
+@dataclass(frozen=True, slots=True)
+class FormerKey:
+    """A key that owned a component before another one replaced it.
+
+    Attributes:
+        key: The key.
+        sequence: The highest sequence that it signed; it may sign none above.
+        until: The time of its replacement, seconds since 1970.
+    """
+
+    key: PublicKey
+    sequence: int
+    until: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +77,7 @@ class TrustedComponent:
         label: The publisher's name, for people.
         sequence: The highest sequence accepted so far; 0 before the first.
         since: The time of the pin, seconds since 1970.
+        former: The keys that owned it before, oldest first.
     """
 
     name: str
@@ -57,13 +85,36 @@ class TrustedComponent:
     label: str = ""
     sequence: int = 0
     since: float = 0.0
+    former: tuple[FormerKey, ...] = ()
+
+    def succeeds(self, key: PublicKey) -> bool:
+        """Return whether this pin continues from a key: it is the present or a former one."""
+        return key == self.key or any(each.key == key for each in self.former)
+
+    def signed(self, verified: VerifiedStatement) -> bool:
+        """Return whether the owner of its time signed this version."""
+        sequence = verified.statement.sequence
+        return verified.owner == self.key or any(
+            each.key == verified.owner and sequence <= each.sequence for each in self.former
+        )
+
+    def followed_by(self, key: PublicKey, sequence: int, now: float) -> TrustedComponent:
+        """Return the pin after another key replaced the present one."""
+        former = FormerKey(self.key, self.sequence, now)
+        return replace(self, key=key, sequence=sequence, since=now, former=(*self.former, former))
 
 
 @dataclass(frozen=True, slots=True)
 class Revocation:
-    """A revoked key, which is refused whatever is pinned to it."""
+    """A revoked key, which is refused whatever is pinned to it.
 
-    key: PublicKey
+    Attributes:
+        fingerprint: Of the key.
+        reason: For people.
+        since: Seconds since 1970.
+    """
+
+    fingerprint: str
     reason: str
     since: float
 
@@ -71,7 +122,7 @@ class Revocation:
 @dataclass(frozen=True, slots=True)
 class _Content:
     components: Mapping[str, TrustedComponent] = field(default_factory=dict[str, TrustedComponent])
-    revoked: Mapping[PublicKey, Revocation] = field(default_factory=dict[PublicKey, Revocation])
+    revoked: Mapping[str, Revocation] = field(default_factory=dict[str, Revocation])
 
 
 class TrustStore:
@@ -121,20 +172,25 @@ class TrustStore:
         Raises:
             KeyRevoked: One of the signers was revoked.
             UntrustedKey: Nothing is pinned for this name: ask for approval, then `pin`.
-            KeyMismatch: Another key is pinned.
+            KeyMismatch: Another key than the owner's is pinned.
             SequenceRefused: The sequence is not above the accepted one, or leaps ahead.
         """
         return self._judge(self._read(), verified, same_allowed=False)
 
-    def check_key(self, verified: VerifiedStatement) -> TrustedComponent:
-        """Check like `check`, without the sequence: for loading an installed version.
+    def check_installed(self, verified: VerifiedStatement) -> None:
+        """Check that a version which was accepted before may still run.
+
+        Removing a pin means to ask again at the next change; it does not end what was approved.
 
         Raises:
             KeyRevoked: One of the signers was revoked.
-            UntrustedKey: Nothing is pinned for this name.
-            KeyMismatch: Another key is pinned.
+            KeyMismatch: The pinned key is another one, and its owner was not the one before.
         """
-        return _pinned(self._read(), verified)
+        content = self._read()
+        _refuse_revoked(content, *verified.signers)
+        pin = content.components.get(verified.statement.name)
+        if pin is not None and not pin.signed(verified):
+            raise KeyMismatch(pin.name, pin.key.fingerprint, verified.owner.fingerprint)
 
     def accept(self, verified: VerifiedStatement) -> TrustedComponent:
         """Raise the sequence floor to this version's. A second call is harmless.
@@ -147,14 +203,28 @@ class TrustStore:
             pin = self._judge(content, verified, same_allowed=True)
             return self._store(content, replace(pin, sequence=verified.statement.sequence))
 
-    def pin(self, name: str, key: PublicKey, *, label: str = "") -> TrustedComponent:
+    def pin(
+        self,
+        name: str,
+        key: PublicKey,
+        *,
+        label: str = "",
+        accepted: Mapping[PublicKey, int] = MappingProxyType({}),
+    ) -> TrustedComponent:
         """Approve a key for a component that has none.
 
         A second approval of the same key changes only the label.
 
+        Args:
+            name: `namespace/name`.
+            key: The owner's key.
+            label: The publisher's name, for people.
+            accepted: For a fresh pin, the keys that signed versions which are installed already,
+                each with its highest sequence.
+
         Raises:
             KeyRevoked: The key was revoked.
-            KeyMismatch: Another key is pinned; `rotate`, or `unpin` first.
+            KeyMismatch: Another key is pinned; `rotate` or `transfer` replace it.
         """
         with locked(self._path):
             content = self._read()
@@ -162,7 +232,12 @@ class TrustStore:
             pinned = content.components.get(name)
             if pinned is not None and pinned.key != key:
                 raise KeyMismatch(name, pinned.key.fingerprint, key.fingerprint)
-            fresh = pinned or TrustedComponent(name, key, label, 0, self._clock())
+            now = self._clock()
+            others = tuple(
+                FormerKey(each, top, now) for each, top in accepted.items() if each != key
+            )
+            fresh = TrustedComponent(name, key, label, accepted.get(key, 0), now, others)
+            fresh = pinned or fresh
             return self._store(content, replace(fresh, label=label or fresh.label))
 
     def unpin(self, name: str) -> bool:
@@ -190,27 +265,58 @@ class TrustStore:
         with locked(self._path):
             content = self._read()
             pinned = content.components.get(statement.name)
-            _refuse_revoked(content, statement.old)
-            _refuse_revoked(content, statement.new)
+            _refuse_revoked(content, statement.old, statement.new)
             if pinned is None or pinned.key != statement.old:
                 raise RotationRefused(statement.name, "its old key is not the pinned one")
             reason = _sequence_problem(pinned.sequence, statement.sequence)
             if reason:
                 raise RotationRefused(statement.name, reason)
-            return self._store(
-                content,
-                replace(
-                    pinned, key=statement.new, sequence=statement.sequence, since=self._clock()
-                ),
-            )
+            after = pinned.followed_by(statement.new, statement.sequence, self._clock())
+            return self._store(content, after)
 
-    def revoke(self, key: PublicKey, reason: str) -> Revocation:
-        """Refuse a key from now on, everywhere. The first reason stays."""
+    def transfer(self, name: str, key: PublicKey, *, label: str = "") -> TrustedComponent:
+        """Give a pinned component to another key, because the operator says so.
+
+        Raises:
+            KeyRevoked: The new key was revoked.
+            RotationRefused: Nothing is pinned for this name, or this very key is.
+        """
         with locked(self._path):
             content = self._read()
-            revocation = content.revoked.get(key) or Revocation(key, reason, self._clock())
-            self._write(_Content(content.components, {**content.revoked, key: revocation}))
+            _refuse_revoked(content, key)
+            pinned = content.components.get(name)
+            if pinned is None:
+                raise RotationRefused(name, "it is pinned to no key")
+            if pinned.key == key:
+                raise RotationRefused(name, "it belongs to this key already")
+            after = pinned.followed_by(key, pinned.sequence, self._clock())
+            return self._store(content, replace(after, label=label))
+
+    def revoke(self, fingerprint: str, reason: str) -> Revocation:
+        """Refuse a key from now on, everywhere. The first reason stays.
+
+        Args:
+            fingerprint: Of the key, whether this host has seen it or not.
+            reason: For people.
+
+        Raises:
+            InvalidKey: It is no fingerprint.
+        """
+        check_fingerprint(fingerprint)
+        with locked(self._path):
+            content = self._read()
+            known = content.revoked.get(fingerprint)
+            revocation = known or Revocation(fingerprint, reason, self._clock())
+            self._write(_Content(content.components, {**content.revoked, fingerprint: revocation}))
             return revocation
+
+    def check_signers(self, verified: VerifiedStatement) -> None:
+        """Check that no key which signed this was revoked.
+
+        Raises:
+            KeyRevoked: One was.
+        """
+        _refuse_revoked(self._read(), *verified.signers)
 
     def _judge(
         self, content: _Content, verified: VerifiedStatement, *, same_allowed: bool
@@ -252,21 +358,21 @@ class TrustStore:
 
 
 def _pinned(content: _Content, verified: VerifiedStatement) -> TrustedComponent:
-    for signer in verified.signers:
-        _refuse_revoked(content, signer)
+    _refuse_revoked(content, *verified.signers)
     name = verified.statement.name
     pin = content.components.get(name)
     if pin is None:
-        raise UntrustedKey(name, verified.signer.fingerprint)
-    if pin.key not in verified.signers:
-        raise KeyMismatch(name, pin.key.fingerprint, verified.signer.fingerprint)
+        raise UntrustedKey(name, verified.owner.fingerprint)
+    if pin.key != verified.owner:
+        raise KeyMismatch(name, pin.key.fingerprint, verified.owner.fingerprint)
     return pin
 
 
-def _refuse_revoked(content: _Content, key: PublicKey) -> None:
-    revocation = content.revoked.get(key)
-    if revocation is not None:
-        raise KeyRevoked(key.fingerprint, revocation.reason)
+def _refuse_revoked(content: _Content, *keys: PublicKey) -> None:
+    for key in keys if content.revoked else ():
+        revocation = content.revoked.get(key.fingerprint)
+        if revocation is not None:
+            raise KeyRevoked(key.fingerprint, revocation.reason)
 
 
 def _sequence_problem(floor: int, sequence: int) -> str:
@@ -279,19 +385,23 @@ def _sequence_problem(floor: int, sequence: int) -> str:
 
 def _encode(content: _Content) -> bytes:
     document = {
-        "format": 1,
+        "format": _FORMAT,
         "components": {
             name: {
                 "key": str(pin.key),
                 "label": pin.label,
                 "sequence": pin.sequence,
                 "since": pin.since,
+                "former": [
+                    {"key": str(each.key), "sequence": each.sequence, "until": each.until}
+                    for each in pin.former
+                ],
             }
             for name, pin in sorted(content.components.items())
         },
         "revoked": {
-            str(key): {"reason": item.reason, "since": item.since}
-            for key, item in content.revoked.items()
+            item.fingerprint: {"reason": item.reason, "since": item.since}
+            for item in content.revoked.values()
         },
     }
     return (json.dumps(document, indent=2) + "\n").encode("ascii")
@@ -300,7 +410,7 @@ def _encode(content: _Content) -> bytes:
 def _decode(path: Path, content: bytes) -> _Content:
     try:
         document = json.loads(content)
-        if document["format"] != 1:
+        if document["format"] not in (_FORMAT_WITHOUT_HISTORY, _FORMAT):
             raise TrustFileInvalid(path, "it was written by a later version of airswasm")
         components = {
             name: TrustedComponent(
@@ -309,18 +419,32 @@ def _decode(path: Path, content: bytes) -> _Content:
                 str(pin["label"]),
                 _sequence(pin["sequence"]),
                 float(pin["since"]),
+                tuple(map(_former, pin.get("former", ()))),
             )
             for name, pin in document["components"].items()
         }
         revocations = (
-            Revocation(PublicKey.from_text(key), str(item["reason"]), float(item["since"]))
+            Revocation(_revoked(key), str(item["reason"]), float(item["since"]))
             for key, item in document["revoked"].items()
         )
-        return _Content(components, {item.key: item for item in revocations})
+        return _Content(components, {item.fingerprint: item for item in revocations})
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError, InvalidKey) as error:
         what = f"{error} is missing" if isinstance(error, KeyError) else error
         reason = f"it is not a trust file ({what}); nothing is trusted before it is restored"
         raise TrustFileInvalid(path, reason) from error
+
+
+def _former(entry: dict[str, Any]) -> FormerKey:
+    key = PublicKey.from_text(entry["key"])
+    return FormerKey(key, _sequence(entry["sequence"]), float(entry["until"]))
+
+
+def _revoked(key: str) -> str:
+    """Return the fingerprint of a revoked key; the first format had the key itself."""
+    if len(key) != FINGERPRINT_LENGTH:
+        return fingerprint_of(key)
+    check_fingerprint(key)
+    return key
 
 
 def _sequence(value: object) -> int:

@@ -378,6 +378,26 @@ class RotationRefused(TrustError):
         super().__init__(f"the key of {component} was not rotated: {reason}")
 
 
+class FingerprintUnknown(SecurityError):
+    """Digits do not identify one key."""
+
+    explanation = ErrorCode(
+        "E0436",
+        "no such key",
+        "The digits are the start of no key's fingerprint that this host knows, or of several.",
+        "airswasm trust list shows the keys; give the whole fingerprint for one that is not there",
+        ExitStatus.NOT_FOUND,
+    )
+
+    def __init__(self, digits: str, matches: int, fewest: int) -> None:
+        self.digits, self.matches, self.fewest = digits, matches, fewest
+        if len(digits) < fewest:
+            problem = f"is too short to name a key: at least {fewest} digits"
+        else:
+            problem = f"is the start of {matches} known keys, not of one"
+        super().__init__(f"{digits[:80]!a} {problem}")
+
+
 class TrustFileInvalid(SecurityError):
     """The trust file cannot be read; trust is refused rather than guessed."""
 

@@ -65,6 +65,7 @@ class Installing:
         known = self.registry.find(name)
         if known is not None and await self._is_damaged(known, package):
             return plan_repair(package, known, self.kinds)
+        self._refuse_revoked(package)
         pin = self.trust.get(package.name)
         plan = await anyio.to_thread.run_sync(  # it compares patterns, which takes its time
             plan_install, package, name, known, pin, self.policy, self.kinds
@@ -105,6 +106,7 @@ class Installing:
         targets = [target_name(name, package) for name in dict.fromkeys(names)]
         if not targets:
             return 0
+        self._refuse_revoked(package)
         pin = self.trust.get(package.name)
         plan = await anyio.to_thread.run_sync(
             plan_install, package, package.name, None, pin, self.policy, self.kinds
@@ -141,6 +143,10 @@ class Installing:
         if purge:
             await self.ledger.give_up_name(record)
             await self.forgetting.finish(name)
+
+    def _refuse_revoked(self, package: Package) -> None:
+        if package.verified is not None:
+            self.trust.check_signers(package.verified)
 
     def _record_of(self, package: Package, name: str, *, start: bool) -> ComponentRecord:
         version = version_of(package, self.clock())

@@ -61,6 +61,8 @@ class Updating:
     async def plan(self, package: Package, name: str, progress: ProgressSink | None) -> InstallPlan:
         """Decide the effect of an update; see `System.plan`."""
         record = self.registry.get(name)
+        if package.verified is not None:
+            self.trust.check_signers(package.verified)
         pin = self.trust.get(package.name)
         before = self._manifest_of(record)
         plan = await anyio.to_thread.run_sync(  # it compares patterns, which takes its time
@@ -119,7 +121,7 @@ class Updating:
         commit: Callable[[ComponentRecord], Awaitable[None]],
     ) -> None:
         name = record.name
-        is_hosted = self.running.hosting.is_running(name)
+        is_hosted = self.running.hosting.is_replaceable(name)
         if is_hosted:
             await self._switch_hosted(record, successor, manifest, commit)
         else:

@@ -2,5 +2,6 @@
 
 `loading` turns their bytes into something that can be instantiated, `providers` collects what the
 blocks offer them, `hosting` runs each under its supervisor, and `running` starts and stops those
-that are installed. `status` reports on them.
+that are installed. `quarantine` holds the messages of one whose code must not run, and `status`
+reports on all of them.
 """

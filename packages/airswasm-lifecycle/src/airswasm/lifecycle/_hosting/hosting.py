@@ -16,8 +16,9 @@ from __future__ import annotations
 import dataclasses
 from collections import Counter
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
+from functools import partial
 from weakref import WeakValueDictionary
 
 import anyio
@@ -39,6 +40,7 @@ from airswasm.actor import (
     SupervisorSpec,
 )
 from airswasm.runtime import GuestFault, Limits, LinkedComponent, WasiConfig
+from airswasm.security import TrustError
 from airswasm.wit.names import GUEST_MIGRATION
 
 from .._home.logbook import LogBook
@@ -46,11 +48,14 @@ from .._packages.manifest import MANIFEST_NAME, Manifest
 from .._registry.registry import ComponentRecord
 from ..errors import StartFailed, TooManyRunning, UpdateFailed
 from .loading import Loader, limits_of, wasi_of
+from .quarantine import Placeholder, Quarantine
 from .status import ComponentStatus
 
 __all__ = ("Hosting", "reason_of")
 
 _STOPPING_AT_ONCE = 256
+_QUARANTINE_TIME = 1.0
+"""Seconds for a quarantine to replace what runs, before it kills it with its mailbox."""
 _CLOSING_TIME = 60.0
 """Seconds within which all components together must stop."""
 Commit = Callable[[], Awaitable[None]]
@@ -88,9 +93,11 @@ class _Recipe:
 class HostedActor(ComponentActor):
     """A component that takes over data before its first message and reports its use."""
 
-    __slots__ = ("_migrate_from",)
+    __slots__ = ("_may_run", "_migrate_from")
 
-    def __init__(self, recipe: _Recipe, name: str, migrate_from: str | None) -> None:
+    def __init__(
+        self, recipe: _Recipe, name: str, migrate_from: str | None, may_run: Callable[[], bool]
+    ) -> None:
         super().__init__(
             recipe.linked,
             name,
@@ -99,6 +106,12 @@ class HostedActor(ComponentActor):
             config=recipe.manifest.config,
         )
         self._migrate_from = migrate_from
+        self._may_run = may_run
+
+    async def stop(self) -> None:
+        """Call `shutdown`, unless its code must not run any more."""
+        if self._may_run():
+            await super().stop()
 
     async def start(self) -> None:
         """Start, and take over data that an earlier version stored."""
@@ -139,6 +152,7 @@ class Hosting:
         self._hosted: dict[str, _Hosted] = {}
         self._refused: dict[str, str] = {}
         """Components that failed to start, with the reason."""
+        self._quarantine = Quarantine()
         self._expected: dict[str, anyio.Event] = {}
         """Components that wait for their turn to start."""
         self._starting: dict[str, anyio.CancelScope] = {}
@@ -183,13 +197,28 @@ class Hosting:
         hosted = self._hosted.get(name)
         return hosted is not None and hosted.ref is not None and hosted.ref.is_alive
 
+    def is_stopped(self, name: str) -> bool:
+        """Return whether nothing of a name runs, starts, or waits to start again."""
+        return name not in self._hosted and name not in self._starting
+
+    def is_replaceable(self, name: str) -> bool:
+        """Return whether a successor can take over the mailbox of a name."""
+        hosted = self._hosted.get(name)
+        states = [child.state for child in hosted.node.status()] if hosted is not None else []
+        return states == ["running"]
+
     def is_running(self, name: str) -> bool:
         """Return whether an incarnation handles messages now."""
         return self.state(name) == "running"
 
     def state(self, name: str) -> str:
-        """Return `starting`, `running`, `restarting`, `given up`, `failed` or `stopped`."""
+        """Return one word.
+
+        `starting`, `running`, `restarting`, `given up`, `failed`, `quarantined` or `stopped`.
+        """
         hosted = self._hosted.get(name)
+        if self._quarantine.reason(name) is not None:
+            return "quarantined"
         if hosted is None:
             absent = "starting" if name in self._expected else "stopped"
             return "failed" if name in self._refused else absent
@@ -205,7 +234,7 @@ class Hosting:
         state = self.state(record.name)
         hosted = self._hosted.get(record.name)
         if hosted is None:
-            error = self._refused.get(record.name)
+            error = self._quarantine.reason(record.name) or self._refused.get(record.name)
             return ComponentStatus(record.name, record.active, state, last_error=error)
         ref = hosted.ref
         actor = ref.actor if ref is not None else None
@@ -218,7 +247,7 @@ class Hosting:
             state=state,
             uptime=self._actors.clock() - (hosted.ready_at or 0.0) if is_up else None,
             restarts=hosted.restarts,
-            last_error=hosted.last_error,
+            last_error=self._quarantine.reason(record.name) or hosted.last_error,
             mailbox=mailbox.size if mailbox else 0,
             mailbox_bytes=mailbox.size_bytes if mailbox else 0,
             oldest_message_age=mailbox.oldest_age if mailbox and mailbox.size else None,
@@ -239,6 +268,7 @@ class Hosting:
         """
         name = record.name
         self._refused.pop(name, None)
+        self._quarantine.lift(name)
         if len(self._hosted) >= self._most_running and name not in self._hosted:
             raise TooManyRunning(name, self._most_running)
         with anyio.CancelScope() as scope:
@@ -269,7 +299,41 @@ class Hosting:
     def note_refusal(self, name: str, error: Exception) -> None:
         """Record the reason of a failed start for later queries; no supervisor will retry."""
         self._refused[name] = reason_of(error)
+        if isinstance(error, TrustError):
+            self._quarantine.bar(name, "", reason_of(error))
         self._tell(EventKind.GIVEN_UP, name, error)
+
+    async def quarantine(self, name: str, version: str, error: TrustError) -> None:
+        """End a version's code at once and for good, and hold the messages of its name.
+
+        The message in hand goes to the dead letters. A successor of the name (`replace`, `start`)
+        ends the quarantine; where it replaces, it gets the messages.
+
+        Args:
+            name: The component.
+            version: The version that must not run.
+            error: For status and log.
+        """
+        self._quarantine.bar(name, version, reason_of(error))
+        self._logs.write(name, "error", f"quarantined: {error}", source="supervisor")
+        self._tell(EventKind.GIVEN_UP, name, error)
+        hosted = self._hosted.get(name)
+        scope = self._starting.get(name)
+        if scope is not None:
+            scope.cancel()
+        if hosted is None or hosted.ref is None:
+            return
+        hosted.ref.pause()
+        (child,) = hosted.node.spec.children
+
+        async def count(_placeholder: object) -> None:
+            hosted.switches += 1
+
+        with anyio.CancelScope(shield=True), anyio.move_on_after(_QUARANTINE_TIME) as patience:
+            with suppress(ActorError):  # it is down: as it comes up it finds that it is barred
+                await hosted.node.update_child(child, prepare=count, finish=0)
+        if patience.cancelled_caught:  # an update is in its way
+            await hosted.node.stop(timeout=0)
 
     def note_return(self, name: str, reason: str) -> None:
         """Record the reason why an earlier version runs instead of the requested one."""
@@ -300,8 +364,9 @@ class Hosting:
         """Stop a component; without effect when it does not run."""
         hosted = self._hosted.get(name)
         self.has_begun(name)
-        was_down = self.state(name) in ("failed", "given up")
+        was_down = self.state(name) in ("failed", "given up", "quarantined")
         self._refused.pop(name, None)
+        self._quarantine.lift(name)
         if hosted is not None:
             await hosted.node.stop()
             if self._hosted.get(name) is hosted:
@@ -354,7 +419,9 @@ class Hosting:
             reason = reason_of(cause or error)
             raise UpdateFailed(name, record.active, successor.active, step[0], reason) from error
         finally:
-            if hosted.ref is not None:
+            if step[0] == "switch":
+                self._quarantine.lift(name)
+            if hosted.ref is not None and self._quarantine.reason(name) is None:
                 hosted.ref.resume()
         was_asked = hosted.manifest.health is not None
         hosted.manifest = manifest
@@ -375,7 +442,11 @@ class Hosting:
         recipe = self._recipes.get(key)
         if recipe is None or recipe.linked is not linked:
             recipe = self._recipes[key] = self._recipe(linked, manifest)
-        return _Maker(recipe, record.name, migrate_from)
+        may_run = partial(self._may_run, record.name, record.active)
+        return _Maker(recipe, record.name, migrate_from, may_run)
+
+    def _may_run(self, name: str, version: str) -> bool:
+        return not self._quarantine.bars(name, version)
 
     def _recipe(self, linked: LinkedComponent, manifest: Manifest) -> _Recipe:
         backoff = manifest.supervision.backoff
@@ -492,6 +563,7 @@ class _Maker:
     recipe: _Recipe
     name: str
     migrate_from: str | None
+    may_run: Callable[[], bool]
 
     @property
     def migrates(self) -> bool:
@@ -499,8 +571,10 @@ class _Maker:
         exports = self.recipe.linked.component.exports
         return self.migrate_from is not None and GUEST_MIGRATION in exports
 
-    def __call__(self) -> HostedActor:
-        return HostedActor(self.recipe, self.name, self.migrate_from)
+    def __call__(self) -> HostedActor | Placeholder:
+        if not self.may_run():
+            return Placeholder(self.name)
+        return HostedActor(self.recipe, self.name, self.migrate_from, self.may_run)
 
 
 def _how_it_came_up(event: LifecycleEvent, hosted: _Hosted, restarts: int) -> str:

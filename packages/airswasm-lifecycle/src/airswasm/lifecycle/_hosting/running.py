@@ -12,7 +12,13 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 import anyio
-from airswasm.security import Guard, TrustStore, VerifiedStatement
+from airswasm.security import (
+    Guard,
+    SecurityError,
+    TrustError,
+    TrustStore,
+    VerifiedStatement,
+)
 
 from .._home.logbook import LogBook
 from .._packages.manifest import Manifest
@@ -20,6 +26,7 @@ from .._registry.ledger import Ledger
 from .._registry.registry import ComponentRecord, Registry, VersionRecord
 from .._registry.stored_packages import StoredPackages
 from .._registry.tables import ComponentPolicies
+from ..errors import ArtifactCorrupt
 from .hosting import Hosting, reason_of
 
 __all__ = ("Running", "Trusted")
@@ -66,6 +73,7 @@ class Running:
         """Start a stopped component. Raises as `System.start`."""
         record = await self._want(name, "running")
         if not self.hosting.is_running(name):
+            await self._check(record)
             await self.hosting.stop(name)  # a component that gave up leaves its place
             await self.begin(record)
 
@@ -77,6 +85,7 @@ class Running:
     async def restart(self, name: str) -> None:
         """Stop and start a component. Raises as `System.restart`."""
         record = await self._want(name, "running")
+        await self._check(record)
         await self.hosting.stop(name)
         await self.begin(record)
 
@@ -138,10 +147,35 @@ class Running:
         """
         manifest, verified = await self.stored.verified(record, version)
         if verified is not None and (trusted is None or id(verified) not in trusted):
-            self.trust.check_key(verified)
+            self.trust.check_installed(verified)
             if trusted is not None:
                 trusted[id(verified)] = verified
         return manifest
+
+    async def quarantine_untrusted(self) -> tuple[str, ...]:
+        """End the code of every component whose signers this host trusts no longer.
+
+        Returns:
+            The names.
+        """
+        trusted: Trusted = {}
+        found: list[tuple[ComponentRecord, TrustError]] = []
+        for record in self.registry:
+            try:
+                await self.verified_manifest(record, record.active_version, trusted)
+            except TrustError as error:
+                found.append((record, error))
+            except (ArtifactCorrupt, SecurityError):
+                continue  # as it starts again it is refused for that
+        async with anyio.create_task_group() as group:
+            for record, why in found if self.is_online else ():
+                if not self.hosting.is_stopped(record.name):
+                    group.start_soon(self.hosting.quarantine, record.name, record.active, why)
+        return tuple(record.name for record, _ in found)
+
+    async def _check(self, record: ComponentRecord) -> None:
+        """Raise what `begin` would, while the mailbox still stands."""
+        await self.verified_manifest(record, record.active_version)
 
     async def _want(self, name: str, wanted: Literal["running", "stopped"]) -> ComponentRecord:
         record = self.registry.get(name)

@@ -101,8 +101,8 @@ class Package:
 
     @property
     def signer(self) -> PublicKey | None:
-        """The key that signed it; the first one if several did."""
-        return self.verified.signer if self.verified else None
+        """The key of its owner, who signed it; None if it is unsigned."""
+        return self.verified.owner if self.verified else None
 
     @classmethod
     def read(
@@ -218,16 +218,17 @@ class Package:
             if signed != found:
                 raise WrongPackage(signed, found, where=f"{self.source}/{MANIFEST_NAME}")
 
-    def sign(self, key: PrivateKey, *, sequence: int | None = None) -> Package:
+    def sign(self, key: PrivateKey, *more: PrivateKey, sequence: int | None = None) -> Package:
         """Return the package signed with `key`.
 
         Args:
             key: The owner's private key.
+            more: Keys of others who stand for it too, a reviewer's say.
             sequence: Must grow with each version; the seconds since 1970 by default.
         """
         number = int(time.time()) if sequence is None else sequence
         statement = Statement.of(self.name, self.version, number, self.files)
-        signature = sign(statement, key)
+        signature = sign(statement, key, *more)
         return Package.from_files(self.files, source=self.source, signature=signature)
 
     def to_archive(self) -> bytes:

@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 
 import anyio
 import anyio.to_thread
-from airswasm.security import AuditEvent, AuditLog, TrustStore
+from airswasm.security import AuditEvent, AuditLog, PublicKey, TrustStore
 
 from .._packages.package import Package
 from ..errors import ApprovalRefused
@@ -75,12 +75,28 @@ class Ledger:
         """
         async with self._lock:
             if package.signer is not None:
-                await anyio.to_thread.run_sync(self._trust.pin, package.name, package.signer)
+                await anyio.to_thread.run_sync(self.pin, package.name, package.signer)
             await self._stored.stage(package)
             await self._write(verb, records)
             if package.verified is not None:
                 await anyio.to_thread.run_sync(self._trust.accept, package.verified)
                 self._checkpoint("trust.accepted")
+
+    def pin(self, package_name: str, owner: PublicKey) -> None:
+        """Pin a package's name to its owner, with the history of the installed versions.
+
+        Raises:
+            SecurityError: The name is pinned to another key, or the key was revoked.
+        """
+        accepted: dict[PublicKey, int] = {}
+        if self._trust.get(package_name) is None:
+            for record in self._registry:
+                if record.package_name == package_name:
+                    for version in record.versions:
+                        if version.signer is not None:
+                            key = PublicKey.from_text(version.signer)
+                            accepted[key] = max(version.sequence, accepted.get(key, 0))
+        self._trust.pin(package_name, owner, accepted=accepted)
 
     async def put_back(self, package: Package, record: ComponentRecord) -> None:
         """Restage the files of an installed package after the disk lost some.

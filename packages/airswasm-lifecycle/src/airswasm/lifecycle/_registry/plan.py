@@ -13,7 +13,7 @@ import json
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
-from airswasm.security import Grants, Kinds, TrustedComponent
+from airswasm.security import Grants, Kinds, PublicKey, TrustedComponent
 
 from .._home.policy import HostPolicy
 from .._packages.differences import Difference, differences
@@ -138,7 +138,7 @@ def plan_install(
     """
     if record is not None:
         raise AlreadyInstalled(name, record.active)
-    _check_owner(package, name, str(pin.key) if pin else None)
+    _check_owner(package, name, pin.key if pin else None)
     floor = pin.sequence if pin else 0
     _check_sequence(package, name, floor, is_same_allowed=True)
     _check_package(package, policy)
@@ -170,14 +170,13 @@ def plan_update(
     """
     if package.name != record.package_name:
         raise WrongPackage(record.package_name, package.name, where=package.source)
-    owner = str(pin.key) if pin else record.owner
-    _check_owner(package, record.name, owner)
+    _check_owner(package, record.name, _owner_of(record, pin))
     _check_sequence(package, record.name, record.floor, is_same_allowed=False)
     if pin is not None:
         _check_sequence(package, record.name, pin.sequence, is_same_allowed=True)
     _check_version(package.version, record)
     _check_package(package, policy)
-    is_new_signer = owner is None and package.is_signed
+    is_new_signer = pin is None and package.is_signed
     return _plan(package, record.name, record, before, kinds, is_new_signer=is_new_signer)
 
 
@@ -208,13 +207,25 @@ def _check_version(version: str, record: ComponentRecord) -> None:
         raise VersionNotNewer(record.name, record.active, version)
 
 
-def _check_owner(package: Package, name: str, owner: str | None) -> None:
+def _owner_of(record: ComponentRecord, pin: TrustedComponent | None) -> PublicKey | None:
+    """Return the key that may update an installed component.
+
+    A pin decides only where it continues from the installed owner: to remove a pin and to add
+    another is no transfer.
+    """
+    owner = PublicKey.from_text(record.owner) if record.owner is not None else None
+    if pin is not None and (owner is None or pin.succeeds(owner)):
+        return pin.key
+    return owner
+
+
+def _check_owner(package: Package, name: str, owner: PublicKey | None) -> None:
     if owner is None:
         return
-    if package.verified is None:
+    if package.signer is None:
         raise PackageUnsigned(package.source)
-    if owner not in map(str, package.verified.signers):
-        raise OwnerChanged(name, owner, str(package.verified.signer))
+    if package.signer != owner:
+        raise OwnerChanged(name, owner.fingerprint, package.signer.fingerprint)
 
 
 def _check_sequence(package: Package, name: str, floor: int, *, is_same_allowed: bool) -> None:

@@ -60,7 +60,7 @@ class ComponentRecord:
     package_name: str
     """The name in the package; differs if it was installed under another one."""
     owner: str | None
-    """The public key, hex, that must sign updates; None if unsigned."""
+    """The public key, as text, that must sign updates; None if unsigned."""
     floor: int
     """The highest sequence ever installed; an update needs a higher one."""
     active: str

@@ -1,0 +1,219 @@
+"""Change whom the host trusts, and end at once what it trusts no longer.
+
+Each change is one line of the audit log and one write of the trust file; what follows from it for
+the components that run happens before the call returns. So no operator has to remember which of
+them a key had signed.
+
+`TrustStore` holds the rules of keys. This module adds what only a host knows: which component a key
+has already brought here, so that removing a pin and adding another does not replace an owner.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import TypeVar
+
+import anyio.to_thread
+from airswasm.security import (
+    FINGERPRINT_LENGTH,
+    AuditEvent,
+    AuditLog,
+    FingerprintUnknown,
+    KeyMismatch,
+    PublicKey,
+    Revocation,
+    SecurityError,
+    TrustedComponent,
+    TrustStore,
+    verify_rotation,
+)
+
+from .._hosting.running import Running
+from .._registry.ledger import Ledger
+from .._registry.registry import ComponentRecord, Registry
+
+__all__ = ("RevocationReport", "Trusting")
+
+T = TypeVar("T")
+_FEWEST_DIGITS = 16
+"""Of a fingerprint, so that none is found by chance or by trial."""
+
+
+@dataclass(frozen=True, slots=True)
+class RevocationReport:
+    """The effect of a revocation.
+
+    Attributes:
+        revocation: The revoked key.
+        quarantined: The components whose active version it had signed. Their code has ended, and
+            does not start again.
+    """
+
+    revocation: Revocation
+    quarantined: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Trusting:
+    """Changes the trusted keys of a host; `System.trust`."""
+
+    registry: Registry
+    ledger: Ledger
+    store: TrustStore
+    audit: AuditLog
+    running: Running
+
+    def components(self) -> tuple[TrustedComponent, ...]:
+        """Return every pin, sorted by name."""
+        return self.store.components()
+
+    def revocations(self) -> tuple[Revocation, ...]:
+        """Return every revoked key, oldest first."""
+        return self.store.revocations()
+
+    async def add(self, name: str, key: PublicKey, *, label: str = "") -> TrustedComponent:
+        """Pin a component to its owner's key before the install.
+
+        Args:
+            name: The name in the package.
+            key: The owner's key.
+            label: The publisher's name, for people.
+
+        Raises:
+            KeyRevoked: The key was revoked.
+            KeyMismatch: The name is pinned to another key, or a component of another owner is
+                installed.
+        """
+        pin = self.store.get(name)
+        for record in self._records_of(name) if pin is None else ():
+            if record.owner not in (None, str(key)):
+                owner = PublicKey.from_text(record.owner)
+                raise KeyMismatch(name, owner.fingerprint, key.fingerprint)
+        return await self._change(
+            "add", name, {"key": key.fingerprint, "label": label},
+            lambda: self.store.pin(name, key, label=label),
+        )  # fmt: skip
+
+    async def remove(self, name: str) -> bool:
+        """Forget a component's pin; the next install or update asks for approval again.
+
+        An installed version keeps running, and its owner stays the only one who may update it.
+
+        Returns:
+            Whether it was pinned.
+        """
+        return await self._change("remove", name, {}, lambda: self.store.unpin(name))
+
+    async def rotate(self, statement: bytes) -> TrustedComponent:
+        """Give a component to a new key by a statement that the old and the new key signed.
+
+        Raises:
+            InvalidSignature, InvalidStatement: It is not such a statement.
+            RotationRefused: It does not continue from the pinned key and sequence.
+            KeyRevoked: One of the keys was revoked.
+        """
+        rotation = verify_rotation(statement)
+        detail = {"from": rotation.old.fingerprint, "to": rotation.new.fingerprint}
+        after = await self._change(
+            "rotate", rotation.name, detail, lambda: self.store.rotate(statement)
+        )
+        await self._hand_over(after)
+        return after
+
+    async def transfer(self, name: str, key: PublicKey, *, label: str = "") -> TrustedComponent:
+        """Give a component to another key because the operator says so.
+
+        For a new owner, and for an owner whose key is lost or revoked. The versions that are
+        installed stay what they are: unless their key was revoked they go on, and updates need the
+        new key.
+
+        Raises:
+            RotationRefused: No key owns this name, or this one does already.
+            KeyRevoked: The new key was revoked.
+        """
+        before = self.store.get(name)
+        records = self._records_of(name)
+        owner = next((each.owner for each in records if each.owner is not None), None)
+
+        def carry_out() -> TrustedComponent:
+            if before is None and owner is not None:  # its pin was removed; the owner is known
+                self.ledger.pin(name, PublicKey.from_text(owner))
+            return self.store.transfer(name, key, label=label)
+
+        known = before.key.fingerprint if before is not None else ""
+        after = await self._change(
+            "transfer", name, {"from": known, "to": key.fingerprint, "label": label}, carry_out
+        )
+        await self._hand_over(after)
+        return after
+
+    async def revoke(self, fingerprint: str, reason: str) -> RevocationReport:
+        """Refuse a key for good, and quarantine every component that runs on its signature.
+
+        The message that such a component handles goes to the dead letters. Messages that wait, and
+        those that come, stay in its mailbox for the next version: give the name to another key
+        (`transfer`) and update it.
+
+        Args:
+            fingerprint: Of the key; its first 16 digits are enough where the host knows the key.
+            reason: For people.
+
+        Raises:
+            FingerprintUnknown: The digits belong to no key that this host knows, or to several.
+        """
+        full = self._full(fingerprint)
+        revocation = await self._change(
+            "revoke", "", {"key": full, "reason": reason}, lambda: self.store.revoke(full, reason)
+        )
+        return RevocationReport(revocation, await self.running.quarantine_untrusted())
+
+    def _full(self, fingerprint: str) -> str:
+        """Return the whole fingerprint of its first digits, if only one known key has them."""
+        digits = fingerprint.strip().lower()
+        known = {
+            each.fingerprint
+            for pin in self.store.components()
+            for each in (pin.key, *(former.key for former in pin.former))
+        }
+        known |= {
+            PublicKey.from_text(version.signer).fingerprint
+            for record in self.registry
+            for version in record.versions
+            if version.signer is not None
+        }
+        found = [each for each in known if each.startswith(digits)]
+        if len(digits) >= _FEWEST_DIGITS and len(found) == 1:
+            return found[0]
+        if len(digits) == FINGERPRINT_LENGTH:
+            return digits
+        raise FingerprintUnknown(digits, len(found), _FEWEST_DIGITS)
+
+    async def _change(
+        self, act: str, name: str, detail: Mapping[str, str], carry_out: Callable[[], T]
+    ) -> T:
+        """Write the audit line, then the trust file; a refusal gets a line, too."""
+
+        def write() -> T:
+            event = AuditEvent("trust", name, "done", detail={"act": act, **detail})
+            self.audit.record(event)
+            self.audit.sync()
+            try:
+                return carry_out()
+            except SecurityError as error:
+                self.audit.record(replace(event, outcome="failed", reason=str(error)))
+                raise
+
+        return await anyio.to_thread.run_sync(write)
+
+    async def _hand_over(self, pin: TrustedComponent) -> None:
+        """Write the new owner into the records of its components."""
+        changed = [
+            replace(record, owner=str(pin.key))
+            for record in self._records_of(pin.name)
+            if record.owner is not None
+        ]
+        await self.ledger.put("owner", *changed)
+
+    def _records_of(self, package_name: str) -> tuple[ComponentRecord, ...]:
+        return tuple(each for each in self.registry if each.package_name == package_name)

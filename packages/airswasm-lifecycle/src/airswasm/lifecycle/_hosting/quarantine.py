@@ -1,0 +1,52 @@
+"""Bar a version from running under a name, and hold the name's messages meanwhile.
+
+The operator withdraws the trust in a key while a component that it signed runs. Its code ends at
+once, also where a supervisor would restart it; its mailbox stays, because the messages are not the
+component's: the next version answers them.
+
+Rejected: stopping the component, which would send them all to the dead letters.
+"""
+
+from __future__ import annotations
+
+from airswasm.actor import Context, Message
+
+from ..errors import NotRunning
+
+__all__ = ("Placeholder", "Quarantine")
+
+
+class Quarantine:
+    """The barred versions of one host, by the name under which they ran."""
+
+    def __init__(self) -> None:
+        self._barred: dict[str, tuple[str, str]] = {}
+
+    def bar(self, name: str, version: str, reason: str) -> None:
+        """Let a version run no longer."""
+        self._barred[name] = (version, reason)
+
+    def lift(self, name: str) -> None:
+        """Forget a name; without effect when nothing of it is barred."""
+        self._barred.pop(name, None)
+
+    def bars(self, name: str, version: str) -> bool:
+        """Return whether this version must not run."""
+        return self._barred.get(name, ("", ""))[0] == version
+
+    def reason(self, name: str) -> str | None:
+        """Return why a version of this name is barred; None if none is."""
+        return self._barred[name][1] if name in self._barred else None
+
+
+class Placeholder:
+    """Stands behind a reference whose mailbox is paused, so that no message reaches it."""
+
+    __slots__ = ("_name",)
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    def receive(self, message: Message, context: Context) -> object:  # noqa: ARG002
+        """Handle nothing; a delivery would be a mistake of the host."""
+        raise NotRunning(self._name, "quarantined")
