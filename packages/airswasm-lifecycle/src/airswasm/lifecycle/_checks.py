@@ -7,7 +7,7 @@ import shlex
 import shutil
 import stat
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from pathlib import Path
 
 from airswasm.security import TrustStore, verify_audit
@@ -166,14 +166,30 @@ async def check_registry(home: Path, *, quick: bool) -> AsyncIterator[Finding]:
         for each in installed:
             system.info(each.name)
         changed = [each.name for each in installed if not _is_whole(system, each.name)]
+        revoked = [each.name for each in installed if _is_revoked(system, each.name)]
+    if revoked:
+        hint = "airswasm trust transfer NAME KEY, then update it with a version by that key"
+        text = f"signed by a revoked key, so cannot start: {_few(revoked)}"
+        yield Finding("registry", "problem", text, hint)
     if changed:
-        names = ", ".join(changed[:3]) + (", …" if changed[3:] else "")
+        names = _few(changed)
         hint = "run `airswasm install` with the same packages again to restore their files"
         yield Finding(
             "registry", "problem", f"cannot start, files missing or changed: {names}", hint
         )
     else:
         yield Finding("registry", "ok", f"{_count(len(installed), 'component')} installed")
+
+
+def _few(names: Sequence[str]) -> str:
+    return ", ".join(names[:3]) + (", …" if names[3:] else "")
+
+
+def _is_revoked(system: System, name: str) -> bool:
+    """Return whether the key that signed the active version was revoked."""
+    store = TrustStore(system.home.trust_folder / "trust.json")
+    revoked = {each.fingerprint for each in store.revocations()}
+    return any(each.signer in revoked for each in system.info(name).versions if each.is_active)
 
 
 def _is_whole(system: System, name: str) -> bool:

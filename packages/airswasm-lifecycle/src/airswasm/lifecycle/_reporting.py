@@ -73,6 +73,7 @@ class Reporting:
                     wasm_digest=each.wasm_digest,
                     installed_at=each.installed_at,
                     is_active=each.version == record.active,
+                    signer=_fingerprint(each.signer),
                 )
                 for each in record.versions
             ),

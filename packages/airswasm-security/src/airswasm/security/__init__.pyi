@@ -12,7 +12,7 @@ from ._block import BLOCK
 from ._capabilities import CAPABILITIES_INTERFACE, capabilities_interface, provide
 from ._grants import Grants, manifest_line
 from ._guard import AllowedLines, Decision, Guard, guarded
-from ._key_text import FINGERPRINT_LENGTH, check_fingerprint, fingerprint_of
+from ._key_text import fingerprint_of, is_fingerprint
 from ._keys import (
     PrivateKey,
     PublicKey,
@@ -95,7 +95,6 @@ __all__ = (
     "ContentMismatch",
     "Decision",
     "FileDigest",
-    "FINGERPRINT_LENGTH",
     "FingerprintUnknown",
     "FormerKey",
     "Grants",
@@ -131,7 +130,7 @@ __all__ = (
     "VerifiedStatement",
     "WeakKey",
     "capabilities_interface",
-    "check_fingerprint",
+    "is_fingerprint",
     "fingerprint_of",
     "generate_key",
     "guarded",

@@ -10,14 +10,13 @@ import binascii
 import hashlib
 
 __all__ = (
-    "FINGERPRINT_LENGTH",
-    "check_fingerprint",
     "decode_key",
     "encode_key",
     "fingerprint_of",
+    "is_fingerprint",
 )
 
-FINGERPRINT_LENGTH = 64
+_FINGERPRINT_LENGTH = 64
 _HEXADECIMAL = frozenset("0123456789abcdef")
 
 
@@ -53,14 +52,9 @@ def fingerprint_of(key: bytes | str) -> str:
     return hashlib.sha256(key if isinstance(key, bytes) else decode_key(key)).hexdigest()
 
 
-def check_fingerprint(text: str) -> None:
-    """Check the form of a fingerprint: 64 hexadecimal digits, in lower case.
-
-    Raises:
-        InvalidKey: It has another form.
-    """
-    if len(text) != FINGERPRINT_LENGTH or not _HEXADECIMAL.issuperset(text):
-        raise _invalid(f"{text[:80]!a} is no fingerprint: 64 hexadecimal digits, in lower case")
+def is_fingerprint(text: str) -> bool:
+    """Return whether a text is a whole fingerprint: 64 hexadecimal digits, in lower case."""
+    return len(text) == _FINGERPRINT_LENGTH and _HEXADECIMAL.issuperset(text)
 
 
 def _invalid(reason: str) -> Exception:

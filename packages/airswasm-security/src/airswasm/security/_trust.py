@@ -31,7 +31,7 @@ from typing import Any
 from airswasm.runtime.files import replace_file
 
 from ._files import locked
-from ._key_text import FINGERPRINT_LENGTH, check_fingerprint, fingerprint_of
+from ._key_text import fingerprint_of, is_fingerprint
 from ._keys import PublicKey
 from ._signatures import MAXIMUM_SEQUENCE, VerifiedStatement, verify_rotation
 from .errors import (
@@ -302,7 +302,8 @@ class TrustStore:
         Raises:
             InvalidKey: It is no fingerprint.
         """
-        check_fingerprint(fingerprint)
+        if not is_fingerprint(fingerprint):
+            raise InvalidKey(f"{fingerprint[:80]!a} is no fingerprint: 64 digits of lower-case hex")
         with locked(self._path):
             content = self._read()
             known = content.revoked.get(fingerprint)
@@ -441,10 +442,7 @@ def _former(entry: dict[str, Any]) -> FormerKey:
 
 def _revoked(key: str) -> str:
     """Return the fingerprint of a revoked key; the first format had the key itself."""
-    if len(key) != FINGERPRINT_LENGTH:
-        return fingerprint_of(key)
-    check_fingerprint(key)
-    return key
+    return key if is_fingerprint(key) else fingerprint_of(key)
 
 
 def _sequence(value: object) -> int:

@@ -391,7 +391,9 @@ class FingerprintUnknown(SecurityError):
 
     def __init__(self, digits: str, matches: int, fewest: int) -> None:
         self.digits, self.matches, self.fewest = digits, matches, fewest
-        if len(digits) < fewest:
+        if not set(digits) <= set("0123456789abcdef"):
+            problem = "is no fingerprint, which has hexadecimal digits only"
+        elif len(digits) < fewest:
             problem = f"is too short to name a key: at least {fewest} digits"
         else:
             problem = f"is the start of {matches} known keys, not of one"

@@ -2,6 +2,6 @@
 
 `operation` describes an operation and `api` holds all of them. From that table come `server`, with
 bounded `connections`, and the document of `openapi`. `endpoint` finds a host's socket and
-`unix_http` speaks over it. `document` turns values into JSON, `answers` has the documents of this
-block's own, and `pending` keeps uploaded packages until they are approved.
+`unix_http` speaks over it. `document` turns values into JSON, `answers` and `trust_answers` have
+the documents of this block's own, and `pending` keeps uploaded packages until they are approved.
 """

@@ -38,6 +38,10 @@ _DIGEST = Parameter("digest", "path", Text(), "The plan's `digest`.")
 _RECENT = Parameter(
     "recent", "query", Number(most=100_000, is_whole=True), "Number of earlier lines.", 100
 )
+_TRUSTED = "/v1/trust/{name}"
+_KEY = Parameter("key", "query", Text(), "The public key, as base64 of its 32 bytes.")
+_LABEL = Parameter("label", "query", Text(), "The publisher's name, for people.", "")
+_PIN = Json("pin/1", "airswasm.cli._control.trust_answers:TrustedName")
 _FOLLOW = Parameter("follow", "query", Flag(), "Continue until the host stops.", False)
 
 OPERATIONS = Table(
@@ -165,6 +169,51 @@ OPERATIONS = Table(
             ),
             changes=True,
             detail="`keys` is the number of imported keys.",
+        ),
+        Operation(
+            "trust", "GET", "/v1/trust", "List the pinned names and the revoked keys.",
+            Json("trust/1", "airswasm.cli._control.trust_answers:Trust"),
+        ),
+        Operation(
+            "trust_add", "POST", _TRUSTED, "Pin a component to its owner's key.", _PIN,
+            (_NAME, _KEY, _LABEL), changes=True,
+            detail="From then on the host accepts only packages under this name that this key "
+            "signed. It refuses another key for a name that has an owner: see `transfer`.",
+        ),
+        Operation(
+            "trust_remove", "DELETE", _TRUSTED, "Forget a component's pin.",
+            Json("trust-removal/1", "", "was_pinned"), (_NAME,), changes=True,
+            detail="The next install or update asks for approval again. An installed version keeps "
+            "running, and its owner stays the only one who may update it.",
+        ),
+        Operation(
+            "trust_transfer", "POST", f"{_TRUSTED}/transfer",
+            "Give a component to another key, because the operator says so.", _PIN,
+            (_NAME, _KEY, _LABEL), changes=True,
+            detail="Installed versions go on unless their key was revoked; updates need the new "
+            "key.",
+        ),
+        Operation(
+            "trust_rotate", "POST", "/v1/rotations",
+            "Give a component to the key of a statement that its old and its new key signed.",
+            _PIN,
+            (Parameter("statement", "body", Bytes(2**20), "The statement's bytes."),),
+            changes=True,
+        ),
+        Operation(
+            "trust_revoke", "POST", "/v1/revocations",
+            "Refuse a key for good, and quarantine the components that it signed.",
+            Json("revocation/1", "airswasm.cli._control.trust_answers:Revoked"),
+            (
+                Parameter(
+                    "fingerprint", "query", Text(),
+                    "Of the key; 16 digits are enough for one that the host knows.",
+                ),
+                Parameter("reason", "query", Text(), "The reason, for the record.", "compromised"),
+            ),
+            changes=True,
+            detail="The code of a quarantined component ends at once and does not start again. Its "
+            "mailbox stays for the next version.",
         ),
     )
 )  # fmt: skip

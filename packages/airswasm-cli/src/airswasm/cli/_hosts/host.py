@@ -25,6 +25,7 @@ from .stored_host import HostReader, StoredHost, to_document
 
 if TYPE_CHECKING:
     from airswasm.lifecycle import InstallPlan, Package, System
+    from airswasm.security import PublicKey, TrustedComponent
     from airswasm.storage import Namespace
 
 __all__ = ("Host", "LocalHost")
@@ -94,6 +95,30 @@ class Host(HostReader, Protocol):
 
     async def load(self, name: str, chunks: AsyncIterable[bytes], replace: bool = False) -> int:
         """Import an export into a component's storage; return the number of keys."""
+        ...
+
+    async def trust(self) -> Document:
+        """Return the pinned names and the revoked keys."""
+        ...
+
+    async def trust_add(self, name: str, key: str, label: str = "") -> Document:
+        """Pin a component to its owner's key."""
+        ...
+
+    async def trust_remove(self, name: str) -> bool:
+        """Forget a component's pin; return whether there was one."""
+        ...
+
+    async def trust_transfer(self, name: str, key: str, label: str = "") -> Document:
+        """Give a component to another key, because the operator says so."""
+        ...
+
+    async def trust_rotate(self, statement: bytes) -> Document:
+        """Give a component to a new key by a statement that both keys signed."""
+        ...
+
+    async def trust_revoke(self, fingerprint: str, reason: str = "compromised") -> Document:
+        """Refuse a key for good, and quarantine the components that it signed."""
         ...
 
 
@@ -235,6 +260,39 @@ class LocalHost(StoredHost):
         """See `Host`."""
         return await self._namespace(name).load(chunks, replace=replace)
 
+    async def trust(self) -> Document:
+        """See `Host`."""
+        from airswasm.security import TrustStore
+
+        from .._control.trust_answers import RevokedKey, Trust, TrustedName
+
+        store = TrustStore(self._system.home.trust_folder / "trust.json")
+        components = tuple(map(TrustedName.of, store.components()))
+        return to_document(Trust(components, tuple(map(RevokedKey.of, store.revocations()))))
+
+    async def trust_add(self, name: str, key: str, label: str = "") -> Document:
+        """See `Host`."""
+        return _pin(await self._system.trust.add(name, _key(key), label=label))
+
+    async def trust_remove(self, name: str) -> bool:
+        """See `Host`."""
+        return await self._system.trust.remove(name)
+
+    async def trust_transfer(self, name: str, key: str, label: str = "") -> Document:
+        """See `Host`."""
+        return _pin(await self._system.trust.transfer(name, _key(key), label=label))
+
+    async def trust_rotate(self, statement: bytes) -> Document:
+        """See `Host`."""
+        return _pin(await self._system.trust.rotate(statement))
+
+    async def trust_revoke(self, fingerprint: str, reason: str = "compromised") -> Document:
+        """See `Host`."""
+        from .._control.trust_answers import Revoked
+
+        report = await self._system.trust.revoke(fingerprint, reason)
+        return to_document(Revoked(report.revocation.fingerprint, report.quarantined))
+
     def _take(self, digest: str) -> tuple[Package, Change]:
         if self._pending is None:
             raise PlanGone(digest)
@@ -257,3 +315,15 @@ class LocalHost(StoredHost):
         self._system.info(name)
         store = self._system.services.get(KeyValueStore)  # type: ignore[type-abstract]  # a key
         return store.namespace(name)
+
+
+def _pin(pin: TrustedComponent) -> Document:
+    from .._control.trust_answers import TrustedName
+
+    return to_document(TrustedName.of(pin))
+
+
+def _key(text: str) -> PublicKey:
+    from airswasm.security import PublicKey
+
+    return PublicKey.from_text(text)

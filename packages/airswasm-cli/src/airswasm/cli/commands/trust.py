@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
 
 from .._session.session import Session, verb
 
 if TYPE_CHECKING:
-    from airswasm.security import TrustStore
+    from .._hosts.host import Host
 
 __all__ = ("app",)
 
@@ -21,6 +21,11 @@ app = typer.Typer(
     no_args_is_help=True,
     help="Manage the publishers whose components may be installed.",
 )
+T = TypeVar("T")
+
+_NAME = typer.Argument(metavar="NAME", help="The component.")
+_KEY = typer.Argument(metavar="KEY", help="The publisher's .pub file.")
+_LABEL = typer.Option("--label", help="The publisher's name, for people.")
 
 
 @app.command("list")
@@ -32,45 +37,39 @@ def list_keys(session: Session) -> None:
     Example:
       airswasm trust list
     """
+    from .._control.document import items, one_line, text
     from ._times import when
 
-    store = _store(session, is_read=True)
-    pins, revoked = store.components(), store.revocations()
+    found = _ask(session, "list", lambda host: host.trust(), is_read=True)
     if session.terminal.as_json:
-        session.terminal.document(
-            "trust/1",
-            {
-                "components": [
-                    {
-                        "name": pin.name,
-                        "fingerprint": pin.key.fingerprint,
-                        "key": str(pin.key),
-                        "sequence": pin.sequence,
-                        "since": pin.since,
-                    }
-                    for pin in pins
-                ],
-                "revoked": [
-                    {"fingerprint": each.key.fingerprint, "reason": each.reason} for each in revoked
-                ],
-            },
-        )
+        session.terminal.document("trust/1", found)
         return
-    rows = [(pin.name, pin.key.fingerprint[:16], "trusted", when(pin.since)) for pin in pins]
-    rows += [("*", each.key.fingerprint[:16], "revoked", each.reason) for each in revoked]
+    rows = [
+        (text(pin["name"]), _short(pin), "owner", when(pin["since"]), one_line(pin["label"]) or "-")
+        for pin in items(found["components"])
+    ]
+    rows += [
+        (text(pin["name"]), _short(former), "former owner", when(former["until"]), "-")
+        for pin in items(found["components"])
+        for former in items(pin["former"])
+    ]
+    rows += [
+        ("*", _short(each), "revoked", when(each["since"]), one_line(each["reason"]))
+        for each in items(found["revoked"])
+    ]
     if not rows:
         session.terminal.say("no component is pinned to a key yet")
         return
-    session.terminal.table(("component", "key", "state", "since"), rows)
+    session.terminal.table(("component", "key", "state", "since", "about"), sorted(rows))
 
 
 @app.command("add")
 @verb
 def add(
     session: Session,
-    name: Annotated[str, typer.Argument(metavar="NAME", help="The component.")],
-    key: Annotated[Path, typer.Argument(metavar="KEY", help="The publisher's .pub file.")],
-    label: Annotated[str, typer.Option("--label", help="The publisher's name, for people.")] = "",
+    name: Annotated[str, _NAME],
+    key: Annotated[Path, _KEY],
+    label: Annotated[str, _LABEL] = "",
 ) -> None:
     """Pin a component to a publisher's key before the install.
 
@@ -84,63 +83,191 @@ def add(
 
     from .._hosts.opening import full_name
 
-    public_key = load_public_key(key)
-    pin = _store(session).pin(full_name(name), public_key, label=label)
-    content = {"act": "add", "name": pin.name, "fingerprint": public_key.fingerprint}
-    _tell(session, f"{pin.name} is pinned to {public_key.fingerprint}", content)
+    full, text = full_name(name), str(load_public_key(key))
+    pin = _ask(session, "add", lambda host: host.trust_add(full, text, label))
+    _tell(session, f"{full} is pinned to {pin['fingerprint']}", {"act": "add", **pin})
 
 
 @app.command("remove")
 @verb
-def remove(
-    session: Session,
-    name: Annotated[str, typer.Argument(metavar="NAME", help="The component.")],
-) -> None:
+def remove(session: Session, name: Annotated[str, _NAME]) -> None:
     """Forget which key a component is pinned to; asks first.
 
-    The next install of the name decides anew. An installed component keeps its
-    owner.
+    The next install or update of the name asks for approval again. An installed
+    version keeps running, and its owner stays the only one who may update it.
 
     \b
     Example:
       airswasm trust remove shop/orders --yes
     """
     from .._hosts.opening import full_name
-    from ..errors import ConfirmationRefused
 
     full = full_name(name)
-    if not session.terminal.confirm(f"Forget the key of {full}?"):
-        raise ConfirmationRefused(f"removing the key of {full}")
-    was_pinned = _store(session).unpin(full)
+    _confirm(session, f"Forget the key of {full}?", f"removing the key of {full}")
+    was_pinned = _ask(session, "remove", lambda host: host.trust_remove(full))
     text = f"{full} {'is' if was_pinned else 'was'} pinned to no key"
     _tell(session, text, {"act": "remove", "name": full, "was_pinned": was_pinned})
+
+
+@app.command("transfer")
+@verb
+def transfer(
+    session: Session,
+    name: Annotated[str, _NAME],
+    key: Annotated[Path, _KEY],
+    label: Annotated[str, _LABEL] = "",
+) -> None:
+    """Give a component to another key; asks first.
+
+    For a new owner, or for one whose key is lost or revoked. Versions that are
+    installed go on unless their key was revoked; updates need the new key.
+
+    \b
+    Example:
+      airswasm trust transfer shop/orders new.pub --label "shop team"
+    """
+    from airswasm.security import load_public_key
+
+    from .._hosts.opening import full_name
+
+    full, public = full_name(name), load_public_key(key)
+    question = f"Give {full} to the key {public.fingerprint}?"
+    _confirm(session, question, f"transferring {full}")
+    pin = _ask(session, "transfer", lambda host: host.trust_transfer(full, str(public), label))
+    _tell(session, f"{full} belongs to {pin['fingerprint']}", {"act": "transfer", **pin})
+
+
+@app.command("statement")
+@verb
+def statement(
+    session: Session,
+    name: Annotated[str, _NAME],
+    new: Annotated[Path, typer.Argument(metavar="NEW", help="The new private key.")],
+    key: Annotated[
+        Path | None,
+        typer.Option("--key", "-k", metavar="FILE", help="The private key until now."),
+    ] = None,
+    sequence: Annotated[
+        int | None,
+        typer.Option(
+            "--sequence", min=1, help="Above that of the last release; by default the time."
+        ),
+    ] = None,
+    output: Annotated[
+        Path, typer.Option("--output", "-o", metavar="FILE", help="The file to write.")
+    ] = Path("rotation.sig"),
+) -> None:
+    """Write a rotation statement, for the hosts that run your component.
+
+    Both keys sign it. Send it to the operators, who run `airswasm trust rotate`.
+    Sign later releases with the new key.
+
+    \b
+    Example:
+      airswasm trust statement shop/orders new.pem --key old.pem
+    """
+    import time
+
+    from airswasm.runtime.files import write_new_file
+    from airswasm.security import load_private_key, sign_rotation
+
+    from .._hosts.opening import full_name
+
+    old = load_private_key(key or session.settings.key)
+    successor = load_private_key(new)
+    number = int(time.time()) if sequence is None else sequence
+    full = full_name(name)
+    write_new_file(output, sign_rotation(full, old, successor, number), mode=0o644)
+    content = {
+        "act": "statement",
+        "name": full,
+        "from": old.public.fingerprint,
+        "to": successor.public.fingerprint,
+        "sequence": number,
+        "file": str(output),
+    }
+    _tell(session, f"{output} gives {full} to {successor.public.fingerprint}", content)
+
+
+@app.command("rotate")
+@verb
+def rotate(
+    session: Session,
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="The rotation statement.")],
+) -> None:
+    """Accept a rotation statement: a component's old key passes it to a new one.
+
+    Versions that the old key signed keep running, and can be rolled back to.
+
+    \b
+    Example:
+      airswasm trust rotate rotation.sig
+    """
+    content = file.read_bytes()
+    pin = _ask(session, "rotate", lambda host: host.trust_rotate(content))
+    _tell(session, f"{pin['name']} belongs to {pin['fingerprint']}", {"act": "rotate", **pin})
 
 
 @app.command("revoke")
 @verb
 def revoke(
     session: Session,
-    key: Annotated[Path, typer.Argument(metavar="KEY", help="The publisher's .pub file.")],
+    key: Annotated[
+        str, typer.Argument(metavar="KEY", help="The publisher's .pub file, or its fingerprint.")
+    ],
     reason: Annotated[
         str, typer.Option("--reason", help="The reason, for the record.")
     ] = "compromised",
 ) -> None:
     """Refuse everything that a key signed, from now on; asks for confirmation.
 
+    A component that runs on its signature ends at once. Messages for it wait for
+    a version by another key: `airswasm trust transfer`, then `airswasm update`.
+
     \b
     Example:
       airswasm trust revoke stolen.pub --reason "laptop stolen"
+      airswasm trust revoke f82513320b3ca375
     """
     from airswasm.security import load_public_key
 
+    from .._control.document import text
+
+    is_file = Path(key).is_file() or "/" in key or key.endswith(".pub")
+    fingerprint = load_public_key(Path(key)).fingerprint if is_file else key
+    _confirm(session, f"Revoke the key {fingerprint} for good?", "revoking a key")
+    done = _ask(session, "revoke", lambda host: host.trust_revoke(fingerprint, reason))
+    ended = done["quarantined"]
+    _tell(session, f"{done['fingerprint']} is revoked", {"act": "revoke", **done})
+    if ended and not session.terminal.as_json:
+        session.terminal.warn(f"quarantined: {text(ended)}")
+
+
+def _ask(
+    session: Session,
+    act: str,
+    question: Callable[[Host], Coroutine[object, object, T]],
+    *,
+    is_read: bool = False,
+) -> T:
+    """Ask the running host, or the home on the disk."""
+    import anyio
+
+    from .._hosts.opening import open_host
+
+    async def work() -> T:
+        need = "read" if is_read else "change"
+        async with open_host(session, f"trust {act}", need) as host:  # type: ignore[arg-type]
+            return await question(host)
+
+    return anyio.run(work)
+
+
+def _confirm(session: Session, question: str, act: str) -> None:
     from ..errors import ConfirmationRefused
 
-    public_key = load_public_key(key)
-    if not session.terminal.confirm(f"Revoke {public_key.fingerprint[:16]} for good?"):
-        raise ConfirmationRefused("revoking a key")
-    _store(session).revoke(public_key, reason)
-    content = {"act": "revoke", "fingerprint": public_key.fingerprint}
-    _tell(session, f"{public_key.fingerprint} is revoked", content)
+    if not session.terminal.confirm(question):
+        raise ConfirmationRefused(act)
 
 
 def _tell(session: Session, text: str, content: Mapping[str, object]) -> None:
@@ -150,11 +277,5 @@ def _tell(session: Session, text: str, content: Mapping[str, object]) -> None:
         session.terminal.done(text)
 
 
-def _store(session: Session, *, is_read: bool = False) -> TrustStore:
-    from airswasm.lifecycle import Home
-    from airswasm.security import TrustStore
-
-    home = Home(session.home)
-    if not is_read:
-        home.create()
-    return TrustStore(home.trust_folder / "trust.json")
+def _short(entry: Mapping[str, object]) -> str:
+    return str(entry["fingerprint"])[:16]

@@ -16,7 +16,6 @@ from typing import TypeVar
 
 import anyio.to_thread
 from airswasm.security import (
-    FINGERPRINT_LENGTH,
     AuditEvent,
     AuditLog,
     FingerprintUnknown,
@@ -26,6 +25,7 @@ from airswasm.security import (
     SecurityError,
     TrustedComponent,
     TrustStore,
+    is_fingerprint,
     verify_rotation,
 )
 
@@ -185,7 +185,7 @@ class Trusting:
         found = [each for each in known if each.startswith(digits)]
         if len(digits) >= _FEWEST_DIGITS and len(found) == 1:
             return found[0]
-        if len(digits) == FINGERPRINT_LENGTH:
+        if is_fingerprint(digits):
             return digits
         raise FingerprintUnknown(digits, len(found), _FEWEST_DIGITS)
 

@@ -23,6 +23,8 @@ class VersionInfo:
     wasm_digest: str
     installed_at: float
     is_active: bool
+    signer: str | None
+    """The fingerprint of its owner's key at that time; None if it is unsigned."""
 
 
 @dataclass(frozen=True, slots=True)

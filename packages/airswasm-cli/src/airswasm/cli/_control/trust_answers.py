@@ -1,0 +1,106 @@
+"""The documents of the operations on trust."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from airswasm.security import FormerKey, Revocation, TrustedComponent
+
+__all__ = ("FormerOwner", "RevokedKey", "Revoked", "Trust", "TrustedName")
+
+
+@dataclass(frozen=True, slots=True)
+class FormerOwner:
+    """A key that another one replaced; versions that it signed still run.
+
+    Attributes:
+        fingerprint: Of the key.
+        sequence: The highest sequence that it signed.
+        until: The time of its replacement, seconds since 1970.
+    """
+
+    fingerprint: str
+    sequence: int
+    until: float
+
+    @classmethod
+    def of(cls, former: FormerKey) -> FormerOwner:
+        """Return the document of a former key."""
+        return cls(former.key.fingerprint, former.sequence, former.until)
+
+
+@dataclass(frozen=True, slots=True)
+class TrustedName:
+    """A component that is pinned to its owner's key.
+
+    Attributes:
+        name: The component.
+        fingerprint: Of the owner's key.
+        key: The key, as base64 of its 32 bytes.
+        label: The publisher's name, for people.
+        sequence: The highest sequence that was accepted.
+        since: The time of the pin, seconds since 1970.
+        former: The owners before, oldest first.
+    """
+
+    name: str
+    fingerprint: str
+    key: str
+    label: str
+    sequence: int
+    since: float
+    former: tuple[FormerOwner, ...]
+
+    @classmethod
+    def of(cls, pin: TrustedComponent) -> TrustedName:
+        """Return the document of a pin."""
+        former = tuple(map(FormerOwner.of, pin.former))
+        return cls(
+            pin.name, pin.key.fingerprint, str(pin.key), pin.label, pin.sequence, pin.since, former
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class RevokedKey:
+    """A key that is refused whatever is pinned to it.
+
+    Attributes:
+        fingerprint: Of the key.
+        reason: For people.
+        since: Seconds since 1970.
+    """
+
+    fingerprint: str
+    reason: str
+    since: float
+
+    @classmethod
+    def of(cls, revocation: Revocation) -> RevokedKey:
+        """Return the document of a revocation."""
+        return cls(revocation.fingerprint, revocation.reason, revocation.since)
+
+
+@dataclass(frozen=True, slots=True)
+class Trust:
+    """The keys that a host trusts, and those that it refuses.
+
+    Attributes:
+        components: The pinned names, sorted.
+        revoked: The revoked keys, oldest first.
+    """
+
+    components: tuple[TrustedName, ...]
+    revoked: tuple[RevokedKey, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Revoked:
+    """The effect of a revocation.
+
+    Attributes:
+        fingerprint: Of the revoked key.
+        quarantined: The components whose code has ended, and does not start again.
+    """
+
+    fingerprint: str
+    quarantined: tuple[str, ...]
