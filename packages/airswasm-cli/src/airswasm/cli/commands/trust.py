@@ -168,7 +168,6 @@ def statement(
     """
     import time
 
-    from airswasm.runtime.files import write_new_file
     from airswasm.security import load_private_key, sign_rotation
 
     from .._hosts.opening import full_name
@@ -177,8 +176,10 @@ def statement(
     successor = load_private_key(new)
     number = int(time.time()) if sequence is None else sequence
     full = full_name(name)
-    write_new_file(output, sign_rotation(full, old, successor, number), mode=0o644)
-    content = {
+    content = sign_rotation(full, old, successor, number)
+    with output.open("xb") as file:
+        file.write(content)
+    shown = {
         "act": "statement",
         "name": full,
         "from": old.public.fingerprint,
@@ -186,7 +187,7 @@ def statement(
         "sequence": number,
         "file": str(output),
     }
-    _tell(session, f"{output} gives {full} to {successor.public.fingerprint}", content)
+    _tell(session, f"{output} gives {full} to {successor.public.fingerprint}", shown)
 
 
 @app.command("rotate")
