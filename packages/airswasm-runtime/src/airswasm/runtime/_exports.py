@@ -82,7 +82,7 @@ class Exports:
 def exports_of(component: Component) -> type[Exports]:
     """Return the class of a component's exports, to be called with what has its `call`."""
     exports = component.exports
-    own = exports[""].functions if "" in exports else {}
+    own: Mapping[str, FunctionShape] = exports[""].functions if "" in exports else {}
     names = name_exports([name for name in exports if name], own)
     interfaces: dict[str, type[Exports]] = {}
     for name, attribute in names.interfaces.items():

@@ -131,8 +131,9 @@ class HostCall:
         """Run the function on the loop's thread for a guest on a worker thread."""
         call._pay_if_due()
         outcome = self._function(call._instance.caller, *values)
-        is_work = self._is_async or isinstance(outcome, CoroutineType)
-        return call._adopt(outcome) if is_work else outcome
+        if self._is_async or isinstance(outcome, CoroutineType):
+            return call._adopt(outcome)
+        return outcome
 
     def write(self, instance: Instance, results: int, value: object) -> None:
         """Write a returned value where the engine expects it, in the engine's own memory.

@@ -29,8 +29,8 @@ Address = int
 # Two views of one library. A `CDLL` function gives the global lock up and takes it
 # back: with busy Python threads beside us that costs 5 ms a thread, each time, and
 # a call into a guest makes ten such trips. So everything short keeps the lock.
-_releasing = _ffi.dll
-_keeping = ctypes.PyDLL(_ffi.dll._name)
+_releasing = ctypes.CDLL(str(_ffi.filename))
+_keeping = ctypes.PyDLL(str(_ffi.filename))
 
 
 def prototype(name: str, result: Any, *arguments: Any, library: ctypes.CDLL = _keeping) -> Any:
