@@ -30,6 +30,8 @@ from .mismatch import mismatch
 from .plan import ImportPlan
 
 if TYPE_CHECKING:
+    from _ctypes import CFuncPtr
+
     from .._engine import Engine
     from .._instance import Instance
     from .call import Call
@@ -161,7 +163,7 @@ class HostCall:
             wt.value_clone(id(slot) + _DATA, results)
 
 
-def destructor(running: dict[int, Call]) -> object:
+def destructor(running: dict[int, Call]) -> CFuncPtr:
     """Return the callback for a dropped host resource; guarded as host functions are."""
 
     def entry(_env: int, context: int, rep: int) -> int:
@@ -181,7 +183,7 @@ def destructor(running: dict[int, Call]) -> object:
     return wt.DestructorCallback(entry)
 
 
-def continuation(running: dict[int, Call]) -> object:
+def continuation(running: dict[int, Call]) -> CFuncPtr:
     """Return the callback that tells the engine whether a waiting host function is done."""
 
     def entry(context: int) -> bool:

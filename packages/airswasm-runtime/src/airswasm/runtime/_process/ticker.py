@@ -55,9 +55,10 @@ class KernelTicker:
     def __init__(self, engine: int, tick: float) -> None:
         self._library: ctypes.CDLL | None = ctypes.CDLL(None, use_errno=True)
         self._timer = ctypes.c_void_p()
-        function = ctypes.cast(wt.increment_epoch, ctypes.c_void_p).value or 0
         # struct sigevent: value, signo, notify, function, attributes, up to 64 bytes
-        event = struct.pack("<QiiQQ", wt.engine_clone(engine), 0, _SIGEV_THREAD, function, 0)
+        event = struct.pack(
+            "<QiiQQ", wt.engine_clone(engine), 0, _SIGEV_THREAD, wt.increment_epoch_at, 0
+        )
         self._call("timer_create", _CLOCK_MONOTONIC, event.ljust(64, b"\0"), self._out())
         seconds, rest = divmod(tick, 1.0)
         period = (int(seconds), int(rest * 1e9))
