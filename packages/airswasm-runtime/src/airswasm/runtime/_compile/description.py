@@ -159,7 +159,7 @@ class _TypeTable:
 
 
 class _Table(Protocol[_Item_co]):
-    """What is read by position; with a number from JSON, a `Sequence` might be read by slice."""
+    """Items by position; from a `Sequence`, a number out of JSON might also read a slice."""
 
     def __getitem__(self, number: int, /) -> _Item_co: ...
 
