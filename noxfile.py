@@ -246,22 +246,12 @@ def lint(session: nox.Session) -> None:
 
 @nox.session(requires=["build"])
 def types(session: nox.Session) -> None:
-    """Check the types of each distribution, strictly, with mypy and pyright.
-
-    `[tool.airswasm] pyright = false` in a pyproject.toml lets a block fail at pyright for now.
-    """
+    """Check the types of each distribution, strictly, with mypy and pyright."""
     install_wheels(session, *map(distribution, PROJECTS), *root_group("types"))
     modules = [module for name in PROJECTS for module in modules_of(name)]
     session.run("mypy", *(part for module in modules for part in ("-p", module)))
-    held = [name for name in PROJECTS if PROJECTS[name]["tool"]["airswasm"].get("pyright", True)]
-    pyright = ("pyright", "--project", str(ROOT / "pyproject.toml"))
-    session.run(*pyright, *(str(folder_of(name) / "src") for name in held))
-    for name in PROJECTS:
-        if name not in held:
-            session.log(f"{distribution(name)} is not held to pyright yet:")
-            source = str(folder_of(name) / "src")
-            found = session.run(*pyright, source, success_codes=[0, 1], silent=True)
-            session.log(str(found).splitlines()[-1])
+    sources = (str(folder_of(name) / "src") for name in PROJECTS)
+    session.run("pyright", "--project", str(ROOT / "pyproject.toml"), *sources)
 
 
 @nox.session(requires=["build"])

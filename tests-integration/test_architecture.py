@@ -179,6 +179,42 @@ def _imports_private_wasmtime(path: Path) -> bool:
     return False
 
 
+@pytest.mark.parametrize("block", BLOCKS)
+def test_underscored_attributes_are_the_blocks_own(block: str) -> None:
+    """A block uses no underscored attribute of a sibling or a library; `os._exit` is public.
+
+    Only the module that knows wasmtime's C interface may. pyright leaves this to us (see
+    `reportPrivateUsage` in pyproject.toml): it would refuse the names between a block's modules.
+    """
+    used: dict[str, str] = {}
+    own: set[str] = set()
+    for path in (PACKAGES / f"airswasm-{block}" / "src").rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Attribute) and not _is_of_self(node):
+                if path.parts[-2:] != ("_wasmtime", "bindings.py"):
+                    used[node.attr] = f"{ast.unparse(node)} in {path.name}"
+            else:
+                own |= _names_made_by(node)
+    strange = {name for name in used if name.startswith("_") and not name.startswith("__")} - own
+    assert [used[name] for name in strange if not used[name].startswith("os._exit ")] == []
+
+
+def _is_of_self(node: ast.Attribute) -> bool:
+    return isinstance(node.value, ast.Name) and node.value.id in ("self", "cls")
+
+
+def _names_made_by(node: ast.AST) -> set[str]:
+    match node:
+        case ast.Attribute(attr=name) | ast.Name(id=name, ctx=ast.Store()):
+            return {name}
+        case ast.FunctionDef(name=name) | ast.AsyncFunctionDef(name=name) | ast.ClassDef(name=name):
+            return {name}
+        case ast.Import(names=names) | ast.ImportFrom(names=names):
+            return {alias.asname or alias.name for alias in names}
+        case _:
+            return set()
+
+
 DECISIONS = sorted((ROOT / "docs" / "adr").glob("0*.md"))
 STATUS = (
     r"\d{4}-\d\d-\d\d · "

@@ -20,6 +20,7 @@ import math
 from collections.abc import Iterator
 from contextlib import suppress
 from contextvars import ContextVar
+from types import MemberDescriptorType
 from typing import Any
 
 import anyio
@@ -36,12 +37,15 @@ __all__ = (
 )
 
 _own_task: ContextVar[object] = ContextVar("a task of an actor system", default=None)
+_exceptions: MemberDescriptorType = vars(BaseExceptionGroup)["exceptions"]
+"""The members of a group as Python has them, past any override in a subclass of an actor's."""
 
 
 def leaves_of(error: BaseException) -> Iterator[BaseException]:
     """Iterate over the errors in a group, or the one that is no group."""
     if issubclass(type(error), BaseExceptionGroup):
-        for each in BaseExceptionGroup.exceptions.__get__(error):
+        members: tuple[BaseException, ...] = _exceptions.__get__(error)
+        for each in members:
             yield from leaves_of(each)
     else:
         yield error

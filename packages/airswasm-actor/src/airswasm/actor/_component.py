@@ -66,6 +66,7 @@ __all__ = ("Callback", "CheckHealth", "ComponentActor")
 
 _DEFAULT_LIMITS = Limits()
 _NO_WASI = WasiConfig()
+_OK: type[Ok[object]] = Ok  # `type(…) is Ok` alone does not say that its value is an object
 
 
 @dataclass(frozen=True, slots=True)
@@ -297,7 +298,7 @@ class ComponentActor:
             if fault.component != self.name:  # of another component, by way of a host function
                 raise
             raise self._too_large(message) from fault
-        if type(outcome) is Ok:
+        if type(outcome) is _OK:
             return outcome.value
         refusal = _refusal(outcome)
         if refusal is None:

@@ -1,38 +1,44 @@
 """The root of the command: a typer group that imports a verb when it is called."""
 
-# pyright: basic
-# typer leaves the types of its commands open
 from __future__ import annotations
 
 import difflib
 import json
 import sys
-from collections.abc import Callable, Sequence
-from typing import cast
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Protocol, TypeAlias, cast
 
 import typer
 from airswasm.wit import Verb, load_part
-from typer.core import TyperGroup
+from typer.core import TyperCommand, TyperGroup
 
 from ._help import program_version, root_help
 from ._session.process import EXIT_INTERRUPTED, EXIT_USAGE
 from ._session.session import verb
 from ._verbs import all_verbs, find_verb
 
-__all__ = ("build_app", "command_of", "run_app")
+__all__ = ("Command", "build_app", "command_of", "run_app", "subcommands_of")
+
+
+Command: TypeAlias = TyperCommand | TyperGroup
+
+
+class _Formatter(Protocol):
+    def write(self, string: str) -> None: ...
 
 
 class _LazyGroup(TyperGroup):
     """A group that imports a command on demand."""
 
-    def list_commands(self, ctx) -> list[str]:  # type: ignore[no-untyped-def]  # noqa: ARG002
+    def list_commands(self, ctx: object) -> list[str]:  # noqa: ARG002
         return list(all_verbs())
 
-    def get_command(self, ctx, cmd_name):  # type: ignore[no-untyped-def]  # noqa: ARG002
+    def get_command(self, ctx: object, cmd_name: str) -> Command | None:  # noqa: ARG002
         declared = find_verb(cmd_name)
         return None if declared is None else command_of(declared)
 
-    def resolve_command(self, ctx, args):  # type: ignore[no-untyped-def]
+    # Any: the context is of a class that typer keeps to itself.
+    def resolve_command(self, ctx: Any, args: list[str]) -> tuple[str | None, Any, list[str]]:
         if find_verb(args[0]) is None:
             names = self.list_commands(ctx)
             close = difflib.get_close_matches(args[0], names, n=1, cutoff=0.5)
@@ -40,11 +46,11 @@ class _LazyGroup(TyperGroup):
             ctx.fail(f"No such verb {args[0]!r}. {known}")
         return super().resolve_command(ctx, args)
 
-    def format_help(self, ctx, formatter):  # type: ignore[no-untyped-def]  # noqa: ARG002
+    def format_help(self, ctx: object, formatter: _Formatter) -> None:  # noqa: ARG002
         formatter.write(root_help())
 
 
-def command_of(declared: Verb) -> object:
+def command_of(declared: Verb) -> Command:
     """Import a verb and return its command, be it a typer application or a function."""
     part = load_part(declared.command)
     if not isinstance(part, typer.Typer):
@@ -52,8 +58,17 @@ def command_of(declared: Verb) -> object:
         part = typer.Typer(add_completion=False, rich_markup_mode=None)
         part.command()(verb(function))
     command = typer.main.get_command(part)
+    assert isinstance(command, TyperCommand | TyperGroup)
     command.name = declared.name
     return command
+
+
+def subcommands_of(command: Command) -> Mapping[str, Command]:
+    """Return the commands of a group by name; a plain command has none."""
+    if not isinstance(command, TyperGroup):
+        return {}
+    named = command.commands.items()
+    return {name: each for name, each in named if isinstance(each, TyperCommand | TyperGroup)}
 
 
 def build_app() -> typer.Typer:

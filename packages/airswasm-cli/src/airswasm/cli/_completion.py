@@ -4,15 +4,11 @@ A shell's script contains all verbs and options, so Tab starts no Python. It is 
 airswasm that printed it.
 """
 
-# pyright: basic
-# typer leaves the types of its commands open
 from __future__ import annotations
 
 from collections.abc import Mapping
 
-import typer
-
-from ._app import build_app
+from ._app import command_of, subcommands_of
 from ._verbs import all_verbs
 
 __all__ = ("completion_script", "verb_words")
@@ -20,15 +16,12 @@ __all__ = ("completion_script", "verb_words")
 
 def verb_words() -> Mapping[str, tuple[str, ...]]:
     """Return the words that may follow each verb: its subcommands and long options."""
-    group = typer.main.get_command(build_app())
-    context = typer.Context(group, info_name="airswasm")
     words: dict[str, tuple[str, ...]] = {}
     for verb in all_verbs().values():
-        command = group.get_command(context, verb.name)  # type: ignore[attr-defined]
-        subcommands = tuple(getattr(command, "commands", {}))
-        options = {option for each in command.params for option in each.opts}
-        for subcommand in getattr(command, "commands", {}).values():
-            options |= {option for each in subcommand.params for option in each.opts}
+        command = command_of(verb)
+        subcommands = subcommands_of(command)
+        commands = (command, *subcommands.values())
+        options = {option for each in commands for one in each.params for option in one.opts}
         words[verb.name] = (*subcommands, *sorted(o for o in options if o.startswith("--")))
     return words
 

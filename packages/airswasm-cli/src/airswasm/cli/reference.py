@@ -6,18 +6,16 @@ A test holds the file equal to this output, so the page cannot drift from the pr
 """
 
 # ruff: noqa: E501 - a paragraph of the page is one line
-# pyright: basic
-# typer leaves the types of its commands open
 from __future__ import annotations
 
 import inspect
 import sys
 from collections.abc import Iterator
 
-import typer
-from airswasm.wit import Blocks
+from airswasm.wit import Blocks, Verb
+from typer.core import TyperArgument, TyperOption
 
-from ._app import build_app
+from ._app import Command, command_of, subcommands_of
 from ._block import BLOCK, GROUPS
 
 __all__ = ("reference_page",)
@@ -50,37 +48,37 @@ def reference_page() -> str:
         parts.append(f"## {group}\n")
         for verb in BLOCK.verbs:
             if verb.group == group:
-                parts += _verb(verb.name)
+                parts += _verb(verb)
     parts += [_API, "## Error codes\n", "| code | meaning | exit |\n|---|---|---|"]
     codes = Blocks.find().error_codes().values()
     parts += [f"| `{each.code}` | {each.title} | {int(each.exit_status)} |" for each in codes]
     return "\n".join(parts) + "\n"
 
 
-def _verb(name: str) -> Iterator[str]:
-    group = typer.main.get_command(build_app())
-    command = group.get_command(typer.Context(group), name)  # type: ignore[attr-defined]
-    subcommands = getattr(command, "commands", {})
+def _verb(declared: Verb) -> Iterator[str]:
+    command = command_of(declared)
+    subcommands = subcommands_of(command)
     if not subcommands:
-        yield from _command(f"airswasm {name}", command, level=3)
+        yield from _command(f"airswasm {declared.name}", command, level=3)
         return
-    yield f"### airswasm {name}\n{command.help}\n"
-    for subcommand_name, subcommand in subcommands.items():
-        yield from _command(f"airswasm {name} {subcommand_name}", subcommand, level=4)
+    yield f"### airswasm {declared.name}\n{command.help}\n"
+    for name, subcommand in subcommands.items():
+        yield from _command(f"airswasm {declared.name} {name}", subcommand, level=4)
 
 
-def _command(path: str, command: object, *, level: int) -> Iterator[str]:
-    parameters = getattr(command, "params", [])
-    arguments = [each for each in parameters if each.param_type_name == "argument"]
-    usage = " ".join(each.metavar if each.required else f"[{each.metavar}]" for each in arguments)
+def _command(path: str, command: Command, *, level: int) -> Iterator[str]:
+    arguments = [each for each in command.params if isinstance(each, TyperArgument)]
+    usage = " ".join(
+        f"{each.metavar}" if each.required else f"[{each.metavar}]" for each in arguments
+    )
     yield f"{'#' * level} {path} {usage}".rstrip()
-    text, _, example = inspect.cleandoc(getattr(command, "help", "")).partition("\b\n")
+    text, _, example = inspect.cleandoc(command.help or "").partition("\b\n")
     yield text.strip() + "\n"
     if example:
         lines = example.strip().splitlines()[1:]
         yield "\n".join(f"    {line.strip()}" for line in lines) + "\n"
-    own = [each for each in parameters if each.param_type_name == "option"]
-    own = [each for each in own if each.name not in _COMMON and "--help" not in each.opts]
+    options = [each for each in command.params if isinstance(each, TyperOption)]
+    own = [each for each in options if each.name not in _COMMON and "--help" not in each.opts]
     if own:
         yield (
             "\n".join(

@@ -17,7 +17,7 @@ and a limit for each kind of thing (a guest then gets the sum of them all).
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sized
 from dataclasses import dataclass
 from pathlib import Path
 from weakref import WeakSet
@@ -122,7 +122,7 @@ class Account:
         host: HostMemory | None = None,
         *,
         name: str = "",
-        handles: object = (),
+        handles: Sized = (),
     ) -> None:
         self.name: str = name
         self.most_bytes: int = most_bytes
@@ -138,7 +138,7 @@ class Account:
     @property
     def held_bytes(self) -> int:
         """The bytes that are kept now, handles included."""
-        return self.kept_bytes + HANDLE_BYTES * len(self._handles)  # type: ignore[arg-type]
+        return self.kept_bytes + HANDLE_BYTES * len(self._handles)
 
     @property
     def room_bytes(self) -> int:

@@ -76,13 +76,13 @@ class Exports:
 
     if TYPE_CHECKING:  # what there is depends on the component; `airswasm.wit.proxy` types it
 
-        def __getattr__(self, name: str) -> Any: ...
+        def __getattr__(self, name: str) -> Any: ...  # a method, or an interface of methods
 
 
 def exports_of(component: Component) -> type[Exports]:
     """Return the class of a component's exports, to be called with what has its `call`."""
     exports = component.exports
-    own = exports[""].functions if "" in exports else {}
+    own: Mapping[str, FunctionShape] = exports[""].functions if "" in exports else {}
     names = name_exports([name for name in exports if name], own)
     interfaces: dict[str, type[Exports]] = {}
     for name, attribute in names.interfaces.items():
@@ -115,7 +115,7 @@ def _method(path: str, name: str, shape: FunctionShape) -> Callable[..., object]
     me = inspect.Parameter("_exports", inspect.Parameter.POSITIONAL_ONLY)
     method.__name__ = method.__qualname__ = name
     method.__doc__ = f"{shape}\n\nA call into the guest; see `Instance.call`."
-    method.__signature__ = signature.replace(  # type: ignore[attr-defined]
+    method.__signature__ = signature.replace(  # type: ignore[attr-defined]  # `inspect` looks for it
         parameters=[me, *signature.parameters.values()]
     )
     return method
@@ -135,7 +135,7 @@ def signature_of(shape: FunctionShape) -> inspect.Signature:
     return inspect.Signature(parameters, return_annotation=result)
 
 
-def annotation_of(type_: ValueType) -> Any:
+def annotation_of(type_: ValueType) -> type | str:
     """Return the Python type that values of a WIT type have."""
     match type_:
         case Primitive(name):

@@ -11,7 +11,7 @@ fails at its start without end, and hide the failure from every caller.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -158,7 +158,7 @@ class InstancePool:
             self._give_back(instance)
 
     @asynccontextmanager
-    async def instance(self) -> AsyncIterator[Instance]:
+    async def instance(self) -> AsyncGenerator[Instance]:
         """Take an instance for several calls, or to say in its `caller` whom they are for.
 
         Raises:

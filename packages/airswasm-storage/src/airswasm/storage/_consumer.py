@@ -47,7 +47,7 @@ class Cursor:
     delivered: int = 0
     missed: int = 0
     ahead: frozenset[int] = frozenset()
-    repeats: dict[int, int] = field(default_factory=dict)
+    repeats: dict[int, int] = field(default_factory=dict[int, int])
 
     def pack(self) -> bytes:
         """Return the bytes of the record."""

@@ -106,7 +106,7 @@ class Namespace:
     ) -> None:
         self.name = name
         self.quota_bytes = quota_bytes
-        self.durability = durability
+        self.durability: Durability | None = durability
         self._store = store
         self._record_key = SPACES + encode_name(name)
 

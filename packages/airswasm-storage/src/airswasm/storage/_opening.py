@@ -80,4 +80,5 @@ def _read_marker(folder: Path) -> str | None:
     match fields:
         case {"format": int(number), "engine": str(engine)} if number == _FORMAT:
             return engine
-    raise StoreFormatUnknown(folder, text)
+        case _:
+            raise StoreFormatUnknown(folder, text)

@@ -121,7 +121,8 @@ class Store:
 
     async def __aenter__(self) -> Self:
         with anyio.CancelScope(shield=True):  # half an opening would keep the lock
-            backend = self._backend = await anyio.to_thread.run_sync(self._opening)
+            self._backend = await anyio.to_thread.run_sync(self._opening)
+        backend = self.backend
         try:
             self._last_generation = self._stored_generation(backend)
             garbage = find_garbage(backend)

@@ -63,7 +63,6 @@ class Blocks:
     ) -> None:
         self._installed = tuple(installed)
         self._problems = list(problems)
-        self._tables: dict[str, Mapping[str, tuple[InstalledBlock, object]]] = {}
 
     @classmethod
     def find(cls) -> Blocks:
@@ -119,27 +118,27 @@ class Blocks:
 
     # What they declare, by name
 
-    @property
+    @cached_property
     def capabilities(self) -> Mapping[str, Capability]:
         """Every kind of capability, by `domain.verb`."""
         return _parts(self._table("capability", lambda b: [(c.name, c) for c in b.capabilities]))
 
-    @property
+    @cached_property
     def sections(self) -> Mapping[str, Section]:
         """The tables of config.toml."""
         return _parts(self._table("section", lambda b: [(s.name, s) for s in b.sections]))
 
-    @property
+    @cached_property
     def verbs(self) -> Mapping[str, Verb]:
         """The sub-commands of `airswasm`."""
-        return _parts(self._table("verb", lambda b: [(v.name, v) for v in b.verbs]))
+        return _parts(self._verbs)
 
-    @property
+    @cached_property
     def metrics(self) -> Mapping[str, Metric]:
         """The metric families."""
         return _parts(self._table("metric", lambda b: [(m.name, m) for m in b.metrics]))
 
-    @property
+    @cached_property
     def interfaces(self) -> Mapping[str, str]:
         """Each host interface that components may import, with the distribution that offers it.
 
@@ -158,7 +157,7 @@ class Blocks:
 
     def owner(self, verb: str) -> str | None:
         """Return the distribution that brings a verb; None if none does."""
-        found = self._table("verb", lambda b: [(v.name, v) for v in b.verbs]).get(verb)
+        found = self._verbs.get(verb)
         return None if found is None else found[0].distribution
 
     # What they bring
@@ -250,17 +249,18 @@ class Blocks:
                     reason = f"requires {needed}, a capability that no installed block declares"
                     self._note(each.distribution, f"{name}#{function.name} {reason}")
 
+    @cached_property
+    def _verbs(self) -> Mapping[str, tuple[InstalledBlock, Verb]]:
+        return self._table("verb", lambda block: [(verb.name, verb) for verb in block.verbs])
+
     def _table(
         self, kind: str, named: Callable[[Block], Sequence[tuple[str, _Part]]]
-    ) -> Mapping[str, tuple[InstalledBlock, object]]:
-        known = self._tables.get(kind)
-        if known is not None:
-            return known
+    ) -> Mapping[str, tuple[InstalledBlock, _Part]]:
         claims = [
             (name, each, part) for each in self._installed for name, part in named(each.block)
         ]
         counts = Counter(name for name, _, _ in claims)
-        table: dict[str, tuple[InstalledBlock, object]] = {}
+        table: dict[str, tuple[InstalledBlock, _Part]] = {}
         for name, each, part in claims:
             if counts[name] == 1:
                 table[name] = each, part
@@ -270,7 +270,6 @@ class Blocks:
                     each.distribution,
                     f"the {kind} {name} comes from {' and '.join(others)}: remove one",
                 )
-        self._tables[kind] = table
         return table
 
     def _note(self, distribution: str, reason: str) -> None:
@@ -279,8 +278,8 @@ class Blocks:
             self._problems.append(problem)
 
 
-def _parts(table: Mapping[str, tuple[InstalledBlock, object]]) -> Mapping[str, _Part]:
-    return MappingProxyType({name: part for name, (_, part) in table.items()})  # type: ignore[misc]
+def _parts(table: Mapping[str, tuple[InstalledBlock, _Part]]) -> Mapping[str, _Part]:
+    return MappingProxyType({name: part for name, (_, part) in table.items()})
 
 
 def _declared(entry: EntryPoint) -> Block:

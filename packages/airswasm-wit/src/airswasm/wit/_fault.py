@@ -160,7 +160,9 @@ def _unpacked(pickled: bytes, text: str) -> object:
 
 def _own_notes(name: str, value: object) -> object:
     """Return the value, but a copy of the notes, so that a note on a copy is the copy's alone."""
-    return list(value) if name == "__notes__" and isinstance(value, list) else value
+    if name == "__notes__" and isinstance(value, list):
+        return cast("list[object]", value).copy()  # pyright does not know a narrowed list's items
+    return value
 
 
 def _deep(value: object, memo: dict[int, object]) -> object:

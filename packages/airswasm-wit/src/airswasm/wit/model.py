@@ -316,15 +316,15 @@ class Alias:
 
 WitType: TypeAlias = (
     Primitive
-    | ListOf
-    | OptionOf
-    | ResultOf
-    | TupleOf
-    | MapOf
-    | FutureOf
-    | StreamOf
-    | Record
-    | Variant
+    | ListOf["WitType"]
+    | OptionOf["WitType"]
+    | ResultOf["WitType"]
+    | TupleOf["WitType"]
+    | MapOf["WitType"]
+    | FutureOf["WitType"]
+    | StreamOf["WitType"]
+    | Record["WitType"]
+    | Variant["WitType"]
     | Enum
     | Flags
     | Resource

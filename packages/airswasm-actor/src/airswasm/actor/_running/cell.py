@@ -29,7 +29,7 @@ from typing import TYPE_CHECKING, Any, Protocol, cast, final
 import anyio
 
 from .._messages.dead_letters import DeathReason
-from .._messages.message import Message
+from .._messages.message import Message, new_message
 from .phase import Down, Exit, Phase
 
 if TYPE_CHECKING:
@@ -51,8 +51,6 @@ _STARTING, _RUNNING, _RESTARTING = Phase.STARTING, Phase.RUNNING, Phase.RESTARTI
 _STOPPING, _STOPPED = Phase.STOPPING, Phase.STOPPED
 
 _MOST_SPARE_QUEUES = 1024
-
-new_tuple = tuple.__new__
 
 
 class GuestCall(Protocol):
@@ -170,9 +168,9 @@ class Exchange:
         self.dead_letters = dead_letters
         self.events = events
         self.now = 0.0
-        self.sent = 0
-        self.handled = 0
-        self.rejected = 0
+        self.sent: int = 0
+        self.handled: int = 0
+        self.rejected: int = 0
         self.spare_queues: list[deque[Envelope]] = []
         self.run_queue: deque[Cell] = deque()
         self.wake: anyio.Event | None = None
@@ -184,7 +182,7 @@ class Exchange:
     ) -> Message:
         """Return a new message, counted as sent."""
         self.sent = number = self.sent + 1
-        return new_tuple(Message, (payload, sender, topic, number, self.now, request))
+        return new_message(Message, (payload, sender, topic, number, self.now, request))
 
     def schedule(self, cell: Cell) -> None:
         """Put a cell on the run queue; wake the dispatcher if it sleeps."""

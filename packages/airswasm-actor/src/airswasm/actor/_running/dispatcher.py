@@ -34,7 +34,7 @@ from airswasm.runtime import CallState
 from .._boundary import raise_interrupt
 from .._messages.bounds import payload_bytes, signal_bytes
 from .._messages.dead_letters import DeathReason
-from .._messages.message import Message
+from .._messages.message import Message, new_message
 from ..errors import GuestRefused, MessageTooLarge, UnfitPayload
 from .cell import Cell, Exchange
 from .mailbox import admit_waiting, note_taken
@@ -50,7 +50,6 @@ if TYPE_CHECKING:
 
 __all__ = ("Dispatcher", "DispatcherConfig", "Endings", "is_compiled")
 
-new_tuple = tuple.__new__
 _PLAIN = frozenset((NoneType, bool, int, float, str, bytes, tuple, list, dict))
 """Common results of handlers; the check that such a value is not awaitable costs 0.2 µs."""
 _DONE = CallState.DONE  # an enum's attribute is a slow look-up
@@ -256,7 +255,7 @@ class Dispatcher(Exchange):
         queue = cell.queue
         if not queue:
             return None
-        message = new_tuple(Message, queue.popleft())
+        message = new_message(Message, queue.popleft())
         if cell.rare.waiting_room is not None:
             note_taken(cell, message)
         elif cell.queued_bytes is not None:

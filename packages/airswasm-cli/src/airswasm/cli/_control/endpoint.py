@@ -159,8 +159,9 @@ def _peer_uid(client: socket.socket) -> int | None:
         if hasattr(socket, "SO_PEERCRED"):
             found = client.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i"))
             return int(struct.unpack("3i", found)[1])
-        if hasattr(socket, "LOCAL_PEERCRED"):  # macOS, BSD: version and user come first
-            found = client.getsockopt(0, socket.LOCAL_PEERCRED, _XUCRED_BYTES)
+        peercred: int | None = getattr(socket, "LOCAL_PEERCRED", None)
+        if peercred is not None:  # macOS, BSD: version and user come first
+            found = client.getsockopt(0, peercred, _XUCRED_BYTES)
             return int(struct.unpack_from("2I", found)[1])
     except (OSError, struct.error):
         return None

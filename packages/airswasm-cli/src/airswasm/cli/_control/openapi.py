@@ -24,7 +24,6 @@ from .operation import (
     Number,
     Operation,
     Parameter,
-    Raw,
     Stream,
     Table,
 )
@@ -64,6 +63,7 @@ def openapi_document(operations: Table) -> Mapping[str, object]:
     for each in operations:
         paths.setdefault(each.route, {})[each.method.lower()] = _operation(each, schemas)
     error = {"description": "The host refused.", "content": _json({"$ref": _reference("Error")})}
+    security: list[Node] = [{}, {"token": []}]
     return {
         "openapi": _VERSION,
         "info": {
@@ -73,7 +73,7 @@ def openapi_document(operations: Table) -> Mapping[str, object]:
             "listens there, on 127.0.0.1 with one.",
         },
         "servers": [{"url": "http://localhost"}],
-        "security": [{}, {"token": []}],
+        "security": security,
         "paths": paths,
         "components": {
             "schemas": schemas,
@@ -149,7 +149,7 @@ def _responses(answer: Answer, schemas: Node) -> Node:
         lines = {"application/x-ndjson": {"schema": schema}}
         return {"200": {"description": "One document on each line.", "content": lines}}
     found: Node = {"200": {"description": "The bytes.", "content": {_BYTES: {}}}}
-    if isinstance(answer, Raw) and not answer.is_streamed:
+    if not answer.is_streamed:
         found["204"] = {"description": "There are none."}
     return found
 

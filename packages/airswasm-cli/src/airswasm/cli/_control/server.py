@@ -39,7 +39,6 @@ from .operation import (
     Number,
     Operation,
     Parameter,
-    Raw,
     Stream,
     Table,
     Text,
@@ -227,7 +226,7 @@ def _response(operation: Operation, result: object) -> Response:
         return StreamingResponse(_ndjson(lines, answer.schema), media_type=_NDJSON)
     if isinstance(answer, Json):
         return JSONResponse(_document(answer, result))
-    if isinstance(answer, Raw) and answer.is_streamed:
+    if answer.is_streamed:
         return StreamingResponse(cast("AsyncIterator[bytes]", result), media_type=_BYTES)
     if result is None:
         return Response(status_code=204)

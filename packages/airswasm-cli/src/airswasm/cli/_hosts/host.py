@@ -10,9 +10,10 @@ with the same parameters. Those that only look are in `stored_host`.
 
 from __future__ import annotations
 
+import inspect
 import os
 import time
-from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Mapping
+from collections.abc import AsyncIterable, AsyncIterator, Callable, Mapping
 from contextlib import suppress
 from typing import TYPE_CHECKING, Protocol
 
@@ -144,10 +145,12 @@ class LocalHost(StoredHost):
 
     async def perform(self, operation: Operation, arguments: Mapping[str, object]) -> object:
         """Carry out an operation of the table, the host's own or a block's."""
-        call = operation.load() if operation.handler else getattr(self, operation.name)
-        given = (self._system.services,) if operation.handler else ()
-        outcome = call(*given, **arguments)  # type: ignore[operator]  # the table's word for it
-        return await outcome if isinstance(outcome, Awaitable) else outcome
+        if operation.handler:
+            outcome = operation.load()(self._system.services, **arguments)
+        else:
+            own: Callable[..., object] = getattr(self, operation.name)
+            outcome = own(**arguments)
+        return await outcome if inspect.isawaitable(outcome) else outcome
 
     @property
     def is_online(self) -> bool:

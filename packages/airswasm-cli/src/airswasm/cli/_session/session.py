@@ -121,7 +121,8 @@ def _for_typer(annotation: object) -> object:
                     show_default=not option.is_counted,
                 ),
             ]  # fmt: skip
-    return annotation
+        case _:
+            return annotation
 
 
 def _terminal(common: dict[str, object]) -> Terminal:

@@ -52,17 +52,20 @@ class _Known(NamedTuple):
     in_file: bool = True
 
 
+def _is_positive(text: str) -> bool:
+    try:
+        return 0 < float(text) < 1e9
+    except ValueError:
+        return False
+
+
+_COLORS = ("auto", "always", "never")
+
 KNOWN: Mapping[str, _Known] = {
     "home": _Known("the home's folder", bool, "a folder", in_file=False),
     "key": _Known("the key that `sign` uses", bool, "a file"),
-    "timeout": _Known(
-        "seconds that `send` waits for a reply", lambda text: _is_positive(text), "a number > 0"
-    ),
-    "color": _Known(
-        "auto, always or never",
-        lambda text: text in ("auto", "always", "never"),
-        "auto, always or never",
-    ),
+    "timeout": _Known("seconds that `send` waits for a reply", _is_positive, "a number > 0"),
+    "color": _Known("auto, always or never", _COLORS.__contains__, "auto, always or never"),
 }
 
 
@@ -184,10 +187,3 @@ def _did_you_mean(name: str) -> str:
     names = [known for known, setting in KNOWN.items() if setting.in_file]
     close = difflib.get_close_matches(name, names, n=1)
     return f"; did you mean {close[0]!r}?" if close else f"; there are {', '.join(names)}"
-
-
-def _is_positive(text: str) -> bool:
-    try:
-        return 0 < float(text) < 1e9
-    except ValueError:
-        return False

@@ -247,8 +247,8 @@ def _tables_of(text: str, file: str) -> Mapping[str, object]:
         raise _single(file, f"not TOML: {error}") from error
 
 
-def _model(section: Section) -> type:
-    return cast("type", load_part(section.model))
+def _model(section: Section) -> type[object]:
+    return cast("type[object]", load_part(section.model))  # the declaration's word for it
 
 
 def _table_of(

@@ -44,7 +44,7 @@ def edit_configuration(
     file = Home(home).config_file
     before = Configuration.load(file, blocks).setting(name)
     document = _document(file)
-    table = document.get(before.section)
+    table: object = document.get(before.section)
     if value is None:
         if isinstance(table, Mapping):
             cast("dict[str, object]", table).pop(before.key, None)
@@ -62,7 +62,7 @@ def edit_configuration(
     return after
 
 
-def _document(file: Path) -> tomlkit.TOMLDocument:
+def _document(file: Path) -> dict[str, object]:
     try:
         return tomlkit.parse(file.read_text(encoding="utf-8"))
     except FileNotFoundError:

@@ -392,32 +392,32 @@ class Hosting:
         """
         name = record.name
         hosted = self._hosted[name]
-        step = ["load"]
+        steps = ["load"]
 
         async def prepare(_ready: object) -> None:
-            step[0] = "write the change"
+            steps.append("write the change")
             await commit()
-            step[0] = "switch"
+            steps.append("switch")
             hosted.switches += 1
             hosted.version = successor.active
 
         try:
             make = await self._maker(successor, manifest, successor.migrate_from)
             await self._hold_still(hosted, make.migrates)
-            step[0] = "start"
+            steps.append("start")
             spec = _supervisor_spec(make)
             (child,) = spec.children
             with anyio.CancelScope(shield=True):
                 # The message in hand gets the whole time of its own limit.
                 finish = hosted.manifest.limits.timeout
                 await hosted.node.update_child(child, prepare=prepare, finish=finish)
-            if not hosted.node.is_open and step[0] != "switch":
+            if not hosted.node.is_open and steps[-1] != "switch":
                 raise ActorStopped(name)
             hosted.node.spec = spec
         except Exception as error:
             cause = error.__cause__ if isinstance(error, ChildStartFailed) else error
             reason = reason_of(cause or error)
-            raise UpdateFailed(name, record.active, successor.active, step[0], reason) from error
+            raise UpdateFailed(name, record.active, successor.active, steps[-1], reason) from error
         finally:
             if step[0] == "switch":
                 self._quarantine.lift(name)

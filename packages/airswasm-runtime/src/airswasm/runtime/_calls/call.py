@@ -372,7 +372,7 @@ class Call:
         self._target, self._results, self._pending = target, results, pending
         pending._listen(self._woken)
 
-    def _adopt(self, work: Any) -> Pending:
+    def _adopt(self, work: Any) -> Pending:  # a coroutine, which no type of `outcome` says
         """Keep a host function that is a coroutine until its guest waits for it.
 
         A task that awaits the guest awaits it too; otherwise the engine starts a task.

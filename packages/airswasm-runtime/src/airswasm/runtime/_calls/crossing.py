@@ -30,9 +30,11 @@ class Handles(Protocol):
 
     def lower_handle(self, type_: Handle, value: object, keep: Keep) -> int:
         """Return the address of a handle for `value`; it lives as long as `keep`."""
+        ...
 
     def lift_handle(self, type_: Handle, address: int) -> object:
         """Return the value behind a handle, converted exactly once."""
+        ...
 
 
 UNFIT = (

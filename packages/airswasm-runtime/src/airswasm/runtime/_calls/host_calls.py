@@ -30,6 +30,8 @@ from .mismatch import mismatch
 from .plan import ImportPlan
 
 if TYPE_CHECKING:
+    from _ctypes import CFuncPtr
+
     from .._engine import Engine
     from .._instance import Instance
     from .call import Call
@@ -131,8 +133,9 @@ class HostCall:
         """Run the function on the loop's thread for a guest on a worker thread."""
         call._pay_if_due()
         outcome = self._function(call._instance.caller, *values)
-        is_work = self._is_async or isinstance(outcome, CoroutineType)
-        return call._adopt(outcome) if is_work else outcome
+        if self._is_async or isinstance(outcome, CoroutineType):
+            return call._adopt(outcome)
+        return outcome
 
     def write(self, instance: Instance, results: int, value: object) -> None:
         """Write a returned value where the engine expects it, in the engine's own memory.
@@ -160,7 +163,7 @@ class HostCall:
             wt.value_clone(id(slot) + _DATA, results)
 
 
-def destructor(running: dict[int, Call]) -> object:
+def destructor(running: dict[int, Call]) -> CFuncPtr:
     """Return the callback for a dropped host resource; guarded as host functions are."""
 
     def entry(_env: int, context: int, rep: int) -> int:
@@ -180,7 +183,7 @@ def destructor(running: dict[int, Call]) -> object:
     return wt.DestructorCallback(entry)
 
 
-def continuation(running: dict[int, Call]) -> object:
+def continuation(running: dict[int, Call]) -> CFuncPtr:
     """Return the callback that tells the engine whether a waiting host function is done."""
 
     def entry(context: int) -> bool:

@@ -142,7 +142,7 @@ def nested_option_decoder(some: Decode) -> Decode:
 
 _OK_NOTHING: Ok[None] = Ok(None)
 _ERR_NOTHING: Err[None] = Err(None)
-_new = object.__new__
+_new: Callable[[type[Ok[object]]], Ok[object]] = object.__new__
 _set_ok = vars(Ok)["value"].__set__  # the slot's own: `frozen` is for users
 
 

@@ -12,8 +12,9 @@ import ctypes
 import struct
 from binascii import hexlify
 from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from operator import attrgetter
-from typing import TypeAlias
+from typing import Any, TypeAlias, cast
 
 from .._compose.text_bridge import HEX_MARK, HEX_MOST_BYTES
 from .._shape import Handle, python_name
@@ -41,7 +42,9 @@ from .._wasmtime.value_layout import (
 from .bytes_as_text import BytesAsText
 from .crossing import AllowanceExceeded, Handles, Keep, Unfit
 
-Encode: TypeAlias = Callable[[object, Keep, Handles], bytes]
+# Any: each closure names the type that it lowers, is given whatever the caller has, and fails
+# with one of `crossing.UNFIT` on all else; a check before it would take as long as the lowering.
+Encode: TypeAlias = Callable[[Any, Keep, Handles], bytes]
 EncodeAll: TypeAlias = Callable[[Sequence[object], Keep, Handles], bytes]
 
 
@@ -109,8 +112,8 @@ def _encode_char(value: object, keep: Keep, handles: Handles) -> bytes:
     return pack_word(KIND_CHAR, ord(value))
 
 
-def _encode_string(value: object, keep: Keep, handles: Handles) -> bytes:
-    data = value.encode()  # type: ignore[attr-defined]  # AttributeError means unfit
+def _encode_string(value: str, keep: Keep, handles: Handles) -> bytes:
+    data = value.encode()
     size = len(data)
     handles.allowance -= size
     if handles.allowance < 0:
@@ -119,15 +122,15 @@ def _encode_string(value: object, keep: Keep, handles: Handles) -> bytes:
     return pack_two(KIND_STRING, size, id(data) + DATA_OFFSET_BYTES)
 
 
-def encode_bytes(value: object, keep: Keep, handles: Handles) -> bytes:
-    size = len(value)  # type: ignore[arg-type]  # TypeError means unfit
+def encode_bytes(value: bytes | bytearray | memoryview, keep: Keep, handles: Handles) -> bytes:
+    size = len(value)
     if not size:
         return _EMPTY_LIST
     handles.allowance -= size
     if handles.allowance < 0:
         raise AllowanceExceeded
     body = bytearray(U8_SLOT) * size
-    body[8::32] = value  # type: ignore[call-overload]  # any buffer or bytes-like sequence
+    body[8::32] = value
     pin = (ctypes.c_char * 1).from_buffer(body)
     keep.append(pin)
     return pack_two(KIND_LIST, size, ctypes.addressof(pin))
@@ -139,8 +142,8 @@ _HEX = HEX_MARK.to_bytes(2, "little")
 def text_encoder(codec: BytesAsText) -> Encode:
     as_text = codec.encode
 
-    def encode(value: object, keep: Keep, handles: Handles) -> bytes:
-        data = value if type(value) is bytes else bytes(memoryview(value))  # type: ignore[arg-type]
+    def encode(value: bytes | bytearray | memoryview, keep: Keep, handles: Handles) -> bytes:
+        data = value if type(value) is bytes else bytes(memoryview(value))
         size = len(data)
         handles.allowance -= size
         if handles.allowance < 0:
@@ -165,7 +168,7 @@ PRIMITIVE_ENCODERS: Mapping[str, Encode] = {
 
 
 def list_encoder(element: Encode) -> Encode:
-    def encode(value: object, keep: Keep, handles: Handles) -> bytes:
+    def encode(value: Sequence[object], keep: Keep, handles: Handles) -> bytes:
         if not isinstance(value, (list, tuple)):
             raise Unfit
         if not value:
@@ -183,7 +186,7 @@ def list_encoder(element: Encode) -> Encode:
 def tuple_encoder(elements: Sequence[Encode]) -> Encode:
     count = len(elements)
 
-    def encode(value: object, keep: Keep, handles: Handles) -> bytes:
+    def encode(value: Sequence[object], keep: Keep, handles: Handles) -> bytes:
         if not isinstance(value, (tuple, list)) or len(value) != count:
             raise Unfit
         body = b"".join(
@@ -210,7 +213,7 @@ def option_encoder(some: Encode) -> Encode:
 
 
 def nested_option_encoder(some: Encode) -> Encode:
-    def encode(value: object, keep: Keep, handles: Handles) -> bytes:
+    def encode(value: Some[object] | None, keep: Keep, handles: Handles) -> bytes:
         if value is None:
             return _NONE
         if type(value) is not Some:
@@ -223,7 +226,7 @@ def nested_option_encoder(some: Encode) -> Encode:
 
 
 def result_encoder(ok: Encode | None, err: Encode | None) -> Encode:
-    def encode(value: object, keep: Keep, handles: Handles) -> bytes:
+    def encode(value: Ok[object] | Err[object], keep: Keep, handles: Handles) -> bytes:
         kind = type(value)
         if kind is Ok:
             inner = ok
@@ -231,7 +234,7 @@ def result_encoder(ok: Encode | None, err: Encode | None) -> Encode:
             inner = err
         else:
             raise Unfit
-        payload = value.value  # type: ignore[attr-defined]
+        payload = value.value
         if inner is None:
             if payload is not None:
                 raise Unfit
@@ -260,9 +263,10 @@ def record_encoder(fields: Sequence[tuple[str, Encode]]) -> Encode:
 
     def encode(value: object, keep: Keep, handles: Handles) -> bytes:
         if isinstance(value, Mapping):
-            if len(value) != len(attributes):
+            by_name = cast("Mapping[str, object]", value)  # pyright loses the types of a narrowed
+            if len(by_name) != len(attributes):
                 raise Unfit
-            values = tuple([value[name] for name in attributes])
+            values = tuple([by_name[name] for name in attributes])
         else:
             values = (read(value),) if is_single else read(value)
         parts: list[bytes] = []
@@ -306,9 +310,9 @@ def enum_encoder(cases: Sequence[str]) -> Encode:
         name: pack_two(KIND_ENUM, *struct.unpack("<QQ", _name_slot(name, names))) for name in cases
     }
 
-    def encode(value: object, keep: Keep, handles: Handles) -> bytes:
+    def encode(value: str, keep: Keep, handles: Handles) -> bytes:
         keep.append(names)
-        return table[value]  # type: ignore[index]  # KeyError means unfit
+        return table[value]
 
     return encode
 
@@ -317,7 +321,7 @@ def flags_encoder(flags: Sequence[str]) -> Encode:
     names: Keep = []
     table = {name: _name_slot(name, names) for name in flags}
 
-    def encode(value: object, keep: Keep, handles: Handles) -> bytes:
+    def encode(value: AbstractSet[str], keep: Keep, handles: Handles) -> bytes:
         if not isinstance(value, (frozenset, set)):
             raise Unfit
         keep.append(names)

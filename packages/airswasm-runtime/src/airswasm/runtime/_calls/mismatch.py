@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
+from typing import TypeGuard
 
 from airswasm.wit import (
+    Borrow,
     Enum,
     Flags,
     ListOf,
     OptionOf,
+    Own,
     Primitive,
     Record,
     ResultOf,
@@ -62,11 +66,11 @@ def _find(where: str, type_: ValueType, value: object) -> ValueMismatch | None:
         case ListOf(Primitive("u8")):
             return _find_in_bytes(where, value)
         case ListOf(element):
-            if not isinstance(value, (list, tuple)):
+            if not _is_sequence(value):
                 return _wrong(where, type_, value)
             return _first(_find(f"{where}[{i}]", element, item) for i, item in enumerate(value))
         case TupleOf(elements):
-            if not isinstance(value, (list, tuple)) or len(value) != len(elements):
+            if not _is_sequence(value) or len(value) != len(elements):
                 return _wrong(where, type_, value)
             pairs = zip(elements, value, strict=True)
             return _first(_find(f"{where}[{i}]", e, item) for i, (e, item) in enumerate(pairs))
@@ -84,13 +88,38 @@ def _find(where: str, type_: ValueType, value: object) -> ValueMismatch | None:
             return None if fits else _wrong(where, f"one of {', '.join(names)}", value)
         case Flags(_, cases):
             names = [case.name for case in cases]
-            fits = isinstance(value, (set, frozenset)) and value <= set(names)
+            fits = _is_set(value) and value <= set(names)
             return None if fits else _wrong(where, f"a set of {', '.join(names)}", value)
-    return _wrong(where, type_, value)
+        case Own() | Borrow():
+            return _wrong(where, type_, value)
 
 
-def _first(found: object) -> ValueMismatch | None:
-    return next((item for item in found if item is not None), None)  # type: ignore[attr-defined]
+def _first(found: Iterable[ValueMismatch | None]) -> ValueMismatch | None:
+    return next((item for item in found if item is not None), None)
+
+
+# pyright does not know what a class holds that `isinstance` has found; these say that it is
+# anything.
+
+
+def _is_sequence(value: object) -> TypeGuard[Sequence[object]]:
+    return isinstance(value, (list, tuple))
+
+
+def _is_set(value: object) -> TypeGuard[AbstractSet[object]]:
+    return isinstance(value, (set, frozenset))
+
+
+def _is_mapping(value: object) -> TypeGuard[Mapping[object, object]]:
+    return isinstance(value, Mapping)
+
+
+def _is_some(value: object) -> TypeGuard[Some[object]]:
+    return isinstance(value, Some)
+
+
+def _is_result(value: object) -> TypeGuard[Ok[object] | Err[object]]:
+    return isinstance(value, (Ok, Err))
 
 
 def _is_primitive(name: str, value: object) -> bool:
@@ -122,7 +151,7 @@ def _find_in_option(
         return None
     if not isinstance(some, OptionOf):
         return _find(where, some, value)
-    if not isinstance(value, Some):
+    if not _is_some(value):
         return _wrong(where, f"{type_} (None or Some(...))", value)
     return _find(f"{where}.value", some, value.value)
 
@@ -130,7 +159,7 @@ def _find_in_option(
 def _find_in_result(
     where: str, type_: ValueType, ok: ValueType | None, err: ValueType | None, value: object
 ) -> ValueMismatch | None:
-    if not isinstance(value, (Ok, Err)):
+    if not _is_result(value):
         return _wrong(where, f"{type_} (Ok(...) or Err(...))", value)
     inner = ok if isinstance(value, Ok) else err
     return _find_payload(where, type(value).__name__, inner, value.value)
@@ -146,14 +175,14 @@ def _find_payload(
 
 def _find_in_record(where: str, type_: Record[ValueType], value: object) -> ValueMismatch | None:
     names = {python_name(field.name) for field in type_.fields}
-    if isinstance(value, Mapping):
+    if _is_mapping(value):
         strange = [key for key in value if key not in names]
         if strange:
             return _wrong(where, f"the fields {', '.join(sorted(names))}", strange[0])
     for member in type_.fields:
         field = python_name(member.name)
         try:
-            item = value[field] if isinstance(value, Mapping) else getattr(value, field)
+            item = value[field] if _is_mapping(value) else getattr(value, field)
         except (KeyError, AttributeError):
             return _wrong(where, f"{type_} with a field `{field}`", value)
         found = _find(f"{where}.{field}", member.type, item)

@@ -32,6 +32,7 @@ import struct
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from ..errors import UnsafeCacheFolder
@@ -162,7 +163,7 @@ class CompileCache:
         return CacheEntry(path, described.decode())
 
     def _entries(self) -> list[tuple[float, int, Path]]:
-        found = []
+        found: list[tuple[float, int, Path]] = []
         for path in self._folder.glob(f"*{SUFFIX}"):
             with contextlib.suppress(OSError):
                 status = path.lstat()
@@ -197,7 +198,7 @@ def _piece_digests(image: memoryview) -> Iterator[bytes]:
         yield hashlib.sha256(image).digest()
         return
     with ThreadPoolExecutor(HASHING_THREADS) as threads:
-        yield from threads.map(lambda start: _piece_digest(image, start), starts)
+        yield from threads.map(partial(_piece_digest, image), starts)
 
 
 def _piece_digest(image: memoryview, start: int) -> bytes:

@@ -20,7 +20,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncGenerator, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -177,7 +177,7 @@ def _candidates() -> Iterator[str]:
 
 
 @asynccontextmanager
-async def start_child(config: EngineConfig, name: str) -> AsyncIterator[Child]:
+async def start_child(config: EngineConfig, name: str) -> AsyncGenerator[Child]:
     """Start a child and kill it at the end of the block, if it still runs.
 
     Args:

@@ -22,7 +22,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import anyio
 import anyio.to_thread
@@ -129,14 +129,16 @@ async def compile_component(
     if len(wasm) > limits.wasm_bytes:
         raise CompileLimitExceeded(name, "wasm_bytes", limits.wasm_bytes)
     started = time.monotonic()
+    outcome: ChildOutcome | None = None
     with anyio.move_on_after(2 * limits.seconds + 5):
         async with start_child(config, name) as child, anyio.create_task_group() as tasks:
             if progress is not None:
                 tasks.start_soon(_heartbeat, name, progress, started)
             outcome = await child.converse(wasm, config)
             tasks.cancel_scope.cancel()
-        return read_answer(outcome, name, config)
-    raise CompileLimitExceeded(name, "seconds", limits.seconds)
+    if outcome is None:
+        raise CompileLimitExceeded(name, "seconds", limits.seconds)
+    return read_answer(outcome, name, config)
 
 
 async def _heartbeat(name: str, progress: ProgressSink, started: float) -> None:
@@ -164,10 +166,11 @@ def _parse(output: bytes) -> tuple[dict[str, Any], bytes]:
     """Return the head of an answer and what follows; an empty head for what is none."""
     line, end, image = output.partition(b"\n")
     try:
-        head = json.loads(line) if end else {}
+        head: object = json.loads(line) if end else {}
     except ValueError:  # another program's words
         head = {}
-    return (head if isinstance(head, dict) else {}), image
+    # JSON's keys are strings; which of them are there, the caller looks at.
+    return (cast("dict[str, Any]", head) if isinstance(head, dict) else {}), image
 
 
 def _last_cause(message: str) -> str:

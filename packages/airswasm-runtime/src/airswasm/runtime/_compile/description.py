@@ -15,9 +15,9 @@ entry run code before the engine has checked anything.
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, TypeAlias
+from typing import Any, Protocol, TypeAlias, TypeVar
 
 from airswasm.wit import (
     Borrow,
@@ -40,10 +40,16 @@ from .._compose.core_facts import CoreFacts
 from .._shape import FunctionShape, InterfaceShape, ResourceIdentity, ValueType
 from .._wasmtime.reflection import ComponentShape
 
+_Item_co = TypeVar("_Item_co", covariant=True)
+
 DESCRIPTION_VERSION = 5
 """Changes whenever what this module writes does: compiled components are cached."""
 
-Json: TypeAlias = Any
+Json: TypeAlias = Any  # what we wrote ourselves, authenticated before it is read
+FunctionEntry: TypeAlias = tuple[str, list[tuple[str, int]], int | None]
+"""A function's name, parameters and result; types are positions in the table."""
+InterfaceEntry: TypeAlias = tuple[str, list[FunctionEntry], dict[str, int]]
+"""An interface's name, functions, and the numbers of its resources by name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,10 +91,8 @@ class Description:
             ResourceIdentity(number, *fields) for number, fields in enumerate(read["resources"])
         )
         types = _types(read["types"], resources)
-        imports, exports = (
-            {name: _interface(name, rest, types, resources) for name, *rest in read[side]}
-            for side in ("imports", "exports")
-        )
+        imports = _interfaces(read["imports"], types, resources)
+        exports = _interfaces(read["exports"], types, resources)
         bridging = Bridging.from_json(read["bridging"])
         memories, tables, reallocs, pages = read["core"]
         core = CoreFacts(memories, tables, tuple(reallocs), pages)
@@ -106,17 +110,17 @@ class _TypeTable:
         self.entries: list[Json] = []
         self._numbers: dict[Json, int] = {}  # by entry: types of another name are equal
 
-    def interface(self, shape: InterfaceShape) -> Json:
+    def interface(self, shape: InterfaceShape) -> InterfaceEntry:
         functions = [
-            [
+            (
                 function.name,
-                [[name, self.number(type_)] for name, type_ in function.parameters],
+                [(name, self.number(type_)) for name, type_ in function.parameters],
                 self._maybe(function.result),
-            ]
+            )
             for function in shape.functions.values()
         ]
         resources = {name: identity.number for name, identity in shape.resources.items()}
-        return [shape.name, functions, resources]
+        return shape.name, functions, resources
 
     def number(self, type_: ValueType) -> int:
         entry = self._entry(type_)
@@ -154,50 +158,72 @@ class _TypeTable:
                 return "borrow", resource.number
 
 
-def _types(entries: Json, resources: Sequence[ResourceIdentity]) -> list[ValueType]:
+class _Table(Protocol[_Item_co]):
+    """Items by position; from a `Sequence`, a number out of JSON might also read a slice."""
+
+    def __getitem__(self, number: int, /) -> _Item_co: ...
+
+
+def _types(entries: Json, resources: _Table[ResourceIdentity]) -> list[ValueType]:
     types: list[ValueType] = []
     for entry in entries:
         types.append(_type(entry, types, resources))
     return types
 
 
-def _type(
-    entry: Json, types: Sequence[ValueType], resources: Sequence[ResourceIdentity]
-) -> ValueType:
-    match entry:
-        case str(name):
-            return Primitive(name)
-        case "list", element:
-            return ListOf(types[element])
-        case "tuple", *elements:
-            return TupleOf(tuple([types[each] for each in elements]))
-        case "option", some:
-            return OptionOf(types[some])
-        case "result", ok, err:
+def _type(entry: Json, types: _Table[ValueType], resources: _Table[ResourceIdentity]) -> ValueType:
+    if isinstance(entry, str):
+        return Primitive(entry)
+    kind, *parts = entry
+    match kind:
+        case "list":
+            return ListOf(types[parts[0]])
+        case "tuple":
+            return TupleOf(tuple([types[each] for each in parts]))
+        case "option":
+            return OptionOf(types[parts[0]])
+        case "result":
+            ok, err = parts
             return ResultOf(_at(types, ok), _at(types, err))
-        case "record", name, *fields:
+        case "record":
+            name, *fields = parts
             return Record(name, tuple([Field(field, types[each]) for field, each in fields]))
-        case "variant", name, *cases:
+        case "variant":
+            name, *cases = parts
             return Variant(name, tuple([Case(case, _at(types, each)) for case, each in cases]))
-        case "enum", name, *labels:
+        case "enum":
+            name, *labels = parts
             return Enum(name, tuple(map(Case, labels)))
-        case "flags", name, *labels:
+        case "flags":
+            name, *labels = parts
             return Flags(name, tuple(map(Case, labels)))
-        case "own", number:
-            return Own(resources[number])
-        case "borrow", number:
-            return Borrow(resources[number])
-    raise ValueError(f"not a type of ours: {entry!r}")
+        case "own":
+            return Own(resources[parts[0]])
+        case "borrow":
+            return Borrow(resources[parts[0]])
+        case _:
+            raise ValueError(f"not a type of ours: {entry!r}")
 
 
-def _at(types: Sequence[ValueType], number: int | None) -> ValueType | None:
+def _at(types: _Table[ValueType], number: int | None) -> ValueType | None:
     return None if number is None else types[number]
 
 
+def _interfaces(
+    entries: Sequence[InterfaceEntry],
+    types: _Table[ValueType],
+    resources: _Table[ResourceIdentity],
+) -> dict[str, InterfaceShape]:
+    return {entry[0]: _interface(*entry, types, resources) for entry in entries}
+
+
 def _interface(
-    name: str, rest: Json, types: Sequence[ValueType], resources: Sequence[ResourceIdentity]
+    name: str,
+    functions: Sequence[FunctionEntry],
+    named: Mapping[str, int],
+    types: _Table[ValueType],
+    resources: _Table[ResourceIdentity],
 ) -> InterfaceShape:
-    functions, named = rest
     return InterfaceShape(
         name,
         {

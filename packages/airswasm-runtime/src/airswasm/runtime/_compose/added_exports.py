@@ -46,7 +46,7 @@ class AddedExports:
         gauge: the export that says how many pages the guest's memory has; empty for none.
     """
 
-    drops: dict[str, str] = field(default_factory=dict)
+    drops: dict[str, str] = field(default_factory=dict[str, str])
     gauge: str = ""
 
     def __bool__(self) -> bool:
@@ -55,7 +55,7 @@ class AddedExports:
     @property
     def names(self) -> frozenset[str]:
         """All exports that the component's author knows nothing of."""
-        return frozenset(self.drops.values()) | ({self.gauge} if self.gauge else frozenset())
+        return frozenset(self.drops.values()) | ({self.gauge} if self.gauge else set[str]())
 
 
 def with_added_exports(wasm: bytes) -> tuple[bytes, AddedExports]:
@@ -79,7 +79,7 @@ def with_added_exports(wasm: bytes) -> tuple[bytes, AddedExports]:
         Sort.INSTANCE.name: len(outline.instances),
     }
     writer = ComponentWriter(wasm, {**outline.core_counts, **counts})
-    drops = {}
+    drops: dict[str, str] = {}
     for number, (interface, instance, name) in enumerate(found):
         drops[f"{interface}#{name}"] = _write_drop(writer, instance, name, f"{DROP}{number}")
     gauge = "" if memory is None else _write_gauge(writer, memory)

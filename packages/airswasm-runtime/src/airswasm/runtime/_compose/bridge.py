@@ -137,7 +137,7 @@ def _given_imports(
     bridge = writer.instance(writer.component(_imports_bridge(outline, bridged)), given)
     number_of = {(each.instance, each.name): at for at, each in enumerate(bridged)}
     touched = {each.instance for each in bridged}
-    result = []
+    result: list[tuple[str, Sort, int]] = []
     for name, sort, imported in outline.imports:
         index = scope.index_of[name]
         if (None, name) in number_of:
@@ -158,7 +158,7 @@ def _patched(
 ) -> int:
     """Write an instance like the host's, with the bridge's functions in place of its own."""
     host = scope.index_of[name]
-    functions = {}
+    functions: dict[str, int] = {}
     for inner, item in type_.exports:
         if isinstance(item, Function):
             number = number_of.get((name, inner))
@@ -238,7 +238,7 @@ def _write_core(
 ) -> None:
     """Write the core of a bridge, which lowers its calls and lifts `f0`, `f1` and so on."""
     allocator = _write_allocator(writer, wrappers)
-    called = []
+    called: list[tuple[str, bytes, int]] = []
     for number, function in enumerate(functions):
         lowered = writer.lower(function, allocator.memory, allocator.realloc)
         called.append((f"f{number}", CORE_FUNCTION, lowered))
@@ -337,7 +337,7 @@ def _patched_export(scope: ImportScope, original: int, name: str, carried: Carri
     """Write an instance like the guest's, with the bridges' functions in place of its own."""
     index = next(index for each, _, index in scope.outline.exports if each == name)
     items: list[tuple[str, Function | Type]] = []
-    functions = {}
+    functions: dict[str, int] = {}
     for inner, item in scope.outline.exported_items(index):
         if (name, inner) in carried:
             functions[inner], crossing = carried[name, inner]
@@ -376,7 +376,7 @@ def assembled(
         key = types.key(instance, named)
         return exported[key] if key in exported else refer(named)
 
-    given = []
+    given: list[tuple[str, Sort, int]] = []
     for number, (name, item) in enumerate(items):
         if isinstance(item, Function):
             taken = TypeSpace(shim.type, refer).function(item)

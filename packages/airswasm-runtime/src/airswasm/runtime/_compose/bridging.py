@@ -28,8 +28,8 @@ class Bridging:
         added: functions of ours that the component got besides.
     """
 
-    imports: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    exports: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    imports: Mapping[str, tuple[str, ...]] = field(default_factory=dict[str, tuple[str, ...]])
+    exports: Mapping[str, tuple[str, ...]] = field(default_factory=dict[str, tuple[str, ...]])
     extra_memories: int = 0
     extra_memory_bytes: int = 0
     extra_instances: int = 0

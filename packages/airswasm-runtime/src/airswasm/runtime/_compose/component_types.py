@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import Never, TypeAlias
 
 from airswasm.wit import (
     Borrow,
@@ -33,11 +33,24 @@ from .reader import Reader, Unreadable
 
 STRING, U8 = Primitive("string"), Primitive("u8")
 FLAT_PARAMETERS = 16
-_CODES = {"bool": 0x7F, "s8": 0x7E, "u8": 0x7D, "s16": 0x7C, "u16": 0x7B, "s32": 0x7A, "u32": 0x79}
-_CODES |= {"s64": 0x78, "u64": 0x77, "f32": 0x76, "f64": 0x75, "char": 0x74, "string": 0x73}
+_CODES_AND_SIZES = {
+    "bool": (0x7F, 1),
+    "s8": (0x7E, 1),
+    "u8": (0x7D, 1),
+    "s16": (0x7C, 2),
+    "u16": (0x7B, 2),
+    "s32": (0x7A, 4),
+    "u32": (0x79, 4),
+    "s64": (0x78, 8),
+    "u64": (0x77, 8),
+    "f32": (0x76, 4),
+    "f64": (0x75, 8),
+    "char": (0x74, 4),
+    "string": (0x73, 8),
+}
+_CODES = {name: code for name, (code, _) in _CODES_AND_SIZES.items()}
+_SIZES = {name: size for name, (_, size) in _CODES_AND_SIZES.items()}
 _PRIMITIVES = {code: Primitive(name) for name, code in _CODES.items()}
-_SIZES = {"bool": 1, "s8": 1, "u8": 1, "s16": 2, "u16": 2, "s32": 4, "u32": 4, "s64": 8, "u64": 8}
-_SIZES |= {"f32": 4, "f64": 8, "char": 4, "string": 8}
 _FLAT = {"s64": "i64", "u64": "i64", "f32": "f32", "f64": "f64"}
 
 
@@ -110,7 +123,7 @@ def _read_optional(reader: Reader, lookup: Lookup) -> Type | None:
     return read_value(reader, lookup) if present else None
 
 
-def _read_labels(reader: Reader) -> tuple[Case, ...]:
+def _read_labels(reader: Reader) -> tuple[Case[Never], ...]:
     return tuple(Case(reader.name()) for _ in range(reader.u32()))
 
 
@@ -130,7 +143,7 @@ def read_defined(reader: Reader, lookup: Lookup) -> Type:
     code = reader.byte()
     match code:
         case 0x72:
-            return Record("", tuple(Field(*each) for each in _read_members(reader, lookup)))
+            return Record("", tuple(Field(n, t) for n, t in _read_members(reader, lookup)))
         case 0x71:
             return Variant("", tuple(_read_case(reader, lookup) for _ in range(reader.u32())))
         case 0x70:
@@ -150,7 +163,8 @@ def read_defined(reader: Reader, lookup: Lookup) -> Type:
             if not isinstance(resource, Named):
                 raise Unreadable("a handle to a resource without a name")
             return Borrow(resource) if code == 0x68 else Own(resource)
-    return _primitive(code)
+        case _:
+            return _primitive(code)
 
 
 def read_function(reader: Reader, lookup: Lookup) -> Function:
@@ -186,7 +200,8 @@ def size_align(type_: Type | None) -> tuple[int, int]:
             return _sequence_layout(members(type_))
         case Resource():
             raise Unreadable("a resource has no layout")
-    return _variant_layout(payloads(type_))
+        case Variant() | Enum() | OptionOf() | ResultOf():
+            return _variant_layout(payloads(type_))
 
 
 def _flags_layout(count: int) -> tuple[int, int]:
@@ -234,7 +249,8 @@ def members(type_: Type) -> tuple[Type, ...]:
             return tuple(each.type for each in fields)
         case TupleOf(elements):
             return elements
-    raise Unreadable("no record or tuple")
+        case _:
+            raise Unreadable("no record or tuple")
 
 
 def payloads(type_: Type) -> tuple[Type | None, ...]:
@@ -248,7 +264,8 @@ def payloads(type_: Type) -> tuple[Type | None, ...]:
             return None, some
         case ResultOf(ok, err):
             return ok, err
-    raise Unreadable("no variant")
+        case _:
+            raise Unreadable("no variant")
 
 
 def flatten(type_: Type | None) -> list[str]:
@@ -268,14 +285,20 @@ def flatten(type_: Type | None) -> list[str]:
             return [each for member in members(type_) for each in flatten(member)]
         case Resource():
             raise Unreadable("a resource is no value")
+        case Variant() | Enum() | OptionOf() | ResultOf():
+            return ["i32", *_joined(payloads(type_))]
+
+
+def _joined(cases: Sequence[Type | None]) -> list[str]:
+    """Return the core values that hold the payload of any of the cases."""
     joined: list[str] = []
-    for case in payloads(type_):
+    for case in cases:
         for at, flat in enumerate(flatten(case)):
             if at < len(joined):
                 joined[at] = _join(joined[at], flat)
             else:
                 joined.append(flat)
-    return ["i32", *joined]
+    return joined
 
 
 def _join(one: str, other: str) -> str:
@@ -379,4 +402,5 @@ class TypeSpace:
                 return b"\x6d" + vector([text(label.name) for label in labels])
             case Flags(_, labels):
                 return b"\x6e" + vector([text(label.name) for label in labels])
-        raise Unreadable("a type that cannot be written")
+            case Resource() | Named():
+                raise Unreadable("a type that cannot be written")

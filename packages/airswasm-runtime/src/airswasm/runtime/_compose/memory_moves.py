@@ -36,6 +36,7 @@ from .component_types import (
     STRING,
     Function,
     Named,
+    Resource,
     Type,
     aligned,
     discriminant_bytes,
@@ -85,7 +86,8 @@ def _points(type_: Type | None) -> bool:
             return any(map(_points, members(type_)))
         case OptionOf() | ResultOf() | Variant():
             return any(map(_points, payloads(type_)))
-    return False
+        case _:
+            return False
 
 
 def _is_movable(type_: Type | None) -> bool:
@@ -104,12 +106,14 @@ def _is_movable(type_: Type | None) -> bool:
             return is_plain and all(map(_is_movable, cases))
         case None | Primitive() | Own() | Borrow() | Enum() | Flags():
             return True
-    return False
+        case Resource():
+            return False
 
 
 def move_module(functions: Sequence[Moved]) -> str:
     """Write the module whose exports `f0`, `f1`, … call the guest's functions of those names."""
-    imports, bodies = [], []
+    imports: list[str] = []
+    bodies: list[str] = []
     for number, moved in enumerate(functions):
         wrapper = moved.wrapper
         imports.append(_import(f"f{number}", wrapper.core_parameters, wrapper.core_result))
@@ -230,7 +234,7 @@ def _move_flat(type_: Type | None, start: int, mover: str) -> list[str]:
             moved = f"(call {mover} (local.get {start}) {extent} (i32.const {align}))"
             return [f"(local.set {start} {moved})"]
         case Record() | TupleOf():
-            lines = []
+            lines: list[str] = []
             for each in members(type_):
                 lines += _move_flat(each, start, mover)
                 start += len(flatten(each))
@@ -238,7 +242,8 @@ def _move_flat(type_: Type | None, start: int, mover: str) -> list[str]:
         case OptionOf() | ResultOf() | Variant() if _points(type_):
             tag = f"(local.get {start})"
             return _cases(tag, [_move_flat(each, start + 1, mover) for each in payloads(type_)])
-    return []
+        case _:
+            return []
 
 
 def _move_memory(type_: Type | None, base: str, offset: int, memory: str, mover: str) -> list[str]:
@@ -251,7 +256,7 @@ def _move_memory(type_: Type | None, base: str, offset: int, memory: str, mover:
             moved = f"(call {mover} {at} {extent} (i32.const {align}))"
             return [f"(i32.store {memory} offset={offset} {base} {moved})"]
         case Record() | TupleOf():
-            lines = []
+            lines: list[str] = []
             for each in members(type_):
                 size, align = size_align(each)
                 offset = aligned(offset, align)
@@ -263,7 +268,8 @@ def _move_memory(type_: Type | None, base: str, offset: int, memory: str, mover:
             inside = offset + payload_offset(payloads(type_))
             cases = [_move_memory(p, base, inside, memory, mover) for p in payloads(type_)]
             return _cases(tag, cases)
-    return []
+        case _:
+            return []
 
 
 def _cases(tag: str, cases: Sequence[list[str]]) -> list[str]:

@@ -107,19 +107,23 @@ Entry: TypeAlias = Imported | Aliased | Lifted | Instantiated | Assembled
 class Outline:
     """A component's index spaces, imports and exports."""
 
-    types: list[Definition] = field(default_factory=list)
-    functions: list[Entry] = field(default_factory=list)
-    instances: list[Entry] = field(default_factory=list)
-    components: list[Reader | None] = field(default_factory=list)
-    imports: list[tuple[str, Sort, Imported]] = field(default_factory=list)
-    exports: list[tuple[str, Sort, int]] = field(default_factory=list)
-    type_sources: dict[int, Aliased] = field(default_factory=dict)
-    imported_types: dict[str, int] = field(default_factory=dict)
-    type_exports: dict[int, int] = field(default_factory=dict)
-    core_counts: dict[str, int] = field(default_factory=dict)
-    core_modules: list[Reader | None] = field(default_factory=list)
-    core_instances: list[int | dict[str, int]] = field(default_factory=list)
-    core_functions: list[tuple[int, str] | None] = field(default_factory=list)
+    types: list[Definition] = field(default_factory=list[Definition])
+    functions: list[Entry] = field(default_factory=list[Entry])
+    instances: list[Entry] = field(default_factory=list[Entry])
+    components: list[Reader | None] = field(default_factory=list[Reader | None])
+    imports: list[tuple[str, Sort, Imported]] = field(
+        default_factory=list[tuple[str, Sort, Imported]]
+    )
+    exports: list[tuple[str, Sort, int]] = field(default_factory=list[tuple[str, Sort, int]])
+    type_sources: dict[int, Aliased] = field(default_factory=dict[int, Aliased])
+    imported_types: dict[str, int] = field(default_factory=dict[str, int])
+    type_exports: dict[int, int] = field(default_factory=dict[int, int])
+    core_counts: dict[str, int] = field(default_factory=dict[str, int])
+    core_modules: list[Reader | None] = field(default_factory=list[Reader | None])
+    core_instances: list[int | dict[str, int]] = field(default_factory=list[int | dict[str, int]])
+    core_functions: list[tuple[int, str] | None] = field(
+        default_factory=list[tuple[int, str] | None]
+    )
     parent: Outline | None = None
 
     def type_at(self, index: int) -> Definition:
@@ -142,7 +146,8 @@ class Outline:
                 return function
             case Aliased(instance, name):
                 return self._aliased_function(instance, name)
-        raise Unreadable(f"function {index} has no type that a bridge can find")
+            case _:
+                raise Unreadable(f"function {index} has no type that a bridge can find")
 
     def count_core(self, space: str, more: int = 1) -> None:
         """Count one more in a core index space, which is named as `ComponentWriter` does."""
@@ -198,7 +203,8 @@ class Outline:
                 return [(name, self._item(sort, at)) for name, (sort, at) in exports.items()]
             case Instantiated(component, arguments):
                 return self._items_of(component, arguments)
-        raise Unreadable(f"instance {instance} is none that a bridge can follow")
+            case _:
+                raise Unreadable(f"instance {instance} is none that a bridge can follow")
 
     def origin(self, instance: str, name: str) -> tuple[str, str, Type]:
         """Return where a type of an imported instance comes from: instance, name, what it is.
@@ -310,7 +316,7 @@ def _read_core_instance(body: Reader) -> int | dict[str, int]:
     if kind == 0:
         module = body.u32()
         for _ in range(body.u32()):
-            body.name(), body.byte(), body.u32()
+            _ = body.name(), body.byte(), body.u32()
         return module
     if kind != 1:
         raise Unreadable(f"a core instance of kind {kind}")

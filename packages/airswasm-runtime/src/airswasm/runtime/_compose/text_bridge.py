@@ -62,7 +62,7 @@ def _unpack_block() -> str:
         f"(local.set $v{k} (v128.load offset={16 * k} align=1 (local.get $from)))" for k in _BLOCK
     ]
     loads.append("(local.set $h (v128.load offset=112 align=1 (local.get $from)))")
-    stores = []
+    stores: list[str] = []
     for k in _BLOCK:
         bit = f"(v128.and (i64x2.shl (local.get $h) (i32.const {k + 1})) {_HIGH})"
         stores.append(

@@ -51,7 +51,8 @@ def as_text(type_: Type, where: str) -> tuple[Type, tuple[str, ...]]:
         case TupleOf(elements):
             parts = [as_text(each, f"{where}.{at}") for at, each in enumerate(elements)]
             return TupleOf(tuple(t for t, _ in parts)), tuple(p for _, ps in parts for p in ps)
-    return type_, ()
+        case _:
+            return type_, ()
 
 
 def function_as_text(function: Function) -> tuple[Function, tuple[str, ...]]:
@@ -136,7 +137,8 @@ def _joins_are_plain(type_: Type) -> bool:
             return all(map(_joins_are_plain, members(type_)))
         case OptionOf() | ResultOf():
             return set(flatten(type_)) == {"i32"} or not as_text(type_, "")[1]
-    return True
+        case _:
+            return True
 
 
 def _holds_borrow(type_: Type | None) -> bool:
@@ -149,7 +151,8 @@ def _holds_borrow(type_: Type | None) -> bool:
             return any(map(_holds_borrow, members(type_)))
         case OptionOf() | ResultOf() | Variant():
             return any(map(_holds_borrow, payloads(type_)))
-    return False
+        case _:
+            return False
 
 
 def result_area_bytes(wrappers: Sequence[Wrapper]) -> int:
@@ -160,7 +163,8 @@ def result_area_bytes(wrappers: Sequence[Wrapper]) -> int:
 
 def wrapper_module(wrappers: Sequence[Wrapper]) -> str:
     """Write the module whose exports `f0`, `f1`, … convert and call the imports of those names."""
-    imports, bodies = [], []
+    imports: list[str] = []
+    bodies: list[str] = []
     for number, wrapper in enumerate(wrappers):
         imports.append(_import(f"f{number}", f"$to{number}", _lowered_signature(wrapper)))
         imports += [
@@ -233,7 +237,7 @@ def _convert_parameters(wrapper: Wrapper) -> list[str]:
     types = [type_ for _, type_ in wrapper.function.parameters]
     if sum(len(flatten(type_)) for type_ in types) > FLAT_PARAMETERS:
         return _convert_memory(TupleOf(tuple(types)), "(local.get 0)", 0, wrapper.inward)
-    lines = []
+    lines: list[str] = []
     for at, type_ in enumerate(types):
         lines += _convert_flat(type_, _flat_start(wrapper, at), wrapper.inward)
     return lines
@@ -245,18 +249,19 @@ def _convert_flat(type_: Type | None, start: int, how: str) -> list[str]:
         return [f"(local.set {start + 1} (call ${how} {at} {length}))"]
     match type_:
         case TupleOf(elements):
-            lines = []
+            lines: list[str] = []
             for each in elements:
                 lines += _convert_flat(each, start, how)
                 start += len(flatten(each))
             return lines
         case OptionOf() | ResultOf():
             return _convert_flat_cases(type_, start, how)
-    return []
+        case _:
+            return []
 
 
 def _convert_flat_cases(type_: Type, start: int, how: str) -> list[str]:
-    lines = []
+    lines: list[str] = []
     for number, case in enumerate(payloads(type_)):
         inner = _convert_flat(case, start + 1, how)
         if inner:
@@ -272,7 +277,7 @@ def _convert_memory(type_: Type | None, base: str, offset: int, how: str) -> lis
         return [f"(i32.store offset={offset + 4} {base} (call ${how} {at} {length}))"]
     match type_:
         case TupleOf(elements):
-            lines = []
+            lines: list[str] = []
             for each in elements:
                 size, align = size_align(each)
                 offset = aligned(offset, align)
@@ -281,13 +286,14 @@ def _convert_memory(type_: Type | None, base: str, offset: int, how: str) -> lis
             return lines
         case OptionOf() | ResultOf():
             return _convert_memory_cases(type_, base, offset, how)
-    return []
+        case _:
+            return []
 
 
 def _convert_memory_cases(type_: Type, base: str, offset: int, how: str) -> list[str]:
     cases = payloads(type_)
     assert discriminant_bytes(cases) == 1
-    lines = []
+    lines: list[str] = []
     for number, case in enumerate(cases):
         inner = _convert_memory(case, base, offset + payload_offset(cases), how)
         if inner:

@@ -15,7 +15,6 @@ for each engine that was closed.
 from __future__ import annotations
 
 import ctypes
-import ctypes.util
 import struct
 import sys
 import threading
@@ -54,11 +53,12 @@ class KernelTicker:
     """A POSIX timer whose notification is the engine's own C function."""
 
     def __init__(self, engine: int, tick: float) -> None:
-        self._library = ctypes.CDLL(None, use_errno=True)
+        self._library: ctypes.CDLL | None = ctypes.CDLL(None, use_errno=True)
         self._timer = ctypes.c_void_p()
-        function = ctypes.cast(wt.increment_epoch, ctypes.c_void_p).value or 0
         # struct sigevent: value, signo, notify, function, attributes, up to 64 bytes
-        event = struct.pack("<QiiQQ", wt.engine_clone(engine), 0, _SIGEV_THREAD, function, 0)
+        event = struct.pack(
+            "<QiiQQ", wt.engine_clone(engine), 0, _SIGEV_THREAD, wt.increment_epoch_at, 0
+        )
         self._call("timer_create", _CLOCK_MONOTONIC, event.ljust(64, b"\0"), self._out())
         seconds, rest = divmod(tick, 1.0)
         period = (int(seconds), int(rest * 1e9))
@@ -67,9 +67,9 @@ class KernelTicker:
     def stop(self) -> None:
         """End it; twice is fine."""
         timer, self._timer = self._timer, ctypes.c_void_p()
-        if timer is not None and self._library is not None:
+        if self._library is not None:
             self._call("timer_delete", timer)
-            self._library = None  # type: ignore[assignment]
+            self._library = None
 
     def _out(self) -> object:
         return ctypes.byref(self._timer)

@@ -16,35 +16,83 @@ from __future__ import annotations
 
 import ctypes
 from collections.abc import Callable
-from ctypes import CFUNCTYPE, c_bool, c_char, c_size_t, c_uint32, c_uint64, c_void_p
+from ctypes import CFUNCTYPE, c_bool, c_char, c_int, c_size_t, c_uint32, c_uint64, c_void_p
 from dataclasses import dataclass
 from functools import lru_cache, partial
 from struct import Struct
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeAlias, TypeVar, overload
 
 from wasmtime import Config, Func, Store, _ffi
 
-Address = int
+if TYPE_CHECKING:
+    from _ctypes import CFuncPtr
+
+Address: TypeAlias = int
+_Value_co = TypeVar("_Value_co", covariant=True)
 
 # Two views of one library. A `CDLL` function gives the global lock up and takes it
 # back: with busy Python threads beside us that costs 5 ms a thread, each time, and
 # a call into a guest makes ten such trips. So everything short keeps the lock.
-_releasing = _ffi.dll
-_keeping = ctypes.PyDLL(_ffi.dll._name)
+_releasing = ctypes.CDLL(str(_ffi.filename))
+_keeping = ctypes.PyDLL(str(_ffi.filename))
 
 
-def prototype(name: str, result: Any, *arguments: Any, library: ctypes.CDLL = _keeping) -> Any:
+if TYPE_CHECKING:
+    CType: TypeAlias = type[ctypes._SimpleCData[Any]]  # of any of C's plain values
+
+    class OrNull:
+        """The result of a function whose pointer may be null: None is given then."""
+
+    class CFunction(Protocol[_Value_co]):
+        """A C function that takes plain integers, or buffers, and gives a plain value."""
+
+        def __call__(self, *arguments: object) -> _Value_co: ...
+
+    class Managed(Protocol):
+        """An object of the public package that owns one of the library's."""
+
+        def ptr(self) -> ctypes._Pointer[Any]: ...  # to what: the private bindings say
+else:
+    OrNull = c_void_p
+
+
+@overload
+def prototype(
+    name: str, result: None, *arguments: CType, library: ctypes.CDLL = ...
+) -> CFunction[None]: ...
+@overload
+def prototype(
+    name: str, result: type[c_bool], *arguments: CType, library: ctypes.CDLL = ...
+) -> CFunction[bool]: ...
+@overload
+def prototype(
+    name: str, result: type[OrNull], *arguments: CType, library: ctypes.CDLL = ...
+) -> CFunction[Address | None]: ...
+@overload
+def prototype(
+    name: str,
+    result: type[c_void_p | c_int | c_uint32 | c_size_t],
+    *arguments: CType,
+    library: ctypes.CDLL = ...,
+) -> CFunction[int]: ...
+def prototype(
+    name: str,
+    result: CType | type[OrNull] | None,
+    *arguments: CType,
+    library: ctypes.CDLL = _keeping,
+) -> CFunction[object]:
     """Return a C function that takes and gives plain integers.
 
     Args:
         name: of the function.
-        result: its ctypes type.
-        arguments: theirs.
+        result: its ctypes type; `c_void_p` for a pointer that is never null.
+        arguments: theirs; none for a function that is given ctypes objects as they are.
         library: where it is.
     """
     function = library[name]  # indexing gives a fresh object: the bindings keep theirs
     function.restype = result
-    function.argtypes = list(arguments)
+    if arguments:
+        function.argtypes = list(arguments)
     return function
 
 
@@ -64,10 +112,14 @@ store_limiter = prototype(
     ctypes.c_int64,
     ctypes.c_int64,
 )
-set_yield_interval = prototype("wasmtime_context_fuel_async_yield_interval", _P, _P, c_uint64)
+set_yield_interval = prototype("wasmtime_context_fuel_async_yield_interval", OrNull, _P, c_uint64)
 engine_clone = prototype("wasmtime_engine_clone", _P, _P)
 engine_delete = prototype("wasm_engine_delete", None, _P)
 increment_epoch = prototype("wasmtime_engine_increment_epoch", None, _P)
+increment_epoch_at: Address = (
+    ctypes.cast(_keeping["wasmtime_engine_increment_epoch"], c_void_p).value or 0
+)
+"""Where that function is, for a timer that calls it without Python."""
 
 instantiate_async = prototype("wasmtime_component_linker_instantiate_async", _P, _P, _P, _P, _P, _P)
 future_poll = prototype("wasmtime_call_future_poll", c_bool, _P)
@@ -78,7 +130,7 @@ future_delete = prototype("wasmtime_call_future_delete", None, _P)
 value_clone = prototype("wasmtime_component_val_clone", None, _P, _P)
 _get_func = prototype("wasmtime_component_instance_get_func", c_bool, _P, _P, _P, _P)
 
-_func_call_unchecked = prototype("wasmtime_func_call_unchecked", _P, _P, _P, _P, _SIZE, _P)
+_func_call_unchecked = prototype("wasmtime_func_call_unchecked", OrNull, _P, _P, _P, _SIZE, _P)
 
 _error_new = prototype("wasmtime_error_new", _P, ctypes.c_char_p)
 _error_message = prototype("wasmtime_error_message", None, _P, _P)
@@ -86,8 +138,8 @@ _error_trace = prototype("wasmtime_error_wasm_trace", None, _P, _P)
 _error_delete = prototype("wasmtime_error_delete", None, _P)
 _bytes_delete = prototype("wasm_byte_vec_delete", None, _P)
 _frames_delete = prototype("wasm_frame_vec_delete", None, _P)
-_frame_name = prototype("wasmtime_frame_func_name", _P, _P)
-_frame_module = prototype("wasmtime_frame_module_name", _P, _P)
+_frame_name = prototype("wasmtime_frame_func_name", OrNull, _P)
+_frame_module = prototype("wasmtime_frame_module_name", OrNull, _P)
 _frame_index = prototype("wasm_frame_func_index", c_uint32, _P)
 _frame_offset = prototype("wasm_frame_module_offset", c_size_t, _P)
 
@@ -97,21 +149,21 @@ _memory_creator_set = prototype("wasmtime_config_host_memory_creator_set", None,
 _linker_root = prototype("wasmtime_component_linker_root", _P, _P)
 _linker_instance_delete = prototype("wasmtime_component_linker_instance_delete", None, _P)
 _linker_add_instance = prototype(
-    "wasmtime_component_linker_instance_add_instance", _P, _P, _P, _SIZE, _P
+    "wasmtime_component_linker_instance_add_instance", OrNull, _P, _P, _SIZE, _P
 )
 _linker_add_func_async = prototype(
-    "wasmtime_component_linker_instance_add_func_async", _P, _P, _P, _SIZE, _P, _P, _P
+    "wasmtime_component_linker_instance_add_func_async", OrNull, _P, _P, _SIZE, _P, _P, _P
 )
 _linker_add_resource = prototype(
-    "wasmtime_component_linker_instance_add_resource", _P, _P, _P, _SIZE, _P, _P, _P, _P
+    "wasmtime_component_linker_instance_add_resource", OrNull, _P, _P, _SIZE, _P, _P, _P, _P
 )
 _resource_type_new_host = prototype("wasmtime_component_resource_type_new_host", _P, c_uint32)
 _resource_type_delete = prototype("wasmtime_component_resource_type_delete", None, _P)
-_any_to_host = prototype("wasmtime_component_resource_any_to_host", _P, _P, _P, _P)
+_any_to_host = prototype("wasmtime_component_resource_any_to_host", OrNull, _P, _P, _P)
 _any_clone = prototype("wasmtime_component_resource_any_clone", _P, _P)
 any_delete = prototype("wasmtime_component_resource_any_delete", None, _P)
 _host_new = prototype("wasmtime_component_resource_host_new", _P, c_bool, c_uint32, c_uint32)
-_host_to_any = prototype("wasmtime_component_resource_host_to_any", _P, _P, _P, _P)
+_host_to_any = prototype("wasmtime_component_resource_host_to_any", OrNull, _P, _P, _P)
 _host_rep = prototype("wasmtime_component_resource_host_rep", c_uint32, _P)
 _host_owned = prototype("wasmtime_component_resource_host_owned", c_bool, _P)
 _host_delete = prototype("wasmtime_component_resource_host_delete", None, _P)
@@ -142,9 +194,9 @@ def ready_continuation() -> bytes:
     return Struct("<QQQ").pack(_ALWAYS_READY, 0, 0)
 
 
-def callback_address(callback: object) -> Address:
+def callback_address(callback: CFuncPtr) -> Address:
     """Return the address at which C finds a callback that we keep alive."""
-    return ctypes.cast(callback, c_void_p).value or 0  # type: ignore[arg-type]
+    return ctypes.cast(callback, c_void_p).value or 0
 
 
 _pack_words = Struct("<QQQ").pack
@@ -162,8 +214,6 @@ _get_fuel = prototype("wasmtime_context_get_fuel", None)
 _set_epoch_deadline = prototype("wasmtime_context_set_epoch_deadline", None)
 _call_async = prototype("wasmtime_component_func_call_async", _P)
 _value_delete = prototype("wasmtime_component_val_delete", None)
-for _function in (_set_fuel, _get_fuel, _set_epoch_deadline, _call_async, _value_delete):
-    _function.argtypes = None  # they take ctypes objects as they are
 _COUNTS = tuple(c_size_t(count) for count in range(17))  # WIT allows sixteen parameters flat
 
 
@@ -252,10 +302,9 @@ def bind_call(
 def get_func(instance: Address, context: Address, index: Address, slot: Address) -> bool:
     """Write an exported function of an instance to `slot` (32 bytes)."""
     try:
-        found: bool = _get_func(instance, context, index, slot)
+        return _get_func(instance, context, index, slot)
     except ctypes.ArgumentError as problem:  # integers fit: no frame is left to convert them in
         raise RecursionError(str(problem)) from None
-    return found
 
 
 class EngineFrame(NamedTuple):
@@ -284,8 +333,7 @@ class EngineFailure:
 
 def new_error(message: str) -> Address:
     """Return an error object for a host function to give back; the library frees it."""
-    address: int = _error_new(message.encode("utf-8", "replace").replace(b"\0", b"?"))
-    return address
+    return _error_new(message.encode("utf-8", "replace").replace(b"\0", b"?"))
 
 
 def take_error(error: Address) -> EngineFailure:
@@ -302,9 +350,9 @@ def take_error(error: Address) -> EngineFailure:
 
 
 def _frame(frame: int | None) -> EngineFrame:
-    number = int(_frame_index(frame))
+    number = _frame_index(frame)
     name = _name_at(_frame_name(frame)) or f"wasm function {number}"
-    return EngineFrame(name, _name_at(_frame_module(frame)), int(_frame_offset(frame)), number)
+    return EngineFrame(name, _name_at(_frame_module(frame)), _frame_offset(frame), number)
 
 
 def _name_at(vector: int | None) -> str | None:
@@ -320,15 +368,15 @@ def check(error: int | None) -> None:
         raise RuntimeError(take_error(error).message)
 
 
-def address_of(managed: object) -> Address:
+def address_of(managed: Managed) -> Address:
     """Return the address inside one of the public package's managed objects."""
-    return ctypes.cast(managed.ptr(), c_void_p).value or 0  # type: ignore[attr-defined]
+    return ctypes.cast(managed.ptr(), c_void_p).value or 0
 
 
 class LinkerScope:
     """Adds definitions to a linker; close it before the linker is used."""
 
-    def __init__(self, linker: object) -> None:
+    def __init__(self, linker: Managed) -> None:
         self._root: Address = _linker_root(address_of(linker))
         self._open: Address | None = None
 
@@ -346,21 +394,21 @@ class LinkerScope:
             _linker_instance_delete(self._open)
             self._open = None
 
-    def add_function(self, name: str, callback: object) -> None:
+    def add_function(self, name: str, callback: CFuncPtr) -> None:
         """Add a host function; `callback` must outlive the linker."""
         encoded = name.encode()
-        pointer = ctypes.cast(callback, c_void_p)  # type: ignore[arg-type]
+        pointer = ctypes.cast(callback, c_void_p)
         check(
             _linker_add_func_async(
                 self._open or self._root, encoded, len(encoded), pointer, None, None
             )
         )
 
-    def add_resource(self, name: str, number: int, destructor: object) -> None:
+    def add_resource(self, name: str, number: int, destructor: CFuncPtr) -> None:
         """Add a host resource type; `destructor` must outlive the linker."""
         encoded = name.encode()
         type_ = _resource_type_new_host(number)
-        pointer = ctypes.cast(destructor, c_void_p)  # type: ignore[arg-type]
+        pointer = ctypes.cast(destructor, c_void_p)
         error = _linker_add_resource(
             self._open or self._root, encoded, len(encoded), type_, pointer, None, None
         )
@@ -387,15 +435,14 @@ def take_host_handle(context: Address, handle: Address) -> tuple[int, bool]:
     """Lift a host resource out of a handle, exactly once: its number, and whether owned."""
     out = c_void_p()
     check(_any_to_host(context, handle, ctypes.addressof(out)))
-    rep, owned = int(_host_rep(out.value)), bool(_host_owned(out.value))
+    rep, owned = _host_rep(out.value), _host_owned(out.value)
     _host_delete(out.value)
     return rep, owned
 
 
 def clone_handle(handle: Address) -> Address:
     """Return a handle of our own to a guest's resource, freed with `any_delete`."""
-    address: int = _any_clone(handle)
-    return address
+    return _any_clone(handle)
 
 
 memory: bytes = (c_char * 2**62).from_address(0)  # type: ignore[assignment]  # read as bytes are

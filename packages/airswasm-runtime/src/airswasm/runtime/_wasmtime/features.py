@@ -64,22 +64,27 @@ class EngineSettings(Protocol):
     @property
     def max_wasm_stack_bytes(self) -> int:
         """The most stack that a guest's own frames may take."""
+        ...
 
     @property
     def async_stack_bytes(self) -> int:
         """The stack of one call: the guest's frames and the host functions above them."""
+        ...
 
     @property
     def memory_reservation_bytes(self) -> int | None:
         """Address space set aside for one memory; None for the engine's 4 GiB."""
+        ...
 
     @property
     def memory_guard_bytes(self) -> int | None:
         """Unmapped space after each memory; None for the engine's 32 MiB."""
+        ...
 
     @property
     def memory_images(self) -> bool:
         """Whether a memory's first contents are mapped instead of copied."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)

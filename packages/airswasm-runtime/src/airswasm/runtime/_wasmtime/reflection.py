@@ -105,9 +105,11 @@ def reflect(
 @dataclass
 class _Reader:
     engine: Engine
-    text: Mapping[str, Collection[str]] = field(default_factory=dict)
-    resources: list[tuple[wc.ResourceType, ResourceIdentity]] = field(default_factory=list)
-    names: dict[_Nominal, str] = field(default_factory=dict)
+    text: Mapping[str, Collection[str]] = field(default_factory=dict[str, Collection[str]])
+    resources: list[tuple[wc.ResourceType, ResourceIdentity]] = field(
+        default_factory=list[tuple[wc.ResourceType, ResourceIdentity]]
+    )
+    names: dict[_Nominal, str] = field(default_factory=dict[_Nominal, str])
 
     def read_side(
         self, items: Mapping[str, _Extern], *, is_imported: bool
@@ -206,11 +208,15 @@ class _Reader:
                 return Own(self._identify(type_.ty, interface, "resource", False))
             case wc.BorrowType():
                 return Borrow(self._identify(type_.ty, interface, "resource", False))
-        name = _PRIMITIVES.get(type(type_))
-        if name is None:
-            where = interface or "the world"
-            raise UnsupportedType(f"it uses {type(type_).__name__} in {where}")
-        return Primitive(name)
+            case _:
+                return _primitive(type_, interface or "the world")
+
+
+def _primitive(type_: object, where: str) -> Primitive:
+    name = _PRIMITIVES.get(type(type_))
+    if name is None:
+        raise UnsupportedType(f"it uses {type(type_).__name__} in {where}")
+    return Primitive(name)
 
 
 def _refuse_modules(imported: Mapping[str, Mapping[str, wc.ComponentItem]]) -> None:
@@ -263,4 +269,5 @@ def _restored(type_: ValueType, where: str, text: Collection[str]) -> ValueType:
             return Record(name, tuple(Field(f.name, into(f.type, f.name)) for f in fields))
         case Variant(name, cases):
             return Variant(name, tuple(Case(c.name, maybe(c.type, c.name)) for c in cases))
-    return type_
+        case _:
+            return type_

@@ -75,7 +75,7 @@ def _map(size: int, flags: int = 0) -> int:
     address = _mmap(None, size, mmap.PROT_READ | mmap.PROT_WRITE, flags, -1, 0)
     if address == _FAILED:
         raise _refusal()
-    return int(address)
+    return address
 
 
 class Slots:
@@ -106,7 +106,7 @@ class Slots:
 
     def empty(self, address: int) -> bool:
         """Give a slot's memory back; it reads as zeros again. False if the kernel refuses."""
-        return bool(_madvise(address, self.size, mmap.MADV_DONTNEED) == 0)
+        return _madvise(address, self.size, mmap.MADV_DONTNEED) == 0
 
     def give_back(self, address: int) -> None:
         """Empty a slot and keep it for the next."""

@@ -366,10 +366,10 @@ def _blocking_read(caller: Caller, stream: InputStream, length: int) -> object:
     return _when_ready(pollable, lambda: stream.read(min(length, READ_AT_MOST_BYTES)))
 
 
-def _counted(data: object) -> object:
+def _counted(data: bytes | Awaitable[bytes]) -> object:
     if inspect.isawaitable(data):
         return _counted_later(data)
-    return len(data)  # type: ignore[arg-type]
+    return len(data)
 
 
 async def _counted_later(data: Awaitable[bytes]) -> int:

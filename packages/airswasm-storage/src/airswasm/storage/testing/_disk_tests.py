@@ -300,7 +300,8 @@ class Said:
                     self.values[task] = int(number)
                 case "append", [entry, *payload]:
                     self.entries[int(entry)] = " ".join(payload)
-                case _, [entry]:
+                case _:
+                    (entry,) = words
                     self.acknowledged = int(entry)
 
     async def check(self, store: Store) -> None:

@@ -16,7 +16,8 @@ from ._suite import HOSTILE, Clock, OpenStore, Suite
 
 async def payloads_of(log: Log) -> list[bytes]:
     """Return the payloads of all entries that are there."""
-    payloads, after = [], 0
+    payloads: list[bytes] = []
+    after = 0
     while True:
         page = await log.read(after)
         payloads += [entry.payload for entry in page.entries]

@@ -140,7 +140,8 @@ class NamespaceTests(Suite):
             space = store.namespace("a")
             for key, size in [("1", 400), ("2", 400), ("3", 400), ("4", 5_000), ("5", 1)]:
                 await space.set(key, bytes(size))
-            pages, after = [], None
+            pages: list[list[str]] = []
+            after = None
             while True:
                 page = await space.scan(after=after)
                 pages.append([entry.key for entry in page.entries])
@@ -379,6 +380,7 @@ class NamespaceTests(Suite):
             await target.batch({f"k{number:04}": b"old" for number in range(2_000, 4_000)})
             seen: set[tuple[bytes | None, bytes | None]] = set()
             progress: list[int] = []
+            count = 0
 
             async def use_it() -> None:
                 for number in range(300):
@@ -410,6 +412,7 @@ class NamespaceTests(Suite):
             await source.batch({f"k{number:04}": b"new" for number in range(2_000)})
             await target.batch({f"m{number:04}": b"old" for number in range(2_000)})
             expected: dict[str, bytes | None] = {f"m{number:04}": b"old" for number in range(2_000)}
+            content: dict[str, bytes] = {}
             is_over = False
 
             async def use_it() -> None:
