@@ -419,7 +419,7 @@ class Hosting:
             reason = reason_of(cause or error)
             raise UpdateFailed(name, record.active, successor.active, steps[-1], reason) from error
         finally:
-            if step[0] == "switch":
+            if steps[-1] == "switch":
                 self._quarantine.lift(name)
             if hosted.ref is not None and self._quarantine.reason(name) is None:
                 hosted.ref.resume()
