@@ -184,8 +184,8 @@ class Register:
             if traits.has_bind and not is_bound:
                 bind_actor(actor, context)
         if self._events.has_listeners:
-            is_first = cell.incarnation == 1
-            self.emit(EventKind.STARTED if is_first else EventKind.RESTARTED, cell)
+            again = EventKind.UPDATED if is_bound else EventKind.RESTARTED
+            self.emit(EventKind.STARTED if cell.incarnation == 1 else again, cell)
 
     def emit(
         self, kind: EventKind, cell: Cell, reason: str = "", cause: BaseException | None = None
