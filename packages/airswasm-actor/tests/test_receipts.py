@@ -312,12 +312,13 @@ async def test_sums_go_on_over_restarts_updates_and_stops(
         await ref.ask(b"trap")
     await settle(ref)
     assert await grown()
+    assert await grown()  # and not with the fuel of the trap alone
     await node.update_child(ChildSpec("test/guest", make, shutdown=1.0))
     assert await grown()
     await node.stop()
     node, ref = await supervise(system, make)
     assert await grown()
-    assert counts(system.receipts.of("test/guest")) == {Outcome.REPLIED: 4, Outcome.TRAPPED: 1}
+    assert counts(system.receipts.of("test/guest")) == {Outcome.REPLIED: 5, Outcome.TRAPPED: 1}
     system.receipts.forget("test/guest")
     assert await ref.ask(b"echo") == b"echo"
     assert counts(system.receipts.of("test/guest")) == {Outcome.REPLIED: 1}

@@ -22,7 +22,7 @@ from ._calls.plan import ExportPlan
 from ._host import Caller
 from ._limits import Limits
 from ._shape import FunctionShape
-from ._usage import FunctionUse, Usage
+from ._usage import CallUse, FunctionUse, Usage
 from ._values import GuestResource
 from ._wasmtime import bindings as wt
 from ._wasmtime.faults import Circumstances
@@ -287,6 +287,25 @@ class Instance:
         if call._raise is not None:
             raise call._raise
         return call._value
+
+    async def call_itemized(
+        self, function: str | Function, *arguments: object
+    ) -> tuple[object, CallUse]:
+        """Call as `call` does, and return what the call used beside its value.
+
+        Raises:
+            ValueMismatch, GuestFault, InstanceBusy, InstanceClosed: as `call`.
+        """
+        if self._usage is None:
+            self.measure(Usage())
+        if isinstance(function, str):
+            function = self.function(function)
+        call = self.start(function, arguments, ignore_wake)
+        call.itemize()
+        call._is_awaited = True
+        if call._first_poll() is not _DONE:
+            await drive(call, self.engine.config.slices_before_thread)
+        return call.result(), call.use()
 
     def start(self, function: Function, arguments: tuple[object, ...], wake: Wake) -> Call:
         """Begin a call without running it; for schedulers.

@@ -8,14 +8,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import TYPE_CHECKING
 
-from airswasm.runtime import DeadlineExceeded, GuestFault, HostFunctionFailed, LimitExceeded
+from airswasm.runtime import (
+    CallUse,
+    DeadlineExceeded,
+    GuestFault,
+    HostFunctionFailed,
+    LimitExceeded,
+)
 
 from ..errors import GuestRefused, MessageTooLarge, UnfitPayload
-
-if TYPE_CHECKING:
-    from airswasm.runtime import CallUse
 
 __all__ = ("Outcome", "Receipt", "outcome_of")
 

@@ -566,12 +566,12 @@ class Cell:
             return  # the next incarnation asks
         rare, receipts, is_guest = self.rare, self.exchange.receipts, self.guest is not None
         tally = receipts.begin(self.name, is_guest=is_guest)
-        if tally is rare.tally:
-            return
-        if tally is None and rare.tally is not None:
+        was_measured = rare.tally is not None
+        if rare.tally is not None and tally is None:
             receipts.end(rare.tally)
-        self.own_rare().tally = tally
-        if is_guest:
+        if tally is not rare.tally:
+            self.own_rare().tally = tally
+        if is_guest and (tally is not None or was_measured):  # it may be a new incarnation
             measure_guest(self.actor, tally)
 
     def note_failure(self, work: Work, error: BaseException | None) -> None:
