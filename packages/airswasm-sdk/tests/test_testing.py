@@ -115,7 +115,7 @@ def test_an_answer_has_its_receipt(counter: Path) -> None:
     assert {"storage@0.1.0#get", "storage@0.1.0#set", "messaging@0.1.0#publish"} <= fuel.keys()
     assert answer.fuel == answer.use.fuel > sum(fuel.values()) > 0
     assert answer.use.memory_bytes
-    with pytest.raises(AssertionError, match="storage@0.1.0#get: 1 calls"):
+    with pytest.raises(AssertionError, match=r"storage@0\.1\.0#get: 1 calls"):
         assert_fuel_below(answer, 1)
 
 

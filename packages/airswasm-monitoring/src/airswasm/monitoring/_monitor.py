@@ -11,9 +11,8 @@ for that and reads it.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from time import monotonic
-from typing import Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 import anyio
 from airswasm.actor import ActorRef, ActorSystem, Phase, Tally
@@ -126,7 +125,9 @@ class Monitor:
             for name, ref in routes.items()
         ]
         ended = (each for each in self.history.all() if each.name not in known)
-        samples.extend(_remembered(each) for each in ended if each.state == "given_up")
+        samples.extend(
+            ComponentSample(**_remembered(each)) for each in ended if each.state == "given_up"
+        )
         return samples
 
 
@@ -153,11 +154,13 @@ def _sample(
     mailbox = ref.mailbox
     actor = ref.actor
     meter = actor if isinstance(actor, Metered) else None
-    return replace(
-        _remembered(known) if tally is None else _measured(_remembered(known), tally),
-        name=name,
-        state=_state(ref, known),
-        incarnation=ref.incarnation,
+    return ComponentSample(
+        **{
+            **_remembered(known),
+            "name": name,
+            "state": _state(ref, known),
+            "incarnation": ref.incarnation,
+        },
         mailbox_size=mailbox.size,
         mailbox_capacity=mailbox.capacity,
         mailbox_bytes=mailbox.size_bytes,
@@ -166,22 +169,37 @@ def _sample(
         handled=ref.handled,
         memory_bytes=meter.memory_bytes if meter else 0,
         host_memory_bytes=getattr(meter, "host_memory_bytes", 0),
+        **(_measured(tally) if tally is not None else {}),
     )
 
 
-def _measured(sample: ComponentSample, tally: Tally) -> ComponentSample:
-    """Return a sample with the sums over the component's messages."""
-    return replace(
-        sample,
-        outcomes={outcome.value: count for outcome, count in tally.outcomes.items()},
-        received_bytes=tally.bytes_in,
-        replied_bytes=tally.bytes_out,
-        queueing=_times(tally.queueing),
-        handling=_times(tally.handling),
-        fuel_used=tally.usage.fuel,
-        cpu=tally.usage.busy_seconds,
-        memory_peak=tally.usage.memory_peak_bytes,
-    )
+def _measured(tally: Tally) -> dict[str, Any]:
+    """Return the sums over a component's messages, as fields of its sample."""
+    return {
+        "outcomes": {outcome.value: count for outcome, count in tally.outcomes.items()},
+        "received_bytes": tally.bytes_in,
+        "replied_bytes": tally.bytes_out,
+        "queueing": _times(tally.queueing),
+        "handling": _times(tally.handling),
+        "fuel_used": tally.usage.fuel,
+        "cpu": tally.usage.busy_seconds,
+        "memory_peak": tally.usage.memory_peak_bytes,
+    }
+
+
+def _remembered(history: ComponentHistory) -> dict[str, Any]:
+    """Return what is known from events, as fields of a sample."""
+    return {
+        "name": history.name,
+        "state": history.state,
+        "since": history.since,
+        "incarnation": history.incarnation,
+        "restarts": history.restarts,
+        "updates": history.updates,
+        "failures": history.failures,
+        "last_error": history.last_error,
+        "last_failure_at": history.last_failure_at,
+    }
 
 
 def _host_calls(tally: Tally) -> Mapping[str, HostCallSample]:
@@ -193,20 +211,6 @@ def _host_calls(tally: Tally) -> Mapping[str, HostCallSample]:
 
 def _times(histogram: Histogram) -> Times:
     return Times(histogram.counts, histogram.seconds)
-
-
-def _remembered(history: ComponentHistory) -> ComponentSample:
-    return ComponentSample(
-        name=history.name,
-        state=history.state,
-        since=history.since,
-        incarnation=history.incarnation,
-        restarts=history.restarts,
-        updates=history.updates,
-        failures=history.failures,
-        last_error=history.last_error,
-        last_failure_at=history.last_failure_at,
-    )
 
 
 def _state(ref: ActorRef, known: ComponentHistory) -> str:

@@ -57,7 +57,7 @@ class Histogram:
 
     @property
     def counts(self) -> tuple[int, ...]:
-        """How many times are in each bucket, and not in the one below it."""
+        """The number of times in each bucket that are not in the one below it."""
         self._settle()
         return tuple(self._counts)
 
@@ -76,7 +76,7 @@ class Histogram:
 
     @property
     def total(self) -> int:
-        """How many times were counted."""
+        """The number of times that were counted."""
         return sum(self._counts) + self._same
 
     def quantile(self, share: float) -> float:
@@ -193,7 +193,7 @@ class HostCallUse:
 
 @dataclass(frozen=True, slots=True)
 class CallUse:
-    """What one call of a guest used.
+    """The use of one call of a guest.
 
     Attributes:
         function: the path of the export.

@@ -90,7 +90,7 @@ class Tally:
 
     @property
     def outcomes(self) -> dict[Outcome, int]:
-        """How many messages ended in which way."""
+        """The numbers of messages by outcome."""
         counts = self._counts.copy()
         counts[Outcome.HANDLED] += self.handled
         counts[Outcome.REPLIED] += self.replied
@@ -98,13 +98,13 @@ class Tally:
 
     @property
     def queueing(self) -> Histogram:
-        """How long messages that were handled had waited in the mailbox."""
+        """The times that handled messages had waited in the mailbox."""
         self.queue_otherwise(self.queued)
         return self._queueing
 
     @property
     def handling(self) -> Histogram:
-        """How long the handling of messages took, with what the actor waited for."""
+        """The times that the handling of messages took, with what the actor waited for."""
         handling = Histogram()
         handling.merge(self._in_python)
         for path, use in self.usage.exports.items():
