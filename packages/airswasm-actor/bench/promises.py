@@ -108,7 +108,7 @@ async def promises(folder: Path) -> AsyncIterator[Promises]:  # noqa: ARG001
             return instance.call(function, "host", None, PAYLOAD)
 
         async with _served(Bare()) as plain, _served(Bare(call)) as calling:
-            yield {**_of_python(system, plain), **_of_component(component, calling)}
+            yield {**_of_python(system, plain), **_of_component(system, component, calling)}
         instance.close()
 
 
@@ -160,16 +160,25 @@ async def _served(bare: Bare) -> AsyncIterator[Bare]:
     serving.cancel()
 
 
-def _of_component(component: ActorRef, bare: Bare) -> Promises:
+def _of_component(system: ActorSystem, component: ActorRef, bare: Bare) -> Promises:
     async def deliver(count: int) -> None:
         for _ in range(0, count, BATCH):
             for _ in range(BATCH):
                 component.tell(PAYLOAD)
             await component.drain(60)
 
+    async def deliver_measured(count: int) -> None:
+        reader = system.receipts.measure()
+        await deliver(count)
+        reader.cancel()
+
     return {
         "component-message": Promise(
             Work(deliver, time.thread_time, count=4 * BATCH),
             Work(bare.turn, time.thread_time, count=4 * BATCH),
-        )
+        ),
+        "measured": Promise(
+            Work(deliver_measured, time.thread_time, count=4 * BATCH),
+            Work(deliver, time.thread_time, count=4 * BATCH),
+        ),
     }

@@ -24,6 +24,7 @@ from airswasm.actor import (
     MailboxSpec,
     Message,
     MessageTooLarge,
+    Outcome,
     Request,
     SupervisorNode,
     SupervisorSpec,
@@ -191,7 +192,7 @@ async def test_while_a_guest_waits_the_others_go_on(system: ActorSystem, engine:
     answers: list[Request] = []
     for number, ref in enumerate(refs):
         await system.started(ref)
-        ref.request(b"w%d" % number, answers.append, timeout=60)
+        ref.request(b"w%d" % number, answers.append, timeout=60, wants_receipt=True)
     await anyio.wait_all_tasks_blocked()
     assert len(gates) == 200
     assert answers == []
@@ -204,7 +205,14 @@ async def test_while_a_guest_waits_the_others_go_on(system: ActorSystem, engine:
     assert sorted(answer.result() for answer in answers) == sorted(  # type: ignore[type-var]
         b"w%d" % number for number in range(200)
     )
-    assert all(answer.fuel_used for answer in answers)
+    for answer in answers:
+        receipt = answer.receipt
+        assert receipt is not None
+        assert receipt.use is not None
+        (wait,) = receipt.use.host_calls
+        assert (receipt.outcome, wait.calls) == (Outcome.REPLIED, 1)
+        assert receipt.fuel > wait.fuel > 0
+        assert receipt.run_seconds >= wait.seconds > receipt.use.busy_seconds > 0
 
 
 async def test_a_computing_guest_delays_no_other(system: ActorSystem, load: Load) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import inspect
 import json
 import socket
@@ -190,7 +191,10 @@ async def test_answers_are_what_the_openapi_document_says(
         for name in ("about", "status", "list", "all_logs"):
             path = {"about": "host", "list": "components", "all_logs": "logs"}.get(name, name)
             await check(name, "GET", f"/v1/{path}")
-        for name, path in (("info", ""), ("logs", "/logs"), ("entries", "/storage")):
+        for word in (b"x", b""):
+            await check("deliver", "POST", f"/v1/components/{NAME}/receipts", word)
+        paths = {"info": "", "logs": "/logs", "entries": "/storage", "profile": "/profile"}
+        for name, path in paths.items():
             await check(name, "GET", f"/v1/components/{NAME}{path}")
         async with client.stream("GET", "/v1/components/local/absent") as response:
             refusal = (await response.read()).json()
@@ -207,6 +211,11 @@ async def test_every_operation_works_over_the_socket(
         local = LocalHost(system)
         assert (await install(host, signed()))["version"] == "0.1.0"
         assert await host.send(NAME, b"you") == b"Hello, you! You are number 1."
+        report = await host.deliver(NAME, b"me")
+        assert base64.b64decode(report["reply"]) == b"Hello, me! You are number 2."
+        assert (report["error"], report["receipt"]["outcome"]) == (None, "replied")
+        assert report["receipt"]["use"]["fuel"] > 0
+        assert report["receipt"]["use"]["host_calls"]
         assert await host.list() == await local.list()
         assert await host.info(NAME) == await local.info(NAME)
         exported = [chunk async for chunk in await host.export(NAME)]

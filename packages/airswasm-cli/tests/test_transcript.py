@@ -29,6 +29,26 @@ def new_version(airswasm: Airswasm, project: Path, version: str) -> None:
     assert airswasm("sign", str(project)).code == 0
 
 
+def check_what_it_cost(airswasm: Airswasm) -> None:
+    """One message's receipt, and the profile of all of them."""
+    sent = airswasm("send", "local/hello", "you", "--receipt")
+    assert sent.out == "Hello, you! You are number 2."
+    assert "replied by version 0.1.0, incarnation 1: waited" in sent.err
+    assert "storage@0.1.0#set: 1 calls" in sent.err
+    sent = json.loads(airswasm("send", "local/hello", "me", "--receipt", "--json").out)
+    assert (sent["text"], sent["receipt"]["outcome"]) == (
+        "Hello, me! You are number 3.", "replied",
+    )  # fmt: skip
+    profile = json.loads(airswasm("profile", "local/hello", "--json").out)
+    assert (profile["schema"], profile["messages"]) == ("airswasm.profile/1", {"replied": 3})
+    (handled,) = (each for each in profile["exports"] if "#handle-message" in each["function"])
+    assert (handled["calls"], handled["faults"]) == (3, 0)
+    assert 0 < handled["fuel"] <= profile["fuel"]
+    printed = airswasm("profile", "local/hello").out.splitlines()
+    assert len(printed) == len(profile["exports"]) + len(profile["host_functions"])
+    assert airswasm("profile", "local/absent").code == 5
+
+
 def test_from_a_key_to_a_running_component_and_back(
     airswasm: Airswasm, run_host: RunHost, tmp_path: Path, home: Path
 ) -> None:
@@ -52,15 +72,16 @@ def test_from_a_key_to_a_running_component_and_back(
     assert "storage.write" in airswasm("info", "local/hello").out
     status = json.loads(airswasm("status", "--json").out)
     assert (status["schema"], status["running"]) == ("airswasm.status/1", 1)
+    check_what_it_cost(airswasm)
     assert "message 1 from host" in airswasm("logs", "local/hello").out
 
     new_version(airswasm, project, "0.2.0")
     updated = airswasm("update", ".", cwd=project)
     assert updated.code == 0, updated.err
-    assert airswasm("send", "local/hello", "again").out == "Hello, again! You are number 2."
+    assert airswasm("send", "local/hello", "again").out == "Hello, again! You are number 4."
     assert airswasm("rollback", "local/hello").code == 0
     assert airswasm("list").out.split("\t")[1] == "0.1.0"
-    assert airswasm("send", "hello", "back").out == "Hello, back! You are number 3."
+    assert airswasm("send", "hello", "back").out == "Hello, back! You are number 5."
     assert airswasm("uninstall", "local/hello").code == 0
     assert airswasm("list").out == ""
 

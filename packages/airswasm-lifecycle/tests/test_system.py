@@ -23,6 +23,7 @@ from airswasm.lifecycle import (
     LimitPolicy,
     MemoryTooSmall,
     NotInstalled,
+    NotMeasured,
     NotRunning,
     OwnerChanged,
     Package,
@@ -591,6 +592,61 @@ class TestRun:
         assert "unreachable" in str(status.last_error)
         assert any(line.startswith("failed:") for line in log_of(system))
         assert "restarted, incarnation 2" in log_of(system)
+
+    async def test_a_message_is_delivered_with_its_receipt(
+        self, system: System, workshop: Workshop, yes: Approve
+    ) -> None:
+        """Good or bad; what never came to be handled raises as `send` does."""
+        with pytest.raises(NotInstalled):
+            await system.deliver(NAME, b"echo")
+        await system.install(workshop.package(), approve=yes)
+        done = await system.deliver(NAME, b"echo")
+        assert (done.reply, done.error) == (b"echo", None)
+        assert (done.receipt.outcome, done.receipt.version) == ("replied", "0.1.0")
+        assert done.receipt.fuel > 0
+        failed = await system.deliver(NAME, b"trap")
+        assert failed.reply is None
+        assert isinstance(failed.error, ActorFailed)
+        assert (failed.receipt.outcome, failed.receipt.error) == ("trapped", "Trapped")
+        counted = await system.deliver(NAME, b"c")
+        assert counted.receipt.use is not None
+        stored = {each.function for each in counted.receipt.use.host_calls}
+        assert any("storage" in function for function in stored)
+        await system.stop(NAME)
+        with pytest.raises(NotRunning):
+            await system.deliver(NAME, b"echo")
+
+    async def test_its_profile_says_where_time_and_fuel_go(
+        self, system: System, workshop: Workshop, yes: Approve
+    ) -> None:
+        """Over restarts, updates and stops, until the name is purged; only while measured."""
+        reader = system.receipts.measure()
+        await system.install(workshop.package(), approve=yes)
+        await system.send(NAME, b"c")
+        with pytest.raises(ActorFailed):
+            await system.send(NAME, b"trap")
+        await system.send(NAME, b"c")
+        await system.update(workshop.package("0.2.0"))
+        await system.send(NAME, b"c")
+        await system.stop(NAME)
+        await system.start(NAME)
+        profile = system.profile(NAME)
+        assert profile.messages == {"replied": 3, "trapped": 1}
+        handled = next(each for each in profile.exports if each.function.endswith("handle-message"))
+        assert (handled.calls, handled.faults) == (4, 1)
+        assert sum(each.fuel for each in profile.exports) == profile.fuel
+        assert sum(each.fuel for each in profile.host_functions) < profile.fuel
+        assert all(each.calls for each in profile.host_functions)
+        assert list(profile.exports) == sorted(profile.exports, key=lambda each: -each.fuel)
+        await system.stop(NAME)
+        system.receipts.forget(NAME)
+        with pytest.raises(NotMeasured, match="it has not run since the host started"):
+            system.profile(NAME)
+        await system.uninstall(NAME, purge=True)
+        assert system.receipts.of(NAME) is None
+        await system.install(workshop.package(), approve=yes)
+        assert system.profile(NAME).messages == {}
+        reader.cancel()
 
     async def test_an_endless_loop_ends_at_its_limit(
         self, system: System, workshop: Workshop, yes: Approve

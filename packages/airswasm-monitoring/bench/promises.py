@@ -17,7 +17,7 @@ from paired import Promise, Promises, Work, times
 from prometheus_client import CollectorRegistry, Gauge, generate_latest
 
 COMPONENTS = 100
-FIGURES = 9
+FIGURES = 16
 
 
 @asynccontextmanager

@@ -76,6 +76,25 @@ def test_the_quietest_name_makes_room() -> None:
     assert history.of("a/b") is None
 
 
+def test_updates_and_replacements_are_no_restarts() -> None:
+    """Eight updates are eight updates; a replaced incarnation is the fault of a sender."""
+    history = History()
+    history.note(event(EventKind.STARTED, incarnation=1))
+    for _ in range(8):
+        history.note(event(EventKind.STOPPING, reason="shutdown"))
+        history.note(event(EventKind.UPDATED))
+        history.note(event(EventKind.READY))
+    for reason in ("replaced", "crash"):
+        kind = EventKind.STOPPING if reason == "replaced" else EventKind.FAILED
+        history.note(event(kind, reason=reason))
+        history.note(event(EventKind.RESTARTED))
+        history.note(event(EventKind.READY))
+    known = history.of("a/b")
+    assert known is not None
+    assert (known.updates, known.restarts, known.failures) == (8, 1, 1)
+    assert known.state == "running"
+
+
 def test_a_history_of_nothing_is_refused() -> None:
     """A capacity below one would forget what it has just been told."""
     with pytest.raises(ValueError, match="capacity is 0"):

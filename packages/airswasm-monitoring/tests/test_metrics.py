@@ -2,11 +2,21 @@
 
 from __future__ import annotations
 
+import shutil
+import subprocess
+
 import pytest
-from airswasm.monitoring import OTHER, ComponentSample, Metrics, Snapshot
-from airswasm.runtime import Meters
+from airswasm.monitoring import (
+    OTHER,
+    ComponentSample,
+    HostCallSample,
+    Metrics,
+    Snapshot,
+    Times,
+)
+from airswasm.runtime import BOUNDS, Meters
 from airswasm.wit import Metric
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from prometheus_client.parser import text_string_to_metric_families
 
@@ -45,6 +55,77 @@ def test_figures_of_a_component() -> None:
     assert figures["airswasm_component_mailbox_bytes", "a/b"] == 44
     assert figures["airswasm_component_messages_total", "a/b"] == 5
     assert figures["airswasm_component_fuel_total", "a/b"] == 6
+
+
+@pytest.mark.skipif(shutil.which("promtool") is None, reason="needs Prometheus' promtool")
+def test_names_and_units_follow_prometheus_conventions() -> None:
+    """Prometheus' own check has nothing to say about any family."""
+    times = Times((1,) * (len(BOUNDS) + 1), 2.5)
+    sample = ComponentSample(
+        "a/b",
+        "running",
+        0.0,
+        outcomes={"handled": 1, "trapped": 2},
+        queueing=times,
+        handling=times,
+    )
+    snapshot = Snapshot(
+        1.0,
+        (sample,),
+        {"sent": 1},
+        {"crashed": 1},
+        audit_lines=1,
+        storage_syncs=1,
+        event_loop_lag=times,
+        host_calls={"a/b": {"x:y/z@1.0.0#f": HostCallSample(times, 3)}},
+    )
+    page = Metrics(lambda: snapshot).render()
+    for family in ("outcome", "queue_seconds_bucket", "host_call_seconds_bucket", "build_info"):
+        assert family.encode() in page
+    checked = subprocess.run(
+        ["promtool", "check", "metrics"], input=page, capture_output=True, check=False
+    )
+    assert (checked.returncode, checked.stdout + checked.stderr) == (0, b"")
+
+
+def test_times_arrive_as_histograms() -> None:
+    """Buckets are cumulative, and the sum and the count are those of the distribution."""
+    counts = tuple(range(len(BOUNDS) + 1))
+    sample = ComponentSample("a/b", "running", 0.0, handling=Times(counts, 12.5))
+    samples = [
+        each
+        for family in text_string_to_metric_families(
+            Metrics(lambda: Snapshot(1.0, (sample,))).render().decode()
+        )
+        for each in family.samples
+        if family.name == "airswasm_component_handling_seconds"
+    ]
+    buckets = {s.labels["le"]: s.value for s in samples if s.name.endswith("_bucket")}
+    assert [*map(float, buckets)] == [*BOUNDS, float("inf")]
+    assert [*buckets.values()] == [sum(counts[: at + 1]) for at in range(len(counts))]
+    values = {s.name.rpartition("_")[2]: s.value for s in samples}
+    assert (values["sum"], values["count"]) == (12.5, sum(counts))
+
+
+def test_calls_of_the_host_are_added_up_over_components_that_come_and_go() -> None:
+    """By function; a component that goes takes nothing from the sum."""
+    calls: dict[str, dict[str, HostCallSample]] = {}
+
+    def used(count: int) -> HostCallSample:
+        return HostCallSample(Times((count,) + (0,) * len(BOUNDS), count / 2), count * 3)
+
+    metrics = Metrics(lambda: Snapshot(1.0, host_calls=calls))
+    name = "airswasm_host_call_seconds_count", "x#f"
+    for step, total in (
+        ({"a/a": {"x#f": used(2)}, "a/b": {"x#f": used(3)}}, 5),
+        ({"a/a": {"x#f": used(4)}}, 7),
+        ({"a/a": {"x#f": used(4)}, "a/b": {"x#f": used(1)}}, 8),
+        ({}, 8),
+    ):
+        calls = step
+        figures = read(metrics)
+        assert figures[name] == total
+        assert figures["airswasm_host_call_fuel_total", "x#f"] == 3 * total
 
 
 def test_figures_of_the_host() -> None:
@@ -86,6 +167,49 @@ def test_a_name_keeps_its_series() -> None:
     figures = read(metrics)
     assert ("airswasm_component_running", "a/b") in figures
     assert ("airswasm_component_running", OTHER) in figures
+
+
+def test_a_component_that_goes_frees_its_series() -> None:
+    """After any number of names a new one has its own again."""
+    samples: list[ComponentSample] = []
+    metrics = Metrics(lambda: Snapshot(1.0, tuple(samples)), series_limit=2)
+    for number in range(1_000):
+        samples[:] = [ComponentSample(f"a/n{number}", "running", 0.0, fuel_used=1)]
+        figures = read(metrics)
+        assert figures["airswasm_component_fuel_total", f"a/n{number}"] == 1
+    assert not any(label == OTHER for _, label in figures)
+
+
+@settings(max_examples=60)
+@given(
+    st.lists(st.dictionaries(st.sampled_from("abcdef"), st.integers(0, 9), max_size=6), max_size=8),
+    st.integers(0, 4),
+)
+def test_counters_count_what_happens_whoever_comes_and_goes(
+    steps: list[dict[str, int]], limit: int
+) -> None:
+    """No series falls while it is there, and together they grow by what the components grow."""
+    totals: dict[str, float] = {}
+    metrics = Metrics(
+        lambda: Snapshot(
+            1.0, tuple(ComponentSample(n, "running", 0.0, fuel_used=int(totals[n])) for n in step)
+        ),
+        series_limit=limit,
+    )
+    before: dict[str, float] = {}
+    for step in steps:
+        for gone in totals.keys() - step.keys():
+            del totals[gone]
+        grown = sum(step.values())
+        for name, growth in step.items():
+            totals[name] = totals.get(name, 0) + growth
+        found = read(metrics)
+        now = {c: v for (f, c), v in found.items() if f == "airswasm_component_fuel_total"}
+        assert len(now.keys() - {OTHER}) == min(limit, len(step))
+        assert all(now[label] >= value for label, value in before.items() if label in now)
+        left = sum(value for label, value in before.items() if label not in now)
+        assert sum(now.values()) == sum(before.values()) - left + grown
+        before = now
 
 
 def test_two_registries_do_not_meet() -> None:

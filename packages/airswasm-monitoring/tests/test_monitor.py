@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Any
 
+import anyio
 import httpx
 import pytest
 from airswasm.actor import (
     ActorFailed,
     ActorSystem,
+    Backoff,
     ChildSpec,
+    ComponentActor,
     Context,
     MailboxSpec,
     Message,
@@ -24,10 +29,19 @@ from airswasm.monitoring import (
     monitoring_app,
     observe,
 )
-from airswasm.runtime import Meters, Services
+from airswasm.runtime import Engine, Limits, Meters, Services
 from airswasm.wit import Blocks, Metric, load_part
+from trio.testing import MockClock
+from wasmtime import wat2wasm
 
 pytestmark = pytest.mark.anyio
+ECHO = Path(__file__).parent / "echo.wat"
+
+
+@pytest.fixture
+async def engine() -> AsyncIterator[Engine]:
+    async with Engine() as engine:
+        yield engine
 
 
 class Fussy:
@@ -129,6 +143,80 @@ async def test_the_block_is_found() -> None:
     assert found.block is BLOCK
     assert load_part(BLOCK.observe) is observe
     assert [load_part(section.model) for section in BLOCK.sections] == [MonitoringSettings]
+
+
+async def test_counters_go_on_over_restarts_and_updates(engine: Engine) -> None:
+    """Fuel, processor time and outcomes of a component never fall; each update is one."""
+    linked = (await engine.load(bytes(wat2wasm(ECHO.read_text())), name="echo")).link([])
+
+    def make() -> ComponentActor:
+        return ComponentActor(linked, "a/b", limits=Limits(fuel=5_000))
+
+    async with ActorSystem() as system:
+        monitor = Monitor(system)
+        spec = SupervisorSpec(
+            intensity=9, children=(ChildSpec("a/b", make),), backoff=Backoff("immediate")
+        )
+        node = SupervisorNode(system, spec)
+        await node.start()
+        fuel = cpu = 0.0
+        for step in ("message", "crash", "message", "update", "message", "update", "message"):
+            if step == "update":
+                await node.update_child(ChildSpec("a/b", make))
+            elif step == "message":
+                assert await system.broker.ask("a/b", b"hello", timeout=5) == b"hello"
+            else:
+                with pytest.raises(ActorFailed):
+                    await system.broker.ask("a/b", bytes(4_000), timeout=5)
+                await anyio.wait_all_tasks_blocked()
+            (sample,) = monitor.snapshot().components
+            assert sample.fuel_used >= fuel
+            assert sample.cpu >= cpu
+            fuel, cpu = sample.fuel_used, sample.cpu
+        assert (sample.restarts, sample.updates, sample.failures) == (1, 2, 1)
+        assert {each: n for each, n in sample.outcomes.items() if n} == {"replied": 4, "limited": 1}
+        assert (sample.received_bytes, sample.replied_bytes) == (4 * 5 + 4_000, 4 * 5)
+        assert sample.memory_peak == 65_536
+        page = monitor.metrics.render().decode()
+        assert 'airswasm_component_messages_total{component="a/b",outcome="limited"} 1.0' in page
+        assert f'airswasm_component_fuel_total{{component="a/b"}} {fuel!r}' in page
+
+
+async def test_what_is_off_costs_nothing(engine: Engine) -> None:
+    """No message is measured, no task runs, and /metrics says how to turn it on."""
+    linked = (await engine.load(bytes(wat2wasm(ECHO.read_text())), name="echo")).link([])
+    async with ActorSystem() as system:
+        services = Services()
+        services.add(ActorSystem, system)
+        services.add(MonitoringSettings, MonitoringSettings(metrics="off"))
+        monitor = observe(services)
+        await monitor.run()
+        ref = system.spawn(ComponentActor(linked, "a/b"), name="a/b")
+        await system.started(ref)
+        await ref.ask(b"hello")
+        assert system.receipts.of("a/b") is None
+        answer = await get(monitor, "/metrics")
+        assert (answer.status_code, "monitoring.metrics on" in answer.text) == (404, True)
+        assert (await get(monitor, "/healthz")).status_code == 200
+
+
+class TestLag:
+    """How late the event loop is; on a clock that is never late."""
+
+    @pytest.fixture
+    def anyio_backend(self) -> object:
+        return ("trio", {"clock": MockClock(autojump_threshold=0)})
+
+    async def test_it_is_measured_once_a_second(self) -> None:
+        """As long as the task of the host runs."""
+        async with ActorSystem() as system, anyio.create_task_group() as group:
+            monitor = Monitor(system)
+            group.start_soon(monitor.run)
+            await anyio.sleep(3.5)
+            group.cancel_scope.cancel()
+            lag = monitor.snapshot().event_loop_lag
+        assert lag is not None
+        assert sum(lag.counts) == 3
 
 
 async def test_two_systems_are_told_apart() -> None:

@@ -102,6 +102,23 @@ def test_fuel_is_the_same_every_time_and_can_be_bounded(counter: Path) -> None:
         assert_fuel_below(answer, answer.fuel)
 
 
+def test_an_answer_has_its_receipt(counter: Path) -> None:
+    """The calls of the host are in it, at the same fuel every time; a failed bound shows them."""
+    items = []
+    for _ in range(2):
+        with run_component(counter) as component:
+            answer = component.send("world")
+            assert answer.use is not None
+            items.append([(each.function, each.calls, each.fuel) for each in answer.use.host_calls])
+    assert items[0] == items[1]
+    fuel = {function.rpartition("/")[2]: fuel for function, _, fuel in items[0]}
+    assert {"storage@0.1.0#get", "storage@0.1.0#set", "messaging@0.1.0#publish"} <= fuel.keys()
+    assert answer.fuel == answer.use.fuel > sum(fuel.values()) > 0
+    assert answer.use.memory_bytes
+    with pytest.raises(AssertionError, match=r"storage@0\.1\.0#get: 1 calls"):
+        assert_fuel_below(answer, 1)
+
+
 def test_a_capability_that_the_manifest_lacks_is_denied_as_on_a_host(misbehaving: Path) -> None:
     """The real guard answers, with the line that would grant it; the denial is recorded."""
     with run_component(misbehaving) as component:

@@ -6,6 +6,8 @@ from ._messages.bounds import COMPONENT_MAILBOX, MailboxInfo, MailboxSpec
 from ._messages.dead_letters import DeadLetter, DeadLetters, DeathReason
 from ._messages.events import EventKind, EventStream, LifecycleEvent, Subscription
 from ._messages.message import HOST, Message
+from ._messages.receipt import Outcome, Receipt
+from ._messages.receipts import ReceiptListener, Receipts, Tally
 from ._messages.request import Request
 from ._routing.broker import MessageBroker
 from ._routing.hook import BrokerHook, Delivery
@@ -109,7 +111,11 @@ __all__ = (
     "NameTaken",
     "NoRoute",
     "NoSuchChild",
+    "Outcome",
     "Phase",
+    "Receipt",
+    "ReceiptListener",
+    "Receipts",
     "Request",
     "RestartRecord",
     "Subscription",
@@ -117,6 +123,7 @@ __all__ = (
     "SupervisorNode",
     "SupervisorSpec",
     "SystemClosed",
+    "Tally",
     "Transport",
     "UnfitPayload",
     "Watch",

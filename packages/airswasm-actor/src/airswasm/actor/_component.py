@@ -29,6 +29,7 @@ from airswasm.runtime import (
     Limits,
     LinkedComponent,
     Ok,
+    Usage,
     ValueMismatch,
     WasiConfig,
 )
@@ -96,6 +97,7 @@ class _Nothing:
     """The call of a function that the guest does not have: it is done."""
 
     fuel_used = 0
+    seconds = 0.0
 
     def poll(self) -> CallState:
         return CallState.DONE
@@ -115,6 +117,7 @@ class ComponentActor:
 
     Attributes:
         name: The component's name, `namespace/name`; host functions see it as the caller's.
+        version: Its version, for receipts.
         instance: The running instance; None before `start` and after the end.
     """
 
@@ -126,9 +129,11 @@ class ComponentActor:
         "_limits",
         "_linked",
         "_message",
+        "_usage",
         "_wasi",
         "instance",
         "name",
+        "version",
     )
 
     def __init__(
@@ -140,8 +145,11 @@ class ComponentActor:
         wasi: WasiConfig = _NO_WASI,
         config: Mapping[str, object] | None = None,
         data: object = None,
+        version: str = "",
     ) -> None:
         self.name = name
+        self.version = version
+        self._usage: Usage | None = None
         self.instance: Instance | None = None
         self._linked = linked
         self._limits = limits
@@ -166,6 +174,12 @@ class ComponentActor:
         """Take the context of the actor that it is going to be."""
         self._context = context
 
+    def measure_use(self, usage: Usage | None) -> None:
+        """Add up in `usage` what its calls cost; None measures nothing."""
+        self._usage = usage
+        if self.instance is not None:
+            self.instance.measure(usage)
+
     async def start(self) -> None:
         """Instantiate the component and call its `init`, if it has one.
 
@@ -176,7 +190,7 @@ class ComponentActor:
         """
         caller = Caller(self.name, self._data)
         self.instance = instance = await self._linked.instantiate(
-            caller=caller, limits=self._limits, wasi=self._wasi
+            caller=caller, limits=self._limits, wasi=self._wasi, usage=self._usage
         )
         self._message = self._function(HANDLE_MESSAGE) or instance.function(HANDLE_MESSAGE)
         init = self._function(INIT)

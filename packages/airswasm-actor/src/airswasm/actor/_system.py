@@ -71,6 +71,7 @@ class ActorSystem:
         broker: Names and topics.
         events: The life cycle events.
         dead_letters: Messages that will not be handled.
+        receipts: The sums over the messages of each actor, and the readers of single receipts.
         clock: The time in seconds that ages, deadlines and events are measured in.
         timers: Callbacks to come.
         rng: The source of jitter.
@@ -116,6 +117,8 @@ class ActorSystem:
         self.life = LifeCycle(name, self.dispatcher, register, self.rng)
         self.dispatcher.endings = self.life
         self.dispatcher.make_context = self._make_context
+        self.receipts = self.dispatcher.receipts
+        self.receipts.on_change = self._measure
         self._register = register
         self.supervisors = self.life.supervisors
         self._group: TaskGroup | None = None
@@ -252,6 +255,16 @@ class ActorSystem:
     def _make_context(self, cell: Cell, incarnation: int) -> Context:
         ref = self._register.ref_of(cell) or ActorRef(cell)
         return Context(self, ref, incarnation)
+
+    def _measure(self, name: str | None) -> None:
+        """Measure an actor, or all actors, as the readers of receipts ask for now."""
+        if name is None:
+            for cell in self._cells():
+                cell.measure()
+            return
+        ref = self._register.routes.find_actor(name)
+        if ref is not None:
+            cell_of(ref).measure()
 
     async def _stop_all(self) -> None:
         for supervisor in reversed(list(self.supervisors)):

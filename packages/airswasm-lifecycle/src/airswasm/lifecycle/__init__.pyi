@@ -8,6 +8,7 @@ from ._home.logbook import LogBook, provide
 from ._home.logfiles import LogEntry, LogFiles, LogLimits
 from ._home.policy import HostPolicy, InstallPolicy, LimitPolicy
 from ._hosting.loading import limits_of
+from ._hosting.profile import Delivered, FunctionProfile, Profile
 from ._hosting.status import ComponentStatus, SystemStatus
 from ._packages.archive import ArchiveLimits
 from ._packages.component_name import is_component_name
@@ -47,6 +48,7 @@ from .errors import (
     MemoryTooSmall,
     NoSuchSetting,
     NotInstalled,
+    NotMeasured,
     NotRunning,
     OwnerChanged,
     PackageInvalid,
@@ -75,6 +77,7 @@ __all__ = (
     "LOGGING_INTERFACE",
     "LimitPolicy",
     "NoSuchSetting",
+    "Profile",
     "PurgeIncomplete",
     "Setting",
     "describe_settings",
@@ -94,12 +97,14 @@ __all__ = (
     "ComponentStatus",
     "ComponentSummary",
     "DEFAULT_MEMORY_BYTES",
+    "Delivered",
     "Difference",
     "HealthSection",
     "Holder",
     "Home",
     "HomeReader",
     "HomeLock",
+    "FunctionProfile",
     "HomeUnusable",
     "HostIsRunning",
     "HostOffline",
@@ -119,6 +124,7 @@ __all__ = (
     "ManifestProblem",
     "MemoryTooSmall",
     "NotInstalled",
+    "NotMeasured",
     "NotRunning",
     "OwnerChanged",
     "PACKAGE_SUFFIX",

@@ -30,7 +30,7 @@ from typing import Literal, Self
 
 import anyio
 import anyio.to_thread
-from airswasm.actor import ActorSystem, EventStream, MessageBroker
+from airswasm.actor import ActorError, ActorSystem, EventStream, MessageBroker, Receipts
 from airswasm.messaging import MessagingLimits, MessagingPolicy
 from airswasm.runtime import (
     Engine,
@@ -74,6 +74,7 @@ from ._home.logfiles import LogLimits
 from ._home.policy import HostPolicy
 from ._hosting.hosting import Hosting
 from ._hosting.loading import Loader
+from ._hosting.profile import Delivered, Profile, profile_of
 from ._hosting.providers import Observer, Offer, find_observers, find_offers
 from ._hosting.running import Running
 from ._hosting.status import ComponentStatus, SystemStatus
@@ -87,7 +88,7 @@ from ._registry.stored_packages import StoredPackages
 from ._registry.summary import ComponentSummary
 from ._registry.tables import ComponentPolicies, StoredTable
 from ._reporting import Reporting
-from .errors import ApprovalRefused, HostOffline, NotRunning
+from .errors import ApprovalRefused, HostOffline, NotMeasured, NotRunning
 
 __all__ = ("Mode", "System")
 
@@ -578,15 +579,49 @@ class System:
             HostOffline, NotInstalled, NotRunning: No component of that name can receive.
             ActorError: The component gave no answer (`GuestRefused`, `AskTimeout`, …).
         """
-        self._need_online("send")
+        await self._wait_present(name, timeout, "send")
+        reply = await self._actors.broker.ask(name, payload, timeout=timeout)
+        return reply if isinstance(reply, bytes) else None
+
+    async def deliver(
+        self, name: str, payload: bytes, timeout: float = DEFAULT_SEND_TIMEOUT
+    ) -> Delivered:
+        """Deliver one message and wait for its receipt.
+
+        Args:
+            name: The component.
+            payload: The message's bytes.
+            timeout: Seconds to wait; after that the component may still handle the message.
+
+        Returns:
+            The reply, or the error of the component, and the receipt.
+
+        Raises:
+            HostOffline, NotInstalled, NotRunning: No component of that name can receive.
+            ActorError: The component did not come to handle the message.
+        """
+        await self._wait_present(name, timeout, "deliver")
+        request = self._actors.broker.request(
+            name, payload, lambda _request: None, timeout=timeout, wants_receipt=True
+        )
+        reply: object = None
+        error: ActorError | None = None
+        try:
+            reply = await request.wait()
+        except ActorError as failure:
+            error = failure
+        if request.receipt is None:
+            raise error or NotRunning(name, self._hosting.state(name))
+        return Delivered(reply if isinstance(reply, bytes) else None, error, request.receipt)
+
+    async def _wait_present(self, name: str, timeout: float, action: str) -> None:
+        self._need_online(action)
         record = self._registry.get(name)
         with anyio.move_on_after(timeout):
             await self._hosting.wait_begun(name)
         state = self._reporting.state(record)
         if state == "quarantined" or not self._hosting.is_present(name):
             raise NotRunning(name, state)
-        reply = await self._actors.broker.ask(name, payload, timeout=timeout)
-        return reply if isinstance(reply, bytes) else None
 
     def announce(self, socket: Path | None) -> None:
         """Record this host's control socket for clients that read the home's lock."""
@@ -624,6 +659,30 @@ class System:
         """
         self._need_writable("watching events")
         return self._actors.events
+
+    @property
+    def receipts(self) -> Receipts:
+        """The receipts of messages: to listen to, to read, and added up for each component.
+
+        Raises:
+            HostOffline: The home was opened read-only.
+        """
+        self._need_writable("reading receipts")
+        return self._actors.receipts
+
+    def profile(self, name: str) -> Profile:
+        """Return where the time and the fuel of a component go.
+
+        Raises:
+            HostOffline, NotInstalled: There is no such component to look at.
+            NotMeasured: Its messages were not measured.
+        """
+        self._need_online("profile")
+        self._registry.get(name)
+        tally = self._actors.receipts.of(name)
+        if tally is None:
+            raise NotMeasured(name, is_measuring=self._actors.receipts.is_measuring)
+        return profile_of(tally)
 
     @property
     def interfaces(self) -> Mapping[str, str]:

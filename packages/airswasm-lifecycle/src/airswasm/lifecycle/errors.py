@@ -387,6 +387,24 @@ class NotRunning(LifecycleError):
         super().__init__(f"{name} is not running: it is {state}")
 
 
+class NotMeasured(LifecycleError):
+    """The messages of a component are not measured, or none has been handled."""
+
+    explanation = ErrorCode(
+        "E0334",
+        "not measured",
+        "The host has no figures of the component's messages: it has not run yet, or measuring is "
+        "off.",
+        "`airswasm config get monitoring.metrics` says whether messages are measured; `on` takes "
+        "effect when the host restarts",
+    )
+
+    def __init__(self, name: str, *, is_measuring: bool) -> None:
+        self.name, self.is_measuring = name, is_measuring
+        reason = "it has not run since the host started" if is_measuring else "measuring is off"
+        super().__init__(f"there are no figures of {name}: {reason}")
+
+
 class StartFailed(LifecycleError):
     """The component did not come up."""
 

@@ -2,10 +2,11 @@ from ._application import monitoring_app
 from ._block import BLOCK
 from ._health import Finding, HealthReport, Severity, Thresholds, assess
 from ._history import ComponentHistory, History
-from ._metrics import OTHER, Metrics
+from ._metrics import Metrics
 from ._monitor import Metered, Monitor, observe
+from ._series import OTHER
 from ._settings import MonitoringSettings
-from ._snapshot import ComponentSample, Snapshot
+from ._snapshot import ComponentSample, HostCallSample, Snapshot, Times
 
 __all__ = (
     "MonitoringSettings",
@@ -15,6 +16,7 @@ __all__ = (
     "ComponentSample",
     "Finding",
     "HealthReport",
+    "HostCallSample",
     "History",
     "Metered",
     "Metrics",
@@ -22,6 +24,7 @@ __all__ = (
     "Severity",
     "Snapshot",
     "Thresholds",
+    "Times",
     "assess",
     "monitoring_app",
     "observe",

@@ -19,6 +19,8 @@ from ._monitor import Monitor
 
 __all__ = ("monitoring_app",)
 
+_METRICS_OFF = "metrics are off: airswasm config set monitoring.metrics on, and restart the host\n"
+
 
 def monitoring_app(monitor: Monitor) -> Starlette:
     """Return the application over one monitor.
@@ -27,6 +29,8 @@ def monitoring_app(monitor: Monitor) -> Starlette:
     """
 
     async def metrics(_request: Request) -> Response:
+        if not monitor.is_measuring:
+            return Response(_METRICS_OFF, 404, media_type="text/plain")
         return Response(monitor.metrics.render(), media_type=CONTENT_TYPE_LATEST)
 
     async def healthz(_request: Request) -> Response:

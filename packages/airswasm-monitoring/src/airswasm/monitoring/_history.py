@@ -19,6 +19,7 @@ __all__ = ("ComponentHistory", "History")
 _STATES = {
     EventKind.STARTED: "starting",
     EventKind.RESTARTED: "restarting",
+    EventKind.UPDATED: "restarting",
     EventKind.READY: "running",
     EventKind.STOPPING: "stopping",
     EventKind.STOPPED: "stopped",
@@ -37,10 +38,13 @@ class ComponentHistory:
             last stays until the component starts again, or an operator stops it.
         since: The system's clock when this state began, in seconds.
         incarnation: The number of the incarnation, from 1.
-        restarts: The number of restarts.
+        restarts: The number of restarts; an update is none, and neither is a replacement after a
+            message that there was no room for.
         failures: The number of incarnations that ended with an error.
         last_error: The last failure in one line; empty without one.
         last_failure_at: The system's clock at the last failure; None without one.
+        updates: How many times another version took over.
+        is_replaced: Whether the next start is a replacement.
     """
 
     name: str
@@ -51,20 +55,26 @@ class ComponentHistory:
     failures: int = 0
     last_error: str = ""
     last_failure_at: float | None = None
+    updates: int = 0
+    is_replaced: bool = False
 
     def after(self, event: LifecycleEvent) -> ComponentHistory:
         """Return this history with one more event."""
         is_failure = event.kind is EventKind.FAILED
+        is_restart = event.kind is EventKind.RESTARTED
+        is_replacing = event.kind is EventKind.STOPPING and event.reason == "replaced"
         state = self._state_after(event)
         return ComponentHistory(
             self.name,
             state,
             event.time if state != self.state else self.since,
             event.incarnation or self.incarnation,
-            self.restarts + (event.kind is EventKind.RESTARTED),
+            self.restarts + (is_restart and not self.is_replaced),
             self.failures + is_failure,
             _in_one_line(event) or self.last_error,
             event.time if is_failure else self.last_failure_at,
+            self.updates + (event.kind is EventKind.UPDATED),
+            is_replacing or (self.is_replaced and not is_restart),
         )
 
     def _state_after(self, event: LifecycleEvent) -> str:

@@ -3,51 +3,78 @@
 prometheus-client writes the format; this is a collector for a registry of its own, so that two
 hosts in one process do not share the global one. Each scrape reads all figures anew.
 
-A component is one label value. Prometheus stores each series for ever, so at most `series_limit`
-components get their own; the others are added up as `_other`, and the sum over all series stays
-right. A guest chooses no label value.
+A component is one label value, and so is a host function; a guest chooses neither. `_series` bounds
+the number of components. Names and units follow Prometheus' conventions (`promtool check metrics`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
-from airswasm.runtime import Meters
+from airswasm.runtime import BOUNDS, Meters
 from prometheus_client import CollectorRegistry
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily
+from prometheus_client.core import Metric as Family
 from prometheus_client.exposition import generate_latest
 from prometheus_client.registry import Collector
 
-from ._snapshot import ComponentSample, Snapshot
+from ._build import build_labels
+from ._series import OTHER, Growth, Series
+from ._snapshot import ComponentSample, Snapshot, Times
 
 __all__ = ("OTHER", "Metrics")
 
-OTHER = "_other"
-"""The component label of all components beyond the limit."""
+_NO_TIMES = Times((0,) * (len(BOUNDS) + 1), 0.0)
 
 
 @dataclass(frozen=True, slots=True)
-class _Figure:
+class _Gauge:
     name: str
     help: str
     read: Callable[[ComponentSample], float]
-    is_counter: bool = False
 
 
-_FIGURES = (
-    _Figure("running", "1 while the component runs.", lambda c: float(c.state == "running")),
-    _Figure("given_up", "1 once its supervisor gave up.", lambda c: float(c.state == "given_up")),
-    _Figure("mailbox_messages", "Messages that wait in the mailbox.", lambda c: c.mailbox_size),
-    _Figure(
+@dataclass(frozen=True, slots=True)
+class _Counter:
+    name: str
+    help: str
+    read: Callable[[ComponentSample], float]
+
+
+@dataclass(frozen=True, slots=True)
+class _Times:
+    name: str
+    help: str
+    read: Callable[[ComponentSample], Times | None]
+
+
+_GAUGES = (
+    _Gauge("running", "1 while the component runs.", lambda c: c.state == "running"),
+    _Gauge("given_up", "1 once its supervisor gave up.", lambda c: c.state == "given_up"),
+    _Gauge("mailbox_messages", "Messages that wait in the mailbox.", lambda c: c.mailbox_size),
+    _Gauge(
         "mailbox_bytes", "Bytes of payload that wait in the mailbox.", lambda c: c.mailbox_bytes
     ),
-    _Figure("memory_bytes", "Linear memory of the guest.", lambda c: c.memory_bytes),
-    _Figure("host_memory_bytes", "Kept by the host for it.", lambda c: c.host_memory_bytes),
-    _Figure("messages", "Messages handled.", lambda c: c.handled, is_counter=True),
-    _Figure("fuel", "Fuel used; one unit is about one instruction.", lambda c: c.fuel_used, True),
-    _Figure("restarts", "Starts after the first.", lambda c: c.restarts, is_counter=True),
-    _Figure("failures", "Incarnations that ended with an error.", lambda c: c.failures, True),
+    _Gauge(
+        "oldest_message_age_seconds", "Age of what waits longest.", lambda c: c.oldest_message_age
+    ),
+    _Gauge("memory_bytes", "Linear memory of the guest.", lambda c: c.memory_bytes),
+    _Gauge("memory_peak_bytes", "The most that any incarnation had.", lambda c: c.memory_peak),
+    _Gauge("host_memory_bytes", "Kept by the host for it.", lambda c: c.host_memory_bytes),
+)
+_COUNTERS = (
+    _Counter("fuel", "Fuel used; one unit is about one instruction.", lambda c: c.fuel_used),
+    _Counter("cpu_seconds", "Seconds at work, calls of the host included.", lambda c: c.cpu),
+    _Counter("received_bytes", "Payloads of messages that it handled.", lambda c: c.received_bytes),
+    _Counter("replied_bytes", "Answers of the component.", lambda c: c.replied_bytes),
+    _Counter("restarts", "Starts after a failure.", lambda c: c.restarts),
+    _Counter("updates", "Times that another version took over.", lambda c: c.updates),
+    _Counter("failures", "Incarnations that ended with an error.", lambda c: c.failures),
+)
+_TIMES = (
+    _Times("queue_seconds", "Messages' wait in the mailbox.", lambda c: c.queueing),
+    _Times("handling_seconds", "Handling of messages, waiting included.", lambda c: c.handling),
 )
 
 
@@ -72,8 +99,8 @@ class Metrics(Collector):
     ) -> None:
         self._take = take
         self._meters = meters or Meters()
-        self._series_limit = series_limit
-        self._own_series: set[str] = set()
+        self._series = Series(series_limit)
+        self._host_calls = Growth()
         self._check_names()
         self.registry = CollectorRegistry(auto_describe=False)
         self.registry.register(self)
@@ -82,27 +109,39 @@ class Metrics(Collector):
         """Return all figures in Prometheus' text format, UTF-8."""
         return generate_latest(self.registry)
 
-    def describe(self) -> Iterable[Metric]:
+    def describe(self) -> Iterable[Family]:
         """Return nothing: only a collection knows the families."""
         return ()
 
-    def collect(self) -> Iterator[Metric]:
+    def collect(self) -> Iterator[Family]:
         """Yield the metric families of this moment."""
         snapshot = self._take()
+        metered = {
+            metric.name: dict(self._meters.samples(metric.name)) for metric in self._meters.metrics
+        }
+        names = [component.name for component in snapshot.components]
+        self._series.see([*names, *(name for values in metered.values() for name in values)])
         yield from self._host_families(snapshot)
-        yield from self._component_families(snapshot.components)
-        yield from self._block_families()
+        yield from self._component_families(snapshot.components, metered)
+        yield from self._function_families(snapshot)
 
     def _check_names(self) -> None:
         """Refuse a second family of one name, which no scraper reads."""
-        whole = Snapshot(0.0, (), audit_lines=0, storage_syncs=0)
-        own = [*self._host_families(whole), *self._component_families(())]
-        taken = {family.name for family in own}
-        for family in self._block_families():
+        whole = Snapshot(0.0, (), audit_lines=0, storage_syncs=0, event_loop_lag=_NO_TIMES)
+        taken: set[str] = set()
+        for family in (
+            *self._host_families(whole),
+            *self._component_families((), {metric.name: {} for metric in self._meters.metrics}),
+            *self._function_families(whole),
+        ):
             if family.name in taken:
                 raise ValueError(f"two blocks have the metric {family.name}: rename or remove one")
+            taken.add(family.name)
 
-    def _host_families(self, snapshot: Snapshot) -> Iterator[Metric]:
+    def _host_families(self, snapshot: Snapshot) -> Iterator[Family]:
+        build = GaugeMetricFamily("airswasm_build_info", "Versions.", labels=tuple(build_labels()))
+        build.add_metric(tuple(build_labels().values()), 1)
+        yield build
         messages = CounterMetricFamily(
             "airswasm_messages", "Messages of all actors.", labels=["outcome"]
         )
@@ -118,46 +157,144 @@ class Metrics(Collector):
             "0 while the store refuses to write.",
             value=float(not snapshot.storage_failure),
         )
+        if snapshot.event_loop_lag is not None:
+            lag = HistogramMetricFamily(
+                "airswasm_event_loop_lag_seconds", "Delay of a timer, tried once a second."
+            )
+            lag.add_metric([], *_buckets(snapshot.event_loop_lag))
+            yield lag
         yield from _optional("airswasm_audit_lines", "Lines written.", snapshot.audit_lines)
         yield from _optional("airswasm_storage_syncs", "Disk waits.", snapshot.storage_syncs)
 
-    def _component_families(self, components: tuple[ComponentSample, ...]) -> Iterator[Metric]:
-        labels = [self._label(component.name) for component in components]
+    def _component_families(
+        self, components: tuple[ComponentSample, ...], metered: Mapping[str, Mapping[str, float]]
+    ) -> Iterator[Family]:
         yield GaugeMetricFamily("airswasm_components", "Known.", value=len(components))
-        for figure in _FIGURES:
-            family = CounterMetricFamily if figure.is_counter else GaugeMetricFamily
-            metric = family(f"airswasm_component_{figure.name}", figure.help, labels=["component"])
-            totals: dict[str, float] = {}
-            for label, component in zip(labels, components, strict=True):
-                totals[label] = totals.get(label, 0.0) + figure.read(component)
-            for label, value in totals.items():
-                metric.add_metric([label], value)
-            yield metric
-
-    def _block_families(self) -> Iterator[Metric]:
-        """Yield the metrics of other blocks, by their declarations."""
+        for gauge in _GAUGES:
+            values = {component.name: gauge.read(component) for component in components}
+            yield self._gauge(f"airswasm_component_{gauge.name}", gauge.help, values)
+        counters = {component.name: _counters(component) for component in components}
+        kinds = {metric.name: metric.kind for metric in self._meters.metrics}
+        for metric, by_name in metered.items():
+            if kinds[metric] == "counter":
+                for name, value in by_name.items():
+                    counters.setdefault(name, {})[metric] = value
+        by_label = self._series.count(counters)
+        yield _outcomes(by_label)
+        for counter in _COUNTERS:
+            family = f"airswasm_component_{counter.name}"
+            yield _counter(family, counter.help, counter.name, by_label)
+        for times in _TIMES:
+            yield _histogram(f"airswasm_component_{times.name}", times.help, times.name, by_label)
         for declared in self._meters.metrics:
-            is_counter = declared.kind == "counter"
-            family = CounterMetricFamily if is_counter else GaugeMetricFamily
             name = f"airswasm_{declared.name.removesuffix('_total')}"
-            metric = family(name, declared.help, labels=["component"])
-            totals: dict[str, float] = {}
-            for component, value in self._meters.samples(declared.name):
-                label = self._label(component)
-                totals[label] = totals.get(label, 0.0) + value
-            for label, value in totals.items():
-                metric.add_metric([label], value)
-            yield metric
+            if declared.kind == "counter":
+                yield _counter(name, declared.help, declared.name, by_label)
+            else:
+                yield self._gauge(name, declared.help, metered[declared.name])
 
-    def _label(self, name: str) -> str:
-        """Return the name itself for the first `series_limit` components, then `OTHER`."""
-        if name not in self._own_series:
-            if len(self._own_series) >= self._series_limit:
-                return OTHER
-            self._own_series.add(name)
-        return name
+    def _gauge(self, name: str, text: str, values: Mapping[str, float]) -> Family:
+        family = GaugeMetricFamily(name, text, labels=["component"])
+        totals: dict[str, float] = {}
+        for component, value in values.items():
+            label = self._series.label(component)
+            totals[label] = totals.get(label, 0.0) + value
+        for label, value in totals.items():
+            family.add_metric([label], value)
+        return family
+
+    def _function_families(self, snapshot: Snapshot) -> Iterator[Family]:
+        """Yield the calls of host functions, of all components together."""
+        self._host_calls.keep(snapshot.host_calls)
+        for name, calls in snapshot.host_calls.items():
+            values: dict[Hashable, float] = {}
+            for function, use in calls.items():
+                values[function, "fuel"] = use.fuel
+                values.update(_flat(function, use.times))
+            self._host_calls.add(name, values)
+        total = self._host_calls.total
+        functions = [key[0] for key in total if isinstance(key, tuple) and key[1] == "fuel"]
+        times = HistogramMetricFamily(
+            "airswasm_host_call_seconds", "Calls of host functions.", labels=["function"]
+        )
+        fuel = CounterMetricFamily(
+            "airswasm_host_call_fuel", "Fuel charged for them.", labels=["function"]
+        )
+        for function in functions:
+            times.add_metric([function], *_buckets(_gathered(function, total)))
+            fuel.add_metric([function], total[function, "fuel"])
+        yield times
+        yield fuel
 
 
-def _optional(name: str, text: str, value: int | None) -> Iterator[Metric]:
+def _counters(component: ComponentSample) -> dict[Hashable, float]:
+    """Return all counters of a component."""
+    outcomes = component.outcomes or {"handled": component.handled}
+    found: dict[Hashable, float] = {
+        ("outcome", outcome): count for outcome, count in outcomes.items() if count
+    }
+    for counter in _COUNTERS:
+        found[counter.name] = counter.read(component)
+    for times in _TIMES:
+        read = times.read(component)
+        if read is not None and any(read.counts):
+            found.update(_flat(times.name, read))
+    return found
+
+
+def _flat(name: str, times: Times) -> dict[Hashable, float]:
+    """Return a distribution as counters: one for each bucket, and the sum."""
+    flat: dict[Hashable, float] = {(name, at): count for at, count in enumerate(times.counts)}
+    flat[name, "sum"] = times.seconds
+    return flat
+
+
+def _gathered(name: str, values: Mapping[Hashable, float]) -> Times:
+    """Return the distribution that `_flat` has made counters of."""
+    counts = tuple(int(values.get((name, at), 0)) for at in range(len(BOUNDS) + 1))
+    return Times(counts, values.get((name, "sum"), 0.0))
+
+
+def _outcomes(by_label: Mapping[str, Mapping[Hashable, float]]) -> Family:
+    family = CounterMetricFamily(
+        "airswasm_component_messages", "Messages by outcome.", labels=["component", "outcome"]
+    )
+    for label, values in by_label.items():
+        for key, value in values.items():
+            if isinstance(key, tuple) and key[0] == "outcome":
+                family.add_metric([label, key[1]], value)
+    return family
+
+
+def _counter(
+    name: str, text: str, key: Hashable, by_label: Mapping[str, Mapping[Hashable, float]]
+) -> Family:
+    family = CounterMetricFamily(name, text, labels=["component"])
+    for label, values in by_label.items():
+        if key in values:
+            family.add_metric([label], values[key])
+    return family
+
+
+def _histogram(
+    name: str, text: str, key: str, by_label: Mapping[str, Mapping[Hashable, float]]
+) -> Family:
+    family = HistogramMetricFamily(name, text, labels=["component"])
+    for label, values in by_label.items():
+        if (key, "sum") in values:
+            family.add_metric([label], *_buckets(_gathered(key, values)))
+    return family
+
+
+def _buckets(times: Times) -> tuple[list[tuple[str, float]], float]:
+    """Return a distribution as prometheus-client takes it: how many are at or below each bound."""
+    bounds, so_far, buckets = (*map(repr, BOUNDS), "+Inf"), 0, list[tuple[str, float]]()
+    for bound, count in zip(bounds, times.counts, strict=True):
+        so_far += count
+        buckets.append((bound, so_far))
+    return buckets, times.seconds
+
+
+def _optional(name: str, text: str, value: int | None) -> Iterator[Family]:
     if value is not None:
         yield CounterMetricFamily(name, text, value=value)

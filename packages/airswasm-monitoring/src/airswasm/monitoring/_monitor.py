@@ -1,17 +1,22 @@
 """The observer of one host: it listens to rare events, and reads the rest on demand.
 
-The host creates it, because the block declares it (`Block.observe`); an embedder creates one over
-its own `ActorSystem`. It holds no task, so it works the same on asyncio and trio, and never keeps a
-host from stopping.
+The host creates it, because the block declares it (`Block.observe`), and runs `run`, which measures
+how late the event loop is. An embedder creates one over its own `ActorSystem`, and does the same or
+not.
+
+What each message costs is added up where it is handled (`ActorSystem.receipts`); the monitor asks
+for that and reads it.
 """
 
 from __future__ import annotations
 
-from dataclasses import replace
-from typing import Protocol, runtime_checkable
+from collections.abc import Mapping
+from time import monotonic
+from typing import Any, Protocol, runtime_checkable
 
-from airswasm.actor import ActorRef, ActorSystem, Phase
-from airswasm.runtime import Meters, Services
+import anyio
+from airswasm.actor import ActorRef, ActorSystem, Phase, Tally
+from airswasm.runtime import Histogram, Meters, Services
 from airswasm.security import AuditLog
 from airswasm.storage import Store
 
@@ -19,19 +24,17 @@ from ._health import HealthReport, Thresholds, assess
 from ._history import ComponentHistory, History
 from ._metrics import Metrics
 from ._settings import MonitoringSettings
-from ._snapshot import ComponentSample, Snapshot
+from ._snapshot import ComponentSample, HostCallSample, Snapshot, Times
 
 __all__ = ("Metered", "Monitor", "observe")
+
+_LAG_SECONDS = 1.0
+"""Between two looks at how late the event loop is."""
 
 
 @runtime_checkable
 class Metered(Protocol):
     """An actor that reports its use, such as a component actor."""
-
-    @property
-    def fuel_used(self) -> int:
-        """The fuel that this incarnation has used."""
-        ...
 
     @property
     def memory_bytes(self) -> int:
@@ -46,6 +49,7 @@ class Monitor:
         history: The history of each component.
         metrics: The figures for Prometheus.
         thresholds: Thresholds above which a figure becomes a finding.
+        is_measuring: Whether messages are measured.
     """
 
     def __init__(
@@ -57,6 +61,7 @@ class Monitor:
         thresholds: Thresholds = Thresholds(),  # noqa: B008 - it is frozen
         series_limit: int = 1000,
         meters: Meters | None = None,
+        is_measuring: bool = True,
     ) -> None:
         self._system = system
         self._store = store
@@ -64,11 +69,23 @@ class Monitor:
         self.thresholds = thresholds
         self.history = History()
         self.metrics = Metrics(self.snapshot, series_limit=series_limit, meters=meters)
-        self._listening = system.events.listen(self.history.note)
+        self.is_measuring = is_measuring
+        self._lag = Histogram()
+        self._listening = [system.events.listen(self.history.note)]
+        if is_measuring:
+            self._listening.append(system.receipts.measure())
 
     def close(self) -> None:
-        """Stop listening. The collected figures stay readable."""
-        self._listening.cancel()
+        """Stop listening and measuring. The collected figures stay readable."""
+        for each in self._listening:
+            each.cancel()
+
+    async def run(self) -> None:
+        """Measure how late the event loop is, once a second, until it is cancelled."""
+        while self.is_measuring:
+            expected = monotonic() + _LAG_SECONDS
+            await anyio.sleep(_LAG_SECONDS)
+            self._lag.add(max(0.0, monotonic() - expected))
 
     def health(self) -> HealthReport:
         """Return the health of this moment."""
@@ -92,14 +109,25 @@ class Monitor:
             audit_lines=self._audit.head.line if self._audit else None,
             storage_syncs=self._store.syncs if self._store else None,
             storage_failure=str(failure) if failure else "",
+            event_loop_lag=_times(self._lag) if self.is_measuring else None,
+            host_calls={
+                tally.name: _host_calls(tally)
+                for tally in system.receipts.all()
+                if tally.usage.host
+            },
         )
 
     def _samples(self) -> list[ComponentSample]:
-        routes = self._system.broker.routes
+        routes, receipts = self._system.broker.routes, self._system.receipts
         known = set(routes)
-        samples = [_sample(name, ref, self.history.of(ref.name)) for name, ref in routes.items()]
+        samples = [
+            _sample(name, ref, self.history.of(ref.name), receipts.of(ref.name))
+            for name, ref in routes.items()
+        ]
         ended = (each for each in self.history.all() if each.name not in known)
-        samples.extend(_remembered(each) for each in ended if each.state == "given_up")
+        samples.extend(
+            ComponentSample(**_remembered(each)) for each in ended if each.state == "given_up"
+        )
         return samples
 
 
@@ -112,45 +140,77 @@ def observe(services: Services) -> Monitor:
         services.get(ActorSystem),
         thresholds=settings.thresholds,
         series_limit=settings.series,
+        is_measuring=settings.metrics == "on",
         meters=services.get(Meters) if services.has(Meters) else None,
         store=services.get(Store) if services.has(Store) else None,
         audit=services.get(AuditLog) if services.has(AuditLog) else None,
     )
 
 
-def _sample(name: str, ref: ActorRef, history: ComponentHistory | None) -> ComponentSample:
+def _sample(
+    name: str, ref: ActorRef, history: ComponentHistory | None, tally: Tally | None
+) -> ComponentSample:
     known = history or ComponentHistory(ref.name)
     mailbox = ref.mailbox
     actor = ref.actor
     meter = actor if isinstance(actor, Metered) else None
-    return replace(
-        _remembered(known),
-        name=name,
-        state=_state(ref, known),
-        incarnation=ref.incarnation,
+    return ComponentSample(
+        **{
+            **_remembered(known),
+            "name": name,
+            "state": _state(ref, known),
+            "incarnation": ref.incarnation,
+        },
         mailbox_size=mailbox.size,
         mailbox_capacity=mailbox.capacity,
         mailbox_bytes=mailbox.size_bytes,
         mailbox_capacity_bytes=mailbox.capacity_bytes,
         oldest_message_age=mailbox.oldest_age,
         handled=ref.handled,
-        fuel_used=meter.fuel_used if meter else 0,
         memory_bytes=meter.memory_bytes if meter else 0,
         host_memory_bytes=getattr(meter, "host_memory_bytes", 0),
+        **(_measured(tally) if tally is not None else {}),
     )
 
 
-def _remembered(history: ComponentHistory) -> ComponentSample:
-    return ComponentSample(
-        name=history.name,
-        state=history.state,
-        since=history.since,
-        incarnation=history.incarnation,
-        restarts=history.restarts,
-        failures=history.failures,
-        last_error=history.last_error,
-        last_failure_at=history.last_failure_at,
-    )
+def _measured(tally: Tally) -> dict[str, Any]:
+    """Return the sums over a component's messages, as fields of its sample."""
+    return {
+        "outcomes": {outcome.value: count for outcome, count in tally.outcomes.items()},
+        "received_bytes": tally.bytes_in,
+        "replied_bytes": tally.bytes_out,
+        "queueing": _times(tally.queueing),
+        "handling": _times(tally.handling),
+        "fuel_used": tally.usage.fuel,
+        "cpu": tally.usage.busy_seconds,
+        "memory_peak": tally.usage.memory_peak_bytes,
+    }
+
+
+def _remembered(history: ComponentHistory) -> dict[str, Any]:
+    """Return what is known from events, as fields of a sample."""
+    return {
+        "name": history.name,
+        "state": history.state,
+        "since": history.since,
+        "incarnation": history.incarnation,
+        "restarts": history.restarts,
+        "updates": history.updates,
+        "failures": history.failures,
+        "last_error": history.last_error,
+        "last_failure_at": history.last_failure_at,
+    }
+
+
+def _host_calls(tally: Tally) -> Mapping[str, HostCallSample]:
+    return {
+        function: HostCallSample(_times(use), use.fuel)
+        for function, use in tally.usage.host.items()
+    }
+
+
+def _times(histogram: Histogram) -> Times:
+    return Times(histogram.counts, histogram.seconds)
 
 
 def _state(ref: ActorRef, known: ComponentHistory) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 from ._health import Thresholds
 
@@ -18,12 +19,14 @@ class MonitoringSettings:
         mailbox_fill: Fraction of a mailbox, from 0 to 1, above which the health report warns.
         recent_failure: Seconds for which a failure stays in the health report.
         series: Components with figures of their own in /metrics; the others are added up.
+        metrics: `off` measures no messages and serves no /metrics.
     """
 
     oldest_message: float = 30.0
     mailbox_fill: float = 0.9
     recent_failure: float = 60.0
     series: int = 1_000
+    metrics: Literal["on", "off"] = "on"
 
     def __post_init__(self) -> None:
         if not 0 < self.mailbox_fill <= 1:

@@ -5,7 +5,33 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-__all__ = ("ComponentSample", "Snapshot")
+__all__ = ("ComponentSample", "HostCallSample", "Snapshot", "Times")
+
+
+@dataclass(frozen=True, slots=True)
+class Times:
+    """A distribution of times.
+
+    Attributes:
+        counts: How many are in each bucket of `airswasm.runtime.BOUNDS`, and above the last.
+        seconds: Their sum.
+    """
+
+    counts: tuple[int, ...]
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class HostCallSample:
+    """The calls of one host function by one component.
+
+    Attributes:
+        times: How long they took.
+        fuel: The fuel that they were charged.
+    """
+
+    times: Times
+    fuel: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,7 +43,8 @@ class ComponentSample:
         state: As in `ComponentHistory`.
         since: The system's clock when the state began, in seconds.
         incarnation: The number of the running incarnation.
-        restarts: Starts after the first.
+        restarts: Starts after a failure.
+        updates: Times that another version took over.
         failures: Incarnations that ended with an error.
         last_error: The last failure in one line, or empty.
         last_failure_at: The system's clock at the last failure, in seconds.
@@ -27,7 +54,15 @@ class ComponentSample:
         mailbox_capacity_bytes: Bytes of payload that may wait; None if unbounded.
         oldest_message_age: Seconds that the oldest of them has waited.
         handled: Messages handled, over all incarnations.
+        outcomes: Messages by what became of them, over all incarnations; empty where that is not
+            measured.
+        received_bytes: Bytes of the payloads of messages that were handled.
+        replied_bytes: Bytes of the answers.
+        queueing: How long messages waited; None where it is not measured.
+        handling: How long their handling took, likewise.
         fuel_used: Fuel used, over all incarnations; 0 for an actor in Python.
+        cpu: Seconds that the guest, or the host for it, was at work; over all incarnations.
+        memory_peak: The most linear memory that an incarnation had.
         memory_bytes: The guest's memory; 0 for an actor in Python.
         host_memory_bytes: What the host keeps on the guest's behalf; 0 for an actor in Python.
     """
@@ -37,6 +72,7 @@ class ComponentSample:
     since: float
     incarnation: int = 0
     restarts: int = 0
+    updates: int = 0
     failures: int = 0
     last_error: str = ""
     last_failure_at: float | None = None
@@ -46,7 +82,14 @@ class ComponentSample:
     mailbox_capacity_bytes: int | None = None
     oldest_message_age: float = 0.0
     handled: int = 0
+    outcomes: Mapping[str, int] = field(default_factory=dict[str, int])
+    received_bytes: int = 0
+    replied_bytes: int = 0
+    queueing: Times | None = None
+    handling: Times | None = None
     fuel_used: int = 0
+    cpu: float = 0.0
+    memory_peak: int = 0
     memory_bytes: int = 0
     host_memory_bytes: int = 0
 
@@ -63,6 +106,8 @@ class Snapshot:
         audit_lines: Lines in the audit log; None without one.
         storage_syncs: The number of times that the store has waited for the disk; None without one.
         storage_failure: The reason why the store refuses to write; empty if it does not.
+        event_loop_lag: How late timers were; None where it is not measured.
+        host_calls: The calls of host functions, by component and function.
     """
 
     time: float
@@ -72,3 +117,7 @@ class Snapshot:
     audit_lines: int | None = None
     storage_syncs: int | None = None
     storage_failure: str = ""
+    event_loop_lag: Times | None = None
+    host_calls: Mapping[str, Mapping[str, HostCallSample]] = field(
+        default_factory=dict[str, Mapping[str, HostCallSample]]
+    )

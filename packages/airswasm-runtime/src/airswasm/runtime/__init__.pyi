@@ -23,6 +23,7 @@ from ._shape import (
     ValueType,
 )
 from ._timers import Timer, Timers
+from ._usage import BOUNDS, CallUse, FunctionUse, Histogram, HostCallUse, Usage
 from ._values import Case, Err, GuestResource, Ok, Some
 from ._wasi_names import WASI_INTERFACES
 from .errors import (
@@ -68,6 +69,7 @@ __all__ = (
     "EngineSettings",
     "Meters",
     "BLOCK",
+    "BOUNDS",
     "Account",
     "AccountExceeded",
     "ArgumentsTooLarge",
@@ -76,6 +78,7 @@ __all__ = (
     "BlockingPool",
     "Call",
     "CallState",
+    "CallUse",
     "Caller",
     "Case",
     "CompileFailed",
@@ -88,6 +91,7 @@ __all__ = (
     "EngineConfig",
     "EngineError",
     "Err",
+    "FunctionUse",
     "Exports",
     "Frame",
     "FuelExhausted",
@@ -96,7 +100,9 @@ __all__ = (
     "GuestExited",
     "GuestFault",
     "GuestResource",
+    "Histogram",
     "HostCallTooLarge",
+    "HostCallUse",
     "HostExhausted",
     "HostFunction",
     "HostFunctionFailed",
@@ -145,6 +151,7 @@ __all__ = (
     "UnsafeCacheFolder",
     "UnsupportedEngine",
     "UnsatisfiedImport",
+    "Usage",
     "ValueMismatch",
     "ValueType",
     "WasiConfig",

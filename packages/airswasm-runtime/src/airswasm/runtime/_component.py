@@ -33,6 +33,7 @@ from ._instance import PAGE_BYTES, Instance
 from ._limits import Limits, most_message_bytes
 from ._process.mappings import MappingGuard
 from ._shape import FunctionShape, InterfaceShape, ResourceIdentity
+from ._usage import Usage
 from ._wasmtime import bindings as wt
 from ._wasmtime.slot_allocator import first_stack
 from .errors import NoSuchExport, UnsatisfiedImport
@@ -213,6 +214,7 @@ class LinkedComponent:
         caller: Caller,
         limits: Limits = _DEFAULT_LIMITS,
         wasi: WasiConfig = _DEFAULT_WASI,
+        usage: Usage | None = None,
     ) -> Instance:
         """Make an instance; its start code runs under the same limits as a call.
 
@@ -220,6 +222,7 @@ class LinkedComponent:
             caller: how host functions see the instance; one for each.
             limits: what it may use.
             wasi: what it may see of WASI.
+            usage: where what it costs is added up, its start code included.
 
         Raises:
             GuestFault: it does not get through its start code, or needs more
@@ -230,6 +233,7 @@ class LinkedComponent:
         _mapping_guard.take(_FEW + memories * _FOR_A_MEMORY, caller.name)
         check_depth_to_instantiate()
         instance = Instance(self, limits, caller)
+        instance._usage = usage
         caller.instance = instance
         caller.message_bytes = self.component.message_bytes(limits)
         if wasi is not self._wasi:  # most often the same: shared by ten thousand instances

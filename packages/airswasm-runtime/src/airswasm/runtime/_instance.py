@@ -22,6 +22,7 @@ from ._calls.plan import ExportPlan
 from ._host import Caller
 from ._limits import Limits
 from ._shape import FunctionShape
+from ._usage import CallUse, FunctionUse, Usage
 from ._values import GuestResource
 from ._wasmtime import bindings as wt
 from ._wasmtime.faults import Circumstances
@@ -60,12 +61,15 @@ class Function:
         shape: its WIT type.
     """
 
-    __slots__ = ("_address", "_begin", "_instance", "_plan", "path")
+    __slots__ = ("_address", "_begin", "_instance", "_plan", "_use", "path")
 
     def __init__(self, instance: Instance, path: str, plan: ExportPlan, index: int) -> None:
         self.path: str = path
         self._instance = instance
         self._plan = plan
+        self._use: FunctionUse | None = None
+        if instance._usage is not None and path:  # the one without a path is ours
+            self._use = instance._usage.export(path)
         self._address = instance._next_place()
         if not wt.get_func(instance._address, instance._context, index, self._address):
             raise NoSuchExport(instance.component_name, path)
@@ -122,6 +126,7 @@ class Instance:
         "_slot_address",
         "_stack",
         "_store",
+        "_usage",
         "caller",
         "engine",
         "fuel_used",
@@ -137,6 +142,7 @@ class Instance:
         self.fuel_used: int = 0
         self.memory_peak_bytes: int | None = None
         self._gauge_due = 0.0
+        self._usage: Usage | None = None
         self._call: Call | None = None
         self._fault: GuestFault | None = None
         self._exports: Exports | None = None
@@ -216,6 +222,12 @@ class Instance:
             self._exports = self._linked.component._exports_type(self)
         return self._exports
 
+    def measure(self, usage: Usage | None) -> None:
+        """Add up in `usage` what its calls cost from the next one on; None measures nothing."""
+        self._usage = usage
+        for path, function in self._functions.items():
+            function._use = usage.export(path) if usage is not None and path else None
+
     def has_export(self, path: str) -> bool:
         """Return whether the component exports a function of that path."""
         return path in self._linked.component._exports
@@ -276,6 +288,25 @@ class Instance:
             raise call._raise
         return call._value
 
+    async def call_itemized(
+        self, function: str | Function, *arguments: object
+    ) -> tuple[object, CallUse]:
+        """Call as `call` does, and return what the call used beside its value.
+
+        Raises:
+            ValueMismatch, GuestFault, InstanceBusy, InstanceClosed: as `call`.
+        """
+        if self._usage is None:
+            self.measure(Usage())
+        if isinstance(function, str):
+            function = self.function(function)
+        call = self.start(function, arguments, ignore_wake)
+        call.itemize()
+        call._is_awaited = True
+        if call._first_poll() is not _DONE:
+            await drive(call, self.engine.config.slices_before_thread)
+        return call.result(), call.use()
+
     def start(self, function: Function, arguments: tuple[object, ...], wake: Wake) -> Call:
         """Begin a call without running it; for schedulers.
 
@@ -318,6 +349,7 @@ class Instance:
         meter.refuel()
         meter.start_clock()
         call = Call(self, function.path, plan, keep, wake)
+        call._use = function._use
         keep.append(block)  # the engine copies it, and all it points to, at the first poll
         meter.arguments.value = id(block) + DATA_OFFSET_BYTES
         call._future = function._begin()
@@ -362,13 +394,17 @@ class Instance:
         fuel_used = self.fuel_used
         call = self.start(self._function("", export), (), ignore_wake)
         if call._first_poll() is _DONE and isinstance(call._value, int):
-            self.memory_peak_bytes = call._value * PAGE_BYTES
+            self.memory_peak_bytes = now = call._value * PAGE_BYTES
+            if self._usage is not None:
+                self._usage.memory_peak_bytes = max(now, self._usage.memory_peak_bytes)
         self.fuel_used = fuel_used
         self._gauge_due = call._started + _GAUGE_SECONDS
 
     def _begin(self, wake: Wake) -> Call:
         """Return the call that instantiates the component in this store."""
         call = Call(self, "instantiation", None, [], wake)
+        if self._usage is not None:
+            call._use = self._usage.export(call.function)
         call._future = wt.instantiate_async(
             self._linked._linker_address,
             self._context,

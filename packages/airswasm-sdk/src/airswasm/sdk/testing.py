@@ -42,6 +42,7 @@ from airswasm.lifecycle import LOGGING_INTERFACE, MANIFEST_NAME, Manifest, limit
 from airswasm.messaging import MESSAGING_INTERFACE
 from airswasm.runtime import (
     Caller,
+    CallUse,
     Case,
     Component,
     Engine,
@@ -95,10 +96,13 @@ class Answer:
     Attributes:
         payload: The reply; None for an acknowledgement without one.
         fuel: The fuel used, always the same for the same artifact and engine.
+        use: The receipt: that fuel, times, memory, and the calls of the host, by function. The
+            fuel of a host call is always the same, too.
     """
 
     payload: bytes | None
     fuel: int
+    use: CallUse | None = None
 
     @property
     def text(self) -> str:
@@ -274,9 +278,10 @@ class ComponentHarness:
         most = instance.caller.message_bytes
         if len(content) > most:
             raise MessageTooLarge(self.manifest.name, len(content), most, "message_bytes")
-        before = instance.fuel_used
-        outcome = await instance.call(f"{GUEST_HANDLER}#handle-message", sender, topic, content)
-        answer = Answer(_payload(self._accepted(outcome)), instance.fuel_used - before)
+        outcome, use = await instance.call_itemized(
+            f"{GUEST_HANDLER}#handle-message", sender, topic, content
+        )
+        answer = Answer(_payload(self._accepted(outcome)), use.fuel, use)
         await self._deliver_callbacks()
         return answer
 
@@ -389,9 +394,13 @@ def assert_fuel_below(answer: Answer, fuel: int) -> None:
     flicker.
     """
     if answer.fuel >= fuel:
+        spent = "".join(
+            f"\n  {each.function}: {each.calls:,} calls, {each.fuel:,} fuel"
+            for each in (answer.use.host_calls if answer.use is not None else ())
+        )
         raise AssertionError(
             f"handling the message cost {answer.fuel:,} fuel, expected less than {fuel:,} "
-            f"({answer.fuel / fuel:.1f} times as much)"
+            f"({answer.fuel / fuel:.1f} times as much){spent}"
         )
 
 

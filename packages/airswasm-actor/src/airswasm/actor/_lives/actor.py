@@ -58,7 +58,8 @@ class Discardable(Protocol):
 class GuestActor(Actor, Guest, Protocol):
     """An actor whose handling is a call to poll.
 
-    An optional attribute `message_bytes` says how large a payload it can take at most.
+    An optional attribute `message_bytes` says how large a payload it can take at most; an optional
+    method `measure_use(usage)` tells it where to add up what its calls cost (`Usage`, or None).
     """
 
     def begin(

@@ -21,6 +21,7 @@ from .._messages.dead_letters import DeathReason
 from .._messages.events import EventKind
 from .._messages.message import to_message
 from .._running.asking import wait_stopped
+from .._running.cell import measure_guest
 from .._running.phase import REPLACED, Down, Exit, Phase
 from ..errors import ActorFailed, ActorStopped, SystemClosed
 from .register import bind_actor
@@ -193,6 +194,8 @@ class LifeCycle:
     ) -> None:
         """Start a second actor for a cell, beside the one that goes on; raise if that fails."""
         traits = self.register.traits_of(actor)
+        if traits.is_guest:
+            measure_guest(actor, cell.rare.tally)
         if traits.has_bind:
             bind_actor(actor, self.dispatcher.make_context(cell, cell.incarnation + 1))
         try:
@@ -418,6 +421,7 @@ class LifeCycle:
                 raise
             except BaseException as error:  # a guest that no engine of ours drives
                 self._events.note_error(error)
+            cell.note_failure(work, None)
             cell.give_up_message(work.message, DeathReason.KILLED)
             if work.message.request is not None:
                 work.message.request.fail(ActorFailed(cell.name, None))
@@ -455,7 +459,7 @@ class LifeCycle:
             if message.request is not None:
                 message.request.fail(ActorStopped(cell.name, exit_.reason))
         for waiter in room or ():
-            self.dispatcher.rejected += 1
+            cell.note_rejected()
             waiter.end(ActorStopped(cell.name, exit_.reason))
 
     def _tell_watchers(self, cell: Cell, exit_: Exit) -> None:

@@ -123,6 +123,8 @@ class Register:
         if name in self._displaced or self._table.setdefault(name, ref) is not ref:
             raise NameTaken(name)
         if is_quick:
+            if self._exchange.receipts.is_listening:
+                cell.measure()
             return ref
         try:
             self.install(cell, actor, traits)
@@ -176,13 +178,14 @@ class Register:
         """Move a new incarnation into a cell; it is not ready yet."""
         guest = cast("Guest", actor) if traits.is_guest else None
         cell.enter(actor, guest, is_async=traits.is_async)
+        cell.measure()
         if traits.is_guest or traits.has_bind:
             cell.context = context = self._exchange.make_context(cell, cell.incarnation)
             if traits.has_bind and not is_bound:
                 bind_actor(actor, context)
         if self._events.has_listeners:
-            is_first = cell.incarnation == 1
-            self.emit(EventKind.STARTED if is_first else EventKind.RESTARTED, cell)
+            again = EventKind.UPDATED if is_bound else EventKind.RESTARTED
+            self.emit(EventKind.STARTED if cell.incarnation == 1 else again, cell)
 
     def emit(
         self, kind: EventKind, cell: Cell, reason: str = "", cause: BaseException | None = None

@@ -26,6 +26,7 @@ class EventKind(StrEnum):
     STOPPED = "stopped"
     FAILED = "failed"
     RESTARTED = "restarted"
+    UPDATED = "updated"
     GIVEN_UP = "given_up"
 
 

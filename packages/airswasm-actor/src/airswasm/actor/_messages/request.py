@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     import anyio
     from airswasm.runtime import Timer, Timers
 
+    from .receipt import Receipt
+
 __all__ = ("Party", "Request")
 
 
@@ -59,7 +61,8 @@ class Request:
         answered: Set while a task waits for the outcome.
         value: The answer.
         error: Why there is no answer.
-        fuel_used: The receipt: the fuel that a guest used to handle the message. None for Python.
+        wants_receipt: Whether the receipt of the message is asked for.
+        receipt: That receipt, once the message was handled; it comes with errors, too.
     """
 
     __slots__ = (
@@ -69,11 +72,12 @@ class Request:
         "answered",
         "asker",
         "error",
-        "fuel_used",
         "is_done",
         "name",
+        "receipt",
         "target",
         "value",
+        "wants_receipt",
     )
 
     def __init__(
@@ -88,7 +92,8 @@ class Request:
         self.is_done = False
         self.value: object = None
         self.error: BaseException | None = None
-        self.fuel_used: int | None = None
+        self.wants_receipt = False
+        self.receipt: Receipt | None = None
         self._on_done = on_done
         self._timer: Timer | None = None
         self.answered: anyio.Event | None = None
@@ -140,8 +145,10 @@ class Request:
         """Call `release` when the request ends, however it does; at once when it has."""
         if self.is_done:
             release()
-        else:
+        elif self._at_end is None:
             self._at_end = release
+        else:
+            self._at_end = _both(self._at_end, release)
 
     def hold(self, asker: Party) -> None:
         """Note that `asker` handles nothing until this request ends.
@@ -186,6 +193,14 @@ class Request:
             if self.target is None:
                 raise
             self.target.note_error(error)
+
+
+def _both(first: Callable[[], None], second: Callable[[], None]) -> Callable[[], None]:
+    def call() -> None:
+        first()
+        second()
+
+    return call
 
 
 def waiting_path(start: Party, goal: Party) -> tuple[str, ...] | None:

@@ -240,6 +240,7 @@ class MessageBroker:
         timeout: float,
         sender: str = HOST,
         is_waiting: bool = False,
+        wants_receipt: bool = False,
     ) -> Request:
         """Ask by name, with a callback instead of a task. See `ActorRef.request`.
 
@@ -251,6 +252,7 @@ class MessageBroker:
             sender: The sender's name.
             is_waiting: Whether the actor of the sender's name handles nothing until the answer
                 is there; then rings are found and refused with `AskCycle`.
+            wants_receipt: Whether `Request.receipt` is to be made; not for one that is elsewhere.
 
         Returns:
             The request.
@@ -267,7 +269,14 @@ class MessageBroker:
                 request = self.request_elsewhere(target, payload, on_done, timeout, sender)
             else:
                 asker = self.handling(sender) if is_waiting else None
-                request = ref.request(payload, on_done, timeout=timeout, sender=sender, asker=asker)
+                request = ref.request(
+                    payload,
+                    on_done,
+                    timeout=timeout,
+                    sender=sender,
+                    asker=asker,
+                    wants_receipt=wants_receipt,
+                )
         except BaseException as error:
             if delivery is not None:
                 self.after(delivery, error)

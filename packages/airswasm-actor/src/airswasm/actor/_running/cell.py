@@ -28,8 +28,11 @@ from typing import TYPE_CHECKING, Any, Protocol, cast, final
 
 import anyio
 
+from .._foreign import attribute_of, type_name
 from .._messages.dead_letters import DeathReason
 from .._messages.message import Message, new_message
+from .._messages.receipt import Outcome, Receipt, outcome_of
+from .._messages.receipts import Receipts, weight_of
 from .phase import Down, Exit, Phase
 
 if TYPE_CHECKING:
@@ -41,16 +44,21 @@ if TYPE_CHECKING:
     from .._messages.dead_letters import DeadLetters
     from .._messages.events import EventStream
     from .._messages.message import Envelope
+    from .._messages.receipts import Tally
     from .._messages.request import Party, Request
     from ..errors import ActorStopped, MailboxFull
 
-__all__ = ("Cell", "Exchange", "Guest", "GuestCall", "Rare", "Waiter", "Work")
+__all__ = ("Cell", "Exchange", "Guest", "GuestCall", "Rare", "Waiter", "Work", "measure_guest")
 
 # An enum's attribute is a slow look-up.
 _STARTING, _RUNNING, _RESTARTING = Phase.STARTING, Phase.RUNNING, Phase.RESTARTING
 _STOPPING, _STOPPED = Phase.STOPPING, Phase.STOPPED
 
 _MOST_SPARE_QUEUES = 1024
+_NEVER_IN_HAND = {
+    DeathReason.DROPPED: Outcome.DROPPED,
+    DeathReason.STOPPED: Outcome.STOPPED,
+}
 
 
 class GuestCall(Protocol):
@@ -58,9 +66,11 @@ class GuestCall(Protocol):
 
     Attributes:
         fuel_used: The fuel that the guest has used for it, once it is done.
+        seconds: How long it took, once it is done and if its receipt is wanted; else 0.0.
     """
 
     fuel_used: int
+    seconds: float
 
     def poll(self) -> CallState:
         """Run one slice."""
@@ -101,6 +111,11 @@ class Work(Protocol):
 
     message: Message
 
+    @property
+    def seconds(self) -> float:
+        """The seconds since its beginning, or to its end."""
+        ...
+
     def cancel(self) -> None:
         """End it where it is; its outcome will be ignored."""
         ...
@@ -137,6 +152,7 @@ class Exchange:
         timers: Callbacks to come.
         dead_letters: Messages that will not be handled.
         events: The life cycle events.
+        receipts: The sums over messages, and the readers of single ones.
         make_context: Makes the `Context` of an incarnation, which stands above all this.
     """
 
@@ -148,6 +164,7 @@ class Exchange:
         "handled",
         "make_context",
         "now",
+        "receipts",
         "rejected",
         "run_queue",
         "sent",
@@ -167,6 +184,7 @@ class Exchange:
         self.timers = timers
         self.dead_letters = dead_letters
         self.events = events
+        self.receipts = Receipts()
         self.now = 0.0
         self.sent: int = 0
         self.handled: int = 0
@@ -183,6 +201,11 @@ class Exchange:
         """Return a new message, counted as sent."""
         self.sent = number = self.sent + 1
         return new_message(Message, (payload, sender, topic, number, self.now, request))
+
+    def read_clock(self) -> None:
+        """Bring `now` up to date while no round does it: a message is going to be sent."""
+        if self.wake is not None:
+            self.now = self.clock()
 
     def schedule(self, cell: Cell) -> None:
         """Put a cell on the run queue; wake the dispatcher if it sleeps."""
@@ -220,6 +243,7 @@ class Rare:
         waiting_room: Senders that wait for room, the first first.
         idle_events: Set once nothing waits, or nothing is in hand.
         watchers: Called when the actor ends for good.
+        tally: Where its messages are added up, while it is measured.
     """
 
     __slots__ = (
@@ -232,6 +256,7 @@ class Rare:
         "predecessor",
         "shutdown",
         "successor",
+        "tally",
         "waiting_room",
         "watchers",
     )
@@ -248,6 +273,7 @@ class Rare:
         self.waiting_room: deque[Waiter] | None = None
         self.idle_events: list[anyio.Event] | None = None
         self.watchers: list[Callable[[Down], None]] | None = None
+        self.tally: Tally | None = None
 
 
 _COMMON = Rare()
@@ -370,6 +396,8 @@ class Cell:
         rare = self.own_rare()
         rare.exit_requested = exit_.reason
         rare.failure = exit_.cause
+        if rare.tally is not None:
+            self.exchange.receipts.end(rare.tally)
 
     def vacate(self) -> object:
         """Move the incarnation out, and return it."""
@@ -444,6 +472,8 @@ class Cell:
         queue = self.queue = spare.pop() if spare else deque()
         if self.is_ready and not self.is_scheduled:
             exchange.schedule(self)
+        else:
+            exchange.read_clock()
         return queue
 
     def release_queue(self) -> None:
@@ -526,12 +556,91 @@ class Cell:
             waiting.append(self.rare.predecessor)
         return waiting
 
+    # -- receipts ----------------------------------------------------------------------------
+
+    def measure(self) -> None:
+        """Begin, or end, to add up the messages of the actor, as the readers ask for."""
+        if self.actor is None:
+            return  # the next incarnation asks
+        rare, receipts, is_guest = self.rare, self.exchange.receipts, self.guest is not None
+        tally = receipts.begin(self.name, is_guest=is_guest)
+        was_measured = rare.tally is not None
+        if rare.tally is not None and tally is None:
+            receipts.end(rare.tally)
+        if tally is not rare.tally:
+            self.own_rare().tally = tally
+        if is_guest and (tally is not None or was_measured):  # it may be a new incarnation
+            measure_guest(self.actor, tally)
+
+    def note_failure(self, work: Work, error: BaseException | None) -> None:
+        """Make the receipt of a message whose handling did not end well; None for a kill."""
+        tally = self.rare.tally
+        if tally is not None:
+            self.note_end(tally, work, outcome_of(error), None, error)
+
+    def note_end(
+        self,
+        tally: Tally,
+        work: Work,
+        outcome: Outcome,
+        result: object,
+        error: BaseException | None,
+    ) -> None:
+        """Make the receipt of a message that was in hand."""
+        tally.end(work.message, outcome, result)
+        if self.guest is None:
+            tally.add_time(work.seconds)
+        if tally.is_watched:
+            self._hand_out_receipt(tally, work, outcome, result, error)
+
+    def note_rejected(self) -> None:
+        """Count a message that was not accepted."""
+        self.exchange.rejected += 1
+        if self.rare.tally is not None:
+            self.rare.tally.count(Outcome.REJECTED)
+
+    def _hand_out_receipt(
+        self,
+        tally: Tally,
+        work: Work,
+        outcome: Outcome,
+        result: object,
+        error: BaseException | None,
+    ) -> None:
+        message = work.message
+        version = attribute_of(self.actor, "version")
+        correlation = attribute_of(message.payload, "request_id")
+        account = attribute_of(getattr(work, "call", None), "use")
+        receipt = Receipt(
+            message_id=message.id,
+            sender=message.sender,
+            receiver=self.name,
+            incarnation=self.incarnation,
+            version=version if isinstance(version, str) else "",
+            topic=message.topic,
+            correlation=correlation if isinstance(correlation, int) else None,
+            outcome=outcome,
+            error="" if error is None else type_name(error),
+            sent_at=message.sent_at,
+            queue_seconds=tally.queued,
+            run_seconds=work.seconds,
+            bytes_in=weight_of(message.payload),
+            bytes_out=weight_of(result),
+            use=account() if callable(account) else None,
+        )
+        if message.request is not None and message.request.wants_receipt:
+            message.request.receipt = receipt
+        self.exchange.receipts.hand_out(receipt)
+
     # -- records -----------------------------------------------------------------------------
 
     def give_up_message(
         self, message: Message, reason: DeathReason, cause: BaseException | None = None
     ) -> None:
         """Move a message to the dead letters."""
+        tally = self.rare.tally
+        if tally is not None and reason in _NEVER_IN_HAND:
+            tally.count(_NEVER_IN_HAND[reason])
         in_hand = reason in (DeathReason.CRASHED, DeathReason.KILLED)
         self.exchange.dead_letters.add(
             message,
@@ -545,3 +654,10 @@ class Cell:
     def note_error(self, error: BaseException) -> None:
         """Count an error that has no caller to go to."""
         self.exchange.events.note_error(error)
+
+
+def measure_guest(actor: object, tally: Tally | None) -> None:
+    """Tell an incarnation of a component where to add up what its calls cost, if it can."""
+    measure = attribute_of(actor, "measure_use")
+    if callable(measure):
+        measure(None if tally is None else tally.usage)

@@ -32,9 +32,11 @@ from typing import TYPE_CHECKING, Protocol, cast
 from airswasm.runtime import CallState
 
 from .._boundary import raise_interrupt
+from .._foreign import attribute_of
 from .._messages.bounds import payload_bytes, signal_bytes
 from .._messages.dead_letters import DeathReason
 from .._messages.message import Message, new_message
+from .._messages.receipt import Outcome
 from ..errors import GuestRefused, MessageTooLarge, UnfitPayload
 from .cell import Cell, Exchange
 from .mailbox import admit_waiting, note_taken
@@ -46,6 +48,7 @@ if TYPE_CHECKING:
 
     from .._messages.dead_letters import DeadLetters
     from .._messages.events import EventStream
+    from .._messages.receipts import Tally
     from .cell import Guest, GuestCall, Work
 
 __all__ = ("Dispatcher", "DispatcherConfig", "Endings", "is_compiled")
@@ -109,6 +112,11 @@ class CallWork:
         self.is_waiting = False
         self.is_in_thread = False
 
+    @property
+    def seconds(self) -> float:
+        """The seconds that the call took; 0.0 for a message that it could not take."""
+        return 0.0 if self.call is None else self.call.seconds
+
     def wake(self, _call: GuestCall) -> None:
         """Put the actor back on the run queue: the host operation is complete."""
         self.is_waiting = False
@@ -124,6 +132,28 @@ class CallWork:
 
     def wait_ended(self) -> Awaitable[None]:
         """Return at once: a cancelled call is over, and its store dropped."""
+        return end_at_once()
+
+
+class PlainWork:
+    """A message that a plain handler has in hand, while the actor is measured."""
+
+    __slots__ = ("began", "message")
+
+    def __init__(self, message: Message) -> None:
+        self.message = message
+        self.began = monotonic()
+
+    @property
+    def seconds(self) -> float:
+        """The seconds since its beginning."""
+        return monotonic() - self.began
+
+    def cancel(self) -> None:
+        """Do nothing: a plain handler runs to its end."""
+
+    def wait_ended(self) -> Awaitable[None]:
+        """Return at once: a plain handler has ended before others run."""
         return end_at_once()
 
 
@@ -196,8 +226,12 @@ class Dispatcher(Exchange):
                 cell.update_ready()
             return
         self._running = cell
+        tally = cell.rare.tally
         try:
-            self._handle(cell, message)
+            if tally is None:
+                self._handle(cell, message)
+            else:
+                self._handle_measured(cell, message, tally)
         finally:
             self._running = None
         if cell.queue is not None or cell.signals:
@@ -274,13 +308,17 @@ class Dispatcher(Exchange):
         clock = monotonic
         end = clock() + self.config.slice
         left = self.config.batch
+        tally = cell.rare.tally
         try:
             while cell.is_ready:
                 message = self.take(cell)
                 if message is None:
                     cell.release_queue()
                     break
-                self._handle(cell, message)
+                if tally is None:
+                    self._handle(cell, message)
+                else:
+                    self._handle_measured(cell, message, tally)
                 left -= 1
                 if left == 0 or clock() > end:
                     break
@@ -313,6 +351,45 @@ class Dispatcher(Exchange):
         if request is not None:
             request.resolve(result)
 
+    def _handle_measured(self, cell: Cell, message: Message, tally: Tally) -> None:
+        """Handle a message as `_handle` does, and make its receipt."""
+        tally.begin(message, self.now)
+        work = PlainWork(message)
+        request = message.request
+        try:
+            receive = cell.receive or cell.find_handler()
+            result = receive(message, cell.context)
+            kind = type(result)
+            is_awaited = kind not in _PLAIN and hasattr(kind, "__await__")
+        except BaseException as error:
+            cell.note_failure(work, error)
+            self._crash(cell, message, error)
+            return
+        if is_awaited:
+            task = TaskWork(message)
+            task.began = work.began
+            cell.take_in_hand(task)
+            self._start_task(cell, task, cast("Awaitable[object]", result))
+            return
+        cell.handled += 1
+        self.handled += 1
+        self._note_reply(cell, tally, work, result, None)
+        if request is not None:
+            request.resolve(result)
+
+    def _note_reply(
+        self, cell: Cell, tally: Tally, work: Work, result: object, refusal: GuestRefused | None
+    ) -> None:
+        """Make the receipt of a message whose handler has returned."""
+        request = work.message.request
+        if refusal is not None:
+            outcome = Outcome.REFUSED
+        elif request is None:
+            outcome, result = Outcome.HANDLED, None
+        else:
+            outcome = Outcome.EXPIRED if request.is_done else Outcome.REPLIED
+        cell.note_end(tally, work, outcome, result, refusal)
+
     def _crash(self, cell: Cell, message: Message, error: BaseException) -> None:
         """Crash an actor over a message; an interrupt is the program's, too."""
         self.endings.crash(cell, message, error)
@@ -334,6 +411,8 @@ class Dispatcher(Exchange):
     def begin_work(self, cell: Cell, message: Message) -> TaskWork:
         """Give a message to an async handler, and no other meanwhile."""
         work = TaskWork(message)
+        if cell.rare.tally is not None:
+            cell.rare.tally.begin(message, self.now)
         cell.take_in_hand(work)
         return work
 
@@ -344,6 +423,7 @@ class Dispatcher(Exchange):
         """
         if cell.work is work:
             cell.work = None
+            cell.note_failure(work, error)
             self.endings.crash(cell, work.message, error)
 
     def end_work(self, cell: Cell, work: TaskWork, result: object) -> bool:
@@ -353,6 +433,8 @@ class Dispatcher(Exchange):
         cell.work = None
         cell.handled += 1
         self.handled += 1
+        if cell.rare.tally is not None:
+            self._note_reply(cell, cell.rare.tally, work, result, None)
         if work.message.request is not None:
             work.message.request.resolve(result)
         self._after_work(cell)
@@ -394,12 +476,20 @@ class Dispatcher(Exchange):
     def _begin_call(self, cell: Cell, guest: Guest, message: Message) -> None:
         work = CallWork(cell, message)
         cell.take_in_hand(work)
+        tally = cell.rare.tally
+        if tally is not None:  # as `tally.begin`, without a call
+            queued = self.now - message[4]
+            if queued != tally.queued:
+                tally.queue_otherwise(queued)
         try:
             work.call = call = guest.begin(message, cell.context, work.wake)
+            if tally is not None and tally.is_watched:
+                itemize(call)
             work.is_waiting = True
             state = call.poll()
         except UnfitPayload as error:
             cell.work = None
+            cell.note_failure(work, error)
             cell.give_up_message(message, DeathReason.UNDELIVERED, error)
             if message.request is not None:
                 message.request.fail(error)
@@ -408,7 +498,7 @@ class Dispatcher(Exchange):
             self.fail_call(cell, work, error)
         else:
             if state is _DONE and cell.work is work:  # as most are
-                self.end_call(cell, message, call)
+                self.end_call(cell, work, call)
             else:
                 self._go_on(cell, work, call, state)
 
@@ -426,6 +516,7 @@ class Dispatcher(Exchange):
         """Crash a guest whose call could not be begun or polled, unless it was killed before."""
         if cell.work is work:
             cell.work = None
+            cell.note_failure(work, error)
             self._crash(cell, work.message, error)
 
     def _go_on(self, cell: Cell, work: CallWork, call: GuestCall, state: CallState) -> None:
@@ -437,7 +528,7 @@ class Dispatcher(Exchange):
         if cell.work is not work:
             return
         if state is _DONE:
-            self.end_call(cell, work.message, call)
+            self.end_call(cell, work, call)
         elif state is CallState.READY:
             work.is_waiting = False
             work.slices += 1
@@ -454,9 +545,10 @@ class Dispatcher(Exchange):
         elif not work.is_waiting and not cell.is_scheduled:
             self.schedule(cell)
 
-    def end_call(self, cell: Cell, message: Message, call: GuestCall) -> None:
+    def end_call(self, cell: Cell, work: Work, call: GuestCall) -> None:
         """Answer with the reply of a guest's call that is done."""
         cell.work = None
+        message = work.message
         request = message.request
         refusal: GuestRefused | None = None
         result: object = None
@@ -465,20 +557,36 @@ class Dispatcher(Exchange):
         except GuestRefused as refused:
             refusal = refused
         except MessageTooLarge as error:
+            cell.note_failure(work, error)
             self.endings.replace(cell, message, error)
             return
         except BaseException as error:
+            cell.note_failure(work, error)
             self._crash(cell, message, error)
             return
         cell.handled += 1
         self.handled += 1
+        rare = cell.rare
+        tally = rare.tally
+        if tally is not None:
+            payload = message[0]
+            if type(payload) is not bytes or refusal is not None or tally.is_watched:
+                self._note_reply(cell, tally, work, result, refusal)
+            elif request is None:  # as most are
+                tally.handled += 1
+                tally.bytes_in += len(payload)
+            elif request.is_done:
+                self._note_reply(cell, tally, work, result, None)
+            else:
+                tally.replied += 1
+                tally.bytes_in += len(payload)
+                if type(result) is bytes:
+                    tally.bytes_out += len(result)
         if request is not None:
-            request.fuel_used = call.fuel_used
             if refusal is None:
                 request.resolve(result)
             else:
                 request.fail(refusal)
-        rare = cell.rare
         if self._turning is cell and rare.exit_requested is None and rare.idle_events is None:
             cell.release()
         else:
@@ -494,3 +602,10 @@ class Dispatcher(Exchange):
             cell.release()
         else:
             cell.update_ready()
+
+
+def itemize(call: GuestCall) -> None:
+    """Have a call keep account of each host function, if it can: its receipt is wanted."""
+    keep_account = attribute_of(call, "itemize")
+    if callable(keep_account):
+        keep_account()

@@ -96,12 +96,12 @@ def start_queue(cell: Cell, payload: object) -> deque[Envelope]:
     if cell.rare.successor is not None:
         return open_queue(cell.rare.successor, payload)
     if cell.phase is _STOPPED:
-        cell.exchange.rejected += 1
+        cell.note_rejected()
         raise ActorStopped(cell.name)
     if cell.queued_bytes is not None:
         weight = _weigh(cell, payload)
         if cell.signal_bytes and _limit_met(cell, weight) is not None:
-            cell.exchange.rejected += 1
+            cell.note_rejected()
             raise _full(cell, weight)
         cell.queued_bytes = weight
     return cell.begin_queue()
@@ -125,6 +125,8 @@ def make_room(cell: Cell, payload: object) -> None:
         MessageTooLarge: There will never be.
     """
     spec, queue, queued = cell.spec, cell.queue, cell.queued_bytes
+    if cell.exchange.wake is not None:
+        cell.exchange.read_clock()
     if queued is not None and spec.capacity_bytes is not None and type(payload) is bytes:
         size = len(payload)  # what a component gets, most often
         queued += size
@@ -140,7 +142,7 @@ def make_room(cell: Cell, payload: object) -> None:
     weight = _weigh(cell, payload)
     while not _has_room(cell, weight):
         if cell.spec.when_full != "drop-oldest" or not drop_oldest(cell):
-            cell.exchange.rejected += 1
+            cell.note_rejected()
             raise _full(cell, weight)
     if cell.queued_bytes is not None:
         cell.queued_bytes += weight
@@ -189,7 +191,7 @@ def take_back_waiter(cell: Cell, waiter: WaitingSender) -> bool:
         return False
     cell.rare.waiting_room.remove(waiter)
     waiter.is_waiting = False
-    cell.exchange.rejected += 1
+    cell.note_rejected()
     admit_waiting(cell)  # the next one's message may be smaller
     return True
 
@@ -245,7 +247,7 @@ def put_signal(cell: Cell, message: Message) -> None:
         put_signal(cell.rare.successor, message)
         return
     if cell.phase is _STOPPED:
-        cell.exchange.rejected += 1
+        cell.note_rejected()
         raise ActorStopped(cell.name)
     if cell.signals is None:
         cell.signals = deque()
@@ -326,7 +328,7 @@ def _weigh(cell: Cell, payload: object) -> int:
     weight = payload_bytes(payload)
     error = _excess(cell, weight)
     if error is not None:
-        cell.exchange.rejected += 1
+        cell.note_rejected()
         raise error
     return weight
 

@@ -30,6 +30,7 @@ def put_or_wait(
         else:
             accepted.fail(error)
 
+    cell.exchange.read_clock()
     waiter = enqueue_or_wait(cell, cell.exchange.message(payload, sender, topic, None), end)
     return None if waiter is None else (accepted, waiter)
 
@@ -68,6 +69,9 @@ def post(
     """Send a message with a request attached, and see to the request's end."""
     target = _last_successor(cell)
     request.target = target
+    cell.exchange.read_clock()
+    if request.wants_receipt:
+        request.at_end(cell.exchange.receipts.want(target.name))
     if asker is not None:
         request.hold(asker)
     try:
@@ -90,6 +94,7 @@ def put_inquiry(cell: Cell, payload: object, timeout: float, sender: str) -> Req
     exchange = cell.exchange
     request = Request(target.name, target)
     asker = exchange.current.get()
+    exchange.read_clock()
     if asker is not None:
         request.hold(asker)
     try:

@@ -129,6 +129,7 @@ class ActorRef:
         sender: str = HOST,
         topic: str | None = None,
         asker: ActorRef | None = None,
+        wants_receipt: bool = False,
     ) -> Request:
         """Ask with a callback instead of a task: `on_done` is called once, with the outcome.
 
@@ -144,6 +145,7 @@ class ActorRef:
             topic: A topic for the receiver to see.
             asker: The actor that handles nothing until the answer is there, so that rings are
                 found. Leave it out when none stands still.
+            wants_receipt: Whether `Request.receipt` is to be made.
 
         Returns:
             The request.
@@ -155,6 +157,7 @@ class ActorRef:
         cell = self._cell
         request = Request(cell.name, cell, on_done)
         waiting = None if asker is None else asker._cell
+        request.wants_receipt = wants_receipt
         post(cell, payload, request, timeout, sender, topic, waiting)
         return request
 
@@ -168,7 +171,9 @@ class ActorRef:
         Raises:
             ActorStopped: The actor has stopped for good.
         """
-        put_signal(self._cell, self._cell.exchange.message(payload, sender, None, None))
+        exchange = self._cell.exchange
+        exchange.read_clock()
+        put_signal(self._cell, exchange.message(payload, sender, None, None))
 
     # -- observing ---------------------------------------------------------------------------
 

@@ -86,7 +86,7 @@ class Turns(Protocol):
         """Note that a handler has raised, or was cancelled."""
         ...
 
-    def end_call(self, cell: Cell, message: Message, call: GuestCall) -> None:
+    def end_call(self, cell: Cell, work: Work, call: GuestCall) -> None:
         """Note that a guest's call is done."""
         ...
 
@@ -98,13 +98,19 @@ class Turns(Protocol):
 class TaskWork:
     """A message that an async handler has in hand; its task belongs to the system's group."""
 
-    __slots__ = ("_ended", "has_ended", "message", "scope")
+    __slots__ = ("_ended", "began", "has_ended", "message", "scope")
 
     def __init__(self, message: Message) -> None:
         self.message = message
+        self.began = monotonic()
         self.scope = anyio.CancelScope()
         self.has_ended = False
         self._ended: anyio.Event | None = None
+
+    @property
+    def seconds(self) -> float:
+        """The seconds since its beginning."""
+        return monotonic() - self.began
 
     def cancel(self) -> None:
         """Cancel the handler where it waits."""
@@ -230,6 +236,6 @@ async def poll_in_thread(turns: Turns, cell: Cell, work: PolledWork) -> None:
     if cell.work is not work:
         return
     if state is CallState.DONE:
-        turns.end_call(cell, work.message, call)
+        turns.end_call(cell, work, call)
     elif not work.is_waiting and not cell.is_scheduled:
         turns.schedule(cell)

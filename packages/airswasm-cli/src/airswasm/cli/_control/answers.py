@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from airswasm.actor import Receipt
 from airswasm.lifecycle import (
     Difference,
     HealthSection,
@@ -18,7 +19,7 @@ from airswasm.lifecycle import (
     SupervisionSection,
 )
 
-__all__ = ("HostAbout", "PlanDocument", "StoredEntry", "plan_document")
+__all__ = ("HostAbout", "MessageReport", "PlanDocument", "StoredEntry", "plan_document")
 
 API_VERSION = 1
 
@@ -53,6 +54,21 @@ class StoredEntry:
 
     key: str
     size_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class MessageReport:
+    """A message that a component has handled.
+
+    Attributes:
+        reply: The reply in base64; None if there is none.
+        error: The component's error, as an error document has it; None without one.
+        receipt: What the handling took.
+    """
+
+    reply: str | None
+    error: Mapping[str, object] | None
+    receipt: Receipt
 
 
 @dataclass(frozen=True, slots=True)

@@ -147,6 +147,24 @@ OPERATIONS = Table(
             detail="204 acknowledges the message without a reply.",
         ),
         Operation(
+            "deliver", "POST", f"{COMPONENT}/receipts",
+            "Deliver a message and show its receipt.",
+            Json("receipt/1", "airswasm.cli._control.answers:MessageReport"),
+            (
+                _NAME,
+                Parameter("payload", "body", Bytes(MOST_BODY_BYTES), "The message."),
+                Parameter("timeout", "query", Number(), "Seconds to wait for the receipt.", 30.0),
+            ),
+            changes=True,
+            detail="An error of the component is in the document, beside the receipt: the host "
+            "carried the request out.",
+        ),
+        Operation(
+            "profile", "GET", f"{COMPONENT}/profile",
+            "Show where a component's time and fuel go.",
+            Json("profile/1", "airswasm.lifecycle:Profile"), (_NAME,),
+        ),
+        Operation(
             "logs", "GET", f"{COMPONENT}/logs", "Show a component's log.",
             JsonLines("log/1", "airswasm.lifecycle:LogEntry"), (_NAME, _RECENT, _FOLLOW),
         ),

@@ -86,6 +86,14 @@ class Host(HostReader, Protocol):
         """Deliver a message and return the reply."""
         ...
 
+    async def deliver(self, name: str, payload: bytes, timeout: float = 30.0) -> Document:
+        """Deliver a message and return its receipt, with the reply or the error."""
+        ...
+
+    async def profile(self, name: str) -> Document:
+        """Return where a component's time and fuel go."""
+        ...
+
     async def entries(self, name: str, prefix: str = "") -> AsyncIterator[Document]:
         """Return the keys that a component stored: `key` and `size_bytes`."""
         ...
@@ -242,6 +250,27 @@ class LocalHost(StoredHost):
     async def send(self, name: str, payload: bytes, timeout: float = 30.0) -> bytes | None:
         """See `Host`."""
         return await self._system.send(name, payload, timeout)
+
+    async def deliver(self, name: str, payload: bytes, timeout: float = 30.0) -> Document:
+        """See `Host`."""
+        from base64 import b64encode
+
+        from .._control.answers import MessageReport
+        from .._session.problem import problem_of
+        from .._session.problem import to_document as to_error
+
+        done = await self._system.deliver(name, payload, timeout)
+        return to_document(
+            MessageReport(
+                reply=None if done.reply is None else b64encode(done.reply).decode(),
+                error=None if done.error is None else to_error(problem_of(done.error)),
+                receipt=done.receipt,
+            )
+        )
+
+    async def profile(self, name: str) -> Document:
+        """See `Host`."""
+        return to_document(self._system.profile(name))
 
     async def entries(self, name: str, prefix: str = "") -> AsyncIterator[Document]:
         """See `Host`."""

@@ -6,7 +6,7 @@ import time
 
 from .._control.document import number
 
-__all__ = ("amount", "clock", "lasted", "size", "when")
+__all__ = ("amount", "clock", "lasted", "short", "size", "when")
 
 
 def when(value: object) -> str:
@@ -34,6 +34,16 @@ def lasted(value: object) -> str:
     if seconds < 3600:
         return f"{seconds // 60} min {seconds % 60} s"
     return f"{seconds // 3600} h {seconds % 3600 // 60} min"
+
+
+def short(value: object) -> str:
+    """Return seconds in a unit for what is over soon; `over 10 s` for what is not known exactly."""
+    if not isinstance(value, int | float):
+        return "over 10 s"
+    for unit, factor in (("s", 1.0), ("ms", 1e-3)):
+        if value >= factor:
+            return f"{value / factor:.3g} {unit}"
+    return f"{value * 1e6:.3g} µs"
 
 
 def size(value: object) -> str:

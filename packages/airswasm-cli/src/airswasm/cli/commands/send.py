@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import base64
 import sys
 from typing import Annotated
 
 import typer
 
+from .._control.document import Document, items, mapping, text
 from .._session.session import Session, verb
-from ..errors import MessageTooLarge
+from ..errors import MessageTooLarge, RemoteFailure
 
 __all__ = ("app",)
 
@@ -33,16 +35,21 @@ def send(
         float | None,
         typer.Option("--timeout", help="Seconds to wait for the reply.", min=0.001, max=1e9),
     ] = None,
+    receipt: Annotated[
+        bool, typer.Option("--receipt", help="Also show what handling the message took.")
+    ] = False,
 ) -> None:
     """Send one message to a component and print the reply.
 
     The reply goes to standard output: unchanged into a pipe or file; on a screen
     with a newline and with visible control characters. --json prints it as text
-    and as base64.
+    and as base64. --receipt shows on standard error how long the message waited
+    and took, and its fuel, by host function; with --json it is in the document.
 
     \b
     Example:
       airswasm send local/hello "world"
+      airswasm send local/hello "world" --receipt
       cat photo.png | airswasm send local/resize - > small.png
     """
     import anyio
@@ -55,15 +62,42 @@ def send(
     payload = _read_input() if is_piped else str(message).encode("utf-8", "surrogateescape")
     full = full_name(name)
 
+    seconds = timeout or session.settings.timeout
+
     async def work() -> bytes | None:
         async with open_host(session, "send", "running") as host:
-            return await host.send(full, payload, timeout or session.settings.timeout)
+            return await host.send(full, payload, seconds)
 
-    reply = anyio.run(work)
+    async def work_with_receipt() -> Document:
+        async with open_host(session, "send", "running") as host:
+            return await host.deliver(full, payload, seconds)
+
+    if not receipt:
+        _show(session, full, anyio.run(work))
+        return
+    report = anyio.run(work_with_receipt)
+    reply = report.get("reply")
+    if report.get("error"):
+        if session.terminal.as_json:
+            _show(session, full, None, mapping(report.get("receipt")))
+        else:
+            _show_receipt(session, mapping(report.get("receipt")))
+        raise RemoteFailure(mapping(report["error"]))
+    content = None if reply is None else base64.b64decode(str(reply))
+    _show(session, full, content, mapping(report.get("receipt")))
+
+
+def _show(
+    session: Session, full: str, reply: bytes | None, receipt: Document | None = None
+) -> None:
     terminal = session.terminal
     if terminal.as_json:
-        terminal.document("reply/1", {"from": full, **_content(reply)})
-    elif reply is None:
+        more = {} if receipt is None else {"receipt": receipt}
+        terminal.document("reply/1", {"from": full, **_content(reply), **more})
+        return
+    if receipt is not None:
+        _show_receipt(session, receipt)
+    if reply is None:
         terminal.say(f"{full} acknowledged the message without a reply")
     else:
         terminal.raw(reply)
@@ -77,12 +111,33 @@ def _read_input() -> bytes:
 
 
 def _content(reply: bytes | None) -> dict[str, object]:
-    import base64
-
     if reply is None:
         return {"text": None, "base64": None}
     try:
-        text: str | None = reply.decode()
+        readable: str | None = reply.decode()
     except UnicodeDecodeError:
-        text = None
-    return {"text": text, "base64": base64.b64encode(reply).decode()}
+        readable = None
+    return {"text": readable, "base64": base64.b64encode(reply).decode()}
+
+
+def _show_receipt(session: Session, receipt: Document) -> None:
+    """Show what handling a message took, beside the reply."""
+    from ._times import amount, short, size
+
+    use = mapping(receipt.get("use"))
+    talk = session.terminal.say
+    talk(
+        f"{text(receipt.get('outcome'))} by version {text(receipt.get('version'))}, "
+        f"incarnation {text(receipt.get('incarnation'))}: waited "
+        f"{short(receipt.get('queue_seconds'))}, took {short(receipt.get('run_seconds'))}, "
+        f"at work {short(use.get('busy_seconds'))}"
+    )
+    talk(
+        f"fuel {amount(use.get('fuel'))}, memory {size(use.get('memory_bytes'))}, "
+        f"{size(receipt.get('bytes_in'))} in, {size(receipt.get('bytes_out'))} out"
+    )
+    for each in items(use.get("host_calls")):
+        talk(
+            f"  {text(each.get('function'))}: {amount(each.get('calls'))} calls, "
+            f"{short(each.get('seconds'))}, fuel {amount(each.get('fuel'))}"
+        )

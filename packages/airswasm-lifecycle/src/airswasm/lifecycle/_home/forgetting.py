@@ -82,4 +82,6 @@ def forget(services: Services, name: str) -> None:
     """Remove a component's log, figures and dead letters; do nothing when there are none."""
     services.get(LogBook).forget(name, purge=True)
     services.get(Meters).forget(name)
-    services.get(ActorSystem).dead_letters.forget(name)
+    actors = services.get(ActorSystem)
+    actors.dead_letters.forget(name)
+    actors.receipts.forget(name)

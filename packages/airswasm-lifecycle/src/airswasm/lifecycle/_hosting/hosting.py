@@ -104,6 +104,7 @@ class HostedActor(ComponentActor):
             limits=recipe.limits,
             wasi=recipe.wasi,
             config=recipe.manifest.config,
+            version=recipe.manifest.component.version,
         )
         self._migrate_from = migrate_from
         self._may_run = may_run

@@ -16,6 +16,7 @@ import time
 from collections.abc import Callable, Coroutine
 from struct import Struct
 from threading import get_ident
+from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 import anyio
@@ -25,6 +26,7 @@ from airswasm.wit import describe_error
 from .._host import Pending
 from .._process.switch_interval import short_switches
 from .._timers import Timer
+from .._usage import CallUse, FunctionUse, Measurement, host_calls_of
 from .._wasmtime import bindings as wt
 from .._wasmtime.faults import fault_of
 from .._wasmtime.value_layout import KIND_STRING
@@ -90,6 +92,7 @@ class Call:
     Attributes:
         function: what was called.
         fuel_used: fuel that it used, once it is done.
+        seconds: from its beginning to its end, once it is done and if it was itemized.
     """
 
     __slots__ = (
@@ -104,6 +107,7 @@ class Call:
         "_is_polled",
         "_keep",
         "_late_drops",
+        "_measured",
         "_pending",
         "_plan",
         "_raise",
@@ -112,11 +116,13 @@ class Call:
         "_state",
         "_target",
         "_timer",
+        "_use",
         "_value",
         "_wake",
         "_work",
         "fuel_used",
         "function",
+        "seconds",
     )
 
     def __init__(
@@ -124,12 +130,15 @@ class Call:
     ) -> None:
         self.function: str = function
         self.fuel_used: int = 0
+        self.seconds: float = 0.0
+        self._use: FunctionUse | None = None
+        self._measured: Measurement | None = None
         self._instance = instance
         self._plan = plan
         self._keep: Keep | None = keep
         self._wake = wake
         self._state = _READY
-        self._started = time.monotonic()
+        self._started = monotonic()
         self._future: int = 0
         self._pending: Pending | None = None
         self._work: Coroutine[Any, Any, object] | None = None
@@ -173,6 +182,8 @@ class Call:
                 return self._fault_of_host(pending._exception)
         if self._is_late and self._has_expired():
             return _DONE
+        if self._measured is not None:
+            self._measured.resumed_at = monotonic()
         self._is_late = True
         check_depth()
         self._is_polled = True
@@ -183,6 +194,24 @@ class Call:
         if is_over:
             return self._finish()
         return self._after_slice()
+
+    def itemize(self) -> None:
+        """Keep account of each host function that it calls; before the first poll."""
+        self._measurement().items = {}
+        self._instance._gauge_due = 0.0  # its memory, too, is to be that of its end
+
+    def use(self) -> CallUse:
+        """Return what it used, once it is done; its times and host calls if it was itemized."""
+        measured, instance = self._measurement(), self._instance
+        return CallUse(
+            self.function,
+            self.fuel_used,
+            self.seconds,
+            measured.busy,
+            instance.memory_peak_bytes,
+            instance.host_memory_bytes,
+            host_calls_of(measured.items),
+        )
 
     def _first_poll(self) -> CallState:
         try:
@@ -243,6 +272,8 @@ class Call:
             finally:
                 self._is_polled = False
             self._run_late_drops()
+            if self._use is not None:  # the thread has added what it worked
+                self._measurement().resumed_at = 0.0
             if is_over:
                 return self._finish()
             if self._hop is None:
@@ -257,16 +288,16 @@ class Call:
         After each slice the thread fights for the interpreter's lock, so slices become
         longer until one takes some 10 ms: how much fuel that is depends on the guest.
         """
-        future, until = self._future, time.monotonic() + _THREAD_STINT
+        future, until = self._future, monotonic() + _THREAD_STINT
         context, fuel = self._instance._context, self._instance.engine.config.slice_fuel
         interval = fuel * _THREAD_FACTOR
+        used = began = time.thread_time()
         try:
             wt.set_yield_interval(context, interval)
-            used = time.thread_time()
             while not wt.future_poll_released(future):
                 if self._pending is not None and not self._pending.is_done:
                     return False
-                if self._hop or self._failure or self._cancelled or time.monotonic() > until:
+                if self._hop or self._failure or self._cancelled or monotonic() > until:
                     return False
                 before, used = used, time.thread_time()
                 if used - before < _THREAD_SLICE / 2:
@@ -274,9 +305,13 @@ class Call:
                     wt.set_yield_interval(context, interval)
         finally:
             wt.set_yield_interval(context, fuel)
+            if self._use is not None:
+                self._measurement().busy += time.thread_time() - began
         return True
 
     def _after_slice(self) -> CallState:
+        if self._use is not None:
+            self._measurement().end_slice(monotonic())
         if self._cancelled:
             self._abort(InstanceClosed(self._instance.component_name))
             return _DONE
@@ -302,13 +337,13 @@ class Call:
             work, pending = self._take_work()
             self._instance.engine._spawn(work, pending)
         if self._timer is None:
-            left = self._instance.limits.timeout - (time.monotonic() - self._started)
+            left = self._instance.limits.timeout - (monotonic() - self._started)
             self._timer = self._instance.engine.timers.after(max(0.0, left), self._expire)
         return _WAITING
 
     def _has_expired(self) -> bool:
         """End a call whose time passed between two slices, without entering the guest again."""
-        if time.monotonic() - self._started < self._instance.limits.timeout:
+        if monotonic() - self._started < self._instance.limits.timeout:
             return False
         self._abort(self._limit_fault(DeadlineExceeded, "ran past its deadline", "timeout"))
         return True
@@ -332,7 +367,7 @@ class Call:
         Raises:
             FuelExhausted: the guest cannot pay for it.
         """
-        meter, now = self._instance._meter, time.monotonic()
+        meter, now = self._instance._meter, monotonic()
         self._pay_if_due()
         meter.look_at = meter.debt + charges.LOOK
         if not meter.give_way_at:
@@ -345,6 +380,7 @@ class Call:
         if meter.debt > charges.PAY or meter.debt >= meter.fuel:
             meter.read_fuel()
             left = _ERROR_AND_FUEL(self._instance._slot, 32)[1] - meter.debt
+            meter.paid += meter.debt
             meter.debt = meter.look_at = 0
             meter.set_fuel(max(0, left))
             if left <= 0:
@@ -364,6 +400,7 @@ class Call:
     def _take_debt(self) -> int:
         """Return what is owed for the host's work, which is settled by that."""
         meter = self._instance._meter
+        meter.paid += meter.debt
         debt, meter.debt, meter.look_at, meter.give_way_at = meter.debt, 0, charges.LOOK, 0.0
         return debt
 
@@ -371,6 +408,37 @@ class Call:
         """Let the guest wait for `pending`; the continuation will write to `results`."""
         self._target, self._results, self._pending = target, results, pending
         pending._listen(self._woken)
+
+    def _measurement(self) -> Measurement:
+        if self._measured is None:
+            self._measured = Measurement(self._started)
+        return self._measured
+
+    def _note_host_call(self, function: str, began: float, owed: int) -> None:
+        """Add up a host call that has ended, or will not go on."""
+        instance, meter = self._instance, self._instance._meter
+        usage = instance._usage
+        if usage is None:
+            return
+        seconds, fuel = monotonic() - began, meter.debt + meter.paid - owed
+        use = usage.host.get(function) or usage.host_function(function)
+        use.fuel += fuel
+        use.add(seconds)
+        if self._measured is not None:
+            self._measured.add(function, seconds, fuel)
+
+    def _note_waited(self, target: HostCall | None) -> None:
+        """Add up the host call that the guest has waited for."""
+        measured = self._measured
+        if measured is not None and measured.called_at and target is not None:
+            began, measured.called_at = measured.called_at, 0.0
+            self._note_host_call(target.name, began, measured.owed)
+
+    def _note_slices(self, use: FunctionUse, measured: Measurement) -> None:
+        """Add up how long this call, which is done, was not at work."""
+        self._note_waited(self._target)
+        measured.end_slice(self._started + self.seconds)
+        use.idle_seconds += max(0.0, self.seconds - measured.busy)
 
     def _adopt(self, work: Any) -> Pending:  # a coroutine, which no type of `outcome` says
         """Keep a host function that is a coroutine until its guest waits for it.
@@ -419,6 +487,7 @@ class Call:
         except BaseException as failure:
             self._failure = failure
             return False
+        self._note_waited(target)
         self._pending = self._target = None
         return True
 
@@ -549,6 +618,8 @@ class Call:
             outcome.fuel_used = self.fuel_used
             outcome.memory_peak_bytes = self._instance.memory_peak_bytes
         self._raise = outcome
+        if self._use is not None:
+            self._use.faults += 1
         pending, self._pending = self._pending, None
         self._settle()
         try:
@@ -561,6 +632,18 @@ class Call:
     def _settle(self) -> None:
         self._state = _DONE
         self._keep = None
+        use = self._use
+        if use is not None:
+            seconds = monotonic() - self._started
+            use.fuel += self.fuel_used
+            use.seconds += seconds  # as `use.add`, without a call
+            if use._low < seconds <= use._high:
+                use._same += 1
+            else:
+                use._move(seconds)
+            if self._measured is not None:
+                self.seconds = seconds
+                self._note_slices(use, self._measured)
         if self._work is not None:  # it ended before a task awaited the host function
             self._work.close()
             self._work = None

@@ -16,6 +16,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable
 from threading import get_ident
+from time import monotonic
 from types import CoroutineType, NoneType
 from typing import TYPE_CHECKING
 
@@ -64,6 +65,7 @@ class HostCall:
     def _entry(self) -> Callable[..., None]:
         engine, function = self._engine, self._function
         running, memory, thread = engine._running, wt.writable_memory, get_ident
+        clock, name = monotonic, self.name
         decoders = self._plan.parameters
         steps = [(decode, index * SLOT_BYTES) for index, decode in enumerate(decoders)]
         price, unit = charges.CALL, charges.UNIT
@@ -80,18 +82,22 @@ class HostCall:
             error_out: int,
             continuation_out: int,
         ) -> None:
-            call = None
+            call, began, owed = None, 0.0, 0
             try:
                 memory[continuation_out : continuation_out + 24] = _READY
                 call = running[context]
                 instance = call._instance
                 meter, handles = instance._meter, instance._handles
                 handles.allowance = most = meter.host_call_bytes
+                if instance._usage is not None:
+                    began, owed = clock(), meter.debt + meter.paid
                 values: list[object] = []
                 for decode, at in steps:  # no comprehension: until 3.12 that is a call
                     values.append(decode(arguments + at, handles))
                 meter.debt += price + unit * (most - handles.allowance)
                 if thread() != engine._thread:
+                    if began:
+                        call._measurement().leave(began, owed)
                     call._hop = (self, results, values)
                     memory[continuation_out : continuation_out + 24] = engine._waiting_for(context)
                     return
@@ -104,14 +110,20 @@ class HostCall:
                 if meter.debt > meter.look_at and call._must_give_way() and pending is None:
                     pending = call._hold_back(outcome)
                 if pending is not None:
+                    if began:
+                        call._measurement().leave(began, owed)
                     call._park(self, results, pending)
                     memory[continuation_out : continuation_out + 24] = engine._waiting_for(context)
                 else:
                     write(instance, results, outcome)
+                    if began:
+                        call._note_host_call(name, began, owed)
             except BaseException as failure:
                 if call is not None:
                     call._failure = failure
                     call._target = self
+                    if began:
+                        call._note_host_call(name, began, owed)
                 address = wt.new_error("a host function failed")
                 memory[error_out : error_out + 8] = address.to_bytes(8, "little")
 

@@ -236,6 +236,7 @@ class StoreMeter:
     Attributes:
         arguments: where the caller says, before each call, at which address they are.
         debt: fuel for the host's work that was not taken from the store's yet.
+        paid: fuel for the host's work that was taken, over all calls.
         look_at: the debt at which to look at the clock again.
         give_way_at: when the guest has to give way, on the monotonic clock; 0.0 for
             "not known yet in this slice".
@@ -251,6 +252,7 @@ class StoreMeter:
         "give_way_at",
         "host_call_bytes",
         "look_at",
+        "paid",
         "read_fuel",
         "refuel",
         "result",
@@ -261,7 +263,7 @@ class StoreMeter:
         self, context: Address, slot: Address, fuel: int, ticks: int, host_call_bytes: int
     ) -> None:
         self.fuel, self.host_call_bytes = fuel, host_call_bytes
-        self.debt = self.look_at = 0
+        self.debt = self.look_at = self.paid = 0
         self.give_way_at = 0.0
         self.context = owned = c_void_p(context)
         self.arguments = c_void_p()
