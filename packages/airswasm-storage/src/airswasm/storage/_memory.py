@@ -125,7 +125,7 @@ class _MemoryView:
 
 class _MemoryBackend(_MemoryView):
     is_persistent = False
-    lost_writes = 0
+    sequence = 0
 
     def __init__(
         self,

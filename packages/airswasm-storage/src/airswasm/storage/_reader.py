@@ -19,6 +19,7 @@ from ._entries import scan_expired, scan_visible
 from ._keys import LAST_TIME, SPACES, encode_name
 from ._opening import Opening
 from ._space import Space, unpack_time
+from ._watermark import count_lost
 from .errors import StorageClosed
 
 if TYPE_CHECKING:
@@ -69,7 +70,7 @@ class StoreReader:
         Raises:
             StorageClosed: The store is not open.
         """
-        return self._opened().lost_writes
+        return count_lost(self._opening.path, self._opened())
 
     def entries(self, namespace: str) -> Iterator[tuple[str, bytes]]:
         """Yield the keys and values of a namespace, sorted by key.

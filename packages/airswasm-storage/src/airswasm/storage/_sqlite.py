@@ -33,6 +33,9 @@ _FILE = "data.sqlite"
 _ROWS = 64
 _LOG_BYTES = 4 * 1024 * 1024
 _TABLE = "CREATE TABLE IF NOT EXISTS data (k BLOB PRIMARY KEY, v BLOB NOT NULL) WITHOUT ROWID"
+_SEQUENCE_TABLE = "CREATE TABLE IF NOT EXISTS sequence (id INTEGER PRIMARY KEY, n INTEGER)"
+_SEQUENCE = "SELECT n FROM sequence WHERE id = 1"
+_COUNT = "INSERT INTO sequence VALUES (1, 1) ON CONFLICT (id) DO UPDATE SET n = n + 1"
 _SCAN = "SELECT k, v FROM data WHERE k >= ? AND k < ? ORDER BY k LIMIT ?"
 _SCAN_REVERSE = "SELECT k, v FROM data WHERE k >= ? AND k < ? ORDER BY k DESC LIMIT ?"
 _PUT = "INSERT INTO data (k, v) VALUES (?, ?) ON CONFLICT (k) DO UPDATE SET v = excluded.v"
@@ -45,8 +48,6 @@ def open_sqlite(folder: Path, options: EngineOptions) -> Backend:
 
 class _SqliteBackend:
     is_persistent = True
-    lost_writes = 0
-    """SQLite cannot tell: a log that lost its end looks like one that was never longer."""
 
     def __init__(self, path: Path, options: EngineOptions) -> None:
         self.path = path
@@ -61,6 +62,12 @@ class _SqliteBackend:
         except BaseException:
             self.close()
             raise
+
+    @property
+    def sequence(self) -> int:
+        with self._translating():
+            row = self._opened().execute(_SEQUENCE).fetchone()
+        return 0 if row is None else int(row[0])
 
     def get(self, key: bytes) -> bytes | None:
         with self._translating():
@@ -84,6 +91,7 @@ class _SqliteBackend:
                         connection.execute("DELETE FROM data WHERE k = ?", (key,))
                     else:
                         connection.execute(_PUT, (key, value))
+                connection.execute(_COUNT)
                 connection.execute("COMMIT")
             except BaseException:
                 with contextlib.suppress(sqlite3.Error):
@@ -161,6 +169,7 @@ class _SqliteBackend:
             connection.execute("PRAGMA wal_autocheckpoint = 0")
             connection.execute(f"PRAGMA journal_size_limit = {_LOG_BYTES}")
             connection.execute(_TABLE)
+            connection.execute(_SEQUENCE_TABLE)
             _try(connection)
 
     def _check_files(self) -> None:

@@ -45,6 +45,7 @@ from ._namespace import Namespace
 from ._settings import DEFAULT_QUOTA_BYTES, Durability, StoreLimits
 from ._space import Space, unpack_time
 from ._sweeper import Sweeper, find_garbage
+from ._watermark import begin_sync, count_lost
 from .errors import StorageClosed, StorageError, StorageReadOnly, StorageUnavailable
 
 __all__ = ("KeyValueStore", "Store")
@@ -118,7 +119,10 @@ class Store:
         self._spaces: dict[bytes, Space] = {}
         self._logs: dict[str, Log] = {}
         self._last_generation = 0
-        self._commit = GroupCommit(lambda: self.backend.sync(), self._on_failure)
+        self._commit = GroupCommit(
+            lambda: begin_sync(self.path, self.backend), self._on_failure
+        )
+        self._lost_writes = 0
         self._sweeper = Sweeper(self)
         self._elapsed = ElapsedTime(
             clock, timer or (time.monotonic if clock is time.time else clock)
@@ -137,6 +141,7 @@ class Store:
         try:
             self._last_generation = self._stored_generation(backend)
             self._elapsed.not_before(unpack_time(backend.get(LAST_TIME)))
+            self._lost_writes = count_lost(self.path, backend)
             garbage = find_garbage(backend)
             group = self._group = await self._exits.enter_async_context(anyio.create_task_group())
         except BaseException:
@@ -180,12 +185,12 @@ class Store:
         """Acknowledged writes that were missing when the store was opened; 0 if none.
 
         More than 0 means that the disk gave up what it had taken: restore a checkpoint or an
-        export. An engine that cannot tell says 0.
+        export. The engine counts: single changes (RocksDB), or batches of them.
 
         Raises:
             StorageClosed: The store is not open.
         """
-        return self.backend.lost_writes
+        return self._lost_writes if self.backend else 0
 
     def namespace(
         self,

@@ -15,6 +15,7 @@ import anyio
 import pytest
 
 from .._engines import open_store
+from .._reader import read_store
 from .._settings import Durability
 from .._store import Store
 from ..errors import (
@@ -97,6 +98,29 @@ class DiskTests(Suite):
             async with open_store(folder, durable) as store:
                 await said.check(store)
             start = max(start, *said.values.values())
+
+    async def test_a_lost_tail_is_found_and_said(self, durable: str, tmp_path: Path) -> None:
+        """A disk that gave up acknowledged writes: counted once, at the next opening."""
+        folder, lost = tmp_path / "store", tmp_path / "lost"
+        async with open_store(folder, durable) as store:
+            await store.namespace("a").set("k", b"1")
+            await store.checkpoint(lost)
+            for number in range(20):
+                await store.namespace("a").set("k", b"%d" % number)
+            assert store.lost_writes == 0
+            with read_store(folder, durable) as reader:
+                assert reader.lost_writes == 0
+        async with open_store(folder, durable) as store:
+            assert store.lost_writes == 0
+        shutil.copyfile(folder / "airswasm-watermark", lost / "airswasm-watermark")
+        with read_store(lost, durable) as reader:
+            assert reader.lost_writes >= 20
+        async with open_store(lost, durable) as store:
+            assert store.lost_writes >= 20
+            await store.namespace("a").set("k", b"2")
+            assert store.failure is None
+        async with open_store(lost, durable) as store:
+            assert store.lost_writes == 0
 
     @on_one_loop
     async def test_another_process_holds_the_lock(self, durable: str, tmp_path: Path) -> None:
