@@ -2,7 +2,7 @@
 
 Rejected: charging keys and values alone, as format 1 of the store did. An entry of a three-byte
 key without a value was charged 3 bytes, and took up to twenty times that on the disk
-(docs/adr/0017).
+(docs/adr/0020).
 """
 
 from __future__ import annotations
