@@ -1,4 +1,4 @@
-"""What only this engine can suffer: its journals, its file, readers beside a writer."""
+"""Damage that only this engine can suffer: its journals, its file, readers beside a writer."""
 
 import shutil
 import threading

@@ -144,6 +144,10 @@ impl Engine {
         self.reading(|opened| opened.get(key))
     }
 
+    pub fn get_many(&self, keys: &[Vec<u8>]) -> Result<Vec<Option<IVec>>, Failure> {
+        self.reading(|opened| keys.iter().map(|key| opened.get(key)).collect())
+    }
+
     pub fn part(&self, range: &Range) -> Result<Vec<Pair>, Failure> {
         self.reading(|opened| opened.part(range, &BTreeMap::new()))
     }

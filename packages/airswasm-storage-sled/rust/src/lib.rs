@@ -41,6 +41,15 @@ impl Database {
         Ok(value.map(|value| PyBytes::new(py, &value)))
     }
 
+    fn get_many<'py>(
+        &self,
+        py: Python<'py>,
+        keys: Vec<Vec<u8>>,
+    ) -> PyResult<Vec<Option<Bound<'py, PyBytes>>>> {
+        let values = self.run(py, |engine| engine.get_many(&keys))?;
+        Ok(values.into_iter().map(|value| Some(PyBytes::new(py, &value?))).collect())
+    }
+
     fn part<'py>(
         &self,
         py: Python<'py>,

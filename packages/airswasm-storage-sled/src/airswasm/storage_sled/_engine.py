@@ -56,6 +56,9 @@ class _SledBackend:
     def get(self, key: bytes) -> bytes | None:
         return self._opened().get(key)
 
+    def get_many(self, keys: Sequence[bytes]) -> Sequence[bytes | None]:
+        return self._opened().get_many(keys)
+
     def scan(
         self, start: bytes, end: bytes, *, reverse: bool = False
     ) -> Iterator[tuple[bytes, bytes]]:
@@ -131,6 +134,9 @@ class _SledSnapshot:
 
     def get(self, key: bytes) -> bytes | None:
         return self._opened().get(key)
+
+    def get_many(self, keys: Sequence[bytes]) -> Sequence[bytes | None]:
+        return [self.get(key) for key in keys]
 
     def scan(
         self, start: bytes, end: bytes, *, reverse: bool = False

@@ -45,6 +45,10 @@ class View(Protocol):
         """Return the value of a key, or None."""
         ...
 
+    def get_many(self, keys: Sequence[bytes]) -> Sequence[bytes | None]:
+        """Return the values of keys, as `get` does for each, in one call."""
+        ...
+
     def scan(
         self, start: bytes, end: bytes, *, reverse: bool = False
     ) -> Iterator[tuple[bytes, bytes]]:

@@ -294,8 +294,7 @@ class InlineNamespace:
             target.set(0, 0, generation)
             begun.append(remembered)
         plan = WritePlan(self._store.backend, target, now)
-        for key, value, expires in entries:
-            plan.put(key, value, expires)
+        plan.put_all(entries)
         if not plan.written:
             return Step([], lambda: None), 0
         self.check_quota(plan.used_bytes, plan.keys)
@@ -314,23 +313,21 @@ class InlineNamespace:
     def _checked(
         self, values: Mapping[str, bytes | None], ttls: Mapping[str, float]
     ) -> list[tuple[bytes, bytes | None, int]]:
-        limits = self._store.limits
-        size = sum(len(key) + len(value or b"") for key, value in values.items())
-        if len(values) > limits.batch_entries or size > limits.batch_bytes:
+        limits, now = self._store.limits, self._store.now() if ttls else 0
+        entries: list[tuple[bytes, bytes | None, int]] = []
+        size = 0
+        for key, value in values.items():
+            encoded = self.check_entry(key, value)
+            size += len(encoded) + (len(value) if value else 0)
+            entries.append((encoded, value, now + _milliseconds(ttls[key]) if key in ttls else 0))
+        if len(entries) > limits.batch_entries or size > limits.batch_bytes:
             raise BatchTooLarge(
-                self.name, len(values), size, limits.batch_entries, limits.batch_bytes
+                self.name, len(entries), size, limits.batch_entries, limits.batch_bytes
             )
-        if not ttls:
-            return [(self.check_entry(key, value), value, 0) for key, value in values.items()]
-        now = self._store.now()
         for key, ttl in ttls.items():
             if values.get(key) is None or not 0 < ttl <= LONGEST_TTL:
                 raise InvalidLifetime(self.name, key, ttl)
-        return [
-            (self.check_entry(key, value), value, now + math.ceil(ttls.get(key, 0) * 1_000)
-             if key in ttls else 0)
-            for key, value in values.items()
-        ]  # fmt: skip
+        return entries
 
     def _bounds(
         self, prefix: str, after: str | None, *, reverse: bool
@@ -350,3 +347,7 @@ class InlineNamespace:
 
     def _space(self) -> Space:
         return self._store.space(self._record_key)
+
+
+def _milliseconds(seconds: float) -> int:
+    return math.ceil(seconds * 1_000) if 0 < seconds <= LONGEST_TTL else 0

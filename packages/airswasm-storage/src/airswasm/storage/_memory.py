@@ -93,6 +93,9 @@ class _MemoryView:
     def get(self, key: bytes) -> bytes | None:
         return self._opened().get(key)
 
+    def get_many(self, keys: Sequence[bytes]) -> Sequence[bytes | None]:
+        return list(map(self._opened().get, keys))
+
     def scan(
         self, start: bytes, end: bytes, *, reverse: bool = False
     ) -> Iterator[tuple[bytes, bytes]]:

@@ -224,8 +224,7 @@ class Rebuilding:
 
     def _write(self, rows: Iterable[Row], *, are_new: bool = False) -> None:
         plan = WritePlan(self._store.backend, self.built, self._store.now())
-        for key, value, expires in rows:
-            plan.put(key, value, expires, is_new=are_new)
+        plan.put_all(list(rows), are_new=are_new)
         self._apply(plan)
         self._check_quota()
         self._written += len(plan.written)
@@ -240,8 +239,10 @@ class Rebuilding:
     def _write_again(self, touched: Iterable[bytes]) -> None:
         view, live, now = self._store.backend, self._space, self._store.now()
         plan = WritePlan(view, self.built, now)
-        for key in filter(self._keep, touched):
-            plan.put(key, get_visible(view, live, key, now), expiry_of(view, live, key))
+        plan.put_all([
+            (key, get_visible(view, live, key, now), expiry_of(view, live, key))
+            for key in filter(self._keep, touched)
+        ])  # fmt: skip
         self._apply(plan)
 
     def _apply(self, plan: WritePlan) -> None:

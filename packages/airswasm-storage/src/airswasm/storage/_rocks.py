@@ -12,6 +12,7 @@ import contextlib
 from collections.abc import Iterator, Sequence
 from itertools import islice
 from pathlib import Path
+from typing import cast
 
 import rocksdict
 
@@ -72,6 +73,13 @@ class _RocksBackend:
         except Exception as error:
             raise self._translated(error) from error
         return value
+
+    def get_many(self, keys: Sequence[bytes]) -> Sequence[bytes | None]:
+        try:
+            values = self._opened().get(list(keys))
+        except Exception as error:
+            raise self._translated(error) from error
+        return cast("list[bytes | None]", values)
 
     def scan(
         self, start: bytes, end: bytes, *, reverse: bool = False
@@ -192,6 +200,9 @@ class _RocksSnapshot:
 
     def get(self, key: bytes) -> bytes | None:
         return next((value for _, value in self.scan(key, key + b"\0")), None)
+
+    def get_many(self, keys: Sequence[bytes]) -> Sequence[bytes | None]:
+        return [self.get(key) for key in keys]
 
     def scan(
         self, start: bytes, end: bytes, *, reverse: bool = False

@@ -18,7 +18,16 @@ from .errors import StorageCorrupted
 if TYPE_CHECKING:
     import anyio
 
-__all__ = ("ENTRY_BYTES", "NEVER", "Space", "charge", "pack_space", "pack_time", "unpack_time")
+__all__ = (
+    "ENTRY_BYTES",
+    "NEVER",
+    "Space",
+    "charge",
+    "expiry_charge",
+    "pack_space",
+    "pack_time",
+    "unpack_time",
+)
 
 ENTRY_BYTES = 64
 """Charged for each entry beside key and value, and once more for each row that an expiry adds."""
@@ -32,10 +41,13 @@ _RECORD_1 = struct.Struct(">QQQ")
 
 
 def charge(key_bytes: int, value_bytes: int, *, expires: bool = False) -> int:
-    """Return the bytes that an entry counts; one that expires is three rows of the engine."""
-    if expires:
-        return 3 * (key_bytes + ENTRY_BYTES) + value_bytes
-    return key_bytes + ENTRY_BYTES + value_bytes
+    """Return the bytes that an entry counts."""
+    return key_bytes + value_bytes + ENTRY_BYTES + (expiry_charge(key_bytes) if expires else 0)
+
+
+def expiry_charge(key_bytes: int) -> int:
+    """Return the bytes that an expiry adds, which is two rows of the engine."""
+    return 2 * (key_bytes + ENTRY_BYTES)
 
 
 def pack_time(milliseconds: int) -> bytes:

@@ -74,6 +74,9 @@ class _SqliteBackend:
             row = self._opened().execute("SELECT v FROM data WHERE k = ?", (key,)).fetchone()
         return None if row is None else row[0]
 
+    def get_many(self, keys: Sequence[bytes]) -> Sequence[bytes | None]:
+        return [self.get(key) for key in keys]
+
     def scan(
         self, start: bytes, end: bytes, *, reverse: bool = False
     ) -> Iterator[tuple[bytes, bytes]]:
@@ -227,6 +230,9 @@ class _SqliteSnapshot:
     def get(self, key: bytes) -> bytes | None:
         row = self._connection.execute("SELECT v FROM data WHERE k = ?", (key,)).fetchone()
         return None if row is None else row[0]
+
+    def get_many(self, keys: Sequence[bytes]) -> Sequence[bytes | None]:
+        return [self.get(key) for key in keys]
 
     def scan(
         self, start: bytes, end: bytes, *, reverse: bool = False

@@ -119,9 +119,7 @@ class Store:
         self._spaces: dict[bytes, Space] = {}
         self._logs: dict[str, Log] = {}
         self._last_generation = 0
-        self._commit = GroupCommit(
-            lambda: begin_sync(self.path, self.backend), self._on_failure
-        )
+        self._commit = GroupCommit(lambda: begin_sync(self.path, self.backend), self._on_failure)
         self._lost_writes = 0
         self._sweeper = Sweeper(self)
         self._elapsed = ElapsedTime(

@@ -6,9 +6,11 @@ changes nothing.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from ._backend import Change, View
 from ._entries import expiry_of
-from ._space import Space, charge, pack_time
+from ._space import ENTRY_BYTES, Space, expiry_charge, pack_time
 
 __all__ = ("WritePlan",)
 
@@ -39,35 +41,43 @@ class WritePlan:
         self.due = space.due
         self.deleted = self.expired = 0
         self._view, self._space, self._now = view, space, now
-        self._get = view.get
-        self._prefix = space.prefix
 
-    def put(
-        self, key: bytes, value: bytes | None, expires: int = 0, *, is_new: bool = False
+    def put_all(
+        self, entries: Sequence[tuple[bytes, bytes | None, int]], *, are_new: bool = False
     ) -> None:
-        """Set a key, or delete it; at most once for each key.
+        """Set or delete keys, each of them once.
 
         Args:
-            key: The key, without the generation.
-            value: The value; None deletes.
-            expires: When the value expires, in milliseconds; 0 for never.
-            is_new: The key is known to be absent.
+            entries: Each a key, without the generation; its value, or None to delete it; and when
+                that expires, in milliseconds, or 0 for never.
+            are_new: The keys are known to be absent.
 
         Raises:
             StorageError: The store cannot be read.
         """
-        old = None if is_new else self._get(self._prefix + key)
-        if old is not None:
-            self._remove_old(key, old, is_deleted=value is None)
-        elif value is None:
-            return
-        self.written.append(key)
-        self.changes.append((self._prefix + key, value))
-        if value is not None:
-            self.keys += 1
-            self.used_bytes += charge(len(key), len(value), expires=expires > 0)
-            if expires:
-                self._add_expiry(key, len(value), expires)
+        prefix = self._space.prefix
+        rows = [prefix + key for key, _, _ in entries]
+        olds = [None] * len(rows) if are_new else self._view.get_many(rows)
+        used = keys = 0
+        for row, (key, value, expires), old in zip(rows, entries, olds, strict=True):
+            if old is not None:
+                expired = self.expired
+                if self._space.timed:
+                    used -= self._remove_expiry(key)
+                keys -= 1
+                used -= len(key) + len(old) + ENTRY_BYTES
+                self.deleted += value is None and self.expired == expired
+            elif value is None:
+                continue
+            if value is not None:
+                keys += 1
+                used += len(key) + len(value) + ENTRY_BYTES
+                if expires:
+                    used += self._add_expiry(key, len(value), expires)
+            self.changes.append((row, value))
+            self.written.append(key)
+        self.used_bytes += used
+        self.keys += keys
 
     def settle(self, space: Space, generation: int) -> None:
         """Put the counters into force, once the changes were applied.
@@ -80,21 +90,23 @@ class WritePlan:
         if self.timed:
             space.due = min(space.due, self.due)
 
-    def _remove_old(self, key: bytes, old: bytes, *, is_deleted: bool) -> None:
+    def _remove_expiry(self, key: bytes) -> int:
+        """Remove the rows of an expiry, if there is one; return what they were charged."""
         expires = expiry_of(self._view, self._space, key)
-        self.keys -= 1
-        self.used_bytes -= charge(len(key), len(old), expires=expires > 0)
-        is_expired = 0 < expires <= self._now
-        self.expired += is_expired
-        self.deleted += is_deleted and not is_expired
-        if expires:
-            self.timed -= 1
-            self.changes.append((self._space.expiries + key, None))
-            self.changes.append((self._space.deadlines + pack_time(expires) + key, None))
+        if not expires:
+            return 0
+        self.timed -= 1
+        self.changes.append((self._space.expiries + key, None))
+        self.changes.append((self._space.deadlines + pack_time(expires) + key, None))
+        if expires <= self._now:
+            self.expired += 1
+        return expiry_charge(len(key))
 
-    def _add_expiry(self, key: bytes, value_bytes: int, expires: int) -> None:
+    def _add_expiry(self, key: bytes, value_bytes: int, expires: int) -> int:
+        """Add the rows of an expiry; return what they are charged."""
         self.timed += 1
         self.due = min(self.due, expires)
         self.changes.append((self._space.expiries + key, pack_time(expires)))
         deadline = self._space.deadlines + pack_time(expires) + key
         self.changes.append((deadline, pack_time(value_bytes)))
+        return expiry_charge(len(key))

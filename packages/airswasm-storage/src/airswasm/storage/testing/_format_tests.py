@@ -85,7 +85,7 @@ class FormatTests(Suite):
     async def test_an_earlier_store_over_its_quota_may_shrink(
         self, durable: str, written_before: Path
     ) -> None:
-        """What fitted by the earlier count stays, and can be read, replaced and deleted."""
+        """Content that fitted by the earlier count stays, and can be read, replaced and deleted."""
         async with open_store(written_before, durable) as store:
             space = store.namespace("local/hello", quota_bytes=300)
             assert await space.get("k01") == b"\1"

@@ -75,7 +75,7 @@ class Suite:
     engine: str | EngineFactory
     """The name of the engine's entry point. The tests with a second process need the name."""
     examples: ClassVar[int] = 25
-    """How many generated inputs each property is tried with."""
+    """The number of generated inputs for each property."""
 
     def make_engine(self) -> str | EngineFactory:
         """Return the engine for one test."""
