@@ -17,9 +17,9 @@ from ._space import Space, charge, pack_time, unpack_time
 __all__ = (
     "Expired",
     "Row",
-    "count_entries",
     "expiry_of",
     "get_visible",
+    "scan_charges",
     "scan_expired",
     "scan_visible",
 )
@@ -134,17 +134,14 @@ def scan_expired(view: View, space: Space, now: int) -> Iterator[Expired]:
         yield Expired(key[at:], unpack_time(size), unpack_time(key[len(start) : at]))
 
 
-def count_entries(view: View, space: Space, now: int) -> tuple[int, int]:
-    """Count bytes and keys anew, without trusting any counter.
+def scan_charges(view: View, space: Space, now: int) -> Iterator[int]:
+    """Yield what each entry counts, without trusting any counter.
 
     Raises:
         StorageError: The store cannot be read.
     """
-    used = keys = 0
-    for row in scan_visible(view, space, now, with_expiry=True):
-        used += charge(len(row.key), len(row.value), expires=row.expires > 0)
-        keys += 1
-    return used, keys
+    for key, value, expires in scan_visible(view, space, now, with_expiry=True):
+        yield charge(len(key), len(value), expires=expires > 0)
 
 
 def _scan(

@@ -27,13 +27,14 @@ import anyio.lowlevel
 import anyio.to_thread
 
 from ._checkpoints import Checkpoints
-from ._entries import Row, count_entries, scan_expired, scan_visible
+from ._entries import Row, scan_charges, scan_expired, scan_visible
 from ._export import ExportedEntry, write_export
 from ._group_commit import Outcome
 from ._inline import Entry, InlineNamespace, Page, Usage
 from ._keys import after_prefix, encode_key, garbage_key
 from ._rebuilding import Progress, Rebuilding, ignore_progress
 from ._space import Space
+from ._stepping import in_steps
 from .errors import PreconditionFailed
 
 __all__ = ("Entry", "Namespace", "Page", "Usage")
@@ -258,20 +259,19 @@ class Namespace(InlineNamespace):
             await anyio.lowlevel.checkpoint()
             return self.read_usage()
         with closing(self._store.backend.snapshot()) as snapshot:
-            charges = await anyio.to_thread.run_sync(
-                lambda: [each.charged for each in scan_expired(snapshot, space, now)]
-            )
-        return self._usage(space.used_bytes - sum(charges), space.keys - len(charges))
+            expired = scan_expired(snapshot, space, now)
+            used, keys = await _add_up(each.charged for each in expired)
+        return self._usage(space.used_bytes - used, space.keys - keys)
 
     async def recount(self) -> Usage:
-        """Count everything anew, without trusting the counters.
+        """Count everything anew, without trusting the counters, in bounded steps.
 
         Raises:
             StorageError: The store cannot be read.
         """
         space, now = self._snapshot_space(), self._store.now()
         with closing(self._store.backend.snapshot()) as snapshot:
-            counted = await anyio.to_thread.run_sync(count_entries, snapshot, space, now)
+            counted = await _add_up(scan_charges(snapshot, space, now))
         return self._usage(*counted)
 
     async def clear(self) -> int:
@@ -394,3 +394,12 @@ def _exported(rows: Iterable[Row], offset: float) -> Iterator[ExportedEntry]:
     for key, value, expires in rows:
         at = round(expires / 1_000 + offset, 3) if expires else None
         yield ExportedEntry(key.decode(), value, at)
+
+
+async def _add_up(charges: Iterator[int]) -> tuple[int, int]:
+    """Return the sum of the charges, and how many there are."""
+    used = keys = 0
+    async for part in in_steps(charges):
+        used += sum(part)
+        keys += len(part)
+    return used, keys

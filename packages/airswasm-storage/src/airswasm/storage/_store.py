@@ -44,6 +44,7 @@ from ._log_records import LogBounds
 from ._namespace import Namespace
 from ._settings import DEFAULT_QUOTA_BYTES, Durability, StoreLimits
 from ._space import Space, unpack_time
+from ._stepping import in_steps
 from ._sweeper import Sweeper, find_garbage
 from ._watermark import begin_sync, count_lost
 from .errors import StorageClosed, StorageError, StorageReadOnly, StorageUnavailable
@@ -290,15 +291,16 @@ class Store:
         """Read every key and value, so that damage shows now and not when it hurts.
 
         Returns:
-            How many records there are, those of the store itself included. A cancel waits for
-            the end.
+            How many records there are, those of the store itself included.
 
         Raises:
             StorageCorrupted: The disk returns something that was not written.
             StorageUnavailable: The disk refuses.
         """
-        backend = self.backend
-        return await anyio.to_thread.run_sync(lambda: sum(1 for _ in backend.scan(*EVERYTHING)))
+        count = 0
+        async for part in in_steps(len(value) for _, value in self.backend.scan(*EVERYTHING)):
+            count += len(part)
+        return count
 
     async def checkpoint(self, folder: Path) -> None:
         """Write a copy of the whole store that can be opened on its own.

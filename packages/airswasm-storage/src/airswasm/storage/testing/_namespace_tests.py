@@ -515,6 +515,19 @@ class NamespaceTests(Suite):
         async with open_store() as store:
             assert await content_of(store.namespace("a")) == before
 
+    async def test_counting_can_be_given_up(self, open_store: OpenStore) -> None:
+        """Recount and verification end at a cancel, and leave a store that counts right."""
+        async with open_store() as store:
+            space = store.namespace("a")
+            await fill(space, {f"k{number}": b"v" for number in range(5_000)})
+            for work in (space.recount, store.verify):
+                with anyio.CancelScope() as scope:
+                    scope.cancel()
+                    await work()
+                assert scope.cancelled_caught
+            assert await space.usage() == await space.recount()
+            assert await store.verify() > 5_000
+
     async def test_nothing_is_left_of_what_was_removed(self, open_store: OpenStore) -> None:
         """Purged content is off the disk a little later, also when the store was closed before."""
         async with open_store() as store:
