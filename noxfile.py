@@ -7,7 +7,8 @@ of its own layer, the tests, the integration tests and the bench gates.
 
 This file lists no distribution. `[tool.airswasm] layer` in each pyproject.toml says which layer a
 block belongs to; `layer = "extra"` marks a distribution that is not a block (another storage
-engine, a meta-package). The gate `extras` holds those, above layer 4.
+engine, a meta-package). The gate `extras` holds those, above layer 4. A distribution that maturin
+builds is native: its wheel is built by the sessions that test it, where there is a cargo.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ import json
 import os
 import re
 import shutil
+import subprocess
 import sys
 import tomllib
 from graphlib import TopologicalSorter
@@ -63,6 +65,11 @@ PROJECTS = _projects()
 LAYER_OF = {name: project["tool"]["airswasm"]["layer"] for name, project in PROJECTS.items()}
 LAYERS = sorted({layer for layer in LAYER_OF.values() if layer != EXTRA})
 BLOCKS = tuple(name for name, layer in LAYER_OF.items() if layer != EXTRA)
+NATIVE = tuple(
+    name for name, its in PROJECTS.items() if its["build-system"]["build-backend"] == "maturin"
+)
+PURE = tuple(name for name in PROJECTS if name not in NATIVE)
+NATIVE_BUILD_SECONDS = 900
 
 
 def of_layer(layer: int | str) -> tuple[str, ...]:
@@ -157,10 +164,22 @@ def build(session: nox.Session) -> None:
     session.run("uv", "build", "--all-packages", "--out-dir", str(DIST), "--quiet", external=True)
 
 
+def build_native(session: nox.Session, name: str) -> None:
+    """Build the wheel of a native distribution; skip the session where there is no cargo."""
+    if name not in NATIVE:
+        return
+    if shutil.which("cargo") is None:
+        session.skip(f"no cargo: {distribution(name)} is not tested")
+    session.install("uv")
+    command = [f"{session.bin}/uv", "build", "--wheel", "--quiet", "--out-dir", str(DIST)]
+    subprocess.run([*command, str(folder_of(name))], check=True, timeout=NATIVE_BUILD_SECONDS)
+
+
 @nox.session(requires=["build"])
 @nox.parametrize("block", each(tuple(PROJECTS)))
 def tests(session: nox.Session, block: str) -> None:
     """Test one distribution from its wheel."""
+    build_native(session, block)
     install_wheels(session, distribution(block), *group(block, "test"))
     if not (folder_of(block) / "tests").is_dir():
         session.skip(f"{distribution(block)} has no tests: that it installs is the test")
@@ -247,17 +266,17 @@ def lint(session: nox.Session) -> None:
 @nox.session(requires=["build"])
 def types(session: nox.Session) -> None:
     """Check the types of each distribution, strictly, with mypy and pyright."""
-    install_wheels(session, *map(distribution, PROJECTS), *root_group("types"))
-    modules = [module for name in PROJECTS for module in modules_of(name)]
+    install_wheels(session, *map(distribution, PURE), *root_group("types"))
+    modules = [module for name in PURE for module in modules_of(name)]
     session.run("mypy", *(part for module in modules for part in ("-p", module)))
-    sources = (str(folder_of(name) / "src") for name in PROJECTS)
+    sources = (str(folder_of(name) / "src") for name in PURE)
     session.run("pyright", "--project", str(ROOT / "pyproject.toml"), *sources)
 
 
 @nox.session(requires=["build"])
 def architecture(session: nox.Session) -> None:
     """Check that nothing points up, and that blocks declare what they use and bring."""
-    install_wheels(session, *map(distribution, PROJECTS), *root_group("architecture"))
+    install_wheels(session, *map(distribution, BLOCKS), *root_group("architecture"))
     first, *others = (INTEGRATION / name for name in STRUCTURE_TESTS)
     run_tests(session, first, *map(str, others))
 
@@ -351,7 +370,7 @@ def compiled(session: nox.Session, block: str) -> None:
 
 
 @nox.session(requires=["build"])
-@nox.parametrize("block", [nox.param(name, id=name) for name in PROJECTS])
+@nox.parametrize("block", [nox.param(name, id=name) for name in PURE])
 def floors(session: nox.Session, block: str) -> None:
     """Test one distribution with the lowest versions that it claims to work with."""
     lowest = ("--resolution=lowest-direct",)
@@ -397,6 +416,7 @@ def bench(session: nox.Session, block: str) -> None:
     scripts = [script for script in scripts if script.name != "promises.py"]
     if not scripts:
         session.skip(f"{distribution(block)} has no benchmarks beside its gate")
+    build_native(session, block)
     install_wheels(session, distribution(block), *group(block, "bench"))
     for script in scripts:
         session.run("python", "-Es", str(script), *session.posargs)

@@ -285,7 +285,7 @@ class Owners(RuleBasedStateMachine):
     """However releases, rotations and revocations come: one owner, a rising floor, a whole history.
 
     `accepted` are the versions that were installed once. They run as long as their key is not
-    revoked, whoever owns the name since; nothing else runs.
+    revoked, whichever key owns the name since; nothing else runs.
     """
 
     def __init__(self) -> None:

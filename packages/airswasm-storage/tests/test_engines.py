@@ -89,7 +89,7 @@ def test_an_engine_that_cannot_be_used_says_why(
         open_store(tmp_path, name)
 
 
-@pytest.mark.parametrize("text", ["", "{}", '{"format": 2, "engine": "rocksdb"}', "[1]", "\0"])
+@pytest.mark.parametrize("text", ["", "{}", '{"format": 3, "engine": "rocksdb"}', "[1]", "\0"])
 async def test_a_later_format_is_refused(tmp_path: Path, text: str) -> None:
     """Nothing is opened by guessing."""
     async with open_store(tmp_path / "store"):
@@ -111,7 +111,7 @@ async def test_a_folder_says_whether_it_is_a_store(tmp_path: Path) -> None:
         pass
     assert has_store(tmp_path / "store")
     assert json.loads((tmp_path / "store" / "airswasm-store.json").read_text()) == {
-        "format": 1,
+        "format": 2,
         "engine": "rocksdb",
     }
 

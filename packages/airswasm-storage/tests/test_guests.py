@@ -7,6 +7,7 @@ import anyio
 import pytest
 from airswasm.runtime import Caller, Case, Err, HostFunction, Ok, Pending, Services
 from airswasm.storage import (
+    ENTRY_BYTES,
     STORAGE_INTERFACE,
     Durability,
     DurabilityPolicy,
@@ -54,7 +55,7 @@ async def test_a_component_reads_what_it_wrote() -> None:
         assert call["get"](caller, "k") == Ok(b"1")
         assert call["exists"](caller, "k") == Ok(True)
         usage = call["usage"](caller).value
-        assert (usage.used_bytes, usage.keys, usage.quota_bytes) == (2, 1, 1_000)
+        assert (usage.used_bytes, usage.keys, usage.quota_bytes) == (2 + ENTRY_BYTES, 1, 1_000)
         page = call["scan-prefix"](caller, "", None, 0).value
         assert [(entry.key, entry.value) for entry in page["entries"]] == [("k", b"1")]
         assert page["next"] is None
@@ -88,7 +89,7 @@ async def test_components_do_not_see_each_other() -> None:
 
 async def test_refusals_have_their_cases() -> None:
     """A component decides by the case; the text tells people."""
-    async with offered(quota=50) as call:
+    async with offered(quota=50 + ENTRY_BYTES) as call:
         caller = Caller("local/hello")
         for key in ("", "x" * 1_025):
             assert case_of(call["get"](caller, key)) == "invalid-key"
@@ -143,10 +144,14 @@ class Policy:
     """A host's policy that changes while components run."""
 
     def __init__(self) -> None:
-        self.quota = 10
+        self.quota = 10 + ENTRY_BYTES
+        self.keys: int | None = None
 
     def quota_bytes(self, component: str) -> int:
         return self.quota
+
+    def quota_keys(self, component: str) -> int | None:
+        return self.keys
 
     def durability(self, component: str) -> Durability | None:
         return "os" if component == "local/fast" else None
@@ -159,12 +164,17 @@ async def test_a_changed_quota_holds_at_once() -> None:
         call = storage_interface(store, policy).functions
         caller = Caller("local/hello")
         assert case_of(call["set"](caller, "k", bytes(20))) == "quota-exceeded"
-        policy.quota = 50
+        policy.quota = 50 + ENTRY_BYTES
         assert call["set"](caller, "k", bytes(20)) == Ok(None)
-        policy.quota = 10
-        assert call["usage"](caller).value.quota_bytes == 10
+        policy.quota = 10 + ENTRY_BYTES
+        assert call["usage"](caller).value.quota_bytes == 10 + ENTRY_BYTES
         assert case_of(call["set"](caller, "l", b"")) == "quota-exceeded"
         assert call["delete"](caller, "k") == Ok(True)
+        policy.quota, policy.keys = 1_000, 1
+        assert call["set"](caller, "k", b"") == Ok(None)
+        assert case_of(call["set"](caller, "l", b"")) == "quota-exceeded"
+        policy.keys = 2
+        assert call["set"](caller, "l", b"") == Ok(None)
 
 
 async def test_a_component_may_have_a_durability_of_its_own() -> None:

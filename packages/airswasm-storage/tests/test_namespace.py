@@ -6,12 +6,12 @@ from pathlib import Path
 
 import anyio
 import pytest
-from airswasm.storage import QuotaExceeded, Store, StoreLimits, open_store
+from airswasm.storage import ENTRY_BYTES, QuotaExceeded, Store, StoreLimits, open_store
 from airswasm.storage.testing import MemoryDisk, MemoryStore
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-QUOTA = 60
+QUOTA = 60 + 3 * ENTRY_BYTES
 names = st.sampled_from(["a", "a:", "b"])
 keys = st.sampled_from(["k", "kk", "k/", "k/1", "k/2", "é", "\U0010ffff", "z"])
 values = st.binary(max_size=20)
@@ -25,7 +25,7 @@ Model = dict[str, dict[str, bytes]]
 
 
 def size_of(content: dict[str, bytes]) -> int:
-    return sum(len(key.encode()) + len(value) for key, value in content.items())
+    return sum(len(key.encode()) + len(value) + ENTRY_BYTES for key, value in content.items())
 
 
 def predict(model: Model, name: str, step: str, key: str, value: bytes) -> bool:

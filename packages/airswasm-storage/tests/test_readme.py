@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 README = Path(__file__).parent.parent / "README.md"
-EXPECTED = "used_bytes=6, keys=1, quota_bytes=1048576"
+EXPECTED = "used_bytes=70, keys=1, quota_bytes=1048576"
 
 
 def test_the_example_works(tmp_path: Path) -> None:

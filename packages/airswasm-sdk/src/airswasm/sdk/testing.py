@@ -487,6 +487,10 @@ class _Quota:
         del component
         return self.manifest.limits.storage or 64 * 2**20
 
+    def quota_keys(self, component: str) -> int | None:
+        del component
+        return None
+
 
 def _payload(value: object) -> bytes | None:
     assert value is None or isinstance(value, bytes)

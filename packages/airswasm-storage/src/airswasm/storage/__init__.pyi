@@ -18,8 +18,10 @@ from ._opening import has_store
 from ._reader import StoreReader, read_store
 from ._rebuilding import Progress
 from ._settings import DEFAULT_QUOTA_BYTES, Durability, StorageSettings, StoreLimits
+from ._space import ENTRY_BYTES
 from ._store import KeyValueStore, Store
 from .errors import (
+    BatchTooLarge,
     CheckpointExists,
     CheckpointUnknown,
     EngineMismatch,
@@ -28,8 +30,10 @@ from .errors import (
     ExportForeign,
     ExportInvalid,
     InvalidKey,
+    InvalidLifetime,
     InvalidNamespace,
     LogFull,
+    PreconditionFailed,
     QuotaExceeded,
     StorageClosed,
     StorageCorrupted,
@@ -47,6 +51,7 @@ __all__ = (
     "BLOCK",
     "Backend",
     "Batch",
+    "BatchTooLarge",
     "Change",
     "Checkpoint",
     "CheckpointExists",
@@ -55,6 +60,7 @@ __all__ = (
     "Consumer",
     "ConsumerStatus",
     "DEFAULT_QUOTA_BYTES",
+    "ENTRY_BYTES",
     "Difference",
     "Durability",
     "DurabilityPolicy",
@@ -68,6 +74,7 @@ __all__ = (
     "ExportInvalid",
     "FixedQuota",
     "InvalidKey",
+    "InvalidLifetime",
     "InvalidNamespace",
     "KeyValueStore",
     "Log",
@@ -78,6 +85,7 @@ __all__ = (
     "LogStatus",
     "Namespace",
     "Page",
+    "PreconditionFailed",
     "Progress",
     "QuotaExceeded",
     "RocksStore",

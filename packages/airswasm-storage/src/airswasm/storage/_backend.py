@@ -39,10 +39,14 @@ class EngineOptions:
 
 
 class View(Protocol):
-    """A source of keys and values."""
+    """A source of keys and values. No key is empty."""
 
     def get(self, key: bytes) -> bytes | None:
         """Return the value of a key, or None."""
+        ...
+
+    def get_many(self, keys: Sequence[bytes]) -> Sequence[bytes | None]:
+        """Return the values of keys, as `get` does for each, in one call."""
         ...
 
     def scan(
@@ -91,8 +95,13 @@ class Backend(View, Protocol):
         ...
 
     @property
-    def lost_writes(self) -> int:
-        """Synced batches that were missing at opening, as far as the engine can tell."""
+    def sequence(self) -> int:
+        """A number that rises with each batch, and is stored with it as part of it.
+
+        The store notes it after each `sync`. A lower one at the next opening means that the disk
+        lost what it had acknowledged, which the engine's own files do not show: a log that lost
+        its end looks like one that was never longer.
+        """
         ...
 
     def apply(self, changes: Sequence[Change]) -> None:

@@ -6,6 +6,7 @@ three or none: `set`, `append` and `acknowledge` in one batch.
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from ._backend import Change
@@ -22,6 +23,19 @@ if TYPE_CHECKING:
 __all__ = ("Batch",)
 
 
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """The changes of one namespace."""
+
+    namespace: Namespace
+    values: dict[str, bytes | None] = field(default_factory=dict)
+    ttls: dict[str, float] = field(default_factory=dict)
+    expected: dict[str, bytes | None] = field(default_factory=dict)
+
+    def plan(self) -> Step:
+        return self.namespace.plan(self.values, ttls=self.ttls, expected=self.expected)[0]
+
+
 class Batch:
     """Collects changes; nothing happens before `commit`. `Store.batch` makes it.
 
@@ -30,13 +44,30 @@ class Batch:
 
     def __init__(self, store: Store) -> None:
         self._store = store
-        self._values: dict[str, tuple[Namespace, dict[str, bytes | None]]] = {}
+        self._spaces: dict[str, _Part] = {}
         self._payloads: dict[Log, list[bytes]] = {}
         self._acknowledged: dict[Consumer, list[int]] = {}
 
-    def set(self, namespace: Namespace, key: str, value: bytes | None) -> None:
-        """Set a key of a namespace; None deletes it."""
-        self._values.setdefault(namespace.name, (namespace, {}))[1][key] = value
+    def set(
+        self, namespace: Namespace, key: str, value: bytes | None, *, ttl: float | None = None
+    ) -> None:
+        """Set a key of a namespace; None deletes it.
+
+        Args:
+            namespace: The namespace.
+            key: The key.
+            value: The value, or None.
+            ttl: Seconds until the value expires; None for never.
+        """
+        part = self._part(namespace)
+        part.values[key] = value
+        part.ttls.pop(key, None)
+        if ttl is not None:
+            part.ttls[key] = ttl
+
+    def expect(self, namespace: Namespace, key: str, value: bytes | None) -> None:
+        """Let the batch fail unless a key has this value; None stands for no value."""
+        self._part(namespace).expected[key] = value
 
     def append(self, log: Log, payload: bytes) -> None:
         """Append an entry to a log."""
@@ -53,6 +84,7 @@ class Batch:
 
         Raises:
             ValueError: As `Consumer.acknowledge`.
+            PreconditionFailed: A key does not have the value that `expect` named.
             StorageError: One of them is refused, or the disk failed.
         """
         await self._store.recover()
@@ -73,7 +105,7 @@ class Batch:
         """
         cursors = {each: each.plan(numbers) for each, numbers in self._acknowledged.items()}
         logs = dict.fromkeys([*self._payloads, *(consumer.log for consumer in cursors)])
-        steps = [space.plan(values)[0] for space, values in self._values.values()]
+        steps = [part.plan() for part in self._spaces.values()]
         for log in logs:
             moved = {each.name: cursor for each, cursor in cursors.items() if each.log is log}
             steps.append(log.plan(self._payloads.get(log, ()), moved))
@@ -89,6 +121,9 @@ class Batch:
             done(error)
 
         self._store.when_durable(finish)
+
+    def _part(self, namespace: Namespace) -> _Part:
+        return self._spaces.setdefault(namespace.name, _Part(namespace))
 
     def _apply(self, steps: list[Step]) -> None:
         changes: list[Change] = [change for step in steps for change in step.changes]

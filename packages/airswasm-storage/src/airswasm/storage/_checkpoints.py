@@ -13,22 +13,22 @@ from __future__ import annotations
 import struct
 from collections.abc import AsyncIterator, Iterator
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from typing import TYPE_CHECKING
 
 import anyio.to_thread
 
+from ._entries import Row, scan_visible
 from ._keys import (
     CHECKPOINTS,
-    DATA_PREFIX_BYTES,
     after_name,
-    data_prefix,
     encode_name,
     garbage_key,
     range_of,
 )
 from ._rebuilding import Progress, Rebuilding, ignore_progress
+from ._space import ENTRY_BYTES, Space
 from .errors import CheckpointExists, CheckpointUnknown, StorageCorrupted
 
 if TYPE_CHECKING:
@@ -37,9 +37,10 @@ if TYPE_CHECKING:
 
 __all__ = ("Checkpoint", "Checkpoints", "Difference")
 
-_RECORD = struct.Struct(">QQQd")
+_RECORD = struct.Struct(">QQQdQ")
+_RECORD_1 = struct.Struct(">QQQd")
+"""Of stores of format 1; see `_space`."""
 _CHUNK = 256
-_Pairs = Iterator[tuple[bytes, bytes]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +50,7 @@ class Checkpoint:
     Attributes:
         label: Its name within the namespace.
         created_at: When it was complete, in seconds since 1970.
-        used_bytes: The bytes of its keys and values, which count into no quota.
+        used_bytes: The bytes of its entries, as `Usage` counts them; they count into no quota.
         keys: The number of its keys.
     """
 
@@ -113,12 +114,13 @@ class Checkpoints:
         self._check_absent(key, label)
         source = self._store.namespace(self._namespace.name, quota_bytes=_NO_QUOTA)
         async with Rebuilding(self._store, source, progress) as rebuilding:
-            await rebuilding.copy(self._store.space(source.record_key).prefix)
+            await rebuilding.copy(self._store.space(source.record_key))
             self._check_absent(key, label)
-            made = Checkpoint(label, self._store.clock(), rebuilding.used_bytes, rebuilding.keys)
+            built, now = rebuilding.built, self._store.clock()
+            made = Checkpoint(label, now, built.used_bytes, built.keys)
             await rebuilding.become_checkpoint(
-                key, lambda used, keys, generation: _RECORD.pack(
-                    used, keys, generation, made.created_at
+                key, lambda space: _RECORD.pack(
+                    space.used_bytes, space.keys, space.generation, now, space.timed
                 ),
             )  # fmt: skip
         return made
@@ -138,10 +140,10 @@ class Checkpoints:
             StorageError: Refused or failed; nothing changed.
         """
         await self._store.recover()
-        checkpoint, generation = self._find(label)
+        checkpoint, content = self._find(label)
         target = self._store.namespace(self._namespace.name, quota_bytes=_NO_QUOTA)
         async with Rebuilding(self._store, target, progress) as rebuilding:
-            await rebuilding.copy(data_prefix(generation))
+            await rebuilding.copy(content)
             await rebuilding.take_over()
         return checkpoint
 
@@ -153,9 +155,9 @@ class Checkpoints:
             StorageError: Refused or failed.
         """
         await self._store.recover()
-        _, generation = self._find(label)
-        self._store.apply([(self._key(label), None), (garbage_key(generation), b"")])
-        self._store.sweep(generation)
+        _, content = self._find(label)
+        self._store.apply([(self._key(label), None), (garbage_key(content.generation), b"")])
+        self._store.sweep(content.generation)
         await self._namespace.wait_durable()
 
     async def diff(self, label: str) -> AsyncIterator[Difference]:
@@ -168,16 +170,16 @@ class Checkpoints:
             CheckpointUnknown: There is none of this label.
             StorageError: The store cannot be read.
         """
-        _, generation = self._find(label)
-        live = self._store.space(self._namespace.record_key).prefix
+        _, content = self._find(label)
+        live, now = replace(self._store.space(self._namespace.record_key)), self._store.now()
         with closing(self._store.backend.snapshot()) as snapshot:
-            before = snapshot.scan(*range_of(data_prefix(generation)))
-            found = _differences(before, snapshot.scan(*range_of(live)))
+            before = scan_visible(snapshot, content, now)
+            found = _differences(before, scan_visible(snapshot, live, now))
             while part := await anyio.to_thread.run_sync(lambda: list(islice(found, _CHUNK))):
                 for difference in part:
                     yield difference
 
-    def _find(self, label: str) -> tuple[Checkpoint, int]:
+    def _find(self, label: str) -> tuple[Checkpoint, Space]:
         record = self._store.backend.get(self._key(label))
         if record is None:
             raise CheckpointUnknown(self._namespace.name, label)
@@ -195,31 +197,33 @@ _NO_QUOTA = 2**62
 """Neither a copy nor what it was a copy of may be refused for a quota that was lowered since."""
 
 
-def _unpack(label: str, record: bytes) -> tuple[Checkpoint, int]:
-    if len(record) != _RECORD.size:
+def _unpack(label: str, record: bytes) -> tuple[Checkpoint, Space]:
+    """Return a checkpoint, and where its content is."""
+    if len(record) == _RECORD_1.size:
+        used, keys, generation, created_at = _RECORD_1.unpack(record)
+        used, timed = used + keys * ENTRY_BYTES, 0
+    elif len(record) == _RECORD.size:
+        used, keys, generation, created_at, timed = _RECORD.unpack(record)
+    else:
         raise StorageCorrupted("storage", f"the record of the checkpoint {label!a} is malformed")
-    used, keys, generation, created_at = _RECORD.unpack(record)
-    return Checkpoint(label, created_at, used, keys), generation
+    content = Space()
+    content.set(used, keys, generation, timed)
+    content.due = 0  # nothing sweeps a checkpoint: any of its entries may have expired
+    return Checkpoint(label, created_at, used, keys), content
 
 
-def _differences(before: _Pairs, now: _Pairs) -> Iterator[Difference]:
+def _differences(before: Iterator[Row], now: Iterator[Row]) -> Iterator[Difference]:
     """Merge two scans, both in the order of their keys."""
-    old, new = _next(before), _next(now)
+    old, new = next(before, None), next(now, None)
     while old or new:
-        if new is None or (old and old[0] < new[0]):
+        if new is None or (old and old.key < new.key):
             assert old is not None
-            yield Difference(old[0].decode(), old[1], None)
-            old = _next(before)
-        elif old is None or new[0] < old[0]:
-            yield Difference(new[0].decode(), None, new[1])
-            new = _next(now)
+            yield Difference(old.key.decode(), old.value, None)
+            old = next(before, None)
+        elif old is None or new.key < old.key:
+            yield Difference(new.key.decode(), None, new.value)
+            new = next(now, None)
         else:
-            if old[1] != new[1]:
-                yield Difference(old[0].decode(), old[1], new[1])
-            old, new = _next(before), _next(now)
-
-
-def _next(pairs: _Pairs) -> tuple[bytes, bytes] | None:
-    for key, value in pairs:
-        return key[DATA_PREFIX_BYTES:], value
-    return None
+            if old.value != new.value:
+                yield Difference(old.key.decode(), old.value, new.value)
+            old, new = next(before, None), next(now, None)

@@ -38,6 +38,7 @@ def open_store(
     limits: StoreLimits | None = None,
     read_only: bool = False,
     clock: Callable[[], float] = time.time,
+    timer: Callable[[], float] | None = None,
 ) -> Store:
     """Return the store in a folder; `async with` opens it.
 
@@ -47,7 +48,9 @@ def open_store(
         durability: When a write counts as done.
         limits: Bounds that no namespace may exceed.
         read_only: Read what is there, also beside a running host or where nothing can be written.
-        clock: The time in seconds since 1970, by which entries of logs age.
+        clock: The time in seconds since 1970, by which values expire and entries of logs age.
+        timer: Seconds that pass, however the clock is set; by default those of the system or,
+            where a clock is given, of that clock.
 
     Returns:
         A store that is not open yet. Entering it raises `EngineMismatch`, `StoreFormatUnknown`,
@@ -58,8 +61,9 @@ def open_store(
         EngineUnusable: The engine cannot be imported, or two packages offer it.
     """
     return _FolderStore(
-        folder, engine, durability=durability, limits=limits, read_only=read_only, clock=clock
-    )
+        folder, engine, durability=durability, limits=limits, read_only=read_only,
+        clock=clock, timer=timer,
+    )  # fmt: skip
 
 
 class _FolderStore(Store):
@@ -72,11 +76,14 @@ class _FolderStore(Store):
         limits: StoreLimits | None,
         read_only: bool,
         clock: Callable[[], float] = time.time,
+        timer: Callable[[], float] | None = None,
     ) -> None:
         path = Path(folder)
         self._engine, factory = _named(engine)
         opening = Opening(path, self._engine, factory, read_only)
-        super().__init__(opening, path, durability=durability, limits=limits, clock=clock)
+        super().__init__(
+            opening, path, durability=durability, limits=limits, clock=clock, timer=timer
+        )
 
     async def checkpoint(self, folder: Path) -> None:
         await super().checkpoint(folder)

@@ -2,11 +2,14 @@
 
     {"format":"airswasm-storage-export-v1","namespace":"local/hello"}
     {"key":"count","value":"MQ=="}
+    {"key":"session","value":"","expires":1790000000.5}
     {"entries":1,"sha256":"..."}
 
 The last line vouches for everything before it, so that an export that was cut
-short is never imported as a smaller one. Rejected: CBOR (a dependency more, and not readable
-without a tool), a copy of the engine's files (bound to one engine).
+short is never imported as a smaller one. Times are seconds since 1970.
+
+Rejected: CBOR (a dependency more, and not readable without a tool), a copy of the engine's files
+(bound to one engine).
 """
 
 from __future__ import annotations
@@ -15,12 +18,13 @@ import base64
 import binascii
 import hashlib
 import json
+import math
 from collections.abc import Iterable, Iterator, Mapping
-from typing import cast
+from typing import NamedTuple, cast
 
 from .errors import ExportInvalid
 
-__all__ = ("FORMAT", "ExportReader", "write_export")
+__all__ = ("FORMAT", "ExportReader", "ExportedEntry", "write_export")
 
 FORMAT = "airswasm-storage-export-v1"
 
@@ -28,17 +32,34 @@ _CHUNK_BYTES = 256 * 1024
 _LINE_BYTES = 64 * 1024 * 1024
 
 
-def write_export(namespace: str, entries: Iterable[tuple[str, bytes]]) -> Iterator[bytes]:
+class ExportedEntry(NamedTuple):
+    """One entry of an export.
+
+    Attributes:
+        key: The key.
+        value: The value.
+        expires_at: When it expires, in seconds since 1970; None for never.
+    """
+
+    key: str
+    value: bytes
+    expires_at: float | None = None
+
+
+def write_export(namespace: str, entries: Iterable[ExportedEntry]) -> Iterator[bytes]:
     """Yield the export of these entries, in chunks of whole lines."""
     digest = hashlib.sha256()
     chunk = _line({"format": FORMAT, "namespace": namespace})
     count = 0
-    for key, value in entries:
+    for key, value, expires_at in entries:
         if len(chunk) >= _CHUNK_BYTES:
             digest.update(chunk)
             yield chunk
             chunk = b""
-        chunk += _line({"key": key, "value": base64.b64encode(value).decode()})
+        fields: dict[str, object] = {"key": key, "value": base64.b64encode(value).decode()}
+        if expires_at is not None:
+            fields["expires"] = expires_at
+        chunk += _line(fields)
         count += 1
     digest.update(chunk)
     yield chunk + _line({"entries": count, "sha256": digest.hexdigest()})
@@ -62,7 +83,7 @@ class ExportReader:
         self.namespace = ""
         self._is_whole = False
 
-    def feed(self, chunk: bytes) -> Iterator[tuple[str, bytes]]:
+    def feed(self, chunk: bytes) -> Iterator[ExportedEntry]:
         """Yield the entries that are complete with this piece.
 
         Raises:
@@ -83,7 +104,7 @@ class ExportReader:
         if self._rest or not self._is_whole:
             raise ExportInvalid(self._lines + 1, "it is cut short")
 
-    def _read(self, line: bytes) -> Iterator[tuple[str, bytes]]:
+    def _read(self, line: bytes) -> Iterator[ExportedEntry]:
         self._lines += 1
         fields = _parse(line, self._lines)
         if self._is_whole:
@@ -125,11 +146,23 @@ def _check_end(fields: Mapping[str, object], number: int, count: int, sha256: st
         raise ExportInvalid(number, "what is above was altered")
 
 
-def _entry(fields: Mapping[str, object], number: int) -> tuple[str, bytes]:
+def _entry(fields: Mapping[str, object], number: int) -> ExportedEntry:
     key, value = fields.get("key"), fields.get("value")
     if not isinstance(key, str) or not isinstance(value, str):
         raise ExportInvalid(number, "it has no key and value")
     try:
-        return key, base64.b64decode(value, validate=True)
+        decoded = base64.b64decode(value, validate=True)
     except (binascii.Error, ValueError):
         raise ExportInvalid(number, "the value is not base64") from None
+    return ExportedEntry(key, decoded, _expiry(fields, number))
+
+
+def _expiry(fields: Mapping[str, object], number: int) -> float | None:
+    match fields.get("expires"):
+        case None:
+            return None
+        case bool():
+            pass
+        case int() | float() as seconds if math.isfinite(seconds):
+            return seconds
+    raise ExportInvalid(number, "the time at which it expires is no number")

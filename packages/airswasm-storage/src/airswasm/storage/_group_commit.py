@@ -22,16 +22,19 @@ class GroupCommit:
     """Runs the syncs of one store.
 
     Args:
-        sync: Waits for the disk; called in a worker thread.
+        begin_sync: Called on the event loop's thread; returns the function that waits for the
+            disk, which is called in a worker thread.
         on_failure: Told when the disk refused.
     """
 
     def __init__(
-        self, sync: Callable[[], None], on_failure: Callable[[StorageUnavailable], None]
+        self,
+        begin_sync: Callable[[], Callable[[], None]],
+        on_failure: Callable[[StorageUnavailable], None],
     ) -> None:
         self.syncs = 0
         self.turn = anyio.Lock()
-        self._sync = sync
+        self._begin_sync = begin_sync
         self._on_failure = on_failure
         self._waiting: list[Done] = []
         self._wake = anyio.Event()
@@ -60,7 +63,7 @@ class GroupCommit:
             return
         failure: StorageError | None = None
         try:
-            await anyio.to_thread.run_sync(self._sync)
+            await anyio.to_thread.run_sync(self._begin_sync())
         except StorageError as error:
             failure = error
             if isinstance(error, StorageUnavailable):

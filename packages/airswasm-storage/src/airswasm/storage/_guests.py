@@ -34,6 +34,10 @@ class StorageQuotas(Protocol):
         """Return the quota of this component's namespace, as it is now."""
         ...
 
+    def quota_keys(self, component: str) -> int | None:
+        """Return the most keys of this component's namespace; None to bound its bytes alone."""
+        ...
+
 
 class DurabilityPolicy(Protocol):
     """The host's policy on when a component's write counts as done."""
@@ -48,11 +52,17 @@ class FixedQuota:
     """The same quota for every component."""
 
     bytes_each: int = DEFAULT_QUOTA_BYTES
+    keys_each: int | None = None
 
     def quota_bytes(self, component: str) -> int:
         """Return the one quota."""
         del component
         return self.bytes_each
+
+    def quota_keys(self, component: str) -> int | None:
+        """Return the one quota."""
+        del component
+        return self.keys_each
 
 
 def storage_interface(
@@ -151,6 +161,7 @@ class _Guests:
     def _of(self, caller: Caller) -> Namespace:
         namespace = caller.keep(Namespace, lambda: self._make(caller.name))
         namespace.quota_bytes = self._quotas.quota_bytes(caller.name)
+        namespace.quota_keys = self._quotas.quota_keys(caller.name)
         return namespace
 
     def _make(self, component: str) -> Namespace:

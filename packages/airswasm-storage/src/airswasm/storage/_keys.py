@@ -5,8 +5,11 @@
     l <length of name> <name>                   a log: its counters and its generation
     c <length of log's name> <name> <consumer>  how far a consumer of a log has come
     d <generation> <key>                        a value of a namespace, or an entry of a log
+    e <generation> <key>                        when that value expires, if ever
+    x <generation> <time> <key>                 the same, in the order of the times
     g <generation>                              a generation that belongs to nothing
     n                                           the last generation that was given out
+    t                                           the store's time, below which it does not go back
 
 A generation is a number of eight bytes that is given out once. Names never stand before keys,
 so no name, however it is chosen, reaches the keys of another. To replace the whole content of
@@ -30,9 +33,12 @@ LOGS = b"l"
 CONSUMERS = b"c"
 GARBAGE = b"g"
 LAST_GENERATION = b"n"
+LAST_TIME = b"t"
 EVERYTHING = (b"", b"\x7f")
 
 _DATA = b"d"
+_EXPIRY = b"e"
+_DEADLINE = b"x"
 
 
 def encode_name(name: str) -> bytes:
@@ -83,6 +89,21 @@ def data_prefix(generation: int) -> bytes:
 
 
 DATA_PREFIX_BYTES = 9
+
+
+def expiry_prefix(generation: int) -> bytes:
+    """Return the bytes before each key whose value expires."""
+    return _EXPIRY + generation.to_bytes(8, "big")
+
+
+def deadline_prefix(generation: int) -> bytes:
+    """Return the bytes before the time and the key of each value that expires."""
+    return _DEADLINE + generation.to_bytes(8, "big")
+
+
+def prefixes_of(generation: int) -> tuple[bytes, ...]:
+    """Return the bytes before all that belongs to a generation, in their order."""
+    return data_prefix(generation), expiry_prefix(generation), deadline_prefix(generation)
 
 
 def garbage_key(generation: int) -> bytes:

@@ -26,7 +26,6 @@ from ._group_commit import Done, Outcome
 from ._keys import CONSUMERS, LOGS, after_name, data_prefix, encode_name, garbage_key, range_of
 from ._log_plan import LogPlan
 from ._log_records import (
-    ENTRY_BYTES,
     Head,
     LogBounds,
     LogEntry,
@@ -35,6 +34,7 @@ from ._log_records import (
     charge_of,
     unpack_entry,
 )
+from ._space import ENTRY_BYTES
 from ._step import Step
 from .errors import StorageError, ValueTooLarge
 

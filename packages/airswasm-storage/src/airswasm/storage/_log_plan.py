@@ -10,7 +10,8 @@ from collections.abc import Callable, Mapping, Sequence
 from ._backend import Change
 from ._consumer import Cursor
 from ._keys import data_prefix
-from ._log_records import ENTRY_BYTES, Head, LogBounds, LogEntry, pack_entry
+from ._log_records import Head, LogBounds, LogEntry, pack_entry
+from ._space import ENTRY_BYTES
 from .errors import LogFull
 
 _STEP_ENTRIES = 256

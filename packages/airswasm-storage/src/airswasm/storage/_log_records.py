@@ -7,12 +7,10 @@ from dataclasses import dataclass, fields
 from typing import Literal, Self
 
 from ._keys import DATA_PREFIX_BYTES
+from ._space import ENTRY_BYTES
 from .errors import StorageCorrupted
 
 __all__ = ("LogBounds", "LogEntry", "LogPage", "LogStatus")
-
-ENTRY_BYTES = 64
-"""Charged for each entry beside its payload: its number, its time, and the engine's own."""
 
 _STAMP = struct.Struct(">Q")
 

@@ -7,6 +7,7 @@ a restart can be tried without files.
 
 from __future__ import annotations
 
+import time
 from bisect import bisect_left, insort
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -62,6 +63,7 @@ class MemoryStore(Store):
         durability: When a write counts as done. Both are the same here, but `sync` goes the
             whole way through the group commit.
         limits: Bounds that no namespace may exceed.
+        clock: The time in seconds since 1970, by which values expire and entries of logs age.
     """
 
     def __init__(
@@ -70,12 +72,14 @@ class MemoryStore(Store):
         *,
         durability: Durability = "os",
         limits: StoreLimits | None = None,
+        clock: Callable[[], float] = time.time,
     ) -> None:
         held = self.disk = disk or MemoryDisk()
         path = Path(":memory:")
         super().__init__(
-            lambda: held(path, EngineOptions()), path, durability=durability, limits=limits
-        )
+            lambda: held(path, EngineOptions()), path,
+            durability=durability, limits=limits, clock=clock,
+        )  # fmt: skip
 
 
 class _MemoryView:
@@ -88,6 +92,9 @@ class _MemoryView:
 
     def get(self, key: bytes) -> bytes | None:
         return self._opened().get(key)
+
+    def get_many(self, keys: Sequence[bytes]) -> Sequence[bytes | None]:
+        return list(map(self._opened().get, keys))
 
     def scan(
         self, start: bytes, end: bytes, *, reverse: bool = False
@@ -121,7 +128,7 @@ class _MemoryView:
 
 class _MemoryBackend(_MemoryView):
     is_persistent = False
-    lost_writes = 0
+    sequence = 0
 
     def __init__(
         self,

@@ -20,7 +20,11 @@ from .errors import EngineMismatch, StorageUnavailable, StoreFormatUnknown
 __all__ = ("Opening", "has_store", "write_marker")
 
 MARKER = "airswasm-store.json"
-_FORMAT = 1
+_FORMAT = 2
+_READABLE = (1, _FORMAT)
+"""Format 1 charged keys and values alone. `_space` reads its records, and the first write to a
+namespace replaces them. Its marker is replaced before that, because the version that wrote it
+knows no expiry."""
 
 
 def has_store(folder: str | os.PathLike[str]) -> bool:
@@ -36,12 +40,12 @@ class Opening:
         self._name, self._factory, self._read_only = name, factory, read_only
 
     def __call__(self) -> Backend:
-        written = _read_marker(self.path)
+        written, number = _read_marker(self.path)
         if written is not None and written != self._name:
             raise EngineMismatch(self.path, written, self._name)
         options = EngineOptions(read_only=self._read_only, is_new=written is None)
         backend = self._factory(self.path, options)
-        if written is None and backend.is_persistent and not self._read_only:
+        if number != _FORMAT and backend.is_persistent and not self._read_only:
             self._mark(backend)
         return backend
 
@@ -66,11 +70,12 @@ def write_marker(folder: Path, engine: str) -> None:
         raise StorageUnavailable(folder, error.strerror or str(error)) from error
 
 
-def _read_marker(folder: Path) -> str | None:
+def _read_marker(folder: Path) -> tuple[str | None, int]:
+    """Return the engine that wrote a folder, and in which format; None where no store is."""
     try:
         text = (folder / MARKER).read_text(encoding="utf-8")
     except (FileNotFoundError, NotADirectoryError):
-        return None
+        return None, 0
     except (OSError, UnicodeDecodeError) as error:
         raise StorageUnavailable(folder, f"{MARKER} cannot be read: {error}") from error
     try:
@@ -78,7 +83,7 @@ def _read_marker(folder: Path) -> str | None:
     except ValueError:
         raise StoreFormatUnknown(folder, text) from None
     match fields:
-        case {"format": int(number), "engine": str(engine)} if number == _FORMAT:
-            return engine
+        case {"format": int(number), "engine": str(engine)} if number in _READABLE:
+            return engine, number
         case _:
             raise StoreFormatUnknown(folder, text)

@@ -8,15 +8,18 @@ a host or where nothing can be written, and needs neither a task nor a thread.
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Iterator, Mapping
 from importlib import import_module
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self, cast
 
-from ._keys import DATA_PREFIX_BYTES, SPACES, encode_name, range_of
+from ._entries import scan_expired, scan_visible
+from ._keys import LAST_TIME, SPACES, encode_name
 from ._opening import Opening
-from ._space import Space
+from ._space import Space, unpack_time
+from ._watermark import count_lost
 from .errors import StorageClosed
 
 if TYPE_CHECKING:
@@ -67,7 +70,7 @@ class StoreReader:
         Raises:
             StorageClosed: The store is not open.
         """
-        return self._opened().lost_writes
+        return count_lost(self._opening.path, self._opened())
 
     def entries(self, namespace: str) -> Iterator[tuple[str, bytes]]:
         """Yield the keys and values of a namespace, sorted by key.
@@ -75,17 +78,22 @@ class StoreReader:
         Raises:
             StorageError: A bad name, or the store cannot be read.
         """
-        space = self._space(namespace)
-        for key, value in self._opened().scan(*range_of(space.prefix)):
-            yield key[DATA_PREFIX_BYTES:].decode(), value
+        for key, value, _ in scan_visible(self._opened(), self._space(namespace), self._now()):
+            yield key.decode(), value
 
     def used_bytes(self, namespace: str) -> int:
-        """Return the bytes of all keys and values of a namespace.
+        """Return the bytes of all entries of a namespace, as `Usage` counts them.
 
         Raises:
             StorageError: A bad name, or the store cannot be read.
         """
-        return self._space(namespace).used_bytes
+        space = self._space(namespace)
+        expired = scan_expired(self._opened(), space, self._now())
+        return space.used_bytes - sum(each.charged for each in expired)
+
+    def _now(self) -> int:
+        """Return the time, which does not go back below the one that the store has seen."""
+        return max(unpack_time(self._opened().get(LAST_TIME)), int(time.time() * 1_000))
 
     def _space(self, namespace: str) -> Space:
         return Space.load(self._opened(), SPACES + encode_name(namespace))

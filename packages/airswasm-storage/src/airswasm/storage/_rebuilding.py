@@ -15,7 +15,9 @@ memory; refusing writes meanwhile, which makes a backup an outage.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Iterator, Sequence
+import dataclasses
+import math
+from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Iterator
 from itertools import islice
 from types import TracebackType
 from typing import TYPE_CHECKING, Self, TypeAlias
@@ -25,9 +27,11 @@ import anyio.lowlevel
 import anyio.to_thread
 
 from ._backend import Change
-from ._export import ExportReader
-from ._keys import DATA_PREFIX_BYTES, data_prefix, garbage_key, range_of
-from ._space import pack_space
+from ._entries import Row, expiry_of, get_visible, scan_visible
+from ._export import ExportedEntry, ExportReader
+from ._keys import garbage_key
+from ._space import NEVER, Space, pack_space
+from ._write_plan import WritePlan
 from .errors import ExportForeign, QuotaExceeded, StorageUnavailable
 
 if TYPE_CHECKING:
@@ -66,11 +70,10 @@ class Rebuilding:
         self._progress = progress
         self._space = store.space(namespace.record_key)
         self._allowed_bytes = namespace.quota_bytes
+        self._allowed_keys = _most(namespace.quota_keys)
         self._open: set[int] = set()
         self._written = 0
-        self.used_bytes = 0
-        self.keys = 0
-        self.generation = 0
+        self.built = Space()
 
     async def __aenter__(self) -> Self:
         await self._space.turn.acquire()
@@ -93,7 +96,7 @@ class Rebuilding:
             self._store.sweep(generation)
 
     async def read_export(self, chunks: AsyncIterable[bytes], *, any_name: bool) -> int:
-        """Write the entries of an export; return how many there were.
+        """Write the entries of an export that did not expire; return how many it has.
 
         Raises:
             StorageError: As `Namespace.load`.
@@ -101,24 +104,22 @@ class Rebuilding:
         reader = ExportReader()
         async for chunk in chunks:
             pairs = reader.feed(chunk)
-            while part := await anyio.to_thread.run_sync(_take_pairs, pairs):
-                if reader.namespace != self._namespace.name and not any_name:
-                    raise ExportForeign(reader.namespace, self._namespace.name)
-                self._write([(self._namespace.check_entry(*pair), pair[1]) for pair in part])
+            while part := await anyio.to_thread.run_sync(_take_entries, pairs):
+                self._check_name(reader, any_name=any_name)
+                self._write(self._rows_of(part))
         reader.finish()
-        if reader.namespace != self._namespace.name and not any_name:
-            raise ExportForeign(reader.namespace, self._namespace.name)
+        self._check_name(reader, any_name=any_name)
         return reader.entries
 
-    async def copy(self, prefix: bytes) -> int:
-        """Copy a generation, as it is now; return how many keys there were.
+    async def copy(self, source: Space) -> int:
+        """Copy a generation, as it is now; return how many keys there are.
 
         Raises:
             StorageError: Refused or failed.
         """
-        async for part in self._read(prefix):
+        async for part in self._read(source):
             self._write(part, are_new=True)
-        return self.keys
+        return self.built.keys
 
     async def copy_live(self, keep: Callable[[bytes], bool]) -> None:
         """Copy the part of the namespace's own content for whose keys `keep` holds.
@@ -130,9 +131,9 @@ class Rebuilding:
         """
         self._keep = keep
         self._space.touched = set()
-        self._allowed_bytes = max(self._allowed_bytes, self._space.used_bytes)
-        async for part in self._read(self._space.prefix):
-            self._write([pair for pair in part if keep(pair[0])])
+        self._allow_what_is_there()
+        async for part in self._read(self._space):
+            self._write([row for row in part if keep(row.key)])
         for _ in range(_ROUNDS):
             if len(self._space.touched) <= _LAST_ENTRIES:
                 return
@@ -146,17 +147,17 @@ class Rebuilding:
         Raises:
             StorageError: Refused or failed.
         """
-        if self.keys <= _SMALL_ENTRIES and self.used_bytes <= _SMALL_BYTES:
-            found = self._store.backend.scan(*range_of(self._prefix))
-            values = {key[DATA_PREFIX_BYTES:].decode(): value for key, value in found}
-            await self._namespace.batch(values)
+        imported, now = self.built, self._store.now()
+        view = self._store.backend
+        if imported.keys <= _SMALL_ENTRIES and imported.used_bytes <= _SMALL_BYTES:
+            rows = list(scan_visible(view, imported, now, with_expiry=True))
+            ttls = {row.key.decode(): (row.expires - now) / 1_000 for row in rows if row.expires}
+            await self._namespace.batch({row.key.decode(): row.value for row in rows}, ttls=ttls)
             return
-        imported = self._prefix
-        get = self._store.backend.get
         self._begin()
         async for part in self._read(imported):
             self._write(part, are_new=True)
-        await self.copy_live(lambda key: get(imported + key) is None)
+        await self.copy_live(lambda key: view.get(imported.prefix + key) is None)
         await self.take_over()
 
     async def take_over(self) -> None:
@@ -171,12 +172,12 @@ class Rebuilding:
         if space.touched:
             self._write_again(space.touched)
             space.touched = None
-        old, new = space.generation, self.generation if self.keys else 0
-        self._allowed_bytes = max(self._namespace.quota_bytes, space.used_bytes)
+        self._allow_what_is_there()
         self._check_quota()
-        changes: list[Change] = [
-            (self._namespace.record_key, pack_space(self.used_bytes, self.keys, new))
-        ]
+        built, old = self.built, space.generation
+        new = built.generation if built.keys else 0
+        record = pack_space(built.used_bytes, built.keys, new, built.timed)
+        changes: list[Change] = [(self._namespace.record_key, record)]
         if new:
             changes.append((garbage_key(new), None))
         if old:
@@ -185,53 +186,48 @@ class Rebuilding:
         self._open.discard(new)
         if old:
             self._open.add(old)
-        space.set(self.used_bytes, self.keys, new)
+        space.set(built.used_bytes, built.keys, new, built.timed)
+        space.due = built.due
+        self._store.expiring.note(self._namespace.record_key, space)
         await self._namespace.wait_durable()
 
-    async def become_checkpoint(self, key: bytes, pack: Callable[[int, int, int], bytes]) -> None:
+    async def become_checkpoint(self, key: bytes, pack: Callable[[Space], bytes]) -> None:
         """Keep what was built under a record of its own, and wait until that is durable.
 
         Args:
             key: The record's key.
-            pack: Makes the record from bytes, keys and generation.
+            pack: Makes the record from what was built.
 
         Raises:
             StorageError: Refused or failed.
         """
-        record = pack(self.used_bytes, self.keys, self.generation)
-        self._store.apply([(key, record), (garbage_key(self.generation), None)])
-        self._open.discard(self.generation)
+        self._store.apply([(key, pack(self.built)), (garbage_key(self.built.generation), None)])
+        self._open.discard(self.built.generation)
         await self._namespace.wait_durable()
 
     def _begin(self) -> None:
         generation, remembered = self._store.new_generation()
         self._store.apply([remembered, (garbage_key(generation), b"")])
         self._open.add(generation)
-        self.generation, self._prefix = generation, data_prefix(generation)
-        self.used_bytes = self.keys = 0
+        self.built = Space()
+        self.built.set(0, 0, generation)
 
-    async def _read(self, prefix: bytes) -> AsyncIterator[list[tuple[bytes, bytes]]]:
+    async def _read(self, source: Space) -> AsyncIterator[list[Row]]:
+        space, now = dataclasses.replace(source), self._store.now()
         snapshot = self._store.backend.snapshot()
         try:
-            found = snapshot.scan(*range_of(prefix))
+            found = scan_visible(snapshot, space, now, with_expiry=True)
             while part := await anyio.to_thread.run_sync(_take, found):
                 yield part
         finally:
             snapshot.close()
 
-    def _write(self, entries: Sequence[tuple[bytes, bytes]], *, are_new: bool = False) -> None:
-        get, changes = self._store.backend.get, list[Change]()
-        written: dict[bytes, bytes] = {}
-        for key, value in entries:
-            old = None if are_new else written.get(key, get(self._prefix + key))
-            self.keys += old is None
-            self.used_bytes += len(value) - len(old) if old is not None else len(key) + len(value)
-            changes.append((self._prefix + key, value))
-            written[key] = value
+    def _write(self, rows: Iterable[Row], *, are_new: bool = False) -> None:
+        plan = WritePlan(self._store.backend, self.built, self._store.now())
+        plan.put_all(list(rows), are_new=are_new)
+        self._apply(plan)
         self._check_quota()
-        if changes:
-            self._store.apply(changes)
-        self._written += len(entries)
+        self._written += len(plan.written)
         self._progress(self._written)
 
     async def _copy_again(self, touched: Iterable[bytes]) -> None:
@@ -241,37 +237,64 @@ class Rebuilding:
             await anyio.lowlevel.checkpoint()
 
     def _write_again(self, touched: Iterable[bytes]) -> None:
-        get, changes = self._store.backend.get, list[Change]()
-        for key in filter(self._keep, touched):
-            old, new = get(self._prefix + key), get(self._space.prefix + key)
-            self.keys += (new is not None) - (old is not None)
-            self.used_bytes += _size(key, new) - _size(key, old)
-            changes.append((self._prefix + key, new))
-        if changes:
-            self._store.apply(changes)
+        view, live, now = self._store.backend, self._space, self._store.now()
+        plan = WritePlan(view, self.built, now)
+        plan.put_all([
+            (key, get_visible(view, live, key, now), expiry_of(view, live, key))
+            for key in filter(self._keep, touched)
+        ])  # fmt: skip
+        self._apply(plan)
+
+    def _apply(self, plan: WritePlan) -> None:
+        if plan.changes:
+            self._store.apply(plan.changes)
+            plan.settle(self.built, self.built.generation)
+
+    def _rows_of(self, entries: Iterable[ExportedEntry]) -> Iterable[Row]:
+        """Return rows of the store's time; of a key that comes twice, the last one."""
+        now, offset = self._store.now(), self._store.now() / 1_000 - self._store.clock()
+        rows: dict[bytes, Row] = {}
+        for key, value, expires_at in entries:
+            encoded = self._namespace.check_entry(key, value)
+            expires = 0 if expires_at is None else max(1, math.ceil((expires_at + offset) * 1_000))
+            rows[encoded] = Row(encoded, value, min(expires, NEVER - 1))
+        return [row for row in rows.values() if not 0 < row.expires <= now]
+
+    def _check_name(self, reader: ExportReader, *, any_name: bool) -> None:
+        if reader.namespace != self._namespace.name and not any_name:
+            raise ExportForeign(reader.namespace, self._namespace.name)
+
+    def _allow_what_is_there(self) -> None:
+        """Let a namespace keep what it has, although its quota was lowered below that."""
+        namespace, space = self._namespace, self._space
+        self._allowed_bytes = max(namespace.quota_bytes, space.used_bytes)
+        self._allowed_keys = max(_most(namespace.quota_keys), space.keys)
 
     def _check_quota(self) -> None:
-        """Refuse to grow above the quota; it may have been lowered below what is there."""
-        if self.used_bytes > self._allowed_bytes:
-            quota = self._namespace.quota_bytes
-            raise QuotaExceeded(self._namespace.name, 0, self.used_bytes, quota)
+        built, namespace = self.built, self._namespace
+        has_too_many = built.keys > self._allowed_keys
+        if built.used_bytes > self._allowed_bytes or has_too_many:
+            raise QuotaExceeded(
+                namespace.name, 0, built.used_bytes, namespace.quota_bytes,
+                0, built.keys, namespace.quota_keys if has_too_many else None,
+            )  # fmt: skip
 
 
-def _take_pairs(pairs: Iterator[tuple[str, bytes]]) -> list[tuple[str, bytes]]:
-    return list(islice(pairs, _CHUNK_ENTRIES))
+def _most(quota: int | None) -> int:
+    return NEVER if quota is None else quota
 
 
-def _take(found: Iterator[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
-    """Take the next part of a scan, without the generation."""
-    part: list[tuple[bytes, bytes]] = []
+def _take_entries(entries: Iterator[ExportedEntry]) -> list[ExportedEntry]:
+    return list(islice(entries, _CHUNK_ENTRIES))
+
+
+def _take(rows: Iterator[Row]) -> list[Row]:
+    """Take the next part of a scan."""
+    part: list[Row] = []
     size = 0
-    for key, value in found:
-        part.append((key[DATA_PREFIX_BYTES:], value))
-        size += len(key) + len(value)
+    for row in rows:
+        part.append(row)
+        size += len(row.key) + len(row.value)
         if len(part) == _CHUNK_ENTRIES or size >= _CHUNK_BYTES:
             break
     return part
-
-
-def _size(key: bytes, value: bytes | None) -> int:
-    return 0 if value is None else len(key) + len(value)

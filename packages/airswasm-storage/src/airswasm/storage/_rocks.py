@@ -4,11 +4,6 @@ Writes go to the write-ahead log without sync, and `sync` is one `FlushWAL(true)
 for all of them; rocksdict gives up the GIL there, and writers go on meanwhile
 (measured: a sync takes 3.7 ms, a write beside it 3.6 µs). The log is recovered to
 a point in time, so that a power loss leaves a prefix of the writes.
-
-RocksDB cannot tell a log that lost its end from one that was never longer. So
-after each sync the number of the last write goes into a small file beside the
-data; a store that opens with a lower number has lost acknowledged writes, and
-says so (`RocksStore.lost_writes`).
 """
 
 from __future__ import annotations
@@ -17,6 +12,7 @@ import contextlib
 from collections.abc import Iterator, Sequence
 from itertools import islice
 from pathlib import Path
+from typing import cast
 
 import rocksdict
 
@@ -65,9 +61,11 @@ class _RocksBackend:
         self._options = options
         self._db: rocksdict.Rdict | None = None
         self._exits = contextlib.ExitStack()
-        self._mark = _Watermark(path)
         self._open()
-        self.lost_writes = self._mark.missing_from(self._opened().latest_sequence_number())
+
+    @property
+    def sequence(self) -> int:
+        return self._opened().latest_sequence_number()
 
     def get(self, key: bytes) -> bytes | None:
         try:
@@ -75,6 +73,13 @@ class _RocksBackend:
         except Exception as error:
             raise self._translated(error) from error
         return value
+
+    def get_many(self, keys: Sequence[bytes]) -> Sequence[bytes | None]:
+        try:
+            values = self._opened().get(list(keys))
+        except Exception as error:
+            raise self._translated(error) from error
+        return cast("list[bytes | None]", values)
 
     def scan(
         self, start: bytes, end: bytes, *, reverse: bool = False
@@ -100,10 +105,7 @@ class _RocksBackend:
         if self._options.read_only:
             return
         try:
-            db = self._opened()
-            applied = db.latest_sequence_number()
-            db.flush_wal(True)
-            self._mark.write(applied)
+            self._opened().flush_wal(True)
         except Exception as error:
             raise self._translated(error) from error
 
@@ -186,27 +188,6 @@ def _has_data(folder: Path) -> bool:
     return any(folder.glob("*.sst")) or any(logs)
 
 
-class _Watermark:
-    """The number of the last write that was synced, in a file that is itself not synced.
-
-    It may lag behind, and is then no alarm; it never runs ahead.
-    """
-
-    def __init__(self, folder: Path) -> None:
-        self._path = folder / "airswasm-watermark"
-
-    def missing_from(self, sequence: int) -> int:
-        try:
-            known = int(self._path.read_bytes())
-        except (OSError, ValueError):
-            return 0
-        return max(0, known - sequence)
-
-    def write(self, sequence: int) -> None:
-        with contextlib.suppress(OSError):  # a warning less, not a write less
-            self._path.write_bytes(b"%d" % sequence)
-
-
 class _RocksSnapshot:
     """One cursor, which keeps showing the content at the moment at which it was opened.
 
@@ -219,6 +200,9 @@ class _RocksSnapshot:
 
     def get(self, key: bytes) -> bytes | None:
         return next((value for _, value in self.scan(key, key + b"\0")), None)
+
+    def get_many(self, keys: Sequence[bytes]) -> Sequence[bytes | None]:
+        return [self.get(key) for key in keys]
 
     def scan(
         self, start: bytes, end: bytes, *, reverse: bool = False

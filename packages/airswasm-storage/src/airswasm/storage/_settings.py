@@ -17,6 +17,8 @@ DEFAULT_QUOTA_BYTES = 64 * 1024 * 1024
 _VALUE_BYTES = 1024 * 1024
 _PAGE_ENTRIES = 256
 _PAGE_BYTES = 256 * 1024
+_BATCH_ENTRIES = 1_024
+_BATCH_BYTES = 4 * 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +29,8 @@ class StoreLimits:
         value_bytes: The largest value, and the largest payload of a log entry.
         page_entries: The most entries of one page of a scan.
         page_bytes: The most bytes of one page; a single larger entry comes alone.
+        batch_entries: The most keys of one atomic write to a namespace.
+        batch_bytes: The most bytes of keys and values of one atomic write to a namespace.
 
     Raises:
         ValueError: A limit is below 1.
@@ -35,6 +39,8 @@ class StoreLimits:
     value_bytes: int = _VALUE_BYTES
     page_entries: int = _PAGE_ENTRIES
     page_bytes: int = _PAGE_BYTES
+    batch_entries: int = _BATCH_ENTRIES
+    batch_bytes: int = _BATCH_BYTES
 
     def __post_init__(self) -> None:
         for field in fields(self):
@@ -54,6 +60,8 @@ class StorageSettings:
         value_bytes: The largest value, and the largest payload of a log entry.
         page_entries: The most entries of one page of a scan.
         page_bytes: The most bytes of one page; a single larger entry comes alone.
+        batch_entries: The most keys of one atomic write.
+        batch_bytes: The most bytes of keys and values of one atomic write.
 
     Raises:
         ValueError: A limit is out of its range, or the durability is neither of the two.
@@ -64,6 +72,8 @@ class StorageSettings:
     value_bytes: int = _VALUE_BYTES
     page_entries: int = _PAGE_ENTRIES
     page_bytes: int = _PAGE_BYTES
+    batch_entries: int = _BATCH_ENTRIES
+    batch_bytes: int = _BATCH_BYTES
 
     def __post_init__(self) -> None:
         if self.durability not in ("sync", "os"):
@@ -72,4 +82,7 @@ class StorageSettings:
 
     def limits(self) -> StoreLimits:
         """Return the bounds that `open_store` takes."""
-        return StoreLimits(self.value_bytes, self.page_entries, self.page_bytes)
+        return StoreLimits(
+            self.value_bytes, self.page_entries, self.page_bytes,
+            self.batch_entries, self.batch_bytes,
+        )  # fmt: skip

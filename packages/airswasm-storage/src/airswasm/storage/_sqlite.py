@@ -33,6 +33,9 @@ _FILE = "data.sqlite"
 _ROWS = 64
 _LOG_BYTES = 4 * 1024 * 1024
 _TABLE = "CREATE TABLE IF NOT EXISTS data (k BLOB PRIMARY KEY, v BLOB NOT NULL) WITHOUT ROWID"
+_SEQUENCE_TABLE = "CREATE TABLE IF NOT EXISTS sequence (id INTEGER PRIMARY KEY, n INTEGER)"
+_SEQUENCE = "SELECT n FROM sequence WHERE id = 1"
+_COUNT = "INSERT INTO sequence VALUES (1, 1) ON CONFLICT (id) DO UPDATE SET n = n + 1"
 _SCAN = "SELECT k, v FROM data WHERE k >= ? AND k < ? ORDER BY k LIMIT ?"
 _SCAN_REVERSE = "SELECT k, v FROM data WHERE k >= ? AND k < ? ORDER BY k DESC LIMIT ?"
 _PUT = "INSERT INTO data (k, v) VALUES (?, ?) ON CONFLICT (k) DO UPDATE SET v = excluded.v"
@@ -45,8 +48,6 @@ def open_sqlite(folder: Path, options: EngineOptions) -> Backend:
 
 class _SqliteBackend:
     is_persistent = True
-    lost_writes = 0
-    """SQLite cannot tell: a log that lost its end looks like one that was never longer."""
 
     def __init__(self, path: Path, options: EngineOptions) -> None:
         self.path = path
@@ -62,10 +63,19 @@ class _SqliteBackend:
             self.close()
             raise
 
+    @property
+    def sequence(self) -> int:
+        with self._translating():
+            row = self._opened().execute(_SEQUENCE).fetchone()
+        return 0 if row is None else int(row[0])
+
     def get(self, key: bytes) -> bytes | None:
         with self._translating():
             row = self._opened().execute("SELECT v FROM data WHERE k = ?", (key,)).fetchone()
         return None if row is None else row[0]
+
+    def get_many(self, keys: Sequence[bytes]) -> Sequence[bytes | None]:
+        return [self.get(key) for key in keys]
 
     def scan(
         self, start: bytes, end: bytes, *, reverse: bool = False
@@ -84,6 +94,7 @@ class _SqliteBackend:
                         connection.execute("DELETE FROM data WHERE k = ?", (key,))
                     else:
                         connection.execute(_PUT, (key, value))
+                connection.execute(_COUNT)
                 connection.execute("COMMIT")
             except BaseException:
                 with contextlib.suppress(sqlite3.Error):
@@ -161,6 +172,7 @@ class _SqliteBackend:
             connection.execute("PRAGMA wal_autocheckpoint = 0")
             connection.execute(f"PRAGMA journal_size_limit = {_LOG_BYTES}")
             connection.execute(_TABLE)
+            connection.execute(_SEQUENCE_TABLE)
             _try(connection)
 
     def _check_files(self) -> None:
@@ -218,6 +230,9 @@ class _SqliteSnapshot:
     def get(self, key: bytes) -> bytes | None:
         row = self._connection.execute("SELECT v FROM data WHERE k = ?", (key,)).fetchone()
         return None if row is None else row[0]
+
+    def get_many(self, keys: Sequence[bytes]) -> Sequence[bytes | None]:
+        return [self.get(key) for key in keys]
 
     def scan(
         self, start: bytes, end: bytes, *, reverse: bool = False

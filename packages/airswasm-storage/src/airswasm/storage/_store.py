@@ -28,10 +28,12 @@ import anyio.to_thread
 
 from ._backend import Backend, Change
 from ._batch import Batch
+from ._expiring import ElapsedTime, Expiring
 from ._group_commit import Done, GroupCommit
 from ._keys import (
     EVERYTHING,
     LAST_GENERATION,
+    LAST_TIME,
     LOGS,
     SPACES,
     decode_name,
@@ -41,16 +43,20 @@ from ._log import Log
 from ._log_records import LogBounds
 from ._namespace import Namespace
 from ._settings import DEFAULT_QUOTA_BYTES, Durability, StoreLimits
-from ._space import Space
+from ._space import Space, unpack_time
+from ._stepping import in_steps
 from ._sweeper import Sweeper, find_garbage
+from ._watermark import begin_sync, count_lost
 from .errors import StorageClosed, StorageError, StorageReadOnly, StorageUnavailable
 
 __all__ = ("KeyValueStore", "Store")
 
 _RECOVERY_PAUSE = 0.1
 _TRIM_PAUSE = 1.0
-_UNSYNCED_BYTES = 4 * 1024 * 1024
+_UNSYNCED_BYTES = 16 * 1024 * 1024
 """Written bytes after which the engine may tidy up its log, also where no writer waits."""
+_PAGE_BYTES = 4_096
+"""Counted for each change: an engine that logs whole pages writes that much for a small one."""
 
 
 class KeyValueStore(Protocol):
@@ -62,6 +68,7 @@ class KeyValueStore(Protocol):
         *,
         quota_bytes: int = DEFAULT_QUOTA_BYTES,
         durability: Durability | None = None,
+        quota_keys: int | None = None,
     ) -> Namespace:
         """Return a handle on a namespace, which need not hold anything yet."""
         ...
@@ -89,7 +96,9 @@ class Store:
         path: The folder, for messages.
         durability: When a write counts as done.
         limits: Bounds that no namespace and no log may exceed.
-        clock: The time in seconds since 1970, by which entries of logs age.
+        clock: The time in seconds since 1970, by which values expire and entries of logs age.
+        timer: Seconds that pass, however the clock is set; by default those of the system or,
+            where a clock is given, of that clock.
     """
 
     def __init__(
@@ -100,6 +109,7 @@ class Store:
         durability: Durability = "sync",
         limits: StoreLimits | None = None,
         clock: Callable[[], float] = time.time,
+        timer: Callable[[], float] | None = None,
     ) -> None:
         self.path = path
         self.durability: Durability = durability
@@ -110,8 +120,13 @@ class Store:
         self._spaces: dict[bytes, Space] = {}
         self._logs: dict[str, Log] = {}
         self._last_generation = 0
-        self._commit = GroupCommit(lambda: self.backend.sync(), self._on_failure)
+        self._commit = GroupCommit(lambda: begin_sync(self.path, self.backend), self._on_failure)
+        self._lost_writes = 0
         self._sweeper = Sweeper(self)
+        self._elapsed = ElapsedTime(
+            clock, timer or (time.monotonic if clock is time.time else clock)
+        )
+        self.expiring = Expiring(self)
         self._trimming = anyio.Event()
         self._failure: StorageUnavailable | None = None
         self._unsynced_bytes = 0
@@ -125,6 +140,8 @@ class Store:
         backend = self.backend
         try:
             self._last_generation = self._stored_generation(backend)
+            self._elapsed.not_before(unpack_time(backend.get(LAST_TIME)))
+            self._lost_writes = count_lost(self.path, backend)
             garbage = find_garbage(backend)
             group = self._group = await self._exits.enter_async_context(anyio.create_task_group())
         except BaseException:
@@ -133,6 +150,7 @@ class Store:
             raise
         group.start_soon(self._commit.run)
         group.start_soon(self._sweeper.run)
+        group.start_soon(self.expiring.run)
         group.start_soon(self._trim_logs)
         self._commit.when_synced(lambda _: None)  # a killed host may have left unsynced writes
         for generation in garbage:
@@ -167,12 +185,12 @@ class Store:
         """Acknowledged writes that were missing when the store was opened; 0 if none.
 
         More than 0 means that the disk gave up what it had taken: restore a checkpoint or an
-        export. An engine that cannot tell says 0.
+        export. The engine counts: single changes (RocksDB), or batches of them.
 
         Raises:
             StorageClosed: The store is not open.
         """
-        return self.backend.lost_writes
+        return self._lost_writes if self.backend else 0
 
     def namespace(
         self,
@@ -180,18 +198,20 @@ class Store:
         *,
         quota_bytes: int = DEFAULT_QUOTA_BYTES,
         durability: Durability | None = None,
+        quota_keys: int | None = None,
     ) -> Namespace:
         """Return a handle on a namespace, which need not hold anything yet.
 
         Args:
             namespace: Its name: a component's, or one of the host's own.
-            quota_bytes: The most that its keys and values may take.
+            quota_bytes: The most that its entries may take; see `Usage.used_bytes`.
             durability: When a write to it counts as done; the store's rule by default.
+            quota_keys: The most keys that it may have; None for no bound but the bytes.
 
         Raises:
             InvalidNamespace: Empty, too long, or not encodable.
         """
-        return Namespace(self, namespace, quota_bytes, durability)
+        return Namespace(self, namespace, quota_bytes, durability, quota_keys)
 
     def namespaces(self) -> tuple[str, ...]:
         """Return the names of all namespaces that hold something, sorted.
@@ -252,19 +272,36 @@ class Store:
             await space.checkpoints.drop(checkpoint.label)
         return await space.clear()
 
+    @property
+    def expired_entries(self) -> int:
+        """The number of values that expired and were removed since the store was opened."""
+        return self.expiring.swept
+
+    async def sweep_expired(self) -> int:
+        """Remove all values that expired by now, in bounded steps; return how many.
+
+        The store does so by itself, in the background.
+
+        Raises:
+            StorageError: Refused or failed.
+        """
+        await self.recover()
+        return await self.expiring.sweep()
+
     async def verify(self) -> int:
         """Read every key and value, so that damage shows now and not when it hurts.
 
         Returns:
-            How many records there are, those of the store itself included. A cancel waits for
-            the end.
+            How many records there are, those of the store itself included.
 
         Raises:
             StorageCorrupted: The disk returns something that was not written.
             StorageUnavailable: The disk refuses.
         """
-        backend = self.backend
-        return await anyio.to_thread.run_sync(lambda: sum(1 for _ in backend.scan(*EVERYTHING)))
+        count = 0
+        async for part in in_steps(len(value) for _, value in self.backend.scan(*EVERYTHING)):
+            count += len(part)
+        return count
 
     async def checkpoint(self, folder: Path) -> None:
         """Write a copy of the whole store that can be opened on its own.
@@ -283,6 +320,7 @@ class Store:
             return
         backend = self._backend
         try:
+            self.expiring.remember_time()
             await self._commit.sync_now()
             self._end(backend)
             await self._exits.aclose()
@@ -341,7 +379,12 @@ class Store:
         known = self._spaces.get(key)
         if known is None:
             known = self._spaces[key] = Space.load(self.backend, key)
+            self.expiring.note(key, known)
         return known
+
+    def now(self) -> int:
+        """Return the store's time in milliseconds, which never goes back."""
+        return self._elapsed.now()
 
     def new_generation(self) -> tuple[int, Change]:
         """Return a generation that was never given out, and the change that remembers it."""
@@ -372,7 +415,7 @@ class Store:
         except StorageUnavailable as error:
             self._on_failure(error)
             raise
-        self._unsynced_bytes += sum(len(value) for _, value in changes if value)
+        self._unsynced_bytes += sum(_PAGE_BYTES + len(value or b"") for _, value in changes)
         if self._unsynced_bytes > _UNSYNCED_BYTES:
             self._unsynced_bytes = 0
             self._commit.when_synced(lambda _: None)
@@ -397,6 +440,7 @@ class Store:
     def _forget(self) -> None:
         """Forget what was read: it may be other than what the disk has."""
         self._spaces.clear()
+        self.expiring.forget()
         for log in self._logs.values():
             log.forget()
 

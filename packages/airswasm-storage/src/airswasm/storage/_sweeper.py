@@ -6,14 +6,14 @@ batch. The marks are found again when the store opens, so that a killed host lea
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from itertools import islice
 from typing import TYPE_CHECKING
 
 import anyio
 import anyio.lowlevel
 
-from ._keys import GARBAGE, after_prefix, data_prefix, garbage_key, range_of
+from ._keys import GARBAGE, after_prefix, data_prefix, garbage_key, prefixes_of, range_of
 from .errors import StorageError
 
 if TYPE_CHECKING:
@@ -69,9 +69,8 @@ class Sweeper:
         if not self._generations:
             return
         generation, start = next(iter(self._generations.items()))
-        end = after_prefix(data_prefix(generation))
-        found = self._store.backend.scan(start, end)
-        changes: list[Change] = [(key, None) for key, _ in islice(found, _STEP_ENTRIES)]
+        found = islice(_keys_of(self._store.backend, generation, start), _STEP_ENTRIES)
+        changes: list[Change] = [(key, None) for key in found]
         is_last = len(changes) < _STEP_ENTRIES
         if is_last:
             changes.append((garbage_key(generation), None))
@@ -80,3 +79,10 @@ class Sweeper:
             del self._generations[generation]
         else:  # beyond what was removed, so that the engine need not step over it again
             self._generations[generation] = changes[-1][0] + b"\0"
+
+
+def _keys_of(backend: Backend, generation: int, start: bytes) -> Iterator[bytes]:
+    """Yield the keys of all that belongs to a generation, from `start` on."""
+    for prefix in prefixes_of(generation):
+        for key, _ in backend.scan(max(start, prefix), after_prefix(prefix)):
+            yield key

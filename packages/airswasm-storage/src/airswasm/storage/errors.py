@@ -13,6 +13,9 @@ __all__ = (
     "InvalidKey",
     "ValueTooLarge",
     "QuotaExceeded",
+    "BatchTooLarge",
+    "InvalidLifetime",
+    "PreconditionFailed",
     "StorageUnavailable",
     "StorageClosed",
     "StorageReadOnly",
@@ -96,20 +99,108 @@ class QuotaExceeded(StorageError):
     explanation = ErrorCode(
         "E0503",
         "quota used up",
-        "The write would take the component over its quota.",
+        "The write would take the component over its quota of bytes or of keys.",
         "delete something, or raise `storage` under [limits] in Component.toml",
     )
 
     def __init__(
-        self, namespace: str, used_bytes: int, needed_bytes: int, quota_bytes: int
+        self,
+        namespace: str,
+        used_bytes: int,
+        needed_bytes: int,
+        quota_bytes: int,
+        used_keys: int = 0,
+        needed_keys: int = 0,
+        quota_keys: int | None = None,
     ) -> None:
+        """Take the numbers.
+
+        Args:
+            namespace: The namespace.
+            used_bytes: The bytes that are used.
+            needed_bytes: The bytes that the write adds.
+            quota_bytes: The most bytes.
+            used_keys: The keys that are there.
+            needed_keys: The keys that the write adds.
+            quota_keys: The most keys, where these are too many; None where the bytes are.
+        """
         self.namespace = namespace
         self.used_bytes = used_bytes
         self.needed_bytes = needed_bytes
         self.quota_bytes = quota_bytes
+        self.used_keys = used_keys
+        self.needed_keys = needed_keys
+        self.quota_keys = quota_keys
+        if quota_keys is None:
+            used, unit, needed = f"{used_bytes} of {quota_bytes}", "bytes", needed_bytes
+        else:
+            used, unit, needed = f"{used_keys} of {quota_keys}", "keys", needed_keys
         super().__init__(
-            f"{namespace}: {used_bytes} of {quota_bytes} bytes are used, and this write needs "
-            f"{needed_bytes} more; delete keys or ask the host's owner for a larger quota"
+            f"{namespace}: {used} {unit} are used, and this write needs "
+            f"{needed} more; delete keys or ask the host's owner for a larger quota"
+        )
+
+
+class BatchTooLarge(StorageError):
+    """A batch has more entries or bytes than one atomic write may have."""
+
+    explanation = ErrorCode(
+        "E0516",
+        "batch too large",
+        "An atomic write has more entries or bytes than the store allows.",
+        "write it in several batches, or raise `storage.batch_entries` or `storage.batch_bytes`",
+    )
+
+    def __init__(
+        self, namespace: str, entries: int, size_bytes: int, most_entries: int, most_bytes: int
+    ) -> None:
+        self.namespace = namespace
+        self.entries = entries
+        self.size_bytes = size_bytes
+        self.most_entries = most_entries
+        self.most_bytes = most_bytes
+        super().__init__(
+            f"{namespace}: a batch of {entries} entries and {size_bytes} bytes is too large "
+            f"(allowed: {most_entries} and {most_bytes}); write it in several"
+        )
+
+
+class InvalidLifetime(StorageError):
+    """A time to live is not above 0, too long, or that of a key that is not set."""
+
+    explanation = ErrorCode(
+        "E0517",
+        "wrong time to live",
+        "A time to live is not above 0, is longer than a hundred years, or belongs to no value.",
+        "give another one, or none for a key that never expires",
+    )
+
+    def __init__(self, namespace: str, key: str, ttl: float) -> None:
+        self.namespace = namespace
+        self.key = key
+        self.ttl = ttl
+        super().__init__(
+            f"{namespace}: {key[:80]!a} cannot expire after {ttl} seconds: a value that is set "
+            "lives for more than 0 seconds and at most 100 years"
+        )
+
+
+class PreconditionFailed(StorageError):
+    """A key does not have the value that a batch expects; another writer was faster."""
+
+    explanation = ErrorCode(
+        "E0518",
+        "value was changed",
+        "A key does not have the value that the write expects.",
+        "read the key again, and decide anew",
+    )
+
+    def __init__(self, namespace: str, key: str) -> None:
+        self.namespace = namespace
+        self.key = key
+        super().__init__(
+            f"{namespace}: {key[:80]!a} does not have the value that this write expects; "
+            "read it again"
         )
 
 

@@ -62,6 +62,11 @@ class ComponentPolicies:
         asked = manifest.limits.storage if manifest else None
         return asked if asked is not None else self._policy.limits.storage
 
+    def quota_keys(self, component: str) -> int | None:
+        """Return None: a component's bytes are bounded, and each key counts into them."""
+        del component
+        return None
+
     def rate_of(self, component: str) -> Rate:
         """Return the rate at which this component may send."""
         manifest = self._manifests.get(component)

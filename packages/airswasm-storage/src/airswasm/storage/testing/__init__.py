@@ -5,7 +5,7 @@
     class TestMyEngine(EngineConformance):
         engine = "mine"  # the name of the entry point
 
-The suite needs pytest; `MemoryStore` and `MemoryDisk` need nothing.
+The suite needs pytest and hypothesis; `MemoryStore` and `MemoryDisk` need nothing.
 """
 
 from __future__ import annotations

@@ -15,6 +15,7 @@ import anyio
 import pytest
 
 from .._engines import open_store
+from .._reader import read_store
 from .._settings import Durability
 from .._store import Store
 from ..errors import (
@@ -72,6 +73,39 @@ HOLDER = """
     anyio.run(main)
 """
 
+FULL = """
+    import resource, signal, sys, anyio
+    from airswasm.storage import StorageUnavailable, open_store
+
+    async def succeeds(attempt):
+        try:
+            await attempt
+        except StorageUnavailable:
+            return False
+        return True
+
+    async def main():
+        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+        _, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+        async with open_store(sys.argv[1], sys.argv[2]) as store:
+            space = store.namespace("a")
+            await space.set("first", b"1")
+            resource.setrlimit(resource.RLIMIT_FSIZE, (3_000_000, hard))
+            stored = 0
+            while stored < 500 and await succeeds(space.set(f"k{stored}", bytes(100_000))):
+                stored += 1
+            assert stored < 500 and await space.get("first") == b"1"
+            assert not await succeeds(space.set("still", bytes(100_000)))
+            resource.setrlimit(resource.RLIMIT_FSIZE, (hard, hard))
+            with anyio.fail_after(60):
+                while not await succeeds(space.set("after", b"1")):
+                    await anyio.sleep(0.05)
+            assert await space.usage() == await space.recount()
+            print(stored)
+
+    anyio.run(main)
+"""
+
 on_one_loop = pytest.mark.parametrize("anyio_backend", ["asyncio"])
 
 
@@ -97,6 +131,29 @@ class DiskTests(Suite):
             async with open_store(folder, durable) as store:
                 await said.check(store)
             start = max(start, *said.values.values())
+
+    async def test_a_lost_tail_is_found_and_said(self, durable: str, tmp_path: Path) -> None:
+        """A disk that gave up acknowledged writes: counted once, at the next opening."""
+        folder, lost = tmp_path / "store", tmp_path / "lost"
+        async with open_store(folder, durable) as store:
+            await store.namespace("a").set("k", b"1")
+            await store.checkpoint(lost)
+            for number in range(20):
+                await store.namespace("a").set("k", b"%d" % number)
+            assert store.lost_writes == 0
+            with read_store(folder, durable) as reader:
+                assert reader.lost_writes == 0
+        async with open_store(folder, durable) as store:
+            assert store.lost_writes == 0
+        shutil.copyfile(folder / "airswasm-watermark", lost / "airswasm-watermark")
+        with read_store(lost, durable) as reader:
+            assert reader.lost_writes >= 20
+        async with open_store(lost, durable) as store:
+            assert store.lost_writes >= 20
+            await store.namespace("a").set("k", b"2")
+            assert store.failure is None
+        async with open_store(lost, durable) as store:
+            assert store.lost_writes == 0
 
     @on_one_loop
     async def test_another_process_holds_the_lock(self, durable: str, tmp_path: Path) -> None:
@@ -242,6 +299,25 @@ class DiskTests(Suite):
         async with open_store(folder, durable) as store:
             assert await store.namespace("a").get("after") == b"1"
             await check_full(store, stored)
+
+    @on_one_loop
+    async def test_a_file_that_may_not_grow_is_a_full_disk(
+        self, durable: str, tmp_path: Path
+    ) -> None:
+        """The same by a limit of the process, which needs no privilege."""
+        if sys.platform == "win32":
+            pytest.skip("the system has no limit for the size of files")
+        script, folder = tmp_path / "full.py", tmp_path / "store"
+        script.write_text(textwrap.dedent(FULL))
+        command = [sys.executable, str(script), str(folder), durable]
+        done = await anyio.run_process(command, check=False)
+        assert done.returncode == 0, done.stderr.decode()
+        async with open_store(folder, durable) as store:
+            space = store.namespace("a")
+            assert await space.exists("after")
+            stored = int(done.stdout)
+            assert [await space.exists(f"k{number}") for number in range(stored)] == [True] * stored
+            assert await space.usage() == await space.recount()
 
     @pytest.mark.parametrize("was_killed", [False, True])
     async def test_a_read_only_file_system_can_be_read(

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from itertools import islice
+
 import anyio
 import anyio.lowlevel
 import pytest
@@ -10,6 +13,7 @@ from .._keys import EVERYTHING, GARBAGE, range_of
 from .._log_records import LogBounds
 from .._namespace import Namespace, Usage
 from .._settings import StoreLimits
+from .._space import ENTRY_BYTES
 from .._store import Store
 from ..errors import (
     CheckpointExists,
@@ -30,6 +34,13 @@ from ._suite import HOSTILE, OpenStore, Suite, cut
 async def content_of(space: Namespace) -> dict[str, bytes]:
     """Return everything that a namespace holds."""
     return {entry.key: entry.value async for entry in space.entries()}
+
+
+async def fill(space: Namespace, values: Mapping[str, bytes]) -> None:
+    """Write more entries than one batch may have."""
+    entries = iter(values.items())
+    while part := dict(islice(entries, StoreLimits().batch_entries)):
+        await space.batch(part)
 
 
 async def swept(store: Store) -> None:
@@ -66,7 +77,7 @@ class NamespaceTests(Suite):
         async with open_store() as store:
             space = store.namespace("local/hello", quota_bytes=100)
             assert await space.get("count") == b"42"
-            assert await space.usage() == Usage(7, 1, 100)
+            assert await space.usage() == Usage(7 + ENTRY_BYTES, 1, 100)
 
     async def test_namespaces_never_meet(self, open_store: OpenStore) -> None:
         """Whatever their names and keys, none sees, changes, counts or scans what another holds."""
@@ -160,24 +171,53 @@ class NamespaceTests(Suite):
             assert await space.get("k") == bytes(10)
 
     async def test_the_quota_holds_and_says_what_is_used(self, open_store: OpenStore) -> None:
-        """Keys and values count, replaced ones as the difference; an excess changes nothing."""
+        """Each entry counts key, value and a fixed cost; an excess changes nothing."""
+        quota = 20 + 2 * ENTRY_BYTES
         async with open_store() as store:
-            space = store.namespace("a", quota_bytes=20)
+            space = store.namespace("a", quota_bytes=quota)
             await space.set("key1", bytes(10))
-            with pytest.raises(QuotaExceeded) as caught:
+            with pytest.raises(QuotaExceeded, match=f"of {quota} bytes") as caught:
                 await space.set("key2", bytes(3))
-            assert (caught.value.used_bytes, caught.value.needed_bytes) == (14, 7)
+            refused = caught.value
+            assert (refused.used_bytes, refused.needed_bytes, refused.quota_bytes) == (
+                14 + ENTRY_BYTES, 7 + ENTRY_BYTES, quota,
+            )  # fmt: skip
             await space.set("key2", bytes(2))
             await space.set("key1", bytes(10))
-            assert await space.usage() == Usage(20, 2, 20)
+            assert await space.usage() == Usage(quota, 2, quota)
             await space.delete("key1")
-            assert await space.usage() == Usage(6, 1, 20)
+            assert await space.usage() == Usage(6 + ENTRY_BYTES, 1, quota)
+
+    async def test_the_number_of_keys_has_a_quota(self, open_store: OpenStore) -> None:
+        """A key more is refused, with the numbers; a batch that replaces one is not."""
+        async with open_store() as store:
+            space = store.namespace("a", quota_keys=2)
+            await space.batch({"1": b"", "2": b""})
+            with pytest.raises(QuotaExceeded, match="2 of 2 keys") as caught:
+                await space.batch({"3": b"", "4": b"", "1": None})
+            refused = caught.value
+            assert (refused.used_keys, refused.needed_keys, refused.quota_keys) == (2, 1, 2)
+            await space.batch({"3": b"", "1": None})
+            assert await space.usage() == Usage(2 + 2 * ENTRY_BYTES, 2, space.quota_bytes, 2)
+            space.quota_keys = 3
+            await space.set("4", b"")
+            space.quota_keys = 1
+            await space.set("4", b"another value")
+            with pytest.raises(QuotaExceeded):
+                await space.set("5", b"")
+            assert await space.delete("4")
+            source = store.namespace("b")
+            await source.batch({"1": b"", "2": b"", "3": b"", "4": b""})
+            with pytest.raises(QuotaExceeded, match="keys"):
+                await space.load(source.export(), any_name=True)
+            assert [entry.key async for entry in space.entries()] == ["2", "3"]
 
     async def test_a_lowered_quota_lets_a_namespace_shrink(self, open_store: OpenStore) -> None:
         """Over its quota a component can still delete and replace by less, but not grow."""
         async with open_store() as store:
-            await store.namespace("a", quota_bytes=100).set("k", bytes(50))
-            space = store.namespace("a", quota_bytes=10)
+            space = store.namespace("a", quota_bytes=1_000)
+            await space.set("k", bytes(50))
+            space.quota_bytes = 10
             await space.set("k", bytes(40))
             with pytest.raises(QuotaExceeded):
                 await space.set("k", bytes(41))
@@ -186,9 +226,9 @@ class NamespaceTests(Suite):
     async def test_a_batch_is_all_or_nothing(self, open_store: OpenStore) -> None:
         """One entry that does not fit, and none is written."""
         async with open_store(limits=StoreLimits(value_bytes=100)) as store:
-            space = store.namespace("a", quota_bytes=50)
+            space = store.namespace("a", quota_bytes=200)
             await space.set("old", b"1")
-            for bad in ({"x": bytes(101)}, {"": b""}, {"x": bytes(60)}):
+            for bad in ({"x": bytes(101)}, {"": b""}, {"x": bytes(80)}):
                 with pytest.raises(StorageError):
                     await space.batch({"new": b"1", "old": None, **bad})
             assert [entry.key async for entry in space.entries()] == ["old"]
@@ -198,10 +238,10 @@ class NamespaceTests(Suite):
     async def test_counters_match_under_concurrency(self, open_store: OpenStore) -> None:
         """Eight writers over few keys against a tight quota: never above it, never miscounted."""
         async with open_store() as store:
-            space = store.namespace("a", quota_bytes=300)
+            space = store.namespace("a", quota_bytes=900)
 
             async def work(seed: int) -> None:
-                handle = store.namespace("a", quota_bytes=300)
+                handle = store.namespace("a", quota_bytes=900)
                 for step in range(40):
                     key, size = f"k{(seed * 7 + step * 3) % 11}", (seed * 31 + step * 17) % 70
                     try:
@@ -211,14 +251,14 @@ class NamespaceTests(Suite):
                             await handle.set(key, bytes(size))
                     except QuotaExceeded:
                         pass
-                    assert handle.read_usage().used_bytes <= 300
+                    assert handle.read_usage().used_bytes <= 900
 
             async with anyio.create_task_group() as group:
                 for seed in range(8):
                     group.start_soon(work, seed)
             assert await space.usage() == await space.recount()
         async with open_store() as store:
-            space = store.namespace("a", quota_bytes=300)
+            space = store.namespace("a", quota_bytes=900)
             assert await space.usage() == await space.recount()
 
     async def test_many_writers_share_few_disk_waits(self, open_store: OpenStore) -> None:
@@ -298,7 +338,7 @@ class NamespaceTests(Suite):
         """Too much is refused while it is read, and nothing is taken in."""
         async with open_store() as store:
             await store.namespace("a").batch({f"k{n}": bytes(100) for n in range(20)})
-            target = store.namespace("b", quota_bytes=500)
+            target = store.namespace("b", quota_bytes=1_000)
             with pytest.raises(QuotaExceeded):
                 await target.load(store.namespace("a").export(), any_name=True)
             assert (await target.usage()).keys == 0
@@ -376,8 +416,8 @@ class NamespaceTests(Suite):
         """Readers see the old content until they see the new; what is written meanwhile stays."""
         async with open_store() as store:
             source, target = store.namespace("a"), store.namespace("b")
-            await source.batch({f"k{number:04}": b"new" for number in range(3_000)})
-            await target.batch({f"k{number:04}": b"old" for number in range(2_000, 4_000)})
+            await fill(source, {f"k{number:04}": b"new" for number in range(3_000)})
+            await fill(target, {f"k{number:04}": b"old" for number in range(2_000, 4_000)})
             seen: set[tuple[bytes | None, bytes | None]] = set()
             progress: list[int] = []
             count = 0
@@ -409,8 +449,8 @@ class NamespaceTests(Suite):
         """Every key has the value of the import or the last one written, and counts match."""
         async with open_store() as store:
             source, target = store.namespace("a"), store.namespace("b")
-            await source.batch({f"k{number:04}": b"new" for number in range(2_000)})
-            await target.batch({f"m{number:04}": b"old" for number in range(2_000)})
+            await fill(source, {f"k{number:04}": b"new" for number in range(2_000)})
+            await fill(target, {f"m{number:04}": b"old" for number in range(2_000)})
             expected: dict[str, bytes | None] = {f"m{number:04}": b"old" for number in range(2_000)}
             content: dict[str, bytes] = {}
             is_over = False
@@ -447,9 +487,9 @@ class NamespaceTests(Suite):
         """Half way through, the content is what it was, and what was built is given back."""
         async with open_store() as store:
             space = store.namespace("a")
-            await space.batch({f"k{number:04}": b"old" for number in range(3_000)})
+            await fill(space, {f"k{number:04}": b"old" for number in range(3_000)})
             await space.checkpoints.create("first")
-            await space.batch({f"k{number:04}": b"now" for number in range(3_000)})
+            await fill(space, {f"k{number:04}": b"now" for number in range(3_000)})
             content = b"".join([chunk async for chunk in space.export()])
             before, kept = await content_of(space), space.checkpoints.list()
             with anyio.CancelScope() as scope:
@@ -465,7 +505,7 @@ class NamespaceTests(Suite):
                     case "restore":
                         await space.checkpoints.restore("first", progress=cancel)
                     case "prefix":
-                        await space.batch({f"l{number:04}": b"now" for number in range(2_000)})
+                        await fill(space, {f"l{number:04}": b"now" for number in range(2_000)})
                         before = await content_of(space)
                         await space.delete_prefix("k", progress=cancel)
                     case _:
@@ -478,11 +518,24 @@ class NamespaceTests(Suite):
         async with open_store() as store:
             assert await content_of(store.namespace("a")) == before
 
+    async def test_counting_can_be_given_up(self, open_store: OpenStore) -> None:
+        """Recount and verification end at a cancel, and leave a store that counts right."""
+        async with open_store() as store:
+            space = store.namespace("a")
+            await fill(space, {f"k{number}": b"v" for number in range(5_000)})
+            for work in (space.recount, store.verify):
+                with anyio.CancelScope() as scope:
+                    scope.cancel()
+                    await work()
+                assert scope.cancelled_caught
+            assert await space.usage() == await space.recount()
+            assert await store.verify() > 5_000
+
     async def test_nothing_is_left_of_what_was_removed(self, open_store: OpenStore) -> None:
         """Purged content is off the disk a little later, also when the store was closed before."""
         async with open_store() as store:
             space = store.namespace("a")
-            await space.batch({f"k{number}": b"secret" for number in range(2_000)})
+            await fill(space, {f"k{number}": b"secret" for number in range(2_000)})
             await space.checkpoints.create("one")
             assert await store.purge("a") == 2_000
             assert store.namespaces() == ()
@@ -529,7 +582,7 @@ class NamespaceTests(Suite):
         """Few keys or many: those below the prefix go, their neighbours stay."""
         async with open_store() as store:
             space = store.namespace("a", quota_bytes=10**9)
-            await space.batch({f"a/{number}": b"1" for number in range(count)})
+            await fill(space, {f"a/{number}": b"1" for number in range(count)})
             await space.batch(dict.fromkeys(["a", "a.", "a0", "b/1"], b"2"))
             small = store.namespace("a", quota_bytes=1)
             assert await small.delete_prefix("a/") == count
@@ -557,7 +610,7 @@ class NamespaceTests(Suite):
             space = store.namespace("a")
             await space.batch({"1": b"a", "2": b"b", "3": b"c"})
             made = await space.checkpoints.create("v1")
-            assert (made.created_at, made.used_bytes, made.keys) == (7.0, 6, 3)
+            assert (made.created_at, made.used_bytes, made.keys) == (7.0, 6 + 3 * ENTRY_BYTES, 3)
             await space.batch({"1": None, "2": b"changed", "4": b"new"})
             found = [(d.key, d.before, d.now) async for d in space.checkpoints.diff("v1")]
             assert found == [("1", b"a", None), ("2", b"b", b"changed"), ("4", None, b"new")]
@@ -608,7 +661,7 @@ class NamespaceTests(Suite):
     async def test_a_batch_spans_namespaces_and_logs(self, open_store: OpenStore) -> None:
         """All or nothing: one part that is refused, and none of the others happens."""
         async with open_store(durability="sync") as store:
-            one, other = store.namespace("a"), store.namespace("b", quota_bytes=10)
+            one, other = store.namespace("a"), store.namespace("b", quota_bytes=10 + ENTRY_BYTES)
             inbox, outbox = store.log("in"), store.log("out", LogBounds(entries=1))
             consumer = await inbox.consumer("c")
             await inbox.extend([b"1", b"2"])

@@ -6,7 +6,7 @@ import itertools
 from collections.abc import AsyncIterator, Callable
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Protocol
+from typing import ClassVar, Protocol
 
 import pytest
 
@@ -34,6 +34,7 @@ class OpenStore(Protocol):
         limits: StoreLimits | None = None,
         read_only: bool = False,
         clock: Callable[[], float] = ...,
+        timer: Callable[[], float] | None = None,
     ) -> Store:
         """Return the store, not open yet."""
         ...
@@ -48,14 +49,24 @@ class OpenBackend(Protocol):
 
 
 class Clock:
-    """A clock that a test sets."""
+    """A clock that a test sets, and the time that passes beside it."""
 
     def __init__(self) -> None:
         self.now = 1_000_000.0
+        self._set = 0.0
 
     def __call__(self) -> float:
         """Return the time."""
         return self.now
+
+    def set_by(self, seconds: float) -> None:
+        """Set the clock; no time passes."""
+        self.now += seconds
+        self._set += seconds
+
+    def timer(self) -> float:
+        """Return the time that passed."""
+        return self.now - self._set
 
 
 class Suite:
@@ -63,6 +74,8 @@ class Suite:
 
     engine: str | EngineFactory
     """The name of the engine's entry point. The tests with a second process need the name."""
+    examples: ClassVar[int] = 25
+    """The number of generated inputs for each property."""
 
     def make_engine(self) -> str | EngineFactory:
         """Return the engine for one test."""
