@@ -170,6 +170,50 @@ async def test_the_limit_holds_for_every_way_in(
     assert not node.restart_history
 
 
+@pytest.mark.parametrize("way", WAYS)
+async def test_one_call_carries_no_more_whatever_the_manifest_says(
+    system: ActorSystem, engine: Engine, way: str
+) -> None:
+    """`message_bytes` beyond `host_call_bytes` is cut to it, and refused as too large."""
+    limits = Limits(memory_bytes=16 * MEMORY, message_bytes=2 * MEMORY, host_call_bytes=MEMORY)
+    _, ref = await start(system, await guest(engine, "gives-minus-one"), limits)
+    most = ref.mailbox.message_bytes
+    assert most is not None
+    assert MEMORY - 8192 < most < MEMORY
+    if way == "publish":
+        system.broker.subscribe("news", "guest")
+        assert await put(system, ref, way, bytes(most + 1)) == 0
+    else:
+        with pytest.raises(MessageTooLarge) as caught:
+            await put(system, ref, way, bytes(most + 1))
+        assert caught.value.limit == "message_bytes"
+    assert ref.incarnation == 1
+
+
+@pytest.mark.parametrize("is_callback", [False, True])
+async def test_names_and_message_together_may_be_too_large(
+    system: ActorSystem, engine: Engine, is_callback: bool
+) -> None:
+    """What one call does not carry never reaches the guest, and is its sender's error."""
+    limits = Limits(memory_bytes=16 * MEMORY, host_call_bytes=MEMORY // 4, message_bytes=MEMORY)
+    node, ref = await start(system, await guest(engine), limits)
+    most = ref.mailbox.message_bytes
+    assert most is not None
+    if is_callback:
+        ref.signal(Callback(7, Ok(bytes(MEMORY // 4 + 1))))
+    else:
+        with pytest.raises(MessageTooLarge) as caught:
+            await ref.ask(bytes(most), sender="s" * 10_000)
+        assert (caught.value.size_bytes, caught.value.limit) == (most, "host_call_bytes")
+        assert caught.value.explanation.code == "E0603"
+    assert await ref.ask(b"") == bytes(4)
+    assert await ref.ask(bytes(most), sender="s" * 127) == most.to_bytes(4, "little")
+    (letter,) = system.dead_letters
+    assert isinstance(letter.cause, MessageTooLarge)
+    assert ref.incarnation == 1
+    assert not node.restart_history
+
+
 @pytest.mark.parametrize("allocator", ALLOCATORS)
 @pytest.mark.parametrize("restart", ["permanent", "transient", "temporary"])
 async def test_twenty_in_a_row_that_the_allocator_refuses_are_no_crash(

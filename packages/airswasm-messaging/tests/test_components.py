@@ -39,6 +39,26 @@ class Sink:
         return self.payloads.pop(0)
 
 
+WORDY = """
+(component
+  (core module $m
+    (memory (export "memory") 18)
+    (func (export "realloc") (param i32 i32 i32 i32) (result i32) (i32.const 1114112))
+    (func (export "handle") (param i32 i32 i32 i32 i32 i32 i32) (result i32)
+      (i32.store8 (i32.const 16) (i32.const 1))
+      (i32.store (i32.const 20) (i32.const 64))
+      (i32.store (i32.const 24) (i32.const 1048576))
+      (i32.const 16)))
+  (core instance $i (instantiate $m))
+  (func $handle (param "sender" string) (param "topic" (option string))
+    (param "payload" (list u8)) (result (result (option (list u8)) (error string)))
+    (canon lift (core func $i "handle") (memory (core memory $i "memory"))
+      (realloc (core func $i "realloc"))))
+  (instance $handler (export "handle-message" (func $handle)))
+  (export "airswasm:component/handler@0.1.0" (instance $handler)))
+"""
+"""Refuses every message, with a mebibyte of NULs."""
+
 Hosting = Callable[..., AbstractAsyncContextManager[tuple[ActorSystem, Sink, LinkedComponent]]]
 
 
@@ -155,6 +175,19 @@ async def test_a_reply_that_the_asker_has_no_room_for_is_too_large(
         else:
             assert case_of(reply) == case_of(told) == "too-large"
         assert small.is_alive
+
+
+async def test_a_long_refusal_does_not_end_the_asker(hosting: Hosting) -> None:
+    """The target's own words are cut: the asker is let down by them, and not killed."""
+    async with hosting() as (system, sink, linked):
+        wordy = await linked.component.engine.load(bytes(wat2wasm(WORDY)), name="wordy")
+        system.spawn(ComponentActor(wordy.link(), "test/wordy"), name="test/wordy")
+        asker = system.broker.resolve("local/a")
+        assert case_of(await system.broker.ask("local/a", b"ctest/wordy")) == "failed"
+        assert await system.broker.ask("local/a", b"rtest/wordy") is None
+        _, told = await sink.next()
+        assert case_of(told) == "failed"
+        assert asker.incarnation == 1
 
 
 @pytest.mark.parametrize("size", [1, 99, 100])

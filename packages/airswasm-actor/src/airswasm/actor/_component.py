@@ -16,12 +16,13 @@ import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Literal, cast
 
 from airswasm.runtime import (
     ArgumentsTooLarge,
     Caller,
     CallState,
+    CallTooLarge,
     Case,
     Err,
     Function,
@@ -268,6 +269,7 @@ class ComponentActor:
 
         Raises:
             UnfitPayload: A component cannot take such a payload.
+            MessageTooLarge: One call does not carry as much.
         """
         instance: Instance = self.instance  # type: ignore[assignment]  # it is running
         instance.caller.message = message
@@ -277,6 +279,8 @@ class ComponentActor:
                 return instance.start(self._message, (message[1], message[2], payload), wake)  # type: ignore[arg-type]
             if isinstance(payload, Callback):
                 return self._begin_callback(instance, payload, wake)
+        except CallTooLarge as problem:
+            raise self._too_large(message, problem.most_bytes, "host_call_bytes") from problem
         except ValueMismatch as problem:
             raise UnfitPayload(self.name, type_name(payload), str(problem)) from problem
         if isinstance(payload, CheckHealth):
@@ -311,7 +315,8 @@ class ComponentActor:
         except ArgumentsTooLarge as fault:
             if fault.component != self.name:  # of another component, by way of a host function
                 raise
-            raise self._too_large(message) from fault
+            memory_bytes = self._limits.memory_bytes
+            raise self._too_large(cast("Message", message), memory_bytes, "memory_bytes") from fault
         if type(outcome) is _OK:
             return outcome.value
         refusal = _refusal(outcome)
@@ -321,12 +326,13 @@ class ComponentActor:
             raise HealthCheckFailed(self.name, refusal)
         raise GuestRefused(self.name, refusal)
 
-    def _too_large(self, message: object) -> MessageTooLarge:
-        payload = cast("Message", message).payload
+    def _too_large(
+        self, message: Message, most_bytes: int, limit: Literal["memory_bytes", "host_call_bytes"]
+    ) -> MessageTooLarge:
+        payload = message.payload
         outcome = payload.outcome if isinstance(payload, Callback) else None
         content = outcome.value if isinstance(outcome, Ok) else payload
-        memory_bytes = self._limits.memory_bytes
-        return MessageTooLarge(self.name, payload_bytes(content), memory_bytes, "memory_bytes")
+        return MessageTooLarge(self.name, payload_bytes(content), most_bytes, limit)
 
 
 def _refusal(outcome: object) -> str | None:

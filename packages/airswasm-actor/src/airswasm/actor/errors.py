@@ -113,8 +113,10 @@ class MessageTooLarge(DeliveryError):
     Attributes:
         size_bytes: The payload's size.
         capacity_bytes: The bound that it is beyond.
-        limit: The field of `MailboxSpec` that sets it, `capacity_bytes` or `message_bytes`; or
-            `memory_bytes`, where the component itself found no room for it in its memory.
+        limit: The field of `MailboxSpec` that sets it, `capacity_bytes` or `message_bytes`; or,
+            of a component's `Limits`, `memory_bytes`, where it found no room for the message in
+            its memory, or `host_call_bytes`, where message and names are more than one call
+            carries.
     """
 
     explanation = ErrorCode(
@@ -129,14 +131,18 @@ class MessageTooLarge(DeliveryError):
         target: str,
         size_bytes: int,
         capacity_bytes: int,
-        limit: Literal["capacity_bytes", "message_bytes", "memory_bytes"] = "capacity_bytes",
+        limit: Literal[
+            "capacity_bytes", "message_bytes", "memory_bytes", "host_call_bytes"
+        ] = "capacity_bytes",
     ) -> None:
         self.size_bytes = size_bytes
         self.capacity_bytes = capacity_bytes
-        self.limit: Literal["capacity_bytes", "message_bytes", "memory_bytes"] = limit
-        is_memory = limit == "memory_bytes"
+        self.limit: Literal[
+            "capacity_bytes", "message_bytes", "memory_bytes", "host_call_bytes"
+        ] = limit
         place = "in its MailboxSpec" if limit == "capacity_bytes" else "in its limits"
-        holder = "what is left of the memory of" if is_memory else "the mailbox of"
+        holders = {"memory_bytes": "what is left of the memory", "host_call_bytes": "one call"}
+        holder = f"{holders.get(limit, 'the mailbox')} of"
         super().__init__(
             target,
             f"a message of {size_bytes:,} bytes is more than {holder} {target!r} may hold "
@@ -466,7 +472,13 @@ class UnfitPayload(AskError):
         reason: Why bytes do not fit either; empty when it was something else.
     """
 
-    explanation = MessageTooLarge.explanation
+    explanation = ErrorCode(
+        "E0605",
+        "payload of a wrong kind",
+        "The actor cannot take what it was sent: a component takes bytes. It did not see the "
+        "message, and goes on.",
+        "encode the payload before you send it",
+    )
 
     def __init__(self, target: str, kind: str, reason: str = "") -> None:
         self.kind = kind

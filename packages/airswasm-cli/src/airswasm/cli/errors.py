@@ -21,7 +21,7 @@ __all__ = (
     "InputUnreadable",
     "KeyExists",
     "KeyMissing",
-    "MessageTooLarge",
+    "InputTooLarge",
     "NameMalformed",
     "PlanGone",
     "RemoteFailure",
@@ -96,13 +96,13 @@ class AnswerNeeded(CliError):
         self.question = question
 
 
-class MessageTooLarge(CliError):
-    """The input is larger than any component accepts."""
+class InputTooLarge(CliError):
+    """Standard input is larger than any message may be."""
 
     explanation = ErrorCode(
-        "E0603",
-        "payload too large",
-        "The payload exceeds the size that the host allows.",
+        "E0032",
+        "input too large",
+        "Standard input has more bytes than one request to the host may carry. Nothing was sent.",
         "send it in parts",
     )
 

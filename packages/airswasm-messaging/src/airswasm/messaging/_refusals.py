@@ -1,8 +1,8 @@
 """Errors as a component sees them: the cases of `messaging-error`.
 
-A component decides by the case; the text is for people. It carries the target's own words, and
-never how the target failed inside: only the target's owner sees that, in the dead letters and the
-log.
+A component decides by the case; the text is for people. It carries the target's own words, cut and
+marked where they are long, because the sender must have room for them. It never says how the target
+failed inside: only the target's owner sees that, in the dead letters and the log.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from airswasm.actor import (
     UnfitPayload,
 )
 from airswasm.runtime import AccountExceeded, Case
+from airswasm.wit import safe_text
 
 from .errors import CodecError, InvalidAddress, PayloadTooLarge, RateExceeded
 
@@ -49,7 +50,7 @@ def refusal_of(error: BaseException) -> Case | None:
         case AskTimeout():
             return Case("timed-out")
         case GuestRefused():
-            return Case("failed", error.text)
+            return Case("failed", safe_text(error.text))
         case ActorFailed():
             return Case("failed", f"{error.target} failed while handling the message")
         case _:

@@ -6,6 +6,7 @@ this module adds only this block's own.
 
 from __future__ import annotations
 
+from airswasm.actor.errors import MessageTooLarge
 from airswasm.wit import AirswasmError, ErrorCode
 
 __all__ = (
@@ -98,12 +99,7 @@ class CodecNotAccepted(CodecError):
 class PayloadTooLarge(MessagingError):
     """A payload exceeds the size that the host allows."""
 
-    explanation = ErrorCode(
-        "E0603",
-        "payload too large",
-        "The payload exceeds the size that the host allows.",
-        "send it in parts",
-    )
+    explanation = MessageTooLarge.explanation
 
     def __init__(self, payload_bytes: int, limit_bytes: int) -> None:
         self.payload_bytes = payload_bytes

@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable, Coroutine
 
 from airswasm.runtime import Caller, Err, Ok
 
-from .errors import OslError
+from .errors import LimitReached, OslError
 
 Answer = Ok[object] | Err[object]
 
@@ -28,3 +28,16 @@ def answered(
             return Err(error.as_case())
 
     return answer
+
+
+def check_room(caller: Caller, size_bytes: int, what: str) -> None:
+    """Check that a guest has room for an answer, so that it fails as an error and not in the guest.
+
+    Raises:
+        LimitReached: It has not.
+    """
+    if size_bytes > caller.message_bytes:
+        raise LimitReached(
+            f"{what} has {size_bytes:,} bytes, and this component takes {caller.message_bytes:,} "
+            "at once (limits.message_bytes)"
+        )

@@ -13,13 +13,14 @@ from airswasm.runtime import Caller, HostInterface
 from airswasm.security import InvalidResource
 from anyio import to_thread
 
-from ._answers import answered
+from ._answers import answered, check_room
 from ._folder import Folder
 from ._policy import OslPolicy
 from ._spelling import read_path
 from .errors import Malformed
 
 READ_AT_MOST_BYTES = 8 * 1024 * 1024
+_ENTRY_BYTES = 12  # of a `directory-entry` in the guest's memory, without its name
 
 
 def folder_for(caller: Caller, policy: OslPolicy) -> Folder:
@@ -72,9 +73,9 @@ class Filesystem:
         )
 
     async def read(self, caller: Caller, path: str, offset: int, max_bytes: int) -> bytes:
-        """Return at most `max_bytes`, and no more than one call can carry to a guest."""
+        """Return at most `max_bytes`, and no more than the guest has room for."""
         folder, path = self._at(caller, path)
-        at_most_bytes = min(max_bytes, READ_AT_MOST_BYTES)
+        at_most_bytes = min(max_bytes, READ_AT_MOST_BYTES, caller.message_bytes)
         return await to_thread.run_sync(folder.read, path, min(offset, 2**62), at_most_bytes)
 
     async def write(self, caller: Caller, path: str, content: bytes) -> None:
@@ -98,9 +99,16 @@ class Filesystem:
         await to_thread.run_sync(folder.create_directory, path)
 
     async def list_directory(self, caller: Caller, path: str) -> object:
-        """Return its entries, by name."""
+        """Return its entries, by name.
+
+        Raises:
+            LimitReached: The guest has no room for their names.
+        """
         folder, path = self._at(caller, path)
-        return await to_thread.run_sync(folder.list_directory, path)
+        entries = await to_thread.run_sync(folder.list_directory, path)
+        size_bytes = sum(_ENTRY_BYTES + len(entry.name.encode()) for entry in entries)
+        check_room(caller, size_bytes, f"the list of {len(entries):,} entries of {path}")
+        return entries
 
     async def stat(self, caller: Caller, path: str) -> object:
         """Return its metadata."""

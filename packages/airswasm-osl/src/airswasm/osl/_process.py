@@ -101,7 +101,8 @@ class Processes:
 
         async def collect(stream: ByteReceiveStream, into: bytearray, name: str) -> None:
             async for chunk in stream:
-                if len(into) + len(chunk) > most_bytes:
+                whole_bytes = len(stdout) + len(stderr) + len(chunk)
+                if len(into) + len(chunk) > most_bytes or whole_bytes > fitting_bytes:
                     overflow.append(f"the program printed more than {most_bytes:,} bytes to {name}")
                     kill_group(process)
                     return

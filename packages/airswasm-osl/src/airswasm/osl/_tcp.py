@@ -139,11 +139,11 @@ class Tcp:
             raise TimedOut from None
         return connections.add(Connection(endpoint, connected))
 
-    async def receive(self, _caller: Caller, connection: Connection, max_bytes: int) -> bytes:
+    async def receive(self, caller: Caller, connection: Connection, max_bytes: int) -> bytes:
         """Wait for the peer; the call's own time limit bounds it."""
         if max_bytes == 0:
             return b""
-        return await connection.receive(min(max_bytes, RECEIVE_BYTES))
+        return await connection.receive(min(max_bytes, RECEIVE_BYTES, caller.message_bytes))
 
     async def send(self, _caller: Caller, connection: Connection, data: bytes) -> None:
         """Wait for the peer; the call's own time limit bounds it."""

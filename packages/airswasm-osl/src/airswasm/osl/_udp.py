@@ -12,7 +12,7 @@ import anyio
 from airswasm.runtime import Caller, HostInterface
 
 from ._addresses import Doorman, Endpoint, connect
-from ._answers import answered
+from ._answers import answered, check_room
 from ._policy import NetworkPolicy
 from .errors import Disconnected, LimitReached, TimedOut
 
@@ -43,11 +43,13 @@ class Udp:
                     caller.name, CAPABILITY, address, endpoint
                 )
                 with await connect(addresses, endpoint, socket.SOCK_DGRAM) as connected:
-                    return await _exchanged(connected, data)
+                    answer = await _exchanged(connected, data)
         except TimeoutError:
             raise TimedOut from None
         except OSError as error:
             raise Disconnected(f"{endpoint}: {error.strerror}") from error
+        check_room(caller, len(answer), f"the answer of {endpoint}")
+        return answer
 
 
 async def _exchanged(connected: socket.socket, data: bytes) -> bytes:

@@ -29,6 +29,7 @@ from ._wasi_names import WASI_INTERFACES
 from .errors import (
     AccountExceeded,
     ArgumentsTooLarge,
+    CallTooLarge,
     CompileFailed,
     CompileLimitExceeded,
     DeadlineExceeded,
@@ -78,6 +79,7 @@ __all__ = (
     "BlockingPool",
     "Call",
     "CallState",
+    "CallTooLarge",
     "CallUse",
     "Caller",
     "Case",

@@ -28,6 +28,7 @@ from ._wasmtime import bindings as wt
 from ._wasmtime.faults import Circumstances
 from ._wasmtime.value_layout import DATA_OFFSET_BYTES
 from .errors import (
+    CallTooLarge,
     GuestFault,
     InstanceBusy,
     InstanceClosed,
@@ -274,6 +275,7 @@ class Instance:
 
         Raises:
             ValueMismatch: an argument does not fit; the guest was not entered.
+            CallTooLarge: the arguments are more than one call may carry; nor was it.
             GuestFault: the guest ended itself; the instance is closed.
             InstanceBusy: it is still in another call.
             InstanceClosed: it has ended.
@@ -317,7 +319,7 @@ class Instance:
                 `WAITING` should be polled again.
 
         Raises:
-            ValueMismatch, InstanceBusy, InstanceClosed: as `call`.
+            ValueMismatch, CallTooLarge, InstanceBusy, InstanceClosed: as `call`.
         """
         if not self._store:
             raise InstanceClosed(self.component_name, self._fault)
@@ -339,8 +341,7 @@ class Instance:
             raise argument_mismatch(plan.shape, arguments, problem) from None
         except AllowanceExceeded:
             take_back(keep)
-            most = f"at most {self.limits.host_call_bytes:,} bytes (limits.host_call)"
-            raise ValueMismatch(function.path, most, "more") from None
+            raise CallTooLarge(function.path, self.limits.host_call_bytes) from None
         except TooManyResources:
             take_back(keep)
             most = f"at most {self.limits.resources:,} resources (limits.resources)"

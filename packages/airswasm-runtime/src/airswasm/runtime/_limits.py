@@ -12,7 +12,7 @@ from dataclasses import dataclass, fields
 
 KIB = 1024
 MIB = 1024 * KIB
-_NAMES_BYTES = KIB  # the sender's name and the topic, which travel with a message
+_NAMES_BYTES = 4 * KIB  # the sender's name and the topic, at most 512 letters, travel along
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,18 +63,19 @@ class Limits:
 
 
 def most_message_bytes(limits: Limits, memory_at_start_bytes: int) -> int:
-    """Return the most bytes of one message to a guest, where the limits do not say.
+    """Return the most bytes of one message to a guest.
 
-    It is an eighth of the memory that is left when the guest has started: the engine
-    copies the message in, a handler in C that joins texts makes four more copies, and
-    CPython with its encoder takes six to seven times the size. A guest may also start
-    with all its memory and allocate within that, so it is at least one part in 32 of the
-    whole. One call carries no more than `host_call_bytes`, names included.
+    Where the limits do not say, it is an eighth of the memory that is left when the guest
+    has started: the engine copies the message in, a handler in C that joins texts makes
+    four more copies, and CPython with its encoder takes six to seven times the size. A
+    guest may also start with all its memory and allocate within that, so it is at least
+    one part in 32 of the whole. One call carries no more than `host_call_bytes`, names
+    included, whatever the limits say.
     """
-    if limits.message_bytes is not None:
-        return limits.message_bytes
-    left = (limits.memory_bytes - memory_at_start_bytes) // 8
-    most = max(left, limits.memory_bytes // 32)
+    most = limits.message_bytes
+    if most is None:
+        left = (limits.memory_bytes - memory_at_start_bytes) // 8
+        most = max(left, limits.memory_bytes // 32)
     return max(1, min(most, limits.host_call_bytes - _NAMES_BYTES))
 
 

@@ -614,6 +614,20 @@ class HostCallTooLarge(LimitExceeded):
     )
 
 
+class CallTooLarge(ValueMismatch):
+    """The arguments of a call are more than one call may carry; it was not begun.
+
+    Attributes:
+        most_bytes: `Limits.host_call_bytes`.
+    """
+
+    explanation = HostCallTooLarge.explanation
+
+    def __init__(self, where: str, most_bytes: int) -> None:
+        self.most_bytes = most_bytes
+        super().__init__(where, f"at most {most_bytes:,} bytes (limits.host_call)", "more")
+
+
 class ResourcesExhausted(LimitExceeded):
     """The guest holds as many host resources as it may, and wants another."""
 

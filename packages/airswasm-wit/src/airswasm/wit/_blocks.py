@@ -190,19 +190,28 @@ class Blocks:
     def error_codes(self) -> Mapping[str, ErrorCode]:
         """Every error code, sorted. Imports the modules that define the errors.
 
-        A code with two meanings is left out and becomes one of the `problems`, as does a module
-        that cannot be imported.
+        A code has one owner: the class that declares it. Other classes refer to it
+        (`explanation = MessageTooLarge.explanation`). A code that is declared twice, even with the
+        same words, is left out and becomes one of the `problems`, as does a module that cannot be
+        imported.
         """
         ours = AirswasmError.explanation
-        claims: dict[str, dict[ErrorCode, str]] = {ours.code: {ours: "airswasm-wit"}}
+        claims: dict[str, dict[int, tuple[str, ErrorCode]]] = {}
+        claims[ours.code] = {id(ours): ("airswasm-wit", ours)}
         for each in self._installed:
             for code in self._codes(each):
-                claims.setdefault(code.code, {}).setdefault(code, each.distribution)
-        for name, meanings in claims.items():
-            for distribution in meanings.values() if len(meanings) > 1 else ():
-                others = " and ".join(sorted(set(meanings.values())))
-                self._note(distribution, f"the error code {name} has several meanings, in {others}")
-        known = {name: next(iter(found)) for name, found in claims.items() if len(found) == 1}
+                claims.setdefault(code.code, {}).setdefault(id(code), (each.distribution, code))
+        for name, declared in claims.items():
+            owners = sorted({distribution for distribution, _ in declared.values()})
+            for distribution in owners if len(declared) > 1 else ():
+                reason = f"the error code {name} is declared more than once, in "
+                self._note(distribution, reason + " and ".join(owners))
+        known = {
+            name: code
+            for name, declared in claims.items()
+            if len(declared) == 1
+            for _, code in declared.values()
+        }
         return dict(sorted(({ours.code: ours} | known).items()))
 
     def _codes(self, each: InstalledBlock) -> Iterator[ErrorCode]:

@@ -73,7 +73,7 @@ class GuestActor(Actor, Guest, Protocol):
             wake: To be called on the loop's thread when a waiting call can go on.
 
         Raises:
-            UnfitPayload: It is no message for this actor, which goes on.
+            UnfitPayload, MessageTooLarge: It is no message for this actor, which goes on.
         """
         ...
 

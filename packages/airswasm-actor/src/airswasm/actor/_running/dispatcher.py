@@ -487,7 +487,7 @@ class Dispatcher(Exchange):
                 itemize(call)
             work.is_waiting = True
             state = call.poll()
-        except UnfitPayload as error:
+        except (UnfitPayload, MessageTooLarge) as error:
             cell.work = None
             cell.note_failure(work, error)
             cell.give_up_message(message, DeathReason.UNDELIVERED, error)

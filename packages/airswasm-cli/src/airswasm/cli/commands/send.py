@@ -10,7 +10,7 @@ import typer
 
 from .._control.document import Document, items, mapping, text
 from .._session.session import Session, verb
-from ..errors import MessageTooLarge, RemoteFailure
+from ..errors import InputTooLarge, RemoteFailure
 
 __all__ = ("app",)
 
@@ -106,7 +106,7 @@ def _show(
 def _read_input() -> bytes:
     content = sys.stdin.buffer.read(_MOST_BYTES + 1)
     if len(content) > _MOST_BYTES:
-        raise MessageTooLarge(_MOST_BYTES)
+        raise InputTooLarge(_MOST_BYTES)
     return content
 
 
