@@ -92,6 +92,23 @@ def test_a_verb_works_or_says_in_one_line_what_to_do(
     assert "E0001" not in err
 
 
+@pytest.mark.parametrize("arguments", [("doctor",), ("install", "--yes")])
+def test_a_parent_that_ignores_its_children_is_no_matter(
+    environment: Mapping[str, str], installed: Path, home: Path, arguments: tuple[str, ...]
+) -> None:
+    """An ignored SIGCHLD is inherited; components compile, and no log complains of a child."""
+    shutil.rmtree(home / "cache", ignore_errors=True)
+    word = [str(installed)] if arguments[0] == "install" else []
+    ignoring = "import os, signal, sys; signal.signal(signal.SIGCHLD, signal.SIG_IGN); "
+    script = ignoring + "os.execv(sys.executable, [sys.executable, *sys.argv[1:]])"
+    command = [sys.executable, "-c", script, "-m", "airswasm.cli", *arguments, *word]
+    environment = {**environment, "AIRSWASM_HOME": str(home.with_name("other"))}
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
+    assert "child" not in done.stderr
+    assert "problem" not in done.stdout
+
+
 def test_a_component_is_not_read_without_a_temporary_folder(
     environment: Mapping[str, str], installed: Path
 ) -> None:

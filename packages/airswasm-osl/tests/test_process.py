@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 import time
 from pathlib import Path
@@ -64,6 +65,42 @@ async def test_a_program_runs_to_its_end(tmp_path: Path, anyio_backend: str) -> 
         "print('oops', end='', file=sys.stderr); sys.exit(7)"
     )
     assert await run(tmp_path, code, stdin=b"hello") == Ok(Completed(7, b"HELLO", b"oops"))
+
+
+async def test_an_end_that_is_not_told_is_refused(tmp_path: Path, anyio_backend: str) -> None:
+    """Where SIGCHLD is ignored a failure would look like success."""
+    usual = signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+    try:
+        answer = await run(tmp_path, "raise SystemExit(3)")
+    finally:
+        signal.signal(signal.SIGCHLD, usual)
+    assert isinstance(answer, Err)
+    assert "SIGCHLD" in str(answer.value.value)
+
+
+@pytest.mark.parametrize("executable", ["", None, "/usr/sbin/uwsgi", "/nonexistent/python3"])
+async def test_a_host_that_embeds_python_runs_programs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, executable: str | None, anyio_backend: str
+) -> None:
+    """`sys.executable` may be another program, which must not be started."""
+    monkeypatch.setattr(sys, "executable", executable)
+    monkeypatch.setattr(sys, "_base_executable", executable, raising=False)
+    assert await run_program(tmp_path, "/bin/echo", ["hi"]) == Ok(Completed(0, b"hi\n", b""))
+
+
+async def test_without_an_interpreter_the_error_names_the_setting(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, anyio_backend: str
+) -> None:
+    """A frozen program has none; the setting names one."""
+    monkeypatch.setattr(sys, "frozen", True, raising=False)
+    answer = await run_program(tmp_path, "/bin/echo", ["hi"])
+    assert isinstance(answer, Err)
+    assert "engine.python_executable" in str(answer.value.value)
+    named = OslPolicy(folders_below(tmp_path), python_executable=sys.executable)
+    function = Processes(named).interface().functions["run"]
+    assert await function(Caller("local/a"), "/bin/true", [], b"", 0) == Ok(  # type: ignore[misc]
+        Completed(0, b"", b"")
+    )
 
 
 async def test_arguments_stay_arguments(tmp_path: Path, anyio_backend: str) -> None:

@@ -63,9 +63,11 @@ def test_a_stack_is_the_engines_setting() -> None:
         (Limits(memory_bytes=MIB), MIB, 32 * KIB),  # it has all its memory from the start
         (Limits(memory_bytes=MIB), 2 * MIB, 32 * KIB),  # it cannot start
         (Limits(memory_bytes=1), 0, 1),
-        (Limits(memory_bytes=256 * MIB), 0, 16 * MIB - KIB),  # what one call carries
+        (Limits(memory_bytes=256 * MIB), 0, 16 * MIB - 4 * KIB),  # what one call carries
         (Limits(memory_bytes=MIB, message_bytes=5), 0, 5),
         (Limits(memory_bytes=MIB, message_bytes=9 * MIB), 0, 9 * MIB),
+        (Limits(message_bytes=9 * MIB, host_call_bytes=MIB), 0, MIB - 4 * KIB),
+        (Limits(message_bytes=9 * MIB, host_call_bytes=9), 0, 1),
     ],
 )
 def test_a_message_gets_an_eighth_of_what_is_left(

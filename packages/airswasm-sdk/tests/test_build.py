@@ -3,6 +3,7 @@ from __future__ import annotations
 import importlib.util
 import os
 import shutil
+import signal
 import sys
 from pathlib import Path
 
@@ -84,6 +85,35 @@ def test_a_tool_that_was_killed_is_no_riddle(project: Path) -> None:
     with pytest.raises(BuildFailed, match="was ended by signal 6") as caught:
         build_project(project)
     assert "free some space" in caught.value.hint
+
+
+@pytest.mark.skipif(os.name != "posix", reason="signals of POSIX")
+@pytest.mark.parametrize(
+    "command", ["exit 3", "kill -KILL $$", "kill -KILL 0", "echo oops; exit 1"]
+)
+def test_a_failure_is_one_where_the_parent_ignores_its_children(
+    project: Path, command: str
+) -> None:
+    """The system tells no exit status then: the last artifact must not pass for a new one."""
+    with_command(project, "sh", "-c", command)
+    usual = signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+    try:
+        with pytest.raises(BuildFailed) as caught:
+            build_project(project)
+    finally:
+        signal.signal(signal.SIGCHLD, usual)
+    assert caught.value.exit_code == {"exit 3": 3, "echo oops; exit 1": 1}.get(command, -9)
+    assert ("oops" in str(caught.value.output)) == ("oops" in command)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="signals of POSIX")
+def test_a_build_succeeds_where_the_parent_ignores_its_children(project: Path) -> None:
+    """As always."""
+    usual = signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+    try:
+        assert build_project(project).size_bytes < 100_000
+    finally:
+        signal.signal(signal.SIGCHLD, usual)
 
 
 def test_a_component_without_a_handler_is_refused_by_the_contract(project: Path) -> None:

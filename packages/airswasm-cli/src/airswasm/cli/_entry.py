@@ -23,6 +23,7 @@ from ._session.process import (
     EXIT_CLOSED_PIPE,
     EXIT_INTERRUPTED,
     drop_stdout,
+    heed_children,
     open_missing_streams,
 )
 
@@ -33,6 +34,7 @@ def main() -> NoReturn:
     """Run the command line of this process and end it with the exit code."""
     gc.disable()
     open_missing_streams()
+    heed_children()
     try:
         code = run(sys.argv[1:])
         sys.stdout.flush()

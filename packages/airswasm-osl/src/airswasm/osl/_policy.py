@@ -104,9 +104,12 @@ class OslPolicy:
         folders: Limits on files.
         network: Limits on the network.
         processes: Limits on programs.
+        python_executable: The Python that sets the limits of programs before they run; empty for
+            the one that runs.
     """
 
     folder_of: FolderOf
     folders: FolderLimits = field(default_factory=FolderLimits)
     network: NetworkPolicy = field(default_factory=NetworkPolicy)
     processes: ProcessPolicy = field(default_factory=ProcessPolicy)
+    python_executable: str = ""

@@ -13,20 +13,19 @@ import os
 import signal
 import stat as stat_modes
 import subprocess
-import sys
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 import anyio
-from airswasm.runtime import Caller, HostInterface
+from airswasm.runtime import Caller, HostInterface, find_interpreter
 from anyio import to_thread
 from anyio.abc import ByteReceiveStream, Process
 
 from ._answers import answered
 from ._filesystem import folder_for
-from ._policy import OslPolicy, ProcessPolicy
+from ._policy import OslPolicy
 from .errors import AccessDenied, LimitReached, Malformed, NotFound, OperationFailed, TimedOut
 
 ARGUMENTS_BYTES = 128 * 1024
@@ -63,10 +62,15 @@ class Processes:
         """Run a program; a cancel or timeout kills it and all that it started."""
         if os.name != "posix":
             raise OperationFailed("only POSIX systems can confine programs")
+        if signal.getsignal(signal.SIGCHLD) is signal.SIG_IGN:
+            raise OperationFailed(
+                "this host ignores SIGCHLD, so the system does not tell how a program ended: "
+                "start the host with signal.signal(signal.SIGCHLD, signal.SIG_DFL)"
+            )
         check_arguments(program, arguments)
         await to_thread.run_sync(check_program, program)
         folder_for(caller, self._policy)
-        command = [*launched(self._policy.processes), program, *arguments]
+        command = [*launched(self._policy), program, *arguments]
         try:
             with anyio.fail_after(self._policy.processes.seconds(timeout_ms)):
                 return await self._completed(caller, command, stdin)
@@ -134,16 +138,21 @@ def kill_group(process: Process) -> None:
         os.killpg(process.pid, signal.SIGKILL)
 
 
-def launched(policy: ProcessPolicy) -> tuple[str, ...]:
+def launched(policy: OslPolicy) -> tuple[str, ...]:
     """Return the command that sets the limits and then becomes the program after it.
 
     Raises:
-        OperationFailed: This Python cannot start itself, as when it is embedded.
+        OperationFailed: There is no Python interpreter, as where Python is embedded.
     """
-    if not sys.executable:
-        raise OperationFailed("the host cannot find its own Python, which sets the limits")
-    limits = (policy.cpu_seconds, policy.memory_bytes, policy.file_bytes)
-    return (sys.executable, "-I", "-S", _LAUNCHER, *map(str, limits))
+    python = policy.python_executable or find_interpreter()
+    if python is None:
+        raise OperationFailed(
+            "the host finds no Python interpreter, which sets the limits of programs: name one in "
+            "engine.python_executable"
+        )
+    bounds = policy.processes
+    limits = (bounds.cpu_seconds, bounds.memory_bytes, bounds.file_bytes)
+    return (python, "-I", "-S", _LAUNCHER, *map(str, limits))
 
 
 def check_arguments(program: str, arguments: Sequence[str]) -> None:

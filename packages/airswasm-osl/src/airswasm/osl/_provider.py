@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from airswasm.lifecycle import Home
-from airswasm.runtime import HostInterface, Services
+from airswasm.runtime import EngineSettings, HostInterface, Services
 from airswasm.security import Guard
 
 from ._addresses import Doorman
@@ -62,6 +62,7 @@ def _policy_of(services: Services) -> OslPolicy:
         _setting(services, FolderLimits),
         _setting(services, NetworkPolicy),
         _setting(services, ProcessPolicy),
+        _setting(services, EngineSettings).python_executable,
     )
 
 

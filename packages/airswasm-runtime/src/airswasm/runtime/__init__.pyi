@@ -8,6 +8,7 @@ from ._engine import Engine
 from ._exports import Exports
 from ._host import Caller, HostFunction, HostInterface, HostResource, Pending
 from ._instance import Function, Instance
+from ._interpreter import find_interpreter
 from ._limits import Limits
 from ._loop_thread import LoopThread
 from ._meters import Meters
@@ -157,6 +158,7 @@ __all__ = (
     "ValueMismatch",
     "ValueType",
     "WasiConfig",
+    "find_interpreter",
     "in_thread",
     "self_test",
 )

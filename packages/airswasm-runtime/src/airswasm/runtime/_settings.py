@@ -36,7 +36,8 @@ class EngineSettings:
         worker_threads: Threads for components that compute for long.
         large_wasm_stack_bytes: The stack of components above 1 MiB of wasm, such as those that
             carry an interpreter.
-        python_executable: The Python that compiles components; empty for the one that runs.
+        python_executable: The Python that compiles components and starts programs for them; empty
+            for the one that runs.
     """
 
     guests: Literal["many", "few"] = "many"

@@ -19,6 +19,9 @@ from .errors import BuildTimedOut
 
 _TICK_SECONDS = 0.1
 _OUTPUT_BYTES = 1 << 20
+_SIGNALLED = 128  # a shell adds it to the number of the signal
+# Where this process ignores SIGCHLD, only a shell learns how the tool ended.
+_TELL_END = ("/bin/sh", "-c", '"$@"; printf "\\n%d" "$?"', "sh")
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,8 +47,9 @@ def run_tool(
         OSError: It could not be started.
     """
     started = time.monotonic()
+    is_told = _forgets_children()
     with subprocess.Popen(
-        arguments,
+        [*_TELL_END, *arguments] if is_told else arguments,
         cwd=folder,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
@@ -58,7 +62,16 @@ def run_tool(
         except BaseException:
             _kill(process)
             raise
+    if is_told:
+        output, _, told = output.rpartition("\n")
+        status = int(told) if told.isdigit() else _SIGNALLED + signal.SIGKILL
+        return ToolRun(_SIGNALLED - status if status > _SIGNALLED else status, output)
     return ToolRun(process.returncode, output)
+
+
+def _forgets_children() -> bool:
+    number = getattr(signal, "SIGCHLD", None)
+    return number is not None and signal.getsignal(number) is signal.SIG_IGN
 
 
 def _wait(

@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+from airswasm.runtime import find_interpreter
 from airswasm.wit import c_header_folder
 
 from ._diagnostic import Diagnostic, read_compiler_output, read_python_traceback
@@ -127,7 +128,7 @@ class CToolchain:
         header = c_header_folder()
         binding = [str(path) for path in sorted(header.glob("*.c"))]
         return (
-            *(sys.executable, "-m", "ziglang", "cc"),
+            *(find_interpreter() or sys.executable, "-m", "ziglang", "cc"),
             *(*_C_FLAGS, "-I", str(header), "-I", "src"),
             *(*sources, *binding, "-o", str(core)),
         )

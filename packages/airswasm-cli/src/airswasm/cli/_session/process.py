@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import signal
 import sys
 from typing import cast
 
@@ -12,6 +13,7 @@ __all__ = (
     "EXIT_INTERRUPTED",
     "EXIT_USAGE",
     "drop_stdout",
+    "heed_children",
     "open_missing_streams",
     "single",
 )
@@ -42,6 +44,15 @@ def open_missing_streams() -> None:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
+
+
+def heed_children() -> None:
+    """Learn how children end, also where the parent of this process ignored its own.
+
+    An ignored SIGCHLD is inherited, and then the system forgets every exit status.
+    """
+    if hasattr(signal, "SIGCHLD") and signal.getsignal(signal.SIGCHLD) is signal.SIG_IGN:
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
 
 
 def single(error: BaseException) -> BaseException:

@@ -6,7 +6,8 @@ locale, a signal that the parent ignores. What it imports is named by folder.
 
 An answer says how long it is. One that is complete counts, however the child ended:
 a parent that ignores SIGCHLD never learns the exit status, and a child that was
-killed after its last byte has done its work.
+killed after its last byte has done its work. For the same reason a thread talks with
+it, and not asyncio, which logs a warning for each child whose status it does not get.
 """
 
 from __future__ import annotations
@@ -15,26 +16,26 @@ import importlib.util
 import itertools
 import json
 import os
-import re
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import AsyncGenerator, Iterator
-from contextlib import asynccontextmanager
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import anyio
-from anyio.abc import ByteReceiveStream, ByteSendStream, Process
+import anyio.lowlevel
+import anyio.to_thread
 
 from .._config import EngineConfig
+from .._interpreter import find_interpreter
 from .._wasmtime.features import HardenedSettings
 from ..errors import CompileFailed, CompileLimitExceeded
 
 COMPILE_THREADS = 4
 STDERR_BYTES = 64 * 1024
-CHUNK_BYTES = 1024 * 1024
 BOOT = """
 import json, sys, types
 sites, blocks = json.loads(sys.argv[1])
@@ -46,7 +47,6 @@ for name, path in blocks.items():
 from airswasm.runtime._compile.child import main
 main()
 """
-_PYTHON = re.compile(r"(?:python|pypy)[\d.]*[a-z]{0,2}(?:\.exe)?", re.IGNORECASE)
 _SETTING = "EngineConfig.python_executable"
 
 
@@ -79,24 +79,29 @@ class Child:
         started: when, on the monotonic clock.
     """
 
-    process: Process
+    process: subprocess.Popen[bytes]
     python: str
     started: float
 
     async def converse(self, wasm: bytes, config: EngineConfig) -> ChildOutcome:
         """Give it a component, take all that it says and wait for its end."""
-        process, output, diagnostics = self.process, bytearray(), bytearray()
-        assert process.stdin is not None
-        assert process.stdout is not None
-        assert process.stderr is not None
+        request = _request(wasm, config) + wasm
         async with anyio.create_task_group() as tasks:
-            tasks.start_soon(_send, process.stdin, _request(wasm, config), wasm)
-            tasks.start_soon(_receive, process.stderr, diagnostics, STDERR_BYTES)
-            await _receive(process.stdout, output, None)
-        returncode = await process.wait()
-        words = diagnostics.decode("utf-8", "replace")
+            tasks.start_soon(self._kill_when_cancelled)
+            output, words = await anyio.to_thread.run_sync(
+                self.process.communicate, request, limiter=anyio.CapacityLimiter(1)
+            )
+            await anyio.lowlevel.checkpoint_if_cancelled()
+            tasks.cancel_scope.cancel()
+        said = words[:STDERR_BYTES].decode("utf-8", "replace")
         seconds = time.monotonic() - self.started
-        return ChildOutcome(bytes(output), words, returncode, seconds, self.python)
+        return ChildOutcome(output, said, self.process.returncode, seconds, self.python)
+
+    async def _kill_when_cancelled(self) -> None:
+        try:
+            await anyio.sleep_forever()
+        finally:
+            self.process.kill()  # which ends the thread, too
 
 
 def explain_end(
@@ -150,34 +155,22 @@ def _ignores_children() -> bool:
 def interpreter(config: EngineConfig, name: str) -> str:
     """Return the Python interpreter that compile children run.
 
-    `sys.executable` is what started this process, which need not be one: a server
-    that embeds Python gives its own name or none, a frozen program its own. Running
-    that would start the server again. So it counts only if it is called as an
-    interpreter is; otherwise the one that this Python was installed with is taken.
-
     Raises:
         CompileFailed: none can be found; it names the setting.
     """
     if config.python_executable is not None:
         return os.fspath(config.python_executable)
-    if not getattr(sys, "frozen", False):
-        for candidate in _candidates():
-            if _PYTHON.fullmatch(Path(candidate).name) and os.access(candidate, os.X_OK):
-                return candidate
-    found = f"sys.executable is {sys.executable!r}, which is none"
-    raise CompileFailed(name, f"no Python interpreter was found ({found}); name one in {_SETTING}")
+    found = find_interpreter()
+    if found is None:
+        said = f"sys.executable is {sys.executable!r}, which is none"
+        raise CompileFailed(
+            name, f"no Python interpreter was found ({said}); name one in {_SETTING}"
+        )
+    return found
 
 
-def _candidates() -> Iterator[str]:
-    yield from filter(None, (sys.executable, getattr(sys, "_base_executable", None)))
-    version = f"python{sys.version_info[0]}.{sys.version_info[1]}"
-    for prefix in (sys.prefix, sys.exec_prefix, sys.base_prefix, sys.base_exec_prefix):
-        for path in (Path("bin", version), Path("bin", "python3"), Path("python.exe")):
-            yield str(Path(prefix) / path)
-
-
-@asynccontextmanager
-async def start_child(config: EngineConfig, name: str) -> AsyncGenerator[Child]:
+@contextmanager
+def start_child(config: EngineConfig, name: str) -> Generator[Child]:
     """Start a child and kill it at the end of the block, if it still runs.
 
     Args:
@@ -190,7 +183,7 @@ async def start_child(config: EngineConfig, name: str) -> AsyncGenerator[Child]:
     python, argument = interpreter(config, name), boot_argument(name)
     threads = str(min(COMPILE_THREADS, os.cpu_count() or 1))
     try:
-        process = await anyio.open_process(
+        process = subprocess.Popen(
             [python, *_flags(), "-c", BOOT, argument],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
@@ -201,13 +194,11 @@ async def start_child(config: EngineConfig, name: str) -> AsyncGenerator[Child]:
     except OSError as problem:
         why = f"{python} cannot be started ({problem}); name an interpreter in {_SETTING}"
         raise CompileFailed(name, why) from problem
-    try:
-        yield Child(process, python, time.monotonic())
-    finally:
-        if process.returncode is None:
+    with process:
+        try:
+            yield Child(process, python, time.monotonic())
+        finally:
             process.kill()
-        with anyio.CancelScope(shield=True):
-            await process.aclose()
 
 
 def _flags() -> list[str]:
@@ -270,22 +261,3 @@ def _request(wasm: bytes, config: EngineConfig) -> bytes:
         "wasm_bytes": len(wasm),
     }
     return json.dumps(request).encode() + b"\n"
-
-
-async def _send(stream: ByteSendStream, *parts: bytes) -> None:
-    try:
-        for part in parts:
-            await stream.send(part)
-        await stream.aclose()
-    except (anyio.BrokenResourceError, anyio.ClosedResourceError):
-        pass  # the child is gone; its end says why
-
-
-async def _receive(stream: ByteReceiveStream, into: bytearray, most: int | None) -> None:
-    """Read to the end; what is beyond `most` bytes is dropped."""
-    try:
-        while True:
-            chunk = await stream.receive(CHUNK_BYTES)
-            into += chunk if most is None else chunk[: max(0, most - len(into))]
-    except (anyio.EndOfStream, anyio.BrokenResourceError):
-        return

@@ -131,11 +131,12 @@ async def compile_component(
     started = time.monotonic()
     outcome: ChildOutcome | None = None
     with anyio.move_on_after(2 * limits.seconds + 5):
-        async with start_child(config, name) as child, anyio.create_task_group() as tasks:
-            if progress is not None:
-                tasks.start_soon(_heartbeat, name, progress, started)
-            outcome = await child.converse(wasm, config)
-            tasks.cancel_scope.cancel()
+        with start_child(config, name) as child:
+            async with anyio.create_task_group() as tasks:
+                if progress is not None:
+                    tasks.start_soon(_heartbeat, name, progress, started)
+                outcome = await child.converse(wasm, config)
+                tasks.cancel_scope.cancel()
     if outcome is None:
         raise CompileLimitExceeded(name, "seconds", limits.seconds)
     return read_answer(outcome, name, config)
