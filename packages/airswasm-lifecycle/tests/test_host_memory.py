@@ -13,8 +13,8 @@ from airswasm.lifecycle import (
     Manifest,
     ManifestInvalid,
     System,
+    limits_of,
 )
-from airswasm.lifecycle._hosting.loading import limits_of
 from airswasm.lifecycle._packages.differences import differences
 from airswasm.runtime import HostMemory, HostSettings
 

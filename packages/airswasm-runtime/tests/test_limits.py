@@ -7,7 +7,7 @@ from dataclasses import fields
 import pytest
 from airswasm.runtime import FuelExhausted, Limits, StackOverflowed
 from airswasm.runtime._compose.core_facts import CoreFacts
-from airswasm.runtime._limits import KIB, MIB, most_message_bytes, setting_of
+from airswasm.runtime._limits import KIB, MIB, setting_of
 from airswasm.runtime._wasmtime.faults import Circumstances
 
 
@@ -74,4 +74,4 @@ def test_a_message_gets_an_eighth_of_what_is_left(
     limits: Limits, at_start: int, expected: int
 ) -> None:
     """At least one part in 32 of the whole, at most what one call carries, or what was set."""
-    assert most_message_bytes(limits, at_start) == expected
+    assert limits.most_message_bytes(at_start) == expected

@@ -7,12 +7,12 @@ from ._home.home import Holder, Home, HomeLock
 from ._home.logbook import LogBook, provide
 from ._home.logfiles import LogEntry, LogFiles, LogLimits
 from ._home.policy import HostPolicy, InstallPolicy, LimitPolicy
-from ._hosting.loading import limits_of
 from ._hosting.profile import Delivered, FunctionProfile, Profile
 from ._hosting.status import ComponentStatus, SystemStatus
 from ._packages.archive import ArchiveLimits
 from ._packages.component_name import is_component_name
 from ._packages.differences import Difference
+from ._packages.limits import limits_of
 from ._packages.manifest import (
     DEFAULT_MEMORY_BYTES,
     MANIFEST_NAME,

@@ -29,6 +29,7 @@ from .errors import StoreMissing
 if TYPE_CHECKING:
     from ._home.configuration import Configuration
     from ._home.logfiles import LogFiles
+    from ._home.policy import LimitPolicy
     from ._hosting.status import ComponentStatus, SystemStatus
     from ._packages.manifest import Manifest
     from ._registry.info import ComponentInfo
@@ -72,7 +73,9 @@ class HomeReader:
                 self._store, rows = store, dict(store.entries(REGISTRY_NAMESPACE))
             self._registry = Registry.of(rows)
             self._exits = stack.pop_all()
-        self._reporting = Reporting(self._registry, self._manifest, self._used_bytes)
+        self._reporting = Reporting(
+            self._registry, self._manifest, self._used_bytes, self._limit_policy
+        )
         return self
 
     def __exit__(
@@ -157,6 +160,13 @@ class HomeReader:
 
         wanted = [each for each in (*STORAGE.sections, *BLOCK.sections) if each.name == section]
         return Configuration.load_only(self.home.config_file, wanted, self._environment)
+
+    def _limit_policy(self) -> LimitPolicy:
+        from ._home.policy import LimitPolicy
+
+        return (
+            self._settings("limits").get(LimitPolicy) if self._is_set("limits") else LimitPolicy()
+        )
 
     def _used_bytes(self, name: str) -> int | None:
         return None if self._store is None else self._store.used_bytes(name)

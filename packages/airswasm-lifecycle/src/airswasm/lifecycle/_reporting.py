@@ -11,6 +11,7 @@ from ._registry.registry import ComponentRecord, Registry
 from ._registry.summary import ComponentSummary
 
 if TYPE_CHECKING:  # imported where something is shown that needs them
+    from ._home.policy import LimitPolicy
     from ._hosting.hosting import Hosting
     from ._hosting.status import ComponentStatus
     from ._packages.manifest import Manifest
@@ -26,6 +27,7 @@ class Reporting:
         registry: What is installed.
         manifest_of: Reads the active version's manifest from the disk.
         used_bytes: How much a component stores; None while there is no store.
+        policy: Reads what the host lets components have.
         hosting: None where nothing runs.
     """
 
@@ -34,10 +36,11 @@ class Reporting:
         registry: Registry,
         manifest_of: Callable[[ComponentRecord], Manifest],
         used_bytes: Callable[[str], int | None],
+        policy: Callable[[], LimitPolicy],
         hosting: Hosting | None = None,
     ) -> None:
         self._registry, self._hosting = registry, hosting
-        self._manifest_of, self._used_bytes = manifest_of, used_bytes
+        self._manifest_of, self._used_bytes, self._policy = manifest_of, used_bytes, policy
 
     def summaries(self) -> tuple[ComponentSummary, ...]:
         """Return all installed components, sorted by name."""
@@ -54,9 +57,11 @@ class Reporting:
 
     def info(self, name: str) -> ComponentInfo:
         """All that is known of one component. Raises as `System.info`."""
+        from ._packages.limits import limits_in_force
         from ._registry.info import ComponentInfo, VersionInfo
 
         record = self._registry.get(name)
+        manifest = self._manifest_of(record)
         return ComponentInfo(
             name=name,
             package_name=record.package_name,
@@ -77,7 +82,8 @@ class Reporting:
                 )
                 for each in record.versions
             ),
-            manifest=self._manifest_of(record),
+            manifest=manifest,
+            limits=limits_in_force(manifest, self._policy()),
             storage_bytes=self._used_bytes(name),
         )
 

@@ -206,7 +206,7 @@ class System:
             self.services.add(KeyValueStore, store)  # type: ignore[type-abstract]
         else:
             self._store, self._registry = None, Registry.of({})
-        self._reporting = Reporting(self._registry, self._stored.manifest, self._used_bytes)
+        self._reporting = self._make_reporting()
 
     async def _open(self, stack: AsyncExitStack) -> None:
         self.home.create()
@@ -285,10 +285,7 @@ class System:
             self._actors, loader, self.logs, self._most_running(), self.policy.limits.message_bytes
         )
         is_online = self.mode == "online"
-        self._reporting = Reporting(
-            self._registry, self._stored.manifest, self._used_bytes,
-            self._hosting if is_online else None,
-        )  # fmt: skip
+        self._reporting = self._make_reporting(self._hosting if is_online else None)
         self._running = Running(
             self._registry, self._ledger, self._stored, self._trust, self._guard, self._policies,
             self.logs, self._hosting, is_online=is_online,
@@ -769,6 +766,15 @@ class System:
             with suppress(AuditUnavailable):
                 self._audit.record(AuditEvent(verb, name, "failed", reason=str(error)))
             raise
+
+    def _make_reporting(self, hosting: Hosting | None = None) -> Reporting:
+        return Reporting(
+            registry=self._registry,
+            manifest_of=self._stored.manifest,
+            used_bytes=self._used_bytes,
+            policy=lambda: self.policy.limits,
+            hosting=hosting,
+        )
 
     def _need_writable(self, operation: str) -> None:
         if self.mode == "readonly":

@@ -16,10 +16,9 @@ from ._policy import (
     ALL_CODECS,
     MessagingLimits,
     MessagingPolicy,
-    Rate,
     SamePolicy,
-    TokenBucket,
 )
+from ._rates import Rate, TokenBucket
 from ._refusals import refusal_of
 from ._requests import OpenRequests
 from ._spelling import TOPIC, TOPIC_PATTERN

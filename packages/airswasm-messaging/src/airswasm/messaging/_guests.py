@@ -18,7 +18,8 @@ from airswasm.wit.names import HANDLE_CALLBACK
 from ._addresses import check_address
 from ._block import MESSAGING_INTERFACE
 from ._codecs import codec_of, encode_cbor, walk_cbor
-from ._policy import MessagingPolicy, SamePolicy, TokenBucket
+from ._policy import MessagingPolicy, SamePolicy
+from ._rates import TokenBucket
 from ._refusals import refusal_of
 from ._requests import OpenRequests
 from .errors import CodecNotAccepted, PayloadTooLarge, RateExceeded, Unencodable

@@ -30,7 +30,7 @@ from ._compile.description import Description
 from ._exports import Exports, exports_of
 from ._host import Caller, HostInterface
 from ._instance import PAGE_BYTES, Instance
-from ._limits import Limits, most_message_bytes
+from ._limits import Limits
 from ._process.mappings import MappingGuard
 from ._shape import FunctionShape, InterfaceShape, ResourceIdentity
 from ._usage import Usage
@@ -109,7 +109,7 @@ class Component:
         An eighth of the memory that is left when it has started, unless the limits say more
         or less. Senders and host functions keep to it; the engine does not enforce it.
         """
-        return most_message_bytes(limits, self._core.memory_pages * PAGE_BYTES)
+        return limits.most_message_bytes(self._core.memory_pages * PAGE_BYTES)
 
     def link(self, interfaces: Iterable[HostInterface] = ()) -> LinkedComponent:
         """Satisfy the imports; the result makes any number of instances.

@@ -61,22 +61,21 @@ class Limits:
         if self.fuel >= 2**63:
             raise ValueError("limits.fuel must be below 2**63")
 
+    def most_message_bytes(self, memory_at_start_bytes: int = 0) -> int:
+        """Return the most bytes of one message to a guest.
 
-def most_message_bytes(limits: Limits, memory_at_start_bytes: int) -> int:
-    """Return the most bytes of one message to a guest.
-
-    Where the limits do not say, it is an eighth of the memory that is left when the guest
-    has started: the engine copies the message in, a handler in C that joins texts makes
-    four more copies, and CPython with its encoder takes six to seven times the size. A
-    guest may also start with all its memory and allocate within that, so it is at least
-    one part in 32 of the whole. One call carries no more than `host_call_bytes`, names
-    included, whatever the limits say.
-    """
-    most = limits.message_bytes
-    if most is None:
-        left = (limits.memory_bytes - memory_at_start_bytes) // 8
-        most = max(left, limits.memory_bytes // 32)
-    return max(1, min(most, limits.host_call_bytes - _NAMES_BYTES))
+        Where the limits do not say, it is an eighth of the memory that is left when the
+        guest has started: the engine copies the message in, a handler in C that joins
+        texts makes four more copies, and CPython with its encoder takes six to seven
+        times the size. A guest may also start with all its memory and allocate within
+        that, so it is at least one part in 32 of the whole. One call carries no more than
+        `host_call_bytes`, names included, whatever the limits say.
+        """
+        most = self.message_bytes
+        if most is None:
+            left = (self.memory_bytes - memory_at_start_bytes) // 8
+            most = max(left, self.memory_bytes // 32)
+        return max(1, min(most, self.host_call_bytes - _NAMES_BYTES))
 
 
 def setting_of(limit: str) -> str:

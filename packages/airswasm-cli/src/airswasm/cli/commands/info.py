@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Annotated, cast
 
 from .._control.document import Document, items, mapping, number, one_line, text
@@ -11,6 +12,8 @@ from .._session.options import Word
 from .._session.session import Session
 
 __all__ = ("info",)
+
+_SIZES = ("memory", "host_call", "host_memory", "storage")
 
 
 def info(
@@ -41,7 +44,7 @@ def _fields(info: Document) -> list[tuple[str, str]]:
     from ._times import size, when
 
     manifest = mapping(info.get("manifest"))
-    component, limits = mapping(manifest.get("component")), mapping(manifest.get("limits"))
+    component = mapping(manifest.get("component"))
     versions = "\n".join(
         f"{each['version']}{' (active)' if each.get('is_active') else ''}, "
         f"sequence {each['sequence']}, installed {when(each.get('installed_at'))}, "
@@ -60,13 +63,26 @@ def _fields(info: Document) -> list[tuple[str, str]]:
         ("state", text(info["state"])),
         ("signer", text(info.get("signer"), absent="unsigned")),
         ("may", capabilities or "nothing but log and answer"),
-        ("memory", size(limits.get("memory"))),
-        ("timeout", f"{number(limits.get('timeout')):g} s"),
-        ("fuel", text(limits.get("fuel"), absent="the host's default")),
-        ("mailbox", f"{text(limits.get('mailbox'))} messages, {size(limits.get('mailbox_bytes'))}"),
+        *_limits(mapping(info.get("limits"))),
         ("stores", size(info.get("storage_bytes"))),
         ("versions", versions),
     ]
+
+
+def _limits(limits: Document, prefix: str = "limits.") -> Iterator[tuple[str, str]]:
+    """Return each limit: its key in the manifest, and the value that holds."""
+    from ._times import amount, size
+
+    for key, value in limits.items():
+        if isinstance(value, dict):
+            for name, shown in _limits(mapping(value), f"{prefix}{key}."):
+                yield name, f"{shown} each second"
+        elif key in _SIZES or key.endswith("_bytes"):
+            yield f"{prefix}{key}", size(value)
+        elif key == "timeout":
+            yield f"{prefix}{key}", f"{number(value):g} s"
+        else:
+            yield f"{prefix}{key}", amount(value)
 
 
 def _patterns(patterns: object) -> str:

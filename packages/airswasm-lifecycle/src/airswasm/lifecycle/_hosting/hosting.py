@@ -44,10 +44,11 @@ from airswasm.security import TrustError
 from airswasm.wit.names import GUEST_MIGRATION
 
 from .._home.logbook import LogBook
+from .._packages.limits import limits_of
 from .._packages.manifest import MANIFEST_NAME, Manifest
 from .._registry.registry import ComponentRecord
 from ..errors import StartFailed, TooManyRunning, UpdateFailed
-from .loading import Loader, limits_of, wasi_of
+from .loading import Loader, wasi_of
 from .quarantine import Placeholder, Quarantine
 from .status import ComponentStatus
 

@@ -25,7 +25,6 @@ from airswasm.runtime import (
     HostFunctionFailed,
     HostInterface,
     HostResource,
-    Limits,
     LinkedComponent,
     LogSink,
     MemoryLimitExceeded,
@@ -35,36 +34,18 @@ from airswasm.runtime import (
 from airswasm.wit import Contract, check_component
 
 from .._home.artifacts import ArtifactStore
+from .._packages.limits import limits_of
 from .._packages.manifest import Manifest
 from .._packages.package import Package
 from .._toml.quantities import format_bytes
 from ..errors import MemoryTooSmall, TemporaryFolderMissing
 
-__all__ = ("Loader", "limits_of", "wasi_of")
+__all__ = ("Loader", "wasi_of")
 
 _SUGGESTED_MEMORY_BYTES = 64 * 2**20
 _HARMLESS = tuple(
     f"wasi:{each}/" for each in ("cli", "clocks", "random", "io", "filesystem", "sockets")
 )
-
-
-def limits_of(manifest: Manifest) -> Limits:
-    """Return the engine's limits for a manifest."""
-    asked = manifest.limits
-    default = Limits()
-    return Limits(
-        memory_bytes=asked.memory,
-        memories=asked.memories,
-        tables=asked.tables,
-        table_elements=asked.table_elements,
-        instances=asked.instances,
-        host_call_bytes=asked.host_call,
-        fuel=asked.fuel if asked.fuel is not None else default.fuel,
-        timeout=asked.timeout,
-        host_memory_bytes=asked.host_memory or max(asked.memory, default.host_memory_bytes),
-        message_bytes=asked.message_bytes,
-        source="Component.toml",
-    )
 
 
 def wasi_of(manifest: Manifest, sink: LogSink) -> WasiConfig:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from .._home.artifacts import ArtifactStore
-from .._packages.manifest import MANIFEST_NAME, Manifest
+from .._packages.manifest import MANIFEST_NAME, LimitsSection, Manifest
 from .registry import ComponentRecord
 
 __all__ = ("ComponentInfo", "VersionInfo", "read_manifest")
@@ -43,6 +43,8 @@ class ComponentInfo:
     floor: int
     versions: tuple[VersionInfo, ...]
     manifest: Manifest
+    limits: LimitsSection
+    """Every limit that holds: the manifest's, and the host's where it says nothing."""
     imports: tuple[str, ...] = ()
     exports: tuple[str, ...] = ()
     storage_bytes: int | None = None

@@ -1,0 +1,53 @@
+"""The limits that hold for a component: its manifest's, and the host's where that says nothing."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from airswasm.messaging import Rate
+from airswasm.runtime import Limits
+
+from .manifest import LimitsSection, Manifest
+
+if TYPE_CHECKING:
+    from .._home.policy import LimitPolicy
+
+__all__ = ("limits_in_force", "limits_of")
+
+
+def limits_of(manifest: Manifest) -> Limits:
+    """Return the engine's limits for a manifest."""
+    asked = manifest.limits
+    default = Limits()
+    return Limits(
+        memory_bytes=asked.memory,
+        memories=asked.memories,
+        tables=asked.tables,
+        table_elements=asked.table_elements,
+        instances=asked.instances,
+        host_call_bytes=asked.host_call,
+        fuel=asked.fuel if asked.fuel is not None else default.fuel,
+        timeout=asked.timeout,
+        host_memory_bytes=asked.host_memory or max(asked.memory, default.host_memory_bytes),
+        message_bytes=asked.message_bytes,
+        source="Component.toml",
+    )
+
+
+def limits_in_force(manifest: Manifest, policy: LimitPolicy) -> LimitsSection:
+    """Return `[limits]` with the host's value for every key that the manifest leaves open.
+
+    `message_bytes` is the most that it can be: where the manifest leaves it open, a component that
+    starts with much memory takes less.
+    """
+    asked, engine = manifest.limits, limits_of(manifest)
+    rates, default = asked.rates, round(Rate().per_second)
+    return replace(
+        asked,
+        fuel=engine.fuel,
+        host_memory=engine.host_memory_bytes,
+        message_bytes=min(engine.most_message_bytes(), policy.message_bytes),
+        storage=policy.storage if asked.storage is None else asked.storage,
+        rates=replace(rates, messages=default if rates.messages is None else rates.messages),
+    )
