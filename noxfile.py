@@ -36,6 +36,8 @@ INTEGRATION = ROOT / "tests-integration"
 STRUCTURE_TESTS = ("test_architecture.py", "test_blocks.py", "test_errors.py")
 ON_COMPILED = ("actor", "messaging", "lifecycle", "monitoring", "cli")
 EXTRA = "extra"
+#: The environment of tests: every process that reads it reports what it leaves open, and fails.
+STRICT = {"PYTHONDEVMODE": "1", "PYTHONWARNINGS": "error"}
 #: pytest's exit code when it ran all tests and some failed.
 FAILED = 1
 #: The argument with which a gate stores what it measures instead of comparing.
@@ -143,6 +145,10 @@ def run_tests(
 ) -> None:
     """Run pytest isolated from the source tree: what is imported is what was installed.
 
+    Python's development mode and warnings as errors hold for the tests and for the processes that
+    they start: a file left open and an exception that was dropped are failures. `-X dev` says so to
+    pytest itself, which is isolated from the environment; its warnings are set in pyproject.toml.
+
     Two workers, whole files each: nearly all of the time is spent in child processes, and files
     keep their fixtures (a compiled guest) to themselves.
     """
@@ -150,9 +156,9 @@ def run_tests(
     arguments += tuple(argument for argument in session.posargs if argument != WRITE)
     environment = {"PYTHONDONTWRITEBYTECODE": "1", "AIRSWASM_HOME": session.create_tmp()}
     session.run(
-        "python", "-I", "-m", *launcher, "pytest", "-c", "pyproject.toml", "--rootdir", ".",
+        "python", "-I", "-X", "dev", "-m", *launcher, "pytest", "-c", "pyproject.toml", "--rootdir", ".",
         "-p", "no:cacheprovider", "-n", "2", "--dist", "loadfile",
-        str(folder), *arguments, env=environment, success_codes=success_codes,
+        str(folder), *arguments, env=environment | STRICT, success_codes=success_codes,
     )  # fmt: skip
 
 
@@ -405,7 +411,7 @@ def examples(session: nox.Session) -> None:
 def demo(session: nox.Session) -> None:
     """Show the whole way, from a key to a running actor that is updated and rolled back."""
     install_wheels(session, "airswasm-cli", "airswasm-osl", *root_group("demo"))
-    session.run("python", str(INTEGRATION / "demo.py"), *session.posargs)
+    session.run("python", str(INTEGRATION / "demo.py"), *session.posargs, env=STRICT)
 
 
 @nox.session(requires=["build"])

