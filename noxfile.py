@@ -156,8 +156,8 @@ def run_tests(
     arguments += tuple(argument for argument in session.posargs if argument != WRITE)
     environment = {"PYTHONDONTWRITEBYTECODE": "1", "AIRSWASM_HOME": session.create_tmp()}
     session.run(
-        "python", "-I", "-X", "dev", "-m", *launcher, "pytest", "-c", "pyproject.toml", "--rootdir", ".",
-        "-p", "no:cacheprovider", "-n", "2", "--dist", "loadfile",
+        "python", "-I", "-X", "dev", "-m", *launcher, "pytest", "-c", "pyproject.toml",
+        "--rootdir", ".", "-p", "no:cacheprovider", "-n", "2", "--dist", "loadfile",
         str(folder), *arguments, env=environment | STRICT, success_codes=success_codes,
     )  # fmt: skip
 

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import errno
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ from airswasm.cli.errors import RemoteFailure
 from airswasm.lifecycle import HomeUnusable, NotInstalled
 from airswasm.runtime import FuelExhausted
 from airswasm.sdk import BuildFailed, Diagnostic
+from airswasm.storage import StorageUnavailable
 from airswasm.wit import ContractViolation, check_component
 
 
@@ -48,6 +50,38 @@ def test_a_full_disk_behind_an_error_of_a_block_is_found() -> None:
     error = HomeUnusable("/home/x", "cannot be written")
     error.__cause__ = OSError(errno.ENOSPC, "No space left on device")
     assert problem_of(error).hint.startswith("free some space")
+
+
+LIMITS = [
+    (errno.ENOSPC, "free some space"),
+    (errno.EDQUOT, "free some space"),
+    (errno.EMFILE, "ulimit -n"),
+    (errno.ENFILE, "fs.file-max"),
+    (errno.EFBIG, "ulimit -f"),
+    (errno.EROFS, "for writing"),
+    (errno.ENOMEM, "ulimit -v"),
+]
+
+
+@pytest.mark.parametrize(("number", "hint"), LIMITS)
+@pytest.mark.parametrize("way", ["itself", "cause", "text"])
+def test_a_limit_of_the_system_has_its_own_advice(number: int, hint: str, way: str) -> None:
+    """Whatever reports it: the system, a block's error about it, or a store's text."""
+    error: Exception = OSError(number, os.strerror(number), "/data/x")
+    if way == "cause":
+        outer = HomeUnusable("/home/x", "cannot be written")
+        outer.__cause__ = error
+        error = outer
+    elif way == "text":
+        error = StorageUnavailable("/home/x", f"IO error: {os.strerror(number)}")
+    assert hint in problem_of(error).hint
+
+
+def test_no_temporary_folder_has_its_own_advice() -> None:
+    """`tempfile` says so in words only."""
+    error = FileNotFoundError(errno.ENOENT, "No usable temporary directory found in ['/tmp']")
+    assert "TMPDIR" in problem_of(error).hint
+    assert "TMPDIR" in problem_of(StorageUnavailable("/x", str(error))).hint
 
 
 def test_what_is_no_component_is_not_told_to_change_its_world() -> None:

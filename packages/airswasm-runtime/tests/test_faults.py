@@ -6,6 +6,7 @@ import pytest
 import wasmtime
 from airswasm.runtime import (
     Caller,
+    Engine,
     FuelExhausted,
     HostExhausted,
     InvalidComponent,
@@ -14,6 +15,7 @@ from airswasm.runtime import (
     Trapped,
 )
 from airswasm.runtime._compose.core_facts import CoreFacts
+from airswasm.runtime._process import mappings as mappings_module
 from airswasm.runtime._wasmtime.bindings import EngineFailure
 from airswasm.runtime._wasmtime.faults import Circumstances, fault_of
 
@@ -76,7 +78,45 @@ async def test_a_host_without_room_is_not_the_guests_fault():
     failure = EngineFailure("failed to create a mapping: Cannot allocate memory", ())
     error = fault_of(failure, circumstances("instantiation"))
     assert isinstance(error, HostExhausted)
-    assert "vm.max_map_count" in str(error)
+    assert error.remedy
+
+
+@pytest.mark.parametrize(
+    ("mappings", "space", "said", "remedy"),
+    [
+        ((65_000, 65_530), None, "vm.max_map_count", "sysctl"),
+        ((65_000, 65_530), 10**9, "vm.max_map_count", "sysctl"),
+        ((100, 65_530), 10**9, "`ulimit -v` allows this process 1,000,000,000", "ulimit -v unlim"),
+        (None, 10**9, "`ulimit -v`", "ulimit -v unlimited"),
+        ((100, 65_530), None, "no more memory", "more memory"),
+        (None, None, "no more memory", "more memory"),
+    ],
+)
+def test_the_limit_that_was_reached_is_the_one_that_is_named(
+    monkeypatch: pytest.MonkeyPatch,
+    mappings: tuple[int, int] | None,
+    space: int | None,
+    said: str,
+    remedy: str,
+) -> None:
+    """Mappings, address space, or the machine: each has another remedy."""
+    monkeypatch.setattr(mappings_module, "mappings_of_process", lambda: mappings)
+    monkeypatch.setattr(mappings_module, "address_space_limit", lambda: space)
+    failure = EngineFailure("failed to create a mapping: Cannot allocate memory", ())
+    error = fault_of(failure, circumstances("instantiation"))
+    assert isinstance(error, HostExhausted)
+    assert said in error.reason
+    assert remedy in error.remedy
+
+
+async def test_an_engine_does_not_start_where_native_code_would_crash(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A thread that gets no stack ends the process; the error comes first."""
+    monkeypatch.setattr(mappings_module, "address_space_limit", lambda: 300 * 2**20)
+    with pytest.raises(HostExhausted, match="ulimit -v"):
+        async with Engine():
+            pytest.fail("it started")
 
 
 async def test_an_unknown_failure_keeps_the_engines_last_word():

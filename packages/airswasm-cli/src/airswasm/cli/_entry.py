@@ -24,6 +24,7 @@ from ._session.process import (
     EXIT_INTERRUPTED,
     drop_stdout,
     heed_children,
+    keep_talk_ours,
     open_missing_streams,
 )
 
@@ -35,6 +36,7 @@ def main() -> NoReturn:
     gc.disable()
     open_missing_streams()
     heed_children()
+    keep_talk_ours()
     try:
         code = run(sys.argv[1:])
         sys.stdout.flush()

@@ -16,7 +16,6 @@ another task. So a busy machine changes nothing.
 from __future__ import annotations
 
 import gc
-import sys
 import tempfile
 import time
 from collections.abc import Sequence
@@ -234,7 +233,8 @@ class _Watch:
 
 def _process_bytes() -> int:
     """Return what the process takes of memory; 0 where that is not known."""
-    if sys.platform != "linux":
+    try:
+        pages = int(Path("/proc/self/statm").read_text().split()[1])
+    except OSError:  # another system, or no /proc
         return 0
-    pages = int(Path("/proc/self/statm").read_text().split()[1])
     return pages * 4096

@@ -30,6 +30,7 @@ from ._component import Component
 from ._config import CompileProgress, EngineConfig, ProgressSink
 from ._host import Pending
 from ._instance import Instance
+from ._process.mappings import check_address_space
 from ._process.signals import SignalHandlers
 from ._process.ticker import Ticker, start_ticker
 from ._self_test import SelfTestReport, prove_limits
@@ -109,6 +110,7 @@ class Engine:
         self._limiter: anyio.CapacityLimiter
 
     async def __aenter__(self) -> Engine:
+        check_address_space()
         self._thread = get_ident()
         self._limiter = anyio.CapacityLimiter(self.config.worker_threads)
         self._group = anyio.create_task_group()

@@ -371,7 +371,8 @@ class HostExhausted(EngineError):
 
     Attributes:
         component: the component's name.
-        reason: what there is no more of; it names the kernel's limit if it is one.
+        reason: what there is no more of; it names the limit if it is one.
+        remedy: what gives it more room.
     """
 
     explanation = ErrorCode(
@@ -381,12 +382,12 @@ class HostExhausted(EngineError):
         "run fewer components here, or give the machine more memory",
     )
 
-    def __init__(self, component: str, reason: str) -> None:
+    def __init__(self, component: str, reason: str, remedy: str) -> None:
         self.component = component
         self.reason = reason
+        self.remedy = remedy
         super().__init__(
-            f"no room for another instance of {component}: {reason}; run fewer, use "
-            f"EngineConfig.dense(), or raise the limit (sysctl -w vm.max_map_count=262144)"
+            f"no room for another instance of {component}: {reason}; run fewer, or {remedy}"
         )
 
 

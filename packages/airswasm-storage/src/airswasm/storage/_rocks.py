@@ -34,6 +34,8 @@ _WRITE_BUFFERS = 4
 """Writes go on inline while full buffers are on their way to the disk."""
 _LOG_BYTES = 64 * 1024 * 1024
 _OPEN_FILES = 256
+_OPENING_THREADS = 1
+"""Sixteen, the default, take 1 GiB of address space, and RocksDB aborts the process without it."""
 _PART_ENTRIES = 64
 _CURRENT = "CURRENT"
 """The file that names the others. Without it RocksDB takes the folder for an empty one, begins
@@ -290,6 +292,7 @@ def _options() -> rocksdict.Options:
     options.set_max_total_wal_size(_LOG_BYTES)
     options.set_max_background_jobs(_BACKGROUND_JOBS)
     options.set_max_open_files(_OPEN_FILES)
+    options.set_max_file_opening_threads(_OPENING_THREADS)
     options.set_keep_log_file_num(4)
     options.set_compression_type(rocksdict.DBCompressionType.lz4())
     table = rocksdict.BlockBasedOptions()

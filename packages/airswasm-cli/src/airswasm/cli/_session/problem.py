@@ -15,6 +15,7 @@ import sys
 import tempfile
 import time
 import traceback
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -24,8 +25,20 @@ from ..errors import INTERNAL, OPERATING_SYSTEM, RemoteFailure
 from .process import single
 from .terminal import Terminal, escape_controls
 
-_NO_SPACE = os.strerror(errno.ENOSPC)
 _MAKE_ROOM = "free some space on that disk and try again; acknowledged data is safe"
+_REMEDIES: Mapping[int, str] = {
+    errno.ENOSPC: _MAKE_ROOM,
+    errno.EDQUOT: _MAKE_ROOM,
+    errno.ENFILE: "the machine has too many files open: close some, or raise fs.file-max",
+    errno.EMFILE: "let it open more files: `ulimit -n 1024` where it is started",
+    errno.EFBIG: "let it write larger files: `ulimit -f unlimited` where it is started",
+    errno.EROFS: "mount that disk for writing, or set AIRSWASM_HOME to a folder on another one",
+    errno.ENOMEM: "free some memory, or give it more: a cgroup or `ulimit -v` may bound it",
+}
+_REASONS = {os.strerror(number): remedy for number, remedy in _REMEDIES.items()} | {
+    "No usable temporary directory": "set TMPDIR to a folder that can be written",
+}
+"""By the text, too: the store, and errors that report another, have only that. The first wins."""
 
 __all__ = ("Problem", "problem_of", "report", "to_document")
 
@@ -105,8 +118,9 @@ def _unreadable(error: AirswasmError) -> ErrorCode | None:
 
 
 def _hint(error: AirswasmError, code: ErrorCode) -> str:
-    if _is_full_disk(error):
-        return _MAKE_ROOM
+    found = _remedy(error)
+    if found:
+        return found
     return code.hint if code is not error.explanation else error.hint
 
 
@@ -118,19 +132,21 @@ def _details(error: BaseException) -> tuple[str, ...]:
 def _operating_system(error: OSError) -> Problem:
     where = f"{error.filename}: " if error.filename else ""
     reason = error.strerror or str(error)
-    hint = _MAKE_ROOM if _is_full_disk(error) else OPERATING_SYSTEM.hint
+    hint = _remedy(error) or OPERATING_SYSTEM.hint
     return Problem(OPERATING_SYSTEM.code, f"{where}{reason}", hint, OPERATING_SYSTEM.exit_status)
 
 
-def _is_full_disk(error: BaseException | None) -> bool:
-    """Return whether this error, or a cause of it, is a full disk."""
+def _remedy(error: BaseException | None) -> str:
+    """Return what to do about a limit of the system that caused this error; empty for another."""
     while error is not None:
-        if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
-            return True
-        if _NO_SPACE in str(error):  # of the store, which has only text
-            return True
+        if isinstance(error, OSError) and (remedy := _REMEDIES.get(error.errno or 0)):
+            return remedy
+        text = safe_text(error)
+        for reason, remedy in _REASONS.items():
+            if reason in text:
+                return remedy
         error = error.__cause__
-    return False
+    return ""
 
 
 def _bug(error: BaseException) -> Problem:

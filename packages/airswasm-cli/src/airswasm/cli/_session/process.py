@@ -14,6 +14,7 @@ __all__ = (
     "EXIT_USAGE",
     "drop_stdout",
     "heed_children",
+    "keep_talk_ours",
     "open_missing_streams",
     "single",
 )
@@ -53,6 +54,18 @@ def heed_children() -> None:
     """
     if hasattr(signal, "SIGCHLD") and signal.getsignal(signal.SIGCHLD) is signal.SIG_IGN:
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+
+
+def keep_talk_ours() -> None:
+    """Keep asyncio from writing to stderr how long each callback took, in development mode.
+
+    It depends on how busy the machine is; stderr is read by people and by tests. Errors still
+    get through, and so does each warning of something that was left open.
+    """
+    if sys.flags.dev_mode:
+        import logging
+
+        logging.getLogger("asyncio").setLevel(logging.ERROR)
 
 
 def single(error: BaseException) -> BaseException:

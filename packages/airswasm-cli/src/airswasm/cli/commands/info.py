@@ -55,6 +55,9 @@ def _fields(info: Document) -> list[tuple[str, str]]:
         one_line(f"{capability} = {_patterns(patterns)}")
         for capability, patterns in mapping(manifest.get("capabilities")).items()
     )
+    limits = dict(_limits(mapping(info.get("limits"))))
+    if mapping(manifest.get("limits")).get("message_bytes") is None:
+        limits["limits.message_bytes"] += " at most, or an eighth of the memory that it leaves free"
     return [
         ("name", text(info["name"])),
         ("description", one_line(component.get("description")) or "-"),
@@ -63,7 +66,7 @@ def _fields(info: Document) -> list[tuple[str, str]]:
         ("state", text(info["state"])),
         ("signer", text(info.get("signer"), absent="unsigned")),
         ("may", capabilities or "nothing but log and answer"),
-        *_limits(mapping(info.get("limits"))),
+        *limits.items(),
         ("stores", size(info.get("storage_bytes"))),
         ("versions", versions),
     ]

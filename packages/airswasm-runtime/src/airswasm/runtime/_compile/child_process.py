@@ -12,6 +12,7 @@ it, and not asyncio, which logs a warning for each child whose status it does no
 
 from __future__ import annotations
 
+import errno
 import importlib.util
 import itertools
 import json
@@ -47,6 +48,7 @@ for name, path in blocks.items():
 from airswasm.runtime._compile.child import main
 main()
 """
+_NO_ROOM = (errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EAGAIN)
 _SETTING = "EngineConfig.python_executable"
 
 
@@ -192,8 +194,8 @@ def start_child(config: EngineConfig, name: str) -> Generator[Child]:
             env=_environment() | {"RAYON_NUM_THREADS": threads, "MALLOC_ARENA_MAX": "2"},
         )
     except OSError as problem:
-        why = f"{python} cannot be started ({problem}); name an interpreter in {_SETTING}"
-        raise CompileFailed(name, why) from problem
+        advice = "" if problem.errno in _NO_ROOM else f"; name an interpreter in {_SETTING}"
+        raise CompileFailed(name, f"{python} cannot be started ({problem}){advice}") from problem
     with process:
         try:
             yield Child(process, python, time.monotonic())

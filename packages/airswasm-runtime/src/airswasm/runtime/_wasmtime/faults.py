@@ -98,7 +98,7 @@ class Circumstances:
 def fault_of(failure: EngineFailure, it: Circumstances) -> GuestFault | HostExhausted:
     """Return the error that a failed call amounts to; the caller fills in fuel and memory."""
     if _NO_ROOM in failure.message:
-        return HostExhausted(it.component, why_no_memory())
+        return HostExhausted(it.component, *why_no_memory())
     frames = tuple(Frame(*frame[:3]) for frame in failure.frames)
     for phrase, fault, limit, said in _LIMITS:
         if phrase in failure.message:
