@@ -12,7 +12,6 @@ from ._hosting.status import ComponentStatus, SystemStatus
 from ._packages.archive import ArchiveLimits
 from ._packages.component_name import is_component_name
 from ._packages.differences import Difference
-from ._packages.limits import limits_of
 from ._packages.manifest import (
     DEFAULT_MEMORY_BYTES,
     MANIFEST_NAME,
@@ -29,6 +28,7 @@ from ._packages.manifest import (
 from ._packages.package import PACKAGE_SUFFIX, SIGNATURE_NAME, Package, archive_of
 from ._reader import HomeReader
 from ._registry.info import ComponentInfo
+from ._registry.limits import limits_of
 from ._registry.plan import Approve, InstallPlan
 from ._registry.registry import ComponentRecord, Registry, RegistryTable, VersionRecord
 from ._registry.summary import ComponentSummary

@@ -57,8 +57,8 @@ class Reporting:
 
     def info(self, name: str) -> ComponentInfo:
         """All that is known of one component. Raises as `System.info`."""
-        from ._packages.limits import limits_in_force
         from ._registry.info import ComponentInfo, VersionInfo
+        from ._registry.limits import limits_in_force
 
         record = self._registry.get(name)
         manifest = self._manifest_of(record)

@@ -44,8 +44,8 @@ from airswasm.security import TrustError
 from airswasm.wit.names import GUEST_MIGRATION
 
 from .._home.logbook import LogBook
-from .._packages.limits import limits_of
 from .._packages.manifest import MANIFEST_NAME, Manifest
+from .._registry.limits import limits_of
 from .._registry.registry import ComponentRecord
 from ..errors import StartFailed, TooManyRunning, UpdateFailed
 from .loading import Loader, wasi_of

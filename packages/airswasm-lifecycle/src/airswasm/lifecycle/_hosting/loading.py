@@ -34,9 +34,9 @@ from airswasm.runtime import (
 from airswasm.wit import Contract, check_component
 
 from .._home.artifacts import ArtifactStore
-from .._packages.limits import limits_of
 from .._packages.manifest import Manifest
 from .._packages.package import Package
+from .._registry.limits import limits_of
 from .._toml.quantities import format_bytes
 from ..errors import MemoryTooSmall, TemporaryFolderMissing
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from airswasm.messaging import Rate
 from airswasm.runtime import Limits
 
-from .manifest import LimitsSection, Manifest
+from .._packages.manifest import LimitsSection, Manifest
 
 if TYPE_CHECKING:
     from .._home.policy import LimitPolicy
