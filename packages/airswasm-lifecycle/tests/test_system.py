@@ -802,6 +802,7 @@ class TestRun:
             ("", 16 * 2**20, (2**20 - 2**16) // 8),
             ('message_bytes = "1 KiB"', 16 * 2**20, 1024),
             ('message_bytes = "2 MiB"', 16 * 2**20, 2 * 2**20),
+            ('message_bytes = "2 MiB"\nhost_call = "1 MiB"', 16 * 2**20, 2**20 - 2**12),
             ("", 1000, 1000),
         ],
     )
