@@ -33,7 +33,7 @@ DIST = ROOT / "dist"
 COMPILED = DIST / "compiled"
 GATES = ROOT / ".ci"
 INTEGRATION = ROOT / "tests-integration"
-STRUCTURE_TESTS = ("test_architecture.py", "test_blocks.py", "test_errors.py")
+STRUCTURE_TESTS = ("test_architecture.py", "test_blocks.py", "test_errors.py", "test_gates.py")
 ON_COMPILED = ("actor", "messaging", "lifecycle", "monitoring", "cli")
 EXTRA = "extra"
 #: pytest's exit code when it ran all tests and some failed.
