@@ -63,9 +63,11 @@ MOST_MANIFEST_BYTES = 256 * 2**10
 _LONGEST_NAME = 128
 """Of a capability; what is longer is compared with none."""
 
+_NUMBER = "(0|[1-9][0-9]*)"
+_PRE_RELEASE = f"({_NUMBER}|[0-9]*[A-Za-z-][0-9A-Za-z-]*)"
 _SEMVER = re.compile(
-    r"(0|[1-9][0-9]*)\.(0|[1-9][0-9]*)\.(0|[1-9][0-9]*)"
-    r"(-[0-9A-Za-z-]+(\.[0-9A-Za-z-]+)*)?(\+[0-9A-Za-z-]+(\.[0-9A-Za-z-]+)*)?"
+    rf"{_NUMBER}\.{_NUMBER}\.{_NUMBER}"
+    rf"(-{_PRE_RELEASE}(\.{_PRE_RELEASE})*)?(\+[0-9A-Za-z-]+(\.[0-9A-Za-z-]+)*)?"
 )
 _STRICT = ConfigDict(extra="forbid")
 _AT = re.compile(r" \(at line (\d+), column \d+\)$| \(at end of document\)$")
