@@ -229,7 +229,8 @@ def bench_gate(session: nox.Session, block: str) -> None:
     """
     install_wheels(session, distribution(block), *group(block, "bench-gate"))
     gate_script = str(GATES / "bench_gate.py")
-    session.run("python", "-Es", gate_script, str(folder_of(block) / "bench"), *session.posargs)
+    write = [WRITE] * (WRITE in session.posargs)  # other arguments are for the tests of a gate
+    session.run("python", "-Es", gate_script, str(folder_of(block) / "bench"), *write)
 
 
 def gate(layer: int | str, below: str) -> str:
