@@ -41,6 +41,10 @@ rollback local/hello
 uninstall local/hello --purge --yes
 trust add shop/orders {}/other.pub
 trust list
+keygen --output {}/third.pem
+trust statement shop/orders {}/third.pem --key {}/other.pem --output {}/rotation.sig
+trust rotate {}/rotation.sig
+trust transfer shop/orders {}/other.pub --yes
 trust remove shop/orders --yes
 trust revoke {}/other.pub --yes
 config set limits.memory 64MiB
@@ -81,7 +85,7 @@ def test_with_json_a_verb_prints_documents_and_nothing_else(
     run_host()
     typed = set()
     for line in AFTERNOON.strip().splitlines():
-        words = [word.format(tmp_path) for word in line.split()]
+        words = [word.replace("{}", str(tmp_path)) for word in line.split()]
         if words[0] == "update":
             assert airswasm("sign", "newer").code == 0
         ended = airswasm(*words, "--json")

@@ -71,6 +71,7 @@ QUESTIONS = (
     ("uninstall", "local/hello", "--purge"),
     ("storage", "import", "local/hello", "backup", "--replace"),
     ("trust", "remove", "local/hello"),
+    ("trust", "transfer", "local/hello", "other.pub"),
     ("trust", "revoke", "hello.pub"),
 )
 
@@ -82,6 +83,7 @@ def asked(
     """A home in which each question has a subject."""
     words: tuple[str, ...] = request.param
     assert airswasm("storage", "export", "hello", "--output", "backup").code == 0
+    assert airswasm("keygen", "--output", "other.pem").code == 0
     (tmp_path / "hello.pub").write_bytes((home / "keys" / "default.pub").read_bytes())
     if words[0] == "install":
         assert airswasm("uninstall", "hello").code == 0

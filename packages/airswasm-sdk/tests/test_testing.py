@@ -186,7 +186,7 @@ static airswasm_reply handle(airswasm_text sender, const airswasm_text *topic,
     airswasm_bytes first = {payload.data, payload.length / 2};
     airswasm_bytes second = {payload.data + payload.length / 2, payload.length / 2};
     airswasm_id given = airswasm_request(AIRSWASM_TEXT("local/other"), first, 0);
-    airswasm_request(AIRSWASM_TEXT("local/nobody"), first, 0);
+    airswasm_request(AIRSWASM_TEXT("local/absent"), first, 0);
     airswasm_request(AIRSWASM_TEXT("local/other"), second, 0);
     if (payload.data[0] == 'c') airswasm_cancel(given.value);
     if (payload.data[0] == 'r') return airswasm_refuse(AIRSWASM_TEXT("refused"));
