@@ -33,7 +33,7 @@ DIST = ROOT / "dist"
 COMPILED = DIST / "compiled"
 GATES = ROOT / ".ci"
 INTEGRATION = ROOT / "tests-integration"
-STRUCTURE_TESTS = ("test_architecture.py", "test_blocks.py", "test_errors.py")
+STRUCTURE_TESTS = ("test_architecture.py", "test_blocks.py", "test_errors.py", "test_gates.py")
 ON_COMPILED = ("actor", "messaging", "lifecycle", "monitoring", "cli")
 EXTRA = "extra"
 #: The environment of tests: every process that reads it reports what it leaves open, and fails.
@@ -235,7 +235,8 @@ def bench_gate(session: nox.Session, block: str) -> None:
     """
     install_wheels(session, distribution(block), *group(block, "bench-gate"))
     gate_script = str(GATES / "bench_gate.py")
-    session.run("python", "-Es", gate_script, str(folder_of(block) / "bench"), *session.posargs)
+    write = [WRITE] * (WRITE in session.posargs)  # other arguments are for the tests of a gate
+    session.run("python", "-Es", gate_script, str(folder_of(block) / "bench"), *write)
 
 
 def gate(layer: int | str, below: str) -> str:

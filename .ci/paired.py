@@ -3,7 +3,8 @@
 Both works are timed in processor time, in rounds of a few milliseconds that take turns, so that
 whatever else the machine does meets both alike; a promise's ratio is the median over the pairs.
 Wall clocks were rejected because they count the neighbours, and single long runs because a change
-of the clock frequency or of the cache's tenants between the two runs looks like a slowdown.
+of the clock frequency or of the cache's tenants between the two runs looks like a slowdown. A
+higher priority was rejected, because only root may have one: all who run the gate measure alike.
 
 A block states its promises in `bench/promises.py`, as an async context manager `promises(folder)`
 that gives a `Promise` for each name in `bench/budget.toml`.
@@ -11,7 +12,6 @@ that gives a `Promise` for each name in `bench/budget.toml`.
 
 from __future__ import annotations
 
-import contextlib
 import gc
 import importlib.util
 import inspect
@@ -78,17 +78,9 @@ def times(call: Callable[[], object]) -> Callable[[int], None]:
     return run
 
 
-def ask_for_priority() -> None:
-    """Ask for more of the processor, where that is allowed: each preemption empties the caches."""
-    if hasattr(os, "nice"):
-        with contextlib.suppress(PermissionError):
-            os.nice(-10)
-
-
 async def measure(promises_file: Path, rounds: int) -> dict[str, float]:
     """Return the ratio of each promise of a block, from this process."""
     give = _load(promises_file)
-    ask_for_priority()
     with tempfile.TemporaryDirectory() as folder:
         async with give(Path(folder)) as promises:
             gc.collect()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 import tomllib
 from dataclasses import dataclass
@@ -242,3 +243,37 @@ _VALUES = st.recursive(
 def test_what_is_shown_as_toml_is_toml(value: object) -> None:
     """A value can be copied from `config show` into the file."""
     assert tomllib.loads(f"value = {write_toml(value)}")["value"] == value
+
+
+TYPED = st.text() | st.sampled_from(
+    ["9" * 5000, "[" * 5000, "1\nb = 2", "1\n[bell]\ntone = 'low'", "[1,", "'", "1 # one", ""]
+)
+
+
+@given(TYPED)
+@example("9" * 5000)
+@example("[" * 5000)
+@example("'a'\n[install]\nunsigned = true")
+def test_any_text_can_be_typed_as_a_value(
+    tmp_path_factory: pytest.TempPathFactory, text: str
+) -> None:
+    """It is the setting's value, or a text that the setting refuses; nothing else is set by it."""
+    home = tmp_path_factory.mktemp("typed")
+    blocks = Blocks.of(BELL)
+    try:
+        edit_configuration(home, "bell.places", text, blocks=blocks)
+    except ConfigurationInvalid:
+        assert not (home / "config.toml").exists()
+    else:
+        written = tomllib.loads((home / "config.toml").read_text())
+        assert list(written) == ["bell"]
+        assert list(written["bell"]) == ["places"]
+
+
+@given(TYPED)
+@example("9" * 5000)
+def test_any_text_can_stand_in_a_variable_and_in_the_file(text: str) -> None:
+    """It is read, or refused with its place; the command never fails for another reason."""
+    for file, environment in ((text, {}), ("", {"AIRSWASM_BELL_PLACES": text})):
+        with contextlib.suppress(ConfigurationInvalid):
+            read(file, environment)

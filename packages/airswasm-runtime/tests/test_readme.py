@@ -9,7 +9,7 @@ import textwrap
 from pathlib import Path
 
 README = Path(__file__).parents[1] / "README.md"
-EXAMPLES = re.findall(r"```python\n(.*?)```", README.read_text(encoding="utf-8"), re.S)
+EXAMPLES = re.findall(r"```python[^\n]*\n(.*?)```", README.read_text(encoding="utf-8"), re.S)
 PLUGIN = """(component
   (core module $code (memory (export "memory") 1) (global $top (mut i32) (i32.const 64))
     (func (export "realloc") (param i32 i32 i32 i32) (result i32) (i32.const 64))

@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from airswasm.lifecycle import ManifestInvalid
 from airswasm.sdk import (
     ArtifactMissing,
     BuildFailed,
@@ -198,3 +199,28 @@ def test_a_python_project_plans_bindings_and_componentize(tmp_path: Path) -> Non
     steps = toolchain.steps(plan)
     assert [step.title for step in steps] == ["bindings", "compile"]
     assert steps[1].arguments[-1] == str(tmp_path / "out.wasm")
+
+
+@pytest.mark.parametrize(
+    "command",
+    ['""', '"   "', '"sh \'-c"', "['']", "['', 'x']", '["sh", "\\u0000"]', '"sh -c \\u0000"'],
+)
+def test_a_command_that_is_none_is_a_finding_about_the_manifest(
+    project: Path, command: str
+) -> None:
+    """With its line, before anything is started."""
+    manifest = project / "Component.toml"
+    text = manifest.read_text().replace("[build]", f"[build]\ncommand = {command}")
+    manifest.write_text(text)
+    with pytest.raises(ManifestInvalid, match=r"build\.command") as caught:
+        build_project(project)
+    (problem,) = caught.value.problems
+    assert text.splitlines()[problem.line - 1].startswith("command =")
+
+
+def test_a_world_that_is_no_utf_8_is_the_compiler_s_to_judge(project: Path) -> None:
+    """Reading which packages it names is no reason to fail."""
+    world = project / "wit" / "world.wit"
+    world.parent.mkdir(exist_ok=True)
+    world.write_bytes(b"// \xff\n" + (world.read_bytes() if world.exists() else b""))
+    assert build_project(project).report.is_satisfied

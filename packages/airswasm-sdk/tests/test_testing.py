@@ -175,3 +175,61 @@ def test_calls_are_recorded_and_answered_from_replies(misbehaving: Path) -> None
         assert component.sent == [SentMessage("call", "local/other", b"call")]
     with run_component(misbehaving) as component, pytest.raises(ComponentRefused, match="replies"):
         component.send("call")
+
+
+REQUESTING = """\
+#include "airswasm.h"
+
+static airswasm_reply handle(airswasm_text sender, const airswasm_text *topic,
+                             airswasm_bytes payload) {
+    (void)sender, (void)topic;
+    airswasm_bytes first = {payload.data, payload.length / 2};
+    airswasm_bytes second = {payload.data + payload.length / 2, payload.length / 2};
+    airswasm_id given = airswasm_request(AIRSWASM_TEXT("local/other"), first, 0);
+    airswasm_request(AIRSWASM_TEXT("local/absent"), first, 0);
+    airswasm_request(AIRSWASM_TEXT("local/other"), second, 0);
+    if (payload.data[0] == 'c') airswasm_cancel(given.value);
+    if (payload.data[0] == 'r') return airswasm_refuse(AIRSWASM_TEXT("refused"));
+    return airswasm_acknowledge();
+}
+AIRSWASM_HANDLER(handle)
+
+static void answered(uint64_t id, const airswasm_outcome *outcome) {
+    (void)id;
+    airswasm_bytes none = airswasm_as_bytes(AIRSWASM_TEXT("failed"));
+    airswasm_publish(AIRSWASM_TEXT("answers"), outcome->failed ? none : outcome->value);
+}
+AIRSWASM_CALLBACKS(answered)
+"""
+
+
+@pytest.fixture(scope="session")
+def requesting(counter: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = Path(shutil.copytree(counter, tmp_path_factory.mktemp("requesting") / "hello"))
+    (folder / "src" / "hello.c").write_text(REQUESTING)
+    manifest = folder / "Component.toml"
+    granted = 'messaging.send = ["local/*"]\nmessaging.publish = ["answers"]\n#'
+    manifest.write_text(manifest.read_text().replace("messaging.publish", granted))
+    build_project(folder)
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("payload", "answers"),
+    [
+        ("aabb", ["AA", "failed", "BB"]),
+        ("ccdd", ["failed", "DD"]),
+        ("rrss", ["RR", "failed", "SS"]),
+    ],
+)
+def test_answers_to_requests_come_in_order_and_not_after_a_cancel(
+    requesting: Path, payload: str, answers: list[str]
+) -> None:
+    """Each is a call of its own after the message, of a message that was refused too."""
+    with run_component(requesting, replies={"local/other": bytes.upper}) as component:
+        if payload.startswith("r"):
+            with pytest.raises(ComponentRefused):
+                component.send(payload)
+        else:
+            component.send(payload)
+        assert [each.payload.decode() for each in component.published] == answers

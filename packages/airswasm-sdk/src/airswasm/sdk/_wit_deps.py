@@ -32,10 +32,10 @@ def add_wit_packages(folder: Path, blocks: Blocks) -> None:
     Raises:
         OSError: The folder cannot be written.
     """
-    texts = [path.read_text(encoding="utf-8") for path in (folder / "wit").glob("*.wit")]
+    texts = [path.read_bytes() for path in (folder / "wit").glob("*.wit")]
     for package, name, source in _packages(blocks):
         target = folder / "wit" / "deps" / name
-        if not target.exists() and any(f"{package}/" in text for text in texts):
+        if not target.exists() and any(f"{package}/".encode() in text for text in texts):
             _copy(source, target)
 
 

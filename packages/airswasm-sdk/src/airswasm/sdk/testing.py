@@ -281,9 +281,8 @@ class ComponentHarness:
         outcome, use = await instance.call_itemized(
             f"{GUEST_HANDLER}#handle-message", sender, topic, content
         )
-        answer = Answer(_payload(self._accepted(outcome)), use.fuel, use)
-        await self._deliver_callbacks()
-        return answer
+        await self._deliver_callbacks()  # of a refused message, too
+        return Answer(_payload(self._accepted(outcome)), use.fuel, use)
 
     async def publish(
         self, topic: str, payload: bytes | str = b"", *, sender: str = "test/publisher"
@@ -316,7 +315,7 @@ class ComponentHarness:
         path = f"{GUEST_CALLBACKS}#handle-callback"
         instance = await self._running()
         while self._record.outcomes:
-            request_id, outcome = self._record.outcomes.popitem()
+            request_id, outcome = self._record.first_outcome()
             if instance.has_export(path):
                 await instance.call(path, request_id, outcome)
 
@@ -439,6 +438,11 @@ class _Record:
         self._next_id += 1
         self.outcomes[self._next_id] = self.answer(caller, "request", target, payload)
         return self._next_id
+
+    def first_outcome(self) -> tuple[int, object]:
+        """Remove and return the outcome of the earliest request."""
+        request_id = next(iter(self.outcomes))
+        return request_id, self.outcomes.pop(request_id)
 
 
 def _logging(record: _Record) -> HostInterface:

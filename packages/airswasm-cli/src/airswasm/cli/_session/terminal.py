@@ -200,9 +200,9 @@ class Terminal:
             return True
         if not self.is_interactive:
             raise AnswerNeeded(question)
-        sys.stderr.write(f"{question} [y/N] ")
-        sys.stderr.flush()
         with _interrupts_at_once():
+            sys.stderr.write(f"{question} [y/N] ")
+            sys.stderr.flush()
             answer = sys.stdin.readline()
         if not answer:
             sys.stderr.write("\n")
@@ -214,7 +214,10 @@ class Terminal:
         if self.verbosity < 0 or self.as_json or not sys.stderr.isatty():
             yield Progress(None)
             return
-        with self._console(stderr=True).status(title, spinner="dots") as status:
+        from rich.text import Text
+
+        shown = Text(escape_controls(title))  # a text, because a path may look like markup
+        with self._console(stderr=True).status(shown, spinner="dots") as status:
             yield Progress(status)
 
     def paint(self, text: str, style: str, *, stream: str = "stderr") -> str:
@@ -249,7 +252,9 @@ class Progress:
     def update(self, text: str) -> None:
         """Show the current step."""
         if self._status is not None:
-            self._status.update(escape_controls(text).replace("[", "\\["))
+            from rich.text import Text
+
+            self._status.update(Text(escape_controls(text)))
 
     @contextmanager
     def paused(self) -> Generator[None]:

@@ -50,10 +50,13 @@ def size(value: object) -> str:
     """Return bytes in a fitting unit."""
     if not isinstance(value, int | float):
         return "-"
-    for unit, factor in (("GiB", 2**30), ("MiB", 2**20), ("KiB", 2**10)):
-        if value >= factor:
-            return f"{value / factor:.1f} {unit}"
-    return f"{int(value)} B"
+    if value < 1024:
+        return f"{int(value)} B"
+    amounts = ((value / 2**shift, unit) for shift, unit in ((10, "KiB"), (20, "MiB")))
+    for amount, unit in amounts:
+        if round(amount, 1) < 1024:
+            return f"{amount:.1f} {unit}"
+    return f"{value / 2**30:.1f} GiB"
 
 
 def amount(value: object) -> str:

@@ -40,4 +40,8 @@ def completions(
     """
     from .._completion import completion_script
 
-    session.terminal.data_styled(completion_script(shell.value))
+    script = completion_script(shell.value)
+    if session.terminal.as_json:
+        session.terminal.document("completions/1", {"shell": shell.value, "script": script})
+        return
+    session.terminal.data_styled(script)

@@ -100,8 +100,7 @@ def set_value(
     from airswasm.lifecycle import edit_configuration
 
     found = edit_configuration(session.home, name, value)
-    session.terminal.done(f"{found.name} = {found.value}")
-    session.terminal.say(f"  {_RESTART}")
+    _tell_changed(session, found, f"{found.name} = {found.value}")
 
 
 @app.command()
@@ -116,8 +115,7 @@ def unset(session: Session, name: NameArgument) -> None:
     from airswasm.lifecycle import edit_configuration
 
     found = edit_configuration(session.home, name, None)
-    session.terminal.done(f"{found.name} = {found.value}, the default")
-    session.terminal.say(f"  {_RESTART}")
+    _tell_changed(session, found, f"{found.name} = {found.value}, the default")
 
 
 @app.command()
@@ -140,6 +138,14 @@ def _settings(session: Session) -> Configuration:
     from airswasm.wit import Blocks
 
     return Configuration.load(session.home / "config.toml", Blocks.find(), os.environ)
+
+
+def _tell_changed(session: Session, found: Setting, text: str) -> None:
+    if session.terminal.as_json:
+        session.terminal.document("setting/1", {"name": found.name, **_document(found)})
+        return
+    session.terminal.done(text)
+    session.terminal.say(f"  {_RESTART}")
 
 
 def _document(setting: Setting) -> dict[str, object]:

@@ -35,7 +35,7 @@ if typing.TYPE_CHECKING:
     from airswasm.runtime import Services
     from airswasm.wit import Blocks
 
-__all__ = ("Configuration", "Setting", "describe_settings", "write_toml")
+__all__ = ("Configuration", "Setting", "describe_settings", "value_of", "write_toml")
 
 T = TypeVar("T")
 _ATTRIBUTE = re.compile(r"^        (\w+): (.*(?:\n            .*)*)", re.MULTILINE)
@@ -243,7 +243,7 @@ def _text_of(file: Path) -> str:
 def _tables_of(text: str, file: str) -> Mapping[str, object]:
     try:
         return tomllib.loads(text)
-    except (tomllib.TOMLDecodeError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:  # also a number of thousands of digits; nesting
         raise _single(file, f"not TOML: {error}") from error
 
 
@@ -275,16 +275,17 @@ def _table_of(
     for key in known:
         variable = section.variable(key)
         if environment.get(variable):
-            table[key], origins[key] = _from_text(environment[variable]), variable
+            table[key], origins[key] = value_of(environment[variable]), variable
     return table, origins
 
 
-def _from_text(text: str) -> object:
-    """Parse a variable's value as TOML; text that is not TOML stands for itself."""
+def value_of(text: str) -> object:
+    """Parse a value as TOML; text that is no value of TOML stands for itself."""
     try:
-        return tomllib.loads(f"value = {text}")["value"]
-    except tomllib.TOMLDecodeError:
+        found = tomllib.loads(f"value = {text}")
+    except (ValueError, RecursionError):
         return text
+    return found["value"] if len(found) == 1 else text  # further lines would set something else
 
 
 def _validated(

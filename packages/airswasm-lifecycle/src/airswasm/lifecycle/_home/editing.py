@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import cast
@@ -12,7 +11,7 @@ from airswasm.wit import Blocks
 
 from .._packages.package import write_whole
 from ..errors import ConfigurationInvalid, HomeUnusable, ManifestProblem
-from .configuration import Configuration, Setting
+from .configuration import Configuration, Setting, value_of
 from .home import Home
 
 __all__ = ("edit_configuration",)
@@ -51,7 +50,7 @@ def edit_configuration(
     else:
         if not isinstance(table, Mapping):
             document[before.section] = tomlkit.table()
-        cast("dict[str, object]", document[before.section])[before.key] = _read(value)
+        cast("dict[str, object]", document[before.section])[before.key] = value_of(value)
     text = tomlkit.dumps(document)
     after = Configuration.parse(text, blocks, file=str(file)).setting(name)
     Home(home).create()
@@ -70,10 +69,3 @@ def _document(file: Path) -> dict[str, object]:
     except OSError as error:
         problem = ManifestProblem(str(file), 1, "file", f"cannot be read: {error.strerror}")
         raise ConfigurationInvalid(str(file), [problem]) from error
-
-
-def _read(value: str) -> object:
-    try:
-        return tomllib.loads(f"value = {value}")["value"]
-    except tomllib.TOMLDecodeError:
-        return value

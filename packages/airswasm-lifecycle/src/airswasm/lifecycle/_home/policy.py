@@ -120,5 +120,5 @@ class HostPolicy:
 
 
 def _plain(number: float) -> str:
-    """Write a number as a TOML integer or float, without an exponent."""
-    return f"{int(number):_}" if number == int(number) else f"{number:g}"
+    """Write a number as a TOML integer or float that is read as the same number."""
+    return f"{int(number):_}" if number == int(number) else repr(number)

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
 import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import field
@@ -63,9 +64,11 @@ MOST_MANIFEST_BYTES = 256 * 2**10
 _LONGEST_NAME = 128
 """Of a capability; what is longer is compared with none."""
 
+_NUMBER = "(0|[1-9][0-9]*)"
+_PRE_RELEASE = f"({_NUMBER}|[0-9]*[A-Za-z-][0-9A-Za-z-]*)"
 _SEMVER = re.compile(
-    r"(0|[1-9][0-9]*)\.(0|[1-9][0-9]*)\.(0|[1-9][0-9]*)"
-    r"(-[0-9A-Za-z-]+(\.[0-9A-Za-z-]+)*)?(\+[0-9A-Za-z-]+(\.[0-9A-Za-z-]+)*)?"
+    rf"{_NUMBER}\.{_NUMBER}\.{_NUMBER}"
+    rf"(-{_PRE_RELEASE}(\.{_PRE_RELEASE})*)?(\+[0-9A-Za-z-]+(\.[0-9A-Za-z-]+)*)?"
 )
 _STRICT = ConfigDict(extra="forbid")
 _AT = re.compile(r" \(at line (\d+), column \d+\)$| \(at end of document\)$")
@@ -94,6 +97,18 @@ def _relative_path(text: str) -> str:
     if is_plain and all(part not in ("", ".", "..") for part in parts) and len(text) <= 255:
         return text
     raise ValueError("expected a path below the component's folder, with / and without ..")
+
+
+def _command(words: tuple[str, ...]) -> tuple[str, ...]:
+    try:
+        program = shlex.split(words[0]) if len(words) == 1 else words
+    except ValueError as error:
+        raise ValueError(f"not a command line: {str(error).lower()}") from None
+    if words and not (program and program[0]):
+        raise ValueError("expected a program and its arguments")
+    if any("\0" in word for word in words):
+        raise ValueError("no system passes on a NUL character")
+    return words
 
 
 def _at_least_512_kib(size_bytes: int) -> int:
@@ -129,6 +144,7 @@ MemorySize = Annotated[int, AfterValidator(_at_least_512_kib), BeforeValidator(p
 Duration = Annotated[float, AfterValidator(_positive), BeforeValidator(parse_seconds)]
 Count = Annotated[StrictInt, Field(ge=1, le=2**62)]
 Texts = Annotated[tuple[StrictStr, ...], BeforeValidator(_one_or_many)]
+Command = Annotated[Texts, AfterValidator(_command)]
 Language = Literal["python", "c", "rust", "go", "javascript", "other"]
 Codec = Literal["raw", "cbor"]
 
@@ -150,7 +166,7 @@ class BuildSection:
 
     language: Language = "other"
     artifact: RelativePath = "component.wasm"
-    command: Texts = ()
+    command: Command = ()
     """A program with its arguments, or one line of text; empty for the language's default."""
     include: tuple[RelativePath, ...] = ()
     """More files of the package; the signature covers them too."""

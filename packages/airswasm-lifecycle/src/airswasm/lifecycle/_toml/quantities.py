@@ -40,11 +40,16 @@ def parse_seconds(value: object) -> float:
 
 
 def format_bytes(size_bytes: int) -> str:
-    """Format a size in the largest binary unit that divides it evenly enough."""
+    """Format a size in the largest binary unit in which it is short and exact.
+
+    `parse_bytes` reads the same size, so that two sizes which differ are shown differently, and a
+    line of a configuration that an error offers allows what was asked for.
+    """
     for unit in ("GiB", "MiB", "KiB"):
-        factor = _SIZES[unit]
-        if size_bytes >= factor:
-            return f"{size_bytes / factor:.6g} {unit}"
+        amount = f"{size_bytes / _SIZES[unit]:.6g}"
+        shown = f"{amount} {unit}"
+        if size_bytes >= _SIZES[unit] and "e" not in amount and parse_bytes(shown) == size_bytes:
+            return shown
     return f"{size_bytes} B"
 
 

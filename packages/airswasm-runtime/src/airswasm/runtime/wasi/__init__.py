@@ -2,6 +2,10 @@
 
 A block that replaces a denied interface (files, sockets, http) hands out
 objects that the built-in `wasi:io` understands. They are these.
+
+`_io` has pollables and streams, on which everything else builds; `_state` is what one instance has
+of WASI. One module stands for each package of WASI: `_cli`, `_clocks`, `_filesystem`, `_http`,
+`_random`, `_sockets`; `_stdio` writes what guests print to a log. `_builtin` puts them together.
 """
 
 from ._builtin import WASI_VERSION

@@ -6,6 +6,10 @@
         engine = "mine"  # the name of the entry point
 
 The suite needs pytest and hypothesis; `MemoryStore` and `MemoryDisk` need nothing.
+
+`_conformance` puts the suite together from one module for each thing that an engine carries:
+`_backend_tests`, `_batch_tests`, `_disk_tests`, `_expiry_tests`, `_format_tests`,
+`_isolation_tests`, `_log_tests` and `_namespace_tests`. `_suite` is what they share.
 """
 
 from __future__ import annotations

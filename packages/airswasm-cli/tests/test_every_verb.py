@@ -1,0 +1,116 @@
+"""Rules that hold for every verb, whatever it does."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from airswasm.cli import command_of
+from airswasm.cli._block import BLOCK
+
+Airswasm = Callable[..., Any]
+RunHost = Callable[..., Any]
+
+# What a user types in an afternoon, in order. `{}` is the temporary folder.
+AFTERNOON = """
+keygen --output {}/other.pem
+init shop/orders --lang c --folder {}/orders
+init --templates
+build hello
+sign hello
+verify hello
+pack hello --output {}/hello.airswasm
+install {}/hello.airswasm --yes
+list
+info local/hello
+send local/hello world
+status
+logs local/hello
+storage list local/hello
+storage export local/hello --output {}/backup
+storage import local/hello {}/backup
+stop local/hello
+start local/hello
+restart local/hello
+update newer --yes
+rollback local/hello
+uninstall local/hello --purge --yes
+trust add shop/orders {}/other.pub
+trust list
+keygen --output {}/third.pem
+trust statement shop/orders {}/third.pem --key {}/other.pem --output {}/rotation.sig
+trust rotate {}/rotation.sig
+trust transfer shop/orders {}/other.pub --yes
+trust remove shop/orders --yes
+trust revoke {}/other.pub --yes
+config set limits.memory 64MiB
+config get limits.memory
+config show limits
+config unset limits.memory
+config path
+explain
+explain E0312
+completions bash
+doctor --quick
+"""
+STREAMS = {"logs", "storage list", "doctor"}
+
+
+def leaves() -> set[str]:
+    """Return every verb, and of those with sub-verbs each of these."""
+    found: set[str] = set()
+    for verb in BLOCK.verbs:
+        subcommands = getattr(command_of(verb), "commands", {})
+        found |= {f"{verb.name} {each}" for each in subcommands} or {verb.name}
+    return found
+
+
+def leaf_of(words: list[str]) -> str:
+    two = " ".join(words[:2])
+    return two if two in leaves() else words[0]
+
+
+def test_with_json_a_verb_prints_documents_and_nothing_else(
+    airswasm: Airswasm, run_host: RunHost, project: Path, tmp_path: Path
+) -> None:
+    """Each line of stdout is a document with a schema of its own verb; most verbs print one."""
+    assert airswasm("keygen").code == 0
+    newer = Path(shutil.copytree(project, tmp_path / "newer"))
+    manifest = newer / "Component.toml"
+    manifest.write_text(manifest.read_text().replace('version = "0.1.0"', 'version = "0.2.0"'))
+    run_host()
+    typed = set()
+    for line in AFTERNOON.strip().splitlines():
+        words = [word.replace("{}", str(tmp_path)) for word in line.split()]
+        if words[0] == "update":
+            assert airswasm("sign", "newer").code == 0
+        ended = airswasm(*words, "--json")
+        assert ended.code == 0, (line, ended.err)
+        documents = [json.loads(each) for each in ended.out.splitlines()]
+        schemas = {each["schema"] for each in documents}
+        assert all(schema.startswith("airswasm.") for schema in schemas), line
+        leaf = leaf_of(words)
+        assert len(documents) == 1 or (leaf in STREAMS and len(schemas) == 1), (line, ended.out)
+        typed.add(leaf)
+    assert typed == leaves() - {"run"}
+
+
+@pytest.mark.parametrize("leaf", sorted(leaves()))
+def test_an_unknown_option_is_a_usage_error_with_the_way_to_the_help(
+    leaf: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """As text and as JSON, exit code 2, and nothing on stdout."""
+    from airswasm.cli._app import run_app
+
+    for words in ([], ["--json"]):
+        assert run_app([*leaf.split(), "--no-such-option", *words]) == 2
+        said = capsys.readouterr()
+        assert said.out == ""
+        assert f"airswasm {leaf} --help" in said.err
+        assert "E0002" in said.err
+        if words:
+            assert json.loads(said.err)["schema"] == "airswasm.error/1"
