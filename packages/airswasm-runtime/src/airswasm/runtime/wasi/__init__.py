@@ -4,7 +4,7 @@ A block that replaces a denied interface (files, sockets, http) hands out
 objects that the built-in `wasi:io` understands. They are these.
 """
 
-from ._builtin import WASI_VERSION
+from ._builtin import WASI_VERSION, wit_files
 from ._clocks import as_datetime
 from ._filesystem import error_code as filesystem_error_code
 from ._http import (
@@ -60,4 +60,5 @@ __all__ = (
     "field_problem",
     "filesystem_error_code",
     "methods",
+    "wit_files",
 )
