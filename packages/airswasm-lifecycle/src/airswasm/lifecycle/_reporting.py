@@ -79,6 +79,7 @@ class Reporting:
             ),
             manifest=self._manifest_of(record),
             storage_bytes=self._used_bytes(name),
+            held=self._hosting.held(name) if self._hosting is not None else (),
         )
 
     def status(self, record: ComponentRecord) -> ComponentStatus:

@@ -282,8 +282,9 @@ class System:
         )
         self._forgetting = Forgetting(self.blocks, self.services, store)
         self._hosting = Hosting(
-            self._actors, loader, self.logs, self._most_running(), self.policy.limits.message_bytes
-        )
+            self._actors, loader, self.logs, self._most_running(),
+            self.policy.limits.message_bytes, self._revive,
+        )  # fmt: skip
         is_online = self.mode == "online"
         self._reporting = Reporting(
             self._registry, self._stored.manifest, self._used_bytes,
@@ -291,7 +292,7 @@ class System:
         )  # fmt: skip
         self._running = Running(
             self._registry, self._ledger, self._stored, self._trust, self._guard, self._policies,
-            self.logs, self._hosting, is_online=is_online,
+            self.logs, self._hosting, self.policy, self.services.get(Meters), is_online=is_online,
         )  # fmt: skip
         self._installing = Installing(
             self._registry, self._ledger, self._trust, self.policy, loader, self._forgetting,
@@ -304,6 +305,10 @@ class System:
         self._trusting = Trusting(
             self._registry, self._ledger, self._trust, self._audit, self._running
         )
+
+    async def _revive(self, name: str, cool_down: float) -> None:
+        async with self._alone(name):
+            await self._running.revive(name, cool_down)
 
     def _most_running(self) -> int:
         most = self.policy.limits.running

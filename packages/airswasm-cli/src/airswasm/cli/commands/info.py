@@ -64,9 +64,21 @@ def _fields(info: Document) -> list[tuple[str, str]]:
         ("timeout", f"{number(limits.get('timeout')):g} s"),
         ("fuel", text(limits.get("fuel"), absent="the host's default")),
         ("mailbox", f"{text(limits.get('mailbox'))} messages, {size(limits.get('mailbox_bytes'))}"),
+        ("weight", f"{number(limits.get('weight')):g}"),
+        ("supervision", _supervision(mapping(manifest.get("supervision")))),
         ("stores", size(info.get("storage_bytes"))),
         ("versions", versions),
+        *[("held to the policy", str(each)) for each in cast("list[str]", info.get("held") or [])],
     ]
+
+
+def _supervision(settings: Document) -> str:
+    revive = settings.get("revive")
+    after = "stays down" if revive is None else f"starts again after {number(revive):g} s"
+    return (
+        f"{text(settings.get('restart'))}, {text(settings.get('intensity'))} restarts within "
+        f"{number(settings.get('period')):g} s; given up, it {after}"
+    )
 
 
 def _patterns(patterns: object) -> str:

@@ -58,7 +58,7 @@ def _show(session: Session, found: Document, *, stream: bool) -> None:
         (
             text(each["name"]),
             text(each["version"]),
-            text(each["state"]),
+            _state(each),
             lasted(each.get("uptime")),
             amount(each.get("restarts")),
             amount(each.get("messages")),
@@ -67,15 +67,24 @@ def _show(session: Session, found: Document, *, stream: bool) -> None:
             size(each.get("memory_bytes")) if each.get("memory_bytes") else "-",
             text(each.get("health")),
             text(each.get("last_error")),
+            text(each.get("held")),
         )
         for each in components
     ]
     columns = (
         "name", "version", "state", "up", "restarts", "handled", "waiting", "fuel", "memory",
-        "health", "last error",
+        "health", "last error", "held to the policy",
     )  # fmt: skip
     if rows:
         _table(session, columns, rows)
+
+
+def _state(component: Document) -> str:
+    from ._times import lasted
+
+    revives_in = component.get("revives_in")
+    again = "" if revives_in is None else f", starts again in {lasted(revives_in)}"
+    return f"{text(component['state'])}{again}"
 
 
 def _table(session: Session, columns: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> None:

@@ -35,6 +35,12 @@ class ComponentStatus:
     """Bytes that the host keeps on its behalf, beside its linear memory."""
     health: str | None = None
     """`healthy`, the component's own words if it is not, or None without health checks."""
+    held: tuple[str, ...] = ()
+    """The numbers of its manifest that the host's policy does not allow, with what holds."""
+    revivals: int = 0
+    """Starts after it was given up, since the host started."""
+    revives_in: float | None = None
+    """Seconds until the host starts it again after it was given up; None if it does not."""
 
 
 @dataclass(frozen=True, slots=True)
