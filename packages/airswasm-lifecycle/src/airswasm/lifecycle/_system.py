@@ -30,7 +30,14 @@ from typing import Literal, Self
 
 import anyio
 import anyio.to_thread
-from airswasm.actor import ActorError, ActorSystem, EventStream, MessageBroker, Receipts
+from airswasm.actor import (
+    ActorError,
+    ActorSystem,
+    DispatcherConfig,
+    EventStream,
+    MessageBroker,
+    Receipts,
+)
 from airswasm.messaging import MessagingLimits, MessagingPolicy
 from airswasm.runtime import (
     Engine,
@@ -242,7 +249,11 @@ class System:
         self._policies = ComponentPolicies(self.policy, self.configuration.get(MessagingLimits))
         self._engine = await stack.enter_async_context(Engine(self._engine_config()))
         actors = ActorSystem(
-            str(self.home.folder), dead_letter_bytes=self.policy.limits.dead_letters
+            str(self.home.folder),
+            dispatcher=DispatcherConfig(
+                threads=self.configuration.get(EngineSettings).worker_threads
+            ),
+            dead_letter_bytes=self.policy.limits.dead_letters,
         )
         self._actors = await stack.enter_async_context(actors)
         self._add_services(store)

@@ -64,6 +64,7 @@ def _show(session: Session, found: Document, *, stream: bool) -> None:
             amount(each.get("messages")),
             amount(each.get("mailbox")),
             amount(each.get("fuel_used")),
+            _processor(each),
             size(each.get("memory_bytes")) if each.get("memory_bytes") else "-",
             text(each.get("health")),
             text(each.get("last_error")),
@@ -72,11 +73,16 @@ def _show(session: Session, found: Document, *, stream: bool) -> None:
         for each in components
     ]
     columns = (
-        "name", "version", "state", "up", "restarts", "handled", "waiting", "fuel", "memory",
+        "name", "version", "state", "up", "restarts", "handled", "waiting", "fuel", "cpu", "memory",
         "health", "last error", "held to the policy",
     )  # fmt: skip
     if rows:
         _table(session, columns, rows)
+
+
+def _processor(component: Document) -> str:
+    seconds = number(component.get("processor_seconds"))
+    return f"{seconds:.1f} s" if seconds >= 0.05 else "-"
 
 
 def _state(component: Document) -> str:

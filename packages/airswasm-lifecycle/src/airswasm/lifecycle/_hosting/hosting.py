@@ -123,11 +123,6 @@ class HostedActor(ComponentActor):
             await self.migrate(self._migrate_from)
 
     @property
-    def fuel_used(self) -> int:
-        """The fuel of all calls of this incarnation."""
-        return self.instance.fuel_used if self.instance else 0
-
-    @property
     def memory_bytes(self) -> int:
         """Peak linear memory; 0 before the first message and where it is unknown."""
         return (self.instance.memory_peak_bytes or 0) if self.instance else 0
@@ -270,6 +265,7 @@ class Hosting:
             held=held,
             revivals=revivals,
             revives_in=revives_in,
+            processor_seconds=ref.processor_seconds if ref is not None else 0.0,
         )
 
     def note_held(self, name: str, held: tuple[Excess, ...]) -> None:
@@ -628,6 +624,7 @@ def _supervisor_spec(make: _Maker) -> SupervisorSpec:
         restart=settings.restart,
         shutdown=settings.shutdown,
         mailbox=recipe.mailbox,
+        weight=recipe.manifest.limits.weight,
     )
     return SupervisorSpec(
         intensity=settings.intensity,

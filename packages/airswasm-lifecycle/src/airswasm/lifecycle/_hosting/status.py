@@ -29,6 +29,8 @@ class ComponentStatus:
     """Messages that this incarnation handled."""
     fuel_used: int = 0
     """Fuel that this incarnation used."""
+    processor_seconds: float = 0.0
+    """Processor time that it was charged for, over all incarnations, starts included."""
     memory_bytes: int = 0
     """Peak linear memory; 0 before the first message and where it is unknown."""
     host_memory_bytes: int = 0
