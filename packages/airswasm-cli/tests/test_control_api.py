@@ -267,7 +267,7 @@ async def test_a_block_s_operation_works_from_its_row_alone(
     name = Parameter("name", "path", Component(), "The component.")
     row = Operation(
         "pauses", "GET", "/v1/components/{name}/pauses", "Show its pauses.", Json("pauses/1"),
-        (name,), handler="stranger_pauses:pauses",
+        (name,), handler="stranger_pauses:pauses", scope="read",
     )  # fmt: skip
     table = OPERATIONS.joined((row,))
     async with System(tmp_path / "home") as system:

@@ -27,7 +27,7 @@ NAME = Parameter("name", "path", Component(), "The component.")
 def operation(name: str = "pause", path: str = "/v1/components/{name}/pause") -> Operation:
     return Operation(
         name, "POST", path, "Pause it.", Nothing(), (NAME,), changes=True,
-        handler="stranger.pauses:pause",
+        handler="stranger.pauses:pause", scope="all",
     )  # fmt: skip
 
 
@@ -67,7 +67,7 @@ def test_blocks_bring_operations_of_their_own_by_path(stranger: types.ModuleType
         operation("halt", "/v1/components/{name}/start"),
         Operation(
             "halt", "POST", "/v1/plans/{it}", "Halt it.", Nothing(),
-            (Parameter("it", "path", Text(), "It."),), handler="m:f",
+            (Parameter("it", "path", Text(), "It."),), handler="m:f", scope="read",
         ),
     ],
     ids=["name", "route", "route with another placeholder"],
@@ -80,7 +80,7 @@ def test_two_operations_that_meet_are_refused(other: Operation) -> None:
 
 def test_a_block_cannot_name_a_method_of_the_host() -> None:
     """Without a handler its operation would be one."""
-    nameless = Operation("about2", "GET", "/v1/about2", "Show it.", Json("about/1"))
+    nameless = Operation("about2", "GET", "/v1/about2", "Show it.", Json("about/1"), scope="read")
     with pytest.raises(ValueError, match="names no handler"):
         OPERATIONS.joined((nameless,))
 
@@ -101,6 +101,7 @@ def test_a_call_is_bound_as_a_function_s_would_be() -> None:
             Parameter("often", "query", Number(), "How often.", 1.0),
             Parameter("loud", "query", Flag(), "Loudly.", False),
         ),
+        scope="read",
     )  # fmt: skip
     assert send.bind("a/b", loud=True) == {"name": "a/b", "often": 1.0, "loud": True}
     for wrong in (lambda: send.bind(), lambda: send.bind("a/b", quiet=True)):

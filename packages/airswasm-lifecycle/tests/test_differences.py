@@ -35,6 +35,9 @@ BACKOFF = "[supervision.backoff]\n"
         ('[limits]\nstorage = "1 KiB"', '[limits]\nstorage = "1 MiB"'),
         ("[limits.rates]\nmessages = 1", "[limits.rates]\nmessages = 10_000"),
         ("[limits.rates]\nlogs = 1", "[limits.rates]\nlogs = 2"),
+        ("[limits]\nweight = 1", "[limits]\nweight = 1.5"),
+        ("", '[supervision]\nrevive = "5 min"'),
+        ('[supervision]\nrevive = "5 min"', '[supervision]\nrevive = "1 min"'),
         ('[supervision]\nrestart = "temporary"', '[supervision]\nrestart = "transient"'),
         ('[supervision]\nrestart = "transient"', '[supervision]\nrestart = "permanent"'),
         ("[supervision]\nintensity = 1", "[supervision]\nintensity = 1_000_000"),
@@ -103,6 +106,7 @@ def test_without_a_predecessor_everything_counts_as_more() -> None:
     """Its manifest cannot be read: what it had is not known."""
     found = {each.key: each.is_raise for each in differences(None, manifest(""))}
     assert found.pop("codecs.accepts") is False
+    assert found.pop("supervision.revive") is False  # never
     assert found
     assert all(found.values())
 

@@ -178,11 +178,11 @@ class TestKilling:
         await system.start(NAME)
         assert await system.send(NAME, b"echo") == b"echo"
 
-    async def test_a_stop_that_waits_for_ever_ends(
+    async def test_a_stop_that_waits_for_long_ends(
         self, system: System, patient: Callable[..., Package], yes: Approve
     ) -> None:
-        """As `shutdown = "infinity"` lets it."""
-        await system.install(patient(extra='shutdown = "infinity"'), approve=yes)
+        """As long as the policy lets a manifest say."""
+        await system.install(patient(extra="shutdown = 60"), approve=yes)
         sent, stopped = Outcome(), Outcome()
         async with anyio.create_task_group() as group:
             group.start_soon(sent.of, system.send, NAME, b"k", 200.0)

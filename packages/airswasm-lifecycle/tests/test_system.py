@@ -16,6 +16,7 @@ from airswasm.lifecycle import (
     ApprovalRefused,
     ArtifactCorrupt,
     Configuration,
+    HealthPolicy,
     HostIsRunning,
     HostOffline,
     InstallPlan,
@@ -32,6 +33,7 @@ from airswasm.lifecycle import (
     SequenceTooOld,
     StartFailed,
     StoreMissing,
+    SupervisionPolicy,
     System,
     UpdateFailed,
 )
@@ -41,12 +43,14 @@ from airswasm.runtime import (
     FuelExhausted,
     HostInterface,
     InvalidComponent,
+    Meters,
     Services,
     Trapped,
 )
 from airswasm.security import (
     ContentMismatch,
     KeyRevoked,
+    TrustStore,
     generate_key,
     read_audit,
     verify_audit,
@@ -731,24 +735,81 @@ class TestRun:
         assert denials[-1]["component"] == NAME
         assert denials[-1]["resource"] == "other"
 
-    async def test_health_is_asked_for_at_its_interval(
+    async def test_one_that_was_given_up_comes_back_where_its_manifest_says_so(
+        self, home: Path, workshop: Workshop, yes: Approve
+    ) -> None:
+        """After the cool-down, with a line in log and audit log, a count and a metric."""
+        settings = Configuration.of(SupervisionPolicy(revive=0.01))
+        async with System(home, configuration=settings) as system:
+            await system.install(
+                workshop.package(extra="intensity = 0\nrevive = 0.01"), approve=yes
+            )
+            for count in (1, 2):
+                with pytest.raises(ActorFailed):
+                    await system.send(NAME, b"trap")
+                await until(lambda: system.component_status(NAME).revivals == count)  # noqa: B023
+                await until(lambda: system.component_status(NAME).state == "running")
+                assert await system.send(NAME, b"echo") == b"echo"
+            assert any(line.startswith("starts again, 0.01 s") for line in log_of(system))
+            meters = system.services.get(Meters)
+            assert dict(meters.samples("component_revivals_total")) == {NAME: 2.0}
+            lines = list(read_audit(system.home.audit_folder / "audit.jsonl"))
+            revived = [line for line in lines if line["kind"] == "revive"]
+            assert [line["component"] for line in revived] == [NAME, NAME]
+
+    async def test_a_cool_down_ends_with_what_an_operator_does(
         self, system: System, workshop: Workshop, yes: Approve
+    ) -> None:
+        """A component that was stopped, or started by hand, is left as it is."""
+        await system.install(workshop.package(extra='intensity = 0\nrevive = "5 min"'), approve=yes)
+        for act in (system.start, system.stop):
+            with pytest.raises(ActorFailed):
+                await system.send(NAME, b"trap")
+            await until(lambda: system.component_status(NAME).state == "given up")
+            revives_in = system.component_status(NAME).revives_in
+            assert revives_in is not None
+            assert 0 < revives_in <= 300
+            await act(NAME)
+            assert system.component_status(NAME).revives_in is None
+
+    async def test_a_revival_that_fails_is_tried_again(
+        self, home: Path, workshop: Workshop, yes: Approve
+    ) -> None:
+        """After another cool-down, with the reason in the status."""
+        settings = Configuration.of(SupervisionPolicy(revive=0.01))
+        async with System(home, configuration=settings) as system:
+            await system.install(
+                workshop.package(extra="intensity = 0\nrevive = 0.01"), approve=yes
+            )
+            system.services.get(TrustStore).revoke(workshop.key.public, "stolen")
+            with pytest.raises(ActorFailed):
+                await system.send(NAME, b"trap")
+            await until(lambda: system.component_status(NAME).revivals > 1)
+            await until(lambda: system.component_status(NAME).state == "failed")
+            assert "revoked" in str(system.component_status(NAME).last_error)
+
+    async def test_health_is_asked_for_at_its_interval(
+        self, home: Path, workshop: Workshop, yes: Approve
     ) -> None:
         """The component's own words, when it is not well."""
         package = workshop.package(
             wasm=workshop.guest(health=1), extra='[health]\ninterval = "10 ms"'
         )
-        await system.install(package, approve=yes)
-        await until(lambda: any("unhealthy: " in line for line in log_of(system)))
+        settings = Configuration.of(HealthPolicy(interval=0.01))
+        async with System(home, configuration=settings) as system:
+            await system.install(package, approve=yes)
+            await until(lambda: any("unhealthy: " in line for line in log_of(system)))
 
     async def test_an_update_can_begin_to_ask_for_health(
-        self, system: System, workshop: Workshop, yes: Approve
+        self, home: Path, workshop: Workshop, yes: Approve
     ) -> None:
         """The interval is the new version's."""
-        await system.install(workshop.package(), approve=yes)
-        healthy = workshop.package("0.2.0", extra='[health]\ninterval = "1 ms"')
-        await system.update(healthy, approve=yes)
-        await until(lambda: system.component_status(NAME).health == "healthy")
+        settings = Configuration.of(HealthPolicy(interval=0.001))
+        async with System(home, configuration=settings) as system:
+            await system.install(workshop.package(), approve=yes)
+            healthy = workshop.package("0.2.0", extra='[health]\ninterval = "1 ms"')
+            await system.update(healthy, approve=yes)
+            await until(lambda: system.component_status(NAME).health == "healthy")
 
     async def test_the_mailbox_is_what_the_running_version_asks_for(
         self, system: System, workshop: Workshop, yes: Approve

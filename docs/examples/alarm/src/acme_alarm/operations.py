@@ -11,6 +11,7 @@ OPERATIONS = (
         "List the alarms that wait.",
         Json("alarms/1"),
         handler="acme_alarm.operations:alarms",
+        scope="read",
     ),
     Operation(
         "cancel_alarm",
@@ -24,6 +25,7 @@ OPERATIONS = (
         ),
         changes=True,
         handler="acme_alarm.operations:cancel_alarm",
+        scope="all",
     ),
 )
 

@@ -13,7 +13,7 @@ from ._routing.broker import MessageBroker
 from ._routing.hook import BrokerHook, Delivery
 from ._routing.transport import Transport
 from ._running.cell import GuestCall
-from ._running.dispatcher import is_compiled
+from ._running.dispatcher import DispatcherConfig, is_compiled
 from ._running.phase import Down, Phase
 from ._running.reference import ActorRef, Watch
 from ._supervising.backoff import Backoff
@@ -54,6 +54,7 @@ from .errors import (
 __all__ = (
     "BLOCK",
     "COMPONENT_MAILBOX",
+    "DispatcherConfig",
     "HOST",
     "Action",
     "Actor",

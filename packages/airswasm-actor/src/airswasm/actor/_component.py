@@ -181,6 +181,11 @@ class ComponentActor:
         if self.instance is not None:
             self.instance.measure(usage)
 
+    @property
+    def fuel_used(self) -> int:
+        """The fuel of all calls of this incarnation."""
+        return self.instance.fuel_used if self.instance else 0
+
     async def start(self) -> None:
         """Instantiate the component and call its `init`, if it has one.
 

@@ -84,7 +84,7 @@ class ActorSystem:
         name: See above.
         mailbox: The mailbox of actors in Python that are given none.
         component_mailbox: The mailbox of components that are given none.
-        dispatcher: The length of turns.
+        dispatcher: The length of turns, and the number of threads.
         clock: See above.
         rng: See above; a new one when it is left out.
         dead_letters: How many dead letters are kept.

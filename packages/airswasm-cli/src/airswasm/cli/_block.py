@@ -50,6 +50,7 @@ _VERBS = (
     _verb("storage", _TALK, "List, export and import a component's stored data."),
     _verb("keygen", _TRUST, "Make a signing key."),
     _verb("trust", _TRUST, "Manage the publishers whose components may be installed."),
+    _verb("tokens", _TRUST, "Make, list and revoke tokens for control over TCP."),
     _verb("config", _TRUST, "Show and change the settings, with the origin of each."),
     _verb("completions", _TRUST, "Print the completion script of a shell."),
     _verb("doctor", _HELP, "Check this machine and this home."),

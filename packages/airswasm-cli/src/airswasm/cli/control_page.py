@@ -33,7 +33,9 @@ _HEAD = """\
 # The control API
 <!-- Written by `python -m airswasm.cli.control_page`; change the table in `_control_api.py`, not this page. -->
 
-A running host (`airswasm run`) answers HTTP on a Unix socket that only its owner can open (mode 0600). It is `control.sock` in the home; where the home's path is too long for a socket, the first lines of `host.lock` in the home name another place. With `airswasm run --listen PORT` the host also answers on 127.0.0.1, where every request needs the token in the home's `control.token` as `Authorization: Bearer TOKEN` and a loopback name as its `Host`.
+A running host (`airswasm run`) answers HTTP on a Unix socket that only its owner can open (mode 0600). It is `control.sock` in the home; where the home's path is too long for a socket, the first lines of `host.lock` in the home name another place. With `airswasm run --listen PORT` the host also answers on 127.0.0.1, where every request needs a token as `Authorization: Bearer TOKEN` and a loopback name as its `Host`.
+
+**Tokens.** Each run writes a token for everything to `control.token` in the home. `airswasm tokens create NAME --scope SCOPE` makes others, which hold until `airswasm tokens revoke NAME`; the host keeps their hashes. Their scopes: `monitoring` for `/metrics`, `/healthz` and `/snapshot`; `read` for these and all that changes nothing; `send` for messages to the components that the token names; `all`. The audit log has a line for each token that is made or revoked, for each change by one, and for each refusal.
 
     curl --unix-socket "$AIRSWASM_HOME/control.sock" --data world http://host/v1/components/local/hello/messages
 
@@ -41,7 +43,7 @@ A running host (`airswasm run`) answers HTTP on a Unix socket that only its owne
 
 **Answers.** A document is a JSON object with a `schema` such as `airswasm.info/1`; within a version, members are only added. A stream is one such document on each line (NDJSON); when it breaks off, its last line is an error.
 
-**Errors.** `{"schema": "airswasm.error/1", "error": {"code", "message", "hint", "exit_code", "details"}}`, with the code that `airswasm explain` knows. The status follows from the kind: 400 the request is wrong, 401 no token, 403 refused, 404 not found, 409 the plan is gone, 413 too large, 422 not authentic, 500 a bug, 503 no host.
+**Errors.** `{"schema": "airswasm.error/1", "error": {"code", "message", "hint", "exit_code", "details"}}`, with the code that `airswasm explain` knows. The status follows from the kind: 400 the request is wrong, 401 no token, 403 refused (also a token whose scope is too narrow), 404 not found, 409 the plan is gone, 413 too large, 422 not authentic, 500 a bug, 503 no host.
 
 **Installing** takes two requests. The first uploads the package and answers with the plan; the second approves it by the plan's digest, so that what is approved is what was shown, to the byte:
 
@@ -68,7 +70,8 @@ def control_page() -> str:
 def _operation(operation: Operation) -> Iterator[str]:
     yield f"\n## {operation.name}\n`{operation.method} {_shown(operation)}`\n\n{operation.summary}"
     yield f" {operation.detail}\n" if operation.detail else "\n"
-    yield f"\nAnswers with {_answer(operation)}. {_effect(operation)}\n"
+    yield f"\nAnswers with {_answer(operation)}. {_effect(operation)}"
+    yield f" A token needs the scope `{operation.scope}`.\n"
     given = [each for each in operation.parameters if not isinstance(each.kind, Component)]
     if given:
         yield "\n| parameter | in | | default |\n|---|---|---|---|\n"

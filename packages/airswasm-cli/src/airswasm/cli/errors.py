@@ -23,11 +23,16 @@ __all__ = (
     "KeyMissing",
     "InputTooLarge",
     "NameMalformed",
+    "NoSuchToken",
     "PlanGone",
     "RemoteFailure",
+    "ScopeMissing",
     "SettingInvalid",
     "SocketForeign",
     "SocketInUse",
+    "TokenExists",
+    "TokenFileUnreadable",
+    "TokenMalformed",
     "UnknownCode",
 )
 
@@ -358,6 +363,96 @@ class UnknownCode(CliError):
             hint=f"did you mean {nearest}?" if nearest else "`airswasm explain` lists all",
         )
         self.asked = asked
+
+
+class TokenExists(CliError):
+    """A token with that name exists."""
+
+    explanation = ErrorCode(
+        "E0040",
+        "the token exists",
+        "A token for TCP has that name. The host keeps only its hash.",
+        "choose another name, or revoke the token first",
+    )
+
+    def __init__(self, name: str) -> None:
+        super().__init__(
+            f"the token {name} exists",
+            hint=f"choose another name, or first: airswasm tokens revoke {name}",
+        )
+        self.name = name
+
+
+class NoSuchToken(CliError):
+    """No token has that name."""
+
+    explanation = ErrorCode(
+        "E0041",
+        "no such token",
+        "No token for TCP has that name.",
+        "`airswasm tokens list` shows all",
+        ExitStatus.NOT_FOUND,
+    )
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"there is no token {name}", hint="airswasm tokens list")
+        self.name = name
+
+
+class TokenMalformed(CliError):
+    """A token was asked for that cannot be."""
+
+    explanation = ErrorCode(
+        "E0042",
+        "the token cannot be made",
+        "A token has a name of small letters, digits and hyphens, and one of the scopes. One of "
+        "the scope `send` names the components to which it may send.",
+        "`airswasm tokens create --help` shows an example",
+        ExitStatus.USAGE,
+    )
+
+    def __init__(self, problem: str) -> None:
+        super().__init__(problem, hint="airswasm tokens create --help")
+        self.problem = problem
+
+
+class TokenFileUnreadable(CliError):
+    """The file with the tokens is damaged."""
+
+    explanation = ErrorCode(
+        "E0043",
+        "the tokens cannot be read",
+        "The file with the hashes of the tokens for TCP is damaged, or cannot be read. The host "
+        "refuses every token but that of its own run.",
+        "remove the file, and make the tokens anew",
+    )
+
+    def __init__(self, path: str, reason: str) -> None:
+        super().__init__(
+            f"{path} cannot be read: {reason}", hint="remove it, and make the tokens anew"
+        )
+        self.path, self.reason = path, reason
+
+
+class ScopeMissing(CliError):
+    """A token's scope does not admit what a request asks."""
+
+    explanation = ErrorCode(
+        "E0044",
+        "the token's scope does not allow it",
+        "Each operation needs a scope: `monitoring`, `read`, `send` or `all`. A token of the "
+        "scope `send` is for the components that it names.",
+        "use a token of a wider scope; `airswasm tokens create` makes one",
+        ExitStatus.REFUSED,
+    )
+
+    def __init__(self, name: str, scope: str, needed: str, component: str | None) -> None:
+        about = f" for {component}" if component else ""
+        super().__init__(
+            f"the token {name} has the scope {scope}; this needs {needed}{about}",
+            hint="use a token of a wider scope; `airswasm tokens create` makes one",
+        )
+        self.name, self.scope, self.needed, self.component = name, scope, needed, component
 
 
 class RemoteFailure(CliError):

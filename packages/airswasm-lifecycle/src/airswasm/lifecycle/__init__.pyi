@@ -6,7 +6,13 @@ from ._home.editing import edit_configuration
 from ._home.home import Holder, Home, HomeLock
 from ._home.logbook import LogBook, provide
 from ._home.logfiles import LogEntry, LogFiles, LogLimits
-from ._home.policy import HostPolicy, InstallPolicy, LimitPolicy
+from ._home.policy import (
+    HealthPolicy,
+    HostPolicy,
+    InstallPolicy,
+    LimitPolicy,
+    SupervisionPolicy,
+)
 from ._hosting.profile import Delivered, FunctionProfile, Profile
 from ._hosting.status import ComponentStatus, SystemStatus
 from ._packages.archive import ArchiveLimits
@@ -71,6 +77,8 @@ from .errors import (
 )
 
 __all__ = (
+    "HealthPolicy",
+    "SupervisionPolicy",
     "edit_configuration",
     "BLOCK",
     "Configuration",

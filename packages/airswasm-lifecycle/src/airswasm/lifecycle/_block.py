@@ -17,10 +17,17 @@ BLOCK = Block(
     sections=(
         Section("install", "airswasm.lifecycle:InstallPolicy", "Rules for installing packages."),
         Section("limits", "airswasm.lifecycle:LimitPolicy", "Limits for every component."),
+        Section(
+            "supervision", "airswasm.lifecycle:SupervisionPolicy", "Bounds for every supervisor."
+        ),
+        Section("health", "airswasm.lifecycle:HealthPolicy", "Bounds for health checks."),
         Section("logs", "airswasm.lifecycle:LogLimits", "Limits for components' logs."),
     ),
     errors=("airswasm.lifecycle.errors",),
-    metrics=(Metric(ENDED_FOR_MEMORY, "Incarnations that ended because memory was scarce."),),
+    metrics=(
+        Metric(ENDED_FOR_MEMORY, "Incarnations that ended because memory was scarce."),
+        Metric("component_revivals_total", "Starts after it was given up."),
+    ),
     checks=(
         Check("home", "airswasm.lifecycle._checks:check_home"),
         Check("blocks", "airswasm.lifecycle._checks:check_blocks"),

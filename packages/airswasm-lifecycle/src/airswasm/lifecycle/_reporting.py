@@ -88,6 +88,7 @@ class Reporting:
             manifest=manifest,
             limits=limits_in_force(manifest, self._policy()),
             storage_bytes=self._used_bytes(name),
+            held=self._hosting.held(name) if self._hosting is not None else (),
         )
 
     def status(self, record: ComponentRecord) -> ComponentStatus:

@@ -30,7 +30,14 @@ from typing import Literal, Self
 
 import anyio
 import anyio.to_thread
-from airswasm.actor import ActorError, ActorSystem, EventStream, MessageBroker, Receipts
+from airswasm.actor import (
+    ActorError,
+    ActorSystem,
+    DispatcherConfig,
+    EventStream,
+    MessageBroker,
+    Receipts,
+)
 from airswasm.messaging import MessagingLimits, MessagingPolicy
 from airswasm.runtime import (
     Engine,
@@ -246,7 +253,11 @@ class System:
         self._policies = ComponentPolicies(self.policy, self.configuration.get(MessagingLimits))
         self._engine = await stack.enter_async_context(Engine(self._engine_config()))
         actors = ActorSystem(
-            str(self.home.folder), dead_letter_bytes=self.policy.limits.dead_letters
+            str(self.home.folder),
+            dispatcher=DispatcherConfig(
+                threads=self.configuration.get(EngineSettings).worker_threads
+            ),
+            dead_letter_bytes=self.policy.limits.dead_letters,
         )
         self._actors = await stack.enter_async_context(actors)
         self._add_services(store)
@@ -286,13 +297,14 @@ class System:
         )
         self._forgetting = Forgetting(self.blocks, self.services, store)
         self._hosting = Hosting(
-            self._actors, loader, self.logs, self._most_running(), self.policy.limits.message_bytes
-        )
+            self._actors, loader, self.logs, self._most_running(),
+            self.policy.limits.message_bytes, self._revive,
+        )  # fmt: skip
         is_online = self.mode == "online"
         self._reporting = self._make_reporting(self._hosting if is_online else None)
         self._running = Running(
             self._registry, self._ledger, self._stored, self._trust, self._guard, self._policies,
-            self.logs, self._hosting, is_online=is_online,
+            self.logs, self._hosting, self.policy, self.services.get(Meters), is_online=is_online,
         )  # fmt: skip
         self._installing = Installing(
             self._registry, self._ledger, self._trust, self.policy, loader, self._forgetting,
@@ -305,6 +317,10 @@ class System:
         self._trusting = Trusting(
             self._registry, self._ledger, self._trust, self._audit, self._running
         )
+
+    async def _revive(self, name: str, cool_down: float) -> None:
+        async with self._alone(name):
+            await self._running.revive(name, cool_down)
 
     def _most_running(self) -> int:
         most = self.policy.limits.running

@@ -287,12 +287,23 @@ class LimitAbovePolicy(LifecycleError):
         ExitStatus.REFUSED,
     )
 
-    def __init__(self, name: str, limit: str, wanted: str, allowed: str, policy_line: str) -> None:
-        self.name, self.limit, self.wanted, self.allowed = name, limit, wanted, allowed
-        self.policy_line = policy_line
+    def __init__(
+        self,
+        name: str,
+        key: str,
+        wanted: str,
+        allowed: str,
+        setting: str,
+        *,
+        is_least: bool = False,
+    ) -> None:
+        self.name, self.key, self.wanted, self.allowed = name, key, wanted, allowed
+        self.setting, self.is_least = setting, is_least
+        section, _, policy_key = setting.partition(".")
         super().__init__(
-            f"{name} asks for limits.{limit} = {wanted}; this host allows {allowed}. "
-            f"To allow it, write `{policy_line}` under [limits] in config.toml"
+            f"{name} asks for {key} = {wanted}; this host allows {allowed} at "
+            f"{'least' if is_least else 'most'}. "
+            f"To allow it, write `{policy_key} = {wanted}` under [{section}] in config.toml"
         )
 
 

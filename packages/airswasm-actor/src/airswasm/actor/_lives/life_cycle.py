@@ -16,13 +16,14 @@ from typing import TYPE_CHECKING, Protocol, cast
 import anyio
 
 from .._boundary import Boundary, own_this_task
-from .._foreign import has_attribute
+from .._foreign import attribute_of, has_attribute
 from .._messages.dead_letters import DeathReason
 from .._messages.events import EventKind
 from .._messages.message import to_message
 from .._running.asking import wait_stopped
 from .._running.cell import measure_guest
 from .._running.phase import REPLACED, Down, Exit, Phase
+from .._running.shares import FUEL_SECONDS, START_SECONDS
 from ..errors import ActorFailed, ActorStopped, SystemClosed
 from .register import bind_actor
 
@@ -127,18 +128,34 @@ class LifeCycle:
     async def begin(self, cell: Cell, actor: object) -> None:
         """Begin an incarnation and wait until it is ready; raise what `start` raises."""
         traits = self.register.traits_of(actor)
+        if traits.is_guest:
+            cell.charge(START_SECONDS)
         current = self.dispatcher.current
         token = current.set(cell)
         try:
             self.register.install(cell, actor, traits)
             if traits.has_start:
                 await cast("_Startable", actor).start()
-        except BaseException:
+        except BaseException as error:
+            _charge_fuel(cell, error)
             self.discard(cell)
             raise
         finally:
             current.reset(token)
+        _charge_fuel(cell, actor)
         self._run(cell)
+
+    async def wait_turn(self, cell: Cell) -> None:
+        """Wait until an actor that used much processor time may be started again."""
+        if cell.share is None:
+            return
+        turn = cell.own_rare().start_turn = anyio.Event()
+        if not cell.is_scheduled:
+            self.dispatcher.schedule(cell)
+        try:
+            await turn.wait()
+        finally:
+            cell.own_rare().start_turn = None
 
     def _run(self, cell: Cell) -> None:
         cell.run()
@@ -196,6 +213,7 @@ class LifeCycle:
         traits = self.register.traits_of(actor)
         if traits.is_guest:
             measure_guest(actor, cell.rare.tally)
+            cell.charge(START_SECONDS)
         if traits.has_bind:
             bind_actor(actor, self.dispatcher.make_context(cell, cell.incarnation + 1))
         try:
@@ -203,9 +221,11 @@ class LifeCycle:
                 await cast("_Startable", actor).start()
             if prepare is not None:
                 await prepare(actor)
-        except BaseException:
+        except BaseException as error:
+            _charge_fuel(cell, error)
             _discard(actor)
             raise
+        _charge_fuel(cell, actor)
 
     async def swap(
         self, cell: Cell, actor: object, *, finish: float, shutdown: float | None
@@ -478,6 +498,13 @@ class LifeCycle:
     ) -> None:
         if self._events.has_listeners:
             self.register.emit(kind, cell, reason, cause)
+
+
+def _charge_fuel(cell: Cell, source: object) -> None:
+    """Charge an actor for the fuel of its start: of its incarnation, or of a guest's fault."""
+    fuel = attribute_of(source, "fuel_used")
+    if isinstance(fuel, int) and not isinstance(fuel, bool):
+        cell.charge(fuel * FUEL_SECONDS)
 
 
 def _discard(actor: object) -> BaseException | None:

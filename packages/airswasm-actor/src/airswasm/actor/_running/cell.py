@@ -34,6 +34,7 @@ from .._messages.message import Message, new_message
 from .._messages.receipt import Outcome, Receipt, outcome_of
 from .._messages.receipts import Receipts, weight_of
 from .phase import Down, Exit, Phase
+from .shares import LIGHT, Share, Shares
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable
@@ -147,6 +148,7 @@ class Exchange:
         rejected: Messages that were not accepted.
         spare_queues: Empty queues, for actors that get their first message.
         run_queue: Actors that have a message to handle, or a call to go on with.
+        shares: The same of guests that use much processor time.
         wake: Set while the task that serves the run queue sleeps: it wakes it.
         current: The actor whose handler the current task runs.
         timers: Callbacks to come.
@@ -168,6 +170,7 @@ class Exchange:
         "rejected",
         "run_queue",
         "sent",
+        "shares",
         "spare_queues",
         "timers",
         "wake",
@@ -191,6 +194,7 @@ class Exchange:
         self.rejected: int = 0
         self.spare_queues: list[deque[Envelope]] = []
         self.run_queue: deque[Cell] = deque()
+        self.shares = Shares()
         self.wake: anyio.Event | None = None
         self.current: ContextVar[Cell | None] = ContextVar("current actor", default=None)
         self.make_context: Callable[[Cell, int], object]
@@ -210,7 +214,10 @@ class Exchange:
     def schedule(self, cell: Cell) -> None:
         """Put a cell on the run queue; wake the dispatcher if it sleeps."""
         cell.is_scheduled = True
-        self.run_queue.append(cell)
+        if cell.share is None:
+            self.run_queue.append(cell)
+        else:
+            self.shares.push(cell, cell.share)
         if self.wake is not None:
             self.now = self.clock()
             self.wake.set()
@@ -244,21 +251,31 @@ class Rare:
         idle_events: Set once nothing waits, or nothing is in hand.
         watchers: Called when the actor ends for good.
         tally: Where its messages are added up, while it is measured.
+        weight: The weight of its share of processor time.
+        used: Seconds of processor time that were charged.
+        recently_used: The part of them since `charged_at`, of a busy guest.
+        charged_at: When its account was looked at last (`monotonic`).
+        start_turn: Set when a busy actor that waits to be started again has its turn.
     """
 
     __slots__ = (
         "awaited",
+        "charged_at",
         "exit_requested",
         "failure",
         "idle_events",
         "is_paused",
         "on_exit",
         "predecessor",
+        "recently_used",
         "shutdown",
+        "start_turn",
         "successor",
         "tally",
+        "used",
         "waiting_room",
         "watchers",
+        "weight",
     )
 
     def __init__(self) -> None:
@@ -274,6 +291,11 @@ class Rare:
         self.idle_events: list[anyio.Event] | None = None
         self.watchers: list[Callable[[Down], None]] | None = None
         self.tally: Tally | None = None
+        self.weight = 1.0
+        self.used = 0.0
+        self.recently_used = 0.0
+        self.charged_at = 0.0
+        self.start_turn: anyio.Event | None = None
 
 
 _COMMON = Rare()
@@ -300,9 +322,11 @@ class Cell:
         "queued_bytes",
         "rare",
         "receive",
+        "share",
         "signal_bytes",
         "signals",
         "spec",
+        "spent",
         "work",
     )
 
@@ -325,6 +349,8 @@ class Cell:
         self.signals: deque[Message] | None = None
         self.rare = _COMMON
         self.signal_bytes = 0
+        self.spent = 0.0  # seconds of processor time that are not yet charged
+        self.share: Share | None = None  # of a guest that uses much of it
         self.is_scheduled = False
         self.is_async = False
         self.handled = 0
@@ -347,6 +373,14 @@ class Cell:
         if self.rare is _COMMON:
             self.rare = Rare()
         return self.rare
+
+    def charge(self, seconds: float) -> None:
+        """Charge the actor for processor time."""
+        self.spent = spent = self.spent + seconds
+        if spent > LIGHT or self.share is not None:
+            self.spent = 0.0
+            self.own_rare().used += spent
+            self.exchange.shares.charge(self, spent)
 
     # -- phases ------------------------------------------------------------------------------
 

@@ -41,6 +41,8 @@ from ..errors import GuestRefused, MessageTooLarge, UnfitPayload
 from .cell import Cell, Exchange
 from .mailbox import admit_waiting, note_taken
 from .serving import TaskWork, end_at_once, poll_in_thread, serve, serve_in_task
+from .shares import START_SECONDS
+from .threads import ThreadTurns, processors
 
 if TYPE_CHECKING:
     from airswasm.runtime import Timers
@@ -65,14 +67,19 @@ class DispatcherConfig:
     Attributes:
         batch: Messages that one actor handles in one turn, at most.
         slice: Seconds after which a turn ends with the message in hand.
+        busy_slice: The same for guests that use much processor time, where several do: the event
+            loop gets its turn after it.
         round: Seconds after which the event loop gets its turn.
         slices_inline: Slices that a guest's call runs on the loop before it moves to a thread.
+        threads: Guests that may compute on threads at once; no more than there are processors.
     """
 
     batch: int = 64
     slice: float = 0.001
+    busy_slice: float = 0.00025
     round: float = 0.005
     slices_inline: int = 3
+    threads: int = 8
 
 
 class Endings(Protocol):
@@ -163,6 +170,7 @@ class Dispatcher(Exchange):
     Attributes:
         config: The length of turns.
         endings: Where crashes and wishes to leave are reported.
+        threads: Turns on worker threads.
         yield_at: When a task that asks inline has to let the loop go on (`monotonic`).
     """
 
@@ -173,6 +181,7 @@ class Dispatcher(Exchange):
         "_turning",
         "config",
         "endings",
+        "threads",
         "yield_at",
     )
 
@@ -187,6 +196,7 @@ class Dispatcher(Exchange):
         super().__init__(clock, timers, dead_letters, events)
         self.config = config
         self.endings: Endings
+        self.threads = ThreadTurns(min(config.threads, processors()))
         self.yield_at = 0.0
         self._round_ends = 0.0
         self._group: TaskGroup | None = None
@@ -210,6 +220,7 @@ class Dispatcher(Exchange):
             cell.is_ready
             and not cell.is_scheduled
             and not cell.is_async
+            and (cell.share is None or self.shares.is_next(cell.share))
             and self._running is None
             and self._turning is None
         )
@@ -218,10 +229,12 @@ class Dispatcher(Exchange):
         """Handle one message of an idle actor inline; of a guest, its first slice."""
         if cell.guest is not None:
             self._turning = cell
+            began = monotonic()
             try:
                 self._begin_call(cell, cell.guest, message)
             finally:
                 self._turning = None
+                cell.charge(monotonic() - began)
             if cell.work is None:
                 cell.update_ready()
             return
@@ -256,6 +269,31 @@ class Dispatcher(Exchange):
             self._turn(cell)
             if monotonic() > self._round_ends:
                 break
+        if self.shares.waiting:
+            self._begin_busy_turns()
+
+    def _begin_busy_turns(self) -> None:
+        """Give turns to guests that use much, for a slice; a longer turn is made up for later."""
+        shares = self.shares
+        began = now = monotonic()
+        shares.credit = min(0.0, shares.credit) + self._busy_slice(len(shares.waiting) > 1)
+        self._round_ends = began + shares.credit
+        while shares.waiting and now < self._round_ends:
+            cell = shares.pop()
+            cell.is_scheduled = False
+            if cell.rare.start_turn is not None:
+                # The start itself has its turn with the tasks of the event loop.
+                shares.credit -= START_SECONDS
+                self._round_ends -= START_SECONDS
+            self._turn(cell)
+            now = monotonic()
+            if self.run_queue:
+                break
+        shares.credit -= now - began
+
+    def _busy_slice(self, has_others: bool) -> float:
+        """Return the seconds of a turn of a guest that uses much."""
+        return self.config.busy_slice if has_others else self.config.slice
 
     def _turn(self, cell: Cell) -> None:
         work = cell.work
@@ -263,7 +301,8 @@ class Dispatcher(Exchange):
             if isinstance(work, CallWork) and not work.is_waiting and not work.is_in_thread:
                 self._poll(cell, work, cast("GuestCall", work.call))
         elif not cell.is_ready:
-            return
+            if cell.rare.start_turn is not None:
+                cell.rare.start_turn.set()
         elif cell.guest is not None:
             self._turning = cell
             try:
@@ -455,21 +494,23 @@ class Dispatcher(Exchange):
 
     def _run_guest(self, cell: Cell, guest: Guest) -> None:
         """Handle a batch of messages, as long as each call is done within its slice."""
-        end = monotonic() + self.config.slice
+        began = now = monotonic()
+        end = began + self._busy_slice(cell.share is not None and bool(self.shares.waiting))
         left = self.config.batch
         while cell.is_ready:
             message = self.take(cell)
             if message is None:
                 cell.release_queue()
-                return
+                break
             self._begin_call(cell, guest, message)
             left -= 1
-            if left == 0 or monotonic() > end:
+            now = monotonic()
+            if left == 0 or now > end:
                 break
+        cell.charge(now - began)
         if cell.is_ready and not cell.is_scheduled:
             if cell.queue or cell.signals:
-                cell.is_scheduled = True
-                self.run_queue.append(cell)
+                self.schedule(cell)
             else:
                 cell.release_queue()
 
@@ -505,11 +546,14 @@ class Dispatcher(Exchange):
     def _poll(self, cell: Cell, work: CallWork, call: GuestCall) -> None:
         """Run one slice of a call."""
         work.is_waiting = True  # before the poll: the wake may come within it
+        began = monotonic()
         try:
             state = call.poll()
         except BaseException as error:
+            cell.charge(monotonic() - began)
             self.fail_call(cell, work, error)
         else:
+            cell.charge(monotonic() - began)
             self._go_on(cell, work, call, state)
 
     def fail_call(self, cell: Cell, work: Work, error: BaseException) -> None:
@@ -532,7 +576,7 @@ class Dispatcher(Exchange):
         elif state is CallState.READY:
             work.is_waiting = False
             work.slices += 1
-            if work.slices < self.config.slices_inline:
+            if work.slices < self.config.slices_inline and cell.share is None:
                 self.schedule(cell)
             else:
                 work.is_in_thread = True

@@ -203,6 +203,11 @@ class ActorRef:
         return self._cell.handled
 
     @property
+    def processor_seconds(self) -> float:
+        """The processor time that a guest was charged for, starts included; 0 for others."""
+        return self._cell.rare.used + self._cell.spent
+
+    @property
     def actor(self) -> object:
         """The object of the present incarnation; None while there is none."""
         return self._cell.actor

@@ -30,6 +30,8 @@ from .cell import Work
 if TYPE_CHECKING:
     from .._messages.message import Message
     from .cell import Cell, GuestCall
+    from .shares import Shares
+    from .threads import ThreadTurns
 
 __all__ = (
     "PolledWork",
@@ -54,6 +56,8 @@ class Turns(Protocol):
     """The part of the dispatcher that its tasks need."""
 
     run_queue: deque[Cell]
+    shares: Shares
+    threads: ThreadTurns
     wake: anyio.Event | None
     current: ContextVar[Cell | None]
 
@@ -141,7 +145,7 @@ async def serve(turns: Turns) -> None:
     task = asyncio_task()
     requests = 0 if task is None else task.cancelling()
     while True:
-        if not turns.run_queue:
+        if not turns.run_queue and not turns.shares.waiting:
             turns.wake = wake = anyio.Event()
             await wake.wait()
         turns.begin_round()
@@ -226,7 +230,7 @@ async def poll_in_thread(turns: Turns, cell: Cell, work: PolledWork) -> None:
     while state is CallState.READY and cell.work is work:
         work.is_waiting = True
         try:
-            state = await call.poll_in_thread()
+            state = await turns.threads.poll(cell, call)
         except BaseException as error:
             if cancelled_part(error) is not None and is_cancelled_by_scope():
                 raise

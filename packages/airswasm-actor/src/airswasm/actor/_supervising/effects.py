@@ -92,6 +92,11 @@ class Effects:
             self.settle(child, Exit("crash", error))
             raise ChildStartFailed(self._supervisor, child.spec.id, error) from error
 
+    async def wait_turn(self, child: Child) -> None:
+        """Wait until a child that used much processor time may be started again."""
+        if child.cell is not None:
+            await self._life.wait_turn(child.cell)
+
     async def start(self, child: Child) -> None:
         """Begin an incarnation of a child; raise what its factory or its `start` raises."""
         child.starts += 1
@@ -123,6 +128,7 @@ class Effects:
         """Give the child's actor its place in the system, for the first time or again."""
         cell.expect()
         cell.own_rare().shutdown = child.spec.shutdown_seconds
+        cell.own_rare().weight = child.spec.weight
         self._life.register.routes.add_actor(ref, cell.name)
         return ref
 
@@ -154,6 +160,7 @@ class Effects:
         cell.own_rare().on_exit = _Report(self._inbox, child)
         await self._life.swap(cell, made, finish=finish, shutdown=child.spec.shutdown_seconds)
         cell.own_rare().shutdown = spec.shutdown_seconds
+        cell.own_rare().weight = spec.weight
         resize(cell, self._life.register.mailbox_for(made, spec.mailbox))
         child.spec = spec
         child.failures = 0

@@ -162,6 +162,7 @@ class Restarts:
                 continue
             boundary = Boundary()
             try:
+                await self._effects.wait_turn(child)
                 await self._effects.start(child)
                 await boundary.leave()
             except BaseException as error:

@@ -47,6 +47,7 @@ class ChildSpec:
         significant: Its own end may end the supervisor, see `SupervisorSpec.auto_shutdown`.
         name: The actor's name; its id when left out.
         mailbox: The actor's mailbox; the system's default when left out.
+        weight: The weight of a guest's share of processor time, beside others that use much.
     """
 
     id: str
@@ -57,6 +58,7 @@ class ChildSpec:
     significant: bool = False
     name: str | None = None
     mailbox: MailboxSpec | None = None
+    weight: float = 1.0
 
     def __post_init__(self) -> None:
         if not self.id:
@@ -73,6 +75,8 @@ class ChildSpec:
         elif self.shutdown is not None and self.shutdown < 0:
             problem = f"shutdown is {self.shutdown}; seconds are not negative"
             raise InvalidChildSpec(self.id, problem)
+        if not 0 < self.weight < math.inf:
+            raise InvalidChildSpec(self.id, f"weight is {self.weight}; it is more than 0")
         if self.significant and self.restart == "permanent":
             problem = "a permanent child cannot be significant; make it transient or temporary"
             raise InvalidChildSpec(self.id, problem)

@@ -10,6 +10,7 @@ from __future__ import annotations
 from airswasm.wit import Blocks
 
 from .operation import (
+    SCOPES,
     Bytes,
     Component,
     Flag,
@@ -35,6 +36,7 @@ COMPONENT = "/v1/components/{name}"
 _INFO = Json("component/1", "airswasm.lifecycle:ComponentInfo")
 _NAME = Parameter("name", "path", Component(), "The component.")
 _DIGEST = Parameter("digest", "path", Text(), "The plan's `digest`.")
+_TOKEN = Parameter("token", "path", Text(), "The token's name.")
 _RECENT = Parameter(
     "recent", "query", Number(most=100_000, is_whole=True), "Number of earlier lines.", 100
 )
@@ -48,22 +50,24 @@ OPERATIONS = Table(
     (
         Operation(
             "about", "GET", "/v1/host", "Show the host's version, process and home.",
-            Json("host/1", "airswasm.cli._control.answers:HostAbout"),
+            Json("host/1", "airswasm.cli._control.answers:HostAbout"), scope="monitoring",
         ),
         Operation(
             "openapi", "GET", "/v1/openapi.json", "Show this API as an OpenAPI document.", Json(""),
+            scope="monitoring",
         ),
         Operation(
             "status", "GET", "/v1/status", "Show the status of the host and its components.",
-            Json("status/1", "airswasm.lifecycle:SystemStatus"),
+            Json("status/1", "airswasm.lifecycle:SystemStatus"), scope="read",
         ),
         Operation(
             "all_logs", "GET", "/v1/logs", "Show the logs of all components.",
-            JsonLines("log/1", "airswasm.lifecycle:LogEntry"), (_RECENT, _FOLLOW),
+            JsonLines("log/1", "airswasm.lifecycle:LogEntry"), (_RECENT, _FOLLOW), scope="read",
         ),
         Operation(
             "list", "GET", "/v1/components", "List the installed components.",
             Json("list/1", "airswasm.lifecycle:ComponentSummary", "components", is_list=True),
+            scope="read",
         ),
         Operation(
             "plan", "POST", "/v1/plans",
@@ -84,20 +88,21 @@ OPERATIONS = Table(
             "keeps the package for ten minutes under the plan's `digest`, which covers every byte "
             "of it and the effect of the change on this host. `POST /v1/plans/DIGEST` carries "
             "exactly that out. A host keeps a few plans; a new one may displace the oldest.",
+            scope="all",
         ),
         Operation(
             "approve", "POST", "/v1/plans/{digest}", "Carry out a plan.", _INFO, (_DIGEST,),
             changes=True,
             detail="If the host's state has changed so that the plan would differ, the host "
-            "refuses it, and the client must plan the package again.",
+            "refuses it, and the client must plan the package again.", scope="all",
         ),
         Operation(
             "refuse", "DELETE", "/v1/plans/{digest}", "Drop a plan, and record the refusal.",
-            Nothing(), (_DIGEST,), changes=True,
+            Nothing(), (_DIGEST,), changes=True, scope="all",
         ),
         Operation(
             "info", "GET", COMPONENT, "Show everything about one component.",
-            Json("info/1", "airswasm.lifecycle:ComponentInfo"), (_NAME,),
+            Json("info/1", "airswasm.lifecycle:ComponentInfo"), (_NAME,), scope="read",
         ),
         Operation(
             "uninstall", "DELETE", COMPONENT, "Remove a component.", Nothing(),
@@ -105,7 +110,7 @@ OPERATIONS = Table(
                 _NAME,
                 Parameter("purge", "query", Flag(), "Also delete its stored data and log.", False),
             ),
-            changes=True,
+            changes=True, scope="all",
         ),
         Operation(
             "rollback", "POST", f"{COMPONENT}/rollback", "Go back to a retained version.", _INFO,
@@ -113,11 +118,11 @@ OPERATIONS = Table(
                 _NAME,
                 Parameter("to", "query", Text(), "The version; by default the one before.", None),
             ),
-            changes=True,
+            changes=True, scope="all",
         ),
         Operation(
             "start", "POST", f"{COMPONENT}/start",
-            "Start a stopped component.", _INFO, (_NAME,), changes=True,
+            "Start a stopped component.", _INFO, (_NAME,), changes=True, scope="all",
         ),
         Operation(
             "stop", "POST", f"{COMPONENT}/stop", "Stop a component until a client starts it again.",
@@ -129,11 +134,11 @@ OPERATIONS = Table(
                     "End it at once, with any running start, stop or update of it.", False,
                 ),
             ),
-            changes=True,
+            changes=True, scope="all",
         ),
         Operation(
             "restart", "POST", f"{COMPONENT}/restart", "Stop and start a component.",
-            _INFO, (_NAME,), changes=True,
+            _INFO, (_NAME,), changes=True, scope="all",
         ),
         Operation(
             "send", "POST", f"{COMPONENT}/messages", "Deliver a message and wait for the reply.",
@@ -144,7 +149,7 @@ OPERATIONS = Table(
                 Parameter("timeout", "query", Number(), "Seconds to wait for the reply.", 30.0),
             ),
             changes=True,
-            detail="204 acknowledges the message without a reply.",
+            detail="204 acknowledges the message without a reply.", scope="send",
         ),
         Operation(
             "deliver", "POST", f"{COMPONENT}/receipts",
@@ -158,24 +163,29 @@ OPERATIONS = Table(
             changes=True,
             detail="An error of the component is in the document, beside the receipt: the host "
             "carried the request out.",
+            scope="send",
         ),
         Operation(
             "profile", "GET", f"{COMPONENT}/profile",
             "Show where a component's time and fuel go.",
             Json("profile/1", "airswasm.lifecycle:Profile"), (_NAME,),
+            scope="read",
         ),
         Operation(
             "logs", "GET", f"{COMPONENT}/logs", "Show a component's log.",
             JsonLines("log/1", "airswasm.lifecycle:LogEntry"), (_NAME, _RECENT, _FOLLOW),
+            scope="read",
         ),
         Operation(
             "entries", "GET", f"{COMPONENT}/storage", "List a component's stored keys.",
             JsonLines("entry/1", "airswasm.cli._control.answers:StoredEntry"),
             (_NAME, Parameter("prefix", "query", Text(), "Only keys with this prefix.", "")),
+            scope="read",
         ),
         Operation(
             "export", "GET", f"{COMPONENT}/storage/export",
             "Export a component's stored data as one stream.", Raw(is_streamed=True), (_NAME,),
+            scope="read",
         ),
         Operation(
             "load", "POST", f"{COMPONENT}/storage/import",
@@ -186,23 +196,49 @@ OPERATIONS = Table(
                 Parameter("replace", "query", Flag(), "Delete the existing data first.", False),
             ),
             changes=True,
-            detail="`keys` is the number of imported keys.",
+            detail="`keys` is the number of imported keys.", scope="all",
+        ),
+        Operation(
+            "tokens", "GET", "/v1/tokens", "List the tokens for TCP.",
+            Json("tokens/1", "airswasm.cli._control.tokens:TokenAbout", "tokens", is_list=True),
+            scope="all",
+        ),
+        Operation(
+            "create_token", "POST", "/v1/tokens/{token}", "Make a token for TCP.",
+            Json("new-token/1", "airswasm.cli._control.tokens:NewToken"),
+            (
+                _TOKEN,
+                Parameter("scope", "query", Text(SCOPES), "The scope."),
+                Parameter(
+                    "components", "query", Text(),
+                    "The components to which it may send, divided by commas.", "",
+                ),
+            ),
+            changes=True, scope="all",
+            detail="The answer is the only place that has the secret: the host keeps its hash.",
+        ),
+        Operation(
+            "revoke_token", "DELETE", "/v1/tokens/{token}", "Refuse a token from now on.",
+            Nothing(), (_TOKEN,), changes=True, scope="all",
         ),
         Operation(
             "trust", "GET", "/v1/trust", "List the pinned names and the revoked keys.",
             Json("trust/1", "airswasm.cli._control.trust_answers:Trust"),
+            scope="read",
         ),
         Operation(
             "trust_add", "POST", _TRUSTED, "Pin a component to its owner's key.", _PIN,
             (_NAME, _KEY, _LABEL), changes=True,
             detail="From then on the host accepts only packages under this name that this key "
             "signed. It refuses another key for a name that has an owner: see `transfer`.",
+            scope="all",
         ),
         Operation(
             "trust_remove", "DELETE", _TRUSTED, "Forget a component's pin.",
             Json("trust-removal/1", "", "was_pinned"), (_NAME,), changes=True,
             detail="The next install or update asks for approval again. An installed version keeps "
             "running, and its owner stays the only one who may update it.",
+            scope="all",
         ),
         Operation(
             "trust_transfer", "POST", f"{_TRUSTED}/transfer",
@@ -210,6 +246,7 @@ OPERATIONS = Table(
             (_NAME, _KEY, _LABEL), changes=True,
             detail="Installed versions go on unless their key was revoked; updates need the new "
             "key.",
+            scope="all",
         ),
         Operation(
             "trust_rotate", "POST", "/v1/rotations",
@@ -217,6 +254,7 @@ OPERATIONS = Table(
             _PIN,
             (Parameter("statement", "body", Bytes(2**20), "The statement's bytes."),),
             changes=True,
+            scope="all",
         ),
         Operation(
             "trust_revoke", "POST", "/v1/revocations",
@@ -232,6 +270,7 @@ OPERATIONS = Table(
             changes=True,
             detail="The code of a quarantined component ends at once and does not start again. Its "
             "mailbox stays for the next version.",
+            scope="all",
         ),
     )
 )  # fmt: skip

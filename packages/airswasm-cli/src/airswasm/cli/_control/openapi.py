@@ -13,6 +13,7 @@ from typing import TypeAlias
 from pydantic import TypeAdapter
 
 from .operation import (
+    SCOPES,
     Answer,
     Bytes,
     Component,
@@ -63,7 +64,7 @@ def openapi_document(operations: Table) -> Mapping[str, object]:
     for each in operations:
         paths.setdefault(each.route, {})[each.method.lower()] = _operation(each, schemas)
     error = {"description": "The host refused.", "content": _json({"$ref": _reference("Error")})}
-    security: list[Node] = [{}, {"token": []}]
+    security: list[Node] = [{}, {"token": ["all"]}]
     return {
         "openapi": _VERSION,
         "info": {
@@ -78,7 +79,14 @@ def openapi_document(operations: Table) -> Mapping[str, object]:
         "components": {
             "schemas": schemas,
             "responses": {"Error": error},
-            "securitySchemes": {"token": {"type": "http", "scheme": "bearer"}},
+            "securitySchemes": {
+                "token": {
+                    "type": "http",
+                    "scheme": "bearer",
+                    "description": "Each operation names the scope that a token needs: "
+                    f"{', '.join(SCOPES)}. `read` includes `monitoring`, and `all` every scope.",
+                }
+            },
         },
     }
 
@@ -94,6 +102,7 @@ def _operation(operation: Operation, schemas: Node) -> Node:
         described["parameters"] = parameters
     if operation.body is not None:
         described["requestBody"] = _body(operation.body)
+    described["security"] = [{}, {"token": [operation.scope]}]
     described["responses"] = {
         **_responses(operation.answer, schemas),
         "default": {"$ref": "#/components/responses/Error"},

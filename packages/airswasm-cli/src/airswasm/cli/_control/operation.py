@@ -20,6 +20,7 @@ from typing import Literal, TypeAlias, cast
 
 __all__ = (
     "REQUIRED",
+    "SCOPES",
     "Answer",
     "Bytes",
     "Component",
@@ -33,6 +34,7 @@ __all__ = (
     "Parameter",
     "Place",
     "Raw",
+    "Scope",
     "Stream",
     "Table",
     "Text",
@@ -42,6 +44,10 @@ __all__ = (
 REQUIRED: object = inspect.Parameter.empty
 """Marks a parameter without a default."""
 Place = Literal["path", "query", "body"]
+Scope = Literal["monitoring", "read", "send", "all"]
+SCOPES: tuple[Scope, ...] = ("monitoring", "read", "send", "all")
+"""The scopes of tokens: figures and health; all that changes nothing; messages to some components;
+everything."""
 _PLACEHOLDER = re.compile(r"\{(\w+)\}")
 
 
@@ -201,7 +207,8 @@ class Operation:
         summary: One sentence for people, in the imperative.
         answer: The form of the answer.
         parameters: The parameters, in the order of a call.
-        changes: Whether it changes the host; a token that may only read is refused.
+        scope: The scope that a token needs for it.
+        changes: Whether it changes the host. Then a token that may only read is refused.
         detail: Further paragraphs for people.
         handler: For a block's operation, `module:function`, called with the host's services and the
             parameters by name; empty for a method of the host.
@@ -216,6 +223,7 @@ class Operation:
     changes: bool = False
     detail: str = ""
     handler: str = ""
+    scope: Scope = field(kw_only=True)
 
     def __post_init__(self) -> None:
         named = {each.name for each in self.parameters if each.place == "path"}
@@ -223,6 +231,13 @@ class Operation:
             raise ValueError(f"{self.name}: the path and its parameters differ")
         if len(named) < len([each for each in self.parameters if each.place == "path"]):
             raise ValueError(f"{self.name}: a parameter appears twice")
+        if self.changes and self.scope in ("monitoring", "read"):
+            raise ValueError(f"{self.name}: it changes the host; its scope is send or all")
+        has_component = any(
+            isinstance(each.kind, Component) and each.place == "path" for each in self.parameters
+        )
+        if self.scope == "send" and not has_component:
+            raise ValueError(f"{self.name}: the scope send needs a component")
 
     @property
     def route(self) -> str:

@@ -6,13 +6,11 @@ bytes, streams as NDJSON. A refusal is a JSON error with the same code, hint and
 command.
 
 No operation has a function here: the routes are derived from the table (`control_api`), which gives
-the place of each parameter and the form of the answer. On loopback TCP, which any local user can
-reach, every request needs the token, and the Host header must be a loopback name (DNS rebinding).
+the place of each parameter and the form of the answer. `gate` admits requests over TCP.
 """
 
 from __future__ import annotations
 
-import hmac
 import json
 import math
 from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Mapping, Sequence
@@ -24,7 +22,6 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import BaseRoute, Route
-from starlette.types import ASGIApp, Receive, Scope, Send
 
 from .._session.problem import Problem, problem_of, to_document
 from .api import OPERATIONS
@@ -44,13 +41,12 @@ from .operation import (
     Text,
 )
 
-__all__ = ("Performer", "TokenGate", "control_app")
+__all__ = ("Performer", "control_app", "refusal")
 
 _BYTES = "application/octet-stream"
 _NDJSON = "application/x-ndjson"
 _STATUS_OF_CODE = {"E0001": 500, "E0030": 409}
 _STATUS_OF_EXIT_CODE = {2: 400, 3: 422, 4: 403, 5: 404, 6: 503}
-_LOOPBACK_NAMES = frozenset({"127.0.0.1", "localhost", "[::1]"})
 
 Endpoint = Callable[[Request], Awaitable[Response]]
 
@@ -79,30 +75,6 @@ def control_app(
     if monitoring is not None:
         routes += monitoring.routes
     return Starlette(routes=routes, exception_handlers={HTTPException: _refuse_http})
-
-
-class TokenGate:
-    """Admits requests over TCP that carry the token and name this machine as their host."""
-
-    def __init__(self, app: ASGIApp, token: str) -> None:
-        self._app = app
-        self._expected = f"Bearer {token}"
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Handle one ASGI connection."""
-        if scope["type"] != "http":
-            return
-        request = Request(scope)
-        name = request.headers.get("host", "").rpartition(":")[0] or request.headers.get("host", "")
-        given = request.headers.get("authorization", "")
-        if name not in _LOOPBACK_NAMES:
-            response = _error(403, "E0012", "this host accepts only loopback names", "")
-        elif not hmac.compare_digest(given.encode(), self._expected.encode()):
-            response = _error(401, "E0012", "the token is missing or wrong", "see `airswasm run`")
-        else:
-            await self._app(scope, receive, send)
-            return
-        await response(scope, receive, send)
 
 
 def _endpoint(host: Performer, operation: Operation) -> Endpoint:
@@ -259,10 +231,11 @@ def _failure(problem: Problem) -> JSONResponse:
 async def _refuse_http(_request: Request, error: Exception) -> Response:
     status = error.status_code if isinstance(error, HTTPException) else 400
     detail = error.detail if isinstance(error, HTTPException) else str(error)
-    return _error(status, "E0012", str(detail), "docs/control-api.md lists paths and parameters")
+    return refusal(status, "E0012", str(detail), "docs/control-api.md lists paths and parameters")
 
 
-def _error(status: int, code: str, message: str, hint: str) -> JSONResponse:
+def refusal(status: int, code: str, message: str, hint: str) -> JSONResponse:
+    """Return the answer to a request that does not reach an operation."""
     body: Mapping[str, str | int | Sequence[str]] = {
         "code": code, "message": message, "hint": hint, "exit_code": 1, "details": [],
     }  # fmt: skip

@@ -13,14 +13,15 @@ from __future__ import annotations
 import inspect
 import os
 import time
-from collections.abc import AsyncIterable, AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterable, AsyncIterator, Callable, Mapping, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, Protocol
 
 from .._control.api import OPERATIONS
 from .._control.document import Document
-from .._control.operation import Operation, Table
+from .._control.operation import Operation, Scope, Table
 from .._control.pending import Change, PendingPlans
+from .._control.tokens import TokenFile
 from ..errors import PlanGone
 from .stored_host import HostReader, StoredHost, to_document
 
@@ -130,6 +131,18 @@ class Host(HostReader, Protocol):
         """Refuse a key for good, and quarantine the components that it signed."""
         ...
 
+    async def tokens(self) -> Sequence[Document]:
+        """Return the tokens for TCP, without their secrets."""
+        ...
+
+    async def create_token(self, token: str, scope: Scope, components: str = "") -> Document:
+        """Make a token, and return it with its secret."""
+        ...
+
+    async def revoke_token(self, token: str) -> None:
+        """Refuse a token from now on."""
+        ...
+
 
 class LocalHost(StoredHost):
     """A `System` of this process, spoken to in documents.
@@ -145,6 +158,7 @@ class LocalHost(StoredHost):
         self._system = system
         self._operations = operations
         self._started_at = time.time()
+        self._tokens = TokenFile(system.home.folder)
         self._pending: PendingPlans | None = None
         if system.mode != "readonly":
             from airswasm.actor import ActorSystem
@@ -324,6 +338,29 @@ class LocalHost(StoredHost):
 
         report = await self._system.trust.revoke(fingerprint, reason)
         return to_document(Revoked(report.revocation.fingerprint, report.quarantined))
+
+    async def tokens(self) -> Sequence[Document]:
+        """See `Host`."""
+        return [to_document(each.about()) for each in self._tokens.tokens()]
+
+    async def create_token(self, token: str, scope: Scope, components: str = "") -> Document:
+        """See `Host`."""
+        names = tuple(filter(None, components.split(",")))
+        self._note_token(token, f"made, of the scope {scope}", ",".join(names))
+        return to_document(self._tokens.create(token, scope, names))
+
+    async def revoke_token(self, token: str) -> None:
+        """See `Host`."""
+        self._note_token(token, "revoked")
+        self._tokens.revoke(token)
+
+    def _note_token(self, token: str, act: str, components: str = "") -> None:
+        """Record an act before its effect."""
+        from airswasm.security import AuditEvent, AuditSink
+
+        audit = self._system.services.get(AuditSink)  # type: ignore[type-abstract]  # a key
+        detail = {"components": components} if components else {}
+        audit.record(AuditEvent("token", outcome="done", resource=token, reason=act, detail=detail))
 
     def _take(self, digest: str) -> tuple[Package, Change]:
         if self._pending is None:

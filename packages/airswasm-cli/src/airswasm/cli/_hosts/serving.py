@@ -27,14 +27,18 @@ import anyio
 import anyio.abc
 import uvicorn
 from airswasm.lifecycle import System
+from airswasm.security import AuditSink
 from starlette.applications import Starlette
+from starlette.routing import BaseRoute
 from starlette.types import ASGIApp
 
 from .._control.api import all_operations
 from .._control.connections import LocalConnection, NetworkConnection
 from .._control.endpoint import endpoint_of, listen
+from .._control.gate import Need, TokenGate
 from .._control.operation import Table
-from .._control.server import TokenGate, control_app
+from .._control.server import control_app
+from .._control.tokens import TokenFile
 from .._session.process import EXIT_INTERRUPTED
 from ..errors import SocketInUse
 from .host import LocalHost
@@ -100,7 +104,13 @@ async def serve(
     if port is not None:
         tcp = _listen_tcp(port)
         token_file = home / "control.token"
-        gated = TokenGate(app, _write_token(token_file))
+        gated = TokenGate(
+            app,
+            _needs(app, operations),
+            _write_token(token_file),
+            TokenFile(home),
+            system.services.get(AuditSink),  # type: ignore[type-abstract]  # a key
+        )
         servers.append((_Server(_config(gated, NetworkConnection)), tcp))
         listening = Listening(endpoint.path, f"http://127.0.0.1:{tcp.getsockname()[1]}", token_file)
     try:
@@ -198,6 +208,13 @@ def _write_token(path: Path) -> str:
     with os.fdopen(descriptor, "w") as file:
         file.write(token + "\n")
     return token
+
+
+def _needs(app: Starlette, operations: Table) -> list[tuple[BaseRoute, Need]]:
+    """Return the needs of the routes: first those of the operations, then those of monitoring."""
+    scopes = [Need(each.scope, each) for each in operations]
+    rest = [Need("monitoring")] * (len(app.routes) - len(scopes))
+    return list(zip(app.routes, [*scopes, *rest], strict=True))
 
 
 def _monitoring(system: System) -> Starlette | None:

@@ -67,8 +67,10 @@ def _fields(info: Document) -> list[tuple[str, str]]:
         ("signer", text(info.get("signer"), absent="unsigned")),
         ("may", capabilities or "nothing but log and answer"),
         *limits.items(),
+        ("supervision", _supervision(mapping(manifest.get("supervision")))),
         ("stores", size(info.get("storage_bytes"))),
         ("versions", versions),
+        *[("held to the policy", str(each)) for each in cast("list[str]", info.get("held") or [])],
     ]
 
 
@@ -86,6 +88,15 @@ def _limits(limits: Document, prefix: str = "limits.") -> Iterator[tuple[str, st
             yield f"{prefix}{key}", f"{number(value):g} s"
         else:
             yield f"{prefix}{key}", amount(value)
+
+
+def _supervision(settings: Document) -> str:
+    revive = settings.get("revive")
+    after = "stays down" if revive is None else f"starts again after {number(revive):g} s"
+    return (
+        f"{text(settings.get('restart'))}, {text(settings.get('intensity'))} restarts within "
+        f"{number(settings.get('period')):g} s; given up, it {after}"
+    )
 
 
 def _patterns(patterns: object) -> str:

@@ -58,25 +58,40 @@ def _show(session: Session, found: Document, *, stream: bool) -> None:
         (
             text(each["name"]),
             text(each["version"]),
-            text(each["state"]),
+            _state(each),
             lasted(each.get("uptime")),
             amount(each.get("restarts")),
             amount(each.get("messages")),
             amount(each.get("mailbox")),
             amount(each.get("fuel_used")),
+            _processor(each),
             size(each.get("memory_bytes")) if each.get("memory_bytes") else "-",
             amount(each.get("unwritten_denials")),
             text(each.get("health")),
             text(each.get("last_error")),
+            text(each.get("held")),
         )
         for each in components
     ]
     columns = (
-        "name", "version", "state", "up", "restarts", "handled", "waiting", "fuel", "memory",
-        "denials unwritten", "health", "last error",
+        "name", "version", "state", "up", "restarts", "handled", "waiting", "fuel", "cpu", "memory",
+        "denials unwritten", "health", "last error", "held to the policy",
     )  # fmt: skip
     if rows:
         _table(session, columns, rows)
+
+
+def _processor(component: Document) -> str:
+    seconds = number(component.get("processor_seconds"))
+    return f"{seconds:.1f} s" if seconds >= 0.05 else "-"
+
+
+def _state(component: Document) -> str:
+    from ._times import lasted
+
+    revives_in = component.get("revives_in")
+    again = "" if revives_in is None else f", starts again in {lasted(revives_in)}"
+    return f"{text(component['state'])}{again}"
 
 
 def _table(session: Session, columns: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> None:

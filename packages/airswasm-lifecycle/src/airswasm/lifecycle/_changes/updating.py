@@ -121,12 +121,14 @@ class Updating:
         commit: Callable[[ComponentRecord], Awaitable[None]],
     ) -> None:
         name = record.name
+        manifest, excesses = self.running.policy.hold(manifest)
         is_hosted = self.running.hosting.is_replaceable(name)
         if is_hosted:
             await self._switch_hosted(record, successor, manifest, commit)
         else:
             await self.running.hosting.stop(name)
             await commit(successor)
+        self.running.hosting.note_held(name, excesses)
         self.running.take_over(self.registry.get(name), manifest)
         self.loader.keep_only(await self.ledger.sweep())
         if not is_hosted and successor.wanted == "running":

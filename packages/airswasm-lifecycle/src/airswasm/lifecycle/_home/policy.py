@@ -4,6 +4,8 @@ The manifest says what a component wants, the policy what it can get at most; th
 approval stands between them. Every key has a default, so a new home needs no file. The default for
 memory is above the 4 MiB that a manifest gets unasked: a guest that carries a language runtime
 cannot start in 4 MiB, and its author must ask for more and get approval anyway.
+
+`caps` says which number of a manifest each key bounds.
 """
 
 from __future__ import annotations
@@ -11,17 +13,17 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from .._toml.quantities import format_bytes
 from ..errors import LimitAbovePolicy
+from .caps import Excess, excesses, hold
 
 if TYPE_CHECKING:  # to show settings needs no manifests
     from .._packages.manifest import Manifest
     from .configuration import Configuration
 
-_SIZES = ("memory", "host_memory", "storage", "mailbox_bytes", "message_bytes")
-_LIMITS = (*_SIZES[1:], "mailbox", "timeout", "fuel")
+__all__ = ("HealthPolicy", "HostPolicy", "InstallPolicy", "LimitPolicy", "SupervisionPolicy")
 
-__all__ = ("HostPolicy", "InstallPolicy", "LimitPolicy")
+_LEAST = {"storage": 0.0, "memory": 512 * 2**10, "host_memory": 64 * 2**10, "table_elements": 256}
+"""What each component needs at least: a tighter policy could hold it to nothing valid."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,10 +54,14 @@ class LimitPolicy:
         mailbox: Messages that may wait in a mailbox.
         mailbox_bytes: Bytes of payload that may wait in a mailbox.
         message_bytes: Bytes of one message; also where a manifest leaves it to its memory.
+        host_call: Bytes that one call may carry between a component and its host.
+        table_elements: Elements of all function tables of a component together, 8 bytes each.
         timeout: Seconds for each message, waiting included.
         fuel: Fuel for each message; 10,000,000 is about 6 ms.
+        weight: Weight of a component's share of processor time; 1 if it does not ask.
         dead_letters: Bytes of dead letters that are kept; a quarter of it for one component's.
         messages: Messages that a component may send each second.
+        logs: Log lines that a component may write each second.
         running: Components that may run at once; each takes 4 of the 65,530 memory mappings of a
             Linux process.
     """
@@ -66,16 +72,65 @@ class LimitPolicy:
     mailbox: int = 100_000
     mailbox_bytes: int = 256 * 2**20
     message_bytes: int = 16 * 2**20
+    host_call: int = 64 * 2**20
+    table_elements: int = 4_000_000
     timeout: float = 300.0
     fuel: int = 10**12
+    weight: float = 10.0
     dead_letters: int = 64 * 2**20
     messages: int = 100_000
+    logs: int = 1000
     running: int = 15_000
 
     def __post_init__(self) -> None:
         for name in self.__slots__:
-            if getattr(self, name) < (0 if name == "storage" else 1e-3):
-                raise ValueError(f"{name} must be more than 0")
+            least = _LEAST.get(name, 1e-2)
+            if not getattr(self, name) >= least:
+                raise ValueError(f"{name} must be {_at_least(least)}")
+
+
+@dataclass(frozen=True, slots=True)
+class SupervisionPolicy:
+    """`[supervision]`: bounds for what a manifest says of restarts and of its end.
+
+    Attributes:
+        intensity: Restarts within a period that a manifest may allow, at most.
+        period: Seconds of the shortest period.
+        backoff: Seconds of the shortest first delay before a restart; above 0, the growth
+            `immediate` is refused.
+        longest_backoff: Seconds of the longest delay; messages wait meanwhile.
+        shutdown: Seconds that a component may have for its end; `inf` also allows "infinity".
+        revive: Seconds of the shortest cool-down before a component that was given up is started
+            again.
+    """
+
+    intensity: int = 100
+    period: float = 1.0
+    backoff: float = 0.0
+    longest_backoff: float = 3600.0
+    shutdown: float = 60.0
+    revive: float = 60.0
+
+    def __post_init__(self) -> None:
+        for name in self.__slots__:
+            least = 0.001 if name in ("period", "revive", "longest_backoff") else 0.0
+            if not getattr(self, name) >= least:
+                raise ValueError(f"{name} must be at least {least:g}")
+
+
+@dataclass(frozen=True, slots=True)
+class HealthPolicy:
+    """`[health]`: bounds for what a manifest says of health checks.
+
+    Attributes:
+        interval: Seconds of the shortest interval between two checks.
+    """
+
+    interval: float = 1.0
+
+    def __post_init__(self) -> None:
+        if not self.interval >= 0.001:
+            raise ValueError("interval must be at least 0.001")
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,40 +140,45 @@ class HostPolicy:
     Attributes:
         install: Rules for installing packages.
         limits: The most that a manifest may ask for.
+        supervision: Bounds for restarts.
+        health: Bounds for health checks.
     """
 
     install: InstallPolicy = field(default_factory=InstallPolicy)
     limits: LimitPolicy = field(default_factory=LimitPolicy)
+    supervision: SupervisionPolicy = field(default_factory=SupervisionPolicy)
+    health: HealthPolicy = field(default_factory=HealthPolicy)
 
     @classmethod
     def of(cls, configuration: Configuration) -> HostPolicy:
         """Return the policy that a home's configuration sets."""
-        return cls(configuration.get(InstallPolicy), configuration.get(LimitPolicy))
+        return cls(
+            configuration.get(InstallPolicy),
+            configuration.get(LimitPolicy),
+            configuration.get(SupervisionPolicy),
+            configuration.get(HealthPolicy),
+        )
 
     def check(self, manifest: Manifest) -> None:
-        """Compare a manifest's limits with the policy.
+        """Compare every number of a manifest with the policy.
 
         Raises:
-            LimitAbovePolicy: A limit is above the policy; the error names the first one.
+            LimitAbovePolicy: One is beyond the policy; the error names the first one.
         """
-        wanted, most = manifest.limits, self.limits
-        whole = wanted.memory * wanted.memories
-        self._check_one(manifest.name, "memory", whole, most.memory)
-        for limit in _LIMITS:
-            self._check_one(manifest.name, limit, getattr(wanted, limit), getattr(most, limit))
-        rate = wanted.rates.messages
-        self._check_one(manifest.name, "rates.messages", rate, most.messages)
+        found = next(iter(excesses(manifest, self)), None)
+        if found is not None:
+            raise LimitAbovePolicy(
+                manifest.name, found.key, found.wanted, found.allowed, found.setting,
+                is_least=found.is_least,
+            )  # fmt: skip
 
-    def _check_one(self, name: str, limit: str, wanted: float | None, most: float) -> None:
-        if wanted is None or wanted <= most:
-            return
-        is_size = limit in _SIZES
-        value = f'"{format_bytes(int(wanted))}"' if is_size else _plain(wanted)
-        allowed = format_bytes(int(most)) if is_size else _plain(most)
-        line = f"{limit.rpartition('.')[2]} = {value}"
-        raise LimitAbovePolicy(name, limit, value, allowed, line)
+    def hold(self, manifest: Manifest) -> tuple[Manifest, tuple[Excess, ...]]:
+        """Return a manifest within the policy, and the numbers that this changed.
+
+        For a component that was installed under another policy.
+        """
+        return hold(manifest, self)
 
 
-def _plain(number: float) -> str:
-    """Write a number as a TOML integer or float that is read as the same number."""
-    return f"{int(number):_}" if number == int(number) else repr(number)
+def _at_least(least: float) -> str:
+    return f"at least {least:_}" if least >= 1 else "more than 0" if least else "at least 0"

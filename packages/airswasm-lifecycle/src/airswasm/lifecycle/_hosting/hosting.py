@@ -43,6 +43,7 @@ from airswasm.runtime import GuestFault, Limits, LinkedComponent, WasiConfig
 from airswasm.security import TrustError
 from airswasm.wit.names import GUEST_MIGRATION
 
+from .._home.caps import Excess
 from .._home.logbook import LogBook
 from .._packages.manifest import MANIFEST_NAME, Manifest
 from .._registry.limits import limits_of
@@ -50,6 +51,7 @@ from .._registry.registry import ComponentRecord
 from ..errors import StartFailed, TooManyRunning, UpdateFailed
 from .loading import Loader, wasi_of
 from .quarantine import Placeholder, Quarantine
+from .revivals import Revivals, Revive
 from .status import ComponentStatus
 
 __all__ = ("Hosting", "reason_of")
@@ -122,11 +124,6 @@ class HostedActor(ComponentActor):
             await self.migrate(self._migrate_from)
 
     @property
-    def fuel_used(self) -> int:
-        """The fuel of all calls of this incarnation."""
-        return self.instance.fuel_used if self.instance else 0
-
-    @property
     def memory_bytes(self) -> int:
         """Peak linear memory; 0 before the first message and where it is unknown."""
         return (self.instance.memory_peak_bytes or 0) if self.instance else 0
@@ -147,6 +144,7 @@ class Hosting:
         logs: LogBook,
         most_running: int,
         most_message_bytes: int,
+        revive: Revive,
     ) -> None:
         self._actors, self._loader, self._logs = actors, loader, logs
         self._most_running = most_running
@@ -160,6 +158,8 @@ class Hosting:
         self._starting: dict[str, anyio.CancelScope] = {}
         self._killing: Counter[str] = Counter()
         """Names that an operator is killing: none of them may start."""
+        self.revivals = Revivals(actors, revive)
+        self._held: dict[str, tuple[Excess, ...]] = {}
         self._recipes = WeakValueDictionary[tuple[str, str], _Recipe]()
 
     async def open(self, stack: AsyncExitStack) -> None:
@@ -242,9 +242,14 @@ class Hosting:
         """Return the status of one component."""
         state = self.state(record.name)
         hosted = self._hosted.get(record.name)
+        held = self.held(record.name)
+        revives_in, revivals = self.revivals.left(record.name), self.revivals.count(record.name)
         if hosted is None:
             error = self._quarantine.reason(record.name) or self._refused.get(record.name)
-            return ComponentStatus(record.name, record.active, state, last_error=error)
+            return ComponentStatus(
+                record.name, record.active, state, last_error=error,
+                held=held, revivals=revivals, revives_in=revives_in,
+            )  # fmt: skip
         ref = hosted.ref
         actor = ref.actor if ref is not None else None
         meter = actor if isinstance(actor, HostedActor) else None
@@ -265,7 +270,22 @@ class Hosting:
             memory_bytes=meter.memory_bytes if meter else 0,
             host_memory_bytes=meter.host_memory_bytes if meter else 0,
             health=hosted.verdict if is_up else None,
+            held=held,
+            revivals=revivals,
+            revives_in=revives_in,
+            processor_seconds=ref.processor_seconds if ref is not None else 0.0,
         )
+
+    def note_held(self, name: str, held: tuple[Excess, ...]) -> None:
+        """Record, and log, the numbers of a manifest that the policy does not allow."""
+        if held != self._held.get(name, ()):
+            for each in held:
+                self._logs.write(name, "warn", f"held to the policy: {each}", source="supervisor")
+        self._held[name] = held
+
+    def held(self, name: str) -> tuple[str, ...]:
+        """Return the numbers that the policy holds, as texts."""
+        return tuple(map(str, self._held.get(name, ())))
 
     async def start(self, record: ComponentRecord, manifest: Manifest) -> None:
         """Start a component.
@@ -278,6 +298,7 @@ class Hosting:
         name = record.name
         self._refused.pop(name, None)
         self._quarantine.lift(name)
+        self.revivals.cancel(name)
         if len(self._hosted) >= self._most_running and name not in self._hosted:
             raise TooManyRunning(name, self._most_running)
         with anyio.CancelScope() as scope:
@@ -373,6 +394,8 @@ class Hosting:
         """Stop a component; without effect when it does not run."""
         hosted = self._hosted.get(name)
         self.has_begun(name)
+        self.revivals.cancel(name)
+        self._held.pop(name, None)
         was_down = self.state(name) in ("failed", "given up", "quarantined")
         self._refused.pop(name, None)
         self._quarantine.lift(name)
@@ -519,7 +542,13 @@ class Hosting:
         if event.kind is EventKind.GIVEN_UP:
             if isinstance(event.cause, SupervisorGaveUp):
                 allowed = f"{event.cause.intensity} restarts within {event.cause.period:g} s"
-                self._log(name, "error", f"given up: it crashed again after {allowed}", event)
+                after = hosted.manifest.supervision.revive
+                next_ = "" if after is None else f"; the host starts it again in {after:g} s"
+                self._log(
+                    name, "error", f"given up: it crashed again after {allowed}{next_}", event
+                )
+                if after is not None:
+                    self.revivals.expect(name, after)
         elif event.incarnation == 0:
             return  # not of an incarnation: `_tell` handles those
         elif event.kind is EventKind.READY:
@@ -603,6 +632,7 @@ def _supervisor_spec(make: _Maker) -> SupervisorSpec:
         restart=settings.restart,
         shutdown=settings.shutdown,
         mailbox=recipe.mailbox,
+        weight=recipe.manifest.limits.weight,
     )
     return SupervisorSpec(
         intensity=settings.intensity,

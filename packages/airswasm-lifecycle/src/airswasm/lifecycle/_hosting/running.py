@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 import anyio
+from airswasm.runtime import Meters
 from airswasm.security import (
     Guard,
     SecurityError,
@@ -21,6 +22,7 @@ from airswasm.security import (
 )
 
 from .._home.logbook import LogBook
+from .._home.policy import HostPolicy
 from .._packages.manifest import Manifest
 from .._registry.ledger import Ledger
 from .._registry.registry import ComponentRecord, Registry, VersionRecord
@@ -54,6 +56,8 @@ class Running:
     policies: ComponentPolicies
     logs: LogBook
     hosting: Hosting
+    policy: HostPolicy
+    meters: Meters
     is_online: bool
 
     def take_over(self, record: ComponentRecord, manifest: Manifest) -> None:
@@ -68,6 +72,8 @@ class Running:
         """Remove the grants, quotas and rates of a name that left the registry."""
         self.guard.revoke(name)
         self.policies.forget(name)
+        self.hosting.revivals.forget(name)
+        self.meters.forget(name)
 
     async def start(self, name: str) -> None:
         """Start a stopped component. Raises as `System.start`."""
@@ -88,6 +94,24 @@ class Running:
         await self._check(record)
         await self.hosting.stop(name)
         await self.begin(record)
+
+    async def revive(self, name: str, cool_down: float) -> None:
+        """Start a component again that was given up; if that fails, after another cool-down."""
+        record = self.registry.find(name)
+        is_down = self.hosting.state(name) in ("given up", "failed")
+        if record is None or record.wanted != "running" or not is_down:
+            return
+        try:
+            await self.ledger.note("revive", record, cool_down=f"{cool_down:g}")
+            self.meters.add("component_revivals_total", name)
+            text = f"starts again, {cool_down:g} s after it was given up"
+            self.logs.write(name, "warn", text, source="supervisor")
+            await self.hosting.stop(name)
+            await self.begin(record)
+        except Exception as error:
+            self.say_why_not(name, error)
+            if self.hosting.state(name) != "quarantined":  # that is an operator's to decide
+                self.hosting.revivals.expect(name, cool_down)
 
     def expect_all(self) -> None:
         """Count the components that should run as starting, before their turn comes."""
@@ -127,7 +151,9 @@ class Running:
         if not self.is_online:
             return
         try:
-            manifest = await self.verified_manifest(record, record.active_version, trusted)
+            asked = await self.verified_manifest(record, record.active_version, trusted)
+            manifest, excesses = self.policy.hold(asked)
+            self.hosting.note_held(record.name, excesses)
             self.take_over(record, manifest)
             await self.hosting.start(record, manifest)
         except Exception as error:

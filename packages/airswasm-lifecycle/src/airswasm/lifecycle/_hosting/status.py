@@ -29,6 +29,8 @@ class ComponentStatus:
     """Messages that this incarnation handled."""
     fuel_used: int = 0
     """Fuel that this incarnation used."""
+    processor_seconds: float = 0.0
+    """Processor time that it was charged for, over all incarnations, starts included."""
     memory_bytes: int = 0
     """Peak linear memory; 0 before the first message and where it is unknown."""
     host_memory_bytes: int = 0
@@ -37,6 +39,12 @@ class ComponentStatus:
     """Denials without a line of their own in the audit log, which has their number."""
     health: str | None = None
     """`healthy`, the component's own words if it is not, or None without health checks."""
+    held: tuple[str, ...] = ()
+    """The numbers of its manifest that the host's policy does not allow, with what holds."""
+    revivals: int = 0
+    """Starts after it was given up, since the host started."""
+    revives_in: float | None = None
+    """Seconds until the host starts it again after it was given up; None if it does not."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -126,8 +126,8 @@ def _is_earlier_in(*order: str) -> Callable[[object, object], bool]:
 
 
 def _is_rarer(before: object, after: object) -> bool:
-    """Return whether health checks became rarer; no checks cost the host less than some."""
-    return after is _ABSENT or _is_higher(before, after)
+    """Return whether an interval became longer; none at all costs the host least."""
+    return after is _ABSENT or after is None or _is_higher(before, after)
 
 
 def _always(_before: object, _after: object) -> bool:
@@ -142,7 +142,8 @@ _MEANS_LESS: Mapping[str, Callable[[object, object], bool]] = {
             "limits.fuel", "limits.timeout", "limits.mailbox",
             "limits.mailbox_bytes", "limits.message_bytes", "limits.storage",
             "limits.rates.messages",
-            "limits.rates.logs", "supervision.intensity", "supervision.shutdown",
+            "limits.rates.logs", "limits.weight",
+            "supervision.intensity", "supervision.shutdown",
         ),
         _is_lower,
     ),
@@ -151,6 +152,7 @@ _MEANS_LESS: Mapping[str, Callable[[object, object], bool]] = {
     "supervision.backoff.growth": _is_earlier_in(*_GROWTHS),
     "supervision.backoff.initial": _is_higher,
     "supervision.backoff.maximum": _is_higher,
+    "supervision.revive": _is_rarer,
     "health.interval": _is_rarer,
     "codecs.accepts": _always,  # configuration that it reads, not a permission
 }  # fmt: skip
@@ -161,7 +163,7 @@ def _shown(key: str, value: object) -> str:
     if value is _ABSENT:
         return "not set"
     if value is None:
-        return "the host's default"
+        return "never" if key == "supervision.revive" else "the host's default"
     if key in _SIZES and isinstance(value, int):
         return format_bytes(value)
     text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)

@@ -214,6 +214,8 @@ class LimitsSection:
     answers. None is as much as `memory`, and 4 MiB at least."""
     storage: Size | None = None
     """Bytes of keys and values that it may store. None is the host's default."""
+    weight: Annotated[float, Field(ge=0.01, le=1000)] = 1.0
+    """Weight of its share of processor time beside components that compute at the same time."""
     rates: RatesSection = field(default_factory=RatesSection)
 
 
@@ -247,6 +249,8 @@ class SupervisionSection:
     shutdown: Annotated[float | Literal["brutal_kill", "infinity"], BeforeValidator(_shutdown)] = (
         5.0
     )
+    revive: Duration | None = None
+    """Seconds after which a component that was given up is started again; None leaves it."""
 
 
 @dataclass(frozen=True, slots=True, config=_STRICT)

@@ -49,6 +49,8 @@ class ComponentInfo:
     exports: tuple[str, ...] = ()
     storage_bytes: int | None = None
     """The bytes that it stores; None when that is not known."""
+    held: tuple[str, ...] = ()
+    """The numbers of its manifest that the host's policy does not allow, with what holds."""
 
 
 def read_manifest(artifacts: ArtifactStore, record: ComponentRecord) -> Manifest:

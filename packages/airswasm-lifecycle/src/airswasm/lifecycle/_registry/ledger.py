@@ -113,6 +113,11 @@ class Ledger:
         async with self._lock:
             await self._write(verb, records)
 
+    async def note(self, verb: str, record: ComponentRecord, **detail: str) -> None:
+        """Write an audit line about an act that changes no record."""
+        async with self._lock:
+            self._note(verb, record, detail)
+
     async def remove(self, record: ComponentRecord, **detail: str) -> None:
         """Remove a record; its files stay until the next sweep."""
         async with self._lock:
