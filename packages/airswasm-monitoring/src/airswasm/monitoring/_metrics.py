@@ -224,7 +224,13 @@ class Metrics(Collector):
                 values.update(_flat(function, use.times))
             self._host_calls.add(name, values)
         total = self._host_calls.total
-        functions = [key[0] for key in total if isinstance(key, tuple) and key[1] == "fuel"]
+        functions: list[str] = []
+        for key in total:
+            match key:
+                case (str(function), "fuel"):
+                    functions.append(function)
+                case _:
+                    pass
         times = HistogramMetricFamily(
             "airswasm_host_call_seconds", "Calls of host functions.", labels=["function"]
         )
@@ -272,8 +278,11 @@ def _outcomes(by_label: Mapping[str, Mapping[Hashable, float]]) -> Family:
     )
     for label, values in by_label.items():
         for key, value in values.items():
-            if isinstance(key, tuple) and key[0] == "outcome":
-                family.add_metric([label, key[1]], value)
+            match key:
+                case ("outcome", str(outcome)):
+                    family.add_metric([label, outcome], value)
+                case _:
+                    pass
     return family
 
 

@@ -141,10 +141,15 @@ class _SledSnapshot:
     def scan(
         self, start: bytes, end: bytes, *, reverse: bool = False
     ) -> Iterator[tuple[bytes, bytes]]:
-        return _scan(lambda *bounds: self._opened().part(*bounds), start, end, reverse=reverse)
+        return _scan(self._read_part, start, end, reverse=reverse)
 
     def close(self) -> None:
         self._snapshot = None
+
+    def _read_part(
+        self, start: bytes, end: bytes, is_reverse: bool, most: int
+    ) -> list[tuple[bytes, bytes]]:
+        return self._opened().part(start, end, is_reverse, most)
 
     def _opened(self) -> DatabaseSnapshot:
         if self._snapshot is None:

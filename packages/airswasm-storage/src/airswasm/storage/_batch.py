@@ -28,9 +28,9 @@ class _Part:
     """The changes of one namespace."""
 
     namespace: Namespace
-    values: dict[str, bytes | None] = field(default_factory=dict)
-    ttls: dict[str, float] = field(default_factory=dict)
-    expected: dict[str, bytes | None] = field(default_factory=dict)
+    values: dict[str, bytes | None] = field(default_factory=dict[str, bytes | None])
+    ttls: dict[str, float] = field(default_factory=dict[str, float])
+    expected: dict[str, bytes | None] = field(default_factory=dict[str, bytes | None])
 
     def plan(self) -> Step:
         return self.namespace.plan(self.values, ttls=self.ttls, expected=self.expected)[0]

@@ -11,7 +11,7 @@ scan a merge.
 from __future__ import annotations
 
 import struct
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncGenerator, Iterator
 from contextlib import closing
 from dataclasses import dataclass, replace
 from itertools import islice
@@ -160,7 +160,7 @@ class Checkpoints:
         self._store.sweep(content.generation)
         await self._namespace.wait_durable()
 
-    async def diff(self, label: str) -> AsyncIterator[Difference]:
+    async def diff(self, label: str) -> AsyncGenerator[Difference]:
         """Yield every key that differs from a checkpoint, in the order of the keys' bytes.
 
         Both sides are of the moment of the call. Close it with `contextlib.aclosing` unless it

@@ -161,8 +161,7 @@ def _expiry(fields: Mapping[str, object], number: int) -> float | None:
     match fields.get("expires"):
         case None:
             return None
-        case bool():
-            pass
-        case int() | float() as seconds if math.isfinite(seconds):
+        case int() | float() as seconds if type(seconds) is not bool and math.isfinite(seconds):
             return seconds
-    raise ExportInvalid(number, "the time at which it expires is no number")
+        case _:
+            raise ExportInvalid(number, "the time at which it expires is no number")

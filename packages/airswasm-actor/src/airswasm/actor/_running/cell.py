@@ -660,7 +660,8 @@ class Cell:
             run_seconds=work.seconds,
             bytes_in=weight_of(message.payload),
             bytes_out=weight_of(result),
-            use=account() if callable(account) else None,
+            # No cast: this is on the way of each message that has a reader of receipts.
+            use=account() if callable(account) else None,  # pyright: ignore[reportArgumentType]
         )
         if message.request is not None and message.request.wants_receipt:
             message.request.receipt = receipt

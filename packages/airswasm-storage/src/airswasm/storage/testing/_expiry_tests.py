@@ -105,7 +105,7 @@ class ExpiryTests(Suite):
             await space.batch({"k": b"1", "l": b"1"}, ttls={"k": 10})
             await space.checkpoints.create("one")
             await space.set("m", b"1", ttl=10)
-            async with aclosing(space.checkpoints.diff("one")) as found:  # type: ignore[type-var]
+            async with aclosing(space.checkpoints.diff("one")) as found:
                 assert [each.key async for each in found] == ["m"]
             clock.now += 10
             assert [each async for each in space.checkpoints.diff("one")] == []
@@ -308,6 +308,8 @@ async def take_step(store: Store, clock: Clock, kind: str, key: str, number: int
             await space.checkpoints.drop("c")
         case "load":
             await space.load(space.export(), replace=True)
+        case _:
+            raise AssertionError(kind)
 
 
 def predict(model: Model, now: float, kind: str, key: str, number: int | None) -> None:
@@ -323,6 +325,8 @@ def predict(model: Model, now: float, kind: str, key: str, number: int | None) -
             model.content[key] = (model.content[key][0], at)
         case "prefix":
             model.content = {k: v for k, v in model.content.items() if not k.startswith(key)}
+        case _:
+            pass
 
 
 async def rows_of(store: Store, name: str) -> int:
