@@ -49,15 +49,14 @@ def monitor_of(system: System) -> Monitor:
 
 
 def figure(system: System, metric: str, component: str) -> float:
-    """Read one figure of a component as Prometheus would."""
+    """Read one figure of a component as Prometheus would, over all of its series."""
     text = monitor_of(system).metrics.render().decode()
-    (value,) = (
+    return sum(
         sample.value
         for family in text_string_to_metric_families(text)
         for sample in family.samples
         if sample.name == metric and component in sample.labels.values()
     )
-    return value
 
 
 async def test_a_granted_file_is_written_and_read(system: System, tmp_path: Path) -> None:

@@ -56,11 +56,11 @@ def _fields(found: Document) -> list[tuple[str, str]]:
 
     outcomes = mapping(found.get("messages"))
     messages = ", ".join(f"{amount(count)} {outcome}" for outcome, count in outcomes.items())
-    waited = f"{_bound(found.get('waited_median'))}, {_bound(found.get('waited_slowest'))}"
+    waited = f"{short(found.get('waited_median'))}, {short(found.get('waited_slowest'))}"
     received, replied = size(found.get("received_bytes")), size(found.get("replied_bytes"))
     return [
         ("messages", messages or "none"),
-        ("waited", f"{waited} (half, and 99 of 100)"),
+        ("waited", f"{waited} at most (half, and 99 of 100)"),
         ("bytes", f"{received} in, {replied} out"),
         ("fuel", amount(found.get("fuel"))),
         ("at work", short(found.get("seconds"))),
@@ -80,22 +80,16 @@ def _show_functions(session: Session, found: Document) -> None:
             amount(each.get("fuel")),
             f"{100 * number(each.get('fuel')) / fuel:.0f}%",
             short(each.get("seconds")),
-            _bound(each.get("median")),
-            _bound(each.get("slowest")),
+            short(each.get("median")),
+            short(each.get("slowest")),
         )
         for indent, group in (("", "exports"), ("  ", "host_functions"))
         for each in items(found.get(group))
     ]
-    session.terminal.table(("function", "calls", "fuel", "share", "time", "half", "99%"), rows)
+    session.terminal.table(("function", "calls", "fuel", "share", "time", "half ≤", "99% ≤"), rows)
 
 
 def _name(function: Document) -> str:
     """Return a function's path without package and version, which say little on a screen."""
     interface, _, name = text(function.get("function")).rpartition("#")
     return f"{interface.rpartition('/')[2].partition('@')[0]}#{name}".removeprefix("#")
-
-
-def _bound(value: object) -> str:
-    from ._times import short
-
-    return short(value) if value is None else f"≤ {short(value)}"
