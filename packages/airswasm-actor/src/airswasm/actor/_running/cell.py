@@ -194,7 +194,7 @@ class Exchange:
         self.rejected: int = 0
         self.spare_queues: list[deque[Envelope]] = []
         self.run_queue: deque[Cell] = deque()
-        self.shares = Shares()
+        self.shares = Shares[Cell]()
         self.wake: anyio.Event | None = None
         self.current: ContextVar[Cell | None] = ContextVar("current actor", default=None)
         self.make_context: Callable[[Cell, int], object]

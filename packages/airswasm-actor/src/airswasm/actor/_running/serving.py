@@ -56,7 +56,7 @@ class Turns(Protocol):
     """The part of the dispatcher that its tasks need."""
 
     run_queue: deque[Cell]
-    shares: Shares
+    shares: Shares[Cell]
     threads: ThreadTurns
     wake: anyio.Event | None
     current: ContextVar[Cell | None]

@@ -19,10 +19,7 @@ from __future__ import annotations
 
 import heapq
 from time import monotonic
-from typing import TYPE_CHECKING, final
-
-if TYPE_CHECKING:
-    from .cell import Cell
+from typing import Generic, Protocol, TypeVar, final
 
 __all__ = ("FUEL_SECONDS", "LIGHT", "PERIOD", "START_SECONDS", "Share", "Shares")
 
@@ -50,8 +47,27 @@ class Share:
         self.used = used
 
 
+class _Account(Protocol):
+    """The part of an actor's rare state that belongs to its account."""
+
+    weight: float
+    recently_used: float
+    charged_at: float
+
+
+class _Charged(Protocol):
+    """An actor, as its account sees it."""
+
+    share: Share | None
+
+    def own_rare(self) -> _Account: ...
+
+
+T = TypeVar("T", bound=_Charged)
+
+
 @final
-class Shares:
+class Shares(Generic[T]):
     """The busy guests of one system that wait for their turns.
 
     Attributes:
@@ -63,7 +79,7 @@ class Shares:
     __slots__ = ("_pushed", "credit", "virtual", "waiting")
 
     def __init__(self) -> None:
-        self.waiting: list[tuple[float, int, Cell]] = []
+        self.waiting: list[tuple[float, int, T]] = []
         self.virtual = 0.0
         self.credit = 0.0
         self._pushed = 0
@@ -75,18 +91,18 @@ class Shares:
         share.used = max(share.used, self.virtual)
         return share.used <= self.waiting[0][0]
 
-    def push(self, cell: Cell, share: Share) -> None:
+    def push(self, cell: T, share: Share) -> None:
         """Let a busy guest wait for its turn."""
         share.used = max(share.used, self.virtual)  # time that it did not want is not saved up
         self._pushed += 1
         heapq.heappush(self.waiting, (share.used, self._pushed, cell))
 
-    def pop(self) -> Cell:
+    def pop(self) -> T:
         """Return the guest that used the least, by weight."""
         self.virtual, _, cell = heapq.heappop(self.waiting)
         return cell
 
-    def charge(self, cell: Cell, seconds: float) -> None:
+    def charge(self, cell: T, seconds: float) -> None:
         """Charge what a guest used beyond `LIGHT`, or a busy one for each turn."""
         rare = cell.own_rare()
         now = monotonic()

@@ -34,7 +34,7 @@ _OPERATOR = "control.token"
 
 
 class Need(NamedTuple):
-    """What a route needs.
+    """The need of a route.
 
     Attributes:
         scope: The scope.

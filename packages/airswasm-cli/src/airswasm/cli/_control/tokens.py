@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import re
 import secrets
 import time
@@ -171,11 +172,19 @@ class TokenFile:
         self._write(left)
 
     def _write(self, tokens: Iterable[Token]) -> None:
-        from airswasm.runtime.files import replace_file  # here: most verbs write none
-
         ordered = sorted(tokens, key=lambda each: each.name)
         content = {"format": _FORMAT, "tokens": [asdict(each) for each in ordered]}
-        replace_file(self._path, json.dumps(content, indent=1).encode())
+        temporary = self._path.with_name(f".{_FILE}.{secrets.token_hex(8)}")
+        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        try:
+            with os.fdopen(descriptor, "w") as file:
+                json.dump(content, file, indent=1)
+                file.flush()
+                os.fsync(file.fileno())
+            temporary.replace(self._path)
+        except BaseException:
+            temporary.unlink(missing_ok=True)
+            raise
         self._read = None
 
 

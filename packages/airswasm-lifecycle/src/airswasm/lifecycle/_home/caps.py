@@ -20,7 +20,6 @@ from .._toml.quantities import format_bytes
 
 if TYPE_CHECKING:
     from .._packages.manifest import Manifest
-    from .policy import HostPolicy
 
 __all__ = ("CAPS", "Cap", "Excess", "excesses", "hold")
 
@@ -92,7 +91,7 @@ class Excess:
         )
 
 
-def excesses(manifest: Manifest, policy: HostPolicy) -> Iterator[Excess]:
+def excesses(manifest: Manifest, policy: object) -> Iterator[Excess]:
     """Yield the numbers that a manifest asks for and the policy does not allow."""
     for cap in CAPS:
         wanted, bound = _asked(manifest, cap), _bound(policy, cap)
@@ -102,7 +101,7 @@ def excesses(manifest: Manifest, policy: HostPolicy) -> Iterator[Excess]:
             )
 
 
-def hold(manifest: Manifest, policy: HostPolicy) -> tuple[Manifest, tuple[Excess, ...]]:
+def hold(manifest: Manifest, policy: object) -> tuple[Manifest, tuple[Excess, ...]]:
     """Return a manifest within the policy, and the numbers that it asked for beyond it."""
     beyond = tuple(excesses(manifest, policy))
     keys = {each.key for each in beyond}
@@ -160,7 +159,7 @@ def _engine_default(manifest: Manifest, cap: Cap) -> float | None:
     return max(manifest.limits.memory, default.host_memory_bytes)
 
 
-def _bound(policy: HostPolicy, cap: Cap) -> float:
+def _bound(policy: object, cap: Cap) -> float:
     section, _, name = cap.setting.partition(".")
     bound: float = getattr(getattr(policy, section), name)
     return bound

@@ -23,7 +23,7 @@ if TYPE_CHECKING:  # to show settings needs no manifests
 __all__ = ("HealthPolicy", "HostPolicy", "InstallPolicy", "LimitPolicy", "SupervisionPolicy")
 
 _LEAST = {"storage": 0.0, "memory": 512 * 2**10, "host_memory": 64 * 2**10, "table_elements": 256}
-"""What each component needs at least: a tighter policy could hold it to nothing valid."""
+"""The least that each component needs: a tighter policy could hold it to nothing valid."""
 
 
 @dataclass(frozen=True, slots=True)
