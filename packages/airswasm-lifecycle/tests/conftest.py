@@ -90,6 +90,7 @@ class Workshop:
         name: str = "local/hello",
         capabilities: str = 'storage.read = ["**"]\nstorage.write = ["count", "migrated"]',
         extra: str = "",
+        limits: str = 'memory = "1 MiB"',
         sequence: int | None = None,
         key: PrivateKey | None = None,
         more: tuple[PrivateKey, ...] = (),
@@ -100,7 +101,7 @@ class Workshop:
 name = "{name}"
 version = "{version}"
 [limits]
-memory = "1 MiB"
+{limits}
 timeout = "2 s"
 fuel = 50_000_000
 [capabilities]

@@ -16,6 +16,7 @@ from airswasm.runtime import (
     HostInterface,
     HostMemory,
     HostMemoryExceeded,
+    HostSettings,
     Limits,
     Ok,
 )
@@ -65,7 +66,7 @@ def test_nothing_is_counted_that_is_refused() -> None:
 @given(st.lists(st.tuples(st.integers(0, 2), st.integers(0, 300)), max_size=30))
 def test_the_host_holds_what_its_accounts_hold(steps: list[tuple[int, int]]) -> None:
     """Whatever is taken, given and closed, the sums agree."""
-    host = HostMemory(1_000)
+    host = HostMemory(HostSettings(memory_bytes=1_000))
     accounts = [Account(500, host, name=str(number)) for number in range(3)]
     holdings = []
     for which, size in steps:
@@ -84,7 +85,7 @@ def test_the_host_holds_what_its_accounts_hold(steps: list[tuple[int, int]]) -> 
 
 def test_near_the_budget_those_that_hold_most_are_refused() -> None:
     """A small one goes on while a large one has to wait until there is room again."""
-    host = HostMemory(1_000)
+    host = HostMemory(HostSettings(memory_bytes=1_000))
     greedy, modest = Account(10_000, host, name="greedy"), Account(10_000, host, name="modest")
     held = greedy.hold(875)
     with pytest.raises(AccountExceeded) as caught:
@@ -99,7 +100,7 @@ def test_near_the_budget_those_that_hold_most_are_refused() -> None:
 
 def test_an_account_that_is_closed_draws_on_nothing() -> None:
     """What outlives its instance is freed later, and counted once."""
-    host = HostMemory(1_000)
+    host = HostMemory(HostSettings(memory_bytes=1_000))
     account = Account(500, host)
     holding = account.hold(300)
     account.close()
@@ -118,9 +119,9 @@ def test_handles_count() -> None:
 
 
 def test_the_default_is_a_share_of_the_machine() -> None:
-    """A quarter, or of the control group's memory where that is less."""
+    """Half of it, or of the control group's memory where that is less."""
     assert 64 * 2**20 <= HostMemory().most_bytes <= machine_memory()
-    assert HostMemory(5).most_bytes == 5
+    assert HostMemory(HostSettings(memory_bytes=5)).most_bytes == 5
 
 
 def call(caller: Caller, name: str, *arguments: object) -> object:
@@ -198,7 +199,7 @@ async def test_where_a_function_has_no_error_for_it_the_guest_ends() -> None:
     def keep(caller: Caller, size: int) -> None:
         kept.append(caller.account.hold(size))
 
-    async with Engine(EngineConfig(host_memory_bytes=10**6)) as engine:
+    async with Engine(EngineConfig(host=HostSettings(memory_bytes=10**6))) as engine:
         linked = (await engine.load(bytes(wat2wasm(MAKER)))).link(
             [HostInterface("test:keep/host", {"keep": keep})]
         )
@@ -218,7 +219,7 @@ async def test_where_a_function_has_no_error_for_it_the_guest_ends() -> None:
 @pytest.mark.anyio
 async def test_the_fault_tells_whether_the_host_is_full() -> None:
     """An operator has to know whether to raise the component's limit or the host's."""
-    async with Engine(EngineConfig(host_memory_bytes=1_000)) as engine:
+    async with Engine(EngineConfig(host=HostSettings(memory_bytes=1_000))) as engine:
         linked = (await engine.load(bytes(wat2wasm(MAKER)))).link(
             [
                 HostInterface(

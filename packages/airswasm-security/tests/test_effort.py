@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from airswasm.runtime import Caller, HostInterface
+from airswasm.runtime import Caller, HostInterface, Meters
 from airswasm.security import (
     PLAIN,
     AuditEvent,
@@ -14,6 +14,7 @@ from airswasm.security import (
     Kinds,
     _patterns,
 )
+from airswasm.security._block import BLOCK
 from airswasm.security._kinds import EFFORT_AT_MOST, PATTERNS_AT_MOST
 from airswasm.security._patterns import Pattern, segment_matches
 from airswasm.security._spelling import Resource
@@ -192,6 +193,66 @@ def test_a_flood_of_denials_does_not_fill_the_log() -> None:
     clock.now = 1.0
     get(Paying("local/a"), "k")  # type: ignore[operator]
     assert lines.events[-1].detail == {"unwritten": "4000"}
+
+
+def test_what_is_not_written_is_counted_where_an_operator_looks() -> None:
+    """A flood that has ended leaves its number: in a line, in a metric, in the status."""
+    lines, clock, meters = Lines(), Clock(), Meters(BLOCK.metrics)
+    guard = Guard(KINDS, audit=lines, clock=clock, meters=meters)
+    get = door(guard)
+    for number in range(1_500):
+        get(Paying("local/a"), f"{number}")  # type: ignore[operator]
+    get(Paying("local/b"), "k")  # type: ignore[operator]
+    assert dict(meters.samples("denials_unwritten_total")) == {"local/a": 500.0}
+    assert guard.unwritten_denials("local/a") == 500
+    assert guard.unwritten_denials("local/b") == 0
+    before = len(lines.events)
+    guard.note_unwritten()
+    (line,) = lines.events[before:]
+    assert (line.kind, line.component, line.outcome) == ("denials", "local/a", "deny")
+    assert line.detail == {"unwritten": "500"}
+    guard.note_unwritten()
+    assert len(lines.events) == before + 1
+    assert guard.unwritten_denials("local/a") == 500
+    for number in range(7):
+        get(Paying("local/a"), f"{number}")  # type: ignore[operator]
+    guard.revoke("local/a")
+    assert lines.events[-1].detail == {"unwritten": "7"}
+
+
+def test_a_line_that_could_not_be_written_is_owed() -> None:
+    """The number of a full disk's denials comes with a later line."""
+    is_full = False
+    lines = Lines()
+
+    class Disk:
+        def record(self, event: AuditEvent) -> None:
+            if is_full:
+                raise AuditUnavailable("/audit", "full")
+            lines.record(event)
+
+    guard = Guard(KINDS, audit=Disk(), clock=Clock())
+    get = door(guard)
+    for number in range(1_003):
+        get(Paying("local/a"), f"{number}")  # type: ignore[operator]
+    is_full = True
+    guard.note_unwritten()
+    is_full = False
+    guard.note_unwritten()
+    assert lines.events[-1].detail == {"unwritten": "3"}
+
+
+def test_decisions_can_be_forgotten() -> None:
+    """A host that needs memory takes what a component can do without, and decides again."""
+    guard = Guard(KINDS, {"local/a": Grants({READ: ("**",)})})
+    get = door(guard)
+    get(Paying("local/a"), "k" * 100)  # type: ignore[operator]
+    assert guard.remembered_bytes("local/a") > 400
+    guard.forget_decisions("local/a")
+    assert guard.remembered_bytes("local/a") == 0
+    caller = Paying("local/a")
+    get(caller, "k" * 100)  # type: ignore[operator]
+    assert caller.paid > 0
 
 
 def test_a_denial_is_a_denial_whether_or_not_it_is_written() -> None:

@@ -26,6 +26,7 @@ from ._messages.events import EventStream
 from ._routing.broker import MessageBroker
 from ._routing.routes import Routes
 from ._running.dispatcher import Dispatcher, DispatcherConfig
+from ._running.phase import Phase
 from ._running.reference import ActorRef, cell_of
 from .errors import ActorSupervised, SystemClosed
 
@@ -235,6 +236,24 @@ class ActorSystem:
         if cell.rare.on_exit is not None and ref.is_alive:
             raise ActorSupervised(ref.name)
         await self.life.end(cell, shutdown=timeout, is_final=True)
+
+    def crash(self, ref: ActorRef, error: BaseException) -> bool:
+        """End the running incarnation as a crash, for a reason that lies outside of it.
+
+        The message in hand goes to the dead letters, the mailbox stays, and the supervisor, where
+        there is one, decides as after any crash.
+
+        Args:
+            ref: The actor.
+            error: The reason, for the supervisor, the dead letter and the sender.
+
+        Returns:
+            False when nothing ran that could end.
+        """
+        if ref.phase is not Phase.RUNNING:
+            return False
+        self.life.fail(cell_of(ref), error)
+        return True
 
     def books(self) -> Books:
         """Return the places of all messages. It walks all actors: for tests and for status."""

@@ -170,10 +170,7 @@ class Faults:
 
     def kill(self, ref: ActorRef) -> bool:
         """Crash the incarnation, with the message in hand. Return False if it is not up."""
-        if ref.phase is not Phase.RUNNING:
-            return False
-        self._system.life.fail(cell_of(ref), Killed(f"{ref.name} was killed on purpose"))
-        return True
+        return self._system.crash(ref, Killed(f"{ref.name} was killed on purpose"))
 
     def kill_any(self) -> ActorRef | None:
         """Kill an actor by chance, and return it; None when none is up."""

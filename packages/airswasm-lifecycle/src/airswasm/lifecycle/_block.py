@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from airswasm.wit import Block, Check, Section
+from airswasm.wit import Block, Check, Metric, Section
 
-__all__ = ("BLOCK", "LOGGING_INTERFACE")
+__all__ = ("BLOCK", "ENDED_FOR_MEMORY", "LOGGING_INTERFACE")
 
+ENDED_FOR_MEMORY = "ended_for_memory_total"
 LOGGING_INTERFACE = "airswasm:component/logging@0.1.0"
 
 BLOCK = Block(
@@ -19,6 +20,7 @@ BLOCK = Block(
         Section("logs", "airswasm.lifecycle:LogLimits", "Limits for components' logs."),
     ),
     errors=("airswasm.lifecycle.errors",),
+    metrics=(Metric(ENDED_FOR_MEMORY, "Incarnations that ended because memory was scarce."),),
     checks=(
         Check("home", "airswasm.lifecycle._checks:check_home"),
         Check("blocks", "airswasm.lifecycle._checks:check_blocks"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from airswasm.security import fingerprint_of
@@ -29,6 +30,7 @@ class Reporting:
         used_bytes: How much a component stores; None while there is no store.
         policy: Reads what the host lets components have.
         hosting: None where nothing runs.
+        unwritten: How many denials of a component have no line in the audit log.
     """
 
     def __init__(
@@ -38,8 +40,9 @@ class Reporting:
         used_bytes: Callable[[str], int | None],
         policy: Callable[[], LimitPolicy],
         hosting: Hosting | None = None,
+        unwritten: Callable[[str], int] = lambda _name: 0,
     ) -> None:
-        self._registry, self._hosting = registry, hosting
+        self._registry, self._hosting, self._unwritten = registry, hosting, unwritten
         self._manifest_of, self._used_bytes, self._policy = manifest_of, used_bytes, policy
 
     def summaries(self) -> tuple[ComponentSummary, ...]:
@@ -93,7 +96,8 @@ class Reporting:
             from ._hosting.status import ComponentStatus
 
             return ComponentStatus(record.name, record.active, self.state(record))
-        return self._hosting.status(record)
+        unwritten = self._unwritten(record.name)
+        return replace(self._hosting.status(record), unwritten_denials=unwritten)
 
     def state(self, record: ComponentRecord) -> str:
         """One word for it; `offline` for what would run if something ran here."""

@@ -74,10 +74,12 @@ from ._home.logfiles import LogLimits
 from ._home.policy import HostPolicy
 from ._hosting.hosting import Hosting
 from ._hosting.loading import Loader
+from ._hosting.pressure import Pressure
 from ._hosting.profile import Delivered, Profile, profile_of
 from ._hosting.providers import Observer, Offer, find_observers, find_offers
 from ._hosting.running import Running
 from ._hosting.status import ComponentStatus, SystemStatus
+from ._hosting.tenants import HostTenants
 from ._packages.package import Package
 from ._reader import find_store
 from ._registry.info import ComponentInfo
@@ -232,12 +234,14 @@ class System:
         self._ledger = Ledger(
             self._registry, self._stored, self._trust, self._audit, self._checkpoint
         )
+        self._meters = Meters(self.blocks.metrics.values())
         self._guard = Guard(
             self.kinds,
             {each.name: self._stored.grants(each.active_version) for each in self._registry},
             audit=self._audit,
             policy=security.policy,
             allowed_lines=security.allowed_lines,
+            meters=self._meters,
         )
         self._policies = ComponentPolicies(self.policy, self.configuration.get(MessagingLimits))
         self._engine = await stack.enter_async_context(Engine(self._engine_config()))
@@ -312,6 +316,12 @@ class System:
         group.start_soon(self._keep_audit_synced)
         if self.mode == "online":
             group.start_soon(self._rest_idle)
+            group.start_soon(self._note_denials)
+            tenants = HostTenants(
+                self._hosting, self._actors, self._guard, self.logs, self._audit, self._meters
+            )
+            self._pressure = Pressure(self._engine.host_memory, tenants)
+            group.start_soon(self._pressure.run)
             await self._hosting.open(stack)
             self.observers = find_observers(self.blocks, self.services)
             for observer in self.observers.values():
@@ -322,7 +332,16 @@ class System:
         if self._given_engine is not None:
             return replace(self._given_engine, cache_folder=self.home.cache_folder)
         config = self.configuration.get(EngineSettings).config(self.home.cache_folder)
-        return replace(config, host_memory_bytes=self.configuration.get(HostSettings).memory_bytes)
+        return replace(config, host=self.configuration.get(HostSettings))
+
+    async def _note_denials(self) -> None:
+        """Write the number of the denials that no line of their own tells of."""
+        try:
+            while True:
+                await anyio.sleep(_REST)
+                self._guard.note_unwritten()
+        finally:
+            self._guard.note_unwritten()
 
     async def _rest_idle(self) -> None:
         """Free the stacks of idle components, which most components are most of the time."""
@@ -354,7 +373,7 @@ class System:
         add(Contract, self.blocks.contract)
         add(Blocks, self.blocks)
         add(Configuration, self.configuration)
-        add(Meters, Meters(self.blocks.metrics.values()))
+        add(Meters, self._meters)
         self.configuration.offer(self.services, self.blocks)
         add(KeyValueStore, store)  # type: ignore[type-abstract]
         add(StorageQuotas, self._policies)  # type: ignore[type-abstract]
@@ -719,11 +738,22 @@ class System:
             components=components,
             dead_letters=self._actors.dead_letters.total if is_online else 0,
             blocks=self.interfaces,
-            host_memory_bytes=self._engine.host_memory.held_bytes if is_online else 0,
-            host_memory_most_bytes=self._engine.host_memory.most_bytes if is_online else 0,
+            **(self._taken() if is_online else {}),
             lost_log_lines=self.logs.lost_lines,
             lost_writes=self._store.lost_writes if self._store is not None else 0,
         )
+
+    def _taken(self) -> dict[str, int]:
+        """Return what components take of this host, for `SystemStatus`."""
+        memory = self._engine.host_memory
+        return {
+            "host_memory_bytes": memory.held_bytes,
+            "host_memory_most_bytes": memory.most_bytes,
+            "guest_memory_bytes": memory.guest_bytes,
+            "descriptors": memory.held_descriptors,
+            "most_descriptors": memory.most_descriptors,
+            "ended_for_memory": self._pressure.ended,
+        }
 
     async def verify_data(self) -> int:
         """Read all stored data, so that damage shows before a component needs the data.
@@ -774,6 +804,7 @@ class System:
             used_bytes=self._used_bytes,
             policy=lambda: self.policy.limits,
             hosting=hosting,
+            unwritten=lambda name: self._guard.unwritten_denials(name),
         )
 
     def _need_writable(self, operation: str) -> None:

@@ -16,6 +16,7 @@ __all__ = (
     "AlreadyInstalled",
     "ApprovalRefused",
     "ArtifactCorrupt",
+    "EndedForMemory",
     "HomeUnusable",
     "HostIsRunning",
     "HostOffline",
@@ -589,6 +590,33 @@ class TooManyRunning(LifecycleError):
     def __init__(self, name: str, most: int) -> None:
         self.name, self.most = name, most
         super().__init__(f"{name} was not started: {most} components run already")
+
+
+class EndedForMemory(LifecycleError):
+    """The host's memory was nearly used up, and this component took most of it.
+
+    Attributes:
+        name: The component.
+        size_bytes: What it took: its memory, and what the host kept for it.
+        most_bytes: What all components together may take.
+    """
+
+    explanation = ErrorCode(
+        "E0336",
+        "ended to free memory",
+        "All components together took nearly all that the host has for them, and this one took "
+        "most. It was ended, and its supervisor starts it again; its mailbox and its stored data "
+        "stay.",
+        "lower the component's limits.memory or limits.host_memory, or write a higher "
+        "memory_bytes under [host] in config.toml",
+    )
+
+    def __init__(self, name: str, size_bytes: int, most_bytes: int) -> None:
+        self.name, self.size_bytes, self.most_bytes = name, size_bytes, most_bytes
+        super().__init__(
+            f"{name} took {size_bytes:,} bytes, more than any other, "
+            f"and all components together may take {most_bytes:,}"
+        )
 
 
 class ProviderFailed(LifecycleError):

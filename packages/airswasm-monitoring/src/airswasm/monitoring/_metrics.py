@@ -127,7 +127,10 @@ class Metrics(Collector):
 
     def _check_names(self) -> None:
         """Refuse a second family of one name, which no scraper reads."""
-        whole = Snapshot(0.0, (), audit_lines=0, storage_syncs=0, event_loop_lag=_NO_TIMES)
+        whole = Snapshot(
+            0.0, (), audit_lines=0, storage_syncs=0, event_loop_lag=_NO_TIMES, memory_bytes=0,
+            memory_most_bytes=0, descriptors=0, descriptors_most=0,
+        )  # fmt: skip
         taken: set[str] = set()
         for family in (
             *self._host_families(whole),
@@ -165,6 +168,14 @@ class Metrics(Collector):
             yield lag
         yield from _optional("airswasm_audit_lines", "Lines written.", snapshot.audit_lines)
         yield from _optional("airswasm_storage_syncs", "Disk waits.", snapshot.storage_syncs)
+        for name, text, value in (
+            ("memory_bytes", "Taken by all components.", snapshot.memory_bytes),
+            ("memory_most_bytes", "What they may take.", snapshot.memory_most_bytes),
+            ("descriptors", "Files and sockets open for components.", snapshot.descriptors),
+            ("descriptors_most", "How many may be open.", snapshot.descriptors_most),
+        ):
+            if value is not None:
+                yield GaugeMetricFamily(f"airswasm_host_{name}", text, value=value)
 
     def _component_families(
         self, components: tuple[ComponentSample, ...], metered: Mapping[str, Mapping[str, float]]

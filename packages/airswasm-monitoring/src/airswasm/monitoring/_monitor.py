@@ -16,7 +16,7 @@ from typing import Any, Protocol, runtime_checkable
 
 import anyio
 from airswasm.actor import ActorRef, ActorSystem, Phase, Tally
-from airswasm.runtime import Histogram, Meters, Services
+from airswasm.runtime import Histogram, HostMemory, Meters, Services
 from airswasm.security import AuditLog
 from airswasm.storage import Store
 
@@ -62,10 +62,12 @@ class Monitor:
         series_limit: int = 1000,
         meters: Meters | None = None,
         is_measuring: bool = True,
+        memory: HostMemory | None = None,
     ) -> None:
         self._system = system
         self._store = store
         self._audit = audit
+        self._memory = memory
         self.thresholds = thresholds
         self.history = History()
         self.metrics = Metrics(self.snapshot, series_limit=series_limit, meters=meters)
@@ -115,6 +117,10 @@ class Monitor:
                 for tally in system.receipts.all()
                 if tally.usage.host
             },
+            memory_bytes=self._memory.taken_bytes if self._memory else None,
+            memory_most_bytes=self._memory.most_bytes if self._memory else None,
+            descriptors=self._memory.held_descriptors if self._memory else None,
+            descriptors_most=self._memory.most_descriptors if self._memory else None,
         )
 
     def _samples(self) -> list[ComponentSample]:
@@ -144,6 +150,7 @@ def observe(services: Services) -> Monitor:
         meters=services.get(Meters) if services.has(Meters) else None,
         store=services.get(Store) if services.has(Store) else None,
         audit=services.get(AuditLog) if services.has(AuditLog) else None,
+        memory=services.get(HostMemory) if services.has(HostMemory) else None,
     )
 
 

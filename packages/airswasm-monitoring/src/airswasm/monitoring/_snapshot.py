@@ -105,6 +105,10 @@ class Snapshot:
         dead_letters: The numbers of dead letters, by reason.
         audit_lines: Lines in the audit log; None without one.
         storage_syncs: The number of times that the store has waited for the disk; None without one.
+        memory_bytes: What all components take, their own memories included; None without a budget.
+        memory_most_bytes: What they may take.
+        descriptors: Files and sockets that are open for components.
+        descriptors_most: What may be open.
         storage_failure: The reason why the store refuses to write; empty if it does not.
         event_loop_lag: How late timers were; None where it is not measured.
         host_calls: The calls of host functions, by component and function.
@@ -121,3 +125,7 @@ class Snapshot:
     host_calls: Mapping[str, Mapping[str, HostCallSample]] = field(
         default_factory=dict[str, Mapping[str, HostCallSample]]
     )
+    memory_bytes: int | None = None
+    memory_most_bytes: int | None = None
+    descriptors: int | None = None
+    descriptors_most: int | None = None

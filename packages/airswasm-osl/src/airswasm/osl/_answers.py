@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Awaitable, Callable, Coroutine
 
-from airswasm.runtime import Caller, Err, Ok
+from airswasm.runtime import AccountExceeded, Caller, Err, Ok
 
 from .errors import LimitReached, OslError
 
@@ -17,7 +17,8 @@ def answered(
 ) -> Callable[..., Coroutine[object, object, Answer]]:
     """Wrap a host function so that its value becomes `Ok` and an `OslError` becomes `Err`.
 
-    The runtime reports any other exception as a bug of the host.
+    A refusal of the instance's account becomes the limit that it is. The runtime reports any other
+    exception as a bug of the host.
     """
 
     @functools.wraps(function)
@@ -26,6 +27,8 @@ def answered(
             return Ok(await function(caller, *args))
         except OslError as error:
             return Err(error.as_case())
+        except AccountExceeded as error:
+            return Err(LimitReached(str(error)).as_case())
 
     return answer
 

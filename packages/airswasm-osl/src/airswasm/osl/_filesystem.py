@@ -28,11 +28,14 @@ def folder_for(caller: Caller, policy: OslPolicy) -> Folder:
 
     Raises:
         OslError: The folder cannot be opened.
+        AccountExceeded: It would be one descriptor too many.
     """
 
     def opened() -> Folder:
+        holding = caller.account.hold(descriptors=1)
         folder = Folder(policy.folder_of(caller.name), policy.folders)
         caller.on_close(folder.close)
+        caller.on_close(holding.release)
         return folder
 
     return caller.keep(Folder, opened)

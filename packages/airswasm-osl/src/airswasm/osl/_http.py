@@ -47,6 +47,8 @@ CAPABILITY = "http:request"
 METHOD = re.compile(r"[A-Z][A-Z-]{0,31}")
 HEADERS = 128
 HEADER_BYTES = 64 * 1024
+_EXCHANGE_BYTES = 64 * 1024
+"""Of a request that runs: its task, its connection, the head of the response."""
 _REFUSED_METHODS = frozenset({"CONNECT", "TRACE"})
 _WITH_BODY = frozenset({"POST", "PUT", "PATCH"})
 _PORTS = {"http": 80, "https": 443}
@@ -172,6 +174,10 @@ class HttpClient:
             OslError: See `errors`.
         """
         try:
+            holding = account.hold(_EXCHANGE_BYTES, descriptors=1) if account is not None else None
+        except AccountExceeded as error:
+            raise LimitReached(f"there is no room for a request: {error}") from error
+        try:
             with anyio.fail_after(seconds):
                 addresses = await self._doorman.addresses(
                     component, CAPABILITY, request.url, request.endpoint
@@ -187,6 +193,9 @@ class HttpClient:
             raise Disconnected(f"{request.endpoint} does not speak http: {error}") from error
         except h11.LocalProtocolError as error:
             raise Malformed(f"the request cannot be sent: {error}") from error
+        finally:
+            if holding is not None:
+                holding.release()
 
     async def _sent(
         self,

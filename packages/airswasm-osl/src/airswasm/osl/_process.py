@@ -19,7 +19,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import anyio
-from airswasm.runtime import Caller, HostInterface, find_interpreter
+from airswasm.runtime import (
+    AccountExceeded,
+    Caller,
+    Holding,
+    HostInterface,
+    find_interpreter,
+)
 from anyio import to_thread
 from anyio.abc import ByteReceiveStream, Process
 
@@ -29,6 +35,9 @@ from ._policy import OslPolicy
 from .errors import AccessDenied, LimitReached, Malformed, NotFound, OperationFailed, TimedOut
 
 ARGUMENTS_BYTES = 128 * 1024
+_PROCESS_BYTES = 32 * 1024
+_PIPES = 4
+"""Three pipes, and what tells of the end."""
 _LAUNCHER = str(Path(__file__).with_name("_launcher.py"))
 
 
@@ -71,13 +80,18 @@ class Processes:
         await to_thread.run_sync(check_program, program)
         folder_for(caller, self._policy)
         command = [*launched(self._policy), program, *arguments]
+        holding = caller.account.hold(_PROCESS_BYTES, descriptors=_PIPES)
         try:
             with anyio.fail_after(self._policy.processes.seconds(timeout_ms)):
-                return await self._completed(caller, command, stdin)
+                return await self._completed(caller, command, stdin, holding)
         except TimeoutError:
             raise TimedOut from None
+        finally:
+            holding.release()
 
-    async def _completed(self, caller: Caller, command: Sequence[str], stdin: bytes) -> Completed:
+    async def _completed(
+        self, caller: Caller, command: Sequence[str], stdin: bytes, holding: Holding
+    ) -> Completed:
         process = await anyio.open_process(
             command,
             stdin=subprocess.PIPE,
@@ -88,14 +102,16 @@ class Processes:
             start_new_session=True,
         )
         try:
-            return await self._attended(process, stdin, caller.message_bytes)
+            return await self._attended(process, stdin, caller.message_bytes, holding)
         finally:
             kill_group(process)
             with anyio.CancelScope(shield=True):
                 await process.wait()
                 await process.aclose()
 
-    async def _attended(self, process: Process, stdin: bytes, fitting_bytes: int) -> Completed:
+    async def _attended(
+        self, process: Process, stdin: bytes, fitting_bytes: int, holding: Holding
+    ) -> Completed:
         assert process.stdout is not None
         assert process.stderr is not None
         stdout, stderr = bytearray(), bytearray()
@@ -108,6 +124,12 @@ class Processes:
                 whole_bytes = len(stdout) + len(stderr) + len(chunk)
                 if len(into) + len(chunk) > most_bytes or whole_bytes > fitting_bytes:
                     overflow.append(f"the program printed more than {most_bytes:,} bytes to {name}")
+                    kill_group(process)
+                    return
+                try:
+                    holding.resize(holding.size_bytes + len(chunk))
+                except AccountExceeded as error:
+                    overflow.append(f"there is no room for what the program printed: {error}")
                     kill_group(process)
                     return
                 into += chunk

@@ -11,7 +11,7 @@ import socket
 from collections.abc import Awaitable, Callable
 
 import anyio
-from airswasm.runtime import Caller, HostFunction, HostInterface, HostResource
+from airswasm.runtime import Caller, Holding, HostFunction, HostInterface, HostResource
 
 from ._addresses import Doorman, Endpoint, connect
 from ._answers import answered
@@ -19,6 +19,7 @@ from ._policy import NetworkPolicy
 from .errors import Disconnected, LimitReached, TimedOut
 
 CAPABILITY = "tcp:connect"
+CONNECTION_BYTES = 2_048
 RECEIVE_BYTES = 256 * 1024
 """The largest `receive`: the host reserves the memory before the data arrives."""
 
@@ -26,9 +27,12 @@ RECEIVE_BYTES = 256 * 1024
 class Connection:
     """The `connection` resource: one open TCP connection."""
 
-    def __init__(self, peer: Endpoint, connected: socket.socket) -> None:
+    def __init__(
+        self, peer: Endpoint, connected: socket.socket, holding: Holding | None = None
+    ) -> None:
         self.peer = peer
         self.on_close: Callable[[], None] | None = None
+        self._holding = holding
         self._socket = connected
 
     async def receive(self, max_bytes: int) -> bytes:
@@ -65,6 +69,8 @@ class Connection:
         if self._socket.fileno() >= 0:
             anyio.notify_closing(self._socket)
             self._socket.close()
+            if self._holding is not None:
+                self._holding.release()
         if self.on_close is not None:
             self.on_close()
 
@@ -128,6 +134,7 @@ class Tcp:
         connections = Connections.of(caller)
         if len(connections) >= self._policy.connections:
             raise LimitReached(f"more than {self._policy.connections} connections at once")
+        holding = caller.account.hold(CONNECTION_BYTES, descriptors=1)
         seconds = self._policy.seconds(timeout_ms or round(self._policy.connect_timeout * 1000))
         try:
             with anyio.fail_after(seconds):
@@ -136,8 +143,12 @@ class Tcp:
                 )
                 connected = await connect(addresses, endpoint, socket.SOCK_STREAM)
         except TimeoutError:
+            holding.release()
             raise TimedOut from None
-        return connections.add(Connection(endpoint, connected))
+        except BaseException:
+            holding.release()
+            raise
+        return connections.add(Connection(endpoint, connected, holding))
 
     async def receive(self, caller: Caller, connection: Connection, max_bytes: int) -> bytes:
         """Wait for the peer; the call's own time limit bounds it."""

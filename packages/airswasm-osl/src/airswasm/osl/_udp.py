@@ -37,6 +37,7 @@ class Udp:
         endpoint = Endpoint.read(address)
         if len(data) > DATAGRAM_BYTES:
             raise LimitReached(f"a datagram carries at most {DATAGRAM_BYTES:,} bytes")
+        holding = caller.account.hold(DATAGRAM_BYTES, descriptors=1)
         try:
             with anyio.fail_after(self._policy.seconds(timeout_ms)):
                 addresses = await self._doorman.addresses(
@@ -48,6 +49,8 @@ class Udp:
             raise TimedOut from None
         except OSError as error:
             raise Disconnected(f"{endpoint}: {error.strerror}") from error
+        finally:
+            holding.release()
         check_room(caller, len(answer), f"the answer of {endpoint}")
         return answer
 

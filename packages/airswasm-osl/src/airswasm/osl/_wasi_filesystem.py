@@ -24,7 +24,16 @@ from collections.abc import Awaitable, Callable, Collection, Coroutine, Iterable
 from dataclasses import dataclass
 from typing import TypeVar
 
-from airswasm.runtime import Caller, Case, Err, HostFunction, HostInterface, Ok
+from airswasm.runtime import (
+    AccountExceeded,
+    Caller,
+    Case,
+    Err,
+    Holding,
+    HostFunction,
+    HostInterface,
+    Ok,
+)
 from airswasm.runtime.wasi import (
     CLOSED_ON_DROP,
     WASI_VERSION,
@@ -80,6 +89,8 @@ _TYPES: dict[Kind, str] = {
     "other": "unknown",
 }
 _HASH_KEY_BYTES = 16
+_HANDLE_BYTES = 512
+"""Of an open file or directory, and of an entry of a list of them; its name is left out."""
 
 
 class Refused(Exception):
@@ -104,12 +115,14 @@ class Descriptor:
             be renamed meanwhile, and grants are by path.
         flags: The flags of the open.
         on_close: Frees its place in the number of open files.
+        holding: Keeps it on the instance's account.
     """
 
     path: str
     held: Held | None
     flags: frozenset[str] = frozenset()
     on_close: Callable[[], None] | None = None
+    holding: Holding | None = None
 
     def file(self, needed: str | None = None) -> Held:
         """Return the open file.
@@ -130,6 +143,8 @@ class Descriptor:
         if self.on_close is not None:
             on_close, self.on_close = self.on_close, None
             on_close()
+        if self.holding is not None:
+            self.holding.release()
 
 
 @dataclass(slots=True)
@@ -194,10 +209,16 @@ class FileOutput:
 class DirectoryEntries:
     """The `directory-entry-stream` resource."""
 
-    __slots__ = ("_entries",)
+    __slots__ = ("_entries", "_holding")
 
-    def __init__(self, entries: Iterable[Entry]) -> None:
+    def __init__(self, entries: Iterable[Entry], holding: Holding) -> None:
         self._entries = iter(entries)
+        self._holding = holding
+
+    def close(self) -> None:
+        """Forget the rest."""
+        self._entries = iter(())
+        self._holding.release()
 
     def next(self) -> Mapping[str, str] | None:
         """Return the next entry; None after the last."""
@@ -294,7 +315,11 @@ class WasiFilesystem:
         if "read" in flags or not writes:
             self._require(caller, "filesystem:read", at)
         place = _OpenFiles.of(caller, folder.limits.open_files)
+        holding = caller.account.hold(_HANDLE_BYTES + 4 * len(at), descriptors=1)
         opened = await _disk(lambda: self._opened(folder, at, open_flags, frozenset(flags)))
+        if opened.held is None:  # a directory, which is looked up anew each time
+            holding = caller.account.hold(holding.size_bytes)
+        opened.holding = holding
         return place.taken_by(opened)
 
     def _opened(
@@ -398,7 +423,10 @@ class WasiFilesystem:
             raise Refused("not-directory")
         folder, path = folder_for(caller, self._policy), descriptor.path
         self._require(caller, "filesystem:read", path)
-        return DirectoryEntries(await _disk(lambda: folder.list_directory(path)))
+        holding = caller.account.hold(_HANDLE_BYTES)
+        entries = await _disk(lambda: folder.list_directory(path))
+        holding.resize(sum(_HANDLE_BYTES + 4 * len(each.name) for each in entries))
+        return DirectoryEntries(entries, holding)
 
     async def _set_times_at(
         self,
@@ -657,6 +685,8 @@ def _coded(
             return Ok(await function(caller, *args))
         except Refused as refused:
             return Err(refused.code)
+        except AccountExceeded:
+            return Err("insufficient-memory")
         except OslError as error:
             return Err(_osl_code(error))
         except OSError as error:
@@ -670,6 +700,8 @@ def _coded_now(make: Callable[[], object]) -> object:
         return Ok(make())
     except Refused as refused:
         return Err(refused.code)
+    except AccountExceeded:
+        return Err("insufficient-memory")
 
 
 async def _refuse(_caller: Caller, *_args: object) -> None:

@@ -14,7 +14,7 @@ BLOCK = Block(
     interfaces=WASI_INTERFACES,
     sections=(
         Section("engine", "airswasm.runtime:EngineSettings", "How the engine is set up."),
-        Section("host", "airswasm.runtime:HostSettings", "What components make the host keep."),
+        Section("host", "airswasm.runtime:HostSettings", "What all components together may take."),
     ),
     errors=("airswasm.runtime.errors",),
     checks=(

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from ._account import HostSettings
 from ._limits import KIB, MIB
 
 
@@ -78,8 +79,7 @@ class EngineConfig:
             without effect.
         small_component_bytes: the largest wasm that counts as small: its memories are
             packed and its stack is the smaller one.
-        host_memory_bytes: what all guests together may make the host keep; 0 for a quarter
-            of the machine's memory.
+        host: what all guests together may take of the host.
         worker_threads: threads for computing guests.
         bridge_bytes: compose a bridge around components, so that `list<u8>`
             crosses in bulk.
@@ -102,7 +102,7 @@ class EngineConfig:
     pack_stacks: bool = False
     pack_memories: bool = False
     small_component_bytes: int = MIB
-    host_memory_bytes: int = 0
+    host: HostSettings = field(default_factory=HostSettings)
     worker_threads: int = 8
     bridge_bytes: bool = True
     python_executable: Path | None = None

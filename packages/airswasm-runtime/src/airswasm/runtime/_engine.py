@@ -81,7 +81,7 @@ class Engine:
     Attributes:
         config: how it was set up.
         timers: timers on its event loop, for host functions.
-        host_memory: what its guests together make the host keep.
+        host_memory: what its guests together take of the host.
 
     Raises:
         UnsupportedEngine: the installed wasmtime was not tested with this package.
@@ -96,7 +96,7 @@ class Engine:
         check_version()
         self.config: EngineConfig = config or EngineConfig()
         self.timers: Timers = Timers()
-        self.host_memory: HostMemory = HostMemory(self.config.host_memory_bytes)
+        self.host_memory: HostMemory = HostMemory(self.config.host)
         self._small = Layout(self.config)
         self._large: Layout | None = None  # most engines never load a large component
         self._running: dict[int, Call] = {}

@@ -641,6 +641,14 @@ class HostMemoryExceeded(LimitExceeded):
     explanation = LimitExceeded.explanation
 
 
+_NO_ROOM = {
+    ("memory", False): "the account is used up",
+    ("memory", True): "the host's memory is scarce",
+    ("descriptors", False): "it has as many files and sockets open as it may",
+    ("descriptors", True): "the host's files and sockets are scarce",
+}
+
+
 class AccountExceeded(EngineError):
     """There is no room on the account, or in the host, for what was about to be kept.
 
@@ -648,19 +656,21 @@ class AccountExceeded(EngineError):
     `HostMemoryExceeded`.
 
     Attributes:
-        is_host: Whether the host's memory is scarce, and not the instance's used up.
+        is_host: Whether the host has no room, and not the instance.
+        what: `memory`, or `descriptors`: files and sockets.
     """
 
     explanation = ErrorCode(
         "E0222",
         "no room in the host",
         "The host keeps as much on behalf of this component as it may, or of all of them.",
-        "raise limits.host_memory in the manifest, or [host] memory_bytes in config.toml",
+        "raise limits.host_memory in the manifest, or the limits of [host] in config.toml",
     )
 
-    def __init__(self, *, is_host: bool) -> None:
+    def __init__(self, *, is_host: bool, what: str = "memory") -> None:
         self.is_host = is_host
-        super().__init__("the host's memory is scarce" if is_host else "the account is used up")
+        self.what = what
+        super().__init__(_NO_ROOM[what, is_host])
 
 
 class HostFunctionFailed(GuestFault):

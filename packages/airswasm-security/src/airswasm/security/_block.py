@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from airswasm.wit import Block, Section
+from airswasm.wit import Block, Metric, Section
 
-__all__ = ("BLOCK",)
+__all__ = ("BLOCK", "UNWRITTEN")
+
+UNWRITTEN = "denials_unwritten_total"
 
 BLOCK = Block(
     name="security",
@@ -19,4 +21,5 @@ BLOCK = Block(
         ),
     ),
     errors=("airswasm.security.errors",),
+    metrics=(Metric(UNWRITTEN, "Denials without a line of their own in the audit log."),),
 )

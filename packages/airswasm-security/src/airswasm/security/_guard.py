@@ -29,10 +29,11 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Literal, TypeAlias, cast
 
-from airswasm.runtime import Caller, Case, Err, HostFunction, HostInterface
+from airswasm.runtime import Caller, Case, Err, HostFunction, HostInterface, Meters
 from airswasm.wit import Contract, Function, Nothing, Requirement
 
 from ._audit import AuditEvent, AuditSink
+from ._block import UNWRITTEN
 from ._grants import Grants, manifest_line
 from ._kinds import Kinds, Rules
 from ._spelling import Resource
@@ -122,6 +123,7 @@ class Guard:
             then 20 a second, and the number of the rest.
         remembered: How many decisions are remembered for each component.
         clock: Seconds, for the rate of denials in the log.
+        meters: Counts the denials that are not written.
     """
 
     def __init__(
@@ -134,6 +136,7 @@ class Guard:
         allowed_lines: AllowedLines = "first",
         remembered: int = 4_096,
         clock: Callable[[], float] = time.monotonic,
+        meters: Meters | None = None,
     ) -> None:
         self._kinds = kinds
         self._grants = dict(grants or {})
@@ -148,6 +151,7 @@ class Guard:
         self._kept_bytes: dict[str, int] = {}
         self._denials: dict[str, _Denials] = {}
         self._clock = clock
+        self._meters = meters
 
     @property
     def kinds(self) -> Kinds:
@@ -167,8 +171,47 @@ class Guard:
     def revoke(self, component: str) -> None:
         """Remove all grants of a component. Harmless if it has none."""
         self._grants.pop(component, None)
+        self._note_unwritten(component)
         self._denials.pop(component, None)
         self._forget(component)
+
+    def remembered_bytes(self, component: str) -> int:
+        """Return what remembered decisions of a component take."""
+        return self._kept_bytes.get(component, 0)
+
+    def forget_decisions(self, component: str) -> None:
+        """Forget what was decided for a component: the next calls are decided anew."""
+        self._forget(component)
+
+    def unwritten_denials(self, component: str) -> int:
+        """Return how many denials of a component have no line of their own in the audit log."""
+        denials = self._denials.get(component)
+        return denials.unwritten_in_all if denials is not None else 0
+
+    def note_unwritten(self) -> None:
+        """Write one line for each component whose denials were only counted since its last line.
+
+        The host calls this every few seconds, so that a flood that has ended leaves its number.
+        """
+        for component in list(self._denials):
+            self._note_unwritten(component)
+
+    def _note_unwritten(self, component: str) -> None:
+        denials = self._denials.get(component)
+        if denials is None or not denials.unwritten or self._audit is None:
+            return
+        count, denials.unwritten = denials.unwritten, 0
+        event = AuditEvent(
+            kind="denials",
+            component=component,
+            outcome="deny",
+            reason=f"{count:,} more denials than are written one by one",
+            detail={"unwritten": str(count)},
+        )
+        try:
+            self._audit.record(event)
+        except AuditUnavailable:
+            denials.unwritten += count
 
     def grants_of(self, component: str) -> Grants:
         """Return the grants of a component."""
@@ -368,6 +411,8 @@ class Guard:
             if denials is None:
                 denials = self._denials[decision.component] = _Denials(self._clock())
             if not denials.admits(self._clock()):
+                if self._meters is not None:
+                    self._meters.add(UNWRITTEN, decision.component)
                 return decision
             unwritten, denials.unwritten = denials.unwritten, 0
         try:
@@ -396,11 +441,11 @@ class Guard:
 class _Denials:
     """A token bucket for the denials of one component that are written; it counts the rest."""
 
-    __slots__ = ("_at", "_tokens", "unwritten")
+    __slots__ = ("_at", "_tokens", "unwritten", "unwritten_in_all")
 
     def __init__(self, now: float) -> None:
         self._at, self._tokens = now, float(_BURST)
-        self.unwritten = 0
+        self.unwritten = self.unwritten_in_all = 0
 
     def admits(self, now: float) -> bool:
         """Return whether one more may be written now; one that may not is counted."""
@@ -408,6 +453,7 @@ class _Denials:
         self._at, self._tokens = now, min(float(_BURST), self._tokens + earned)
         if self._tokens < 1:
             self.unwritten += 1
+            self.unwritten_in_all += 1
             return False
         self._tokens -= 1
         return True

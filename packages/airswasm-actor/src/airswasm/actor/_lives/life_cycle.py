@@ -256,9 +256,9 @@ class LifeCycle:
         self._fail(cell, Exit(reason, evidence))
 
     def fail(self, cell: Cell, error: BaseException) -> None:
-        """End the incarnation as a crash that no message caused (a failed health check)."""
+        """End the incarnation as a crash that no message caused."""
         if cell.phase is Phase.RUNNING:
-            self._kill_work(cell)
+            self._kill_work(cell, error)
             self._fail(cell, Exit("crash", error))
 
     def _fail(self, cell: Cell, exit_: Exit) -> None:
@@ -412,7 +412,7 @@ class LifeCycle:
         while cell.work is not None:
             await cell.next_idle().wait()
 
-    def _kill_work(self, cell: Cell) -> Work | None:
+    def _kill_work(self, cell: Cell, cause: BaseException | None = None) -> Work | None:
         work, cell.work = cell.work, None
         if work is not None:
             try:
@@ -422,9 +422,9 @@ class LifeCycle:
             except BaseException as error:  # a guest that no engine of ours drives
                 self._events.note_error(error)
             cell.note_failure(work, None)
-            cell.give_up_message(work.message, DeathReason.KILLED)
+            cell.give_up_message(work.message, DeathReason.KILLED, cause)
             if work.message.request is not None:
-                work.message.request.fail(ActorFailed(cell.name, None))
+                work.message.request.fail(ActorFailed(cell.name, cause))
         return work
 
     def discard(self, cell: Cell) -> None:

@@ -65,6 +65,7 @@ def _show(session: Session, found: Document, *, stream: bool) -> None:
             amount(each.get("mailbox")),
             amount(each.get("fuel_used")),
             size(each.get("memory_bytes")) if each.get("memory_bytes") else "-",
+            amount(each.get("unwritten_denials")),
             text(each.get("health")),
             text(each.get("last_error")),
         )
@@ -72,7 +73,7 @@ def _show(session: Session, found: Document, *, stream: bool) -> None:
     ]
     columns = (
         "name", "version", "state", "up", "restarts", "handled", "waiting", "fuel", "memory",
-        "health", "last error",
+        "denials unwritten", "health", "last error",
     )  # fmt: skip
     if rows:
         _table(session, columns, rows)
@@ -95,7 +96,7 @@ def _table(session: Session, columns: tuple[str, ...], rows: Sequence[tuple[str,
 
 
 def _host_fields(found: Document) -> list[tuple[str, str]]:
-    from ._times import lasted
+    from ._times import lasted, size
 
     running, installed = bool(found.get("is_online")), text(found.get("installed"))
     state = f"running, process {text(found.get('pid'))}, up {lasted(found.get('uptime'))}"
@@ -109,7 +110,15 @@ def _host_fields(found: Document) -> list[tuple[str, str]]:
     ]
     if number(found.get("dead_letters")):
         fields.append(("dead letters", text(found.get("dead_letters"))))
-    for name in ("lost_writes", "lost_log_lines"):
+    taken = number(found.get("host_memory_bytes")) + number(found.get("guest_memory_bytes"))
+    most = number(found.get("host_memory_most_bytes"))
+    if most and 4 * taken > most:
+        fields.append(("memory", f"{size(taken)} of {size(most)} taken by components"))
+    most = number(found.get("most_descriptors"))
+    if most and 4 * number(found.get("descriptors")) > most:
+        opened = f"{text(found.get('descriptors'))} of {text(found.get('most_descriptors'))}"
+        fields.append(("files and sockets", f"{opened} open for components"))
+    for name in ("ended_for_memory", "lost_writes", "lost_log_lines"):
         if number(found.get(name)):
             fields.append((name.replace("_", " "), text(found.get(name))))
     return fields

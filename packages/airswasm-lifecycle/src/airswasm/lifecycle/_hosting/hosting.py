@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections import Counter
-from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
@@ -230,6 +230,13 @@ class Hosting:
             return "failed" if hosted.last_error is not None else "starting"
         states = [child.state for child in hosted.node.status()]
         return states[0] if states and hosted.node.is_open else "stopped"
+
+    def running(self) -> Iterator[tuple[str, ActorRef, HostedActor]]:
+        """Yield the components of which an incarnation is there."""
+        for name, hosted in list(self._hosted.items()):
+            actor = hosted.ref.actor if hosted.ref is not None else None
+            if hosted.ref is not None and isinstance(actor, HostedActor):
+                yield name, hosted.ref, actor
 
     def status(self, record: ComponentRecord) -> ComponentStatus:
         """Return the status of one component."""

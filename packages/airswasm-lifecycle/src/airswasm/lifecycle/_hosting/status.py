@@ -33,6 +33,8 @@ class ComponentStatus:
     """Peak linear memory; 0 before the first message and where it is unknown."""
     host_memory_bytes: int = 0
     """Bytes that the host keeps on its behalf, beside its linear memory."""
+    unwritten_denials: int = 0
+    """Denials without a line of their own in the audit log, which has their number."""
     health: str | None = None
     """`healthy`, the component's own words if it is not, or None without health checks."""
 
@@ -57,6 +59,14 @@ class SystemStatus:
     host_memory_bytes: int = 0
     """Bytes that the host keeps on behalf of all components, beside their linear memories."""
     host_memory_most_bytes: int = 0
-    """The most that this may be; 0 where nothing runs."""
+    """The most that this, and the components' own memories, may be; 0 where nothing runs."""
+    guest_memory_bytes: int = 0
+    """What the components take beside that, as of the last look."""
+    descriptors: int = 0
+    """Files and sockets that are open for components."""
+    most_descriptors: int = 0
+    """The most that may be; 0 where nothing runs."""
+    ended_for_memory: int = 0
+    """Incarnations that the host ended because its memory was scarce."""
     lost_log_lines: int = 0
     """Lines of logs that the disk refused since the host started."""

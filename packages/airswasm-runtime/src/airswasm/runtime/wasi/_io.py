@@ -39,6 +39,9 @@ READ_AT_MOST_BYTES = 1024 * 1024
 POLLABLES_AT_MOST = 1_000
 """Pollables in one `poll`: each is watched, and looked at whenever one of them wakes."""
 
+WATCH_BYTES = 512
+"""Of a pollable that is watched: a timer, or an entry at what it waits for, and a closure."""
+
 LONGEST_WAIT_S = 365 * 24 * 3600.0
 """Event loops fail on longer ones; no instance lives to tell the difference."""
 
@@ -317,7 +320,13 @@ def _poll(caller: Caller, pollables: Sequence[Pollable]) -> object:
     if len(pollables) > POLLABLES_AT_MOST:
         problem = f"{len(pollables):,} pollables are more than {POLLABLES_AT_MOST:,}"
         raise misuse(caller, "wasi:io/poll#poll", problem)
-    return wait_for(pollables, lambda ready: ready)
+    held = caller.account.hold(WATCH_BYTES * len(pollables))
+
+    def answer(ready: list[int]) -> list[int]:
+        held.release()
+        return ready
+
+    return wait_for(pollables, answer)
 
 
 def _block(_caller: Caller, pollable: Pollable) -> object:
