@@ -22,6 +22,9 @@ from airswasm.runtime import (
     Pending,
 )
 from airswasm.runtime._calls import charges
+from airswasm.runtime._calls.plan import _weight
+from airswasm.runtime._shape import ValueType
+from airswasm.wit import ListOf, OptionOf, Primitive, ResultOf, TupleOf
 from wasmtime import wat2wasm
 
 pytestmark = pytest.mark.anyio
@@ -307,3 +310,20 @@ async def test_functions_that_never_wait_let_the_loop_go_on() -> None:
             group.start_soon(neighbour)
             await instance.call("#numbers", 1_000)
     assert len(turns) > 100
+
+
+@pytest.mark.parametrize(
+    ("item", "weight"),
+    [
+        (Primitive("u64"), charges.NUMBER_WEIGHT),
+        (Primitive("string"), charges.ITEM_WEIGHT),
+        (ListOf(Primitive("u8")), charges.ITEM_WEIGHT),
+        (TupleOf((Primitive("string"), ListOf(Primitive("u8")))), 3 * charges.ITEM_WEIGHT),
+        (OptionOf(Primitive("bool")), charges.ITEM_WEIGHT + charges.NUMBER_WEIGHT),
+        (ResultOf(None, Primitive("string")), 2 * charges.ITEM_WEIGHT),
+    ],
+    ids=str,
+)
+def test_an_item_weighs_what_its_parts_weigh(item: ValueType, weight: int) -> None:
+    """A pair of texts is three objects to make: 60,000 in one call held the loop for 0.1 s."""
+    assert _weight(item) == weight

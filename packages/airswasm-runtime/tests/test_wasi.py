@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import pytest
 from airswasm.runtime._host import HostInterface
 from airswasm.runtime._values import Err
-from airswasm.runtime.wasi._builtin import WASI_VERSION, interfaces
+from airswasm.runtime.wasi._builtin import WASI_VERSION, interfaces, wit_files
+from airswasm.wit import read_wit
 
 IMPORTS = (Path(__file__).parent / "wasi_imports.txt").read_text(encoding="utf-8").split()
 
@@ -53,3 +55,28 @@ def test_what_reaches_out_is_denied(
     """Files and sockets answer with WASI's own code, as a value that a guest can handle."""
     interface, _, name = function.partition("#")
     assert offered[interface].functions[name](None, None, None) == Err(code)
+
+
+_NEVER_HANDED_OUT = (
+    "[method]tcp-socket.",
+    "[method]udp-socket.",
+    "[method]incoming-datagram-stream.",
+    "[method]outgoing-datagram-stream.",
+    "[method]resolve-address-stream.",
+)
+
+
+def test_the_wit_declares_what_is_offered(tmp_path: Path) -> None:
+    """The attack on host functions is made from it: a function that it lacks is not attacked."""
+    (tmp_path / "deps").mkdir()
+    (tmp_path / "main.wit").write_text("package test:all;\nworld all {}\n")
+    for path in wit_files():
+        shutil.copy(path, tmp_path / "deps")
+    declared = {
+        interface.name: set(interface.functions)
+        for package in read_wit(tmp_path).packages.values()
+        for interface in package.interfaces.values()
+    }
+    for interface in interfaces():
+        offered = {name for name in interface.functions if not name.startswith(_NEVER_HANDED_OUT)}
+        assert declared[interface.name] == offered, interface.name

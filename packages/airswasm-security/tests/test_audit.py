@@ -3,6 +3,7 @@
 import json
 import os
 import sys
+import threading
 from pathlib import Path
 from subprocess import run
 
@@ -279,3 +280,39 @@ async def test_a_batch_reaches_the_disk(tmp_path: Path) -> None:
                     await anyio.sleep(0.001)
             group.cancel_scope.cancel()
     assert json.loads((tmp_path / "audit.jsonl").read_bytes())["kind"] == "x"
+
+
+def sizes(folder: Path) -> list[int]:
+    return [each.stat().st_size for each in folder.glob("audit.jsonl*")]
+
+
+@pytest.mark.anyio
+async def test_a_kept_log_changes_files_off_the_loop(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A disk that takes its time holds up no one: `record` waits for it only at twice the size."""
+    path, loop, waited = tmp_path / "audit.jsonl", threading.get_ident(), list[int]()
+    sync = os.fsync
+
+    def noted(descriptor: int) -> None:
+        waited.append(threading.get_ident())
+        sync(descriptor)
+
+    monkeypatch.setattr(os, "fsync", noted)
+    with AuditLog(path, max_bytes=10_000) as log:
+        async with anyio.create_task_group() as group:
+            group.start_soon(log.keep_synced, 0.001)
+            await anyio.lowlevel.checkpoint()
+            with anyio.fail_after(30):
+                for wanted in (1, 2, 3):
+                    for _ in range(17):
+                        log.record(AuditEvent("decision", resource="k" * 500))
+                    while len(sizes(tmp_path)) <= wanted:
+                        await anyio.lowlevel.checkpoint()
+            assert waited
+            assert loop not in waited
+            for _ in range(100):  # faster than any disk
+                log.record(AuditEvent("decision", resource="k" * 500))
+            assert max(sizes(tmp_path)) <= 20_000
+            group.cancel_scope.cancel()
+    assert verify_audit(path).lines == log.head.line

@@ -18,7 +18,14 @@ interface many {
     use-it: func(times: s16) -> result<list<u8>, string>;
     eat: static func(it: thing) -> bool;
   }
-  resource found { look: func(); }
+  resource found { look: func(); parts: func() -> list<tuple<u8, part>>; }
+  resource part { whole: func() -> option<result<result<deep, string>>>; }
+  resource deep { get: func(other: option<found>) -> u8; }
+  resource never { look: func(); }
+  /// @requires nothing "it is a test"
+  all: func(those: list<borrow<thing>>, mine: list<part>) -> list<u32>;
+  /// @requires nothing "it is a test"
+  hidden: func(those: list<tuple<borrow<thing>, u8>>);
   /// @requires nothing "it is a test"
   find: func(where: string) -> result<found, color>;
   /// @requires nothing "it is a test"
@@ -51,9 +58,12 @@ def test_every_function_gets_a_loop_for_each_argument(blocks: Blocks) -> None:
     guest = write_probe(blocks, ["acme:many/many@0.1.0", "not:there/it@1.0.0"], ARGUMENTS)
     assert {each.argument for each in guest.calls} == {"nothing", "much"}
     functions = [each.function for each in guest.calls]
-    assert len(functions) == 2 * len(set(functions)) == 12
-    assert [each.number for each in guest.calls] == list(range(12))
-    assert guest.left_out == ("acme:many/many@0.1.0#[method]found.look",)
+    assert len(functions) == 2 * len(set(functions)) == 22
+    assert [each.number for each in guest.calls] == list(range(22))
+    assert set(guest.left_out) == {
+        "acme:many/many@0.1.0#[method]never.look",
+        "acme:many/many@0.1.0#hidden",
+    }
 
 
 def test_it_is_a_component_that_imports_what_it_calls(blocks: Blocks) -> None:

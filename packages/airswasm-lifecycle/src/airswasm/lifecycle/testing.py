@@ -20,12 +20,22 @@ import tempfile
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 import anyio
 import anyio.lowlevel
 import anyio.to_thread
-from airswasm.runtime import Caller, Engine, GuestFault, Instance, Limits, LinkedComponent
+from airswasm.runtime import (
+    WASI_INTERFACES,
+    Caller,
+    Engine,
+    GuestFault,
+    Instance,
+    Limits,
+    LinkedComponent,
+)
+from airswasm.runtime.wasi import wit_files
 from airswasm.security import Grants, Guard, Kinds
 from airswasm.wit import Blocks, ProbeArgument, ProbeCall, ProbeGuest, write_probe
 
@@ -102,6 +112,13 @@ class AttackReport:
     left_out: tuple[str, ...] = ()
     limits: Limits = field(default_factory=Limits)
 
+    @property
+    def unreached(self) -> tuple[str, ...]:
+        """The functions that no loop came to call: what makes their handle failed each time."""
+        names = [(each, f"{each.call.interface}#{each.call.function}") for each in self.attacks]
+        reached = {name for each, name in names if each.ending}
+        return tuple(dict.fromkeys(name for _, name in names if name not in reached))
+
     def failures(self, *, stall: float = 0.05, grown_bytes: int = 150 * MIB) -> tuple[Attack, ...]:
         """Return the attacks that did what no guest may do.
 
@@ -142,7 +159,7 @@ async def attack(
 
     Args:
         blocks: The blocks; by default the installed ones.
-        interfaces: Whose functions; by default all that the blocks' contract declares.
+        interfaces: Whose functions; by default all that the blocks' contract declares, and WASI's.
         arguments: What each is called with.
         quick: Leave out most kinds of arguments, and stop each loop early.
         limits: The guest's.
@@ -156,11 +173,13 @@ async def attack(
         arguments = [each for each in arguments if each.name in _QUICK]
     fuel = _FUEL // 8 if quick else _FUEL
     limits = limits or Limits(memory_bytes=16 * MIB, fuel=fuel, timeout=_SECONDS)
-    names = blocks.contract.host_interfaces if interfaces is None else interfaces
+    known = (*blocks.contract.host_interfaces, *WASI_INTERFACES)
+    names = known if interfaces is None else interfaces
     with tempfile.TemporaryDirectory(prefix="airswasm-attack-", ignore_cleanup_errors=True) as home:
         async with System(Path(home) / "home", blocks=blocks, starts=False) as system:
-            offered = [each for each in names if each in system.interfaces]
-            guest = await anyio.to_thread.run_sync(write_probe, blocks, offered, arguments)
+            offered = [each for each in names if each in {*system.interfaces, *WASI_INTERFACES}]
+            make = partial(write_probe, blocks, offered, arguments, wit=wit_files())
+            guest = await anyio.to_thread.run_sync(make)
             attacker = _Attacker(system, guest, limits)
             gc.collect()
             gc.freeze()  # to walk over what the host had before is no guest's doing

@@ -122,7 +122,10 @@ class AuditLog:
     """An audit log in a file that only this process writes.
 
     When the file exceeds `max_bytes`, the log renames it to `<name>.<number of its first line>`,
-    and a new file continues the chain; files beyond `keep_files` are deleted.
+    and a new file continues the chain; files beyond `keep_files` are deleted. What must be on the
+    disk before that may take a tenth of a second to get there, so where `keep_synced` runs, it
+    changes files after it has synced, off the event loop's thread; a file then has up to twice
+    that size.
 
     Args:
         path: The file; its folder is created if it is missing.
@@ -153,6 +156,7 @@ class AuditLog:
         self._clock = clock
         self._unsynced = False
         self._torn = False
+        self._is_kept_synced = False
         self._failure: str | None = None
         self._descriptor = -1
         self._lock_descriptor = -1
@@ -235,10 +239,14 @@ class AuditLog:
         While the disk refuses, `record` fails too, and this keeps trying. A cancel leaves the log
         open; `close` syncs the rest.
         """
-        while True:
-            await anyio.sleep(seconds)
-            if self._unsynced and self._descriptor >= 0:
-                await self._sync_in_thread()
+        self._is_kept_synced = True
+        try:
+            while True:
+                await anyio.sleep(seconds)
+                if self._unsynced and self._descriptor >= 0:
+                    await self._sync_in_thread()
+        finally:
+            self._is_kept_synced = False
 
     async def _sync_in_thread(self) -> None:
         line = self._head.line
@@ -249,6 +257,9 @@ class AuditLog:
         else:
             self._failure = None
             self._unsynced = self._head.line != line
+            if self._size > self._max_bytes and self._descriptor >= 0:
+                self._change_files()
+                await anyio.to_thread.run_sync(sync_folder, self._path.parent)
 
     def close(self) -> None:
         """Sync and close. Closing twice is harmless."""
@@ -279,8 +290,11 @@ class AuditLog:
         if self._torn:
             os.ftruncate(self._descriptor, self._size)
             self._torn = False
-        if self._size and self._size + len(line) > self._max_bytes:
-            self._rotate()
+        most = self._max_bytes * (2 if self._is_kept_synced else 1)
+        if self._size and self._size + len(line) > most:
+            os.fsync(self._descriptor)
+            self._change_files()
+            sync_folder(self._path.parent)
         written = 0
         try:
             while written < len(line):
@@ -292,14 +306,12 @@ class AuditLog:
         self._unsynced = True
         self._head = AuditHead(self._head.line + 1, hashlib.sha256(line[:-1]).hexdigest())
 
-    def _rotate(self) -> None:
-        os.fsync(self._descriptor)
+    def _change_files(self) -> None:
         first = _number(_first_line(self._path))
         self._path.rename(self._path.with_name(f"{self._path.name}.{first:012d}"))
         fresh = _open_to_append(self._path)
         os.close(self._descriptor)
         self._descriptor, self._size = fresh, 0
-        sync_folder(self._path.parent)
         if self._keep_files is not None:
             rotated = _rotated_files(self._path)
             for old in rotated[: max(0, len(rotated) - self._keep_files)]:

@@ -11,7 +11,8 @@ from ._fault import (
     safe_text,
 )
 from ._naming import ExportNames, name_exports, name_functions, name_labels
-from ._probe import ProbeArgument, ProbeCall, ProbeGuest, write_probe
+from ._probe import ProbeCall, ProbeGuest, write_probe
+from ._probe_abi import ProbeArgument
 from ._problems import BlockProblem, Problem, Rule, side_by_side
 from ._reading import read_component, read_wit, read_wit_text
 from ._report import ContractReport, check_component, check_world

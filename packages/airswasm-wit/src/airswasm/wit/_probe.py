@@ -6,7 +6,10 @@ guest is not written but generated: for each function one loop, for each kind of
 that fills every string and list that the function takes. `airswasm.lifecycle.testing` runs it.
 
 The values are laid out in memory by the canonical ABI when the guest is generated; the guest
-itself computes nothing, so that its fuel is the host's.
+itself computes nothing, so that its fuel is the host's. A function that needs handles gets them
+from whichever function returns one, directly or within a result, an option, a tuple or a list; that
+one may need handles itself. What is lent is made once for a loop, so that it grows with each call;
+what is given away is made anew for each.
 
 Rejected: a C guest with bindings (a compiler to run, and code to write for each interface), and
 arguments from a fuzzer (the worst ones for a linear search are dull, and it does not find them).
@@ -19,59 +22,35 @@ import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from struct import pack
 
 from ._blocks import Blocks
 from ._contract import wit_folder
+from ._probe_abi import (
+    Handle,
+    HandlePlace,
+    Memory,
+    ProbeArgument,
+    flat,
+    handles_in,
+    holds_stored_handles,
+    places_of_handles,
+    up,
+)
+from ._reading import read_wit
 from ._tool import run_wasm_tools
 from .errors import WasmToolsFailed
-from .model import (
-    Borrow,
-    Enum,
-    Flags,
-    Function,
-    Interface,
-    ListOf,
-    OptionOf,
-    Own,
-    Primitive,
-    Record,
-    Resource,
-    ResultOf,
-    TupleOf,
-    Variant,
-    WitType,
-)
+from .model import Borrow, Function, Interface, Own, Resource, WitType
 
 __all__ = ("ProbeArgument", "ProbeCall", "ProbeGuest", "write_probe")
 
 _DATA = 1024
 _PAGE = 65536
+_NOTHING = ProbeArgument("nothing", "", b"", 0, 0)
+"""The argument of functions that make a handle."""
 _MOST_FLAT = 16
-_CORE = {"u64": "i64", "s64": "i64", "f32": "f32", "f64": "f64"}
-_SIZES = {"bool": 1, "u8": 1, "s8": 1, "u16": 2, "s16": 2, "u64": 8, "s64": 8, "f64": 8}
 _WORLD = (
     "package airswasm:probe@0.1.0;\nworld probe {{\n{imports}\n  export run: func(call: u32);\n}}\n"
 )
-
-
-@dataclass(frozen=True, slots=True)
-class ProbeArgument:
-    """One kind of argument: what every text, every `list<u8>` and every number is.
-
-    Attributes:
-        name: For messages.
-        text: In each string; in a list of other things it is cut into as many parts.
-        data: In each `list<u8>`.
-        number: Where it fits; else the largest that does.
-        items: Items of each list of other things.
-    """
-
-    name: str
-    text: str
-    data: bytes
-    number: int = 1
-    items: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,41 +89,65 @@ class ProbeGuest:
 
 
 def write_probe(
-    blocks: Blocks, interfaces: Iterable[str], arguments: Sequence[ProbeArgument]
+    blocks: Blocks,
+    interfaces: Iterable[str],
+    arguments: Sequence[ProbeArgument],
+    *,
+    wit: Iterable[Path] = (),
 ) -> ProbeGuest:
     """Generate the guest. Blocks; from async code call it in a worker thread.
 
     Args:
         blocks: The installed blocks, whose contract declares the interfaces.
-        interfaces: Full names; interfaces that the contract does not know are left out.
+        interfaces: Full names; interfaces that are declared nowhere are left out.
         arguments: What each function is called with.
+        wit: Files of further packages, such as WASI's.
 
     Raises:
         WasmToolsFailed: The component could not be put together.
         WasmToolsMissing: There is no wasm-tools.
     """
-    known = blocks.contract.interfaces
-    named = [known[name] for name in interfaces if name in known]
-    writer = _Writer(arguments)
-    for interface in named:
-        writer.add(interface)
-    imports = "\n".join(f"  import {each.name};" for each in named)
-    wasm = _assembled(writer.text(), _WORLD.format(imports=imports), blocks)
+    with tempfile.TemporaryDirectory(prefix="airswasm-probe-") as name:
+        folder = Path(name)
+        known = dict(blocks.contract.interfaces)
+        known |= _collected(folder / "wit", blocks, wit)
+        named = [known[name] for name in interfaces if name in known]
+        writer = _Writer(arguments, [*named, *_makers_among(known.values(), named)])
+        for interface in named:
+            writer.add(interface)
+        imports = "\n".join(f"  import {each};" for each in writer.interfaces)
+        (folder / "wit" / "probe.wit").write_text(_WORLD.format(imports=imports))
+        wasm = _assembled(folder, writer.text())
     return ProbeGuest(wasm, tuple(writer.calls), tuple(writer.left_out))
 
 
-def _assembled(core: str, world: str, blocks: Blocks) -> bytes:
-    with tempfile.TemporaryDirectory(prefix="airswasm-probe-") as name:
-        folder = Path(name)
-        wit, embedded, made = folder / "wit", folder / "embedded.wasm", folder / "probe.wasm"
-        shutil.copytree(wit_folder(), wit / "deps" / "airswasm-component")
-        for number, path in enumerate(blocks.wit_folders.values()):
-            shutil.copytree(path, wit / "deps" / f"block-{number}", dirs_exist_ok=True)
-        (wit / "probe.wit").write_text(world)
-        (folder / "core.wat").write_text(core)
-        _run("embed", "-w", "probe", str(wit), str(folder / "core.wat"), "-o", str(embedded))
-        _run("new", str(embedded), "-o", str(made))
-        return made.read_bytes()
+def _makers_among(known: Iterable[Interface], named: Sequence[Interface]) -> Iterator[Interface]:
+    """Yield the other interfaces whose functions may make what the named ones need."""
+    return (each for each in known if each not in named and each.name.startswith("wasi:"))
+
+
+def _collected(wit: Path, blocks: Blocks, files: Iterable[Path]) -> dict[str, Interface]:
+    """Collect all packages in one folder; return the interfaces of the further ones."""
+    shutil.copytree(wit_folder(), wit / "deps" / "airswasm-component")
+    for number, path in enumerate(blocks.wit_folders.values()):
+        shutil.copytree(path, wit / "deps" / f"block-{number}", dirs_exist_ok=True)
+    (wit / "probe.wit").write_text(_WORLD.format(imports=""))
+    found: dict[str, Interface] = {}
+    files = tuple(files)
+    for path in files:
+        shutil.copy(path, wit / "deps")
+    if files:
+        for package in read_wit(wit).packages.values():
+            found |= {each.name: each for each in package.interfaces.values()}
+    return found
+
+
+def _assembled(folder: Path, core: str) -> bytes:
+    wit, embedded, made = folder / "wit", folder / "embedded.wasm", folder / "probe.wasm"
+    (folder / "core.wat").write_text(core)
+    _run("embed", "-w", "probe", str(wit), str(folder / "core.wat"), "-o", str(embedded))
+    _run("new", str(embedded), "-o", str(made))
+    return made.read_bytes()
 
 
 def _run(*arguments: str) -> None:
@@ -153,318 +156,172 @@ def _run(*arguments: str) -> None:
         raise WasmToolsFailed(output.exit_code, output.stderr)
 
 
-# The canonical ABI: what a value is in memory, and among the parameters of a core function
+_Key = tuple[str | None, str]
+"""A resource: its interface and its name."""
 
 
-def _size(type_: WitType) -> int:
-    match type_:
-        case Primitive("string") | ListOf():
-            return 8
-        case Primitive(name):
-            return _SIZES.get(name, 4)
-        case Record(_, fields):
-            return _size_of_row([each.type for each in fields])
-        case TupleOf(items):
-            return _size_of_row(items)
-        case Flags(_, cases):
-            return 1 if len(cases) <= 8 else 2 if len(cases) <= 16 else 4
-        case Enum() | Variant() | OptionOf() | ResultOf():
-            most = max((_size(case) for case in _cases(type_) if case is not None), default=0)
-            return _up(_payload_at(type_) + most, _alignment(type_))
-        case _:
-            return 4
+def _key(resource: Resource) -> _Key:
+    return resource.owner, resource.name
 
 
-def _alignment(type_: WitType) -> int:
-    match type_:
-        case Primitive("string") | ListOf():
-            return 4
-        case Primitive() | Flags():
-            return _size(type_)
-        case Record(_, fields):
-            return max((_alignment(each.type) for each in fields), default=1)
-        case TupleOf(items):
-            return max((_alignment(each) for each in items), default=1)
-        case Enum() | Variant() | OptionOf() | ResultOf():
-            inner = [_alignment(case) for case in _cases(type_) if case is not None]
-            return max((_tag_size(type_), *inner))
-        case _:
-            return 4
+@dataclass(frozen=True, slots=True)
+class _Maker:
+    """The function that makes a resource, and where in its result the handle is."""
 
+    interface: Interface
+    function: Function
+    place: HandlePlace | None
 
-def _size_of_row(types: Iterable[WitType]) -> int:
-    size, alignment = 0, 1
-    for each in types:
-        size = _up(size, _alignment(each)) + _size(each)
-        alignment = max(alignment, _alignment(each))
-    return _up(size, alignment)
-
-
-def _cases(type_: WitType) -> Sequence[WitType | None]:
-    match type_:
-        case OptionOf(payload):
-            return (None, payload)
-        case ResultOf(ok, error):
-            return (ok, error)
-        case Variant(_, cases):
-            return [case.type for case in cases]
-        case Enum(_, cases):
-            return [None for _ in cases]
-        case _:
-            return ()
-
-
-def _tag_size(type_: WitType) -> int:
-    return 1 if len(_cases(type_)) <= 256 else 2
-
-
-def _payload_at(type_: WitType) -> int:
-    inner = [_alignment(case) for case in _cases(type_) if case is not None]
-    return _up(_tag_size(type_), max((1, *inner)))
-
-
-def _up(offset: int, alignment: int) -> int:
-    return -(-offset // alignment) * alignment
-
-
-def _flat(type_: WitType) -> list[str]:
-    """Return the core types of a value among parameters."""
-    match type_:
-        case Primitive("string") | ListOf():
-            return ["i32", "i32"]
-        case Primitive(name):
-            return [_CORE.get(name, "i32")]
-        case Record(_, fields):
-            return [core for each in fields for core in _flat(each.type)]
-        case TupleOf(items):
-            return [core for each in items for core in _flat(each)]
-        case Enum() | Variant() | OptionOf() | ResultOf():
-            joined: list[str] = []
-            for case in _cases(type_):
-                for at, core in enumerate(_flat(case) if case is not None else ()):
-                    if at < len(joined):
-                        joined[at] = _joined(joined[at], core)
-                    else:
-                        joined.append(core)
-            return ["i32", *joined]
-        case _:
-            return ["i32"]
-
-
-def _joined(one: str, other: str) -> str:
-    if one == other:
-        return one
-    return "i32" if {one, other} == {"i32", "f32"} else "i64"
-
-
-class _Memory:
-    """The guest's memory as it is when the guest begins: all arguments, laid out.
-
-    Attributes:
-        argument: What values are made of now.
-        image: What begins at the base.
-    """
-
-    def __init__(self, argument: ProbeArgument, base: int) -> None:
-        self.argument = argument
-        self.image = bytearray()
-        self._base = base
-        self._known: dict[tuple[bytes, int], int] = {}
-
-    def values(self, type_: WitType) -> list[int]:
-        """Return the numbers that stand for a value among parameters, one for each core type."""
-        match type_:
-            case Primitive("string") | ListOf():
-                return list(self._span(type_))
-            case Primitive(name):
-                return [self._number(name)]
-            case Record(_, fields):
-                return [number for each in fields for number in self.values(each.type)]
-            case TupleOf(items):
-                return [number for each in items for number in self.values(each)]
-            case Enum() | Variant() | OptionOf() | ResultOf():
-                case, payload = self._chosen(type_)
-                inner = [] if payload is None else self.values(payload)
-                return [case, *inner, *(0 for _ in _flat(type_)[1 + len(inner) :])]
-            case _:
-                return [0]
-
-    def _chosen(self, type_: WitType) -> tuple[int, WitType | None]:
-        """Return the last case with a payload: `some`, `err`, and what a variant ends with."""
-        cases = list(enumerate(_cases(type_)))
-        return next((each for each in reversed(cases) if each[1] is not None), cases[-1])
-
-    def _number(self, name: str) -> int:
-        if name in ("bool", "f32", "f64"):
-            return 1 if name == "bool" else 0
-        if name == "char":
-            return ord("a")
-        bits = int(name[1:]) - (name[0] == "s")
-        return min(self.argument.number, (1 << bits) - 1)
-
-    def _span(self, type_: WitType, parts: int = 1) -> tuple[int, int]:
-        """Address and length of a text or a list."""
-        match type_:
-            case Primitive():
-                whole = self.argument.text
-                data = whole[: max(1, len(whole) // parts)].encode() if whole else b""
-                return self._put(data, 1), len(data)
-            case ListOf(Primitive("u8")):
-                data = self.argument.data
-                data = data[: max(1, len(data) // parts)]
-                return self._put(data, 1), len(data)
-            case ListOf(element):
-                items = self.argument.items
-                item = self._stored(element, max(1, items))
-                item += bytes(_up(len(item), _alignment(element)) - len(item))
-                return self._put(item * items, _alignment(element)), items
-            case _:
-                return 0, 0
-
-    def _stored(self, type_: WitType, parts: int) -> bytes:
-        """Return a value as it lies in memory."""
-        match type_:
-            case Primitive("string") | ListOf():
-                return pack("<II", *self._span(type_, parts))
-            case Primitive("f32" | "f64"):
-                return bytes(_size(type_))
-            case Primitive(name):
-                return (self._number(name) % 2**64).to_bytes(8, "little")[: _size(type_)]
-            case Record(_, fields):
-                return self._row([each.type for each in fields], parts)
-            case TupleOf(items):
-                return self._row(items, parts)
-            case Enum() | Variant() | OptionOf() | ResultOf():
-                case, payload = self._chosen(type_)
-                head = case.to_bytes(_tag_size(type_), "little")
-                if payload is not None:
-                    head += bytes(_payload_at(type_) - len(head)) + self._stored(payload, parts)
-                return head + bytes(_size(type_) - len(head))
-            case _:
-                return bytes(_size(type_))
-
-    def _row(self, types: Iterable[WitType], parts: int) -> bytes:
-        row = b""
-        types = list(types)
-        for each in types:
-            row += bytes(_up(len(row), _alignment(each)) - len(row)) + self._stored(each, parts)
-        return row + bytes(_size_of_row(types) - len(row))
-
-    def _put(self, data: bytes, alignment: int) -> int:
-        at = self._known.get((data, alignment))
-        if at is None:
-            at = _up(self._base + len(self.image), alignment)
-            self.image += bytes(at - self._base - len(self.image)) + data
-            self._known[data, alignment] = at
-        return at
-
-    def store(self, types: Sequence[WitType]) -> int:
-        """Lay out all parameters of a function that has too many for core ones."""
-        return self._put(self._row(types, 1), 8)
+    @property
+    def needs(self) -> Iterator[_Key]:
+        """The resources that it takes itself."""
+        return (_key(each.resource) for each in handles_in(_types(self.function)))
 
 
 class _Writer:
     """Writes the core module."""
 
-    def __init__(self, arguments: Sequence[ProbeArgument]) -> None:
+    def __init__(self, arguments: Sequence[ProbeArgument], interfaces: Sequence[Interface]) -> None:
         self._arguments = arguments
-        self._imports: list[str] = []
-        self._loops: list[str] = []
-        self._memory = _Memory(arguments[0], _DATA)
+        self._imports: dict[str, str] = {}
+        self._functions: list[str] = []
+        self._makers = dict(_makers(interfaces))
+        self._written: set[_Key] = set()
+        self._memory = Memory(arguments[0], _DATA, lambda handle: self._is_made(handle))
         self.calls: list[ProbeCall] = []
         self.left_out: list[str] = []
+        self.interfaces: dict[str, None] = {}
 
     def add(self, interface: Interface) -> None:
         """Add a loop for each function of an interface and each kind of argument."""
-        makers = dict(self._makers(interface))
+        self.interfaces[interface.name] = None
         for function in interface.functions.values():
-            handles = _handles(parameter.type for parameter in function.parameters)
-            if any(each.resource.name not in makers for each in handles):
-                self.left_out.append(f"{interface.name}#{function.name}")
-                continue
-            name = self._import(interface, function)
             for argument in self._arguments:
-                self._add_loop(interface, function, name, argument, makers)
+                call = self._call(interface, function, argument)
+                if call is None:
+                    self.left_out.append(f"{interface.name}#{function.name}")
+                    break
+                number = len(self.calls)
+                self._functions.append(f"(func $run{number} {self._loop(call)})")
+                self.calls.append(ProbeCall(number, interface.name, function.name, argument.name))
 
-    def _makers(self, interface: Interface) -> Iterator[tuple[str, str]]:
-        """Yield the call that makes each resource whose constructor needs no other."""
-        for function in interface.functions.values():
-            result = function.result
-            takes_handles = bool(_handles(each.type for each in function.parameters))
-            if isinstance(result, Own) and not takes_handles:
-                argument = self._arguments[0]
-                values = self._values(function, argument)
-                yield result.resource.name, f"(call {self._import(interface, function)} {values})"
+    def _is_made(self, handle: Handle) -> bool:
+        return _key(handle.resource) in self._makers
+
+    def _call(
+        self, interface: Interface, function: Function, argument: ProbeArgument
+    ) -> str | None:
+        """Return the expression of a call; None when there is no way to one of its handles."""
+        memory, types = self._memory, _types(function)
+        memory.begin(argument)
+        if _too_many(function):
+            values = "" if any(handles_in(types)) else f"(i32.const {memory.store(types)})"
+        elif holds_stored_handles(types):
+            values = ""
+        else:
+            values = " ".join(memory.expressions(types))
+        handles = [*memory.handles, *(each.handle for each in memory.lists)]
+        if (types and not values) or not all(map(self._is_made, handles)):
+            return None
+        result = "(i32.const 0)" if _result_in_memory(function) else ""
+        return f"(call {self._import(interface, function)} {values} {result})"
+
+    def _loop(self, call: str) -> str:
+        """Return the body of a function that calls until its fuel is used up."""
+        memory = self._memory
+        locals_ = "".join(f"(local $h{n} i32)" for n in range(len(memory.handles)))
+        lent, given = "", ""
+        for number, handle in enumerate(memory.handles):
+            made = (
+                f"(local.set $h{number} (call {self._maker(handle)}))"
+                f"(if (i32.eqz (local.get $h{number})) (then (return)))"
+            )
+            if isinstance(handle, Borrow):
+                lent += made
+            else:
+                given += made
+        for each in memory.lists:
+            filled = self._filled(each.address, each.items, each.handle)
+            if isinstance(each.handle, Borrow):
+                lent += filled
+            else:
+                given += filled
+        top = "(global.set $top (global.get $heap))"
+        return (
+            f"{locals_}(local $at i32)(local $it i32){top}{lent}"
+            f"(loop $again {top}{given}{call}(br $again))"
+        )
+
+    def _filled(self, address: int, items: int, handle: Handle) -> str:
+        """Return what fills a list: with one handle, or with one each where they are given away."""
+        maker = f"(local.set $it (call {self._maker(handle)}))"
+        maker += "(if (i32.eqz (local.get $it)) (then (return)))"
+        once, each = (maker, "") if isinstance(handle, Borrow) else ("", maker)
+        return (
+            f"(local.set $at (i32.const {address})){once}"
+            f"(block $full (loop $fill (br_if $full (i32.ge_u (local.get $at)"
+            f" (i32.const {address + 4 * items}))){each}"
+            f"(i32.store (local.get $at) (local.get $it))"
+            f"(local.set $at (i32.add (local.get $at) (i32.const 4)))(br $fill)))"
+        )
+
+    def _maker(self, handle: Handle) -> str:
+        """Return the name of a function that makes such a handle; it returns 0 if it cannot."""
+        key = _key(handle.resource)
+        name = f"$make:{key[0]}#{key[1]}"
+        if key not in self._written:
+            self._written.add(key)
+            memory = self._memory
+            kept = memory.argument, memory.handles, memory.lists
+            self._functions.append(f"(func {name} (result i32) {self._made(self._makers[key])})")
+            memory.argument, memory.handles, memory.lists = kept
+        return name
+
+    def _made(self, maker: _Maker) -> str:
+        call = self._call(maker.interface, maker.function, _NOTHING)
+        memory = self._memory
+        locals_ = "".join(f"(local $h{n} i32)" for n in range(len(memory.handles)))
+        taken = "".join(
+            f"(local.set $h{number} (call {self._maker(handle)}))"
+            f"(if (i32.eqz (local.get $h{number})) (then (return (i32.const 0))))"
+            for number, handle in enumerate(memory.handles)
+        )
+        if maker.place is None:
+            return f"{locals_}{taken}{call}"
+        checks = "".join(
+            f"(if (i32.eqz {each}) (then (return (i32.const 0))))"
+            for each in maker.place.conditions
+        )
+        return f"{locals_}{taken}{call}{checks}{maker.place.handle}"
 
     def _import(self, interface: Interface, function: Function) -> str:
+        self.interfaces[interface.name] = None
         name = f"$f{interface.name}#{function.name}".replace(" ", "")
         name = "".join(char if char.isalnum() or char in "$#-.@/:" else "_" for char in name)
         parameters = _core_parameters(function)
-        result = _flat(function.result) if function.result is not None else []
+        result = flat(function.result) if function.result is not None else []
         if len(result) > 1:
             parameters, result = [*parameters, "i32"], []
-        text = (
+        self._imports[name] = (
             f'(import "{interface.name}" "{function.name}" (func {name}'
             f"{''.join(f' (param {each})' for each in parameters)}"
             f"{''.join(f' (result {each})' for each in result)}))"
         )
-        if text not in self._imports:
-            self._imports.append(text)
         return name
-
-    def _values(
-        self,
-        function: Function,
-        argument: ProbeArgument,
-        makers: dict[str, str] | None = None,
-    ) -> str:
-        memory = self._memory
-        memory.argument = argument
-        types = [each.type for each in function.parameters]
-        if _too_many(function):
-            parts = [f"(i32.const {memory.store(types)})"]
-        else:
-            parts = [
-                makers[each.resource.name]
-                if isinstance(each, Own | Borrow) and makers
-                else " ".join(
-                    f"({core}.const {number})"
-                    for core, number in zip(_flat(each), memory.values(each), strict=True)
-                )
-                for each in types
-            ]
-        if function.result is not None and len(_flat(function.result)) > 1:
-            parts.append("(i32.const 0)")
-        return " ".join(parts)
-
-    def _add_loop(
-        self,
-        interface: Interface,
-        function: Function,
-        name: str,
-        argument: ProbeArgument,
-        makers: dict[str, str],
-    ) -> None:
-        number = len(self.calls)
-        call = f"(call {name} {self._values(function, argument, makers)})"
-        flat = _flat(function.result) if function.result is not None else []
-        if len(flat) == 1:
-            call = f"(drop {call})"
-        self._loops.append(
-            f"(if (i32.eq (local.get 0) (i32.const {number})) (then (loop $again"
-            f" (global.set $top (global.get $heap)) {call} (br $again))))"
-        )
-        self.calls.append(ProbeCall(number, interface.name, function.name, argument.name))
 
     def text(self) -> str:
         """Return the whole module."""
-        heap = _up(_DATA + len(self._memory.image), _PAGE)
+        heap = up(_DATA + len(self._memory.image), _PAGE)
         pages = heap // _PAGE + 1
         image = "".join(f"\\{byte:02x}" for byte in self._memory.image)
+        chosen = (
+            f"(if (i32.eq (local.get 0) (i32.const {n})) (then (call $run{n})))"
+            for n in range(len(self.calls))
+        )
         return "\n".join(
             (
                 "(module",
-                *self._imports,
+                *self._imports.values(),
                 f'(memory (export "memory") {pages})',
                 f"(global $heap i32 (i32.const {heap}))",
                 f"(global $top (mut i32) (i32.const {heap}))",
@@ -475,8 +332,9 @@ class _Writer:
                 f"(i32.mul (memory.size) (i32.const {_PAGE}))))",
                 "(if (i32.eq (memory.grow (i32.const 1)) (i32.const -1)) (then unreachable))",
                 "(br $grow))) (local.get 4))",
+                *self._functions,
                 '(func (export "run") (param i32)',
-                *self._loops,
+                *chosen,
                 ")",
                 f'(data (i32.const {_DATA}) "{image}")',
                 ")",
@@ -484,30 +342,40 @@ class _Writer:
         )
 
 
+def _makers(interfaces: Iterable[Interface]) -> dict[_Key, _Maker]:
+    """Return how to make each resource, of those that can be made at all."""
+    found: dict[_Key, _Maker] = {}
+    left = [(each, function) for each in interfaces for function in each.functions.values()]
+    is_new = True
+    while is_new:
+        is_new = False
+        for interface, function in left:
+            for handle, place in _results(function):
+                maker, key = _Maker(interface, function, place), _key(handle.resource)
+                is_possible = not (_too_many(function) or holds_stored_handles(_types(function)))
+                if key not in found and is_possible and all(each in found for each in maker.needs):
+                    found[key], is_new = maker, True
+    return found
+
+
+def _results(function: Function) -> Iterator[tuple[Handle, HandlePlace | None]]:
+    if isinstance(function.result, Own):
+        yield function.result, None
+    elif _result_in_memory(function):
+        yield from places_of_handles(function.result)
+
+
+def _types(function: Function) -> list[WitType]:
+    return [each.type for each in function.parameters]
+
+
+def _result_in_memory(function: Function) -> bool:
+    return function.result is not None and len(flat(function.result)) > 1
+
+
 def _core_parameters(function: Function) -> list[str]:
-    flat = [core for each in function.parameters for core in _flat(each.type)]
-    return ["i32"] if len(flat) > _MOST_FLAT else flat
+    return ["i32"] if _too_many(function) else [core for t in _types(function) for core in flat(t)]
 
 
 def _too_many(function: Function) -> bool:
-    return sum(len(_flat(each.type)) for each in function.parameters) > _MOST_FLAT
-
-
-def _handles(types: Iterable[WitType]) -> list[Own[Resource] | Borrow[Resource]]:
-    """Return the handles in these types, however deep."""
-    found: list[Own[Resource] | Borrow[Resource]] = []
-    for type_ in types:
-        match type_:
-            case Own() | Borrow():
-                found.append(type_)
-            case ListOf(inner) | OptionOf(inner):
-                found += _handles((inner,))
-            case TupleOf(items):
-                found += _handles(items)
-            case Record(_, fields):
-                found += _handles(each.type for each in fields)
-            case ResultOf() | Variant():
-                found += _handles(case for case in _cases(type_) if case is not None)
-            case _:
-                continue
-    return found
+    return sum(len(flat(each)) for each in _types(function)) > _MOST_FLAT

@@ -30,7 +30,11 @@ NUMBER_WEIGHT = 64
 """Units of a list's item that is a number."""
 
 ITEM_WEIGHT = 256
-"""Units of a list's item that is a text, a record, ... beside what is in it."""
+"""Units of a list's item that is a text or a list, beside what is in it.
+
+A record, a tuple, an option weighs this and what its parts weigh: lifting one makes as many
+objects, and 60,000 pairs of texts in one call would hold the event loop for 0.1 s.
+"""
 
 HANDLE_WEIGHT = 2_048
 """Units of a list's item that is a resource: the engine is asked four times about each."""

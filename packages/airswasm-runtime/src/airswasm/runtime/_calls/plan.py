@@ -204,7 +204,24 @@ class Planner:
 
 def _weight(item: ValueType) -> int:
     """Return what an item of a list takes of a call's allowance, beside what is in it."""
-    if isinstance(item, Own | Borrow):
-        return charges.HANDLE_WEIGHT
-    is_number = isinstance(item, Primitive) and item.name != "string"
-    return charges.NUMBER_WEIGHT if is_number else charges.ITEM_WEIGHT
+    match item:
+        case Own() | Borrow():
+            return charges.HANDLE_WEIGHT
+        case Primitive(name) if name != "string":
+            return charges.NUMBER_WEIGHT
+        case Record(_, fields):
+            return charges.ITEM_WEIGHT + sum(_weight(each.type) for each in fields)
+        case TupleOf(items):
+            return charges.ITEM_WEIGHT + sum(map(_weight, items))
+        case OptionOf(inner):
+            return charges.ITEM_WEIGHT + _weight(inner)
+        case ResultOf(ok, error):
+            return charges.ITEM_WEIGHT + max(
+                (_weight(each) for each in (ok, error) if each), default=0
+            )
+        case Variant(_, cases):
+            return charges.ITEM_WEIGHT + max(
+                (_weight(each.type) for each in cases if each.type), default=0
+            )
+        case _:
+            return charges.ITEM_WEIGHT

@@ -10,14 +10,24 @@ a guest's sleep in it holds the thread, and no limit can stop it.
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from .._host import HostInterface
 from . import _cli, _clocks, _filesystem, _http, _io, _random, _sockets
 from ._state import WasiConfig, WasiState
 
-__all__ = ("WASI_VERSION", "WasiConfig", "WasiState", "interfaces")
+__all__ = ("WASI_VERSION", "WasiConfig", "WasiState", "interfaces", "wit_files")
 
 WASI_VERSION = "0.2.12"
 """The newest version that is offered; older 0.2 imports match it by semver."""
+
+
+def wit_files() -> tuple[Path, ...]:
+    """Return the WIT of all that is offered and that some guest can come to call.
+
+    Methods of sockets are left out: no function hands out a socket.
+    """
+    return tuple(sorted(Path(__file__).with_name("wit").glob("*.wit")))
 
 
 def interfaces() -> tuple[HostInterface, ...]:
