@@ -409,6 +409,13 @@ def examples(session: nox.Session) -> None:
 
 
 @nox.session(requires=["build"])
+def soak(session: nox.Session) -> None:
+    """Run 50 hostile and 50 honest components for an hour; `-- --minutes 5` for less."""
+    install_wheels(session, "airswasm-lifecycle")
+    session.run("python", str(folder_of("lifecycle") / "bench" / "soak.py"), *session.posargs)
+
+
+@nox.session(requires=["build"])
 def demo(session: nox.Session) -> None:
     """Show the whole way, from a key to a running actor that is updated and rolled back."""
     install_wheels(session, "airswasm-cli", "airswasm-osl", *root_group("demo"))

@@ -187,6 +187,35 @@ async def test_a_slow_follower_is_told_what_it_missed(tmp_path: Path) -> None:
     assert "lines are missing here" in texts[-2]
 
 
+@pytest.mark.anyio
+@pytest.mark.parametrize("length", [10, 8_000])
+async def test_a_slow_follower_takes_so_many_bytes(tmp_path: Path, length: int) -> None:
+    """A thousand lines of emoji would be 32 MB for each follower, at a component's will."""
+    limits = LogLimits(follower_bytes=100_000, lines_per_second=10_000)
+    book = LogBook(tmp_path, limits)
+    follower = book.follow()
+    seen: list[LogEntry] = []
+
+    async def read() -> None:
+        async for entry in follower:
+            seen.append(entry)
+
+    async with anyio.create_task_group() as group:
+        group.start_soon(read)
+        await anyio.wait_all_tasks_blocked()
+        for _ in range(3):
+            for _ in range(1_000):
+                book.write(NAME, "info", "\U0001f600" * length)
+            (waiting,) = book._followers
+            assert waiting.waiting_bytes <= 100_000
+            await anyio.wait_all_tasks_blocked()
+            assert waiting.waiting_bytes == 0
+        book.close()
+    lines = [entry for entry in seen if entry.source == "component"]
+    assert 3 * 1 <= len(lines) <= 3 * 100_000 // (256 + 4 * length)
+    assert "lines are missing here" in "".join(entry.message for entry in seen)
+
+
 def test_a_torn_line_is_skipped(book: LogBook, tmp_path: Path) -> None:
     """A power cut leaves half a line; the rest is still readable."""
     book.write(NAME, "info", "whole")

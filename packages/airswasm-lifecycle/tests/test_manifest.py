@@ -202,3 +202,41 @@ def test_any_text_is_a_manifest_or_a_manifest_error(text: str) -> None:
     else:
         return
     assert error.problems
+
+
+HEAD = '[component]\nname = "local/a"\nversion = "1.0.0"\n'
+LONG_KEYS = (
+    "[config]\n{key} = 1",
+    "[config]\n\t{key}=1",
+    "[{key}]\nx = 1",
+    "[[{key}]]\nx = 1",
+    "[config]\nx = {{{key} = 1}}",
+    "[config]\nx = {{b = 1, {key} = 1}}",
+    "[config]\nx = [{{{key} = 1}}]",
+)
+
+
+@pytest.mark.parametrize("form", LONG_KEYS)
+@pytest.mark.parametrize("part", ["a", "a1-_", '"a b"', "'a.b'"])
+@pytest.mark.parametrize("dot", [".", " . ", "\t.\t"])
+def test_a_key_of_thousands_of_parts_is_refused_at_once(form: str, part: str, dot: str) -> None:
+    """A parser that keeps every prefix of one takes 14 GB for 120 KiB of manifest."""
+    key = dot.join([part] * 10_000)
+    with pytest.raises(ManifestInvalid, match="a key has more than 128 parts") as caught:
+        Manifest.parse(HEAD + form.format(key=key))
+    assert caught.value.problems[0].line > 1
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        'x = "' + ".".join(["a"] * 500) + '"',
+        "x = " + "[" * 20 + "1" + "]" * 20,
+        "x = [" + "1.5," * 1_000 + "]",
+        ".".join(["a"] * 100) + " = 1",
+        "# " + ".".join(["a"] * 500),
+    ],
+)
+def test_text_with_many_dots_is_no_key(line: str) -> None:
+    """Only keys are counted: hosts, versions and sentences may have dots."""
+    Manifest.parse(f"{HEAD}[config]\n{line}\n")

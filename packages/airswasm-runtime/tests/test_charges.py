@@ -327,3 +327,18 @@ async def test_functions_that_never_wait_let_the_loop_go_on() -> None:
 def test_an_item_weighs_what_its_parts_weigh(item: ValueType, weight: int) -> None:
     """A pair of texts is three objects to make: 60,000 in one call held the loop for 0.1 s."""
     assert _weight(item) == weight
+
+
+async def test_a_call_that_pays_at_once_still_gives_way() -> None:
+    """A function that charges much is paid within the call; the clock is looked at all the same."""
+
+    def costly(caller: Caller, number: int) -> int:
+        caller.charge(2 * charges.PAY)
+        return number
+
+    config = EngineConfig(host_slice=1e-9)
+    async with Engine(config) as engine:
+        instance = await start(engine, Limits(fuel=200 * charges.PAY), number=costly)
+        call = instance.start(instance.function("#numbers"), (20,), lambda _call: None)
+        states = polls(call, call.poll)
+    assert states.count(CallState.SERVED) >= 9

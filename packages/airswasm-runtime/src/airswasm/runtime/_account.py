@@ -129,10 +129,10 @@ class HostMemory:
         if descriptors:
             mine, open_ = account.descriptors + descriptors, self.held_descriptors + descriptors
             if mine > self._each_descriptors:
-                raise AccountExceeded(is_host=False, what="descriptors")
+                raise AccountExceeded(is_host=False, is_descriptors=True)
             if not self._has_room(open_, mine, self.most_descriptors):
                 self.refused += 1
-                raise AccountExceeded(is_host=True, what="descriptors")
+                raise AccountExceeded(is_host=True, is_descriptors=True)
         self._give(-size_bytes, -descriptors)
 
     def _give(self, size_bytes: int, descriptors: int) -> None:

@@ -642,10 +642,10 @@ class HostMemoryExceeded(LimitExceeded):
 
 
 _NO_ROOM = {
-    ("memory", False): "the account is used up",
-    ("memory", True): "the host's memory is scarce",
-    ("descriptors", False): "it has as many files and sockets open as it may",
-    ("descriptors", True): "the host's files and sockets are scarce",
+    (False, False): "the account is used up",
+    (False, True): "the host's memory is scarce",
+    (True, False): "it has as many files and sockets open as it may",
+    (True, True): "the host's files and sockets are scarce",
 }
 
 
@@ -657,7 +657,7 @@ class AccountExceeded(EngineError):
 
     Attributes:
         is_host: Whether the host has no room, and not the instance.
-        what: `memory`, or `descriptors`: files and sockets.
+        is_descriptors: Whether files and sockets are meant, and not memory.
     """
 
     explanation = ErrorCode(
@@ -667,10 +667,10 @@ class AccountExceeded(EngineError):
         "raise limits.host_memory in the manifest, or the limits of [host] in config.toml",
     )
 
-    def __init__(self, *, is_host: bool, what: str = "memory") -> None:
+    def __init__(self, *, is_host: bool, is_descriptors: bool = False) -> None:
         self.is_host = is_host
-        self.what = what
-        super().__init__(_NO_ROOM[what, is_host])
+        self.is_descriptors = is_descriptors
+        super().__init__(_NO_ROOM[is_descriptors, is_host])
 
 
 class HostFunctionFailed(GuestFault):

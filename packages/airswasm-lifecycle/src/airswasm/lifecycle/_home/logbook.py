@@ -36,21 +36,33 @@ LEVELS = ("trace", "debug", "info", "warn", "error")
 class _Follower:
     stream: MemoryObjectSendStream[LogEntry]
     component: str | None
+    most_bytes: int
     lost: int = 0
+    waiting_bytes: int = 0
 
     def offer(self, entry: LogEntry) -> None:
+        """Queue a line, unless the follower is too far behind: what it misses is counted."""
         if self.component not in (None, entry.component):
             return
         try:
             if self.lost:
                 text = f"{self.lost} lines are missing here: the follower reads too slowly"
-                self.stream.send_nowait(
-                    LogEntry(entry.time, entry.component, "warn", "supervisor", text)
-                )
+                self._put(LogEntry(entry.time, entry.component, "warn", "supervisor", text))
                 self.lost = 0
-            self.stream.send_nowait(entry)
+            self._put(entry)
         except (anyio.WouldBlock, anyio.BrokenResourceError):
             self.lost += 1
+
+    def take(self, entry: LogEntry) -> LogEntry:
+        """Count a line that was read."""
+        self.waiting_bytes -= entry.size_bytes
+        return entry
+
+    def _put(self, entry: LogEntry) -> None:
+        if self.waiting_bytes + entry.size_bytes > self.most_bytes:
+            raise anyio.WouldBlock
+        self.stream.send_nowait(entry)
+        self.waiting_bytes += entry.size_bytes
 
 
 class LogBook:
@@ -117,7 +129,7 @@ class LogBook:
             recent: Number of earlier lines to yield first.
         """
         send, receive = anyio.create_memory_object_stream[LogEntry](self._limits.follower_lines)
-        follower = _Follower(send, component)
+        follower = _Follower(send, component, self._limits.follower_bytes)
         self._followers.append(follower)
         try:
             if component is not None and recent:
@@ -125,7 +137,7 @@ class LogBook:
                     yield entry
             async with receive:
                 async for entry in receive:
-                    yield entry
+                    yield follower.take(entry)
         finally:
             if follower in self._followers:
                 self._followers.remove(follower)

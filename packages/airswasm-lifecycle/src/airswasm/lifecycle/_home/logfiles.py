@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 from collections import OrderedDict
 from collections.abc import Generator, Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -38,6 +39,11 @@ class LogEntry:
     message: str
     """Safe to print: control characters are escaped."""
     fields: Mapping[str, object] = field(default_factory=dict[str, object])
+
+    @property
+    def size_bytes(self) -> int:
+        """About what it takes in memory."""
+        return 256 + sys.getsizeof(self.message)
 
     def to_json(self) -> str:
         """Return the entry as one line of JSON."""
@@ -95,6 +101,7 @@ class LogLimits:
         lines_per_second: Lines that a component may write when its manifest gives no rate.
         open_files: Log files that the host keeps open.
         follower_lines: Lines that a slow follower may be behind before it loses some.
+        follower_bytes: Bytes of lines that it may be behind.
     """
 
     message_chars: int = 8192
@@ -103,6 +110,7 @@ class LogLimits:
     lines_per_second: int = 200
     open_files: int = 32
     follower_lines: int = 1024
+    follower_bytes: int = 2**20
 
     def __post_init__(self) -> None:
         for each in fields(self):

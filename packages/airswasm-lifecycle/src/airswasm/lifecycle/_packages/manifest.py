@@ -71,6 +71,7 @@ _SEMVER = re.compile(
     rf"(-{_PRE_RELEASE}(\.{_PRE_RELEASE})*)?(\+[0-9A-Za-z-]+(\.[0-9A-Za-z-]+)*)?"
 )
 _STRICT = ConfigDict(extra="forbid")
+_KEY_PARTS = 128
 _AT = re.compile(r" \(at line (\d+), column \d+\)$| \(at end of document\)$")
 
 
@@ -381,7 +382,17 @@ def _decode(content: bytes | str, file: str) -> str:
         raise _single(file, "not UTF-8", line=line) from error
 
 
+_PART = r"""(?:[A-Za-z0-9_-]++|"[^"\n]*+"|'[^'\n]*+')"""
+_LONG_KEY = re.compile(
+    rf"(?:\A|[\n{{,\[])[ \t]*+{_PART}(?:[ \t]*+\.[ \t]*+{_PART}){{{_KEY_PARTS}}}"
+)
+
+
 def _parse_toml(text: str, file: str) -> dict[str, object]:
+    long_key = _LONG_KEY.search(text)
+    if long_key is not None:  # tomllib keeps every prefix of it: 14 GB for a key of 60,000 parts
+        line = text.count("\n", 0, long_key.start() + 1) + 1
+        raise _single(file, f"a key has more than {_KEY_PARTS} parts", line=line, key="syntax")
     try:
         return tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
