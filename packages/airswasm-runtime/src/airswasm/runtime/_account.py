@@ -72,7 +72,7 @@ class HostMemory:
     Attributes:
         most_bytes: what all components together may take.
         held_bytes: what all accounts together hold.
-        guest_bytes: what the components take beside that, as whoever hosts them has seen last.
+        guest_bytes: what the components take beside that, as their host has seen last.
         most_descriptors: files and sockets that may be open for them.
         held_descriptors: those that are.
         refused: how many times there was no room.
@@ -96,7 +96,7 @@ class HostMemory:
 
     @property
     def taken_bytes(self) -> int:
-        """What the components take: their own memories, and what the host keeps for them."""
+        """The bytes of the components' own memories and of what the host keeps for them."""
         return self.held_bytes + self.guest_bytes
 
     @property

@@ -61,7 +61,7 @@ class SystemStatus:
     host_memory_most_bytes: int = 0
     """The most that this, and the components' own memories, may be; 0 where nothing runs."""
     guest_memory_bytes: int = 0
-    """What the components take beside that, as of the last look."""
+    """Bytes that the components take beside that, as of the last look."""
     descriptors: int = 0
     """Files and sockets that are open for components."""
     most_descriptors: int = 0

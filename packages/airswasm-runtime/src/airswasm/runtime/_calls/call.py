@@ -381,7 +381,7 @@ class Call:
             meter.read_fuel()
             left = _ERROR_AND_FUEL(self._instance._slot, 32)[1] - meter.debt
             meter.paid += meter.debt
-            meter.debt, meter.look_at = 0, -1  # whoever pays within each call has to look as well
+            meter.debt, meter.look_at = 0, -1  # a guest that pays within each call looks as well
             meter.set_fuel(max(0, left))
             if left <= 0:
                 raise self._limit_fault(FuelExhausted, "used up its fuel", "fuel")
