@@ -34,6 +34,10 @@ PARTIAL_PREFIX = ".airswasm-"
 ENTRY_BYTES = 4096
 """The least that a file or directory counts for."""
 
+DEPTH = 128
+"""Directories within each other, the file at the end included."""
+
+_STRICT = getattr(os, "O_NOFOLLOW", 0)
 _DIRECTORY = os.O_RDONLY | getattr(os, "O_DIRECTORY", 0)
 _NONBLOCK = getattr(os, "O_NONBLOCK", 0)
 
@@ -201,6 +205,7 @@ class Folder:
             OSError: The system's error; `EINVAL` for other kinds of files.
         """
         if flags & os.O_CREAT:
+            check_depth(len(parts))
             self.charge(ENTRY_BYTES)
         with self._held.using() as root_fd:
             fd = self._open_beneath(root_fd, parts, flags | _NONBLOCK, mode)
@@ -228,6 +233,7 @@ class Folder:
         parts = self._named(path)
         partial = PARTIAL_PREFIX + secrets.token_hex(8)
         with _told(path), self._opened(parts[:-1], _DIRECTORY) as folder_fd:
+            check_depth(len(parts))
             self.charge(max(len(content), ENTRY_BYTES))
             _refuse_special(folder_fd, parts[-1])
             flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
@@ -286,6 +292,7 @@ class Folder:
         Raises:
             OSError: The system's error.
         """
+        check_depth(len(parts))
         self.charge(ENTRY_BYTES)
         with self.parent_of(parts) as folder_fd:
             os.mkdir(parts[-1], 0o700, dir_fd=folder_fd)
@@ -297,6 +304,7 @@ class Folder:
             OSError: The system's error.
         """
         with self.parent_of(source) as source_fd, self.parent_of(target) as target_fd:
+            check_depth(len(target) + _levels(source[-1], source_fd))
             os.rename(source[-1], target[-1], src_dir_fd=source_fd, dst_dir_fd=target_fd)
 
     def list_directory(self, path: str) -> list[Entry]:
@@ -411,15 +419,75 @@ def _told(path: str) -> Generator[None]:
 
 
 def measured_bytes(folder_fd: int) -> int:
-    """Return the size of everything beneath an open directory, without following links."""
+    """Return the size of everything beneath an open directory, without following links.
+
+    Raises:
+        OSError: `ENAMETOOLONG`: directories are nested too deep to look at.
+    """
     total = 0
-    for _, folders, files, fd in os.fwalk(".", dir_fd=folder_fd):
+    for fd, folders, files, _ in _walked(folder_fd):
         total += ENTRY_BYTES * len(folders)
         for name in files:
             with contextlib.suppress(OSError):  # removed meanwhile
                 size_bytes = os.stat(name, dir_fd=fd, follow_symlinks=False).st_size
                 total += max(ENTRY_BYTES, size_bytes)
     return total
+
+
+def _walked(root_fd: int) -> Generator[tuple[int, list[str], list[str], int]]:
+    """Yield each directory: its descriptor, the directories and files in it, and its depth.
+
+    Each level takes a descriptor while it is looked at, and none of Python's stack.
+    """
+    opened, waiting = [os.dup(root_fd)], list[list[str]]()
+    try:
+        while opened:
+            if len(waiting) < len(opened):
+                folders, files = _listed(opened[-1])
+                yield opened[-1], folders, files, len(opened) - 1
+                waiting.append(list(folders))
+            elif not waiting[-1]:
+                waiting.pop()
+                os.close(opened.pop())
+            else:
+                check_depth(len(opened), 2 * DEPTH)  # a program may have nested them
+                with contextlib.suppress(FileNotFoundError):  # removed meanwhile
+                    name = waiting[-1].pop()
+                    opened.append(os.open(name, _DIRECTORY | _STRICT, dir_fd=opened[-1]))
+    finally:
+        for fd in opened:
+            os.close(fd)
+
+
+def _levels(name: str, folder_fd: int) -> int:
+    """Return how many levels are beneath a name: 0 for a file."""
+    try:
+        fd = os.open(name, _DIRECTORY | _STRICT, dir_fd=folder_fd)
+    except NotADirectoryError:
+        return 0
+    try:
+        return max(depth + bool(folders or files) for _, folders, files, depth in _walked(fd))
+    finally:
+        os.close(fd)
+
+
+def _listed(fd: int) -> tuple[list[str], list[str]]:
+    folders: list[str] = []
+    files: list[str] = []
+    with os.scandir(fd) as entries:
+        for entry in entries:
+            (folders if entry.is_dir(follow_symlinks=False) else files).append(entry.name)
+    return folders, files
+
+
+def check_depth(depth: int, most: int | None = None) -> None:
+    """Check how deep directories are nested: a guest decides, and who removes them pays.
+
+    Raises:
+        OSError: `ENAMETOOLONG`.
+    """
+    if depth > (most or DEPTH):
+        raise OSError(errno.ENAMETOOLONG, f"directories nest at most {most or DEPTH} deep")
 
 
 def _refuse_special(folder_fd: int, name: str) -> None:
