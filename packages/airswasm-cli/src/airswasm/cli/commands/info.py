@@ -79,8 +79,9 @@ def _limits(limits: Document, prefix: str = "limits.") -> Iterator[tuple[str, st
     from ._times import amount, size
 
     for key, value in limits.items():
-        if isinstance(value, dict):
-            for name, shown in _limits(mapping(value), f"{prefix}{key}."):
+        rates = mapping(value)
+        if rates:
+            for name, shown in _limits(rates, f"{prefix}{key}."):
                 yield name, f"{shown} each second"
         elif key in _SIZES or key.endswith("_bytes"):
             yield f"{prefix}{key}", size(value)

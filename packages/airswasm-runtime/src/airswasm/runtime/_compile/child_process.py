@@ -88,16 +88,20 @@ class Child:
     async def converse(self, wasm: bytes, config: EngineConfig) -> ChildOutcome:
         """Give it a component, take all that it says and wait for its end."""
         request = _request(wasm, config) + wasm
+        output, words = b"", b""
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(self._kill_when_cancelled)
             output, words = await anyio.to_thread.run_sync(
-                self.process.communicate, request, limiter=anyio.CapacityLimiter(1)
+                self._talk, request, limiter=anyio.CapacityLimiter(1)
             )
             await anyio.lowlevel.checkpoint_if_cancelled()
             tasks.cancel_scope.cancel()
         said = words[:STDERR_BYTES].decode("utf-8", "replace")
         seconds = time.monotonic() - self.started
         return ChildOutcome(output, said, self.process.returncode, seconds, self.python)
+
+    def _talk(self, request: bytes) -> tuple[bytes, bytes]:
+        return self.process.communicate(request)
 
     async def _kill_when_cancelled(self) -> None:
         try:
