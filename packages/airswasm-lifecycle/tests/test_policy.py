@@ -195,6 +195,11 @@ BOUNDS = {
     "limits.host_memory": (2**16, 2**40), "supervision.intensity": (0, 10**6),
 }  # fmt: skip
 
+TIMES = {
+    "limits.weight": (0.01, 1000), "supervision.period": (0.001, 1e8),
+    "supervision.revive": (0.001, 1e8), "health.interval": (0.001, 1e8),
+}  # fmt: skip
+
 
 @st.composite
 def manifests(draw: st.DrawFn) -> Manifest:
@@ -209,7 +214,7 @@ def manifests(draw: st.DrawFn) -> Manifest:
         if key in wholes:
             value: float = draw(st.integers(*BOUNDS.get(key, (1, 2**50))))
         else:
-            value = draw(st.floats(0.01, 1000) if key == "limits.weight" else st.floats(1e-9, 1e8))
+            value = draw(st.floats(*TIMES.get(key, (1e-9, 1e8))))
         section, _, name = key.partition(".")
         lines.setdefault(section, []).append(f"{name} = {value!r}")
     if lines.get("health") == []:

@@ -13,6 +13,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from .._toml.quantities import LEAST_INTERVAL
 from ..errors import LimitAbovePolicy
 from .caps import Excess, excesses, hold
 
@@ -113,7 +114,7 @@ class SupervisionPolicy:
 
     def __post_init__(self) -> None:
         for name in self.__slots__:
-            least = 0.001 if name in ("period", "revive", "longest_backoff") else 0.0
+            least = LEAST_INTERVAL if name in ("period", "revive", "longest_backoff") else 0.0
             if not getattr(self, name) >= least:
                 raise ValueError(f"{name} must be at least {least:g}")
 
@@ -129,7 +130,7 @@ class HealthPolicy:
     interval: float = 1.0
 
     def __post_init__(self) -> None:
-        if not self.interval >= 0.001:
+        if not self.interval >= LEAST_INTERVAL:
             raise ValueError("interval must be at least 0.001")
 
 

@@ -38,7 +38,7 @@ from pydantic.dataclasses import dataclass
 from .._toml.explaining import MOST_FINDINGS, did_you_mean, explain, locate
 from .._toml.positions import Path as KeyPath
 from .._toml.positions import scan_positions
-from .._toml.quantities import parse_bytes, parse_seconds
+from .._toml.quantities import LEAST_INTERVAL, parse_bytes, parse_seconds
 from ..errors import ManifestInvalid, ManifestProblem
 from .component_name import NAME_PART, is_component_name
 
@@ -124,6 +124,12 @@ def _positive(seconds: float) -> float:
     return seconds
 
 
+def _at_least_a_millisecond(seconds: float) -> float:
+    if seconds < LEAST_INTERVAL:
+        raise ValueError("at least 1 ms")
+    return seconds
+
+
 def _shutdown(value: object) -> object:
     if value in ("brutal_kill", "infinity"):
         return value
@@ -143,6 +149,7 @@ RelativePath = Annotated[StrictStr, AfterValidator(_relative_path)]
 Size = Annotated[int, BeforeValidator(parse_bytes)]
 MemorySize = Annotated[int, AfterValidator(_at_least_512_kib), BeforeValidator(parse_bytes)]
 Duration = Annotated[float, AfterValidator(_positive), BeforeValidator(parse_seconds)]
+Interval = Annotated[float, AfterValidator(_at_least_a_millisecond), BeforeValidator(parse_seconds)]
 Count = Annotated[StrictInt, Field(ge=1, le=2**62)]
 Texts = Annotated[tuple[StrictStr, ...], BeforeValidator(_one_or_many)]
 Command = Annotated[Texts, AfterValidator(_command)]
@@ -244,12 +251,12 @@ class SupervisionSection:
     restart: Literal["permanent", "transient", "temporary"] = "permanent"
     intensity: Annotated[StrictInt, Field(ge=0, le=1_000_000)] = 5
     """After more crashes than this within `period`, the supervisor gives the component up."""
-    period: Duration = 30.0
+    period: Interval = 30.0
     backoff: BackoffSection = field(default_factory=BackoffSection)
     shutdown: Annotated[float | Literal["brutal_kill", "infinity"], BeforeValidator(_shutdown)] = (
         5.0
     )
-    revive: Duration | None = None
+    revive: Interval | None = None
     """Seconds after which a component that was given up is started again; None leaves it."""
 
 
@@ -257,7 +264,7 @@ class SupervisionSection:
 class HealthSection:
     """`[health]`: the interval between calls of `health.check`; without it the host makes none."""
 
-    interval: Duration
+    interval: Interval
 
 
 @dataclass(frozen=True, slots=True, config=_STRICT)

@@ -5,7 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
-__all__ = ("format_bytes", "parse_bytes", "parse_seconds")
+__all__ = ("LEAST_INTERVAL", "format_bytes", "parse_bytes", "parse_seconds")
+
+LEAST_INTERVAL = 0.001
+"""Seconds below which nothing is repeated: no manifest asks for less, and no policy allows it."""
 
 _SIZES = {
     "B": 1, "kB": 10**3, "KB": 10**3, "MB": 10**6, "GB": 10**9,
