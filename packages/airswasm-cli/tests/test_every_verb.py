@@ -30,6 +30,7 @@ info local/hello
 send local/hello world
 status
 logs local/hello
+profile local/hello
 storage list local/hello
 storage export local/hello --output {}/backup
 storage import local/hello {}/backup
