@@ -78,7 +78,7 @@ def _limits(limits: Document, prefix: str = "limits.") -> Iterator[tuple[str, st
 
     for key, value in limits.items():
         if isinstance(value, dict):
-            for name, shown in _limits(mapping(value), f"{prefix}{key}."):
+            for name, shown in _limits(mapping(limits[key]), f"{prefix}{key}."):
                 yield name, f"{shown} each second"
         elif key in _SIZES or key.endswith("_bytes"):
             yield f"{prefix}{key}", size(value)

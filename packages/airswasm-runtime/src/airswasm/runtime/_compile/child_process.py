@@ -88,6 +88,7 @@ class Child:
     async def converse(self, wasm: bytes, config: EngineConfig) -> ChildOutcome:
         """Give it a component, take all that it says and wait for its end."""
         request = _request(wasm, config) + wasm
+        output = words = b""
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(self._kill_when_cancelled)
             output, words = await anyio.to_thread.run_sync(
