@@ -155,11 +155,12 @@ def test_memories_and_tables_count_together() -> None:
 
 def test_the_policy_bounds_the_engines_defaults_too() -> None:
     """A component that leaves its fuel to the engine gets no more than one that asks."""
-    policy = HostPolicy(limits=LimitPolicy(fuel=1000, host_memory=2**20))
+    policy = HostPolicy(limits=LimitPolicy(fuel=1000, host_memory=2**20, messages=7))
     manifest = Manifest.parse(HEAD)
     policy.check(manifest)
     held, excesses = policy.hold(manifest)
     assert (held.limits.fuel, held.limits.host_memory, excesses) == (1000, 2**20, ())
+    assert held.limits.rates.messages == 7
 
 
 POLICIES = st.builds(
@@ -288,6 +289,7 @@ async def test_an_installed_component_is_held_to_a_policy_that_was_tightened(
         assert "supervision.intensity in config.toml is the most" in held[2]
         assert system.info("local/hello").held == held
         assert system.info("local/hello").manifest.supervision.intensity == 50
+        assert system.info("local/hello").limits.fuel == 40_000_000
         log = [each.message for each in system.logs.recent("local/hello")]
         assert sum(line.startswith("held to the policy: ") for line in log) == 4
         with pytest.raises(Exception, match="failed"):

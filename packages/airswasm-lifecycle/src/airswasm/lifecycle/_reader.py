@@ -29,7 +29,7 @@ from .errors import StoreMissing
 if TYPE_CHECKING:
     from ._home.configuration import Configuration
     from ._home.logfiles import LogFiles
-    from ._home.policy import LimitPolicy
+    from ._home.policy import HostPolicy
     from ._hosting.status import ComponentStatus, SystemStatus
     from ._packages.manifest import Manifest
     from ._registry.info import ComponentInfo
@@ -73,9 +73,7 @@ class HomeReader:
                 self._store, rows = store, dict(store.entries(REGISTRY_NAMESPACE))
             self._registry = Registry.of(rows)
             self._exits = stack.pop_all()
-        self._reporting = Reporting(
-            self._registry, self._manifest, self._used_bytes, self._limit_policy
-        )
+        self._reporting = Reporting(self._registry, self._manifest, self._used_bytes, self._policy)
         return self
 
     def __exit__(
@@ -152,21 +150,22 @@ class HomeReader:
         is_in_environment = any(name.startswith(prefix) for name in self._environment)
         return is_in_environment or not _is_absent(self.home.config_file)
 
-    def _settings(self, section: str) -> Configuration:
+    def _settings(self, *sections: str) -> Configuration:
         from airswasm.storage import BLOCK as STORAGE
 
         from ._block import BLOCK
         from ._home.configuration import Configuration
 
-        wanted = [each for each in (*STORAGE.sections, *BLOCK.sections) if each.name == section]
+        wanted = [each for each in (*STORAGE.sections, *BLOCK.sections) if each.name in sections]
         return Configuration.load_only(self.home.config_file, wanted, self._environment)
 
-    def _limit_policy(self) -> LimitPolicy:
-        from ._home.policy import LimitPolicy
+    def _policy(self) -> HostPolicy:
+        from ._home.policy import HostPolicy
 
-        return (
-            self._settings("limits").get(LimitPolicy) if self._is_set("limits") else LimitPolicy()
-        )
+        sections = ("install", "limits", "supervision", "health")
+        if not any(map(self._is_set, sections)):
+            return HostPolicy()
+        return HostPolicy.of(self._settings(*sections))
 
     def _used_bytes(self, name: str) -> int | None:
         return None if self._store is None else self._store.used_bytes(name)

@@ -12,7 +12,7 @@ from ._registry.registry import ComponentRecord, Registry
 from ._registry.summary import ComponentSummary
 
 if TYPE_CHECKING:  # imported where something is shown that needs them
-    from ._home.policy import LimitPolicy
+    from ._home.policy import HostPolicy
     from ._hosting.hosting import Hosting
     from ._hosting.status import ComponentStatus
     from ._packages.manifest import Manifest
@@ -38,7 +38,7 @@ class Reporting:
         registry: Registry,
         manifest_of: Callable[[ComponentRecord], Manifest],
         used_bytes: Callable[[str], int | None],
-        policy: Callable[[], LimitPolicy],
+        policy: Callable[[], HostPolicy],
         hosting: Hosting | None = None,
         unwritten: Callable[[str], int] = lambda _name: 0,
     ) -> None:
@@ -64,7 +64,8 @@ class Reporting:
         from ._registry.limits import limits_in_force
 
         record = self._registry.get(name)
-        manifest = self._manifest_of(record)
+        manifest, policy = self._manifest_of(record), self._policy()
+        within, excesses = policy.hold(manifest)
         return ComponentInfo(
             name=name,
             package_name=record.package_name,
@@ -86,9 +87,9 @@ class Reporting:
                 for each in record.versions
             ),
             manifest=manifest,
-            limits=limits_in_force(manifest, self._policy()),
+            limits=limits_in_force(within, policy.limits),
             storage_bytes=self._used_bytes(name),
-            held=self._hosting.held(name) if self._hosting is not None else (),
+            held=tuple(map(str, excesses)),
         )
 
     def status(self, record: ComponentRecord) -> ComponentStatus:

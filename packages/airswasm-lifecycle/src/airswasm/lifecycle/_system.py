@@ -818,7 +818,7 @@ class System:
             registry=self._registry,
             manifest_of=self._stored.manifest,
             used_bytes=self._used_bytes,
-            policy=lambda: self.policy.limits,
+            policy=lambda: self.policy,
             hosting=hosting,
             unwritten=self._guard.unwritten_denials if hosting is not None else lambda _name: 0,
         )

@@ -87,6 +87,8 @@ def _limits(limits: Document, prefix: str = "limits.") -> Iterator[tuple[str, st
             yield f"{prefix}{key}", size(value)
         elif key == "timeout":
             yield f"{prefix}{key}", f"{number(value):g} s"
+        elif isinstance(value, float):
+            yield f"{prefix}{key}", f"{value:g}"
         else:
             yield f"{prefix}{key}", amount(value)
 

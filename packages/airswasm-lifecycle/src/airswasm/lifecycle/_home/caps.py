@@ -37,8 +37,8 @@ class Cap:
         is_size: Whether the number counts bytes.
         times: Another key, by which the number is multiplied before it is compared.
         each: The least that a manifest may have, where that is multiplied.
-        unset: What holds if a manifest does not ask: `engine` for the engine's own default, which
-            the bound must hold, too; `host` for a default that is within the policy already.
+        unset: The value if a manifest does not ask: `fixed` for a default of the engine or of
+            messaging, which the bound must hold, too; `policy` for one that the policy sets.
     """
 
     key: str
@@ -47,22 +47,22 @@ class Cap:
     is_size: bool = False
     times: str = ""
     each: int = 1
-    unset: Literal["engine", "host"] = "host"
+    unset: Literal["fixed", "policy"] = "policy"
 
 
 CAPS = (
     Cap("limits.memory", "limits.memory", is_size=True, times="limits.memories", each=512 * 2**10),
-    Cap("limits.host_memory", "limits.host_memory", is_size=True, unset="engine"),
+    Cap("limits.host_memory", "limits.host_memory", is_size=True, unset="fixed"),
     Cap("limits.storage", "limits.storage", is_size=True),
     Cap("limits.mailbox_bytes", "limits.mailbox_bytes", is_size=True),
     Cap("limits.message_bytes", "limits.message_bytes", is_size=True),
     Cap("limits.host_call", "limits.host_call", is_size=True),
     Cap("limits.mailbox", "limits.mailbox"),
     Cap("limits.timeout", "limits.timeout"),
-    Cap("limits.fuel", "limits.fuel", unset="engine"),
+    Cap("limits.fuel", "limits.fuel", unset="fixed"),
     Cap("limits.weight", "limits.weight"),
     Cap("limits.table_elements", "limits.table_elements", times="limits.tables"),
-    Cap("limits.rates.messages", "limits.messages"),
+    Cap("limits.rates.messages", "limits.messages", unset="fixed"),
     Cap("limits.rates.logs", "limits.logs"),
     Cap("supervision.intensity", "supervision.intensity"),
     Cap("supervision.period", "supervision.period", is_least=True),
@@ -107,7 +107,7 @@ def hold(manifest: Manifest, policy: object) -> tuple[Manifest, tuple[Excess, ..
     keys = {each.key for each in beyond}
     for cap in CAPS:
         bound = _bound(policy, cap)
-        default = _engine_default(manifest, cap)
+        default = _fixed_default(manifest, cap)
         if cap.key in keys:
             manifest = _held(manifest, cap, bound)
         elif default is not None and _is_beyond(cap, default, bound):
@@ -147,12 +147,16 @@ def _value(manifest: Manifest, key: str) -> float | None:
     return found
 
 
-def _engine_default(manifest: Manifest, cap: Cap) -> float | None:
-    """Return the engine's default for a number that a manifest leaves to it."""
-    if cap.unset == "host" or _value(manifest, cap.key) is not None:
+def _fixed_default(manifest: Manifest, cap: Cap) -> float | None:
+    """Return the default of a number that a manifest leaves open, where the policy sets none."""
+    if cap.unset == "policy" or _value(manifest, cap.key) is not None:
         return None
-    from airswasm.runtime import Limits  # here: to show settings needs no engine
+    # Here: to show settings needs neither.
+    from airswasm.messaging import Rate
+    from airswasm.runtime import Limits
 
+    if cap.key == "limits.rates.messages":
+        return round(Rate().per_second)
     default = Limits()
     if cap.key == "limits.fuel":
         return default.fuel
