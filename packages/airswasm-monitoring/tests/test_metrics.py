@@ -230,7 +230,7 @@ def test_histograms_count_what_happens_whoever_comes_and_goes(
         lambda: Snapshot(
             1.0, tuple(ComponentSample(n, "running", 0.0, handling=times(totals[n])) for n in step)
         ),
-        series_limit=limit,
+        histogram_limit=limit,
     )
     before: dict[str, float] = {}
     for step in steps:

@@ -31,8 +31,6 @@ from ._snapshot import ComponentSample, Snapshot, Times
 
 __all__ = ("OTHER", "Metrics")
 
-_HISTOGRAMS = 100
-"""Components with histograms of their own."""
 _NO_TIMES = Times((0,) * (len(BOUNDS) + 1), 0.0)
 
 
@@ -92,6 +90,7 @@ class Metrics(Collector):
     Args:
         take: Makes the snapshot of this moment.
         series_limit: Components with figures of their own; the others are added up.
+        histogram_limit: Components with histograms of their own.
         meters: The figures of other blocks.
 
     Raises:
@@ -103,12 +102,13 @@ class Metrics(Collector):
         take: Callable[[], Snapshot],
         *,
         series_limit: int = 1000,
+        histogram_limit: int = 100,
         meters: Meters | None = None,
     ) -> None:
         self._take = take
         self._meters = meters or Meters()
         self._series = Series(series_limit)
-        self._times = Series(min(series_limit, _HISTOGRAMS))
+        self._times = Series(histogram_limit)
         self._timed: dict[str, float] = {}  # the seconds that are added up already
         self._limiter: anyio.CapacityLimiter | None = None
         self._host_calls = Growth()
