@@ -178,7 +178,7 @@ def _of_component(system: ActorSystem, component: ActorRef, bare: Bare) -> Promi
             Work(bare.turn, time.thread_time, count=4 * BATCH),
         ),
         "measured": Promise(
-            Work(deliver_measured, time.thread_time, count=4 * BATCH),
-            Work(deliver, time.thread_time, count=4 * BATCH),
+            Work(deliver_measured, time.thread_time, count=20 * BATCH),
+            Work(deliver, time.thread_time, count=20 * BATCH),
         ),
     }

@@ -212,6 +212,41 @@ def test_counters_count_what_happens_whoever_comes_and_goes(
         before = now
 
 
+@settings(max_examples=60)
+@given(
+    st.lists(st.dictionaries(st.sampled_from("abcd"), st.integers(0, 9), max_size=4), max_size=8),
+    st.integers(0, 3),
+)
+def test_histograms_count_what_happens_whoever_comes_and_goes(
+    steps: list[dict[str, int]], limit: int
+) -> None:
+    """Also of components whose times are added up, and of those that had no new message."""
+    totals: dict[str, int] = {}
+
+    def times(count: int) -> Times:
+        return Times((count, *(0,) * len(BOUNDS)), count / 4)
+
+    metrics = Metrics(
+        lambda: Snapshot(
+            1.0, tuple(ComponentSample(n, "running", 0.0, handling=times(totals[n])) for n in step)
+        ),
+        histogram_limit=limit,
+    )
+    before: dict[str, float] = {}
+    for step in steps:
+        for gone in totals.keys() - step.keys():
+            del totals[gone]
+        for name, growth in step.items():
+            totals[name] = totals.get(name, 0) + growth
+        name = "airswasm_component_handling_seconds_count"
+        now = {label: v for (family, label), v in read(metrics).items() if family == name}
+        assert len(now.keys() - {OTHER}) <= min(limit, len(step))
+        assert all(now[label] >= value for label, value in before.items() if label in now)
+        left = sum(value for label, value in before.items() if label not in now)
+        assert sum(now.values()) == sum(before.values()) - left + sum(step.values())
+        before = now
+
+
 def test_two_registries_do_not_meet() -> None:
     """Two hosts in one process serve their own figures."""
     first = Metrics(lambda: Snapshot(1.0, messages={"sent": 1}))

@@ -126,7 +126,9 @@ async def test_it_watches_by_the_settings_and_the_meters_of_the_host() -> None:
         services, meters = Services(), Meters([Metric("alarms_open", "Open.", "gauge")])
         services.add(ActorSystem, system)
         services.add(Meters, meters)
-        services.add(MonitoringSettings, MonitoringSettings(oldest_message=1.5, series=1))
+        services.add(
+            MonitoringSettings, MonitoringSettings(oldest_message=1.5, series=1, histograms=2)
+        )
         monitor = observe(services)
         assert monitor.thresholds.oldest_message == 1.5
         for name in ("a/b", "a/c"):

@@ -26,6 +26,7 @@ def test_every_setting_reaches_its_threshold() -> None:
         ("mailbox_fill", 1.1),
         ("recent_failure", -1),
         ("series", 0),
+        ("histograms", 0),
     ],
 )
 def test_a_setting_that_cannot_work_names_itself(name: str, value: float) -> None:

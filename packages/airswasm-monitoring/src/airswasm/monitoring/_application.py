@@ -1,7 +1,7 @@
 """`/metrics`, `/healthz` and `/snapshot` as an ASGI application, to mount in any HTTP server.
 
-It answers from memory and never waits, so a probe gets its answer while guests compute. It does not
-check access: the program that mounts it does (airswasm-cli: a Unix socket, 0600).
+It answers from memory, so a probe gets its answer while guests compute. It does not check access:
+the program that mounts it does (airswasm-cli: a Unix socket, 0600).
 """
 
 from __future__ import annotations
@@ -31,7 +31,8 @@ def monitoring_app(monitor: Monitor) -> Starlette:
     async def metrics(_request: Request) -> Response:
         if not monitor.is_measuring:
             return Response(_METRICS_OFF, 404, media_type="text/plain")
-        return Response(monitor.metrics.render(), media_type=CONTENT_TYPE_LATEST)
+        page = await monitor.metrics.render_in_thread()
+        return Response(page, media_type=CONTENT_TYPE_LATEST)
 
     async def healthz(_request: Request) -> Response:
         report = monitor.health()

@@ -4,7 +4,11 @@ prometheus-client writes the format; this is a collector for a registry of its o
 hosts in one process do not share the global one. Each scrape reads all figures anew.
 
 A component is one label value, and so is a host function; a guest chooses neither. `_series` bounds
-the number of components. Names and units follow Prometheus' conventions (`promtool check metrics`).
+the number of components, and that of histograms further: each is sixteen series. Names and units
+follow Prometheus' conventions (`promtool check metrics`).
+
+Figures are read on the event loop, in one step, so that they belong to one moment. To write them
+down takes several times as long and is a worker thread's.
 """
 
 from __future__ import annotations
@@ -12,6 +16,8 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
+import anyio
+import anyio.to_thread
 from airswasm.runtime import BOUNDS, Meters
 from prometheus_client import CollectorRegistry
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily
@@ -84,6 +90,7 @@ class Metrics(Collector):
     Args:
         take: Makes the snapshot of this moment.
         series_limit: Components with figures of their own; the others are added up.
+        histogram_limit: Components with histograms of their own.
         meters: The figures of other blocks.
 
     Raises:
@@ -95,12 +102,17 @@ class Metrics(Collector):
         take: Callable[[], Snapshot],
         *,
         series_limit: int = 1000,
+        histogram_limit: int = 100,
         meters: Meters | None = None,
     ) -> None:
         self._take = take
         self._meters = meters or Meters()
         self._series = Series(series_limit)
+        self._times = Series(histogram_limit)
+        self._timed: dict[str, float] = {}  # the seconds that are added up already
+        self._limiter: anyio.CapacityLimiter | None = None
         self._host_calls = Growth()
+        self._called: dict[str, float] = {}  # likewise, of host functions
         self._check_names()
         self.registry = CollectorRegistry(auto_describe=False)
         self.registry.register(self)
@@ -108,6 +120,15 @@ class Metrics(Collector):
     def render(self) -> bytes:
         """Return all figures in Prometheus' text format, UTF-8."""
         return generate_latest(self.registry)
+
+    async def render_in_thread(self) -> bytes:
+        """Return all figures of this moment; other tasks go on while they are written down."""
+        families = tuple(self.collect())
+        self._limiter = self._limiter or anyio.CapacityLimiter(1)
+        return await anyio.to_thread.run_sync(
+            lambda: generate_latest(_Collected(families)),
+            limiter=self._limiter,
+        )
 
     def describe(self) -> Iterable[Family]:
         """Return nothing: only a collection knows the families."""
@@ -121,6 +142,7 @@ class Metrics(Collector):
         }
         names = [component.name for component in snapshot.components]
         self._series.see([*names, *(name for values in metered.values() for name in values)])
+        self._times.see(names)
         yield from self._host_families(snapshot)
         yield from self._component_families(snapshot.components, metered)
         yield from self._function_families(snapshot)
@@ -195,14 +217,35 @@ class Metrics(Collector):
         for counter in _COUNTERS:
             family = f"airswasm_component_{counter.name}"
             yield _counter(family, counter.help, counter.name, by_label)
+        timed = self._times.count(self._changed_times(components))
         for times in _TIMES:
-            yield _histogram(f"airswasm_component_{times.name}", times.help, times.name, by_label)
+            yield _histogram(f"airswasm_component_{times.name}", times.help, times.name, timed)
         for declared in self._meters.metrics:
             name = f"airswasm_{declared.name.removesuffix('_total')}"
             if declared.kind == "counter":
                 yield _counter(name, declared.help, declared.name, by_label)
             else:
                 yield self._gauge(name, declared.help, metered[declared.name])
+
+    def _changed_times(
+        self, components: tuple[ComponentSample, ...]
+    ) -> dict[str, Mapping[Hashable, float]]:
+        """Return the times of those with histograms of their own, and of others what is new."""
+        before, self._timed = self._timed, {}
+        found: dict[str, Mapping[Hashable, float]] = {}
+        for component in components:
+            read = [(each.name, each.read(component)) for each in _TIMES]
+            seconds = sum(times.seconds for _, times in read if times is not None)
+            name = component.name
+            self._timed[name] = seconds
+            if self._times.label(name) != OTHER or before.get(name) != seconds:
+                flat: dict[Hashable, float] = {}
+                for family, times in read:
+                    if times is not None and any(times.counts):
+                        flat.update(_flat(family, times))
+                if flat:
+                    found[name] = flat
+        return found
 
     def _gauge(self, name: str, text: str, values: Mapping[str, float]) -> Family:
         family = GaugeMetricFamily(name, text, labels=["component"])
@@ -217,7 +260,11 @@ class Metrics(Collector):
     def _function_families(self, snapshot: Snapshot) -> Iterator[Family]:
         """Yield the calls of host functions, of all components together."""
         self._host_calls.keep(snapshot.host_calls)
+        before, self._called = self._called, {}
         for name, calls in snapshot.host_calls.items():
+            self._called[name] = seconds = sum(use.times.seconds for use in calls.values())
+            if before.get(name) == seconds:
+                continue
             values: dict[Hashable, float] = {}
             for function, use in calls.items():
                 values[function, "fuel"] = use.fuel
@@ -244,6 +291,16 @@ class Metrics(Collector):
         yield fuel
 
 
+class _Collected:
+    """Families that were collected before, as prometheus-client takes them."""
+
+    def __init__(self, families: tuple[Family, ...]) -> None:
+        self._families = families
+
+    def collect(self) -> Iterable[Family]:
+        return self._families
+
+
 def _counters(component: ComponentSample) -> dict[Hashable, float]:
     """Return all counters of a component."""
     outcomes = component.outcomes or {"handled": component.handled}
@@ -252,10 +309,6 @@ def _counters(component: ComponentSample) -> dict[Hashable, float]:
     }
     for counter in _COUNTERS:
         found[counter.name] = counter.read(component)
-    for times in _TIMES:
-        read = times.read(component)
-        if read is not None and any(read.counts):
-            found.update(_flat(times.name, read))
     return found
 
 

@@ -60,6 +60,7 @@ class Monitor:
         audit: AuditLog | None = None,
         thresholds: Thresholds = Thresholds(),  # noqa: B008 - it is frozen
         series_limit: int = 1000,
+        histogram_limit: int = 100,
         meters: Meters | None = None,
         is_measuring: bool = True,
         memory: HostMemory | None = None,
@@ -70,7 +71,12 @@ class Monitor:
         self._memory = memory
         self.thresholds = thresholds
         self.history = History()
-        self.metrics = Metrics(self.snapshot, series_limit=series_limit, meters=meters)
+        self.metrics = Metrics(
+            self.snapshot,
+            series_limit=series_limit,
+            histogram_limit=histogram_limit,
+            meters=meters,
+        )
         self.is_measuring = is_measuring
         self._lag = Histogram()
         self._listening = [system.events.listen(self.history.note)]
@@ -146,6 +152,7 @@ def observe(services: Services) -> Monitor:
         services.get(ActorSystem),
         thresholds=settings.thresholds,
         series_limit=settings.series,
+        histogram_limit=settings.histograms,
         is_measuring=settings.metrics == "on",
         meters=services.get(Meters) if services.has(Meters) else None,
         store=services.get(Store) if services.has(Store) else None,

@@ -30,6 +30,8 @@ class Growth:
     def add(self, name: str, values: Values) -> None:
         """Add what the counters of `name` have grown since they were added before."""
         before = self._seen.get(name, {})
+        if values == before:
+            return
         for key, value in values.items():
             last = before.get(key, 0.0)
             grown = value - last if value >= last else value

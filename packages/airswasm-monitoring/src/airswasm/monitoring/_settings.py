@@ -19,6 +19,7 @@ class MonitoringSettings:
         mailbox_fill: Fraction of a mailbox, from 0 to 1, above which the health report warns.
         recent_failure: Seconds for which a failure stays in the health report.
         series: Components with figures of their own in /metrics; the others are added up.
+        histograms: Components with histograms of their own, each of which is sixteen series.
         metrics: `off` measures no messages and serves no /metrics.
     """
 
@@ -26,12 +27,13 @@ class MonitoringSettings:
     mailbox_fill: float = 0.9
     recent_failure: float = 60.0
     series: int = 1_000
+    histograms: int = 100
     metrics: Literal["on", "off"] = "on"
 
     def __post_init__(self) -> None:
         if not 0 < self.mailbox_fill <= 1:
             raise ValueError("mailbox_fill must be more than 0 and at most 1")
-        for name in ("oldest_message", "recent_failure", "series"):
+        for name in ("oldest_message", "recent_failure", "series", "histograms"):
             if getattr(self, name) <= 0:
                 raise ValueError(f"{name} must be more than 0")
 
