@@ -29,7 +29,7 @@ from airswasm.monitoring import (
     monitoring_app,
     observe,
 )
-from airswasm.runtime import Engine, Limits, Meters, Services
+from airswasm.runtime import Account, Engine, HostMemory, HostSettings, Limits, Meters, Services
 from airswasm.wit import Blocks, Metric, load_part
 from trio.testing import MockClock
 from wasmtime import wat2wasm
@@ -228,3 +228,23 @@ async def test_two_systems_are_told_apart() -> None:
         first.spawn(Fussy(), name="a/b")
         assert [each.name for each in mine.snapshot().components] == ["a/b"]
         assert other.snapshot().components == ()
+
+
+async def test_the_hosts_budget_is_served() -> None:
+    """An alert needs what is taken and what may be: the ratio says how near the host is."""
+    settings = HostSettings(memory_bytes=1_000, descriptors=50)
+    async with ActorSystem() as system:
+        services, memory = Services(), HostMemory(settings)
+        memory.guest_bytes = 300
+        services.add(ActorSystem, system)
+        services.add(HostMemory, memory)
+        held = Account(1_000, memory).hold(100, descriptors=2)
+        text = (await get(observe(services), "/metrics")).text
+        assert held.size_bytes == 100
+    for line in (
+        "airswasm_host_memory_bytes 400.0",
+        "airswasm_host_memory_most_bytes 1000.0",
+        "airswasm_host_descriptors 2.0",
+        "airswasm_host_descriptors_most 50.0",
+    ):
+        assert line in text

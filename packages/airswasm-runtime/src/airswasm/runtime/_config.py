@@ -91,7 +91,7 @@ class EngineConfig:
     cache_folder: Path | None = None
     compile_limits: CompileLimits = field(default_factory=CompileLimits)
     slice_fuel: int = 1_000_000
-    host_slice: float = 0.001
+    host_slice: float = 0.0002
     slices_before_thread: int = 4
     tick: float = 0.005
     max_wasm_stack_bytes: int = 512 * KIB

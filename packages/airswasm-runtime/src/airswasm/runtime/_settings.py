@@ -45,7 +45,7 @@ class EngineSettings:
     compile_memory_bytes: int = 4 * 2**30
     wasm_bytes: int = 128 * 2**20
     slice_fuel: int = 1_000_000
-    host_slice: float = 0.001
+    host_slice: float = 0.0002
     worker_threads: int = 8
     large_wasm_stack_bytes: int = 4 * 2**20
     python_executable: str = ""
