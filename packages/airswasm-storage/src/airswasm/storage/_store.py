@@ -415,7 +415,10 @@ class Store:
         except StorageUnavailable as error:
             self._on_failure(error)
             raise
-        self._unsynced_bytes += sum(_PAGE_BYTES + len(value or b"") for _, value in changes)
+        self._unsynced_bytes += _PAGE_BYTES * len(changes)
+        for _, value in changes:
+            if value is not None:
+                self._unsynced_bytes += len(value)
         if self._unsynced_bytes > _UNSYNCED_BYTES:
             self._unsynced_bytes = 0
             self._commit.when_synced(lambda _: None)
