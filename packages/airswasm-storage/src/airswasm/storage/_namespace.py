@@ -29,7 +29,6 @@ import anyio.to_thread
 from ._checkpoints import Checkpoints
 from ._entries import Row, scan_charges, scan_expired, scan_pairs, scan_rows
 from ._export import ExportedEntry, write_export
-from ._group_commit import Outcome
 from ._inline import Entry, InlineNamespace, Page, Usage
 from ._keys import DATA_PREFIX_BYTES, after_prefix, encode_key, garbage_key
 from ._rebuilding import Progress, Rebuilding, ignore_progress
@@ -155,7 +154,7 @@ class Namespace(InlineNamespace):
             StorageError: Refused or failed; see the class for why.
         """
         await self._store.recover()
-        outcome = Outcome()
+        outcome = self._store.outcome()
         deleted = self.write(values, outcome, ttls=ttls, expected=expected)
         await outcome.wait()
         return deleted
@@ -380,7 +379,7 @@ class Namespace(InlineNamespace):
         Raises:
             StorageError: The disk failed.
         """
-        outcome = Outcome()
+        outcome = self._store.outcome()
         self._store.when_durable(outcome, self.durability)
         await outcome.wait()
 

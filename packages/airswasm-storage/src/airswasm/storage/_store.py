@@ -29,7 +29,7 @@ import anyio.to_thread
 from ._backend import Backend, Change
 from ._batch import Batch
 from ._expiring import ElapsedTime, Expiring
-from ._group_commit import Done, GroupCommit
+from ._group_commit import Done, GroupCommit, Outcome
 from ._keys import (
     EVERYTHING,
     LAST_GENERATION,
@@ -429,6 +429,10 @@ class Store:
             done(None)
         else:
             self._commit.when_synced(done)
+
+    def outcome(self) -> Outcome:
+        """Return a callback for one write, which can be waited for."""
+        return Outcome(self._commit)
 
     # Its own.
 
