@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import importlib
 import inspect
+import tomllib
 from dataclasses import fields, is_dataclass
 from importlib.metadata import distributions
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,18 +16,23 @@ from airswasm.security import Spelling
 from airswasm.wit import AirswasmError, Block, Blocks, InstalledBlock, contract, load_part
 
 BLOCKS = Blocks.find()
+NO_BLOCKS = {"workspace"} | {
+    path.parent.name.removeprefix("airswasm-")
+    for path in (Path(__file__).parent.parent / "packages").glob("*/pyproject.toml")
+    if tomllib.loads(path.read_text(encoding="utf-8"))["tool"]["airswasm"]["layer"] == "extra"
+}
 EVERY = pytest.mark.parametrize("each", list(BLOCKS), ids=lambda each: each.block.name)
 
 
 def test_each_distribution_of_ours_is_one_block() -> None:
-    """Named as its distribution is, and in its version."""
+    """Named as its distribution is, and in its version; extra distributions are none."""
     ours = {
         (name.removeprefix("airswasm-"), distribution.version)
         for distribution in distributions()
         if (name := distribution.metadata["Name"]).startswith("airswasm-")
     }
     found = {(each.block.name, each.version) for each in BLOCKS}
-    assert {(name, version) for name, version in ours if name != "workspace"} == found
+    assert {(name, version) for name, version in ours if name not in NO_BLOCKS} == found
     assert {each.distribution for each in BLOCKS} == {f"airswasm-{name}" for name, _ in found}
 
 

@@ -1,7 +1,7 @@
 """Batches with quotas, gets and sets among many keys, scans and a checkpoint; ratios of one run.
 
-`python bench/batches.py [KEYS]`; a million by default. Engines that are installed take part: sled,
-too.
+`python bench/batches.py [KEYS [ENGINE ...]]`; by default a million keys, and all engines that are
+installed.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ KEYS = int(sys.argv[1]) if len(sys.argv) > 1 else 1_000_000
 BATCH, ROUNDS = 500, 20
 VALUE = b"v" * 100
 SAMPLES = 20_000
-ENGINES = tuple(name for name in installed_engines() if name != "memory")
+ENGINES = sys.argv[2:] or [name for name in installed_engines() if name != "memory"]
 
 
 def bare(folder: Path) -> rocksdict.Rdict:

@@ -67,7 +67,7 @@ def test_an_unknown_engine_is_named_with_those_that_are_there(tmp_path: Path) ->
         open_store(tmp_path, "rocksbd")
     assert caught.value.suggestion == "rocksdb"
     assert set(caught.value.installed) >= {"memory", "rocksdb", "sqlite"}
-    with pytest.raises(EngineUnknown, match="installed: memory, rocksdb, sqlite") as caught:
+    with pytest.raises(EngineUnknown, match=r"installed: memory, rocksdb, .*sqlite") as caught:
         open_store(tmp_path, "x")
     assert caught.value.suggestion is None
     assert list(tmp_path.iterdir()) == []

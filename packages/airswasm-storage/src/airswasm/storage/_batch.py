@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from ._backend import Change
-from ._group_commit import Done, Outcome
+from ._group_commit import Done
 from .errors import StorageError
 
 if TYPE_CHECKING:
@@ -88,7 +88,7 @@ class Batch:
             StorageError: One of them is refused, or the disk failed.
         """
         await self._store.recover()
-        outcome = Outcome()
+        outcome = self._store.outcome()
         self.write(outcome)
         await outcome.wait()
 

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 
 import anyio.to_thread
 
-from ._entries import Row, scan_visible
+from ._entries import Row, scan_rows
 from ._keys import (
     CHECKPOINTS,
     after_name,
@@ -173,8 +173,8 @@ class Checkpoints:
         _, content = self._find(label)
         live, now = replace(self._store.space(self._namespace.record_key)), self._store.now()
         with closing(self._store.backend.snapshot()) as snapshot:
-            before = scan_visible(snapshot, content, now)
-            found = _differences(before, scan_visible(snapshot, live, now))
+            before = scan_rows(snapshot, content, now)
+            found = _differences(before, scan_rows(snapshot, live, now))
             while part := await anyio.to_thread.run_sync(lambda: list(islice(found, _CHUNK))):
                 for difference in part:
                     yield difference

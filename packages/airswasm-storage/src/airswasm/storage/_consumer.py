@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Self
 import anyio
 import anyio.lowlevel
 
-from ._group_commit import Done, Outcome
+from ._group_commit import Done
 from .errors import StorageClosed, StorageCorrupted, StorageError
 
 if TYPE_CHECKING:
@@ -220,7 +220,7 @@ class Consumer:
             StorageError: Refused or failed.
         """
         await self._store.recover()
-        outcome = Outcome()
+        outcome = self._store.outcome()
         self.write_acknowledgement(numbers, outcome)
         await outcome.wait()
 
@@ -235,7 +235,7 @@ class Consumer:
         cursor = self._cursor()
         self._check(number)
         moved = self._advanced(replace(cursor, through=max(cursor.through, number)), frozenset())
-        outcome = Outcome()
+        outcome = self._store.outcome()
         step = self._log.plan(cursors={self.name: moved})
         self._store.apply(step.changes)
         step.settle()

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from ._backend import View
-from ._keys import DATA_PREFIX_BYTES, after_prefix
+from ._keys import DATA_PREFIX_BYTES, after_prefix, range_of
 from ._space import Space, charge, pack_time, unpack_time
 
 __all__ = (
@@ -21,7 +21,8 @@ __all__ = (
     "get_visible",
     "scan_charges",
     "scan_expired",
-    "scan_visible",
+    "scan_pairs",
+    "scan_rows",
 )
 
 _TIME_BYTES = 8
@@ -81,7 +82,7 @@ def get_visible(view: View, space: Space, key: bytes, now: int) -> bytes | None:
     return None
 
 
-def scan_visible(
+def scan_pairs(
     view: View,
     space: Space,
     now: int,
@@ -89,9 +90,11 @@ def scan_visible(
     end: bytes | None = None,
     *,
     reverse: bool = False,
-    with_expiry: bool = False,
-) -> Iterator[Row]:
-    """Yield the entries that have not expired, in the order of their keys.
+) -> Iterator[tuple[bytes, bytes]]:
+    """Yield keys and values that have not expired, in the order of the keys.
+
+    The keys begin with those `DATA_PREFIX_BYTES` that the generation has, as the engine has them:
+    a page of a namespace in which nothing is due costs what the engine's scan costs.
 
     Args:
         view: The source; a snapshot where writes go on meanwhile.
@@ -100,24 +103,28 @@ def scan_visible(
         start: The lowest key.
         end: The key above the highest one; None for no bound.
         reverse: Begin at the high end.
-        with_expiry: Whether `Row.expires` is needed.
 
     Raises:
         StorageError: The store cannot be read.
     """
-    found = _scan(view, space.prefix, start, end, reverse=reverse)
-    if not space.timed or (space.due > now and not with_expiry):
-        for key, value in found:
-            yield Row(key, value)
-        return
-    expiries = _scan(view, space.expiries, start, end, reverse=reverse)
-    at = next(expiries, None)
-    for key, value in found:
-        while at is not None and (at[0] > key if reverse else at[0] < key):
-            at = next(expiries, None)
-        expires = unpack_time(at[1]) if at is not None and at[0] == key else 0
-        if not 0 < expires <= now:
-            yield Row(key, value, expires)
+    if space.due > now:
+        return _scan(view, space.prefix, start, end, reverse=reverse)
+    rows = _scan_timed(view, space, now, start, end, reverse=reverse)
+    return ((key, value) for key, value, _ in rows)
+
+
+def scan_rows(view: View, space: Space, now: int) -> Iterator[Row]:
+    """Yield all entries that have not expired, with their expiry; see `scan_pairs`.
+
+    Raises:
+        StorageError: The store cannot be read.
+    """
+    if space.timed:
+        found = _scan_timed(view, space, now, b"", None, reverse=False)
+    else:
+        found = ((key, value, 0) for key, value in view.scan(*range_of(space.prefix)))
+    for key, value, expires in found:
+        yield Row(key[DATA_PREFIX_BYTES:], value, expires)
 
 
 def scan_expired(view: View, space: Space, now: int) -> Iterator[Expired]:
@@ -140,13 +147,32 @@ def scan_charges(view: View, space: Space, now: int) -> Iterator[int]:
     Raises:
         StorageError: The store cannot be read.
     """
-    for key, value, expires in scan_visible(view, space, now, with_expiry=True):
+    for key, value, expires in scan_rows(view, space, now):
         yield charge(len(key), len(value), expires=expires > 0)
+
+
+def _scan_timed(
+    view: View, space: Space, now: int, start: bytes, end: bytes | None, *, reverse: bool
+) -> Iterator[tuple[bytes, bytes, int]]:
+    """Walk over values and expiries side by side; every expiry is that of a value."""
+    expiries = _scan(view, space.expiries, start, end, reverse=reverse)
+    at = next(expiries, None)
+    for key, value in _scan(view, space.prefix, start, end, reverse=reverse):
+        bare = key[DATA_PREFIX_BYTES:]
+        while at is not None and _comes_before(at[0][DATA_PREFIX_BYTES:], bare, reverse=reverse):
+            at = next(expiries, None)
+        is_timed = at is not None and at[0][DATA_PREFIX_BYTES:] == bare
+        expires = unpack_time(at[1]) if at is not None and is_timed else 0
+        if not 0 < expires <= now:
+            yield key, value, expires
+
+
+def _comes_before(one: bytes, other: bytes, *, reverse: bool) -> bool:
+    return one > other if reverse else one < other
 
 
 def _scan(
     view: View, prefix: bytes, start: bytes, end: bytes | None, *, reverse: bool
 ) -> Iterator[tuple[bytes, bytes]]:
     last = after_prefix(prefix) if end is None else prefix + end
-    for key, value in view.scan(prefix + start, last, reverse=reverse):
-        yield key[DATA_PREFIX_BYTES:], value
+    return view.scan(prefix + start, last, reverse=reverse)

@@ -15,9 +15,9 @@ from itertools import islice
 from typing import TYPE_CHECKING
 
 from ._backend import Change
-from ._entries import expiry_of, get_visible, scan_expired, scan_visible
+from ._entries import expiry_of, get_visible, scan_expired, scan_pairs
 from ._group_commit import Done
-from ._keys import LAST_TIME, SPACES, after_prefix, encode_key, encode_name
+from ._keys import DATA_PREFIX_BYTES, LAST_TIME, SPACES, after_prefix, encode_key, encode_name
 from ._settings import Durability
 from ._space import Space, pack_space, pack_time
 from ._step import Step
@@ -158,14 +158,15 @@ class InlineNamespace:
         entries: list[Entry] = []
         size = 0
         start, end = self._bounds(prefix, after, reverse=reverse)
-        space, now = self._space(), self._store.now()
-        for key, value, _ in scan_visible(
-            self._store.backend, space, now, start, end, reverse=reverse
-        ):
-            size += len(key) + len(value)
+        space = self._space()
+        found = scan_pairs(
+            self._store.backend, space, self._now(space), start, end, reverse=reverse
+        )
+        for key, value in found:
+            size += len(key) - DATA_PREFIX_BYTES + len(value)
             if len(entries) == most or (entries and size > page_bytes):
                 return Page(tuple(entries), entries[-1].key)
-            entries.append(Entry(key.decode(), value))
+            entries.append(Entry(key[DATA_PREFIX_BYTES:].decode(), value))
         return Page(tuple(entries))
 
     def read_usage(self) -> Usage:
@@ -178,6 +179,8 @@ class InlineNamespace:
             StorageError: The store cannot be read.
         """
         space = self._space()
+        if not space.timed:
+            return self._usage(space.used_bytes, space.keys)
         expired = scan_expired(self._store.backend, space, self._store.now())
         charges = [each.charged for each in islice(expired, _COUNTED)]
         return self._usage(space.used_bytes - sum(charges), space.keys - len(charges))
@@ -285,7 +288,8 @@ class InlineNamespace:
             )  # fmt: skip
 
     def _plan(self, entries: list[tuple[bytes, bytes | None, int]]) -> tuple[Step, int]:
-        space, now = self._space(), self._store.now()
+        space = self._space()
+        now = self._now(space)
         begun: list[Change] = []
         target = space
         if not space.generation:
@@ -299,12 +303,13 @@ class InlineNamespace:
             return Step([], lambda: None), 0
         self.check_quota(plan.used_bytes, plan.keys)
         if plan.timed:
-            begun.append((LAST_TIME, pack_time(now)))
+            begun.append((LAST_TIME, pack_time(self._store.now())))
         record = pack_space(plan.used_bytes, plan.keys, target.generation, plan.timed)
 
         def settle() -> None:
             plan.settle(space, target.generation if plan.keys else 0)
-            self._store.expiring.note(self._record_key, space, plan.expired)
+            if plan.timed or plan.expired:
+                self._store.expiring.note(self._record_key, space, plan.expired)
             if space.touched is not None:
                 space.touched.update(plan.written)
 
@@ -344,6 +349,10 @@ class InlineNamespace:
 
     def _usage(self, used_bytes: int, keys: int) -> Usage:
         return Usage(used_bytes, keys, self.quota_bytes, self.quota_keys)
+
+    def _now(self, space: Space) -> int:
+        """Return the store's time, or 0 where it does not matter."""
+        return self._store.now() if space.timed else 0
 
     def _space(self) -> Space:
         return self._store.space(self._record_key)

@@ -22,7 +22,7 @@ import anyio.to_thread
 
 from ._backend import Change
 from ._consumer import AHEAD_MOST, Consumer, Cursor
-from ._group_commit import Done, Outcome
+from ._group_commit import Done
 from ._keys import CONSUMERS, LOGS, after_name, data_prefix, encode_name, garbage_key, range_of
 from ._log_plan import LogPlan
 from ._log_records import (
@@ -170,7 +170,7 @@ class Log:
             StorageError: Refused or failed.
         """
         await self._store.recover()
-        outcome = Outcome()
+        outcome = self._store.outcome()
         numbers = self.write(payloads, outcome)
         await outcome.wait()
         return numbers
@@ -467,7 +467,7 @@ class Log:
         await self._wait_durable()
 
     async def _wait_durable(self) -> None:
-        outcome = Outcome()
+        outcome = self._store.outcome()
         self._store.when_durable(outcome)
         await outcome.wait()
 

@@ -87,7 +87,9 @@ class LogPlan:
     @property
     def _acknowledged(self) -> int:
         """The number up to which all consumers have acknowledged."""
-        return min((cursor.through for cursor in self._cursors.values()), default=0)
+        if not self._cursors:
+            return 0
+        return min([cursor.through for cursor in self._cursors.values()])
 
     def _remove_acknowledged(self) -> None:
         acknowledged = self._acknowledged

@@ -27,11 +27,10 @@ import anyio.lowlevel
 import anyio.to_thread
 
 from ._checkpoints import Checkpoints
-from ._entries import Row, scan_charges, scan_expired, scan_visible
+from ._entries import Row, scan_charges, scan_expired, scan_pairs, scan_rows
 from ._export import ExportedEntry, write_export
-from ._group_commit import Outcome
 from ._inline import Entry, InlineNamespace, Page, Usage
-from ._keys import after_prefix, encode_key, garbage_key
+from ._keys import DATA_PREFIX_BYTES, after_prefix, encode_key, garbage_key
 from ._rebuilding import Progress, Rebuilding, ignore_progress
 from ._space import Space
 from ._stepping import in_steps
@@ -155,7 +154,7 @@ class Namespace(InlineNamespace):
             StorageError: Refused or failed; see the class for why.
         """
         await self._store.recover()
-        outcome = Outcome()
+        outcome = self._store.outcome()
         deleted = self.write(values, outcome, ttls=ttls, expected=expected)
         await outcome.wait()
         return deleted
@@ -202,11 +201,11 @@ class Namespace(InlineNamespace):
         """
         encoded = encode_key(self.name, prefix)
         await self._store.recover()
-        rows = scan_visible(
+        found = scan_pairs(
             self._store.backend, self._space(), self._store.now(), encoded, after_prefix(encoded)
         )
         most = self._store.limits.batch_entries
-        few = [row.key.decode() for row in islice(rows, most + 1)]
+        few = [key[DATA_PREFIX_BYTES:].decode() for key, _ in islice(found, most + 1)]
         if len(few) <= most and sum(map(len, few)) <= self._store.limits.batch_bytes:
             return await self.batch(dict.fromkeys(few))
         async with Rebuilding(self._store, self, progress) as rebuilding:
@@ -306,7 +305,7 @@ class Namespace(InlineNamespace):
         begun_at = self._store.clock()
         snapshot = self._store.backend.snapshot()
         try:
-            found = scan_visible(snapshot, space, now, with_expiry=True)
+            found = scan_rows(snapshot, space, now)
             chunks = write_export(self.name, _exported(found, begun_at - now / 1_000))
             while chunk := await anyio.to_thread.run_sync(next, chunks, b""):
                 yield chunk
@@ -380,7 +379,7 @@ class Namespace(InlineNamespace):
         Raises:
             StorageError: The disk failed.
         """
-        outcome = Outcome()
+        outcome = self._store.outcome()
         self._store.when_durable(outcome, self.durability)
         await outcome.wait()
 

@@ -15,8 +15,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self, cast
 
-from ._entries import scan_expired, scan_visible
-from ._keys import LAST_TIME, SPACES, encode_name
+from ._entries import scan_expired, scan_pairs
+from ._keys import DATA_PREFIX_BYTES, LAST_TIME, SPACES, encode_name
 from ._opening import Opening
 from ._space import Space, unpack_time
 from ._watermark import count_lost
@@ -78,8 +78,8 @@ class StoreReader:
         Raises:
             StorageError: A bad name, or the store cannot be read.
         """
-        for key, value, _ in scan_visible(self._opened(), self._space(namespace), self._now()):
-            yield key.decode(), value
+        for key, value in scan_pairs(self._opened(), self._space(namespace), self._now()):
+            yield key[DATA_PREFIX_BYTES:].decode(), value
 
     def used_bytes(self, namespace: str) -> int:
         """Return the bytes of all entries of a namespace, as `Usage` counts them.

@@ -27,7 +27,7 @@ import anyio.lowlevel
 import anyio.to_thread
 
 from ._backend import Change
-from ._entries import Row, expiry_of, get_visible, scan_visible
+from ._entries import Row, expiry_of, get_visible, scan_rows
 from ._export import ExportedEntry, ExportReader
 from ._keys import garbage_key
 from ._space import NEVER, Space, pack_space
@@ -150,7 +150,7 @@ class Rebuilding:
         imported, now = self.built, self._store.now()
         view = self._store.backend
         if imported.keys <= _SMALL_ENTRIES and imported.used_bytes <= _SMALL_BYTES:
-            rows = list(scan_visible(view, imported, now, with_expiry=True))
+            rows = list(scan_rows(view, imported, now))
             ttls = {row.key.decode(): (row.expires - now) / 1_000 for row in rows if row.expires}
             await self._namespace.batch({row.key.decode(): row.value for row in rows}, ttls=ttls)
             return
@@ -216,7 +216,7 @@ class Rebuilding:
         space, now = dataclasses.replace(source), self._store.now()
         snapshot = self._store.backend.snapshot()
         try:
-            found = scan_visible(snapshot, space, now, with_expiry=True)
+            found = scan_rows(snapshot, space, now)
             while part := await anyio.to_thread.run_sync(_take, found):
                 yield part
         finally:

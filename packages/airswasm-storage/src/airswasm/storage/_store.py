@@ -29,7 +29,7 @@ import anyio.to_thread
 from ._backend import Backend, Change
 from ._batch import Batch
 from ._expiring import ElapsedTime, Expiring
-from ._group_commit import Done, GroupCommit
+from ._group_commit import Done, GroupCommit, Outcome
 from ._keys import (
     EVERYTHING,
     LAST_GENERATION,
@@ -415,7 +415,10 @@ class Store:
         except StorageUnavailable as error:
             self._on_failure(error)
             raise
-        self._unsynced_bytes += sum(_PAGE_BYTES + len(value or b"") for _, value in changes)
+        self._unsynced_bytes += _PAGE_BYTES * len(changes)
+        for _, value in changes:
+            if value is not None:
+                self._unsynced_bytes += len(value)
         if self._unsynced_bytes > _UNSYNCED_BYTES:
             self._unsynced_bytes = 0
             self._commit.when_synced(lambda _: None)
@@ -426,6 +429,10 @@ class Store:
             done(None)
         else:
             self._commit.when_synced(done)
+
+    def outcome(self) -> Outcome:
+        """Return a callback for one write, which can be waited for."""
+        return Outcome(self._commit)
 
     # Its own.
 

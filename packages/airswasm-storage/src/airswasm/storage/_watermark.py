@@ -9,6 +9,7 @@ batch that is whole, and none of them can tell that there was one more.
 from __future__ import annotations
 
 import contextlib
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -45,6 +46,15 @@ def begin_sync(folder: Path, backend: Backend) -> Callable[[], None]:
     def sync() -> None:
         backend.sync()
         with contextlib.suppress(OSError):  # a warning less, not a write less
-            (folder / _FILE).write_bytes(b"%d" % sequence)
+            _note(folder / _FILE, sequence)
 
     return sync
+
+
+def _note(file: Path, sequence: int) -> None:
+    """Write over the number that is there: some file systems flush a file that was emptied."""
+    descriptor = os.open(file, os.O_WRONLY | os.O_CREAT, 0o600)
+    try:
+        os.write(descriptor, b"%020d" % sequence)
+    finally:
+        os.close(descriptor)

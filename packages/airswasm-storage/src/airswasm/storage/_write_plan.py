@@ -57,7 +57,13 @@ class WritePlan:
         """
         prefix = self._space.prefix
         rows = [prefix + key for key, _, _ in entries]
-        olds = [None] * len(rows) if are_new else self._view.get_many(rows)
+        olds: Sequence[bytes | None]
+        if are_new:
+            olds = [None] * len(rows)
+        elif len(rows) == 1:
+            olds = (self._view.get(rows[0]),)
+        else:
+            olds = self._view.get_many(rows)
         used = keys = 0
         for row, (key, value, expires), old in zip(rows, entries, olds, strict=True):
             if old is not None:
