@@ -190,3 +190,90 @@ async def test_a_component_may_have_a_durability_of_its_own() -> None:
         with anyio.fail_after(10):
             while not pending.is_done:
                 await anyio.lowlevel.checkpoint()
+
+
+def payload_of(outcome: object, case: str) -> object:
+    match outcome:
+        case Err(Case(name, found)) if name == case:
+            return found
+    pytest.fail(f"not refused as {case}: {outcome}")
+
+
+async def test_a_batch_is_whole_or_absent() -> None:
+    """Its keys begin with its prefix; a quota names what it is, and what was needed."""
+    async with offered(quota=400) as call:
+        caller = Caller("local/hello")
+        call["set"](caller, "p/old", b"1")
+        call["set"](caller, "p/none", b"")
+        assert call["delete"](caller, "p/none") == Ok(True)
+        set_two = call["batch"](caller, "p/", ["a", "b"], [1, 2], b"122", ["old", "none", "a"])
+        assert set_two == Ok(1)
+        assert call["get"](caller, "p/b") == Ok(b"22")
+        page = call["scan"](caller, "", None, 0, True).value
+        assert [entry.key for entry in page["entries"]] == ["p/b", "p/a"]
+        used = call["usage"](caller).value.used_bytes
+        full = call["batch"](caller, "q/", ["a", "b"], [90, 90], bytes(180), [])
+        quota = payload_of(full, "quota-exceeded")
+        assert quota == {
+            "used_bytes": used, "needed_bytes": 2 * (64 + 3 + 90), "quota_bytes": 400,
+            "used_keys": 2, "needed_keys": 2, "quota_keys": None,
+        }  # fmt: skip
+        assert call["exists"](caller, "q/a") == Ok(False)
+        many = [str(number) for number in range(1_025)]
+        too_many = call["batch"](caller, "", [], [], b"", many)
+        assert "too large" in str(payload_of(too_many, "too-large"))
+        assert case_of(call["batch"](caller, "", [""], [0], b"", [])) == "invalid-key"
+        assert case_of(call["batch"](caller, "x" * 1_024, ["a"], [0], b"", [])) == "invalid-key"
+        assert case_of(call["batch"](caller, "", ["a"], [], b"", [])) == "invalid"
+        assert case_of(call["batch"](caller, "", ["a"], [2], b"1", [])) == "invalid"
+
+
+async def test_a_conflict_is_told_with_what_is_there() -> None:
+    """So that the loser of a race need not ask again."""
+    async with offered() as call:
+        caller, swap = Caller("local/hello"), call["compare-and-set"]
+        assert swap(caller, "k", None, b"1", None) == Ok(None)
+        assert payload_of(swap(caller, "k", None, b"2", None), "conflict") == b"1"
+        assert payload_of(swap(caller, "l", b"1", b"2", None), "conflict") is None
+        assert swap(caller, "k", b"1", b"2", 60_000) == Ok(None)
+        assert call["ttl"](caller, "k").value > 0
+        assert swap(caller, "k", b"2", None, None) == Ok(None)
+        assert call["get"](caller, "k") == Ok(None)
+        call["set"](caller, "k", bytes(50))
+        caller.message_bytes = 10
+        assert case_of(swap(caller, "k", b"", b"", None)) == "too-large"
+
+
+async def test_a_value_with_a_time_to_live_is_gone_after_it() -> None:
+    """0 and more than a hundred years are refused; `set` makes it last again."""
+    async with offered() as call:
+        caller = Caller("local/hello")
+        assert call["set-with-ttl"](caller, "k", b"1", 1) == Ok(None)
+        with anyio.fail_after(10):
+            while call["get"](caller, "k") != Ok(None):  # noqa: ASYNC110
+                await anyio.sleep(0.001)
+        assert call["set-with-ttl"](caller, "k", b"1", 60_000) == Ok(None)
+        assert call["set"](caller, "k", b"1") == Ok(None)
+        assert call["ttl"](caller, "k") == Ok(None)
+        for ttl in (0, 2**63):
+            assert case_of(call["set-with-ttl"](caller, "k", b"1", ttl)) == "invalid"
+        assert case_of(call["set-with-ttl"](caller, "", b"1", 1)) == "invalid-key"
+        assert case_of(call["ttl"](caller, "")) == "invalid-key"
+
+
+async def test_a_prefix_is_deleted_in_bounded_steps() -> None:
+    """Each step is atomic, and says whether there is more."""
+    async with offered(quota=10**6) as call:
+        caller = Caller("local/hello")
+        for start in range(0, 600, 200):
+            keys = [str(number) for number in range(start, start + 200)]
+            assert call["batch"](caller, "p/", keys, [0] * 200, b"", []) == Ok(0)
+        call["set"](caller, "q", b"")
+        steps = []
+        while not steps or steps[-1]["more"]:
+            steps.append(call["delete-prefix"](caller, "p/").value)
+        assert sum(step["keys"] for step in steps) == 600
+        assert len(steps) > 1
+        assert call["usage"](caller).value.keys == 1
+        assert call["delete-prefix"](caller, "").value == {"keys": 1, "more": False}
+        assert case_of(call["delete-prefix"](caller, "x" * 1_025)) == "invalid-key"

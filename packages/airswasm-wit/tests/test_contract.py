@@ -92,6 +92,6 @@ def test_every_host_function_says_what_it_requires() -> None:
     """The contract holds itself to its own rule."""
     for interface in contract().host_interfaces.values():
         for function in interface.functions.values():
-            assert function.requires is not None
-            if isinstance(function.requires, Nothing):
-                assert function.requires.reason
+            assert function.requirements
+            if isinstance(function.requirements, Nothing):
+                assert function.requirements.reason

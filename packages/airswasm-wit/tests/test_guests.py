@@ -19,10 +19,13 @@ pytestmark = pytest.mark.anyio
 
 TOUR = (
     "send ok;request 7;call C;cancel true;publish 3;subscribe ok;unsubscribe invalid no;"
-    "get none;set ok;get v;exists true;delete true;scan x=y next x;usage 1 2 3;check true;"
+    "get none;set ok;get v;exists true;delete true;scan x=y next x;back x=y;"
+    "ttl 8;expiring ok;swap s;batch 1;full 1 2 3 4 5 6;prefix 2 true;usage 1 2 3;check true;"
     "list storage:read=**;read data;write ok;append ok;remove not-found f;mkdir ok;ls n file;"
     "stat directory 5 6;run 3 out err;connect;receive tcp;send ok;exchange U;http 200 c=d page"
 )
+
+
 CALLS = [
     ("log", "warn", "message from local/asker"),
     ("send", "local/other", b"s"),
@@ -38,6 +41,13 @@ CALLS = [
     ("exists", "k"),
     ("delete", "k"),
     ("scan-prefix", "", "a", 10),
+    ("scan", "p", None, 3, True),
+    ("ttl", "k"),
+    ("set-with-ttl", "k", b"v", 9),
+    ("compare-and-set", "k", b"o", b"n", None),
+    ("batch", "p/", ["a", "c"], [1, 2], b"122", ["b"]),
+    ("batch", "", [], [], b"", []),
+    ("delete-prefix", "p/"),
     ("usage",),
     ("check", "storage:read", "k"),
     ("list",),
@@ -112,13 +122,24 @@ class Host:
         ]
 
     def _storage(self) -> object:
-        ok = runtime.Ok
+        ok, err, case = runtime.Ok, runtime.Err, runtime.Case
+        quota = {
+            "used_bytes": 1, "needed_bytes": 2, "quota_bytes": 3,
+            "used_keys": 4, "needed_keys": 5, "quota_keys": 6,
+        }  # fmt: skip
+        batches = iter([ok(1), err(case("quota-exceeded", quota))])
         offered = {
             "get": lambda: ok(self.stored),
             "set": lambda: setattr(self, "stored", b"v") or ok(None),
             "delete": lambda: ok(True),
             "exists": lambda: ok(True),
             "scan-prefix": lambda: ok({"entries": [{"key": "x", "value": b"y"}], "next": "x"}),
+            "scan": lambda: ok({"entries": [{"key": "x", "value": b"y"}], "next": None}),
+            "ttl": lambda: ok(8),
+            "set-with-ttl": lambda: ok(None),
+            "compare-and-set": lambda: err(case("conflict", b"s")),
+            "batch": lambda: next(batches),
+            "delete-prefix": lambda: ok({"keys": 2, "more": True}),
             "usage": lambda: ok({"used_bytes": 1, "keys": 2, "quota_bytes": 3}),
         }
         functions = {name: self._noting(name, answer) for name, answer in offered.items()}

@@ -78,6 +78,7 @@ def test_the_header_names_every_interface_and_case() -> None:
     for prefix, interface_name, type_name in (
         ("MESSAGING", "messaging", "messaging-error"),
         ("STORAGE", "storage", "storage-error"),
+        ("WRITE", "storage", "write-error"),
         ("OS", "os-errors", "os-error"),
     ):
         interface = contract().interface(interface_name)

@@ -58,6 +58,35 @@ static void store(void) {
     for (uint32_t i = 0; !page.failed && i < page.count; i++)
         say_pair(page.entries[i].key, airswasm_as_text(page.entries[i].value));
     if (page.has_next) { say(AIRSWASM_TEXT("next")); say(page.next); }
+    LINE("back");
+    page = airswasm_scan(AIRSWASM_TEXT("p"), NULL, 3, true);
+    for (uint32_t i = 0; !page.failed && i < page.count; i++)
+        say_pair(page.entries[i].key, airswasm_as_text(page.entries[i].value));
+    LINE("ttl");
+    airswasm_ttl left = airswasm_storage_ttl(key);
+    if (left.expires) say_number(left.ms);
+    LINE("expiring"); say(airswasm_set_with_ttl(key, AIRSWASM_BYTES("v"), 9).failed
+                              ? AIRSWASM_TEXT("?") : AIRSWASM_TEXT("ok"));
+    airswasm_bytes old = AIRSWASM_BYTES("o"), new = AIRSWASM_BYTES("n");
+    LINE("swap");
+    airswasm_written swapped = airswasm_compare_and_set(key, &old, &new, NULL);
+    if (swapped.failed && swapped.error.code == AIRSWASM_WRITE_CONFLICT && swapped.error.conflict.found)
+        say_bytes(swapped.error.conflict.value);
+    LINE("batch");
+    airswasm_text set[] = {AIRSWASM_TEXT("a"), AIRSWASM_TEXT("c")}, removed = AIRSWASM_TEXT("b");
+    uint32_t sizes[] = {1, 2};
+    say_number(airswasm_batch(AIRSWASM_TEXT("p/"), set, sizes, 2, AIRSWASM_BYTES("122"), &removed, 1).deleted);
+    LINE("full");
+    airswasm_batched full =
+        airswasm_batch(AIRSWASM_TEXT(""), NULL, NULL, 0, AIRSWASM_BYTES(""), NULL, 0);
+    if (full.failed && full.error.code == AIRSWASM_WRITE_QUOTA_EXCEEDED) {
+        say_number(full.error.quota.used_bytes); say_number(full.error.quota.needed_bytes);
+        say_number(full.error.quota.quota_bytes); say_number(full.error.quota.used_keys);
+        say_number(full.error.quota.needed_keys); say_number(full.error.quota.quota_keys);
+    }
+    LINE("prefix");
+    airswasm_deleted deleted = airswasm_delete_prefix(AIRSWASM_TEXT("p/"));
+    say_number(deleted.keys); say_bool(deleted.more);
     LINE("usage");
     airswasm_usage usage = airswasm_storage_usage();
     say_number(usage.used_bytes); say_number(usage.keys); say_number(usage.quota_bytes);

@@ -44,6 +44,29 @@ function* store() {
   const page = storage.scanPrefix("", "a", 10);
   const entries = page.entries.map((entry) => ` ${entry.key}=${text(entry.value)}`).join("");
   yield `scan${entries} next ${page.next}`;
+  const back = storage.scan("p", undefined, 3, true).entries;
+  yield `back${back.map((entry) => ` ${entry.key}=${text(entry.value)}`).join("")}`;
+  yield `ttl ${storage.ttl("k")}`;
+  storage.setWithTtl("k", bytes("v"), 9n);
+  yield "expiring ok";
+  const refused = (call) => {
+    try {
+      call();
+    } catch (error) {
+      return error.payload;
+    }
+  };
+  const conflict = refused(() => storage.compareAndSet("k", bytes("o"), bytes("n"), undefined));
+  if (conflict.tag === "conflict") yield `swap ${text(conflict.val)}`;
+  const sizes = new Uint32Array([1, 2]);
+  yield `batch ${storage.batch("p/", ["a", "c"], sizes, bytes("122"), ["b"])}`;
+  const full = refused(() => storage.batch("", [], new Uint32Array(), bytes(""), []));
+  if (full.tag === "quota-exceeded") {
+    const { usedBytes, neededBytes, quotaBytes, usedKeys, neededKeys, quotaKeys } = full.val;
+    yield `full ${usedBytes} ${neededBytes} ${quotaBytes} ${usedKeys} ${neededKeys} ${quotaKeys}`;
+  }
+  const deleted = storage.deletePrefix("p/");
+  yield `prefix ${deleted.keys} ${deleted.more}`;
   const usage = storage.usage();
   yield `usage ${usage.usedBytes} ${usage.keys} ${usage.quotaBytes}`;
   yield `check ${capabilities.check("storage:read", "k")}`;

@@ -51,6 +51,26 @@ def store():
     page = storage.scan_prefix("", "a", 10)
     entries = "".join(f" {entry.key}={text(entry.value)}" for entry in page.entries)
     yield f"scan{entries} next {page.next}"
+    page = storage.scan("p", None, 3, True)
+    yield "back" + "".join(f" {entry.key}={text(entry.value)}" for entry in page.entries)
+    yield f"ttl {storage.ttl('k')}"
+    storage.set_with_ttl("k", b"v", 9)
+    yield "expiring ok"
+    try:
+        storage.compare_and_set("k", b"o", b"n", None)
+    except Err as error:
+        if isinstance(error.value, storage.WriteError_Conflict):
+            yield f"swap {text(error.value.value)}"
+    yield f"batch {storage.batch('p/', ['a', 'c'], [1, 2], b'122', ['b'])}"
+    try:
+        storage.batch("", [], [], b"", [])
+    except Err as error:
+        if isinstance(error.value, storage.WriteError_QuotaExceeded):
+            quota = error.value.value
+            sizes = f"{quota.used_bytes} {quota.needed_bytes} {quota.quota_bytes}"
+            yield f"full {sizes} {quota.used_keys} {quota.needed_keys} {quota.quota_keys}"
+    deleted = storage.delete_prefix("p/")
+    yield f"prefix {deleted.keys} {word(deleted.more)}"
     usage = storage.usage()
     yield f"usage {usage.used_bytes} {usage.keys} {usage.quota_bytes}"
     yield f"check {word(capabilities.check('storage:read', 'k'))}"

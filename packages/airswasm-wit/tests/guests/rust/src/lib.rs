@@ -3,7 +3,7 @@ use airswasm_guest::filesystem::FileKind;
 use airswasm_guest::{
     capabilities, export, filesystem, http, info, messaging, process, storage, tcp, udp, warn,
     Callbacks, Failure, Handler, Health, Lifecycle, Message, MessagingError, Migration, OsError,
-    Reply,
+    Reply, WriteError,
 };
 
 struct Tour;
@@ -54,6 +54,35 @@ fn store(told: &mut Vec<String>) -> Result<(), Failure> {
         line += &format!(" next {next}");
     }
     told.push(line);
+    let mut line = String::from("back");
+    for entry in storage::scan("p", None, 3, true)?.entries {
+        line += &format!(" {}={}", entry.key, text(Some(entry.value)));
+    }
+    told.push(line);
+    told.push(format!("ttl {}", storage::ttl("k")?.unwrap_or(0)));
+    storage::set_with_ttl("k", b"v", 9)?;
+    told.push("expiring ok".into());
+    if let Err(WriteError::Conflict(found)) =
+        storage::compare_and_set("k", Some(b"o"), Some(b"n"), None)
+    {
+        told.push(format!("swap {}", text(found)));
+    }
+    let set = ["a".to_string(), "c".to_string()];
+    let deleted = storage::batch("p/", &set, &[1, 2], b"122", &["b".to_string()])?;
+    told.push(format!("batch {deleted}"));
+    if let Err(WriteError::QuotaExceeded(quota)) = storage::batch("", &[], &[], b"", &[]) {
+        told.push(format!(
+            "full {} {} {} {} {} {}",
+            quota.used_bytes,
+            quota.needed_bytes,
+            quota.quota_bytes,
+            quota.used_keys,
+            quota.needed_keys,
+            quota.quota_keys.unwrap_or(0)
+        ));
+    }
+    let deleted = storage::delete_prefix("p/")?;
+    told.push(format!("prefix {} {}", deleted.keys, deleted.more));
     let usage = storage::usage()?;
     told.push(format!(
         "usage {} {} {}",

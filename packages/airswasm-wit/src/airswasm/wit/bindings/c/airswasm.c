@@ -50,6 +50,23 @@ AT(airswasm_page, next, 16);
 SIZE(airswasm_usage, 32);
 AT(airswasm_usage, used_bytes, 8);
 AT(airswasm_usage, error, 8);
+SIZE(airswasm_quota, 56);
+AT(airswasm_quota, has_quota_keys, 40);
+AT(airswasm_quota, quota_keys, 48);
+SIZE(airswasm_write_error, 64);
+AT(airswasm_write_error, quota, 8);
+AT(airswasm_write_error, conflict.value, 12);
+SIZE(airswasm_written, 72);
+AT(airswasm_written, error, 8);
+SIZE(airswasm_batched, 72);
+AT(airswasm_batched, deleted, 8);
+SIZE(airswasm_deleted, 72);
+AT(airswasm_deleted, keys, 8);
+AT(airswasm_deleted, more, 12);
+SIZE(airswasm_ttl, 24);
+AT(airswasm_ttl, expires, 8);
+AT(airswasm_ttl, ms, 16);
+AT(airswasm_ttl, error, 8);
 SIZE(airswasm_grant, 16);
 SIZE(airswasm_directory_entry, 12);
 SIZE(airswasm_directory, 16);
@@ -139,6 +156,23 @@ IMPORT(STORAGE, "exists") extern void import_exists(const char *, uint32_t, airs
 IMPORT(STORAGE, "scan-prefix")
 extern void import_scan_prefix(const char *, uint32_t, uint32_t, const char *, uint32_t, uint32_t,
                                airswasm_page *);
+IMPORT(STORAGE, "scan")
+extern void import_scan(const char *, uint32_t, uint32_t, const char *, uint32_t, uint32_t, uint32_t,
+                        airswasm_page *);
+IMPORT(STORAGE, "ttl") extern void import_ttl(const char *, uint32_t, airswasm_ttl *);
+IMPORT(STORAGE, "set-with-ttl")
+extern void import_set_with_ttl(const char *, uint32_t, const uint8_t *, uint32_t, uint64_t,
+                                airswasm_written *);
+IMPORT(STORAGE, "compare-and-set")
+extern void import_compare_and_set(const char *, uint32_t, uint32_t, const uint8_t *, uint32_t,
+                                   uint32_t, const uint8_t *, uint32_t, uint32_t, uint64_t,
+                                   airswasm_written *);
+IMPORT(STORAGE, "batch")
+extern void import_batch(const char *, uint32_t, const airswasm_text *, uint32_t, const uint32_t *,
+                         uint32_t, const uint8_t *, uint32_t, const airswasm_text *, uint32_t,
+                         airswasm_batched *);
+IMPORT(STORAGE, "delete-prefix")
+extern void import_delete_prefix(const char *, uint32_t, airswasm_deleted *);
 IMPORT(STORAGE, "usage") extern void import_usage(airswasm_usage *);
 
 airswasm_lookup airswasm_get(airswasm_text key) {
@@ -170,6 +204,53 @@ airswasm_page airswasm_scan_prefix(airswasm_text prefix, const airswasm_text *af
     airswasm_text start = after ? *after : (airswasm_text){0};
     import_scan_prefix(prefix.data, prefix.length, after != NULL, start.data, start.length, limit,
                        &result);
+    return result;
+}
+
+airswasm_page airswasm_scan(airswasm_text prefix, const airswasm_text *after, uint32_t limit,
+                            bool reverse) {
+    airswasm_page result;
+    airswasm_text start = after ? *after : (airswasm_text){0};
+    import_scan(prefix.data, prefix.length, after != NULL, start.data, start.length, limit, reverse,
+                &result);
+    return result;
+}
+
+airswasm_ttl airswasm_storage_ttl(airswasm_text key) {
+    airswasm_ttl result;
+    import_ttl(key.data, key.length, &result);
+    return result;
+}
+
+airswasm_written airswasm_set_with_ttl(airswasm_text key, airswasm_bytes value, uint64_t ttl_ms) {
+    airswasm_written result;
+    import_set_with_ttl(key.data, key.length, value.data, value.length, ttl_ms, &result);
+    return result;
+}
+
+airswasm_written airswasm_compare_and_set(airswasm_text key, const airswasm_bytes *expected,
+                                          const airswasm_bytes *value, const uint64_t *ttl_ms) {
+    airswasm_written result;
+    airswasm_bytes old = expected ? *expected : (airswasm_bytes){0};
+    airswasm_bytes new = value ? *value : (airswasm_bytes){0};
+    import_compare_and_set(key.data, key.length, expected != NULL, old.data, old.length,
+                           value != NULL, new.data, new.length, ttl_ms != NULL,
+                           ttl_ms ? *ttl_ms : 0, &result);
+    return result;
+}
+
+airswasm_batched airswasm_batch(airswasm_text prefix, const airswasm_text *set, const uint32_t *sizes,
+                                uint32_t set_count, airswasm_bytes values,
+                                const airswasm_text *remove, uint32_t remove_count) {
+    airswasm_batched result;
+    import_batch(prefix.data, prefix.length, set, set_count, sizes, set_count, values.data,
+                 values.length, remove, remove_count, &result);
+    return result;
+}
+
+airswasm_deleted airswasm_delete_prefix(airswasm_text prefix) {
+    airswasm_deleted result;
+    import_delete_prefix(prefix.data, prefix.length, &result);
     return result;
 }
 

@@ -338,12 +338,95 @@ typedef struct {
     };
 } airswasm_usage;
 
+enum {
+    AIRSWASM_WRITE_DENIED,
+    AIRSWASM_WRITE_INVALID_KEY,
+    AIRSWASM_WRITE_INVALID,
+    AIRSWASM_WRITE_TOO_LARGE,
+    AIRSWASM_WRITE_QUOTA_EXCEEDED, /* `quota` */
+    AIRSWASM_WRITE_CONFLICT,       /* `conflict` */
+    AIRSWASM_WRITE_UNAVAILABLE,
+};
+
+typedef struct {
+    uint64_t used_bytes;
+    uint64_t needed_bytes;
+    uint64_t quota_bytes;
+    uint64_t used_keys;
+    uint64_t needed_keys;
+    struct {
+        bool has_quota_keys; /* false: the bytes are what is exceeded */
+        uint64_t quota_keys;
+    };
+} airswasm_quota;
+
+typedef struct {
+    uint8_t code; /* AIRSWASM_WRITE_… */
+    union {
+        airswasm_quota quota;
+        struct {
+            bool found; /* what the key has; false: it is not there */
+            airswasm_bytes value;
+        } conflict;
+        airswasm_text text;
+    };
+} airswasm_write_error;
+
+typedef struct {
+    bool failed;
+    airswasm_write_error error;
+} airswasm_written;
+
+typedef struct {
+    bool failed;
+    union {
+        uint32_t deleted;
+        airswasm_write_error error;
+    };
+} airswasm_batched;
+
+typedef struct {
+    bool failed;
+    union {
+        struct {
+            uint32_t keys;
+            bool more; /* call it again */
+        };
+        airswasm_write_error error;
+    };
+} airswasm_deleted;
+
+typedef struct {
+    bool failed;
+    union {
+        struct {
+            bool expires; /* false: it never does, or is not there */
+            uint64_t ms;
+        };
+        airswasm_error error;
+    };
+} airswasm_ttl;
+
 airswasm_lookup airswasm_get(airswasm_text key);
 airswasm_done airswasm_set(airswasm_text key, airswasm_bytes value);
 airswasm_flag airswasm_delete(airswasm_text key);
 airswasm_flag airswasm_exists(airswasm_text key);
 /* `after` may be NULL; a limit of 0 is the host's default. */
 airswasm_page airswasm_scan_prefix(airswasm_text prefix, const airswasm_text *after, uint32_t limit);
+airswasm_page airswasm_scan(airswasm_text prefix, const airswasm_text *after, uint32_t limit,
+                            bool reverse);
+airswasm_ttl airswasm_storage_ttl(airswasm_text key);
+airswasm_written airswasm_set_with_ttl(airswasm_text key, airswasm_bytes value, uint64_t ttl_ms);
+/* Without `expected` the key must not be there, without `value` it is deleted, and without `ttl_ms`
+ * it does not expire: each may be NULL. */
+airswasm_written airswasm_compare_and_set(airswasm_text key, const airswasm_bytes *expected,
+                                          const airswasm_bytes *value, const uint64_t *ttl_ms);
+/* Deletes the keys of `remove` and sets those of `set`: all changes or none. `values` has the values
+ * one after the other, and `sizes` the bytes of each. */
+airswasm_batched airswasm_batch(airswasm_text prefix, const airswasm_text *set, const uint32_t *sizes,
+                                uint32_t set_count, airswasm_bytes values,
+                                const airswasm_text *remove, uint32_t remove_count);
+airswasm_deleted airswasm_delete_prefix(airswasm_text prefix);
 airswasm_usage airswasm_storage_usage(void);
 
 /* ---- capabilities ------------------------------------------------------------------------ */

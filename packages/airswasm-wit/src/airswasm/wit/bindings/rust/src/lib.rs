@@ -58,7 +58,7 @@ pub use host::airswasm::component::{
 };
 pub use messaging::MessagingError;
 pub use os_errors::OsError;
-pub use storage::StorageError;
+pub use storage::{StorageError, WriteError};
 
 #[doc(hidden)]
 pub mod guest_handler {
