@@ -1,6 +1,7 @@
 from ._backend import Backend, Change, EngineFactory, EngineOptions, Snapshot, View
 from ._batch import Batch
 from ._block import BLOCK, STORAGE_INTERFACE
+from ._checking import ExportCheck, ExportSummary
 from ._checkpoints import Checkpoint, Checkpoints, Difference
 from ._consumer import Consumer, ConsumerStatus
 from ._engines import RocksStore, SqliteStore, installed_engines, open_store
@@ -13,8 +14,9 @@ from ._guests import (
 )
 from ._log import Log
 from ._log_records import LogBounds, LogEntry, LogPage, LogStatus
+from ._moving import Copied, CopyProgress, copy_store
 from ._namespace import Entry, Namespace, Page, Usage
-from ._opening import has_store
+from ._opening import engine_of, has_store
 from ._reader import StoreReader, read_store
 from ._rebuilding import Progress
 from ._settings import DEFAULT_QUOTA_BYTES, Durability, StorageSettings, StoreLimits
@@ -59,6 +61,8 @@ __all__ = (
     "Checkpoints",
     "Consumer",
     "ConsumerStatus",
+    "Copied",
+    "CopyProgress",
     "DEFAULT_QUOTA_BYTES",
     "ENTRY_BYTES",
     "Difference",
@@ -70,8 +74,10 @@ __all__ = (
     "EngineUnknown",
     "EngineUnusable",
     "Entry",
+    "ExportCheck",
     "ExportForeign",
     "ExportInvalid",
+    "ExportSummary",
     "FixedQuota",
     "InvalidKey",
     "InvalidLifetime",
@@ -105,6 +111,8 @@ __all__ = (
     "Usage",
     "ValueTooLarge",
     "View",
+    "copy_store",
+    "engine_of",
     "has_store",
     "installed_engines",
     "open_store",

@@ -17,7 +17,7 @@ from pathlib import Path
 from ._backend import Backend, EngineFactory, EngineOptions
 from .errors import EngineMismatch, StorageUnavailable, StoreFormatUnknown
 
-__all__ = ("Opening", "has_store", "write_marker")
+__all__ = ("Opening", "engine_of", "has_store", "write_marker")
 
 MARKER = "airswasm-store.json"
 _FORMAT = 2
@@ -30,6 +30,16 @@ knows no expiry."""
 def has_store(folder: str | os.PathLike[str]) -> bool:
     """Whether a store was made in the folder, be it whole or damaged."""
     return (Path(folder) / MARKER).exists()
+
+
+def engine_of(folder: str | os.PathLike[str]) -> str | None:
+    """Return the name of the engine that wrote the store in a folder; None if there is no store.
+
+    Raises:
+        StorageUnavailable: The marker cannot be read.
+        StoreFormatUnknown: Another version wrote it.
+    """
+    return _read_marker(Path(folder))[0]
 
 
 class Opening:
