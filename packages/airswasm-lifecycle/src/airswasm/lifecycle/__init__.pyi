@@ -15,6 +15,8 @@ from ._home.policy import (
 )
 from ._hosting.profile import Delivered, FunctionProfile, Profile
 from ._hosting.status import ComponentStatus, SystemStatus
+from ._keeping.archive import BackupSummary
+from ._migrating import Migration, abandon_migration, confirm_migration, migrate_home
 from ._packages.archive import ArchiveLimits
 from ._packages.component_name import is_component_name
 from ._packages.differences import Difference
@@ -38,13 +40,16 @@ from ._registry.limits import limits_of
 from ._registry.plan import Approve, InstallPlan
 from ._registry.registry import ComponentRecord, Registry, RegistryTable, VersionRecord
 from ._registry.summary import ComponentSummary
+from ._restoring import check_backup, restore_home
 from ._system import System
 from .errors import (
     AlreadyInstalled,
     ApprovalRefused,
     ArtifactCorrupt,
+    BackupInvalid,
     ConfigurationInvalid,
     EndedForMemory,
+    HomeNotEmpty,
     HomeUnusable,
     HostIsRunning,
     HostOffline,
@@ -96,6 +101,8 @@ __all__ = (
     "Approve",
     "ArchiveLimits",
     "ArtifactCorrupt",
+    "BackupInvalid",
+    "BackupSummary",
     "ArtifactStore",
     "BackoffSection",
     "BuildSection",
@@ -115,6 +122,7 @@ __all__ = (
     "HomeLock",
     "FunctionProfile",
     "EndedForMemory",
+    "HomeNotEmpty",
     "HomeUnusable",
     "HostIsRunning",
     "HostOffline",
@@ -130,6 +138,7 @@ __all__ = (
     "LogLimits",
     "MANIFEST_NAME",
     "Manifest",
+    "Migration",
     "ManifestInvalid",
     "ManifestProblem",
     "MemoryTooSmall",
@@ -168,4 +177,9 @@ __all__ = (
     "is_component_name",
     "limits_of",
     "provide",
+    "abandon_migration",
+    "check_backup",
+    "confirm_migration",
+    "migrate_home",
+    "restore_home",
 )

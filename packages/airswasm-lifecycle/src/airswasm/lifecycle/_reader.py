@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Self
 
 from airswasm.storage import StoreReader, has_store, read_store
 
-from ._home.home import Home
+from ._home.home import OLD_STORE, Home
 from ._registry.registry import REGISTRY_NAMESPACE, ComponentRecord, Registry
 from ._registry.summary import ComponentSummary
 from ._reporting import Reporting
@@ -187,7 +187,8 @@ def find_store(home: Home) -> bool:
         return True
     from ._home.artifacts import ArtifactStore  # here, because most homes have a store
 
-    if not ArtifactStore(home.artifacts_folder).is_empty():
+    is_moving = any(home.folder.glob(f"{OLD_STORE}*"))  # and was killed between two renames
+    if is_moving or not ArtifactStore(home.artifacts_folder).is_empty():
         raise StoreMissing(str(home.store_folder))
     return False
 

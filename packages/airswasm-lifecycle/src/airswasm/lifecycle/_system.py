@@ -61,6 +61,7 @@ from airswasm.security import (
     TrustStore,
 )
 from airswasm.storage import (
+    DurabilityPolicy,
     KeyValueStore,
     StorageQuotas,
     StorageSettings,
@@ -87,6 +88,7 @@ from ._hosting.providers import Observer, Offer, find_observers, find_offers
 from ._hosting.running import Running
 from ._hosting.status import ComponentStatus, SystemStatus
 from ._hosting.tenants import HostTenants
+from ._keeping.backup import backup_home, remove_leftovers
 from ._packages.package import Package
 from ._reader import find_store
 from ._registry.info import ComponentInfo
@@ -221,6 +223,7 @@ class System:
         self.home.create()
         lock = self._lock = self.home.lock()
         stack.callback(lock.release)
+        remove_leftovers(self.home)
         self._configure()
         security = self.configuration.get(SecuritySettings)
         self.kinds.check(security.policy)
@@ -393,6 +396,7 @@ class System:
         self.configuration.offer(self.services, self.blocks)
         add(KeyValueStore, store)  # type: ignore[type-abstract]
         add(StorageQuotas, self._policies)  # type: ignore[type-abstract]
+        add(DurabilityPolicy, self._policies)  # type: ignore[type-abstract]
         add(MessagingPolicy, self._policies)  # type: ignore[type-abstract]
         add(Store, store)
         add(Engine, self._engine)
@@ -654,6 +658,18 @@ class System:
         state = self._reporting.state(record)
         if state == "quarantined" or not self._hosting.is_present(name):
             raise NotRunning(name, state)
+
+    def backup(self) -> AsyncGenerator[bytes, None]:
+        """Yield the whole home as one archive, as it is now; components go on.
+
+        Close it with `contextlib.aclosing` unless it is read to its end. It needs room for what
+        changes while it is read; what the home holds is linked, where its disk has links.
+
+        Raises:
+            HomeUnusable, StorageError: The home cannot be copied.
+        """
+        self._need_writable("backup")
+        return backup_home(self.home, self._store)
 
     def announce(self, socket: Path | None) -> None:
         """Record this host's control socket for clients that read the home's lock."""

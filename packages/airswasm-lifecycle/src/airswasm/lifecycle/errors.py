@@ -17,6 +17,8 @@ __all__ = (
     "ApprovalRefused",
     "ArtifactCorrupt",
     "EndedForMemory",
+    "BackupInvalid",
+    "HomeNotEmpty",
     "HomeUnusable",
     "HostIsRunning",
     "HostOffline",
@@ -487,13 +489,45 @@ class StoreMissing(LifecycleError):
         "store missing",
         "The home has files of installed components but no store with their records: its folder "
         "was removed, or its disk is not mounted. Nothing changed.",
-        "restore the store from a backup, or mount its disk. To start afresh instead, remove the "
-        "home's folder `artifacts` too",
+        "restore the store from a backup, mount its disk or, after an interrupted `airswasm "
+        "storage migrate`, run it again. To start afresh, remove the home's folder `artifacts` too",
     )
 
     def __init__(self, path: str) -> None:
         self.path = path
         super().__init__(f"{path} is missing, though components were installed in this home")
+
+
+class BackupInvalid(LifecycleError):
+    """A file is not a whole backup of a home."""
+
+    explanation = ErrorCode(
+        "E0334",
+        "not a backup",
+        "The file is cut short, altered, or not a backup of a home. Nothing was restored.",
+        "use a file that `airswasm backup` wrote and verified",
+        ExitStatus.NOT_AUTHENTIC,
+    )
+
+    def __init__(self, source: str, reason: str) -> None:
+        self.source, self.reason = source, reason
+        super().__init__(f"{source}: {reason}")
+
+
+class HomeNotEmpty(LifecycleError):
+    """A home would be replaced, and that was not asked for."""
+
+    explanation = ErrorCode(
+        "E0335",
+        "home not empty",
+        "A backup is restored into a new home, unless it is to replace the one that is there.",
+        "name another folder with --home, or say --replace: the old home is kept beside the new",
+        ExitStatus.REFUSED,
+    )
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+        super().__init__(f"{path} is not empty")
 
 
 class TemporaryFolderMissing(LifecycleError):

@@ -2,5 +2,6 @@
 
 `home` is the folder and its lock. `configuration` reads config.toml, `editing` changes it, and
 `policy` is what it says of components, by the table of `caps`. `artifacts` stores installed files,
-`logfiles` and `logbook` the components' logs. `forgetting` removes all of a name.
+`logfiles` and `logbook` the components' logs. `forgetting` removes all of a name, and `steps` takes
+what blocks off the event loop.
 """

@@ -23,7 +23,10 @@ from pathlib import Path
 
 from ..errors import HomeUnusable, HostIsRunning
 
-__all__ = ("Home", "HomeLock", "Holder")
+__all__ = ("OLD_STORE", "Home", "HomeLock", "Holder")
+
+OLD_STORE = "store.before-"
+"""Begins the name of a store that a move to another engine has replaced."""
 
 _TRIES = 5
 _PAUSE = 0.01

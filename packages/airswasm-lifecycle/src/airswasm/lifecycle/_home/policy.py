@@ -11,7 +11,7 @@ cannot start in 4 MiB, and its author must ask for more and get approval anyway.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from .._toml.quantities import LEAST_INTERVAL
 from ..errors import LimitAbovePolicy
@@ -61,6 +61,8 @@ class LimitPolicy:
         fuel: Fuel for each message; 10,000,000 is about 6 ms.
         weight: Weight of a component's share of processor time; 1 if it does not ask.
         dead_letters: Bytes of dead letters that are kept; a quarter of it for one component's.
+        durability: The weakest durability of stored values that a manifest may ask for: `os`
+            allows both, `sync` refuses `os`.
         messages: Messages that a component may send each second.
         logs: Log lines that a component may write each second.
         running: Components that may run at once; each takes 4 of the 65,530 memory mappings of a
@@ -79,12 +81,15 @@ class LimitPolicy:
     fuel: int = 10**12
     weight: float = 10.0
     dead_letters: int = 64 * 2**20
+    durability: Literal["sync", "os"] = "os"
     messages: int = 100_000
     logs: int = 1000
     running: int = 15_000
 
     def __post_init__(self) -> None:
-        for name in self.__slots__:
+        if self.durability not in ("sync", "os"):
+            raise ValueError("durability must be 'sync' or 'os'")
+        for name in set(self.__slots__) - {"durability"}:
             least = _LEAST.get(name, 1e-2)
             if not getattr(self, name) >= least:
                 raise ValueError(f"{name} must be {_at_least(least)}")
@@ -166,6 +171,9 @@ class HostPolicy:
         Raises:
             LimitAbovePolicy: One is beyond the policy; the error names the first one.
         """
+        if manifest.limits.durability == "os" and self.limits.durability == "sync":
+            key = "limits.durability"
+            raise LimitAbovePolicy(manifest.name, key, '"os"', '"sync"', key, is_least=True)
         found = next(iter(excesses(manifest, self)), None)
         if found is not None:
             raise LimitAbovePolicy(

@@ -223,6 +223,9 @@ class LimitsSection:
     """Bytes of keys and values that it may store. None is the host's default."""
     weight: Annotated[float, Field(ge=0.01, le=1000)] = 1.0
     """Weight of its share of processor time beside components that compute at the same time."""
+    durability: Literal["sync", "os"] | None = None
+    """When a write to its storage is done: `sync` when it is on the disk, `os` when the operating
+    system has it, which a power loss can take back. None is the host's rule."""
     rates: RatesSection = field(default_factory=RatesSection)
 
 

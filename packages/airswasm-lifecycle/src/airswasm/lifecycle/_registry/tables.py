@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from airswasm.messaging import ALL_CODECS, Codec, MessagingLimits, Rate
-from airswasm.storage import KeyValueStore, Namespace
+from airswasm.storage import Durability, KeyValueStore, Namespace
 
 from .._home.policy import HostPolicy
 from .._packages.manifest import Manifest
@@ -34,7 +34,7 @@ class StoredTable:
 class ComponentPolicies:
     """The quotas of each component in storage and messaging: its manifest, within the policy.
 
-    It is the `StorageQuotas` and the `MessagingPolicy` of a system.
+    It is the `StorageQuotas`, the `DurabilityPolicy` and the `MessagingPolicy` of a system.
     """
 
     def __init__(self, policy: HostPolicy, limits: MessagingLimits | None = None) -> None:
@@ -66,6 +66,12 @@ class ComponentPolicies:
         """Return None: a component's bytes are bounded, and each key counts into them."""
         del component
         return None
+
+    def durability(self, component: str) -> Durability | None:
+        """Return when a write of this component counts as done; None for the store's rule."""
+        manifest = self._manifests.get(component)
+        asked = manifest.limits.durability if manifest else None
+        return "sync" if asked == "os" and self._policy.limits.durability == "sync" else asked
 
     def rate_of(self, component: str) -> Rate:
         """Return the rate at which this component may send."""

@@ -1,0 +1,24 @@
+"""Long work off the event loop: an iterator whose items are taken in a worker thread."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterator
+from typing import TypeVar
+
+import anyio.to_thread
+
+__all__ = ("in_thread",)
+
+T = TypeVar("T")
+
+
+async def in_thread(items: Iterator[T]) -> AsyncIterator[T]:
+    """Yield the items of an iterator that blocks; a cancel takes effect between two of them."""
+    while (taken := await anyio.to_thread.run_sync(_take, items)) is not None:
+        yield taken[0]
+
+
+def _take(items: Iterator[T]) -> tuple[T] | None:
+    for item in items:
+        return (item,)
+    return None

@@ -1,0 +1,169 @@
+"""Make a home from a backup, or check one.
+
+The backup is unpacked beside the home, compared with the digests that it carries, read through, and
+opened as a host would. Only then does it take the home's place, by a rename. An interruption leaves
+the home as it was, and a folder that the next restore removes.
+"""
+
+from __future__ import annotations
+
+import shutil
+import time
+from collections.abc import Callable
+from contextlib import ExitStack
+from pathlib import Path
+from typing import BinaryIO
+
+import anyio
+import anyio.to_thread
+from airswasm.runtime.files import sync_folder
+from airswasm.storage import open_store, read_store
+
+from ._home.artifacts import ArtifactStore
+from ._home.home import Home
+from ._home.steps import in_thread
+from ._keeping.archive import BackupSummary, read_archive
+from ._registry.registry import REGISTRY_NAMESPACE, Registry
+from ._system import System
+from .errors import BackupInvalid, HomeNotEmpty, HomeUnusable
+
+__all__ = ("check_backup", "restore_home")
+
+Progress = Callable[[int], None]
+"""Told how many bytes were read so far."""
+
+
+async def check_backup(
+    source: BinaryIO, name: str, *, progress: Progress = lambda _: None
+) -> BackupSummary:
+    """Read a backup to its end, and compare every file in it with its digest.
+
+    Args:
+        source: Its bytes, from a file or a pipe.
+        name: Its name, for messages.
+        progress: Told how far it is.
+
+    Raises:
+        BackupInvalid: It is cut short, altered, or no backup.
+        OSError: It cannot be read.
+    """
+    return await _read(source, name, None, progress)
+
+
+async def restore_home(
+    source: BinaryIO,
+    name: str,
+    folder: Path,
+    *,
+    replace: bool = False,
+    progress: Progress = lambda _: None,
+) -> tuple[BackupSummary, Path | None]:
+    """Make a home from a backup; the old one is there until the new one is proven.
+
+    Args:
+        source: The bytes of the backup, from a file or a pipe.
+        name: Its name, for messages.
+        folder: The home's folder.
+        replace: Whether a home that is there may be set aside.
+        progress: Told how far it is.
+
+    Returns:
+        The content of the backup, and the folder in which the old home is kept, if there was one.
+
+    Raises:
+        BackupInvalid: It is cut short, altered, or no backup; nothing changed.
+        HomeNotEmpty: There is a home, and it may not be replaced.
+        HostIsRunning: A host uses it.
+        HomeUnusable: The folder cannot be written.
+        LifecycleError, StorageError: What was restored cannot be opened; nothing changed.
+    """
+    folder = await anyio.to_thread.run_sync(folder.absolute)
+    with ExitStack() as locks:
+        is_empty = _is_empty(folder)
+        if not is_empty:
+            if not replace:
+                raise HomeNotEmpty(str(folder))
+            locks.callback(Home(folder).lock().release)
+        staging = folder.with_name(f".{folder.name}.restoring")
+        try:
+            summary = await _unpack(source, name, staging, progress)
+            await _prove(staging, name, summary)
+            return summary, _take_place(staging, folder, is_empty=is_empty)
+        except OSError as error:
+            reason = f"cannot be restored: {error.strerror or error}"
+            raise HomeUnusable(str(folder), reason) from error
+        finally:
+            with anyio.CancelScope(shield=True):
+                await anyio.to_thread.run_sync(lambda: shutil.rmtree(staging, ignore_errors=True))
+
+
+async def _unpack(source: BinaryIO, name: str, staging: Path, progress: Progress) -> BackupSummary:
+    home = Home(staging)
+    home.create()
+    lock = home.lock()  # one restore at a time
+    try:
+        await anyio.to_thread.run_sync(_empty, home)
+        home.create()
+        return await _read(source, name, staging, progress)
+    finally:
+        lock.release()
+
+
+async def _read(
+    source: BinaryIO, name: str, folder: Path | None, progress: Progress
+) -> BackupSummary:
+    summary: BackupSummary | None = None
+    async for read, found in in_thread(read_archive(source, name, folder)):
+        progress(read)
+        summary = found
+    if summary is None:
+        raise BackupInvalid(name, "it is empty")
+    return summary
+
+
+async def _prove(staging: Path, name: str, summary: BackupSummary) -> None:
+    """Read all stored data, look for every file that it names, and open the home as a host does."""
+    home = Home(staging)
+    if summary.engine:
+        store = open_store(home.store_folder, summary.engine, read_only=True)
+        async with store:
+            await store.verify()
+        await anyio.to_thread.run_sync(_check_artifacts, home, name, summary.engine)
+    async with System(home, mode="offline") as system:
+        made = time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime(summary.created_at))
+        system.note(f"restored from the backup of {made}")
+
+
+def _check_artifacts(home: Home, name: str, engine: str) -> None:
+    with read_store(home.store_folder, engine) as store:
+        registry = Registry.of(dict(store.entries(REGISTRY_NAMESPACE)))
+    artifacts = ArtifactStore(home.artifacts_folder)
+    missing = [digest for digest in registry.digests() if not artifacts.has(digest)]
+    if missing:
+        raise BackupInvalid(name, f"it lacks the artifact {missing[0]}")
+
+
+def _take_place(staging: Path, folder: Path, *, is_empty: bool) -> Path | None:
+    kept: Path | None = None
+    if folder.exists() and is_empty:
+        folder.rmdir()
+    elif not is_empty:
+        now = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
+        kept = folder.with_name(f"{folder.name}.before-restore-{now}")
+        folder.rename(kept)
+    staging.rename(folder)
+    sync_folder(folder.parent)
+    return kept
+
+
+def _is_empty(folder: Path) -> bool:
+    return not folder.exists() or not any(folder.iterdir())
+
+
+def _empty(home: Home) -> None:
+    """Remove what an interrupted restore left."""
+    for path in home.folder.iterdir():
+        if path.is_dir():
+            shutil.rmtree(path)
+        elif path != home.lock_file:
+            path.unlink()

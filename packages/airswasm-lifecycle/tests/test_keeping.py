@@ -1,0 +1,399 @@
+"""A home as a whole: backed up in use, restored, moved; killed anywhere, and on a full disk."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from contextlib import aclosing
+from pathlib import Path
+from random import Random
+
+import anyio
+import pytest
+from airswasm.lifecycle import (
+    BackupInvalid,
+    HomeNotEmpty,
+    HostIsRunning,
+    StoreMissing,
+    System,
+    abandon_migration,
+    check_backup,
+    confirm_migration,
+    migrate_home,
+    restore_home,
+)
+from airswasm.lifecycle._keeping.archive import FORMAT, read_archive
+from airswasm.storage import EngineMismatch, EngineUnknown, Namespace, Store, engine_of
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+posix_only = pytest.mark.skipif(os.name != "posix", reason="signals and limits of POSIX")
+KEYS = 3_000
+
+
+def space(system: System) -> Namespace:
+    return system.services.get(Store).namespace("local/a", durability="os")
+
+
+async def fill(home: Path, keys: int = KEYS) -> None:
+    """Store what no engine can make smaller."""
+    random = Random(1)
+    async with System(home, mode="offline") as system:
+        for start in range(0, keys, 500):
+            names = [f"k{number:05d}" for number in range(start, min(keys, start + 500))]
+            await space(system).batch({name: random.randbytes(400) for name in names})
+        await space(system).set("gone", b"1", ttl=3_600)
+        await space(system).checkpoints.create("one")
+
+
+async def count(home: Path) -> tuple[int, int]:
+    """Read everything, as a host would."""
+    async with System(home, mode="offline") as system:
+        await system.verify_data()
+        counted = await space(system).recount()
+        assert counted == await space(system).usage()
+        return counted.keys, len(space(system).checkpoints.list())
+
+
+async def write_backup(system: System, file: Path) -> None:
+    with file.open("wb") as target:
+        async with aclosing(system.backup()) as chunks:
+            async for chunk in chunks:
+                target.write(chunk)
+
+
+def run(code: str, *arguments: object) -> subprocess.CompletedProcess[str]:
+    """A process that the test may kill, with the helpers of the others at hand."""
+    head = (
+        "import anyio, os, signal, sys\nfrom pathlib import Path\n"
+        "from airswasm.lifecycle import *\n"
+        "def die(*_, **__): os.kill(os.getpid(), signal.SIGKILL)\n"
+    )
+    command = [sys.executable, "-c", head + code, *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+
+
+# -- backup and restore ---------------------------------------------------------------------------
+
+
+@pytest.mark.anyio
+async def test_a_backup_is_of_one_moment_while_the_home_is_in_use(tmp_path: Path) -> None:
+    """Two keys that change together are together in the restored home."""
+    home, file, other = tmp_path / "home", tmp_path / "b", tmp_path / "other"
+    await fill(home, 300)
+    async with System(home, mode="offline") as system:
+        async with anyio.create_task_group() as group:
+
+            async def write() -> None:
+                number = 0
+                while True:
+                    number += 1
+                    both = str(number).encode()
+                    await space(system).batch({"left": both, "right": both})
+                    await anyio.lowlevel.checkpoint()
+
+            group.start_soon(write)
+            await write_backup(system, file)
+            group.cancel_scope.cancel()
+        assert not list(home.glob("backup.partial-*"))
+    with file.open("rb") as source:
+        summary, kept = await restore_home(source, "b", other)
+    assert (summary.engine, kept) == ("rocksdb", None)
+    async with System(other, mode="offline") as system:
+        assert await space(system).get("left") == await space(system).get("right")
+        assert (await space(system).usage()).keys in (301, 303)
+
+
+@pytest.mark.anyio
+async def test_a_cancelled_backup_leaves_nothing(tmp_path: Path) -> None:
+    """Also when its reader goes away in the middle."""
+    home = tmp_path / "home"
+    await fill(home, 300)
+    async with System(home, mode="offline") as system:
+        async with aclosing(system.backup()) as chunks:
+            await anext(chunks)
+        assert not list(home.glob("backup.partial-*"))
+
+
+@pytest.mark.anyio
+async def test_a_home_is_replaced_only_when_that_is_asked_for(tmp_path: Path) -> None:
+    """And never under a host; the old one is kept."""
+    home, file = tmp_path / "home", tmp_path / "b"
+    await fill(home, 10)
+    async with System(home, mode="offline") as system:
+        await write_backup(system, file)
+        with file.open("rb") as source, pytest.raises(HostIsRunning):
+            await restore_home(source, "b", home, replace=True)
+    with file.open("rb") as source, pytest.raises(HomeNotEmpty):
+        await restore_home(source, "b", home)
+    with file.open("rb") as source:
+        _, kept = await restore_home(source, "b", home, replace=True)
+    assert kept is not None
+    assert await count(home) == await count(kept) == (11, 1)
+
+
+@pytest.fixture(scope="module")
+def archive(tmp_path_factory: pytest.TempPathFactory) -> bytes:
+    folder = tmp_path_factory.mktemp("archive")
+
+    async def make() -> None:
+        await fill(folder / "home", 3)
+        async with System(folder / "home", mode="offline") as system:
+            await write_backup(system, folder / "b")
+
+    anyio.run(make)
+    return (folder / "b").read_bytes()
+
+
+@given(at=st.integers(0, 10**9), bit=st.integers(0, 7), is_cut=st.booleans())
+@settings(max_examples=150, deadline=None)
+def test_no_change_of_a_backup_goes_unnoticed(
+    archive: bytes, tmp_path_factory: pytest.TempPathFactory, at: int, bit: int, is_cut: bool
+) -> None:
+    """Whatever is read of an altered one is what was written, or it is refused."""
+    from io import BytesIO
+
+    end = len(archive.rstrip(b"\0"))
+    content = bytearray(archive)
+    if is_cut:
+        del content[at % end :]
+    else:
+        content[at % end] ^= 1 << bit
+    first = tmp_path_factory.mktemp("first")
+    second = tmp_path_factory.mktemp("second")
+    for _ in read_archive(BytesIO(archive), "b", first):
+        pass
+    try:
+        for _ in read_archive(BytesIO(bytes(content)), "b", second):
+            pass
+    except BackupInvalid:
+        return
+    read = [{p.relative_to(f): p.read_bytes() for p in f.rglob("*") if p.is_file()}
+            for f in (first, second)]  # fmt: skip
+    assert read[0] == read[1], "only what is not of the content may change: a time, an owner"
+
+
+@pytest.mark.parametrize(
+    "name", ["../x", "/x", "store/../../x", "x", "store/a\\..\\b", "C:/x", "host.lock", "store"]
+)
+def test_a_member_cannot_lead_elsewhere(tmp_path: Path, name: str) -> None:
+    """A link, a device, a folder and a path outside are refused before anything is written."""
+    import io
+    import json
+    import tarfile
+
+    head = json.dumps(
+        {"format": FORMAT, "created_at": 1, "engine": "rocksdb", "components": []}
+    ).encode()
+    for kind in (tarfile.REGTYPE, tarfile.SYMTYPE, tarfile.DIRTYPE, tarfile.CHRTYPE):
+        stream = io.BytesIO()
+        with tarfile.open(fileobj=stream, mode="w") as made:
+            first = tarfile.TarInfo("airswasm-backup.json")
+            first.size = len(head)
+            made.addfile(first, io.BytesIO(head))
+            member = tarfile.TarInfo(name)
+            member.type, member.linkname = kind, "/etc/passwd"
+            if kind == tarfile.REGTYPE and name == "store":
+                continue  # a file of the name of a folder is one that no home can open
+            made.addfile(member)
+        stream.seek(0)
+        with pytest.raises(BackupInvalid):
+            for _ in read_archive(stream, "b", tmp_path / "out"):
+                pass
+        assert not (tmp_path / "out").exists()
+
+
+@posix_only
+@pytest.mark.anyio
+async def test_a_killed_restore_leaves_the_home_as_it_was(tmp_path: Path) -> None:
+    """The next one removes what it left."""
+    home, file = tmp_path / "home", tmp_path / "b"
+    await fill(home)
+    async with System(home, mode="offline") as system:
+        await write_backup(system, file)
+        await space(system).set("later", b"")
+    killed = run(
+        "with open(sys.argv[1], 'rb') as f:\n"
+        "    anyio.run(lambda: restore_home(f, 'b', Path(sys.argv[2]), replace=True,"
+        " progress=lambda read: read > 200_000 and die()))",
+        file, home,
+    )  # fmt: skip
+    assert killed.returncode == -signal.SIGKILL, killed.stderr
+    assert (tmp_path / ".home.restoring").exists()
+    assert await count(home) == (KEYS + 2, 1)
+    with file.open("rb") as source:
+        await restore_home(source, "b", home, replace=True)
+    assert await count(home) == (KEYS + 1, 1)
+    assert not (tmp_path / ".home.restoring").exists()
+
+
+@posix_only
+@pytest.mark.anyio
+async def test_the_copy_of_a_killed_backup_is_removed_at_the_next_opening(tmp_path: Path) -> None:
+    """A killed host takes no room for longer than it is down."""
+    home = tmp_path / "home"
+    await fill(home, 300)
+    killed = run(
+        "async def main():\n"
+        "    async with System(Path(sys.argv[1]), mode='offline') as s:\n"
+        "        async for chunk in s.backup(): die()\n"
+        "anyio.run(main)",
+        home,
+    )
+    assert killed.returncode == -signal.SIGKILL, killed.stderr
+    assert list(home.glob("backup.partial-*"))
+    assert await count(home) == (301, 1)
+    assert not list(home.glob("backup.partial-*"))
+
+
+@posix_only
+@pytest.mark.anyio
+async def test_a_full_disk_ends_a_restore_with_nothing_changed(tmp_path: Path) -> None:
+    """The limit of a file's size stands for it."""
+    home, file, other = tmp_path / "home", tmp_path / "b", tmp_path / "other"
+    await fill(home)
+    async with System(home, mode="offline") as system:
+        await write_backup(system, file)
+    full = run(
+        "import resource\n"
+        "signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))\n"
+        "with open(sys.argv[1], 'rb') as f:\n"
+        "    try: anyio.run(lambda: restore_home(f, 'b', Path(sys.argv[2])))\n"
+        "    except HomeUnusable as error: print('refused', error)",
+        file, other,
+    )  # fmt: skip
+    assert full.stdout.startswith("refused"), full.stderr
+    assert sorted(os.listdir(tmp_path)) == ["b", "home"]  # noqa: PTH208
+
+
+# -- moving to another engine ---------------------------------------------------------------------
+
+
+@pytest.mark.anyio
+async def test_a_home_moves_there_and_back(tmp_path: Path) -> None:
+    """Checkpoints, expiries and the registry move too; the old stores stay until then."""
+    home = tmp_path / "home"
+    await fill(home)
+    for engine, previous in (("sqlite", "rocksdb"), ("rocksdb", "sqlite")):
+        moved = await migrate_home(home, engine)
+        assert (moved.engine, moved.previous) == (engine, previous)
+        assert moved.written == moved.records > 2 * KEYS
+        assert engine_of(home / "store") == engine
+        assert await count(home) == (KEYS + 1, 1)
+        again = await migrate_home(home, engine)
+        assert again.records == 0
+    assert len(await confirm_migration(home, dry_run=True)) == 2
+    assert len(await confirm_migration(home)) == 2
+    assert not list(home.glob("store.*"))
+    with pytest.raises(EngineUnknown):
+        await migrate_home(home, "sqlit")
+    with pytest.raises(StoreMissing):
+        await migrate_home(tmp_path / "nothing", "sqlite")
+    assert not (tmp_path / "nothing").exists()
+    async with System(home, mode="offline"):
+        with pytest.raises(HostIsRunning):
+            await migrate_home(home, "sqlite")
+
+
+_MIGRATE = "anyio.run(lambda: migrate_home(Path(sys.argv[1]), 'sqlite', progress={}))"
+KILLS = {
+    "while copying": _MIGRATE.format("lambda copied: copied.records > 1_500 and die()"),
+    "while comparing": _MIGRATE.format("lambda copied: copied.is_verifying and die()"),
+    "after the first rename": (
+        "rename = Path.rename\n"
+        "def first(self, target): rename(self, target); die()\n"
+        "Path.rename = first\n" + _MIGRATE.format("lambda _: None")
+    ),
+    "before the setting": (
+        "import airswasm.lifecycle._migrating as migrating\n"
+        "migrating.edit_configuration = die\n" + _MIGRATE.format("lambda _: None")
+    ),
+}
+
+
+@posix_only
+@pytest.mark.anyio
+@pytest.mark.parametrize("at", KILLS)
+async def test_a_killed_move_goes_on(tmp_path: Path, at: str) -> None:
+    """The same call finishes it, wherever it was killed, and nothing is lost."""
+    home = tmp_path / "home"
+    await fill(home)
+    killed = run(KILLS[at], home)
+    assert killed.returncode == -signal.SIGKILL, killed.stderr
+    if at.startswith("while"):
+        assert await count(home) == (KEYS + 1, 1), "the home works with its old engine"
+        assert len(await abandon_migration(home, dry_run=True)) == 1
+    else:
+        with pytest.raises((StoreMissing, EngineMismatch)):
+            await count(home)
+    moved = await migrate_home(home, "sqlite")
+    assert moved.engine == "sqlite"
+    if at.startswith("while"):
+        assert moved.written < moved.records / 1.2
+    assert await count(home) == (KEYS + 1, 1)
+    assert await abandon_migration(home) == ()
+    assert len(await confirm_migration(home)) == 1
+    assert await count(home) == (KEYS + 1, 1)
+
+
+@pytest.mark.anyio
+async def test_a_move_that_goes_on_takes_what_changed_meanwhile(tmp_path: Path) -> None:
+    """A copy that was begun vouches for nothing: what differs is written, removed things go."""
+    home = tmp_path / "home"
+    await fill(home)
+
+    async def interrupted() -> None:
+        with anyio.CancelScope() as scope:
+            await migrate_home(
+                home, "sqlite", progress=lambda copied: copied.is_verifying and scope.cancel()
+            )
+        assert scope.cancelled_caught
+
+    await interrupted()
+    async with System(home, mode="offline") as system:
+        await space(system).delete_prefix("k000")
+        await space(system).batch({"k00100": b"new", "zz": b"new"})
+        await space(system).checkpoints.drop("one")
+    moved = await migrate_home(home, "sqlite")
+    assert moved.written > 0
+    async with System(home, mode="offline") as system:
+        assert await space(system).get("zz") == b"new"
+        assert await space(system).get("k00050") is None
+    assert await count(home) == (KEYS + 2 - 100, 0)
+
+
+@posix_only
+@pytest.mark.anyio
+async def test_a_full_disk_ends_a_move_and_the_home_keeps_its_engine(tmp_path: Path) -> None:
+    """With room again it goes on."""
+    home = tmp_path / "home"
+    await fill(home)
+    full = run(
+        "import resource\n"
+        "from airswasm.storage import StorageError\n"
+        "signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (900_000, 900_000))\n"
+        "try: anyio.run(lambda: migrate_home(Path(sys.argv[1]), 'sqlite'))\n"
+        "except (StorageError, HomeUnusable) as error: print('refused', error)",
+        home,
+    )
+    assert full.stdout.startswith("refused"), full.stderr
+    assert engine_of(home / "store") == "rocksdb"
+    assert await count(home) == (KEYS + 1, 1)
+    assert (await migrate_home(home, "sqlite")).engine == "sqlite"
+    assert await count(home) == (KEYS + 1, 1)
+
+
+@pytest.mark.anyio
+async def test_a_check_reads_to_the_end(archive: bytes, tmp_path: Path) -> None:
+    """The last progress is the size of the content."""
+    file = tmp_path / "b"
+    file.write_bytes(archive)
+    seen: list[int] = []
+    with file.open("rb") as source:
+        summary = await check_backup(source, "b", progress=seen.append)
+    assert seen == sorted(seen)
+    assert seen[-1] == summary.size_bytes
