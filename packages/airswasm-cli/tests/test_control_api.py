@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import inspect
+import io
 import json
 import socket
 import sys
@@ -27,7 +28,7 @@ from airswasm.cli._hosts.remote_host import RemoteHost, host_behind
 from airswasm.cli._hosts.serving import serve
 from airswasm.cli.control_page import control_page
 from airswasm.cli.errors import HostGone, HostNotRunning, RemoteFailure
-from airswasm.lifecycle import Package, System, archive_of
+from airswasm.lifecycle import Package, System, archive_of, check_backup
 from airswasm.runtime import Services
 from airswasm.security import Statement, generate_key, read_audit
 from jsonschema import Draft202012Validator
@@ -196,6 +197,14 @@ async def test_answers_are_what_the_openapi_document_says(
         paths = {"info": "", "logs": "/logs", "entries": "/storage", "profile": "/profile"}
         for name, path in paths.items():
             await check(name, "GET", f"/v1/components/{NAME}{path}")
+        checkpoints = f"/v1/components/{NAME}/storage/checkpoints"
+        await check("create_checkpoint", "POST", f"{checkpoints}?label=one")
+        await check("checkpoints", "GET", checkpoints)
+        await host.write_value(NAME, "k", b"v")
+        await check("diff_checkpoint", "GET", f"{checkpoints}/diff?label=one")
+        await check("delete_prefix", "DELETE", f"/v1/components/{NAME}/storage/keys?prefix=k")
+        await check("stores", "GET", "/v1/storage")
+        await check("verify_storage", "GET", "/v1/storage/verify")
         async with client.stream("GET", "/v1/components/local/absent") as response:
             refusal = (await response.read()).json()
         checker(document, document["components"]["schemas"]["Error"]).validate(refusal)
@@ -227,6 +236,28 @@ async def test_every_operation_works_over_the_socket(
                 yield chunk
 
         assert await host.load(NAME, chunks(), replace=True) == 1
+        await host.write_value(NAME, "k", b"\0", ttl=60.0)
+        assert await host.read_value(NAME, "k") == b"\0"
+        await host.delete_value(NAME, "k")
+        with pytest.raises(RemoteFailure):
+            await host.read_value(NAME, "k")
+        await host.write_value(NAME, "k", b"")
+        assert await host.read_value(NAME, "k") == b""
+        assert await host.stores() == await local.stores()
+        assert (await host.verify_storage())["engine"] == "rocksdb"
+        made = await host.create_checkpoint(NAME, "a/b")
+        assert await host.checkpoints(NAME) == [made] == await local.checkpoints(NAME)
+        assert await host.delete_prefix(NAME, "k") == 1
+        differences = [each async for each in await host.diff_checkpoint(NAME, "a/b")]
+        assert [(each["key"], each["change"]) for each in differences] == [("k", "removed")]
+        assert await host.restore_checkpoint(NAME, "a/b") == made
+        await host.drop_checkpoint(NAME, "a/b")
+        with pytest.raises(RemoteFailure):
+            await host.diff_checkpoint(NAME, "a/b")
+        backup = b"".join([chunk async for chunk in await host.backup()])
+        summary = await check_backup(io.BytesIO(backup), "backup")
+        assert summary.components == (NAME,)
+        assert not list(system.home.folder.glob("backup.partial-*"))
         updated = await install(host, signed("0.2.0", sequence=2), "update")
         assert (await host.rollback(NAME))["version"] == "0.1.0"
         assert updated["version"] == "0.2.0"

@@ -16,9 +16,10 @@ __all__ = ("BLOCK", "GROUPS")
 _WRITE = "Write a component"
 _HOST = "Host components"
 _TALK = "Talk and watch"
+_DATA = "Data"
 _TRUST = "Trust and settings"
 _HELP = "Help"
-GROUPS = (_WRITE, _HOST, _TALK, _TRUST, _HELP)
+GROUPS = (_WRITE, _HOST, _TALK, _DATA, _TRUST, _HELP)
 """The headings of the help, in order; headings of other blocks follow."""
 
 
@@ -47,7 +48,9 @@ _VERBS = (
     _verb("status", _TALK, "Show the status of the host and its components."),
     _verb("profile", _TALK, "Show where a component's time and fuel go."),
     _verb("logs", _TALK, "Show a component's log."),
-    _verb("storage", _TALK, "List, export and import a component's stored data."),
+    _verb("storage", _DATA, "Read, change, copy and move what components store."),
+    _verb("backup", _DATA, "Back up the whole home, while its host goes on."),
+    _verb("restore", _DATA, "Make a home from a backup; no host may run in it."),
     _verb("keygen", _TRUST, "Make a signing key."),
     _verb("trust", _TRUST, "Manage the publishers whose components may be installed."),
     _verb("tokens", _TRUST, "Make, list and revoke tokens for control over TCP."),

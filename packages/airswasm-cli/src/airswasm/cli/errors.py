@@ -22,6 +22,7 @@ __all__ = (
     "KeyExists",
     "KeyMissing",
     "InputTooLarge",
+    "KeyUnknown",
     "NameMalformed",
     "NoSuchToken",
     "PlanGone",
@@ -117,6 +118,22 @@ class InputTooLarge(CliError):
             hint="send it in parts",
         )
         self.limit_bytes = limit_bytes
+
+
+class KeyUnknown(CliError):
+    """A component has not stored a key."""
+
+    explanation = ErrorCode(
+        "E0014",
+        "no such key",
+        "The component has stored nothing under that key.",
+        "`airswasm storage list NAME` lists its keys",
+        ExitStatus.NOT_FOUND,
+    )
+
+    def __init__(self, name: str, key: str) -> None:
+        super().__init__(f"{name} has stored nothing under {key[:80]!a}")
+        self.name, self.key = name, key
 
 
 class ConfirmationRefused(CliError):

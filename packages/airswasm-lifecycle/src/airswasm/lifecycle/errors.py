@@ -502,7 +502,7 @@ class BackupInvalid(LifecycleError):
     """A file is not a whole backup of a home."""
 
     explanation = ErrorCode(
-        "E0334",
+        "E0338",
         "not a backup",
         "The file is cut short, altered, or not a backup of a home. Nothing was restored.",
         "use a file that `airswasm backup` wrote and verified",

@@ -19,7 +19,16 @@ from airswasm.lifecycle import (
     SupervisionSection,
 )
 
-__all__ = ("HostAbout", "MessageReport", "PlanDocument", "StoredEntry", "plan_document")
+__all__ = (
+    "HostAbout",
+    "MessageReport",
+    "PlanDocument",
+    "StorageVerified",
+    "StoredDifference",
+    "StoredEntry",
+    "StoredNamespace",
+    "plan_document",
+)
 
 API_VERSION = 1
 
@@ -69,6 +78,61 @@ class MessageReport:
     reply: str | None
     error: Mapping[str, object] | None
     receipt: Receipt
+
+
+@dataclass(frozen=True, slots=True)
+class StoredNamespace:
+    """The size of what one name stores.
+
+    Attributes:
+        name: The component, or a namespace of the host's own.
+        kind: `component`, `left` for the data of an uninstalled one, or `host`.
+        used_bytes: The bytes that count into the quota.
+        keys: The number of keys.
+        quota_bytes: The most that `used_bytes` may become; None for the host's own.
+        checkpoints: The number of checkpoints.
+        checkpoint_bytes: The bytes of the checkpoints, which count into no quota.
+    """
+
+    name: str
+    kind: str
+    used_bytes: int
+    keys: int
+    quota_bytes: int | None
+    checkpoints: int
+    checkpoint_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class StorageVerified:
+    """The result of reading all stored data.
+
+    Attributes:
+        records: The number of records that were read, those of the store itself included.
+        namespaces: The number of namespaces that were counted anew.
+        engine: The storage engine.
+    """
+
+    records: int
+    namespaces: int
+    engine: str
+
+
+@dataclass(frozen=True, slots=True)
+class StoredDifference:
+    """A key that differs from a checkpoint.
+
+    Attributes:
+        key: The key.
+        change: `added`, `changed` or `removed` since the checkpoint.
+        before_bytes: The size of its value in the checkpoint; None if it has none.
+        now_bytes: The size of its value now; None if it has none.
+    """
+
+    key: str
+    change: str
+    before_bytes: int | None
+    now_bytes: int | None
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,11 +21,11 @@ from .operation import (
     Operation,
     Parameter,
     Raw,
-    Stream,
     Table,
     Text,
     read_table,
 )
+from .storage_api import STORAGE_OPERATIONS
 
 __all__ = ("COMPONENT", "MOST_BODY_BYTES", "OPERATIONS", "all_operations")
 
@@ -176,28 +176,7 @@ OPERATIONS = Table(
             JsonLines("log/1", "airswasm.lifecycle:LogEntry"), (_NAME, _RECENT, _FOLLOW),
             scope="read",
         ),
-        Operation(
-            "entries", "GET", f"{COMPONENT}/storage", "List a component's stored keys.",
-            JsonLines("entry/1", "airswasm.cli._control.answers:StoredEntry"),
-            (_NAME, Parameter("prefix", "query", Text(), "Only keys with this prefix.", "")),
-            scope="read",
-        ),
-        Operation(
-            "export", "GET", f"{COMPONENT}/storage/export",
-            "Export a component's stored data as one stream.", Raw(is_streamed=True), (_NAME,),
-            scope="read",
-        ),
-        Operation(
-            "load", "POST", f"{COMPONENT}/storage/import",
-            "Import an export into a component's storage.", Json("import/1", "", "keys"),
-            (
-                _NAME,
-                Parameter("chunks", "body", Stream(), "The bytes of an export."),
-                Parameter("replace", "query", Flag(), "Delete the existing data first.", False),
-            ),
-            changes=True,
-            detail="`keys` is the number of imported keys.", scope="all",
-        ),
+        *STORAGE_OPERATIONS,
         Operation(
             "tokens", "GET", "/v1/tokens", "List the tokens for TCP.",
             Json("tokens/1", "airswasm.cli._control.tokens:TokenAbout", "tokens", is_list=True),

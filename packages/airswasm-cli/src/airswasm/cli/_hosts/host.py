@@ -5,7 +5,8 @@ asks the running host over its socket. Both return documents (`document`), so a 
 either way, and the control server is a `LocalHost` with routes.
 
 `Host` gives types to the rows of `control_api.OPERATIONS`: one method for each,
-with the same parameters. Those that only look are in `stored_host`.
+with the same parameters. Those that only look are in `stored_host`, and those on stored data in
+`storage`.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from __future__ import annotations
 import inspect
 import os
 import time
-from collections.abc import AsyncIterable, AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, Protocol
 
@@ -23,17 +24,17 @@ from .._control.operation import Operation, Scope, Table
 from .._control.pending import Change, PendingPlans
 from .._control.tokens import TokenFile
 from ..errors import PlanGone
+from .storage import LocalStorage, StorageHost
 from .stored_host import HostReader, StoredHost, to_document
 
 if TYPE_CHECKING:
     from airswasm.lifecycle import InstallPlan, Package, System
     from airswasm.security import PublicKey, TrustedComponent
-    from airswasm.storage import Namespace
 
 __all__ = ("Host", "LocalHost")
 
 
-class Host(HostReader, Protocol):
+class Host(HostReader, StorageHost, Protocol):
     """A home's components, running or not."""
 
     @property
@@ -95,18 +96,6 @@ class Host(HostReader, Protocol):
         """Return where a component's time and fuel go."""
         ...
 
-    async def entries(self, name: str, prefix: str = "") -> AsyncIterator[Document]:
-        """Return the keys that a component stored: `key` and `size_bytes`."""
-        ...
-
-    async def export(self, name: str) -> AsyncIterator[bytes]:
-        """Return all data that a component stored, as one stream of bytes."""
-        ...
-
-    async def load(self, name: str, chunks: AsyncIterable[bytes], replace: bool = False) -> int:
-        """Import an export into a component's storage; return the number of keys."""
-        ...
-
     async def trust(self) -> Document:
         """Return the pinned names and the revoked keys."""
         ...
@@ -144,7 +133,7 @@ class Host(HostReader, Protocol):
         ...
 
 
-class LocalHost(StoredHost):
+class LocalHost(StoredHost, LocalStorage):
     """A `System` of this process, spoken to in documents.
 
     Args:
@@ -154,8 +143,8 @@ class LocalHost(StoredHost):
     """
 
     def __init__(self, system: System, operations: Table = OPERATIONS) -> None:
-        super().__init__(system)
-        self._system = system
+        StoredHost.__init__(self, system)
+        LocalStorage.__init__(self, system)
         self._operations = operations
         self._started_at = time.time()
         self._tokens = TokenFile(system.home.folder)
@@ -286,26 +275,6 @@ class LocalHost(StoredHost):
         """See `Host`."""
         return to_document(self._system.profile(name))
 
-    async def entries(self, name: str, prefix: str = "") -> AsyncIterator[Document]:
-        """See `Host`."""
-        from .._control.answers import StoredEntry
-
-        namespace = self._namespace(name)
-
-        async def entries() -> AsyncIterator[Document]:
-            async for entry in namespace.entries(prefix):
-                yield to_document(StoredEntry(entry.key, len(entry.value)))
-
-        return entries()
-
-    async def export(self, name: str) -> AsyncIterator[bytes]:
-        """See `Host`."""
-        return self._namespace(name).export()
-
-    async def load(self, name: str, chunks: AsyncIterable[bytes], replace: bool = False) -> int:
-        """See `Host`."""
-        return await self._namespace(name).load(chunks, replace=replace)
-
     async def trust(self) -> Document:
         """See `Host`."""
         from airswasm.security import TrustStore
@@ -377,13 +346,6 @@ class LocalHost(StoredHost):
             yield line
         async for entry in self._system.logs.follow(name):
             yield to_document(entry)
-
-    def _namespace(self, name: str) -> Namespace:
-        from airswasm.storage import KeyValueStore
-
-        self._system.info(name)
-        store = self._system.services.get(KeyValueStore)  # type: ignore[type-abstract]  # a key
-        return store.namespace(name)
 
 
 def _pin(pin: TrustedComponent) -> Document:

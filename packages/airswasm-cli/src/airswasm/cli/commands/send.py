@@ -90,10 +90,12 @@ def send(
 def _show(
     session: Session, full: str, reply: bytes | None, receipt: Document | None = None
 ) -> None:
+    from ._values import bytes_document
+
     terminal = session.terminal
     if terminal.as_json:
         more = {} if receipt is None else {"receipt": receipt}
-        terminal.document("reply/1", {"from": full, **_content(reply), **more})
+        terminal.document("reply/1", {"from": full, **bytes_document(reply), **more})
         return
     if receipt is not None:
         _show_receipt(session, receipt)
@@ -108,16 +110,6 @@ def _read_input() -> bytes:
     if len(content) > _MOST_BYTES:
         raise InputTooLarge(_MOST_BYTES)
     return content
-
-
-def _content(reply: bytes | None) -> dict[str, object]:
-    if reply is None:
-        return {"text": None, "base64": None}
-    try:
-        readable: str | None = reply.decode()
-    except UnicodeDecodeError:
-        readable = None
-    return {"text": readable, "base64": base64.b64encode(reply).decode()}
 
 
 def _show_receipt(session: Session, receipt: Document) -> None:

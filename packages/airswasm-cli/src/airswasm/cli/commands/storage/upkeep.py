@@ -1,0 +1,100 @@
+"""The store as a whole: its size, and whether it is intact."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Annotated
+
+import typer
+
+from ..._control.document import Document
+from ..._session.session import Session, verb
+
+__all__ = ("usage", "verify")
+
+
+@verb
+def usage(
+    session: Session,
+    name: Annotated[
+        str | None, typer.Argument(metavar="[NAME]", help="The component; all of them if absent.")
+    ] = None,
+) -> None:
+    """Show how much components store, and their quotas.
+
+    `left` marks the data of a component that is not installed any more;
+    `airswasm storage delete NAME --all` removes it.
+
+    \b
+    Example:
+      airswasm storage usage
+      airswasm storage usage shop/orders --json
+    """
+    import anyio
+
+    from ..._control.document import number
+    from ..._hosts.opening import full_name, open_host
+    from .._times import amount, size
+
+    terminal = session.terminal
+    wanted = full_name(name) if name is not None else None
+
+    async def work() -> Sequence[Document]:
+        async with open_host(session, "storage usage", "read") as host:
+            found = await host.stores()
+            if wanted is None:
+                return found
+            found = [each for each in found if each["name"] == wanted]
+            if not found:
+                await host.checkpoints(wanted)  # refuses a name that is not installed
+            return found
+
+    found = anyio.run(work)
+    if terminal.as_json:
+        terminal.document("stores/1", {"namespaces": list(found)})
+        return
+    if not found:
+        terminal.say(f"{wanted or 'no component'} has stored nothing")
+        return
+    rows = []
+    for each in found:
+        quota = each["quota_bytes"]
+        share = f"{number(each['used_bytes']) / number(quota):.0%}" if quota else "-"
+        checkpoints = f"{each['checkpoints']} ({size(each['checkpoint_bytes'])})"
+        rows.append(
+            (
+                str(each["name"]), str(each["kind"]), amount(each["keys"]),
+                size(each["used_bytes"]), size(quota), share,
+                checkpoints if each["checkpoints"] else "-",
+            )
+        )  # fmt: skip
+    terminal.table(("name", "kind", "keys", "used", "quota", "share", "checkpoints"), rows)
+
+
+@verb
+def verify(session: Session) -> None:
+    """Read all stored data, and compare the counters with a recount.
+
+    Damage shows now and not when it hurts. To check an export or a backup:
+    `airswasm storage import --dry-run`, `airswasm restore --dry-run`.
+
+    \b
+    Example:
+      airswasm storage verify
+    """
+    import anyio
+
+    from ..._hosts.opening import open_host
+    from .._times import amount
+
+    async def work() -> Document:
+        with session.terminal.progress("reading all stored data"):
+            async with open_host(session, "storage verify", "read") as host:
+                return await host.verify_storage()
+
+    found = anyio.run(work)
+    if session.terminal.as_json:
+        session.terminal.document("storage-verify/1", found)
+        return
+    records, names = amount(found["records"]), amount(found["namespaces"])
+    session.terminal.done(f"{records} records of {names} namespaces are intact")
