@@ -30,6 +30,8 @@ from airswasm.monitoring import (
     observe,
 )
 from airswasm.runtime import Account, Engine, HostMemory, HostSettings, Limits, Meters, Services
+from airswasm.storage import FixedQuota
+from airswasm.storage.testing import MemoryStore
 from airswasm.wit import Blocks, Metric, load_part
 from trio.testing import MockClock
 from wasmtime import wat2wasm
@@ -248,3 +250,18 @@ async def test_the_hosts_budget_is_served() -> None:
         "airswasm_host_descriptors_most 50.0",
     ):
         assert line in text
+
+
+async def test_the_stored_bytes_of_a_component_stand_beside_its_quota() -> None:
+    """Read when they are asked for; a store that refuses costs no figure of another kind."""
+    async with ActorSystem() as system, MemoryStore() as store:
+        monitor = Monitor(system, store=store, quotas=FixedQuota(1_000))
+        spec = SupervisorSpec(children=(ChildSpec("a/fussy", Fussy),))
+        await SupervisorNode(system, spec).start()
+        await store.namespace("a/fussy").set("key", bytes(100))
+        used = (await store.namespace("a/fussy").usage()).used_bytes
+        text = (await get(monitor, "/metrics")).text
+        assert f'airswasm_component_storage_bytes{{component="a/fussy"}} {used:.1f}' in text
+        assert 'airswasm_component_storage_quota_bytes{component="a/fussy"} 1000.0' in text
+        await store.aclose()
+        assert [each.storage_bytes for each in monitor.snapshot().components] == [0]

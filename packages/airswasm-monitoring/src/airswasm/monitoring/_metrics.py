@@ -68,6 +68,8 @@ _GAUGES = (
     _Gauge("memory_bytes", "Linear memory of the guest.", lambda c: c.memory_bytes),
     _Gauge("memory_peak_bytes", "The most that any incarnation had.", lambda c: c.memory_peak),
     _Gauge("host_memory_bytes", "Kept by the host for it.", lambda c: c.host_memory_bytes),
+    _Gauge("storage_bytes", "Stored bytes, as its quota counts them.", lambda c: c.storage_bytes),
+    _Gauge("storage_quota_bytes", "The most of them.", lambda c: c.storage_quota_bytes),
 )
 _COUNTERS = (
     _Counter("fuel", "Fuel used; one unit is about one instruction.", lambda c: c.fuel_used),

@@ -11,6 +11,8 @@ for that and reads it.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import replace
 from time import monotonic
 from typing import Any, Protocol, runtime_checkable
 
@@ -18,7 +20,7 @@ import anyio
 from airswasm.actor import ActorRef, ActorSystem, Phase, Tally
 from airswasm.runtime import Histogram, HostMemory, Meters, Services
 from airswasm.security import AuditLog
-from airswasm.storage import Store
+from airswasm.storage import StorageError, StorageQuotas, Store
 
 from ._health import HealthReport, Thresholds, assess
 from ._history import ComponentHistory, History
@@ -57,6 +59,7 @@ class Monitor:
         system: ActorSystem,
         *,
         store: Store | None = None,
+        quotas: StorageQuotas | None = None,
         audit: AuditLog | None = None,
         thresholds: Thresholds = Thresholds(),  # noqa: B008 - it is frozen
         series_limit: int = 1000,
@@ -67,6 +70,7 @@ class Monitor:
     ) -> None:
         self._system = system
         self._store = store
+        self._quotas = quotas
         self._audit = audit
         self._memory = memory
         self.thresholds = thresholds
@@ -133,7 +137,7 @@ class Monitor:
         routes, receipts = self._system.broker.routes, self._system.receipts
         known = set(routes)
         samples = [
-            _sample(name, ref, self.history.of(ref.name), receipts.of(ref.name))
+            self._with_storage(_sample(name, ref, self.history.of(ref.name), receipts.of(ref.name)))
             for name, ref in routes.items()
         ]
         ended = (each for each in self.history.all() if each.name not in known)
@@ -141,6 +145,15 @@ class Monitor:
             ComponentSample(**_remembered(each)) for each in ended if each.state == "given_up"
         )
         return samples
+
+    def _with_storage(self, sample: ComponentSample) -> ComponentSample:
+        if self._store is None:
+            return sample
+        with suppress(StorageError):  # `storage_failure` tells of it
+            used = self._store.namespace(sample.name).read_usage().used_bytes
+            quota = self._quotas.quota_bytes(sample.name) if self._quotas else 0
+            return replace(sample, storage_bytes=used, storage_quota_bytes=quota)
+        return sample
 
 
 def observe(services: Services) -> Monitor:
@@ -156,6 +169,7 @@ def observe(services: Services) -> Monitor:
         is_measuring=settings.metrics == "on",
         meters=services.get(Meters) if services.has(Meters) else None,
         store=services.get(Store) if services.has(Store) else None,
+        quotas=services.get(StorageQuotas) if services.has(StorageQuotas) else None,  # type: ignore[type-abstract]
         audit=services.get(AuditLog) if services.has(AuditLog) else None,
         memory=services.get(HostMemory) if services.has(HostMemory) else None,
     )

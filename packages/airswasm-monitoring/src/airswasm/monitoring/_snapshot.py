@@ -65,6 +65,8 @@ class ComponentSample:
         memory_peak: The most linear memory that an incarnation had.
         memory_bytes: The guest's memory; 0 for an actor in Python.
         host_memory_bytes: What the host keeps on the guest's behalf; 0 for an actor in Python.
+        storage_bytes: The stored bytes that count into its quota.
+        storage_quota_bytes: The most that they may become; 0 if that is not known.
     """
 
     name: str
@@ -92,6 +94,8 @@ class ComponentSample:
     memory_peak: int = 0
     memory_bytes: int = 0
     host_memory_bytes: int = 0
+    storage_bytes: int = 0
+    storage_quota_bytes: int = 0
 
 
 @dataclass(frozen=True, slots=True)
