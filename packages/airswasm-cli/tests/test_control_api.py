@@ -492,3 +492,21 @@ async def test_a_body_beyond_the_bound_is_refused(serving: Serving) -> None:
         with pytest.raises((RemoteFailure, HostGone)):  # it answers, and reads no more
             await host.plan(cast("bytes", endless()))
         assert read < 300 * 2**20
+
+
+@unix_only
+@pytest.mark.anyio
+async def test_a_refusal_in_the_middle_of_a_body_arrives(
+    serving: Serving, signed: Callable[..., Package]
+) -> None:
+    """The sender is still writing when the host knows that it will not take it."""
+    async with serving() as (_, host):
+        await install(host, signed())
+
+        async def chunks() -> AsyncIterator[bytes]:
+            for _ in range(300):
+                yield b"x" * 65_536 + b"\n"
+
+        with pytest.raises(RemoteFailure) as refused:
+            await host.load(NAME, chunks())
+        assert refused.value.code == "E0507"

@@ -4,17 +4,16 @@ from collections.abc import Iterator
 
 import pytest
 from airswasm.cli import command_of
+from airswasm.cli._app import walk_commands
 from airswasm.cli._block import BLOCK, GROUPS
 from airswasm.wit import Verb
 
 
 def commands(verb: Verb) -> Iterator[tuple[str, object]]:
-    command = command_of(verb)
-    subcommands = getattr(command, "commands", {})
-    if not subcommands:
-        yield verb.name, command
-    for name, subcommand in subcommands.items():
-        yield f"{verb.name} {name}", subcommand
+    """The commands that do something; the others only hold some."""
+    for path, command in walk_commands(verb.name, command_of(verb)):
+        if not getattr(command, "commands", {}):
+            yield path, command
 
 
 LEAVES = [

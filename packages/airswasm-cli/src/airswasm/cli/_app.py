@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import json
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Protocol, TypeAlias, cast
 
 import typer
@@ -17,7 +17,14 @@ from ._session.process import EXIT_INTERRUPTED, EXIT_USAGE
 from ._session.session import verb
 from ._verbs import all_verbs, find_verb
 
-__all__ = ("Command", "build_app", "command_of", "run_app", "subcommands_of")
+__all__ = (
+    "Command",
+    "build_app",
+    "command_of",
+    "run_app",
+    "subcommands_of",
+    "walk_commands",
+)
 
 
 Command: TypeAlias = TyperCommand | TyperGroup
@@ -130,3 +137,10 @@ def _complain(error: typer.TyperException, *, as_json: bool) -> None:
         sys.stderr.write(json.dumps({"schema": "airswasm.error/1", "error": body}) + "\n")
         return
     sys.stderr.write(f"error[E0002]: {message}\n  hint: `{path} --help` shows how to use it\n")
+
+
+def walk_commands(path: str, command: Command) -> Iterator[tuple[str, Command]]:
+    """Yield a command and all below it, each with the words that lead to it."""
+    yield path, command
+    for name, inner in subcommands_of(command).items():
+        yield from walk_commands(f"{path} {name}", inner)

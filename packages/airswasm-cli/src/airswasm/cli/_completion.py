@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from ._app import command_of, subcommands_of
+from ._app import command_of, walk_commands
 from ._verbs import all_verbs
 
 __all__ = ("completion_script", "verb_words")
@@ -18,11 +18,10 @@ def verb_words() -> Mapping[str, tuple[str, ...]]:
     """Return the words that may follow each verb: its subcommands and long options."""
     words: dict[str, tuple[str, ...]] = {}
     for verb in all_verbs().values():
-        command = command_of(verb)
-        subcommands = subcommands_of(command)
-        commands = (command, *subcommands.values())
-        options = {option for each in commands for one in each.params for option in one.opts}
-        words[verb.name] = (*subcommands, *sorted(o for o in options if o.startswith("--")))
+        walked = tuple(walk_commands(verb.name, command_of(verb)))
+        names = dict.fromkeys(path.rpartition(" ")[2] for path, _ in walked[1:])
+        options = {option for _, each in walked for one in each.params for option in one.opts}
+        words[verb.name] = (*names, *sorted(o for o in options if o.startswith("--")))
     return words
 
 

@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from airswasm.wit import Blocks, Verb
 from typer.core import TyperArgument, TyperOption
 
-from ._app import Command, command_of, subcommands_of
+from ._app import Command, command_of, subcommands_of, walk_commands
 from ._block import BLOCK, GROUPS
 
 __all__ = ("reference_page",)
@@ -56,14 +56,12 @@ def reference_page() -> str:
 
 
 def _verb(declared: Verb) -> Iterator[str]:
-    command = command_of(declared)
-    subcommands = subcommands_of(command)
-    if not subcommands:
-        yield from _command(f"airswasm {declared.name}", command, level=3)
-        return
-    yield f"### airswasm {declared.name}\n{command.help}\n"
-    for name, subcommand in subcommands.items():
-        yield from _command(f"airswasm {declared.name} {name}", subcommand, level=4)
+    for path, each in walk_commands(f"airswasm {declared.name}", command_of(declared)):
+        level = min(len(path.split()) + 1, 4)
+        if subcommands_of(each):
+            yield f"{'#' * level} {path}\n{each.help}\n"
+        else:
+            yield from _command(path, each, level=level)
 
 
 def _command(path: str, command: Command, *, level: int) -> Iterator[str]:

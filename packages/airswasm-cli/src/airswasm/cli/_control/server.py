@@ -14,12 +14,13 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import suppress
 from typing import Protocol, cast
 from urllib.parse import parse_qsl
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import BaseRoute, Route
 
@@ -87,6 +88,7 @@ def _endpoint(host: Performer, operation: Operation) -> Endpoint:
         except HTTPException:
             raise
         except Exception as error:  # starlette would answer with 500, and raise it again
+            await _drain(operation, request)
             return _failure(problem_of(error))
 
     return answer
@@ -184,6 +186,14 @@ async def _body(parameter: Parameter, request: Request) -> bytes | AsyncIterable
             raise HTTPException(413, f"{parameter.name} has more than {most} bytes")
         parts.append(part)
     return b"".join(parts)
+
+
+async def _drain(operation: Operation, request: Request) -> None:
+    """Read the rest of a refused body: its sender looks for an answer only after the last byte."""
+    if operation.body is not None and isinstance(operation.body.kind, Stream):
+        with suppress(ClientDisconnect, RuntimeError):  # gone, or read to its end
+            async for _ in request.stream():
+                pass
 
 
 # -- writing a response ---------------------------------------------------------------------------
