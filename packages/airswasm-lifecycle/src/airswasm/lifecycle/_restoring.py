@@ -10,7 +10,7 @@ from __future__ import annotations
 import shutil
 import time
 from collections.abc import Callable
-from contextlib import ExitStack
+from contextlib import ExitStack, aclosing
 from pathlib import Path
 from typing import BinaryIO
 
@@ -113,9 +113,10 @@ async def _read(
     source: BinaryIO, name: str, folder: Path | None, progress: Progress
 ) -> BackupSummary:
     summary: BackupSummary | None = None
-    async for read, found in in_thread(read_archive(source, name, folder)):
-        progress(read)
-        summary = found
+    async with aclosing(in_thread(read_archive(source, name, folder))) as items:
+        async for read, found in items:
+            progress(read)
+            summary = found
     if summary is None:
         raise BackupInvalid(name, "it is empty")
     return summary

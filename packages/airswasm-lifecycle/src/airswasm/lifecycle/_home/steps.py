@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncGenerator, Iterator
 from typing import TypeVar
 
 import anyio.to_thread
@@ -12,8 +12,11 @@ __all__ = ("in_thread",)
 T = TypeVar("T")
 
 
-async def in_thread(items: Iterator[T]) -> AsyncIterator[T]:
-    """Yield the items of an iterator that blocks; a cancel takes effect between two of them."""
+async def in_thread(items: Iterator[T]) -> AsyncGenerator[T, None]:
+    """Yield the items of an iterator that blocks; a cancel takes effect between two of them.
+
+    Close it with `contextlib.aclosing`.
+    """
     while (taken := await anyio.to_thread.run_sync(_take, items)) is not None:
         yield taken[0]
 

@@ -15,7 +15,7 @@ import json
 import os
 import tarfile
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO, cast
@@ -71,7 +71,7 @@ def write_archive(folder: Path, engine: str, components: Sequence[str]) -> Itera
     for path in sorted(path for path in folder.rglob("*") if path.is_file()):
         name = path.relative_to(folder).as_posix()
         digest, size = hashlib.sha256(), path.stat().st_size
-        for chunk in _file_member(name, path, size, digest):
+        for chunk in _file_member(name, path, size, digest.update):
             written += len(chunk)
             yield chunk
         files[name] = {"size": size, "sha256": digest.hexdigest()}
@@ -203,7 +203,9 @@ def _member(name: str, content: bytes) -> Iterator[bytes]:
     yield _header(name, len(content)) + content + bytes(-len(content) % _BLOCK)
 
 
-def _file_member(name: str, path: Path, size: int, digest: hashlib._Hash) -> Iterator[bytes]:
+def _file_member(
+    name: str, path: Path, size: int, note: Callable[[bytes], None]
+) -> Iterator[bytes]:
     yield _header(name, size)
     left = size
     with path.open("rb") as file:
@@ -211,7 +213,7 @@ def _file_member(name: str, path: Path, size: int, digest: hashlib._Hash) -> Ite
             chunk = file.read(min(left, _CHUNK_BYTES))
             if not chunk:
                 raise BackupInvalid(name, "the file became shorter while it was read")
-            digest.update(chunk)
+            note(chunk)
             left -= len(chunk)
             yield chunk
     yield bytes(-size % _BLOCK)

@@ -14,7 +14,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import AsyncGenerator, Iterable, Iterator
-from contextlib import suppress
+from contextlib import aclosing, suppress
 from pathlib import Path
 
 import anyio
@@ -49,8 +49,9 @@ async def backup_home(home: Home, store: Store | None) -> AsyncGenerator[bytes, 
     try:
         names = await _prepare(home, store, folder) if store is not None else ()
         engine = engine_of(folder / "store") or "" if store is not None else ""
-        async for chunk in in_thread(write_archive(folder, engine, names)):
-            yield chunk
+        async with aclosing(in_thread(write_archive(folder, engine, names))) as chunks:
+            async for chunk in chunks:
+                yield chunk
     except OSError as error:
         reason = f"cannot be backed up: {error.strerror or error}"
         raise HomeUnusable(str(home.folder), reason) from error
