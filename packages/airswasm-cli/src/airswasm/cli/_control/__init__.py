@@ -3,6 +3,6 @@
 `operation` describes an operation and `api` holds all of them; those on stored data are in
 `storage_api`. From that table come `server`, with bounded `connections`, and the document of
 `openapi`. `gate` admits requests over TCP by `tokens`. `endpoint` finds a host's socket and
-`unix_http` speaks over it. `document` turns values into JSON, `answers` and `trust_answers` have the
-documents of this block's own, and `pending` keeps uploaded packages until they are approved.
+`unix_http` speaks over it. `document` turns values into JSON, `answers` and `trust_answers` have
+the documents of this block's own, and `pending` keeps uploaded packages until they are approved.
 """

@@ -32,13 +32,15 @@ STORAGE_OPERATIONS = (
     Operation(
         "stores", "GET", "/v1/storage", "List what stores data, with its size and quota.",
         Json("stores/1", f"{_ANSWERS}:StoredNamespace", "namespaces", is_list=True),
-        detail="Components that were uninstalled without `purge` are among them.", scope="read",
+        detail="Components that were uninstalled without `purge` are among them.",
+        scope="read",
     ),
     Operation(
         "verify_storage", "GET", "/v1/storage/verify",
         "Read all stored data, and count it anew.",
         Json("storage-verify/1", f"{_ANSWERS}:StorageVerified"),
-        detail="Damaged data, and a count that differs from the stored one, are errors.", scope="read",
+        detail="Damaged data, and a count that differs from the stored one, are errors.",
+        scope="read",
     ),
     Operation(
         "entries", "GET", _STORAGE, "List a component's stored keys.",
@@ -51,23 +53,27 @@ STORAGE_OPERATIONS = (
                 "limit", "query", Number(is_whole=True), "The most keys; 0 for all of them.", 0
             ),
             Parameter("reverse", "query", Flag(), "Begin with the highest key.", False),
-        ), scope="read",
+        ),
+        scope="read",
     ),
     Operation(
         "purge_storage", "DELETE", _STORAGE,
         "Delete all that a component stored, its checkpoints included.",
         Json("deleted/1", "", "keys"), (_NAME,), changes=True,
-        detail="`keys` is the number of deleted keys.", scope="all",
+        detail="`keys` is the number of deleted keys.",
+        scope="all",
     ),
     Operation(
         "delete_prefix", "DELETE", f"{_STORAGE}/keys",
         "Delete all keys that start with a prefix, in one step.",
         Json("deleted/1", "", "keys"),
         (_NAME, Parameter("prefix", "query", Text(), "The prefix; not empty.")),
-        changes=True, scope="all",
+        changes=True,
+        scope="all",
     ),
     Operation(
-        "read_value", "GET", f"{_STORAGE}/value", "Show the value of a key.", Raw(), (_NAME, _KEY), scope="read",
+        "read_value", "GET", f"{_STORAGE}/value", "Show the value of a key.", Raw(), (_NAME, _KEY),
+        scope="read",
     ),
     Operation(
         "write_value", "PUT", f"{_STORAGE}/value", "Set the value of a key.", Nothing(),
@@ -79,15 +85,18 @@ STORAGE_OPERATIONS = (
                 "Seconds until it expires; by default never.", None,
             ),
         ),
-        changes=True, scope="all",
+        changes=True,
+        scope="all",
     ),
     Operation(
         "delete_value", "DELETE", f"{_STORAGE}/value", "Delete a key.", Nothing(), (_NAME, _KEY),
-        changes=True, scope="all",
+        changes=True,
+        scope="all",
     ),
     Operation(
         "export", "GET", f"{_STORAGE}/export",
-        "Export a component's stored data as one stream.", Raw(is_streamed=True), (_NAME,), scope="read",
+        "Export a component's stored data as one stream.", Raw(is_streamed=True), (_NAME,),
+        scope="read",
     ),
     Operation(
         "load", "POST", f"{_STORAGE}/import",
@@ -102,35 +111,42 @@ STORAGE_OPERATIONS = (
         ),
         changes=True,
         detail="`keys` is the number of imported keys. All of them are imported or, after an "
-        "error or a broken connection, none.", scope="all",
+        "error or a broken connection, none.",
+        scope="all",
     ),
     Operation(
         "checkpoints", "GET", _CHECKPOINTS, "List the checkpoints of a component's storage.",
         Json("checkpoints/1", "airswasm.storage:Checkpoint", "checkpoints", is_list=True),
-        (_NAME,), scope="read",
+        (_NAME,),
+        scope="read",
     ),
     Operation(
         "create_checkpoint", "POST", _CHECKPOINTS, "Copy a component's storage as it is now.",
-        Json("checkpoint/1", "airswasm.storage:Checkpoint"), (_NAME, _LABEL), changes=True, scope="all",
+        Json("checkpoint/1", "airswasm.storage:Checkpoint"), (_NAME, _LABEL), changes=True,
+        scope="all",
     ),
     Operation(
         "drop_checkpoint", "DELETE", _CHECKPOINTS, "Remove a checkpoint.", Nothing(),
-        (_NAME, _LABEL), changes=True, scope="all",
+        (_NAME, _LABEL), changes=True,
+        scope="all",
     ),
     Operation(
         "restore_checkpoint", "POST", f"{_CHECKPOINTS}/restore",
         "Make a component's storage what it was; the checkpoint stays.",
-        Json("checkpoint/1", "airswasm.storage:Checkpoint"), (_NAME, _LABEL), changes=True, scope="all",
+        Json("checkpoint/1", "airswasm.storage:Checkpoint"), (_NAME, _LABEL), changes=True,
+        scope="all",
     ),
     Operation(
         "diff_checkpoint", "GET", f"{_CHECKPOINTS}/diff",
         "List the keys that differ from a checkpoint.",
-        JsonLines("difference/1", f"{_ANSWERS}:StoredDifference"), (_NAME, _LABEL), scope="read",
+        JsonLines("difference/1", f"{_ANSWERS}:StoredDifference"), (_NAME, _LABEL),
+        scope="read",
     ),
     Operation(
         "backup", "GET", "/v1/backup", "Back up the whole home as one stream.",
         Raw(is_streamed=True), changes=True,
         detail="It is a tar archive of one moment, with the user's private keys. A stream that "
-        "ends without its last member is no backup; `airswasm restore --dry-run` tells.", scope="all",
+        "ends without its last member is no backup; `airswasm restore --dry-run` tells.",
+        scope="all",
     ),
 )  # fmt: skip

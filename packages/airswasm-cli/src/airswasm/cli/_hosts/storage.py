@@ -6,7 +6,7 @@ and each that changes data leaves a line in the audit log before it does.
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Generator, Sequence
 from contextlib import aclosing, contextmanager
 from typing import TYPE_CHECKING, Protocol
 
@@ -311,7 +311,7 @@ class LocalStorage:
         return frozenset(each.name for each in self._system.list())
 
     @contextmanager
-    def _noting(self, name: str, act: str, **detail: str) -> Iterator[None]:
+    def _noting(self, name: str, act: str, **detail: str) -> Generator[None]:
         """Record a change before it happens, and again if it fails."""
         from airswasm.security import AuditEvent, AuditLog
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Generator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
@@ -15,7 +15,7 @@ _CHUNK_BYTES = 256 * 1024
 
 
 @contextmanager
-def opened_input(file: Path) -> Iterator[BinaryIO]:
+def opened_input(file: Path) -> Generator[BinaryIO]:
     """Open a file to read; `-` is standard input."""
     if str(file) == "-":
         yield sys.stdin.buffer
@@ -40,7 +40,7 @@ async def read_chunks(
 
 
 @contextmanager
-def opened_output(file: Path) -> Iterator[BinaryIO]:
+def opened_output(file: Path) -> Generator[BinaryIO]:
     """Open a file that is written whole or not at all; `-` is standard output.
 
     A device, a pipe or the target of a link is written directly. Another file can be read back

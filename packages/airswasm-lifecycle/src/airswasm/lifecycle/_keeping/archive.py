@@ -138,16 +138,15 @@ class _Reading:
     def _begin(self, archive: tarfile.TarFile, member: tarfile.TarInfo | None) -> BackupSummary:
         if member is None or member.name != _FIRST:
             raise self._invalid(f"it does not begin with {_FIRST}")
-        match self._document(archive, member):
-            case {
-                "format": str(found),
-                "created_at": int() | float() as created_at,
-                "engine": str(engine),
-                "components": list(components),
-            } if found == FORMAT:
-                names = tuple(str(each) for each in cast("list[object]", components))
-                return BackupSummary(float(created_at), engine, names)
-        raise self._invalid(f"it is not of the format {FORMAT}")
+        head = self._document(archive, member)
+        created_at, engine, components = (
+            head.get(key) for key in ("created_at", "engine", "components")
+        )
+        is_ours = head.get("format") == FORMAT and isinstance(created_at, int | float)
+        if not is_ours or not isinstance(engine, str) or not isinstance(components, list):
+            raise self._invalid(f"it is not of the format {FORMAT}")
+        names = tuple(str(each) for each in cast("list[object]", components))
+        return BackupSummary(float(cast("float", created_at)), engine, names)
 
     def _take(self, archive: tarfile.TarFile, member: tarfile.TarInfo) -> Iterator[None]:
         self._check(member)

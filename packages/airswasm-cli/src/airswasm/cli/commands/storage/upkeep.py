@@ -56,7 +56,7 @@ def usage(
     if not found:
         terminal.say(f"{wanted or 'no component'} has stored nothing")
         return
-    rows = []
+    rows: list[tuple[str, ...]] = []
     for each in found:
         quota = each["quota_bytes"]
         share = f"{number(each['used_bytes']) / number(quota):.0%}" if quota else "-"
