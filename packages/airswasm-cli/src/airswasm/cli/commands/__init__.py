@@ -1,8 +1,9 @@
 """The verbs, each in a module of its name.
 
 A module has a typer application `app`, or, for a verb that must start fast, a plain function that
-`.._plain_verbs` names. Two modules are shared: `_install` has the steps of `install` and `update`,
-`_times` formats times and sizes.
+`.._plain_verbs` names; `storage` is a folder, with a module for each kind of its verbs. Shared
+modules: `_install` has the steps of `install` and `update`, `_streams` reads and writes files,
+`_times` formats times and sizes, and `_values` shows bytes.
 """
 
 __all__ = ()
