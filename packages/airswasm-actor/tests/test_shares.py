@@ -8,6 +8,7 @@ from __future__ import annotations
 import statistics
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import anyio.lowlevel
 import pytest
@@ -25,7 +26,6 @@ from airswasm.actor import (
     is_compiled,
 )
 from airswasm.actor._running import dispatcher, shares
-from airswasm.actor._running.cell import Cell
 from airswasm.actor._running.dispatcher import DispatcherConfig
 from airswasm.actor._running.reference import cell_of
 from airswasm.runtime import CallState
@@ -220,9 +220,9 @@ def test_a_weight_is_more_than_nothing(weight: float) -> None:
 )
 def test_no_share_runs_ahead_by_more_than_a_turn(weights: list[float], costs: list[float]) -> None:
     """The rule of stride scheduling, for any weights and turns."""
-    table = shares.Shares()
+    table = shares.Shares[Any]()
     accounts = [shares.Share(0.0) for _ in weights]
-    cells = [Cell.__new__(Cell) for _ in weights]
+    cells = [object() for _ in weights]
     known = {id(cell): index for index, cell in enumerate(cells)}
     for cell, account in zip(cells, accounts, strict=True):
         table.push(cell, account)
