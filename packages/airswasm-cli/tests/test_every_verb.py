@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -32,8 +32,22 @@ status
 logs local/hello
 profile local/hello
 storage list local/hello
-storage export local/hello --output {}/backup
-storage import local/hello {}/backup
+storage export local/hello --output {}/hello.export
+storage import local/hello {}/hello.export
+storage set local/hello note x
+storage get local/hello note
+storage checkpoints create local/hello noon
+storage delete local/hello note --yes
+storage checkpoints list local/hello
+storage checkpoints diff local/hello noon
+storage checkpoints restore local/hello noon --yes
+storage checkpoints drop local/hello noon --yes
+storage usage
+storage verify
+backup {}/noon.backup
+tokens create prometheus --scope monitoring
+tokens list
+tokens revoke prometheus
 stop local/hello
 start local/hello
 restart local/hello
@@ -58,21 +72,30 @@ explain E0312
 completions bash
 doctor --quick
 """
-STREAMS = {"logs", "storage list", "doctor"}
+# And once the host has stopped.
+EVENING = """
+storage migrate --to sqlite
+restore {}/noon.backup --replace --yes
+"""
+STREAMS = {"logs", "storage list", "storage checkpoints diff", "doctor"}
 
 
 def leaves() -> set[str]:
     """Return every verb, and of those with sub-verbs each of these."""
-    found: set[str] = set()
-    for verb in BLOCK.verbs:
-        subcommands = getattr(command_of(verb), "commands", {})
-        found |= {f"{verb.name} {each}" for each in subcommands} or {verb.name}
-    return found
+    return {leaf for verb in BLOCK.verbs for leaf in leaves_of(verb.name, command_of(verb))}
+
+
+def leaves_of(name: str, command: object) -> Iterator[str]:
+    inner = getattr(command, "commands", None)
+    if not inner:
+        yield name
+        return
+    for each, sub in inner.items():
+        yield from leaves_of(f"{name} {each}", sub)
 
 
 def leaf_of(words: list[str]) -> str:
-    two = " ".join(words[:2])
-    return two if two in leaves() else words[0]
+    return next(leaf for n in (3, 2, 1) if (leaf := " ".join(words[:n])) in leaves())
 
 
 def test_with_json_a_verb_prints_documents_and_nothing_else(
@@ -83,9 +106,13 @@ def test_with_json_a_verb_prints_documents_and_nothing_else(
     newer = Path(shutil.copytree(project, tmp_path / "newer"))
     manifest = newer / "Component.toml"
     manifest.write_text(manifest.read_text().replace('version = "0.1.0"', 'version = "0.2.0"'))
-    run_host()
+    host = run_host()
     typed = set()
-    for line in AFTERNOON.strip().splitlines():
+    lines = [*AFTERNOON.strip().splitlines(), "", *EVENING.strip().splitlines()]
+    for line in lines:
+        if not line:
+            host.stop()
+            continue
         words = [word.replace("{}", str(tmp_path)) for word in line.split()]
         if words[0] == "update":
             assert airswasm("sign", "newer").code == 0
