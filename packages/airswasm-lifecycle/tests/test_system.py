@@ -1055,7 +1055,7 @@ class TestHome:
         self, home: Path, workshop: Workshop, yes: Approve, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         """And answer as before when the next call comes."""
-        monkeypatch.setattr("airswasm.lifecycle._system._REST", 0.01)
+        monkeypatch.setattr("airswasm.lifecycle._composition._REST", 0.01)
         async with System(home) as system:
             await system.install(workshop.package(), approve=yes)
             for _ in range(3):

@@ -1,15 +1,14 @@
-"""The composition root: one open home with all its parts.
+"""What can be done with one open home.
 
-Nothing here is global: two `System`s in one process, with two homes, do not know of each other. To
-open one composes, from the bottom up, store, registry, audit log, trust, guard, log book, engine,
-the installed blocks' interfaces and, online, the actors. A home has three modes:
+A home has three modes:
 
 - `online` hosts the components;
 - `offline` changes what is installed and runs nothing: an install without a host;
 - `readonly` takes no lock, changes nothing, and works beside a running host.
 
-`System` is also the facade: it says which operations a mode allows, serialises the changes of one
-name, and delegates the rest to `installing`, `updating`, `running` and `_reporting`.
+`System` is a facade: it says which operations a mode allows, serialises the changes of one name,
+and delegates the rest to `installing`, `updating`, `trusting`, `running` and `_reporting`. Nothing
+here is global: two `System`s in one process, with two homes, do not know of each other.
 
 Every change follows one order: decide (`plan`), check that it can run, ask for approval, write the
 audit line, stage the files, and then write atomically to the registry: that write is the change.
@@ -21,98 +20,49 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import AsyncGenerator, Callable, Iterable, Mapping
+from collections.abc import AsyncGenerator, Iterable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
-from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
-from typing import Literal, Self
+from typing import Self
 
 import anyio
-import anyio.to_thread
 from airswasm.actor import (
     ActorError,
-    ActorSystem,
-    DispatcherConfig,
     EventStream,
-    MessageBroker,
     Receipts,
 )
-from airswasm.messaging import MessagingLimits, MessagingPolicy
 from airswasm.runtime import (
-    Engine,
-    EngineConfig,
-    EngineSettings,
     HostInterface,
-    HostMemory,
-    HostSettings,
-    Meters,
     ProgressSink,
-    Services,
 )
 from airswasm.security import (
     AuditEvent,
-    AuditLog,
-    AuditSink,
     AuditUnavailable,
-    Guard,
-    Kinds,
-    SecuritySettings,
-    TrustStore,
 )
 from airswasm.storage import (
-    DurabilityPolicy,
-    KeyValueStore,
-    StorageQuotas,
-    StorageSettings,
     Store,
-    open_store,
 )
-from airswasm.wit import AirswasmError, Blocks, Contract
+from airswasm.wit import AirswasmError
 
-from ._changes.installing import Installing, read_source, target_name
+from ._changes.installing import read_source, target_name
 from ._changes.trusting import Trusting
-from ._changes.updating import Updating
-from ._home.artifacts import ArtifactStore
-from ._home.configuration import Configuration
-from ._home.forgetting import Forgetting
-from ._home.home import Home
-from ._home.logbook import LogBook
-from ._home.logfiles import LogLimits
-from ._home.policy import HostPolicy
-from ._hosting.hosting import Hosting
-from ._hosting.loading import Loader
-from ._hosting.pressure import Pressure
+from ._composition import Mode, OpenHome
 from ._hosting.profile import Delivered, Profile, profile_of
-from ._hosting.providers import Observer, Offer, find_observers, find_offers
-from ._hosting.running import Running
 from ._hosting.status import ComponentStatus, SystemStatus
-from ._hosting.tenants import HostTenants
-from ._keeping.backup import backup_home, remove_leftovers
+from ._keeping.backup import backup_home
 from ._packages.package import Package
-from ._reader import find_store
 from ._registry.info import ComponentInfo
-from ._registry.ledger import Ledger
 from ._registry.plan import Approve, InstallPlan
-from ._registry.registry import Registry
-from ._registry.stored_packages import StoredPackages
 from ._registry.summary import ComponentSummary
-from ._registry.tables import ComponentPolicies, StoredTable
-from ._reporting import Reporting
 from .errors import ApprovalRefused, HostOffline, NotMeasured, NotRunning
 
 __all__ = ("Mode", "System")
 
-Mode = Literal["online", "offline", "readonly"]
 DEFAULT_SEND_TIMEOUT = 30.0
-_AUDIT_PAUSE = 1.0
-_REST = 10.0
-"""Seconds between two searches for components that were idle meanwhile."""
-_FEW = 6_000
-"""Without it, each component takes 10 of the 65,530 mappings that Linux gives a process."""
 
 
-class System:
+class System(OpenHome):
     """One open home; an async context manager.
 
     Leaving the block stops every component in order, each within its shutdown time. A cancel ends
@@ -139,36 +89,6 @@ class System:
         checkpoint: Called with the name of each step that a crash may separate from the next;
             fault-injection tests stop the process there.
     """
-
-    def __init__(
-        self,
-        home: Home | os.PathLike[str],
-        *,
-        mode: Mode = "online",
-        configuration: Configuration | None = None,
-        blocks: Blocks | None = None,
-        engine: EngineConfig | None = None,
-        starts: bool = True,
-        clock: Callable[[], float] = time.time,
-        checkpoint: Callable[[str], None] = lambda _step: None,
-    ) -> None:
-        self.home = home if isinstance(home, Home) else Home(Path(home))
-        self.mode: Mode = mode
-        self.blocks = blocks or Blocks.find()
-        self.configuration = configuration or Configuration()
-        self.policy = HostPolicy.of(self.configuration)
-        self.services = Services()
-        self._given_configuration = configuration
-        self.observers: Mapping[str, object] = {}
-        self._given_engine = engine
-        self._starts = starts
-        self._clock = clock
-        self._checkpoint = checkpoint
-        self._stack = AsyncExitStack()
-        self._stored = StoredPackages(ArtifactStore(self.home.artifacts_folder), checkpoint)
-        self._offers: tuple[Offer, ...] = ()
-        self._names: dict[str, anyio.Lock] = {}
-        self._started_at: float | None = None
 
     # -- opening and closing -----------------------------------------------------------------
 
@@ -198,211 +118,9 @@ class System:
         # groups inside would wrap it.
         await self._stack.aclose()
 
-    def _configure(self) -> None:
-        self.configuration = self._given_configuration or Configuration.load(
-            self.home.config_file, self.blocks, os.environ
-        )
-        self.policy = HostPolicy.of(self.configuration)
-        self.kinds = Kinds(self.blocks.capabilities.values())
-        limits = self.configuration.get(LogLimits)
-        self.logs = LogBook(self.home.logs_folder, limits, clock=self._clock)
-
-    async def _open_readonly(self, stack: AsyncExitStack) -> None:
-        self._configure()
-        stack.callback(self.logs.close)
-        if find_store(self.home):
-            store = self._opened(read_only=True)
-            self._store: Store | None = await stack.enter_async_context(store)
-            self._registry = await Registry.open(StoredTable(self._store))
-            self.services.add(KeyValueStore, store)  # type: ignore[type-abstract]
-        else:
-            self._store, self._registry = None, Registry.of({})
-        self._reporting = self._make_reporting()
-
-    async def _open(self, stack: AsyncExitStack) -> None:
-        self.home.create()
-        lock = self._lock = self.home.lock()
-        stack.callback(lock.release)
-        remove_leftovers(self.home)
-        self._configure()
-        security = self.configuration.get(SecuritySettings)
-        self.kinds.check(security.policy)
-        self._audit = stack.enter_context(
-            AuditLog(
-                self.home.audit_folder / "audit.jsonl",
-                durability=security.audit_durability,
-                max_bytes=security.audit_file_bytes,
-                keep_files=security.audit_files or None,
-            )
-        )
-        self._trust = TrustStore(self.home.trust_folder / "trust.json")
-        stack.callback(self.logs.close)
-        find_store(self.home)
-        store = self._store = await stack.enter_async_context(self._opened())
-        self._note_lost_writes(store.lost_writes)
-        self._registry = await Registry.open(StoredTable(store), checkpoint=self._checkpoint)
-        self._ledger = Ledger(
-            self._registry, self._stored, self._trust, self._audit, self._checkpoint
-        )
-        self._meters = Meters(self.blocks.metrics.values())
-        self._guard = Guard(
-            self.kinds,
-            {each.name: self._stored.grants(each.active_version) for each in self._registry},
-            audit=self._audit,
-            policy=security.policy,
-            allowed_lines=security.allowed_lines,
-            meters=self._meters,
-        )
-        self._policies = ComponentPolicies(self.policy, self.configuration.get(MessagingLimits))
-        self._engine = await stack.enter_async_context(Engine(self._engine_config()))
-        actors = ActorSystem(
-            str(self.home.folder),
-            dispatcher=DispatcherConfig(
-                threads=self.configuration.get(EngineSettings).worker_threads
-            ),
-            dead_letter_bytes=self.policy.limits.dead_letters,
-        )
-        self._actors = await stack.enter_async_context(actors)
-        self._add_services(store)
-        self._compose(store)
-        await self._forgetting.resume(self._warn)
-        await self._watch(stack)
-        await anyio.to_thread.run_sync(self._stored.artifacts.sweep, self._registry.digests())
-
-    def _opened(self, *, read_only: bool = False) -> Store:
-        settings = self.configuration.get(StorageSettings)
-        return open_store(
-            self.home.store_folder,
-            settings.engine,
-            durability=settings.durability,
-            limits=settings.limits(),
-            read_only=read_only,
-        )
-
-    def _used_bytes(self, name: str) -> int | None:
-        return None if self._store is None else self._store.namespace(name).read_usage().used_bytes
-
-    def _note_lost_writes(self, count: int) -> None:
-        """Record the lost writes, which the store forgets at its next write."""
-        if count:
-            reason = f"the disk lost {count} acknowledged writes"
-            self._audit.record(AuditEvent(kind="storage", outcome="failed", reason=reason))
-            self._audit.sync()
-
-    def _warn(self, name: str, text: str) -> None:
-        self.logs.write(name, "warn", text, source="supervisor")
-
-    def _compose(self, store: Store) -> None:
-        self._offers = find_offers(self.blocks, self.services, self._guard)
-        interfaces = [offer.interface for offer in self._offers]
-        loader = self._loader = Loader(
-            self._engine, interfaces, self._stored.artifacts, self.blocks.contract
-        )
-        self._forgetting = Forgetting(self.blocks, self.services, store)
-        self._hosting = Hosting(
-            self._actors, loader, self.logs, self._most_running(),
-            self.policy.limits.message_bytes, self._revive,
-        )  # fmt: skip
-        is_online = self.mode == "online"
-        self._reporting = self._make_reporting(self._hosting if is_online else None)
-        self._running = Running(
-            self._registry, self._ledger, self._stored, self._trust, self._guard, self._policies,
-            self.logs, self._hosting, self.policy, self.services.get(Meters), is_online=is_online,
-        )  # fmt: skip
-        self._installing = Installing(
-            self._registry, self._ledger, self._trust, self.policy, loader, self._forgetting,
-            self.logs, self._running, self._clock, self.kinds,
-        )  # fmt: skip
-        self._updating = Updating(
-            self._registry, self._ledger, self._trust, self.policy, loader, self._running,
-            self._clock, self.kinds,
-        )  # fmt: skip
-        self._trusting = Trusting(
-            self._registry, self._ledger, self._trust, self._audit, self._running
-        )
-
-    async def _revive(self, name: str, cool_down: float) -> None:
-        async with self._alone(name):
-            await self._running.revive(name, cool_down)
-
-    def _most_running(self) -> int:
-        most = self.policy.limits.running
-        return min(most, _FEW) if self.configuration.get(EngineSettings).guests == "few" else most
-
-    async def _watch(self, stack: AsyncExitStack) -> None:
-        group = await stack.enter_async_context(anyio.create_task_group())
-        stack.callback(group.cancel_scope.cancel)
-        group.start_soon(self._keep_audit_synced)
-        if self.mode == "online":
-            group.start_soon(self._rest_idle)
-            group.start_soon(self._note_denials)
-            tenants = HostTenants(
-                self._hosting, self._actors, self._guard, self.logs, self._audit, self._meters
-            )
-            self._pressure = Pressure(self._engine.host_memory, tenants)
-            group.start_soon(self._pressure.run)
-            await self._hosting.open(stack)
-            self.observers = find_observers(self.blocks, self.services)
-            for observer in self.observers.values():
-                if isinstance(observer, Observer):
-                    group.start_soon(observer.run)
-
-    def _engine_config(self) -> EngineConfig:
-        if self._given_engine is not None:
-            return replace(self._given_engine, cache_folder=self.home.cache_folder)
-        config = self.configuration.get(EngineSettings).config(self.home.cache_folder)
-        return replace(config, host=self.configuration.get(HostSettings))
-
-    async def _note_denials(self) -> None:
-        """Write the number of the denials that no line of their own tells of."""
-        try:
-            while True:
-                await anyio.sleep(_REST)
-                self._guard.note_unwritten()
-        finally:
-            self._guard.note_unwritten()
-
-    async def _rest_idle(self) -> None:
-        """Free the stacks of idle components, which most components are most of the time."""
-        while True:
-            await anyio.sleep(_REST)
-            await self._engine.rest_idle()
-
-    async def _keep_audit_synced(self) -> None:
-        while True:
-            try:
-                await self._audit.keep_synced()
-            except AuditUnavailable:
-                # The disk refuses for now. Each decision notices that by itself and denies; to stop
-                # the whole host for it would help no user.
-                await anyio.sleep(_AUDIT_PAUSE)
-
     def _add_services(self, store: Store) -> None:
-        add = self.services.add
-        add(System, self)
-        add(Home, self.home)
-        add(HostPolicy, self.policy)
-        add(LogBook, self.logs)
-        add(Registry, self._registry)
-        add(TrustStore, self._trust)
-        add(AuditLog, self._audit)
-        add(AuditSink, self._audit)  # type: ignore[type-abstract]  # only a key
-        add(Guard, self._guard)
-        add(Kinds, self.kinds)
-        add(Contract, self.blocks.contract)
-        add(Blocks, self.blocks)
-        add(Configuration, self.configuration)
-        add(Meters, self._meters)
-        self.configuration.offer(self.services, self.blocks)
-        add(KeyValueStore, store)  # type: ignore[type-abstract]
-        add(StorageQuotas, self._policies)  # type: ignore[type-abstract]
-        add(DurabilityPolicy, self._policies)  # type: ignore[type-abstract]
-        add(MessagingPolicy, self._policies)  # type: ignore[type-abstract]
-        add(Store, store)
-        add(Engine, self._engine)
-        add(HostMemory, self._engine.host_memory)
-        add(ActorSystem, self._actors)
-        add(MessageBroker, self._actors.broker)
+        self.services.add(System, self)
+        super()._add_services(store)
 
     # -- changing what is installed ------------------------------------------------------------
 
@@ -809,15 +527,6 @@ class System:
     # -- before any of it ------------------------------------------------------------------------
 
     @asynccontextmanager
-    async def _alone(self, name: str) -> AsyncGenerator[None]:
-        """Allow one change of a name at a time."""
-        lock = self._names.setdefault(name, anyio.Lock())
-        async with lock:
-            yield
-        if not lock.statistics().tasks_waiting:
-            self._names.pop(name, None)
-
-    @asynccontextmanager
     async def _recorded(self, verb: str, name: str) -> AsyncGenerator[None]:
         """Record a change that the host refuses or that fails; a refused approval has its line."""
         try:
@@ -828,16 +537,6 @@ class System:
             with suppress(AuditUnavailable):
                 self._audit.record(AuditEvent(verb, name, "failed", reason=str(error)))
             raise
-
-    def _make_reporting(self, hosting: Hosting | None = None) -> Reporting:
-        return Reporting(
-            registry=self._registry,
-            manifest_of=self._stored.manifest,
-            used_bytes=self._used_bytes,
-            policy=lambda: self.policy,
-            hosting=hosting,
-            unwritten=self._guard.unwritten_denials if hosting is not None else lambda _name: 0,
-        )
 
     def _need_writable(self, operation: str) -> None:
         if self.mode == "readonly":
