@@ -8,6 +8,7 @@ if nothing had happened.
 from __future__ import annotations
 
 import asyncio
+import gc
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
 
@@ -761,7 +762,6 @@ def test_an_interrupt_is_the_program_s(backend: str, place: str, is_grouped: boo
     async def main() -> None:
         async with ActorSystem() as system:
             systems.append(system)
-            await anyio.wait_all_tasks_blocked()  # anyio warns of tasks that never began
             system.spawn(INTERRUPTED[place](fault)).tell("fault")
             await anyio.sleep_forever()
 
@@ -771,6 +771,39 @@ def test_an_interrupt_is_the_program_s(backend: str, place: str, is_grouped: boo
     books = system.books()
     assert books.is_balanced, books
     assert (books.handled, books.dead) == (0, 1)
+
+
+@pytest.mark.parametrize("intensity", [0, 5])
+@pytest.mark.parametrize("place", sorted(HANDLERS))
+@pytest.mark.parametrize("backend", ["asyncio", "trio"])
+def test_an_interrupt_throws_no_task_away(backend: str, place: str, intensity: int) -> None:
+    """Not the supervisors' that are to restart or to give up, nor those of other actors.
+
+    Python warns of a coroutine that was never awaited, and pytest makes an error of it.
+    """
+    systems: list[ActorSystem] = []
+
+    def make() -> object:
+        return HANDLERS[place](raising(KeyboardInterrupt))
+
+    def node_of(spec: ChildSpec) -> SupervisorNode:
+        (system,) = systems
+        return SupervisorNode(system, SupervisorSpec(intensity=intensity, children=(spec,)))
+
+    async def main() -> None:
+        async with ActorSystem() as system:
+            systems.append(system)
+            await supervise(system, ChildSpec("inner", lambda: node_of(ChildSpec("bad", make))))
+            system.spawn(Async(raising(ValueError)), name="before").tell("fine")
+            system.broker.tell("bad", "fault")
+            system.spawn(Async(raising(ValueError)), name="after").tell("fine")
+            await anyio.sleep_forever()
+
+    with pytest.raises(KeyboardInterrupt):
+        anyio.run(main, backend=backend)
+    gc.collect()
+    (system,) = systems
+    assert system.books().is_balanced, system.books()
 
 
 async def test_an_interrupt_in_an_inline_ask_is_the_asker_s(system: ActorSystem) -> None:

@@ -17,13 +17,16 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import suppress
 from contextvars import ContextVar
 from types import MemberDescriptorType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import anyio
+
+if TYPE_CHECKING:
+    from anyio.abc import TaskGroup
 
 __all__ = (
     "Boundary",
@@ -34,6 +37,7 @@ __all__ = (
     "raise_interrupt",
     "leaves_of",
     "own_this_task",
+    "start_task",
 )
 
 _own_task: ContextVar[object] = ContextVar("a task of an actor system", default=None)
@@ -116,6 +120,28 @@ class Boundary:
         """
         if self._is_own and self._task is not None and not is_cancelled_by_scope():
             await drop_cancellation(self._task, self._requests)
+
+
+def start_task(group: TaskGroup, run: Callable[..., Awaitable[None]], *arguments: object) -> None:
+    """Start a task of the system's own in its group.
+
+    On asyncio an interrupt in a task ends the loop at once, and Python warns of each task that has
+    not begun by then. So those of the system begin first, and their group is cancelled.
+    """
+    group.start_soon(_run_task, group, run, arguments, name=run.__qualname__)
+
+
+async def _run_task(
+    group: TaskGroup, run: Callable[..., Awaitable[None]], arguments: tuple[object, ...]
+) -> None:
+    try:
+        await run(*arguments)
+    except KeyboardInterrupt:
+        group.cancel_scope.cancel()
+        if asyncio_task() is not None:
+            with suppress(asyncio.CancelledError):
+                await asyncio.sleep(0)
+        raise
 
 
 async def drop_cancellation(task: asyncio.Task[Any], requests: int) -> None:

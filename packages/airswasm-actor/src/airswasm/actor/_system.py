@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 import anyio
 from airswasm.runtime import Timers
 
-from ._boundary import asyncio_task, own_this_task, raise_interrupt
+from ._boundary import asyncio_task, own_this_task, raise_interrupt, start_task
 from ._lives.context import Context
 from ._lives.life_cycle import LifeCycle
 from ._lives.register import Register
@@ -130,7 +130,7 @@ class ActorSystem:
         self.life.open(group)
         self.dispatcher.now = self.clock()
         self.dispatcher.open(group)
-        group.start_soon(self.timers.run)
+        start_task(group, self.timers.run)
         return self
 
     async def __aexit__(

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Protocol, cast
 
 import anyio
 
-from .._boundary import Boundary, own_this_task
+from .._boundary import Boundary, own_this_task, start_task
 from .._foreign import attribute_of, has_attribute
 from .._messages.dead_letters import DeathReason
 from .._messages.events import EventKind
@@ -109,8 +109,8 @@ class LifeCycle:
 
     @property
     def is_open(self) -> bool:
-        """Whether tasks can be started."""
-        return self._group is not None
+        """Whether tasks can be started: not once an interrupt has cancelled the group."""
+        return self._group is not None and not self._group.cancel_scope.cancel_called
 
     @property
     def group(self) -> TaskGroup:
@@ -163,7 +163,7 @@ class LifeCycle:
 
     def _start_in_background(self, cell: Cell) -> None:
         """Call the `start` of a spawned actor in a task; when that has ended, it is ready."""
-        self.group.start_soon(self._start, cell)
+        start_task(self.group, self._start, cell)
 
     async def _start(self, cell: Cell) -> None:
         """Start an actor; a failure ends a spawned one, because no supervisor will retry."""
@@ -313,7 +313,7 @@ class LifeCycle:
         if cell.phase is Phase.RUNNING and cell not in self._ending:
             self._ending[cell] = None
             cell.begin_stop()
-            self.group.start_soon(self._finish_leaving, cell, exit_, cell.rare.on_exit)
+            start_task(self.group, self._finish_leaving, cell, exit_, cell.rare.on_exit)
 
     async def _finish_leaving(
         self, cell: Cell, exit_: Exit, on_exit: Callable[[Exit], None] | None

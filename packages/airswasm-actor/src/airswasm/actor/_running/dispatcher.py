@@ -31,7 +31,7 @@ from typing import TYPE_CHECKING, Protocol, cast
 
 from airswasm.runtime import CallState
 
-from .._boundary import raise_interrupt
+from .._boundary import raise_interrupt, start_task
 from .._foreign import attribute_of
 from .._messages.bounds import payload_bytes, signal_bytes
 from .._messages.dead_letters import DeathReason
@@ -259,7 +259,7 @@ class Dispatcher(Exchange):
     def open(self, group: TaskGroup) -> None:
         """Serve the run queue from now on, in a task of `group`."""
         self._group = group
-        group.start_soon(serve, self)
+        start_task(group, serve, self)
 
     def begin_round(self) -> None:
         """Give turns until the event loop has to have its own."""
@@ -491,7 +491,7 @@ class Dispatcher(Exchange):
 
     def _start_task(self, cell: Cell, work: TaskWork, rest: Awaitable[object] | None) -> None:
         assert self._group is not None
-        self._group.start_soon(serve_in_task, self, cell, work, rest)
+        start_task(self._group, serve_in_task, self, cell, work, rest)
 
     # -- guests ------------------------------------------------------------------------------
 
@@ -584,7 +584,7 @@ class Dispatcher(Exchange):
             else:
                 work.is_in_thread = True
                 assert self._group is not None
-                self._group.start_soon(poll_in_thread, self, cell, work)
+                start_task(self._group, poll_in_thread, self, cell, work)
         elif state is CallState.SERVED:
             work.is_waiting = False
             self._round_ends = 0.0

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Generic, TypeVar, cast
 
 import anyio
 
-from .._boundary import own_this_task
+from .._boundary import own_this_task, start_task
 
 if TYPE_CHECKING:
     from .._lives.life_cycle import LifeCycle
@@ -167,7 +167,7 @@ class Inbox:
     def _ensure_work(self) -> None:
         if self._items and self.is_open and not self.is_busy and self._life.is_open:
             self.is_busy = True
-            self._life.group.start_soon(self.run, self._empty)
+            start_task(self._life.group, self.run, self._empty)
 
     async def _empty(self) -> None:
         own_this_task()
