@@ -81,8 +81,8 @@ def own_this_task() -> None:
 class Boundary:
     """Stands around code of an actor that is awaited: `start`, `stop`, a factory.
 
-    Make it, await the code, then `await leave()`. If that raises, `passes` says whose error it is;
-    after an error of the actor's, `await settle()`.
+    Make it, await the code, then `await leave()`. If that raises, `await settle(error)`: what it
+    does not raise again is a failure of the actor.
     """
 
     __slots__ = ("_is_own", "_requests", "_task")
@@ -92,34 +92,31 @@ class Boundary:
         self._requests = 0 if task is None else task.cancelling()
         self._is_own = task is not None and _own_task.get() is task
 
-    def passes(self, error: BaseException) -> bool:
-        """Return whether an error is a cancellation of the program's, to be raised again.
-
-        Raises:
-            KeyboardInterrupt: There is one in the error.
-        """
-        raise_interrupt(error)
-        if cancelled_part(error) is None:
-            return False
-        if is_cancelled_by_scope():
-            return True
-        task = self._task
-        if task is None or task.cancelling() <= self._requests:
-            return False
-        return not self._is_own
-
     async def leave(self) -> None:
         """Let a cancellation through that the code has asked for of its own task."""
         if self._is_own and self._task is not None and self._task.cancelling() > self._requests:
             await asyncio.sleep(0)
 
-    async def settle(self) -> None:
-        """Drop a cancellation that the code has asked for of its own task: it has failed already.
+    async def settle(self, error: BaseException) -> None:
+        """Raise the part of an error that is the program's, alone: the scope expects no other.
 
-        It would arrive at the next await of the system, or when the task ends.
+        Where there is none, drop a cancellation that the code has asked for of its own task. It
+        would arrive at the next await of the system, or when the task ends.
+
+        Raises:
+            KeyboardInterrupt: There is one in the error.
+            CancelledError: There is a cancellation in it that came from outside; `trio.Cancelled`
+                on trio.
         """
-        if self._is_own and self._task is not None and not is_cancelled_by_scope():
-            await drop_cancellation(self._task, self._requests)
+        raise_interrupt(error)
+        is_by_scope = is_cancelled_by_scope()
+        task = self._task
+        has_requests = task is not None and task.cancelling() > self._requests
+        cancellation = cancelled_part(error)
+        if cancellation is not None and (is_by_scope or (has_requests and not self._is_own)):
+            raise cancellation
+        if self._is_own and task is not None and not is_by_scope:
+            await drop_cancellation(task, self._requests)
 
 
 def start_task(group: TaskGroup, run: Callable[..., Awaitable[None]], *arguments: object) -> None:

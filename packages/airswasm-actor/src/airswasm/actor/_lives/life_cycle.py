@@ -179,9 +179,7 @@ class LifeCycle:
                 await boundary.leave()
             except BaseException as error:
                 failure = error
-                if boundary.passes(error):
-                    raise
-                await boundary.settle()
+                await boundary.settle(error)
             finally:
                 del self._starting[cell]
                 if failure is not None and not scope.cancel_called:
@@ -423,9 +421,7 @@ class LifeCycle:
                 await cast("_Startable", cell.actor).stop()
                 await boundary.leave()
             except BaseException as error:
-                if boundary.passes(error):
-                    raise
-                await boundary.settle()
+                await boundary.settle(error)
                 self._emit(EventKind.FAILED, cell, "crash", error)
 
     async def _finish_work(self, cell: Cell) -> None:

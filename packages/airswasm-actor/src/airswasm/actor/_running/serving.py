@@ -232,8 +232,9 @@ async def poll_in_thread(turns: Turns, cell: Cell, work: PolledWork) -> None:
         try:
             state = await turns.threads.poll(cell, call)
         except BaseException as error:
-            if cancelled_part(error) is not None and is_cancelled_by_scope():
-                raise
+            cancellation = cancelled_part(error)
+            if cancellation is not None and is_cancelled_by_scope():
+                raise cancellation
             turns.fail_call(cell, work, error)
             return
     work.is_in_thread = False

@@ -85,9 +85,7 @@ class Effects:
             await self.start(child)
             await boundary.leave()
         except BaseException as error:
-            if boundary.passes(error):
-                raise
-            await boundary.settle()
+            await boundary.settle(error)
             self.emit_failure(child, error)
             self.settle(child, Exit("crash", error))
             raise ChildStartFailed(self._supervisor, child.spec.id, error) from error
@@ -152,9 +150,7 @@ class Effects:
             await self._life.prepare(cell, made, prepare)
             await boundary.leave()
         except BaseException as error:
-            if boundary.passes(error):
-                raise
-            await boundary.settle()
+            await boundary.settle(error)
             raise ChildStartFailed(self._supervisor, spec.id, error) from error
         child.turn += 1
         cell.own_rare().on_exit = _Report(self._inbox, child)

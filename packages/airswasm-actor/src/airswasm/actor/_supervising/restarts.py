@@ -166,9 +166,7 @@ class Restarts:
                 await self._effects.start(child)
                 await boundary.leave()
             except BaseException as error:
-                if boundary.passes(error):
-                    raise
-                await boundary.settle()
+                await boundary.settle(error)
                 has_failed = True
                 self._effects.emit_failure(child, error)
                 self._inbox.put(StartFailed(id_, child.turn, error))
