@@ -1,8 +1,8 @@
 """Cancellation that stays within an actor, that comes from around it, and that an actor resists.
 
 Three tables over the ways in which code cancels or is cancelled. Code that has dealt with a
-cancellation goes on; code that lets one escape fails, alone; and who is cancelled from outside ends,
-however it takes that. `test_faults.py` holds the cancellations that others ask for, on asyncio.
+cancellation goes on. Code that lets one escape fails, alone. Code that is cancelled from outside
+ends, however it takes that. Cancellations that others ask for, on asyncio: `test_faults.py`.
 """
 
 from __future__ import annotations

@@ -234,7 +234,7 @@ async def poll_in_thread(turns: Turns, cell: Cell, work: PolledWork) -> None:
         except BaseException as error:
             cancellation = cancelled_part(error)
             if cancellation is not None and is_cancelled_by_scope():
-                raise cancellation
+                raise cancellation from None
             turns.fail_call(cell, work, error)
             return
     work.is_in_thread = False
