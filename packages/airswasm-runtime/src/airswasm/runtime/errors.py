@@ -572,8 +572,10 @@ class MemoryLimitExceeded(LimitExceeded):
     explanation = ErrorCode(
         "E0213",
         "out of memory",
-        "The component needs more memory than `limits.memory` allows.",
-        "raise `memory` under [limits] in Component.toml; a Python component needs about 64 MiB",
+        "The component needs more memory, or more memories, tables or instances, than its limits "
+        "allow.",
+        "raise the limit that the message names, under [limits] in Component.toml; a Python "
+        "component needs about 64 MiB of `memory`",
     )
 
 

@@ -99,7 +99,7 @@ class Loader:
         await self._link(wasm, package.wasm_digest, package.name, progress)
 
     async def try_start(self, package: Package) -> None:
-        """Check whether an approved component can start within its memory.
+        """Check whether an approved component can start within its limits.
 
         This instantiates it once: without a name, without grants, and with every import refused but
         the harmless ones of WASI. A component that needs the host in order to start passes; its
@@ -115,6 +115,8 @@ class Loader:
         try:
             instance = await alone.instantiate(caller=Caller(""), limits=limits_of(manifest))
         except MemoryLimitExceeded as error:
+            if error.limit != "memory_bytes":  # a composed component's memories or tables
+                raise
             memory = manifest.limits.memory
             suggested = max(_SUGGESTED_MEMORY_BYTES, 2 * memory)
             raise MemoryTooSmall(
