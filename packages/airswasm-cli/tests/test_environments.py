@@ -55,11 +55,11 @@ WORKS = ""
         (f"unset HOME; {TOOL} list", 0, WORKS),
         (f"rmdir $PWD; {TOOL} list", 0, WORKS),
         (f"ln -s $AIRSWASM_HOME link; AIRSWASM_HOME=$PWD/link {TOOL} list", 0, WORKS),
-        (f"rmdir $PWD; AIRSWASM_HOME=here {TOOL} list", 2, "E0023]: here: the current folder"),
-        (f"AIRSWASM_HOME='~nosuch/x' {TOOL} list", 2, "E0023]: ~nosuch/x: there is no such user"),
+        (f"rmdir $PWD; AIRSWASM_HOME=here {TOOL} list", 2, "hint: change to another folder"),
+        (f"AIRSWASM_HOME='~nosuch/x' {TOOL} list", 2, "hint: write the path without ~"),
         (
             f'unset HOME AIRSWASM_HOME; {sys.executable} -c "$NO_USER" list',
-            2, "E0023]: home: this user has no home folder; set AIRSWASM_HOME",
+            2, "hint: set AIRSWASM_HOME to a folder",
         ),
         (
             f"mkdir -m 1777 all; AIRSWASM_HOME=$PWD/all {TOOL} keygen",

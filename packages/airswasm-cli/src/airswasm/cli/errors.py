@@ -313,11 +313,13 @@ class SettingInvalid(CliError):
         ExitStatus.USAGE,
     )
 
-    def __init__(self, origin: str, problem: str) -> None:
-        super().__init__(
-            f"{origin}: {problem}",
-            hint="correct it, or pass --no-config to ignore the files",
-        )
+    def __init__(
+        self,
+        origin: str,
+        problem: str,
+        hint: str = "correct it, or pass --no-config to ignore the files",
+    ) -> None:
+        super().__init__(f"{origin}: {problem}", hint=hint)
         self.origin, self.problem = origin, problem
 
 

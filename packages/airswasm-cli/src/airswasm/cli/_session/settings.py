@@ -119,8 +119,8 @@ def _home(environment: Mapping[str, str], flag: Path | None) -> Setting:
     try:
         return Setting("home", str(default_home()), "default", meaning)
     except (RuntimeError, KeyError) as error:  # no HOME, and no entry in the list of users
-        reason = "this user has no home folder; set AIRSWASM_HOME, or pass --home"
-        raise SettingInvalid("home", reason) from error
+        hint = "set AIRSWASM_HOME to a folder, or pass --home"
+        raise SettingInvalid("home", "this user has no home folder", hint) from error
 
 
 def _absolute(path: Path) -> Path:
@@ -128,13 +128,15 @@ def _absolute(path: Path) -> Path:
         expanded = path.expanduser()
     except (RuntimeError, KeyError) as error:
         raise SettingInvalid(
-            str(path), "there is no such user, or the user has no home folder"
+            str(path),
+            "there is no such user, or the user has no home folder",
+            "write the path without ~",
         ) from error
     try:
         return expanded if expanded.is_absolute() else Path.cwd() / expanded
     except FileNotFoundError as error:
         raise SettingInvalid(
-            str(path), "the current folder no longer exists: change to another"
+            str(path), "the current folder no longer exists", "change to another folder"
         ) from error
 
 
