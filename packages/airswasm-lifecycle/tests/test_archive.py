@@ -2,13 +2,16 @@
 
 import contextlib
 import io
+import json
 import struct
 import zipfile
 import zlib
+from collections.abc import Callable
 
 import pytest
-from airswasm.lifecycle import ArchiveLimits, PackageInvalid
-from airswasm.lifecycle._packages.archive import judge_name, read_archive, write_archive
+from airswasm.lifecycle import ArchiveLimits, Manifest, ManifestInvalid, PackageInvalid
+from airswasm.lifecycle._packages.archive import read_archive, write_archive
+from airswasm.security import FileDigest, InvalidStatement, Statement, judge_path
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -46,7 +49,9 @@ def test_equal_files_give_equal_bytes() -> None:
 
 @given(
     st.dictionaries(
-        st.from_regex(r"[a-z]{1,8}(/[a-z]{1,8}){0,2}", fullmatch=True),
+        st.from_regex(r"[a-z]{1,8}(/[a-z]{1,8}){0,2}", fullmatch=True).filter(
+            lambda name: judge_path(name) is None
+        ),
         st.binary(max_size=500),
         max_size=5,
     )
@@ -81,11 +86,42 @@ def test_the_standard_reader_agrees() -> None:
 )
 def test_a_name_that_leaves_the_package_is_refused(name: str) -> None:
     """No name may be absolute, climb, or mean something else on another system."""
-    assert judge_name(name)
+    assert judge_path(name)
     entry = zipfile.ZipInfo("placeholder")
     entry.filename = name
     if name:
         refusal(zip_of((entry, b"x")))
+
+
+PARTS = st.one_of(
+    st.sampled_from(
+        ["C:", "c:x", "con", "NUL", "nul.wasm", "Com1", "com10", "a.", " a", "..", "é"]
+    ),
+    st.text(st.sampled_from("ab.: \\*é\u0301\u202e\0"), min_size=0, max_size=4),
+)
+
+
+@given(st.lists(PARTS, min_size=1, max_size=3).map("/".join))
+def test_a_manifest_an_archive_and_a_signature_take_the_same_names(name: str) -> None:
+    """A package that builds can be packed, signed and read, on every system."""
+
+    def takes(refusal: type[Exception], use: Callable[[], object]) -> bool:
+        try:
+            use()
+        except refusal:
+            return False
+        return True
+
+    head = '[component]\nname = "local/hello"\nversion = "0.1.0"\n[build]\nartifact = '
+    named = takes(ManifestInvalid, lambda: Manifest.parse(head + json.dumps(name)))
+    signed = takes(
+        InvalidStatement,
+        lambda: Statement("local/hello", "1.0.0", 1, {name: FileDigest.of(b"")}),
+    )
+    entry = zipfile.ZipInfo("placeholder")
+    entry.filename = name
+    packed = takes(PackageInvalid, lambda: read_archive(zip_of((entry, b"x")), "x", DEFAULT))
+    assert named == signed == packed == (judge_path(name) is None)
 
 
 def test_a_nul_in_a_name_is_refused() -> None:

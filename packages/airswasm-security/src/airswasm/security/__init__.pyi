@@ -23,6 +23,7 @@ from ._keys import (
     save_public_key,
 )
 from ._kinds import Kinds, Rules
+from ._package_paths import judge_path
 from ._patterns import Pattern
 from ._settings import SecuritySettings
 from ._signatures import (
@@ -131,6 +132,7 @@ __all__ = (
     "WeakKey",
     "capabilities_interface",
     "is_fingerprint",
+    "judge_path",
     "fingerprint_of",
     "generate_key",
     "guarded",

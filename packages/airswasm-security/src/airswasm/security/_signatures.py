@@ -30,12 +30,12 @@ import binascii
 import hashlib
 import json
 import re
-import unicodedata
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import NoReturn, TypeAlias
 
 from ._keys import PrivateKey, PublicKey
+from ._package_paths import judge_path
 from .errors import ContentMismatch, InvalidKey, InvalidSignature, InvalidStatement
 
 __all__ = (
@@ -70,8 +70,6 @@ _VERSION = re.compile(
 _SHA256 = re.compile(r"[0-9a-f]{64}", re.ASCII)
 _STATEMENT_BYTES = 1 << 20
 _SIGNATURES = 8
-_PATH_LENGTH = 512
-_FORBIDDEN_IN_PATH = set('\\:*?"<>|')
 
 Json: TypeAlias = "dict[str, Json] | list[Json] | str | int | float | bool | None"
 
@@ -477,14 +475,6 @@ def _check_files(files: Mapping[str, FileDigest]) -> None:
 
 
 def _check_path(path: str) -> None:
-    parts = path.split("/")
-    if (
-        not 0 < len(path) <= _PATH_LENGTH
-        or path == SIGNATURE_FILE
-        or any(part in ("", ".", "..") or part != part.strip(" ") for part in parts)
-        or any(part.endswith(".") for part in parts)
-        or not path.isprintable()
-        or not _FORBIDDEN_IN_PATH.isdisjoint(path)
-        or not unicodedata.is_normalized("NFC", path)
-    ):
-        raise InvalidStatement(f"{path[:200]!a} is not a usable relative path", field="files")
+    reason = "it is the signature" if path == SIGNATURE_FILE else judge_path(path)
+    if reason is not None:
+        raise InvalidStatement(f"{path[:200]!a} cannot be signed: {reason}", field="files")

@@ -19,6 +19,8 @@ import zlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
+from airswasm.security import judge_path
+
 from ..errors import PackageInvalid
 
 __all__ = ("ArchiveLimits", "Member", "read_archive", "write_archive")
@@ -165,7 +167,7 @@ class _Reader:
     def _check_names(self, members: tuple[Member, ...]) -> None:
         seen: dict[str, str] = {}
         for member in members:
-            reason = judge_name(member.name)
+            reason = judge_path(member.name)
             if reason:
                 raise self._refuse(reason, member.name)
             folded = unicodedata.normalize("NFC", member.name).casefold()
@@ -195,18 +197,3 @@ class _Reader:
         if len(content) != member.size_bytes or zlib.crc32(content) != member.crc:
             raise self._refuse("damaged: length or checksum differs", member.name)
         return content
-
-
-def judge_name(name: str) -> str | None:
-    """Return the reason to refuse a file's name in a package, or None."""
-    if not name or len(name.encode()) > 255:
-        return "a name is empty or too long"
-    if not name.isprintable() or "\\" in name or ":" in name:
-        return "the name holds a backslash, a colon or a control character"
-    if any(part in ("", ".", "..") for part in name.split("/")):
-        return "the name is absolute, or leaves the package"
-    if unicodedata.normalize("NFC", name) != name:
-        return "the name is not in Unicode's NFC form"
-    if any(part.endswith((".", " ")) for part in name.split("/")):
-        return "a part of the name ends with a dot or a space"
-    return None

@@ -22,7 +22,7 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Literal, cast
 
-from airswasm.security import Grants, Kinds, SecurityError
+from airswasm.security import Grants, Kinds, SecurityError, judge_path
 from pydantic import (
     AfterValidator,
     BeforeValidator,
@@ -93,11 +93,10 @@ def _version(text: str) -> str:
 
 
 def _relative_path(text: str) -> str:
-    parts = text.split("/")
-    is_plain = text.isprintable() and "\\" not in text and ":" not in text
-    if is_plain and all(part not in ("", ".", "..") for part in parts) and len(text) <= 255:
+    reason = judge_path(text)
+    if reason is None:
         return text
-    raise ValueError("expected a path below the component's folder, with / and without ..")
+    raise ValueError(f"expected a path below the component's folder, with /: {reason}")
 
 
 def _command(words: tuple[str, ...]) -> tuple[str, ...]:

@@ -31,13 +31,14 @@ from airswasm.security import (
     PublicKey,
     Statement,
     VerifiedStatement,
+    judge_path,
     sign,
     verify,
     verify_statement,
 )
 
 from ..errors import HomeUnusable, PackageInvalid, PackageUnsigned, WrongPackage
-from .archive import ArchiveLimits, judge_name, read_archive, write_archive
+from .archive import ArchiveLimits, read_archive, write_archive
 from .manifest import MANIFEST_NAME, Manifest
 
 __all__ = ("PACKAGE_SUFFIX", "SIGNATURE_NAME", "Package", "SignatureUse", "archive_of")
@@ -323,7 +324,7 @@ class _Folder:
         return (MANIFEST_NAME, manifest.build.artifact, *manifest.build.include)
 
     def _read(self, name: str) -> bytes | None:
-        reason = judge_name(name)
+        reason = judge_path(name)
         if reason:
             raise PackageInvalid(str(self._folder), reason, member=name)
         path = self._folder / name
