@@ -62,9 +62,6 @@ trust rotate {}/rotation.sig
 trust transfer shop/orders {}/other.pub --yes
 trust remove shop/orders --yes
 trust revoke {}/other.pub --yes
-tokens create shop --scope send --component local/hello
-tokens list
-tokens revoke shop
 config set limits.memory 64MiB
 config get limits.memory
 config show limits
