@@ -83,7 +83,15 @@ class Usage:
 class InlineNamespace:
     """The inline face of a namespace; `Namespace` adds the asynchronous one."""
 
-    __slots__ = ("_record_key", "_store", "durability", "name", "quota_bytes", "quota_keys")
+    __slots__ = (
+        "_record_key",
+        "_store",
+        "durability",
+        "has_batch_bounds",
+        "name",
+        "quota_bytes",
+        "quota_keys",
+    )
 
     def __init__(
         self,
@@ -92,8 +100,10 @@ class InlineNamespace:
         quota_bytes: int,
         durability: Durability | None = None,
         quota_keys: int | None = None,
+        has_batch_bounds: bool = True,
     ) -> None:
         self.name = name
+        self.has_batch_bounds = has_batch_bounds
         self.quota_bytes = quota_bytes
         self.quota_keys = quota_keys
         self.durability: Durability | None = durability
@@ -325,7 +335,8 @@ class InlineNamespace:
             encoded = self.check_entry(key, value)
             size += len(encoded) + (len(value) if value else 0)
             entries.append((encoded, value, now + _milliseconds(ttls[key]) if key in ttls else 0))
-        if len(entries) > limits.batch_entries or size > limits.batch_bytes:
+        is_large = len(entries) > limits.batch_entries or size > limits.batch_bytes
+        if is_large and self.has_batch_bounds:
             raise BatchTooLarge(
                 self.name, len(entries), size, limits.batch_entries, limits.batch_bytes
             )

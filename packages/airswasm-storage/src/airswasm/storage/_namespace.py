@@ -48,6 +48,7 @@ class Namespace(InlineNamespace):
         quota_bytes: The most that its entries may take; see `Usage.used_bytes`.
         durability: When a write counts as done; None for the store's rule.
         quota_keys: The most keys that it may have; None for no bound but the bytes.
+        has_batch_bounds: Whether the store's bounds of one batch hold for it.
 
     Raises:
         InvalidNamespace: The name is empty, too long, or not encodable.

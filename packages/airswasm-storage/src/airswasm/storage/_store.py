@@ -69,6 +69,7 @@ class KeyValueStore(Protocol):
         quota_bytes: int = DEFAULT_QUOTA_BYTES,
         durability: Durability | None = None,
         quota_keys: int | None = None,
+        has_batch_bounds: bool = True,
     ) -> Namespace:
         """Return a handle on a namespace, which need not hold anything yet."""
         ...
@@ -199,6 +200,7 @@ class Store:
         quota_bytes: int = DEFAULT_QUOTA_BYTES,
         durability: Durability | None = None,
         quota_keys: int | None = None,
+        has_batch_bounds: bool = True,
     ) -> Namespace:
         """Return a handle on a namespace, which need not hold anything yet.
 
@@ -207,11 +209,13 @@ class Store:
             quota_bytes: The most that its entries may take; see `Usage.used_bytes`.
             durability: When a write to it counts as done; the store's rule by default.
             quota_keys: The most keys that it may have; None for no bound but the bytes.
+            has_batch_bounds: Whether `batch_entries` and `batch_bytes` hold for its batches. They
+                bound the work of others; the host's own namespaces go without.
 
         Raises:
             InvalidNamespace: Empty, too long, or not encodable.
         """
-        return Namespace(self, namespace, quota_bytes, durability, quota_keys)
+        return Namespace(self, namespace, quota_bytes, durability, quota_keys, has_batch_bounds)
 
     def namespaces(self) -> tuple[str, ...]:
         """Return the names of all namespaces that hold something, sorted.

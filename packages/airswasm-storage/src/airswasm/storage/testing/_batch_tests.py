@@ -38,6 +38,9 @@ class BatchTests(Suite):
             with pytest.raises(BatchTooLarge):
                 await batch.commit()
             assert (await space.usage()).keys == 6
+            hosts = store.namespace("hosts", has_batch_bounds=False)
+            await hosts.batch({str(number): bytes(100) for number in range(6)})
+            assert (await hosts.usage()).keys == 6
 
     async def test_a_batch_has_preconditions(self, open_store: OpenStore) -> None:
         """On keys that it changes and on others; one that fails, and nothing changes."""
