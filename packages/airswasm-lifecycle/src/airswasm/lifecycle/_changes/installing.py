@@ -18,13 +18,13 @@ from .._home.logbook import LogBook
 from .._home.policy import HostPolicy
 from .._hosting.hosting import reason_of
 from .._hosting.loading import Loader
-from .._hosting.running import Running, Trusted
+from .._hosting.running import Running
 from .._packages.component_name import is_component_name
 from .._packages.package import Package
 from .._registry.ledger import Ledger, version_of
 from .._registry.plan import Approve, InstallPlan, plan_install, plan_repair
 from .._registry.registry import ComponentRecord, Registry
-from ..errors import AlreadyInstalled, StartFailed
+from ..errors import AlreadyInstalled, OwnerChanged, StartFailed
 
 __all__ = ("Installing", "read_source", "target_name")
 
@@ -65,7 +65,7 @@ class Installing:
         known = self.registry.find(name)
         if known is not None and await self._is_damaged(known, package):
             return plan_repair(package, known, self.kinds)
-        self._refuse_revoked(package)
+        self._refuse_signer(package)
         pin = self.trust.get(package.name)
         plan = await anyio.to_thread.run_sync(  # it compares patterns, which takes its time
             plan_install, package, name, known, pin, self.policy, self.kinds
@@ -106,7 +106,7 @@ class Installing:
         targets = [target_name(name, package) for name in dict.fromkeys(names)]
         if not targets:
             return 0
-        self._refuse_revoked(package)
+        self._refuse_signer(package)
         pin = self.trust.get(package.name)
         plan = await anyio.to_thread.run_sync(
             plan_install, package, package.name, None, pin, self.policy, self.kinds
@@ -124,9 +124,8 @@ class Installing:
         for record in records:
             self.running.take_over(record, package.manifest)
         if start:
-            trusted: Trusted = {}
             for record in records:
-                await self.running.begin(record, trusted)
+                await self.running.begin(record)
         return len(records)
 
     async def uninstall(self, name: str, *, purge: bool) -> None:
@@ -144,9 +143,13 @@ class Installing:
             await self.ledger.give_up_name(record)
             await self.forgetting.finish(name)
 
-    def _refuse_revoked(self, package: Package) -> None:
-        if package.verified is not None:
-            self.trust.check_signers(package.verified)
+    def _refuse_signer(self, package: Package) -> None:
+        if package.verified is None:
+            return
+        self.trust.check_signers(package.verified)
+        owner, signer = self.ledger.owner_of(package.name), package.verified.owner
+        if owner not in (None, signer) and self.trust.get(package.name) is None:
+            raise OwnerChanged(package.name, owner.fingerprint, signer.fingerprint)
 
     def _record_of(self, package: Package, name: str, *, start: bool) -> ComponentRecord:
         version = version_of(package, self.clock())

@@ -14,12 +14,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
-import anyio.to_thread
+import anyio
 from airswasm.security import (
     AuditEvent,
     AuditLog,
     FingerprintUnknown,
-    KeyMismatch,
     PublicKey,
     Revocation,
     SecurityError,
@@ -31,7 +30,7 @@ from airswasm.security import (
 
 from .._hosting.running import Running
 from .._registry.ledger import Ledger
-from .._registry.registry import ComponentRecord, Registry
+from .._registry.registry import Registry
 
 __all__ = ("RevocationReport", "Trusting")
 
@@ -85,14 +84,9 @@ class Trusting:
             KeyMismatch: The name is pinned to another key, or a component of another owner is
                 installed.
         """
-        pin = self.store.get(name)
-        for record in self._records_of(name) if pin is None else ():
-            if record.owner not in (None, str(key)):
-                owner = PublicKey.from_text(record.owner)
-                raise KeyMismatch(name, owner.fingerprint, key.fingerprint)
         return await self._change(
             "add", name, {"key": key.fingerprint, "label": label},
-            lambda: self.store.pin(name, key, label=label),
+            lambda: self.ledger.pin(name, key, label=label),
         )  # fmt: skip
 
     async def remove(self, name: str) -> bool:
@@ -103,6 +97,9 @@ class Trusting:
         Returns:
             Whether it was pinned.
         """
+        pin = self.store.get(name)
+        if pin is not None:  # a crash may have kept a transfer from the records
+            await self.ledger.hand_over(pin)
         return await self._change("remove", name, {}, lambda: self.store.unpin(name))
 
     async def rotate(self, statement: bytes) -> TrustedComponent:
@@ -118,7 +115,7 @@ class Trusting:
         after = await self._change(
             "rotate", rotation.name, detail, lambda: self.store.rotate(statement)
         )
-        await self._hand_over(after)
+        await self.ledger.hand_over(after)
         return after
 
     async def transfer(self, name: str, key: PublicKey, *, label: str = "") -> TrustedComponent:
@@ -133,19 +130,18 @@ class Trusting:
             KeyRevoked: The new key was revoked.
         """
         before = self.store.get(name)
-        records = self._records_of(name)
-        owner = next((each.owner for each in records if each.owner is not None), None)
 
         def carry_out() -> TrustedComponent:
-            if before is None and owner is not None:  # its pin was removed; the owner is known
-                self.ledger.pin(name, PublicKey.from_text(owner))
+            if self.store.get(name) is None and self.ledger.owner_of(name) not in (None, key):
+                accepted = self.ledger.accepted(name)  # its pin was removed
+                return self.store.pin(name, key, label=label, accepted=accepted)
             return self.store.transfer(name, key, label=label)
 
         known = before.key.fingerprint if before is not None else ""
         after = await self._change(
             "transfer", name, {"from": known, "to": key.fingerprint, "label": label}, carry_out
         )
-        await self._hand_over(after)
+        await self.ledger.hand_over(after)
         return after
 
     async def revoke(self, fingerprint: str, reason: str) -> RevocationReport:
@@ -163,10 +159,13 @@ class Trusting:
             FingerprintUnknown: The digits belong to no key that this host knows, or to several.
         """
         full = self._full(fingerprint)
-        revocation = await self._change(
-            "revoke", "", {"key": full, "reason": reason}, lambda: self.store.revoke(full, reason)
-        )
-        return RevocationReport(revocation, await self.running.quarantine_untrusted())
+        with anyio.CancelScope(shield=True):  # a caller that leaves must not keep the code running
+            revocation = await self._change(
+                "revoke", "", {"key": full, "reason": reason},
+                lambda: self.store.revoke(full, reason),
+            )  # fmt: skip
+            ended = await self.running.quarantine_untrusted()
+        return RevocationReport(revocation, ended)
 
     def _full(self, fingerprint: str) -> str:
         """Return the whole fingerprint of its first digits, if only one known key has them."""
@@ -204,16 +203,4 @@ class Trusting:
                 self.audit.record(replace(event, outcome="failed", reason=str(error)))
                 raise
 
-        return await anyio.to_thread.run_sync(write)
-
-    async def _hand_over(self, pin: TrustedComponent) -> None:
-        """Write the new owner into the records of its components."""
-        changed = [
-            replace(record, owner=str(pin.key))
-            for record in self._records_of(pin.name)
-            if record.owner is not None
-        ]
-        await self.ledger.put("owner", *changed)
-
-    def _records_of(self, package_name: str) -> tuple[ComponentRecord, ...]:
-        return tuple(each for each in self.registry if each.package_name == package_name)
+        return await self.ledger.change_trust(write)

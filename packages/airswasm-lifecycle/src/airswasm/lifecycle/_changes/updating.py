@@ -94,9 +94,11 @@ class Updating:
         version = plan_rollback(record, to)
         successor = replace(record, active=version, migrate_from=None)
         manifest = await self.running.verified_manifest(record, record.version(version))
+        _, verified = await self.running.stored.verified(record, record.version(version))
         await self._switch(
-            record, successor, manifest, lambda ready: self.ledger.put("rollback", ready)
-        )
+            record, successor, manifest,
+            lambda ready: self.ledger.put("rollback", ready, verified),
+        )  # fmt: skip
 
     async def _switch(
         self,

@@ -48,7 +48,7 @@ from .._home.logbook import LogBook
 from .._packages.manifest import MANIFEST_NAME, Manifest
 from .._registry.limits import limits_of
 from .._registry.registry import ComponentRecord
-from ..errors import StartFailed, TooManyRunning, UpdateFailed
+from ..errors import NotRunning, StartFailed, TooManyRunning, UpdateFailed
 from .loading import Loader, wasi_of
 from .quarantine import Placeholder, Quarantine
 from .revivals import Revivals, Revive
@@ -306,11 +306,15 @@ class Hosting:
             try:
                 if name not in self._killing:
                     await self._start(record, manifest)
-                    return
+                    if not scope.cancel_called:  # it may come too late to interrupt
+                        return
             finally:
                 del self._starting[name]
-        self._hosted.pop(name, None)
-        raise StartFailed(name, record.active, "an operator killed it")
+        hosted = self._hosted.pop(name, None)
+        if hosted is not None:
+            await hosted.node.stop(timeout=0)
+        reason = self._quarantine.reason(name) or "an operator killed it"
+        raise StartFailed(name, record.active, reason)
 
     async def _start(self, record: ComponentRecord, manifest: Manifest) -> None:
         name = record.name
@@ -354,10 +358,16 @@ class Hosting:
         if hosted is None or hosted.ref is None:
             return
         hosted.ref.pause()
-        (child,) = hosted.node.spec.children
+
+        def hold() -> Placeholder:
+            if hosted.version != version:  # an update that went first replaced it
+                raise NotRunning(name, "replaced")
+            return Placeholder(name)
 
         async def count(_placeholder: object) -> None:
             hosted.switches += 1
+
+        child = dataclasses.replace(hosted.node.spec.children[0], start=hold)
 
         with anyio.CancelScope(shield=True), anyio.move_on_after(_QUARANTINE_TIME) as patience:
             with suppress(ActorError):  # it is down: as it comes up it finds that it is barred
@@ -398,11 +408,11 @@ class Hosting:
         self._held.pop(name, None)
         was_down = self.state(name) in ("failed", "given up", "quarantined")
         self._refused.pop(name, None)
-        self._quarantine.lift(name)
         if hosted is not None:
             await hosted.node.stop()
             if self._hosted.get(name) is hosted:
                 del self._hosted[name]
+        self._quarantine.lift(name)  # not before: what a revocation ends must not run `shutdown`
         if was_down:  # it had ended by itself; now the operator wants it stopped
             self._tell(EventKind.STOPPED, name)
 
@@ -451,7 +461,7 @@ class Hosting:
             reason = reason_of(cause or error)
             raise UpdateFailed(name, record.active, successor.active, steps[-1], reason) from error
         finally:
-            if steps[-1] == "switch":
+            if steps[-1] == "switch" and self._may_run(name, successor.active):
                 self._quarantine.lift(name)
             if hosted.ref is not None and self._quarantine.reason(name) is None:
                 hosted.ref.resume()

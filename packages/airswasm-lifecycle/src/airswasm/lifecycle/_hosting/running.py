@@ -15,11 +15,11 @@ import anyio
 from airswasm.runtime import Meters
 from airswasm.security import (
     Guard,
-    SecurityError,
     TrustError,
     TrustStore,
-    VerifiedStatement,
 )
+from airswasm.wit import AirswasmError
+from anyio.lowlevel import checkpoint
 
 from .._home.logbook import LogBook
 from .._home.policy import HostPolicy
@@ -28,20 +28,14 @@ from .._registry.ledger import Ledger
 from .._registry.registry import ComponentRecord, Registry, VersionRecord
 from .._registry.stored_packages import StoredPackages
 from .._registry.tables import ComponentPolicies
-from ..errors import ArtifactCorrupt
 from .hosting import Hosting, reason_of
 
-__all__ = ("Running", "Trusted")
+__all__ = ("Running",)
 
 _STARTING_AT_ONCE = 32
+_ENDING_AT_ONCE = 32
 
 Alone = Callable[[str], AbstractAsyncContextManager[None]]
-
-Trusted = dict[int, VerifiedStatement]
-"""Statements that this pass compared with the trust store, by identity.
-
-Each comparison reads the store from disk.
-"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,21 +121,20 @@ class Running:
             alone: Excludes other changes of a name meanwhile.
         """
         waiting = iter(self.hosting.expected)
-        trusted: Trusted = {}
 
         async def start_some() -> None:
             for name in waiting:
                 async with alone(name):
                     record = self.registry.find(name)
                     if record is not None and self.hosting.is_expected(name):
-                        await self._begin_or_tell(record, trusted)
+                        await self._begin_or_tell(record)
                     self.hosting.has_begun(name)
 
         async with anyio.create_task_group() as group:
             for _ in range(_STARTING_AT_ONCE):
                 group.start_soon(start_some)
 
-    async def begin(self, record: ComponentRecord, trusted: Trusted | None = None) -> None:
+    async def begin(self, record: ComponentRecord) -> None:
         """Start an installed component after checking its files.
 
         Raises:
@@ -151,7 +144,7 @@ class Running:
         if not self.is_online:
             return
         try:
-            asked = await self.verified_manifest(record, record.active_version, trusted)
+            asked = await self.verified_manifest(record, record.active_version)
             manifest, excesses = self.policy.hold(asked)
             self.hosting.note_held(record.name, excesses)
             self.take_over(record, manifest)
@@ -162,9 +155,7 @@ class Running:
         if record.migrate_from is not None:
             await self.ledger.put("migrated", replace(record, migrate_from=None))
 
-    async def verified_manifest(
-        self, record: ComponentRecord, version: VersionRecord, trusted: Trusted | None = None
-    ) -> Manifest:
+    async def verified_manifest(self, record: ComponentRecord, version: VersionRecord) -> Manifest:
         """Return the manifest of an installed version whose signature and owner are valid today.
 
         Raises:
@@ -172,10 +163,8 @@ class Running:
             SecurityError: The signature does not hold, or its key was revoked.
         """
         manifest, verified = await self.stored.verified(record, version)
-        if verified is not None and (trusted is None or id(verified) not in trusted):
+        if verified is not None:  # each time: a revocation may come between two names
             self.trust.check_installed(verified)
-            if trusted is not None:
-                trusted[id(verified)] = verified
         return manifest
 
     async def quarantine_untrusted(self) -> tuple[str, ...]:
@@ -184,20 +173,37 @@ class Running:
         Returns:
             The names.
         """
-        trusted: Trusted = {}
-        found: list[tuple[ComponentRecord, TrustError]] = []
-        for record in self.registry:
-            try:
-                await self.verified_manifest(record, record.active_version, trusted)
-            except TrustError as error:
-                found.append((record, error))
-            except (ArtifactCorrupt, SecurityError):
-                continue  # as it starts again it is refused for that
+        found: list[str] = []
+        waiting = iter(tuple(self.registry))
+
+        async def end_some() -> None:
+            for before in waiting:
+                await checkpoint()
+                record = self.registry.find(before.name)
+                why = await self._distrust(record) if record is not None else None
+                if record is None or why is None:
+                    continue
+                found.append(record.name)
+                if self.is_online and not self.hosting.is_stopped(record.name):
+                    await self.hosting.quarantine(record.name, record.active, why)
+
         async with anyio.create_task_group() as group:
-            for record, why in found if self.is_online else ():
-                if not self.hosting.is_stopped(record.name):
-                    group.start_soon(self.hosting.quarantine, record.name, record.active, why)
-        return tuple(record.name for record, _ in found)
+            for _ in range(_ENDING_AT_ONCE):
+                group.start_soon(end_some)
+        return tuple(sorted(found))
+
+    async def _distrust(self, record: ComponentRecord) -> TrustError | None:
+        """Return why a component must not run; None if it may, or if its next start decides.
+
+        One record whose files are damaged must not keep the others running.
+        """
+        try:
+            await self.verified_manifest(record, record.active_version)
+        except TrustError as error:
+            return error
+        except AirswasmError:
+            pass
+        return None
 
     async def _check(self, record: ComponentRecord) -> None:
         """Raise what `begin` would, while the mailbox still stands."""
@@ -210,9 +216,9 @@ class Running:
             await self.ledger.put("start" if wanted == "running" else "stop", record)
         return record
 
-    async def _begin_or_tell(self, record: ComponentRecord, trusted: Trusted) -> None:
+    async def _begin_or_tell(self, record: ComponentRecord) -> None:
         try:
-            await self.begin(record, trusted)
+            await self.begin(record)
         except Exception as error:
             self.say_why_not(record.name, error)
             await self._return_to_earlier(record, error)

@@ -1,18 +1,31 @@
 """Change what is installed, in one way only: audit, stage the files, write atomically.
 
 The order gives crash safety. The audit line precedes its effect, the files precede the record that
-names them, and the record is one atomic write. The trust store's floor follows it; after a crash in
-between, the registry's own floor still holds.
+names them, and the record is one atomic write. The trust store's floor precedes it, because the
+store may refuse the package; after a crash in between, the same package may be installed again.
+
+Changes of trust take the same lock: a record is written either before a key is revoked, and then
+the revocation finds it, or not at all.
 """
 
 from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import TypeVar
 
 import anyio
 import anyio.to_thread
-from airswasm.security import AuditEvent, AuditLog, PublicKey, TrustStore
+from airswasm.security import (
+    AuditEvent,
+    AuditLog,
+    KeyMismatch,
+    PublicKey,
+    TrustedComponent,
+    TrustStore,
+    VerifiedStatement,
+)
 
 from .._packages.package import Package
 from ..errors import ApprovalRefused
@@ -21,6 +34,8 @@ from .registry import ComponentRecord, Registry, VersionRecord
 from .stored_packages import StoredPackages
 
 __all__ = ("Ledger", "version_of")
+
+T = TypeVar("T")
 
 
 class Ledger:
@@ -77,26 +92,42 @@ class Ledger:
             if package.signer is not None:
                 await anyio.to_thread.run_sync(self.pin, package.name, package.signer)
             await self._stored.stage(package)
-            await self._write(verb, records)
             if package.verified is not None:
                 await anyio.to_thread.run_sync(self._trust.accept, package.verified)
                 self._checkpoint("trust.accepted")
+            await self._write(verb, records)
 
-    def pin(self, package_name: str, owner: PublicKey) -> None:
+    def pin(self, package_name: str, owner: PublicKey, *, label: str = "") -> TrustedComponent:
         """Pin a package's name to its owner, with the history of the installed versions.
 
         Raises:
-            SecurityError: The name is pinned to another key, or the key was revoked.
+            SecurityError: The name belongs to another key, or the key was revoked.
         """
-        accepted: dict[PublicKey, int] = {}
-        if self._trust.get(package_name) is None:
-            for record in self._registry:
-                if record.package_name == package_name:
-                    for version in record.versions:
-                        if version.signer is not None:
-                            key = PublicKey.from_text(version.signer)
-                            accepted[key] = max(version.sequence, accepted.get(key, 0))
-        self._trust.pin(package_name, owner, accepted=accepted)
+        if self._trust.get(package_name) is not None:
+            return self._trust.pin(package_name, owner, label=label)
+        known = self.owner_of(package_name)
+        if known not in (None, owner):
+            raise KeyMismatch(package_name, known.fingerprint, owner.fingerprint)
+        accepted = self.accepted(package_name)
+        return self._trust.pin(package_name, owner, label=label, accepted=accepted)
+
+    def owner_of(self, package_name: str) -> PublicKey | None:
+        """Return the key that owns the installed components of a package, pinned or not."""
+        owners = (each.owner for each in self._records_of(package_name))
+        return next((PublicKey.from_text(each) for each in owners if each is not None), None)
+
+    def accepted(self, package_name: str) -> dict[PublicKey, int]:
+        """Return the keys that signed installed versions, each with its highest sequence."""
+        found: dict[PublicKey, int] = {}
+        for record in self._records_of(package_name):
+            for version in record.versions:
+                if version.signer is not None:
+                    key = PublicKey.from_text(version.signer)
+                    found[key] = max(version.sequence, found.get(key, 0))
+        return found
+
+    def _records_of(self, package_name: str) -> tuple[ComponentRecord, ...]:
+        return tuple(each for each in self._registry if each.package_name == package_name)
 
     async def put_back(self, package: Package, record: ComponentRecord) -> None:
         """Restage the files of an installed package after the disk lost some.
@@ -108,10 +139,42 @@ class Ledger:
             self._note("restore", record, {})
             await self._stored.stage(package)
 
-    async def put(self, verb: str, *records: ComponentRecord) -> None:
-        """Write records whose files are already staged."""
+    async def put(
+        self, verb: str, record: ComponentRecord, verified: VerifiedStatement | None = None
+    ) -> None:
+        """Write a record whose files are already staged.
+
+        Its owner stays the one that the registry has: a transfer may have come between.
+
+        Args:
+            verb: For the audit log.
+            record: The record.
+            verified: The statement of a version that becomes active.
+
+        Raises:
+            TrustError: The host trusts that version no longer; the record is unchanged.
+        """
         async with self._lock:
-            await self._write(verb, records)
+            if verified is not None:
+                await anyio.to_thread.run_sync(self._trust.check_installed, verified)
+            owner = self._registry.get(record.name).owner
+            await self._write(verb, (replace(record, owner=owner),))
+
+    async def change_trust(self, carry_out: Callable[[], T]) -> T:
+        """Change the trust store in a thread, while no record changes."""
+        async with self._lock:
+            return await anyio.to_thread.run_sync(carry_out)
+
+    async def hand_over(self, pin: TrustedComponent) -> None:
+        """Write a package's owner into the records of its components."""
+        owner = str(pin.key)
+        async with self._lock:
+            changed = [
+                replace(each, owner=owner)
+                for each in self._records_of(pin.name)
+                if each.owner not in (None, owner)
+            ]
+            await self._write("owner", changed)
 
     async def note(self, verb: str, record: ComponentRecord, **detail: str) -> None:
         """Write an audit line about an act that changes no record."""
