@@ -2,10 +2,14 @@ from __future__ import annotations
 
 import io
 import json
+import re
 import sys
 
 import pytest
+from airswasm.cli._session.session import Session
+from airswasm.cli._session.settings import read_settings
 from airswasm.cli._session.terminal import Terminal, escape_controls, wants_colour
+from airswasm.cli.commands import status
 from airswasm.cli.errors import AnswerNeeded
 from hypothesis import given
 from hypothesis import strategies as st
@@ -106,3 +110,27 @@ def test_a_narrow_screen_gets_no_folded_words(
     lines = capsys.readouterr().out.splitlines()
     assert ("installed  2026-11-25 11:20" in lines) is not is_table
     assert any("version" in line and "signer" in line for line in lines) is is_table
+
+
+@pytest.mark.parametrize("width", [60, 72, 80, 100, 140])
+def test_a_status_has_whole_names_and_a_line_for_each_error(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], width: int
+) -> None:
+    """A narrow screen does without figures; an error is cut, and breaks no table."""
+    monkeypatch.setenv("COLUMNS", str(width))
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    terminal = Terminal(color="never")
+    component = {
+        "name": "shop/a-long-name-of-an-order", "version": "10.20.30", "state": "quarantined",
+        "uptime": 100.0, "restarts": 1, "messages": 10**6, "mailbox": 3, "fuel_used": 10**9,
+        "memory_bytes": 2**27, "unwritten_denials": 4, "health": "healthy",
+        "last_error": "the key was revoked\nand " * 20, "held": [],
+    }  # fmt: skip
+    status._show(Session(terminal, read_settings({})), {"components": [component]}, stream=False)
+    lines = re.sub(r"\x1b\[\d*m", "", capsys.readouterr().out).splitlines()
+    assert [line for line in lines if len(line) > width] == []
+    (row,) = [line for line in lines if line.startswith(" shop/a-long-name-of-an-order")]
+    assert "quarantined" in row
+    assert ("1,000,000" in row) is (width >= 100)
+    (error,) = [line for line in lines if "the key was revoked" in line]
+    assert error.startswith("shop/a-long-name-of-an-order: the key was revoked")

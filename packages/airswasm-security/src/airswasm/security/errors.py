@@ -338,7 +338,7 @@ class KeyRevoked(TrustError):
     def __init__(self, fingerprint: str, reason: str) -> None:
         self.fingerprint = fingerprint
         self.reason = reason
-        super().__init__(f"the key {fingerprint} was revoked: {reason}")
+        super().__init__(f"the key was revoked: {reason}; its fingerprint is {fingerprint}")
 
 
 class SequenceRefused(TrustError):

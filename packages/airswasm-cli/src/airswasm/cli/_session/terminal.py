@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 __all__ = ("Progress", "Terminal", "escape_controls", "wants_colour")
 
 _NARROW_COLUMNS = 60
+_BETWEEN_COLUMNS = 3
 _KEEP = {"\n", "\t"}
 
 
@@ -104,6 +105,16 @@ class Terminal:
         """Write one line of a stream of JSON documents, at once."""
         sys.stdout.write(_to_json({"schema": f"airswasm.{schema}", **content}) + "\n")
         sys.stdout.flush()
+
+    @property
+    def columns(self) -> int:
+        """The width of the screen, in characters."""
+        return self._console(stderr=False).width
+
+    def fits(self, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> bool:
+        """Return whether a table of these rows has each cell on one line."""
+        widths = (max(map(len, cells)) for cells in zip(columns, *rows, strict=True))
+        return sum(width + _BETWEEN_COLUMNS for width in widths) - _BETWEEN_COLUMNS <= self.columns
 
     def table(self, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
         """Write rows: a table on a screen, tab-separated without a header for a program.
@@ -298,6 +309,8 @@ def _one_line(text: str) -> str:
 
 
 def _style(cell: str) -> str:
-    styles = {"running": "green", "ready": "green", "failed": "red", "given up": "red",
-              "given-up": "red", "restarting": "yellow", "stopped": "dim"}  # fmt: skip
+    styles = {
+        "running": "green", "ready": "green", "restarting": "yellow", "stopped": "dim",
+        "failed": "red", "given up": "red", "given-up": "red", "quarantined": "red",
+    }  # fmt: skip
     return styles.get(cell, "")

@@ -89,8 +89,10 @@ def _limits(limits: Document, prefix: str = "limits.") -> Iterator[tuple[str, st
             yield f"{prefix}{key}", f"{number(value):g} s"
         elif isinstance(value, float):
             yield f"{prefix}{key}", f"{value:g}"
-        else:
+        elif isinstance(value, int):
             yield f"{prefix}{key}", amount(value)
+        else:
+            yield f"{prefix}{key}", text(value, absent="the host's default")
 
 
 def _supervision(settings: Document) -> str:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Annotated
 
-from .._control.document import Document, items, number, text
+from .._control.document import Document, items, number, one_line, text
 from .._hosts.opening import ask
 from .._hosts.stored_host import HostReader
 from .._session.options import Option
@@ -81,6 +81,15 @@ def _show(session: Session, found: Document, *, stream: bool) -> None:
         _table(session, columns, rows)
 
 
+_ALWAYS = ("name", "version", "state", "up", "restarts")
+_TEXTS = ("last error", "held to the policy")
+_LEAST_WANTED = (
+    "denials unwritten", "fuel", "cpu", "waiting", "memory", "health", "handled", "version",
+    "restarts",
+)  # fmt: skip
+"""The columns that a narrow screen does without, the first first; `info` and --json have all."""
+
+
 def _processor(component: Document) -> str:
     seconds = number(component.get("processor_seconds"))
     return f"{seconds:.1f} s" if seconds >= 0.05 else "-"
@@ -95,19 +104,36 @@ def _state(component: Document) -> str:
 
 
 def _table(session: Session, columns: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> None:
-    """Omit empty columns on a screen."""
-    if not session.terminal.shows_tables:
-        session.terminal.table(columns, rows)
+    """Show the figures that fit the screen, and below them the texts, a line for each.
+
+    Without a screen, every column is there.
+    """
+    terminal = session.terminal
+    if not terminal.shows_tables:
+        terminal.table(columns, rows)
         return
-    kept = [
-        index
-        for index, column in enumerate(columns)
-        if index < 4 or any(row[index] not in ("-", "0") for row in rows) or column == "restarts"
+    cells = {column: [row[index] for row in rows] for index, column in enumerate(columns)}
+    shown = [
+        column
+        for column in columns
+        if column not in _TEXTS
+        and (column in _ALWAYS or any(cell not in ("-", "0") for cell in cells[column]))
     ]
-    session.terminal.table(
-        tuple(columns[index] for index in kept),
-        [tuple(row[index] for index in kept) for row in rows],
-    )
+    for column in _LEAST_WANTED:
+        if terminal.fits(shown, _rows(cells, shown)):
+            break
+        if column in shown:
+            shown.remove(column)
+    terminal.table(shown, _rows(cells, shown))
+    for column in _TEXTS:
+        for name, said in zip(cells["name"], cells[column], strict=True):
+            if said != "-":
+                line, most = one_line(f"{name}: {said}"), terminal.columns
+                terminal.data_styled(line if len(line) <= most else f"{line[: most - 1]}…")
+
+
+def _rows(cells: Mapping[str, Sequence[str]], columns: Sequence[str]) -> list[tuple[str, ...]]:
+    return list(zip(*(cells[column] for column in columns), strict=True))
 
 
 def _host_fields(found: Document) -> list[tuple[str, str]]:
