@@ -27,6 +27,7 @@ __all__ = ("Progress", "Terminal", "escape_controls", "wants_colour")
 
 _NARROW_COLUMNS = 60
 _BETWEEN_COLUMNS = 3
+_AT_THE_EDGES = 2
 _KEEP = {"\n", "\t"}
 
 
@@ -113,8 +114,9 @@ class Terminal:
 
     def fits(self, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> bool:
         """Return whether a table of these rows has each cell on one line."""
-        widths = (max(map(len, cells)) for cells in zip(columns, *rows, strict=True))
-        return sum(width + _BETWEEN_COLUMNS for width in widths) - _BETWEEN_COLUMNS <= self.columns
+        widths = [max(map(len, cells)) for cells in zip(columns, *rows, strict=True)]
+        between = _BETWEEN_COLUMNS * (len(widths) - 1)
+        return sum(widths) + between + _AT_THE_EDGES <= self.columns
 
     def table(self, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
         """Write rows: a table on a screen, tab-separated without a header for a program.
