@@ -131,6 +131,6 @@ def test_a_status_has_whole_names_and_a_line_for_each_error(
     assert [line for line in lines if len(line) > width] == []
     (row,) = [line for line in lines if line.startswith(" shop/a-long-name-of-an-order")]
     assert "quarantined" in row
-    assert ("1,000,000" in row) is (width >= 140)
+    assert ("1,000,000" in row) is (width >= 100)
     (error,) = [line for line in lines if "the key was revoked" in line]
     assert error.startswith("shop/a-long-name-of-an-order: the key was revoked")
