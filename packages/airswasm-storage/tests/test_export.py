@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 import pytest
 from airswasm.storage import ExportInvalid
-from airswasm.storage._export import ExportedEntry, ExportReader, write_export
+from airswasm.storage._spaces.export import ExportedEntry, ExportReader, write_export
 from hypothesis import given
 from hypothesis import strategies as st
 

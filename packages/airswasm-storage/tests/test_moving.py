@@ -20,9 +20,9 @@ from airswasm.storage import (
     open_store,
 )
 from airswasm.storage import _moving as moving
+from airswasm.storage._backends.opening import Opening
 from airswasm.storage._engines import find_engine
-from airswasm.storage._keys import EVERYTHING
-from airswasm.storage._opening import Opening
+from airswasm.storage._layout.keys import EVERYTHING
 from hypothesis import given, settings
 from hypothesis import strategies as st
 

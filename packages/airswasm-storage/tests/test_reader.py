@@ -16,7 +16,7 @@ from airswasm.storage import (
     open_store,
     read_store,
 )
-from airswasm.storage._keys import SPACES, encode_name
+from airswasm.storage._layout.keys import SPACES, encode_name
 from airswasm.storage._reader import OWN_ENGINES
 
 pytestmark = pytest.mark.anyio

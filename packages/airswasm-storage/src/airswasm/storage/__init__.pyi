@@ -1,9 +1,7 @@
-from ._backend import Backend, Change, EngineFactory, EngineOptions, Snapshot, View
+from ._backends.backend import Backend, Change, EngineFactory, EngineOptions, Snapshot, View
+from ._backends.opening import engine_of, has_store
 from ._batch import Batch
 from ._block import BLOCK, STORAGE_INTERFACE
-from ._checking import ExportCheck, ExportSummary
-from ._checkpoints import Checkpoint, Checkpoints, Difference
-from ._consumer import Consumer, ConsumerStatus
 from ._engines import RocksStore, SqliteStore, installed_engines, open_store
 from ._guests import (
     DurabilityPolicy,
@@ -12,15 +10,17 @@ from ._guests import (
     provide,
     storage_interface,
 )
-from ._log import Log
-from ._log_records import LogBounds, LogEntry, LogPage, LogStatus
+from ._layout.space import ENTRY_BYTES
+from ._logs.consumer import Consumer, ConsumerStatus
+from ._logs.log import Log
+from ._logs.log_records import LogBounds, LogEntry, LogPage, LogStatus
 from ._moving import Copied, CopyProgress, copy_store
-from ._namespace import Entry, Namespace, Page, Usage
-from ._opening import engine_of, has_store
 from ._reader import StoreReader, read_store
-from ._rebuilding import Progress
 from ._settings import DEFAULT_QUOTA_BYTES, Durability, StorageSettings, StoreLimits
-from ._space import ENTRY_BYTES
+from ._spaces.checking import ExportCheck, ExportSummary
+from ._spaces.checkpoints import Checkpoint, Checkpoints, Difference
+from ._spaces.namespace import Entry, Namespace, Page, Usage
+from ._spaces.rebuilding import Progress
 from ._store import KeyValueStore, Store
 from .errors import (
     BatchTooLarge,

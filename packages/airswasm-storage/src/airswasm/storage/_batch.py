@@ -9,15 +9,15 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from ._backend import Change
-from ._group_commit import Done
+from ._backends.backend import Change
+from ._logs.group_commit import Done
 from .errors import StorageError
 
 if TYPE_CHECKING:
-    from ._consumer import Consumer
-    from ._log import Log
-    from ._namespace import Namespace
-    from ._step import Step
+    from ._layout.step import Step
+    from ._logs.consumer import Consumer
+    from ._logs.log import Log
+    from ._spaces.namespace import Namespace
     from ._store import Store
 
 __all__ = ("Batch",)

@@ -14,8 +14,8 @@ from pathlib import Path
 
 import anyio.to_thread
 
-from ._backend import EngineFactory
-from ._opening import Opening, has_store, write_marker
+from ._backends.backend import EngineFactory
+from ._backends.opening import Opening, has_store, write_marker
 from ._settings import Durability, StoreLimits
 from ._store import Store
 from .errors import EngineUnknown, EngineUnusable

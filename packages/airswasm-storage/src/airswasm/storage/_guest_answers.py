@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 
 from airswasm.runtime import Case, Err, Ok, Pending
 
-from ._namespace import Namespace
+from ._spaces.namespace import Namespace
 from .errors import (
     BatchTooLarge,
     InvalidKey,

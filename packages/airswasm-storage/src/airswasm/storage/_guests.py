@@ -16,8 +16,8 @@ from airswasm.runtime import Caller, Case, Err, HostInterface, Ok, Services
 
 from ._block import STORAGE_INTERFACE
 from ._guest_answers import refusal, write_refusal, written
-from ._namespace import Namespace
 from ._settings import DEFAULT_QUOTA_BYTES, Durability
+from ._spaces.namespace import Namespace
 from ._store import KeyValueStore
 from .errors import PreconditionFailed, StorageError, ValueTooLarge
 

@@ -21,10 +21,10 @@ from typing import TypeAlias
 import anyio
 import anyio.to_thread
 
-from ._backend import Backend, Change
+from ._backends.backend import Backend, Change
+from ._backends.opening import Opening, engine_of
 from ._engines import find_engine
-from ._keys import EVERYTHING
-from ._opening import Opening, engine_of
+from ._layout.keys import EVERYTHING
 from .errors import StorageCorrupted, StorageUnavailable
 
 __all__ = ("Copied", "CopyProgress", "copy_store")

@@ -15,22 +15,22 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self, cast
 
-from ._entries import scan_expired, scan_pairs
-from ._keys import DATA_PREFIX_BYTES, LAST_TIME, SPACES, encode_name
-from ._opening import Opening
-from ._space import Space, unpack_time
-from ._watermark import count_lost
+from ._backends.opening import Opening
+from ._backends.watermark import count_lost
+from ._layout.entries import scan_expired, scan_pairs
+from ._layout.keys import DATA_PREFIX_BYTES, LAST_TIME, SPACES, encode_name
+from ._layout.space import Space, unpack_time
 from .errors import StorageClosed
 
 if TYPE_CHECKING:
-    from ._backend import Backend, EngineFactory
+    from ._backends.backend import Backend, EngineFactory
 
 __all__ = ("OWN_ENGINES", "StoreReader", "read_store")
 
 OWN_ENGINES: Mapping[str, tuple[str, str]] = {
-    "rocksdb": ("airswasm.storage._rocks", "open_rocksdb"),
-    "sqlite": ("airswasm.storage._sqlite", "open_sqlite"),
-    "memory": ("airswasm.storage._memory", "open_memory"),
+    "rocksdb": ("airswasm.storage._backends.rocks", "open_rocksdb"),
+    "sqlite": ("airswasm.storage._backends.sqlite", "open_sqlite"),
+    "memory": ("airswasm.storage._backends.memory", "open_memory"),
 }
 """As the entry points of this distribution have them. A look at all entry points takes three times
 as long as Python takes to start."""

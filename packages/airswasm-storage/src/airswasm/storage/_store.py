@@ -3,7 +3,7 @@
 Everything here runs on the event loop's thread. A read of RocksDB takes about a microsecond and
 a write without sync about six, so both happen inline: a hop to a worker thread costs ten times
 that. Only waiting for the disk goes to a thread, and many writers share one wait
-(`_group_commit`).
+(`group_commit`).
 
 A write is visible to readers of its namespace a few milliseconds before it is durable. Only the
 component itself and the host's operator read there, and the component waits for its own write.
@@ -26,11 +26,10 @@ import anyio
 import anyio.lowlevel
 import anyio.to_thread
 
-from ._backend import Backend, Change
+from ._backends.backend import Backend, Change
+from ._backends.watermark import begin_sync, count_lost
 from ._batch import Batch
-from ._expiring import ElapsedTime, Expiring
-from ._group_commit import Done, GroupCommit, Outcome
-from ._keys import (
+from ._layout.keys import (
     EVERYTHING,
     LAST_GENERATION,
     LAST_TIME,
@@ -39,14 +38,15 @@ from ._keys import (
     decode_name,
     range_of,
 )
-from ._log import Log
-from ._log_records import LogBounds
-from ._namespace import Namespace
+from ._layout.space import Space, unpack_time
+from ._layout.stepping import in_steps
+from ._logs.group_commit import Done, GroupCommit, Outcome
+from ._logs.log import Log
+from ._logs.log_records import LogBounds
 from ._settings import DEFAULT_QUOTA_BYTES, Durability, StoreLimits
-from ._space import Space, unpack_time
-from ._stepping import in_steps
-from ._sweeper import Sweeper, find_garbage
-from ._watermark import begin_sync, count_lost
+from ._spaces.expiring import ElapsedTime, Expiring
+from ._spaces.namespace import Namespace
+from ._spaces.sweeper import Sweeper, find_garbage
 from .errors import StorageClosed, StorageError, StorageReadOnly, StorageUnavailable
 
 __all__ = ("KeyValueStore", "Store")

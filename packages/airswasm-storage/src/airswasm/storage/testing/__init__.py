@@ -16,7 +16,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from .._memory import MemoryDisk, MemoryStore
+from .._backends.memory import MemoryDisk, MemoryStore
 
 if TYPE_CHECKING:
     from ._conformance import EngineConformance

@@ -8,7 +8,7 @@ from itertools import islice
 
 import pytest
 
-from .._backend import Backend, Change
+from .._backends.backend import Backend, Change
 from ..errors import StorageClosed, StorageReadOnly
 from ._suite import OpenBackend, Suite
 

@@ -10,10 +10,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from .._keys import EVERYTHING, SPACES, encode_name, prefixes_of, range_of
-from .._namespace import Namespace, Usage
+from .._layout.keys import EVERYTHING, SPACES, encode_name, prefixes_of, range_of
+from .._layout.space import ENTRY_BYTES
 from .._settings import StoreLimits
-from .._space import ENTRY_BYTES
+from .._spaces.namespace import Namespace, Usage
 from .._store import Store
 from ..errors import QuotaExceeded
 from ._suite import Clock, OpenStore, Suite, cut

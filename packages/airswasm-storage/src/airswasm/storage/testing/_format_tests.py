@@ -12,10 +12,10 @@ from pathlib import Path
 
 import pytest
 
+from .._backends.opening import MARKER, has_store
 from .._engines import open_store
-from .._opening import MARKER, has_store
+from .._layout.space import ENTRY_BYTES
 from .._reader import read_store
-from .._space import ENTRY_BYTES
 from ..errors import QuotaExceeded, StoreFormatUnknown
 from ._suite import OpenBackend, Suite
 

@@ -6,9 +6,9 @@ import anyio
 import anyio.lowlevel
 import pytest
 
-from .._consumer import Consumer
-from .._log import Log
-from .._log_records import LogBounds
+from .._logs.consumer import Consumer
+from .._logs.log import Log
+from .._logs.log_records import LogBounds
 from .._settings import StoreLimits
 from ..errors import InvalidNamespace, LogFull, StorageClosed, ValueTooLarge
 from ._suite import HOSTILE, Clock, OpenStore, Suite

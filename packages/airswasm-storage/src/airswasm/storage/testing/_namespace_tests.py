@@ -9,11 +9,11 @@ import anyio
 import anyio.lowlevel
 import pytest
 
-from .._keys import EVERYTHING, GARBAGE, range_of
-from .._log_records import LogBounds
-from .._namespace import Namespace, Usage
+from .._layout.keys import EVERYTHING, GARBAGE, range_of
+from .._layout.space import ENTRY_BYTES
+from .._logs.log_records import LogBounds
 from .._settings import StoreLimits
-from .._space import ENTRY_BYTES
+from .._spaces.namespace import Namespace, Usage
 from .._store import Store
 from ..errors import (
     CheckpointExists,

@@ -10,7 +10,7 @@ from typing import ClassVar, Protocol
 
 import pytest
 
-from .._backend import Backend, EngineFactory, EngineOptions
+from .._backends.backend import Backend, EngineFactory, EngineOptions
 from .._engines import find_engine, open_store
 from .._settings import Durability, StoreLimits
 from .._store import Store

@@ -1,6 +1,6 @@
 """Remove generations that belong to nothing, a bounded step at a time.
 
-A purge, an import or a restore leaves the old content behind (`_keys`), marked in the same
+A purge, an import or a restore leaves the old content behind (`keys`), marked in the same
 batch. The marks are found again when the store opens, so that a killed host leaves nothing.
 """
 
@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING
 import anyio
 import anyio.lowlevel
 
-from ._keys import GARBAGE, after_prefix, data_prefix, garbage_key, prefixes_of, range_of
-from .errors import StorageError
+from .._layout.keys import GARBAGE, after_prefix, data_prefix, garbage_key, prefixes_of, range_of
+from ..errors import StorageError
 
 if TYPE_CHECKING:
-    from ._backend import Backend, Change
-    from ._store import Store
+    from .._backends.backend import Backend, Change
+    from .._store import Store
 
 _STEP_ENTRIES = 256
 _PAUSE = 1.0

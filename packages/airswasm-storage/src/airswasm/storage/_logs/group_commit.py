@@ -13,7 +13,7 @@ import anyio
 import anyio.lowlevel
 import anyio.to_thread
 
-from .errors import StorageError, StorageUnavailable
+from ..errors import StorageError, StorageUnavailable
 
 Done: TypeAlias = Callable[[StorageError | None], None]
 """Called on the event loop's thread, with the error if the write failed."""

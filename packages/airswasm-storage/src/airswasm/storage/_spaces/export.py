@@ -22,7 +22,7 @@ import math
 from collections.abc import Iterable, Iterator, Mapping
 from typing import NamedTuple, cast
 
-from .errors import ExportInvalid
+from ..errors import ExportInvalid
 
 __all__ = ("FORMAT", "ExportReader", "ExportedEntry", "write_export")
 

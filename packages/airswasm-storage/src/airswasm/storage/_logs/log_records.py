@@ -6,9 +6,9 @@ import struct
 from dataclasses import dataclass, fields
 from typing import Literal, Self
 
-from ._keys import DATA_PREFIX_BYTES
-from ._space import ENTRY_BYTES
-from .errors import StorageCorrupted
+from .._layout.keys import DATA_PREFIX_BYTES
+from .._layout.space import ENTRY_BYTES
+from ..errors import StorageCorrupted
 
 __all__ = ("LogBounds", "LogEntry", "LogPage", "LogStatus")
 

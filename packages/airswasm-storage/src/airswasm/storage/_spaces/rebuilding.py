@@ -26,17 +26,17 @@ import anyio
 import anyio.lowlevel
 import anyio.to_thread
 
-from ._backend import Change
-from ._entries import Row, expiry_of, get_visible, scan_rows
-from ._export import ExportedEntry, ExportReader
-from ._keys import garbage_key
-from ._space import NEVER, Space, pack_space
-from ._write_plan import WritePlan
-from .errors import ExportForeign, QuotaExceeded, StorageUnavailable
+from .._backends.backend import Change
+from .._layout.entries import Row, expiry_of, get_visible, scan_rows
+from .._layout.keys import garbage_key
+from .._layout.space import NEVER, Space, pack_space
+from ..errors import ExportForeign, QuotaExceeded, StorageUnavailable
+from .export import ExportedEntry, ExportReader
+from .write_plan import WritePlan
 
 if TYPE_CHECKING:
-    from ._namespace import Namespace
-    from ._store import Store
+    from .._store import Store
+    from .namespace import Namespace
 
 Progress: TypeAlias = Callable[[int], None]
 """Told, on the event loop's thread, how many keys an operation has written so far."""

@@ -1,6 +1,6 @@
 """Remove entries that expired, a bounded step at a time, and count them.
 
-Readers do not see an entry that expired, whether it was removed or not (`_entries`); this gives
+Readers do not see an entry that expired, whether it was removed or not (`entries`); this gives
 its space back. Each namespace has its entries with an expiry in the order of their times, so that
 a step reads what it removes and nothing else. A step is one batch, counters included, so that it
 survives a kill like any write.
@@ -24,14 +24,14 @@ from typing import TYPE_CHECKING
 import anyio
 import anyio.lowlevel
 
-from ._entries import scan_expired
-from ._keys import LAST_TIME, SPACES, after_prefix
-from ._space import Space, pack_space, pack_time
-from .errors import StorageError
+from .._layout.entries import scan_expired
+from .._layout.keys import LAST_TIME, SPACES, after_prefix
+from .._layout.space import Space, pack_space, pack_time
+from ..errors import StorageError
 
 if TYPE_CHECKING:
-    from ._backend import Change
-    from ._store import Store
+    from .._backends.backend import Change
+    from .._store import Store
 
 __all__ = ("ElapsedTime", "Expiring")
 

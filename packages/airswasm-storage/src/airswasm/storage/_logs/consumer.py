@@ -16,13 +16,13 @@ from typing import TYPE_CHECKING, Self
 import anyio
 import anyio.lowlevel
 
-from ._group_commit import Done
-from .errors import StorageClosed, StorageCorrupted, StorageError
+from ..errors import StorageClosed, StorageCorrupted, StorageError
+from .group_commit import Done
 
 if TYPE_CHECKING:
-    from ._log import Log
-    from ._log_records import LogEntry
-    from ._store import Store
+    from .._store import Store
+    from .log import Log
+    from .log_records import LogEntry
 
 __all__ = ("Consumer", "ConsumerStatus")
 

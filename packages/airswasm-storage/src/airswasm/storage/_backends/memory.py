@@ -12,10 +12,10 @@ from bisect import bisect_left, insort
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
-from ._backend import Backend, Change, EngineOptions
-from ._settings import Durability, StoreLimits
-from ._store import Store
-from .errors import StorageClosed, StorageLocked, StorageReadOnly, StorageUnavailable
+from .._settings import Durability, StoreLimits
+from .._store import Store
+from ..errors import StorageClosed, StorageLocked, StorageReadOnly, StorageUnavailable
+from .backend import Backend, Change, EngineOptions
 
 __all__ = ("MemoryDisk", "MemoryStore", "open_memory")
 

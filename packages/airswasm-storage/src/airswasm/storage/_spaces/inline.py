@@ -14,24 +14,31 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import TYPE_CHECKING
 
-from ._backend import Change
-from ._entries import expiry_of, get_visible, scan_expired, scan_pairs
-from ._group_commit import Done
-from ._keys import DATA_PREFIX_BYTES, LAST_TIME, SPACES, after_prefix, encode_key, encode_name
-from ._settings import Durability
-from ._space import Space, pack_space, pack_time
-from ._step import Step
-from ._write_plan import WritePlan
-from .errors import (
+from .._backends.backend import Change
+from .._layout.entries import expiry_of, get_visible, scan_expired, scan_pairs
+from .._layout.keys import (
+    DATA_PREFIX_BYTES,
+    LAST_TIME,
+    SPACES,
+    after_prefix,
+    encode_key,
+    encode_name,
+)
+from .._layout.space import Space, pack_space, pack_time
+from .._layout.step import Step
+from .._logs.group_commit import Done
+from .._settings import Durability
+from ..errors import (
     BatchTooLarge,
     InvalidLifetime,
     PreconditionFailed,
     QuotaExceeded,
     ValueTooLarge,
 )
+from .write_plan import WritePlan
 
 if TYPE_CHECKING:
-    from ._store import Store
+    from .._store import Store
 
 __all__ = ("Entry", "InlineNamespace", "Page", "Usage")
 

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ._backend import Change, View
-from ._entries import expiry_of
-from ._space import ENTRY_BYTES, Space, expiry_charge, pack_time
+from .._backends.backend import Change, View
+from .._layout.entries import expiry_of
+from .._layout.space import ENTRY_BYTES, Space, expiry_charge, pack_time
 
 __all__ = ("WritePlan",)
 

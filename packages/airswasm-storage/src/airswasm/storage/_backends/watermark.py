@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from ._backend import Backend
+    from .backend import Backend
 
 __all__ = ("begin_sync", "count_lost")
 

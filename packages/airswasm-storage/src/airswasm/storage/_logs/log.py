@@ -20,12 +20,23 @@ from typing import TYPE_CHECKING, Literal
 import anyio.lowlevel
 import anyio.to_thread
 
-from ._backend import Change
-from ._consumer import AHEAD_MOST, Consumer, Cursor
-from ._group_commit import Done
-from ._keys import CONSUMERS, LOGS, after_name, data_prefix, encode_name, garbage_key, range_of
-from ._log_plan import LogPlan
-from ._log_records import (
+from .._backends.backend import Change
+from .._layout.keys import (
+    CONSUMERS,
+    LOGS,
+    after_name,
+    data_prefix,
+    encode_name,
+    garbage_key,
+    range_of,
+)
+from .._layout.space import ENTRY_BYTES
+from .._layout.step import Step
+from ..errors import StorageError, ValueTooLarge
+from .consumer import AHEAD_MOST, Consumer, Cursor
+from .group_commit import Done
+from .log_plan import LogPlan
+from .log_records import (
     Head,
     LogBounds,
     LogEntry,
@@ -34,12 +45,9 @@ from ._log_records import (
     charge_of,
     unpack_entry,
 )
-from ._space import ENTRY_BYTES
-from ._step import Step
-from .errors import StorageError, ValueTooLarge
 
 if TYPE_CHECKING:
-    from ._store import Store
+    from .._store import Store
 
 __all__ = ("Log",)
 

@@ -17,8 +17,7 @@ import tempfile
 from collections.abc import Generator, Iterator, Sequence
 from pathlib import Path
 
-from ._backend import Backend, Change, EngineOptions
-from .errors import (
+from ..errors import (
     StorageClosed,
     StorageCorrupted,
     StorageError,
@@ -26,6 +25,7 @@ from .errors import (
     StorageReadOnly,
     StorageUnavailable,
 )
+from .backend import Backend, Change, EngineOptions
 
 __all__ = ("open_sqlite",)
 

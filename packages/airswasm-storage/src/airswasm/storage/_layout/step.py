@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from ._backend import Change
+from .._backends.backend import Change
 
 
 @dataclass(frozen=True, slots=True)

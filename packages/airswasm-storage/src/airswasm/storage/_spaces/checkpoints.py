@@ -2,7 +2,7 @@
 
 A checkpoint is a generation of its own, complete and never written again, so that restoring or
 dropping one is as safe as it is simple. Creating and restoring copy in bounded parts
-(`_rebuilding`); the namespace stays in use.
+(`rebuilding`); the namespace stays in use.
 
 Rejected: keeping the old values of changed keys, which makes each later write dearer and each
 scan a merge.
@@ -19,27 +19,27 @@ from typing import TYPE_CHECKING
 
 import anyio.to_thread
 
-from ._entries import Row, scan_rows
-from ._keys import (
+from .._layout.entries import Row, scan_rows
+from .._layout.keys import (
     CHECKPOINTS,
     after_name,
     encode_name,
     garbage_key,
     range_of,
 )
-from ._rebuilding import Progress, Rebuilding, ignore_progress
-from ._space import ENTRY_BYTES, Space
-from .errors import CheckpointExists, CheckpointUnknown, StorageCorrupted
+from .._layout.space import ENTRY_BYTES, Space
+from ..errors import CheckpointExists, CheckpointUnknown, StorageCorrupted
+from .rebuilding import Progress, Rebuilding, ignore_progress
 
 if TYPE_CHECKING:
-    from ._namespace import Namespace
-    from ._store import Store
+    from .._store import Store
+    from .namespace import Namespace
 
 __all__ = ("Checkpoint", "Checkpoints", "Difference")
 
 _RECORD = struct.Struct(">QQQdQ")
 _RECORD_1 = struct.Struct(">QQQd")
-"""Of stores of format 1; see `_space`."""
+"""Of stores of format 1; see `space`."""
 _CHUNK = 256
 
 

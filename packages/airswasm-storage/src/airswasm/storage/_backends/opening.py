@@ -14,15 +14,15 @@ import json
 import os
 from pathlib import Path
 
-from ._backend import Backend, EngineFactory, EngineOptions
-from .errors import EngineMismatch, StorageUnavailable, StoreFormatUnknown
+from ..errors import EngineMismatch, StorageUnavailable, StoreFormatUnknown
+from .backend import Backend, EngineFactory, EngineOptions
 
 __all__ = ("Opening", "engine_of", "has_store", "write_marker")
 
 MARKER = "airswasm-store.json"
 _FORMAT = 2
 _READABLE = (1, _FORMAT)
-"""Format 1 charged keys and values alone. `_space` reads its records, and the first write to a
+"""Format 1 charged keys and values alone. `space` reads its records, and the first write to a
 namespace replaces them. Its marker is replaced before that, because the version that wrote it
 knows no expiry."""
 

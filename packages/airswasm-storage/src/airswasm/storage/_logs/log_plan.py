@@ -7,12 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 
-from ._backend import Change
-from ._consumer import Cursor
-from ._keys import data_prefix
-from ._log_records import Head, LogBounds, LogEntry, pack_entry
-from ._space import ENTRY_BYTES
-from .errors import LogFull
+from .._backends.backend import Change
+from .._layout.keys import data_prefix
+from .._layout.space import ENTRY_BYTES
+from ..errors import LogFull
+from .consumer import Cursor
+from .log_records import Head, LogBounds, LogEntry, pack_entry
 
 _STEP_ENTRIES = 256
 """The most entries that one step removes beyond those that it must."""

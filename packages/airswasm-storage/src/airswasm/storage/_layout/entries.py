@@ -1,6 +1,6 @@
 """Entries of a generation as readers see them: without those that expired.
 
-An entry that expired is there until the sweeper comes by (`_expiring`). No reader sees it
+An entry that expired is there until the sweeper comes by (`expiring`). No reader sees it
 meanwhile: every read, page, count, copy and export goes through this module. A namespace in
 which nothing is due pays for that with one comparison.
 """
@@ -10,9 +10,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from ._backend import View
-from ._keys import DATA_PREFIX_BYTES, after_prefix, range_of
-from ._space import Space, charge, pack_time, unpack_time
+from .._backends.backend import View
+from .keys import DATA_PREFIX_BYTES, after_prefix, range_of
+from .space import Space, charge, pack_time, unpack_time
 
 __all__ = (
     "Expired",

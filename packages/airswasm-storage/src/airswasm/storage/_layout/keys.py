@@ -22,7 +22,7 @@ visible half done.
 
 from __future__ import annotations
 
-from .errors import InvalidKey, InvalidNamespace
+from ..errors import InvalidKey, InvalidNamespace
 
 KEY_BYTES = 1_024
 NAME_BYTES = 255

@@ -4,7 +4,7 @@ A namespace belongs to a name, not to a running instance, so it outlives restart
 Its counters (bytes, keys) change in the same atomic batch as the values they count, so they
 cannot drift; `recount` shows it.
 
-Two faces on one set of rules. The inline methods (`_inline`) are for host functions, which
+Two faces on one set of rules. The inline methods (`inline`) are for host functions, which
 complete a guest's call without a task; the `async` methods are for all other code. All of them
 belong to the event loop's thread.
 """
@@ -26,15 +26,15 @@ from itertools import islice
 import anyio.lowlevel
 import anyio.to_thread
 
-from ._checkpoints import Checkpoints
-from ._entries import Row, scan_charges, scan_expired, scan_pairs, scan_rows
-from ._export import ExportedEntry, write_export
-from ._inline import Entry, InlineNamespace, Page, Usage
-from ._keys import DATA_PREFIX_BYTES, after_prefix, encode_key, garbage_key
-from ._rebuilding import Progress, Rebuilding, ignore_progress
-from ._space import Space
-from ._stepping import in_steps
-from .errors import PreconditionFailed
+from .._layout.entries import Row, scan_charges, scan_expired, scan_pairs, scan_rows
+from .._layout.keys import DATA_PREFIX_BYTES, after_prefix, encode_key, garbage_key
+from .._layout.space import Space
+from .._layout.stepping import in_steps
+from ..errors import PreconditionFailed
+from .checkpoints import Checkpoints
+from .export import ExportedEntry, write_export
+from .inline import Entry, InlineNamespace, Page, Usage
+from .rebuilding import Progress, Rebuilding, ignore_progress
 
 __all__ = ("Entry", "Namespace", "Page", "Usage")
 

@@ -16,8 +16,7 @@ from typing import cast
 
 import rocksdict
 
-from ._backend import Backend, Change, EngineOptions
-from .errors import (
+from ..errors import (
     StorageClosed,
     StorageCorrupted,
     StorageError,
@@ -25,6 +24,7 @@ from .errors import (
     StorageReadOnly,
     StorageUnavailable,
 )
+from .backend import Backend, Change, EngineOptions
 
 __all__ = ("open_rocksdb",)
 

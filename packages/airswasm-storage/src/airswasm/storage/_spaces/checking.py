@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ._export import ExportReader
+from .export import ExportReader
 
 __all__ = ("ExportCheck", "ExportSummary")
 

@@ -11,9 +11,9 @@ import struct
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self
 
-from ._backend import View
-from ._keys import data_prefix, deadline_prefix, expiry_prefix
-from .errors import StorageCorrupted
+from .._backends.backend import View
+from ..errors import StorageCorrupted
+from .keys import data_prefix, deadline_prefix, expiry_prefix
 
 if TYPE_CHECKING:
     import anyio
