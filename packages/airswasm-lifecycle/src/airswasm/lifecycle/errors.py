@@ -362,9 +362,18 @@ class VersionNotNewer(LifecycleError):
         "raise `version` under [component] in Component.toml, then build and sign again",
     )
 
-    def __init__(self, name: str, installed: str, offered: str) -> None:
+    def __init__(
+        self, name: str, installed: str, offered: str, *, is_retained: bool = False
+    ) -> None:
         self.name, self.installed, self.offered = name, installed, offered
-        super().__init__(f"{name} {offered} does not follow {installed}, the installed version")
+        self.is_retained = is_retained
+        reason = "the host has that version" if is_retained else f"{installed} is active"
+        super().__init__(f"{name} cannot be updated to {offered}: {reason}")
+        if is_retained and installed != offered:
+            self.hint = (
+                f"`airswasm rollback {name} --to {offered}` runs it; for other contents, raise "
+                "`version` under [component] in Component.toml, then build and sign again"
+            )
 
 
 class UpdateFailed(LifecycleError):
@@ -397,6 +406,11 @@ class NotRunning(LifecycleError):
     def __init__(self, name: str, state: str) -> None:
         self.name, self.state = name, state
         super().__init__(f"{name} is not running: it is {state}")
+        if state == "quarantined":
+            self.hint = (
+                f"`airswasm logs {name}` names the revoked key; `airswasm trust transfer` gives "
+                "the name to another key, and a version by that key goes on"
+            )
 
 
 class NotMeasured(LifecycleError):

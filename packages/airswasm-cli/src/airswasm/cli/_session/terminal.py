@@ -143,8 +143,9 @@ class Terminal:
             self.data_styled(f"{self.paint(name.ljust(width), 'dim', stream='stdout')}  {shown}")
 
     def finding(self, mark: str, name: str, text: str) -> None:
-        """Write one line of a check-up."""
-        sys.stdout.write(f"{mark} {name:<10} {escape_controls(text)}\n")
+        """Write one finding of a check-up; its further lines stand below the first."""
+        text = escape_controls(text).replace("\n", "\n" + " " * 13)
+        sys.stdout.write(f"{mark} {name:<10} {text}\n")
 
     def line(self, painted: str, text: str) -> None:
         """Write one line of a stream at once: a painted head, and a guest's text."""
