@@ -69,13 +69,15 @@ class ManifestProblem:
     """One problem in a manifest, with its place."""
 
     file: str
+    """The file; or a variable of the environment, or nothing where a value was just typed."""
     line: int
-    """Counted from 1; the table's line if the key is missing."""
+    """Counted from 1; the table's line if the key is missing; 0 for what is in no file."""
     key: str
     text: str
 
     def __str__(self) -> str:
-        return f"{self.file}:{self.line}: {self.key}: {self.text}"
+        place = f"{self.file}:{self.line}" if self.line else self.file
+        return ": ".join(part for part in (place, self.key, self.text) if part)
 
 
 class ManifestInvalid(LifecycleError):
@@ -541,6 +543,9 @@ class ConfigurationInvalid(LifecycleError):
         self.file = file
         self.problems = tuple(problems)
         super().__init__("\n".join(str(problem) for problem in self.problems))
+        if not any(problem.line for problem in self.problems):
+            keys = dict.fromkeys(problem.key for problem in self.problems)
+            self.hint = f"`airswasm config get {next(iter(keys), '')}` says what it accepts"
 
 
 class NoSuchSetting(LifecycleError):
