@@ -175,7 +175,7 @@ class NotInstalled(LifecycleError):
         "E0310",
         "not installed",
         "No component of that name is installed.",
-        "`airswasm list` shows what is installed",
+        "`airswasm list` shows what is installed, and `airswasm install FOLDER` installs more",
         ExitStatus.NOT_FOUND,
     )
 

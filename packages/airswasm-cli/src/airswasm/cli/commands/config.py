@@ -108,7 +108,9 @@ def set_value(
 @app.command()
 @verb
 def unset(session: Session, name: NameArgument) -> None:
-    """Remove one setting from the home's config.toml; its default then holds.
+    """Remove one setting from the home's config.toml.
+
+    Its default then holds.
 
     \b
     Example:
