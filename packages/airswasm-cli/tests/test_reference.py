@@ -6,9 +6,11 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
+from airswasm.cli._app import build_app, command_of, subcommands_of
 from airswasm.cli._block import BLOCK
 from airswasm.cli._completion import completion_script, verb_words
 from airswasm.cli.reference import reference_page
+from typer.testing import CliRunner
 
 PAGE = Path(__file__).parents[3] / "docs" / "cli.md"
 
@@ -20,6 +22,16 @@ PAGE = Path(__file__).parents[3] / "docs" / "cli.md"
 def test_the_page_is_what_the_commands_say() -> None:
     """`python -m airswasm.cli.reference > docs/cli.md` was run after the last change."""
     assert PAGE.read_text(encoding="utf-8") == reference_page()
+
+
+@pytest.mark.parametrize(
+    "group", [verb.name for verb in BLOCK.verbs if subcommands_of(command_of(verb))]
+)
+def test_the_help_of_a_group_shortens_no_summary(group: str) -> None:
+    """On a terminal of 80 columns, each command has one whole line."""
+    shown = CliRunner().invoke(build_app(), [group, "--help"], terminal_width=78)
+    assert shown.exit_code == 0
+    assert "..." not in shown.output.partition("Commands:")[2]
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])

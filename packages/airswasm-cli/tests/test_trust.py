@@ -59,6 +59,17 @@ def test_what_names_no_key_revokes_none(airswasm: Airswasm, digits: str) -> None
     assert trusted(airswasm)["revoked"] == []
 
 
+def test_a_statement_replaces_no_file(airswasm: Airswasm) -> None:
+    """It may be the one that operators wait for."""
+    for name in ("old", "new"):
+        key(airswasm, name)
+    words = ("trust", "statement", "shop/orders", "new.pem", "--key", "old.pem")
+    assert airswasm(*words).code == 0
+    again = airswasm(*words)
+    assert again.code == 1
+    assert "hint: remove it, or name another place" in again.err
+
+
 @posix_only
 def test_a_revocation_reaches_the_running_host(
     airswasm: Airswasm, installed: Path, run_host: Callable[..., Any], home: Path
@@ -73,7 +84,8 @@ def test_a_revocation_reaches_the_running_host(
     assert "stolen" in airswasm("status").out
     assert "quarantined" in airswasm("send", "hello", "x").err
     assert "was revoked: stolen" in airswasm("start", "hello").err
-    assert "signed by a revoked key" in airswasm("doctor", "--quick").out
+    doctor = airswasm("doctor", "--quick").out
+    assert f"local/hello ({pin['fingerprint'][:16]}: stolen)" in doctor
 
     key(airswasm, "new")
     assert airswasm("trust", "transfer", "hello", "new.pub", "--yes").code == 0

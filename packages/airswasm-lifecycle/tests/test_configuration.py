@@ -115,9 +115,13 @@ def test_the_environment_wins_over_the_file() -> None:
         ("[blel]\n", "config.toml:1: blel: unknown section; did you mean `bell`?"),
         ("bell = 1", "config.toml:1: bell: expected a table"),
         ('[bell]\ntone = "loud"', "config.toml:2: bell.tone: 'loud' is none of 'low' or 'high'"),
-        ('[bell]\nstrokes = "3"', "config.toml:2: bell.strokes: expected a size"),
+        ('[bell]\nstrokes = "3"', "config.toml:2: bell.strokes: expected a valid integer"),
         ("[bell]\nstrokes = true", "config.toml:2: bell.strokes: expected a valid integer"),
-        ("[bell]\nstrokes = 0", "strokes must be at least 1"),
+        ('[bell]\nstrokes = "3 MiB"', "config.toml:2: bell.strokes: expected a valid integer"),
+        (
+            '[bell]\ntone = "low"\nstrokes = 0',
+            "config.toml:3: bell.strokes: strokes must be at least 1, not 0",
+        ),
         ('[bell]\nsize_bytes = "4 MB/s"', "config.toml:2: bell.size_bytes:"),
         ("[bell]\npause = 2020-01-01", "bell"),
         ("[bell", "not TOML"),
@@ -126,6 +130,15 @@ def test_the_environment_wins_over_the_file() -> None:
 def test_what_is_wrong_is_said_with_its_place(text: str, message: str) -> None:
     """A typo in a limit must not pass as `not set`."""
     assert message in problems(text)[0]
+
+
+@pytest.mark.parametrize("value", ["0", "many"])
+def test_a_wrong_variable_is_named_and_not_the_file(value: str) -> None:
+    """The operator looks where the value is."""
+    with pytest.raises(ConfigurationInvalid) as caught:
+        read("[bell]\nstrokes = 4", {"AIRSWASM_BELL_STROKES": value})
+    assert str(caught.value).startswith("AIRSWASM_BELL_STROKES: bell.strokes: ")
+    assert "config get bell.strokes" in caught.value.hint
 
 
 def test_every_problem_is_told_at_once() -> None:
@@ -220,8 +233,10 @@ class TestEditing:
         """The file is written after it was found valid."""
         edit_configuration(tmp_path, "install.retain", "4")
         before = (tmp_path / "config.toml").read_text()
-        with pytest.raises(ConfigurationInvalid):
+        with pytest.raises(ConfigurationInvalid) as caught:
             edit_configuration(tmp_path, name, value)
+        assert str(caught.value).startswith(f"{name}: "), "no line of the file has that value"
+        assert "config get install.retain" in caught.value.hint
         assert (tmp_path / "config.toml").read_text() == before
 
     def test_an_unknown_name_is_refused_with_a_suggestion(self, tmp_path: Path) -> None:

@@ -171,8 +171,18 @@ def test_a_leap_to_the_end_of_all_sequences_is_refused() -> None:
 @pytest.mark.parametrize("version", ["0.1.0", "0.0.9", "0.1.0-rc.1", "0.1.0+build"])
 def test_a_version_that_is_not_newer_is_refused(version: str) -> None:
     """Also under a higher sequence: what is retained must stay what it was."""
-    with pytest.raises(VersionNotNewer):
+    with pytest.raises(VersionNotNewer) as refused:
         planned(package(version), installed("0.1.0"), pin(), HostPolicy())
+    assert refused.value.is_retained == (version == "0.1.0")
+    assert "rollback" not in refused.value.hint, "it does not go back to what runs, or is not there"
+
+
+def test_an_update_to_a_retained_version_names_the_rollback() -> None:
+    """A release that was only signed anew has the number of one that the host has."""
+    record = installed("0.1.0", "0.3.0", active="0.1.0")
+    with pytest.raises(VersionNotNewer, match="the host has that version") as refused:
+        planned(package("0.3.0"), record, pin(), HostPolicy())
+    assert "airswasm rollback local/hello --to 0.3.0" in refused.value.hint
 
 
 def test_a_fix_below_a_rolled_back_version_may_follow() -> None:

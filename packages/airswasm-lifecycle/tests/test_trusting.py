@@ -65,8 +65,12 @@ class TestRevocation:
         for attempt in (system.start, system.restart):
             with pytest.raises(KeyRevoked):
                 await attempt(NAME)
-        with pytest.raises(NotRunning, match="quarantined"):
+        with pytest.raises(NotRunning, match="quarantined") as refused:
             await system.send(NAME, b"v")
+        assert "trust transfer" in refused.value.hint
+        assert "start" not in refused.value.hint
+        last = system.logs.recent(NAME)
+        assert "quarantined" in last[-1].message, "what holds its place is no version that came up"
 
         system._actors.broker.tell(NAME, b"echo")
         assert system.component_status(NAME).mailbox == 1
@@ -170,6 +174,8 @@ class TestOwners:
             await system.update(workshop.package("0.2.0", sequence=6), approve=yes)
             await system.trust.rotate(sign_rotation(NAME, workshop.key, new, 7))
             assert system.info(NAME).owner == str(new.public)
+            assert system.info(NAME).signer == workshop.key.public.fingerprint
+            assert system.list()[0].signer == workshop.key.public.fingerprint
         async with System(home) as system:
             assert await system.send(NAME, b"v") == b"0.2.0"
             with pytest.raises(OwnerChanged):
@@ -190,8 +196,9 @@ class TestOwners:
         statement = sign_rotation(NAME, workshop.key, new, 6)
         await system.trust.rotate(statement)
         for wrong in (statement, sign_rotation("local/other", workshop.key, new, 7)):
-            with pytest.raises(RotationRefused):
+            with pytest.raises(RotationRefused) as refused:
                 await system.trust.rotate(wrong)
+            assert ("already" in str(refused.value)) == (wrong is statement)
         with pytest.raises(SecurityError):
             await system.trust.rotate(b"no statement")
         acts = [("done", "rotate"), ("done", "rotate"), ("failed", "rotate")]

@@ -302,7 +302,7 @@ async def test_a_kept_log_changes_files_off_the_loop(
     with AuditLog(path, max_bytes=10_000) as log:
         async with anyio.create_task_group() as group:
             group.start_soon(log.keep_synced, 0.001)
-            await anyio.lowlevel.checkpoint()
+            await anyio.wait_all_tasks_blocked()  # it keeps the log from here on
             with anyio.fail_after(30):
                 for wanted in (1, 2, 3):
                     for _ in range(17):

@@ -20,7 +20,7 @@ _HEAD = """\
 # Settings
 <!-- Written by `python -m airswasm.cli.config_page`; change the docstrings of the models, not this page. -->
 
-The settings of a host are in `config.toml` in its home. Every key has a default, so a new home needs no file. A variable of the environment wins over the file, and the file over the default. Unknown tables and keys are errors.
+The settings of a host are in `config.toml` in its home. Every key has a default, so a new home needs no file. A variable of the environment wins over the file, and the file over the default. Unknown tables and keys are errors; a variable with an unknown name has no effect, and `config show --origin` does not show it.
 
     airswasm config show --origin
     airswasm config set limits.memory "64 MiB"

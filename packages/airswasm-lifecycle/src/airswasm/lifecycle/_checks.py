@@ -7,7 +7,7 @@ import shlex
 import shutil
 import stat
 import time
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
 from pathlib import Path
 
 from airswasm.security import TrustStore, verify_audit
@@ -17,6 +17,7 @@ from ._home.artifacts import ArtifactStore
 from ._home.configuration import Configuration
 from ._home.home import Home
 from ._home.policy import InstallPolicy
+from ._registry.summary import ComponentSummary
 from ._system import System
 from .errors import ArtifactCorrupt
 from .testing import attack
@@ -166,7 +167,7 @@ async def check_registry(home: Path, *, quick: bool) -> AsyncIterator[Finding]:
         for each in installed:
             system.info(each.name)
         changed = [each.name for each in installed if not _is_whole(system, each.name)]
-        revoked = [each.name for each in installed if _is_revoked(system, each.name)]
+        revoked = _revoked(system, installed)
     if revoked:
         hint = "airswasm trust transfer NAME KEY, then update it with a version by that key"
         text = f"signed by a revoked key, so cannot start: {_few(revoked)}"
@@ -185,11 +186,15 @@ def _few(names: Sequence[str]) -> str:
     return ", ".join(names[:3]) + (", …" if names[3:] else "")
 
 
-def _is_revoked(system: System, name: str) -> bool:
-    """Return whether the key that signed the active version was revoked."""
+def _revoked(system: System, installed: Iterable[ComponentSummary]) -> Sequence[str]:
+    """Return the components whose active version a revoked key signed, with key and reason."""
     store = TrustStore(system.home.trust_folder / "trust.json")
-    revoked = {each.fingerprint for each in store.revocations()}
-    return any(each.signer in revoked for each in system.info(name).versions if each.is_active)
+    reasons = {each.fingerprint: each.reason for each in store.revocations()}
+    return [
+        f"{each.name} ({each.signer[:16]}: {reasons[each.signer]})"
+        for each in installed
+        if each.signer in reasons
+    ]
 
 
 def _is_whole(system: System, name: str) -> bool:

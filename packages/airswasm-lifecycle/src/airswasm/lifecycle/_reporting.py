@@ -52,7 +52,7 @@ class Reporting:
                 name=record.name,
                 version=record.active,
                 state=self.state(record),
-                signer=_fingerprint(record.owner),
+                signer=_fingerprint(record.active_version.signer),
                 installed_at=record.active_version.installed_at,
             )
             for record in self._registry
@@ -73,7 +73,7 @@ class Reporting:
             state=self.state(record),
             wanted=record.wanted,
             owner=record.owner,
-            signer=_fingerprint(record.owner),
+            signer=_fingerprint(record.active_version.signer),
             floor=record.floor,
             versions=tuple(
                 VersionInfo(

@@ -71,13 +71,15 @@ class ManifestProblem:
     """One problem in a manifest, with its place."""
 
     file: str
+    """The file; or a variable of the environment, or nothing where a value was just typed."""
     line: int
-    """Counted from 1; the table's line if the key is missing."""
+    """Counted from 1; the table's line if the key is missing; 0 for what is in no file."""
     key: str
     text: str
 
     def __str__(self) -> str:
-        return f"{self.file}:{self.line}: {self.key}: {self.text}"
+        place = f"{self.file}:{self.line}" if self.line else self.file
+        return ": ".join(part for part in (place, self.key, self.text) if part)
 
 
 class ManifestInvalid(LifecycleError):
@@ -175,7 +177,7 @@ class NotInstalled(LifecycleError):
         "E0310",
         "not installed",
         "No component of that name is installed.",
-        "`airswasm list` shows what is installed",
+        "`airswasm list` shows what is installed, and `airswasm install FOLDER` installs more",
         ExitStatus.NOT_FOUND,
     )
 
@@ -364,9 +366,18 @@ class VersionNotNewer(LifecycleError):
         "raise `version` under [component] in Component.toml, then build and sign again",
     )
 
-    def __init__(self, name: str, installed: str, offered: str) -> None:
+    def __init__(
+        self, name: str, installed: str, offered: str, *, is_retained: bool = False
+    ) -> None:
         self.name, self.installed, self.offered = name, installed, offered
-        super().__init__(f"{name} {offered} does not follow {installed}, the installed version")
+        self.is_retained = is_retained
+        reason = "the host has that version" if is_retained else f"{installed} is active"
+        super().__init__(f"{name} cannot be updated to {offered}: {reason}")
+        if is_retained and installed != offered:
+            self.hint = (
+                f"`airswasm rollback {name} --to {offered}` runs it; for other contents, raise "
+                "`version` under [component] in Component.toml, then build and sign again"
+            )
 
 
 class UpdateFailed(LifecycleError):
@@ -399,6 +410,11 @@ class NotRunning(LifecycleError):
     def __init__(self, name: str, state: str) -> None:
         self.name, self.state = name, state
         super().__init__(f"{name} is not running: it is {state}")
+        if state == "quarantined":
+            self.hint = (
+                f"`airswasm logs {name}` names the revoked key; `airswasm trust transfer` gives "
+                "the name to another key, and a version by that key goes on"
+            )
 
 
 class NotMeasured(LifecycleError):
@@ -561,6 +577,9 @@ class ConfigurationInvalid(LifecycleError):
         self.file = file
         self.problems = tuple(problems)
         super().__init__("\n".join(str(problem) for problem in self.problems))
+        if not any(problem.line for problem in self.problems):
+            keys = dict.fromkeys(problem.key for problem in self.problems)
+            self.hint = f"`airswasm config get {next(iter(keys), '')}` says what it accepts"
 
 
 class NoSuchSetting(LifecycleError):

@@ -266,6 +266,8 @@ class TrustStore:
             content = self._read()
             pinned = content.components.get(statement.name)
             _refuse_revoked(content, statement.old, statement.new)
+            if pinned is not None and pinned.key == statement.new:
+                raise RotationRefused(statement.name, "the statement's new key owns it already")
             if pinned is None or pinned.key != statement.old:
                 raise RotationRefused(statement.name, "its old key is not the pinned one")
             reason = _sequence_problem(pinned.sequence, statement.sequence)

@@ -368,7 +368,8 @@ class RotationRefused(TrustError):
         "E0434",
         "rotation refused",
         "A key rotation does not continue from the pinned key.",
-        "make it with the pinned key and the new one",
+        "`airswasm trust list` shows the pinned key; the owner makes a statement with it and the "
+        "new key",
         ExitStatus.NOT_AUTHENTIC,
     )
 

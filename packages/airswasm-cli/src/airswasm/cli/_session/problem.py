@@ -132,7 +132,8 @@ def _details(error: BaseException) -> tuple[str, ...]:
 def _operating_system(error: OSError) -> Problem:
     where = f"{error.filename}: " if error.filename else ""
     reason = error.strerror or str(error)
-    hint = _remedy(error) or OPERATING_SYSTEM.hint
+    exists = "remove it, or name another place" if isinstance(error, FileExistsError) else ""
+    hint = _remedy(error) or exists or OPERATING_SYSTEM.hint
     return Problem(OPERATING_SYSTEM.code, f"{where}{reason}", hint, OPERATING_SYSTEM.exit_status)
 
 

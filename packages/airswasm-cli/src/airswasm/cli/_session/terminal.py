@@ -25,9 +25,9 @@ if TYPE_CHECKING:
 
 __all__ = ("Progress", "Terminal", "escape_controls", "wants_colour")
 
-_NARROW_COLUMNS = 60
-_BETWEEN_COLUMNS = 3
-_AT_THE_EDGES = 2
+_FOLDED = 24
+"""Characters of a cell beyond which a table may fold it."""
+_GAP = 2
 _KEEP = {"\n", "\t"}
 
 
@@ -115,20 +115,23 @@ class Terminal:
     def fits(self, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> bool:
         """Return whether a table of these rows has each cell on one line."""
         widths = [max(map(len, cells)) for cells in zip(columns, *rows, strict=True)]
-        between = _BETWEEN_COLUMNS * (len(widths) - 1)
-        return sum(widths) + between + _AT_THE_EDGES <= self.columns
+        return sum(widths) + _GAP * (len(widths) - 1) <= self.columns
 
     def table(self, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
         """Write rows: a table on a screen, tab-separated without a header for a program.
 
-        On a screen too narrow for a table, every row is a list of names and values.
+        A table breaks no short cell in two. On a screen too narrow for that, every row is a list of
+        names and values.
         """
         if not self.shows_tables:
             for row in rows:
                 sys.stdout.write("\t".join(_one_line(cell) for cell in row) + "\n")
             return
         console = self._console(stderr=False)
-        if console.width < _NARROW_COLUMNS:
+        cells = [[escape_controls(cell) for cell in row] for row in rows]
+        longest = [max(map(len, each)) for each in zip(columns, *cells, strict=True)]
+        needed = sum(min(each, _FOLDED) for each in longest) + _GAP * (len(columns) - 1)
+        if needed > console.width:
             for row in rows:
                 self.fields([pair for pair in zip(columns, row, strict=True) if pair[1] != "-"])
                 sys.stdout.write("\n")
@@ -137,11 +140,17 @@ class Terminal:
         from rich.table import Table
         from rich.text import Text
 
-        table = Table(box=SIMPLE_HEAD, pad_edge=False, header_style="bold")
-        for column in columns:
-            table.add_column(column, overflow="fold")
-        for row in rows:
-            table.add_row(*(Text(escape_controls(cell), style=_style(cell)) for cell in row))
+        table = Table(
+            box=SIMPLE_HEAD,
+            show_edge=False,
+            pad_edge=False,
+            padding=(0, _GAP - 1, 0, 0),
+            header_style="bold",
+        )
+        for column, width in zip(columns, longest, strict=True):
+            table.add_column(column, overflow="fold", no_wrap=width <= _FOLDED)
+        for row in cells:
+            table.add_row(*(Text(cell, style=_style(cell)) for cell in row))
         console.print(table)
 
     def fields(self, fields: Sequence[tuple[str, str]]) -> None:
@@ -156,8 +165,9 @@ class Terminal:
             self.data_styled(f"{self.paint(name.ljust(width), 'dim', stream='stdout')}  {shown}")
 
     def finding(self, mark: str, name: str, text: str) -> None:
-        """Write one line of a check-up."""
-        sys.stdout.write(f"{mark} {name:<10} {escape_controls(text)}\n")
+        """Write one finding of a check-up; its further lines stand below the first."""
+        text = escape_controls(text).replace("\n", "\n" + " " * 13)
+        sys.stdout.write(f"{mark} {name:<10} {text}\n")
 
     def line(self, painted: str, text: str) -> None:
         """Write one line of a stream at once: a painted head, and a guest's text."""

@@ -47,7 +47,7 @@ def show(
     home = next(each for each in session.settings.all if each.name == "home")
     found = [each for each in settings.settings() if section in (None, each.section)]
     if section is not None and not found:
-        settings.setting(f"{section}.")
+        settings.setting(section)
     if session.terminal.as_json:
         content = {each.name: _document(each) for each in found}
         content["home"] = {"value": home.value, "origin": home.origin, "meaning": home.meaning}
@@ -75,7 +75,9 @@ def get(session: Session, name: NameArgument) -> None:
         return
     session.terminal.data(found.value)
     session.terminal.say(f"  {found.meaning}")
-    session.terminal.say(f"  from {found.origin}; the default is {found.default}; {found.form}")
+    origin = f"from {found.origin}; the default is {found.default}"
+    is_default = found.origin == "default"
+    session.terminal.say(f"  {'the default' if is_default else origin}; {found.form}")
 
 
 @app.command("set")
@@ -106,7 +108,9 @@ def set_value(
 @app.command()
 @verb
 def unset(session: Session, name: NameArgument) -> None:
-    """Remove one setting from the home's config.toml; its default then holds.
+    """Remove one setting from the home's config.toml.
+
+    Its default then holds.
 
     \b
     Example:

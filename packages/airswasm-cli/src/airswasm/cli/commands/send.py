@@ -130,6 +130,6 @@ def _show_receipt(session: Session, receipt: Document) -> None:
     )
     for each in items(use.get("host_calls")):
         talk(
-            f"  {text(each.get('function'))}: {amount(each.get('calls'))} calls, "
+            f"  {text(each.get('function'))}: calls {amount(each.get('calls'))}, "
             f"{short(each.get('seconds'))}, fuel {amount(each.get('fuel'))}"
         )

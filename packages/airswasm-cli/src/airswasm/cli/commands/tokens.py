@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, cast
+from typing import Annotated, Literal
 
 import typer
 
@@ -59,7 +59,8 @@ def create(
     session: Session,
     name: Annotated[str, _NAME],
     scope: Annotated[
-        str, typer.Option("--scope", help="monitoring, read, send or all.", metavar="SCOPE")
+        Literal["monitoring", "read", "send", "all"],
+        typer.Option("--scope", help="monitoring, read, send or all.", metavar="SCOPE"),
     ] = "monitoring",
     component: Annotated[
         list[str] | None,
@@ -79,14 +80,13 @@ def create(
     """
     import anyio
 
-    from .._control.operation import Scope
     from .._hosts.opening import full_name, open_host
 
     components = ",".join(full_name(each) for each in component or ())
 
     async def work() -> None:
         async with open_host(session, "tokens", "change") as host:
-            made = await host.create_token(name, cast("Scope", scope), components)
+            made = await host.create_token(name, scope, components)
         if session.terminal.as_json:
             session.terminal.document("new-token/1", made)
             return

@@ -157,7 +157,7 @@ def statement(
         Path, typer.Option("--output", "-o", metavar="FILE", help="The file to write.")
     ] = Path("rotation.sig"),
 ) -> None:
-    """Write a rotation statement, for the hosts that run your component.
+    """Write a rotation statement for the hosts of your component.
 
     Both keys sign it. Send it to the operators, who run `airswasm trust rotate`.
     Sign later releases with the new key.
@@ -196,7 +196,7 @@ def rotate(
     session: Session,
     file: Annotated[Path, typer.Argument(metavar="FILE", help="The rotation statement.")],
 ) -> None:
-    """Accept a rotation statement: a component's old key passes it to a new one.
+    """Accept a rotation statement, which the old key signed.
 
     Versions that the old key signed keep running, and can be rolled back to.
 
@@ -220,7 +220,7 @@ def revoke(
         str, typer.Option("--reason", help="The reason, for the record.")
     ] = "compromised",
 ) -> None:
-    """Refuse everything that a key signed, from now on; asks for confirmation.
+    """Refuse everything that a key signed; asks for confirmation.
 
     A component that runs on its signature ends at once. Messages for it wait for
     a version by another key: `airswasm trust transfer`, then `airswasm update`.

@@ -39,6 +39,7 @@ __all__ = ("Configuration", "Setting", "describe_settings", "value_of", "write_t
 
 T = TypeVar("T")
 _ATTRIBUTE = re.compile(r"^        (\w+): (.*(?:\n            .*)*)", re.MULTILINE)
+_SIZE, _DURATION = 'a size, "4 MiB"', 'a duration, "30 s", or a number'
 _BARE_KEY = re.compile(r"[A-Za-z0-9_-]+")
 
 
@@ -162,7 +163,14 @@ class Configuration:
             value = _validated(section, model, table, findings)
             read[model] = _Read(section, value, origins)
         if findings:
-            raise ConfigurationInvalid(file, locate(findings, scan_positions(text), file))
+            problems = locate(findings, scan_positions(text), file)
+            variables = {
+                f"{each.section.name}.{key}": each.section.variable(key)
+                for each in read.values()
+                for key, origin in each.origins.items()
+                if origin == each.section.variable(key)
+            }
+            raise ConfigurationInvalid(file, [_placed(each, variables) for each in problems])
         return cls(read)
 
     def get(self, model: type[T]) -> T:
@@ -247,6 +255,12 @@ def _tables_of(text: str, file: str) -> Mapping[str, object]:
         raise _single(file, f"not TOML: {error}") from error
 
 
+def _placed(problem: ManifestProblem, variables: Mapping[str, str]) -> ManifestProblem:
+    """Name the variable of the environment where it, and not the file, has the value."""
+    variable = variables.get(".".join(problem.key.split(".")[:2]))
+    return problem if variable is None else dataclasses.replace(problem, file=variable, line=0)
+
+
 def _model(section: Section) -> type[object]:
     return cast("type[object]", load_part(section.model))  # the declaration's word for it
 
@@ -317,16 +331,16 @@ def _with_quantities(
     findings: list[tuple[KeyPath, str]],
 ) -> dict[str, object]:
     """Return the table with "4 MiB" and "30 s" as numbers."""
-    hints = typing.get_type_hints(model)
+    forms = {key: form for key, _, form in _described(model)}
     read: dict[str, object] = {}
     for key, value in table.items():
         read[key] = value
         if not isinstance(value, str):
             continue
         try:
-            if hints.get(key) is float:
+            if forms.get(key) == _DURATION:
                 read[key] = parse_seconds(value)
-            elif hints.get(key) is int:
+            elif forms.get(key) == _SIZE:
                 read[key] = parse_bytes(value)
         except ValueError as error:
             findings.append(((section.name, key), f"{error}, not {value!r}"))
@@ -336,20 +350,26 @@ def _with_quantities(
 
 def _settings_of(read: _Read) -> Iterator[Setting]:
     model = type(read.value)
-    meanings = dict(_ATTRIBUTE.findall(model.__doc__ or ""))
-    hints = typing.get_type_hints(model)
     default = model()
-    for each in dataclasses.fields(cast("typing.Any", model)):
-        meaning = " ".join(meanings.get(each.name, "").split())
+    for key, meaning, form in _described(model):
         yield Setting(
             section=read.section.name,
-            key=each.name,
-            value=write_toml(getattr(read.value, each.name)),
-            default=write_toml(getattr(default, each.name)),
-            origin=read.origins.get(each.name, "default"),
+            key=key,
+            value=write_toml(getattr(read.value, key)),
+            default=write_toml(getattr(default, key)),
+            origin=read.origins.get(key, "default"),
             meaning=meaning,
-            form=_form(hints[each.name], f"{each.name} {meaning}".lower()),
+            form=form,
         )
+
+
+def _described(model: type) -> Iterator[tuple[str, str, str]]:
+    """Return each key of a section with its meaning and the values that it accepts."""
+    meanings = dict(_ATTRIBUTE.findall(model.__doc__ or ""))
+    hints = typing.get_type_hints(model)
+    for each in dataclasses.fields(model):
+        meaning = " ".join(meanings.get(each.name, "").split())
+        yield each.name, meaning, _form(hints[each.name], f"{each.name} {meaning}".lower())
 
 
 def _form(hint: object, words: str) -> str:
@@ -360,9 +380,9 @@ def _form(hint: object, words: str) -> str:
     if hint is bool:
         return "true or false"
     if hint is int:
-        return 'a size, "4 MiB"' if "bytes" in words else "a whole number"
+        return _SIZE if "bytes" in words else "a whole number"
     if hint is float:
-        return 'a duration, "30 s", or a number' if "seconds" in words else "a number"
+        return _DURATION if "seconds" in words else "a number"
     if hint is str or hint is Path:
         return "text"
     if typing.get_origin(hint) in (tuple, list):

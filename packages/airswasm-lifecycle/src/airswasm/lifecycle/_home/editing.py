@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import cast
 
@@ -52,13 +53,24 @@ def edit_configuration(
             document[before.section] = tomlkit.table()
         cast("dict[str, object]", document[before.section])[before.key] = value_of(value)
     text = tomlkit.dumps(document)
-    after = Configuration.parse(text, blocks, file=str(file)).setting(name)
+    try:
+        after = Configuration.parse(text, blocks, file=str(file)).setting(name)
+    except ConfigurationInvalid as error:
+        raise ConfigurationInvalid(
+            error.file, [_unwritten(each, name) for each in error.problems]
+        ) from None
     Home(home).create()
     try:
         write_whole(file, text.encode())
     except OSError as error:
         raise HomeUnusable(str(file), f"cannot be written: {error.strerror}") from error
     return after
+
+
+def _unwritten(problem: ManifestProblem, name: str) -> ManifestProblem:
+    """Name no line of the file for the value that did not get there."""
+    is_new = f"{problem.key}.".startswith(f"{name}.")
+    return replace(problem, file="", line=0) if is_new else problem
 
 
 def _document(file: Path) -> dict[str, object]:

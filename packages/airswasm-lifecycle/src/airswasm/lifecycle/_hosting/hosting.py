@@ -564,7 +564,8 @@ class Hosting:
         elif event.kind is EventKind.READY:
             hosted.ready_at = event.time
             restarts = event.incarnation - 1 - hosted.switches
-            self._log(name, "info", _how_it_came_up(event, hosted, restarts), event)
+            if self._quarantine.reason(name) is None:  # else a placeholder came up
+                self._log(name, "info", _how_it_came_up(event, hosted, restarts), event)
             hosted.restarts = restarts
         elif event.kind is EventKind.STOPPING and event.reason == "replaced":
             hosted.switches += 1

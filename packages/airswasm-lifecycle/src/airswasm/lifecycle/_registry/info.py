@@ -39,7 +39,7 @@ class ComponentInfo:
     owner: str | None
     """The owner's public key, as text."""
     signer: str | None
-    """Its fingerprint."""
+    """The fingerprint of the first key that signed the active version; None if unsigned."""
     floor: int
     versions: tuple[VersionInfo, ...]
     manifest: Manifest

@@ -203,8 +203,9 @@ def plan_rollback(record: ComponentRecord, to: str | None) -> str:
 
 
 def _check_version(version: str, record: ComponentRecord) -> None:
-    if record.has_version(version) or precedence(version) <= precedence(record.active):
-        raise VersionNotNewer(record.name, record.active, version)
+    is_retained = record.has_version(version)
+    if is_retained or precedence(version) <= precedence(record.active):
+        raise VersionNotNewer(record.name, record.active, version, is_retained=is_retained)
 
 
 def _owner_of(record: ComponentRecord, pin: TrustedComponent | None) -> PublicKey | None:

@@ -20,5 +20,5 @@ class ComponentSummary:
     state: str
     """`running`, `starting`, `stopped`, `restarting`, `given up`; `offline` without a host."""
     signer: str | None
-    """The fingerprint of the owner's key; None if unsigned."""
+    """The fingerprint of the first key that signed the active version; None if unsigned."""
     installed_at: float

@@ -52,6 +52,9 @@ def explain(error: ValidationError, root: type) -> Iterable[tuple[KeyPath, str]]
         elif kind in ("missing", "missing_argument"):
             yield path, "is missing"
         elif kind == "value_error":
+            key = str(context["error"]).partition(" ")[0]
+            if isinstance(value, Mapping) and key in value:  # a table's rule begins with its key
+                path, value = (*path, key), typing.cast("Mapping[str, object]", value)[key]
             yield path, f"{context['error']}, not {value!r}"
         elif kind == "literal_error":
             yield path, f"{value!r} is none of {context['expected']}"
