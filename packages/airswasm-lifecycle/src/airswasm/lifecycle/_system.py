@@ -1,4 +1,4 @@
-"""What can be done with one open home.
+"""The operations on one open home.
 
 A home has three modes:
 
