@@ -100,7 +100,8 @@ class Attack:
     def __str__(self) -> str:
         granted = "granted" if self.is_granted else "denied"
         kept = f"{self.held_bytes / MIB:.1f} MiB kept, {self.grown_bytes / MIB:.0f} MiB grown"
-        return f"{self.call}, {granted}: {self.stall * 1e3:.1f} ms, {kept}, {self.ending}{self.cause and f' by {self.cause}'}"
+        ending = f"{self.ending} by {self.cause}" if self.cause else self.ending
+        return f"{self.call}, {granted}: {self.stall * 1e3:.1f} ms, {kept}, {ending}"
 
 
 @dataclass(frozen=True, slots=True)

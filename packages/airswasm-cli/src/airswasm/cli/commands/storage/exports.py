@@ -59,7 +59,7 @@ def export(
         content = {"name": full, "file": str(output), "size_bytes": summary.size_bytes}
         terminal.document("export/1", {**content, "keys": summary.entries})
         return
-    terminal.done(f"exported {full}: {summary.entries:,} keys, {summary.size_bytes:,} bytes")
+    terminal.done(f"exported {full}: keys: {summary.entries:,}, bytes: {summary.size_bytes:,}")
 
 
 @verb
@@ -125,4 +125,4 @@ def load(
     if terminal.as_json:
         terminal.document("import/1", {"name": full, "keys": count, "dry_run": dry_run})
         return
-    terminal.done(f"{'would import' if dry_run else 'imported'} {count:,} keys into {full}")
+    terminal.done(f"{'would import' if dry_run else 'imported'} into {full}, keys: {count:,}")
