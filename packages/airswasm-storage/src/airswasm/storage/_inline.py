@@ -83,7 +83,10 @@ class Usage:
 class InlineNamespace:
     """The inline face of a namespace; `Namespace` adds the asynchronous one."""
 
-    __slots__ = ("_record_key", "_store", "durability", "name", "quota_bytes", "quota_keys")
+    __slots__ = (
+        "_bounds_batches", "_record_key", "_store", "durability", "name", "quota_bytes",
+        "quota_keys",
+    )  # fmt: skip
 
     def __init__(
         self,
@@ -92,7 +95,10 @@ class InlineNamespace:
         quota_bytes: int,
         durability: Durability | None = None,
         quota_keys: int | None = None,
+        *,
+        bounds_batches: bool = True,
     ) -> None:
+        self._bounds_batches = bounds_batches
         self.name = name
         self.quota_bytes = quota_bytes
         self.quota_keys = quota_keys
@@ -325,7 +331,8 @@ class InlineNamespace:
             encoded = self.check_entry(key, value)
             size += len(encoded) + (len(value) if value else 0)
             entries.append((encoded, value, now + _milliseconds(ttls[key]) if key in ttls else 0))
-        if len(entries) > limits.batch_entries or size > limits.batch_bytes:
+        is_large = len(entries) > limits.batch_entries or size > limits.batch_bytes
+        if is_large and self._bounds_batches:
             raise BatchTooLarge(
                 self.name, len(entries), size, limits.batch_entries, limits.batch_bytes
             )

@@ -69,6 +69,7 @@ class KeyValueStore(Protocol):
         quota_bytes: int = DEFAULT_QUOTA_BYTES,
         durability: Durability | None = None,
         quota_keys: int | None = None,
+        bounds_batches: bool = True,
     ) -> Namespace:
         """Return a handle on a namespace, which need not hold anything yet."""
         ...
@@ -199,6 +200,7 @@ class Store:
         quota_bytes: int = DEFAULT_QUOTA_BYTES,
         durability: Durability | None = None,
         quota_keys: int | None = None,
+        bounds_batches: bool = True,
     ) -> Namespace:
         """Return a handle on a namespace, which need not hold anything yet.
 
@@ -207,11 +209,15 @@ class Store:
             quota_bytes: The most that its entries may take; see `Usage.used_bytes`.
             durability: When a write to it counts as done; the store's rule by default.
             quota_keys: The most keys that it may have; None for no bound but the bytes.
+            bounds_batches: Whether the store's limits of an atomic write apply; not for the host's
+                own namespaces, whose batches no guest makes.
 
         Raises:
             InvalidNamespace: Empty, too long, or not encodable.
         """
-        return Namespace(self, namespace, quota_bytes, durability, quota_keys)
+        return Namespace(
+            self, namespace, quota_bytes, durability, quota_keys, bounds_batches=bounds_batches
+        )
 
     def namespaces(self) -> tuple[str, ...]:
         """Return the names of all namespaces that hold something, sorted.

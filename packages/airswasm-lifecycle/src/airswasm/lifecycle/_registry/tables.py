@@ -20,7 +20,9 @@ class StoredTable:
     """A namespace of the store, as the registry's table."""
 
     def __init__(self, store: KeyValueStore) -> None:
-        self._namespace: Namespace = store.namespace(REGISTRY_NAMESPACE, quota_bytes=_NO_QUOTA)
+        self._namespace: Namespace = store.namespace(
+            REGISTRY_NAMESPACE, quota_bytes=_NO_QUOTA, bounds_batches=False
+        )
 
     async def read_all(self) -> Mapping[str, bytes]:
         """Return every name with its record."""
