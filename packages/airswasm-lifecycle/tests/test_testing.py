@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -49,6 +50,8 @@ _OUT_OF_REACH = (
     "[static]incoming-body.",
     "[method]future-trailers.",
 )
+_OF_A_FOLDER = ("[method]descriptor.", "[method]directory-entry-stream.")
+"""Only where a block gives components one: `airswasm.osl`, which this one does not need."""
 """What needs a peer, or a failure: such functions have tests of their own."""
 
 
@@ -61,7 +64,8 @@ async def test_every_host_function_holds() -> None:
     assert len(functions) >= 100
     assert {each.is_granted for each in report.attacks} == {True, False}
     missed = {each.partition("#")[2] for each in (*report.left_out, *report.unreached)}
-    assert all(each.startswith(_OUT_OF_REACH) for each in missed), missed
+    out_of_reach = _OUT_OF_REACH if find_spec("airswasm.osl") else _OUT_OF_REACH + _OF_A_FOLDER
+    assert [each for each in missed if not each.startswith(out_of_reach)] == []
     report.raise_for_failures()
 
 
