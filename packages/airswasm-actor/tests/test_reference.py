@@ -31,6 +31,13 @@ class Forward:
         return await context.ask(self.target, message.payload)
 
 
+async def test_a_class_is_no_actor(system: ActorSystem) -> None:
+    """It would crash at the first message; the refusal says what to pass."""
+    with pytest.raises(TypeError, match="Forward is a class and no actor"):
+        system.spawn(Forward, name="forward")
+    assert system.spawn(Forward("forward"), name="forward")
+
+
 async def test_an_ask_returns_what_receive_returns(system: ActorSystem) -> None:
     """Plain and async handlers answer alike."""
     plain = system.spawn(lambda message, context: ("plain", message.payload))

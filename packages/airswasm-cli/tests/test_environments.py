@@ -66,7 +66,7 @@ WORKS = ""
             1, "other users share",
         ),
         (f"touch file; AIRSWASM_HOME=$PWD/file {TOOL} keygen", 1, "E0324]"),
-        (f"ln -s nowhere link; AIRSWASM_HOME=$PWD/link {TOOL} keygen", 1, "is not a folder"),
+        (f"ln -s nowhere link; AIRSWASM_HOME=$PWD/link {TOOL} keygen", 1, "is a link to nothing"),
         (
             f"AIRSWASM_HOME=$PWD/$(printf 'caf\\351') {TOOL} keygen",
             1, "caf\\xe9: is not UTF-8, and the store needs UTF-8",

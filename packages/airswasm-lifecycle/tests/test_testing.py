@@ -28,6 +28,8 @@ interface slow {
   work: func(text: string) -> result<u32>;
   /// @requires nothing "it is a test"
   keep: func(data: list<u8>) -> result<u32>;
+  /// @requires nothing "it is a test"
+  fail: func(sides: u32) -> result<u32>;
 }
 """
 
@@ -141,8 +143,12 @@ async def test_a_function_that_does_not_hold_is_found(
         caller.account.kept_bytes += 100 * len(data)  # and does not ask for room
         return Ok(len(data))
 
+    def fail(_caller: Caller, sides: int) -> Ok[int]:
+        raise ValueError(f"no dice of {sides} sides")
+
     def provide(_services: Services) -> list[HostInterface]:
-        return [HostInterface("acme:slow/slow@0.1.0", {"work": work, "keep": keep})]
+        functions = {"work": work, "keep": keep, "fail": fail}
+        return [HostInterface("acme:slow/slow@0.1.0", functions)]
 
     block = Block(
         name="slow",
@@ -154,9 +160,10 @@ async def test_a_function_that_does_not_hold_is_found(
     blocks = Blocks.find().joined(block)
     report = await attack(blocks, interfaces=["acme:slow/slow@0.1.0"], quick=True)
     failures = {each.call.function for each in report.failures()}
-    assert failures == {"work", "keep"}
-    with pytest.raises(AssertionError, match=r"^\d+ host functions do not hold"):
+    assert failures == {"work", "keep", "fail"}
+    with pytest.raises(AssertionError, match=r"^\d+ host functions do not hold") as caught:
         report.raise_for_failures()
+    assert "HostFunctionFailed by ValueError: no dice of" in str(caught.value)
 
 
 def test_what_counts_as_a_failure() -> None:

@@ -37,7 +37,7 @@ from airswasm.runtime import (
 )
 from airswasm.runtime.wasi import wit_files
 from airswasm.security import Grants, Guard, Kinds
-from airswasm.wit import Blocks, ProbeArgument, ProbeCall, ProbeGuest, write_probe
+from airswasm.wit import Blocks, ProbeArgument, ProbeCall, ProbeGuest, safe_text, write_probe
 
 from ._system import System
 
@@ -86,6 +86,7 @@ class Attack:
         held_bytes: The most that was on the guest's account.
         grown_bytes: By how much the process had grown at the end, where that is known.
         ending: What ended the guest: `FuelExhausted`, most often.
+        cause: What the host function raised, where that ended the guest.
     """
 
     call: ProbeCall
@@ -94,11 +95,13 @@ class Attack:
     held_bytes: int
     grown_bytes: int
     ending: str
+    cause: str = ""
 
     def __str__(self) -> str:
         granted = "granted" if self.is_granted else "denied"
         kept = f"{self.held_bytes / MIB:.1f} MiB kept, {self.grown_bytes / MIB:.0f} MiB grown"
-        return f"{self.call}, {granted}: {self.stall * 1e3:.1f} ms, {kept}, {self.ending}"
+        ending = f"{self.ending} by {self.cause}" if self.cause else self.ending
+        return f"{self.call}, {granted}: {self.stall * 1e3:.1f} ms, {kept}, {ending}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -218,18 +221,20 @@ class _Attacker:
         before = _process_bytes()
         instance = await linked.instantiate(caller=Caller(_NAME), limits=self._limits)
         watch = _Watch(instance)
-        ending = ""
+        ending = cause = ""
         async with anyio.create_task_group() as group:
             group.start_soon(watch.run)
             try:
                 await instance.call("#run", call.number)
             except GuestFault as fault:
                 ending = type(fault).__name__
+                if fault.__cause__ is not None:
+                    cause = f"{type(fault.__cause__).__name__}: {safe_text(fault.__cause__)}"
             watch.note()
             group.cancel_scope.cancel()
         grown = max(0, _process_bytes() - before)
         instance.close()
-        return Attack(call, is_granted, watch.stall, watch.held_bytes, grown, ending)
+        return Attack(call, is_granted, watch.stall, watch.held_bytes, grown, ending, cause)
 
 
 class _Watch:

@@ -202,6 +202,11 @@ def bind_actor(actor: object, context: object) -> None:
 
 
 def _traits_of(actor: object) -> Traits:
+    if isinstance(actor, type):
+        raise TypeError(
+            f"{actor.__name__} is a class and no actor: spawn an instance of it, or give the class "
+            "to a ChildSpec, which makes one for each incarnation"
+        )
     receive = getattr(actor, "receive", actor)
     if not callable(receive):
         raise TypeError(f"{type_name(actor)} is no actor: it has no 'receive' method")

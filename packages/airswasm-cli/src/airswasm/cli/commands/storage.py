@@ -143,7 +143,7 @@ def load(
     if session.terminal.as_json:
         session.terminal.document("import/1", {"name": full, "keys": count})
         return
-    session.terminal.done(f"imported {count:,} keys into {full}")
+    session.terminal.done(f"imported into {full}, keys: {count:,}")
 
 
 def _write(file: Path, content: bytes) -> None:

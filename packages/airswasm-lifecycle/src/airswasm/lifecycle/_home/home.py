@@ -267,7 +267,8 @@ def _make_private(folder: Path) -> None:
         for each in reversed(missing):
             _make_one(each)
     except FileExistsError as error:
-        raise HomeUnusable(str(folder), "is not a folder") from error
+        reason = "is a link to nothing" if folder.is_symlink() else "is not a folder"
+        raise HomeUnusable(str(folder), reason) from error
     except OSError as error:
         raise HomeUnusable(str(folder), f"cannot be made: {error.strerror}") from error
 
