@@ -99,7 +99,7 @@ def test_a_link_to_a_home_is_that_home(home: Home, tmp_path: Path) -> None:
     with pytest.raises(HostIsRunning):
         home.lock()
     lock.release()
-    with pytest.raises(HomeUnusable, match="not a folder"):
+    with pytest.raises(HomeUnusable, match="link to nothing"):
         Home(dangling).create()
 
 
