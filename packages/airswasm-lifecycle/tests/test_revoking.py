@@ -13,6 +13,7 @@ from airswasm.lifecycle import InstallPlan, NotInstalled, OwnerChanged, System
 from airswasm.lifecycle._hosting.hosting import HostedActor
 from airswasm.lifecycle._registry.ledger import Ledger
 from airswasm.security import KeyRevoked, PrivateKey, generate_key
+from airswasm.storage import StoreLimits
 from airswasm.wit import AirswasmError
 
 Workshop = Any  # tests/conftest.py, which nothing can import
@@ -285,3 +286,15 @@ class TestOwners:
         with pytest.raises(OwnerChanged):
             await system.install_many(stranger, ["local/twin"], approve=lambda _plan: False)
         assert system.trust.components() == ()
+
+
+async def test_one_write_takes_as_many_names_as_there_are(
+    tmp_path: Path, workshop: Workshop, yes: Approve
+) -> None:
+    """The bounds of a guest's atomic write are not the registry's: not at install, nor later."""
+    names = [f"local/n{number}" for number in range(StoreLimits().batch_entries + 1)]
+    new = generate_key()
+    async with System(tmp_path / "home") as system:
+        await system.install_many(workshop.package(), names, approve=yes, start=False)
+        await system.trust.transfer(NAME, new.public)
+        assert {each.owner for each in system._registry} == {str(new.public)}

@@ -175,12 +175,8 @@ class Trusting:
             for pin in self.store.components()
             for each in (pin.key, *(former.key for former in pin.former))
         }
-        known |= {
-            PublicKey.from_text(version.signer).fingerprint
-            for record in self.registry
-            for version in record.versions
-            if version.signer is not None
-        }
+        signers = {version.signer for record in self.registry for version in record.versions}
+        known |= {PublicKey.from_text(each).fingerprint for each in signers if each is not None}
         found = [each for each in known if each.startswith(digits)]
         if len(digits) >= _FEWEST_DIGITS and len(found) == 1:
             return found[0]
