@@ -149,7 +149,7 @@ class TestRevocation:
                 await system.trust.revoke(digits, "mistyped")
         assert system.trust.revocations() == ()
         report = await system.trust.revoke(fingerprint[:16].upper(), "stolen")
-        assert report.revocation.fingerprint == fingerprint
+        assert report.fingerprint == fingerprint
 
     async def test_a_revoked_cosigner_counts(
         self, system: System, workshop: Workshop, yes: Approve

@@ -306,7 +306,7 @@ class LocalHost(StoredHost, LocalStorage):
         from .._control.trust_answers import Revoked
 
         report = await self._system.trust.revoke(fingerprint, reason)
-        return to_document(Revoked(report.revocation.fingerprint, report.quarantined))
+        return to_document(Revoked(report.fingerprint, report.quarantined))
 
     async def tokens(self) -> Sequence[Document]:
         """See `Host`."""

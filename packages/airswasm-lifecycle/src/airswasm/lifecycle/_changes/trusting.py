@@ -44,12 +44,12 @@ class RevocationReport:
     """The effect of a revocation.
 
     Attributes:
-        revocation: The revoked key.
+        fingerprint: Of the revoked key.
         quarantined: The components whose active version it had signed. Their code has ended, and
             does not start again.
     """
 
-    revocation: Revocation
+    fingerprint: str
     quarantined: tuple[str, ...]
 
 
@@ -159,13 +159,14 @@ class Trusting:
             FingerprintUnknown: The digits belong to no key that this host knows, or to several.
         """
         full = self._full(fingerprint)
+        ended: tuple[str, ...] = ()
         with anyio.CancelScope(shield=True):  # a caller that leaves must not keep the code running
-            revocation = await self._change(
+            await self._change(
                 "revoke", "", {"key": full, "reason": reason},
                 lambda: self.store.revoke(full, reason),
             )  # fmt: skip
             ended = await self.running.quarantine_untrusted()
-        return RevocationReport(revocation, ended)
+        return RevocationReport(full, ended)
 
     def _full(self, fingerprint: str) -> str:
         """Return the whole fingerprint of its first digits, if only one known key has them."""
