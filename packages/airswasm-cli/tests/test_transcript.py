@@ -34,7 +34,7 @@ def check_what_it_cost(airswasm: Airswasm) -> None:
     sent = airswasm("send", "local/hello", "you", "--receipt")
     assert sent.out == "Hello, you! You are number 2."
     assert "replied by version 0.1.0, incarnation 1: waited" in sent.err
-    assert "storage@0.1.0#set: 1 calls" in sent.err
+    assert "storage@0.1.0#set: calls 1" in sent.err
     sent = json.loads(airswasm("send", "local/hello", "me", "--receipt", "--json").out)
     assert (sent["text"], sent["receipt"]["outcome"]) == (
         "Hello, me! You are number 3.", "replied",

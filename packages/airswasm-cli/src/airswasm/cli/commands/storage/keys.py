@@ -152,7 +152,7 @@ def delete(
     ] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Count, and change nothing.")] = False,
 ) -> None:
-    """Delete a key, all keys with a prefix, or all that a component stored.
+    """Delete a key, the keys of a prefix, or all data.
 
     --all also removes what an uninstalled component left behind (`airswasm
     storage usage` lists it).

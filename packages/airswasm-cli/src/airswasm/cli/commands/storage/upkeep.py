@@ -73,7 +73,7 @@ def usage(
 
 @verb
 def verify(session: Session) -> None:
-    """Read all stored data, and compare the counters with a recount.
+    """Read all stored data, and recount it.
 
     Damage shows now and not when it hurts. To check an export or a backup:
     `airswasm storage import --dry-run`, `airswasm restore --dry-run`.
