@@ -78,7 +78,7 @@ def load(
         bool, typer.Option("--dry-run", help="Check the file, and import nothing.")
     ] = False,
 ) -> None:
-    """Import an export into a component's storage, or nothing of it.
+    """Import an export into a component's storage.
 
     \b
     Example:
