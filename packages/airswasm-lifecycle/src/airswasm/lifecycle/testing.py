@@ -70,8 +70,8 @@ _QUICK = ("letters", "control characters", "many items")
 _NAME = "local/probe"
 _FUEL = 40_000_000
 _QUICK_ITEMS = 8_000
-"""Of a list in the quick form, which must hold on a slow machine. The engine converts records before
-the host sees how many there are; the whole form shows what that costs."""
+"""Of a list in the quick form, which must hold on a slow machine. The engine converts records
+before the host sees how many there are; the whole form shows what that costs."""
 _HANDLE_BYTES = 256
 """Of the handle that a function returns once there was room for what is behind it."""
 _SECONDS = 5.0
