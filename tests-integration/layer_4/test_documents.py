@@ -3,7 +3,7 @@
 A fence of a page is checked by its language:
 
 - `python`: a whole program. It runs by itself, in the folder of a user who has a host with the
-  component `local/hello`, its project in `hello` and its package in `hello.airswasm`.
+  component `local/hello`, and its package in `hello.airswasm`.
 - `python title="test_x.py"`: a file of tests. pytest runs it.
 - `python fragment`: a part of a program. It can be parsed, and what it imports of airswasm exists.
 - `toml`: can be parsed. With a table `[component]`, it is a manifest.
@@ -96,8 +96,7 @@ def user(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Terminal]:
 @pytest.mark.parametrize("fence", of("python"), ids=str)
 def test_a_program_runs_as_it_stands(fence: Fence, user: Terminal, tmp_path: Path) -> None:
     """In an empty folder but for the package, with warnings as errors."""
-    for prepared in ("hello", "hello.airswasm"):
-        (tmp_path / prepared).symlink_to(user.folder / prepared)
+    (tmp_path / "hello.airswasm").symlink_to(user.folder / "hello.airswasm")
     file = tmp_path / (fence.title or "program.py")
     file.write_text(fence.text)
     tool = ["-m", "pytest", "-q", "-p", "no:cacheprovider"] if fence.title else []

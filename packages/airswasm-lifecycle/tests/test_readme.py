@@ -11,7 +11,7 @@ README = Path(__file__).parent.parent / "README.md"
 
 def test_the_example_works(tmp_path: Path, workshop: Any) -> None:
     """In a folder with nothing but a package."""
-    workshop.package().write_archive(tmp_path / "hello")
+    workshop.package().write_archive(tmp_path / "hello.airswasm")
     found = re.search(r"```python\n(.*?)```", README.read_text(encoding="utf-8"), re.DOTALL)
     assert found is not None
     ran = subprocess.run(
