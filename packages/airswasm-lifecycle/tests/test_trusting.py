@@ -9,6 +9,7 @@ from typing import Any
 import anyio
 import pytest
 from airswasm.lifecycle import InstallPlan, NotRunning, OwnerChanged, System
+from airswasm.lifecycle._checks import check_registry
 from airswasm.security import (
     FingerprintUnknown,
     KeyMismatch,
@@ -159,6 +160,10 @@ class TestRevocation:
         await system.install(workshop.package(more=(reviewer,)), approve=yes)
         report = await system.trust.revoke(reviewer.public.fingerprint, "left")
         assert report.quarantined == (NAME,)
+        found = [each async for each in check_registry(system.home.folder, quick=True)]
+        assert any(
+            f"{NAME} ({reviewer.public.fingerprint[:16]}: left)" in each.text for each in found
+        )
 
 
 class TestOwners:

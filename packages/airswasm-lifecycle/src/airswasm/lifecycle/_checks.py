@@ -7,17 +7,23 @@ import shlex
 import shutil
 import stat
 import time
-from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
 from pathlib import Path
 
-from airswasm.security import TrustStore, verify_audit
+from airswasm.security import (
+    PublicKey,
+    SecurityError,
+    TrustStore,
+    verify_audit,
+    verify_statement,
+)
 from airswasm.wit import Blocks, Finding
 
 from ._home.artifacts import ArtifactStore
 from ._home.configuration import Configuration
 from ._home.home import Home
 from ._home.policy import InstallPolicy
-from ._registry.summary import ComponentSummary
+from ._packages.package import SIGNATURE_NAME
 from ._system import System
 from .errors import ArtifactCorrupt
 from .testing import attack
@@ -167,7 +173,7 @@ async def check_registry(home: Path, *, quick: bool) -> AsyncIterator[Finding]:
         for each in installed:
             system.info(each.name)
         changed = [each.name for each in installed if not _is_whole(system, each.name)]
-        revoked = _revoked(system, installed)
+        revoked = _revoked(system)
     if revoked:
         hint = "airswasm trust transfer NAME KEY, then update it with a version by that key"
         text = f"signed by a revoked key, so cannot start: {_few(revoked)}"
@@ -186,15 +192,30 @@ def _few(names: Sequence[str]) -> str:
     return ", ".join(names[:3]) + (", …" if names[3:] else "")
 
 
-def _revoked(system: System, installed: Iterable[ComponentSummary]) -> Sequence[str]:
+def _revoked(system: System) -> Sequence[str]:
     """Return the components whose active version a revoked key signed, with key and reason."""
     store = TrustStore(system.home.trust_folder / "trust.json")
     reasons = {each.fingerprint: each.reason for each in store.revocations()}
-    return [
-        f"{each.name} ({each.signer[:16]}: {reasons[each.signer]})"
-        for each in installed
-        if each.signer in reasons
-    ]
+    signers: dict[str, tuple[PublicKey, ...]] = {}
+    found: list[str] = []
+    for record in system._registry if reasons else ():
+        digest = record.active_version.files.get(SIGNATURE_NAME, "")
+        if digest not in signers:
+            signers[digest] = _signers(system, digest)
+        for fingerprint in (each.fingerprint for each in signers[digest]):
+            if fingerprint in reasons:
+                found.append(f"{record.name} ({fingerprint[:16]}: {reasons[fingerprint]})")
+                break
+    return found
+
+
+def _signers(system: System, digest: str) -> tuple[PublicKey, ...]:
+    """Return all keys that signed a package; none where its signature is gone or damaged."""
+    try:
+        content = ArtifactStore(system.home.artifacts_folder).read(digest) if digest else b""
+        return verify_statement(content).signers
+    except (ArtifactCorrupt, SecurityError):
+        return ()
 
 
 def _is_whole(system: System, name: str) -> bool:
