@@ -371,11 +371,11 @@ class System(OpenHome):
     async def _wait_present(self, name: str, timeout: float, action: str) -> None:
         self._need_online(action)
         record = self._registry.get(name)
-        with anyio.move_on_after(timeout):
-            await self._hosting.wait_begun(name)
-        state = self._reporting.state(record)
-        if state == "quarantined" or not self._hosting.is_present(name):
-            raise NotRunning(name, state)
+        if self._hosting.is_expected(name):  # a scope of its own costs as much as the message
+            with anyio.move_on_after(timeout):
+                await self._hosting.wait_begun(name)
+        if not self._hosting.can_receive(name):
+            raise NotRunning(name, self._reporting.state(record))
 
     def backup(self) -> AsyncGenerator[bytes, None]:
         """Yield the whole home as one archive, as it is now; components go on.

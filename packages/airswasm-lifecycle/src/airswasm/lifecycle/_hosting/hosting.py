@@ -194,10 +194,12 @@ class Hosting:
         if begun is not None:
             await begun.wait()
 
-    def is_present(self, name: str) -> bool:
-        """Return whether a name has a mailbox for messages."""
+    def can_receive(self, name: str) -> bool:
+        """Return whether a name has a mailbox that takes messages of the host."""
         hosted = self._hosted.get(name)
-        return hosted is not None and hosted.ref is not None and hosted.ref.is_alive
+        if hosted is None or hosted.ref is None:
+            return False
+        return hosted.ref.is_alive and self._quarantine.reason(name) is None
 
     def is_stopped(self, name: str) -> bool:
         """Return whether nothing of a name runs, starts, or waits to start again."""
