@@ -112,6 +112,25 @@ def test_who_looks_makes_nothing(airswasm: Airswasm, home: Path) -> None:
     assert os.name != "posix" or stat.S_IMODE(home.stat().st_mode) == 0o700
 
 
+def test_a_file_with_two_mistakes_is_mended_verb_by_verb(airswasm: Airswasm, home: Path) -> None:
+    """Each step works while the rest is wrong, and says what is left."""
+    home.mkdir(mode=0o700)
+    file = home / "config.toml"
+    file.write_text("[limits]\nmemroy = 1\n[install]\nretain = 0\n[cli]\ntimeout = 'soon'\n")
+    assert airswasm("config", "path").out.strip() == str(file)
+    first = airswasm("config", "set", "install.retain", "3")
+    assert first.code == 0
+    assert "other mistakes" in first.err
+    assert "limits.memroy" in first.err
+    assert airswasm("config", "set", "cli.timeout", "9").code == 0
+    last = json.loads(airswasm("config", "unset", "limits.memroy", "--json").out)
+    assert last["problems"] == []
+    assert airswasm("config", "show").code == 0
+    file.write_text("[limits")
+    assert airswasm("config", "path").out.strip() == str(file)
+    assert f"{file}:1" in airswasm("config", "set", "install.retain", "3").err
+
+
 def test_doctor_tells_of_a_damaged_store_and_a_missing_audit_log(
     installed: Path, home: Path
 ) -> None:

@@ -239,6 +239,55 @@ class TestEditing:
         assert "config get install.retain" in caught.value.hint
         assert (tmp_path / "config.toml").read_text() == before
 
+    @pytest.mark.parametrize(
+        "other",
+        [
+            "[storage]\nengine = 7\n",
+            "[limits]\nmemroy = 1\n",
+            "[nobody]\nkey = 1\n",
+            "install = 3\n",
+            "[security]\naudit_file_bytes = 1\n",
+            "[security]\naudit_files = -1\n",
+        ],
+    )
+    def test_a_file_with_other_mistakes_is_mended_key_by_key(
+        self, tmp_path: Path, other: str
+    ) -> None:
+        """Who corrects one of two mistakes must not be stopped by the other one."""
+        file = tmp_path / "config.toml"
+        file.write_text(f"{other}[supervision]\nintensity = 'none'\n")
+        with pytest.raises(ConfigurationInvalid) as caught:
+            edit_configuration(tmp_path, "supervision.intensity", "some")
+        assert [each.key for each in caught.value.problems] == ["supervision.intensity"]
+        found = edit_configuration(tmp_path, "supervision.intensity", "4")
+        assert found is not None
+        assert found.value == "4"
+        assert file.read_text().startswith(other), "the other mistake is the operator's to mend"
+
+    @pytest.mark.parametrize("value", ["0", "2"])
+    def test_a_value_as_wrong_as_the_one_before_is_refused(
+        self, tmp_path: Path, value: str
+    ) -> None:
+        """The rule that both break names the section and not the value."""
+        (tmp_path / "config.toml").write_text("[security]\naudit_file_bytes = 1\n")
+        with pytest.raises(ConfigurationInvalid, match="at least 64 KiB"):
+            edit_configuration(tmp_path, "security.audit_file_bytes", value)
+
+    def test_a_key_that_no_block_knows_can_be_removed(self, tmp_path: Path) -> None:
+        """A typo in the file has a way out."""
+        file = tmp_path / "config.toml"
+        file.write_text("[limits]\nmemroy = 1\nmailbox = 7\n")
+        assert edit_configuration(tmp_path, "limits.memroy", None) is None
+        assert file.read_text() == "[limits]\nmailbox = 7\n"
+        with pytest.raises(NoSuchSetting):
+            edit_configuration(tmp_path, "limits.memroy", None)
+
+    def test_a_file_that_is_not_toml_is_named_with_its_line(self, tmp_path: Path) -> None:
+        """No edit can mend it; an editor can."""
+        (tmp_path / "config.toml").write_text("[limits\n")
+        with pytest.raises(ConfigurationInvalid, match="not TOML"):
+            edit_configuration(tmp_path, "limits.mailbox", "7")
+
     def test_an_unknown_name_is_refused_with_a_suggestion(self, tmp_path: Path) -> None:
         """And no file comes about."""
         with pytest.raises(NoSuchSetting, match=r"install\.retain"):

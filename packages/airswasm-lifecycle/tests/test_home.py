@@ -74,6 +74,15 @@ def test_a_folder_with_other_things_in_it_is_not_taken_for_a_home(tmp_path: Path
 
 
 @posix_only
+def test_a_home_that_a_tool_prepared_is_closed_and_used(tmp_path: Path) -> None:
+    """A deployment writes config.toml before the first start, with its own mode."""
+    tmp_path.chmod(0o755)
+    (tmp_path / "config.toml").write_text("[install]\nretain = 3\n")
+    Home(tmp_path).create()
+    assert tmp_path.stat().st_mode & 0o777 == 0o700
+
+
+@posix_only
 @pytest.mark.parametrize("umask", [0o000, 0o077, 0o777])
 def test_the_umask_decides_nothing(tmp_path: Path, umask: int) -> None:
     """All that is made is the user's alone, folders above the home included."""

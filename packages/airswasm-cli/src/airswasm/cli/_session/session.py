@@ -45,14 +45,23 @@ class Session:
         return self.settings.home
 
 
-def verb(function: Callable[Concatenate[Session, P], None]) -> Callable[..., None]:
-    """Make a typer command of a function whose first argument is the session."""
+def verb(
+    function: Callable[Concatenate[Session, P], None], *, reads_config: bool = True
+) -> Callable[..., None]:
+    """Make a typer command of a function whose first argument is the session.
+
+    Args:
+        function: The verb.
+        reads_config: False for a verb that has to work while config.toml is wrong.
+    """
     import typer
 
     passed_on = (KeyboardInterrupt, typer.Exit, typer.Abort, typer.TyperException)
 
     @functools.wraps(function)
     def command(**arguments: object) -> None:
+        if not reads_config:
+            arguments["no_config"] = True
         code = invoke(function, arguments, passed_on=passed_on)
         if code:
             raise typer.Exit(code)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import functools
 import os
 from typing import Annotated
 
 import typer
-from airswasm.lifecycle import Configuration, Setting
+from airswasm.lifecycle import Configuration, ConfigurationInvalid, Setting
 
 from .._session.session import Session, verb
 
@@ -19,6 +20,8 @@ app = typer.Typer(
     help="Show and change the settings, with the origin of each.",
 )
 _RESTART = "a running host reads it at its next start"
+mending = functools.partial(verb, reads_config=False)
+"""The decorator of verbs that help to mend a config.toml that is wrong."""
 NameArgument = Annotated[
     str, typer.Argument(metavar="SECTION.KEY", help="The full name, as in `config show`.")
 ]
@@ -81,7 +84,7 @@ def get(session: Session, name: NameArgument) -> None:
 
 
 @app.command("set")
-@verb
+@mending
 def set_value(
     session: Session,
     name: NameArgument,
@@ -91,8 +94,8 @@ def set_value(
 ) -> None:
     """Set one setting in the home's config.toml.
 
-    Keeps the file's comments, and writes nothing unless the whole new file is
-    valid.
+    Keeps the file's comments, and writes nothing when the value is wrong. It says
+    what else in the file is.
 
     \b
     Example:
@@ -102,15 +105,15 @@ def set_value(
     from airswasm.lifecycle import edit_configuration
 
     found = edit_configuration(session.home, name, value)
-    _tell_changed(session, found, f"{found.name} = {found.value}")
+    _tell_changed(session, name, found, f"{name} = {found.value}" if found else name)
 
 
 @app.command()
-@verb
+@mending
 def unset(session: Session, name: NameArgument) -> None:
     """Remove one setting from the home's config.toml.
 
-    Its default then holds.
+    Its default then holds. A key that no block knows can be removed, too.
 
     \b
     Example:
@@ -119,11 +122,12 @@ def unset(session: Session, name: NameArgument) -> None:
     from airswasm.lifecycle import edit_configuration
 
     found = edit_configuration(session.home, name, None)
-    _tell_changed(session, found, f"{found.name} = {found.value}, the default")
+    text = f"{name} = {found.value}, the default" if found else f"removed {name}"
+    _tell_changed(session, name, found, text)
 
 
 @app.command()
-@verb
+@mending
 def path(session: Session) -> None:
     """Print the path of config.toml.
 
@@ -144,12 +148,27 @@ def _settings(session: Session) -> Configuration:
     return Configuration.load(session.home / "config.toml", Blocks.find(), os.environ)
 
 
-def _tell_changed(session: Session, found: Setting, text: str) -> None:
+def _tell_changed(session: Session, name: str, found: Setting | None, text: str) -> None:
+    problems = _problems(session)
     if session.terminal.as_json:
-        session.terminal.document("setting/1", {"name": found.name, **_document(found)})
+        content = {"name": name, **(_document(found) if found else {})}
+        session.terminal.document("setting/1", {**content, "problems": problems})
         return
     session.terminal.done(text)
-    session.terminal.say(f"  {_RESTART}")
+    if problems:
+        session.terminal.warn("config.toml has other mistakes; no host starts with them")
+        for problem in problems:
+            session.terminal.say(f"  {problem}")
+    else:
+        session.terminal.say(f"  {_RESTART}")
+
+
+def _problems(session: Session) -> list[str]:
+    try:
+        _settings(session)
+    except ConfigurationInvalid as error:
+        return [str(each) for each in error.problems]
+    return []
 
 
 def _document(setting: Setting) -> dict[str, object]:

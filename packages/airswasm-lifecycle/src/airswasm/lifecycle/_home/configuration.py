@@ -192,10 +192,15 @@ class Configuration:
         Raises:
             NoSuchSetting: No installed block has that setting; the error suggests the closest name.
         """
-        found = {each.name: each for each in self.settings()}
-        if name not in found:
-            raise NoSuchSetting(name, did_you_mean(name, found))
-        return found[name]
+        found = self.find(name)
+        if found is None:
+            known = [each.name for each in self.settings()]
+            raise NoSuchSetting(name, did_you_mean(name, known))
+        return found
+
+    def find(self, name: str) -> Setting | None:
+        """Return one key by its full name; None if no installed block has it."""
+        return next((each for each in self.settings() if each.name == name), None)
 
     def offer(self, services: Services, blocks: Blocks) -> None:
         """Add the settings of each block's sections to the services, by the model's class."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import cast
@@ -20,57 +20,76 @@ __all__ = ("edit_configuration",)
 
 def edit_configuration(
     home: Path, name: str, value: str | None, *, blocks: Blocks | None = None
-) -> Setting:
+) -> Setting | None:
     """Set or remove one setting in a home's config.toml.
 
-    This validates the whole file before it writes any of it. Variables of the environment still
-    override the keys that they set.
+    Nothing is written when the value is wrong. Other mistakes of the file stay in it, so that a
+    file with two of them can be mended key by key. Variables of the environment still override the
+    keys that they set.
 
     Args:
         home: The home's folder; created if it is missing.
-        name: `section.key`.
+        name: `section.key`; to be removed, also a key of the file that no block knows.
         value: The value as TOML, or as plain text; None removes the key.
         blocks: The blocks whose settings are known; None for all installed ones.
 
     Returns:
-        The setting as the file now has it.
+        The setting as the file now has it; None for a key that no block knows.
 
     Raises:
-        NoSuchSetting: No installed block has a setting of that name.
-        ConfigurationInvalid: The value, or another part of the file, is wrong.
+        NoSuchSetting: No installed block has a setting of that name, nor has the file.
+        ConfigurationInvalid: The value is wrong, or the file is not TOML.
         HomeUnusable: The file is not writable.
     """
     blocks = blocks or Blocks.find()
     file = Home(home).config_file
-    before = Configuration.load(file, blocks).setting(name)
     document = _document(file)
-    table: object = document.get(before.section)
+    section, _, key = name.partition(".")
+    if value is not None or key not in _table(document, section):
+        Configuration.parse("", blocks).setting(name)  # it is a name that some block knows
+    kept = {(each.key, each.text) for each in _problems(document, blocks, file)}
     if value is None:
-        if isinstance(table, Mapping):
-            cast("dict[str, object]", table).pop(before.key, None)
+        _table(document, section).pop(key, None)
+        alone: dict[str, object] = {}
     else:
-        if not isinstance(table, Mapping):
-            document[before.section] = tomlkit.table()
-        cast("dict[str, object]", document[before.section])[before.key] = value_of(value)
-    text = tomlkit.dumps(document)
-    try:
-        after = Configuration.parse(text, blocks, file=str(file)).setting(name)
-    except ConfigurationInvalid as error:
-        raise ConfigurationInvalid(
-            error.file, [_unwritten(each, name) for each in error.problems]
-        ) from None
+        if not isinstance(document.get(section), Mapping):
+            document[section] = tomlkit.table()
+        _table(document, section)[key] = value_of(value)
+        alone = {section: {key: value_of(value)}}
+    problems = _problems(document, blocks, file)
+    if problems:  # those of this value, and not those that the file had before
+        mine = [each for each in problems if (each.key, each.text) not in kept]
+        mine = [*_problems(alone, blocks, file)] or mine
+        if mine:
+            raise ConfigurationInvalid(str(file), [_unwritten(each, name) for each in mine])
     Home(home).create()
     try:
-        write_whole(file, text.encode())
+        write_whole(file, tomlkit.dumps(document).encode())
     except OSError as error:
         raise HomeUnusable(str(file), f"cannot be written: {error.strerror}") from error
-    return after
+    written = tomlkit.dumps(alone if problems else document)
+    return Configuration.parse(written, blocks, file=str(file)).find(name)
+
+
+def _table(document: dict[str, object], section: str) -> dict[str, object]:
+    table = document.get(section)
+    return cast("dict[str, object]", table) if isinstance(table, Mapping) else {}
+
+
+def _problems(
+    document: Mapping[str, object], blocks: Blocks, file: Path
+) -> Sequence[ManifestProblem]:
+    try:
+        Configuration.parse(tomlkit.dumps(document), blocks, file=str(file))
+    except ConfigurationInvalid as error:
+        return error.problems
+    return ()
 
 
 def _unwritten(problem: ManifestProblem, name: str) -> ManifestProblem:
     """Name no line of the file for the value that did not get there."""
-    is_new = f"{problem.key}.".startswith(f"{name}.")
-    return replace(problem, file="", line=0) if is_new else problem
+    is_of_it = f"{problem.key}.".startswith(f"{name}.") or problem.key == name.partition(".")[0]
+    return replace(problem, file="", line=0) if is_of_it else problem
 
 
 def _document(file: Path) -> dict[str, object]:
@@ -78,6 +97,9 @@ def _document(file: Path) -> dict[str, object]:
         return tomlkit.parse(file.read_text(encoding="utf-8"))
     except FileNotFoundError:
         return tomlkit.document()
+    except (ValueError, RecursionError) as error:
+        problem = ManifestProblem(str(file), 1, "file", f"not TOML: {error}")
+        raise ConfigurationInvalid(str(file), [problem]) from error
     except OSError as error:
         problem = ManifestProblem(str(file), 1, "file", f"cannot be read: {error.strerror}")
         raise ConfigurationInvalid(str(file), [problem]) from error

@@ -177,7 +177,10 @@ class Home:
         if not status.st_mode & 0o077:
             return
         if self._is_shared(status.st_mode):
-            reason = "is a folder that other users share: choose a separate folder for the home"
+            reason = (
+                "is a folder that other users share: choose a separate folder for the home, "
+                "or `chmod 700` it if it is yours alone"
+            )
             raise HomeUnusable(str(self.folder), reason)
         try:
             self.folder.chmod(0o700)
@@ -187,8 +190,8 @@ class Home:
     def _is_shared(self, mode: int) -> bool:
         if mode & (stat.S_ISVTX | stat.S_ISGID | stat.S_IWGRP | stat.S_IWOTH):
             return True
-        is_home = self.lock_file.exists() or self.artifacts_folder.exists()
-        return not is_home and any(self.folder.iterdir())
+        ours = (self.lock_file, self.artifacts_folder, self.config_file)
+        return not any(each.exists() for each in ours) and any(self.folder.iterdir())
 
 
 class HomeLock:
