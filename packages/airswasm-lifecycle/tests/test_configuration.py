@@ -244,7 +244,7 @@ class TestEditing:
         [
             "[storage]\nengine = 7\n",
             "[limits]\nmemroy = 1\n",
-            "[nobody]\nkey = 1\n",
+            "[stranger]\nkey = 1\n",
             "install = 3\n",
             "[security]\naudit_file_bytes = 1\n",
             "[security]\naudit_files = -1\n",
