@@ -252,7 +252,12 @@ def _docs(text: str, indent: int, *, lead: str = "") -> str:
 
 def _plain(text: str) -> str:
     """Drop control characters, which can hide the meaning of a source."""
-    return "".join(c for c in text if c == "\n" or (c.isprintable()))
+    lines = text.split("\n")
+    return "\n".join(each if each.isprintable() else _printable(each) for each in lines)
+
+
+def _printable(line: str) -> str:
+    return "".join(filter(str.isprintable, line))
 
 
 def _tidy(source: str) -> str:

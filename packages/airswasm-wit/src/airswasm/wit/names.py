@@ -95,11 +95,9 @@ def are_compatible(one: str, other: str) -> bool:
     """Whether two interface names stand for one interface in compatible versions."""
     if one == other:
         return True
+    if one.partition("@")[0] != other.partition("@")[0]:
+        return False
     first, second = InterfaceName.parse(one), InterfaceName.parse(other)
     if first is None or second is None:
         return False
-    return _on_track(first) == _on_track(second)
-
-
-def _on_track(name: InterfaceName) -> tuple[str, str, str, str]:
-    return (name.namespace, name.package, name.interface, name.track)
+    return first.track == second.track
