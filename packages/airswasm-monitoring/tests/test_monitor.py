@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import anyio
+import anyio.lowlevel
 import httpx
 import pytest
 from airswasm.actor import (
@@ -26,6 +27,7 @@ from airswasm.monitoring import (
     Monitor,
     MonitoringSettings,
     Severity,
+    Snapshot,
     monitoring_app,
     observe,
 )
@@ -95,6 +97,56 @@ async def test_what_waits_is_seen() -> None:
         assert sample.mailbox_capacity_bytes == 100
         assert sample.mailbox_bytes == 3
         assert "3 of 3 messages" in monitor.health().findings[0].text
+
+
+async def test_others_have_turns_while_many_components_are_looked_at() -> None:
+    """A scrape of ten thousand components would otherwise hold all of them up."""
+    async with ActorSystem() as system:
+        monitor = Monitor(system)
+        for number in range(1_000):
+            system.spawn(Fussy(), name=f"a/n{number}", is_paused=True)
+        turns = 0
+
+        async def count() -> None:
+            nonlocal turns
+            while True:
+                turns += 1
+                await anyio.lowlevel.checkpoint()
+
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(count)
+            await anyio.lowlevel.checkpoint()
+            before = turns
+            snapshot = await monitor.look()
+            tasks.cancel_scope.cancel()
+        assert len(snapshot.components) == 1_000
+        assert turns - before >= 8
+
+
+async def test_figures_that_are_read_during_a_scrape_are_counted_once() -> None:
+    """The scrape must not add up its older look after the newer one of `render`."""
+    async with ActorSystem() as system:
+        monitor = Monitor(system, series_limit=0)
+        system.spawn(Fussy(), name="a/b")
+        looks = 0
+        look = monitor.metrics._look
+        assert look is not None
+
+        async def disturbed() -> Snapshot:
+            nonlocal looks
+            looks += 1
+            snapshot = await look()
+            if looks == 1:
+                assert await system.broker.ask("a/b", 1, timeout=5) == 1
+                monitor.metrics.render()
+            return snapshot
+
+        monitor.metrics._look = disturbed
+        page = (await monitor.metrics.scrape()).decode()
+        handled = 'airswasm_component_messages_total{component="_other",outcome="handled"} 1.0'
+        assert handled in page
+        assert handled in monitor.metrics.render().decode()
+        assert looks == 2
 
 
 async def test_served_documents() -> None:

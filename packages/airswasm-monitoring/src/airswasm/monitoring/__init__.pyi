@@ -3,7 +3,7 @@ from ._block import BLOCK
 from ._health import Finding, HealthReport, Severity, Thresholds, assess
 from ._history import ComponentHistory, History
 from ._metrics import Metrics
-from ._monitor import Metered, Monitor, observe
+from ._monitor import Monitor, observe
 from ._series import OTHER
 from ._settings import MonitoringSettings
 from ._snapshot import ComponentSample, HostCallSample, Snapshot, Times
@@ -18,7 +18,6 @@ __all__ = (
     "HealthReport",
     "HostCallSample",
     "History",
-    "Metered",
     "Metrics",
     "Monitor",
     "Severity",

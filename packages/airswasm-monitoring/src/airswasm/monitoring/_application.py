@@ -8,14 +8,16 @@ from __future__ import annotations
 
 from dataclasses import asdict
 
+from anyio import to_thread
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from ._health import HealthReport, Severity
+from ._health import HealthReport, Severity, assess
 from ._monitor import Monitor
+from ._snapshot import Snapshot
 
 __all__ = ("monitoring_app",)
 
@@ -31,15 +33,15 @@ def monitoring_app(monitor: Monitor) -> Starlette:
     async def metrics(_request: Request) -> Response:
         if not monitor.is_measuring:
             return Response(_METRICS_OFF, 404, media_type="text/plain")
-        page = await monitor.metrics.render_in_thread()
+        page = await monitor.metrics.scrape()
         return Response(page, media_type=CONTENT_TYPE_LATEST)
 
     async def healthz(_request: Request) -> Response:
-        report = monitor.health()
+        report = assess(await monitor.look(), monitor.thresholds)
         return JSONResponse(_health_document(report), _status_code(report))
 
     async def snapshot(_request: Request) -> Response:
-        return JSONResponse({"schema": "airswasm.snapshot/1", **asdict(monitor.snapshot())})
+        return await to_thread.run_sync(_snapshot_response, await monitor.look())
 
     return Starlette(
         routes=[
@@ -48,6 +50,10 @@ def monitoring_app(monitor: Monitor) -> Starlette:
             Route("/snapshot", snapshot),
         ]
     )
+
+
+def _snapshot_response(snapshot: Snapshot) -> Response:
+    return JSONResponse({"schema": "airswasm.snapshot/1", **asdict(snapshot)})
 
 
 def _status_code(report: HealthReport) -> int:

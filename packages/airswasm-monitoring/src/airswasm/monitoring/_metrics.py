@@ -7,14 +7,17 @@ A component is one label value, and so is a host function; a guest chooses neith
 the number of components, and that of histograms further: each is sixteen series. Names and units
 follow Prometheus' conventions (`promtool check metrics`).
 
-Figures are read on the event loop, in one step, so that they belong to one moment. To write them
-down takes several times as long and is a worker thread's.
+A scrape reads the figures on the event loop, in portions between which messages are handled. To sum
+them up and write them down takes several times as long and is a worker thread's.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Hashable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
+from threading import Lock
+from typing import TypeAlias
 
 import anyio
 import anyio.to_thread
@@ -31,6 +34,7 @@ from ._snapshot import ComponentSample, Snapshot, Times
 
 __all__ = ("OTHER", "Metrics")
 
+_Metered: TypeAlias = Mapping[str, Mapping[str, float]]
 _NO_TIMES = Times((0,) * (len(BOUNDS) + 1), 0.0)
 
 
@@ -91,6 +95,7 @@ class Metrics(Collector):
 
     Args:
         take: Makes the snapshot of this moment.
+        look: Makes one while other tasks go on, for `scrape`; None for `take`.
         series_limit: Components with figures of their own; the others are added up.
         histogram_limit: Components with histograms of their own.
         meters: The figures of other blocks.
@@ -103,15 +108,18 @@ class Metrics(Collector):
         self,
         take: Callable[[], Snapshot],
         *,
+        look: Callable[[], Awaitable[Snapshot]] | None = None,
         series_limit: int = 1000,
         histogram_limit: int = 100,
         meters: Meters | None = None,
     ) -> None:
-        self._take = take
+        self._take, self._look = take, look
         self._meters = meters or Meters()
         self._series = Series(series_limit)
         self._times = Series(histogram_limit)
         self._timed: dict[str, float] = {}  # the seconds that are added up already
+        self._summing = Lock()
+        self._collections = 0
         self._limiter: anyio.CapacityLimiter | None = None
         self._host_calls = Growth()
         self._called: dict[str, float] = {}  # likewise, of host functions
@@ -120,28 +128,44 @@ class Metrics(Collector):
         self.registry.register(self)
 
     def render(self) -> bytes:
-        """Return all figures in Prometheus' text format, UTF-8."""
+        """Return all figures of this moment in Prometheus' text format, UTF-8."""
         return generate_latest(self.registry)
 
-    async def render_in_thread(self) -> bytes:
-        """Return all figures of this moment; other tasks go on while they are written down."""
-        families = tuple(self.collect())
+    async def scrape(self) -> bytes:
+        """Return what `render` does; other tasks go on meanwhile."""
         self._limiter = self._limiter or anyio.CapacityLimiter(1)
-        return await anyio.to_thread.run_sync(
-            lambda: generate_latest(_Collected(families)),
-            limiter=self._limiter,
-        )
+        async with self._limiter:  # an older look must not be summed up after a newer one
+            while True:
+                before = self._collections
+                snapshot = await self._look() if self._look else self._take()
+                write = partial(self._write, snapshot, self._metered(), before)
+                page = await anyio.to_thread.run_sync(write)
+                if page is not None:
+                    return page
+
+    def _write(self, snapshot: Snapshot, metered: _Metered, before: int) -> bytes | None:
+        """Return the page; None if `collect` has looked later than this snapshot."""
+        with self._summing:
+            if self._collections != before:
+                return None
+            families = tuple(self._families(snapshot, metered))
+        return generate_latest(_Collected(families))
 
     def describe(self) -> Iterable[Family]:
         """Return nothing: only a collection knows the families."""
         return ()
 
-    def collect(self) -> Iterator[Family]:
-        """Yield the metric families of this moment."""
-        snapshot = self._take()
-        metered = {
-            metric.name: dict(self._meters.samples(metric.name)) for metric in self._meters.metrics
-        }
+    def collect(self) -> Iterable[Family]:
+        """Return the metric families of this moment."""
+        with self._summing:
+            self._collections += 1
+            return tuple(self._families(self._take(), self._metered()))
+
+    def _metered(self) -> _Metered:
+        meters = self._meters
+        return {metric.name: dict(meters.samples(metric.name)) for metric in meters.metrics}
+
+    def _families(self, snapshot: Snapshot, metered: _Metered) -> Iterator[Family]:
         names = [component.name for component in snapshot.components]
         self._series.see([*names, *(name for values in metered.values() for name in values)])
         self._times.see(names)
@@ -202,7 +226,7 @@ class Metrics(Collector):
                 yield GaugeMetricFamily(f"airswasm_host_{name}", text, value=value)
 
     def _component_families(
-        self, components: tuple[ComponentSample, ...], metered: Mapping[str, Mapping[str, float]]
+        self, components: tuple[ComponentSample, ...], metered: _Metered
     ) -> Iterator[Family]:
         yield GaugeMetricFamily("airswasm_components", "Known.", value=len(components))
         for gauge in _GAUGES:
