@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 from airswasm.actor import GuestRefused
 from airswasm.lifecycle import Package, System
-from airswasm.monitoring import Monitor, Severity
+from airswasm.monitoring import Monitor
+from airswasm.runtime import Health
 from airswasm.security import generate_key
 from prometheus_client.parser import text_string_to_metric_families
 from wasmtime import wat2wasm
@@ -84,4 +85,4 @@ async def test_the_figures_follow_the_messages(system: System) -> None:
     assert figure(system, "airswasm_component_messages_total", UNGRANTED) == 0
     assert figure(system, "airswasm_component_fuel_total", GRANTED) > 0
     assert figure(system, "airswasm_component_running", UNGRANTED) == 1
-    assert monitor_of(system).health().severity is Severity.OK
+    assert monitor_of(system).health().health is Health.HEALTHY

@@ -254,7 +254,7 @@ async def test_a_running_host_takes_tokens_and_forgets_them(tmp_path: Path) -> N
         async def status(path: str) -> int:
             return await anyio.to_thread.run_sync(ask, path)
 
-        for path in ("/metrics", "/healthz", "/snapshot", "/v1/host"):
+        for path in ("/metrics", "/livez", "/readyz", "/healthz", "/snapshot", "/v1/host"):
             assert await status(path) == 200
         assert await status("/v1/status") == 403
         await host.revoke_token("prometheus")

@@ -35,6 +35,7 @@ HARMLESS = {
     "limits.memories": "multiplied by memory, whose bound holds for all of them",
     "limits.tables": "multiplied by table_elements, whose bound holds for all of them",
     "limits.instances": "at most 256, of some kilobytes each, and their memories are bounded",
+    "health.failures": "restarts are bounded by intensity and period",
     "supervision.backoff.jitter": "from 0 to 1, and it only shortens a delay that is bounded",
 }
 """Numbers that no key of the policy bounds, with the reason."""
@@ -69,7 +70,8 @@ def written(key: str, value: float) -> str:
     """A manifest that sets one key."""
     number = f"{value:_}" if isinstance(value, int) else repr(value)
     section, _, name = key.partition(".")
-    return f"{HEAD}[{section}]\n{name} = {number}\n"
+    needed = "interval = 60\n" if key == "health.timeout" else ""
+    return f"{HEAD}[{section}]\n{needed}{name} = {number}\n"
 
 
 def setting_of(cap: Cap, value: float) -> str:
@@ -188,7 +190,9 @@ POLICIES = st.builds(
         shutdown=st.floats(0, 1e6),
         revive=st.floats(1, 1e6),
     ),
-    health=st.builds(HealthPolicy, interval=st.floats(0.001, 1e6)),
+    health=st.builds(
+        HealthPolicy, interval=st.floats(0.001, 1e6), timeout=st.floats(0.001, 1e6)
+    ),
 )  # fmt: skip
 BOUNDS = {
     "limits.memories": (1, 16), "limits.tables": (1, 256), "limits.memory": (2**19, 2**32),
@@ -199,6 +203,7 @@ BOUNDS = {
 TIMES = {
     "limits.weight": (0.01, 1000), "supervision.period": (0.001, 1e8),
     "supervision.revive": (0.001, 1e8), "health.interval": (0.001, 1e8),
+    "health.timeout": (0.001, 1e8),
 }  # fmt: skip
 
 
@@ -218,8 +223,9 @@ def manifests(draw: st.DrawFn) -> Manifest:
             value = draw(st.floats(*TIMES.get(key, (1e-9, 1e8))))
         section, _, name = key.partition(".")
         lines.setdefault(section, []).append(f"{name} = {value!r}")
-    if lines.get("health") == []:
-        del lines["health"]
+    checks = lines.get("health", [])
+    if checks and not checks[0].startswith("interval"):
+        checks.append("interval = 60")
     tables = (f"[{section}]\n" + "\n".join(keys) for section, keys in lines.items())
     return Manifest.parse(HEAD + "\n".join(tables))
 

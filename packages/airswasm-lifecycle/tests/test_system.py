@@ -41,6 +41,8 @@ from airswasm.runtime import (
     DeadlineExceeded,
     EngineSettings,
     FuelExhausted,
+    Health,
+    HealthSources,
     HostInterface,
     InvalidComponent,
     Meters,
@@ -803,6 +805,34 @@ class TestRun:
         async with System(home, configuration=settings) as system:
             await system.install(package, approve=yes)
             await until(lambda: any("unhealthy: " in line for line in log_of(system)))
+
+    async def test_a_component_whose_checks_fail_is_restarted(
+        self, home: Path, workshop: Workshop, yes: Approve
+    ) -> None:
+        """After as many in a row as its manifest says, like after a crash."""
+        extra = '[health]\ninterval = "10 ms"\nfailures = 2'
+        package = workshop.package(wasm=workshop.guest(health=1), extra=extra)
+        settings = Configuration.of(HealthPolicy(interval=0.01))
+        async with System(home, configuration=settings) as system:
+            await system.install(package, approve=yes)
+            await until(lambda: system.component_status(NAME).restarts > 1)
+            lines = [line for line in log_of(system) if "failed checks in a row" in line]
+        assert [line[-2] for line in lines[:4]] == ["1", "2", "1", "2"]
+
+    async def test_a_component_may_stay_however_often_it_is_unwell(
+        self, home: Path, workshop: Workshop, yes: Approve
+    ) -> None:
+        """With `failures = 0`; its health is a finding that names its words."""
+        extra = '[health]\ninterval = "10 ms"\nfailures = 0'
+        package = workshop.package(wasm=workshop.guest(health=1), extra=extra)
+        settings = Configuration.of(HealthPolicy(interval=0.01))
+        async with System(home, configuration=settings) as system:
+            await system.install(package, approve=yes)
+            await until(lambda: sum("unhealthy: " in line for line in log_of(system)) > 5)
+            assert system.component_status(NAME).restarts == 0
+            (finding,) = system.services.get(HealthSources).findings()
+        assert (finding.subject, finding.health) == (NAME, Health.UNHEALTHY)
+        assert "health check fails" in finding.text
 
     async def test_an_update_can_begin_to_ask_for_health(
         self, home: Path, workshop: Workshop, yes: Approve

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from pathlib import Path
+from time import monotonic
 from typing import Any
 
 import anyio
@@ -26,12 +27,22 @@ from airswasm.monitoring import (
     BLOCK,
     Monitor,
     MonitoringSettings,
-    Severity,
     Snapshot,
     monitoring_app,
     observe,
 )
-from airswasm.runtime import Account, Engine, HostMemory, HostSettings, Limits, Meters, Services
+from airswasm.runtime import (
+    Account,
+    Engine,
+    Finding,
+    Health,
+    HealthSources,
+    HostMemory,
+    HostSettings,
+    Limits,
+    Meters,
+    Services,
+)
 from airswasm.storage import FixedQuota
 from airswasm.storage.testing import MemoryStore
 from airswasm.wit import Blocks, Metric, load_part
@@ -78,7 +89,7 @@ async def test_a_crash_shows_in_snapshot_health_and_metrics() -> None:
             "a/fussy", "running", 1, 1,
         )  # fmt: skip
         assert sample.last_error == "RuntimeError: as it was told"
-        assert monitor.health().severity is Severity.DEGRADED
+        assert monitor.health().health is Health.DEGRADED
         assert (
             'airswasm_dead_letters_total{reason="crashed"} 1.0' in monitor.metrics.render().decode()
         )
@@ -158,9 +169,36 @@ async def test_served_documents() -> None:
         assert metrics.headers["content-type"].startswith("text/plain")
         assert "airswasm_component_running" in metrics.text
         health: dict[str, Any] = (await get(monitor, "/healthz")).json()
-        assert (health["schema"], health["status"]) == ("airswasm.health/1", "ok")
+        assert (health["schema"], health["status"]) == ("airswasm.health/1", "healthy")
+        assert health["components"] == {
+            "healthy": 1, "unknown": 0, "degraded": 0, "unhealthy": 0,
+        }  # fmt: skip
+        assert (await get(monitor, "/livez")).json()["status"] == "alive"
         snapshot = (await get(monitor, "/snapshot")).json()
         assert [each["name"] for each in snapshot["components"]] == ["a/b"]
+
+
+async def test_probes_tell_a_start_from_a_failure() -> None:
+    """A host that starts gets no traffic; a host that cannot work says so to both probes."""
+    async with ActorSystem() as system:
+        said: list[Finding] = []
+        sources = HealthSources()
+        sources.add("host", lambda: said)
+        monitor = Monitor(system, sources=sources)
+
+        async def codes() -> list[int]:
+            paths = ("/livez", "/readyz", "/healthz")
+            return [(await get(monitor, path)).status_code for path in paths]
+
+        assert await codes() == [200, 200, 200]
+        said[:] = [Finding(Health.UNKNOWN, "host", "7 have not started yet", is_unready=True)]
+        assert await codes() == [200, 503, 200]
+        assert (await get(monitor, "/readyz")).json()["reasons"] == ["host: 7 have not started yet"]
+        said[:] = [Finding(Health.DEGRADED, "host", "slow", "wait")]
+        assert await codes() == [200, 200, 200]
+        said[:] = [Finding(Health.UNHEALTHY, "host", "broken", "mend it")]
+        assert await codes() == [200, 503, 503]
+        assert (await get(monitor, "/readyz")).json()["reasons"] == ["host: broken"]
 
 
 async def test_a_host_composes_it_from_its_services() -> None:
@@ -239,14 +277,13 @@ async def test_counters_go_on_over_restarts_and_updates(engine: Engine) -> None:
 
 
 async def test_what_is_off_costs_nothing(engine: Engine) -> None:
-    """No message is measured, no task runs, and /metrics says how to turn it on."""
+    """No message is measured, and /metrics says how to turn it on; there is still health."""
     linked = (await engine.load(bytes(wat2wasm(ECHO.read_text())), name="echo")).link([])
     async with ActorSystem() as system:
         services = Services()
         services.add(ActorSystem, system)
         services.add(MonitoringSettings, MonitoringSettings(metrics="off"))
         monitor = observe(services)
-        await monitor.run()
         ref = system.spawn(ComponentActor(linked, "a/b"), name="a/b")
         await system.started(ref)
         await ref.ask(b"hello")
@@ -273,6 +310,30 @@ class TestLag:
             lag = monitor.snapshot().event_loop_lag
         assert lag is not None
         assert sum(lag.counts) == 3
+
+    @pytest.mark.parametrize("jump", [-3600.0, 3600.0])
+    async def test_a_clock_that_was_set_is_a_finding_for_a_while(self, jump: float) -> None:
+        """Expiry times and audit lines depend on the wall clock; a small correction is no jump."""
+        set_by = 0.0
+
+        def wall_clock() -> float:
+            return monotonic() + set_by
+
+        async with ActorSystem() as system, anyio.create_task_group() as group:
+            monitor = Monitor(system, wall_clock=wall_clock)
+            group.start_soon(monitor.run)
+            await anyio.sleep(1.5)
+            set_by = 1.0
+            await anyio.sleep(1)
+            assert monitor.health().total == 0
+            set_by += jump
+            await anyio.sleep(1)
+            (finding,) = monitor.health().findings
+            assert (finding.subject, finding.health) == ("clock", Health.DEGRADED)
+            assert "3,6" in finding.text
+            await anyio.sleep(61)
+            assert monitor.health().total == 0
+            group.cancel_scope.cancel()
 
 
 async def test_two_systems_are_told_apart() -> None:

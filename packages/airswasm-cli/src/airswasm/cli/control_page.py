@@ -35,11 +35,11 @@ _HEAD = """\
 
 A running host (`airswasm run`) answers HTTP on a Unix socket that only its owner can open (mode 0600). It is `control.sock` in the home; where the home's path is too long for a socket, the first lines of `host.lock` in the home name another place. With `airswasm run --listen PORT` the host also answers on 127.0.0.1, where every request needs a token as `Authorization: Bearer TOKEN` and a loopback name as its `Host`.
 
-**Tokens.** Each run writes a token for everything to `control.token` in the home. `airswasm tokens create NAME --scope SCOPE` makes others, which hold until `airswasm tokens revoke NAME`; the host keeps their hashes. Their scopes: `monitoring` for `/metrics`, `/healthz` and `/snapshot`; `read` for these and all that changes nothing; `send` for messages to the components that the token names; `all`. The audit log has a line for each token that is made or revoked, for each change by one, and for each refusal.
+**Tokens.** Each run writes a token for everything to `control.token` in the home. `airswasm tokens create NAME --scope SCOPE` makes others, which hold until `airswasm tokens revoke NAME`; the host keeps their hashes. Their scopes: `monitoring` for `/metrics`, `/livez`, `/readyz`, `/healthz` and `/snapshot`; `read` for these and all that changes nothing; `send` for messages to the components that the token names; `all`. The audit log has a line for each token that is made or revoked, for each change by one, and for each refusal.
 
     curl --unix-socket "$AIRSWASM_HOME/control.sock" --data world http://host/v1/components/local/hello/messages
 
-`GET /v1/openapi.json` is this page for programs. `GET /metrics` and `GET /healthz` are there as well, for Prometheus and for probes.
+`GET /v1/openapi.json` is this page for programs. `GET /metrics` is there as well, for Prometheus, and so are `GET /livez`, `/readyz` and `/healthz`, for probes.
 
 **Answers.** A document is a JSON object with a `schema` such as `airswasm.info/1`; within a version, members are only added. A stream is one such document on each line (NDJSON); when it breaks off, its last line is an error.
 

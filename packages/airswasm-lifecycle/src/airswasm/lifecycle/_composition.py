@@ -26,6 +26,7 @@ from airswasm.runtime import (
     Engine,
     EngineConfig,
     EngineSettings,
+    HealthSources,
     HostMemory,
     HostSettings,
     Meters,
@@ -272,6 +273,7 @@ class OpenHome:
             self._pressure = Pressure(self._engine.host_memory, tenants)
             group.start_soon(self._pressure.run)
             await self._hosting.open(stack)
+            self.services.get(HealthSources).add("host", self._hosting.findings)
             self.observers = find_observers(self.blocks, self.services)
             for observer in self.observers.values():
                 if isinstance(observer, Observer):
@@ -322,6 +324,7 @@ class OpenHome:
         add(Blocks, self.blocks)
         add(Configuration, self.configuration)
         add(Meters, self._meters)
+        add(HealthSources, HealthSources())
         self.configuration.offer(self.services, self.blocks)
         add(KeyValueStore, store)  # type: ignore[type-abstract]
         add(StorageQuotas, self._policies)  # type: ignore[type-abstract]

@@ -1,6 +1,6 @@
 from ._application import monitoring_app
 from ._block import BLOCK
-from ._health import Finding, HealthReport, Severity, Thresholds, assess
+from ._health import HealthReport, Thresholds, assess
 from ._history import ComponentHistory, History
 from ._metrics import Metrics
 from ._monitor import Monitor, observe
@@ -14,13 +14,11 @@ __all__ = (
     "OTHER",
     "ComponentHistory",
     "ComponentSample",
-    "Finding",
     "HealthReport",
     "HostCallSample",
     "History",
     "Metrics",
     "Monitor",
-    "Severity",
     "Snapshot",
     "Thresholds",
     "Times",

@@ -1,4 +1,4 @@
-"""`/metrics`, `/healthz` and `/snapshot` as an ASGI application, to mount in any HTTP server.
+"""The figures and the health of a host as an ASGI application, to mount in any HTTP server.
 
 It answers from memory, so a probe gets its answer while guests compute. It does not check access:
 the program that mounts it does (airswasm-cli: a Unix socket, 0600).
@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import asdict
 
+from airswasm.runtime import Health
 from anyio import to_thread
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 from starlette.applications import Starlette
@@ -15,7 +16,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from ._health import HealthReport, Severity, assess
+from ._health import HealthReport
 from ._monitor import Monitor
 from ._snapshot import Snapshot
 
@@ -25,9 +26,10 @@ _METRICS_OFF = "metrics are off: airswasm config set monitoring.metrics on, and 
 
 
 def monitoring_app(monitor: Monitor) -> Starlette:
-    """Return the application over one monitor.
+    """Return the application over one monitor: `/metrics`, `/snapshot` and three probes.
 
-    `/healthz` answers 200 while the host works, with its findings, and 503 when it cannot work.
+    `/livez` answers 200 as long as the event loop runs, `/readyz` 200 once the host should get
+    traffic, and `/healthz` 200 while the host works, with its findings. Otherwise they answer 503.
     """
 
     async def metrics(_request: Request) -> Response:
@@ -36,9 +38,17 @@ def monitoring_app(monitor: Monitor) -> Starlette:
         page = await monitor.metrics.scrape()
         return Response(page, media_type=CONTENT_TYPE_LATEST)
 
+    async def livez(_request: Request) -> Response:
+        return JSONResponse({"schema": "airswasm.liveness/1", "status": "alive"})
+
+    async def readyz(_request: Request) -> Response:
+        report = await monitor.look_at_health()
+        return JSONResponse(_readiness_document(report), 200 if report.is_ready else 503)
+
     async def healthz(_request: Request) -> Response:
-        report = assess(await monitor.look(), monitor.thresholds)
-        return JSONResponse(_health_document(report), _status_code(report))
+        report = await monitor.look_at_health()
+        status_code = 503 if report.health is Health.UNHEALTHY else 200
+        return JSONResponse(_health_document(report), status_code)
 
     async def snapshot(_request: Request) -> Response:
         return await to_thread.run_sync(_snapshot_response, await monitor.look())
@@ -46,6 +56,8 @@ def monitoring_app(monitor: Monitor) -> Starlette:
     return Starlette(
         routes=[
             Route("/metrics", metrics),
+            Route("/livez", livez),
+            Route("/readyz", readyz),
             Route("/healthz", healthz),
             Route("/snapshot", snapshot),
         ]
@@ -56,17 +68,30 @@ def _snapshot_response(snapshot: Snapshot) -> Response:
     return JSONResponse({"schema": "airswasm.snapshot/1", **asdict(snapshot)})
 
 
-def _status_code(report: HealthReport) -> int:
-    return 503 if report.severity is Severity.FAILING else 200
+def _readiness_document(report: HealthReport) -> dict[str, object]:
+    is_failing = report.health is Health.UNHEALTHY
+    reasons = [
+        f"{each.subject}: {each.text}"
+        for each in report.findings
+        if each.is_unready or (is_failing and each.health is Health.UNHEALTHY)
+    ]
+    return {
+        "schema": "airswasm.readiness/1",
+        "status": "ready" if report.is_ready else "not ready",
+        "reasons": reasons,
+    }
 
 
 def _health_document(report: HealthReport) -> dict[str, object]:
     return {
         "schema": "airswasm.health/1",
-        "status": report.severity.name.lower(),
+        "status": report.health.name.lower(),
+        "is_ready": report.is_ready,
+        "parts": {part: health.name.lower() for part, health in report.parts.items()},
+        "components": {each.name.lower(): report.components.get(each, 0) for each in Health},
         "total": report.total,
         "findings": [
-            {**asdict(finding), "severity": finding.severity.name.lower()}
+            {**asdict(finding), "health": finding.health.name.lower()}
             for finding in report.findings
         ],
     }

@@ -10,16 +10,17 @@ for that and reads it.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import shutil
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import replace
-from time import monotonic
+from time import monotonic, time
 from typing import Any
 
 import anyio
 import anyio.lowlevel
 from airswasm.actor import ActorRef, ActorSystem, Phase, Tally
-from airswasm.runtime import Histogram, HostMemory, Meters, Services
+from airswasm.runtime import HealthSources, Histogram, HostMemory, Meters, Services
 from airswasm.security import AuditLog
 from airswasm.storage import StorageError, StorageQuotas, Store
 
@@ -35,6 +36,8 @@ _PORTION = 100
 """Components that are looked at before others have a turn."""
 _LAG_SECONDS = 1.0
 """Between two looks at how late the event loop is."""
+_JUMP_SECONDS = 5.0
+"""The seconds by which the wall clock may be ahead or behind after that."""
 
 
 class Monitor:
@@ -60,12 +63,18 @@ class Monitor:
         meters: Meters | None = None,
         is_measuring: bool = True,
         memory: HostMemory | None = None,
+        sources: HealthSources | None = None,
+        wall_clock: Callable[[], float] = time,
     ) -> None:
         self._system = system
         self._store = store
         self._quotas = quotas
         self._audit = audit
         self._memory = memory
+        self._sources = sources or HealthSources()
+        self._wall_clock = wall_clock
+        self._late: float | None = None
+        self._jump: tuple[float | None, float] = (None, 0.0)
         self.thresholds = thresholds
         self.history = History()
         self.metrics = Metrics(
@@ -87,15 +96,28 @@ class Monitor:
             each.cancel()
 
     async def run(self) -> None:
-        """Measure how late the event loop is, once a second, until it is cancelled."""
-        while self.is_measuring:
+        """Measure how late the event loop is, and whether the clock was set, once a second."""
+        while True:
             expected = monotonic() + _LAG_SECONDS
+            wall = self._wall_clock() - monotonic()
             await anyio.sleep(_LAG_SECONDS)
-            self._lag.add(max(0.0, monotonic() - expected))
+            self._late = max(0.0, monotonic() - expected)
+            if self.is_measuring:
+                self._lag.add(self._late)
+            jump = self._wall_clock() - monotonic() - wall
+            if abs(jump) > _JUMP_SECONDS:
+                self._jump = self._system.clock(), jump
 
     def health(self) -> HealthReport:
         """Return the health of this moment."""
-        return assess(self.snapshot(), self.thresholds)
+        return self._assess(self.snapshot())
+
+    async def look_at_health(self) -> HealthReport:
+        """Return the health, component by component, while other tasks go on."""
+        return self._assess(await self.look())
+
+    def _assess(self, snapshot: Snapshot) -> HealthReport:
+        return assess(snapshot, self.thresholds, self._sources.findings())
 
     def snapshot(self) -> Snapshot:
         """Return the host at this moment, at once; this takes about 10 us for each component."""
@@ -130,6 +152,10 @@ class Monitor:
             audit_lines=self._audit.head.line if self._audit else None,
             storage_syncs=self._store.syncs if self._store else None,
             storage_failure=str(failure) if failure else "",
+            audit_failure=(self._audit.failure or "") if self._audit else "",
+            disk_free_bytes=self._disk_free(),
+            event_loop_late=self._late,
+            clock_jump=self._jump,
             event_loop_lag=_times(self._lag) if self.is_measuring else None,
             host_calls={
                 tally.name: _host_calls(tally)
@@ -150,6 +176,13 @@ class Monitor:
         for each in self.history.all():
             if each.state == "given_up" and each.name not in routes:
                 yield ComponentSample(**_remembered(each))
+
+    def _disk_free(self) -> int | None:
+        if self._store is None or not self._store.path.is_dir():
+            return None
+        with suppress(OSError):
+            return shutil.disk_usage(self._store.path).free
+        return None
 
     def _with_storage(self, sample: ComponentSample) -> ComponentSample:
         if self._store is None:
@@ -177,6 +210,7 @@ def observe(services: Services) -> Monitor:
         quotas=services.get(StorageQuotas) if services.has(StorageQuotas) else None,  # type: ignore[type-abstract]
         audit=services.get(AuditLog) if services.has(AuditLog) else None,
         memory=services.get(HostMemory) if services.has(HostMemory) else None,
+        sources=services.get(HealthSources) if services.has(HealthSources) else None,
     )
 
 

@@ -114,7 +114,12 @@ class Snapshot:
         descriptors: Files and sockets that are open for components.
         descriptors_most: What may be open.
         storage_failure: The reason why the store refuses to write; empty if it does not.
+        audit_failure: The reason why the audit log cannot be written; empty if it can.
+        disk_free_bytes: Free bytes on the disk of the store; None without one.
         event_loop_lag: How late timers were; None where it is not measured.
+        event_loop_late: Seconds that the last timer was late; None before it.
+        clock_jump: The system's clock when the wall clock was last set, in seconds, or None; and by
+            how many seconds.
         host_calls: The calls of host functions, by component and function.
     """
 
@@ -125,7 +130,11 @@ class Snapshot:
     audit_lines: int | None = None
     storage_syncs: int | None = None
     storage_failure: str = ""
+    audit_failure: str = ""
+    disk_free_bytes: int | None = None
     event_loop_lag: Times | None = None
+    event_loop_late: float | None = None
+    clock_jump: tuple[float | None, float] = (None, 0.0)
     host_calls: Mapping[str, Mapping[str, HostCallSample]] = field(
         default_factory=dict[str, Mapping[str, HostCallSample]]
     )

@@ -6,6 +6,7 @@ from ._component import Component, LinkedComponent
 from ._config import CompileLimits, CompileProgress, EngineConfig, ProgressSink
 from ._engine import Engine
 from ._exports import Exports
+from ._health import Finding, Health, HealthSources
 from ._host import Caller, HostFunction, HostInterface, HostResource, Pending
 from ._instance import Function, Instance
 from ._interpreter import find_interpreter
@@ -69,6 +70,9 @@ from .wasi._stdio import LineLimits, LogSink
 __all__ = (
     "WASI_INTERFACES",
     "EngineSettings",
+    "Finding",
+    "Health",
+    "HealthSources",
     "Meters",
     "BLOCK",
     "BOUNDS",

@@ -186,6 +186,11 @@ class AuditLog:
         return self._path
 
     @property
+    def failure(self) -> str | None:
+        """The reason why the log could not be written when it was last tried; None if it could."""
+        return self._failure
+
+    @property
     def head(self) -> AuditHead:
         """The newest line; keep it elsewhere to notice a log cut at its end."""
         return self._head

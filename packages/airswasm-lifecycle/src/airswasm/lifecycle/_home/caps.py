@@ -71,6 +71,7 @@ CAPS = (
     Cap("supervision.shutdown", "supervision.shutdown"),
     Cap("supervision.revive", "supervision.revive", is_least=True),
     Cap("health.interval", "health.interval", is_least=True),
+    Cap("health.timeout", "health.timeout"),
 )
 
 

@@ -130,13 +130,17 @@ class HealthPolicy:
 
     Attributes:
         interval: Seconds of the shortest interval between two checks.
+        timeout: Seconds that a component may have for the answer.
     """
 
     interval: float = 1.0
+    timeout: float = 60.0
 
     def __post_init__(self) -> None:
         if not self.interval >= LEAST_INTERVAL:
             raise ValueError("interval must be at least 0.001")
+        if not self.timeout >= LEAST_INTERVAL:
+            raise ValueError("timeout must be at least 0.001")
 
 
 @dataclass(frozen=True, slots=True)

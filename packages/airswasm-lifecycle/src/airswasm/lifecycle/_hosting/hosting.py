@@ -17,29 +17,30 @@ import dataclasses
 from collections import Counter
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from weakref import WeakValueDictionary
 
 import anyio
 from airswasm.actor import (
     ActorError,
-    ActorFailed,
     ActorRef,
     ActorStopped,
     ActorSystem,
+    AskTimeout,
     Backoff,
     ChildSpec,
     ChildStartFailed,
     ComponentActor,
     EventKind,
+    HealthCheckFailed,
     LifecycleEvent,
     MailboxSpec,
     SupervisorGaveUp,
     SupervisorNode,
     SupervisorSpec,
 )
-from airswasm.runtime import GuestFault, Limits, LinkedComponent, WasiConfig
+from airswasm.runtime import Finding, GuestFault, Health, Limits, LinkedComponent, WasiConfig
 from airswasm.security import TrustError
 from airswasm.wit.names import GUEST_MIGRATION
 
@@ -49,6 +50,7 @@ from .._packages.manifest import MANIFEST_NAME, Manifest
 from .._registry.limits import limits_of
 from .._registry.registry import ComponentRecord
 from ..errors import NotRunning, StartFailed, TooManyRunning, UpdateFailed
+from .checks import Checks
 from .loading import Loader, wasi_of
 from .quarantine import Placeholder, Quarantine
 from .revivals import Revivals, Revive
@@ -77,8 +79,7 @@ class _Hosted:
     switches: int = 0
     """Incarnations that are no restarts after a crash: updates, and the replaced ones."""
     last_error: str | None = None
-    verdict: str | None = None
-    """`healthy`, or the component's answer to the last check."""
+    checks: Checks = field(default_factory=Checks)
 
 
 @dataclass(frozen=True, slots=True, weakref_slot=True)
@@ -271,12 +272,30 @@ class Hosting:
             fuel_used=meter.fuel_used if meter else 0,
             memory_bytes=meter.memory_bytes if meter else 0,
             host_memory_bytes=meter.host_memory_bytes if meter else 0,
-            health=hosted.verdict if is_up else None,
+            health=hosted.checks.verdict if is_up else None,
             held=held,
             revivals=revivals,
             revives_in=revives_in,
             processor_seconds=ref.processor_seconds if ref is not None else 0.0,
         )
+
+    def findings(self) -> Iterator[Finding]:
+        """Return what a host that runs components knows of their health and of its own."""
+        if self._expected:
+            text = f"{len(self._expected):,} components have not started yet"
+            yield Finding(Health.UNKNOWN, "host", text, is_unready=True)
+        for name, reason in self._quarantine:
+            hint = f"give {name} to another key (airswasm trust transfer), then update it"
+            yield Finding(Health.UNHEALTHY, name, f"quarantined: {reason}", hint)
+        for name, reason in list(self._refused.items()):
+            if name not in self._hosted and self._quarantine.reason(name) is None:
+                yield Finding(
+                    Health.UNHEALTHY, name, f"did not start: {reason}", f"airswasm logs {name}"
+                )
+        for name, hosted in list(self._hosted.items()):
+            if hosted.checks.unwell is not None:
+                text = f"its health check fails: {hosted.checks.unwell}"
+                yield Finding(Health.UNHEALTHY, name, text, f"airswasm logs {name}")
 
     def note_held(self, name: str, held: tuple[Excess, ...]) -> None:
         """Record, and log, the numbers of a manifest that the policy does not allow."""
@@ -532,17 +551,33 @@ class Hosting:
             )
 
     async def _check(self, name: str, hosted: _Hosted) -> None:
-        actor = hosted.ref.actor if hosted.ref is not None else None
-        if isinstance(actor, HostedActor) and self.is_running(name):
+        ref, health = hosted.ref, hosted.manifest.health
+        actor = ref.actor if ref is not None else None
+        if isinstance(actor, HostedActor) and health is not None and self.is_running(name):
             try:
-                await actor.check()
-                hosted.verdict = "healthy"
-            except ActorError as error:
-                cause = error.cause if isinstance(error, ActorFailed) else None
-                hosted.verdict = f"unhealthy: {reason_of(cause or error)}"
-                self._logs.write(name, "warn", hosted.verdict, source="supervisor")
+                await actor.check(timeout=health.timeout)
+                hosted.checks.note(None)
+            except (HealthCheckFailed, AskTimeout) as error:
+                if ref is not None and ref.actor is actor:
+                    self._note_unwell(name, hosted, ref, error)
+            except ActorError:  # it crashed, or another change has ended it: that is said elsewhere
+                hosted.checks.forget()
         if hosted.node.failure is None:
             self._check_later(name, hosted)
+
+    def _note_unwell(
+        self, name: str, hosted: _Hosted, ref: ActorRef, error: HealthCheckFailed | AskTimeout
+    ) -> None:
+        """Report a failed check, and let the supervisor restart what failed too many."""
+        reason = error.text if isinstance(error, HealthCheckFailed) else reason_of(error)
+        hosted.checks.note(reason)
+        health = hosted.manifest.health
+        most = health.failures if health is not None else 0
+        is_last = most and hosted.checks.failed >= most
+        text = f"unhealthy: {reason} (failed checks in a row: {hosted.checks.failed})"
+        self._logs.write(name, "warn", text, source="supervisor")
+        if is_last and self._actors.crash(ref, error):
+            hosted.checks.forget()
 
     # -- watching ------------------------------------------------------------------------------
 

@@ -9,6 +9,8 @@ Rejected: stopping the component, which would send them all to the dead letters.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from airswasm.actor import Context, Message
 
 from ..errors import NotRunning
@@ -33,6 +35,10 @@ class Quarantine:
     def bars(self, name: str, version: str) -> bool:
         """Return whether this version must not run."""
         return self._barred.get(name, ("", ""))[0] == version
+
+    def __iter__(self) -> Iterator[tuple[str, str]]:
+        """Iterate over the names of which a version is barred, with the reason."""
+        return iter([(name, reason) for name, (_, reason) in self._barred.items()])
 
     def reason(self, name: str) -> str | None:
         """Return why a version of this name is barred; None if none is."""

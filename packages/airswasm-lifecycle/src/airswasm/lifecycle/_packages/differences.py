@@ -154,6 +154,8 @@ _MEANS_LESS: Mapping[str, Callable[[object, object], bool]] = {
     "supervision.backoff.maximum": _is_higher,
     "supervision.revive": _is_rarer,
     "health.interval": _is_rarer,
+    "health.timeout": _is_lower,
+    "health.failures": _always,  # how many restarts there may be is the supervision's
     "codecs.accepts": _always,  # configuration that it reads, not a permission
 }  # fmt: skip
 """Keys with a rule that recognises a reduction; every other change counts as a raise."""

@@ -264,9 +264,12 @@ class SupervisionSection:
 
 @dataclass(frozen=True, slots=True, config=_STRICT)
 class HealthSection:
-    """`[health]`: the interval between calls of `health.check`; without it the host makes none."""
+    """`[health]`: how the host calls `health.check`; without this table it does not."""
 
     interval: Interval
+    timeout: Interval = 5.0
+    failures: Annotated[StrictInt, Field(ge=0, le=1_000_000)] = 3
+    """Failed checks in a row after which the host restarts the component; 0 for never."""
 
 
 @dataclass(frozen=True, slots=True, config=_STRICT)
