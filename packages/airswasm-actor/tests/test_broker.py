@@ -96,6 +96,7 @@ async def test_a_replacement_keeps_order_and_never_overlaps(system: ActorSystem)
         await anyio.sleep(0.005)
         system.broker.tell("svc", "new 1")
         await anyio.sleep(0.02)
+        await anyio.wait_all_tasks_blocked()
         gate.set()
     old.tell("by the old reference")
     assert await system.broker.ask("svc", "last") == "v2"
@@ -263,6 +264,7 @@ async def test_a_hand_over_that_is_cancelled_leaves_both_as_they_were(system: Ac
 async def test_rings_are_found_across_a_replacement(system: ActorSystem) -> None:
     """The new one stands still until the old one has ended: waiting for it is waiting for that."""
     caught: list[AskError] = []
+    replacing = anyio.Event()
 
     async def asks_back(message: Message, context: Context) -> object:
         try:
@@ -272,7 +274,7 @@ async def test_rings_are_found_across_a_replacement(system: ActorSystem) -> None
             return "refused"
 
     async def asks(message: Message, context: Context) -> object:
-        await anyio.sleep(0.01)
+        await replacing.wait()
         return await context.ask("back", 0)
 
     system.spawn(asks, name="svc")
@@ -280,8 +282,10 @@ async def test_rings_are_found_across_a_replacement(system: ActorSystem) -> None
     new = system.spawn(Probe(), name="svc@2")
     async with anyio.create_task_group() as group:
         group.start_soon(system.broker.ask, "svc", 1)
-        await anyio.lowlevel.checkpoint()
-        group.start_soon(lambda: system.broker.replace("svc", new, drain=5))
+        await anyio.wait_all_tasks_blocked()
+        group.start_soon(lambda: system.broker.replace("svc", new, drain=60))
+        await anyio.wait_all_tasks_blocked()
+        replacing.set()
     assert caught[0].path == ("back", "svc@2", "svc", "back")  # type: ignore[attr-defined]
 
 

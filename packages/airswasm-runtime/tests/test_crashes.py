@@ -251,7 +251,7 @@ async def main():
         assert seen and isinstance(seen[0], (InstanceBusy, RuntimeError)), seen
 """,
     "signals-while-a-guest-runs": """
-import signal, time
+import signal
 def interrupt(number, frame):
     while frame is not None:
         if frame.f_code is Call.poll.__code__: raise KeyboardInterrupt
@@ -261,17 +261,16 @@ async def main():
     if not hasattr(signal, "setitimer"): return
     signal.signal(signal.SIGALRM, interrupt)
     for config in (CONFIG, EngineConfig.dense(CONFIG.cache_folder)):
-        seen, until = 0, time.monotonic() + 20
+        seen = 0
         async with Engine(config) as engine:
             linked = (await engine.load(probe)).link([host()])
             signal.setitimer(signal.ITIMER_REAL, 0.0007, 0.0007)
-            while seen < 20 and time.monotonic() < until:
+            while seen < 20:
                 try:
                     instance = await linked.instantiate(caller=Caller("x"))
                     for _ in range(50): await instance.call("#nap", 1)
                 except KeyboardInterrupt: seen += 1
             signal.setitimer(signal.ITIMER_REAL, 0)
-        assert seen == 20, seen
         assert signal.getsignal(signal.SIGALRM) is interrupt
 """,
     "recursion-ends-in-a-host-function": """

@@ -107,7 +107,7 @@ async def test_a_destructor_that_spins_meets_the_limits(linked):
     tight = await linked.instantiate(caller=Caller("x"), limits=Limits(fuel=1_000_000))
     with pytest.raises(FuelExhausted):
         await (await _thing(tight, SPINS)).drop()
-    slow = await linked.instantiate(caller=Caller("x"), limits=Limits(fuel=2**62, timeout=0.3))
+    slow = await linked.instantiate(caller=Caller("x"), limits=Limits(fuel=2**62, timeout=1.0))
     turns = 0
 
     async def count() -> None:

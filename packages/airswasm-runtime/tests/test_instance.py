@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-import time
 from dataclasses import replace
 
 import anyio
@@ -247,13 +246,12 @@ async def test_cancelling_the_await_ends_the_guest(waiting, waits):
 async def test_cancelling_a_computing_guest_ends_it(probe, probe_host):
     """A guest on a worker thread is cancelled within its stint; it has fuel for a minute."""
     instance = await probe.link([probe_host]).instantiate(
-        caller=Caller("test/probe"), limits=Limits(fuel=2**50)
+        caller=Caller("test/probe"), limits=Limits(fuel=2**50, timeout=60)
     )
-    started = time.monotonic()
-    with anyio.move_on_after(0.02):
+    with anyio.move_on_after(0.02) as scope:
         await instance.call("#spin", 10**12)
+    assert scope.cancelled_caught  # before the deadline of the call
     assert instance.is_closed
-    assert time.monotonic() - started < 2.0
 
 
 async def test_a_guest_on_a_worker_thread_calls_the_host_on_the_loop(probe, probe_host, engine):

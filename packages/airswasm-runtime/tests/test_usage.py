@@ -67,7 +67,7 @@ async def link(engine: Engine, **functions: HostFunction) -> LinkedComponent:
 
 
 async def start(linked: LinkedComponent, usage: Usage | None, fuel: int = 10**9) -> Instance:
-    limits = Limits(fuel=fuel, memory_bytes=2**22, timeout=20.0)
+    limits = Limits(fuel=fuel, memory_bytes=2**22, timeout=600.0)
     return await linked.instantiate(caller=Caller("test/loop"), limits=limits, usage=usage)
 
 

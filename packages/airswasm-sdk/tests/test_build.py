@@ -66,6 +66,7 @@ def test_progress_names_every_step_in_order(project: Path) -> None:
 def test_a_compiler_error_has_file_and_line_and_leaves_the_last_artifact(project: Path) -> None:
     """A failed build changes nothing and says where."""
     before = (project / "build" / "hello.wasm").read_bytes()
+    there = {path.name for path in (project / "build").iterdir()}
     source = project / "src" / "hello.c"
     line = len(source.read_text().splitlines()) + 1
     source.write_text(source.read_text() + "int broken(\n")
@@ -74,7 +75,7 @@ def test_a_compiler_error_has_file_and_line_and_leaves_the_last_artifact(project
     assert caught.value.diagnostics[0].file == "src/hello.c"
     assert caught.value.diagnostics[0].line in (line, line + 1)
     assert (project / "build" / "hello.wasm").read_bytes() == before
-    assert [path.name for path in (project / "build").iterdir()] == ["hello.wasm"]
+    assert {path.name for path in (project / "build").iterdir()} == there
 
 
 @pytest.mark.skipif(os.name != "posix", reason="signals of POSIX")
@@ -224,3 +225,13 @@ def test_a_world_that_is_no_utf_8_is_the_compiler_s_to_judge(project: Path) -> N
     world.parent.mkdir(exist_ok=True)
     world.write_bytes(b"// \xff\n" + (world.read_bytes() if world.exists() else b""))
     assert build_project(project).report.is_satisfied
+
+
+def test_a_command_that_cannot_be_started_is_named(project: Path) -> None:
+    """With the exit code that a shell has for it; the last artifact stays."""
+    before = (project / "build" / "hello.wasm").read_bytes()
+    with_command(project, "no-such-tool-anywhere", "x")
+    with pytest.raises(BuildFailed, match="no-such-tool-anywhere: No such file") as caught:
+        build_project(project)
+    assert caught.value.exit_code == 127
+    assert (project / "build" / "hello.wasm").read_bytes() == before

@@ -5,7 +5,13 @@ from pathlib import Path
 
 import pytest
 from airswasm.lifecycle import Package, PackageUnsigned
-from airswasm.sdk import ArtifactMissing, next_sequence, pack_project, sign_project
+from airswasm.sdk import (
+    ArtifactMissing,
+    NotAProject,
+    next_sequence,
+    pack_project,
+    sign_project,
+)
 from airswasm.security import ContentMismatch, PrivateKey
 
 
@@ -64,3 +70,10 @@ def test_an_unsigned_project_cannot_be_packed(project: Path) -> None:
     """What travels is signed."""
     with pytest.raises(PackageUnsigned):
         pack_project(project)
+
+
+def test_a_folder_without_a_manifest_is_no_project(tmp_path: Path, key: PrivateKey) -> None:
+    """The error says which file is missing, and nothing is written."""
+    with pytest.raises(NotAProject, match=r"Component\.toml"):
+        sign_project(tmp_path, key)
+    assert list(tmp_path.iterdir()) == []

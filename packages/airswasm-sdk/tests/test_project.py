@@ -50,3 +50,49 @@ def test_a_name_is_valid_or_refused_before_anything_is_written(
         assert not folder.exists()
     else:
         assert project.folder == folder
+
+
+@pytest.mark.parametrize(
+    ("name", "reason"),
+    [
+        ("", "a part of it is empty"),
+        ("/hello", "a part of it is empty"),
+        ("shop/", "a part of it is empty"),
+        ("shop/" + "a" * 64, "longer than 63 characters"),
+        ("a" * 64 + "/x", "longer than 63 characters"),
+        ("9lives", "does not start with a lower-case letter"),
+        ("Shop/orders", "does not start with a lower-case letter"),
+        ("shop/or_ders", "has other characters"),
+        ("a/b/c", "has other characters"),
+    ],
+)
+def test_an_invalid_name_is_refused_with_the_reason(tmp_path: Path, name: str, reason: str) -> None:
+    """The first part that is wrong is what the message is about."""
+    with pytest.raises(InvalidProjectName, match=reason):
+        init_project(tmp_path / "project", name)
+
+
+def test_the_longest_name_is_63_characters(tmp_path: Path) -> None:
+    """In each part."""
+    longest = f"{'n' * 63}/{'a' * 63}"
+    assert init_project(tmp_path / "project", longest).name == longest
+
+
+@pytest.mark.parametrize("fault", [OSError(28, "No space left on device"), KeyboardInterrupt()])
+@pytest.mark.parametrize("is_there", [True, False])
+def test_a_project_is_written_whole_or_not_at_all(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fault: BaseException, is_there: bool
+) -> None:
+    """A full disk, or Ctrl-C, leaves what was there."""
+    folder = tmp_path / "hello"
+    if is_there:
+        folder.mkdir()
+
+    def fail(_folder: Path) -> None:
+        raise fault
+
+    monkeypatch.setattr("airswasm.sdk._project.copy_contract", fail)
+    with pytest.raises(type(fault)):
+        init_project(folder, "hello")
+    assert list(tmp_path.iterdir()) == ([folder] if is_there else [])
+    assert not is_there or list(folder.iterdir()) == []

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from airswasm.actor import MessageTooLarge
 from airswasm.runtime import FuelExhausted
-from airswasm.sdk import ComponentRefused, build_project
+from airswasm.sdk import ArtifactMissing, ComponentRefused, build_project
 from airswasm.sdk.testing import (
     ComponentHarness,
     Published,
@@ -233,3 +233,107 @@ def test_answers_to_requests_come_in_order_and_not_after_a_cancel(
         else:
             component.send(payload)
         assert [each.payload.decode() for each in component.published] == answers
+
+
+OWN_WAYS = """\
+#include "airswasm.h"
+
+static airswasm_reply handle(airswasm_text sender, const airswasm_text *topic,
+                             airswasm_bytes payload) {
+    (void)sender, (void)topic;
+    airswasm_text word = airswasm_as_text(payload);
+    if (airswasm_equal(word, AIRSWASM_TEXT("leave"))) {
+        airswasm_unsubscribe(AIRSWASM_TEXT("greetings"));
+        airswasm_unsubscribe(AIRSWASM_TEXT("never"));
+    } else if (airswasm_equal(word, AIRSWASM_TEXT("ask"))) {
+        airswasm_request(AIRSWASM_TEXT("local/other"), payload, 0);
+    } else {
+        airswasm_send(AIRSWASM_TEXT("local/other"), payload);
+    }
+    return airswasm_acknowledge();
+}
+AIRSWASM_HANDLER(handle)
+
+static airswasm_verdict init(airswasm_text config) {
+    if (airswasm_equal(config, AIRSWASM_TEXT("no"))) return airswasm_fail(AIRSWASM_TEXT("not so"));
+    airswasm_subscribe(AIRSWASM_TEXT("greetings"));
+    return airswasm_ok();
+}
+static void shutdown(void) { airswasm_log(AIRSWASM_INFO, AIRSWASM_TEXT("good-bye")); }
+AIRSWASM_LIFECYCLE(init, shutdown)
+
+static airswasm_verdict migrate(airswasm_text from) {
+    if (airswasm_equal(from, AIRSWASM_TEXT("9.0.0"))) return airswasm_fail(AIRSWASM_TEXT("newer"));
+    airswasm_log(AIRSWASM_INFO, from);
+    return airswasm_ok();
+}
+AIRSWASM_MIGRATION(migrate)
+"""
+
+
+@pytest.fixture(scope="session")
+def own_ways(listener: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = Path(shutil.copytree(listener, tmp_path_factory.mktemp("own") / "listener"))
+    (source,) = (folder / "src").glob("*.c")
+    source.write_text(OWN_WAYS)
+    manifest = folder / "Component.toml"
+    granted = 'messaging.send = ["local/*"]\nmessaging.subscribe'
+    manifest.write_text(manifest.read_text().replace("messaging.subscribe", granted))
+    build_project(folder)
+    return folder
+
+
+def test_an_init_that_refuses_ends_the_harness(own_ways: Path) -> None:
+    """Its text is in the error; another one with another configuration starts."""
+    with (
+        pytest.raises(ComponentRefused, match="not so"),
+        run_component(own_ways, config="no"),
+    ):
+        pytest.fail("it started")
+    with run_component(own_ways, config="yes") as component:
+        assert component.subscriptions == ["greetings"]
+
+
+def test_a_migration_is_called_with_the_old_version(own_ways: Path, counter: Path) -> None:
+    """What it refuses is raised; a component without one has nothing to migrate."""
+    with run_component(own_ways) as component:
+        component.migrate("0.9.0")
+        assert [line.message for line in component.logs] == ["0.9.0"]
+        with pytest.raises(ComponentRefused, match="newer"):
+            component.migrate("9.0.0")
+    with run_component(counter) as component:
+        component.migrate("0.9.0")
+
+
+def test_sent_messages_and_ended_subscriptions_are_recorded(own_ways: Path) -> None:
+    """To end a subscription that there never was is no error; `shutdown` is called at the end."""
+    with run_component(own_ways) as component:
+        component.send("to all")
+        assert component.sent == [SentMessage("send", "local/other", b"to all")]
+        component.send("leave")
+        assert component.subscriptions == []
+        component.publish("greetings", "still delivered")
+    assert component.logs[-1].message == "good-bye"
+
+
+def test_an_answer_for_a_component_without_callbacks_is_dropped(own_ways: Path) -> None:
+    """As on a host, and it does not stay for the next message."""
+    with run_component(own_ways, replies={"local/other": None}) as component:
+        component.send("ask")
+        component.send("leave")
+        assert [each.kind for each in component.sent] == ["request"]
+
+
+def test_a_failing_test_is_not_shut_down(own_ways: Path) -> None:
+    """The error of the test is what is seen, and no error of a `shutdown` after it."""
+    with pytest.raises(ZeroDivisionError), run_component(own_ways) as component:
+        _ = 1 // 0
+    assert component.logs == []
+
+
+def test_a_project_that_is_not_built_is_refused(counter: Path, tmp_path: Path) -> None:
+    """With the file that is missing."""
+    folder = Path(shutil.copytree(counter, tmp_path / "hello"))
+    (folder / "build" / "hello.wasm").unlink()
+    with pytest.raises(ArtifactMissing, match=r"hello\.wasm"):
+        ComponentHarness(folder)

@@ -228,8 +228,11 @@ BOMBS = {
 
 @pytest.mark.parametrize("kind", BOMBS)
 def test_hostile_text_is_refused_in_bounded_time(kind: str) -> None:
-    """An answer or a typed error within seconds; nothing recurses or unfolds without end."""
-    before = time.monotonic()
+    """An answer or a typed error; nothing recurses or unfolds without end.
+
+    The tool has a limit of its own; what is held here is the processor time of the reader.
+    """
+    before = time.thread_time()
     text = f"package a:b;\ninterface i {{\n{BOMBS[kind]}\n}}\n"
     if kind in ("wide record", "long name"):
         assert read_wit_text(text).main.interfaces["i"].types
@@ -237,7 +240,7 @@ def test_hostile_text_is_refused_in_bounded_time(kind: str) -> None:
         with pytest.raises(WitError) as caught:
             read_wit_text(text)
         assert len(str(caught.value)) < 2000
-    assert time.monotonic() - before < 15
+    assert time.thread_time() - before < 15
 
 
 @pytest.mark.parametrize("kind", ["deep by names", "doubling", "doubling in records"])

@@ -443,16 +443,16 @@ def test_a_wit_package_is_not_a_component(tmp_path: Path) -> None:
 
 
 def test_ten_thousand_exports_are_bounded(dummy: Callable[..., bytes]) -> None:
-    """Many exports and long names: an answer in seconds, of a length one can read."""
+    """Many exports and long names: an answer of a length one can read, in processor time."""
     many = "\n".join(f"g{i}x: func();" for i in range(10_000))
     long_name = "a" + "-b" * 3000
     wasm = dummy(
         f"export many; export {long_name};",
         rest=f"interface many {{ {many} }} interface {long_name} {{ f: func(); }}",
     )
-    before = time.monotonic()
+    before = time.thread_time()
     (line,) = lines(wasm)
-    assert time.monotonic() - before < 10
+    assert time.thread_time() - before < 10
     assert "a component must export it" in line
     assert len(line) < 1000
 

@@ -112,11 +112,11 @@ def test_any_text_gives_an_answer_or_a_typed_error(docs: str) -> None:
 
 
 def test_long_docs_take_linear_time() -> None:
-    """A megabyte of almost-annotations is read in well under a second per megabyte."""
-    before = time.monotonic()
+    """A megabyte of almost-annotations; processor time, as the steps are those of `re`."""
+    before = time.thread_time()
     with pytest.raises(AnnotationError):
         parse_requirements("@requires nothing " + " " * 500_000 + "x")
     assert parse_requirements("@ requires\n" * 50_000) is None
     with pytest.raises(AnnotationError):
         parse_requirements("@requires " + "a" * 500_000 + ":")
-    assert time.monotonic() - before < 5
+    assert time.thread_time() - before < 5

@@ -123,14 +123,15 @@ def _encode_string(value: str, keep: Keep, handles: Handles) -> bytes:
 
 
 def encode_bytes(value: bytes | bytearray | memoryview, keep: Keep, handles: Handles) -> bytes:
-    size = len(value)
+    data = value if type(value) is bytes else bytes(memoryview(value))
+    size = len(data)
     if not size:
         return _EMPTY_LIST
     handles.allowance -= size
     if handles.allowance < 0:
         raise AllowanceExceeded
     body = bytearray(U8_SLOT) * size
-    body[8::32] = value
+    body[8::32] = data
     pin = (ctypes.c_char * 1).from_buffer(body)
     keep.append(pin)
     return pack_two(KIND_LIST, size, ctypes.addressof(pin))

@@ -115,11 +115,11 @@ def _is_mapping(value: object) -> TypeGuard[Mapping[object, object]]:
 
 
 def _is_some(value: object) -> TypeGuard[Some[object]]:
-    return isinstance(value, Some)
+    return type(value) is Some
 
 
 def _is_result(value: object) -> TypeGuard[Ok[object] | Err[object]]:
-    return isinstance(value, (Ok, Err))
+    return type(value) in (Ok, Err)
 
 
 def _is_primitive(name: str, value: object) -> bool:
@@ -139,9 +139,11 @@ def _is_primitive(name: str, value: object) -> bool:
 
 
 def _find_in_bytes(where: str, value: object) -> ValueMismatch | None:
-    if isinstance(value, (bytes, bytearray, memoryview)):
-        return None
-    return _wrong(where, "bytes (list<u8>)", value)
+    try:
+        memoryview(value)  # type: ignore[arg-type]
+    except (TypeError, ValueError):
+        return _wrong(where, "bytes (list<u8>)", value)
+    return None
 
 
 def _find_in_option(
@@ -192,7 +194,9 @@ def _find_in_record(where: str, type_: Record[ValueType], value: object) -> Valu
 
 
 def _find_in_variant(where: str, type_: Variant[ValueType], value: object) -> ValueMismatch | None:
-    cases = {case.name: case.type for case in type_.cases}
-    if not isinstance(value, Case) or value.name not in cases:
-        return _wrong(where, f"a Case of {', '.join(cases)}", value)
-    return _find_payload(where, value.name, cases[value.name], value.value)
+    if type(value) is Case:
+        for case in type_.cases:
+            if case.name == value.name:
+                return _find_payload(where, value.name, case.type, value.value)
+    names = ", ".join(case.name for case in type_.cases)
+    return _wrong(where, f"a Case of {names}", value)

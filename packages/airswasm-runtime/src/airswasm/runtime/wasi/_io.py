@@ -428,7 +428,8 @@ def _blocking_write_and_flush(caller: Caller, stream: OutputStream, data: bytes)
         raise misuse(
             caller,
             "wasi:io/streams#[method]output-stream.blocking-write-and-flush",
-            f"{len(data):,} bytes are more than the {BLOCKING_WRITE_BYTES:,} that WASI allows",
+            f"{len(data):,} bytes are more than {WRITE_PERMIT_BYTES:,}; "
+            f"WASI allows {BLOCKING_WRITE_BYTES:,}",
         )
     if stream.waits:
         return _settled_later(_write_all(stream, data))
