@@ -32,6 +32,7 @@ ATTACKS = {
     b"l": "log",
     b"d": "denials",
     b"z": "bodies",
+    b"h": "hoarding",
     b"s": "computing",
 }
 FUEL = 10**12

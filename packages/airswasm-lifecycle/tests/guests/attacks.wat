@@ -11,6 +11,12 @@
   (import "wasi:http/types@0.2.12" "[method]outgoing-body.write" (func $write (param i32 i32)))
   (import "wasi:io/streams@0.2.12" "[method]output-stream.write-zeroes"
     (func $zeroes (param i32 i64 i32)))
+  (import "wasi:io/streams@0.2.12" "[method]output-stream.check-write"
+    (func $permit (param i32 i32)))
+  (import "wasi:io/streams@0.2.12" "[resource-drop]output-stream" (func $drop_stream (param i32)))
+  (import "wasi:http/types@0.2.12" "[resource-drop]outgoing-body" (func $drop_body (param i32)))
+  (import "wasi:http/types@0.2.12" "[resource-drop]outgoing-request"
+    (func $drop_request (param i32)))
   (import "wasi:clocks/monotonic-clock@0.2.12" "subscribe-duration"
     (func $timer (param i64) (result i32)))
   (import "wasi:io/poll@0.2.12" "poll" (func $poll (param i32 i32 i32)))
@@ -80,16 +86,24 @@
       (call $get (i32.const 65536) (i32.const 1000) (i32.const 64))
       (br $again)))
 
-  ;; make bodies of requests, and write 64 KiB of nothing to each as long as it is taken
-  (func $hoard
-    (local $stream i32)
+  ;; fill bodies of requests with zeros as long as they are taken; give them back, or keep them
+  (func $fill_bodies (param $keep i32)
+    (local $request i32) (local $body i32) (local $stream i32)
     (loop $again
-      (call $body (call $request (call $fields)) (i32.const 64))
-      (call $write (i32.load (i32.const 68)) (i32.const 64))
+      (local.set $request (call $request (call $fields)))
+      (call $body (local.get $request) (i32.const 64))
+      (local.set $body (i32.load (i32.const 68)))
+      (call $write (local.get $body) (i32.const 64))
       (local.set $stream (i32.load (i32.const 68)))
-      (loop $more
-        (call $zeroes (local.get $stream) (i64.const 65536) (i32.const 64))
-        (br_if $more (i32.eqz (i32.load8_u (i32.const 64)))))
+      (block $full (loop $more
+        (call $permit (local.get $stream) (i32.const 64))
+        (br_if $full (i32.or (i32.load8_u (i32.const 64)) (i64.eqz (i64.load (i32.const 72)))))
+        (call $zeroes (local.get $stream) (i64.load (i32.const 72)) (i32.const 64))
+        (br_if $more (i32.eqz (i32.load8_u (i32.const 64))))))
+      (br_if $again (local.get $keep))
+      (call $drop_stream (local.get $stream))
+      (call $drop_body (local.get $body))
+      (call $drop_request (local.get $request))
       (br $again)))
 
   (func (export "airswasm:component/handler@0.1.0#handle-message")
@@ -101,7 +115,8 @@
     (if (i32.eq (local.get $command) (i32.const 112)) (then (call $wait))) ;; p
     (if (i32.eq (local.get $command) (i32.const 108)) (then (call $write_log))) ;; l
     (if (i32.eq (local.get $command) (i32.const 100)) (then (call $be_denied))) ;; d
-    (if (i32.eq (local.get $command) (i32.const 122)) (then (call $hoard))) ;; z
+    (if (i32.eq (local.get $command) (i32.const 122)) (then (call $fill_bodies (i32.const 0)))) ;; z
+    (if (i32.eq (local.get $command) (i32.const 104)) (then (call $fill_bodies (i32.const 1)))) ;; h
     (if (i32.eq (local.get $command) (i32.const 115)) ;; s: compute
       (then (loop $forever (br $forever))))
     (i32.store (i32.const 128) (i32.const 0)) ;; ok(none)
