@@ -7,7 +7,7 @@ from collections.abc import Callable
 import anyio
 import anyio.lowlevel
 import pytest
-from airswasm.actor import ActorSystem, Context, Message
+from airswasm.actor import ActorSystem, Context, DispatcherConfig, Message
 from airswasm.runtime import CallState
 
 pytestmark = pytest.mark.anyio
@@ -57,6 +57,22 @@ async def test_the_loop_has_its_turn_after_each_slice_of_the_host(system: ActorS
             await anyio.lowlevel.checkpoint()
     assert len(seen) == 100
     assert len({left for left in seen if left > 0}) > 40
+
+
+async def test_an_answer_that_is_there_does_not_wait_for_a_busy_guest() -> None:
+    """The loop had its turn after each slice of the guest: who asks need not give it another."""
+    config = DispatcherConfig(slice=3_600.0)  # of which each asker may use one in a row
+    async with ActorSystem(dispatcher=config) as system:
+        guest = Served(times=1_000)
+        neighbour = system.spawn(lambda message, _context: message.payload)
+        async with anyio.create_task_group() as group:
+            group.start_soon(system.spawn(guest).ask, b"go")
+            while guest.times > 900:
+                await anyio.lowlevel.checkpoint()
+            before = guest.times
+            assert await neighbour.ask(b"hello") == b"hello"
+            assert guest.times == before
+            group.cancel_scope.cancel()
 
 
 async def test_a_guest_that_was_served_answers(system: ActorSystem) -> None:

@@ -15,11 +15,8 @@ import argparse
 import gc
 import os
 import random
-import shutil
 import statistics
-import subprocess
 import sys
-import sysconfig
 import tempfile
 import time
 from contextlib import suppress
@@ -27,49 +24,18 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import anyio
+from _guests import guest
 from airswasm.actor import ActorError
 from airswasm.lifecycle import LifecycleError, Package, System
 from airswasm.runtime import HostMemory
 from airswasm.security import PrivateKey, generate_key
-from airswasm.wit import wit_folder
 
-GUEST = Path(__file__).parents[1] / "tests" / "guests" / "guest.wat"
-WORLD = """package airswasm:component@0.1.0;
-world tested {
-    import storage;
-    import logging;
-    export handler;
-    export lifecycle;
-    export health;
-    export migration;
-}
-"""
 ORDERS = b"tsgoklr"
 """Trap, spin, grow, write what was not granted, log and spin, log, refuse."""
 MOST_GROWN_MB = 30.0
 _MB = 2**20
 _PATIENCE = 120.0
 """Seconds: a busy machine is no fault of a component."""
-
-
-def guest(folder: Path) -> bytes:
-    """Make the component of the tests."""
-    name = "wasm-tools.exe" if sys.platform == "win32" else "wasm-tools"
-    tools = shutil.which(name, path=sysconfig.get_path("scripts")) or shutil.which(name)
-    assert tools is not None, "wasm-tools comes with airswasm-wit"
-    wit, core, made = folder / "wit", folder / "core.wat", folder / "guest.wasm"
-    shutil.copytree(wit_folder(), wit)
-    (wit / "tested.wit").write_text(WORLD)
-    text = GUEST.read_text()
-    for word, value in (("VERSION", "0.1.0"), ("PAGES", "1")):
-        text = text.replace(f"@{word}@", value)
-    for word in ("INIT", "MIGRATE", "HEALTH", "EAGER"):
-        text = text.replace(f"@{word}@", "0")
-    core.write_text(text)
-    embed = ("embed", str(wit), "-w", "tested", str(core), "-o", str(made))
-    for arguments in (embed, ("new", str(made), "-o", str(made))):
-        subprocess.run([tools, "component", *arguments], check=True)
-    return made.read_bytes()
 
 
 def package(wasm: bytes, key: PrivateKey) -> Package:

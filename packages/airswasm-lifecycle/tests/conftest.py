@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from airswasm.lifecycle import InstallPlan, Package
+from airswasm.runtime.wasi import wit_files
 from airswasm.security import PrivateKey, generate_key
 from airswasm.wit import wit_folder
 from hypothesis import settings
@@ -17,7 +18,7 @@ from hypothesis import settings
 settings.register_profile("busy", deadline=None, max_examples=50)  # machines are shared
 settings.load_profile("busy")
 
-GUEST = Path(__file__).parent / "guests" / "guest.wat"
+GUESTS = Path(__file__).parent / "guests"
 WORLD = """package airswasm:component@0.1.0;
 world tested {
     import storage;
@@ -26,6 +27,20 @@ world tested {
     export lifecycle;
     export health;
     export migration;
+}
+"""
+
+
+ATTACKS_WORLD = """package airswasm:component@0.1.0;
+world attacks {
+    import storage;
+    import logging;
+    import capabilities;
+    import wasi:http/types@0.2.12;
+    import wasi:io/streams@0.2.12;
+    import wasi:io/poll@0.2.12;
+    import wasi:clocks/monotonic-clock@0.2.12;
+    export handler;
 }
 """
 
@@ -62,17 +77,28 @@ class Workshop:
         name = f"{version}-{init}{migrate}{health}{eager}-{pages}"
         made = self.folder / f"{name}.wasm"
         if not made.exists():
-            text = GUEST.read_text()
+            text = (GUESTS / "guest.wat").read_text()
             for word, value in (
                 ("VERSION", version), ("INIT", init), ("MIGRATE", migrate), ("HEALTH", health),
                 ("EAGER", eager), ("PAGES", pages),
             ):  # fmt: skip
                 text = text.replace(f"@{word}@", str(value))
-            core, embedded = self.folder / f"{name}.wat", self.folder / f"{name}.core"
+            core = self.folder / f"{name}.wat"
             core.write_text(text)
-            wasm_tools("component", "embed", self.wit(), "-w", "tested", core, "-o", embedded)
-            wasm_tools("component", "new", embedded, "-o", made)
+            self._make(core, "tested", made)
         return made.read_bytes()
+
+    def attacker(self) -> bytes:
+        """A component that makes its host work for ever, in the way that a message says."""
+        made = self.folder / "attacks.wasm"
+        if not made.exists():
+            self._make(GUESTS / "attacks.wat", "attacks", made)
+        return made.read_bytes()
+
+    def _make(self, core: Path, world: str, made: Path) -> None:
+        embedded = made.with_suffix(".core")
+        wasm_tools("component", "embed", self.wit(), "-w", world, core, "-o", embedded)
+        wasm_tools("component", "new", embedded, "-o", made)
 
     def wit(self) -> Path:
         """The contract with a world for the tests beside it."""
@@ -80,6 +106,10 @@ class Workshop:
         if not folder.exists():
             shutil.copytree(wit_folder(), folder)
             (folder / "tested.wit").write_text(WORLD)
+            (folder / "attacks.wit").write_text(ATTACKS_WORLD)
+            for each in wit_files():
+                (folder / "deps" / each.stem).mkdir(parents=True)
+                shutil.copy(each, folder / "deps" / each.stem)
         return folder
 
     def package(
@@ -91,6 +121,8 @@ class Workshop:
         capabilities: str = 'storage.read = ["**"]\nstorage.write = ["count", "migrated"]',
         extra: str = "",
         limits: str = 'memory = "1 MiB"',
+        timeout: str = "2 s",
+        fuel: int = 50_000_000,
         sequence: int | None = None,
         key: PrivateKey | None = None,
         more: tuple[PrivateKey, ...] = (),
@@ -102,8 +134,8 @@ name = "{name}"
 version = "{version}"
 [limits]
 {limits}
-timeout = "2 s"
-fuel = 50_000_000
+timeout = "{timeout}"
+fuel = {fuel}
 [capabilities]
 {capabilities}
 [supervision]

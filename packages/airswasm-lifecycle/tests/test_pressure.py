@@ -26,9 +26,11 @@ class Tenants:
 
     def __init__(self, **taken: int) -> None:
         self.taken, self.eased, self.ended = taken, list[str](), list[str]()
+        self.weights: dict[str, float] = {}
 
     def loads(self) -> list[Load]:
-        return [Load(name, size) for name, size in self.taken.items()]
+        weights = self.weights
+        return [Load(name, size, weights.get(name, 1.0)) for name, size in self.taken.items()]
 
     def ease(self, load: Load) -> None:
         self.eased.append(load.name)
@@ -93,14 +95,28 @@ def test_growth_that_is_no_components_ends_none() -> None:
     assert not tenants.ended
 
 
+def test_most_is_meant_by_weight() -> None:
+    """A component that counts twice as much may take twice as much before it gives."""
+    tenants = Tenants(small=400, large=700)
+    tenants.weights["large"] = 2.0
+    pressure = Pressure(budget(), tenants, resident=lambda: None)
+    for _ in range(2):
+        pressure.look()
+    assert (tenants.eased, tenants.ended) == (["small"], ["small"])
+
+
 @given(
     st.dictionaries(st.sampled_from("abcde"), st.integers(0, 900), min_size=1),
     st.integers(0, 3_000),
+    st.dictionaries(st.sampled_from("abcde"), st.sampled_from((0.01, 0.5, 1.0, 3.0, 1_000.0))),
 )
-def test_it_ends_no_more_than_it_takes(taken: dict[str, int], grown: int) -> None:
+def test_it_ends_no_more_than_it_takes(
+    taken: dict[str, int], grown: int, weights: dict[str, float]
+) -> None:
     """Whatever is taken: in the end there is room, or none is left that took any."""
     resident = [10_000]
     tenants = Tenants(**taken)
+    tenants.weights = weights
     memory = budget()
     pressure = Pressure(memory, tenants, resident=lambda: resident[0])
     before = sum(taken.values())
@@ -110,7 +126,7 @@ def test_it_ends_no_more_than_it_takes(taken: dict[str, int], grown: int) -> Non
     assert memory.taken_bytes <= memory.most_bytes
     if min(before, grown) <= memory.most_bytes * 7 / 8:
         assert not tenants.eased
-    sizes = [taken[name] for name in tenants.ended]
+    sizes = [taken[name] / weights.get(name, 1.0) for name in tenants.ended]
     assert all(size > 0 for size in sizes)
     assert sizes == sorted(sizes, reverse=True)
 
@@ -168,7 +184,7 @@ async def test_a_hoard_ends_and_its_messages_do_not(
         after = system.component_status("local/hoard")
         assert (after.state, after.restarts) == ("running", 1)
         assert after.last_error is not None
-        assert "more than any other" in after.last_error
+        assert "by its weight more than any other" in after.last_error
         assert system.component_status("local/good").restarts == 0
         assert await system.send("local/good", b"c") == b"\x02"
         said = "\n".join(line.message for line in system.logs.recent("local/hoard"))

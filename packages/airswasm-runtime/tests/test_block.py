@@ -48,9 +48,9 @@ def test_the_wasi_interfaces_are_those_that_the_engine_answers():
 
 @pytest.mark.parametrize("guests", ["many", "few"])
 def test_settings_that_were_not_changed_are_the_engines_own(guests, tmp_path):
-    """A default is written in two places; both say the same."""
+    """A default is written in two places; both say the same, but for what only a host wants."""
     base = EngineConfig.dense() if guests == "many" else EngineConfig()
-    expected = replace(base, cache_folder=tmp_path)
+    expected = replace(base, cache_folder=tmp_path, short_switches=True)
     assert EngineSettings(guests=guests).config(tmp_path) == expected
 
 
@@ -64,6 +64,7 @@ def test_every_setting_reaches_the_engine():
         "slice_fuel": 50_000,
         "host_slice": 0.01,
         "worker_threads": 3,
+        "short_switches": False,
         "large_wasm_stack_bytes": 2**21,
         "python_executable": "/usr/bin/python3",
     }

@@ -4,7 +4,7 @@ import sys
 
 import anyio
 import pytest
-from airswasm.runtime import Caller, Limits
+from airswasm.runtime import Caller, Engine, EngineConfig, Limits
 from airswasm.runtime._process.switch_interval import SWITCH_INTERVAL, ShortSwitches
 
 
@@ -37,6 +37,16 @@ def test_what_the_program_sets_meanwhile_stays():
     with ShortSwitches():
         sys.setswitchinterval(0.002)
     assert sys.getswitchinterval() == pytest.approx(0.002)
+
+
+@pytest.mark.anyio
+async def test_a_host_has_them_while_it_is_open():
+    async with Engine(EngineConfig(short_switches=True)):
+        assert sys.getswitchinterval() == pytest.approx(SWITCH_INTERVAL)
+        async with Engine():
+            pass
+        assert sys.getswitchinterval() == pytest.approx(SWITCH_INTERVAL)
+    assert sys.getswitchinterval() == pytest.approx(0.004)
 
 
 @pytest.mark.anyio

@@ -8,6 +8,7 @@ import pytest
 from airswasm.runtime import Caller, Trapped
 from airswasm.runtime._host import Pending
 from airswasm.runtime.wasi._io import (
+    POLLABLES_AT_MOST,
     Always,
     BytesInput,
     Deadline,
@@ -129,6 +130,6 @@ def test_a_poll_watches_a_bounded_number_of_pollables() -> None:
     """Each is looked at whenever one of them wakes, so their number is the host's time."""
     poll = next(each for each in interfaces("0.2.12") if "/poll@" in each.name).functions["poll"]
     with pytest.raises(Trapped):
-        poll(Caller("test/poll"), [Signal()] * 1_001)
-    waiting = poll(Caller("test/poll"), [Signal()] * 1_000)
+        poll(Caller("test/poll"), [Signal()] * (POLLABLES_AT_MOST + 1))
+    waiting = poll(Caller("test/poll"), [Signal()] * POLLABLES_AT_MOST)
     assert isinstance(waiting, Pending)

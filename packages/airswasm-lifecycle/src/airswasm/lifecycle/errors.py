@@ -669,16 +669,16 @@ class EndedForMemory(LifecycleError):
         "E0336",
         "ended to free memory",
         "All components together took nearly all that the host has for them, and this one took "
-        "most. It was ended, and its supervisor starts it again; its mailbox and its stored data "
-        "stay.",
-        "lower the component's limits.memory or limits.host_memory, or write a higher "
-        "memory_bytes under [host] in config.toml",
+        "most by its limits.weight. It was ended, and its supervisor starts it again; its mailbox "
+        "and its stored data stay.",
+        "lower the component's limits.memory or limits.host_memory, raise its limits.weight, or "
+        "write a higher memory_bytes under [host] in config.toml",
     )
 
     def __init__(self, name: str, size_bytes: int, most_bytes: int) -> None:
         self.name, self.size_bytes, self.most_bytes = name, size_bytes, most_bytes
         super().__init__(
-            f"{name} took {size_bytes:,} bytes, more than any other, "
+            f"{name} took {size_bytes:,} bytes, by its weight more than any other, "
             f"and all components together may take {most_bytes:,}"
         )
 

@@ -32,6 +32,7 @@ from ._host import Pending
 from ._instance import Instance
 from ._process.mappings import check_address_space
 from ._process.signals import SignalHandlers
+from ._process.switch_interval import short_switches
 from ._process.ticker import Ticker, start_ticker
 from ._self_test import SelfTestReport, prove_limits
 from ._timers import Timers
@@ -119,6 +120,8 @@ class Engine:
         for layout in self._layouts:
             layout.start_ticker(self.config.tick)
         self._signals.wrap()
+        if self.config.short_switches:
+            short_switches.__enter__()
         return self
 
     async def __aexit__(
@@ -130,6 +133,8 @@ class Engine:
         for call in list(self._running.values()):
             call.cancel()
         self._signals.restore()
+        if self.config.short_switches:
+            short_switches.__exit__(None, None, None)
         for layout in self._layouts:
             layout.stop_ticker()
         self._thread = 0  # from now on nothing starts

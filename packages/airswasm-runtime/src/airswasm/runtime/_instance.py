@@ -45,7 +45,8 @@ if TYPE_CHECKING:
     from ._exports import Exports
     from ._wasmtime.slot_allocator import Stack
 
-_SLOT_BYTES = 48  # the result's 32 bytes, the error's address, the fuel left
+_LIFTED_AT = 48
+_SLOT_BYTES = 56  # the result's 32 bytes, the error's address, the fuel left, a lifted handle
 _INSTANCE_BYTES = 16
 _FUNCTION_BYTES = 32
 _PLACES = 4  # functions whose place comes with the instance; more get buffers of as many
@@ -159,7 +160,10 @@ class Instance:
         self._made = 0
         self._store: int = wt.store_new(linked.component._layout.address, None, None)
         self._context: int = wt.store_context(self._store)
-        self._handles = InstanceHandles(self._context, linked._drops, limits.resources, ref(self))
+        lifted = self._slot_address + _LIFTED_AT
+        self._handles = InstanceHandles(
+            self._context, linked._drops, limits.resources, ref(self), lifted
+        )
         bridge = linked._bridging
         wt.store_limiter(
             self._store,

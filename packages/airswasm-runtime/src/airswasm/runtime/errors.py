@@ -634,13 +634,27 @@ class CallTooLarge(ValueMismatch):
 class ResourcesExhausted(LimitExceeded):
     """The guest holds as many host resources as it may, and wants another."""
 
-    explanation = LimitExceeded.explanation
+    explanation = ErrorCode(
+        "E0224",
+        "too many handles",
+        "The component holds as many handles of the host's resources as `limits.resources` "
+        "allows: streams, bodies, headers, timers.",
+        "drop handles that the component no longer uses, or raise `resources` under [limits] in "
+        "Component.toml",
+    )
 
 
 class HostMemoryExceeded(LimitExceeded):
     """The guest made the host keep more than it may: bodies, headers, handles, answers."""
 
-    explanation = LimitExceeded.explanation
+    explanation = ErrorCode(
+        "E0225",
+        "too much kept by the host",
+        "The component made its host keep more for it than `limits.host_memory` allows, and the "
+        "function that it called has no error of its own for that.",
+        "finish or drop bodies, streams and headers before making more, or raise `host_memory` "
+        "under [limits] in Component.toml",
+    )
 
 
 _NO_ROOM = {

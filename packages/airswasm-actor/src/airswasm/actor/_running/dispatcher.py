@@ -274,6 +274,7 @@ class Dispatcher(Exchange):
                 break
         if self.shares.waiting:
             self._begin_busy_turns()
+        self.yield_at = monotonic() + self.config.slice  # the loop has its turn now
 
     def _begin_busy_turns(self) -> None:
         """Give turns to guests that use much, for a slice; a longer turn is made up for later."""

@@ -95,9 +95,13 @@ class _Recipe:
 
 
 class HostedActor(ComponentActor):
-    """A component that takes over data before its first message and reports its use."""
+    """A component that takes over data before its first message and reports its use.
 
-    __slots__ = ("_may_run", "_migrate_from")
+    Attributes:
+        weight: By which its use is divided where components are compared.
+    """
+
+    __slots__ = ("_may_run", "_migrate_from", "weight")
 
     def __init__(
         self, recipe: _Recipe, name: str, migrate_from: str | None, may_run: Callable[[], bool]
@@ -110,6 +114,7 @@ class HostedActor(ComponentActor):
             config=recipe.manifest.config,
             version=recipe.manifest.component.version,
         )
+        self.weight: float = recipe.manifest.limits.weight
         self._migrate_from = migrate_from
         self._may_run = may_run
 

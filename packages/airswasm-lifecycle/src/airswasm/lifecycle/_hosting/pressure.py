@@ -1,5 +1,8 @@
 """Keep all components together within the host's memory: the one that takes most gives first.
 
+Most is meant by weight (`limits.weight`), as with processor time: what a component takes is divided
+by it. An operator who lets a component count ten times as much has said which one is to stay.
+
 Accounts refuse by themselves what would exceed them, or their share once the host's budget is
 nearly used up (`airswasm.runtime.HostMemory`). A component's own memory has no such door: it grows
 inside the engine. So this looks once a second. While too much is taken, the component that takes
@@ -37,10 +40,22 @@ _FULL = 15 / 16
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """The bytes that one component takes."""
+    """The bytes that one component takes.
+
+    Attributes:
+        name: The component.
+        size_bytes: Its memory, and what the host keeps for it.
+        weight: By which its size is divided where components are compared.
+    """
 
     name: str
     size_bytes: int
+    weight: float = 1.0
+
+    @property
+    def weighted_bytes(self) -> float:
+        """The bytes for each unit of its weight."""
+        return self.size_bytes / self.weight
 
 
 class Tenants(Protocol):
@@ -109,7 +124,7 @@ class Pressure:
 
     def _press(self, loads: Iterable[Load]) -> None:
         memory = self._memory
-        largest = max(loads, key=lambda each: each.size_bytes)
+        largest = max(loads, key=lambda each: each.weighted_bytes)
         if largest.name not in self._eased:
             self._eased.add(largest.name)
             self._tenants.ease(largest)

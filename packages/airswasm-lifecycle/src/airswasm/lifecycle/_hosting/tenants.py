@@ -37,7 +37,8 @@ class HostTenants:
         """Yield what each running component takes, as of its last call."""
         for name, _, actor in self._hosting.running():
             remembered = self._guard.remembered_bytes(name)
-            yield Load(name, actor.memory_bytes + actor.host_memory_bytes + remembered)
+            taken = actor.memory_bytes + actor.host_memory_bytes + remembered
+            yield Load(name, taken, actor.weight)
 
     def ease(self, load: Load) -> None:
         """Forget what was decided for it, and say that it is the first to give."""

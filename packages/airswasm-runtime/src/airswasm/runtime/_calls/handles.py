@@ -79,12 +79,28 @@ class TooManyResources(Exception):
 class InstanceHandles:
     """The `Handles` of one instance.
 
+    Args:
+        context: The store's.
+        drops: What to do with a dropped object, by the number of its resource.
+        most: Objects that the guest may hold.
+        instance: Theirs.
+        lifted: The address of eight bytes for the handle that is being lifted.
+
     Attributes:
         allowance: bytes that the values being passed may still have.
         instance: theirs, while there is one.
     """
 
-    __slots__ = ("_context", "_drops", "_most", "_next", "_objects", "allowance", "instance")
+    __slots__ = (
+        "_context",
+        "_drops",
+        "_lifted",
+        "_most",
+        "_next",
+        "_objects",
+        "allowance",
+        "instance",
+    )
 
     def __init__(
         self,
@@ -92,10 +108,12 @@ class InstanceHandles:
         drops: Sequence[Drop | None],
         most: int,
         instance: ReferenceType[Instance],
+        lifted: int,
     ) -> None:
         self.allowance = 0
         self.instance = instance
         self._context = context
+        self._lifted = lifted
         self._drops = drops
         self._most = most
         self._objects: dict[int, tuple[int, object]] = {}
@@ -121,8 +139,8 @@ class InstanceHandles:
         if not type_.resource.is_imported:
             handle = OwnedHandle(wt.clone_handle(address))
             return GuestResource(type_.resource.name, type_.resource, handle, self)
-        rep, is_owned = wt.take_host_handle(self._context, address)
-        if is_owned:
+        rep = wt.take_host_handle(self._context, address, self._lifted)
+        if isinstance(type_, Own):
             return self._objects.pop(rep)[1]  # the host has it back, and drops it as it likes
         return self._objects[rep][1]
 

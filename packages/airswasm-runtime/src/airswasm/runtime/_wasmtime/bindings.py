@@ -24,6 +24,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeAlias, TypeVar,
 
 from wasmtime import Config, Func, Store, _ffi
 
+from .value_layout import WORD
+
 if TYPE_CHECKING:
     from _ctypes import CFuncPtr
 
@@ -165,7 +167,6 @@ any_delete = prototype("wasmtime_component_resource_any_delete", None, _P)
 _host_new = prototype("wasmtime_component_resource_host_new", _P, c_bool, c_uint32, c_uint32)
 _host_to_any = prototype("wasmtime_component_resource_host_to_any", OrNull, _P, _P, _P)
 _host_rep = prototype("wasmtime_component_resource_host_rep", c_uint32, _P)
-_host_owned = prototype("wasmtime_component_resource_host_owned", c_bool, _P)
 _host_delete = prototype("wasmtime_component_resource_host_delete", None, _P)
 
 HostCallback = CFUNCTYPE(None, _P, _P, _P, _P, _SIZE, _P, _SIZE, _P, _P)
@@ -433,13 +434,19 @@ def host_handle(context: Address, rep: int, number: int, *, owned: bool = True) 
     return out.value or 0
 
 
-def take_host_handle(context: Address, handle: Address) -> tuple[int, bool]:
-    """Lift a host resource out of a handle, exactly once: its number, and whether owned."""
-    out = c_void_p()
-    check(_any_to_host(context, handle, ctypes.addressof(out)))
-    rep, owned = _host_rep(out.value), _host_owned(out.value)
-    _host_delete(out.value)
-    return rep, owned
+def take_host_handle(context: Address, handle: Address, out: Address) -> int:
+    """Lift a host resource out of a handle, exactly once, and return its number.
+
+    Args:
+        context: of the store.
+        handle: the handle.
+        out: the address of eight bytes that no other thread uses meanwhile.
+    """
+    check(_any_to_host(context, handle, out))
+    host = WORD(memory, out)[0]
+    rep = _host_rep(host)
+    _host_delete(host)
+    return rep
 
 
 def clone_handle(handle: Address) -> Address:

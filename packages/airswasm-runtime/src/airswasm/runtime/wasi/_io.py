@@ -36,8 +36,10 @@ BLOCKING_WRITE_BYTES = 4096
 READ_AT_MOST_BYTES = 1024 * 1024
 """A guest may ask for 2**64 bytes; it gets at most this many at a time."""
 
-POLLABLES_AT_MOST = 1_000
-"""Pollables in one `poll`: each is watched, and looked at whenever one of them wakes."""
+POLLABLES_AT_MOST = 512
+"""Pollables in one `poll`: each is lifted, watched, and looked at whenever one of them wakes.
+
+So many take the host a millisecond. A component has 256 files and sockets at most by default."""
 
 WATCH_BYTES = 512
 """Of a pollable that is watched: a timer, or an entry at what it waits for, and a closure."""

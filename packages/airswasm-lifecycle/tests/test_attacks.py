@@ -1,0 +1,102 @@
+"""Each way to keep a host at work leaves the others their turns, memory, and the operator."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+import anyio
+import pytest
+from airswasm.actor import ActorError, ActorFailed
+from airswasm.lifecycle import Configuration, InstallPlan, LimitPolicy, NotRunning, System
+from airswasm.runtime import FuelExhausted, HostMemory, HostMemoryExceeded
+
+pytestmark = pytest.mark.anyio
+
+Yes = Callable[[InstallPlan], bool]
+Workshop = Any  # tests/conftest.py, which nothing can import
+MIB = 2**20
+EVIL, GOOD = "local/evil", "local/good"
+ATTACKS = {
+    "fields.has": b"f",
+    "capabilities.check": b"c",
+    "poll": b"p",
+    "log": b"l",
+    "denials": b"d",
+    "bodies": b"z",
+    "computing": b"s",
+}
+each_attack = pytest.mark.parametrize("order", ATTACKS.values(), ids=ATTACKS)
+FOR_EVER = 10**15
+
+
+@pytest.fixture
+async def system(tmp_path: Path) -> AsyncIterator[System]:
+    settings = Configuration.of(LimitPolicy(fuel=FOR_EVER, timeout=3_600.0))
+    async with System(tmp_path / "home", configuration=settings) as system:
+        yield system
+
+
+@pytest.fixture
+def install(system: System, workshop: Workshop, yes: Yes) -> Callable[[int], Awaitable[None]]:
+    async def install(fuel: int) -> None:
+        """Install the attacker, with that much fuel for a message, and a neighbour."""
+        await system.install(workshop.package(name=GOOD), approve=yes)
+        package = workshop.package(
+            name=EVIL,
+            wasm=workshop.attacker(),
+            limits='memory = "4 MiB"',
+            capabilities='storage.read = ["mine"]',
+            fuel=fuel,
+            timeout="3600 s",
+        )
+        await system.install(package, approve=yes)
+
+    return install
+
+
+@each_attack
+async def test_a_neighbour_answers_and_the_operator_ends_it(
+    system: System, install: Callable[[int], Awaitable[None]], order: bytes
+) -> None:
+    """The attack would go on for years; `stop --kill` ends it, and its sender is told."""
+    await install(FOR_EVER)
+    told: list[Exception] = []
+
+    async def attack() -> None:
+        try:
+            await system.send(EVIL, order, timeout=3_600)
+        except ActorError as error:
+            told.append(error)
+
+    with anyio.fail_after(120):
+        async with anyio.create_task_group() as group:
+            group.start_soon(attack)
+            for number in range(1, 11):
+                assert await system.send(GOOD, b"c", timeout=60) == bytes([number])
+            assert not told
+            await system.stop(EVIL, kill=True)
+        assert len(told) == 1
+        with pytest.raises(NotRunning):
+            await system.send(EVIL, order)
+        await system.start(EVIL)
+        assert await system.send(EVIL, b"", timeout=60) is None
+
+
+@pytest.mark.parametrize("order", [*ATTACKS.values(), b"h"], ids=[*ATTACKS, "bodies that are kept"])
+async def test_it_ends_by_a_limit_and_its_account_is_empty(
+    system: System, install: Callable[[int], Awaitable[None]], order: bytes
+) -> None:
+    """By fuel, or by what the host may keep for it; all that it kept is given back."""
+    memory = system.services.get(HostMemory)
+    await install(50_000_000)
+    with anyio.fail_after(120):
+        with pytest.raises(ActorFailed) as caught:
+            await system.send(EVIL, order, timeout=3_600)
+        limit = HostMemoryExceeded if order == b"h" else FuelExhausted
+        assert isinstance(caught.value.cause, limit)
+        while system.component_status(EVIL).state != "running":  # noqa: ASYNC110 - it has no event
+            await anyio.sleep(0.001)
+        assert await system.send(EVIL, b"", timeout=60) is None
+    assert memory.held_bytes == 0
