@@ -24,9 +24,11 @@ from airswasm.actor import (
     Context,
     Message,
 )
-from airswasm.actor.testing import EventRecorder
+from airswasm.actor.testing import EventRecorder, Probe
+from airswasm.runtime import ScopeLeftOpen
+from anyio.abc import TaskGroup
 
-from .test_faults import Cancelled, settled, stray_cancellation, supervise
+from .test_faults import Cancelled, on_asyncio, settled, stray_cancellation, supervise
 
 pytestmark = pytest.mark.anyio
 
@@ -233,7 +235,70 @@ async def a_gathering_that_others_cancel() -> None:
     await asyncio.gather(future, asyncio.sleep(0))
 
 
+KEPT: list[object] = []
+"""What is left open here: garbage that is collected would be closed."""
+
+
+async def a_scope_left_open() -> None:
+    anyio.CancelScope().__enter__()
+
+
+async def a_cancelled_scope_left_open() -> None:
+    scope = anyio.CancelScope().__enter__()
+    scope.cancel()
+    await anyio.lowlevel.checkpoint()
+
+
+async def three_scopes_left_open() -> None:
+    for shield in (False, True, False):
+        anyio.CancelScope(shield=shield).__enter__()
+    raise ValueError("within them")
+
+
+async def a_deadline_left_open() -> None:
+    anyio.CancelScope(deadline=anyio.current_time()).__enter__()
+
+
+async def a_task_group_left_open() -> None:
+    group = anyio.create_task_group()
+    await group.__aenter__()
+    KEPT.append(group)
+    group.start_soon(anyio.sleep_forever)
+
+
+async def a_task_group_left_open_whose_task_fails() -> None:
+    await a_task_group_left_open()
+
+    async def fail() -> None:
+        raise ValueError("late")
+
+    group = KEPT[-1]
+    assert isinstance(group, TaskGroup)
+    group.start_soon(fail)
+
+
+async def a_generator_left_inside_of_its_scope() -> None:
+    async def inside() -> AsyncIterator[int]:
+        async with anyio.create_task_group():
+            yield 1
+
+    numbers = inside()
+    KEPT.append(numbers)
+    await anext(numbers)
+
+
+LEFT_OPEN: list[Body] = [
+    a_scope_left_open,
+    a_cancelled_scope_left_open,
+    three_scopes_left_open,
+    a_deadline_left_open,
+    a_task_group_left_open,
+    a_task_group_left_open_whose_task_fails,
+    a_generator_left_inside_of_its_scope,
+]
+
 FAILS: list[Body] = [
+    *LEFT_OPEN,
     a_deadline_that_fails,
     a_group_with_a_cancellation,
     a_nested_group_with_a_cancellation,
@@ -294,6 +359,47 @@ async def test_code_that_lets_one_escape_fails_alone(
     await node.start_child(ChildSpec("last", lambda: Cancelled(body, "stop")))
     await node.stop_child("last")
     assert node.is_open
+
+
+@pytest.mark.parametrize("body", LEFT_OPEN)
+async def test_a_scope_left_open_is_named(
+    system: ActorSystem, neighbour: ActorRef, body: Body
+) -> None:
+    """Unless the code has raised an error of its own; what ran in it has ended."""
+    with pytest.raises(ActorFailed) as raised:
+        await system.spawn(Cancelled(body, "receive"), name="bad").ask("fault")
+    if body not in (a_cancelled_scope_left_open, three_scopes_left_open):
+        assert isinstance(raised.value.cause, ScopeLeftOpen)
+        assert "has left a cancel scope or a task group open" in str(raised.value)
+
+
+@pytest.mark.parametrize("way", ["told", "timer"])
+async def test_plain_code_leaves_no_scope_in_a_task_of_the_system(
+    system: ActorSystem, neighbour: ActorRef, way: str
+) -> None:
+    """One that a plain handler leaves open, in the dispatcher's task, is counted as an error."""
+    done = anyio.Event()
+
+    def leave_open() -> None:
+        anyio.CancelScope().__enter__().cancel()
+        done.set()
+
+    def handle(message: Message, context: Context) -> None:
+        if way == "told":
+            leave_open()
+        else:
+            context.call_later(0, leave_open)
+
+    ref = system.spawn(handle)
+    ref.tell(1)
+    with anyio.fail_after(5):
+        await done.wait()
+        if way == "timer":
+            await ref.wait_stopped()
+        else:
+            while system.events.last_error is None:
+                await anyio.lowlevel.checkpoint()
+            assert isinstance(system.events.last_error, ScopeLeftOpen)
 
 
 # -- what is cancelled from outside ----------------------------------------------------------------
@@ -463,6 +569,63 @@ async def test_a_step_that_is_cut_off_has_ended(
         await system.stop(ref, timeout=0.001)
     assert ref.phase == "stopped"
     assert bad.began.is_set()
+
+
+@pytest.mark.parametrize("way", ["told", "timer", "async"])
+async def test_a_task_that_is_cancelled_later_goes_on(
+    system: ActorSystem, neighbour: ActorRef, way: str
+) -> None:
+    """A handler keeps the task that it runs in, which is the system's, and cancels it once idle."""
+    on_asyncio()
+    cancelled = anyio.Event()
+
+    def cancel_later() -> None:
+        task = asyncio.current_task()
+        assert task is not None
+
+        def cancel(task: asyncio.Task[object]) -> None:
+            task.cancel()
+            cancelled.set()
+
+        asyncio.get_running_loop().call_later(0.001, cancel, task)
+
+    def handle(message: Message, context: Context) -> object:
+        if message.payload == "cancel":
+            if way == "timer":
+                context.call_later(0, cancel_later)
+            else:
+                cancel_later()
+        return message.payload
+
+    async def handle_in_task(message: Message, context: Context) -> object:
+        await anyio.lowlevel.checkpoint()
+        return handle(message, context)
+
+    ref = system.spawn(handle_in_task if way == "async" else handle)
+    ref.tell("cancel")
+    with anyio.fail_after(5):
+        await cancelled.wait()
+        fired = anyio.Event()
+        system.timers.after(0.001, fired.set)
+        await fired.wait()
+        ref.tell("told")
+        assert await ref.ask("asked") == "asked"
+        assert await ref.drain(5)
+    assert ref.incarnation == 1
+
+
+def test_a_system_that_is_never_left_ends_with_its_loop() -> None:
+    """At its end `asyncio.run` cancels the tasks that are left, and waits for them."""
+    left: list[ActorSystem] = []
+
+    async def main() -> None:
+        system = ActorSystem()
+        left.append(system)
+        await system.__aenter__()
+        assert await system.spawn(Probe("here")).ask(1) == "here"
+
+    asyncio.run(main())
+    assert left[0].is_open
 
 
 # -- who asks is cancelled -------------------------------------------------------------------------

@@ -95,6 +95,13 @@ def cyclic() -> object:
     raise one
 
 
+def deep() -> ExceptionGroup[Exception]:
+    group = ExceptionGroup("innermost", [ValueError(1)])
+    for _ in range(2000):
+        group = ExceptionGroup("one", [group])
+    return group
+
+
 FAULTS: dict[str, Fault] = {
     "error": raising(ValueError("no")),
     "unprintable": raising(Unprintable),
@@ -108,6 +115,7 @@ FAULTS: dict[str, Fault] = {
     "StopAsyncIteration": raising(StopAsyncIteration),
     "group": raising(ExceptionGroup("two", [ValueError(1), Unprintable()])),
     "stubborn group": raising(StubbornGroup("one", [ValueError(1)])),
+    "deep group": raising(deep()),
     "group of exits": raising(BaseExceptionGroup("one", [SystemExit(3)])),
     "cancelled": raising(ValueError),  # replaced by `stray_cancellation`
     "recursion": raising(RecursionError),

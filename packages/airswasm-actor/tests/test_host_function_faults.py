@@ -11,6 +11,7 @@ from airswasm.runtime import Caller, Engine, HostFunctionFailed, HostInterface, 
 from wasmtime import wat2wasm
 
 from .conftest import MOODY, guest_wat
+from .test_cancellation import LEFT_OPEN, Body
 from .test_component import GATE
 from .test_faults import (
     FAULTS,
@@ -94,4 +95,15 @@ async def test_a_function_that_cancels_its_task_and_returns_has_returned(
     linked = await link(engine, cancels_itself)
     good = await neighbour_of(system, linked)
     assert await good.ask(b"wait") == b"wait"
+    assert await good.ask(b"hello") == b"hello"
+
+
+@pytest.mark.parametrize("body", LEFT_OPEN)
+async def test_a_scope_left_open_is_the_guest_s(
+    system: ActorSystem, engine: Engine, body: Body
+) -> None:
+    """The engine's task group, and the caller's task, are as they were."""
+    linked = await link(engine, body)
+    good = await neighbour_of(system, linked)
+    await ask_both_ways(system, linked)
     assert await good.ask(b"hello") == b"hello"

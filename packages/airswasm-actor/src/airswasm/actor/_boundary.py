@@ -11,31 +11,36 @@ is a fault of this actor and ends it alone. Two things are not the actor's, and 
 The type of a cancellation does not tell them apart. The scopes do, and on asyncio the task's count
 of requests: `Task.cancel` raises it, the cancellation of an awaited future does not. A task of the
 system's own is cancelled by scopes alone, so a request to it can only come from an actor.
+
+A scope that the code has entered and not left is not asked: it is left first, and is a fault.
 """
 
 from __future__ import annotations
 
 import asyncio
-import math
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import suppress
 from contextvars import ContextVar
 from types import MemberDescriptorType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import anyio
+from airswasm.runtime import (
+    OpenScopes,
+    ScopeLeftOpen,
+    asyncio_task,
+    drop_cancellation,
+    is_cancelled_by_scope,
+)
 
 if TYPE_CHECKING:
     from anyio.abc import TaskGroup
 
 __all__ = (
     "Boundary",
-    "asyncio_task",
     "cancelled_part",
-    "drop_cancellation",
-    "is_cancelled_by_scope",
-    "raise_interrupt",
     "leaves_of",
+    "raise_interrupt",
     "own_this_task",
     "start_task",
 )
@@ -46,13 +51,15 @@ _exceptions: MemberDescriptorType = vars(BaseExceptionGroup)["exceptions"]
 
 
 def leaves_of(error: BaseException) -> Iterator[BaseException]:
-    """Iterate over the errors in a group, or the one that is no group."""
-    if issubclass(type(error), BaseExceptionGroup):
-        members: tuple[BaseException, ...] = _exceptions.__get__(error)
-        for each in members:
-            yield from leaves_of(each)
-    else:
-        yield error
+    """Iterate over the errors in a group, or the one that is no group, however deep."""
+    waiting = [error]
+    while waiting:
+        each = waiting.pop()
+        if issubclass(type(each), BaseExceptionGroup):
+            members: tuple[BaseException, ...] = _exceptions.__get__(each)
+            waiting += reversed(members)
+        else:
+            yield each
 
 
 def raise_interrupt(error: BaseException) -> None:
@@ -68,11 +75,6 @@ def cancelled_part(error: BaseException) -> BaseException | None:
     return next((leaf for leaf in leaves_of(error) if issubclass(type(leaf), kind)), None)
 
 
-def is_cancelled_by_scope() -> bool:
-    """Return whether a cancel scope around the current task is cancelled."""
-    return anyio.current_effective_deadline() == -math.inf
-
-
 def own_this_task() -> None:
     """Note that the current task is the system's own: only scopes cancel it."""
     _own_task.set(asyncio_task())
@@ -85,15 +87,22 @@ class Boundary:
     does not raise again is a failure of the actor.
     """
 
-    __slots__ = ("_is_own", "_requests", "_task")
+    __slots__ = ("_is_own", "_requests", "_scopes", "_task")
 
     def __init__(self) -> None:
+        self._scopes = OpenScopes()
         self._task = task = asyncio_task()
         self._requests = 0 if task is None else task.cancelling()
         self._is_own = task is not None and _own_task.get() is task
 
     async def leave(self) -> None:
-        """Let a cancellation through that the code has asked for of its own task."""
+        """Let a cancellation through that the code has asked for of its own task.
+
+        Raises:
+            ScopeLeftOpen: The code has entered a scope or a task group and not left it.
+        """
+        if self._scopes.leave_others():
+            raise ScopeLeftOpen("the actor")
         if self._is_own and self._task is not None and self._task.cancelling() > self._requests:
             await asyncio.sleep(0)
 
@@ -108,6 +117,7 @@ class Boundary:
             CancelledError: There is a cancellation in it that came from outside; `trio.Cancelled`
                 on trio.
         """
+        self._scopes.leave_others()
         raise_interrupt(error)
         is_by_scope = is_cancelled_by_scope()
         task = self._task
@@ -139,21 +149,3 @@ async def _run_task(
             with suppress(asyncio.CancelledError):
                 await asyncio.sleep(0)
         raise
-
-
-async def drop_cancellation(task: asyncio.Task[Any], requests: int) -> None:
-    """Take back all requests to cancel the current task but so many."""
-    if task.cancelling() <= requests:
-        return
-    while task.cancelling() > requests:
-        task.uncancel()
-    with suppress(asyncio.CancelledError):  # before Python 3.13 it is still to come
-        await asyncio.sleep(0)
-
-
-def asyncio_task() -> asyncio.Task[Any] | None:
-    """Return the current task of asyncio; None on trio, where only scopes cancel tasks."""
-    try:
-        return asyncio.current_task()
-    except RuntimeError:
-        return None

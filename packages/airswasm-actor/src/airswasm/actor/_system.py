@@ -14,9 +14,9 @@ from types import TracebackType
 from typing import TYPE_CHECKING
 
 import anyio
-from airswasm.runtime import Timers
+from airswasm.runtime import Timers, asyncio_task
 
-from ._boundary import asyncio_task, own_this_task, raise_interrupt, start_task
+from ._boundary import own_this_task, raise_interrupt, start_task
 from ._lives.context import Context
 from ._lives.life_cycle import LifeCycle
 from ._lives.register import Register

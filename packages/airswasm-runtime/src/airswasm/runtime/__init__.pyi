@@ -15,6 +15,7 @@ from ._loop_thread import LoopThread
 from ._meters import Meters
 from ._pool import InstancePool, PoolStatistics
 from ._queue import InstanceQueue
+from ._scopes import OpenScopes, asyncio_task, drop_cancellation, is_cancelled_by_scope, outlast
 from ._self_test import ProbeOutcome, SelfTestReport, self_test
 from ._services import HostInterfaceProvider, Services
 from ._settings import EngineSettings
@@ -56,6 +57,7 @@ from .errors import (
     ResourceDropped,
     ResourceKept,
     ResourcesExhausted,
+    ScopeLeftOpen,
     ServiceMissing,
     StackOverflowed,
     Trapped,
@@ -139,6 +141,7 @@ __all__ = (
     "ResourceDropped",
     "ResourceKept",
     "Ok",
+    "OpenScopes",
     "Pending",
     "PoolStatistics",
     "ProbeOutcome",
@@ -147,6 +150,7 @@ __all__ = (
     "QueueFull",
     "ResourceIdentity",
     "ResourcesExhausted",
+    "ScopeLeftOpen",
     "ServiceMissing",
     "SelfTestReport",
     "Services",
@@ -162,7 +166,11 @@ __all__ = (
     "ValueMismatch",
     "ValueType",
     "WasiConfig",
+    "asyncio_task",
+    "drop_cancellation",
     "find_interpreter",
     "in_thread",
+    "is_cancelled_by_scope",
+    "outlast",
     "self_test",
 )

@@ -15,19 +15,19 @@ there and nowhere else, so nothing can reach the wrong tenant.
 
 from __future__ import annotations
 
-import asyncio
-import math
 import sys
 from collections.abc import Callable, Coroutine, Mapping
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import anyio
 
 from ._account import Account
 from ._limits import Limits
+from ._scopes import OpenScopes, asyncio_task, drop_cancellation, is_cancelled_by_scope
+from .errors import ScopeLeftOpen
 
 if TYPE_CHECKING:
     from ._instance import Instance
@@ -132,23 +132,23 @@ class Pending:
             return
         scope = anyio.CancelScope()
         self.on_cancel = scope.cancel
-        task = _asyncio_task()
+        task = asyncio_task()
         requests = 0 if task is None else task.cancelling()
         try:
             with scope:
-                self.resolve(await work)
+                self.resolve(await _in_its_scopes(work))
         except KeyboardInterrupt as interrupt:  # the program's, wherever it lands
             self.fail(interrupt)
             raise
         except anyio.get_cancelled_exc_class() as cancelled:
             self.fail(cancelled)
             is_requested = task is not None and task.cancelling() > requests and not is_own_task
-            if is_requested or anyio.current_effective_deadline() == -math.inf:
+            if is_requested or is_cancelled_by_scope():
                 raise
         except BaseException as failure:
             self.fail(failure)
-        if is_own_task and task is not None:
-            await _drop_cancellation(task, requests)
+        if is_own_task and task is not None and not is_cancelled_by_scope():
+            await drop_cancellation(task, requests)
 
     def _listen(self, listener: Callable[[], None]) -> None:
         self._listener = listener
@@ -161,22 +161,16 @@ class Pending:
             self.on_cancel()
 
 
-def _asyncio_task() -> asyncio.Task[Any] | None:
-    """Return the current task of asyncio; None on trio, where only scopes cancel tasks."""
+async def _in_its_scopes(work: Coroutine[object, object, object]) -> object:
+    scopes = OpenScopes()
     try:
-        return asyncio.current_task()
-    except RuntimeError:
-        return None
-
-
-async def _drop_cancellation(task: asyncio.Task[Any], requests: int) -> None:
-    """Take back requests that a host function made to cancel the engine's own task."""
-    if task.cancelling() <= requests or anyio.current_effective_deadline() == -math.inf:
-        return
-    while task.cancelling() > requests:
-        task.uncancel()
-    with suppress(asyncio.CancelledError):  # before Python 3.13 it is still to come
-        await asyncio.sleep(0)
+        value = await work
+    except BaseException:
+        scopes.leave_others()
+        raise
+    if scopes.leave_others():
+        raise ScopeLeftOpen("the function")
+    return value
 
 
 class Caller:

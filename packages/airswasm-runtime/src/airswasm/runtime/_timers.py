@@ -16,6 +16,8 @@ from itertools import count
 
 import anyio
 
+from ._scopes import outlast
+
 
 class Timer:
     """One callback to come; see `Timers.after`."""
@@ -76,7 +78,10 @@ class Timers:
         return len(self._heap) - self._cancelled
 
     async def run(self) -> None:
-        """Fire timers until it is cancelled; the engine runs this as one task."""
+        """Fire timers until a scope cancels it; the engine runs this as one task."""
+        await outlast(self._run)
+
+    async def _run(self) -> None:
         while True:
             self._changed = anyio.Event()
             self._sleeping_until = self._heap[0].deadline if self._heap else math.inf

@@ -366,6 +366,30 @@ class NotRunning(EngineError):
         super().__init__(f"the engine's thread does not run: {reason}")
 
 
+class ScopeLeftOpen(EngineError, RuntimeError):
+    """Code that the host called has entered a cancel scope or a task group, and not left it.
+
+    Attributes:
+        where: the code.
+    """
+
+    explanation = ErrorCode(
+        "E0223",
+        "a scope was left open",
+        "A handler, `start`, `stop` or a host function entered a cancel scope, a deadline or a "
+        "task group and did not leave it. What ran in it was cancelled.",
+        "use it as `with` or `async with` within one function; give a connection that has a task "
+        "group to a task of the program's, and let the actor talk to that task",
+    )
+
+    def __init__(self, where: str) -> None:
+        self.where = where
+        super().__init__(
+            f"{where} has left a cancel scope or a task group open: a scope is entered and left "
+            f"within one function, and one that is entered in `start` cannot be left in `stop`"
+        )
+
+
 class HostExhausted(EngineError):
     """The host has no memory, address space or mappings left for another instance.
 

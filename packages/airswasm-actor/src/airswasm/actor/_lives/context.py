@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Coroutine
 from typing import TYPE_CHECKING, Protocol, final
 
+from airswasm.runtime import OpenScopes, ScopeLeftOpen
+
 from .._running.phase import Phase
 from .._running.reference import cell_of
 
@@ -172,11 +174,15 @@ class Context:
         return self.system.timers.after(seconds, lambda: self._call(callback)).cancel
 
     def _call(self, callback: Callable[[], None]) -> None:
+        scopes = OpenScopes()
         try:
             callback()
+            if scopes.leave_others():
+                raise ScopeLeftOpen("the callback")
         except KeyboardInterrupt:
             raise
         except BaseException as error:
+            scopes.leave_others()
             if self.ref.incarnation == self.incarnation and self.ref.phase is Phase.RUNNING:
                 self.system.life.fail(cell_of(self.ref), error)
             else:

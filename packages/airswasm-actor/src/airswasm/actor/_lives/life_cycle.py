@@ -171,8 +171,9 @@ class LifeCycle:
             return
         own_this_task()
         self.dispatcher.current.set(cell)
-        boundary, failure = Boundary(), None
+        failure = None
         with anyio.CancelScope() as scope:
+            boundary = Boundary()
             self._starting[cell] = scope
             try:
                 await cast("_Startable", cell.actor).start()

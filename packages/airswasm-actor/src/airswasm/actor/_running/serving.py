@@ -11,23 +11,27 @@ import asyncio
 from collections import deque
 from collections.abc import Awaitable, Coroutine
 from contextvars import ContextVar
+from functools import partial
 from time import monotonic
 from typing import TYPE_CHECKING, Protocol, cast
 
 import anyio
 import anyio.lowlevel
-from airswasm.runtime import CallState
-
-from .._boundary import (
+from airswasm.runtime import (
+    CallState,
+    OpenScopes,
+    ScopeLeftOpen,
     asyncio_task,
-    cancelled_part,
     drop_cancellation,
     is_cancelled_by_scope,
-    raise_interrupt,
+    outlast,
 )
+
+from .._boundary import cancelled_part, raise_interrupt
 from .cell import Work
 
 if TYPE_CHECKING:
+    from .._messages.events import EventStream
     from .._messages.message import Message
     from .cell import Cell, GuestCall
     from .shares import Shares
@@ -55,6 +59,7 @@ class PolledWork(Work, Protocol):
 class Turns(Protocol):
     """The part of the dispatcher that its tasks need."""
 
+    events: EventStream
     run_queue: deque[Cell]
     shares: Shares[Cell]
     threads: ThreadTurns
@@ -138,19 +143,23 @@ async def end_at_once() -> None:
 
 
 async def serve(turns: Turns) -> None:
-    """Serve the run queue until it is cancelled.
+    """Serve the run queue until a scope cancels it.
 
-    A plain handler that cancels the task it runs in cancels nothing: this task is not its own.
+    A plain handler that cancels the task it runs in, now or later, cancels nothing: this task is
+    not its own. Nor is the scope that it leaves open here.
     """
-    task = asyncio_task()
-    requests = 0 if task is None else task.cancelling()
+    await outlast(partial(_serve, turns))
+
+
+async def _serve(turns: Turns) -> None:
+    scopes = OpenScopes()
     while True:
         if not turns.run_queue and not turns.shares.waiting:
             turns.wake = wake = anyio.Event()
             await wake.wait()
         turns.begin_round()
-        if task is not None and task.cancelling() > requests and not is_cancelled_by_scope():
-            await drop_cancellation(task, requests)
+        if scopes.leave_others():
+            turns.events.note_error(ScopeLeftOpen("a plain handler"))
         await anyio.lowlevel.checkpoint()
 
 
@@ -165,7 +174,7 @@ async def serve_in_task(
         if not cell.is_ready or cell.is_scheduled:
             return
         if monotonic() > turn_ends:
-            await anyio.lowlevel.checkpoint()
+            await outlast(anyio.lowlevel.checkpoint)
             turn_ends = monotonic() + turns.slice
             if not cell.is_ready or cell.is_scheduled:
                 return  # type: ignore[unreachable]  # others ran meanwhile
@@ -194,6 +203,7 @@ async def _handle_killable(
     task = asyncio_task()
     requests = 0 if task is None else task.cancelling()
     with work.scope:
+        scopes = OpenScopes()
         try:
             if rest is None:
                 receive = cell.receive or cell.find_handler()
@@ -202,9 +212,12 @@ async def _handle_killable(
                     result = await cast("Awaitable[object]", result)
             else:
                 result = await rest
+            if scopes.leave_others():
+                raise ScopeLeftOpen("the handler")
             if task is not None and task.cancelling() > requests:
                 await asyncio.sleep(0)  # the handler has cancelled its own task
         except BaseException as error:
+            scopes.leave_others()
             _fail(turns, cell, work, error)
             if task is not None:
                 await drop_cancellation(task, requests)
