@@ -46,13 +46,15 @@ _exceptions: MemberDescriptorType = vars(BaseExceptionGroup)["exceptions"]
 
 
 def leaves_of(error: BaseException) -> Iterator[BaseException]:
-    """Iterate over the errors in a group, or the one that is no group."""
-    if issubclass(type(error), BaseExceptionGroup):
-        members: tuple[BaseException, ...] = _exceptions.__get__(error)
-        for each in members:
-            yield from leaves_of(each)
-    else:
-        yield error
+    """Iterate over the errors in a group, however deep it is, or the one that is no group."""
+    rest = [error]
+    while rest:
+        each = rest.pop()
+        if issubclass(type(each), BaseExceptionGroup):
+            members: tuple[BaseException, ...] = _exceptions.__get__(each)
+            rest.extend(reversed(members))
+        else:
+            yield each
 
 
 def raise_interrupt(error: BaseException) -> None:
