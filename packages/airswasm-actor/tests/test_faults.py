@@ -25,6 +25,7 @@ from airswasm.actor import (
     Context,
     Delivery,
     GuestCall,
+    LifecycleEvent,
     Message,
     SupervisorNode,
     SupervisorSpec,
@@ -95,11 +96,12 @@ def cyclic() -> object:
     raise one
 
 
-def deep() -> ExceptionGroup[Exception]:
-    group = ExceptionGroup("innermost", [ValueError(1)])
-    for _ in range(2000):
-        group = ExceptionGroup("one", [group])
-    return group
+def nested(depth: int) -> Exception:
+    """A group in a group in a group: each retry of a library may add one."""
+    error: Exception = ValueError("innermost")
+    for _ in range(depth):
+        error = ExceptionGroup("a try", [error])
+    return error
 
 
 FAULTS: dict[str, Fault] = {
@@ -114,8 +116,8 @@ FAULTS: dict[str, Fault] = {
     "StopIteration": raising(StopIteration("x")),
     "StopAsyncIteration": raising(StopAsyncIteration),
     "group": raising(ExceptionGroup("two", [ValueError(1), Unprintable()])),
+    "nested group": raising(nested(3 * sys.getrecursionlimit())),
     "stubborn group": raising(StubbornGroup("one", [ValueError(1)])),
-    "deep group": raising(deep()),
     "group of exits": raising(BaseExceptionGroup("one", [SystemExit(3)])),
     "cancelled": raising(ValueError),  # replaced by `stray_cancellation`
     "recursion": raising(RecursionError),
@@ -848,6 +850,23 @@ def test_foreign_objects_are_read_without_trust() -> None:
         == "Unprintable: <Unprintable, whose text cannot be made: RuntimeError>"
     )
     assert describe(ValueError("x")) == "ValueError: x"
+
+
+async def test_what_tells_of_a_fault_can_be_shown(system: ActorSystem) -> None:
+    """Events and dead letters show the other fields, whatever error and payload do."""
+    events: list[LifecycleEvent] = []
+    system.events.listen(events.append)
+
+    def fail(message: Message, context: Context) -> object:
+        raise Unprintable
+
+    with pytest.raises(ActorFailed):
+        await system.spawn(fail, name="faulty").ask(Hostile())
+    causes = [event for event in events if event.cause is not None]
+    assert causes
+    for each in (*causes, *system.dead_letters):
+        assert "'faulty'" in repr(each)
+        assert "<Unprintable, whose text cannot be made: RuntimeError>" in repr(each)
 
 
 async def test_a_reply_may_be_hostile(system: ActorSystem, neighbour: ActorRef) -> None:

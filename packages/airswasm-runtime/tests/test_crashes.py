@@ -236,6 +236,25 @@ async def main():
     else: raise AssertionError
     idle.close()
 """,
+    "copies-of-what-owns-memory": """
+import copy, gc, pickle
+async def main():
+    async with Engine(CONFIG) as engine:
+        component = await engine.load(probe)
+        linked = component.link([host()])
+        instance = await linked.instantiate(caller=Caller("x"))
+        call = instance.start(instance.function("#add"), (1, 2), lambda call: None)
+        single = engine, component, linked, instance, instance.exports, instance._handles, call
+        pools = InstancePool(linked), InstanceQueue(instance)
+        for thing in (*single, *pools, instance.caller.account):
+            for attempt in (copy.copy, copy.deepcopy, pickle.dumps):
+                try: attempt(thing)
+                except NotCopyable as error: assert error.type_name, error
+                else: raise AssertionError((thing, attempt))
+            gc.collect()
+        assert call.poll() is CallState.DONE
+        assert await instance.call("#add", 1, 2) == 3
+""",
     "two-threads-on-one-store": """
 async def main():
     async with Engine(CONFIG) as engine:

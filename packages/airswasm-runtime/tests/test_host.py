@@ -87,6 +87,13 @@ async def test_waits_overlap(probe, probe_host):
     assert not one.is_closed
 
 
+class Unreadable(Exception):
+    """An error of a library: `isinstance` reads its `__class__`, which raises."""
+
+    def __getattribute__(self, name: str) -> object:
+        raise RuntimeError(name)
+
+
 async def test_an_exception_is_the_hosts_bug_and_ends_only_that_guest(probe, probe_host):
     """The caller of that guest gets the exception as a cause, with the guest's backtrace."""
 
@@ -97,12 +104,19 @@ async def test_an_exception_is_the_hosts_bug_and_ends_only_that_guest(probe, pro
         await anyio.lowlevel.checkpoint()
         raise LookupError("boo")
 
-    for wait in (fail, fail_later):
+    async def fail_unreadably(_caller: Caller, _ms: int) -> int:
+        raise Unreadable
+
+    for wait, raised in (
+        (fail, LookupError),
+        (fail_later, LookupError),
+        (fail_unreadably, Unreadable),
+    ):
         broken = await _with(probe, probe_host, wait=wait)
         other = await _with(probe, probe_host)
         with pytest.raises(HostFunctionFailed, match="test:probe/host#wait") as caught:
             await broken.call("#nap", 1)
-        assert isinstance(caught.value.__cause__, LookupError)
+        assert type(caught.value.__cause__) is raised
         assert broken.is_closed
         assert await other.call("#nap", 1) == 2
 

@@ -1,6 +1,9 @@
 """Finding engines by name: ours, those of other packages, and those that are not there."""
 
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -124,3 +127,27 @@ def test_settings_refuse_what_no_store_can_work_with() -> None:
             StorageSettings(**{name: 0})  # type: ignore[arg-type]
     with pytest.raises(ValueError, match="durability"):
         StorageSettings(durability="fsync")  # type: ignore[arg-type]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere file names are Unicode")
+@pytest.mark.parametrize("engine", ["rocksdb", "sqlite"])
+def test_a_store_lies_where_its_path_says_in_every_locale(tmp_path: Path, engine: str) -> None:
+    """The engine gets the bytes of the path, not its text in the locale of the process."""
+    folder = tmp_path / "café 漢"
+    script = (
+        "import anyio, sys\n"
+        "from airswasm.storage import open_store\n"
+        "async def main():\n"
+        "    async with open_store(sys.argv[1], sys.argv[2]) as store:\n"
+        "        space = store.namespace('a/b')\n"
+        "        await space.set('here', await space.get('here') or sys.argv[3].encode())\n"
+        "        print((await space.get('here')).decode())\n"
+        "anyio.run(main)\n"
+    )
+    plain = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+    for number, locale in enumerate((plain, {"PYTHONUTF8": "1"}, plain)):
+        command = [sys.executable, "-c", script, str(folder), engine, str(number)]
+        environment = {**os.environ, **locale}
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60)
+        assert done.stdout == "0\n", done.stderr
+    assert list(tmp_path.iterdir()) == [folder]

@@ -9,9 +9,15 @@ object that it did not make, it reads here.
 
 from __future__ import annotations
 
-from airswasm.wit import describe_error, safe_text
+from dataclasses import fields
+from typing import TYPE_CHECKING
 
-__all__ = ("attribute_of", "describe", "has_attribute", "text_of", "type_name")
+from airswasm.wit import describe_error, safe_repr, safe_text
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
+__all__ = ("attribute_of", "describe", "has_attribute", "repr_of", "text_of", "type_name")
 
 
 def type_name(thing: object) -> str:
@@ -32,6 +38,12 @@ def text_of(thing: object) -> str:
 def describe(error: BaseException) -> str:
     """Return an error's type and text, as the last line of a traceback shows them."""
     return describe_error(error)
+
+
+def repr_of(record: DataclassInstance) -> str:
+    """Return the `repr` of a dataclass whose fields may hold objects of others."""
+    shown = (f"{field.name}={safe_repr(getattr(record, field.name))}" for field in fields(record))
+    return f"{type(record).__qualname__}({', '.join(shown)})"
 
 
 def attribute_of(thing: object, name: str) -> object:

@@ -24,6 +24,7 @@ from pathlib import Path
 from weakref import WeakSet
 
 from ._limits import KIB, MIB
+from ._single import Single
 from .errors import AccountExceeded
 
 __all__ = ("Account", "HostMemory", "HostSettings", "Holding")
@@ -145,7 +146,7 @@ class HostMemory:
         return taken <= most and mine <= most // max(1, len(self._accounts))
 
 
-class Account:
+class Account(Single):
     """The bytes that the host keeps for one instance.
 
     Attributes:
@@ -241,7 +242,7 @@ class Account:
         self._is_closed = True
 
 
-class Holding:
+class Holding(Single):
     """Bytes, files and sockets of an account, given back with the last reference to this."""
 
     __slots__ = ("_account", "descriptors", "size_bytes")

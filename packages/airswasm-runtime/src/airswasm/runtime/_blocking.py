@@ -21,6 +21,7 @@ from ._limits import Limits
 from ._loop_thread import LoopThread
 from ._pool import InstancePool, PoolStatistics
 from ._queue import InstanceQueue
+from ._single import Single
 from .wasi._state import WasiConfig
 
 if TYPE_CHECKING:
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
     from ._self_test import SelfTestReport
 
 
-class BlockingEngine:
+class BlockingEngine(Single):
     """An engine for Flask, Django, Celery and scripts; usable from every thread.
 
     Args:
@@ -156,7 +157,7 @@ class BlockingEngine:
         self.close()
 
 
-class _Blocking:
+class _Blocking(Single):
     """Something on a loop that other threads call."""
 
     def __init__(self, loop: LoopThread[Engine], component: Component) -> None:

@@ -33,6 +33,7 @@ from ._instance import PAGE_BYTES, Instance
 from ._limits import Limits
 from ._process.mappings import MappingGuard
 from ._shape import FunctionShape, InterfaceShape, ResourceIdentity
+from ._single import Single
 from ._usage import Usage
 from ._wasmtime import bindings as wt
 from ._wasmtime.slot_allocator import first_stack
@@ -58,7 +59,7 @@ class Export:
     plan: ExportPlan
 
 
-class Component:
+class Component(Single):
     """A compiled component; get it with `Engine.load`.
 
     Attributes:
@@ -181,7 +182,7 @@ class Component:
         return found
 
 
-class LinkedComponent:
+class LinkedComponent(Single):
     """A component with its imports satisfied; get it with `Component.link`.
 
     Attributes:

@@ -35,6 +35,7 @@ from ._process.signals import SignalHandlers
 from ._process.switch_interval import short_switches
 from ._process.ticker import Ticker, start_ticker
 from ._self_test import SelfTestReport, prove_limits
+from ._single import Single
 from ._timers import Timers
 from ._wasmtime import bindings as wt
 from ._wasmtime.faults import LARGE_STACK_SETTING, STACK_SETTING
@@ -76,7 +77,7 @@ class Layout:
             self._ticker.stop()
 
 
-class Engine:
+class Engine(Single):
     """Loads components and runs them; an async context manager.
 
     Attributes:

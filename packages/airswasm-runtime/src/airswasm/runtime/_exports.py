@@ -29,6 +29,7 @@ from airswasm.wit import (
 )
 
 from ._shape import FunctionShape, ValueType, python_name
+from ._single import Single
 from ._values import Case, GuestResource
 
 if TYPE_CHECKING:
@@ -50,7 +51,7 @@ class Target(Protocol):
         """Call an exported function by its path."""
 
 
-class Exports:
+class Exports(Single):
     """The exports of a component, by their Python names, called on one target.
 
     Interfaces are attributes by their last name (`handler` for

@@ -22,6 +22,7 @@ from ._calls.plan import ExportPlan
 from ._host import Caller
 from ._limits import Limits
 from ._shape import FunctionShape
+from ._single import Single
 from ._usage import CallUse, FunctionUse, Usage
 from ._values import GuestResource
 from ._wasmtime import bindings as wt
@@ -92,7 +93,7 @@ class Function:
         return await self._instance.call(self, *arguments)
 
 
-class Instance:
+class Instance(Single):
     """One instance of a component; get it with `LinkedComponent.instantiate`.
 
     `async with` closes it at the end of the block.

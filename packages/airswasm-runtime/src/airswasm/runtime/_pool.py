@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING
 from ._host import Caller
 from ._limits import Limits
 from ._queue import Line
+from ._single import Single
 from .errors import InstanceClosed
 from .wasi._state import WasiConfig
 
@@ -61,7 +62,7 @@ class PoolStatistics:
     fuel_used: int
 
 
-class InstancePool:
+class InstancePool(Single):
     """A bounded number of instances of one component, shared by any number of callers.
 
     A guest remembers things from one caller to the next: give tenants a

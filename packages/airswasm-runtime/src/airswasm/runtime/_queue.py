@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 import anyio
 
+from ._single import Single
 from .errors import InstanceClosed, QueueExpired, QueueFull
 
 if TYPE_CHECKING:
@@ -126,7 +127,7 @@ class Line:
             each.event.set()
 
 
-class InstanceQueue:
+class InstanceQueue(Single):
     """One instance whose callers take turns, instead of being told that it is busy.
 
     For a component that keeps state. Where any instance will do, `InstancePool` has

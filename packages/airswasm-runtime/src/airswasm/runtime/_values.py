@@ -13,6 +13,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
 
+from ._single import Single
 from .errors import ResourceDropped
 
 if TYPE_CHECKING:  # errors of other blocks hold values, and need no types
@@ -56,7 +57,7 @@ class _Owner(Protocol):
     async def drop_guest(self, resource: GuestResource) -> None: ...
 
 
-class GuestResource:
+class GuestResource(Single):
     """A resource that a guest defined, held by the host.
 
     Pass it back, as an argument, to the instance that it came from; as its own,

@@ -390,6 +390,29 @@ class ScopeLeftOpen(EngineError, RuntimeError):
         )
 
 
+class NotCopyable(EngineError, TypeError):
+    """An engine, or a thing of its own, was to be copied or pickled.
+
+    Attributes:
+        type_name: the name of its type.
+    """
+
+    explanation = ErrorCode(
+        "E0226",
+        "not copyable",
+        "An engine, a component, an instance or a pool was to be copied, or sent to another "
+        "process. It owns memory of the engine's, and belongs to the process that made it.",
+        "share it by reference; in another process, start an engine and load the component there",
+    )
+
+    def __init__(self, type_name: str) -> None:
+        self.type_name = type_name
+        super().__init__(
+            f"{type_name} cannot be copied or pickled: it belongs to the engine of this process; "
+            f"another process starts an engine of its own and loads the component there"
+        )
+
+
 class HostExhausted(EngineError):
     """The host has no memory, address space or mappings left for another instance.
 

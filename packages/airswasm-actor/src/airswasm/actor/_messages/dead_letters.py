@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import cast
 
-from .._foreign import attribute_of, text_of
+from .._foreign import attribute_of, repr_of, text_of
 from .bounds import payload_bytes, signal_bytes
 from .events import Subscription
 from .message import Message
@@ -69,6 +69,9 @@ class DeadLetter:
     fuel_used: int | None = None
     memory_peak_bytes: int | None = None
     backtrace: str | None = None
+
+    def __repr__(self) -> str:
+        return repr_of(self)
 
 
 class DeadLetters:

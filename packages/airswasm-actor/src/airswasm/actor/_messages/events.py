@@ -14,6 +14,8 @@ from enum import StrEnum
 
 import anyio
 
+from .._foreign import repr_of
+
 __all__ = ("EventKind", "EventListener", "EventStream", "LifecycleEvent", "Subscription")
 
 
@@ -49,6 +51,9 @@ class LifecycleEvent:
     incarnation: int = 0
     reason: str = ""
     cause: BaseException | None = None
+
+    def __repr__(self) -> str:
+        return repr_of(self)
 
 
 EventListener = Callable[[LifecycleEvent], None]

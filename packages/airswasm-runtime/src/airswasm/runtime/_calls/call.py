@@ -17,7 +17,7 @@ from collections.abc import Callable, Coroutine
 from struct import Struct
 from threading import get_ident
 from time import monotonic
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import anyio
 import anyio.to_thread
@@ -25,6 +25,7 @@ from airswasm.wit import describe_error
 
 from .._host import Pending
 from .._process.switch_interval import short_switches
+from .._single import Single
 from .._timers import Timer
 from .._usage import CallUse, FunctionUse, Measurement, host_calls_of
 from .._wasmtime import bindings as wt
@@ -83,7 +84,7 @@ _DONE, _READY, _WAITING = CallState.DONE, CallState.READY, CallState.WAITING
 _SERVED = CallState.SERVED
 
 
-class Call:
+class Call(Single):
     """One call in progress. Not an awaitable: poll it, or use `Instance.call`.
 
     Only for the event loop's thread. It never touches a task of the loop unless
@@ -553,16 +554,19 @@ class Call:
     def _blame(self, cause: BaseException, failure: wt.EngineFailure | None) -> BaseException:
         """Return what the guest's caller gets for an exception in a host function."""
         instance = self._instance
-        if isinstance(cause, AllowanceExceeded):
+        kind = type(cause)  # not isinstance(): it reads `__class__`, which may raise
+        if issubclass(kind, AllowanceExceeded):
             return self._too_large()
-        if isinstance(cause, TooManyResources):
+        if issubclass(kind, TooManyResources):
             return self._limit_fault(ResourcesExhausted, "holds too many resources", "resources")
-        if isinstance(cause, AccountExceeded):
+        if issubclass(kind, AccountExceeded):
             said = f"made the host keep more than there is room for ({cause})"
             return self._limit_fault(HostMemoryExceeded, said, "host_memory_bytes")
-        if isinstance(cause, GuestFault):
-            made: GuestFault = cause
-        elif not isinstance(cause, KeyboardInterrupt):
+        if issubclass(kind, KeyboardInterrupt):
+            return cause  # the program's, wherever it lands
+        if issubclass(kind, GuestFault):
+            made = cast("GuestFault", cause)
+        else:
             where = self._target.name if self._target is not None else "a host function"
             made = HostFunctionFailed(
                 instance.component_name,
@@ -570,8 +574,6 @@ class Call:
                 f"called {where}, which failed: {describe_error(cause)}",
             )
             made.__cause__ = cause
-        else:
-            return cause  # the program's, wherever it lands
         if failure is not None and not made.backtrace:
             made.backtrace = tuple(Frame(*frame[:3]) for frame in failure.frames)
         return made

@@ -15,6 +15,7 @@ from weakref import ReferenceType
 from airswasm.wit import Own
 
 from .._shape import Handle
+from .._single import Single
 from .._values import GuestResource
 from .._wasmtime import bindings as wt
 from .crossing import Keep, Unfit
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 Drop = Callable[[object], None]
 
 
-class OwnedHandle:
+class OwnedHandle(Single):
     """A handle of the library's, freed with its last reference."""
 
     __slots__ = ("address",)
@@ -76,7 +77,7 @@ class TooManyResources(Exception):
     """The guest holds as many host resources as it may."""
 
 
-class InstanceHandles:
+class InstanceHandles(Single):
     """The `Handles` of one instance.
 
     Args:

@@ -9,6 +9,7 @@ a point in time, so that a power loss leaves a prefix of the writes.
 from __future__ import annotations
 
 import contextlib
+import os
 from collections.abc import Iterator, Sequence
 from itertools import islice
 from pathlib import Path
@@ -116,7 +117,7 @@ class _RocksBackend:
 
     def checkpoint(self, folder: Path) -> None:
         try:
-            rocksdict.Checkpoint(self._opened()).create_checkpoint(str(folder))
+            rocksdict.Checkpoint(self._opened()).create_checkpoint(_utf8(folder))
         except Exception as error:
             raise self._translated(error) from error
 
@@ -156,21 +157,29 @@ class _RocksBackend:
     def _open_whole(self) -> rocksdict.Rdict:
         self.path.mkdir(parents=True, exist_ok=True, mode=0o700)
         access = rocksdict.AccessType.read_write()
-        return rocksdict.Rdict(str(self.path), _options(), access_type=access)
+        return rocksdict.Rdict(_utf8(self.path), _options(), access_type=access)
 
     def _open_read_only(self) -> rocksdict.Rdict:
         access = rocksdict.AccessType.read_only()
         try:
-            return rocksdict.Rdict(str(self.path), _options(), access_type=access)
+            return rocksdict.Rdict(_utf8(self.path), _options(), access_type=access)
         except OSError:  # it writes a configuration and a log, which this file system refuses
             import tempfile  # here, because most readers need neither it nor what it imports
 
             folder = self._exits.enter_context(tempfile.TemporaryDirectory(prefix="airswasm-"))
             _link_files(self.path, Path(folder))
-            return rocksdict.Rdict(folder, _options(), access_type=access)
+            return rocksdict.Rdict(_utf8(Path(folder)), _options(), access_type=access)
 
     def _translated(self, error: Exception) -> StorageError:
         return _translated(self.path, error)
+
+
+def _utf8(path: Path) -> str:
+    """Return this path as rocksdict reads it: as UTF-8, whatever the locale."""
+    try:
+        return os.fsencode(path).decode()
+    except UnicodeError as error:
+        raise StorageUnavailable(path, "RocksDB needs a path in UTF-8") from error
 
 
 def _link_files(source: Path, folder: Path) -> None:
