@@ -34,6 +34,10 @@
   (func $fail (result i32)
     (call $answer (i32.const 1) (i32.load (i32.const 168)) (i32.load (i32.const 172))))
 
+  ;; the text of the error that a write left at 160
+  (func $fail_write (result i32)
+    (call $answer (i32.const 1) (i32.load (i32.const 176)) (i32.load (i32.const 180))))
+
   (func $count (result i32)
     (call $get (i32.const 48) (i32.const 5) (i32.const 160))
     (if (i32.load8_u (i32.const 160)) (then (return (call $fail))))
@@ -43,7 +47,7 @@
           (then (i32.load8_u (i32.load (i32.const 168))))
           (else (i32.const 0)))))
     (call $set (i32.const 48) (i32.const 5) (i32.const 200) (i32.const 1) (i32.const 160))
-    (if (i32.load8_u (i32.const 160)) (then (return (call $fail))))
+    (if (i32.load8_u (i32.const 160)) (then (return (call $fail_write))))
     (call $publish (i32.const 80) (i32.const 7) (i32.const 200) (i32.const 1) (i32.const 160))
     (if (i32.load8_u (i32.const 160)) (then (return (call $fail))))
     (call $answer (i32.const 0) (i32.const 200) (i32.const 1)))
@@ -55,7 +59,7 @@
     (if (i32.eq (local.get $command) (i32.const 99)) (then (return (call $count))))
     (if (i32.eq (local.get $command) (i32.const 111)) (then
       (call $set (i32.const 64) (i32.const 5) (i32.const 16) (i32.const 1) (i32.const 160))
-      (if (i32.load8_u (i32.const 160)) (then (return (call $fail))))))
+      (if (i32.load8_u (i32.const 160)) (then (return (call $fail_write))))))
     (call $answer (i32.const 0) (i32.const 16) (i32.const 5)))
   (func (export "cabi_post_airswasm:component/handler@0.1.0#handle-message") (param i32)
     (global.set $top (i32.const 1024)))

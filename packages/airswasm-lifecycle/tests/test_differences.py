@@ -33,6 +33,7 @@ BACKOFF = "[supervision.backoff]\n"
         ("[limits]\nmailbox = 1", "[limits]\nmailbox = 2"),
         ('[limits]\nmailbox_bytes = "1 KiB"', '[limits]\nmailbox_bytes = "1 MiB"'),
         ('[limits]\nstorage = "1 KiB"', '[limits]\nstorage = "1 MiB"'),
+        ("[limits]\nstorage_keys = 1", "[limits]\nstorage_keys = 2"),
         ("[limits.rates]\nmessages = 1", "[limits.rates]\nmessages = 10_000"),
         ("[limits.rates]\nlogs = 1", "[limits.rates]\nlogs = 2"),
         ("[limits]\nweight = 1", "[limits]\nweight = 1.5"),
@@ -76,6 +77,7 @@ def test_more_is_a_raise_and_less_is_not(less: str, more: str) -> None:
         ('[config]\n"a.b" = 1\na = { b = 2 }', '[config]\n"a.b" = 1\na = { b = 1 }'),
         ("", "[limits]\nfuel = 1"),
         ("", '[limits]\nstorage = "1 KiB"'),
+        ("", "[limits]\nstorage_keys = 1"),
         (f"{BACKOFF}jitter = 0.1", f"{BACKOFF}jitter = 0.2"),
     ],
 )

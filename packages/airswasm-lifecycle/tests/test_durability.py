@@ -1,4 +1,4 @@
-"""The durability of a component's storage: its manifest, within the host's policy."""
+"""Durability and quotas of a component's storage: its manifest, within the host's policy."""
 
 from pathlib import Path
 
@@ -51,3 +51,15 @@ def test_no_other_word_is_one() -> None:
     """In the manifest and in config.toml."""
     with pytest.raises(ValueError, match="durability"):
         policy("never")
+
+
+def test_a_component_has_the_quotas_that_it_asks_for_and_else_the_hosts() -> None:
+    """In bytes and in keys; an install has compared what it asks for with the policy."""
+    host = HostPolicy(limits=LimitPolicy(storage=1_000, storage_keys=10))
+    policies = ComponentPolicies(host)
+    assert (policies.quota_bytes("local/a"), policies.quota_keys("local/a")) == (1_000, 10)
+    text = MANIFEST.replace('durability = "{}"', "storage = {}\nstorage_keys = {}")
+    policies.set("local/a", Manifest.parse(text.format(900, 9)))
+    assert (policies.quota_bytes("local/a"), policies.quota_keys("local/a")) == (900, 9)
+    with pytest.raises(LimitAbovePolicy, match="storage_keys"):
+        host.check(Manifest.parse(text.format(900, 11)))

@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
+import math
 import os
 import signal
 import subprocess
 import sys
+import tarfile
+from collections.abc import Mapping
 from contextlib import aclosing
+from io import BytesIO, FileIO
 from pathlib import Path
 from random import Random
+from typing import BinaryIO, cast
 
 import anyio
 import pytest
@@ -16,6 +23,8 @@ from airswasm.lifecycle import (
     BackupInvalid,
     HomeNotEmpty,
     HostIsRunning,
+    RestoreIsRunning,
+    StopNeeded,
     StoreMissing,
     System,
     abandon_migration,
@@ -24,6 +33,7 @@ from airswasm.lifecycle import (
     migrate_home,
     restore_home,
 )
+from airswasm.lifecycle._home.home import Home
 from airswasm.lifecycle._keeping.archive import FORMAT, read_archive
 from airswasm.storage import EngineMismatch, EngineUnknown, Namespace, Store, engine_of
 from hypothesis import given, settings
@@ -31,6 +41,7 @@ from hypothesis import strategies as st
 
 posix_only = pytest.mark.skipif(os.name != "posix", reason="signals and limits of POSIX")
 KEYS = 3_000
+END = "airswasm-backup-end.json"
 
 
 def space(system: System) -> Namespace:
@@ -124,7 +135,7 @@ async def test_a_home_is_replaced_only_when_that_is_asked_for(tmp_path: Path) ->
     await fill(home, 10)
     async with System(home, mode="offline") as system:
         await write_backup(system, file)
-        with file.open("rb") as source, pytest.raises(HostIsRunning):
+        with file.open("rb") as source, pytest.raises(StopNeeded):
             await restore_home(source, "b", home, replace=True)
     with file.open("rb") as source, pytest.raises(HomeNotEmpty):
         await restore_home(source, "b", home)
@@ -153,8 +164,6 @@ def test_no_change_of_a_backup_goes_unnoticed(
     archive: bytes, tmp_path_factory: pytest.TempPathFactory, at: int, bit: int, is_cut: bool
 ) -> None:
     """Whatever is read of an altered one is what was written, or it is refused."""
-    from io import BytesIO
-
     end = len(archive.rstrip(b"\0"))
     content = bytearray(archive)
     if is_cut:
@@ -175,34 +184,168 @@ def test_no_change_of_a_backup_goes_unnoticed(
     assert read[0] == read[1], "only what is not of the content may change: a time, an owner"
 
 
-@pytest.mark.parametrize(
-    "name", ["../x", "/x", "store/../../x", "x", "store/a\\..\\b", "C:/x", "host.lock", "store"]
-)
-def test_a_member_cannot_lead_elsewhere(tmp_path: Path, name: str) -> None:
-    """A link, a device, a folder and a path outside are refused before anything is written."""
-    import io
-    import json
-    import tarfile
+HEAD: dict[str, object] = {"format": FORMAT, "created_at": 1, "engine": "", "components": []}
 
-    head = json.dumps(
-        {"format": FORMAT, "created_at": 1, "engine": "rocksdb", "components": []}
-    ).encode()
-    for kind in (tarfile.REGTYPE, tarfile.SYMTYPE, tarfile.DIRTYPE, tarfile.CHRTYPE):
-        stream = io.BytesIO()
-        with tarfile.open(fileobj=stream, mode="w") as made:
-            first = tarfile.TarInfo("airswasm-backup.json")
-            first.size = len(head)
-            made.addfile(first, io.BytesIO(head))
-            member = tarfile.TarInfo(name)
-            member.type, member.linkname = kind, "/etc/passwd"
-            if kind == tarfile.REGTYPE and name == "store":
-                continue  # a file of the name of a folder is one that no home can open
-            made.addfile(member)
-        stream.seek(0)
-        with pytest.raises(BackupInvalid):
-            for _ in read_archive(stream, "b", tmp_path / "out"):
+
+def made(
+    *members: tarfile.TarInfo, head: Mapping[str, object] = HEAD, contents: bytes = b""
+) -> bytes:
+    """An archive of these members, each with the same contents; its end vouches for all of them."""
+    stream = BytesIO()
+    files = {each.name: _entry(contents) for each in members if each.isreg()}
+    with tarfile.open(fileobj=stream, mode="w") as archive:
+        for name, document in (("airswasm-backup.json", head), ("", None), (END, {"files": files})):
+            for each in [tarfile.TarInfo(name)] if name else members:
+                content = json.dumps(document).encode() if name else contents
+                each.size = len(content) if each.isreg() else 0
+                archive.addfile(each, BytesIO(content))
+    return stream.getvalue()
+
+
+def _entry(contents: bytes) -> dict[str, object]:
+    return {"size": len(contents), "sha256": hashlib.sha256(contents).hexdigest()}
+
+
+def member(name: str, kind: bytes = tarfile.REGTYPE) -> tarfile.TarInfo:
+    info = tarfile.TarInfo(name)
+    info.type, info.linkname = kind, "/etc/passwd" if kind != tarfile.REGTYPE else ""
+    return info
+
+
+def refused(content: bytes, folder: Path) -> str:
+    """The refusal of an archive, when it is checked and when it is unpacked."""
+    for target in (None, folder):
+        with pytest.raises(BackupInvalid) as caught:
+            for _ in read_archive(BytesIO(content), "b", target):
                 pass
-        assert not (tmp_path / "out").exists()
+    return str(caught.value)
+
+
+def test_an_archive_of_known_files_is_read(tmp_path: Path) -> None:
+    """What the tests below refuse, they refuse for its difference from this one."""
+    content = made(member("config.toml"), member("logs/a/b"), contents=b"x")
+    *_, (_, summary) = read_archive(BytesIO(content), "b", tmp_path)
+    assert (summary.files, summary.size_bytes) == (2, 2)
+    assert (tmp_path / "logs/a/b").read_bytes() == b"x"
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [tarfile.REGTYPE, tarfile.SYMTYPE, tarfile.LNKTYPE, tarfile.DIRTYPE, tarfile.CHRTYPE,
+     tarfile.FIFOTYPE, tarfile.GNUTYPE_SPARSE],
+)  # fmt: skip
+@pytest.mark.parametrize(
+    "name",
+    ["../x", "/x", "store/../../x", "x", "store/a\\..\\b", "C:/x", "host.lock", "store", "", ".",
+     "./logs/x", "logs//x", "config.toml/x", f"logs/{256 * 'n'}", "logs/x"],
+)  # fmt: skip
+def test_a_member_is_a_plain_file_of_a_home(tmp_path: Path, name: str, kind: bytes) -> None:
+    """A link, a device, a folder, a hole, and a path elsewhere are refused before any write."""
+    if (name, kind) == ("logs/x", tarfile.REGTYPE):
+        return
+    refused(made(member(name, kind)), tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    "names", [("logs/x", "logs/x"), ("logs/x", "logs/x/y"), ("logs/x/y", "logs/x")]
+)
+def test_no_member_takes_the_place_of_another(tmp_path: Path, names: tuple[str, str]) -> None:
+    """A name is a file once, and not a folder, too."""
+    assert "which no backup has" in refused(made(*map(member, names)), tmp_path / "out")
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"created_at": value} for value in (math.inf, math.nan, -1, 1e300, 10**400, "x", None)]
+    + [{"engine": None}, {"components": None}, {"format": None}],
+)
+def test_a_malformed_head_is_refused(tmp_path: Path, change: Mapping[str, object]) -> None:
+    """Also one with a date that no calendar has."""
+    refused(made(head={**HEAD, **change}), tmp_path)
+
+
+def test_a_format_of_the_future_is_named(tmp_path: Path) -> None:
+    """So that its reader knows what to update."""
+    assert "'airswasm-backup-v2'" in refused(
+        made(head={**HEAD, "format": "airswasm-backup-v2"}), tmp_path
+    )
+
+
+def test_a_store_without_an_engine_is_refused(tmp_path: Path) -> None:
+    """It would take the home's place unread."""
+    assert "names no engine" in refused(made(member("store/x")), tmp_path)
+
+
+@pytest.mark.parametrize("kind", [tarfile.XHDTYPE, tarfile.XGLTYPE, tarfile.GNUTYPE_LONGNAME])
+def test_a_header_cannot_take_the_memory_of_the_reader(kind: bytes) -> None:
+    """Its size is a claim: nothing of it is read beyond 1 MiB."""
+
+    class Endless:
+        read_bytes = 0
+
+        def __init__(self, head: bytes) -> None:
+            self.head = head
+
+        def read(self, size: int) -> bytes:
+            taken, self.head = self.head[:size], self.head[size:]
+            self.read_bytes += len(taken) or size
+            assert self.read_bytes < 2**21
+            return taken or bytes(size)
+
+    head = member("x", kind)
+    head.size = 4 * 2**30
+    with pytest.raises(BackupInvalid, match="too long"):
+        for _ in read_archive(cast("BinaryIO", Endless(head.tobuf(tarfile.GNU_FORMAT))), "b", None):
+            pass
+
+
+@pytest.mark.anyio
+async def test_restores_of_one_home_do_not_meet(tmp_path: Path) -> None:
+    """The second is refused while the first reads, and takes nothing from it."""
+    home, file, other = tmp_path / "home", tmp_path / "b", tmp_path / "other"
+    await fill(home, 10)
+    async with System(home, mode="offline") as system:
+        await write_backup(system, file)
+    refusals: list[RestoreIsRunning] = []
+
+    class Meeting(FileIO):
+        """Tries to restore, too, at each step of the first restore."""
+
+        def read(self, size: int | None = -1, /) -> bytes:
+            try:
+                with file.open("rb") as source:
+                    anyio.run(lambda: restore_home(source, "b", other))
+            except RestoreIsRunning as error:
+                refusals.append(error)
+            return super().read(size) or b""
+
+    with Meeting(file) as source:
+        await restore_home(cast("BinaryIO", source), "b", other)
+    assert refusals
+    assert await count(other) == (11, 1)
+    assert sorted(os.listdir(tmp_path)) == ["b", "home", "other"]  # noqa: PTH208
+
+
+def test_a_lock_of_a_home_that_was_replaced_holds_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A host that opened the lock file before a restore must not host the home that came."""
+    home = Home(tmp_path / "home")
+    home.create()
+    home.lock().release()
+    opened = os.open
+
+    def open_and_move(path: str, flags: int, mode: int = 0o777) -> int:
+        descriptor = opened(path, flags, mode)
+        home.lock_file.rename(tmp_path / "moved")
+        return descriptor
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "open", open_and_move)
+        with pytest.raises(HostIsRunning):
+            home.lock()
+    home.lock().release()
 
 
 @posix_only
@@ -294,7 +437,7 @@ async def test_a_home_moves_there_and_back(tmp_path: Path) -> None:
         await migrate_home(tmp_path / "nothing", "sqlite")
     assert not (tmp_path / "nothing").exists()
     async with System(home, mode="offline"):
-        with pytest.raises(HostIsRunning):
+        with pytest.raises(StopNeeded):
             await migrate_home(home, "sqlite")
 
 

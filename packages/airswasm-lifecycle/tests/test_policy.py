@@ -177,8 +177,8 @@ POLICIES = st.builds(
         weight=st.floats(0.01, 100),
         **{
             name: st.integers(1, 2**30)
-            for name in ("storage", "mailbox", "mailbox_bytes", "message_bytes", "host_call",
-                         "messages", "logs")
+            for name in ("storage", "storage_keys", "mailbox", "mailbox_bytes", "message_bytes",
+                         "host_call", "messages", "logs")
         },
     ),
     supervision=st.builds(
@@ -212,8 +212,8 @@ def manifests(draw: st.DrawFn) -> Manifest:
     """Manifests that ask for any numbers that a manifest may have."""
     lines: dict[str, list[str]] = {}
     wholes = {"limits.mailbox", "limits.fuel", "limits.rates.messages", "limits.rates.logs",
-              "limits.storage", "limits.mailbox_bytes", "limits.message_bytes",
-              *BOUNDS}  # fmt: skip
+              "limits.storage", "limits.storage_keys", "limits.mailbox_bytes",
+              "limits.message_bytes", *BOUNDS}  # fmt: skip
     for key in (*EXAMPLES, "limits.memories", "limits.tables"):
         if draw(st.booleans()):
             continue

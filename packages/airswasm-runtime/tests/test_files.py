@@ -7,7 +7,8 @@ import stat
 from pathlib import Path
 
 import pytest
-from airswasm.runtime.files import replace_file, write_new_file
+from airswasm.runtime import files
+from airswasm.runtime.files import exchange, replace_file, write_new_file
 
 
 def test_a_file_is_replaced_by_all_its_parts(tmp_path: Path) -> None:
@@ -58,3 +59,23 @@ def test_a_file_is_its_owners_unless_somebody_says_otherwise(tmp_path: Path) -> 
     umask = os.umask(0)
     os.umask(umask)
     assert stat.S_IMODE((tmp_path / "ours").stat().st_mode) == 0o666 & ~umask
+
+
+@pytest.mark.parametrize("is_at_once", [True, False])
+def test_two_folders_exchange_their_paths(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, is_at_once: bool
+) -> None:
+    """In one step where the system has it, and in three elsewhere."""
+    if not is_at_once:
+        monkeypatch.setattr(files, "_exchange_at_once", lambda *_: False)
+    first, second = tmp_path / "first", tmp_path / "second"
+    for each in (first, second):
+        each.mkdir()
+        (each / each.name).touch()
+    exchange(first, second)
+    assert {path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*")} == {
+        "first", "second", "first/second", "second/first",
+    }  # fmt: skip
+    with pytest.raises(OSError):  # noqa: PT011  # the kind differs between systems
+        exchange(tmp_path / "none", second)
+    assert (second / "first").exists()

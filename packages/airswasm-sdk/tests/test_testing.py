@@ -28,8 +28,9 @@ static airswasm_reply handle(airswasm_text sender, const airswasm_text *topic,
         for (;;) sink++;
     }
     if (airswasm_equal(word, AIRSWASM_TEXT("deny"))) {
-        airswasm_done done = airswasm_set(AIRSWASM_TEXT("secret"), payload);
-        return done.failed ? airswasm_refuse(done.error.text) : airswasm_acknowledge();
+        airswasm_written done = airswasm_set(AIRSWASM_TEXT("secret"), payload);
+        if (!done.failed) return airswasm_acknowledge();
+        return airswasm_refuse(airswasm_write_reason(&done.error));
     }
     if (airswasm_equal(word, AIRSWASM_TEXT("call"))) {
         airswasm_lookup answer = airswasm_call(AIRSWASM_TEXT("local/other"), payload, 0);

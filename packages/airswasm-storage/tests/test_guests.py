@@ -1,6 +1,6 @@
 """The interface that components see."""
 
-from collections.abc import AsyncIterator
+from collections.abc import Mapping, AsyncIterator
 from contextlib import asynccontextmanager
 
 import anyio
@@ -35,7 +35,7 @@ async def offered(
 
 def case_of(outcome: object) -> str:
     match outcome:
-        case Err(Case(name, str())):
+        case Err(Case(name, str() | Mapping())):
             return name
     pytest.fail(f"no refusal: {outcome}")
 
@@ -98,7 +98,9 @@ async def test_refusals_have_their_cases() -> None:
             assert case_of(call["exists"](caller, key)) == "invalid-key"
         assert case_of(call["scan-prefix"](caller, "x" * 1_025, None, 0)) == "invalid-key"
         assert case_of(call["set"](caller, "k", bytes(101))) == "too-large"
-        assert case_of(call["set"](caller, "k", bytes(60))) == "quota-exceeded"
+        quota = {"used_bytes": 0, "needed_bytes": 61 + ENTRY_BYTES, "quota_bytes": 50 + ENTRY_BYTES,
+                 "used_keys": 0, "needed_keys": 1, "quota_keys": None}  # fmt: skip
+        assert call["set"](caller, "k", bytes(60)) == Err(Case("quota-exceeded", quota))
 
 
 async def test_a_write_completes_when_it_is_durable() -> None:

@@ -140,7 +140,7 @@ class Host:
             "compare-and-set": lambda: err(case("conflict", b"s")),
             "batch": lambda: next(batches),
             "delete-prefix": lambda: ok({"keys": 2, "more": True}),
-            "usage": lambda: ok({"used_bytes": 1, "keys": 2, "quota_bytes": 3}),
+            "usage": lambda: ok({"used_bytes": 1, "keys": 2, "quota_bytes": 3, "quota_keys": None}),
         }
         functions = {name: self._noting(name, answer) for name, answer in offered.items()}
         return runtime.HostInterface("airswasm:component/storage@0.1.0", functions)

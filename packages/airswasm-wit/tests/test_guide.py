@@ -76,7 +76,7 @@ def test_the_annotations_are_well_formed() -> None:
     comments = [re.sub(r"^/// ?", "", part, flags=re.MULTILINE) for part in example.split("\n\n")]
     docs = [re.sub(r"^\w.*func\(.*$", "", part, flags=re.MULTILINE) for part in comments]
     assert [str(parse_requirements(part)) is not None for part in docs] == [True] * 3
-    stand_ins = "variant storage-error { a } variant os-error { a }"
+    stand_ins = "variant write-error { a } variant os-error { a }"
     text = f"package a:b;\ninterface i {{ {stand_ins}\n{example}\n}}\nworld w {{ import i; }}"
     assert find_annotation_problems(read_wit_text(text).main) == ()
 

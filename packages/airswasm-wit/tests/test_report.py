@@ -183,9 +183,9 @@ BROKEN = {
             "edit": replaced("invalid-key(string)", "bad-key(string)"),
         },
         "airswasm:component/storage@0.1.0#get: the result is `variant storage-error { "
-        "denied(string), bad-key(string), too-large(string), quota-exceeded(string), "
+        "denied(string), bad-key(string), too-large(string), "
         "unavailable(string) }`, not `variant storage-error { denied(string), "
-        "invalid-key(string), too-large(string), quota-exceeded(string), unavailable(string) }`: "
+        "invalid-key(string), too-large(string), unavailable(string) }`: "
         "call it as the contract has it (copy the WIT from `airswasm.wit.wit_folder()`)",
     ),
 }

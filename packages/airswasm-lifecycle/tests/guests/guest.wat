@@ -48,7 +48,7 @@
           (else (i32.const 0)))))
     (call $set (i32.const 48) (i32.const 5) (i32.const 200) (i32.const 1) (i32.const 160))
     (if (i32.load8_u (i32.const 160))
-      (then (return (call $refuse (i32.load (i32.const 168)) (i32.load (i32.const 172))))))
+      (then (return (call $refuse (i32.load (i32.const 176)) (i32.load (i32.const 180))))))
     (call $reply (i32.const 200) (i32.const 1)))
 
   ;; code that runs when it is instantiated: it logs, and writes what it may
@@ -86,7 +86,7 @@
       (then
         (call $set (i32.const 64) (i32.const 5) (i32.const 16) (i32.const 1) (i32.const 160))
         (if (i32.load8_u (i32.const 160))
-          (then (return (call $refuse (i32.load (i32.const 168)) (i32.load (i32.const 172))))))))
+          (then (return (call $refuse (i32.load (i32.const 176)) (i32.load (i32.const 180))))))))
     (if (i32.eq (local.get $command) (i32.const 108)) ;; l: log
       (then (call $log (i32.const 2) (i32.const 80) (i32.const 9))))
     (call $done))

@@ -19,7 +19,7 @@ from airswasm.runtime.files import sync_folder
 from airswasm.storage import Copied, EngineUnknown, copy_store, engine_of, installed_engines
 
 from ._home.editing import edit_configuration
-from ._home.home import OLD_STORE, Home
+from ._home.home import OLD_STORE, Home, lock_stopped
 from ._system import System
 from .errors import HomeUnusable, StoreMissing
 
@@ -65,7 +65,7 @@ async def migrate_home(
 
     Raises:
         EngineUnknown, EngineUnusable: There is no such engine.
-        HostIsRunning: A host uses the home.
+        StopNeeded: A host uses the home.
         StoreMissing: The home has no store.
         StorageError: The store is damaged, or the disk refuses; the home is as it was.
     """
@@ -74,7 +74,7 @@ async def migrate_home(
     home = Home(folder)
     if not home.store_folder.exists() and not _kept(home):
         raise StoreMissing(str(home.store_folder))
-    lock = home.lock()
+    lock = lock_stopped(home, "a move to another engine")
     try:
         copied, previous = await _move(home, engine, dry_run=dry_run, progress=progress)
     except OSError as error:
@@ -95,7 +95,7 @@ async def confirm_migration(folder: Path, *, dry_run: bool = False) -> tuple[Pat
     """Remove the stores that moves of this home kept; return their folders.
 
     Raises:
-        HostIsRunning: A host uses the home.
+        StopNeeded: A host uses the home.
         StoreMissing: The home has no store of its own: a move is not finished.
         HomeUnusable: A folder cannot be removed.
     """
@@ -109,7 +109,7 @@ async def abandon_migration(folder: Path, *, dry_run: bool = False) -> tuple[Pat
     """Remove the unfinished copies of moves; the home keeps its engine. Return their folders.
 
     Raises:
-        HostIsRunning: A host uses the home.
+        StopNeeded: A host uses the home.
         StoreMissing: The home has no store of its own: the move is to be finished instead.
         HomeUnusable: A folder cannot be removed.
     """
@@ -155,7 +155,7 @@ async def _open_once(home: Home, previous: str, engine: str) -> None:
 
 
 async def _remove(home: Home, folders: tuple[Path, ...]) -> tuple[Path, ...]:
-    lock = home.lock()
+    lock = lock_stopped(home, "a move to another engine")
     try:
         for each in folders:
             await anyio.to_thread.run_sync(shutil.rmtree, each)

@@ -9,23 +9,23 @@ from __future__ import annotations
 
 import shutil
 import time
-from collections.abc import Callable
-from contextlib import ExitStack, aclosing
+from collections.abc import AsyncGenerator, Callable
+from contextlib import ExitStack, aclosing, asynccontextmanager
 from pathlib import Path
 from typing import BinaryIO
 
 import anyio
 import anyio.to_thread
-from airswasm.runtime.files import sync_folder
+from airswasm.runtime.files import exchange, sync_folder
 from airswasm.storage import open_store, read_store
 
 from ._home.artifacts import ArtifactStore
-from ._home.home import Home
+from ._home.home import Home, lock_stopped
 from ._home.steps import in_thread
 from ._keeping.archive import BackupSummary, read_archive
 from ._registry.registry import REGISTRY_NAMESPACE, Registry
 from ._system import System
-from .errors import BackupInvalid, HomeNotEmpty, HomeUnusable
+from .errors import BackupInvalid, HomeNotEmpty, HomeUnusable, HostIsRunning, RestoreIsRunning
 
 __all__ = ("check_backup", "restore_home")
 
@@ -73,7 +73,8 @@ async def restore_home(
     Raises:
         BackupInvalid: It is cut short, altered, or no backup; nothing changed.
         HomeNotEmpty: There is a home, and it may not be replaced.
-        HostIsRunning: A host uses it.
+        StopNeeded: A host uses it.
+        RestoreIsRunning: Another restore of it is at work.
         HomeUnusable: The folder cannot be written.
         LifecycleError, StorageError: What was restored cannot be opened; nothing changed.
     """
@@ -83,29 +84,39 @@ async def restore_home(
         if not is_empty:
             if not replace:
                 raise HomeNotEmpty(str(folder))
-            locks.callback(Home(folder).lock().release)
-        staging = folder.with_name(f".{folder.name}.restoring")
+            locks.callback(lock_stopped(Home(folder), "restore").release)
         try:
-            summary = await _unpack(source, name, staging, progress)
-            await _prove(staging, name, summary)
-            return summary, _take_place(staging, folder, is_empty=is_empty)
+            async with _staging(folder) as staging:
+                summary = await _read(source, name, staging, progress)
+                await _prove(staging, name, summary)
+                return summary, _take_place(staging, folder, is_empty=is_empty)
         except OSError as error:
             reason = f"cannot be restored: {error.strerror or error}"
             raise HomeUnusable(str(folder), reason) from error
-        finally:
-            with anyio.CancelScope(shield=True):
-                await anyio.to_thread.run_sync(lambda: shutil.rmtree(staging, ignore_errors=True))
 
 
-async def _unpack(source: BinaryIO, name: str, staging: Path, progress: Progress) -> BackupSummary:
-    home = Home(staging)
-    home.create()
-    lock = home.lock()  # one restore at a time
+@asynccontextmanager
+async def _staging(folder: Path) -> AsyncGenerator[Path]:
+    """Make an empty home beside a folder, for one restore at a time; remove what is left of it."""
+    around = Home(folder.with_name(f".{folder.name}.restoring"))
+    around.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     try:
-        await anyio.to_thread.run_sync(_empty, home)
-        home.create()
-        return await _read(source, name, staging, progress)
+        lock = around.lock()
+    except HostIsRunning as error:
+        raise RestoreIsRunning(str(folder), error.pid) from None
+    staging = around.folder / "home"
+
+    def remove() -> None:
+        if staging.exists():  # an interrupted restore left it
+            shutil.rmtree(staging)
+
+    try:
+        await anyio.to_thread.run_sync(remove)
+        Home(staging).create()
+        yield staging
     finally:
+        with anyio.CancelScope(shield=True):
+            await anyio.to_thread.run_sync(lambda: shutil.rmtree(around.folder, ignore_errors=True))
         lock.release()
 
 
@@ -146,25 +157,18 @@ def _check_artifacts(home: Home, name: str, engine: str) -> None:
 
 def _take_place(staging: Path, folder: Path, *, is_empty: bool) -> Path | None:
     kept: Path | None = None
-    if folder.exists() and is_empty:
-        folder.rmdir()
-    elif not is_empty:
+    if is_empty:
+        if folder.exists():
+            folder.rmdir()
+        staging.rename(folder)
+    else:
         now = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
         kept = folder.with_name(f"{folder.name}.before-restore-{now}")
-        folder.rename(kept)
-    staging.rename(folder)
+        staging.rename(kept)
+        exchange(kept, folder)
     sync_folder(folder.parent)
     return kept
 
 
 def _is_empty(folder: Path) -> bool:
     return not folder.exists() or not any(folder.iterdir())
-
-
-def _empty(home: Home) -> None:
-    """Remove what an interrupted restore left."""
-    for path in home.folder.iterdir():
-        if path.is_dir():
-            shutil.rmtree(path)
-        elif path != home.lock_file:
-            path.unlink()

@@ -37,10 +37,12 @@ __all__ = (
     "ProviderFailed",
     "PurgeIncomplete",
     "RegistryCorrupt",
+    "RestoreIsRunning",
     "RolledBackPast",
     "SequenceJumped",
     "SequenceTooOld",
     "StartFailed",
+    "StopNeeded",
     "StoreMissing",
     "TemporaryFolderMissing",
     "TooManyRunning",
@@ -464,6 +466,42 @@ class HostIsRunning(LifecycleError):
         self.home, self.pid = home, pid
         who = f"process {pid}" if pid is not None else "another process"
         super().__init__(f"{who} already uses {home}")
+
+
+class StopNeeded(HostIsRunning):
+    """The operation replaces the store, which a running host has open."""
+
+    explanation = ErrorCode(
+        "E0337",
+        "the host must stop first",
+        "The operation puts another store or another home in the place of the one that is there. "
+        "A running host has it open, and components would write into what is replaced.",
+        "end the host (Ctrl-C, or `kill` its process), do it again, and then `airswasm run`",
+        ExitStatus.REFUSED,
+    )
+
+    def __init__(self, home: str, pid: int | None, operation: str) -> None:
+        super().__init__(home, pid)
+        self.operation = operation
+        who = f"process {pid}" if pid is not None else "another process"
+        self.args = (f"{operation} needs a stopped host, and {who} uses {home}",)
+
+
+class RestoreIsRunning(LifecycleError):
+    """Another restore of the same home is at work."""
+
+    explanation = ErrorCode(
+        "E0339",
+        "a restore runs already",
+        "Another process restores a backup into this home.",
+        "wait for it, or end it; then look at the home before you restore again",
+        ExitStatus.REFUSED,
+    )
+
+    def __init__(self, home: str, pid: int | None) -> None:
+        self.home, self.pid = home, pid
+        who = f"process {pid}" if pid is not None else "another process"
+        super().__init__(f"{who} already restores {home}")
 
 
 class HostOffline(LifecycleError):

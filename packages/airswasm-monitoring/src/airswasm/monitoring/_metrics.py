@@ -74,6 +74,8 @@ _GAUGES = (
     _Gauge("host_memory_bytes", "Kept by the host for it.", lambda c: c.host_memory_bytes),
     _Gauge("storage_bytes", "Stored bytes, as its quota counts them.", lambda c: c.storage_bytes),
     _Gauge("storage_quota_bytes", "The most of them.", lambda c: c.storage_quota_bytes),
+    _Gauge("storage_keys", "Stored keys.", lambda c: c.storage_keys),
+    _Gauge("storage_quota_keys", "The most of them.", lambda c: c.storage_quota_keys),
 )
 _COUNTERS = (
     _Counter("fuel", "Fuel used; one unit is about one instruction.", lambda c: c.fuel_used),
@@ -176,8 +178,8 @@ class Metrics(Collector):
     def _check_names(self) -> None:
         """Refuse a second family of one name, which no scraper reads."""
         whole = Snapshot(
-            0.0, (), audit_lines=0, storage_syncs=0, event_loop_lag=_NO_TIMES, memory_bytes=0,
-            memory_most_bytes=0, descriptors=0, descriptors_most=0,
+            0.0, (), audit_lines=0, storage_syncs=0, storage_expired=0,
+            event_loop_lag=_NO_TIMES, memory_bytes=0, memory_most_bytes=0, descriptors=0, descriptors_most=0,
         )  # fmt: skip
         taken: set[str] = set()
         for family in (
@@ -216,6 +218,9 @@ class Metrics(Collector):
             yield lag
         yield from _optional("airswasm_audit_lines", "Lines written.", snapshot.audit_lines)
         yield from _optional("airswasm_storage_syncs", "Disk waits.", snapshot.storage_syncs)
+        yield from _optional(
+            "airswasm_storage_expired", "Values that expired.", snapshot.storage_expired
+        )
         for name, text, value in (
             ("memory_bytes", "Taken by all components.", snapshot.memory_bytes),
             ("memory_most_bytes", "What they may take.", snapshot.memory_most_bytes),

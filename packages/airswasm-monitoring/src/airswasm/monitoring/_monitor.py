@@ -151,6 +151,7 @@ class Monitor:
             },
             audit_lines=self._audit.head.line if self._audit else None,
             storage_syncs=self._store.syncs if self._store else None,
+            storage_expired=self._store.expired_entries if self._store else None,
             storage_failure=str(failure) if failure else "",
             audit_failure=(self._audit.failure or "") if self._audit else "",
             disk_free_bytes=self._disk_free(),
@@ -188,9 +189,14 @@ class Monitor:
         if self._store is None:
             return sample
         with suppress(StorageError):  # `storage_failure` tells of it
-            used = self._store.namespace(sample.name).read_usage().used_bytes
-            quota = self._quotas.quota_bytes(sample.name) if self._quotas else 0
-            return replace(sample, storage_bytes=used, storage_quota_bytes=quota)
+            usage, quotas = self._store.namespace(sample.name).read_usage(), self._quotas
+            return replace(
+                sample,
+                storage_bytes=usage.used_bytes,
+                storage_quota_bytes=quotas.quota_bytes(sample.name) if quotas else 0,
+                storage_keys=usage.keys,
+                storage_quota_keys=(quotas.quota_keys(sample.name) if quotas else 0) or 0,
+            )
         return sample
 
 

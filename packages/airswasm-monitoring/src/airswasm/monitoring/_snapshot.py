@@ -67,6 +67,8 @@ class ComponentSample:
         host_memory_bytes: What the host keeps on the guest's behalf; 0 for an actor in Python.
         storage_bytes: The stored bytes that count into its quota.
         storage_quota_bytes: The most that they may become; 0 if that is not known.
+        storage_keys: The stored keys.
+        storage_quota_keys: The most that they may become; 0 if they have no bound.
     """
 
     name: str
@@ -96,6 +98,8 @@ class ComponentSample:
     host_memory_bytes: int = 0
     storage_bytes: int = 0
     storage_quota_bytes: int = 0
+    storage_keys: int = 0
+    storage_quota_keys: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +117,8 @@ class Snapshot:
         memory_most_bytes: What they may take.
         descriptors: Files and sockets that are open for components.
         descriptors_most: What may be open.
+        storage_expired: Values that expired and were removed since the store was opened; None
+            without a store.
         storage_failure: The reason why the store refuses to write; empty if it does not.
         audit_failure: The reason why the audit log cannot be written; empty if it can.
         disk_free_bytes: Free bytes on the disk of the store; None without one.
@@ -129,6 +135,7 @@ class Snapshot:
     dead_letters: Mapping[str, int] = field(default_factory=dict[str, int])
     audit_lines: int | None = None
     storage_syncs: int | None = None
+    storage_expired: int | None = None
     storage_failure: str = ""
     audit_failure: str = ""
     disk_free_bytes: int | None = None

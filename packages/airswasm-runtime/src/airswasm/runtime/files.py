@@ -11,10 +11,11 @@ import os
 import secrets
 from pathlib import Path
 
-__all__ = ("replace_file", "sync_folder", "write_new_file")
+__all__ = ("exchange", "replace_file", "sync_folder", "write_new_file")
 
 _NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL
 _FLAGS = _NEW | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
+_AT_FDCWD, _RENAME_EXCHANGE = -100, 2
 
 
 def replace_file(path: Path, *parts: bytes, mode: int = 0o600) -> None:
@@ -74,3 +75,35 @@ def sync_folder(folder: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def exchange(first: Path, second: Path) -> None:
+    """Give two files or folders of one file system the path of each other.
+
+    Linux does it in one step. Elsewhere, and on a file system that cannot, it takes three renames;
+    a machine that stops between them leaves one of the two beside its place, as `*.exchanging`.
+
+    Raises:
+        OSError: one of them is missing, or the disk refuses; both are where they were.
+    """
+    if _exchange_at_once(first, second):
+        return
+    aside = second.with_name(f"{second.name}.exchanging")
+    second.rename(aside)
+    try:
+        first.rename(second)
+    except OSError:
+        aside.rename(second)
+        raise
+    aside.rename(first)
+
+
+def _exchange_at_once(first: Path, second: Path) -> bool:
+    import ctypes  # here: most importers of this module never need it
+
+    try:
+        rename = ctypes.CDLL(None).renameat2
+    except (AttributeError, OSError, TypeError):  # another system, or an older C library
+        return False
+    names = os.fsencode(first), os.fsencode(second)
+    return bool(rename(_AT_FDCWD, names[0], _AT_FDCWD, names[1], _RENAME_EXCHANGE) == 0)

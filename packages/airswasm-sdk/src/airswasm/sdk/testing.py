@@ -493,7 +493,7 @@ class _Quota:
 
     def quota_keys(self, component: str) -> int | None:
         del component
-        return None
+        return self.manifest.limits.storage_keys
 
 
 def _payload(value: object) -> bytes | None:

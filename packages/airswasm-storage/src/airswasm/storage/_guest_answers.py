@@ -78,30 +78,27 @@ class _GuestWrite:
 
 
 def refusal(error: StorageError) -> object:
-    """Return an error as a `storage-error`, whose cases have a text."""
-    match error:
-        case InvalidKey():
-            name = "invalid-key"
-        case ValueTooLarge():
-            name = "too-large"
-        case QuotaExceeded():
-            name = "quota-exceeded"
-        case _:
-            name = "unavailable"
-    return Err(Case(name, _text(error)))
+    """Return the error of a read as a `storage-error`."""
+    return Err(Case(_case_of(error), _text(error)))
 
 
 def write_refusal(error: StorageError) -> object:
-    """Return an error as a `write-error`, whose `quota-exceeded` has numbers."""
+    """Return the error of a write as a `write-error`, whose `quota-exceeded` has numbers."""
+    if isinstance(error, QuotaExceeded):
+        return Err(Case("quota-exceeded", _quota(error)))
+    return Err(
+        Case("invalid" if isinstance(error, InvalidLifetime) else _case_of(error), _text(error))
+    )
+
+
+def _case_of(error: StorageError) -> str:
     match error:
-        case QuotaExceeded():
-            return Err(Case("quota-exceeded", _quota(error)))
-        case InvalidLifetime():
-            return Err(Case("invalid", _text(error)))
-        case BatchTooLarge():
-            return Err(Case("too-large", _text(error)))
+        case InvalidKey():
+            return "invalid-key"
+        case ValueTooLarge() | BatchTooLarge():
+            return "too-large"
         case _:
-            return refusal(error)
+            return "unavailable"
 
 
 def _quota(error: QuotaExceeded) -> Mapping[str, int | None]:

@@ -137,10 +137,10 @@ class _Guests:
             return refusal(error)
 
     def set(self, caller: Caller, key: str, value: bytes) -> object:
-        return written(self._of(caller), {key: value}, lambda _: None, refusal)
+        return written(self._of(caller), {key: value}, lambda _: None, write_refusal)
 
     def delete(self, caller: Caller, key: str) -> object:
-        return written(self._of(caller), {key: None}, lambda deleted: deleted > 0, refusal)
+        return written(self._of(caller), {key: None}, lambda deleted: deleted > 0, write_refusal)
 
     def scan_prefix(self, caller: Caller, prefix: str, after: str | None, limit: int) -> object:
         return self.scan(caller, prefix, after, limit, False)

@@ -100,7 +100,8 @@ class QuotaExceeded(StorageError):
         "E0503",
         "quota used up",
         "The write would take the component over its quota of bytes or of keys.",
-        "delete something, or raise `storage` under [limits] in Component.toml",
+        "delete something, or raise `storage` (bytes) or `storage_keys` under [limits] in "
+        "Component.toml",
     )
 
     def __init__(

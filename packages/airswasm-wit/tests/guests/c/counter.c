@@ -7,8 +7,8 @@ static airswasm_reply count(airswasm_text sender, const airswasm_text *topic, ai
     if (seen.failed) return airswasm_refuse(seen.error.text);
     uint64_t number = (seen.found ? airswasm_number(seen.value) : 0) + 1;
     airswasm_bytes digits = airswasm_as_bytes(airswasm_decimal(number));
-    airswasm_done stored = airswasm_set(AIRSWASM_TEXT("count"), digits);
-    if (stored.failed) return airswasm_refuse(stored.error.text);
+    airswasm_written stored = airswasm_set(AIRSWASM_TEXT("count"), digits);
+    if (stored.failed) return airswasm_refuse(airswasm_write_reason(&stored.error));
     airswasm_publish(AIRSWASM_TEXT("counts"), digits);
     airswasm_log(AIRSWASM_INFO, airswasm_join(AIRSWASM_TEXT("counted one from "), sender));
     return airswasm_answer(digits);

@@ -49,10 +49,10 @@ static void messages(void) {
 static void store(void) {
     airswasm_text key = AIRSWASM_TEXT("k"), after = AIRSWASM_TEXT("a");
     LINE("get"); say_lookup(airswasm_get(key));
-    LINE("set"); say_done(airswasm_set(key, AIRSWASM_BYTES("v")));
+    LINE("set"); say(airswasm_set(key, AIRSWASM_BYTES("v")).failed ? AIRSWASM_TEXT("?") : AIRSWASM_TEXT("ok"));
     LINE("get"); say_lookup(airswasm_get(key));
     LINE("exists"); say_bool(airswasm_exists(key).value);
-    LINE("delete"); say_bool(airswasm_delete(key).value);
+    LINE("delete"); say_bool(airswasm_delete(key).found);
     LINE("scan");
     airswasm_page page = airswasm_scan_prefix(AIRSWASM_TEXT(""), &after, 10);
     for (uint32_t i = 0; !page.failed && i < page.count; i++)
@@ -83,6 +83,8 @@ static void store(void) {
         say_number(full.error.quota.used_bytes); say_number(full.error.quota.needed_bytes);
         say_number(full.error.quota.quota_bytes); say_number(full.error.quota.used_keys);
         say_number(full.error.quota.needed_keys); say_number(full.error.quota.quota_keys);
+        if (!airswasm_equal(airswasm_write_reason(&full.error),
+                            AIRSWASM_TEXT("the quota is used up: 4 of 6 keys"))) say(AIRSWASM_TEXT("?"));
     }
     LINE("prefix");
     airswasm_deleted deleted = airswasm_delete_prefix(AIRSWASM_TEXT("p/"));

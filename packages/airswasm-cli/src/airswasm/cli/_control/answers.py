@@ -90,6 +90,7 @@ class StoredNamespace:
         used_bytes: The bytes that count into the quota.
         keys: The number of keys.
         quota_bytes: The most that `used_bytes` may become; None for the host's own.
+        quota_keys: The most that `keys` may become; None for the host's own.
         checkpoints: The number of checkpoints.
         checkpoint_bytes: The bytes of the checkpoints, which count into no quota.
     """
@@ -99,6 +100,7 @@ class StoredNamespace:
     used_bytes: int
     keys: int
     quota_bytes: int | None
+    quota_keys: int | None
     checkpoints: int
     checkpoint_bytes: int
 

@@ -267,7 +267,10 @@ class LocalStorage:
             NotInstalled: It is neither.
         """
         store = self._store()
-        namespace = store.namespace(name, quota_bytes=self._quota(name)) if store else None
+        most_bytes, most_keys = self._quotas(name)
+        namespace = (
+            store.namespace(name, quota_bytes=most_bytes, quota_keys=most_keys) if store else None
+        )
         is_component = "/" in name  # else it is the host's own
         if namespace is None or not is_component or not self._has_data(namespace):
             self._system.component_status(name)
@@ -277,19 +280,20 @@ class LocalStorage:
     def _has_data(self, namespace: Namespace) -> bool:
         return namespace.read_usage().keys > 0 or bool(namespace.checkpoints.list())
 
-    def _quota(self, name: str) -> int:
+    def _quotas(self, name: str) -> tuple[int, int | None]:
+        """Return the most bytes and keys of a component."""
         from airswasm.lifecycle import LifecycleError
         from airswasm.storage import StorageQuotas
 
         if self._system.mode == "online":  # which has read all manifests
             quotas = self._system.services.get(StorageQuotas)  # type: ignore[type-abstract]
-            return quotas.quota_bytes(name)
-        default = self._system.policy.limits.storage
+            return quotas.quota_bytes(name), quotas.quota_keys(name)
+        policy = self._system.policy.limits
         try:
-            asked = self._system.info(name).manifest.limits.storage
+            asked = self._system.info(name).limits
         except LifecycleError:  # uninstalled, or its manifest is damaged
-            return default
-        return default if asked is None else asked
+            return policy.storage, policy.storage_keys
+        return asked.storage or policy.storage, asked.storage_keys or policy.storage_keys
 
     def _stored(self, store: KeyValueStore, name: str) -> Document:
         from .._control.answers import StoredNamespace
@@ -302,7 +306,7 @@ class LocalStorage:
         return to_document(
             StoredNamespace(
                 name, kind, usage.used_bytes, usage.keys,
-                None if kind == "host" else self._quota(name),
+                *((None, None) if kind == "host" else self._quotas(name)),
                 len(checkpoints), sum(each.used_bytes for each in checkpoints),
             )
         )  # fmt: skip

@@ -54,6 +54,7 @@ CAPS = (
     Cap("limits.memory", "limits.memory", is_size=True, times="limits.memories", each=512 * 2**10),
     Cap("limits.host_memory", "limits.host_memory", is_size=True, unset="fixed"),
     Cap("limits.storage", "limits.storage", is_size=True),
+    Cap("limits.storage_keys", "limits.storage_keys"),
     Cap("limits.mailbox_bytes", "limits.mailbox_bytes", is_size=True),
     Cap("limits.message_bytes", "limits.message_bytes", is_size=True),
     Cap("limits.host_call", "limits.host_call", is_size=True),

@@ -21,9 +21,9 @@ from collections.abc import Generator
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..errors import HomeUnusable, HostIsRunning
+from ..errors import HomeUnusable, HostIsRunning, StopNeeded
 
-__all__ = ("OLD_STORE", "Home", "HomeLock", "Holder")
+__all__ = ("OLD_STORE", "Home", "HomeLock", "Holder", "lock_stopped")
 
 OLD_STORE = "store.before-"
 """Begins the name of a store that a move to another engine has replaced."""
@@ -194,6 +194,19 @@ class Home:
         return not any(each.exists() for each in ours) and any(self.folder.iterdir())
 
 
+def lock_stopped(home: Home, operation: str) -> HomeLock:
+    """Lock a home for an operation that a running host could not survive.
+
+    Raises:
+        StopNeeded: A host holds the home.
+        HomeUnusable: As for `Home.lock`.
+    """
+    try:
+        return home.lock()
+    except HostIsRunning as error:
+        raise StopNeeded(error.home, error.pid, operation) from None
+
+
 class HomeLock:
     """A locked home. `release` unlocks it; so does the end of the process."""
 
@@ -204,19 +217,16 @@ class HomeLock:
     def take(cls, home: Home) -> HomeLock:
         """See `Home.lock`."""
         path = home.lock_file
-        flags = os.O_RDWR | os.O_CREAT | getattr(os, "O_CLOEXEC", 0)
-        try:
-            descriptor = os.open(path, flags, 0o600)
-        except OSError as error:
-            raise HomeUnusable(str(path), f"cannot be opened: {error.strerror}") from error
+        descriptor = _open_lock(path)
         try:
             is_ours = _insist_on_lock(descriptor, path)
+            if is_ours and not _is_there(descriptor, path):  # a restore put another home here
+                raise HostIsRunning(str(home.folder), None)
+            if not is_ours:
+                raise HostIsRunning(str(home.folder), _read_record(descriptor).pid)
         except BaseException:
             os.close(descriptor)
             raise
-        if not is_ours:
-            with _closing(descriptor):
-                raise HostIsRunning(str(home.folder), _read_record(descriptor).pid)
         lock = cls(descriptor, path)
         try:
             lock.announce(None)
@@ -288,6 +298,21 @@ def _make_one(folder: Path) -> None:
         return
     if os.name == "posix" and stat.S_IMODE(folder.stat().st_mode) != 0o700:
         folder.chmod(0o700)
+
+
+def _open_lock(path: Path) -> int:
+    flags = os.O_RDWR | os.O_CREAT | getattr(os, "O_CLOEXEC", 0)
+    try:
+        return os.open(path, flags, 0o600)
+    except OSError as error:
+        raise HomeUnusable(str(path), f"cannot be opened: {error.strerror}") from error
+
+
+def _is_there(descriptor: int, path: Path) -> bool:
+    try:
+        return os.path.samestat(os.fstat(descriptor), path.stat())
+    except OSError:
+        return False
 
 
 def _insist_on_lock(descriptor: int, path: Path) -> bool:

@@ -52,6 +52,7 @@ class LimitPolicy:
         memory: Bytes of linear memory of a component.
         host_memory: Bytes that the host may keep on behalf of a component.
         storage: Bytes of keys and values of a component; also the quota if it does not ask.
+        storage_keys: Keys that a component may store; also the bound if it does not ask.
         mailbox: Messages that may wait in a mailbox.
         mailbox_bytes: Bytes of payload that may wait in a mailbox.
         message_bytes: Bytes of one message; also where a manifest leaves it to its memory.
@@ -72,6 +73,7 @@ class LimitPolicy:
     memory: int = 256 * 2**20
     host_memory: int = 256 * 2**20
     storage: int = 64 * 2**20
+    storage_keys: int = 10_000_000
     mailbox: int = 100_000
     mailbox_bytes: int = 256 * 2**20
     message_bytes: int = 16 * 2**20

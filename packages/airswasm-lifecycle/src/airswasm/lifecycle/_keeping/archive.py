@@ -18,7 +18,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import BinaryIO, cast
+from typing import IO, BinaryIO, cast
 
 from ..errors import BackupInvalid
 
@@ -32,6 +32,11 @@ _CHUNK_BYTES = 256 * 1024
 _BLOCK = 512
 _RECORD = 20 * _BLOCK
 _MOST_END_BYTES = 256 * 2**20
+_MOST_HEAD_BYTES = 2**20
+"""Of a member's headers, which tarfile reads whole: long names and extended attributes."""
+_MOST_NAME_BYTES = 255
+_MOST_SECONDS = 253_402_300_799.0
+"""The last second of the year 9999, the last that a date has."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,22 +103,59 @@ def read_archive(
         BackupInvalid: It is cut short, altered, or no backup.
         OSError: A file cannot be written.
     """
+    bounded = _BoundedSource(source)
     try:
-        with tarfile.open(fileobj=source, mode="r|", bufsize=_CHUNK_BYTES) as archive:
-            yield from _Reading(name, folder).read(archive)
+        with tarfile.open(fileobj=cast("BinaryIO", bounded), mode="r:") as archive:
+            yield from _Reading(name, folder, bounded).read(archive)
     except (tarfile.TarError, EOFError, UnicodeDecodeError) as error:
         raise BackupInvalid(name, f"it is not a whole tar archive ({error})") from error
 
 
+class _BoundedSource:
+    """A stream that tarfile reads forwards, with a bound on what it reads for one member's head.
+
+    tarfile takes the size of a header from the header, and reads that much at once.
+    """
+
+    def __init__(self, source: BinaryIO) -> None:
+        self._source = source
+        self._position = 0
+        self.allowed_bytes = _MOST_HEAD_BYTES
+
+    def tell(self) -> int:
+        return self._position
+
+    def seek(self, position: int) -> None:
+        while left := position - self._position:
+            if left < 0 or not self._take(min(left, _CHUNK_BYTES)):
+                raise tarfile.ReadError("unexpected end of data")
+
+    def read(self, size: int) -> bytes:
+        if size > self.allowed_bytes:
+            raise tarfile.ReadError("a header is too long")
+        self.allowed_bytes -= size
+        return self._take(size)
+
+    def _take(self, size: int) -> bytes:
+        parts: list[bytes] = []
+        while size and (part := self._source.read(size)):
+            parts.append(part)
+            size -= len(part)
+            self._position += len(part)
+        return b"".join(parts)
+
+
 class _Reading:
-    def __init__(self, name: str, folder: Path | None) -> None:
+    def __init__(self, name: str, folder: Path | None, source: _BoundedSource) -> None:
         self._name = name
         self._folder = folder
+        self._source = source
         self._files: dict[str, Mapping[str, object]] = {}
+        self._folders: set[str] = set()
         self._size = 0
 
     def read(self, archive: tarfile.TarFile) -> Iterator[tuple[int, BackupSummary]]:
-        members = iter(archive)
+        members = self._members(archive)
         summary = self._begin(archive, next(members, None))
         end: object = None
         for member in members:
@@ -128,6 +170,8 @@ class _Reading:
             raise self._invalid("it is cut short")
         if end != self._files:
             raise self._invalid("a file in it was altered, added or removed")
+        if not summary.engine and "store" in self._folders:
+            raise self._invalid("it has a store and names no engine")
         yield (
             self._size,
             BackupSummary(
@@ -135,16 +179,26 @@ class _Reading:
             ),
         )
 
+    def _members(self, archive: tarfile.TarFile) -> Iterator[tarfile.TarInfo]:
+        while (member := archive.next()) is not None:
+            yield member
+            archive.members.clear()  # which would keep every member
+            self._source.allowed_bytes = _MOST_HEAD_BYTES
+
     def _begin(self, archive: tarfile.TarFile, member: tarfile.TarInfo | None) -> BackupSummary:
         if member is None or member.name != _FIRST:
             raise self._invalid(f"it does not begin with {_FIRST}")
         head = self._document(archive, member)
+        if head.get("format") != FORMAT:
+            raise self._invalid(
+                f"its format is {str(head.get('format'))[:80]!a}, and this version reads {FORMAT}"
+            )
         created_at, engine, components = (
             head.get(key) for key in ("created_at", "engine", "components")
         )
-        is_ours = head.get("format") == FORMAT and isinstance(created_at, int | float)
-        if not is_ours or not isinstance(engine, str) or not isinstance(components, list):
-            raise self._invalid(f"it is not of the format {FORMAT}")
+        is_date = isinstance(created_at, int | float) and 0 <= created_at <= _MOST_SECONDS
+        if not is_date or not isinstance(engine, str) or not isinstance(components, list):
+            raise self._invalid(f"its member {_FIRST} is malformed")
         names = tuple(str(each) for each in cast("list[object]", components))
         return BackupSummary(float(cast("float", created_at)), engine, names)
 
@@ -154,7 +208,7 @@ class _Reading:
         assert source is not None
         digest, size = hashlib.sha256(), 0
         with _created(self._folder, member.name) as target:
-            while chunk := source.read(_CHUNK_BYTES):
+            while chunk := self._read(source):
                 digest.update(chunk)
                 size += len(chunk)
                 self._size += len(chunk)
@@ -164,20 +218,33 @@ class _Reading:
             raise self._invalid("it is cut short")
         self._files[member.name] = {"size": size, "sha256": digest.hexdigest()}
 
+    def _read(self, source: IO[bytes]) -> bytes:
+        self._source.allowed_bytes = _CHUNK_BYTES
+        return source.read(_CHUNK_BYTES)
+
     def _check(self, member: tarfile.TarInfo) -> None:
-        """Refuse what could be written elsewhere than in the folder."""
-        path = PurePosixPath(member.name)
-        is_plain = member.isreg() and str(path) == member.name and not path.is_absolute()
-        is_inside = ".." not in path.parts and "\\" not in member.name and ":" not in path.parts[0]
-        is_known = path.parts[0] in FOLDERS or member.name == "config.toml"
-        if not (is_plain and is_inside and is_known) or member.name in self._files:
-            raise self._invalid(f"it has a member {member.name[:80]!a}, which no backup has")
+        """Refuse what is no file of a home, or could be written elsewhere than in the folder."""
+        name, path = member.name, PurePosixPath(member.name)
+        is_plain = member.isreg() and not member.issparse() and str(path) == name
+        is_known = name == "config.toml" or (len(path.parts) > 1 and path.parts[0] in FOLDERS)
+        is_inside = ".." not in path.parts and "\\" not in name
+        is_short = all(len(os.fsencode(part)) <= _MOST_NAME_BYTES for part in path.parts)
+        parents = {str(parent) for parent in path.parents}
+        is_new = (
+            not parents & self._files.keys()
+            and name not in self._files
+            and name not in self._folders
+        )
+        if not (is_plain and is_known and is_inside and is_short and is_new):
+            raise self._invalid(f"it has a member {name[:80]!a}, which no backup has")
+        self._folders |= parents
 
     def _document(self, archive: tarfile.TarFile, member: tarfile.TarInfo) -> Mapping[str, object]:
         source = archive.extractfile(member) if member.size <= _MOST_END_BYTES else None
         if source is None:
             raise self._invalid(f"its member {member.name[:80]!a} is malformed")
         try:
+            self._source.allowed_bytes = _MOST_END_BYTES
             found: object = json.loads(source.read())
         except (ValueError, RecursionError):
             found = None

@@ -141,6 +141,7 @@ _MEANS_LESS: Mapping[str, Callable[[object, object], bool]] = {
             "limits.table_elements", "limits.instances", "limits.host_call",
             "limits.fuel", "limits.timeout", "limits.mailbox",
             "limits.mailbox_bytes", "limits.message_bytes", "limits.storage",
+            "limits.storage_keys",
             "limits.rates.messages",
             "limits.rates.logs", "limits.weight",
             "supervision.intensity", "supervision.shutdown",

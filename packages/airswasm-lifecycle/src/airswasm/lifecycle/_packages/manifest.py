@@ -220,6 +220,8 @@ class LimitsSection:
     answers. None is as much as `memory`, and 4 MiB at least."""
     storage: Size | None = None
     """Bytes of keys and values that it may store. None is the host's default."""
+    storage_keys: Count | None = None
+    """Keys that it may store. None is the host's default."""
     weight: Annotated[float, Field(ge=0.01, le=1000)] = 1.0
     """Weight of its share of processor time beside components that compute at the same time."""
     durability: Literal["sync", "os"] | None = None

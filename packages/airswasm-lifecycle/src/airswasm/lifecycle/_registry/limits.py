@@ -49,5 +49,6 @@ def limits_in_force(manifest: Manifest, policy: LimitPolicy) -> LimitsSection:
         host_memory=engine.host_memory_bytes,
         message_bytes=min(engine.most_message_bytes(), policy.message_bytes),
         storage=policy.storage if asked.storage is None else asked.storage,
+        storage_keys=policy.storage_keys if asked.storage_keys is None else asked.storage_keys,
         rates=replace(rates, messages=default if rates.messages is None else rates.messages),
     )

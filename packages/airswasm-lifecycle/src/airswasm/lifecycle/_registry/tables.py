@@ -64,10 +64,11 @@ class ComponentPolicies:
         asked = manifest.limits.storage if manifest else None
         return asked if asked is not None else self._policy.limits.storage
 
-    def quota_keys(self, component: str) -> int | None:
-        """Return None: a component's bytes are bounded, and each key counts into them."""
-        del component
-        return None
+    def quota_keys(self, component: str) -> int:
+        """Return the most keys of this component's namespace."""
+        manifest = self._manifests.get(component)
+        asked = manifest.limits.storage_keys if manifest else None
+        return asked if asked is not None else self._policy.limits.storage_keys
 
     def durability(self, component: str) -> Durability | None:
         """Return when a write of this component counts as done; None for the store's rule."""

@@ -22,7 +22,8 @@ def usage(
 ) -> None:
     """Show how much components store, and their quotas.
 
-    `left` marks the data of a component that is not installed any more;
+    A component has a quota of bytes and one of keys; `share` is how much is used
+    of the one that will be used up first. `left` marks the data of a component that is not installed any more;
     `airswasm storage delete NAME --all` removes it.
 
     \b
@@ -59,7 +60,12 @@ def usage(
     rows: list[tuple[str, ...]] = []
     for each in found:
         quota = each["quota_bytes"]
-        share = f"{number(each['used_bytes']) / number(quota):.0%}" if quota else "-"
+        shares = [
+            number(each[used]) / number(each[most])
+            for used, most in (("used_bytes", "quota_bytes"), ("keys", "quota_keys"))
+            if each[most]
+        ]
+        share = f"{max(shares):.0%}" if shares else "-"
         checkpoints = f"{each['checkpoints']} ({size(each['checkpoint_bytes'])})"
         rows.append(
             (

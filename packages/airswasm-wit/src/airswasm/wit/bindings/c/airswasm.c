@@ -150,8 +150,8 @@ airswasm_done airswasm_unsubscribe(airswasm_text pattern) {
 
 IMPORT(STORAGE, "get") extern void import_get(const char *, uint32_t, airswasm_lookup *);
 IMPORT(STORAGE, "set")
-extern void import_set(const char *, uint32_t, const uint8_t *, uint32_t, airswasm_done *);
-IMPORT(STORAGE, "delete") extern void import_delete(const char *, uint32_t, airswasm_flag *);
+extern void import_set(const char *, uint32_t, const uint8_t *, uint32_t, airswasm_written *);
+IMPORT(STORAGE, "delete") extern void import_delete(const char *, uint32_t, airswasm_removed *);
 IMPORT(STORAGE, "exists") extern void import_exists(const char *, uint32_t, airswasm_flag *);
 IMPORT(STORAGE, "scan-prefix")
 extern void import_scan_prefix(const char *, uint32_t, uint32_t, const char *, uint32_t, uint32_t,
@@ -181,14 +181,14 @@ airswasm_lookup airswasm_get(airswasm_text key) {
     return result;
 }
 
-airswasm_done airswasm_set(airswasm_text key, airswasm_bytes value) {
-    airswasm_done result;
+airswasm_written airswasm_set(airswasm_text key, airswasm_bytes value) {
+    airswasm_written result;
     import_set(key.data, key.length, value.data, value.length, &result);
     return result;
 }
 
-airswasm_flag airswasm_delete(airswasm_text key) {
-    airswasm_flag result;
+airswasm_removed airswasm_delete(airswasm_text key) {
+    airswasm_removed result;
     import_delete(key.data, key.length, &result);
     return result;
 }
@@ -258,6 +258,20 @@ airswasm_usage airswasm_storage_usage(void) {
     airswasm_usage result;
     import_usage(&result);
     return result;
+}
+
+airswasm_text airswasm_write_reason(const airswasm_write_error *error) {
+    if (error->code == AIRSWASM_WRITE_CONFLICT) return AIRSWASM_TEXT("the key has another value");
+    if (error->code != AIRSWASM_WRITE_QUOTA_EXCEEDED) return error->text;
+    airswasm_quota quota = error->quota;
+    airswasm_text reason = airswasm_join(
+        AIRSWASM_TEXT("the quota is used up: "),
+        airswasm_decimal(quota.has_quota_keys ? quota.used_keys : quota.used_bytes));
+    reason = airswasm_join(reason, AIRSWASM_TEXT(" of "));
+    reason = airswasm_join(
+        reason, airswasm_decimal(quota.has_quota_keys ? quota.quota_keys : quota.quota_bytes));
+    return airswasm_join(
+        reason, quota.has_quota_keys ? AIRSWASM_TEXT(" keys") : AIRSWASM_TEXT(" bytes"));
 }
 
 /* ---- capabilities ------------------------------------------------------------------------ */

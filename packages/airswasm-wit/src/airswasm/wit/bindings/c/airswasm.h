@@ -80,7 +80,6 @@ enum {
     AIRSWASM_STORAGE_DENIED,
     AIRSWASM_STORAGE_INVALID_KEY,
     AIRSWASM_STORAGE_TOO_LARGE,
-    AIRSWASM_STORAGE_QUOTA_EXCEEDED,
     AIRSWASM_STORAGE_UNAVAILABLE,
 };
 
@@ -306,7 +305,7 @@ airswasm_count airswasm_publish(airswasm_text topic, airswasm_bytes payload);
 airswasm_done airswasm_subscribe(airswasm_text pattern);
 airswasm_done airswasm_unsubscribe(airswasm_text pattern);
 
-/* ---- storage: codes AIRSWASM_STORAGE_… ---------------------------------------------------- */
+/* ---- storage: reads AIRSWASM_STORAGE_…, writes AIRSWASM_WRITE_… ---------------------------- */
 
 typedef struct {
     airswasm_text key;
@@ -333,6 +332,10 @@ typedef struct {
             uint64_t used_bytes;
             uint64_t keys;
             uint64_t quota_bytes;
+            struct {
+                bool has_quota_keys; /* false: only the bytes are bounded */
+                uint64_t quota_keys;
+            };
         };
         airswasm_error error;
     };
@@ -380,6 +383,14 @@ typedef struct {
 typedef struct {
     bool failed;
     union {
+        bool found; /* false: there was none to delete */
+        airswasm_write_error error;
+    };
+} airswasm_removed;
+
+typedef struct {
+    bool failed;
+    union {
         uint32_t deleted;
         airswasm_write_error error;
     };
@@ -408,8 +419,8 @@ typedef struct {
 } airswasm_ttl;
 
 airswasm_lookup airswasm_get(airswasm_text key);
-airswasm_done airswasm_set(airswasm_text key, airswasm_bytes value);
-airswasm_flag airswasm_delete(airswasm_text key);
+airswasm_written airswasm_set(airswasm_text key, airswasm_bytes value);
+airswasm_removed airswasm_delete(airswasm_text key);
 airswasm_flag airswasm_exists(airswasm_text key);
 /* `after` may be NULL; a limit of 0 is the host's default. */
 airswasm_page airswasm_scan_prefix(airswasm_text prefix, const airswasm_text *after, uint32_t limit);
@@ -428,6 +439,8 @@ airswasm_batched airswasm_batch(airswasm_text prefix, const airswasm_text *set, 
                                 const airswasm_text *remove, uint32_t remove_count);
 airswasm_deleted airswasm_delete_prefix(airswasm_text prefix);
 airswasm_usage airswasm_storage_usage(void);
+/* The text of a write's error, also of one that has numbers or a value instead. */
+airswasm_text airswasm_write_reason(const airswasm_write_error *error);
 
 /* ---- capabilities ------------------------------------------------------------------------ */
 
