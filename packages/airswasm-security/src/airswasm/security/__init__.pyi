@@ -23,6 +23,7 @@ from ._keys import (
     save_public_key,
 )
 from ._kinds import Kinds, Rules
+from ._layers import DecisionLayer, Verdict
 from ._package_paths import judge_path
 from ._patterns import Pattern
 from ._settings import SecuritySettings
@@ -73,6 +74,8 @@ from .errors import (
 __all__ = (
     "SecuritySettings",
     "BLOCK",
+    "DecisionLayer",
+    "Verdict",
     "CAPABILITIES_INTERFACE",
     "Kinds",
     "PLAIN",
