@@ -10,6 +10,7 @@ from ._audit import (
 )
 from ._block import BLOCK
 from ._capabilities import CAPABILITIES_INTERFACE, capabilities_interface, provide
+from ._grant_record import Decider, GrantEntry, GrantOrigin, GrantRecord, Verdict
 from ._grants import Grants, manifest_line
 from ._guard import AllowedLines, Decision, Guard, guarded
 from ._key_text import fingerprint_of, is_fingerprint
@@ -49,6 +50,9 @@ from .errors import (
     AuditUnavailable,
     ContentMismatch,
     FingerprintUnknown,
+    GrantBarred,
+    GrantMissing,
+    GrantNotNarrower,
     InvalidCapability,
     InvalidKey,
     InvalidPattern,
@@ -97,7 +101,15 @@ __all__ = (
     "AuditSink",
     "AuditUnavailable",
     "ContentMismatch",
+    "Decider",
     "Decision",
+    "GrantBarred",
+    "GrantEntry",
+    "GrantMissing",
+    "GrantNotNarrower",
+    "GrantOrigin",
+    "GrantRecord",
+    "Verdict",
     "FileDigest",
     "FingerprintUnknown",
     "FormerKey",

@@ -24,6 +24,7 @@ from __future__ import annotations
 
 import functools
 import inspect
+import shlex
 import time
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -83,10 +84,11 @@ class Decision:
         capability: The requested capability.
         resource: The resource, in canonical form if it has one.
         reason: The pattern that allows it, or the rule that forbids it.
-        manifest_line: For a missing grant, the line of Component.toml that would grant it;
+        manifest_line: For a missing request, the line of Component.toml that would ask for it;
             otherwise None.
         layer: The layer that decided: `grants`, `policy`, `roles`, ...; `spelling` when the
             resource has no safe reading.
+        command: The command of an operator that would allow it; None if there is none.
     """
 
     is_allowed: bool
@@ -96,6 +98,7 @@ class Decision:
     reason: str
     manifest_line: str | None = None
     layer: str = "grants"
+    command: str | None = None
 
     def __bool__(self) -> bool:
         return self.is_allowed
@@ -106,12 +109,12 @@ class Decision:
         what = f"{self.capability} on {self.resource!a}"
         if self.is_allowed:
             return f"{what} is allowed by {self.reason}"
-        if self.manifest_line is None:
-            return f"{what} is denied: {self.reason}"
-        return (
-            f"{what} is denied: {self.reason}; "
-            f"add to [capabilities] in Component.toml: {self.manifest_line}"
-        )
+        advice: list[str] = []
+        if self.manifest_line is not None:
+            advice.append(f"add to [capabilities] in Component.toml: {self.manifest_line}")
+        if self.command is not None:
+            advice.append(f"to allow it on this host: {self.command}")
+        return "; ".join((f"{what} is denied: {self.reason}", *advice))
 
 
 class Guard:
@@ -144,6 +147,7 @@ class Guard:
     ) -> None:
         self._kinds = kinds
         self._grants = dict(grants or {})
+        self._asked: dict[str, Grants] = {}
         self._rules: dict[int, tuple[Grants, Rules]] = {}
         self._audit = audit
         self._policy = policy
@@ -185,14 +189,26 @@ class Guard:
         self._layers = tuple(each for each in self._layers if each.name != name)
         self.forget_all_decisions()
 
-    def grant(self, component: str, grants: Grants) -> None:
-        """Set a component's grants, from its next call on."""
+    def grant(self, component: str, grants: Grants, *, asked: Grants | None = None) -> None:
+        """Set a component's grants, from its next call on.
+
+        Args:
+            component: Its name.
+            grants: What it may do.
+            asked: What its manifest asks for, where a record of grants decides. Then a denial says
+                whether the record or the manifest lacks the grant.
+        """
         self._grants[component] = grants
+        if asked is not None:
+            self._asked[component] = asked
+        else:
+            self._asked.pop(component, None)
         self._forget(component)
 
     def revoke(self, component: str) -> None:
         """Remove all grants of a component. Harmless if it has none."""
         self._grants.pop(component, None)
+        self._asked.pop(component, None)
         self._note_unwritten(component)
         self._denials.pop(component, None)
         self._forget(component)
@@ -415,17 +431,27 @@ class Guard:
         yield self._granted(component, capability, touched)
 
     def _granted(self, component: str, capability: str, touched: Resource) -> Verdict:
-        grants = self.grants_of(component)
+        grants, asked = self.grants_of(component), self._asked.get(component)
         rules = self._rules_of(grants)
         denying = rules.denying(capability, touched)
         if denying is not None:
-            rule = f"the component denies {capability} on {denying}"
-            return Verdict("grants", is_allowed=False, rule=rule, is_explicit=True)
+            if asked is None or self._rules_of(asked).denying(capability, touched) is not None:
+                rule = f"the component denies {capability} on {denying}"
+                return Verdict("grants", is_allowed=False, rule=rule, is_explicit=True)
+            rule = f"its record of grants denies {capability} on {denying}"
+            lift = _command("remove", component, capability, denying, " --denial")
+            return Verdict("grants", False, rule, is_explicit=True, command=lift)
         covering = rules.covering(capability, touched)
         if covering is not None:
             return Verdict("grants", is_allowed=True, rule=covering)
-        line = _granting_line(grants, capability, touched)
-        return Verdict("grants", is_allowed=False, rule="it was not granted", line=line)
+        rule, line = "it was not granted", _granting_line(grants, capability, touched)
+        if asked is None:
+            return Verdict("grants", is_allowed=False, rule=rule, line=line)
+        command = _command("add", component, capability, touched.granting_pattern)
+        if self._rules_of(asked).covering(capability, touched) is not None:
+            rule = "Component.toml asks for it, and its record of grants does not grant it"
+            return Verdict("grants", is_allowed=False, rule=rule, command=command)
+        return Verdict("grants", is_allowed=False, rule=rule, line=line, command=command)
 
     def _decide(self, component: str, capability: str, touched: Resource) -> Decision:
         for layer in self._layers:
@@ -624,7 +650,18 @@ def _decided(component: str, capability: str, touched: Resource, verdict: Verdic
         verdict.rule,
         verdict.line,
         verdict.layer,
+        verdict.command,
     )
+
+
+def _command(
+    verb: str, component: str, capability: str, pattern: str, options: str = ""
+) -> str | None:
+    """Return the command that changes a record of grants; None where no terminal shows it."""
+    if not pattern.isprintable():
+        return None
+    name = capability.replace(":", ".")
+    return f"airswasm grants {verb} {component} {name} {shlex.quote(pattern)}{options}"
 
 
 def _granting_line(grants: Grants, capability: str, touched: Resource) -> str:

@@ -28,8 +28,9 @@ class Verdict(NamedTuple):
         layer: Its name: `policy`, `grants`, `roles`.
         is_allowed: The answer.
         rule: The rule that decided, for people: a pattern, or a sentence.
-        line: For a missing grant, the line of Component.toml that would give it.
+        line: For a missing request, the line of Component.toml that would ask for it.
         is_explicit: Whether a rule forbids the call; otherwise a refusal means that none allows it.
+        command: The command of an operator that would allow the call; None if there is none.
     """
 
     layer: str
@@ -37,6 +38,7 @@ class Verdict(NamedTuple):
     rule: str
     line: str | None = None
     is_explicit: bool = False
+    command: str | None = None
 
 
 @runtime_checkable
