@@ -9,6 +9,7 @@ import pytest
 from airswasm.security import (
     PLAIN,
     GrantBarred,
+    GrantEntry,
     GrantMissing,
     GrantNotNarrower,
     GrantOrigin,
@@ -42,6 +43,14 @@ origin = st.builds(
 )
 
 
+def denied(entry: GrantEntry) -> GrantEntry:
+    return replace(entry, verdict="denied")
+
+
+def narrowed(entry: GrantEntry) -> GrantEntry:
+    return replace(entry, verdict="narrowed")
+
+
 @st.composite
 def records(draw: st.DrawFn) -> tuple[Grants, GrantRecord]:
     """A manifest, and a record after some changes."""
@@ -50,13 +59,14 @@ def records(draw: st.DrawFn) -> tuple[Grants, GrantRecord]:
     for _ in range(draw(st.integers(0, 5))):
         name, patterns, when = draw(capability), draw(texts), draw(origin)
         try:
+            entry = GrantEntry.of(name, "granted", patterns, when)
             match draw(st.sampled_from(("add", "narrow", "deny", "remove"))):
                 case "add":
-                    record = record.adding(name, patterns, when, asked=asked, kinds=KINDS)
+                    record = record.adding(entry, asked=asked, kinds=KINDS)
                 case "narrow":
-                    record = record.narrowing(name, patterns, when, kinds=KINDS)
+                    record = record.narrowing(narrowed(entry), kinds=KINDS)
                 case "deny":
-                    record = record.denying(name, when, patterns)
+                    record = record.denying(denied(entry))
                 case _:
                     record = record.removing(name)
         except SecurityError:
@@ -87,9 +97,10 @@ def test_no_narrowing_denial_or_removal_ever_allows_anything(
     """Neither now nor after any of it has ended; a denial may end, but it leaves what there was."""
     asked, record = made
     before = allowed(asked, record, now)
-    assert allowed(asked, record.denying(name, when, patterns), now) <= before
+    entry = GrantEntry.of(name, "granted", patterns, when)
+    assert allowed(asked, record.denying(denied(entry)), now) <= before
     for change in (
-        lambda: record.narrowing(name, patterns, when, kinds=KINDS),
+        lambda: record.narrowing(narrowed(entry), kinds=KINDS),
         lambda: record.removing(name, patterns),
         lambda: record.removing(name),
         lambda: record.without_decider("key"),
@@ -147,7 +158,9 @@ def test_what_was_added_is_allowed_or_refused_with_the_denial(
     """No grant is recorded that means nothing, but where the component denies it to itself."""
     asked, record = made
     try:
-        after = record.adding(name, patterns, NOW, asked=asked, kinds=KINDS)
+        after = record.adding(
+            GrantEntry.of(name, "granted", patterns, NOW), asked=asked, kinds=KINDS
+        )
     except GrantBarred:
         return
     alone = Grants({name: patterns}, asked.deny)
@@ -179,22 +192,23 @@ def test_narrowing_does_not_prolong() -> None:
     asked = Grants({READ: ("a/**",)})
     record = GrantRecord.of(asked, replace(NOW, until=150.0))
     for until in (None, 900.0):
-        narrowed = record.narrowing(READ, ["a/b"], replace(NOW, until=until), kinds=KINDS)
-        assert narrowed.next_end == 150.0
+        entry = GrantEntry.of(READ, "narrowed", ["a/b"], replace(NOW, until=until))
+        assert record.narrowing(entry, kinds=KINDS).next_end == 150.0
     with pytest.raises(GrantNotNarrower, match="within 'a/"):
-        record.narrowing(READ, ["b"], NOW, kinds=KINDS)
+        record.narrowing(GrantEntry.of(READ, "narrowed", ["b"], NOW), kinds=KINDS)
 
 
 def test_a_denial_says_which_command_would_lift_it() -> None:
     """What is not asked for, not granted, and denied are three sentences, each with its command."""
     asked = Grants({READ: ("a/**", "b/**")})
-    record = GrantRecord.of(asked, NOW).removing(READ, ["b/**"]).denying(READ, NOW, ["a/b"])
+    record = GrantRecord.of(asked, NOW).removing(READ, ["b/**"])
+    record = record.denying(GrantEntry.of(READ, "denied", ["a/b"], NOW))
     guard = Guard(KINDS)
     guard.grant(NAME, record.grants(asked, KINDS), asked=asked)
-    denied, ungranted, unasked = (
+    forbidden, ungranted, unasked = (
         guard.decide(NAME, READ, resource).text for resource in ("a/b", "b/b", "c")
     )
-    assert denied == (
+    assert forbidden == (
         "storage:read on 'a/b' is denied: its record of grants denies storage:read on a/b; "
         "to allow it on this host: airswasm grants remove shop/orders storage.read a/b --denial"
     )

@@ -51,7 +51,9 @@ from airswasm.storage import (
 )
 from airswasm.wit import Blocks, Contract
 
+from ._changes.granting import Granting
 from ._changes.installing import Installing
+from ._changes.narrowing import Narrowing
 from ._changes.trusting import Trusting
 from ._changes.updating import Updating
 from ._home.artifacts import ArtifactStore
@@ -69,6 +71,7 @@ from ._hosting.running import Running
 from ._hosting.tenants import HostTenants
 from ._keeping.backup import remove_leftovers
 from ._reader import find_store
+from ._registry.in_force import GrantsInForce
 from ._registry.ledger import Ledger
 from ._registry.registry import Registry
 from ._registry.stored_packages import StoredPackages
@@ -162,12 +165,12 @@ class OpenHome:
         self._note_lost_writes(store.lost_writes)
         self._registry = await Registry.open(StoredTable(store), checkpoint=self._checkpoint)
         self._ledger = Ledger(
-            self._registry, self._stored, self._trust, self._audit, self._checkpoint
-        )
+            self._registry, self._stored, self._trust, self._audit, self._checkpoint,
+            self.kinds, self._clock,
+        )  # fmt: skip
         self._meters = Meters(self.blocks.metrics.values())
         self._guard = Guard(
             self.kinds,
-            {each.name: self._stored.grants(each.active_version) for each in self._registry},
             audit=self._audit,
             policy=security.policy,
             allowed_lines=security.allowed_lines,
@@ -226,9 +229,17 @@ class OpenHome:
         is_online = self.mode == "online"
         self._reporting = self._make_reporting(self._hosting if is_online else None)
         self._running = Running(
-            self._registry, self._ledger, self._stored, self._trust, self._guard, self._policies,
+            self._registry, self._ledger, self._stored, self._trust,
+            GrantsInForce(self.kinds, self._clock), self._guard, self._policies,
             self.logs, self._hosting, self.policy, self.services.get(Meters), is_online=is_online,
+            successors={},
         )  # fmt: skip
+        for record in self._registry:
+            self._running.put_in_force(record.name)
+        narrowing = Narrowing(self.blocks, self.services, self.logs)
+        self._granting = Granting(
+            self._registry, self._ledger, self._running, narrowing, self.kinds, self._clock
+        )
         self._installing = Installing(
             self._registry, self._ledger, self._trust, self.policy, loader, self._forgetting,
             self.logs, self._running, self._clock, self.kinds,
@@ -263,6 +274,7 @@ class OpenHome:
         group = await stack.enter_async_context(anyio.create_task_group())
         stack.callback(group.cancel_scope.cancel)
         group.start_soon(self._keep_audit_synced)
+        group.start_soon(self._granting.run)
         if self.mode == "online":
             group.start_soon(self._rest_idle)
             group.start_soon(self._note_denials)

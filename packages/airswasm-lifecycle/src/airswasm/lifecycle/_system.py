@@ -45,6 +45,7 @@ from airswasm.storage import (
 )
 from airswasm.wit import AirswasmError
 
+from ._changes.granting import Granting
 from ._changes.installing import read_source, target_name
 from ._changes.trusting import Trusting
 from ._composition import Mode, OpenHome
@@ -155,6 +156,7 @@ class System(OpenHome):
         async with self._alone(target), self._recorded("install", target):
             await self._forgetting.finish(target)
             await self._installing.install(package, target, approve, progress, start=start)
+            self._granting.note_change()
         return self.info(target)
 
     async def install_many(
@@ -232,22 +234,39 @@ class System(OpenHome):
         target = name or package.name
         async with self._alone(target), self._recorded("update", target):
             await self._updating.update(package, target, approve, progress)
+            self._granting.note_change()
         return self.info(target)
 
-    async def rollback(self, name: str, to: str | None = None) -> ComponentInfo:
+    async def rollback(
+        self, name: str, to: str | None = None, *, approve: Approve | None = None
+    ) -> ComponentInfo:
         """Go back to a retained version: `to`, or the one installed before the active one.
 
         The sequence floor stays: a version that was rolled back cannot return as an update. This
-        leaves the data alone and does not call `migrate`.
+        leaves the data alone and does not call `migrate`. The host calls `approve` only if that
+        version may do more than the active one.
 
         Raises:
             NotInstalled, VersionNotRetained: There is no such version.
+            ApprovalRefused: It may do more, and the answer was not yes.
             UpdateFailed: That version did not come up; the active one continues.
         """
         self._need_writable("rollback")
         async with self._alone(name), self._recorded("rollback", name):
-            await self._updating.rollback(name, to)
+            await self._updating.rollback(name, to, approve)
+        self._granting.note_change()
         return self.info(name)
+
+    async def plan_rollback(self, name: str, to: str | None = None) -> InstallPlan:
+        """Decide the effect of `rollback`, and change nothing.
+
+        Raises:
+            NotInstalled, VersionNotRetained: There is no such version.
+            ArtifactCorrupt, SecurityError: Its files or its signature are damaged.
+        """
+        self._need_writable("plan")
+        async with self._alone(name), self._recorded("rollback", name):
+            return await self._updating.plan_rollback(name, to)
 
     async def uninstall(self, name: str, *, purge: bool = False) -> None:
         """Stop and remove a component.
@@ -413,6 +432,16 @@ class System(OpenHome):
         """
         self._need_writable("trust")
         return self._trusting
+
+    @property
+    def grants(self) -> Granting:
+        """The grants of components, and how to change them.
+
+        Raises:
+            HostOffline: The home was opened read-only.
+        """
+        self._need_writable("grants")
+        return self._granting
 
     # -- looking -------------------------------------------------------------------------------
 

@@ -16,19 +16,22 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Literal, TypeAlias, cast
+from typing import TYPE_CHECKING, Literal, TypeAlias, cast
 
 from ._grants import Grants
-from ._kinds import Kinds
 from .errors import GrantBarred, GrantMissing, GrantNotNarrower
 
-__all__ = ("Decider", "GrantEntry", "GrantOrigin", "GrantRecord", "Verdict")
+if TYPE_CHECKING:  # to read a record needs no patterns
+    from ._kinds import Kinds
+
+__all__ = ("EVERYTHING", "Decider", "GrantEntry", "GrantOrigin", "GrantRecord", "Verdict")
 
 Verdict: TypeAlias = Literal["granted", "narrowed", "denied"]
 Decider: TypeAlias = Literal["operator", "policy", "key", "level"]
 """`operator`: a person or their script. `policy`: the host, when a time had passed. `key`: the
 package's signer is trusted. `level`: the host is in development mode."""
-_EVERYTHING = ("**",)
+EVERYTHING = ("**",)
+"""The patterns that stand for all of a capability."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,7 +201,8 @@ class GrantRecord:
             narrowed: For a capability, the patterns that are granted instead of all that the
                 question has of it.
             denied: For a capability, the patterns that are denied.
-            kinds: The capabilities of this host; needed with `narrowed`.
+            kinds: The capabilities of this host. Without them, only a pattern of the question
+                itself counts as narrower.
 
         Raises:
             GrantNotNarrower: A narrowed pattern is not within the question.
@@ -216,7 +220,7 @@ class GrantRecord:
             if name in narrowed:
                 less = tuple(narrowed[name])
                 for text in less:
-                    if not _covers(name, patterns, text, kinds or Kinds()):
+                    if not _covers(name, patterns, text, kinds):
                         raise GrantNotNarrower(name, text, tuple(patterns))
                 added.append(GrantEntry.of(name, "narrowed", less, origin))
                 continue
@@ -225,15 +229,7 @@ class GrantRecord:
                 added.append(GrantEntry.of(name, "granted", rest, origin))
         return GrantRecord((*self.entries, *added))
 
-    def adding(
-        self,
-        capability: str,
-        patterns: Sequence[str],
-        origin: GrantOrigin,
-        *,
-        asked: Grants,
-        kinds: Kinds,
-    ) -> GrantRecord:
+    def adding(self, entry: GrantEntry, *, asked: Grants, kinds: Kinds) -> GrantRecord:
         """Grant patterns, also such that the component does not ask for.
 
         This lifts the denials that the patterns cover.
@@ -241,6 +237,7 @@ class GrantRecord:
         Raises:
             GrantBarred: Another denial still covers some of it.
         """
+        capability, patterns = entry.capability, entry.patterns
         lifted = self._without("denied", capability, patterns, kinds)
         for text in patterns:
             for each in lifted.entries:
@@ -253,15 +250,13 @@ class GrantRecord:
         asked_for = [text for text in patterns if _covers(capability, wanted, text, kinds)]
         extra = [text for text in patterns if text not in asked_for]
         added = [
-            GrantEntry.of(capability, "granted", texts, origin, is_extra=texts is extra)
+            replace(entry, patterns=tuple(texts), is_extra=texts is extra)
             for texts in (asked_for, extra)
             if texts
         ]
         return GrantRecord((*kept.entries, *added))
 
-    def narrowing(
-        self, capability: str, patterns: Sequence[str], origin: GrantOrigin, *, kinds: Kinds
-    ) -> GrantRecord:
+    def narrowing(self, entry: GrantEntry, *, kinds: Kinds) -> GrantRecord:
         """Grant these patterns instead of all that the capability has.
 
         None of them lasts longer than the grant that covers it.
@@ -269,9 +264,10 @@ class GrantRecord:
         Raises:
             GrantNotNarrower: One of them is within no grant.
         """
-        mine = [each for each in self._granting(capability) if each.holds(origin.at)]
+        capability = entry.capability
+        mine = [each for each in self._granting(capability) if each.holds(entry.at)]
         narrowed: list[GrantEntry] = []
-        for text in dict.fromkeys(patterns):
+        for text in entry.patterns:
             covering = [each for each in mine if _covers(capability, each.patterns, text, kinds)]
             if not covering:
                 held = tuple(text for each in mine for text in each.patterns)
@@ -280,29 +276,20 @@ class GrantRecord:
             for is_extra in {each.is_extra for each in covering}:
                 ends = [each.until for each in covering if each.is_extra == is_extra]
                 longest = None if None in ends else max(filter(None, ends))
-                until = min((each for each in (longest, origin.until) if each), default=None)
-                narrowed.append(
-                    GrantEntry.of(
-                        capability, "narrowed", (text,), replace(origin, until=until),
-                        is_extra=is_extra,
-                    )
-                )  # fmt: skip
+                until = min((each for each in (longest, entry.until) if each), default=None)
+                narrowed.append(replace(entry, patterns=(text,), until=until, is_extra=is_extra))
         others = (each for each in self.entries if each not in mine)
         return GrantRecord((*others, *_joined(narrowed)))
 
-    def denying(
-        self, capability: str, origin: GrantOrigin, patterns: Sequence[str] = ()
-    ) -> GrantRecord:
-        """Deny patterns, or all of a capability; the grants stay, and mean nothing meanwhile."""
-        texts = tuple(dict.fromkeys(patterns)) or _EVERYTHING
+    def denying(self, entry: GrantEntry) -> GrantRecord:
+        """Deny patterns; the grants stay, and mean nothing meanwhile."""
         kept = (
-            _but(each, texts)
-            if each.capability == capability and each.verdict == "denied"
+            _but(each, entry.patterns)
+            if (each.capability, each.verdict) == (entry.capability, "denied")
             else each
             for each in self.entries
         )
-        added = GrantEntry.of(capability, "denied", texts, origin)
-        return GrantRecord((*(each for each in kept if each.patterns), added))
+        return GrantRecord((*(each for each in kept if each.patterns), entry))
 
     def removing(
         self, capability: str, patterns: Sequence[str] = (), *, denials: bool = False
@@ -405,10 +392,10 @@ def _meet(
     return tuple(held)
 
 
-def _covers(capability: str, wide: Sequence[str], text: str, kinds: Kinds) -> bool:
+def _covers(capability: str, wide: Sequence[str], text: str, kinds: Kinds | None) -> bool:
     if text in wide:
         return True
-    if capability not in kinds:  # of a block that is not installed; only equal texts are known
+    if kinds is None or capability not in kinds:  # only equal texts are known
         return False
     spelling = kinds.spelling(capability)
     pattern = spelling.pattern(text)

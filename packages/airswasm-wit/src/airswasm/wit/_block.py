@@ -193,6 +193,9 @@ class Block:
         forget: The path of a function `(services, name)`, plain or `async`, that removes all
             that the block keeps for a component. It is called when a name is purged, and again
             when a purge was interrupted, so it must accept that there is nothing left.
+        narrowed: The path of a function `(services, name)`, plain or `async`, that ends what a
+            component holds open and may hold no longer: it asks the guard again for each. It is
+            called after each change of a component's grants.
     """
 
     name: str
@@ -209,10 +212,18 @@ class Block:
     verbs: tuple[Verb, ...] = ()
     operations: str = ""
     forget: Part = ""
+    narrowed: Part = ""
 
     def __post_init__(self) -> None:
         _check(_NAME, self.name, "a block is named in small letters")
-        for path in (self.wit, self.provide, self.observe, self.operations, self.forget):
+        for path in (
+            self.wit,
+            self.provide,
+            self.observe,
+            self.operations,
+            self.forget,
+            self.narrowed,
+        ):
             _check_path(path)
 
 

@@ -41,6 +41,7 @@ from .._toml.positions import scan_positions
 from .._toml.quantities import LEAST_INTERVAL, parse_bytes, parse_seconds
 from ..errors import ManifestInvalid, ManifestProblem
 from .component_name import NAME_PART, is_component_name
+from .requests import read_grants
 
 __all__ = (
     "DEFAULT_MEMORY_BYTES",
@@ -54,7 +55,6 @@ __all__ = (
     "Manifest",
     "RatesSection",
     "SupervisionSection",
-    "read_grants",
 )
 
 MANIFEST_NAME = "Component.toml"
@@ -358,21 +358,6 @@ class Manifest:
         if manifest is None or findings:
             raise ManifestInvalid(file, locate(findings, positions, file))
         return manifest
-
-
-def read_grants(capabilities: Mapping[str, Iterable[str]]) -> Grants:
-    """Return the grants for dotted capabilities; those under `deny.` become denials.
-
-    Raises:
-        SecurityError: A capability or pattern is malformed.
-    """
-    allow: dict[str, tuple[str, ...]] = {}
-    deny: dict[str, tuple[str, ...]] = {}
-    for name, patterns in capabilities.items():
-        plain_name = name.removeprefix("deny.")
-        table = allow if plain_name == name else deny
-        table[plain_name.replace(".", ":")] = tuple(patterns)
-    return Grants(allow, deny)
 
 
 _ADAPTER = TypeAdapter(Manifest)
