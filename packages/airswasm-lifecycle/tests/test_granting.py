@@ -83,7 +83,7 @@ class TestInstall:
         self, system: System, workshop: Workshop, yes: Approve
     ) -> None:
         await system.install(workshop.package(), approve=yes)
-        report = system.grants.of(NAME)
+        report = system.grant_report(NAME)
         assert [(each.capability, each.verdict, each.by, each.version) for each in report.entries]
         assert report.in_force == (
             'storage.read = ["**"]',
@@ -105,7 +105,7 @@ class TestInstall:
             with pytest.raises(GuestRefused, match="airswasm grants remove local/hello storage"):
                 await system.send(NAME, b"c")
             assert may(system, WRITE, "migrated")
-            assert system.grants.of(NAME).not_granted == ('storage.write = ["count"]',)
+            assert system.grant_report(NAME).not_granted == ('storage.write = ["count"]',)
             assert ("denied", WRITE, "count") in lines(system)
 
     async def test_an_answer_beyond_the_question_installs_nothing(
@@ -129,7 +129,7 @@ class TestInstall:
         await system.uninstall(NAME)
         assert not may(system, READ, "x")
         with pytest.raises(NotInstalled):
-            system.grants.of(NAME)
+            system.grant_report(NAME)
         asked: list[InstallPlan] = []
         await system.install(workshop.package(), approve=lambda plan: asked.append(plan) is None)
         assert asked[0].added_capabilities == asked[0].capabilities
@@ -171,7 +171,7 @@ class TestChange:
         await system.grants.remove(NAME, "storage.write")
         with pytest.raises(GuestRefused, match="and its record of grants does not"):
             await system.send(NAME, b"c")
-        assert system.grants.of(NAME).not_granted == ('storage.write = ["count", "migrated"]',)
+        assert system.grant_report(NAME).not_granted == ('storage.write = ["count", "migrated"]',)
         assert lines(system)[2:] == [
             ("deny", WRITE, "count"),
             ("add", WRITE, "count"),
@@ -195,7 +195,7 @@ class TestChange:
     ) -> None:
         await system.install(workshop.package(), approve=yes)
         await system.grants.deny(NAME, "storage.read", ["secret/**"])
-        before, grants = system.grants.of(NAME), system.grants
+        before, grants = system.grant_report(NAME), system.grants
         for error, attempt in (
             (NotInstalled, lambda: grants.add("local/other", "storage.read", ["a"])),
             (UnknownCapability, lambda: grants.add(NAME, "storage.raed", ["a"])),
@@ -207,7 +207,7 @@ class TestChange:
         ):
             with pytest.raises(error):
                 await attempt()
-            assert system.grants.of(NAME) == before
+            assert system.grant_report(NAME) == before
 
     async def test_an_end_takes_the_grant_and_the_denial_away(
         self, home: Path, workshop: Workshop, yes: Approve
@@ -226,7 +226,7 @@ class TestChange:
         clock.now = 3_500.0
         async with System(home, clock=clock, mode="offline") as system:
             assert may(system, READ, "x")
-            assert len(system.grants.of(NAME).entries) == 2
+            assert len(system.grant_report(NAME).entries) == 2
 
     async def test_an_end_needs_no_call(self, home: Path, workshop: Workshop, yes: Approve) -> None:
         """A task of the host waits for it."""
@@ -338,6 +338,6 @@ class TestUpdate:
             await system.update(package, approve=yes)
         assert not may(system, READ, "secret/a")
         assert may(system, WRITE, "other") is not fails
-        verdicts = [each.verdict for each in system.grants.of(NAME).entries]
+        verdicts = [each.verdict for each in system.grant_report(NAME).entries]
         assert verdicts.count("denied") == 1
         assert len(verdicts) == (3 if fails else 4)

@@ -45,7 +45,7 @@ from airswasm.storage import (
 )
 from airswasm.wit import AirswasmError
 
-from ._changes.granting import Granting
+from ._changes.granting import Granting, GrantReport, report_grants
 from ._changes.installing import read_source, target_name
 from ._changes.trusting import Trusting
 from ._composition import Mode, OpenHome
@@ -53,6 +53,7 @@ from ._hosting.profile import Delivered, Profile, profile_of
 from ._hosting.status import ComponentStatus, SystemStatus
 from ._keeping.backup import backup_home
 from ._packages.package import Package
+from ._packages.requests import read_grants
 from ._registry.info import ComponentInfo
 from ._registry.plan import Approve, InstallPlan
 from ._registry.summary import ComponentSummary
@@ -432,6 +433,20 @@ class System(OpenHome):
         """
         self._need_writable("trust")
         return self._trusting
+
+    def grant_report(self, name: str) -> GrantReport:
+        """Return what a component asks for, and what was decided about it.
+
+        Raises:
+            NotInstalled: No such component is installed.
+        """
+        record = self._registry.get(name)
+        asked = read_grants(record.active_version.asked)
+        return report_grants(record, asked, self.kinds, self._clock())
+
+    def grant_reports(self) -> tuple[GrantReport, ...]:
+        """Return the report on every component, sorted by name."""
+        return tuple(self.grant_report(record.name) for record in self._registry)
 
     @property
     def grants(self) -> Granting:

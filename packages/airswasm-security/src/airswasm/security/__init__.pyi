@@ -10,7 +10,7 @@ from ._audit import (
 )
 from ._block import BLOCK
 from ._capabilities import CAPABILITIES_INTERFACE, capabilities_interface, provide
-from ._grant_record import EVERYTHING, Decider, GrantEntry, GrantOrigin, GrantRecord, Verdict
+from ._grant_record import EVERYTHING, Decider, GrantEntry, GrantOrigin, GrantRecord, GrantVerdict
 from ._grants import Grants, manifest_line
 from ._guard import AllowedLines, Decision, Guard, guarded
 from ._key_text import fingerprint_of, is_fingerprint
@@ -110,7 +110,7 @@ __all__ = (
     "GrantNotNarrower",
     "GrantOrigin",
     "GrantRecord",
-    "Verdict",
+    "GrantVerdict",
     "FileDigest",
     "FingerprintUnknown",
     "FormerKey",

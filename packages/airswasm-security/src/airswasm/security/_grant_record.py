@@ -24,9 +24,9 @@ from .errors import GrantBarred, GrantMissing, GrantNotNarrower
 if TYPE_CHECKING:  # to read a record needs no patterns
     from ._kinds import Kinds
 
-__all__ = ("EVERYTHING", "Decider", "GrantEntry", "GrantOrigin", "GrantRecord", "Verdict")
+__all__ = ("EVERYTHING", "Decider", "GrantEntry", "GrantOrigin", "GrantRecord", "GrantVerdict")
 
-Verdict: TypeAlias = Literal["granted", "narrowed", "denied"]
+GrantVerdict: TypeAlias = Literal["granted", "narrowed", "denied"]
 Decider: TypeAlias = Literal["operator", "policy", "key", "level"]
 """`operator`: a person or their script. `policy`: the host, when a time had passed. `key`: the
 package's signer is trusted. `level`: the host is in development mode."""
@@ -70,7 +70,7 @@ class GrantEntry:
     """
 
     capability: str
-    verdict: Verdict
+    verdict: GrantVerdict
     patterns: tuple[str, ...]
     by: Decider
     at: float
@@ -87,7 +87,7 @@ class GrantEntry:
     def of(
         cls,
         capability: str,
-        verdict: Verdict,
+        verdict: GrantVerdict,
         patterns: Sequence[str],
         origin: GrantOrigin,
         *,
@@ -114,7 +114,7 @@ class GrantEntry:
         until = document["until"]
         return cls(
             capability=str(document["capability"]),
-            verdict=cast("Verdict", verdict),
+            verdict=cast("GrantVerdict", verdict),
             patterns=tuple(map(str, cast("list[object]", document["patterns"]))),
             by=cast("Decider", by),
             at=float(str(document["at"])),
@@ -330,7 +330,7 @@ class GrantRecord:
         return GrantRecord(tuple(each for each in kept if each.patterns))
 
     def _without(
-        self, verdict: Verdict, capability: str, patterns: Sequence[str], kinds: Kinds
+        self, verdict: GrantVerdict, capability: str, patterns: Sequence[str], kinds: Kinds
     ) -> GrantRecord:
         """Return the record without what these patterns cover of one verdict."""
         kept: list[GrantEntry] = []

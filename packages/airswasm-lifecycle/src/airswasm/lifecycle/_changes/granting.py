@@ -20,8 +20,9 @@ from airswasm.security import (
     GrantOrigin,
     GrantRecord,
     Grants,
+    GrantVerdict,
+    InvalidPattern,
     Kinds,
-    Verdict,
 )
 
 from .._hosting.running import Running
@@ -94,20 +95,6 @@ class Granting:
         self._registry, self._ledger, self._running = registry, ledger, running
         self._narrowing, self._kinds, self._clock = narrowing, kinds, clock
         self._changed = anyio.Event()
-
-    def of(self, name: str) -> GrantReport:
-        """Return what a component asks for and was granted.
-
-        Raises:
-            NotInstalled: No such component is installed.
-        """
-        record = self._registry.get(name)
-        asked = self._running.in_force.asked(record.active_version)
-        return report_grants(record, asked, self._kinds, self._clock())
-
-    def list(self) -> tuple[GrantReport, ...]:
-        """Return the report on every component, sorted by name."""
-        return tuple(self.of(record.name) for record in self._registry)
 
     async def add(
         self,
@@ -213,7 +200,7 @@ class Granting:
             GrantMissing: The record has no such grant or denial.
         """
         annotation = annotation_of(capability)
-        verdict: Verdict = "denied" if denials else "granted"
+        verdict: GrantVerdict = "denied" if denials else "granted"
         origin = self._origin(name, None, reason)
         gone = GrantEntry.of(annotation, verdict, patterns or EVERYTHING, origin)
         return await self._change(
@@ -266,7 +253,9 @@ class Granting:
             self._running.put_in_force(name)
             await self._narrowing.tell(name)
         self.note_change()
-        return self.of(name)
+        record = self._registry.get(name)
+        asked = self._running.in_force.asked(record.active_version)
+        return report_grants(record, asked, self._kinds, self._clock())
 
     def _ending(self, now: float) -> Iterator[str]:
         for record in self._registry:
@@ -274,11 +263,13 @@ class Granting:
                 yield record.name
 
     def _entry(
-        self, name: str, verdict: Verdict, capability: str, patterns: Sequence[str],
+        self, name: str, verdict: GrantVerdict, capability: str, patterns: Sequence[str],
         until: float | None, reason: str,
     ) -> GrantEntry:  # fmt: skip
         origin = self._origin(name, until, reason)
         annotation, texts = annotation_of(capability), tuple(dict.fromkeys(patterns))
+        if not texts:
+            raise InvalidPattern("", "name at least one")
         self._kinds.check(Grants({annotation: texts}))
         return GrantEntry.of(annotation, verdict, texts, origin)
 
