@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import AsyncGenerator, Callable, Mapping
+from collections.abc import AsyncGenerator, Callable, Iterable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -36,6 +36,8 @@ from airswasm.security import (
     AuditLog,
     AuditSink,
     AuditUnavailable,
+    ForbiddenLayer,
+    Grants,
     Guard,
     Kinds,
     SecuritySettings,
@@ -49,7 +51,7 @@ from airswasm.storage import (
     Store,
     open_store,
 )
-from airswasm.wit import Blocks, Contract
+from airswasm.wit import Blocks, Contract, Forbidden
 
 from ._changes.granting import Granting
 from ._changes.installing import Installing
@@ -150,6 +152,7 @@ class OpenHome:
         self._configure()
         security = self.configuration.get(SecuritySettings)
         self.kinds.check(security.policy)
+        self.kinds.check(Grants(deny=_joined_patterns(security.forbidden_entries)))
         self._audit = stack.enter_context(
             AuditLog(
                 self.home.audit_folder / "audit.jsonl",
@@ -176,6 +179,14 @@ class OpenHome:
             allowed_lines=security.allowed_lines,
             meters=self._meters,
         )
+        self._forbidden = ForbiddenLayer(
+            self.kinds,
+            (
+                *(entry for each in self.blocks for entry in each.block.forbidden),
+                *security.forbidden_entries,
+            ),
+        )
+        self._guard.add_layer(self._forbidden, first=True)
         self._policies = ComponentPolicies(self.policy, self.configuration.get(MessagingLimits))
         self._engine = await stack.enter_async_context(Engine(self._engine_config()))
         actors = ActorSystem(
@@ -353,3 +364,7 @@ class OpenHome:
             yield
         if not lock.statistics().tasks_waiting:
             self._names.pop(name, None)
+
+
+def _joined_patterns(entries: Iterable[Forbidden]) -> dict[str, tuple[str, ...]]:
+    return {each.capability.replace(".", ":"): each.patterns for each in entries}

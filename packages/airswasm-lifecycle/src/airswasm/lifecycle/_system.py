@@ -20,7 +20,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import AsyncGenerator, Iterable, Mapping
+from collections.abc import AsyncGenerator, Iterable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from pathlib import Path
 from types import TracebackType
@@ -43,7 +43,7 @@ from airswasm.security import (
 from airswasm.storage import (
     Store,
 )
-from airswasm.wit import AirswasmError
+from airswasm.wit import AirswasmError, Forbidden
 
 from ._changes.granting import Granting, GrantReport, report_grants
 from ._changes.installing import read_source, target_name
@@ -413,6 +413,21 @@ class System(OpenHome):
         """Record this host's control socket for clients that read the home's lock."""
         self._need_online("serving")
         self._lock.announce(socket)
+
+    def forbid(self, name: str, capability: str, patterns: Sequence[str]) -> None:
+        """Add to the forbidden list until this system closes.
+
+        Args:
+            name: What denials call it.
+            capability: The capability, or its domain.
+            patterns: The patterns.
+
+        Raises:
+            InvalidPattern: A pattern cannot be read.
+        """
+        self._need_writable("forbidding")
+        self._forbidden.extend((Forbidden(name, capability, tuple(patterns)),))
+        self._guard.forget_all_decisions()
 
     def note(self, reason: str) -> None:
         """Record an event of the host itself in the audit log.

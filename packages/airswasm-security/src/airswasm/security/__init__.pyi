@@ -10,7 +10,8 @@ from ._audit import (
 )
 from ._block import BLOCK
 from ._capabilities import CAPABILITIES_INTERFACE, capabilities_interface, provide
-from ._grant_record import EVERYTHING, Decider, GrantEntry, GrantOrigin, GrantRecord, GrantVerdict
+from ._forbidden import ForbiddenLayer
+from ._grant_record import ALL_PATTERNS, Decider, GrantEntry, GrantOrigin, GrantRecord, GrantVerdict
 from ._grants import Grants, manifest_line
 from ._guard import AllowedLines, Decision, Guard, guarded
 from ._key_text import fingerprint_of, is_fingerprint
@@ -101,7 +102,8 @@ __all__ = (
     "AuditSink",
     "AuditUnavailable",
     "ContentMismatch",
-    "EVERYTHING",
+    "ALL_PATTERNS",
+    "ForbiddenLayer",
     "Decider",
     "Decision",
     "GrantBarred",

@@ -24,13 +24,13 @@ from .errors import GrantBarred, GrantMissing, GrantNotNarrower
 if TYPE_CHECKING:  # to read a record needs no patterns
     from ._kinds import Kinds
 
-__all__ = ("EVERYTHING", "Decider", "GrantEntry", "GrantOrigin", "GrantRecord", "GrantVerdict")
+__all__ = ("ALL_PATTERNS", "Decider", "GrantEntry", "GrantOrigin", "GrantRecord", "GrantVerdict")
 
 GrantVerdict: TypeAlias = Literal["granted", "narrowed", "denied"]
 Decider: TypeAlias = Literal["operator", "policy", "key", "level"]
 """`operator`: a person or their script. `policy`: the host, when a time had passed. `key`: the
 package's signer is trusted. `level`: the host is in development mode."""
-EVERYTHING = ("**",)
+ALL_PATTERNS = ("**",)
 """The patterns that stand for all of a capability."""
 
 

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 import anyio
 from airswasm.security import (
-    EVERYTHING,
+    ALL_PATTERNS,
     GrantEntry,
     GrantOrigin,
     GrantRecord,
@@ -171,7 +171,7 @@ class Granting:
         Raises:
             NotInstalled, UnknownCapability, InvalidPattern, GrantInPast: As for `add`.
         """
-        texts = tuple(patterns) or EVERYTHING
+        texts = tuple(patterns) or ALL_PATTERNS
         entry = self._entry(name, "denied", capability, texts, until, reason)
         return await self._change(
             name, "deny", (entry,), lambda record: record.grants.denying(entry)
@@ -202,7 +202,7 @@ class Granting:
         annotation = annotation_of(capability)
         verdict: GrantVerdict = "denied" if denials else "granted"
         origin = self._origin(name, None, reason)
-        gone = GrantEntry.of(annotation, verdict, patterns or EVERYTHING, origin)
+        gone = GrantEntry.of(annotation, verdict, patterns or ALL_PATTERNS, origin)
         return await self._change(
             name, "remove", (gone,),
             lambda record: record.grants.removing(annotation, patterns, denials=denials),
