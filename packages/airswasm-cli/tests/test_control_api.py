@@ -204,6 +204,10 @@ async def test_answers_are_what_the_openapi_document_says(
         await check("diff_checkpoint", "GET", f"{checkpoints}/diff?label=one")
         await check("delete_prefix", "DELETE", f"/v1/components/{NAME}/storage/keys?prefix=k")
         await check("stores", "GET", "/v1/storage")
+        await check("grants", "GET", "/v1/grants")
+        await check("grants_of", "GET", f"/v1/grants/{NAME}")
+        denial = "change=deny&capability=storage.write&patterns=a%0Ab&until=99999999999&reason=x"
+        await check("change_grants", "POST", f"/v1/grants/{NAME}?{denial}")
         await check("verify_storage", "GET", "/v1/storage/verify")
         async with client.stream("GET", "/v1/components/local/absent") as response:
             refusal = (await response.read()).json()
@@ -258,7 +262,14 @@ async def test_every_operation_works_over_the_socket(
         summary = await check_backup(io.BytesIO(backup), "backup")
         assert summary.components == (NAME,)
         assert not list(system.home.folder.glob("backup.partial-*"))
+        denied = await host.change_grants(NAME, "deny", "storage.write", "a\nb", reason="why")
+        assert denied["entries"][-1]["patterns"] == ["a", "b"]
+        assert await host.grants_of(NAME) == denied == await local.grants_of(NAME)
+        assert await host.grants() == [denied] == await local.grants()
+        lifted = await host.change_grants(NAME, "lift", "storage.write", "a")
+        assert lifted["entries"][-1]["patterns"] == ["b"]
         updated = await install(host, signed("0.2.0", sequence=2), "update")
+        assert (await host.plan_rollback(NAME))["needs_approval"] is False
         assert (await host.rollback(NAME))["version"] == "0.1.0"
         assert updated["version"] == "0.2.0"
         assert (await host.stop(NAME))["state"] == "stopped"

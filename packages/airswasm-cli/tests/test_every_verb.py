@@ -51,6 +51,12 @@ tokens revoke prometheus
 stop local/hello
 start local/hello
 restart local/hello
+grants list
+grants list local/hello
+grants deny local/hello storage.write secret/** --until 8h --reason incident
+grants remove local/hello storage.write --denial
+grants add local/hello storage.read archive/**
+grants narrow local/hello storage.read archive/2026/**
 update newer --yes
 rollback local/hello
 uninstall local/hello --purge --yes

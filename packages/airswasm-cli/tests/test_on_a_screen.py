@@ -54,7 +54,7 @@ def screen(environment: Mapping[str, str], tmp_path: Path) -> Screen:
             if not chunk:
                 break
             shown += chunk
-            if not is_answered and b"[y/N]" in shown:
+            if not is_answered and (b"[y/N]" in shown or b"[N]o" in shown):
                 os.write(ours, keys)
                 is_answered = True
         os.close(ours)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from collections.abc import Callable
 from typing import Any
@@ -12,6 +13,7 @@ from airswasm.cli._session.problem import report
 from airswasm.cli._session.terminal import Terminal
 from airswasm.cli.commands._install import show_plan
 from airswasm.cli.errors import RemoteFailure
+from airswasm.lifecycle import LimitsSection
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -19,7 +21,11 @@ FORGED = "harmless\n  signed by  the-airswasm-authors\n  may        nothing\x1b[
 PLAN = {
     "name": "local/evil", "version": "0.2.0", "previous_version": "0.1.0", "description": FORGED,
     "signer": None, "is_new_signer": False, "limits": {"memory": 2**20, "timeout": 1.0},
-    "capabilities": ['storage.read = ["**"]'], "added_capabilities": ['storage.read = ["**"]'],
+    "environment": {FORGED: FORGED}, "supervision": {"restart": FORGED},
+    "wishes": [
+        {"capability": "storage.read", "patterns": [FORGED], "sentence": f"read {FORGED}",
+         "reason": FORGED},
+    ],
     "differences": [
         {"key": f'config."{FORGED}"', "before": FORGED, "after": FORGED, "is_raise": True},
         {"key": "limits.memory", "before": "1 MiB", "after": "2 MiB", "is_raise": True},
@@ -32,11 +38,27 @@ def test_no_text_of_the_author_s_makes_a_line_of_its_own(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     """One line each, whatever is in it; nothing moves the cursor or turns the text round."""
-    show_plan(Terminal(), PLAN)
-    lines = capsys.readouterr().err.splitlines()
-    assert len([line for line in lines if line.startswith("  signed by")]) == 1
-    assert len([line for line in lines if line.startswith("  may ")]) == 1
-    assert all(line.isprintable() for line in lines)
+    for before in ("0.1.0", None):
+        show_plan(Terminal(), {**PLAN, "previous_version": before})
+        lines = capsys.readouterr().err.splitlines()
+        assert len([line for line in lines if line.startswith("  signed by")]) == 1
+        assert len([line for line in lines if line.startswith("  may ")]) == 1
+        assert all(line.isprintable() for line in lines)
+
+
+def test_every_limit_rate_and_variable_is_shown_within_the_screen(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An operator sees all that a package takes before it is approved."""
+    monkeypatch.setenv("COLUMNS", "80")
+    limits = dataclasses.asdict(LimitsSection())
+    plan = {**PLAN, "previous_version": None, "limits": limits, "environment": {"TZ": "UTC"}}
+    show_plan(Terminal(), {**plan, "supervision": {}, "description": "", "wishes": []})
+    said = capsys.readouterr().err
+    names = [name for name in limits if name != "rates"]
+    assert all(f"{name} " in said for name in (*names, *limits["rates"]))
+    assert '  environment  TZ = "UTC"' in said
+    assert max(map(len, said.splitlines())) <= 80
 
 
 def test_a_raise_is_shown_as_one(capsys: pytest.CaptureFixture[str]) -> None:

@@ -24,8 +24,8 @@ from airswasm.lifecycle._packages.semver import precedence
 from airswasm.lifecycle._registry.plan import (
     SEQUENCE_JUMP_CAP,
     plan_install,
-    plan_rollback,
     plan_update,
+    version_to_return_to,
 )
 from airswasm.security import Kinds, PrivateKey, TrustedComponent, generate_key
 from airswasm.wit import Blocks
@@ -211,13 +211,13 @@ def test_the_policy_holds_for_updates_too() -> None:
 def test_rollback_goes_to_the_version_before_or_the_named_one() -> None:
     """Retained ones only."""
     record = installed("0.1.0", "0.2.0", "0.3.0")
-    assert plan_rollback(record, None) == "0.2.0"
-    assert plan_rollback(record, "0.1.0") == "0.1.0"
+    assert version_to_return_to(record, None) == "0.2.0"
+    assert version_to_return_to(record, "0.1.0") == "0.1.0"
     for wrong in ("0.3.0", "9.9.9"):
         with pytest.raises(VersionNotRetained):
-            plan_rollback(record, wrong)
+            version_to_return_to(record, wrong)
     with pytest.raises(RolledBackPast):
-        plan_rollback(installed("0.1.0"), None)
+        version_to_return_to(installed("0.1.0"), None)
 
 
 def test_versions_are_ordered_as_semver_says() -> None:

@@ -40,7 +40,7 @@ def version(number: int) -> VersionRecord:
         sequence=number,
         wasm_digest=f"{number:064x}",
         files={"Component.toml": "aa", "hello.wasm": f"{number:064x}"},
-        grants={"storage.read": ("**",)},
+        asked={"storage.read": ("**",)},
         signer="key",
         installed_at=float(number),
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from airswasm.lifecycle._changes.updating import merged_grants
+from airswasm.lifecycle._registry.in_force import merged_grants
 from airswasm.security import PLAIN, Grants, Guard, Kinds
 from hypothesis import given
 from hypothesis import strategies as st

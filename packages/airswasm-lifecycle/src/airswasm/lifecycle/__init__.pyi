@@ -1,4 +1,5 @@
 from ._block import BLOCK, LOGGING_INTERFACE
+from ._changes.granting import Granting, GrantReport
 from ._changes.trusting import RevocationReport, Trusting
 from ._home.artifacts import ArtifactStore
 from ._home.configuration import Configuration, Setting, describe_settings, write_toml
@@ -35,6 +36,7 @@ from ._packages.manifest import (
 )
 from ._packages.package import PACKAGE_SUFFIX, SIGNATURE_NAME, Package, archive_of
 from ._reader import HomeReader
+from ._registry.approval import Approval
 from ._registry.info import ComponentInfo
 from ._registry.limits import limits_of
 from ._registry.plan import Approve, InstallPlan
@@ -49,6 +51,7 @@ from .errors import (
     BackupInvalid,
     ConfigurationInvalid,
     EndedForMemory,
+    GrantInPast,
     HomeNotEmpty,
     HomeUnusable,
     HostIsRunning,
@@ -100,7 +103,11 @@ __all__ = (
     "write_toml",
     "AlreadyInstalled",
     "ApprovalRefused",
+    "Approval",
     "Approve",
+    "GrantInPast",
+    "GrantReport",
+    "Granting",
     "ArchiveLimits",
     "ArtifactCorrupt",
     "BackupInvalid",

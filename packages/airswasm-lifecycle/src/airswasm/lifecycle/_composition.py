@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import AsyncGenerator, Callable, Mapping
+from collections.abc import AsyncGenerator, Callable, Iterable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -37,6 +37,8 @@ from airswasm.security import (
     AuditLog,
     AuditSink,
     AuditUnavailable,
+    ForbiddenLayer,
+    Grants,
     Guard,
     Kinds,
     SecuritySettings,
@@ -50,9 +52,11 @@ from airswasm.storage import (
     Store,
     open_store,
 )
-from airswasm.wit import Blocks, Contract
+from airswasm.wit import Blocks, Contract, Forbidden
 
+from ._changes.granting import Granting
 from ._changes.installing import Installing
+from ._changes.narrowing import Narrowing
 from ._changes.trusting import Trusting
 from ._changes.updating import Updating
 from ._home.artifacts import ArtifactStore
@@ -70,6 +74,7 @@ from ._hosting.running import Running
 from ._hosting.tenants import HostTenants
 from ._keeping.backup import remove_leftovers
 from ._reader import find_store
+from ._registry.in_force import GrantsInForce
 from ._registry.ledger import Ledger
 from ._registry.registry import Registry
 from ._registry.stored_packages import StoredPackages
@@ -148,6 +153,7 @@ class OpenHome:
         self._configure()
         security = self.configuration.get(SecuritySettings)
         self.kinds.check(security.policy)
+        self.kinds.check(Grants(deny=_joined_patterns(security.forbidden_entries)))
         self._audit = stack.enter_context(
             AuditLog(
                 self.home.audit_folder / "audit.jsonl",
@@ -163,17 +169,25 @@ class OpenHome:
         self._note_lost_writes(store.lost_writes)
         self._registry = await Registry.open(StoredTable(store), checkpoint=self._checkpoint)
         self._ledger = Ledger(
-            self._registry, self._stored, self._trust, self._audit, self._checkpoint
-        )
+            self._registry, self._stored, self._trust, self._audit, self._checkpoint,
+            self.kinds, self._clock,
+        )  # fmt: skip
         self._meters = Meters(self.blocks.metrics.values())
         self._guard = Guard(
             self.kinds,
-            {each.name: self._stored.grants(each.active_version) for each in self._registry},
             audit=self._audit,
             policy=security.policy,
             allowed_lines=security.allowed_lines,
             meters=self._meters,
         )
+        self._forbidden = ForbiddenLayer(
+            self.kinds,
+            (
+                *(entry for each in self.blocks for entry in each.block.forbidden),
+                *security.forbidden_entries,
+            ),
+        )
+        self._guard.add_layer(self._forbidden, first=True)
         self._policies = ComponentPolicies(self.policy, self.configuration.get(MessagingLimits))
         self._engine = await stack.enter_async_context(Engine(self._engine_config()))
         actors = ActorSystem(
@@ -227,9 +241,17 @@ class OpenHome:
         is_online = self.mode == "online"
         self._reporting = self._make_reporting(self._hosting if is_online else None)
         self._running = Running(
-            self._registry, self._ledger, self._stored, self._trust, self._guard, self._policies,
+            self._registry, self._ledger, self._stored, self._trust,
+            GrantsInForce(self.kinds, self._clock), self._guard, self._policies,
             self.logs, self._hosting, self.policy, self.services.get(Meters), is_online=is_online,
+            successors={},
         )  # fmt: skip
+        for record in self._registry:
+            self._running.put_in_force(record.name)
+        narrowing = Narrowing(self.blocks, self.services, self.logs)
+        self._granting = Granting(
+            self._registry, self._ledger, self._running, narrowing, self.kinds, self._clock
+        )
         self._installing = Installing(
             self._registry, self._ledger, self._trust, self.policy, loader, self._forgetting,
             self.logs, self._running, self._clock, self.kinds,
@@ -264,6 +286,7 @@ class OpenHome:
         group = await stack.enter_async_context(anyio.create_task_group())
         stack.callback(group.cancel_scope.cancel)
         group.start_soon(self._keep_audit_synced)
+        group.start_soon(self._granting.run)
         if self.mode == "online":
             group.start_soon(self._rest_idle)
             group.start_soon(self._note_denials)
@@ -344,3 +367,7 @@ class OpenHome:
             yield
         if not lock.statistics().tasks_waiting:
             self._names.pop(name, None)
+
+
+def _joined_patterns(entries: Iterable[Forbidden]) -> dict[str, tuple[str, ...]]:
+    return {each.capability.replace(".", ":"): each.patterns for each in entries}

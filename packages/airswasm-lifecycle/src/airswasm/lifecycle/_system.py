@@ -20,7 +20,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import AsyncGenerator, Iterable, Mapping
+from collections.abc import AsyncGenerator, Iterable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from pathlib import Path
 from types import TracebackType
@@ -43,8 +43,9 @@ from airswasm.security import (
 from airswasm.storage import (
     Store,
 )
-from airswasm.wit import AirswasmError
+from airswasm.wit import AirswasmError, Forbidden
 
+from ._changes.granting import Granting, GrantReport, report_grants
 from ._changes.installing import read_source, target_name
 from ._changes.trusting import Trusting
 from ._composition import Mode, OpenHome
@@ -52,6 +53,7 @@ from ._hosting.profile import Delivered, Profile, profile_of
 from ._hosting.status import ComponentStatus, SystemStatus
 from ._keeping.backup import backup_home
 from ._packages.package import Package
+from ._packages.requests import read_grants
 from ._registry.info import ComponentInfo
 from ._registry.plan import Approve, InstallPlan
 from ._registry.summary import ComponentSummary
@@ -155,6 +157,7 @@ class System(OpenHome):
         async with self._alone(target), self._recorded("install", target):
             await self._forgetting.finish(target)
             await self._installing.install(package, target, approve, progress, start=start)
+            self._granting.note_change()
         return self.info(target)
 
     async def install_many(
@@ -232,22 +235,39 @@ class System(OpenHome):
         target = name or package.name
         async with self._alone(target), self._recorded("update", target):
             await self._updating.update(package, target, approve, progress)
+            self._granting.note_change()
         return self.info(target)
 
-    async def rollback(self, name: str, to: str | None = None) -> ComponentInfo:
+    async def rollback(
+        self, name: str, to: str | None = None, *, approve: Approve | None = None
+    ) -> ComponentInfo:
         """Go back to a retained version: `to`, or the one installed before the active one.
 
         The sequence floor stays: a version that was rolled back cannot return as an update. This
-        leaves the data alone and does not call `migrate`.
+        leaves the data alone and does not call `migrate`. The host calls `approve` only if that
+        version may do more than the active one.
 
         Raises:
             NotInstalled, VersionNotRetained: There is no such version.
+            ApprovalRefused: It may do more, and the answer was not yes.
             UpdateFailed: That version did not come up; the active one continues.
         """
         self._need_writable("rollback")
         async with self._alone(name), self._recorded("rollback", name):
-            await self._updating.rollback(name, to)
+            await self._updating.rollback(name, to, approve)
+        self._granting.note_change()
         return self.info(name)
+
+    async def plan_rollback(self, name: str, to: str | None = None) -> InstallPlan:
+        """Decide the effect of `rollback`, and change nothing.
+
+        Raises:
+            NotInstalled, VersionNotRetained: There is no such version.
+            ArtifactCorrupt, SecurityError: Its files or its signature are damaged.
+        """
+        self._need_writable("plan")
+        async with self._alone(name), self._recorded("rollback", name):
+            return await self._updating.plan_rollback(name, to)
 
     async def uninstall(self, name: str, *, purge: bool = False) -> None:
         """Stop and remove a component.
@@ -394,6 +414,21 @@ class System(OpenHome):
         self._need_online("serving")
         self._lock.announce(socket)
 
+    def forbid(self, name: str, capability: str, patterns: Sequence[str]) -> None:
+        """Add to the forbidden list until this system closes.
+
+        Args:
+            name: What denials call it.
+            capability: The capability, or its domain.
+            patterns: The patterns.
+
+        Raises:
+            InvalidPattern: A pattern cannot be read.
+        """
+        self._need_writable("forbidding")
+        self._forbidden.extend((Forbidden(name, capability, tuple(patterns)),))
+        self._guard.forget_all_decisions()
+
     def note(self, reason: str) -> None:
         """Record an event of the host itself in the audit log.
 
@@ -413,6 +448,30 @@ class System(OpenHome):
         """
         self._need_writable("trust")
         return self._trusting
+
+    def grant_report(self, name: str) -> GrantReport:
+        """Return what a component asks for, and what was decided about it.
+
+        Raises:
+            NotInstalled: No such component is installed.
+        """
+        record = self._registry.get(name)
+        asked = read_grants(record.active_version.asked)
+        return report_grants(record, asked, self.kinds, self._clock())
+
+    def grant_reports(self) -> tuple[GrantReport, ...]:
+        """Return the report on every component, sorted by name."""
+        return tuple(self.grant_report(record.name) for record in self._registry)
+
+    @property
+    def grants(self) -> Granting:
+        """The grants of components, and how to change them.
+
+        Raises:
+            HostOffline: The home was opened read-only.
+        """
+        self._need_writable("grants")
+        return self._granting
 
     # -- looking -------------------------------------------------------------------------------
 

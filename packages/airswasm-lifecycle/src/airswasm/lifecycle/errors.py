@@ -17,6 +17,7 @@ __all__ = (
     "ApprovalRefused",
     "ArtifactCorrupt",
     "EndedForMemory",
+    "GrantInPast",
     "BackupInvalid",
     "HomeNotEmpty",
     "HomeUnusable",
@@ -264,6 +265,28 @@ class SequenceJumped(LifecycleError):
         super().__init__(
             f"{name}: sequence {sequence} is more than {cap} above the last one, {floor}"
         )
+
+
+class GrantInPast(LifecycleError):
+    """The end of a grant or denial is not in the future.
+
+    Attributes:
+        name: The component.
+        until: The end, seconds since 1970.
+        now: The host's clock.
+    """
+
+    explanation = ErrorCode(
+        "E0340",
+        "the end has passed",
+        "A grant or a denial with an end in the past would mean nothing.",
+        "pass a later time or a duration: --until 8h",
+        ExitStatus.USAGE,
+    )
+
+    def __init__(self, name: str, until: float, now: float) -> None:
+        self.name, self.until, self.now = name, until, now
+        super().__init__(f"a grant of {name} would have ended {now - until:.0f} s ago")
 
 
 class ApprovalRefused(LifecycleError):

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from airswasm.wit import Block, Capability, Section
 
+from ._forbidden import FORBIDDEN
+
 __all__ = ("BLOCK",)
 
 _PATH = "airswasm.osl._spelling:PATH"
@@ -40,5 +42,6 @@ BLOCK = Block(
         Section("process", "airswasm.osl:ProcessPolicy", "Limits on programs that components run."),
     ),
     errors=("airswasm.osl.errors",),
+    forbidden=FORBIDDEN,
     forget="airswasm.osl._forgetting:forget",
 )

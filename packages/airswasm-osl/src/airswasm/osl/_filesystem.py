@@ -33,7 +33,7 @@ def folder_for(caller: Caller, policy: OslPolicy) -> Folder:
 
     def opened() -> Folder:
         holding = caller.account.hold(descriptors=1)
-        folder = Folder(policy.folder_of(caller.name), policy.folders)
+        folder = Folder(policy.root_of(caller.name), policy.folders)
         caller.on_close(folder.close)
         caller.on_close(holding.release)
         return folder

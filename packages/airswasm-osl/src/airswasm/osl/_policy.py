@@ -7,13 +7,14 @@ belongs to the host's operator and is no part of any package.
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from ._folder import FolderLimits
-from .errors import Malformed
+from .errors import AccessDenied, Malformed
 
 _COMPONENT = re.compile(r"[a-z][a-z0-9-]{0,62}/[a-z][a-z0-9-]{0,62}", re.ASCII)
 
@@ -104,6 +105,9 @@ class OslPolicy:
         folders: Limits on files.
         network: Limits on the network.
         processes: Limits on programs.
+        forbidden_folders: Folders of the host that no component's `/` may contain or lie in.
+        files_folder: Where components' own folders are; they may lie in it although a forbidden
+            folder contains it.
         python_executable: The Python that sets the limits of programs before they run; empty for
             the one that runs.
     """
@@ -113,3 +117,26 @@ class OslPolicy:
     network: NetworkPolicy = field(default_factory=NetworkPolicy)
     processes: ProcessPolicy = field(default_factory=ProcessPolicy)
     python_executable: str = ""
+    forbidden_folders: tuple[Path, ...] = (Path("/proc"), Path("/sys"), Path("/dev"))
+    files_folder: Path | None = None
+
+    def root_of(self, component: str) -> Path:
+        """Return the folder that is a component's `/`, after following its links.
+
+        Raises:
+            AccessDenied: It would give the component what the forbidden list has.
+        """
+        folder = self.folder_of(component)
+        real = Path(os.path.realpath(folder))
+        if self.files_folder is not None:
+            own = Path(os.path.realpath(self.files_folder)).joinpath(*component.split("/"))
+            if real == own:
+                return folder
+        for forbidden in self.forbidden_folders:
+            other = Path(os.path.realpath(forbidden))
+            if other == real or other in real.parents or real in other.parents:
+                raise AccessDenied(
+                    f"{folder} cannot be the folder of {component}: the forbidden list has "
+                    f"{forbidden}, and one contains the other"
+                )
+        return folder

@@ -97,7 +97,7 @@ class Processes:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
-            cwd=self._policy.folder_of(caller.name),
+            cwd=self._policy.root_of(caller.name),
             env=dict(self._policy.processes.environment),
             start_new_session=True,
         )

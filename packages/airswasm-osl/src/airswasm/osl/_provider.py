@@ -8,6 +8,7 @@ each path or address.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 from typing import TypeVar
 
@@ -56,14 +57,20 @@ def provide(services: Services) -> Iterable[HostInterface]:
 
 def _policy_of(services: Services) -> OslPolicy:
     if services.has(OslPolicy):
-        return services.get(OslPolicy)
-    return OslPolicy(
-        folders_below(files_of(services)),
-        _setting(services, FolderLimits),
-        _setting(services, NetworkPolicy),
-        _setting(services, ProcessPolicy),
-        _setting(services, EngineSettings).python_executable,
-    )
+        policy = services.get(OslPolicy)
+    else:
+        policy = OslPolicy(
+            folders_below(files_of(services)),
+            _setting(services, FolderLimits),
+            _setting(services, NetworkPolicy),
+            _setting(services, ProcessPolicy),
+            _setting(services, EngineSettings).python_executable,
+        )
+    if not services.has(Home):
+        return policy
+    home = services.get(Home).folder
+    forbidden = (*policy.forbidden_folders, home)
+    return replace(policy, forbidden_folders=forbidden, files_folder=files_of(services))
 
 
 def files_of(services: Services) -> Path:

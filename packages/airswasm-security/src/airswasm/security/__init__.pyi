@@ -10,6 +10,8 @@ from ._audit import (
 )
 from ._block import BLOCK
 from ._capabilities import CAPABILITIES_INTERFACE, capabilities_interface, provide
+from ._forbidden import ForbiddenLayer
+from ._grant_record import ALL_PATTERNS, Decider, GrantEntry, GrantOrigin, GrantRecord, GrantVerdict
 from ._grants import Grants, manifest_line
 from ._guard import AllowedLines, Decision, Guard, guarded
 from ._key_text import fingerprint_of, is_fingerprint
@@ -23,6 +25,7 @@ from ._keys import (
     save_public_key,
 )
 from ._kinds import Kinds, Rules
+from ._layers import DecisionLayer, Verdict
 from ._package_paths import judge_path
 from ._patterns import Pattern
 from ._settings import SecuritySettings
@@ -48,6 +51,9 @@ from .errors import (
     AuditUnavailable,
     ContentMismatch,
     FingerprintUnknown,
+    GrantBarred,
+    GrantMissing,
+    GrantNotNarrower,
     InvalidCapability,
     InvalidKey,
     InvalidPattern,
@@ -73,6 +79,8 @@ from .errors import (
 __all__ = (
     "SecuritySettings",
     "BLOCK",
+    "DecisionLayer",
+    "Verdict",
     "CAPABILITIES_INTERFACE",
     "Kinds",
     "PLAIN",
@@ -94,7 +102,17 @@ __all__ = (
     "AuditSink",
     "AuditUnavailable",
     "ContentMismatch",
+    "ALL_PATTERNS",
+    "ForbiddenLayer",
+    "Decider",
     "Decision",
+    "GrantBarred",
+    "GrantEntry",
+    "GrantMissing",
+    "GrantNotNarrower",
+    "GrantOrigin",
+    "GrantRecord",
+    "GrantVerdict",
     "FileDigest",
     "FingerprintUnknown",
     "FormerKey",

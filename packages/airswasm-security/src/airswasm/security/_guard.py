@@ -24,8 +24,9 @@ from __future__ import annotations
 
 import functools
 import inspect
+import shlex
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Literal, TypeAlias, cast
 
@@ -36,6 +37,7 @@ from ._audit import AuditEvent, AuditSink
 from ._block import UNWRITTEN
 from ._grants import Grants, manifest_line
 from ._kinds import Kinds, Rules
+from ._layers import DecisionLayer, PolicyLayer, Verdict
 from ._spelling import Resource
 from .errors import (
     AuditUnavailable,
@@ -82,8 +84,11 @@ class Decision:
         capability: The requested capability.
         resource: The resource, in canonical form if it has one.
         reason: The pattern that allows it, or the rule that forbids it.
-        manifest_line: For a missing grant, the line of Component.toml that would grant it;
+        manifest_line: For a missing request, the line of Component.toml that would ask for it;
             otherwise None.
+        layer: The layer that decided: `grants`, `policy`, `roles`, ...; `spelling` when the
+            resource has no safe reading.
+        command: The command of an operator that would allow it; None if there is none.
     """
 
     is_allowed: bool
@@ -92,6 +97,8 @@ class Decision:
     resource: str
     reason: str
     manifest_line: str | None = None
+    layer: str = "grants"
+    command: str | None = None
 
     def __bool__(self) -> bool:
         return self.is_allowed
@@ -102,12 +109,12 @@ class Decision:
         what = f"{self.capability} on {self.resource!a}"
         if self.is_allowed:
             return f"{what} is allowed by {self.reason}"
-        if self.manifest_line is None:
-            return f"{what} is denied: {self.reason}"
-        return (
-            f"{what} is denied: {self.reason}; "
-            f"add to [capabilities] in Component.toml: {self.manifest_line}"
-        )
+        advice: list[str] = []
+        if self.manifest_line is not None:
+            advice.append(f"add to [capabilities] in Component.toml: {self.manifest_line}")
+        if self.command is not None:
+            advice.append(f"to allow it on this host: {self.command}")
+        return "; ".join((f"{what} is denied: {self.reason}", *advice))
 
 
 class Guard:
@@ -140,10 +147,13 @@ class Guard:
     ) -> None:
         self._kinds = kinds
         self._grants = dict(grants or {})
+        self._asked: dict[str, Grants] = {}
         self._rules: dict[int, tuple[Grants, Rules]] = {}
         self._audit = audit
         self._policy = policy
-        self._policy_rules = kinds.rules(policy)
+        self._layers: tuple[DecisionLayer, ...] = ()
+        if policy.allow or policy.deny:
+            self._layers = (PolicyLayer(kinds.rules(policy), is_bounding=bool(policy.allow)),)
         self._allowed_lines = allowed_lines
         self._limit = remembered if allowed_lines != "every" else 0
         self._remembered: dict[str, dict[tuple[str, str | None, str], Decision]] = {}
@@ -163,14 +173,42 @@ class Guard:
         """The host's policy."""
         return self._policy
 
-    def grant(self, component: str, grants: Grants) -> None:
-        """Set a component's grants, from its next call on."""
+    def add_layer(self, layer: DecisionLayer, *, first: bool = False) -> None:
+        """Add a layer that must agree to every call, from the next one on.
+
+        Args:
+            layer: The layer; one of the same name is replaced.
+            first: Ask it before the present ones.
+        """
+        others = tuple(each for each in self._layers if each.name != layer.name)
+        self._layers = (layer, *others) if first else (*others, layer)
+        self.forget_all_decisions()
+
+    def remove_layer(self, name: str) -> None:
+        """Remove the layer of that name. Harmless if there is none."""
+        self._layers = tuple(each for each in self._layers if each.name != name)
+        self.forget_all_decisions()
+
+    def grant(self, component: str, grants: Grants, *, asked: Grants | None = None) -> None:
+        """Set a component's grants, from its next call on.
+
+        Args:
+            component: Its name.
+            grants: What it may do.
+            asked: What its manifest asks for, where a record of grants decides. Then a denial says
+                whether the record or the manifest lacks the grant.
+        """
         self._grants[component] = grants
+        if asked is not None:
+            self._asked[component] = asked
+        else:
+            self._asked.pop(component, None)
         self._forget(component)
 
     def revoke(self, component: str) -> None:
         """Remove all grants of a component. Harmless if it has none."""
         self._grants.pop(component, None)
+        self._asked.pop(component, None)
         self._note_unwritten(component)
         self._denials.pop(component, None)
         self._forget(component)
@@ -182,6 +220,11 @@ class Guard:
     def forget_decisions(self, component: str) -> None:
         """Forget what was decided for a component: the next calls are decided anew."""
         self._forget(component)
+
+    def forget_all_decisions(self) -> None:
+        """Forget what was decided for every component: a layer's rules have changed."""
+        for component in list(self._kept_bytes):
+            self._forget(component)
 
     def unwritten_denials(self, component: str) -> int:
         """Return how many denials of a component have no line of their own in the audit log."""
@@ -236,7 +279,7 @@ class Guard:
             touched = self._kinds.resource(capability, resource, argument)
             return self._decide(component, capability, touched)
         except (InvalidResource, InvalidPattern) as error:
-            return Decision(False, component, capability, resource, error.reason)
+            return Decision(False, component, capability, resource, error.reason, layer="spelling")
 
     def check(
         self, component: str, capability: str, resource: str, *, argument: str | None = None
@@ -352,22 +395,71 @@ class Guard:
 
         return _wrapped(function, position, passed, refusal, answer)
 
-    def _decide(self, component: str, capability: str, touched: Resource) -> Decision:
-        def decided(is_allowed: bool, reason: str, line: str | None = None) -> Decision:
-            return Decision(is_allowed, component, capability, touched.text, reason, line)
+    def explain(
+        self, component: str, capability: str, resource: str, *, argument: str | None = None
+    ) -> tuple[Verdict, ...]:
+        """Return what each layer says to a call, in the order in which they decide.
 
-        grants = self.grants_of(component)
+        Layers that no rule was configured for are absent, and so are those that say nothing.
+
+        Raises:
+            UnknownCapability: No installed block declares `capability`.
+        """
+        try:
+            touched = self._kinds.resource(capability, resource, argument)
+            return tuple(self._verdicts(component, capability, touched))
+        except (InvalidResource, InvalidPattern) as error:
+            return (Verdict("spelling", is_allowed=False, rule=error.reason, is_explicit=True),)
+
+    def forbids(self, component: str, capability: str, resource: str) -> Decision | None:
+        """Return the denial if a rule forbids the call, whether or not it was granted.
+
+        Blocks ask it about the second name of a thing: the address that a host's name resolved to,
+        the file that a program's link leads to.
+        """
+        touched = self._kinds.resource(capability, resource)
+        for verdict in self._verdicts(component, capability, touched):
+            if verdict.is_explicit and not verdict.is_allowed:
+                return _decided(component, capability, touched, verdict)
+        return None
+
+    def _verdicts(self, component: str, capability: str, touched: Resource) -> Iterator[Verdict]:
+        for layer in self._layers:
+            verdict = _judged(layer, component, capability, touched)
+            if verdict is not None:
+                yield verdict
+        yield self._granted(component, capability, touched)
+
+    def _granted(self, component: str, capability: str, touched: Resource) -> Verdict:
+        grants, asked = self.grants_of(component), self._asked.get(component)
         rules = self._rules_of(grants)
-        for owner, each in (("the host's policy", self._policy_rules), ("the component", rules)):
-            denying = each.denying(capability, touched)
-            if denying is not None:
-                return decided(False, f"{owner} denies {capability} on {denying}")
-        if self._policy.allow and self._policy_rules.covering(capability, touched) is None:
-            return decided(False, "the host's policy does not permit it to any component")
+        denying = rules.denying(capability, touched)
+        if denying is not None:
+            if asked is None or self._rules_of(asked).denying(capability, touched) is not None:
+                rule = f"the component denies {capability} on {denying}"
+                return Verdict("grants", is_allowed=False, rule=rule, is_explicit=True)
+            rule = f"its record of grants denies {capability} on {denying}"
+            lift = _command("remove", component, capability, denying, " --denial")
+            return Verdict("grants", False, rule, is_explicit=True, command=lift)
         covering = rules.covering(capability, touched)
-        if covering is None:
-            return decided(False, "it was not granted", _granting_line(grants, capability, touched))
-        return decided(True, covering)
+        if covering is not None:
+            return Verdict("grants", is_allowed=True, rule=covering)
+        rule, line = "it was not granted", _granting_line(grants, capability, touched)
+        if asked is None:
+            return Verdict("grants", is_allowed=False, rule=rule, line=line)
+        command = _command("add", component, capability, touched.granting_pattern)
+        if self._rules_of(asked).covering(capability, touched) is not None:
+            rule = "Component.toml asks for it, and its record of grants does not grant it"
+            return Verdict("grants", is_allowed=False, rule=rule, command=command)
+        return Verdict("grants", is_allowed=False, rule=rule, line=line, command=command)
+
+    def _decide(self, component: str, capability: str, touched: Resource) -> Decision:
+        for layer in self._layers:
+            verdict = _judged(layer, component, capability, touched)
+            if verdict is not None and not verdict.is_allowed:
+                return _decided(component, capability, touched, verdict)
+        verdict = self._granted(component, capability, touched)
+        return _decided(component, capability, touched, verdict)
 
     def answer(self, caller: Caller, capability: str, resource: str) -> bool:
         """Return whether the caller may do something, at the caller's expense; nothing is written.
@@ -382,8 +474,8 @@ class Guard:
         return self.decide(caller.name, capability, resource).is_allowed
 
     def _effort(self, component: str, capability: str) -> int:
-        mine = self._rules_of(self.grants_of(component))
-        return mine.effort(capability) + self._policy_rules.effort(capability)
+        mine = self._rules_of(self.grants_of(component)).effort(capability)
+        return mine + sum(layer.effort(component, capability) for layer in self._layers)
 
     def _make_room(self, component: str, resource: str) -> None:
         """Count what is remembered of a component; forget all of it when it is too much."""
@@ -536,6 +628,40 @@ def _raise_denied(decision: Decision) -> object:
     raise PermissionDenied(
         decision.component, decision.capability, decision.resource, decision.text
     )
+
+
+def _judged(
+    layer: DecisionLayer, component: str, capability: str, touched: Resource
+) -> Verdict | None:
+    """Ask a layer; one that fails refuses, because what it would have forbidden is not known."""
+    try:
+        return layer.judge(component, capability, touched)
+    except Exception as error:
+        rule = f"the layer {layer.name} failed: {type(error).__name__}: {error}"
+        return Verdict(layer.name, is_allowed=False, rule=rule, is_explicit=True)
+
+
+def _decided(component: str, capability: str, touched: Resource, verdict: Verdict) -> Decision:
+    return Decision(
+        verdict.is_allowed,
+        component,
+        capability,
+        touched.text,
+        verdict.rule,
+        verdict.line,
+        verdict.layer,
+        verdict.command,
+    )
+
+
+def _command(
+    verb: str, component: str, capability: str, pattern: str, options: str = ""
+) -> str | None:
+    """Return the command that changes a record of grants; None where no terminal shows it."""
+    if not pattern.isprintable():
+        return None
+    name = capability.replace(":", ".")
+    return f"airswasm grants {verb} {component} {name} {shlex.quote(pattern)}{options}"
 
 
 def _granting_line(grants: Grants, capability: str, touched: Resource) -> str:

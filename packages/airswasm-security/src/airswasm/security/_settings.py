@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
+from airswasm.wit import Forbidden
+
 from ._grants import Grants
 
 __all__ = ("SecuritySettings",)
@@ -21,6 +23,8 @@ class SecuritySettings:
         allow: The most that any component can be granted: domain, verb, patterns, as in
             Component.toml (`storage.read = ["**"]`). Empty sets no bound.
         deny: Capabilities that no component may use, whatever it was granted.
+        forbidden: Adds to the forbidden list, which is asked before everything else, also in
+            development mode: domain, verb, patterns, as in `deny`.
         allowed_lines: The allowed calls that get an audit line: `every` one, the `first` of its
             kind, or `none`. Denials always get one.
         audit_durability: When audit lines reach the disk: `line` before each effect, `batch` within
@@ -31,6 +35,7 @@ class SecuritySettings:
 
     allow: _Table = field(default_factory=_Table)
     deny: _Table = field(default_factory=_Table)
+    forbidden: _Table = field(default_factory=_Table)
     allowed_lines: Literal["every", "first", "none"] = "first"
     audit_durability: Literal["line", "batch", "os"] = "batch"
     audit_file_bytes: int = 16 * 2**20
@@ -50,6 +55,18 @@ class SecuritySettings:
             InvalidCapability: A name in them is not of the form `domain.verb`.
         """
         return Grants(_joined(self.allow), _joined(self.deny))
+
+    @property
+    def forbidden_entries(self) -> tuple[Forbidden, ...]:
+        """The entries that config.toml adds to the forbidden list.
+
+        Raises:
+            ValueError: A name in them is not of the form `domain.verb`.
+        """
+        return tuple(
+            Forbidden("config.toml", annotation.replace(":", "."), patterns)
+            for annotation, patterns in _joined(self.forbidden).items()
+        )
 
 
 def _joined(table: Mapping[str, Mapping[str, tuple[str, ...]]]) -> dict[str, tuple[str, ...]]:

@@ -17,6 +17,9 @@ __all__ = (
     "InvalidResource",
     "InvalidCapability",
     "PermissionDenied",
+    "GrantBarred",
+    "GrantMissing",
+    "GrantNotNarrower",
     "UnannotatedFunction",
     "UnknownCapability",
     "InvalidKey",
@@ -134,6 +137,85 @@ class PermissionDenied(SecurityError):
         self.resource = resource
         self.text = text
         super().__init__(f"{component}: {text}")
+
+
+class GrantNotNarrower(SecurityError):
+    """A pattern that should narrow a grant is not within it.
+
+    Attributes:
+        capability: `domain:verb`.
+        pattern: The pattern.
+        held: The patterns that it would have to be within.
+    """
+
+    explanation = ErrorCode(
+        "E0405",
+        "not narrower than the grant",
+        "A narrowed grant must be within the one that it replaces, so that narrowing never "
+        "allows more.",
+        "list what is granted with `airswasm grants list NAME`, or widen it with `airswasm grants "
+        "add NAME CAPABILITY PATTERN`",
+    )
+
+    def __init__(self, capability: str, pattern: str, held: tuple[str, ...]) -> None:
+        self.capability, self.pattern, self.held = capability, pattern, held
+        name = capability.replace(":", ".")
+        within = f"within {_listed(held)}" if held else "granted at all"
+        super().__init__(f"{name} on {pattern!a} is not {within}")
+
+
+class GrantBarred(SecurityError):
+    """A grant would mean nothing, because a denial of the record covers it.
+
+    Attributes:
+        capability: `domain:verb`.
+        pattern: The pattern that was to be granted.
+        denied: The pattern of the denial.
+    """
+
+    explanation = ErrorCode(
+        "E0406",
+        "the record denies it",
+        "A denial wins over any grant. A new grant lifts the denials that it covers as a whole, "
+        "and no wider one.",
+        "lift the denial first: airswasm grants remove NAME CAPABILITY --denial",
+    )
+
+    def __init__(self, capability: str, pattern: str, denied: str) -> None:
+        self.capability, self.pattern, self.denied = capability, pattern, denied
+        name = capability.replace(":", ".")
+        super().__init__(f"{name} on {pattern!a} would stay denied, by the denial of {denied!a}")
+
+
+class GrantMissing(SecurityError):
+    """A change is about a grant or a request that does not exist.
+
+    Attributes:
+        capability: `domain:verb`.
+        known: The patterns of the capability, or the capabilities, that exist.
+        pattern: The pattern; empty for all of the capability.
+    """
+
+    explanation = ErrorCode(
+        "E0407",
+        "no such grant",
+        "The record has no grant or denial of these words, or the package does not ask for the "
+        "capability.",
+        "list what there is with `airswasm grants list NAME`",
+        ExitStatus.NOT_FOUND,
+    )
+
+    def __init__(self, capability: str, known: tuple[str, ...], pattern: str = "") -> None:
+        self.capability, self.known, self.pattern = capability, known, pattern
+        name = capability.replace(":", ".")
+        what = f"{name} on {pattern!a}" if pattern else name
+        instead = f"; there is {_listed(known)}" if known else ""
+        super().__init__(f"there is no {what}{instead}")
+
+
+def _listed(patterns: tuple[str, ...], most: int = 5) -> str:
+    shown = ", ".join(f"{each!a}" for each in patterns[:most])
+    return f"{shown} and {len(patterns) - most} more" if len(patterns) > most else shown
 
 
 class UnannotatedFunction(SecurityError):

@@ -1,4 +1,15 @@
-from ._block import Block, Capability, Check, Finding, Metric, Part, Section, Verb, load_part
+from ._block import (
+    Block,
+    Capability,
+    Check,
+    Finding,
+    Forbidden,
+    Metric,
+    Part,
+    Section,
+    Verb,
+    load_part,
+)
 from ._blocks import BLOCK_GROUP, Blocks, InstalledBlock
 from ._contract import Contract, c_header_folder, contract, rust_crate_folder, wit_folder
 from ._evolution import Change, check_version, compare_packages
@@ -76,6 +87,7 @@ __all__ = (
     "ErrorCode",
     "ExitStatus",
     "Finding",
+    "Forbidden",
     "InstalledBlock",
     "Metric",
     "Section",

@@ -26,7 +26,17 @@ from typing import Literal, TypeAlias
 Part: TypeAlias = str | Callable[..., object]
 """A function, or the path of one."""
 
-__all__ = ("Block", "Capability", "Check", "Finding", "Metric", "Section", "Verb", "load_part")
+__all__ = (
+    "Block",
+    "Capability",
+    "Check",
+    "Finding",
+    "Forbidden",
+    "Metric",
+    "Section",
+    "Verb",
+    "load_part",
+)
 
 _PATH = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_][\w.]*")
 _CAPABILITY = re.compile(r"[a-z][a-z0-9-]*\.[a-z][a-z0-9-]*", re.ASCII)
@@ -59,6 +69,25 @@ class Capability:
     def annotation(self) -> str:
         """The name as `@requires` has it: `alarm:set`."""
         return self.name.replace(".", ":")
+
+
+@dataclass(frozen=True, slots=True)
+class Forbidden:
+    """Resources that no component may touch, whatever it was granted.
+
+    Attributes:
+        name: What they are, for denials: `cloud metadata`.
+        capability: The capability, `tcp.connect`, or its domain, `tcp`, for all of the domain.
+        patterns: Patterns of the resources.
+    """
+
+    name: str
+    capability: str
+    patterns: tuple[str, ...]
+
+    def __post_init__(self) -> None:
+        form = _CAPABILITY if "." in self.capability else _NAME
+        _check(form, self.capability, "write domain.verb, or the domain alone")
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,6 +211,7 @@ class Block:
         provide: The path of a function that takes the host's `Services` and returns the
             `HostInterface`s. `lifecycle.System` calls it and puts the guard in front of them.
         capabilities: The kinds of capabilities that its functions require.
+        forbidden: What no component may touch through its functions.
         sections: Its tables of config.toml.
         errors: The modules that define its error classes; each class has its `ErrorCode`.
         observe: The path of a function that takes the `Services` of a running host and returns
@@ -193,6 +223,9 @@ class Block:
         forget: The path of a function `(services, name)`, plain or `async`, that removes all
             that the block keeps for a component. It is called when a name is purged, and again
             when a purge was interrupted, so it must accept that there is nothing left.
+        narrowed: The path of a function `(services, name)`, plain or `async`, that ends what a
+            component holds open and may hold no longer: it asks the guard again for each. It is
+            called after each change of a component's grants.
     """
 
     name: str
@@ -201,6 +234,7 @@ class Block:
     interfaces: tuple[str, ...] = ()
     provide: Part = ""
     capabilities: tuple[Capability, ...] = ()
+    forbidden: tuple[Forbidden, ...] = ()
     sections: tuple[Section, ...] = ()
     errors: tuple[str, ...] = ()
     observe: Part = ""
@@ -209,10 +243,18 @@ class Block:
     verbs: tuple[Verb, ...] = ()
     operations: str = ""
     forget: Part = ""
+    narrowed: Part = ""
 
     def __post_init__(self) -> None:
         _check(_NAME, self.name, "a block is named in small letters")
-        for path in (self.wit, self.provide, self.observe, self.operations, self.forget):
+        for path in (
+            self.wit,
+            self.provide,
+            self.observe,
+            self.operations,
+            self.forget,
+            self.narrowed,
+        ):
             _check_path(path)
 
 

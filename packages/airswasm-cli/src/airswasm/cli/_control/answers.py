@@ -7,7 +7,7 @@ their types, and a verb that talks to a running host needs neither.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from airswasm.actor import Receipt
@@ -18,6 +18,7 @@ from airswasm.lifecycle import (
     LimitsSection,
     SupervisionSection,
 )
+from airswasm.security import Kinds
 
 __all__ = (
     "HostAbout",
@@ -27,6 +28,7 @@ __all__ = (
     "StoredDifference",
     "StoredEntry",
     "StoredNamespace",
+    "Wish",
     "plan_document",
 )
 
@@ -138,6 +140,23 @@ class StoredDifference:
 
 
 @dataclass(frozen=True, slots=True)
+class Wish:
+    """A capability that a plan asks about.
+
+    Attributes:
+        capability: The capability.
+        patterns: The patterns that are asked for, and not yet decided.
+        sentence: What it allows, in words.
+        reason: The package author's reason; empty for none.
+    """
+
+    capability: str
+    patterns: tuple[str, ...]
+    sentence: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class PlanDocument:
     """An install plan as its approver sees it.
 
@@ -153,6 +172,7 @@ class PlanDocument:
         is_repair: Whether it only restores files that the disk lost.
         capabilities: The capabilities that it asks for, as lines of a manifest.
         added_capabilities: The capabilities that the installed version lacks.
+        wishes: The capabilities that the approval decides about, with sentences and reasons.
         differences: Other keys that it sets differently from the installed version.
         limits: The most that it may use.
         supervision: Reactions to a crash.
@@ -174,6 +194,7 @@ class PlanDocument:
     is_repair: bool
     capabilities: tuple[str, ...]
     added_capabilities: tuple[str, ...]
+    wishes: tuple[Wish, ...]
     differences: tuple[Difference, ...]
     limits: LimitsSection
     supervision: SupervisionSection
@@ -184,7 +205,7 @@ class PlanDocument:
     wasm_bytes: int
 
 
-def plan_document(plan: InstallPlan) -> PlanDocument:
+def plan_document(plan: InstallPlan, kinds: Kinds) -> PlanDocument:
     """Return an install plan as its approver sees it."""
     manifest = plan.manifest
     return PlanDocument(
@@ -199,6 +220,7 @@ def plan_document(plan: InstallPlan) -> PlanDocument:
         is_repair=plan.is_repair,
         capabilities=plan.capabilities.manifest_lines(),
         added_capabilities=plan.added_capabilities.manifest_lines(),
+        wishes=tuple(_wishes(plan, kinds)),
         differences=plan.differences,
         limits=manifest.limits,
         supervision=manifest.supervision,
@@ -208,3 +230,11 @@ def plan_document(plan: InstallPlan) -> PlanDocument:
         package_digest=plan.package_digest,
         wasm_bytes=plan.wasm_bytes,
     )
+
+
+def _wishes(plan: InstallPlan, kinds: Kinds) -> Iterator[Wish]:
+    for annotation, patterns in sorted(plan.added_capabilities.allow.items()):
+        name = annotation.replace(":", ".")
+        is_known = annotation in kinds
+        sentence = kinds.sentence(annotation, patterns) if is_known else f"use {name}"
+        yield Wish(name, patterns, sentence, plan.manifest.reasons.get(name, ""))

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from airswasm.wit import Blocks
 
+from .grant_api import DENIED, GRANT_OPERATIONS, NARROWED
 from .operation import (
     SCOPES,
     Bytes,
@@ -91,9 +92,11 @@ OPERATIONS = Table(
             scope="all",
         ),
         Operation(
-            "approve", "POST", "/v1/plans/{digest}", "Carry out a plan.", _INFO, (_DIGEST,),
+            "approve", "POST", "/v1/plans/{digest}", "Carry out a plan.", _INFO,
+            (_DIGEST, NARROWED, DENIED),
             changes=True,
-            detail="If the host's state has changed so that the plan would differ, the host "
+            detail="Grants all that the plan asks about, but for what `narrowed` and `denied` say. "
+            "If the host's state has changed so that the plan would differ, the host "
             "refuses it, and the client must plan the package again.", scope="all",
         ),
         Operation(
@@ -109,14 +112,6 @@ OPERATIONS = Table(
             (
                 _NAME,
                 Parameter("purge", "query", Flag(), "Also delete its stored data and log.", False),
-            ),
-            changes=True, scope="all",
-        ),
-        Operation(
-            "rollback", "POST", f"{COMPONENT}/rollback", "Go back to a retained version.", _INFO,
-            (
-                _NAME,
-                Parameter("to", "query", Text(), "The version; by default the one before.", None),
             ),
             changes=True, scope="all",
         ),
@@ -177,6 +172,7 @@ OPERATIONS = Table(
             scope="read",
         ),
         *STORAGE_OPERATIONS,
+        *GRANT_OPERATIONS,
         Operation(
             "tokens", "GET", "/v1/tokens", "List the tokens for TCP.",
             Json("tokens/1", "airswasm.cli._control.tokens:TokenAbout", "tokens", is_list=True),

@@ -16,7 +16,7 @@ import os
 import time
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import suppress
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol, TypeAlias
 
 from .._control.api import OPERATIONS
 from .._control.document import Document
@@ -28,10 +28,12 @@ from .storage import LocalStorage, StorageHost
 from .stored_host import HostReader, StoredHost, to_document
 
 if TYPE_CHECKING:
-    from airswasm.lifecycle import InstallPlan, Package, System
+    from airswasm.lifecycle import Approval, InstallPlan, Package, System
     from airswasm.security import PublicKey, TrustedComponent
 
-__all__ = ("Host", "LocalHost")
+__all__ = ("GrantChange", "Host", "LocalHost")
+
+GrantChange: TypeAlias = Literal["add", "narrow", "deny", "remove", "lift"]
 
 
 class Host(HostReader, StorageHost, Protocol):
@@ -56,8 +58,8 @@ class Host(HostReader, StorageHost, Protocol):
         """Return the plan of a change with a package, and keep the package for `approve`."""
         ...
 
-    async def approve(self, digest: str) -> Document:
-        """Carry out a plan."""
+    async def approve(self, digest: str, narrowed: str = "", denied: str = "") -> Document:
+        """Carry out a plan; grant less than it asks for where lines of a manifest say so."""
         ...
 
     async def refuse(self, digest: str) -> None:
@@ -68,8 +70,30 @@ class Host(HostReader, StorageHost, Protocol):
         """Remove a component; with `purge` also its stored data and log."""
         ...
 
-    async def rollback(self, name: str, to: str | None = None) -> Document:
-        """Go back to a retained version."""
+    async def plan_rollback(self, name: str, to: str | None = None) -> Document:
+        """Return the plan of a rollback."""
+        ...
+
+    async def rollback(
+        self, name: str, to: str | None = None, digest: str = "", narrowed: str = "",
+        denied: str = "",
+    ) -> Document:  # fmt: skip
+        """Go back to a retained version; the digest is that of a plan that needs approval."""
+        ...
+
+    async def grants(self) -> Sequence[Document]:
+        """Return the grants of all components."""
+        ...
+
+    async def grants_of(self, name: str) -> Document:
+        """Return what a component asks for, and what was decided about it."""
+        ...
+
+    async def change_grants(
+        self, name: str, change: GrantChange, capability: str, patterns: str = "",
+        until: float = 0.0, reason: str = "",
+    ) -> Document:  # fmt: skip
+        """Change the grants of a component; patterns are lines."""
         ...
 
     async def start(self, name: str) -> Document:
@@ -204,19 +228,14 @@ class LocalHost(StoredHost, LocalStorage):
         )
         plan = await self._system.plan(read, update=change == "update")
         self._pending.put(plan.digest, read, change)
-        return to_document(plan_document(plan))
+        return to_document(plan_document(plan, self._system.kinds))
 
-    async def approve(self, digest: str) -> Document:
+    async def approve(self, digest: str, narrowed: str = "", denied: str = "") -> Document:
         """See `Host`."""
-
-        def is_this_one(plan: InstallPlan) -> bool:
-            if plan.digest != digest:
-                raise PlanGone(digest, has_changed=True)
-            return True
-
+        approve = _approving(digest, narrowed, denied)
         package, change = self._take(digest)
         carry_out = self._system.update if change == "update" else self._system.install
-        return to_document(await carry_out(package, approve=is_this_one))
+        return to_document(await carry_out(package, approve=approve))
 
     async def refuse(self, digest: str) -> None:
         """See `Host`."""
@@ -231,9 +250,47 @@ class LocalHost(StoredHost, LocalStorage):
         """See `Host`."""
         await self._system.uninstall(name, purge=purge)
 
-    async def rollback(self, name: str, to: str | None = None) -> Document:
+    async def plan_rollback(self, name: str, to: str | None = None) -> Document:
         """See `Host`."""
-        return to_document(await self._system.rollback(name, to))
+        from .._control.answers import plan_document
+
+        plan = await self._system.plan_rollback(name, to)
+        return to_document(plan_document(plan, self._system.kinds))
+
+    async def rollback(
+        self, name: str, to: str | None = None, digest: str = "", narrowed: str = "",
+        denied: str = "",
+    ) -> Document:  # fmt: skip
+        """See `Host`."""
+        approve = _approving(digest, narrowed, denied) if digest else None
+        return to_document(await self._system.rollback(name, to, approve=approve))
+
+    async def grants(self) -> Sequence[Document]:
+        """See `Host`."""
+        return [to_document(each) for each in self._system.grant_reports()]
+
+    async def grants_of(self, name: str) -> Document:
+        """See `Host`."""
+        return to_document(self._system.grant_report(name))
+
+    async def change_grants(
+        self, name: str, change: GrantChange, capability: str, patterns: str = "",
+        until: float = 0.0, reason: str = "",
+    ) -> Document:  # fmt: skip
+        """See `Host`."""
+        grants, lines = self._system.grants, tuple(filter(None, patterns.split("\n")))
+        end = until or None
+        match change:
+            case "add":
+                done = grants.add(name, capability, lines, until=end, reason=reason)
+            case "narrow":
+                done = grants.narrow(name, capability, lines, until=end, reason=reason)
+            case "deny":
+                done = grants.deny(name, capability, lines, until=end, reason=reason)
+            case "remove" | "lift":
+                is_denial = change == "lift"
+                done = grants.remove(name, capability, lines, denials=is_denial, reason=reason)
+        return to_document(await done)
 
     async def start(self, name: str) -> Document:
         """See `Host`."""
@@ -346,6 +403,37 @@ class LocalHost(StoredHost, LocalStorage):
             yield line
         async for entry in self._system.logs.follow(name):
             yield to_document(entry)
+
+
+def _approving(digest: str, narrowed: str, denied: str) -> Callable[[InstallPlan], Approval]:
+    """Return an approver of the plan with that digest, and of no other."""
+    from airswasm.lifecycle import Approval
+
+    answer = Approval(narrowed=_patterns_of(narrowed), denied=_patterns_of(denied))
+
+    def approve(plan: InstallPlan) -> Approval:
+        if plan.digest != digest:
+            raise PlanGone(digest, has_changed=True)
+        return answer
+
+    return approve
+
+
+def _patterns_of(lines: str) -> Mapping[str, Sequence[str]]:
+    """Return the patterns of each capability in lines of a manifest.
+
+    Raises:
+        InvalidPattern, InvalidCapability: They are no such lines.
+    """
+    import tomllib
+
+    from airswasm.security import Grants, InvalidPattern
+
+    try:
+        table = tomllib.loads(lines)
+    except (ValueError, RecursionError) as error:
+        raise InvalidPattern(lines, f"not lines of a manifest: {error}") from error
+    return Grants.from_manifest(table).allow
 
 
 def _pin(pin: TrustedComponent) -> Document:

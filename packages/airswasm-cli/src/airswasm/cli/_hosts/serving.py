@@ -103,6 +103,11 @@ async def serve(
     listening = Listening(endpoint.path)
     if port is not None:
         tcp = _listen_tcp(port)
+        own = tcp.getsockname()[1]
+        loopback = [f"{name}:{own}" for name in ("127.0.0.1", "localhost", "[::1]")]
+        urls = [f"{scheme}://{each}/**" for scheme in ("http", "https") for each in loopback]
+        for domain, patterns in (("tcp", loopback), ("udp", loopback), ("http", urls)):
+            system.forbid("the control socket", domain, patterns)
         token_file = home / "control.token"
         gated = TokenGate(
             app,

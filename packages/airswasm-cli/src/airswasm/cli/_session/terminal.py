@@ -221,15 +221,23 @@ class Terminal:
         """
         if self.assume_yes:
             return True
+        return self.ask(f"{question} [y/N]").lower() in ("y", "yes")
+
+    def ask(self, question: str) -> str:
+        """Ask a person for a line; an ended input is an empty one.
+
+        Raises:
+            AnswerNeeded: No person can answer.
+        """
         if not self.is_interactive:
             raise AnswerNeeded(question)
         with _interrupts_at_once():
-            sys.stderr.write(f"{question} [y/N] ")
+            sys.stderr.write(f"{question} ")
             sys.stderr.flush()
             answer = sys.stdin.readline()
         if not answer:
             sys.stderr.write("\n")
-        return answer.strip().lower() in ("y", "yes")
+        return answer.strip()
 
     @contextmanager
     def progress(self, title: str) -> Generator[Progress]:

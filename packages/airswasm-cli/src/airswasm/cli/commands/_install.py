@@ -7,19 +7,29 @@ no other package and no other version of this one.
 
 from __future__ import annotations
 
+import json
+import textwrap
+from collections.abc import Sequence
 from pathlib import Path
-from typing import cast
+from typing import TYPE_CHECKING
 
-from .._control.document import Document, items, mapping, number, one_line, text
+from .._control.document import Document, items, mapping, one_line, text
 from .._control.pending import Change
 from .._hosts.host import Host
 from .._session.session import Session
 from .._session.terminal import Progress, Terminal
+from ._deciding import Choice, GrantOptions, choose, show_wish
+from ._terms import shown_limits, shown_supervision
 
-__all__ = ("carry_out", "show_installed", "show_plan")
+if TYPE_CHECKING:
+    from airswasm.lifecycle import ApprovalRefused
+
+__all__ = ("carry_out", "decide", "refusal_of", "show_installed", "show_plan")
 
 
-async def carry_out(session: Session, host: Host, source: Path, change: Change) -> Document:
+async def carry_out(
+    session: Session, host: Host, source: Path, change: Change, options: GrantOptions
+) -> Document:
     """Plan a change, ask for approval, and carry it out.
 
     Returns:
@@ -37,30 +47,52 @@ async def carry_out(session: Session, host: Host, source: Path, change: Change) 
         plan = await host.plan(content, source=str(source), change=change)
         del content  # now on the host
         digest = str(plan["digest"])
-        if plan["needs_approval"] and not _is_approved(session, progress, plan):
-            await _refuse(host, plan)
+        choice = decide(session, progress, plan, options)
+        if choice is None:
+            await host.refuse(digest)
+            raise refusal_of(plan)
         progress.update(f"{change.removesuffix('e')}ing {plan['name']}")
-        return await host.approve(digest)
+        return await host.approve(digest, *choice.lines())
 
 
-def _is_approved(session: Session, progress: Progress, plan: Document) -> bool:
-    """Show a plan on stderr, and ask for approval."""
+def decide(
+    session: Session, progress: Progress, plan: Document, options: GrantOptions
+) -> Choice | None:
+    """Show a plan on stderr if it needs approval, and ask; None if the answer is no.
+
+    Raises:
+        AnswerNeeded: No person can answer.
+    """
     terminal = session.terminal
+    choice = options.choice(plan)
+    if not plan["needs_approval"]:
+        return choice
     with progress.paused():
         if terminal.is_interactive or not terminal.as_json:
             show_plan(terminal, plan)
-        return terminal.confirm("Update it?" if plan.get("previous_version") else "Install it?")
+            _show_choice(terminal, choice)
+        verb = "Update" if plan.get("previous_version") else "Install"
+        has_answer = bool(options.grant or options.deny) or not items(plan.get("wishes"))
+        if terminal.assume_yes or has_answer:
+            return choice if terminal.confirm(f"{verb} it?") else None
+        answer = terminal.ask(f"{verb} it? [y]es, grant all; [c]hoose; [N]o").lower()
+        if answer in ("c", "choose"):
+            chosen = choose(terminal, plan)
+            if chosen is not None:
+                _show_choice(terminal, chosen)
+            return chosen if chosen and terminal.confirm(f"{verb} it on these terms?") else None
+        return choice if answer in ("y", "yes") else None
 
 
-async def _refuse(host: Host, plan: Document) -> None:
+def refusal_of(plan: Document) -> ApprovalRefused:
+    """Return the error of a plan that was refused."""
     from airswasm.lifecycle import ApprovalRefused
 
-    await host.refuse(str(plan["digest"]))
-    raise ApprovalRefused(str(plan["name"]), str(plan["version"]), ())
+    return ApprovalRefused(str(plan["name"]), str(plan["version"]), ())
 
 
 def show_plan(terminal: Terminal, plan: Document) -> None:
-    """Show the requests of a component, and the changes of an update.
+    """Show the requests of a component, or what an update adds to them.
 
     It escapes every text of the package's author and keeps it on one line.
     """
@@ -71,14 +103,53 @@ def show_plan(terminal: Terminal, plan: Document) -> None:
         terminal.say(f"  {one_line(plan['description'])}")
     signer = text(plan.get("signer"), absent="no key: the package is unsigned")
     first = ", for the first time" if plan.get("is_new_signer") and plan.get("signer") else ""
-    terminal.say(f"  signed by  {signer[:16] if plan.get('signer') else signer}{first}")
-    terminal.say(f"  limits     {_limits(mapping(plan.get('limits')))}")
-    asked = _lines(plan.get("capabilities"))
-    added = _lines(plan.get("added_capabilities")) if before is not None else []
-    terminal.say("  may        log and answer" + (", and:" if asked else ", nothing else"))
-    for line in asked:
-        terminal.say(f"    {one_line(line)}{_what_is_new(line, added)}")
-    _show_differences(terminal, items(plan.get("differences")))
+    terminal.say(f"  signed by    {signer[:16] if plan.get('signer') else signer}{first}")
+    wishes = items(plan.get("wishes"))
+    if before:
+        kept = "it may do no more than before" if not wishes else "it asks for more than before:"
+        terminal.say(f"  may          {kept}")
+    else:
+        terminal.say(f"  may          log and answer{', and, if you grant it:' * bool(wishes)}")
+    for number, wish in enumerate(wishes, 1):
+        show_wish(terminal, wish, f"{number}.")
+    if before:
+        _show_differences(terminal, items(plan.get("differences")))
+    else:
+        _show_terms(terminal, plan)
+
+
+def _show_terms(terminal: Terminal, plan: Document) -> None:
+    """Show every limit, rate and variable of a package."""
+    limits = mapping(plan.get("limits"))
+    rates = mapping(limits.get("rates"))
+    plain = {key: value for key, value in limits.items() if key != "rates"}
+    _show_list(terminal, "limits", [f"{key} {value}" for key, value in shown_limits(plain)])
+    _show_list(terminal, "each second", [f"{key} {value}" for key, value in shown_limits(rates)])
+    supervision = mapping(plan.get("supervision"))
+    if supervision:
+        _show_list(terminal, "supervision", [shown_supervision(supervision)])
+    for key, value in mapping(plan.get("environment")).items():
+        terminal.say(f"  environment  {one_line(key)} = {one_line(json.dumps(value))}")
+
+
+def _show_list(terminal: Terminal, name: str, parts: Sequence[str]) -> None:
+    """Show parts in lines of the screen's width, below each other."""
+    indent = " " * 15
+    width = max(40, min(terminal.columns, 100))
+    wrapped = textwrap.wrap(
+        "; ".join(part.replace(" ", "\0") for part in parts), width,
+        initial_indent=f"  {name}".ljust(15), subsequent_indent=indent,
+        break_long_words=False, break_on_hyphens=False,
+    )  # fmt: skip
+    for line in wrapped:
+        terminal.say(line.replace("\0", " "))
+
+
+def _show_choice(terminal: Terminal, choice: Choice) -> None:
+    for verb, table in (("grant only", choice.narrowed), ("deny", choice.denied)):
+        for name, patterns in table.items():
+            shown = ", ".join(f'"{one_line(each)}"' for each in patterns)
+            terminal.say(f"  {verb.ljust(13)}{name} = [{shown}]")
 
 
 def _show_differences(terminal: Terminal, differences: list[Document]) -> None:
@@ -98,22 +169,3 @@ def show_installed(session: Session, verb: str, info: Document) -> None:
     state = info.get("state")
     shown = "" if state in ("offline", verb, None) else f", {state}"
     session.terminal.done(f"{verb} {info['name']} {info['version']}{shown}")
-
-
-def _what_is_new(line: str, added: list[str]) -> str:
-    """Describe how a capability of an update differs from that of the version before."""
-    if line in added:
-        return "   (new)"
-    capability = line.partition(" = ")[0]
-    wider = [new.partition(" = ")[2] for new in added if new.partition(" = ")[0] == capability]
-    return f"   (new: {wider[0].strip('[]')})" if wider else ""
-
-
-def _lines(value: object) -> list[str]:
-    return [str(each) for each in cast("list[object]", value)] if isinstance(value, list) else []
-
-
-def _limits(limits: Document) -> str:
-    memory = int(str(limits.get("memory", 0))) / 2**20
-    parts = [f"{memory:g} MiB of memory", f"{number(limits.get('timeout')):g} s for each message"]
-    return ", ".join(parts)

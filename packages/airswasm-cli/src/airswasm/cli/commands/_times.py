@@ -6,7 +6,7 @@ import time
 
 from .._control.document import number
 
-__all__ = ("amount", "clock", "lasted", "short", "size", "when")
+__all__ = ("amount", "clock", "lasted", "moment", "short", "size", "when")
 
 
 def when(value: object) -> str:
@@ -62,3 +62,27 @@ def size(value: object) -> str:
 def amount(value: object) -> str:
     """Return a count with marked thousands."""
     return f"{int(number(value)):,}"
+
+
+def moment(text: str) -> float:
+    """Return a moment in the future as seconds since 1970.
+
+    Args:
+        text: A duration from now (`8h`, `30 min`), or a local date or time in ISO 8601.
+
+    Raises:
+        BadParameter: It is neither.
+    """
+    import re
+    from datetime import datetime
+
+    import typer
+
+    units = {"s": 1, "min": 60, "m": 60, "h": 3600, "d": 86_400}
+    found = re.fullmatch(r"(\d{1,9}(?:\.\d{1,6})?) ?(s|min|m|h|d)", text.strip())
+    if found:
+        return time.time() + float(found[1]) * units[found[2]]
+    try:
+        return datetime.fromisoformat(text.strip()).astimezone().timestamp()
+    except (ValueError, OverflowError, OSError):
+        raise typer.BadParameter(f"{text!a} is no time; write 8h, 30 min or 2026-12-01") from None

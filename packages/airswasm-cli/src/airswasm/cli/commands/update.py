@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from .._session.session import Session, verb
+from ._deciding import DENY, GRANT, GrantOptions
 
 __all__ = ("app",)
 
@@ -21,14 +22,17 @@ def update(
     package: Annotated[
         Path, typer.Argument(metavar="PACKAGE", help="A folder or a .airswasm file.")
     ],
+    grant: Annotated[list[str] | None, GRANT] = None,
+    deny: Annotated[list[str] | None, DENY] = None,
 ) -> None:
     """Switch an installed component to a newer version.
 
     The new version starts beside the old one and takes over its messages; one of
     the two answers a message sent meanwhile. If the new version does not come up,
     the old one continues. Asks for approval only if the update may do more than
-    before, or raises a limit or another setting. The same key must have signed
-    it, with a higher sequence.
+    before, or raises a limit or another setting; the question is the difference.
+    What was denied or narrowed before stays so. The same key must have signed it,
+    with a higher sequence.
 
     \b
     Example:
@@ -39,8 +43,12 @@ def update(
     from .._hosts.opening import open_host
     from ._install import carry_out, show_installed
 
+    options = GrantOptions(grant or (), deny or ())
+
     async def work() -> None:
         async with open_host(session, "update", "change") as host:
-            show_installed(session, "updated", await carry_out(session, host, package, "update"))
+            show_installed(
+                session, "updated", await carry_out(session, host, package, "update", options)
+            )
 
     anyio.run(work)

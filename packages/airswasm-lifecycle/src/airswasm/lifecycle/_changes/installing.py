@@ -21,7 +21,7 @@ from .._hosting.loading import Loader
 from .._hosting.running import Running
 from .._packages.component_name import is_component_name
 from .._packages.package import Package
-from .._registry.ledger import Ledger, version_of
+from .._registry.ledger import Decide, Ledger, version_of
 from .._registry.plan import Approve, InstallPlan, plan_install, plan_repair
 from .._registry.registry import ComponentRecord, Registry
 from ..errors import AlreadyInstalled, OwnerChanged, StartFailed
@@ -53,9 +53,9 @@ class Installing:
         if plan.is_repair:
             await self._repair(self.registry.get(name), package)
             return
-        await self.approve(plan, package, approve)
+        decide = await self.approve(plan, package, approve)
         record = self._record_of(package, name, start=start)
-        await self.ledger.put_package(package, (record,), "install")
+        await self.ledger.put_package(package, (record,), "install", decide)
         self.running.take_over(record, package.manifest)
         if start:
             await self._start_or_undo(record)
@@ -73,7 +73,7 @@ class Installing:
         await self.loader.check(package, progress)
         return plan
 
-    async def approve(self, plan: InstallPlan, package: Package, approve: Approve | None) -> None:
+    async def approve(self, plan: InstallPlan, package: Package, approve: Approve | None) -> Decide:
         """Ask for approval, then try the start; a refusal or failure leaves nothing behind.
 
         Raises:
@@ -81,11 +81,12 @@ class Installing:
             MemoryTooSmall, EngineError: The component cannot start at all.
         """
         try:
-            await self.ledger.approve(plan, approve)
+            decide = await self.ledger.approve(plan, approve)
             await self.loader.try_start(package)
         except BaseException:
             self.loader.keep_only(self.registry.digests())
             raise
+        return decide
 
     async def _is_damaged(self, record: ComponentRecord, package: Package) -> bool:
         """Return whether the disk lost files of a version of which this is the package."""
@@ -117,10 +118,10 @@ class Installing:
                 raise AlreadyInstalled(target, taken.active)
         await self.loader.check(package, progress)
         plan = replace(plan, name=f"{package.name} as {len(targets)} names")
-        await self.approve(plan, package, approve)
+        decide = await self.approve(plan, package, approve)
         pattern = self._record_of(package, package.name, start=start)
         records = [replace(pattern, name=target) for target in targets]
-        await self.ledger.put_package(package, records, "install")
+        await self.ledger.put_package(package, records, "install", decide)
         for record in records:
             self.running.take_over(record, package.manifest)
         if start:

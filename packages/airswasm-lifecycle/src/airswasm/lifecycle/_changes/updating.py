@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 
 import anyio.to_thread
 from airswasm.runtime import ProgressSink
-from airswasm.security import Grants, Kinds, TrustStore
+from airswasm.security import Kinds, TrustStore
 
 from .._home.policy import HostPolicy
 from .._hosting.hosting import reason_of
@@ -19,8 +19,14 @@ from .._hosting.loading import Loader
 from .._hosting.running import Running
 from .._packages.manifest import Manifest
 from .._packages.package import Package
-from .._registry.ledger import Ledger, version_of
-from .._registry.plan import Approve, InstallPlan, plan_rollback, plan_update
+from .._registry.ledger import Decide, Ledger, version_of
+from .._registry.plan import (
+    Approve,
+    InstallPlan,
+    plan_rollback,
+    plan_update,
+    version_to_return_to,
+)
 from .._registry.registry import ComponentRecord, Registry
 from ..errors import ArtifactCorrupt, ManifestInvalid, UpdateFailed
 
@@ -46,7 +52,7 @@ class Updating:
         """Replace a component by a newer version. Raises as `System.update`."""
         record = self.registry.get(name)
         plan = await self.plan(package, name, progress)
-        await self._approve(plan, package, approve)
+        decide = await self._approve(plan, package, approve)
         added = version_of(package, self.clock())
         successor = replace(
             record.with_version(added, self.policy.install.retain),
@@ -54,8 +60,8 @@ class Updating:
             migrate_from=record.migrate_from or record.active,
         )
         await self._switch(
-            record, successor, package.manifest,
-            lambda ready: self.ledger.put_package(package, (ready,), "update"),
+            record, successor, package.manifest, decide,
+            lambda ready: self.ledger.put_package(package, (ready,), "update", decide),
         )  # fmt: skip
 
     async def plan(self, package: Package, name: str, progress: ProgressSink | None) -> InstallPlan:
@@ -71,15 +77,17 @@ class Updating:
         await self.loader.check(package, progress)
         return plan
 
-    async def _approve(self, plan: InstallPlan, package: Package, approve: Approve | None) -> None:
+    async def _approve(
+        self, plan: InstallPlan, package: Package, approve: Approve | None
+    ) -> Decide:
         """Ask for approval if the plan needs it; then try the start."""
         try:
-            if plan.needs_approval:
-                await self.ledger.approve(plan, approve)
+            decide = await self.ledger.approve(plan, approve)
             await self.loader.try_start(package)
         except BaseException:
             self.loader.keep_only(self.registry.digests())
             raise
+        return decide
 
     def _manifest_of(self, record: ComponentRecord) -> Manifest | None:
         """Return the manifest to compare with; without it, every key needs approval."""
@@ -88,28 +96,41 @@ class Updating:
         except (ArtifactCorrupt, ManifestInvalid):
             return None
 
-    async def rollback(self, name: str, to: str | None) -> None:
+    async def rollback(self, name: str, to: str | None, approve: Approve | None) -> None:
         """Go back to a retained version. Raises as `System.rollback`."""
         record = self.registry.get(name)
-        version = plan_rollback(record, to)
-        successor = replace(record, active=version, migrate_from=None)
-        manifest = await self.running.verified_manifest(record, record.version(version))
-        _, verified = await self.running.stored.verified(record, record.version(version))
+        plan = await self.plan_rollback(name, to)
+        decide = await self.ledger.approve(plan, approve)
+        version = record.version(plan.version)
+        successor = replace(record, active=plan.version, migrate_from=None)
+        _, verified = await self.running.stored.verified(record, version)
         await self._switch(
-            record, successor, manifest,
-            lambda ready: self.ledger.put("rollback", ready, verified),
+            record, successor, plan.manifest, decide,
+            lambda ready: self.ledger.put("rollback", ready, verified, decide),
         )  # fmt: skip
+
+    async def plan_rollback(self, name: str, to: str | None) -> InstallPlan:
+        """Decide the effect of a rollback; see `System.plan_rollback`."""
+        record = self.registry.get(name)
+        version = record.version(version_to_return_to(record, to))
+        manifest = await self.running.verified_manifest(record, version)
+        wasm = await anyio.to_thread.run_sync(
+            self.running.stored.artifacts.read, version.wasm_digest
+        )
+        before = self._manifest_of(record)
+        return plan_rollback(record, version, manifest, before, self.kinds, len(wasm))
 
     async def _switch(
         self,
         record: ComponentRecord,
         successor: ComponentRecord,
         manifest: Manifest,
+        decide: Decide,
         commit: Callable[[ComponentRecord], Awaitable[None]],
     ) -> None:
         """Make `successor` the record of its name and the running version."""
         try:
-            await self._switch_or_stay(record, successor, manifest, commit)
+            await self._switch_or_stay(record, successor, manifest, decide, commit)
         except UpdateFailed as error:
             text = f"{successor.active} did not take over, at '{error.step}': {error.reason}"
             self.running.logs.write(record.name, "error", text, source="supervisor")
@@ -120,13 +141,14 @@ class Updating:
         record: ComponentRecord,
         successor: ComponentRecord,
         manifest: Manifest,
+        decide: Decide,
         commit: Callable[[ComponentRecord], Awaitable[None]],
     ) -> None:
         name = record.name
         manifest, excesses = self.running.policy.hold(manifest)
         is_hosted = self.running.hosting.is_replaceable(name)
         if is_hosted:
-            await self._switch_hosted(record, successor, manifest, commit)
+            await self._switch_hosted(record, successor, manifest, decide, commit)
         else:
             await self.running.hosting.stop(name)
             await commit(successor)
@@ -145,19 +167,18 @@ class Updating:
         record: ComponentRecord,
         successor: ComponentRecord,
         manifest: Manifest,
+        decide: Decide,
         commit: Callable[[ComponentRecord], Awaitable[None]],
     ) -> None:
-        guard, name = self.running.guard, record.name
-        before = guard.grants_of(name)
-        after = self.running.stored.grants(successor.active_version)
-        guard.grant(name, merged_grants(before, after))
+        name = record.name
+        self.running.successors[name] = successor.active_version, decide
+        self.running.put_in_force(name)
         ready = replace(successor, migrate_from=None)
         try:
             await self.running.hosting.replace(record, successor, manifest, lambda: commit(ready))
-        except BaseException:
-            if self.registry.get(name).active == record.active:
-                guard.grant(name, before)
-            raise
+        finally:
+            del self.running.successors[name]
+            self.running.put_in_force(name)
 
     async def _begin_or_return(self, record: ComponentRecord, successor: ComponentRecord) -> None:
         try:
@@ -168,17 +189,3 @@ class Updating:
             raise UpdateFailed(
                 record.name, record.active, successor.active, "start", reason_of(error)
             ) from error
-
-
-def merged_grants(first: Grants, second: Grants) -> Grants:
-    """Return the union of two grants: two versions share a name for a moment."""
-    capabilities = {*first.allow, *second.allow}
-    allow = {
-        each: tuple(dict.fromkeys((*first.allow.get(each, ()), *second.allow.get(each, ()))))
-        for each in capabilities
-    }
-    deny = {
-        each: tuple(text for text in patterns if text in second.deny.get(each, ()))
-        for each, patterns in first.deny.items()
-    }
-    return Grants(allow, deny)

@@ -24,7 +24,8 @@ from anyio.lowlevel import checkpoint
 from .._home.logbook import LogBook
 from .._home.policy import HostPolicy
 from .._packages.manifest import Manifest
-from .._registry.ledger import Ledger
+from .._registry.in_force import GrantsInForce, merged_grants
+from .._registry.ledger import Decide, Ledger
 from .._registry.registry import ComponentRecord, Registry, VersionRecord
 from .._registry.stored_packages import StoredPackages
 from .._registry.tables import ComponentPolicies
@@ -46,6 +47,7 @@ class Running:
     ledger: Ledger
     stored: StoredPackages
     trust: TrustStore
+    in_force: GrantsInForce
     guard: Guard
     policies: ComponentPolicies
     logs: LogBook
@@ -53,12 +55,27 @@ class Running:
     policy: HostPolicy
     meters: Meters
     is_online: bool
+    successors: dict[str, tuple[VersionRecord, Decide]]
+    """The versions that start beside the active one, and what was decided about each."""
+
+    def put_in_force(self, name: str) -> None:
+        """Give the guard a name's grants; those of its successor too while both run."""
+        record = self.registry.find(name)
+        if record is None:
+            return
+        asked = self.in_force.asked(record.active_version)
+        grants = self.in_force.grants(record.grants, record.active_version)
+        if name in self.successors:
+            version, decide = self.successors[name]
+            beside = self.in_force.grants(decide(record.grants), version)
+            grants = merged_grants(grants, beside)
+            asked = merged_grants(asked, self.in_force.asked(version))
+        if self.guard.grants_of(name) is not grants:
+            self.guard.grant(name, grants, asked=asked)
 
     def take_over(self, record: ComponentRecord, manifest: Manifest) -> None:
         """Put a record's grants, quotas and rates into force."""
-        grants = self.stored.grants(record.active_version)
-        if self.guard.grants_of(record.name) is not grants:
-            self.guard.grant(record.name, grants)
+        self.put_in_force(record.name)
         self.policies.set(record.name, manifest)
         self.logs.set_rate(record.name, manifest.limits.rates.logs)
 

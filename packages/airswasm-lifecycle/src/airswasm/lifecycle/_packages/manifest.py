@@ -41,6 +41,7 @@ from .._toml.positions import scan_positions
 from .._toml.quantities import LEAST_INTERVAL, parse_bytes, parse_seconds
 from ..errors import ManifestInvalid, ManifestProblem
 from .component_name import NAME_PART, is_component_name
+from .requests import read_grants
 
 __all__ = (
     "DEFAULT_MEMORY_BYTES",
@@ -54,7 +55,6 @@ __all__ = (
     "Manifest",
     "RatesSection",
     "SupervisionSection",
-    "read_grants",
 )
 
 MANIFEST_NAME = "Component.toml"
@@ -63,6 +63,8 @@ LEAST_MEMORY_BYTES = 512 * 2**10
 MOST_MANIFEST_BYTES = 256 * 2**10
 _LONGEST_NAME = 128
 """Of a capability; what is longer is compared with none."""
+
+_LONGEST_REASON = 200
 
 _NUMBER = "(0|[1-9][0-9]*)"
 _PRE_RELEASE = f"({_NUMBER}|[0-9]*[A-Za-z-][0-9A-Za-z-]*)"
@@ -285,6 +287,8 @@ class Manifest:
         default_factory=dict[str, tuple[str, ...]]
     )
     """`{"storage.read": ("**",)}`: dotted capability to patterns."""
+    reasons: dict[str, str] = field(default_factory=dict[str, str])
+    """`{"storage.read": "to list the orders"}`: the author's reason for a capability."""
     codecs: CodecsSection = field(default_factory=CodecsSection)
     supervision: SupervisionSection = field(default_factory=SupervisionSection)
     health: HealthSection | None = None
@@ -351,7 +355,9 @@ class Manifest:
         tables = _parse_toml(text, file)
         positions = scan_positions(text)
         findings: list[tuple[KeyPath, str]] = []
-        tables["capabilities"] = _read_capabilities(
+        if "reasons" in tables:
+            findings.append((("reasons",), "unknown key"))
+        tables["capabilities"], tables["reasons"] = _read_capabilities(
             tables.get("capabilities", {}), kinds, is_strict, findings
         )
         _check_config(tables.get("config", {}), findings)
@@ -363,21 +369,6 @@ class Manifest:
         if manifest is None or findings:
             raise ManifestInvalid(file, locate(findings, positions, file))
         return manifest
-
-
-def read_grants(capabilities: Mapping[str, Iterable[str]]) -> Grants:
-    """Return the grants for dotted capabilities; those under `deny.` become denials.
-
-    Raises:
-        SecurityError: A capability or pattern is malformed.
-    """
-    allow: dict[str, tuple[str, ...]] = {}
-    deny: dict[str, tuple[str, ...]] = {}
-    for name, patterns in capabilities.items():
-        plain_name = name.removeprefix("deny.")
-        table = allow if plain_name == name else deny
-        table[plain_name.replace(".", ":")] = tuple(patterns)
-    return Grants(allow, deny)
 
 
 _ADAPTER = TypeAdapter(Manifest)
@@ -424,32 +415,55 @@ def _parse_toml(text: str, file: str) -> dict[str, object]:
 
 def _read_capabilities(
     table: object, kinds: Kinds | None, is_strict: bool, findings: list[tuple[KeyPath, str]]
-) -> dict[str, tuple[str, ...]]:
+) -> tuple[dict[str, tuple[str, ...]], dict[str, str]]:
+    capabilities: dict[str, tuple[str, ...]] = {}
+    reasons: dict[str, str] = {}
     if not isinstance(table, Mapping):
         findings.append((("capabilities",), "expected a table"))
-        return {}
-    capabilities: dict[str, tuple[str, ...]] = {}
-    for path, patterns in _leaves(cast("Mapping[str, object]", table), ()):
+        return capabilities, reasons
+    for path, value in _leaves(cast("Mapping[str, object]", table), ()):
         if len(findings) >= MOST_FINDINGS:
             break  # enough to mend first
         name, where = ".".join(path), ("capabilities", *path)
-        problem = _judge_capability(name, patterns, kinds, is_strict)
+        patterns, reason, problem = _with_reason(value)
+        problem = problem or _judge_capability(name, patterns, kinds, is_strict)
         if name in capabilities:
             problem = "appears twice: quoted, and as a dotted key"
         if problem:
             findings.append((where, problem))
         else:
             capabilities[name] = _texts(patterns) or ()
-    return capabilities
+            if reason:
+                reasons[name] = reason
+    return capabilities, reasons
+
+
+def _with_reason(value: object) -> tuple[object, str, str | None]:
+    """Return the patterns of a capability, its reason, and what is wrong with the reason."""
+    if not isinstance(value, Mapping):
+        return value, "", None
+    table = cast("Mapping[str, object]", value)
+    unknown = [key for key in table if key not in ("patterns", "reason")]
+    if unknown:
+        close = did_you_mean(unknown[0], ("patterns", "reason"))
+        return (), "", f"unknown key {unknown[0]!a}{close}"
+    reason = table.get("reason", "")
+    if not isinstance(reason, str) or len(reason) > _LONGEST_REASON or not reason.isprintable():
+        rule = f"a reason is one line of at most {_LONGEST_REASON} printable characters"
+        return (), "", rule
+    return table.get("patterns"), reason, None
 
 
 def _leaves(table: Mapping[str, object], above: KeyPath) -> Iterable[tuple[KeyPath, object]]:
     for key, value in table.items():
+        path = (*above, *key.split("."))
         if isinstance(value, Mapping):
             inner = cast("Mapping[str, object]", value)
-            yield from _leaves(inner, (*above, *key.split(".")))
-        else:
-            yield (*above, *key.split(".")), value
+            is_named = len(path) >= (3 if path[0] == "deny" else 2)
+            if not (is_named and inner.keys() & {"patterns", "reason"}):
+                yield from _leaves(inner, path)
+                continue
+        yield path, value
 
 
 def _judge_capability(

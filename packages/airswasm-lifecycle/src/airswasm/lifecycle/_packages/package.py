@@ -41,7 +41,14 @@ from ..errors import HomeUnusable, PackageInvalid, PackageUnsigned, WrongPackage
 from .archive import ArchiveLimits, read_archive, write_archive
 from .manifest import MANIFEST_NAME, Manifest
 
-__all__ = ("PACKAGE_SUFFIX", "SIGNATURE_NAME", "Package", "SignatureUse", "archive_of")
+__all__ = (
+    "PACKAGE_SUFFIX",
+    "SIGNATURE_NAME",
+    "Package",
+    "SignatureUse",
+    "archive_of",
+    "digest_over",
+)
 
 PACKAGE_SUFFIX = ".airswasm"
 SIGNATURE_NAME = SIGNATURE_FILE
@@ -87,8 +94,7 @@ class Package:
     @property
     def digest(self) -> str:
         """The SHA-256 over every path and every byte; equal digests mean equal packages."""
-        listed = "".join(f"{self.digests[path]} {path}\n" for path in sorted(self.digests))
-        return hashlib.sha256(listed.encode()).hexdigest()
+        return digest_over(self.digests)
 
     @property
     def is_signed(self) -> bool:
@@ -256,6 +262,12 @@ class Package:
         path = folder / SIGNATURE_NAME
         write_whole(path, self.signature)
         return path
+
+
+def digest_over(digests: Mapping[str, str]) -> str:
+    """Return the SHA-256 over every path and digest of a package's files."""
+    listed = "".join(f"{digests[path]} {path}\n" for path in sorted(digests))
+    return hashlib.sha256(listed.encode()).hexdigest()
 
 
 def archive_of(source: Path, *, limits: ArchiveLimits = _DEFAULT_LIMITS) -> bytes:

@@ -11,16 +11,18 @@ the revocation finds it, or not at all.
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
-from typing import TypeVar
+from typing import TypeAlias, TypeVar
 
 import anyio
 import anyio.to_thread
 from airswasm.security import (
     AuditEvent,
     AuditLog,
+    GrantRecord,
     KeyMismatch,
+    Kinds,
     PublicKey,
     TrustedComponent,
     TrustStore,
@@ -29,13 +31,15 @@ from airswasm.security import (
 
 from .._packages.package import Package
 from ..errors import ApprovalRefused
+from .approval import Approval, grant_event
 from .plan import Approve, InstallPlan
 from .registry import ComponentRecord, Registry, VersionRecord
 from .stored_packages import StoredPackages
 
-__all__ = ("Ledger", "version_of")
+__all__ = ("Decide", "Ledger", "version_of")
 
 T = TypeVar("T")
+Decide: TypeAlias = Callable[[GrantRecord], GrantRecord]
 
 
 class Ledger:
@@ -48,21 +52,33 @@ class Ledger:
         trust: TrustStore,
         audit: AuditLog,
         checkpoint: Callable[[str], None],
+        kinds: Kinds,
+        clock: Callable[[], float],
     ) -> None:
+        self._kinds, self._clock = kinds, clock
         self._registry, self._stored = registry, stored
         self._trust, self._audit = trust, audit
         self._checkpoint = checkpoint
         self._lock = anyio.Lock()
 
-    async def approve(self, plan: InstallPlan, approve: Approve | None) -> None:
-        """Ask for approval, and record the question and the answer.
+    async def approve(self, plan: InstallPlan, approve: Approve | None) -> Decide:
+        """Ask for approval if the plan needs it, and record the question and the answer.
+
+        Returns:
+            The decision: what becomes of a grant record by it.
 
         Raises:
             ApprovalRefused: The answer was not yes.
+            GrantNotNarrower, GrantMissing: The answer does not fit the question.
         """
+        now = self._clock()
+        if not plan.needs_approval:
+            return lambda before: Approval().decide(plan, before, now, self._kinds)
         answer = approve(plan) if approve is not None else False
         if inspect.isawaitable(answer):
             answer = await answer
+        approval = answer if isinstance(answer, Approval) else Approval()
+        approval.decide(plan, GrantRecord(), now, self._kinds)  # before the answer is recorded
         lines = plan.capabilities.manifest_lines()
         self._audit.record(
             AuditEvent(
@@ -79,11 +95,18 @@ class Ledger:
         )
         if not answer:
             raise ApprovalRefused(plan.name, plan.version, lines)
+        return lambda before: approval.decide(plan, before, now, self._kinds)
 
     async def put_package(
-        self, package: Package, records: Sequence[ComponentRecord], verb: str
+        self, package: Package, records: Sequence[ComponentRecord], verb: str, decide: Decide
     ) -> None:
         """Stage a package's files, pin its key, and write the records that name it.
+
+        Args:
+            package: The package.
+            records: The records.
+            verb: For the audit log.
+            decide: Returns the grant record of each, made of the one that it has.
 
         Raises:
             HomeUnusable, StorageError, SecurityError: A write failed; the records are unchanged.
@@ -95,7 +118,7 @@ class Ledger:
             if package.verified is not None:
                 await anyio.to_thread.run_sync(self._trust.accept, package.verified)
                 self._checkpoint("trust.accepted")
-            await self._write(verb, records)
+            await self._write_decided(verb, records, decide)
 
     def pin(self, package_name: str, owner: PublicKey, *, label: str = "") -> TrustedComponent:
         """Pin a package's name to its owner, with the history of the installed versions.
@@ -140,16 +163,22 @@ class Ledger:
             await self._stored.stage(package)
 
     async def put(
-        self, verb: str, record: ComponentRecord, verified: VerifiedStatement | None = None
+        self,
+        verb: str,
+        record: ComponentRecord,
+        verified: VerifiedStatement | None = None,
+        decide: Decide = lambda before: before,
     ) -> None:
         """Write a record whose files are already staged.
 
-        Its owner stays the one that the registry has: a transfer may have come between.
+        Its owner and its grants stay those that the registry has: a transfer or a denial may have
+        come between.
 
         Args:
             verb: For the audit log.
             record: The record.
             verified: The statement of a version that becomes active.
+            decide: As for `put_package`.
 
         Raises:
             TrustError: The host trusts that version no longer; the record is unchanged.
@@ -158,7 +187,31 @@ class Ledger:
             if verified is not None:
                 await anyio.to_thread.run_sync(self._trust.check_installed, verified)
             owner = self._registry.get(record.name).owner
-            await self._write(verb, (replace(record, owner=owner),))
+            await self._write_decided(verb, (replace(record, owner=owner),), decide)
+
+    async def change_grants(
+        self,
+        name: str,
+        change: Callable[[ComponentRecord], GrantRecord],
+        events: Iterable[AuditEvent],
+    ) -> None:
+        """Write what a change makes of a name's grant record.
+
+        Args:
+            name: The component.
+            change: Returns the grant record; what it raises leaves everything as it was.
+            events: The lines for the audit log.
+
+        Raises:
+            NotInstalled: No such component is installed.
+        """
+        async with self._lock:
+            record = self._registry.get(name)
+            after = change(record)
+            for event in events:
+                self._audit.record(event)
+            self._audit.sync()
+            await self._registry.put(replace(record, grants=after))
 
     async def change_trust(self, carry_out: Callable[[], T]) -> T:
         """Change the trust store in a thread, while no record changes."""
@@ -199,6 +252,23 @@ class Ledger:
         if not any(each.package_name == record.package_name for each in self._registry):
             await anyio.to_thread.run_sync(self._trust.unpin, record.package_name)
 
+    async def _write_decided(
+        self, verb: str, records: Sequence[ComponentRecord], decide: Decide
+    ) -> None:
+        """Write records with their grants; alike ones share one, and its lines in the log."""
+        made: dict[GrantRecord, GrantRecord] = {}
+        decided: list[ComponentRecord] = []
+        for record in records:
+            known = self._registry.find(record.name)
+            before = known.grants if known is not None else GrantRecord()
+            after = made.get(before)
+            if after is None:
+                after = made[before] = decide(before)
+                for each in after.entries[len(before.entries) :]:
+                    self._audit.record(grant_event(record.name, each, each.verdict))
+            decided.append(replace(record, grants=after))
+        await self._write(verb, decided)
+
     async def _write(self, verb: str, records: Sequence[ComponentRecord]) -> None:
         if records:
             self._note(verb, records[0], {"names": str(len(records))})
@@ -225,7 +295,7 @@ def version_of(package: Package, installed_at: float) -> VersionRecord:
         sequence=package.sequence,
         wasm_digest=package.wasm_digest,
         files=package.digests,
-        grants=package.manifest.capabilities,
+        asked=package.manifest.capabilities,
         signer=str(package.signer) if package.signer else None,
         installed_at=installed_at,
     )

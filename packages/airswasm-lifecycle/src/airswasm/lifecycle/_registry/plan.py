@@ -12,13 +12,15 @@ import hashlib
 import json
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from airswasm.security import Grants, Kinds, PublicKey, TrustedComponent
+from airswasm.security import Grants, Kinds, PublicKey, TrustedComponent, fingerprint_of
 
 from .._home.policy import HostPolicy
 from .._packages.differences import Difference, differences
-from .._packages.manifest import LimitsSection, Manifest, read_grants
-from .._packages.package import Package
+from .._packages.manifest import LimitsSection, Manifest
+from .._packages.package import Package, digest_over
+from .._packages.requests import read_grants
 from .._packages.semver import precedence
 from ..errors import (
     AlreadyInstalled,
@@ -31,7 +33,10 @@ from ..errors import (
     VersionNotRetained,
     WrongPackage,
 )
-from .registry import ComponentRecord
+from .registry import ComponentRecord, VersionRecord
+
+if TYPE_CHECKING:
+    from .approval import Approval
 
 __all__ = (
     "Approve",
@@ -40,6 +45,7 @@ __all__ = (
     "plan_repair",
     "plan_rollback",
     "plan_update",
+    "version_to_return_to",
 )
 
 SEQUENCE_JUMP_CAP = 2**32
@@ -111,7 +117,8 @@ class InstallPlan:
         return hashlib.sha256(json.dumps(meaning).encode()).hexdigest()
 
 
-Approve = Callable[[InstallPlan], bool | Awaitable[bool]]
+Approve = Callable[["InstallPlan"], "bool | Approval | Awaitable[bool | Approval]"]
+"""Answers a plan: False refuses it, True grants all that it asks for."""
 
 
 def plan_install(
@@ -185,7 +192,42 @@ def plan_repair(package: Package, record: ComponentRecord, kinds: Kinds) -> Inst
     return _plan(package, record.name, None, None, kinds, is_new_signer=False, is_repair=True)
 
 
-def plan_rollback(record: ComponentRecord, to: str | None) -> str:
+def plan_rollback(
+    record: ComponentRecord,
+    version: VersionRecord,
+    manifest: Manifest,
+    before: Manifest | None,
+    kinds: Kinds,
+    wasm_bytes: int,
+) -> InstallPlan:
+    """Plan the return to a retained version; it needs approval where it may do more.
+
+    Args:
+        record: The record.
+        version: The version to return to.
+        manifest: Its manifest.
+        before: The active version's manifest; None when it is unreadable.
+        kinds: The capabilities that exist on this host.
+        wasm_bytes: The size of its component.
+    """
+    asked = read_grants(record.active_version.asked)
+    return InstallPlan(
+        name=record.name,
+        version=version.version,
+        description=manifest.component.description,
+        previous_version=record.active,
+        signer=fingerprint_of(version.signer) if version.signer is not None else None,
+        is_new_signer=False,
+        capabilities=manifest.grants,
+        added_capabilities=kinds.beyond(manifest.grants, asked),
+        manifest=manifest,
+        differences=differences(before, manifest),
+        package_digest=digest_over(version.files),
+        wasm_bytes=wasm_bytes,
+    )
+
+
+def version_to_return_to(record: ComponentRecord, to: str | None) -> str:
     """Return the version to go back to: `to`, or the one installed before the active one.
 
     Raises:
@@ -256,7 +298,7 @@ def _plan(
     is_repair: bool = False,
 ) -> InstallPlan:
     manifest = package.manifest
-    granted = read_grants(record.active_version.grants if record else {})
+    granted = read_grants(record.active_version.asked if record else {})
     return InstallPlan(
         name=name,
         version=package.version,

@@ -2,7 +2,7 @@
 
 A record holds everything that decides what runs under a name: the retained versions with the
 digests of their files, the active version, the sequence floor, the owner's key, whether it should
-run, and the approved capabilities. It is one value in the host's store, written in one atomic
+run, and the grant record. It is one value in the host's store, written in one atomic
 synced batch, so a change is whole or absent and an update needs no journal. The host stores
 artifacts before the record that names them, and sweeps those that no record names.
 
@@ -15,9 +15,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Literal, Protocol, cast
 
+from airswasm.security import GrantOrigin, GrantRecord, SecurityError
+
+from .._packages.requests import read_grants
 from ..errors import HostOffline, NotInstalled, RegistryCorrupt
 
 __all__ = (
@@ -30,7 +33,9 @@ __all__ = (
 )
 
 Wanted = Literal["running", "stopped"]
-FORMAT = 1
+FORMAT = 2
+_WITHOUT_GRANTS = 1
+"""The format of records that granted all that was asked for; they are read, and written anew."""
 REGISTRY_NAMESPACE = "airswasm-registry"
 """Of the host's store. No slash: no component has this name."""
 
@@ -44,8 +49,8 @@ class VersionRecord:
     wasm_digest: str
     files: Mapping[str, str]
     """Path in the package to SHA-256; `component.sig` included if it is signed."""
-    grants: Mapping[str, tuple[str, ...]]
-    """The approved capabilities, as in the manifest."""
+    asked: Mapping[str, tuple[str, ...]]
+    """The capabilities that it asks for, as in the manifest."""
     signer: str | None
     """The public key, hex; None for an unsigned package."""
     installed_at: float
@@ -70,6 +75,8 @@ class ComponentRecord:
     wanted: Wanted = "running"
     migrate_from: str | None = None
     """The version whose data the active one has yet to take over."""
+    grants: GrantRecord = field(default_factory=GrantRecord)
+    """What was decided about what its versions ask for."""
 
     @property
     def active_version(self) -> VersionRecord:
@@ -115,13 +122,14 @@ class ComponentRecord:
             "active": self.active,
             "wanted": self.wanted,
             "migrate_from": self.migrate_from,
+            "grants": self.grants.to_documents(),
             "versions": [
                 {
                     "version": each.version,
                     "sequence": each.sequence,
                     "wasm": each.wasm_digest,
                     "files": dict(each.files),
-                    "grants": {name: list(patterns) for name, patterns in each.grants.items()},
+                    "asked": {name: list(patterns) for name, patterns in each.asked.items()},
                     "signer": each.signer,
                     "installed_at": each.installed_at,
                 }
@@ -139,8 +147,9 @@ class ComponentRecord:
         """
         try:
             document = json.loads(content)
-            if document["format"] != FORMAT:
-                raise RegistryCorrupt(name, f"it has format {document['format']}, not {FORMAT}")
+            form = document["format"]
+            if form not in (FORMAT, _WITHOUT_GRANTS):
+                raise RegistryCorrupt(name, f"it has format {form}, not {FORMAT}")
             versions = tuple(_read_version(each) for each in document["versions"])
             record = cls(
                 name=name,
@@ -152,25 +161,38 @@ class ComponentRecord:
                 wanted="running" if document["wanted"] == "running" else "stopped",
                 migrate_from=document["migrate_from"],
             )
-            record.version(record.active)
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            active = record.active_version
+            grants = (
+                GrantRecord.from_documents(document["grants"])
+                if form == FORMAT
+                else _all_granted(active)
+            )
+            record = replace(record, grants=grants)
+        except (ValueError, KeyError, TypeError, AttributeError, SecurityError) as error:
             raise RegistryCorrupt(name, f"{type(error).__name__}: {error}") from error
         return record
 
 
 def _read_version(document: Mapping[str, object]) -> VersionRecord:
     files = cast("Mapping[str, str]", document["files"])
-    grants = cast("Mapping[str, list[str]]", document["grants"])
+    asked = document["asked"] if "asked" in document else document["grants"]
+    patterns = cast("Mapping[str, list[str]]", asked)
     signer = document["signer"]
     return VersionRecord(
         version=str(document["version"]),
         sequence=int(str(document["sequence"])),
         wasm_digest=str(document["wasm"]),
         files={str(path): str(digest) for path, digest in files.items()},
-        grants={str(name): tuple(patterns) for name, patterns in grants.items()},
+        asked={str(name): tuple(texts) for name, texts in patterns.items()},
         signer=None if signer is None else str(signer),
         installed_at=float(str(document["installed_at"])),
     )
+
+
+def _all_granted(version: VersionRecord) -> GrantRecord:
+    """Return the grant record of a format that had none: what was approved is granted."""
+    origin = GrantOrigin("operator", version.installed_at, version.version)
+    return GrantRecord.of(read_grants(version.asked), origin)
 
 
 def _read_records(rows: Mapping[str, bytes]) -> Iterator[ComponentRecord]:

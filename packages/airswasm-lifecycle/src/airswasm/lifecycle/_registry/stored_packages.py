@@ -11,10 +11,10 @@ from collections.abc import Callable, Collection
 
 import anyio
 import anyio.to_thread
-from airswasm.security import Grants, VerifiedStatement, verify
+from airswasm.security import VerifiedStatement, verify
 
 from .._home.artifacts import ArtifactStore
-from .._packages.manifest import MANIFEST_NAME, Manifest, read_grants
+from .._packages.manifest import MANIFEST_NAME, Manifest
 from .._packages.package import SIGNATURE_NAME, Package
 from ..errors import ArtifactCorrupt, RegistryCorrupt
 from .info import read_manifest
@@ -33,7 +33,6 @@ class StoredPackages:
         self._checkpoint = checkpoint
         self._verified: dict[tuple[str, str | None], _Verified] = {}
         self._verifying: dict[tuple[str, str | None], anyio.Lock] = {}
-        self._grants: dict[str, Grants] = {}
         self._manifests: dict[str, Manifest] = {}
 
     async def stage(self, package: Package) -> None:
@@ -85,18 +84,9 @@ class StoredPackages:
             known = self._manifests[digest] = read_manifest(self.artifacts, record)
         return known
 
-    def grants(self, version: VersionRecord) -> Grants:
-        """Return the approved grants; the same object for every name of one package."""
-        key = version.files[MANIFEST_NAME]
-        known = self._grants.get(key)
-        if known is None:
-            known = self._grants[key] = read_grants(version.grants)
-        return known
-
     async def sweep(self, digests: Collection[str]) -> None:
         """Remove files that no retained version needs, on disk and in memory."""
         self._verified = {key: each for key, each in self._verified.items() if key[0] in digests}
-        self._grants = {key: each for key, each in self._grants.items() if key in digests}
         self._manifests = {key: each for key, each in self._manifests.items() if key in digests}
         await anyio.to_thread.run_sync(self.artifacts.sweep, digests)
 

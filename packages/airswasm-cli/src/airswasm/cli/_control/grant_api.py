@@ -1,0 +1,68 @@
+"""The rows of the table that deal with grants, and the approvals of a rollback."""
+
+from __future__ import annotations
+
+from .operation import Component, Json, Number, Operation, Parameter, Text
+
+__all__ = ("DENIED", "GRANT_OPERATIONS", "NARROWED")
+
+_NAME = Parameter("name", "path", Component(), "The component.")
+_TO = Parameter("to", "query", Text(), "The version; by default the one before.", None)
+_COMPONENT = "/v1/components/{name}"
+_REPORT = "airswasm.lifecycle:GrantReport"
+NARROWED = Parameter(
+    "narrowed", "query", Text(),
+    "Lines of a manifest: the patterns to grant instead of those that the plan asks about.", "",
+)  # fmt: skip
+DENIED = Parameter("denied", "query", Text(), "Lines of a manifest: the patterns to deny.", "")
+
+GRANT_OPERATIONS = (
+    Operation(
+        "grants", "GET", "/v1/grants", "List the grants of all components.",
+        Json("grants/1", _REPORT, "components", is_list=True), scope="read",
+    ),
+    Operation(
+        "grants_of", "GET", "/v1/grants/{name}",
+        "Show what a component asks for, and what was decided about it.",
+        Json("grants-of/1", _REPORT), (_NAME,), scope="read",
+    ),
+    Operation(
+        "change_grants", "POST", "/v1/grants/{name}", "Change the grants of a component.",
+        Json("grants-of/1", _REPORT),
+        (
+            _NAME,
+            Parameter(
+                "change", "query", Text(("add", "narrow", "deny", "remove", "lift")), "The change."
+            ),
+            Parameter("capability", "query", Text(), "The capability, `storage.read`."),
+            Parameter("patterns", "query", Text(), "The patterns, one on each line.", ""),
+            Parameter(
+                "until", "query", Number(most=1e11), "The end, seconds since 1970; 0 for none.", 0.0
+            ),
+            Parameter("reason", "query", Text(), "The reason, for the record.", ""),
+        ),
+        changes=True,
+        detail="The change is in force when the answer is sent: calls are decided by it, and what "
+        "the component held open and may hold no longer has ended. `remove` takes grants away, "
+        "`lift` denials. Without patterns, `deny`, `remove` and `lift` are about all of the "
+        "capability.",
+        scope="all",
+    ),
+    Operation(
+        "plan_rollback", "GET", f"{_COMPONENT}/rollback", "Show the plan of a rollback.",
+        Json("plan/1", "airswasm.cli._control.answers:PlanDocument"), (_NAME, _TO), scope="read",
+    ),
+    Operation(
+        "rollback", "POST", f"{_COMPONENT}/rollback", "Go back to a retained version.",
+        Json("component/1", "airswasm.lifecycle:ComponentInfo"),
+        (
+            _NAME, _TO,
+            Parameter(
+                "digest", "query", Text(),
+                "The plan's `digest`; needed where the plan needs approval.", "",
+            ),
+            NARROWED, DENIED,
+        ),
+        changes=True, scope="all",
+    ),
+)  # fmt: skip

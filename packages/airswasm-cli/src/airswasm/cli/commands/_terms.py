@@ -1,0 +1,44 @@
+"""Show the terms on which a component runs: its limits and its supervision."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from .._control.document import Document, mapping, number, text
+
+__all__ = ("shown_limits", "shown_supervision")
+
+_SIZES = ("memory", "host_call", "host_memory", "storage")
+
+
+def shown_limits(limits: Document, prefix: str = "") -> Iterator[tuple[str, str]]:
+    """Return each limit: its key in the manifest, and the value that holds."""
+    from ._times import amount, size
+
+    for key, value in limits.items():
+        rates = mapping(value)
+        if rates:
+            for name, shown in shown_limits(rates, f"{prefix}{key}."):
+                yield name, f"{shown} each second"
+        elif value is None:
+            yield f"{prefix}{key}", "the host's default"
+        elif key in _SIZES or key.endswith("_bytes"):
+            yield f"{prefix}{key}", size(value)
+        elif key == "timeout":
+            yield f"{prefix}{key}", f"{number(value):g} s"
+        elif isinstance(value, float):
+            yield f"{prefix}{key}", f"{value:g}"
+        elif isinstance(value, int):
+            yield f"{prefix}{key}", amount(value)
+        else:
+            yield f"{prefix}{key}", text(value)
+
+
+def shown_supervision(settings: Document) -> str:
+    """Return the reactions to a crash, in words."""
+    revive = settings.get("revive")
+    after = "stays down" if revive is None else f"starts again after {number(revive):g} s"
+    return (
+        f"{text(settings.get('restart'))}, {text(settings.get('intensity'))} restarts within "
+        f"{number(settings.get('period')):g} s; given up, it {after}"
+    )
