@@ -27,7 +27,8 @@ from ._keys import (
 from ._kinds import Kinds, Rules
 from ._layers import DecisionLayer, Verdict
 from ._package_paths import judge_path
-from ._patterns import Pattern
+from ._patterns import AnyPattern, Compound, Pattern, Words
+from ._sets import escape
 from ._settings import SecuritySettings
 from ._signatures import (
     MAXIMUM_SEQUENCE,
@@ -42,7 +43,7 @@ from ._signatures import (
     verify_rotation,
     verify_statement,
 )
-from ._spelling import PLAIN, Reach, Resource, Spelling, read_plain
+from ._spelling import EVERYTHING, PLAIN, Reach, Resource, Spelling, read_plain
 from ._trust import FormerKey, Revocation, TrustedComponent, TrustStore
 from .errors import (
     AuditBroken,
@@ -78,7 +79,12 @@ from .errors import (
 
 __all__ = (
     "SecuritySettings",
+    "AnyPattern",
     "BLOCK",
+    "Compound",
+    "EVERYTHING",
+    "escape",
+    "Words",
     "DecisionLayer",
     "Verdict",
     "CAPABILITIES_INTERFACE",

@@ -55,11 +55,13 @@ class Capability:
         spelling: The path of an `airswasm.security.Spelling`, which says how a resource of this
             kind is made canonical and what parts its segments. Empty for plain text in segments
             parted by `/`.
+        formerly: Its names of before; a manifest with one of them is refused with the present one.
     """
 
     name: str
     sentence: str
     spelling: str = ""
+    formerly: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         _check(_CAPABILITY, self.name, "a capability is named domain.verb, such as alarm.set")

@@ -467,10 +467,12 @@ def _judge_capability(
     plain_name = name.removeprefix("deny.")
     is_known = kinds is None or plain_name in kinds.names
     if kinds is not None and not is_known and (is_strict or _is_close(plain_name, kinds.names)):
-        return f"no such capability{did_you_mean(plain_name, kinds.names)}"
+        meant = kinds.meant(plain_name.replace(".", ":", 1))
+        known = kinds.names if meant is None else (meant.replace(":", "."),)
+        return f"no such capability{did_you_mean(plain_name, known)}"
     texts = _texts(patterns)
     if texts is None:
-        return 'expected a list of patterns, such as ["**"]'
+        return 'expected a list of patterns, such as ["users/**"], or "everything"'
     try:
         grants = read_grants({name: texts})
         if kinds is not None and is_known:
