@@ -55,7 +55,7 @@ class Grants:
     def from_manifest(cls, table: Mapping[str, object]) -> Grants:
         """Read a `[capabilities]` table.
 
-        `storage.read = ["**"]` grants; `deny.storage.write = ["locked/**"]`
+        `storage.read = ["users/**"]` grants; `deny.storage.write = ["locked/**"]`
         denies.
 
         Raises:
@@ -114,7 +114,7 @@ def _flatten(table: Mapping[str, object]) -> Iterator[tuple[str, tuple[str, ...]
 
 def _texts(patterns: object) -> tuple[str, ...]:
     if not isinstance(patterns, list | tuple):
-        raise InvalidPattern(str(patterns), 'write a list of patterns, such as ["**"]')
+        raise InvalidPattern(str(patterns), 'write a list of patterns, such as ["users/**"]')
     return tuple(_checked_text(pattern) for pattern in cast("Sequence[object]", patterns))
 
 

@@ -141,7 +141,7 @@ class Kinds:
         deny = self._compiled(grants.deny)
         folded = {
             capability: tuple(
-                (fold, each.text)
+                (fold, str(each))
                 for each in patterns
                 if (fold := self.spelling(capability).folded(each)) is not None
             )
@@ -229,14 +229,14 @@ class Rules:
         """Return a pattern that grants this, or None."""
         for pattern in self.allow.get(capability, ()):
             if resource.is_covered_by(pattern):
-                return pattern.text
+                return str(pattern)
         return None
 
     def denying(self, capability: str, resource: Resource) -> str | None:
         """Return a pattern that forbids this, or None."""
         for pattern in self.deny.get(capability, ()):
             if resource.is_touched_by(pattern):
-                return pattern.text
+                return str(pattern)
         if resource.folded is not None and capability in self.folded:
             other = replace(resource, text=resource.folded, folded=None)
             for pattern, text in self.folded[capability]:
@@ -248,7 +248,7 @@ class Rules:
         """Return the grants that `other` lacks; see `Kinds.beyond`."""
         fresh = {
             capability: tuple(
-                each.text for each in _uncovered(patterns, other.allow.get(capability, ()))
+                str(each) for each in _uncovered(patterns, other.allow.get(capability, ()))
             )
             for capability, patterns in self.allow.items()
         }
@@ -257,7 +257,7 @@ class Rules:
             for candidate in self.allow.get(capability, ()):
                 if any(_touch(candidate, each) for each in dropped):
                     fresh[capability] = tuple(
-                        dict.fromkeys((*fresh.get(capability, ()), candidate.text))
+                        dict.fromkeys((*fresh.get(capability, ()), str(candidate)))
                     )
         return {capability: texts for capability, texts in fresh.items() if texts}
 

@@ -49,10 +49,12 @@ class Pattern:
     Attributes:
         text: The pattern as written.
         separator: The character between segments: `/`, or `.` for topics.
+        name: What people read instead of the text, if it is not empty.
     """
 
     text: str
     separator: str = "/"
+    name: str = field(default="", repr=False, compare=False)
     segments: tuple[str, ...] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -60,7 +62,7 @@ class Pattern:
         object.__setattr__(self, "segments", tuple(self.text.split(self.separator)))
 
     def __str__(self) -> str:
-        return self.text
+        return self.name or self.text
 
     @property
     def is_literal(self) -> bool:
@@ -176,13 +178,15 @@ class Compound:
     Attributes:
         text: The pattern in one spelling.
         parts: A pattern for each part of a resource, always as many for one kind of capability.
+        name: As for `Pattern`.
     """
 
     text: str
     parts: tuple[Pattern | Words, ...] = field(repr=False)
+    name: str = field(default="", repr=False, compare=False)
 
     def __str__(self) -> str:
-        return self.text
+        return self.name or self.text
 
     @property
     def effort(self) -> int:

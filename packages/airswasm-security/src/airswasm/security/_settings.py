@@ -21,7 +21,7 @@ class SecuritySettings:
 
     Attributes:
         allow: The most that any component can be granted: domain, verb, patterns, as in
-            Component.toml (`storage.read = ["**"]`). Empty sets no bound.
+            Component.toml (`storage.read = ["everything"]`). Empty sets no bound.
         deny: Capabilities that no component may use, whatever it was granted.
         forbidden: Adds to the forbidden list, which is asked before everything else, also in
             development mode: domain, verb, patterns, as in `deny`.

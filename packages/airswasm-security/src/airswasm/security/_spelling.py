@@ -193,10 +193,11 @@ class Spelling:
         """
         if not text:
             raise InvalidPattern(text, f'it is empty; write "{EVERYTHING}" for all that there is')
-        spelled = self.everything if text == EVERYTHING else self.read_pattern(text)
+        name = EVERYTHING if text == EVERYTHING else ""
+        spelled = self.everything if name else self.read_pattern(text)
         if self.split_pattern is not None:
-            return Compound(spelled, self.split_pattern(spelled))
-        return Pattern(spelled, self.separator)
+            return Compound(spelled, self.split_pattern(spelled), name)
+        return Pattern(spelled, self.separator, name)
 
     def folded(self, pattern: AnyPattern) -> Pattern | None:
         """Return the pattern as `fold` spells it; None where that changes nothing."""

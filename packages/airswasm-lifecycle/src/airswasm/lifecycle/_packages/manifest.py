@@ -281,7 +281,7 @@ class Manifest:
     capabilities: dict[str, tuple[StrictStr, ...]] = field(
         default_factory=dict[str, tuple[str, ...]]
     )
-    """`{"storage.read": ("**",)}`: dotted capability to patterns."""
+    """`{"storage.read": ("users/**",)}`: dotted capability to patterns."""
     reasons: dict[str, str] = field(default_factory=dict[str, str])
     """`{"storage.read": "to list the orders"}`: the author's reason for a capability."""
     codecs: CodecsSection = field(default_factory=CodecsSection)
