@@ -16,6 +16,7 @@ from airswasm.runtime import Caller, Case, Err, Ok
 from airswasm.security import Grants, Guard, Kinds
 
 KINDS = Kinds(BLOCK.capabilities)
+REAL_SHELL = os.path.realpath("/bin/sh")
 
 pytestmark = [
     pytest.mark.anyio,
@@ -285,7 +286,7 @@ async def test_a_denied_program_is_denied_by_every_link(tmp_path: Path, anyio_ba
     """A link gives a program another name, and the host runs what it leads to."""
     link = tmp_path / "innocent"
     link.symlink_to("/bin/sh")
-    real = os.path.realpath("/bin/sh")
+    real = REAL_SHELL
     for denied, is_run in ((f"{real} -c **", False), (f"{real} -x **", True)):
         grants = Grants({"process:spawn": ("everything",)}, {"process:spawn": (denied,)})
         guard = Guard(KINDS, {"local/a": grants})

@@ -28,6 +28,7 @@ from ._kinds import Kinds, Rules
 from ._layers import DecisionLayer, Verdict
 from ._package_paths import judge_path
 from ._patterns import AnyPattern, Compound, Pattern, Words
+from ._roles import AclEntry, AclSettings, Role, RolesLayer, RolesSettings
 from ._sets import escape
 from ._settings import SecuritySettings
 from ._signatures import (
@@ -66,6 +67,7 @@ from .errors import (
     KeyMismatch,
     KeyRevoked,
     PermissionDenied,
+    RolesInvalid,
     RotationRefused,
     SecurityError,
     SequenceRefused,
@@ -82,7 +84,13 @@ __all__ = (
     "AnyPattern",
     "BLOCK",
     "Compound",
+    "AclEntry",
+    "AclSettings",
     "EVERYTHING",
+    "Role",
+    "RolesInvalid",
+    "RolesLayer",
+    "RolesSettings",
     "escape",
     "Words",
     "DecisionLayer",

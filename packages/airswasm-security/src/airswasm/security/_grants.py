@@ -16,7 +16,7 @@ from typing import cast
 
 from .errors import InvalidCapability, InvalidPattern
 
-__all__ = ("Grants", "manifest_line")
+__all__ = ("Grants", "grants_of_tables", "manifest_line")
 
 _CAPABILITY_LENGTH = 128
 _CAPABILITY = re.compile(r"[a-z][a-z0-9-]*:[a-z][a-z0-9-]*", re.ASCII)
@@ -83,6 +83,17 @@ class Grants:
         allowed = (manifest_line(cap, self.allow[cap]) for cap in sorted(self.allow))
         denied = (f"deny.{manifest_line(cap, self.deny[cap])}" for cap in sorted(self.deny))
         return (*allowed, *denied)
+
+
+def grants_of_tables(
+    tables: Mapping[str, Mapping[str, tuple[str, ...]]],
+) -> dict[str, tuple[str, ...]]:
+    """Return tables of domain, verb and patterns by capability, as `Grants` have them."""
+    return {
+        f"{domain}:{verb}": patterns
+        for domain, verbs in tables.items()
+        for verb, patterns in verbs.items()
+    }
 
 
 def manifest_line(capability: str, patterns: Iterable[str]) -> str:
