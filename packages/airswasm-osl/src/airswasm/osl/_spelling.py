@@ -14,7 +14,7 @@ from __future__ import annotations
 import re
 import shlex
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from airswasm.security import (
     InvalidPattern,
@@ -31,6 +31,7 @@ __all__ = ("PATH", "PROGRAM", "command_line", "read_path", "read_program")
 _ARGUMENTS = 255
 _ARGUMENTS_LENGTH = 4_096
 _MARK = "\0"
+_PLAIN = re.compile(r"[^\s'\"\\]+")
 _WILD = re.compile(r"[*?\[]")
 _UNSEEN = re.compile("[\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u202a-\u202e\u2060-\u206f\u3164\ufe00-\ufe0f\ufeff\uffa0\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e0fff]")  # fmt: skip  # noqa: E501
 """What Unicode calls default ignorable: ext4 with `casefold` leaves it out of a comparison."""
@@ -117,7 +118,7 @@ def _program_pattern(text: str) -> str:
         )
     if "" in words[0].split("/")[1:]:
         raise InvalidPattern(text, "no program has an empty part in its path")
-    return text if words == ["**"] else shlex.join(words)
+    return text if words == ["**"] else _joined(words)
 
 
 def _program_pattern_parts(text: str) -> tuple[Pattern | Words, ...]:
@@ -129,7 +130,12 @@ def _program_pattern_parts(text: str) -> tuple[Pattern | Words, ...]:
 
 
 def _quoted_program(text: str) -> str:
-    return shlex.join(map(escape, shlex.split(text)))
+    return _joined(map(escape, shlex.split(text)))
+
+
+def _joined(words: Iterable[str]) -> str:
+    """Join the words of a pattern; its wildcards need no quotes."""
+    return " ".join(each if _PLAIN.fullmatch(each) else shlex.quote(each) for each in words)
 
 
 PATH = Spelling(read=read_path, read_pattern=_path_pattern, everything="/**", fold=_fold_path)

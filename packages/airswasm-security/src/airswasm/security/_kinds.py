@@ -16,7 +16,7 @@ from typing import cast
 from airswasm.wit import Capability, load_part
 
 from ._grants import Grants
-from ._patterns import AnyPattern, Pattern
+from ._patterns import AnyPattern, Pattern, covers, touches
 from ._spelling import EVERYTHING, PLAIN, Resource, Spelling
 from .errors import InvalidCapability, InvalidPattern, UnknownCapability
 
@@ -255,7 +255,7 @@ class Rules:
         for capability, patterns in other.deny.items():
             dropped = list(_uncovered(patterns, self.deny.get(capability, ())))
             for candidate in self.allow.get(capability, ()):
-                if any(_touch(candidate, each) for each in dropped):
+                if any(touches(candidate, each) for each in dropped):
                     fresh[capability] = tuple(
                         dict.fromkeys((*fresh.get(capability, ()), str(candidate)))
                     )
@@ -280,16 +280,8 @@ def _uncovered(patterns: Iterable[AnyPattern], wide: Sequence[AnyPattern]) -> It
         if pattern.text not in same:
             starts = ("", pattern.start) if pattern.start else ("",)
             candidates = (each for start in starts for each in by_start.get(start, ()))
-            if not any(_cover(each, pattern) for each in candidates):
+            if not any(covers(each, pattern) for each in candidates):
                 yield pattern
-
-
-def _cover(wide: AnyPattern, pattern: AnyPattern) -> bool:
-    return wide.covers_pattern(pattern)  # type: ignore[arg-type]  # both are of one kind
-
-
-def _touch(one: AnyPattern, other: AnyPattern) -> bool:
-    return one.touches_pattern(other)  # type: ignore[arg-type]  # both are of one kind
 
 
 def _is_not_everything(pattern: AnyPattern) -> bool:

@@ -30,7 +30,7 @@ from typing import TypeAlias
 from ._sets import find_problem, matches_sets
 from .errors import InvalidPattern
 
-__all__ = ("AnyPattern", "Compound", "Pattern", "Words")
+__all__ = ("AnyPattern", "Compound", "Pattern", "Words", "covers", "touches")
 
 _ANY_DEPTH = "**"
 _WILD = "*?["
@@ -214,6 +214,16 @@ class Compound:
 
 
 AnyPattern: TypeAlias = Pattern | Compound
+
+
+def covers(wide: AnyPattern, pattern: AnyPattern) -> bool:
+    """Return whether one pattern covers all that another of the same kind covers."""
+    return wide.covers_pattern(pattern)  # type: ignore[arg-type]  # both are of one kind
+
+
+def touches(one: AnyPattern, other: AnyPattern) -> bool:
+    """Return whether two patterns of one kind may cover the same resource."""
+    return one.touches_pattern(other)  # type: ignore[arg-type]  # both are of one kind
 
 
 def segment_matches(pattern: str, text: str) -> bool:

@@ -19,7 +19,7 @@ import unicodedata
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from ._patterns import AnyPattern, Compound, Pattern, Words
+from ._patterns import AnyPattern, Compound, Pattern, Words, covers
 from ._sets import escape
 from .errors import InvalidPattern, InvalidResource
 
@@ -210,7 +210,7 @@ class Spelling:
 
     def covers_everything(self, pattern: AnyPattern) -> bool:
         """Return whether a pattern covers every resource of the kind."""
-        return pattern.covers_pattern(self.pattern(EVERYTHING))  # type: ignore[arg-type]
+        return covers(pattern, self.pattern(EVERYTHING))
 
 
 PLAIN = Spelling()
