@@ -33,7 +33,7 @@ memory = "1 MiB"
 timeout = "2 s"
 fuel = 50_000_000
 [capabilities]
-storage.read = ["**"]
+storage.read = ["everything"]
 storage.write = ["count", "users/*/name"]
 [supervision]
 intensity = 5

@@ -47,7 +47,7 @@ memory = "16 MiB"
 timeout = "60 s"
 fuel = 20_000_000
 [capabilities]
-storage.read = ["**"]
+storage.read = ["everything"]
 storage.write = ["count", "migrated"]
 """
     files = {"Component.toml": manifest.encode(), "component.wasm": wasm}

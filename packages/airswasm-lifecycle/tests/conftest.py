@@ -118,7 +118,7 @@ class Workshop:
         *,
         wasm: bytes | None = None,
         name: str = "local/hello",
-        capabilities: str = 'storage.read = ["**"]\nstorage.write = ["count", "migrated"]',
+        capabilities: str = 'storage.read = ["everything"]\nstorage.write = ["count", "migrated"]',
         extra: str = "",
         limits: str = 'memory = "1 MiB"',
         timeout: str = "2 s",

@@ -49,10 +49,10 @@ def test_durations_are_seconds(written: str, expected: float) -> None:
 
 def test_capabilities_are_dotted_keys_with_patterns() -> None:
     """`storage.read` under [capabilities] and [capabilities.storage] say the same."""
-    dotted = Manifest.parse(f'{LEAST}[capabilities]\nstorage.read = ["**"]\n', kinds=KNOWN)
-    nested = Manifest.parse(f'{LEAST}[capabilities.storage]\nread = "**"\n', kinds=KNOWN)
-    assert dotted.capabilities == nested.capabilities == {"storage.read": ("**",)}
-    assert dotted.grants.allow == {"storage:read": ("**",)}
+    dotted = Manifest.parse(f'{LEAST}[capabilities]\nstorage.read = ["everything"]\n', kinds=KNOWN)
+    nested = Manifest.parse(f'{LEAST}[capabilities.storage]\nread = "everything"\n', kinds=KNOWN)
+    assert dotted.capabilities == nested.capabilities == {"storage.read": ("everything",)}
+    assert dotted.grants.allow == {"storage:read": ("everything",)}
 
 
 def test_a_mistyped_capability_is_no_silent_denial() -> None:
@@ -62,15 +62,17 @@ def test_a_mistyped_capability_is_no_silent_denial() -> None:
         "5:capabilities.storage.raed: no such capability; did you mean `storage.read`?",
         "6:capabilities.storge.read: no such capability; did you mean `storage.read`?",
     ]
-    other = f'{LEAST}[capabilities]\ngraphics.draw = ["**"]\n'
+    other = f'{LEAST}[capabilities]\ngraphics.draw = ["everything"]\n'
     assert problems(other, kinds=KNOWN) != []
     other = Manifest.parse(other, kinds=KNOWN, is_strict=False)
-    assert other.grants.allow == {"graphics:draw": ("**",)}
+    assert other.grants.allow == {"graphics:draw": ("everything",)}
 
 
 def test_denials_are_capabilities_too() -> None:
     """`deny.` in front turns a grant into a denial."""
-    text = f'{LEAST}[capabilities]\nstorage.write = ["**"]\ndeny.storage.write = ["locked"]\n'
+    text = (
+        f'{LEAST}[capabilities]\nstorage.write = ["everything"]\ndeny.storage.write = ["locked"]\n'
+    )
     grants = Manifest.parse(text, kinds=KNOWN).grants
     assert grants.deny == {"storage:write": ("locked",)}
 
@@ -90,7 +92,7 @@ memory = "64 Mib"
 fuel = "x"
 mailbox = true
 [capabilities]
-storage.raed = ["**"]
+storage.raed = ["everything"]
 storage.write = ["a", 3]
 [supervision]
 restart = "always"
@@ -109,7 +111,8 @@ since = 2020-01-01
         "11:limits.fuel: expected a valid integer, not 'x'",
         "12:limits.mailbox: expected a valid integer, not True",
         "14:capabilities.storage.raed: no such capability; did you mean `storage.read`?",
-        '15:capabilities.storage.write: expected a list of patterns, such as ["**"]',
+        "15:capabilities.storage.write: expected a list of patterns, "
+        'such as ["users/**"], or "everything"',
         "17:supervision.restart: 'always' is none of 'permanent', 'transient' or 'temporary'",
         "18:supervision.backoff.inital: unknown key; did you mean `initial`?",
         "20:config.since: dates have no JSON form; write it as a string",

@@ -105,10 +105,15 @@ def test_an_update_that_asks_for_no_more_needs_no_approval() -> None:
 
 def test_an_update_that_widens_is_asked_about_with_what_is_new() -> None:
     """Only the difference is shown as added."""
-    wider = package(extra='[capabilities]\nstorage.read = ["**"]\nstorage.write = ["count"]\n')
+    wider = package(
+        extra='[capabilities]\nstorage.read = ["everything"]\nstorage.write = ["count"]\n'
+    )
     plan = planned(wider, installed("0.1.0"), pin(), HostPolicy())
     assert plan.needs_approval
-    assert plan.added_capabilities.allow == {"storage:read": ("**",), "storage:write": ("count",)}
+    assert plan.added_capabilities.allow == {
+        "storage:read": ("everything",),
+        "storage:write": ("count",),
+    }
 
 
 def test_another_key_cannot_update() -> None:

@@ -61,7 +61,7 @@ from airswasm.wit import Block, Blocks, BlocksInvalid, ContractViolation
 Workshop = Any  # tests/conftest.py, which nothing can import
 Approve = Callable[[InstallPlan], bool]
 NAME = "local/hello"
-WIDER = 'storage.read = ["**"]\nstorage.write = ["**"]'
+WIDER = 'storage.read = ["everything"]\nstorage.write = ["everything"]'
 
 pytestmark = pytest.mark.anyio
 
@@ -471,7 +471,7 @@ class TestUpdate:
         assert await system.send(NAME, b"v") == b"0.1.0"
         asked: list[InstallPlan] = []
         await system.update(wider, approve=lambda plan: asked.append(plan) is None)
-        assert asked[0].added_capabilities.allow == {"storage:write": ("**",)}
+        assert asked[0].added_capabilities.allow == {"storage:write": ("everything",)}
         assert await system.send(NAME, b"o") is None
 
     @pytest.mark.parametrize("failing", ["init", "migrate"])

@@ -108,6 +108,7 @@ def test_the_broker_delivers_nothing_that_the_grant_does_not_cover(
 
 ASKED = [
     ("messaging:send", "target", "local/other"),
+    ("messaging:request", "target", "local/other"),
     ("messaging:publish", "topic", "orders.eu"),
     ("messaging:subscribe", "pattern", "orders.*"),
 ]
@@ -133,7 +134,7 @@ def test_what_is_declared_is_what_the_contract_needs() -> None:
         for need in (function.requirements if isinstance(function.requirements, tuple) else ())
     }
     assert {each.annotation for each in BLOCK.capabilities} == needed
-    assert KINDS.spelling("messaging:send") is PLAIN
+    assert KINDS.spelling("messaging:send").read is PLAIN.read
     assert load_part(BLOCK.provide) is provide
     assert [load_part(section.model) for section in BLOCK.sections] == [MessagingLimits]
     assert MessagingLimits()

@@ -158,7 +158,7 @@ async def test_connections_are_descriptors(listening: str, host: HostMemory) -> 
 
 async def test_a_connection_that_fails_holds_nothing(host: HostMemory) -> None:
     """What was taken for it is given back, whatever went wrong."""
-    grants = Grants({"tcp:connect": ("127.0.0.1:1",), "udp:exchange": ("127.0.0.1:1",)})
+    grants = Grants({"tcp:connect": ("127.0.0.1:1",), "udp:send": ("127.0.0.1:1",)})
     doorman = Doorman(Guard(KINDS, {"local/a": grants}))
     mine = caller(host)
     tcp, udp = (make(doorman, NetworkPolicy()).interface() for make in (Tcp, Udp))
@@ -186,7 +186,7 @@ async def test_a_request_takes_room_while_it_runs(listening: str, host: HostMemo
 async def test_what_a_program_prints_is_on_the_account(tmp_path: Path) -> None:
     """Two pipes of megabytes: the host takes no more than there is room for."""
     host = HostMemory()
-    processes = Processes(OslPolicy(folders_below(tmp_path))).interface()
+    processes = Processes(OslPolicy(folders_below(tmp_path)), Guard(KINDS)).interface()
     (tmp_path / "local" / "a").mkdir(parents=True)
     mine = caller(host, most_bytes=200_000)
     command = ("/bin/sh", ["-c", "head -c 1000000 /dev/zero"], b"", 10_000)

@@ -89,7 +89,10 @@ def doorman(
 
 async def reached(door: Doorman, address: str) -> list[str]:
     endpoint = Endpoint.read(address)
-    return [str(a) for a in await door.addresses("local/a", "tcp:connect", address, endpoint)]
+    return [
+        str(a)
+        for a in await door.addresses("local/a", "tcp:connect", address, endpoint, endpoint.at)
+    ]
 
 
 @pytest.mark.parametrize("address", INSIDE)
@@ -194,3 +197,18 @@ def test_the_host_of_a_pattern() -> None:
     assert named_hosts("http://[::1]:80/**") == "::1"
     assert named_hosts("[::1]:80") == "::1"
     assert named_hosts("**") == "**"
+
+
+@pytest.mark.parametrize("answer", ["93.184.216.34", "64:ff9b::5db8:d822"])
+async def test_a_denied_address_is_denied_by_every_name(answer: str, anyio_backend: str) -> None:
+    """A resolver can give any name to an address; a denial of the address holds for all of them."""
+
+    async def resolve(_host: str, _port: int) -> Sequence[str]:
+        return [answer]
+
+    denying = Grants({"tcp:connect": ("everything",)}, {"tcp:connect": ("93.184.*.*:*",)})
+    door = Doorman(Guard(KINDS, {"local/a": denying}), (), resolve)
+    with pytest.raises(AccessDenied, match=r"93\.184"):
+        await reached(door, "some.example:443")
+    allowing = Grants(denying.allow, {"tcp:connect": ("93.184.*.*:80",)})
+    assert await reached(Doorman(Guard(KINDS, {"local/a": allowing}), (), resolve), "b.example:443")

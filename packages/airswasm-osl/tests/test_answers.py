@@ -78,7 +78,9 @@ async def test_a_long_list_of_entries(
 async def test_both_outputs_together(tmp_path: Path, caller: Caller, out: int, err: int) -> None:
     """One answer carries both."""
     code = f"import sys; sys.stdout.write('o' * {out}); sys.stderr.write('e' * {err})"
-    processes = Processes(OslPolicy(folders_below(tmp_path))).interface()
+    processes = Processes(
+        OslPolicy(folders_below(tmp_path)), Guard(Kinds(BLOCK.capabilities))
+    ).interface()
     arguments = ["-I", "-S", "-c", code]
     answer = await call(processes, "run", caller, sys.executable, arguments, b"", 10_000)
     if out + err <= ROOM:
@@ -105,7 +107,7 @@ async def test_a_large_datagram(caller: Caller, size: int) -> None:
 
         thread = threading.Thread(target=serve)
         thread.start()
-        udp = Udp(doorman("udp:exchange", address), NetworkPolicy()).interface()
+        udp = Udp(doorman("udp:send", address), NetworkPolicy()).interface()
         answer = await call(udp, "exchange", caller, address, b"", 10_000)
         thread.join()
     if size <= ROOM:

@@ -9,9 +9,13 @@ from pathlib import Path
 
 import anyio
 import pytest
-from airswasm.osl import OslPolicy, Processes, ProcessPolicy, folders_below
+from airswasm.osl import BLOCK, OslPolicy, Processes, ProcessPolicy, folders_below
 from airswasm.osl._process import Completed
 from airswasm.runtime import Caller, Case, Err, Ok
+from airswasm.security import Grants, Guard, Kinds
+
+KINDS = Kinds(BLOCK.capabilities)
+REAL_SHELL = os.path.realpath("/bin/sh")
 
 pytestmark = [
     pytest.mark.anyio,
@@ -51,7 +55,7 @@ async def run_program(  # type: ignore[no-untyped-def]
     policy: ProcessPolicy | None = None,
 ):
     osl = OslPolicy(folders_below(folder), processes=policy or ProcessPolicy())
-    processes = Processes(osl).interface()
+    processes = Processes(osl, Guard(KINDS)).interface()
     caller = Caller("local/a")
     try:
         return await processes.functions["run"](  # type: ignore[misc]
@@ -100,7 +104,7 @@ async def test_without_an_interpreter_the_error_names_the_setting(
     assert isinstance(answer, Err)
     assert "engine.python_executable" in str(answer.value.value)
     named = OslPolicy(folders_below(tmp_path), python_executable=sys.executable)
-    function = Processes(named).interface().functions["run"]
+    function = Processes(named, Guard(KINDS)).interface().functions["run"]
     assert await function(Caller("local/a"), "/bin/true", [], b"", 0) == Ok(  # type: ignore[misc]
         Completed(0, b"", b"")
     )
@@ -277,3 +281,18 @@ def _state(pid: int) -> str:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
     except (FileNotFoundError, ProcessLookupError):
         return "Z"
+
+
+async def test_a_denied_program_is_denied_by_every_link(tmp_path: Path, anyio_backend: str) -> None:
+    """A link gives a program another name, and the host runs what it leads to."""
+    link = tmp_path / "innocent"
+    link.symlink_to("/bin/sh")
+    real = REAL_SHELL
+    for denied, is_run in ((f"{real} -c **", False), (f"{real} -x **", True)):
+        grants = Grants({"process:spawn": ("everything",)}, {"process:spawn": (denied,)})
+        guard = Guard(KINDS, {"local/a": grants})
+        function = Processes(OslPolicy(folders_below(tmp_path)), guard).interface().functions["run"]
+        caller = Caller("local/a")
+        answer = await function(caller, str(link), ["-c", "exit 0"], b"", 10_000)  # type: ignore[misc]
+        caller._close()
+        assert isinstance(answer, Ok) is is_run

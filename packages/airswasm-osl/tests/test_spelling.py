@@ -26,18 +26,21 @@ KINDS = Kinds(BLOCK.capabilities)
         (PATH, "", "/"),
         (PATH, "/", "/"),
         (PROGRAM, "/usr/bin/git", "/usr/bin/git"),
+        (PROGRAM, '/usr/bin/git  commit -m "a b"', "/usr/bin/git commit -m 'a b'"),
+        (PROGRAM, "/usr/bin/git ''", "/usr/bin/git ''"),
         (ADDRESS, "Example.COM:443", "example.com:443"),
         (ADDRESS, "127.0.0.1:80", "127.0.0.1:80"),
         (ADDRESS, "[::1]:80", "[::1]:80"),
-        (URL, "https://API.example.com:443/v1?q=/../x#y", "https://api.example.com/v1"),
-        (URL, "HTTPS://example.com", "https://example.com/"),
-        (URL, "http://example.com", "http://example.com/"),
-        (URL, "http://example.com:8080/a", "http://example.com:8080/a"),
-        (URL, "http://example.com:/a", "http://example.com/a"),
-        (URL, "http://[::1]:8080/a", "http://[::1]:8080/a"),
-        (URL, "http://x.org/%61dm%69n/%7E%2b", "http://x.org/admin/~%2B"),
-        (URL, "http://x.org//a///b//", "http://x.org/a/b/"),
-        (URL, "http://x.org/%2561", "http://x.org/%2561"),
+        (URL, "GET https://API.example.com:443/v1?q=/../x#y", "GET https://api.example.com/v1"),
+        (URL, "GET HTTPS://example.com", "GET https://example.com/"),
+        (URL, "GET http://example.com", "GET http://example.com/"),
+        (URL, "GET http://example.com:8080/a", "GET http://example.com:8080/a"),
+        (URL, "GET http://example.com:/a", "GET http://example.com/a"),
+        (URL, "GET http://[::1]:8080/a", "GET http://[::1]:8080/a"),
+        (URL, "GET http://x.org/%61dm%69n/%7E%2b", "GET http://x.org/admin/~%2B"),
+        (URL, "GET http://x.org//a///b//", "GET http://x.org/a/b/"),
+        (URL, "post http://x.org", "POST http://x.org/"),
+        (URL, "GET http://x.org/%2561", "GET http://x.org/%2561"),
     ],
 )
 def test_resources_are_reduced_to_one_spelling(
@@ -61,7 +64,7 @@ def test_hosts_with_a_second_reading_are_refused(host: str) -> None:
     with pytest.raises(InvalidResource):
         ADDRESS.read(f"{host}:80")
     with pytest.raises(InvalidResource):
-        URL.read(f"http://{host}/")
+        URL.read(f"GET http://{host}/")
 
 
 @pytest.mark.parametrize(
@@ -96,7 +99,7 @@ def test_hosts_with_a_second_reading_are_refused(host: str) -> None:
 def test_odd_urls_are_refused(url: str) -> None:
     """User names, dot segments, hidden escapes and foreign characters have no safe reading."""
     with pytest.raises(InvalidResource):
-        URL.read(url)
+        URL.read(f"GET {url}")
 
 
 @pytest.mark.parametrize("port", ["", "0", "65536", "٣", "+1", " 1", "1_0", "100000"])
@@ -132,11 +135,11 @@ def test_a_program_has_a_name_and_a_path_no_backslash() -> None:
 @pytest.mark.parametrize(
     ("spelling", "pattern", "value"),
     [
-        (URL, "https://API.example.com:443/**", "https://api.example.com/v1"),
-        (URL, "http://example.com", "http://example.com"),
-        (URL, "https://**", "https://example.com/a/b"),
-        (URL, "**", "http://example.com:8080/"),
-        (URL, "https://x.org/%61//**", "https://x.org/a/b"),
+        (URL, "GET https://API.example.com:443/**", "GET https://api.example.com/v1"),
+        (URL, "GET http://example.com", "GET http://example.com"),
+        (URL, "GET https://**", "GET https://example.com/a/b"),
+        (URL, "**", "GET http://example.com:8080/"),
+        (URL, "GET https://x.org/%61//**", "GET https://x.org/a/b"),
         (ADDRESS, "*.Example.com:443", "a.example.com:443"),
         (ADDRESS, "**", "a.example.com:443"),
         (PATH, "data/**", "/data/x"),
@@ -152,23 +155,43 @@ def test_grants_are_spelled_as_leniently_as_resources(
 
 
 @pytest.mark.parametrize(
-    ("pattern", "value"),
+    ("spelling", "pattern", "value"),
     [
-        ("https://x.org:80/**", "https://x.org/a"),
-        ("https://x.org:8443/**", "https://x.org/a"),
-        ("https://x.org/**", "http://x.org/a"),
-        ("https://x.org/**", "https://x.org:8443/a"),
-        ("https://x.org/**", "https://x.org.evil.example/a"),
-        ("https://*.good.example/**", "https://evil.example?x=.good.example/y"),
-        ("https://*.good.example/**", "https://evil.example/.good.example/y"),
-        ("https://*.good.example/**", "https://a.good.example@evil.example/y"),
+        (URL, "https://x.org:80/**", "GET https://x.org/a"),
+        (URL, "https://x.org:8443/**", "GET https://x.org/a"),
+        (URL, "https://x.org/**", "GET http://x.org/a"),
+        (URL, "https://x.org/**", "GET https://x.org:8443/a"),
+        (URL, "https://x.org/**", "GET https://x.org.evil.example/a"),
+        (URL, "https://*.good.example/**", "GET https://evil.example?x=.good.example/y"),
+        (URL, "https://*.good.example/**", "GET https://evil.example/.good.example/y"),
+        (URL, "https://*.good.example/**", "GET https://a.good.example@evil.example/y"),
+        (URL, "https://*.good.example/**", "GET https://a.b.good.example/y"),
+        (URL, "https://*.good.example/**", "GET https://good.example/y"),
+        (URL, "https://**.good.example/**", "GET https://evil.example/x.good.example/y"),
+        (URL, "https://**.good.example/**", "GET https://notgood.example/y"),
+        (URL, "https://*/**", "GET https://a.example/y"),
+        (URL, "GET https://x.org/**", "POST https://x.org/a"),
+        (URL, "GET https://x.org/**", "GET https://x.org/a https://evil.example/"),
+        (URL, "GET https://x.org/**", "GET 'https://x.org/ https://evil.example/'"),
+        (ADDRESS, "*.x.org:443", "a.b.x.org:443"),
+        (ADDRESS, "*.x.org:443", "a.x.org:444"),
+        (ADDRESS, "**.org:443", "x.org.evil:443"),
+        (PROGRAM, "/usr/bin/git log *", "/usr/bin/git log"),
+        (PROGRAM, "/usr/bin/git log *", "/usr/bin/git log a b"),
+        (PROGRAM, "/usr/bin/git log *", "/usr/bin/git log ''"),
+        (PROGRAM, "/usr/bin/git log *", "/usr/bin/git 'log a'"),
+        (PROGRAM, "/usr/bin/git log **", "/usr/bin/git --exec-path=x log"),
+        (PROGRAM, "/usr/bin/git 'a b'", "/usr/bin/git a b"),
+        (PROGRAM, "/usr/bin/*", "/usr/bin/x/git"),
     ],
 )
-def test_a_grant_covers_no_other_host_scheme_or_port(pattern: str, value: str) -> None:
-    """A query cannot pretend to be a host, and a default port is only its own scheme's."""
-    grant = URL.pattern(pattern)
+def test_a_grant_reaches_from_no_part_into_another(
+    spelling: Spelling, pattern: str, value: str
+) -> None:
+    """A query cannot pretend to be a host, a path no label, an argument no other argument."""
+    grant = spelling.pattern(pattern)
     try:
-        assert not URL.resource(value).is_covered_by(grant)
+        assert not spelling.resource(value).is_covered_by(grant)
     except InvalidResource:
         return
 
@@ -207,9 +230,9 @@ def _escaped(path: str, which: list[bool]) -> str:
 def test_a_denial_holds_for_every_spelling(which: list[bool], other: str) -> None:
     """A path that a server reads as the denied one is denied, however the guest writes it."""
     denial = URL.pattern("http://x.org/admin/**")
-    assert URL.resource(f"http://x.org{_escaped('/admin/x', which)}").is_covered_by(denial)
+    assert URL.resource(f"GET http://x.org{_escaped('/admin/x', which)}").is_covered_by(denial)
     try:
-        URL.resource(f"http://x.org/{other}")
+        URL.resource(f"GET http://x.org/{other}")
     except InvalidResource:
         return
     assert other.isascii()
@@ -219,21 +242,25 @@ def test_a_denial_holds_for_every_spelling(which: list[bool], other: str) -> Non
 def test_a_url_is_its_own_reading(value: str) -> None:
     """Reading twice changes nothing, and no query, fragment or capital host is left."""
     try:
-        url = URL.read(value)
+        url = URL.read(f"GET {value}")
     except InvalidResource:
         return
     assert URL.read(url) == url
     assert not {"?", "#"} & set(url)
-    assert url.startswith(("http://", "https://"))
+    assert url.startswith(("GET http://", "GET https://"))
 
 
 ASKED = [
     ("filesystem:read", "data/x"),
     ("filesystem:write", "/data/./x"),
-    ("process:run", "/usr/bin/git"),
+    ("filesystem:delete", "/a*[b]?.txt"),
+    ("filesystem:list", "/"),
+    ("process:spawn", "/usr/bin/git log 'a *' [b] ?"),
+    ("process:spawn", "/usr/bin/git"),
     ("tcp:connect", "X.org:1"),
-    ("udp:exchange", "[::1]:53"),
-    ("http:request", "https://Example.com/a?b"),
+    ("udp:send", "[::1]:53"),
+    ("http:request", "GET https://Example.com/a?b"),
+    ("http:request", "DELETE https://[::1]:8443/a*[b]"),
 ]
 
 
@@ -264,3 +291,99 @@ def test_a_pattern_is_readable_or_refused(text: str) -> None:
         except InvalidPattern:
             continue
         assert spelling.pattern(pattern.text) == pattern
+
+
+UNMATCHABLE = [
+    (URL, "api.example.com", "https://api.example.com/**"),
+    (URL, "api.example.com/v1/**", "https://api.example.com/v1/**"),
+    (URL, "https://b\u00fccher.example/**", "xn--bcher-kva.example"),
+    (URL, "https://example.com./**", "example.com"),
+    (URL, "https://u:p@example.com/**", "https://example.com/**"),
+    (URL, "https://[::ffff:10.0.0.1]/**", "10.0.0.1"),
+    (URL, "https://[0::1]/**", "[::1]"),
+    (URL, "https://2130706433/**", ""),
+    (URL, "https://x.org/caf\u00e9", "caf%C3%A9"),
+    (URL, "https://x.org/a b", ""),
+    (URL, "https://x.org/a?b=c", ""),
+    (URL, "https://x.org/%2e%2e/**", ""),
+    (URL, "https://x.org/../**", ""),
+    (URL, "ftp://x.org/**", "http"),
+    (URL, "https://x.org:0/**", "* for any"),
+    (URL, "https://x_y.org*/**", ""),
+    (URL, "TRACE https://x.org/**", ""),
+    (URL, "GET;POST https://x.org/**", ""),
+    (ADDRESS, "example.com", "example.com:443"),
+    (ADDRESS, "*", "*:443"),
+    (ADDRESS, "https://example.com/", "example.com"),
+    (ADDRESS, "b\u00fccher.example:443", "xn--bcher-kva.example"),
+    (ADDRESS, "127.1:80", ""),
+    (ADDRESS, "[fe80::1%eth0]:80", "[fe80::1]"),
+    (ADDRESS, "::1:80", ""),
+    (PATH, "/data/", "/data/**"),
+    (PATH, "data//x", "/data/x"),
+    (PATH, "./data", "/data"),
+    (PATH, "a\\b", ""),
+    (PATH, "cafe\u0301", ""),
+    (PROGRAM, "git", "/usr/bin/git"),
+    (PROGRAM, "/usr//bin/git", ""),
+    (PROGRAM, "/usr/bin/git 'a", ""),
+]
+
+
+@pytest.mark.parametrize(("spelling", "text", "meant"), UNMATCHABLE)
+def test_a_pattern_that_can_match_nothing_is_refused(
+    spelling: Spelling, text: str, meant: str
+) -> None:
+    """An author reads what was probably meant, and not months later a denial."""
+    with pytest.raises(InvalidPattern) as caught:
+        spelling.pattern(text)
+    assert meant in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("capability", "text"),
+    [
+        ("http:request", "**"),
+        ("http:request", "*://**"),
+        ("http:request", "*://**:*/**"),
+        ("tcp:connect", "**"),
+        ("tcp:connect", "**:*"),
+        ("filesystem:read", "**"),
+        ("filesystem:read", "/**"),
+        ("filesystem:read", "/**/**"),
+        ("process:spawn", "**"),
+        ("process:spawn", "** **"),
+    ],
+)
+def test_a_grant_of_everything_says_so(capability: str, text: str) -> None:
+    """A pattern that covers all there is, in whatever spelling, has one word."""
+    spelling = KINDS.spelling(capability)
+    try:
+        covers = spelling.covers_everything(spelling.pattern(text))
+    except InvalidPattern:
+        covers = True
+    if covers:
+        with pytest.raises(InvalidPattern):
+            KINDS.check(Grants({capability: (text,)}))
+    assert covers or capability == "http:request"
+    KINDS.check(
+        Grants({capability: ("everything",)}, {capability: (text,)} if text == "**" else {})
+    )
+
+
+DENIED = Grants(
+    {"filesystem:read": ("everything",)},
+    {"filesystem:read": ("/secret/**", "/Key[A-C]", "/stra\u00dfe")},
+)
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["/secret/x", "/SECRET/x", "secret/./x", "/Secret//X", "/se\u200dcret/x", "/secret./x",
+     "/secret /x", "/\u017fecret/x", "/keyb", "/KEYB", "/STRASSE", "/Stra\u00dfe"],
+)  # fmt: skip
+def test_a_denied_path_is_denied_in_every_case(path: str) -> None:
+    """A file system may take these for one file; which one it is can change below a host."""
+    guard = Guard(KINDS, {"a/b": DENIED})
+    assert not guard.decide("a/b", "filesystem:read", path)
+    assert guard.decide("a/b", "filesystem:read", "/secrets/x")

@@ -16,7 +16,7 @@ pytestmark = pytest.mark.anyio
 
 
 def exchange(grant: str, address: str, data: bytes, timeout_ms: int = 2_000):  # type: ignore[no-untyped-def]
-    guard = Guard(KINDS, {"local/a": Grants({"udp:exchange": (grant,)})})
+    guard = Guard(KINDS, {"local/a": Grants({"udp:send": (grant,)})})
     udp = Udp(Doorman(guard), NetworkPolicy()).interface()
     return udp.functions["exchange"](Caller("local/a"), address, data, timeout_ms)
 

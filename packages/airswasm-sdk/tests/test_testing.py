@@ -209,7 +209,7 @@ def requesting(counter: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = Path(shutil.copytree(counter, tmp_path_factory.mktemp("requesting") / "hello"))
     (folder / "src" / "hello.c").write_text(REQUESTING)
     manifest = folder / "Component.toml"
-    granted = 'messaging.send = ["local/*"]\nmessaging.publish = ["answers"]\n#'
+    granted = 'messaging.request = ["local/*"]\nmessaging.publish = ["answers"]\n#'
     manifest.write_text(manifest.read_text().replace("messaging.publish", granted))
     build_project(folder)
     return folder

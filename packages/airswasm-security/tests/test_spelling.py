@@ -106,8 +106,10 @@ def test_the_granting_pattern_grants(text: str, reach: Reach, separator: str) ->
         return  # prefixes are of names, whose segments are parted by /
     try:
         resource = Resource(read_plain(text), reach, separator)
-        pattern = Pattern(resource.granting_pattern, separator)
+        pattern = Spelling(separator).pattern(resource.granting_pattern)
         covered = resource.is_covered_by(pattern)
     except (InvalidResource, InvalidPattern):
         return
     assert covered
+    if reach is Reach.EXACT and text:
+        assert not Resource(f"{text}x", reach, separator).is_covered_by(pattern)

@@ -77,7 +77,7 @@ def test_each_problem_has_its_place_and_says_what_to_write(host: Path) -> None:
     assert "names no parameter of it; it has name, times" in found["ring"].reason
     assert "it has none" in found["peep"].reason
     assert "the parameter is u32, and only a string" in found["knock"].reason
-    assert "expected `)`" in found["kick"].reason
+    assert "`)`" in found["kick"].reason
     assert "add `@requires capability:action(parameter)`" in found["close"].reason
     assert "remove @requires" in found["enter"].reason
     assert str(found["ring"]) == (

@@ -25,7 +25,10 @@ def test_everything_of_the_contract_is_in_it(capsys: pytest.CaptureFixture[str])
             assert f"```wit\n{function.signature}\n```" in page
         for definition in interface.types.values():
             assert f" `{definition.name}`" in page
-    assert "| `storage.write` | `storage.set` by its `key`, `storage.delete` by its `key`" in page
+    assert (
+        "| `storage.write` | `storage.set` by its `key`, `storage.set-with-ttl` by its `key`"
+        in page
+    )
     assert "Needs no capability: a component may always give up its own requests." in page
     assert "@requires storage" not in page
 

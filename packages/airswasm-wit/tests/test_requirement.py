@@ -14,6 +14,7 @@ from hypothesis import strategies as st
     [
         ("Reads.\n\n@requires storage:read(key)", (Requirement("storage:read", "key"),)),
         ("@requires process:list", (Requirement("process:list"),)),
+        ("@requires http:request(method, url)", (Requirement("http:request", "method", ("url",)),)),
         ("@requires   storage:read(key)  \nMore.", (Requirement("storage:read", "key"),)),
         (
             "Renames.\n@requires file-system:read(from)\n@requires file-system:write(to-path2)",
@@ -44,8 +45,9 @@ def test_annotations_are_read(docs: str, expected: object) -> None:
         ("@requires storage:Read(key)", 1, 11, "expected a capability"),
         ("@requires storage:read:all(key)", 1, 11, "expected a capability"),
         ("@requires storage:read()", 1, 24, "expected the name of one parameter"),
-        ("@requires storage:read(a, b)", 1, 25, "expected `)`"),
-        ("@requires storage:read(key", 1, 27, "expected `)`"),
+        ("@requires storage:read(a b)", 1, 25, "expected `,` or `)`"),
+        ("@requires storage:read(a,)", 1, 26, "expected the name of one parameter"),
+        ("@requires storage:read(key", 1, 27, "expected `,` or `)`"),
         ("@requires storage:read(key) and more", 1, 28, "expected the end of the line"),
         ("@requires nothing", 1, 18, "expected the reason"),
         ("@requires nothing because", 1, 19, "expected the reason"),
@@ -84,7 +86,12 @@ def test_the_provider_is_a_line_of_its_own(docs: str, provider: str | None) -> N
 
 
 words = st.from_regex(r"[a-z][a-z0-9]{0,8}(-[a-z0-9]{1,4}){0,2}", fullmatch=True)
-uses = st.builds(lambda a, b, c: Requirement(f"{a}:{b}", c), words, words, st.none() | words)
+uses = st.builds(
+    lambda a, b, names: Requirement(f"{a}:{b}", *names[:1], further=tuple(names[1:])),
+    words,
+    words,
+    st.lists(words, max_size=3),
+)
 
 
 @given(st.lists(uses, min_size=1, max_size=4))

@@ -152,7 +152,7 @@ def test_without_the_grant_it_is_denied_with_the_line_that_would_grant_it(
     """The guard enforces the annotation in the package's own WIT."""
     manifest = project / "Component.toml"
     text = manifest.read_text()
-    manifest.write_text(text.replace('alarm.set = ["**"]', "").replace("0.1.0", "0.1.1"))
+    manifest.write_text(text.replace('alarm.set = ["everything"]', "").replace("0.1.0", "0.1.1"))
     airswasm("sign", cwd=project)
     airswasm("update", str(project), "--yes")
     said = airswasm("send", "local/sleeper", "x 1", code=1)

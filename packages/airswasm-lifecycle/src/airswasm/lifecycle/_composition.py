@@ -66,6 +66,7 @@ from ._home.home import Home
 from ._home.logbook import LogBook
 from ._home.logfiles import LogLimits
 from ._home.policy import HostPolicy
+from ._hosting.deciding import find_layers, roles_layer
 from ._hosting.hosting import Hosting
 from ._hosting.loading import Loader
 from ._hosting.pressure import Pressure
@@ -188,6 +189,9 @@ class OpenHome:
             ),
         )
         self._guard.add_layer(self._forbidden, first=True)
+        roles = roles_layer(self.configuration, self.home, self.blocks, self.kinds)
+        if roles is not None:
+            self._guard.add_layer(roles)
         self._policies = ComponentPolicies(self.policy, self.configuration.get(MessagingLimits))
         self._engine = await stack.enter_async_context(Engine(self._engine_config()))
         actors = ActorSystem(
@@ -229,6 +233,8 @@ class OpenHome:
 
     def _compose(self, store: Store) -> None:
         self._offers = find_offers(self.blocks, self.services, self._guard)
+        for layer in find_layers(self.blocks, self.services):
+            self._guard.add_layer(layer)
         interfaces = [offer.interface for offer in self._offers]
         loader = self._loader = Loader(
             self._engine, interfaces, self._stored.artifacts, self.blocks.contract

@@ -206,7 +206,7 @@ class _Attacker:
         self._system, self._guest, self._limits = system, guest, limits
         self._guard = system.services.get(Guard)
         kinds = system.services.get(Kinds)
-        self._everything = Grants({each.annotation: ("**",) for each in kinds})
+        self._everything = Grants({each.annotation: ("everything",) for each in kinds})
 
     async def run(self) -> list[Attack]:
         engine = self._system.services.get(Engine)

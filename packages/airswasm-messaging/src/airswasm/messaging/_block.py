@@ -6,6 +6,7 @@ from airswasm.wit import Block, Capability, Section
 
 __all__ = ("BLOCK", "MESSAGING_INTERFACE")
 
+_TARGET = "airswasm.messaging._spelling:TARGET"
 MESSAGING_INTERFACE = "airswasm:component/messaging@0.1.0"
 
 BLOCK = Block(
@@ -14,7 +15,8 @@ BLOCK = Block(
     interfaces=(MESSAGING_INTERFACE,),
     provide="airswasm.messaging:provide",
     capabilities=(
-        Capability("messaging.send", "send messages to {patterns}"),
+        Capability("messaging.send", "send messages to {patterns}", _TARGET),
+        Capability("messaging.request", "ask {patterns}, and get answers", _TARGET),
         Capability(
             "messaging.publish",
             "publish to the topics {patterns}",

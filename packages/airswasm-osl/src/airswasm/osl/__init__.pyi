@@ -3,10 +3,11 @@ from ._block import BLOCK
 from ._filesystem import Filesystem
 from ._folder import Folder, FolderLimits
 from ._http import Http, HttpClient
+from ._network_spelling import ADDRESS, URL
 from ._policy import NetworkPolicy, OslPolicy, ProcessPolicy, folders_below
 from ._process import Processes
 from ._provider import provide
-from ._spelling import ADDRESS, PATH, PROGRAM, URL
+from ._spelling import PATH, PROGRAM
 from ._tcp import Tcp
 from ._udp import Udp
 from ._wasi_filesystem import WasiFilesystem

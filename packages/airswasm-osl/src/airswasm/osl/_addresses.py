@@ -6,6 +6,9 @@ answer otherwise. It refuses addresses inside this host and its networks, also w
 (IPv4-mapped, NAT64, 6to4, Teredo), unless the grant names the address itself: `tcp.connect =
 ["127.0.0.1:5432"]`. A grant with a wildcard, or of a name that resolves to such an address, does
 not name it; `NetworkPolicy.internal_networks` lets the host open more.
+
+A denial holds for an address by whatever name a component reaches it: each address of an answer is
+asked about again.
 """
 
 from __future__ import annotations
@@ -14,21 +17,18 @@ import os
 import socket
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
-from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
+from ipaddress import ip_network
 from typing import TypeAlias
 
 import anyio
 from airswasm.security import Guard, InvalidResource
 
-from ._spelling import read_address
+from ._ip import Address, as_address, innermost
+from ._network_spelling import read_address
 from .errors import AccessDenied, Disconnected, Malformed, NotFound
 
-Address: TypeAlias = IPv4Address | IPv6Address
 Resolve: TypeAlias = Callable[[str, int], Awaitable[Sequence[str]]]
 """`(host, port) -> addresses` as text; raises OSError."""
-
-_NAT64 = (ip_network("64:ff9b::/96"), ip_network("64:ff9b:1::/48"))
-_COMPATIBLE = ip_network("::/96")
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,31 +61,12 @@ class Endpoint:
         """The IP address, if the host is one."""
         return as_address(self.host)
 
+    def at(self, host: str) -> str:
+        """Return the text of this port at another host, which has brackets if it needs them."""
+        return f"{host}:{self.port}"
+
     def __str__(self) -> str:
         return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
-
-
-def as_address(text: str) -> Address | None:
-    """Return a text's IP address; None for any other text."""
-    try:
-        return ip_address(text)
-    except ValueError:
-        return None
-
-
-def innermost(address: Address) -> Address:
-    """Return the IPv4 address inside an IPv6 one, or the address itself."""
-    if isinstance(address, IPv4Address):
-        return address
-    for wrapped in (address.ipv4_mapped, address.sixtofour):
-        if wrapped is not None:
-            return wrapped
-    if address.teredo is not None:
-        return address.teredo[1]
-    in_nat64 = any(address in network for network in _NAT64)
-    if in_nat64 or (address in _COMPATIBLE and int(address) > 0xFFFF):
-        return IPv4Address(int(address) & 0xFFFFFFFF)
-    return address
 
 
 def problem_with(address: Address) -> str | None:
@@ -143,15 +124,21 @@ class Doorman:
         self._resolve = resolve
 
     async def addresses(
-        self, component: str, capability: str, resource: str, endpoint: Endpoint
+        self,
+        component: str,
+        capability: str,
+        resource: str,
+        endpoint: Endpoint,
+        spelled_at: Callable[[str], str],
     ) -> Sequence[Address]:
         """Return every address of the endpoint after checking all of them.
 
         Args:
             component: The caller.
-            capability: `tcp:connect`, `udp:exchange` or `http:request`.
-            resource: The granted resource: the address or URL as given.
+            capability: `tcp:connect`, `udp:send` or `http:request`.
+            resource: The granted resource: the address, or method and URL, as given.
             endpoint: The same, parsed.
+            spelled_at: Returns the resource with another host.
 
         Raises:
             AccessDenied: An address is out of bounds, or no grant covers the call.
@@ -164,7 +151,14 @@ class Doorman:
         addresses = await self._looked_up(endpoint)
         for address in addresses:
             self._check(address, endpoint, is_named)
+            if endpoint.address is None:
+                self._check_denials(component, capability, spelled_at(_as_host(address)))
         return addresses
+
+    def _check_denials(self, component: str, capability: str, resource: str) -> None:
+        denied = self._guard.forbids(component, capability, resource)
+        if denied is not None:
+            raise AccessDenied(denied.text)
 
     async def _looked_up(self, endpoint: Endpoint) -> Sequence[Address]:
         literal = endpoint.address
@@ -199,6 +193,12 @@ class Doorman:
         return any(
             inner in network for network in self._internal if network.version == inner.version
         )
+
+
+def _as_host(address: Address) -> str:
+    """Return an address as a URL has it."""
+    inner = innermost(address)
+    return f"[{inner}]" if inner.version == 6 else str(inner)
 
 
 async def connect(

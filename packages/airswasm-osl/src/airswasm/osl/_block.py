@@ -9,6 +9,7 @@ from ._forbidden import FORBIDDEN
 __all__ = ("BLOCK",)
 
 _PATH = "airswasm.osl._spelling:PATH"
+_ADDRESS = "airswasm.osl._network_spelling:ADDRESS"
 
 BLOCK = Block(
     name="osl",
@@ -26,14 +27,26 @@ BLOCK = Block(
     provide="airswasm.osl:provide",
     capabilities=(
         Capability("filesystem.read", "read its files {patterns}", _PATH),
-        Capability("filesystem.write", "create, change and remove its files {patterns}", _PATH),
-        Capability("process.run", "run the programs {patterns}", "airswasm.osl._spelling:PROGRAM"),
-        Capability("tcp.connect", "connect to {patterns}", "airswasm.osl._spelling:ADDRESS"),
+        Capability("filesystem.write", "create and change its files {patterns}", _PATH),
+        Capability("filesystem.delete", "remove its files {patterns}", _PATH),
+        Capability("filesystem.list", "see what is in its folders {patterns}", _PATH),
         Capability(
-            "udp.exchange", "exchange datagrams with {patterns}", "airswasm.osl._spelling:ADDRESS"
+            "process.spawn",
+            "run the programs {patterns}",
+            "airswasm.osl._spelling:PROGRAM",
+            formerly=("process.run",),
+        ),
+        Capability("tcp.connect", "connect to {patterns}", _ADDRESS),
+        Capability(
+            "udp.send",
+            "send datagrams to {patterns}, and get answers",
+            _ADDRESS,
+            formerly=("udp.exchange",),
         ),
         Capability(
-            "http.request", "make HTTP requests to {patterns}", "airswasm.osl._spelling:URL"
+            "http.request",
+            "make HTTP requests to {patterns}",
+            "airswasm.osl._network_spelling:URL",
         ),
     ),
     sections=(

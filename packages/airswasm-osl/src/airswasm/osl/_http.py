@@ -13,7 +13,7 @@ of an abandoned response to the garbage collector.
 
 from __future__ import annotations
 
-import re
+import shlex
 import ssl
 import sys
 from collections.abc import Sequence
@@ -32,10 +32,11 @@ from airswasm.runtime.wasi import field_problem
 from airswasm.security import InvalidResource
 from anyio.streams.tls import TLSStream
 
-from ._addresses import Address, Doorman, Endpoint
+from ._addresses import Doorman, Endpoint
 from ._answers import answered
+from ._ip import Address
+from ._network_spelling import METHOD, REFUSED_METHODS, read_url
 from ._policy import NetworkPolicy
-from ._spelling import read_url
 from .errors import (
     Disconnected,
     LimitReached,
@@ -44,12 +45,10 @@ from .errors import (
 )
 
 CAPABILITY = "http:request"
-METHOD = re.compile(r"[A-Z][A-Z-]{0,31}")
 HEADERS = 128
 HEADER_BYTES = 64 * 1024
 _EXCHANGE_BYTES = 64 * 1024
 """Of a request that runs: its task, its connection, the head of the response."""
-_REFUSED_METHODS = frozenset({"CONNECT", "TRACE"})
 _WITH_BODY = frozenset({"POST", "PUT", "PATCH"})
 _PORTS = {"http": 80, "https": 443}
 _OURS = frozenset({"content-length", "host"})
@@ -92,12 +91,22 @@ class Request:
         except InvalidResource as error:
             raise Malformed(str(error)) from error
         name = method.upper()
-        if METHOD.fullmatch(name) is None or name in _REFUSED_METHODS:
+        if METHOD.fullmatch(name) is None or name in REFUSED_METHODS:
             raise Malformed(f"{method!a} is not a permitted method")
         parts = urlsplit(url)
         endpoint = Endpoint(parts.hostname or "", parts.port or _PORTS[parts.scheme])
         target = f"{parts.path or '/'}{f'?{parts.query}' if parts.query else ''}"
         return cls(name, url, parts.scheme, endpoint, target, checked_headers(headers), body)
+
+    @property
+    def resource(self) -> str:
+        """Method and URL, as the guard has them."""
+        return shlex.join((self.method, self.url))
+
+    def spelled_at(self, host: str) -> str:
+        """Return the resource of the same request to another host."""
+        url = f"{self.scheme}://{self.endpoint.at(host)}{self.target.partition('?')[0]}"
+        return shlex.join((self.method, url))
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,7 +189,11 @@ class HttpClient:
         try:
             with anyio.fail_after(seconds):
                 addresses = await self._doorman.addresses(
-                    component, CAPABILITY, request.url, request.endpoint
+                    component,
+                    CAPABILITY,
+                    request.resource,
+                    request.endpoint,
+                    request.spelled_at,
                 )
                 return await self._sent(request, addresses, account, most_bytes)
         except TimeoutError:

@@ -1,6 +1,7 @@
 """`airswasm:component/process`: run a program of the host to its end, without a shell.
 
-The program is a granted absolute path; its arguments are a list and stay one. It gets only the
+The program is a granted absolute path; its arguments are a list and stay one. A denial of the file
+that its links lead to holds too; a copy under another name is another program. It gets only the
 environment that the host's policy lists, only its three pipes as descriptors, a session and limits
 of its own (`_launcher`), and its component's folder as working directory. When it ends, its time
 runs out, or its call is cancelled, the host kills its whole process group. A program that starts
@@ -26,14 +27,17 @@ from airswasm.runtime import (
     HostInterface,
     find_interpreter,
 )
+from airswasm.security import Guard
 from anyio import to_thread
 from anyio.abc import ByteReceiveStream, Process
 
 from ._answers import answered
 from ._filesystem import folder_for
 from ._policy import OslPolicy
+from ._spelling import command_line
 from .errors import AccessDenied, LimitReached, Malformed, NotFound, OperationFailed, TimedOut
 
+CAPABILITY = "process:spawn"
 ARGUMENTS_BYTES = 128 * 1024
 _PROCESS_BYTES = 32 * 1024
 _PIPES = 4
@@ -53,8 +57,9 @@ class Completed:
 class Processes:
     """The functions of the interface, for all components of one host."""
 
-    def __init__(self, policy: OslPolicy) -> None:
+    def __init__(self, policy: OslPolicy, guard: Guard) -> None:
         self._policy = policy
+        self._guard = guard
 
     def interface(self) -> HostInterface:
         """Return the interface for guests; a guard belongs in front of it."""
@@ -77,7 +82,9 @@ class Processes:
                 "start the host with signal.signal(signal.SIGCHLD, signal.SIG_DFL)"
             )
         check_arguments(program, arguments)
-        await to_thread.run_sync(check_program, program)
+        real_program = await to_thread.run_sync(check_program, program)
+        if real_program != program:
+            self._check_denials(caller, real_program, arguments)
         folder_for(caller, self._policy)
         command = [*launched(self._policy), program, *arguments]
         holding = caller.account.hold(_PROCESS_BYTES, descriptors=_PIPES)
@@ -88,6 +95,12 @@ class Processes:
             raise TimedOut from None
         finally:
             holding.release()
+
+    def _check_denials(self, caller: Caller, program: str, arguments: Sequence[str]) -> None:
+        """Refuse a program that is denied by the name that its links lead to."""
+        denied = self._guard.forbids(caller.name, CAPABILITY, command_line(program, arguments))
+        if denied is not None:
+            raise AccessDenied(denied.text)
 
     async def _completed(
         self, caller: Caller, command: Sequence[str], stdin: bytes, holding: Holding
@@ -192,8 +205,8 @@ def check_arguments(program: str, arguments: Sequence[str]) -> None:
         raise LimitReached(f"the arguments exceed {ARGUMENTS_BYTES:,} bytes")
 
 
-def check_program(program: str) -> None:
-    """Check that a path is a program that may run.
+def check_program(program: str) -> str:
+    """Check that a path is a program that may run, and return where its links lead.
 
     Raises:
         NotFound: No such file exists.
@@ -207,3 +220,4 @@ def check_program(program: str) -> None:
         raise AccessDenied(f"{program} is not an executable file")
     if mode & (stat_modes.S_ISUID | stat_modes.S_ISGID):
         raise AccessDenied(f"{program} changes its user or group, which is never granted")
+    return os.path.realpath(program)

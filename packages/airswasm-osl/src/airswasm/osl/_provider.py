@@ -46,7 +46,7 @@ def provide(services: Services) -> Iterable[HostInterface]:
     client = HttpClient(doorman, policy.network)
     return (
         Filesystem(policy).interface(),
-        Processes(policy).interface(),
+        Processes(policy, guard).interface(),
         Tcp(doorman, policy.network).interface(),
         Udp(doorman, policy.network).interface(),
         Http(client, policy.network).interface(),

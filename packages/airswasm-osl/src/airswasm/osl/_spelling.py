@@ -1,42 +1,40 @@
-"""Spell the resources of this block's capabilities: paths, programs, addresses, URLs.
+"""Spell paths and programs; `_network_spelling` has the other resources of this block.
 
 A text with two spellings is reduced to one before any pattern sees it, or refused. This block's
 engine reads its arguments by the same functions, so check and effect cannot mean two things.
+
+A denied path is denied in every spelling that some file system takes for the same: the home may lie
+on one that ignores case, and which one that is can change below a running host. So denials are
+compared without case, without characters that have no width, and without dots and spaces at the end
+of a name, on every file system. Rejected: asking the mount (a folder can be bound over another).
 """
 
 from __future__ import annotations
 
-import ipaddress
 import re
-import string
-from urllib.parse import urlsplit
+import shlex
+import unicodedata
+from collections.abc import Iterable, Sequence
 
-from airswasm.security import InvalidResource, Spelling, read_plain
-
-__all__ = (
-    "ADDRESS",
-    "PATH",
-    "PROGRAM",
-    "URL",
-    "read_address",
-    "read_path",
-    "read_program",
-    "read_url",
+from airswasm.security import (
+    InvalidPattern,
+    InvalidResource,
+    Pattern,
+    Spelling,
+    Words,
+    escape,
+    read_plain,
 )
 
-_HOST = re.compile(
-    r"(?=.{1,253}\Z)[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?(\.[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)*",
-    re.ASCII,
-)
-_NUMERIC_LABEL = re.compile(r"([0-9]+|0x[0-9a-f]*)", re.ASCII)
-_URL_UNSAFE = re.compile(r"[^\x21-\x7e]|\\")
-_ESCAPE = re.compile(r"%([0-9a-fA-F]{2})")
-_NO_ESCAPE = re.compile(r"%(?![0-9a-fA-F]{2})")
-_UNRESERVED = frozenset(string.ascii_letters + string.digits + "-._~")
-_SLASHES = re.compile("/{2,}")
-_DOT_ESCAPE = re.compile(r"%(2e|2f|5c|00)", re.IGNORECASE)
-_DEFAULT_PORTS = {"http": 80, "https": 443}
-_URL_LENGTH = 4_096
+__all__ = ("PATH", "PROGRAM", "command_line", "read_path", "read_program")
+
+_ARGUMENTS = 255
+_ARGUMENTS_LENGTH = 4_096
+_MARK = "\0"
+_PLAIN = re.compile(r"[^\s'\"\\]+")
+_WILD = re.compile(r"[*?\[]")
+_UNSEEN = re.compile("[\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u202a-\u202e\u2060-\u206f\u3164\ufe00-\ufe0f\ufeff\uffa0\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e0fff]")  # fmt: skip  # noqa: E501
+"""What Unicode calls default ignorable: ext4 with `casefold` leaves it out of a comparison."""
 
 
 def read_path(value: str) -> str:
@@ -48,107 +46,104 @@ def read_path(value: str) -> str:
     return "/" + "/".join(parts)
 
 
-def read_program(value: str) -> str:
-    read_plain(value)
-    if not value:
-        raise InvalidResource(value, "it does not name a program")
-    return value
-
-
-def read_address(value: str) -> str:
-    """Return `host:port` with an ASCII name or a canonical IP address."""
-    host, colon, port = value.rpartition(":")
-    if not colon:
-        raise InvalidResource(value, "write host:port")
-    return f"{_host(host, value)}:{_port(port, value)}"
-
-
-def _port(port: str, value: str) -> int:
-    if not (port.isascii() and port.isdecimal() and len(port) <= 5 and 0 < int(port) < 65_536):
-        raise InvalidResource(value, "the port is not a number from 1 to 65535")
-    return int(port)
-
-
-def _host(host: str, value: str) -> str:
-    if host.startswith("[") and host.endswith("]"):
-        return f"[{_ip(host[1:-1], value, 6)}]"
-    lowered = host.lower()
-    if not lowered.isascii() or _HOST.fullmatch(lowered) is None:
-        raise InvalidResource(value, "the host is neither an ASCII name nor an IP address")
-    if _NUMERIC_LABEL.fullmatch(lowered.rpartition(".")[2]):
-        return _ip(lowered, value, 4)
-    return lowered
-
-
-def _ip(text: str, value: str, version: int) -> str:
-    try:
-        address = ipaddress.ip_address(text)
-    except ValueError:
-        raise InvalidResource(value, "the IP address is not in its canonical form") from None
-    if address.version != version or "%" in text or str(address) != text.lower():
-        raise InvalidResource(value, "the IP address is not in its canonical form")
-    return str(address)
-
-
-def read_url(value: str) -> str:
-    """Return scheme, host, non-default port, and path, without query and fragment."""
-    if len(value) > _URL_LENGTH or _URL_UNSAFE.search(value):
-        raise InvalidResource(value, "a URL is printable ASCII, without spaces or backslashes")
-    try:
-        parts = urlsplit(value)
-        port = parts.port
-    except ValueError as error:
-        raise InvalidResource(value, str(error)) from None
-    if parts.scheme not in _DEFAULT_PORTS or "@" in parts.netloc or parts.hostname is None:
-        raise InvalidResource(value, "write http:// or https://, a host, and no user name")
-    host = parts.netloc.rpartition(":")[0] if port is not None else parts.netloc.rstrip(":")
-    authority = _host(host, value)
-    if port is not None and port != _DEFAULT_PORTS[parts.scheme]:
-        authority = f"{authority}:{_port(str(port), value)}"
-    return f"{parts.scheme}://{authority}{_url_path(parts.path, value)}"
-
-
-def _url_path(path: str, value: str) -> str:
-    if _DOT_ESCAPE.search(path):
-        raise InvalidResource(value, "the path hides a dot, slash or NUL in a % escape")
-    if _NO_ESCAPE.search(path):
-        raise InvalidResource(value, "two hexadecimal digits must follow a %")
-    if any(part in (".", "..") for part in path.split("/")):
-        raise InvalidResource(value, "the segments . and .. are not allowed")
-    return _one_spelling(path) or "/"
-
-
-def _one_spelling(path: str) -> str:
-    """Return the spelling that a server gives a path before it decides what the path names.
-
-    An escape that RFC 3986 (section 6.2.2) holds for its character becomes that character, other
-    escapes get capital digits, and slashes in a row become one, as nginx and WSGI servers have it.
-    """
-
-    def spelled(escape: re.Match[str]) -> str:
-        character = chr(int(escape[1], 16))
-        return character if character in _UNRESERVED else escape[0].upper()
-
-    return _SLASHES.sub("/", _ESCAPE.sub(spelled, path))
-
-
 def _path_pattern(text: str) -> str:
-    """Spell a pattern as `read_path` spells resources: absolute."""
-    return f"/{text}" if text and text != "**" and not text.startswith("/") else text
+    """Spell a pattern as `read_path` spells resources: absolute, without empty segments."""
+    if "\\" in text:
+        raise InvalidPattern(text, "write / between the parts of a path")
+    segments = text.removeprefix("/").split("/")
+    if "" in segments[:-1] or (segments[-1] == "" and len(segments) > 1) or "." in segments:
+        meant = "/".join(segment for segment in segments if segment not in ("", "."))
+        meant = f"/{meant}/**" if segments[-1] in ("", ".") else f"/{meant}"
+        raise InvalidPattern(text, f"no path is spelled so; did you mean {meant}?")
+    return f"/{text.removeprefix('/')}" if text else text
 
 
-def _http_pattern(text: str) -> str:
-    """Spell a pattern like `read_url`: lower-case host, no default port, a path of at least `/`."""
-    scheme, mark, rest = text.partition("://")
-    authority, slash, path = rest.partition("/")
-    scheme, authority = scheme.lower(), authority.lower()
-    authority = authority.removesuffix(f":{_DEFAULT_PORTS.get(scheme, '')}")
-    if mark and not slash and authority != "**":
-        slash = "/"
-    return f"{scheme}{mark}{authority}{_one_spelling(slash + path)}"
+def _fold_path(text: str) -> str:
+    """Spell a path, or a pattern of paths, as a file system does that ignores case."""
+    if text.isascii():
+        folded = text.lower()
+    else:
+        folded = _UNSEEN.sub("", unicodedata.normalize("NFD", text))
+        folded = unicodedata.normalize("NFC", folded.casefold())
+    if "./" not in folded and " /" not in folded and not folded.endswith((".", " ")):
+        return folded
+    return "/".join(map(_without_end, folded.split("/")))
 
 
-PATH = Spelling(read=read_path, read_pattern=_path_pattern)
-PROGRAM = Spelling(read=read_program)
-ADDRESS = Spelling(read=read_address, read_pattern=str.lower)
-URL = Spelling(read=read_url, read_pattern=_http_pattern)
+def _without_end(segment: str) -> str:
+    return segment if _WILD.search(segment) else segment.rstrip(". ") or segment
+
+
+def command_line(program: str, arguments: Sequence[str]) -> str:
+    """Return a program and its arguments as one text, as a shell quotes them."""
+    return shlex.join((program, *arguments))
+
+
+def read_program(value: str) -> str:
+    """Return a command line in one spelling: an absolute program, and its arguments quoted."""
+    try:
+        program, *arguments = shlex.split(value) or ("",)
+    except ValueError as error:
+        raise InvalidResource(value, f"the command line cannot be read: {error}") from None
+    read_plain(program)
+    if not program.startswith("/") or {"", ".", ".."} & set(program.split("/")[1:]):
+        raise InvalidResource(value, "name a program by its absolute path, without . and ..")
+    if len(arguments) > _ARGUMENTS or sum(map(len, arguments)) > _ARGUMENTS_LENGTH:
+        raise InvalidResource(
+            value,
+            f"there are more than {_ARGUMENTS} arguments or {_ARGUMENTS_LENGTH:,} characters of "
+            "them; pass more through stdin",
+        )
+    if any("\0" in argument for argument in arguments):
+        raise InvalidResource(value, "an argument contains a NUL character")
+    return command_line(program, arguments)
+
+
+def _program_parts(text: str) -> tuple[str, ...]:
+    program, *arguments = shlex.split(text)
+    return program, "".join(f"{_MARK}{argument}" for argument in arguments)
+
+
+def _program_pattern(text: str) -> str:
+    """Check a pattern: a program, then nothing for any arguments or a pattern for each."""
+    try:
+        words = shlex.split(text)
+    except ValueError as error:
+        raise InvalidPattern(text, f"it cannot be read: {error}") from None
+    if not words:
+        raise InvalidPattern(text, "it is empty")
+    if words[0] != "**" and not words[0].startswith("/"):
+        raise InvalidPattern(
+            text, f"a program is named by its absolute path; did you mean /usr/bin/{text}?"
+        )
+    if "" in words[0].split("/")[1:]:
+        raise InvalidPattern(text, "no program has an empty part in its path")
+    return text if words == ["**"] else _joined(words)
+
+
+def _program_pattern_parts(text: str) -> tuple[Pattern | Words, ...]:
+    program, *arguments = shlex.split(text)
+    if not arguments:
+        arguments = ["**"]
+    dotted = (f"[.]{each[1:]}" if each in (".", "..") else each for each in arguments)
+    return Pattern(program), Pattern("".join(f"{_MARK}{each}" for each in dotted), _MARK)
+
+
+def _quoted_program(text: str) -> str:
+    return _joined(map(escape, shlex.split(text)))
+
+
+def _joined(words: Iterable[str]) -> str:
+    """Join the words of a pattern; its wildcards need no quotes."""
+    return " ".join(each if _PLAIN.fullmatch(each) else shlex.quote(each) for each in words)
+
+
+PATH = Spelling(read=read_path, read_pattern=_path_pattern, everything="/**", fold=_fold_path)
+PROGRAM = Spelling(
+    _MARK,
+    read=read_program,
+    read_pattern=_program_pattern,
+    split=_program_parts,
+    split_pattern=_program_pattern_parts,
+    quote=_quoted_program,
+)

@@ -139,7 +139,7 @@ class Tcp:
         try:
             with anyio.fail_after(seconds):
                 addresses = await self._doorman.addresses(
-                    caller.name, CAPABILITY, address, endpoint
+                    caller.name, CAPABILITY, address, endpoint, endpoint.at
                 )
                 connected = await connect(addresses, endpoint, socket.SOCK_STREAM)
         except TimeoutError:

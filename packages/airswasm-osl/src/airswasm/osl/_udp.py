@@ -16,7 +16,7 @@ from ._answers import answered, check_room
 from ._policy import NetworkPolicy
 from .errors import Disconnected, LimitReached, TimedOut
 
-CAPABILITY = "udp:exchange"
+CAPABILITY = "udp:send"
 DATAGRAM_BYTES = 65_507
 """The largest payload of a UDP datagram over IPv4."""
 
@@ -41,7 +41,7 @@ class Udp:
         try:
             with anyio.fail_after(self._policy.seconds(timeout_ms)):
                 addresses = await self._doorman.addresses(
-                    caller.name, CAPABILITY, address, endpoint
+                    caller.name, CAPABILITY, address, endpoint, endpoint.at
                 )
                 with await connect(addresses, endpoint, socket.SOCK_DGRAM) as connected:
                     answer = await _exchanged(connected, data)

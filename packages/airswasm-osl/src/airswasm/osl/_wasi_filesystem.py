@@ -312,7 +312,9 @@ class WasiFilesystem:
         writes = "write" in flags or not {"create", "truncate"}.isdisjoint(open_flags)
         if writes:
             self._require(caller, "filesystem:write", at)
-        if "read" in flags or not writes:
+        if "directory" in open_flags:  # a directory's content is its list
+            self._require(caller, "filesystem:list", at)
+        elif "read" in flags or not writes:
             self._require(caller, "filesystem:read", at)
         place = _OpenFiles.of(caller, folder.limits.open_files)
         holding = caller.account.hold(_HANDLE_BYTES + 4 * len(at), descriptors=1)
@@ -422,7 +424,7 @@ class WasiFilesystem:
         if descriptor.held is not None:
             raise Refused("not-directory")
         folder, path = folder_for(caller, self._policy), descriptor.path
-        self._require(caller, "filesystem:read", path)
+        self._require(caller, "filesystem:list", path)
         holding = caller.account.hold(_HANDLE_BYTES)
         entries = await _disk(lambda: folder.list_directory(path))
         holding.resize(sum(_HANDLE_BYTES + 4 * len(each.name) for each in entries))
@@ -437,7 +439,7 @@ class WasiFilesystem:
         accessed: Case,
         modified: Case,
     ) -> None:
-        folder, at = self._writable(caller, base, path)
+        folder, at = self._changeable(caller, base, path, "filesystem:write")
 
         def set_times() -> None:
             fd = folder.open(parts_of(at), os.O_RDONLY)
@@ -449,7 +451,7 @@ class WasiFilesystem:
         await _disk(set_times)
 
     async def _create_directory(self, caller: Caller, base: Descriptor, path: str) -> None:
-        folder, at = self._writable(caller, base, path)
+        folder, at = self._changeable(caller, base, path, "filesystem:write")
         await _disk(lambda: folder.make_directory(parts_of(at)))
 
     async def _remove_directory(self, caller: Caller, base: Descriptor, path: str) -> None:
@@ -461,7 +463,7 @@ class WasiFilesystem:
     async def _removed(
         self, caller: Caller, base: Descriptor, path: str, remove: Callable[..., None]
     ) -> None:
-        folder, at = self._writable(caller, base, path)
+        folder, at = self._changeable(caller, base, path, "filesystem:delete")
         *parents, name = parts_of(at)
 
         def removed() -> None:
@@ -473,14 +475,17 @@ class WasiFilesystem:
     async def _rename(
         self, caller: Caller, base: Descriptor, path: str, target_base: Descriptor, target: str
     ) -> None:
-        folder, source_at = self._writable(caller, base, path)
-        _, target_at = self._writable(caller, target_base, target)
+        folder, source_at = self._changeable(caller, base, path, "filesystem:delete")
+        _, target_at = self._changeable(caller, target_base, target, "filesystem:write")
         self._require(caller, "filesystem:read", source_at)
         status = await _disk(lambda: folder.status(parts_of(source_at)))
         if stat_modes.S_ISDIR(status.st_mode):
-            self._require(caller, "filesystem:read", f"{source_at}/", argument="prefix")
-            for at in (source_at, target_at):
-                self._require(caller, "filesystem:write", f"{at}/", argument="prefix")
+            for capability, at in (
+                ("filesystem:read", source_at),
+                ("filesystem:delete", source_at),
+                ("filesystem:write", target_at),
+            ):
+                self._require(caller, capability, f"{at}/", argument="prefix")
         await _disk(lambda: folder.rename(parts_of(source_at), parts_of(target_at)))
 
     # checks
@@ -491,11 +496,13 @@ class WasiFilesystem:
             raise Refused("not-directory")
         return folder_for(caller, self._policy), below(base.path, path)
 
-    def _writable(self, caller: Caller, base: Descriptor, path: str) -> tuple[Folder, str]:
+    def _changeable(
+        self, caller: Caller, base: Descriptor, path: str, capability: str
+    ) -> tuple[Folder, str]:
         folder, at = self._at(caller, base, path)
         if at == "/":
             raise Refused("not-permitted")
-        self._require(caller, "filesystem:write", at)
+        self._require(caller, capability, at)
         return folder, at
 
     def _require(
@@ -519,7 +526,7 @@ class WasiFilesystem:
         A guest's `readdir` asks for the hash of every entry, as its inode number; refusing one
         would hide all of them.
         """
-        return self._guard.decide(caller.name, "filesystem:read", path).is_allowed
+        return self._guard.decide(caller.name, "filesystem:list", path).is_allowed
 
     def _hashed(self, status: os.stat_result) -> Mapping[str, int]:
         """Hash a file's identity, as a keyed substitute for its inode number."""

@@ -89,8 +89,8 @@ class WasiHttp:
             OslError: No grant allows it, or it has no safe reading.
         """
         url = url_of(request)
-        Request.read(method_of(request), url, (), b"")
-        decision = self._guard.check(caller.name, CAPABILITY, url)
+        checked = Request.read(method_of(request), url, (), b"")
+        decision = self._guard.check(caller.name, CAPABILITY, checked.resource)
         if not decision.is_allowed:
             caller.wasi.stderr.write(f"{decision.text}\n".encode())
             raise AccessDenied(decision.text)

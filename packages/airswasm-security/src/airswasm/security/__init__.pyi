@@ -27,7 +27,9 @@ from ._keys import (
 from ._kinds import Kinds, Rules
 from ._layers import DecisionLayer, Verdict
 from ._package_paths import judge_path
-from ._patterns import Pattern
+from ._patterns import AnyPattern, Compound, Pattern, Words
+from ._roles import AclEntry, AclSettings, Role, RolesLayer, RolesSettings
+from ._sets import escape
 from ._settings import SecuritySettings
 from ._signatures import (
     MAXIMUM_SEQUENCE,
@@ -42,7 +44,7 @@ from ._signatures import (
     verify_rotation,
     verify_statement,
 )
-from ._spelling import PLAIN, Reach, Resource, Spelling, read_plain
+from ._spelling import EVERYTHING, PLAIN, Reach, Resource, Spelling, read_plain
 from ._trust import FormerKey, Revocation, TrustedComponent, TrustStore
 from .errors import (
     AuditBroken,
@@ -65,6 +67,7 @@ from .errors import (
     KeyMismatch,
     KeyRevoked,
     PermissionDenied,
+    RolesInvalid,
     RotationRefused,
     SecurityError,
     SequenceRefused,
@@ -78,7 +81,18 @@ from .errors import (
 
 __all__ = (
     "SecuritySettings",
+    "AnyPattern",
     "BLOCK",
+    "Compound",
+    "AclEntry",
+    "AclSettings",
+    "EVERYTHING",
+    "Role",
+    "RolesInvalid",
+    "RolesLayer",
+    "RolesSettings",
+    "escape",
+    "Words",
     "DecisionLayer",
     "Verdict",
     "CAPABILITIES_INTERFACE",

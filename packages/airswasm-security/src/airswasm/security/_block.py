@@ -19,6 +19,12 @@ BLOCK = Block(
             "airswasm.security:SecuritySettings",
             "What holds for every component, and what the audit log keeps.",
         ),
+        Section(
+            "roles",
+            "airswasm.security:RolesSettings",
+            "What components may do by their roles, beside their grants.",
+        ),
+        Section("acl", "airswasm.security:AclSettings", "The access list, for single identities."),
     ),
     errors=("airswasm.security.errors",),
     metrics=(Metric(UNWRITTEN, "Denials without a line of their own in the audit log."),),

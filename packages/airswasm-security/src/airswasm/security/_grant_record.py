@@ -19,6 +19,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Literal, TypeAlias, cast
 
 from ._grants import Grants
+from ._patterns import covers, touches
 from .errors import GrantBarred, GrantMissing, GrantNotNarrower
 
 if TYPE_CHECKING:  # to read a record needs no patterns
@@ -30,7 +31,7 @@ GrantVerdict: TypeAlias = Literal["granted", "narrowed", "denied"]
 Decider: TypeAlias = Literal["operator", "policy", "key", "level"]
 """`operator`: a person or their script. `policy`: the host, when a time had passed. `key`: the
 package's signer is trusted. `level`: the host is in development mode."""
-ALL_PATTERNS = ("**",)
+ALL_PATTERNS = ("everything",)
 """The patterns that stand for all of a capability."""
 
 
@@ -399,11 +400,11 @@ def _covers(capability: str, wide: Sequence[str], text: str, kinds: Kinds | None
         return False
     spelling = kinds.spelling(capability)
     pattern = spelling.pattern(text)
-    return any(spelling.pattern(each).covers_pattern(pattern) for each in wide)
+    return any(covers(spelling.pattern(each), pattern) for each in wide)
 
 
 def _touch(capability: str, first: str, second: str, kinds: Kinds) -> bool:
     if capability not in kinds:
         return first == second
     spelling = kinds.spelling(capability)
-    return spelling.pattern(first).touches_pattern(spelling.pattern(second))
+    return touches(spelling.pattern(first), spelling.pattern(second))

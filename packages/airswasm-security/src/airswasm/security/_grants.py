@@ -16,7 +16,7 @@ from typing import cast
 
 from .errors import InvalidCapability, InvalidPattern
 
-__all__ = ("Grants", "manifest_line")
+__all__ = ("Grants", "grants_of_tables", "manifest_line")
 
 _CAPABILITY_LENGTH = 128
 _CAPABILITY = re.compile(r"[a-z][a-z0-9-]*:[a-z][a-z0-9-]*", re.ASCII)
@@ -55,7 +55,7 @@ class Grants:
     def from_manifest(cls, table: Mapping[str, object]) -> Grants:
         """Read a `[capabilities]` table.
 
-        `storage.read = ["**"]` grants; `deny.storage.write = ["locked/**"]`
+        `storage.read = ["users/**"]` grants; `deny.storage.write = ["locked/**"]`
         denies.
 
         Raises:
@@ -83,6 +83,17 @@ class Grants:
         allowed = (manifest_line(cap, self.allow[cap]) for cap in sorted(self.allow))
         denied = (f"deny.{manifest_line(cap, self.deny[cap])}" for cap in sorted(self.deny))
         return (*allowed, *denied)
+
+
+def grants_of_tables(
+    tables: Mapping[str, Mapping[str, tuple[str, ...]]],
+) -> dict[str, tuple[str, ...]]:
+    """Return tables of domain, verb and patterns by capability, as `Grants` have them."""
+    return {
+        f"{domain}:{verb}": patterns
+        for domain, verbs in tables.items()
+        for verb, patterns in verbs.items()
+    }
 
 
 def manifest_line(capability: str, patterns: Iterable[str]) -> str:
@@ -114,7 +125,7 @@ def _flatten(table: Mapping[str, object]) -> Iterator[tuple[str, tuple[str, ...]
 
 def _texts(patterns: object) -> tuple[str, ...]:
     if not isinstance(patterns, list | tuple):
-        raise InvalidPattern(str(patterns), 'write a list of patterns, such as ["**"]')
+        raise InvalidPattern(str(patterns), 'write a list of patterns, such as ["users/**"]')
     return tuple(_checked_text(pattern) for pattern in cast("Sequence[object]", patterns))
 
 

@@ -368,7 +368,7 @@ class Guard:
         function: HostFunction,
         answer: Callable[[Decision], object],
     ) -> HostFunction:
-        position = _position(interface, signature, requirement)
+        positions = _positions(interface, signature, requirement)
         if requirement.capability not in self._kinds:
             raise UnannotatedFunction(
                 interface, signature.name, f"no block declares {requirement.capability}"
@@ -393,7 +393,7 @@ class Guard:
                 passed[component] = _with(passed.get(component, ()), resource, self._limit)
             return None
 
-        return _wrapped(function, position, passed, refusal, answer)
+        return _wrapped(function, positions, passed, refusal, answer)
 
     def explain(
         self, component: str, capability: str, resource: str, *, argument: str | None = None
@@ -417,10 +417,11 @@ class Guard:
         Blocks ask it about the second name of a thing: the address that a host's name resolved to,
         the file that a program's link leads to.
         """
-        touched = self._kinds.resource(capability, resource)
-        for verdict in self._verdicts(component, capability, touched):
+        for verdict in self.explain(component, capability, resource):
             if verdict.is_explicit and not verdict.is_allowed:
-                return _decided(component, capability, touched, verdict)
+                return Decision(
+                    False, component, capability, resource, verdict.rule, layer=verdict.layer
+                )
         return None
 
     def _verdicts(self, component: str, capability: str, touched: Resource) -> Iterator[Verdict]:
@@ -558,18 +559,22 @@ def guarded(interface: HostInterface, contract: Contract, guard: Guard) -> HostI
 
 def _wrapped(
     function: HostFunction,
-    position: int | None,
+    positions: tuple[int, ...],
     passed: _Passed,
     refusal: Callable[[Caller, object], Decision | None],
     answer: Callable[[Decision], object],
 ) -> HostFunction:
     """Wrap a function; the hot path is two look-ups."""
+    position = positions[0] if positions else None
+    has_parts = len(positions) > 1
     if inspect.iscoroutinefunction(function):
         awaitable = cast("Callable[..., Awaitable[object]]", function)
 
         @functools.wraps(function)
         async def wait(caller: Caller, *args: object) -> object:
             resource = "" if position is None else args[position]
+            if has_parts:
+                resource = _joined(args, positions)
             if resource not in passed.get(caller.name, ()):
                 refused = refusal(caller, resource)
                 if refused is not None:
@@ -581,6 +586,8 @@ def _wrapped(
     @functools.wraps(function)
     def call(caller: Caller, *args: object) -> object:
         resource = "" if position is None else args[position]
+        if has_parts:
+            resource = _joined(args, positions)
         if resource not in passed.get(caller.name, ()):
             refused = refusal(caller, resource)
             if refused is not None:
@@ -602,15 +609,21 @@ def _with(
     return (*known, resource) if len(known) < _FEW else {*known, resource}
 
 
-def _position(interface: str, signature: Function, requirement: Requirement) -> int | None:
-    if requirement.argument is None:
-        return None
+def _positions(interface: str, signature: Function, requirement: Requirement) -> tuple[int, ...]:
     names = [parameter.name for parameter in signature.parameters]
-    if requirement.argument not in names:
-        raise UnannotatedFunction(
-            interface, signature.name, f"it has no argument {requirement.argument}"
-        )
-    return names.index(requirement.argument)
+    for argument in requirement.arguments:
+        if argument not in names:
+            raise UnannotatedFunction(interface, signature.name, f"it has no argument {argument}")
+    return tuple(map(names.index, requirement.arguments))
+
+
+def _joined(args: tuple[object, ...], positions: tuple[int, ...]) -> object:
+    """Return the resource that several arguments make: their texts, as a shell quotes them."""
+    words: list[str] = []
+    for position in positions:
+        value = args[position]
+        words.extend([value] if isinstance(value, str) else cast("list[str]", value))
+    return shlex.join(words)
 
 
 def _answer_of(signature: Function) -> Callable[[Decision], object]:

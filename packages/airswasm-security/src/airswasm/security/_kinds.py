@@ -10,14 +10,14 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import cast
 
 from airswasm.wit import Capability, load_part
 
 from ._grants import Grants
-from ._patterns import Pattern
-from ._spelling import PLAIN, Resource, Spelling
+from ._patterns import AnyPattern, Pattern, covers, touches
+from ._spelling import EVERYTHING, PLAIN, Resource, Spelling
 from .errors import InvalidCapability, InvalidPattern, UnknownCapability
 
 __all__ = ("Kinds", "Rules")
@@ -25,10 +25,14 @@ __all__ = ("Kinds", "Rules")
 PATTERNS_AT_MOST = 256
 """Patterns of one capability; each is tried for each new resource."""
 
+_LONGEST_NAME = 128
 EFFORT_AT_MOST = 16_384
 """The efforts of the patterns of one capability together."""
 
 _TOO_MANY = "with wildcards inside of segments, or behind **, there are too many patterns"
+
+
+_SAY_EVERYTHING = f'write "{EVERYTHING}" if that is meant'
 
 
 class Kinds:
@@ -98,11 +102,21 @@ class Kinds:
     def check(self, grants: Grants) -> None:
         """Check that every capability exists here and every pattern can be read.
 
+        A grant of all that there is must say so: its pattern is the word `everything`.
+
         Raises:
             UnknownCapability: No installed block declares one of them.
-            InvalidPattern: A pattern cannot be read by its capability's spelling, or those of
-                one capability together take too long to match.
+            InvalidPattern: A pattern cannot be read by its capability's spelling, can match
+                nothing, or covers everything without the word for it; a capability is granted
+                with no pattern; or those of one capability together take too long to match.
         """
+        for capability, patterns in grants.allow.items():
+            spelling = self.spelling(capability)
+            if not patterns:
+                raise InvalidPattern("", f"{capability} lists no pattern; {_SAY_EVERYTHING}")
+            for text in patterns:
+                if text != EVERYTHING and spelling.covers_everything(spelling.pattern(text)):
+                    raise InvalidPattern(text, f"it covers all that there is; {_SAY_EVERYTHING}")
         for table in (grants.allow, grants.deny):
             for capability, patterns in table.items():
                 spelling = self.spelling(capability)
@@ -124,7 +138,20 @@ class Kinds:
         Raises:
             InvalidPattern: A pattern cannot be read.
         """
-        return Rules(self._compiled(grants.allow), self._compiled(grants.deny))
+        deny = self._compiled(grants.deny)
+        folded = {
+            capability: tuple(
+                (fold, str(each))
+                for each in patterns
+                if (fold := self.spelling(capability).folded(each)) is not None
+            )
+            for capability, patterns in deny.items()
+        }
+        return Rules(
+            self._compiled(grants.allow),
+            deny,
+            {capability: pairs for capability, pairs in folded.items() if pairs},
+        )
 
     def beyond(self, grants: Grants, other: Grants) -> Grants:
         """Return what `grants` allow and `other` does not: the new requests of an update.
@@ -149,11 +176,21 @@ class Kinds:
             return known
         if not Grants.is_capability(capability):
             raise InvalidCapability(capability)
-        close = difflib.get_close_matches(capability, self._declared, n=1, cutoff=0.5)
-        raise UnknownCapability(capability, close[0] if close else None)
+        raise UnknownCapability(capability, self.meant(capability))
 
-    def _compiled(self, table: Mapping[str, tuple[str, ...]]) -> Mapping[str, tuple[Pattern, ...]]:
-        # `**` is tried first: it answers without looking at the resource.
+    def meant(self, capability: str) -> str | None:
+        """Return the kind that an unknown name was probably meant to be, or None."""
+        renamed = {
+            former.replace(".", ":"): each.annotation for each in self for former in each.formerly
+        }
+        known = (*self._declared, *renamed)
+        close = difflib.get_close_matches(capability[:_LONGEST_NAME], known, n=1, cutoff=0.5)
+        return renamed.get(close[0], close[0]) if close else None
+
+    def _compiled(
+        self, table: Mapping[str, tuple[str, ...]]
+    ) -> Mapping[str, tuple[AnyPattern, ...]]:
+        # What covers everything is tried first: it answers without looking at the resource.
         return {
             capability: tuple(
                 sorted(map(self.spelling(capability).pattern, texts), key=_is_not_everything)
@@ -170,10 +207,14 @@ class Rules:
     Attributes:
         allow: For each capability the granted patterns.
         deny: For each capability the patterns that are refused whatever `allow` says.
+        folded: The patterns of `deny` as `Spelling.fold` spells them, each with its text.
     """
 
-    allow: Mapping[str, tuple[Pattern, ...]]
-    deny: Mapping[str, tuple[Pattern, ...]]
+    allow: Mapping[str, tuple[AnyPattern, ...]]
+    deny: Mapping[str, tuple[AnyPattern, ...]]
+    folded: Mapping[str, tuple[tuple[Pattern, str], ...]] = field(
+        default_factory=dict[str, tuple[tuple[Pattern, str], ...]]
+    )
     _efforts: Mapping[str, int] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -188,30 +229,35 @@ class Rules:
         """Return a pattern that grants this, or None."""
         for pattern in self.allow.get(capability, ()):
             if resource.is_covered_by(pattern):
-                return pattern.text
+                return str(pattern)
         return None
 
     def denying(self, capability: str, resource: Resource) -> str | None:
         """Return a pattern that forbids this, or None."""
         for pattern in self.deny.get(capability, ()):
             if resource.is_touched_by(pattern):
-                return pattern.text
+                return str(pattern)
+        if resource.folded is not None and capability in self.folded:
+            other = replace(resource, text=resource.folded, folded=None)
+            for pattern, text in self.folded[capability]:
+                if other.is_touched_by(pattern):
+                    return text
         return None
 
     def beyond(self, other: Rules) -> dict[str, tuple[str, ...]]:
         """Return the grants that `other` lacks; see `Kinds.beyond`."""
         fresh = {
             capability: tuple(
-                each.text for each in _uncovered(patterns, other.allow.get(capability, ()))
+                str(each) for each in _uncovered(patterns, other.allow.get(capability, ()))
             )
             for capability, patterns in self.allow.items()
         }
         for capability, patterns in other.deny.items():
             dropped = list(_uncovered(patterns, self.deny.get(capability, ())))
             for candidate in self.allow.get(capability, ()):
-                if any(candidate.touches_pattern(p) for p in dropped):
+                if any(touches(candidate, each) for each in dropped):
                     fresh[capability] = tuple(
-                        dict.fromkeys((*fresh.get(capability, ()), candidate.text))
+                        dict.fromkeys((*fresh.get(capability, ()), str(candidate)))
                     )
         return {capability: texts for capability, texts in fresh.items() if texts}
 
@@ -220,23 +266,23 @@ class Rules:
         return self._efforts.get(capability, 0)
 
 
-def _uncovered(patterns: Iterable[Pattern], wide: Sequence[Pattern]) -> Iterator[Pattern]:
+def _uncovered(patterns: Iterable[AnyPattern], wide: Sequence[AnyPattern]) -> Iterator[AnyPattern]:
     """Iterate over the patterns that none of `wide` covers.
 
     Most are covered by themselves, or by one that begins alike, or by one that begins with a
     wildcard: the others are not compared.
     """
     same = {each.text for each in wide}
-    by_start: dict[str, list[Pattern]] = {}
+    by_start: dict[str, list[AnyPattern]] = {}
     for each in wide:
-        start = each.segments[0]
-        by_start.setdefault("" if "*" in start or "?" in start else start, []).append(each)
+        by_start.setdefault(each.start, []).append(each)
     for pattern in patterns:
         if pattern.text not in same:
-            candidates = (*by_start.get("", ()), *by_start.get(pattern.segments[0], ()))
-            if not any(each.covers_pattern(pattern) for each in candidates):
+            starts = ("", pattern.start) if pattern.start else ("",)
+            candidates = (each for start in starts for each in by_start.get(start, ()))
+            if not any(covers(each, pattern) for each in candidates):
                 yield pattern
 
 
-def _is_not_everything(pattern: Pattern) -> bool:
+def _is_not_everything(pattern: AnyPattern) -> bool:
     return pattern.text != "**"

@@ -1,12 +1,14 @@
 """Patterns over resources: the keys, paths, targets and topics that a grant covers.
 
-A pattern is a row of segments. `*` inside a segment stands for any run of
-characters, alone it stands for one non-empty segment; `?` stands for one
-character; `**` is a segment of its own and stands for any number of segments,
-none included. Matching goes over a resource once: what is between two wildcards
-is searched from where the last was found, and where `**` stands the pattern is in
-several places at once, as bits of a number. So time grows with the resource, and
-`effort` says by how much.
+A pattern is a row of segments. `*` inside a segment stands for any run of characters, alone it
+stands for one non-empty segment; `?` stands for one character and `[a-z]` for one of a set; `**` is
+a segment of its own and stands for any number of segments, none included. Matching goes over a
+resource once: what is between two wildcards is searched from where the last was found, and where
+`**` stands the pattern is in several places at once, as bits of a number. So time grows with the
+resource, and `effort` says by how much.
+
+A resource of several parts, such as a method and a URL, has a pattern for each: `Compound`. So a
+wildcard in the host cannot reach into the path.
 
 Rejected: `fnmatch` (its `*` crosses `/`, so `a/*` covers `a/../../etc/passwd`), `PurePath.match`
 (takes `..` for `*`), and translation to `re` (`(a*)*b`).
@@ -23,16 +25,21 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
+from typing import TypeAlias
 
+from ._sets import find_problem, matches_sets
 from .errors import InvalidPattern
 
-__all__ = ("Pattern",)
+__all__ = ("AnyPattern", "Compound", "Pattern", "Words", "covers", "touches")
 
 _ANY_DEPTH = "**"
+_WILD = "*?["
 _PATTERN_LENGTH = 1_024
 _SEGMENTS = 64
 _EFFORT_OF_ALL = 512
 """Of what takes a step for each character or segment of the resource."""
+_EFFORT_OF_SETS = 2 * _EFFORT_OF_ALL
+"""The sets are spread out first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,10 +49,12 @@ class Pattern:
     Attributes:
         text: The pattern as written.
         separator: The character between segments: `/`, or `.` for topics.
+        name: What people read instead of the text, if it is not empty.
     """
 
     text: str
     separator: str = "/"
+    name: str = field(default="", repr=False, compare=False)
     segments: tuple[str, ...] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -53,12 +62,17 @@ class Pattern:
         object.__setattr__(self, "segments", tuple(self.text.split(self.separator)))
 
     def __str__(self) -> str:
-        return self.text
+        return self.name or self.text
 
     @property
     def is_literal(self) -> bool:
         """Whether it covers exactly one resource: itself."""
-        return not ("*" in self.text or "?" in self.text)
+        return not _is_wild(self.text)
+
+    @property
+    def start(self) -> str:
+        """The first segment, or an empty text if it may be several."""
+        return "" if _is_wild(self.segments[0]) else self.segments[0]
 
     @property
     def effort(self) -> int:
@@ -70,7 +84,8 @@ class Pattern:
         deep = self.segments.index(_ANY_DEPTH) if _ANY_DEPTH in self.segments else None
         before, behind = self.segments[:deep], self.segments[deep:] if deep is not None else ()
         searched = sum(map(_is_searched, behind))
-        return len(self.segments) + sum(map(_effort, before)) + _EFFORT_OF_ALL * searched
+        sets = _EFFORT_OF_ALL * sum("[" in segment for segment in behind)
+        return len(self.segments) + sum(map(_effort, before)) + _EFFORT_OF_ALL * searched + sets
 
     def matches(self, resource: str) -> bool:
         """Return whether the pattern covers this one resource."""
@@ -131,13 +146,99 @@ class Pattern:
         return (_ANY_DEPTH, *rest) in tails
 
 
+@dataclass(frozen=True, slots=True)
+class Words:
+    """A part that is one of some words: the methods of `GET,POST https://api.example.com/**`.
+
+    Attributes:
+        words: The words; None for any.
+    """
+
+    words: frozenset[str] | None = None
+
+    effort = 1
+
+    def matches(self, resource: str) -> bool:
+        """Return whether it is one of the words."""
+        return self.words is None or resource in self.words
+
+    def covers_pattern(self, other: Words) -> bool:
+        """Return whether it has every word of `other`."""
+        return self.words is None or (other.words is not None and other.words <= self.words)
+
+    def touches_pattern(self, other: Words) -> bool:
+        """Return whether both have a word in common."""
+        return self.words is None or other.words is None or bool(self.words & other.words)
+
+
+@dataclass(frozen=True, slots=True)
+class Compound:
+    """A pattern of several parts; it covers what each of its parts covers.
+
+    Attributes:
+        text: The pattern in one spelling.
+        parts: A pattern for each part of a resource, always as many for one kind of capability.
+        name: As for `Pattern`.
+    """
+
+    text: str
+    parts: tuple[Pattern | Words, ...] = field(repr=False)
+    name: str = field(default="", repr=False, compare=False)
+
+    def __str__(self) -> str:
+        return self.name or self.text
+
+    @property
+    def effort(self) -> int:
+        """The most steps of a match; see `Pattern.effort`."""
+        return sum(part.effort for part in self.parts)
+
+    @property
+    def start(self) -> str:
+        """See `Pattern.start`; the parts have no common order, so all are compared."""
+        return ""
+
+    def matches(self, resource: Sequence[str]) -> bool:
+        """Return whether the pattern covers a resource, given by its parts."""
+        return all(part.matches(each) for part, each in zip(self.parts, resource, strict=True))
+
+    def covers_pattern(self, other: Compound) -> bool:
+        """Return whether it covers everything that `other` covers; False may be wrong."""
+        pairs = zip(self.parts, other.parts, strict=True)
+        return all(mine.covers_pattern(its) for mine, its in pairs)  # type: ignore[arg-type]
+
+    def touches_pattern(self, other: Compound) -> bool:
+        """Return whether some resource may be covered by both."""
+        pairs = zip(self.parts, other.parts, strict=True)
+        return all(mine.touches_pattern(its) for mine, its in pairs)  # type: ignore[arg-type]
+
+
+AnyPattern: TypeAlias = Pattern | Compound
+
+
+def covers(wide: AnyPattern, pattern: AnyPattern) -> bool:
+    """Return whether one pattern covers all that another of the same kind covers."""
+    return wide.covers_pattern(pattern)  # type: ignore[arg-type]  # both are of one kind
+
+
+def touches(one: AnyPattern, other: AnyPattern) -> bool:
+    """Return whether two patterns of one kind may cover the same resource."""
+    return one.touches_pattern(other)  # type: ignore[arg-type]  # both are of one kind
+
+
 def segment_matches(pattern: str, text: str) -> bool:
     """Return whether one segment of a pattern covers one segment of a resource."""
     if pattern == "*":
         return text != ""
-    if "*" not in pattern and "?" not in pattern:
+    if not _is_wild(pattern):
         return pattern == text
+    if "[" in pattern:
+        return matches_sets(pattern, text)
     return _glob(pattern, text)
+
+
+def _is_wild(text: str) -> bool:
+    return "*" in text or "?" in text or "[" in text
 
 
 def _glob(pattern: str, text: str) -> bool:
@@ -187,12 +288,14 @@ def _find(piece: str, text: str, start: int, end: int) -> int:
 
 
 def _is_searched(segment: str) -> bool:
-    return segment not in ("*", _ANY_DEPTH) and ("*" in segment or "?" in segment)
+    return segment not in ("*", _ANY_DEPTH) and _is_wild(segment)
 
 
 def _effort(segment: str) -> int:
     if not _is_searched(segment):
         return 0
+    if "[" in segment:
+        return _EFFORT_OF_SETS
     return max(len(segment), _EFFORT_OF_ALL if "*" in segment and "?" in segment else 0)
 
 
@@ -202,7 +305,7 @@ def _sequence_matches(patterns: Sequence[str], segments: Sequence[str]) -> bool:
     literal: dict[str, int] = {}
     wild: list[tuple[int, str]] = []
     for at, pattern in enumerate(patterns):
-        if "*" not in pattern and "?" not in pattern:
+        if not _is_wild(pattern):
             literal[pattern] = literal.get(pattern, 0) | 1 << at
         elif pattern != _ANY_DEPTH:
             wild.append((1 << at, pattern))
@@ -266,7 +369,7 @@ def _covers_continuations(pattern: str, partial: str) -> bool:
 def _may_continue(pattern: str, partial: str) -> bool:
     """Return whether the pattern may cover some segment that starts with `partial`."""
     for expected, actual in zip(pattern, partial, strict=False):
-        if expected in "*?":
+        if expected in _WILD:
             return True
         if expected != actual:
             return False
@@ -277,14 +380,14 @@ def _covers_segment(pattern: str, other: str) -> bool:
     """Return whether a pattern's segment covers all that another's covers."""
     if pattern == other:
         return True
-    if "*" in other or "?" in other:
+    if _is_wild(other):
         return pattern == "*"
     return segment_matches(pattern, other)
 
 
 def _may_meet(pattern: str, other: str) -> bool:
     """Return whether two pattern segments may cover one and the same segment."""
-    wild = [any(char in segment for char in "*?") for segment in (pattern, other)]
+    wild = [_is_wild(segment) for segment in (pattern, other)]
     if all(wild):
         return True
     if wild[0]:
@@ -299,7 +402,8 @@ def _check(text: str, separator: str) -> None:
         raise InvalidPattern(text[:80], f"it is longer than {_PATTERN_LENGTH} characters")
     if not unicodedata.is_normalized("NFC", text):
         raise InvalidPattern(text, "it is not in Unicode normal form C")
-    if not text.isprintable() and any(unicodedata.category(char) in ("Cc", "Cs") for char in text):
+    shown = text.replace(separator, "")
+    if not shown.isprintable() and any(unicodedata.category(c) in ("Cc", "Cs") for c in shown):
         raise InvalidPattern(text, "it holds a control character")
     _check_segments(text, text.split(separator))
 
@@ -312,3 +416,5 @@ def _check_segments(text: str, segments: Sequence[str]) -> None:
             raise InvalidPattern(text, f"the segment {segment!r} is not allowed")
         if _ANY_DEPTH in segment and segment != _ANY_DEPTH:
             raise InvalidPattern(text, "** must be a segment of its own, as in users/**")
+        if "[" in segment and (problem := find_problem(segment)):
+            raise InvalidPattern(text, problem)

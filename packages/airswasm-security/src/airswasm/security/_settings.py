@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
 from airswasm.wit import Forbidden
 
-from ._grants import Grants
+from ._grants import Grants, grants_of_tables
 
 __all__ = ("SecuritySettings",)
 
@@ -21,7 +20,7 @@ class SecuritySettings:
 
     Attributes:
         allow: The most that any component can be granted: domain, verb, patterns, as in
-            Component.toml (`storage.read = ["**"]`). Empty sets no bound.
+            Component.toml (`storage.read = ["everything"]`). Empty sets no bound.
         deny: Capabilities that no component may use, whatever it was granted.
         forbidden: Adds to the forbidden list, which is asked before everything else, also in
             development mode: domain, verb, patterns, as in `deny`.
@@ -54,7 +53,7 @@ class SecuritySettings:
         Raises:
             InvalidCapability: A name in them is not of the form `domain.verb`.
         """
-        return Grants(_joined(self.allow), _joined(self.deny))
+        return Grants(grants_of_tables(self.allow), grants_of_tables(self.deny))
 
     @property
     def forbidden_entries(self) -> tuple[Forbidden, ...]:
@@ -65,13 +64,5 @@ class SecuritySettings:
         """
         return tuple(
             Forbidden("config.toml", annotation.replace(":", "."), patterns)
-            for annotation, patterns in _joined(self.forbidden).items()
+            for annotation, patterns in grants_of_tables(self.forbidden).items()
         )
-
-
-def _joined(table: Mapping[str, Mapping[str, tuple[str, ...]]]) -> dict[str, tuple[str, ...]]:
-    return {
-        f"{domain}:{verb}": patterns
-        for domain, verbs in table.items()
-        for verb, patterns in verbs.items()
-    }

@@ -14,15 +14,20 @@ the effect).
 from __future__ import annotations
 
 import enum
+import re
 import unicodedata
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-from ._patterns import Pattern
-from .errors import InvalidResource
+from ._patterns import AnyPattern, Compound, Pattern, Words, covers
+from ._sets import escape
+from .errors import InvalidPattern, InvalidResource
 
-__all__ = ("PLAIN", "Reach", "Resource", "Spelling", "read_plain")
+__all__ = ("EVERYTHING", "PLAIN", "Reach", "Resource", "Spelling", "read_plain")
 
+EVERYTHING = "everything"
+"""The pattern that covers every resource of a kind; no other may."""
+_SET = re.compile(r"\[.[^\]]*\]")
 _RESOURCE_LENGTH = 4_096
 _RESOURCE_SEGMENTS = 256
 
@@ -40,14 +45,29 @@ class Reach(enum.Enum):
 
 @dataclass(frozen=True, slots=True)
 class Resource:
-    """The resource of one call, in canonical form."""
+    """The resource of one call, in canonical form.
+
+    Attributes:
+        text: All of it.
+        reach: The resources that the call touches.
+        separator: The character between its segments.
+        parts: Its parts, where it has several: the method, the host and the path of a request.
+        folded: The text as a system that ignores case spells it, where the kind has such; a
+            denial of either spelling refuses the call.
+        quote: Returns the pattern that covers a text of this kind alone.
+    """
 
     text: str
     reach: Reach = Reach.EXACT
     separator: str = "/"
+    parts: tuple[str, ...] | None = None
+    folded: str | None = None
+    quote: Callable[[str], str] = field(default=escape, repr=False, compare=False)
 
-    def is_covered_by(self, pattern: Pattern) -> bool:
+    def is_covered_by(self, pattern: AnyPattern) -> bool:
         """Return whether the pattern covers all of it."""
+        if isinstance(pattern, Compound):
+            return self.parts is not None and pattern.matches(self.parts)
         match self.reach:
             case Reach.EXACT:
                 return pattern.matches(self.text)
@@ -56,8 +76,10 @@ class Resource:
             case Reach.PATTERN:
                 return pattern.covers_pattern(Pattern(self.text, self.separator))
 
-    def is_touched_by(self, pattern: Pattern) -> bool:
+    def is_touched_by(self, pattern: AnyPattern) -> bool:
         """Return whether the pattern may cover any of it."""
+        if isinstance(pattern, Compound):
+            return self.parts is None or pattern.matches(self.parts)
         match self.reach:
             case Reach.EXACT:
                 return pattern.matches(self.text)
@@ -69,11 +91,16 @@ class Resource:
     @property
     def granting_pattern(self) -> str:
         """The narrowest pattern that would cover it."""
-        if self.reach is not Reach.PREFIX:
+        if self.reach is Reach.PATTERN:
             return self.text
-        if self.text == "" or self.text.endswith("/"):
-            return f"{self.text}**"
-        return f"{self.text}*/**"
+        text = self.quote(self.text)
+        if text == EVERYTHING:
+            return f"[{text[0]}]{text[1:]}"
+        if self.reach is Reach.EXACT:
+            return EVERYTHING if text == "" else text
+        if text == "":
+            return EVERYTHING
+        return f"{text}**" if text.endswith("/") else f"{text}*/**"
 
 
 def _as_it_is(text: str) -> str:
@@ -114,14 +141,27 @@ class Spelling:
     Attributes:
         separator: The character between segments of a resource and of a pattern.
         read: Returns the canonical spelling of a resource, or raises `InvalidResource`.
-        read_pattern: Returns a grant's pattern in the same spelling, or raises `InvalidPattern`.
+        read_pattern: Returns a grant's pattern in the same spelling, or raises `InvalidPattern`;
+            also for a pattern that can match no resource, with what was probably meant.
         reach: The reach of a call that names one resource.
+        everything: The narrowest pattern that covers every resource of the kind.
+        split: Returns the parts of a canonical resource, where it has several.
+        split_pattern: Returns a pattern for each part of a resource, from a pattern in canonical
+            spelling.
+        fold: Returns a resource, or a pattern, as a system spells it that takes several resources
+            for one: file systems that ignore case. Denials hold for both spellings.
+        quote: Returns the pattern that covers one canonical resource and no other.
     """
 
     separator: str = "/"
     read: Callable[[str], str] = read_plain
     read_pattern: Callable[[str], str] = _as_it_is
     reach: Reach = Reach.EXACT
+    everything: str = "**"
+    split: Callable[[str], tuple[str, ...]] | None = None
+    split_pattern: Callable[[str], tuple[Pattern | Words, ...]] | None = None
+    fold: Callable[[str], str] | None = None
+    quote: Callable[[str], str] = escape
 
     def resource(self, value: str, argument: str | None = None) -> Resource:
         """Return the resource of a call.
@@ -138,15 +178,39 @@ class Spelling:
         text = read_plain(value) if is_prefix else self.read(value)
         if text.count(self.separator) >= _RESOURCE_SEGMENTS:
             raise InvalidResource(value, f"it has more than {_RESOURCE_SEGMENTS} segments")
-        return Resource(text, Reach.PREFIX if is_prefix else self.reach, self.separator)
+        reach = Reach.PREFIX if is_prefix else self.reach
+        parts = None if self.split is None else self.split(text)
+        folded = None if self.fold is None else self.fold(text)
+        return Resource(text, reach, self.separator, parts, folded, self.quote)
 
-    def pattern(self, text: str) -> Pattern:
+    def pattern(self, text: str) -> AnyPattern:
         """Return a grant's pattern, read as the resources are.
+
+        The word `everything` is the pattern that covers every resource of the kind.
 
         Raises:
             InvalidPattern: The text is not a usable pattern.
         """
-        return Pattern(self.read_pattern(text), self.separator)
+        if not text:
+            raise InvalidPattern(text, f'it is empty; write "{EVERYTHING}" for all that there is')
+        name = EVERYTHING if text == EVERYTHING else ""
+        spelled = self.everything if name else self.read_pattern(text)
+        if self.split_pattern is not None:
+            return Compound(spelled, self.split_pattern(spelled), name)
+        return Pattern(spelled, self.separator, name)
+
+    def folded(self, pattern: AnyPattern) -> Pattern | None:
+        """Return the pattern as `fold` spells it; None where that changes nothing."""
+        if self.fold is None or isinstance(pattern, Compound):
+            return None
+        try:
+            return Pattern(self.fold(pattern.text), self.separator)
+        except InvalidPattern:  # a range of a set has turned round: deny more, not less
+            return Pattern(self.fold(_SET.sub("?", pattern.text)), self.separator)
+
+    def covers_everything(self, pattern: AnyPattern) -> bool:
+        """Return whether a pattern covers every resource of the kind."""
+        return covers(pattern, self.pattern(EVERYTHING))
 
 
 PLAIN = Spelling()

@@ -20,6 +20,7 @@ __all__ = (
     "GrantBarred",
     "GrantMissing",
     "GrantNotNarrower",
+    "RolesInvalid",
     "UnannotatedFunction",
     "UnknownCapability",
     "InvalidKey",
@@ -117,6 +118,28 @@ class UnknownCapability(InvalidCapability):
         SecurityError.__init__(
             self, f"no installed block has the capability {capability.replace(':', '.')}{meant}"
         )
+
+
+class RolesInvalid(SecurityError):
+    """A role or an entry of the access list cannot be read.
+
+    Attributes:
+        where: The role or entry.
+        reason: What is wrong with it.
+    """
+
+    explanation = ErrorCode(
+        "E0450",
+        "wrong role or access list",
+        "A role or an entry of the access list cannot be read. The host does not start without "
+        "it, because what it denies would be allowed.",
+        "correct it in `[roles]` or `[acl]` of config.toml, or in the file that `roles.file` names",
+    )
+
+    def __init__(self, where: str, reason: str) -> None:
+        self.where = where
+        self.reason = reason
+        super().__init__(f"{where} is not usable: {reason}")
 
 
 class PermissionDenied(SecurityError):

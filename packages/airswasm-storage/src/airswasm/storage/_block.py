@@ -15,7 +15,8 @@ BLOCK = Block(
     provide="airswasm.storage:provide",
     capabilities=(
         Capability("storage.read", "read what it stored under {patterns}"),
-        Capability("storage.write", "store and delete under {patterns}"),
+        Capability("storage.write", "store under {patterns}"),
+        Capability("storage.delete", "delete what it stored under {patterns}"),
     ),
     sections=(
         Section("storage", "airswasm.storage:StorageSettings", "Where and how values are stored."),

@@ -8,11 +8,12 @@ task, and the store's group commit resolves it together with those of other comp
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, TypeAlias
 
 from airswasm.runtime import Caller, Case, Err, HostInterface, Ok, Services
+from airswasm.security import Guard
 
 from ._block import STORAGE_INTERFACE
 from ._guest_answers import refusal, write_refusal, written
@@ -25,6 +26,10 @@ _ENTRY_FUEL = 25_000
 """For an entry of a batch, which is read and written in some 15 microseconds."""
 
 __all__ = ("DurabilityPolicy", "FixedQuota", "StorageQuotas", "provide", "storage_interface")
+
+
+_Refusal: TypeAlias = Callable[[Caller, str, str], str | None]
+"""Returns why a caller may not delete the resource of an argument, or None."""
 
 
 class StorageQuotas(Protocol):
@@ -66,7 +71,10 @@ class FixedQuota:
 
 
 def storage_interface(
-    store: KeyValueStore, quotas: StorageQuotas, durability: DurabilityPolicy | None = None
+    store: KeyValueStore,
+    quotas: StorageQuotas,
+    durability: DurabilityPolicy | None = None,
+    guard: Guard | None = None,
 ) -> HostInterface:
     """Return `airswasm:component/storage` over a store.
 
@@ -74,8 +82,11 @@ def storage_interface(
         store: The open store.
         quotas: Asked at each write, so that a changed quota holds at once.
         durability: Asked when an instance first uses its storage; the store's rule by default.
+        guard: Asked whether a caller may delete, by the functions that delete only sometimes; all
+            else is the business of the guard in front of the interface.
     """
-    guests = _Guests(store, quotas, durability)
+    refusal_of = (lambda *_: None) if guard is None else _asking(guard)
+    guests = _Guests(store, quotas, durability, refusal_of)
     return HostInterface(
         STORAGE_INTERFACE,
         {
@@ -111,18 +122,32 @@ def provide(services: Services) -> Iterable[HostInterface]:
         quotas = services.get(StorageQuotas)  # type: ignore[type-abstract]
     if services.has(DurabilityPolicy):
         durability = services.get(DurabilityPolicy)  # type: ignore[type-abstract]
-    return (storage_interface(store, quotas, durability),)
+    guard = services.get(Guard) if services.has(Guard) else None
+    return (storage_interface(store, quotas, durability, guard),)
+
+
+def _asking(guard: Guard) -> _Refusal:
+    def refusal_of(caller: Caller, resource: str, argument: str) -> str | None:
+        decision = guard.check(caller.name, "storage:delete", resource, argument=argument)
+        return None if decision.is_allowed else decision.text
+
+    return refusal_of
 
 
 class _Guests:
     """The host functions; every one takes its namespace from the caller's name."""
 
     def __init__(
-        self, store: KeyValueStore, quotas: StorageQuotas, durability: DurabilityPolicy | None
+        self,
+        store: KeyValueStore,
+        quotas: StorageQuotas,
+        durability: DurabilityPolicy | None,
+        refusal_of: _Refusal,
     ) -> None:
         self._store = store
         self._quotas = quotas
         self._durability = durability
+        self._refusal_of = refusal_of
 
     def get(self, caller: Caller, key: str) -> object:
         try:
@@ -178,6 +203,8 @@ class _Guests:
         value: bytes | None,
         ttl_ms: int | None,
     ) -> object:
+        if value is None and (reason := self._refusal_of(caller, key, "key")):
+            return Err(Case("denied", reason))
         namespace = self._of(caller)
 
         def refused(error: StorageError) -> object:
@@ -207,6 +234,8 @@ class _Guests:
         if len(sizes) != len(set) or sum(sizes) != len(values):
             reason = f"{len(set)} keys, {len(sizes)} sizes of {sum(sizes)} and {len(values)} bytes"
             return Err(Case("invalid", f"the batch does not fit together: {reason}"))
+        if remove and (refused := self._refusal_of(caller, prefix, "prefix")):
+            return Err(Case("denied", refused))
         changes: dict[str, bytes | None] = dict.fromkeys(prefix + key for key in remove)
         start = 0
         for key, size in zip(set, sizes, strict=True):

@@ -55,11 +55,13 @@ class Capability:
         spelling: The path of an `airswasm.security.Spelling`, which says how a resource of this
             kind is made canonical and what parts its segments. Empty for plain text in segments
             parted by `/`.
+        formerly: Its names of before; a manifest with one of them is refused with the present one.
     """
 
     name: str
     sentence: str
     spelling: str = ""
+    formerly: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         _check(_CAPABILITY, self.name, "a capability is named domain.verb, such as alarm.set")
@@ -226,6 +228,9 @@ class Block:
         narrowed: The path of a function `(services, name)`, plain or `async`, that ends what a
             component holds open and may hold no longer: it asks the guard again for each. It is
             called after each change of a component's grants.
+        decide: The path of a function that takes the host's `Services` and returns an
+            `airswasm.security.DecisionLayer`, such as a policy engine. The guard asks it about
+            every call that it has not remembered, beside grants and roles; it can only refuse.
     """
 
     name: str
@@ -244,6 +249,7 @@ class Block:
     operations: str = ""
     forget: Part = ""
     narrowed: Part = ""
+    decide: Part = ""
 
     def __post_init__(self) -> None:
         _check(_NAME, self.name, "a block is named in small letters")
@@ -254,6 +260,7 @@ class Block:
             self.operations,
             self.forget,
             self.narrowed,
+            self.decide,
         ):
             _check_path(path)
 

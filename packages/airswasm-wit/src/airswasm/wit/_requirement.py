@@ -1,12 +1,13 @@
 """Permission annotations: the `@requires` lines in a host function's doc comment.
 
     annotation  = "@requires" ( use | nothing )
-    use         = capability [ "(" argument ")" ]
+    use         = capability [ "(" argument { "," argument } ")" ]
     capability  = word ":" word
     nothing     = "nothing" '"' reason '"'
     word, argument = a WIT identifier: lower-case words and digits joined by "-"
 
-A function may carry several uses, one annotation each: all of them must be granted. `nothing`
+Several arguments are one resource, spelled as a command line is: `GET https://example.com/`. A
+function may carry several uses, one annotation each: all of them must be granted. `nothing`
 stands alone. A reason may run over several lines, up to its closing quote.
 
 They are doc comments, not a file beside the WIT, because wasm-tools keeps doc comments in its
@@ -40,13 +41,21 @@ class Requirement:
         capability: What must be granted, `storage:write`.
         argument: The parameter whose value is the resource; None when there is no resource and
             the bare capability decides.
+        further: The parameters whose values follow it, when the resource has several parts.
     """
 
     capability: str
     argument: str | None = None
+    further: tuple[str, ...] = ()
+
+    @property
+    def arguments(self) -> tuple[str, ...]:
+        """All parameters that name the resource."""
+        return () if self.argument is None else (self.argument, *self.further)
 
     def __str__(self) -> str:
-        return self.capability if self.argument is None else f"{self.capability}({self.argument})"
+        inner = ", ".join(self.arguments)
+        return f"{self.capability}({inner})" if inner else self.capability
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,15 +132,18 @@ def _parse_use(docs: str, at: int) -> Requirement:
     if not docs.startswith("(", at):
         _expect_end(docs, at)
         return Requirement(capability[0])
-    argument = _ARGUMENT.match(docs, at + 1)
-    if argument is None:
-        raise _error(docs, at + 1, "expected the name of one parameter")
-    if not docs.startswith(")", argument.end()):
-        raise _error(
-            docs, argument.end(), "expected `)`: one parameter each, further ones on further lines"
-        )
-    _expect_end(docs, argument.end() + 1)
-    return Requirement(capability[0], argument[0])
+    names: list[str] = []
+    while not names or docs.startswith(",", at):
+        at = at + 1 if not names else _skip_space(docs, at + 1)
+        argument = _ARGUMENT.match(docs, at)
+        if argument is None:
+            raise _error(docs, at, "expected the name of one parameter")
+        names.append(argument[0])
+        at = argument.end()
+    if not docs.startswith(")", at):
+        raise _error(docs, at, "expected `,` or `)`")
+    _expect_end(docs, at + 1)
+    return Requirement(capability[0], names[0], tuple(names[1:]))
 
 
 def _skip_space(docs: str, at: int) -> int:

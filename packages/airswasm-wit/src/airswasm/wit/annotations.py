@@ -19,7 +19,7 @@ from pathlib import Path
 from ._reading import read_wit
 from ._requirement import Nothing, Requirement
 from .errors import AnnotationError, WitError, show_line
-from .model import Function, Interface, Package, Place, Primitive
+from .model import Function, Interface, ListOf, Package, Place, Primitive
 
 __all__ = ("AnnotationProblem", "check_annotations", "find_annotation_problems", "main")
 
@@ -105,17 +105,19 @@ def _reasons(
 
 
 def _argument_reasons(function: Function, item: Requirement) -> Iterator[str]:
-    if item.argument is None:
-        return
     types = {parameter.name: parameter.type for parameter in function.parameters}
-    if item.argument not in types:
-        names = ", ".join(types) or "none"
-        yield f"`{item}` names no parameter of it; it has {names}"
-    elif types[item.argument] != Primitive("string"):
-        yield (
-            f"`{item}`: the parameter is {types[item.argument]}, and only a string can be "
-            "matched against the patterns of a grant"
-        )
+    for name in item.arguments:
+        if name not in types:
+            names = ", ".join(types) or "none"
+            yield f"`{item}` names no parameter of it; it has {names}"
+        elif types[name] != Primitive("string") and not (
+            item.further and types[name] == ListOf(Primitive("string"))
+        ):
+            yield (
+                f"`{item}`: the parameter is {types[name]}, and only a string can be "
+                "matched against the patterns of a grant; with several parameters, a list of "
+                "strings too"
+            )
 
 
 def _problem(interface: Interface, function: Function, reason: str) -> AnnotationProblem:

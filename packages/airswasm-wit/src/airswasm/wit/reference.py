@@ -72,7 +72,7 @@ def _capability_table(known: Contract) -> Iterator[str]:
 
 
 def _call(interface: Interface, function: Function, item: Requirement) -> str:
-    argument = "" if item.argument is None else f" by its `{item.argument}`"
+    argument = f" by its {_named(item)}" if item.arguments else ""
     return f"`{interface.short_name}.{function.plain_name}`{argument}"
 
 
@@ -111,9 +111,13 @@ def _requirement(required: tuple[Requirement, ...] | Nothing | None) -> Iterator
         yield ""
     for item in required if isinstance(required, tuple) else ():
         toml = f'{item.capability.replace(":", ".")} = ["…"]'
-        matched = "" if item.argument is None else f", matched against `{item.argument}`"
+        matched = f", matched against {_named(item)}" if item.arguments else ""
         yield f"Needs `{toml}`{matched}."
         yield ""
+
+
+def _named(item: Requirement) -> str:
+    return " and ".join(f"`{name}`" for name in item.arguments)
 
 
 def _type(definition: Definition) -> Iterator[str]:

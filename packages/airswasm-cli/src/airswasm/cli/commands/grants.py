@@ -190,7 +190,7 @@ def _tell(session: Session, done: Document, capability: str) -> None:
     terminal, name = session.terminal, text(done["name"])
     held = [one_line(line) for line in _texts(done["in_force"]) if _is_of(line, capability)]
     is_granted = any(not line.startswith("deny.") for line in held)
-    if not is_granted or f'deny.{capability} = ["**"]' in held:
+    if not is_granted or f'deny.{capability} = ["everything"]' in held:
         terminal.done(f"{name} may not use {capability}")
         return
     terminal.done(f"{name} may, by {capability}:")

@@ -223,6 +223,8 @@ def write_toml(value: object) -> str:
         return "true" if value else "false"
     if isinstance(value, str):
         return _toml_text(value)
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return write_toml(dataclasses.asdict(value))
     if isinstance(value, Mapping):
         items = cast("Mapping[str, object]", value).items()
         pairs = (f"{_toml_key(key)} = {write_toml(item)}" for key, item in items)

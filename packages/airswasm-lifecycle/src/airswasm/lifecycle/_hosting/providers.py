@@ -27,7 +27,7 @@ from airswasm.wit import (
 
 from ..errors import LifecycleError, ProviderFailed
 
-__all__ = ("Observer", "Offer", "find_observers", "find_offers")
+__all__ = ("Observer", "Offer", "blaming", "find_observers", "find_offers")
 
 
 @runtime_checkable
@@ -58,7 +58,7 @@ def find_offers(blocks: Blocks, services: Services, guard: Guard) -> tuple[Offer
     offers: list[Offer] = []
     for each in blocks:
         if each.block.provide:
-            with _blaming(each, each.block.provide):
+            with blaming(each, each.block.provide):
                 provider = cast("HostInterfaceProvider", load_part(each.block.provide))
                 found = list(_offers(provider, each.distribution, services, blocks.contract, guard))
                 _check_declared(each, found)
@@ -75,7 +75,7 @@ def find_observers(blocks: Blocks, services: Services) -> Mapping[str, object]:
     observers: dict[str, object] = {}
     for each in blocks:
         if each.block.observe:
-            with _blaming(each, each.block.observe):
+            with blaming(each, each.block.observe):
                 observe = cast("Callable[[Services], object]", load_part(each.block.observe))
                 observers[each.block.name] = observe(services)
     return observers
@@ -104,7 +104,7 @@ def _check_declared(each: InstalledBlock, offers: Iterable[Offer]) -> None:
 
 
 @contextmanager
-def _blaming(each: InstalledBlock, part: Part) -> Generator[None]:
+def blaming(each: InstalledBlock, part: Part) -> Generator[None]:
     """Turn any error of a block into one that names the block."""
     try:
         yield

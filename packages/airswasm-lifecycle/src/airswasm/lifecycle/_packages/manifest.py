@@ -286,7 +286,7 @@ class Manifest:
     capabilities: dict[str, tuple[StrictStr, ...]] = field(
         default_factory=dict[str, tuple[str, ...]]
     )
-    """`{"storage.read": ("**",)}`: dotted capability to patterns."""
+    """`{"storage.read": ("users/**",)}`: dotted capability to patterns."""
     reasons: dict[str, str] = field(default_factory=dict[str, str])
     """`{"storage.read": "to list the orders"}`: the author's reason for a capability."""
     codecs: CodecsSection = field(default_factory=CodecsSection)
@@ -472,10 +472,12 @@ def _judge_capability(
     plain_name = name.removeprefix("deny.")
     is_known = kinds is None or plain_name in kinds.names
     if kinds is not None and not is_known and (is_strict or _is_close(plain_name, kinds.names)):
-        return f"no such capability{did_you_mean(plain_name, kinds.names)}"
+        meant = kinds.meant(plain_name.replace(".", ":", 1))
+        known = kinds.names if meant is None else (meant.replace(":", "."),)
+        return f"no such capability{did_you_mean(plain_name, known)}"
     texts = _texts(patterns)
     if texts is None:
-        return 'expected a list of patterns, such as ["**"]'
+        return 'expected a list of patterns, such as ["users/**"], or "everything"'
     try:
         grants = read_grants({name: texts})
         if kinds is not None and is_known:
