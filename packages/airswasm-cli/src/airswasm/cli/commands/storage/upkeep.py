@@ -23,8 +23,9 @@ def usage(
     """Show how much components store, and their quotas.
 
     A component has a quota of bytes and one of keys; `share` is how much is used
-    of the one that will be used up first. `left` marks the data of a component that is not installed any more;
-    `airswasm storage delete NAME --all` removes it.
+    of the one that will be used up first. `left` marks the data of a component
+    that is not installed any more; `airswasm storage delete NAME --all` removes
+    it.
 
     \b
     Example:
