@@ -47,6 +47,20 @@ def test_the_hint_is_for_who_set_the_limit(source: str, said: str) -> None:
     assert fault.setting == "limits.fuel"
 
 
+@pytest.mark.parametrize(
+    "limit", sorted({each.name for each in fields(Limits)} - {"source", "message_bytes"})
+)
+@pytest.mark.parametrize("source", ["", "Component.toml"])
+def test_a_hint_names_no_key_that_there_is_not(limit: str, source: str) -> None:
+    """A manifest sets all limits but the number of handles."""
+    it = Circumstances("a/b", "go", Limits(source=source), 1, "EngineConfig.stack", CoreFacts())
+    said = str(it.limit_fault(FuelExhausted, limit, "used up what it has"))
+    if limit == "resources" and source:
+        assert said.endswith("resources is 10,000")
+    else:
+        assert setting_of(limit) in said or f"`Limits.{limit}`" in said
+
+
 def test_a_stack_is_the_engines_setting() -> None:
     """It is compiled into the code, so that no manifest can change it."""
     limits = Limits(source="Component.toml")

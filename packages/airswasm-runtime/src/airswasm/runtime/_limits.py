@@ -79,7 +79,9 @@ class Limits:
 
 
 def setting_of(limit: str) -> str:
-    """Return the key of Component.toml that sets the limit of that field name."""
+    """Return the key of Component.toml that sets a limit, or the field where there is none."""
+    if limit == "resources":
+        return "Limits.resources"
     names = {
         "memory_bytes": "memory",
         "host_call_bytes": "host_call",

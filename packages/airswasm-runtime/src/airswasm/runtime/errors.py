@@ -572,7 +572,8 @@ class LimitExceeded(GuestFault):
     Attributes:
         limit: the field of `Limits`.
         value: its value.
-        setting: the key of Component.toml that changes it, or the field of `EngineConfig`.
+        setting: the key of Component.toml that changes it, or the field of `EngineConfig` or
+            `Limits`.
         source: where the limits are set (`Limits.source`); empty in a program of its own.
     """
 
@@ -590,10 +591,12 @@ class LimitExceeded(GuestFault):
 
     def __str__(self) -> str:
         said = f"{GuestFault.__str__(self)}: {self.limit} is {self.value:,}"
-        if self.source:
-            return f"{said}; change `{self.setting}` in {self.source}"
-        is_limit = self.setting.startswith("limits.")
-        return f"{said}; raise `{f'Limits.{self.limit}' if is_limit else self.setting}`"
+        if not self.source:
+            is_limit = self.setting.startswith("limits.")
+            return f"{said}; raise `{f'Limits.{self.limit}' if is_limit else self.setting}`"
+        if self.setting.startswith("Limits."):  # there is no key for it
+            return said
+        return f"{said}; change `{self.setting}` in {self.source}"
 
 
 class FuelExhausted(LimitExceeded):
@@ -684,10 +687,9 @@ class ResourcesExhausted(LimitExceeded):
     explanation = ErrorCode(
         "E0224",
         "too many handles",
-        "The component holds as many handles of the host's resources as `limits.resources` "
-        "allows: streams, bodies, headers, timers.",
-        "drop handles that the component no longer uses, or raise `resources` under [limits] in "
-        "Component.toml",
+        "The component holds as many handles of the host's resources as it may: streams, bodies, "
+        "headers, timers.",
+        "drop handles that the component no longer uses",
     )
 
 
