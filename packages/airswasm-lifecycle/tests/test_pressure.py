@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -143,6 +144,41 @@ def test_the_process_can_be_measured() -> None:
     """On Linux it is more than nothing; elsewhere what components are known to take counts."""
     measured = resident_bytes()
     assert measured is None or measured > MIB
+
+
+@pytest.mark.anyio
+@pytest.mark.skipif(sys.platform != "linux", reason="memories are packed on Linux alone")
+async def test_a_hoard_within_one_call_ends(tmp_path: Path, workshop: Workshop, yes: Yes) -> None:
+    """A small component's memory is known while it is in a call, so that it gives in time."""
+    settings = Configuration.of(
+        HostSettings(memory_bytes=40 * MIB), LimitPolicy(memory=64 * MIB, fuel=10**15)
+    )
+    async with System(tmp_path / "home", configuration=settings) as system:
+        package = workshop.package(
+            name="local/hoard",
+            wasm=workshop.attacker(),
+            limits='memory = "64 MiB"',
+            fuel=10**15,
+            timeout="300 s",
+        )
+        await system.install(package, approve=yes)
+        pressure = system._pressure
+        pressure._resident = lambda: None  # the guest claims memory, and touches none of it
+        told: list[ActorFailed] = []
+
+        async def take_all() -> None:
+            with pytest.raises(ActorFailed) as caught:
+                await system.send("local/hoard", b"m", timeout=300)
+            told.append(caught.value)
+
+        with anyio.fail_after(120):
+            async with anyio.create_task_group() as group:
+                group.start_soon(take_all)
+                while not told:
+                    pressure.look()
+                    await anyio.sleep(0.001)
+        assert isinstance(told[0].cause, EndedForMemory)
+        assert told[0].cause.size_bytes > 40 * MIB
 
 
 @pytest.mark.anyio

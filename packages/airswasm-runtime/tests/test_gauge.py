@@ -10,10 +10,12 @@ from airswasm.runtime import (
     Engine,
     EngineConfig,
     FuelExhausted,
+    HostInterface,
     Limits,
     Trapped,
 )
 from airswasm.runtime import _instance as instances
+from airswasm.runtime._wasmtime import slot_allocator
 
 pytestmark = pytest.mark.anyio
 PAGE = 65536
@@ -68,6 +70,44 @@ async def test_memory_is_known_after_a_call_in_every_layout(layout, build, often
     assert instance.fuel_used == 2 * fuel  # asking is free for the guest
     assert await instance.call("#grow", 7) == 3
     assert instance.memory_peak_bytes == 10 * PAGE
+
+
+ASKING_WIT = """package test:growing;
+world growing {
+  import look: func();
+  export grow: func(pages: u32) -> s32;
+}"""
+ASKING = """(module
+  (import "$root" "look" (func $look))
+  (memory (export "memory") 3)
+  (func (export "grow") (param i32) (result i32)
+    (memory.grow (local.get 0)) (call $look))
+  (func (export "cabi_realloc") (param i32 i32 i32 i32) (result i32) i32.const 1024))"""
+
+
+@pytest.mark.parametrize("slice_fuel", [10_000, 1_000_000])
+async def test_a_packed_memory_is_known_within_a_call(build, cache_folder, slice_fuel):
+    """The engine asks us for more of it; elsewhere it is what it was after the last call."""
+    seen = []
+
+    def look(caller):
+        seen.append(caller.instance.memory_bytes)
+
+    for config in (EngineConfig.dense(), EngineConfig()):
+        config = replace(config, cache_folder=cache_folder, slice_fuel=slice_fuel)
+        async with Engine(config) as engine:
+            component = await engine.load(build(ASKING_WIT, ASKING))
+            linked = component.link([HostInterface("", {"look": look})])
+            instance, other = [
+                await linked.instantiate(caller=Caller("test/growing")) for _ in range(2)
+            ]
+            await instance.call("#grow", 5)
+            await instance.call("#grow", 7)
+            await other.call("#grow", 0)
+            instance.close()
+            assert instance.memory_bytes == instance.memory_peak_bytes
+    is_packing = slot_allocator.is_possible()
+    assert seen == [8 * PAGE, 15 * PAGE, 3 * PAGE, 0, 8 * PAGE, 0][0 if is_packing else 3 :]
 
 
 async def test_it_is_not_asked_after_every_call(engine, build):

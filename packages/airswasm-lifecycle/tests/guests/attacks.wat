@@ -117,6 +117,10 @@
     (if (i32.eq (local.get $command) (i32.const 100)) (then (call $be_denied))) ;; d
     (if (i32.eq (local.get $command) (i32.const 122)) (then (call $fill_bodies (i32.const 0)))) ;; z
     (if (i32.eq (local.get $command) (i32.const 104)) (then (call $fill_bodies (i32.const 1)))) ;; h
+    (if (i32.eq (local.get $command) (i32.const 109)) ;; m: take all memory, and go on
+      (then
+        (loop $more (br_if $more (i32.ne (memory.grow (i32.const 16)) (i32.const -1))))
+        (call $ask)))
     (if (i32.eq (local.get $command) (i32.const 115)) ;; s: compute
       (then (loop $forever (br $forever))))
     (i32.store (i32.const 128) (i32.const 0)) ;; ok(none)

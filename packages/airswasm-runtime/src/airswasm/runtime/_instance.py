@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from weakref import ref
 
 from ._account import HANDLE_BYTES
-from ._calls.call import Call, CallState, Wake
+from ._calls.call import Beginning, Call, CallState, Wake
 from ._calls.crossing import UNFIT, AllowanceExceeded, Keep
 from ._calls.driving import drive, ignore_wake
 from ._calls.handles import InstanceHandles, TooManyResources, take_back
@@ -44,7 +44,7 @@ if TYPE_CHECKING:
     from ._component import Export, LinkedComponent
     from ._engine import Engine
     from ._exports import Exports
-    from ._wasmtime.slot_allocator import Stack
+    from ._wasmtime.slot_allocator import Memory, Stack
 
 _LIFTED_AT = 48
 _SLOT_BYTES = 56  # the result's 32 bytes, the error's address, the fuel left, a lifted handle
@@ -121,6 +121,7 @@ class Instance(Single):
         "_is_resting",
         "_linked",
         "_made",
+        "_memories",
         "_meter",
         "_more_places",
         "_places",
@@ -150,6 +151,7 @@ class Instance(Single):
         self._fault: GuestFault | None = None
         self._exports: Exports | None = None
         self._functions: dict[str, Function] = {}
+        self._memories: list[Memory] = []  # those of a small component that is packed
         self._stack: Stack | None = None  # where its calls run, if that is known
         self._seen_fuel = -1
         self._is_resting = False
@@ -203,6 +205,15 @@ class Instance(Single):
     def component_name(self) -> str:
         """The name that its embedder gave it: one component may run under many."""
         return self.caller.name
+
+    @property
+    def memory_bytes(self) -> int:
+        """The linear memory that it has now, also within a call, and that of its bridges.
+
+        Of a component whose memories are not packed it is `memory_peak_bytes`, or 0: as of the
+        last call.
+        """
+        return max(self.memory_peak_bytes or 0, sum(each.size for each in self._memories))
 
     @property
     def host_memory_bytes(self) -> int:
@@ -408,7 +419,7 @@ class Instance(Single):
 
     def _begin(self, wake: Wake) -> Call:
         """Return the call that instantiates the component in this store."""
-        call = Call(self, "instantiation", None, [], wake)
+        call = Beginning(self, "instantiation", None, [], wake)
         if self._usage is not None:
             call._use = self._usage.export(call.function)
         call._future = wt.instantiate_async(
@@ -458,6 +469,7 @@ class Instance(Single):
     def _free(self) -> None:
         store, self._store = getattr(self, "_store", 0), 0
         if store:
+            self._memories.clear()
             self.engine._resting.pop(self._context, None)
             call = self._call
             if call is not None and call._future:

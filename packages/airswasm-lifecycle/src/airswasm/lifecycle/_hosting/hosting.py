@@ -135,6 +135,11 @@ class HostedActor(ComponentActor):
         return (self.instance.memory_peak_bytes or 0) if self.instance else 0
 
     @property
+    def taken_bytes(self) -> int:
+        """What it takes now: its memory, within a call too where it is small, and the host's."""
+        return self.instance.memory_bytes + self.instance.host_memory_bytes if self.instance else 0
+
+    @property
     def host_memory_bytes(self) -> int:
         """The bytes that the host keeps on its behalf, beside that."""
         return self.instance.host_memory_bytes if self.instance else 0

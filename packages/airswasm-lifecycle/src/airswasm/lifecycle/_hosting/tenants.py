@@ -34,11 +34,10 @@ class HostTenants:
         self._logs, self._audit, self._meters = logs, audit, meters
 
     def loads(self) -> Iterator[Load]:
-        """Yield what each running component takes, as of its last call."""
+        """Yield what each running component takes."""
         for name, _, actor in self._hosting.running():
             remembered = self._guard.remembered_bytes(name)
-            taken = actor.memory_bytes + actor.host_memory_bytes + remembered
-            yield Load(name, taken, actor.weight)
+            yield Load(name, actor.taken_bytes + remembered, actor.weight)
 
     def ease(self, load: Load) -> None:
         """Forget what was decided for it, and say that it is the first to give."""

@@ -30,6 +30,7 @@ from .._timers import Timer
 from .._usage import CallUse, FunctionUse, Measurement, host_calls_of
 from .._wasmtime import bindings as wt
 from .._wasmtime.faults import fault_of
+from .._wasmtime.slot_allocator import noting_memories
 from .._wasmtime.value_layout import KIND_STRING
 from ..errors import (
     AccountExceeded,
@@ -653,3 +654,18 @@ class Call(Single):
             self._timer.cancel()
             self._timer = None
         self._instance._release(self)
+
+
+class Beginning(Call):
+    """The call that instantiates a component: the memories that it makes are the instance's."""
+
+    __slots__ = ()
+
+    def poll(self) -> CallState:
+        """Run the start code for one slice at most."""
+        with noting_memories(self._instance._memories):
+            return super().poll()
+
+    def _stint(self) -> bool:
+        with noting_memories(self._instance._memories):
+            return super()._stint()

@@ -23,7 +23,8 @@ import mmap
 import os
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
 from struct import Struct
 from typing import TypeVar
 
@@ -168,14 +169,19 @@ class Stack:
 
 
 class _Expected(threading.local):
-    """The owner of the stack for which the engine will ask next on this thread."""
+    """The owner of what the engine will ask for next on this thread."""
 
     is_waiting = False
     stack: Stack | None = None
+    memories: list[Memory] | None = None
 
 
-class _Memory:
-    """A packed memory; it may move, so that the engine knows it by a number."""
+class Memory:
+    """A packed memory; it may move, so that the engine knows it by a number.
+
+    Attributes:
+        size: its bytes, as the engine has asked for them last.
+    """
 
     __slots__ = ("address", "packing", "size", "slots")
 
@@ -199,11 +205,11 @@ class Packing:
         self.creators = 0
         self._memories: dict[int, Slots] = {}
 
-    def new_memory(self, size: int) -> _Memory:
+    def new_memory(self, size: int) -> Memory:
         """Return a memory of that many bytes, with room to grow in place."""
-        return _Memory(self, self._class_of(size), size)
+        return Memory(self, self._class_of(size), size)
 
-    def grow(self, memory: _Memory, size: int) -> None:
+    def grow(self, memory: Memory, size: int) -> None:
         """Make a memory larger; it moves when its slot is too small."""
         slots, address = memory.slots, memory.address
         if size > slots.size:
@@ -240,7 +246,7 @@ _keys = itertools.count(1)
 _packings: dict[int, Packing] = {}
 _stacks: dict[int, Stack] = {}  # by address
 _expected = _Expected()
-_memories: dict[int, _Memory] = {}
+_memories: dict[int, Memory] = {}
 
 
 def first_stack(begin: Callable[[], T]) -> tuple[T, Stack | None]:
@@ -254,6 +260,16 @@ def first_stack(begin: Callable[[], T]) -> tuple[T, Stack | None]:
         return begin(), _expected.stack
     finally:
         _expected.is_waiting, _expected.stack = outer
+
+
+@contextmanager
+def noting_memories(found: list[Memory]) -> Generator[None]:
+    """Add the memories that the engine asks for on this thread, for an instance that begins."""
+    outer, _expected.memories = _expected.memories, found
+    try:
+        yield
+    finally:
+        _expected.memories = outer
 
 
 def _error(problem: BaseException) -> int:
@@ -294,7 +310,9 @@ def _new_memory(
         if reserved or guard:  # the compiled code would rely on what is not there
             raise ValueError("packed memories have no reservation and no guard")
         packing, number = _packings[key], next(_keys)
-        _memories[number] = packing.new_memory(size)
+        _memories[number] = memory = packing.new_memory(size)
+        if _expected.memories is not None:
+            _expected.memories.append(memory)
         ctypes.memmove(out, _four_words(number, _GET_MEMORY, _GROW_MEMORY, _END_MEMORY), 32)
     except BaseException as problem:
         return _error(problem)
