@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -44,6 +45,8 @@ def test_every_setting_says_where_it_comes_from(tmp_path: Path) -> None:
         ("[cli]\nhome = '/'\n", "unknown setting"),
         ("cli = 3\n", "expected a table"),
         ("[cli\n", "not TOML"),
+        ("a = " + "[" * 100_000, "not TOML"),
+        ("a = " + "9" * 5000, "not TOML"),
     ],
 )
 def test_a_wrong_setting_is_named_with_its_file(tmp_path: Path, content: str, problem: str) -> None:
@@ -52,3 +55,17 @@ def test_a_wrong_setting_is_named_with_its_file(tmp_path: Path, content: str, pr
     with pytest.raises(SettingInvalid, match=problem) as caught:
         read_settings({}, home=tmp_path)
     assert "config.toml" in str(caught.value)
+
+
+def test_a_byte_order_mark_is_no_character_of_the_file(tmp_path: Path) -> None:
+    """Notepad writes one."""
+    (tmp_path / "config.toml").write_text("[cli]\ntimeout = 5\n", encoding="utf-8-sig")
+    assert read_settings({}, home=tmp_path).timeout == 5
+
+
+@pytest.mark.skipif(os.name != "posix", reason="pipes with a path are POSIX")
+def test_a_pipe_in_the_place_of_the_file_is_refused_at_once(tmp_path: Path) -> None:
+    """To read it would wait for ever."""
+    os.mkfifo(tmp_path / "config.toml")
+    with pytest.raises(SettingInvalid, match="not a regular file"):
+        read_settings({}, home=tmp_path)

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import os
+import socket
 import sys
 import tomllib
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
@@ -207,6 +210,54 @@ def test_the_form_of_a_number_follows_from_its_unit(monkeypatch: pytest.MonkeyPa
         "weight_bytes": "a size",
         "strokes": "a whole number",
     }
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig"])
+def test_a_byte_order_mark_is_no_character_of_the_file(tmp_path: Path, encoding: str) -> None:
+    """Notepad writes one; an edit drops it."""
+    file = tmp_path / "config.toml"
+    file.write_text("[limits]\nmailbox = 7\n", encoding=encoding)
+    blocks = Blocks.find()
+    assert Configuration.load(file, blocks).find("limits.mailbox").value == "7"
+    edit_configuration(tmp_path, "limits.mailbox", "8")
+    assert file.read_bytes() == b"[limits]\nmailbox = 8\n"
+
+
+def make_pipe(file: Path) -> None:
+    os.mkfifo(file)
+
+
+def make_socket(file: Path) -> None:
+    with socket.socket(socket.AF_UNIX) as made:
+        made.bind(os.path.relpath(file))
+
+
+@pytest.mark.skipif(os.name != "posix", reason="pipes and sockets with a path are POSIX")
+@pytest.mark.parametrize(
+    ("make", "said"),
+    [
+        (make_pipe, "not a regular file"),
+        (make_socket, "not a regular file"),
+        (Path.mkdir, "Is a directory"),
+        (lambda file: file.symlink_to("/dev/zero"), "not a regular file"),
+        (lambda file: file.symlink_to(file), "Too many levels of symbolic links"),
+        (lambda file: file.write_text("[a]", "utf-16"), "not UTF-8; save it in that encoding"),
+        (lambda file: file.write_bytes(b"#\xff"), "not UTF-8; save it in that encoding"),
+        (lambda file: file.write_text("a = " + "[" * 100_000), "not TOML: "),
+        (lambda file: file.write_text("[a]\nb = " + "9" * 5000), "not TOML: "),
+    ],
+)  # fmt: skip
+def test_a_file_that_is_no_document_is_refused_at_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, make: Callable[[Path], object], said: str
+) -> None:
+    """Read or edited: one problem that names it, and no wait."""
+    monkeypatch.chdir(tmp_path)  # the path of a socket is short
+    file = tmp_path / "config.toml"
+    make(file)
+    with pytest.raises(ConfigurationInvalid, match=said):
+        Configuration.load(file, Blocks.find())
+    with pytest.raises(ConfigurationInvalid, match=said):
+        edit_configuration(tmp_path, "limits.mailbox", "8")
 
 
 class TestEditing:

@@ -159,6 +159,18 @@ def test_config_becomes_the_json_that_init_is_given() -> None:
     assert manifest.config_json == '{"a":[1,{"b":"ü"}],"c":{"d":true}}'
 
 
+@given(st.text(st.characters(exclude_categories=["Cs", "Cc"]), max_size=20))
+def test_the_encodings_of_editors(text: str) -> None:
+    """A byte order mark is no character of the document; another encoding says what to do."""
+    document = f"# {text}ß\n{LEAST}"
+    plain = Manifest.parse(document)
+    assert Manifest.parse(f"\ufeff{document}") == plain
+    assert Manifest.parse(document.encode("utf-8-sig")) == plain
+    for encoding in ("utf-16", "utf-32", "latin-1"):
+        found = problems(document.encode(encoding, "replace"))
+        assert found[0].endswith(":file: not UTF-8; save it in that encoding")
+
+
 def test_a_file_that_cannot_be_read_is_a_manifest_error(tmp_path: Path) -> None:
     """The path is in the message."""
     with pytest.raises(ManifestInvalid, match="cannot be read"):

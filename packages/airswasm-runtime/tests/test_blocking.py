@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import signal
 import subprocess
@@ -9,11 +10,12 @@ import sys
 import textwrap
 import threading
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager
+from concurrent.futures import CancelledError, ThreadPoolExecutor
+from contextlib import asynccontextmanager, nullcontext
 from pathlib import Path
 
 import anyio
+import anyio.lowlevel
 import pytest
 from airswasm.runtime import (
     BlockingEngine,
@@ -28,6 +30,7 @@ from airswasm.runtime import (
     LoopThread,
     NotRunning,
     QueueExpired,
+    ScopeLeftOpen,
     Trapped,
     UnsafeCacheFolder,
     ValueMismatch,
@@ -238,6 +241,89 @@ def test_a_loop_thread_holds_any_context_manager(backend):
         assert isinstance(loop.value, Engine)
         assert loop.run(where) is loop.run(where) is not threading.current_thread()
     assert steps == ["left"]
+
+
+async def a_stray_cancellation() -> None:
+    future = asyncio.get_running_loop().create_future()
+    asyncio.get_running_loop().call_soon(future.cancel)
+    await future
+
+
+async def a_cancellation_of_its_own_task() -> None:
+    task = asyncio.current_task()
+    assert task is not None
+    task.cancel()
+    await anyio.lowlevel.checkpoint()
+
+
+async def a_scope_left_open() -> None:
+    anyio.CancelScope().__enter__().cancel()
+
+
+async def a_task_group_left_open() -> None:
+    group = anyio.create_task_group()
+    await group.__aenter__()
+    group.start_soon(anyio.sleep_forever)
+
+
+async def an_exit() -> None:
+    raise SystemExit(3)
+
+
+async def an_end_of_a_generator() -> None:
+    raise GeneratorExit
+
+
+@BACKENDS
+@pytest.mark.parametrize(
+    ("function", "error"),
+    [
+        (a_stray_cancellation, CancelledError),
+        (a_cancellation_of_its_own_task, CancelledError),
+        (a_scope_left_open, ScopeLeftOpen),
+        (a_task_group_left_open, ScopeLeftOpen),
+        (an_exit, SystemExit),
+        (an_end_of_a_generator, GeneratorExit),
+    ],
+)
+def test_a_function_s_fault_is_its_thread_s_alone(backend, function, error):
+    """The loop goes on for the other threads."""
+    if error is CancelledError and backend == "trio":
+        pytest.skip("trio cancels no tasks but by scopes")
+
+    async def answer() -> str:
+        return "here"
+
+    with LoopThread(nullcontext, backend=backend) as loop:
+        with pytest.raises(error):
+            loop.run(function)
+        assert loop.run(answer) == "here"
+
+
+FAILURES = [ValueError("no"), SystemExit(3), GeneratorExit(), ExceptionGroup("two", [ValueError()])]
+
+
+@BACKENDS
+@pytest.mark.parametrize("failure", FAILURES)
+@pytest.mark.parametrize("at", ["entering", "leaving"])
+def test_what_entering_and_leaving_raise_reaches_the_thread_that_asked(backend, failure, at):
+    """As it is, and in no group; the thread has ended."""
+
+    @asynccontextmanager
+    async def system():  # type: ignore[no-untyped-def]
+        if at == "entering":
+            raise failure
+        yield
+        raise failure
+
+    loop = LoopThread(system, backend=backend)
+    if at == "leaving":
+        loop.start()
+    with pytest.raises(type(failure)) as raised:
+        loop.start() if at == "entering" else loop.close()
+    assert raised.value is failure
+    assert not loop.is_running
+    assert not any(each.name == "airswasm-loop" for each in threading.enumerate())
 
 
 @BACKENDS

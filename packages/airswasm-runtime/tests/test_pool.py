@@ -19,6 +19,7 @@ from airswasm.runtime import (
 )
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from trio.testing import MockClock
 
 pytestmark = pytest.mark.anyio
 
@@ -143,6 +144,63 @@ async def test_the_line_is_bounded(linked, host):
         assert (pool.statistics.expired, pool.statistics.refused) == (1, 1)
 
 
+class TestOnAClockOfItsOwn:
+    """Time passes when the test says so."""
+
+    @pytest.fixture
+    def clock(self) -> MockClock:
+        return MockClock()
+
+    @pytest.fixture
+    def anyio_backend(self, clock: MockClock) -> object:
+        return ("trio", {"clock": clock})
+
+    async def test_a_caller_waits_as_long_as_it_may(self, linked, host, clock):
+        """One second less is no error; who waits after it has its own time."""
+        outcomes: list[object] = []
+
+        async def call() -> None:
+            try:
+                outcomes.append(await pool.call("#add", 1, 2))
+            except QueueExpired as problem:
+                outcomes.append(problem.seconds)
+
+        limits = Limits(timeout=3600)
+        async with InstancePool(linked, size=1, seconds=30, limits=limits) as pool:
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(pool.call, "#nap", 1)
+                await settle()
+                tasks.start_soon(call)
+                await settle()
+                clock.jump(20)
+                tasks.start_soon(call)
+                await settle()
+                clock.jump(9)
+                await settle()
+                assert (outcomes, pool.statistics.waiting) == ([], 2)
+                clock.jump(1)
+                await settle()
+                assert (outcomes, pool.statistics.waiting) == ([30], 1)
+                host.answer(0)
+            assert outcomes == [30, 3]
+            assert (pool.statistics.expired, pool.statistics.made) == (1, 1)
+            assert (pool.statistics.idle, pool.statistics.busy) == (1, 0)
+
+    async def test_a_place_in_the_moment_of_the_deadline_is_kept(self, linked, host, clock):
+        """The place is passed on before the caller notices its deadline: it has both, and goes."""
+        limits = Limits(timeout=3600)
+        async with InstancePool(linked, size=1, seconds=30, limits=limits) as pool:
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(pool.call, "#nap", 1)
+                await settle()
+                tasks.start_soon(pool.call, "#add", 1, 2)
+                await settle()
+                host.answer(0)
+                clock.jump(30)
+            assert (pool.statistics.uses, pool.statistics.waiting) == (2, 0)
+            assert (pool.statistics.idle, pool.statistics.busy) == (1, 0)
+
+
 async def test_a_pool_that_ends_tells_all_callers(linked):
     """Those in a call and those in line; nothing is left of it."""
     outcomes: list[type[BaseException]] = []
@@ -183,6 +241,25 @@ async def test_an_instance_that_does_not_start_is_its_callers_error(linked):
         with pytest.raises(MemoryLimitExceeded):
             await pool.call("#add", 1, 2)
     assert (pool.statistics.made, pool.statistics.busy) == (0, 0)
+
+
+async def test_a_pool_that_does_not_warm_up_leaves_no_instance(linked):
+    """It is not entered, so it would not be left either."""
+    made: list[Caller] = []
+
+    def caller() -> Caller:
+        if len(made) == 2:
+            raise LookupError("no third tenant")
+        made.append(Caller("local/x"))
+        return made[-1]
+
+    pool = InstancePool(linked, size=3, warm=3, caller=caller)
+    with pytest.raises(LookupError):
+        await pool.__aenter__()
+    assert [each.instance.is_closed for each in made] == [True, True]
+    assert (pool.statistics.idle, pool.statistics.busy) == (0, 0)
+    with pytest.raises(InstanceClosed):
+        await pool.call("#add", 1, 2)
 
 
 @pytest.mark.parametrize("arguments", [{"warm": 2, "size": 1}, {"calls_per_instance": 0}])

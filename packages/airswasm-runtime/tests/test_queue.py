@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import random
 
 import anyio
@@ -98,7 +99,9 @@ def test_places_are_never_lost_and_none_is_overtaken(
     anyio.run(play, backend=backend)
 
 
-@pytest.mark.parametrize("bounds", [(0, 1, None), (1, -1, None), (1, 1, -0.1)])
+@pytest.mark.parametrize(
+    "bounds", [(0, 1, None), (1, -1, None), (1, 1, -0.1), (1, 1, math.nan), (1, 1, -math.inf)]
+)
 def test_impossible_lines_are_refused(bounds: tuple[int, int, float | None]) -> None:
     """A line without a place, or with negative bounds, is a mistake of its maker's."""
     with pytest.raises(ValueError, match="line"):

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from airswasm.lifecycle import ManifestInvalid
 from airswasm.sdk import (
+    ArtifactInTheWay,
     ArtifactMissing,
     BuildFailed,
     BuildProgress,
@@ -177,6 +178,18 @@ def test_a_command_that_writes_nothing_is_told_so(project: Path) -> None:
     with_command(project, sys.executable, "-c", "pass")
     with pytest.raises(ArtifactMissing):
         build_project(project)
+
+
+@pytest.mark.parametrize("path", ["Component.toml", "src/hello.c", "wit", "component.sig"])
+def test_a_build_overwrites_no_source(project: Path, path: str) -> None:
+    """An artifact is written over nothing, or over WebAssembly."""
+    (project / "component.sig").write_text("{}")
+    manifest = project / "Component.toml"
+    manifest.write_text(manifest.read_text().replace('"build/hello.wasm"', f'"{path}"'))
+    before = {file: file.read_bytes() for file in project.rglob("*") if file.is_file()}
+    with pytest.raises(ArtifactInTheWay, match=path):
+        build_project(project)
+    assert {file: file.read_bytes() for file in before} == before
 
 
 def test_a_step_that_takes_too_long_is_stopped_with_its_children(project: Path) -> None:

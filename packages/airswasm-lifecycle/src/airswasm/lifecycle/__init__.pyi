@@ -44,6 +44,7 @@ from ._registry.registry import ComponentRecord, Registry, RegistryTable, Versio
 from ._registry.summary import ComponentSummary
 from ._restoring import check_backup, restore_home
 from ._system import System
+from ._toml.documents import read_toml_text
 from .errors import (
     AlreadyInstalled,
     ApprovalRefused,
@@ -100,6 +101,7 @@ __all__ = (
     "PurgeIncomplete",
     "Setting",
     "describe_settings",
+    "read_toml_text",
     "write_toml",
     "AlreadyInstalled",
     "ApprovalRefused",

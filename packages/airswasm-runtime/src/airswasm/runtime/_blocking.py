@@ -137,7 +137,7 @@ class BlockingEngine(Single):
             limits=limits,
             wasi=wasi,
         )
-        self._loop.run(pool.warm_up, warm)
+        self._loop.run(pool.__aenter__)
         return BlockingPool(self._loop, pool)
 
     def self_test(self) -> SelfTestReport:

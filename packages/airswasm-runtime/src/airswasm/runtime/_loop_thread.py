@@ -28,7 +28,8 @@ from typing import Generic, NoReturn, TypeVar
 import anyio
 from anyio.from_thread import BlockingPortal
 
-from .errors import NotRunning
+from ._scopes import OpenScopes, asyncio_task, drop_cancellation, is_cancelled_by_scope
+from .errors import NotRunning, ScopeLeftOpen
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -84,6 +85,7 @@ class LoopThread(Generic[T]):
             if self.is_running:
                 return
             entered: Future[None] = Future()
+            self._portal = None  # after a fork: the parent's
             self._process, self._failure = os.getpid(), None
             self._thread = threading.Thread(
                 target=self._run, args=(entered,), name="airswasm-loop", daemon=True
@@ -93,7 +95,11 @@ class LoopThread(Generic[T]):
             atexit.register(self.close)
 
     def close(self) -> None:
-        """Leave what it holds and end the thread; calls in progress end with `NotRunning`."""
+        """Leave what it holds and end the thread; calls in progress end with `NotRunning`.
+
+        Raises:
+            Exception: whatever leaving it raises; the thread has ended.
+        """
         if not self.is_running:
             return
         self._open_portal()  # refuses its own thread
@@ -105,6 +111,8 @@ class LoopThread(Generic[T]):
                 portal.call(self._stopping.set)
             self._thread.join()
         atexit.unregister(self.close)
+        if self._failure is not None:
+            raise self._failure
 
     def run(self, function: Callable[..., Awaitable[R]], *arguments: object) -> R:
         """Run an asynchronous function on the loop and wait for what it returns.
@@ -113,6 +121,8 @@ class LoopThread(Generic[T]):
 
         Raises:
             NotRunning: it was not started, was closed, or this process was forked since.
+            CancelledError: what the function awaited was cancelled by others; the one of
+                `concurrent.futures`.
             Exception: whatever the function raises.
         """
         portal, job = self._open_portal(), _Job(function, arguments)
@@ -167,7 +177,7 @@ class LoopThread(Generic[T]):
             self._portal = None
 
     async def _serve(self, entered: Future[None]) -> None:
-        failure: Exception | None = None
+        failure: BaseException | None = None
         async with BlockingPortal() as portal:
             try:
                 async with self._make() as value:
@@ -175,7 +185,9 @@ class LoopThread(Generic[T]):
                     self._portal = portal
                     entered.set_result(None)
                     await self._stopping.wait()
-            except Exception as problem:  # raised below, as it is: the portal would group it
+            except anyio.get_cancelled_exc_class():
+                raise
+            except BaseException as problem:  # raised below, as it is: the portal would group it
                 failure = self._failure = problem
             self._portal = None
             await portal.stop(cancel_remaining=True)
@@ -202,17 +214,27 @@ class _Job(Generic[R]):
         """Run the function and return its outcome, to be had in the thread that asked.
 
         `SystemExit` and its like, from a host function, are for the caller: on the loop
-        they would end it for all others.
+        they would end it for all others. So are a cancellation that no scope has asked
+        for, and a scope that the function leaves open.
         """
+        task = asyncio_task()
         with anyio.CancelScope() as self._scope:
             if self._is_abandoned:
                 self._scope.cancel()
+            scopes = OpenScopes()
             try:
                 value = await self._function(*self._arguments)
-            except anyio.get_cancelled_exc_class():
-                raise
+                if scopes.leave_others():
+                    raise ScopeLeftOpen("the function")
             except BaseException as failure:
-                return partial(_raise, failure)
+                scopes.leave_others()
+                is_cancelled = isinstance(failure, anyio.get_cancelled_exc_class())
+                if is_cancelled and is_cancelled_by_scope():
+                    raise
+                return partial(_raise, _as_stray(failure) if is_cancelled else failure)
+            finally:
+                if task is not None and not is_cancelled_by_scope():
+                    await drop_cancellation(task, 0)
             return lambda: value
         return partial(_raise, CancelledError())  # no thread waits for it any more
 
@@ -225,6 +247,13 @@ class _Job(Generic[R]):
     def _cancel(self) -> None:
         if self._scope is not None:
             self._scope.cancel()
+
+
+def _as_stray(cancelled: BaseException) -> CancelledError:
+    """Return what a thread gets for a cancellation of something that its function awaited."""
+    error = CancelledError("what the function awaited was cancelled, and not by its caller")
+    error.__cause__ = cancelled
+    return error
 
 
 def _raise(failure: BaseException) -> NoReturn:

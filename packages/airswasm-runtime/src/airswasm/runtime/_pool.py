@@ -194,7 +194,11 @@ class InstancePool(Single):
             instance.close()
 
     async def __aenter__(self) -> InstancePool:
-        await self.warm_up(self._warm)
+        try:
+            await self.warm_up(self._warm)
+        except BaseException:
+            self.close()
+            raise
         return self
 
     async def __aexit__(

@@ -54,7 +54,7 @@ class Line:
     """
 
     def __init__(self, name: str, places: int, waiting: int, seconds: float | None) -> None:
-        if places < 1 or waiting < 0 or (seconds is not None and seconds < 0):
+        if places < 1 or waiting < 0 or not (seconds is None or seconds >= 0):  # nan is neither
             raise ValueError("a line needs one place or more, and no negative bounds")
         self._name = name
         self._most = waiting

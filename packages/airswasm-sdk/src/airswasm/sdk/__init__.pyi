@@ -6,6 +6,7 @@ from ._project import Project, init_project
 from ._template import Template, find_template, languages, templates
 from ._toolchain import WORLD, BuildPlan, Step, Toolchain, toolchain_of
 from .errors import (
+    ArtifactInTheWay,
     ArtifactMissing,
     BuildFailed,
     BuildTimedOut,
@@ -23,6 +24,7 @@ __all__ = (
     "BLOCK",
     "WORLD",
     "Artifact",
+    "ArtifactInTheWay",
     "ArtifactMissing",
     "BuildFailed",
     "BuildPlan",

@@ -22,7 +22,13 @@ from airswasm.wit import Blocks, ContractReport, check_component
 from ._tool import run_tool
 from ._toolchain import BuildPlan, Step, toolchain_of
 from ._wit_deps import add_wit_packages
-from .errors import ArtifactMissing, BuildFailed, LanguageNotSupported, NotAProject
+from .errors import (
+    ArtifactInTheWay,
+    ArtifactMissing,
+    BuildFailed,
+    LanguageNotSupported,
+    NotAProject,
+)
 
 __all__ = ("Artifact", "BuildProgress", "build_project")
 
@@ -89,6 +95,7 @@ def build_project(
         ToolMissing: A tool is not installed; the error has the command that installs it.
         BuildFailed: A tool refused the sources; the error has file and line.
         BuildTimedOut: A step took longer than `timeout`.
+        ArtifactInTheWay: A file that is no WebAssembly lies at the artifact's path.
         ArtifactMissing: `[build] command` wrote nothing at the artifact's path.
         ContractViolation: The component does not meet the contract; the error lists every problem.
     """
@@ -100,6 +107,8 @@ def build_project(
     started = time.monotonic()
     add_wit_packages(folder, blocks)
     target = folder / manifest.build.artifact
+    if not _is_artifact(target):
+        raise ArtifactInTheWay(target)
     target.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=".build-", dir=target.parent) as scratch:
         plan = BuildPlan(
@@ -117,6 +126,14 @@ def build_project(
         seconds=time.monotonic() - started,
         report=report,
     )
+
+
+def _is_artifact(target: Path) -> bool:
+    """Whether a build may write there: on nothing, on an empty file, or on WebAssembly."""
+    if not target.is_file():
+        return not target.exists()
+    with target.open("rb") as file:
+        return file.read(4) in (b"", b"\0asm")
 
 
 def _run_all(

@@ -16,6 +16,7 @@ from airswasm.wit import AirswasmError, ErrorCode, ExitStatus
 from ._diagnostic import Diagnostic
 
 __all__ = (
+    "ArtifactInTheWay",
     "ArtifactMissing",
     "BuildFailed",
     "BuildTimedOut",
@@ -272,6 +273,31 @@ class ArtifactMissing(SdkError):
             message = f"there is no {artifact}"
             hint = "build it first: airswasm build"
         super().__init__(message, hint=hint)
+        self.artifact = artifact
+
+
+class ArtifactInTheWay(SdkError):
+    """Something that is no WebAssembly lies where the build would write its artifact.
+
+    Attributes:
+        artifact: The path that the manifest names.
+    """
+
+    explanation = ErrorCode(
+        "E0914",
+        "artifact in the way",
+        "The path that [build] artifact names is taken by a file that no build has written, such "
+        "as a source or the manifest.",
+        "name another path in [build] artifact, or move the file away",
+    )
+
+    code = "E0914"
+
+    def __init__(self, artifact: Path) -> None:
+        super().__init__(
+            f"{artifact} is no WebAssembly, and the build would overwrite it",
+            hint="name another path in [build] artifact, or move that file away",
+        )
         self.artifact = artifact
 
 

@@ -162,17 +162,18 @@ def _resolve(
 
 def _cli_table(file: Path) -> Mapping[str, object]:
     try:
-        text = file.read_text(encoding="utf-8")
+        file.stat()
+        import tomllib  # here, because most homes have no such file
+
+        from airswasm.lifecycle import read_toml_text
+
+        document = tomllib.loads(read_toml_text(file))
     except (FileNotFoundError, NotADirectoryError):
         return {}  # the code that opens the home reports one that is no folder
     except (OSError, UnicodeDecodeError) as error:
-        reason = getattr(error, "strerror", None) or error
+        reason = error.strerror if isinstance(error, OSError) else error.reason
         raise SettingInvalid(str(file), f"cannot be read: {reason}") from error
-    import tomllib  # here, because most homes have no such file
-
-    try:
-        document = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+    except (ValueError, RecursionError) as error:
         raise SettingInvalid(str(file), f"not TOML: {error}") from error
     table = document.get("cli", {})
     if not isinstance(table, dict):

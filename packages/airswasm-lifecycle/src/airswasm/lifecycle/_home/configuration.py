@@ -25,6 +25,7 @@ from typing import TypeVar, cast
 
 from airswasm.wit import Section, load_part, safe_text
 
+from .._toml.documents import read_toml_text
 from .._toml.explaining import MOST_FINDINGS, did_you_mean, explain, locate
 from .._toml.positions import Path as KeyPath
 from .._toml.positions import scan_positions
@@ -247,11 +248,11 @@ def _toml_text(text: str) -> str:
 
 def _text_of(file: Path) -> str:
     try:
-        return file.read_text(encoding="utf-8")
+        return read_toml_text(file)
     except (FileNotFoundError, NotADirectoryError):
         return ""
     except (OSError, UnicodeDecodeError) as error:
-        reason = getattr(error, "strerror", None) or error
+        reason = error.strerror if isinstance(error, OSError) else error.reason
         raise _single(str(file), f"cannot be read: {reason}") from error
 
 

@@ -11,6 +11,7 @@ import tomlkit
 from airswasm.wit import Blocks
 
 from .._packages.package import write_whole
+from .._toml.documents import read_toml_text
 from ..errors import ConfigurationInvalid, HomeUnusable, ManifestProblem
 from .configuration import Configuration, Setting, value_of
 from .home import Home
@@ -94,12 +95,13 @@ def _unwritten(problem: ManifestProblem, name: str) -> ManifestProblem:
 
 def _document(file: Path) -> dict[str, object]:
     try:
-        return tomlkit.parse(file.read_text(encoding="utf-8"))
+        return tomlkit.parse(read_toml_text(file))
     except FileNotFoundError:
         return tomlkit.document()
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else error.reason
+        problem = ManifestProblem(str(file), 1, "file", f"cannot be read: {reason}")
+        raise ConfigurationInvalid(str(file), [problem]) from error
     except (ValueError, RecursionError) as error:
         problem = ManifestProblem(str(file), 1, "file", f"not TOML: {error}")
-        raise ConfigurationInvalid(str(file), [problem]) from error
-    except OSError as error:
-        problem = ManifestProblem(str(file), 1, "file", f"cannot be read: {error.strerror}")
         raise ConfigurationInvalid(str(file), [problem]) from error

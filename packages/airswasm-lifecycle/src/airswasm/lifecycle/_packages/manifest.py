@@ -35,6 +35,7 @@ from pydantic import (
 )
 from pydantic.dataclasses import dataclass
 
+from .._toml.documents import decode_text
 from .._toml.explaining import MOST_FINDINGS, did_you_mean, explain, locate
 from .._toml.positions import Path as KeyPath
 from .._toml.positions import scan_positions
@@ -383,12 +384,12 @@ def _decode(content: bytes | str, file: str) -> str:
     if len(content) > MOST_MANIFEST_BYTES:
         raise _single(file, f"longer than {MOST_MANIFEST_BYTES} bytes")
     if isinstance(content, str):
-        return content.replace("\r\n", "\n")
+        return content.removeprefix("\ufeff").replace("\r\n", "\n")
     try:
-        return content.decode().replace("\r\n", "\n")
+        return decode_text(content).replace("\r\n", "\n")
     except UnicodeDecodeError as error:
         line = content.count(b"\n", 0, error.start) + 1
-        raise _single(file, "not UTF-8", line=line) from error
+        raise _single(file, error.reason, line=line) from error
 
 
 _PART = r"""(?:[A-Za-z0-9_-]++|"[^"\n]*+"|'[^'\n]*+')"""
