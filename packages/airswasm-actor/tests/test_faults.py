@@ -850,6 +850,7 @@ def test_foreign_objects_are_read_without_trust() -> None:
         == "Unprintable: <Unprintable, whose text cannot be made: RuntimeError>"
     )
     assert describe(ValueError("x")) == "ValueError: x"
+    assert describe(TimeoutError()) == "TimeoutError"
 
 
 async def test_what_tells_of_a_fault_can_be_shown(system: ActorSystem) -> None:

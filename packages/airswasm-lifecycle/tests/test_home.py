@@ -8,7 +8,8 @@ import sys
 from pathlib import Path
 
 import pytest
-from airswasm.lifecycle import Holder, Home, HomeUnusable, HostIsRunning
+from airswasm.lifecycle import Holder, Home, HomeReader, HomeUnusable, HostIsRunning, System
+from airswasm.lifecycle._checks import check_home
 
 posix_only = pytest.mark.skipif(os.name != "posix", reason="modes, links and locks of POSIX")
 
@@ -232,3 +233,25 @@ def test_a_path_that_the_store_cannot_take_is_told(tmp_path: Path) -> None:
     with pytest.raises(HomeUnusable, match="UTF-8"):
         Home(folder).create()
     assert not folder.exists()
+
+
+@pytest.mark.skipif(os.name != "posix", reason="links of POSIX")
+@pytest.mark.anyio
+async def test_what_can_be_no_home_is_refused_alike(tmp_path: Path) -> None:
+    """By readers, by verbs that change, and by doctor, which advises nothing for a foreign file."""
+    file, link = tmp_path / "file", tmp_path / "link"
+    file.write_text("mine")
+    link.symlink_to(tmp_path / "nowhere")
+    for folder, reason in ((file, "is not a folder"), (link, "is a link to nothing")):
+        with pytest.raises(HomeUnusable, match=reason) as caught:
+            Home(folder).create()
+        assert "AIRSWASM_HOME" in caught.value.hint
+        with pytest.raises(HomeUnusable, match=reason), HomeReader(folder):
+            pass
+        with pytest.raises(HomeUnusable, match=reason):
+            async with System(folder, mode="readonly"):
+                pass
+        (finding,) = check_home(folder, quick=True)
+        assert reason in finding.text
+        assert finding.hint == caught.value.hint
+    assert file.read_text() == "mine"

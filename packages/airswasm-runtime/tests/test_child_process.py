@@ -19,7 +19,13 @@ import pytest
 import wasmtime
 from airswasm.runtime import CompileFailed, CompileLimitExceeded, EngineConfig, InvalidComponent
 from airswasm.runtime._compile.child import answer
-from airswasm.runtime._compile.child_process import BOOT, ChildOutcome, boot_argument, interpreter
+from airswasm.runtime._compile.child_process import (
+    BOOT,
+    ChildOutcome,
+    boot_argument,
+    interpreter,
+    start_child,
+)
 from airswasm.runtime._compile.compiler import compile_component, read_answer
 from airswasm.runtime._wasmtime.features import HardenedSettings
 from hypothesis import given
@@ -125,6 +131,24 @@ async def test_a_program_that_embeds_python_compiles(
     monkeypatch.setattr(sys, "executable", executable)
     monkeypatch.setattr(sys, "_base_executable", executable, raising=False)
     assert (await compile_component(EMPTY, CONFIG)).image
+
+
+@ON_POSIX
+def test_too_few_files_are_no_fault_of_the_interpreter() -> None:
+    """Text and hint name the limit, not the setting that names an interpreter."""
+    import resource
+
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    free = os.dup(0)
+    os.close(free)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (free, hard))
+    try:
+        with pytest.raises(CompileFailed, match="ulimit -n") as caught, start_child(CONFIG, "x"):
+            pass
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    assert "ulimit -n" in caught.value.hint
+    assert "python_executable" not in str(caught.value)
 
 
 async def test_a_frozen_program_is_not_started_again(monkeypatch: pytest.MonkeyPatch) -> None:

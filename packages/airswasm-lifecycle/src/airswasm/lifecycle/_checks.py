@@ -25,7 +25,7 @@ from ._home.home import Home
 from ._home.policy import InstallPolicy
 from ._packages.package import SIGNATURE_NAME
 from ._system import System
-from .errors import ArtifactCorrupt
+from .errors import ArtifactCorrupt, HomeUnusable
 from .testing import attack
 
 __all__ = (
@@ -63,8 +63,13 @@ async def check_attack(home: Path, *, quick: bool) -> AsyncIterator[Finding]:
 
 
 def check_home(home: Path, *, quick: bool) -> Iterator[Finding]:
-    """Look at the home's owner, mode and folders."""
+    """Look at the home's path, owner, mode and folders."""
     del quick
+    try:
+        Home(home).check()
+    except HomeUnusable as error:
+        yield Finding("home", "problem", str(error), error.hint)
+        return
     if not home.exists():
         yield Finding(
             "home", "note", f"{home} does not exist yet; `keygen` or `install` creates it"

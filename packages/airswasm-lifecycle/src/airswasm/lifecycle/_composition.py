@@ -135,6 +135,7 @@ class OpenHome:
         self.logs = LogBook(self.home.logs_folder, limits, clock=self._clock)
 
     async def _open_readonly(self, stack: AsyncExitStack) -> None:
+        self.home.check()
         self._configure()
         stack.callback(self.logs.close)
         if find_store(self.home):

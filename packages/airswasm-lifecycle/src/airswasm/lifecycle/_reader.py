@@ -52,6 +52,7 @@ class HomeReader:
 
     Raises:
         ConfigurationInvalid: `[storage]` of config.toml is wrong; other sections are not read.
+        HomeUnusable: The path is a file, a link to nothing, or not UTF-8.
         StoreMissing: There was a store.
         RegistryCorrupt: A record cannot be understood.
         StorageError: The store cannot be read.
@@ -66,6 +67,7 @@ class HomeReader:
         self._store: StoreReader | None = None
 
     def __enter__(self) -> Self:
+        self.home.check()
         rows: Mapping[str, bytes] = {}
         with ExitStack() as stack:
             if find_store(self.home):

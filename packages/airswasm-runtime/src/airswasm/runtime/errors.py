@@ -63,7 +63,7 @@ class InvalidComponent(EngineError):
         "component refused by the engine",
         "The bytes are no component, or one that uses a WebAssembly feature that airswasm turns "
         "off because of its security record (threads, GC, memory64, …).",
-        "build it without that feature",
+        "build it again, as a component, and without a feature that the message names",
         ExitStatus.NOT_AUTHENTIC,
     )
 

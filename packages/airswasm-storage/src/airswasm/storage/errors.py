@@ -218,10 +218,7 @@ class StorageUnavailable(StorageError):
     def __init__(self, path: str | os.PathLike[str], reason: str) -> None:
         self.path = os.fspath(path)
         self.reason = reason
-        super().__init__(
-            f"{self.path}: storage is not available: {reason}; "
-            "check the disk, writing goes on once it works"
-        )
+        super().__init__(f"{self.path}: storage is not available: {reason}")
 
 
 class StorageClosed(StorageUnavailable):

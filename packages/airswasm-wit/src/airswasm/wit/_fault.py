@@ -187,7 +187,8 @@ def safe_text(value: object) -> str:
 
 def describe_error(error: BaseException) -> str:
     """Return an error's type and text, as the last line of a traceback shows them, safely."""
-    return f"{_name(error)}: {safe_text(error)}"
+    text = safe_text(error)
+    return f"{_name(error)}: {text}" if text else _name(error)
 
 
 def safe_repr(value: object) -> str:

@@ -46,15 +46,8 @@ def check_surroundings(home: Path, *, quick: bool = False) -> Iterator[Finding]:
 
 
 def _path(home: Path) -> Iterator[Finding]:
-    try:
-        str(home).encode()
-    except UnicodeEncodeError:
-        shown = os.fsencode(home).decode("utf-8", "backslashreplace")
-        yield Finding("home", "problem", f"{shown} is not UTF-8", "choose a home with such a path")
     if home.is_symlink():
         yield Finding("home", "note", f"{home} is a link to {home.resolve()}")
-        if not home.exists():
-            yield Finding("home", "problem", f"{home} is a link to nothing", "create its target")
 
 
 def _shared(home: Path) -> Iterator[Finding]:

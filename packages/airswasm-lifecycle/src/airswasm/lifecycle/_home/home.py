@@ -21,6 +21,8 @@ from collections.abc import Generator
 from dataclasses import dataclass
 from pathlib import Path
 
+from airswasm.wit import safe_text
+
 from ..errors import HomeUnusable, HostIsRunning, StopNeeded
 
 __all__ = ("OLD_STORE", "Home", "HomeLock", "Holder", "lock_stopped")
@@ -115,11 +117,29 @@ class Home:
             self.cache_folder,
             self.logs_folder,
         )
-        self._check_path()
+        self.check()
         _make_private(self.folder)
         self._check_owner()
         for folder in folders[1:]:
             _make_private(folder)
+
+    def check(self) -> None:
+        """Refuse a path where no home can be; one that does not exist yet is fine.
+
+        Raises:
+            HomeUnusable: The path is not UTF-8, or leads to a file or to nothing.
+        """
+        self._check_path()
+        try:
+            is_folder, is_there = self.folder.is_dir(), self.folder.exists()
+        except OSError:  # a folder above it is shut, which opening the home reports
+            return
+        if is_folder or not os.path.lexists(self.folder):
+            return
+        if is_there:
+            raise _elsewhere(str(self.folder), "is not a folder", "set AIRSWASM_HOME to a folder")
+        hint = "create its target, or set AIRSWASM_HOME to a folder"
+        raise _elsewhere(str(self.folder), "is a link to nothing", hint)
 
     def lock(self) -> HomeLock:
         """Lock the home for this process until the caller releases the lock.
@@ -162,10 +182,18 @@ class Home:
         if "\0" in str(self.folder):
             raise HomeUnusable(repr(str(self.folder)), "contains a NUL, which no path may")
         try:
-            str(self.folder).encode()
+            name = os.fsencode(self.folder)
         except UnicodeEncodeError as error:
-            shown = os.fsencode(self.folder).decode("utf-8", "backslashreplace")
-            raise HomeUnusable(shown, "is not UTF-8, and the store needs UTF-8") from error
+            reason = f"cannot be a file's name in this locale, {sys.getfilesystemencoding()}"
+            hint = "set LC_ALL=C.UTF-8, or PYTHONUTF8=1"
+            raise _elsewhere(safe_text(self.folder), reason, hint) from error
+        try:
+            name.decode()
+        except UnicodeDecodeError as error:
+            shown = name.decode("utf-8", "backslashreplace")
+            hint = "set AIRSWASM_HOME to a folder whose path is UTF-8"
+            reason = "is not UTF-8, and the store needs UTF-8"
+            raise _elsewhere(shown, reason, hint) from error
 
     def _check_owner(self) -> None:
         """Refuse a folder of another user, or one that others may enter and that is no home yet."""
@@ -333,10 +361,16 @@ def _read_record(descriptor: int) -> Holder:
         return Holder()
 
 
-def _no_locks(path: Path, error: OSError) -> HomeUnusable:
-    failure = HomeUnusable(str(path), f"its file system cannot lock files: {error.strerror}")
-    failure.hint = "Set AIRSWASM_HOME to a folder on a local disk; network mounts may lack locks."
+def _elsewhere(path: str, reason: str, hint: str) -> HomeUnusable:
+    failure = HomeUnusable(path, reason)
+    failure.hint = hint
     return failure
+
+
+def _no_locks(path: Path, error: OSError) -> HomeUnusable:
+    reason = f"its file system cannot lock files: {error.strerror}"
+    hint = "set AIRSWASM_HOME to a folder on a local disk; network mounts may lack locks"
+    return _elsewhere(str(path), reason, hint)
 
 
 if sys.platform == "win32":

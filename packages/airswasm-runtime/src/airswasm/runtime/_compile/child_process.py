@@ -48,8 +48,15 @@ for name, path in blocks.items():
 from airswasm.runtime._compile.child import main
 main()
 """
-_NO_ROOM = (errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EAGAIN)
+_NO_ROOM = {
+    errno.EMFILE: "raise `ulimit -n`: each component, connection and compile child takes files",
+    errno.ENFILE: "close files of other programs, or raise fs.file-max",
+    errno.ENOMEM: "free some memory, or raise `ulimit -v`",
+    errno.EAGAIN: "raise `ulimit -u`, or the number of tasks of its control group",
+}
+"""What gives a process room for another one; any other failure is the interpreter's."""
 _SETTING = "EngineConfig.python_executable"
+_NAME_ONE = f"name an interpreter in {_SETTING}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,10 +176,14 @@ def interpreter(config: EngineConfig, name: str) -> str:
     found = find_interpreter()
     if found is None:
         said = f"sys.executable is {sys.executable!r}, which is none"
-        raise CompileFailed(
-            name, f"no Python interpreter was found ({said}); name one in {_SETTING}"
-        )
+        raise _no_child(name, f"no Python interpreter was found ({said})", _NAME_ONE)
     return found
+
+
+def _no_child(name: str, reason: str, advice: str) -> CompileFailed:
+    failure = CompileFailed(name, f"{reason}; {advice}")
+    failure.hint = advice
+    return failure
 
 
 @contextmanager
@@ -198,8 +209,8 @@ def start_child(config: EngineConfig, name: str) -> Generator[Child]:
             env=_environment() | {"RAYON_NUM_THREADS": threads, "MALLOC_ARENA_MAX": "2"},
         )
     except OSError as problem:
-        advice = "" if problem.errno in _NO_ROOM else f"; name an interpreter in {_SETTING}"
-        raise CompileFailed(name, f"{python} cannot be started ({problem}){advice}") from problem
+        advice = _NO_ROOM.get(problem.errno or 0, _NAME_ONE)
+        raise _no_child(name, f"{python} cannot be started ({problem})", advice) from problem
     with process:
         try:
             yield Child(process, python, time.monotonic())
