@@ -23,10 +23,12 @@ from airswasm.security import (
     GrantVerdict,
     InvalidPattern,
     Kinds,
+    fingerprint_of,
 )
 
 from .._hosting.running import Running
 from .._registry.approval import annotation_of, grant_event
+from .._registry.in_force import GrantsInForce
 from .._registry.ledger import Ledger
 from .._registry.registry import ComponentRecord, Registry
 from ..errors import GrantInPast
@@ -56,14 +58,14 @@ class GrantReport:
     not_granted: tuple[str, ...]
 
 
-def report_grants(record: ComponentRecord, asked: Grants, kinds: Kinds, now: float) -> GrantReport:
+def report_grants(record: ComponentRecord, in_force: GrantsInForce, kinds: Kinds) -> GrantReport:
     """Return the report on one component."""
-    live = record.grants.live(now)
-    held = live.grants(asked, kinds)
+    asked = in_force.asked(record.active_version)
+    held = in_force.grants(record.grants, record.active_version)
     return GrantReport(
         record.name,
         record.active,
-        live.entries,
+        in_force.live(record.grants).entries,
         held.manifest_lines(),
         kinds.beyond(Grants(asked.allow), held).manifest_lines(),
     )
@@ -222,6 +224,27 @@ class Granting:
                 await self._change(name, "end", ended, lambda record: record.grants.live(now))
         return names
 
+    async def withdraw(self, fingerprint: str) -> tuple[str, ...]:
+        """Take away what was granted because a key was trusted.
+
+        Returns:
+            The components.
+        """
+        found: list[str] = []
+        for record in self._registry:
+            signer = record.active_version.signer
+            gone = tuple(
+                each
+                for each in record.grants.entries
+                if each.by == "key" and each.verdict != "denied"
+            )
+            if gone and signer is not None and fingerprint_of(signer) == fingerprint:
+                await self._change(
+                    record.name, "withdraw", gone, lambda each: each.grants.without_decider("key")
+                )
+                found.append(record.name)
+        return tuple(found)
+
     async def run(self) -> None:
         """Sweep at the end of each grant, until cancelled."""
         while True:
@@ -253,9 +276,7 @@ class Granting:
             self._running.put_in_force(name)
             await self._narrowing.tell(name)
         self.note_change()
-        record = self._registry.get(name)
-        asked = self._running.in_force.asked(record.active_version)
-        return report_grants(record, asked, self._kinds, self._clock())
+        return report_grants(self._registry.get(name), self._running.in_force, self._kinds)
 
     def _ending(self, now: float) -> Iterator[str]:
         for record in self._registry:
