@@ -58,7 +58,6 @@ from airswasm.wit import Blocks, Contract, Forbidden
 from ._changes.granting import Granting
 from ._changes.installing import Installing
 from ._changes.levels import Levels
-from ._changes.narrowing import Narrowing
 from ._changes.trusting import Trusting
 from ._changes.updating import Updating
 from ._home.artifacts import ArtifactStore
@@ -268,9 +267,8 @@ class OpenHome:
         )  # fmt: skip
         for record in self._registry:
             self._running.put_in_force(record.name)
-        narrowing = Narrowing(self.blocks, self.services, self.logs)
         self._granting = Granting(
-            self._registry, self._ledger, self._running, narrowing, self.kinds, self._clock
+            self._registry, self._ledger, self._running, self.kinds, self._clock
         )
         levels = Levels(
             self._trust,

@@ -1,8 +1,9 @@
 """Change what installed components may do, in force at once.
 
-Each change writes its audit line, then the record, then the guard, and then the blocks end what
-stood on the grant. A change waits for no other change of the name: a component that takes a minute
-to start its next version is denied within that minute.
+Each change writes its audit line, then the record, and then tells the guard, which ends what stood
+on the grant: open files, connections, subscriptions, requests that wait. A change waits for no
+other change of the name: a component that takes a minute to start its next version is denied within
+that minute.
 
 Grants end by themselves. A task waits for the next end, and looks again every few seconds, because
 the clock of a machine that slept has jumped.
@@ -32,7 +33,6 @@ from .._registry.in_force import GrantsInForce
 from .._registry.ledger import Ledger
 from .._registry.registry import ComponentRecord, Registry
 from ..errors import GrantInPast
-from .narrowing import Narrowing
 
 __all__ = ("GrantReport", "Granting", "report_grants")
 
@@ -80,7 +80,6 @@ class Granting:
         registry: The records.
         ledger: Writes them.
         running: Puts them into force.
-        narrowing: Tells the blocks.
         kinds: The capabilities of this host.
         clock: Returns the seconds since 1970.
     """
@@ -90,12 +89,11 @@ class Granting:
         registry: Registry,
         ledger: Ledger,
         running: Running,
-        narrowing: Narrowing,
         kinds: Kinds,
         clock: Callable[[], float],
     ) -> None:
         self._registry, self._ledger, self._running = registry, ledger, running
-        self._narrowing, self._kinds, self._clock = narrowing, kinds, clock
+        self._kinds, self._clock = kinds, clock
         self._changed = anyio.Event()
 
     async def add(
@@ -274,7 +272,6 @@ class Granting:
         with anyio.CancelScope(shield=True):  # the record and the guard must not part
             await self._ledger.change_grants(name, change, events)
             self._running.put_in_force(name)
-            await self._narrowing.tell(name)
         self.note_change()
         return report_grants(self._registry.get(name), self._running.in_force, self._kinds)
 
