@@ -225,6 +225,9 @@ class Block:
         forget: The path of a function `(services, name)`, plain or `async`, that removes all
             that the block keeps for a component. It is called when a name is purged, and again
             when a purge was interrupted, so it must accept that there is nothing left.
+        decide: The path of a function that takes the host's `Services` and returns an
+            `airswasm.security.DecisionLayer`, such as a policy engine. The guard asks it about
+            every call that it has not remembered, beside grants and roles; it can only refuse.
     """
 
     name: str
