@@ -86,11 +86,11 @@ class TestInstall:
         report = system.grant_report(NAME)
         assert [(each.capability, each.verdict, each.by, each.version) for each in report.entries]
         assert report.in_force == (
-            'storage.read = ["**"]',
+            'storage.read = ["everything"]',
             'storage.write = ["count", "migrated"]',
         )
         assert report.not_granted == ()
-        assert ("granted", READ, "**") in lines(system)
+        assert ("granted", READ, "everything") in lines(system)
         assert await system.send(NAME, b"c") == b"\x01"
 
     async def test_what_was_denied_stays_denied_in_the_guest_and_after_a_restart(
@@ -148,7 +148,7 @@ class TestInstall:
             version["grants"] = version.pop("asked")
         before = ComponentRecord.from_json(NAME, json.dumps(document).encode())
         assert [(each.capability, each.patterns) for each in before.grants.entries] == [
-            (READ, ("**",)),
+            (READ, ("everything",)),
             (WRITE, ("count", "migrated")),
         ]
         assert {each.verdict for each in before.grants.entries} == {"granted"}
@@ -175,7 +175,7 @@ class TestChange:
         assert lines(system)[2:] == [
             ("deny", WRITE, "count"),
             ("add", WRITE, "count"),
-            ("remove", WRITE, "**"),
+            ("remove", WRITE, "everything"),
         ]
 
     async def test_a_stopped_home_is_changed_for_the_next_start(
@@ -201,7 +201,7 @@ class TestChange:
             (UnknownCapability, lambda: grants.add(NAME, "storage.raed", ["a"])),
             (UnknownCapability, lambda: grants.deny(NAME, "storage.raed")),
             (GrantBarred, lambda: grants.add(NAME, "storage.read", ["secret/a"])),
-            (GrantNotNarrower, lambda: grants.narrow(NAME, "storage.write", ["**"])),
+            (GrantNotNarrower, lambda: grants.narrow(NAME, "storage.write", ["everything"])),
             (GrantInPast, lambda: grants.add(NAME, "storage.read", ["a"], until=1.0)),
             (GrantMissing, lambda: grants.remove(NAME, "storage.read", ["nothing"])),
         ):

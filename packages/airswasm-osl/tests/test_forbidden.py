@@ -8,7 +8,7 @@ import pytest
 from airswasm.osl import BLOCK, OslPolicy, folders_below
 from airswasm.osl._forbidden import FORBIDDEN
 from airswasm.osl.errors import AccessDenied
-from airswasm.security import Decision, ForbiddenLayer, Grants, Guard, Kinds
+from airswasm.security import Decision, ForbiddenLayer, Grants, Guard, InvalidResource, Kinds
 
 KINDS = Kinds(BLOCK.capabilities)
 NAME = "local/evil"
@@ -25,8 +25,17 @@ def decided(domain: str, resource: str) -> list[Decision]:
     assert names
     guard = Guard(KINDS, {NAME: Grants(dict.fromkeys(names, ("**",)))})
     guard.add_layer(ForbiddenLayer(KINDS, BLOCK.forbidden), first=True)
-    method = "GET " if domain == "http" and "method" in str(BLOCK.capabilities) else ""
-    return [guard.decide(NAME, name, f"{method}{resource}") for name in names]
+    spelled = resource if domain != "http" else http_resource(resource)
+    return [guard.decide(NAME, name, spelled) for name in names]
+
+
+def http_resource(url: str) -> str:
+    """A request as the capability spells it: with its method, where that is part of it."""
+    try:
+        KINDS.resource("http:request", url)
+    except InvalidResource:
+        return f"GET {url}"
+    return url
 
 
 @pytest.mark.parametrize(

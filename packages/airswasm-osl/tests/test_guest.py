@@ -13,7 +13,7 @@ import anyio
 import pytest
 from airswasm.osl import BLOCK, NetworkPolicy, OslPolicy, folders_below, provide
 from airswasm.runtime import Caller, Engine, EngineConfig, Instance, Limits, Services
-from airswasm.security import Grants, Guard, Kinds
+from airswasm.security import ForbiddenLayer, Grants, Guard, Kinds
 from airswasm.wit import contract
 
 if TYPE_CHECKING:
@@ -86,6 +86,33 @@ async def test_without_a_grant(host: Host, call: str, line: str) -> None:
     answer = await host.run(call)
     assert "denied" in answer.lower()
     assert line in answer
+
+
+@pytest.mark.parametrize(
+    ("call", "name"),
+    [
+        ("filesystem.read('/proc/self/environ', 0, 10)", "the system's own files"),
+        ("open('/a/.ssh/id_ed25519')", None),
+        ("filesystem.write('/server.pem', b'')", "key files"),
+        ("process.run('/bin/sh', ['-c', 'id'], b'', 0)", "shells"),
+        ("process.run('/usr/bin/env', ['sh'], b'', 0)", "programs that start others"),
+        ("tcp.connect('169.254.169.254:80', 0)", "cloud metadata"),
+        ("tcp.connect('[fd00:ec2::254]:80', 0)", "cloud metadata"),
+        ("http.request('GET', 'http://169.254.169.254/', [], b'', 0)", "cloud metadata"),
+        ("http.request('GET', 'http://metadata.google.internal/', [], b'', 0)", "cloud metadata"),
+    ],
+)
+async def test_the_forbidden_list_beats_every_grant(
+    host: Host, call: str, name: str | None
+) -> None:
+    """A component that was granted everything is refused, and the denial names list and entry."""
+    host.guard.grant("local/a", Grants({each.annotation: ("**",) for each in KINDS}))
+    host.guard.add_layer(ForbiddenLayer(KINDS, BLOCK.forbidden), first=True)
+    answer = await host.run(call)
+    assert "Denied" in answer or "Permission" in answer
+    if name is not None:
+        assert "the forbidden list has " in answer
+        assert name in answer
 
 
 async def test_files(host: Host) -> None:

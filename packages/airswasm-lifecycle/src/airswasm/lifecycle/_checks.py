@@ -10,6 +10,7 @@ import time
 from collections.abc import AsyncIterator, Iterator, Sequence
 from pathlib import Path
 
+from airswasm.runtime import HostSettings
 from airswasm.security import (
     PublicKey,
     SecurityError,
@@ -113,6 +114,10 @@ def check_config(home: Path, *, quick: bool) -> Iterator[Finding]:
     del quick
     file = Home(home).config_file
     configuration = Configuration.load(file, Blocks.find(), os.environ)
+    if configuration.get(HostSettings).mode == "development":
+        hint = "where it serves others: airswasm config set host.mode production"
+        text = "development mode: own and unsigned packages are granted everything"
+        yield Finding("config", "warning", text, hint)
     if configuration.get(InstallPolicy).unsigned:
         hint = "this is for development only; to forbid it: airswasm config unset install.unsigned"
         yield Finding("config", "warning", "this host installs unsigned components", hint)

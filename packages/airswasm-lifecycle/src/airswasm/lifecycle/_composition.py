@@ -42,6 +42,7 @@ from airswasm.security import (
     Guard,
     Kinds,
     SecuritySettings,
+    TrustSettings,
     TrustStore,
 )
 from airswasm.storage import (
@@ -56,7 +57,7 @@ from airswasm.wit import Blocks, Contract, Forbidden
 
 from ._changes.granting import Granting
 from ._changes.installing import Installing
-from ._changes.narrowing import Narrowing
+from ._changes.levels import Levels
 from ._changes.trusting import Trusting
 from ._changes.updating import Updating
 from ._home.artifacts import ArtifactStore
@@ -81,6 +82,7 @@ from ._registry.registry import Registry
 from ._registry.stored_packages import StoredPackages
 from ._registry.tables import ComponentPolicies, StoredTable
 from ._reporting import Reporting
+from .errors import ConfigurationInvalid, ManifestProblem
 
 __all__ = ("Mode", "OpenHome")
 
@@ -130,9 +132,20 @@ class OpenHome:
             self.home.config_file, self.blocks, os.environ
         )
         self.policy = HostPolicy.of(self.configuration)
+        self._check_mode()
         self.kinds = Kinds(self.blocks.capabilities.values())
+        self._in_force = GrantsInForce(
+            self.kinds, self._clock, is_development=self.policy.is_development
+        )
         limits = self.configuration.get(LogLimits)
         self.logs = LogBook(self.home.logs_folder, limits, clock=self._clock)
+
+    def _check_mode(self) -> None:
+        is_production = self.configuration.get(HostSettings).mode == "production"
+        if is_production and self.policy.install.unsigned:
+            file = str(self.home.config_file)
+            text = "unsigned packages are refused in production mode (host.mode)"
+            raise ConfigurationInvalid(file, [ManifestProblem(file, 0, "install.unsigned", text)])
 
     async def _open_readonly(self, stack: AsyncExitStack) -> None:
         self.home.check()
@@ -249,26 +262,31 @@ class OpenHome:
         self._reporting = self._make_reporting(self._hosting if is_online else None)
         self._running = Running(
             self._registry, self._ledger, self._stored, self._trust,
-            GrantsInForce(self.kinds, self._clock), self._guard, self._policies,
+            self._in_force, self._guard, self._policies,
             self.logs, self._hosting, self.policy, self.services.get(Meters), is_online=is_online,
             successors={},
         )  # fmt: skip
         for record in self._registry:
             self._running.put_in_force(record.name)
-        narrowing = Narrowing(self.blocks, self.services, self.logs)
         self._granting = Granting(
-            self._registry, self._ledger, self._running, narrowing, self.kinds, self._clock
+            self._registry, self._ledger, self._running, self.kinds, self._clock
+        )
+        levels = Levels(
+            self._trust,
+            self.configuration.get(TrustSettings),
+            self.home.folder / "keys",
+            is_development=self.policy.is_development,
         )
         self._installing = Installing(
             self._registry, self._ledger, self._trust, self.policy, loader, self._forgetting,
-            self.logs, self._running, self._clock, self.kinds,
+            self.logs, self._running, self._clock, self.kinds, levels,
         )  # fmt: skip
         self._updating = Updating(
             self._registry, self._ledger, self._trust, self.policy, loader, self._running,
-            self._clock, self.kinds,
+            self._clock, self.kinds, levels,
         )  # fmt: skip
         self._trusting = Trusting(
-            self._registry, self._ledger, self._trust, self._audit, self._running
+            self._registry, self._ledger, self._trust, self._audit, self._running, self._granting
         )
 
     def _make_reporting(self, hosting: Hosting | None = None) -> Reporting:

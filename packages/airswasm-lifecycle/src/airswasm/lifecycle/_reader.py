@@ -127,6 +127,7 @@ class HomeReader:
         return SystemStatus(
             home=str(self.home.folder),
             is_online=False,
+            mode="development" if self._policy().is_development else "production",
             pid=self.home.running_pid(),
             uptime=None,
             installed=len(components),
@@ -153,18 +154,20 @@ class HomeReader:
         return is_in_environment or not _is_absent(self.home.config_file)
 
     def _settings(self, *sections: str) -> Configuration:
+        from airswasm.runtime import BLOCK as RUNTIME
         from airswasm.storage import BLOCK as STORAGE
 
         from ._block import BLOCK
         from ._home.configuration import Configuration
 
-        wanted = [each for each in (*STORAGE.sections, *BLOCK.sections) if each.name in sections]
+        known = (*STORAGE.sections, *RUNTIME.sections, *BLOCK.sections)
+        wanted = [each for each in known if each.name in sections]
         return Configuration.load_only(self.home.config_file, wanted, self._environment)
 
     def _policy(self) -> HostPolicy:
         from ._home.policy import HostPolicy
 
-        sections = ("install", "limits", "supervision", "health")
+        sections = ("install", "limits", "supervision", "health", "host")
         if not any(map(self._is_set, sections)):
             return HostPolicy()
         return HostPolicy.of(self._settings(*sections))

@@ -99,7 +99,12 @@ class Reporting:
 
             return ComponentStatus(record.name, record.active, self.state(record))
         unwritten = self._unwritten(record.name)
-        return replace(self._hosting.status(record), unwritten_denials=unwritten)
+        is_by_level = any(each.by == "level" for each in record.grants.entries)
+        return replace(
+            self._hosting.status(record),
+            unwritten_denials=unwritten,
+            is_development=is_by_level and self._policy().is_development,
+        )
 
     def state(self, record: ComponentRecord) -> str:
         """One word for it; `offline` for what would run if something ran here."""

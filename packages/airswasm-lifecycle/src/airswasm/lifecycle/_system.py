@@ -53,7 +53,6 @@ from ._hosting.profile import Delivered, Profile, profile_of
 from ._hosting.status import ComponentStatus, SystemStatus
 from ._keeping.backup import backup_home
 from ._packages.package import Package
-from ._packages.requests import read_grants
 from ._registry.info import ComponentInfo
 from ._registry.plan import Approve, InstallPlan
 from ._registry.summary import ComponentSummary
@@ -455,9 +454,7 @@ class System(OpenHome):
         Raises:
             NotInstalled: No such component is installed.
         """
-        record = self._registry.get(name)
-        asked = read_grants(record.active_version.asked)
-        return report_grants(record, asked, self.kinds, self._clock())
+        return report_grants(self._registry.get(name), self._in_force, self.kinds)
 
     def grant_reports(self) -> tuple[GrantReport, ...]:
         """Return the report on every component, sorted by name."""
@@ -542,6 +539,7 @@ class System(OpenHome):
             is_online=is_online,
             pid=os.getpid() if is_online else self.home.running_pid(),
             uptime=uptime if is_online else None,
+            mode="development" if self.policy.is_development else "production",
             installed=len(self._registry),
             running=sum(each.state == "running" for each in components),
             components=components,

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable, Iterator
 import anyio.lowlevel
 from airswasm.actor import MessageBroker, Request
 from airswasm.runtime import Caller, Case, Err, Holding, HostInterface, Ok, Pending, Services
+from airswasm.security import Guard, PermissionDenied
 from airswasm.wit.names import HANDLE_CALLBACK
 
 from ._addresses import check_address
@@ -26,6 +27,7 @@ from .errors import CodecNotAccepted, PayloadTooLarge, RateExceeded, Unencodable
 
 __all__ = ("messaging_interface", "provide")
 
+_REQUEST, _SUBSCRIBE = "messaging:request", "messaging:subscribe"
 _LONG_BYTES = 2_048
 """CBOR that is longer is checked in steps: each byte of it may be an item."""
 _ITEM_FUEL = 800
@@ -40,9 +42,17 @@ def messaging_interface(
     policy: MessagingPolicy | None = None,
     *,
     clock: Callable[[], float] = time.monotonic,
+    guard: Guard | None = None,
 ) -> HostInterface:
-    """Return `airswasm:component/messaging` over this broker."""
-    guests = _Guests(broker, policy or SamePolicy(), clock)
+    """Return `airswasm:component/messaging` over this broker.
+
+    Args:
+        broker: Delivers the messages.
+        policy: The limits and codecs of components.
+        clock: Seconds, for rates.
+        guard: Ends subscriptions and waiting requests when their grants end; None keeps them.
+    """
+    guests = _Guests(broker, policy or SamePolicy(), clock, guard)
     return HostInterface(
         MESSAGING_INTERFACE,
         {
@@ -60,7 +70,7 @@ def messaging_interface(
 def provide(services: Services) -> Iterable[HostInterface]:
     """Return the interface that this block offers.
 
-    Uses the services `MessageBroker` and, where present, `MessagingPolicy`.
+    Uses the services `MessageBroker` and, where present, `MessagingPolicy` and `Guard`.
 
     Raises:
         ServiceMissing: No broker was added to the services.
@@ -68,16 +78,21 @@ def provide(services: Services) -> Iterable[HostInterface]:
     policy: MessagingPolicy | None = None
     if services.has(MessagingPolicy):
         policy = services.get(MessagingPolicy)  # type: ignore[type-abstract]  # only a key
-    return (messaging_interface(services.get(MessageBroker), policy),)
+    guard = services.get(Guard) if services.has(Guard) else None
+    return (messaging_interface(services.get(MessageBroker), policy, guard=guard),)
 
 
 class _Guests:
     """The host functions. A refusal that they raise becomes the guest's `err`."""
 
     def __init__(
-        self, broker: MessageBroker, policy: MessagingPolicy, clock: Callable[[], float]
+        self,
+        broker: MessageBroker,
+        policy: MessagingPolicy,
+        clock: Callable[[], float],
+        guard: Guard | None,
     ) -> None:
-        self._broker = broker
+        self._broker, self._guard = broker, guard
         self._policy = policy
         self._limits = policy.limits
         self._clock = clock
@@ -113,7 +128,21 @@ class _Guests:
 
     def _request(self, caller: Caller, target: str, payload: bytes, seconds: float) -> object:
         held = caller.account.hold(_REQUEST_BYTES)
-        return Ok(self._requests.start(caller.name, target, payload, seconds, held))
+        number = self._requests.start(caller.name, target, payload, seconds, held)
+        request = self._requests.find(caller.name, number)
+        if request is not None:
+            self._end_with_grant(caller.name, target, request)
+        return Ok(number)
+
+    def _end_with_grant(self, component: str, target: str, request: Request) -> None:
+        """Answer a request with the denial when its grant ends before its answer comes."""
+        if self._guard is None:
+            return
+
+        def end(denial: str) -> None:
+            request.fail(PermissionDenied(component, _REQUEST, target, denial))
+
+        request.at_end(self._guard.keep(component, _REQUEST, target, end))
 
     def call(self, caller: Caller, target: str, payload: bytes, timeout_ms: int) -> object:
         seconds = self._seconds(timeout_ms)
@@ -141,6 +170,7 @@ class _Guests:
             is_waiting=True,
         )
         pending.on_cancel = request.cancel
+        self._end_with_grant(caller.name, target, request)
         return pending
 
     def cancel(self, caller: Caller, request_id: int) -> bool:
@@ -154,7 +184,7 @@ class _Guests:
             return _refused(error)
 
     def subscribe(self, caller: Caller, pattern: str) -> object:
-        subscriptions = caller.keep(_Subscriptions, lambda: _Subscriptions(self._broker, caller))
+        subscriptions = self._subscriptions(caller)
         try:
             subscriptions.add(pattern, self._limits.subscriptions)
         except Exception as error:
@@ -162,12 +192,16 @@ class _Guests:
         return Ok(None)
 
     def unsubscribe(self, caller: Caller, pattern: str) -> object:
-        subscriptions = caller.keep(_Subscriptions, lambda: _Subscriptions(self._broker, caller))
         try:
-            subscriptions.remove(pattern)
+            self._subscriptions(caller).remove(pattern)
         except Exception as error:
             return _refused(error)
         return Ok(None)
+
+    def _subscriptions(self, caller: Caller) -> _Subscriptions:
+        return caller.keep(
+            _Subscriptions, lambda: _Subscriptions(self._broker, caller, self._guard)
+        )
 
     def _check(self, caller: Caller, target: str, payload: bytes) -> Iterator[int] | None:
         """Check what can be checked at once; return the walk through what takes steps."""
@@ -218,12 +252,13 @@ class _Guests:
 class _Subscriptions:
     """The subscriptions of one incarnation; they end with it."""
 
-    def __init__(self, broker: MessageBroker, caller: Caller) -> None:
-        self._broker = broker
+    def __init__(self, broker: MessageBroker, caller: Caller, guard: Guard | None) -> None:
+        self._broker, self._guard = broker, guard
+        self._forget: dict[str, Callable[[], None]] = {}
         self._name = caller.name
         self._account = caller.account
         self._patterns: dict[str, Holding] = {}
-        caller.on_close(lambda: broker.unsubscribe_owner(self))
+        caller.on_close(self._close)
 
     def add(self, pattern: str, most: int) -> None:
         if pattern not in self._patterns and len(self._patterns) >= most:
@@ -231,10 +266,23 @@ class _Subscriptions:
         held = self._account.hold(_SUBSCRIPTION_BYTES * (1 + pattern.count(".")) + len(pattern))
         self._broker.subscribe(pattern, self._name, owner=self)
         self._patterns[pattern] = held
+        if self._guard is not None and pattern not in self._forget:
+            self._forget[pattern] = self._guard.keep(
+                self._name, _SUBSCRIBE, pattern, lambda _denial: self.remove(pattern)
+            )
 
     def remove(self, pattern: str) -> None:
         self._broker.unsubscribe(pattern, self._name, owner=self)
         self._patterns.pop(pattern, None)
+        forget = self._forget.pop(pattern, None)
+        if forget is not None:
+            forget()
+
+    def _close(self) -> None:
+        self._broker.unsubscribe_owner(self)
+        for forget in self._forget.values():
+            forget()
+        self._forget.clear()
 
 
 def _after(walk: Iterator[int], caller: Caller, go: Callable[[Pending], object]) -> Pending:

@@ -21,6 +21,7 @@ from airswasm.actor import (
     UnfitPayload,
 )
 from airswasm.runtime import AccountExceeded, Case
+from airswasm.security import PermissionDenied
 from airswasm.wit import safe_text
 
 from .errors import CodecError, InvalidAddress, PayloadTooLarge, RateExceeded
@@ -51,6 +52,8 @@ def refusal_of(error: BaseException) -> Case | None:
             return Case("timed-out")
         case GuestRefused():
             return Case("failed", safe_text(error.text))
+        case PermissionDenied():
+            return Case("denied", error.text)
         case ActorFailed():
             return Case("failed", f"{error.target} failed while handling the message")
         case _:

@@ -85,6 +85,10 @@ class OpenRequests:
             raise
         return number
 
+    def find(self, component: str, number: int) -> Request | None:
+        """Return a request that still waits, or None."""
+        return self._open.get(component, {}).get(number)
+
     def cancel(self, component: str, number: int) -> bool:
         """Cancel a request of this component's own; its callback will not come."""
         request = self._open.get(component, {}).get(number)

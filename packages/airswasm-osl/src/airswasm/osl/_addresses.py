@@ -155,6 +155,20 @@ class Doorman:
                 self._check_denials(component, capability, spelled_at(_as_host(address)))
         return addresses
 
+    def keep(
+        self,
+        component: str,
+        capability: str,
+        resource: str,
+        endpoint: Endpoint,
+        end: Callable[[str], None],
+        peer: str,
+    ) -> Callable[[], None]:
+        """Note an open connection, which ends when it is denied by its name or its address."""
+        address = as_address(peer.partition("%")[0])
+        also = () if address is None else (endpoint.at(_as_host(address)),)
+        return self._guard.keep(component, capability, resource, end, also=also)
+
     def _check_denials(self, component: str, capability: str, resource: str) -> None:
         denied = self._guard.forbids(component, capability, resource)
         if denied is not None:

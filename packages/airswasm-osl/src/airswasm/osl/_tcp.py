@@ -16,7 +16,7 @@ from airswasm.runtime import Caller, Holding, HostFunction, HostInterface, HostR
 from ._addresses import Doorman, Endpoint, connect
 from ._answers import answered
 from ._policy import NetworkPolicy
-from .errors import Disconnected, LimitReached, TimedOut
+from .errors import AccessDenied, Disconnected, LimitReached, TimedOut
 
 CAPABILITY = "tcp:connect"
 CONNECTION_BYTES = 2_048
@@ -32,6 +32,7 @@ class Connection:
     ) -> None:
         self.peer = peer
         self.on_close: Callable[[], None] | None = None
+        self.denial: str | None = None
         self._holding = holding
         self._socket = connected
 
@@ -40,29 +41,52 @@ class Connection:
 
         Raises:
             Disconnected: The connection broke.
+            AccessDenied: Its grant ended.
         """
         while True:
             try:
                 return self._socket.recv(max_bytes)
             except (BlockingIOError, InterruptedError):
-                await anyio.wait_readable(self._socket)
+                await self._ready(anyio.wait_readable)
             except OSError as error:
-                raise Disconnected(f"{self.peer}: {error.strerror}") from error
+                raise self._broken(error.strerror) from error
 
     async def send(self, data: bytes) -> None:
         """Send all data; after a cancel, the number of bytes sent is unknown.
 
         Raises:
             Disconnected: The connection broke.
+            AccessDenied: Its grant ended.
         """
         view = memoryview(data)
         while view:
             try:
                 view = view[self._socket.send(view) :]
             except (BlockingIOError, InterruptedError):
-                await anyio.wait_writable(self._socket)
+                await self._ready(anyio.wait_writable)
             except OSError as error:
-                raise Disconnected(f"{self.peer}: {error.strerror}") from error
+                raise self._broken(error.strerror) from error
+
+    async def _ready(self, wait: Callable[[socket.socket], Awaitable[None]]) -> None:
+        try:
+            await wait(self._socket)
+        except anyio.ClosedResourceError as error:
+            raise self._broken("it was closed") from error
+
+    def _broken(self, reason: str | None) -> AccessDenied | Disconnected:
+        if self.denial is not None:
+            return AccessDenied(self.denial)
+        return Disconnected(f"{self.peer}: {reason}")
+
+    def end(self, denial: str) -> None:
+        """Close it because its grant ended."""
+        self.denial = denial
+        self.close()
+
+    @property
+    def address(self) -> str:
+        """The address that it is connected to."""
+        return str(self._socket.getpeername()[0])
 
     def close(self) -> None:
         """Close it at once. Closing twice is harmless."""
@@ -97,9 +121,12 @@ class Connections:
 
     def add(self, connection: Connection) -> Connection:
         """Keep a connection until it is closed."""
-        connection.on_close = lambda: self._open.discard(connection)
         self._open.add(connection)
         return connection
+
+    def discard(self, connection: Connection) -> None:
+        """Forget a closed connection."""
+        self._open.discard(connection)
 
     def close(self) -> None:
         """Close all of them."""
@@ -148,7 +175,17 @@ class Tcp:
         except BaseException:
             holding.release()
             raise
-        return connections.add(Connection(endpoint, connected, holding))
+        connection = connections.add(Connection(endpoint, connected, holding))
+        forget = self._doorman.keep(
+            caller.name, CAPABILITY, address, endpoint, connection.end, connection.address
+        )
+
+        def closed() -> None:
+            connections.discard(connection)
+            forget()
+
+        connection.on_close = closed
+        return connection
 
     async def receive(self, caller: Caller, connection: Connection, max_bytes: int) -> bytes:
         """Wait for the peer; the call's own time limit bounds it."""

@@ -322,7 +322,25 @@ class WasiFilesystem:
         if opened.held is None:  # a directory, which is looked up anew each time
             holding = caller.account.hold(holding.size_bytes)
         opened.holding = holding
-        return place.taken_by(opened)
+        place.taken_by(opened)
+        if opened.held is not None:
+            needed = [name for name, is_needed in (
+                ("filesystem:write", writes), ("filesystem:read", "read" in flags or not writes),
+            ) if is_needed]  # fmt: skip
+            forget = [
+                self._guard.keep(caller.name, name, at, lambda _text: opened.close())
+                for name in needed
+            ]
+            give_back = opened.on_close
+
+            def closed() -> None:
+                for each in forget:
+                    each()
+                if give_back is not None:
+                    give_back()
+
+            opened.on_close = closed
+        return opened
 
     def _opened(
         self, folder: Folder, path: str, open_flags: Collection[str], flags: frozenset[str]

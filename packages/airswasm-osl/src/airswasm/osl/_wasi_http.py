@@ -8,7 +8,7 @@ task exists.
 
 from __future__ import annotations
 
-from collections.abc import Coroutine, Iterable
+from collections.abc import Callable, Coroutine, Iterable
 
 import anyio
 from airswasm.runtime import Account, AccountExceeded, Caller, Case, Err, HostInterface, Ok
@@ -69,7 +69,7 @@ class WasiHttp:
     ) -> Ok[FutureIncomingResponse] | Err[Case]:
         """Check the request and start it."""
         try:
-            url = self._checked_url(caller, request)
+            url, resource = self._checked_url(caller, request)
         except OslError as error:
             return Err(_CODES[type(error)])
         exchanges = Exchanges.of(caller)
@@ -78,12 +78,18 @@ class WasiHttp:
         future, scope = FutureIncomingResponse(), anyio.CancelScope()
         future.on_drop = scope.cancel
         exchanges.add(scope)
+
+        def end(_denial: str) -> None:
+            future.complete(Err(_CODES[AccessDenied]))
+            scope.cancel()
+
+        forget = self._guard.keep(caller.name, CAPABILITY, resource, end)
         work = self._exchange(caller, url, request, _seconds(options, self._policy), future)
-        caller.instance.engine.start(exchanges.run(scope, work))
+        caller.instance.engine.start(exchanges.run(scope, work, forget))
         return Ok(future)
 
-    def _checked_url(self, caller: Caller, request: OutgoingRequest) -> str:
-        """Return the URL if a grant allows it.
+    def _checked_url(self, caller: Caller, request: OutgoingRequest) -> tuple[str, str]:
+        """Return the URL, and the resource of its capability, if a grant allows it.
 
         Raises:
             OslError: No grant allows it, or it has no safe reading.
@@ -94,7 +100,7 @@ class WasiHttp:
         if not decision.is_allowed:
             caller.wasi.stderr.write(f"{decision.text}\n".encode())
             raise AccessDenied(decision.text)
-        return url
+        return url, checked.resource
 
     async def _exchange(
         self,
@@ -149,13 +155,19 @@ class Exchanges:
         """Count one request."""
         self._scopes.add(scope)
 
-    async def run(self, scope: anyio.CancelScope, work: Coroutine[object, object, None]) -> None:
+    async def run(
+        self,
+        scope: anyio.CancelScope,
+        work: Coroutine[object, object, None],
+        forget: Callable[[], None],
+    ) -> None:
         """Run one request until it ends or its scope is cancelled."""
         try:
             with scope:
                 await work
         finally:
             self._scopes.discard(scope)
+            forget()
 
     def cancel(self) -> None:
         """Cancel all requests."""

@@ -21,6 +21,7 @@ import os
 from collections.abc import Iterator, Sized
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 from weakref import WeakSet
 
 from ._limits import KIB, MIB
@@ -44,9 +45,13 @@ _CGROUP_LIMITS = ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.lim
 
 @dataclass(frozen=True, slots=True)
 class HostSettings:
-    """The most that all components together may take of this host.
+    """The mode of a host, and the most that all its components together may take.
 
     Attributes:
+        mode: `development` accepts unsigned packages, and grants them, and packages that are signed
+            by a key of the home, everything but the forbidden list; `production` refuses that. Not
+            set, it is production, but a new home that a person opens in a terminal gets
+            `development` written down.
         memory_bytes: Bytes of the components' own memories and of what the host keeps for them:
             bodies, headers, handles, answers. 0 stands for half of the machine's memory, or of
             the control group's.
@@ -55,6 +60,7 @@ class HostSettings:
         component_descriptors: Files and sockets that one component may hold open.
     """
 
+    mode: Literal["", "development", "production"] = ""
     memory_bytes: int = 0
     descriptors: int = 0
     component_descriptors: int = 256

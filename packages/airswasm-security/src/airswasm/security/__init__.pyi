@@ -30,7 +30,7 @@ from ._package_paths import judge_path
 from ._patterns import AnyPattern, Compound, Pattern, Words
 from ._roles import AclEntry, AclSettings, Role, RolesLayer, RolesSettings
 from ._sets import escape
-from ._settings import SecuritySettings
+from ._settings import SecuritySettings, TrustSettings
 from ._signatures import (
     MAXIMUM_SEQUENCE,
     SIGNATURE_FILE,
@@ -45,7 +45,7 @@ from ._signatures import (
     verify_statement,
 )
 from ._spelling import EVERYTHING, PLAIN, Reach, Resource, Spelling, read_plain
-from ._trust import FormerKey, Revocation, TrustedComponent, TrustStore
+from ._trust import FormerKey, Revocation, TrustedComponent, TrustedKey, TrustStore
 from .errors import (
     AuditBroken,
     AuditError,
@@ -158,6 +158,8 @@ __all__ = (
     "TrustFileInvalid",
     "TrustStore",
     "TrustedComponent",
+    "TrustedKey",
+    "TrustSettings",
     "UnannotatedFunction",
     "UntrustedKey",
     "VerifiedStatement",

@@ -25,6 +25,7 @@ BLOCK = Block(
             "What components may do by their roles, beside their grants.",
         ),
         Section("acl", "airswasm.security:AclSettings", "The access list, for single identities."),
+        Section("trust", "airswasm.security:TrustSettings", "Whose packages are trusted."),
     ),
     errors=("airswasm.security.errors",),
     metrics=(Metric(UNWRITTEN, "Denials without a line of their own in the audit log."),),

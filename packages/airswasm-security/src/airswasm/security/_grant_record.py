@@ -315,9 +315,8 @@ class GrantRecord:
 
     def without_decider(self, by: Decider) -> GrantRecord:
         """Return the record without the grants that one decider made; denials stay."""
-        return GrantRecord(
-            tuple(each for each in self.entries if each.by != by or each.verdict == "denied")
-        )
+        kept = tuple(each for each in self.entries if each.by != by or each.verdict == "denied")
+        return self if len(kept) == len(self.entries) else GrantRecord(kept)
 
     def _granting(self, capability: str) -> Iterator[GrantEntry]:
         for each in self.entries:

@@ -26,10 +26,12 @@ import functools
 import inspect
 import shlex
 import time
-from collections.abc import Awaitable, Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Literal, TypeAlias, cast
 
+import anyio
 from airswasm.runtime import Caller, Case, Err, HostFunction, HostInterface, Meters
 from airswasm.wit import Contract, Function, Nothing, Requirement
 
@@ -39,6 +41,7 @@ from ._grants import Grants, manifest_line
 from ._kinds import Kinds, Rules
 from ._layers import DecisionLayer, PolicyLayer, Verdict
 from ._spelling import Resource
+from ._standing import End, Standing
 from .errors import (
     AuditUnavailable,
     InvalidPattern,
@@ -162,6 +165,7 @@ class Guard:
         self._denials: dict[str, _Denials] = {}
         self._clock = clock
         self._meters = meters
+        self._standing = Standing(self._denial)
 
     @property
     def kinds(self) -> Kinds:
@@ -204,6 +208,55 @@ class Guard:
         else:
             self._asked.pop(component, None)
         self._forget(component)
+        self._end_denied(component)
+
+    def keep(
+        self,
+        component: str,
+        capability: str,
+        resource: str,
+        end: End,
+        *,
+        also: Sequence[str] = (),
+    ) -> Callable[[], None]:
+        """Note what a component holds open on the strength of a decision.
+
+        When its grants or a layer change so that the decision is a denial, `end` is called.
+
+        Args:
+            component: Its name.
+            capability: `domain:verb`.
+            resource: The resource, as it was decided.
+            end: Ends it, at once and without waiting; called with the denial.
+            also: Other names of the resource, which a rule may forbid: an address of a host.
+
+        Returns:
+            A function to call when it ends otherwise.
+        """
+        return self._standing.keep(component, capability, resource, end, also)
+
+    def count_held(self, component: str) -> int:
+        """Return how much a component holds open on the strength of decisions."""
+        return self._standing.count_of(component)
+
+    def _denial(
+        self, component: str, capability: str, resource: str, also: Sequence[str]
+    ) -> str | None:
+        decision = self.decide(component, capability, resource)
+        if not decision.is_allowed:
+            return decision.text
+        for name in also:
+            forbidden = self.forbids(component, capability, name)
+            if forbidden is not None:
+                return forbidden.text
+        return None
+
+    def _end_denied(self, component: str) -> None:
+        for capability, resource, text in self._standing.end_denied(component):
+            if self._audit is not None:
+                event = AuditEvent("ended", component, "done", capability, resource, text)
+                with suppress(AuditUnavailable):  # it has ended, and the change has its line
+                    self._audit.record(event)
 
     def revoke(self, component: str) -> None:
         """Remove all grants of a component. Harmless if it has none."""
@@ -212,6 +265,7 @@ class Guard:
         self._note_unwritten(component)
         self._denials.pop(component, None)
         self._forget(component)
+        self._end_denied(component)
 
     def remembered_bytes(self, component: str) -> int:
         """Return what remembered decisions of a component take."""
@@ -225,6 +279,8 @@ class Guard:
         """Forget what was decided for every component: a layer's rules have changed."""
         for component in list(self._kept_bytes):
             self._forget(component)
+        for component in self._standing.components():
+            self._end_denied(component)
 
     def unwritten_denials(self, component: str) -> int:
         """Return how many denials of a component have no line of their own in the audit log."""
@@ -393,7 +449,10 @@ class Guard:
                 passed[component] = _with(passed.get(component, ()), resource, self._limit)
             return None
 
-        return _wrapped(function, positions, passed, refusal, answer)
+        def hold(caller: Caller, resource: str, end: End) -> Callable[[], None]:
+            return self.keep(caller.name, capability, resource, end)
+
+        return _wrapped(function, positions, passed, refusal, answer, hold)
 
     def explain(
         self, component: str, capability: str, resource: str, *, argument: str | None = None
@@ -563,8 +622,12 @@ def _wrapped(
     passed: _Passed,
     refusal: Callable[[Caller, object], Decision | None],
     answer: Callable[[Decision], object],
+    hold: Callable[[Caller, str, End], Callable[[], None]],
 ) -> HostFunction:
-    """Wrap a function; the hot path is two look-ups."""
+    """Wrap a function; the hot path is two look-ups.
+
+    One that waits ends when its grant does.
+    """
     position = positions[0] if positions else None
     has_parts = len(positions) > 1
     if inspect.iscoroutinefunction(function):
@@ -579,7 +642,14 @@ def _wrapped(
                 refused = refusal(caller, resource)
                 if refused is not None:
                     return answer(refused)
-            return await awaitable(caller, *args)
+            with anyio.CancelScope() as scope:
+                forget = hold(caller, str(resource), lambda _text: scope.cancel())
+                try:
+                    return await awaitable(caller, *args)
+                finally:
+                    forget()
+            refused = refusal(caller, resource)  # only the end of its grant cancels this scope
+            return None if refused is None else answer(refused)
 
         return wait
 

@@ -1,4 +1,4 @@
-"""The section `[security]` of config.toml: rules for every component of the host."""
+"""The sections `[security]` and `[trust]` of config.toml: rules for every component."""
 
 from __future__ import annotations
 
@@ -8,8 +8,9 @@ from typing import Literal
 from airswasm.wit import Forbidden
 
 from ._grants import Grants, grants_of_tables
+from ._key_text import is_fingerprint
 
-__all__ = ("SecuritySettings",)
+__all__ = ("SecuritySettings", "TrustSettings")
 
 _Table = dict[str, dict[str, tuple[str, ...]]]
 
@@ -66,3 +67,19 @@ class SecuritySettings:
             Forbidden("config.toml", annotation.replace(":", "."), patterns)
             for annotation, patterns in grants_of_tables(self.forbidden).items()
         )
+
+
+@dataclass(frozen=True, slots=True)
+class TrustSettings:
+    """`[trust]`: whose packages are granted what they ask for.
+
+    Attributes:
+        keys: Fingerprints of keys that are trusted, as `airswasm trust allow` trusts one.
+    """
+
+    keys: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        for each in self.keys:
+            if not is_fingerprint(each):
+                raise ValueError(f"{each[:80]!a} is no fingerprint: 64 digits of lower-case hex")

@@ -44,7 +44,7 @@ from .errors import (
     UntrustedKey,
 )
 
-__all__ = ("FormerKey", "Revocation", "TrustStore", "TrustedComponent")
+__all__ = ("FormerKey", "Revocation", "TrustStore", "TrustedComponent", "TrustedKey")
 
 _FORMAT = 2
 _FORMAT_WITHOUT_HISTORY = 1
@@ -120,9 +120,25 @@ class Revocation:
 
 
 @dataclass(frozen=True, slots=True)
+class TrustedKey:
+    """A key whose packages are granted what they ask for, whatever their name.
+
+    Attributes:
+        fingerprint: Of the key.
+        label: The publisher's name, for people.
+        since: Seconds since 1970.
+    """
+
+    fingerprint: str
+    label: str
+    since: float
+
+
+@dataclass(frozen=True, slots=True)
 class _Content:
     components: Mapping[str, TrustedComponent] = field(default_factory=dict[str, TrustedComponent])
     revoked: Mapping[str, Revocation] = field(default_factory=dict[str, Revocation])
+    keys: Mapping[str, TrustedKey] = field(default_factory=dict[str, TrustedKey])
 
 
 class TrustStore:
@@ -156,6 +172,42 @@ class TrustStore:
     def revocations(self) -> tuple[Revocation, ...]:
         """Return every revoked key, oldest first."""
         return tuple(sorted(self._read().revoked.values(), key=lambda item: item.since))
+
+    def trusted_keys(self) -> tuple[TrustedKey, ...]:
+        """Return every trusted key, oldest first."""
+        return tuple(sorted(self._read().keys.values(), key=lambda item: item.since))
+
+    def trusts(self, key: PublicKey) -> bool:
+        """Return whether a key is trusted, and was not revoked."""
+        content = self._read()
+        return key.fingerprint in content.keys and key.fingerprint not in content.revoked
+
+    def allow(self, fingerprint: str, *, label: str = "") -> TrustedKey:
+        """Trust a key: its packages are granted what they ask for, without a question.
+
+        Raises:
+            InvalidKey: It is no fingerprint.
+            KeyRevoked: The key was revoked.
+        """
+        _check_fingerprint(fingerprint)
+        with locked(self._path):
+            content = self._read()
+            revocation = content.revoked.get(fingerprint)
+            if revocation is not None:
+                raise KeyRevoked(fingerprint, revocation.reason)
+            known = content.keys.get(fingerprint)
+            key = known or TrustedKey(fingerprint, label, self._clock())
+            key = replace(key, label=label or key.label)
+            self._write(replace(content, keys={**content.keys, fingerprint: key}))
+            return key
+
+    def disallow(self, fingerprint: str) -> bool:
+        """Trust a key no longer; return whether it was trusted."""
+        with locked(self._path):
+            content = self._read()
+            rest = {key: each for key, each in content.keys.items() if key != fingerprint}
+            self._write(replace(content, keys=rest))
+            return fingerprint in content.keys
 
     def get(self, name: str) -> TrustedComponent | None:
         """Return the pin of this component, or None."""
@@ -249,7 +301,7 @@ class TrustStore:
         with locked(self._path):
             content = self._read()
             rest = {key: pin for key, pin in content.components.items() if key != name}
-            self._write(_Content(rest, content.revoked))
+            self._write(replace(content, components=rest))
             return name in content.components
 
     def rotate(self, rotation: bytes) -> TrustedComponent:
@@ -304,13 +356,12 @@ class TrustStore:
         Raises:
             InvalidKey: It is no fingerprint.
         """
-        if not is_fingerprint(fingerprint):
-            raise InvalidKey(f"{fingerprint[:80]!a} is no fingerprint: 64 digits of lower-case hex")
+        _check_fingerprint(fingerprint)
         with locked(self._path):
             content = self._read()
             known = content.revoked.get(fingerprint)
             revocation = known or Revocation(fingerprint, reason, self._clock())
-            self._write(_Content(content.components, {**content.revoked, fingerprint: revocation}))
+            self._write(replace(content, revoked={**content.revoked, fingerprint: revocation}))
             return revocation
 
     def check_signers(self, verified: VerifiedStatement) -> None:
@@ -335,7 +386,7 @@ class TrustStore:
 
     def _store(self, content: _Content, pin: TrustedComponent) -> TrustedComponent:
         if content.components.get(pin.name) != pin:
-            self._write(_Content({**content.components, pin.name: pin}, content.revoked))
+            self._write(replace(content, components={**content.components, pin.name: pin}))
         return pin
 
     def _read(self) -> _Content:
@@ -358,6 +409,11 @@ class TrustStore:
         except OSError as error:
             reason = f"it cannot be written ({error.strerror or error}), and is as it was"
             raise TrustFileInvalid(self._path, reason) from error
+
+
+def _check_fingerprint(text: str) -> None:
+    if not is_fingerprint(text):
+        raise InvalidKey(f"{text[:80]!a} is no fingerprint: 64 digits of lower-case hex")
 
 
 def _pinned(content: _Content, verified: VerifiedStatement) -> TrustedComponent:
@@ -406,6 +462,10 @@ def _encode(content: _Content) -> bytes:
             item.fingerprint: {"reason": item.reason, "since": item.since}
             for item in content.revoked.values()
         },
+        "keys": {
+            item.fingerprint: {"label": item.label, "since": item.since}
+            for item in content.keys.values()
+        },
     }
     return (json.dumps(document, indent=2) + "\n").encode("ascii")
 
@@ -430,7 +490,11 @@ def _decode(path: Path, content: bytes) -> _Content:
             Revocation(_revoked(key), str(item["reason"]), float(item["since"]))
             for key, item in document["revoked"].items()
         )
-        return _Content(components, {item.fingerprint: item for item in revocations})
+        keys = {
+            _known(key): TrustedKey(key, str(item["label"]), float(item["since"]))
+            for key, item in document.get("keys", {}).items()
+        }
+        return _Content(components, {item.fingerprint: item for item in revocations}, keys)
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError, InvalidKey) as error:
         what = f"{error} is missing" if isinstance(error, KeyError) else error
         reason = f"it is not a trust file ({what}); nothing is trusted before it is restored"
@@ -440,6 +504,11 @@ def _decode(path: Path, content: bytes) -> _Content:
 def _former(entry: dict[str, Any]) -> FormerKey:
     key = PublicKey.from_text(entry["key"])
     return FormerKey(key, _sequence(entry["sequence"]), float(entry["until"]))
+
+
+def _known(fingerprint: str) -> str:
+    _check_fingerprint(fingerprint)
+    return fingerprint
 
 
 def _revoked(key: str) -> str:

@@ -225,9 +225,6 @@ class Block:
         forget: The path of a function `(services, name)`, plain or `async`, that removes all
             that the block keeps for a component. It is called when a name is purged, and again
             when a purge was interrupted, so it must accept that there is nothing left.
-        narrowed: The path of a function `(services, name)`, plain or `async`, that ends what a
-            component holds open and may hold no longer: it asks the guard again for each. It is
-            called after each change of a component's grants.
         decide: The path of a function that takes the host's `Services` and returns an
             `airswasm.security.DecisionLayer`, such as a policy engine. The guard asks it about
             every call that it has not remembered, beside grants and roles; it can only refuse.
@@ -248,7 +245,6 @@ class Block:
     verbs: tuple[Verb, ...] = ()
     operations: str = ""
     forget: Part = ""
-    narrowed: Part = ""
     decide: Part = ""
 
     def __post_init__(self) -> None:
@@ -259,7 +255,6 @@ class Block:
             self.observe,
             self.operations,
             self.forget,
-            self.narrowed,
             self.decide,
         ):
             _check_path(path)

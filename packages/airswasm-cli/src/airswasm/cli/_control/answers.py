@@ -170,6 +170,7 @@ class PlanDocument:
         signer: The fingerprint of the key that signed it; None if it is unsigned.
         is_new_signer: Whether this key has not yet signed a package of this name.
         is_repair: Whether it only restores files that the disk lost.
+        level: How much its origin decides: `trusted`, `development` or `unknown`.
         capabilities: The capabilities that it asks for, as lines of a manifest.
         added_capabilities: The capabilities that the installed version lacks.
         wishes: The capabilities that the approval decides about, with sentences and reasons.
@@ -192,6 +193,7 @@ class PlanDocument:
     signer: str | None
     is_new_signer: bool
     is_repair: bool
+    level: str
     capabilities: tuple[str, ...]
     added_capabilities: tuple[str, ...]
     wishes: tuple[Wish, ...]
@@ -218,6 +220,7 @@ def plan_document(plan: InstallPlan, kinds: Kinds) -> PlanDocument:
         signer=plan.signer,
         is_new_signer=plan.is_new_signer,
         is_repair=plan.is_repair,
+        level=plan.level,
         capabilities=plan.capabilities.manifest_lines(),
         added_capabilities=plan.added_capabilities.manifest_lines(),
         wishes=tuple(_wishes(plan, kinds)),

@@ -45,6 +45,10 @@ _TRUSTED = "/v1/trust/{name}"
 _KEY = Parameter("key", "query", Text(), "The public key, as base64 of its 32 bytes.")
 _LABEL = Parameter("label", "query", Text(), "The publisher's name, for people.", "")
 _PIN = Json("pin/1", "airswasm.cli._control.trust_answers:TrustedName")
+_FINGERPRINT = Parameter(
+    "fingerprint", "query", Text(),
+    "Of the key; 16 digits are enough for one that the host knows.",
+)  # fmt: skip
 _FOLLOW = Parameter("follow", "query", Flag(), "Continue until the host stops.", False)
 
 OPERATIONS = Table(
@@ -224,6 +228,23 @@ OPERATIONS = Table(
             scope="all",
         ),
         Operation(
+            "trust_allow", "POST", "/v1/trusted-keys",
+            "Grant what the packages of a key ask for, without a question.",
+            Json("trusted-key/1", "airswasm.cli._control.trust_answers:AllowedKey"),
+            (_FINGERPRINT, _LABEL), changes=True,
+            detail="The host's policy and the forbidden list still hold, and a name that another "
+            "key owns stays that key's.",
+            scope="all",
+        ),
+        Operation(
+            "trust_disallow", "DELETE", "/v1/trusted-keys",
+            "Trust a key no longer, and take away what was granted for it.",
+            Json("untrusted-key/1", "airswasm.cli._control.trust_answers:Disallowed"),
+            (_FINGERPRINT,), changes=True,
+            detail="What operators granted stays. The components go on without the rest.",
+            scope="all",
+        ),
+        Operation(
             "trust_rotate", "POST", "/v1/rotations",
             "Give a component to the key of a statement that its old and its new key signed.",
             _PIN,
@@ -236,10 +257,7 @@ OPERATIONS = Table(
             "Refuse a key for good, and quarantine the components that it signed.",
             Json("revocation/1", "airswasm.cli._control.trust_answers:Revoked"),
             (
-                Parameter(
-                    "fingerprint", "query", Text(),
-                    "Of the key; 16 digits are enough for one that the host knows.",
-                ),
+                _FINGERPRINT,
                 Parameter("reason", "query", Text(), "The reason, for the record.", "compromised"),
             ),
             changes=True,

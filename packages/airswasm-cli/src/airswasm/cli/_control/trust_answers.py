@@ -6,7 +6,15 @@ from dataclasses import dataclass
 
 from airswasm.security import FormerKey, Revocation, TrustedComponent
 
-__all__ = ("FormerOwner", "RevokedKey", "Revoked", "Trust", "TrustedName")
+__all__ = (
+    "AllowedKey",
+    "Disallowed",
+    "FormerOwner",
+    "RevokedKey",
+    "Revoked",
+    "Trust",
+    "TrustedName",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,16 +89,46 @@ class RevokedKey:
 
 
 @dataclass(frozen=True, slots=True)
+class AllowedKey:
+    """A key whose packages are granted what they ask for.
+
+    Attributes:
+        fingerprint: Of the key.
+        label: The publisher's name, for people.
+        since: Seconds since 1970; 0 for a key that config.toml lists.
+    """
+
+    fingerprint: str
+    label: str
+    since: float
+
+
+@dataclass(frozen=True, slots=True)
+class Disallowed:
+    """The effect of trusting a key no longer.
+
+    Attributes:
+        fingerprint: Of the key.
+        narrowed: The components that lost what they were granted because the key was trusted.
+    """
+
+    fingerprint: str
+    narrowed: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Trust:
     """The keys that a host trusts, and those that it refuses.
 
     Attributes:
         components: The pinned names, sorted.
         revoked: The revoked keys, oldest first.
+        keys: The keys whose packages are granted what they ask for, oldest first.
     """
 
     components: tuple[TrustedName, ...]
     revoked: tuple[RevokedKey, ...]
+    keys: tuple[AllowedKey, ...]
 
 
 @dataclass(frozen=True, slots=True)

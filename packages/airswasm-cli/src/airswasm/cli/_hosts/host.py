@@ -136,6 +136,14 @@ class Host(HostReader, StorageHost, Protocol):
         """Give a component to another key, because the operator says so."""
         ...
 
+    async def trust_allow(self, fingerprint: str, label: str = "") -> Document:
+        """Grant what the packages of a key ask for, without a question."""
+        ...
+
+    async def trust_disallow(self, fingerprint: str) -> Document:
+        """Trust a key no longer, and take away what was granted for it."""
+        ...
+
     async def trust_rotate(self, statement: bytes) -> Document:
         """Give a component to a new key by a statement that both keys signed."""
         ...
@@ -334,13 +342,32 @@ class LocalHost(StoredHost, LocalStorage):
 
     async def trust(self) -> Document:
         """See `Host`."""
-        from airswasm.security import TrustStore
+        from airswasm.security import TrustSettings, TrustStore
 
-        from .._control.trust_answers import RevokedKey, Trust, TrustedName
+        from .._control.trust_answers import AllowedKey, RevokedKey, Trust, TrustedName
 
         store = TrustStore(self._system.home.trust_folder / "trust.json")
         components = tuple(map(TrustedName.of, store.components()))
-        return to_document(Trust(components, tuple(map(RevokedKey.of, store.revocations()))))
+        listed = self._system.configuration.get(TrustSettings).keys
+        keys = (
+            *(AllowedKey(each, "config.toml", 0.0) for each in listed),
+            *(AllowedKey(k.fingerprint, k.label, k.since) for k in store.trusted_keys()),
+        )
+        revoked = tuple(map(RevokedKey.of, store.revocations()))
+        return to_document(Trust(components, revoked, keys))
+
+    async def trust_allow(self, fingerprint: str, label: str = "") -> Document:
+        """See `Host`."""
+        from .._control.trust_answers import AllowedKey
+
+        key = await self._system.trust.allow(fingerprint, label=label)
+        return to_document(AllowedKey(key.fingerprint, key.label, key.since))
+
+    async def trust_disallow(self, fingerprint: str) -> Document:
+        """See `Host`."""
+        from .._control.trust_answers import Disallowed
+
+        return to_document(Disallowed(fingerprint, await self._system.trust.disallow(fingerprint)))
 
     async def trust_add(self, name: str, key: str, label: str = "") -> Document:
         """See `Host`."""

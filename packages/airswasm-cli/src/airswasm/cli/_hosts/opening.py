@@ -17,6 +17,7 @@ from .._control.endpoint import Endpoint, State, endpoint_of, probe
 from .._session.session import Session
 from .._session.settings import read_settings
 from ..errors import HostNotRunning, NameMalformed
+from .first_run import choose_mode
 from .stored_host import HostReader, StoredHost
 
 if TYPE_CHECKING:  # `ask` needs none of them while no host runs
@@ -130,6 +131,8 @@ async def open_host(
         _note_dead(session, endpoint, state)
         if need == "running":
             raise HostNotRunning(verb, str(session.home), was_killed=state == "dead")
+        if need != "read":
+            choose_mode(session)
         system = await _open_home(session.home, need, deadline)
         if system is not None:
             break

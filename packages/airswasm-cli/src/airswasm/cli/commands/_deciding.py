@@ -36,10 +36,12 @@ class Choice:
     Attributes:
         narrowed: For a capability, the patterns to grant instead.
         denied: For a capability, the patterns to deny.
+        remembered: The fingerprint of a key to trust from now on; empty for none.
     """
 
     narrowed: Mapping[str, Sequence[str]] = field(default_factory=_Patterns)
     denied: Mapping[str, Sequence[str]] = field(default_factory=_Patterns)
+    remembered: str = ""
 
     def lines(self) -> tuple[str, str]:
         """Return both as lines of a manifest."""

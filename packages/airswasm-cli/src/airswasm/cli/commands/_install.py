@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import textwrap
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -52,7 +53,10 @@ async def carry_out(
             await host.refuse(digest)
             raise refusal_of(plan)
         progress.update(f"{change.removesuffix('e')}ing {plan['name']}")
-        return await host.approve(digest, *choice.lines())
+        done = await host.approve(digest, *choice.lines())
+        if choice.remembered:
+            await host.trust_allow(choice.remembered)
+        return done
 
 
 def decide(
@@ -66,6 +70,7 @@ def decide(
     terminal = session.terminal
     choice = options.choice(plan)
     if not plan["needs_approval"]:
+        _show_level(terminal, progress, plan)
         return choice
     with progress.paused():
         if terminal.is_interactive or not terminal.as_json:
@@ -75,13 +80,31 @@ def decide(
         has_answer = bool(options.grant or options.deny) or not items(plan.get("wishes"))
         if terminal.assume_yes or has_answer:
             return choice if terminal.confirm(f"{verb} it?") else None
-        answer = terminal.ask(f"{verb} it? [y]es, grant all; [c]hoose; [N]o").lower()
+        remember = "[r]emember the key too; " if plan.get("signer") else ""
+        question = f"{verb} it? [y]es, grant all; {remember}[c]hoose; [N]o"
+        answer = terminal.ask(question).lower()
+        if remember and answer in ("r", "remember"):
+            return replace(choice, remembered=text(plan["signer"]))
         if answer in ("c", "choose"):
             chosen = choose(terminal, plan)
             if chosen is not None:
                 _show_choice(terminal, chosen)
             return chosen if chosen and terminal.confirm(f"{verb} it on these terms?") else None
         return choice if answer in ("y", "yes") else None
+
+
+def _show_level(terminal: Terminal, progress: Progress, plan: Document) -> None:
+    """Say why there is no question."""
+    if plan["level"] == "development":
+        with progress.paused():
+            terminal.warn(
+                f"DEVELOPMENT MODE: {plan['name']} may use everything but the forbidden list, "
+                "because it is unsigned or signed by a key of this home"
+            )
+    elif plan["level"] == "trusted":
+        with progress.paused():
+            shown = text(plan.get("signer"))[:16]
+            terminal.say(f"granted what it asks for: the key {shown} is trusted")
 
 
 def refusal_of(plan: Document) -> ApprovalRefused:

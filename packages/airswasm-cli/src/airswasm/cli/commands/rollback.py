@@ -56,6 +56,8 @@ def rollback(
                     raise refusal_of(plan)
                 digest = str(plan["digest"])
                 info = await host.rollback(full_name(name), to, digest, *choice.lines())
+                if choice.remembered:
+                    await host.trust_allow(choice.remembered)
             show_installed(session, "rolled back", info)
 
     anyio.run(work)

@@ -81,11 +81,13 @@ async def _host(session: Session, port: int | None) -> None:
 async def _open_and_serve(session: Session, port: int | None, signals: StopSignals) -> None:
     from airswasm.lifecycle import System
 
+    from .._hosts.first_run import choose_mode
     from .._hosts.opening import closing_system
     from .._hosts.serving import serve
 
     terminal = session.terminal
     started = time.monotonic()
+    choose_mode(session)
     system = System(session.home, starts=False)
     with terminal.progress(f"opening {session.home}"), _collecting_later():
         await system.__aenter__()
@@ -143,6 +145,10 @@ def _greet(terminal: Terminal, status: SystemStatus, listening: Listening, secon
     )
     if listening.address:
         terminal.say(f"  {listening.address}, token in {listening.token_file}")
+    if status.mode == "development":
+        terminal.warn(
+            "DEVELOPMENT MODE: own and unsigned packages may use everything but the forbidden list"
+        )
     if not status.installed:
         terminal.say("  no component is installed; in another terminal: airswasm install .")
     if status.lost_writes:

@@ -136,6 +136,15 @@ def _rows(cells: Mapping[str, Sequence[str]], columns: Sequence[str]) -> list[tu
     return list(zip(*(cells[column] for column in columns), strict=True))
 
 
+def _mode(found: Document) -> list[tuple[str, str]]:
+    """Return what a reader must know of a development host."""
+    if found.get("mode") != "development":
+        return []
+    free = [text(each["name"]) for each in items(found.get("components")) if each["is_development"]]
+    names = f"; granted everything: {', '.join(free)}" if free else ""
+    return [("mode", f"DEVELOPMENT: own and unsigned packages may use everything{names}")]
+
+
 def _host_fields(found: Document) -> list[tuple[str, str]]:
     from ._times import lasted, size
 
@@ -144,6 +153,7 @@ def _host_fields(found: Document) -> list[tuple[str, str]]:
     fields = [
         ("host", state if running else "not running; to start it: airswasm run"),
         ("home", text(found.get("home"))),
+        *_mode(found),
         (
             "components",
             f"{installed} installed, {text(found.get('running'))} running",

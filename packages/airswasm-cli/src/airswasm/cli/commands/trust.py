@@ -25,6 +25,9 @@ T = TypeVar("T")
 
 _NAME = typer.Argument(metavar="NAME", help="The component.")
 _KEY = typer.Argument(metavar="KEY", help="The publisher's .pub file.")
+_KEY_OR_FINGERPRINT = typer.Argument(
+    metavar="KEY", help="The publisher's .pub file, or its fingerprint."
+)
 _LABEL = typer.Option("--label", help="The publisher's name, for people.")
 
 
@@ -56,6 +59,10 @@ def list_keys(session: Session) -> None:
     rows += [
         ("*", _short(each), "revoked", when(each["since"]), one_line(each["reason"]))
         for each in items(found["revoked"])
+    ]
+    rows += [
+        ("*", _short(each), "trusted", when(each["since"] or None), one_line(each["label"]) or "-")
+        for each in items(found["keys"])
     ]
     if not rows:
         session.terminal.say("no component is pinned to a key yet")
@@ -107,6 +114,49 @@ def remove(session: Session, name: Annotated[str, _NAME]) -> None:
     was_pinned = _ask(session, "remove", lambda host: host.trust_remove(full))
     text = f"{full} {'is' if was_pinned else 'was'} pinned to no key"
     _tell(session, text, {"act": "remove", "name": full, "was_pinned": was_pinned})
+
+
+@app.command("allow")
+@verb
+def allow(
+    session: Session,
+    key: Annotated[str, _KEY_OR_FINGERPRINT],
+    label: Annotated[str, _LABEL] = "",
+) -> None:
+    """Grant what the packages of a key ask for, without a question.
+
+    Whatever the name; but a name that another key owns stays that key's, and the
+    host's policy, denials and the forbidden list hold. Asks first.
+
+    \b
+    Example:
+      airswasm trust allow ours.pub --label "our team"
+    """
+    fingerprint = _fingerprint(key)
+    _confirm(session, f"Grant all that {fingerprint} asks for, from now on?", "trusting a key")
+    done = _ask(session, "allow", lambda host: host.trust_allow(fingerprint, label))
+    text = f"{done['fingerprint']} is trusted: its packages get what they ask for"
+    _tell(session, text, {"act": "allow", **done})
+
+
+@app.command("disallow")
+@verb
+def disallow(session: Session, key: Annotated[str, _KEY_OR_FINGERPRINT]) -> None:
+    """Trust a key no longer; what was granted for it ends at once.
+
+    Its components go on with what operators granted.
+
+    \b
+    Example:
+      airswasm trust disallow ours.pub
+    """
+    from .._control.document import text
+
+    fingerprint = _fingerprint(key)
+    done = _ask(session, "disallow", lambda host: host.trust_disallow(fingerprint))
+    _tell(session, f"{done['fingerprint']} is trusted no longer", {"act": "disallow", **done})
+    if done["narrowed"] and not session.terminal.as_json:
+        session.terminal.warn(f"without grants now: {text(done['narrowed'])}")
 
 
 @app.command("transfer")
@@ -213,9 +263,7 @@ def rotate(
 @verb
 def revoke(
     session: Session,
-    key: Annotated[
-        str, typer.Argument(metavar="KEY", help="The publisher's .pub file, or its fingerprint.")
-    ],
+    key: Annotated[str, _KEY_OR_FINGERPRINT],
     reason: Annotated[
         str, typer.Option("--reason", help="The reason, for the record.")
     ] = "compromised",
@@ -230,12 +278,9 @@ def revoke(
       airswasm trust revoke stolen.pub --reason "laptop stolen"
       airswasm trust revoke f82513320b3ca375
     """
-    from airswasm.security import load_public_key
-
     from .._control.document import text
 
-    is_file = Path(key).is_file() or "/" in key or key.endswith(".pub")
-    fingerprint = load_public_key(Path(key)).fingerprint if is_file else key
+    fingerprint = _fingerprint(key)
     _confirm(session, f"Revoke the key {fingerprint} for good?", "revoking a key")
     done = _ask(session, "revoke", lambda host: host.trust_revoke(fingerprint, reason))
     ended = done["quarantined"]
@@ -262,6 +307,14 @@ def _ask(
             return await question(host)
 
     return anyio.run(work)
+
+
+def _fingerprint(key: str) -> str:
+    """Return the fingerprint of a file's key, or the one that was typed."""
+    from airswasm.security import load_public_key
+
+    is_file = Path(key).is_file() or "/" in key or key.endswith(".pub")
+    return load_public_key(Path(key)).fingerprint if is_file else key
 
 
 def _confirm(session: Session, question: str, act: str) -> None:

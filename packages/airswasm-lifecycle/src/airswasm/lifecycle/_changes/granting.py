@@ -1,8 +1,9 @@
 """Change what installed components may do, in force at once.
 
-Each change writes its audit line, then the record, then the guard, and then the blocks end what
-stood on the grant. A change waits for no other change of the name: a component that takes a minute
-to start its next version is denied within that minute.
+Each change writes its audit line, then the record, and then tells the guard, which ends what stood
+on the grant: open files, connections, subscriptions, requests that wait. A change waits for no
+other change of the name: a component that takes a minute to start its next version is denied within
+that minute.
 
 Grants end by themselves. A task waits for the next end, and looks again every few seconds, because
 the clock of a machine that slept has jumped.
@@ -23,14 +24,15 @@ from airswasm.security import (
     GrantVerdict,
     InvalidPattern,
     Kinds,
+    fingerprint_of,
 )
 
 from .._hosting.running import Running
 from .._registry.approval import annotation_of, grant_event
+from .._registry.in_force import GrantsInForce
 from .._registry.ledger import Ledger
 from .._registry.registry import ComponentRecord, Registry
 from ..errors import GrantInPast
-from .narrowing import Narrowing
 
 __all__ = ("GrantReport", "Granting", "report_grants")
 
@@ -56,14 +58,14 @@ class GrantReport:
     not_granted: tuple[str, ...]
 
 
-def report_grants(record: ComponentRecord, asked: Grants, kinds: Kinds, now: float) -> GrantReport:
+def report_grants(record: ComponentRecord, in_force: GrantsInForce, kinds: Kinds) -> GrantReport:
     """Return the report on one component."""
-    live = record.grants.live(now)
-    held = live.grants(asked, kinds)
+    asked = in_force.asked(record.active_version)
+    held = in_force.grants(record.grants, record.active_version)
     return GrantReport(
         record.name,
         record.active,
-        live.entries,
+        in_force.live(record.grants).entries,
         held.manifest_lines(),
         kinds.beyond(Grants(asked.allow), held).manifest_lines(),
     )
@@ -78,7 +80,6 @@ class Granting:
         registry: The records.
         ledger: Writes them.
         running: Puts them into force.
-        narrowing: Tells the blocks.
         kinds: The capabilities of this host.
         clock: Returns the seconds since 1970.
     """
@@ -88,12 +89,11 @@ class Granting:
         registry: Registry,
         ledger: Ledger,
         running: Running,
-        narrowing: Narrowing,
         kinds: Kinds,
         clock: Callable[[], float],
     ) -> None:
         self._registry, self._ledger, self._running = registry, ledger, running
-        self._narrowing, self._kinds, self._clock = narrowing, kinds, clock
+        self._kinds, self._clock = kinds, clock
         self._changed = anyio.Event()
 
     async def add(
@@ -222,6 +222,27 @@ class Granting:
                 await self._change(name, "end", ended, lambda record: record.grants.live(now))
         return names
 
+    async def withdraw(self, fingerprint: str) -> tuple[str, ...]:
+        """Take away what was granted because a key was trusted.
+
+        Returns:
+            The components.
+        """
+        found: list[str] = []
+        for record in self._registry:
+            signer = record.active_version.signer
+            gone = tuple(
+                each
+                for each in record.grants.entries
+                if each.by == "key" and each.verdict != "denied"
+            )
+            if gone and signer is not None and fingerprint_of(signer) == fingerprint:
+                await self._change(
+                    record.name, "withdraw", gone, lambda each: each.grants.without_decider("key")
+                )
+                found.append(record.name)
+        return tuple(found)
+
     async def run(self) -> None:
         """Sweep at the end of each grant, until cancelled."""
         while True:
@@ -251,11 +272,8 @@ class Granting:
         with anyio.CancelScope(shield=True):  # the record and the guard must not part
             await self._ledger.change_grants(name, change, events)
             self._running.put_in_force(name)
-            await self._narrowing.tell(name)
         self.note_change()
-        record = self._registry.get(name)
-        asked = self._running.in_force.asked(record.active_version)
-        return report_grants(record, asked, self._kinds, self._clock())
+        return report_grants(self._registry.get(name), self._running.in_force, self._kinds)
 
     def _ending(self, now: float) -> Iterator[str]:
         for record in self._registry:

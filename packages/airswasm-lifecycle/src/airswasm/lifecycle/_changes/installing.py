@@ -25,6 +25,7 @@ from .._registry.ledger import Decide, Ledger, version_of
 from .._registry.plan import Approve, InstallPlan, plan_install, plan_repair
 from .._registry.registry import ComponentRecord, Registry
 from ..errors import AlreadyInstalled, OwnerChanged, StartFailed
+from .levels import Levels
 
 __all__ = ("Installing", "read_source", "target_name")
 
@@ -43,6 +44,7 @@ class Installing:
     running: Running
     clock: Callable[[], float]
     kinds: Kinds
+    levels: Levels
 
     async def install(
         self, package: Package, name: str, approve: Approve | None,
@@ -68,7 +70,14 @@ class Installing:
         self._refuse_signer(package)
         pin = self.trust.get(package.name)
         plan = await anyio.to_thread.run_sync(  # it compares patterns, which takes its time
-            plan_install, package, name, known, pin, self.policy, self.kinds
+            plan_install,
+            package,
+            name,
+            known,
+            pin,
+            self.policy,
+            self.kinds,
+            self.levels.of(package),
         )
         await self.loader.check(package, progress)
         return plan
@@ -110,7 +119,14 @@ class Installing:
         self._refuse_signer(package)
         pin = self.trust.get(package.name)
         plan = await anyio.to_thread.run_sync(
-            plan_install, package, package.name, None, pin, self.policy, self.kinds
+            plan_install,
+            package,
+            package.name,
+            None,
+            pin,
+            self.policy,
+            self.kinds,
+            self.levels.of(package),
         )
         for target in targets:
             taken = self.registry.find(target)
@@ -188,7 +204,7 @@ async def read_source(
     """
     if isinstance(source, Package):
         return source
-    use: Literal["optional", "required"] = "optional" if policy.install.unsigned else "required"
+    use: Literal["optional", "required"] = "optional" if policy.accepts_unsigned else "required"
     path = Path(source)
     return await anyio.to_thread.run_sync(lambda: Package.read(path, signature=use, kinds=kinds))
 

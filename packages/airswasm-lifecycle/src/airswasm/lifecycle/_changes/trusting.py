@@ -23,6 +23,7 @@ from airswasm.security import (
     Revocation,
     SecurityError,
     TrustedComponent,
+    TrustedKey,
     TrustStore,
     is_fingerprint,
     verify_rotation,
@@ -31,6 +32,7 @@ from airswasm.security import (
 from .._hosting.running import Running
 from .._registry.ledger import Ledger
 from .._registry.registry import Registry
+from .granting import Granting
 
 __all__ = ("RevocationReport", "Trusting")
 
@@ -62,6 +64,7 @@ class Trusting:
     store: TrustStore
     audit: AuditLog
     running: Running
+    granting: Granting
 
     def components(self) -> tuple[TrustedComponent, ...]:
         """Return every pin, sorted by name."""
@@ -70,6 +73,45 @@ class Trusting:
     def revocations(self) -> tuple[Revocation, ...]:
         """Return every revoked key, oldest first."""
         return self.store.revocations()
+
+    def trusted_keys(self) -> tuple[TrustedKey, ...]:
+        """Return every key whose packages are granted what they ask for, oldest first."""
+        return self.store.trusted_keys()
+
+    async def allow(self, fingerprint: str, *, label: str = "") -> TrustedKey:
+        """Trust a key: its packages are granted what they ask for, whatever their name.
+
+        The host's policy and the forbidden list still hold, and a name that another key owns stays
+        that key's.
+
+        Args:
+            fingerprint: Of the key; its first 16 digits are enough where the host knows the key.
+            label: The publisher's name, for people.
+
+        Raises:
+            FingerprintUnknown: The digits belong to no key that this host knows, or to several.
+            KeyRevoked: The key was revoked.
+        """
+        full = self._full(fingerprint)
+        return await self._change(
+            "allow", "", {"key": full, "label": label},
+            lambda: self.store.allow(full, label=label),
+        )  # fmt: skip
+
+    async def disallow(self, fingerprint: str) -> tuple[str, ...]:
+        """Trust a key no longer, and take away what its packages were granted for it.
+
+        Returns:
+            The components that lost their grants; they go on without.
+
+        Raises:
+            FingerprintUnknown: The digits belong to no key that this host knows, or to several.
+        """
+        full = self._full(fingerprint)
+        with anyio.CancelScope(shield=True):
+            await self._change("disallow", "", {"key": full}, lambda: self.store.disallow(full))
+            lost = await self.granting.withdraw(full)
+        return lost  # noqa: RET504  # mypy takes the scope for one that may swallow an error
 
     async def add(self, name: str, key: PublicKey, *, label: str = "") -> TrustedComponent:
         """Pin a component to its owner's key before the install.
@@ -177,6 +219,7 @@ class Trusting:
             for each in (pin.key, *(former.key for former in pin.former))
         }
         signers = {version.signer for record in self.registry for version in record.versions}
+        known |= {each.fingerprint for each in self.store.trusted_keys()}
         known |= {PublicKey.from_text(each).fingerprint for each in signers if each is not None}
         found = [each for each in known if each.startswith(digits)]
         if len(digits) >= _FEWEST_DIGITS and len(found) == 1:

@@ -29,6 +29,7 @@ from .._registry.plan import (
 )
 from .._registry.registry import ComponentRecord, Registry
 from ..errors import ArtifactCorrupt, ManifestInvalid, UpdateFailed
+from .levels import Levels
 
 __all__ = ("Updating",)
 
@@ -45,6 +46,7 @@ class Updating:
     running: Running
     clock: Callable[[], float]
     kinds: Kinds
+    levels: Levels
 
     async def update(
         self, package: Package, name: str, approve: Approve | None, progress: ProgressSink | None
@@ -72,7 +74,14 @@ class Updating:
         pin = self.trust.get(package.name)
         before = self._manifest_of(record)
         plan = await anyio.to_thread.run_sync(  # it compares patterns, which takes its time
-            plan_update, package, record, pin, self.policy, before, self.kinds
+            plan_update,
+            package,
+            record,
+            pin,
+            self.policy,
+            before,
+            self.kinds,
+            self.levels.of(package),
         )
         await self.loader.check(package, progress)
         return plan

@@ -13,6 +13,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
+from airswasm.runtime import HostSettings
+
 from .._toml.quantities import LEAST_INTERVAL
 from ..errors import LimitAbovePolicy
 from .caps import Excess, excesses, hold
@@ -32,7 +34,8 @@ class InstallPolicy:
     """`[install]`: rules for installing packages.
 
     Attributes:
-        unsigned: Whether to accept packages without a signature; for development only.
+        unsigned: Whether to accept packages without a signature outside of development mode, too,
+            where an operator reviews them; refused in production mode.
         retain: Number of versions to keep of each component, the active one included.
     """
 
@@ -154,12 +157,14 @@ class HostPolicy:
         limits: The most that a manifest may ask for.
         supervision: Bounds for restarts.
         health: Bounds for health checks.
+        is_development: Whether the host is in development mode.
     """
 
     install: InstallPolicy = field(default_factory=InstallPolicy)
     limits: LimitPolicy = field(default_factory=LimitPolicy)
     supervision: SupervisionPolicy = field(default_factory=SupervisionPolicy)
     health: HealthPolicy = field(default_factory=HealthPolicy)
+    is_development: bool = False
 
     @classmethod
     def of(cls, configuration: Configuration) -> HostPolicy:
@@ -169,7 +174,13 @@ class HostPolicy:
             configuration.get(LimitPolicy),
             configuration.get(SupervisionPolicy),
             configuration.get(HealthPolicy),
+            configuration.get(HostSettings).mode == "development",
         )
+
+    @property
+    def accepts_unsigned(self) -> bool:
+        """Whether packages without a signature are accepted."""
+        return self.install.unsigned or self.is_development
 
     def check(self, manifest: Manifest) -> None:
         """Compare every number of a manifest with the policy.

@@ -29,6 +29,7 @@ from .._registry.ledger import Decide, Ledger
 from .._registry.registry import ComponentRecord, Registry, VersionRecord
 from .._registry.stored_packages import StoredPackages
 from .._registry.tables import ComponentPolicies
+from ..errors import PackageUnsigned
 from .hosting import Hosting, reason_of
 
 __all__ = ("Running",)
@@ -165,6 +166,7 @@ class Running:
             manifest, excesses = self.policy.hold(asked)
             self.hosting.note_held(record.name, excesses)
             self.take_over(record, manifest)
+            self._say_if_free(record.name)
             await self.hosting.start(record, manifest)
         except Exception as error:
             self.hosting.note_refusal(record.name, error)
@@ -172,14 +174,24 @@ class Running:
         if record.migrate_from is not None:
             await self.ledger.put("migrated", replace(record, migrate_from=None))
 
+    def _say_if_free(self, name: str) -> None:
+        """Say in its log that a component may use everything."""
+        record = self.registry.get(name)
+        if any(each.by == "level" for each in self.in_force.live(record.grants).entries):
+            text = "development mode: it may use everything but the forbidden list"
+            self.logs.write(name, "warn", text, source="supervisor")
+
     async def verified_manifest(self, record: ComponentRecord, version: VersionRecord) -> Manifest:
         """Return the manifest of an installed version whose signature and owner are valid today.
 
         Raises:
             ArtifactCorrupt, RegistryCorrupt: The files on disk differ from the installed ones.
             SecurityError: The signature does not hold, or its key was revoked.
+            PackageUnsigned: It has no signature, and the host accepts such packages no longer.
         """
         manifest, verified = await self.stored.verified(record, version)
+        if verified is None and not self.policy.accepts_unsigned:
+            raise PackageUnsigned(f"{record.name} {version.version}")
         if verified is not None:  # each time: a revocation may come between two names
             self.trust.check_installed(verified)
         return manifest

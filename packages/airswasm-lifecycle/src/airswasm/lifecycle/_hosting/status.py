@@ -43,6 +43,8 @@ class ComponentStatus:
     """The numbers of its manifest that the host's policy does not allow, with what holds."""
     revivals: int = 0
     """Starts after it was given up, since the host started."""
+    is_development: bool = False
+    """Whether it may use everything but the forbidden list, because the host is in that mode."""
     revives_in: float | None = None
     """Seconds until the host starts it again after it was given up; None if it does not."""
 
@@ -74,6 +76,8 @@ class SystemStatus:
     """Files and sockets that are open for components."""
     most_descriptors: int = 0
     """The most that may be; 0 where nothing runs."""
+    mode: str = "production"
+    """`development` or `production`; see `[host] mode`."""
     ended_for_memory: int = 0
     """Incarnations that the host ended because its memory was scarce."""
     lost_log_lines: int = 0

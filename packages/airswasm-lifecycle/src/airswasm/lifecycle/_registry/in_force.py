@@ -24,10 +24,13 @@ class GrantsInForce:
     Args:
         kinds: The capabilities of the host.
         clock: Returns the seconds since 1970.
+        is_development: Whether what the development level granted is in force.
     """
 
-    def __init__(self, kinds: Kinds, clock: Callable[[], float]) -> None:
-        self._kinds, self._clock = kinds, clock
+    def __init__(
+        self, kinds: Kinds, clock: Callable[[], float], *, is_development: bool = False
+    ) -> None:
+        self._kinds, self._clock, self._is_development = kinds, clock, is_development
         self._asked: dict[tuple[tuple[str, tuple[str, ...]], ...], Grants] = {}
         self._grants: dict[tuple[int, GrantRecord], tuple[Grants, Grants]] = {}
 
@@ -41,9 +44,14 @@ class GrantsInForce:
             known = self._asked[key] = read_grants(version.asked)
         return known
 
+    def live(self, record: GrantRecord) -> GrantRecord:
+        """Return what of a record is in force now."""
+        live = record.live(self._clock())
+        return live if self._is_development else live.without_decider("level")
+
     def grants(self, record: GrantRecord, version: VersionRecord) -> Grants:
         """Return what a version may do now by this record."""
-        asked, live = self.asked(version), record.live(self._clock())
+        asked, live = self.asked(version), self.live(record)
         key = (id(asked), live)
         known = self._grants.get(key)
         if known is None or known[0] is not asked:

@@ -11,7 +11,7 @@ the revocation finds it, or not at all.
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import TypeAlias, TypeVar
 
@@ -20,6 +20,7 @@ import anyio.to_thread
 from airswasm.security import (
     AuditEvent,
     AuditLog,
+    Decider,
     GrantRecord,
     KeyMismatch,
     Kinds,
@@ -32,13 +33,16 @@ from airswasm.security import (
 from .._packages.package import Package
 from ..errors import ApprovalRefused
 from .approval import Approval, grant_event
-from .plan import Approve, InstallPlan
+from .plan import Approve, InstallPlan, TrustLevel
 from .registry import ComponentRecord, Registry, VersionRecord
 from .stored_packages import StoredPackages
 
 __all__ = ("Decide", "Ledger", "version_of")
 
 T = TypeVar("T")
+_BY_LEVEL: Mapping[TrustLevel, Decider] = {
+    "unknown": "operator", "trusted": "key", "development": "level",
+}  # fmt: skip
 Decide: TypeAlias = Callable[[GrantRecord], GrantRecord]
 
 
@@ -73,7 +77,8 @@ class Ledger:
         """
         now = self._clock()
         if not plan.needs_approval:
-            return lambda before: Approval().decide(plan, before, now, self._kinds)
+            granted = Approval(by=_BY_LEVEL[plan.level])
+            return lambda before: granted.decide(plan, before, now, self._kinds)
         answer = approve(plan) if approve is not None else False
         if inspect.isawaitable(answer):
             answer = await answer

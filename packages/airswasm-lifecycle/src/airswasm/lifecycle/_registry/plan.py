@@ -12,7 +12,7 @@ import hashlib
 import json
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from airswasm.security import Grants, Kinds, PublicKey, TrustedComponent, fingerprint_of
 
@@ -41,6 +41,7 @@ if TYPE_CHECKING:
 __all__ = (
     "Approve",
     "InstallPlan",
+    "TrustLevel",
     "plan_install",
     "plan_repair",
     "plan_rollback",
@@ -78,6 +79,8 @@ class InstallPlan:
     wasm_bytes: int
     is_repair: bool = False
     """Whether it only restores files of the installed version that the disk lost."""
+    level: TrustLevel = "unknown"
+    """How much the origin of the package decides: `trusted`, `development` or `unknown`."""
 
     @property
     def limits(self) -> LimitsSection:
@@ -91,8 +94,11 @@ class InstallPlan:
 
     @property
     def needs_approval(self) -> bool:
-        """Whether an operator must approve: not for an update that asks for no more."""
-        if self.is_repair:
+        """Whether an operator must approve: not for an update that asks for no more.
+
+        Nor for a package of a trusted key, or of the development level.
+        """
+        if self.is_repair or self.level != "unknown":
             return False
         is_update = self.previous_version is not None
         return not is_update or bool(self.added_capabilities or self.raises) or self.is_new_signer
@@ -111,12 +117,14 @@ class InstallPlan:
             self.package_digest,
             self.is_new_signer,
             self.is_repair,
+            self.level,
             self.added_capabilities.manifest_lines(),
             [(each.key, each.before, each.after) for each in self.differences],
         )
         return hashlib.sha256(json.dumps(meaning).encode()).hexdigest()
 
 
+TrustLevel: TypeAlias = Literal["trusted", "unknown", "development"]
 Approve = Callable[["InstallPlan"], "bool | Approval | Awaitable[bool | Approval]"]
 """Answers a plan: False refuses it, True grants all that it asks for."""
 
@@ -128,6 +136,7 @@ def plan_install(
     pin: TrustedComponent | None,
     policy: HostPolicy,
     kinds: Kinds,
+    level: TrustLevel = "unknown",
 ) -> InstallPlan:
     """Plan the install of a new name.
 
@@ -138,6 +147,7 @@ def plan_install(
         pin: The key that owns the package's name.
         policy: The host's policy.
         kinds: The capabilities that exist on this host.
+        level: The trust level of the package.
 
     Raises:
         AlreadyInstalled, OwnerChanged, PackageUnsigned, SequenceTooOld, SequenceJumped,
@@ -149,7 +159,7 @@ def plan_install(
     floor = pin.sequence if pin else 0
     _check_sequence(package, name, floor, is_same_allowed=True)
     _check_package(package, policy)
-    return _plan(package, name, None, None, kinds, is_new_signer=pin is None)
+    return _plan(package, name, None, None, kinds, is_new_signer=pin is None, level=level)
 
 
 def plan_update(
@@ -159,6 +169,7 @@ def plan_update(
     policy: HostPolicy,
     before: Manifest | None,
     kinds: Kinds,
+    level: TrustLevel = "unknown",
 ) -> InstallPlan:
     """Plan a new version of an installed name.
 
@@ -170,6 +181,7 @@ def plan_update(
         before: The installed version's manifest; None when it is unreadable, and then everything
             that the new one sets is a difference.
         kinds: The capabilities that exist on this host.
+        level: The trust level of the package.
 
     Raises:
         WrongPackage, OwnerChanged, SequenceTooOld, SequenceJumped, VersionNotNewer,
@@ -184,7 +196,9 @@ def plan_update(
     _check_version(package.version, record)
     _check_package(package, policy)
     is_new_signer = pin is None and package.is_signed
-    return _plan(package, record.name, record, before, kinds, is_new_signer=is_new_signer)
+    return _plan(
+        package, record.name, record, before, kinds, is_new_signer=is_new_signer, level=level
+    )
 
 
 def plan_repair(package: Package, record: ComponentRecord, kinds: Kinds) -> InstallPlan:
@@ -210,7 +224,6 @@ def plan_rollback(
         kinds: The capabilities that exist on this host.
         wasm_bytes: The size of its component.
     """
-    asked = read_grants(record.active_version.asked)
     return InstallPlan(
         name=record.name,
         version=version.version,
@@ -219,7 +232,7 @@ def plan_rollback(
         signer=fingerprint_of(version.signer) if version.signer is not None else None,
         is_new_signer=False,
         capabilities=manifest.grants,
-        added_capabilities=kinds.beyond(manifest.grants, asked),
+        added_capabilities=kinds.beyond(manifest.grants, decided_before(record, "unknown")),
         manifest=manifest,
         differences=differences(before, manifest),
         package_digest=digest_over(version.files),
@@ -282,7 +295,7 @@ def _check_sequence(package: Package, name: str, floor: int, *, is_same_allowed:
 
 
 def _check_package(package: Package, policy: HostPolicy) -> None:
-    if not package.is_signed and not policy.install.unsigned:
+    if not package.is_signed and not policy.accepts_unsigned:
         raise PackageUnsigned(package.source)
     policy.check(package.manifest)
 
@@ -296,9 +309,10 @@ def _plan(
     *,
     is_new_signer: bool,
     is_repair: bool = False,
+    level: TrustLevel = "unknown",
 ) -> InstallPlan:
     manifest = package.manifest
-    granted = read_grants(record.active_version.asked if record else {})
+    granted = decided_before(record, level) if record else Grants()
     return InstallPlan(
         name=name,
         version=package.version,
@@ -313,4 +327,17 @@ def _plan(
         package_digest=package.digest,
         wasm_bytes=len(package.wasm),
         is_repair=is_repair,
+        level=level,
     )
+
+
+def decided_before(record: ComponentRecord, level: TrustLevel) -> Grants:
+    """Return what was asked for and decided until now.
+
+    What the development level granted was not decided by an operator: a later version of another
+    level asks about all of it.
+    """
+    is_by_level = any(each.by == "level" for each in record.grants.entries)
+    if is_by_level and level != "development":
+        return Grants()
+    return read_grants(record.active_version.asked)
