@@ -37,6 +37,7 @@ from ._audit import AuditEvent, AuditSink
 from ._block import UNWRITTEN
 from ._grants import Grants, manifest_line
 from ._kinds import Kinds, Rules
+from ._learning import Learning
 from ._layers import DecisionLayer, PolicyLayer, Verdict
 from ._spelling import Resource
 from .errors import (
@@ -160,6 +161,7 @@ class Guard:
         self._passed: dict[tuple[str, str | None], _Passed] = {}
         self._kept_bytes: dict[str, int] = {}
         self._denials: dict[str, _Denials] = {}
+        self._learning: dict[str, Learning] = {}
         self._clock = clock
         self._meters = meters
 
@@ -225,6 +227,25 @@ class Guard:
         """Forget what was decided for every component: a layer's rules have changed."""
         for component in list(self._kept_bytes):
             self._forget(component)
+
+    def start_learning(self, component: str) -> Learning:
+        """Allow a component what only its grants lack, and note what it uses, from now on."""
+        self._forget(component)
+        self._learning[component] = Learning()
+        return self._learning[component]
+
+    def stop_learning(self, component: str) -> None:
+        """Hold a component to its grants again, and keep nothing of what it used."""
+        self._learning.pop(component, None)
+        self._forget(component)
+
+    def _note_use(
+        self, component: str, capability: str, resource: str, argument: str | None
+    ) -> None:
+        learning = self._learning.get(component)
+        if learning is not None:
+            touched = self._kinds.resource(capability, resource, argument)
+            learning.note(capability, touched.granting_pattern)
 
     def unwritten_denials(self, component: str) -> int:
         """Return how many denials of a component have no line of their own in the audit log."""
@@ -300,6 +321,8 @@ class Guard:
         passed = self._passed.get((capability, argument), {})
         if resource not in passed.get(component, ()):
             decision = self._written(decision)
+        if decision.is_allowed:
+            self._note_use(component, capability, resource, argument)
         if decision.is_allowed and self._limit:
             self._make_room(component, resource)
             mine = self._remembered.setdefault(component, {})
@@ -388,6 +411,7 @@ class Guard:
                 decision = self._written(decision)
                 if not decision.is_allowed:
                     return decision
+                self._note_use(component, capability, resource, argument)
             if self._limit:
                 self._make_room(component, resource)
                 passed[component] = _with(passed.get(component, ()), resource, self._limit)
@@ -445,6 +469,8 @@ class Guard:
         covering = rules.covering(capability, touched)
         if covering is not None:
             return Verdict("grants", is_allowed=True, rule=covering)
+        if component in self._learning:
+            return Verdict("grants", is_allowed=True, rule=touched.granting_pattern)
         rule, line = "it was not granted", _granting_line(grants, capability, touched)
         if asked is None:
             return Verdict("grants", is_allowed=False, rule=rule, line=line)
