@@ -14,6 +14,7 @@ from ._home.policy import (
     LimitPolicy,
     SupervisionPolicy,
 )
+from ._hosting.access import AccessReport, LayerAnswer
 from ._hosting.profile import Delivered, FunctionProfile, Profile
 from ._hosting.status import ComponentStatus, SystemStatus
 from ._keeping.archive import BackupSummary
@@ -88,6 +89,8 @@ from .errors import (
 )
 
 __all__ = (
+    "AccessReport",
+    "LayerAnswer",
     "HealthPolicy",
     "SupervisionPolicy",
     "edit_configuration",

@@ -49,6 +49,7 @@ from ._changes.granting import Granting, GrantReport, report_grants
 from ._changes.installing import read_source, target_name
 from ._changes.trusting import Trusting
 from ._composition import Mode, OpenHome
+from ._hosting.access import AccessReport, report_access
 from ._hosting.profile import Delivered, Profile, profile_of
 from ._hosting.status import ComponentStatus, SystemStatus
 from ._keeping.backup import backup_home
@@ -572,6 +573,23 @@ class System(OpenHome):
             StorageCorrupted: An entry differs from what was written.
         """
         return await self._store.verify() if self._store is not None else 0
+
+    def access(self, name: str, capability: str, resource: str) -> AccessReport:
+        """Return why a component may do something, or may not, by the answer of each layer.
+
+        Args:
+            name: The component.
+            capability: `storage.read`.
+            resource: The key, path, target, URL, ... as the component would give it.
+
+        Raises:
+            NotInstalled: No such component is installed.
+            UnknownCapability: No installed block declares the capability.
+            HostOffline: The home was opened read-only.
+        """
+        self._need_writable("why")
+        self._registry.get(name)
+        return report_access(self._guard, self.services, name, capability, resource)
 
     def component_status(self, name: str) -> ComponentStatus:
         """Return the status of one component.

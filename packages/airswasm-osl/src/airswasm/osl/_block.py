@@ -10,6 +10,8 @@ __all__ = ("BLOCK",)
 
 _PATH = "airswasm.osl._spelling:PATH"
 _ADDRESS = "airswasm.osl._network_spelling:ADDRESS"
+_READABLE = "airswasm.osl._probing:probe_readable"
+_WRITABLE = "airswasm.osl._probing:probe_writable"
 
 BLOCK = Block(
     name="osl",
@@ -26,15 +28,20 @@ BLOCK = Block(
     ),
     provide="airswasm.osl:provide",
     capabilities=(
-        Capability("filesystem.read", "read its files {patterns}", _PATH),
-        Capability("filesystem.write", "create and change its files {patterns}", _PATH),
-        Capability("filesystem.delete", "remove its files {patterns}", _PATH),
-        Capability("filesystem.list", "see what is in its folders {patterns}", _PATH),
+        Capability("filesystem.read", "read its files {patterns}", _PATH, probe=_READABLE),
+        Capability(
+            "filesystem.write", "create and change its files {patterns}", _PATH, probe=_WRITABLE
+        ),
+        Capability("filesystem.delete", "remove its files {patterns}", _PATH, probe=_WRITABLE),
+        Capability(
+            "filesystem.list", "see what is in its folders {patterns}", _PATH, probe=_READABLE
+        ),
         Capability(
             "process.spawn",
             "run the programs {patterns}",
             "airswasm.osl._spelling:PROGRAM",
             formerly=("process.run",),
+            probe="airswasm.osl._probing:probe_program",
         ),
         Capability("tcp.connect", "connect to {patterns}", _ADDRESS),
         Capability(

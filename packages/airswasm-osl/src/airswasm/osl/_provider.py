@@ -41,7 +41,7 @@ def provide(services: Services) -> Iterable[HostInterface]:
         ServiceMissing: One of them is missing.
     """
     guard = services.get(Guard)
-    policy = _policy_of(services)
+    policy = policy_of(services)
     doorman = Doorman(guard, policy.network.internal_networks)
     client = HttpClient(doorman, policy.network)
     return (
@@ -55,7 +55,7 @@ def provide(services: Services) -> Iterable[HostInterface]:
     )
 
 
-def _policy_of(services: Services) -> OslPolicy:
+def policy_of(services: Services) -> OslPolicy:
     if services.has(OslPolicy):
         policy = services.get(OslPolicy)
     else:

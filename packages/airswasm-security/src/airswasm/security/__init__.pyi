@@ -25,6 +25,7 @@ from ._keys import (
     save_public_key,
 )
 from ._kinds import Kinds, Rules
+from ._learning import Learning, Use, least_grants
 from ._layers import DecisionLayer, Verdict
 from ._package_paths import judge_path
 from ._patterns import AnyPattern, Compound, Pattern, Words
@@ -87,6 +88,9 @@ __all__ = (
     "AclEntry",
     "AclSettings",
     "EVERYTHING",
+    "Learning",
+    "Use",
+    "least_grants",
     "Role",
     "RolesInvalid",
     "RolesLayer",

@@ -39,6 +39,7 @@ from ._audit import AuditEvent, AuditSink
 from ._block import UNWRITTEN
 from ._grants import Grants, manifest_line
 from ._kinds import Kinds, Rules
+from ._learning import Learning
 from ._layers import DecisionLayer, PolicyLayer, Verdict
 from ._spelling import Resource
 from ._standing import End, Standing
@@ -163,6 +164,7 @@ class Guard:
         self._passed: dict[tuple[str, str | None], _Passed] = {}
         self._kept_bytes: dict[str, int] = {}
         self._denials: dict[str, _Denials] = {}
+        self._learning: dict[str, Learning] = {}
         self._clock = clock
         self._meters = meters
         self._standing = Standing(self._denial)
@@ -282,6 +284,25 @@ class Guard:
         for component in self._standing.components():
             self._end_denied(component)
 
+    def start_learning(self, component: str) -> Learning:
+        """Allow a component what only its grants lack, and note what it uses, from now on."""
+        self._forget(component)
+        self._learning[component] = Learning()
+        return self._learning[component]
+
+    def stop_learning(self, component: str) -> None:
+        """Hold a component to its grants again, and keep nothing of what it used."""
+        self._learning.pop(component, None)
+        self._forget(component)
+
+    def _note_use(
+        self, component: str, capability: str, resource: str, argument: str | None
+    ) -> None:
+        learning = self._learning.get(component)
+        if learning is not None:
+            touched = self._kinds.resource(capability, resource, argument)
+            learning.note(capability, touched.granting_pattern)
+
     def unwritten_denials(self, component: str) -> int:
         """Return how many denials of a component have no line of their own in the audit log."""
         denials = self._denials.get(component)
@@ -356,6 +377,8 @@ class Guard:
         passed = self._passed.get((capability, argument), {})
         if resource not in passed.get(component, ()):
             decision = self._written(decision)
+        if decision.is_allowed:
+            self._note_use(component, capability, resource, argument)
         if decision.is_allowed and self._limit:
             self._make_room(component, resource)
             mine = self._remembered.setdefault(component, {})
@@ -444,6 +467,7 @@ class Guard:
                 decision = self._written(decision)
                 if not decision.is_allowed:
                     return decision
+                self._note_use(component, capability, resource, argument)
             if self._limit:
                 self._make_room(component, resource)
                 passed[component] = _with(passed.get(component, ()), resource, self._limit)
@@ -504,6 +528,8 @@ class Guard:
         covering = rules.covering(capability, touched)
         if covering is not None:
             return Verdict("grants", is_allowed=True, rule=covering)
+        if component in self._learning:
+            return Verdict("grants", is_allowed=True, rule=touched.granting_pattern)
         rule, line = "it was not granted", _granting_line(grants, capability, touched)
         if asked is None:
             return Verdict("grants", is_allowed=False, rule=rule, line=line)

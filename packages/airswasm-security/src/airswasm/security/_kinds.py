@@ -75,7 +75,7 @@ class Kinds:
             UnknownCapability: No installed block declares it.
         """
         shown = ", ".join(patterns)
-        return self._kind(capability).sentence.replace("{patterns}", shown)
+        return self.kind(capability).sentence.replace("{patterns}", shown)
 
     def spelling(self, capability: str) -> Spelling:
         """Return the spelling of a capability's resources.
@@ -85,7 +85,7 @@ class Kinds:
         """
         known = self._spellings.get(capability)
         if known is None:
-            path = self._kind(capability).spelling
+            path = self.kind(capability).spelling
             known = cast("Spelling", load_part(path)) if path else PLAIN
             self._spellings[capability] = known
         return known
@@ -170,7 +170,12 @@ class Kinds:
         }
         return Grants({**fresh, **unknown})
 
-    def _kind(self, capability: str) -> Capability:
+    def kind(self, capability: str) -> Capability:
+        """Return the declaration of a capability.
+
+        Raises:
+            UnknownCapability: No installed block declares it; the error suggests the closest one.
+        """
         known = self._declared.get(capability)
         if known is not None:
             return known

@@ -56,16 +56,21 @@ class Capability:
             kind is made canonical and what parts its segments. Empty for plain text in segments
             parted by `/`.
         formerly: Its names of before; a manifest with one of them is refused with the present one.
+        probe: The path of a function `(services, component, resource)` that asks the operating
+            system, without an effect, and returns why it would refuse, or None; for
+            `airswasm why`.
     """
 
     name: str
     sentence: str
     spelling: str = ""
     formerly: tuple[str, ...] = ()
+    probe: Part = ""
 
     def __post_init__(self) -> None:
         _check(_CAPABILITY, self.name, "a capability is named domain.verb, such as alarm.set")
         _check_path(self.spelling)
+        _check_path(self.probe)
 
     @property
     def annotation(self) -> str:

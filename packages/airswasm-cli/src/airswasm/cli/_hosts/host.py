@@ -89,6 +89,10 @@ class Host(HostReader, StorageHost, Protocol):
         """Return what a component asks for, and what was decided about it."""
         ...
 
+    async def access(self, name: str, capability: str, resource: str) -> Document:
+        """Return why a component may do something, or may not."""
+        ...
+
     async def change_grants(
         self, name: str, change: GrantChange, capability: str, patterns: str = "",
         until: float = 0.0, reason: str = "",
@@ -280,6 +284,10 @@ class LocalHost(StoredHost, LocalStorage):
     async def grants_of(self, name: str) -> Document:
         """See `Host`."""
         return to_document(self._system.grant_report(name))
+
+    async def access(self, name: str, capability: str, resource: str) -> Document:
+        """See `Host`."""
+        return to_document(self._system.access(name, capability, resource))
 
     async def change_grants(
         self, name: str, change: GrantChange, capability: str, patterns: str = "",
