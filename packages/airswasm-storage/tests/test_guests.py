@@ -1,6 +1,6 @@
 """The interface that components see."""
 
-from collections.abc import Mapping, AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 
 import anyio

@@ -155,7 +155,8 @@ class Metrics(Collector):
         """Refuse a second family of one name, which no scraper reads."""
         whole = Snapshot(
             0.0, (), audit_lines=0, storage_syncs=0, storage_expired=0,
-            event_loop_lag=_NO_TIMES, memory_bytes=0, memory_most_bytes=0, descriptors=0, descriptors_most=0,
+            event_loop_lag=_NO_TIMES, memory_bytes=0, memory_most_bytes=0, descriptors=0,
+            descriptors_most=0,
         )  # fmt: skip
         taken: set[str] = set()
         for family in (
