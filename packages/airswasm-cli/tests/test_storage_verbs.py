@@ -5,11 +5,14 @@ from __future__ import annotations
 import base64
 import json
 import os
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+from airswasm.cli.commands._streams import opened_output
 from airswasm.security import read_audit
 
 Airswasm = Callable[..., Any]
@@ -54,6 +57,74 @@ def test_values_are_set_read_listed_and_deleted(
     lines = read_audit(home / "audit" / "audit.jsonl")
     acts = [(line["component"], line["reason"]) for line in lines if line["kind"] == "storage"]
     assert acts == [("local/hello", act) for act in ("set", "set", "delete", "delete")]
+
+
+@posix_only
+def test_words_and_values_that_no_store_takes_are_refused_by_name(
+    airswasm: Airswasm, hosted: Any
+) -> None:
+    """Beside a host and without one in the same words."""
+    broken = os.fsdecode(b"\xff")
+    for verb in (
+        ("set", "hello", broken, "v"), ("get", "hello", broken), ("delete", "hello", broken),
+        ("list", "hello", "--prefix", broken), ("list", "hello", "--after", broken),
+        ("delete", "hello", "--prefix", broken, "--yes"),
+        *[("checkpoints", act, "hello", broken)
+          for act in ("create", "diff", "drop", "restore")],
+    ):  # fmt: skip
+        refused = airswasm("storage", *verb)
+        assert (refused.code, "it is not UTF-8" in refused.err) == (2, True), refused.err
+    refused = airswasm("storage", "checkpoints", "create", "hello", "")
+    assert "the checkpoint '' is not usable" in refused.err
+    assert airswasm("storage", "set", "hello", "k", "v", "--ttl", "inf").code == 2
+
+
+@posix_only
+def test_a_file_that_cannot_be_read_or_written_is_named(
+    airswasm: Airswasm, hosted: Any, tmp_path: Path
+) -> None:
+    """Not the host, which is well; and no answer is left half read."""
+    airswasm("storage", "set", "hello", "k", "v")
+    unread = airswasm("storage", "import", "hello", "/proc/self/mem")
+    assert "error[E0005]: /proc/self/mem: " in unread.err
+    missing = tmp_path / "missing" / "file"
+    assert f"error[E0005]: {missing}: " in airswasm("storage", "export", "hello", "-o", missing).err
+
+
+@posix_only
+@pytest.mark.parametrize("verb", [("list", "hello"), ("export", "hello"), ("diff",), ("backup",)])
+def test_an_output_without_room_ends_a_stream_with_one_error(
+    airswasm: Airswasm, hosted: Any, home: Path, verb: tuple[str, ...]
+) -> None:
+    """No traceback of what was left open."""
+    airswasm("storage", "checkpoints", "create", "hello", "one")
+    for number in range(20):
+        airswasm("storage", "set", "hello", f"k{number}", "v")
+    words = {
+        "diff": ["storage", "checkpoints", "diff", "hello", "one"], "backup": ["backup", "-"],
+    }.get(verb[0], ["storage", *verb])  # fmt: skip
+    with Path("/dev/full").open("wb") as full:
+        ended = subprocess.run(
+            [sys.executable, "-m", "airswasm.cli", *words, "--home", str(home)],
+            stdout=full, stderr=subprocess.PIPE, text=True, timeout=120, check=False,
+        )  # fmt: skip
+    assert ended.returncode == 1
+    assert [line[:13] for line in ended.stderr.splitlines()] == ["error[E0005]:", "  hint: free "]
+
+
+def test_files_that_are_written_at_once_do_not_meet(tmp_path: Path) -> None:
+    """The last to end has it, whole."""
+    file = tmp_path / "file"
+    with opened_output(file) as first:
+        first.write(b"first, and long")
+        with opened_output(file) as second:
+            second.write(b"second")
+        assert file.read_bytes() == b"second"
+    assert file.read_bytes() == b"first, and long"
+    with pytest.raises(RuntimeError), opened_output(file) as third:
+        third.write(b"third")
+        raise RuntimeError
+    assert [each.read_bytes() for each in tmp_path.iterdir()] == [b"first, and long"]
 
 
 def test_a_value_can_expire(airswasm: Airswasm, hosted: Any) -> None:
@@ -201,8 +272,10 @@ def test_a_home_moves_to_another_engine_and_back(
     again = of(airswasm("storage", "migrate", "--to", "sqlite", "--json"))
     assert again["records"] == 0
     host = run_host()
-    refused = airswasm("storage", "migrate", "--to", "rocksdb")
-    assert refused.code != 0
+    refused = airswasm("storage", "migrate", "--to", "rocksdb", "--json")
+    error = json.loads(refused.err)["error"]
+    assert (refused.code, error["code"]) == (4, "E0337")
+    assert "needs a stopped host" in error["message"]
     assert airswasm("send", "hello", "x").out == "Hello, x! You are number 42."
     host.stop()
     assert (

@@ -45,19 +45,20 @@ class StorageError(AirswasmError):
 
 
 class InvalidNamespace(StorageError):
-    """A namespace's id is empty, too long, or not encodable."""
+    """The name of a namespace, a log, a consumer or a checkpoint is empty, too long, or no text."""
 
     explanation = ErrorCode(
         "E0501",
-        "wrong key or namespace",
-        "A key or namespace is empty, too long or not text.",
-        "use other keys",
+        "wrong key or name",
+        "A key, or the name of a namespace or checkpoint, is empty, too long or not text.",
+        "use another one: a key has 1 to 1,024 bytes of UTF-8, a name 1 to 255",
     )
 
-    def __init__(self, namespace: str, reason: str) -> None:
+    def __init__(self, namespace: str, reason: str, kind: str = "namespace") -> None:
         self.namespace = namespace
         self.reason = reason
-        super().__init__(f"the namespace {namespace[:80]!a} is not usable: {reason}")
+        self.kind = kind
+        super().__init__(f"the {kind} {namespace[:80]!a} is not usable: {reason}")
 
 
 class InvalidKey(StorageError):

@@ -17,13 +17,13 @@ from .operation import (
     Text,
 )
 
-__all__ = ("STORAGE_OPERATIONS",)
+__all__ = ("MOST_SECONDS", "MOST_VALUE_BYTES", "STORAGE_OPERATIONS")
 
 _STORAGE = "/v1/components/{name}/storage"
 _CHECKPOINTS = f"{_STORAGE}/checkpoints"
 _ANSWERS = "airswasm.cli._control.answers"
-_MOST_VALUE_BYTES = 256 * 2**20
-_MOST_SECONDS = 100 * 366 * 86_400.0
+MOST_VALUE_BYTES = 256 * 2**20
+MOST_SECONDS = 100 * 365.25 * 86_400.0
 _NAME = Parameter("name", "path", Component(), "The component, or one that left data behind.")
 _KEY = Parameter("key", "query", Text(), "The key.")
 _LABEL = Parameter("label", "query", Text(), "The checkpoint's name.")
@@ -79,9 +79,9 @@ STORAGE_OPERATIONS = (
         "write_value", "PUT", f"{_STORAGE}/value", "Set the value of a key.", Nothing(),
         (
             _NAME, _KEY,
-            Parameter("value", "body", Bytes(_MOST_VALUE_BYTES), "The value."),
+            Parameter("value", "body", Bytes(MOST_VALUE_BYTES), "The value."),
             Parameter(
-                "ttl", "query", Number(0.001, _MOST_SECONDS),
+                "ttl", "query", Number(0.001, MOST_SECONDS),
                 "Seconds until it expires; by default never.", None,
             ),
         ),

@@ -101,6 +101,8 @@ class UnixClient:
                 await stream.send(method, target, content)
                 await stream.begin(self.patience, self._check_presence)
                 yield stream
+        except _ContentFailed as failed:
+            raise failed.error from None
         except (OSError, anyio.BrokenResourceError, anyio.EndOfStream) as error:
             raise HostGone(str(self.socket), str(error) or "the connection broke") from error
         except h11.RemoteProtocolError as error:
@@ -150,7 +152,7 @@ class Stream:
         request = h11.Request(method=method, target=target, headers=headers)
         await self._write(self._http.send(request))
         if not isinstance(content, bytes):
-            async for part in content:
+            async for part in _read(content):
                 await self._write(self._http.send(h11.Data(data=part)))
         elif content:
             await self._write(self._http.send(h11.Data(data=content)))
@@ -213,3 +215,23 @@ class Stream:
             except anyio.EndOfStream:
                 data = b""
             self._http.receive_data(data)
+
+
+class _ContentFailed(Exception):
+    """The content of a request cannot be read; the connection is in order."""
+
+    def __init__(self, error: OSError) -> None:
+        super().__init__()
+        self.error = error
+
+
+async def _read(content: AsyncIterable[bytes]) -> AsyncIterator[bytes]:
+    parts = aiter(content)
+    while True:
+        try:
+            part = await anext(parts)
+        except StopAsyncIteration:
+            return
+        except OSError as error:
+            raise _ContentFailed(error) from error
+        yield part

@@ -290,10 +290,10 @@ class LocalStorage:
             return quotas.quota_bytes(name), quotas.quota_keys(name)
         policy = self._system.policy.limits
         try:
-            asked = self._system.info(name).limits
+            limits = self._system.info(name).limits
         except LifecycleError:  # uninstalled, or its manifest is damaged
             return policy.storage, policy.storage_keys
-        return asked.storage or policy.storage, asked.storage_keys or policy.storage_keys
+        return policy.storage if limits.storage is None else limits.storage, limits.storage_keys
 
     def _stored(self, store: KeyValueStore, name: str) -> Document:
         from .._control.answers import StoredNamespace
@@ -303,10 +303,10 @@ class LocalStorage:
             kind = "component" if name in self._installed() else "left"
         namespace = store.namespace(name)
         usage, checkpoints = namespace.read_usage(), namespace.checkpoints.list()
+        most_bytes, most_keys = (None, None) if kind == "host" else self._quotas(name)
         return to_document(
             StoredNamespace(
-                name, kind, usage.used_bytes, usage.keys,
-                *((None, None) if kind == "host" else self._quotas(name)),
+                name, kind, usage.used_bytes, usage.keys, most_bytes, most_keys,
                 len(checkpoints), sum(each.used_bytes for each in checkpoints),
             )
         )  # fmt: skip

@@ -128,7 +128,7 @@ class Terminal:
                 sys.stdout.write("\t".join(_one_line(cell) for cell in row) + "\n")
             return
         console = self._console(stderr=False)
-        cells = [[escape_controls(cell) for cell in row] for row in rows]
+        cells = rows = [[_one_line(cell) for cell in row] for row in rows]
         longest = [max(map(len, each)) for each in zip(columns, *cells, strict=True)]
         needed = sum(min(each, _FOLDED) for each in longest) + _GAP * (len(columns) - 1)
         if needed > console.width:

@@ -1,17 +1,33 @@
-"""Read and write long streams of bytes: a file, or a standard stream, in constant memory."""
+"""Read and write long streams: a file, a standard stream, or an answer, in constant memory."""
 
 from __future__ import annotations
 
 import os
 import sys
-from collections.abc import AsyncIterator, Callable, Generator
-from contextlib import contextmanager
+import tempfile
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Generator
+from contextlib import aclosing, asynccontextmanager, contextmanager
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, TypeVar
 
-__all__ = ("opened_input", "opened_output", "read_chunks")
+__all__ = ("opened_input", "opened_output", "read_chunks", "streamed")
+
+T = TypeVar("T")
 
 _CHUNK_BYTES = 256 * 1024
+
+
+@asynccontextmanager
+async def streamed(items: AsyncIterator[T]) -> AsyncGenerator[AsyncIterator[T]]:
+    """Close an answer that comes in parts, also when its parts cannot be written any more.
+
+    Else the event loop closes it when it ends, while a connection is half read.
+    """
+    if isinstance(items, AsyncGenerator):
+        async with aclosing(items):
+            yield items
+    else:
+        yield items
 
 
 @contextmanager
@@ -31,12 +47,18 @@ async def read_chunks(
     import anyio.to_thread
 
     read = 0
-    while chunk := await anyio.to_thread.run_sync(
-        source.read, _CHUNK_BYTES, abandon_on_cancel=True
-    ):
+    while chunk := await anyio.to_thread.run_sync(_read, source, abandon_on_cancel=True):
         read += len(chunk)
         progress(read)
         yield chunk
+
+
+def _read(source: BinaryIO) -> bytes:
+    try:
+        return source.read(_CHUNK_BYTES)
+    except OSError as error:
+        error.filename = source.name
+        raise
 
 
 @contextmanager
@@ -44,7 +66,8 @@ def opened_output(file: Path) -> Generator[BinaryIO]:
     """Open a file that is written whole or not at all; `-` is standard output.
 
     A device, a pipe or the target of a link is written directly. Another file can be read back
-    before it takes its place.
+    before it takes its place, and two commands that write the same one do not meet: the last to
+    end has it.
     """
     if str(file) == "-":
         yield sys.stdout.buffer
@@ -54,8 +77,12 @@ def opened_output(file: Path) -> Generator[BinaryIO]:
         with file.open("wb") as target:
             yield target
         return
-    partial = file.with_name(f".{file.name}.partial")
-    descriptor = os.open(partial, os.O_RDWR | os.O_CREAT | os.O_TRUNC, 0o600)
+    try:
+        descriptor, name = tempfile.mkstemp(prefix=".airswasm-", suffix=".partial", dir=file.parent)
+    except OSError as error:
+        error.filename = str(file)
+        raise
+    partial = Path(name)
     try:
         with os.fdopen(descriptor, "w+b") as target:
             yield target

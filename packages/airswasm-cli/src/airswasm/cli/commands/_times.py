@@ -6,7 +6,7 @@ import time
 
 from .._control.document import number
 
-__all__ = ("amount", "clock", "lasted", "moment", "short", "size", "when")
+__all__ = ("amount", "clock", "counted", "lasted", "moment", "short", "size", "when")
 
 
 def when(value: object) -> str:
@@ -44,6 +44,11 @@ def short(value: object) -> str:
         if value >= factor:
             return f"{value / factor:.3g} {unit}"
     return f"{value * 1e6:.3g} µs"
+
+
+def counted(value: object, noun: str) -> str:
+    """Return a number with its noun, whose plural ends with s."""
+    return f"{amount(value)} {noun}{'' if value == 1 else 's'}"
 
 
 def size(value: object) -> str:

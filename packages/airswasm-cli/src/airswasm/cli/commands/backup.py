@@ -41,7 +41,7 @@ def backup(
     import anyio
 
     from ._streams import opened_output
-    from ._times import amount, size
+    from ._times import counted, size
 
     terminal = session.terminal
 
@@ -75,19 +75,23 @@ def backup(
         }
         terminal.document("backup/1", content)
         return
-    components = f"{amount(len(summary.components))} components"
-    terminal.done(f"{output}: {components}, {amount(summary.files)} files, {size(written)}")
+    components = counted(len(summary.components), "component")
+    terminal.done(f"{output}: {components}, {counted(summary.files, 'file')}, {size(written)}")
 
 
 async def _write(session: Session, file: BinaryIO, line: Progress) -> int:
     import anyio.to_thread
 
     from .._hosts.opening import open_host
+    from ._streams import streamed
     from ._times import size
 
     written = 0
-    async with open_host(session, "backup", "change") as host:
-        async for chunk in await host.backup():
+    async with (
+        open_host(session, "backup", "change") as host,
+        streamed(await host.backup()) as chunks,
+    ):
+        async for chunk in chunks:
             await anyio.to_thread.run_sync(file.write, chunk)
             written += len(chunk)
             line.update(f"backing up: {size(written)}")

@@ -47,7 +47,7 @@ def restore(
 
     from ..errors import ConfirmationRefused
     from ._streams import opened_input
-    from ._times import amount, size, when
+    from ._times import counted, size, when
 
     terminal = session.terminal
     if replace and not dry_run and not terminal.confirm(f"Replace the home {session.home}?"):
@@ -79,7 +79,7 @@ def restore(
         }
         terminal.document("restore/1", content)
         return
-    components = f"{amount(len(summary.components))} components"
+    components = counted(len(summary.components), "component")
     of = f"{components} of {when(summary.created_at)}, {size(summary.size_bytes)}"
     terminal.done(f"{file} is whole: {of}" if dry_run else f"restored {session.home}: {of}")
     if kept is not None:

@@ -182,7 +182,7 @@ class _Reading:
     def _members(self, archive: tarfile.TarFile) -> Iterator[tarfile.TarInfo]:
         while (member := archive.next()) is not None:
             yield member
-            archive.members.clear()  # which would keep every member
+            archive.members = []  # type: ignore[attr-defined]  # it would keep every member
             self._source.allowed_bytes = _MOST_HEAD_BYTES
 
     def _begin(self, archive: tarfile.TarFile, member: tarfile.TarInfo | None) -> BackupSummary:

@@ -41,8 +41,8 @@ _EXPIRY = b"e"
 _DEADLINE = b"x"
 
 
-def encode_name(name: str) -> bytes:
-    """Return the length and the bytes of a name.
+def encode_name(name: str, kind: str = "namespace") -> bytes:
+    """Return the length and the bytes of the name of a namespace, or of another kind.
 
     Raises:
         InvalidNamespace: Empty, too long, or not encodable.
@@ -50,9 +50,9 @@ def encode_name(name: str) -> bytes:
     try:
         encoded = name.encode()
     except UnicodeEncodeError:
-        raise InvalidNamespace(name, "it is not valid Unicode") from None
+        raise InvalidNamespace(name, "it is not valid Unicode", kind) from None
     if not 0 < len(encoded) <= NAME_BYTES:
-        raise InvalidNamespace(name, f"a name has 1 to {NAME_BYTES} bytes")
+        raise InvalidNamespace(name, f"it must have 1 to {NAME_BYTES} bytes", kind)
     return bytes((len(encoded),)) + encoded
 
 

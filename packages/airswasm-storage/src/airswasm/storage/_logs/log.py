@@ -82,7 +82,7 @@ class Log:
         self.name = name
         self.bounds = bounds
         self._store = store
-        self._record_key = LOGS + encode_name(name)
+        self._record_key = LOGS + encode_name(name, "log")
         self._consumers_prefix = CONSUMERS + encode_name(name)
         self._head: Head | None = None
         self._prefix = b""
@@ -230,7 +230,7 @@ class Log:
         await self._store.recover()
         head = self._loaded()
         if name not in self._cursors:
-            encode_name(name)
+            encode_name(name, "consumer")
             through = head.next - 1 if start == "newest" else head.first - 1
             await self._change({name: Cursor(through=through, delivered=through)})
         consumer = self._consumers.get(name)

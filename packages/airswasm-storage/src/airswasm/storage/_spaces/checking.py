@@ -15,11 +15,13 @@ class ExportSummary:
 
     Attributes:
         namespace: The namespace that was exported.
+        created_at: When it was, in seconds since 1970.
         entries: How many entries it has.
         size_bytes: The size of the export.
     """
 
     namespace: str
+    created_at: float
     entries: int
     size_bytes: int
 
@@ -48,4 +50,8 @@ class ExportCheck:
             ExportInvalid: Something is missing.
         """
         self._reader.finish()
-        return ExportSummary(self._reader.namespace, self._reader.entries, self._size_bytes)
+        created_at = self._reader.created_at
+        assert created_at is not None, "it has a first line"
+        return ExportSummary(
+            self._reader.namespace, created_at, self._reader.entries, self._size_bytes
+        )

@@ -110,7 +110,7 @@ class Checkpoints:
             StorageError: Refused or failed.
         """
         await self._store.recover()
-        key = self._prefix + encode_name(label)[1:]
+        key = self._prefix + encode_name(label, "checkpoint")[1:]
         self._check_absent(key, label)
         source = self._store.namespace(self._namespace.name, quota_bytes=_NO_QUOTA)
         async with Rebuilding(self._store, source, progress) as rebuilding:
@@ -186,7 +186,7 @@ class Checkpoints:
         return _unpack(label, record)
 
     def _key(self, label: str) -> bytes:
-        return self._prefix + encode_name(label)[1:]
+        return self._prefix + encode_name(label, "checkpoint")[1:]
 
     def _check_absent(self, key: bytes, label: str) -> None:
         if self._store.backend.get(key) is not None:

@@ -1,6 +1,6 @@
 """A namespace as JSON lines: readable, diffable, and checked before it is taken in.
 
-    {"format":"airswasm-storage-export-v1","namespace":"local/hello"}
+    {"format":"airswasm-storage-export-v1","namespace":"local/hello","created":1789000000.25}
     {"key":"count","value":"MQ=="}
     {"key":"session","value":"","expires":1790000000.5}
     {"entries":1,"sha256":"..."}
@@ -18,7 +18,6 @@ import base64
 import binascii
 import hashlib
 import json
-import math
 from collections.abc import Iterable, Iterator, Mapping
 from typing import NamedTuple, cast
 
@@ -26,10 +25,12 @@ from ..errors import ExportInvalid
 
 __all__ = ("FORMAT", "ExportReader", "ExportedEntry", "write_export")
 
-FORMAT = "airswasm-storage-export-v1"
+_FORMATS = "airswasm-storage-export-"
+FORMAT = f"{_FORMATS}v1"
 
 _CHUNK_BYTES = 256 * 1024
 _LINE_BYTES = 64 * 1024 * 1024
+_MOST_SECONDS = 253_402_300_800
 
 
 class ExportedEntry(NamedTuple):
@@ -46,10 +47,12 @@ class ExportedEntry(NamedTuple):
     expires_at: float | None = None
 
 
-def write_export(namespace: str, entries: Iterable[ExportedEntry]) -> Iterator[bytes]:
+def write_export(
+    namespace: str, created_at: float, entries: Iterable[ExportedEntry]
+) -> Iterator[bytes]:
     """Yield the export of these entries, in chunks of whole lines."""
     digest = hashlib.sha256()
-    chunk = _line({"format": FORMAT, "namespace": namespace})
+    chunk = _line({"format": FORMAT, "namespace": namespace, "created": created_at})
     count = 0
     for key, value, expires_at in entries:
         if len(chunk) >= _CHUNK_BYTES:
@@ -72,6 +75,7 @@ class ExportReader:
 
     Attributes:
         namespace: The namespace that was exported; empty before the first line.
+        created_at: When it was, in seconds since 1970; None before the first line.
         entries: How many entries were read.
     """
 
@@ -81,6 +85,7 @@ class ExportReader:
         self._lines = 0
         self.entries = 0
         self.namespace = ""
+        self.created_at: float | None = None
         self._is_whole = False
 
     def feed(self, chunk: bytes) -> Iterator[ExportedEntry]:
@@ -110,7 +115,7 @@ class ExportReader:
         if self._is_whole:
             raise ExportInvalid(self._lines, "something follows its end")
         if self._lines == 1:
-            self.namespace = _read_header(fields)
+            self.namespace, self.created_at = _read_header(fields)
         elif "sha256" in fields:
             _check_end(fields, self._lines, self.entries, self._digest.hexdigest())
             self._is_whole = True
@@ -134,11 +139,14 @@ def _parse(line: bytes, number: int) -> Mapping[str, object]:
     return cast("dict[str, object]", fields)
 
 
-def _read_header(fields: Mapping[str, object]) -> str:
-    namespace = fields.get("namespace")
-    if fields.get("format") != FORMAT or not isinstance(namespace, str):
+def _read_header(fields: Mapping[str, object]) -> tuple[str, float]:
+    written, namespace = fields.get("format"), fields.get("namespace")
+    if isinstance(written, str) and written.startswith(_FORMATS) and written != FORMAT:
+        raise ExportInvalid(1, f"its format is {written[:80]!a}, and this version reads {FORMAT}")
+    created_at = _time(fields.get("created"))
+    if written != FORMAT or not isinstance(namespace, str) or created_at is None:
         raise ExportInvalid(1, f"it does not start an {FORMAT}")
-    return namespace
+    return namespace, created_at
 
 
 def _check_end(fields: Mapping[str, object], number: int, count: int, sha256: str) -> None:
@@ -158,10 +166,20 @@ def _entry(fields: Mapping[str, object], number: int) -> ExportedEntry:
 
 
 def _expiry(fields: Mapping[str, object], number: int) -> float | None:
-    match fields.get("expires"):
-        case None:
-            return None
-        case int() | float() as seconds if type(seconds) is not bool and math.isfinite(seconds):
-            return seconds
-        case _:
-            raise ExportInvalid(number, "the time at which it expires is no number")
+    if fields.get("expires") is None:
+        return None
+    expires_at = _time(fields["expires"])
+    if expires_at is None:
+        raise ExportInvalid(number, "the time at which it expires is no date")
+    return expires_at
+
+
+def _time(value: object) -> float | None:
+    """Return seconds since 1970; None if they are no date of four digits' years."""
+    if (
+        isinstance(value, int | float)
+        and not isinstance(value, bool)
+        and abs(value) < _MOST_SECONDS
+    ):
+        return float(value)
+    return None

@@ -307,7 +307,7 @@ class Namespace(InlineNamespace):
         snapshot = self._store.backend.snapshot()
         try:
             found = scan_rows(snapshot, space, now)
-            chunks = write_export(self.name, _exported(found, begun_at - now / 1_000))
+            chunks = write_export(self.name, begun_at, _exported(found, begun_at - now / 1_000))
             while chunk := await anyio.to_thread.run_sync(next, chunks, b""):
                 yield chunk
         finally:

@@ -9,7 +9,7 @@ import typer
 
 from ..._control.document import Document
 from ..._session.session import Session, verb
-from .keys import NAME
+from .keys import NAME, utf8
 
 __all__ = ("app",)
 
@@ -19,7 +19,7 @@ app = typer.Typer(
     no_args_is_help=True,
     help="Copy a component's storage, and go back to the copy.",
 )
-_LABEL = typer.Argument(metavar="LABEL", help="The checkpoint's name.")
+_LABEL = typer.Argument(metavar="LABEL", help="The checkpoint's name.", callback=utf8)
 
 
 @app.command("list")
@@ -183,6 +183,7 @@ def diff(session: Session, name: Annotated[str, NAME], label: Annotated[str, _LA
     import anyio
 
     from ..._hosts.opening import full_name, open_host
+    from .._streams import streamed
     from .._times import size
 
     full, terminal = full_name(name), session.terminal
@@ -190,8 +191,11 @@ def diff(session: Session, name: Annotated[str, NAME], label: Annotated[str, _LA
     async def work() -> int:
         rows: list[tuple[str, str, str, str]] = []
         count = 0
-        async with open_host(session, "storage checkpoints diff", "read") as host:
-            async for each in await host.diff_checkpoint(full, label):
+        async with (
+            open_host(session, "storage checkpoints diff", "read") as host,
+            streamed(await host.diff_checkpoint(full, label)) as found,
+        ):
+            async for each in found:
                 count += 1
                 row = (
                     str(each["change"]), str(each["key"]),

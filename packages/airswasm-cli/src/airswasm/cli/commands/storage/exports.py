@@ -38,7 +38,7 @@ def export(
     from airswasm.storage import ExportCheck, ExportSummary
 
     from ..._hosts.opening import full_name, open_host
-    from .._streams import opened_output
+    from .._streams import opened_output, streamed
     from .._times import size
 
     full, terminal = full_name(name), session.terminal
@@ -46,8 +46,11 @@ def export(
     async def work() -> ExportSummary:
         check, written = ExportCheck(), 0
         with terminal.progress(f"exporting {full}") as line, opened_output(output) as file:
-            async with open_host(session, "storage export", "read") as host:
-                async for chunk in await host.export(full):
+            async with (
+                open_host(session, "storage export", "read") as host,
+                streamed(await host.export(full)) as chunks,
+            ):
+                async for chunk in chunks:
                     await anyio.to_thread.run_sync(check.feed, chunk)
                     file.write(chunk)
                     written += len(chunk)
@@ -87,16 +90,16 @@ def load(
       airswasm storage import shop/test shop.backup --any-name
     """
     import anyio
-    from airswasm.storage import ExportCheck, ExportForeign
+    from airswasm.storage import ExportCheck, ExportForeign, ExportSummary
 
     from ..._hosts.opening import full_name, open_host
     from ...errors import ConfirmationRefused
     from .._streams import opened_input, read_chunks
-    from .._times import size
+    from .._times import size, when
 
     full, terminal = full_name(name), session.terminal
 
-    async def check() -> int:
+    async def check() -> ExportSummary:
         checking = ExportCheck()
         with opened_input(file) as source, terminal.progress(f"checking {file}"):
             async for chunk in read_chunks(source):
@@ -104,7 +107,7 @@ def load(
         summary = checking.finish()
         if summary.namespace != full and not any_name:
             raise ExportForeign(summary.namespace, full)
-        return summary.entries
+        return summary
 
     async def work() -> int:
         with opened_input(file) as source, terminal.progress(f"importing {file}") as line:
@@ -117,12 +120,18 @@ def load(
                 return await host.load(full, chunks, replace=replace, any_name=any_name)
 
     if dry_run:
-        count = anyio.run(check)
-    else:
-        if replace and not terminal.confirm(f"Replace all stored data of {full}?"):
-            raise ConfirmationRefused(f"import into {full}")
-        count = anyio.run(work)
-    if terminal.as_json:
-        terminal.document("import/1", {"name": full, "keys": count, "dry_run": dry_run})
+        summary = anyio.run(check)
+        content = {"name": full, "keys": summary.entries, "created_at": summary.created_at}
+        if terminal.as_json:
+            terminal.document("import/1", {**content, "dry_run": True})
+            return
+        done = f"would import into {full}, keys: {summary.entries:,}"
+        terminal.done(f"{done}, exported: {when(summary.created_at)}")
         return
-    terminal.done(f"{'would import' if dry_run else 'imported'} into {full}, keys: {count:,}")
+    if replace and not terminal.confirm(f"Replace all stored data of {full}?"):
+        raise ConfirmationRefused(f"import into {full}")
+    count = anyio.run(work)
+    if terminal.as_json:
+        terminal.document("import/1", {"name": full, "keys": count, "dry_run": False})
+        return
+    terminal.done(f"imported into {full}, keys: {count:,}")

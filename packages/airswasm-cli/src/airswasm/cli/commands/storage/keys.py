@@ -7,21 +7,36 @@ from typing import Annotated
 
 import typer
 
+from ..._control.storage_api import MOST_SECONDS, MOST_VALUE_BYTES
 from ..._session.session import Session, verb
 
-__all__ = ("NAME", "delete", "get_value", "list_keys", "set_value")
+__all__ = ("NAME", "delete", "get_value", "list_keys", "set_value", "utf8")
 
 NAME = typer.Argument(metavar="NAME", help="The component.")
-_KEY = typer.Argument(metavar="KEY", help="The key.")
+
+
+def utf8(word: str | None) -> str | None:
+    """Refuse a word that is no UTF-8: no key or label is, and no host could be asked for it."""
+    try:
+        (word or "").encode()
+    except UnicodeEncodeError:
+        raise typer.BadParameter("it is not UTF-8") from None
+    return word
+
+
+_KEY = typer.Argument(metavar="KEY", help="The key.", callback=utf8)
 
 
 @verb
 def list_keys(
     session: Session,
     name: Annotated[str, NAME],
-    prefix: Annotated[str, typer.Option("--prefix", help="Only keys with this prefix.")] = "",
+    prefix: Annotated[
+        str, typer.Option("--prefix", help="Only keys with this prefix.", callback=utf8)
+    ] = "",
     after: Annotated[
-        str | None, typer.Option("--after", metavar="KEY", help="Begin behind this key.")
+        str | None,
+        typer.Option("--after", metavar="KEY", help="Begin behind this key.", callback=utf8),
     ] = None,
     limit: Annotated[int, typer.Option("--limit", min=0, help="The most keys; 0 for all.")] = 0,
     reverse: Annotated[bool, typer.Option("--reverse", help="Begin with the highest key.")] = False,
@@ -36,6 +51,7 @@ def list_keys(
     import anyio
 
     from ..._hosts.opening import full_name, open_host
+    from .._streams import streamed
     from .._times import size
 
     full, terminal = full_name(name), session.terminal
@@ -43,10 +59,12 @@ def list_keys(
     async def work() -> bool:
         rows: list[tuple[str, str]] = []
         is_empty = True
-        async with open_host(session, "storage list", "read") as host:
-            found = await host.entries(
-                full, prefix=prefix, after=after, limit=limit, reverse=reverse
-            )
+        async with (
+            open_host(session, "storage list", "read") as host,
+            streamed(
+                await host.entries(full, prefix=prefix, after=after, limit=limit, reverse=reverse)
+            ) as found,
+        ):
             async for entry in found:
                 is_empty = False
                 row = str(entry["key"]), size(entry["size_bytes"])
@@ -103,7 +121,13 @@ def set_value(
     value: Annotated[str, typer.Argument(metavar="VALUE", help="The value; - for standard input.")],
     ttl: Annotated[
         float | None,
-        typer.Option("--ttl", metavar="SECONDS", help="Seconds until it expires.", min=0.001),
+        typer.Option(
+            "--ttl",
+            metavar="SECONDS",
+            help="Seconds until it expires.",
+            min=0.001,
+            max=MOST_SECONDS,
+        ),
     ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Change nothing.")] = False,
 ) -> None:
@@ -120,7 +144,7 @@ def set_value(
     from ..._hosts.opening import full_name, open_host
 
     full, terminal = full_name(name), session.terminal
-    content = sys.stdin.buffer.read() if value == "-" else value.encode(errors="surrogateescape")
+    content = _standard_input() if value == "-" else value.encode(errors="surrogateescape")
 
     async def work() -> None:
         async with open_host(session, "storage set", "read" if dry_run else "change") as host:
@@ -138,13 +162,27 @@ def set_value(
         terminal.done(f"{done} {key} of {full}, {len(content):,} bytes")
 
 
+def _standard_input() -> bytes:
+    """Read a value, in memory that a pipe without an end cannot take."""
+    content = sys.stdin.buffer.read(MOST_VALUE_BYTES + 1)
+    if len(content) > MOST_VALUE_BYTES:
+        most = MOST_VALUE_BYTES // 2**20
+        raise typer.BadParameter(f"standard input has more than {most} MiB, the most of a value")
+    return content
+
+
 @verb
 def delete(
     session: Session,
     name: Annotated[str, NAME],
-    key: Annotated[str | None, typer.Argument(metavar="[KEY]", help="The key.")] = None,
+    key: Annotated[
+        str | None, typer.Argument(metavar="[KEY]", help="The key.", callback=utf8)
+    ] = None,
     prefix: Annotated[
-        str, typer.Option("--prefix", help="All keys that start so; asks for confirmation.")
+        str,
+        typer.Option(
+            "--prefix", help="All keys that start so; asks for confirmation.", callback=utf8
+        ),
     ] = "",
     everything: Annotated[
         bool,

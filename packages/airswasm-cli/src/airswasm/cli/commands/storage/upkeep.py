@@ -22,10 +22,9 @@ def usage(
 ) -> None:
     """Show how much components store, and their quotas.
 
-    A component has a quota of bytes and one of keys; `share` is how much is used
-    of the one that will be used up first. `left` marks the data of a component
-    that is not installed any more; `airswasm storage delete NAME --all` removes
-    it.
+    A component has a quota of bytes and one of keys: `share` is of the one that
+    will be used up first. `left` marks the data of a component that is not
+    installed any more; `airswasm storage delete NAME --all` removes it.
 
     \b
     Example:
@@ -56,7 +55,7 @@ def usage(
         terminal.document("stores/1", {"namespaces": list(found)})
         return
     if not found:
-        terminal.say(f"{wanted or 'no component'} has stored nothing")
+        terminal.say(f"{wanted} has stored nothing" if wanted else "nothing is stored")
         return
     rows: list[tuple[str, ...]] = []
     for each in found:
