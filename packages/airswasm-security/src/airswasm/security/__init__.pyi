@@ -25,8 +25,8 @@ from ._keys import (
     save_public_key,
 )
 from ._kinds import Kinds, Rules
-from ._learning import Learning, Use, least_grants
 from ._layers import DecisionLayer, Verdict
+from ._learning import Learning, Use, least_grants
 from ._package_paths import judge_path
 from ._patterns import AnyPattern, Compound, Pattern, Words
 from ._roles import AclEntry, AclSettings, Role, RolesLayer, RolesSettings

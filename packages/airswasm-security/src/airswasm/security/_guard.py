@@ -39,8 +39,8 @@ from ._audit import AuditEvent, AuditSink
 from ._block import UNWRITTEN
 from ._grants import Grants, manifest_line
 from ._kinds import Kinds, Rules
-from ._learning import Learning
 from ._layers import DecisionLayer, PolicyLayer, Verdict
+from ._learning import Learning
 from ._spelling import Resource
 from ._standing import End, Standing
 from .errors import (
