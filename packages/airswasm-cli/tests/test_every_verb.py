@@ -57,6 +57,7 @@ grants deny local/hello storage.write secret/** --until 8h --reason incident
 grants remove local/hello storage.write --denial
 grants add local/hello storage.read archive/**
 grants narrow local/hello storage.read archive/2026/**
+top --interval 0.1
 update newer --yes
 rollback local/hello
 uninstall local/hello --purge --yes

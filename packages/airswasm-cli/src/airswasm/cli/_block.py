@@ -46,6 +46,7 @@ _VERBS = (
     _verb("list", _TALK, "List the installed components."),
     _verb("info", _TALK, "Show everything about one component."),
     _verb("status", _TALK, "Show the status of the host and its components."),
+    _verb("top", _TALK, "Show what components do now, the busiest first."),
     _verb("profile", _TALK, "Show where a component's time and fuel go."),
     _verb("logs", _TALK, "Show a component's log."),
     _verb("storage", _DATA, "Read, change, copy and move what components store."),
