@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from typing import Any
@@ -17,6 +19,7 @@ pytestmark = pytest.mark.anyio
 Yes = Callable[[InstallPlan], bool]
 Workshop = Any  # tests/conftest.py, which nothing can import
 Install = Callable[..., Awaitable[None]]
+NEIGHBOURS = Path(__file__).parents[1] / "bench" / "neighbours.py"
 EVIL, GOOD = "local/evil", "local/good"
 ATTACKS = {
     "fields.has": b"f",
@@ -122,3 +125,15 @@ async def test_it_ends_by_a_limit_and_its_account_is_empty(
             await anyio.sleep(0.001)
         assert await system.send(EVIL, b"", timeout=60) is None
     assert memory.held_bytes == 0
+
+
+def test_the_bench_of_neighbours_runs() -> None:
+    """It prints a line for each attack; its figures are for a machine that does nothing else."""
+    options = ("--rounds", "1", "--seconds", "0.02")
+    done = subprocess.run(
+        [sys.executable, str(NEIGHBOURS), *options], capture_output=True, text=True, check=False
+    )
+    assert done.returncode in (0, 1), done.stderr
+    assert not done.stderr
+    for label in ATTACKS:
+        assert done.stdout.count(f"  {label.removeprefix('capabilities.')} ") == 2

@@ -136,7 +136,7 @@ class HostedActor(ComponentActor):
 
     @property
     def taken_bytes(self) -> int:
-        """What it takes now: its memory, within a call too where it is small, and the host's."""
+        """The bytes that it takes now: its memory, and what the host keeps for it."""
         return self.instance.memory_bytes + self.instance.host_memory_bytes if self.instance else 0
 
     @property

@@ -30,7 +30,7 @@ from .._timers import Timer
 from .._usage import CallUse, FunctionUse, Measurement, host_calls_of
 from .._wasmtime import bindings as wt
 from .._wasmtime.faults import fault_of
-from .._wasmtime.slot_allocator import noting_memories
+from .._wasmtime.slot_allocator import note_memories
 from .._wasmtime.value_layout import KIND_STRING
 from ..errors import (
     AccountExceeded,
@@ -663,9 +663,15 @@ class Beginning(Call):
 
     def poll(self) -> CallState:
         """Run the start code for one slice at most."""
-        with noting_memories(self._instance._memories):
-            return super().poll()
+        outer = note_memories(self._instance._memories)
+        try:
+            return Call.poll(self)
+        finally:
+            note_memories(outer)
 
     def _stint(self) -> bool:
-        with noting_memories(self._instance._memories):
-            return super()._stint()
+        outer = note_memories(self._instance._memories)
+        try:
+            return Call._stint(self)
+        finally:
+            note_memories(outer)

@@ -23,8 +23,7 @@ import mmap
 import os
 import sys
 import threading
-from collections.abc import Callable, Generator
-from contextlib import contextmanager
+from collections.abc import Callable
 from struct import Struct
 from typing import TypeVar
 
@@ -262,14 +261,14 @@ def first_stack(begin: Callable[[], T]) -> tuple[T, Stack | None]:
         _expected.is_waiting, _expected.stack = outer
 
 
-@contextmanager
-def noting_memories(found: list[Memory]) -> Generator[None]:
-    """Add the memories that the engine asks for on this thread, for an instance that begins."""
+def note_memories(found: list[Memory] | None) -> list[Memory] | None:
+    """Add to a list the memories that the engine asks for on this thread from now on.
+
+    Returns:
+        The list that was added to before, to be given back.
+    """
     outer, _expected.memories = _expected.memories, found
-    try:
-        yield
-    finally:
-        _expected.memories = outer
+    return outer
 
 
 def _error(problem: BaseException) -> int:
