@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import platform
+import re
 import shutil
 import signal
 import subprocess
@@ -35,6 +37,21 @@ NO_TEMPORARY = (
     "sys.argv = ['airswasm', *sys.argv[1:]]\n"
     "runpy.run_module('airswasm.cli', run_name='__main__')\n"
 )
+
+NO_LOCKS = """
+import ctypes, errno, os, platform, struct, sys
+flock = {"x86_64": 73, "aarch64": 32}[platform.machine()]
+error = getattr(errno, sys.argv[1])
+rules = [(0x20, 0, 0, 0), (0x15, 1, 0, flock), (6, 0, 0, 0x7FFF0000), (6, 0, 0, 0x50000 | error)]
+code = b"".join(struct.pack("HBBI", *rule) for rule in rules)
+class Filter(ctypes.Structure):
+    _fields_ = [("length", ctypes.c_ushort), ("rules", ctypes.c_char_p)]
+prctl = ctypes.CDLL(None, use_errno=True).prctl
+assert prctl(38, 1, 0, 0, 0) == 0  # PR_SET_NO_NEW_PRIVS
+assert prctl(22, 2, ctypes.byref(Filter(len(rules), code)), 0, 0) == 0  # PR_SET_SECCOMP
+os.execv(sys.executable, [sys.executable, "-m", "airswasm.cli", *sys.argv[2:]])
+"""
+"""Runs a verb in a process to which the kernel refuses locks, as some file systems do."""
 
 WORKS = ""
 """Nothing is said on stderr."""
@@ -96,6 +113,57 @@ def test_a_verb_works_or_says_in_one_line_what_to_do(
     assert err.startswith("error[E")
     assert "\n  hint: " in err
     assert "E0001" not in err
+
+
+@pytest.mark.skipif(
+    sys.platform != "linux" or platform.machine() not in ("x86_64", "aarch64"),
+    reason="the filter of system calls is written for Linux on these processors",
+)
+@pytest.mark.parametrize("error", ["ENOLCK", "ENOSYS", "EOPNOTSUPP"])
+@pytest.mark.parametrize(
+    "verb", ["list", "run", "install here", "stop local/hello", "backup b.tar"]
+)
+def test_where_the_system_refuses_locks(
+    environment: Mapping[str, str], home: Path, tmp_path: Path, verb: str, error: str
+) -> None:
+    """A list is read without one; what needs to be alone says so at once, and where to go."""
+    Home(home).create()
+    done = subprocess.run(
+        [sys.executable, "-c", NO_LOCKS, error, *verb.split()],
+        cwd=tmp_path, env=dict(environment), capture_output=True, text=True, timeout=60,
+    )  # fmt: skip
+    if verb == "list":
+        assert done.returncode == 0
+        assert "error" not in done.stderr
+        return
+    assert done.returncode == 1
+    assert "error[E0324]" in done.stderr
+    assert "its file system cannot lock files" in done.stderr
+    assert "hint: Set AIRSWASM_HOME to a folder on a local disk" in done.stderr
+
+
+@pytest.mark.skipif(shutil.which("faketime") is None, reason="faketime is not installed")
+def test_a_clock_that_was_set_back(
+    environment: Mapping[str, str], installed: Path, home: Path, tmp_path: Path
+) -> None:
+    """A component is signed with a later sequence all the same, and doctor says what is wrong."""
+
+    def verb(*words: str, days_ago: int = 0) -> str:
+        shift = ["faketime", "-f", f"-{days_ago}d"] if days_ago else []
+        command = [*shift, sys.executable, "-m", "airswasm.cli", *words]
+        done = subprocess.run(
+            command, cwd=project, env=dict(environment), capture_output=True, text=True, timeout=60
+        )
+        assert done.returncode == 0, done.stderr
+        return done.stdout + done.stderr
+
+    project = Path(shutil.copytree(installed, tmp_path / "project"))
+    sequences = [
+        int(re.findall(r"sequence (\d+)", verb("sign", days_ago=days))[0]) for days in (0, 3, 0)
+    ]
+    assert sequences == sorted(set(sequences))
+    assert "the clock was set back" in verb("doctor", "--quick", days_ago=3)
+    assert "hello" in verb("list", days_ago=3)
 
 
 @pytest.mark.parametrize("arguments", [("doctor",), ("install", "--yes")])
