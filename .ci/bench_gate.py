@@ -9,6 +9,9 @@ fails only when the lower quartile of all is past it: a slowdown moves every pro
 only some. `--write` stores the median of as many processes, except of a promise that is past its
 `at_most`: that is a matter for the author, not for a file.
 
+What became faster by more than the slack is kept, and said: until it is stored, the gate would not
+notice that it is lost again.
+
 A budget states for each promise the most that it may ever be (`at_most`, for any machine) and what
 was measured, by version of Python. A version that has no measurement is held to `at_most` alone.
 """
@@ -38,6 +41,10 @@ PREFIX = "airswasm-"
 SLOWER = (
     "{0} is slower than it promises. Run the gate again on a quiet machine; where it still "
     "fails, mend what became slower, or store a slowdown that you can defend with "
+    '`nox -s "bench-gate({1})" -- --write`'
+)
+FASTER = (
+    "  faster than stored: {0}. Keep the gate sharp: store it with "
     '`nox -s "bench-gate({1})" -- --write`'
 )
 OVER = (
@@ -82,7 +89,15 @@ def check(folder: Path) -> bool:
     slower = [name for name in suspects if lower_quartile(found[name]) > bounds[name]]
     for name, ratios in found.items():
         print(line(name, ratios, bounds[name], promises[name], is_kept=name not in slower))
+    if gained := [name for name in found if is_faster(found[name], promises[name], slack)]:
+        print(FASTER.format(", ".join(gained), folder.parent.name.removeprefix(PREFIX)))
     return not slower
+
+
+def is_faster(ratios: list[float], promise: dict[str, Any], slack: float) -> bool:
+    """Return whether a slowdown of the slack would pass as what is stored."""
+    measured = promise.get("measured", {}).get(VERSION)
+    return measured is not None and statistics.median(ratios) * (1 + slack) < measured
 
 
 def lower_quartile(ratios: list[float]) -> float:

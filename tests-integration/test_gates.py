@@ -78,6 +78,19 @@ def test_a_promise_is_held_to_its_measurement_and_to_its_bound(
     assert is_kept or '" -- --write`' in said
 
 
+@pytest.mark.parametrize(("ratio", "is_said"), [(2.0, False), (1.85, False), (1.75, True)])
+def test_what_became_faster_is_said_until_it_is_stored(
+    tmp_path: Path, ratio: float, is_said: bool
+) -> None:
+    """Behind a measurement that is out of date, a slowdown of the slack would hide."""
+    folder = bench(tmp_path, {"walk": ratio}, table("walk", 3, 2.0))
+    code, said = run_gate(folder)
+    assert code == 0
+    assert ("faster than stored: walk" in said) is is_said
+    assert run_gate(folder, "--write")[0] == 0
+    assert "faster" not in run_gate(folder)[1]
+
+
 def test_write_stores_old_promises_and_new_ones(tmp_path: Path) -> None:
     """What is stored for other versions of Python, and all comments, stay."""
     budget = table("walk", 3) + 'measured = { "3.9" = 1.5 }\n# Kept, too.\n' + table("run", 5)

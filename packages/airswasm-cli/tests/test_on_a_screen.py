@@ -165,7 +165,7 @@ def test_a_size_keeps_its_value_and_never_outgrows_its_unit(value: int) -> None:
 
 @given(st.floats(0, 1e9))
 def test_a_duration_keeps_its_value_and_never_outgrows_its_unit(value: float) -> None:
-    """Cut to the smaller of two units; below ten seconds rounded to a tenth."""
+    """Cut to the smaller of two units; below ten seconds to a tenth."""
     from airswasm.cli.commands._times import lasted
 
     parts = lasted(value).split()

@@ -30,7 +30,7 @@ def lasted(value: object) -> str:
         return "-"
     seconds = int(value)
     if seconds < 60:
-        return f"{value:.1f} s" if value < 10 else f"{seconds} s"
+        return f"{int(value * 10) / 10} s" if value < 10 else f"{seconds} s"
     if seconds < 3600:
         return f"{seconds // 60} min {seconds % 60} s"
     return f"{seconds // 3600} h {seconds % 3600 // 60} min"
@@ -40,10 +40,11 @@ def short(value: object) -> str:
     """Return seconds in a unit for what is over soon; `over 10 s` for what is not known exactly."""
     if not isinstance(value, int | float):
         return "over 10 s"
-    for unit, factor in (("s", 1.0), ("ms", 1e-3)):
-        if value >= factor:
-            return f"{value / factor:.3g} {unit}"
-    return f"{value * 1e6:.3g} µs"
+    for unit, factor in (("µs", 1e6), ("ms", 1e3), ("s", 1.0)):
+        shown = f"{value * factor:.3g}"
+        if float(shown) < 1000:  # as it is shown: 999.9 ms are 1 s
+            return f"{shown} {unit}"
+    return lasted(value)
 
 
 def counted(value: object, noun: str) -> str:
