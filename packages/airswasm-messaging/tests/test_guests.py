@@ -9,6 +9,7 @@ import pytest
 from airswasm.actor import ActorSystem, Context, MailboxSpec, Message, MessageBroker
 from airswasm.messaging import (
     ALL_CODECS,
+    BLOCK,
     MESSAGING_INTERFACE,
     Codec,
     MessagingLimits,
@@ -20,6 +21,7 @@ from airswasm.messaging import (
     provide,
 )
 from airswasm.runtime import Caller, Case, Err, HostFunction, Ok, Pending, Services
+from airswasm.security import Grants, Guard, Kinds
 from airswasm.wit import contract
 
 pytestmark = pytest.mark.anyio
@@ -208,3 +210,45 @@ async def test_it_is_provided_from_services() -> None:
         (interface,) = provide(services)
         outcome = interface.functions["publish"](Caller("local/a"), "a.b", b"12")
         assert case_of(outcome) == "too-large"
+
+
+@asynccontextmanager
+async def guarded_host() -> AsyncIterator[tuple[ActorSystem, Guard, dict[str, HostFunction]]]:
+    kinds = Kinds(BLOCK.capabilities)
+    every = {each.annotation: ("everything",) for each in kinds}
+    guard = Guard(kinds, {"local/a": Grants(every)})
+    async with ActorSystem() as system:
+        yield system, guard, dict(messaging_interface(system.broker, guard=guard).functions)
+
+
+async def test_a_subscription_ends_with_its_grant() -> None:
+    """What is published afterwards does not arrive, under a grant that is left."""
+    async with guarded_host() as (system, guard, functions):
+        caller = Caller("local/a")
+        for pattern in ("orders.*", "news.*"):
+            assert functions["subscribe"](caller, pattern) == Ok(None)
+        guard.grant("local/a", Grants({"messaging:subscribe": ("news.*",)}))
+        assert guard.count_held("local/a") == 1
+        assert system.broker.publish("orders.new", b"x") == 0
+        assert functions["unsubscribe"](caller, "news.*") == Ok(None)
+        assert guard.count_held("local/a") == 0
+
+
+async def test_a_request_that_waits_is_answered_with_the_denial() -> None:
+    """Its asker goes on at once; the answer that comes later goes nowhere."""
+    async with guarded_host() as (system, guard, functions):
+        system.spawn(never, name="local/b")
+        system.spawn(never, name="local/c")
+        outcomes = [
+            functions["call"](Caller("local/a"), target, b"x", 60_000)
+            for target in ("local/b", "local/c")
+        ]
+        assert guard.count_held("local/a") == 2
+        guard.grant("local/a", Grants({"messaging:request": ("local/c",)}))
+        lost, kept = outcomes
+        assert isinstance(lost, Pending)
+        assert isinstance(kept, Pending)
+        assert lost.is_done
+        assert case_of(lost._value) == "denied"
+        assert not kept.is_done
+        assert guard.count_held("local/a") == 1

@@ -10,7 +10,8 @@ import anyio
 import pytest
 from airswasm.osl import BLOCK, Doorman, NetworkPolicy, Tcp
 from airswasm.runtime import Caller, Case, Err, HostInterface, Ok
-from airswasm.security import Grants, Guard, Kinds
+from airswasm.security import ForbiddenLayer, Grants, Guard, Kinds
+from airswasm.wit import Forbidden
 
 KINDS = Kinds(BLOCK.capabilities)
 
@@ -172,3 +173,35 @@ async def test_a_cancelled_receive_ends(server: Server, anyio_backend: str) -> N
         await call(tcp, "receive", opened.value, 10)
     assert scope.cancelled_caught
     caller._close()
+
+
+@pytest.mark.parametrize("rule", ["grant", "address"])
+async def test_a_connection_ends_with_its_grant(
+    server: Server, anyio_backend: str, rule: str
+) -> None:
+    """At once, in the middle of a wait, with the denial; also when its address becomes denied."""
+    name = server.address.replace("127.0.0.1", "localhost") if rule == "address" else server.address
+    guard = Guard(KINDS, {"local/a": Grants({"tcp:connect": (name,)})})
+    tcp = Tcp(Doorman(guard), NetworkPolicy()).interface()
+    opened = await connect(tcp, Caller("local/a"), name)
+    assert isinstance(opened, Ok)
+    answers: list[object] = []
+
+    async def receive() -> None:
+        answers.append(await call(tcp, "receive", opened.value, 10))
+
+    async with anyio.create_task_group() as group:
+        group.start_soon(receive)
+        await anyio.wait_all_tasks_blocked()
+        if rule == "grant":
+            guard.revoke("local/a")
+        else:
+            guard.add_layer(ForbiddenLayer(KINDS, [Forbidden("it", "tcp", (server.address,))]))
+    answers.append(await call(tcp, "send", opened.value, b"x"))
+    for answer in answers:
+        assert isinstance(answer, Err)
+        assert answer.value.name == "denied"
+        assert "denied" in answer.value.value
+    assert server.ended.acquire(timeout=60), "the peer sees the end"
+    assert guard.count_held("local/a") == 0
+    tcp.resources["connection"].drop(opened.value)

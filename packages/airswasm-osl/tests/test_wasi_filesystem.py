@@ -253,3 +253,17 @@ def test_paths_stay_below(base: str, path: str) -> None:
 
 def _contents(base: Path) -> dict[str, str]:
     return {str(path): path.read_text() for path in base.rglob("*") if path.is_file()}
+
+
+async def test_an_open_file_ends_with_its_grant(setting: Setting, run: Run) -> None:
+    """Reading and writing through it fail from then on; another file stays open."""
+    (setting.folder / "data").mkdir(parents=True, exist_ok=True)
+    (setting.folder / "data/a").write_text("secret")
+    (setting.folder / "data/b").write_text("kept")
+    code = "import builtins; builtins.a, builtins.b = open('/data/a', 'r+b', 0), open('/data/b')"
+    await run(f"{code}; answer = a.read(1)")
+    setting.guard.grant("local/a", Grants(GRANTS.allow, {"filesystem:read": ("/data/a",)}))
+    assert "OSError" in await run("answer = a.read(1)")
+    assert "OSError" in await run("answer = a.write(b'x')")
+    assert await run("answer = b.read()") == "kept"
+    assert (setting.folder / "data/a").read_text() == "secret"
