@@ -33,7 +33,7 @@ Workshop = Any  # tests/conftest.py, which nothing can import
 Approve = Callable[[InstallPlan], "bool | Approval"]
 NAME = "local/hello"
 READ, WRITE = "storage:read", "storage:write"
-WIDER = 'storage.read = ["**"]\nstorage.write = ["**"]'
+WIDER = 'storage.read = ["everything"]\nstorage.write = ["everything"]'
 WAY = [False, True]
 
 pytestmark = pytest.mark.anyio
@@ -113,8 +113,8 @@ class TestInstall:
     ) -> None:
         """An approver may only grant less than what is asked for."""
         for answer, error in (
-            ({"narrowed": {"storage.write": ["**"]}}, GrantNotNarrower),
-            ({"denied": {"storage.delete": ["**"]}}, GrantMissing),
+            ({"narrowed": {"storage.write": ["everything"]}}, GrantNotNarrower),
+            ({"denied": {"storage.delete": ["everything"]}}, GrantMissing),
         ):
             with pytest.raises(error):
                 await system.install(workshop.package(), approve=answering(**answer))
@@ -274,7 +274,7 @@ class TestUpdate:
         with pytest.raises(ApprovalRefused):
             await system.update(wider)
         await system.update(wider, approve=answer)
-        assert asked == [Grants({WRITE: ("**",)})]
+        assert asked == [Grants({WRITE: ("everything",)})]
         assert may(system, WRITE, "orders/1")
         assert not may(system, WRITE, "other")
         assert not may(system, WRITE, "count"), "a denial survives the update that asks for more"
@@ -285,7 +285,7 @@ class TestUpdate:
         """And to ask for it again is a new question."""
         await system.install(workshop.package(capabilities=WIDER), approve=yes)
         await system.grants.add(NAME, "storage.write", ["mine"])
-        await system.update(workshop.package("0.2.0", capabilities='storage.read = ["**"]'))
+        await system.update(workshop.package("0.2.0", capabilities='storage.read = ["everything"]'))
         assert not may(system, WRITE, "count")
         with pytest.raises(ApprovalRefused):
             await system.update(workshop.package("0.3.0", capabilities=WIDER))

@@ -73,7 +73,7 @@ class TestTrusted:
             await system.install(workshop.package())
             assert {each.by for each in system.grant_report(NAME).entries} == {"key"}
             assert not may(system, WRITE, "other")
-            wider = 'storage.read = ["**"]\nstorage.write = ["**"]'
+            wider = 'storage.read = ["everything"]\nstorage.write = ["everything"]'
             await system.update(workshop.package("0.2.0", capabilities=wider))
             assert may(system, WRITE, "other")
 
@@ -89,7 +89,7 @@ class TestTrusted:
             with pytest.raises(OwnerChanged):
                 await system.update(workshop.package("0.2.0", key=other))
             await system.trust.allow(workshop.key.public.fingerprint)
-            wider = 'storage.read = ["**"]\nstorage.write = ["**"]'
+            wider = 'storage.read = ["everything"]\nstorage.write = ["everything"]'
             await system.update(workshop.package("0.2.0", capabilities=wider))
             assert not may(system, READ, "secret")
             assert not may(system, WRITE, "locked")
@@ -115,7 +115,7 @@ class TestTrusted:
             assert not may(system, WRITE, "count")
             assert system.trust.trusted_keys() == ()
             assert await system.trust.disallow(key) == ()
-            wider = 'storage.read = ["**"]\nstorage.write = ["**"]'
+            wider = 'storage.read = ["everything"]\nstorage.write = ["everything"]'
             with pytest.raises(ApprovalRefused):
                 await system.update(workshop.package("0.2.0", capabilities=wider))
 

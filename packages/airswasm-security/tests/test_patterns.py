@@ -7,14 +7,19 @@ from functools import cache
 from types import FrameType
 
 import pytest
-from airswasm.security import InvalidPattern, Pattern
+from airswasm.security import InvalidPattern, Pattern, escape
 from hypothesis import given
 from hypothesis import strategies as st
 
 ALPHABET = "ab"
 segments = st.text(ALPHABET, max_size=3)
 pattern_segments = st.one_of(
-    st.just("**"), st.just("*"), st.text(ALPHABET + "*?", min_size=1, max_size=4)
+    st.just("**"),
+    st.just("*"),
+    st.text(ALPHABET + "*?", min_size=1, max_size=4),
+    st.lists(
+        st.sampled_from(["a", "b", "*", "?", "[ab]", "[a-b]", "[b]"]), min_size=1, max_size=4
+    ).map("".join),
 ).filter(lambda text: text == "**" or "**" not in text)
 resources = st.lists(segments, min_size=1, max_size=4).map("/".join)
 patterns = st.lists(pattern_segments, min_size=1, max_size=4).map("/".join)
@@ -42,7 +47,11 @@ def reference(pattern: str, resource: str) -> bool:
 def segment_fits(pattern: str, text: str) -> bool:
     if pattern == "*":
         return text != ""
-    expression = "".join({"*": ".*", "?": "."}.get(char, re.escape(char)) for char in pattern)
+    pieces = re.findall(r"\[.+?\]|.", pattern, re.DOTALL)
+    known = {"*": ".*", "?": "."}
+    expression = "".join(
+        known.get(each, each if each.startswith("[") else re.escape(each)) for each in pieces
+    )
     return re.fullmatch(expression, text, re.DOTALL) is not None
 
 
@@ -120,6 +129,16 @@ def test_a_pattern_covers_and_touches_itself(pattern: str) -> None:
         ("user-?", "user-12", False),
         ("user-*", "user-", True),
         ("A", "a", False),
+        ("v[12]", "v2", True),
+        ("v[12]", "v12", False),
+        ("[a-c]*", "b9", True),
+        ("[a-c]*", "d", False),
+        ("[*]", "*", True),
+        ("[*]", "a", False),
+        ("[[]x]", "[x]", True),
+        ("[]]", "]", True),
+        ("[a-]", "-", True),
+        ("x]", "x]", True),
     ],
 )
 def test_examples(pattern: str, resource: str, expected: bool) -> None:
@@ -200,3 +219,35 @@ def test_matching_takes_bounded_time() -> None:
         assert calls_of(lambda compiled=compiled, resource=resource: compiled.matches(resource)) < (
             2 * len(resource) + 10 * len(pattern)
         )
+
+
+@pytest.mark.parametrize(
+    ("pattern", "reason"),
+    [
+        ("[a", "has no ]"),
+        ("[]", "holds no character"),
+        ("[z-a]", "is empty"),
+        ("[!a]", "list those"),
+        ("[^a]", "list those"),
+        ("[a/b]", "has no ]"),
+        ("[\u0000-\uffff]", "control character"),
+        ("[a-\uffff]", "more than 128"),
+        ("[ab]" * 17, "more than 16"),
+    ],
+)
+def test_a_set_that_cannot_be_read_is_refused(pattern: str, reason: str) -> None:
+    """It says what is wrong, and never covers more than it seems to."""
+    with pytest.raises(InvalidPattern) as caught:
+        Pattern(pattern)
+    assert reason in str(caught.value)
+
+
+@given(st.text(max_size=8), st.text(max_size=8))
+def test_an_escaped_text_covers_itself_alone(text: str, other: str) -> None:
+    """What a denial suggests, and what was learned, is exactly what was used."""
+    try:
+        pattern = Pattern(escape(text))
+    except InvalidPattern:
+        return
+    assert pattern.matches(text)
+    assert pattern.matches(other) == (text == other)

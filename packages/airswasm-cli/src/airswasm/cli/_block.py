@@ -54,6 +54,7 @@ _VERBS = (
     _verb("restore", _DATA, "Make a home from a backup; no host may run in it."),
     _verb("keygen", _TRUST, "Make a signing key."),
     _verb("grants", _TRUST, "Show and change what components may do."),
+    _verb("capabilities", _TRUST, "Learn which capabilities a component uses."),
     _verb("why", _TRUST, "Show why a component may do something, or may not."),
     _verb("trust", _TRUST, "Manage the publishers whose components may be installed."),
     _verb("tokens", _TRUST, "Make, list and revoke tokens for control over TCP."),

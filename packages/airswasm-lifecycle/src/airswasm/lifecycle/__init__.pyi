@@ -58,6 +58,7 @@ from .errors import (
     HomeUnusable,
     HostIsRunning,
     HostOffline,
+    LearningRefused,
     LifecycleError,
     LimitAbovePolicy,
     ManifestInvalid,
@@ -90,6 +91,7 @@ from .errors import (
 
 __all__ = (
     "AccessReport",
+    "LearningRefused",
     "LayerAnswer",
     "HealthPolicy",
     "SupervisionPolicy",

@@ -39,6 +39,7 @@ from airswasm.runtime import (
 from airswasm.security import (
     AuditEvent,
     AuditUnavailable,
+    Use,
 )
 from airswasm.storage import (
     Store,
@@ -57,11 +58,13 @@ from ._packages.package import Package
 from ._registry.info import ComponentInfo
 from ._registry.plan import Approve, InstallPlan
 from ._registry.summary import ComponentSummary
-from .errors import ApprovalRefused, HostOffline, NotMeasured, NotRunning
+from .errors import ApprovalRefused, HostOffline, LearningRefused, NotMeasured, NotRunning
 
 __all__ = ("Mode", "System")
 
 DEFAULT_SEND_TIMEOUT = 30.0
+_LOOK = 0.1
+"""Seconds between two looks for what a component that learns has used."""
 
 
 class System(OpenHome):
@@ -590,6 +593,40 @@ class System(OpenHome):
         self._need_writable("why")
         self._registry.get(name)
         return report_access(self._guard, self.services, name, capability, resource)
+
+    def learn(self, name: str) -> AsyncGenerator[Use]:
+        """Let a component use what only its grants lack, and iterate over what it uses.
+
+        It learns until the iterator is closed; then it is held to its grants again, and nothing
+        that was noted is kept. The forbidden list, the policy, roles and denials hold meanwhile.
+
+        Raises:
+            HostOffline, NotInstalled: There is no such component here.
+            LearningRefused: The host is not in development mode, or another client has it learn.
+        """
+        self._need_online("learning")
+        self._registry.get(name)
+        if not self.policy.is_development:
+            raise LearningRefused(name, "this host is not in development mode")
+        if self._guard.is_learning(name):
+            raise LearningRefused(name, "another client has it learn already")
+        return self._uses(name)
+
+    async def _uses(self, name: str) -> AsyncGenerator[Use]:
+        self._note_learning(name, "begins to learn: it may do more than it was granted")
+        learning = self._guard.start_learning(name)
+        try:
+            while True:
+                for use in learning.take():
+                    yield use
+                await anyio.sleep(_LOOK)
+        finally:
+            self._guard.stop_learning(name)
+            self._note_learning(name, "has learned: it is held to its grants again")
+
+    def _note_learning(self, name: str, what: str) -> None:
+        self._audit.record(AuditEvent(kind="grant", component=name, outcome="allow", reason=what))
+        self._warn(name, what)
 
     def component_status(self, name: str) -> ComponentStatus:
         """Return the status of one component.

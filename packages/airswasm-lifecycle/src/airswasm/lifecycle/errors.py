@@ -22,6 +22,7 @@ __all__ = (
     "HomeNotEmpty",
     "HomeUnusable",
     "HostIsRunning",
+    "LearningRefused",
     "HostOffline",
     "ConfigurationInvalid",
     "LifecycleError",
@@ -525,6 +526,24 @@ class RestoreIsRunning(LifecycleError):
         self.home, self.pid = home, pid
         who = f"process {pid}" if pid is not None else "another process"
         super().__init__(f"{who} already restores {home}")
+
+
+class LearningRefused(LifecycleError):
+    """A component cannot learn its capabilities here and now."""
+
+    explanation = ErrorCode(
+        "E0337",
+        "cannot learn",
+        "A component that learns may do more than it was granted, so it learns only in "
+        "development mode, for one client at a time.",
+        'set `host.mode` to "development" on a machine for development; not in production',
+        ExitStatus.REFUSED,
+    )
+
+    def __init__(self, component: str, reason: str) -> None:
+        self.component = component
+        self.reason = reason
+        super().__init__(f"{component} cannot learn its capabilities: {reason}")
 
 
 class HostOffline(LifecycleError):

@@ -290,6 +290,10 @@ class Guard:
         self._learning[component] = Learning()
         return self._learning[component]
 
+    def is_learning(self, component: str) -> bool:
+        """Return whether a component may use what only its grants lack."""
+        return component in self._learning
+
     def stop_learning(self, component: str) -> None:
         """Hold a component to its grants again, and keep nothing of what it used."""
         self._learning.pop(component, None)

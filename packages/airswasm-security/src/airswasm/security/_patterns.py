@@ -27,7 +27,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
-from ._sets import find_problem, matches_sets
+from ._sets import find_problem, has_any_length, matches_sets
 from .errors import InvalidPattern
 
 __all__ = ("AnyPattern", "Compound", "Pattern", "Words", "covers", "touches")
@@ -295,7 +295,11 @@ def _effort(segment: str) -> int:
     if not _is_searched(segment):
         return 0
     if "[" in segment:
-        return _EFFORT_OF_SETS
+        return (
+            _EFFORT_OF_SETS
+            if has_any_length(segment)
+            else 2 * len(segment) + 128 * ("-" in segment)
+        )
     return max(len(segment), _EFFORT_OF_ALL if "*" in segment and "?" in segment else 0)
 
 

@@ -12,11 +12,12 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-__all__ = ("escape", "find_problem", "matches_sets")
+__all__ = ("escape", "find_problem", "has_any_length", "matches_sets")
 
 _SETS = 16
 _CHARACTERS = 128
 """The most that the sets of one segment hold together."""
+_SET = re.compile(r"\[.[^\]]*\]", re.DOTALL)
 _SPECIAL = re.compile(r"[*?\[]")
 
 
@@ -68,12 +69,19 @@ def matches_sets(pattern: str, text: str) -> bool:
         else:
             fitting[char] = fitting.get(char, 0) | place
         place <<= 1
+    if not loops and len(text) != place.bit_length() - 1:
+        return False
     places = 1
     for char in text:
         places = (places & (fitting.get(char, 0) | everywhere)) << 1 | places & loops
         if not places:
             return False
     return bool(places & place)
+
+
+def has_any_length(segment: str) -> bool:
+    """Return whether a segment with sets covers texts of any length: a `*` stands beside them."""
+    return "*" in _SET.sub("", segment)
 
 
 def _inner(segment: str) -> Iterator[str | None]:

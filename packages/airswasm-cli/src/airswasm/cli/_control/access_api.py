@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .operation import Component, Json, Operation, Parameter, Text
+from .operation import Component, Json, JsonLines, Operation, Parameter, Text
 
 __all__ = ("ACCESS_OPERATIONS",)
 
@@ -21,5 +21,13 @@ ACCESS_OPERATIONS = (
         detail="It has no effect and leaves no audit line. `layers` are the answers in the order "
         "in which they are asked; a layer without a rule for the call is absent.",
         scope="read",
+    ),
+    Operation(
+        "learn", "POST", "/v1/components/{name}/learn",
+        "Show what a component uses, and let it use what only its grants lack.",
+        JsonLines("use/1", "airswasm.security:Use"), (_NAME,), changes=True,
+        detail="In development mode only. The component learns until the connection ends; nothing "
+        "is kept. The forbidden list, the policy, roles and denials hold meanwhile.",
+        scope="all",
     ),
 )  # fmt: skip

@@ -14,8 +14,8 @@ from __future__ import annotations
 import inspect
 import os
 import time
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
+from contextlib import aclosing, suppress
 from typing import TYPE_CHECKING, Literal, Protocol, TypeAlias
 
 from .._control.api import OPERATIONS
@@ -29,7 +29,7 @@ from .stored_host import HostReader, StoredHost, to_document
 
 if TYPE_CHECKING:
     from airswasm.lifecycle import Approval, InstallPlan, Package, System
-    from airswasm.security import PublicKey, TrustedComponent
+    from airswasm.security import PublicKey, TrustedComponent, Use
 
 __all__ = ("GrantChange", "Host", "LocalHost")
 
@@ -87,6 +87,10 @@ class Host(HostReader, StorageHost, Protocol):
 
     async def grants_of(self, name: str) -> Document:
         """Return what a component asks for, and what was decided about it."""
+        ...
+
+    async def learn(self, name: str) -> AsyncIterator[Document]:
+        """Return what a component uses, as it does, and let it use what only its grants lack."""
         ...
 
     async def access(self, name: str, capability: str, resource: str) -> Document:
@@ -285,6 +289,10 @@ class LocalHost(StoredHost, LocalStorage):
         """See `Host`."""
         return to_document(self._system.grant_report(name))
 
+    async def learn(self, name: str) -> AsyncIterator[Document]:
+        """See `Host`."""
+        return _documents(self._system.learn(name))
+
     async def access(self, name: str, capability: str, resource: str) -> Document:
         """See `Host`."""
         return to_document(self._system.access(name, capability, resource))
@@ -438,6 +446,12 @@ class LocalHost(StoredHost, LocalStorage):
             yield line
         async for entry in self._system.logs.follow(name):
             yield to_document(entry)
+
+
+async def _documents(uses: AsyncGenerator[Use]) -> AsyncIterator[Document]:
+    async with aclosing(uses):
+        async for use in uses:
+            yield to_document(use)
 
 
 def _approving(digest: str, narrowed: str, denied: str) -> Callable[[InstallPlan], Approval]:

@@ -77,16 +77,15 @@ def report_access(
     if spelled is not None:
         answers += _asked(kind, services, component, spelled)
     refused = [each for each in verdicts if not each.is_allowed]
-    lines = [each.line for each in refused if each.line]
-    commands = [each.command for each in refused if each.command]
+    only = refused[0] if len(refused) == 1 else None  # with several, one grant would not help
     return AccessReport(
         component=component,
         capability=kind.name,
         resource=resource if spelled is None else spelled,
         is_allowed=all(each.is_allowed for each in answers),
         layers=tuple(answers),
-        line=lines[0] if lines else "",
-        command=commands[0] if commands else "",
+        line=(only.line if only is not None else None) or "",
+        command=(only.command if only is not None else None) or "",
     )
 
 
