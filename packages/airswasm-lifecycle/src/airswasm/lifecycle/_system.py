@@ -20,7 +20,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import AsyncGenerator, Iterable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from pathlib import Path
 from types import TracebackType
@@ -566,8 +566,11 @@ class System(OpenHome):
             "ended_for_memory": self._pressure.ended,
         }
 
-    async def verify_data(self) -> int:
+    async def verify_data(self, *, progress: Callable[[int], None] = lambda _: None) -> int:
         """Read all stored data, so that damage shows before a component needs the data.
+
+        Args:
+            progress: Told how many entries were read so far.
 
         Returns:
             The number of entries.
@@ -575,7 +578,7 @@ class System(OpenHome):
         Raises:
             StorageCorrupted: An entry differs from what was written.
         """
-        return await self._store.verify() if self._store is not None else 0
+        return await self._store.verify(progress=progress) if self._store is not None else 0
 
     def access(self, name: str, capability: str, resource: str) -> AccessReport:
         """Return why a component may do something, or may not, by the answer of each layer.

@@ -46,6 +46,7 @@ from ._logs.log_records import LogBounds
 from ._settings import DEFAULT_QUOTA_BYTES, Durability, StoreLimits
 from ._spaces.expiring import ElapsedTime, Expiring
 from ._spaces.namespace import Namespace
+from ._spaces.rebuilding import Progress, ignore_progress
 from ._spaces.sweeper import Sweeper, find_garbage
 from .errors import StorageClosed, StorageError, StorageReadOnly, StorageUnavailable
 
@@ -292,8 +293,11 @@ class Store:
         await self.recover()
         return await self.expiring.sweep()
 
-    async def verify(self) -> int:
+    async def verify(self, *, progress: Progress = ignore_progress) -> int:
         """Read every key and value, so that damage shows now and not when it hurts.
+
+        Args:
+            progress: Told how many records were read so far.
 
         Returns:
             How many records there are, those of the store itself included.
@@ -305,6 +309,7 @@ class Store:
         count = 0
         async for part in in_steps(len(value) for _, value in self.backend.scan(*EVERYTHING)):
             count += len(part)
+            progress(count)
         return count
 
     async def checkpoint(self, folder: Path) -> None:

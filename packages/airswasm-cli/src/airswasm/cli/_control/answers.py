@@ -108,6 +108,23 @@ class StoredNamespace:
 
 
 @dataclass(frozen=True, slots=True)
+class StorageWork:
+    """A long operation on stored data that is at work.
+
+    Attributes:
+        name: The component; empty for the store as a whole.
+        act: `verify`, `import`, `delete`, `create checkpoint` or `restore checkpoint`.
+        done: The keys, or the records of the store, that it has read or written so far.
+        seconds: How long it has been at work.
+    """
+
+    name: str
+    act: str
+    done: int
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
 class StorageVerified:
     """The result of reading all stored data.
 

@@ -36,6 +36,12 @@ STORAGE_OPERATIONS = (
         scope="read",
     ),
     Operation(
+        "storage_work", "GET", "/v1/storage/work", "List the long operations that are at work.",
+        Json("storage-work/1", f"{_ANSWERS}:StorageWork", "work", is_list=True),
+        detail="An operation on stored data answers when it is done; this tells how far it is.",
+        scope="read",
+    ),
+    Operation(
         "verify_storage", "GET", "/v1/storage/verify",
         "Read all stored data, and count it anew.",
         Json("storage-verify/1", f"{_ANSWERS}:StorageVerified"),

@@ -6,8 +6,17 @@ and each that changes data leaves a line in the audit log before it does.
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Generator, Sequence
+import time
+from collections.abc import (
+    AsyncGenerator,
+    AsyncIterable,
+    AsyncIterator,
+    Callable,
+    Generator,
+    Sequence,
+)
 from contextlib import aclosing, contextmanager
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 import anyio.lowlevel
@@ -28,6 +37,10 @@ class StorageHost(Protocol):
 
     async def stores(self) -> Sequence[Document]:
         """Return what stores data, with its size and quota."""
+        ...
+
+    async def storage_work(self) -> Sequence[Document]:
+        """Return the long operations that are at work."""
         ...
 
     async def verify_storage(self) -> Document:
@@ -115,6 +128,17 @@ class LocalStorage:
 
     def __init__(self, system: System) -> None:
         self._system = system
+        self._work: list[_Work] = []
+
+    async def storage_work(self) -> Sequence[Document]:
+        """See `StorageHost`."""
+        from .._control.answers import StorageWork
+
+        now = time.monotonic()
+        return [
+            to_document(StorageWork(each.name, each.act, each.done, now - each.since))
+            for each in self._work
+        ]
 
     async def stores(self) -> Sequence[Document]:
         """See `StorageHost`."""
@@ -132,7 +156,8 @@ class LocalStorage:
         from .._control.answers import StorageVerified
 
         store = self._store()
-        records = await self._system.verify_data()
+        with self._working("", "verify") as tell:
+            records = await self._system.verify_data(progress=tell)
         names = store.namespaces() if store else ()
         for name in names:
             assert store is not None
@@ -174,8 +199,8 @@ class LocalStorage:
     async def delete_prefix(self, name: str, prefix: str) -> int:
         """See `StorageHost`."""
         namespace = self._namespace(name)
-        with self._noting(name, "delete", prefix=prefix):
-            return await namespace.delete_prefix(prefix)
+        with self._noting(name, "delete", prefix=prefix), self._working(name, "delete") as tell:
+            return await namespace.delete_prefix(prefix, progress=tell)
 
     async def read_value(self, name: str, key: str) -> bytes | None:
         """See `StorageHost`."""
@@ -213,8 +238,9 @@ class LocalStorage:
     ) -> int:
         """See `StorageHost`."""
         namespace = self._namespace(name)
-        with self._noting(name, "import", replace=str(replace).lower()):
-            return await namespace.load(chunks, replace=replace, any_name=any_name)
+        noting = self._noting(name, "import", replace=str(replace).lower())
+        with noting, self._working(name, "import") as tell:
+            return await namespace.load(chunks, replace=replace, any_name=any_name, progress=tell)
 
     async def checkpoints(self, name: str) -> Sequence[Document]:
         """See `StorageHost`."""
@@ -223,8 +249,9 @@ class LocalStorage:
     async def create_checkpoint(self, name: str, label: str) -> Document:
         """See `StorageHost`."""
         namespace = self._namespace(name)
-        with self._noting(name, "create checkpoint", label=label):
-            return to_document(await namespace.checkpoints.create(label))
+        noting = self._noting(name, "create checkpoint", label=label)
+        with noting, self._working(name, "create checkpoint") as tell:
+            return to_document(await namespace.checkpoints.create(label, progress=tell))
 
     async def drop_checkpoint(self, name: str, label: str) -> None:
         """See `StorageHost`."""
@@ -235,8 +262,9 @@ class LocalStorage:
     async def restore_checkpoint(self, name: str, label: str) -> Document:
         """See `StorageHost`."""
         namespace = self._namespace(name)
-        with self._noting(name, "restore checkpoint", label=label):
-            return to_document(await namespace.checkpoints.restore(label))
+        noting = self._noting(name, "restore checkpoint", label=label)
+        with noting, self._working(name, "restore checkpoint") as tell:
+            return to_document(await namespace.checkpoints.restore(label, progress=tell))
 
     async def diff_checkpoint(self, name: str, label: str) -> AsyncIterator[Document]:
         """See `StorageHost`."""
@@ -315,6 +343,16 @@ class LocalStorage:
         return frozenset(each.name for each in self._system.list())
 
     @contextmanager
+    def _working(self, name: str, act: str) -> Generator[Callable[[int], None]]:
+        """Have an operation among those at work; yield the function that it tells its progress."""
+        work = _Work(name, act, time.monotonic())
+        self._work.append(work)
+        try:
+            yield work.tell
+        finally:
+            self._work.remove(work)
+
+    @contextmanager
     def _noting(self, name: str, act: str, **detail: str) -> Generator[None]:
         """Record a change before it happens, and again if it fails."""
         from airswasm.security import AuditEvent, AuditLog
@@ -329,6 +367,17 @@ class LocalStorage:
             raise
         finally:
             audit.sync()
+
+
+@dataclass(slots=True, eq=False)
+class _Work:
+    name: str
+    act: str
+    since: float
+    done: int = 0
+
+    def tell(self, done: int) -> None:
+        self.done = done
 
 
 async def _begun(chunks: AsyncGenerator[bytes, None]) -> AsyncIterator[bytes]:

@@ -280,6 +280,11 @@ class Progress:
     def __init__(self, status: Status | None) -> None:
         self._status = status
 
+    @property
+    def is_shown(self) -> bool:
+        """Whether there is a screen for it."""
+        return self._status is not None
+
     def update(self, text: str) -> None:
         """Show the current step."""
         if self._status is not None:

@@ -9,6 +9,7 @@ import typer
 
 from ..._control.document import Document
 from ..._session.session import Session, verb
+from ._watching import watched
 from .keys import NAME, utf8
 
 __all__ = ("app",)
@@ -78,8 +79,12 @@ def create(session: Session, name: Annotated[str, NAME], label: Annotated[str, _
     full, terminal = full_name(name), session.terminal
 
     async def work() -> Document:
-        with terminal.progress(f"copying the storage of {full}"):
-            async with open_host(session, "storage checkpoints create", "change") as host:
+        doing = f"copying the storage of {full}"
+        with terminal.progress(doing) as line:
+            async with (
+                open_host(session, "storage checkpoints create", "change") as host,
+                watched(host, line, doing, full, "create checkpoint"),
+            ):
                 return await host.create_checkpoint(full, label)
 
     made = anyio.run(work)
@@ -121,8 +126,12 @@ def restore(
             return len([1 async for _ in await host.diff_checkpoint(full, label)])
 
     async def work() -> Document:
-        with terminal.progress(f"restoring the storage of {full}"):
-            async with open_host(session, "storage checkpoints restore", "change") as host:
+        doing = f"restoring the storage of {full}"
+        with terminal.progress(doing) as line:
+            async with (
+                open_host(session, "storage checkpoints restore", "change") as host,
+                watched(host, line, doing, full, "restore checkpoint"),
+            ):
                 return await host.restore_checkpoint(full, label)
 
     if dry_run:

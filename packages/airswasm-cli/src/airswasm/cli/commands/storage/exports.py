@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from ..._session.session import Session, verb
+from ._watching import watched
 from .keys import NAME
 
 __all__ = ("export", "load")
@@ -115,7 +116,10 @@ def load(
             def tell(read: int) -> None:
                 line.update(f"importing {file}: {size(read)}")
 
-            async with open_host(session, "storage import", "change") as host:
+            async with (
+                open_host(session, "storage import", "change") as host,
+                watched(host, line, f"importing {file}", full, "import"),
+            ):
                 chunks = read_chunks(source, tell)
                 return await host.load(full, chunks, replace=replace, any_name=any_name)
 

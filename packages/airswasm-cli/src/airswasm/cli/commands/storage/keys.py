@@ -9,6 +9,7 @@ import typer
 
 from ..._control.storage_api import MOST_SECONDS, MOST_VALUE_BYTES
 from ..._session.session import Session, verb
+from ._watching import watched
 
 __all__ = ("NAME", "delete", "get_value", "list_keys", "set_value", "utf8")
 
@@ -223,10 +224,12 @@ def delete(
             if key is not None:
                 await host.delete_value(full, key)
                 return 1
-            with terminal.progress(f"deleting {what} of {full}"):
-                if prefix:
+            doing = f"deleting {what} of {full}"
+            with terminal.progress(doing) as line:
+                if everything:
+                    return await host.purge_storage(full)
+                async with watched(host, line, doing, full, "delete"):
                     return await host.delete_prefix(full, prefix)
-                return await host.purge_storage(full)
 
     if dry_run:
         deleted = anyio.run(count)

@@ -9,6 +9,7 @@ import typer
 
 from ..._control.document import Document
 from ..._session.session import Session, verb
+from ._watching import watched
 
 __all__ = ("usage", "verify")
 
@@ -94,8 +95,12 @@ def verify(session: Session) -> None:
     from .._times import amount
 
     async def work() -> Document:
-        with session.terminal.progress("reading all stored data"):
-            async with open_host(session, "storage verify", "read") as host:
+        doing = "reading all stored data"
+        with session.terminal.progress(doing) as line:
+            async with (
+                open_host(session, "storage verify", "read") as host,
+                watched(host, line, doing, "", "verify"),
+            ):
                 return await host.verify_storage()
 
     found = anyio.run(work)
