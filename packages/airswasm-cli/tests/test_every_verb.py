@@ -65,6 +65,11 @@ rollback local/hello
 uninstall local/hello --purge --yes
 trust add shop/orders {}/other.pub
 trust list
+audit verify
+audit query
+audit tail
+audit head
+audit accept known --yes
 keygen --output {}/third.pem
 trust statement shop/orders {}/third.pem --key {}/other.pem --output {}/rotation.sig
 trust rotate {}/rotation.sig
@@ -86,7 +91,14 @@ EVENING = """
 storage migrate --to sqlite
 restore {}/noon.backup --replace --yes
 """
-STREAMS = {"logs", "storage list", "storage checkpoints diff", "doctor"}
+STREAMS = {
+    "logs",
+    "audit query",
+    "audit tail",
+    "storage list",
+    "storage checkpoints diff",
+    "doctor",
+}
 
 
 def leaves() -> set[str]:

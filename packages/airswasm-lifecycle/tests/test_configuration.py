@@ -297,8 +297,8 @@ class TestEditing:
             "[limits]\nmemroy = 1\n",
             "[stranger]\nkey = 1\n",
             "install = 3\n",
-            "[security]\naudit_file_bytes = 1\n",
-            "[security]\naudit_files = -1\n",
+            "[audit]\nfile_bytes = 1\n",
+            "[audit]\nfiles = -1\n",
         ],
     )
     def test_a_file_with_other_mistakes_is_mended_key_by_key(
@@ -320,9 +320,9 @@ class TestEditing:
         self, tmp_path: Path, value: str
     ) -> None:
         """The rule that both break names the section and not the value."""
-        (tmp_path / "config.toml").write_text("[security]\naudit_file_bytes = 1\n")
+        (tmp_path / "config.toml").write_text("[audit]\nfile_bytes = 1\n")
         with pytest.raises(ConfigurationInvalid, match="at least 64 KiB"):
-            edit_configuration(tmp_path, "security.audit_file_bytes", value)
+            edit_configuration(tmp_path, "audit.file_bytes", value)
 
     def test_a_key_that_no_block_knows_can_be_removed(self, tmp_path: Path) -> None:
         """A typo in the file has a way out."""

@@ -1,9 +1,11 @@
 """The audit log: a chain that shows what was done to it."""
 
+import errno
 import json
 import os
 import sys
 import threading
+from collections import Counter
 from pathlib import Path
 from subprocess import run
 
@@ -30,6 +32,11 @@ def filled(path: Path, lines: int, **options: object) -> AuditHead:
                 AuditEvent("decision", "local/hello", "deny", "storage:read", f"key-{number}")
             )
         return log.head
+
+
+def lose_power(path: Path) -> None:
+    """The mark of another start of the machine counts for nothing."""
+    path.with_name(f".{path.name}.mark").unlink()
 
 
 def test_a_log_verifies_and_reads_back(tmp_path: Path) -> None:
@@ -90,22 +97,36 @@ def test_rotation_keeps_the_chain(tmp_path: Path) -> None:
     path = tmp_path / "audit.jsonl"
     head = filled(path, 50, max_bytes=2_000)
     report = verify_audit(path, expected_head=head)
-    assert report.lines == 50
+    kinds = Counter(line["kind"] for line in read_audit(path))
+    assert kinds == {"decision": 50, "segment": len(report.files) - 1}
     assert len(report.files) > 3
     report.files[1].unlink()
     with pytest.raises(AuditBroken, match="missing"):
         verify_audit(path)
 
 
-def test_old_files_can_be_dropped(tmp_path: Path) -> None:
-    """`keep_files` bounds the log; what is left still verifies, and says where it starts."""
+def test_old_files_go_and_stay_counted(tmp_path: Path) -> None:
+    """`keep_files` bounds the log; what is left verifies, and counts what went."""
     path = tmp_path / "audit.jsonl"
-    filled(path, 100, max_bytes=2_000, keep_files=2)
-    with pytest.raises(AuditBroken, match="missing"):
-        verify_audit(path)
-    report = verify_audit(path, start_may_be_missing=True)
+    head = filled(path, 100, max_bytes=2_000, keep_files=2)
+    report = verify_audit(path, expected_head=head)
     assert len(report.files) == 3
-    assert report.first_line == 100 - report.lines + 1 > 1
+    assert report.first_line == head.line - report.lines + 1 > 1
+    kept = list(read_audit(path))
+    start = kept[0]
+    assert start["kind"] == "segment"
+    counted = start["detail"]
+    assert isinstance(counted, dict)
+    assert int(counted["lines"]) == report.first_line - 1
+    kinds = Counter(line["kind"] for line in kept)
+    assert int(counted["decision/deny"]) + kinds["decision"] == 100
+
+
+def test_a_log_that_keeps_everything_keeps_everything(tmp_path: Path) -> None:
+    """Without a number of files nothing goes."""
+    path = tmp_path / "audit.jsonl"
+    filled(path, 100, max_bytes=2_000)
+    assert verify_audit(path).first_line == 1
 
 
 @given(st.integers(1, 200))
@@ -118,6 +139,7 @@ def test_a_torn_last_line_is_dropped(
     filled(path, 5)
     whole = path.read_bytes()
     path.write_bytes(whole[: -min(missing, len(whole))])
+    lose_power(path)
     filled(path, 1)
     kinds = [line["kind"] for line in read_audit(path)]
     assert kinds.count("decision") >= 1
@@ -231,24 +253,32 @@ def test_a_full_disk_is_told_to_the_caller(tmp_path: Path) -> None:
 
 
 @pytest.mark.anyio
-async def test_a_disk_that_fails_later_refuses_lines_until_it_works(tmp_path: Path) -> None:
+async def test_a_disk_that_fails_later_refuses_lines_until_it_works(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """When the wait for the disk fails, the owner's task goes on and lines are refused."""
+    is_broken = True
+    sync = os.fsync
+
+    def fails(descriptor: int) -> None:
+        if is_broken:
+            raise OSError(errno.EIO, "Input/output error")
+        sync(descriptor)
+
+    monkeypatch.setattr(os, "fsync", fails)
     with AuditLog(tmp_path / "audit.jsonl", durability="batch") as log:
-        log.record(AuditEvent("before"))
-        kept = os.dup(log._descriptor)
-        reading, writing = os.pipe()
-        os.dup2(writing, log._descriptor)  # a pipe cannot be synced
         async with anyio.create_task_group() as group:
             group.start_soon(log.keep_synced, 0.001)
             with anyio.fail_after(10):
                 while accepts(log):  # noqa: ASYNC110 - the disk sets no event
                     await anyio.sleep(0.001)
-                os.dup2(kept, log._descriptor)
+                assert log.failure
+                is_broken = False
                 while not accepts(log):  # noqa: ASYNC110
                     await anyio.sleep(0.001)
+            assert log.failure is None
             group.cancel_scope.cancel()
-        for descriptor in (kept, reading, writing):
-            os.close(descriptor)
+    verify_audit(tmp_path / "audit.jsonl")
 
 
 def accepts(log: AuditLog) -> bool:

@@ -4,6 +4,7 @@ import pytest
 from airswasm.security import (
     BLOCK,
     CAPABILITIES_INTERFACE,
+    AuditSettings,
     Grants,
     InvalidCapability,
     InvalidPattern,
@@ -19,7 +20,10 @@ def test_the_block_is_found() -> None:
     assert found.block is BLOCK
     assert BLOCK.interfaces == (CAPABILITIES_INTERFACE,)
     assert load_part(BLOCK.provide) is provide
-    assert [load_part(section.model) for section in BLOCK.sections] == [SecuritySettings]
+    assert [load_part(section.model) for section in BLOCK.sections] == [
+        SecuritySettings,
+        AuditSettings,
+    ]
 
 
 def test_without_a_setting_there_is_no_policy() -> None:
@@ -45,8 +49,19 @@ def test_a_slip_in_the_policy_is_an_error() -> None:
         _ = SecuritySettings(deny={"storage": {"read": "**"}}).policy  # type: ignore[dict-item]
 
 
-@pytest.mark.parametrize(("name", "value"), [("audit_file_bytes", 65_535), ("audit_files", -1)])
-def test_a_setting_that_cannot_work_names_itself(name: str, value: int) -> None:
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("file_bytes", 65_535),
+        ("files", -1),
+        ("burst", -1),
+        ("lines_per_second", -0.1),
+        ("head_lines", 0),
+        ("head_seconds", float("nan")),
+        ("sink_lines", 0),
+    ],
+)
+def test_a_setting_that_cannot_work_names_itself(name: str, value: float) -> None:
     """The operator reads which key to correct."""
     with pytest.raises(ValueError, match=name):
-        SecuritySettings(**{name: value})  # type: ignore[arg-type]
+        AuditSettings(**{name: value})  # type: ignore[arg-type]

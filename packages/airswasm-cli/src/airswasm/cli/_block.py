@@ -57,6 +57,7 @@ _VERBS = (
     _verb("capabilities", _TRUST, "Learn which capabilities a component uses."),
     _verb("why", _TRUST, "Show why a component may do something, or may not."),
     _verb("trust", _TRUST, "Manage the publishers whose components may be installed."),
+    _verb("audit", _TRUST, "Show what was decided and changed, and verify the log of it."),
     _verb("tokens", _TRUST, "Make, list and revoke tokens for control over TCP."),
     _verb("config", _TRUST, "Show and change the settings, with the origin of each."),
     _verb("completions", _TRUST, "Print the completion script of a shell."),

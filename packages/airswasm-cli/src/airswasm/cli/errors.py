@@ -15,6 +15,7 @@ __all__ = (
     "AnswerNeeded",
     "CliError",
     "ConfirmationRefused",
+    "HeadMalformed",
     "HostGone",
     "HostNotRunning",
     "HostProtocolMismatch",
@@ -31,6 +32,7 @@ __all__ = (
     "SettingInvalid",
     "SocketForeign",
     "SocketInUse",
+    "TimeMalformed",
     "TokenExists",
     "TokenFileUnreadable",
     "TokenMalformed",
@@ -321,6 +323,38 @@ class SettingInvalid(CliError):
     ) -> None:
         super().__init__(f"{origin}: {problem}", hint=hint)
         self.origin, self.problem = origin, problem
+
+
+class HeadMalformed(CliError):
+    """The text is not a head of the audit log."""
+
+    explanation = ErrorCode(
+        "E0026",
+        "no head of the audit log",
+        "A head is NUMBER:SHA256, the number and the hash of one line.",
+        "`airswasm audit head` prints the newest one",
+        ExitStatus.USAGE,
+    )
+
+    def __init__(self, typed: str) -> None:
+        super().__init__(f"{typed[:130]!r} is not a head of the audit log")
+        self.typed = typed
+
+
+class TimeMalformed(CliError):
+    """The text is not a time."""
+
+    explanation = ErrorCode(
+        "E0027",
+        "no time",
+        "A time is a duration before now, a date, or a date with a time of day.",
+        'write "2 h", "30 min", 2026-11-29 or 2026-11-29T12:00',
+        ExitStatus.USAGE,
+    )
+
+    def __init__(self, typed: str) -> None:
+        super().__init__(f"{typed[:130]!r} is not a time")
+        self.typed = typed
 
 
 class NameMalformed(CliError):

@@ -18,6 +18,7 @@ from ._hosting.access import AccessReport, LayerAnswer
 from ._hosting.profile import Delivered, FunctionProfile, Profile
 from ._hosting.status import ComponentStatus, SystemStatus
 from ._keeping.archive import BackupSummary
+from ._keeping.audit_trail import AuditTrail
 from ._migrating import Migration, abandon_migration, confirm_migration, migrate_home
 from ._packages.archive import ArchiveLimits
 from ._packages.component_name import is_component_name
@@ -120,6 +121,7 @@ __all__ = (
     "BackupInvalid",
     "BackupSummary",
     "ArtifactStore",
+    "AuditTrail",
     "BackoffSection",
     "BuildSection",
     "CodecsSection",

@@ -12,10 +12,12 @@ from pathlib import Path
 
 from airswasm.runtime import HostSettings
 from airswasm.security import (
+    AuditSettings,
+    AuditSinkUnusable,
     PublicKey,
     SecurityError,
     TrustStore,
-    verify_audit,
+    open_sink,
     verify_statement,
 )
 from airswasm.wit import Blocks, Finding
@@ -25,6 +27,7 @@ from ._home.configuration import Configuration
 from ._home.home import Home
 from ._home.policy import InstallPolicy
 from ._packages.package import SIGNATURE_NAME
+from ._reader import HomeReader
 from ._system import System
 from .errors import ArtifactCorrupt, HomeUnusable
 from .testing import attack
@@ -133,17 +136,28 @@ def check_trust(home: Path, *, quick: bool) -> Iterator[Finding]:
 
 
 def check_audit(home: Path, *, quick: bool) -> Iterator[Finding]:
-    """Verify the chain of the audit log."""
+    """Verify the chain of the audit log, against the heads that the host kept."""
     del quick
-    log = Home(home).audit_folder / "audit.jsonl"
-    if log.exists():
-        report = verify_audit(log)
-        yield Finding("audit", "ok", f"the hash chain of {report.lines} lines is intact")
-    elif ArtifactStore(Home(home).artifacts_folder).is_empty():
+    log = Home(home).audit_log
+    if not log.exists() and ArtifactStore(Home(home).artifacts_folder).is_empty():
         yield Finding("audit", "note", "no audit log yet")
-    else:
+        return
+    with HomeReader(home) as reader:
+        trail = reader.audit
+    if not log.exists():
         hint = "restore the removed file, and find out who can write to its folder"
         yield Finding("audit", "problem", f"{log} is gone", hint)
+        return
+    report = trail.verify()
+    yield Finding("audit", "ok", f"the hash chain of {report.lines:,} lines is intact")
+    configuration = Configuration.load(Home(home).config_file, Blocks.find(), os.environ)
+    for name in configuration.get(AuditSettings).sinks:
+        try:
+            open_sink(name).close()
+        except AuditSinkUnusable as error:
+            yield Finding("audit", "problem", str(error), error.explanation.hint)
+        else:
+            yield Finding("audit", "ok", f"the sink {name} can be opened")
 
 
 def check_space(home: Path, *, quick: bool) -> Iterator[Finding]:

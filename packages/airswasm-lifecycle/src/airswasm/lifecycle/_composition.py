@@ -35,8 +35,8 @@ from airswasm.runtime import (
 from airswasm.security import (
     AuditEvent,
     AuditLog,
+    AuditSettings,
     AuditSink,
-    AuditUnavailable,
     ForbiddenLayer,
     Grants,
     Guard,
@@ -74,6 +74,7 @@ from ._hosting.pressure import Pressure
 from ._hosting.providers import Observer, Offer, find_observers, find_offers
 from ._hosting.running import Running
 from ._hosting.tenants import HostTenants
+from ._keeping.auditing import Auditing
 from ._keeping.backup import remove_leftovers
 from ._reader import find_store
 from ._registry.in_force import GrantsInForce
@@ -87,7 +88,6 @@ from .errors import ConfigurationInvalid, ManifestProblem
 __all__ = ("Mode", "OpenHome")
 
 Mode = Literal["online", "offline", "readonly"]
-_AUDIT_PAUSE = 1.0
 _REST = 10.0
 """Seconds between two searches for components that were idle meanwhile."""
 _FEW = 6_000
@@ -169,19 +169,16 @@ class OpenHome:
         security = self.configuration.get(SecuritySettings)
         self.kinds.check(security.policy)
         self.kinds.check(Grants(deny=_joined_patterns(security.forbidden_entries)))
-        self._audit = stack.enter_context(
-            AuditLog(
-                self.home.audit_folder / "audit.jsonl",
-                durability=security.audit_durability,
-                max_bytes=security.audit_file_bytes,
-                keep_files=security.audit_files or None,
-            )
-        )
+        settings = self.configuration.get(AuditSettings)
+        is_online = self.mode == "online"
+        auditing = self._auditing = Auditing(self.home, settings, stack, is_online=is_online)
+        self._audit = auditing.log
         self._trust = TrustStore(self.home.trust_folder / "trust.json")
         stack.callback(self.logs.close)
         find_store(self.home)
         store = self._store = await stack.enter_async_context(self._opened())
         self._note_lost_writes(store.lost_writes)
+        await auditing.remember(store, self.configuration.settings(), stack)
         self._registry = await Registry.open(StoredTable(store), checkpoint=self._checkpoint)
         self._ledger = Ledger(
             self._registry, self._stored, self._trust, self._audit, self._checkpoint,
@@ -192,8 +189,10 @@ class OpenHome:
             self.kinds,
             audit=self._audit,
             policy=security.policy,
-            allowed_lines=security.allowed_lines,
+            allowed_lines=settings.allowed_lines,
             meters=self._meters,
+            line_burst=settings.burst,
+            lines_per_second=settings.lines_per_second,
         )
         self._forbidden = ForbiddenLayer(
             self.kinds,
@@ -310,7 +309,7 @@ class OpenHome:
     async def _watch(self, stack: AsyncExitStack) -> None:
         group = await stack.enter_async_context(anyio.create_task_group())
         stack.callback(group.cancel_scope.cancel)
-        group.start_soon(self._keep_audit_synced)
+        self._auditing.keep(group, self._actors.receipts)
         group.start_soon(self._granting.run)
         if self.mode == "online":
             group.start_soon(self._rest_idle)
@@ -321,7 +320,9 @@ class OpenHome:
             self._pressure = Pressure(self._engine.host_memory, tenants)
             group.start_soon(self._pressure.run)
             await self._hosting.open(stack)
-            self.services.get(HealthSources).add("host", self._hosting.findings)
+            health = self.services.get(HealthSources)
+            health.add("host", self._hosting.findings)
+            health.add("audit", self._auditing.findings)
             self.observers = find_observers(self.blocks, self.services)
             for observer in self.observers.values():
                 if isinstance(observer, Observer):
@@ -347,15 +348,6 @@ class OpenHome:
         while True:
             await anyio.sleep(_REST)
             await self._engine.rest_idle()
-
-    async def _keep_audit_synced(self) -> None:
-        while True:
-            try:
-                await self._audit.keep_synced()
-            except AuditUnavailable:
-                # The disk refuses for now. Each decision notices that by itself and denies; to stop
-                # the whole host for it would help no user.
-                await anyio.sleep(_AUDIT_PAUSE)
 
     def _add_services(self, store: Store) -> None:
         add = self.services.add

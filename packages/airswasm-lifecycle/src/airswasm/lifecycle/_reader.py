@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from ._home.logfiles import LogFiles
     from ._home.policy import HostPolicy
     from ._hosting.status import ComponentStatus, SystemStatus
+    from ._keeping.audit_trail import AuditTrail
     from ._packages.manifest import Manifest
     from ._registry.info import ComponentInfo
 
@@ -85,6 +86,23 @@ class HomeReader:
         trace: TracebackType | None,
     ) -> None:
         self._exits.close()
+
+    @property
+    def audit(self) -> AuditTrail:
+        """The audit log, to verify, query and follow."""
+        return self._trail(self.home.audit_log)
+
+    @property
+    def audited_messages(self) -> AuditTrail:
+        """The lines of messages, where a host has kept them (`[audit] messages`)."""
+        return self._trail(self.home.message_log)
+
+    def _trail(self, log: Path) -> AuditTrail:
+        from ._keeping.audit_memory import AUDIT_NAMESPACE, head_in, head_key
+        from ._keeping.audit_trail import AuditTrail
+
+        kept = dict(self._store.entries(AUDIT_NAMESPACE)) if self._store is not None else {}
+        return AuditTrail(log, head_in(kept.get(head_key(log))))
 
     @property
     def logs(self) -> LogFiles:

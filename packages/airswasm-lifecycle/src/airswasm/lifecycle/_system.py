@@ -27,6 +27,7 @@ from types import TracebackType
 from typing import Self
 
 import anyio
+import anyio.to_thread
 from airswasm.actor import (
     ActorError,
     EventStream,
@@ -50,11 +51,15 @@ from ._changes.granting import Granting, GrantReport, report_grants
 from ._changes.installing import read_source, target_name
 from ._changes.trusting import Trusting
 from ._composition import Mode, OpenHome
+from ._home.configuration import Setting
+from ._home.editing import edit_configuration
 from ._hosting.access import AccessReport, report_access
 from ._hosting.profile import Delivered, Profile, profile_of
 from ._hosting.status import ComponentStatus, SystemStatus
+from ._keeping.audit_trail import AuditTrail
 from ._keeping.backup import backup_home
 from ._packages.package import Package
+from ._reader import HomeReader
 from ._registry.info import ComponentInfo
 from ._registry.plan import Approve, InstallPlan
 from ._registry.summary import ComponentSummary
@@ -441,6 +446,38 @@ class System(OpenHome):
         with suppress(AuditUnavailable):
             self._audit.record(AuditEvent(kind="host", outcome="done", reason=reason))
             self._audit.sync()
+
+    @property
+    def audit(self) -> AuditTrail:
+        """The audit log, to verify, query and follow."""
+        if self.mode == "readonly":
+            with HomeReader(self.home) as reader:
+                return reader.audit
+        return self._auditing.trail()
+
+    @property
+    def audited_messages(self) -> AuditTrail:
+        """The lines of messages, where `[audit] messages` keeps them."""
+        if self.mode == "readonly":
+            with HomeReader(self.home) as reader:
+                return reader.audited_messages
+        return self._auditing.message_trail()
+
+    async def configure(self, name: str, value: str | None) -> Setting | None:
+        """Set or remove one setting in the home's config.toml; it holds from the next start on.
+
+        The audit log has it before the file does. See `edit_configuration`.
+
+        Raises:
+            NoSuchSetting, ConfigurationInvalid, HomeUnusable: The file is unchanged.
+            AuditUnavailable: The change could not be recorded.
+        """
+        self._need_writable("config")
+        return await anyio.to_thread.run_sync(
+            lambda: edit_configuration(
+                self.home.folder, name, value, blocks=self.blocks, audit=self._audit
+            )
+        )
 
     @property
     def trust(self) -> Trusting:

@@ -1,19 +1,25 @@
-from ._audit import (
-    AuditDurability,
-    AuditEvent,
-    AuditHead,
-    AuditLog,
-    AuditReport,
-    AuditSink,
+from ._auditing.lines import AuditEvent, AuditHead, AuditSink
+from ._auditing.log import AuditDurability, AuditLog
+from ._auditing.outlets import LineSink
+from ._auditing.reading import (
+    AuditQuery,
+    AuditRecord,
+    audit_head,
+    follow_audit,
+    query_audit,
     read_audit,
-    verify_audit,
 )
+from ._auditing.settings import AuditSettings
+from ._auditing.sinks import SINK_GROUP, AuditSinks, OpenSink, open_sink
+from ._auditing.verifying import AuditReport, explain_missing, verify_audit
 from ._block import BLOCK
 from ._capabilities import CAPABILITIES_INTERFACE, capabilities_interface, provide
+from ._decision import Decision
+from ._decision_lines import AllowedLines, DecisionLines
 from ._forbidden import ForbiddenLayer
 from ._grant_record import ALL_PATTERNS, Decider, GrantEntry, GrantOrigin, GrantRecord, GrantVerdict
 from ._grants import Grants, manifest_line
-from ._guard import AllowedLines, Decision, Guard, guarded
+from ._guard import Guard, guarded
 from ._key_text import fingerprint_of, is_fingerprint
 from ._keys import (
     PrivateKey,
@@ -50,7 +56,9 @@ from ._trust import FormerKey, Revocation, TrustedComponent, TrustedKey, TrustSt
 from .errors import (
     AuditBroken,
     AuditError,
+    AuditFileGone,
     AuditLocked,
+    AuditSinkUnusable,
     AuditUnavailable,
     ContentMismatch,
     FingerprintUnknown,
@@ -113,10 +121,20 @@ __all__ = (
     "AuditDurability",
     "AuditError",
     "AuditEvent",
+    "AuditFileGone",
     "AuditHead",
     "AuditLocked",
     "AuditLog",
+    "AuditQuery",
+    "AuditRecord",
     "AuditReport",
+    "AuditSettings",
+    "AuditSinkUnusable",
+    "AuditSinks",
+    "LineSink",
+    "OpenSink",
+    "SINK_GROUP",
+    "open_sink",
     "AuditSink",
     "AuditUnavailable",
     "ContentMismatch",
@@ -131,6 +149,11 @@ __all__ = (
     "GrantOrigin",
     "GrantRecord",
     "GrantVerdict",
+    "DecisionLines",
+    "audit_head",
+    "explain_missing",
+    "follow_audit",
+    "query_audit",
     "FileDigest",
     "FingerprintUnknown",
     "FormerKey",

@@ -17,7 +17,12 @@ BLOCK = Block(
         Section(
             "security",
             "airswasm.security:SecuritySettings",
-            "What holds for every component, and what the audit log keeps.",
+            "What holds for every component.",
+        ),
+        Section(
+            "audit",
+            "airswasm.security:AuditSettings",
+            "What the audit log keeps, for how long, and who else gets its lines.",
         ),
         Section(
             "roles",

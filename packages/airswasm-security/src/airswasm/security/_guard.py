@@ -11,9 +11,7 @@ grants change, so it is remembered, and with it that its line is in the audit
 log. What is remembered of a component is bounded in bytes. A denial is never
 remembered: each one is decided again, and the component pays for that.
 
-Denials are written as they come until a component has a thousand too many of them;
-then so many a second, and the next line says how many were not. A component that
-floods the log would otherwise push out what others did.
+`DecisionLines` writes the decisions, or counts those of a component that floods the log.
 
 Rejected: checks written by hand inside each provider (one is forgotten sooner or later), and
 exceptions for denials (a guest should be able to handle them; only a function whose result has no
@@ -27,16 +25,16 @@ import inspect
 import shlex
 import time
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
-from contextlib import suppress
-from dataclasses import dataclass, replace
-from typing import Literal, TypeAlias, cast
+from dataclasses import replace
+from typing import TypeAlias, cast
 
 import anyio
 from airswasm.runtime import Caller, Case, Err, HostFunction, HostInterface, Meters
 from airswasm.wit import Contract, Function, Nothing, Requirement
 
-from ._audit import AuditEvent, AuditSink
-from ._block import UNWRITTEN
+from ._auditing.lines import AuditSink
+from ._decision import Decision
+from ._decision_lines import AllowedLines, DecisionLines
 from ._grants import Grants, manifest_line
 from ._kinds import Kinds, Rules
 from ._layers import DecisionLayer, PolicyLayer, Verdict
@@ -44,17 +42,13 @@ from ._learning import Learning
 from ._spelling import Resource
 from ._standing import End, Standing
 from .errors import (
-    AuditUnavailable,
     InvalidPattern,
     InvalidResource,
     PermissionDenied,
     UnannotatedFunction,
 )
 
-__all__ = ("Decision", "Guard", "AllowedLines", "guarded")
-
-AllowedLines: TypeAlias = Literal["every", "first", "none"]
-"""The allowed calls that get an audit line: every one, the first of its kind, none."""
+__all__ = ("Guard", "guarded")
 
 _NO_GRANTS = Grants()
 _FEW = 8
@@ -65,8 +59,6 @@ _ENTRY_BYTES = 128
 _STEP_FUEL = 100
 _DENIAL_FUEL = 100_000
 """For deciding, for the sentence, and for the line in the log."""
-_BURST = 1_000
-_PER_SECOND = 20.0
 _SHOWN = 2_048
 """Characters of the patterns that a component has already, in the line that would grant more."""
 
@@ -78,49 +70,6 @@ they are many.
 """
 
 
-@dataclass(frozen=True, slots=True)
-class Decision:
-    """The decision on a request, with its reason.
-
-    Attributes:
-        is_allowed: The answer.
-        component: The caller.
-        capability: The requested capability.
-        resource: The resource, in canonical form if it has one.
-        reason: The pattern that allows it, or the rule that forbids it.
-        manifest_line: For a missing request, the line of Component.toml that would ask for it;
-            otherwise None.
-        layer: The layer that decided: `grants`, `policy`, `roles`, ...; `spelling` when the
-            resource has no safe reading.
-        command: The command of an operator that would allow it; None if there is none.
-    """
-
-    is_allowed: bool
-    component: str
-    capability: str
-    resource: str
-    reason: str
-    manifest_line: str | None = None
-    layer: str = "grants"
-    command: str | None = None
-
-    def __bool__(self) -> bool:
-        return self.is_allowed
-
-    @property
-    def text(self) -> str:
-        """One sentence for people; for a missing grant it says how to get it."""
-        what = f"{self.capability} on {self.resource!a}"
-        if self.is_allowed:
-            return f"{what} is allowed by {self.reason}"
-        advice: list[str] = []
-        if self.manifest_line is not None:
-            advice.append(f"add to [capabilities] in Component.toml: {self.manifest_line}")
-        if self.command is not None:
-            advice.append(f"to allow it on this host: {self.command}")
-        return "; ".join((f"{what} is denied: {self.reason}", *advice))
-
-
 class Guard:
     """Decides for every component of one host.
 
@@ -130,11 +79,12 @@ class Guard:
         audit: Where decisions are written before they take effect; None keeps none.
         policy: What the host forbids every component, in its `deny`; and, when its
             `allow` is not empty, the most that any component can be granted.
-        allowed_lines: Which allowed calls are written. Denials are: 1,000 of a component at once,
-            then 20 a second, and the number of the rest.
+        allowed_lines: Which allowed calls are written. Denials are.
         remembered: How many decisions are remembered for each component.
-        clock: Seconds, for the rate of denials in the log.
+        clock: Seconds, for the budgets of lines.
         meters: Counts the denials that are not written.
+        line_burst: The lines in the log that a component has at once; the rest is counted.
+        lines_per_second: The lines that it earns.
     """
 
     def __init__(
@@ -148,26 +98,27 @@ class Guard:
         remembered: int = 4_096,
         clock: Callable[[], float] = time.monotonic,
         meters: Meters | None = None,
+        line_burst: int = 1_000,
+        lines_per_second: float = 20.0,
     ) -> None:
         self._kinds = kinds
         self._grants = dict(grants or {})
         self._asked: dict[str, Grants] = {}
         self._rules: dict[int, tuple[Grants, Rules]] = {}
-        self._audit = audit
         self._policy = policy
         self._layers: tuple[DecisionLayer, ...] = ()
         if policy.allow or policy.deny:
             self._layers = (PolicyLayer(kinds.rules(policy), is_bounding=bool(policy.allow)),)
-        self._allowed_lines = allowed_lines
         self._limit = remembered if allowed_lines != "every" else 0
         self._remembered: dict[str, dict[tuple[str, str | None, str], Decision]] = {}
         self._passed: dict[tuple[str, str | None], _Passed] = {}
         self._kept_bytes: dict[str, int] = {}
-        self._denials: dict[str, _Denials] = {}
         self._learning: dict[str, Learning] = {}
-        self._clock = clock
-        self._meters = meters
         self._standing = Standing(self._denial)
+        self._lines = DecisionLines(
+            audit, allowed=allowed_lines, clock=clock, meters=meters, burst=line_burst,
+            per_second=lines_per_second,
+        )  # fmt: skip
 
     @property
     def kinds(self) -> Kinds:
@@ -255,17 +206,13 @@ class Guard:
 
     def _end_denied(self, component: str) -> None:
         for capability, resource, text in self._standing.end_denied(component):
-            if self._audit is not None:
-                event = AuditEvent("ended", component, "done", capability, resource, text)
-                with suppress(AuditUnavailable):  # it has ended, and the change has its line
-                    self._audit.record(event)
+            self._lines.note_end(component, capability, resource, text)
 
     def revoke(self, component: str) -> None:
         """Remove all grants of a component. Harmless if it has none."""
         self._grants.pop(component, None)
         self._asked.pop(component, None)
-        self._note_unwritten(component)
-        self._denials.pop(component, None)
+        self._lines.forget(component)
         self._forget(component)
         self._end_denied(component)
 
@@ -309,33 +256,14 @@ class Guard:
 
     def unwritten_denials(self, component: str) -> int:
         """Return how many denials of a component have no line of their own in the audit log."""
-        denials = self._denials.get(component)
-        return denials.unwritten_in_all if denials is not None else 0
+        return self._lines.unwritten(component)
 
     def note_unwritten(self) -> None:
-        """Write one line for each component whose denials were only counted since its last line.
+        """Write how many decisions of each component were only counted since the last call.
 
         The host calls this every few seconds, so that a flood that has ended leaves its number.
         """
-        for component in list(self._denials):
-            self._note_unwritten(component)
-
-    def _note_unwritten(self, component: str) -> None:
-        denials = self._denials.get(component)
-        if denials is None or not denials.unwritten or self._audit is None:
-            return
-        count, denials.unwritten = denials.unwritten, 0
-        event = AuditEvent(
-            kind="denials",
-            component=component,
-            outcome="deny",
-            reason=f"{count:,} more denials than are written one by one",
-            detail={"unwritten": str(count)},
-        )
-        try:
-            self._audit.record(event)
-        except AuditUnavailable:
-            denials.unwritten += count
+        self._lines.note()
 
     def grants_of(self, component: str) -> Grants:
         """Return the grants of a component."""
@@ -380,7 +308,7 @@ class Guard:
         decision = self.decide(component, capability, resource, argument=argument)
         passed = self._passed.get((capability, argument), {})
         if resource not in passed.get(component, ()):
-            decision = self._written(decision)
+            decision = self._lines.write(decision)
         if decision.is_allowed:
             self._note_use(component, capability, resource, argument)
         if decision.is_allowed and self._limit:
@@ -468,7 +396,7 @@ class Guard:
                 decision = self.decide(component, capability, resource, argument=argument)
                 if not decision.is_allowed:
                     caller.charge(_DENIAL_FUEL)
-                decision = self._written(decision)
+                decision = self._lines.write(decision)
                 if not decision.is_allowed:
                     return decision
                 self._note_use(component, capability, resource, argument)
@@ -584,61 +512,11 @@ class Guard:
             known = self._rules[id(grants)] = grants, self._kinds.rules(grants)
         return known[1]
 
-    def _written(self, decision: Decision) -> Decision:
-        if self._audit is None or (decision.is_allowed and self._allowed_lines == "none"):
-            return decision
-        unwritten = 0
-        if not decision.is_allowed:
-            denials = self._denials.get(decision.component)
-            if denials is None:
-                denials = self._denials[decision.component] = _Denials(self._clock())
-            if not denials.admits(self._clock()):
-                if self._meters is not None:
-                    self._meters.add(UNWRITTEN, decision.component)
-                return decision
-            unwritten, denials.unwritten = denials.unwritten, 0
-        try:
-            self._audit.record(
-                AuditEvent(
-                    kind="decision",
-                    detail={"unwritten": str(unwritten)} if unwritten else {},
-                    component=decision.component,
-                    outcome="allow" if decision.is_allowed else "deny",
-                    capability=decision.capability,
-                    resource=decision.resource,
-                    reason=decision.reason,
-                )
-            )
-        except AuditUnavailable as error:
-            return replace(decision, is_allowed=False, reason=str(error), manifest_line=None)
-        return decision
-
     def _forget(self, component: str) -> None:
         self._remembered.pop(component, None)
         self._kept_bytes.pop(component, None)
         for passed in self._passed.values():
             passed.pop(component, None)
-
-
-class _Denials:
-    """A token bucket for the denials of one component that are written; it counts the rest."""
-
-    __slots__ = ("_at", "_tokens", "unwritten", "unwritten_in_all")
-
-    def __init__(self, now: float) -> None:
-        self._at, self._tokens = now, float(_BURST)
-        self.unwritten = self.unwritten_in_all = 0
-
-    def admits(self, now: float) -> bool:
-        """Return whether one more may be written now; one that may not is counted."""
-        earned = max(0.0, now - self._at) * _PER_SECOND
-        self._at, self._tokens = now, min(float(_BURST), self._tokens + earned)
-        if self._tokens < 1:
-            self.unwritten += 1
-            self.unwritten_in_all += 1
-            return False
-        self._tokens -= 1
-        return True
 
 
 def guarded(interface: HostInterface, contract: Contract, guard: Guard) -> HostInterface:

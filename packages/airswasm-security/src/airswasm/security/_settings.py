@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Literal
 
 from airswasm.wit import Forbidden
 
@@ -17,7 +16,7 @@ _Table = dict[str, dict[str, tuple[str, ...]]]
 
 @dataclass(frozen=True, slots=True)
 class SecuritySettings:
-    """`[security]`: the most that any component may do, and the audit log.
+    """`[security]`: the most that any component may do.
 
     Attributes:
         allow: The most that any component can be granted: domain, verb, patterns, as in
@@ -25,27 +24,11 @@ class SecuritySettings:
         deny: Capabilities that no component may use, whatever it was granted.
         forbidden: Adds to the forbidden list, which is asked before everything else, also in
             development mode: domain, verb, patterns, as in `deny`.
-        allowed_lines: The allowed calls that get an audit line: `every` one, the `first` of its
-            kind, or `none`. Denials always get one.
-        audit_durability: When audit lines reach the disk: `line` before each effect, `batch` within
-            a second, `os` at the operating system's choice.
-        audit_file_bytes: Size at which the audit log starts a new file.
-        audit_files: Files of the audit log to keep; 0 for all.
     """
 
     allow: _Table = field(default_factory=_Table)
     deny: _Table = field(default_factory=_Table)
     forbidden: _Table = field(default_factory=_Table)
-    allowed_lines: Literal["every", "first", "none"] = "first"
-    audit_durability: Literal["line", "batch", "os"] = "batch"
-    audit_file_bytes: int = 16 * 2**20
-    audit_files: int = 0
-
-    def __post_init__(self) -> None:
-        if self.audit_file_bytes < 64 * 2**10:
-            raise ValueError("audit_file_bytes must be at least 64 KiB")
-        if self.audit_files < 0:
-            raise ValueError("audit_files must not be negative")
 
     @property
     def policy(self) -> Grants:

@@ -39,6 +39,8 @@ __all__ = (
     "TrustFileInvalid",
     "AuditError",
     "AuditUnavailable",
+    "AuditFileGone",
+    "AuditSinkUnusable",
     "AuditLocked",
     "AuditBroken",
 )
@@ -543,7 +545,27 @@ class AuditUnavailable(AuditError):
     def __init__(self, path: str | os.PathLike[str], reason: str) -> None:
         self.path = os.fspath(path)
         self.reason = reason
-        super().__init__(f"{self.path}: the audit log cannot be written: {reason}")
+        super().__init__(f"{self.path}: the audit log is not usable: {reason}")
+
+
+class AuditFileGone(AuditUnavailable):
+    """An older file of the log was removed while it was read; reading again helps."""
+
+
+class AuditSinkUnusable(AuditError):
+    """A sink of the audit log cannot be opened."""
+
+    explanation = ErrorCode(
+        "E0443",
+        "audit sink not usable",
+        "A sink in [audit] sinks of config.toml is not installed, or cannot be opened.",
+        "correct it: airswasm config get audit.sinks; see docs/audit.md",
+    )
+
+    def __init__(self, setting: str, reason: str) -> None:
+        self.setting = setting
+        self.reason = reason
+        super().__init__(f"the audit sink {setting!a} is not usable: {reason}")
 
 
 class AuditLocked(AuditError):
@@ -570,8 +592,8 @@ class AuditBroken(AuditError):
         "E0442",
         "audit log broken",
         "The chain of the audit log does not hold: lines were changed or removed.",
-        "find out who can write there; to go on, move the home's folder audit away and keep it "
-        "as evidence",
+        "find out who can write there, and keep the home's folder audit as evidence; to go on "
+        "after a cut: airswasm audit accept REASON; after a change: move that folder away",
         ExitStatus.NOT_AUTHENTIC,
     )
 

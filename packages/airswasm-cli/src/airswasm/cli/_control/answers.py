@@ -21,6 +21,8 @@ from airswasm.lifecycle import (
 from airswasm.security import Kinds
 
 __all__ = (
+    "AuditNewest",
+    "AuditVerified",
     "HostAbout",
     "MessageReport",
     "PlanDocument",
@@ -52,6 +54,42 @@ class HostAbout:
     home: str
     started_at: float
     api: int = API_VERSION
+
+
+@dataclass(frozen=True, slots=True)
+class AuditNewest:
+    """The newest line of the audit log.
+
+    Attributes:
+        line: Its number; 0 while there is none.
+        sha256: Its hash.
+        kept_line: The number of the line whose hash the host's store has.
+    """
+
+    line: int
+    sha256: str
+    kept_line: int
+
+
+@dataclass(frozen=True, slots=True)
+class AuditVerified:
+    """An audit log that is whole.
+
+    Attributes:
+        lines: The number of lines.
+        first_line: The number of the oldest one that is left.
+        head: The newest one, `NUMBER:SHA256`.
+        files: The number of files.
+        torn_bytes: Bytes of a last line that a crash tore.
+        compared: The places of the heads that it has, each with the number of its line.
+    """
+
+    lines: int
+    first_line: int
+    head: str
+    files: int
+    torn_bytes: int
+    compared: Mapping[str, int]
 
 
 @dataclass(frozen=True, slots=True)

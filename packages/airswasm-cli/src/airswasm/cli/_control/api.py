@@ -10,6 +10,7 @@ from __future__ import annotations
 from airswasm.wit import Blocks
 
 from .access_api import ACCESS_OPERATIONS
+from .audit_api import AUDIT_OPERATIONS
 from .grant_api import DENIED, GRANT_OPERATIONS, NARROWED
 from .operation import (
     SCOPES,
@@ -179,6 +180,7 @@ OPERATIONS = Table(
         *STORAGE_OPERATIONS,
         *GRANT_OPERATIONS,
         *ACCESS_OPERATIONS,
+        *AUDIT_OPERATIONS,
         Operation(
             "tokens", "GET", "/v1/tokens", "List the tokens for TCP.",
             Json("tokens/1", "airswasm.cli._control.tokens:TokenAbout", "tokens", is_list=True),

@@ -24,6 +24,7 @@ from .._control.operation import Operation, Scope, Table
 from .._control.pending import Change, PendingPlans
 from .._control.tokens import TokenFile
 from ..errors import PlanGone
+from .audit import LocalAudit
 from .storage import LocalStorage, StorageHost
 from .stored_host import HostReader, StoredHost, to_document
 
@@ -160,6 +161,18 @@ class Host(HostReader, StorageHost, Protocol):
         """Refuse a key for good, and quarantine the components that it signed."""
         ...
 
+    async def audit_accept(self, reason: str) -> Document:
+        """Record that the operator knows of the cuts of the audit log."""
+        ...
+
+    async def set_setting(self, setting: str, value: str) -> None:
+        """Set one setting in config.toml."""
+        ...
+
+    async def unset_setting(self, setting: str) -> None:
+        """Remove one setting from config.toml."""
+        ...
+
     async def tokens(self) -> Sequence[Document]:
         """Return the tokens for TCP, without their secrets."""
         ...
@@ -173,7 +186,7 @@ class Host(HostReader, StorageHost, Protocol):
         ...
 
 
-class LocalHost(StoredHost, LocalStorage):
+class LocalHost(LocalAudit, StoredHost, LocalStorage):
     """A `System` of this process, spoken to in documents.
 
     Args:
@@ -184,6 +197,7 @@ class LocalHost(StoredHost, LocalStorage):
 
     def __init__(self, system: System, operations: Table = OPERATIONS) -> None:
         StoredHost.__init__(self, system)
+        LocalAudit.__init__(self, system)
         LocalStorage.__init__(self, system)
         self._operations = operations
         self._started_at = time.time()

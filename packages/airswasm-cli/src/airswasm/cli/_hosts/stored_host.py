@@ -11,9 +11,11 @@ from typing import TYPE_CHECKING, Protocol
 
 from .._control.document import Document, mapping, to_json
 from ..errors import HostNotRunning
+from .audit import AuditHost, StoredAudit
 
 if TYPE_CHECKING:
     from airswasm.lifecycle import (
+        AuditTrail,
         ComponentInfo,
         ComponentStatus,
         ComponentSummary,
@@ -25,7 +27,7 @@ if TYPE_CHECKING:
 __all__ = ("HostReader", "StoredHost", "to_document")
 
 
-class HostReader(Protocol):
+class HostReader(AuditHost, Protocol):
     """A home's components, running or not, to look at."""
 
     async def status(self) -> Document:
@@ -62,13 +64,17 @@ class _Source(Protocol):
     def home(self) -> Home: ...
     @property
     def logs(self) -> _Logs: ...
+    @property
+    def audit(self) -> AuditTrail: ...
+    @property
+    def audited_messages(self) -> AuditTrail: ...
     def list(self) -> tuple[ComponentSummary, ...]: ...
     def info(self, name: str) -> ComponentInfo: ...
     def status(self) -> SystemStatus: ...
     def component_status(self, name: str) -> ComponentStatus: ...
 
 
-class StoredHost:
+class StoredHost(StoredAudit):
     """The contents of a home, in documents.
 
     Args:
@@ -76,6 +82,7 @@ class StoredHost:
     """
 
     def __init__(self, source: _Source) -> None:
+        super().__init__(source)
         self._source = source
 
     async def status(self) -> Document:

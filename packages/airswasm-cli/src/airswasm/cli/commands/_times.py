@@ -2,11 +2,39 @@
 
 from __future__ import annotations
 
+import re
 import time
 
 from .._control.document import number
 
-__all__ = ("amount", "clock", "counted", "lasted", "moment", "short", "size", "when")
+__all__ = ("amount", "clock", "counted", "lasted", "moment", "past_moment", "short", "size", "when")
+
+_UNITS = {"s": 1, "sec": 1, "m": 60, "min": 60, "h": 3600, "hou": 3600, "d": 86_400, "day": 86_400}
+_UNITS |= {"w": 7 * 86_400, "wee": 7 * 86_400}
+_AGO = re.compile(r"([0-9]+(?:\.[0-9]+)?) ?(s|sec|m|min|h|hours?|d|days?|w|weeks?)")
+
+
+def past_moment(words: str) -> float:
+    """Return the time that an option names, in seconds since 1970.
+
+    Args:
+        words: `2 h` or `30 min` ago, a date, a date with a time, or seconds since 1970.
+
+    Raises:
+        TimeMalformed: It is none of them.
+    """
+    from datetime import datetime
+
+    from ..errors import TimeMalformed
+
+    text = words.strip().removesuffix(" ago")
+    found = _AGO.fullmatch(text)
+    if found is not None:
+        return time.time() - float(found[1]) * _UNITS[found[2][:3]]
+    try:
+        return float(text) if text.isdigit() else datetime.fromisoformat(text).timestamp()
+    except (ValueError, OverflowError, OSError):
+        raise TimeMalformed(words) from None
 
 
 def when(value: object) -> str:

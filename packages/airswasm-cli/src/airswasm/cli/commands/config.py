@@ -102,9 +102,7 @@ def set_value(
       airswasm config set storage.durability os
       airswasm config set limits.memory "64 MiB"
     """
-    from airswasm.lifecycle import edit_configuration
-
-    found = edit_configuration(session.home, name, value)
+    found = _edit(session, name, value)
     _tell_changed(session, name, found, f"{name} = {found.value}" if found else name)
 
 
@@ -119,9 +117,7 @@ def unset(session: Session, name: NameArgument) -> None:
     Example:
       airswasm config unset storage.durability
     """
-    from airswasm.lifecycle import edit_configuration
-
-    found = edit_configuration(session.home, name, None)
+    found = _edit(session, name, None)
     text = f"{name} = {found.value}, the default" if found else f"removed {name}"
     _tell_changed(session, name, found, text)
 
@@ -140,6 +136,32 @@ def path(session: Session) -> None:
         session.terminal.document("config-path/1", {"path": str(file)})
         return
     session.terminal.data(str(file))
+
+
+def _edit(session: Session, name: str, value: str | None) -> Setting | None:
+    """Change config.toml; a running host does so itself, because it has the audit log."""
+    from airswasm.lifecycle import edit_configuration
+
+    from .._control.endpoint import endpoint_of, probe
+
+    if probe(endpoint_of(session.home)) != "alive":
+        return edit_configuration(session.home, name, value)
+
+    import anyio
+    from airswasm.wit import Blocks
+
+    from .._hosts.opening import connect
+
+    host = connect(session.home)
+    if value is None:
+        anyio.run(host.unset_setting, name)
+    else:
+        anyio.run(host.set_setting, name, value)
+    try:
+        found = Configuration.load(session.home / "config.toml", Blocks.find())
+    except ConfigurationInvalid:  # for other mistakes in the file
+        return None
+    return found.find(name)
 
 
 def _settings(session: Session) -> Configuration:

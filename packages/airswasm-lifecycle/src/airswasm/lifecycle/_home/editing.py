@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import cast
 
 import tomlkit
+from airswasm.security import AuditLog, AuditSink
 from airswasm.wit import Blocks
 
 from .._packages.package import write_whole
@@ -15,12 +16,18 @@ from .._toml.documents import read_toml_text
 from ..errors import ConfigurationInvalid, HomeUnusable, ManifestProblem
 from .configuration import Configuration, Setting, value_of
 from .home import Home
+from .settings_lines import edit_event
 
 __all__ = ("edit_configuration",)
 
 
 def edit_configuration(
-    home: Path, name: str, value: str | None, *, blocks: Blocks | None = None
+    home: Path,
+    name: str,
+    value: str | None,
+    *,
+    blocks: Blocks | None = None,
+    audit: AuditSink | None = None,
 ) -> Setting | None:
     """Set or remove one setting in a home's config.toml.
 
@@ -33,6 +40,7 @@ def edit_configuration(
         name: `section.key`; to be removed, also a key of the file that no block knows.
         value: The value as TOML, or as plain text; None removes the key.
         blocks: The blocks whose settings are known; None for all installed ones.
+        audit: Records the change before it is made; None opens the home's audit log for it.
 
     Returns:
         The setting as the file now has it; None for a key that no block knows.
@@ -41,6 +49,7 @@ def edit_configuration(
         NoSuchSetting: No installed block has a setting of that name, nor has the file.
         ConfigurationInvalid: The value is wrong, or the file is not TOML.
         HomeUnusable: The file is not writable.
+        AuditError: The change cannot be recorded, so the file is unchanged.
     """
     blocks = blocks or Blocks.find()
     file = Home(home).config_file
@@ -63,13 +72,20 @@ def edit_configuration(
         mine = [*_problems(alone, blocks, file)] or mine
         if mine:
             raise ConfigurationInvalid(str(file), [_unwritten(each, name) for each in mine])
+    written = tomlkit.dumps(alone if problems else document)
+    after = Configuration.parse(written, blocks, file=str(file)).find(name)
     Home(home).create()
+    event = edit_event(name, after, is_set=value is not None)
+    if audit is not None:
+        audit.record(event)
+    else:
+        with AuditLog(Home(home).audit_log) as log:
+            log.record(event)
     try:
         write_whole(file, tomlkit.dumps(document).encode())
     except OSError as error:
         raise HomeUnusable(str(file), f"cannot be written: {error.strerror}") from error
-    written = tomlkit.dumps(alone if problems else document)
-    return Configuration.parse(written, blocks, file=str(file)).find(name)
+    return after
 
 
 def _table(document: dict[str, object], section: str) -> dict[str, object]:

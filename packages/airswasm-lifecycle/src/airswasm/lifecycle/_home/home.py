@@ -83,6 +83,16 @@ class Home:
         return self.folder / "audit"
 
     @property
+    def audit_log(self) -> Path:
+        """The current file of the audit log."""
+        return self.audit_folder / "audit.jsonl"
+
+    @property
+    def message_log(self) -> Path:
+        """The current file of the audit log's lines of messages."""
+        return self.audit_folder / "messages.jsonl"
+
+    @property
     def artifacts_folder(self) -> Path:
         """Installed files by their SHA-256."""
         return self.folder / "artifacts"

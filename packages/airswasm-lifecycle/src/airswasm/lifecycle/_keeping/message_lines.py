@@ -1,0 +1,94 @@
+"""A line of an audit log for each message, for a host that is asked to keep them.
+
+They have a log of their own: so many lines would push out what was decided. A message's line is
+written after it was handled, with the others of a fifth of a second, in one write. What the disk
+refuses is lost and counted: a message is no decision, and its handling is over.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import anyio
+from airswasm.actor import Outcome, Receipt, Receipts
+from airswasm.security import AuditEvent, AuditLog, AuditSettings, AuditUnavailable
+
+__all__ = ("MessageLines",)
+
+_SECONDS = 0.2
+_MOST = 1_024
+_DONE = frozenset({Outcome.HANDLED, Outcome.REPLIED, Outcome.EXPIRED})
+
+
+class MessageLines:
+    """Writes a line for each receipt.
+
+    Attributes:
+        log: The log.
+        lost: The lines that the disk refused.
+
+    Args:
+        path: The file of the log.
+        settings: Its bounds.
+        clock: Returns the seconds since 1970.
+    """
+
+    def __init__(
+        self, path: Path, settings: AuditSettings, *, clock: Callable[[], float] = time.time
+    ) -> None:
+        self.log = AuditLog(
+            path, durability="os", max_bytes=settings.file_bytes, keep_files=settings.keep_files
+        )
+        self.lost = 0
+        self._clock = clock
+        self._waiting: list[tuple[float, Receipt]] = []
+
+    async def run(self, receipts: Receipts) -> None:
+        """Write lines until cancelled; then write the rest."""
+        subscription = receipts.listen(self.note)
+        try:
+            while True:
+                await anyio.sleep(_SECONDS)
+                self.write()
+        finally:
+            subscription.cancel()
+            self.write()
+
+    def note(self, receipt: Receipt) -> None:
+        """Take a receipt; its line comes with the next write."""
+        self._waiting.append((self._clock(), receipt))
+        if len(self._waiting) >= _MOST:
+            self.write()
+
+    def write(self) -> None:
+        """Write the lines of the receipts that wait."""
+        waiting, self._waiting = self._waiting, []
+        if not waiting:
+            return
+        try:
+            self.log.record_all([(time, _event(receipt)) for time, receipt in waiting])
+        except AuditUnavailable:
+            self.lost += len(waiting)
+
+    def close(self) -> None:
+        """Close the log."""
+        self.log.close()
+
+
+def _event(receipt: Receipt) -> AuditEvent:
+    return AuditEvent(
+        "message",
+        receipt.receiver,
+        "done" if receipt.outcome in _DONE else "failed",
+        resource=receipt.topic or "",
+        reason=receipt.error,
+        detail={
+            "id": str(receipt.message_id),
+            "sender": receipt.sender,
+            "outcome": receipt.outcome.value,
+            "bytes": f"{receipt.bytes_in} {receipt.bytes_out}",
+            "seconds": f"{receipt.queue_seconds:.6f} {receipt.run_seconds:.6f}",
+        },
+    )

@@ -1,0 +1,439 @@
+"""Write an audit log.
+
+The log writes a line before its effect, in one `write` to a file opened for appending. When it
+opens, it drops a line that a crash tore, and compares what is there with the mark beside it: it
+says in a line what is gone.
+
+The durability is a choice: `line` waits for the disk at each line (install, approval), `batch`
+leaves it to `keep_synced`, which the owner runs in a task group, `os` to the operating system. All
+three survive a killed process.
+
+The log is bounded. It starts a new file at `max_bytes`, and removes the oldest beyond `keep_files`;
+`tally` says what stays of them.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import threading
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Literal, TypeAlias
+
+import anyio
+import anyio.to_thread
+from airswasm.runtime.files import sync_folder
+
+from .._files import try_lock
+from ..errors import AuditBroken, AuditLocked, AuditUnavailable
+from .files import (
+    drop_torn_line,
+    first_line,
+    last_head,
+    open_to_append,
+    rotated_files,
+    rotated_name,
+)
+from .lines import AuditEvent, AuditHead, decode, encode, head_of, line_number
+from .mark import HeadMark, read_mark
+from .tally import Tally, retired_event
+from .verifying import ACCEPT, CUT, explain_missing
+
+__all__ = ("AuditDurability", "AuditLog")
+
+AuditDurability: TypeAlias = Literal["line", "batch", "os"]
+
+
+class AuditLog:
+    """An audit log in a file that only this process writes, from any of its threads.
+
+    When the file exceeds `max_bytes`, the log renames it to `<name>.<number of its first line>`,
+    and a new file continues the chain; files beyond `keep_files` are removed, after a line that
+    says so. What must be on the disk before that may take a tenth of a second to get there, so
+    where `keep_synced` runs, it changes files after it has synced, off the event loop's thread; a
+    file then has up to twice that size.
+
+    Attributes:
+        on_line: Called with each line after it was written; it must neither wait nor raise.
+
+    Args:
+        path: The file; its folder is created if it is missing.
+        durability: When lines reach the disk.
+        max_bytes: Size at which the file is rotated.
+        keep_files: Number of rotated files to keep; None for all.
+        clock: Returns the seconds since 1970.
+
+    Raises:
+        AuditLocked: Another process writes this log.
+        AuditBroken: The last line is complete but not one of a log.
+        AuditUnavailable: The file cannot be opened.
+    """
+
+    def __init__(
+        self,
+        path: str | os.PathLike[str],
+        *,
+        durability: AuditDurability = "batch",
+        max_bytes: int = 16 * 1024 * 1024,
+        keep_files: int | None = None,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self.on_line: Callable[[bytes], None] | None = None
+        self._path = Path(path)
+        self._durability = durability
+        self._max_bytes = max_bytes
+        self._keep_files = keep_files
+        self._clock = clock
+        self._writing = threading.Lock()
+        self._unsynced = False
+        self._torn = False
+        self._is_kept_synced = False
+        self._failure: str | None = None
+        self._refusal: str | None = None
+        self._missing: str | None = None
+        self._retiring: list[tuple[int, Path]] = []
+        self._mark: HeadMark | None = None
+        self._descriptor = -1
+        self._lock_descriptor = -1
+        try:
+            self._open()
+        except OSError as error:
+            self.close()
+            raise AuditUnavailable(self._path, error.strerror or str(error)) from error
+        except BaseException:
+            self.close()
+            raise
+
+    def __enter__(self) -> AuditLog:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    @property
+    def path(self) -> Path:
+        """The current file."""
+        return self._path
+
+    @property
+    def head(self) -> AuditHead:
+        """The newest line; keep it elsewhere to notice a log cut at its end."""
+        return self._head
+
+    @property
+    def has_unsynced(self) -> bool:
+        """Whether some lines may not have reached the disk."""
+        return self._unsynced
+
+    @property
+    def failure(self) -> str | None:
+        """The reason why the newest line could not be written; None while the log works."""
+        return self._failure or self._refusal
+
+    @property
+    def missing(self) -> str | None:
+        """The reason why a part of the log is gone, until it is accepted; None if none is."""
+        return self._missing
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether `close` was called."""
+        return self._descriptor < 0
+
+    def record(self, event: AuditEvent) -> None:
+        """Append one line.
+
+        Raises:
+            AuditUnavailable: The line could not be written, or the log is closed.
+        """
+        try:
+            with self._writing:
+                self._insist()
+                self._append(((self._clock(), event),))
+                if self._durability == "line":
+                    os.fsync(self._descriptor)
+                    self._unsynced = False
+        except OSError as error:
+            raise self._refused(error) from error
+
+    def record_all(self, events: Sequence[tuple[float, AuditEvent]]) -> None:
+        """Append lines about what has happened, in one write, each with its own time.
+
+        Raises:
+            AuditUnavailable: They could not be written, or the log is closed.
+        """
+        try:
+            with self._writing:
+                self._insist()
+                self._append(events)
+        except OSError as error:
+            raise self._refused(error) from error
+
+    def compare(self, kept: AuditHead, place: str) -> str | None:
+        """Compare the log with a head that was kept elsewhere; record what it misses.
+
+        Returns:
+            What it misses; None if nothing.
+
+        Raises:
+            AuditUnavailable: The line about it could not be written.
+        """
+        missing = explain_missing(self._path, self._head, kept)
+        if missing is not None:
+            reason = f"the log was cut or replaced: {missing}, by the head that was kept {place}"
+            kept_head = {"line": str(kept.line), "sha256": kept.sha256}
+            self._missing = reason
+            self.record(AuditEvent(CUT, outcome="failed", reason=reason, detail=kept_head))
+            self.sync()
+        return missing
+
+    def accept_cuts(self, reason: str) -> None:
+        """Record that an operator knows of the cuts so far; they are then no fault of the log.
+
+        Raises:
+            AuditUnavailable: The line could not be written.
+        """
+        self.record(AuditEvent(ACCEPT, outcome="done", reason=reason))
+        self.sync()
+        self._missing = None
+
+    def sync(self) -> None:
+        """Wait until every line is on the disk.
+
+        Raises:
+            AuditUnavailable: The disk refuses.
+        """
+        if self._descriptor < 0 or not self._unsynced:
+            return
+        try:
+            os.fsync(self._descriptor)
+        except OSError as error:
+            raise AuditUnavailable(self._path, error.strerror or str(error)) from error
+        self._unsynced, self._failure = False, None
+
+    async def sync_in_thread(self) -> AuditHead:
+        """Wait until every line of this moment is on the disk; return the newest of them.
+
+        Raises:
+            AuditUnavailable: The disk refuses.
+        """
+        head = self._head
+        if self._unsynced and self._descriptor >= 0:
+            await self._sync_in_thread()
+            if self._failure is not None:
+                raise AuditUnavailable(self._path, self._failure)
+        return head
+
+    async def keep_synced(self, seconds: float = 0.2) -> None:
+        """Sync new lines to the disk at each interval, until cancelled.
+
+        While the disk refuses, `record` fails too, and this keeps trying. A cancel leaves the log
+        open; `close` syncs the rest.
+        """
+        self._is_kept_synced = True
+        try:
+            while True:
+                await anyio.sleep(seconds)
+                if self._unsynced and self._descriptor >= 0:
+                    await self._sync_in_thread()
+        finally:
+            self._is_kept_synced = False
+
+    def close(self) -> None:
+        """Sync and close. Closing twice is harmless."""
+        if self._mark is not None:
+            self._mark.close()
+        for name in ("_descriptor", "_lock_descriptor"):
+            descriptor: int = getattr(self, name)
+            setattr(self, name, -1)
+            if descriptor >= 0:
+                with contextlib.suppress(OSError):
+                    os.fsync(descriptor)
+                os.close(descriptor)
+
+    def _insist(self) -> None:
+        if self._descriptor < 0:
+            raise AuditUnavailable(self._path, "it is closed")
+        if self._failure is not None:
+            raise AuditUnavailable(self._path, self._failure)
+
+    def _refused(self, error: OSError) -> AuditUnavailable:
+        self._refusal = error.strerror or str(error)
+        return AuditUnavailable(self._path, self._refusal)
+
+    async def _sync_in_thread(self) -> None:
+        line = self._head.line
+        covered = [path for number, path in self._retiring if number <= line]
+        try:
+            copy = os.dup(self._descriptor)
+            await anyio.to_thread.run_sync(_sync_copy, copy, self._path, self._size, covered)
+        except OSError as error:
+            self._failure = error.strerror or str(error)
+            return
+        self._failure = None
+        self._unsynced = self._head.line != line
+        self._retiring = [each for each in self._retiring if each[1] not in covered]
+        if self._size > self._max_bytes and self._descriptor >= 0:
+            try:
+                with self._writing:
+                    self._change_files()
+            except OSError as error:  # a full disk; the next line tries again
+                self._refusal = error.strerror or str(error)
+            await anyio.to_thread.run_sync(sync_folder, self._path.parent)
+
+    def _open(self) -> None:
+        self._path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        lock = self._path.with_name(f".{self._path.name}.lock")
+        self._lock_descriptor = os.open(lock, os.O_RDWR | os.O_CREAT, 0o600)
+        if not try_lock(self._lock_descriptor):
+            raise AuditLocked(self._path)
+        self._descriptor = open_to_append(self._path)
+        torn_bytes = drop_torn_line(self._path, self._descriptor)
+        self._size = os.fstat(self._descriptor).st_size
+        self._head = last_head(self._path)
+        files = rotated_files(self._path)
+        self._first = line_number(first_line(self._path), self._path) if self._size else 1
+        self._tally = Tally.of_file(files[-1] if files and not self._size else self._path)
+        marked = read_mark(self._path)
+        self._mark = HeadMark(self._path)
+        try:
+            if marked is not None and marked != self._head:
+                self.compare(marked, "beside the log")
+                self._mark.start_again(self._head)
+            if torn_bytes:
+                reason = f"a torn line of {torn_bytes} bytes was dropped"
+                self.record(AuditEvent("recovered", outcome="done", reason=reason))
+            if not self._size and files:  # a crash came between two files
+                self._begin_file()
+            if self._size:
+                self._retire()
+                self._finish_retiring()
+        except (AuditUnavailable, OSError) as error:
+            # A home on a full disk must open to be looked at; each change then fails by itself.
+            self._refusal = getattr(error, "reason", None) or str(error)
+
+    def _append(self, events: Sequence[tuple[float, AuditEvent]]) -> None:
+        if not self._size and self._head.line:
+            self._begin_file()
+        lines, head = _chained(events, self._head)
+        most = self._max_bytes * (2 if self._is_kept_synced else 1)
+        if self._size and self._size + len(lines) > most:
+            os.fsync(self._descriptor)
+            self._change_files()
+            self._finish_retiring()
+            lines, head = _chained(events, self._head)
+        self._write(lines, head)
+        for now, event in events:
+            self._tally.add(event.kind, event.outcome, now)
+        self._refusal = None
+
+    def _append_own(self, event: AuditEvent) -> None:
+        """Append a line about the log itself, which changes no file."""
+        now = self._clock()
+        self._write(*_chained(((now, event),), self._head))
+        self._tally.add(event.kind, event.outcome, now)
+
+    def _write(self, lines: bytes, head: AuditHead) -> None:
+        if self._torn:
+            os.ftruncate(self._descriptor, self._size)
+            self._torn = False
+        written = os.write(self._descriptor, lines)
+        try:
+            while written < len(lines):
+                written += os.write(self._descriptor, lines[written:])
+        except OSError:
+            self._torn = True
+            raise
+        self._size += written
+        self._unsynced = True
+        self._head = head
+        if self._mark is not None:
+            self._mark.set(head)
+        if self.on_line is not None:
+            self.on_line(lines)
+
+    def _change_files(self) -> None:
+        if self._size:
+            self._path.rename(rotated_name(self._path, self._first))
+        fresh = open_to_append(self._path)
+        os.close(self._descriptor)
+        self._descriptor, self._size = fresh, 0
+        self._begin_file()
+        self._retire()
+
+    def _begin_file(self) -> None:
+        self._first = self._head.line + 1
+        self._append_own(self._tally.segment_event(self._head))
+
+    def _retire(self) -> None:
+        """Say which files go; they go once that line is on the disk."""
+        if self._keep_files is None:
+            return
+        going = {path for _, path in self._retiring}
+        files = rotated_files(self._path)
+        surplus = max(0, len(files) - self._keep_files)
+        for old, after in zip(files[:surplus], (*files, self._path)[1:], strict=False):
+            if old in going:
+                continue
+            try:
+                event = _retirement(old, after)
+            except AuditBroken:  # an altered file is evidence, and stays
+                continue
+            self._append_own(event)
+            self._retiring.append((self._head.line, old))
+
+    def _finish_retiring(self) -> None:
+        if self._retiring:
+            os.fsync(self._descriptor)
+            _remove([path for _, path in self._retiring])
+            self._retiring.clear()
+        sync_folder(self._path.parent)
+
+
+def _retirement(old: Path, after: Path) -> AuditEvent:
+    following = first_line(after)
+    last = AuditHead(line_number(following, after) - 1, str(decode(after, 1, following)["prev"]))
+    return retired_event(line_number(first_line(old), old), last, old)
+
+
+def _chained(
+    events: Sequence[tuple[float, AuditEvent]], head: AuditHead
+) -> tuple[bytes, AuditHead]:
+    """Return the lines of events after a head, and the head that they end in."""
+    lines = b""
+    for now, event in events:
+        line = encode(event, head, now)
+        head = head_of(head.line + 1, line[:-1])
+        lines += line
+    return lines, head
+
+
+def _sync_copy(descriptor: int, path: Path, size: int, retired: Sequence[Path]) -> None:
+    """Wait for the disk; then the files can go whose line is there.
+
+    Raises:
+        OSError: The disk refuses, or another program has moved, removed or cut the file.
+    """
+    try:
+        os.fsync(descriptor)
+        found = os.fstat(descriptor)
+        if not os.path.samestat(found, path.stat()) or found.st_size < size:
+            raise OSError(None, "another program has moved, removed or cut the file")
+    finally:
+        os.close(descriptor)
+    _remove(retired)
+
+
+def _remove(files: Sequence[Path]) -> None:
+    for path in files:
+        path.unlink(missing_ok=True)
+    if files:
+        sync_folder(files[0].parent)
