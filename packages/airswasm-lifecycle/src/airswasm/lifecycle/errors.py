@@ -532,7 +532,7 @@ class LearningRefused(LifecycleError):
     """A component cannot learn its capabilities here and now."""
 
     explanation = ErrorCode(
-        "E0337",
+        "E0341",
         "cannot learn",
         "A component that learns may do more than it was granted, so it learns only in "
         "development mode, for one client at a time.",
