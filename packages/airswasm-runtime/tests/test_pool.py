@@ -186,20 +186,6 @@ class TestOnAClockOfItsOwn:
             assert (pool.statistics.expired, pool.statistics.made) == (1, 1)
             assert (pool.statistics.idle, pool.statistics.busy) == (1, 0)
 
-    async def test_a_place_in_the_moment_of_the_deadline_is_kept(self, linked, host, clock):
-        """The place is passed on before the caller notices its deadline: it has both, and goes."""
-        limits = Limits(timeout=3600)
-        async with InstancePool(linked, size=1, seconds=30, limits=limits) as pool:
-            async with anyio.create_task_group() as tasks:
-                tasks.start_soon(pool.call, "#nap", 1)
-                await settle()
-                tasks.start_soon(pool.call, "#add", 1, 2)
-                await settle()
-                host.answer(0)
-                clock.jump(30)
-            assert (pool.statistics.uses, pool.statistics.waiting) == (2, 0)
-            assert (pool.statistics.idle, pool.statistics.busy) == (1, 0)
-
 
 async def test_a_pool_that_ends_tells_all_callers(linked):
     """Those in a call and those in line; nothing is left of it."""
