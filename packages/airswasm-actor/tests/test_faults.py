@@ -420,6 +420,29 @@ async def test_an_end_fails_alone(
     )
 
 
+async def test_an_async_timer_is_a_crash_and_not_silence(
+    system: ActorSystem, neighbour: ActorRef
+) -> None:
+    """Nothing would wait for it, and nothing would tell why it does not happen."""
+
+    async def later() -> None:
+        raise AssertionError("it is not run")
+
+    def handle(message: Message, context: Context) -> None:
+        context.call_later(0, later)  # type: ignore[arg-type]
+
+    errors: list[object] = []
+    system.events.listen(lambda event: errors.append(event.cause))
+    node = await supervise(system, ChildSpec("bad", lambda: handle))
+    ref = system.broker.resolve("bad")
+    ref.tell(1)
+    with anyio.fail_after(5):
+        while ref.incarnation == 1:
+            await anyio.lowlevel.checkpoint()
+    await settled(node)
+    assert any("the callback is async" in str(error) for error in errors)
+
+
 async def test_a_timer_of_an_actor_fails_alone(
     system: ActorSystem, neighbour: ActorRef, fault: Fault
 ) -> None:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Coroutine
-from typing import TYPE_CHECKING, Protocol, final
+from typing import TYPE_CHECKING, Protocol, cast, final
 
 from airswasm.runtime import OpenScopes, ScopeLeftOpen
 
@@ -169,14 +170,21 @@ class Context:
     def call_later(self, seconds: float, callback: Callable[[], None]) -> Callable[[], None]:
         """Call `callback` after `seconds`, and return a function that cancels that.
 
-        An error that it raises is a crash of this actor, if the incarnation still runs.
+        An error that it raises is a crash of this actor, if the incarnation still runs; and so is an
+        async function, which nothing would wait for.
         """
         return self.system.timers.after(seconds, lambda: self._call(callback)).cancel
 
     def _call(self, callback: Callable[[], None]) -> None:
         scopes = OpenScopes()
         try:
-            callback()
+            returned = cast("object", callback())
+            if inspect.isawaitable(returned):
+                if inspect.iscoroutine(returned):
+                    returned.close()
+                raise TypeError(
+                    "the callback is async: let it tell this actor, whose async `receive` can wait"
+                )
             if scopes.leave_others():
                 raise ScopeLeftOpen("the callback")
         except KeyboardInterrupt:
