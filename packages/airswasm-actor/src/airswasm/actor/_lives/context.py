@@ -170,7 +170,7 @@ class Context:
     def call_later(self, seconds: float, callback: Callable[[], None]) -> Callable[[], None]:
         """Call `callback` after `seconds`, and return a function that cancels that.
 
-        An error that it raises is a crash of this actor, if the incarnation still runs; and so is an
+        An error that it raises is a crash of this actor, if the incarnation still runs. So is an
         async function, which nothing would wait for.
         """
         return self.system.timers.after(seconds, lambda: self._call(callback)).cancel
