@@ -88,6 +88,14 @@ COMPONENTS: dict[str, tuple[str, set[str], bool]] = {
         set(),
         False,
     ),
+    "a resource that is imported by itself": (
+        """(component
+          (import "thing" (type $thing (sub resource)))
+          (instance $on (export "thing" (type $thing)))
+          (export "test:x/on" (instance $on)))""",
+        set(),
+        False,
+    ),
     "a type that is no resource": (
         """(component (type $flags (flags "a" "b"))
           (instance $types (export "rights" (type $flags)))
