@@ -27,7 +27,8 @@ def in_tokyo(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 @pytest.mark.parametrize(
     ("show", "value", "text"),
     [
-        (lasted, 0, "0.0 s"), (lasted, 9.94, "9.9 s"), (lasted, 9.99, "9.9 s"), (lasted, 10, "10 s"),
+        (lasted, 0, "0.0 s"), (lasted, 9.94, "9.9 s"), (lasted, 9.99, "9.9 s"),
+        (lasted, 10, "10 s"),
         (lasted, 59.9, "59 s"), (lasted, 60, "1 min 0 s"), (lasted, 3599.9, "59 min 59 s"),
         (lasted, 3600, "1 h 0 min"), (lasted, 90_061, "25 h 1 min"), (lasted, None, "-"),
         (short, 0, "0 µs"), (short, 1.5e-6, "1.5 µs"), (short, 999.4e-6, "999 µs"),

@@ -1,4 +1,4 @@
-"""Artifacts are compiled and linked once, whoever runs them and however many at once."""
+"""Artifacts are compiled and linked once, for any number of names that run them at once."""
 
 from __future__ import annotations
 
