@@ -156,8 +156,9 @@ def main() -> None:
         f"{books.faults:,} faults, {books.revived:,} started again"
     )
     if books.resident:
-        print(f"memory: {books.resident[0]:.0f} MB after the first, {books.resident[-1]:.0f} now, "
-              f"{max(books.resident):.0f} at most; {books.open_files[-1]} open files")  # fmt: skip
+        eighths = [books.resident[at * (len(books.resident) - 1) // 8] for at in range(9)]
+        print(f"memory: {', '.join(f'{each:.0f}' for each in eighths)} MB from the first round to "
+              f"the last, in eighths; {books.open_files[-1]} open files")  # fmt: skip
     problems = books.problems()
     for problem in problems:
         print(f"wrong: {problem}")

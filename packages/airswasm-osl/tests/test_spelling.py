@@ -387,3 +387,14 @@ def test_a_denied_path_is_denied_in_every_case(path: str) -> None:
     guard = Guard(KINDS, {"a/b": DENIED})
     assert not guard.decide("a/b", "filesystem:read", path)
     assert guard.decide("a/b", "filesystem:read", "/secrets/x")
+
+
+def test_a_long_command_line_is_refused_unread(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A guest makes the host read it: word by word, that takes a microsecond a character."""
+
+    def read(_line: str) -> list[str]:
+        raise AssertionError("it was read")
+
+    monkeypatch.setattr("airswasm.osl._spelling.shlex.split", read)
+    with pytest.raises(InvalidResource, match="characters at most"):
+        PROGRAM.resource("/bin/echo " + "\x01" * 65_000)

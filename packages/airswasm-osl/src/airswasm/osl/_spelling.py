@@ -30,6 +30,7 @@ __all__ = ("PATH", "PROGRAM", "command_line", "read_path", "read_program")
 
 _ARGUMENTS = 255
 _ARGUMENTS_LENGTH = 4_096
+_LINE_LENGTH = 4 * _ARGUMENTS_LENGTH  # the program, and quotes; to read it takes 1 µs a character
 _MARK = "\0"
 _PLAIN = re.compile(r"[^\s'\"\\]+")
 _WILD = re.compile(r"[*?\[]")
@@ -81,6 +82,11 @@ def command_line(program: str, arguments: Sequence[str]) -> str:
 
 def read_program(value: str) -> str:
     """Return a command line in one spelling: an absolute program, and its arguments quoted."""
+    if len(value) > _LINE_LENGTH:
+        raise InvalidResource(
+            value,
+            f"a command line has {_LINE_LENGTH:,} characters at most; pass more through stdin",
+        )
     try:
         program, *arguments = shlex.split(value) or ("",)
     except ValueError as error:
