@@ -42,7 +42,7 @@ _PUT = "INSERT INTO data (k, v) VALUES (?, ?) ON CONFLICT (k) DO UPDATE SET v = 
 _NO_INDEX = frozenset(
     {sqlite3.SQLITE_IOERR_SHMOPEN, sqlite3.SQLITE_IOERR_SHMSIZE, sqlite3.SQLITE_IOERR_SHMMAP}
 )
-"""What a disk without room answers to a reader while no host runs, whose index would be there."""
+"""Answers of a disk without room to a reader. Beside a host, the index is there already."""
 
 
 def open_sqlite(folder: Path, options: EngineOptions) -> Backend:
