@@ -11,9 +11,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import anyio
 import pytest
 from airswasm.cli.commands._streams import opened_output
 from airswasm.security import read_audit
+from airswasm.storage import open_store
 
 Airswasm = Callable[..., Any]
 RunHost = Callable[..., Any]
@@ -30,6 +32,14 @@ def hosted(request: pytest.FixtureRequest, installed: Path, run_host: RunHost) -
 def of(ended: Any) -> Any:
     assert ended.code == 0, ended.err
     return json.loads(ended.out)
+
+
+async def export_of(folder: Path, keys: int) -> bytes:
+    """The export of a component that has some keys."""
+    async with open_store(folder / "store", "memory") as store:
+        space = store.namespace("local/hello")
+        await space.batch({f"k{number}": b"v" for number in range(keys)})
+        return b"".join([chunk async for chunk in space.export()])
 
 
 def test_values_are_set_read_listed_and_deleted(
@@ -94,12 +104,13 @@ def test_a_file_that_cannot_be_read_or_written_is_named(
 @posix_only
 @pytest.mark.parametrize("verb", [("list", "hello"), ("export", "hello"), ("diff",), ("backup",)])
 def test_an_output_without_room_ends_a_stream_with_one_error(
-    airswasm: Airswasm, hosted: Any, home: Path, verb: tuple[str, ...]
+    airswasm: Airswasm, hosted: Any, home: Path, tmp_path: Path, verb: tuple[str, ...]
 ) -> None:
     """No traceback of what was left open."""
-    airswasm("storage", "checkpoints", "create", "hello", "one")
-    for number in range(20):
-        airswasm("storage", "set", "hello", f"k{number}", "v")
+    file = tmp_path / "export"
+    file.write_bytes(anyio.run(export_of, tmp_path, 1_000))
+    assert airswasm("storage", "checkpoints", "create", "hello", "one").code == 0
+    assert airswasm("storage", "import", "hello", file).code == 0
     words = {
         "diff": ["storage", "checkpoints", "diff", "hello", "one"], "backup": ["backup", "-"],
     }.get(verb[0], ["storage", *verb])  # fmt: skip

@@ -2,8 +2,10 @@
 
 import os
 import shutil
+import sqlite3
 from collections.abc import Awaitable
 from pathlib import Path
+from typing import Any
 
 import anyio
 import pytest
@@ -13,6 +15,7 @@ from airswasm.storage import (
     StorageUnavailable,
     Store,
     open_store,
+    read_store,
 )
 from airswasm.storage.testing import MemoryDisk, MemoryStore
 
@@ -153,3 +156,28 @@ async def succeeds(attempt: Awaitable[object]) -> bool:
     except StorageUnavailable:
         return False
     return True
+
+
+async def test_a_stopped_sqlite_store_is_read_without_room_for_its_index(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A reader changes nothing, so a full disk is no reason to refuse it."""
+    async with open_store(tmp_path, "sqlite") as store:
+        await store.namespace("a/b").set("k", b"v")
+    connect = sqlite3.connect
+
+    class WithoutRoom(sqlite3.Connection):
+        """What SQLite 3.40 answered on a tmpfs without a free page."""
+
+        def execute(self, *arguments: Any) -> sqlite3.Cursor:
+            error = sqlite3.OperationalError("disk I/O error")
+            error.sqlite_errorcode = sqlite3.SQLITE_IOERR_SHMSIZE
+            raise error
+
+    def connect_without_room(place: str, **options: Any) -> sqlite3.Connection:
+        is_indexed = str(tmp_path) in place and "immutable" not in place
+        return connect(place, **options, factory=WithoutRoom if is_indexed else sqlite3.Connection)
+
+    monkeypatch.setattr(sqlite3, "connect", connect_without_room)
+    with read_store(tmp_path, "sqlite") as reader:
+        assert dict(reader.entries("a/b")) == {"k": b"v"}

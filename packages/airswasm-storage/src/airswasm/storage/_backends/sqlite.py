@@ -39,6 +39,10 @@ _COUNT = "INSERT INTO sequence VALUES (1, 1) ON CONFLICT (id) DO UPDATE SET n = 
 _SCAN = "SELECT k, v FROM data WHERE k >= ? AND k < ? ORDER BY k LIMIT ?"
 _SCAN_REVERSE = "SELECT k, v FROM data WHERE k >= ? AND k < ? ORDER BY k DESC LIMIT ?"
 _PUT = "INSERT INTO data (k, v) VALUES (?, ?) ON CONFLICT (k) DO UPDATE SET v = excluded.v"
+_NO_INDEX = frozenset(
+    {sqlite3.SQLITE_IOERR_SHMOPEN, sqlite3.SQLITE_IOERR_SHMSIZE, sqlite3.SQLITE_IOERR_SHMMAP}
+)
+"""Answers of a disk without room to a reader. Beside a host, the index is there already."""
 
 
 def open_sqlite(folder: Path, options: EngineOptions) -> Backend:
@@ -188,12 +192,12 @@ class _SqliteBackend:
         connection = self.connect(read_only=True)
         try:
             return _try(connection)
-        except sqlite3.OperationalError:
+        except sqlite3.OperationalError as error:
             connection.close()
-            if os.access(self.path, os.W_OK):
+            if os.access(self.path, os.W_OK) and error.sqlite_errorcode not in _NO_INDEX:
                 raise
-        # SQLite keeps an index beside its log, which this file system refuses. Without a log
-        # none is needed; with one, the copy of both is a store like any other.
+        # SQLite keeps an index beside its log, which this file system refuses, or has no room for.
+        # Without a log none is needed; with one, the copy of both is a store like any other.
         if _log_of(self._file).exists():
             folder = self._exits.enter_context(tempfile.TemporaryDirectory(prefix="airswasm-"))
             self._file = _copy_files(self._file, Path(folder))
