@@ -188,3 +188,54 @@ class TestDevelopment:
         with pytest.raises(ConfigurationInvalid, match="production mode"):
             async with opened(tmp_path, *settings):
                 pass
+
+
+class TestHostile:
+    """What a package tries in order to get more than it was given."""
+
+    async def test_no_unsigned_package_takes_over_a_signed_one_in_development(
+        self, tmp_path: Path, workshop: Workshop, yes: Approve
+    ) -> None:
+        """The mode of the host changes no owner."""
+        async with opened(tmp_path, DEVELOPMENT) as system:
+            await system.install(workshop.package(), approve=yes)
+            with pytest.raises(PackageUnsigned):
+                await system.update(unsigned(workshop.package("0.2.0")), approve=yes)
+            assert {each.by for each in system.grant_report(NAME).entries} == {"operator"}
+
+    async def test_an_approval_of_one_level_is_none_of_another(
+        self, tmp_path: Path, workshop: Workshop
+    ) -> None:
+        """A digest that was shown while the key was trusted approves nothing once it is not."""
+        async with opened(tmp_path) as system:
+            fingerprint = workshop.key.public.fingerprint
+            await system.trust.allow(fingerprint)
+            trusted = await system.plan(workshop.package())
+            await system.trust.disallow(fingerprint)
+            unknown = await system.plan(workshop.package())
+            assert (trusted.level, unknown.level) == ("trusted", "unknown")
+            assert trusted.digest != unknown.digest
+            assert (trusted.needs_approval, unknown.needs_approval) == (False, True)
+
+    async def test_an_update_escalates_in_no_way_without_a_question(
+        self, tmp_path: Path, workshop: Workshop, yes: Approve
+    ) -> None:
+        """Capabilities, limits, rates, variables and dropped denials: each is refused unasked."""
+        before = 'storage.read = ["a/**"]\ndeny.storage.read = ["a/secret/**"]'
+        async with opened(tmp_path) as system:
+            await system.install(workshop.package(capabilities=before), approve=yes)
+            for change in (
+                {"capabilities": before.replace("a/**", 'a/**", "b', 1)},
+                {"capabilities": before.partition("\n")[0]},
+                {"capabilities": before, "limits": 'memory = "2 MiB"'},
+                {"capabilities": before, "limits": 'memory = "1 MiB"\nrates.messages = 90_000'},
+                {"capabilities": before, "extra": '[environment]\nLD_PRELOAD = "x"'},
+            ):
+                with pytest.raises(ApprovalRefused):
+                    await system.update(workshop.package("0.2.0", **change))
+                with pytest.raises(ApprovalRefused):
+                    await system.update(
+                        workshop.package("0.2.0", **change), approve=lambda _plan: False
+                    )
+            assert system.info(NAME).version == "0.1.0"
+            assert not may(system, READ, "a/secret/x")

@@ -17,6 +17,8 @@ from airswasm.runtime import Caller, HostFunction, HostInterface, Ok
 from airswasm.security import (
     PLAIN,
     AuditLog,
+    GrantOrigin,
+    GrantRecord,
     Grants,
     Guard,
     Kinds,
@@ -71,6 +73,7 @@ async def promises(folder: Path) -> AsyncIterator[Promises]:
     with AuditLog(folder / "audit", durability="os") as log:
         door = Guard(KINDS, grants, audit=log).guarded(offered, contract()).functions["get"]
         fresh = Guard(KINDS, grants).guarded(offered, contract()).functions["get"]
+        crowded = _crowded().guarded(offered, contract()).functions["get"]
         every = Guard(KINDS, grants, audit=log, allowed_lines="every").guarded(offered, contract())
         audited = every.functions["get"]
         at_least = remembered(get)
@@ -82,12 +85,27 @@ async def promises(folder: Path) -> AsyncIterator[Promises]:
             "new-key": Promise(
                 Work(times(lambda: fresh(caller, f"users/{next(keys)}")), time.thread_time), bare
             ),
+            "ten-thousand": Promise(
+                Work(times(lambda: crowded(caller, f"users/{next(keys)}")), time.thread_time),
+                Work(times(lambda: fresh(caller, f"users/{next(keys)}")), time.thread_time),
+            ),
             "audited": Promise(
                 Work(times(lambda: audited(caller, "count")), time.thread_time),
                 Work(times(lambda: line(7)), time.thread_time),
             ),
             "verify": _verifying(),
         }
+
+
+def _crowded() -> Guard:
+    """A host of ten thousand components, each with a record of its own; one of them is asked."""
+    guard = Guard(KINDS)
+    asked = Grants({"storage:read": ("users/*/name", "count", "**")})
+    for number in range(10_000):
+        origin = GrantOrigin("operator", float(number), "1.0.0")
+        held = GrantRecord.of(asked, origin).grants(asked, KINDS)
+        guard.grant(f"local/c{number}" if number else NAME, held, asked=asked)
+    return guard
 
 
 def _verifying() -> Promise:

@@ -38,10 +38,10 @@ from ._packages.manifest import (
 )
 from ._packages.package import PACKAGE_SUFFIX, SIGNATURE_NAME, Package, archive_of
 from ._reader import HomeReader
-from ._registry.approval import Approval
+from ._registry.approval import Approval, Approve
 from ._registry.info import ComponentInfo
 from ._registry.limits import limits_of
-from ._registry.plan import Approve, InstallPlan
+from ._registry.plan import InstallPlan
 from ._registry.registry import ComponentRecord, Registry, RegistryTable, VersionRecord
 from ._registry.summary import ComponentSummary
 from ._restoring import check_backup, restore_home

@@ -60,8 +60,9 @@ from ._keeping.audit_trail import AuditTrail
 from ._keeping.backup import backup_home
 from ._packages.package import Package
 from ._reader import HomeReader
+from ._registry.approval import Approve
 from ._registry.info import ComponentInfo
-from ._registry.plan import Approve, InstallPlan
+from ._registry.plan import InstallPlan
 from ._registry.summary import ComponentSummary
 from .errors import ApprovalRefused, HostOffline, LearningRefused, NotMeasured, NotRunning
 

@@ -1,4 +1,4 @@
-"""What no component may touch through this block: the shipped part of the forbidden list.
+"""The entries of the forbidden list that ship with this block.
 
 Cloud metadata services hand out the credentials of the machine to any program that can reach them.
 Their addresses are the documented ones of each provider, for IPv4, IPv6 and the names that resolve

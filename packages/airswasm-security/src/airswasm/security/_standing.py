@@ -1,4 +1,4 @@
-"""What components hold open on the strength of a decision, and its end with the decision.
+"""End what components hold open when the decision that it stands on changes.
 
 The guard decides a call. A socket, an open file, a subscription or a request that waits outlives
 the call, so the block that keeps it says on which capability and resource it stands. When the
@@ -30,7 +30,7 @@ class _Held:
 
 
 class Standing:
-    """What the components of one host hold open.
+    """The things that the components of one host hold open.
 
     Args:
         denial: Returns why a component may not use a capability on a resource now, or on one of

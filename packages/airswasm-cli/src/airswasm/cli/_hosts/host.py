@@ -254,7 +254,9 @@ class LocalHost(LocalAudit, StoredHost, LocalStorage):
         if self._pending is None:
             raise HostOffline("plan")
         read = await anyio.to_thread.run_sync(
-            lambda: Package.from_bytes(package, source=source, signature="optional")
+            lambda: Package.from_bytes(
+                package, source=source, signature="optional", kinds=self._system.kinds
+            )
         )
         plan = await self._system.plan(read, update=change == "update")
         self._pending.put(plan.digest, read, change)

@@ -60,9 +60,16 @@ async def carry_out(
 
 
 def decide(
-    session: Session, progress: Progress, plan: Document, options: GrantOptions
+    session: Session, progress: Progress, plan: Document, options: GrantOptions, verb: str = ""
 ) -> Choice | None:
     """Show a plan on stderr if it needs approval, and ask; None if the answer is no.
+
+    Args:
+        session: The verb's.
+        progress: Its moving line.
+        plan: The plan.
+        options: The answers that were given as options.
+        verb: The first word of the question; by default that of an install or update.
 
     Raises:
         AnswerNeeded: No person can answer.
@@ -76,7 +83,7 @@ def decide(
         if terminal.is_interactive or not terminal.as_json:
             show_plan(terminal, plan)
             _show_choice(terminal, choice)
-        verb = "Update" if plan.get("previous_version") else "Install"
+        verb = verb or ("Update" if plan.get("previous_version") else "Install")
         has_answer = bool(options.grant or options.deny) or not items(plan.get("wishes"))
         if terminal.assume_yes or has_answer:
             return choice if terminal.confirm(f"{verb} it?") else None

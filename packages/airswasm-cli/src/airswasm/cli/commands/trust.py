@@ -156,7 +156,7 @@ def disallow(session: Session, key: Annotated[str, _KEY_OR_FINGERPRINT]) -> None
     done = _ask(session, "disallow", lambda host: host.trust_disallow(fingerprint))
     _tell(session, f"{done['fingerprint']} is trusted no longer", {"act": "disallow", **done})
     if done["narrowed"] and not session.terminal.as_json:
-        session.terminal.warn(f"without grants now: {text(done['narrowed'])}")
+        session.terminal.warn(f"lost what the key granted: {text(done['narrowed'])}")
 
 
 @app.command("transfer")

@@ -41,7 +41,7 @@ _LONGEST_WAIT = 5.0
 
 @dataclass(frozen=True, slots=True)
 class GrantReport:
-    """What a component asks for, and what was decided about it.
+    """The requests of a component, and the decisions about them.
 
     Attributes:
         name: The component.

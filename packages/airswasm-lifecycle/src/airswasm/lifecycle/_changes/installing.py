@@ -21,8 +21,9 @@ from .._hosting.loading import Loader
 from .._hosting.running import Running
 from .._packages.component_name import is_component_name
 from .._packages.package import Package
+from .._registry.approval import Approve
 from .._registry.ledger import Decide, Ledger, version_of
-from .._registry.plan import Approve, InstallPlan, plan_install, plan_repair
+from .._registry.plan import InstallPlan, plan_install, plan_repair
 from .._registry.registry import ComponentRecord, Registry
 from ..errors import AlreadyInstalled, OwnerChanged, StartFailed
 from .levels import Levels

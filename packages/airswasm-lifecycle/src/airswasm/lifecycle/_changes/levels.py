@@ -55,5 +55,5 @@ class Levels:
             try:
                 found.add(load_public_key(file).fingerprint)
             except (SecurityError, OSError):
-                continue  # what is no key is nobody's
+                continue  # it is no key
         return frozenset(found)

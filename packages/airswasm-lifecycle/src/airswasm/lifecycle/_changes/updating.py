@@ -19,9 +19,9 @@ from .._hosting.loading import Loader
 from .._hosting.running import Running
 from .._packages.manifest import Manifest
 from .._packages.package import Package
+from .._registry.approval import Approve
 from .._registry.ledger import Decide, Ledger, version_of
 from .._registry.plan import (
-    Approve,
     InstallPlan,
     plan_rollback,
     plan_update,

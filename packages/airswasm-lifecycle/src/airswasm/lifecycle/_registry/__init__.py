@@ -1,6 +1,7 @@
 """The record of what is installed, and how it changes.
 
 `registry` stores the records, in a `tables` of the host's store, and `stored_packages` the files
-that they name. `plan` decides a change and `ledger` writes it. `limits` are those that hold for a
-component. `info` and `summary` are what people read of a record.
+that they name. `plan` decides a change, `approval` answers it, and `ledger` writes it. `in_force`
+has the grants that follow from a record. `limits` are those that hold for a component. `info` and
+`summary` are what people read of a record.
 """

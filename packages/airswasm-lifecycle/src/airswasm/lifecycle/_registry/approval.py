@@ -6,8 +6,9 @@ an `Approval` says more. The answer becomes entries of the name's grant record.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import TypeAlias
 
 from airswasm.security import (
     ALL_PATTERNS,
@@ -21,7 +22,7 @@ from airswasm.security import (
 
 from .plan import InstallPlan
 
-__all__ = ("Approval", "annotation_of", "grant_event")
+__all__ = ("Approval", "Approve", "annotation_of", "grant_event")
 
 _NAMES = dict[str, tuple[str, ...]]
 
@@ -69,6 +70,10 @@ class Approval:
 def _everything(origin: GrantOrigin, kinds: Kinds) -> Iterator[GrantEntry]:
     for each in kinds:
         yield GrantEntry.of(each.annotation, "granted", ALL_PATTERNS, origin, is_extra=True)
+
+
+Approve: TypeAlias = Callable[[InstallPlan], bool | Approval | Awaitable[bool | Approval]]
+"""Answers a plan: False refuses it, True grants all that it asks for."""
 
 
 def annotation_of(capability: str) -> str:

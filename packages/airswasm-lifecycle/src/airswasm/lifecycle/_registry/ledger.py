@@ -32,8 +32,8 @@ from airswasm.security import (
 
 from .._packages.package import Package
 from ..errors import ApprovalRefused
-from .approval import Approval, grant_event
-from .plan import Approve, InstallPlan, TrustLevel
+from .approval import Approval, Approve, grant_event
+from .plan import InstallPlan, TrustLevel
 from .registry import ComponentRecord, Registry, VersionRecord
 from .stored_packages import StoredPackages
 

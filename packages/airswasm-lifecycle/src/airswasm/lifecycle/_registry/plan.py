@@ -10,9 +10,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, TypeAlias
+from typing import Literal, TypeAlias
 
 from airswasm.security import Grants, Kinds, PublicKey, TrustedComponent, fingerprint_of
 
@@ -35,11 +34,7 @@ from ..errors import (
 )
 from .registry import ComponentRecord, VersionRecord
 
-if TYPE_CHECKING:
-    from .approval import Approval
-
 __all__ = (
-    "Approve",
     "InstallPlan",
     "TrustLevel",
     "plan_install",
@@ -80,7 +75,7 @@ class InstallPlan:
     is_repair: bool = False
     """Whether it only restores files of the installed version that the disk lost."""
     level: TrustLevel = "unknown"
-    """How much the origin of the package decides: `trusted`, `development` or `unknown`."""
+    """The trust level of the package: `trusted`, `development` or `unknown`."""
 
     @property
     def limits(self) -> LimitsSection:
@@ -125,8 +120,6 @@ class InstallPlan:
 
 
 TrustLevel: TypeAlias = Literal["trusted", "unknown", "development"]
-Approve = Callable[["InstallPlan"], "bool | Approval | Awaitable[bool | Approval]"]
-"""Answers a plan: False refuses it, True grants all that it asks for."""
 
 
 def plan_install(

@@ -76,7 +76,7 @@ class ComponentRecord:
     migrate_from: str | None = None
     """The version whose data the active one has yet to take over."""
     grants: GrantRecord = field(default_factory=GrantRecord)
-    """What was decided about what its versions ask for."""
+    """The decisions about what its versions ask for."""
 
     @property
     def active_version(self) -> VersionRecord:
