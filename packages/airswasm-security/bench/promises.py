@@ -16,10 +16,15 @@ from pathlib import Path
 from airswasm.runtime import Caller, HostFunction, HostInterface, Ok
 from airswasm.security import (
     PLAIN,
+    AclEntry,
+    AclSettings,
     AuditLog,
     Grants,
     Guard,
     Kinds,
+    Role,
+    RolesLayer,
+    RolesSettings,
     Statement,
     generate_key,
     sign,
@@ -62,6 +67,17 @@ def written(path: Path) -> Callable[[int], None]:
     return write
 
 
+def roles() -> RolesLayer:
+    """Make three roles and an entry that denies, one role of which allows."""
+    tables = [("orders/**",), ("count", "notes/*"), ("users/*", "users/*/name")]
+    define = {
+        str(number): Role(("component:local/*",), {"storage": {"read": patterns}})
+        for number, patterns in enumerate(tables)
+    }
+    entry = AclEntry("component:local/hello", "deny", ("storage.read",), ("secret/**",))
+    return RolesLayer(KINDS, RolesSettings(enforce=True, define=define), AclSettings((entry,)))
+
+
 @asynccontextmanager
 async def promises(folder: Path) -> AsyncIterator[Promises]:
     """Give the promises."""
@@ -71,6 +87,9 @@ async def promises(folder: Path) -> AsyncIterator[Promises]:
     with AuditLog(folder / "audit", durability="os") as log:
         door = Guard(KINDS, grants, audit=log).guarded(offered, contract()).functions["get"]
         fresh = Guard(KINDS, grants).guarded(offered, contract()).functions["get"]
+        with_roles = Guard(KINDS, grants)
+        with_roles.add_layer(roles())
+        by_role = with_roles.guarded(offered, contract()).functions["get"]
         every = Guard(KINDS, grants, audit=log, allowed_lines="every").guarded(offered, contract())
         audited = every.functions["get"]
         at_least = remembered(get)
@@ -81,6 +100,9 @@ async def promises(folder: Path) -> AsyncIterator[Promises]:
             "same-key": Promise(Work(times(lambda: door(caller, "count")), time.thread_time), bare),
             "new-key": Promise(
                 Work(times(lambda: fresh(caller, f"users/{next(keys)}")), time.thread_time), bare
+            ),
+            "new-key-with-roles": Promise(
+                Work(times(lambda: by_role(caller, f"users/{next(keys)}")), time.thread_time), bare
             ),
             "audited": Promise(
                 Work(times(lambda: audited(caller, "count")), time.thread_time),
