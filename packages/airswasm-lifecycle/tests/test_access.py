@@ -83,7 +83,7 @@ async def test_each_layer_answers(
         system.access(NAME, "storage.write", "other")
         assert list(read_audit(system.home.audit_folder / "audit.jsonl")) == before
         with pytest.raises(NotInstalled):
-            system.access("local/nobody", "storage.read", "a")
+            system.access("local/absent", "storage.read", "a")
         with pytest.raises(UnknownCapability, match=r"storage\.read"):
             system.access(NAME, "storage.reed", "a")
 
@@ -243,7 +243,7 @@ async def _sending(system: System) -> None:
 async def test_learning_is_for_development(
     tmp_path: Path, workshop: Workshop, yes: Approve, anyio_backend: str
 ) -> None:
-    """A host in production, and one whose mode nobody chose, refuse it."""
+    """A host in production, and one without a mode, refuse it."""
     for number, mode in enumerate(("production", "")):
         settings = HostSettings(mode=mode)  # type: ignore[arg-type]
         async with opened(tmp_path / str(number), settings) as system:

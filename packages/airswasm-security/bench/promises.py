@@ -16,12 +16,17 @@ from pathlib import Path
 from airswasm.runtime import Caller, HostFunction, HostInterface, Ok
 from airswasm.security import (
     PLAIN,
+    AclEntry,
+    AclSettings,
     AuditLog,
     GrantOrigin,
     GrantRecord,
     Grants,
     Guard,
     Kinds,
+    Role,
+    RolesLayer,
+    RolesSettings,
     Statement,
     generate_key,
     sign,
@@ -64,6 +69,17 @@ def written(path: Path) -> Callable[[int], None]:
     return write
 
 
+def roles() -> RolesLayer:
+    """Make three roles and an entry that denies, one role of which allows."""
+    tables = [("orders/**",), ("count", "notes/*"), ("users/*", "users/*/name")]
+    define = {
+        str(number): Role(("component:local/*",), {"storage": {"read": patterns}})
+        for number, patterns in enumerate(tables)
+    }
+    entry = AclEntry("component:local/hello", "deny", ("storage.read",), ("secret/**",))
+    return RolesLayer(KINDS, RolesSettings(enforce=True, define=define), AclSettings((entry,)))
+
+
 @asynccontextmanager
 async def promises(folder: Path) -> AsyncIterator[Promises]:
     """Give the promises."""
@@ -74,6 +90,9 @@ async def promises(folder: Path) -> AsyncIterator[Promises]:
         door = Guard(KINDS, grants, audit=log).guarded(offered, contract()).functions["get"]
         fresh = Guard(KINDS, grants).guarded(offered, contract()).functions["get"]
         crowded = _crowded().guarded(offered, contract()).functions["get"]
+        with_roles = Guard(KINDS, grants)
+        with_roles.add_layer(roles())
+        by_role = with_roles.guarded(offered, contract()).functions["get"]
         every = Guard(KINDS, grants, audit=log, allowed_lines="every").guarded(offered, contract())
         audited = every.functions["get"]
         at_least = remembered(get)
@@ -88,6 +107,9 @@ async def promises(folder: Path) -> AsyncIterator[Promises]:
             "ten-thousand": Promise(
                 Work(times(lambda: crowded(caller, f"users/{next(keys)}")), time.thread_time),
                 Work(times(lambda: fresh(caller, f"users/{next(keys)}")), time.thread_time),
+            ),
+            "new-key-with-roles": Promise(
+                Work(times(lambda: by_role(caller, f"users/{next(keys)}")), time.thread_time), bare
             ),
             "audited": Promise(
                 Work(times(lambda: audited(caller, "count")), time.thread_time),

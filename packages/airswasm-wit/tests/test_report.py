@@ -218,8 +218,13 @@ def test_a_good_component_passes(tmp_path: Path) -> None:
     assert report.exports == names.GUEST_INTERFACES
     assert set(report.imports) == set(INSTALLED)
     assert report.capability_interfaces == {
-        MESSAGING: ("messaging:publish", "messaging:send", "messaging:subscribe"),
-        STORAGE: ("storage:read", "storage:write"),
+        MESSAGING: (
+            "messaging:publish",
+            "messaging:request",
+            "messaging:send",
+            "messaging:subscribe",
+        ),
+        STORAGE: ("storage:delete", "storage:read", "storage:write"),
     }
     assert report.capabilities[0] == "messaging:publish"
 

@@ -35,7 +35,7 @@ _MARK = "\0"
 _PLAIN = re.compile(r"[^\s'\"\\]+")
 _WILD = re.compile(r"[*?\[]")
 _UNSEEN = re.compile("[\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u202a-\u202e\u2060-\u206f\u3164\ufe00-\ufe0f\ufeff\uffa0\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e0fff]")  # fmt: skip  # noqa: E501
-"""What Unicode calls default ignorable: ext4 with `casefold` leaves it out of a comparison."""
+"""The default ignorable characters of Unicode; ext4 with `casefold` compares without them."""
 
 
 def read_path(value: str) -> str:

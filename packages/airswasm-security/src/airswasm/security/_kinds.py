@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import cast
 
 from airswasm.wit import Capability, load_part
@@ -243,7 +243,7 @@ class Rules:
             if resource.is_touched_by(pattern):
                 return str(pattern)
         if resource.folded is not None and capability in self.folded:
-            other = replace(resource, text=resource.folded, folded=None)
+            other = resource._replace(text=resource.folded, folded=None)
             for pattern, text in self.folded[capability]:
                 if other.is_touched_by(pattern):
                     return text

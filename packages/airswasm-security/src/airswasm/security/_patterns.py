@@ -56,18 +56,28 @@ class Pattern:
     separator: str = "/"
     name: str = field(default="", repr=False, compare=False)
     segments: tuple[str, ...] = field(init=False, repr=False, compare=False)
+    is_literal: bool = field(init=False, repr=False, compare=False)
+    """Whether it covers exactly one resource: itself."""
+    _is_flat: bool = field(init=False, repr=False, compare=False)
+    """Whether it covers resources of one number of segments."""
+    _head: str | None = field(init=False, repr=False, compare=False)
+    """The text before a `/**` at the end, where no other wildcard is in it."""
 
     def __post_init__(self) -> None:
         _check(self.text, self.separator)
-        object.__setattr__(self, "segments", tuple(self.text.split(self.separator)))
+        head, mark, last = self.text.rpartition(self.separator)
+        is_tree = mark != "" and last == _ANY_DEPTH and not _is_wild(head)
+        segments = tuple(self.text.split(self.separator))
+        for name, value in (
+            ("segments", segments),
+            ("is_literal", not _is_wild(self.text)),
+            ("_is_flat", _ANY_DEPTH not in segments),
+            ("_head", head if is_tree else None),
+        ):
+            object.__setattr__(self, name, value)
 
     def __str__(self) -> str:
         return self.name or self.text
-
-    @property
-    def is_literal(self) -> bool:
-        """Whether it covers exactly one resource: itself."""
-        return not _is_wild(self.text)
 
     @property
     def start(self) -> str:
@@ -93,6 +103,14 @@ class Pattern:
             return True
         if self.is_literal:
             return self.text == resource
+        head = self._head
+        if head is not None:
+            length = len(head)
+            return resource.startswith(head) and (
+                len(resource) == length or resource.startswith(self.separator, length)
+            )
+        if self._is_flat:
+            return _row_matches(self.segments, resource.split(self.separator))
         return _sequence_matches(self.segments, resource.split(self.separator))
 
     def covers_prefix(self, prefix: str) -> bool:
@@ -301,6 +319,12 @@ def _effort(segment: str) -> int:
             else 2 * len(segment) + 128 * ("-" in segment)
         )
     return max(len(segment), _EFFORT_OF_ALL if "*" in segment and "?" in segment else 0)
+
+
+def _row_matches(patterns: Sequence[str], segments: Sequence[str]) -> bool:
+    if len(patterns) != len(segments):
+        return False
+    return all(map(segment_matches, patterns, segments))
 
 
 def _sequence_matches(patterns: Sequence[str], segments: Sequence[str]) -> bool:

@@ -20,7 +20,7 @@ from typing import Literal
 from ._grants import Grants, grants_of_tables
 from ._kinds import Kinds, Rules
 from ._layers import Verdict
-from ._patterns import Pattern
+from ._patterns import AnyPattern, Pattern
 from ._spelling import Resource
 from .errors import InvalidCapability, InvalidPattern, RolesInvalid
 
@@ -106,6 +106,19 @@ class _Rule:
     rules: Rules
 
 
+@dataclass(frozen=True, slots=True)
+class _Sorted:
+    """The rules for one component and one capability.
+
+    Attributes:
+        denying: Those that deny some of it.
+        allowing: Each pattern that allows, with the verdict.
+    """
+
+    denying: tuple[_Rule, ...]
+    allowing: tuple[tuple[AnyPattern, Verdict], ...]
+
+
 class RolesLayer:
     """The layer of the guard that asks roles and access list.
 
@@ -130,6 +143,7 @@ class RolesLayer:
             *(_role_rule(kinds, name, role) for name, role in named),
         )
         self._of_component: dict[str, tuple[_Rule, ...]] = {}
+        self._of_call: dict[tuple[str, str], _Sorted] = {}
 
     @property
     def is_needed(self) -> bool:
@@ -138,26 +152,40 @@ class RolesLayer:
 
     def judge(self, component: str, capability: str, resource: Resource) -> Verdict | None:
         """Refuse what a role or entry denies, and what none allows where one must."""
-        mine = self._rules_of(component)
-        for rule in mine:
-            denying = rule.rules.denying(capability, resource)
-            if denying is not None:
-                text = f"{rule.name} denies {capability} on {denying}"
+        mine = self._of_call.get((component, capability)) or self._sorted(component, capability)
+        for rule in mine.denying:
+            denied = rule.rules.denying(capability, resource)
+            if denied is not None:
+                text = f"{rule.name} denies {capability} on {denied}"
                 return Verdict(rule.layer, is_allowed=False, rule=text, is_explicit=True)
-        for rule in mine:
-            covering = rule.rules.covering(capability, resource)
-            if covering is not None:
-                text = f"{rule.name} allows it by {covering}"
-                return Verdict(rule.layer, is_allowed=True, rule=text)
+        for pattern, verdict in mine.allowing:
+            if resource.is_covered_by(pattern):
+                return verdict
         if not self._must_allow:
             return None
-        names = ", ".join(rule.name for rule in mine)
+        names = ", ".join(rule.name for rule in self._rules_of(component))
         text = f"neither {names} allows it" if names else f"no role has {_PREFIX}{component}"
         return Verdict(self.name, is_allowed=False, rule=text)
 
     def effort(self, component: str, capability: str) -> int:
         """Return the effort of all patterns that concern the component."""
         return sum(rule.rules.effort(capability) for rule in self._rules_of(component))
+
+    def _sorted(self, component: str, capability: str) -> _Sorted:
+        """Return the rules that concern a component and a capability; remember them."""
+        rules = self._rules_of(component)
+        allowing = [
+            (pattern, Verdict(rule.layer, True, f"{rule.name} allows it by {pattern}"))
+            for rule in rules
+            for pattern in rule.rules.allow.get(capability, ())
+        ]
+        if len(self._of_call) >= _NAMES:
+            self._of_call.clear()
+        found = _Sorted(
+            tuple(rule for rule in rules if capability in rule.rules.deny), tuple(allowing)
+        )
+        self._of_call[component, capability] = found
+        return found
 
     def _rules_of(self, component: str) -> tuple[_Rule, ...]:
         known = self._of_component.get(component)

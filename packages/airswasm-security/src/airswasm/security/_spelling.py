@@ -17,7 +17,8 @@ import enum
 import re
 import unicodedata
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from typing import NamedTuple, cast
 
 from ._patterns import AnyPattern, Compound, Pattern, Words, covers
 from ._sets import escape
@@ -43,8 +44,10 @@ class Reach(enum.Enum):
     """Every resource that its pattern covers."""
 
 
-@dataclass(frozen=True, slots=True)
-class Resource:
+_EXACT = Reach.EXACT
+
+
+class Resource(NamedTuple):  # one is made for each decision: a dataclass takes three times as long
     """The resource of one call, in canonical form.
 
     Attributes:
@@ -62,31 +65,25 @@ class Resource:
     separator: str = "/"
     parts: tuple[str, ...] | None = None
     folded: str | None = None
-    quote: Callable[[str], str] = field(default=escape, repr=False, compare=False)
+    quote: Callable[[str], str] = escape
 
     def is_covered_by(self, pattern: AnyPattern) -> bool:
         """Return whether the pattern covers all of it."""
-        if isinstance(pattern, Compound):
-            return self.parts is not None and pattern.matches(self.parts)
-        match self.reach:
-            case Reach.EXACT:
-                return pattern.matches(self.text)
-            case Reach.PREFIX:
-                return pattern.covers_prefix(self.text)
-            case Reach.PATTERN:
-                return pattern.covers_pattern(Pattern(self.text, self.separator))
+        if self.reach is _EXACT:
+            return pattern.matches(self.text if self.parts is None else self.parts)  # type: ignore[arg-type]
+        row = cast("Pattern", pattern)  # what has parts is exact
+        if self.reach is Reach.PREFIX:
+            return row.covers_prefix(self.text)
+        return row.covers_pattern(Pattern(self.text, self.separator))
 
     def is_touched_by(self, pattern: AnyPattern) -> bool:
         """Return whether the pattern may cover any of it."""
-        if isinstance(pattern, Compound):
-            return self.parts is None or pattern.matches(self.parts)
-        match self.reach:
-            case Reach.EXACT:
-                return pattern.matches(self.text)
-            case Reach.PREFIX:
-                return pattern.touches_prefix(self.text)
-            case Reach.PATTERN:
-                return pattern.touches_pattern(Pattern(self.text, self.separator))
+        if self.reach is _EXACT:
+            return pattern.matches(self.text if self.parts is None else self.parts)  # type: ignore[arg-type]
+        row = cast("Pattern", pattern)  # what has parts is exact
+        if self.reach is Reach.PREFIX:
+            return row.touches_prefix(self.text)
+        return row.touches_pattern(Pattern(self.text, self.separator))
 
     @property
     def granting_pattern(self) -> str:
@@ -175,6 +172,8 @@ class Spelling:
             InvalidResource: The value has no safe reading.
         """
         is_prefix = argument == "prefix"
+        if is_prefix and self.split is not None:
+            raise InvalidResource(value, "resources of several parts have no common start")
         text = read_plain(value) if is_prefix else self.read(value)
         if text.count(self.separator) >= _RESOURCE_SEGMENTS:
             raise InvalidResource(value, f"it has more than {_RESOURCE_SEGMENTS} segments")

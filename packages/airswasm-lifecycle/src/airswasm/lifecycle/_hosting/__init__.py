@@ -4,6 +4,7 @@
 blocks offer them, `hosting` runs each under its supervisor, and `running` starts and stops those
 that are installed. `revivals` starts again what was given up, and `quarantine` holds the messages
 of a component whose code must not run. `pressure` looks after the memory that they take together,
-and `tenants` is what it sees of them. `checks` has the outcomes of one's health checks, `status`
-reports on all of them, and `profile` on the use of one.
+and `tenants` is what it sees of them. `deciding` finds the layers of the guard, and `access`
+reports what they say to a call. `checks` has the outcomes of one's health checks, `status` reports
+on all of them, and `profile` on the use of one.
 """
