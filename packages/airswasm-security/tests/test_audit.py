@@ -6,6 +6,7 @@ import os
 import sys
 import threading
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 from subprocess import run
 
@@ -346,3 +347,50 @@ async def test_a_kept_log_changes_files_off_the_loop(
             assert max(sizes(tmp_path)) <= 20_000
             group.cancel_scope.cancel()
     assert verify_audit(path).lines == log.head.line
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """Return a file system of 256 KiB."""
+    folder = tmp_path / "small"
+    folder.mkdir()
+    command = ["mount", "-t", "tmpfs", "-o", "size=256k", "t", str(folder)]
+    if sys.platform != "linux" or run(command, check=False, capture_output=True).returncode:
+        pytest.skip("mounting a small file system needs root on Linux")
+    yield folder
+    run(["umount", "-l", str(folder)], check=True)
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("is_kept", [True, False])
+async def test_a_full_disk_denies_and_drops_nothing(small_disk: Path, is_kept: bool) -> None:
+    """No line goes early to make room; each refusal says why; with room the log goes on."""
+    path = small_disk / "audit.jsonl"
+    with AuditLog(path, durability="os", max_bytes=30_000, keep_files=20) as log:
+        async with anyio.create_task_group() as group:
+            if is_kept:
+                group.start_soon(log.keep_synced, 0.001)
+            written = 0
+            while accepts(log):
+                written += 1
+                assert written < 100_000
+                await anyio.lowlevel.checkpoint()
+            assert "space" in str(log.failure)
+            before = log.head
+            for _ in range(100):
+                assert not accepts(log)
+            assert log.head == before
+            (small_disk / "audit.jsonl.000000000001").unlink()  # an operator makes room
+            with anyio.fail_after(60):
+                while not accepts(log):  # noqa: ASYNC110
+                    await anyio.sleep(0.001)
+            assert log.failure is None
+            group.cancel_scope.cancel()
+    verify_audit(path, expected_head=before, start_may_be_missing=True)
+    assert len(list(read_audit(path))) == log.head.line - first_line_of(path) + 1
+
+
+def first_line_of(path: Path) -> int:
+    number = next(iter(read_audit(path)))["n"]
+    assert isinstance(number, int)
+    return number

@@ -63,8 +63,8 @@ class AuditMemory:
         if kept is None:
             return None
         self._kept = kept
-        missing = self._log.compare(kept, "in the host's store")
-        if missing is not None:  # a line has that head now, and the store the next one
+        missing = self._log.missing or self._log.compare(kept, "in the host's store")
+        if missing is not None:  # a line tells of it, and the store gets the next head
             await self.keep_now()
         return missing
 

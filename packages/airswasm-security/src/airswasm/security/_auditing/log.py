@@ -408,12 +408,12 @@ def _chained(
     events: Sequence[tuple[float, AuditEvent]], head: AuditHead
 ) -> tuple[bytes, AuditHead]:
     """Return the lines of events after a head, and the head that they end in."""
-    lines = b""
+    lines: list[bytes] = []
     for now, event in events:
         line = encode(event, head, now)
         head = head_of(head.line + 1, line[:-1])
-        lines += line
-    return lines, head
+        lines.append(line)
+    return b"".join(lines), head
 
 
 def _sync_copy(descriptor: int, path: Path, size: int, retired: Sequence[Path]) -> None:

@@ -44,19 +44,21 @@ class HeadMark:
     def set(self, head: AuditHead) -> None:
         """Note a head whose line is written."""
         if self._descriptor >= 0:
-            with contextlib.suppress(OSError):
+            try:
                 os.pwrite(self._descriptor, self._place(head), head.line % 2 * _PLACE_BYTES)
+            except OSError:
+                return
 
     def start_again(self, head: AuditHead) -> None:
         """Forget the heads of a log that was cut, once a line tells of them."""
         if self._descriptor >= 0:
             with contextlib.suppress(OSError):
-                os.pwrite(self._descriptor, 2 * self._place(head), 0)
+                place = self._place(head)
+                os.pwrite(self._descriptor, place.ljust(_PLACE_BYTES) + place, 0)
 
     def _place(self, head: AuditHead) -> bytes:
-        text = f"{head.line} {head.sha256} {self._boot} "
-        check = f"{zlib.crc32(text.encode()):08x}"
-        return f"{text}{check}".ljust(_PLACE_BYTES - 1).encode() + b"\n"
+        text = f"{head.line} {head.sha256} {self._boot} ".encode()
+        return b"%b%08x\n" % (text, zlib.crc32(text))
 
     def close(self) -> None:
         """Close the file. Closing twice is harmless."""
@@ -77,10 +79,12 @@ def read_mark(path: Path) -> AuditHead | None:
 
 
 def _read_place(place: bytes) -> AuditHead | None:
-    text, _, check = place.decode("ascii", "replace").rstrip().rpartition(" ")
-    if check != f"{zlib.crc32(f'{text} '.encode()):08x}":
+    """Read up to the line's end: what is behind it is left from a longer number."""
+    line, end, _ = place.partition(b"\n")
+    text, check = line[:-8], line[-8:]
+    if not end or check != b"%08x" % zlib.crc32(text):
         return None
-    number, digest, boot = text.split(" ")
+    number, digest, boot, _ = text.decode().split(" ")
     return AuditHead(int(number), digest) if boot == _boot_id() else None
 
 

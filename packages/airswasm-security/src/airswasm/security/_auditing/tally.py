@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import json
 import re
-from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 from typing import cast
@@ -36,7 +35,7 @@ class Tally:
     """The number of lines since the first one, by kind and outcome."""
 
     def __init__(self) -> None:
-        self._counts = Counter[str]()
+        self._counts: dict[tuple[str, str], int] = {}
         self._since = 0.0
 
     @classmethod
@@ -54,16 +53,18 @@ class Tally:
 
     def add(self, kind: str, outcome: str, time: float) -> None:
         """Count one line."""
-        key = f"{kind}/{outcome}" if outcome else kind
-        counts = self._counts
-        if key not in counts and len(counts) >= _MOST:
-            key = _OTHER
-        counts[key] += 1
-        self._since = self._since or time
+        key, counts = (kind, outcome), self._counts
+        known = counts.get(key)
+        if known is None:
+            self._since = self._since or time
+            key = key if len(counts) < _MOST else (_OTHER, "")
+            known = counts.get(key, 0)
+        counts[key] = known + 1
 
     def segment_event(self, head: AuditHead) -> AuditEvent:
         """Return the first line of a file that continues after a head."""
-        counts = {key: str(count) for key, count in sorted(self._counts.items())}
+        ordered = sorted(self._counts.items())
+        counts = {f"{kind}/{how}" if how else kind: str(count) for (kind, how), count in ordered}
         return AuditEvent(
             SEGMENT,
             outcome="done",
@@ -77,7 +78,8 @@ class Tally:
             if key == "since":
                 self._since = float(text)
             elif key != "lines" and text.isdigit():
-                self._counts[key] += int(text)
+                kind, _, outcome = key.rpartition("/") if "/" in key else (key, "", "")
+                self._counts[kind, outcome] = self._counts.get((kind, outcome), 0) + int(text)
 
 
 def retired_event(first: int, after: AuditHead, file: Path) -> AuditEvent:
