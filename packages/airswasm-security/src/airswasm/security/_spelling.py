@@ -67,6 +67,10 @@ class Resource(NamedTuple):  # one is made for each decision: a dataclass takes 
     folded: str | None = None
     quote: Callable[[str], str] = escape
 
+    def as_folded(self) -> Resource:
+        """Return the resource in its folded spelling; this one where it has none."""
+        return self if self.folded is None else self._replace(text=self.folded, folded=None)
+
     def is_covered_by(self, pattern: AnyPattern) -> bool:
         """Return whether the pattern covers all of it."""
         if self.reach is _EXACT:

@@ -54,7 +54,7 @@ _NO_ROOM = {
     errno.ENOMEM: "free some memory, or raise `ulimit -v`",
     errno.EAGAIN: "raise `ulimit -u`, or the number of tasks of its control group",
 }
-"""What gives a process room for another one; any other failure is the interpreter's."""
+"""The remedy, by the number of the error; any other failure is the interpreter's."""
 _SETTING = "EngineConfig.python_executable"
 _NAME_ONE = f"name an interpreter in {_SETTING}"
 
