@@ -9,15 +9,28 @@ from airswasm.runtime import Caller, Case, Err, HostFunction, Ok, Pending, Servi
 from airswasm.storage import (
     ENTRY_BYTES,
     STORAGE_INTERFACE,
+    BatchTooLarge,
     Durability,
     DurabilityPolicy,
     FixedQuota,
+    InvalidKey,
+    InvalidLifetime,
+    InvalidNamespace,
     KeyValueStore,
+    LogFull,
+    QuotaExceeded,
+    StorageClosed,
+    StorageCorrupted,
+    StorageError,
     StorageQuotas,
+    StorageReadOnly,
+    StorageUnavailable,
     StoreLimits,
+    ValueTooLarge,
     provide,
     storage_interface,
 )
+from airswasm.storage._guest_answers import refusal, write_refusal
 from airswasm.storage.testing import MemoryDisk, MemoryStore
 from airswasm.wit import contract
 
@@ -279,3 +292,33 @@ async def test_a_prefix_is_deleted_in_bounded_steps() -> None:
         assert call["usage"](caller).value.keys == 1
         assert call["delete-prefix"](caller, "").value == {"keys": 1, "more": False}
         assert case_of(call["delete-prefix"](caller, "x" * 1_025)) == "invalid-key"
+
+
+ERRORS = (
+    InvalidNamespace("", "it is empty"),
+    InvalidKey("a/b", "", "it is empty"),
+    ValueTooLarge("a/b", "k", 2, 1),
+    BatchTooLarge("a/b", 2, 1, 1, 1),
+    InvalidLifetime("a/b", "k", 0),
+    QuotaExceeded("a/b", 1, 2, 2),
+    QuotaExceeded("a/b", 1, 2, 2, 1, 1, 1),
+    StorageUnavailable("/srv/home/store", "no space left on device"),
+    StorageReadOnly("/srv/home/store"),
+    StorageClosed("/srv/home/store"),
+    StorageCorrupted("/srv/home/store", "a block differs"),
+    LogFull("a", 1, 1),
+)
+
+
+@pytest.mark.parametrize("error", ERRORS, ids=lambda error: type(error).__name__)
+async def test_every_error_of_the_store_is_a_case_of_the_contract(error: StorageError) -> None:
+    """With the payload that the case has, and no text names the folder of the host."""
+    types = contract().interfaces[STORAGE_INTERFACE].types
+    for answer, variant in ((refusal, "storage-error"), (write_refusal, "write-error")):
+        match answer(error):
+            case Err(Case(name, payload)):
+                case = next(each for each in types[variant].cases if each.name == name)
+                assert isinstance(payload, str) != (name == "quota-exceeded"), case
+                assert "/srv" not in str(payload)
+            case other:
+                pytest.fail(f"no refusal: {other}")
