@@ -43,6 +43,8 @@ Progress: TypeAlias = Callable[[int], None]
 
 _CHUNK_ENTRIES = 128
 _CHUNK_BYTES = 128 * 1024
+_HOP_PARTS = 8
+"""Parts that are read with one hop to a worker thread, which takes as long as writing one."""
 _LAST_ENTRIES = 256
 """Keys that may be copied again within the switch itself."""
 _ROUNDS = 1_000
@@ -104,9 +106,11 @@ class Rebuilding:
         reader = ExportReader()
         async for chunk in chunks:
             pairs = reader.feed(chunk)
-            while part := await anyio.to_thread.run_sync(_take_entries, pairs):
+            while parts := await anyio.to_thread.run_sync(_take_entries, pairs):
                 self._check_name(reader, any_name=any_name)
-                self._write(self._rows_of(part))
+                for part in parts:
+                    self._write(self._rows_of(part))
+                    await anyio.lowlevel.checkpoint()
         reader.finish()
         self._check_name(reader, any_name=any_name)
         return reader.entries
@@ -217,8 +221,10 @@ class Rebuilding:
         snapshot = self._store.backend.snapshot()
         try:
             found = scan_rows(snapshot, space, now)
-            while part := await anyio.to_thread.run_sync(_take, found):
-                yield part
+            while parts := await anyio.to_thread.run_sync(_take_parts, found):
+                for part in parts:
+                    yield part
+                    await anyio.lowlevel.checkpoint()
         finally:
             snapshot.close()
 
@@ -284,8 +290,12 @@ def _most(quota: int | None) -> int:
     return NEVER if quota is None else quota
 
 
-def _take_entries(entries: Iterator[ExportedEntry]) -> list[ExportedEntry]:
-    return list(islice(entries, _CHUNK_ENTRIES))
+def _take_entries(entries: Iterator[ExportedEntry]) -> list[list[ExportedEntry]]:
+    return list(islice(iter(lambda: list(islice(entries, _CHUNK_ENTRIES)), []), _HOP_PARTS))
+
+
+def _take_parts(rows: Iterator[Row]) -> list[list[Row]]:
+    return list(islice(iter(lambda: _take(rows), []), _HOP_PARTS))
 
 
 def _take(rows: Iterator[Row]) -> list[Row]:
