@@ -392,7 +392,7 @@ async def test_plain_code_leaves_no_scope_in_a_task_of_the_system(
 
     ref = system.spawn(handle)
     ref.tell(1)
-    with anyio.fail_after(5):
+    with anyio.fail_after(30):
         await done.wait()
         if way == "timer":
             await ref.wait_stopped()
@@ -529,7 +529,7 @@ async def test_a_handler_that_is_ended_from_outside_has_ended(
         async with anyio.create_task_group() as group:
             group.start_soon(ask, ref)
             await anyio.lowlevel.checkpoint()
-            with anyio.fail_after(5):
+            with anyio.fail_after(30):
                 await bad.began.wait()
             if way == "killed":
                 await system.stop(ref, timeout=0)
@@ -561,11 +561,11 @@ async def test_a_step_that_is_cut_off_has_ended(
     bad = Waiting(body, step)
     ref = system.spawn(bad, name="bad")
     if step == "start":
-        with anyio.fail_after(5):
+        with anyio.fail_after(30):
             await bad.began.wait()
     else:
         await system.started(ref)
-    with anyio.fail_after(5):
+    with anyio.fail_after(30):
         await system.stop(ref, timeout=0.001)
     assert ref.phase == "stopped"
     assert bad.began.is_set()
@@ -603,7 +603,7 @@ async def test_a_task_that_is_cancelled_later_goes_on(
 
     ref = system.spawn(handle_in_task if way == "async" else handle)
     ref.tell("cancel")
-    with anyio.fail_after(5):
+    with anyio.fail_after(30):
         await cancelled.wait()
         fired = anyio.Event()
         system.timers.after(0.001, fired.set)
@@ -654,7 +654,7 @@ async def test_a_cancel_of_the_asker_is_the_asker_s(
     async def handle(message: Message, context: Context) -> object:
         return await ask()
 
-    with anyio.fail_after(5):
+    with anyio.fail_after(30):
         if who == "the program":
             assert await ask() == "cancelled"
         else:
@@ -680,7 +680,7 @@ async def test_a_handler_that_is_killed_while_it_asks_leaves_the_asked_alone(
     slow_ref = system.spawn(slow, name="slow")
     ref = system.spawn(asks, name="asks")
     ref.tell(1)
-    with anyio.fail_after(5):
+    with anyio.fail_after(30):
         await asked.wait()
         await system.stop(ref, timeout=0)
         answer.set()
@@ -704,7 +704,7 @@ async def test_a_handler_whose_question_is_killed_fails_alone(
     node = await supervise(system, ChildSpec("asks", lambda: asks))
     ref = system.broker.resolve("asks")
     ref.tell("fault")
-    with anyio.fail_after(5):
+    with anyio.fail_after(30):
         await asked.began.wait()
         await system.stop(target, timeout=0)
     assert await ref.ask("again") == "again"

@@ -334,7 +334,7 @@ async def test_a_ring_of_guests_and_python_actors_is_found(
     linked = await link_moody(engine, wait)
     system.spawn(ask_back, name="python")
     guest = system.spawn(ComponentActor(linked, "test/guest"), name="test/guest")
-    with anyio.fail_after(5):
+    with anyio.fail_after(30):
         assert await guest.ask(b"wait") == b"wait"
     assert [error.path for error in errors] == [  # type: ignore[attr-defined]
         ("python", "test/guest", "python")

@@ -253,7 +253,7 @@ class TestShutdown:
         assert await ref.ask(how) == how
         instance = actor_of(ref).instance
         assert instance is not None
-        with anyio.fail_after(5):
+        with anyio.fail_after(30):
             await node.stop()
         assert instance.is_closed
         assert not system.actors
@@ -272,7 +272,7 @@ class TestShutdown:
         b.tell(b"w")
         b.tell(b"x")
         await anyio.wait_all_tasks_blocked()
-        with anyio.fail_after(5):
+        with anyio.fail_after(30):
             assert await outcome(a.ask(b"t")) is Trapped
             assert await b.ask(b"d") == b"ixd"
         assert gate.cancelled == 1
@@ -551,7 +551,7 @@ class TestWaiting:
             ref.request(b"a" + target.encode(), asked.append, timeout=5)
         for ref in refs:
             ref.resume()
-        with anyio.fail_after(5):
+        with anyio.fail_after(30):
             for ref in refs:
                 await ref.drain(5)
         (ring,) = gate.rings

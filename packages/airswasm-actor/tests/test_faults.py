@@ -245,7 +245,7 @@ async def supervise(system: ActorSystem, *specs: ChildSpec) -> SupervisorNode:
 
 
 async def settled(node: SupervisorNode) -> None:
-    with anyio.fail_after(5):
+    with anyio.fail_after(30):
         while not node.is_idle:
             await anyio.lowlevel.checkpoint()
 
@@ -436,7 +436,7 @@ async def test_an_async_timer_is_a_crash_and_not_silence(
     node = await supervise(system, ChildSpec("bad", lambda: handle))
     ref = system.broker.resolve("bad")
     ref.tell(1)
-    with anyio.fail_after(5):
+    with anyio.fail_after(30):
         while ref.incarnation == 1:
             await anyio.lowlevel.checkpoint()
     await settled(node)
@@ -454,7 +454,7 @@ async def test_a_timer_of_an_actor_fails_alone(
     node = await supervise(system, ChildSpec("bad", lambda: handle))
     ref = system.broker.resolve("bad")
     ref.tell(1)
-    with anyio.fail_after(5):
+    with anyio.fail_after(30):
         while ref.incarnation == 1:
             await anyio.lowlevel.checkpoint()
     await settled(node)
@@ -466,7 +466,7 @@ async def test_a_timer_of_an_actor_fails_alone(
     ended = system.spawn(handle_and_leave)
     ended.tell(1)
     await ended.wait_stopped()
-    with anyio.fail_after(5):
+    with anyio.fail_after(30):
         while system.events.listener_errors == 0:
             await anyio.lowlevel.checkpoint()
 
@@ -707,9 +707,9 @@ async def test_a_swallowed_cancellation_ends_the_actor_all_the_same(
     if step == "receive":
         ref.tell(1)
     if step != "stop":
-        with anyio.fail_after(5):
+        with anyio.fail_after(30):
             await actor.began.wait()
-    with anyio.fail_after(5):
+    with anyio.fail_after(30):
         await system.stop(ref, timeout=0.01)
     assert ref.phase == "stopped"
     assert [letter.reason for letter in system.dead_letters] == (

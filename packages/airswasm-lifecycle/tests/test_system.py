@@ -82,7 +82,7 @@ def log_of(system: System) -> list[str]:
 
 
 async def until(condition: Callable[[], bool]) -> None:
-    with anyio.fail_after(10):
+    with anyio.fail_after(30):
         while not condition():  # noqa: ASYNC110 - what it waits for has no event
             await anyio.sleep(0.001)
 

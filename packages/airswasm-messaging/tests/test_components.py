@@ -32,7 +32,7 @@ class Sink:
         self._arrived.set()
 
     async def next(self) -> tuple[str, object]:
-        with anyio.fail_after(10):
+        with anyio.fail_after(30):
             while not self.payloads:
                 await self._arrived.wait()
                 self._arrived = anyio.Event()

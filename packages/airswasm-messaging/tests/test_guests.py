@@ -71,7 +71,7 @@ async def outcome_of(pending: object) -> object:
         arrived.set()
 
     pending._listen(listen)
-    with anyio.fail_after(10):
+    with anyio.fail_after(30):
         await arrived.wait()
     return outcomes[0]
 

@@ -45,7 +45,7 @@ async def test_a_callback_comes_once_with_the_outcome() -> None:
         first = requests.start(NAME, "test/pong", b"", 60.0)
         second = requests.start(NAME, "test/never", b"", 0.01)
         assert requests.count_of(NAME) == 2
-        with anyio.fail_after(10):
+        with anyio.fail_after(30):
             while len(requester.callbacks) < 2:  # noqa: ASYNC110 - callbacks come through a mailbox
                 await anyio.sleep(0.005)
         await ref.drain(5)
@@ -148,7 +148,7 @@ def test_every_request_ends_exactly_once(script: list[tuple[str, bool]]) -> None
                     requests.cancel(NAME, number)
                 else:
                     expected.add(number)
-            with anyio.fail_after(10):
+            with anyio.fail_after(30):
                 while requests.count_of(NAME):  # noqa: ASYNC110 - deadlines set no event
                     await anyio.sleep(0.002)
             await ref.drain(5)

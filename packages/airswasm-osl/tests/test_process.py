@@ -187,7 +187,7 @@ async def test_a_cancel_ends_it(tmp_path: Path, anyio_backend: str) -> None:
     pid_file = tmp_path / "local" / "a" / "pid"
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(run, tmp_path, code)
-        with anyio.fail_after(10):
+        with anyio.fail_after(30):
             while not (pid_file.exists() and pid_file.read_text()):  # noqa: ASYNC110 - another process
                 await anyio.sleep(0.01)
         tasks.cancel_scope.cancel()
@@ -271,7 +271,7 @@ async def test_arguments_are_bounded_and_text(tmp_path: Path, anyio_backend: str
 
 async def _gone(pid: int) -> None:
     """Waits until a process has ended; a zombie has."""
-    with anyio.fail_after(5):
+    with anyio.fail_after(30):
         while _state(pid) != "Z":  # noqa: ASYNC110 - another process
             await anyio.sleep(0.01)
 

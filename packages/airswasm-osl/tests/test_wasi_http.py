@@ -74,7 +74,7 @@ async def outcome_of(future: FutureIncomingResponse) -> object:
     done = anyio.Event()
     unwatch = future.pollable().watch(done.set)
     if not future.pollable().is_ready():
-        with anyio.fail_after(5):
+        with anyio.fail_after(30):
             await done.wait()
     unwatch()
     taken = future.take()

@@ -270,7 +270,7 @@ async def test_a_disk_that_fails_later_refuses_lines_until_it_works(
     with AuditLog(tmp_path / "audit.jsonl", durability="batch") as log:
         async with anyio.create_task_group() as group:
             group.start_soon(log.keep_synced, 0.001)
-            with anyio.fail_after(10):
+            with anyio.fail_after(30):
                 while accepts(log):  # noqa: ASYNC110 - the disk sets no event
                     await anyio.sleep(0.001)
                 assert log.failure
@@ -306,7 +306,7 @@ async def test_a_batch_reaches_the_disk(tmp_path: Path) -> None:
         async with anyio.create_task_group() as group:
             group.start_soon(log.keep_synced, 0.001)
             log.record(AuditEvent("x"))
-            with anyio.fail_after(10):
+            with anyio.fail_after(30):
                 while log.has_unsynced:  # noqa: ASYNC110 - the disk sets no event
                     await anyio.sleep(0.001)
             group.cancel_scope.cancel()

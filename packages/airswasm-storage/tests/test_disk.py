@@ -138,13 +138,13 @@ async def test_a_failed_wait_for_the_disk_is_told_to_all_that_wait() -> None:
         disk.is_full = True
         with pytest.raises(StorageUnavailable):
             await store.namespace("c").set("k", b"1")
-        with anyio.fail_after(10):
+        with anyio.fail_after(30):
             while len(outcomes) < 2:
                 await anyio.lowlevel.checkpoint()
         assert all(isinstance(outcome, StorageUnavailable) for outcome in outcomes)
         assert store.failure is not None
         disk.is_full = False
-        with anyio.fail_after(10):
+        with anyio.fail_after(30):
             while not await succeeds(store.namespace("c").set("k", b"1")):  # noqa: ASYNC110
                 await anyio.sleep(0.01)
         assert store.failure is None

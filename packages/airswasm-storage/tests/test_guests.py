@@ -122,7 +122,7 @@ async def test_a_write_completes_when_it_is_durable() -> None:
         pending = call["set"](Caller("local/hello"), "k", b"1")
         assert isinstance(pending, Pending)
         assert not pending.is_done
-        with anyio.fail_after(10):
+        with anyio.fail_after(30):
             while not pending.is_done:
                 await anyio.lowlevel.checkpoint()
 
@@ -137,7 +137,7 @@ async def test_a_full_disk_is_unavailable_and_heals() -> None:
         assert case_of(refused) == "unavailable"
         assert ":memory:" not in str(refused), "where the host keeps its data is nothing for guests"
         disk.is_full = False
-        with anyio.fail_after(10):
+        with anyio.fail_after(30):
             while call["set"](caller, "k", b"1") != Ok(None):  # noqa: ASYNC110
                 await anyio.sleep(0.01)
         assert call["get"](caller, "k") == Ok(b"1")
@@ -202,7 +202,7 @@ async def test_a_component_may_have_a_durability_of_its_own() -> None:
         assert interface.functions["set"](Caller("local/fast"), "k", b"1") == Ok(None)
         pending = interface.functions["set"](Caller("local/safe"), "k", b"1")
         assert isinstance(pending, Pending)
-        with anyio.fail_after(10):
+        with anyio.fail_after(30):
             while not pending.is_done:
                 await anyio.lowlevel.checkpoint()
 
@@ -264,7 +264,7 @@ async def test_a_value_with_a_time_to_live_is_gone_after_it() -> None:
     async with offered() as call:
         caller = Caller("local/hello")
         assert call["set-with-ttl"](caller, "k", b"1", 1) == Ok(None)
-        with anyio.fail_after(10):
+        with anyio.fail_after(30):
             while call["get"](caller, "k") != Ok(None):  # noqa: ASYNC110
                 await anyio.sleep(0.001)
         assert call["set-with-ttl"](caller, "k", b"1", 60_000) == Ok(None)
