@@ -61,7 +61,7 @@ top --interval 0.1
 why local/hello storage.write count
 capabilities learn local/hello --for 0.2
 update newer --yes
-rollback local/hello
+rollback local/hello --yes
 uninstall local/hello --purge --yes
 trust add shop/orders {}/other.pub
 trust list
@@ -124,14 +124,13 @@ def test_with_json_a_verb_prints_documents_and_nothing_else(
     run_host: RunHost,
     project: Path,
     tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Each line of stdout is a document with a schema of its own verb; most verbs print one."""
     assert airswasm("keygen").code == 0
     newer = Path(shutil.copytree(project, tmp_path / "newer"))
     manifest = newer / "Component.toml"
     manifest.write_text(manifest.read_text().replace('version = "0.1.0"', 'version = "0.2.0"'))
-    monkeypatch.setenv("AIRSWASM_HOST_MODE", "development")  # where components learn
+    assert airswasm("config", "set", "host.mode", "development").code == 0  # components learn there
     host = run_host()
     typed = set()
     lines = [*AFTERNOON.strip().splitlines(), "", *EVENING.strip().splitlines()]

@@ -243,7 +243,7 @@ class Rules:
             if resource.is_touched_by(pattern):
                 return str(pattern)
         if resource.folded is not None and capability in self.folded:
-            other = resource.as_folded()
+            other = resource.in_folded_spelling()
             for pattern, text in self.folded[capability]:
                 if other.is_touched_by(pattern):
                     return text

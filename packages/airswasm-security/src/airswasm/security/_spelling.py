@@ -67,8 +67,8 @@ class Resource(NamedTuple):  # one is made for each decision: a dataclass takes 
     folded: str | None = None
     quote: Callable[[str], str] = escape
 
-    def as_folded(self) -> Resource:
-        """Return the resource in its folded spelling; this one where it has none."""
+    def in_folded_spelling(self) -> Resource:
+        """Return it as a system that ignores case spells it; itself where the kind has none."""
         return self if self.folded is None else self._replace(text=self.folded, folded=None)
 
     def is_covered_by(self, pattern: AnyPattern) -> bool:
