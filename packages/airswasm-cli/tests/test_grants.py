@@ -107,5 +107,6 @@ def test_an_option_that_names_nothing_asked_for_installs_nothing(
     assert ended.code == 2
     assert "messaging.publish, storage.read, storage.write" in ended.err
     wider = airswasm("install", str(project), "--yes", "--grant", "storage.read=**")
-    assert (wider.code, wider.err.split(":")[0].split("\n")[-1]) == (1, "error[E0405]")
+    assert wider.code == 1
+    assert "error[E0405]" in wider.err
     assert airswasm("list").out == ""

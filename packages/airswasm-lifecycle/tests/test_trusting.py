@@ -51,6 +51,23 @@ def lines(system: System, kind: str) -> list[tuple[str, str]]:
 class TestRevocation:
     """A revoked key runs nothing, from that moment on."""
 
+    @pytest.mark.parametrize("first_signer", [True, False])
+    async def test_a_second_revocation_leaves_what_the_first_one_ended(
+        self, system: System, workshop: Workshop, yes: Approve, first_signer: bool
+    ) -> None:
+        """It neither reports nor logs it again, whichever of its two signers comes first."""
+        owner, reviewer = generate_key(), generate_key()
+        await system.install(workshop.package(key=owner, more=(reviewer,)), approve=yes)
+        await system.install(workshop.package(name="local/other", key=reviewer), approve=yes)
+        keys = (owner, reviewer) if first_signer else (reviewer, owner)
+        reports = [
+            (await system.trust.revoke(key.public.fingerprint, "lost")).quarantined for key in keys
+        ]
+        expected = [(NAME,), ("local/other",)] if first_signer else [(NAME, "local/other"), ()]
+        assert reports == expected
+        said = [line.message for line in system.logs.recent(NAME) if "quarantined" in line.message]
+        assert len(said) == 1
+
     async def test_it_quarantines_what_runs_and_keeps_its_messages(
         self, system: System, workshop: Workshop, yes: Approve
     ) -> None:

@@ -207,7 +207,7 @@ class Trusting:
                 "revoke", "", {"key": full, "reason": reason},
                 lambda: self.store.revoke(full, reason),
             )  # fmt: skip
-            ended = await self.running.quarantine_untrusted()
+            ended = await self.running.quarantine_signed_by(full)
         return RevocationReport(full, ended)
 
     def _full(self, fingerprint: str) -> str:

@@ -15,6 +15,7 @@ import anyio
 from airswasm.runtime import Meters
 from airswasm.security import (
     Guard,
+    KeyRevoked,
     TrustError,
     TrustStore,
 )
@@ -196,8 +197,10 @@ class Running:
             self.trust.check_installed(verified)
         return manifest
 
-    async def quarantine_untrusted(self) -> tuple[str, ...]:
-        """End the code of every component whose signers this host trusts no longer.
+    async def quarantine_signed_by(self, fingerprint: str) -> tuple[str, ...]:
+        """End the code of every component that a revoked key signed.
+
+        Components that another revocation has quarantined before stay as they are.
 
         Returns:
             The names.
@@ -210,7 +213,10 @@ class Running:
                 await checkpoint()
                 record = self.registry.find(before.name)
                 why = await self._distrust(record) if record is not None else None
-                if record is None or why is None:
+                if record is None or not isinstance(why, KeyRevoked):
+                    continue
+                is_ended = self.hosting.state(record.name) == "quarantined"
+                if why.fingerprint != fingerprint or is_ended:
                     continue
                 found.append(record.name)
                 if self.is_online and not self.hosting.is_stopped(record.name):
