@@ -51,7 +51,7 @@ def rollback(
         async with open_host(session, "rollback", "change") as host:
             with session.terminal.progress(f"rolling back {name}") as progress:
                 plan = await host.plan_rollback(full_name(name), to)
-                choice = decide(session, progress, plan, options)
+                choice = decide(session, progress, plan, options, "Go back to")
                 if choice is None:
                     raise refusal_of(plan)
                 digest = str(plan["digest"])
