@@ -60,7 +60,6 @@ async def carry_out(
 
 
 def decide(
-<<<<<<< HEAD
     session: Session, progress: Progress, plan: Document, options: GrantOptions, verb: str = ""
 ) -> Choice | None:
     """Show a plan on stderr if it needs approval, and ask; None if the answer is no.
@@ -71,17 +70,6 @@ def decide(
         plan: The plan.
         options: The answers that were given as options.
         verb: The first word of the question; by default that of an install or update.
-=======
-    session: Session,
-    progress: Progress,
-    plan: Document,
-    options: GrantOptions,
-    verb: str | None = None,
-) -> Choice | None:
-    """Show a plan on stderr if it needs approval, and ask; None if the answer is no.
-
-    The verb of the question is `Install` or `Update` where none is given.
->>>>>>> fresh13
 
     Raises:
         AnswerNeeded: No person can answer.
