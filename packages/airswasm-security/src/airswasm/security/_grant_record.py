@@ -31,6 +31,12 @@ GrantVerdict: TypeAlias = Literal["granted", "narrowed", "denied"]
 Decider: TypeAlias = Literal["operator", "policy", "key", "level"]
 """`operator`: a person or their script. `policy`: the host, when a time had passed. `key`: the
 package's signer is trusted. `level`: the host is in development mode."""
+_VERDICTS: Mapping[str, GrantVerdict] = {
+    "granted": "granted", "narrowed": "narrowed", "denied": "denied",
+}  # fmt: skip
+_DECIDERS: Mapping[str, Decider] = {
+    "operator": "operator", "policy": "policy", "key": "key", "level": "level",
+}  # fmt: skip
 ALL_PATTERNS = ("everything",)
 """The patterns that stand for all of a capability."""
 
@@ -107,17 +113,12 @@ class GrantEntry:
         Raises:
             ValueError, KeyError, TypeError: It is not one.
         """
-        verdict, by = str(document["verdict"]), str(document["by"])
-        if verdict not in ("granted", "narrowed", "denied"):
-            raise ValueError(f"no verdict: {verdict}")
-        if by not in ("operator", "policy", "key", "level"):
-            raise ValueError(f"no decider: {by}")
         until = document["until"]
         return cls(
             capability=str(document["capability"]),
-            verdict=cast("GrantVerdict", verdict),
+            verdict=_VERDICTS[str(document["verdict"])],
             patterns=tuple(map(str, cast("list[object]", document["patterns"]))),
-            by=cast("Decider", by),
+            by=_DECIDERS[str(document["by"])],
             at=float(str(document["at"])),
             version=str(document["version"]),
             until=None if until is None else float(str(until)),

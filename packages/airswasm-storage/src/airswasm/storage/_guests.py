@@ -85,7 +85,7 @@ def storage_interface(
         guard: Asked whether a caller may delete, by the functions that delete only sometimes; all
             else is the business of the guard in front of the interface.
     """
-    refusal_of = (lambda *_: None) if guard is None else _asking(guard)
+    refusal_of: _Refusal = _allow if guard is None else _asking(guard)
     guests = _Guests(store, quotas, durability, refusal_of)
     return HostInterface(
         STORAGE_INTERFACE,
@@ -124,6 +124,10 @@ def provide(services: Services) -> Iterable[HostInterface]:
         durability = services.get(DurabilityPolicy)  # type: ignore[type-abstract]
     guard = services.get(Guard) if services.has(Guard) else None
     return (storage_interface(store, quotas, durability, guard),)
+
+
+def _allow(_caller: Caller, _resource: str, _argument: str) -> None:
+    return None
 
 
 def _asking(guard: Guard) -> _Refusal:

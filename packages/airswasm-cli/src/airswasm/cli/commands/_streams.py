@@ -8,7 +8,7 @@ import tempfile
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Generator
 from contextlib import aclosing, asynccontextmanager, contextmanager
 from pathlib import Path
-from typing import BinaryIO, TypeVar
+from typing import BinaryIO, TypeVar, cast
 
 __all__ = ("opened_input", "opened_output", "read_chunks", "streamed")
 
@@ -24,7 +24,7 @@ async def streamed(items: AsyncIterator[T]) -> AsyncGenerator[AsyncIterator[T]]:
     Else the event loop closes it when it ends, while a connection is half read.
     """
     if isinstance(items, AsyncGenerator):
-        async with aclosing(items):
+        async with aclosing(cast("AsyncGenerator[T]", items)):
             yield items
     else:
         yield items

@@ -9,8 +9,10 @@ from .._control.document import number
 
 __all__ = ("amount", "clock", "counted", "lasted", "moment", "past_moment", "short", "size", "when")
 
-_UNITS = {"s": 1, "sec": 1, "m": 60, "min": 60, "h": 3600, "hou": 3600, "d": 86_400, "day": 86_400}
-_UNITS |= {"w": 7 * 86_400, "wee": 7 * 86_400}
+_UNITS = {
+    "s": 1, "sec": 1, "m": 60, "min": 60, "h": 3600, "hou": 3600, "d": 86_400, "day": 86_400,
+    "w": 7 * 86_400, "wee": 7 * 86_400,
+}  # fmt: skip
 _AGO = re.compile(r"([0-9]+(?:\.[0-9]+)?) ?(s|sec|m|min|h|hours?|d|days?|w|weeks?)")
 
 

@@ -108,10 +108,11 @@ class Trusting:
             FingerprintUnknown: The digits belong to no key that this host knows, or to several.
         """
         full = self._full(fingerprint)
+        lost: tuple[str, ...] = ()
         with anyio.CancelScope(shield=True):
             await self._change("disallow", "", {"key": full}, lambda: self.store.disallow(full))
             lost = await self.granting.withdraw(full)
-        return lost  # noqa: RET504  # mypy takes the scope for one that may swallow an error
+        return lost
 
     async def add(self, name: str, key: PublicKey, *, label: str = "") -> TrustedComponent:
         """Pin a component to its owner's key before the install.
