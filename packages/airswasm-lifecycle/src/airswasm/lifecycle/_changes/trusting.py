@@ -112,7 +112,7 @@ class Trusting:
         with anyio.CancelScope(shield=True):
             await self._change("disallow", "", {"key": full}, lambda: self.store.disallow(full))
             lost = await self.granting.withdraw(full)
-        return lost
+        return lost  # noqa: RET504 - the scope might swallow an error, for all that types know
 
     async def add(self, name: str, key: PublicKey, *, label: str = "") -> TrustedComponent:
         """Pin a component to its owner's key before the install.
