@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, get_type_hints
 
 import pytest
-from airswasm.cli.commands.info import _limits
+from airswasm.cli.commands._terms import shown_limits
 from airswasm.lifecycle import LimitsSection
 
 Airswasm = Callable[..., Any]
@@ -67,4 +67,4 @@ def test_a_key_of_the_host_s_holds_where_the_manifest_is_silent(
 )
 def test_a_value_has_its_unit(key: str, value: object, line: tuple[str, str]) -> None:
     """A limit of a newer host is shown too."""
-    assert list(_limits({key: value})) == [line]
+    assert list(shown_limits({key: value}, "limits.")) == [line]
