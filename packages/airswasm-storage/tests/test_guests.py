@@ -6,7 +6,9 @@ from contextlib import asynccontextmanager
 import anyio
 import pytest
 from airswasm.runtime import Caller, Case, Err, HostFunction, Ok, Pending, Services
+from airswasm.security import Grants, Guard, Kinds
 from airswasm.storage import (
+    BLOCK,
     ENTRY_BYTES,
     STORAGE_INTERFACE,
     BatchTooLarge,
@@ -322,3 +324,30 @@ async def test_every_error_of_the_store_is_a_case_of_the_contract(error: Storage
                 assert "/srv" not in str(payload)
             case other:
                 pytest.fail(f"no refusal: {other}")
+
+
+DELETIONS = {
+    "delete": ("k",),
+    "delete-prefix": ("k",),
+    "compare-and-set": ("k", b"1", None, None),
+    "batch": ("", [], [], b"", ["k"]),
+}
+
+
+@pytest.mark.parametrize("name", DELETIONS)
+async def test_no_function_deletes_without_the_capability(name: str) -> None:
+    """`storage.write` is not enough, whether a function deletes always or sometimes."""
+    caller = Caller("local/hello")
+    writing = {"storage:read": ("everything",), "storage:write": ("everything",)}
+    guard = Guard(Kinds(BLOCK.capabilities), {caller.name: Grants(writing)})
+    async with MemoryStore(durability="os") as store:
+        interface = storage_interface(store, FixedQuota(1_000), guard=guard)
+        call = guard.guarded(interface, contract()).functions
+        assert call["set"](caller, "k", b"1") == Ok(None)
+        assert call["compare-and-set"](caller, "k", b"1", b"1", None) == Ok(None)
+        assert call["batch"](caller, "", ["k"], [1], b"1", []) == Ok(0)
+        assert case_of(call[name](caller, *DELETIONS[name])) == "denied"
+        assert call["get"](caller, "k") == Ok(b"1")
+        guard.grant(caller.name, Grants({**writing, "storage:delete": ("everything",)}))
+        assert isinstance(call[name](caller, *DELETIONS[name]), Ok)
+        assert call["get"](caller, "k") == Ok(None)

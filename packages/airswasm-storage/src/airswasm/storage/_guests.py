@@ -85,8 +85,7 @@ def storage_interface(
         guard: Asked whether a caller may delete, by the functions that delete only sometimes; all
             else is the business of the guard in front of the interface.
     """
-    refusal_of: _Refusal = _allow if guard is None else _asking(guard)
-    guests = _Guests(store, quotas, durability, refusal_of)
+    guests = _Guests(store, quotas, durability, _asking(guard))
     return HostInterface(
         STORAGE_INTERFACE,
         {
@@ -126,12 +125,10 @@ def provide(services: Services) -> Iterable[HostInterface]:
     return (storage_interface(store, quotas, durability, guard),)
 
 
-def _allow(_caller: Caller, _resource: str, _argument: str) -> None:
-    return None
-
-
-def _asking(guard: Guard) -> _Refusal:
+def _asking(guard: Guard | None) -> _Refusal:
     def refusal_of(caller: Caller, resource: str, argument: str) -> str | None:
+        if guard is None:
+            return None
         decision = guard.check(caller.name, "storage:delete", resource, argument=argument)
         return None if decision.is_allowed else decision.text
 
