@@ -11,6 +11,7 @@ import pytest
 from airswasm.cli._control.document import one_line
 from airswasm.cli._session.problem import report
 from airswasm.cli._session.terminal import Terminal
+from airswasm.cli.commands._deciding import show_wish
 from airswasm.cli.commands._install import show_plan
 from airswasm.cli.errors import RemoteFailure
 from airswasm.lifecycle import LimitsSection
@@ -44,6 +45,23 @@ def test_no_text_of_the_author_s_makes_a_line_of_its_own(
         assert len([line for line in lines if line.startswith("  signed by")]) == 1
         assert len([line for line in lines if line.startswith("  may ")]) == 1
         assert all(line.isprintable() for line in lines)
+
+
+@pytest.mark.parametrize("reason", ["reads", 'x". signed by "y', FORGED, '"', "\u201c\u0430\u201d"])
+def test_a_reason_stays_within_its_quotes_and_look_alikes_show(
+    capsys: pytest.CaptureFixture[str], reason: str
+) -> None:
+    """Its author says it, not the host; letters that look like others are shown by number."""
+    patterns = ["/dat\u0430/**", "/data/**"]
+    wish = {"capability": "filesystem.read", "sentence": "read", "patterns": patterns}
+    show_wish(Terminal(), {**wish, "reason": reason}, "1.")
+    shown = capsys.readouterr().err.splitlines()
+    assert '"/dat\\u0430/**", "/data/**"' in shown[2]
+    assert shown[3].startswith('       its author says: "')
+    assert shown[3].endswith('"')
+    assert shown[3].count('"') == 2
+    show_wish(Terminal(), {**wish, "patterns": patterns[1:]}, "1.")
+    assert len(capsys.readouterr().err.splitlines()) == 2
 
 
 def test_every_limit_rate_and_variable_is_shown_within_the_screen(

@@ -16,6 +16,7 @@ from airswasm.lifecycle import (
     ComponentRecord,
     GrantInPast,
     InstallPlan,
+    ManifestInvalid,
     NotInstalled,
     System,
     UpdateFailed,
@@ -102,11 +103,22 @@ class TestInstall:
                 workshop.package(), approve=answering(denied={"storage.write": ["count"]})
             )
         async with System(home) as system:
-            with pytest.raises(GuestRefused, match="airswasm grants remove local/hello storage"):
+            with pytest.raises(GuestRefused, match="airswasm grants add local/hello storage"):
                 await system.send(NAME, b"c")
             assert may(system, WRITE, "migrated")
             assert system.grant_report(NAME).not_granted == ('storage.write = ["count"]',)
             assert ("denied", WRITE, "count") in lines(system)
+
+    @pytest.mark.parametrize("line", ['storage.raed = ["x"]', 'storage.read = ["**"]'])
+    async def test_what_this_host_cannot_grant_is_no_question(
+        self, system: System, workshop: Workshop, yes: Approve, line: str
+    ) -> None:
+        """Also of a package that was read without the capabilities of this host."""
+        package = workshop.package(capabilities=line)
+        for change in (system.plan(package), system.install(package, approve=yes)):
+            with pytest.raises(ManifestInvalid):
+                await change
+        assert system.list() == ()
 
     async def test_an_answer_beyond_the_question_installs_nothing(
         self, system: System, workshop: Workshop

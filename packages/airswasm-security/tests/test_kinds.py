@@ -225,3 +225,22 @@ def test_an_update_asks_for_whatever_it_widens(
     """When nothing is asked for anew, the update can do nothing that it could not before."""
     if not KINDS.beyond(new, old) and allows(new, capability, value, argument):
         assert allows(old, capability, value, argument)
+
+
+@pytest.mark.parametrize(
+    ("capability", "text"),
+    [
+        ("storage:read", "**"),
+        ("storage:read", "*/**"),
+        ("storage:read", "**/*"),
+        ("storage:read", "**/**"),
+        ("messaging:publish", "**"),
+        ("messaging:publish", "*.**"),
+        ("messaging:publish", "**.*"),
+    ],
+)
+def test_a_grant_of_everything_says_so(capability: str, text: str) -> None:
+    """In whatever spelling; what leaves out a segment's beginning is less."""
+    with pytest.raises(InvalidPattern, match="everything"):
+        KINDS.check(Grants({capability: (text,)}))
+    KINDS.check(Grants({capability: (f"a{text[1:]}" if text[1] != "*" else "a",)}))

@@ -207,6 +207,11 @@ def _host_pattern(host: str, text: str) -> str:
     for label in lowered.split("."):
         if _LABEL_PATTERN.fullmatch(label) is None:
             raise InvalidPattern(text, f"no host has the label {label!a}")
+    above, _, top = lowered.rpartition(".")
+    stem = top.rstrip("*?")
+    if above and stem.isalpha() and stem != top:
+        reason = f"hosts of others end in {top!a}, too"
+        raise InvalidPattern(text, f"{reason}{_meant(f'{above}.{stem}')}")
     return lowered
 
 
@@ -261,7 +266,7 @@ def _address_pattern(text: str) -> str:
 
 
 def _address_pattern_parts(text: str) -> tuple[Pattern | Words, ...]:
-    host, port = ("**", "*") if text == "**" else _address_parts(text)
+    host, port = ("*.**", "*") if text == "**" else _address_parts(text)
     return _host_row(host), _word(port)
 
 
@@ -271,6 +276,8 @@ def _request_pattern(text: str) -> str:
         return text
     if len(text) > _PATTERN_LENGTH:
         raise InvalidPattern(text[:80], f"it is longer than {_PATTERN_LENGTH} characters")
+    if text != text.strip():
+        raise InvalidPattern(text, f"it has a space at an end{_meant(text.strip())}")
     head, space, url = text.rpartition(" ")
     methods = _methods(head, text) if space else ""
     scheme, mark, rest = url.partition("://")
@@ -318,7 +325,7 @@ def _path_of(path: str, text: str) -> str:
 
 def _request_pattern_parts(text: str) -> tuple[Pattern | Words, ...]:
     if text == "**":
-        return Words(), Words(), Pattern("**", "."), Words(), Pattern("**")
+        return Words(), Words(), Pattern("*.**", "."), Words(), Pattern("/**")
     methods, _, url = text.rpartition(" ")
     scheme, host, port, path = _authority_of(url)
     allowed = Words(frozenset(methods.split(","))) if methods else Words()

@@ -51,6 +51,8 @@ def _path_pattern(text: str) -> str:
     """Spell a pattern as `read_path` spells resources: absolute, without empty segments."""
     if "\\" in text:
         raise InvalidPattern(text, "write / between the parts of a path")
+    if text.startswith((" /", "~/")):
+        raise InvalidPattern(text, f"a path starts with /; did you mean {text[1:]}?")
     segments = text.removeprefix("/").split("/")
     if "" in segments[:-1] or (segments[-1] == "" and len(segments) > 1) or "." in segments:
         meant = "/".join(segment for segment in segments if segment not in ("", "."))
@@ -129,6 +131,8 @@ def _program_pattern(text: str) -> str:
 
 def _program_pattern_parts(text: str) -> tuple[Pattern | Words, ...]:
     program, *arguments = shlex.split(text)
+    if program == "**":
+        program = "/**"
     if not arguments:
         arguments = ["**"]
     dotted = (f"[.]{each[1:]}" if each in (".", "..") else each for each in arguments)

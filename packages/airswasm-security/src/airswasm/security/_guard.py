@@ -455,7 +455,7 @@ class Guard:
                 rule = f"the component denies {capability} on {denying}"
                 return Verdict("grants", is_allowed=False, rule=rule, is_explicit=True)
             rule = f"its record of grants denies {capability} on {denying}"
-            lift = _command("remove", component, capability, denying, " --denial")
+            lift = self._lifting(component, capability, touched, denying)
             return Verdict("grants", False, rule, is_explicit=True, command=lift)
         covering = rules.covering(capability, touched)
         if covering is not None:
@@ -470,6 +470,18 @@ class Guard:
             rule = "Component.toml asks for it, and its record of grants does not grant it"
             return Verdict("grants", is_allowed=False, rule=rule, command=command)
         return Verdict("grants", is_allowed=False, rule=rule, line=line, command=command)
+
+    def _lifting(
+        self, component: str, capability: str, touched: Resource, denying: str
+    ) -> str | None:
+        """Return the command that lifts a denial of the record and grants what is missing then."""
+        lift = _command("remove", component, capability, denying, " --denial")
+        if self._rules_of(self.grants_of(component)).covering(capability, touched) is not None:
+            return lift
+        add = _command("add", component, capability, touched.granting_pattern)
+        if denying == touched.granting_pattern:  # a grant lifts the denials that it covers
+            return add
+        return f"{lift} && {add}" if lift and add else None
 
     def _decide(self, component: str, capability: str, touched: Resource) -> Decision:
         for layer in self._layers:

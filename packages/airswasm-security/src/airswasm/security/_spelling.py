@@ -212,8 +212,17 @@ class Spelling:
             return Pattern(self.fold(_SET.sub("?", pattern.text)), self.separator)
 
     def covers_everything(self, pattern: AnyPattern) -> bool:
-        """Return whether a pattern covers every resource of the kind."""
-        return covers(pattern, self.pattern(EVERYTHING))
+        """Return whether a pattern covers every resource of the kind.
+
+        None is the empty text, so one segment and any number beyond it are all that there is.
+        """
+        whole = self.pattern(EVERYTHING)
+        if not isinstance(whole, Compound) and whole.text.endswith("**"):
+            start = whole.text[:-2]
+            for some in (f"{start}*{self.separator}**", f"{start}**{self.separator}*"):
+                if covers(pattern, Pattern(some, self.separator)):
+                    return True
+        return covers(pattern, whole)
 
 
 PLAIN = Spelling()

@@ -203,7 +203,7 @@ class GrantBarred(SecurityError):
         "the record denies it",
         "A denial wins over any grant. A new grant lifts the denials that it covers as a whole, "
         "and no wider one.",
-        "lift the denial first: airswasm grants remove NAME CAPABILITY --denial",
+        "lift that denial first: airswasm grants remove NAME CAPABILITY PATTERN --denial",
     )
 
     def __init__(self, capability: str, pattern: str, denied: str) -> None:

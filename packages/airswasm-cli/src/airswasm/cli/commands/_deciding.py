@@ -112,8 +112,12 @@ def show_wish(terminal: Terminal, wish: Document, mark: str) -> None:
     patterns = ", ".join(f'"{one_line(each)}"' for each in _patterns(wish))
     terminal.say(f"  {mark}  {one_line(wish['sentence'])}")
     terminal.say(f"       {text(wish['capability'])} = [{patterns}]")
+    if not patterns.isascii():  # letters of other alphabets that look like those of this one
+        plain = patterns.encode("ascii", "backslashreplace").decode()
+        terminal.say(f"       look twice, it is not all ASCII: {plain}")
     if wish.get("reason"):
-        terminal.say(f"       because: {one_line(wish['reason'])}")
+        reason = one_line(wish["reason"]).replace('"', "'")
+        terminal.say(f'       its author says: "{reason}"')
 
 
 def _ask_one(terminal: Terminal) -> str:

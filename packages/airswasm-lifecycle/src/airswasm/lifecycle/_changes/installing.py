@@ -200,10 +200,14 @@ async def read_source(
 ) -> Package:
     """Return the package; a path is read and verified first.
 
+    Its manifest is held to the capabilities of this host, also where the package was read without
+    them.
+
     Raises:
         PackageInvalid, ManifestInvalid, SecurityError: The package is invalid.
     """
     if isinstance(source, Package):
+        await anyio.to_thread.run_sync(source.check_capabilities, kinds)
         return source
     use: Literal["optional", "required"] = "optional" if policy.accepts_unsigned else "required"
     path = Path(source)

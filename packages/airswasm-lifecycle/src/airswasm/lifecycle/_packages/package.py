@@ -211,6 +211,15 @@ class Package:
         package._check()
         return package
 
+    def check_capabilities(self, kinds: Kinds) -> None:
+        """Check what the manifest asks for against the capabilities of a host.
+
+        Raises:
+            ManifestInvalid: One of them does not exist there, or has a pattern that is not usable.
+        """
+        file = f"{self.source}/{MANIFEST_NAME}"
+        Manifest.parse(self.files[MANIFEST_NAME], file=file, kinds=kinds)
+
     def _check(self) -> None:
         artifact = self.manifest.build.artifact
         if artifact not in self.files:
