@@ -83,7 +83,7 @@ def test_a_raise_is_shown_as_one(capsys: pytest.CaptureFixture[str]) -> None:
     """With what it was and what it will be; what only shrinks is shown without a mark."""
     show_plan(Terminal(), PLAN)
     said = capsys.readouterr().err
-    assert "limits.memory: 1 MiB → 2 MiB   (more than before)\n" in said
+    assert "limits.memory: 1 MiB → 2 MiB   (may be more than before)\n" in said
     assert "limits.mailbox: 2 → 1\n" in said
 
 

@@ -89,6 +89,8 @@ def decide(
             return choice if terminal.confirm(f"{verb} it?") else None
         remember = "[r]emember the key too; " if plan.get("signer") else ""
         question = f"{verb} it? [y]es, grant all; {remember}[c]hoose; [N]o"
+        if remember:
+            terminal.say("  r            also grants what later packages of its key ask for")
         answer = terminal.ask(question).lower()
         if remember and answer in ("r", "remember"):
             return replace(choice, remembered=text(plan["signer"]))
@@ -136,7 +138,7 @@ def show_plan(terminal: Terminal, plan: Document) -> None:
     terminal.say(f"  signed by    {signer[:16] if plan.get('signer') else signer}{first}")
     wishes = items(plan.get("wishes"))
     if before:
-        kept = "it may do no more than before" if not wishes else "it asks for more than before:"
+        kept = "also, if you grant it:" if wishes else "use the same capabilities as before"
         terminal.say(f"  may          {kept}")
     else:
         terminal.say(f"  may          log and answer{', and, if you grant it:' * bool(wishes)}")
@@ -186,7 +188,7 @@ def _show_differences(terminal: Terminal, differences: list[Document]) -> None:
     if differences:
         terminal.say("  changes")
     for each in differences:
-        mark = "   (more than before)" if each.get("is_raise") else ""
+        mark = "   (may be more than before)" if each.get("is_raise") else ""
         before, after = one_line(each.get("before")), one_line(each.get("after"))
         terminal.say(f"    {one_line(each.get('key'))}: {before} → {after}{mark}")
 
