@@ -164,7 +164,7 @@ class RolesLayer:
         if not self._must_allow:
             return None
         names = ", ".join(rule.name for rule in self._rules_of(component))
-        text = f"neither {names} allows it" if names else f"no role has {_PREFIX}{component}"
+        text = f"it is not allowed by {names}" if names else f"no role has {_PREFIX}{component}"
         return Verdict(self.name, is_allowed=False, rule=text)
 
     def effort(self, component: str, capability: str) -> int:
