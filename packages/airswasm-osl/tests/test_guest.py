@@ -117,7 +117,12 @@ async def test_the_forbidden_list_beats_every_grant(
 
 async def test_files(host: Host) -> None:
     """Written, appended, listed, described, read in parts, removed."""
-    host.grant(filesystem_read="/**", filesystem_write="/**")
+    host.grant(
+        filesystem_read="/**",
+        filesystem_write="/**",
+        filesystem_list="/**",
+        filesystem_delete="/**",
+    )
     code = (
         "filesystem.create_directory('/d')\nfilesystem.write('/d/f', b'hello')\n"
         "filesystem.append('d/f', b' world')\nfilesystem.write('/d/e', b'')\n"

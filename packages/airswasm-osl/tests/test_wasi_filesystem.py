@@ -20,8 +20,10 @@ GRANTS = Grants(
     {
         "filesystem:read": ("/data/**", "/read-only/**"),
         "filesystem:write": ("/data/**", "/write-only/**"),
+        "filesystem:delete": ("/data/**", "/write-only/**"),
+        "filesystem:list": ("/data/**", "/read-only/**"),
     },
-    {"filesystem:read": ("/data/hidden/**",)},
+    {"filesystem:read": ("/data/hidden/**",), "filesystem:list": ("/data/hidden/**",)},
 )
 Run = Callable[[str], Awaitable[str]]
 
