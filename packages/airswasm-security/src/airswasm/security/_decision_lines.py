@@ -173,7 +173,7 @@ class DecisionLines:
         try:
             self._audit.record(event)
         except AuditUnavailable as error:
-            return replace(decision, is_allowed=False, reason=str(error), manifest_line=None)
+            return decision.refused(str(error))
         return decision
 
 
