@@ -41,7 +41,7 @@ def list_grants(
         str | None, typer.Argument(metavar="[NAME]", help="The component; all without one.")
     ] = None,
 ) -> None:
-    """List what components may do, who decided it, and what they were not granted.
+    """List what components may do, and who decided it.
 
     \b
     Example:
