@@ -75,6 +75,8 @@ trust statement shop/orders {}/third.pem --key {}/other.pem --output {}/rotation
 trust rotate {}/rotation.sig
 trust transfer shop/orders {}/other.pub --yes
 trust remove shop/orders --yes
+trust allow {}/third.pub --label ours --yes
+trust disallow {}/third.pub
 trust revoke {}/other.pub --yes
 config set limits.memory 64MiB
 config get limits.memory

@@ -19,7 +19,7 @@ from airswasm.osl import (
     folders_below,
     provide,
 )
-from airswasm.osl._provider import _policy_of
+from airswasm.osl._provider import policy_of
 from airswasm.osl.errors import Malformed
 from airswasm.runtime import WASI_INTERFACES, ServiceMissing, Services
 from airswasm.security import Guard, Kinds
@@ -80,7 +80,7 @@ def test_the_settings_of_the_host_hold(services: Services, tmp_path: Path) -> No
     processes = ProcessPolicy(output_bytes=2)
     for setting in (folders, network, processes):
         services.add(type(setting), setting)
-    policy = _policy_of(services)
+    policy = policy_of(services)
     assert (policy.folders, policy.network, policy.processes) == (folders, network, processes)
     assert policy.folder_of("local/a") == tmp_path / "files" / "local" / "a"
 

@@ -41,7 +41,7 @@ def list_grants(
         str | None, typer.Argument(metavar="[NAME]", help="The component; all without one.")
     ] = None,
 ) -> None:
-    """List what components may do, who decided it, and what they were not granted.
+    """List what components may do, and who decided it.
 
     \b
     Example:
@@ -78,7 +78,7 @@ def add(
     until: Annotated[str | None, _UNTIL] = None,
     reason: Annotated[str, _REASON] = "",
 ) -> None:
-    """Grant patterns of a capability, and lift the denials that they cover.
+    """Grant patterns, and lift the denials that they cover.
 
     The component need not ask for them. What it does not ask for stays granted
     until you remove it.
@@ -121,7 +121,7 @@ def deny(
     until: Annotated[str | None, _UNTIL] = None,
     reason: Annotated[str, _REASON] = "",
 ) -> None:
-    """Deny patterns of a capability, whatever is granted; also to later versions.
+    """Deny patterns, whatever is granted, in updates too.
 
     What the component holds open by them ends at once.
 
