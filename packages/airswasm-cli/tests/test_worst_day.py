@@ -112,6 +112,22 @@ def test_who_looks_makes_nothing(airswasm: Airswasm, home: Path) -> None:
     assert os.name != "posix" or stat.S_IMODE(home.stat().st_mode) == 0o700
 
 
+def test_who_signs_reads_what_hosts_will_refuse(airswasm: Airswasm, project: Path) -> None:
+    """The author can mend it; an operator can only send it back."""
+    assert airswasm("keygen").code == 0
+    manifest = project / "Component.toml"
+    before = manifest.read_text()
+    assert "storage.read" in before
+    manifest.write_text(before.replace("storage.read", "storage.raed"))
+    signed = airswasm("sign", str(project))
+    assert signed.code == 0, "another host may have a block that knows it"
+    assert "refuses it" in signed.err
+    assert "storage.read" in signed.err
+    assert len(json.loads(airswasm("sign", str(project), "--json").out)["problems"]) == 1
+    manifest.write_text(before)
+    assert "refuses it" not in airswasm("sign", str(project)).err
+
+
 def test_a_file_with_two_mistakes_is_mended_verb_by_verb(airswasm: Airswasm, home: Path) -> None:
     """Each step works while the rest is wrong, and says what is left."""
     home.mkdir(mode=0o700)

@@ -43,7 +43,7 @@ def _target_pattern(text: str) -> str:
     return text
 
 
-TARGET = Spelling(read_pattern=_target_pattern, everything="*/**")
+TARGET = Spelling(read_pattern=_target_pattern, everything="*/*")
 TOPIC = Spelling(".", read=read_topic, read_pattern=_topic_grant)
 TOPIC_PATTERN = Spelling(
     ".", read=read_topic_pattern, read_pattern=_topic_grant, reach=Reach.PATTERN

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from .._session.session import Session, verb
+
+if TYPE_CHECKING:
+    from airswasm.lifecycle import Package
 
 __all__ = ("app",)
 
@@ -48,6 +51,7 @@ def sign(
     private_key = load_private_key(path)
     package = sign_project(folder, private_key, sequence=sequence)
     terminal = session.terminal
+    problems = _problems(package)
     if terminal.as_json:
         content = {
             "name": package.name,
@@ -55,6 +59,7 @@ def sign(
             "sequence": package.sequence,
             "signer": private_key.public.fingerprint,
             "files": sorted(package.files),
+            "problems": problems,
         }
         terminal.document("sign/1", content)
         return
@@ -62,5 +67,23 @@ def sign(
         f"{package.name} {package.version}, sequence {package.sequence}, "
         f"signed by {private_key.public.fingerprint[:16]}"
     )
+    if problems:
+        terminal.warn("a host with the blocks that are installed here refuses it:")
+        for problem in problems:
+            terminal.say(f"  {problem}")
+        return
     shown = "." if folder == Path() else str(folder)
     terminal.say(f"next: airswasm install {shown}, or update {shown} when it is installed")
+
+
+def _problems(package: Package) -> list[str]:
+    """Return what hosts refuse; only a warning, because theirs may know other capabilities."""
+    from airswasm.lifecycle import ManifestInvalid
+    from airswasm.security import Kinds
+    from airswasm.wit import Blocks
+
+    try:
+        package.check_capabilities(Kinds(Blocks.find().capabilities.values()))
+    except ManifestInvalid as error:
+        return [str(each) for each in error.problems]
+    return []
