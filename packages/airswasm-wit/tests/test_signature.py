@@ -60,7 +60,7 @@ def test_a_function_is_rendered_with_its_requirement() -> None:
     assert storage is not None
     assert logging is not None
     assert render_function(storage.functions["delete"]) == (
-        "/// @requires storage:write(key)\ndelete: func(key: string) -> result<bool, write-error>;"
+        "/// @requires storage:delete(key)\ndelete: func(key: string) -> result<bool, write-error>;"
     )
     assert render_function(logging.functions["log"]).startswith('/// @requires nothing "every')
     handler = contract().interfaces[names.GUEST_HANDLER].functions["handle-message"]
