@@ -204,7 +204,8 @@ def test_an_export_goes_only_where_it_says(airswasm: Airswasm, hosted: Any, tmp_
     imported = ("storage", "import", "hello")
     assert airswasm(*imported, str(torn)).code == 1
     assert airswasm(*imported, str(torn), "--dry-run").code == 1
-    assert airswasm("storage", "export", "hello").out.encode() == file.read_bytes()
+    piped = airswasm("storage", "export", "hello").out.encode().splitlines(keepends=True)
+    assert piped[1:-1] == rest[:-1], "head and end differ by the time and its digest"
     content = file.read_text().replace("local/hello", "local/other")
     lines = content.splitlines(keepends=True)
     import hashlib
@@ -241,7 +242,7 @@ def test_a_home_is_backed_up_and_restored(
         assert Path(of(replaced)["kept"]).is_dir()
         assert airswasm("storage", "get", "hello", "count").out == "41"
     else:
-        assert replaced.code == 1
+        assert replaced.code == 4
         assert "is running" in replaced.err or "E03" in replaced.err
     piped = airswasm("restore", "-", "--dry-run", stdin=file.read_bytes())
     assert piped.code == 0

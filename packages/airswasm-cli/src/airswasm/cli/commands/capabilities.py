@@ -33,7 +33,7 @@ def learn(
         float, typer.Option("--for", metavar="SECONDS", help="How long; until Ctrl-C without.")
     ] = 0.0,
 ) -> None:
-    """Show the least capabilities of Component.toml that a component needs.
+    """Show the least capabilities that a component needs.
 
     Watches a component of the running host until Ctrl-C, and meanwhile lets it use
     what only its grants lack, in development mode only. Use it as its users will,
