@@ -112,9 +112,7 @@ async def test_settings_that_changed_have_a_line(tmp_path: Path) -> None:
     async with System(tmp_path, mode="offline"):
         pass
     config = tmp_path / "config.toml"
-    config.write_text(
-        config.read_text() + "[security.deny.tcp]\nconnect = ['hunter2.example.com:443']\n"
-    )
+    config.write_text(config.read_text() + "[security.deny.storage]\nread = ['hunter2/**']\n")
     for _ in range(2):
         async with System(tmp_path, mode="offline") as system:
             await system.configure("install.retain", "4")

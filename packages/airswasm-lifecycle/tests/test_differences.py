@@ -20,6 +20,7 @@ def between(before: str, after: str) -> tuple[Difference, ...]:
 
 
 SHUTDOWN = "[supervision]\nshutdown = "
+CHECKS = '[health]\ninterval = "1 s"\n'
 BACKOFF = "[supervision.backoff]\n"
 
 
@@ -48,7 +49,7 @@ BACKOFF = "[supervision.backoff]\n"
         (f'{BACKOFF}growth = "linear"', f'{BACKOFF}growth = "immediate"'),
         (f'{BACKOFF}initial = "1 s"', f'{BACKOFF}initial = "1 ms"'),
         (f'{BACKOFF}maximum = "1 s"', f'{BACKOFF}maximum = "1 ms"'),
-        ("", '[health]\ninterval = "1 s"'),
+        (f'{CHECKS}timeout = "1 s"', f'{CHECKS}timeout = "2 s"'),
         ('[health]\ninterval = "10 s"', '[health]\ninterval = "1 s"'),
     ],
 )
@@ -59,6 +60,14 @@ def test_more_is_a_raise_and_less_is_not(less: str, more: str) -> None:
     assert (raised.is_raise, lowered.is_raise) == (True, False)
     assert (raised.before, raised.after) == (lowered.after, lowered.before)
     assert between(more, more) == between(less, less) == ()
+
+
+def test_health_checks_that_begin_are_a_raise_and_those_that_end_are_not() -> None:
+    """They take the host's time; how many of them may fail is no permission."""
+    begun, ended = between("", CHECKS), between(CHECKS, "")
+    raises = {each.key: each.is_raise for each in begun}
+    assert raises == {"health.interval": True, "health.timeout": True, "health.failures": False}
+    assert not any(each.is_raise for each in ended)
 
 
 @pytest.mark.parametrize(

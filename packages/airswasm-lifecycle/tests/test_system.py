@@ -5,6 +5,7 @@ import shutil
 import sys
 from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -528,10 +529,18 @@ class TestUpdate:
     ) -> None:
         """The second finds what the first has made."""
         await system.install(workshop.package(), approve=yes)
+        asked = anyio.Event()
+
+        def approve(_plan: object) -> bool:
+            asked.set()
+            return True
+
+        first = workshop.package("0.2.0", capabilities=WIDER)
         async with anyio.create_task_group() as group:
-            group.start_soon(system.update, workshop.package("0.2.0"))
-            await anyio.lowlevel.checkpoint()
-            group.start_soon(system.update, workshop.package("0.3.0"))
+            group.start_soon(partial(system.update, first, approve=approve))
+            await asked.wait()
+            second = workshop.package("0.3.0", capabilities=WIDER)
+            group.start_soon(partial(system.update, second, approve=yes))
         assert await system.send(NAME, b"v") == b"0.3.0"
 
 

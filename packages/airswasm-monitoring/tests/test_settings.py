@@ -21,8 +21,8 @@ def test_every_setting_reaches_its_threshold() -> None:
 @pytest.mark.parametrize(
     ("name", "value"),
     [
-        ("oldest_message", 0),
-        ("mailbox_fill", 0),
+        ("oldest_message", -1),
+        ("mailbox_fill", -0.1),
         ("mailbox_fill", 1.1),
         ("recent_failure", -1),
         ("series", 0),

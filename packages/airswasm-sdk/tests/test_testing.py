@@ -49,9 +49,8 @@ def misbehaving(counter: Path, tmp_path_factory: pytest.TempPathFactory) -> Path
     (folder / "src" / "hello.c").write_text(MISBEHAVING)
     manifest = folder / "Component.toml"
     text = manifest.read_text().replace("[limits]", "[limits]\nfuel = 1000000")
-    manifest.write_text(text.replace("messaging.publish", 'messaging.call = ["x"]\n#'))
-    manifest.write_text(manifest.read_text().replace("messaging.call", "messaging.send"))
-    manifest.write_text(manifest.read_text().replace('["x"]', '["local/*"]'))
+    granted = 'messaging.send = ["local/*"]\nmessaging.request = ["local/*"]\n#'
+    manifest.write_text(text.replace("messaging.publish", granted))
     build_project(folder)
     return folder
 
@@ -278,7 +277,7 @@ def own_ways(listener: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     (source,) = (folder / "src").glob("*.c")
     source.write_text(OWN_WAYS)
     manifest = folder / "Component.toml"
-    granted = 'messaging.send = ["local/*"]\nmessaging.subscribe'
+    granted = 'messaging.send = ["local/*"]\nmessaging.request = ["local/*"]\nmessaging.subscribe'
     manifest.write_text(manifest.read_text().replace("messaging.subscribe", granted))
     build_project(folder)
     return folder

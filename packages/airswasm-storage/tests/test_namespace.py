@@ -2,9 +2,11 @@
 
 import tempfile
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import anyio
+import anyio.lowlevel
 import pytest
 from airswasm.storage import ENTRY_BYTES, QuotaExceeded, Store, StoreLimits, open_store
 from airswasm.storage.testing import MemoryDisk, MemoryStore
@@ -106,3 +108,23 @@ def test_it_does_what_a_dictionary_does(kind: str, examples: int) -> None:
             anyio.run(follow, backends[kind], script)
 
     check()
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("begun", ["before", "after"])
+async def test_a_shielded_write_in_a_cancelled_store_ends(begun: str) -> None:
+    """A program that is cancelled may still write on its way out: nothing must wait for ever."""
+    disk = MemoryDisk()
+    with anyio.CancelScope() as scope:
+        async with MemoryStore(disk, durability="sync") as store:
+            namespace = store.namespace("a/b", quota_bytes=1_000)
+            if begun == "after":
+                scope.cancel()
+                with suppress(anyio.get_cancelled_exc_class()):
+                    await anyio.lowlevel.checkpoint()
+            with anyio.CancelScope(shield=True), anyio.fail_after(20):
+                scope.cancel()
+                await namespace.set("k", b"1")
+                await namespace.set("k", b"2")
+    async with MemoryStore(disk) as store:
+        assert await store.namespace("a/b", quota_bytes=1_000).get("k") == b"2"

@@ -130,6 +130,11 @@ def _is_rarer(before: object, after: object) -> bool:
     return after is _ABSENT or after is None or _is_higher(before, after)
 
 
+def _is_shorter(before: object, after: object) -> bool:
+    """Return whether a time that each check may take fell; without checks there is none."""
+    return after is _ABSENT or _is_lower(before, after)
+
+
 def _always(_before: object, _after: object) -> bool:
     return True
 
@@ -155,7 +160,7 @@ _MEANS_LESS: Mapping[str, Callable[[object, object], bool]] = {
     "supervision.backoff.maximum": _is_higher,
     "supervision.revive": _is_rarer,
     "health.interval": _is_rarer,
-    "health.timeout": _is_lower,
+    "health.timeout": _is_shorter,
     "health.failures": _always,  # how many restarts there may be is the supervision's
     "codecs.accepts": _always,  # configuration that it reads, not a permission
 }  # fmt: skip

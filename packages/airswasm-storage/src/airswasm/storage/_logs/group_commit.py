@@ -32,6 +32,7 @@ class GroupCommit:
         turn: Held while the disk is waited for.
         round: Set after the next sync that starts. All that wait for it share it, because an event
             for each costs a tenth of a write.
+        has_ended: Whether `run` was cancelled; a writer that waits after that syncs itself.
     """
 
     def __init__(
@@ -46,6 +47,7 @@ class GroupCommit:
         self._waiting: list[Done] = []
         self._wake = anyio.Event()
         self.round = anyio.Event()
+        self.has_ended = False
 
     def when_synced(self, done: Done) -> None:
         """Call `done` after the next sync that starts."""
@@ -55,10 +57,14 @@ class GroupCommit:
 
     async def run(self) -> None:
         """Sync while writers wait, one sync at a time, so that the others gather."""
-        while True:
-            await self._wake.wait()
-            self._wake = anyio.Event()
-            await self.sync_now()
+        try:
+            while True:
+                await self._wake.wait()
+                self._wake = anyio.Event()
+                await self.sync_now()
+        finally:
+            self.has_ended = True
+            self.round.set()
 
     async def sync_now(self) -> None:
         """Serve all that wait by now. A cancel waits for the disk first."""
@@ -111,7 +117,10 @@ class Outcome:
         if self._is_done:
             await anyio.lowlevel.checkpoint()
         while not self._is_done:
-            await self._round.wait()
-            self._round = self._commit.round
+            if self._commit.has_ended:
+                await self._commit.sync_now()
+            else:
+                await self._round.wait()
+                self._round = self._commit.round
         if self._error is not None:
             raise self._error
