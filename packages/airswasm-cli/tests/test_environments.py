@@ -139,7 +139,7 @@ def test_where_the_system_refuses_locks(
     assert done.returncode == 1
     assert "error[E0324]" in done.stderr
     assert "its file system cannot lock files" in done.stderr
-    assert "hint: Set AIRSWASM_HOME to a folder on a local disk" in done.stderr
+    assert "hint: set AIRSWASM_HOME to a folder on a local disk" in done.stderr
 
 
 @pytest.mark.skipif(shutil.which("faketime") is None, reason="faketime is not installed")

@@ -148,7 +148,7 @@ async def test_both_doors_lead_to_the_same_files(host: Host) -> None:
 
 async def test_a_program(host: Host) -> None:
     """Its arguments, input, outputs and exit code."""
-    host.grant(process_run=sys.executable)
+    host.grant(process_spawn=f"{sys.executable} **")
     program = "import sys; print(sys.argv[1], sys.stdin.read()); sys.exit(3)"
     code = (
         f"done = process.run({sys.executable!r}, ['-c', {program!r}, 'a b'], b'in', 0)\n"
@@ -193,7 +193,7 @@ async def test_a_datagram(host: Host) -> None:
 
         thread = threading.Thread(target=serve)
         thread.start()
-        host.grant(udp_exchange=address)
+        host.grant(udp_send=address)
         assert await host.run(f"answer = udp.exchange({address!r}, b'ping', 2000)") == "b'PING'"
         thread.join()
 
