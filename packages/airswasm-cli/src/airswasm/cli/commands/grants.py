@@ -20,7 +20,7 @@ app = typer.Typer(
     add_completion=False,
     rich_markup_mode=None,
     no_args_is_help=True,
-    help="Show and change what components may do; effective at once.",
+    help="Show and change what components may do.",
 )
 
 _NAME = typer.Argument(metavar="NAME", help="The component.")
