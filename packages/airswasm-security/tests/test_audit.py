@@ -9,8 +9,10 @@ from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from subprocess import run
+from typing import Any
 
 import anyio
+import anyio.from_thread
 import pytest
 from airswasm.security import (
     AuditBroken,
@@ -22,6 +24,7 @@ from airswasm.security import (
     read_audit,
     verify_audit,
 )
+from airswasm.security._auditing import log as log_module
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -388,6 +391,54 @@ async def test_a_full_disk_denies_and_drops_nothing(small_disk: Path, is_kept: b
             group.cancel_scope.cancel()
     verify_audit(path, expected_head=before, start_may_be_missing=True)
     assert len(list(read_audit(path))) == log.head.line - first_line_of(path) + 1
+
+
+@pytest.mark.anyio
+async def test_a_file_that_begins_during_a_sync_is_no_fault(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The sync would find another file in the place of its own, as after a thief."""
+    sync = log_module._sync_copy
+    with AuditLog(tmp_path / "audit.jsonl", durability="os") as log:
+
+        def begin_another(*arguments: Any) -> None:
+            anyio.from_thread.run_sync(log._change_files)
+            sync(*arguments)
+
+        assert accepts(log)
+        monkeypatch.setattr(log_module, "_sync_copy", begin_another)
+        await log._sync_in_thread()
+        monkeypatch.setattr(log_module, "_sync_copy", sync)
+        assert log.failure is None
+        assert accepts(log)
+        await log._sync_in_thread()
+        assert log.failure is None
+        (tmp_path / "audit.jsonl").rename(tmp_path / "stolen")
+        assert accepts(log)
+        await log._sync_in_thread()
+        assert log.failure is not None
+
+
+def test_a_file_that_cannot_begin_leaves_the_one_before(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A disk without room for another name; with room the log goes on."""
+    path = tmp_path / "audit.jsonl"
+    open_to_append = log_module.open_to_append
+
+    def refuse(_path: Path) -> int:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    with AuditLog(path, durability="os", max_bytes=1_000) as log:
+        while path.stat().st_size < 900:
+            assert accepts(log)
+        monkeypatch.setattr(log_module, "open_to_append", refuse)
+        assert [accepts(log) for _ in range(10)][-1] is False
+        assert "space" in str(log.failure)
+        monkeypatch.setattr(log_module, "open_to_append", open_to_append)
+        assert accepts(log)
+        assert log.failure is None
+    verify_audit(path)
 
 
 def first_line_of(path: Path) -> int:

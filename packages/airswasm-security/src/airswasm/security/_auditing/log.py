@@ -270,14 +270,15 @@ class AuditLog:
         return AuditUnavailable(self._path, self._refusal)
 
     async def _sync_in_thread(self) -> None:
-        line = self._head.line
+        line, first = self._head.line, self._first
         covered = [path for number, path in self._retiring if number <= line]
         try:
             copy = os.dup(self._descriptor)
             await anyio.to_thread.run_sync(_sync_copy, copy, self._path, self._size, covered)
         except OSError as error:
-            self._failure = error.strerror or str(error)
-            return
+            if self._first == first:
+                self._failure = error.strerror or str(error)
+            return  # else the log itself began another file meanwhile; the next sync is of that
         self._failure = None
         self._unsynced = self._head.line != line
         self._retiring = [each for each in self._retiring if each[1] not in covered]
@@ -362,8 +363,14 @@ class AuditLog:
 
     def _change_files(self) -> None:
         if self._size:
-            self._path.rename(rotated_name(self._path, self._first))
-        fresh = open_to_append(self._path)
+            rotated = self._path.rename(rotated_name(self._path, self._first))
+            try:
+                fresh = open_to_append(self._path)
+            except OSError:
+                rotated.rename(self._path)
+                raise
+        else:
+            fresh = open_to_append(self._path)
         os.close(self._descriptor)
         self._descriptor, self._size = fresh, 0
         self._begin_file()
