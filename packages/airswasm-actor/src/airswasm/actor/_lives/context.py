@@ -178,7 +178,7 @@ class Context:
     def _call(self, callback: Callable[[], None]) -> None:
         scopes = OpenScopes()
         try:
-            returned = cast("object", callback())
+            returned = cast("Callable[[], object]", callback)()  # compiled, None would be checked
             if inspect.isawaitable(returned):
                 if inspect.iscoroutine(returned):
                     returned.close()
