@@ -19,7 +19,6 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Literal, TypeAlias, cast
 
 from ._grants import Grants
-from ._patterns import covers, touches
 from .errors import GrantBarred, GrantMissing, GrantNotNarrower
 
 if TYPE_CHECKING:  # to read a record needs no patterns
@@ -398,6 +397,8 @@ def _covers(capability: str, wide: Sequence[str], text: str, kinds: Kinds | None
         return True
     if kinds is None or capability not in kinds:  # only equal texts are known
         return False
+    from ._patterns import covers
+
     spelling = kinds.spelling(capability)
     pattern = spelling.pattern(text)
     return any(covers(spelling.pattern(each), pattern) for each in wide)
@@ -406,5 +407,7 @@ def _covers(capability: str, wide: Sequence[str], text: str, kinds: Kinds | None
 def _touch(capability: str, first: str, second: str, kinds: Kinds) -> bool:
     if capability not in kinds:
         return first == second
+    from ._patterns import touches
+
     spelling = kinds.spelling(capability)
     return touches(spelling.pattern(first), spelling.pattern(second))
