@@ -7,7 +7,18 @@ import time
 from collections.abc import Callable, Iterator
 
 import pytest
-from airswasm.cli.commands._times import amount, clock, lasted, short, size, when
+import typer
+from airswasm.cli.commands._times import (
+    amount,
+    clock,
+    lasted,
+    moment,
+    past_moment,
+    short,
+    size,
+    when,
+)
+from airswasm.cli.errors import TimeMalformed
 from hypothesis import example, given
 from hypothesis import strategies as st
 
@@ -76,3 +87,25 @@ def test_longer_times_are_not_shown_as_shorter(one: float, other: float) -> None
     """Whatever their units."""
     less, more = sorted((one, other))
     assert seconds_of(lasted(less)) <= seconds_of(lasted(more)) + 0.1
+
+
+@pytest.mark.parametrize(
+    ("words", "seconds"),
+    [("8h", 28_800), ("30 min", 1_800), ("1.5 s", 1.5), ("2 days", 172_800), ("1 week", 604_800)],
+)
+def test_a_duration_is_read_alike_in_both_directions(words: str, seconds: float) -> None:
+    """What `--since` takes, `--until` of a grant takes."""
+    before = time.time()
+    ahead, ago = moment(words), past_moment(words)
+    after = time.time()
+    assert before + seconds <= ahead <= after + seconds
+    assert before - seconds <= ago <= after - seconds
+
+
+@pytest.mark.parametrize("words", ["", "soon", "9" * 400, "9" * 400 + "h", "²", "-1 h", "1 y"])
+def test_what_is_no_time_is_refused_in_both_directions(words: str) -> None:
+    """A number without bound would be an endless time."""
+    with pytest.raises(typer.BadParameter):
+        moment(words)
+    with pytest.raises(TimeMalformed):
+        past_moment(words)

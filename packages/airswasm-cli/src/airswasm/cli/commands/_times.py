@@ -13,7 +13,8 @@ _UNITS = {
     "s": 1, "sec": 1, "m": 60, "min": 60, "h": 3600, "hou": 3600, "d": 86_400, "day": 86_400,
     "w": 7 * 86_400, "wee": 7 * 86_400,
 }  # fmt: skip
-_AGO = re.compile(r"([0-9]+(?:\.[0-9]+)?) ?(s|sec|m|min|h|hours?|d|days?|w|weeks?)")
+_DURATION = re.compile(r"([0-9]{1,9}(?:\.[0-9]{1,6})?) ?(s|sec|m|min|h|hours?|d|days?|w|weeks?)")
+_MOST_DIGITS = 12
 
 
 def past_moment(words: str) -> float:
@@ -30,11 +31,12 @@ def past_moment(words: str) -> float:
     from ..errors import TimeMalformed
 
     text = words.strip().removesuffix(" ago")
-    found = _AGO.fullmatch(text)
-    if found is not None:
-        return time.time() - float(found[1]) * _UNITS[found[2][:3]]
+    ago = _duration(text)
+    if ago is not None:
+        return time.time() - ago
     try:
-        return float(text) if text.isdigit() else datetime.fromisoformat(text).timestamp()
+        is_seconds = text.isdecimal() and len(text) <= _MOST_DIGITS
+        return float(text) if is_seconds else datetime.fromisoformat(text).timestamp()
     except (ValueError, OverflowError, OSError):
         raise TimeMalformed(words) from None
 
@@ -109,16 +111,20 @@ def moment(text: str) -> float:
     Raises:
         BadParameter: It is neither.
     """
-    import re
     from datetime import datetime
 
     import typer
 
-    units = {"s": 1, "min": 60, "m": 60, "h": 3600, "d": 86_400}
-    found = re.fullmatch(r"(\d{1,9}(?:\.\d{1,6})?) ?(s|min|m|h|d)", text.strip())
-    if found:
-        return time.time() + float(found[1]) * units[found[2]]
+    left = _duration(text.strip())
+    if left is not None:
+        return time.time() + left
     try:
         return datetime.fromisoformat(text.strip()).astimezone().timestamp()
     except (ValueError, OverflowError, OSError):
         raise typer.BadParameter(f"{text!a} is no time; write 8h, 30 min or 2026-12-01") from None
+
+
+def _duration(text: str) -> float | None:
+    """Return the seconds of `8h` or `30 min`; None for another text."""
+    found = _DURATION.fullmatch(text)
+    return None if found is None else float(found[1]) * _UNITS[found[2][:3]]
