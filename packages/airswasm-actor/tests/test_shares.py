@@ -134,7 +134,7 @@ async def test_busy_guests_share_by_weight(system: ActorSystem, clock: Clock) ->
     weights = (1.0, 2.0, 4.0, 1.0)
     guests = [Guest(clock, SHORT), Guest(clock, SHORT), Guest(clock, SHORT), Guest(clock, LONG)]
     await started(system, *((lambda guest=each: guest) for each in guests), weights=weights)
-    for _ in range(1000):
+    for _ in range(3000):
         await anyio.lowlevel.checkpoint()
     used = [
         guest.turns * guest.seconds / weight for guest, weight in zip(guests, weights, strict=True)

@@ -6,6 +6,7 @@ import anyio
 import pytest
 from airswasm.runtime import Caller, Engine, EngineConfig, Limits
 from airswasm.runtime._process.switch_interval import SWITCH_INTERVAL, ShortSwitches
+from airswasm.runtime._settings import EngineSettings
 
 
 @pytest.fixture(autouse=True)
@@ -27,16 +28,26 @@ def test_turns_are_short_until_the_last_one_leaves():
 
 
 def test_turns_that_are_shorter_already_stay():
-    sys.setswitchinterval(0.0001)
-    with ShortSwitches():
-        assert sys.getswitchinterval() == pytest.approx(0.0001)
-    assert sys.getswitchinterval() == pytest.approx(0.0001)
+    sys.setswitchinterval(0.00005)
+    chosen = sys.getswitchinterval()
+    for _ in range(3):
+        with ShortSwitches():
+            assert sys.getswitchinterval() == chosen
+    assert sys.getswitchinterval() == chosen
 
 
 def test_what_the_program_sets_meanwhile_stays():
     with ShortSwitches():
         sys.setswitchinterval(0.002)
     assert sys.getswitchinterval() == pytest.approx(0.002)
+
+
+def test_turns_are_shorter_than_a_guest_s_slice():
+    """The loop lets go of the lock once in each slice: a longer wait would begin anew for ever."""
+    assert EngineConfig().host_slice >= 2 * SWITCH_INTERVAL
+    with pytest.raises(ValueError, match="host_slice must be at least"):
+        EngineSettings(host_slice=0.00015)
+    assert EngineSettings(host_slice=0.00015, short_switches=False).host_slice == 0.00015
 
 
 @pytest.mark.anyio

@@ -82,7 +82,7 @@ class EngineConfig:
         host: what all guests together may take of the host.
         worker_threads: threads for computing guests.
         short_switches: while the engine is open, threads take turns at the interpreter's lock
-            every 0.5 ms, not every 5; else only while a guest computes on a thread.
+            every 0.1 ms, not every 5; else only while a guest computes on a thread.
         bridge_bytes: compose a bridge around components, so that `list<u8>`
             crosses in bulk.
         python_executable: the Python interpreter that compile children run; None for

@@ -47,6 +47,10 @@ __all__ = (
     "serve_in_task",
 )
 
+_LOOP_TURNS = 2
+"""More turns of the event loop after those of busy guests. What waits for a thread, above all for
+the disk, needs half a dozen of them, and would wait for a slice of a busy guest at each."""
+
 
 class PolledWork(Work, Protocol):
     """A message that a guest has in hand."""
@@ -161,6 +165,10 @@ async def _serve(turns: Turns) -> None:
         if scopes.leave_others():
             turns.events.note_error(ScopeLeftOpen("a plain handler"))
         await anyio.lowlevel.checkpoint()
+        for _ in range(_LOOP_TURNS):
+            if turns.run_queue or not turns.shares.waiting:
+                break
+            await anyio.lowlevel.checkpoint()
 
 
 async def serve_in_task(

@@ -41,7 +41,7 @@ class GroupCommit:
         on_failure: Callable[[StorageUnavailable], None],
     ) -> None:
         self.syncs = 0
-        self.turn = anyio.Lock()
+        self.turn = anyio.Lock(fast_acquire=True)
         self._begin_sync = begin_sync
         self._on_failure = on_failure
         self._waiting: list[Done] = []
