@@ -18,6 +18,7 @@ from airswasm.actor import (
     Context,
     Delivery,
     DeliveryError,
+    Envelope,
     MailboxFull,
     MailboxSpec,
     Message,
@@ -421,14 +422,16 @@ class Wire:
 
     def __init__(self) -> None:
         self.sent: list[tuple[object, ...]] = []
+        self.envelopes: list[Envelope | None] = []
         self.cancelled = 0
         self.done: list[Callable[[object, BaseException | None], None]] = []
 
     def knows(self, target: str) -> bool:
         return target.startswith("far/")
 
-    def tell(self, target: str, payload: object, *, sender: str) -> None:
+    def tell(self, target: str, payload: object, *, sender: str, envelope: Envelope | None) -> None:
         self.sent.append((target, payload, sender))
+        self.envelopes.append(envelope)
 
     def request(
         self,
@@ -436,15 +439,20 @@ class Wire:
         payload: object,
         *,
         sender: str,
+        envelope: Envelope | None,
         timeout: float,
         on_done: Callable[[object, BaseException | None], None],
     ) -> Callable[[], None]:
         self.sent.append((target, payload, sender))
+        self.envelopes.append(envelope)
         self.done.append(on_done)
         return self.note_end
 
-    def publish(self, topic: str, payload: object, *, sender: str) -> int:
+    def publish(
+        self, topic: str, payload: object, *, sender: str, envelope: Envelope | None
+    ) -> int:
         self.sent.append((topic, payload, sender))
+        self.envelopes.append(envelope)
         return 2
 
     def note_end(self) -> None:
@@ -472,10 +480,12 @@ async def test_unknown_names_go_through_the_transport(system: ActorSystem) -> No
     """Only those that it knows; answers, failures and time-outs come back as from an actor."""
     wire = Wire()
     connection = system.broker.connect(wire)
-    system.broker.tell("far/a", 1, sender="x")
-    assert system.broker.publish("t", 2) == 2
+    envelope = Envelope("a-1")
+    system.broker.tell("far/a", 1, sender="x", envelope=envelope)
+    assert system.broker.publish("t", 2, envelope=envelope) == 2
     outcomes: list[Request] = []
-    system.broker.request("far/a", 3, outcomes.append, timeout=5)
+    system.broker.request("far/a", 3, outcomes.append, timeout=5, envelope=envelope)
+    assert wire.envelopes == [envelope] * 3
     wire.done[0]("answer", None)
     assert outcomes[0].result() == "answer"
     with pytest.raises(AskTimeout):

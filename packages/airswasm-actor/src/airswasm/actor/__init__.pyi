@@ -4,6 +4,7 @@ from ._lives.actor import Actor, Child, Discardable, GuestActor
 from ._lives.context import ActorHome, Context
 from ._messages.bounds import COMPONENT_MAILBOX, MailboxInfo, MailboxSpec
 from ._messages.dead_letters import DeadLetter, DeadLetters, DeathReason
+from ._messages.envelope import Envelope
 from ._messages.events import EventKind, EventStream, LifecycleEvent, Subscription
 from ._messages.message import HOST, Message
 from ._messages.receipt import Outcome, Receipt
@@ -90,6 +91,7 @@ __all__ = (
     "DeliveryError",
     "Discardable",
     "Down",
+    "Envelope",
     "EventKind",
     "EventStream",
     "GuestActor",

@@ -128,7 +128,7 @@ class ActorSystem:
         self._group = group = anyio.create_task_group()
         await group.__aenter__()
         self.life.open(group)
-        self.dispatcher.now = self.clock()
+        self.dispatcher.open_clocks()
         self.dispatcher.open(group)
         start_task(group, self.timers.run)
         return self

@@ -21,7 +21,7 @@ from airswasm.actor import (
     DispatcherConfig,
     MessageBroker,
 )
-from airswasm.messaging import MessagingLimits, MessagingPolicy
+from airswasm.messaging import MessagingCounters, MessagingLimits, MessagingPolicy
 from airswasm.runtime import (
     Engine,
     EngineConfig,
@@ -370,6 +370,7 @@ class OpenHome:
         add(StorageQuotas, self._policies)  # type: ignore[type-abstract]
         add(DurabilityPolicy, self._policies)  # type: ignore[type-abstract]
         add(MessagingPolicy, self._policies)  # type: ignore[type-abstract]
+        add(MessagingCounters, MessagingCounters())
         add(Store, store)
         add(Engine, self._engine)
         add(HostMemory, self._engine.host_memory)

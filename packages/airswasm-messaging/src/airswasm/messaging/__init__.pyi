@@ -10,6 +10,7 @@ from ._codecs import (
     encode,
     encode_cbor,
 )
+from ._counters import MessagingCounters
 from ._guests import messaging_interface, provide
 from ._messenger import Messenger
 from ._policy import (
@@ -45,6 +46,7 @@ __all__ = (
     "CodecNotAccepted",
     "InvalidAddress",
     "InvalidCbor",
+    "MessagingCounters",
     "MessagingError",
     "MessagingLimits",
     "MessagingPolicy",

@@ -1,6 +1,6 @@
 """Messages, the questions among them, and the records that are kept of both.
 
-`message` and `request` are what travels (`answering` is the coroutine of the latter), `bounds` says
-how much of it may wait, `dead_letters` and `events` are what remains. A `receipt` says what became
-of one message, `receipts` adds them up. Nothing here knows an actor.
+`message`, its `envelope` and `request` are what travels (`answering` is the coroutine of the
+latter), `bounds` says how much of it may wait, `dead_letters` and `events` are what remains. A
+`receipt` says what became of one message, `receipts` adds them up. Nothing here knows an actor.
 """

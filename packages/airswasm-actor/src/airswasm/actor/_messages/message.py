@@ -1,11 +1,11 @@
 """One message, as the actor that handles it sees it.
 
-It is a named tuple and not a frozen dataclass. Both are immutable, but a frozen dataclass of six
+It is a named tuple and not a frozen dataclass. Both are immutable, but a frozen dataclass of seven
 fields takes a microsecond to make (`object.__setattr__` for each field), the tuple a tenth of it.
 
-In a mailbox it is a bare tuple of the same fields (an `Envelope`), to which the dispatcher gives
-its class when it takes it out. Giving it the class is a third of the cost of `tell`, and the sender
-does not need it.
+In a mailbox it is a bare tuple of the same fields (a `QueuedMessage`), to which the dispatcher
+gives its class when it takes it out. Giving it the class is a third of the cost of `tell`, and the
+sender does not need it.
 """
 
 from __future__ import annotations
@@ -16,9 +16,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import TypeAlias
 
+    from .envelope import Envelope
     from .request import Request
 
-    Envelope: TypeAlias = "tuple[object, str, str | None, int, float, Request | None]"
+    QueuedMessage: TypeAlias = (
+        "tuple[object, str, str | None, int, float, Request | None, Envelope | None]"
+    )
 
 __all__ = ("HOST", "Message", "new_message", "to_message")
 
@@ -36,6 +39,7 @@ class Message(NamedTuple):
         id: Unique in its system, ascending in the order of sending.
         sent_at: The system's clock when it was sent; exact to one turn of the dispatcher.
         request: Set when the sender waits for an answer; actors answer by returning.
+        envelope: What else travels with it; None when it is a first hop without anything special.
     """
 
     payload: object
@@ -44,12 +48,13 @@ class Message(NamedTuple):
     id: int = 0
     sent_at: float = 0.0
     request: Request | None = None
+    envelope: Envelope | None = None
 
 
-new_message: Callable[[type[Message], Envelope], Message] = vars(tuple)["__new__"]
-"""Give an envelope its class, `Message`: `tuple.__new__`, without a function of ours around it."""
+new_message: Callable[[type[Message], QueuedMessage], Message] = vars(tuple)["__new__"]
+"""Give a queued message its class: `tuple.__new__`, and no function of ours around it."""
 
 
-def to_message(envelope: Envelope) -> Message:
-    """Return the message in an envelope."""
-    return new_message(Message, envelope)
+def to_message(queued: QueuedMessage) -> Message:
+    """Return a message of a mailbox with its class."""
+    return new_message(Message, queued)

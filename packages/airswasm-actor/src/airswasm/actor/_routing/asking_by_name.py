@@ -11,6 +11,7 @@ from .._running.reference import cell_of
 from .hook import Delivery
 
 if TYPE_CHECKING:
+    from .._messages.envelope import Envelope
     from .._messages.request import Request
     from .._running.reference import ActorRef
 
@@ -38,26 +39,37 @@ class NameService(Protocol):
         ...
 
     def request_elsewhere(
-        self, target: str, payload: object, on_done: None, timeout: float, sender: str
+        self,
+        target: str,
+        payload: object,
+        on_done: None,
+        timeout: float,
+        sender: str,
+        envelope: Envelope | None,
     ) -> Request:
         """Ask a name that is not known here."""
         ...
 
 
 async def ask_by_name(
-    names: NameService, target: str, payload: object, timeout: float, sender: str
+    names: NameService,
+    target: str,
+    payload: object,
+    timeout: float,
+    sender: str,
+    envelope: Envelope | None,
 ) -> object:
     """`MessageBroker.ask`."""
     ref = names.find(target)
     if ref is not None and not names.has_hooks:
-        return await ask(cell_of(ref), payload, timeout, sender, None)
-    delivery = Delivery("ask", sender, target, payload)
+        return await ask(cell_of(ref), payload, timeout, sender, None, envelope)
+    delivery = Delivery("ask", sender, target, payload, envelope)
     names.before(delivery)
     try:
         if ref is None:
-            request = names.request_elsewhere(target, payload, None, timeout, sender)
+            request = names.request_elsewhere(target, payload, None, timeout, sender, envelope)
         else:
-            request = put_question(cell_of(ref), payload, timeout, sender, None)
+            request = put_question(cell_of(ref), payload, timeout, sender, None, envelope)
     except BaseException as error:
         names.after(delivery, error)
         raise

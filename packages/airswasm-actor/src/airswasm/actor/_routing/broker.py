@@ -32,6 +32,7 @@ from .topics import TopicTable
 if TYPE_CHECKING:
     from collections.abc import Awaitable
 
+    from .._messages.envelope import Envelope
     from .._messages.message import Message
     from .._running.cell import Exchange
     from .._running.reference import ActorRef
@@ -172,7 +173,13 @@ class MessageBroker:
     # -- sending -----------------------------------------------------------------------------
 
     def tell(
-        self, target: str, payload: object, *, sender: str = HOST, topic: str | None = None
+        self,
+        target: str,
+        payload: object,
+        *,
+        sender: str = HOST,
+        topic: str | None = None,
+        envelope: Envelope | None = None,
     ) -> None:
         """Send to the actor that has the name now.
 
@@ -181,19 +188,20 @@ class MessageBroker:
             payload: The object to send.
             sender: The sender's name.
             topic: A topic for the receiver to see.
+            envelope: What travels with it.
 
         Raises:
             NoRoute: No actor has it.
             MailboxFull, MessageTooLarge, ActorStopped: As for `ActorRef.tell`.
         """
         if self._hooks:
-            self._tell_hooked(target, payload, sender, topic)
+            self._tell_hooked(target, payload, sender, topic, envelope)
             return
         ref = self._routes.get(target)
         if ref is None:
-            self._tell_elsewhere(target, payload, sender)
+            self._tell_elsewhere(target, payload, sender, envelope)
         else:
-            ref.tell(payload, sender=sender, topic=topic)
+            ref.tell(payload, sender=sender, topic=topic, envelope=envelope)
 
     def deliver(self, target: str, message: Message) -> None:
         """Put a message that exists already into the mailbox of the actor that has the name now.
@@ -215,7 +223,13 @@ class MessageBroker:
         queue.append(message)
 
     def ask(
-        self, target: str, payload: object, *, timeout: float = 5.0, sender: str = HOST
+        self,
+        target: str,
+        payload: object,
+        *,
+        timeout: float = 5.0,
+        sender: str = HOST,
+        envelope: Envelope | None = None,
     ) -> Coroutine[object, object, object]:
         """Ask the actor that has the name now, and return the answer.
 
@@ -224,12 +238,13 @@ class MessageBroker:
             payload: The object to send.
             timeout: Seconds until `AskTimeout`.
             sender: The sender's name.
+            envelope: What travels with it.
 
         Raises:
             NoRoute: No actor has it.
             AskError, DeliveryError: As for `ActorRef.ask`.
         """
-        return ask_by_name(self, target, payload, timeout, sender)
+        return ask_by_name(self, target, payload, timeout, sender, envelope)
 
     def request(
         self,
@@ -241,6 +256,7 @@ class MessageBroker:
         sender: str = HOST,
         is_waiting: bool = False,
         wants_receipt: bool = False,
+        envelope: Envelope | None = None,
     ) -> Request:
         """Ask by name, with a callback instead of a task. See `ActorRef.request`.
 
@@ -253,6 +269,7 @@ class MessageBroker:
             is_waiting: Whether the actor of the sender's name handles nothing until the answer
                 is there; then rings are found and refused with `AskCycle`.
             wants_receipt: Whether `Request.receipt` is to be made; not for one that is elsewhere.
+            envelope: What travels with it.
 
         Returns:
             The request.
@@ -260,13 +277,15 @@ class MessageBroker:
         Raises:
             NoRoute, AskCycle, MailboxFull, MessageTooLarge, ActorStopped: Nothing was sent.
         """
-        delivery = Delivery("ask", sender, target, payload) if self._hooks else None
+        delivery = Delivery("ask", sender, target, payload, envelope) if self._hooks else None
         if delivery is not None:
             self.before(delivery)
         try:
             ref = self._routes.get(target)
             if ref is None:
-                request = self.request_elsewhere(target, payload, on_done, timeout, sender)
+                request = self.request_elsewhere(
+                    target, payload, on_done, timeout, sender, envelope
+                )
             else:
                 asker = self.handling(sender) if is_waiting else None
                 request = ref.request(
@@ -276,6 +295,7 @@ class MessageBroker:
                     sender=sender,
                     asker=asker,
                     wants_receipt=wants_receipt,
+                    envelope=envelope,
                 )
         except BaseException as error:
             if delivery is not None:
@@ -285,19 +305,44 @@ class MessageBroker:
             self.after(delivery, None)
         return request
 
-    def _tell_hooked(self, target: str, payload: object, sender: str, topic: str | None) -> None:
-        delivery = Delivery("tell", sender, target, payload)
+    def _tell_hooked(
+        self,
+        target: str,
+        payload: object,
+        sender: str,
+        topic: str | None,
+        envelope: Envelope | None,
+    ) -> None:
+        delivery = Delivery("tell", sender, target, payload, envelope)
         self.before(delivery)
         try:
             ref = self._routes.get(target)
             if ref is None:
-                self._tell_elsewhere(target, payload, sender)
+                self._tell_elsewhere(target, payload, sender, envelope)
             else:
-                ref.tell(payload, sender=sender, topic=topic)
+                ref.tell(payload, sender=sender, topic=topic, envelope=envelope)
         except BaseException as error:
             self.after(delivery, error)
             raise
         self.after(delivery, None)
+
+    # -- envelopes ---------------------------------------------------------------------------
+
+    def id_of(self, message: Message) -> str:
+        """Return the id of a message: unique in the world, and the same at each attempt."""
+        return self._exchange.id_of(message)
+
+    def new_id(self) -> str:
+        """Return an id for a message that is not sent yet, for `Envelope.id`."""
+        return self._exchange.new_id()
+
+    def wall_time(self) -> float:
+        """Return the seconds since 1970 that deadlines are compared with.
+
+        It is the system's clock, set once when the system opens: a wall clock that is set
+        forwards or back makes no message expire, and keeps none alive.
+        """
+        return self._exchange.wall_time()
 
     # -- topics ------------------------------------------------------------------------------
 
@@ -338,7 +383,14 @@ class MessageBroker:
         """Return the patterns that a subscriber has subscribed to."""
         return self._topics.patterns_of(subscriber)
 
-    def publish(self, topic: str, payload: object, *, sender: str = HOST) -> int:
+    def publish(
+        self,
+        topic: str,
+        payload: object,
+        *,
+        sender: str = HOST,
+        envelope: Envelope | None = None,
+    ) -> int:
         """Send to all subscribers of a topic.
 
         A subscriber whose mailbox is full, or who has stopped, misses it; the others do not.
@@ -347,6 +399,7 @@ class MessageBroker:
             topic: The topic.
             payload: The object to send.
             sender: The sender's name.
+            envelope: What travels with it.
 
         Returns:
             How many mailboxes took it.
@@ -354,23 +407,26 @@ class MessageBroker:
         Raises:
             InvalidTopic: The topic is malformed.
         """
-        delivery = Delivery("publish", sender, topic, payload) if self._hooks else None
-        if delivery is not None:
+        delivery = None
+        if self._hooks:
+            delivery = Delivery("publish", sender, topic, payload, envelope)
             self.before(delivery)
         count = 0
         for subscriber in self._topics.find(topic):
             ref = self._routes.get(subscriber) if isinstance(subscriber, str) else subscriber
             if ref is not None:
-                count += self._offer(ref, payload, sender, topic)  # type: ignore[arg-type]
+                count += self._offer(ref, payload, sender, topic, envelope)  # type: ignore[arg-type]
         if self._transport is not None:
-            count += self._transport.publish(topic, payload, sender=sender)
+            count += self._transport.publish(topic, payload, sender=sender, envelope=envelope)
         if delivery is not None:
             self.after(delivery, None)
         return count
 
-    def _offer(self, ref: ActorRef, payload: object, sender: str, topic: str) -> int:
+    def _offer(
+        self, ref: ActorRef, payload: object, sender: str, topic: str, envelope: Envelope | None
+    ) -> int:
         try:
-            ref.tell(payload, sender=sender, topic=topic)
+            ref.tell(payload, sender=sender, topic=topic, envelope=envelope)
         except DeliveryError:
             return 0
         return 1
@@ -416,10 +472,12 @@ class MessageBroker:
             except BaseException as problem:
                 self._exchange.events.note_error(problem)
 
-    def _tell_elsewhere(self, target: str, payload: object, sender: str) -> None:
+    def _tell_elsewhere(
+        self, target: str, payload: object, sender: str, envelope: Envelope | None
+    ) -> None:
         if self._transport is None or not self._transport.knows(target):
             raise NoRoute(target)
-        self._transport.tell(target, payload, sender=sender)
+        self._transport.tell(target, payload, sender=sender, envelope=envelope)
 
     def request_elsewhere(
         self,
@@ -428,6 +486,7 @@ class MessageBroker:
         on_done: Callable[[Request], None] | None,
         timeout: float,
         sender: str,
+        envelope: Envelope | None,
     ) -> Request:
         """Ask a name that is not known here, through the transport.
 
@@ -442,7 +501,12 @@ class MessageBroker:
             request.resolve(value) if error is None else request.fail(error)
 
         cancel = self._transport.request(
-            target, payload, sender=sender, timeout=timeout, on_done=finish
+            target,
+            payload,
+            sender=sender,
+            envelope=envelope,
+            timeout=timeout,
+            on_done=finish,
         )
         request.at_end(cancel)
         request.expire_after(timeout, self._exchange.timers)

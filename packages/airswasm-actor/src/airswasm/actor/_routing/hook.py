@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol
+
+if TYPE_CHECKING:
+    from .._messages.envelope import Envelope
 
 __all__ = ("BrokerHook", "Delivery")
 
@@ -16,6 +19,7 @@ class Delivery:
     sender: str
     target: str
     payload: object
+    envelope: Envelope | None = None
 
 
 class BrokerHook(Protocol):

@@ -8,7 +8,10 @@ nothing.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from .._messages.envelope import Envelope
 
 __all__ = ("Transport",)
 
@@ -20,7 +23,7 @@ class Transport(Protocol):
         """Return whether this name is reachable through the transport."""
         ...
 
-    def tell(self, target: str, payload: object, *, sender: str) -> None:
+    def tell(self, target: str, payload: object, *, sender: str, envelope: Envelope | None) -> None:
         """Send; raise a `DeliveryError` when it is known at once that it cannot be done."""
         ...
 
@@ -30,6 +33,7 @@ class Transport(Protocol):
         payload: object,
         *,
         sender: str,
+        envelope: Envelope | None,
         timeout: float,
         on_done: Callable[[object, BaseException | None], None],
     ) -> Callable[[], None]:
@@ -40,6 +44,8 @@ class Transport(Protocol):
         """
         ...
 
-    def publish(self, topic: str, payload: object, *, sender: str) -> int:
+    def publish(
+        self, topic: str, payload: object, *, sender: str, envelope: Envelope | None
+    ) -> int:
         """Publish to remote subscribers. Return how many, as far as that is known."""
         ...

@@ -18,6 +18,7 @@ from .phase import Phase
 from .posting import put_inquiry, put_or_wait, put_question
 
 if TYPE_CHECKING:
+    from .._messages.envelope import Envelope
     from .._messages.request import Request
     from .cell import Cell
     from .dispatcher import Dispatcher
@@ -27,10 +28,15 @@ __all__ = ("answer_of", "ask", "drain", "finish", "inquire", "send", "wait_stopp
 
 
 async def ask(
-    cell: Cell, payload: object, timeout: float, sender: str, topic: str | None
+    cell: Cell,
+    payload: object,
+    timeout: float,
+    sender: str,
+    topic: str | None,
+    envelope: Envelope | None,
 ) -> object:
     """`ActorRef.ask`."""
-    request = put_question(cell, payload, timeout, sender, topic)
+    request = put_question(cell, payload, timeout, sender, topic, envelope)
     return await answer_of(cell, request)
 
 
@@ -55,9 +61,11 @@ async def inquire(cell: Cell, payload: object, timeout: float, sender: str) -> o
     return await wait_answered(put_inquiry(cell, payload, timeout, sender))
 
 
-async def send(cell: Cell, payload: object, sender: str, topic: str | None) -> None:
+async def send(
+    cell: Cell, payload: object, sender: str, topic: str | None, envelope: Envelope | None
+) -> None:
     """`ActorRef.send`."""
-    waiting = put_or_wait(cell, payload, sender, topic)
+    waiting = put_or_wait(cell, payload, sender, topic, envelope)
     if waiting is not None:
         accepted, waiter = waiting
         try:

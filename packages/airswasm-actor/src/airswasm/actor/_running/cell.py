@@ -24,6 +24,8 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable
 from contextvars import ContextVar
+from secrets import token_hex
+from time import time, time_ns
 from typing import TYPE_CHECKING, Any, Protocol, cast, final
 
 import anyio
@@ -43,8 +45,9 @@ if TYPE_CHECKING:
 
     from .._messages.bounds import MailboxSpec
     from .._messages.dead_letters import DeadLetters
+    from .._messages.envelope import Envelope
     from .._messages.events import EventStream
-    from .._messages.message import Envelope
+    from .._messages.message import QueuedMessage
     from .._messages.receipts import Tally
     from .._messages.request import Party, Request
     from ..errors import ActorStopped, MailboxFull
@@ -149,12 +152,15 @@ class Exchange:
         spare_queues: Empty queues, for actors that get their first message.
         run_queue: Actors that have a message to handle, or a call to go on with.
         shares: The same of guests that use much processor time.
+        wall_offset: Seconds from the clock's time to wall time.
+        made_ids: The number of ids that were made before their message.
         wake: Set while the task that serves the run queue sleeps: it wakes it.
         current: The actor whose handler the current task runs.
         timers: Callbacks to come.
         dead_letters: Messages that will not be handled.
         events: The life cycle events.
         receipts: The sums over messages, and the readers of single ones.
+        origin: Begins the ids of all messages of this start; unique in the world.
         make_context: Makes the `Context` of an incarnation, which stands above all this.
     """
 
@@ -164,8 +170,10 @@ class Exchange:
         "dead_letters",
         "events",
         "handled",
+        "made_ids",
         "make_context",
         "now",
+        "origin",
         "receipts",
         "rejected",
         "run_queue",
@@ -174,6 +182,7 @@ class Exchange:
         "spare_queues",
         "timers",
         "wake",
+        "wall_offset",
     )
 
     def __init__(
@@ -189,10 +198,13 @@ class Exchange:
         self.events = events
         self.receipts = Receipts()
         self.now = 0.0
+        self.wall_offset = 0.0
+        self.origin = f"{time_ns() // 1_000_000:x}{token_hex(5)}"
+        self.made_ids = 0
         self.sent: int = 0
         self.handled: int = 0
         self.rejected: int = 0
-        self.spare_queues: list[deque[Envelope]] = []
+        self.spare_queues: list[deque[QueuedMessage]] = []
         self.run_queue: deque[Cell] = deque()
         self.shares = Shares[Cell]()
         self.wake: anyio.Event | None = None
@@ -200,11 +212,37 @@ class Exchange:
         self.make_context: Callable[[Cell, int], object]
 
     def message(
-        self, payload: object, sender: str, topic: str | None, request: Request | None
+        self,
+        payload: object,
+        sender: str,
+        topic: str | None,
+        request: Request | None,
+        envelope: Envelope | None,
     ) -> Message:
         """Return a new message, counted as sent."""
         self.sent = number = self.sent + 1
-        return new_message(Message, (payload, sender, topic, number, self.now, request))
+        return new_message(Message, (payload, sender, topic, number, self.now, request, envelope))
+
+    def id_of(self, message: Message) -> str:
+        """Return the id of a message: its envelope's, or one that is made of its number."""
+        envelope = message.envelope
+        if envelope is not None and envelope.id:
+            return envelope.id
+        return f"{self.origin}-{message.id:x}"
+
+    def new_id(self) -> str:
+        """Return an id that no message of `id_of` has."""
+        self.made_ids += 1
+        return f"{self.origin}+{self.made_ids:x}"
+
+    def open_clocks(self) -> None:
+        """Read the clock, and set the wall time by it."""
+        self.now = self.clock()
+        self.wall_offset = time() - self.now
+
+    def wall_time(self) -> float:
+        """Return the seconds since 1970, by the system's own clock."""
+        return self.clock() + self.wall_offset
 
     def read_clock(self) -> None:
         """Bring `now` up to date while no round does it: a message is going to be sent."""
@@ -345,7 +383,7 @@ class Cell:
         else:
             self.full_at = 0
             self.queued_bytes = 0
-        self.queue: deque[Envelope] | None = None
+        self.queue: deque[QueuedMessage] | None = None
         self.signals: deque[Message] | None = None
         self.rare = _COMMON
         self.signal_bytes = 0
@@ -499,7 +537,7 @@ class Cell:
 
     # -- the queue and the hands -------------------------------------------------------------
 
-    def begin_queue(self) -> deque[Envelope]:
+    def begin_queue(self) -> deque[QueuedMessage]:
         """Give the actor a queue; one that is ready goes on the run queue."""
         exchange = self.exchange
         spare = exchange.spare_queues

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from airswasm.runtime import Timer
 
     from .._messages.bounds import MailboxSpec
-    from .._messages.message import Envelope, Message
+    from .._messages.message import Message, QueuedMessage
     from .cell import Cell
 
 __all__ = (
@@ -85,7 +85,7 @@ class WaitingSender:
         self.on_end(error)
 
 
-def start_queue(cell: Cell, payload: object) -> deque[Envelope]:
+def start_queue(cell: Cell, payload: object) -> deque[QueuedMessage]:
     """Return the queue for the first message of an idle actor, which goes on the run queue.
 
     Raises:
@@ -107,7 +107,7 @@ def start_queue(cell: Cell, payload: object) -> deque[Envelope]:
     return cell.begin_queue()
 
 
-def open_queue(cell: Cell, payload: object) -> deque[Envelope]:
+def open_queue(cell: Cell, payload: object) -> deque[QueuedMessage]:
     """Return the queue with room for one more message, or raise the sender's error."""
     queue = cell.queue
     if queue is None:
@@ -229,7 +229,7 @@ def resize(cell: Cell, spec: MailboxSpec) -> None:
 
 def count_bytes(cell: Cell) -> int:
     """Return the sum of the payloads in the queue."""
-    return sum(payload_bytes(envelope[0]) for envelope in cell.queue or ())
+    return sum(payload_bytes(queued[0]) for queued in cell.queue or ())
 
 
 def is_too_large(cell: Cell, payload: object) -> bool:
@@ -285,7 +285,7 @@ def give_back(new: Cell, old: Cell) -> None:
 def _take_all(cell: Cell, new: Cell) -> tuple[list[Message], list[Message]]:
     """System messages, and the others with those of the waiting senders, from now on for `new`."""
     signals, cell.signals, cell.signal_bytes = list(cell.signals or ()), None, 0
-    moved = [to_message(envelope) for envelope in cell.queue or ()]
+    moved = [to_message(queued) for queued in cell.queue or ()]
     if cell.queue is not None:
         cell.queue.clear()
     if cell.queued_bytes is not None:

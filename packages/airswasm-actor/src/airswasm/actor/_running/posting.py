@@ -12,6 +12,7 @@ from .._messages.request import Request
 from .mailbox import WaitingSender, enqueue_or_wait, is_too_large, put_signal, take_back_waiter
 
 if TYPE_CHECKING:
+    from .._messages.envelope import Envelope
     from ..errors import ActorStopped, MailboxFull
     from .cell import Cell
 
@@ -19,7 +20,7 @@ __all__ = ("post", "put_inquiry", "put_or_wait", "put_question")
 
 
 def put_or_wait(
-    cell: Cell, payload: object, sender: str, topic: str | None
+    cell: Cell, payload: object, sender: str, topic: str | None, envelope: Envelope | None
 ) -> tuple[Request, WaitingSender] | None:
     """Begin `send`: return None when the message is in, else what to wait for."""
     accepted = Request(cell.name, cell)
@@ -31,12 +32,18 @@ def put_or_wait(
             accepted.fail(error)
 
     cell.exchange.read_clock()
-    waiter = enqueue_or_wait(cell, cell.exchange.message(payload, sender, topic, None), end)
+    message = cell.exchange.message(payload, sender, topic, None, envelope)
+    waiter = enqueue_or_wait(cell, message, end)
     return None if waiter is None else (accepted, waiter)
 
 
 def put_question(
-    cell: Cell, payload: object, timeout: float, sender: str, topic: str | None
+    cell: Cell,
+    payload: object,
+    timeout: float,
+    sender: str,
+    topic: str | None,
+    envelope: Envelope | None,
 ) -> Request:
     """Begin `ask`: post the question, or have it handled here and now."""
     exchange = cell.exchange
@@ -47,11 +54,11 @@ def put_question(
         or not exchange.can_hand_over(cell)
         or (cell.queued_bytes is not None and is_too_large(cell, payload))
     ):
-        post(cell, payload, request, timeout, sender, topic, asker)
+        post(cell, payload, request, timeout, sender, topic, asker, envelope)
         return request
     if asker is not None:
         request.hold(asker)
-    exchange.hand_over(cell, exchange.message(payload, sender, topic, request))
+    exchange.hand_over(cell, exchange.message(payload, sender, topic, request, envelope))
     if not request.is_done:
         request.expire_after(timeout, exchange.timers)
     return request
@@ -65,6 +72,7 @@ def post(
     sender: str,
     topic: str | None,
     asker: Cell | None,
+    envelope: Envelope | None,
 ) -> None:
     """Send a message with a request attached, and see to the request's end."""
     target = _last_successor(cell)
@@ -77,7 +85,7 @@ def post(
     try:
         waiter = enqueue_or_wait(
             target,
-            cell.exchange.message(payload, sender, topic, request),
+            cell.exchange.message(payload, sender, topic, request, envelope),
             lambda error: None if error is None else request.fail(error),
         )
     except BaseException:
@@ -98,7 +106,7 @@ def put_inquiry(cell: Cell, payload: object, timeout: float, sender: str) -> Req
     if asker is not None:
         request.hold(asker)
     try:
-        put_signal(target, exchange.message(payload, sender, None, request))
+        put_signal(target, exchange.message(payload, sender, None, request, None))
     except BaseException:
         request.cancel()
         raise

@@ -22,6 +22,7 @@ from .phase import Down, Phase
 from .posting import post
 
 if TYPE_CHECKING:
+    from .._messages.envelope import Envelope
     from .cell import Cell
 
 __all__ = ("ActorRef", "Watch", "cell_of")
@@ -46,13 +47,21 @@ class ActorRef:
 
     # -- sending -----------------------------------------------------------------------------
 
-    def tell(self, payload: object, *, sender: str = HOST, topic: str | None = None) -> None:
+    def tell(
+        self,
+        payload: object,
+        *,
+        sender: str = HOST,
+        topic: str | None = None,
+        envelope: Envelope | None = None,
+    ) -> None:
         """Put a message into the mailbox and return. Do not wait; an answer is dropped.
 
         Args:
             payload: The object to send; a component takes `bytes`.
             sender: The sender's name, for the receiver to see.
             topic: Set by `publish`.
+            envelope: What travels with it.
 
         Raises:
             MailboxFull: The mailbox is full, and its policy is not `drop-oldest`.
@@ -67,10 +76,15 @@ class ActorRef:
             queue = start_queue(cell, payload)
         elif len(queue) >= cell.full_at:
             make_room(cell, payload)
-        queue.append((payload, sender, topic, number, exchange.now, None))
+        queue.append((payload, sender, topic, number, exchange.now, None, envelope))
 
     def send(
-        self, payload: object, *, sender: str = HOST, topic: str | None = None
+        self,
+        payload: object,
+        *,
+        sender: str = HOST,
+        topic: str | None = None,
+        envelope: Envelope | None = None,
     ) -> Coroutine[object, object, None]:
         """Send as `tell` does; with the policy `wait`, wait for room, first come, first served.
 
@@ -80,13 +94,14 @@ class ActorRef:
             payload: The object to send; a component takes `bytes`.
             sender: The sender's name, for the receiver to see.
             topic: A topic for the receiver to see.
+            envelope: What travels with it.
 
         Raises:
             MailboxFull: There is no room, or none in time.
             MessageTooLarge: There will never be room.
             ActorStopped: The actor has stopped for good.
         """
-        return send(self._cell, payload, sender, topic)
+        return send(self._cell, payload, sender, topic, envelope)
 
     def ask(
         self,
@@ -95,6 +110,7 @@ class ActorRef:
         timeout: float = 5.0,
         sender: str = HOST,
         topic: str | None = None,
+        envelope: Envelope | None = None,
     ) -> Coroutine[object, object, object]:
         """Send a message, wait for the answer, and return it: what `receive` returns.
 
@@ -107,6 +123,7 @@ class ActorRef:
             timeout: Seconds until `AskTimeout`.
             sender: The sender's name, for the receiver to see.
             topic: A topic for the receiver to see.
+            envelope: What travels with it.
 
         Raises:
             AskTimeout: No answer came within `timeout` seconds.
@@ -118,7 +135,7 @@ class ActorRef:
             MessageDropped: The question was dropped unread for a newer message.
             GuestRefused: A component answered with an error.
         """
-        return ask(self._cell, payload, timeout, sender, topic)
+        return ask(self._cell, payload, timeout, sender, topic, envelope)
 
     def request(
         self,
@@ -130,6 +147,7 @@ class ActorRef:
         topic: str | None = None,
         asker: ActorRef | None = None,
         wants_receipt: bool = False,
+        envelope: Envelope | None = None,
     ) -> Request:
         """Ask with a callback instead of a task: `on_done` is called once, with the outcome.
 
@@ -143,9 +161,11 @@ class ActorRef:
             timeout: Seconds until `AskTimeout`.
             sender: The sender's name.
             topic: A topic for the receiver to see.
+            envelope: What travels with it.
             asker: The actor that handles nothing until the answer is there, so that rings are
                 found. Leave it out when none stands still.
             wants_receipt: Whether `Request.receipt` is to be made.
+            envelope: What travels with it.
 
         Returns:
             The request.
@@ -158,22 +178,25 @@ class ActorRef:
         request = Request(cell.name, cell, on_done)
         waiting = None if asker is None else asker._cell
         request.wants_receipt = wants_receipt
-        post(cell, payload, request, timeout, sender, topic, waiting)
+        post(cell, payload, request, timeout, sender, topic, waiting, envelope)
         return request
 
-    def signal(self, payload: object, *, sender: str = HOST) -> None:
+    def signal(
+        self, payload: object, *, sender: str = HOST, envelope: Envelope | None = None
+    ) -> None:
         """Send a system message: it goes before all others and is never refused for room.
 
         Args:
             payload: The object to send.
             sender: The sender's name.
+            envelope: What travels with it.
 
         Raises:
             ActorStopped: The actor has stopped for good.
         """
         exchange = self._cell.exchange
         exchange.read_clock()
-        put_signal(self._cell, exchange.message(payload, sender, None, None))
+        put_signal(self._cell, exchange.message(payload, sender, None, None, envelope))
 
     # -- observing ---------------------------------------------------------------------------
 
