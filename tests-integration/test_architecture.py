@@ -56,7 +56,19 @@ def siblings_imported(graph: grimp.ImportGraph, block: str) -> dict[str, set[str
 
 
 def siblings_declared(name: str) -> set[str]:
-    requirements = PROJECTS[name]["project"].get("dependencies", [])
+    return _siblings_among(PROJECTS[name]["project"].get("dependencies", [])) | extra_siblings(name)
+
+
+def extra_siblings(name: str) -> set[str]:
+    """Return the siblings that a block uses only where one of its extras is installed."""
+    if name == "cli":  # a distribution for people: its extras install more than it imports
+        return set()
+    extras = PROJECTS[name]["project"].get("optional-dependencies", {})
+    found = _siblings_among([each for extra in extras.values() for each in extra])
+    return found - _siblings_among(PROJECTS[name]["project"].get("dependencies", []))
+
+
+def _siblings_among(requirements: list[str]) -> set[str]:
     names = (re.match(r"airswasm-([a-z-]+)", requirement) for requirement in requirements)
     return {match.group(1) for match in names if match}
 
@@ -73,7 +85,31 @@ def test_declared_siblings_have_an_order() -> None:
 @pytest.mark.parametrize("block", BLOCKS)
 def test_declared_siblings_are_the_used_ones(graph: grimp.ImportGraph, block: str) -> None:
     """pip installs what a block imports, and nothing that it does not."""
-    assert siblings_declared(block) == set(siblings_imported(graph, block))
+    used = set(siblings_imported(graph, block))
+    assert siblings_declared(block) == used | extra_siblings(block)
+
+
+#: The wings that need an extra's sibling, by block. The block without the extra does without them.
+WINGS_OF_EXTRAS = {"messaging": {"_durable", "_timers", "_dead_letters"}}
+
+
+@pytest.mark.parametrize("block", BLOCKS)
+def test_siblings_of_an_extra_are_imported_by_its_wings(
+    graph: grimp.ImportGraph, block: str
+) -> None:
+    """A block imports without its extras: a sibling of one is for some wings, and they for it."""
+    own, wings = f"airswasm.{block}", WINGS_OF_EXTRAS.get(block, set())
+    extra = {f"airswasm.{sibling}" for sibling in extra_siblings(block)}
+    inside = {f"{own}.{wing}" for wing in wings}
+    assert bool(extra) == bool(wings)
+    strays = set[str]()
+    for module in graph.find_descendants(own):
+        if _first_parts(module, 3) in inside:
+            continue
+        for imported in graph.find_modules_directly_imported_by(module):
+            if _first_parts(imported, 2) in extra or _first_parts(imported, 3) in inside:
+                strays.add(f"{module} imports {imported}")
+    assert strays == set()
 
 
 @pytest.mark.parametrize("block", BLOCKS)

@@ -20,6 +20,7 @@ from ._policy import (
     SamePolicy,
 )
 from ._rates import Rate, TokenBucket
+from ._records import pack_message, unpack_message
 from ._refusals import refusal_of
 from ._requests import OpenRequests
 from ._spelling import TOPIC, TOPIC_PATTERN
@@ -28,9 +29,11 @@ from .errors import (
     CodecNotAccepted,
     InvalidAddress,
     InvalidCbor,
+    MessageNotStorable,
     MessagingError,
     PayloadTooLarge,
     RateExceeded,
+    RecordUnreadable,
     Unencodable,
 )
 
@@ -47,6 +50,7 @@ __all__ = (
     "InvalidAddress",
     "InvalidCbor",
     "MessagingCounters",
+    "MessageNotStorable",
     "MessagingError",
     "MessagingLimits",
     "MessagingPolicy",
@@ -55,6 +59,7 @@ __all__ = (
     "PayloadTooLarge",
     "Rate",
     "RateExceeded",
+    "RecordUnreadable",
     "SamePolicy",
     "TokenBucket",
     "Unencodable",
@@ -66,6 +71,8 @@ __all__ = (
     "encode",
     "encode_cbor",
     "messaging_interface",
+    "pack_message",
     "provide",
     "refusal_of",
+    "unpack_message",
 )

@@ -18,6 +18,8 @@ __all__ = (
     "CodecNotAccepted",
     "PayloadTooLarge",
     "RateExceeded",
+    "MessageNotStorable",
+    "RecordUnreadable",
 )
 
 
@@ -124,3 +126,37 @@ class RateExceeded(MessagingError):
         self.sender = sender
         self.reason = reason
         super().__init__(f"{sender} sends too much: {reason}; try again later")
+
+
+class MessageNotStorable(MessagingError):
+    """A message that must outlive its host holds an object, and not bytes."""
+
+    explanation = ErrorCode(
+        "E0626",
+        "message not storable",
+        "A message to a durable target holds an object that has no stored form.",
+        "send bytes, or send through a Messenger, which encodes values",
+    )
+
+    def __init__(self, target: str, kind: str) -> None:
+        self.target = target
+        self.kind = kind
+        super().__init__(
+            f"a message to {target} is stored, and a payload of the type {kind} cannot be; "
+            "send bytes, or send through a Messenger, which encodes values"
+        )
+
+
+class RecordUnreadable(MessagingError):
+    """A stored message cannot be read."""
+
+    explanation = ErrorCode(
+        "E0627",
+        "stored message unreadable",
+        "The record of a message is damaged, or a newer airswasm wrote it.",
+        "run `airswasm verify`; restore a backup, or install the newer version again",
+    )
+
+    def __init__(self, reason: str) -> None:
+        self.reason = reason
+        super().__init__(f"a stored message cannot be read: {reason}")
