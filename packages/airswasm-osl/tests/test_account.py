@@ -23,7 +23,8 @@ from airswasm.osl import (
     folders_below,
 )
 from airswasm.osl._http import HttpClient, Request
-from airswasm.osl._wasi_filesystem import DirectoryEntries, WasiFilesystem
+from airswasm.osl._wasi_files.open_files import DirectoryEntries
+from airswasm.osl._wasi_filesystem import WasiFilesystem
 from airswasm.osl.errors import LimitReached
 from airswasm.runtime import (
     Account,

@@ -13,23 +13,16 @@ directory, also everything beneath.
 
 from __future__ import annotations
 
-import errno
-import functools
 import hashlib
 import os
 import secrets
 import stat as stat_modes
-import time
-from collections.abc import Awaitable, Callable, Collection, Coroutine, Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
 from typing import TypeVar
 
 from airswasm.runtime import (
-    AccountExceeded,
     Caller,
     Case,
-    Err,
-    Holding,
     HostFunction,
     HostInterface,
     Ok,
@@ -37,193 +30,35 @@ from airswasm.runtime import (
 from airswasm.runtime.wasi import (
     CLOSED_ON_DROP,
     WASI_VERSION,
-    WRITE_PERMIT_BYTES,
-    Always,
-    IoError,
-    Pollable,
-    StreamClosed,
-    StreamFailed,
-    as_datetime,
     filesystem_error_code,
     methods,
 )
 from airswasm.security import Guard
-from anyio import to_thread
 
 from ._filesystem import folder_for
-from ._folder import Entry, Folder, Held, Kind, kind_of, parts_of, pread_all, write_all
+from ._folder import Folder, Held, kind_of, parts_of, pread_all
 from ._policy import OslPolicy
-from .errors import LimitReached, Malformed, OslError
+from ._wasi_files.codes import Refused, coded, coded_now, on_disk
+from ._wasi_files.open_files import (
+    Descriptor,
+    DirectoryEntries,
+    FileInput,
+    FileOutput,
+    OpenFiles,
+    grow,
+    using,
+    write_at,
+)
+from ._wasi_files.statuses import TYPES, set_file_times, stat_record
+from .errors import Malformed
 
 T = TypeVar("T")
 
 READ_AT_MOST_BYTES = 1024 * 1024
 
-_CODES = {
-    errno.EACCES: "access",
-    errno.EPERM: "not-permitted",
-    errno.EBADF: "bad-descriptor",
-    errno.EBUSY: "busy",
-    errno.EDQUOT: "quota",
-    errno.EEXIST: "exist",
-    errno.EFBIG: "file-too-large",
-    errno.EINTR: "interrupted",
-    errno.EINVAL: "invalid",
-    errno.EIO: "io",
-    errno.EISDIR: "is-directory",
-    errno.ELOOP: "loop",
-    errno.EMFILE: "insufficient-memory",
-    errno.ENAMETOOLONG: "name-too-long",
-    errno.ENOENT: "no-entry",
-    errno.ENOMEM: "insufficient-memory",
-    errno.ENOSPC: "insufficient-space",
-    errno.ENOTDIR: "not-directory",
-    errno.ENOTEMPTY: "not-empty",
-    errno.ENXIO: "no-such-device",
-    errno.EROFS: "read-only",
-    errno.EXDEV: "not-permitted",
-}
-_TYPES: dict[Kind, str] = {
-    "file": "regular-file",
-    "directory": "directory",
-    "other": "unknown",
-}
 _HASH_KEY_BYTES = 16
 _HANDLE_BYTES = 512
 """Of an open file or directory, and of an entry of a list of them; its name is left out."""
-
-
-class Refused(Exception):
-    """The answer is an error code of wasi:filesystem.
-
-    Attributes:
-        code: The case.
-    """
-
-    def __init__(self, code: str) -> None:
-        super().__init__(code)
-        self.code = code
-
-
-@dataclass(slots=True)
-class Descriptor:
-    """The `descriptor` resource: an open file or directory of one component.
-
-    Attributes:
-        path: The path below the component's `/`, in canonical form.
-        held: The host's descriptor; None for a directory, which is looked up anew each time: it may
-            be renamed meanwhile, and grants are by path.
-        flags: The flags of the open.
-        on_close: Frees its place in the number of open files.
-        holding: Keeps it on the instance's account.
-    """
-
-    path: str
-    held: Held | None
-    flags: frozenset[str] = frozenset()
-    on_close: Callable[[], None] | None = None
-    holding: Holding | None = None
-
-    def file(self, needed: str | None = None) -> Held:
-        """Return the open file.
-
-        Raises:
-            Refused: It is a directory, or was not opened for `needed`.
-        """
-        if self.held is None:
-            raise Refused("is-directory")
-        if needed is not None and needed not in self.flags:
-            raise Refused("bad-descriptor")
-        return self.held
-
-    def close(self) -> None:
-        """Close the file. Closing twice is harmless."""
-        if self.held is not None:
-            self.held.close()
-        if self.on_close is not None:
-            on_close, self.on_close = self.on_close, None
-            on_close()
-        if self.holding is not None:
-            self.holding.release()
-
-
-@dataclass(slots=True)
-class FileInput:
-    """An input stream over an open file."""
-
-    held: Held
-    offset: int
-
-    async def read(self, max_bytes: int) -> bytes:
-        """Return the next bytes; wait for the disk.
-
-        Raises:
-            StreamClosed: The file has ended.
-            StreamFailed: The disk failed.
-        """
-        if max_bytes == 0:
-            return b""
-        data = await _streamed(lambda: _using(self.held, pread_all, max_bytes, self.offset))
-        if not data:
-            raise StreamClosed
-        self.offset += len(data)
-        return data
-
-    def pollable(self) -> Pollable:
-        """Return a pollable that is always ready: a disk answers by itself."""
-        return Always()
-
-
-@dataclass(slots=True)
-class FileOutput:
-    """An output stream into an open file; None as offset appends."""
-
-    held: Held
-    offset: int | None
-    folder: Folder
-
-    waits = True
-
-    def permit_bytes(self) -> int:
-        """Return a constant: a write that the disk cannot take fails as it happens."""
-        return WRITE_PERMIT_BYTES
-
-    async def write(self, data: bytes) -> None:
-        """Write all data; wait for the disk.
-
-        Raises:
-            StreamFailed: The disk failed, or the file would be too large.
-        """
-        await _streamed(lambda: _written(self.held, self.folder, data, self.offset))
-        if self.offset is not None:
-            self.offset += len(data)
-
-    def flush(self) -> None:
-        """Do nothing: every write is already done."""
-
-    def pollable(self) -> Pollable:
-        """Return a pollable that is always ready."""
-        return Always()
-
-
-class DirectoryEntries:
-    """The `directory-entry-stream` resource."""
-
-    __slots__ = ("_entries", "_holding")
-
-    def __init__(self, entries: Iterable[Entry], holding: Holding) -> None:
-        self._entries = iter(entries)
-        self._holding = holding
-
-    def close(self) -> None:
-        """Forget the rest."""
-        self._entries = iter(())
-        self._holding.release()
-
-    def next(self) -> Mapping[str, str] | None:
-        """Return the next entry; None after the last."""
-        entry = next(self._entries, None)
-        return None if entry is None else {"type": _TYPES[entry.kind], "name": entry.name}
 
 
 class WasiFilesystem:
@@ -282,7 +117,7 @@ class WasiFilesystem:
             "get-type": self._type,
         }
         return {
-            **{name: _coded(function) for name, function in waiting.items()},
+            **{name: coded(function) for name, function in waiting.items()},
             "read-via-stream": self._read_stream,
             "write-via-stream": self._write_stream,
             "append-via-stream": self._append_stream,
@@ -316,9 +151,9 @@ class WasiFilesystem:
             self._require(caller, "filesystem:list", at)
         elif "read" in flags or not writes:
             self._require(caller, "filesystem:read", at)
-        place = _OpenFiles.of(caller, folder.limits.open_files)
+        place = OpenFiles.of(caller, folder.limits.open_files)
         holding = caller.account.hold(_HANDLE_BYTES + 4 * len(at), descriptors=1)
-        opened = await _disk(lambda: self._opened(folder, at, open_flags, frozenset(flags)))
+        opened = await on_disk(lambda: self._opened(folder, at, open_flags, frozenset(flags)))
         if opened.held is None:  # a directory, which is looked up anew each time
             holding = caller.account.hold(holding.size_bytes)
         opened.holding = holding
@@ -354,13 +189,13 @@ class WasiFilesystem:
     # files
 
     def _read_stream(self, _caller: Caller, descriptor: Descriptor, offset: int) -> object:
-        return _coded_now(lambda: FileInput(descriptor.file("read"), min(offset, 2**62)))
+        return coded_now(lambda: FileInput(descriptor.file("read"), min(offset, 2**62)))
 
     def _write_stream(self, caller: Caller, descriptor: Descriptor, offset: int) -> object:
-        return _coded_now(lambda: self._output(caller, descriptor, min(offset, 2**62)))
+        return coded_now(lambda: self._output(caller, descriptor, min(offset, 2**62)))
 
     def _append_stream(self, caller: Caller, descriptor: Descriptor) -> object:
-        return _coded_now(lambda: self._output(caller, descriptor, None))
+        return coded_now(lambda: self._output(caller, descriptor, None))
 
     def _output(self, caller: Caller, descriptor: Descriptor, offset: int | None) -> FileOutput:
         return FileOutput(descriptor.file("write"), offset, folder_for(caller, self._policy))
@@ -369,12 +204,12 @@ class WasiFilesystem:
         self, _caller: Caller, descriptor: Descriptor, length: int, offset: int
     ) -> tuple[bytes, bool]:
         held, at_most_bytes = descriptor.file("read"), min(length, READ_AT_MOST_BYTES)
-        data = await _disk(lambda: _using(held, pread_all, at_most_bytes, min(offset, 2**62)))
+        data = await on_disk(lambda: using(held, pread_all, at_most_bytes, min(offset, 2**62)))
         return data, len(data) < at_most_bytes
 
     async def _write(self, caller: Caller, descriptor: Descriptor, data: bytes, offset: int) -> int:
         held, folder = descriptor.file("write"), folder_for(caller, self._policy)
-        await _disk(lambda: _written(held, folder, data, min(offset, 2**62)))
+        await on_disk(lambda: write_at(held, folder, data, min(offset, 2**62)))
         return len(data)
 
     async def _set_size(self, caller: Caller, descriptor: Descriptor, size_bytes: int) -> None:
@@ -382,26 +217,26 @@ class WasiFilesystem:
 
         def resize() -> None:
             with held.using() as fd:
-                _grow(fd, folder, size_bytes)
+                grow(fd, folder, size_bytes)
                 os.ftruncate(fd, size_bytes)
 
-        await _disk(resize)
+        await on_disk(resize)
 
     async def _sync(self, _caller: Caller, descriptor: Descriptor) -> None:
         if (held := descriptor.held) is not None:
-            await _disk(lambda: _using(held, os.fsync))
+            await on_disk(lambda: using(held, os.fsync))
 
     async def _set_times(
         self, _caller: Caller, descriptor: Descriptor, accessed: Case, modified: Case
     ) -> None:
         held = descriptor.file("write")
-        await _disk(lambda: _using(held, _set_file_times, accessed, modified))
+        await on_disk(lambda: using(held, set_file_times, accessed, modified))
 
     async def _stat(self, caller: Caller, descriptor: Descriptor) -> Mapping[str, object]:
-        return _stat_record(await self._status(caller, descriptor))
+        return stat_record(await self._status(caller, descriptor))
 
     async def _type(self, caller: Caller, descriptor: Descriptor) -> str:
-        return _TYPES[kind_of((await self._status(caller, descriptor)).st_mode)]
+        return TYPES[kind_of((await self._status(caller, descriptor)).st_mode)]
 
     async def _hash(self, caller: Caller, descriptor: Descriptor) -> Mapping[str, int]:
         return self._hashed(await self._status(caller, descriptor))
@@ -409,16 +244,16 @@ class WasiFilesystem:
     async def _status(self, caller: Caller, descriptor: Descriptor) -> os.stat_result:
         held = descriptor.held
         if held is not None:
-            return await _disk(lambda: _using(held, os.fstat))
+            return await on_disk(lambda: using(held, os.fstat))
         folder = folder_for(caller, self._policy)
-        return await _disk(lambda: folder.status(parts_of(descriptor.path)))
+        return await on_disk(lambda: folder.status(parts_of(descriptor.path)))
 
     # paths
 
     async def _stat_at(
         self, caller: Caller, base: Descriptor, _flags: Collection[str], path: str
     ) -> Mapping[str, object]:
-        return _stat_record(await self._status_at(caller, base, path))
+        return stat_record(await self._status_at(caller, base, path))
 
     async def _hash_at(
         self, caller: Caller, base: Descriptor, _flags: Collection[str], path: str
@@ -426,13 +261,13 @@ class WasiFilesystem:
         folder, at = self._at(caller, base, path)
         if not self._may_list(caller, at.rpartition("/")[0] or "/"):
             self._require(caller, "filesystem:read", at, tell=False)
-        return self._hashed(await _disk(lambda: folder.status(parts_of(at))))
+        return self._hashed(await on_disk(lambda: folder.status(parts_of(at))))
 
     async def _status_at(self, caller: Caller, base: Descriptor, path: str) -> os.stat_result:
         folder, at = self._at(caller, base, path)
         if at != "/":
             self._require(caller, "filesystem:read", at, tell=False)
-        return await _disk(lambda: folder.status(parts_of(at)))
+        return await on_disk(lambda: folder.status(parts_of(at)))
 
     async def _read_link(self, caller: Caller, base: Descriptor, path: str) -> str:
         await self._status_at(caller, base, path)
@@ -444,7 +279,7 @@ class WasiFilesystem:
         folder, path = folder_for(caller, self._policy), descriptor.path
         self._require(caller, "filesystem:list", path)
         holding = caller.account.hold(_HANDLE_BYTES)
-        entries = await _disk(lambda: folder.list_directory(path))
+        entries = await on_disk(lambda: folder.list_directory(path))
         holding.resize(sum(_HANDLE_BYTES + 4 * len(each.name) for each in entries))
         return DirectoryEntries(entries, holding)
 
@@ -462,15 +297,15 @@ class WasiFilesystem:
         def set_times() -> None:
             fd = folder.open(parts_of(at), os.O_RDONLY)
             try:
-                _set_file_times(fd, accessed, modified)
+                set_file_times(fd, accessed, modified)
             finally:
                 os.close(fd)
 
-        await _disk(set_times)
+        await on_disk(set_times)
 
     async def _create_directory(self, caller: Caller, base: Descriptor, path: str) -> None:
         folder, at = self._changeable(caller, base, path, "filesystem:write")
-        await _disk(lambda: folder.make_directory(parts_of(at)))
+        await on_disk(lambda: folder.make_directory(parts_of(at)))
 
     async def _remove_directory(self, caller: Caller, base: Descriptor, path: str) -> None:
         await self._removed(caller, base, path, os.rmdir)
@@ -488,7 +323,7 @@ class WasiFilesystem:
             with folder.parent_of((*parents, name)) as folder_fd:
                 remove(name, dir_fd=folder_fd)
 
-        await _disk(removed)
+        await on_disk(removed)
 
     async def _rename(
         self, caller: Caller, base: Descriptor, path: str, target_base: Descriptor, target: str
@@ -496,7 +331,7 @@ class WasiFilesystem:
         folder, source_at = self._changeable(caller, base, path, "filesystem:delete")
         _, target_at = self._changeable(caller, target_base, target, "filesystem:write")
         self._require(caller, "filesystem:read", source_at)
-        status = await _disk(lambda: folder.status(parts_of(source_at)))
+        status = await on_disk(lambda: folder.status(parts_of(source_at)))
         if stat_modes.S_ISDIR(status.st_mode):
             for capability, at in (
                 ("filesystem:read", source_at),
@@ -504,7 +339,7 @@ class WasiFilesystem:
                 ("filesystem:write", target_at),
             ):
                 self._require(caller, capability, f"{at}/", argument="prefix")
-        await _disk(lambda: folder.rename(parts_of(source_at), parts_of(target_at)))
+        await on_disk(lambda: folder.rename(parts_of(source_at), parts_of(target_at)))
 
     # checks
 
@@ -556,35 +391,6 @@ class WasiFilesystem:
         }
 
 
-class _OpenFiles:
-    """The number of files that one instance holds open."""
-
-    def __init__(self) -> None:
-        self._count = 0
-
-    @classmethod
-    def of(cls, caller: Caller, most: int) -> _OpenFiles:
-        """Return the caller's count, if one more file may be open.
-
-        Raises:
-            Refused: The limit is reached.
-        """
-        files = caller.keep(cls, cls)
-        if files._count >= most:
-            raise Refused("insufficient-memory")
-        return files
-
-    def taken_by(self, descriptor: Descriptor) -> Descriptor:
-        """Count an open file until it closes."""
-        if descriptor.held is not None:
-            self._count += 1
-            descriptor.on_close = self._give_back
-        return descriptor
-
-    def _give_back(self) -> None:
-        self._count -= 1
-
-
 def below(base: str, path: str) -> str:
     """Return the canonical path of `path`, which a guest gave relative to `base`.
 
@@ -615,118 +421,6 @@ def _system_flags(open_flags: Collection[str], flags: Collection[str]) -> int:
         if name in open_flags:
             system |= flag
     return system
-
-
-def _grow(fd: int, folder: Folder, end_bytes: int) -> None:
-    """Charge the growth of a file, a hole in it included.
-
-    Raises:
-        OSError: `EFBIG`, or an error of `Folder.charge`.
-    """
-    if end_bytes > folder.limits.file_bytes:
-        raise OSError(errno.EFBIG, os.strerror(errno.EFBIG))
-    growth_bytes = end_bytes - os.fstat(fd).st_size
-    if growth_bytes > 0:
-        folder.charge(growth_bytes)
-
-
-def _written(held: Held, folder: Folder, data: bytes, offset: int | None) -> None:
-    """Write at an offset, or at the end."""
-    with held.using() as fd:
-        start = os.fstat(fd).st_size if offset is None else offset
-        _grow(fd, folder, start + len(data))
-        write_all(fd, data, start)
-
-
-def _stat_record(status: os.stat_result) -> Mapping[str, object]:
-    return {
-        "type": _TYPES[kind_of(status.st_mode)],
-        "link_count": status.st_nlink,
-        "size": status.st_size,
-        "data_access_timestamp": as_datetime(status.st_atime_ns),
-        "data_modification_timestamp": as_datetime(status.st_mtime_ns),
-        "status_change_timestamp": as_datetime(status.st_ctime_ns),
-    }
-
-
-def _set_file_times(fd: int, accessed: Case, modified: Case) -> None:
-    status = os.fstat(fd)
-    os.utime(
-        fd,
-        ns=(
-            _new_time_ns(accessed, status.st_atime_ns),
-            _new_time_ns(modified, status.st_mtime_ns),
-        ),
-    )
-
-
-def _new_time_ns(wanted: Case, current_ns: int) -> int:
-    if wanted.name == "no-change":
-        return current_ns
-    if wanted.name == "now":
-        return time.time_ns()
-    moment = wanted.value
-    ns = getattr(moment, "seconds", 0) * 1_000_000_000 + getattr(moment, "nanoseconds", 0)
-    return min(int(ns), 2**62)
-
-
-def _using(held: Held, operation: Callable[..., T], *args: object) -> T:
-    with held.using() as fd:
-        return operation(fd, *args)
-
-
-async def _disk(operation: Callable[[], T]) -> T:
-    """Run a blocking operation on a worker thread; a cancel waits for its end."""
-    return await to_thread.run_sync(operation)
-
-
-async def _streamed(operation: Callable[[], T]) -> T:
-    try:
-        return await _disk(operation)
-    except OSError as error:
-        code = _code_of(error)
-        raise StreamFailed(IoError(code, filesystem_code=code)) from error
-
-
-def _code_of(error: OSError) -> str:
-    return _CODES.get(error.errno or 0, "io")
-
-
-def _osl_code(error: OslError) -> str:
-    cause = error.__cause__
-    if isinstance(cause, OSError):
-        return _code_of(cause)
-    return "file-too-large" if isinstance(error, LimitReached) else "invalid"
-
-
-def _coded(
-    function: Callable[..., Awaitable[object]],
-) -> Callable[..., Coroutine[object, object, object]]:
-    """Wrap a function so that its errors become error codes."""
-
-    @functools.wraps(function)
-    async def answer(caller: Caller, *args: object) -> object:
-        try:
-            return Ok(await function(caller, *args))
-        except Refused as refused:
-            return Err(refused.code)
-        except AccountExceeded:
-            return Err("insufficient-memory")
-        except OslError as error:
-            return Err(_osl_code(error))
-        except OSError as error:
-            return Err(_code_of(error))
-
-    return answer
-
-
-def _coded_now(make: Callable[[], object]) -> object:
-    try:
-        return Ok(make())
-    except Refused as refused:
-        return Err(refused.code)
-    except AccountExceeded:
-        return Err("insufficient-memory")
 
 
 async def _refuse(_caller: Caller, *_args: object) -> None:

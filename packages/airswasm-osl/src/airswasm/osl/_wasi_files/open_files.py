@@ -1,0 +1,205 @@
+"""Open files of a component: descriptors, streams, listings."""
+
+from __future__ import annotations
+
+import errno
+import os
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import TypeVar
+
+from airswasm.runtime import Caller, Holding
+from airswasm.runtime.wasi import WRITE_PERMIT_BYTES, Always, Pollable, StreamClosed
+
+from .._folder import Entry, Folder, Held, pread_all, write_all
+from .codes import Refused, streamed
+from .statuses import TYPES
+
+__all__ = (
+    "Descriptor",
+    "DirectoryEntries",
+    "FileInput",
+    "FileOutput",
+    "OpenFiles",
+    "grow",
+    "using",
+    "write_at",
+)
+
+T = TypeVar("T")
+
+
+@dataclass(slots=True)
+class Descriptor:
+    """The `descriptor` resource: an open file or directory of one component.
+
+    Attributes:
+        path: The path below the component's `/`, in canonical form.
+        held: The host's descriptor; None for a directory, which is looked up anew each time: it may
+            be renamed meanwhile, and grants are by path.
+        flags: The flags of the open.
+        on_close: Frees its place in the number of open files.
+        holding: Keeps it on the instance's account.
+    """
+
+    path: str
+    held: Held | None
+    flags: frozenset[str] = frozenset()
+    on_close: Callable[[], None] | None = None
+    holding: Holding | None = None
+
+    def file(self, needed: str | None = None) -> Held:
+        """Return the open file.
+
+        Raises:
+            Refused: It is a directory, or was not opened for `needed`.
+        """
+        if self.held is None:
+            raise Refused("is-directory")
+        if needed is not None and needed not in self.flags:
+            raise Refused("bad-descriptor")
+        return self.held
+
+    def close(self) -> None:
+        """Close the file. Closing twice is harmless."""
+        if self.held is not None:
+            self.held.close()
+        if self.on_close is not None:
+            on_close, self.on_close = self.on_close, None
+            on_close()
+        if self.holding is not None:
+            self.holding.release()
+
+
+@dataclass(slots=True)
+class FileInput:
+    """An input stream over an open file."""
+
+    held: Held
+    offset: int
+
+    async def read(self, max_bytes: int) -> bytes:
+        """Return the next bytes; wait for the disk.
+
+        Raises:
+            StreamClosed: The file has ended.
+            StreamFailed: The disk failed.
+        """
+        if max_bytes == 0:
+            return b""
+        data = await streamed(lambda: using(self.held, pread_all, max_bytes, self.offset))
+        if not data:
+            raise StreamClosed
+        self.offset += len(data)
+        return data
+
+    def pollable(self) -> Pollable:
+        """Return a pollable that is always ready: a disk answers by itself."""
+        return Always()
+
+
+@dataclass(slots=True)
+class FileOutput:
+    """An output stream into an open file; None as offset appends."""
+
+    held: Held
+    offset: int | None
+    folder: Folder
+
+    waits = True
+
+    def permit_bytes(self) -> int:
+        """Return a constant: a write that the disk cannot take fails as it happens."""
+        return WRITE_PERMIT_BYTES
+
+    async def write(self, data: bytes) -> None:
+        """Write all data; wait for the disk.
+
+        Raises:
+            StreamFailed: The disk failed, or the file would be too large.
+        """
+        await streamed(lambda: write_at(self.held, self.folder, data, self.offset))
+        if self.offset is not None:
+            self.offset += len(data)
+
+    def flush(self) -> None:
+        """Do nothing: every write is already done."""
+
+    def pollable(self) -> Pollable:
+        """Return a pollable that is always ready."""
+        return Always()
+
+
+class DirectoryEntries:
+    """The `directory-entry-stream` resource."""
+
+    __slots__ = ("_entries", "_holding")
+
+    def __init__(self, entries: Iterable[Entry], holding: Holding) -> None:
+        self._entries = iter(entries)
+        self._holding = holding
+
+    def close(self) -> None:
+        """Forget the rest."""
+        self._entries = iter(())
+        self._holding.release()
+
+    def next(self) -> Mapping[str, str] | None:
+        """Return the next entry; None after the last."""
+        entry = next(self._entries, None)
+        return None if entry is None else {"type": TYPES[entry.kind], "name": entry.name}
+
+
+class OpenFiles:
+    """The number of files that one instance holds open."""
+
+    def __init__(self) -> None:
+        self._count = 0
+
+    @classmethod
+    def of(cls, caller: Caller, most: int) -> OpenFiles:
+        """Return the caller's count, if one more file may be open.
+
+        Raises:
+            Refused: The limit is reached.
+        """
+        files = caller.keep(cls, cls)
+        if files._count >= most:
+            raise Refused("insufficient-memory")
+        return files
+
+    def taken_by(self, descriptor: Descriptor) -> Descriptor:
+        """Count an open file until it closes."""
+        if descriptor.held is not None:
+            self._count += 1
+            descriptor.on_close = self._give_back
+        return descriptor
+
+    def _give_back(self) -> None:
+        self._count -= 1
+
+
+def grow(fd: int, folder: Folder, end_bytes: int) -> None:
+    """Charge the growth of a file, a hole in it included.
+
+    Raises:
+        OSError: `EFBIG`, or an error of `Folder.charge`.
+    """
+    if end_bytes > folder.limits.file_bytes:
+        raise OSError(errno.EFBIG, os.strerror(errno.EFBIG))
+    growth_bytes = end_bytes - os.fstat(fd).st_size
+    if growth_bytes > 0:
+        folder.charge(growth_bytes)
+
+
+def write_at(held: Held, folder: Folder, data: bytes, offset: int | None) -> None:
+    """Write at an offset, or at the end."""
+    with held.using() as fd:
+        start = os.fstat(fd).st_size if offset is None else offset
+        grow(fd, folder, start + len(data))
+        write_all(fd, data, start)
+
+
+def using(held: Held, operation: Callable[..., T], *args: object) -> T:
+    with held.using() as fd:
+        return operation(fd, *args)
