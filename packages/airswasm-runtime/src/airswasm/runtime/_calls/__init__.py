@@ -4,6 +4,7 @@
 |---|---|
 | `call` | one call in progress: polled, parked, moved to a thread, ended |
 | `driving` | the smallest scheduler: a task that polls one call to its end |
+| `stint` | a turn of a call on a worker thread, which ends before the call may |
 | `stack_depth` | whether Python has frames left for the callbacks of a guest |
 | `host_calls` | the one door from a guest to host functions, and the guard in it |
 | `charges` | the price list: the fuel that host functions cost |

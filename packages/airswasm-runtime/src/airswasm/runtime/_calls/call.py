@@ -50,6 +50,7 @@ from .crossing import AllowanceExceeded, Keep
 from .handles import Drop, TooManyResources
 from .plan import ExportPlan
 from .stack_depth import check_depth
+from .stint import Stint
 
 if TYPE_CHECKING:
     from .._instance import Instance
@@ -268,12 +269,18 @@ class Call(Single):
             if pending is not None and pending._exception is not None:
                 return self._fault_of_host(pending._exception)
             self._is_polled = True
+            stint = Stint(self._run_stint)
             try:
                 with short_switches:
-                    is_over = await anyio.to_thread.run_sync(self._stint, limiter=engine._limiter)
+                    is_over = await anyio.to_thread.run_sync(stint.run, limiter=engine._limiter)
+            except BaseException:  # of a task that was cancelled by name, which no scope shields
+                stint.abandon()
+                if stint.is_over:
+                    self._finish()
+                raise
             finally:
                 self._is_polled = False
-            self._run_late_drops()
+                self._run_late_drops()
             if self._use is not None:  # the thread has added what it worked
                 self._measurement().resumed_at = 0.0
             if is_over:
@@ -284,7 +291,7 @@ class Call(Single):
             if state is not _READY:
                 return state
 
-    def _stint(self) -> bool:
+    def _run_stint(self, stint: Stint) -> bool:
         """Poll on a worker thread until the guest ends, waits, or a while has passed.
 
         After each slice the thread fights for the interpreter's lock, so slices become
@@ -300,6 +307,8 @@ class Call(Single):
                 if self._pending is not None and not self._pending.is_done:
                     return False
                 if self._hop or self._failure or self._cancelled or monotonic() > until:
+                    return False
+                if stint.is_abandoned:
                     return False
                 before, used = used, time.thread_time()
                 if used - before < _THREAD_SLICE / 2:
@@ -669,9 +678,9 @@ class Beginning(Call):
         finally:
             note_memories(outer)
 
-    def _stint(self) -> bool:
+    def _run_stint(self, stint: Stint) -> bool:
         outer = note_memories(self._instance._memories)
         try:
-            return Call._stint(self)
+            return Call._run_stint(self, stint)
         finally:
             note_memories(outer)
