@@ -49,6 +49,7 @@ from .errors import (
     NoSuchChild,
     SupervisorGaveUp,
     SystemClosed,
+    TooManyHops,
     UnfitPayload,
 )
 
@@ -127,6 +128,7 @@ __all__ = (
     "SupervisorSpec",
     "SystemClosed",
     "Tally",
+    "TooManyHops",
     "Transport",
     "UnfitPayload",
     "Watch",

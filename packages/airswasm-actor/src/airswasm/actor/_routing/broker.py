@@ -336,6 +336,28 @@ class MessageBroker:
         """Return an id for a message that is not sent yet, for `Envelope.id`."""
         return self._exchange.new_id()
 
+    def following(
+        self, message: Message | None, sender: str, target: str, *, is_question: bool = False
+    ) -> Envelope | None:
+        """Return the envelope of what the handler of `message` sends on, or asks.
+
+        It carries the trace context and the correlation, one hop more, and a deadline: that of
+        the message, for a question also the time that the asker of `message` still waits.
+
+        Args:
+            message: The message in hand; None when there is none.
+            sender: The name of the actor that handles it.
+            target: The name or topic that it sends to.
+            is_question: Whether it waits for an answer.
+
+        Returns:
+            The envelope; None without a message in hand: a new chain begins.
+
+        Raises:
+            TooManyHops: As many messages as may have led to this one already.
+        """
+        return self._exchange.following(message, sender, target, is_question=is_question)
+
     def wall_time(self) -> float:
         """Return the seconds since 1970 that deadlines are compared with.
 
