@@ -374,7 +374,7 @@ class MessageBroker:
         """Send the messages published under `pattern` to `subscriber` from now on.
 
         Args:
-            pattern: Segments joined by dots; `*` is one segment, `**` at the end any number.
+            pattern: Segments joined by dots; `*` is one segment, `**` any number.
             subscriber: A name, which is resolved with each publication, or a reference.
             owner: A subscription lasts until each of its owners has ended it.
 
@@ -404,6 +404,10 @@ class MessageBroker:
     def subscriptions_of(self, subscriber: str | ActorRef) -> list[str]:
         """Return the patterns that a subscriber has subscribed to."""
         return self._topics.patterns_of(subscriber)
+
+    def publishing_effort(self, topic: str) -> int:
+        """Return with how many patterns a publication will be compared; 0 for a known topic."""
+        return self._topics.effort(topic)
 
     def publish(
         self,
