@@ -12,6 +12,7 @@ from ._messages.receipts import ReceiptListener, Receipts, Tally
 from ._messages.request import Request
 from ._routing.broker import MessageBroker
 from ._routing.hook import BrokerHook, Delivery
+from ._routing.topics import TopicPattern
 from ._routing.transport import Transport
 from ._running.cell import GuestCall
 from ._running.dispatcher import DispatcherConfig, is_compiled
@@ -129,6 +130,7 @@ __all__ = (
     "SystemClosed",
     "Tally",
     "TooManyHops",
+    "TopicPattern",
     "Transport",
     "UnfitPayload",
     "Watch",

@@ -23,6 +23,7 @@ from ._rates import Rate, TokenBucket
 from ._records import pack_message, unpack_message
 from ._refusals import refusal_of
 from ._requests import OpenRequests
+from ._retained import RetainedTopics, RetainedValue, RetainedValues
 from ._spelling import TOPIC, TOPIC_PATTERN
 from .errors import (
     CodecError,
@@ -34,6 +35,8 @@ from .errors import (
     PayloadTooLarge,
     RateExceeded,
     RecordUnreadable,
+    RetainedFull,
+    TooManyTargets,
     Unencodable,
 )
 
@@ -60,8 +63,13 @@ __all__ = (
     "Rate",
     "RateExceeded",
     "RecordUnreadable",
+    "RetainedFull",
+    "RetainedTopics",
+    "RetainedValue",
+    "RetainedValues",
     "SamePolicy",
     "TokenBucket",
+    "TooManyTargets",
     "Unencodable",
     "check_address",
     "check_cbor",

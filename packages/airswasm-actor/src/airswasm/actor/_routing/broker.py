@@ -332,6 +332,13 @@ class MessageBroker:
         """Return the id of a message: unique in the world, and the same at each attempt."""
         return self._exchange.id_of(message)
 
+    def deadline_of(self, message: Message) -> float | None:
+        """Return when a message becomes worthless, in wall time; None when it does not.
+
+        The deadline of its envelope, or the end of its asker's patience where that is earlier.
+        """
+        return self._exchange.deadline_of(message)
+
     def new_id(self) -> str:
         """Return an id for a message that is not sent yet, for `Envelope.id`."""
         return self._exchange.new_id()

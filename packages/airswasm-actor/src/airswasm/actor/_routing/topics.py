@@ -23,7 +23,7 @@ from typing import TypeVar
 
 from ..errors import InvalidTopic
 
-__all__ = ("Matcher", "TopicTable", "check_pattern", "check_topic", "matches")
+__all__ = ("Matcher", "TopicPattern", "TopicTable", "check_pattern", "check_topic", "matches")
 
 Entry = TypeVar("Entry", bound=Hashable)
 
@@ -113,6 +113,27 @@ class Matcher:
     def _past(self, places: int) -> int:
         """Add the places that a `**` reaches without a segment; no two of them are neighbours."""
         return places | (places & self._deep) << 1
+
+
+class TopicPattern:
+    """A pattern of topics, to be compared with topics.
+
+    Attributes:
+        text: The pattern as it was written.
+
+    Raises:
+        InvalidTopic: It is malformed.
+    """
+
+    __slots__ = ("_matcher", "text")
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+        self._matcher = Matcher(check_pattern(text))
+
+    def matches(self, topic: str) -> bool:
+        """Return whether a topic falls under it."""
+        return self._matcher.matches(tuple(topic.split(".")))
 
 
 def matches(pattern: tuple[str, ...], topic: tuple[str, ...]) -> bool:

@@ -277,7 +277,7 @@ class Exchange:
         deadline: float | None = None
         if own is not None:
             hops, correlation, traceparent = own.hops + 1, own.correlation, own.traceparent
-            if is_question or request is None:
+            if request is None:
                 deadline = own.deadline
         if not correlation:
             correlation = self.id_of(message)
@@ -285,14 +285,22 @@ class Exchange:
             self.hop_deaths += 1
             raise TooManyHops(target, sender, self.most_hops, correlation)
         if is_question and request is not None:
+            deadline = self.deadline_of(message)
+        return new_envelope(
+            Envelope, ("", correlation, deadline, hops, traceparent, "", 1, "", False)
+        )
+
+    def deadline_of(self, message: Message) -> float | None:
+        """Return when a message becomes worthless, in wall time; None when it does not."""
+        own, request = message.envelope, message.request
+        deadline = None if own is None else own.deadline
+        if request is not None:
             self.read_clock()
             due = request.due(self.now)
             if due is not None:
                 due += self.wall_offset
                 deadline = due if deadline is None else min(due, deadline)
-        return new_envelope(
-            Envelope, ("", correlation, deadline, hops, traceparent, "", 1, "", False)
-        )
+        return deadline
 
     def check_deadline(self, envelope: Envelope, target: str) -> None:
         """Refuse to ask in vain.
