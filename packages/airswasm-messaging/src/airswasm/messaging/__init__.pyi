@@ -11,7 +11,9 @@ from ._codecs import (
     encode_cbor,
 )
 from ._counters import MessagingCounters
+from ._envelopes import new_chain
 from ._guests import messaging_interface, provide
+from ._listening import listen
 from ._messenger import Messenger
 from ._policy import (
     ALL_CODECS,
@@ -30,6 +32,7 @@ from .errors import (
     CodecNotAccepted,
     InvalidAddress,
     InvalidCbor,
+    InvalidEnvelope,
     MessageNotStorable,
     MessagingError,
     PayloadTooLarge,
@@ -52,6 +55,7 @@ __all__ = (
     "CodecNotAccepted",
     "InvalidAddress",
     "InvalidCbor",
+    "InvalidEnvelope",
     "MessagingCounters",
     "MessageNotStorable",
     "MessagingError",
@@ -78,7 +82,9 @@ __all__ = (
     "decode_cbor",
     "encode",
     "encode_cbor",
+    "listen",
     "messaging_interface",
+    "new_chain",
     "pack_message",
     "provide",
     "refusal_of",

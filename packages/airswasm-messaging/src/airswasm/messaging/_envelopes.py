@@ -2,12 +2,43 @@
 
 from __future__ import annotations
 
+import re
+
 from airswasm.actor import Envelope, Message, MessageBroker
 from airswasm.runtime import Caller
 
 from ._retained import RetainedValue
+from .errors import InvalidEnvelope
 
-__all__ = ("answering", "in_hand", "retained_value", "shown_envelope")
+__all__ = ("answering", "in_hand", "new_chain", "retained_value", "shown_envelope")
+
+_CORRELATION = re.compile(r"[!-~]{1,128}", re.ASCII)
+_TRACEPARENT = re.compile(
+    r"(?!ff)[0-9a-f]{2}-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}", re.ASCII
+)
+
+
+def new_chain(
+    *, correlation: str = "", traceparent: str = "", deadline: float | None = None
+) -> Envelope | None:
+    """Return the envelope of a message that comes from outside; None when nothing is said.
+
+    Args:
+        correlation: The id of a conversation that it belongs to: visible ASCII, 128 at most.
+        traceparent: The W3C trace context.
+        deadline: The wall time after which it is worthless.
+
+    Raises:
+        InvalidEnvelope: A text is malformed.
+    """
+    if correlation and _CORRELATION.fullmatch(correlation) is None:
+        raise InvalidEnvelope("correlation", correlation, "1 to 128 visible ASCII characters")
+    if traceparent and _TRACEPARENT.fullmatch(traceparent) is None:
+        shown = "00-<32 hexadecimal digits>-<16>-<2>, lower case"
+        raise InvalidEnvelope("traceparent", traceparent, shown)
+    if not correlation and not traceparent and deadline is None:
+        return None
+    return Envelope("", correlation, deadline, traceparent=traceparent)
 
 
 def in_hand(caller: Caller) -> Message | None:
@@ -48,11 +79,11 @@ def answering(question: Envelope | None) -> Envelope | None:
 
 
 def retained_value(
-    topic: str, payload: bytes, sender: str, message: Message | None, broker: MessageBroker
+    topic: str, payload: bytes, sender: str, envelope: Envelope | None, broker: MessageBroker
 ) -> RetainedValue:
-    """Return what is kept of a publication. Its subscribers begin chains of their own."""
-    known = (message.envelope if message is not None else None) or Envelope()
-    correlation = known.correlation or (broker.id_of(message) if message is not None else "")
-    traceparent = known.traceparent
-    envelope = Envelope(broker.new_id(), correlation, traceparent=traceparent, is_retained=True)
-    return RetainedValue(topic, payload, sender, envelope)
+    """Return what is kept of a publication. Its later receivers begin chains of their own."""
+    known = envelope or Envelope()
+    kept = Envelope(
+        broker.new_id(), known.correlation, traceparent=known.traceparent, is_retained=True
+    )
+    return RetainedValue(topic, payload, sender, kept)

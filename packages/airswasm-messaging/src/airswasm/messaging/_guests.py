@@ -245,7 +245,9 @@ class _Guests:
     def publish_retained(self, caller: Caller, topic: str, payload: bytes) -> object:
         try:
             self._check_payload(caller, payload)
-            value = retained_value(topic, payload, caller.name, in_hand(caller), self._broker)
+            self._broker.check_topic(topic)
+            envelope = self._broker.following(in_hand(caller), caller.name, topic)
+            value = retained_value(topic, payload, caller.name, envelope, self._broker)
             self._retained.retain(value)
             return Ok(self._publish(caller, topic, payload))
         except Exception as error:

@@ -17,6 +17,7 @@ __all__ = (
     "Unencodable",
     "CodecNotAccepted",
     "PayloadTooLarge",
+    "InvalidEnvelope",
     "RateExceeded",
     "MessageNotStorable",
     "RecordUnreadable",
@@ -211,3 +212,27 @@ class TooManyTargets(MessagingError):
             f"a broadcast to {targets:,} targets is more than {most:,}; send it in parts, or "
             "publish to a topic"
         )
+
+
+class InvalidEnvelope(MessagingError):
+    """A text that is to travel with a message is malformed.
+
+    Attributes:
+        field: `correlation` or `traceparent`.
+        value: The text.
+        expected: The form that it must have.
+    """
+
+    explanation = ErrorCode(
+        "E0609",
+        "wrong envelope",
+        "A text that is to travel with a message is malformed.",
+        "a correlation is 1 to 128 visible ASCII characters; a traceparent is as the W3C's "
+        "Trace Context has it",
+    )
+
+    def __init__(self, field: str, value: str, expected: str) -> None:
+        self.field = field
+        self.value = value
+        self.expected = expected
+        super().__init__(f"{value[:140]!a} is no {field}: write {expected}")

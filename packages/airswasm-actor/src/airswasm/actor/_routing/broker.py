@@ -27,7 +27,7 @@ from .asking_by_name import ask_by_name
 from .hand_over import replace
 from .hook import Delivery
 from .routes import Routes
-from .topics import TopicTable
+from .topics import TopicTable, check_topic
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable
@@ -411,6 +411,14 @@ class MessageBroker:
     def subscriptions_of(self, subscriber: str | ActorRef) -> list[str]:
         """Return the patterns that a subscriber has subscribed to."""
         return self._topics.patterns_of(subscriber)
+
+    def check_topic(self, topic: str) -> None:
+        """Check a topic that something is going to be published under.
+
+        Raises:
+            InvalidTopic: It is malformed.
+        """
+        check_topic(topic)
 
     def publishing_effort(self, topic: str) -> int:
         """Return with how many patterns a publication will be compared; 0 for a known topic."""
