@@ -244,7 +244,7 @@ async def test_an_answer_that_comes_too_late(system: ActorSystem, engine: Engine
     request.cancel()
     gate.resolve()
     await settle(ref)
-    assert [each.outcome for each in got] == [Outcome.EXPIRED]
+    assert [each.outcome for each in got] == [Outcome.LATE]
     (use,) = got[0].use.host_calls if got[0].use else ()
     assert use.function == "test:host/gate@1.0.0#wait"
 

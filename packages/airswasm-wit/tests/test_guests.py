@@ -18,7 +18,8 @@ runtime = pytest.importorskip("airswasm.runtime", reason="pip install airswasm-r
 pytestmark = pytest.mark.anyio
 
 TOUR = (
-    "send ok;request 7;call C;cancel true;publish 3;subscribe ok;unsubscribe invalid no;"
+    "send ok;request 7;call C;cancel true;publish 3;retain 4;broadcast ok round;"
+    "envelope id c 2 9 t cbor 1 r true;subscribe ok;unsubscribe invalid no;"
     "get none;set ok;get v;exists true;delete true;scan x=y next x;back x=y;"
     "ttl 8;expiring ok;swap s;batch 1;full 1 2 3 4 5 6;prefix 2 true;usage 1 2 3;check true;"
     "list storage:read=**;read data;write ok;append ok;remove not-found f;mkdir ok;ls n file;"
@@ -33,6 +34,9 @@ CALLS = [
     ("call", "local/other", b"c", 6),
     ("cancel", 2**64 - 1),
     ("publish", "a.b", b"p"),
+    ("publish-retained", "a.b", b"p"),
+    ("broadcast", ["a/a", "b/b"], b"x"),
+    ("envelope",),
     ("subscribe", "a.**"),
     ("unsubscribe", "a.**"),
     ("get", "k"),
@@ -68,6 +72,19 @@ CALLS = [
 ]
 
 
+ENVELOPE = {
+    "id": "id",
+    "correlation": "c",
+    "hops": 2,
+    "remaining_ms": 9,
+    "traceparent": "t",
+    "codec": "cbor",
+    "attempt": 1,
+    "replay_of": "r",
+    "retained": True,
+}
+
+
 class Host:
     """Offers every interface with one fixed answer for each function, and notes the calls."""
 
@@ -88,6 +105,9 @@ class Host:
                     "call": ok(b"C"),
                     "cancel": True,
                     "publish": ok(3),
+                    "publish-retained": ok(4),
+                    "broadcast": ok([done, err(case("too-many-hops", "round"))]),
+                    "envelope": ENVELOPE,
                     "subscribe": done,
                     "unsubscribe": err(case("invalid", "no")),
                 },

@@ -7,7 +7,8 @@
     (type $error' (variant
       (case "denied" string) (case "unknown-target" string) (case "mailbox-full" string)
       (case "too-large" string) (case "rate-limited" string) (case "invalid" string)
-      (case "timed-out") (case "cancelled") (case "cycle" string) (case "failed" string)))
+      (case "timed-out") (case "cancelled") (case "cycle" string) (case "failed" string)
+      (case "too-many-hops" string)))
     (export "messaging-error" (type $error (eq $error')))
     (export "send" (func (param "target" string) (param "payload" (list u8))
       (result (result (error $error)))))

@@ -12,6 +12,7 @@ from ._messages.receipts import ReceiptListener, Receipts, Tally
 from ._messages.request import Request
 from ._routing.broker import MessageBroker
 from ._routing.hook import BrokerHook, Delivery
+from ._routing.topics import TopicPattern
 from ._routing.transport import Transport
 from ._running.cell import GuestCall
 from ._running.dispatcher import DispatcherConfig, is_compiled
@@ -49,6 +50,7 @@ from .errors import (
     NoSuchChild,
     SupervisorGaveUp,
     SystemClosed,
+    TooManyHops,
     UnfitPayload,
 )
 
@@ -127,6 +129,8 @@ __all__ = (
     "SupervisorSpec",
     "SystemClosed",
     "Tally",
+    "TooManyHops",
+    "TopicPattern",
     "Transport",
     "UnfitPayload",
     "Watch",

@@ -46,6 +46,7 @@ class Books:
         sent: All of them.
         handled: Handling ended without a crash.
         rejected: Not accepted; the sender got an error.
+        expired: Not handled: their deadline had passed.
         dead: In the dead letters (counted, even if the ring has forgotten them).
         waiting: In mailboxes, and senders that wait for room.
         in_hand: Being handled.
@@ -54,6 +55,7 @@ class Books:
     sent: int
     handled: int
     rejected: int
+    expired: int
     dead: int
     waiting: int
     in_hand: int
@@ -61,7 +63,8 @@ class Books:
     @property
     def is_balanced(self) -> bool:
         """Whether every message is in exactly one place."""
-        return self.sent == self.handled + self.rejected + self.dead + self.waiting + self.in_hand
+        ended = self.handled + self.rejected + self.expired + self.dead
+        return self.sent == ended + self.waiting + self.in_hand
 
 
 class ActorSystem:
@@ -89,6 +92,7 @@ class ActorSystem:
         rng: See above; a new one when it is left out.
         dead_letters: How many dead letters are kept.
         dead_letter_bytes: How many bytes of them; a quarter of it for those of one actor.
+        hops: The longest chain of messages, each sent by the handler of the one before.
     """
 
     def __init__(
@@ -102,6 +106,7 @@ class ActorSystem:
         rng: random.Random | None = None,
         dead_letters: int = 1000,
         dead_letter_bytes: int = 64 * 2**20,
+        hops: int = 64,
     ) -> None:
         self.name = name
         self.clock = clock
@@ -110,6 +115,7 @@ class ActorSystem:
         self.dead_letters = DeadLetters(dead_letters, dead_letter_bytes)
         self.events = EventStream()
         self.dispatcher = Dispatcher(dispatcher, clock, self.timers, self.dead_letters, self.events)
+        self.dispatcher.most_hops = hops
         routes = Routes()
         self.broker = MessageBroker(
             self.dispatcher, routes, lambda ref, timeout: self.stop(ref, timeout=timeout)
@@ -266,6 +272,7 @@ class ActorSystem:
             self.dispatcher.sent,
             self.dispatcher.handled,
             self.dispatcher.rejected,
+            self.dispatcher.expired,
             self.dead_letters.total,
             waiting,
             in_hand,

@@ -41,6 +41,7 @@ __all__ = (
     "NoSuchChild",
     "SupervisorGaveUp",
     "SystemClosed",
+    "TooManyHops",
     "UnfitPayload",
 )
 
@@ -150,6 +151,34 @@ class MessageTooLarge(DeliveryError):
         )
 
 
+class TooManyHops(DeliveryError):
+    """The message would be one link too many in a chain of messages, each sent by a handler.
+
+    Attributes:
+        sender: The name of the actor that was going to send it.
+        most: The longest chain that the system allows.
+        correlation: The id of the message that the chain began with.
+    """
+
+    explanation = ErrorCode(
+        "E0606",
+        "too many hops",
+        "Components send a message round in a circle, or one chain of messages is very long.",
+        "break the circle: `airswasm tap` shows it; `hops` under [messaging] allows longer chains",
+    )
+
+    def __init__(self, target: str, sender: str, most: int, correlation: str) -> None:
+        self.sender = sender
+        self.most = most
+        self.correlation = correlation
+        super().__init__(
+            target,
+            f"{sender!r} may not send on to {target!r}: {most} messages have led to this one "
+            f"already, the first was {correlation}; end the circle of sends, begin a new chain "
+            "with a timer, or allow more hops",
+        )
+
+
 class NoRoute(DeliveryError):
     """No actor is known under this name."""
 
@@ -196,7 +225,13 @@ class ActorSupervised(ActorError):
 
 
 class AskTimeout(AskError, TimeoutError):
-    """No answer came in time. The target may still act on the message."""
+    """No answer came in time. The target may still act on the message, if it had begun.
+
+    Attributes:
+        seconds: How long it was waited.
+        is_inherited: Whether the deadline was the caller's: the asker was itself handling a
+            message that was given so much time.
+    """
 
     explanation = ErrorCode(
         "E0704",
@@ -205,12 +240,16 @@ class AskTimeout(AskError, TimeoutError):
         "wait longer with --timeout; `airswasm status` shows what waits",
     )
 
-    def __init__(self, target: str, seconds: float) -> None:
+    def __init__(self, target: str, seconds: float, *, is_inherited: bool = False) -> None:
         self.seconds = seconds
-        super().__init__(
-            target,
-            f"{target!r} did not answer within {seconds:g} s; it may still handle the message",
-        )
+        self.is_inherited = is_inherited
+        text = f"{target!r} did not answer within {max(0.0, seconds):g} s"
+        if is_inherited:
+            text += (
+                ", which is what the deadline of the message in hand had left; "
+                "let its sender wait longer"
+            )
+        super().__init__(target, f"{text}; it may still handle the message")
 
 
 class AskCycle(AskError):

@@ -21,7 +21,13 @@ from airswasm.actor import (
     DispatcherConfig,
     MessageBroker,
 )
-from airswasm.messaging import MessagingCounters, MessagingLimits, MessagingPolicy
+from airswasm.messaging import (
+    MessagingCounters,
+    MessagingLimits,
+    MessagingPolicy,
+    RetainedTopics,
+    RetainedValues,
+)
 from airswasm.runtime import (
     Engine,
     EngineConfig,
@@ -213,6 +219,7 @@ class OpenHome:
                 threads=self.configuration.get(EngineSettings).worker_threads
             ),
             dead_letter_bytes=self.policy.limits.dead_letters,
+            hops=self._policies.limits.hops,
         )
         self._actors = await stack.enter_async_context(actors)
         self._add_services(store)
@@ -370,7 +377,10 @@ class OpenHome:
         add(StorageQuotas, self._policies)  # type: ignore[type-abstract]
         add(DurabilityPolicy, self._policies)  # type: ignore[type-abstract]
         add(MessagingPolicy, self._policies)  # type: ignore[type-abstract]
-        add(MessagingCounters, MessagingCounters())
+        counters = MessagingCounters()
+        add(MessagingCounters, counters)
+        retained = RetainedValues(self._policies.limits, counters)
+        add(RetainedTopics, retained)  # type: ignore[type-abstract]
         add(Store, store)
         add(Engine, self._engine)
         add(HostMemory, self._engine.host_memory)

@@ -11,7 +11,9 @@ from ._codecs import (
     encode_cbor,
 )
 from ._counters import MessagingCounters
+from ._envelopes import new_chain
 from ._guests import messaging_interface, provide
+from ._listening import listen
 from ._messenger import Messenger
 from ._policy import (
     ALL_CODECS,
@@ -23,17 +25,21 @@ from ._rates import Rate, TokenBucket
 from ._records import pack_message, unpack_message
 from ._refusals import refusal_of
 from ._requests import OpenRequests
+from ._retained import RetainedTopics, RetainedValue, RetainedValues
 from ._spelling import TOPIC, TOPIC_PATTERN
 from .errors import (
     CodecError,
     CodecNotAccepted,
     InvalidAddress,
     InvalidCbor,
+    InvalidEnvelope,
     MessageNotStorable,
     MessagingError,
     PayloadTooLarge,
     RateExceeded,
     RecordUnreadable,
+    RetainedFull,
+    TooManyTargets,
     Unencodable,
 )
 
@@ -49,6 +55,7 @@ __all__ = (
     "CodecNotAccepted",
     "InvalidAddress",
     "InvalidCbor",
+    "InvalidEnvelope",
     "MessagingCounters",
     "MessageNotStorable",
     "MessagingError",
@@ -60,8 +67,13 @@ __all__ = (
     "Rate",
     "RateExceeded",
     "RecordUnreadable",
+    "RetainedFull",
+    "RetainedTopics",
+    "RetainedValue",
+    "RetainedValues",
     "SamePolicy",
     "TokenBucket",
+    "TooManyTargets",
     "Unencodable",
     "check_address",
     "check_cbor",
@@ -70,7 +82,9 @@ __all__ = (
     "decode_cbor",
     "encode",
     "encode_cbor",
+    "listen",
     "messaging_interface",
+    "new_chain",
     "pack_message",
     "provide",
     "refusal_of",

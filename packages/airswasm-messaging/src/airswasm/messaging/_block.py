@@ -36,4 +36,5 @@ BLOCK = Block(
         ),
     ),
     errors=("airswasm.messaging.errors",),
+    forget="airswasm.messaging._forgetting:forget",
 )

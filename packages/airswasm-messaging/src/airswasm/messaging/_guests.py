@@ -8,29 +8,34 @@ a task. Before any of this runs, the guard has decided whether the component may
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 import anyio.lowlevel
-from airswasm.actor import MessageBroker, Request
+from airswasm.actor import Envelope, MessageBroker, Request
 from airswasm.runtime import Caller, Case, Err, Holding, HostInterface, Ok, Pending, Services
-from airswasm.security import Guard, PermissionDenied
+from airswasm.security import Guard, PermissionDenied, decides_each
 from airswasm.wit.names import HANDLE_CALLBACK
 
 from ._addresses import check_address
 from ._block import MESSAGING_INTERFACE
 from ._codecs import codec_of, encode_cbor, walk_cbor
+from ._counters import MessagingCounters
+from ._envelopes import in_hand, retained_value, shown_envelope
 from ._policy import MessagingPolicy, SamePolicy
 from ._rates import TokenBucket
 from ._refusals import refusal_of
 from ._requests import OpenRequests
-from .errors import CodecNotAccepted, PayloadTooLarge, RateExceeded, Unencodable
+from ._retained import RetainedTopics, RetainedValues, deliver_retained
+from .errors import CodecNotAccepted, PayloadTooLarge, RateExceeded, TooManyTargets, Unencodable
 
 __all__ = ("messaging_interface", "provide")
 
-_REQUEST, _SUBSCRIBE = "messaging:request", "messaging:subscribe"
+_SEND, _REQUEST, _SUBSCRIBE = "messaging:send", "messaging:request", "messaging:subscribe"
 _LONG_BYTES = 2_048
 """CBOR that is longer is checked in steps: each byte of it may be an item."""
 _ITEM_FUEL = 800
+_MATCH_FUEL = 3_200
+"""Of comparing one pattern with one topic."""
 _REQUEST_BYTES = 1_024
 """Of a request that waits for its answer, payload and answer left out."""
 _SUBSCRIPTION_BYTES = 512
@@ -43,6 +48,8 @@ def messaging_interface(
     *,
     clock: Callable[[], float] = time.monotonic,
     guard: Guard | None = None,
+    retained: RetainedTopics | None = None,
+    counters: MessagingCounters | None = None,
 ) -> HostInterface:
     """Return `airswasm:component/messaging` over this broker.
 
@@ -50,17 +57,26 @@ def messaging_interface(
         broker: Delivers the messages.
         policy: The limits and codecs of components.
         clock: Seconds, for rates.
-        guard: Ends subscriptions and waiting requests when their grants end; None keeps them.
+        guard: Ends subscriptions and waiting requests when their grants end, and decides about
+            each target of a broadcast; None keeps them, and sends to all.
+        retained: Keeps the values of topics; in memory when it is left out.
+        counters: Counts what happens to messages.
     """
-    guests = _Guests(broker, policy or SamePolicy(), clock, guard)
+    policy = policy or SamePolicy()
+    counters = counters or MessagingCounters()
+    retained = retained or RetainedValues(policy.limits, counters)
+    guests = _Guests(broker, policy, clock, guard, retained, counters)
     return HostInterface(
         MESSAGING_INTERFACE,
         {
+            "envelope": guests.envelope,
             "send": guests.send,
+            "broadcast": guests.broadcast,
             "request": guests.request,
             "call": guests.call,
             "cancel": guests.cancel,
             "publish": guests.publish,
+            "publish-retained": guests.publish_retained,
             "subscribe": guests.subscribe,
             "unsubscribe": guests.unsubscribe,
         },
@@ -70,7 +86,8 @@ def messaging_interface(
 def provide(services: Services) -> Iterable[HostInterface]:
     """Return the interface that this block offers.
 
-    Uses the services `MessageBroker` and, where present, `MessagingPolicy` and `Guard`.
+    Uses the services `MessageBroker` and, where present, `MessagingPolicy`, `Guard`,
+    `RetainedTopics` and `MessagingCounters`.
 
     Raises:
         ServiceMissing: No broker was added to the services.
@@ -79,7 +96,15 @@ def provide(services: Services) -> Iterable[HostInterface]:
     if services.has(MessagingPolicy):
         policy = services.get(MessagingPolicy)  # type: ignore[type-abstract]  # only a key
     guard = services.get(Guard) if services.has(Guard) else None
-    return (messaging_interface(services.get(MessageBroker), policy, guard=guard),)
+    retained: RetainedTopics | None = None
+    if services.has(RetainedTopics):
+        retained = services.get(RetainedTopics)  # type: ignore[type-abstract]  # only a key
+    counters = services.get(MessagingCounters) if services.has(MessagingCounters) else None
+    return (
+        messaging_interface(
+            services.get(MessageBroker), policy, guard=guard, retained=retained, counters=counters
+        ),
+    )
 
 
 class _Guests:
@@ -91,13 +116,19 @@ class _Guests:
         policy: MessagingPolicy,
         clock: Callable[[], float],
         guard: Guard | None,
+        retained: RetainedTopics,
+        counters: MessagingCounters,
     ) -> None:
         self._broker, self._guard = broker, guard
+        self._retained, self._counters = retained, counters
         self._policy = policy
         self._limits = policy.limits
         self._clock = clock
         self._buckets: dict[str, TokenBucket] = {}
         self._requests = OpenRequests(broker, self._outcome, policy.limits.open_requests)
+
+    def envelope(self, caller: Caller) -> object:
+        return shown_envelope(self._broker, in_hand(caller))
 
     def send(self, caller: Caller, target: str, payload: bytes) -> object:
         try:
@@ -109,8 +140,31 @@ class _Guests:
             return _refused(error)
 
     def _send(self, caller: Caller, target: str, payload: bytes) -> object:
-        self._broker.tell(target, payload, sender=caller.name)
+        envelope = self._broker.following(in_hand(caller), caller.name, target)
+        self._broker.tell(target, payload, sender=caller.name, envelope=envelope)
         return Ok(None)
+
+    @decides_each
+    def broadcast(self, caller: Caller, targets: Sequence[str], payload: bytes) -> object:
+        most = self._limits.broadcast_targets
+        if len(targets) > most:
+            return _refused(TooManyTargets(len(targets), most))
+        outcomes = [self._send_one(caller, target, payload) for target in targets]
+        refused = sum(isinstance(outcome, Err) for outcome in outcomes)
+        self._counters.broadcast_refused += refused
+        self._counters.broadcast_targets += len(outcomes) - refused
+        return Ok(outcomes)
+
+    def _send_one(self, caller: Caller, target: str, payload: bytes) -> object:
+        """Send to one target of a broadcast, if the guard allows it."""
+        try:
+            if self._guard is not None:
+                self._guard.admit(caller, _SEND, target, argument="target")
+            for items in self._check(caller, target, payload) or ():
+                caller.charge(items * _ITEM_FUEL)
+            return self._send(caller, target, payload)
+        except Exception as error:
+            return _refused(error)
 
     def request(self, caller: Caller, target: str, payload: bytes, timeout_ms: int) -> object:
         try:
@@ -128,7 +182,8 @@ class _Guests:
 
     def _request(self, caller: Caller, target: str, payload: bytes, seconds: float) -> object:
         held = caller.account.hold(_REQUEST_BYTES)
-        number = self._requests.start(caller.name, target, payload, seconds, held)
+        envelope = self._question(caller, target)
+        number = self._requests.start(caller.name, target, payload, seconds, held, envelope)
         request = self._requests.find(caller.name, number)
         if request is not None:
             self._end_with_grant(caller.name, target, request)
@@ -168,10 +223,14 @@ class _Guests:
             timeout=seconds,
             sender=caller.name,
             is_waiting=True,
+            envelope=self._question(caller, target),
         )
         pending.on_cancel = request.cancel
         self._end_with_grant(caller.name, target, request)
         return pending
+
+    def _question(self, caller: Caller, target: str) -> Envelope | None:
+        return self._broker.following(in_hand(caller), caller.name, target, is_question=True)
 
     def cancel(self, caller: Caller, request_id: int) -> bool:
         return self._requests.cancel(caller.name, request_id)
@@ -179,14 +238,35 @@ class _Guests:
     def publish(self, caller: Caller, topic: str, payload: bytes) -> object:
         try:
             self._check_payload(caller, payload)
-            return Ok(self._broker.publish(topic, payload, sender=caller.name))
+            return Ok(self._publish(caller, topic, payload))
         except Exception as error:
             return _refused(error)
+
+    def publish_retained(self, caller: Caller, topic: str, payload: bytes) -> object:
+        try:
+            self._check_payload(caller, payload)
+            self._broker.check_topic(topic)
+            envelope = self._broker.following(in_hand(caller), caller.name, topic)
+            value = retained_value(topic, payload, caller.name, envelope, self._broker)
+            self._retained.retain(value)
+            return Ok(self._publish(caller, topic, payload))
+        except Exception as error:
+            return _refused(error)
+
+    def _publish(self, caller: Caller, topic: str, payload: bytes) -> int:
+        broker, name = self._broker, caller.name
+        caller.charge(broker.publishing_effort(topic) * _MATCH_FUEL)
+        envelope = broker.following(in_hand(caller), name, topic)
+        return broker.publish(topic, payload, sender=name, envelope=envelope)
 
     def subscribe(self, caller: Caller, pattern: str) -> object:
         subscriptions = self._subscriptions(caller)
         try:
-            subscriptions.add(pattern, self._limits.subscriptions)
+            if subscriptions.add(pattern, self._limits.subscriptions):
+                caller.charge(self._retained.effort(pattern) * _MATCH_FUEL)
+                values = self._retained.matching(pattern)
+                count = deliver_retained(self._broker, values, caller.name)
+                self._counters.retained_delivered += count
         except Exception as error:
             return _refused(error)
         return Ok(None)
@@ -260,7 +340,9 @@ class _Subscriptions:
         self._patterns: dict[str, Holding] = {}
         caller.on_close(self._close)
 
-    def add(self, pattern: str, most: int) -> None:
+    def add(self, pattern: str, most: int) -> bool:
+        """Subscribe; return False when there is such a subscription already."""
+        is_new = pattern not in self._patterns
         if pattern not in self._patterns and len(self._patterns) >= most:
             raise RateExceeded(self._name, f"it has {most} subscriptions")
         held = self._account.hold(_SUBSCRIPTION_BYTES * (1 + pattern.count(".")) + len(pattern))
@@ -270,6 +352,7 @@ class _Subscriptions:
             self._forget[pattern] = self._guard.keep(
                 self._name, _SUBSCRIBE, pattern, lambda _denial: self.remove(pattern)
             )
+        return is_new
 
     def remove(self, pattern: str) -> None:
         self._broker.unsubscribe(pattern, self._name, owner=self)

@@ -7,11 +7,16 @@ counts no rate.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import anyio.lowlevel
-from airswasm.actor import HOST, MessageBroker
+from airswasm.actor import HOST, ActorError, Context, Envelope, MessageBroker
 
 from ._addresses import check_address
 from ._codecs import Codec, codec_of, encode, load_cbor, walk_cbor
+from ._envelopes import new_chain, retained_value
+from ._retained import RetainedTopics
+from .errors import MessagingError
 
 __all__ = ("Messenger",)
 
@@ -24,6 +29,12 @@ class Messenger:
         sender: The name that receivers see as the sender.
         codec: The encoding of values; bytes pass unchanged under `raw`.
         timeout: Seconds to wait for an answer, unless a call sets another time.
+        correlation: The id of a conversation that its messages belong to.
+        traceparent: The W3C trace context of its messages.
+        retained: Where `publish` keeps the values of topics.
+
+    Raises:
+        InvalidEnvelope: The correlation or the trace context is malformed.
     """
 
     def __init__(
@@ -33,14 +44,50 @@ class Messenger:
         sender: str = HOST,
         codec: Codec = "cbor",
         timeout: float = 5.0,
+        correlation: str = "",
+        traceparent: str = "",
+        retained: RetainedTopics | None = None,
     ) -> None:
         self._broker = broker
+        self._context: Context | None = None
+        self._chain = new_chain(correlation=correlation, traceparent=traceparent)
+        self._retained = retained
         self._sender = sender
         self._codec: Codec = codec
         self._timeout = timeout
 
-    def tell(self, target: str, value: object, *, codec: Codec | None = None) -> None:
+    @classmethod
+    def of(
+        cls,
+        context: Context,
+        *,
+        codec: Codec = "cbor",
+        timeout: float = 5.0,
+        retained: RetainedTopics | None = None,
+    ) -> Messenger:
+        """Return the messenger of an actor: its messages continue the chain of the one in hand."""
+        made = cls(
+            context.broker, sender=context.name, codec=codec, timeout=timeout, retained=retained
+        )
+        made._context = context
+        return made
+
+    def tell(
+        self,
+        target: str,
+        value: object,
+        *,
+        codec: Codec | None = None,
+        expires_after: float | None = None,
+    ) -> None:
         """Put a message into the target's mailbox; do not wait.
+
+        Args:
+            target: The name.
+            value: The value.
+            codec: Another codec than the messenger's.
+            expires_after: Seconds after which it is worthless: it is not handled any more then,
+                nor is what follows from it.
 
         Raises:
             InvalidAddress: The target's name is malformed.
@@ -48,7 +95,53 @@ class Messenger:
             DeliveryError: The broker did not accept the message, see `MessageBroker.tell`.
         """
         payload = encode(value, codec or self._codec)
-        self._broker.tell(check_address(target), payload, sender=self._sender)
+        envelope = self._envelope(target, expires_after)
+        self._broker.tell(check_address(target), payload, sender=self._sender, envelope=envelope)
+
+    def broadcast(
+        self,
+        targets: Iterable[str],
+        value: object,
+        *,
+        codec: Codec | None = None,
+        expires_after: float | None = None,
+    ) -> list[MessagingError | ActorError | None]:
+        """Put one message into the mailboxes of several targets; do not wait.
+
+        Returns:
+            The error of each target, in their order; None for one that has the message.
+
+        Raises:
+            Unencodable: The codec has no form for the value.
+        """
+        payload = encode(value, codec or self._codec)
+        return [self._tell_one(target, payload, expires_after) for target in targets]
+
+    def _tell_one(
+        self, target: str, payload: bytes, expires_after: float | None
+    ) -> MessagingError | ActorError | None:
+        try:
+            envelope = self._envelope(target, expires_after)
+            self._broker.tell(
+                check_address(target), payload, sender=self._sender, envelope=envelope
+            )
+        except (MessagingError, ActorError) as error:
+            return error
+        return None
+
+    def _envelope(
+        self, target: str, expires_after: float | None = None, *, is_question: bool = False
+    ) -> Envelope | None:
+        """Return what travels with a message: the chain of the one in hand, or a chain's start."""
+        chain = self._chain
+        if self._context is not None:
+            chain = self._context.following(target, is_question=is_question)
+        if expires_after is None:
+            return chain
+        known, deadline = chain or Envelope(), self._broker.wall_time() + expires_after
+        if known.deadline is not None:
+            deadline = min(deadline, known.deadline)
+        return Envelope("", known.correlation, deadline, known.hops, known.traceparent)
 
     async def ask(
         self,
@@ -74,6 +167,7 @@ class Messenger:
             encode(value, codec or self._codec),
             timeout=self._timeout if timeout is None else timeout,
             sender=self._sender,
+            envelope=self._envelope(target, is_question=True),
         )
         if not isinstance(answer, bytes) or codec_of(answer) == "raw":
             return answer
@@ -81,11 +175,37 @@ class Messenger:
             await anyio.lowlevel.checkpoint()
         return load_cbor(answer)
 
-    def publish(self, topic: str, value: object, *, codec: Codec | None = None) -> int:
+    def publish(
+        self,
+        topic: str,
+        value: object,
+        *,
+        codec: Codec | None = None,
+        expires_after: float | None = None,
+        retain: bool = False,
+    ) -> int:
         """Publish to a topic; return the number of mailboxes that accepted it.
+
+        Args:
+            topic: The topic.
+            value: The value.
+            codec: Another codec than the messenger's.
+            expires_after: Seconds after which it is worthless.
+            retain: Whether later subscribers get it, too; an empty payload (`b""` with the codec
+                `raw`) removes what the topic has.
 
         Raises:
             InvalidTopic: The topic is malformed.
             Unencodable: The codec has no form for the value.
+            RetainedFull: There is no room to retain it; nothing was published.
+            ValueError: The messenger was made without `retained`.
         """
-        return self._broker.publish(topic, encode(value, codec or self._codec), sender=self._sender)
+        payload = encode(value, codec or self._codec)
+        envelope = self._envelope(topic, expires_after)
+        if retain:
+            if self._retained is None:
+                raise ValueError("the messenger retains nothing: make it with `retained`")
+            self._broker.check_topic(topic)
+            kept = retained_value(topic, payload, self._sender, envelope, self._broker)
+            self._retained.retain(kept)
+        return self._broker.publish(topic, payload, sender=self._sender, envelope=envelope)

@@ -27,6 +27,12 @@ class MessagingLimits:
         longest_timeout: Seconds; a longer timeout is cut to this.
         open_requests: Requests of one component that may wait for a callback.
         subscriptions: Patterns to which one component may subscribe.
+        hops: The longest chain of messages, each sent while the one before was handled.
+        broadcast_targets: Targets of one broadcast.
+        retained_values: Topics of which the host keeps the last value.
+        retained_bytes: Bytes of those values.
+        retained_values_each: Topics of which one publisher may have the value kept.
+        retained_bytes_each: Bytes of those values.
     """
 
     payload_bytes: int = 1024 * 1024
@@ -34,6 +40,12 @@ class MessagingLimits:
     longest_timeout: float = 60.0
     open_requests: int = 1_000
     subscriptions: int = 256
+    hops: int = 64
+    broadcast_targets: int = 256
+    retained_values: int = 10_000
+    retained_bytes: int = 32 * 2**20
+    retained_values_each: int = 1_000
+    retained_bytes_each: int = 4 * 2**20
 
 
 class MessagingPolicy(Protocol):

@@ -18,13 +18,21 @@ from airswasm.actor import (
     MessageDropped,
     MessageTooLarge,
     NoRoute,
+    TooManyHops,
     UnfitPayload,
 )
 from airswasm.runtime import AccountExceeded, Case
 from airswasm.security import PermissionDenied
 from airswasm.wit import safe_text
 
-from .errors import CodecError, InvalidAddress, PayloadTooLarge, RateExceeded
+from .errors import (
+    CodecError,
+    InvalidAddress,
+    PayloadTooLarge,
+    RateExceeded,
+    RetainedFull,
+    TooManyTargets,
+)
 
 __all__ = ("refusal_of",)
 
@@ -36,6 +44,9 @@ _CASES: tuple[tuple[type[BaseException], str], ...] = (
     (PayloadTooLarge, "too-large"),
     (MessageTooLarge, "too-large"),
     (RateExceeded, "rate-limited"),
+    (RetainedFull, "rate-limited"),
+    (TooManyTargets, "too-large"),
+    (TooManyHops, "too-many-hops"),
     (AccountExceeded, "rate-limited"),
     (InvalidAddress, "invalid"),
     (InvalidTopic, "invalid"),

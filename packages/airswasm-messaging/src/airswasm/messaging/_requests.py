@@ -18,9 +18,18 @@ import sys
 import time
 from collections.abc import Callable
 
-from airswasm.actor import ActorRef, Callback, DeliveryError, MessageBroker, NoRoute, Request
+from airswasm.actor import (
+    ActorRef,
+    Callback,
+    DeliveryError,
+    Envelope,
+    MessageBroker,
+    NoRoute,
+    Request,
+)
 from airswasm.runtime import Case, Err, Ok
 
+from ._envelopes import answering
 from .errors import RateExceeded
 
 __all__ = ("OpenRequests",)
@@ -53,7 +62,13 @@ class OpenRequests:
         return len(self._open.get(component, ()))
 
     def start(
-        self, component: str, target: str, payload: bytes, timeout: float, held: object = None
+        self,
+        component: str,
+        target: str,
+        payload: bytes,
+        timeout: float,
+        held: object = None,
+        envelope: Envelope | None = None,
     ) -> int:
         """Send a request; return its id.
 
@@ -62,6 +77,7 @@ class OpenRequests:
             target: Whom.
             payload: What.
             timeout: Seconds until the answer is given up.
+            envelope: What travels with it, and goes on with the callback.
             held: Kept until the request has ended: what counts it, if anything does.
 
         Raises:
@@ -76,9 +92,10 @@ class OpenRequests:
             mine[number] = self._broker.request(
                 target,
                 payload,
-                lambda request, _held=held: self._end(component, number, request),  # type: ignore[misc]
+                lambda request, _held=held: self._end(component, number, request, envelope),  # type: ignore[misc]
                 timeout=timeout,
                 sender=component,
+                envelope=envelope,
             )
         except BaseException:
             self._forget(component, number)
@@ -95,13 +112,16 @@ class OpenRequests:
         self._forget(component, number)
         return request is not None and request.cancel()
 
-    def _end(self, component: str, number: int, request: Request) -> None:
+    def _end(
+        self, component: str, number: int, request: Request, question: Envelope | None
+    ) -> None:
         self._forget(component, number)
         with contextlib.suppress(NoRoute, DeliveryError):  # uninstalled meanwhile
             requester = self._broker.handling(component)
             if requester is not None:
                 outcome = self._fitting(requester, request)
-                requester.signal(Callback(number, outcome), sender=request.name)
+                callback = Callback(number, outcome)
+                requester.signal(callback, sender=request.name, envelope=answering(question))
 
     def _fitting(self, requester: ActorRef, request: Request) -> Ok[bytes | None] | Err[Case]:
         """Return the outcome; an answer without room in the mailbox is an error in its place."""

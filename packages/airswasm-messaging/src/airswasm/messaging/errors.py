@@ -17,9 +17,12 @@ __all__ = (
     "Unencodable",
     "CodecNotAccepted",
     "PayloadTooLarge",
+    "InvalidEnvelope",
     "RateExceeded",
     "MessageNotStorable",
     "RecordUnreadable",
+    "RetainedFull",
+    "TooManyTargets",
 )
 
 
@@ -160,3 +163,76 @@ class RecordUnreadable(MessagingError):
     def __init__(self, reason: str) -> None:
         self.reason = reason
         super().__init__(f"a stored message cannot be read: {reason}")
+
+
+class RetainedFull(MessagingError):
+    """There is no room to retain the value of a topic; it was not published either.
+
+    Attributes:
+        sender: The publisher.
+        topic: The topic.
+        setting: The setting that bounds it, of `MessagingLimits`.
+        most: Its value.
+    """
+
+    explanation = ErrorCode(
+        "E0607",
+        "too many retained values",
+        "Publishers have retained as many values, or bytes, as the host keeps.",
+        "retain fewer topics, remove some with an empty payload, or raise the named setting "
+        "under [messaging]",
+    )
+
+    def __init__(self, sender: str, topic: str, setting: str, most: int) -> None:
+        self.sender = sender
+        self.topic = topic
+        self.setting = setting
+        self.most = most
+        super().__init__(
+            f"{sender} cannot retain a value of {topic[:140]!a}: {setting} is {most:,}; remove "
+            "the values of other topics with an empty payload"
+        )
+
+
+class TooManyTargets(MessagingError):
+    """A broadcast names more targets than the host allows."""
+
+    explanation = ErrorCode(
+        "E0608",
+        "too many targets",
+        "A broadcast names more targets than the host allows.",
+        "send to them in parts, or publish to a topic; `broadcast_targets` under [messaging] is "
+        "the bound",
+    )
+
+    def __init__(self, targets: int, most: int) -> None:
+        self.targets = targets
+        self.most = most
+        super().__init__(
+            f"a broadcast to {targets:,} targets is more than {most:,}; send it in parts, or "
+            "publish to a topic"
+        )
+
+
+class InvalidEnvelope(MessagingError):
+    """A text that is to travel with a message is malformed.
+
+    Attributes:
+        field: `correlation` or `traceparent`.
+        value: The text.
+        expected: The form that it must have.
+    """
+
+    explanation = ErrorCode(
+        "E0609",
+        "wrong envelope",
+        "A text that is to travel with a message is malformed.",
+        "a correlation is 1 to 128 visible ASCII characters; a traceparent is as the W3C's "
+        "Trace Context has it",
+    )
+
+    def __init__(self, field: str, value: str, expected: str) -> None:
+        self.field = field
+        self.value = value
+        self.expected = expected
+        super().__init__(f"{value[:140]!a} is no {field}: write {expected}")

@@ -28,7 +28,7 @@ its scheduling).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterable, Mapping
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from contextlib import AsyncExitStack, contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -58,7 +58,9 @@ from airswasm.security import (
     AuditEvent,
     Guard,
     Kinds,
+    PermissionDenied,
     capabilities_interface,
+    decides_each,
 )
 from airswasm.storage import Namespace, storage_interface
 from airswasm.storage.testing import MemoryDisk, MemoryStore
@@ -112,10 +114,11 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Published:
-    """A published message."""
+    """A published message; a retained one is the topic's value for later subscribers."""
 
     topic: str
     payload: bytes
+    is_retained: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -278,6 +281,7 @@ class ComponentHarness:
         most = instance.caller.message_bytes
         if len(content) > most:
             raise MessageTooLarge(self.manifest.name, len(content), most, "message_bytes")
+        self._record.messages += 1
         outcome, use = await instance.call_itemized(
             f"{GUEST_HANDLER}#handle-message", sender, topic, content
         )
@@ -299,7 +303,7 @@ class ComponentHarness:
         )
         offered = (
             _logging(self._record),
-            _messaging(self._record),
+            _messaging(self._record, guard),
             storage_interface(self._store, _Quota(self.manifest)),
             capabilities_interface(guard),
         )
@@ -414,6 +418,7 @@ class _Record:
         self.subscriptions: list[str] = []
         self.denials: list[AuditEvent] = []
         self.outcomes: dict[int, object] = {}
+        self.messages = 0
         self._next_id = 0
 
     def record(self, event: AuditEvent) -> None:
@@ -452,7 +457,7 @@ def _logging(record: _Record) -> HostInterface:
     return HostInterface(LOGGING_INTERFACE, {"log": log})
 
 
-def _messaging(record: _Record) -> HostInterface:
+def _messaging(record: _Record, guard: Guard) -> HostInterface:
     def send(_caller: Caller, target: str, payload: bytes) -> object:
         record.sent.append(SentMessage("send", target, payload))
         return Ok(None)
@@ -470,6 +475,28 @@ def _messaging(record: _Record) -> HostInterface:
         record.published.append(Published(topic, payload))
         return Ok(1)
 
+    def publish_retained(_caller: Caller, topic: str, payload: bytes) -> object:
+        record.published.append(Published(topic, payload, is_retained=True))
+        return Ok(1)
+
+    @decides_each
+    def broadcast(caller: Caller, targets: Sequence[str], payload: bytes) -> object:
+        return Ok([broadcast_to(caller, target, payload) for target in targets])
+
+    def broadcast_to(caller: Caller, target: str, payload: bytes) -> object:
+        try:
+            guard.admit(caller, "messaging:send", target, argument="target")
+        except PermissionDenied as denied:
+            return Err(Case("denied", denied.text))
+        return send(caller, target, payload)
+
+    def envelope(_caller: Caller) -> object:
+        name = f"message-{record.messages}"
+        return {
+            "id": name, "correlation": name, "hops": 0, "remaining_ms": None, "traceparent": None,
+            "codec": None, "attempt": 1, "replay_of": None, "retained": False,
+        }  # fmt: skip
+
     def subscribe(_caller: Caller, pattern: str) -> object:
         record.subscriptions.append(pattern)
         return Ok(None)
@@ -479,8 +506,12 @@ def _messaging(record: _Record) -> HostInterface:
             record.subscriptions.remove(pattern)
         return Ok(None)
 
-    functions = (send, request, call, cancel, publish, subscribe, unsubscribe)
-    return HostInterface(MESSAGING_INTERFACE, {each.__name__: each for each in functions})
+    functions = (
+        send, broadcast, request, call, cancel, publish, publish_retained, subscribe, unsubscribe,
+        envelope,
+    )  # fmt: skip
+    named = {each.__name__.replace("_", "-"): each for each in functions}
+    return HostInterface(MESSAGING_INTERFACE, named)
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,7 +19,7 @@ from ._decision_lines import AllowedLines, DecisionLines
 from ._forbidden import ForbiddenLayer
 from ._grant_record import ALL_PATTERNS, Decider, GrantEntry, GrantOrigin, GrantRecord, GrantVerdict
 from ._grants import Grants, manifest_line
-from ._guard import Guard, guarded
+from ._guard import Guard, decides_each, guarded
 from ._key_text import fingerprint_of, is_fingerprint
 from ._keys import (
     PrivateKey,
@@ -196,6 +196,7 @@ __all__ = (
     "judge_path",
     "fingerprint_of",
     "generate_key",
+    "decides_each",
     "guarded",
     "load_private_key",
     "load_public_key",

@@ -26,11 +26,12 @@ import shlex
 import time
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from typing import TypeAlias, cast
+from typing import TypeAlias, TypeVar, cast
 
 import anyio
 from airswasm.runtime import Caller, Case, Err, HostFunction, HostInterface, Meters
 from airswasm.wit import Contract, Function, Nothing, Requirement
+from airswasm.wit.model import ListOf
 
 from ._auditing.lines import AuditSink
 from ._decision import Decision
@@ -48,7 +49,9 @@ from .errors import (
     UnannotatedFunction,
 )
 
-__all__ = ("Guard", "guarded")
+__all__ = ("Guard", "decides_each", "guarded")
+
+Decider = TypeVar("Decider", bound=Callable[..., object])
 
 _NO_GRANTS = Grants()
 _FEW = 8
@@ -57,6 +60,7 @@ _REMEMBERED_BYTES = 256 * 1024
 """The most bytes that are remembered of one component."""
 _ENTRY_BYTES = 128
 _STEP_FUEL = 100
+_DECIDES_EACH = "decides_each"
 _DENIAL_FUEL = 100_000
 """For deciding, for the sentence, and for the line in the log."""
 _SHOWN = 2_048
@@ -368,8 +372,25 @@ class Guard:
             raise UnannotatedFunction(interface, name, "it says nothing about permissions")
         answer = _answer_of(signature)
         for requirement in requirements:
-            function = self._door(interface, signature, requirement, function, answer)
+            if _names_a_list(signature, requirement):
+                self._check_decider(interface, signature, requirement, function)
+            else:
+                function = self._door(interface, signature, requirement, function, answer)
         return function
+
+    def _check_decider(
+        self, interface: str, signature: Function, requirement: Requirement, function: HostFunction
+    ) -> None:
+        """Hold that a function of a list of resources decides for each of them."""
+        name = signature.name
+        if requirement.capability not in self._kinds:
+            raise UnannotatedFunction(
+                interface, name, f"no block declares {requirement.capability}"
+            )
+        if not getattr(function, _DECIDES_EACH, False):
+            raise UnannotatedFunction(
+                interface, name, "its resources are a list, and it is not marked `decides_each`"
+            )
 
     def _door(
         self,
@@ -390,25 +411,57 @@ class Guard:
         def refusal(caller: Caller, resource: object) -> Decision | None:
             if not isinstance(resource, str):
                 raise UnannotatedFunction(interface, signature.name, "its resource is not a text")
-            component = caller.name
-            if (capability, argument, resource) not in self._remembered.get(component, ()):
-                caller.charge(self._effort(component, capability) * _STEP_FUEL)
-                decision = self.decide(component, capability, resource, argument=argument)
-                if not decision.is_allowed:
-                    caller.charge(_DENIAL_FUEL)
-                decision = self._lines.write(decision)
-                if not decision.is_allowed:
-                    return decision
-                self._note_use(component, capability, resource, argument)
-            if self._limit:
-                self._make_room(component, resource)
-                passed[component] = _with(passed.get(component, ()), resource, self._limit)
-            return None
+            return self._refusal(caller, capability, resource, argument, passed)
 
         def hold(caller: Caller, resource: str, end: End) -> Callable[[], None]:
             return self.keep(caller.name, capability, resource, end)
 
         return _wrapped(function, positions, passed, refusal, answer, hold)
+
+    def _refusal(
+        self,
+        caller: Caller,
+        capability: str,
+        resource: str,
+        argument: str | None,
+        passed: _Passed,
+    ) -> Decision | None:
+        """Decide at the caller's expense; return the denial, or note that it may pass."""
+        component = caller.name
+        if (capability, argument, resource) not in self._remembered.get(component, ()):
+            caller.charge(self._effort(component, capability) * _STEP_FUEL)
+            decision = self.decide(component, capability, resource, argument=argument)
+            if not decision.is_allowed:
+                caller.charge(_DENIAL_FUEL)
+            decision = self._lines.write(decision)
+            if not decision.is_allowed:
+                return decision
+            self._note_use(component, capability, resource, argument)
+        if self._limit:
+            self._make_room(component, resource)
+            passed[component] = _with(passed.get(component, ()), resource, self._limit)
+        return None
+
+    def admit(
+        self, caller: Caller, capability: str, resource: str, *, argument: str | None = None
+    ) -> None:
+        """Decide about one of several resources of a call, as `guarded` does about the one.
+
+        Args:
+            caller: Who calls, and pays for the decision.
+            capability: `domain:verb`.
+            resource: One of the resources.
+            argument: The argument's name where the contract has it alone, so that decisions about
+                it are remembered together.
+
+        Raises:
+            PermissionDenied: It is not allowed.
+        """
+        passed = self._passed.setdefault((capability, argument), {})
+        if resource not in passed.get(caller.name, ()):
+            denied = self._refusal(caller, capability, resource, argument, passed)
+            if denied is not None:
+                _raise_denied(denied)
 
     def explain(
         self, component: str, capability: str, resource: str, *, argument: str | None = None
@@ -531,6 +584,16 @@ class Guard:
             passed.pop(component, None)
 
 
+def decides_each(function: Decider) -> Decider:
+    """Mark a host function that calls `Guard.admit` for each of a list of resources.
+
+    A requirement such as `@requires messaging:send(targets)`, with a list, is met by the function
+    itself: one denial need not keep it from the others. The guard takes no other for such.
+    """
+    setattr(function, _DECIDES_EACH, True)
+    return function
+
+
 def guarded(interface: HostInterface, contract: Contract, guard: Guard) -> HostInterface:
     """Return `guard.guarded(interface, contract)`."""
     return guard.guarded(interface, contract)
@@ -597,6 +660,12 @@ def _with(
         known.add(resource)
         return known
     return (*known, resource) if len(known) < _FEW else {*known, resource}
+
+
+def _names_a_list(signature: Function, requirement: Requirement) -> bool:
+    """Whether the only resource of a requirement is a list of them."""
+    types = {parameter.name: parameter.type for parameter in signature.parameters}
+    return not requirement.further and isinstance(types.get(requirement.argument or ""), ListOf)
 
 
 def _positions(interface: str, signature: Function, requirement: Requirement) -> tuple[int, ...]:

@@ -110,13 +110,10 @@ def _argument_reasons(function: Function, item: Requirement) -> Iterator[str]:
         if name not in types:
             names = ", ".join(types) or "none"
             yield f"`{item}` names no parameter of it; it has {names}"
-        elif types[name] != Primitive("string") and not (
-            item.further and types[name] == ListOf(Primitive("string"))
-        ):
+        elif types[name] not in (Primitive("string"), ListOf(Primitive("string"))):
             yield (
-                f"`{item}`: the parameter is {types[name]}, and only a string can be "
-                "matched against the patterns of a grant; with several parameters, a list of "
-                "strings too"
+                f"`{item}`: the parameter is {types[name]}, and only a string, or each of a "
+                "list of strings, can be matched against the patterns of a grant"
             )
 
 

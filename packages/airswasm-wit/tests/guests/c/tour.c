@@ -37,6 +37,28 @@ static void messages(void) {
     LINE("call"); say_lookup(airswasm_call(other, AIRSWASM_BYTES("c"), 6));
     LINE("cancel"); say_bool(airswasm_cancel(UINT64_MAX));
     LINE("publish"); say_number(airswasm_publish(AIRSWASM_TEXT("a.b"), AIRSWASM_BYTES("p")).value);
+    LINE("retain");
+    say_number(airswasm_publish_retained(AIRSWASM_TEXT("a.b"), AIRSWASM_BYTES("p")).value);
+    LINE("broadcast");
+    airswasm_text targets[] = {AIRSWASM_TEXT("a/a"), AIRSWASM_TEXT("b/b")};
+    airswasm_outcomes outcomes = airswasm_broadcast(targets, 2, AIRSWASM_BYTES("x"));
+    for (uint32_t i = 0; !outcomes.failed && i < outcomes.count; i++) {
+        const airswasm_done *outcome = &outcomes.outcomes[i];
+        if (outcome->failed && outcome->error.code == AIRSWASM_MESSAGING_TOO_MANY_HOPS)
+            say(outcome->error.text);
+        else say_done(*outcome);
+    }
+    LINE("envelope");
+    airswasm_envelope with = airswasm_message_envelope();
+    if (with.found) {
+        say(with.id); say(with.correlation); say_number(with.hops);
+        if (with.has_deadline) say_number(with.remaining_ms);
+        if (with.has_traceparent) say(with.traceparent);
+        if (with.has_codec) say(with.codec);
+        say_number(with.attempt);
+        if (with.is_replay) say(with.replay_of);
+        say_bool(with.retained);
+    }
     LINE("subscribe"); say_done(airswasm_subscribe(AIRSWASM_TEXT("a.**")));
     LINE("unsubscribe");
     airswasm_done refused = airswasm_unsubscribe(AIRSWASM_TEXT("a.**"));

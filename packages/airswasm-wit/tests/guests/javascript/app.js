@@ -29,6 +29,17 @@ function* messages() {
   yield `call ${text(messaging.call(other, bytes("c"), 6))}`;
   yield `cancel ${messaging.cancel(2n ** 64n - 1n)}`;
   yield `publish ${messaging.publish("a.b", bytes("p"))}`;
+  yield `retain ${messaging.publishRetained("a.b", bytes("p"))}`;
+  const outcomes = messaging.broadcast(["a/a", "b/b"], bytes("x"));
+  const words = outcomes.map(({ tag, val }) =>
+    tag === "err" && val.tag === "too-many-hops" ? val.val : tag,
+  );
+  yield `broadcast ${words.join(" ")}`;
+  const it = messaging.envelope();
+  yield [
+    "envelope", it.id, it.correlation, it.hops, it.remainingMs, it.traceparent, it.codec,
+    it.attempt, it.replayOf, it.retained,
+  ].join(" ");
   messaging.subscribe("a.**");
   yield "subscribe ok";
   yield `unsubscribe ${refusal(() => messaging.unsubscribe("a.**"))}`;

@@ -24,6 +24,12 @@ def word(value):
     return str(value).lower()
 
 
+def outcome_word(outcome):
+    if isinstance(outcome, Err) and isinstance(outcome.value, messaging.MessagingError_TooManyHops):
+        return outcome.value.value
+    return "ok"
+
+
 def messages():
     other = "local/other"
     messaging.send(other, b"s")
@@ -32,6 +38,14 @@ def messages():
     yield f"call {text(messaging.call(other, b'c', 6))}"
     yield f"cancel {word(messaging.cancel(2**64 - 1))}"
     yield f"publish {messaging.publish('a.b', b'p')}"
+    yield f"retain {messaging.publish_retained('a.b', b'p')}"
+    outcomes = messaging.broadcast(["a/a", "b/b"], b"x")
+    yield f"broadcast {' '.join(map(outcome_word, outcomes))}"
+    it = messaging.envelope()
+    yield (
+        f"envelope {it.id} {it.correlation} {it.hops} {it.remaining_ms} {it.traceparent} "
+        f"{it.codec} {it.attempt} {it.replay_of} {word(it.retained)}"
+    )
     messaging.subscribe("a.**")
     yield "subscribe ok"
     try:

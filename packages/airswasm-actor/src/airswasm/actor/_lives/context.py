@@ -18,7 +18,9 @@ if TYPE_CHECKING:
 
     from .._messages.bounds import MailboxSpec
     from .._messages.dead_letters import DeadLetters
+    from .._messages.envelope import Envelope
     from .._messages.events import EventStream
+    from .._messages.message import Message
     from .._routing.broker import MessageBroker
     from .._running.phase import Down
     from .._running.reference import ActorRef, Watch
@@ -108,24 +110,29 @@ class Context:
         return self.system.broker
 
     def tell(self, target: str | ActorRef, payload: object) -> None:
-        """Send in the actor's own name.
+        """Send in the actor's own name, with what travels along from the message in hand.
 
         Args:
             target: A name, or a reference.
             payload: The object to send.
 
         Raises:
+            TooManyHops: The message in hand is the last one of a chain as long as may be.
             DeliveryError: As for `ActorRef.tell` and `MessageBroker.tell`.
         """
         if isinstance(target, str):
-            self.broker.tell(target, payload, sender=self.name)
+            envelope = self.following(target)
+            self.broker.tell(target, payload, sender=self.name, envelope=envelope)
         else:
-            target.tell(payload, sender=self.name)
+            target.tell(payload, sender=self.name, envelope=self.following(target.name))
 
     def ask(
         self, target: str | ActorRef, payload: object, *, timeout: float = 5.0
     ) -> Coroutine[object, object, object]:
         """Ask in the actor's own name, and return the answer.
+
+        A question within a question does not outlast it: the time that is left of the outer one
+        is the most that `timeout` can be.
 
         Args:
             target: A name, or a reference.
@@ -135,13 +142,30 @@ class Context:
         Raises:
             AskError, DeliveryError: As for `ActorRef.ask` and `MessageBroker.ask`.
         """
+        name = self.name
         if isinstance(target, str):
-            return self.broker.ask(target, payload, sender=self.name, timeout=timeout)
-        return target.ask(payload, sender=self.name, timeout=timeout)
+            envelope = self.following(target, is_question=True)
+            return self.broker.ask(target, payload, sender=name, timeout=timeout, envelope=envelope)
+        envelope = self.following(target.name, is_question=True)
+        return target.ask(payload, sender=name, timeout=timeout, envelope=envelope)
 
     def publish(self, topic: str, payload: object) -> int:
         """Publish in the actor's own name. Return the number of mailboxes that took it."""
-        return self.broker.publish(topic, payload, sender=self.name)
+        envelope = self.following(topic)
+        return self.broker.publish(topic, payload, sender=self.name, envelope=envelope)
+
+    @property
+    def message(self) -> Message | None:
+        """The message in hand; None outside of `receive`."""
+        cell = cell_of(self.ref)
+        return cell.exchange.message_of(cell)
+
+    def following(self, target: str, *, is_question: bool = False) -> Envelope | None:
+        """Return the envelope of what the handler sends on. See `MessageBroker.following`."""
+        cell = cell_of(self.ref)
+        exchange = cell.exchange
+        message = exchange.message_of(cell)
+        return exchange.following(message, cell.name, target, is_question=is_question)
 
     def spawn(
         self, actor: object, *, name: str | None = None, mailbox: MailboxSpec | None = None

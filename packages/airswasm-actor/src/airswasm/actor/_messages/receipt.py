@@ -29,7 +29,7 @@ class Outcome(StrEnum):
     """The handler returned; no sender waited for an answer."""
     REPLIED = "replied"
     """The handler returned, and the sender has its answer."""
-    EXPIRED = "expired"
+    LATE = "late"
     """The handler returned; the sender had given up waiting."""
     REFUSED = "refused"
     """A component answered with an error."""
@@ -49,6 +49,8 @@ class Outcome(StrEnum):
     """Not handled: it was the oldest message in a full mailbox."""
     STOPPED = "stopped"
     """Not handled: it still waited when the actor stopped for good."""
+    EXPIRED = "expired"
+    """Not handled: its deadline had passed while it waited."""
     REJECTED = "rejected"
     """Not accepted: the sender got an error."""
 

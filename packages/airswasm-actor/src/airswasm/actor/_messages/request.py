@@ -47,6 +47,10 @@ class Party(Protocol):
         """Count an error that has no caller to go to."""
         ...
 
+    def note_late(self) -> None:
+        """Count an answer that came after the asker had given up."""
+        ...
+
 
 @final
 class Request:
@@ -63,6 +67,7 @@ class Request:
         error: Why there is no answer.
         wants_receipt: Whether the receipt of the message is asked for.
         receipt: That receipt, once the message was handled; it comes with errors, too.
+        seconds: The time that the asker waits; None without a bound.
     """
 
     __slots__ = (
@@ -75,6 +80,7 @@ class Request:
         "is_done",
         "name",
         "receipt",
+        "seconds",
         "target",
         "value",
         "wants_receipt",
@@ -94,6 +100,7 @@ class Request:
         self.error: BaseException | None = None
         self.wants_receipt = False
         self.receipt: Receipt | None = None
+        self.seconds: float | None = None
         self._on_done = on_done
         self._timer: Timer | None = None
         self.answered: anyio.Event | None = None
@@ -125,10 +132,12 @@ class Request:
         return True
 
     def resolve(self, value: object) -> None:
-        """Answer the request. Has no effect when it is done."""
+        """Answer the request. When it is done, the answer comes too late, and is dropped."""
         if not self.is_done:
             self.value = value
             self._end()
+        elif self.target is not None:
+            self.target.note_late()
 
     def fail(self, error: BaseException) -> None:
         """End the request without an answer. Has no effect when it is done."""
@@ -136,10 +145,19 @@ class Request:
             self.error = error
             self._end()
 
-    def expire_after(self, seconds: float, timers: Timers) -> None:
+    def expire_after(self, seconds: float, timers: Timers, *, is_inherited: bool = False) -> None:
         """Fail with `AskTimeout` unless the request is done within `seconds`."""
         if not self.is_done:
-            self._timer = timers.after(seconds, lambda: self.fail(AskTimeout(self.name, seconds)))
+            self._timer = timers.after(
+                seconds,
+                lambda: self.fail(AskTimeout(self.name, seconds, is_inherited=is_inherited)),
+            )
+
+    def due(self, now: float) -> float | None:
+        """Return when the asker gives up, by the event loop's clock; None when it does not."""
+        if self._timer is not None:
+            return self._timer.deadline
+        return None if self.seconds is None else now + self.seconds
 
     def at_end(self, release: Callable[[], None]) -> None:
         """Call `release` when the request ends, however it does; at once when it has."""

@@ -27,7 +27,7 @@ from .asking_by_name import ask_by_name
 from .hand_over import replace
 from .hook import Delivery
 from .routes import Routes
-from .topics import TopicTable
+from .topics import TopicTable, check_topic
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable
@@ -332,9 +332,38 @@ class MessageBroker:
         """Return the id of a message: unique in the world, and the same at each attempt."""
         return self._exchange.id_of(message)
 
+    def deadline_of(self, message: Message) -> float | None:
+        """Return when a message becomes worthless, in wall time; None when it does not.
+
+        The deadline of its envelope, or the end of its asker's patience where that is earlier.
+        """
+        return self._exchange.deadline_of(message)
+
     def new_id(self) -> str:
         """Return an id for a message that is not sent yet, for `Envelope.id`."""
         return self._exchange.new_id()
+
+    def following(
+        self, message: Message | None, sender: str, target: str, *, is_question: bool = False
+    ) -> Envelope | None:
+        """Return the envelope of what the handler of `message` sends on, or asks.
+
+        It carries the trace context and the correlation, one hop more, and a deadline: that of
+        the message, for a question also the time that the asker of `message` still waits.
+
+        Args:
+            message: The message in hand; None when there is none.
+            sender: The name of the actor that handles it.
+            target: The name or topic that it sends to.
+            is_question: Whether it waits for an answer.
+
+        Returns:
+            The envelope; None without a message in hand: a new chain begins.
+
+        Raises:
+            TooManyHops: As many messages as may have led to this one already.
+        """
+        return self._exchange.following(message, sender, target, is_question=is_question)
 
     def wall_time(self) -> float:
         """Return the seconds since 1970 that deadlines are compared with.
@@ -352,7 +381,7 @@ class MessageBroker:
         """Send the messages published under `pattern` to `subscriber` from now on.
 
         Args:
-            pattern: Segments joined by dots; `*` is one segment, `**` at the end any number.
+            pattern: Segments joined by dots; `*` is one segment, `**` any number.
             subscriber: A name, which is resolved with each publication, or a reference.
             owner: A subscription lasts until each of its owners has ended it.
 
@@ -382,6 +411,18 @@ class MessageBroker:
     def subscriptions_of(self, subscriber: str | ActorRef) -> list[str]:
         """Return the patterns that a subscriber has subscribed to."""
         return self._topics.patterns_of(subscriber)
+
+    def check_topic(self, topic: str) -> None:
+        """Check a topic that something is going to be published under.
+
+        Raises:
+            InvalidTopic: It is malformed.
+        """
+        check_topic(topic)
+
+    def publishing_effort(self, topic: str) -> int:
+        """Return with how many patterns a publication will be compared; 0 for a known topic."""
+        return self._topics.effort(topic)
 
     def publish(
         self,

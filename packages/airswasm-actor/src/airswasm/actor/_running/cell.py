@@ -32,9 +32,11 @@ import anyio
 
 from .._foreign import attribute_of, type_name
 from .._messages.dead_letters import DeathReason
+from .._messages.envelope import Envelope, new_envelope
 from .._messages.message import Message, new_message
 from .._messages.receipt import Outcome, Receipt, outcome_of
 from .._messages.receipts import Receipts, weight_of
+from ..errors import AskTimeout, TooManyHops
 from .phase import Down, Exit, Phase
 from .shares import LIGHT, Share, Shares
 
@@ -45,7 +47,6 @@ if TYPE_CHECKING:
 
     from .._messages.bounds import MailboxSpec
     from .._messages.dead_letters import DeadLetters
-    from .._messages.envelope import Envelope
     from .._messages.events import EventStream
     from .._messages.message import QueuedMessage
     from .._messages.receipts import Tally
@@ -149,6 +150,10 @@ class Exchange:
         sent: Messages that were tried to be sent; also the last message id.
         handled: Messages whose handling ended without a crash.
         rejected: Messages that were not accepted.
+        expired: Messages that were not handled, because their deadline had passed.
+        late: Answers that came after the asker had given up.
+        hop_deaths: Messages that were not sent, because too many had led to them.
+        most_hops: The longest chain of messages, each sent by a handler of the one before.
         spare_queues: Empty queues, for actors that get their first message.
         run_queue: Actors that have a message to handle, or a call to go on with.
         shares: The same of guests that use much processor time.
@@ -169,9 +174,13 @@ class Exchange:
         "current",
         "dead_letters",
         "events",
+        "expired",
         "handled",
+        "hop_deaths",
+        "late",
         "made_ids",
         "make_context",
+        "most_hops",
         "now",
         "origin",
         "receipts",
@@ -204,6 +213,10 @@ class Exchange:
         self.sent: int = 0
         self.handled: int = 0
         self.rejected: int = 0
+        self.expired: int = 0
+        self.late: int = 0
+        self.hop_deaths: int = 0
+        self.most_hops = 64
         self.spare_queues: list[deque[QueuedMessage]] = []
         self.run_queue: deque[Cell] = deque()
         self.shares = Shares[Cell]()
@@ -243,6 +256,70 @@ class Exchange:
     def wall_time(self) -> float:
         """Return the seconds since 1970, by the system's own clock."""
         return self.clock() + self.wall_offset
+
+    def following(
+        self, message: Message | None, sender: str, target: str, *, is_question: bool
+    ) -> Envelope | None:
+        """Return the envelope of what the handler of `message` sends; None without one in hand.
+
+        A deadline that was set for a message holds for all that follows from it. The time that an
+        asker waits holds for the questions that are asked meanwhile, and for nothing else: what
+        the handler tells others is not worthless when the asker gives up.
+
+        Raises:
+            TooManyHops: As many messages as may have led to this one already.
+        """
+        if message is None:
+            return None
+        own = message.envelope
+        request = message.request
+        hops, correlation, traceparent = 1, "", ""
+        deadline: float | None = None
+        if own is not None:
+            hops, correlation, traceparent = own.hops + 1, own.correlation, own.traceparent
+            if request is None:
+                deadline = own.deadline
+        if not correlation:
+            correlation = self.id_of(message)
+        if hops > self.most_hops:
+            self.hop_deaths += 1
+            raise TooManyHops(target, sender, self.most_hops, correlation)
+        if is_question and request is not None:
+            deadline = self.deadline_of(message)
+        return new_envelope(
+            Envelope, ("", correlation, deadline, hops, traceparent, "", 1, "", False)
+        )
+
+    def deadline_of(self, message: Message) -> float | None:
+        """Return when a message becomes worthless, in wall time; None when it does not."""
+        own, request = message.envelope, message.request
+        deadline = None if own is None else own.deadline
+        if request is not None:
+            self.read_clock()
+            due = request.due(self.now)
+            if due is not None:
+                due += self.wall_offset
+                deadline = due if deadline is None else min(due, deadline)
+        return deadline
+
+    def check_deadline(self, envelope: Envelope, target: str) -> None:
+        """Refuse to ask in vain.
+
+        Raises:
+            AskTimeout: The deadline in the envelope has passed.
+        """
+        if envelope.deadline is not None and envelope.deadline <= self.now + self.wall_offset:
+            raise AskTimeout(target, 0.0, is_inherited=True)
+
+    def bounded(self, timeout: float, envelope: Envelope | None) -> float:
+        """Return for how many seconds a question may wait, from this moment."""
+        if envelope is None or envelope.deadline is None:
+            return timeout
+        return max(0.0, min(timeout, envelope.deadline - self.wall_time()))
+
+    def message_of(self, cell: Cell) -> Message | None:
+        """Return the message that an actor handles right now. See `Dispatcher`."""
+        raise NotImplementedError
 
     def read_clock(self) -> None:
         """Bring `now` up to date while no round does it: a message is going to be sent."""
@@ -723,6 +800,16 @@ class Cell:
             incarnation=self.incarnation if in_hand else 0,
             cause=cause,
         )
+
+    def note_late(self) -> None:
+        """Count an answer that came after the asker had given up."""
+        self.exchange.late += 1
+
+    def note_expired(self) -> None:
+        """Count a message whose deadline had passed when its turn came."""
+        self.exchange.expired += 1
+        if self.rare.tally is not None:
+            self.rare.tally.count(Outcome.EXPIRED)
 
     def note_error(self, error: BaseException) -> None:
         """Count an error that has no caller to go to."""

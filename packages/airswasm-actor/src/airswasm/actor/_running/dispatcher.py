@@ -37,7 +37,7 @@ from .._messages.bounds import payload_bytes, signal_bytes
 from .._messages.dead_letters import DeathReason
 from .._messages.message import Message, new_message
 from .._messages.receipt import Outcome
-from ..errors import GuestRefused, MessageTooLarge, UnfitPayload
+from ..errors import AskTimeout, GuestRefused, MessageTooLarge, UnfitPayload
 from .cell import Cell, Exchange
 from .mailbox import admit_waiting, note_taken
 from .serving import TaskWork, end_at_once, poll_in_thread, serve, serve_in_task
@@ -176,6 +176,7 @@ class Dispatcher(Exchange):
 
     __slots__ = (
         "_group",
+        "_in_hand",
         "_round_ends",
         "_running",
         "_turning",
@@ -201,6 +202,7 @@ class Dispatcher(Exchange):
         self._round_ends = 0.0
         self._group: TaskGroup | None = None
         self._running: Cell | None = None
+        self._in_hand: Message | None = None  # of the one that runs
         self._turning: Cell | None = None
 
     @property
@@ -213,6 +215,12 @@ class Dispatcher(Exchange):
     def is_running(self, cell: Cell) -> bool:
         """Return whether the cell's plain handler is being run right now."""
         return self._running is cell
+
+    def message_of(self, cell: Cell) -> Message | None:
+        """Return the message that an actor handles right now; None between two messages."""
+        if self._running is cell:
+            return self._in_hand
+        return None if cell.work is None else cell.work.message
 
     def can_hand_over(self, cell: Cell) -> bool:
         """Return whether a question to an idle actor may be handled here and now."""
@@ -249,7 +257,7 @@ class Dispatcher(Exchange):
             else:
                 self._handle_measured(cell, message, tally)
         finally:
-            self._running = None
+            self._running = self._in_hand = None
         if cell.queue is not None or cell.signals:
             cell.release_queue()
         self._after_turn(cell)
@@ -330,14 +338,34 @@ class Dispatcher(Exchange):
                     admit_waiting(cell)
             return message
         queue = cell.queue
-        if not queue:
-            return None
-        message = new_message(Message, queue.popleft())
-        if cell.rare.waiting_room is not None:
-            note_taken(cell, message)
-        elif cell.queued_bytes is not None:
-            cell.queued_bytes -= payload_bytes(message[0])
-        return message
+        while queue:
+            message = new_message(Message, queue.popleft())
+            if cell.rare.waiting_room is not None:
+                note_taken(cell, message)
+            elif cell.queued_bytes is not None:
+                cell.queued_bytes -= payload_bytes(message[0])
+            request, envelope = message[5], message[6]
+            if (
+                (request is None or not request.is_done)
+                and (envelope is None or envelope[2] is None)
+            ) or not self._has_expired(cell, message):
+                return message
+        return None
+
+    def _has_expired(self, cell: Cell, message: Message) -> bool:
+        """Whether a message is worthless: its deadline has passed, or its asker waited in vain."""
+        request, envelope = message.request, message.envelope
+        if request is not None and request.is_done:
+            has_expired = isinstance(request.error, AskTimeout)
+        elif envelope is None or envelope.deadline is None:
+            has_expired = False
+        else:
+            has_expired = envelope.deadline <= self.now + self.wall_offset
+            if has_expired and request is not None:
+                request.fail(AskTimeout(cell.name, request.seconds or 0.0, is_inherited=True))
+        if has_expired:
+            cell.note_expired()
+        return has_expired
 
     def _after_turn(self, cell: Cell) -> None:
         """End the actor if the handler asked for that while it ran."""
@@ -366,7 +394,7 @@ class Dispatcher(Exchange):
                 if left == 0 or clock() > end:
                     break
         finally:
-            self._running = None
+            self._running = self._in_hand = None
         if cell.is_ready and not cell.is_scheduled:
             if cell.queue or cell.signals:
                 cell.is_scheduled = True
@@ -376,6 +404,7 @@ class Dispatcher(Exchange):
         self._after_turn(cell)
 
     def _handle(self, cell: Cell, message: Message) -> None:
+        self._in_hand = message
         request = message.request
         try:
             receive = cell.receive or cell.find_handler()
@@ -396,6 +425,7 @@ class Dispatcher(Exchange):
 
     def _handle_measured(self, cell: Cell, message: Message, tally: Tally) -> None:
         """Handle a message as `_handle` does, and make its receipt."""
+        self._in_hand = message
         tally.begin(message, self.now)
         work = PlainWork(message)
         request = message.request
@@ -430,7 +460,7 @@ class Dispatcher(Exchange):
         elif request is None:
             outcome, result = Outcome.HANDLED, None
         else:
-            outcome = Outcome.EXPIRED if request.is_done else Outcome.REPLIED
+            outcome = Outcome.LATE if request.is_done else Outcome.REPLIED
         cell.note_end(tally, work, outcome, result, refusal)
 
     def _crash(self, cell: Cell, message: Message, error: BaseException) -> None:

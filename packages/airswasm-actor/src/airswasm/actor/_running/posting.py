@@ -56,11 +56,15 @@ def put_question(
     ):
         post(cell, payload, request, timeout, sender, topic, asker, envelope)
         return request
+    if envelope is not None:
+        exchange.check_deadline(envelope, cell.name)
     if asker is not None:
         request.hold(asker)
+    request.seconds = timeout
     exchange.hand_over(cell, exchange.message(payload, sender, topic, request, envelope))
     if not request.is_done:
-        request.expire_after(timeout, exchange.timers)
+        seconds = exchange.bounded(timeout, envelope)
+        request.expire_after(seconds, exchange.timers, is_inherited=seconds < timeout)
     return request
 
 
@@ -78,6 +82,8 @@ def post(
     target = _last_successor(cell)
     request.target = target
     cell.exchange.read_clock()
+    if envelope is not None:
+        cell.exchange.check_deadline(envelope, cell.name)
     if request.wants_receipt:
         request.at_end(cell.exchange.receipts.want(target.name))
     if asker is not None:
@@ -93,7 +99,8 @@ def post(
         raise
     if waiter is not None:
         _take_back_at_end(cell, request, waiter)
-    request.expire_after(timeout, cell.exchange.timers)
+    seconds = cell.exchange.bounded(timeout, envelope)
+    request.expire_after(seconds, cell.exchange.timers, is_inherited=seconds < timeout)
 
 
 def put_inquiry(cell: Cell, payload: object, timeout: float, sender: str) -> Request:

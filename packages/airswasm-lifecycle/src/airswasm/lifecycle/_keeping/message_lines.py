@@ -19,7 +19,7 @@ __all__ = ("MessageLines",)
 
 _SECONDS = 0.2
 _MOST = 1_024
-_DONE = frozenset({Outcome.HANDLED, Outcome.REPLIED, Outcome.EXPIRED})
+_DONE = frozenset({Outcome.HANDLED, Outcome.REPLIED, Outcome.LATE})
 
 
 class MessageLines:

@@ -30,6 +30,28 @@ fn messages(told: &mut Vec<String>) -> Result<(), Failure> {
     told.push(format!("call {}", text(messaging::call(other, b"c", 6)?)));
     told.push(format!("cancel {}", messaging::cancel(u64::MAX)));
     told.push(format!("publish {}", messaging::publish("a.b", b"p")?));
+    told.push(format!("retain {}", messaging::publish_retained("a.b", b"p")?));
+    let outcomes = messaging::broadcast(&["a/a".into(), "b/b".into()], b"x")?;
+    let words = outcomes.into_iter().map(|outcome| match outcome {
+        Err(MessagingError::TooManyHops(why)) => why,
+        Err(_) => "?".into(),
+        Ok(()) => "ok".into(),
+    });
+    told.push(format!("broadcast {}", words.collect::<Vec<_>>().join(" ")));
+    if let Some(it) = messaging::envelope() {
+        told.push(format!(
+            "envelope {} {} {} {} {} {} {} {} {}",
+            it.id,
+            it.correlation,
+            it.hops,
+            it.remaining_ms.unwrap_or_default(),
+            it.traceparent.unwrap_or_default(),
+            it.codec.unwrap_or_default(),
+            it.attempt,
+            it.replay_of.unwrap_or_default(),
+            it.retained
+        ));
+    }
     messaging::subscribe("a.**")?;
     told.push("subscribe ok".into());
     if let Err(MessagingError::Invalid(why)) = messaging::unsubscribe("a.**") {

@@ -42,6 +42,19 @@ AT(airswasm_reply, value, 8);
 AT(airswasm_reply, reason, 4);
 SIZE(airswasm_verdict, 12);
 AT(airswasm_verdict, reason, 4);
+SIZE(airswasm_envelope, 96);
+AT(airswasm_envelope, id, 8);
+AT(airswasm_envelope, hops, 24);
+AT(airswasm_envelope, has_deadline, 32);
+AT(airswasm_envelope, remaining_ms, 40);
+AT(airswasm_envelope, has_traceparent, 48);
+AT(airswasm_envelope, codec, 64);
+AT(airswasm_envelope, attempt, 72);
+AT(airswasm_envelope, replay_of, 80);
+AT(airswasm_envelope, retained, 88);
+SIZE(airswasm_outcomes, 16);
+AT(airswasm_outcomes, outcomes, 4);
+AT(airswasm_outcomes, error, 4);
 SIZE(airswasm_entry, 16);
 SIZE(airswasm_page, 24);
 AT(airswasm_page, entries, 4);
@@ -97,6 +110,10 @@ void airswasm_log(uint32_t level, airswasm_text message) {
 
 /* ---- messaging --------------------------------------------------------------------------- */
 
+IMPORT(MESSAGING, "envelope") extern void import_envelope(airswasm_envelope *);
+IMPORT(MESSAGING, "broadcast")
+extern void import_broadcast(const airswasm_text *, uint32_t, const uint8_t *, uint32_t,
+                             airswasm_outcomes *);
 IMPORT(MESSAGING, "send")
 extern void import_send(const char *, uint32_t, const uint8_t *, uint32_t, airswasm_done *);
 IMPORT(MESSAGING, "request")
@@ -108,10 +125,26 @@ extern void import_call(const char *, uint32_t, const uint8_t *, uint32_t, uint3
 IMPORT(MESSAGING, "cancel") extern uint32_t import_cancel(uint64_t);
 IMPORT(MESSAGING, "publish")
 extern void import_publish(const char *, uint32_t, const uint8_t *, uint32_t, airswasm_count *);
+IMPORT(MESSAGING, "publish-retained")
+extern void import_publish_retained(const char *, uint32_t, const uint8_t *, uint32_t,
+                                    airswasm_count *);
 IMPORT(MESSAGING, "subscribe")
 extern void import_subscribe(const char *, uint32_t, airswasm_done *);
 IMPORT(MESSAGING, "unsubscribe")
 extern void import_unsubscribe(const char *, uint32_t, airswasm_done *);
+
+airswasm_envelope airswasm_message_envelope(void) {
+    airswasm_envelope result;
+    import_envelope(&result);
+    return result;
+}
+
+airswasm_outcomes airswasm_broadcast(const airswasm_text *targets, uint32_t count,
+                                     airswasm_bytes payload) {
+    airswasm_outcomes result;
+    import_broadcast(targets, count, payload.data, payload.length, &result);
+    return result;
+}
 
 airswasm_done airswasm_send(airswasm_text target, airswasm_bytes payload) {
     airswasm_done result;
@@ -136,6 +169,12 @@ bool airswasm_cancel(uint64_t request_id) { return import_cancel(request_id) != 
 airswasm_count airswasm_publish(airswasm_text topic, airswasm_bytes payload) {
     airswasm_count result;
     import_publish(topic.data, topic.length, payload.data, payload.length, &result);
+    return result;
+}
+
+airswasm_count airswasm_publish_retained(airswasm_text topic, airswasm_bytes payload) {
+    airswasm_count result;
+    import_publish_retained(topic.data, topic.length, payload.data, payload.length, &result);
     return result;
 }
 

@@ -74,6 +74,7 @@ enum {
     AIRSWASM_MESSAGING_CANCELLED, /* no text */
     AIRSWASM_MESSAGING_CYCLE,
     AIRSWASM_MESSAGING_FAILED,
+    AIRSWASM_MESSAGING_TOO_MANY_HOPS,
 };
 
 enum {
@@ -295,13 +296,50 @@ void airswasm_log(uint32_t level, airswasm_text message);
 
 /* ---- messaging: codes AIRSWASM_MESSAGING_… ------------------------------------------------ */
 
+/* What came with the message in hand. */
+typedef struct {
+    bool found; /* false outside of a handler, and the rest does not count */
+    uint32_t unused_;
+    airswasm_text id; /* the same at each attempt to deliver the message */
+    airswasm_text correlation;
+    uint32_t hops;
+    uint32_t unused_too_;
+    bool has_deadline;
+    uint64_t remaining_ms;
+    bool has_traceparent;
+    airswasm_text traceparent;
+    bool has_codec;
+    airswasm_text codec;
+    uint32_t attempt;
+    bool is_replay;
+    airswasm_text replay_of;
+    bool retained; /* published before this component subscribed */
+} airswasm_envelope;
+
+/* An outcome for each target, in the order of the targets. */
+typedef struct {
+    bool failed;
+    union {
+        struct {
+            const airswasm_done *outcomes;
+            uint32_t count;
+        };
+        airswasm_error error;
+    };
+} airswasm_outcomes;
+
+airswasm_envelope airswasm_message_envelope(void);
 airswasm_done airswasm_send(airswasm_text target, airswasm_bytes payload);
+airswasm_outcomes airswasm_broadcast(const airswasm_text *targets, uint32_t count,
+                                     airswasm_bytes payload);
 /* The answer arrives through AIRSWASM_CALLBACKS. A timeout of 0 is the host's default. */
 airswasm_id airswasm_request(airswasm_text target, airswasm_bytes payload, uint32_t timeout_ms);
 /* Waits for the answer; `found` is false when it was acknowledged without a reply. */
 airswasm_lookup airswasm_call(airswasm_text target, airswasm_bytes payload, uint32_t timeout_ms);
 bool airswasm_cancel(uint64_t request_id);
 airswasm_count airswasm_publish(airswasm_text topic, airswasm_bytes payload);
+/* A later subscriber gets it, too; an empty payload removes what was retained before. */
+airswasm_count airswasm_publish_retained(airswasm_text topic, airswasm_bytes payload);
 airswasm_done airswasm_subscribe(airswasm_text pattern);
 airswasm_done airswasm_unsubscribe(airswasm_text pattern);
 

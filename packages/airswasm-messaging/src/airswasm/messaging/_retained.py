@@ -1,0 +1,183 @@
+"""The last value of each topic that a publisher asked to keep: what a later subscriber gets first.
+
+Values are kept in memory, within bounds on their number and bytes for the host and for each
+publisher: a value outlives the incarnation that published it, so no instance's account can hold it.
+A topic has one value. An empty payload removes it, as in MQTT.
+
+A host may put another object of this face among its services: one that writes values down.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Protocol
+
+from airswasm.actor import Envelope, MessageBroker, TopicPattern
+
+from ._counters import MessagingCounters
+from ._policy import MessagingLimits
+from .errors import RetainedFull
+
+__all__ = ("RetainedTopics", "RetainedValue", "RetainedValues")
+
+_VALUE_BYTES = 512
+"""Of a value beside topic and payload."""
+
+
+@dataclass(frozen=True, slots=True)
+class RetainedValue:
+    """The value of a topic.
+
+    Attributes:
+        topic: The topic.
+        payload: What was published.
+        sender: The name of the publisher.
+        envelope: What a later subscriber gets with it.
+    """
+
+    topic: str
+    payload: bytes
+    sender: str
+    envelope: Envelope
+
+    @property
+    def size_bytes(self) -> int:
+        """The bytes that it counts for."""
+        return _VALUE_BYTES + len(self.topic.encode()) + len(self.payload)
+
+
+class RetainedTopics(Protocol):
+    """The values of topics, as publishers and subscribers use them."""
+
+    def retain(self, value: RetainedValue) -> None:
+        """Keep a value in place of the topic's last one; an empty payload keeps none.
+
+        Raises:
+            RetainedFull: There is no room for it; the last one stays.
+        """
+        ...
+
+    def effort(self, pattern: str) -> int:
+        """Return with how many topics a pattern will be compared."""
+        ...
+
+    def matching(self, pattern: str) -> Iterator[RetainedValue]:
+        """Return the values of the topics that a pattern covers."""
+        ...
+
+    def forget(self, sender: str) -> int:
+        """Remove the values of a publisher, and return how many there were."""
+        ...
+
+
+class RetainedValues:
+    """The values of topics, in memory.
+
+    Args:
+        limits: The bounds.
+        counters: Where values and bytes are counted.
+    """
+
+    def __init__(
+        self, limits: MessagingLimits | None = None, counters: MessagingCounters | None = None
+    ) -> None:
+        self._limits = limits or MessagingLimits()
+        self._counters = counters or MessagingCounters()
+        self._values: dict[str, RetainedValue] = {}
+        self._of_sender: dict[str, tuple[int, int]] = {}
+
+    def __len__(self) -> int:
+        return len(self._values)
+
+    def retain(self, value: RetainedValue) -> None:
+        """Keep a value in place of the topic's last one; an empty payload keeps none.
+
+        Raises:
+            RetainedFull: There is no room for it; the last one stays.
+        """
+        last = self._values.get(value.topic)
+        if not value.payload:
+            if last is not None:
+                self._remove(last)
+                self._counters.retained_cleared += 1
+            return
+        self._check_room(value, last)
+        if last is not None:
+            self._remove(last)
+        self._values[value.topic] = value
+        self._count(value, 1)
+        self._counters.retained_published += 1
+
+    def effort(self, pattern: str) -> int:
+        """Return with how many topics a pattern will be compared."""
+        return len(self._values) if "*" in pattern else 1
+
+    def matching(self, pattern: str) -> Iterator[RetainedValue]:
+        """Return the values of the topics that a pattern covers."""
+        if "*" not in pattern:
+            value = self._values.get(pattern)
+            return iter(() if value is None else (value,))
+        wanted = TopicPattern(pattern)
+        return iter([each for topic, each in self._values.items() if wanted.matches(topic)])
+
+    def forget(self, sender: str) -> int:
+        """Remove the values of a publisher, and return how many there were."""
+        mine = [value for value in self._values.values() if value.sender == sender]
+        for value in mine:
+            self._remove(value)
+        return len(mine)
+
+    def _check_room(self, value: RetainedValue, last: RetainedValue | None) -> None:
+        limits, counters, sender = self._limits, self._counters, value.sender
+        values, size_bytes = self._of_sender.get(sender, (0, 0))
+        freed = 0 if last is None else last.size_bytes
+        own_freed = freed if last is not None and last.sender == sender else 0
+        size = value.size_bytes
+        for is_over, name, most in (
+            (values + (not own_freed) > limits.retained_values_each, "retained_values_each",
+             limits.retained_values_each),
+            (size_bytes + size - own_freed > limits.retained_bytes_each, "retained_bytes_each",
+             limits.retained_bytes_each),
+            (len(self._values) + (last is None) > limits.retained_values, "retained_values",
+             limits.retained_values),
+            (counters.retained_bytes + size - freed > limits.retained_bytes, "retained_bytes",
+             limits.retained_bytes),
+        ):  # fmt: skip
+            if is_over:
+                raise RetainedFull(sender, value.topic, name, most)
+
+    def _remove(self, value: RetainedValue) -> None:
+        del self._values[value.topic]
+        self._count(value, -1)
+
+    def _count(self, value: RetainedValue, sign: int) -> None:
+        size = sign * value.size_bytes
+        self._counters.retained_values += sign
+        self._counters.retained_bytes += size
+        values, size_bytes = self._of_sender.get(value.sender, (0, 0))
+        if values + sign:
+            self._of_sender[value.sender] = values + sign, size_bytes + size
+        else:
+            self._of_sender.pop(value.sender, None)
+
+
+def deliver_retained(
+    broker: MessageBroker, values: Iterator[RetainedValue], subscriber: str
+) -> int:
+    """Send retained values to a new subscriber, as many as it has room for.
+
+    Returns:
+        How many it has got.
+    """
+    count = 0
+    for value in values:
+        broker.tell(
+            subscriber,
+            value.payload,
+            sender=value.sender,
+            topic=value.topic,
+            envelope=value.envelope,
+        )
+        count += 1
+    return count
