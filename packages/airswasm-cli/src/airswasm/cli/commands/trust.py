@@ -154,10 +154,10 @@ def threshold(
         int, typer.Argument(metavar="NUMBER", min=1, max=8, help="How many keys must sign.")
     ],
 ) -> None:
-    """Set how many pinned keys must sign a component; asks before it lowers it.
+    """Set how many pinned keys must sign a component.
 
-    The owner's key and so many co-signers' must then sign each package and each
-    rotation statement. What is installed goes on. `[trust] threshold` in config.toml
+    Asks before it lowers it. The owner's key and co-signers' must then sign each package and
+    each rotation statement. What is installed goes on. `[trust] threshold` in config.toml
     is the least for every name.
 
     \b

@@ -19,6 +19,7 @@ from airswasm.security import (
     AuditEvent,
     AuditLog,
     FingerprintUnknown,
+    KeyRevoked,
     PublicKey,
     Revocation,
     SecurityError,
@@ -47,8 +48,8 @@ class RevocationReport:
 
     Attributes:
         fingerprint: Of the revoked key.
-        quarantined: The components whose active version it had signed. Their code has ended, and
-            does not start again.
+        quarantined: The components whose active version it had signed, and that no other
+            revocation had stopped. Their code has ended, and does not start again.
     """
 
     fingerprint: str
@@ -253,13 +254,15 @@ class Trusting:
             FingerprintUnknown: The digits belong to no key that this host knows, or to several.
         """
         full = self._full(fingerprint)
+        before = frozenset(each.fingerprint for each in self.store.revocations())
         ended: tuple[str, ...] = ()
         with anyio.CancelScope(shield=True):  # a caller that leaves must not keep the code running
-            await self._change(
+            revocation = await self._change(
                 "revoke", "", {"key": full, "reason": reason},
                 lambda: self.store.revoke(full, reason),
             )  # fmt: skip
-            ended = await self.running.quarantine_signed_by(full)
+            error = KeyRevoked(full, revocation.reason)
+            ended = await self.running.quarantine_signed_by(error, before)
         return RevocationReport(full, ended)
 
     def _full(self, fingerprint: str) -> str:
