@@ -98,3 +98,70 @@ def test_a_revocation_reaches_the_running_host(
     assert airswasm("send", "hello", "x").out == "Hello, x! You are number 2."
     assert airswasm("rollback", "hello").code == 3, "the version of before stays refused"
     assert host.stop().code == 0
+
+
+def test_two_people_sign(airswasm: Airswasm, installed: Path, tmp_path: Path) -> None:
+    """Each on their own: the list, the refusals and the files say how many there are."""
+    owner = trusted(airswasm)["components"][0]["fingerprint"]
+    reviewer = key(airswasm, "reviewer")
+    raised = airswasm("trust", "threshold", "hello", "2")
+    assert "1 of them are pinned" in raised.err
+    assert "airswasm trust add local/hello KEY --cosigner" in raised.err
+    assert airswasm("trust", "add", "hello", "reviewer.pub", "--cosigner").code == 0
+    shown = airswasm("trust", "list").out
+    assert "2 of 2 must sign" in shown
+    assert f"{reviewer[:16]}\tco-signer" in shown
+
+    manifest = installed / "Component.toml"
+    manifest.write_text(manifest.read_text().replace("0.1.0", "0.2.0"))
+    assert airswasm("build", str(installed)).code == 0
+    assert airswasm("sign", str(installed)).code == 0
+    refused = airswasm("update", str(installed), "--yes")
+    assert (refused.code, refused.err.split(":")[0]) == (3, "error[E0438]")
+    assert f"1 of 2 signatures that it needs, by {owner[:16]}" in refused.err
+
+    signed = airswasm("sign", str(installed), "--cosigner", "reviewer.pub")
+    assert "1 of 2" in signed.err
+    assert f"it waits for {reviewer[:16]}" in signed.err
+    assert airswasm("verify", str(installed)).err.startswith("error[E0423]")
+    packed = str(tmp_path / "two.airswasm")
+    assert airswasm("pack", str(installed), "--output", packed).code == 0
+    waiting = airswasm("update", packed, "--yes")
+    assert (waiting.code, waiting.err.split(":")[0]) == (3, "error[E0423]")
+    assert "2 of 2" in airswasm("sign", packed, "--key", "reviewer.pem").err
+    assert reviewer in airswasm("verify", packed).err
+    again = airswasm("sign", packed, "--key", "reviewer.pem")
+    assert "has signed it already" in again.err
+    updated = airswasm("update", packed, "--yes")
+    assert updated.code == 0, updated.err
+
+    lowered = airswasm("trust", "threshold", "hello", "1")
+    assert (lowered.code, lowered.err.split(":")[0]) == (4, "error[E0003]")
+    assert airswasm("trust", "threshold", "hello", "1", "--yes").code == 0
+    assert airswasm("trust", "remove", "hello", "--cosigner", reviewer[:16]).code == 0
+    assert trusted(airswasm)["components"][0]["cosigners"] == []
+
+
+def test_a_statement_of_several_ends(airswasm: Airswasm) -> None:
+    """It waits for each signature, and is refused after its end, by the host's clock."""
+    for name in ("old", "new", "reviewer"):
+        key(airswasm, name)
+    for words in (
+        ("trust", "add", "shop/orders", "old.pub"),
+        ("trust", "add", "shop/orders", "reviewer.pub", "--cosigner"),
+        ("trust", "threshold", "shop/orders", "2"),
+    ):
+        assert airswasm(*words).code == 0
+    statement = ("trust", "statement", "shop/orders", "new.pem", "--key", "old.pem")
+    alone = airswasm(*statement, "--output", "alone.sig")
+    assert alone.code == 0, alone.err
+    refused = airswasm("trust", "rotate", "alone.sig")
+    assert (refused.code, refused.err.split(":")[0]) == (3, "error[E0438]")
+    assert airswasm(*statement, "--cosigner", "reviewer.pub").code == 0
+    assert airswasm("trust", "rotate", "rotation.sig").err.startswith("error[E0423]")
+    assert airswasm("sign", "rotation.sig", "--key", "reviewer.pem").code == 0
+    assert airswasm("trust", "rotate", "rotation.sig").code == 0
+
+    past = ("trust", "statement", "shop/orders", "old.pem", "--key", "new.pem", "--output", "b.sig")
+    ended = airswasm(*past, "--expires", "2020-01-01")
+    assert ended.code != 0, "an end in the past is a slip"

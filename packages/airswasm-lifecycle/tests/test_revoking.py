@@ -9,12 +9,15 @@ from typing import Any
 import anyio
 import pytest
 from airswasm.actor import EventKind, LifecycleEvent
+from airswasm.actor._running.reference import cell_of
 from airswasm.lifecycle import InstallPlan, NotInstalled, OwnerChanged, System
 from airswasm.lifecycle._hosting.hosting import HostedActor
 from airswasm.lifecycle._registry.ledger import Ledger
 from airswasm.security import KeyRevoked, PrivateKey, generate_key
 from airswasm.storage import StoreLimits
 from airswasm.wit import AirswasmError
+from anyio.abc import TaskGroup
+from anyio.lowlevel import checkpoint
 
 Workshop = Any  # tests/conftest.py, which nothing can import
 Approve = Callable[[InstallPlan], bool]
@@ -298,3 +301,141 @@ async def test_one_write_takes_as_many_names_as_there_are(
         await system.install_many(workshop.package(), names, approve=yes, start=False)
         await system.trust.transfer(NAME, new.public)
         assert {each.owner for each in system._registry} == {str(new.public)}
+
+
+class TestBehindAnUpdate:
+    """Another change of the component takes longer than the revocation waits."""
+
+    @pytest.mark.parametrize("moment", ["it succeeds", "it fails", "a message is in hand"])
+    async def test_the_mailbox_stays(
+        self, system: System, workshop: Workshop, yes: Approve, moment: str,
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:  # fmt: skip
+        """The old code ends at once; the messages wait for what the next owner brings."""
+        await system.install(workshop.package(**ENDLESS), approve=yes)
+        new = generate_key()
+        await system.trust.transfer(NAME, new.public)
+        old = at_hand(system)
+        monkeypatch.setattr("airswasm.lifecycle._hosting.hosting._QUARANTINE_TIME", 0.2)
+        go_on, is_there = anyio.Event(), anyio.Event()
+        failures: list[Exception] = []
+        is_busy, fails = moment == "a message is in hand", moment == "it fails"
+
+        async def wait() -> None:
+            is_there.set()
+            await go_on.wait()
+            if fails:
+                raise KeyRevoked("0" * 64, "the test ends it")
+
+        meeting = Meeting(monkeypatch, "put_package")
+        meeting.before = None if is_busy else wait
+        second = workshop.package("0.2.0", key=new, **ENDLESS)
+        async with anyio.create_task_group() as group:
+            if is_busy:
+                await begin_to_spin(system, group, failures)
+            group.start_soon(attempt, failures, lambda: system.update(second, approve=yes))
+            if not is_busy:
+                await is_there.wait()
+            await system.trust.revoke(workshop.key.public.fingerprint, "stolen")
+            assert old.is_closed
+            system._actors.broker.tell(NAME, b"echo")
+            go_on.set()
+        assert len(failures) == is_busy + fails
+        if fails:
+            assert at_work(system) == []
+            status = system.component_status(NAME)
+            assert (status.state, status.mailbox) == ("quarantined", 1)
+            third = workshop.package("0.3.0", key=new, **ENDLESS)
+            await system.update(third, approve=yes)
+        assert await system.send(NAME, b"v") == (b"0.3.0" if fails else b"0.2.0")
+        status = system.component_status(NAME)
+        assert (status.state, status.mailbox, status.restarts) == ("running", 0, 0)
+        assert system._actors.dead_letters.total == is_busy, "the one in hand"
+
+    async def test_what_finishes_after_a_switch_ends_too(
+        self, system: System, workshop: Workshop, yes: Approve, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """A rollback is written, and the version of before has a message in hand."""
+        await system.install(workshop.package(**ENDLESS), approve=yes)
+        new = generate_key()
+        await system.trust.transfer(NAME, new.public)
+        await system.update(workshop.package("0.2.0", key=new, **ENDLESS), approve=yes)
+        second = at_hand(system)
+        written = anyio.Event()
+
+        async def note() -> None:
+            written.set()
+
+        meeting = Meeting(monkeypatch, "put")
+        failures: list[Exception] = []
+        async with anyio.create_task_group() as group:
+            await begin_to_spin(system, group, failures)
+            meeting.after = note
+            group.start_soon(attempt, failures, lambda: system.rollback(NAME))
+            await written.wait()
+            report = await system.trust.revoke(new.public.fingerprint, "stolen")
+            assert second.is_closed
+            assert report.quarantined == ()
+        assert len(failures) == 1
+        assert await system.send(NAME, b"v") == b"0.1.0"
+        status = system.component_status(NAME)
+        assert (status.state, status.restarts) == ("running", 0)
+
+
+ENDLESS = {"fuel": 10**11, "timeout": "60 s"}
+
+
+def at_hand(system: System) -> Any:
+    """The instance that runs."""
+    ref = system._hosting._hosted[NAME].ref
+    assert ref is not None
+    assert isinstance(ref.actor, HostedActor)
+    return ref.actor.instance
+
+
+async def attempt(failures: list[Exception], act: Callable[[], Any]) -> None:
+    try:
+        await act()
+    except Exception as error:
+        failures.append(error)
+
+
+async def begin_to_spin(system: System, group: TaskGroup, failures: list[Exception]) -> None:
+    """Let the component work on a message that does not end, and wait until it does."""
+    ref = system._hosting._hosted[NAME].ref
+    assert ref is not None
+    group.start_soon(attempt, failures, lambda: system.send(NAME, b"spin"))
+    while cell_of(ref).work is None:
+        await checkpoint()
+
+
+class TestASecondOne:
+    """It lists what it newly stops, and nothing that a revocation before it had stopped."""
+
+    @pytest.mark.parametrize("mode", ["online", "offline"])
+    @pytest.mark.parametrize("first", ["owner", "reviewer", "the same"])
+    async def test_it_lists_only_that(
+        self, tmp_path: Path, workshop: Workshop, yes: Approve, mode: Any, first: str
+    ) -> None:
+        """Whichever signer is revoked first, on a host and on a stopped home, running or not."""
+        owner, reviewer = generate_key(), generate_key()
+        async with System(tmp_path / "home", mode=mode) as system:
+            await system.install(workshop.package(key=owner, more=(reviewer,)), approve=yes)
+            await system.install(workshop.package(name="local/theirs", key=reviewer), approve=yes)
+            await system.install(
+                workshop.package(name="local/idle", key=owner), approve=yes, start=False
+            )
+            keys = {"owner": [owner, reviewer], "reviewer": [reviewer, owner]}
+            found = [
+                (await system.trust.revoke(key.public.fingerprint, "lost")).quarantined
+                for key in keys.get(first, [owner, owner])
+            ]
+        both, theirs, idle = NAME, "local/theirs", "local/idle"
+        assert (
+            found
+            == {
+                "owner": [(both, idle), (theirs,)],
+                "reviewer": [(both, theirs), (idle,)],
+                "the same": [(both, idle), ()],
+            }[first]
+        )

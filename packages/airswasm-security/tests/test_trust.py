@@ -211,7 +211,7 @@ def test_a_lost_key_can_be_replaced(store: TrustStore) -> None:
 
 
 def test_a_file_of_the_first_format_is_read(store: TrustStore) -> None:
-    """It has no former keys and revokes whole keys; a change writes the second format."""
+    """It has no former keys and revokes whole keys; a change writes the present one."""
     old = {
         "format": 1,
         "components": {
@@ -226,7 +226,7 @@ def test_a_file_of_the_first_format_is_read(store: TrustStore) -> None:
     before = (store.components(), store.revocations())
     store.accept(release(4))
     again = TrustStore(store.path)
-    assert json.loads(store.path.read_bytes())["format"] == 2
+    assert json.loads(store.path.read_bytes())["format"] == 3
     assert again.revocations() == before[1]
     assert again.components() == (replace(before[0][0], sequence=4),)
 
@@ -259,7 +259,9 @@ def test_the_file_is_private_and_leaves_no_rest(store: TrustStore) -> None:
         b"{}",
         b"[]",
         b"\xff",
-        b'{"format":3,"components":{},"revoked":{}}',
+        b'{"format":4,"components":{},"revoked":{}}',
+        b'{"format":3,"components":{},"revoked":{},"thresholds":{"a/b":0}}',
+        b'{"format":3,"components":{},"revoked":{},"thresholds":{"a/b":"2"}}',
         b'{"format":2,"components":{},"revoked":{"AB":{"reason":"","since":0}}}',
         b'{"format":2,"components":{"a/b":{"key":"","label":"","sequence":0,"since":0}},"revoked":{}}',
         b"[" * 100_000,

@@ -261,6 +261,18 @@ class ActorSystem:
         self.life.fail(cell_of(ref), error)
         return True
 
+    async def evict(self, ref: ActorRef, error: BaseException) -> None:
+        """End the running incarnation at once, because it must not run on.
+
+        The message in hand goes to the dead letters, the mailbox stays, and the supervisor, where
+        there is one, makes another without counting a restart. An update in hand goes on.
+
+        Args:
+            ref: The actor.
+            error: The reason, for the dead letter and the sender.
+        """
+        await self.life.evict(cell_of(ref), error)
+
     def books(self) -> Books:
         """Return the places of all messages. It walks all actors: for tests and for status."""
         waiting = in_hand = 0

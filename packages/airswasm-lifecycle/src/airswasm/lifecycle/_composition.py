@@ -179,7 +179,11 @@ class OpenHome:
         is_online = self.mode == "online"
         auditing = self._auditing = Auditing(self.home, settings, stack, is_online=is_online)
         self._audit = auditing.log
-        self._trust = TrustStore(self.home.trust_folder / "trust.json")
+        self._trust = TrustStore(
+            self.home.trust_folder / "trust.json",
+            threshold=self.configuration.get(TrustSettings).threshold,
+            clock=self._clock,
+        )
         stack.callback(self.logs.close)
         find_store(self.home)
         store = self._store = await stack.enter_async_context(self._opened())

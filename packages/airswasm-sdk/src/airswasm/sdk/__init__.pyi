@@ -1,7 +1,7 @@
 from ._block import BLOCK
 from ._build import Artifact, BuildProgress, build_project
 from ._diagnostic import Diagnostic
-from ._pack import next_sequence, pack_project, sign_project
+from ._pack import cosign_package, next_sequence, pack_project, sign_project
 from ._project import Project, init_project
 from ._template import Template, find_template, languages, templates
 from ._toolchain import WORLD, BuildPlan, Step, Toolchain, toolchain_of
@@ -44,6 +44,7 @@ __all__ = (
     "ToolMissing",
     "Toolchain",
     "build_project",
+    "cosign_package",
     "find_template",
     "init_project",
     "languages",

@@ -9,15 +9,15 @@ second, and on a machine whose clock is behind.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from airswasm.lifecycle import MANIFEST_NAME, PACKAGE_SUFFIX, SIGNATURE_NAME, Manifest, Package
-from airswasm.security import PrivateKey, SecurityError, verify_statement
+from airswasm.security import PrivateKey, PublicKey, SecurityError, read_partly_signed
 
 from .errors import ArtifactMissing, NotAProject
 
-__all__ = ("next_sequence", "pack_project", "sign_project")
+__all__ = ("cosign_package", "next_sequence", "pack_project", "sign_project")
 
 
 def sign_project(
@@ -25,6 +25,7 @@ def sign_project(
     key: PrivateKey,
     *,
     sequence: int | None = None,
+    cosigners: Sequence[PublicKey] = (),
     clock: Callable[[], float] = time.time,
 ) -> Package:
     """Sign a built project: write `component.sig` beside its manifest.
@@ -33,6 +34,7 @@ def sign_project(
         folder: The project's folder.
         key: The owner's key.
         sequence: Rises with every release; see `next_sequence` for the default.
+        cosigners: Keys whose holders sign as well, each with `cosign_package`.
         clock: Returns the seconds since 1970.
 
     Raises:
@@ -46,15 +48,33 @@ def sign_project(
     _check_built(folder)
     package = Package.read(folder, signature="ignored")
     number = sequence if sequence is not None else next_sequence(folder, clock=clock)
-    signed = package.sign(key, sequence=number)
+    signed = package.sign(key, sequence=number, cosigners=cosigners)
     signed.write_signature(folder)
+    return signed
+
+
+def cosign_package(source: Path, key: PrivateKey) -> Package:
+    """Add a signature to a package that names its key: a project, or a `.airswasm` file.
+
+    Raises:
+        PackageUnsigned: The owner has not signed it yet.
+        ContentMismatch: Its files are not those that the owner has signed.
+        InvalidStatement: Its statement does not name the key, or it has signed already.
+        PackageInvalid, ManifestInvalid, SecurityError: It is no valid package.
+        HomeUnusable: It cannot be written.
+    """
+    signed = Package.read(source, signature="unfinished").cosign(key)
+    if source.is_dir():
+        signed.write_signature(source)
+    else:
+        signed.write_archive(source)
     return signed
 
 
 def next_sequence(folder: Path, *, clock: Callable[[], float] = time.time) -> int:
     """Return the sequence of the next signature: now, or one above the last one's."""
     try:
-        last = verify_statement((folder / SIGNATURE_NAME).read_bytes()).statement.sequence
+        last = read_partly_signed((folder / SIGNATURE_NAME).read_bytes()).statement.sequence
     except (OSError, SecurityError):
         last = 0
     return max(int(clock()), last + 1)
@@ -62,6 +82,8 @@ def next_sequence(folder: Path, *, clock: Callable[[], float] = time.time) -> in
 
 def pack_project(folder: Path, output: Path | None = None) -> Path:
     """Write a signed project as one `.airswasm` file; equal projects give equal bytes.
+
+    One that waits for signatures can be packed, so that the others can sign it elsewhere.
 
     Args:
         folder: The project's folder.
@@ -73,7 +95,7 @@ def pack_project(folder: Path, output: Path | None = None) -> Path:
         PackageInvalid: A file is missing.
         HomeUnusable: The file cannot be written.
     """
-    package = Package.read(folder)
+    package = Package.read(folder, signature="unfinished")
     short_name = package.name.rpartition("/")[2]
     target = output or folder / "build" / f"{short_name}-{package.version}{PACKAGE_SUFFIX}"
     target.parent.mkdir(parents=True, exist_ok=True)

@@ -16,11 +16,12 @@ from ._block import BLOCK
 from ._capabilities import CAPABILITIES_INTERFACE, capabilities_interface, provide
 from ._decision import Decision
 from ._decision_lines import AllowedLines, DecisionLines
+from ._envelope import MAXIMUM_SEQUENCE, cosign, cosign_file
 from ._forbidden import ForbiddenLayer
 from ._grant_record import ALL_PATTERNS, Decider, GrantEntry, GrantOrigin, GrantRecord, GrantVerdict
 from ._grants import Grants, manifest_line
 from ._guard import Guard, decides_each, guarded
-from ._key_text import fingerprint_of, is_fingerprint
+from ._key_text import MAXIMUM_SIGNERS, fingerprint_of, is_fingerprint
 from ._keys import (
     PrivateKey,
     PublicKey,
@@ -36,19 +37,18 @@ from ._learning import Learning, Use, least_grants
 from ._package_paths import judge_path
 from ._patterns import AnyPattern, Compound, Pattern, Words
 from ._roles import AclEntry, AclSettings, Role, RolesLayer, RolesSettings
+from ._rotations import Rotation, sign_rotation, verify_rotation
 from ._sets import escape
 from ._settings import SecuritySettings, TrustSettings
 from ._signatures import (
-    MAXIMUM_SEQUENCE,
     SIGNATURE_FILE,
     FileDigest,
-    Rotation,
+    PartlySigned,
     Statement,
     VerifiedStatement,
+    read_partly_signed,
     sign,
-    sign_rotation,
     verify,
-    verify_rotation,
     verify_statement,
 )
 from ._spelling import EVERYTHING, PLAIN, Reach, Resource, Spelling, read_plain
@@ -61,6 +61,7 @@ from .errors import (
     AuditSinkUnusable,
     AuditUnavailable,
     ContentMismatch,
+    CosignerRefused,
     FingerprintUnknown,
     GrantBarred,
     GrantMissing,
@@ -80,6 +81,9 @@ from .errors import (
     RotationRefused,
     SecurityError,
     SequenceRefused,
+    SignaturesMissing,
+    SignersMissing,
+    StatementExpired,
     TrustError,
     TrustFileInvalid,
     UnannotatedFunction,
@@ -115,7 +119,16 @@ __all__ = (
     "UnknownCapability",
     "read_plain",
     "MAXIMUM_SEQUENCE",
+    "MAXIMUM_SIGNERS",
     "SIGNATURE_FILE",
+    "CosignerRefused",
+    "PartlySigned",
+    "SignaturesMissing",
+    "SignersMissing",
+    "StatementExpired",
+    "cosign",
+    "cosign_file",
+    "read_partly_signed",
     "AllowedLines",
     "AuditBroken",
     "AuditDurability",

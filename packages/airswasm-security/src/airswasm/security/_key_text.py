@@ -10,12 +10,15 @@ import binascii
 import hashlib
 
 __all__ = (
+    "MAXIMUM_SIGNERS",
     "decode_key",
     "encode_key",
     "fingerprint_of",
     "is_fingerprint",
 )
 
+MAXIMUM_SIGNERS = 8
+"""Of one statement, and of one name."""
 _FINGERPRINT_LENGTH = 64
 _HEXADECIMAL = frozenset("0123456789abcdef")
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from airswasm.wit import Forbidden
 
 from ._grants import Grants, grants_of_tables
-from ._key_text import is_fingerprint
+from ._key_text import MAXIMUM_SIGNERS, is_fingerprint
 
 __all__ = ("SecuritySettings", "TrustSettings")
 
@@ -58,11 +58,16 @@ class TrustSettings:
 
     Attributes:
         keys: Fingerprints of keys that are trusted, as `airswasm trust allow` trusts one.
+        threshold: How many different pinned keys must sign each package, 1 to 8. `airswasm trust
+            threshold` asks for more of a single name.
     """
 
     keys: tuple[str, ...] = ()
+    threshold: int = 1
 
     def __post_init__(self) -> None:
+        if not 1 <= self.threshold <= MAXIMUM_SIGNERS:
+            raise ValueError(f"threshold is not within 1 to {MAXIMUM_SIGNERS}")
         for each in self.keys:
             if not is_fingerprint(each):
                 raise ValueError(f"{each[:80]!a} is no fingerprint: 64 digits of lower-case hex")

@@ -5,140 +5,64 @@ From then on only that key may sign it; a publisher's label is for people and de
 store also keeps the highest sequence accepted for each name, so that an old signed version cannot
 return as an update, and refuses a leap so far ahead that no later sequence would be left.
 
+Where more than one key must sign a name (`needed`), the owner's and so many co-signers' count, each
+once, and only if they are pinned. The number of a name outlives its pin, and no operation lowers it
+but `set_threshold`: so a thief of one key can do nothing that passes for the others.
+
 A key is replaced in two ways: `rotate` takes a statement that the old and the new key signed, and
-`transfer` the operator's word, for an owner who changed or a key that is lost. Either way the old
-key goes into the history of the name, with the sequence it had reached: versions up to there still
-verify, so they run and can be rolled back to, and it can sign nothing new.
+beside them as many pinned keys as the name needs; `transfer` takes the operator's word, for an
+owner who changed or a key that is lost. Either way the old owner's key goes into the history of the
+name, with the sequence it had reached: versions up to there still verify, so they run and can be
+rolled back to, and it can sign nothing new.
 
 A revocation names a fingerprint, so that a key can be refused of which this host has only heard.
 
-It is one JSON file, 0600, replaced atomically and re-read after every change, so that a command and
-a running host agree. An unreadable file is an error, never an empty store: its loss must not mean
-trust in every key.
+The file is 0600, replaced atomically and re-read after every change, so that a command and a
+running host agree.
 """
 
 from __future__ import annotations
 
-import json
 import os
 import time
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
 
 from airswasm.runtime.files import replace_file
 
 from ._files import locked
-from ._key_text import fingerprint_of, is_fingerprint
+from ._key_text import MAXIMUM_SIGNERS
 from ._keys import PublicKey
-from ._signatures import MAXIMUM_SEQUENCE, VerifiedStatement, verify_rotation
+from ._rotations import Rotation, verify_rotation
+from ._signatures import VerifiedStatement
+from ._trust_file import (
+    FormerKey,
+    Revocation,
+    TrustContent,
+    TrustedComponent,
+    TrustedKey,
+    check_fingerprint,
+    decode_trust,
+    encode_trust,
+)
 from .errors import (
-    InvalidKey,
+    CosignerRefused,
     KeyMismatch,
     KeyRevoked,
     RotationRefused,
     SequenceRefused,
+    SignersMissing,
+    StatementExpired,
     TrustFileInvalid,
     UntrustedKey,
 )
 
 __all__ = ("FormerKey", "Revocation", "TrustStore", "TrustedComponent", "TrustedKey")
 
-_FORMAT = 2
-_FORMAT_WITHOUT_HISTORY = 1
 _LARGEST_LEAP = 2**40
 """Above unix time in milliseconds, far below 2**63."""
-
-
-@dataclass(frozen=True, slots=True)
-class FormerKey:
-    """A key that owned a component before another one replaced it.
-
-    Attributes:
-        key: The key.
-        sequence: The highest sequence that it signed; it may sign none above.
-        until: The time of its replacement, seconds since 1970.
-    """
-
-    key: PublicKey
-    sequence: int
-    until: float
-
-
-@dataclass(frozen=True, slots=True)
-class TrustedComponent:
-    """The pin of one component.
-
-    Attributes:
-        name: `namespace/name`.
-        key: The only key that may sign it.
-        label: The publisher's name, for people.
-        sequence: The highest sequence accepted so far; 0 before the first.
-        since: The time of the pin, seconds since 1970.
-        former: The keys that owned it before, oldest first.
-    """
-
-    name: str
-    key: PublicKey
-    label: str = ""
-    sequence: int = 0
-    since: float = 0.0
-    former: tuple[FormerKey, ...] = ()
-
-    def succeeds(self, key: PublicKey) -> bool:
-        """Return whether this pin continues from a key: it is the present or a former one."""
-        return key == self.key or any(each.key == key for each in self.former)
-
-    def signed(self, verified: VerifiedStatement) -> bool:
-        """Return whether the owner of its time signed this version."""
-        sequence = verified.statement.sequence
-        return verified.owner == self.key or any(
-            each.key == verified.owner and sequence <= each.sequence for each in self.former
-        )
-
-    def followed_by(self, key: PublicKey, sequence: int, now: float) -> TrustedComponent:
-        """Return the pin after another key replaced the present one."""
-        former = FormerKey(self.key, self.sequence, now)
-        return replace(self, key=key, sequence=sequence, since=now, former=(*self.former, former))
-
-
-@dataclass(frozen=True, slots=True)
-class Revocation:
-    """A revoked key, which is refused whatever is pinned to it.
-
-    Attributes:
-        fingerprint: Of the key.
-        reason: For people.
-        since: Seconds since 1970.
-    """
-
-    fingerprint: str
-    reason: str
-    since: float
-
-
-@dataclass(frozen=True, slots=True)
-class TrustedKey:
-    """A key whose packages are granted what they ask for, whatever their name.
-
-    Attributes:
-        fingerprint: Of the key.
-        label: The publisher's name, for people.
-        since: Seconds since 1970.
-    """
-
-    fingerprint: str
-    label: str
-    since: float
-
-
-@dataclass(frozen=True, slots=True)
-class _Content:
-    components: Mapping[str, TrustedComponent] = field(default_factory=dict[str, TrustedComponent])
-    revoked: Mapping[str, Revocation] = field(default_factory=dict[str, Revocation])
-    keys: Mapping[str, TrustedKey] = field(default_factory=dict[str, TrustedKey])
 
 
 class TrustStore:
@@ -146,18 +70,24 @@ class TrustStore:
 
     Args:
         path: The file; it need not exist yet.
-        clock: Returns the seconds since 1970.
+        threshold: How many pinned keys must sign any name, at least.
+        clock: Returns the seconds since 1970; statements end by it.
 
     Every method raises `TrustFileInvalid` if the file exists and is unreadable.
     """
 
     def __init__(
-        self, path: str | os.PathLike[str], *, clock: Callable[[], float] = time.time
+        self,
+        path: str | os.PathLike[str],
+        *,
+        threshold: int = 1,
+        clock: Callable[[], float] = time.time,
     ) -> None:
         self._path = Path(path)
+        self._threshold = threshold
         self._clock = clock
         self._stamp: tuple[int, int, int] | None = None
-        self._cached = _Content()
+        self._cached = TrustContent()
 
     @property
     def path(self) -> Path:
@@ -189,7 +119,7 @@ class TrustStore:
             InvalidKey: It is no fingerprint.
             KeyRevoked: The key was revoked.
         """
-        _check_fingerprint(fingerprint)
+        check_fingerprint(fingerprint)
         with locked(self._path):
             content = self._read()
             revocation = content.revoked.get(fingerprint)
@@ -225,6 +155,7 @@ class TrustStore:
             KeyRevoked: One of the signers was revoked.
             UntrustedKey: Nothing is pinned for this name: ask for approval, then `pin`.
             KeyMismatch: Another key than the owner's is pinned.
+            SignersMissing: Fewer pinned keys have signed than the name needs.
             SequenceRefused: The sequence is not above the accepted one, or leaps ahead.
         """
         return self._judge(self._read(), verified, same_allowed=False)
@@ -262,6 +193,7 @@ class TrustStore:
         *,
         label: str = "",
         accepted: Mapping[PublicKey, int] = MappingProxyType({}),
+        cosigners: Iterable[PublicKey] = (),
     ) -> TrustedComponent:
         """Approve a key for a component that has none.
 
@@ -273,14 +205,16 @@ class TrustStore:
             label: The publisher's name, for people.
             accepted: For a fresh pin, the keys that signed versions which are installed already,
                 each with its highest sequence.
+            cosigners: For a fresh pin, keys that count beside the owner's.
 
         Raises:
-            KeyRevoked: The key was revoked.
+            KeyRevoked: One of the keys was revoked.
             KeyMismatch: Another key is pinned; `rotate` or `transfer` replace it.
         """
         with locked(self._path):
             content = self._read()
-            _refuse_revoked(content, key)
+            further = tuple(dict.fromkeys(each for each in cosigners if each != key))
+            _refuse_revoked(content, key, *further)
             pinned = content.components.get(name)
             if pinned is not None and pinned.key != key:
                 raise KeyMismatch(name, pinned.key.fingerprint, key.fingerprint)
@@ -288,12 +222,14 @@ class TrustStore:
             others = tuple(
                 FormerKey(each, top, now) for each, top in accepted.items() if each != key
             )
-            fresh = TrustedComponent(name, key, label, accepted.get(key, 0), now, others)
+            fresh = TrustedComponent(name, key, label, accepted.get(key, 0), now, others, further)
             fresh = pinned or fresh
             return self._store(content, replace(fresh, label=label or fresh.label))
 
     def unpin(self, name: str) -> bool:
-        """Forget a component's key and its sequence; an explicit act of the host's owner.
+        """Forget a component's keys and its sequence; an explicit act of the host's owner.
+
+        How many keys must sign the name stays.
 
         Returns:
             Whether it was pinned.
@@ -304,28 +240,100 @@ class TrustStore:
             self._write(replace(content, components=rest))
             return name in content.components
 
-    def rotate(self, rotation: bytes) -> TrustedComponent:
-        """Transfer a component to a new key by a statement that both keys signed.
+    def needed(self, name: str) -> int:
+        """Return how many different pinned keys must sign a version of this name."""
+        return self._needed(self._read(), name)
+
+    def thresholds(self) -> Mapping[str, int]:
+        """Return the names of which more than one key must sign, sorted, with the number."""
+        return dict(sorted(self._read().thresholds.items()))
+
+    def set_threshold(self, name: str, needed: int) -> int:
+        """Set how many pinned keys must sign a name; the only way to lower it.
+
+        Returns:
+            The number that holds: this one, or the host's where that is higher.
 
         Raises:
-            InvalidSignature: The statement is malformed, or not signed by both.
+            CosignerRefused: It is not between 1 and 8.
+        """
+        if not 1 <= needed <= MAXIMUM_SIGNERS:
+            raise CosignerRefused(name, f"{needed} is not between 1 and {MAXIMUM_SIGNERS}")
+        with locked(self._path):
+            content = self._read()
+            rest = {each: count for each, count in content.thresholds.items() if each != name}
+            after = {**rest, name: needed} if needed > 1 else rest
+            self._write(replace(content, thresholds=after))
+        return self.needed(name)
+
+    def add_cosigner(self, name: str, key: PublicKey) -> TrustedComponent:
+        """Count a further key for a pinned name.
+
+        Raises:
+            KeyRevoked: The key was revoked.
+            CosignerRefused: The name has no owner, this key already, or too many.
+        """
+        with locked(self._path):
+            content = self._read()
+            _refuse_revoked(content, key)
+            pinned = content.components.get(name)
+            if pinned is None:
+                raise CosignerRefused(name, "it is pinned to no owner yet")
+            if key in pinned.keys:
+                raise CosignerRefused(name, "this key is pinned already")
+            if len(pinned.keys) >= MAXIMUM_SIGNERS:
+                raise CosignerRefused(name, f"{MAXIMUM_SIGNERS} keys are pinned already")
+            return self._store(content, replace(pinned, cosigners=(*pinned.cosigners, key)))
+
+    def remove_cosigner(self, name: str, fingerprint: str) -> TrustedComponent:
+        """Count a key for a name no longer; how many must sign stays.
+
+        Raises:
+            CosignerRefused: It is no co-signer's.
+        """
+        with locked(self._path):
+            content = self._read()
+            pinned = content.components.get(name)
+            if pinned is None or all(each.fingerprint != fingerprint for each in pinned.cosigners):
+                raise CosignerRefused(name, f"{fingerprint[:16]} is no co-signer of it")
+            rest = tuple(each for each in pinned.cosigners if each.fingerprint != fingerprint)
+            return self._store(content, replace(pinned, cosigners=rest))
+
+    def check_threshold(self, verified: VerifiedStatement) -> None:
+        """Check that enough pinned keys have signed this; without a pin, all signers count.
+
+        Raises:
+            SignersMissing: Too few have.
+        """
+        content = self._read()
+        name = verified.statement.name
+        pin = content.components.get(name)
+        pinned = pin.keys if pin is not None else verified.signers
+        self._check_signers(content, name, verified.signers, pinned)
+
+    def rotate(self, rotation: bytes) -> TrustedComponent:
+        """Replace a key of a component by a statement that the old and the new one signed.
+
+        The old key is the owner's, or a co-signer's.
+
+        Raises:
+            InvalidSignature: The statement is malformed, or not signed by all of its signers.
             InvalidStatement: The statement breaks the format's rules.
-            RotationRefused: It does not continue from the pinned key and sequence.
-            KeyRevoked: The old or the new key was revoked.
+            RotationRefused: It does not continue from a pinned key and the sequence.
+            StatementExpired: It has ended, by this host's clock.
+            SignersMissing: Fewer pinned keys have signed it than the name needs.
+            KeyRevoked: One of its signers was revoked.
         """
         statement = verify_rotation(rotation)
         with locked(self._path):
             content = self._read()
-            pinned = content.components.get(statement.name)
-            _refuse_revoked(content, statement.old, statement.new)
-            if pinned is not None and pinned.key == statement.new:
-                raise RotationRefused(statement.name, "the statement's new key owns it already")
-            if pinned is None or pinned.key != statement.old:
-                raise RotationRefused(statement.name, "its old key is not the pinned one")
-            reason = _sequence_problem(pinned.sequence, statement.sequence)
-            if reason:
-                raise RotationRefused(statement.name, reason)
-            after = pinned.followed_by(statement.new, statement.sequence, self._clock())
+            pinned = self._rotatable(content, statement)
+            if pinned.key == statement.old:
+                after = pinned.followed_by(statement.new, statement.sequence, self._clock())
+            else:
+                swap = {statement.old: statement.new}
+                others = tuple(swap.get(each, each) for each in pinned.cosigners)
+                after = replace(pinned, cosigners=others, sequence=statement.sequence)
             return self._store(content, after)
 
     def transfer(self, name: str, key: PublicKey, *, label: str = "") -> TrustedComponent:
@@ -356,7 +364,7 @@ class TrustStore:
         Raises:
             InvalidKey: It is no fingerprint.
         """
-        _check_fingerprint(fingerprint)
+        check_fingerprint(fingerprint)
         with locked(self._path):
             content = self._read()
             known = content.revoked.get(fingerprint)
@@ -372,10 +380,48 @@ class TrustStore:
         """
         _refuse_revoked(self._read(), *verified.signers)
 
+    def _rotatable(self, content: TrustContent, statement: Rotation) -> TrustedComponent:
+        """Return the pin that a statement may change, or raise why it may not."""
+        name, pinned = statement.name, content.components.get(statement.name)
+        _refuse_revoked(content, *statement.signers)
+        now = self._clock()
+        if now > statement.expires:
+            raise StatementExpired(name, statement.expires, now)
+        if pinned is not None and pinned.key == statement.new:
+            raise RotationRefused(name, "the statement's new key owns it already")
+        if pinned is None or statement.old not in pinned.keys:
+            raise RotationRefused(name, "its old key is not the pinned one")
+        if statement.new in pinned.keys:
+            raise RotationRefused(name, "its new key is pinned already, and counts once")
+        reason = _sequence_problem(pinned.sequence, statement.sequence)
+        if reason:
+            raise RotationRefused(name, reason)
+        self._check_signers(content, name, statement.signers, pinned.keys, statement.new)
+        return pinned
+
+    def _needed(self, content: TrustContent, name: str) -> int:
+        return max(self._threshold, content.thresholds.get(name, 1))
+
+    def _check_signers(
+        self,
+        content: TrustContent,
+        name: str,
+        signers: tuple[PublicKey, ...],
+        pinned: tuple[PublicKey, ...],
+        newcomer: PublicKey | None = None,
+    ) -> None:
+        """Raise `SignersMissing` if too few of the signers are pinned."""
+        needed = self._needed(content, name)
+        counted = [each.fingerprint for each in signers if each in pinned]
+        if len(counted) < needed:
+            strangers = [each.fingerprint for each in signers if each not in (*pinned, newcomer)]
+            raise SignersMissing(name, needed, counted, strangers)
+
     def _judge(
-        self, content: _Content, verified: VerifiedStatement, *, same_allowed: bool
+        self, content: TrustContent, verified: VerifiedStatement, *, same_allowed: bool
     ) -> TrustedComponent:
         pin = _pinned(content, verified)
+        self._check_signers(content, pin.name, verified.signers, pin.keys)
         sequence = verified.statement.sequence
         if same_allowed and sequence == pin.sequence:
             return pin
@@ -384,39 +430,34 @@ class TrustStore:
             raise SequenceRefused(pin.name, sequence, pin.sequence, reason)
         return pin
 
-    def _store(self, content: _Content, pin: TrustedComponent) -> TrustedComponent:
+    def _store(self, content: TrustContent, pin: TrustedComponent) -> TrustedComponent:
         if content.components.get(pin.name) != pin:
             self._write(replace(content, components={**content.components, pin.name: pin}))
         return pin
 
-    def _read(self) -> _Content:
+    def _read(self) -> TrustContent:
         try:
             with self._path.open("rb") as file:
                 status = os.fstat(file.fileno())
                 stamp = (status.st_ino, status.st_mtime_ns, status.st_size)
                 if stamp != self._stamp:
-                    self._cached = _decode(self._path, file.read())
+                    self._cached = decode_trust(self._path, file.read())
                     self._stamp = stamp
         except FileNotFoundError:
-            self._cached, self._stamp = _Content(), None
+            self._cached, self._stamp = TrustContent(), None
         except OSError as error:
             raise TrustFileInvalid(self._path, error.strerror or str(error)) from error
         return self._cached
 
-    def _write(self, content: _Content) -> None:
+    def _write(self, content: TrustContent) -> None:
         try:
-            replace_file(self._path, _encode(content))
+            replace_file(self._path, encode_trust(content))
         except OSError as error:
             reason = f"it cannot be written ({error.strerror or error}), and is as it was"
             raise TrustFileInvalid(self._path, reason) from error
 
 
-def _check_fingerprint(text: str) -> None:
-    if not is_fingerprint(text):
-        raise InvalidKey(f"{text[:80]!a} is no fingerprint: 64 digits of lower-case hex")
-
-
-def _pinned(content: _Content, verified: VerifiedStatement) -> TrustedComponent:
+def _pinned(content: TrustContent, verified: VerifiedStatement) -> TrustedComponent:
     _refuse_revoked(content, *verified.signers)
     name = verified.statement.name
     pin = content.components.get(name)
@@ -427,7 +468,7 @@ def _pinned(content: _Content, verified: VerifiedStatement) -> TrustedComponent:
     return pin
 
 
-def _refuse_revoked(content: _Content, *keys: PublicKey) -> None:
+def _refuse_revoked(content: TrustContent, *keys: PublicKey) -> None:
     for key in keys if content.revoked else ():
         revocation = content.revoked.get(key.fingerprint)
         if revocation is not None:
@@ -440,83 +481,3 @@ def _sequence_problem(floor: int, sequence: int) -> str:
     if floor and sequence - floor > _LARGEST_LEAP:
         return "it leaps so far ahead that no later update might be possible"
     return ""
-
-
-def _encode(content: _Content) -> bytes:
-    document = {
-        "format": _FORMAT,
-        "components": {
-            name: {
-                "key": str(pin.key),
-                "label": pin.label,
-                "sequence": pin.sequence,
-                "since": pin.since,
-                "former": [
-                    {"key": str(each.key), "sequence": each.sequence, "until": each.until}
-                    for each in pin.former
-                ],
-            }
-            for name, pin in sorted(content.components.items())
-        },
-        "revoked": {
-            item.fingerprint: {"reason": item.reason, "since": item.since}
-            for item in content.revoked.values()
-        },
-        "keys": {
-            item.fingerprint: {"label": item.label, "since": item.since}
-            for item in content.keys.values()
-        },
-    }
-    return (json.dumps(document, indent=2) + "\n").encode("ascii")
-
-
-def _decode(path: Path, content: bytes) -> _Content:
-    try:
-        document = json.loads(content)
-        if document["format"] not in (_FORMAT_WITHOUT_HISTORY, _FORMAT):
-            raise TrustFileInvalid(path, "it was written by a later version of airswasm")
-        components = {
-            name: TrustedComponent(
-                name,
-                PublicKey.from_text(pin["key"]),
-                str(pin["label"]),
-                _sequence(pin["sequence"]),
-                float(pin["since"]),
-                tuple(map(_former, pin.get("former", ()))),
-            )
-            for name, pin in document["components"].items()
-        }
-        revocations = (
-            Revocation(_revoked(key), str(item["reason"]), float(item["since"]))
-            for key, item in document["revoked"].items()
-        )
-        keys = {
-            _known(key): TrustedKey(key, str(item["label"]), float(item["since"]))
-            for key, item in document.get("keys", {}).items()
-        }
-        return _Content(components, {item.fingerprint: item for item in revocations}, keys)
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError, InvalidKey) as error:
-        what = f"{error} is missing" if isinstance(error, KeyError) else error
-        reason = f"it is not a trust file ({what}); nothing is trusted before it is restored"
-        raise TrustFileInvalid(path, reason) from error
-
-
-def _former(entry: dict[str, Any]) -> FormerKey:
-    key = PublicKey.from_text(entry["key"])
-    return FormerKey(key, _sequence(entry["sequence"]), float(entry["until"]))
-
-
-def _known(fingerprint: str) -> str:
-    _check_fingerprint(fingerprint)
-    return fingerprint
-
-
-def _revoked(key: str) -> str:
-    """Return the fingerprint of a revoked key; the first format had the key itself."""
-    return key if is_fingerprint(key) else fingerprint_of(key)
-
-
-def _sequence(value: object) -> int:
-    if not isinstance(value, int) or not 0 <= value <= MAXIMUM_SEQUENCE:
-        raise ValueError("a sequence is out of range")
-    return value

@@ -7,6 +7,7 @@ next step. `SecurityError` is their root, so that an embedder can tell a refusal
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Iterable
 
 from airswasm.wit import AirswasmError, ErrorCode, ExitStatus
@@ -29,6 +30,7 @@ __all__ = (
     "KeyFileExposed",
     "InvalidStatement",
     "InvalidSignature",
+    "SignaturesMissing",
     "ContentMismatch",
     "TrustError",
     "UntrustedKey",
@@ -36,6 +38,9 @@ __all__ = (
     "KeyRevoked",
     "SequenceRefused",
     "RotationRefused",
+    "StatementExpired",
+    "SignersMissing",
+    "CosignerRefused",
     "TrustFileInvalid",
     "AuditError",
     "AuditUnavailable",
@@ -238,6 +243,14 @@ class GrantMissing(SecurityError):
         super().__init__(f"there is no {what}{instead}")
 
 
+def _short(fingerprints: tuple[str, ...]) -> str:
+    return ", ".join(each[:16] for each in fingerprints)
+
+
+def _utc(moment: float) -> str:
+    return time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime(moment))
+
+
 def _listed(patterns: tuple[str, ...], most: int = 5) -> str:
     shown = ", ".join(f"{each!a}" for each in patterns[:most])
     return f"{shown} and {len(patterns) - most} more" if len(patterns) > most else shown
@@ -354,6 +367,31 @@ class InvalidSignature(SecurityError):
         super().__init__(
             f"the signature does not verify: {reason}; sign the package again with its owner's key"
         )
+
+
+class SignaturesMissing(InvalidSignature):
+    """Some of the keys that a statement names have not signed it yet.
+
+    Attributes:
+        named: The number of keys that it names.
+        missing: The fingerprints of those that have not signed.
+    """
+
+    explanation = ErrorCode(
+        "E0423",
+        "signatures missing",
+        "A statement names the keys that sign it, and holds only once all of them have.",
+        "have each of the others add a signature: airswasm sign PACKAGE --key THEIRS",
+        ExitStatus.NOT_AUTHENTIC,
+    )
+
+    def __init__(self, named: int, missing: Iterable[str]) -> None:
+        self.named, self.missing = named, tuple(missing)
+        self.reason = (
+            f"{named - len(self.missing)} of {named} keys that it names have signed; "
+            f"it waits for {', '.join(each[:16] for each in self.missing)}"
+        )
+        SecurityError.__init__(self, f"the signature is not complete: {self.reason}")
 
 
 class ContentMismatch(SecurityError):
@@ -484,6 +522,89 @@ class RotationRefused(TrustError):
         self.component = component
         self.reason = reason
         super().__init__(f"the key of {component} was not rotated: {reason}")
+
+
+class StatementExpired(RotationRefused):
+    """A statement has ended before this host got it.
+
+    Attributes:
+        expired: Its end, seconds since 1970.
+        now: The time of this host's clock.
+    """
+
+    explanation = ErrorCode(
+        "E0437",
+        "statement expired",
+        "A statement that gives a name to another key has an end, so that one that was stolen or "
+        "forgotten is worth nothing later. The clock of the host decides.",
+        "compare the host's clock (`date`); if it is right, ask the owner for another statement",
+        ExitStatus.NOT_AUTHENTIC,
+    )
+
+    def __init__(self, component: str, expired: float, now: float) -> None:
+        self.expired, self.now = expired, now
+        reason = (
+            f"its statement ended at {_utc(expired)}, and the clock of this host says {_utc(now)}; "
+            "what is installed goes on"
+        )
+        super().__init__(component, reason)
+
+
+class SignersMissing(TrustError):
+    """Fewer pinned keys have signed than this name needs.
+
+    Attributes:
+        component: The name.
+        needed: The number of different pinned keys that must sign.
+        counted: The fingerprints of the pinned keys that have signed.
+        strangers: The fingerprints of keys that have signed, and are not pinned to the name.
+    """
+
+    explanation = ErrorCode(
+        "E0438",
+        "too few signers",
+        "This name, or every name on this host, needs the signatures of several pinned keys.",
+        "`airswasm trust list` shows the keys that are pinned; have another of their holders sign: "
+        "airswasm sign PACKAGE --key THEIRS",
+        ExitStatus.NOT_AUTHENTIC,
+    )
+
+    def __init__(
+        self, component: str, needed: int, counted: Iterable[str], strangers: Iterable[str] = ()
+    ) -> None:
+        self.component, self.needed = component, needed
+        self.counted, self.strangers = tuple(counted), tuple(strangers)
+        text = f"{component} has {len(self.counted)} of {needed} signatures that it needs"
+        if self.counted:
+            text += f", by {_short(self.counted)}"
+        if self.strangers:
+            several = len(self.strangers) > 1
+            text += (
+                f"; {_short(self.strangers)} signed too, and {'are' if several else 'is'} not "
+                f"pinned: airswasm trust add {component} KEY --cosigner"
+            )
+        super().__init__(text)
+
+
+class CosignerRefused(TrustError):
+    """The keys of a name, or the number of them that must sign, cannot be changed so.
+
+    Attributes:
+        component: The name.
+        reason: Why not.
+    """
+
+    explanation = ErrorCode(
+        "E0439",
+        "co-signers unchanged",
+        "A co-signer is pinned beside the owner of a name, and the number of keys that must sign "
+        "is between 1 and 8.",
+        "`airswasm trust list` shows the keys of each name",
+    )
+
+    def __init__(self, component: str, reason: str) -> None:
+        self.component, self.reason = component, reason
+        super().__init__(f"the keys of {component} stay as they are: {reason}")
 
 
 class FingerprintUnknown(SecurityError):

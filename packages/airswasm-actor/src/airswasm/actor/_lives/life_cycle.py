@@ -280,6 +280,16 @@ class LifeCycle:
             self._kill_work(cell, error)
             self._fail(cell, Exit("crash", error))
 
+    async def evict(self, cell: Cell, error: BaseException) -> None:
+        """End the incarnation at once, one that is about to end too; its supervisor counts nothing.
+
+        An actor without a supervisor ends.
+        """
+        if cell.phase in (Phase.RUNNING, Phase.STOPPING):
+            killed = self._kill_work(cell, error)
+            self._fail(cell, Exit("crash" if cell.rare.on_exit is None else REPLACED, error))
+            await self._unwind(killed)
+
     def _fail(self, cell: Cell, exit_: Exit) -> None:
         self.discard(cell)
         kind = EventKind.STOPPING if exit_.reason == REPLACED else EventKind.FAILED

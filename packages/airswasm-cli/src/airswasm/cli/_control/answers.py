@@ -224,6 +224,7 @@ class PlanDocument:
         previous_version: The version that it replaces.
         signer: The fingerprint of the key that signed it; None if it is unsigned.
         is_new_signer: Whether this key has not yet signed a package of this name.
+        cosigners: The fingerprints of the keys that signed it beside that one.
         is_repair: Whether it only restores files that the disk lost.
         level: How much its origin decides: `trusted`, `development` or `unknown`.
         capabilities: The capabilities that it asks for, as lines of a manifest.
@@ -247,6 +248,7 @@ class PlanDocument:
     previous_version: str | None
     signer: str | None
     is_new_signer: bool
+    cosigners: tuple[str, ...]
     is_repair: bool
     level: str
     capabilities: tuple[str, ...]
@@ -274,6 +276,7 @@ def plan_document(plan: InstallPlan, kinds: Kinds) -> PlanDocument:
         previous_version=plan.previous_version,
         signer=plan.signer,
         is_new_signer=plan.is_new_signer,
+        cosigners=plan.cosigners,
         is_repair=plan.is_repair,
         level=plan.level,
         capabilities=plan.capabilities.manifest_lines(),

@@ -224,6 +224,34 @@ OPERATIONS = Table(
             scope="all",
         ),
         Operation(
+            "trust_add_cosigner", "POST", f"{_TRUSTED}/cosigners",
+            "Pin a key beside the owner's.", _PIN, (_NAME, _KEY), changes=True,
+            detail="It counts where more than one key must sign the name.",
+            scope="all",
+        ),
+        Operation(
+            "trust_remove_cosigner", "DELETE", f"{_TRUSTED}/cosigners",
+            "Count a key for a name no longer.", _PIN, (_NAME, _FINGERPRINT), changes=True,
+            detail="How many keys must sign stays.",
+            scope="all",
+        ),
+        Operation(
+            "trust_threshold", "POST", f"{_TRUSTED}/threshold",
+            "Set how many pinned keys must sign a name.",
+            Json("threshold/1", "", "needed"),
+            (
+                _NAME,
+                Parameter(
+                    "needed", "query", Number(least=1, most=8, is_whole=True),
+                    "The number of different keys, 1 to 8.",
+                ),
+            ),
+            changes=True,
+            detail="The answer is the number that holds: that of the host where it is higher. "
+            "Clients ask a person before they lower it.",
+            scope="all",
+        ),
+        Operation(
             "trust_transfer", "POST", f"{_TRUSTED}/transfer",
             "Give a component to another key, because the operator says so.", _PIN,
             (_NAME, _KEY, _LABEL), changes=True,

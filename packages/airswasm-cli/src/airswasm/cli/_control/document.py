@@ -14,7 +14,7 @@ from enum import Enum
 from pathlib import PurePath
 from typing import cast
 
-__all__ = ("Document", "items", "mapping", "number", "one_line", "text", "to_json")
+__all__ = ("Document", "items", "mapping", "number", "one_line", "text", "texts", "to_json")
 
 Document = Mapping[str, object]
 
@@ -64,6 +64,11 @@ def text(value: object, *, absent: str = "-") -> str:
     if isinstance(value, list):
         return ", ".join(text(each) for each in cast("list[object]", value)) or absent
     return str(value)
+
+
+def texts(value: object) -> list[str]:
+    """Return a list of texts; empty for anything else."""
+    return list(map(str, cast("list[object]", value))) if isinstance(value, list) else []
 
 
 def number(value: object) -> float:

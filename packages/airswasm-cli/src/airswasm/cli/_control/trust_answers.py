@@ -8,10 +8,12 @@ from airswasm.security import FormerKey, Revocation, TrustedComponent
 
 __all__ = (
     "AllowedKey",
+    "Cosigner",
     "Disallowed",
     "FormerOwner",
     "RevokedKey",
     "Revoked",
+    "Threshold",
     "Trust",
     "TrustedName",
 )
@@ -38,6 +40,32 @@ class FormerOwner:
 
 
 @dataclass(frozen=True, slots=True)
+class Cosigner:
+    """A key that counts beside the owner's where several must sign.
+
+    Attributes:
+        fingerprint: Of the key.
+        key: The key, as base64 of its 32 bytes.
+    """
+
+    fingerprint: str
+    key: str
+
+
+@dataclass(frozen=True, slots=True)
+class Threshold:
+    """The number of keys that must sign a name.
+
+    Attributes:
+        name: The component.
+        needed: The number of different pinned keys.
+    """
+
+    name: str
+    needed: int
+
+
+@dataclass(frozen=True, slots=True)
 class TrustedName:
     """A component that is pinned to its owner's key.
 
@@ -49,6 +77,8 @@ class TrustedName:
         sequence: The highest sequence that was accepted.
         since: The time of the pin, seconds since 1970.
         former: The owners before, oldest first.
+        cosigners: Further keys that count where several must sign.
+        needed: How many of the pinned keys must sign.
     """
 
     name: str
@@ -58,14 +88,18 @@ class TrustedName:
     sequence: int
     since: float
     former: tuple[FormerOwner, ...]
+    cosigners: tuple[Cosigner, ...]
+    needed: int
 
     @classmethod
-    def of(cls, pin: TrustedComponent) -> TrustedName:
+    def of(cls, pin: TrustedComponent, needed: int) -> TrustedName:
         """Return the document of a pin."""
         former = tuple(map(FormerOwner.of, pin.former))
+        others = tuple(Cosigner(each.fingerprint, str(each)) for each in pin.cosigners)
         return cls(
-            pin.name, pin.key.fingerprint, str(pin.key), pin.label, pin.sequence, pin.since, former
-        )
+            pin.name, pin.key.fingerprint, str(pin.key), pin.label, pin.sequence, pin.since,
+            former, others, needed,
+        )  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,11 +158,15 @@ class Trust:
         components: The pinned names, sorted.
         revoked: The revoked keys, oldest first.
         keys: The keys whose packages are granted what they ask for, oldest first.
+        threshold: How many keys must sign any name.
+        thresholds: The names of which more must sign, sorted.
     """
 
     components: tuple[TrustedName, ...]
     revoked: tuple[RevokedKey, ...]
     keys: tuple[AllowedKey, ...]
+    threshold: int
+    thresholds: tuple[Threshold, ...]
 
 
 @dataclass(frozen=True, slots=True)

@@ -141,6 +141,18 @@ class Host(HostReader, StorageHost, Protocol):
         """Forget a component's pin; return whether there was one."""
         ...
 
+    async def trust_add_cosigner(self, name: str, key: str) -> Document:
+        """Pin a key beside the owner's."""
+        ...
+
+    async def trust_remove_cosigner(self, name: str, fingerprint: str) -> Document:
+        """Count a key for a name no longer."""
+        ...
+
+    async def trust_threshold(self, name: str, needed: int) -> int:
+        """Set how many pinned keys must sign a name; return the number that holds."""
+        ...
+
     async def trust_transfer(self, name: str, key: str, label: str = "") -> Document:
         """Give a component to another key, because the operator says so."""
         ...
@@ -376,17 +388,27 @@ class LocalHost(LocalAudit, StoredHost, LocalStorage):
         """See `Host`."""
         from airswasm.security import TrustSettings, TrustStore
 
-        from .._control.trust_answers import AllowedKey, RevokedKey, Trust, TrustedName
+        from .._control.trust_answers import (
+            AllowedKey,
+            RevokedKey,
+            Threshold,
+            Trust,
+            TrustedName,
+        )
 
-        store = TrustStore(self._system.home.trust_folder / "trust.json")
-        components = tuple(map(TrustedName.of, store.components()))
-        listed = self._system.configuration.get(TrustSettings).keys
+        settings = self._system.configuration.get(TrustSettings)
+        path = self._system.home.trust_folder / "trust.json"
+        store = TrustStore(path, threshold=settings.threshold)
+        components = tuple(
+            TrustedName.of(each, store.needed(each.name)) for each in store.components()
+        )
+        more = tuple(Threshold(name, number) for name, number in store.thresholds().items())
         keys = (
-            *(AllowedKey(each, "config.toml", 0.0) for each in listed),
+            *(AllowedKey(each, "config.toml", 0.0) for each in settings.keys),
             *(AllowedKey(k.fingerprint, k.label, k.since) for k in store.trusted_keys()),
         )
         revoked = tuple(map(RevokedKey.of, store.revocations()))
-        return to_document(Trust(components, revoked, keys))
+        return to_document(Trust(components, revoked, keys, settings.threshold, more))
 
     async def trust_allow(self, fingerprint: str, label: str = "") -> Document:
         """See `Host`."""
@@ -403,7 +425,19 @@ class LocalHost(LocalAudit, StoredHost, LocalStorage):
 
     async def trust_add(self, name: str, key: str, label: str = "") -> Document:
         """See `Host`."""
-        return _pin(await self._system.trust.add(name, _key(key), label=label))
+        return self._pin(await self._system.trust.add(name, _key(key), label=label))
+
+    async def trust_add_cosigner(self, name: str, key: str) -> Document:
+        """See `Host`."""
+        return self._pin(await self._system.trust.add_cosigner(name, _key(key)))
+
+    async def trust_remove_cosigner(self, name: str, fingerprint: str) -> Document:
+        """See `Host`."""
+        return self._pin(await self._system.trust.remove_cosigner(name, fingerprint))
+
+    async def trust_threshold(self, name: str, needed: int) -> int:
+        """See `Host`."""
+        return await self._system.trust.set_threshold(name, int(needed))
 
     async def trust_remove(self, name: str) -> bool:
         """See `Host`."""
@@ -411,11 +445,11 @@ class LocalHost(LocalAudit, StoredHost, LocalStorage):
 
     async def trust_transfer(self, name: str, key: str, label: str = "") -> Document:
         """See `Host`."""
-        return _pin(await self._system.trust.transfer(name, _key(key), label=label))
+        return self._pin(await self._system.trust.transfer(name, _key(key), label=label))
 
     async def trust_rotate(self, statement: bytes) -> Document:
         """See `Host`."""
-        return _pin(await self._system.trust.rotate(statement))
+        return self._pin(await self._system.trust.rotate(statement))
 
     async def trust_revoke(self, fingerprint: str, reason: str = "compromised") -> Document:
         """See `Host`."""
@@ -423,6 +457,11 @@ class LocalHost(LocalAudit, StoredHost, LocalStorage):
 
         report = await self._system.trust.revoke(fingerprint, reason)
         return to_document(Revoked(report.fingerprint, report.quarantined))
+
+    def _pin(self, pin: TrustedComponent) -> Document:
+        from .._control.trust_answers import TrustedName
+
+        return to_document(TrustedName.of(pin, self._system.trust.needed(pin.name)))
 
     async def tokens(self) -> Sequence[Document]:
         """See `Host`."""
@@ -499,12 +538,6 @@ def _patterns_of(lines: str) -> Mapping[str, Sequence[str]]:
     except (ValueError, RecursionError) as error:
         raise InvalidPattern(lines, f"not lines of a manifest: {error}") from error
     return Grants.from_manifest(table).allow
-
-
-def _pin(pin: TrustedComponent) -> Document:
-    from .._control.trust_answers import TrustedName
-
-    return to_document(TrustedName.of(pin))
 
 
 def _key(text: str) -> PublicKey:

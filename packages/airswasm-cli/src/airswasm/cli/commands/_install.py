@@ -14,7 +14,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from .._control.document import Document, items, mapping, one_line, text
+from .._control.document import Document, items, mapping, one_line, text, texts
 from .._control.pending import Change
 from .._hosts.host import Host
 from .._session.session import Session
@@ -136,6 +136,8 @@ def show_plan(terminal: Terminal, plan: Document) -> None:
     signer = text(plan.get("signer"), absent="no key: the package is unsigned")
     first = ", for the first time" if plan.get("is_new_signer") and plan.get("signer") else ""
     terminal.say(f"  signed by    {signer[:16] if plan.get('signer') else signer}{first}")
+    for each in texts(plan.get("cosigners")):
+        terminal.say(f"  and by       {each[:16]}{first}")
     wishes = items(plan.get("wishes"))
     if before:
         kept = "also, if you grant it:" if wishes else "use the same capabilities as before"

@@ -48,8 +48,13 @@ def list_keys(session: Session) -> None:
         session.terminal.document("trust/1", found)
         return
     rows = [
-        (text(pin["name"]), _short(pin), "owner", when(pin["since"]), one_line(pin["label"]) or "-")
+        (text(pin["name"]), _short(pin), "owner", when(pin["since"]), _about(pin))
         for pin in items(found["components"])
+    ]
+    rows += [
+        (text(pin["name"]), _short(each), "co-signer", "-", "-")
+        for pin in items(found["components"])
+        for each in items(pin["cosigners"])
     ]
     rows += [
         (text(pin["name"]), _short(former), "former owner", when(former["until"]), "-")
@@ -77,43 +82,108 @@ def add(
     name: Annotated[str, _NAME],
     key: Annotated[Path, _KEY],
     label: Annotated[str, _LABEL] = "",
+    cosigner: Annotated[
+        bool, typer.Option("--cosigner", help="Pin it beside the owner's key.")
+    ] = False,
 ) -> None:
     """Pin a component to a publisher's key before the install.
 
     After that, only packages signed by this key can be installed under the name.
+    With --cosigner, the key counts beside the owner's where more than one must sign:
+    see `airswasm trust threshold`.
 
     \b
     Example:
       airswasm trust add shop/orders orders.pub --label "shop team"
+      airswasm trust add shop/orders reviewer.pub --cosigner
     """
     from airswasm.security import load_public_key
 
     from .._hosts.opening import full_name
 
     full, text = full_name(name), str(load_public_key(key))
+    if cosigner:
+        pin = _ask(session, "add", lambda host: host.trust_add_cosigner(full, text))
+        _tell(session, f"{full}: {_about(pin)}", {"act": "add-cosigner", **pin})
+        return
     pin = _ask(session, "add", lambda host: host.trust_add(full, text, label))
     _tell(session, f"{full} is pinned to {pin['fingerprint']}", {"act": "add", **pin})
 
 
 @app.command("remove")
 @verb
-def remove(session: Session, name: Annotated[str, _NAME]) -> None:
+def remove(
+    session: Session,
+    name: Annotated[str, _NAME],
+    cosigner: Annotated[
+        str,
+        typer.Option("--cosigner", metavar="KEY", help="Forget only this co-signer's key."),
+    ] = "",
+) -> None:
     """Forget which key a component is pinned to; asks first.
 
     The next install or update of the name asks for approval again. An installed
-    version keeps running, and its owner stays the only one who may update it.
+    version keeps running, and its owner stays the only one who may update it. How
+    many keys must sign stays, too.
 
     \b
     Example:
       airswasm trust remove shop/orders --yes
+      airswasm trust remove shop/orders --cosigner reviewer.pub
     """
     from .._hosts.opening import full_name
 
     full = full_name(name)
+    if cosigner:
+        fingerprint = _fingerprint(cosigner)
+        pin = _ask(session, "remove", lambda host: host.trust_remove_cosigner(full, fingerprint))
+        _tell(session, f"{full}: {_about(pin)}", {"act": "remove-cosigner", **pin})
+        return
     _confirm(session, f"Forget the key of {full}?", f"removing the key of {full}")
     was_pinned = _ask(session, "remove", lambda host: host.trust_remove(full))
     text = f"{full} {'is' if was_pinned else 'was'} pinned to no key"
     _tell(session, text, {"act": "remove", "name": full, "was_pinned": was_pinned})
+
+
+@app.command("threshold")
+@verb
+def threshold(
+    session: Session,
+    name: Annotated[str, _NAME],
+    keys: Annotated[
+        int, typer.Argument(metavar="NUMBER", min=1, max=8, help="How many keys must sign.")
+    ],
+) -> None:
+    """Set how many pinned keys must sign a component.
+
+    Asks before it lowers it. The owner's key and co-signers' must then sign each package and
+    each rotation statement. What is installed goes on. `[trust] threshold` in config.toml
+    is the least for every name.
+
+    \b
+    Example:
+      airswasm trust threshold shop/orders 2
+    """
+    from .._control.document import items, number
+    from .._hosts.opening import full_name
+
+    full = full_name(name)
+    found = _ask(session, "threshold", lambda host: host.trust(), is_read=True)
+    names = {str(each["name"]): int(number(each["needed"])) for each in items(found["thresholds"])}
+    if keys < names.get(full, 1):
+        question = f"Let {keys} instead of {names[full]} keys be enough for {full}?"
+        _confirm(session, question, f"lowering the threshold of {full}")
+    holds = _ask(session, "threshold", lambda host: host.trust_threshold(full, keys))
+    pinned = sum(
+        1 + len(items(each["cosigners"]))
+        for each in items(found["components"])
+        if each["name"] == full
+    )
+    text = f"{full} needs the signatures of {holds} pinned keys"
+    _tell(session, text, {"act": "threshold", "name": full, "needed": holds})
+    if pinned < holds and not session.terminal.as_json:
+        hint = f"airswasm trust add {full} KEY --cosigner"
+        session.terminal.warn(f"{pinned} of them are pinned; until then no update comes in: {hint}")
 
 
 @app.command("allow")
@@ -203,30 +273,47 @@ def statement(
             "--sequence", min=1, help="Above that of the last release; by default the time."
         ),
     ] = None,
+    expires: Annotated[
+        str, typer.Option("--expires", metavar="TIME", help="Its end: 30d, 2026-12-01.")
+    ] = "30d",
+    cosigner: Annotated[
+        list[Path] | None,
+        typer.Option(
+            "--cosigner", metavar="KEY", help="A .pub file whose holder signs too; repeatable."
+        ),
+    ] = None,
     output: Annotated[
         Path, typer.Option("--output", "-o", metavar="FILE", help="The file to write.")
     ] = Path("rotation.sig"),
 ) -> None:
     """Write a rotation statement for the hosts of your component.
 
-    Both keys sign it. Send it to the operators, who run `airswasm trust rotate`.
-    Sign later releases with the new key.
+    Both keys sign it. Send it to the operators, who run `airswasm trust rotate`
+    before its end. Sign later releases with the new key. Where several keys must
+    sign your component, name the others with --cosigner; each holder runs
+    `airswasm sign rotation.sig`.
 
     \b
     Example:
       airswasm trust statement shop/orders new.pem --key old.pem
+      airswasm trust statement shop/orders new.pem --expires 7d --cosigner reviewer.pub
     """
     import time
 
-    from airswasm.security import load_private_key, sign_rotation
+    from airswasm.security import load_private_key, load_public_key, sign_rotation
 
     from .._hosts.opening import full_name
+    from ._times import moment, when
 
     old = load_private_key(key or session.settings.key)
     successor = load_private_key(new)
     number = int(time.time()) if sequence is None else sequence
     full = full_name(name)
-    content = sign_rotation(full, old, successor, number)
+    end = moment(expires)
+    if end <= time.time():
+        raise typer.BadParameter(f"{expires} is over", param_hint="--expires")
+    others = [load_public_key(each) for each in cosigner or ()]
+    content = sign_rotation(full, old, successor, number, expires=end, cosigners=others)
     with output.open("xb") as file:
         file.write(content)
     shown = {
@@ -235,9 +322,15 @@ def statement(
         "from": old.public.fingerprint,
         "to": successor.public.fingerprint,
         "sequence": number,
+        "expires": int(end),
+        "missing": [each.fingerprint for each in others],
         "file": str(output),
     }
-    _tell(session, f"{output} gives {full} to {successor.public.fingerprint}", shown)
+    text = f"{output} gives {full} to {successor.public.fingerprint}, until {when(end)}"
+    _tell(session, text, shown)
+    if others and not session.terminal.as_json:
+        waits = ", ".join(each.fingerprint[:16] for each in others)
+        session.terminal.say(f"it waits for {waits}: airswasm sign {output} --key THEIRS")
 
 
 @app.command("rotate")
@@ -329,6 +422,15 @@ def _tell(session: Session, text: str, content: Mapping[str, object]) -> None:
         session.terminal.document("trust-change/1", content)
     else:
         session.terminal.done(text)
+
+
+def _about(pin: Mapping[str, object]) -> str:
+    """Return how many of a name's keys must sign, and its label."""
+    from .._control.document import items, number, one_line
+
+    needed, pinned = int(number(pin["needed"])), 1 + len(items(pin["cosigners"]))
+    must = f"{needed} of {pinned} must sign" if needed > 1 or pinned > 1 else ""
+    return "; ".join(filter(None, (must, one_line(pin["label"])))) or "-"
 
 
 def _short(entry: Mapping[str, object]) -> str:

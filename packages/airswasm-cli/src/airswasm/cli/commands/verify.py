@@ -53,6 +53,7 @@ def verify(
             "version": found.version,
             "sequence": found.sequence,
             "signer": _fingerprint(found),
+            "cosigners": [each.fingerprint for each in found.cosigners],
             "files": {name: len(content) for name, content in sorted(found.files.items())},
             "capabilities": {
                 name: list(patterns) for name, patterns in found.manifest.capabilities.items()
@@ -63,6 +64,8 @@ def verify(
     terminal.done(f"{found.name} {found.version}: signature, manifest and contract hold")
     terminal.say(f"  sequence  {found.sequence}")
     terminal.say(f"  signer    {_fingerprint(found)}")
+    for each in found.cosigners:
+        terminal.say(f"  and by    {each.fingerprint}")
     terminal.say(f"  files     {', '.join(sorted(found.files))}")
 
 

@@ -80,6 +80,7 @@ class Installing:
             self.kinds,
             self.levels.of(package),
         )
+        self.ledger.check_threshold(package)
         await self.loader.check(package, progress)
         return plan
 
@@ -129,6 +130,7 @@ class Installing:
             self.kinds,
             self.levels.of(package),
         )
+        self.ledger.check_threshold(package)
         for target in targets:
             taken = self.registry.find(target)
             if taken is not None:

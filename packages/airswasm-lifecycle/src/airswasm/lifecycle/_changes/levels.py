@@ -12,9 +12,10 @@ get everything on the machine of the one who only wants to try it.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from airswasm.security import SecurityError, TrustSettings, TrustStore, load_public_key
+from airswasm.security import PublicKey, SecurityError, TrustSettings, TrustStore, load_public_key
 
 from .._packages.package import Package
 from .._registry.plan import TrustLevel
@@ -39,15 +40,25 @@ class Levels:
         self._keys_folder, self._is_development = keys_folder, is_development
 
     def of(self, package: Package) -> TrustLevel:
-        """Return the level of a package whose signers were not revoked."""
-        signer = package.signer
-        if signer is not None and (
-            signer.fingerprint in self._settings.keys or self._store.trusts(signer)
-        ):
+        """Return the level of a package whose signers were not revoked.
+
+        Where several keys must sign, as many must be of the level: the approval of a package pins
+        all of its signers, and one trusted key must not bring the others in without a question.
+        """
+        if package.signer is None:
+            return "development" if self._is_development else "unknown"
+        signers = (package.signer, *package.cosigners)
+        needed = self._store.needed(package.name)
+        if _are_enough(signers, self._is_trusted, needed):
             return "trusted"
-        if self._is_development and (signer is None or signer.fingerprint in self._own_keys()):
-            return "development"
+        if self._is_development:
+            own = self._own_keys()
+            if _are_enough(signers, lambda key: key.fingerprint in own, needed):
+                return "development"
         return "unknown"
+
+    def _is_trusted(self, key: PublicKey) -> bool:
+        return key.fingerprint in self._settings.keys or self._store.trusts(key)
 
     def _own_keys(self) -> frozenset[str]:
         found: set[str] = set()
@@ -57,3 +68,10 @@ class Levels:
             except (SecurityError, OSError):
                 continue  # it is no key
         return frozenset(found)
+
+
+def _are_enough(
+    signers: Sequence[PublicKey], is_good: Callable[[PublicKey], bool], needed: int
+) -> bool:
+    """Return whether the owner's key is good, and so many in all."""
+    return is_good(signers[0]) and sum(map(is_good, signers)) >= needed

@@ -19,6 +19,7 @@ from airswasm.security import (
     AuditEvent,
     AuditLog,
     FingerprintUnknown,
+    KeyRevoked,
     PublicKey,
     Revocation,
     SecurityError,
@@ -47,8 +48,8 @@ class RevocationReport:
 
     Attributes:
         fingerprint: Of the revoked key.
-        quarantined: The components whose active version it had signed. Their code has ended, and
-            does not start again.
+        quarantined: The components whose active version it had signed, and that no other
+            revocation had stopped. Their code has ended, and does not start again.
     """
 
     fingerprint: str
@@ -132,6 +133,55 @@ class Trusting:
             lambda: self.ledger.pin(name, key, label=label),
         )  # fmt: skip
 
+    async def add_cosigner(self, name: str, key: PublicKey) -> TrustedComponent:
+        """Count a further key for a name, where more than one must sign.
+
+        Raises:
+            KeyRevoked: The key was revoked.
+            CosignerRefused: The name has no owner, this key already, or too many.
+        """
+        return await self._change(
+            "add-cosigner", name, {"key": key.fingerprint},
+            lambda: self.store.add_cosigner(name, key),
+        )  # fmt: skip
+
+    async def remove_cosigner(self, name: str, fingerprint: str) -> TrustedComponent:
+        """Count a key for a name no longer; how many keys must sign stays.
+
+        Raises:
+            FingerprintUnknown: The digits belong to no key that this host knows, or to several.
+            CosignerRefused: It is no co-signer's.
+        """
+        full = self._full(fingerprint)
+        return await self._change(
+            "remove-cosigner", name, {"key": full},
+            lambda: self.store.remove_cosigner(name, full),
+        )  # fmt: skip
+
+    def needed(self, name: str) -> int:
+        """Return how many different pinned keys must sign a package of this name."""
+        return self.store.needed(name)
+
+    async def set_threshold(self, name: str, needed: int) -> int:
+        """Set how many pinned keys must sign a name's packages and statements.
+
+        What is installed goes on. The number stays when the pin is removed.
+
+        Args:
+            name: The name in the package.
+            needed: The number, 1 to 8.
+
+        Returns:
+            The number that holds: `[trust] threshold` where that is higher.
+
+        Raises:
+            CosignerRefused: It is not within 1 to 8.
+        """
+        detail = {"from": str(self.store.needed(name)), "to": str(needed)}
+        return await self._change(
+            "threshold", name, detail, lambda: self.store.set_threshold(name, needed)
+        )
+
     async def remove(self, name: str) -> bool:
         """Forget a component's pin; the next install or update asks for approval again.
 
@@ -146,11 +196,13 @@ class Trusting:
         return await self._change("remove", name, {}, lambda: self.store.unpin(name))
 
     async def rotate(self, statement: bytes) -> TrustedComponent:
-        """Give a component to a new key by a statement that the old and the new key signed.
+        """Replace a key of a component by a statement that the old and the new key signed.
 
         Raises:
             InvalidSignature, InvalidStatement: It is not such a statement.
-            RotationRefused: It does not continue from the pinned key and sequence.
+            RotationRefused: It does not continue from a pinned key and the sequence.
+            StatementExpired: It has ended, by this host's clock.
+            SignersMissing: Fewer pinned keys have signed it than the name needs.
             KeyRevoked: One of the keys was revoked.
         """
         rotation = verify_rotation(statement)
@@ -202,13 +254,15 @@ class Trusting:
             FingerprintUnknown: The digits belong to no key that this host knows, or to several.
         """
         full = self._full(fingerprint)
+        before = frozenset(each.fingerprint for each in self.store.revocations())
         ended: tuple[str, ...] = ()
         with anyio.CancelScope(shield=True):  # a caller that leaves must not keep the code running
-            await self._change(
+            revocation = await self._change(
                 "revoke", "", {"key": full, "reason": reason},
                 lambda: self.store.revoke(full, reason),
             )  # fmt: skip
-            ended = await self.running.quarantine_signed_by(full)
+            error = KeyRevoked(full, revocation.reason)
+            ended = await self.running.quarantine_signed_by(error, before)
         return RevocationReport(full, ended)
 
     def _full(self, fingerprint: str) -> str:
@@ -217,7 +271,7 @@ class Trusting:
         known = {
             each.fingerprint
             for pin in self.store.components()
-            for each in (pin.key, *(former.key for former in pin.former))
+            for each in (*pin.keys, *(former.key for former in pin.former))
         }
         signers = {version.signer for record in self.registry for version in record.versions}
         known |= {each.fingerprint for each in self.store.trusted_keys()}

@@ -83,6 +83,7 @@ class Updating:
             self.kinds,
             self.levels.of(package),
         )
+        self.ledger.check_threshold(package)
         await self.loader.check(package, progress)
         return plan
 

@@ -60,7 +60,8 @@ __all__ = ("Hosting", "reason_of")
 
 _STOPPING_AT_ONCE = 256
 _QUARANTINE_TIME = 1.0
-"""Seconds for a quarantine to replace what runs, before it kills it with its mailbox."""
+"""Seconds to wait for the place of what was quarantined; an update in hand may take longer."""
+_SLICE = 0.001
 _CLOSING_TIME = 60.0
 """Seconds within which all components together must stop."""
 Commit = Callable[[], Awaitable[None]]
@@ -164,6 +165,7 @@ class Hosting:
         self._refused: dict[str, str] = {}
         """Components that failed to start, with the reason."""
         self._quarantine = Quarantine()
+        self._evicting: set[str] = set()
         self._expected: dict[str, anyio.Event] = {}
         """Components that wait for their turn to start."""
         self._starting: dict[str, anyio.CancelScope] = {}
@@ -368,11 +370,35 @@ class Hosting:
             self._quarantine.bar(name, "", reason_of(error))
         self._tell(EventKind.GIVEN_UP, name, error)
 
+    def version_at_work(self, name: str) -> str | None:
+        """Return the version of the code that runs; after the switch that is still the old one."""
+        hosted = self._hosted.get(name)
+        actor = hosted.ref.actor if hosted is not None and hosted.ref is not None else None
+        return actor.version if isinstance(actor, HostedActor) else None
+
+    async def evict(self, name: str, error: TrustError) -> None:
+        """End the code that runs at once; an update that is switching to another one goes on."""
+        hosted = self._hosted.get(name)
+        if hosted is None or hosted.ref is None:
+            return
+        actor = hosted.ref.actor
+        instance = actor.instance if isinstance(actor, HostedActor) else None
+        self._evicting.add(name)
+        try:
+            await self._actors.evict(hosted.ref, error)
+        finally:
+            self._evicting.discard(name)
+        with anyio.move_on_after(_QUARANTINE_TIME):
+            # Its slice has yet to end, of which an instance does not tell.
+            while instance is not None and not instance.is_closed:  # noqa: ASYNC110
+                await anyio.sleep(_SLICE)
+
     async def quarantine(self, name: str, version: str, error: TrustError) -> None:
         """End a version's code at once and for good, and hold the messages of its name.
 
         The message in hand goes to the dead letters. A successor of the name (`replace`, `start`)
-        ends the quarantine; where it replaces, it gets the messages.
+        ends the quarantine; where it replaces, it gets the messages. An update that is under way
+        goes on, and what it brings is judged for itself.
 
         Args:
             name: The component.
@@ -389,22 +415,18 @@ class Hosting:
         if hosted is None or hosted.ref is None:
             return
         hosted.ref.pause()
+        await self.evict(name, error)
 
         def hold() -> Placeholder:
             if hosted.version != version:  # an update that went first replaced it
                 raise NotRunning(name, "replaced")
             return Placeholder(name)
 
-        async def count(_placeholder: object) -> None:
-            hosted.switches += 1
-
         child = dataclasses.replace(hosted.node.spec.children[0], start=hold)
 
-        with anyio.CancelScope(shield=True), anyio.move_on_after(_QUARANTINE_TIME) as patience:
+        with anyio.CancelScope(shield=True), anyio.move_on_after(_QUARANTINE_TIME):
             with suppress(ActorError):  # it is down: as it comes up it finds that it is barred
-                await hosted.node.update_child(child, prepare=count, finish=0)
-        if patience.cancelled_caught:  # an update is in its way
-            await hosted.node.stop(timeout=0)
+                await hosted.node.update_child(child, finish=0)
 
     def note_return(self, name: str, reason: str) -> None:
         """Record the reason why an earlier version runs instead of the requested one."""
@@ -610,11 +632,15 @@ class Hosting:
             return  # not of an incarnation: `_tell` handles those
         elif event.kind is EventKind.READY:
             hosted.ready_at = event.time
+            is_placeholder = hosted.ref is not None and isinstance(hosted.ref.actor, Placeholder)
+            hosted.switches += is_placeholder
             restarts = event.incarnation - 1 - hosted.switches
-            if self._quarantine.reason(name) is None:  # else a placeholder came up
+            if not is_placeholder:
                 self._log(name, "info", _how_it_came_up(event, hosted, restarts), event)
             hosted.restarts = restarts
         elif event.kind is EventKind.STOPPING and event.reason == "replaced":
+            if name in self._evicting:
+                return  # what takes its place counts for itself
             hosted.switches += 1
             said = reason_of(event.cause) if event.cause else "no room for a message"
             self._log(name, "warn", f"replaced, which counts as no restart: {said}", event)

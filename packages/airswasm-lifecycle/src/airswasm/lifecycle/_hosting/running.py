@@ -16,7 +16,6 @@ from airswasm.runtime import Meters
 from airswasm.security import (
     Guard,
     KeyRevoked,
-    TrustError,
     TrustStore,
 )
 from airswasm.wit import AirswasmError
@@ -197,48 +196,64 @@ class Running:
             self.trust.check_installed(verified)
         return manifest
 
-    async def quarantine_signed_by(self, fingerprint: str) -> tuple[str, ...]:
+    async def quarantine_signed_by(
+        self, error: KeyRevoked, before: frozenset[str]
+    ) -> tuple[str, ...]:
         """End the code of every component that a revoked key signed.
 
-        Components that another revocation has quarantined before stay as they are.
+        Args:
+            error: Names the key and the reason.
+            before: The fingerprints of the keys that were revoked before.
 
         Returns:
-            The names.
+            The names of those that may not run from now on; without those that another revocation
+            had stopped.
         """
         found: list[str] = []
         waiting = iter(tuple(self.registry))
 
         async def end_some() -> None:
-            for before in waiting:
+            for each in waiting:
                 await checkpoint()
-                record = self.registry.find(before.name)
-                why = await self._distrust(record) if record is not None else None
-                if record is None or not isinstance(why, KeyRevoked):
+                record = self.registry.find(each.name)
+                if record is None:
                     continue
-                is_ended = self.hosting.state(record.name) == "quarantined"
-                if why.fingerprint != fingerprint or is_ended:
+                await self._evict_former(record, error)
+                signers = await self._signers(record, record.active_version)
+                if error.fingerprint not in signers:
                     continue
-                found.append(record.name)
-                if self.is_online and not self.hosting.is_stopped(record.name):
-                    await self.hosting.quarantine(record.name, record.active, why)
+                name, is_new = record.name, signers.isdisjoint(before)
+                is_ended = self.hosting.state(name) == "quarantined"
+                runs = self.is_online and not is_ended and not self.hosting.is_stopped(name)
+                if runs:
+                    await self.hosting.quarantine(name, record.active, error)
+                if runs or is_new:
+                    found.append(name)
 
         async with anyio.create_task_group() as group:
             for _ in range(_ENDING_AT_ONCE):
                 group.start_soon(end_some)
         return tuple(sorted(found))
 
-    async def _distrust(self, record: ComponentRecord) -> TrustError | None:
-        """Return why a component must not run; None if it may, or if its next start decides.
+    async def _evict_former(self, record: ComponentRecord, error: KeyRevoked) -> None:
+        """End what finishes its last message while another version takes its place."""
+        at_work = self.hosting.version_at_work(record.name)
+        if at_work in (None, record.active) or not record.has_version(at_work):
+            return
+        if error.fingerprint in await self._signers(record, record.version(at_work)):
+            await self.hosting.evict(record.name, error)
 
-        One record whose files are damaged must not keep the others running.
+    async def _signers(self, record: ComponentRecord, version: VersionRecord) -> frozenset[str]:
+        """Return the fingerprints of the keys that signed a version.
+
+        One record whose files are damaged must not keep the others running: its next start decides.
         """
         try:
-            await self.verified_manifest(record, record.active_version)
-        except TrustError as error:
-            return error
+            _, verified = await self.stored.verified(record, version)
         except AirswasmError:
-            pass
-        return None
+            return frozenset()
+        signers = verified.signers if verified is not None else ()
+        return frozenset(each.fingerprint for each in signers)
 
     async def _check(self, record: ComponentRecord) -> None:
         """Raise what `begin` would, while the mailbox still stands."""

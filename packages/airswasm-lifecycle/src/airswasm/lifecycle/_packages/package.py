@@ -18,8 +18,8 @@ import hashlib
 import os
 import stat
 import time
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal, Protocol
 
@@ -31,7 +31,9 @@ from airswasm.security import (
     PublicKey,
     Statement,
     VerifiedStatement,
+    cosign,
     judge_path,
+    read_partly_signed,
     sign,
     verify,
     verify_statement,
@@ -52,7 +54,7 @@ __all__ = (
 
 PACKAGE_SUFFIX = ".airswasm"
 SIGNATURE_NAME = SIGNATURE_FILE
-SignatureUse = Literal["required", "optional", "ignored"]
+SignatureUse = Literal["required", "optional", "ignored", "unfinished"]
 _DEFAULT_LIMITS = ArchiveLimits()
 
 
@@ -111,6 +113,11 @@ class Package:
         """The key of its owner, who signed it; None if it is unsigned."""
         return self.verified.owner if self.verified else None
 
+    @property
+    def cosigners(self) -> tuple[PublicKey, ...]:
+        """The keys that signed it beside the owner's."""
+        return self.verified.signers[1:] if self.verified else ()
+
     @classmethod
     def read(
         cls,
@@ -125,7 +132,9 @@ class Package:
         Args:
             source: A folder with a Component.toml, or a `.airswasm` file.
             signature: `required` refuses a package without one; `optional` accepts it, but still
-                refuses a wrong one; `ignored` does not read it, which only re-signing needs.
+                refuses a wrong one; `ignored` does not read it, which only re-signing needs;
+                `unfinished` accepts one that waits for some of its signers, to sign or pack it, and
+                no host installs it.
             kinds: The capabilities that exist; a manifest that names others is refused.
             limits: Sizes beyond which nothing is read.
 
@@ -172,12 +181,15 @@ class Package:
         cls, reader: _Reader, source: str, signature: SignatureUse, kinds: Kinds | None
     ) -> Package:
         envelope = reader.signature() if signature != "ignored" else None
-        if envelope is None and signature == "required":
-            raise PackageUnsigned(source)
-        verified = verify_statement(envelope) if envelope is not None else None
-        files = reader.files(tuple(verified.statement.files) if verified else None)
-        if verified is not None:
-            verified.statement.check(files)
+        if envelope is None:
+            if signature in ("required", "unfinished"):
+                raise PackageUnsigned(source)
+            return cls._build(source, reader.files(None), None, None, kinds)
+        partly = read_partly_signed(envelope)
+        is_awaited = bool(partly.missing) and signature == "unfinished"
+        verified = None if is_awaited else verify_statement(envelope)
+        files = reader.files(tuple(partly.statement.files))
+        partly.statement.check(files)
         return cls._build(source, files, envelope, verified, kinds)
 
     @classmethod
@@ -234,17 +246,40 @@ class Package:
             if signed != found:
                 raise WrongPackage(signed, found, where=f"{self.source}/{MANIFEST_NAME}")
 
-    def sign(self, key: PrivateKey, *more: PrivateKey, sequence: int | None = None) -> Package:
+    def sign(
+        self,
+        key: PrivateKey,
+        *more: PrivateKey,
+        sequence: int | None = None,
+        cosigners: Sequence[PublicKey] = (),
+    ) -> Package:
         """Return the package signed with `key`.
 
         Args:
             key: The owner's private key.
             more: Keys of others who stand for it too, a reviewer's say.
             sequence: Must grow with each version; the seconds since 1970 by default.
+            cosigners: Keys whose holders sign later, with `cosign`; until then it is unfinished.
         """
         number = int(time.time()) if sequence is None else sequence
         statement = Statement.of(self.name, self.version, number, self.files)
-        signature = sign(statement, key, *more)
+        signature = sign(statement, key, *more, cosigners=cosigners)
+        if cosigners:
+            return replace(self, signature=signature, verified=None)
+        return Package.from_files(self.files, source=self.source, signature=signature)
+
+    def cosign(self, key: PrivateKey) -> Package:
+        """Return the package with one more signature, of a key that its statement names.
+
+        Raises:
+            PackageUnsigned: It has no signature to which one could be added.
+            InvalidStatement: The statement does not name the key, or it has signed already.
+        """
+        if self.signature is None:
+            raise PackageUnsigned(self.source)
+        signature = cosign(self.signature, key)
+        if read_partly_signed(signature).missing:
+            return replace(self, signature=signature)
         return Package.from_files(self.files, source=self.source, signature=signature)
 
     def to_archive(self) -> bytes:
@@ -297,7 +332,7 @@ def archive_of(source: Path, *, limits: ArchiveLimits = _DEFAULT_LIMITS) -> byte
         return _read_archive_file(source, limits)
     folder = _Folder(source, limits)
     envelope = folder.signature()
-    signed = tuple(verify_statement(envelope).statement.files) if envelope is not None else None
+    signed = None if envelope is None else tuple(read_partly_signed(envelope).statement.files)
     return write_archive(_with_signature(folder.files(signed), envelope), is_compressed=False)
 
 

@@ -25,9 +25,11 @@ from airswasm.security import (
     KeyMismatch,
     Kinds,
     PublicKey,
+    SignersMissing,
     TrustedComponent,
     TrustStore,
     VerifiedStatement,
+    verify_statement,
 )
 
 from .._packages.package import Package
@@ -117,15 +119,45 @@ class Ledger:
             HomeUnusable, StorageError, SecurityError: A write failed; the records are unchanged.
         """
         async with self._lock:
-            if package.signer is not None:
-                await anyio.to_thread.run_sync(self.pin, package.name, package.signer)
+            if package.signer is None:
+                self.check_threshold(package)
+            else:
+                await anyio.to_thread.run_sync(self._pin_signers, package)
             await self._stored.stage(package)
             if package.verified is not None:
                 await anyio.to_thread.run_sync(self._trust.accept, package.verified)
                 self._checkpoint("trust.accepted")
             await self._write_decided(verb, records, decide)
 
-    def pin(self, package_name: str, owner: PublicKey, *, label: str = "") -> TrustedComponent:
+    def check_threshold(self, package: Package) -> None:
+        """Check that enough pinned keys have signed a package; an unsigned one has none.
+
+        Raises:
+            SignersMissing: Too few have.
+            SignaturesMissing: Some of those that it names have yet to sign it.
+        """
+        if package.signature is not None and package.verified is None:
+            verify_statement(package.signature)
+        if package.verified is not None:
+            self._trust.check_threshold(package.verified)
+            return
+        needed = self._trust.needed(package.name)
+        if needed > 1:
+            raise SignersMissing(package.name, needed, ())
+
+    def _pin_signers(self, package: Package) -> None:
+        """Pin the owner, and for a fresh pin the others that have signed as co-signers."""
+        assert package.signer is not None
+        self.pin(package.name, package.signer, cosigners=package.cosigners)
+
+    def pin(
+        self,
+        package_name: str,
+        owner: PublicKey,
+        *,
+        label: str = "",
+        cosigners: Sequence[PublicKey] = (),
+    ) -> TrustedComponent:
         """Pin a package's name to its owner, with the history of the installed versions.
 
         Raises:
@@ -137,7 +169,9 @@ class Ledger:
         if known not in (None, owner):
             raise KeyMismatch(package_name, known.fingerprint, owner.fingerprint)
         accepted = self.accepted(package_name)
-        return self._trust.pin(package_name, owner, label=label, accepted=accepted)
+        return self._trust.pin(
+            package_name, owner, label=label, accepted=accepted, cosigners=cosigners
+        )
 
     def owner_of(self, package_name: str) -> PublicKey | None:
         """Return the key that owns the installed components of a package, pinned or not."""

@@ -61,6 +61,8 @@ class InstallPlan:
     """The fingerprint of the key that signed it; None if it is unsigned."""
     is_new_signer: bool
     """Whether this key has not yet been approved for this name."""
+    cosigners: tuple[str, ...]
+    """The fingerprints of the keys that signed it beside that one."""
     capabilities: Grants
     """All capabilities that it asks for."""
     added_capabilities: Grants
@@ -111,6 +113,7 @@ class InstallPlan:
             self.previous_version,
             self.package_digest,
             self.is_new_signer,
+            self.cosigners,
             self.is_repair,
             self.level,
             self.added_capabilities.manifest_lines(),
@@ -224,6 +227,7 @@ def plan_rollback(
         previous_version=record.active,
         signer=fingerprint_of(version.signer) if version.signer is not None else None,
         is_new_signer=False,
+        cosigners=(),
         capabilities=manifest.grants,
         added_capabilities=kinds.beyond(manifest.grants, decided_before(record, "unknown")),
         manifest=manifest,
@@ -313,6 +317,7 @@ def _plan(
         previous_version=record.active if record else None,
         signer=package.signer.fingerprint if package.signer else None,
         is_new_signer=is_new_signer,
+        cosigners=tuple(each.fingerprint for each in package.cosigners),
         capabilities=manifest.grants,
         added_capabilities=kinds.beyond(manifest.grants, granted),
         manifest=manifest,
