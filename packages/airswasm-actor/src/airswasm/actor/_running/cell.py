@@ -454,12 +454,12 @@ class Cell:
         self.spec = spec
         # The length of the queue from which a sender has to ask for room. Where bytes count it
         # is always asked.
-        if spec.capacity_bytes is None and spec.message_bytes is None:
-            self.full_at = spec.capacity
-            self.queued_bytes: int | None = None
-        else:
+        if spec.looks_at_payloads:
             self.full_at = 0
-            self.queued_bytes = 0
+            self.queued_bytes: int | None = 0
+        else:
+            self.full_at = spec.capacity
+            self.queued_bytes = None
         self.queue: deque[QueuedMessage] | None = None
         self.signals: deque[Message] | None = None
         self.rare = _COMMON
