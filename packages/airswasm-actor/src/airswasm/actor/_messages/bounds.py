@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 __all__ = (
     "COMPONENT_MAILBOX",
+    "Inspection",
     "MailboxInfo",
     "MailboxSpec",
     "Weighed",
@@ -121,6 +122,12 @@ class Weighed:
     def weight_bytes(self) -> int:
         """The bytes that it carries."""
         raise NotImplementedError
+
+
+class Inspection:
+    """A system message about an actor rather than for it: no tally and no receipt counts it."""
+
+    __slots__ = ()
 
 
 def signal_bytes(payload: object) -> int:

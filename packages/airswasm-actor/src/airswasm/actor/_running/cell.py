@@ -31,6 +31,7 @@ from typing import TYPE_CHECKING, Any, Protocol, cast, final
 import anyio
 
 from .._foreign import attribute_of, type_name
+from .._messages.bounds import Inspection
 from .._messages.dead_letters import DeathReason
 from .._messages.envelope import Envelope, new_envelope
 from .._messages.message import Message, new_message
@@ -736,6 +737,8 @@ class Cell:
         error: BaseException | None,
     ) -> None:
         """Make the receipt of a message that was in hand."""
+        if isinstance(work.message.payload, Inspection):
+            return
         tally.end(work.message, outcome, result)
         if self.guest is None:
             tally.add_time(work.seconds)
