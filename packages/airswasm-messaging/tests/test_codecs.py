@@ -3,11 +3,15 @@
 import datetime
 import json
 from decimal import Decimal
+from importlib.metadata import EntryPoint
+from pathlib import Path
+from types import SimpleNamespace
 
 import cbor2
 import msgpack
 import pytest
 from airswasm.messaging import (
+    CODEC_GROUP,
     NONE,
     Codec,
     Codecs,
@@ -22,6 +26,8 @@ from airswasm.messaging import (
     read_varint,
     varint,
 )
+from airswasm.messaging._checks import check_codecs
+from airswasm.messaging._codecs import installed
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -38,7 +44,9 @@ plain = (
 )
 
 
-def nested(scalars: st.SearchStrategy[object], keys: st.SearchStrategy[object]) -> st.SearchStrategy[object]:
+def nested(
+    scalars: st.SearchStrategy[object], keys: st.SearchStrategy[object]
+) -> st.SearchStrategy[object]:
     return st.recursive(
         scalars,
         lambda inner: st.lists(inner, max_size=4) | st.dictionaries(keys, inner, max_size=4),
@@ -337,7 +345,9 @@ def test_raw_is_bytes_or_text() -> None:
     assert decode(b"\x55plain") == b"plain"
 
 
-@pytest.mark.parametrize("payload", [b"", b"hello", b"\x80", b"\xd1\x00", b"\xff" * 20, b"\x50\x08"])
+@pytest.mark.parametrize(
+    "payload", [b"", b"hello", b"\x80", b"\xd1\x00", b"\xff" * 20, b"\x50\x08"]
+)
 def test_payloads_of_no_codec_are_no_values(payload: bytes) -> None:
     """Unknown prefixes, varints that are cut, padded or endless, and codecs without a decoder."""
     with pytest.raises(InvalidPayload):
@@ -374,7 +384,12 @@ def test_an_unknown_name_is_an_error_with_the_nearest() -> None:
 
 def test_another_package_adds_a_codec() -> None:
     """Its encoder and decoder are used; their failures are this block's errors."""
-    reverse = Codec("reverse", 0x300010, lambda value: str(value).encode()[::-1], lambda content: content[::-1].decode())
+    reverse = Codec(
+        "reverse",
+        0x300010,
+        lambda value: str(value).encode()[::-1],
+        lambda content: content[::-1].decode(),
+    )
     codecs = Codecs((reverse,))
     payload = codecs.encode("abc", "reverse")
     assert payload == varint(0x300010) + b"cba"
@@ -386,9 +401,47 @@ def test_another_package_adds_a_codec() -> None:
 
 @pytest.mark.parametrize(
     ("name", "code"),
-    [("cbor", 0x300010), ("mine", 0x51), ("any", 9), ("none", 9), ("A", 9), ("", 9), ("x" * 33, 9), ("x", -1), ("x", 2**63)],
+    [
+        ("cbor", 0x300010),
+        ("mine", 0x51),
+        ("any", 9),
+        ("none", 9),
+        ("A", 9),
+        ("", 9),
+        ("x" * 33, 9),
+        ("x", -1),
+        ("x", 2**63),
+    ],
 )
 def test_no_two_codecs_look_alike(name: str, code: int) -> None:
     """Names and numbers are well-formed, and belong to one codec."""
     with pytest.raises(InvalidCodec):
         Codecs((Codec(name, code),))
+
+
+@pytest.mark.parametrize(
+    ("registered", "problem"),
+    [
+        ("airswasm.messaging:Messenger", "is no Codec"),
+        ("no.such.module:x", "No module"),
+        ("airswasm.messaging._codecs.cbor:CBOR", "is cbor's already"),
+    ],
+)
+def test_a_registration_that_is_wrong_is_left_out(
+    registered: str, problem: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The host runs on with the others; `airswasm doctor` names it."""
+    good = SimpleNamespace(name="good", value="acme:GOOD", load=lambda: Codec("good", 0x300011))
+    entries = {CODEC_GROUP: [EntryPoint("broken", registered, CODEC_GROUP), good]}
+    monkeypatch.setattr(installed, "entry_points", lambda group: entries[group])
+    installed.Codecs.find.cache_clear()  # type: ignore[attr-defined]
+    try:
+        codecs = Codecs.find()
+        assert "good" in codecs.by_name
+        assert len(codecs.problems) == 1
+        findings = list(check_codecs(Path(), quick=True))
+    finally:
+        installed.Codecs.find.cache_clear()  # type: ignore[attr-defined]
+    assert [each.state for each in findings] == ["ok", "warning"]
+    assert "good (0x300011)" in findings[0].text
+    assert problem in findings[1].text

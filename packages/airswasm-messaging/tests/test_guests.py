@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+
 import anyio
 import pytest
 from airswasm.actor import ActorSystem, Context, MailboxSpec, Message, MessageBroker

@@ -52,7 +52,7 @@ class Acceptance:
         if not isinstance(payload, bytes | bytearray):
             if not isinstance(payload, memoryview):
                 return None  # an object of Python's: not encoded at all
-            payload = bytes(payload[:16])
+            payload = payload[:16].tobytes()
         if payload.startswith(self._prefixes) or self.takes_any:
             return None
         codec = codec_of(bytes(payload[:16]))

@@ -80,7 +80,9 @@ class Codecs:
                 cls((*found, codec))
                 found = (*found, codec)
             except Exception as error:
-                problems.append(f"{entry.name}, from {entry.value}: {error or type(error).__name__}")
+                problems.append(
+                    f"{entry.name}, from {entry.value}: {error or type(error).__name__}"
+                )
         return cls(found, tuple(problems))
 
     def get(self, name: str) -> Codec:

@@ -10,8 +10,8 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Callable, Iterable
-from typing import Any, NoReturn
+from collections.abc import Iterable
+from typing import Any, NoReturn, cast
 
 from ..errors import InvalidPayload, Unencodable
 from .codec import Codec
@@ -59,11 +59,13 @@ def _decode(content: bytes) -> object:
 
 
 def _load(content: bytes) -> object:
-    hooks: dict[str, Callable[[str], object]] = {}
-    if _LARGE_NUMBER.search(content):
-        hooks = {"parse_int": _integer, "parse_float": _double}
+    is_large = _LARGE_NUMBER.search(content) is not None
     value: object = json.loads(
-        content.decode(), object_pairs_hook=distinct, parse_constant=_refuse, **hooks
+        content.decode(),
+        object_pairs_hook=distinct,
+        parse_constant=_refuse,
+        parse_int=_integer if is_large else None,
+        parse_float=_double if is_large else None,
     )
     return value
 
@@ -88,17 +90,18 @@ def _check_keys(value: object, depth: int) -> None:
     """Refuse what `json.dumps` would write as something else: keys that are no texts."""
     inner: Iterable[object] = ()
     if isinstance(value, dict):
-        for key in value:
+        pairs = cast("dict[object, object]", value)
+        for key in pairs:
             if not isinstance(key, str):
                 raise Unencodable("json", f"a key is {type(key).__name__}; keys are texts")
-        inner = value.values()
+        inner = pairs.values()
     elif isinstance(value, list | tuple):
-        inner = value
+        inner = cast("Iterable[object]", value)
     for each in inner:
         if isinstance(each, _CONTAINERS):
             if depth <= 1:
                 raise Unencodable("json", f"it is nested deeper than {MOST_DEPTH}")
-            _check_keys(each, depth - 1)
+            _check_keys(cast("object", each), depth - 1)
 
 
 def _integer(text: str) -> int:

@@ -15,7 +15,9 @@ def plain_bytes(value: object) -> bytes:
     """
     if isinstance(value, str):
         return value.encode()
-    if isinstance(value, bytes | bytearray | memoryview):
+    if isinstance(value, memoryview):
+        return value.tobytes()
+    if isinstance(value, bytes | bytearray):
         return bytes(value)
     raise TypeError(f"{type(value).__name__} is neither bytes nor a text; encode it first")
 

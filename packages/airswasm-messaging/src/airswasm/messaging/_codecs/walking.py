@@ -29,7 +29,9 @@ Head: TypeAlias = Callable[[bytes, int, int], tuple[int, int, int]]
 position after its head. Raises `InvalidPayload` for what is no item."""
 
 
-def walk(codec: str, payload: bytes, start: int, head: Head, plain: Pattern[bytes]) -> Iterator[None]:
+def walk(
+    codec: str, payload: bytes, start: int, head: Head, plain: Pattern[bytes]
+) -> Iterator[None]:
     """Look at every item of a payload.
 
     Args:
