@@ -58,7 +58,8 @@ class Messenger:
         self._chain = new_chain(correlation=correlation, traceparent=traceparent)
         self._retained = retained
         self._sender = sender
-        self._codec: str = codec
+        self._codec = codec
+        self._codecs = codecs or Codecs.find()
         self._timeout = timeout
 
     @classmethod

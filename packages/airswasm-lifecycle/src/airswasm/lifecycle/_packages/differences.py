@@ -25,7 +25,12 @@ _SECTIONS = ("limits", "supervision", "health", "codecs", "environment", "config
 _SIZES = frozenset(
     f"limits.{each}"
     for each in (
-        "memory", "host_memory", "mailbox_bytes", "message_bytes", "storage", "host_call",
+        "memory",
+        "host_memory",
+        "mailbox_bytes",
+        "message_bytes",
+        "storage",
+        "host_call",
         "rates.bytes",
     )
 )
