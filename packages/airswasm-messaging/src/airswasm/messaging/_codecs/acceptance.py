@@ -16,6 +16,9 @@ from .installed import Codecs, codec_of
 
 __all__ = ("Acceptance",)
 
+_LOOKED_AT = 16
+"""Bytes; a prefix has ten at most."""
+
 
 @dataclass(frozen=True, slots=True)
 class Acceptance:
@@ -49,11 +52,15 @@ class Acceptance:
 
     def refuse(self, payload: object) -> CodecNotAccepted | None:
         """Return the sender's error for a payload that the receiver does not read."""
-        if not isinstance(payload, bytes | bytearray):
-            if not isinstance(payload, memoryview):
-                return None  # an object of Python's: not encoded at all
-            payload = payload[:16].tobytes()
-        if payload.startswith(self._prefixes) or self.takes_any:
+        if type(payload) is bytes and payload.startswith(self._prefixes):
+            return None  # as nearly all are
+        if self.takes_any:
             return None
-        codec = codec_of(bytes(payload[:16]))
+        if isinstance(payload, memoryview):
+            payload = payload[:_LOOKED_AT].tobytes()
+        if not isinstance(payload, (bytes, bytearray)):
+            return None  # an object of Python's: not encoded at all
+        if payload.startswith(self._prefixes):
+            return None
+        codec = codec_of(bytes(payload[:_LOOKED_AT]))
         return CodecNotAccepted(self.target, codec, self.accepts, self.prefers)
