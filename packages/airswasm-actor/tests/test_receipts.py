@@ -473,3 +473,30 @@ async def test_what_is_rejected_is_counted_for_its_receiver(system: ActorSystem)
     with pytest.raises(MailboxFull):
         ref.tell(b"y")
     assert counts(system.receipts.of("full")) == {Outcome.REJECTED: 1}
+
+
+@pytest.mark.parametrize("is_watched", [False, True])
+async def test_health_checks_are_no_messages(
+    system: ActorSystem, engine: Engine, is_watched: bool
+) -> None:
+    """No tally, histogram or receipt has them, between other messages or alone."""
+    linked = await link(engine)
+    got: list[Receipt] = []
+    reader = system.receipts.listen(got.append) if is_watched else system.receipts.measure()
+    actors: list[ComponentActor] = []
+
+    def make() -> ComponentActor:
+        actors.append(ComponentActor(linked, "test/guest"))
+        return actors[-1]
+
+    _, ref = await supervise(system, make)
+    for _ in range(3):
+        await actors[-1].check()
+    assert await ref.ask(b"echo") == b"echo"
+    await actors[-1].check()
+    tally = system.receipts.of(ref.name)
+    assert tally is not None
+    assert counts(tally) == {Outcome.REPLIED: 1}
+    assert (tally.queueing.total, tally.handling.total) == (1, 1)
+    assert len(got) == is_watched
+    reader.cancel()

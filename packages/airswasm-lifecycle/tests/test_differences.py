@@ -117,6 +117,7 @@ def test_without_a_predecessor_everything_counts_as_more() -> None:
     """Its manifest cannot be read: what it had is not known."""
     found = {each.key: each.is_raise for each in differences(None, manifest(""))}
     assert found.pop("codecs.accepts") is False
+    assert found.pop("codecs.prefers") is False
     assert found.pop("supervision.revive") is False  # never
     assert found
     assert all(found.values())

@@ -212,6 +212,7 @@ def manifests(draw: st.DrawFn) -> Manifest:
     """Manifests that ask for any numbers that a manifest may have."""
     lines: dict[str, list[str]] = {}
     wholes = {"limits.mailbox", "limits.fuel", "limits.rates.messages", "limits.rates.logs",
+              "limits.rates.bytes",
               "limits.storage", "limits.storage_keys", "limits.mailbox_bytes",
               "limits.message_bytes", *BOUNDS}  # fmt: skip
     for key in (*EXAMPLES, "limits.memories", "limits.tables"):

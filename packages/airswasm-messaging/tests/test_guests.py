@@ -2,21 +2,19 @@
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
 
 import anyio
 import pytest
 from airswasm.actor import ActorSystem, Context, MailboxSpec, Message, MessageBroker
 from airswasm.messaging import (
-    ALL_CODECS,
     BLOCK,
     MESSAGING_INTERFACE,
-    Codec,
+    Acceptance,
     MessagingLimits,
     MessagingPolicy,
     Rate,
     SamePolicy,
-    encode_cbor,
+    encode,
     messaging_interface,
     provide,
 )
@@ -25,20 +23,6 @@ from airswasm.security import Grants, Guard, Kinds
 from airswasm.wit import contract
 
 pytestmark = pytest.mark.anyio
-
-
-@dataclass
-class Picky:
-    """A policy under which only some targets read everything."""
-
-    codecs: dict[str, frozenset[Codec]]
-    limits: MessagingLimits = field(default_factory=MessagingLimits)
-
-    def rate_of(self, component: str) -> Rate:
-        return Rate()
-
-    def codecs_of(self, target: str) -> frozenset[Codec]:
-        return self.codecs.get(target, ALL_CODECS)
 
 
 async def never(message: Message, context: Context) -> None:
@@ -92,21 +76,28 @@ async def test_every_case_is_declared() -> None:
 
 
 async def test_a_target_gets_only_codecs_that_it_accepts() -> None:
-    """`accepts = ["cbor"]`: marked and well-formed, or the sender is told."""
-    picky = Picky({"test/cbor": frozenset(("cbor",)), "test/none": frozenset()})
-    async with offered(picky) as (system, call):
+    """Whatever the function: the sender is told, and a subscriber is left out."""
+    async with offered() as (system, call):
         seen: list[object] = []
-        for name in ("test/cbor", "test/any", "test/none"):
-            ref = system.spawn(lambda message, context: seen.append(message.payload), name=name)
-            await system.started(ref)
+        for name, accepts in (("test/cbor", ("cbor", "json")), ("test/any", ("any",))):
+            mailbox = MailboxSpec(refuse=Acceptance(name, accepts).refuse)
+            system.spawn(
+                lambda message, context: seen.append(message.payload), name=name, mailbox=mailbox
+            )
+            system.broker.subscribe("news", name)
         caller = Caller("local/a")
-        good = encode_cbor({"n": 1})
-        assert call["send"](caller, "test/cbor", good) == Ok(None)
-        assert call["send"](caller, "test/any", b"raw") == Ok(None)
-        for bad in (b"raw", b"", good[:-1], good + b"\0", b"\xd9\xd9\xf7\xc0\x00"):
-            assert case_of(call["send"](caller, "test/cbor", bad)) == "invalid"
-            assert case_of(call["call"](caller, "test/cbor", bad, 0)) == "invalid"
-        assert case_of(call["send"](caller, "test/none", good)) == "invalid"
+        for good in (encode({"n": 1}), encode([], "json"), b"\x51 and nobody looks further"):
+            assert call["send"](caller, "test/cbor", good) == Ok(None)
+            assert call["publish"](caller, "news", good) == Ok(2)
+        for bad in (b"raw", b"", encode([], "msgpack"), encode(b"", "raw"), b"\x80", b"\xd1\x00"):
+            for outcome in (
+                call["send"](caller, "test/cbor", bad),
+                call["call"](caller, "test/cbor", bad, 0),
+            ):
+                assert case_of(outcome) == "invalid"
+                assert "test/cbor accepts cbor, json and was sent" in str(outcome)
+            assert call["publish"](caller, "news", bad) == Ok(1)
+            assert call["send"](caller, "test/any", bad) == Ok(None)
 
 
 async def test_a_full_mailbox_is_told() -> None:
@@ -168,7 +159,7 @@ async def test_a_reply_that_cannot_be_given_is_a_failure() -> None:
         assert case_of(await outcome_of(call["call"](caller, "test/odd", b"", 0))) == "failed"
         assert case_of(await outcome_of(call["call"](caller, "test/large", b"", 0))) == "too-large"
         assert await outcome_of(call["call"](caller, "test/value", b"", 0)) == Ok(
-            encode_cbor([1, None, "x"])
+            encode([1, None, "x"])
         )
 
 

@@ -1,7 +1,17 @@
 """Rates: never more than allowed, never less than promised."""
 
+from contextlib import suppress
+from dataclasses import dataclass, field
+
 import pytest
-from airswasm.messaging import Rate, TokenBucket
+from airswasm.messaging import (
+    Acceptance,
+    MessagingLimits,
+    Rate,
+    RateExceeded,
+    TokenBucket,
+)
+from airswasm.messaging._quota import SendingQuota
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -35,6 +45,113 @@ def test_a_full_burst_passes_and_comes_back() -> None:
     assert [bucket.take() for _ in range(2)] == [True, False]
     clock.now += 1_000
     assert [bucket.take() for _ in range(5)] == [True] * 4 + [False]
+
+
+sizes = st.lists(st.tuples(st.floats(0, 2), st.integers(0, 200)), max_size=60)
+
+
+@given(st.floats(1, 100), st.integers(1, 100), sizes)
+def test_a_rate_of_bytes_holds_over_any_time(
+    per_second: float, burst: int, tries: list[tuple[float, int]]
+) -> None:
+    """No more than burst, what the time allows, and the one large payload that is made up for."""
+    clock = Clock()
+    bucket = TokenBucket(Rate(1e9, 10**9, per_second, burst), clock)
+    passed = largest = 0
+    for pause, size in tries:
+        clock.now += pause
+        if bucket.take(size):
+            passed += size
+            largest = max(largest, size)
+        allowed = burst + sum(pause for pause, _ in tries) * per_second
+        assert passed <= allowed + largest + 1e-6
+
+
+def test_a_payload_larger_than_the_burst_passes_alone() -> None:
+    """Else it never would; nothing follows until it is made up for."""
+    clock = Clock()
+    bucket = TokenBucket(Rate(1e9, 10**9, 10.0, 10), clock)
+    assert bucket.take(100)
+    assert not bucket.take(1)
+    assert bucket.lacks == "bytes"
+    assert bucket.take(0) is False
+    clock.now += 9.0
+    assert not bucket.take(1)
+    clock.now += 1.0
+    assert bucket.take(10)
+
+
+def test_a_change_of_the_rate_is_no_new_burst() -> None:
+    """A lower rate holds at once; a higher one is earned."""
+    clock = Clock()
+    bucket = TokenBucket(Rate(100.0, 100), clock)
+    bucket.change(Rate(1.0, 2))
+    assert [bucket.take() for _ in range(3)] == [True, True, False]
+    bucket.change(Rate(100.0, 100))
+    assert not bucket.take()
+    clock.now += 0.125
+    assert sum(bucket.take() for _ in range(20)) == 12
+
+
+@dataclass
+class Changing:
+    """A policy that is changed while messages are sent."""
+
+    rates: dict[str, Rate]
+    limits: MessagingLimits = field(default_factory=MessagingLimits)
+    revision: int = 0
+
+    def rate_of(self, component: str) -> Rate:
+        return self.rates[component]
+
+    def acceptance_of(self, target: str) -> Acceptance:
+        return Acceptance(target)
+
+
+def passed(quota: SendingQuota, sender: str, tries: int, size: int = 0) -> int:
+    count = 0
+    for _ in range(tries):
+        with suppress(RateExceeded):
+            quota.take(sender, size)
+            count += 1
+    return count
+
+
+def test_a_change_of_the_policy_holds_at_once() -> None:
+    """In both directions, for every sender that has a bucket already."""
+    clock = Clock()
+    policy = Changing({"a/a": Rate.of(5), "b/b": Rate.of(50)})
+    quota = SendingQuota(policy, clock)
+    assert (passed(quota, "a/a", 100), passed(quota, "b/b", 100)) == (5, 50)
+    policy.rates = {"a/a": Rate.of(50), "b/b": Rate.of(5)}
+    policy.revision += 1
+    assert passed(quota, "a/a", 1) == 0
+    clock.now += 1
+    assert (passed(quota, "a/a", 100), passed(quota, "b/b", 100)) == (50, 5)
+
+
+def test_the_whole_host_has_a_rate_of_its_own() -> None:
+    """Of messages and bytes; a sender that it refuses keeps its own allowance."""
+    clock = Clock()
+    limits = MessagingLimits(total_messages=10, total_bytes=100)
+    quota = SendingQuota(Changing({"a/a": Rate.of(8), "b/b": Rate.of(8)}, limits), clock)
+    assert passed(quota, "a/a", 20) == 8
+    assert passed(quota, "b/b", 20) == 2
+    with pytest.raises(RateExceeded, match="messages of the whole host"):
+        quota.take("b/b", 0)
+    clock.now += 1
+    assert passed(quota, "b/b", 5, 30) == 3
+    with pytest.raises(RateExceeded, match="bytes of the whole host") as info:
+        quota.take("b/b", 30)
+    assert info.value.of == "bytes"
+
+
+@pytest.mark.parametrize("value", [0, -1, float("nan")])
+def test_the_whole_host_may_send_something(value: float) -> None:
+    """A setting of 0 would be a host without messages."""
+    for name in ("total_messages", "total_bytes"):
+        with pytest.raises(ValueError, match=name):
+            MessagingLimits(**{name: value})
 
 
 @pytest.mark.parametrize(("per_second", "burst"), [(0.0, 1), (-1.0, 1), (1.0, 0)])

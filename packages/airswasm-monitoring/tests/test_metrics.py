@@ -57,6 +57,22 @@ def test_figures_of_a_component() -> None:
     assert figures["airswasm_component_fuel_total", "a/b"] == 6
 
 
+def test_what_happens_to_messages_is_counted() -> None:
+    """Every refusal by its reason, every plain counter of messaging by its name."""
+    snapshot = Snapshot(
+        1.0,
+        refusals={"rate-limited": 3},
+        message_events={"broadcast_targets": 4},
+        retained_values=5,
+        retained_bytes=6,
+    )
+    figures = read(Metrics(lambda: snapshot))
+    assert figures["airswasm_message_refusals_total", "rate-limited"] == 3
+    assert figures["airswasm_message_events_total", "broadcast_targets"] == 4
+    assert figures["airswasm_retained_values", ""] == 5
+    assert figures["airswasm_retained_bytes", ""] == 6
+
+
 @pytest.mark.skipif(shutil.which("promtool") is None, reason="needs Prometheus' promtool")
 def test_names_and_units_follow_prometheus_conventions() -> None:
     """Prometheus' own check has nothing to say about any family."""

@@ -14,7 +14,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from airswasm.wit import c_header_folder, rust_crate_folder, wit_folder
+from airswasm.wit import c_header_folder, guest_folder, rust_crate_folder, wit_folder
 from airswasm.wit._tool import run_wasm_tools
 
 GUESTS = Path(__file__).parent / "guests"
@@ -121,10 +121,20 @@ def tour_python(cache_folder: Path) -> bytes:
 
     def componentize(path: Path) -> None:
         command = ["componentize-py", "-d", str(wit_folder()), "-w", "everything"]
-        command += ["componentize", "app", "-o", str(path)]
+        command += [
+            "componentize",
+            "app",
+            "-o",
+            str(path),
+            "-p",
+            ".",
+            "-p",
+            str(guest_folder("python")),
+        ]
         subprocess.run(command, cwd=folder, check=True, timeout=300, capture_output=True)
 
-    return kept(cache_folder, "python", [folder / "app.py", wit_folder()], componentize)
+    sources = [folder / "app.py", wit_folder(), guest_folder("python")]
+    return kept(cache_folder, "python", sources, componentize)
 
 
 @pytest.fixture(scope="session")
@@ -133,15 +143,20 @@ def tour_javascript(cache_folder: Path) -> bytes:
     tool = shutil.which("componentize-js")
     if tool is None:
         pytest.skip("no componentize-js: npm install --global @bytecodealliance/componentize-js")
-    source = GUESTS / "javascript" / "app.js"
+    sources = [GUESTS / "javascript", guest_folder("javascript")]
 
     def componentize(path: Path) -> None:
+        together = cache_folder / "javascript-project"
+        shutil.rmtree(together, ignore_errors=True)
+        for folder in sources:
+            shutil.copytree(folder, together, dirs_exist_ok=True)
+        source = together / "app.js"
         command = [tool, str(source), "--wit", str(wit_folder()), "-n", "everything"]
         for feature in ("stdio", "random", "clocks", "http", "fetch-event"):
             command += ["--disable", feature]
         subprocess.run([*command, "-o", str(path)], check=True, timeout=600, capture_output=True)
 
-    return kept(cache_folder, "javascript", [source, wit_folder()], componentize)
+    return kept(cache_folder, "javascript", [*sources, wit_folder()], componentize)
 
 
 def rust_build() -> tuple[list[str], dict[str, str]] | None:

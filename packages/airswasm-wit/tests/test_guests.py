@@ -230,6 +230,39 @@ async def test_every_interface_works(
         instance.close()
 
 
+CODED = [
+    *((number, b"content") for number in (0, 0x50, 0x51, 0x55, 0x7F, 0x80, 0x0200, 0x0201)),
+    *((number, b"") for number in (0x300000, 0x300001, 2**53 - 1)),
+]
+UNCODED = [b"", b"\x80", b"\xd1\x00", b"\xff" * 12]
+
+
+async def test_every_language_reads_and_writes_prefixes(
+    anyio_backend: str, tour: bytes, engine_config: object
+) -> None:
+    """Unsigned varints, as the host has them; cut, padded and endless ones are none."""
+
+    def varint(number: int) -> bytes:
+        return (
+            bytes((number,)) if number < 128 else bytes((number & 127 | 128,)) + varint(number >> 7)
+        )
+
+    host = Host()
+    async with runtime.Engine(engine_config) as engine:
+        instance = await started(engine, tour, host)
+
+        async def answer(payload: bytes) -> object:
+            return await instance.call(names.HANDLE_MESSAGE, "a/b", "codec", payload)
+
+        for number, content in CODED:
+            host.calls.clear()
+            assert await answer(varint(number) + content) == runtime.Ok(varint(number) + content)
+            assert host.logged()[-1] == f"codec {number}"
+        for payload in UNCODED:
+            assert await answer(payload) == runtime.Ok(b"none")
+        instance.close()
+
+
 async def test_every_export_works(anyio_backend: str, tour: bytes, engine_config: object) -> None:
     """Each guest function takes its arguments and gives its results as the contract has it."""
     ok, err, case = runtime.Ok, runtime.Err, runtime.Case

@@ -45,7 +45,7 @@ from airswasm.wit.names import (
 )
 
 from ._foreign import type_name
-from ._messages.bounds import Weighed, payload_bytes
+from ._messages.bounds import Inspection, Weighed, payload_bytes
 from ._messages.message import HOST
 from ._running.asking import inquire
 from ._running.reference import cell_of
@@ -90,7 +90,7 @@ class Callback(Weighed):
 
 
 @dataclass(frozen=True, slots=True)
-class CheckHealth:
+class CheckHealth(Inspection):
     """A payload that makes the guest's `check` be called; `ComponentActor.check` sends it."""
 
 

@@ -33,6 +33,7 @@ from airswasm.actor import (
     EventStream,
     Receipts,
 )
+from airswasm.messaging import Acceptance
 from airswasm.runtime import (
     HostInterface,
     ProgressSink,
@@ -396,6 +397,17 @@ class System(OpenHome):
         if request.receipt is None:
             raise error or NotRunning(name, self._hosting.state(name))
         return Delivered(reply if isinstance(reply, bytes) else None, error, request.receipt)
+
+    def acceptance_of(self, name: str) -> Acceptance:
+        """Return the codecs of the messages that a component reads.
+
+        Raises:
+            NotInstalled: No such component is installed.
+            ArtifactCorrupt: Its manifest is missing or changed.
+        """
+        from ._registry.limits import acceptance_of
+
+        return acceptance_of(self._stored.manifest(self._registry.get(name)))
 
     async def _wait_present(self, name: str, timeout: float, action: str) -> None:
         self._need_online(action)

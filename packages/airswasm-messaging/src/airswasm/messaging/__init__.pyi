@@ -1,14 +1,14 @@
 from ._addresses import check_address
 from ._block import BLOCK, MESSAGING_INTERFACE
-from ._codecs import (
-    CBOR_MARK,
-    Codec,
-    check_cbor,
+from ._codecs.acceptance import Acceptance
+from ._codecs.codec import ANY, NONE, PRIVATE, Codec, Reading, read_varint, varint
+from ._codecs.installed import (
+    CODEC_GROUP,
+    Codecs,
     codec_of,
     decode,
-    decode_cbor,
     encode,
-    encode_cbor,
+    read_payload,
 )
 from ._counters import MessagingCounters
 from ._envelopes import new_chain
@@ -16,7 +16,6 @@ from ._guests import messaging_interface, provide
 from ._listening import listen
 from ._messenger import Messenger
 from ._policy import (
-    ALL_CODECS,
     MessagingLimits,
     MessagingPolicy,
     SamePolicy,
@@ -31,8 +30,9 @@ from .errors import (
     CodecError,
     CodecNotAccepted,
     InvalidAddress,
-    InvalidCbor,
+    InvalidCodec,
     InvalidEnvelope,
+    InvalidPayload,
     MessageNotStorable,
     MessagingError,
     PayloadTooLarge,
@@ -41,6 +41,7 @@ from .errors import (
     RetainedFull,
     TooManyTargets,
     Unencodable,
+    UnknownCodec,
 )
 
 __all__ = (
@@ -48,16 +49,21 @@ __all__ = (
     "TOPIC",
     "MESSAGING_INTERFACE",
     "BLOCK",
-    "ALL_CODECS",
-    "CBOR_MARK",
+    "ANY",
+    "CODEC_GROUP",
+    "NONE",
+    "PRIVATE",
+    "Acceptance",
     "Codec",
     "CodecError",
     "CodecNotAccepted",
+    "Codecs",
     "InvalidAddress",
-    "InvalidCbor",
     "InvalidEnvelope",
     "MessagingCounters",
     "MessageNotStorable",
+    "InvalidCodec",
+    "InvalidPayload",
     "MessagingError",
     "MessagingLimits",
     "MessagingPolicy",
@@ -71,22 +77,24 @@ __all__ = (
     "RetainedTopics",
     "RetainedValue",
     "RetainedValues",
+    "Reading",
     "SamePolicy",
     "TokenBucket",
     "TooManyTargets",
     "Unencodable",
+    "UnknownCodec",
     "check_address",
-    "check_cbor",
     "codec_of",
     "decode",
-    "decode_cbor",
     "encode",
-    "encode_cbor",
     "listen",
     "messaging_interface",
     "new_chain",
     "pack_message",
     "provide",
+    "read_payload",
+    "read_varint",
     "refusal_of",
     "unpack_message",
+    "varint",
 )

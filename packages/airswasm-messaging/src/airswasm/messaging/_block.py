@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from airswasm.wit import Block, Capability, Section
+from airswasm.wit import Block, Capability, Check, Section
 
 __all__ = ("BLOCK", "MESSAGING_INTERFACE")
 
@@ -37,4 +37,5 @@ BLOCK = Block(
     ),
     errors=("airswasm.messaging.errors",),
     forget="airswasm.messaging._forgetting:forget",
+    checks=(Check("codecs", "airswasm.messaging._checks:check_codecs"),),
 )

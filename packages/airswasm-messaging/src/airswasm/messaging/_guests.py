@@ -8,9 +8,8 @@ a task. Before any of this runs, the guard has decided whether the component may
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
-import anyio.lowlevel
 from airswasm.actor import Envelope, MessageBroker, Request
 from airswasm.runtime import Caller, Case, Err, Holding, HostInterface, Ok, Pending, Services
 from airswasm.security import Guard, PermissionDenied, decides_each
@@ -18,22 +17,19 @@ from airswasm.wit.names import HANDLE_CALLBACK
 
 from ._addresses import check_address
 from ._block import MESSAGING_INTERFACE
-from ._codecs import codec_of, encode_cbor, walk_cbor
+from ._codecs.installed import encode
 from ._counters import MessagingCounters
 from ._envelopes import in_hand, retained_value, shown_envelope
 from ._policy import MessagingPolicy, SamePolicy
-from ._rates import TokenBucket
+from ._quota import SendingQuota
 from ._refusals import refusal_of
 from ._requests import OpenRequests
 from ._retained import RetainedTopics, RetainedValues, deliver_retained
-from .errors import CodecNotAccepted, PayloadTooLarge, RateExceeded, TooManyTargets, Unencodable
+from .errors import RateExceeded, TooManyTargets, Unencodable
 
 __all__ = ("messaging_interface", "provide")
 
 _SEND, _REQUEST, _SUBSCRIBE = "messaging:send", "messaging:request", "messaging:subscribe"
-_LONG_BYTES = 2_048
-"""CBOR that is longer is checked in steps: each byte of it may be an item."""
-_ITEM_FUEL = 800
 _MATCH_FUEL = 3_200
 """Of comparing one pattern with one topic."""
 _REQUEST_BYTES = 1_024
@@ -121,10 +117,8 @@ class _Guests:
     ) -> None:
         self._broker, self._guard = broker, guard
         self._retained, self._counters = retained, counters
-        self._policy = policy
         self._limits = policy.limits
-        self._clock = clock
-        self._buckets: dict[str, TokenBucket] = {}
+        self._quota = SendingQuota(policy, clock)
         self._requests = OpenRequests(broker, self._outcome, policy.limits.open_requests)
 
     def envelope(self, caller: Caller) -> object:
@@ -132,12 +126,10 @@ class _Guests:
 
     def send(self, caller: Caller, target: str, payload: bytes) -> object:
         try:
-            walk = self._check(caller, target, payload)
-            if walk is not None:
-                return _after(walk, caller, lambda _: self._send(caller, target, payload))
+            self._check(caller, target, payload)
             return self._send(caller, target, payload)
         except Exception as error:
-            return _refused(error)
+            return self._refused(error)
 
     def _send(self, caller: Caller, target: str, payload: bytes) -> object:
         envelope = self._broker.following(in_hand(caller), caller.name, target)
@@ -148,7 +140,7 @@ class _Guests:
     def broadcast(self, caller: Caller, targets: Sequence[str], payload: bytes) -> object:
         most = self._limits.broadcast_targets
         if len(targets) > most:
-            return _refused(TooManyTargets(len(targets), most))
+            return self._refused(TooManyTargets(len(targets), most))
         outcomes = [self._send_one(caller, target, payload) for target in targets]
         refused = sum(isinstance(outcome, Err) for outcome in outcomes)
         self._counters.broadcast_refused += refused
@@ -160,25 +152,19 @@ class _Guests:
         try:
             if self._guard is not None:
                 self._guard.admit(caller, _SEND, target, argument="target")
-            for items in self._check(caller, target, payload) or ():
-                caller.charge(items * _ITEM_FUEL)
+            self._check(caller, target, payload)
             return self._send(caller, target, payload)
         except Exception as error:
-            return _refused(error)
+            return self._refused(error)
 
     def request(self, caller: Caller, target: str, payload: bytes, timeout_ms: int) -> object:
         try:
-            walk = self._check(caller, target, payload)
+            self._check(caller, target, payload)
             if not caller.instance.has_export(HANDLE_CALLBACK):
                 return Err(Case("invalid", "export the interface callbacks to use request"))
-            seconds = self._seconds(timeout_ms)
-            if walk is not None:
-                return _after(
-                    walk, caller, lambda _: self._request(caller, target, payload, seconds)
-                )
-            return self._request(caller, target, payload, seconds)
+            return self._request(caller, target, payload, self._seconds(timeout_ms))
         except Exception as error:
-            return _refused(error)
+            return self._refused(error)
 
     def _request(self, caller: Caller, target: str, payload: bytes, seconds: float) -> object:
         held = caller.account.hold(_REQUEST_BYTES)
@@ -200,31 +186,20 @@ class _Guests:
         request.at_end(self._guard.keep(component, _REQUEST, target, end))
 
     def call(self, caller: Caller, target: str, payload: bytes, timeout_ms: int) -> object:
-        seconds = self._seconds(timeout_ms)
         try:
-            walk = self._check(caller, target, payload)
-            if walk is not None:
-                return _after(
-                    walk,
-                    caller,
-                    lambda pending: self._call(caller, target, payload, seconds, pending),
-                )
-            return self._call(caller, target, payload, seconds, Pending())
+            self._check(caller, target, payload)
+            pending = Pending()
+            request = self._broker.request(
+                target,
+                payload,
+                lambda ended: pending.resolve(self._outcome(ended, caller.message_bytes)),
+                timeout=self._seconds(timeout_ms),
+                sender=caller.name,
+                is_waiting=True,
+                envelope=self._question(caller, target),
+            )
         except Exception as error:
-            return _refused(error)
-
-    def _call(
-        self, caller: Caller, target: str, payload: bytes, seconds: float, pending: Pending
-    ) -> object:
-        request = self._broker.request(
-            target,
-            payload,
-            lambda ended: pending.resolve(self._outcome(ended, caller.message_bytes)),
-            timeout=seconds,
-            sender=caller.name,
-            is_waiting=True,
-            envelope=self._question(caller, target),
-        )
+            return self._refused(error)
         pending.on_cancel = request.cancel
         self._end_with_grant(caller.name, target, request)
         return pending
@@ -237,21 +212,21 @@ class _Guests:
 
     def publish(self, caller: Caller, topic: str, payload: bytes) -> object:
         try:
-            self._check_payload(caller, payload)
+            self._quota.take(caller.name, len(payload))
             return Ok(self._publish(caller, topic, payload))
         except Exception as error:
-            return _refused(error)
+            return self._refused(error)
 
     def publish_retained(self, caller: Caller, topic: str, payload: bytes) -> object:
         try:
-            self._check_payload(caller, payload)
+            self._quota.take(caller.name, len(payload))
             self._broker.check_topic(topic)
             envelope = self._broker.following(in_hand(caller), caller.name, topic)
             value = retained_value(topic, payload, caller.name, envelope, self._broker)
             self._retained.retain(value)
             return Ok(self._publish(caller, topic, payload))
         except Exception as error:
-            return _refused(error)
+            return self._refused(error)
 
     def _publish(self, caller: Caller, topic: str, payload: bytes) -> int:
         broker, name = self._broker, caller.name
@@ -268,14 +243,14 @@ class _Guests:
                 count = deliver_retained(self._broker, values, caller.name)
                 self._counters.retained_delivered += count
         except Exception as error:
-            return _refused(error)
+            return self._refused(error)
         return Ok(None)
 
     def unsubscribe(self, caller: Caller, pattern: str) -> object:
         try:
             self._subscriptions(caller).remove(pattern)
         except Exception as error:
-            return _refused(error)
+            return self._refused(error)
         return Ok(None)
 
     def _subscriptions(self, caller: Caller) -> _Subscriptions:
@@ -283,31 +258,17 @@ class _Guests:
             _Subscriptions, lambda: _Subscriptions(self._broker, caller, self._guard)
         )
 
-    def _check(self, caller: Caller, target: str, payload: bytes) -> Iterator[int] | None:
-        """Check what can be checked at once; return the walk through what takes steps."""
+    def _check(self, caller: Caller, target: str, payload: bytes) -> None:
         check_address(target)
-        self._check_payload(caller, payload)
-        accepted = self._policy.codecs_of(target)
-        if "raw" not in accepted:
-            codec = codec_of(payload)
-            if codec not in accepted:
-                raise CodecNotAccepted(target, codec, frozenset(accepted))
-            walk = walk_cbor(payload)
-            if len(payload) > _LONG_BYTES and caller.is_instantiated:
-                return walk
-            for items in walk:
-                caller.charge(items * _ITEM_FUEL)
-        return None
+        self._quota.take(caller.name, len(payload))
 
-    def _check_payload(self, caller: Caller, payload: bytes) -> None:
-        if len(payload) > self._limits.payload_bytes:
-            raise PayloadTooLarge(len(payload), self._limits.payload_bytes)
-        bucket = self._buckets.get(caller.name)
-        if bucket is None:
-            bucket = TokenBucket(self._policy.rate_of(caller.name), self._clock)
-            self._buckets[caller.name] = bucket
-        if not bucket.take():
-            raise RateExceeded(caller.name, "its message rate is used up")
+    def _refused(self, error: Exception) -> Err[Case]:
+        """Return an error that a guest can handle; another is the host's, and ends the call."""
+        case = refusal_of(error)
+        if case is None:
+            raise error
+        self._counters.refused[case.name] += 1
+        return Err(case)
 
     def _seconds(self, timeout_ms: int) -> float:
         if timeout_ms == 0:
@@ -368,48 +329,9 @@ class _Subscriptions:
         self._forget.clear()
 
 
-def _after(walk: Iterator[int], caller: Caller, go: Callable[[Pending], object]) -> Pending:
-    """Let the guest wait until its payload was walked through, and then for `go`.
-
-    Args:
-        walk: Looks at some items in each step, and raises what is wrong.
-        caller: Who pays for them.
-        go: Sends the message; returns its outcome, or the `Pending` that it is given.
-    """
-    pending = Pending()
-
-    async def work() -> None:
-        try:
-            for items in walk:
-                await anyio.lowlevel.checkpoint()
-                if pending.is_done:
-                    return  # its call has ended
-                caller.charge(items * _ITEM_FUEL)
-            outcome = go(pending)
-        except Exception as error:
-            try:
-                outcome = _refused(error)
-            except Exception as fault:
-                pending.fail(fault)
-                return
-        if outcome is not pending:
-            pending.resolve(outcome)
-
-    caller.instance.engine.start(work())
-    return pending
-
-
 def _reply(value: object) -> bytes | None:
-    """Return a Python actor's answer as bytes: components get a value as marked CBOR."""
-    return value if value is None or isinstance(value, bytes) else encode_cbor(value)
-
-
-def _refused(error: Exception) -> Err[Case]:
-    """Return an error that a guest can handle; any other is a bug of the host and ends the call."""
-    case = refusal_of(error)
-    if case is None:
-        raise error
-    return Err(case)
+    """Return a Python actor's answer as bytes: components get a value as CBOR."""
+    return value if value is None or isinstance(value, bytes) else encode(value)
 
 
 def _unforeseen(target: str) -> Case:

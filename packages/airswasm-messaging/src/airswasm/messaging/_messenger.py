@@ -1,19 +1,21 @@
 """Messages from Python code: values in, values out.
 
-Components exchange bytes. A `Messenger` encodes what it sends with one codec and decodes answers by
-their mark, so that Python code handles values. It is for trusted code: it needs no capability and
-counts no rate.
+Components exchange bytes. A `Messenger` encodes what it sends with one codec, and decodes the
+answers to what it has encoded by their prefix, so that Python code handles values. It is for
+trusted code: it needs no capability and counts no rate.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import cast
 
 import anyio.lowlevel
 from airswasm.actor import HOST, ActorError, Context, Envelope, MessageBroker
 
 from ._addresses import check_address
-from ._codecs import Codec, codec_of, encode, load_cbor, walk_cbor
+from ._codecs.codec import NONE
+from ._codecs.installed import Codecs
 from ._envelopes import new_chain, retained_value
 from ._retained import RetainedTopics
 from .errors import MessagingError
@@ -27,11 +29,13 @@ class Messenger:
     Args:
         broker: The actor system's broker.
         sender: The name that receivers see as the sender.
-        codec: The encoding of values; bytes pass unchanged under `raw`.
+        codec: The encoding of values: the name of an installed codec, or `none` for bytes and
+            texts as they are.
         timeout: Seconds to wait for an answer, unless a call sets another time.
         correlation: The id of a conversation that its messages belong to.
         traceparent: The W3C trace context of its messages.
         retained: Where `publish` keeps the values of topics.
+        codecs: The codecs to choose from; None for those that are installed.
 
     Raises:
         InvalidEnvelope: The correlation or the trace context is malformed.
@@ -42,18 +46,20 @@ class Messenger:
         broker: MessageBroker,
         *,
         sender: str = HOST,
-        codec: Codec = "cbor",
+        codec: str = "cbor",
         timeout: float = 5.0,
         correlation: str = "",
         traceparent: str = "",
         retained: RetainedTopics | None = None,
+        codecs: Codecs | None = None,
     ) -> None:
         self._broker = broker
         self._context: Context | None = None
         self._chain = new_chain(correlation=correlation, traceparent=traceparent)
         self._retained = retained
         self._sender = sender
-        self._codec: Codec = codec
+        self._codec = codec
+        self._codecs = codecs or Codecs.find()
         self._timeout = timeout
 
     @classmethod
@@ -61,7 +67,7 @@ class Messenger:
         cls,
         context: Context,
         *,
-        codec: Codec = "cbor",
+        codec: str = "cbor",
         timeout: float = 5.0,
         retained: RetainedTopics | None = None,
     ) -> Messenger:
@@ -77,7 +83,7 @@ class Messenger:
         target: str,
         value: object,
         *,
-        codec: Codec | None = None,
+        codec: str | None = None,
         expires_after: float | None = None,
     ) -> None:
         """Put a message into the target's mailbox; do not wait.
@@ -91,10 +97,12 @@ class Messenger:
 
         Raises:
             InvalidAddress: The target's name is malformed.
+            UnknownCodec: No such codec is installed.
             Unencodable: The codec has no form for the value.
+            CodecNotAccepted: The target does not read the codec.
             DeliveryError: The broker did not accept the message, see `MessageBroker.tell`.
         """
-        payload = encode(value, codec or self._codec)
+        payload = self._codecs.encode(value, codec or self._codec)
         envelope = self._envelope(target, expires_after)
         self._broker.tell(check_address(target), payload, sender=self._sender, envelope=envelope)
 
@@ -103,7 +111,7 @@ class Messenger:
         targets: Iterable[str],
         value: object,
         *,
-        codec: Codec | None = None,
+        codec: str | None = None,
         expires_after: float | None = None,
     ) -> list[MessagingError | ActorError | None]:
         """Put one message into the mailboxes of several targets; do not wait.
@@ -114,7 +122,7 @@ class Messenger:
         Raises:
             Unencodable: The codec has no form for the value.
         """
-        payload = encode(value, codec or self._codec)
+        payload = self._codecs.encode(value, codec or self._codec)
         return [self._tell_one(target, payload, expires_after) for target in targets]
 
     def _tell_one(
@@ -149,42 +157,56 @@ class Messenger:
         value: object,
         *,
         timeout: float | None = None,
-        codec: Codec | None = None,
+        codec: str | None = None,
     ) -> object:
         """Send a message and wait for the answer. A cancel ends the wait.
 
         Returns:
-            The answer, decoded if it is marked as CBOR; None without one.
+            The answer, None without one. With a codec, it is decoded by its prefix, which may name
+            another codec; bytes that begin with the prefix of none that is decoded here, and all
+            answers with `none`, are as they were sent.
 
         Raises:
             InvalidAddress: The target's name is malformed.
+            UnknownCodec: No such codec is installed.
             Unencodable: The codec has no form for the value.
-            InvalidCbor: The answer is marked as CBOR and cannot be decoded.
+            CodecNotAccepted: The target does not read the codec.
+            InvalidPayload: The answer is malformed.
             DeliveryError, AskError: As for `MessageBroker.ask`.
         """
+        name = codec or self._codec
         answer = await self._broker.ask(
             check_address(target),
-            encode(value, codec or self._codec),
+            self._codecs.encode(value, name),
             timeout=self._timeout if timeout is None else timeout,
             sender=self._sender,
             envelope=self._envelope(target, is_question=True),
         )
-        if not isinstance(answer, bytes) or codec_of(answer) == "raw":
+        if name == NONE or not isinstance(answer, bytes):
             return answer
-        for _ in walk_cbor(answer):  # a component may have sent it
-            await anyio.lowlevel.checkpoint()
-        return load_cbor(answer)
+        its_codec = self._codecs.of(answer)
+        if its_codec is None or its_codec.decode is None:
+            return answer
+        steps = self._codecs.read(answer)
+        while True:
+            try:
+                next(steps)
+            except StopIteration as end:
+                return cast("object", end.value)
+            await anyio.lowlevel.checkpoint()  # a component may have sent it
 
     def publish(
         self,
         topic: str,
         value: object,
         *,
-        codec: Codec | None = None,
+        codec: str | None = None,
         expires_after: float | None = None,
         retain: bool = False,
     ) -> int:
         """Publish to a topic; return the number of mailboxes that accepted it.
+
+        A subscriber that does not read the codec is left out.
 
         Args:
             topic: The topic.
@@ -192,7 +214,7 @@ class Messenger:
             codec: Another codec than the messenger's.
             expires_after: Seconds after which it is worthless.
             retain: Whether later subscribers get it, too; an empty payload (`b""` with the codec
-                `raw`) removes what the topic has.
+                `none`) removes what the topic has.
 
         Raises:
             InvalidTopic: The topic is malformed.
@@ -200,7 +222,7 @@ class Messenger:
             RetainedFull: There is no room to retain it; nothing was published.
             ValueError: The messenger was made without `retained`.
         """
-        payload = encode(value, codec or self._codec)
+        payload = self._codecs.encode(value, codec or self._codec)
         envelope = self._envelope(topic, expires_after)
         if retain:
             if self._retained is None:

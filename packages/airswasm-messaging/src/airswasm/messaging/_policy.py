@@ -9,12 +9,11 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from ._codecs import Codec
+from ._codecs.acceptance import Acceptance
+from ._codecs.codec import ANY
 from ._rates import Rate
 
-__all__ = ("ALL_CODECS", "MessagingLimits", "MessagingPolicy", "SamePolicy")
-
-ALL_CODECS: frozenset[Codec] = frozenset(("raw", "cbor"))
+__all__ = ("MessagingLimits", "MessagingPolicy", "SamePolicy")
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +32,8 @@ class MessagingLimits:
         retained_bytes: Bytes of those values.
         retained_values_each: Topics of which one publisher may have the value kept.
         retained_bytes_each: Bytes of those values.
+        total_messages: Messages that all components together may send each second.
+        total_bytes: Bytes of payload that all components together may send each second.
     """
 
     payload_bytes: int = 1024 * 1024
@@ -46,6 +47,13 @@ class MessagingLimits:
     retained_bytes: int = 32 * 2**20
     retained_values_each: int = 1_000
     retained_bytes_each: int = 4 * 2**20
+    total_messages: float = float("inf")
+    total_bytes: float = float("inf")
+
+    def __post_init__(self) -> None:
+        for name in ("total_messages", "total_bytes"):
+            if not getattr(self, name) >= 1:
+                raise ValueError(f"{name} must be at least 1")
 
 
 class MessagingPolicy(Protocol):
@@ -56,12 +64,17 @@ class MessagingPolicy(Protocol):
         """The limits for every component."""
         ...
 
+    @property
+    def revision(self) -> int:
+        """A number that changes with each change of a rate, which then holds from that moment."""
+        ...
+
     def rate_of(self, component: str) -> Rate:
         """Return the rate at which this component may send."""
         ...
 
-    def codecs_of(self, target: str) -> frozenset[Codec]:
-        """Return the codecs that this target reads; `raw` among them means any bytes."""
+    def acceptance_of(self, target: str) -> Acceptance:
+        """Return the codecs that this target reads, whether it runs or not."""
         ...
 
 
@@ -71,14 +84,19 @@ class SamePolicy:
 
     limits: MessagingLimits = field(default_factory=MessagingLimits)
     rate: Rate = field(default_factory=Rate)
-    codecs: frozenset[Codec] = ALL_CODECS
+    accepts: tuple[str, ...] = (ANY,)
+    prefers: str | None = None
+
+    @property
+    def revision(self) -> int:
+        """Return 0: nothing changes."""
+        return 0
 
     def rate_of(self, component: str) -> Rate:
         """Return the one rate."""
         del component
         return self.rate
 
-    def codecs_of(self, target: str) -> frozenset[Codec]:
+    def acceptance_of(self, target: str) -> Acceptance:
         """Return the same codecs for all."""
-        del target
-        return self.codecs
+        return Acceptance(target, self.accepts, self.prefers)

@@ -6,16 +6,18 @@ this module adds only this block's own.
 
 from __future__ import annotations
 
-from airswasm.actor.errors import MessageTooLarge
+from airswasm.actor.errors import DeliveryError, MessageTooLarge
 from airswasm.wit import AirswasmError, ErrorCode
 
 __all__ = (
     "MessagingError",
     "InvalidAddress",
     "CodecError",
-    "InvalidCbor",
+    "InvalidPayload",
     "Unencodable",
     "CodecNotAccepted",
+    "UnknownCodec",
+    "InvalidCodec",
     "PayloadTooLarge",
     "InvalidEnvelope",
     "RateExceeded",
@@ -64,15 +66,23 @@ class CodecError(MessagingError):
     )
 
 
-class InvalidCbor(CodecError):
-    """The payload is marked as CBOR, but this host does not accept it."""
+class InvalidPayload(CodecError):
+    """A payload cannot be decoded here: its codec, its content or its size.
+
+    Attributes:
+        codec: The codec that its prefix names, or `none`.
+        offset: The byte of the content, counted after the prefix, at which reading ended.
+        reason: A sentence for people.
+    """
 
     explanation = CodecError.explanation
 
-    def __init__(self, offset: int, reason: str) -> None:
+    def __init__(self, codec: str, offset: int, reason: str) -> None:
+        self.codec = codec
         self.offset = offset
         self.reason = reason
-        super().__init__(f"the CBOR payload is refused at byte {offset}: {reason}")
+        what = "the payload" if codec == "none" else f"the {codec} payload"
+        super().__init__(f"{what} cannot be decoded, at byte {offset}: {reason}")
 
 
 class Unencodable(CodecError):
@@ -86,19 +96,74 @@ class Unencodable(CodecError):
         super().__init__(f"the value cannot be encoded as {codec}: {reason}")
 
 
-class CodecNotAccepted(CodecError):
-    """The target does not read this payload's codec."""
+class CodecNotAccepted(CodecError, DeliveryError):
+    """The receiver does not read this payload's codec. The message was not accepted.
 
-    explanation = CodecError.explanation
+    Attributes:
+        target: The receiver.
+        codec: The codec of the payload; None if its first bytes name none.
+        accepted: What the receiver reads.
+        preferred: What it would rather read; None if it says nothing.
+    """
 
-    def __init__(self, target: str, codec: str, accepted: frozenset[str]) -> None:
-        self.target = target
+    explanation = ErrorCode(
+        "E0616",
+        "codec not accepted",
+        "The receiver does not read the codec that the payload's first bytes name.",
+        "send what the receiver accepts (`airswasm send --codec`), or add the codec to "
+        "`[codecs] accepts` in its Component.toml",
+    )
+
+    def __init__(
+        self, target: str, codec: str | None, accepted: tuple[str, ...], preferred: str | None
+    ) -> None:
         self.codec = codec
         self.accepted = accepted
-        super().__init__(
-            f"{target} accepts {', '.join(sorted(accepted))} and was sent {codec}; "
-            "send what it accepts, or add the codec to [codecs] accepts in its Component.toml"
-        )
+        self.preferred = preferred
+        sent = codec or "a payload whose first bytes name no codec"
+        rather = f" (prefers {preferred})" if preferred else ""
+        text = f"{target} accepts {', '.join(accepted)}{rather} and was sent {sent}"
+        DeliveryError.__init__(self, target, text)
+
+
+class UnknownCodec(CodecError):
+    """No codec of that name is installed.
+
+    Attributes:
+        name: The name.
+        known: The names that there are.
+        meant: The nearest of them, or empty.
+    """
+
+    explanation = ErrorCode(
+        "E0617",
+        "unknown codec",
+        "No codec of that name is installed on this host.",
+        "`airswasm doctor` lists the codecs; a package adds one by the entry point airswasm.codecs",
+    )
+
+    def __init__(self, name: str, known: tuple[str, ...], meant: str = "") -> None:
+        self.name = name
+        self.known = known
+        self.meant = meant
+        rest = f"; did you mean {meant}?" if meant else f"; there are {', '.join(known)}"
+        super().__init__(f"there is no codec {name[:64]!a}{rest}")
+
+
+class InvalidCodec(CodecError):
+    """A codec cannot be registered."""
+
+    explanation = ErrorCode(
+        "E0618",
+        "invalid codec",
+        "A package registers a codec with a name or number that is invalid, or taken.",
+        "give it another name, and a code of the multicodec table or from 0x300000 to 0x3fffff",
+    )
+
+    def __init__(self, name: str, reason: str) -> None:
+        self.name = name
+        self.reason = reason
+        super().__init__(f"the codec {name[:64]!a} cannot be registered: {reason}")
 
 
 class PayloadTooLarge(MessagingError):
@@ -116,18 +181,26 @@ class PayloadTooLarge(MessagingError):
 
 
 class RateExceeded(MessagingError):
-    """A sender sent more than its rate allows."""
+    """A sender sent more than its rate, or the host's, allows.
+
+    Attributes:
+        sender: The sender.
+        reason: A sentence for people.
+        of: What was used up: `messages`, `bytes`, or another of its bounds.
+    """
 
     explanation = ErrorCode(
         "E0604",
         "too many messages",
-        "The sender sent more than its rate allows.",
-        "send less often, or raise `messages` under [limits.rates]",
+        "The sender sent more than its rate, or that of all components together, allows.",
+        "send less often, or raise `messages` or `bytes` under [limits.rates]; for all components "
+        "together, messaging.total_messages or messaging.total_bytes in config.toml",
     )
 
-    def __init__(self, sender: str, reason: str) -> None:
+    def __init__(self, sender: str, reason: str, of: str = "") -> None:
         self.sender = sender
         self.reason = reason
+        self.of = of
         super().__init__(f"{sender} sends too much: {reason}; try again later")
 
 

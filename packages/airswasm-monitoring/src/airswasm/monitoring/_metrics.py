@@ -179,8 +179,8 @@ class Metrics(Collector):
         """Refuse a second family of one name, which no scraper reads."""
         whole = Snapshot(
             0.0, (), audit_lines=0, storage_syncs=0, storage_expired=0,
-            event_loop_lag=_NO_TIMES, memory_bytes=0, memory_most_bytes=0, descriptors=0,
-            descriptors_most=0,
+            retained_values=0, retained_bytes=0, event_loop_lag=_NO_TIMES, memory_bytes=0,
+            memory_most_bytes=0, descriptors=0, descriptors_most=0,
         )  # fmt: skip
         taken: set[str] = set()
         for family in (
@@ -202,6 +202,7 @@ class Metrics(Collector):
         for outcome, count in snapshot.messages.items():
             messages.add_metric([outcome], count)
         yield messages
+        yield from _message_families(snapshot)
         dead = CounterMetricFamily("airswasm_dead_letters", "Undelivered.", labels=["reason"])
         for reason, count in snapshot.dead_letters.items():
             dead.add_metric([reason], count)
@@ -398,6 +399,27 @@ def _buckets(times: Times) -> tuple[list[tuple[str, float]], float]:
         so_far += count
         buckets.append((bound, so_far))
     return buckets, times.seconds
+
+
+def _message_families(snapshot: Snapshot) -> Iterator[Family]:
+    refusals = CounterMetricFamily(
+        "airswasm_message_refusals", "Messages that components could not send.", labels=["reason"]
+    )
+    for reason, count in snapshot.refusals.items():
+        refusals.add_metric([reason], count)
+    yield refusals
+    events = CounterMetricFamily(
+        "airswasm_message_events", "What else happened to messages.", labels=["event"]
+    )
+    for event, count in snapshot.message_events.items():
+        events.add_metric([event], count)
+    yield events
+    for name, text, value in (
+        ("values", "Topics with a retained value.", snapshot.retained_values),
+        ("bytes", "Bytes of retained values.", snapshot.retained_bytes),
+    ):
+        if value is not None:
+            yield GaugeMetricFamily(f"airswasm_retained_{name}", text, value=value)
 
 
 def _optional(name: str, text: str, value: int | None) -> Iterator[Family]:

@@ -13,13 +13,14 @@ from __future__ import annotations
 import shutil
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
-from dataclasses import replace
+from dataclasses import fields, replace
 from time import monotonic, time
 from typing import Any
 
 import anyio
 import anyio.lowlevel
 from airswasm.actor import ActorRef, ActorSystem, Phase, Tally
+from airswasm.messaging import MessagingCounters
 from airswasm.runtime import HealthSources, Histogram, HostMemory, Meters, Services
 from airswasm.security import AuditLog
 from airswasm.storage import StorageError, StorageQuotas, Store
@@ -34,6 +35,7 @@ __all__ = ("Monitor", "observe")
 
 _PORTION = 100
 """Components that are looked at before others have a turn."""
+_MESSAGING_GAUGES = ("retained_values", "retained_bytes")
 _LAG_SECONDS = 1.0
 """Between two looks at how late the event loop is."""
 _JUMP_SECONDS = 5.0
@@ -64,6 +66,7 @@ class Monitor:
         is_measuring: bool = True,
         memory: HostMemory | None = None,
         sources: HealthSources | None = None,
+        messaging: MessagingCounters | None = None,
         wall_clock: Callable[[], float] = time,
     ) -> None:
         self._system = system
@@ -71,6 +74,7 @@ class Monitor:
         self._quotas = quotas
         self._audit = audit
         self._memory = memory
+        self._messaging = messaging
         self._sources = sources or HealthSources()
         self._wall_clock = wall_clock
         self._late: float | None = None
@@ -146,6 +150,10 @@ class Monitor:
                 "handled": dispatcher.handled,
                 "rejected": dispatcher.rejected,
             },
+            refusals=dict(self._messaging.refused) if self._messaging else {},
+            message_events=_events(self._messaging) if self._messaging else {},
+            retained_values=self._messaging.retained_values if self._messaging else None,
+            retained_bytes=self._messaging.retained_bytes if self._messaging else None,
             dead_letters={
                 reason.value: count for reason, count in system.dead_letters.by_reason.items()
             },
@@ -217,6 +225,7 @@ def observe(services: Services) -> Monitor:
         audit=services.get(AuditLog) if services.has(AuditLog) else None,
         memory=services.get(HostMemory) if services.has(HostMemory) else None,
         sources=services.get(HealthSources) if services.has(HealthSources) else None,
+        messaging=services.get(MessagingCounters) if services.has(MessagingCounters) else None,
     )
 
 
@@ -290,3 +299,13 @@ def _state(ref: ActorRef, known: ComponentHistory) -> str:
     if known.state == "given_up" and ref.phase is not Phase.RUNNING:
         return known.state
     return ref.phase.value
+
+
+def _events(counters: MessagingCounters) -> dict[str, int]:
+    """Return every plain counter of messaging, by its name there."""
+    counts = {each.name: getattr(counters, each.name) for each in fields(counters)}
+    return {
+        name: count
+        for name, count in counts.items()
+        if isinstance(count, int) and name not in _MESSAGING_GAUGES
+    }

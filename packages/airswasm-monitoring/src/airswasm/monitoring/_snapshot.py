@@ -110,6 +110,10 @@ class Snapshot:
         time: The system's clock, in seconds.
         components: All components, by name.
         messages: The numbers of messages that were `sent`, `handled` and `rejected` so far.
+        refusals: What components tried to send and was refused, by the case of `messaging-error`.
+        message_events: What else happened to messages, by event; see `MessagingCounters`.
+        retained_values: Topics that have a retained value; None without messaging.
+        retained_bytes: Bytes of those values; None without messaging.
         dead_letters: The numbers of dead letters, by reason.
         audit_lines: Lines in the audit log; None without one.
         storage_syncs: The number of times that the store has waited for the disk; None without one.
@@ -132,6 +136,10 @@ class Snapshot:
     time: float
     components: tuple[ComponentSample, ...] = ()
     messages: Mapping[str, int] = field(default_factory=dict[str, int])
+    refusals: Mapping[str, int] = field(default_factory=dict[str, int])
+    message_events: Mapping[str, int] = field(default_factory=dict[str, int])
+    retained_values: int | None = None
+    retained_bytes: int | None = None
     dead_letters: Mapping[str, int] = field(default_factory=dict[str, int])
     audit_lines: int | None = None
     storage_syncs: int | None = None

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Protocol
 
 from airswasm.runtime import find_interpreter
-from airswasm.wit import c_header_folder
+from airswasm.wit import c_header_folder, guest_folder
 
 from ._diagnostic import Diagnostic, read_compiler_output, read_python_traceback
 from .errors import NotAProject, ToolMissing
@@ -92,12 +92,13 @@ class PythonToolchain:
             raise NotAProject(plan.folder, "app.py", hint="a Python component starts in app.py")
         bindings = plan.scratch / "bindings"
         world = (tool, "-q", "-d", "wit", "-w", WORLD)
+        modules = ("-p", ".", "-p", str(guest_folder("python")))
         return (
             Step("bindings", "componentize-py", (*world, "bindings", str(bindings))),
             Step(
                 "compile",
                 "componentize-py",
-                (*world, "componentize", "app", "-p", ".", "-o", str(plan.output)),
+                (*world, "componentize", "app", *modules, "-o", str(plan.output)),
                 read_python_traceback,
             ),
         )

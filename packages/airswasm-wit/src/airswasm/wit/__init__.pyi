@@ -11,7 +11,14 @@ from ._block import (
     load_part,
 )
 from ._blocks import BLOCK_GROUP, Blocks, InstalledBlock
-from ._contract import Contract, c_header_folder, contract, rust_crate_folder, wit_folder
+from ._contract import (
+    Contract,
+    c_header_folder,
+    contract,
+    guest_folder,
+    rust_crate_folder,
+    wit_folder,
+)
 from ._evolution import Change, check_version, compare_packages
 from ._fault import (
     AirswasmError,
@@ -163,6 +170,7 @@ __all__ = (
     "read_component",
     "read_wit",
     "read_wit_text",
+    "guest_folder",
     "rust_crate_folder",
     "wit_folder",
 )

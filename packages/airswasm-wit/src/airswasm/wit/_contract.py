@@ -12,12 +12,20 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from types import MappingProxyType
+from typing import Literal
 
 from ._decode import decode
 from .model import Interface, Package
 from .names import CONTRACT_VERSION, GUEST_INTERFACES, are_compatible
 
-__all__ = ("Contract", "c_header_folder", "contract", "rust_crate_folder", "wit_folder")
+__all__ = (
+    "Contract",
+    "c_header_folder",
+    "contract",
+    "guest_folder",
+    "rust_crate_folder",
+    "wit_folder",
+)
 
 _HERE = Path(__file__).parent
 PARSED = _HERE / "contract.json"
@@ -119,3 +127,11 @@ def c_header_folder() -> Path:
 def rust_crate_folder() -> Path:
     """Return the folder of the crate `airswasm-guest`, to depend on with `path = …`."""
     return _HERE / "bindings" / "rust"
+
+
+def guest_folder(language: Literal["javascript", "python"]) -> Path:
+    """Return the folder of modules for components in a language, to bundle or to copy.
+
+    `python` has `airswasm_codec`, `javascript` has `airswasm-codec.js`.
+    """
+    return _HERE / "bindings" / language

@@ -170,9 +170,17 @@ static void network(void) {
     say_bytes(page.body);
 }
 
+static airswasm_reply coded(airswasm_bytes payload) {
+    airswasm_coded read = airswasm_split(payload);
+    if (!read.found) return airswasm_answer(AIRSWASM_BYTES("none"));
+    airswasm_log(AIRSWASM_INFO, airswasm_join(AIRSWASM_TEXT("codec "), airswasm_decimal(read.codec)));
+    return airswasm_answer(airswasm_wrap(read.codec, read.content));
+}
+
 static airswasm_reply handle(airswasm_text sender, const airswasm_text *topic, airswasm_bytes payload) {
     airswasm_text command = airswasm_as_text(payload);
     airswasm_log(AIRSWASM_WARN, airswasm_join(AIRSWASM_TEXT("message from "), sender));
+    if (topic && airswasm_equal(*topic, AIRSWASM_TEXT("codec"))) return coded(payload);
     if (topic) return airswasm_answer(airswasm_as_bytes(*topic));
     if (airswasm_equal(command, AIRSWASM_TEXT("quiet"))) return airswasm_acknowledge();
     if (!airswasm_equal(command, AIRSWASM_TEXT("tour")))

@@ -8,6 +8,7 @@ import * as process from "airswasm:component/process@0.1.0";
 import * as storage from "airswasm:component/storage@0.1.0";
 import * as tcp from "airswasm:component/tcp@0.1.0";
 import * as udp from "airswasm:component/udp@0.1.0";
+import { split, wrap } from "./airswasm-codec.js";
 
 const bytes = (text) => new TextEncoder().encode(text);
 const text = (payload) => (payload === undefined ? "none" : new TextDecoder().decode(payload));
@@ -113,9 +114,17 @@ function* network() {
   yield `http ${page.status} ${name}=${value} ${text(page.body)}`;
 }
 
+function coded(payload) {
+  const { codec, content } = split(payload);
+  if (codec === undefined) return bytes("none");
+  log("info", `codec ${codec}`);
+  return wrap(codec, content);
+}
+
 export const handler = {
   handleMessage(sender, topic, payload) {
     log("warn", `message from ${sender}`);
+    if (topic === "codec") return coded(payload);
     if (topic !== undefined) return bytes(topic);
     if (text(payload) === "quiet") return undefined;
     if (text(payload) !== "tour") throw `unknown command ${text(payload)}`;

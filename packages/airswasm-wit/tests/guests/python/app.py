@@ -1,5 +1,6 @@
 """Calls every host function once and answers with what each gave; see guests.py."""
 
+import airswasm_codec
 from componentize_py_types import Err, Ok
 from wit_world import exports
 from wit_world.imports import (
@@ -125,9 +126,19 @@ def network():
     yield f"http {page.status} {name}={value} {text(page.body)}"
 
 
+def coded(payload):
+    number, content = airswasm_codec.split(payload)
+    if number is None:
+        return b"none"
+    logging.log(logging.Level.INFO, f"codec {number}")
+    return airswasm_codec.wrap(number, content)
+
+
 class Handler(exports.Handler):
     def handle_message(self, sender, topic, payload):
         logging.log(logging.Level.WARN, f"message from {sender}")
+        if topic == "codec":
+            return coded(payload)
         if topic is not None:
             return topic.encode()
         if payload == b"quiet":

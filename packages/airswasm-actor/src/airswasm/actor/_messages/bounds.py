@@ -7,11 +7,16 @@ they are bounded unless a mailbox says otherwise. `_running/mailbox.py` enforces
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    from ..errors import DeliveryError
 
 __all__ = (
     "COMPONENT_MAILBOX",
+    "Inspection",
     "MailboxInfo",
     "MailboxSpec",
     "Weighed",
@@ -39,6 +44,8 @@ class MailboxSpec:
         message_bytes: How many bytes a single payload may have; None sets no bound. A component's
             mailbox that leaves it out gets what the component has memory for
             (`ComponentActor.message_bytes`).
+        refuse: Returns the sender's error for a payload that the receiver cannot read, and None
+            for the others; without it, all payloads are taken. System messages pass unseen.
     """
 
     capacity: int = 1000
@@ -46,6 +53,12 @@ class MailboxSpec:
     wait: float = 5.0
     capacity_bytes: int | None = None
     message_bytes: int | None = None
+    refuse: Callable[[object], DeliveryError | None] | None = None
+
+    @property
+    def looks_at_payloads(self) -> bool:
+        """Whether a message is taken in by its payload, and not by its place alone."""
+        return not (self.capacity_bytes is None and self.message_bytes is None and not self.refuse)
 
     def __post_init__(self) -> None:
         if self.capacity < 1:
@@ -109,6 +122,12 @@ class Weighed:
     def weight_bytes(self) -> int:
         """The bytes that it carries."""
         raise NotImplementedError
+
+
+class Inspection:
+    """A system message about an actor rather than for it: no tally and no receipt counts it."""
+
+    __slots__ = ()
 
 
 def signal_bytes(payload: object) -> int:

@@ -34,7 +34,7 @@ ReceiptListener = Callable[[Receipt], None]
 _MOST_ENDED = 1_000
 """Names whose actor has ended, and whose sums are kept."""
 
-_HANDLERS = ("#handle-message", "#handle-callback", "#check")
+_HANDLERS = ("#handle-message", "#handle-callback")
 
 
 class Tally:

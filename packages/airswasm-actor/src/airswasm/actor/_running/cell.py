@@ -31,6 +31,7 @@ from typing import TYPE_CHECKING, Any, Protocol, cast, final
 import anyio
 
 from .._foreign import attribute_of, type_name
+from .._messages.bounds import Inspection
 from .._messages.dead_letters import DeathReason
 from .._messages.envelope import Envelope, new_envelope
 from .._messages.message import Message, new_message
@@ -454,12 +455,12 @@ class Cell:
         self.spec = spec
         # The length of the queue from which a sender has to ask for room. Where bytes count it
         # is always asked.
-        if spec.capacity_bytes is None and spec.message_bytes is None:
-            self.full_at = spec.capacity
-            self.queued_bytes: int | None = None
-        else:
+        if spec.looks_at_payloads:
             self.full_at = 0
-            self.queued_bytes = 0
+            self.queued_bytes: int | None = 0
+        else:
+            self.full_at = spec.capacity
+            self.queued_bytes = None
         self.queue: deque[QueuedMessage] | None = None
         self.signals: deque[Message] | None = None
         self.rare = _COMMON
@@ -736,6 +737,8 @@ class Cell:
         error: BaseException | None,
     ) -> None:
         """Make the receipt of a message that was in hand."""
+        if isinstance(work.message.payload, Inspection):
+            return
         tally.end(work.message, outcome, result)
         if self.guest is None:
             tally.add_time(work.seconds)

@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 
     from .._messages.bounds import MailboxSpec
     from .._messages.message import Message, QueuedMessage
+    from ..errors import DeliveryError
     from .cell import Cell
 
 __all__ = (
@@ -46,7 +47,7 @@ __all__ = (
     "drop_oldest",
     "enqueue_or_wait",
     "give_back",
-    "is_too_large",
+    "is_unfit",
     "make_room",
     "move_all",
     "note_taken",
@@ -123,6 +124,7 @@ def make_room(cell: Cell, payload: object) -> None:
     Raises:
         MailboxFull: There is no room, and the policy is not `drop-oldest`.
         MessageTooLarge: There will never be.
+        DeliveryError: The mailbox refuses such payloads.
     """
     spec, queue, queued = cell.spec, cell.queue, cell.queued_bytes
     if cell.exchange.wake is not None:
@@ -136,6 +138,7 @@ def make_room(cell: Cell, payload: object) -> None:
             and queue is not None
             and len(queue) < spec.capacity
             and cell.rare.waiting_room is None
+            and (spec.refuse is None or spec.refuse(payload) is None)
         ):
             cell.queued_bytes = queued
             return
@@ -220,10 +223,10 @@ def note_taken(cell: Cell, message: Message) -> None:
 def resize(cell: Cell, spec: MailboxSpec) -> None:
     """Bound the mailbox anew. Messages that wait stay, even where they are more than that."""
     cell.spec = spec
-    if spec.capacity_bytes is None and spec.message_bytes is None:
-        cell.full_at, cell.queued_bytes = spec.capacity, None
-    else:
+    if spec.looks_at_payloads:
         cell.full_at, cell.queued_bytes = 0, count_bytes(cell)
+    else:
+        cell.full_at, cell.queued_bytes = spec.capacity, None
     admit_waiting(cell)
 
 
@@ -232,9 +235,11 @@ def count_bytes(cell: Cell) -> int:
     return sum(payload_bytes(queued[0]) for queued in cell.queue or ())
 
 
-def is_too_large(cell: Cell, payload: object) -> bool:
-    """Return whether there will never be room for a payload."""
-    return cell.queued_bytes is not None and _excess(cell, payload_bytes(payload)) is not None
+def is_unfit(cell: Cell, payload: object) -> bool:
+    """Return whether a payload will never be taken."""
+    return cell.queued_bytes is not None and (
+        _unfitness(cell, payload, payload_bytes(payload)) is not None
+    )
 
 
 def put_signal(cell: Cell, message: Message) -> None:
@@ -326,21 +331,21 @@ def _weigh(cell: Cell, payload: object) -> int:
     if cell.queued_bytes is None:
         return 0
     weight = payload_bytes(payload)
-    error = _excess(cell, weight)
+    error = _unfitness(cell, payload, weight)
     if error is not None:
         cell.note_rejected()
         raise error
     return weight
 
 
-def _excess(cell: Cell, weight: int) -> MessageTooLarge | None:
-    """Return the error for a payload of that many bytes that will never fit; None when it may."""
+def _unfitness(cell: Cell, payload: object, weight: int) -> DeliveryError | None:
+    """Return the error for a payload, of that many bytes, that will never fit; None if it may."""
     spec = cell.spec
     if spec.message_bytes is not None and weight > spec.message_bytes:
         return MessageTooLarge(cell.name, weight, spec.message_bytes, "message_bytes")
     if spec.capacity_bytes is not None and weight > spec.capacity_bytes:
         return MessageTooLarge(cell.name, weight, spec.capacity_bytes)
-    return None
+    return None if spec.refuse is None else spec.refuse(payload)
 
 
 def _limit_met(cell: Cell, weight: int) -> Literal["capacity", "capacity_bytes"] | None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from .._messages.request import Request
-from .mailbox import WaitingSender, enqueue_or_wait, is_too_large, put_signal, take_back_waiter
+from .mailbox import WaitingSender, enqueue_or_wait, is_unfit, put_signal, take_back_waiter
 
 if TYPE_CHECKING:
     from .._messages.envelope import Envelope
@@ -52,7 +52,7 @@ def put_question(
     if (
         cell.queue is not None
         or not exchange.can_hand_over(cell)
-        or (cell.queued_bytes is not None and is_too_large(cell, payload))
+        or (cell.queued_bytes is not None and is_unfit(cell, payload))
     ):
         post(cell, payload, request, timeout, sender, topic, asker, envelope)
         return request

@@ -23,6 +23,7 @@ from airswasm.security import Kinds
 __all__ = (
     "AuditNewest",
     "AuditVerified",
+    "CodecReport",
     "HostAbout",
     "MessageReport",
     "PlanDocument",
@@ -118,6 +119,19 @@ class MessageReport:
     reply: str | None
     error: Mapping[str, object] | None
     receipt: Receipt
+
+
+@dataclass(frozen=True, slots=True)
+class CodecReport:
+    """The codecs of the messages that a component reads.
+
+    Attributes:
+        accepts: Names of codecs; `any` alone takes every payload, unexamined.
+        prefers: The codec for a sender that has the choice; None if it declares none.
+    """
+
+    accepts: tuple[str, ...]
+    prefers: str | None
 
 
 @dataclass(frozen=True, slots=True)

@@ -167,6 +167,14 @@ OPERATIONS = Table(
             scope="send",
         ),
         Operation(
+            "codecs", "GET", f"{COMPONENT}/codecs",
+            "Show which codecs of messages a component reads.",
+            Json("codecs/1", "airswasm.cli._control.answers:CodecReport"), (_NAME,),
+            detail="The payload of a message begins with the number of its codec in the public "
+            "multicodec table, as an unsigned varint: see docs/messaging-codecs.md.",
+            scope="send",
+        ),
+        Operation(
             "profile", "GET", f"{COMPONENT}/profile",
             "Show where a component's time and fuel go.",
             Json("profile/1", "airswasm.lifecycle:Profile"), (_NAME,),

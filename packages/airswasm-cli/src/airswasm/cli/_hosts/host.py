@@ -125,6 +125,10 @@ class Host(HostReader, StorageHost, Protocol):
         """Deliver a message and return its receipt, with the reply or the error."""
         ...
 
+    async def codecs(self, name: str) -> Document:
+        """Return the codecs of the messages that a component reads."""
+        ...
+
     async def profile(self, name: str) -> Document:
         """Return where a component's time and fuel go."""
         ...
@@ -379,6 +383,13 @@ class LocalHost(LocalAudit, StoredHost, LocalStorage):
                 receipt=done.receipt,
             )
         )
+
+    async def codecs(self, name: str) -> Document:
+        """See `Host`."""
+        from .._control.answers import CodecReport
+
+        read = self._system.acceptance_of(name)
+        return to_document(CodecReport(read.accepts, read.prefers))
 
     async def profile(self, name: str) -> Document:
         """See `Host`."""

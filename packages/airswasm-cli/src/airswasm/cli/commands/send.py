@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import sys
+from collections.abc import Mapping
 from typing import Annotated
 
 import typer
@@ -31,6 +32,15 @@ def send(
             metavar="MESSAGE", help="The payload; without it, or with -, from standard input."
         ),
     ] = None,
+    codec: Annotated[
+        str | None,
+        typer.Option(
+            "--codec",
+            metavar="CODEC",
+            help="cbor, json, msgpack, raw, another installed codec, or none; without it, what "
+            "the component prefers.",
+        ),
+    ] = None,
     timeout: Annotated[
         float | None,
         typer.Option("--timeout", help="Seconds to wait for the reply.", min=0.001, max=1e9),
@@ -41,68 +51,89 @@ def send(
 ) -> None:
     """Send one message to a component and print the reply.
 
-    The reply goes to standard output: unchanged into a pipe or file; on a screen
-    with a newline and with visible control characters. --json prints it as text
-    and as base64. --receipt shows on standard error how long the message waited
+    A component that declares no codec gets MESSAGE as it is. For one that does, and
+    with --codec, MESSAGE is JSON and is written in that codec; with raw it is bytes,
+    with a codec that this host cannot write it is encoded already. A reply in a codec
+    is printed as JSON, bytes in it as {"base64": …}. With none, nothing is encoded or
+    decoded.
+
+    Such a reply goes to standard output unchanged into a pipe or file, and on a screen
+    with a newline and with visible control characters. --json prints it as text, as
+    base64, and decoded. --receipt shows on standard error how long the message waited
     and took, and its fuel, by host function; with --json it is in the document.
 
     \b
     Example:
       airswasm send local/hello "world"
       airswasm send local/hello "world" --receipt
+      airswasm send local/orders '{"order": 4711}' --codec cbor
       cat photo.png | airswasm send local/resize - > small.png
     """
     import anyio
 
     from .._hosts.opening import full_name, open_host
+    from ._payloads import NO_CODEC, check_codec, written
 
     if message is None and sys.stdin.isatty():
         raise typer.BadParameter("pass the message, or - to type it and end with Ctrl-D")
     is_piped = message is None or message == "-"
     payload = _read_input() if is_piped else str(message).encode("utf-8", "surrogateescape")
     full = full_name(name)
-
+    if codec is not None:
+        check_codec(codec)
     seconds = timeout or session.settings.timeout
 
-    async def work() -> bytes | None:
+    async def work() -> tuple[bytes | Document | None, str]:
         async with open_host(session, "send", "running") as host:
-            return await host.send(full, payload, seconds)
+            chosen = codec or text((await host.codecs(full)).get("prefers"), absent=NO_CODEC)
+            content = written(payload, chosen)
+            if receipt:
+                return await host.deliver(full, content, seconds), chosen
+            return await host.send(full, content, seconds), chosen
 
-    async def work_with_receipt() -> Document:
-        async with open_host(session, "send", "running") as host:
-            return await host.deliver(full, payload, seconds)
-
-    if not receipt:
-        _show(session, full, anyio.run(work))
+    report, chosen = anyio.run(work)
+    if not isinstance(report, Mapping):
+        _show(session, full, report, chosen)
         return
-    report = anyio.run(work_with_receipt)
     reply = report.get("reply")
     if report.get("error"):
         if session.terminal.as_json:
-            _show(session, full, None, mapping(report.get("receipt")))
+            _show(session, full, None, chosen, mapping(report.get("receipt")))
         else:
             _show_receipt(session, mapping(report.get("receipt")))
         raise RemoteFailure(mapping(report["error"]))
     content = None if reply is None else base64.b64decode(str(reply))
-    _show(session, full, content, mapping(report.get("receipt")))
+    _show(session, full, content, chosen, mapping(report.get("receipt")))
 
 
 def _show(
-    session: Session, full: str, reply: bytes | None, receipt: Document | None = None
+    session: Session,
+    full: str,
+    reply: bytes | None,
+    codec: str,
+    receipt: Document | None = None,
 ) -> None:
+    from ._payloads import Reply
     from ._values import bytes_document
 
     terminal = session.terminal
+    read = Reply.of(reply, codec)
+    if read.problem:
+        terminal.warn(f"the reply is shown as it came: {read.problem}")
     if terminal.as_json:
-        more = {} if receipt is None else {"receipt": receipt}
+        more: dict[str, object] = {} if receipt is None else {"receipt": receipt}
+        if read.codec is not None:
+            more |= {"codec": read.codec, "value": read.value}
         terminal.document("reply/1", {"from": full, **bytes_document(reply), **more})
         return
     if receipt is not None:
         _show_receipt(session, receipt)
     if reply is None:
         terminal.say(f"{full} acknowledged the message without a reply")
+    elif read.text is not None:
+        terminal.data(read.text)
     else:
-        terminal.raw(reply)
+        terminal.raw(read.content)
 
 
 def _read_input() -> bytes:

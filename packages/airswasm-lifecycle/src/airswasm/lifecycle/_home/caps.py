@@ -64,6 +64,7 @@ CAPS = (
     Cap("limits.weight", "limits.weight"),
     Cap("limits.table_elements", "limits.table_elements", times="limits.tables"),
     Cap("limits.rates.messages", "limits.messages", unset="fixed"),
+    Cap("limits.rates.bytes", "limits.sent_bytes", is_size=True),
     Cap("limits.rates.logs", "limits.logs"),
     Cap("supervision.intensity", "supervision.intensity"),
     Cap("supervision.period", "supervision.period", is_least=True),

@@ -68,6 +68,8 @@ class LimitPolicy:
         durability: The weakest durability of stored values that a manifest may ask for: `os`
             allows both, `sync` refuses `os`.
         messages: Messages that a component may send each second.
+        sent_bytes: Bytes of payload that a component may send each second; also the bound if it
+            does not ask.
         logs: Log lines that a component may write each second.
         running: Components that may run at once; each takes 4 of the 65,530 memory mappings of a
             Linux process.
@@ -88,6 +90,7 @@ class LimitPolicy:
     dead_letters: int = 64 * 2**20
     durability: Literal["sync", "os"] = "os"
     messages: int = 100_000
+    sent_bytes: int = 64 * 2**20
     logs: int = 1000
     running: int = 15_000
 

@@ -47,7 +47,7 @@ from airswasm.wit.names import GUEST_MIGRATION
 from .._home.caps import Excess
 from .._home.logbook import LogBook
 from .._packages.manifest import MANIFEST_NAME, Manifest
-from .._registry.limits import limits_of
+from .._registry.limits import acceptance_of, limits_of
 from .._registry.registry import ComponentRecord
 from ..errors import NotRunning, StartFailed, TooManyRunning, UpdateFailed
 from .checks import Checks
@@ -546,6 +546,7 @@ class Hosting:
     def _recipe(self, linked: LinkedComponent, manifest: Manifest) -> _Recipe:
         backoff = manifest.supervision.backoff
         limits = limits_of(manifest)
+        accepted = acceptance_of(manifest)
         fitting = linked.component.message_bytes(limits)
         message_bytes = min(fitting, self._most_message_bytes)
         return _Recipe(
@@ -557,6 +558,7 @@ class Hosting:
                 capacity=manifest.limits.mailbox,
                 capacity_bytes=manifest.limits.mailbox_bytes,
                 message_bytes=message_bytes,
+                refuse=None if accepted.takes_any else accepted.refuse,
             ),
             backoff=Backoff(
                 growth=backoff.growth,

@@ -24,7 +24,15 @@ __all__ = ("Difference", "differences")
 _SECTIONS = ("limits", "supervision", "health", "codecs", "environment", "config")
 _SIZES = frozenset(
     f"limits.{each}"
-    for each in ("memory", "host_memory", "mailbox_bytes", "message_bytes", "storage", "host_call")
+    for each in (
+        "memory",
+        "host_memory",
+        "mailbox_bytes",
+        "message_bytes",
+        "storage",
+        "host_call",
+        "rates.bytes",
+    )
 )
 _SHOWN_CHARS = 120
 _RESTARTS = ("temporary", "transient", "permanent")
@@ -163,6 +171,7 @@ _MEANS_LESS: Mapping[str, Callable[[object, object], bool]] = {
     "health.timeout": _is_shorter,
     "health.failures": _always,  # how many restarts there may be is the supervision's
     "codecs.accepts": _always,  # configuration that it reads, not a permission
+    "codecs.prefers": _always,
 }  # fmt: skip
 """Keys with a rule that recognises a reduction; every other change counts as a raise."""
 

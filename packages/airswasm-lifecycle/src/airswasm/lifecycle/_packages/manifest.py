@@ -22,6 +22,7 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Literal, cast
 
+from airswasm.messaging import ANY, Codecs, UnknownCodec
 from airswasm.security import Grants, Kinds, SecurityError, judge_path
 from pydantic import (
     AfterValidator,
@@ -156,7 +157,28 @@ Count = Annotated[StrictInt, Field(ge=1, le=2**62)]
 Texts = Annotated[tuple[StrictStr, ...], BeforeValidator(_one_or_many)]
 Command = Annotated[Texts, AfterValidator(_command)]
 Language = Literal["python", "c", "rust", "go", "javascript", "other"]
-Codec = Literal["raw", "cbor"]
+Bytes = Annotated[Size, Field(ge=1)]
+
+
+def _codec(name: str) -> str:
+    try:
+        return Codecs.find().get(name).name
+    except UnknownCodec as error:
+        raise ValueError(str(error)) from None
+
+
+def _accepted(names: tuple[str, ...]) -> tuple[str, ...]:
+    if not names:
+        raise ValueError('name at least one codec, or leave it out for "any"')
+    if ANY in names:
+        if names != (ANY,):
+            raise ValueError('"any" stands alone: it takes what the others take, too')
+        return names
+    return tuple(dict.fromkeys(map(_codec, names)))
+
+
+CodecName = Annotated[StrictStr, AfterValidator(_codec)]
+CodecNames = Annotated[Texts, AfterValidator(_accepted)]
 
 
 @dataclass(frozen=True, slots=True, config=_STRICT)
@@ -188,6 +210,8 @@ class RatesSection:
 
     messages: Count | None = None
     """Messages that it may send; None is the host's default."""
+    bytes: Bytes | None = None
+    """Bytes of payload that it may send; None is the host's limit."""
     logs: Count = 200
     """Log lines that it may write; the host counts and drops more."""
 
@@ -235,9 +259,22 @@ class LimitsSection:
 
 @dataclass(frozen=True, slots=True, config=_STRICT)
 class CodecsSection:
-    """`[codecs]`: the payload encodings that it reads."""
+    """`[codecs]`: the encodings of the messages that it reads."""
 
-    accepts: tuple[Codec, ...] = ("raw", "cbor")
+    accepts: CodecNames = (ANY,)
+    """Codecs of the messages to it; each payload begins with the prefix of its codec. `any`, the
+    default, takes every payload, unexamined."""
+    prefers: CodecName | None = None
+    """The codec for a sender that has the choice; None is the first of `accepts`."""
+
+    def __post_init__(self) -> None:
+        if self.prefers is not None and self.accepts != (ANY,) and self.prefers not in self.accepts:
+            raise ValueError(f"prefers {self.prefers}, which accepts does not name")
+
+    @property
+    def preferred(self) -> str | None:
+        """The codec for a sender that has the choice; None if it declares none."""
+        return self.prefers or (None if self.accepts == (ANY,) else self.accepts[0])
 
 
 @dataclass(frozen=True, slots=True, config=_STRICT)

@@ -5,15 +5,15 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from airswasm.messaging import Rate
+from airswasm.messaging import Acceptance, Rate
 from airswasm.runtime import Limits
 
-from .._packages.manifest import LimitsSection, Manifest
+from .._packages.manifest import LimitsSection, Manifest, RatesSection
 
 if TYPE_CHECKING:
     from .._home.policy import LimitPolicy
 
-__all__ = ("limits_in_force", "limits_of")
+__all__ = ("acceptance_of", "limits_in_force", "limits_of", "sending_rate")
 
 
 def limits_of(manifest: Manifest) -> Limits:
@@ -43,6 +43,7 @@ def limits_in_force(manifest: Manifest, policy: LimitPolicy) -> LimitsSection:
     """
     asked, engine = manifest.limits, limits_of(manifest)
     rates, default = asked.rates, round(Rate().per_second)
+    most_bytes = policy.sent_bytes if rates.bytes is None else rates.bytes
     return replace(
         asked,
         fuel=engine.fuel,
@@ -50,5 +51,23 @@ def limits_in_force(manifest: Manifest, policy: LimitPolicy) -> LimitsSection:
         message_bytes=min(engine.most_message_bytes(), policy.message_bytes),
         storage=policy.storage if asked.storage is None else asked.storage,
         storage_keys=policy.storage_keys if asked.storage_keys is None else asked.storage_keys,
-        rates=replace(rates, messages=default if rates.messages is None else rates.messages),
+        rates=replace(
+            rates,
+            messages=default if rates.messages is None else rates.messages,
+            bytes=most_bytes,
+        ),
     )
+
+
+def sending_rate(manifest: Manifest | None, policy: LimitPolicy) -> Rate:
+    """Return the rate at which a component may send; it bounds what its manifest asks for."""
+    asked = RatesSection() if manifest is None else manifest.limits.rates
+    messages = round(Rate().per_second) if asked.messages is None else asked.messages
+    most_bytes = policy.sent_bytes if asked.bytes is None else asked.bytes
+    return Rate.of(min(messages, policy.messages), min(most_bytes, policy.sent_bytes))
+
+
+def acceptance_of(manifest: Manifest) -> Acceptance:
+    """Return the codecs of the messages that a component reads."""
+    codecs = manifest.codecs
+    return Acceptance(manifest.name, codecs.accepts, codecs.preferred)

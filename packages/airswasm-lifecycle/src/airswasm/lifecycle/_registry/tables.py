@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from airswasm.messaging import ALL_CODECS, Codec, MessagingLimits, Rate
+from airswasm.messaging import Acceptance, MessagingLimits, Rate
 from airswasm.storage import Durability, KeyValueStore, Namespace
 
 from .._home.policy import HostPolicy
 from .._packages.manifest import Manifest
+from .limits import acceptance_of, sending_rate
 from .registry import REGISTRY_NAMESPACE
 
 __all__ = ("ComponentPolicies", "StoredTable")
@@ -37,13 +38,16 @@ class ComponentPolicies:
     """The quotas of each component in storage and messaging: its manifest, within the policy.
 
     It is the `StorageQuotas`, the `DurabilityPolicy` and the `MessagingPolicy` of a system.
+
+    Attributes:
+        revision: Changes with each manifest that comes into force or leaves it.
     """
 
     def __init__(self, policy: HostPolicy, limits: MessagingLimits | None = None) -> None:
         self._policy = policy
         self._limits = limits or MessagingLimits()
-        self._rate = Rate()
         self._manifests: dict[str, Manifest] = {}
+        self.revision = 0
 
     @property
     def limits(self) -> MessagingLimits:
@@ -53,10 +57,12 @@ class ComponentPolicies:
     def set(self, name: str, manifest: Manifest) -> None:
         """Put a manifest's limits into force; the install has compared them with the policy."""
         self._manifests[name] = manifest
+        self.revision += 1
 
     def forget(self, name: str) -> None:
         """Return a component to the defaults."""
         self._manifests.pop(name, None)
+        self.revision += 1
 
     def quota_bytes(self, component: str) -> int:
         """Return the quota of this component's namespace."""
@@ -79,10 +85,9 @@ class ComponentPolicies:
     def rate_of(self, component: str) -> Rate:
         """Return the rate at which this component may send."""
         manifest = self._manifests.get(component)
-        asked = manifest.limits.rates.messages if manifest else None
-        return Rate.of(asked) if asked is not None else self._rate
+        return sending_rate(manifest, self._policy.limits)
 
-    def codecs_of(self, target: str) -> frozenset[Codec]:
+    def acceptance_of(self, target: str) -> Acceptance:
         """Return the codecs that this target reads."""
         manifest = self._manifests.get(target)
-        return frozenset(manifest.codecs.accepts) if manifest else ALL_CODECS
+        return acceptance_of(manifest) if manifest else Acceptance(target)

@@ -1,4 +1,5 @@
 //! Calls every host function once and answers with what each gave; see guests.py.
+use airswasm_guest::codec;
 use airswasm_guest::filesystem::FileKind;
 use airswasm_guest::{
     capabilities, export, filesystem, http, info, messaging, process, storage, tcp, udp, warn,
@@ -168,9 +169,22 @@ fn network(told: &mut Vec<String>) -> Result<(), Failure> {
     Ok(())
 }
 
+fn coded(payload: &[u8]) -> Vec<u8> {
+    match codec::split(payload) {
+        Some((number, content)) => {
+            info!("codec {number}");
+            codec::wrap(number, content)
+        }
+        None => b"none".to_vec(),
+    }
+}
+
 impl Handler for Tour {
     fn handle(message: Message) -> Reply {
         warn!("message from {}", message.sender);
+        if message.topic.as_deref() == Some("codec") {
+            return Ok(Some(coded(&message.payload)));
+        }
         if let Some(topic) = message.topic {
             return Ok(Some(topic.into_bytes()));
         }

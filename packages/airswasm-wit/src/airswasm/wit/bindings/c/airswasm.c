@@ -544,6 +544,33 @@ uint64_t airswasm_number(airswasm_bytes digits) {
     return number;
 }
 
+/* ---- codecs ------------------------------------------------------------------------------ */
+
+enum { LONGEST_VARINT = 9 };
+
+airswasm_bytes airswasm_wrap(uint64_t codec, airswasm_bytes content) {
+    if (content.length > UINT32_MAX - LONGEST_VARINT - 1) __builtin_trap();
+    uint8_t *payload = take(content.length + LONGEST_VARINT + 1, 1);
+    uint32_t length = 0;
+    for (; codec > 0x7f; codec >>= 7) payload[length++] = (uint8_t)(codec | 0x80);
+    payload[length++] = (uint8_t)codec;
+    __builtin_memcpy(payload + length, content.data, content.length);
+    return (airswasm_bytes){payload, length + content.length};
+}
+
+airswasm_coded airswasm_split(airswasm_bytes payload) {
+    uint64_t codec = 0;
+    for (uint32_t i = 0; i < payload.length && i < LONGEST_VARINT; i++) {
+        uint8_t byte = payload.data[i];
+        codec |= (uint64_t)(byte & 0x7f) << (7 * i);
+        if (byte & 0x80) continue;
+        if (byte == 0 && i > 0) break; /* not the shortest form */
+        airswasm_bytes content = {payload.data + i + 1, payload.length - i - 1};
+        return (airswasm_coded){true, codec, content};
+    }
+    return (airswasm_coded){false, 0, payload};
+}
+
 /* ---- what compilers call without being asked; a libc that is linked too takes precedence ---- */
 
 #define PLAIN(name) __attribute__((weak, no_builtin(name)))

@@ -582,6 +582,30 @@ airswasm_response airswasm_http_request(airswasm_text method, airswasm_text url,
                                         const airswasm_header *headers, uint32_t header_count,
                                         airswasm_bytes body, uint32_t timeout_ms);
 
+/* ---- codecs ------------------------------------------------------------------------------- */
+
+/* A payload begins with the number of its codec in the public multicodec table, as an unsigned
+ * varint. These are the numbers that a host knows; the last two are private ones of airswasm. */
+#define AIRSWASM_CODEC_PROTOBUF UINT64_C(0x50)
+#define AIRSWASM_CODEC_CBOR UINT64_C(0x51)
+#define AIRSWASM_CODEC_RAW UINT64_C(0x55)
+#define AIRSWASM_CODEC_DAG_CBOR UINT64_C(0x71)
+#define AIRSWASM_CODEC_JSON UINT64_C(0x0200)
+#define AIRSWASM_CODEC_MESSAGEPACK UINT64_C(0x0201)
+#define AIRSWASM_CODEC_BORSH UINT64_C(0x300000)
+#define AIRSWASM_CODEC_BINCODE UINT64_C(0x300001)
+
+typedef struct {
+    bool found; /* false: the bytes begin with no number, and `content` is all of them */
+    uint64_t codec;
+    airswasm_bytes content;
+} airswasm_coded;
+
+/* Content as a payload in a codec. */
+airswasm_bytes airswasm_wrap(uint64_t codec, airswasm_bytes content);
+/* The codec and the content of a payload; copies nothing. */
+airswasm_coded airswasm_split(airswasm_bytes payload);
+
 /* ---- memory and text --------------------------------------------------------------------- */
 
 /* Memory for this call, aligned for any value; traps when the component's limit is reached. */

@@ -60,6 +60,49 @@ pub use messaging::MessagingError;
 pub use os_errors::OsError;
 pub use storage::{StorageError, WriteError};
 
+pub mod codec {
+    //! Payloads that say in which codec they are.
+    //!
+    //! A payload begins with the number of its codec in the public multicodec table, as an
+    //! unsigned varint. [`wrap`] writes it and [`split`] reads it; what follows is the codec's own.
+
+    pub const PROTOBUF: u64 = 0x50;
+    pub const CBOR: u64 = 0x51;
+    pub const RAW: u64 = 0x55;
+    pub const DAG_CBOR: u64 = 0x71;
+    pub const JSON: u64 = 0x0200;
+    pub const MESSAGEPACK: u64 = 0x0201;
+    /// Not in the table: a private number of airswasm.
+    pub const BORSH: u64 = 0x300000;
+    /// Not in the table: a private number of airswasm.
+    pub const BINCODE: u64 = 0x300001;
+
+    /// Content as a payload in a codec.
+    pub fn wrap(mut codec: u64, content: &[u8]) -> Vec<u8> {
+        let mut payload = Vec::with_capacity(content.len() + 10);
+        while codec > 0x7f {
+            payload.push(codec as u8 | 0x80);
+            codec >>= 7;
+        }
+        payload.push(codec as u8);
+        payload.extend_from_slice(content);
+        payload
+    }
+
+    /// The codec and the content of a payload; None for bytes that begin with no number.
+    pub fn split(payload: &[u8]) -> Option<(u64, &[u8])> {
+        let mut codec = 0;
+        for (at, byte) in payload.iter().take(9).enumerate() {
+            codec |= u64::from(byte & 0x7f) << (7 * at);
+            if byte & 0x80 == 0 {
+                let is_shortest = *byte != 0 || at == 0;
+                return is_shortest.then(|| (codec, &payload[at + 1..]));
+            }
+        }
+        None
+    }
+}
+
 #[doc(hidden)]
 pub mod guest_handler {
     wit_bindgen::generate!({
