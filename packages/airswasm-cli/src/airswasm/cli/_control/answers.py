@@ -26,6 +26,7 @@ __all__ = (
     "HostAbout",
     "MessageReport",
     "PlanDocument",
+    "Publication",
     "StorageVerified",
     "StoredDifference",
     "StoredEntry",
@@ -103,6 +104,19 @@ class StoredEntry:
 
     key: str
     size_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Publication:
+    """A message that was published.
+
+    Attributes:
+        topic: The topic.
+        mailboxes: The number of mailboxes that it was put into.
+    """
+
+    topic: str
+    mailboxes: int
 
 
 @dataclass(frozen=True, slots=True)

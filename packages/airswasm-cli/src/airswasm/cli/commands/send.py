@@ -24,7 +24,9 @@ _MOST_BYTES = 256 * 2**20
 @verb
 def send(
     session: Session,
-    name: Annotated[str, typer.Argument(metavar="NAME", help="The component.")],
+    name: Annotated[
+        str | None, typer.Argument(metavar="NAME", help="The component; left out with --topic.")
+    ] = None,
     message: Annotated[
         str | None,
         typer.Argument(
@@ -35,42 +37,72 @@ def send(
         float | None,
         typer.Option("--timeout", help="Seconds to wait for the reply.", min=0.001, max=1e9),
     ] = None,
+    topic: Annotated[
+        str | None,
+        typer.Option("--topic", metavar="TOPIC", help="Publish to a topic instead."),
+    ] = None,
+    retain: Annotated[
+        bool, typer.Option("--retain", help="With --topic: later subscribers get it, too.")
+    ] = False,
+    correlation: Annotated[
+        str,
+        typer.Option(
+            "--correlation", metavar="ID", help="The id of the conversation that it belongs to."
+        ),
+    ] = "",
+    traceparent: Annotated[
+        str, typer.Option("--traceparent", metavar="TEXT", help="The W3C trace context.")
+    ] = "",
     receipt: Annotated[
         bool, typer.Option("--receipt", help="Also show what handling the message took.")
     ] = False,
 ) -> None:
-    """Send one message to a component and print the reply.
+    """Send one message to a component and print the reply, or publish to a topic.
 
     The reply goes to standard output: unchanged into a pipe or file; on a screen
     with a newline and with visible control characters. --json prints it as text
     and as base64. --receipt shows on standard error how long the message waited
     and took, and its fuel, by host function; with --json it is in the document.
 
+    The component may still be at work when --timeout is over; a message that it
+    has not begun by then is not handled. What it sends meanwhile carries on the
+    correlation and the trace context.
+
     \b
     Example:
       airswasm send local/hello "world"
       airswasm send local/hello "world" --receipt
       cat photo.png | airswasm send local/resize - > small.png
+      airswasm send --topic lights.hall on --retain
     """
     import anyio
 
     from .._hosts.opening import full_name, open_host
 
+    if topic is not None:
+        name, message = None, _message_of_topic(name, message)
+    elif name is None:
+        raise typer.BadParameter("name the component, or --topic TOPIC")
+    elif retain:
+        raise typer.BadParameter("--retain goes with --topic")
     if message is None and sys.stdin.isatty():
         raise typer.BadParameter("pass the message, or - to type it and end with Ctrl-D")
     is_piped = message is None or message == "-"
     payload = _read_input() if is_piped else str(message).encode("utf-8", "surrogateescape")
-    full = full_name(name)
+    if topic is not None:
+        _publish(session, topic, payload, retain, correlation, traceparent)
+        return
+    full = full_name(str(name))
 
     seconds = timeout or session.settings.timeout
 
     async def work() -> bytes | None:
         async with open_host(session, "send", "running") as host:
-            return await host.send(full, payload, seconds)
+            return await host.send(full, payload, seconds, correlation, traceparent)
 
     async def work_with_receipt() -> Document:
         async with open_host(session, "send", "running") as host:
-            return await host.deliver(full, payload, seconds)
+            return await host.deliver(full, payload, seconds, correlation, traceparent)
 
     if not receipt:
         _show(session, full, anyio.run(work))
@@ -85,6 +117,32 @@ def send(
         raise RemoteFailure(mapping(report["error"]))
     content = None if reply is None else base64.b64decode(str(reply))
     _show(session, full, content, mapping(report.get("receipt")))
+
+
+def _message_of_topic(name: str | None, message: str | None) -> str | None:
+    """Return the message of a command line without a component."""
+    if message is not None:
+        raise typer.BadParameter("with --topic there is one argument, the message")
+    return name
+
+
+def _publish(
+    session: Session, topic: str, payload: bytes, retain: bool, correlation: str, traceparent: str
+) -> None:
+    import anyio
+
+    from .._hosts.opening import open_host
+
+    async def work() -> Document:
+        async with open_host(session, "send", "running") as host:
+            return await host.publish(topic, payload, retain, correlation, traceparent)
+
+    done = anyio.run(work)
+    if session.terminal.as_json:
+        session.terminal.document("publication/1", done)
+        return
+    count = done["mailboxes"]
+    session.terminal.say(f"published to {count} mailbox{'' if count == 1 else 'es'}")
 
 
 def _show(
