@@ -192,6 +192,7 @@ async def test_answers_are_what_the_openapi_document_says(
         for name in ("about", "status", "list", "all_logs"):
             path = {"about": "host", "list": "components", "all_logs": "logs"}.get(name, name)
             await check(name, "GET", f"/v1/{path}")
+        await check("publish", "POST", "/v1/publications?topic=a.b&retain=1", b"on")
         for word in (b"x", b""):
             await check("deliver", "POST", f"/v1/components/{NAME}/receipts", word)
         paths = {"info": "", "logs": "/logs", "entries": "/storage", "profile": "/profile"}

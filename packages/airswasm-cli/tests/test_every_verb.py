@@ -28,6 +28,7 @@ install {}/hello.airswasm --yes
 list
 info local/hello
 send local/hello world
+send --topic lights.hall on --retain
 status
 logs local/hello
 profile local/hello

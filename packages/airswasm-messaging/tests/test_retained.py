@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 from dataclasses import replace
 
 import pytest
-from airswasm.actor import ActorSystem, Envelope
+from airswasm.actor import ActorSystem, Envelope, MailboxSpec
 from airswasm.actor.testing import Probe
 from airswasm.messaging import (
     MessagingCounters,
@@ -104,6 +104,24 @@ async def test_beyond_the_bounds_nothing_is_published() -> None:
         assert call["publish-retained"](publisher, "a", b"3") == Ok(1)
         assert call["publish-retained"](Caller("local/other"), "b", b"4") == Ok(1)
         assert await probe.wait_for(3) == [b"1", b"3", b"4"]
+
+
+async def test_a_subscriber_gets_what_it_has_room_for() -> None:
+    """The rest is counted; the subscription holds."""
+    async with offered() as (system, call, counters):
+        system.spawn(Probe(), name="local/late", mailbox=MailboxSpec(2), is_paused=True)
+        for number in range(5):
+            call["publish-retained"](Caller("local/publisher"), f"a.{number}", b"x")
+        assert call["subscribe"](Caller("local/late"), "a.*") == Ok(None)
+        assert system.broker.resolve("local/late").mailbox.size == 2
+        assert (counters.retained_delivered, counters.retained_missed) == (2, 3)
+
+
+async def test_a_malformed_topic_retains_nothing() -> None:
+    """It is refused before anything is kept."""
+    async with offered() as (_, call, counters):
+        assert case_of(call["publish-retained"](Caller("local/p"), "a..b", b"x")) == "invalid"
+        assert counters.retained_values == 0
 
 
 SENDERS, TOPICS = ("local/a", "local/b", "local/c"), ("t", "t.u", "v")

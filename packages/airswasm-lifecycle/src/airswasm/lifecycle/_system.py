@@ -33,7 +33,7 @@ from airswasm.actor import (
     EventStream,
     Receipts,
 )
-from airswasm.messaging import Acceptance
+from airswasm.messaging import Acceptance, Messenger, RetainedTopics, new_chain
 from airswasm.runtime import (
     HostInterface,
     ProgressSink,
@@ -347,46 +347,117 @@ class System(OpenHome):
             await self._running.restart(name)
 
     async def send(
-        self, name: str, payload: bytes, timeout: float = DEFAULT_SEND_TIMEOUT
+        self,
+        name: str,
+        payload: bytes,
+        timeout: float = DEFAULT_SEND_TIMEOUT,
+        *,
+        correlation: str = "",
+        traceparent: str = "",
     ) -> bytes | None:
         """Deliver one message and wait for the reply.
 
         Args:
             name: The component.
             payload: The message's bytes.
-            timeout: Seconds to wait; after that the component may still handle the message.
+            timeout: Seconds to wait. They are the message's deadline: after that it is handled
+                only if the component had begun.
+            correlation: The id of the conversation that it belongs to.
+            traceparent: The W3C trace context.
 
         Returns:
             The reply, or None if there is none.
 
         Raises:
             HostOffline, NotInstalled, NotRunning: No component of that name can receive.
+            InvalidEnvelope: The correlation or the trace context is malformed.
             ActorError: The component gave no answer (`GuestRefused`, `AskTimeout`, …).
         """
+        envelope = new_chain(correlation=correlation, traceparent=traceparent)
         await self._wait_present(name, timeout, "send")
-        reply = await self._actors.broker.ask(name, payload, timeout=timeout)
+        reply = await self._actors.broker.ask(name, payload, timeout=timeout, envelope=envelope)
         return reply if isinstance(reply, bytes) else None
 
+    def messenger(self, *, correlation: str = "", traceparent: str = "") -> Messenger:
+        """Return a messenger of this host, for values instead of bytes, topics and broadcasts.
+
+        Raises:
+            HostOffline: The home is open without a running host.
+            InvalidEnvelope: The correlation or the trace context is malformed.
+        """
+        self._need_online("messenger")
+        return Messenger(
+            self._actors.broker,
+            correlation=correlation,
+            traceparent=traceparent,
+            retained=self.services.get(RetainedTopics),  # type: ignore[type-abstract]
+        )
+
+    async def publish(
+        self,
+        topic: str,
+        payload: bytes,
+        *,
+        retain: bool = False,
+        correlation: str = "",
+        traceparent: str = "",
+    ) -> int:
+        """Publish to a topic in the host's name.
+
+        Args:
+            topic: The topic.
+            payload: The message's bytes.
+            retain: Whether later subscribers get it, too; an empty payload removes what the topic
+                has.
+            correlation: The id of the conversation that it belongs to.
+            traceparent: The W3C trace context.
+
+        Returns:
+            The number of mailboxes that it was put into.
+
+        Raises:
+            HostOffline: The home is open without a running host.
+            InvalidTopic, InvalidEnvelope: A text is malformed.
+            RetainedFull: There is no room to retain it; nothing was published.
+        """
+        messenger = self.messenger(correlation=correlation, traceparent=traceparent)
+        return messenger.publish(topic, payload, codec="raw", retain=retain)
+
     async def deliver(
-        self, name: str, payload: bytes, timeout: float = DEFAULT_SEND_TIMEOUT
+        self,
+        name: str,
+        payload: bytes,
+        timeout: float = DEFAULT_SEND_TIMEOUT,
+        *,
+        correlation: str = "",
+        traceparent: str = "",
     ) -> Delivered:
         """Deliver one message and wait for its receipt.
 
         Args:
             name: The component.
             payload: The message's bytes.
-            timeout: Seconds to wait; after that the component may still handle the message.
+            timeout: Seconds to wait, as for `send`.
+            correlation: The id of the conversation that it belongs to.
+            traceparent: The W3C trace context.
 
         Returns:
             The reply, or the error of the component, and the receipt.
 
         Raises:
             HostOffline, NotInstalled, NotRunning: No component of that name can receive.
+            InvalidEnvelope: The correlation or the trace context is malformed.
             ActorError: The component did not come to handle the message.
         """
+        envelope = new_chain(correlation=correlation, traceparent=traceparent)
         await self._wait_present(name, timeout, "deliver")
         request = self._actors.broker.request(
-            name, payload, lambda _request: None, timeout=timeout, wants_receipt=True
+            name,
+            payload,
+            lambda _request: None,
+            timeout=timeout,
+            wants_receipt=True,
+            envelope=envelope,
         )
         reply: object = None
         error: ActorError | None = None

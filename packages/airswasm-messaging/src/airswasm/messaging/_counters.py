@@ -22,6 +22,7 @@ class MessagingCounters:
         retained_published: Publications that were retained.
         retained_cleared: Topics whose retained value was cleared by its publisher.
         retained_delivered: Retained values that were delivered to new subscribers.
+        retained_missed: Retained values for which a new subscriber had no room.
         retained_values: Topics that have a retained value now.
         retained_bytes: Bytes of those values and topics now.
     """
@@ -32,5 +33,6 @@ class MessagingCounters:
     retained_published: int = 0
     retained_cleared: int = 0
     retained_delivered: int = 0
+    retained_missed: int = 0
     retained_values: int = 0
     retained_bytes: int = 0

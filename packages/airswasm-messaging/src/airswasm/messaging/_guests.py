@@ -10,7 +10,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Sequence
 
-from airswasm.actor import Envelope, MessageBroker, Request
+from airswasm.actor import DeliveryError, Envelope, MessageBroker, Request
 from airswasm.runtime import Caller, Case, Err, Holding, HostInterface, Ok, Pending, Services
 from airswasm.security import Guard, PermissionDenied, decides_each
 from airswasm.wit.names import HANDLE_CALLBACK
@@ -30,6 +30,8 @@ from .errors import RateExceeded, TooManyTargets, Unencodable
 __all__ = ("messaging_interface", "provide")
 
 _SEND, _REQUEST, _SUBSCRIBE = "messaging:send", "messaging:request", "messaging:subscribe"
+_TARGET_FUEL = 16_000
+"""Of one target of a broadcast, and of one retained value that is delivered."""
 _MATCH_FUEL = 3_200
 """Of comparing one pattern with one topic."""
 _REQUEST_BYTES = 1_024
@@ -141,6 +143,7 @@ class _Guests:
         most = self._limits.broadcast_targets
         if len(targets) > most:
             return self._refused(TooManyTargets(len(targets), most))
+        caller.charge(len(targets) * _TARGET_FUEL)
         outcomes = [self._send_one(caller, target, payload) for target in targets]
         refused = sum(isinstance(outcome, Err) for outcome in outcomes)
         self._counters.broadcast_refused += refused
@@ -238,13 +241,22 @@ class _Guests:
         subscriptions = self._subscriptions(caller)
         try:
             if subscriptions.add(pattern, self._limits.subscriptions):
-                caller.charge(self._retained.effort(pattern) * _MATCH_FUEL)
-                values = self._retained.matching(pattern)
-                count = deliver_retained(self._broker, values, caller.name)
-                self._counters.retained_delivered += count
+                self._deliver_retained(caller, pattern)
         except Exception as error:
             return self._refused(error)
         return Ok(None)
+
+    def _deliver_retained(self, caller: Caller, pattern: str) -> None:
+        """Send the values that a new subscription matches; one without room is counted."""
+        caller.charge(self._retained.effort(pattern) * _MATCH_FUEL)
+        for value in self._retained.matching(pattern):
+            caller.charge(_TARGET_FUEL)
+            try:
+                deliver_retained(self._broker, value, caller.name)
+            except DeliveryError:
+                self._counters.retained_missed += 1
+            else:
+                self._counters.retained_delivered += 1
 
     def unsubscribe(self, caller: Caller, pattern: str) -> object:
         try:

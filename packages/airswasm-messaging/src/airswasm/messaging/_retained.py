@@ -19,7 +19,7 @@ from ._counters import MessagingCounters
 from ._policy import MessagingLimits
 from .errors import RetainedFull
 
-__all__ = ("RetainedTopics", "RetainedValue", "RetainedValues")
+__all__ = ("RetainedTopics", "RetainedValue", "RetainedValues", "deliver_retained")
 
 _VALUE_BYTES = 512
 """Of a value beside topic and payload."""
@@ -162,22 +162,16 @@ class RetainedValues:
             self._of_sender.pop(value.sender, None)
 
 
-def deliver_retained(
-    broker: MessageBroker, values: Iterator[RetainedValue], subscriber: str
-) -> int:
-    """Send retained values to a new subscriber, as many as it has room for.
+def deliver_retained(broker: MessageBroker, value: RetainedValue, subscriber: str) -> None:
+    """Send a retained value to a new subscriber.
 
-    Returns:
-        How many it has got.
+    Raises:
+        DeliveryError: It has no room for it, as for `MessageBroker.tell`.
     """
-    count = 0
-    for value in values:
-        broker.tell(
-            subscriber,
-            value.payload,
-            sender=value.sender,
-            topic=value.topic,
-            envelope=value.envelope,
-        )
-        count += 1
-    return count
+    broker.tell(
+        subscriber,
+        value.payload,
+        sender=value.sender,
+        topic=value.topic,
+        envelope=value.envelope,
+    )

@@ -27,6 +27,7 @@ __all__ = (
     "HostAbout",
     "MessageReport",
     "PlanDocument",
+    "Publication",
     "StorageVerified",
     "StoredDifference",
     "StoredEntry",
@@ -104,6 +105,19 @@ class StoredEntry:
 
     key: str
     size_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Publication:
+    """A message that was published.
+
+    Attributes:
+        topic: The topic.
+        mailboxes: The number of mailboxes that it was put into.
+    """
+
+    topic: str
+    mailboxes: int
 
 
 @dataclass(frozen=True, slots=True)

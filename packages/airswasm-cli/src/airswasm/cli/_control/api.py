@@ -51,6 +51,10 @@ _FINGERPRINT = Parameter(
     "fingerprint", "query", Text(),
     "Of the key; 16 digits are enough for one that the host knows.",
 )  # fmt: skip
+_CHAIN = (
+    Parameter("correlation", "query", Text(), "The id of the conversation that it belongs to.", ""),
+    Parameter("traceparent", "query", Text(), "The W3C trace context.", ""),
+)
 _FOLLOW = Parameter("follow", "query", Flag(), "Continue until the host stops.", False)
 
 OPERATIONS = Table(
@@ -148,6 +152,7 @@ OPERATIONS = Table(
                 _NAME,
                 Parameter("payload", "body", Bytes(MOST_BODY_BYTES), "The message."),
                 Parameter("timeout", "query", Number(), "Seconds to wait for the reply.", 30.0),
+                *_CHAIN,
             ),
             changes=True,
             detail="204 acknowledges the message without a reply.", scope="send",
@@ -160,6 +165,7 @@ OPERATIONS = Table(
                 _NAME,
                 Parameter("payload", "body", Bytes(MOST_BODY_BYTES), "The message."),
                 Parameter("timeout", "query", Number(), "Seconds to wait for the receipt.", 30.0),
+                *_CHAIN,
             ),
             changes=True,
             detail="An error of the component is in the document, beside the receipt: the host "
@@ -173,6 +179,21 @@ OPERATIONS = Table(
             detail="The payload of a message begins with the number of its codec in the public "
             "multicodec table, as an unsigned varint: see docs/messaging-codecs.md.",
             scope="send",
+        ),
+        Operation(
+            "publish", "POST", "/v1/publications", "Publish to a topic.",
+            Json("publication/1", "airswasm.cli._control.answers:Publication"),
+            (
+                Parameter("topic", "query", Text(), "The topic."),
+                Parameter("payload", "body", Bytes(MOST_BODY_BYTES), "The message."),
+                Parameter(
+                    "retain", "query", Flag(),
+                    "Later subscribers get it, too; an empty message removes what the topic has.",
+                    False,
+                ),
+                *_CHAIN,
+            ),
+            changes=True, scope="all",
         ),
         Operation(
             "profile", "GET", f"{COMPONENT}/profile",

@@ -117,16 +117,41 @@ class Host(HostReader, StorageHost, Protocol):
         """Stop and start a component."""
         ...
 
-    async def send(self, name: str, payload: bytes, timeout: float = 30.0) -> bytes | None:
+    async def send(
+        self,
+        name: str,
+        payload: bytes,
+        timeout: float = 30.0,
+        correlation: str = "",
+        traceparent: str = "",
+    ) -> bytes | None:
         """Deliver a message and return the reply."""
         ...
 
-    async def deliver(self, name: str, payload: bytes, timeout: float = 30.0) -> Document:
+    async def deliver(
+        self,
+        name: str,
+        payload: bytes,
+        timeout: float = 30.0,
+        correlation: str = "",
+        traceparent: str = "",
+    ) -> Document:
         """Deliver a message and return its receipt, with the reply or the error."""
         ...
 
     async def codecs(self, name: str) -> Document:
         """Return the codecs of the messages that a component reads."""
+        ...
+
+    async def publish(
+        self,
+        topic: str,
+        payload: bytes,
+        retain: bool = False,
+        correlation: str = "",
+        traceparent: str = "",
+    ) -> Document:
+        """Publish to a topic; return the number of mailboxes."""
         ...
 
     async def profile(self, name: str) -> Document:
@@ -363,11 +388,27 @@ class LocalHost(LocalAudit, StoredHost, LocalStorage):
         await self._system.restart(name)
         return await self.info(name)
 
-    async def send(self, name: str, payload: bytes, timeout: float = 30.0) -> bytes | None:
+    async def send(
+        self,
+        name: str,
+        payload: bytes,
+        timeout: float = 30.0,
+        correlation: str = "",
+        traceparent: str = "",
+    ) -> bytes | None:
         """See `Host`."""
-        return await self._system.send(name, payload, timeout)
+        return await self._system.send(
+            name, payload, timeout, correlation=correlation, traceparent=traceparent
+        )
 
-    async def deliver(self, name: str, payload: bytes, timeout: float = 30.0) -> Document:
+    async def deliver(
+        self,
+        name: str,
+        payload: bytes,
+        timeout: float = 30.0,
+        correlation: str = "",
+        traceparent: str = "",
+    ) -> Document:
         """See `Host`."""
         from base64 import b64encode
 
@@ -375,7 +416,9 @@ class LocalHost(LocalAudit, StoredHost, LocalStorage):
         from .._session.problem import problem_of
         from .._session.problem import to_document as to_error
 
-        done = await self._system.deliver(name, payload, timeout)
+        done = await self._system.deliver(
+            name, payload, timeout, correlation=correlation, traceparent=traceparent
+        )
         return to_document(
             MessageReport(
                 reply=None if done.reply is None else b64encode(done.reply).decode(),
@@ -390,6 +433,22 @@ class LocalHost(LocalAudit, StoredHost, LocalStorage):
 
         read = self._system.acceptance_of(name)
         return to_document(CodecReport(read.accepts, read.prefers))
+
+    async def publish(
+        self,
+        topic: str,
+        payload: bytes,
+        retain: bool = False,
+        correlation: str = "",
+        traceparent: str = "",
+    ) -> Document:
+        """See `Host`."""
+        from .._control.answers import Publication
+
+        count = await self._system.publish(
+            topic, payload, retain=retain, correlation=correlation, traceparent=traceparent
+        )
+        return to_document(Publication(topic, count))
 
     async def profile(self, name: str) -> Document:
         """See `Host`."""

@@ -25,7 +25,9 @@ _MOST_BYTES = 256 * 2**20
 @verb
 def send(
     session: Session,
-    name: Annotated[str, typer.Argument(metavar="NAME", help="The component.")],
+    name: Annotated[
+        str | None, typer.Argument(metavar="NAME", help="The component; left out with --topic.")
+    ] = None,
     message: Annotated[
         str | None,
         typer.Argument(
@@ -45,11 +47,27 @@ def send(
         float | None,
         typer.Option("--timeout", help="Seconds to wait for the reply.", min=0.001, max=1e9),
     ] = None,
+    topic: Annotated[
+        str | None,
+        typer.Option("--topic", metavar="TOPIC", help="Publish to a topic instead."),
+    ] = None,
+    retain: Annotated[
+        bool, typer.Option("--retain", help="With --topic: later subscribers get it, too.")
+    ] = False,
+    correlation: Annotated[
+        str,
+        typer.Option(
+            "--correlation", metavar="ID", help="The id of the conversation that it belongs to."
+        ),
+    ] = "",
+    traceparent: Annotated[
+        str, typer.Option("--traceparent", metavar="TEXT", help="The W3C trace context.")
+    ] = "",
     receipt: Annotated[
         bool, typer.Option("--receipt", help="Also show what handling the message took.")
     ] = False,
 ) -> None:
-    """Send one message to a component and print the reply.
+    """Send one message to a component and print the reply, or publish to a topic.
 
     A component that declares no codec gets MESSAGE as it is. For one that does, and
     with --codec, MESSAGE is JSON and is written in that codec; with raw it is bytes,
@@ -62,34 +80,50 @@ def send(
     base64, and decoded. --receipt shows on standard error how long the message waited
     and took, and its fuel, by host function; with --json it is in the document.
 
+    The component may still be at work when --timeout is over; a message that it
+    has not begun by then is not handled. What it sends meanwhile carries on the
+    correlation and the trace context.
+
     \b
     Example:
       airswasm send local/hello "world"
       airswasm send local/hello "world" --receipt
       airswasm send local/orders '{"order": 4711}' --codec cbor
       cat photo.png | airswasm send local/resize - > small.png
+      airswasm send --topic lights.hall on --retain
     """
     import anyio
 
     from .._hosts.opening import full_name, open_host
     from ._payloads import NO_CODEC, check_codec, written
 
+    if topic is not None:
+        name, message = None, _message_of_topic(name, message)
+    elif name is None:
+        raise typer.BadParameter("name the component, or --topic TOPIC")
+    elif retain:
+        raise typer.BadParameter("--retain goes with --topic")
     if message is None and sys.stdin.isatty():
         raise typer.BadParameter("pass the message, or - to type it and end with Ctrl-D")
     is_piped = message is None or message == "-"
     payload = _read_input() if is_piped else str(message).encode("utf-8", "surrogateescape")
-    full = full_name(name)
     if codec is not None:
         check_codec(codec)
+    if topic is not None:
+        content = payload if codec is None else written(payload, codec)
+        _publish(session, topic, content, retain, correlation, traceparent)
+        return
+    full = full_name(str(name))
+
     seconds = timeout or session.settings.timeout
 
     async def work() -> tuple[bytes | Document | None, str]:
         async with open_host(session, "send", "running") as host:
             chosen = codec or text((await host.codecs(full)).get("prefers"), absent=NO_CODEC)
-            content = written(payload, chosen)
+            content, chain = written(payload, chosen), (correlation, traceparent)
             if receipt:
-                return await host.deliver(full, content, seconds), chosen
-            return await host.send(full, content, seconds), chosen
+                return await host.deliver(full, content, seconds, *chain), chosen
+            return await host.send(full, content, seconds, *chain), chosen
 
     report, chosen = anyio.run(work)
     if not isinstance(report, Mapping):
@@ -104,6 +138,32 @@ def send(
         raise RemoteFailure(mapping(report["error"]))
     content = None if reply is None else base64.b64decode(str(reply))
     _show(session, full, content, chosen, mapping(report.get("receipt")))
+
+
+def _message_of_topic(name: str | None, message: str | None) -> str | None:
+    """Return the message of a command line without a component."""
+    if message is not None:
+        raise typer.BadParameter("with --topic there is one argument, the message")
+    return name
+
+
+def _publish(
+    session: Session, topic: str, payload: bytes, retain: bool, correlation: str, traceparent: str
+) -> None:
+    import anyio
+
+    from .._hosts.opening import open_host
+
+    async def work() -> Document:
+        async with open_host(session, "send", "running") as host:
+            return await host.publish(topic, payload, retain, correlation, traceparent)
+
+    done = anyio.run(work)
+    if session.terminal.as_json:
+        session.terminal.document("publication/1", done)
+        return
+    count = done["mailboxes"]
+    session.terminal.say(f"published to {count} mailbox{'' if count == 1 else 'es'}")
 
 
 def _show(
