@@ -12,6 +12,8 @@ from ._codecs import (
 )
 from ._counters import MessagingCounters
 from ._envelopes import new_chain
+from ._delivery import Delivery, DeliveryPolicy, DurableSettings, DurableStatus
+from ._durable.delivery import DurableDelivery
 from ._guests import messaging_interface, provide
 from ._listening import listen
 from ._messenger import Messenger
@@ -30,10 +32,12 @@ from ._spelling import TOPIC, TOPIC_PATTERN
 from .errors import (
     CodecError,
     CodecNotAccepted,
+    DurableMailboxFull,
     InvalidAddress,
     InvalidCbor,
     InvalidEnvelope,
     MessageNotStorable,
+    MessageNotWritten,
     MessagingError,
     PayloadTooLarge,
     RateExceeded,
@@ -53,11 +57,18 @@ __all__ = (
     "Codec",
     "CodecError",
     "CodecNotAccepted",
+    "Delivery",
+    "DeliveryPolicy",
+    "DurableDelivery",
+    "DurableMailboxFull",
+    "DurableSettings",
+    "DurableStatus",
     "InvalidAddress",
     "InvalidCbor",
     "InvalidEnvelope",
     "MessagingCounters",
     "MessageNotStorable",
+    "MessageNotWritten",
     "MessagingError",
     "MessagingLimits",
     "MessagingPolicy",

@@ -34,6 +34,11 @@ BLOCK = Block(
             "airswasm.messaging:MessagingLimits",
             "What holds for the messages of every component.",
         ),
+        Section(
+            "durable",
+            "airswasm.messaging:DurableSettings",
+            "Delivery of messages that outlives the host.",
+        ),
     ),
     errors=("airswasm.messaging.errors",),
     forget="airswasm.messaging._forgetting:forget",

@@ -28,6 +28,7 @@ from airswasm.wit import safe_text
 from .errors import (
     CodecError,
     InvalidAddress,
+    MessageNotWritten,
     PayloadTooLarge,
     RateExceeded,
     RetainedFull,
@@ -47,6 +48,7 @@ _CASES: tuple[tuple[type[BaseException], str], ...] = (
     (RetainedFull, "rate-limited"),
     (TooManyTargets, "too-large"),
     (TooManyHops, "too-many-hops"),
+    (MessageNotWritten, "rate-limited"),
     (AccountExceeded, "rate-limited"),
     (InvalidAddress, "invalid"),
     (InvalidTopic, "invalid"),

@@ -6,7 +6,7 @@ this module adds only this block's own.
 
 from __future__ import annotations
 
-from airswasm.actor.errors import MessageTooLarge
+from airswasm.actor.errors import DeliveryError, MailboxFull, MessageTooLarge
 from airswasm.wit import AirswasmError, ErrorCode
 
 __all__ = (
@@ -20,6 +20,8 @@ __all__ = (
     "InvalidEnvelope",
     "RateExceeded",
     "MessageNotStorable",
+    "DurableMailboxFull",
+    "MessageNotWritten",
     "RecordUnreadable",
     "RetainedFull",
     "TooManyTargets",
@@ -236,3 +238,40 @@ class InvalidEnvelope(MessagingError):
         self.value = value
         self.expected = expected
         super().__init__(f"{value[:140]!a} is no {field}: write {expected}")
+class DurableMailboxFull(MailboxFull):
+    """As many messages wait in the log of a durable target as may."""
+
+    explanation = ErrorCode(
+        "E0628",
+        "durable mailbox full",
+        "As many messages, or bytes, wait in the log of a durable component as may.",
+        "start the component if it is stopped; or raise `messages` or `size` under [durable] in "
+        "config.toml, and under [delivery] in its Component.toml",
+    )
+
+    def __init__(self, target: str, messages: int, size_bytes: int) -> None:
+        self.messages = messages
+        self.size_bytes = size_bytes
+        self.limit = "capacity"
+        self.value = messages
+        DeliveryError.__init__(
+            self,
+            target,
+            f"{messages:,} messages or {size_bytes:,} bytes wait for {target}, which is as much as "
+            "may; send again later, or start it if it is stopped",
+        )
+
+
+class MessageNotWritten(DeliveryError):
+    """The disk did not take a message for a durable target, so it is not accepted."""
+
+    explanation = ErrorCode(
+        "E0629",
+        "message not written",
+        "The disk did not take a message for a durable component, so it was not accepted.",
+        "make room on the disk; `airswasm doctor` says more; then send again",
+    )
+
+    def __init__(self, target: str, reason: str) -> None:
+        self.reason = reason
+        super().__init__(target, f"the message for {target} was not written: {reason}")

@@ -34,6 +34,7 @@ from .topics import TopicTable, check_topic
 if TYPE_CHECKING:
     from collections.abc import Awaitable
 
+    from .._messages.dead_letters import DeathReason
     from .._running.cell import Exchange
     from .._running.reference import ActorRef
     from .carrier import Accepted, Carrier
@@ -368,7 +369,7 @@ class MessageBroker:
         Raises:
             NoRoute, DeliveryError: As for `tell`; `done` is not called.
         """
-        if target not in self._names.carried or target in self._routes:
+        if not self.is_carried(target):
             self.tell(target, payload, sender=sender, topic=topic, envelope=envelope)
             return True
         delivery = Delivery("tell", sender, target, payload, envelope) if self._hooks else None
@@ -450,6 +451,8 @@ class MessageBroker:
             InvalidTopic: The pattern is malformed.
         """
         self._topics.add(pattern, subscriber, owner)
+        if self._carrier is not None and isinstance(subscriber, str):
+            self._carrier.subscribed(pattern, subscriber)
 
         def cancel() -> None:
             self._topics.remove(pattern, subscriber, owner)
@@ -460,6 +463,8 @@ class MessageBroker:
         self, pattern: str, subscriber: str | ActorRef, *, owner: Hashable = None
     ) -> bool:
         """End one owner's subscription. Return False when there was none."""
+        if self._carrier is not None and isinstance(subscriber, str):
+            self._carrier.unsubscribed(pattern, subscriber)
         return self._topics.remove(pattern, subscriber, owner)
 
     def unsubscribe_owner(self, owner: Hashable) -> None:
@@ -489,7 +494,6 @@ class MessageBroker:
         *,
         sender: str = HOST,
         envelope: Envelope | None = None,
-        done: Accepted | None = None,
     ) -> int:
         """Send to all subscribers of a topic.
 
@@ -501,7 +505,6 @@ class MessageBroker:
             payload: The object to send.
             sender: The sender's name.
             envelope: What travels with it.
-            done: Called, if a carrier has taken it for anyone, when it is written or is not.
 
         Returns:
             How many mailboxes took it, those of the carrier included.
@@ -509,11 +512,40 @@ class MessageBroker:
         Raises:
             InvalidTopic: The topic is malformed.
         """
+        return self._publish(topic, payload, sender, envelope, None)[0]
+
+    def submit_publication(
+        self,
+        topic: str,
+        payload: object,
+        done: Accepted,
+        *,
+        sender: str = HOST,
+        envelope: Envelope | None = None,
+    ) -> tuple[int, bool]:
+        """Publish as `publish` does, and learn when what a carrier took is written.
+
+        Returns:
+            How many mailboxes took it; and True when that is all, and `done` is not called.
+
+        Raises:
+            InvalidTopic: The topic is malformed.
+        """
+        return self._publish(topic, payload, sender, envelope, done)
+
+    def _publish(
+        self,
+        topic: str,
+        payload: object,
+        sender: str,
+        envelope: Envelope | None,
+        done: Accepted | None,
+    ) -> tuple[int, bool]:
         delivery = None
         if self._hooks:
             delivery = Delivery("publish", sender, topic, payload, envelope)
             self.before(delivery)
-        count = 0
+        count = taken = 0
         carrier, carried = self._carrier, list[str]()
         for subscriber in self._topics.find(topic):
             if (
@@ -528,12 +560,13 @@ class MessageBroker:
                 count += self._offer(ref, payload, sender, topic, envelope)  # type: ignore[arg-type]
         if carrier is not None and carried:
             message = self._carried_message(payload, sender, topic, None, envelope)
-            count += len(carrier.publish(carried, message, done))
+            taken = len(carrier.publish(carried, message, done))
+            count += taken
         if self._transport is not None:
             count += self._transport.publish(topic, payload, sender=sender, envelope=envelope)
         if delivery is not None:
             self.after(delivery, None)
-        return count
+        return count, taken == 0
 
     def _offer(
         self, ref: ActorRef, payload: object, sender: str, topic: str, envelope: Envelope | None
@@ -558,15 +591,26 @@ class MessageBroker:
     def use(self, carrier: Carrier) -> Subscription:
         """Let a carrier take messages, until cancelled; see `carry`."""
         self._carrier = carrier
-        self._names.on_arrival = carrier.arrived
 
         def disuse() -> None:
             if self._carrier is carrier:
-                self._carrier = self._names.on_arrival = None
+                self._carrier = None
                 for name in tuple(self._names.carried):
                     self._names.carry_no_longer(name)
 
         return Subscription(disuse)
+
+    def give_up(
+        self, target: str, message: Message, reason: DeathReason, cause: BaseException | None
+    ) -> None:
+        """Make a dead letter of a message that a carrier, or a transport, has not delivered."""
+        exchange = self._exchange
+        exchange.sent += 1
+        exchange.dead_letters.add(message, target, reason, exchange.clock(), cause=cause)
+
+    def is_carried(self, name: str) -> bool:
+        """Return whether a carrier takes the messages of a name: they are written first."""
+        return name in self._names.carried and name not in self._routes
 
     def carry(self, name: str) -> Subscription:
         """Let the carrier take all messages of a name, whether it has an actor or not.

@@ -48,6 +48,10 @@ class Carrier(Protocol):
         """
         ...
 
-    def arrived(self, name: str) -> None:
-        """Note that a carried name has an actor again."""
+    def subscribed(self, pattern: str, subscriber: str) -> None:
+        """Note a subscription of a name; the carrier may keep it beyond its owner."""
+        ...
+
+    def unsubscribed(self, pattern: str, subscriber: str) -> None:
+        """Note that a name has ended a subscription itself."""
         ...

@@ -14,8 +14,6 @@ from .._running.reference import cell_of
 from ..errors import NameTaken, NoRoute
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     import anyio
 
     from .._running.reference import ActorRef
@@ -34,7 +32,6 @@ class Routes:
         displaced: Actors whose own name leads elsewhere, or nowhere, by that name.
         hand_overs: A lock for each name that is being handed over.
         carried: Names whose messages a carrier takes; their actors are among the displaced.
-        on_arrival: Told the name of each new actor of a carried name.
     """
 
     __slots__ = (
@@ -43,7 +40,6 @@ class Routes:
         "carried",
         "displaced",
         "hand_overs",
-        "on_arrival",
         "table",
     )
 
@@ -52,7 +48,6 @@ class Routes:
         self.displaced: dict[str, ActorRef] = {}
         self.hand_overs: dict[str, anyio.Lock] = {}
         self.carried: set[str] = set()
-        self.on_arrival: Callable[[str], None] | None = None
         self._aliases: dict[ActorRef, set[str]] = {}
         self._predecessors: dict[ActorRef, ActorRef] = {}
 
@@ -95,8 +90,6 @@ class Routes:
     def divert(self, name: str) -> None:
         """Take the actor of a carried name out of the way of its messages."""
         self.displaced[name] = self.table.pop(name)
-        if self.on_arrival is not None:
-            self.on_arrival(name)
 
     def find_actor(self, name: str) -> ActorRef | None:
         """Return the actor whose own name this is, wherever the name leads."""
