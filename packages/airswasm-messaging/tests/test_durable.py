@@ -1,4 +1,4 @@
-"""Durable delivery between Python actors: what is accepted is handled in order, or accounted for."""
+"""Durable delivery between Python actors: what is accepted is handled, or accounted for."""
 
 from __future__ import annotations
 

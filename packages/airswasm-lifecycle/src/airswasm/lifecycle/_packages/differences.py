@@ -21,11 +21,13 @@ from .manifest import Manifest
 
 __all__ = ("Difference", "differences")
 
-_SECTIONS = ("limits", "supervision", "health", "codecs", "environment", "config")
+_SECTIONS = (
+    "limits", "supervision", "health", "codecs", "delivery", "environment", "config",
+)  # fmt: skip
 _SIZES = frozenset(
     f"limits.{each}"
     for each in ("memory", "host_memory", "mailbox_bytes", "message_bytes", "storage", "host_call")
-)
+) | {"delivery.size"}
 _SHOWN_CHARS = 120
 _RESTARTS = ("temporary", "transient", "permanent")
 _GROWTHS = ("exponential", "linear", "immediate")
