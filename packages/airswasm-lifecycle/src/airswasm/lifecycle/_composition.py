@@ -29,6 +29,8 @@ from airswasm.messaging import (
     MessagingPolicy,
     RetainedTopics,
     RetainedValues,
+    Schedule,
+    TimerSettings,
 )
 from airswasm.runtime import (
     Engine,
@@ -98,6 +100,9 @@ __all__ = ("Mode", "OpenHome")
 Mode = Literal["online", "offline", "readonly"]
 _REST = 10.0
 """Seconds between two searches for components that were idle meanwhile."""
+_NO_QUOTA = 2**62
+_TIMERS = "airswasm-timers"
+"""Contains no slash, so no component has this name."""
 _FEW = 6_000
 """Without it, each component takes 10 of the 65,530 mappings that Linux gives a process."""
 
@@ -232,10 +237,22 @@ class OpenHome:
         )
         self._actors = await stack.enter_async_context(actors)
         self._delivery = DurableDelivery(store, self._actors, durable, guard=self._guard)
+        self._schedule = Schedule(
+            self._actors,
+            self.configuration.get(TimerSettings),
+            space=store.namespace(_TIMERS, quota_bytes=_NO_QUOTA, has_batch_bounds=False),
+            guard=self._guard,
+            rate_of=self._policies.rate_of,
+            counters=self._delivery.counters,
+            wall_clock=self._clock,
+        )
         self._add_services(store)
         self._compose(store)
-        self._delivery.open()  # the grants are in force now, and nothing runs yet
+        # The grants are in force now, and nothing runs yet.
+        self._delivery.open()
         stack.callback(self._delivery.close)
+        self._schedule.open(fires=self.mode == "online")
+        stack.callback(self._schedule.close)
         await self._forgetting.resume(self._warn)
         await self._watch(stack)
         await anyio.to_thread.run_sync(self._stored.artifacts.sweep, self._registry.digests())
@@ -282,7 +299,7 @@ class OpenHome:
             self._registry, self._ledger, self._stored, self._trust,
             self._in_force, self._guard, self._policies,
             self.logs, self._hosting, self.policy, self.services.get(Meters), is_online=is_online,
-            delivery=self._delivery, successors={},
+            delivery=self._delivery, schedule=self._schedule, successors={},
         )  # fmt: skip
         for record in self._registry:
             self._running.put_in_force(record.name)
@@ -400,6 +417,7 @@ class OpenHome:
         add(ActorSystem, self._actors)
         add(MessageBroker, self._actors.broker)
         add(DurableDelivery, self._delivery)
+        add(Schedule, self._schedule)
 
     @asynccontextmanager
     async def _alone(self, name: str) -> AsyncGenerator[None]:

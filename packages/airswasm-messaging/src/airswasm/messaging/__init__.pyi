@@ -1,5 +1,5 @@
 from ._addresses import check_address
-from ._block import BLOCK, MESSAGING_INTERFACE
+from ._block import BLOCK, MESSAGING_INTERFACE, TIMERS_INTERFACE
 from ._codecs import (
     CBOR_MARK,
     Codec,
@@ -14,7 +14,7 @@ from ._counters import MessagingCounters
 from ._envelopes import new_chain
 from ._delivery import Delivery, DeliveryPolicy, DurableSettings, DurableStatus
 from ._durable.delivery import DurableDelivery
-from ._guests import messaging_interface, provide
+from ._guests import messaging_interface
 from ._listening import listen
 from ._messenger import Messenger
 from ._policy import (
@@ -23,12 +23,17 @@ from ._policy import (
     MessagingPolicy,
     SamePolicy,
 )
+from ._providing import provide
 from ._rates import Rate, TokenBucket
 from ._records import pack_message, unpack_message
 from ._refusals import refusal_of
 from ._requests import OpenRequests
 from ._retained import RetainedTopics, RetainedValue, RetainedValues
 from ._spelling import TOPIC, TOPIC_PATTERN
+from ._timers.guests import timers_interface
+from ._timers.schedule import Schedule, TimerSpace
+from ._timers.settings import TimerSettings
+from ._timers.timer import ScheduledMessage
 from .errors import (
     CodecError,
     CodecNotAccepted,
@@ -44,6 +49,8 @@ from .errors import (
     RecordUnreadable,
     RetainedFull,
     TooManyTargets,
+    TimerInvalid,
+    TimersNotDurable,
     Unencodable,
 )
 
@@ -83,6 +90,13 @@ __all__ = (
     "RetainedValue",
     "RetainedValues",
     "SamePolicy",
+    "Schedule",
+    "ScheduledMessage",
+    "TIMERS_INTERFACE",
+    "TimerInvalid",
+    "TimerSettings",
+    "TimerSpace",
+    "TimersNotDurable",
     "TokenBucket",
     "TooManyTargets",
     "Unencodable",
@@ -99,5 +113,6 @@ __all__ = (
     "pack_message",
     "provide",
     "refusal_of",
+    "timers_interface",
     "unpack_message",
 )

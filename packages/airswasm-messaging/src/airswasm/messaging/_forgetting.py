@@ -15,7 +15,10 @@ from ._retained import RetainedTopics
 
 __all__ = ("forget",)
 
-_PARTS = ("airswasm.messaging._durable.forgetting:forget",)
+_PARTS = (
+    "airswasm.messaging._durable.forgetting:forget",
+    "airswasm.messaging._timers.forgetting:forget",
+)
 
 
 async def forget(services: Services, name: str) -> None:

@@ -33,6 +33,8 @@ from .errors import (
     RateExceeded,
     RetainedFull,
     TooManyTargets,
+    TimerInvalid,
+    TimersNotDurable,
 )
 
 __all__ = ("refusal_of",)
@@ -51,6 +53,8 @@ _CASES: tuple[tuple[type[BaseException], str], ...] = (
     (MessageNotWritten, "rate-limited"),
     (AccountExceeded, "rate-limited"),
     (InvalidAddress, "invalid"),
+    (TimerInvalid, "invalid"),
+    (TimersNotDurable, "invalid"),
     (InvalidTopic, "invalid"),
     (CodecError, "invalid"),
     (UnfitPayload, "invalid"),

@@ -22,6 +22,8 @@ __all__ = (
     "MessageNotStorable",
     "DurableMailboxFull",
     "MessageNotWritten",
+    "TimerInvalid",
+    "TimersNotDurable",
     "RecordUnreadable",
     "RetainedFull",
     "TooManyTargets",
@@ -275,3 +277,37 @@ class MessageNotWritten(DeliveryError):
     def __init__(self, target: str, reason: str) -> None:
         self.reason = reason
         super().__init__(target, f"the message for {target} was not written: {reason}")
+
+
+class TimerInvalid(MessagingError):
+    """A timer's delay or interval is out of its bounds."""
+
+    explanation = ErrorCode(
+        "E0630",
+        "timer invalid",
+        "A timer's delay or interval is out of its bounds.",
+        "use another interval; `shortest` under [timers] in config.toml is the least",
+    )
+
+    def __init__(self, owner: str, reason: str) -> None:
+        self.owner = owner
+        self.reason = reason
+        super().__init__(f"{owner} sets a timer that cannot be: {reason}")
+
+
+class TimersNotDurable(MessagingError):
+    """A durable timer was set where nothing outlives the host."""
+
+    explanation = ErrorCode(
+        "E0631",
+        "timers not durable",
+        "A durable timer was set in a host without a store.",
+        "set a timer that is not durable, or give `Schedule` a namespace of a store",
+    )
+
+    def __init__(self, owner: str) -> None:
+        self.owner = owner
+        super().__init__(
+            f"{owner} sets a durable timer, and this host has no store for it; set one that is "
+            "not durable, or give Schedule a namespace"
+        )

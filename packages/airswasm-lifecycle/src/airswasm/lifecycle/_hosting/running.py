@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 import anyio
-from airswasm.messaging import DurableDelivery
+from airswasm.messaging import DurableDelivery, Schedule
 from airswasm.runtime import Meters
 from airswasm.security import (
     Guard,
@@ -58,6 +58,7 @@ class Running:
     meters: Meters
     is_online: bool
     delivery: DurableDelivery
+    schedule: Schedule
     successors: dict[str, tuple[VersionRecord, Decide]]
     """The versions that start beside the active one, and what was decided about each."""
 
@@ -88,6 +89,7 @@ class Running:
         self.guard.revoke(name)
         self.policies.forget(name)
         self.delivery.withdraw(name)
+        self.schedule.drop(name)
         self.hosting.revivals.forget(name)
         self.meters.forget(name)
 
