@@ -74,7 +74,7 @@ class Routes:
             self.divert(name)
 
     def carry(self, name: str) -> None:
-        """Let a carrier take the messages of a name, whoever has it now or later."""
+        """Let a carrier take the messages of a name, with its present actor or a later one."""
         self.carried.add(name)
         ref = self.table.get(name)
         if ref is not None and ref.name == name:

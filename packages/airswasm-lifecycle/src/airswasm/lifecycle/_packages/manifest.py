@@ -252,7 +252,7 @@ class DeliverySection:
     """`memory`: at most once, gone with the host. `durable`: accepted when it is on the disk, at
     least once, in order for each sender."""
     attempts: Count | None = None
-    """How often a message is tried before it is a dead letter."""
+    """Tries of a message, after which it is a dead letter."""
     messages: Count | None = None
     """Messages that may wait."""
     size: Annotated[Size, Field(ge=1)] | None = None
