@@ -11,9 +11,9 @@ from ._codecs import (
     encode_cbor,
 )
 from ._counters import MessagingCounters
-from ._envelopes import new_chain
 from ._delivery import Delivery, DeliveryPolicy, DurableSettings, DurableStatus
 from ._durable.delivery import DurableDelivery
+from ._envelopes import new_chain
 from ._guests import messaging_interface
 from ._listening import listen
 from ._messenger import Messenger
@@ -48,9 +48,9 @@ from .errors import (
     RateExceeded,
     RecordUnreadable,
     RetainedFull,
-    TooManyTargets,
     TimerInvalid,
     TimersNotDurable,
+    TooManyTargets,
     Unencodable,
 )
 

@@ -1,11 +1,12 @@
 """Remove what messaging keeps for a component when its name is purged.
 
-What is in the host's store is named as text: it needs the extra `durable`, and this module does not.
+What is in the host's store is named as text: it needs the extra `durable`, which may be missing.
 """
 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from importlib.util import find_spec
 from typing import cast
 
 from airswasm.runtime import Services
@@ -29,5 +30,5 @@ async def forget(services: Services, name: str) -> None:
     """
     if services.has(RetainedTopics):
         services.get(RetainedTopics).forget(name)  # type: ignore[type-abstract]  # only a key
-    for part in _PARTS:
+    for part in _PARTS if find_spec("airswasm.storage") else ():
         await cast("Callable[[Services, str], Awaitable[None]]", load_part(part))(services, name)

@@ -174,9 +174,7 @@ class _Guests:
             self._send_one(caller, target, payload, gathering)
         return gathering.result()
 
-    def _send_one(
-        self, caller: Caller, target: str, payload: bytes, gathering: Gathering
-    ) -> None:
+    def _send_one(self, caller: Caller, target: str, payload: bytes, gathering: Gathering) -> None:
         """Send to one target of a broadcast, if the guard allows it."""
         try:
             if self._guard is not None:

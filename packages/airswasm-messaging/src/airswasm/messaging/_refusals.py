@@ -32,9 +32,9 @@ from .errors import (
     PayloadTooLarge,
     RateExceeded,
     RetainedFull,
-    TooManyTargets,
     TimerInvalid,
     TimersNotDurable,
+    TooManyTargets,
 )
 
 __all__ = ("refusal_of",)

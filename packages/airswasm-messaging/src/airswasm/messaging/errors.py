@@ -240,6 +240,8 @@ class InvalidEnvelope(MessagingError):
         self.value = value
         self.expected = expected
         super().__init__(f"{value[:140]!a} is no {field}: write {expected}")
+
+
 class DurableMailboxFull(MailboxFull):
     """As many messages wait in the log of a durable target as may."""
 
