@@ -90,7 +90,7 @@ def test_declared_siblings_are_the_used_ones(graph: grimp.ImportGraph, block: st
 
 
 #: The wings that need an extra's sibling, by block. The block without the extra does without them.
-WINGS_OF_EXTRAS = {"messaging": {"_durable", "_timers", "_dead_letters"}}
+WINGS_OF_EXTRAS = {"messaging": {"_durable", "_dead_letters"}}
 
 
 @pytest.mark.parametrize("block", BLOCKS)

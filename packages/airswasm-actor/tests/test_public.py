@@ -30,7 +30,7 @@ def test_everything_public_is_there_and_sorted() -> None:
 def test_a_reference_shows_what_its_user_does() -> None:
     """Sending, observing, steering; the state of the actor is behind it."""
     assert {name for name in dir(ActorRef) if not name.startswith("_")} == {
-        *("tell", "send", "ask", "request", "signal"),
+        *("tell", "send", "ask", "request", "signal", "entrust"),
         *("name", "phase", "is_alive", "incarnation", "handled", "actor", "mailbox"),
         "processor_seconds",
         *("watch", "wait_stopped"),

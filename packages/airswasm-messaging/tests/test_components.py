@@ -8,13 +8,25 @@ import anyio
 import anyio.lowlevel
 import pytest
 from airswasm.actor import ActorSystem, ComponentActor, Context, Message, NoRoute
-from airswasm.messaging import MessagingLimits, Rate, SamePolicy, messaging_interface
+from airswasm.messaging import (
+    Delivery,
+    DurableDelivery,
+    MessagingLimits,
+    Rate,
+    SamePolicy,
+    Schedule,
+    TimerSettings,
+    messaging_interface,
+    timers_interface,
+)
 from airswasm.runtime import Engine, EngineConfig, Limits, LinkedComponent
+from airswasm.storage import open_store
 from wasmtime import wat2wasm
 
 pytestmark = pytest.mark.anyio
 
 GUEST = Path(__file__).parent / "guests" / "relay.wat"
+TIMING = Path(__file__).parent / "guests" / "timing.wat"
 CASES = (
     "denied", "unknown-target", "mailbox-full", "too-large", "rate-limited",
     "invalid", "timed-out", "cancelled", "cycle", "failed", "too-many-hops",
@@ -305,3 +317,65 @@ async def test_limits_hold(hosting: Hosting) -> None:
         assert case_of(await ask("local/a", b"stest/sink")) == "rate-limited"
         assert case_of(await ask("local/a", b"pa.b")) == "rate-limited"
         assert await ask("local/b", b"stest/sink") is None
+
+
+async def test_a_component_waits_until_its_message_is_on_the_disk(
+    hosting: Hosting, tmp_path: Path
+) -> None:
+    """Then `send` and `publish` are done; a full log refuses; another component gets it all."""
+    async with hosting() as (system, sink, _), open_store(tmp_path / "store") as store:
+        delivery = DurableDelivery(store, system)
+        delivery.open()
+        delivery.declare("test/durable", Delivery(messages=2))
+        ask = system.broker.ask
+        system.broker.subscribe("a.*", "test/durable")
+        assert await ask("local/a", b"stest/durable") is None
+        status = delivery.status("test/durable")
+        assert status is not None
+        assert status.messages == 1
+        assert await ask("local/a", b"pa.b") is None
+        assert case_of(await ask("local/a", b"stest/durable")) == "mailbox-full"
+        delivery.declare("local/b", Delivery(attempts=1))
+        assert await ask("local/a", b"clocal/b") is None
+        assert await ask("local/a", b"slocal/b") is None
+        await ask("local/b", b"stest/sink")
+        assert await sink.next() == ("local/b", b"ping")
+        assert delivery.counters.durable_accepted == 5
+        delivery.close()
+
+
+async def test_a_component_sets_timers(cache_folder: Path, tmp_path: Path) -> None:
+    """Once and again, in memory and durable; they end with their incarnation, or do not."""
+    config = EngineConfig(cache_folder=cache_folder)
+    async with (
+        open_store(tmp_path / "store") as store,
+        Engine(config) as engine,
+        ActorSystem() as system,
+    ):
+        schedule = Schedule(
+            system, TimerSettings(shortest=0.001, most=3), space=store.namespace("timers")
+        )
+        component = await engine.load(bytes(wat2wasm(TIMING.read_text())), name="timing")
+        linked = component.link([timers_interface(schedule, 1024)])
+        ref = system.spawn(ComponentActor(linked, "local/t"), name="local/t")
+        await system.started(ref)
+        sink = Sink()
+        system.spawn(sink, name="test/sink")
+        ask = system.broker.ask
+        assert await ask("local/t", b"l") == b"\0"
+        assert await sink.next() == ("local/t", b"later")
+        assert await ask("local/t", b"d") == b"\0"
+        assert await sink.next() == ("local/t", b"later")
+        assert await ask("local/t", b"e") == b"\0"
+        for _ in range(3):
+            assert await sink.next() == ("local/t", b"every")
+        assert await ask("local/t", b"c") == b"\1"  # the last one was there
+        assert await ask("local/t", b"c") == b"\0"
+        assert schedule.of("local/t") == ()
+        for _ in range(3):
+            await ask("local/t", b"f")  # far away
+        assert await ask("local/t", b"f") == b"\1"  # refused: too many
+        assert [each.is_durable for each in schedule.of("local/t")] == [False] * 3
+        await system.stop(ref)
+        assert schedule.of("local/t") == ()
+        schedule.close()

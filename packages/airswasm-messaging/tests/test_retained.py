@@ -181,13 +181,14 @@ def _fit(values: dict[str, RetainedValue], sender: str, limits: MessagingLimits)
     )
 
 
-def test_a_purge_forgets_the_values() -> None:
+@pytest.mark.anyio
+async def test_a_purge_forgets_the_values() -> None:
     """Those of the name, and no others."""
     values, services = RetainedValues(), Services()
-    forget(services, "local/a")
+    await forget(services, "local/a")
     services.add(RetainedTopics, values)  # type: ignore[type-abstract]
     mine = RetainedValue("t", b"x", "local/a", Envelope())
     values.retain(mine)
     values.retain(replace(mine, topic="u", sender="local/b"))
-    forget(services, "local/a")
+    await forget(services, "local/a")
     assert [value.sender for value in values.matching("*")] == ["local/b"]

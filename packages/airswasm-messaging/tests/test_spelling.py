@@ -8,9 +8,12 @@ from airswasm.actor._routing.topics import check_pattern, check_topic, matches
 from airswasm.messaging import (
     BLOCK,
     MESSAGING_INTERFACE,
+    TIMERS_INTERFACE,
     TOPIC,
     TOPIC_PATTERN,
+    DurableSettings,
     MessagingLimits,
+    TimerSettings,
     provide,
 )
 from airswasm.security import (
@@ -130,13 +133,20 @@ def test_what_is_declared_is_what_the_contract_needs() -> None:
     """Every capability of its functions and no other; settings with defaults; the provider."""
     needed = {
         need.capability
-        for function in contract().interfaces[MESSAGING_INTERFACE].functions.values()
+        for interface in (MESSAGING_INTERFACE, TIMERS_INTERFACE)
+        for function in contract().interfaces[interface].functions.values()
         for need in (function.requirements if isinstance(function.requirements, tuple) else ())
     }
     assert {each.annotation for each in BLOCK.capabilities} == needed
     assert KINDS.spelling("messaging:send").read is PLAIN.read
     assert load_part(BLOCK.provide) is provide
-    assert [load_part(section.model) for section in BLOCK.sections] == [MessagingLimits]
+    assert [load_part(section.model) for section in BLOCK.sections] == [
+        MessagingLimits,
+        DurableSettings,
+        TimerSettings,
+    ]
     assert MessagingLimits()
+    assert DurableSettings()
+    assert TimerSettings()
     (found,) = (each for each in Blocks.find() if each.distribution == "airswasm-messaging")
     assert found.block is BLOCK

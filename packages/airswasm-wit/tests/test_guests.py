@@ -20,6 +20,7 @@ pytestmark = pytest.mark.anyio
 TOUR = (
     "send ok;request 7;call C;cancel true;publish 3;retain 4;broadcast ok round;"
     "envelope id c 2 9 t cbor 1 r true;subscribe ok;unsubscribe invalid no;"
+    "later 9;every invalid no;end false;"
     "get none;set ok;get v;exists true;delete true;scan x=y next x;back x=y;"
     "ttl 8;expiring ok;swap s;batch 1;full 1 2 3 4 5 6;prefix 2 true;usage 1 2 3;check true;"
     "list storage:read=**;read data;write ok;append ok;remove not-found f;mkdir ok;ls n file;"
@@ -39,6 +40,9 @@ CALLS = [
     ("envelope",),
     ("subscribe", "a.**"),
     ("unsubscribe", "a.**"),
+    ("send-later", "local/other", b"l", 2**64 - 1, True),
+    ("send-every", "local/other", b"e", 11, False),
+    ("cancel", 2**64 - 1),
     ("get", "k"),
     ("set", "k", b"v"),
     ("get", "k"),
@@ -111,6 +115,10 @@ class Host:
                     "subscribe": done,
                     "unsubscribe": err(case("invalid", "no")),
                 },
+            ),
+            self._offer(
+                "airswasm:component/timers@0.1.0",
+                {"send-later": ok(9), "send-every": err(case("invalid", "no")), "cancel": False},
             ),
             self._storage(),
             self._offer(

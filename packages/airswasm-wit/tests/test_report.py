@@ -29,7 +29,8 @@ from hypothesis import strategies as st
 LOGGING = "airswasm:component/logging@0.1.0"
 MESSAGING = "airswasm:component/messaging@0.1.0"
 STORAGE = "airswasm:component/storage@0.1.0"
-INSTALLED = (LOGGING, MESSAGING, STORAGE, "airswasm:component/capabilities@0.1.0")
+TIMERS = "airswasm:component/timers@0.1.0"
+INSTALLED = (LOGGING, MESSAGING, TIMERS, STORAGE, "airswasm:component/capabilities@0.1.0")
 HANDLER = "export airswasm:component/handler@0.1.0;"
 GUIDE = Path(__file__).parents[3] / "docs" / "wit" / "guide.md"
 
@@ -224,6 +225,7 @@ def test_a_good_component_passes(tmp_path: Path) -> None:
             "messaging:send",
             "messaging:subscribe",
         ),
+        TIMERS: ("messaging:schedule",),
         STORAGE: ("storage:delete", "storage:read", "storage:write"),
     }
     assert report.capabilities[0] == "messaging:publish"

@@ -11,6 +11,7 @@ from ._messages.receipt import Outcome, Receipt
 from ._messages.receipts import ReceiptListener, Receipts, Tally
 from ._messages.request import Request
 from ._routing.broker import MessageBroker
+from ._routing.carrier import Accepted, Carrier
 from ._routing.hook import BrokerHook, Delivery
 from ._routing.topics import TopicPattern
 from ._routing.transport import Transport
@@ -55,6 +56,7 @@ from .errors import (
 )
 
 __all__ = (
+    "Accepted",
     "BLOCK",
     "COMPONENT_MAILBOX",
     "DispatcherConfig",
@@ -76,6 +78,7 @@ __all__ = (
     "BrokerHook",
     "Callback",
     "CheckHealth",
+    "Carrier",
     "Child",
     "ChildExists",
     "ChildNotRunning",

@@ -22,11 +22,15 @@ from airswasm.actor import (
     MessageBroker,
 )
 from airswasm.messaging import (
+    DurableDelivery,
+    DurableSettings,
     MessagingCounters,
     MessagingLimits,
     MessagingPolicy,
     RetainedTopics,
     RetainedValues,
+    Schedule,
+    TimerSettings,
 )
 from airswasm.runtime import (
     Engine,
@@ -96,6 +100,9 @@ __all__ = ("Mode", "OpenHome")
 Mode = Literal["online", "offline", "readonly"]
 _REST = 10.0
 """Seconds between two searches for components that were idle meanwhile."""
+_NO_QUOTA = 2**62
+_TIMERS = "airswasm-timers"
+"""Contains no slash, so no component has this name."""
 _FEW = 6_000
 """Without it, each component takes 10 of the 65,530 mappings that Linux gives a process."""
 
@@ -215,7 +222,10 @@ class OpenHome:
         roles = roles_layer(self.configuration, self.home, self.blocks, self.kinds)
         if roles is not None:
             self._guard.add_layer(roles)
-        self._policies = ComponentPolicies(self.policy, self.configuration.get(MessagingLimits))
+        durable = self.configuration.get(DurableSettings)
+        self._policies = ComponentPolicies(
+            self.policy, self.configuration.get(MessagingLimits), durable
+        )
         self._engine = await stack.enter_async_context(Engine(self._engine_config()))
         actors = ActorSystem(
             str(self.home.folder),
@@ -226,8 +236,25 @@ class OpenHome:
             hops=self._policies.limits.hops,
         )
         self._actors = await stack.enter_async_context(actors)
+        self._delivery = DurableDelivery(
+            store, self._actors, durable, guard=self._guard, policy=self._policies
+        )
+        self._schedule = Schedule(
+            self._actors,
+            self.configuration.get(TimerSettings),
+            space=store.namespace(_TIMERS, quota_bytes=_NO_QUOTA, has_batch_bounds=False),
+            guard=self._guard,
+            rate_of=self._policies.rate_of,
+            counters=self._delivery.counters,
+            wall_clock=self._clock,
+        )
         self._add_services(store)
         self._compose(store)
+        # The grants are in force now, and nothing runs yet.
+        self._delivery.open()
+        stack.callback(self._delivery.close)
+        self._schedule.open(fires=self.mode == "online")
+        stack.callback(self._schedule.close)
         await self._forgetting.resume(self._warn)
         await self._watch(stack)
         await anyio.to_thread.run_sync(self._stored.artifacts.sweep, self._registry.digests())
@@ -274,7 +301,7 @@ class OpenHome:
             self._registry, self._ledger, self._stored, self._trust,
             self._in_force, self._guard, self._policies,
             self.logs, self._hosting, self.policy, self.services.get(Meters), is_online=is_online,
-            successors={},
+            delivery=self._delivery, schedule=self._schedule, successors={},
         )  # fmt: skip
         for record in self._registry:
             self._running.put_in_force(record.name)
@@ -307,6 +334,7 @@ class OpenHome:
             policy=lambda: self.policy,
             hosting=hosting,
             unwritten=self._guard.unwritten_denials if hosting is not None else lambda _name: 0,
+            waiting=self._delivery.status if hosting is not None else lambda _name: None,
         )
 
     async def _revive(self, name: str, cool_down: float) -> None:
@@ -381,7 +409,7 @@ class OpenHome:
         add(StorageQuotas, self._policies)  # type: ignore[type-abstract]
         add(DurabilityPolicy, self._policies)  # type: ignore[type-abstract]
         add(MessagingPolicy, self._policies)  # type: ignore[type-abstract]
-        counters = MessagingCounters()
+        counters = self._delivery.counters
         add(MessagingCounters, counters)
         retained = RetainedValues(self._policies.limits, counters)
         add(RetainedTopics, retained)  # type: ignore[type-abstract]
@@ -390,6 +418,8 @@ class OpenHome:
         add(HostMemory, self._engine.host_memory)
         add(ActorSystem, self._actors)
         add(MessageBroker, self._actors.broker)
+        add(DurableDelivery, self._delivery)
+        add(Schedule, self._schedule)
 
     @asynccontextmanager
     async def _alone(self, name: str) -> AsyncGenerator[None]:

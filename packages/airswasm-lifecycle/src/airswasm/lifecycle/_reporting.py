@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from airswasm.security import fingerprint_of
 
@@ -12,6 +12,8 @@ from ._registry.registry import ComponentRecord, Registry
 from ._registry.summary import ComponentSummary
 
 if TYPE_CHECKING:  # imported where something is shown that needs them
+    from airswasm.messaging import DurableStatus
+
     from ._home.policy import HostPolicy
     from ._hosting.hosting import Hosting
     from ._hosting.status import ComponentStatus
@@ -31,6 +33,7 @@ class Reporting:
         policy: Reads what the host lets components have.
         hosting: None where nothing runs.
         unwritten: How many denials of a component have no line in the audit log.
+        waiting: How many messages wait for it on the disk; None where its mailbox is in memory.
     """
 
     def __init__(
@@ -41,7 +44,9 @@ class Reporting:
         policy: Callable[[], HostPolicy],
         hosting: Hosting | None = None,
         unwritten: Callable[[str], int] = lambda _name: 0,
+        waiting: Callable[[str], DurableStatus | None] = lambda _name: None,
     ) -> None:
+        self._waiting = waiting
         self._registry, self._hosting, self._unwritten = registry, hosting, unwritten
         self._manifest_of, self._used_bytes, self._policy = manifest_of, used_bytes, policy
 
@@ -100,8 +105,18 @@ class Reporting:
             return ComponentStatus(record.name, record.active, self.state(record))
         unwritten = self._unwritten(record.name)
         is_by_level = any(each.by == "level" for each in record.grants.entries)
+        waiting = self._waiting(record.name)
+        durable: dict[str, Any] = {}
+        if waiting is not None:
+            durable = {
+                "is_durable": True,
+                "durable_messages": waiting.messages,
+                "durable_bytes": waiting.size_bytes,
+                "oldest_durable_age": waiting.oldest_age,
+            }
         return replace(
             self._hosting.status(record),
+            **durable,
             unwritten_denials=unwritten,
             is_development=is_by_level and self._policy().is_development,
         )

@@ -357,6 +357,8 @@ class System(OpenHome):
     ) -> bytes | None:
         """Deliver one message and wait for the reply.
 
+        A durable component need not run: the message waits for it, also after the time is over.
+
         Args:
             name: The component.
             payload: The message's bytes.
@@ -423,6 +425,18 @@ class System(OpenHome):
         messenger = self.messenger(correlation=correlation, traceparent=traceparent)
         return messenger.publish(topic, payload, codec="raw", retain=retain)
 
+    async def post(self, name: str, payload: bytes) -> None:
+        """Send one message, and wait until it is accepted: for a durable component, on the disk.
+
+        The reply is dropped. A durable component need not run: it gets the message when it does.
+
+        Raises:
+            HostOffline, NotInstalled, NotRunning: No component of that name can receive.
+            DeliveryError: It was not accepted (`MailboxFull`, `MessageNotWritten`, …).
+        """
+        await self._wait_present(name, DEFAULT_SEND_TIMEOUT, "post")
+        await Messenger(self._actors.broker, codec="raw").send(name, payload)
+
     async def deliver(
         self,
         name: str,
@@ -486,7 +500,7 @@ class System(OpenHome):
         if self._hosting.is_expected(name):  # a scope of its own costs as much as the message
             with anyio.move_on_after(timeout):
                 await self._hosting.wait_begun(name)
-        if not self._hosting.can_receive(name):
+        if not self._hosting.can_receive(name) and not self._actors.broker.is_carried(name):
             raise NotRunning(name, self._reporting.state(record))
 
     def backup(self) -> AsyncGenerator[bytes, None]:

@@ -1,5 +1,5 @@
 from ._addresses import check_address
-from ._block import BLOCK, MESSAGING_INTERFACE
+from ._block import BLOCK, MESSAGING_INTERFACE, TIMERS_INTERFACE
 from ._codecs.acceptance import Acceptance
 from ._codecs.codec import ANY, NONE, PRIVATE, Codec, Reading, read_varint, varint
 from ._codecs.installed import (
@@ -11,8 +11,10 @@ from ._codecs.installed import (
     read_payload,
 )
 from ._counters import MessagingCounters
+from ._delivery import Delivery, DeliveryPolicy, DurableSettings, DurableStatus
+from ._durable.delivery import DurableDelivery
 from ._envelopes import new_chain
-from ._guests import messaging_interface, provide
+from ._guests import messaging_interface
 from ._listening import listen
 from ._messenger import Messenger
 from ._policy import (
@@ -20,25 +22,34 @@ from ._policy import (
     MessagingPolicy,
     SamePolicy,
 )
+from ._providing import provide
 from ._rates import Rate, TokenBucket
 from ._records import pack_message, unpack_message
 from ._refusals import refusal_of
 from ._requests import OpenRequests
 from ._retained import RetainedTopics, RetainedValue, RetainedValues
 from ._spelling import TOPIC, TOPIC_PATTERN
+from ._timers.guests import timers_interface
+from ._timers.schedule import Schedule, TimerSpace
+from ._timers.settings import TimerSettings
+from ._timers.timer import ScheduledMessage
 from .errors import (
     CodecError,
     CodecNotAccepted,
+    DurableMailboxFull,
     InvalidAddress,
     InvalidCodec,
     InvalidEnvelope,
     InvalidPayload,
     MessageNotStorable,
+    MessageNotWritten,
     MessagingError,
     PayloadTooLarge,
     RateExceeded,
     RecordUnreadable,
     RetainedFull,
+    TimerInvalid,
+    TimersNotDurable,
     TooManyTargets,
     Unencodable,
     UnknownCodec,
@@ -58,12 +69,19 @@ __all__ = (
     "CodecError",
     "CodecNotAccepted",
     "Codecs",
+    "Delivery",
+    "DeliveryPolicy",
+    "DurableDelivery",
+    "DurableMailboxFull",
+    "DurableSettings",
+    "DurableStatus",
     "InvalidAddress",
     "InvalidEnvelope",
     "MessagingCounters",
     "MessageNotStorable",
     "InvalidCodec",
     "InvalidPayload",
+    "MessageNotWritten",
     "MessagingError",
     "MessagingLimits",
     "MessagingPolicy",
@@ -79,6 +97,13 @@ __all__ = (
     "RetainedValues",
     "Reading",
     "SamePolicy",
+    "Schedule",
+    "ScheduledMessage",
+    "TIMERS_INTERFACE",
+    "TimerInvalid",
+    "TimerSettings",
+    "TimerSpace",
+    "TimersNotDurable",
     "TokenBucket",
     "TooManyTargets",
     "Unencodable",
@@ -95,6 +120,7 @@ __all__ = (
     "read_payload",
     "read_varint",
     "refusal_of",
+    "timers_interface",
     "unpack_message",
     "varint",
 )

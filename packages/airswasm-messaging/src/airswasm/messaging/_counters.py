@@ -25,6 +25,15 @@ class MessagingCounters:
         retained_missed: Retained values for which a new subscriber had no room.
         retained_values: Topics that have a retained value now.
         retained_bytes: Bytes of those values and topics now.
+        durable_accepted: Messages that were written for durable targets.
+        durable_refused: Messages for durable targets that were not accepted.
+        durable_handled: Durable messages whose handling ended, well or with an error for the asker.
+        durable_repeated: Deliveries of durable messages beyond the first of each.
+        durable_expired: Durable messages that were too old to be handled.
+        durable_dead: Durable messages that went to the dead letters.
+        durable_forgotten: Durable messages that were removed with their component.
+        timers_fired: Messages that timers sent.
+        timers_missed: Times of timers that passed unused, their host or their target being down.
     """
 
     refused: Counter[str] = field(default_factory=Counter[str])
@@ -36,3 +45,12 @@ class MessagingCounters:
     retained_missed: int = 0
     retained_values: int = 0
     retained_bytes: int = 0
+    durable_accepted: int = 0
+    durable_refused: int = 0
+    durable_handled: int = 0
+    durable_repeated: int = 0
+    durable_expired: int = 0
+    durable_dead: int = 0
+    durable_forgotten: int = 0
+    timers_fired: int = 0
+    timers_missed: int = 0

@@ -20,6 +20,7 @@ from ._block import MESSAGING_INTERFACE
 from ._codecs.installed import encode
 from ._counters import MessagingCounters
 from ._envelopes import in_hand, retained_value, shown_envelope
+from ._gathering import Gathering, outcome_of_write
 from ._policy import MessagingPolicy, SamePolicy
 from ._quota import SendingQuota
 from ._refusals import refusal_of
@@ -133,10 +134,20 @@ class _Guests:
         except Exception as error:
             return self._refused(error)
 
-    def _send(self, caller: Caller, target: str, payload: bytes) -> object:
+    def _send(
+        self, caller: Caller, target: str, payload: bytes, pending: Pending | None = None
+    ) -> object:
         envelope = self._broker.following(in_hand(caller), caller.name, target)
-        self._broker.tell(target, payload, sender=caller.name, envelope=envelope)
-        return Ok(None)
+        if not self._broker.is_carried(target):
+            self._broker.tell(target, payload, sender=caller.name, envelope=envelope)
+            return Ok(None)
+        written = pending or Pending()
+
+        def end(error: BaseException | None) -> None:
+            written.resolve(outcome_of_write(error))
+
+        self._broker.submit(target, payload, end, sender=caller.name, envelope=envelope)
+        return written
 
     @decides_each
     def broadcast(self, caller: Caller, targets: Sequence[str], payload: bytes) -> object:
@@ -144,21 +155,37 @@ class _Guests:
         if len(targets) > most:
             return self._refused(TooManyTargets(len(targets), most))
         caller.charge(len(targets) * _TARGET_FUEL)
-        outcomes = [self._send_one(caller, target, payload) for target in targets]
-        refused = sum(isinstance(outcome, Err) for outcome in outcomes)
-        self._counters.broadcast_refused += refused
-        self._counters.broadcast_targets += len(outcomes) - refused
-        return Ok(outcomes)
 
-    def _send_one(self, caller: Caller, target: str, payload: bytes) -> object:
+        def finish(outcomes: list[object]) -> object:
+            refused = sum(isinstance(outcome, Err) for outcome in outcomes)
+            self._counters.broadcast_refused += refused
+            self._counters.broadcast_targets += len(outcomes) - refused
+            return Ok(outcomes)
+
+        gathering = Gathering(finish)
+        for target in targets:
+            self._send_one(caller, target, payload, gathering)
+        return gathering.result()
+
+    def _send_one(self, caller: Caller, target: str, payload: bytes, gathering: Gathering) -> None:
         """Send to one target of a broadcast, if the guard allows it."""
         try:
             if self._guard is not None:
                 self._guard.admit(caller, _SEND, target, argument="target")
             self._check(caller, target, payload)
-            return self._send(caller, target, payload)
+            if not self._broker.is_carried(target):
+                gathering.note(self._send(caller, target, payload))
+                return
+            envelope = self._broker.following(in_hand(caller), caller.name, target)
         except Exception as error:
-            return self._refused(error)
+            gathering.note(self._refused(error))
+            return
+        try:
+            self._broker.submit(
+                target, payload, gathering.expect(), sender=caller.name, envelope=envelope
+            )
+        except Exception as error:
+            gathering.give_up(self._refused(error))
 
     def request(self, caller: Caller, target: str, payload: bytes, timeout_ms: int) -> object:
         try:
@@ -216,7 +243,7 @@ class _Guests:
     def publish(self, caller: Caller, topic: str, payload: bytes) -> object:
         try:
             self._quota.take(caller.name, len(payload))
-            return Ok(self._publish(caller, topic, payload))
+            return self._publish(caller, topic, payload)
         except Exception as error:
             return self._refused(error)
 
@@ -227,15 +254,28 @@ class _Guests:
             envelope = self._broker.following(in_hand(caller), caller.name, topic)
             value = retained_value(topic, payload, caller.name, envelope, self._broker)
             self._retained.retain(value)
-            return Ok(self._publish(caller, topic, payload))
+            return self._publish(caller, topic, payload)
         except Exception as error:
             return self._refused(error)
 
-    def _publish(self, caller: Caller, topic: str, payload: bytes) -> int:
+    def _publish(self, caller: Caller, topic: str, payload: bytes) -> object:
         broker, name = self._broker, caller.name
         caller.charge(broker.publishing_effort(topic) * _MATCH_FUEL)
         envelope = broker.following(in_hand(caller), name, topic)
-        return broker.publish(topic, payload, sender=name, envelope=envelope)
+        counts: list[int] = []
+
+        def finish(outcomes: list[object]) -> object:
+            (outcome,) = outcomes
+            return outcome if isinstance(outcome, Err) else Ok(counts[0])
+
+        gathering = Gathering(finish)
+        count, is_all = broker.submit_publication(
+            topic, payload, gathering.expect(), sender=name, envelope=envelope
+        )
+        counts.append(count)
+        if is_all:
+            gathering.give_up(Ok(None))
+        return gathering.result()
 
     def subscribe(self, caller: Caller, pattern: str) -> object:
         subscriptions = self._subscriptions(caller)

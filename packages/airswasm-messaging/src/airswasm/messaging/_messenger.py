@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import cast
 
+import anyio
 import anyio.lowlevel
 from airswasm.actor import HOST, ActorError, Context, Envelope, MessageBroker
 
@@ -86,7 +87,7 @@ class Messenger:
         codec: str | None = None,
         expires_after: float | None = None,
     ) -> None:
-        """Put a message into the target's mailbox; do not wait.
+        """Put a message into the target's mailbox; do not wait, and not for a disk either.
 
         Args:
             target: The name.
@@ -150,6 +151,50 @@ class Messenger:
         if known.deadline is not None:
             deadline = min(deadline, known.deadline)
         return Envelope("", known.correlation, deadline, known.hops, known.traceparent)
+
+    async def send(
+        self,
+        target: str,
+        value: object,
+        *,
+        codec: str | None = None,
+        expires_after: float | None = None,
+    ) -> None:
+        """Put a message into the target's mailbox, and wait until it is accepted.
+
+        A durable target has accepted it when it is on the disk; `tell` returns before that. A
+        cancel leaves it sent, perhaps not on the disk yet.
+
+        Args:
+            target: The name.
+            value: The value.
+            codec: Another codec than the messenger's.
+            expires_after: Seconds after which it is worthless, as for `tell`.
+
+        Raises:
+            InvalidAddress: The target's name is malformed.
+            Unencodable: The codec has no form for the value.
+            DeliveryError: It was not accepted: see `MessageBroker.tell`; or the disk refused it.
+        """
+        accepted = anyio.Event()
+        errors: list[BaseException] = []
+
+        def end(error: BaseException | None) -> None:
+            if error is not None:
+                errors.append(error)
+            accepted.set()
+
+        payload = self._codecs.encode(value, codec or self._codec)
+        envelope = self._envelope(target, expires_after)
+        is_accepted = self._broker.submit(
+            check_address(target), payload, end, sender=self._sender, envelope=envelope
+        )
+        if is_accepted:
+            await anyio.lowlevel.checkpoint()
+            return
+        await accepted.wait()
+        if errors:
+            raise errors[0]
 
     async def ask(
         self,

@@ -28,9 +28,12 @@ from airswasm.wit import safe_text
 from .errors import (
     CodecError,
     InvalidAddress,
+    MessageNotWritten,
     PayloadTooLarge,
     RateExceeded,
     RetainedFull,
+    TimerInvalid,
+    TimersNotDurable,
     TooManyTargets,
 )
 
@@ -47,8 +50,11 @@ _CASES: tuple[tuple[type[BaseException], str], ...] = (
     (RetainedFull, "rate-limited"),
     (TooManyTargets, "too-large"),
     (TooManyHops, "too-many-hops"),
+    (MessageNotWritten, "rate-limited"),
     (AccountExceeded, "rate-limited"),
     (InvalidAddress, "invalid"),
+    (TimerInvalid, "invalid"),
+    (TimersNotDurable, "invalid"),
     (InvalidTopic, "invalid"),
     (CodecError, "invalid"),
     (UnfitPayload, "invalid"),

@@ -6,7 +6,7 @@ this module adds only this block's own.
 
 from __future__ import annotations
 
-from airswasm.actor.errors import DeliveryError, MessageTooLarge
+from airswasm.actor.errors import DeliveryError, MailboxFull, MessageTooLarge
 from airswasm.wit import AirswasmError, ErrorCode
 
 __all__ = (
@@ -22,6 +22,10 @@ __all__ = (
     "InvalidEnvelope",
     "RateExceeded",
     "MessageNotStorable",
+    "DurableMailboxFull",
+    "MessageNotWritten",
+    "TimerInvalid",
+    "TimersNotDurable",
     "RecordUnreadable",
     "RetainedFull",
     "TooManyTargets",
@@ -309,3 +313,76 @@ class InvalidEnvelope(MessagingError):
         self.value = value
         self.expected = expected
         super().__init__(f"{value[:140]!a} is no {field}: write {expected}")
+
+
+class DurableMailboxFull(MailboxFull):
+    """As many messages wait in the log of a durable target as may."""
+
+    explanation = ErrorCode(
+        "E0628",
+        "durable mailbox full",
+        "As many messages, or bytes, wait in the log of a durable component as may.",
+        "start the component if it is stopped; or raise `messages` or `size` under [durable] in "
+        "config.toml, and under [delivery] in its Component.toml",
+    )
+
+    def __init__(self, target: str, messages: int, size_bytes: int) -> None:
+        self.messages = messages
+        self.size_bytes = size_bytes
+        self.limit = "capacity"
+        self.value = messages
+        DeliveryError.__init__(
+            self,
+            target,
+            f"{messages:,} messages or {size_bytes:,} bytes wait for {target}, which is as much as "
+            "may; send again later, or start it if it is stopped",
+        )
+
+
+class MessageNotWritten(DeliveryError):
+    """The disk did not take a message for a durable target, so it is not accepted."""
+
+    explanation = ErrorCode(
+        "E0629",
+        "message not written",
+        "The disk did not take a message for a durable component, so it was not accepted.",
+        "make room on the disk; `airswasm doctor` says more; then send again",
+    )
+
+    def __init__(self, target: str, reason: str) -> None:
+        self.reason = reason
+        super().__init__(target, f"the message for {target} was not written: {reason}")
+
+
+class TimerInvalid(MessagingError):
+    """A timer's delay or interval is out of its bounds."""
+
+    explanation = ErrorCode(
+        "E0630",
+        "timer invalid",
+        "A timer's delay or interval is out of its bounds.",
+        "use another interval; `shortest` under [timers] in config.toml is the least",
+    )
+
+    def __init__(self, owner: str, reason: str) -> None:
+        self.owner = owner
+        self.reason = reason
+        super().__init__(f"{owner} sets a timer that cannot be: {reason}")
+
+
+class TimersNotDurable(MessagingError):
+    """A durable timer was set where nothing outlives the host."""
+
+    explanation = ErrorCode(
+        "E0631",
+        "timers not durable",
+        "A durable timer was set in a host without a store.",
+        "set a timer that is not durable, or give `Schedule` a namespace of a store",
+    )
+
+    def __init__(self, owner: str) -> None:
+        self.owner = owner
+        super().__init__(
+            f"{owner} sets a durable timer, and this host has no store for it; set one that is "
+            "not durable, or give Schedule a namespace"
+        )

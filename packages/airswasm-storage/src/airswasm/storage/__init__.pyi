@@ -12,8 +12,9 @@ from ._guests import (
 )
 from ._layout.space import ENTRY_BYTES
 from ._logs.consumer import Consumer, ConsumerStatus
-from ._logs.log import Log
+from ._logs.log import Log, Posted
 from ._logs.log_records import LogBounds, LogEntry, LogPage, LogStatus
+from ._logs.succession import Succession
 from ._moving import Copied, CopyProgress, copy_store
 from ._reader import StoreReader, read_store
 from ._settings import DEFAULT_QUOTA_BYTES, Durability, StorageSettings, StoreLimits
@@ -91,6 +92,7 @@ __all__ = (
     "LogStatus",
     "Namespace",
     "Page",
+    "Posted",
     "PreconditionFailed",
     "Progress",
     "QuotaExceeded",
@@ -108,6 +110,7 @@ __all__ = (
     "StoreFormatUnknown",
     "StoreLimits",
     "StoreReader",
+    "Succession",
     "Usage",
     "ValueTooLarge",
     "View",

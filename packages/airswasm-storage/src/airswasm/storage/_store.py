@@ -439,6 +439,16 @@ class Store:
         else:
             self._commit.when_synced(done)
 
+    def before_sync(self, write: Callable[[], None]) -> None:
+        """Call `write` as the next wait for the disk starts, which covers what it applies.
+
+        Raises:
+            StorageClosed: The store is not open.
+        """
+        if self._backend is None:
+            raise StorageClosed(self.path)
+        self._commit.before_sync(write)
+
     def outcome(self) -> Outcome:
         """Return a callback for one write, which can be waited for."""
         return Outcome(self._commit)

@@ -68,6 +68,18 @@ static void messages(void) {
     }
 }
 
+static void timing(void) {
+    airswasm_text other = AIRSWASM_TEXT("local/other");
+    LINE("later"); say_number(airswasm_send_later(other, AIRSWASM_BYTES("l"), UINT64_MAX, true).value);
+    LINE("every");
+    airswasm_id refused = airswasm_send_every(other, AIRSWASM_BYTES("e"), 11, false);
+    if (refused.failed && refused.error.code == AIRSWASM_MESSAGING_INVALID) {
+        say(AIRSWASM_TEXT("invalid"));
+        say(refused.error.text);
+    }
+    LINE("end"); say_bool(airswasm_cancel_timer(UINT64_MAX));
+}
+
 static void store(void) {
     airswasm_text key = AIRSWASM_TEXT("k"), after = AIRSWASM_TEXT("a");
     LINE("get"); say_lookup(airswasm_get(key));
@@ -187,6 +199,7 @@ static airswasm_reply handle(airswasm_text sender, const airswasm_text *topic, a
         return airswasm_refuse(airswasm_join(AIRSWASM_TEXT("unknown command "), command));
     told = (airswasm_text){0};
     messages();
+    timing();
     store();
     files();
     network();

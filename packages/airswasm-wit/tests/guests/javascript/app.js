@@ -7,6 +7,7 @@ import * as messaging from "airswasm:component/messaging@0.1.0";
 import * as process from "airswasm:component/process@0.1.0";
 import * as storage from "airswasm:component/storage@0.1.0";
 import * as tcp from "airswasm:component/tcp@0.1.0";
+import * as timers from "airswasm:component/timers@0.1.0";
 import * as udp from "airswasm:component/udp@0.1.0";
 import { split, wrap } from "./airswasm-codec.js";
 
@@ -44,6 +45,13 @@ function* messages() {
   messaging.subscribe("a.**");
   yield "subscribe ok";
   yield `unsubscribe ${refusal(() => messaging.unsubscribe("a.**"))}`;
+}
+
+function* timing() {
+  const other = "local/other";
+  yield `later ${timers.sendLater(other, bytes("l"), 2n ** 64n - 1n, true)}`;
+  yield `every ${refusal(() => timers.sendEvery(other, bytes("e"), 11n, false))}`;
+  yield `end ${timers.cancel(2n ** 64n - 1n)}`;
 }
 
 function* store() {
@@ -128,7 +136,7 @@ export const handler = {
     if (topic !== undefined) return bytes(topic);
     if (text(payload) === "quiet") return undefined;
     if (text(payload) !== "tour") throw `unknown command ${text(payload)}`;
-    return bytes([...messages(), ...store(), ...files(), ...network()].join(";"));
+    return bytes([...messages(), ...timing(), ...store(), ...files(), ...network()].join(";"));
   },
 };
 

@@ -13,6 +13,7 @@ from wit_world.imports import (
     process,
     storage,
     tcp,
+    timers,
     udp,
 )
 
@@ -54,6 +55,17 @@ def messages():
     except Err as error:
         if isinstance(error.value, messaging.MessagingError_Invalid):
             yield f"unsubscribe invalid {error.value.value}"
+
+
+def timing():
+    other = "local/other"
+    yield f"later {timers.send_later(other, b'l', 2**64 - 1, True)}"
+    try:
+        timers.send_every(other, b"e", 11, False)
+    except Err as error:
+        if isinstance(error.value, messaging.MessagingError_Invalid):
+            yield f"every invalid {error.value.value}"
+    yield f"end {word(timers.cancel(2**64 - 1))}"
 
 
 def store():
@@ -145,7 +157,7 @@ class Handler(exports.Handler):
             return None
         if payload != b"tour":
             raise Err(f"unknown command {text(payload)}")
-        return ";".join([*messages(), *store(), *files(), *network()]).encode()
+        return ";".join([*messages(), *timing(), *store(), *files(), *network()]).encode()
 
 
 class Lifecycle(exports.Lifecycle):

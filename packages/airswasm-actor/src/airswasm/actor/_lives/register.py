@@ -60,6 +60,7 @@ class Register:
 
     __slots__ = (
         "_broker",
+        "_carried",
         "_component_mailbox",
         "_default_mailbox",
         "_displaced",
@@ -83,6 +84,7 @@ class Register:
         self.routes = routes
         self._table: dict[str, ActorRef] = routes.table
         self._displaced: dict[str, ActorRef] = routes.displaced
+        self._carried: set[str] = routes.carried
         self.start_in_background: Callable[[Cell], None]
         self._exchange = exchange
         self._broker = broker
@@ -122,6 +124,8 @@ class Register:
         # `routes.add_actor`, without the call, which would be a twentieth of a spawn.
         if name in self._displaced or self._table.setdefault(name, ref) is not ref:
             raise NameTaken(name)
+        if self._carried and name in self._carried:
+            self.routes.divert(name)
         if is_quick:
             if self._exchange.receipts.is_listening:
                 cell.measure()

@@ -42,6 +42,8 @@ class DeathReason(StrEnum):
     """It was the oldest message in a full mailbox."""
     UNDELIVERED = "undelivered"
     """The actor that it was for cannot take such a message."""
+    EXHAUSTED = "exhausted"
+    """A durable message was tried as often as its delivery allows."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -65,6 +65,7 @@ class Request:
         answered: Set while a task waits for the outcome.
         value: The answer.
         error: Why there is no answer.
+        is_kept: Whether the sender keeps the message and sends it again: it is no dead letter.
         wants_receipt: Whether the receipt of the message is asked for.
         receipt: That receipt, once the message was handled; it comes with errors, too.
         seconds: The time that the asker waits; None without a bound.
@@ -78,6 +79,7 @@ class Request:
         "asker",
         "error",
         "is_done",
+        "is_kept",
         "name",
         "receipt",
         "seconds",
@@ -96,6 +98,7 @@ class Request:
         self.target = target
         self.asker: Party | None = None
         self.is_done = False
+        self.is_kept = False
         self.value: object = None
         self.error: BaseException | None = None
         self.wants_receipt = False

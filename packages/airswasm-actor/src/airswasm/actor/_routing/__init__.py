@@ -2,5 +2,5 @@
 
 `routes` is the table of names, `topics` the table of subscriptions, `hand_over` the way of a name
 from one actor to the next, `asking_by_name` the coroutine of that name, and `broker` the face of
-all that. `hook` and `transport` are the two seams.
+all that. `hook`, `transport` and `carrier` are the seams.
 """

@@ -46,8 +46,9 @@ class NameService(Protocol):
         timeout: float,
         sender: str,
         envelope: Envelope | None,
+        waiting: str | None = None,
     ) -> Request:
-        """Ask a name that is not known here."""
+        """Ask a name that is not routed here; `waiting` is the actor that waits, if one does."""
         ...
 
 
@@ -67,7 +68,9 @@ async def ask_by_name(
     names.before(delivery)
     try:
         if ref is None:
-            request = names.request_elsewhere(target, payload, None, timeout, sender, envelope)
+            request = names.request_elsewhere(
+                target, payload, None, timeout, sender, envelope, sender
+            )
         else:
             request = put_question(cell_of(ref), payload, timeout, sender, None, envelope)
     except BaseException as error:

@@ -18,10 +18,12 @@ from collections.abc import Callable, Coroutine, Hashable, Mapping
 from types import MappingProxyType
 from typing import TYPE_CHECKING, final
 
+from .._messages.envelope import Envelope
 from .._messages.events import Subscription
-from .._messages.message import HOST
+from .._messages.message import HOST, Message, new_message
 from .._messages.request import Request
 from .._running.mailbox import open_queue
+from .._running.reference import cell_of
 from ..errors import DeliveryError, NoRoute
 from .asking_by_name import ask_by_name
 from .hand_over import replace
@@ -32,14 +34,16 @@ from .topics import TopicTable, check_topic
 if TYPE_CHECKING:
     from collections.abc import Awaitable
 
-    from .._messages.envelope import Envelope
-    from .._messages.message import Message
+    from .._messages.dead_letters import DeathReason
     from .._running.cell import Exchange
     from .._running.reference import ActorRef
+    from .carrier import Accepted, Carrier
     from .hook import BrokerHook
     from .transport import Transport
 
 __all__ = ("MessageBroker",)
+
+_NOTHING_SAID = Envelope()
 
 
 @final
@@ -47,6 +51,7 @@ class MessageBroker:
     """Routes by name, publishes by topic. Every system has one: `ActorSystem.broker`."""
 
     __slots__ = (
+        "_carrier",
         "_exchange",
         "_hooks",
         "_names",
@@ -69,6 +74,7 @@ class MessageBroker:
         self._topics = TopicTable()
         self._hooks: tuple[BrokerHook, ...] = ()
         self._transport: Transport | None = None
+        self._carrier: Carrier | None = None
 
     # -- routes ------------------------------------------------------------------------------
 
@@ -121,7 +127,10 @@ class MessageBroker:
         return self._names.resolve(name)
 
     def handling(self, name: str) -> ActorRef | None:
-        """Return the actor that handles messages under a name: in a hand-over, the old one."""
+        """Return the actor that handles messages under a name: in a hand-over, the old one.
+
+        Also where a carrier takes the messages of the name.
+        """
         return self._names.handling(name)
 
     def replace(
@@ -199,7 +208,7 @@ class MessageBroker:
             return
         ref = self._routes.get(target)
         if ref is None:
-            self._tell_elsewhere(target, payload, sender, envelope)
+            self._tell_elsewhere(target, payload, sender, topic, envelope)
         else:
             ref.tell(payload, sender=sender, topic=topic, envelope=envelope)
 
@@ -214,7 +223,10 @@ class MessageBroker:
         """
         ref = self._routes.get(target)
         if ref is None:
-            raise NoRoute(target)
+            if self._carrier is None or target not in self._names.carried:
+                raise NoRoute(target)
+            self._carrier.carry(target, message, None)
+            return
         cell = ref._cell  # and not `cell_of`: a call would be a fifth of this
         cell.exchange.sent += 1
         queue = cell.queue
@@ -283,9 +295,11 @@ class MessageBroker:
         try:
             ref = self._routes.get(target)
             if ref is None:
+                waiting = sender if is_waiting else None
                 request = self.request_elsewhere(
-                    target, payload, on_done, timeout, sender, envelope
+                    target, payload, on_done, timeout, sender, envelope, waiting
                 )
+                request.wants_receipt = wants_receipt
             else:
                 asker = self.handling(sender) if is_waiting else None
                 request = ref.request(
@@ -318,13 +332,58 @@ class MessageBroker:
         try:
             ref = self._routes.get(target)
             if ref is None:
-                self._tell_elsewhere(target, payload, sender, envelope)
+                self._tell_elsewhere(target, payload, sender, topic, envelope)
             else:
                 ref.tell(payload, sender=sender, topic=topic, envelope=envelope)
         except BaseException as error:
             self.after(delivery, error)
             raise
         self.after(delivery, None)
+
+    def submit(
+        self,
+        target: str,
+        payload: object,
+        done: Accepted,
+        *,
+        sender: str = HOST,
+        topic: str | None = None,
+        envelope: Envelope | None = None,
+    ) -> bool:
+        """Send as `tell` does, and learn when the message is accepted.
+
+        A carrier accepts a message when it is written. `tell` returns before that: what it sent may
+        be lost when the host is killed within the next milliseconds.
+
+        Args:
+            target: The name.
+            payload: The object to send.
+            done: Called on the loop's thread, with None or with the error.
+            sender: The sender's name.
+            topic: A topic for the receiver to see.
+            envelope: What travels with it.
+
+        Returns:
+            True when it is accepted already, as a message in a mailbox is; `done` is not called.
+
+        Raises:
+            NoRoute, DeliveryError: As for `tell`; `done` is not called.
+        """
+        if not self.is_carried(target):
+            self.tell(target, payload, sender=sender, topic=topic, envelope=envelope)
+            return True
+        delivery = Delivery("tell", sender, target, payload, envelope) if self._hooks else None
+        if delivery is not None:
+            self.before(delivery)
+        try:
+            self._tell_elsewhere(target, payload, sender, topic, envelope, done)
+        except BaseException as error:
+            if delivery is not None:
+                self.after(delivery, error)
+            raise
+        if delivery is not None:
+            self.after(delivery, None)
+        return False
 
     # -- envelopes ---------------------------------------------------------------------------
 
@@ -392,6 +451,8 @@ class MessageBroker:
             InvalidTopic: The pattern is malformed.
         """
         self._topics.add(pattern, subscriber, owner)
+        if self._carrier is not None and isinstance(subscriber, str):
+            self._carrier.subscribed(pattern, subscriber)
 
         def cancel() -> None:
             self._topics.remove(pattern, subscriber, owner)
@@ -402,6 +463,8 @@ class MessageBroker:
         self, pattern: str, subscriber: str | ActorRef, *, owner: Hashable = None
     ) -> bool:
         """End one owner's subscription. Return False when there was none."""
+        if self._carrier is not None and isinstance(subscriber, str):
+            self._carrier.unsubscribed(pattern, subscriber)
         return self._topics.remove(pattern, subscriber, owner)
 
     def unsubscribe_owner(self, owner: Hashable) -> None:
@@ -434,7 +497,8 @@ class MessageBroker:
     ) -> int:
         """Send to all subscribers of a topic.
 
-        A subscriber whose mailbox is full, or who has stopped, misses it; the others do not.
+        A subscriber whose mailbox is full, or who has stopped, misses it; the others do not. For
+        subscribers of whom a carrier takes messages, it is written once.
 
         Args:
             topic: The topic.
@@ -443,25 +507,66 @@ class MessageBroker:
             envelope: What travels with it.
 
         Returns:
-            How many mailboxes took it.
+            How many mailboxes took it, those of the carrier included.
 
         Raises:
             InvalidTopic: The topic is malformed.
         """
+        return self._publish(topic, payload, sender, envelope, None)[0]
+
+    def submit_publication(
+        self,
+        topic: str,
+        payload: object,
+        done: Accepted,
+        *,
+        sender: str = HOST,
+        envelope: Envelope | None = None,
+    ) -> tuple[int, bool]:
+        """Publish as `publish` does, and learn when what a carrier took is written.
+
+        Returns:
+            How many mailboxes took it; and True when that is all, and `done` is not called.
+
+        Raises:
+            InvalidTopic: The topic is malformed.
+        """
+        return self._publish(topic, payload, sender, envelope, done)
+
+    def _publish(
+        self,
+        topic: str,
+        payload: object,
+        sender: str,
+        envelope: Envelope | None,
+        done: Accepted | None,
+    ) -> tuple[int, bool]:
         delivery = None
         if self._hooks:
             delivery = Delivery("publish", sender, topic, payload, envelope)
             self.before(delivery)
-        count = 0
+        count = taken = 0
+        carrier, carried = self._carrier, list[str]()
         for subscriber in self._topics.find(topic):
+            if (
+                carrier is not None
+                and isinstance(subscriber, str)
+                and carrier.keeps(subscriber, topic)
+            ):
+                carried.append(subscriber)
+                continue
             ref = self._routes.get(subscriber) if isinstance(subscriber, str) else subscriber
             if ref is not None:
                 count += self._offer(ref, payload, sender, topic, envelope)  # type: ignore[arg-type]
+        if carrier is not None and carried:
+            message = self._carried_message(payload, sender, topic, None, envelope)
+            taken = len(carrier.publish(carried, message, done))
+            count += taken
         if self._transport is not None:
             count += self._transport.publish(topic, payload, sender=sender, envelope=envelope)
         if delivery is not None:
             self.after(delivery, None)
-        return count
+        return count, taken == 0
 
     def _offer(
         self, ref: ActorRef, payload: object, sender: str, topic: str, envelope: Envelope | None
@@ -482,6 +587,42 @@ class MessageBroker:
             self._hooks = tuple(other for other in self._hooks if other is not hook)
 
         return Subscription(remove)
+
+    def use(self, carrier: Carrier) -> Subscription:
+        """Let a carrier take messages, until cancelled; see `carry`."""
+        self._carrier = carrier
+
+        def disuse() -> None:
+            if self._carrier is carrier:
+                self._carrier = None
+                for name in tuple(self._names.carried):
+                    self._names.carry_no_longer(name)
+
+        return Subscription(disuse)
+
+    def give_up(
+        self, target: str, message: Message, reason: DeathReason, cause: BaseException | None
+    ) -> None:
+        """Make a dead letter of a message that a carrier, or a transport, has not delivered."""
+        exchange = self._exchange
+        exchange.sent += 1
+        exchange.dead_letters.add(message, target, reason, exchange.clock(), cause=cause)
+
+    def is_carried(self, name: str) -> bool:
+        """Return whether a carrier takes the messages of a name: they are written first."""
+        return name in self._names.carried and name not in self._routes
+
+    def carry(self, name: str) -> Subscription:
+        """Let the carrier take all messages of a name, whether it has an actor or not.
+
+        Args:
+            name: An actor's own name, now or later.
+
+        Returns:
+            The subscription, to lead the messages to the actor's mailbox again.
+        """
+        self._names.carry(name)
+        return Subscription(lambda: self._names.carry_no_longer(name))
 
     def connect(self, transport: Transport) -> Subscription:
         """Reach names that are not known here through `transport`, until cancelled."""
@@ -514,8 +655,18 @@ class MessageBroker:
                 self._exchange.events.note_error(problem)
 
     def _tell_elsewhere(
-        self, target: str, payload: object, sender: str, envelope: Envelope | None
+        self,
+        target: str,
+        payload: object,
+        sender: str,
+        topic: str | None,
+        envelope: Envelope | None,
+        done: Accepted | None = None,
     ) -> None:
+        if self._carrier is not None and target in self._names.carried:
+            message = self._carried_message(payload, sender, topic, None, envelope)
+            self._carrier.carry(target, message, done)
+            return
         if self._transport is None or not self._transport.knows(target):
             raise NoRoute(target)
         self._transport.tell(target, payload, sender=sender, envelope=envelope)
@@ -528,12 +679,17 @@ class MessageBroker:
         timeout: float,
         sender: str,
         envelope: Envelope | None,
+        waiting: str | None = None,
     ) -> Request:
-        """Ask a name that is not known here, through the transport.
+        """Ask a name that is not routed here, through the carrier or the transport.
 
         Raises:
             NoRoute: The transport does not know it either.
         """
+        if self._carrier is not None and target in self._names.carried:
+            return self._request_carried(
+                target, payload, on_done, timeout, sender, envelope, waiting
+            )
         if self._transport is None or not self._transport.knows(target):
             raise NoRoute(target)
         request = Request(target, None, None if on_done is None else self._guarded(on_done))
@@ -552,6 +708,50 @@ class MessageBroker:
         request.at_end(cancel)
         request.expire_after(timeout, self._exchange.timers)
         return request
+
+    def _request_carried(
+        self,
+        target: str,
+        payload: object,
+        on_done: Callable[[Request], None] | None,
+        timeout: float,
+        sender: str,
+        envelope: Envelope | None,
+        waiting: str | None,
+    ) -> Request:
+        """Ask a name through its carrier; a ring of actors that wait is refused as elsewhere."""
+        request = Request(target, None, None if on_done is None else self._guarded(on_done))
+        behind = self._names.handling(target)
+        asker = None if waiting is None else self.handling(waiting)
+        if behind is not None:
+            request.target = cell_of(behind)
+            if asker is not None:
+                request.hold(cell_of(asker))
+        message = self._carried_message(payload, sender, None, request, envelope)
+        assert self._carrier is not None
+        try:
+            self._carrier.carry(target, message, None)
+        except BaseException:
+            request.cancel()
+            raise
+        request.expire_after(timeout, self._exchange.timers)
+        return request
+
+    def _carried_message(
+        self,
+        payload: object,
+        sender: str,
+        topic: str | None,
+        request: Request | None,
+        envelope: Envelope | None,
+    ) -> Message:
+        """Return a message for the carrier: with an id, and not counted before it is delivered."""
+        self._exchange.read_clock()
+        now = self._exchange.now
+        known = envelope if envelope is not None else _NOTHING_SAID
+        if not known.id:
+            known = Envelope(self._exchange.new_id(), *known[1:])
+        return new_message(Message, (payload, sender, topic, 0, now, request, known))
 
     def _guarded(self, on_done: Callable[[Request], None]) -> Callable[[Request], None]:
         """Return a callback that counts its errors: the transport that calls it cannot use them."""

@@ -31,14 +31,23 @@ class Routes:
         table: All names and where they lead.
         displaced: Actors whose own name leads elsewhere, or nowhere, by that name.
         hand_overs: A lock for each name that is being handed over.
+        carried: Names whose messages a carrier takes; their actors are among the displaced.
     """
 
-    __slots__ = ("_aliases", "_predecessors", "displaced", "hand_overs", "table")
+    __slots__ = (
+        "_aliases",
+        "_predecessors",
+        "carried",
+        "displaced",
+        "hand_overs",
+        "table",
+    )
 
     def __init__(self) -> None:
         self.table: dict[str, ActorRef] = {}
         self.displaced: dict[str, ActorRef] = {}
         self.hand_overs: dict[str, anyio.Lock] = {}
+        self.carried: set[str] = set()
         self._aliases: dict[ActorRef, set[str]] = {}
         self._predecessors: dict[ActorRef, ActorRef] = {}
 
@@ -61,6 +70,26 @@ class Routes:
         """
         if name in self.displaced or self.table.setdefault(name, ref) is not ref:
             raise NameTaken(name)
+        if name in self.carried:
+            self.divert(name)
+
+    def carry(self, name: str) -> None:
+        """Let a carrier take the messages of a name, with its present actor or a later one."""
+        self.carried.add(name)
+        ref = self.table.get(name)
+        if ref is not None and ref.name == name:
+            self.divert(name)
+
+    def carry_no_longer(self, name: str) -> None:
+        """Let a carried name lead to its actor again."""
+        self.carried.discard(name)
+        ref = self.displaced.get(name)
+        if ref is not None and name not in self.table:
+            self._set(name, ref)
+
+    def divert(self, name: str) -> None:
+        """Take the actor of a carried name out of the way of its messages."""
+        self.displaced[name] = self.table.pop(name)
 
     def find_actor(self, name: str) -> ActorRef | None:
         """Return the actor whose own name this is, wherever the name leads."""
@@ -137,6 +166,8 @@ class Routes:
     def handling(self, name: str) -> ActorRef | None:
         """Return the actor that handles messages under a name: in a hand-over, the old one."""
         ref = self.table.get(name)
+        if ref is None and name in self.carried:
+            ref = self.displaced.get(name)
         while ref in self._predecessors:
             ref = self._predecessors[ref]
         return ref

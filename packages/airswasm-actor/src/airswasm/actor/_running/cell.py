@@ -790,7 +790,10 @@ class Cell:
     def give_up_message(
         self, message: Message, reason: DeathReason, cause: BaseException | None = None
     ) -> None:
-        """Move a message to the dead letters."""
+        """Move a message to the dead letters, unless its sender keeps it."""
+        if message.request is not None and message.request.is_kept:
+            self.exchange.rejected += 1
+            return
         tally = self.rare.tally
         if tally is not None and reason in _NEVER_IN_HAND:
             tally.count(_NEVER_IN_HAND[reason])

@@ -9,14 +9,24 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from .._messages.request import Request
-from .mailbox import WaitingSender, enqueue_or_wait, is_unfit, put_signal, take_back_waiter
+from .mailbox import (
+    WaitingSender,
+    enqueue_or_wait,
+    is_unfit,
+    open_queue,
+    put_signal,
+    take_back_waiter,
+)
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from .._messages.envelope import Envelope
+    from .._messages.message import Message
     from ..errors import ActorStopped, MailboxFull
     from .cell import Cell
 
-__all__ = ("post", "put_inquiry", "put_or_wait", "put_question")
+__all__ = ("entrust", "post", "put_inquiry", "put_or_wait", "put_question")
 
 
 def put_or_wait(
@@ -101,6 +111,29 @@ def post(
         _take_back_at_end(cell, request, waiter)
     seconds = cell.exchange.bounded(timeout, envelope)
     request.expire_after(seconds, cell.exchange.timers, is_inherited=seconds < timeout)
+
+
+def entrust(
+    cell: Cell, message: Message, on_done: Callable[[Request], None], wants_receipt: bool
+) -> Request:
+    """Put a message into the mailbox that its sender keeps; see `ActorRef.entrust`."""
+    target = _last_successor(cell)
+    exchange = cell.exchange
+    request = Request(target.name, target, on_done)
+    request.is_kept = True
+    request.wants_receipt = wants_receipt
+    if wants_receipt:
+        request.at_end(exchange.receipts.want(target.name))
+    exchange.read_clock()
+    exchange.sent += 1
+    try:
+        queue = open_queue(target, message.payload)
+    except BaseException:
+        request.cancel()
+        raise
+    payload, sender, topic, number, sent_at, _, envelope = message
+    queue.append((payload, sender, topic, number, sent_at, request, envelope))
+    return request
 
 
 def put_inquiry(cell: Cell, payload: object, timeout: float, sender: str) -> Request:

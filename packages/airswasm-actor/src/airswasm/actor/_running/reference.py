@@ -19,10 +19,11 @@ from .._messages.request import Request
 from .asking import ask, drain, finish, send, wait_stopped
 from .mailbox import count_bytes, make_room, put_signal, start_queue
 from .phase import Down, Phase
-from .posting import post
+from .posting import entrust, post
 
 if TYPE_CHECKING:
     from .._messages.envelope import Envelope
+    from .._messages.message import Message
     from .cell import Cell
 
 __all__ = ("ActorRef", "Watch", "cell_of")
@@ -180,6 +181,32 @@ class ActorRef:
         request.wants_receipt = wants_receipt
         post(cell, payload, request, timeout, sender, topic, waiting, envelope)
         return request
+
+    def entrust(
+        self,
+        message: Message,
+        on_done: Callable[[Request], None],
+        *,
+        wants_receipt: bool = False,
+    ) -> Request:
+        """Deliver a message that the caller keeps until its handling has ended.
+
+        It keeps the sender, the id and the time that it has. Whatever becomes of it, it is no dead
+        letter: the caller delivers it again, or gives it up.
+
+        Args:
+            message: The message.
+            on_done: Called once, when the handler has returned, or with the error: `ActorFailed`
+                when it has failed, `ActorStopped` when the actor ended before it began.
+            wants_receipt: Whether `Request.receipt` is to be made.
+
+        Returns:
+            The request, which expires never.
+
+        Raises:
+            MailboxFull, MessageTooLarge, ActorStopped: As for `tell`.
+        """
+        return entrust(self._cell, message, on_done, wants_receipt)
 
     def signal(
         self, payload: object, *, sender: str = HOST, envelope: Envelope | None = None

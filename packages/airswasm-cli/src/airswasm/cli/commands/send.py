@@ -110,8 +110,8 @@ def send(
     if codec is not None:
         check_codec(codec)
     if topic is not None:
-        content = payload if codec is None else written(payload, codec)
-        _publish(session, topic, content, retain, correlation, traceparent)
+        publication = payload if codec is None else written(payload, codec)
+        _publish(session, topic, publication, retain, correlation, traceparent)
         return
     full = full_name(str(name))
 

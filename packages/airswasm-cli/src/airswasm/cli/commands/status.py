@@ -62,7 +62,7 @@ def _show(session: Session, found: Document, *, stream: bool) -> None:
             lasted(each.get("uptime")),
             amount(each.get("restarts")),
             amount(each.get("messages")),
-            amount(each.get("mailbox")),
+            _waiting(each),
             amount(each.get("fuel_used")),
             _processor(each),
             size(each.get("memory_bytes")) if each.get("memory_bytes") else "-",
@@ -88,6 +88,14 @@ _LEAST_WANTED = (
     "restarts",
 )  # fmt: skip
 """The columns that a narrow screen does without, the first first; `info` and --json have all."""
+
+
+def _waiting(component: Document) -> str:
+    from ._times import amount
+
+    if component.get("is_durable"):
+        return f"{amount(component.get('durable_messages'))} on disk"
+    return amount(component.get("mailbox"))
 
 
 def _processor(component: Document) -> str:

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 import anyio
+from airswasm.messaging import DurableDelivery, Schedule
 from airswasm.runtime import Meters
 from airswasm.security import (
     Guard,
@@ -56,6 +57,8 @@ class Running:
     policy: HostPolicy
     meters: Meters
     is_online: bool
+    delivery: DurableDelivery
+    schedule: Schedule
     successors: dict[str, tuple[VersionRecord, Decide]]
     """The versions that start beside the active one, and what was decided about each."""
 
@@ -75,15 +78,18 @@ class Running:
             self.guard.grant(name, grants, asked=asked)
 
     def take_over(self, record: ComponentRecord, manifest: Manifest) -> None:
-        """Put a record's grants, quotas and rates into force."""
+        """Put a record's grants, quotas, rates and terms of delivery into force."""
         self.put_in_force(record.name)
         self.policies.set(record.name, manifest)
+        self.delivery.declare(record.name, self.policies.delivery_of(record.name))
         self.logs.set_rate(record.name, manifest.limits.rates.logs)
 
     def forget(self, name: str) -> None:
         """Remove the grants, quotas and rates of a name that left the registry."""
         self.guard.revoke(name)
         self.policies.forget(name)
+        self.delivery.withdraw(name)
+        self.schedule.drop(name)
         self.hosting.revivals.forget(name)
         self.meters.forget(name)
 

@@ -25,6 +25,14 @@ class ComponentStatus:
     """Bytes of their payloads."""
     oldest_message_age: float | None = None
     """Age of the first waiting message, in seconds."""
+    is_durable: bool = False
+    """Whether messages to it, or on topics that it has subscribed to, wait on the disk."""
+    durable_messages: int = 0
+    """Messages that wait on the disk, the one in hand included."""
+    durable_bytes: int = 0
+    """Bytes of their records."""
+    oldest_durable_age: float | None = None
+    """Seconds since the first of them was accepted."""
     messages: int = 0
     """Messages that this incarnation handled."""
     fuel_used: int = 0

@@ -21,7 +21,9 @@ from .manifest import Manifest
 
 __all__ = ("Difference", "differences")
 
-_SECTIONS = ("limits", "supervision", "health", "codecs", "environment", "config")
+_SECTIONS = (
+    "limits", "supervision", "health", "codecs", "delivery", "environment", "config",
+)  # fmt: skip
 _SIZES = frozenset(
     f"limits.{each}"
     for each in (
@@ -33,7 +35,7 @@ _SIZES = frozenset(
         "host_call",
         "rates.bytes",
     )
-)
+) | {"delivery.size"}
 _SHOWN_CHARS = 120
 _RESTARTS = ("temporary", "transient", "permanent")
 _GROWTHS = ("exponential", "linear", "immediate")

@@ -52,6 +52,7 @@ __all__ = (
     "BuildSection",
     "CodecsSection",
     "ComponentSection",
+    "DeliverySection",
     "HealthSection",
     "LimitsSection",
     "Manifest",
@@ -278,6 +279,26 @@ class CodecsSection:
 
 
 @dataclass(frozen=True, slots=True, config=_STRICT)
+class DeliverySection:
+    """`[delivery]`: whether messages to it outlive the host.
+
+    What it leaves out is the host's own, which is also the most that it gets.
+    """
+
+    mode: Literal["memory", "durable"] = "memory"
+    """`memory`: at most once, gone with the host. `durable`: accepted when it is on the disk, at
+    least once, in order for each sender."""
+    attempts: Count | None = None
+    """Tries of a message, after which it is a dead letter."""
+    messages: Count | None = None
+    """Messages that may wait."""
+    size: Annotated[Size, Field(ge=1)] | None = None
+    """Bytes that may wait."""
+    age: Interval | None = None
+    """Seconds after which a message expires that was not handled."""
+
+
+@dataclass(frozen=True, slots=True, config=_STRICT)
 class BackoffSection:
     """`[supervision.backoff]`: delays before restarts, in seconds."""
 
@@ -328,6 +349,7 @@ class Manifest:
     reasons: dict[str, str] = field(default_factory=dict[str, str])
     """`{"storage.read": "to list the orders"}`: the author's reason for a capability."""
     codecs: CodecsSection = field(default_factory=CodecsSection)
+    delivery: DeliverySection = field(default_factory=DeliverySection)
     supervision: SupervisionSection = field(default_factory=SupervisionSection)
     health: HealthSection | None = None
     environment: dict[StrictStr, StrictStr] = field(default_factory=dict[str, str])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from airswasm.messaging import Acceptance, MessagingLimits, Rate
+from airswasm.messaging import Acceptance, Delivery, DurableSettings, MessagingLimits, Rate
 from airswasm.storage import Durability, KeyValueStore, Namespace
 
 from .._home.policy import HostPolicy
@@ -37,14 +37,21 @@ class StoredTable:
 class ComponentPolicies:
     """The quotas of each component in storage and messaging: its manifest, within the policy.
 
-    It is the `StorageQuotas`, the `DurabilityPolicy` and the `MessagingPolicy` of a system.
+    It is the `StorageQuotas`, the `DurabilityPolicy`, the `MessagingPolicy` and the
+    `DeliveryPolicy` of a system.
 
     Attributes:
         revision: Changes with each manifest that comes into force or leaves it.
     """
 
-    def __init__(self, policy: HostPolicy, limits: MessagingLimits | None = None) -> None:
+    def __init__(
+        self,
+        policy: HostPolicy,
+        limits: MessagingLimits | None = None,
+        durable: DurableSettings | None = None,
+    ) -> None:
         self._policy = policy
+        self._durable = durable or DurableSettings()
         self._limits = limits or MessagingLimits()
         self._manifests: dict[str, Manifest] = {}
         self.revision = 0
@@ -91,3 +98,16 @@ class ComponentPolicies:
         """Return the codecs that this target reads."""
         manifest = self._manifests.get(target)
         return acceptance_of(manifest) if manifest else Acceptance(target)
+
+    def delivery_of(self, component: str) -> Delivery | None:
+        """Return the terms of delivery that this component asks for; None for memory."""
+        manifest = self._manifests.get(component)
+        if manifest is None or manifest.delivery.mode == "memory":
+            return None
+        asked, default = manifest.delivery, self._durable.terms
+        return Delivery(
+            asked.attempts or default.attempts,
+            asked.messages or default.messages,
+            asked.size or default.size_bytes,
+            asked.age or default.age_seconds,
+        )

@@ -45,6 +45,7 @@ class GroupCommit:
         self._begin_sync = begin_sync
         self._on_failure = on_failure
         self._waiting: list[Done] = []
+        self._before: list[Callable[[], None]] = []
         self._wake = anyio.Event()
         self.round = anyio.Event()
         self.has_ended = False
@@ -54,6 +55,12 @@ class GroupCommit:
         if not self._waiting:
             self._wake.set()
         self._waiting.append(done)
+
+    def before_sync(self, write: Callable[[], None]) -> None:
+        """Call `write` as the next sync starts, which it then is part of, and soon."""
+        if not self._before:
+            self._wake.set()
+        self._before.append(write)
 
     async def run(self) -> None:
         """Sync while writers wait, one sync at a time, so that the others gather."""
@@ -73,6 +80,9 @@ class GroupCommit:
                 await self._sync_once()
 
     async def _sync_once(self) -> None:
+        before, self._before = self._before, []
+        for write in before:
+            write()
         if not self._waiting:
             return
         waiting, self._waiting = self._waiting, []

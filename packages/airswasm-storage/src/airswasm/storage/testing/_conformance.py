@@ -2,7 +2,17 @@
 
 import pytest
 
-_PARTS = ("backend", "namespace", "batch", "expiry", "isolation", "format", "log", "disk")
+_PARTS = (
+    "backend",
+    "namespace",
+    "batch",
+    "expiry",
+    "isolation",
+    "format",
+    "log",
+    "succession",
+    "disk",
+)
 pytest.register_assert_rewrite(*(f"{__package__}._{part}_tests" for part in _PARTS))
 
 from ._backend_tests import BackendTests  # noqa: E402 - rewritten, so that a failure shows why
@@ -13,6 +23,7 @@ from ._format_tests import FormatTests  # noqa: E402
 from ._isolation_tests import IsolationTests  # noqa: E402
 from ._log_tests import LogTests  # noqa: E402
 from ._namespace_tests import NamespaceTests  # noqa: E402
+from ._succession_tests import SuccessionTests  # noqa: E402
 
 __all__ = ("EngineConformance",)
 
@@ -25,6 +36,7 @@ class EngineConformance(
     IsolationTests,
     FormatTests,
     LogTests,
+    SuccessionTests,
     DiskTests,
 ):
     """Tests of one storage engine; subclass it in a test module and say which.

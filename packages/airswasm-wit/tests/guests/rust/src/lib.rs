@@ -2,7 +2,7 @@
 use airswasm_guest::codec;
 use airswasm_guest::filesystem::FileKind;
 use airswasm_guest::{
-    capabilities, export, filesystem, http, info, messaging, process, storage, tcp, udp, warn,
+    capabilities, export, filesystem, http, info, messaging, process, storage, tcp, timers, udp, warn,
     Callbacks, Failure, Handler, Health, Lifecycle, Message, MessagingError, Migration, OsError,
     Reply, WriteError,
 };
@@ -58,6 +58,17 @@ fn messages(told: &mut Vec<String>) -> Result<(), Failure> {
     if let Err(MessagingError::Invalid(why)) = messaging::unsubscribe("a.**") {
         told.push(format!("unsubscribe invalid {why}"));
     }
+    Ok(())
+}
+
+fn timing(told: &mut Vec<String>) -> Result<(), Failure> {
+    let other = "local/other";
+    let later = timers::send_later(other, b"l", u64::MAX, true)?;
+    told.push(format!("later {later}"));
+    if let Err(MessagingError::Invalid(why)) = timers::send_every(other, b"e", 11, false) {
+        told.push(format!("every invalid {why}"));
+    }
+    told.push(format!("end {}", timers::cancel(u64::MAX)));
     Ok(())
 }
 
@@ -193,6 +204,7 @@ impl Handler for Tour {
             "tour" => {
                 let mut told = Vec::new();
                 messages(&mut told)?;
+                timing(&mut told)?;
                 store(&mut told)?;
                 files(&mut told)?;
                 network(&mut told)?;

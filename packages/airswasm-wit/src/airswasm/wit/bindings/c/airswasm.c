@@ -7,6 +7,7 @@ AIRSWASM_TYPE_HOST_
 
 #define IMPORT(module, name) __attribute__((import_module(module), import_name(name)))
 #define MESSAGING "airswasm:component/messaging@0.1.0"
+#define TIMERS "airswasm:component/timers@0.1.0"
 #define STORAGE "airswasm:component/storage@0.1.0"
 #define LOGGING "airswasm:component/logging@0.1.0"
 #define CAPABILITIES "airswasm:component/capabilities@0.1.0"
@@ -189,6 +190,34 @@ airswasm_done airswasm_unsubscribe(airswasm_text pattern) {
     import_unsubscribe(pattern.data, pattern.length, &result);
     return result;
 }
+
+/* ---- timers ------------------------------------------------------------------------------ */
+
+IMPORT(TIMERS, "send-later")
+extern void import_send_later(const char *, uint32_t, const uint8_t *, uint32_t, uint64_t, uint32_t,
+                              airswasm_id *);
+IMPORT(TIMERS, "send-every")
+extern void import_send_every(const char *, uint32_t, const uint8_t *, uint32_t, uint64_t, uint32_t,
+                              airswasm_id *);
+IMPORT(TIMERS, "cancel") extern uint32_t import_cancel_timer(uint64_t);
+
+airswasm_id airswasm_send_later(airswasm_text target, airswasm_bytes payload, uint64_t delay_ms,
+                                bool durable) {
+    airswasm_id result;
+    import_send_later(target.data, target.length, payload.data, payload.length, delay_ms, durable,
+                      &result);
+    return result;
+}
+
+airswasm_id airswasm_send_every(airswasm_text target, airswasm_bytes payload, uint64_t interval_ms,
+                                bool durable) {
+    airswasm_id result;
+    import_send_every(target.data, target.length, payload.data, payload.length, interval_ms, durable,
+                      &result);
+    return result;
+}
+
+bool airswasm_cancel_timer(uint64_t timer_id) { return import_cancel_timer(timer_id) != 0; }
 
 /* ---- storage ----------------------------------------------------------------------------- */
 

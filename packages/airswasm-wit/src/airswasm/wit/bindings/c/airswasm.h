@@ -343,6 +343,15 @@ airswasm_count airswasm_publish_retained(airswasm_text topic, airswasm_bytes pay
 airswasm_done airswasm_subscribe(airswasm_text pattern);
 airswasm_done airswasm_unsubscribe(airswasm_text pattern);
 
+/* ---- timers: codes AIRSWASM_MESSAGING_… ---------------------------------------------------- */
+
+/* A durable timer outlives this incarnation and the host; the call waits until it is written. */
+airswasm_id airswasm_send_later(airswasm_text target, airswasm_bytes payload, uint64_t delay_ms,
+                                bool durable);
+airswasm_id airswasm_send_every(airswasm_text target, airswasm_bytes payload, uint64_t interval_ms,
+                                bool durable);
+bool airswasm_cancel_timer(uint64_t timer_id);
+
 /* ---- storage: reads AIRSWASM_STORAGE_…, writes AIRSWASM_WRITE_… ---------------------------- */
 
 typedef struct {

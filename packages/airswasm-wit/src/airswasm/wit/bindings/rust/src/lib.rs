@@ -39,6 +39,7 @@ pub mod host {
             world guest-host {
                 import airswasm:component/logging@0.1.0;
                 import airswasm:component/messaging@0.1.0;
+                import airswasm:component/timers@0.1.0;
                 import airswasm:component/storage@0.1.0;
                 import airswasm:component/capabilities@0.1.0;
                 import airswasm:component/filesystem@0.1.0;
@@ -54,7 +55,7 @@ pub mod host {
 }
 
 pub use host::airswasm::component::{
-    capabilities, filesystem, http, messaging, os_errors, process, storage, tcp, udp,
+    capabilities, filesystem, http, messaging, os_errors, process, storage, tcp, timers, udp,
 };
 pub use messaging::MessagingError;
 pub use os_errors::OsError;

@@ -1,0 +1,152 @@
+"""Durable components in a host: their messages survive what an operator does, and crashes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import anyio
+import pytest
+from airswasm.actor import AskTimeout, DeathReason, NoRoute
+from airswasm.lifecycle import (
+    Configuration,
+    InstallPlan,
+    Manifest,
+    ManifestInvalid,
+    NotInstalled,
+    System,
+)
+from airswasm.messaging import DurableSettings
+
+pytestmark = pytest.mark.anyio
+NAME = "local/hello"
+DURABLE = '[delivery]\nmode = "durable"\nattempts = 2'
+Workshop = Any  # tests/conftest.py, which nothing can import
+Approve = Callable[[InstallPlan], bool]
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Path:
+    return tmp_path / "home"
+
+
+async def handled(system: System) -> None:
+    """Wait until no message waits for the component."""
+    with anyio.fail_after(60):
+        while system.component_status(NAME).durable_messages:  # noqa: ASYNC110
+            await anyio.sleep(0.001)
+
+
+async def count(system: System) -> int:
+    """Return how often it counted, this time left out."""
+    answer = await system.send(NAME, b"c")
+    assert answer is not None
+    return answer[0] - 1
+
+
+async def test_messages_survive_what_an_operator_does(
+    home: Path, workshop: Workshop, yes: Approve
+) -> None:
+    """Stop, start, update, rollback, restart, and the end of the host; each is handled once."""
+    async with System(home) as system:
+        await system.install(workshop.package(extra=DURABLE), approve=yes)
+        await system.post(NAME, b"c")
+        await handled(system)
+        await system.stop(NAME)
+        await system.post(NAME, b"c")
+        with pytest.raises(AskTimeout):
+            await system.send(NAME, b"c", timeout=0.001)
+        status = system.component_status(NAME)
+        assert (status.state, status.is_durable, status.durable_messages) == ("stopped", True, 2)
+        assert status.durable_bytes > 0
+        assert status.oldest_durable_age is not None
+    async with System(home) as system:
+        assert system.component_status(NAME).durable_messages == 2
+        await system.post(NAME, b"c")
+        await system.update(workshop.package("0.2.0", extra=DURABLE), approve=yes)
+        await system.start(NAME)
+        await handled(system)
+        assert await count(system) == 4
+        ref = system._actors.broker.handling(NAME)
+        assert ref is not None
+        ref.pause()
+        await system.post(NAME, b"c")
+        await system.rollback(NAME, approve=yes)
+        await handled(system)
+        assert await count(system) == 6
+        ref.pause()
+        await system.post(NAME, b"c")
+        await system.restart(NAME)
+        await handled(system)
+        assert await count(system) == 8
+        assert not list(system._actors.dead_letters)
+
+
+async def test_a_message_that_crashes_it_is_tried_so_often(
+    home: Path, workshop: Workshop, yes: Approve
+) -> None:
+    """Then it is a dead letter with its evidence, and the next message comes."""
+    async with System(home) as system:
+        await system.install(workshop.package(extra=DURABLE), approve=yes)
+        await system.post(NAME, b"t")
+        await system.post(NAME, b"c")
+        await handled(system)
+        letters = [each for each in system._actors.dead_letters if each.target == NAME]
+        assert [each.reason for each in letters] == [DeathReason.EXHAUSTED]
+        assert letters[0].message.payload == b"t"
+        assert letters[0].backtrace
+        assert await count(system) == 1
+
+
+async def test_a_new_owner_gets_no_old_messages(
+    home: Path, workshop: Workshop, yes: Approve
+) -> None:
+    """A purge forgets them; an uninstall keeps them for the same owner, and accepts none."""
+    package = workshop.package(extra=DURABLE)
+    async with System(home) as system:
+        await system.install(package, approve=yes, start=False)
+        await system.post(NAME, b"c")
+        await system.uninstall(NAME)
+        with pytest.raises(NotInstalled):
+            await system.post(NAME, b"c")
+        with pytest.raises(NoRoute):
+            system._actors.broker.tell(NAME, b"c")
+        await system.install(package, approve=yes, start=False)
+        assert system.component_status(NAME).durable_messages == 1
+        await system.uninstall(NAME, purge=True)
+        await system.install(package, approve=yes)
+        assert system.component_status(NAME).durable_messages == 0
+        assert await count(system) == 0
+
+
+async def test_the_settings_make_components_durable(
+    home: Path, workshop: Workshop, yes: Approve
+) -> None:
+    """By the pattern of their names; without it they are in memory again."""
+    settings = Configuration.of(DurableSettings(components=("local/*",)))
+    async with System(home, configuration=settings) as system:
+        await system.install(workshop.package(), approve=yes)
+        assert system.component_status(NAME).is_durable
+        await system.stop(NAME)
+        await system.post(NAME, b"c")
+    async with System(home) as system:
+        assert system.component_status(NAME).durable_messages == 1
+        await system.start(NAME)
+        await handled(system)
+        assert await count(system) == 1
+
+
+@pytest.mark.parametrize(
+    ("text", "key"),
+    [
+        ('mode = "disk"', "delivery.mode"),
+        ("attempts = 0", "delivery.attempts"),
+        ('size = "0 B"', "delivery.size"),
+        ("retries = 3", "delivery.retries"),
+    ],
+)
+async def test_a_manifest_says_it_right(text: str, key: str) -> None:
+    with pytest.raises(ManifestInvalid) as raised:
+        Manifest.parse(f'[component]\nname = "a/b"\nversion = "1.0.0"\n[delivery]\n{text}')
+    assert [problem.key for problem in raised.value.problems] == [key]

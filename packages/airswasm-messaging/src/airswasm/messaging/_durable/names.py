@@ -1,0 +1,74 @@
+"""The stored list of durable names: their terms and their subscriptions.
+
+A host reads it when it opens, before any component runs: messages for a component that is stopped,
+or not started yet, are accepted at once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import astuple, dataclass, field
+from typing import TYPE_CHECKING
+
+import cbor2
+
+from .._delivery import Delivery
+
+if TYPE_CHECKING:
+    from airswasm.storage import Store
+
+__all__ = ("Known", "KnownNames")
+
+_NAMESPACE = "airswasm-durable"
+"""Contains no slash, so no component has this name."""
+_NO_QUOTA = 2**62
+
+
+@dataclass(slots=True)
+class Known:
+    """One durable name.
+
+    Attributes:
+        terms: The terms of its mailbox; None where only its topics are durable.
+        patterns: The patterns that it has subscribed to.
+    """
+
+    terms: Delivery | None = None
+    patterns: set[str] = field(default_factory=set[str])
+
+
+class KnownNames:
+    """The durable names of a store."""
+
+    def __init__(self, store: Store) -> None:
+        self._space = store.namespace(
+            _NAMESPACE, quota_bytes=_NO_QUOTA, durability=None, has_batch_bounds=False
+        )
+
+    def load(self) -> Iterator[tuple[str, Known]]:
+        """Yield every name with what is known of it.
+
+        Raises:
+            StorageError: The store cannot be read.
+        """
+        after: str | None = None
+        while True:
+            page = self._space.read_page("", after)
+            for entry in page.entries:
+                terms, patterns = cbor2.loads(entry.value)
+                yield entry.key, Known(terms and Delivery(*terms), set(patterns))
+            after = page.next
+            if after is None:
+                return
+
+    def save(self, name: str, known: Known | None) -> None:
+        """Write what is known of a name, or forget it; the disk has it with its next wait.
+
+        Raises:
+            StorageError: The store refuses.
+        """
+        value = None
+        if known is not None:
+            terms = None if known.terms is None else astuple(known.terms)
+            value = cbor2.dumps([terms, sorted(known.patterns)])
+        self._space.write({name: value}, lambda _error: None)

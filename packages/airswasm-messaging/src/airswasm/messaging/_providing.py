@@ -1,0 +1,34 @@
+"""The interfaces that this block offers to components."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from airswasm.actor import ActorSystem
+from airswasm.runtime import HostInterface, Services
+
+from ._guests import provide as provide_messaging
+from ._policy import MessagingLimits, MessagingPolicy
+from ._timers.guests import timers_interface
+from ._timers.schedule import Schedule
+
+__all__ = ("provide",)
+
+
+def provide(services: Services) -> Iterable[HostInterface]:
+    """Return the interfaces that this block offers.
+
+    Uses the services `MessageBroker` and, where present, `MessagingPolicy` and `Guard`; for timers
+    `Schedule`, or an `ActorSystem` to make one that keeps none beyond the host.
+
+    Raises:
+        ServiceMissing: No broker was added to the services.
+    """
+    yield from provide_messaging(services)
+    limits = MessagingLimits()
+    if services.has(MessagingPolicy):
+        limits = services.get(MessagingPolicy).limits  # type: ignore[type-abstract]
+    if services.has(Schedule):
+        yield timers_interface(services.get(Schedule), limits.payload_bytes)
+    elif services.has(ActorSystem):
+        yield timers_interface(Schedule(services.get(ActorSystem)), limits.payload_bytes)

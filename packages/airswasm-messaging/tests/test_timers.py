@@ -1,0 +1,261 @@
+"""Messages at a later time: once or again, over restarts, and with clocks that are set."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import anyio
+import pytest
+from airswasm.actor import ActorSystem, Context, DeathReason, Message
+from airswasm.messaging import (
+    Rate,
+    RateExceeded,
+    RecordUnreadable,
+    Schedule,
+    TimerInvalid,
+    TimerSettings,
+    TimersNotDurable,
+)
+from airswasm.messaging._timers.timer import ScheduledMessage, pack_timer, unpack_timer
+from airswasm.storage import StorageUnavailable, Store, open_store
+from hypothesis import given
+from hypothesis import strategies as st
+
+pytestmark = pytest.mark.anyio
+NAME = "shop/clock"
+
+
+class Sink:
+    """Notes what it is given."""
+
+    def __init__(self) -> None:
+        self.payloads: list[object] = []
+        self.senders: set[str] = set()
+        self.ids: list[str] = []
+        self._changed = anyio.Event()
+
+    def receive(self, message: Message, context: Context) -> None:
+        del context
+        self.payloads.append(message.payload)
+        self.senders.add(message.sender)
+        self.ids.append(message.envelope.id if message.envelope else "")
+        self._changed.set()
+        self._changed = anyio.Event()
+
+    async def wait(self, count: int) -> None:
+        with anyio.fail_after(30):
+            while len(self.payloads) < count:
+                await self._changed.wait()
+
+
+class Clock:
+    """A wall clock that tests set."""
+
+    def __init__(self) -> None:
+        self.now = 1_800_000_000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+class Host:
+    def __init__(self, store: Store, actors: ActorSystem, schedule: Schedule) -> None:
+        self.store, self.actors, self.schedule = store, actors, schedule
+        self.sink = Sink()
+
+
+@asynccontextmanager
+async def hosting(
+    folder: Path,
+    *,
+    clock: Clock | None = None,
+    settings: TimerSettings | None = None,
+    rate: Rate | None = None,
+    has_target: bool = True,
+) -> AsyncIterator[Host]:
+    async with open_store(folder / "store") as store, ActorSystem() as actors:
+        schedule = Schedule(
+            actors,
+            settings or TimerSettings(shortest=0.001),
+            space=store.namespace("timers"),
+            rate_of=lambda _owner: rate or Rate(),
+            wall_clock=clock or Clock(),
+        )
+        host = Host(store, actors, schedule)
+        schedule.open()
+        if has_target:
+            actors.spawn(host.sink, name=NAME)
+        try:
+            yield host
+        finally:
+            schedule.close()
+
+
+@pytest.mark.parametrize("is_durable", [False, True])
+async def test_a_message_comes_later_and_once(tmp_path: Path, *, is_durable: bool) -> None:
+    """In the name of its owner, in the order of the delays."""
+    async with hosting(tmp_path) as host:
+        add = host.schedule.add
+        add(NAME, NAME, b"2", 0.02, is_durable=is_durable)
+        add(NAME, NAME, b"1", 0.001, is_durable=is_durable)
+        add(NAME, NAME, b"0", 0, is_durable=is_durable)
+        cancelled = add(NAME, NAME, b"x", 0.01, is_durable=is_durable)
+        assert host.schedule.cancel(NAME, cancelled.number)
+        assert not host.schedule.cancel(NAME, cancelled.number)
+        assert not host.schedule.cancel("other/name", 1)
+        await host.sink.wait(3)
+        assert host.sink.payloads == [b"0", b"1", b"2"]
+        assert host.sink.senders == {NAME}
+        assert len(set(host.sink.ids)) == 3
+        assert host.schedule.of(NAME) == ()
+        assert host.schedule.counters.timers_fired == 3
+    async with hosting(tmp_path) as host:
+        assert host.schedule.owners() == ()
+
+
+async def test_a_message_comes_again_and_again(tmp_path: Path) -> None:
+    """Until it is cancelled; each message has an id of its own."""
+    async with hosting(tmp_path) as host:
+        timer = host.schedule.add(NAME, NAME, b"tick", 0.005, repeats=True)
+        await host.sink.wait(3)
+        host.schedule.cancel(NAME, timer.number)
+        seen = len(host.sink.payloads)
+        await anyio.sleep(0.02)
+        assert len(host.sink.payloads) == seen
+        assert len(set(host.sink.ids)) == seen
+
+
+async def test_what_a_host_missed_fires_once(tmp_path: Path) -> None:
+    """A single message, and one for all the times of a timer that repeats; it keeps on then."""
+    clock = Clock()
+    async with hosting(tmp_path, clock=clock) as host:
+        host.schedule.add(NAME, NAME, b"once", 60, is_durable=True)
+        host.schedule.add(NAME, NAME, b"tick", 10, repeats=True, is_durable=True)
+        host.schedule.add(NAME, NAME, b"later", 1_000, is_durable=True)
+        host.schedule.add(NAME, NAME, b"gone", 60)
+        await host.store.namespace("x").set("k", b"")  # the disk has all before that
+    clock.now += 95
+    async with hosting(tmp_path, clock=clock) as host:
+        await host.sink.wait(2)
+        assert sorted(map(str, host.sink.payloads)) == ["b'once'", "b'tick'"]
+        tick, later = sorted(host.schedule.of(NAME), key=lambda each: each.seconds)
+        assert (tick.missed, later.payload) == (8, b"later")
+        assert tick.due == pytest.approx(clock.now + 5, abs=6)
+        assert later.due == pytest.approx(clock.now + 905, abs=1)
+
+
+async def test_a_clock_that_was_set_back_keeps_nothing_waiting(tmp_path: Path) -> None:
+    """No timer waits longer than its delay, whatever the clock says."""
+    clock = Clock()
+    async with hosting(tmp_path, clock=clock) as host:
+        host.schedule.add(NAME, NAME, b"x", 0.01, is_durable=True)
+        host.schedule.add(NAME, NAME, b"y", 0.01, repeats=True, is_durable=True)
+        host.schedule.close()
+        await host.store.namespace("x").set("k", b"")
+    clock.now -= 86_400
+    async with hosting(tmp_path, clock=clock) as host:
+        await host.sink.wait(3)
+        assert host.sink.payloads.count(b"x") == 1
+
+
+async def test_a_clock_that_jumps_moves_no_running_timer(tmp_path: Path) -> None:
+    """While the host runs, the event loop's clock counts."""
+    clock = Clock()
+    async with hosting(tmp_path, clock=clock) as host:
+        host.schedule.add(NAME, NAME, b"far", 3_600, is_durable=True)
+        host.schedule.add(NAME, NAME, b"near", 0.01, repeats=True)
+        clock.now += 1_000_000
+        await host.sink.wait(1)
+        clock.now -= 5_000_000
+        await host.sink.wait(3)
+        assert set(host.sink.payloads) == {b"near"}
+
+
+async def test_a_target_that_is_not_there(tmp_path: Path) -> None:
+    """A durable timer waits for it; another message is a dead letter; a tick is counted."""
+    async with hosting(tmp_path, has_target=False) as host:
+        host.schedule.add(NAME, NAME, b"durable", 0, is_durable=True)
+        host.schedule.add(NAME, NAME, b"lost", 0)
+        tick = host.schedule.add(NAME, NAME, b"tick", 0.001, repeats=True)
+        with anyio.fail_after(30):
+            while tick.missed < 2 or not host.actors.dead_letters.total:  # noqa: ASYNC110
+                await anyio.sleep(0.001)
+        host.schedule.cancel(NAME, tick.number)
+        host.actors.spawn(host.sink, name=NAME)
+        await host.sink.wait(1)
+        assert host.sink.payloads == [b"durable"]
+        (letter,) = host.actors.dead_letters
+        assert (letter.message.payload, letter.reason) == (b"lost", DeathReason.UNDELIVERED)
+        assert host.actors.books().is_balanced
+
+
+async def test_timers_are_bounded(tmp_path: Path) -> None:
+    """In number, bytes, interval and delay, and in the rate of their messages."""
+    settings = TimerSettings(most=3, size=10, shortest=0.5)
+    async with hosting(tmp_path, settings=settings) as host:
+        add = host.schedule.add
+        for seconds, repeats in ((0.4, True), (-1, False), (1e12, False)):
+            with pytest.raises(TimerInvalid):
+                add(NAME, NAME, b"", seconds, repeats=repeats)
+        with pytest.raises(RateExceeded):
+            add(NAME, NAME, bytes(11), 60)
+        for _ in range(3):
+            add(NAME, NAME, b"123", 60)
+        with pytest.raises(RateExceeded):
+            add(NAME, NAME, b"", 60)
+        add("another/one", NAME, b"1234567890", 60)
+        assert host.schedule.drop(NAME) == 3
+    async with hosting(tmp_path, rate=Rate(per_second=1, burst=2)) as host:
+        timer = host.schedule.add(NAME, NAME, b"x", 0.001, repeats=True)
+        with anyio.fail_after(30):
+            while timer.missed < 5:  # noqa: ASYNC110
+                await anyio.sleep(0.001)
+        assert len(host.sink.payloads) <= 3
+
+
+async def test_without_a_store_no_timer_is_durable() -> None:
+    async with ActorSystem() as actors:
+        schedule = Schedule(actors)
+        with pytest.raises(TimersNotDurable):
+            schedule.add(NAME, NAME, b"", 1, is_durable=True)
+        assert schedule.of(NAME) == ()
+
+
+async def test_a_disk_that_refuses_sets_no_timer(tmp_path: Path) -> None:
+    async with hosting(tmp_path) as host:
+        backend = host.store.backend
+        apply = backend.apply
+
+        def refuse(changes: object) -> None:
+            raise StorageUnavailable(tmp_path, "no space left")
+
+        backend.apply = refuse  # type: ignore[method-assign, assignment]
+        with pytest.raises(StorageUnavailable):
+            host.schedule.add(NAME, NAME, b"", 60, is_durable=True)
+        assert host.schedule.of(NAME) == ()
+        backend.apply = apply  # type: ignore[method-assign]
+
+
+@given(st.binary(max_size=200))
+def test_arbitrary_bytes_are_no_timer(stored: bytes) -> None:
+    with pytest.raises(RecordUnreadable):
+        unpack_timer(1, stored)
+
+
+@given(
+    payload=st.binary(max_size=50),
+    seconds=st.floats(0, 1e9),
+    due=st.floats(0, 1e10),
+    repeats=st.booleans(),
+    names=st.tuples(st.text(max_size=9), st.text(max_size=9), st.text(max_size=9)),
+)
+def test_a_timer_comes_back_as_it_was(
+    payload: bytes, seconds: float, due: float, names: tuple[str, str, str], *, repeats: bool
+) -> None:
+    owner, target, origin = names
+    timer = ScheduledMessage(7, owner, target, payload, seconds, repeats, True, due, origin, 3)
+    again = unpack_timer(7, pack_timer(timer))
+    fields = ("number", "owner", "target", "payload", "seconds", "repeats", "due", "origin", "turn")
+    assert [getattr(again, each) for each in fields] == [getattr(timer, each) for each in fields]
