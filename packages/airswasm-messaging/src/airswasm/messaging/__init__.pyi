@@ -11,6 +11,11 @@ from ._codecs import (
     encode_cbor,
 )
 from ._counters import MessagingCounters
+from ._dead_letters.evidence import LetterCause
+from ._dead_letters.letter import KeptLetter
+from ._dead_letters.letter_store import DeadLetterCounts, DeadLetterStore
+from ._dead_letters.replaying import Replayed
+from ._dead_letters.settings import DeadLetterSettings
 from ._envelopes import new_chain
 from ._guests import messaging_interface, provide
 from ._listening import listen
@@ -27,12 +32,15 @@ from ._refusals import refusal_of
 from ._requests import OpenRequests
 from ._retained import RetainedTopics, RetainedValue, RetainedValues
 from ._spelling import TOPIC, TOPIC_PATTERN
+from ._tap import MOST_TAPPED_BYTES, TapEvent, TapPattern, tap_messages
 from .errors import (
     CodecError,
     CodecNotAccepted,
     InvalidAddress,
     InvalidCbor,
     InvalidEnvelope,
+    LetterUnkept,
+    LetterUnknown,
     MessageNotStorable,
     MessagingError,
     PayloadTooLarge,
@@ -48,6 +56,18 @@ __all__ = (
     "TOPIC",
     "MESSAGING_INTERFACE",
     "BLOCK",
+    "DeadLetterCounts",
+    "DeadLetterSettings",
+    "DeadLetterStore",
+    "KeptLetter",
+    "LetterCause",
+    "MOST_TAPPED_BYTES",
+    "Replayed",
+    "TapEvent",
+    "TapPattern",
+    "tap_messages",
+    "LetterUnkept",
+    "LetterUnknown",
     "ALL_CODECS",
     "CBOR_MARK",
     "Codec",
