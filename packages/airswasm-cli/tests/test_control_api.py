@@ -16,6 +16,7 @@ from typing import Any, cast
 
 import anyio
 import pytest
+from airswasm.actor import ActorSystem, DeathReason, Message
 from airswasm.cli import connect
 from airswasm.cli._control.api import OPERATIONS
 from airswasm.cli._control.endpoint import endpoint_of
@@ -210,6 +211,15 @@ async def test_answers_are_what_the_openapi_document_says(
         denial = "change=deny&capability=storage.write&patterns=a%0Ab&until=99999999999&reason=x"
         await check("change_grants", "POST", f"/v1/grants/{NAME}?{denial}")
         await check("verify_storage", "GET", "/v1/storage/verify")
+        await system.stop(NAME, kill=True)
+        await system.start(NAME)
+        system.services.get(ActorSystem).dead_letters.add(
+            Message(b"x"), NAME, DeathReason.CRASHED, 0.0, cause=ValueError("why")
+        )
+        letter = (await check("dead_letters", "GET", "/v1/dead-letters"))["id"]
+        await check("dead_letter", "GET", f"/v1/dead-letters/{letter}")
+        await check("replay_letter", "POST", f"/v1/dead-letters/{letter}/replays")
+        await check("drop_letters", "DELETE", f"/v1/dead-letters?name={NAME}")
         async with client.stream("GET", "/v1/components/local/absent") as response:
             refusal = (await response.read()).json()
         checker(document, document["components"]["schemas"]["Error"]).validate(refusal)
@@ -278,6 +288,22 @@ async def test_every_operation_works_over_the_socket(
         assert (await host.restart(NAME))["state"] == "running"
         lines = [line async for line in await host.logs(NAME, recent=1000)]
         assert lines == [line async for line in await host.all_logs(recent=1000)]
+        dead = system.services.get(ActorSystem).dead_letters
+        for payload in (b"one", b"two", {}):
+            dead.add(Message(payload), NAME, DeathReason.STOPPED, 0.0)
+        found = [each async for each in await host.dead_letters(NAME)]
+        assert found == [each async for each in await local.dead_letters(NAME)]
+        one, two, three = (str(each["id"]) for each in found)
+        assert await host.dead_letter(one) == found[0] == await local.dead_letter(one)
+        assert await host.dead_letter_payload(one) == b"one"
+        assert await host.dead_letter_payload(three) is None
+        assert (await host.replay_letter(one))["outcome"] == "replied"
+        with pytest.raises(RemoteFailure) as refused:
+            await host.replay_letter(one)
+        assert refused.value.code == "E0635"
+        with pytest.raises(RemoteFailure):
+            await host.drop_letters(f"{two},{one}")
+        assert await host.drop_letters(f"{two},{three}") == 2
         await host.uninstall(NAME, purge=True)
         assert await host.list() == []
 

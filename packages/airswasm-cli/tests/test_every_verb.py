@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,8 @@ from airswasm.cli._block import BLOCK
 Airswasm = Callable[..., Any]
 RunHost = Callable[..., Any]
 
-# What a user types in an afternoon, in order. `{}` is the temporary folder.
+# What a user types in an afternoon, in order. `{}` is the temporary folder, `@letter` the last dead
+# letter that was listed. `!` fails; to what follows `&`, there is traffic meanwhile.
 AFTERNOON = """
 keygen --output {}/other.pem
 init shop/orders --lang c --folder {}/orders
@@ -61,8 +63,20 @@ grants narrow local/hello storage.read archive/2026/**
 top --interval 0.1
 why local/hello storage.write count
 capabilities learn local/hello --for 0.2
+sign newer
 update newer --yes
 rollback local/hello --yes
+build frail
+sign frail
+install frail --yes
+! send local/frail boom
+dlq list local/frail
+dlq show @letter --payload
+dlq replay @letter
+dlq list local/frail --reason crashed
+dlq drop @letter --yes
+dlq drop --all local/frail --dry-run
+& tap local/frail --limit 1
 uninstall local/hello --purge --yes
 trust add shop/orders {}/other.pub
 trust list
@@ -98,10 +112,21 @@ STREAMS = {
     "logs",
     "audit query",
     "audit tail",
+    "dlq list",
+    "tap",
     "storage list",
     "storage checkpoints diff",
     "doctor",
 }
+
+
+def beside(airswasm: Airswasm, words: list[str]) -> Any:
+    """Run a verb that waits for traffic, and make some until it ends."""
+    with ThreadPoolExecutor(1) as pool:
+        waiting = pool.submit(airswasm, *words, "--json")
+        while not waiting.done():
+            airswasm("send", "local/frail", "x")
+        return waiting.result()
 
 
 def leaves() -> set[str]:
@@ -133,23 +158,37 @@ def test_with_json_a_verb_prints_documents_and_nothing_else(
     newer = Path(shutil.copytree(project, tmp_path / "newer"))
     manifest = newer / "Component.toml"
     manifest.write_text(manifest.read_text().replace('version = "0.1.0"', 'version = "0.2.0"'))
+    frail = Path(shutil.copytree(project, tmp_path / "frail"))
+    for file, old, new in (
+        ("Component.toml", "local/hello", "local/frail"),
+        ("src/hello.c", "    (void)topic;", "    if (payload.length == 4) __builtin_trap();"),
+    ):
+        text = (frail / file).read_text()
+        assert old in text
+        (frail / file).write_text(text.replace(old, new, 1))
     assert airswasm("config", "set", "host.mode", "development").code == 0  # components learn there
     host = run_host()
-    typed = set()
+    typed, letter = set(), ""
     lines = [*AFTERNOON.strip().splitlines(), "", *EVENING.strip().splitlines()]
     for line in lines:
         if not line:
             host.stop()
             continue
         words = [word.replace("{}", str(tmp_path)) for word in line.split()]
-        if words[0] == "update":
-            assert airswasm("sign", "newer").code == 0
-        ended = airswasm(*words, "--json")
+        words = [letter if word == "@letter" else word for word in words]
+        if words[0] == "!":
+            assert airswasm(*words[1:]).code == 1
+            continue
+        if words[0] == "&":
+            words, ended = words[1:], beside(airswasm, words[1:])
+        else:
+            ended = airswasm(*words, "--json")
         assert ended.code == 0, (line, ended.err)
         documents = [json.loads(each) for each in ended.out.splitlines()]
         schemas = {each["schema"] for each in documents}
         assert all(schema.startswith("airswasm.") for schema in schemas), line
         leaf = leaf_of(words)
+        letter = documents[-1]["id"] if leaf == "dlq list" else letter
         assert len(documents) == 1 or (leaf in STREAMS and len(schemas) == 1), (line, ended.out)
         typed.add(leaf)
     assert typed == leaves() - {"run"}

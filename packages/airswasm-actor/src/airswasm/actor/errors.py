@@ -278,8 +278,8 @@ class ActorFailed(AskError):
         "E0706",
         "the component failed",
         "The component failed while it handled the message. Its supervisor has started it "
-        "again, and the message is with the dead letters.",
-        "`airswasm logs NAME` shows what happened",
+        "again, and the message is kept as a dead letter.",
+        "`airswasm dlq list NAME` shows the messages, `airswasm dlq show ID` the evidence of one",
     )
 
     def __init__(self, target: str, cause: BaseException | None, text: str = "") -> None:

@@ -49,6 +49,8 @@ _VERBS = (
     _verb("top", _TALK, "Show what components do now, the busiest first."),
     _verb("profile", _TALK, "Show where a component's time and fuel go."),
     _verb("logs", _TALK, "Show a component's log."),
+    _verb("tap", _TALK, "Show live traffic."),
+    _verb("dlq", _TALK, "Show, replay and drop the messages that were not handled."),
     _verb("storage", _DATA, "Read, change, copy and move what components store."),
     _verb("backup", _DATA, "Back up the whole home, while its host goes on."),
     _verb("restore", _DATA, "Make a home from a backup; no host may run in it."),

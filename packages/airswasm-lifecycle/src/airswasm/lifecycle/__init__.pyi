@@ -15,6 +15,7 @@ from ._home.policy import (
     SupervisionPolicy,
 )
 from ._hosting.access import AccessReport, LayerAnswer
+from ._hosting.dead_letter_queue import DeadLetterQueue
 from ._hosting.profile import Delivered, FunctionProfile, Profile
 from ._hosting.status import ComponentStatus, SystemStatus
 from ._keeping.archive import BackupSummary
@@ -91,6 +92,7 @@ from .errors import (
 )
 
 __all__ = (
+    "DeadLetterQueue",
     "AccessReport",
     "LearningRefused",
     "LayerAnswer",

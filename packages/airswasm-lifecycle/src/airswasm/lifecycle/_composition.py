@@ -22,6 +22,8 @@ from airswasm.actor import (
     MessageBroker,
 )
 from airswasm.messaging import (
+    DeadLetterSettings,
+    DeadLetterStore,
     DurableDelivery,
     DurableSettings,
     MessagingCounters,
@@ -169,8 +171,10 @@ class OpenHome:
             self._store: Store | None = await stack.enter_async_context(store)
             self._registry = await Registry.open(StoredTable(self._store))
             self.services.add(KeyValueStore, store)  # type: ignore[type-abstract]
+            self._read_letters: DeadLetterStore | None = self._letter_store(store)
         else:
             self._store, self._registry = None, Registry.of({})
+            self._read_letters = None
         self._reporting = self._make_reporting()
 
     async def _open(self, stack: AsyncExitStack) -> None:
@@ -232,12 +236,25 @@ class OpenHome:
             dispatcher=DispatcherConfig(
                 threads=self.configuration.get(EngineSettings).worker_threads
             ),
-            dead_letter_bytes=self.policy.limits.dead_letters,
+            dead_letters=0,  # they are in the store
             hops=self._policies.limits.hops,
         )
+        letters = self._dead_letters = self._letter_store(store)
+        letters.listen(
+            actors.dead_letters,
+            id_of=actors.broker.id_of,
+            identify=self._identify,
+            meters=self._meters,
+        )
+        stack.push_async_callback(letters.aclose)  # after the actors have ended
         self._actors = await stack.enter_async_context(actors)
         self._delivery = DurableDelivery(
-            store, self._actors, durable, guard=self._guard, policy=self._policies
+            store,
+            self._actors,
+            durable,
+            guard=self._guard,
+            policy=self._policies,
+            settle=letters.flush,
         )
         self._schedule = Schedule(
             self._actors,
@@ -269,6 +286,20 @@ class OpenHome:
             read_only=read_only,
         )
 
+    def _letter_store(self, store: Store) -> DeadLetterStore:
+        settings = self.configuration.get(DeadLetterSettings)
+        return DeadLetterStore(store, settings, clock=self._clock)
+
+    def _identify(self, name: str) -> tuple[str, str]:
+        """Return the version that runs under a name, and the digest of its artifact."""
+        record = self._registry.find(name)
+        if record is None:
+            return "", ""
+        version = self._hosting.version(name) or record.active
+        if not record.has_version(version):
+            return version, ""
+        return version, record.version(version).wasm_digest
+
     def _used_bytes(self, name: str) -> int | None:
         return None if self._store is None else self._store.namespace(name).read_usage().used_bytes
 
@@ -293,7 +324,7 @@ class OpenHome:
         self._forgetting = Forgetting(self.blocks, self.services, store)
         self._hosting = Hosting(
             self._actors, loader, self.logs, self._most_running(),
-            self.policy.limits.message_bytes, self._revive,
+            self.policy.limits.message_bytes, self._revive, self._dead_letters.id_for,
         )  # fmt: skip
         is_online = self.mode == "online"
         self._reporting = self._make_reporting(self._hosting if is_online else None)
@@ -350,6 +381,7 @@ class OpenHome:
         stack.callback(group.cancel_scope.cancel)
         self._auditing.keep(group, self._actors.receipts)
         group.start_soon(self._granting.run)
+        group.start_soon(self._dead_letters.run)
         if self.mode == "online":
             group.start_soon(self._rest_idle)
             group.start_soon(self._note_denials)
@@ -362,6 +394,7 @@ class OpenHome:
             health = self.services.get(HealthSources)
             health.add("host", self._hosting.findings)
             health.add("audit", self._auditing.findings)
+            health.add("dead letters", self._dead_letters.findings)
             self.observers = find_observers(self.blocks, self.services)
             for observer in self.observers.values():
                 if isinstance(observer, Observer):
@@ -417,6 +450,7 @@ class OpenHome:
         add(Engine, self._engine)
         add(HostMemory, self._engine.host_memory)
         add(ActorSystem, self._actors)
+        add(DeadLetterStore, self._dead_letters)
         add(MessageBroker, self._actors.broker)
         add(DurableDelivery, self._delivery)
         add(Schedule, self._schedule)

@@ -33,7 +33,15 @@ from airswasm.actor import (
     EventStream,
     Receipts,
 )
-from airswasm.messaging import Acceptance, Messenger, RetainedTopics, new_chain
+from airswasm.messaging import (
+    Acceptance,
+    Messenger,
+    RetainedTopics,
+    TapEvent,
+    TapPattern,
+    new_chain,
+    tap_messages,
+)
 from airswasm.runtime import (
     HostInterface,
     ProgressSink,
@@ -55,6 +63,7 @@ from ._composition import Mode, OpenHome
 from ._home.configuration import Setting
 from ._home.editing import edit_configuration
 from ._hosting.access import AccessReport, report_access
+from ._hosting.dead_letter_queue import DeadLetterQueue
 from ._hosting.profile import Delivered, Profile, profile_of
 from ._hosting.status import ComponentStatus, SystemStatus
 from ._keeping.audit_trail import AuditTrail
@@ -578,6 +587,46 @@ class System(OpenHome):
         )
 
     @property
+    def dead_letters(self) -> DeadLetterQueue:
+        """The messages that were not handled, with the evidence: to read, replay and drop."""
+        if self.mode == "readonly":
+            return DeadLetterQueue(self._read_letters)
+        if self.mode == "offline":
+            return DeadLetterQueue(self._dead_letters, self._audit)
+        return DeadLetterQueue(
+            self._dead_letters, self._audit, self._running, self._actors, self._loader
+        )
+
+    def tap(
+        self, pattern: str = "**", *, payload_bytes: int = 0, sample: int = 1, rate: float = 0.0
+    ) -> AsyncGenerator[TapEvent]:
+        """Iterate over the live traffic until the iterator is closed; the audit log has a line.
+
+        A reader that is too slow loses events, and is told how many; no message waits for it.
+        Close it when you leave early: `async with contextlib.aclosing(...)`.
+
+        Args:
+            pattern: With a slash a pattern of names, of senders and receivers (`shop/*`); without
+                one a pattern of topics (`orders.**`), or one name.
+            payload_bytes: How many bytes of each payload to show.
+            sample: Show one message of so many, with all that happens to it.
+            rate: Events in a second; 0 for no bound.
+
+        Raises:
+            HostOffline: This system runs no components.
+            InvalidPattern: The pattern is malformed.
+            AuditUnavailable: The audit log cannot be written.
+        """
+        self._need_online("tapping")
+        found = TapPattern(pattern)
+        how = f"with {payload_bytes} bytes of payloads" if payload_bytes else "without payloads"
+        self._audit.record(AuditEvent("tap", outcome="done", resource=pattern, reason=how))
+        return tap_messages(
+            self._actors, found, payload_bytes=payload_bytes, sample=sample, rate=rate,
+            letter_id=self._dead_letters.id_of, clock=self._clock,
+        )  # fmt: skip
+
+    @property
     def trust(self) -> Trusting:
         """The trusted keys, and how to change them.
 
@@ -682,7 +731,6 @@ class System(OpenHome):
             installed=len(self._registry),
             running=sum(each.state == "running" for each in components),
             components=components,
-            dead_letters=self._actors.dead_letters.total if is_online else 0,
             blocks=self.interfaces,
             **(self._taken() if is_online else {}),
             lost_log_lines=self.logs.lost_lines,
@@ -691,7 +739,7 @@ class System(OpenHome):
 
     def _taken(self) -> dict[str, int]:
         """Return what components take of this host, for `SystemStatus`."""
-        memory = self._engine.host_memory
+        memory, letters = self._engine.host_memory, self._dead_letters.counts()
         return {
             "host_memory_bytes": memory.held_bytes,
             "host_memory_most_bytes": memory.most_bytes,
@@ -699,6 +747,9 @@ class System(OpenHome):
             "descriptors": memory.held_descriptors,
             "most_descriptors": memory.most_descriptors,
             "ended_for_memory": self._pressure.ended,
+            "dead_letters": letters.stored + letters.waiting,
+            "dead_letters_waiting": letters.waiting,
+            "lost_dead_letters": letters.lost,
         }
 
     async def verify_data(self, *, progress: Callable[[int], None] = lambda _: None) -> int:

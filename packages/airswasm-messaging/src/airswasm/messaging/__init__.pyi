@@ -11,6 +11,11 @@ from ._codecs.installed import (
     read_payload,
 )
 from ._counters import MessagingCounters
+from ._dead_letters.evidence import LetterCause
+from ._dead_letters.letter import KeptLetter
+from ._dead_letters.letter_store import DeadLetterCounts, DeadLetterStore
+from ._dead_letters.replaying import Replayed
+from ._dead_letters.settings import DeadLetterSettings
 from ._delivery import Delivery, DeliveryPolicy, DurableSettings, DurableStatus
 from ._durable.delivery import DurableDelivery
 from ._envelopes import new_chain
@@ -29,6 +34,7 @@ from ._refusals import refusal_of
 from ._requests import OpenRequests
 from ._retained import RetainedTopics, RetainedValue, RetainedValues
 from ._spelling import TOPIC, TOPIC_PATTERN
+from ._tap import MOST_TAPPED_BYTES, TapEvent, TapPattern, tap_messages
 from ._timers.guests import timers_interface
 from ._timers.schedule import Schedule, TimerSpace
 from ._timers.settings import TimerSettings
@@ -41,6 +47,8 @@ from .errors import (
     InvalidCodec,
     InvalidEnvelope,
     InvalidPayload,
+    LetterUnkept,
+    LetterUnknown,
     MessageNotStorable,
     MessageNotWritten,
     MessagingError,
@@ -65,6 +73,18 @@ __all__ = (
     "NONE",
     "PRIVATE",
     "Acceptance",
+    "DeadLetterCounts",
+    "DeadLetterSettings",
+    "DeadLetterStore",
+    "KeptLetter",
+    "LetterCause",
+    "MOST_TAPPED_BYTES",
+    "Replayed",
+    "TapEvent",
+    "TapPattern",
+    "tap_messages",
+    "LetterUnkept",
+    "LetterUnknown",
     "Codec",
     "CodecError",
     "CodecNotAccepted",

@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
-from airswasm.wit import Block, Capability, Check, Section
+from airswasm.wit import Block, Capability, Check, Metric, Section
 
-__all__ = ("BLOCK", "MESSAGING_INTERFACE", "TIMERS_INTERFACE")
+__all__ = (
+    "BLOCK",
+    "LETTERS_DROPPED",
+    "LETTERS_KEPT",
+    "LETTERS_REPLAYED",
+    "MESSAGING_INTERFACE",
+    "TIMERS_INTERFACE",
+)
 
 _TARGET = "airswasm.messaging._spelling:TARGET"
 MESSAGING_INTERFACE = "airswasm:component/messaging@0.1.0"
 TIMERS_INTERFACE = "airswasm:component/timers@0.1.0"
+LETTERS_KEPT = "dead_letters_kept"
+LETTERS_DROPPED = "dead_letters_dropped_total"
+LETTERS_REPLAYED = "dead_letters_replayed_total"
 
 BLOCK = Block(
     name="messaging",
@@ -46,6 +56,16 @@ BLOCK = Block(
             "airswasm.messaging:TimerSettings",
             "Messages that components send at a later time.",
         ),
+        Section(
+            "dead-letters",
+            "airswasm.messaging:DeadLetterSettings",
+            "Bounds of the messages that were not handled, and are kept with the evidence.",
+        ),
+    ),
+    metrics=(
+        Metric(LETTERS_KEPT, "Dead letters that are kept, by receiver.", "gauge"),
+        Metric(LETTERS_DROPPED, "Dead letters that gave way or became too old."),
+        Metric(LETTERS_REPLAYED, "Dead letters whose message was accepted again."),
     ),
     errors=("airswasm.messaging.errors",),
     forget="airswasm.messaging._forgetting:forget",

@@ -7,11 +7,13 @@ this module adds only this block's own.
 from __future__ import annotations
 
 from airswasm.actor.errors import DeliveryError, MailboxFull, MessageTooLarge
-from airswasm.wit import AirswasmError, ErrorCode
+from airswasm.wit import AirswasmError, ErrorCode, ExitStatus
 
 __all__ = (
     "MessagingError",
     "InvalidAddress",
+    "LetterUnknown",
+    "LetterUnkept",
     "CodecError",
     "InvalidPayload",
     "Unencodable",
@@ -57,6 +59,40 @@ class InvalidAddress(MessagingError):
         self.address = address
         self.reason = reason
         super().__init__(f"{address[:140]!a} is no name to send to: {reason}")
+
+
+class LetterUnknown(MessagingError):
+    """There is no dead letter of an id."""
+
+    explanation = ErrorCode(
+        "E0635",
+        "no such dead letter",
+        "There is no dead letter of that id. It was replayed or dropped, it gave way to newer "
+        "ones, or the host ended before it was written.",
+        "`airswasm dlq list` shows those that are there",
+        ExitStatus.NOT_FOUND,
+    )
+
+    def __init__(self, letter_id: str) -> None:
+        self.letter_id = letter_id
+        super().__init__(f"there is no dead letter {letter_id[:64]!a}")
+
+
+class LetterUnkept(MessagingError):
+    """A dead letter cannot be replayed, because its payload could not be kept."""
+
+    explanation = ErrorCode(
+        "E0636",
+        "no payload to replay",
+        "Of this dead letter only the evidence was kept: its payload was no bytes, or too large.",
+        "send the message again from its source",
+        ExitStatus.REFUSED,
+    )
+
+    def __init__(self, letter_id: str, reason: str) -> None:
+        self.letter_id = letter_id
+        self.reason = reason
+        super().__init__(f"the payload of the dead letter {letter_id} was not kept: {reason}")
 
 
 class CodecError(MessagingError):

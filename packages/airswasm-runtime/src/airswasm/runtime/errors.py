@@ -497,8 +497,8 @@ class GuestFault(EngineError):
         "the component trapped",
         "The component did something impossible: unreachable code, memory out of bounds, a "
         "division by zero. This incarnation is over; its supervisor starts another one, and the "
-        "message is with the dead letters.",
-        "`airswasm logs NAME -v` has the backtrace",
+        "message is kept as a dead letter.",
+        "`airswasm dlq show ID` has the backtrace; `airswasm dlq list NAME` has the IDs",
     )
 
     def __init__(

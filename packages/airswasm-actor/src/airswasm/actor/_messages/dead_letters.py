@@ -60,6 +60,7 @@ class DeadLetter:
         fuel_used: The fuel that the guest had used for this message, if it was a guest.
         memory_peak_bytes: The guest's memory at its largest.
         backtrace: Where in the guest it happened.
+        number: The how-manieth of its system it is, from 1.
     """
 
     message: Message
@@ -71,6 +72,7 @@ class DeadLetter:
     fuel_used: int | None = None
     memory_peak_bytes: int | None = None
     backtrace: str | None = None
+    number: int = 0
 
     def __repr__(self) -> str:
         return repr_of(self)
@@ -132,6 +134,7 @@ class DeadLetters:
         cause: BaseException | None = None,
     ) -> DeadLetter:
         """Keep a letter, with the evidence that `cause` carries."""
+        self.total += 1
         letter = DeadLetter(
             message,
             target,
@@ -142,8 +145,8 @@ class DeadLetters:
             _number(cause, "fuel_used"),
             _number(cause, "memory_peak_bytes"),
             _text(cause, "backtrace"),
+            self.total,
         )
-        self.total += 1
         self.by_reason[reason] += 1
         self._keep(letter)
         for listener in self._listeners:

@@ -268,6 +268,7 @@ class MessageBroker:
         sender: str = HOST,
         is_waiting: bool = False,
         wants_receipt: bool = False,
+        topic: str | None = None,
         envelope: Envelope | None = None,
     ) -> Request:
         """Ask by name, with a callback instead of a task. See `ActorRef.request`.
@@ -281,6 +282,7 @@ class MessageBroker:
             is_waiting: Whether the actor of the sender's name handles nothing until the answer
                 is there; then rings are found and refused with `AskCycle`.
             wants_receipt: Whether `Request.receipt` is to be made; not for one that is elsewhere.
+            topic: A topic for the receiver to see; not for one that is elsewhere.
             envelope: What travels with it.
 
         Returns:
@@ -309,6 +311,7 @@ class MessageBroker:
                     sender=sender,
                     asker=asker,
                     wants_receipt=wants_receipt,
+                    topic=topic,
                     envelope=envelope,
                 )
         except BaseException as error:

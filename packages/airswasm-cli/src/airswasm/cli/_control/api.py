@@ -12,6 +12,7 @@ from airswasm.wit import Blocks
 from .access_api import ACCESS_OPERATIONS
 from .audit_api import AUDIT_OPERATIONS
 from .grant_api import DENIED, GRANT_OPERATIONS, NARROWED
+from .letter_api import LETTER_OPERATIONS
 from .operation import (
     SCOPES,
     Bytes,
@@ -210,6 +211,7 @@ OPERATIONS = Table(
         *GRANT_OPERATIONS,
         *ACCESS_OPERATIONS,
         *AUDIT_OPERATIONS,
+        *LETTER_OPERATIONS,
         Operation(
             "tokens", "GET", "/v1/tokens", "List the tokens for TCP.",
             Json("tokens/1", "airswasm.cli._control.tokens:TokenAbout", "tokens", is_list=True),

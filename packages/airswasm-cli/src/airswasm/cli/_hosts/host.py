@@ -25,6 +25,7 @@ from .._control.pending import Change, PendingPlans
 from .._control.tokens import TokenFile
 from ..errors import PlanGone
 from .audit import LocalAudit
+from .letters import LetterHost, LocalLetters
 from .storage import LocalStorage, StorageHost
 from .stored_host import HostReader, StoredHost, to_document
 
@@ -37,7 +38,7 @@ __all__ = ("GrantChange", "Host", "LocalHost")
 GrantChange: TypeAlias = Literal["add", "narrow", "deny", "remove", "lift"]
 
 
-class Host(HostReader, StorageHost, Protocol):
+class Host(HostReader, StorageHost, LetterHost, Protocol):
     """A home's components, running or not."""
 
     @property
@@ -227,7 +228,7 @@ class Host(HostReader, StorageHost, Protocol):
         ...
 
 
-class LocalHost(LocalAudit, StoredHost, LocalStorage):
+class LocalHost(LocalAudit, StoredHost, LocalStorage, LocalLetters):
     """A `System` of this process, spoken to in documents.
 
     Args:
@@ -240,6 +241,7 @@ class LocalHost(LocalAudit, StoredHost, LocalStorage):
         StoredHost.__init__(self, system)
         LocalAudit.__init__(self, system)
         LocalStorage.__init__(self, system)
+        LocalLetters.__init__(self, system)
         self._operations = operations
         self._started_at = time.time()
         self._tokens = TokenFile(system.home.folder)

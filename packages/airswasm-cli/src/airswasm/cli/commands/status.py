@@ -168,7 +168,7 @@ def _host_fields(found: Document) -> list[tuple[str, str]]:
         ),
     ]
     if number(found.get("dead_letters")):
-        fields.append(("dead letters", text(found.get("dead_letters"))))
+        fields.append(("dead letters", _dead_letters(found)))
     taken = number(found.get("host_memory_bytes")) + number(found.get("guest_memory_bytes"))
     most = number(found.get("host_memory_most_bytes"))
     if most and 4 * taken > most:
@@ -177,7 +177,15 @@ def _host_fields(found: Document) -> list[tuple[str, str]]:
     if most and 4 * number(found.get("descriptors")) > most:
         opened = f"{text(found.get('descriptors'))} of {text(found.get('most_descriptors'))}"
         fields.append(("files and sockets", f"{opened} open for components"))
-    for name in ("ended_for_memory", "lost_writes", "lost_log_lines"):
+    for name in ("ended_for_memory", "lost_writes", "lost_log_lines", "lost_dead_letters"):
         if number(found.get(name)):
             fields.append((name.replace("_", " "), text(found.get(name))))
     return fields
+
+
+def _dead_letters(found: Document) -> str:
+    from ._times import amount
+
+    waiting = number(found.get("dead_letters_waiting"))
+    unwritten = f", {amount(waiting)} of them not on the disk yet" if waiting else ""
+    return f"{amount(found.get('dead_letters'))} kept{unwritten}; airswasm dlq list"

@@ -13,6 +13,7 @@ from collections.abc import AsyncIterator, Callable
 from typing import cast
 
 from airswasm.actor import ActorSystem
+from airswasm.messaging import DeadLetterStore
 from airswasm.runtime import Meters, Services
 from airswasm.storage import KeyValueStore
 from airswasm.wit import Blocks, load_part, safe_text
@@ -78,10 +79,13 @@ class Forgetting:
                     yield f"{each.distribution}: {safe_text(error)}"
 
 
-def forget(services: Services, name: str) -> None:
-    """Remove a component's log, figures and dead letters; do nothing when there are none."""
+async def forget(services: Services, name: str) -> None:
+    """Remove a component's log, figures and dead letters; do nothing when there are none.
+
+    Raises:
+        StorageError: The disk refuses; it can be called again.
+    """
     services.get(LogBook).forget(name, purge=True)
     services.get(Meters).forget(name)
-    actors = services.get(ActorSystem)
-    actors.dead_letters.forget(name)
-    actors.receipts.forget(name)
+    services.get(ActorSystem).receipts.forget(name)
+    await services.get(DeadLetterStore).forget(name)

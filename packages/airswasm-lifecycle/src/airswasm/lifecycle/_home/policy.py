@@ -64,7 +64,6 @@ class LimitPolicy:
         timeout: Seconds for each message, waiting included.
         fuel: Fuel for each message; 10,000,000 is about 6 ms.
         weight: Weight of a component's share of processor time; 1 if it does not ask.
-        dead_letters: Bytes of dead letters that are kept; a quarter of it for one component's.
         durability: The weakest durability of stored values that a manifest may ask for: `os`
             allows both, `sync` refuses `os`.
         messages: Messages that a component may send each second.
@@ -87,7 +86,6 @@ class LimitPolicy:
     timeout: float = 300.0
     fuel: int = 10**12
     weight: float = 10.0
-    dead_letters: int = 64 * 2**20
     durability: Literal["sync", "os"] = "os"
     messages: int = 100_000
     sent_bytes: int = 64 * 2**20

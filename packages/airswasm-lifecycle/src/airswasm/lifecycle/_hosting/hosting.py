@@ -157,7 +157,9 @@ class Hosting:
         most_running: int,
         most_message_bytes: int,
         revive: Revive,
+        letter_for: Callable[[BaseException | None], str] = lambda _cause: "",
     ) -> None:
+        self._letter_for = letter_for
         self._actors, self._loader, self._logs = actors, loader, logs
         self._most_running = most_running
         self._most_message_bytes = most_message_bytes
@@ -206,6 +208,11 @@ class Hosting:
         begun = self._expected.get(name)
         if begun is not None:
             await begun.wait()
+
+    def version(self, name: str) -> str | None:
+        """Return the version that is hosted under a name; None if none is."""
+        hosted = self._hosted.get(name)
+        return hosted.version if hosted is not None else None
 
     def can_receive(self, name: str) -> bool:
         """Return whether a name has a mailbox that takes messages of the host."""
@@ -649,7 +656,9 @@ class Hosting:
         elif event.kind is EventKind.FAILED:
             hosted.ready_at = None
             hosted.last_error = reason_of(event.cause) if event.cause else event.reason
-            self._log(name, "error", f"failed: {hosted.last_error}", event)
+            letter = self._letter_for(event.cause)
+            way = f"; the message: airswasm dlq show {letter}" if letter else ""
+            self._log(name, "error", f"failed: {hosted.last_error}{way}", event)
         elif event.kind is EventKind.STOPPED:
             self._log(name, "info", f"stopped ({event.reason or 'normal'})", event)
 

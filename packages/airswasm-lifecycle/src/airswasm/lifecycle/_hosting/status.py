@@ -70,6 +70,11 @@ class SystemStatus:
     running: int
     components: tuple[ComponentStatus, ...] = ()
     dead_letters: int = 0
+    """Dead letters that are kept."""
+    dead_letters_waiting: int = 0
+    """Of these, letters that only memory has: the disk refuses them, or will have them soon."""
+    lost_dead_letters: int = 0
+    """Dead letters that were not kept since the host started, because the disk refused them."""
     blocks: Mapping[str, str] = field(default_factory=dict[str, str])
     """Interface to the distribution that offers it."""
     lost_writes: int = 0

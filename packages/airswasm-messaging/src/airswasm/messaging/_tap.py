@@ -1,0 +1,266 @@
+"""A tap: the live traffic of a host, for people who look.
+
+Nothing is installed until a reader comes, and everything goes when it leaves. Then a hook of the
+broker sees what is sent, receipts say what became of it, and dead letters what died. A reader that
+is slower than the traffic loses events and is told how many; no message waits for it.
+
+Messages that Python code sends by reference do not pass the broker. A tap sees them where they are
+handled or die, and not where they are sent.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import AsyncGenerator, Callable
+from dataclasses import dataclass, replace
+
+import anyio
+from airswasm.actor import ActorSystem, DeadLetter, Delivery, Receipt
+from airswasm.security import Pattern
+from airswasm.wit import safe_text
+
+from ._codecs.installed import codec_of
+from ._rates import Rate, TokenBucket
+
+__all__ = ("MOST_TAPPED_BYTES", "TapEvent", "TapPattern", "tap_messages")
+
+MOST_TAPPED_BYTES = 64 * 1024
+"""The most bytes of a payload that an event has."""
+_ACTS = {"tell": "sent", "ask": "asked"}
+_DETAIL = 300
+
+
+@dataclass(frozen=True, slots=True)
+class TapEvent:
+    """One thing that happened to a message.
+
+    Attributes:
+        time: When, in seconds since 1970.
+        act: `sent`, `asked` or `published`; `rejected` if the sender got an error; once it was in
+            hand, its outcome (`handled`, `replied`, `refused`, `trapped`, …); `dead` for a dead
+            letter.
+        number: The message's number in this run of the host; events of one message share it. 0 for
+            a publication: each of its deliveries is a message of its own.
+        sender: The sender's name.
+        target: The receiver; empty for a publication.
+        topic: The topic; None where there is none.
+        payload_bytes: The size of the payload; None if it is no bytes.
+        codec: The name of the payload's codec, where it is known.
+        payload: The beginning of the payload, if it was asked for.
+        seconds: How long the handling took; None before its end.
+        waited: Seconds that the message had waited in the mailbox; None before its end.
+        detail: Why it was rejected, with what it ended, or the id of the dead letter.
+        lost: Events left out before this one, because the reader or the rate was too slow.
+    """
+
+    time: float
+    act: str
+    number: int
+    sender: str
+    target: str
+    topic: str | None = None
+    payload_bytes: int | None = None
+    codec: str = ""
+    payload: bytes | None = None
+    seconds: float | None = None
+    waited: float | None = None
+    detail: str = ""
+    lost: int = 0
+
+
+class TapPattern:
+    """A pattern over names and topics.
+
+    With a slash it covers names, of senders and receivers. Without one it covers topics and, where
+    it has neither dot nor wildcard, the name itself and the component `local/NAME`. `**` alone
+    covers everything.
+
+    Args:
+        text: The pattern.
+
+    Raises:
+        InvalidPattern: It is malformed.
+    """
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+        self._is_everything = text == "**"
+        self._names = Pattern(text, "/") if "/" in text else None
+        self._topics = None if "/" in text else Pattern(text, ".")
+        self._exact = frozenset((text, f"local/{text}"))
+
+    def covers(self, sender: str, target: str, topic: str | None) -> bool:
+        """Return whether it covers a message."""
+        if self._is_everything:
+            return True
+        if self._names is not None:
+            return self._names.matches(target) or self._names.matches(sender)
+        if target in self._exact or sender in self._exact:
+            return True
+        return topic is not None and self._topics is not None and self._topics.matches(topic)
+
+
+class _Tap:
+    """The hook, the listeners and the bounded queue of one reader."""
+
+    def __init__(
+        self,
+        actors: ActorSystem,
+        pattern: TapPattern,
+        payload_bytes: int,
+        sample: int,
+        rate: float,
+        capacity: int,
+        letter_id: Callable[[DeadLetter], str],
+        clock: Callable[[], float],
+    ) -> None:
+        self._actors, self._pattern, self._clock = actors, pattern, clock
+        self._payload_bytes, self._sample = payload_bytes, sample
+        self._letter_id = letter_id
+        self._bucket = TokenBucket(Rate(rate, max(1, round(rate)))) if rate else None
+        self._numbers: dict[int, int] = {}
+        """The numbers of messages on their way, by the identity of their deliveries."""
+        self._publications = 0
+        self._capacity = capacity
+        self._events = deque[TapEvent]()
+        self._lost = 0
+        self.news = anyio.Event()
+
+    def before(self, delivery: Delivery) -> None:
+        """Note what is about to be sent."""
+        if delivery.kind == "publish":
+            self._publications += 1
+            if not self._publications % self._sample:
+                topic = delivery.target
+                self._note("published", 0, delivery.sender, "", topic, delivery.payload)
+            return
+        number = self._actors.dispatcher.sent + 1
+        self._numbers[id(delivery)] = number
+        act = _ACTS[delivery.kind]
+        self._note(act, number, delivery.sender, delivery.target, None, delivery.payload)
+
+    def after(self, delivery: Delivery, error: BaseException | None) -> None:
+        """Note that it was not sent."""
+        number = self._numbers.pop(id(delivery), 0)
+        if error is not None:
+            detail = safe_text(error)[:_DETAIL]
+            self._note(
+                "rejected", number, delivery.sender, delivery.target, None, delivery.payload, detail
+            )
+
+    def note_receipt(self, receipt: Receipt) -> None:
+        """Note what became of a message."""
+        if receipt.message_id % self._sample or not self._pattern.covers(
+            receipt.sender, receipt.receiver, receipt.topic
+        ):
+            return
+        self._put(
+            TapEvent(
+                self._clock(),
+                receipt.outcome.value,
+                receipt.message_id,
+                receipt.sender,
+                receipt.receiver,
+                receipt.topic,
+                receipt.bytes_in,
+                seconds=receipt.run_seconds,
+                waited=receipt.queue_seconds,
+                detail=receipt.error,
+            )
+        )
+
+    def note_letter(self, letter: DeadLetter) -> None:
+        """Note that a message died."""
+        message = letter.message
+        self._note(
+            "dead", message.id, message.sender, letter.target, message.topic, message.payload,
+            f"{letter.reason.value}, {self._letter_id(letter)}",
+        )  # fmt: skip
+
+    def take(self) -> TapEvent | None:
+        """Return the next event; None when there is none."""
+        return self._events.popleft() if self._events else None
+
+    def _note(
+        self,
+        act: str,
+        number: int,
+        sender: str,
+        target: str,
+        topic: str | None,
+        payload: object,
+        detail: str = "",
+    ) -> None:
+        if number % self._sample or not self._pattern.covers(sender, target, topic):
+            return
+        content = payload if isinstance(payload, bytes) else None
+        self._put(
+            TapEvent(
+                self._clock(),
+                act,
+                number,
+                sender,
+                target,
+                topic,
+                payload_bytes=None if content is None else len(content),
+                codec="" if content is None else codec_of(content) or "",
+                payload=content[: self._payload_bytes] if content and self._payload_bytes else None,
+                detail=detail,
+            )
+        )
+
+    def _put(self, event: TapEvent) -> None:
+        if len(self._events) >= self._capacity or (
+            self._bucket is not None and not self._bucket.take()
+        ):
+            self._lost += 1
+            return
+        if self._lost:
+            event = replace(event, lost=self._lost)
+            self._lost = 0
+        self._events.append(event)
+        self.news.set()
+
+
+async def tap_messages(
+    actors: ActorSystem,
+    pattern: TapPattern,
+    *,
+    payload_bytes: int = 0,
+    sample: int = 1,
+    rate: float = 0.0,
+    capacity: int = 1_000,
+    letter_id: Callable[[DeadLetter], str] = lambda letter: str(letter.number),
+    clock: Callable[[], float] = time.time,
+) -> AsyncGenerator[TapEvent]:
+    """Iterate over the live traffic, without an end.
+
+    Close it when you leave early: `async with contextlib.aclosing(...)`.
+
+    Args:
+        actors: The system whose messages are looked at.
+        pattern: Which of them.
+        payload_bytes: How many bytes of each payload to show, at most `MOST_TAPPED_BYTES`.
+        sample: Show each message whose number is a multiple of this, with all that happens to it.
+        rate: Events in a second; 0 for no bound.
+        capacity: Events that may wait for the reader.
+        letter_id: Returns the id of a dead letter.
+        clock: Returns the seconds since 1970.
+    """
+    shown = min(payload_bytes, MOST_TAPPED_BYTES)
+    tap = _Tap(actors, pattern, shown, max(1, sample), rate, capacity, letter_id, clock)
+    subscriptions = (
+        actors.broker.add_hook(tap),
+        actors.receipts.listen(tap.note_receipt),
+        actors.dead_letters.listen(tap.note_letter),
+    )
+    try:
+        while True:
+            while (event := tap.take()) is not None:
+                yield event
+            tap.news = anyio.Event()
+            await tap.news.wait()
+    finally:
+        for each in subscriptions:
+            each.cancel()
