@@ -80,7 +80,7 @@ async def test_a_messenger_retains_and_a_listener_gets_it() -> None:
     """First what was retained, with the mark, then what is published."""
     async with ActorSystem() as system:
         retained = RetainedValues()
-        messenger = Messenger(system.broker, codec="raw", retained=retained)
+        messenger = Messenger(system.broker, codec="none", retained=retained)
         messenger.publish("room.1", b"on", retain=True)
         async with listen(system, "room.*", retained=retained) as publications:
             messenger.publish("room.2", b"off")

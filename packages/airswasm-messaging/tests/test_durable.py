@@ -77,7 +77,7 @@ class Host:
         self.store = store
         self.actors = actors
         self.delivery = delivery
-        self.messenger = Messenger(actors.broker, codec="raw")
+        self.messenger = Messenger(actors.broker, codec="none")
 
     async def supervise(self, handler: object, name: str = NAME) -> SupervisorNode:
         """Start an actor that is restarted when it fails."""

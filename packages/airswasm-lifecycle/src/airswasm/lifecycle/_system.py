@@ -432,7 +432,7 @@ class System(OpenHome):
             RetainedFull: There is no room to retain it; nothing was published.
         """
         messenger = self.messenger(correlation=correlation, traceparent=traceparent)
-        return messenger.publish(topic, payload, codec="raw", retain=retain)
+        return messenger.publish(topic, payload, codec="none", retain=retain)
 
     async def post(self, name: str, payload: bytes) -> None:
         """Send one message, and wait until it is accepted: for a durable component, on the disk.
@@ -444,7 +444,7 @@ class System(OpenHome):
             DeliveryError: It was not accepted (`MailboxFull`, `MessageNotWritten`, …).
         """
         await self._wait_present(name, DEFAULT_SEND_TIMEOUT, "post")
-        await Messenger(self._actors.broker, codec="raw").send(name, payload)
+        await Messenger(self._actors.broker, codec="none").send(name, payload)
 
     async def deliver(
         self,
