@@ -61,7 +61,7 @@ top --interval 0.1
 why local/hello storage.write count
 capabilities learn local/hello --for 0.2
 update newer --yes
-rollback local/hello --yes
+rollback local/hello
 uninstall local/hello --purge --yes
 trust add shop/orders {}/other.pub
 trust list
