@@ -267,6 +267,7 @@ class OpenHome:
         self._hosting = Hosting(
             self._actors, loader, self.logs, self._most_running(),
             self.policy.limits.message_bytes, self._revive,
+            lambda name, version: self._running.judge(name, version),
         )  # fmt: skip
         is_online = self.mode == "online"
         self._reporting = self._make_reporting(self._hosting if is_online else None)
