@@ -71,7 +71,7 @@ def show(terminal: Terminal, host: Host) -> None:
     type_in(terminal, "sign", hello.folder)
     update_while_talking(terminal, hello)
     say("And back again")
-    type_in(terminal, "rollback local/hello --yes")
+    type_in(terminal, "rollback local/hello")
     type_in(terminal, 'send local/hello "world"')
     say("One changed byte, and nothing is installed")
     wasm = ears.folder / "build" / "ears.wasm"

@@ -39,7 +39,7 @@ def test_from_a_key_to_a_running_actor(
         count = 3 + len(replies)
         assert send(terminal, "you") == f"Good morning, you! You are number {count}."
 
-        terminal.run("rollback", "local/hello", "--yes")
+        terminal.run("rollback", "local/hello")
         assert send(terminal, "me") == f"Hello, me! You are number {count + 1}."
         assert terminal.read("info", "local/hello")["version"] == "0.1.0"
 

@@ -65,7 +65,7 @@ why local/hello storage.write count
 capabilities learn local/hello --for 0.2
 sign newer
 update newer --yes
-rollback local/hello --yes
+rollback local/hello
 build frail
 sign frail
 install frail --yes

@@ -302,29 +302,59 @@ class TestUpdate:
         with pytest.raises(ApprovalRefused):
             await system.update(workshop.package("0.3.0", capabilities=WIDER))
 
-    async def test_a_rollback_to_a_version_that_may_do_more_asks(
+    async def test_a_rollback_to_what_was_approved_asks_nothing(
         self, system: System, workshop: Workshop, yes: Approve
     ) -> None:
-        """As an update to it would; one to a version that may do less does not."""
-        await system.install(workshop.package(capabilities=WIDER), approve=yes)
+        """It gets back what it had, capabilities and limits, as far as that was not withdrawn."""
+        wider = workshop.package(capabilities=WIDER, limits='memory = "2 MiB"')
+        await system.install(wider, approve=yes)
         await system.update(workshop.package("0.2.0"))
         plan = await system.plan_rollback(NAME)
-        assert (plan.needs_approval, plan.version) == (True, "0.1.0")
-        with pytest.raises(ApprovalRefused):
-            await system.rollback(NAME)
-        assert await system.send(NAME, b"v") == b"0.2.0"
-        await system.rollback(NAME, approve=yes)
+        assert (plan.needs_approval, plan.version, plan.withheld) == (False, "0.1.0", Grants())
+        assert [each.key for each in plan.raises] == ["limits.memory"]
+        await system.rollback(NAME)
         assert may(system, WRITE, "other")
+        assert system.info(NAME).limits.memory == 2 * 2**20
         await system.rollback(NAME, "0.2.0")
         assert not may(system, WRITE, "other")
 
-    async def test_raised_limits_are_a_question_of_a_rollback_too(
+    @pytest.mark.parametrize("act", ["deny", "deny a part", "remove", "end"])
+    async def test_what_was_withdrawn_since_stays_withdrawn(
+        self, home: Path, workshop: Workshop, yes: Approve, act: str
+    ) -> None:
+        """And the plan of the rollback says so."""
+        now = [1000.0]
+        async with System(home, clock=lambda: now[0]) as system:
+            await system.install(workshop.package(capabilities=WIDER), approve=yes)
+            await system.update(workshop.package("0.2.0", capabilities='storage.read = ["a"]'))
+            if act.startswith("deny"):
+                patterns = ["other"] if act == "deny a part" else []
+                await system.grants.deny(NAME, "storage.write", patterns)
+            else:
+                await system.grants.remove(NAME, "storage.write")
+            if act == "end":
+                await system.grants.add(NAME, "storage.write", ["other"], until=1010.0)
+                now[0] = 1020.0
+                await system.grants.sweep()
+            plan = await system.plan_rollback(NAME)
+            assert plan.withheld == Grants({WRITE: ("everything",)})
+            await system.rollback(NAME)
+            assert not may(system, WRITE, "other")
+            assert may(system, WRITE, "mine") == (act == "deny a part")
+
+    async def test_what_stays_denied_is_no_question_of_an_update(
         self, system: System, workshop: Workshop, yes: Approve
     ) -> None:
-        await system.install(workshop.package(limits='memory = "2 MiB"'), approve=yes)
-        await system.update(workshop.package("0.2.0"))
-        with pytest.raises(ApprovalRefused):
-            await system.rollback(NAME)
+        """The answer would not change it; the plan says so, and nothing is granted by it."""
+        await system.install(workshop.package(), approve=yes)
+        await system.grants.deny(NAME, "storage.write", ["secret/**"])
+        more = 'storage.write = ["count", "migrated", "secret/keys"]\nstorage.read = ["everything"]'
+        plan = await system.plan(workshop.package("0.2.0", capabilities=more), update=True)
+        assert (plan.added_capabilities, plan.needs_approval) == (Grants(), False)
+        assert plan.withheld == Grants({WRITE: ("secret/keys",)})
+        await system.update(workshop.package("0.2.0", capabilities=more))
+        await system.grants.remove(NAME, "storage.write", denials=True)
+        assert not may(system, WRITE, "secret/keys"), "it was not asked about"
 
     @pytest.mark.parametrize("fails", WAY)
     async def test_a_denial_during_an_update_holds_for_both_versions(

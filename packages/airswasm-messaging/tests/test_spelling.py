@@ -11,6 +11,7 @@ from airswasm.messaging import (
     TIMERS_INTERFACE,
     TOPIC,
     TOPIC_PATTERN,
+    DeadLetterSettings,
     DurableSettings,
     MessagingLimits,
     TimerSettings,
@@ -144,6 +145,7 @@ def test_what_is_declared_is_what_the_contract_needs() -> None:
         MessagingLimits,
         DurableSettings,
         TimerSettings,
+        DeadLetterSettings,
     ]
     assert MessagingLimits()
     assert DurableSettings()

@@ -324,7 +324,9 @@ class OpenHome:
         self._forgetting = Forgetting(self.blocks, self.services, store)
         self._hosting = Hosting(
             self._actors, loader, self.logs, self._most_running(),
-            self.policy.limits.message_bytes, self._revive, self._dead_letters.id_for,
+            self.policy.limits.message_bytes, self._revive,
+            lambda name, version: self._running.judge(name, version),
+            self._dead_letters.id_for,
         )  # fmt: skip
         is_online = self.mode == "online"
         self._reporting = self._make_reporting(self._hosting if is_online else None)

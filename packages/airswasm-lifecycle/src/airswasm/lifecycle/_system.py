@@ -257,23 +257,21 @@ class System(OpenHome):
             self._granting.note_change()
         return self.info(target)
 
-    async def rollback(
-        self, name: str, to: str | None = None, *, approve: Approve | None = None
-    ) -> ComponentInfo:
+    async def rollback(self, name: str, to: str | None = None) -> ComponentInfo:
         """Go back to a retained version: `to`, or the one installed before the active one.
 
         The sequence floor stays: a version that was rolled back cannot return as an update. This
-        leaves the data alone and does not call `migrate`. The host calls `approve` only if that
-        version may do more than the active one.
+        leaves the data alone and does not call `migrate`. Nothing is asked, because that version
+        was approved before. It gets what is granted now: what was withdrawn since stays withdrawn.
 
         Raises:
             NotInstalled, VersionNotRetained: There is no such version.
-            ApprovalRefused: It may do more, and the answer was not yes.
+            TrustError: Its key was revoked, or belongs to no owner of the name.
             UpdateFailed: That version did not come up; the active one continues.
         """
         self._need_writable("rollback")
         async with self._alone(name), self._recorded("rollback", name):
-            await self._updating.rollback(name, to, approve)
+            await self._updating.rollback(name, to)
         self._granting.note_change()
         return self.info(name)
 

@@ -183,6 +183,21 @@ class GrantRecord:
                 allow.setdefault(name, {}).update(dict.fromkeys(held))
         return Grants(_tuples(allow), _tuples(deny))
 
+    def denied_of(self, question: Grants, kinds: Kinds) -> Grants:
+        """Return what of a question stays denied, whatever is answered: one denial covers it."""
+        found: dict[str, tuple[str, ...]] = {}
+        for name, patterns in question.allow.items():
+            denials = [
+                text
+                for each in self.entries
+                if each.capability == name and each.verdict == "denied"
+                for text in each.patterns
+            ]
+            covered = tuple(each for each in patterns if _covers(name, denials, each, kinds))
+            if covered:
+                found[name] = covered
+        return Grants(found)
+
     # -- decisions -------------------------------------------------------------------------------
 
     def deciding(

@@ -257,6 +257,8 @@ class PlanDocument:
         level: How much its origin decides: `trusted`, `development` or `unknown`.
         capabilities: The capabilities that it asks for, as lines of a manifest.
         added_capabilities: The capabilities that the installed version lacks.
+        withheld: The capabilities that it asks for and does not get whatever is answered, as lines
+            of a manifest: denied ones, and for a rollback all that are not granted any more.
         wishes: The capabilities that the approval decides about, with sentences and reasons.
         differences: Other keys that it sets differently from the installed version.
         limits: The most that it may use.
@@ -281,6 +283,7 @@ class PlanDocument:
     level: str
     capabilities: tuple[str, ...]
     added_capabilities: tuple[str, ...]
+    withheld: tuple[str, ...]
     wishes: tuple[Wish, ...]
     differences: tuple[Difference, ...]
     limits: LimitsSection
@@ -309,6 +312,7 @@ def plan_document(plan: InstallPlan, kinds: Kinds) -> PlanDocument:
         level=plan.level,
         capabilities=plan.capabilities.manifest_lines(),
         added_capabilities=plan.added_capabilities.manifest_lines(),
+        withheld=plan.withheld.manifest_lines(),
         wishes=tuple(_wishes(plan, kinds)),
         differences=plan.differences,
         limits=manifest.limits,

@@ -55,14 +55,8 @@ GRANT_OPERATIONS = (
     Operation(
         "rollback", "POST", f"{_COMPONENT}/rollback", "Go back to a retained version.",
         Json("component/1", "airswasm.lifecycle:ComponentInfo"),
-        (
-            _NAME, _TO,
-            Parameter(
-                "digest", "query", Text(),
-                "The plan's `digest`; needed where the plan needs approval.", "",
-            ),
-            NARROWED, DENIED,
-        ),
-        changes=True, scope="all",
+        (_NAME, _TO), changes=True, scope="all",
+        detail="Nothing is asked: that version was approved before. What was withdrawn since stays "
+        "withdrawn; the plan of the rollback lists it in `withheld`.",
     ),
 )  # fmt: skip

@@ -76,11 +76,8 @@ class Host(HostReader, StorageHost, LetterHost, Protocol):
         """Return the plan of a rollback."""
         ...
 
-    async def rollback(
-        self, name: str, to: str | None = None, digest: str = "", narrowed: str = "",
-        denied: str = "",
-    ) -> Document:  # fmt: skip
-        """Go back to a retained version; the digest is that of a plan that needs approval."""
+    async def rollback(self, name: str, to: str | None = None) -> Document:
+        """Go back to a retained version."""
         ...
 
     async def grants(self) -> Sequence[Document]:
@@ -332,13 +329,9 @@ class LocalHost(LocalAudit, StoredHost, LocalStorage, LocalLetters):
         plan = await self._system.plan_rollback(name, to)
         return to_document(plan_document(plan, self._system.kinds))
 
-    async def rollback(
-        self, name: str, to: str | None = None, digest: str = "", narrowed: str = "",
-        denied: str = "",
-    ) -> Document:  # fmt: skip
+    async def rollback(self, name: str, to: str | None = None) -> Document:
         """See `Host`."""
-        approve = _approving(digest, narrowed, denied) if digest else None
-        return to_document(await self._system.rollback(name, to, approve=approve))
+        return to_document(await self._system.rollback(name, to))
 
     async def grants(self) -> Sequence[Document]:
         """See `Host`."""

@@ -25,7 +25,7 @@ from ._terms import shown_limits, shown_supervision
 if TYPE_CHECKING:
     from airswasm.lifecycle import ApprovalRefused
 
-__all__ = ("carry_out", "decide", "refusal_of", "show_installed", "show_plan")
+__all__ = ("carry_out", "decide", "refusal_of", "show_installed", "show_plan", "show_withheld")
 
 
 async def carry_out(
@@ -77,7 +77,9 @@ def decide(
     terminal = session.terminal
     choice = options.choice(plan)
     if not plan["needs_approval"]:
-        _show_level(terminal, progress, plan)
+        with progress.paused():
+            _show_level(terminal, plan)
+            show_withheld(terminal, plan)
         return choice
     with progress.paused():
         if terminal.is_interactive or not terminal.as_json:
@@ -102,18 +104,16 @@ def decide(
         return choice if answer in ("y", "yes") else None
 
 
-def _show_level(terminal: Terminal, progress: Progress, plan: Document) -> None:
+def _show_level(terminal: Terminal, plan: Document) -> None:
     """Say why there is no question."""
     if plan["level"] == "development":
-        with progress.paused():
-            terminal.warn(
-                f"DEVELOPMENT MODE: {plan['name']} may use everything but the forbidden list, "
-                "because it is unsigned or signed by a key of this home"
-            )
+        terminal.warn(
+            f"DEVELOPMENT MODE: {plan['name']} may use everything but the forbidden list, "
+            "because it is unsigned or signed by a key of this home"
+        )
     elif plan["level"] == "trusted":
-        with progress.paused():
-            shown = text(plan.get("signer"))[:16]
-            terminal.say(f"granted what it asks for: the key {shown} is trusted")
+        shown = text(plan.get("signer"))[:16]
+        terminal.say(f"granted what it asks for: the key {shown} is trusted")
 
 
 def refusal_of(plan: Document) -> ApprovalRefused:
@@ -146,10 +146,20 @@ def show_plan(terminal: Terminal, plan: Document) -> None:
         terminal.say(f"  may          log and answer{', and, if you grant it:' * bool(wishes)}")
     for number, wish in enumerate(wishes, 1):
         show_wish(terminal, wish, f"{number}.")
+    show_withheld(terminal, plan)
     if before:
         _show_differences(terminal, items(plan.get("differences")))
     else:
         _show_terms(terminal, plan)
+
+
+def show_withheld(terminal: Terminal, plan: Document) -> None:
+    """Show what a version asks for and does not get, and the command that would change that."""
+    lines = texts(plan.get("withheld"))
+    for line in lines:
+        terminal.say(f"  stays denied {one_line(line)}")
+    if lines:
+        terminal.say(f"               to allow it: airswasm grants add {plan['name']} ...")
 
 
 def _show_terms(terminal: Terminal, plan: Document) -> None:

@@ -7,7 +7,6 @@ from typing import Annotated
 import typer
 
 from .._session.session import Session, verb
-from ._deciding import DENY, GRANT, GrantOptions
 
 __all__ = ("app",)
 
@@ -23,15 +22,13 @@ def rollback(
         str | None,
         typer.Option("--to", metavar="VERSION", help="The version; by default the one before."),
     ] = None,
-    grant: Annotated[list[str] | None, GRANT] = None,
-    deny: Annotated[list[str] | None, DENY] = None,
 ) -> None:
     """Go back to an earlier version.
 
     Switches like `update`, to a version that the host still retains; `info` lists
     them. Leaves stored data alone. A version that was rolled back needs a higher
-    sequence to return. Asks for approval if that version may do more than the
-    active one.
+    sequence to return. Nothing is asked: that version was approved before. What
+    was withdrawn since stays withdrawn, and is listed.
 
     \b
     Example:
@@ -40,24 +37,21 @@ def rollback(
     """
     import anyio
 
+    from .._control.document import text
     from .._hosts.opening import full_name, open_host
-    from ._install import decide, refusal_of, show_installed
+    from ._install import show_installed, show_withheld
 
     if to == "":
         raise typer.BadParameter("pass a version, or omit --to for the one before")
-    options = GrantOptions(grant or (), deny or ())
 
     async def work() -> None:
         async with open_host(session, "rollback", "change") as host:
+            full = full_name(name)
             with session.terminal.progress(f"rolling back {name}") as progress:
-                plan = await host.plan_rollback(full_name(name), to)
-                choice = decide(session, progress, plan, options, "Go back to")
-                if choice is None:
-                    raise refusal_of(plan)
-                digest = str(plan["digest"])
-                info = await host.rollback(full_name(name), to, digest, *choice.lines())
-                if choice.remembered:
-                    await host.trust_allow(choice.remembered)
+                plan = await host.plan_rollback(full, to)
+                with progress.paused():
+                    show_withheld(session.terminal, plan)
+                info = await host.rollback(full, text(plan["version"]))
             show_installed(session, "rolled back", info)
 
     anyio.run(work)

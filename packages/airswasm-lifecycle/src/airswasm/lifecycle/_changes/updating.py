@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 
 import anyio.to_thread
 from airswasm.runtime import ProgressSink
-from airswasm.security import Kinds, TrustStore
+from airswasm.security import GrantRecord, Kinds, TrustStore
 
 from .._home.policy import HostPolicy
 from .._hosting.hosting import reason_of
@@ -32,6 +32,10 @@ from ..errors import ArtifactCorrupt, ManifestInvalid, UpdateFailed
 from .levels import Levels
 
 __all__ = ("Updating",)
+
+
+def _as_before(record: GrantRecord) -> GrantRecord:
+    return record
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,17 +110,16 @@ class Updating:
         except (ArtifactCorrupt, ManifestInvalid):
             return None
 
-    async def rollback(self, name: str, to: str | None, approve: Approve | None) -> None:
+    async def rollback(self, name: str, to: str | None) -> None:
         """Go back to a retained version. Raises as `System.rollback`."""
         record = self.registry.get(name)
         plan = await self.plan_rollback(name, to)
-        decide = await self.ledger.approve(plan, approve)
         version = record.version(plan.version)
         successor = replace(record, active=plan.version, migrate_from=None)
         _, verified = await self.running.stored.verified(record, version)
         await self._switch(
-            record, successor, plan.manifest, decide,
-            lambda ready: self.ledger.put("rollback", ready, verified, decide),
+            record, successor, plan.manifest, _as_before,
+            lambda ready: self.ledger.put("rollback", ready, verified),
         )  # fmt: skip
 
     async def plan_rollback(self, name: str, to: str | None) -> InstallPlan:
@@ -128,7 +131,8 @@ class Updating:
             self.running.stored.artifacts.read, version.wasm_digest
         )
         before = self._manifest_of(record)
-        return plan_rollback(record, version, manifest, before, self.kinds, len(wasm))
+        held = self.running.in_force.grants(record.grants, version)
+        return plan_rollback(record, version, manifest, before, self.kinds, held, len(wasm))
 
     async def _switch(
         self,

@@ -68,6 +68,17 @@ class ArtifactStore:
             raise ArtifactCorrupt(digest, str(path), "the content has changed")
         return content
 
+    def stamp(self, digest: str) -> tuple[int, ...] | None:
+        """Return what changes when a file does; None if it is not there.
+
+        Equal stamps mean the same bytes, unless the disk itself is at fault.
+        """
+        try:
+            status = self.path(digest).stat()
+        except OSError:
+            return None
+        return status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns
+
     def sweep(self, keep: Collection[str]) -> int:
         """Remove every file whose digest is not in `keep`, and leftovers of interrupted writes.
 

@@ -42,6 +42,7 @@ from airswasm.actor import (
 )
 from airswasm.runtime import Finding, GuestFault, Health, Limits, LinkedComponent, WasiConfig
 from airswasm.security import TrustError
+from airswasm.wit import AirswasmError
 from airswasm.wit.names import GUEST_MIGRATION
 
 from .._home.caps import Excess
@@ -65,6 +66,8 @@ _SLICE = 0.001
 _CLOSING_TIME = 60.0
 """Seconds within which all components together must stop."""
 Commit = Callable[[], Awaitable[None]]
+Judge = Callable[[str, str], AirswasmError | None]
+"""Says why a version of a name must not start again."""
 
 
 @dataclass(slots=True)
@@ -157,10 +160,12 @@ class Hosting:
         most_running: int,
         most_message_bytes: int,
         revive: Revive,
+        judge: Judge,
         letter_for: Callable[[BaseException | None], str] = lambda _cause: "",
     ) -> None:
         self._letter_for = letter_for
         self._actors, self._loader, self._logs = actors, loader, logs
+        self._judge = judge
         self._most_running = most_running
         self._most_message_bytes = most_message_bytes
         self._hosted: dict[str, _Hosted] = {}
@@ -303,8 +308,7 @@ class Hosting:
         if self._expected:
             text = f"{len(self._expected):,} components have not started yet"
             yield Finding(Health.UNKNOWN, "host", text, is_unready=True)
-        for name, reason in self._quarantine:
-            hint = f"give {name} to another key (airswasm trust transfer), then update it"
+        for name, reason, hint in self._quarantine:
             yield Finding(Health.UNHEALTHY, name, f"quarantined: {reason}", hint)
         for name, reason in list(self._refused.items()):
             if name not in self._hosted and self._quarantine.reason(name) is None:
@@ -374,7 +378,7 @@ class Hosting:
         """Record the reason of a failed start for later queries; no supervisor will retry."""
         self._refused[name] = reason_of(error)
         if isinstance(error, TrustError):
-            self._quarantine.bar(name, "", reason_of(error))
+            self._quarantine.bar(name, "", error)
         self._tell(EventKind.GIVEN_UP, name, error)
 
     def version_at_work(self, name: str) -> str | None:
@@ -412,9 +416,7 @@ class Hosting:
             version: The version that must not run.
             error: For status and log.
         """
-        self._quarantine.bar(name, version, reason_of(error))
-        self._logs.write(name, "error", f"quarantined: {error}", source="supervisor")
-        self._tell(EventKind.GIVEN_UP, name, error)
+        self._bar(name, version, error)
         hosted = self._hosted.get(name)
         scope = self._starting.get(name)
         if scope is not None:
@@ -434,6 +436,25 @@ class Hosting:
         with anyio.CancelScope(shield=True), anyio.move_on_after(_QUARANTINE_TIME):
             with suppress(ActorError):  # it is down: as it comes up it finds that it is barred
                 await hosted.node.update_child(child, finish=0)
+
+    def _bar(self, name: str, version: str, error: AirswasmError) -> None:
+        self._quarantine.bar(name, version, error)
+        self._logs.write(name, "error", f"quarantined: {error}", source="supervisor")
+        self._tell(EventKind.GIVEN_UP, name, error)
+
+    def _check_again(self, name: str, version: str) -> bool:
+        """Return whether a version may start again; one that may not is quarantined."""
+        if not self._may_run(name, version):
+            return False
+        error = self._judge(name, version)
+        if error is None:
+            return True
+        hosted = self._hosted.get(name)
+        if hosted is None or hosted.ref is None:
+            raise error  # its first start: the caller of `start` gets it
+        self._bar(name, version, error)
+        hosted.ref.pause()
+        return False
 
     def note_return(self, name: str, reason: str) -> None:
         """Record the reason why an earlier version runs instead of the requested one."""
@@ -545,7 +566,8 @@ class Hosting:
         if recipe is None or recipe.linked is not linked:
             recipe = self._recipes[key] = self._recipe(linked, manifest)
         may_run = partial(self._may_run, record.name, record.active)
-        return _Maker(recipe, record.name, migrate_from, may_run)
+        check_again = partial(self._check_again, record.name, record.active)
+        return _Maker(recipe, record.name, migrate_from, may_run, check_again)
 
     def _may_run(self, name: str, version: str) -> bool:
         return not self._quarantine.bars(name, version)
@@ -697,6 +719,7 @@ class _Maker:
     name: str
     migrate_from: str | None
     may_run: Callable[[], bool]
+    check_again: Callable[[], bool]
 
     @property
     def migrates(self) -> bool:
@@ -705,7 +728,7 @@ class _Maker:
         return self.migrate_from is not None and GUEST_MIGRATION in exports
 
     def __call__(self) -> HostedActor | Placeholder:
-        if not self.may_run():
+        if not self.check_again():
             return Placeholder(self.name)
         return HostedActor(self.recipe, self.name, self.migrate_from, self.may_run)
 

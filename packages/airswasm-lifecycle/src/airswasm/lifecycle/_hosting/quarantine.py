@@ -12,6 +12,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from airswasm.actor import Context, Message
+from airswasm.security import TrustError
+from airswasm.wit import AirswasmError
 
 from ..errors import NotRunning
 
@@ -22,11 +24,14 @@ class Quarantine:
     """The barred versions of one host, by the name under which they ran."""
 
     def __init__(self) -> None:
-        self._barred: dict[str, tuple[str, str]] = {}
+        self._barred: dict[str, tuple[str, str, str]] = {}
 
-    def bar(self, name: str, version: str, reason: str) -> None:
+    def bar(self, name: str, version: str, error: AirswasmError) -> None:
         """Let a version run no longer."""
-        self._barred[name] = (version, reason)
+        hint = f"give {name} to another key (airswasm trust transfer), then update it"
+        if not isinstance(error, TrustError):
+            hint = error.hint
+        self._barred[name] = (version, str(error), hint)
 
     def lift(self, name: str) -> None:
         """Forget a name; without effect when nothing of it is barred."""
@@ -34,11 +39,11 @@ class Quarantine:
 
     def bars(self, name: str, version: str) -> bool:
         """Return whether this version must not run."""
-        return self._barred.get(name, ("", ""))[0] == version
+        return self._barred.get(name, ("",))[0] == version
 
-    def __iter__(self) -> Iterator[tuple[str, str]]:
-        """Iterate over the names of which a version is barred, with the reason."""
-        return iter([(name, reason) for name, (_, reason) in self._barred.items()])
+    def __iter__(self) -> Iterator[tuple[str, str, str]]:
+        """Iterate over the names of which a version is barred, with the reason and a hint."""
+        return iter([(name, reason, hint) for name, (_, reason, hint) in self._barred.items()])
 
     def reason(self, name: str) -> str | None:
         """Return why a version of this name is barred; None if none is."""

@@ -17,7 +17,9 @@ from airswasm.runtime import Meters
 from airswasm.security import (
     Guard,
     KeyRevoked,
+    TrustError,
     TrustStore,
+    VerifiedStatement,
 )
 from airswasm.wit import AirswasmError
 from anyio.lowlevel import checkpoint
@@ -196,11 +198,33 @@ class Running:
             PackageUnsigned: It has no signature, and the host accepts such packages no longer.
         """
         manifest, verified = await self.stored.verified(record, version)
+        self._confirm(record, version, verified)
+        return manifest
+
+    def judge(self, name: str, version: str) -> AirswasmError | None:
+        """Return why a version must not start again; None if it may.
+
+        A supervisor asks before each incarnation: trust and files may have changed behind the
+        host's back. What is not in the registry yet was verified a moment ago.
+        """
+        record = self.registry.find(name)
+        if record is None or not record.has_version(version):
+            return None
+        try:
+            _, verified = self.stored.verify_now(record, record.version(version))
+            self._confirm(record, record.version(version), verified)
+        except AirswasmError as error:
+            return error
+        return None
+
+    def _confirm(
+        self, record: ComponentRecord, version: VersionRecord, verified: VerifiedStatement | None
+    ) -> None:
+        """Check that the host still trusts a version: each time, for it may have changed."""
         if verified is None and not self.policy.accepts_unsigned:
             raise PackageUnsigned(f"{record.name} {version.version}")
-        if verified is not None:  # each time: a revocation may come between two names
+        if verified is not None:
             self.trust.check_installed(verified)
-        return manifest
 
     async def quarantine_signed_by(
         self, error: KeyRevoked, before: frozenset[str]
@@ -262,8 +286,16 @@ class Running:
         return frozenset(each.fingerprint for each in signers)
 
     async def _check(self, record: ComponentRecord) -> None:
-        """Raise what `begin` would, while the mailbox still stands."""
-        await self.verified_manifest(record, record.active_version)
+        """Raise what `begin` would, while the mailbox still stands.
+
+        Code that the host does not trust any more ends here, too.
+        """
+        try:
+            await self.verified_manifest(record, record.active_version)
+        except TrustError as error:
+            if self.is_online and self.hosting.is_running(record.name):
+                await self.hosting.quarantine(record.name, record.active, error)
+            raise
 
     async def _want(self, name: str, wanted: Literal["running", "stopped"]) -> ComponentRecord:
         record = self.registry.get(name)

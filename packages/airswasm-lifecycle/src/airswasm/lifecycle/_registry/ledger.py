@@ -206,7 +206,6 @@ class Ledger:
         verb: str,
         record: ComponentRecord,
         verified: VerifiedStatement | None = None,
-        decide: Decide = lambda before: before,
     ) -> None:
         """Write a record whose files are already staged.
 
@@ -217,7 +216,6 @@ class Ledger:
             verb: For the audit log.
             record: The record.
             verified: The statement of a version that becomes active.
-            decide: As for `put_package`.
 
         Raises:
             TrustError: The host trusts that version no longer; the record is unchanged.
@@ -226,7 +224,7 @@ class Ledger:
             if verified is not None:
                 await anyio.to_thread.run_sync(self._trust.check_installed, verified)
             owner = self._registry.get(record.name).owner
-            await self._write_decided(verb, (replace(record, owner=owner),), decide)
+            await self._write_decided(verb, (replace(record, owner=owner),), lambda before: before)
 
     async def change_grants(
         self,

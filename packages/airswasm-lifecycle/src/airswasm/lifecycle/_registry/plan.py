@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
 
 from airswasm.security import Grants, Kinds, PublicKey, TrustedComponent, fingerprint_of
@@ -74,8 +74,13 @@ class InstallPlan:
     package_digest: str
     """Over every file of the package; see `Package.digest`."""
     wasm_bytes: int
+    withheld: Grants = field(default_factory=Grants)
+    """The requests that the answer does not change: an update's that stay denied, and a rollback's
+    that are not in force any more."""
     is_repair: bool = False
     """Whether it only restores files of the installed version that the disk lost."""
+    is_rollback: bool = False
+    """Whether it returns to a version that was approved before."""
     level: TrustLevel = "unknown"
     """The trust level of the package: `trusted`, `development` or `unknown`."""
 
@@ -93,9 +98,10 @@ class InstallPlan:
     def needs_approval(self) -> bool:
         """Whether an operator must approve: not for an update that asks for no more.
 
-        Nor for a package of a trusted key, or of the development level.
+        Nor for a package of a trusted key, or of the development level, nor for a rollback: that
+        version was approved.
         """
-        if self.is_repair or self.level != "unknown":
+        if self.is_repair or self.is_rollback or self.level != "unknown":
             return False
         is_update = self.previous_version is not None
         return not is_update or bool(self.added_capabilities or self.raises) or self.is_new_signer
@@ -208,9 +214,13 @@ def plan_rollback(
     manifest: Manifest,
     before: Manifest | None,
     kinds: Kinds,
+    held: Grants,
     wasm_bytes: int,
 ) -> InstallPlan:
-    """Plan the return to a retained version; it needs approval where it may do more.
+    """Plan the return to a retained version.
+
+    It was approved once and is the same to the byte, so on a bad day no question stands before it.
+    It brings back no grant: what was withdrawn since stays withdrawn.
 
     Args:
         record: The record.
@@ -218,6 +228,7 @@ def plan_rollback(
         manifest: Its manifest.
         before: The active version's manifest; None when it is unreadable.
         kinds: The capabilities that exist on this host.
+        held: What the record grants that version now.
         wasm_bytes: The size of its component.
     """
     return InstallPlan(
@@ -229,7 +240,9 @@ def plan_rollback(
         is_new_signer=False,
         cosigners=(),
         capabilities=manifest.grants,
-        added_capabilities=kinds.beyond(manifest.grants, decided_before(record, "unknown")),
+        added_capabilities=Grants(),
+        withheld=kinds.beyond(Grants(manifest.grants.allow), held),
+        is_rollback=True,
         manifest=manifest,
         differences=differences(before, manifest),
         package_digest=digest_over(version.files),
@@ -310,6 +323,8 @@ def _plan(
 ) -> InstallPlan:
     manifest = package.manifest
     granted = decided_before(record, level) if record else Grants()
+    asked = kinds.beyond(manifest.grants, granted)
+    denied = record.grants.denied_of(asked, kinds) if record else Grants()
     return InstallPlan(
         name=name,
         version=package.version,
@@ -319,7 +334,8 @@ def _plan(
         is_new_signer=is_new_signer,
         cosigners=tuple(each.fingerprint for each in package.cosigners),
         capabilities=manifest.grants,
-        added_capabilities=kinds.beyond(manifest.grants, granted),
+        added_capabilities=_without(asked, denied),
+        withheld=denied,
         manifest=manifest,
         differences=differences(before, manifest) if record else (),
         package_digest=package.digest,
@@ -327,6 +343,15 @@ def _plan(
         is_repair=is_repair,
         level=level,
     )
+
+
+def _without(asked: Grants, denied: Grants) -> Grants:
+    """Return what is asked for without what stays denied whatever is answered."""
+    left = {
+        name: tuple(each for each in patterns if each not in denied.allow.get(name, ()))
+        for name, patterns in asked.allow.items()
+    }
+    return Grants({name: patterns for name, patterns in left.items() if patterns})
 
 
 def decided_before(record: ComponentRecord, level: TrustLevel) -> Grants:

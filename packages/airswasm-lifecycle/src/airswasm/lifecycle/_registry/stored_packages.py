@@ -7,7 +7,7 @@ verified once.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 
 import anyio
 import anyio.to_thread
@@ -23,6 +23,7 @@ from .registry import ComponentRecord, VersionRecord
 __all__ = ("StoredPackages",)
 
 _Verified = tuple[Manifest, VerifiedStatement | None]
+_Stamps = tuple[tuple[int, ...] | None, ...]
 
 
 class StoredPackages:
@@ -31,7 +32,7 @@ class StoredPackages:
     def __init__(self, artifacts: ArtifactStore, checkpoint: Callable[[str], None]) -> None:
         self.artifacts = artifacts
         self._checkpoint = checkpoint
-        self._verified: dict[tuple[str, str | None], _Verified] = {}
+        self._verified: dict[tuple[str, str | None], tuple[_Verified, _Stamps]] = {}
         self._verifying: dict[tuple[str, str | None], anyio.Lock] = {}
         self._manifests: dict[str, Manifest] = {}
 
@@ -47,10 +48,13 @@ class StoredPackages:
         await anyio.to_thread.run_sync(self._stage, package)
         if (package.signature is None) == (package.verified is None):
             key = (package.digests[MANIFEST_NAME], package.digests.get(SIGNATURE_NAME))
-            self._verified[key] = package.manifest, package.verified
+            verified = package.manifest, package.verified
+            self._verified[key] = verified, self._stamps(package.digests)
 
     async def verified(self, record: ComponentRecord, version: VersionRecord) -> _Verified:
         """Return the manifest of an installed version and its signed statement.
+
+        Files that changed since the last time are read and verified again.
 
         Raises:
             ArtifactCorrupt: A file is missing or changed.
@@ -58,15 +62,31 @@ class StoredPackages:
             RegistryCorrupt: It is the package of another component.
         """
         key = (version.files[MANIFEST_NAME], version.files.get(SIGNATURE_NAME))
-        known = self._verified.get(key)
+        known = self._unchanged(key, version)
         if known is None:
             async with self._verifying.setdefault(key, anyio.Lock()):
-                known = self._verified.get(key)
+                known = self._unchanged(key, version)
                 if known is None:
-                    known = await anyio.to_thread.run_sync(self._verify, record, version)
-                    self._verified[key] = known
+                    known = await anyio.to_thread.run_sync(self.verify_now, record, version)
             self._verifying.pop(key, None)
         return known
+
+    def verify_now(self, record: ComponentRecord, version: VersionRecord) -> _Verified:
+        """Return the same as `verified`, where nothing may be awaited."""
+        key = (version.files[MANIFEST_NAME], version.files.get(SIGNATURE_NAME))
+        known = self._unchanged(key, version)
+        if known is None:
+            stamps = self._stamps(version.files)  # before, lest a change between them is missed
+            known = self._verify(record, version)
+            self._verified[key] = known, stamps
+        return known
+
+    def _unchanged(self, key: tuple[str, str | None], version: VersionRecord) -> _Verified | None:
+        found = self._verified.get(key)
+        return found[0] if found is not None and found[1] == self._stamps(version.files) else None
+
+    def _stamps(self, files: Mapping[str, str]) -> _Stamps:
+        return tuple(self.artifacts.stamp(files[path]) for path in sorted(files))
 
     async def is_whole(self, version: VersionRecord) -> bool:
         """Return whether every file of a version is on the disk as it was installed."""
