@@ -1,5 +1,6 @@
 """Patterns, against a reference that is slow and obviously right."""
 
+import itertools
 import re
 import sys
 from collections.abc import Callable
@@ -98,6 +99,41 @@ def test_covering_a_pattern_covers_all_that_it_covers(wide: str, narrow: str) ->
         assert not outside
 
 
+def all_rows(separator: str, words: list[str]) -> list[str]:
+    rows = (row for length in range(1, 8) for row in itertools.product(words, repeat=length))
+    return [separator.join(row) for row in rows]
+
+
+ROWS = {".": all_rows(".", ["a", "x"]), "/": all_rows("/", ["a", ""])}
+whole_segments = st.lists(st.sampled_from(("a", "*", "**")), min_size=1, max_size=4)
+
+
+@given(whole_segments, whole_segments, st.sampled_from((".", "/")))
+def test_whole_wildcards_are_compared_exactly(
+    one: list[str], other: list[str], separator: str
+) -> None:
+    """Where each wildcard is a segment, covering and touching are neither too wide nor too strict.
+
+    `x` stands for each segment that no pattern names. A topic has no empty segment; a path may.
+    """
+    wide, narrow = (Pattern(separator.join(each), separator) for each in (one, other))
+    rows = ROWS[separator]
+    if separator == "/":
+        rows = rows + [row.replace("a", "x") for row in rows]
+    is_inside = all(wide.matches(row) for row in rows if narrow.matches(row))
+    assert wide.covers_pattern(narrow) is is_inside
+    meet = any(wide.matches(row) and narrow.matches(row) for row in rows)
+    assert wide.touches_pattern(narrow) is meet
+
+
+def test_a_hostile_pair_is_refused_in_bounded_steps() -> None:
+    """Where exactness would take long, the answer errs towards refusing."""
+    wide = Pattern(".".join(["**.a"] + ["*"] * 30 + ["**", "b"]), ".")
+    narrow = Pattern(".".join(["**.a.*"] * 20), ".")
+    assert not wide.covers_pattern(narrow)
+    assert wide.touches_pattern(Pattern("**", "."))
+
+
 @given(patterns, patterns)
 def test_patterns_touch_when_one_resource_fits_both(one: str, other: str) -> None:
     """A deny pattern refuses a subscription as soon as one topic of it is denied."""
@@ -173,6 +209,13 @@ def test_prefixes(grant: str, prefix: str, expected: bool) -> None:
         ("orders.*", "*.eu", False),
         ("**", "a.**", True),
         ("*", "**", False),
+        ("**.paid", "**.eu.paid", True),
+        ("orders.**", "orders.**.paid", True),
+        ("orders.**.paid", "orders.**", False),
+        ("orders.**.paid", "orders.*.*.paid", True),
+        ("**.paid", "orders.**.paid", True),
+        ("orders.*.**", "orders.**.paid", True),
+        ("orders.*.**", "**.paid", False),
     ],
 )
 def test_subscriptions(grant: str, asked: str, expected: bool) -> None:

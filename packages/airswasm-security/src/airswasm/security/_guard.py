@@ -389,7 +389,10 @@ class Guard:
             )
         if not getattr(function, _DECIDES_EACH, False):
             raise UnannotatedFunction(
-                interface, name, "its resources are a list, and it is not marked `decides_each`"
+                interface,
+                name,
+                "its resources are a list",
+                "have it call Guard.admit for each of them, and mark it `decides_each`",
             )
 
     def _door(

@@ -36,6 +36,8 @@ _ANY_DEPTH = "**"
 _WILD = "*?["
 _PATTERN_LENGTH = 1_024
 _SEGMENTS = 64
+_COMPARISONS = 256
+"""The most places of two patterns that are looked at together."""
 _EFFORT_OF_ALL = 512
 """Of what takes a step for each character or segment of the resource."""
 _EFFORT_OF_SETS = 2 * _EFFORT_OF_ALL
@@ -138,30 +140,46 @@ class Pattern:
         """Return whether it covers everything that `other` covers.
 
         True is always correct; False may be wrong for two patterns that mix wildcards inside a
-        segment.
+        segment, and for two in which so many `**` stand that the comparison would take long.
+
+        A wildcard of `other` is read as a segment that no literal covers, which is the hardest to
+        cover: what covers that covers any. `**` may also read an empty segment, which `*` does not
+        cover; names with dots have none. After `**` there may be any number of them, so what is
+        behind it and one more segment are tried, each place of `other` once with the same places of
+        this one.
         """
-        states = _start(self.segments)
-        for index, segment in enumerate(other.segments):
+        mine, its, end = self.segments, other.segments, len(self.segments)
+        waiting = [(0, frozenset(_start(mine)), False)]
+        seen = set(waiting)
+        while waiting:
+            at, states, has_read = waiting.pop()
+            if at == len(its):
+                if has_read and end not in states:  # no resource is without a segment
+                    return False
+                continue
+            segment = its[at]
             if segment == _ANY_DEPTH:
-                return self._covers_rest(states, other.segments[index + 1 :])
-            states = _step(self.segments, states, _covers_segment, segment)
-        return len(self.segments) in states
+                after = _after(mine, states, _covers_segment, "*")
+                following = [(at + 1, states, has_read), (at, after, True)]
+                if self.separator != ".":
+                    following.append((at, _after(mine, states, segment_matches, ""), True))
+            else:
+                following = [(at + 1, _after(mine, states, _covers_segment, segment), True)]
+            waiting.extend(each for each in following if each not in seen)
+            seen.update(following)
+            if len(seen) > _COMPARISONS:
+                return False
+        return True
 
     def touches_pattern(self, other: Pattern) -> bool:
         """Return whether some resource may be covered by both."""
         states = _start(self.segments)
         for segment in other.segments:
-            if segment == _ANY_DEPTH:
-                return bool(states)
-            states = _step(self.segments, states, _may_meet, segment)
+            if segment == _ANY_DEPTH and states:  # it may have read any number of segments
+                states = set(range(min(states), len(self.segments) + 1))
+            else:
+                states = _step(self.segments, states, _may_meet, segment)
         return len(self.segments) in states
-
-    def _covers_rest(self, states: set[int], rest: Sequence[str]) -> bool:
-        end = len(self.segments) - 1
-        if end in states and self.segments[end] == _ANY_DEPTH:
-            return True
-        tails = {self.segments[state:] for state in states}
-        return (_ANY_DEPTH, *rest) in tails
 
 
 @dataclass(frozen=True, slots=True)
@@ -387,6 +405,16 @@ def _step(
         elif accepts(patterns[state], segment):
             after.add(state + 1)
     return _closure(patterns, after)
+
+
+def _after(
+    patterns: Sequence[str],
+    states: Iterable[int],
+    accepts: Callable[[str, str], bool],
+    segment: str,
+) -> frozenset[int]:
+    """`_step`, as a key."""
+    return frozenset(_step(patterns, states, accepts, segment))
 
 
 def _covers_continuations(pattern: str, partial: str) -> bool:

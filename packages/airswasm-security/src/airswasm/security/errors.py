@@ -266,13 +266,18 @@ class UnannotatedFunction(SecurityError):
         "report it to the block that offers it",
     )
 
-    def __init__(self, interface: str, function: str, reason: str) -> None:
+    def __init__(
+        self,
+        interface: str,
+        function: str,
+        reason: str,
+        advice: str = "give it an @requires line in its WIT",
+    ) -> None:
         self.interface = interface
         self.function = function
         self.reason = reason
         super().__init__(
-            f"{interface}#{function} cannot be offered to components: {reason}; "
-            "give it an @requires line in its WIT"
+            f"{interface}#{function} cannot be offered to components: {reason}; {advice}"
         )
 
 
