@@ -96,5 +96,5 @@ class TokenBucket:
 
     @property
     def lacks(self) -> str:
-        """What the sender has used up: `messages` or `bytes`."""
+        """The part of the rate that is used up: `messages` or `bytes`."""
         return "messages" if self._tokens < 1.0 else "bytes"

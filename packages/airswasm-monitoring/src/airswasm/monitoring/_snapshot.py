@@ -109,7 +109,9 @@ class Snapshot:
     Attributes:
         time: The system's clock, in seconds.
         components: All components, by name.
-        messages: The numbers of messages that were `sent`, `handled` and `rejected` so far.
+        messages: The numbers of messages so far that were `sent`, `handled` and `rejected`; that
+            had `expired` before they were handled; that were not sent after `too_many_hops`; and
+            of answers that came too `late`.
         refusals: What components tried to send and was refused, by the case of `messaging-error`.
         message_events: What else happened to messages, by event; see `MessagingCounters`.
         retained_values: Topics that have a retained value; None without messaging.
