@@ -44,7 +44,7 @@ async def main(folder: Path, run: int, senders: int) -> None:
         delivery.open()
         delivery.declare(NAME, Delivery(messages=1_000_000))
         actors.spawn(Orders(), name=NAME)
-        messenger = Messenger(actors.broker, codec="raw")
+        messenger = Messenger(actors.broker, codec="none")
         say("ready")
 
         async def send(sender: int) -> None:
