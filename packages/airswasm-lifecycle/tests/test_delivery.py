@@ -80,7 +80,7 @@ async def test_messages_survive_what_an_operator_does(
         await system.restart(NAME)
         await handled(system)
         assert await count(system) == 8
-        assert not list(system._actors.dead_letters)
+        assert system.dead_letters.counts().noted == 0
 
 
 async def test_a_message_that_crashes_it_is_tried_so_often(
@@ -92,10 +92,11 @@ async def test_a_message_that_crashes_it_is_tried_so_often(
         await system.post(NAME, b"t")
         await system.post(NAME, b"c")
         await handled(system)
-        letters = [each for each in system._actors.dead_letters if each.target == NAME]
-        assert [each.reason for each in letters] == [DeathReason.EXHAUSTED]
-        assert letters[0].message.payload == b"t"
-        assert letters[0].backtrace
+        (letter,) = [each async for each in system.dead_letters.list(NAME)]
+        assert (letter.reason, letter.payload) == (DeathReason.EXHAUSTED, b"t")
+        assert letter.envelope["attempt"] == 2
+        assert letter.cause is not None
+        assert letter.cause.backtrace
         assert await count(system) == 1
 
 

@@ -29,7 +29,7 @@ class KeptLetter:
     Attributes:
         id: Unique in the home for ever.
         time: When it died, in seconds since 1970.
-        reason: `crashed`, `killed`, `stopped`, `dropped` or `undelivered`.
+        reason: `crashed`, `killed`, `stopped`, `dropped`, `undelivered` or `exhausted`.
         target: The actor that it was for.
         sender: The sender's name.
         topic: The topic, when it was published.

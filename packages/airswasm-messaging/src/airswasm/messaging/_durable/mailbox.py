@@ -233,14 +233,9 @@ class DurableMailbox:
             self._expire(entry)
             return True
         asker = self._askers.get(entry.number)
-        actors = self._host.actors
-        envelope = message.envelope or Envelope()
-        attempt = Envelope(*envelope[:6], entry.attempt, *envelope[7:])
         try:
             self._request = ref.entrust(
-                Message(
-                    message[0], message[1], message[2], message[3], actors.clock(), None, attempt
-                ),
+                self._tried(message, entry, entry.attempt),
                 self._end,
                 wants_receipt=asker is not None and asker.wants_receipt,
             )
@@ -254,13 +249,14 @@ class DurableMailbox:
             self._host.counters.durable_repeated += entry.attempt > 1
         return False
 
-    def _tried(self, message: Message, attempt: int) -> Message:
-        """Return a message as its handler sees it at one attempt."""
+    def _tried(self, message: Message, entry: LogEntry, attempt: int) -> Message:
+        """Return a message as its handler sees it at one attempt, sent when it was accepted."""
         said = message.envelope or Envelope()
         envelope = Envelope(*said[:6], attempt, *said[7:])
         payload, sender, topic, number, *_ = message
-        now = self._host.actors.clock()
-        return Message(payload, sender, topic, number, now, None, envelope)
+        age = max(0.0, self._host.store.clock() - entry.appended_at)
+        sent_at = self._host.actors.clock() - age
+        return Message(payload, sender, topic, number, sent_at, None, envelope)
 
     def _end(self, request: Request) -> None:
         """Note what became of the message in hand, and go on."""
@@ -326,6 +322,8 @@ class DurableMailbox:
         """Make a dead letter of the message in hand; return whether it is acknowledged already."""
         entry = self._succession.in_hand
         asker = None if entry is None else self._askers.get(entry.number)
+        if entry is not None:
+            message = self._tried(message, entry, max(1, self._succession.tries))
         self._is_burying = True
 
         def on_kept() -> None:
