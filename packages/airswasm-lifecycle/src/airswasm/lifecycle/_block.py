@@ -38,6 +38,7 @@ BLOCK = Block(
         Check("attack", "airswasm.lifecycle._checks:check_attack"),
         Check("clock", "airswasm.lifecycle._checks:check_clock"),
         Check("registry", "airswasm.lifecycle._checks:check_registry"),
+        Check("letters", "airswasm.lifecycle._checks:check_dead_letters"),
     ),
     forget="airswasm.lifecycle._home.forgetting:forget",
 )

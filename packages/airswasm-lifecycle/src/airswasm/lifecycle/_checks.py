@@ -7,6 +7,7 @@ import shlex
 import shutil
 import stat
 import time
+from collections import Counter
 from collections.abc import AsyncIterator, Iterator, Sequence
 from pathlib import Path
 
@@ -38,6 +39,7 @@ __all__ = (
     "check_blocks",
     "check_clock",
     "check_config",
+    "check_dead_letters",
     "check_home",
     "check_registry",
     "check_space",
@@ -210,6 +212,20 @@ async def check_registry(home: Path, *, quick: bool) -> AsyncIterator[Finding]:
         )
     else:
         yield Finding("registry", "ok", f"{_count(len(installed), 'component')} installed")
+
+
+async def check_dead_letters(home: Path, *, quick: bool) -> AsyncIterator[Finding]:
+    """Count the messages that were not handled, unless it is to be quick."""
+    if quick:
+        return
+    async with System(home, mode="readonly") as system:
+        receivers = Counter([each.target async for each in system.dead_letters.list()])
+    if not receivers:
+        yield Finding("letters", "ok", "no dead letters")
+        return
+    most = ", ".join(f"{name} ({count:,})" for name, count in receivers.most_common(3))
+    text = f"{_count(receivers.total(), 'dead letter')}, most to {most}"
+    yield Finding("letters", "note", text, "airswasm dlq list")
 
 
 def _few(names: Sequence[str]) -> str:

@@ -48,13 +48,11 @@ LOG_NAME = "airswasm-dead-letters"
 Identify = Callable[[str], tuple[str, str]]
 """Returns version and digest of what runs under a name; empty texts where no component does."""
 
-_GATHER = 0.2
-"""Seconds in which letters gather before they are written."""
+_GATHER = 0.5
+"""Seconds between two writes, in which letters gather."""
 _REST = 20.0
 """A flood is written a twentieth of the time."""
 _LONGEST_REST = 10.0
-_PAUSE = 1.0
-"""Seconds until a disk that refused is tried again."""
 _LOOK = 60.0
 """Seconds between two looks for letters that are too old."""
 _CLOSING = 10.0
@@ -295,19 +293,21 @@ class DeadLetterStore:
     # -- writing -------------------------------------------------------------------------------
 
     async def run(self) -> None:
-        """Write letters, and let go of those that are too old, until cancelled."""
+        """Write letters, and let go of those that are too old, until cancelled.
+
+        The first letter after a rest is written at once; others gather meanwhile.
+        """
         while True:
             with anyio.move_on_after(_LOOK):
                 await self._news.wait()
             self._news = anyio.Event()
-            await anyio.sleep(_GATHER)
             began = anyio.current_time()
             with suppress(StorageError):
                 await self.flush()
             spent = anyio.current_time() - began
             if self._failure:
                 self._news.set()
-            await anyio.sleep(min(spent * _REST + _PAUSE * bool(self._failure), _LONGEST_REST))
+            await anyio.sleep(max(_GATHER, min(spent * _REST, _LONGEST_REST)))
 
     async def aclose(self) -> None:
         """Take no letters any more, and write what waits; what the disk refuses is lost."""

@@ -1,0 +1,191 @@
+"""A tap shows live traffic, within bounds; nothing waits for it."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import aclosing, asynccontextmanager, suppress
+from typing import Any
+
+import anyio
+import pytest
+from airswasm.actor import ActorSystem, MailboxFull, MailboxSpec, Message
+from airswasm.messaging import MOST_TAPPED_BYTES, TapEvent, TapPattern, tap_messages
+from airswasm.security import InvalidPattern
+from hypothesis import given
+from hypothesis import strategies as st
+
+pytestmark = pytest.mark.anyio
+
+A, B = "test/a", "test/b"
+
+
+@asynccontextmanager
+async def tapped(system: ActorSystem, pattern: str = "**", **more: Any) -> AsyncIterator[Any]:
+    """A tap that is open, and a function that reads on until there are so many events."""
+    events: list[TapEvent] = []
+    permits, arrived, released = anyio.Semaphore(1), anyio.Condition(), 1
+
+    async def look() -> None:
+        async with aclosing(tap_messages(system, TapPattern(pattern), **more)) as found:
+            while True:
+                await permits.acquire()
+                events.append(await anext(found))
+                async with arrived:
+                    arrived.notify_all()
+
+    async def read(count: int) -> list[TapEvent]:
+        nonlocal released
+        while released < count:
+            released += 1
+            permits.release()
+        with anyio.fail_after(30):
+            async with arrived:
+                while len(events) < count:
+                    await arrived.wait()
+        return events
+
+    async with anyio.create_task_group() as group:
+        group.start_soon(look)
+        while not system.broker.has_hooks:
+            await anyio.lowlevel.checkpoint()
+        yield read
+        group.cancel_scope.cancel()
+
+
+async def reply(message: Message, _context: object) -> object:
+    if message.payload == b"crash":
+        raise RuntimeError("crashed")
+    return message.payload
+
+
+def shown(events: list[TapEvent]) -> list[tuple[str, str, str]]:
+    return [(each.act, each.sender, each.target) for each in events]
+
+
+async def test_without_a_tap_nothing_is_installed() -> None:
+    """Neither before nor after."""
+    async with ActorSystem() as system:
+        system.spawn(reply, name=A)
+        assert not system.broker.has_hooks
+        async with tapped(system) as read:
+            assert system.broker.has_hooks
+            assert system.receipts.is_listening
+            await system.broker.ask(A, b"x")
+            await read(2)
+        assert not system.broker.has_hooks
+        assert not system.receipts.is_listening
+
+
+async def test_the_way_of_a_message_is_shown() -> None:
+    """Sent and asked, replied and handled, rejected and published; one number for one message."""
+    async with ActorSystem() as system:
+        full = MailboxSpec(capacity=1)
+        system.spawn(reply, name=A)
+        system.spawn(reply, name=B, mailbox=full, is_paused=True)
+        async with tapped(system, payload_bytes=2) as read:
+            await system.broker.ask(A, b"hello", sender=B)
+            system.broker.tell(B, b"one", sender=A)
+            with pytest.raises(MailboxFull):
+                system.broker.tell(B, b"two", sender=A)
+            system.broker.publish("some.topic", b"news", sender=A)
+            events = await read(6)
+    assert shown(events) == [
+        ("asked", B, A),
+        ("replied", B, A),
+        ("sent", A, B),
+        ("sent", A, B),
+        ("rejected", A, B),
+        ("published", A, ""),
+    ]
+    asked, replied, _, refused, rejected, published = events
+    assert asked.number == replied.number > 0
+    assert (asked.payload, asked.payload_bytes, replied.payload) == (b"he", 5, None)
+    assert replied.seconds is not None
+    assert refused.number == rejected.number
+    assert "full" in rejected.detail
+    assert (published.number, published.topic) == (0, "some.topic")
+
+
+async def test_what_is_sent_by_reference_is_shown_where_it_is_handled_or_dies() -> None:
+    """It does not pass the broker."""
+    async with ActorSystem() as system:
+        ref = system.spawn(reply, name=A)
+        async with tapped(system) as read:
+            ref.tell(b"x", sender=B)
+            ref.tell(b"crash", sender=B)
+            events = await read(3)
+    assert [each.act for each in events] == ["handled", "failed", "dead"]
+    assert "crashed" in events[-1].detail
+
+
+async def test_a_sample_shows_all_that_happens_to_a_message() -> None:
+    """One of so many messages, with all its events."""
+    async with ActorSystem() as system:
+        system.spawn(reply, name=A)
+        async with tapped(system, sample=3) as read:
+            for _ in range(9):
+                await system.broker.ask(A, b"x")
+            events = await read(6)
+    numbers = [each.number for each in events]
+    assert numbers == [number for number in sorted(set(numbers)) for _ in range(2)]
+    assert all(number % 3 == 0 for number in numbers)
+
+
+@pytest.mark.parametrize("bound", [{"capacity": 10}, {"rate": 1.0}])
+async def test_a_reader_that_is_too_slow_loses_events_and_is_told(bound: dict[str, Any]) -> None:
+    """No message waits; the next event says how many are missing."""
+    async with ActorSystem() as system:
+        ref = system.spawn(reply, name=A, mailbox=MailboxSpec(capacity=1_000), is_paused=True)
+        async with tapped(system, **bound) as read:
+            for _ in range(500):
+                system.broker.tell(A, b"x")
+            assert ref.mailbox.size == 500
+            events = await read(1)
+            assert events[0].lost == 0
+            if "capacity" in bound:
+                events = await read(10)
+                system.broker.tell(A, b"x")
+                events = await read(11)
+                assert events[-1].lost == 490
+
+
+async def test_payloads_are_cut() -> None:
+    """However much is asked for; and an object is none of its bytes."""
+    async with ActorSystem() as system:
+        system.spawn(reply, name=A)
+        async with tapped(system, payload_bytes=10**9) as read:
+            await system.broker.ask(A, bytes(MOST_TAPPED_BYTES + 1))
+            await system.broker.ask(A, {"an": "object"})
+            events = await read(4)
+    assert len(events[0].payload or b"") == MOST_TAPPED_BYTES
+    assert (events[2].payload, events[2].payload_bytes) == (None, None)
+
+
+@pytest.mark.parametrize(
+    ("pattern", "sender", "target", "topic", "is_covered"),
+    [
+        ("**", "host", "a/b", None, True),
+        ("a/*", "host", "a/b", None, True),
+        ("a/*", "a/c", "x/y", None, True),
+        ("a/*", "x/z", "x/y", None, False),
+        ("a/*", "x/z", "", "a.b", False),
+        ("orders.**", "x/z", "", "orders.new.eu", True),
+        ("orders.**", "x/z", "orders/new", None, False),
+        ("hello", "host", "local/hello", None, True),
+        ("hello", "host", "other/hello", None, False),
+        ("hello", "host", "", "hello", True),
+        ("host", "host", "a/b", None, True),
+    ],
+)
+def test_a_pattern_covers_names_or_topics(
+    pattern: str, sender: str, target: str, topic: str | None, is_covered: bool
+) -> None:
+    """A slash makes it one of names."""
+    assert TapPattern(pattern).covers(sender, target, topic) == is_covered
+
+
+@given(st.text(st.characters(exclude_categories=()), max_size=20), st.text(max_size=20))
+def test_any_pattern_is_read_or_refused(pattern: str, text: str) -> None:
+    """And matches in bounded time, whatever it is compared with."""
+    with suppress(InvalidPattern):
+        TapPattern(pattern).covers(text, text, text)
