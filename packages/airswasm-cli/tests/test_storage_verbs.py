@@ -7,6 +7,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -191,6 +192,25 @@ def test_what_an_uninstalled_component_left_is_listed_and_purged(
     assert airswasm("storage", "set", "hello", "k", "1").code == 5
     assert airswasm("storage", "delete", "airswasm-registry", "--all", "--yes").code == 5
     assert airswasm("storage", "verify").code == 0
+
+
+def test_what_expired_is_neither_damage_nor_use(
+    airswasm: Airswasm, installed: Path, home: Path
+) -> None:
+    """In a home without a host, where nothing removes it."""
+
+    async def store_what_expires() -> None:
+        clock = lambda: time.time() - 60  # noqa: E731
+        async with open_store(home / "store", clock=clock) as store:
+            space = store.namespace("local/hello", has_batch_bounds=False)
+            keys = [f"{number:04}" for number in range(5_000)]
+            await space.batch(dict.fromkeys(keys, b"v"), ttls=dict.fromkeys(keys, 10))
+            await space.set("k", b"v")
+
+    anyio.run(store_what_expires)
+    assert airswasm("storage", "verify").code == 0
+    (usage,) = of(airswasm("storage", "usage", "hello", "--json"))["namespaces"]
+    assert (usage["keys"], usage["used_bytes"]) == (1, 66)
 
 
 def test_an_export_goes_only_where_it_says(airswasm: Airswasm, hosted: Any, tmp_path: Path) -> None:

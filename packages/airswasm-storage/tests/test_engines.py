@@ -32,6 +32,14 @@ def open_planted(folder, options):
     backend = disks.setdefault(folder, MemoryDisk())(folder, options)
     backend.is_persistent = True  # until this module is unloaded
     return backend
+
+def fail(folder, options):
+    raise RuntimeError("no such luck")
+
+def forget(folder, options):
+    open_planted(folder, options)
+
+number = 5
 """
 
 
@@ -45,6 +53,9 @@ def planted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         "[airswasm.storage_engines]\n"
         "planted = planted_engine:open_planted\n"
         "broken = planted_engine:nothing\n"
+        "failing = planted_engine:fail\n"
+        "forgetful = planted_engine:forget\n"
+        "number = planted_engine:number\n"
         "absent = not_installed_anywhere:open\n"
         "sqlite = planted_engine:open_planted\n"
     )
@@ -90,6 +101,20 @@ def test_an_engine_that_cannot_be_used_says_why(
     """Its module is missing or wrong, or two packages offer the name."""
     with pytest.raises(EngineUnusable, match=reason):
         open_store(tmp_path, name)
+
+
+@pytest.mark.parametrize(
+    ("name", "reason"),
+    [("failing", "no such luck"), ("forgetful", "NoneType"), ("number", "not callable")],
+)
+async def test_an_engine_that_fails_to_open_is_named(
+    planted: None, tmp_path: Path, name: str, reason: str
+) -> None:
+    """A stranger's error is the engine's, and not a fault of this package."""
+    for read_only in (False, True):
+        with pytest.raises(EngineUnusable, match=f"'{name}' cannot be loaded.*{reason}"):
+            async with open_store(tmp_path, name, read_only=read_only):
+                pass
 
 
 @pytest.mark.parametrize("text", ["", "{}", '{"format": 3, "engine": "rocksdb"}', "[1]", "\0"])

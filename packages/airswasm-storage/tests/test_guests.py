@@ -278,6 +278,19 @@ async def test_a_value_with_a_time_to_live_is_gone_after_it() -> None:
         assert case_of(call["ttl"](caller, "")) == "invalid-key"
 
 
+@pytest.mark.parametrize("limits", [StoreLimits(batch_entries=3), StoreLimits(batch_bytes=12)])
+async def test_a_step_of_a_deleted_prefix_is_no_larger_than_a_batch(limits: StoreLimits) -> None:
+    """Whatever the host allows in one batch, the prefix goes."""
+    async with MemoryStore(limits=limits, durability="os") as store:
+        call = dict(storage_interface(store, FixedQuota(10**6)).functions)
+        caller = Caller("local/hello")
+        for number in range(10):
+            call["set"](caller, f"p/{number}", b"v")
+        while (step := call["delete-prefix"](caller, "p/").value)["more"]:
+            assert step["keys"] == 3
+        assert call["usage"](caller).value.keys == 0
+
+
 async def test_a_prefix_is_deleted_in_bounded_steps() -> None:
     """Each step is atomic, and says whether there is more."""
     async with offered(quota=10**6) as call:

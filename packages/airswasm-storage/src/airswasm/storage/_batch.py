@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from ._layout.step import Step
     from ._logs.consumer import Consumer
     from ._logs.log import Log
+    from ._settings import Durability
     from ._spaces.namespace import Namespace
     from ._store import Store
 
@@ -120,7 +121,15 @@ class Batch:
                     log.deliver_before(end)
             done(error)
 
-        self._store.when_durable(finish)
+        self._store.when_durable(finish, self._strictest())
+
+    def _strictest(self) -> Durability:
+        """Return the strictest rule of all that takes part; a log has the store's."""
+        store = self._store.durability
+        rules = {part.namespace.durability or store for part in self._spaces.values()}
+        if self._payloads or self._acknowledged:
+            rules.add(store)
+        return "sync" if "sync" in rules else "os"
 
     def _part(self, namespace: Namespace) -> _Part:
         return self._spaces.setdefault(namespace.name, _Part(namespace))

@@ -247,7 +247,7 @@ class _Guests:
     def delete_prefix(self, caller: Caller, prefix: str) -> object:
         namespace = self._of(caller)
         try:
-            page = namespace.read_page(prefix)
+            page = namespace.read_removable(prefix)
         except StorageError as error:
             return write_refusal(error)
         caller.charge(_ENTRY_FUEL * len(page.entries))

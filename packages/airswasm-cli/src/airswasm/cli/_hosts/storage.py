@@ -19,8 +19,6 @@ from contextlib import aclosing, contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
-import anyio.lowlevel
-
 from .._control.document import Document
 from ..errors import KeyUnknown
 from .stored_host import to_document
@@ -145,13 +143,12 @@ class LocalStorage:
         store, found = self._store(), list[Document]()
         for name in store.namespaces() if store else ():
             assert store is not None
-            found.append(self._stored(store, name))
-            await anyio.lowlevel.checkpoint()
+            found.append(await self._stored(store, name))
         return found
 
     async def verify_storage(self) -> Document:
         """See `StorageHost`."""
-        from airswasm.storage import StorageCorrupted, engine_of
+        from airswasm.storage import engine_of
 
         from .._control.answers import StorageVerified
 
@@ -161,15 +158,7 @@ class LocalStorage:
         names = store.namespaces() if store else ()
         for name in names:
             assert store is not None
-            namespace = store.namespace(name)
-            stored, counting = namespace.read_usage(), namespace.recount()
-            counted = await counting
-            if (stored.used_bytes, stored.keys) != (counted.used_bytes, counted.keys):
-                raise StorageCorrupted(
-                    self._system.home.store_folder,
-                    f"{name} has {counted.keys} keys of {counted.used_bytes} bytes, and its "
-                    f"record says {stored.keys} and {stored.used_bytes}",
-                )
+            await store.namespace(name).verify()
         engine = engine_of(self._system.home.store_folder) or ""
         return to_document(StorageVerified(records, len(names), engine))
 
@@ -323,14 +312,14 @@ class LocalStorage:
             return policy.storage, policy.storage_keys
         return policy.storage if limits.storage is None else limits.storage, limits.storage_keys
 
-    def _stored(self, store: KeyValueStore, name: str) -> Document:
+    async def _stored(self, store: KeyValueStore, name: str) -> Document:
         from .._control.answers import StoredNamespace
 
         kind = "host"
         if "/" in name:
             kind = "component" if name in self._installed() else "left"
         namespace = store.namespace(name)
-        usage, checkpoints = namespace.read_usage(), namespace.checkpoints.list()
+        usage, checkpoints = await namespace.usage(), namespace.checkpoints.list()
         most_bytes, most_keys = (None, None) if kind == "host" else self._quotas(name)
         return to_document(
             StoredNamespace(

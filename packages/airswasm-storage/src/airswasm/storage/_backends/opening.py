@@ -14,7 +14,13 @@ import json
 import os
 from pathlib import Path
 
-from ..errors import EngineMismatch, StorageUnavailable, StoreFormatUnknown
+from ..errors import (
+    EngineMismatch,
+    EngineUnusable,
+    StorageError,
+    StorageUnavailable,
+    StoreFormatUnknown,
+)
 from .backend import Backend, EngineFactory, EngineOptions
 
 __all__ = ("Opening", "engine_of", "has_store", "write_marker")
@@ -54,10 +60,20 @@ class Opening:
         if written is not None and written != self._name:
             raise EngineMismatch(self.path, written, self._name)
         options = EngineOptions(read_only=self._read_only, is_new=written is None)
-        backend = self._factory(self.path, options)
-        if number != _FORMAT and backend.is_persistent and not self._read_only:
+        backend, is_persistent = self._open(options)
+        if number != _FORMAT and is_persistent and not self._read_only:
             self._mark(backend)
         return backend
+
+    def _open(self, options: EngineOptions) -> tuple[Backend, bool]:
+        try:
+            backend = self._factory(self.path, options)
+            return backend, backend.is_persistent
+        except StorageError:
+            raise
+        except Exception as error:  # a stranger's engine may fail in any way
+            reason = f"it cannot open {self.path}: {type(error).__name__}: {error}"
+            raise EngineUnusable(self._name, reason) from error
 
     def _mark(self, backend: Backend) -> None:
         try:

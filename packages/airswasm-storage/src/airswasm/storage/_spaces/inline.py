@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from typing import TYPE_CHECKING
@@ -45,7 +45,8 @@ __all__ = ("Entry", "InlineNamespace", "Page", "Usage")
 LONGEST_TTL = 100 * 365.25 * 86_400
 """Seconds."""
 _COUNTED = 4_096
-"""Expired entries that `read_usage` takes off; it may not hold the event loop for longer."""
+"""Expired entries that `read_usage` takes off, and that a write removes to make room. More would
+hold the event loop for too long."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -233,9 +234,7 @@ class InlineNamespace:
             StorageError: Refused. In all these cases nothing changed; `done` is not called.
         """
         step, deleted = self.plan(values, ttls=ttls, expected=expected)
-        if step.changes:
-            self._store.apply(step.changes)
-            step.settle()
+        self._apply(step)
         self._store.when_durable(done, self.durability)
         return deleted
 
@@ -257,13 +256,7 @@ class InlineNamespace:
         for key, value in (expected or {}).items():
             if self.read(key) != value:
                 raise PreconditionFailed(self.name, key)
-        entries = self._checked(values, ttls or {})
-        try:
-            return self._plan(entries)
-        except QuotaExceeded:
-            if not self._store.expiring.step(self._record_key):
-                raise
-            return self._plan(entries)
+        return self._plan_with_room(self._checked(values, ttls or {}))
 
     def ask_for_recovery(self) -> None:
         """After a refused write: let the store try its disk again, without waiting."""
@@ -275,6 +268,31 @@ class InlineNamespace:
     def record_key(self) -> bytes:
         """The key of the namespace's record."""
         return self._record_key
+
+    def put(self, entries: Sequence[tuple[bytes, bytes | None, int]]) -> int:
+        """Write entries that the host chose, for which the bounds of a batch do not hold.
+
+        Args:
+            entries: As for `WritePlan.put_all`.
+
+        Returns:
+            How many of the deleted keys were there.
+
+        Raises:
+            StorageError: The write is refused, and nothing changed.
+        """
+        step, deleted = self._plan_with_room(entries)
+        self._apply(step)
+        return deleted
+
+    def read_removable(self, prefix: str) -> Page:
+        """Return the next entries with a prefix, at most as many as one batch may delete.
+
+        Raises:
+            StorageError: A bad key, or the store cannot be read.
+        """
+        limits = self._store.limits
+        return self.read_page(prefix, limit=limits.batch_entries, most_bytes=limits.batch_bytes)
 
     def check_entry(self, key: str, value: bytes | None) -> bytes:
         """Return the bytes of a key, once it and its value are allowed.
@@ -304,7 +322,26 @@ class InlineNamespace:
                 space.keys, keys - space.keys, most_keys if has_too_many else None,
             )  # fmt: skip
 
-    def _plan(self, entries: list[tuple[bytes, bytes | None, int]]) -> tuple[Step, int]:
+    def _apply(self, step: Step) -> None:
+        if step.changes:
+            self._store.apply(step.changes)
+            step.settle()
+
+    def _plan_with_room(
+        self, entries: Sequence[tuple[bytes, bytes | None, int]]
+    ) -> tuple[Step, int]:
+        """Compute a write; where the quota refuses it, make room of what expired."""
+        removed = 0
+        while True:
+            try:
+                return self._plan(entries)
+            except QuotaExceeded:
+                step = self._store.expiring.step(self._record_key) if removed < _COUNTED else 0
+                if not step:
+                    raise
+                removed += step
+
+    def _plan(self, entries: Sequence[tuple[bytes, bytes | None, int]]) -> tuple[Step, int]:
         space = self._space()
         now = self._now(space)
         begun: list[Change] = []

@@ -30,7 +30,7 @@ from .._layout.entries import Row, scan_charges, scan_expired, scan_pairs, scan_
 from .._layout.keys import DATA_PREFIX_BYTES, after_prefix, encode_key, garbage_key
 from .._layout.space import Space
 from .._layout.stepping import in_steps
-from ..errors import PreconditionFailed
+from ..errors import PreconditionFailed, StorageCorrupted
 from .checkpoints import Checkpoints
 from .export import ExportedEntry, write_export
 from .inline import Entry, InlineNamespace, Page, Usage
@@ -206,9 +206,11 @@ class Namespace(InlineNamespace):
             self._store.backend, self._space(), self._store.now(), encoded, after_prefix(encoded)
         )
         most = self._store.limits.batch_entries
-        few = [key[DATA_PREFIX_BYTES:].decode() for key, _ in islice(found, most + 1)]
-        if len(few) <= most and sum(map(len, few)) <= self._store.limits.batch_bytes:
-            return await self.batch(dict.fromkeys(few))
+        few = [key[DATA_PREFIX_BYTES:] for key, _ in islice(found, most + 1)]
+        if len(few) <= most:
+            deleted = self.put([(key, None, 0) for key in few])
+            await self.wait_durable()
+            return deleted
         async with Rebuilding(self._store, self, progress) as rebuilding:
             before = self.read_usage().keys
             await rebuilding.copy_live(lambda key: not key.startswith(encoded))
@@ -273,6 +275,25 @@ class Namespace(InlineNamespace):
         with closing(self._store.backend.snapshot()) as snapshot:
             counted = await _add_up(scan_charges(snapshot, space, now))
         return self._usage(*counted)
+
+    async def verify(self) -> None:
+        """Count everything anew, and compare it with the counters, in bounded steps.
+
+        Both count what expired and was not removed yet.
+
+        Raises:
+            StorageCorrupted: They differ.
+            StorageError: The store cannot be read.
+        """
+        space = self._snapshot_space()
+        with closing(self._store.backend.snapshot()) as snapshot:
+            used_bytes, keys = await _add_up(scan_charges(snapshot, space, 0))
+        if (used_bytes, keys) != (space.used_bytes, space.keys):
+            raise StorageCorrupted(
+                self._store.path,
+                f"{self.name} has {keys} keys of {used_bytes} bytes, and its record says "
+                f"{space.keys} and {space.used_bytes}",
+            )
 
     async def clear(self) -> int:
         """Remove every key in one step, whatever their number; return how many there were.

@@ -154,9 +154,8 @@ class Rebuilding:
         imported, now = self.built, self._store.now()
         view = self._store.backend
         if imported.keys <= _SMALL_ENTRIES and imported.used_bytes <= _SMALL_BYTES:
-            rows = list(scan_rows(view, imported, now))
-            ttls = {row.key.decode(): (row.expires - now) / 1_000 for row in rows if row.expires}
-            await self._namespace.batch({row.key.decode(): row.value for row in rows}, ttls=ttls)
+            self._namespace.put(list(scan_rows(view, imported, now)))
+            await self._namespace.wait_durable()
             return
         self._begin()
         async for part in self._read(imported):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from .._settings import StoreLimits
+from .._settings import Durability, StoreLimits
 from ..errors import (
     BatchTooLarge,
     InvalidLifetime,
@@ -101,6 +101,35 @@ class BatchTests(Suite):
                 assert (await space.get("k"), await space.get("l")) == (b"1", b"1")
                 assert (await space.ttl("k"), await space.ttl("l")) == (None, 10)
                 assert await space.usage() == before == await space.recount()
+
+    @pytest.mark.parametrize(
+        ("rule", "own", "has_log", "waits"),
+        [
+            ("os", None, True, False),
+            ("os", "os", False, False),
+            ("os", "sync", False, True),
+            ("sync", None, False, True),
+            ("sync", "os", False, False),
+            ("sync", "os", True, True),
+        ],
+    )
+    async def test_a_batch_has_the_strictest_durability_of_its_parts(
+        self,
+        open_store: OpenStore,
+        rule: Durability,
+        own: Durability | None,
+        has_log: bool,
+        waits: bool,
+    ) -> None:
+        """It waits for the disk if one of its namespaces does, or a log and the store."""
+        async with open_store(durability=rule) as store:
+            batch, done = store.batch(), list[object]()
+            batch.set(store.namespace("a", durability="os"), "k", b"v")
+            batch.set(store.namespace("b", durability=own), "k", b"v")
+            if has_log:
+                batch.append(store.log("a"), b"v")
+            batch.write(done.append)
+            assert done == ([] if waits else [None])
 
     async def test_an_expired_value_is_no_value_to_a_precondition(
         self, open_store: OpenStore

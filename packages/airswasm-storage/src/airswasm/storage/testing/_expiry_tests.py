@@ -13,9 +13,11 @@ from hypothesis import strategies as st
 from .._layout.keys import EVERYTHING, SPACES, encode_name, prefixes_of, range_of
 from .._layout.space import ENTRY_BYTES
 from .._settings import StoreLimits
+from .._spaces.export import ExportedEntry, write_export
+from .._spaces.inline import LONGEST_TTL
 from .._spaces.namespace import Namespace, Usage
 from .._store import Store
-from ..errors import QuotaExceeded
+from ..errors import QuotaExceeded, StorageCorrupted
 from ._suite import Clock, OpenStore, Suite, cut
 
 TIMED_BYTES = 3 * (ENTRY_BYTES + 1)
@@ -219,6 +221,47 @@ class ExpiryTests(Suite):
             await space.set("3", b"", ttl=10)
             with pytest.raises(QuotaExceeded):
                 await space.set("4", b"", ttl=10)
+
+    async def test_all_that_expired_makes_room_at_once(self, open_store: OpenStore) -> None:
+        """A write fits wherever the usage says that it does."""
+        clock, keys = Clock(), [f"{number:04}" for number in range(1_000)]
+        async with open_store(clock=clock) as store:
+            space = store.namespace("a", quota_bytes=400_000, quota_keys=1_000)
+            await space.batch(dict.fromkeys(keys, bytes(100)), ttls=dict.fromkeys(keys, 10))
+            clock.now += 10
+            assert space.read_usage().keys == 0
+            await space.batch(dict.fromkeys(keys[::-1], bytes(300)))
+            assert await space.usage() == await space.recount()
+
+    async def test_verifying_counts_what_waits_to_be_swept(self, open_store: OpenStore) -> None:
+        """What expired is no damage, however much of it there is; a wrong counter is."""
+        clock, keys = Clock(), [f"{number:04}" for number in range(5_000)]
+        async with open_store(clock=clock) as store:
+            space = store.namespace("a", has_batch_bounds=False)
+            await space.batch(dict.fromkeys(keys, b"v"), ttls=dict.fromkeys(keys, 10))
+            clock.now += 10
+            await space.verify()
+            assert (await space.usage()).keys == 0
+            await store.sweep_expired()
+            await space.set("k", b"v")
+            await space.verify()
+            store.space(space.record_key).keys += 1
+            with pytest.raises(StorageCorrupted, match="a has 1 keys of 66 bytes"):
+                await space.verify()
+
+    async def test_an_import_takes_any_expiry(self, open_store: OpenStore) -> None:
+        """A small one and a large one, merged or replacing: the times of the file hold."""
+        clock = Clock()
+        at = clock.now + 2 * LONGEST_TTL
+        async with open_store(clock=clock, limits=StoreLimits(batch_entries=8)) as store:
+            for count in (1, 9, 1_025):
+                written = [ExportedEntry(f"k{each}", b"v", at) for each in range(count)]
+                content = b"".join(write_export("a", clock.now, written))
+                for replace in (False, True):
+                    space = store.namespace("a")
+                    assert await space.load(cut(content, 4_096), replace=replace) == count
+                    assert await space.ttl("k0") == 2 * LONGEST_TTL
+                    assert await space.clear() == count
 
     async def test_an_export_carries_expiry(self, open_store: OpenStore) -> None:
         """As a time of the clock; what expired on the way is not taken in."""

@@ -334,6 +334,18 @@ class NamespaceTests(Suite):
                     await store.namespace("b").load(cut(bad, 10), any_name=True)
             assert not [entry async for entry in store.namespace("b").entries()]
 
+    async def test_the_bounds_of_a_batch_bound_no_operator(self, open_store: OpenStore) -> None:
+        """An import and the deletion of a prefix work whatever `StoreLimits` says of batches."""
+        limits = StoreLimits(batch_entries=4, batch_bytes=600)
+        keys = [f"{'é' * 200}{number}" for number in range(4)]
+        async with open_store(limits=limits) as store:
+            space = store.namespace("a", has_batch_bounds=False)
+            await space.batch(dict.fromkeys([*keys, *"12345"], b"v"))
+            target = store.namespace("b")
+            assert await target.load(space.export(), any_name=True) == 9
+            assert await target.delete_prefix("é") == 4
+            assert [entry.key async for entry in target.entries()] == [*"12345"]
+
     async def test_an_import_obeys_the_quota(self, open_store: OpenStore) -> None:
         """Too much is refused while it is read, and nothing is taken in."""
         async with open_store() as store:
