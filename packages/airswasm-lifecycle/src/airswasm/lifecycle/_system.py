@@ -191,9 +191,13 @@ class System(OpenHome):
         """
         self._need_writable("install")
         package = await read_source(source, self.policy, self.kinds)
-        async with self._recorded("install", package.name):
+        targets = sorted({target_name(name, package) for name in names})
+        async with AsyncExitStack() as stack:
+            for target in targets:  # in one order, or two calls would wait for each other
+                await stack.enter_async_context(self._alone(target))
+            await stack.enter_async_context(self._recorded("install", package.name))
             return await self._installing.install_many(
-                package, names, approve, progress, start=start
+                package, targets, approve, progress, start=start
             )
 
     async def plan(

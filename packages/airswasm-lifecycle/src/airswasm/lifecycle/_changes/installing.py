@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
@@ -110,11 +110,10 @@ class Installing:
             await self.running.start(record.name)
 
     async def install_many(
-        self, package: Package, names: Iterable[str], approve: Approve | None,
+        self, package: Package, targets: Sequence[str], approve: Approve | None,
         progress: ProgressSink | None, *, start: bool,
     ) -> int:  # fmt: skip
         """Install a package under many names. Raises as `System.install_many`."""
-        targets = [target_name(name, package) for name in dict.fromkeys(names)]
         if not targets:
             return 0
         self._refuse_signer(package)
