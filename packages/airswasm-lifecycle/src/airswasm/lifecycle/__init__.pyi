@@ -45,6 +45,9 @@ from ._registry.plan import InstallPlan
 from ._registry.registry import ComponentRecord, Registry, RegistryTable, VersionRecord
 from ._registry.summary import ComponentSummary
 from ._restoring import check_backup, restore_home
+from ._sources.finding import Sources
+from ._sources.settings import SourceSettings
+from ._sources.source import Arrived, Fetched, PackageSource
 from ._system import System
 from ._toml.documents import read_toml_text
 from .errors import (
@@ -54,6 +57,7 @@ from .errors import (
     BackupInvalid,
     ConfigurationInvalid,
     EndedForMemory,
+    ExtraMissing,
     GrantInPast,
     HomeNotEmpty,
     HomeUnusable,
@@ -65,6 +69,7 @@ from .errors import (
     ManifestInvalid,
     ManifestProblem,
     MemoryTooSmall,
+    NoRecordedSource,
     NoSuchSetting,
     NotInstalled,
     NotMeasured,
@@ -79,6 +84,11 @@ from .errors import (
     RolledBackPast,
     SequenceJumped,
     SequenceTooOld,
+    SourceChanged,
+    SourceFailed,
+    SourceRefused,
+    SourceTooLarge,
+    SourceUnknown,
     StartFailed,
     StopNeeded,
     StoreMissing,
@@ -91,6 +101,18 @@ from .errors import (
 )
 
 __all__ = (
+    "SourceUnknown",
+    "SourceRefused",
+    "SourceFailed",
+    "SourceTooLarge",
+    "SourceChanged",
+    "ExtraMissing",
+    "NoRecordedSource",
+    "Sources",
+    "SourceSettings",
+    "Arrived",
+    "Fetched",
+    "PackageSource",
     "AccessReport",
     "LearningRefused",
     "LayerAnswer",

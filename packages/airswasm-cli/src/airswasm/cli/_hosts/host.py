@@ -54,7 +54,7 @@ class Host(HostReader, StorageHost, Protocol):
         ...
 
     async def plan(
-        self, package: bytes, source: str = "package", change: Change = "install"
+        self, package: bytes, source: str = "", change: Change = "install", pin: str = ""
     ) -> Document:
         """Return the plan of a change with a package, and keep the package for `approve`."""
         ...
@@ -243,7 +243,7 @@ class LocalHost(LocalAudit, StoredHost, LocalStorage):
         return openapi_document(self._operations)
 
     async def plan(
-        self, package: bytes, source: str = "package", change: Change = "install"
+        self, package: bytes, source: str = "", change: Change = "install", pin: str = ""
     ) -> Document:
         """See `Host`."""
         import anyio.to_thread
@@ -255,9 +255,10 @@ class LocalHost(LocalAudit, StoredHost, LocalStorage):
             raise HostOffline("plan")
         read = await anyio.to_thread.run_sync(
             lambda: Package.from_bytes(
-                package, source=source, signature="optional", kinds=self._system.kinds
+                package, source=source or "package", signature="optional",
+                kinds=self._system.kinds, origin=source, pin=pin,
             )
-        )
+        )  # fmt: skip
         plan = await self._system.plan(read, update=change == "update")
         self._pending.put(plan.digest, read, change)
         return to_document(plan_document(plan, self._system.kinds))
