@@ -1,18 +1,25 @@
 """Real components for the tests: a few lines of WAT, made with wasm-tools once for each variant."""
 
 import shutil
+import ssl
 import subprocess
 import sys
 import sysconfig
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, field
 from pathlib import Path
 
+import anyio
+import anyio.abc
 import pytest
-from airswasm.lifecycle import InstallPlan, Package
+import trustme
+from airswasm.lifecycle import InstallPlan, Package, SourceSettings
+from airswasm.lifecycle._sources.dialing import Dialer
 from airswasm.runtime.wasi import wit_files
 from airswasm.security import PrivateKey, generate_key
 from airswasm.wit import wit_folder
+from anyio.streams.tls import TLSListener
 from hypothesis import settings
 
 settings.register_profile("busy", deadline=None, max_examples=50)  # machines are shared
@@ -159,3 +166,109 @@ def workshop(tmp_path_factory: pytest.TempPathFactory) -> Workshop:
 def yes() -> Callable[[InstallPlan], bool]:
     """Approves everything."""
     return lambda _plan: True
+
+
+@dataclass(frozen=True)
+class Request:
+    """What a server of the tests was asked."""
+
+    host: str
+    target: str
+    headers: dict[str, str]
+
+
+Answer = bytes | Callable[[Request, anyio.abc.ByteStream], Awaitable[None]]
+
+
+MISSING = b"HTTP/1.1 404 Not Found\r\ncontent-length: 0\r\n\r\n"
+
+
+@dataclass
+class WebServer:
+    """A real https server on loopback, whose answers are bytes that a test wrote.
+
+    Every name of `.example` leads to it, as if it were out in the world.
+    """
+
+    ca_file: Path
+    tls: ssl.SSLContext
+    answers: dict[str, Answer] = field(default_factory=dict)
+    requests: list[Request] = field(default_factory=list)
+    looked_up: list[str] = field(default_factory=list)
+    port: int = 0
+
+    @property
+    def settings(self) -> SourceSettings:
+        """Those that open the loopback network and trust the server's certificate."""
+        return SourceSettings(
+            ca_file=str(self.ca_file), internal_networks=("127.0.0.0/8",), most_bytes=2**20
+        )
+
+    def dialer(self, settings: SourceSettings | None = None) -> Dialer:
+        return Dialer(settings or self.settings, self.resolve)
+
+    def url(self, path: str = "/p.airswasm", host: str = "one.example") -> str:
+        return f"https://{host}:{self.port}{path}"
+
+    async def resolve(self, host: str, port: int) -> Sequence[str]:
+        del port
+        self.looked_up.append(host)
+        if not host.endswith(".example"):
+            raise OSError("unknown")
+        return ["127.0.0.1"]
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        listener = await anyio.create_tcp_listener(local_host="127.0.0.1")
+        self.port = listener.extra(anyio.abc.SocketAttribute.local_port)
+        secured = TLSListener(listener, self.tls, standard_compatible=False)
+        async with secured, anyio.create_task_group() as group:
+            group.start_soon(secured.serve, self._serve)
+            yield
+            group.cancel_scope.cancel()
+
+    async def _serve(self, stream: anyio.abc.ByteStream) -> None:
+        with suppress(anyio.BrokenResourceError, anyio.ClosedResourceError, anyio.EndOfStream):
+            async with stream:
+                head = b""
+                while b"\r\n\r\n" not in head:
+                    head += await stream.receive()
+                first, *lines = head.decode("latin-1").split("\r\n\r\n")[0].split("\r\n")
+                headers = {k.lower(): v for k, _, v in (each.partition(": ") for each in lines)}
+                request = Request(headers["host"], first.split(" ")[1], headers)
+                self.requests.append(request)
+                answer = self.answers.get(request.target.partition("?")[0], MISSING)
+                if callable(answer):
+                    await answer(request, stream)
+                else:
+                    await stream.send(answer)
+
+
+@pytest.fixture(scope="session")
+def authority(tmp_path_factory: pytest.TempPathFactory) -> tuple[trustme.CA, Path]:
+    """An authority that only the tests trust, and its certificate's file."""
+    made = trustme.CA()
+    file = tmp_path_factory.mktemp("ca") / "ca.pem"
+    made.cert_pem.write_to_path(str(file))
+    return made, file
+
+
+@pytest.fixture
+def web_server(authority: tuple[trustme.CA, Path]) -> WebServer:
+    made, file = authority
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    made.issue_cert("*.example", "one.example", "two.example", "127.0.0.1").configure_cert(context)
+    return WebServer(file, context)
+
+
+@pytest.fixture(autouse=True)
+def no_credentials(
+    monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory
+) -> Path:
+    """No test finds the credentials of the one who runs it; returns the place for its own."""
+    folder = tmp_path_factory.mktemp("user")
+    monkeypatch.setenv("HOME", str(folder))
+    monkeypatch.setenv("USERPROFILE", str(folder))
+    for name in ("NETRC", "DOCKER_CONFIG", "SSH_AUTH_SOCK"):
+        monkeypatch.delenv(name, raising=False)
+    return folder

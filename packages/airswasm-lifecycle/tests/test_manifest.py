@@ -4,9 +4,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from airswasm.lifecycle import DEFAULT_MEMORY_BYTES, Manifest, ManifestInvalid, is_component_name
+from airswasm.lifecycle import (
+    DEFAULT_MEMORY_BYTES,
+    Configuration,
+    ConfigurationInvalid,
+    Manifest,
+    ManifestInvalid,
+    is_component_name,
+)
 from airswasm.lifecycle._toml.positions import line_of, scan_positions
 from airswasm.security import PLAIN, Kinds
+from airswasm.wit import Blocks
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -255,3 +263,28 @@ def test_a_key_of_thousands_of_parts_is_refused_at_once(form: str, part: str, do
 def test_text_with_many_dots_is_no_key(line: str) -> None:
     """Only keys are counted: hosts, versions and sentences may have dots."""
     Manifest.parse(f"{HEAD}[config]\n{line}\n")
+
+
+@pytest.mark.parametrize(
+    ("text", "place", "reason"),
+    [
+        ("a = 1\nb = " + "7" * 5_000, 2, "an integer has more than 4300 digits"),
+        ("a = 1\n\nb = [1, -" + "7_" * 5_000 + "7]", 3, "an integer has more than 4300 digits"),
+        ("a = " + "[" * 5_000, 1, "nested too deep"),
+        ("a = 1\na = 2", 2, "not TOML"),
+        ("a = 1\n" + ".".join("k" * 200) + " = 1", 2, "a key has more than 128 parts"),
+    ],
+)
+def test_a_mistake_has_its_line_in_each_reader(text: str, place: int, reason: str) -> None:
+    """A manifest and a config.toml are read alike; the message is one line without Python's."""
+    with pytest.raises(ManifestInvalid) as caught:
+        Manifest.parse(text)
+    (problem,) = caught.value.problems
+    with pytest.raises(ConfigurationInvalid) as refused:
+        Configuration.parse(text, Blocks(()))
+    (other,) = refused.value.problems
+    assert problem.line == other.line == place
+    assert problem.text == other.text
+    assert reason in problem.text
+    assert "sys." not in problem.text
+    assert "\n" not in problem.text

@@ -212,6 +212,30 @@ class TestInstall:
             await system.send("local/n9", b"t")
         assert str(failed.value.cause).startswith("local/n9: "), "the one that failed is named"
 
+    async def test_an_install_of_many_names_holds_each_of_them(
+        self, system: System, workshop: Workshop, yes: Approve
+    ) -> None:
+        """An install of one of them waits for its end, the approval's time included."""
+        late: list[Exception] = []
+
+        async def install_later() -> None:
+            try:
+                await system.install(workshop.package("0.2.0"), name="local/n1", approve=yes)
+            except AlreadyInstalled as error:
+                late.append(error)
+
+        async with anyio.create_task_group() as group:
+
+            async def approve(_plan: InstallPlan) -> bool:
+                group.start_soon(install_later)
+                await anyio.wait_all_tasks_blocked()
+                return not late and not system.list()
+
+            names = ["local/n2", "local/n1", "local/n2"]
+            assert await system.install_many(workshop.package(), names, approve=approve) == 2
+        assert len(late) == 1
+        assert system.info("local/n1").version == "0.1.0"
+
 
 class TestBeforeApproval:
     """Nothing of a package runs before it was approved."""

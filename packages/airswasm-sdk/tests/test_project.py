@@ -96,3 +96,16 @@ def test_a_project_is_written_whole_or_not_at_all(
         init_project(folder, "hello")
     assert list(tmp_path.iterdir()) == ([folder] if is_there else [])
     assert not is_there or list(folder.iterdir()) == []
+
+
+def test_a_project_fills_the_folder_where_one_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`--folder .` works, and the folder stays the one in which the shell is."""
+    monkeypatch.chdir(tmp_path)
+    before = tmp_path.stat().st_ino
+    project = init_project(Path(), "hello")
+    assert "Component.toml" in project.files
+    assert (tmp_path / "Component.toml").is_file()
+    assert tmp_path.stat().st_ino == before
+    assert not list(tmp_path.parent.glob(f".{tmp_path.name}-*"))

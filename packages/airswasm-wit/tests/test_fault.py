@@ -379,3 +379,25 @@ def test_a_class_without_a_code_has_that_of_its_base() -> None:
     """Every error leads to an explanation."""
     assert Plain.explanation is AirswasmError.explanation
     assert Plain.explanation.exit_status is ExitStatus.FAILURE
+
+
+class _Stopped(AirswasmError):
+    explanation = ErrorCode("E0900", "stopped", "It stopped.", "run `airswasm logs NAME`")
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"{name} stopped")
+        self.name = name
+
+
+@pytest.mark.parametrize(
+    ("name", "hint"),
+    [
+        ("shop/orders", "run `airswasm logs shop/orders`"),
+        ("not a component", "run `airswasm logs NAME`"),
+        ("a/b; rm -rf /", "run `airswasm logs NAME`"),
+    ],
+)
+def test_a_hint_names_the_component(name: str, hint: str) -> None:
+    """A command can be copied from it; what is no component's name does not get into one."""
+    assert _Stopped(name).hint == hint
+    assert "NAME" in _Stopped.explanation.hint

@@ -46,6 +46,9 @@ from ._registry.plan import InstallPlan
 from ._registry.registry import ComponentRecord, Registry, RegistryTable, VersionRecord
 from ._registry.summary import ComponentSummary
 from ._restoring import check_backup, restore_home
+from ._sources.finding import Sources
+from ._sources.settings import SourceSettings
+from ._sources.source import Arrived, Fetched, PackageSource
 from ._system import System
 from ._toml.documents import read_toml_text
 from .errors import (
@@ -55,6 +58,7 @@ from .errors import (
     BackupInvalid,
     ConfigurationInvalid,
     EndedForMemory,
+    ExtraMissing,
     GrantInPast,
     HomeNotEmpty,
     HomeUnusable,
@@ -66,6 +70,7 @@ from .errors import (
     ManifestInvalid,
     ManifestProblem,
     MemoryTooSmall,
+    NoRecordedSource,
     NoSuchSetting,
     NotInstalled,
     NotMeasured,
@@ -80,6 +85,11 @@ from .errors import (
     RolledBackPast,
     SequenceJumped,
     SequenceTooOld,
+    SourceChanged,
+    SourceFailed,
+    SourceRefused,
+    SourceTooLarge,
+    SourceUnknown,
     StartFailed,
     StopNeeded,
     StoreMissing,
@@ -93,6 +103,18 @@ from .errors import (
 
 __all__ = (
     "DeadLetterQueue",
+    "SourceUnknown",
+    "SourceRefused",
+    "SourceFailed",
+    "SourceTooLarge",
+    "SourceChanged",
+    "ExtraMissing",
+    "NoRecordedSource",
+    "Sources",
+    "SourceSettings",
+    "Arrived",
+    "Fetched",
+    "PackageSource",
     "AccessReport",
     "LearningRefused",
     "LayerAnswer",

@@ -16,6 +16,7 @@ BLOCK = Block(
     provide="airswasm.lifecycle:provide",
     sections=(
         Section("install", "airswasm.lifecycle:InstallPolicy", "Rules for installing packages."),
+        Section("sources", "airswasm.lifecycle:SourceSettings", "Where packages may come from."),
         Section("limits", "airswasm.lifecycle:LimitPolicy", "Limits for every component."),
         Section(
             "supervision", "airswasm.lifecycle:SupervisionPolicy", "Bounds for every supervisor."

@@ -95,6 +95,8 @@ from ._registry.registry import Registry
 from ._registry.stored_packages import StoredPackages
 from ._registry.tables import ComponentPolicies, StoredTable
 from ._reporting import Reporting
+from ._sources.finding import Sources
+from ._sources.settings import SourceSettings
 from .errors import ConfigurationInvalid, ManifestProblem
 
 __all__ = ("Mode", "OpenHome")
@@ -147,6 +149,7 @@ class OpenHome:
             self.home.config_file, self.blocks, os.environ
         )
         self.policy = HostPolicy.of(self.configuration)
+        self.sources = Sources(self.configuration.get(SourceSettings))
         self._check_mode()
         self.kinds = Kinds(self.blocks.capabilities.values())
         self._in_force = GrantsInForce(

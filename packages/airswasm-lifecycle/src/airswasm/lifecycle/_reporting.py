@@ -88,6 +88,8 @@ class Reporting:
                     installed_at=each.installed_at,
                     is_active=each.version == record.active,
                     signer=_fingerprint(each.signer),
+                    source=each.source,
+                    pin=each.pin,
                 )
                 for each in record.versions
             ),

@@ -94,6 +94,7 @@ class System(OpenHome):
         blocks: The installed blocks.
         configuration: The settings of all blocks.
         policy: The most that components may have.
+        sources: Where packages may come from.
         logs: The logs of all components.
         services: The objects that installed blocks receive.
         observers: The observers of installed blocks, by entry point.
@@ -147,7 +148,7 @@ class System(OpenHome):
 
     async def install(
         self,
-        source: Package | os.PathLike[str],
+        source: Package | os.PathLike[str] | str,
         *,
         name: str | None = None,
         approve: Approve | None = None,
@@ -157,7 +158,7 @@ class System(OpenHome):
         """Install a component, and start it if the system is online.
 
         Args:
-            source: The package, or its path.
+            source: The package, its path, or the text of another source (docs/sources.md).
             name: A name other than the package's own, to run it twice.
             approve: Called with the plan; without it, nothing is approved.
             progress: Called during the compilation.
@@ -171,7 +172,7 @@ class System(OpenHome):
                 nothing changed.
         """
         self._need_writable("install")
-        package = await read_source(source, self.policy, self.kinds)
+        package = await read_source(source, self.policy, self.kinds, self.sources)
         target = target_name(name, package)
         async with self._alone(target), self._recorded("install", target):
             await self._forgetting.finish(target)
@@ -181,7 +182,7 @@ class System(OpenHome):
 
     async def install_many(
         self,
-        source: Package | os.PathLike[str],
+        source: Package | os.PathLike[str] | str,
         names: Iterable[str],
         *,
         approve: Approve | None = None,
@@ -200,15 +201,19 @@ class System(OpenHome):
             LifecycleError, SecurityError, ContractViolation, EngineError: As for `install`.
         """
         self._need_writable("install")
-        package = await read_source(source, self.policy, self.kinds)
-        async with self._recorded("install", package.name):
+        package = await read_source(source, self.policy, self.kinds, self.sources)
+        targets = sorted({target_name(name, package) for name in names})
+        async with AsyncExitStack() as stack:
+            for target in targets:  # in one order, or two calls would wait for each other
+                await stack.enter_async_context(self._alone(target))
+            await stack.enter_async_context(self._recorded("install", package.name))
             return await self._installing.install_many(
-                package, names, approve, progress, start=start
+                package, targets, approve, progress, start=start
             )
 
     async def plan(
         self,
-        source: Package | os.PathLike[str],
+        source: Package | os.PathLike[str] | str,
         *,
         update: bool = False,
         name: str | None = None,
@@ -223,7 +228,7 @@ class System(OpenHome):
             LifecycleError, SecurityError, ContractViolation, EngineError: The change is impossible.
         """
         self._need_writable("plan")
-        package = await read_source(source, self.policy, self.kinds)
+        package = await read_source(source, self.policy, self.kinds, self.sources)
         target = target_name(name, package)
         planner = self._updating.plan if update else self._installing.plan
         verb = "update" if update else "install"
@@ -232,7 +237,7 @@ class System(OpenHome):
 
     async def update(
         self,
-        source: Package | os.PathLike[str],
+        source: Package | os.PathLike[str] | str,
         *,
         name: str | None = None,
         approve: Approve | None = None,
@@ -250,7 +255,7 @@ class System(OpenHome):
                 nothing changed.
         """
         self._need_writable("update")
-        package = await read_source(source, self.policy, self.kinds)
+        package = await read_source(source, self.policy, self.kinds, self.sources)
         target = name or package.name
         async with self._alone(target), self._recorded("update", target):
             await self._updating.update(package, target, approve, progress)

@@ -51,6 +51,13 @@ __all__ = (
     "UpdateFailed",
     "VersionNotNewer",
     "VersionNotRetained",
+    "SourceUnknown",
+    "SourceRefused",
+    "SourceFailed",
+    "SourceTooLarge",
+    "SourceChanged",
+    "ExtraMissing",
+    "NoRecordedSource",
     "WrongPackage",
 )
 
@@ -120,7 +127,10 @@ class PackageInvalid(LifecycleError):
     ) -> None:
         self.source, self.reason, self.member = source, reason, member
         if not is_there:
-            self.hint = "Name the folder of a project that was built, or a .airswasm file."
+            self.hint = (
+                "Name the folder of a project that was built, a .airswasm file, or an address "
+                "(docs/sources.md)."
+            )
         where = f"{source}: {member!r}" if member is not None else source
         super().__init__(f"{where}: {reason}")
 
@@ -777,3 +787,163 @@ class ProviderFailed(LifecycleError):
         self.group, self.entry_point = group, entry_point
         self.distribution, self.reason = distribution, reason
         super().__init__(f"{entry_point} of {distribution} ({group}) failed: {reason}")
+
+
+class SourceUnknown(LifecycleError):
+    """A text is not the source of a package.
+
+    Attributes:
+        source: The text.
+        reason: The mistake.
+    """
+
+    explanation = ErrorCode(
+        "E0350",
+        "not a source",
+        "A package comes from a folder, a .airswasm file, `-`, or a source that begins with "
+        "git+https://, git+ssh://, git+file: or https://.",
+        "docs/sources.md shows each form",
+        ExitStatus.USAGE,
+    )
+
+    def __init__(self, source: str, reason: str, *, hint: str = "") -> None:
+        self.source, self.reason = source, reason
+        if hint:
+            self.hint = hint
+        super().__init__(f"{source}: {reason}")
+
+
+class SourceRefused(LifecycleError):
+    """This host does not take packages from there.
+
+    Attributes:
+        source: The source.
+        reason: The rule.
+    """
+
+    explanation = ErrorCode(
+        "E0351",
+        "source refused",
+        "The host's settings, or a rule for every source, refuse it: its kind, an address inside "
+        "a private network, a redirect to another scheme, a link or a submodule in a repository.",
+        "use another source, or allow this one under [sources] in config.toml",
+        ExitStatus.REFUSED,
+    )
+
+    def __init__(self, source: str, reason: str, *, hint: str = "") -> None:
+        self.source, self.reason = source, reason
+        if hint:
+            self.hint = hint
+        super().__init__(f"{source}: {reason}")
+
+
+class SourceFailed(LifecycleError):
+    """A source did not give the package.
+
+    Attributes:
+        source: The source.
+        reason: What the other side answered, or why it did not.
+    """
+
+    explanation = ErrorCode(
+        "E0352",
+        "source failed",
+        "The other side did not answer, has no such package, wants other credentials, or broke "
+        "the protocol. Nothing changed.",
+        "check the address and the network, and try again",
+    )
+
+    def __init__(self, source: str, reason: str, *, hint: str = "") -> None:
+        self.source, self.reason = source, reason
+        if hint:
+            self.hint = hint
+        super().__init__(f"{source}: {reason}")
+
+
+class SourceTooLarge(LifecycleError):
+    """A source sent more than this host takes in, or too slowly.
+
+    Attributes:
+        source: The source.
+        limit: The setting, `sources.most_bytes`.
+        allowed: Its value, with its unit.
+    """
+
+    explanation = ErrorCode(
+        "E0353",
+        "source above a limit",
+        "A source sent more bytes than this host takes in for one package, or so slowly that it "
+        "would never have ended.",
+        "raise the named setting under [sources] in config.toml, if the source is right",
+        ExitStatus.REFUSED,
+    )
+
+    def __init__(self, source: str, limit: str, allowed: str) -> None:
+        self.source, self.limit, self.allowed = source, limit, allowed
+        super().__init__(f"{source}: ended at its limit, {limit} = {allowed}")
+
+
+class SourceChanged(LifecycleError):
+    """A source gave other bytes than those that were pinned.
+
+    Attributes:
+        source: The source.
+        expected: The pinned digest or commit.
+        found: The one of what came.
+    """
+
+    explanation = ErrorCode(
+        "E0354",
+        "another content than pinned",
+        "The source gave other bytes than its pin, its lock or the registry's manifest names.",
+        "ask the publisher; if the change is meant, pin the new digest",
+        ExitStatus.NOT_AUTHENTIC,
+    )
+
+    def __init__(self, source: str, expected: str, found: str) -> None:
+        self.source, self.expected, self.found = source, expected, found
+        super().__init__(f"{source}: expected {expected}, and it is {found}")
+
+
+class ExtraMissing(LifecycleError):
+    """A kind of source needs a library that is not installed.
+
+    Attributes:
+        kind: The kind of source.
+        distribution: The distribution that has it.
+        extra: The extra that brings the library.
+    """
+
+    explanation = ErrorCode(
+        "E0355",
+        "a library is missing",
+        "This kind of source needs a library that is not installed by default.",
+        "pip install 'airswasm-lifecycle[git,http]'",
+    )
+
+    def __init__(self, kind: str, distribution: str, extra: str) -> None:
+        self.kind, self.distribution, self.extra = kind, distribution, extra
+        self.hint = f"pip install '{distribution}[{extra}]'"
+        super().__init__(f"sources of the kind {kind} need the extra {extra} of {distribution}")
+
+
+class NoRecordedSource(LifecycleError):
+    """An update without a source goes to where the version came from, and that is not known.
+
+    Attributes:
+        name: The component.
+        reason: Why there is none.
+    """
+
+    explanation = ErrorCode(
+        "E0356",
+        "no recorded source",
+        "The active version came from standard input, from a program, or from an airswasm that "
+        "did not record sources.",
+        "name the source: airswasm update FOLDER",
+        ExitStatus.USAGE,
+    )
+
+    def __init__(self, name: str, reason: str) -> None:
+        self.name, self.reason = name, reason
+        super().__init__(f"{name}: {reason}")

@@ -22,8 +22,8 @@ from typing import TypeAlias
 
 import anyio
 from airswasm.security import Guard, InvalidResource
+from airswasm.security.addresses import Address, as_address, innermost, problem_with
 
-from ._ip import Address, as_address, innermost
 from ._network_spelling import read_address
 from .errors import AccessDenied, Disconnected, Malformed, NotFound
 
@@ -67,23 +67,6 @@ class Endpoint:
 
     def __str__(self) -> str:
         return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
-
-
-def problem_with(address: Address) -> str | None:
-    """Return why an address is not public, or None if it is."""
-    inner = innermost(address)
-    for problem, is_so in (
-        ("unspecified", inner.is_unspecified),
-        ("loopback", inner.is_loopback),
-        ("link-local", inner.is_link_local),
-        ("multicast", inner.is_multicast),
-        ("private", inner.is_private),
-        ("reserved", inner.is_reserved),
-        ("not global", not inner.is_global),
-    ):
-        if is_so:
-            return problem
-    return None
 
 
 def named_hosts(pattern: str) -> str:

@@ -30,11 +30,11 @@ import h11
 from airswasm.runtime import Account, AccountExceeded, Caller, Holding, HostInterface
 from airswasm.runtime.wasi import field_problem
 from airswasm.security import InvalidResource
+from airswasm.security.addresses import Address
 from anyio.streams.tls import TLSStream
 
 from ._addresses import Doorman, Endpoint
 from ._answers import answered
-from ._ip import Address
 from ._network_spelling import METHOD, REFUSED_METHODS, read_url
 from ._policy import NetworkPolicy
 from .errors import (

@@ -24,8 +24,7 @@ from airswasm.security import (
     Words,
     escape,
 )
-
-from ._ip import innermost
+from airswasm.security.addresses import innermost
 
 __all__ = (
     "ADDRESS",

@@ -100,6 +100,7 @@ def _why_not(part: str) -> str:
 
 
 def _write_at_once(folder: Path, rendered: dict[str, str]) -> None:
+    folder = folder.absolute()  # "." has neither a name nor a parent
     folder.parent.mkdir(parents=True, exist_ok=True)
     staging = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
     try:
@@ -110,8 +111,23 @@ def _write_at_once(folder: Path, rendered: dict[str, str]) -> None:
         copy_contract(staging)
         staging.chmod(0o755)
         if folder.is_dir():
-            folder.rmdir()
-        staging.rename(folder)
+            _fill(folder, staging)
+        else:
+            staging.rename(folder)
     except BaseException:
         shutil.rmtree(staging, ignore_errors=True)
         raise
+
+
+def _fill(folder: Path, staging: Path) -> None:
+    """Move what is staged into an empty folder, which stays: it may be the one of a shell."""
+    moved: list[Path] = []
+    try:
+        for entry in sorted(staging.iterdir()):
+            entry.rename(folder / entry.name)
+            moved.append(folder / entry.name)
+    except BaseException:
+        for entry in moved:
+            entry.rename(staging / entry.name)
+        raise
+    staging.rmdir()

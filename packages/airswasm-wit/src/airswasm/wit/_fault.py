@@ -59,6 +59,10 @@ class ErrorCode:
             raise ValueError(f"{self.code!r} is no error code: write letters, then digits")
 
 
+_COMPONENT = re.compile(r"[a-z][a-z0-9-]{0,62}/[a-z][a-z0-9-]{0,62}")
+_PLACEHOLDER = re.compile(r"(?<![A-Z_./-])NAME(?![A-Z_./=-])")
+
+
 class AirswasmError(Exception):
     """The base of every error that a block raises.
 
@@ -75,9 +79,16 @@ class AirswasmError(Exception):
 
     @property
     def hint(self) -> str:
-        """The next step to take: the error's own hint, or else that of its code."""
+        """The next step to take: the error's own hint, or else that of its code.
+
+        A command in it names the component that the error is about, in the place of `NAME`.
+        """
         own: str = self.__dict__.get("_hint", "")
-        return own or self.explanation.hint
+        text = own or self.explanation.hint
+        fields = (self.__dict__.get(each) for each in ("component", "name"))
+        names = (each for each in fields if isinstance(each, str) and _COMPONENT.fullmatch(each))
+        name = next(names, None)
+        return text if name is None else _PLACEHOLDER.sub(name, text)
 
     @hint.setter
     def hint(self, text: str) -> None:

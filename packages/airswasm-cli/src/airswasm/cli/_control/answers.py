@@ -268,6 +268,8 @@ class PlanDocument:
         config: The configuration that it starts with.
         package_digest: The SHA-256 over every file of the package.
         wasm_bytes: The size of the component itself.
+        source: Where it comes from; empty if it has no source.
+        pin: The source's name for exactly this content.
     """
 
     digest: str
@@ -293,6 +295,8 @@ class PlanDocument:
     config: Mapping[str, object]
     package_digest: str
     wasm_bytes: int
+    source: str
+    pin: str
 
 
 def plan_document(plan: InstallPlan, kinds: Kinds) -> PlanDocument:
@@ -322,6 +326,8 @@ def plan_document(plan: InstallPlan, kinds: Kinds) -> PlanDocument:
         config=manifest.config,
         package_digest=plan.package_digest,
         wasm_bytes=plan.wasm_bytes,
+        source=plan.source,
+        pin=plan.pin,
     )
 
 

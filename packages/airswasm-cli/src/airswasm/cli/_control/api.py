@@ -90,9 +90,16 @@ OPERATIONS = Table(
                     "package", "body", Bytes(MOST_BODY_BYTES, "application/zip"),
                     "The bytes of a `.airswasm` file.",
                 ),
-                Parameter("source", "query", Text(), "The package's name in messages.", "package"),
+                Parameter(
+                    "source", "query", Text(),
+                    "Where the package came from, without secrets, for the record.", "",
+                ),
                 Parameter(
                     "change", "query", Text(("install", "update")), "The change to plan.", "install"
+                ),
+                Parameter(
+                    "pin", "query", Text(),
+                    "The source's name for exactly this content: a commit, a digest.", "",
                 ),
             ),
             changes=True,

@@ -55,7 +55,7 @@ class Host(HostReader, StorageHost, LetterHost, Protocol):
         ...
 
     async def plan(
-        self, package: bytes, source: str = "package", change: Change = "install"
+        self, package: bytes, source: str = "", change: Change = "install", pin: str = ""
     ) -> Document:
         """Return the plan of a change with a package, and keep the package for `approve`."""
         ...
@@ -283,7 +283,7 @@ class LocalHost(LocalAudit, StoredHost, LocalStorage, LocalLetters):
         return openapi_document(self._operations)
 
     async def plan(
-        self, package: bytes, source: str = "package", change: Change = "install"
+        self, package: bytes, source: str = "", change: Change = "install", pin: str = ""
     ) -> Document:
         """See `Host`."""
         import anyio.to_thread
@@ -295,9 +295,10 @@ class LocalHost(LocalAudit, StoredHost, LocalStorage, LocalLetters):
             raise HostOffline("plan")
         read = await anyio.to_thread.run_sync(
             lambda: Package.from_bytes(
-                package, source=source, signature="optional", kinds=self._system.kinds
+                package, source=source or "package", signature="optional",
+                kinds=self._system.kinds, origin=source, pin=pin,
             )
-        )
+        )  # fmt: skip
         plan = await self._system.plan(read, update=change == "update")
         self._pending.put(plan.digest, read, change)
         return to_document(plan_document(plan, self._system.kinds))

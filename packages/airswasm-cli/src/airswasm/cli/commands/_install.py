@@ -8,30 +8,40 @@ no other package and no other version of this one.
 from __future__ import annotations
 
 import json
+import os
 import textwrap
 from collections.abc import Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from .._control.document import Document, items, mapping, one_line, text, texts
 from .._control.pending import Change
 from .._hosts.host import Host
+from .._hosts.opening import ask
+from .._hosts.stored_host import HostReader
 from .._session.session import Session
 from .._session.terminal import Progress, Terminal
 from ._deciding import Choice, GrantOptions, choose, show_wish
 from ._terms import shown_limits, shown_supervision
 
 if TYPE_CHECKING:
-    from airswasm.lifecycle import ApprovalRefused
+    from airswasm.lifecycle import ApprovalRefused, Fetched
 
-__all__ = ("carry_out", "decide", "refusal_of", "show_installed", "show_plan", "show_withheld")
+__all__ = (
+    "carry_out",
+    "decide",
+    "fetch",
+    "refusal_of",
+    "show_installed",
+    "show_plan",
+    "show_withheld",
+)
 
 
 async def carry_out(
-    session: Session, host: Host, source: Path, change: Change, options: GrantOptions
+    session: Session, host: Host, fetched: Fetched, change: Change, options: GrantOptions
 ) -> Document:
-    """Plan a change, ask for approval, and carry it out.
+    """Plan a change with a package, ask for approval, and carry it out.
 
     Returns:
         The installed component.
@@ -41,12 +51,10 @@ async def carry_out(
         AnswerNeeded: The plan needs approval, and no person can answer.
         LifecycleError, SecurityError, RemoteFailure: The host refused.
     """
-    from airswasm.lifecycle import archive_of
-
-    content = archive_of(source)
-    with session.terminal.progress(f"verifying {source}") as progress:
-        plan = await host.plan(content, source=str(source), change=change)
-        del content  # now on the host
+    with session.terminal.progress(f"verifying {fetched.source}") as progress:
+        plan = await host.plan(
+            fetched.content, source=_recorded(fetched), change=change, pin=fetched.pin
+        )
         digest = str(plan["digest"])
         choice = decide(session, progress, plan, options)
         if choice is None:
@@ -57,6 +65,53 @@ async def carry_out(
         if choice.remembered:
             await host.trust_allow(choice.remembered)
         return done
+
+
+async def fetch(session: Session, source: str) -> Fetched:
+    """Return the bytes of a package; on a screen, a line shows how many have arrived.
+
+    This process fetches them and not the host, because the credentials are its user's.
+
+    Raises:
+        LifecycleError: They cannot be had.
+    """
+    from airswasm.lifecycle import Home, Sources
+
+    sources = Sources.of_home(Home(session.home).config_file, os.environ)
+    shown = sources.canonical(source)
+    with session.terminal.progress(f"fetching {shown}") as progress:
+        return await sources.fetch(
+            source, lambda count: progress.update(f"fetching {shown}: {count:,} bytes")
+        )
+
+
+def source_of_update(session: Session, text: str) -> str:
+    """Return the source of an update: the text, or where the named component came from.
+
+    Raises:
+        NoRecordedSource: The text is a component whose source is not known.
+    """
+    from airswasm.lifecycle import NoRecordedSource, is_component_name
+
+    name = text if "/" in text else f"local/{text}"
+    if os.path.lexists(text) or not is_component_name(name):
+        return text
+
+    async def question(host: HostReader) -> Document:
+        return await host.info(name)
+
+    found = next(
+        each for each in items(ask(session, question).get("versions")) if each.get("is_active")
+    )
+    source = str(found.get("source") or "")
+    if not source:
+        raise NoRecordedSource(name, f"it is not known where {found['version']} came from")
+    return source
+
+
+def _recorded(fetched: Fetched) -> str:
+    """Return the source to record: what came from standard input has none to go back to."""
+    return "" if fetched.source == "-" else fetched.source
 
 
 def decide(
@@ -138,6 +193,11 @@ def show_plan(terminal: Terminal, plan: Document) -> None:
     terminal.say(f"  signed by    {signer[:16] if plan.get('signer') else signer}{first}")
     for each in texts(plan.get("cosigners")):
         terminal.say(f"  and by       {each[:16]}{first}")
+    if plan.get("source"):
+        pin = text(plan.get("pin"), absent="")
+        terminal.say(f"  from         {one_line(plan['source'])}")
+        if pin:
+            terminal.say(f"               {one_line(pin)}")
     wishes = items(plan.get("wishes"))
     if before:
         kept = "also, if you grant it:" if wishes else "use the same capabilities as before"

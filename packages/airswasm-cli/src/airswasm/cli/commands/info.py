@@ -46,7 +46,7 @@ def _fields(info: Document) -> list[tuple[str, str]]:
     versions = "\n".join(
         f"{each['version']}{' (active)' if each.get('is_active') else ''}, "
         f"sequence {each['sequence']}, installed {when(each.get('installed_at'))}, "
-        f"sha256 {str(each['wasm_digest'])[:16]}"
+        f"sha256 {str(each['wasm_digest'])[:16]}{_origin(each)}"
         for each in items(info.get("versions"))
     )
     capabilities = "\n".join(
@@ -71,6 +71,11 @@ def _fields(info: Document) -> list[tuple[str, str]]:
         ("versions", versions),
         *[("held to the policy", str(each)) for each in cast("list[str]", info.get("held") or [])],
     ]
+
+
+def _origin(version: Document) -> str:
+    source, pin = one_line(version.get("source")), one_line(version.get("pin"))
+    return f",\n  from {source}{f' ({pin})' if pin else ''}" if source else ""
 
 
 def _patterns(patterns: object) -> str:

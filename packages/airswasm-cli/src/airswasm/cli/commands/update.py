@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -20,7 +19,11 @@ app = typer.Typer(add_completion=False, rich_markup_mode=None)
 def update(
     session: Session,
     package: Annotated[
-        Path, typer.Argument(metavar="PACKAGE", help="A folder or a .airswasm file.")
+        str,
+        typer.Argument(
+            metavar="SOURCE|NAME",
+            help="A source as for install, or a component, whose recorded source is asked again.",
+        ),
     ],
     grant: Annotated[list[str] | None, GRANT] = None,
     deny: Annotated[list[str] | None, DENY] = None,
@@ -32,23 +35,28 @@ def update(
     the old one continues. Asks for approval only if the update may do more than
     before, or raises a limit or another setting; the question is the difference.
     What was denied or narrowed before stays so. The same key must have signed it,
-    with a higher sequence.
+    with a higher sequence. A component in the place of the source has the source of
+    its active version asked again; a folder of that name has precedence.
 
     \b
     Example:
       airswasm update .
+      airswasm update shop/orders
     """
     import anyio
 
     from .._hosts.opening import open_host
-    from ._install import carry_out, show_installed
+    from ._install import carry_out, fetch, show_installed, source_of_update
 
     options = GrantOptions(grant or (), deny or ())
 
+    source = source_of_update(session, package)
+
     async def work() -> None:
+        fetched = await fetch(session, source)
         async with open_host(session, "update", "change") as host:
             show_installed(
-                session, "updated", await carry_out(session, host, package, "update", options)
+                session, "updated", await carry_out(session, host, fetched, "update", options)
             )
 
     anyio.run(work)

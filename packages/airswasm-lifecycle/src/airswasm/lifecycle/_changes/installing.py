@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Literal
 
 import anyio
@@ -25,6 +24,7 @@ from .._registry.approval import Approve
 from .._registry.ledger import Decide, Ledger, version_of
 from .._registry.plan import InstallPlan, plan_install, plan_repair
 from .._registry.registry import ComponentRecord, Registry
+from .._sources.finding import Sources
 from ..errors import AlreadyInstalled, OwnerChanged, StartFailed
 from .levels import Levels
 
@@ -111,11 +111,10 @@ class Installing:
             await self.running.start(record.name)
 
     async def install_many(
-        self, package: Package, names: Iterable[str], approve: Approve | None,
+        self, package: Package, targets: Sequence[str], approve: Approve | None,
         progress: ProgressSink | None, *, start: bool,
     ) -> int:  # fmt: skip
         """Install a package under many names. Raises as `System.install_many`."""
-        targets = [target_name(name, package) for name in dict.fromkeys(names)]
         if not targets:
             return 0
         self._refuse_signer(package)
@@ -198,22 +197,27 @@ class Installing:
 
 
 async def read_source(
-    source: Package | os.PathLike[str], policy: HostPolicy, kinds: Kinds
+    source: Package | os.PathLike[str] | str, policy: HostPolicy, kinds: Kinds, sources: Sources
 ) -> Package:
-    """Return the package; a path is read and verified first.
+    """Return the package; a source is asked for it, and it is verified.
 
     Its manifest is held to the capabilities of this host, also where the package was read without
     them.
 
     Raises:
-        PackageInvalid, ManifestInvalid, SecurityError: The package is invalid.
+        LifecycleError, SecurityError: There is no such package, or it is invalid.
     """
     if isinstance(source, Package):
         await anyio.to_thread.run_sync(source.check_capabilities, kinds)
         return source
     use: Literal["optional", "required"] = "optional" if policy.accepts_unsigned else "required"
-    path = Path(source)
-    return await anyio.to_thread.run_sync(lambda: Package.read(path, signature=use, kinds=kinds))
+    fetched = await sources.fetch(source)
+    return await anyio.to_thread.run_sync(
+        lambda: Package.from_bytes(
+            fetched.content, source=fetched.source, signature=use, kinds=kinds,
+            origin=fetched.source, pin=fetched.pin,
+        )
+    )  # fmt: skip
 
 
 def target_name(name: str | None, package: Package) -> str:

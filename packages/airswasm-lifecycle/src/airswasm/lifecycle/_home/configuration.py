@@ -25,7 +25,7 @@ from typing import TypeVar, cast
 
 from airswasm.wit import Section, load_part, safe_text
 
-from .._toml.documents import read_toml_text
+from .._toml.documents import NotToml, parse_toml, read_toml_text
 from .._toml.explaining import MOST_FINDINGS, did_you_mean, explain, locate
 from .._toml.positions import Path as KeyPath
 from .._toml.positions import scan_positions
@@ -258,9 +258,9 @@ def _text_of(file: Path) -> str:
 
 def _tables_of(text: str, file: str) -> Mapping[str, object]:
     try:
-        return tomllib.loads(text)
-    except (ValueError, RecursionError) as error:  # also a number of thousands of digits; nesting
-        raise _single(file, f"not TOML: {error}") from error
+        return parse_toml(text)
+    except NotToml as error:
+        raise _single(file, error.reason, line=error.line) from error
 
 
 def _placed(problem: ManifestProblem, variables: Mapping[str, str]) -> ManifestProblem:
@@ -398,5 +398,5 @@ def _form(hint: object, words: str) -> str:
     return "a table" if typing.get_origin(hint) in (dict, Mapping) else "text or a number"
 
 
-def _single(file: str, text: str) -> ConfigurationInvalid:
-    return ConfigurationInvalid(file, [ManifestProblem(file, 1, "file", text)])
+def _single(file: str, text: str, *, line: int = 1) -> ConfigurationInvalid:
+    return ConfigurationInvalid(file, [ManifestProblem(file, line, "file", text)])

@@ -12,7 +12,7 @@ from airswasm.security import AuditLog, AuditSink
 from airswasm.wit import Blocks
 
 from .._packages.package import write_whole
-from .._toml.documents import read_toml_text
+from .._toml.documents import NotToml, parse_toml, read_toml_text
 from ..errors import ConfigurationInvalid, HomeUnusable, ManifestProblem
 from .configuration import Configuration, Setting, value_of
 from .home import Home
@@ -111,7 +111,9 @@ def _unwritten(problem: ManifestProblem, name: str) -> ManifestProblem:
 
 def _document(file: Path) -> dict[str, object]:
     try:
-        return tomlkit.parse(read_toml_text(file))
+        text = read_toml_text(file)
+        parse_toml(text)  # it says where a mistake is, and tomlkit takes minutes for some texts
+        return tomlkit.parse(text)
     except FileNotFoundError:
         return tomlkit.document()
     except (OSError, UnicodeDecodeError) as error:
@@ -119,5 +121,8 @@ def _document(file: Path) -> dict[str, object]:
         problem = ManifestProblem(str(file), 1, "file", f"cannot be read: {reason}")
         raise ConfigurationInvalid(str(file), [problem]) from error
     except (ValueError, RecursionError) as error:
-        problem = ManifestProblem(str(file), 1, "file", f"not TOML: {error}")
+        reason, line = (
+            (error.reason, error.line) if isinstance(error, NotToml) else (f"not TOML: {error}", 1)
+        )
+        problem = ManifestProblem(str(file), line, "file", reason)
         raise ConfigurationInvalid(str(file), [problem]) from error

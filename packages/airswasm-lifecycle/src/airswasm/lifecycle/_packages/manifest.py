@@ -2,7 +2,7 @@
 
 Reading is strict, because a typo in a security setting must not read as "not set": unknown keys are
 errors with a suggestion, and the reader reports every problem of a file at once, each with its
-line. pydantic checks the shape, tomlkit parses, and `positions` supplies the lines, which neither
+line. pydantic checks the shape, tomllib parses, and `positions` supplies the lines, which neither
 of them keeps.
 
 The sections are frozen dataclasses; sizes are bytes and durations are seconds, whatever the author
@@ -15,7 +15,6 @@ from __future__ import annotations
 import json
 import re
 import shlex
-import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import field
 from difflib import get_close_matches
@@ -36,7 +35,7 @@ from pydantic import (
 )
 from pydantic.dataclasses import dataclass
 
-from .._toml.documents import decode_text
+from .._toml.documents import NotToml, decode_text, parse_toml
 from .._toml.explaining import MOST_FINDINGS, did_you_mean, explain, locate
 from .._toml.positions import Path as KeyPath
 from .._toml.positions import scan_positions
@@ -76,8 +75,6 @@ _SEMVER = re.compile(
     rf"(-{_PRE_RELEASE}(\.{_PRE_RELEASE})*)?(\+[0-9A-Za-z-]+(\.[0-9A-Za-z-]+)*)?"
 )
 _STRICT = ConfigDict(extra="forbid")
-_KEY_PARTS = 128
-_AT = re.compile(r" \(at line (\d+), column \d+\)$| \(at end of document\)$")
 
 
 def _component_name(text: str) -> str:
@@ -451,26 +448,11 @@ def _decode(content: bytes | str, file: str) -> str:
         raise _single(file, error.reason, line=line) from error
 
 
-_PART = r"""(?:[A-Za-z0-9_-]++|"[^"\n]*+"|'[^'\n]*+')"""
-_LONG_KEY = re.compile(
-    rf"(?:\A|[\n{{,\[])[ \t]*+{_PART}(?:[ \t]*+\.[ \t]*+{_PART}){{{_KEY_PARTS}}}"
-)
-
-
 def _parse_toml(text: str, file: str) -> dict[str, object]:
-    long_key = _LONG_KEY.search(text)
-    if long_key is not None:  # tomllib keeps every prefix of it: 14 GB for a key of 60,000 parts
-        line = text.count("\n", 0, long_key.start() + 1) + 1
-        raise _single(file, f"a key has more than {_KEY_PARTS} parts", line=line, key="syntax")
     try:
-        return tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        found = _AT.search(str(error))
-        reason = str(error)[: found.start()] if found else str(error)
-        line = int(found[1]) if found and found[1] else text.count("\n") + 1
-        raise _single(file, f"not TOML: {reason}", line=line, key="syntax") from error
-    except (ValueError, RecursionError) as error:  # a number of thousands of digits; nesting
-        raise _single(file, f"not TOML: {error}", key="syntax") from error
+        return parse_toml(text)
+    except NotToml as error:
+        raise _single(file, error.reason, line=error.line, key="syntax") from error
 
 
 def _read_capabilities(

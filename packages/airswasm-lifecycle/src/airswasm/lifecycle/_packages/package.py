@@ -50,6 +50,7 @@ __all__ = (
     "SignatureUse",
     "archive_of",
     "digest_over",
+    "member_names",
 )
 
 PACKAGE_SUFFIX = ".airswasm"
@@ -72,6 +73,10 @@ class Package:
     """The signed statement and its signers."""
     digests: Mapping[str, str] = field(default_factory=dict[str, str])
     """Path to SHA-256 of every file, `component.sig` included if it is signed."""
+    origin: str = ""
+    """The source that it can be had from again, in canonical form; empty if there is none."""
+    pin: str = ""
+    """The origin's name for exactly this content: a commit, a digest."""
 
     @property
     def name(self) -> str:
@@ -161,12 +166,16 @@ class Package:
         signature: SignatureUse = "required",
         kinds: Kinds | None = None,
         limits: ArchiveLimits = _DEFAULT_LIMITS,
+        origin: str = "",
+        pin: str = "",
     ) -> Package:
         """Read and verify a package from the bytes of a `.airswasm` file.
 
         Args:
             content: The bytes.
             source: The package's name in error messages.
+            origin: The source that gave them, in canonical form, for the record.
+            pin: The origin's name for exactly these bytes.
             signature: As for `read`.
             kinds: As for `read`.
             limits: As for `read`.
@@ -174,7 +183,8 @@ class Package:
         Raises:
             LifecycleError, SecurityError: As for `read`.
         """
-        return cls._read(_Archive(content, source, limits), source, signature, kinds)
+        read = cls._read(_Archive(content, source, limits), source, signature, kinds)
+        return replace(read, origin=origin, pin=pin)
 
     @classmethod
     def _read(
@@ -336,6 +346,18 @@ def archive_of(source: Path, *, limits: ArchiveLimits = _DEFAULT_LIMITS) -> byte
     return write_archive(_with_signature(folder.files(signed), envelope), is_compressed=False)
 
 
+def member_names(signature: bytes | None, manifest: bytes, source: str) -> tuple[str, ...]:
+    """Return the files that make a package: those that its signature names, or its manifest.
+
+    Raises:
+        ManifestInvalid, SecurityError: Neither says which.
+    """
+    if signature is not None:
+        return tuple(verify_statement(signature).statement.files)
+    parsed = Manifest.parse(manifest, file=f"{source}/{MANIFEST_NAME}")
+    return (MANIFEST_NAME, parsed.build.artifact, *parsed.build.include)
+
+
 class _Reader(Protocol):
     def signature(self) -> bytes | None:
         """Return the bytes of `component.sig`, or None without one."""
@@ -375,9 +397,7 @@ class _Folder:
         return {name: content for name, content in found.items() if content is not None}
 
     def _declared(self) -> tuple[str, ...]:
-        content = self._read(MANIFEST_NAME) or b""
-        manifest = Manifest.parse(content, file=str(self._folder / MANIFEST_NAME))
-        return (MANIFEST_NAME, manifest.build.artifact, *manifest.build.include)
+        return member_names(None, self._read(MANIFEST_NAME) or b"", str(self._folder))
 
     def _read(self, name: str) -> bytes | None:
         reason = judge_path(name)

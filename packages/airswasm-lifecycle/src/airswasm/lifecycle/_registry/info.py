@@ -25,6 +25,10 @@ class VersionInfo:
     is_active: bool
     signer: str | None
     """The fingerprint of its owner's key at that time; None if it is unsigned."""
+    source: str = ""
+    """Where it came from; empty if it has no source to go back to."""
+    pin: str = ""
+    """The source's name for exactly this version: a commit, a digest."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -97,6 +97,7 @@ class Ledger:
                     "version": plan.version,
                     "signer": plan.signer or "unsigned",
                     "package": plan.package_digest,
+                    **_origin(plan.source, plan.pin),
                 },
             )
         )
@@ -318,11 +319,16 @@ class Ledger:
             "sequence": str(version.sequence),
             "wasm": version.wasm_digest,
             "signer": version.signer or "unsigned",
+            **_origin(version.source, version.pin),
         }
         self._audit.record(
             AuditEvent(kind=verb, component=record.name, outcome="done", detail={**about, **detail})
         )
         self._audit.sync()
+
+
+def _origin(source: str, pin: str) -> dict[str, str]:
+    return {key: value for key, value in (("source", source), ("pin", pin)) if value}
 
 
 def version_of(package: Package, installed_at: float) -> VersionRecord:
@@ -335,4 +341,6 @@ def version_of(package: Package, installed_at: float) -> VersionRecord:
         asked=package.manifest.capabilities,
         signer=str(package.signer) if package.signer else None,
         installed_at=installed_at,
+        source=package.origin,
+        pin=package.pin,
     )

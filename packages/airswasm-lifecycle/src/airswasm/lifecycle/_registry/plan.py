@@ -83,6 +83,10 @@ class InstallPlan:
     """Whether it returns to a version that was approved before."""
     level: TrustLevel = "unknown"
     """The trust level of the package: `trusted`, `development` or `unknown`."""
+    source: str = ""
+    """Where it comes from, in canonical form; empty if it has no source."""
+    pin: str = ""
+    """The source's name for exactly this content."""
 
     @property
     def limits(self) -> LimitsSection:
@@ -122,6 +126,8 @@ class InstallPlan:
             self.cosigners,
             self.is_repair,
             self.level,
+            self.source,
+            self.pin,
             self.added_capabilities.manifest_lines(),
             [(each.key, each.before, each.after) for each in self.differences],
         )
@@ -247,6 +253,8 @@ def plan_rollback(
         differences=differences(before, manifest),
         package_digest=digest_over(version.files),
         wasm_bytes=wasm_bytes,
+        source=version.source,
+        pin=version.pin,
     )
 
 
@@ -342,6 +350,8 @@ def _plan(
         wasm_bytes=len(package.wasm),
         is_repair=is_repair,
         level=level,
+        source=package.origin,
+        pin=package.pin,
     )
 
 

@@ -55,6 +55,10 @@ class VersionRecord:
     """The public key, hex; None for an unsigned package."""
     installed_at: float
     """Seconds since 1970."""
+    source: str = ""
+    """Where it came from, in canonical form; empty if it has no source to go back to."""
+    pin: str = ""
+    """The source's name for exactly this version: a commit, a digest."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,6 +136,7 @@ class ComponentRecord:
                     "asked": {name: list(patterns) for name, patterns in each.asked.items()},
                     "signer": each.signer,
                     "installed_at": each.installed_at,
+                    **({"source": each.source, "pin": each.pin} if each.source else {}),
                 }
                 for each in self.versions
             ],
@@ -186,6 +191,8 @@ def _read_version(document: Mapping[str, object]) -> VersionRecord:
         asked={str(name): tuple(texts) for name, texts in patterns.items()},
         signer=None if signer is None else str(signer),
         installed_at=float(str(document["installed_at"])),
+        source=str(document.get("source", "")),
+        pin=str(document.get("pin", "")),
     )
 
 

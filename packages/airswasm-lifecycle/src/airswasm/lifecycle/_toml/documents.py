@@ -9,11 +9,20 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import stat
+import tomllib
 from pathlib import Path
 
-__all__ = ("decode_text", "read_toml_text")
+__all__ = ("NotToml", "decode_text", "parse_toml", "read_toml_text")
 
+KEY_PARTS = 128
+_PART = r"""(?:[A-Za-z0-9_-]++|"[^"\n]*+"|'[^'\n]*+')"""
+_LONG_KEY = re.compile(rf"(?:\A|[\n{{,\[])[ \t]*+{_PART}(?:[ \t]*+\.[ \t]*+{_PART}){{{KEY_PARTS}}}")
+_AT = re.compile(r" \(at line (\d+), column \d+\)$| \(at end of document\)$")
+_DIGITS = 4300
+"""Python converts no longer integer by default."""
+_LONG_INTEGER = re.compile(rf"(?<![\w.])[+-]?[0-9](?:_?[0-9]){{{_DIGITS},}}")
 NOT_UTF8 = "not UTF-8; save it in that encoding"
 
 
@@ -41,3 +50,43 @@ def read_toml_text(file: Path) -> str:
     if not stat.S_ISREG(mode) and not stat.S_ISDIR(mode):
         raise OSError(errno.EINVAL, "not a regular file", os.fspath(file))
     return decode_text(file.read_bytes()).replace("\r\n", "\n")
+
+
+class NotToml(ValueError):
+    """A text that is no TOML, or that no reader should take in.
+
+    Attributes:
+        reason: The mistake, without its place.
+        line: Its line, from 1.
+    """
+
+    def __init__(self, reason: str, line: int) -> None:
+        super().__init__(f"line {line}: {reason}")
+        self.reason, self.line = reason, line
+
+
+def parse_toml(text: str) -> dict[str, object]:
+    """Return the tables of a document.
+
+    Raises:
+        NotToml: It is none, or nested too deep.
+    """
+    long_key = _LONG_KEY.search(text)
+    if long_key is not None:  # tomllib keeps every prefix of it: 14 GB for a key of 60,000 parts
+        line = text.count("\n", 0, long_key.start() + 1) + 1
+        raise NotToml(f"a key has more than {KEY_PARTS} parts", line)
+    try:
+        return tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        found = _AT.search(str(error))
+        reason = str(error)[: found.start()] if found else str(error)
+        line = int(found[1]) if found and found[1] else text.count("\n") + 1
+        raise NotToml(f"not TOML: {reason}", line) from error
+    except RecursionError as error:
+        raise NotToml("not TOML: tables or arrays are nested too deep", 1) from error
+    except ValueError as error:  # an integer that Python refuses to convert, or a date
+        long_integer = _LONG_INTEGER.search(text)
+        if long_integer is None:
+            raise NotToml(f"not TOML: {error}", 1) from error
+        line = text.count("\n", 0, long_integer.start()) + 1
+        raise NotToml(f"an integer has more than {_DIGITS} digits", line) from error

@@ -1,11 +1,15 @@
-"""IP addresses: the one spelling of each, and the IPv4 address that an IPv6 one stands for."""
+"""IP addresses: what stands behind each spelling, and which of them are public.
+
+Whatever connects on behalf of another asks here before it does: a host for its components, an
+install for the source of a package.
+"""
 
 from __future__ import annotations
 
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 from typing import TypeAlias
 
-__all__ = ("Address", "as_address", "innermost")
+__all__ = ("Address", "as_address", "innermost", "problem_with")
 
 Address: TypeAlias = IPv4Address | IPv6Address
 
@@ -34,3 +38,20 @@ def innermost(address: Address) -> Address:
     if in_nat64 or (address in _COMPATIBLE and int(address) > 0xFFFF):
         return IPv4Address(int(address) & 0xFFFFFFFF)
     return address
+
+
+def problem_with(address: Address) -> str | None:
+    """Return why an address is not public, or None if it is."""
+    inner = innermost(address)
+    for problem, is_so in (
+        ("unspecified", inner.is_unspecified),
+        ("loopback", inner.is_loopback),
+        ("link-local", inner.is_link_local),
+        ("multicast", inner.is_multicast),
+        ("private", inner.is_private),
+        ("reserved", inner.is_reserved),
+        ("not global", not inner.is_global),
+    ):
+        if is_so:
+            return problem
+    return None

@@ -1,0 +1,73 @@
+"""Read a package from this machine: a folder, a `.airswasm` file, or standard input."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import anyio.to_thread
+
+from .._packages.archive import ArchiveLimits
+from .._packages.package import archive_of
+from ..errors import PackageInvalid, SourceTooLarge
+from .settings import SourceSettings
+from .source import Arrived, Fetched
+
+__all__ = ("STDIN", "PathSource")
+
+STDIN = "-"
+_PIECE = 2**20
+
+
+class PathSource:
+    """The kind `path`.
+
+    Args:
+        settings: What an operator allows.
+    """
+
+    def __init__(self, settings: SourceSettings) -> None:
+        self._settings = settings
+
+    def canonical(self, text: str) -> str:
+        """See `PackageSource`; a path is absolute."""
+        return text if text == STDIN else _real(text)
+
+    def pinned(self, text: str, pin: str) -> str:
+        """See `PackageSource`; a path has no pins."""
+        del pin
+        return self.canonical(text)
+
+    async def fetch(self, text: str, arrived: Arrived) -> Fetched:
+        """See `PackageSource`."""
+        if text == STDIN:
+            # A thread that waits for a terminal cannot be ended: leave it behind.
+            content = await anyio.to_thread.run_sync(self._read_stdin, abandon_on_cancel=True)
+        else:
+            content = await anyio.to_thread.run_sync(self._read, Path(text))
+        arrived(len(content))
+        return Fetched(content, self.canonical(text))
+
+    def _read(self, path: Path) -> bytes:
+        limits = ArchiveLimits(total_bytes=self._settings.most_bytes)
+        return archive_of(path, limits=limits)
+
+    def _read_stdin(self) -> bytes:
+        content = bytearray()
+        while piece := sys.stdin.buffer.read(_PIECE):
+            content += piece
+            if len(content) > self._settings.most_bytes:
+                raise SourceTooLarge(
+                    STDIN, "sources.most_bytes", f"{self._settings.most_bytes:,} bytes"
+                )
+        if not content:
+            raise PackageInvalid(STDIN, "standard input is empty")
+        return bytes(content)
+
+
+def _real(text: str) -> str:
+    try:
+        return str(Path(text).resolve())
+    except (OSError, RuntimeError, ValueError) as error:  # a circle of links; a NUL
+        reason = getattr(error, "strerror", None) or str(error)
+        raise PackageInvalid(text, f"cannot be read: {reason}", is_there=False) from error
