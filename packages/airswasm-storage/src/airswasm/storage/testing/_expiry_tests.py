@@ -234,7 +234,7 @@ class ExpiryTests(Suite):
             assert await space.usage() == await space.recount()
 
     async def test_verifying_counts_what_waits_to_be_swept(self, open_store: OpenStore) -> None:
-        """What expired is no damage, however much of it there is; a wrong counter is."""
+        """Any number of expired values is no damage; a wrong counter is."""
         clock, keys = Clock(), [f"{number:04}" for number in range(5_000)]
         async with open_store(clock=clock) as store:
             space = store.namespace("a", has_batch_bounds=False)
