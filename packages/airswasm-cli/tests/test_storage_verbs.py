@@ -23,6 +23,20 @@ RunHost = Callable[..., Any]
 
 posix_only = pytest.mark.skipif(os.name != "posix", reason="signals and limits of POSIX")
 
+FILL = """
+import errno, resource, signal, sys
+from pathlib import Path
+from airswasm.cli.commands._streams import opened_output
+
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))
+try:
+    with opened_output(Path(sys.argv[1])) as target:
+        target.write(bytes(200_000))
+except OSError as error:
+    print(errno.errorcode[error.errno], error.filename)
+"""
+
 
 @pytest.fixture(params=["stored", "running"])
 def hosted(request: pytest.FixtureRequest, installed: Path, run_host: RunHost) -> Any:
@@ -88,6 +102,16 @@ def test_words_and_values_that_no_store_takes_are_refused_by_name(
     refused = airswasm("storage", "checkpoints", "create", "hello", "")
     assert "the checkpoint '' is not usable" in refused.err
     assert airswasm("storage", "set", "hello", "k", "v", "--ttl", "inf").code == 2
+
+
+@posix_only
+def test_a_file_that_its_disk_has_no_room_for_is_named(tmp_path: Path) -> None:
+    """A write that fails does not say which file it was; nothing of it is left."""
+    written = subprocess.run(
+        [sys.executable, "-c", FILL, str(tmp_path / "x.export")], capture_output=True, text=True
+    )
+    assert written.stdout.split() == ["EFBIG", str(tmp_path / "x.export")], written.stderr
+    assert list(tmp_path.iterdir()) == []
 
 
 @posix_only
@@ -191,6 +215,9 @@ def test_what_an_uninstalled_component_left_is_listed_and_purged(
     assert airswasm("storage", "usage", "hello").code == 5
     assert airswasm("storage", "set", "hello", "k", "1").code == 5
     assert airswasm("storage", "delete", "airswasm-registry", "--all", "--yes").code == 5
+    for shown in of(airswasm("storage", "usage", "--json"))["namespaces"]:
+        named = of(airswasm("storage", "usage", shown["name"], "--json"))["namespaces"]
+        assert [each["name"] for each in named] == [shown["name"]]
     assert airswasm("storage", "verify").code == 0
 
 

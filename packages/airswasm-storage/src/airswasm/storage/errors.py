@@ -102,7 +102,7 @@ class QuotaExceeded(StorageError):
         "quota used up",
         "The write would take the component over its quota of bytes or of keys.",
         "delete something, or raise `storage` (bytes) or `storage_keys` under [limits] in "
-        "Component.toml",
+        "Component.toml, and where the host allows less, in config.toml",
     )
 
     def __init__(
@@ -422,7 +422,7 @@ class CheckpointUnknown(StorageError):
         "E0514",
         "no such checkpoint",
         "The component's storage has no checkpoint of that name.",
-        "list the checkpoints",
+        "list them: airswasm storage checkpoints list NAME",
         ExitStatus.NOT_FOUND,
     )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 import tempfile
@@ -15,6 +16,7 @@ __all__ = ("opened_input", "opened_output", "read_chunks", "streamed")
 T = TypeVar("T")
 
 _CHUNK_BYTES = 256 * 1024
+_NO_ROOM = (errno.ENOSPC, errno.EFBIG, getattr(errno, "EDQUOT", errno.ENOSPC))
 
 
 @asynccontextmanager
@@ -89,6 +91,8 @@ def opened_output(file: Path) -> Generator[BinaryIO]:
             target.flush()
             os.fsync(target.fileno())
         partial.replace(file)
-    except BaseException:
+    except BaseException as error:
         partial.unlink(missing_ok=True)
+        if isinstance(error, OSError) and error.errno in _NO_ROOM:  # a write does not name its file
+            error.filename = str(file)
         raise

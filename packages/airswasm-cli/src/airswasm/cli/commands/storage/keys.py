@@ -143,6 +143,7 @@ def set_value(
     import anyio
 
     from ..._hosts.opening import full_name, open_host
+    from .._times import size
 
     full, terminal = full_name(name), session.terminal
     content = _standard_input() if value == "-" else value.encode(errors="surrogateescape")
@@ -160,7 +161,7 @@ def set_value(
         terminal.document("set/1", {**document, "dry_run": dry_run})
     else:
         done = "would set" if dry_run else "set"
-        terminal.done(f"{done} {key} of {full}, {len(content):,} bytes")
+        terminal.done(f"{done} {key} of {full}, {size(len(content))}")
 
 
 def _standard_input() -> bytes:

@@ -46,7 +46,8 @@ def usage(
             found = await host.stores()
             if wanted is None:
                 return found
-            found = [each for each in found if each["name"] == wanted]
+            names = (name, wanted)  # the host's own names are not those of components
+            found = [each for each in found if each["name"] in names]
             if not found:
                 await host.checkpoints(wanted)  # refuses a name that is not installed
             return found
