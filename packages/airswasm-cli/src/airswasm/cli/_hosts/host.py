@@ -269,7 +269,7 @@ class LocalHost(LocalAudit, StoredHost, LocalStorage):
         )
         plan = await self._system.plan(read, update=change == "update")
         self._pending.put(plan.digest, read, change)
-        return to_document(plan_document(plan, self._system.kinds))
+        return to_document(plan_document(plan, self._system.kinds, self._system.policy))
 
     async def approve(self, digest: str, narrowed: str = "", denied: str = "") -> Document:
         """See `Host`."""
@@ -296,7 +296,7 @@ class LocalHost(LocalAudit, StoredHost, LocalStorage):
         from .._control.answers import plan_document
 
         plan = await self._system.plan_rollback(name, to)
-        return to_document(plan_document(plan, self._system.kinds))
+        return to_document(plan_document(plan, self._system.kinds, self._system.policy))
 
     async def rollback(self, name: str, to: str | None = None) -> Document:
         """See `Host`."""

@@ -173,6 +173,15 @@ class Ledger:
             package_name, owner, label=label, accepted=accepted, cosigners=cosigners
         )
 
+    def owners(self) -> dict[str, PublicKey]:
+        """Return the owner of every name that is pinned or installed."""
+        installed = {
+            each.package_name: PublicKey.from_text(each.owner)
+            for each in self._registry
+            if each.owner is not None
+        }
+        return {**installed, **{pin.name: pin.key for pin in self._trust.components()}}
+
     def owner_of(self, package_name: str) -> PublicKey | None:
         """Return the key that owns the installed components of a package, pinned or not."""
         owners = (each.owner for each in self._records_of(package_name))

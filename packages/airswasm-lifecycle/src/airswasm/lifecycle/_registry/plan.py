@@ -32,6 +32,7 @@ from ..errors import (
     VersionNotRetained,
     WrongPackage,
 )
+from .lookalikes import Lookalike
 from .registry import ComponentRecord, VersionRecord
 
 __all__ = (
@@ -74,6 +75,8 @@ class InstallPlan:
     package_digest: str
     """Over every file of the package; see `Package.digest`."""
     wasm_bytes: int
+    lookalikes: tuple[Lookalike, ...] = ()
+    """Names of other owners that the name of an install is easily taken for."""
     withheld: Grants = field(default_factory=Grants)
     """The requests that the answer does not change: an update's that stay denied, and a rollback's
     that are not in force any more."""
