@@ -229,7 +229,8 @@ class PlanDocument:
         cosigners: The fingerprints of the keys that signed it beside that one.
         lookalikes: Names of other owners that its name is easily taken for.
         is_repair: Whether it only restores files that the disk lost.
-        level: How much its origin decides: `trusted`, `development` or `unknown`.
+        level: How much its origin decides: `trusted`, `source`, `development` or `unknown`.
+        origin: The canonical text of its source; empty where it is not known.
         capabilities: The capabilities that it asks for, as lines of a manifest.
         added_capabilities: The capabilities that the installed version lacks.
         withheld: The capabilities that it asks for and does not get whatever is answered, as lines
@@ -257,6 +258,7 @@ class PlanDocument:
     lookalikes: tuple[Lookalike, ...]
     is_repair: bool
     level: str
+    origin: str
     capabilities: tuple[str, ...]
     added_capabilities: tuple[str, ...]
     withheld: tuple[str, ...]
@@ -289,6 +291,7 @@ def plan_document(plan: InstallPlan, kinds: Kinds, policy: HostPolicy) -> PlanDo
         lookalikes=plan.lookalikes,
         is_repair=plan.is_repair,
         level=plan.level,
+        origin=plan.origin,
         capabilities=plan.capabilities.manifest_lines(),
         added_capabilities=plan.added_capabilities.manifest_lines(),
         withheld=plan.withheld.manifest_lines(),

@@ -89,6 +89,11 @@ OPERATIONS = Table(
                 Parameter(
                     "change", "query", Text(("install", "update")), "The change to plan.", "install"
                 ),
+                Parameter(
+                    "origin", "query", Text(),
+                    "The canonical text of its source, `file:///srv/packages/x.airswasm`, by which "
+                    "`[trust] sources` may trust it.", "",
+                ),
             ),
             changes=True,
             detail="The host verifies the package and compiles it, but executes nothing of it. It "

@@ -54,7 +54,11 @@ class Host(HostReader, StorageHost, Protocol):
         ...
 
     async def plan(
-        self, package: bytes, source: str = "package", change: Change = "install"
+        self,
+        package: bytes,
+        source: str = "package",
+        change: Change = "install",
+        origin: str = "",
     ) -> Document:
         """Return the plan of a change with a package, and keep the package for `approve`."""
         ...
@@ -252,7 +256,11 @@ class LocalHost(LocalAudit, StoredHost, LocalStorage):
         return openapi_document(self._operations)
 
     async def plan(
-        self, package: bytes, source: str = "package", change: Change = "install"
+        self,
+        package: bytes,
+        source: str = "package",
+        change: Change = "install",
+        origin: str = "",
     ) -> Document:
         """See `Host`."""
         import anyio.to_thread
@@ -264,7 +272,11 @@ class LocalHost(LocalAudit, StoredHost, LocalStorage):
             raise HostOffline("plan")
         read = await anyio.to_thread.run_sync(
             lambda: Package.from_bytes(
-                package, source=source, signature="optional", kinds=self._system.kinds
+                package,
+                source=source,
+                origin=origin,
+                signature="optional",
+                kinds=self._system.kinds,
             )
         )
         plan = await self._system.plan(read, update=change == "update")

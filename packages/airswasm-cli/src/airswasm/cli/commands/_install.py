@@ -42,10 +42,12 @@ async def carry_out(
         LifecycleError, SecurityError, RemoteFailure: The host refused.
     """
     from airswasm.lifecycle import archive_of
+    from airswasm.security import file_source
 
     content = archive_of(source)
     with session.terminal.progress(f"verifying {source}") as progress:
-        plan = await host.plan(content, source=str(source), change=change)
+        origin = file_source(source, _members(source, content))
+        plan = await host.plan(content, source=str(source), change=change, origin=origin)
         del content  # now on the host
         digest = str(plan["digest"])
         choice = decide(session, progress, plan, options)
@@ -57,6 +59,14 @@ async def carry_out(
         if choice.remembered:
             await host.trust_allow(choice.remembered)
         return done
+
+
+def _members(source: Path, content: bytes) -> Sequence[str]:
+    """Return the files of a folder that were packed."""
+    import io
+    import zipfile
+
+    return zipfile.ZipFile(io.BytesIO(content)).namelist() if source.is_dir() else ()
 
 
 def decide(
@@ -112,6 +122,10 @@ def _show_level(terminal: Terminal, plan: Document) -> None:
         terminal.warn(
             f"DEVELOPMENT MODE: {plan['name']} may use everything but the forbidden list, "
             "because it is unsigned or signed by a key of this home"
+        )
+    elif plan["level"] == "source":
+        terminal.say(
+            f"granted what it asks for: its source is trusted ({one_line(plan['origin'])})"
         )
     elif plan["level"] == "trusted":
         shown = text(plan.get("signer"))[:16]

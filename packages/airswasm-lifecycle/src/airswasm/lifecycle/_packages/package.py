@@ -32,6 +32,7 @@ from airswasm.security import (
     Statement,
     VerifiedStatement,
     cosign,
+    file_source,
     judge_path,
     read_partly_signed,
     sign,
@@ -72,6 +73,8 @@ class Package:
     """The signed statement and its signers."""
     digests: Mapping[str, str] = field(default_factory=dict[str, str])
     """Path to SHA-256 of every file, `component.sig` included if it is signed."""
+    origin: str = ""
+    """The canonical text of its source, for trust by source; empty where it is not known."""
 
     @property
     def name(self) -> str:
@@ -150,7 +153,9 @@ class Package:
             reader = _Folder(source, limits)
         else:
             reader = _Archive(_read_archive_file(source, limits), str(source), limits)
-        return cls._read(reader, str(source), signature, kinds)
+        read = cls._read(reader, str(source), signature, kinds)
+        members = read.digests if source.is_dir() else ()
+        return replace(read, origin=file_source(source, members))
 
     @classmethod
     def from_bytes(
@@ -158,6 +163,7 @@ class Package:
         content: bytes,
         *,
         source: str = "package",
+        origin: str = "",
         signature: SignatureUse = "required",
         kinds: Kinds | None = None,
         limits: ArchiveLimits = _DEFAULT_LIMITS,
@@ -167,6 +173,8 @@ class Package:
         Args:
             content: The bytes.
             source: The package's name in error messages.
+            origin: The canonical text of its source (`file_source`), if its sender is trusted to
+                say so.
             signature: As for `read`.
             kinds: As for `read`.
             limits: As for `read`.
@@ -174,7 +182,8 @@ class Package:
         Raises:
             LifecycleError, SecurityError: As for `read`.
         """
-        return cls._read(_Archive(content, source, limits), source, signature, kinds)
+        read = cls._read(_Archive(content, source, limits), source, signature, kinds)
+        return replace(read, origin=origin)
 
     @classmethod
     def _read(

@@ -43,7 +43,8 @@ __all__ = ("Decide", "Ledger", "version_of")
 
 T = TypeVar("T")
 _BY_LEVEL: Mapping[TrustLevel, Decider] = {
-    "unknown": "operator", "trusted": "key", "development": "level",
+    "unknown": "operator", "trusted": "key", "source": "source",
+    "development": "level",
 }  # fmt: skip
 Decide: TypeAlias = Callable[[GrantRecord], GrantRecord]
 
@@ -79,7 +80,8 @@ class Ledger:
         """
         now = self._clock()
         if not plan.needs_approval:
-            granted = Approval(by=_BY_LEVEL[plan.level])
+            by = _BY_LEVEL[plan.level]
+            granted = Approval(by=by, reason=plan.origin if by == "source" else "")
             return lambda before: granted.decide(plan, before, now, self._kinds)
         answer = approve(plan) if approve is not None else False
         if inspect.isawaitable(answer):

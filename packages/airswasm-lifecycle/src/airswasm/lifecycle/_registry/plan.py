@@ -85,7 +85,10 @@ class InstallPlan:
     is_rollback: bool = False
     """Whether it returns to a version that was approved before."""
     level: TrustLevel = "unknown"
-    """The trust level of the package: `trusted`, `development` or `unknown`."""
+    """The trust level of the package: `trusted` for its key, `source` for the place that it came
+    from, `development` or `unknown`."""
+    origin: str = ""
+    """The canonical text of its source; empty where it is not known."""
 
     @property
     def limits(self) -> LimitsSection:
@@ -131,7 +134,7 @@ class InstallPlan:
         return hashlib.sha256(json.dumps(meaning).encode()).hexdigest()
 
 
-TrustLevel: TypeAlias = Literal["trusted", "unknown", "development"]
+TrustLevel: TypeAlias = Literal["trusted", "source", "unknown", "development"]
 
 
 def plan_install(
@@ -345,6 +348,7 @@ def _plan(
         wasm_bytes=len(package.wasm),
         is_repair=is_repair,
         level=level,
+        origin=package.origin,
     )
 
 
