@@ -410,3 +410,28 @@ def test_a_long_command_line_is_refused_unread(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr("airswasm.osl._spelling.shlex.split", read)
     with pytest.raises(InvalidResource, match="characters at most"):
         PROGRAM.resource("/bin/echo " + "\x01" * 65_000)
+
+
+@pytest.mark.parametrize(
+    "patterns",
+    [
+        ("https://**/**", "http://**/**"),
+        ("http://**:*/**", "https://**/**"),
+        ("https://**:*/**", "GET http://**/**", "*://**/**"),
+        ("*://**/**",),
+    ],
+)
+def test_patterns_that_are_everything_together_say_so(patterns: tuple[str, ...]) -> None:
+    """A list must not get by what a pattern may not; less than all of it may."""
+    with pytest.raises(InvalidPattern, match="everything"):
+        KINDS.check(Grants({"http:request": patterns}))
+    KINDS.check(Grants({"http:request": ("everything", *patterns)}))
+    for some in (("https://**/**",), ("GET http://**/**", "https://**/**")):
+        KINDS.check(Grants({"http:request": some}))
+
+
+def test_a_method_before_everything_is_told_its_pattern() -> None:
+    with pytest.raises(InvalidPattern, match=r"GET \*://\*\*:\*/\*\*") as caught:
+        URL.pattern("GET everything")
+    assert "did you mean" in str(caught.value) or "mean" in str(caught.value)
+    URL.pattern("GET *://**:*/**")

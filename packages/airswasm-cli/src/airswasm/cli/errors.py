@@ -96,10 +96,11 @@ class AnswerNeeded(CliError):
         ExitStatus.REFUSED,
     )
 
-    def __init__(self, question: str) -> None:
+    def __init__(self, question: str, options: str = "") -> None:
+        other = f"; {options}" if options else ""
         super().__init__(
             f"this question needs an answer, and no terminal is attached: {question}",
-            hint="pass --yes to accept, or run it in a terminal without --no-input",
+            hint=f"pass --yes to accept{other}, or run it in a terminal without --no-input",
         )
         self.question = question
 

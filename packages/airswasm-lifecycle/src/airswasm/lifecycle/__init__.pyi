@@ -1,6 +1,7 @@
 from ._block import BLOCK, LOGGING_INTERFACE
 from ._changes.granting import Granting, GrantReport
 from ._changes.trusting import RevocationReport, Trusting
+from ._checks import check_roles
 from ._home.artifacts import ArtifactStore
 from ._home.configuration import Configuration, Setting, describe_settings, write_toml
 from ._home.editing import edit_configuration
@@ -41,7 +42,8 @@ from ._packages.package import PACKAGE_SUFFIX, SIGNATURE_NAME, Package, archive_
 from ._reader import HomeReader
 from ._registry.approval import Approval, Approve
 from ._registry.info import ComponentInfo
-from ._registry.limits import limits_of
+from ._registry.limits import limits_in_force, limits_of
+from ._registry.lookalikes import Lookalike
 from ._registry.plan import InstallPlan
 from ._registry.registry import ComponentRecord, Registry, RegistryTable, VersionRecord
 from ._registry.summary import ComponentSummary
@@ -126,6 +128,9 @@ __all__ = (
     "InstallPolicy",
     "LOGGING_INTERFACE",
     "LimitPolicy",
+    "Lookalike",
+    "check_roles",
+    "limits_in_force",
     "NoSuchSetting",
     "Profile",
     "PurgeIncomplete",

@@ -11,6 +11,7 @@ import time
 from collections.abc import AsyncGenerator, Callable, Iterable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Literal
 
@@ -56,6 +57,7 @@ from airswasm.security import (
     SecuritySettings,
     TrustSettings,
     TrustStore,
+    covers_source,
 )
 from airswasm.storage import (
     DurabilityPolicy,
@@ -153,7 +155,10 @@ class OpenHome:
         self._check_mode()
         self.kinds = Kinds(self.blocks.capabilities.values())
         self._in_force = GrantsInForce(
-            self.kinds, self._clock, is_development=self.policy.is_development
+            self.kinds,
+            self._clock,
+            is_development=self.policy.is_development,
+            is_trusted=partial(covers_source, self.configuration.get(TrustSettings).sources),
         )
         limits = self.configuration.get(LogLimits)
         self.logs = LogBook(self.home.logs_folder, limits, clock=self._clock)

@@ -17,6 +17,7 @@ import string
 from urllib.parse import quote, urlsplit
 
 from airswasm.security import (
+    EVERYTHING,
     InvalidPattern,
     InvalidResource,
     Pattern,
@@ -281,6 +282,8 @@ def _request_pattern(text: str) -> str:
     methods = _methods(head, text) if space else ""
     scheme, mark, rest = url.partition("://")
     scheme = scheme.lower()
+    if not mark and url == EVERYTHING:
+        raise InvalidPattern(text, f"a method stands before a URL{_meant(f'{methods}*://**:*/**')}")
     if not mark:
         raise InvalidPattern(text, f"it has no scheme{_meant(f'https://{_with_path(url)}')}")
     if scheme not in (*_DEFAULT_PORTS, "*"):
@@ -353,4 +356,5 @@ URL = Spelling(
     split=_request_parts,
     split_pattern=_request_pattern_parts,
     quote=_quoted_request,
+    together=("http://**/**", "https://**/**"),
 )

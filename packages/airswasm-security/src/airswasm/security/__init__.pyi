@@ -51,6 +51,7 @@ from ._signatures import (
     verify,
     verify_statement,
 )
+from ._sources import covers_source, file_source
 from ._spelling import EVERYTHING, PLAIN, Reach, Resource, Spelling, read_plain
 from ._trust import FormerKey, Revocation, TrustedComponent, TrustedKey, TrustStore
 from .errors import (
@@ -127,6 +128,8 @@ __all__ = (
     "SignersMissing",
     "StatementExpired",
     "cosign",
+    "covers_source",
+    "file_source",
     "cosign_file",
     "read_partly_signed",
     "AllowedLines",

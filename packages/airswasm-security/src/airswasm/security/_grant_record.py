@@ -14,7 +14,7 @@ pair of a record and a manifest, and ten thousand names of one package share it.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Literal, TypeAlias, cast
 
@@ -27,14 +27,16 @@ if TYPE_CHECKING:  # to read a record needs no patterns
 __all__ = ("ALL_PATTERNS", "Decider", "GrantEntry", "GrantOrigin", "GrantRecord", "GrantVerdict")
 
 GrantVerdict: TypeAlias = Literal["granted", "narrowed", "denied"]
-Decider: TypeAlias = Literal["operator", "policy", "key", "level"]
+Decider: TypeAlias = Literal["operator", "policy", "key", "source", "level"]
 """`operator`: a person or their script. `policy`: the host, when a time had passed. `key`: the
-package's signer is trusted. `level`: the host is in development mode."""
+package's signer is trusted. `source`: it came
+from a trusted place, which the reason names. `level`: the host is in development mode."""
 _VERDICTS: Mapping[str, GrantVerdict] = {
     "granted": "granted", "narrowed": "narrowed", "denied": "denied",
 }  # fmt: skip
 _DECIDERS: Mapping[str, Decider] = {
-    "operator": "operator", "policy": "policy", "key": "key", "level": "level",
+    "operator": "operator", "policy": "policy", "key": "key",
+    "source": "source", "level": "level",
 }  # fmt: skip
 ALL_PATTERNS = ("everything",)
 """The patterns that stand for all of a capability."""
@@ -331,6 +333,18 @@ class GrantRecord:
     def without_decider(self, by: Decider) -> GrantRecord:
         """Return the record without the grants that one decider made; denials stay."""
         kept = tuple(each for each in self.entries if each.by != by or each.verdict == "denied")
+        return self if len(kept) == len(self.entries) else GrantRecord(kept)
+
+    def without_sources(self, is_trusted: Callable[[str], bool]) -> GrantRecord:
+        """Return the record without the grants for packages of places that are trusted no longer.
+
+        Denials stay.
+        """
+        kept = tuple(
+            each
+            for each in self.entries
+            if each.by != "source" or each.verdict == "denied" or is_trusted(each.reason)
+        )
         return self if len(kept) == len(self.entries) else GrantRecord(kept)
 
     def _granting(self, capability: str) -> Iterator[GrantEntry]:

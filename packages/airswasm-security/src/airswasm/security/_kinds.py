@@ -117,6 +117,10 @@ class Kinds:
             for text in patterns:
                 if text != EVERYTHING and spelling.covers_everything(spelling.pattern(text)):
                     raise InvalidPattern(text, f"it covers all that there is; {_SAY_EVERYTHING}")
+            read = [spelling.pattern(each) for each in patterns]
+            if EVERYTHING not in patterns and spelling.cover_everything(read):
+                reason = f"together they cover all that there is; {_SAY_EVERYTHING}"
+                raise InvalidPattern(", ".join(patterns), reason)
         for table in (grants.allow, grants.deny):
             for capability, patterns in table.items():
                 spelling = self.spelling(capability)

@@ -238,7 +238,8 @@ def _members(name: str, principals: Iterable[str]) -> tuple[Pattern, ...]:
 def _read_members(name: str, principals: Iterable[str]) -> Iterator[Pattern]:
     for principal in principals:
         if not principal.startswith(_PREFIX):
-            raise RolesInvalid(name, f"{principal!a} is no principal: write {_PREFIX}shop/*")
+            meant = f"{_PREFIX}{principal if '/' in principal else 'shop/*'}"
+            raise RolesInvalid(name, f"{principal!a} is no principal: write {ascii(meant)[1:-1]}")
         pattern = principal.removeprefix(_PREFIX)
         if pattern.count("/") != 1:
             reason = f"{principal!a} can match no component, whose name is namespace/name"

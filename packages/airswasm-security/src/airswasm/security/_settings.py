@@ -8,6 +8,8 @@ from airswasm.wit import Forbidden
 
 from ._grants import Grants, grants_of_tables
 from ._key_text import MAXIMUM_SIGNERS, is_fingerprint
+from ._sources import source_pattern
+from .errors import InvalidPattern
 
 __all__ = ("SecuritySettings", "TrustSettings")
 
@@ -58,14 +60,22 @@ class TrustSettings:
 
     Attributes:
         keys: Fingerprints of keys that are trusted, as `airswasm trust allow` trusts one.
+        sources: Patterns of the places whose packages are trusted as those of a trusted key:
+            `/srv/packages/**`. Files that other users can change never count.
         threshold: How many different pinned keys must sign each package, 1 to 8. `airswasm trust
             threshold` asks for more of a single name.
     """
 
     keys: tuple[str, ...] = ()
+    sources: tuple[str, ...] = ()
     threshold: int = 1
 
     def __post_init__(self) -> None:
+        for each in self.sources:
+            try:
+                source_pattern(each)
+            except InvalidPattern as error:
+                raise ValueError(str(error)) from error
         if not 1 <= self.threshold <= MAXIMUM_SIGNERS:
             raise ValueError(f"threshold is not within 1 to {MAXIMUM_SIGNERS}")
         for each in self.keys:

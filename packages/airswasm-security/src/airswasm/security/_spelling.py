@@ -16,7 +16,7 @@ from __future__ import annotations
 import enum
 import re
 import unicodedata
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, cast
 
@@ -152,6 +152,7 @@ class Spelling:
         fold: Returns a resource, or a pattern, as a system spells it that takes several resources
             for one: file systems that ignore case. Denials hold for both spellings.
         quote: Returns the pattern that covers one canonical resource and no other.
+        together: Patterns that cover, all of them together, what people mean by everything.
     """
 
     separator: str = "/"
@@ -163,6 +164,7 @@ class Spelling:
     split_pattern: Callable[[str], tuple[Pattern | Words, ...]] | None = None
     fold: Callable[[str], str] | None = None
     quote: Callable[[str], str] = escape
+    together: tuple[str, ...] = ()
 
     def resource(self, value: str, argument: str | None = None) -> Resource:
         """Return the resource of a call.
@@ -223,6 +225,11 @@ class Spelling:
                 if covers(pattern, Pattern(some, self.separator)):
                     return True
         return covers(pattern, whole)
+
+    def cover_everything(self, patterns: Sequence[AnyPattern]) -> bool:
+        """Return whether patterns cover together what people mean by everything."""
+        parts = [self.pattern(each) for each in self.together]
+        return bool(parts) and all(any(covers(each, part) for each in patterns) for part in parts)
 
 
 PLAIN = Spelling()

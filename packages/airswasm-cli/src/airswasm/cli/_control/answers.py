@@ -14,8 +14,10 @@ from airswasm.actor import Receipt
 from airswasm.lifecycle import (
     Difference,
     HealthSection,
+    HostPolicy,
     InstallPlan,
     LimitsSection,
+    Lookalike,
     SupervisionSection,
 )
 from airswasm.security import Kinds
@@ -253,15 +255,17 @@ class PlanDocument:
         signer: The fingerprint of the key that signed it; None if it is unsigned.
         is_new_signer: Whether this key has not yet signed a package of this name.
         cosigners: The fingerprints of the keys that signed it beside that one.
+        lookalikes: Names of other owners that its name is easily taken for.
         is_repair: Whether it only restores files that the disk lost.
-        level: How much its origin decides: `trusted`, `development` or `unknown`.
+        level: How much its origin decides: `trusted`, `source`, `development` or `unknown`.
+        origin: The canonical text of its source; empty where it is not known.
         capabilities: The capabilities that it asks for, as lines of a manifest.
         added_capabilities: The capabilities that the installed version lacks.
         withheld: The capabilities that it asks for and does not get whatever is answered, as lines
             of a manifest: denied ones, and for a rollback all that are not granted any more.
         wishes: The capabilities that the approval decides about, with sentences and reasons.
         differences: Other keys that it sets differently from the installed version.
-        limits: The most that it may use.
+        limits: The most that it may use, with the host's value where the package has none.
         supervision: Reactions to a crash.
         health: The interval of health checks; None for none.
         environment: The environment variables that it sets for itself.
@@ -281,8 +285,10 @@ class PlanDocument:
     signer: str | None
     is_new_signer: bool
     cosigners: tuple[str, ...]
+    lookalikes: tuple[Lookalike, ...]
     is_repair: bool
     level: str
+    origin: str
     capabilities: tuple[str, ...]
     added_capabilities: tuple[str, ...]
     withheld: tuple[str, ...]
@@ -299,8 +305,10 @@ class PlanDocument:
     pin: str
 
 
-def plan_document(plan: InstallPlan, kinds: Kinds) -> PlanDocument:
+def plan_document(plan: InstallPlan, kinds: Kinds, policy: HostPolicy) -> PlanDocument:
     """Return an install plan as its approver sees it."""
+    from airswasm.lifecycle import limits_in_force
+
     manifest = plan.manifest
     return PlanDocument(
         digest=plan.digest,
@@ -312,14 +320,16 @@ def plan_document(plan: InstallPlan, kinds: Kinds) -> PlanDocument:
         signer=plan.signer,
         is_new_signer=plan.is_new_signer,
         cosigners=plan.cosigners,
+        lookalikes=plan.lookalikes,
         is_repair=plan.is_repair,
         level=plan.level,
+        origin=plan.origin,
         capabilities=plan.capabilities.manifest_lines(),
         added_capabilities=plan.added_capabilities.manifest_lines(),
         withheld=plan.withheld.manifest_lines(),
         wishes=tuple(_wishes(plan, kinds)),
         differences=plan.differences,
-        limits=manifest.limits,
+        limits=limits_in_force(manifest, policy.limits),
         supervision=manifest.supervision,
         health=manifest.health,
         environment=manifest.environment,

@@ -101,6 +101,11 @@ OPERATIONS = Table(
                     "pin", "query", Text(),
                     "The source's name for exactly this content: a commit, a digest.", "",
                 ),
+                Parameter(
+                    "origin", "query", Text(),
+                    "The canonical text of its source, `file:///srv/packages/x.airswasm`, by which "
+                    "`[trust] sources` may trust it.", "",
+                ),
             ),
             changes=True,
             detail="The host verifies the package and compiles it, but executes nothing of it. It "

@@ -55,7 +55,12 @@ class Host(HostReader, StorageHost, LetterHost, Protocol):
         ...
 
     async def plan(
-        self, package: bytes, source: str = "", change: Change = "install", pin: str = ""
+        self,
+        package: bytes,
+        source: str = "",
+        change: Change = "install",
+        pin: str = "",
+        origin: str = "",
     ) -> Document:
         """Return the plan of a change with a package, and keep the package for `approve`."""
         ...
@@ -283,7 +288,12 @@ class LocalHost(LocalAudit, StoredHost, LocalStorage, LocalLetters):
         return openapi_document(self._operations)
 
     async def plan(
-        self, package: bytes, source: str = "", change: Change = "install", pin: str = ""
+        self,
+        package: bytes,
+        source: str = "",
+        change: Change = "install",
+        pin: str = "",
+        origin: str = "",
     ) -> Document:
         """See `Host`."""
         import anyio.to_thread
@@ -295,13 +305,18 @@ class LocalHost(LocalAudit, StoredHost, LocalStorage, LocalLetters):
             raise HostOffline("plan")
         read = await anyio.to_thread.run_sync(
             lambda: Package.from_bytes(
-                package, source=source or "package", signature="optional",
-                kinds=self._system.kinds, origin=source, pin=pin,
+                package,
+                source=source or "package",
+                signature="optional",
+                kinds=self._system.kinds,
+                recorded_source=source,
+                pin=pin,
+                origin=origin,
             )
         )  # fmt: skip
         plan = await self._system.plan(read, update=change == "update")
         self._pending.put(plan.digest, read, change)
-        return to_document(plan_document(plan, self._system.kinds))
+        return to_document(plan_document(plan, self._system.kinds, self._system.policy))
 
     async def approve(self, digest: str, narrowed: str = "", denied: str = "") -> Document:
         """See `Host`."""
@@ -328,7 +343,7 @@ class LocalHost(LocalAudit, StoredHost, LocalStorage, LocalLetters):
         from .._control.answers import plan_document
 
         plan = await self._system.plan_rollback(name, to)
-        return to_document(plan_document(plan, self._system.kinds))
+        return to_document(plan_document(plan, self._system.kinds, self._system.policy))
 
     async def rollback(self, name: str, to: str | None = None) -> Document:
         """See `Host`."""

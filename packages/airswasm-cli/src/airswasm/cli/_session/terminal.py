@@ -223,14 +223,18 @@ class Terminal:
             return True
         return self.ask(f"{question} [y/N]").lower() in ("y", "yes")
 
-    def ask(self, question: str) -> str:
+    def ask(self, question: str, *, options: str = "") -> str:
         """Ask a person for a line; an ended input is an empty one.
+
+        Args:
+            question: The question.
+            options: The options that answer it beside `--yes`, for the hint.
 
         Raises:
             AnswerNeeded: No person can answer.
         """
         if not self.is_interactive:
-            raise AnswerNeeded(question)
+            raise AnswerNeeded(question, options)
         with _interrupts_at_once():
             sys.stderr.write(f"{question} ")
             sys.stderr.flush()

@@ -91,9 +91,10 @@ def choose(terminal: Terminal, plan: Document) -> Choice | None:
     for number, wish in enumerate(wishes, 1):
         show_wish(terminal, wish, f"{number}/{len(wishes)}")
         name, asked = text(wish["capability"]), _patterns(wish)
-        match _ask_one(terminal):
+        answer, first = _ask_one(terminal)
+        match answer:
             case "n":
-                less = _ask_patterns(terminal, name, asked)
+                less = _ask_patterns(terminal, name, asked, first)
                 if less:
                     narrowed[name] = less
                 else:
@@ -120,21 +121,29 @@ def show_wish(terminal: Terminal, wish: Document, mark: str) -> None:
         terminal.say(f'       its author says: "{reason}"')
 
 
-def _ask_one(terminal: Terminal) -> str:
+_ANSWERS = ("g", "grant", "n", "narrow", "d", "deny", "q", "quit")
+
+
+def _ask_one(terminal: Terminal) -> tuple[str, str]:
+    """Ask for one decision; `n PATTERN` has the first pattern in the same line."""
     for _ in range(_MOST_TRIES):
-        answer = terminal.ask("     [g]rant, [n]arrow, [d]eny, or [q]uit?").lower()
-        if answer[:1] in ("g", "n", "d", "q"):
-            return answer[:1]
-        terminal.say("     answer g, n, d or q")
-    return "q"
+        typed = terminal.ask("     [g]rant, [n]arrow, [d]eny, or [q]uit?")
+        answer, _, rest = typed.partition(" ")
+        answer, rest = answer.lower(), rest.strip()
+        if answer in _ANSWERS and (answer[0] == "n" or not rest):
+            return answer[0], rest
+        terminal.say("     answer g, n, d or q; n may have a pattern behind it")
+    return "q", ""
 
 
-def _ask_patterns(terminal: Terminal, name: str, asked: Sequence[str]) -> tuple[str, ...]:
+def _ask_patterns(
+    terminal: Terminal, name: str, asked: Sequence[str], first: str = ""
+) -> tuple[str, ...]:
     """Ask for patterns within those that are asked for, until an empty line."""
     terminal.say("     one pattern a line; an empty line ends the list (none denies it)")
     patterns: list[str] = []
     while True:
-        typed = terminal.ask(f"     {name} on:")
+        typed, first = first or terminal.ask(f"     {name} on:"), ""
         if not typed:
             return tuple(patterns)
         problem = _judge(name, typed, asked)

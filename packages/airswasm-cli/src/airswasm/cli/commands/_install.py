@@ -53,7 +53,11 @@ async def carry_out(
     """
     with session.terminal.progress(f"verifying {fetched.source}") as progress:
         plan = await host.plan(
-            fetched.content, source=_recorded(fetched), change=change, pin=fetched.pin
+            fetched.content,
+            source=_recorded(fetched),
+            change=change,
+            pin=fetched.pin,
+            origin=fetched.place,
         )
         digest = str(plan["digest"])
         choice = decide(session, progress, plan, options)
@@ -133,6 +137,7 @@ def decide(
     choice = options.choice(plan)
     if not plan["needs_approval"]:
         with progress.paused():
+            show_lookalikes(terminal, plan)
             _show_level(terminal, plan)
             show_withheld(terminal, plan)
         return choice
@@ -148,7 +153,8 @@ def decide(
         question = f"{verb} it? [y]es, grant all; {remember}[c]hoose; [N]o"
         if remember:
             terminal.say("  r            also grants what later packages of its key ask for")
-        answer = terminal.ask(question).lower()
+        less = "--grant CAPABILITY or --deny CAPABILITY to grant less"
+        answer = terminal.ask(question, options=less).lower()
         if remember and answer in ("r", "remember"):
             return replace(choice, remembered=text(plan["signer"]))
         if answer in ("c", "choose"):
@@ -165,6 +171,10 @@ def _show_level(terminal: Terminal, plan: Document) -> None:
         terminal.warn(
             f"DEVELOPMENT MODE: {plan['name']} may use everything but the forbidden list, "
             "because it is unsigned or signed by a key of this home"
+        )
+    elif plan["level"] == "source":
+        terminal.say(
+            f"granted what it asks for: its source is trusted ({one_line(plan['origin'])})"
         )
     elif plan["level"] == "trusted":
         shown = text(plan.get("signer"))[:16]
@@ -191,6 +201,7 @@ def show_plan(terminal: Terminal, plan: Document) -> None:
     signer = text(plan.get("signer"), absent="no key: the package is unsigned")
     first = ", for the first time" if plan.get("is_new_signer") and plan.get("signer") else ""
     terminal.say(f"  signed by    {signer[:16] if plan.get('signer') else signer}{first}")
+    show_lookalikes(terminal, plan)
     for each in texts(plan.get("cosigners")):
         terminal.say(f"  and by       {each[:16]}{first}")
     if plan.get("source"):
@@ -211,6 +222,15 @@ def show_plan(terminal: Terminal, plan: Document) -> None:
         _show_differences(terminal, items(plan.get("differences")))
     else:
         _show_terms(terminal, plan)
+
+
+def show_lookalikes(terminal: Terminal, plan: Document) -> None:
+    """Warn of a name that is easily taken for that of a component of another owner."""
+    for each in items(plan.get("lookalikes")):
+        terminal.warn(
+            f"{plan['name']} looks like {each['name']}, which the key "
+            f"{text(each['owner'])[:16]} owns; is it the one that you mean?"
+        )
 
 
 def show_withheld(terminal: Terminal, plan: Document) -> None:

@@ -21,7 +21,7 @@ def shown_limits(limits: Document, prefix: str = "") -> Iterator[tuple[str, str]
             for name, shown in shown_limits(rates, f"{prefix}{key}."):
                 yield name, f"{shown} each second"
         elif value is None:
-            yield f"{prefix}{key}", "the host's default"
+            yield f"{prefix}{key}", "as the host's setting"
         elif key in _SIZES or key.endswith("_bytes"):
             yield f"{prefix}{key}", size(value)
         elif key == "timeout":

@@ -61,6 +61,8 @@ def show(
     if section is None:
         rows.insert(0, (home.name, home.value, home.origin, home.meaning))
     session.terminal.table(columns, [row[: len(columns)] for row in rows])
+    if section in (None, "roles", "acl"):
+        _warn_of_roles(session)
 
 
 @app.command()
@@ -162,6 +164,15 @@ def _edit(session: Session, name: str, value: str | None) -> Setting | None:
     except ConfigurationInvalid:  # for other mistakes in the file
         return None
     return found.find(name)
+
+
+def _warn_of_roles(session: Session) -> None:
+    """Say which role or entry no host could read; the settings alone do not show it."""
+    from airswasm.lifecycle import check_roles
+
+    for found in check_roles(session.home, quick=True):
+        if found.state == "problem":
+            session.terminal.warn(found.text)
 
 
 def _settings(session: Session) -> Configuration:

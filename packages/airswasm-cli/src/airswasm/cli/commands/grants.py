@@ -178,18 +178,22 @@ def _change(
         if session.terminal.as_json:
             session.terminal.document("grants-of/1", done)
         else:
-            _tell(session, done, capability)
+            _tell(session, done, capability, is_lifted=change == "lift")
 
     anyio.run(work)
 
 
-def _tell(session: Session, done: Document, capability: str) -> None:
+def _tell(session: Session, done: Document, capability: str, *, is_lifted: bool) -> None:
     """Say what is in force of a capability now."""
     from .._control.document import one_line, text
 
     terminal, name = session.terminal, text(done["name"])
     held = [one_line(line) for line in _texts(done["in_force"]) if _is_of(line, capability)]
     is_granted = any(not line.startswith("deny.") for line in held)
+    if is_lifted and not is_granted:
+        terminal.done(f"{name}: the denial of {capability} is lifted, and nothing of it is granted")
+        terminal.say(f"next: airswasm grants add {name} {capability} PATTERN")
+        return
     if not is_granted or f'deny.{capability} = ["everything"]' in held:
         terminal.done(f"{name} may not use {capability}")
         return
@@ -203,6 +207,11 @@ def _show(session: Session, found: list[Document]) -> None:
     from ._times import when
 
     rows = [
+        (text(each["name"]), "*", "granted", "everything", "level", when(entry["at"]), "-", "-")
+        for each in found
+        for entry in [entry for entry in items(each["entries"]) if _is_of_level(entry)][:1]
+    ]
+    rows += [
         (
             text(each["name"]),
             text(entry["capability"]).replace(":", ".", 1),
@@ -215,6 +224,7 @@ def _show(session: Session, found: list[Document]) -> None:
         )
         for each in found
         for entry in items(each["entries"])
+        if not _is_of_level(entry)
     ]
     rows += [
         (text(each["name"]), *_row(line), "-", "-", "-", "-")
@@ -244,6 +254,11 @@ def _show_on_screen(terminal: Terminal, rows: Sequence[Sequence[str]]) -> None:
             about += [reason] if reason != "-" else []
             if about:
                 terminal.data(f"{' ' * 14}{'; '.join(about)}")
+
+
+def _is_of_level(entry: Document) -> bool:
+    """Return whether the development level granted it, which is all or nothing."""
+    return entry["by"] == "level" and entry["verdict"] != "denied"
 
 
 def _rows_of(rows: Sequence[Sequence[str]], name: str) -> list[Sequence[str]]:

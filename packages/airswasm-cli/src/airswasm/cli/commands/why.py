@@ -14,7 +14,7 @@ __all__ = ("app",)
 app = typer.Typer(add_completion=False, rich_markup_mode=None)
 
 
-@app.command()
+@app.command(context_settings={"ignore_unknown_options": True})
 @verb
 def why(
     session: Session,

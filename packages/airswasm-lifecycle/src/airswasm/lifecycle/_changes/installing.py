@@ -22,6 +22,7 @@ from .._packages.component_name import is_component_name
 from .._packages.package import Package
 from .._registry.approval import Approve
 from .._registry.ledger import Decide, Ledger, version_of
+from .._registry.lookalikes import find_lookalikes
 from .._registry.plan import InstallPlan, plan_install, plan_repair
 from .._registry.registry import ComponentRecord, Registry
 from .._sources.finding import Sources
@@ -82,7 +83,11 @@ class Installing:
         )
         self.ledger.check_threshold(package)
         await self.loader.check(package, progress)
-        return plan
+        owners = self.ledger.owners()
+        found = await anyio.to_thread.run_sync(
+            lambda: tuple(find_lookalikes(package.name, package.signer, owners))
+        )
+        return replace(plan, lookalikes=found)
 
     async def approve(self, plan: InstallPlan, package: Package, approve: Approve | None) -> Decide:
         """Ask for approval, then try the start; a refusal or failure leaves nothing behind.
@@ -215,7 +220,7 @@ async def read_source(
     return await anyio.to_thread.run_sync(
         lambda: Package.from_bytes(
             fetched.content, source=fetched.source, signature=use, kinds=kinds,
-            origin=fetched.source, pin=fetched.pin,
+            recorded_source=fetched.source, pin=fetched.pin, origin=fetched.place,
         )
     )  # fmt: skip
 

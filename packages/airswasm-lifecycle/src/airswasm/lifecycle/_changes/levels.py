@@ -1,7 +1,7 @@
 """Trust levels: how much a package's origin decides before an operator does.
 
-- *trusted*: a key that the operator listed signed it. What it asks for is granted at once, within
-  the host's policy.
+- *trusted*: a key that the operator listed signed it, or it came from a place that config.toml
+  lists (`source`). What it asks for is granted at once, within the host's policy.
 - *development*: the host is in development mode, and the package is unsigned or signed by a key of
   this home. It may use everything but the forbidden list.
 - *unknown*: anything else. An operator reviews it.
@@ -15,7 +15,14 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from airswasm.security import PublicKey, SecurityError, TrustSettings, TrustStore, load_public_key
+from airswasm.security import (
+    PublicKey,
+    SecurityError,
+    TrustSettings,
+    TrustStore,
+    covers_source,
+    load_public_key,
+)
 
 from .._packages.package import Package
 from .._registry.plan import TrustLevel
@@ -45,6 +52,8 @@ class Levels:
         Where several keys must sign, as many must be of the level: the approval of a package pins
         all of its signers, and one trusted key must not bring the others in without a question.
         """
+        if covers_source(self._settings.sources, package.origin):
+            return "source"
         if package.signer is None:
             return "development" if self._is_development else "unknown"
         signers = (package.signer, *package.cosigners)

@@ -32,6 +32,7 @@ from airswasm.security import (
     Statement,
     VerifiedStatement,
     cosign,
+    file_source,
     judge_path,
     read_partly_signed,
     sign,
@@ -73,10 +74,12 @@ class Package:
     """The signed statement and its signers."""
     digests: Mapping[str, str] = field(default_factory=dict[str, str])
     """Path to SHA-256 of every file, `component.sig` included if it is signed."""
-    origin: str = ""
+    recorded_source: str = ""
     """The source that it can be had from again, in canonical form; empty if there is none."""
     pin: str = ""
-    """The origin's name for exactly this content: a commit, a digest."""
+    """That source's name for exactly this content: a commit, a digest."""
+    origin: str = ""
+    """The canonical text of its place, for trust by source; empty where it is not known."""
 
     @property
     def name(self) -> str:
@@ -155,7 +158,9 @@ class Package:
             reader = _Folder(source, limits)
         else:
             reader = _Archive(_read_archive_file(source, limits), str(source), limits)
-        return cls._read(reader, str(source), signature, kinds)
+        read = cls._read(reader, str(source), signature, kinds)
+        members = read.digests if source.is_dir() else ()
+        return replace(read, origin=file_source(source, members))
 
     @classmethod
     def from_bytes(
@@ -166,16 +171,19 @@ class Package:
         signature: SignatureUse = "required",
         kinds: Kinds | None = None,
         limits: ArchiveLimits = _DEFAULT_LIMITS,
-        origin: str = "",
+        recorded_source: str = "",
         pin: str = "",
+        origin: str = "",
     ) -> Package:
         """Read and verify a package from the bytes of a `.airswasm` file.
 
         Args:
             content: The bytes.
             source: The package's name in error messages.
-            origin: The source that gave them, in canonical form, for the record.
-            pin: The origin's name for exactly these bytes.
+            recorded_source: The source that gave them, in canonical form, for the record.
+            pin: That source's name for exactly these bytes.
+            origin: The canonical text of its place (`Fetched.place`), if its sender is trusted to
+                say so.
             signature: As for `read`.
             kinds: As for `read`.
             limits: As for `read`.
@@ -184,7 +192,7 @@ class Package:
             LifecycleError, SecurityError: As for `read`.
         """
         read = cls._read(_Archive(content, source, limits), source, signature, kinds)
-        return replace(read, origin=origin, pin=pin)
+        return replace(read, origin=origin, recorded_source=recorded_source, pin=pin)
 
     @classmethod
     def _read(

@@ -25,11 +25,18 @@ class GrantsInForce:
         kinds: The capabilities of the host.
         clock: Returns the seconds since 1970.
         is_development: Whether what the development level granted is in force.
+        is_trusted: Whether a source is trusted, so that what it was granted is in force.
     """
 
     def __init__(
-        self, kinds: Kinds, clock: Callable[[], float], *, is_development: bool = False
+        self,
+        kinds: Kinds,
+        clock: Callable[[], float],
+        *,
+        is_development: bool = False,
+        is_trusted: Callable[[str], bool] = lambda _source: False,
     ) -> None:
+        self._is_trusted = is_trusted
         self._kinds, self._clock, self._is_development = kinds, clock, is_development
         self._asked: dict[tuple[tuple[str, tuple[str, ...]], ...], Grants] = {}
         self._grants: dict[tuple[int, GrantRecord], tuple[Grants, Grants]] = {}
@@ -46,7 +53,7 @@ class GrantsInForce:
 
     def live(self, record: GrantRecord) -> GrantRecord:
         """Return what of a record is in force now."""
-        live = record.live(self._clock())
+        live = record.live(self._clock()).without_sources(self._is_trusted)
         return live if self._is_development else live.without_decider("level")
 
     def grants(self, record: GrantRecord, version: VersionRecord) -> Grants:

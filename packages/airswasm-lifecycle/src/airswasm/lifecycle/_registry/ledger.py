@@ -43,7 +43,8 @@ __all__ = ("Decide", "Ledger", "version_of")
 
 T = TypeVar("T")
 _BY_LEVEL: Mapping[TrustLevel, Decider] = {
-    "unknown": "operator", "trusted": "key", "development": "level",
+    "unknown": "operator", "trusted": "key", "source": "source",
+    "development": "level",
 }  # fmt: skip
 Decide: TypeAlias = Callable[[GrantRecord], GrantRecord]
 
@@ -79,7 +80,8 @@ class Ledger:
         """
         now = self._clock()
         if not plan.needs_approval:
-            granted = Approval(by=_BY_LEVEL[plan.level])
+            by = _BY_LEVEL[plan.level]
+            granted = Approval(by=by, reason=plan.origin if by == "source" else "")
             return lambda before: granted.decide(plan, before, now, self._kinds)
         answer = approve(plan) if approve is not None else False
         if inspect.isawaitable(answer):
@@ -173,6 +175,15 @@ class Ledger:
         return self._trust.pin(
             package_name, owner, label=label, accepted=accepted, cosigners=cosigners
         )
+
+    def owners(self) -> dict[str, PublicKey]:
+        """Return the owner of every name that is pinned or installed."""
+        installed = {
+            each.package_name: PublicKey.from_text(each.owner)
+            for each in self._registry
+            if each.owner is not None
+        }
+        return {**installed, **{pin.name: pin.key for pin in self._trust.components()}}
 
     def owner_of(self, package_name: str) -> PublicKey | None:
         """Return the key that owns the installed components of a package, pinned or not."""
@@ -341,6 +352,6 @@ def version_of(package: Package, installed_at: float) -> VersionRecord:
         asked=package.manifest.capabilities,
         signer=str(package.signer) if package.signer else None,
         installed_at=installed_at,
-        source=package.origin,
+        source=package.recorded_source,
         pin=package.pin,
     )

@@ -32,6 +32,7 @@ from ..errors import (
     VersionNotRetained,
     WrongPackage,
 )
+from .lookalikes import Lookalike
 from .registry import ComponentRecord, VersionRecord
 
 __all__ = (
@@ -74,6 +75,8 @@ class InstallPlan:
     package_digest: str
     """Over every file of the package; see `Package.digest`."""
     wasm_bytes: int
+    lookalikes: tuple[Lookalike, ...] = ()
+    """Names of other owners that the name of an install is easily taken for."""
     withheld: Grants = field(default_factory=Grants)
     """The requests that the answer does not change: an update's that stay denied, and a rollback's
     that are not in force any more."""
@@ -82,11 +85,14 @@ class InstallPlan:
     is_rollback: bool = False
     """Whether it returns to a version that was approved before."""
     level: TrustLevel = "unknown"
-    """The trust level of the package: `trusted`, `development` or `unknown`."""
+    """The trust level of the package: `trusted` for its key, `source` for the place that it came
+    from, `development` or `unknown`."""
     source: str = ""
     """Where it comes from, in canonical form; empty if it has no source."""
     pin: str = ""
     """The source's name for exactly this content."""
+    origin: str = ""
+    """The canonical text of its source; empty where it is not known."""
 
     @property
     def limits(self) -> LimitsSection:
@@ -134,7 +140,7 @@ class InstallPlan:
         return hashlib.sha256(json.dumps(meaning).encode()).hexdigest()
 
 
-TrustLevel: TypeAlias = Literal["trusted", "unknown", "development"]
+TrustLevel: TypeAlias = Literal["trusted", "source", "unknown", "development"]
 
 
 def plan_install(
@@ -350,8 +356,9 @@ def _plan(
         wasm_bytes=len(package.wasm),
         is_repair=is_repair,
         level=level,
-        source=package.origin,
+        source=package.recorded_source,
         pin=package.pin,
+        origin=package.origin,
     )
 
 

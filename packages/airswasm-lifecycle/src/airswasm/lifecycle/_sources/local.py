@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import io
 import sys
+import zipfile
 from pathlib import Path
 
 import anyio.to_thread
+from airswasm.security import file_source
 
 from .._packages.archive import ArchiveLimits
 from .._packages.package import archive_of
@@ -46,7 +49,8 @@ class PathSource:
         else:
             content = await anyio.to_thread.run_sync(self._read, Path(text))
         arrived(len(content))
-        return Fetched(content, self.canonical(text))
+        place = "" if text == STDIN else await anyio.to_thread.run_sync(_place, text, content)
+        return Fetched(content, self.canonical(text), place=place)
 
     def _read(self, path: Path) -> bytes:
         limits = ArchiveLimits(total_bytes=self._settings.most_bytes)
@@ -71,3 +75,10 @@ def _real(text: str) -> str:
     except (OSError, RuntimeError, ValueError) as error:  # a circle of links; a NUL
         reason = getattr(error, "strerror", None) or str(error)
         raise PackageInvalid(text, f"cannot be read: {reason}", is_there=False) from error
+
+
+def _place(given: str, content: bytes) -> str:
+    """Return the text by which `[trust] sources` may trust a file, or a folder that was packed."""
+    is_folder = Path(given).is_dir()
+    members = zipfile.ZipFile(io.BytesIO(content)).namelist() if is_folder else ()
+    return file_source(given, members)

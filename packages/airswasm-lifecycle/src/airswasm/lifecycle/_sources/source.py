@@ -26,11 +26,13 @@ class Fetched:
         content: A `.airswasm` file.
         source: Where it came from, in canonical form and without secrets.
         pin: The source's name for exactly this content: a commit, a digest; empty for a path.
+        place: A path that only this user can change, as `[trust] sources` names it; else empty.
     """
 
     content: bytes
     source: str
     pin: str = ""
+    place: str = ""
 
 
 class PackageSource(Protocol):
