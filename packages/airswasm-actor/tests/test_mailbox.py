@@ -340,6 +340,7 @@ class Model:
         self.seen: list[int] = []
         self.dead: list[tuple[int, str]] = []
         self.rejected = 0
+        self.expired = 0
         self.now = 0.0
         self.is_paused = False
         self.down_until: float | None = None
@@ -414,7 +415,9 @@ class Model:
             parcel = (self.signals or self.queue).pop(0)
             if not is_signal:
                 self.admit()
-            if parcel.is_poison:
+            if self.outcomes.get(parcel.number) == "AskTimeout":
+                self.expired += 1
+            elif parcel.is_poison:
                 self.dead.append((parcel.number, "crashed"))
                 self.end(parcel, "ActorFailed")
                 self.down_until = self.now + BACKOFF
@@ -581,7 +584,7 @@ class Machine:
         assert [(one.message.payload.number, one.reason) for one in dead] == model.dead  # type: ignore[attr-defined]
         books = self.system.books()
         assert books.is_balanced
-        assert books.rejected == model.rejected
+        assert (books.rejected, books.expired) == (model.rejected, model.expired)
 
 
 @given(steps=steps, spec=specs, is_async=st.booleans())

@@ -120,11 +120,15 @@ class Context:
             TooManyHops: The message in hand is the last one of a chain as long as may be.
             DeliveryError: As for `ActorRef.tell` and `MessageBroker.tell`.
         """
+        cell = cell_of(self.ref)
+        exchange, name = cell.exchange, cell.name
+        message = exchange.message_of(cell)
         if isinstance(target, str):
-            envelope = self.following(target)
-            self.broker.tell(target, payload, sender=self.name, envelope=envelope)
+            envelope = exchange.following(message, name, target, is_question=False)
+            self.system.broker.tell(target, payload, sender=name, envelope=envelope)
         else:
-            target.tell(payload, sender=self.name, envelope=self.following(target.name))
+            envelope = exchange.following(message, name, target.name, is_question=False)
+            target.tell(payload, sender=name, envelope=envelope)
 
     def ask(
         self, target: str | ActorRef, payload: object, *, timeout: float = 5.0

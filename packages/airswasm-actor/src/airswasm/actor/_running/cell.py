@@ -242,12 +242,12 @@ class Exchange:
         envelope = message.envelope
         if envelope is not None and envelope.id:
             return envelope.id
-        return f"{self.origin}-{message.id:x}"
+        return f"{self.origin}-{message.id}"
 
     def new_id(self) -> str:
         """Return an id that no message of `id_of` has."""
         self.made_ids += 1
-        return f"{self.origin}+{self.made_ids:x}"
+        return f"{self.origin}+{self.made_ids}"
 
     def open_clocks(self) -> None:
         """Read the clock, and set the wall time by it."""
@@ -272,16 +272,15 @@ class Exchange:
         """
         if message is None:
             return None
-        own = message.envelope
-        request = message.request
+        own, request = message[6], message[5]  # as a tuple's: it is on the way of each message
         hops, correlation, traceparent = 1, "", ""
         deadline: float | None = None
         if own is not None:
-            hops, correlation, traceparent = own.hops + 1, own.correlation, own.traceparent
+            hops, correlation, traceparent = own[3] + 1, own[1] or own[0], own[4]
             if request is None:
-                deadline = own.deadline
+                deadline = own[2]
         if not correlation:
-            correlation = self.id_of(message)
+            correlation = f"{self.origin}-{message[3]}"
         if hops > self.most_hops:
             self.hop_deaths += 1
             raise TooManyHops(target, sender, self.most_hops, correlation)
