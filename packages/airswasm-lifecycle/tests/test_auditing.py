@@ -4,7 +4,7 @@ from pathlib import Path
 
 import anyio
 import pytest
-from airswasm.actor import ActorSystem, Context, Message
+from airswasm.actor import ActorSystem, Context, MailboxFull, MailboxSpec, Message, NoRoute
 from airswasm.lifecycle import Configuration, HomeReader, System, edit_configuration
 from airswasm.runtime import HealthSources
 from airswasm.security import (
@@ -164,6 +164,37 @@ async def test_a_line_for_each_message(tmp_path: Path) -> None:
     ]
     assert lines[0].detail["bytes"].startswith("4 ")
     assert "message" not in kinds(tmp_path)
+
+
+async def test_a_line_for_each_message_that_was_not_handled(tmp_path: Path) -> None:
+    """One that the sender could not send, and one that died unread; each once."""
+    configuration = Configuration.of(AuditSettings(messages=True))
+    async with System(tmp_path, configuration=configuration) as system:
+        actors = system.services.get(ActorSystem)
+        bounds = MailboxSpec(capacity=1)
+        ref = actors.spawn(Plain(), name="shop/echo", mailbox=bounds)
+        await actors.started(ref)
+        ref.pause()
+        actors.broker.tell("shop/echo", b"first", sender="shop/till")
+        for target, error in (("shop/echo", MailboxFull), ("shop/absent", NoRoute)):
+            with pytest.raises(error):
+                actors.broker.tell(target, b"next", sender="shop/till")
+            with pytest.raises(error):
+                await actors.broker.ask(target, b"next", sender="shop/till")
+        await actors.stop(ref)
+        await anyio.wait_all_tasks_blocked()
+    with HomeReader(tmp_path) as reader:
+        lines = list(reader.audited_messages.query())
+    found = [(each.component, each.detail["outcome"], each.reason) for each in lines]
+    assert sorted(found) == [
+        ("shop/absent", "rejected", "NoRoute"),
+        ("shop/absent", "rejected", "NoRoute"),
+        ("shop/echo", "rejected", "MailboxFull"),
+        ("shop/echo", "rejected", "MailboxFull"),
+        ("shop/echo", "stopped", ""),
+    ]
+    assert {each.detail["sender"] for each in lines} == {"shop/till"}
+    assert {each.outcome for each in lines} == {"failed"}
 
 
 async def test_a_sink_that_is_misspelt_stops_the_start(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ import anyio
 import pytest
 from airswasm.actor import ActorSystem, Context, Envelope, Message
 from airswasm.actor.testing import Probe
-from airswasm.messaging import messaging_interface
+from airswasm.messaging import SamePolicy, messaging_interface
 from airswasm.runtime import Caller, Case, Err, HostFunction, Ok
 
 from .test_guests import case_of, outcome_of
@@ -120,3 +120,22 @@ async def test_a_call_within_a_call_does_not_outlast_it() -> None:
             await ref.ask(b"x", timeout=0.05)
         assert await ref.drain(20)
         assert outcomes == [Err(Case("timed-out"))]
+
+
+@pytest.mark.parametrize(
+    ("accepts", "payload", "codec"),
+    [
+        (("cbor", "json"), b"\x80\x04{}", "json"),
+        (("cbor", "json"), b"\x51\xa0", "cbor"),
+        (("any",), b"\x51uestion", None),
+    ],
+)
+async def test_the_codec_is_known_where_one_was_agreed_on(
+    accepts: tuple[str, ...], payload: bytes, codec: str | None
+) -> None:
+    """The receiver declares what it reads; without that, bytes are bytes."""
+    async with ActorSystem() as system:
+        call = messaging_interface(system.broker, SamePolicy(accepts=accepts)).functions
+        shown = call["envelope"](caller_with(Message(payload, id=7)))
+        assert isinstance(shown, dict)
+        assert shown["codec"] == codec

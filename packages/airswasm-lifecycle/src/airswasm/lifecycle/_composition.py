@@ -389,7 +389,7 @@ class OpenHome:
     async def _watch(self, stack: AsyncExitStack) -> None:
         group = await stack.enter_async_context(anyio.create_task_group())
         stack.callback(group.cancel_scope.cancel)
-        self._auditing.keep(group, self._actors.receipts)
+        self._auditing.keep(group, self._actors)
         group.start_soon(self._granting.run)
         group.start_soon(self._dead_letters.run)
         if self.mode == "online":

@@ -7,6 +7,7 @@ import re
 from airswasm.actor import Envelope, Message, MessageBroker
 from airswasm.runtime import Caller
 
+from ._codecs.acceptance import Acceptance
 from ._retained import RetainedValue
 from .errors import InvalidEnvelope
 
@@ -47,8 +48,16 @@ def in_hand(caller: Caller) -> Message | None:
     return message if isinstance(message, Message) else None
 
 
-def shown_envelope(broker: MessageBroker, message: Message | None) -> dict[str, object] | None:
-    """Return the envelope of a message as the contract's `message-envelope`."""
+def shown_envelope(
+    broker: MessageBroker, message: Message | None, read: Acceptance
+) -> dict[str, object] | None:
+    """Return the envelope of a message as the contract's `message-envelope`.
+
+    Args:
+        broker: Knows the message's id and deadline.
+        message: The message in hand.
+        read: What its receiver reads, by which its codec is known; answers say theirs themselves.
+    """
     if message is None:
         return None
     known = message.envelope or Envelope()
@@ -61,7 +70,7 @@ def shown_envelope(broker: MessageBroker, message: Message | None) -> dict[str, 
         "hops": min(known.hops, 2**32 - 1),
         "remaining_ms": None if left is None else int(left * 1000),
         "traceparent": known.traceparent or None,
-        "codec": known.codec or None,
+        "codec": known.codec or read.codec_of(message.payload),
         "attempt": known.attempt,
         "replay_of": known.replay_of or None,
         "retained": known.is_retained,

@@ -120,12 +120,13 @@ class _Guests:
     ) -> None:
         self._broker, self._guard = broker, guard
         self._retained, self._counters = retained, counters
-        self._limits = policy.limits
+        self._policy, self._limits = policy, policy.limits
         self._quota = SendingQuota(policy, clock)
         self._requests = OpenRequests(broker, self._outcome, policy.limits.open_requests)
 
     def envelope(self, caller: Caller) -> object:
-        return shown_envelope(self._broker, in_hand(caller))
+        read = self._policy.acceptance_of(caller.name)
+        return shown_envelope(self._broker, in_hand(caller), read)
 
     def send(self, caller: Caller, target: str, payload: bytes) -> object:
         try:

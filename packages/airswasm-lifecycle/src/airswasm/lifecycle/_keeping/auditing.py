@@ -7,7 +7,7 @@ from contextlib import AsyncExitStack
 
 import anyio
 import anyio.abc
-from airswasm.actor import Receipts
+from airswasm.actor import ActorSystem
 from airswasm.runtime import Finding, Health
 from airswasm.security import AuditLog, AuditSettings, AuditSinks, AuditUnavailable
 from airswasm.storage import KeyValueStore
@@ -92,13 +92,13 @@ class Auditing:
             return AuditTrail(self._home.message_log)
         return AuditTrail(self.messages.log.path, self._memories[1].kept, self.messages.log)
 
-    def keep(self, group: anyio.abc.TaskGroup, receipts: Receipts) -> None:
+    def keep(self, group: anyio.abc.TaskGroup, actors: ActorSystem) -> None:
         """Start the tasks that keep the log, in a group that ends before the log closes."""
         group.start_soon(self._keep_synced)
         for memory in self._memories:
             group.start_soon(memory.keep)
         if self.messages is not None:
-            group.start_soon(self.messages.run, receipts)
+            group.start_soon(self.messages.run, actors)
 
     def findings(self) -> Iterator[Finding]:
         """Iterate over what is wrong; that the log cannot be written, the monitor knows itself."""

@@ -54,6 +54,7 @@ class ComponentPolicies:
         self._durable = durable or DurableSettings()
         self._limits = limits or MessagingLimits()
         self._manifests: dict[str, Manifest] = {}
+        self._acceptances: dict[str, Acceptance] = {}
         self.revision = 0
 
     @property
@@ -64,11 +65,13 @@ class ComponentPolicies:
     def set(self, name: str, manifest: Manifest) -> None:
         """Put a manifest's limits into force; the install has compared them with the policy."""
         self._manifests[name] = manifest
+        self._acceptances[name] = acceptance_of(manifest)
         self.revision += 1
 
     def forget(self, name: str) -> None:
         """Return a component to the defaults."""
         self._manifests.pop(name, None)
+        self._acceptances.pop(name, None)
         self.revision += 1
 
     def quota_bytes(self, component: str) -> int:
@@ -96,8 +99,7 @@ class ComponentPolicies:
 
     def acceptance_of(self, target: str) -> Acceptance:
         """Return the codecs that this target reads."""
-        manifest = self._manifests.get(target)
-        return acceptance_of(manifest) if manifest else Acceptance(target)
+        return self._acceptances.get(target) or Acceptance(target)
 
     def delivery_of(self, component: str) -> Delivery | None:
         """Return the terms of delivery that this component asks for; None for memory."""

@@ -64,3 +64,9 @@ class Acceptance:
             return None
         codec = codec_of(bytes(payload[:_LOOKED_AT]))
         return CodecNotAccepted(self.target, codec, self.accepts, self.prefers)
+
+    def codec_of(self, payload: object) -> str | None:
+        """Return the codec of a payload that was accepted; None where nothing was agreed on."""
+        if self.takes_any or not isinstance(payload, bytes):
+            return None
+        return codec_of(payload[:_LOOKED_AT])
