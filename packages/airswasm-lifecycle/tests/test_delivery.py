@@ -17,7 +17,7 @@ from airswasm.lifecycle import (
     NotInstalled,
     System,
 )
-from airswasm.messaging import DurableSettings
+from airswasm.messaging import DurableSettings, Schedule
 
 pytestmark = pytest.mark.anyio
 NAME = "local/hello"
@@ -61,6 +61,9 @@ async def test_messages_survive_what_an_operator_does(
         assert (status.state, status.is_durable, status.durable_messages) == ("stopped", True, 2)
         assert status.durable_bytes > 0
         assert status.oldest_durable_age is not None
+        info = system.info(NAME)
+        assert (info.is_durable, info.durable_messages) == (True, 2)
+        assert info.durable_bytes == status.durable_bytes
     async with System(home) as system:
         assert system.component_status(NAME).durable_messages == 2
         await system.post(NAME, b"c")
@@ -119,6 +122,35 @@ async def test_a_new_owner_gets_no_old_messages(
         await system.install(package, approve=yes)
         assert system.component_status(NAME).durable_messages == 0
         assert await count(system) == 0
+
+
+async def test_timers_live_as_long_as_their_component(
+    home: Path, workshop: Workshop, yes: Approve
+) -> None:
+    """Durable ones outlive the host, and fire into the log; an uninstall ends all."""
+    text = 'messaging.schedule = ["local/*"]\n'
+    capabilities = f'{text}storage.read = ["everything"]\nstorage.write = ["count"]'
+    package = workshop.package(extra=DURABLE, capabilities=capabilities)
+    async with System(home) as system:
+        await system.install(package, approve=yes)
+        schedule = system.services.get(Schedule)
+        schedule.add(NAME, NAME, b"c", 3600, is_durable=True)
+        schedule.add(NAME, NAME, b"c", 3600)
+        schedule.add("not/installed", NAME, b"c", 3600, is_durable=True)
+        schedule.add(NAME, NAME, b"c", 0.001, is_durable=True)
+        with anyio.fail_after(60):
+            while len(system.info(NAME).timers) > 2:  # noqa: ASYNC110
+                await anyio.sleep(0.001)
+        await handled(system)
+        assert await count(system) == 1
+        assert {each.is_durable for each in system.info(NAME).timers} == {True, False}
+    async with System(home) as system:
+        (timer,) = system.info(NAME).timers
+        assert (timer.target, timer.seconds, timer.is_durable) == (NAME, 3600, True)
+        assert system.services.get(Schedule).owners() == (NAME,)  # the other had no grant
+        await system.uninstall(NAME)
+    async with System(home) as system:
+        assert system.services.get(Schedule).owners() == ()
 
 
 async def test_the_settings_make_components_durable(

@@ -10,6 +10,7 @@ from airswasm.sdk import ArtifactMissing, ComponentRefused, build_project
 from airswasm.sdk.testing import (
     ComponentHarness,
     Published,
+    ScheduledSend,
     SentMessage,
     assert_fuel_below,
     run_component,
@@ -337,3 +338,40 @@ def test_a_project_that_is_not_built_is_refused(counter: Path, tmp_path: Path) -
     (folder / "build" / "hello.wasm").unlink()
     with pytest.raises(ArtifactMissing, match=r"hello\.wasm"):
         ComponentHarness(folder)
+
+
+TIMING = """\
+#include "airswasm.h"
+
+static uint64_t last;
+
+static airswasm_reply handle(airswasm_text sender, const airswasm_text *topic,
+                             airswasm_bytes payload) {
+    (void)sender, (void)topic;
+    airswasm_text self = AIRSWASM_TEXT("local/hello");
+    if (payload.data[0] == 'l') last = airswasm_send_later(self, payload, 50, true).value;
+    if (payload.data[0] == 'e') last = airswasm_send_every(self, payload, 60000, false).value;
+    if (payload.data[0] == 'c') airswasm_cancel_timer(last);
+    return airswasm_acknowledge();
+}
+AIRSWASM_HANDLER(handle)
+"""
+
+
+def test_timers_are_recorded_until_they_are_cancelled(counter: Path, tmp_path: Path) -> None:
+    """No time passes in a test: it looks at them, and sends itself what is due."""
+    folder = Path(shutil.copytree(counter, tmp_path / "hello"))
+    (folder / "src" / "hello.c").write_text(TIMING)
+    manifest = folder / "Component.toml"
+    granted = 'messaging.schedule = ["local/*"]\n#'
+    manifest.write_text(manifest.read_text().replace("messaging.publish", granted))
+    build_project(folder)
+    with run_component(folder) as component:
+        component.send("later")
+        component.send("every")
+        assert component.timers == [
+            ScheduledSend(1, "local/hello", b"later", 50, repeats=False, is_durable=True),
+            ScheduledSend(2, "local/hello", b"every", 60_000, repeats=True, is_durable=False),
+        ]
+        component.send("cancel")
+        assert [each.id for each in component.timers] == [1]

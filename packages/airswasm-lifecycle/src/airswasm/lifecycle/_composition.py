@@ -376,6 +376,7 @@ class OpenHome:
             hosting=hosting,
             unwritten=self._guard.unwritten_denials if hosting is not None else lambda _name: 0,
             waiting=self._delivery.status if hosting is not None else lambda _name: None,
+            timers=self._schedule.of if hosting is not None else lambda _name: (),
         )
 
     async def _revive(self, name: str, cool_down: float) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +12,7 @@ from ._registry.registry import ComponentRecord, Registry
 from ._registry.summary import ComponentSummary
 
 if TYPE_CHECKING:  # imported where something is shown that needs them
-    from airswasm.messaging import DurableStatus
+    from airswasm.messaging import DurableStatus, ScheduledMessage
 
     from ._home.policy import HostPolicy
     from ._hosting.hosting import Hosting
@@ -34,6 +34,7 @@ class Reporting:
         hosting: None where nothing runs.
         unwritten: How many denials of a component have no line in the audit log.
         waiting: How many messages wait for it on the disk; None where its mailbox is in memory.
+        timers: The messages that it sends at a later time.
     """
 
     def __init__(
@@ -45,8 +46,9 @@ class Reporting:
         hosting: Hosting | None = None,
         unwritten: Callable[[str], int] = lambda _name: 0,
         waiting: Callable[[str], DurableStatus | None] = lambda _name: None,
+        timers: Callable[[str], Sequence[ScheduledMessage]] = lambda _name: (),
     ) -> None:
-        self._waiting = waiting
+        self._waiting, self._timers = waiting, timers
         self._registry, self._hosting, self._unwritten = registry, hosting, unwritten
         self._manifest_of, self._used_bytes, self._policy = manifest_of, used_bytes, policy
 
@@ -65,12 +67,13 @@ class Reporting:
 
     def info(self, name: str) -> ComponentInfo:
         """All that is known of one component. Raises as `System.info`."""
-        from ._registry.info import ComponentInfo, VersionInfo
+        from ._registry.info import ComponentInfo, TimerInfo, VersionInfo
         from ._registry.limits import limits_in_force
 
         record = self._registry.get(name)
         manifest, policy = self._manifest_of(record), self._policy()
         within, excesses = policy.hold(manifest)
+        waiting = self._waiting(name)
         return ComponentInfo(
             name=name,
             package_name=record.package_name,
@@ -96,6 +99,23 @@ class Reporting:
             manifest=manifest,
             limits=limits_in_force(within, policy.limits),
             storage_bytes=self._used_bytes(name),
+            is_durable=waiting is not None,
+            durable_messages=waiting.messages if waiting else 0,
+            durable_bytes=waiting.size_bytes if waiting else 0,
+            timers=tuple(
+                TimerInfo(
+                    id=each.number,
+                    target=each.target,
+                    payload_bytes=len(each.payload),
+                    seconds=each.seconds,
+                    repeats=each.repeats,
+                    is_durable=each.is_durable,
+                    due=each.due,
+                    fired=each.fired,
+                    missed=each.missed,
+                )
+                for each in self._timers(name)
+            ),
             held=tuple(map(str, excesses)),
         )
 

@@ -18,6 +18,7 @@ from .errors import MessageNotStorable, RecordUnreadable
 __all__ = ("pack_message", "unpack_message")
 
 _VERSION = 1
+_REST = Envelope()[1:]
 _DEFAULTS = dict(zip(Envelope.__annotations__, Envelope(), strict=True))
 
 
@@ -31,8 +32,10 @@ def pack_message(message: Message, target: str) -> bytes:
     if not isinstance(payload, bytes):
         raise MessageNotStorable(target, type(payload).__name__)
     envelope = message.envelope
-    said = None
-    if envelope is not None:  # without what it does not say: a record weighs as little as it may
+    said: dict[str, object] | None = None
+    if envelope is not None and envelope[1:] == _REST:  # as most are
+        said = {"id": envelope.id}
+    elif envelope is not None:  # without what it does not say: a record weighs little
         said = {
             name: value
             for (name, default), value in zip(_DEFAULTS.items(), envelope, strict=True)

@@ -69,6 +69,13 @@ _GAUGES = (
     _Gauge(
         "oldest_message_age_seconds", "Age of what waits longest.", lambda c: c.oldest_message_age
     ),
+    _Gauge("durable_messages", "Messages that wait on the disk.", lambda c: c.durable_messages),
+    _Gauge("durable_bytes", "Bytes of them.", lambda c: c.durable_bytes),
+    _Gauge(
+        "oldest_durable_age_seconds",
+        "Age of what waits longest on the disk.",
+        lambda c: c.oldest_durable_age,
+    ),
     _Gauge("memory_bytes", "Linear memory of the guest.", lambda c: c.memory_bytes),
     _Gauge("memory_peak_bytes", "The most that any incarnation had.", lambda c: c.memory_peak),
     _Gauge("host_memory_bytes", "Kept by the host for it.", lambda c: c.host_memory_bytes),

@@ -20,7 +20,7 @@ from typing import Any
 import anyio
 import anyio.lowlevel
 from airswasm.actor import ActorRef, ActorSystem, Phase, Tally
-from airswasm.messaging import MessagingCounters
+from airswasm.messaging import DurableDelivery, MessagingCounters
 from airswasm.runtime import HealthSources, Histogram, HostMemory, Meters, Services
 from airswasm.security import AuditLog
 from airswasm.storage import StorageError, StorageQuotas, Store
@@ -67,6 +67,7 @@ class Monitor:
         memory: HostMemory | None = None,
         sources: HealthSources | None = None,
         messaging: MessagingCounters | None = None,
+        delivery: DurableDelivery | None = None,
         wall_clock: Callable[[], float] = time,
     ) -> None:
         self._system = system
@@ -75,6 +76,7 @@ class Monitor:
         self._audit = audit
         self._memory = memory
         self._messaging = messaging
+        self._delivery = delivery
         self._sources = sources or HealthSources()
         self._wall_clock = wall_clock
         self._late: float | None = None
@@ -181,13 +183,31 @@ class Monitor:
         )
 
     def _samples(self) -> Iterator[ComponentSample]:
-        routes, receipts = dict(self._system.broker.routes), self._system.receipts
+        # A durable component is not among the routes: its messages go to its log first.
+        routes = {**self._system.actors, **self._system.broker.routes}
+        receipts = self._system.receipts
         for name, ref in routes.items():
             sample = _sample(name, ref, self.history.of(ref.name), receipts.of(ref.name))
-            yield self._with_storage(sample)
+            yield self._with_storage(self._with_log(sample))
+        shown = set(routes)
         for each in self.history.all():
             if each.state == "given_up" and each.name not in routes:
-                yield ComponentSample(**_remembered(each))
+                shown.add(each.name)
+                yield self._with_log(ComponentSample(**_remembered(each)))
+        for name in self._delivery.names() if self._delivery else ():
+            if name not in shown:  # stopped, or not started yet: its messages wait all the same
+                yield self._with_log(ComponentSample(name, "stopped", self._system.clock()))
+
+    def _with_log(self, sample: ComponentSample) -> ComponentSample:
+        found = self._delivery.status(sample.name) if self._delivery else None
+        if found is None:
+            return sample
+        return replace(
+            sample,
+            durable_messages=found.messages,
+            durable_bytes=found.size_bytes,
+            oldest_durable_age=found.oldest_age or 0.0,
+        )
 
     def _disk_free(self) -> int | None:
         if self._store is None or not self._store.path.is_dir():
@@ -229,6 +249,7 @@ def observe(services: Services) -> Monitor:
         memory=services.get(HostMemory) if services.has(HostMemory) else None,
         sources=services.get(HealthSources) if services.has(HealthSources) else None,
         messaging=services.get(MessagingCounters) if services.has(MessagingCounters) else None,
+        delivery=services.get(DurableDelivery) if services.has(DurableDelivery) else None,
     )
 
 

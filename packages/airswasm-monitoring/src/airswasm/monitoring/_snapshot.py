@@ -53,6 +53,9 @@ class ComponentSample:
         mailbox_bytes: Bytes of payload that wait.
         mailbox_capacity_bytes: Bytes of payload that may wait; None if unbounded.
         oldest_message_age: Seconds that the oldest of them has waited.
+        durable_messages: Messages that wait on the disk, the one in hand included.
+        durable_bytes: Bytes of their records.
+        oldest_durable_age: Seconds since the oldest of them was accepted.
         handled: Messages handled, over all incarnations.
         outcomes: Messages by what became of them, over all incarnations; empty where that is not
             measured.
@@ -85,6 +88,9 @@ class ComponentSample:
     mailbox_bytes: int = 0
     mailbox_capacity_bytes: int | None = None
     oldest_message_age: float = 0.0
+    durable_messages: int = 0
+    durable_bytes: int = 0
+    oldest_durable_age: float = 0.0
     handled: int = 0
     outcomes: Mapping[str, int] = field(default_factory=dict[str, int])
     received_bytes: int = 0

@@ -28,6 +28,7 @@ its scheduling).
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from contextlib import AsyncExitStack, contextmanager
 from dataclasses import dataclass
@@ -39,7 +40,7 @@ from typing import Self, cast
 
 from airswasm.actor import MessageTooLarge
 from airswasm.lifecycle import LOGGING_INTERFACE, MANIFEST_NAME, Manifest, limits_of
-from airswasm.messaging import MESSAGING_INTERFACE
+from airswasm.messaging import MESSAGING_INTERFACE, TIMERS_INTERFACE
 from airswasm.runtime import (
     Caller,
     CallUse,
@@ -82,6 +83,7 @@ __all__ = (
     "Published",
     "Reply",
     "RunningComponent",
+    "ScheduledSend",
     "SentMessage",
     "assert_fuel_below",
     "run_component",
@@ -131,6 +133,18 @@ class SentMessage:
 
 
 @dataclass(frozen=True, slots=True)
+class ScheduledSend:
+    """A timer that the component set; no time passes here, so the test sends what is due."""
+
+    id: int
+    target: str
+    payload: bytes
+    milliseconds: int
+    repeats: bool
+    is_durable: bool
+
+
+@dataclass(frozen=True, slots=True)
 class LogLine:
     """A line that the component logged, or printed (then `level` is `stdout` or `stderr`)."""
 
@@ -150,6 +164,7 @@ class ComponentHarness:
 
     Attributes:
         published: Messages that it published, oldest first.
+        timers: Timers that it has set and not cancelled, oldest first.
         sent: Messages that it sent, requested and called, oldest first.
         logs: Lines that it logged and printed, oldest first.
         subscriptions: The patterns of its subscriptions.
@@ -179,6 +194,7 @@ class ComponentHarness:
         self._linked: LinkedComponent | None = None
         self._instance: Instance | None = None
         self.published = self._record.published
+        self.timers = self._record.timers
         self.sent = self._record.sent
         self.logs = self._record.logs
         self.subscriptions = self._record.subscriptions
@@ -304,6 +320,7 @@ class ComponentHarness:
         offered = (
             _logging(self._record),
             _messaging(self._record, guard),
+            _timers(self._record),
             storage_interface(self._store, _Quota(self.manifest)),
             capabilities_interface(guard),
         )
@@ -344,6 +361,7 @@ class RunningComponent:
         self._portal = portal
         self.manifest = harness.manifest
         self.published = harness.published
+        self.timers = harness.timers
         self.sent = harness.sent
         self.logs = harness.logs
         self.subscriptions = harness.subscriptions
@@ -413,6 +431,7 @@ class _Record:
     def __init__(self, replies: Mapping[str, Reply]) -> None:
         self.replies = replies
         self.published: list[Published] = []
+        self.timers: list[ScheduledSend] = []
         self.sent: list[SentMessage] = []
         self.logs: list[LogLine] = []
         self.subscriptions: list[str] = []
@@ -420,6 +439,7 @@ class _Record:
         self.outcomes: dict[int, object] = {}
         self.messages = 0
         self._next_id = 0
+        self.timer_ids = itertools.count(1)
 
     def record(self, event: AuditEvent) -> None:
         if event.outcome == "deny":
@@ -512,6 +532,42 @@ def _messaging(record: _Record, guard: Guard) -> HostInterface:
     )  # fmt: skip
     named = {each.__name__.replace("_", "-"): each for each in functions}
     return HostInterface(MESSAGING_INTERFACE, named)
+
+
+def _timers(record: _Record) -> HostInterface:
+    def keep(
+        target: str, payload: bytes, milliseconds: int, durable: bool, repeats: bool
+    ) -> object:
+        timer = ScheduledSend(
+            next(record.timer_ids),
+            target,
+            payload,
+            milliseconds,
+            repeats=repeats,
+            is_durable=durable,
+        )
+        record.timers.append(timer)
+        return Ok(timer.id)
+
+    def send_later(
+        _caller: Caller, target: str, payload: bytes, delay_ms: int, durable: bool
+    ) -> object:
+        return keep(target, payload, delay_ms, durable, repeats=False)
+
+    def send_every(
+        _caller: Caller, target: str, payload: bytes, interval_ms: int, durable: bool
+    ) -> object:
+        return keep(target, payload, interval_ms, durable, repeats=True)
+
+    def cancel(_caller: Caller, timer_id: int) -> bool:
+        found = [each for each in record.timers if each.id == timer_id]
+        for each in found:
+            record.timers.remove(each)
+        return bool(found)
+
+    return HostInterface(
+        TIMERS_INTERFACE, {"send-later": send_later, "send-every": send_every, "cancel": cancel}
+    )
 
 
 @dataclass(frozen=True, slots=True)

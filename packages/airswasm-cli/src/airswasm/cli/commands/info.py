@@ -68,6 +68,7 @@ def _fields(info: Document) -> list[tuple[str, str]]:
         *limits.items(),
         ("supervision", shown_supervision(mapping(manifest.get("supervision")))),
         ("stores", size(info.get("storage_bytes"))),
+        *_waiting(info),
         ("versions", versions),
         *[("held to the policy", str(each)) for each in cast("list[str]", info.get("held") or [])],
     ]
@@ -76,6 +77,25 @@ def _fields(info: Document) -> list[tuple[str, str]]:
 def _origin(version: Document) -> str:
     source, pin = one_line(version.get("source")), one_line(version.get("pin"))
     return f",\n  from {source}{f' ({pin})' if pin else ''}" if source else ""
+
+
+def _waiting(info: Document) -> list[tuple[str, str]]:
+    from ._times import amount, lasted, size, when
+
+    shown: list[tuple[str, str]] = []
+    if info.get("is_durable"):
+        count = amount(info.get("durable_messages"))
+        shown.append(("waits on disk", f"{count} messages, {size(info.get('durable_bytes'))}"))
+    timers = "\n".join(
+        one_line(
+            f"{each['id']}: {'every' if each.get('repeats') else 'after'} "
+            f"{lasted(each.get('seconds'))} to {each['target']}"
+            f"{', durable' if each.get('is_durable') else ''}, next {when(each.get('due'))}, "
+            f"{each['fired']} sent, {each['missed']} missed"
+        )
+        for each in items(info.get("timers"))
+    )
+    return [*shown, ("timers", timers)] if timers else shown
 
 
 def _patterns(patterns: object) -> str:

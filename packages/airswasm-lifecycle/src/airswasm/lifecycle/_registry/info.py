@@ -11,7 +11,7 @@ from .._home.artifacts import ArtifactStore
 from .._packages.manifest import MANIFEST_NAME, LimitsSection, Manifest
 from .registry import ComponentRecord
 
-__all__ = ("ComponentInfo", "VersionInfo", "read_manifest")
+__all__ = ("ComponentInfo", "TimerInfo", "VersionInfo", "read_manifest")
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +29,25 @@ class VersionInfo:
     """Where it came from; empty if it has no source to go back to."""
     pin: str = ""
     """The source's name for exactly this version: a commit, a digest."""
+
+
+@dataclass(frozen=True, slots=True)
+class TimerInfo:
+    """One message that a component sends at a later time."""
+
+    id: int
+    target: str
+    payload_bytes: int
+    seconds: float
+    """The delay, or the interval."""
+    repeats: bool
+    is_durable: bool
+    due: float
+    """When it is sent next, in seconds since 1970."""
+    fired: int
+    """How often it was sent since the host started."""
+    missed: int
+    """Times that passed unused since the host started."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +72,14 @@ class ComponentInfo:
     exports: tuple[str, ...] = ()
     storage_bytes: int | None = None
     """The bytes that it stores; None when that is not known."""
+    is_durable: bool = False
+    """Whether messages to it, or on topics that it has subscribed to, wait on the disk."""
+    durable_messages: int = 0
+    """Messages that wait on the disk; 0 where no host runs."""
+    durable_bytes: int = 0
+    """Bytes of their records."""
+    timers: tuple[TimerInfo, ...] = ()
+    """Its timers; none are shown where no host runs."""
     held: tuple[str, ...] = ()
     """The numbers of its manifest that the host's policy does not allow, with what holds."""
 

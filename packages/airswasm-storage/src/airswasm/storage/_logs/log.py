@@ -96,6 +96,7 @@ class Log:
         self._consumers: dict[str, Consumer | Succession] = {}
         self._cursors: dict[str, Cursor] = {}
         self._charges: dict[int, int] = {}
+        self._consumer_keys: dict[str, bytes] = {}
         self._posted: list[tuple[bytes, Posted]] = []
         self._posted_bytes = 0
 
@@ -491,7 +492,10 @@ class Log:
         Raises:
             StorageError: The store refuses.
         """
-        self._store.apply([(self._consumer_key(name), cursor.pack())])
+        key = self._consumer_keys.get(name)
+        if key is None:
+            key = self._consumer_keys[name] = self._consumer_key(name)
+        self._store.apply([(key, cursor.pack())])
         self._cursors[name] = cursor
 
     def cursor(self, name: str) -> Cursor | None:

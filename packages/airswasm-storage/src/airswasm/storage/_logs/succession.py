@@ -21,11 +21,11 @@ from typing import TYPE_CHECKING
 from .._layout.space import ENTRY_BYTES
 from ..errors import StorageClosed, StorageError
 from .consumer import Cursor
+from .log_records import LogEntry
 
 if TYPE_CHECKING:
     from .._store import Store
     from .log import Log
-    from .log_records import LogEntry
 
 __all__ = ("Succession",)
 
@@ -77,7 +77,8 @@ class Succession:
             return None
         number = entry.number
         self.tries = cursor.repeats.get(number, 0)
-        self.in_hand = replace(entry, attempt=1 + self.tries + (number <= cursor.delivered))
+        attempt = 1 + self.tries + (number <= cursor.delivered)
+        self.in_hand = LogEntry(number, entry.appended_at, entry.payload, attempt)
         self._move(self._delivered(cursor, number))
         if number % _PAGE_ENTRIES == 0:
             self._store.trim_soon()
