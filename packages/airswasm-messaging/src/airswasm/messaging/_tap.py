@@ -17,7 +17,7 @@ from dataclasses import dataclass, replace
 
 import anyio
 from airswasm.actor import ActorSystem, DeadLetter, Delivery, Receipt
-from airswasm.security import Pattern
+from airswasm.security import InvalidPattern, Pattern
 from airswasm.wit import safe_text
 
 from ._codecs.installed import codec_of
@@ -85,6 +85,8 @@ class TapPattern:
 
     def __init__(self, text: str) -> None:
         self.text = text
+        if "" in text.split("/" if "/" in text else "."):
+            raise InvalidPattern(text, "names and topics have no empty segment")
         self._is_everything = text == "**"
         self._names = Pattern(text, "/") if "/" in text else None
         self._topics = None if "/" in text else Pattern(text, ".")
