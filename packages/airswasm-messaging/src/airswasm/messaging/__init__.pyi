@@ -34,7 +34,7 @@ from ._refusals import refusal_of
 from ._requests import OpenRequests
 from ._retained import RetainedTopics, RetainedValue, RetainedValues
 from ._spelling import TOPIC, TOPIC_PATTERN
-from ._tap import MOST_TAPPED_BYTES, TapEvent, TapPattern, tap_messages
+from ._tap import MOST_TAPPED_BYTES, TapEvent, TapPattern, Taps
 from ._timers.guests import timers_interface
 from ._timers.schedule import Schedule, TimerSpace
 from ._timers.settings import TimerSettings
@@ -82,7 +82,7 @@ __all__ = (
     "Replayed",
     "TapEvent",
     "TapPattern",
-    "tap_messages",
+    "Taps",
     "LetterUnkept",
     "LetterUnknown",
     "Codec",
