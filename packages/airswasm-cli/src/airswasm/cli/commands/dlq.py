@@ -161,14 +161,14 @@ def _fields(letter: Document) -> list[tuple[str, str]]:
 
     cause, envelope = mapping(letter["cause"]), mapping(letter["envelope"])
     kept = text(letter["unkept"], absent="")
-    sent = number(letter["sent_at"])
-    waited = short(number(letter["time"]) - sent)
+    age = number(letter["time"]) - number(letter["sent_at"])
+    after = f", {short(age)} after it was sent" if age > 0 else ""
     chain = letter["replays"]
     version = text(letter["version"], absent="")
     code = text(cause.get("code"), absent="")
     fields = [
         ("id", text(letter["id"])),
-        ("died", f"{clock(letter['time'])}, {waited} after it was sent"),
+        ("died", f"{clock(letter['time'])}{after}"),
         ("reason", text(letter["reason"])),
         ("to", one_line(letter["target"])),
         ("from", one_line(letter["sender"])),
