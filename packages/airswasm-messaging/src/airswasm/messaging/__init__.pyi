@@ -11,9 +11,10 @@ from ._codecs.installed import (
     read_payload,
 )
 from ._counters import MessagingCounters
+from ._dead_letters.counts import DeadLetterCounts
 from ._dead_letters.evidence import LetterCause
 from ._dead_letters.letter import KeptLetter
-from ._dead_letters.letter_store import DeadLetterCounts, DeadLetterStore
+from ._dead_letters.letter_store import DeadLetterStore
 from ._dead_letters.replaying import Replayed
 from ._dead_letters.settings import DeadLetterSettings
 from ._delivery import Delivery, DeliveryPolicy, DurableSettings, DurableStatus
