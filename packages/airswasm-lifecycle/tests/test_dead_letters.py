@@ -19,6 +19,7 @@ from airswasm.lifecycle import (
     System,
     VersionNotRetained,
 )
+from airswasm.lifecycle._checks import check_dead_letters
 from airswasm.messaging import KeptLetter, LetterUnknown, TapEvent
 from airswasm.security import InvalidPattern, read_audit
 
@@ -176,6 +177,19 @@ async def test_a_purged_name_has_no_letters(system: System) -> None:
     await system.uninstall(NAME, purge=True)
     assert await listed(system) == []
     assert system.dead_letters.counts().forgotten == 1
+
+
+async def test_doctor_counts_the_letters(home: Path, workshop: Workshop, yes: Approve) -> None:
+    """By receiver; a quick look reads none."""
+    async with System(home) as system:
+        await system.install(workshop.package(), approve=yes)
+        assert [each.text async for each in check_dead_letters(home, quick=False)] == [
+            "no dead letters"
+        ]
+        await crash(system)
+    (found,) = [each async for each in check_dead_letters(home, quick=False)]
+    assert (found.state, f"1 dead letter, most to {NAME} (1)") == ("note", found.text)
+    assert [each async for each in check_dead_letters(home, quick=True)] == []
 
 
 # -- the tap ------------------------------------------------------------------------------------

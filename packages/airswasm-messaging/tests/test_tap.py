@@ -9,7 +9,7 @@ from typing import Any
 import anyio
 import pytest
 from airswasm.actor import ActorSystem, MailboxFull, MailboxSpec, Message
-from airswasm.messaging import MOST_TAPPED_BYTES, TapEvent, TapPattern, tap_messages
+from airswasm.messaging import MOST_TAPPED_BYTES, TapEvent, TapPattern, Taps
 from airswasm.security import InvalidPattern
 from hypothesis import given
 from hypothesis import strategies as st
@@ -26,7 +26,7 @@ async def tapped(system: ActorSystem, pattern: str = "**", **more: Any) -> Async
     permits, arrived, released = anyio.Semaphore(1), anyio.Condition(), 1
 
     async def look() -> None:
-        async with aclosing(tap_messages(system, TapPattern(pattern), **more)) as found:
+        async with aclosing(Taps(system).read(TapPattern(pattern), **more)) as found:
             while True:
                 await permits.acquire()
                 events.append(await anext(found))
@@ -147,6 +147,27 @@ async def test_a_reader_that_is_too_slow_loses_events_and_is_told(bound: dict[st
                 system.broker.tell(A, b"x")
                 events = await read(11)
                 assert events[-1].lost == 490
+
+
+async def test_readers_end_when_the_taps_close() -> None:
+    """After what waits for them."""
+    async with ActorSystem() as system:
+        taps, acts = Taps(system), list[str]()
+        system.spawn(reply, name=A)
+
+        async def look() -> None:
+            async with aclosing(taps.read(TapPattern("**"))) as found:
+                acts.extend([each.act async for each in found])
+
+        with anyio.fail_after(30):
+            async with anyio.create_task_group() as group:
+                group.start_soon(look)
+                while not system.broker.has_hooks:
+                    await anyio.lowlevel.checkpoint()
+                await system.broker.ask(A, b"x")
+                taps.close()
+        assert acts == ["asked", "replied"]
+        assert not system.broker.has_hooks
 
 
 async def test_payloads_are_cut() -> None:

@@ -33,6 +33,7 @@ from airswasm.messaging import (
     RetainedTopics,
     RetainedValues,
     Schedule,
+    Taps,
     TimerSettings,
 )
 from airswasm.runtime import (
@@ -255,6 +256,8 @@ class OpenHome:
             meters=self._meters,
         )
         stack.push_async_callback(letters.aclose)  # after the actors have ended
+        self._taps = Taps(actors, letter_id=letters.id_of, clock=self._clock)
+        stack.callback(self._taps.close)
         self._actors = await stack.enter_async_context(actors)
         self._delivery = DurableDelivery(
             store,

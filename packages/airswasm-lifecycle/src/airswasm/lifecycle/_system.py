@@ -40,7 +40,6 @@ from airswasm.messaging import (
     TapEvent,
     TapPattern,
     new_chain,
-    tap_messages,
 )
 from airswasm.runtime import (
     HostInterface,
@@ -603,7 +602,7 @@ class System(OpenHome):
     def tap(
         self, pattern: str = "**", *, payload_bytes: int = 0, sample: int = 1, rate: float = 0.0
     ) -> AsyncGenerator[TapEvent]:
-        """Iterate over the live traffic until the iterator is closed; the audit log has a line.
+        """Iterate over the live traffic until the host stops; the audit log has a line.
 
         A reader that is too slow loses events, and is told how many; no message waits for it.
         Close it when you leave early: `async with contextlib.aclosing(...)`.
@@ -624,10 +623,13 @@ class System(OpenHome):
         found = TapPattern(pattern)
         how = f"with {payload_bytes} bytes of payloads" if payload_bytes else "without payloads"
         self._audit.record(AuditEvent("tap", outcome="done", resource=pattern, reason=how))
-        return tap_messages(
-            self._actors, found, payload_bytes=payload_bytes, sample=sample, rate=rate,
-            letter_id=self._dead_letters.id_of, clock=self._clock,
-        )  # fmt: skip
+        return self._taps.read(found, payload_bytes=payload_bytes, sample=sample, rate=rate)
+
+    def end_streams(self) -> None:
+        """End what follows logs and traffic, after what waits for it: the host is about to stop."""
+        self.logs.close()
+        if self.mode == "online":
+            self._taps.close()
 
     @property
     def trust(self) -> Trusting:

@@ -11,9 +11,10 @@ from ._codecs.installed import (
     read_payload,
 )
 from ._counters import MessagingCounters
+from ._dead_letters.counts import DeadLetterCounts
 from ._dead_letters.evidence import LetterCause
 from ._dead_letters.letter import KeptLetter
-from ._dead_letters.letter_store import DeadLetterCounts, DeadLetterStore
+from ._dead_letters.letter_store import DeadLetterStore
 from ._dead_letters.replaying import Replayed
 from ._dead_letters.settings import DeadLetterSettings
 from ._delivery import Delivery, DeliveryPolicy, DurableSettings, DurableStatus
@@ -34,7 +35,7 @@ from ._refusals import refusal_of
 from ._requests import OpenRequests
 from ._retained import RetainedTopics, RetainedValue, RetainedValues
 from ._spelling import TOPIC, TOPIC_PATTERN
-from ._tap import MOST_TAPPED_BYTES, TapEvent, TapPattern, tap_messages
+from ._tap import MOST_TAPPED_BYTES, TapEvent, TapPattern, Taps
 from ._timers.guests import timers_interface
 from ._timers.schedule import Schedule, TimerSpace
 from ._timers.settings import TimerSettings
@@ -82,7 +83,7 @@ __all__ = (
     "Replayed",
     "TapEvent",
     "TapPattern",
-    "tap_messages",
+    "Taps",
     "LetterUnkept",
     "LetterUnknown",
     "Codec",

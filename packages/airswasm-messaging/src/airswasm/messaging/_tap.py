@@ -17,13 +17,13 @@ from dataclasses import dataclass, replace
 
 import anyio
 from airswasm.actor import ActorSystem, DeadLetter, Delivery, Receipt
-from airswasm.security import Pattern
+from airswasm.security import InvalidPattern, Pattern
 from airswasm.wit import safe_text
 
 from ._codecs.installed import codec_of
 from ._rates import Rate, TokenBucket
 
-__all__ = ("MOST_TAPPED_BYTES", "TapEvent", "TapPattern", "tap_messages")
+__all__ = ("MOST_TAPPED_BYTES", "TapEvent", "TapPattern", "Taps")
 
 MOST_TAPPED_BYTES = 64 * 1024
 """The most bytes of a payload that an event has."""
@@ -85,6 +85,8 @@ class TapPattern:
 
     def __init__(self, text: str) -> None:
         self.text = text
+        if "" in text.split("/" if "/" in text else "."):
+            raise InvalidPattern(text, "names and topics have no empty segment")
         self._is_everything = text == "**"
         self._names = Pattern(text, "/") if "/" in text else None
         self._topics = None if "/" in text else Pattern(text, ".")
@@ -126,6 +128,7 @@ class _Tap:
         self._events = deque[TapEvent]()
         self._lost = 0
         self.news = anyio.Event()
+        self.is_over = False
 
     def before(self, delivery: Delivery) -> None:
         """Note what is about to be sent."""
@@ -223,44 +226,71 @@ class _Tap:
         self.news.set()
 
 
-async def tap_messages(
-    actors: ActorSystem,
-    pattern: TapPattern,
-    *,
-    payload_bytes: int = 0,
-    sample: int = 1,
-    rate: float = 0.0,
-    capacity: int = 1_000,
-    letter_id: Callable[[DeadLetter], str] = lambda letter: str(letter.number),
-    clock: Callable[[], float] = time.time,
-) -> AsyncGenerator[TapEvent]:
-    """Iterate over the live traffic, without an end.
-
-    Close it when you leave early: `async with contextlib.aclosing(...)`.
+class Taps:
+    """The readers of the live traffic of one system.
 
     Args:
-        actors: The system whose messages are looked at.
-        pattern: Which of them.
-        payload_bytes: How many bytes of each payload to show, at most `MOST_TAPPED_BYTES`.
-        sample: Show each message whose number is a multiple of this, with all that happens to it.
-        rate: Events in a second; 0 for no bound.
-        capacity: Events that may wait for the reader.
+        actors: The system.
         letter_id: Returns the id of a dead letter.
         clock: Returns the seconds since 1970.
     """
-    shown = min(payload_bytes, MOST_TAPPED_BYTES)
-    tap = _Tap(actors, pattern, shown, max(1, sample), rate, capacity, letter_id, clock)
-    subscriptions = (
-        actors.broker.add_hook(tap),
-        actors.receipts.listen(tap.note_receipt),
-        actors.dead_letters.listen(tap.note_letter),
-    )
-    try:
-        while True:
-            while (event := tap.take()) is not None:
-                yield event
-            tap.news = anyio.Event()
-            await tap.news.wait()
-    finally:
-        for each in subscriptions:
-            each.cancel()
+
+    def __init__(
+        self,
+        actors: ActorSystem,
+        *,
+        letter_id: Callable[[DeadLetter], str] = lambda letter: str(letter.number),
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._actors, self._letter_id, self._clock = actors, letter_id, clock
+        self._open: set[_Tap] = set()
+
+    async def read(
+        self,
+        pattern: TapPattern,
+        *,
+        payload_bytes: int = 0,
+        sample: int = 1,
+        rate: float = 0.0,
+        capacity: int = 1_000,
+    ) -> AsyncGenerator[TapEvent]:
+        """Iterate over the live traffic, until `close`.
+
+        Close it when you leave early: `async with contextlib.aclosing(...)`.
+
+        Args:
+            pattern: The names and topics to look at.
+            payload_bytes: How many bytes of each payload to show, at most `MOST_TAPPED_BYTES`.
+            sample: Show each message whose number is a multiple of this, with all that happens to
+                it.
+            rate: Events in a second; 0 for no bound.
+            capacity: Events that may wait for the reader.
+        """
+        tap = _Tap(
+            self._actors, pattern, min(payload_bytes, MOST_TAPPED_BYTES), max(1, sample), rate,
+            capacity, self._letter_id, self._clock,
+        )  # fmt: skip
+        subscriptions = (
+            self._actors.broker.add_hook(tap),
+            self._actors.receipts.listen(tap.note_receipt),
+            self._actors.dead_letters.listen(tap.note_letter),
+        )
+        self._open.add(tap)
+        try:
+            while True:
+                while (event := tap.take()) is not None:
+                    yield event
+                if tap.is_over:
+                    return
+                tap.news = anyio.Event()
+                await tap.news.wait()
+        finally:
+            self._open.discard(tap)
+            for each in subscriptions:
+                each.cancel()
+
+    def close(self) -> None:
+        """Let all readers end, after what waits for them."""
+        for tap in self._open:
+            tap.is_over = True
+            tap.news.set()

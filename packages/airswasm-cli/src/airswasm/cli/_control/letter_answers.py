@@ -25,7 +25,7 @@ class LetterDocument:
     Attributes:
         id: Its id.
         time: When the message died, in seconds since 1970.
-        reason: `crashed`, `killed`, `stopped`, `dropped` or `undelivered`.
+        reason: `crashed`, `killed`, `stopped`, `dropped`, `undelivered` or `exhausted`.
         target: The receiver.
         sender: The sender's name.
         topic: The topic, when it was published.

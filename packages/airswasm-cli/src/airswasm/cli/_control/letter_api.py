@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from typing import Literal, get_args
+
 from .operation import Json, JsonLines, Number, Operation, Parameter, Raw, Text
 
-__all__ = ("LETTER_OPERATIONS", "REASONS")
+__all__ = ("LETTER_OPERATIONS", "Reason")
 
 _ANSWERS = "airswasm.cli._control.letter_answers"
 _LETTERS = "/v1/dead-letters"
 _LETTER = Parameter("letter", "path", Text(), "The letter's id.")
-REASONS = ("crashed", "killed", "stopped", "dropped", "undelivered")
+Reason = Literal[
+    "", "crashed", "killed", "stopped", "dropped", "undelivered", "exhausted"
+]  # fmt: skip
+"""Why a message died; empty for any reason."""
 _PATTERN = Parameter(
     "pattern", "query", Text(),
     "With a slash a pattern of names, `shop/*`; without one of topics, `orders.**`, or one name.",
@@ -32,7 +37,7 @@ LETTER_OPERATIONS = (
         (
             Parameter("name", "query", Text(), "Only those to this receiver.", ""),
             Parameter(
-                "reason", "query", Text(("", *REASONS)), "Only those with this reason.", ""
+                "reason", "query", Text(get_args(Reason)), "Only those with this reason.", ""
             ),
             Parameter(
                 "since", "query", Number(most=1e11), "Not before; seconds since 1970.", None

@@ -127,7 +127,7 @@ async def serve(
                 yield listening
             finally:
                 system.announce(None)
-                system.logs.close()  # ends the followers
+                system.end_streams()
                 for server, _ in servers:
                     server.should_exit = True
     finally:

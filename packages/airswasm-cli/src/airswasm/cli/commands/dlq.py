@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import base64
 from collections.abc import AsyncIterator, Sequence
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal, get_args
 
 import typer
 
 from .._control.document import Document, mapping, number, one_line, text
+from .._control.letter_api import Reason
 from .._session.session import Session, verb
 
 if TYPE_CHECKING:
@@ -24,6 +25,8 @@ app = typer.Typer(
 )
 
 _SHOWN_BYTES = 4_096
+_HEAD = 32
+"""Characters of a line between the ID and the receiver: time and reason."""
 _AT_ONCE = 200
 """Ids in one request: a URL is not as long as one likes."""
 _STYLES = {"crashed": "red", "killed": "red"}
@@ -43,10 +46,8 @@ def list_letters(
         str | None, typer.Argument(metavar="NAME", help="The receiver; else all of them.")
     ] = None,
     reason: Annotated[
-        Literal["", "crashed", "killed", "stopped", "dropped", "undelivered"],
-        typer.Option(
-            "--reason", metavar="REASON", help="crashed, killed, stopped, dropped or undelivered."
-        ),
+        Reason,
+        typer.Option("--reason", metavar="REASON", help=f"{', '.join(get_args(Reason)[1:])}."),
     ] = "",
     since: Annotated[
         str, typer.Option("--since", metavar="TIME", help='"2 h" ago, or 2026-11-29T12:00.')
@@ -58,7 +59,8 @@ def list_letters(
     """List dead letters, oldest first.
 
     A message dies when its receiver crashes on it, is killed, or stops before it
-    comes to it, when a full mailbox drops it, or when the receiver cannot take it.
+    comes to it, when a full mailbox drops it, when the receiver cannot take it, or
+    when its attempts to a durable receiver are exhausted.
 
     \b
     Example:
@@ -97,10 +99,13 @@ async def _show_all(session: Session, found: AsyncIterator[Document]) -> bool:
             died = text(each["reason"])
             mark = terminal.paint(f"{died:<11}", _STYLES.get(died, "yellow"), stream="stdout")
             time = terminal.paint(when(each["time"]), "dim", stream="stdout")
-            why = one_line(mapping(each["cause"]).get("text"), most=120)
+            why = one_line(mapping(each["cause"]).get("text"), most=200)
             why = why.removeprefix(f"{each['target']}: ")
             sender = "" if each["sender"] == "host" else f" from {one_line(each['sender'])}"
             says = f"{one_line(each['target'])}{sender}{f': {why}' if why else ''}"
+            most = terminal.columns - len(text(each["id"])) - _HEAD if terminal.shows_tables else 0
+            if 0 < most < len(says):
+                says = f"{says[: most - 1]}…"
             terminal.line(f"{text(each['id'])}  {time}  {mark} ", says)
     return has_any
 
@@ -156,14 +161,14 @@ def _fields(letter: Document) -> list[tuple[str, str]]:
 
     cause, envelope = mapping(letter["cause"]), mapping(letter["envelope"])
     kept = text(letter["unkept"], absent="")
-    sent = number(letter["sent_at"])
-    waited = short(number(letter["time"]) - sent)
+    age = number(letter["time"]) - number(letter["sent_at"])
+    after = f", {short(age)} after it was sent" if age > 0 else ""
     chain = letter["replays"]
     version = text(letter["version"], absent="")
     code = text(cause.get("code"), absent="")
     fields = [
         ("id", text(letter["id"])),
-        ("died", f"{clock(letter['time'])}, {waited} after it was sent"),
+        ("died", f"{clock(letter['time'])}{after}"),
         ("reason", text(letter["reason"])),
         ("to", one_line(letter["target"])),
         ("from", one_line(letter["sender"])),

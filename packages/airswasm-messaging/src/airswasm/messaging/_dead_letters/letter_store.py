@@ -35,18 +35,17 @@ from airswasm.storage import LogBounds, LogEntry, StorageError, Store
 from .._block import LETTERS_DROPPED, LETTERS_KEPT, LETTERS_REPLAYED
 from .._rates import Rate, TokenBucket
 from ..errors import LetterUnkept, LetterUnknown, RecordUnreadable
-from .evidence import LetterCause, cause_of, short_text
-from .letter import KeptLetter, members_of, pack_letter, unpack_letter, weight_of
+from .counts import DeadLetterCounts
+from .evidence import short_text
+from .letter import KeptLetter, pack_letter, unpack_letter, weight_of
+from .making import Identify, LetterMaker
 from .replaying import Replayed, Replays, outcome_of, replay_envelope
 from .settings import DeadLetterSettings
 from .shares import Shares
 
-__all__ = ("LOG_NAME", "DeadLetterCounts", "DeadLetterStore", "Identify")
+__all__ = ("LOG_NAME", "DeadLetterStore")
 
 LOG_NAME = "airswasm-dead-letters"
-
-Identify = Callable[[str], tuple[str, str]]
-"""Returns version and digest of what runs under a name; empty texts where no component does."""
 
 _GATHER = 0.5
 """Seconds between two writes, in which letters gather."""
@@ -65,42 +64,8 @@ _ROOM = 64 * 1024
 """Of the largest value of the store, for what a letter has beside its payload."""
 _SHARE = 4
 """No payload takes more than such a part of all letters."""
-_DIGITS = "0123456789abcdefghijklmnopqrstuvwxyz"
 _NO_BOUNDS = LogBounds(entries=2**62, size_bytes=2**62)
 """The index holds the bounds; the log knows no names."""
-
-
-@dataclass(frozen=True, slots=True)
-class DeadLetterCounts:
-    """The books of the dead letters since the host started.
-
-    `found + noted` is the sum of all others but `size_bytes`.
-
-    Attributes:
-        found: Letters that were there when the store was opened.
-        noted: Messages that died since then.
-        stored: Letters that are on the disk.
-        waiting: Letters that wait in memory to be written.
-        size_bytes: What these two take.
-        dropped: Letters that gave way to newer ones, or became too old.
-        lost: Of those that gave way, letters that a full or broken disk had refused before.
-        discarded: Letters that an operator dropped.
-        replayed: Letters whose message was accepted again.
-        forgotten: Letters of purged names.
-        failure: Why letters cannot be written at the moment; empty if they can.
-    """
-
-    found: int = 0
-    noted: int = 0
-    stored: int = 0
-    waiting: int = 0
-    size_bytes: int = 0
-    dropped: int = 0
-    lost: int = 0
-    discarded: int = 0
-    replayed: int = 0
-    forgotten: int = 0
-    failure: str = ""
 
 
 @dataclass(slots=True)
@@ -146,11 +111,9 @@ class DeadLetterStore:
         self._settings = settings or DeadLetterSettings()
         self._clock = clock
         self._meters: Meters | None = None
-        self._identify: Identify = lambda _name: ("", "")
-        self._id_of: Callable[[Message], str] = lambda message: str(message.id)
         self._log = store.log(LOG_NAME, _NO_BOUNDS)
         room = store.limits.value_bytes - _ROOM
-        self._most_payload = max(0, min(self._settings.size // _SHARE, room))
+        self._maker = LetterMaker(clock, max(0, min(self._settings.size // _SHARE, room)))
         self._shares = Shares(self._settings.letters, self._settings.size)
         self._entries: dict[str, _Entry] = {}
         self._waiting: dict[str, _Entry] = {}
@@ -162,10 +125,8 @@ class DeadLetterStore:
         self._ignored: set[str] = set()
         self._rate = Rate(_LETTERS_PER_SECOND, self._settings.letters)
         self._buckets: dict[str, TokenBucket] = {}
-        self._origin = _base36(int(clock()))
         self._failure = ""
         self._newest: tuple[BaseException | None, str] = (None, "")
-        self._last_cause: tuple[BaseException | None, LetterCause | None] = (None, None)
         self._is_loaded = False
         self._turn = anyio.Lock()
         self._news = anyio.Event()
@@ -189,7 +150,8 @@ class DeadLetterStore:
             identify: Tells the version that runs under a name.
             meters: Counts for each component.
         """
-        self._id_of, self._identify = id_of or self._id_of, identify or self._identify
+        self._maker.message_id = id_of or self._maker.message_id
+        self._maker.identify = identify or self._maker.identify
         self._meters = meters
         self._subscription = letters.listen(self.note)
 
@@ -204,7 +166,7 @@ class DeadLetterStore:
         if not bucket.take():
             self._count_dropped(letter.target, is_written=False)
             return
-        kept = self._letter(letter)
+        kept = self._maker.make(letter, self._replays)
         entry = _Entry(kept.target, kept.sender, kept.time, kept.reason, 0, kept)
         self._waiting[kept.id] = entry
         self._keep(kept.id, entry, weight_of(kept))
@@ -215,54 +177,12 @@ class DeadLetterStore:
 
     def id_of(self, letter: DeadLetter) -> str:
         """Return the id under which a letter of this host's run is kept."""
-        return f"{self._origin}-{letter.number}"
+        return self._maker.id_of(letter)
 
     def id_for(self, cause: BaseException | None) -> str:
         """Return the id of the newest letter if it has this cause; else an empty text."""
         known, name = self._newest
         return name if cause is not None and known is cause and name in self._entries else ""
-
-    def _letter(self, letter: DeadLetter) -> KeptLetter:
-        message, now = letter.message, self._clock()
-        payload, payload_bytes, unkept = self._payload_of(message.payload)
-        version, digest = self._identify(letter.target)
-        envelope = message.envelope
-        replay_of = "" if envelope is None else envelope.replay_of
-        return KeptLetter(
-            id=self.id_of(letter),
-            time=now,
-            reason=letter.reason.value,
-            target=short_text(letter.target),
-            sender=short_text(message.sender),
-            topic=None if message.topic is None else short_text(message.topic),
-            payload=payload,
-            payload_bytes=payload_bytes,
-            unkept=unkept,
-            message_id=self._id_of(message),
-            sent_at=now - max(0.0, letter.time - message.sent_at),
-            incarnation=letter.incarnation,
-            version=version,
-            digest=digest,
-            cause=self._cause_of(letter),
-            envelope={} if envelope is None else members_of(envelope),
-            replays=self._replays.chain(short_text(replay_of)) if replay_of else (),
-        )
-
-    def _payload_of(self, payload: object) -> tuple[bytes | None, int | None, str]:
-        if not isinstance(payload, bytes):
-            return None, None, f"it is no bytes but {short_text(type(payload).__name__)}"
-        if len(payload) > self._most_payload:
-            text = f"it has {len(payload):,} bytes, and {self._most_payload:,} are kept at most"
-            return None, len(payload), text
-        return payload, len(payload), ""
-
-    def _cause_of(self, letter: DeadLetter) -> LetterCause | None:
-        """Read the evidence once for all messages that one end has cost."""
-        known, cause = self._last_cause
-        if letter.cause is not known:
-            cause = cause_of(letter)
-            self._last_cause = letter.cause, cause
-        return cause
 
     def _keep(self, name: str, entry: _Entry, size_bytes: int) -> None:
         """Add a letter to the index, and let go of what is too much for it."""
@@ -590,11 +510,3 @@ class DeadLetterStore:
                 letter_id, letter.target, envelope.id, outcome, reply, error,
                 self._replays.died_as(letter_id),
             )  # fmt: skip
-
-
-def _base36(number: int) -> str:
-    text = ""
-    while number:
-        number, digit = divmod(number, 36)
-        text = _DIGITS[digit] + text
-    return text
