@@ -801,7 +801,7 @@ class SourceUnknown(LifecycleError):
         "E0350",
         "not a source",
         "A package comes from a folder, a .airswasm file, `-`, or a source that begins with "
-        "git+https://, git+ssh://, git+file: or https://.",
+        "git+https://, git+ssh://, git+file:, https:// or oci://.",
         "docs/sources.md shows each form",
         ExitStatus.USAGE,
     )

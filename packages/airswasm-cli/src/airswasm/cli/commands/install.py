@@ -24,7 +24,7 @@ def install(
     grant: Annotated[list[str] | None, GRANT] = None,
     deny: Annotated[list[str] | None, DENY] = None,
 ) -> None:
-    """Install a component from a folder, a file, a git repository or a server.
+    """Install a component from a folder, a file, a git repository, a server or a registry.
 
     Verifies the signature, checks the component against the contract, compiles
     it, shows its requests and asks which of them you grant. A running host starts it
@@ -37,6 +37,7 @@ def install(
       airswasm install hello-0.1.0.airswasm --yes
       airswasm install git+https://example.org/shop.git@v1.2.0#orders
       airswasm install https://example.org/orders.airswasm#sha256=…
+      airswasm install oci://registry.example.org/shop/orders:1.2.0
       airswasm install . --yes --deny http.request
       airswasm install . --yes --grant storage.read=orders/eu/**
     """
