@@ -27,6 +27,7 @@ sign hello
 verify hello
 pack hello --output {}/hello.airswasm
 install {}/hello.airswasm --yes
+lock --file {}/components.toml
 list
 info local/hello
 send local/hello world
@@ -158,6 +159,7 @@ def test_with_json_a_verb_prints_documents_and_nothing_else(
     newer = Path(shutil.copytree(project, tmp_path / "newer"))
     manifest = newer / "Component.toml"
     manifest.write_text(manifest.read_text().replace('version = "0.1.0"', 'version = "0.2.0"'))
+    (tmp_path / "components.toml").write_text('[components]\n"local/hello" = "hello"\n')
     frail = Path(shutil.copytree(project, tmp_path / "frail"))
     for file, old, new in (
         ("Component.toml", "local/hello", "local/frail"),

@@ -48,7 +48,16 @@ from ._registry.plan import InstallPlan
 from ._registry.registry import ComponentRecord, Registry, RegistryTable, VersionRecord
 from ._registry.summary import ComponentSummary
 from ._restoring import check_backup, restore_home
-from ._sources.finding import Sources
+from ._sources.finding import Sources, kind_of
+from ._sources.locking import (
+    LockedComponent,
+    find_locked,
+    located,
+    lock_file_of,
+    read_components,
+    read_lock,
+    write_lock,
+)
 from ._sources.settings import SourceSettings
 from ._sources.source import Arrived, Fetched, PackageSource
 from ._system import System
@@ -58,6 +67,7 @@ from .errors import (
     ApprovalRefused,
     ArtifactCorrupt,
     BackupInvalid,
+    ComponentsInvalid,
     ConfigurationInvalid,
     EndedForMemory,
     ExtraMissing,
@@ -69,6 +79,8 @@ from .errors import (
     LearningRefused,
     LifecycleError,
     LimitAbovePolicy,
+    LockMismatch,
+    LockMissing,
     ManifestInvalid,
     ManifestProblem,
     MemoryTooSmall,
@@ -104,6 +116,17 @@ from .errors import (
 )
 
 __all__ = (
+    "ComponentsInvalid",
+    "LockMismatch",
+    "LockMissing",
+    "LockedComponent",
+    "find_locked",
+    "kind_of",
+    "located",
+    "lock_file_of",
+    "read_components",
+    "read_lock",
+    "write_lock",
     "DeadLetterQueue",
     "SourceUnknown",
     "SourceRefused",

@@ -57,6 +57,9 @@ __all__ = (
     "SourceTooLarge",
     "SourceChanged",
     "ExtraMissing",
+    "ComponentsInvalid",
+    "LockMismatch",
+    "LockMissing",
     "NoRecordedSource",
     "WrongPackage",
 )
@@ -801,7 +804,7 @@ class SourceUnknown(LifecycleError):
         "E0350",
         "not a source",
         "A package comes from a folder, a .airswasm file, `-`, or a source that begins with "
-        "git+https://, git+ssh://, git+file: or https://.",
+        "git+https://, git+ssh://, git+file:, https:// or oci://.",
         "docs/sources.md shows each form",
         ExitStatus.USAGE,
     )
@@ -947,3 +950,63 @@ class NoRecordedSource(LifecycleError):
     def __init__(self, name: str, reason: str) -> None:
         self.name, self.reason = name, reason
         super().__init__(f"{name}: {reason}")
+
+
+class ComponentsInvalid(ManifestInvalid):
+    """A list of components, or its lock, is wrong; the error lists every problem."""
+
+    explanation = ErrorCode(
+        "E0357",
+        "the list of components is wrong",
+        "A list has one table, [components], with a line for each component: its name and its "
+        "source. The lock beside it is written by `airswasm lock`.",
+        "correct the lines named above; docs/sources.md shows a list",
+    )
+
+
+class LockMismatch(LifecycleError):
+    """A component is not the one that was locked.
+
+    Attributes:
+        name: The component.
+        part: `signer` or `digest`.
+        locked: The locked value.
+        found: The value of what came.
+    """
+
+    explanation = ErrorCode(
+        "E0358",
+        "another package than locked",
+        "The source gives another package than the one that `airswasm lock` saw. Nothing of the "
+        "list was installed.",
+        "ask its publisher; if the change is meant, run `airswasm lock` again and review the lock",
+        ExitStatus.NOT_AUTHENTIC,
+    )
+
+    def __init__(self, name: str, part: str, locked: str, found: str) -> None:
+        self.name, self.part, self.locked, self.found = name, part, locked, found
+        super().__init__(f"{name}: the lock has the {part} {locked}, and it is {found}")
+
+
+class LockMissing(LifecycleError):
+    """The lock lacks a component of the list, or has it from another source.
+
+    Attributes:
+        name: The component.
+        file: The lock.
+        locked: The source in the lock; empty if it lacks the component.
+        source: The source in the list.
+    """
+
+    explanation = ErrorCode(
+        "E0359",
+        "not locked",
+        "With --locked, every component of the list must be in its lock, from the same source.",
+        "run `airswasm lock`, and review the change of the lock",
+        ExitStatus.REFUSED,
+    )
+
+    def __init__(self, name: str, file: str, locked: str, source: str) -> None:
+        self.name, self.file, self.locked, self.source = name, file, locked, source
+        reason = f"has it from {locked}, and the list from {source}" if locked else "lacks it"
+        super().__init__(f"{name}: {file} {reason}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -19,17 +20,27 @@ app = typer.Typer(add_completion=False, rich_markup_mode=None)
 def install(
     session: Session,
     package: Annotated[
-        str, typer.Argument(metavar="SOURCE", help="A folder, a .airswasm file, -, or an address.")
-    ],
+        str | None,
+        typer.Argument(metavar="SOURCE", help="A folder, a .airswasm file, -, or an address."),
+    ] = None,
+    file: Annotated[
+        Path | None,
+        typer.Option("--file", metavar="FILE", help="Install each component of this list instead."),
+    ] = None,
+    locked: Annotated[
+        bool, typer.Option("--locked", help="With --file: all of it must be in its lock.")
+    ] = False,
     grant: Annotated[list[str] | None, GRANT] = None,
     deny: Annotated[list[str] | None, DENY] = None,
 ) -> None:
-    """Install a component from a folder, a file, a git repository or a server.
+    """Install a component from a folder, a file or an address.
 
     Verifies the signature, checks the component against the contract, compiles
     it, shows its requests and asks which of them you grant. A running host starts it
     at once; otherwise it starts with the next `airswasm run`. docs/sources.md shows
-    each form of a source.
+    each form of a source: git repositories, https servers, OCI registries. With --file,
+    the components of a list are fetched, compared with its lock if it has one, and
+    installed or updated where they differ.
 
     \b
     Example:
@@ -37,6 +48,8 @@ def install(
       airswasm install hello-0.1.0.airswasm --yes
       airswasm install git+https://example.org/shop.git@v1.2.0#orders
       airswasm install https://example.org/orders.airswasm#sha256=…
+      airswasm install oci://registry.example.org/shop/orders:1.2.0
+      airswasm install --file components.toml --locked
       airswasm install . --yes --deny http.request
       airswasm install . --yes --grant storage.read=orders/eu/**
     """
@@ -45,10 +58,21 @@ def install(
     from .._hosts.opening import open_host
     from ._install import carry_out, fetch, show_installed
 
+    if (package is None) == (file is None) or (locked and file is None):
+        raise typer.BadParameter("pass a source, or a list with --file; --locked is for a list")
     options = GrantOptions(grant or (), deny or ())
 
-    async def work() -> None:
-        fetched = await fetch(session, package)
+    async def work_list(listed: Path) -> None:
+        from ._components import fetch_listed, install_listed
+
+        found = await fetch_listed(session, listed, is_locked=locked)
+        async with open_host(session, "install", "change") as host:
+            done = await install_listed(host, session, found, options)
+        if session.terminal.as_json:
+            session.terminal.document("components/1", {"components": list(done)})
+
+    async def work(source: str) -> None:
+        fetched = await fetch(session, source)
         async with open_host(session, "install", "change") as host:
             show_installed(
                 session, "installed", await carry_out(session, host, fetched, "install", options)
@@ -56,4 +80,7 @@ def install(
             if not host.is_online:
                 session.terminal.say("next: airswasm run")
 
-    anyio.run(work)
+    if file is not None:
+        anyio.run(work_list, file)
+    elif package is not None:
+        anyio.run(work, package)

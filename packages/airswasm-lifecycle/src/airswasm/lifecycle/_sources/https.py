@@ -58,7 +58,7 @@ class UrlSource:
         return Fetched(answer.body, source, f"sha256:{found}")
 
 
-def check_status(status: int, url: Url, source: str, *, has_login: bool) -> None:
+def check_status(status: int, url: Url, source: str, *, has_login: bool, place: str = "") -> None:
     """Refuse an answer that is no success.
 
     Raises:
@@ -71,7 +71,7 @@ def check_status(status: int, url: Url, source: str, *, has_login: bool) -> None
         hint = (
             "the login was not accepted"
             if has_login
-            else f"it may need a login: write one for {url.host} into ~/.netrc"
+            else f"it may need a login: {place or f'write one for {url.host} into ~/.netrc'}"
         )
     raise SourceFailed(source, f"{url.authority} answers {status}", hint=hint)
 

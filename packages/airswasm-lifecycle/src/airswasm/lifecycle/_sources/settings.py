@@ -13,7 +13,7 @@ class SourceSettings:
     """`[sources]`: where packages may come from.
 
     Attributes:
-        kinds: The kinds of sources that are allowed, such as "path", "git" and "https".
+        kinds: The kinds of sources that are allowed, such as "path", "git", "https" and "oci".
         most_bytes: Bytes that a source may send for one package.
         timeout: Seconds for one package.
         least_rate: Bytes each second that a server must send, on average over `rate_window`.
@@ -21,15 +21,18 @@ class SourceSettings:
         internal_networks: Networks whose addresses count as public, such as "10.0.0.0/8"; others
             inside this host and its networks are refused.
         ca_file: A PEM file of certificates to trust beside the system's; empty for none.
+        token_hosts: Servers beside a registry itself that may get the credentials for a registry,
+            such as "auth.docker.io".
     """
 
-    kinds: tuple[str, ...] = ("path", "git", "https")
+    kinds: tuple[str, ...] = ("path", "git", "https", "oci")
     most_bytes: int = 256 * 2**20
     timeout: float = 300.0
     least_rate: int = 1024
     rate_window: float = 20.0
     internal_networks: tuple[str, ...] = ()
     ca_file: str = ""
+    token_hosts: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         for name in ("most_bytes", "timeout", "rate_window"):
