@@ -128,6 +128,9 @@ def test_where_the_system_refuses_locks(
 ) -> None:
     """A list is read without one; what needs to be alone says so at once, and where to go."""
     Home(home).create()
+    here = tmp_path / "here"
+    here.mkdir()
+    (here / "Component.toml").write_text('[component]\nname = "a/b"\nversion = "1.0.0"\n')
     done = subprocess.run(
         [sys.executable, "-c", NO_LOCKS, error, *verb.split()],
         cwd=tmp_path, env=dict(environment), capture_output=True, text=True, timeout=60,

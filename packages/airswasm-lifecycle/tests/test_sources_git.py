@@ -1,5 +1,6 @@
 """Packages out of git repositories, served over https, and what a hostile one may try."""
 
+import json
 import os
 import shutil
 import ssl
@@ -13,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import anyio
+import anyio.abc
 import pytest
 from airswasm.lifecycle import (
     Package,
@@ -24,6 +26,7 @@ from airswasm.lifecycle import (
     SourceUnknown,
     archive_of,
 )
+from airswasm.lifecycle._sources import git_child
 from airswasm.lifecycle._sources.git import GitSource
 from airswasm.security import SecurityError
 
@@ -248,6 +251,26 @@ async def test_a_blob_that_explodes_is_not_read(repository: Repository, package:
     repository.commit({**files_of(package), "component.wasm": bytes(129 * 2**20)})
     with pytest.raises(SourceTooLarge):
         await fetch(repository.text)
+
+
+async def test_the_process_ends_with_its_parent(tmp_path: Path) -> None:
+    """Whatever it waits for: a server that says nothing, and a parent that was killed."""
+    listener = await anyio.create_tcp_listener(local_host="127.0.0.1")
+    async with listener:
+        port = listener.extra(anyio.abc.SocketAttribute.local_port)
+        process = await anyio.open_process([sys.executable, "-P", git_child.__file__])
+        async with process:
+            assert process.stdin is not None
+            request = {
+                "url": f"https://127.0.0.1:{port}/x", "ref": "", "folder": str(tmp_path),
+                "home": str(tmp_path), "proxy": "", "login": None, "ca_file": "",
+                "is_local": False, "most_bytes": 2**20, "most_file_bytes": 2**20,
+                "memory_bytes": 2**30, "cpu_seconds": 60, "silence": 600.0,
+            }  # fmt: skip
+            await process.stdin.send(json.dumps(request).encode() + b"\n")
+            async with await listener.listeners[0].accept():
+                await process.stdin.aclose()
+                assert await process.wait() == 0
 
 
 async def test_a_name_that_is_both_is_refused(repository: Repository, package: Package) -> None:

@@ -81,9 +81,7 @@ async def fetch(session: Session, source: str) -> Fetched:
     """
     from airswasm.lifecycle import Home, Sources
 
-    home = Home(session.home)
-    home.holder()  # a home that cannot be used is said before the download
-    sources = Sources.of_home(home.config_file, os.environ)
+    sources = Sources.of_home(Home(session.home).config_file, os.environ)
     shown = sources.canonical(source)
     with session.terminal.progress(f"fetching {shown}") as progress:
         return await sources.fetch(

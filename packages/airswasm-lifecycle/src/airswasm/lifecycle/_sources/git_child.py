@@ -14,8 +14,10 @@ from __future__ import annotations
 import json
 import os
 import sys
+import threading
 from collections.abc import Mapping
 from pathlib import Path
+from queue import SimpleQueue
 from typing import IO, TYPE_CHECKING, Any, NoReturn
 
 if TYPE_CHECKING:
@@ -43,16 +45,26 @@ class _Refused(Exception):
 def main(lines: IO[bytes] = sys.stdin.buffer, answers: IO[bytes] = sys.stdout.buffer) -> None:
     """Carry out the request, and answer until the input ends."""
     request = json.loads(lines.readline())
+    paths: SimpleQueue[bytes] = SimpleQueue()
+    threading.Thread(target=_listen, args=(lines, paths), daemon=True).start()
     _limit(request)
     try:
         commit, repository = _fetch(request, answers)
         _say(answers, commit=str(commit.id))
-        for line in lines:
-            _answer(repository, commit, json.loads(line), int(request["most_file_bytes"]), answers)
+        most = int(request["most_file_bytes"])
+        while True:
+            _answer(repository, commit, json.loads(paths.get()), most, answers)
     except _Refused as error:
         _say(answers, failed=error.kind, reason=error.reason)
     except MemoryError:
         _say(answers, failed="large", reason="more memory than allowed")
+
+
+def _listen(lines: IO[bytes], paths: SimpleQueue[bytes]) -> None:
+    """Pass on what is asked, and end the process with its parent, whatever libgit2 waits for."""
+    for line in lines:
+        paths.put(line)
+    os._exit(0)
 
 
 def _limit(request: Mapping[str, Any]) -> None:
