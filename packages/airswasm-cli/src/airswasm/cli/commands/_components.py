@@ -128,8 +128,8 @@ async def _package(session: Session, file: Path, source: str, pin: str) -> tuple
     fetched = replace(fetched, source=sources.canonical(text))
     package = await anyio.to_thread.run_sync(
         lambda: Package.from_bytes(
-            fetched.content, source=fetched.source, signature="optional", recorded_source=fetched.source, origin=fetched.place,
-            pin=fetched.pin,
+            fetched.content, source=fetched.source, signature="optional",
+            recorded_source=fetched.source, origin=fetched.place, pin=fetched.pin,
         )
     )  # fmt: skip
     return fetched, package

@@ -98,7 +98,7 @@ async def _from_helper(helper: str, key: str) -> Login | None:
             done = await anyio.run_process(
                 command, input=key.encode(), check=False, stderr=subprocess.DEVNULL
             )
-        answer = _table(json.loads(done.stdout[:_MOST_BYTES])) if done.returncode == 0 else {}
+        answer = _table(json.loads(done.stdout[:_MOST_BYTES]) if done.returncode == 0 else None)
     except (OSError, ValueError, RecursionError, TimeoutError):
         return None
     return _login(_text(answer, "Username"), _text(answer, "Secret"))

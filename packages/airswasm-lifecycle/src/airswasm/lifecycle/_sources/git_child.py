@@ -179,18 +179,20 @@ def _callbacks(request: Mapping[str, Any], answers: IO[bytes]) -> Any:
                 )
             return True
 
-        def credentials(self, url: str, username: str | None, allowed: CredentialType) -> Any:
+        def credentials(
+            self, url: str, username_from_url: str | None, allowed_types: CredentialType
+        ) -> Any:
             del url  # a redirect is refused: it is the one that was asked for
             self.tries += 1
             name, password = request["login"] or ("", "")
-            if allowed & CredentialType.USERPASS_PLAINTEXT and password and self.tries == 1:
+            if allowed_types & CredentialType.USERPASS_PLAINTEXT and password and self.tries == 1:
                 return pygit2.UserPass(name, password)
-            if allowed & CredentialType.SSH_KEY:
-                key = _key(username or name, self.tries)
+            if allowed_types & CredentialType.SSH_KEY:
+                key = _key(username_from_url or name, self.tries)
                 if key is None:
                     _end(answers, "login", "no key of the ssh agent or of ~/.ssh was accepted")
                 return key
-            if allowed & CredentialType.USERNAME:
+            if allowed_types & CredentialType.USERNAME:
                 return pygit2.Username(name or "git")
             _end(answers, "login", "the server wants a login, or did not accept it")
 

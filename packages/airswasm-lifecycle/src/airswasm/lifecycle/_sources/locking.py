@@ -117,7 +117,7 @@ def read_lock(file: Path) -> Mapping[str, LockedComponent]:
     keys = ("source", "pin", "digest", "signer")
     found: dict[str, LockedComponent] = {}
     for name, entry in table.items():
-        values = cast("Mapping[str, object]", entry) if isinstance(entry, dict) else {}
+        values = cast("Mapping[str, object]", entry if isinstance(entry, dict) else {})
         if set(values) != set(keys) or not all(isinstance(each, str) for each in values.values()):
             problem = f"has not exactly the keys {', '.join(keys)}"
             raise ComponentsInvalid(str(file), [ManifestProblem(str(file), 1, name, problem)])

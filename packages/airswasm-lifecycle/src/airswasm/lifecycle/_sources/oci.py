@@ -259,7 +259,7 @@ class _Visit:
         try:
             table = _table(json.loads(body))
         except (ValueError, RecursionError):
-            table = {}
+            table = _table(None)
         token = table.get("token") or table.get("access_token")
         if not isinstance(token, str) or not re.fullmatch("[!-~]+", token):
             raise SourceFailed(self._source, "the registry gives no usable token")
