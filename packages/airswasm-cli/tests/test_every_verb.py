@@ -81,6 +81,7 @@ dlq drop --all local/frail --dry-run
 uninstall local/hello --purge --yes
 trust add shop/orders {}/other.pub
 trust list
+trust threshold shop/orders 1 --yes
 audit verify
 audit query
 audit tail
