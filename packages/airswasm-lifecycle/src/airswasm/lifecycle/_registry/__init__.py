@@ -4,4 +4,5 @@
 that they name. `plan` decides a change, `approval` answers it, and `ledger` writes it. `in_force`
 has the grants that follow from a record. `limits` are those that hold for a component. `info` and
 `summary` are what people read of a record.
+`lookalikes` finds names that are easily taken for each other.
 """
