@@ -224,7 +224,7 @@ def replay(
     ] = None,
     dry_run: _DryRun = False,
 ) -> None:
-    """Send dead letters again, one after the other, and say what becomes of each.
+    """Send dead letters again, in order, and show each outcome.
 
     A replay is a new message with the old sender, topic and correlation; it names
     its letter, which is removed when the receiver's mailbox has taken the message.
