@@ -1,7 +1,8 @@
 """Trusted sources: where a package came from, as one canonical text, and the patterns for it.
 
-A source is a URL: `file:///srv/packages/orders.airswasm` for a file. Sources over a network get the
-same form when they can be installed from. A pattern that begins with `/` stands for files.
+A source is a URL: `file:///srv/packages/orders.airswasm` for a file. Sources over a network can
+join in this form; until then a key is what they are trusted for. A pattern that begins with `/`
+stands for files.
 """
 
 from __future__ import annotations
@@ -58,7 +59,8 @@ def source_pattern(text: str) -> Pattern:
     if not mark or not scheme.isascii() or not scheme.isalpha():
         raise InvalidPattern(text, "a source is an absolute path, /srv/packages/**, or a URL")
     if scheme != "file":
-        raise InvalidPattern(text, "packages are installed from files so far: /srv/packages/**")
+        reason = "only places of files can be trusted, /srv/packages/**; for others trust the key"
+        raise InvalidPattern(text, reason)
     segments = rest.split("/")
     if not rest.startswith("/") or ".." in segments or "." in segments[1:]:
         raise InvalidPattern(text, "its path is absolute, without . and ..")
