@@ -491,6 +491,15 @@ async def test_unknown_names_go_through_the_transport(system: ActorSystem) -> No
     with pytest.raises(AskTimeout):
         await system.broker.ask("far/a", 4, timeout=0.01)
     assert wire.cancelled == 2
+    bound = Envelope(deadline=system.broker.wall_time() + 0.01)
+    with pytest.raises(AskTimeout) as caught:
+        await system.broker.ask("far/a", 4, timeout=60, envelope=bound)
+    assert caught.value.is_inherited
+    with pytest.raises(AskTimeout):
+        await system.broker.ask("far/a", 4, timeout=60, envelope=bound)
+    assert len(wire.done) == 3
+    wire.done[2]("too late", None)
+    assert system.dispatcher.late == 1
     with pytest.raises(NoRoute):
         system.broker.tell("near/a", 5)
     connection.cancel()

@@ -688,7 +688,11 @@ class MessageBroker:
 
         Raises:
             NoRoute: The transport does not know it either.
+            AskTimeout: The deadline in the envelope has passed.
         """
+        if envelope is not None:
+            self._exchange.read_clock()
+            self._exchange.check_deadline(envelope, target)
         if self._carrier is not None and target in self._names.carried:
             return self._request_carried(
                 target, payload, on_done, timeout, sender, envelope, waiting
@@ -698,18 +702,21 @@ class MessageBroker:
         request = Request(target, None, None if on_done is None else self._guarded(on_done))
 
         def finish(value: object, error: BaseException | None) -> None:
+            if request.is_done and error is None:
+                self._exchange.late += 1
             request.resolve(value) if error is None else request.fail(error)
 
+        seconds = self._exchange.bounded(timeout, envelope)
         cancel = self._transport.request(
             target,
             payload,
             sender=sender,
             envelope=envelope,
-            timeout=timeout,
+            timeout=seconds,
             on_done=finish,
         )
         request.at_end(cancel)
-        request.expire_after(timeout, self._exchange.timers)
+        request.expire_after(seconds, self._exchange.timers, is_inherited=seconds < timeout)
         return request
 
     def _request_carried(
@@ -737,7 +744,8 @@ class MessageBroker:
         except BaseException:
             request.cancel()
             raise
-        request.expire_after(timeout, self._exchange.timers)
+        seconds = self._exchange.bounded(timeout, envelope)
+        request.expire_after(seconds, self._exchange.timers, is_inherited=seconds < timeout)
         return request
 
     def _carried_message(
