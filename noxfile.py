@@ -416,6 +416,14 @@ def soak(session: nox.Session) -> None:
 
 
 @nox.session(requires=["build"])
+def kills(session: nox.Session) -> None:
+    """Kill a host under load 200 times, and compare what was acknowledged with what was handled."""
+    install_wheels(session, distribution("messaging"), *group("messaging", "test"))
+    session.env["AIRSWASM_KILLS"] = "200"
+    run_tests(session, folder_of("messaging") / "tests" / "test_durable_kills.py")
+
+
+@nox.session(requires=["build"])
 def demo(session: nox.Session) -> None:
     """Show the whole way, from a key to a running actor that is updated and rolled back."""
     install_wheels(session, "airswasm-cli", "airswasm-osl", *root_group("demo"))

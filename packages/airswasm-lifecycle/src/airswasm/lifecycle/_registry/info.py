@@ -45,7 +45,7 @@ class TimerInfo:
     due: float
     """When it is sent next, in seconds since 1970."""
     fired: int
-    """How often it was sent since the host started."""
+    """Times that it was sent since the host started."""
     missed: int
     """Times that passed unused since the host started."""
 
