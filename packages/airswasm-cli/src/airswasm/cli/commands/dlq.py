@@ -26,7 +26,7 @@ app = typer.Typer(
 _SHOWN_BYTES = 4_096
 _AT_ONCE = 200
 """Ids in one request: a URL is not as long as one likes."""
-_STYLES = {"crashed": "red", "killed": "red"}
+_STYLES = {"crashed": "red", "killed": "red", "exhausted": "red"}
 _OUTCOME_STYLES = {"died": "red", "refused": "yellow", "waits": "yellow"}
 _Letters = Annotated[
     list[str] | None, typer.Argument(metavar="ID…", help="Letters; `airswasm dlq list` has them.")
@@ -43,11 +43,13 @@ def list_letters(
         str | None, typer.Argument(metavar="NAME", help="The receiver; else all of them.")
     ] = None,
     reason: Annotated[
-        Literal["", "crashed", "killed", "stopped", "dropped", "undelivered"],
+        Literal["crashed", "killed", "stopped", "dropped", "undelivered", "exhausted"] | None,
         typer.Option(
-            "--reason", metavar="REASON", help="crashed, killed, stopped, dropped or undelivered."
+            "--reason",
+            metavar="REASON",
+            help="crashed, killed, stopped, dropped, undelivered or exhausted.",
         ),
-    ] = "",
+    ] = None,
     since: Annotated[
         str, typer.Option("--since", metavar="TIME", help='"2 h" ago, or 2026-11-29T12:00.')
     ] = "",
@@ -59,6 +61,7 @@ def list_letters(
 
     A message dies when its receiver crashes on it, is killed, or stops before it
     comes to it, when a full mailbox drops it, or when the receiver cannot take it.
+    A durable one dies when it was tried in vain as often as its delivery allows.
 
     \b
     Example:
@@ -75,7 +78,7 @@ def list_letters(
 
     async def work() -> bool:
         async with open_host(session, "dlq list", "read") as host:
-            found = await host.dead_letters(receiver, reason, moment, lines)
+            found = await host.dead_letters(receiver, reason or "", moment, lines)
             return await _show_all(session, found)
 
     if not anyio.run(work):
