@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any, get_type_hints
 
 import pytest
-from airswasm.cli.commands._terms import shown_limits
+from airswasm.cli._control.document import Document
+from airswasm.cli.commands._terms import shown_codecs, shown_limits
 from airswasm.lifecycle import LimitsSection
 
 Airswasm = Callable[..., Any]
@@ -39,6 +40,18 @@ def test_every_limit_is_shown_with_a_value(airswasm: Airswasm, installed: Path) 
     assert set(KEYS) <= set(found)
     assert {"limits.message_bytes", "limits.host_call", "limits.rates.messages"} <= set(KEYS)
     assert all(found[key].strip(" -") for key in KEYS)
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ({"accepts": ["any"], "prefers": None}, "any payload"),
+        ({"accepts": ["json", "raw"], "prefers": None}, "json, raw; prefers json"),
+        ({"accepts": ["json", "raw"], "prefers": "raw"}, "json, raw; prefers raw"),
+    ],
+)
+def test_the_codecs_are_shown_with_the_preferred_one(settings: Document, words: str) -> None:
+    assert shown_codecs(settings) == words
 
 
 def test_a_key_of_the_host_s_holds_where_the_manifest_is_silent(

@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import anyio
+import anyio.lowlevel
 import pytest
 from airswasm.actor import (
     ActorFailed,
@@ -207,6 +208,55 @@ async def test_an_asker_waits_through_crashes(tmp_path: Path) -> None:
         host.actors.spawn(late, name="shop/late")
         await late.wait(1)
         assert late.payloads == [b"x"]  # it was accepted, although its asker has gone
+
+
+async def test_the_patience_of_an_asker_is_no_deadline_of_a_durable_question(
+    tmp_path: Path,
+) -> None:
+    """It bounds how long the inner question is waited for; the message is handled in any case."""
+    errors: list[AskTimeout] = []
+
+    async def pass_on(message: Message, context: Context) -> None:
+        try:
+            await context.ask(NAME, message.payload, timeout=3600)
+        except AskTimeout as error:
+            errors.append(error)
+
+    async with hosting(tmp_path) as host:
+        host.actors.spawn(pass_on, name="shop/front")
+        patience = 0.01
+        with anyio.fail_after(60):
+            while not errors:
+                with pytest.raises(AskTimeout):
+                    await host.messenger.ask("shop/front", b"x", timeout=patience)
+                patience *= 2
+                await anyio.lowlevel.checkpoint()
+        assert errors[0].is_inherited
+        accepted = host.waiting()
+        handler = Handler()
+        host.actors.spawn(handler, name=NAME)
+        await handler.wait(accepted)
+        assert host.delivery.counters.durable_expired == 0
+
+
+async def test_a_deadline_holds_for_what_follows_from_a_durable_message(tmp_path: Path) -> None:
+    async with hosting(tmp_path) as host:
+        deadlines: list[float | None] = []
+
+        def note(message: Message, context: Context) -> None:
+            assert message.envelope is not None
+            deadlines.append(message.envelope.deadline)
+
+        host.actors.spawn(note, name="shop/next")
+        host.actors.spawn(
+            lambda message, context: context.tell("shop/next", message.payload), name=NAME
+        )
+        deadline = host.actors.broker.wall_time() + 3600
+        host.actors.broker.tell(NAME, b"x", envelope=Envelope(deadline=deadline))
+        with anyio.fail_after(30):
+            while not deadlines:  # noqa: ASYNC110
+                await anyio.sleep(0.001)
+        assert deadlines == [deadline]
 
 
 async def test_a_full_log_refuses_at_the_sender(tmp_path: Path) -> None:

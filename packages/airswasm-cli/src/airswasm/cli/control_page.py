@@ -117,7 +117,7 @@ def _kind(parameter: Parameter) -> str:
     if isinstance(kind, Stream):
         return "Read as it arrives."
     choices = kind.choices if isinstance(kind, Text) else ()
-    return " or ".join(f"`{each}`" for each in choices) + "." if choices else ""
+    return " or ".join(f"`{each}`" for each in choices if each) + "." if choices else ""
 
 
 def _default(parameter: Parameter) -> str:

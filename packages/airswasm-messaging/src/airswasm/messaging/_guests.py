@@ -267,7 +267,7 @@ class _Guests:
 
         def finish(outcomes: list[object]) -> object:
             (outcome,) = outcomes
-            return outcome if isinstance(outcome, Err) else Ok(counts[0])
+            return Ok(counts[0]) if isinstance(outcome, Ok) else outcome
 
         gathering = Gathering(finish)
         count, is_all = broker.submit_publication(

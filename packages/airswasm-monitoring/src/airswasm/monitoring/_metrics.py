@@ -210,7 +210,9 @@ class Metrics(Collector):
             messages.add_metric([outcome], count)
         yield messages
         yield from _message_families(snapshot)
-        dead = CounterMetricFamily("airswasm_dead_letters", "Undelivered.", labels=["reason"])
+        dead = CounterMetricFamily(
+            "airswasm_dead_letters", "Messages that became dead letters.", labels=["reason"]
+        )
         for reason, count in snapshot.dead_letters.items():
             dead.add_metric([reason], count)
         yield dead

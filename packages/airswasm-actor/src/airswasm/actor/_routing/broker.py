@@ -737,9 +737,12 @@ class MessageBroker:
             request.target = cell_of(behind)
             if asker is not None:
                 request.hold(cell_of(asker))
-        message = self._carried_message(payload, sender, None, request, envelope)
-        assert self._carrier is not None
         try:
+            said = self._without_patience(envelope, sender)
+            message = self._carried_message(payload, sender, None, request, said)
+            if envelope is not None:
+                self._exchange.check_deadline(envelope, target)
+            assert self._carrier is not None
             self._carrier.carry(target, message, None)
         except BaseException:
             request.cancel()
@@ -747,6 +750,20 @@ class MessageBroker:
         seconds = self._exchange.bounded(timeout, envelope)
         request.expire_after(seconds, self._exchange.timers, is_inherited=seconds < timeout)
         return request
+
+    def _without_patience(self, envelope: Envelope | None, sender: str) -> Envelope | None:
+        """Return what a carrier keeps of a question's envelope.
+
+        The patience of an asker bounds how long the question within its question is waited for,
+        but a carrier has it handled in any case.
+        """
+        if envelope is None or envelope.deadline is None:
+            return envelope
+        asker = self.handling(sender)
+        message = None if asker is None else self._exchange.message_of(cell_of(asker))
+        if message is None or message.request is None or message.request.is_kept:
+            return envelope
+        return envelope._replace(deadline=None)
 
     def _carried_message(
         self,

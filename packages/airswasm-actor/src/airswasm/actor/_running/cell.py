@@ -277,7 +277,7 @@ class Exchange:
         deadline: float | None = None
         if own is not None:
             hops, correlation, traceparent = own[3] + 1, own[1] or own[0], own[4]
-            if request is None:
+            if request is None or request.is_kept:  # else it may be an asker's patience
                 deadline = own[2]
         if not correlation:
             correlation = f"{self.origin}-{message[3]}"

@@ -11,10 +11,7 @@ __all__ = ("LETTER_OPERATIONS", "Reason")
 _ANSWERS = "airswasm.cli._control.letter_answers"
 _LETTERS = "/v1/dead-letters"
 _LETTER = Parameter("letter", "path", Text(), "The letter's id.")
-Reason = Literal[
-    "", "crashed", "killed", "stopped", "dropped", "undelivered", "exhausted"
-]  # fmt: skip
-"""Why a message died; empty for any reason."""
+Reason = Literal["crashed", "killed", "stopped", "dropped", "undelivered", "exhausted"]
 _PATTERN = Parameter(
     "pattern", "query", Text(),
     "With a slash a pattern of names, `shop/*`; without one of topics, `orders.**`, or one name.",

@@ -152,7 +152,9 @@ def _from_text(parameter: Parameter, text: str) -> object:
             raise HTTPException(400, f"{parameter.name} must be 0 or 1")
         return text == "1"
     if isinstance(kind, Text) and kind.choices and text not in kind.choices:
-        raise HTTPException(400, f"{parameter.name} must be one of {', '.join(kind.choices)}")
+        raise HTTPException(
+            400, f"{parameter.name} must be one of {', '.join(filter(None, kind.choices))}"
+        )
     return _plain(parameter, text)
 
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import cast
 
 from .._control.document import Document, mapping, number, text
 
-__all__ = ("shown_limits", "shown_supervision")
+__all__ = ("shown_codecs", "shown_limits", "shown_supervision")
 
 _SIZES = ("memory", "host_call", "host_memory", "storage")
 
@@ -32,6 +33,15 @@ def shown_limits(limits: Document, prefix: str = "") -> Iterator[tuple[str, str]
             yield f"{prefix}{key}", amount(value)
         else:
             yield f"{prefix}{key}", text(value)
+
+
+def shown_codecs(settings: Document) -> str:
+    """Return the codecs that a component reads, in words."""
+    accepted = settings.get("accepts")
+    names = [text(each) for each in cast("list[object]", accepted or [])]
+    if not names or "any" in names:
+        return "any payload"
+    return f"{', '.join(names)}; prefers {text(settings.get('prefers') or names[0])}"
 
 
 def shown_supervision(settings: Document) -> str:

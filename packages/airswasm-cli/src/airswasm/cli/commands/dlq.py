@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 from collections.abc import AsyncIterator, Sequence
-from typing import TYPE_CHECKING, Annotated, Literal, get_args
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -29,7 +29,7 @@ _HEAD = 32
 """Characters of a line between the ID and the receiver: time and reason."""
 _AT_ONCE = 200
 """Ids in one request: a URL is not as long as one likes."""
-_STYLES = {"crashed": "red", "killed": "red"}
+_STYLES = {"crashed": "red", "killed": "red", "exhausted": "red"}
 _OUTCOME_STYLES = {"died": "red", "refused": "yellow", "waits": "yellow"}
 _Letters = Annotated[
     list[str] | None, typer.Argument(metavar="ID…", help="Letters; `airswasm dlq list` has them.")
@@ -46,9 +46,13 @@ def list_letters(
         str | None, typer.Argument(metavar="NAME", help="The receiver; else all of them.")
     ] = None,
     reason: Annotated[
-        Reason,
-        typer.Option("--reason", metavar="REASON", help=f"{', '.join(get_args(Reason)[1:])}."),
-    ] = "",
+        Reason | None,
+        typer.Option(
+            "--reason",
+            metavar="REASON",
+            help="crashed, killed, stopped, dropped, undelivered or exhausted.",
+        ),
+    ] = None,
     since: Annotated[
         str, typer.Option("--since", metavar="TIME", help='"2 h" ago, or 2026-11-29T12:00.')
     ] = "",
@@ -59,8 +63,8 @@ def list_letters(
     """List dead letters, oldest first.
 
     A message dies when its receiver crashes on it, is killed, or stops before it
-    comes to it, when a full mailbox drops it, when the receiver cannot take it, or
-    when its attempts to a durable receiver are exhausted.
+    comes to it, when a full mailbox drops it, or when the receiver cannot take it.
+    A durable one dies when it was tried in vain as often as its delivery allows.
 
     \b
     Example:
@@ -77,7 +81,7 @@ def list_letters(
 
     async def work() -> bool:
         async with open_host(session, "dlq list", "read") as host:
-            found = await host.dead_letters(receiver, reason, moment, lines)
+            found = await host.dead_letters(receiver, reason or "", moment, lines)
             return await _show_all(session, found)
 
     if not anyio.run(work):

@@ -248,7 +248,7 @@ def _show_on_screen(terminal: Terminal, rows: Sequence[Sequence[str]]) -> None:
     for name in sorted({row[0] for row in rows}):
         terminal.data(name)
         for _, capability, verdict, patterns, by, since, until, reason in _rows_of(rows, name):
-            terminal.data(f"  {verdict.ljust(12)}{capability} on {patterns}")
+            terminal.data(f"  {verdict.ljust(11)} {capability} on {patterns}")
             about = [f"by {by}, {since}"] if by != "-" else []
             about += [f"until {until}"] if until != "-" else []
             about += [reason] if reason != "-" else []

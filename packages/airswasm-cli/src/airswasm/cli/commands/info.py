@@ -38,7 +38,7 @@ def info(
 
 
 def _fields(info: Document) -> list[tuple[str, str]]:
-    from ._terms import shown_limits, shown_supervision
+    from ._terms import shown_codecs, shown_limits, shown_supervision
     from ._times import size, when
 
     manifest = mapping(info.get("manifest"))
@@ -66,6 +66,7 @@ def _fields(info: Document) -> list[tuple[str, str]]:
         ("asks for", capabilities or "nothing but to log and answer"),
         ("was granted", f"airswasm grants list {text(info['name'])}"),
         *limits.items(),
+        ("accepts", shown_codecs(mapping(manifest.get("codecs")))),
         ("supervision", shown_supervision(mapping(manifest.get("supervision")))),
         ("stores", size(info.get("storage_bytes"))),
         *_waiting(info),

@@ -279,6 +279,7 @@ class DeadLetterStore:
             payloads.append(payload)
         if not chunk:
             return
+        numbers = range(0)
         with anyio.CancelScope(shield=True):  # half a step would write them twice
             numbers = await self._log.extend(payloads)
         for (name, entry), number in zip(chunk, numbers, strict=True):

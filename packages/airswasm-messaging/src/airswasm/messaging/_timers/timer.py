@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 import cbor2
 
@@ -77,7 +77,7 @@ def unpack_timer(number: int, stored: bytes) -> ScheduledMessage:
         RecordUnreadable: The bytes are damaged, or of a newer version.
     """
     try:
-        record = cast("object", cbor2.loads(stored))
+        record = cbor2.loads(stored)
     except (cbor2.CBORDecodeError, ValueError, RecursionError, OverflowError) as error:
         raise RecordUnreadable(str(error)) from error
     match record:

@@ -612,7 +612,8 @@ typedef struct {
 
 /* Content as a payload in a codec. */
 airswasm_bytes airswasm_wrap(uint64_t codec, airswasm_bytes content);
-/* The codec and the content of a payload; copies nothing. */
+/* The codec and the content of a payload; copies nothing. Also a text begins with a number, its
+ * first letter: compare `codec` with those that you read, or let [codecs] accepts do it. */
 airswasm_coded airswasm_split(airswasm_bytes payload);
 
 /* ---- memory and text --------------------------------------------------------------------- */

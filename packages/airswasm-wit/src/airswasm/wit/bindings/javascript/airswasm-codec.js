@@ -26,7 +26,8 @@ export function wrap(codec, content) {
 }
 
 // Returns { codec, content }; bytes that begin with no number have the codec undefined. Numbers
-// beyond 2 ** 53 - 1 are none here.
+// beyond 2 ** 53 - 1 are none here. Also a text begins with a number, its first letter: compare the
+// codec with those that you read, or let [codecs] accepts do it.
 export function split(payload) {
   let codec = 0;
   for (let at = 0; at < Math.min(payload.length, 9); at++) {

@@ -22,7 +22,9 @@ def wrap(codec: int, content: bytes) -> bytes:
 def split(payload: bytes) -> tuple[int | None, bytes]:
     """Return the number of a payload's codec, and its content.
 
-    Bytes that begin with no number have none: they are returned as they are.
+    Bytes that begin with no number have none: they are returned as they are. Also a text begins
+    with a number, its first letter: compare the codec with those that you read, or let
+    `[codecs] accepts` do it.
     """
     codec = 0
     for at, byte in enumerate(payload[:9]):

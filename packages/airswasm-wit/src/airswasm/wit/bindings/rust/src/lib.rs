@@ -90,7 +90,9 @@ pub mod codec {
         payload
     }
 
-    /// The codec and the content of a payload; None for bytes that begin with no number.
+    /// The codec and the content of a payload; None for bytes that begin with no number. Also a
+    /// text begins with a number, its first letter: compare the codec with those that you read, or
+    /// let `[codecs] accepts` do it.
     pub fn split(payload: &[u8]) -> Option<(u64, &[u8])> {
         let mut codec = 0;
         for (at, byte) in payload.iter().take(9).enumerate() {
