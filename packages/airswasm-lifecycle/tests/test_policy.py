@@ -36,6 +36,10 @@ HARMLESS = {
     "limits.tables": "multiplied by table_elements, whose bound holds for all of them",
     "limits.instances": "at most 256, of some kilobytes each, and their memories are bounded",
     "health.failures": "restarts are bounded by intensity and period",
+    **{
+        f"delivery.{each}": "a component gets no more than [durable] allows"
+        for each in ("attempts", "messages", "size", "age")
+    },
     "supervision.backoff.jitter": "from 0 to 1, and it only shortens a delay that is bounded",
 }
 """Numbers that no key of the policy bounds, with the reason."""

@@ -1,7 +1,6 @@
 from ._block import BLOCK, LOGGING_INTERFACE
 from ._changes.granting import Granting, GrantReport
 from ._changes.trusting import RevocationReport, Trusting
-from ._checks import check_roles
 from ._home.artifacts import ArtifactStore
 from ._home.configuration import Configuration, Setting, describe_settings, write_toml
 from ._home.editing import edit_configuration
@@ -17,6 +16,7 @@ from ._home.policy import (
 )
 from ._hosting.access import AccessReport, LayerAnswer
 from ._hosting.dead_letter_queue import DeadLetterQueue
+from ._hosting.deciding import check_roles
 from ._hosting.profile import Delivered, FunctionProfile, Profile
 from ._hosting.status import ComponentStatus, SystemStatus
 from ._keeping.archive import BackupSummary

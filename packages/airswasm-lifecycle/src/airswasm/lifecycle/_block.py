@@ -33,7 +33,7 @@ BLOCK = Block(
         Check("home", "airswasm.lifecycle._checks:check_home"),
         Check("blocks", "airswasm.lifecycle._checks:check_blocks"),
         Check("config", "airswasm.lifecycle._checks:check_config"),
-        Check("roles", "airswasm.lifecycle._checks:check_roles"),
+        Check("roles", "airswasm.lifecycle._hosting.deciding:check_roles"),
         Check("trust", "airswasm.lifecycle._checks:check_trust"),
         Check("audit", "airswasm.lifecycle._checks:check_audit"),
         Check("space", "airswasm.lifecycle._checks:check_space"),

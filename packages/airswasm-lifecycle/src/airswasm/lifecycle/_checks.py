@@ -15,9 +15,7 @@ from airswasm.runtime import HostSettings
 from airswasm.security import (
     AuditSettings,
     AuditSinkUnusable,
-    Kinds,
     PublicKey,
-    RolesInvalid,
     SecurityError,
     TrustStore,
     open_sink,
@@ -29,11 +27,10 @@ from ._home.artifacts import ArtifactStore
 from ._home.configuration import Configuration
 from ._home.home import Home
 from ._home.policy import InstallPolicy
-from ._hosting.deciding import roles_layer
 from ._packages.package import SIGNATURE_NAME
 from ._reader import HomeReader
 from ._system import System
-from .errors import ArtifactCorrupt, ConfigurationInvalid, HomeUnusable
+from .errors import ArtifactCorrupt, HomeUnusable
 from .testing import attack
 
 __all__ = (
@@ -45,7 +42,6 @@ __all__ = (
     "check_dead_letters",
     "check_home",
     "check_registry",
-    "check_roles",
     "check_space",
     "check_trust",
 )
@@ -132,21 +128,6 @@ def check_config(home: Path, *, quick: bool) -> Iterator[Finding]:
         yield Finding("config", "warning", "this host installs unsigned components", hint)
     else:
         yield Finding("config", "ok", str(file) if file.exists() else "defaults, no config.toml")
-
-
-def check_roles(home: Path, *, quick: bool) -> Iterator[Finding]:
-    """Read roles and access list as a host would."""
-    del quick
-    blocks = Blocks.find()
-    configuration = Configuration.load(Home(home).config_file, blocks, os.environ)
-    kinds = Kinds(blocks.capabilities.values())
-    try:
-        layer = roles_layer(configuration, Home(home), blocks, kinds)
-    except (RolesInvalid, ConfigurationInvalid) as error:
-        yield Finding("roles", "problem", f"no host starts: {error}", error.explanation.hint)
-        return
-    if layer is not None:
-        yield Finding("roles", "ok", "roles and access list can be read")
 
 
 def check_trust(home: Path, *, quick: bool) -> Iterator[Finding]:

@@ -61,7 +61,7 @@ def show(
     if section is None:
         rows.insert(0, (home.name, home.value, home.origin, home.meaning))
     session.terminal.table(columns, [row[: len(columns)] for row in rows])
-    if section in (None, "roles", "acl"):
+    if any(each.section in ("roles", "acl") and each.origin != "default" for each in found):
         _warn_of_roles(session)
 
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from pathlib import Path
 from typing import cast
 
 from airswasm.runtime import Services
@@ -15,13 +17,14 @@ from airswasm.security import (
     RolesLayer,
     RolesSettings,
 )
-from airswasm.wit import Blocks, load_part
+from airswasm.wit import Blocks, Finding, load_part
 
 from .._home.configuration import Configuration
 from .._home.home import Home
+from ..errors import ConfigurationInvalid
 from .providers import blaming
 
-__all__ = ("find_layers", "read_roles", "roles_layer")
+__all__ = ("check_roles", "find_layers", "read_roles", "roles_layer")
 
 
 def roles_layer(
@@ -35,6 +38,21 @@ def roles_layer(
     """
     layer = RolesLayer(kinds, *read_roles(configuration, home, blocks))
     return layer if layer.is_needed else None
+
+
+def check_roles(home: Path, *, quick: bool) -> Iterator[Finding]:
+    """Read roles and access list as a host would."""
+    del quick
+    blocks = Blocks.find()
+    configuration = Configuration.load(Home(home).config_file, blocks, os.environ)
+    kinds = Kinds(blocks.capabilities.values())
+    try:
+        layer = roles_layer(configuration, Home(home), blocks, kinds)
+    except (RolesInvalid, ConfigurationInvalid) as error:
+        yield Finding("roles", "problem", f"no host starts: {error}", error.explanation.hint)
+        return
+    if layer is not None:
+        yield Finding("roles", "ok", "roles and access list can be read")
 
 
 def read_roles(
