@@ -778,7 +778,7 @@ class MessageBroker:
         message = None if asker is None else self._exchange.message_of(cell_of(asker))
         if message is None or message.request is None or message.request.is_kept:
             return envelope
-        return envelope._replace(deadline=None)
+        return Envelope(*envelope[:2], None, *envelope[3:])
 
     def _carried_message(
         self,
