@@ -186,6 +186,7 @@ async def test_a_crash_repeats_the_message_and_keeps_the_order(tmp_path: Path) -
         (letter,) = host.actors.dead_letters
         assert (letter.message.payload, letter.target) == (b"bad", NAME)
         assert letter.reason is DeathReason.EXHAUSTED
+        assert letter.incarnation == 3
         assert isinstance(letter.cause, RuntimeError)
         counters = host.delivery.counters
         assert (counters.durable_accepted, counters.durable_handled) == (3, 2)

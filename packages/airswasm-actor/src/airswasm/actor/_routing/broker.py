@@ -604,12 +604,27 @@ class MessageBroker:
         return Subscription(disuse)
 
     def give_up(
-        self, target: str, message: Message, reason: DeathReason, cause: BaseException | None
+        self,
+        target: str,
+        message: Message,
+        reason: DeathReason,
+        cause: BaseException | None,
+        incarnation: int = 0,
     ) -> None:
-        """Make a dead letter of a message that a carrier, or a transport, has not delivered."""
+        """Make a dead letter of a message that a carrier, or a transport, has not delivered.
+
+        Args:
+            target: The name that it was for.
+            message: The message.
+            reason: Why it is not handled.
+            cause: The error, if there was one.
+            incarnation: The incarnation that had it in hand last; 0 when none did.
+        """
         exchange = self._exchange
         exchange.sent += 1
-        exchange.dead_letters.add(message, target, reason, exchange.clock(), cause=cause)
+        exchange.dead_letters.add(
+            message, target, reason, exchange.clock(), incarnation=incarnation, cause=cause
+        )
 
     def is_carried(self, name: str) -> bool:
         """Return whether a carrier takes the messages of a name: they are written first."""

@@ -24,13 +24,14 @@ def uninstall(
     session: Session,
     name: Annotated[str, typer.Argument(metavar="NAME", help="The component.")],
     purge: Annotated[
-        bool, typer.Option("--purge", help="Also delete its stored data and log.")
+        bool, typer.Option("--purge", help="Also delete what is kept for it.")
     ] = False,
 ) -> None:
     """Remove a component.
 
-    Its stored data, its log and its owner's claim to the name stay for another
-    install; --purge deletes them too, after a confirmation.
+    Its stored data, its log, the durable messages and timers that wait, its dead
+    letters and its owner's claim to the name stay for another install; --purge
+    deletes them too, after a confirmation.
 
     \b
     Example:

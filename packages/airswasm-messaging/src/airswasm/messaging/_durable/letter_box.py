@@ -33,9 +33,10 @@ class LetterBox:
         reason: DeathReason,
         cause: BaseException | None,
         on_kept: Callable[[], None],
+        incarnation: int = 0,
     ) -> None:
         """Make a dead letter; call `on_kept` when it may be acknowledged, perhaps at once."""
-        self._actors.broker.give_up(target, message, reason, cause)
+        self._actors.broker.give_up(target, message, reason, cause, incarnation)
         if self._settle is None:
             on_kept()
         else:

@@ -93,6 +93,7 @@ class DurableMailbox:
         self._askers: dict[int, Request] = {}
         self._request: Request | None = None
         self._cause: BaseException | None = None
+        self._incarnation = 0
         self._pause: Timer | None = None
         self._is_busy = False
         self._is_burying = False
@@ -292,7 +293,7 @@ class DurableMailbox:
 
     def _acknowledge(self) -> None:
         """Acknowledge the message in hand, with the delivery of the next one where it can be."""
-        self._cause = None
+        self._cause, self._incarnation = None, 0
         try:
             self._succession.next()
         except StorageError as error:
@@ -303,7 +304,8 @@ class DurableMailbox:
 
     def _fail(self, cause: BaseException) -> None:
         """Note a try in vain; the next one comes when the actor is ready again."""
-        self._cause = cause
+        ref = self._host.actors.broker.handling(self.name)
+        self._cause, self._incarnation = cause, 0 if ref is None else ref.incarnation
         try:
             self._succession.fail()
         except StorageError as error:
@@ -335,7 +337,7 @@ class DurableMailbox:
 
         if asker is not None:
             asker.fail(ActorFailed(self.name, cause))
-        self._host.letters.bury(message, self.name, reason, cause, on_kept)
+        self._host.letters.bury(message, self.name, reason, cause, on_kept, self._incarnation)
         return not self._is_burying
 
     def _is_expired(self, entry: LogEntry, message: Message) -> bool:
