@@ -155,11 +155,19 @@ class OpenHome:
         self.sources = Sources(self.configuration.get(SourceSettings))
         self._check_mode()
         self.kinds = Kinds(self.blocks.capabilities.values())
+        trust = self.configuration.get(TrustSettings)
+        self._trust = TrustStore(
+            self.home.trust_folder / "trust.json",
+            threshold=trust.threshold,
+            keys=trust.keys,
+            clock=self._clock,
+        )
         self._in_force = GrantsInForce(
             self.kinds,
             self._clock,
             is_development=self.policy.is_development,
-            is_trusted=partial(covers_source, self.configuration.get(TrustSettings).sources),
+            is_trusted=partial(covers_source, trust.sources),
+            is_trusted_key=self._trust.trusts,
         )
         limits = self.configuration.get(LogLimits)
         self.logs = LogBook(self.home.logs_folder, limits, clock=self._clock)
@@ -199,11 +207,6 @@ class OpenHome:
         is_online = self.mode == "online"
         auditing = self._auditing = Auditing(self.home, settings, stack, is_online=is_online)
         self._audit = auditing.log
-        self._trust = TrustStore(
-            self.home.trust_folder / "trust.json",
-            threshold=self.configuration.get(TrustSettings).threshold,
-            clock=self._clock,
-        )
         stack.callback(self.logs.close)
         find_store(self.home)
         store = self._store = await stack.enter_async_context(self._opened())

@@ -29,8 +29,8 @@ __all__ = ("ALL_PATTERNS", "Decider", "GrantEntry", "GrantOrigin", "GrantRecord"
 GrantVerdict: TypeAlias = Literal["granted", "narrowed", "denied"]
 Decider: TypeAlias = Literal["operator", "policy", "key", "source", "level"]
 """`operator`: a person or their script. `policy`: the host, when a time had passed. `key`: the
-package's signer is trusted. `source`: it came
-from a trusted place, which the reason names. `level`: the host is in development mode."""
+package's signers are trusted, which the reason names. `source`: it came from a trusted place, which
+the reason names. `level`: the host is in development mode."""
 _VERDICTS: Mapping[str, GrantVerdict] = {
     "granted": "granted", "narrowed": "narrowed", "denied": "denied",
 }  # fmt: skip
@@ -346,6 +346,23 @@ class GrantRecord:
             if each.by != "source" or each.verdict == "denied" or is_trusted(each.reason)
         )
         return self if len(kept) == len(self.entries) else GrantRecord(kept)
+
+    def without_keys(self, is_trusted: Callable[[str], bool]) -> GrantRecord:
+        """Return the record without the grants for keys of which one is trusted no longer.
+
+        Denials stay.
+        """
+        reasons = {each.reason for each in self.entries if each.by == "key"}
+        gone = {each for each in reasons if not all(map(is_trusted, each.split()))}
+        if not gone:
+            return self
+        return GrantRecord(
+            tuple(
+                each
+                for each in self.entries
+                if each.by != "key" or each.verdict == "denied" or each.reason not in gone
+            )
+        )
 
     def _granting(self, capability: str) -> Iterator[GrantEntry]:
         for each in self.entries:

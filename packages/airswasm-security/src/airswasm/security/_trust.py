@@ -71,6 +71,7 @@ class TrustStore:
     Args:
         path: The file; it need not exist yet.
         threshold: How many pinned keys must sign any name, at least.
+        keys: Fingerprints that the settings trust, beside those that `allow` adds.
         clock: Returns the seconds since 1970; statements end by it.
 
     Every method raises `TrustFileInvalid` if the file exists and is unreadable.
@@ -81,10 +82,11 @@ class TrustStore:
         path: str | os.PathLike[str],
         *,
         threshold: int = 1,
+        keys: Iterable[str] = (),
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._path = Path(path)
-        self._threshold = threshold
+        self._threshold, self._keys = threshold, frozenset(keys)
         self._clock = clock
         self._stamp: tuple[int, int, int] | None = None
         self._cached = TrustContent()
@@ -107,10 +109,11 @@ class TrustStore:
         """Return every trusted key, oldest first."""
         return tuple(sorted(self._read().keys.values(), key=lambda item: item.since))
 
-    def trusts(self, key: PublicKey) -> bool:
+    def trusts(self, fingerprint: str) -> bool:
         """Return whether a key is trusted, and was not revoked."""
         content = self._read()
-        return key.fingerprint in content.keys and key.fingerprint not in content.revoked
+        is_listed = fingerprint in content.keys or fingerprint in self._keys
+        return is_listed and fingerprint not in content.revoked
 
     def allow(self, fingerprint: str, *, label: str = "") -> TrustedKey:
         """Trust a key: its packages are granted what they ask for, without a question.

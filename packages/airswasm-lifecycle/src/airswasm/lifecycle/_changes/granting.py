@@ -24,7 +24,6 @@ from airswasm.security import (
     GrantVerdict,
     InvalidPattern,
     Kinds,
-    fingerprint_of,
 )
 
 from .._hosting.running import Running
@@ -223,23 +222,26 @@ class Granting:
         return names
 
     async def withdraw(self, fingerprint: str) -> tuple[str, ...]:
-        """Take away what was granted because a key was trusted.
+        """Take away what was granted because a key was trusted, whatever key signs it today.
 
         Returns:
             The components.
         """
+
+        def is_another(key: str) -> bool:
+            return key != fingerprint
+
         found: list[str] = []
-        for record in self._registry:
-            signer = record.active_version.signer
-            gone = tuple(
-                each
-                for each in record.grants.entries
-                if each.by == "key" and each.verdict != "denied"
-            )
-            if gone and signer is not None and fingerprint_of(signer) == fingerprint:
+        for name in tuple(self._running.successors):
+            self._running.put_in_force(name)  # the record does not have its grants yet
+        for record in tuple(self._registry):
+            kept = record.grants.without_keys(is_another).entries
+            gone = tuple(each for each in record.grants.entries if each not in kept)
+            if gone:
                 await self._change(
-                    record.name, "withdraw", gone, lambda each: each.grants.without_decider("key")
-                )
+                    record.name, "withdraw", gone,
+                    lambda each: each.grants.without_keys(is_another),
+                )  # fmt: skip
                 found.append(record.name)
         return tuple(found)
 

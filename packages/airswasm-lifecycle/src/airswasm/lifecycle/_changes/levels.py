@@ -58,16 +58,13 @@ class Levels:
             return "development" if self._is_development else "unknown"
         signers = (package.signer, *package.cosigners)
         needed = self._store.needed(package.name)
-        if _are_enough(signers, self._is_trusted, needed):
+        if _are_enough(signers, lambda key: self._store.trusts(key.fingerprint), needed):
             return "trusted"
         if self._is_development:
             own = self._own_keys()
             if _are_enough(signers, lambda key: key.fingerprint in own, needed):
                 return "development"
         return "unknown"
-
-    def _is_trusted(self, key: PublicKey) -> bool:
-        return key.fingerprint in self._settings.keys or self._store.trusts(key)
 
     def _own_keys(self) -> frozenset[str]:
         found: set[str] = set()

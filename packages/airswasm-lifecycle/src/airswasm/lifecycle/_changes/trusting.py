@@ -242,6 +242,8 @@ class Trusting:
     async def revoke(self, fingerprint: str, reason: str) -> RevocationReport:
         """Refuse a key for good, and quarantine every component that runs on its signature.
 
+        What was granted because of the key ends as with `disallow`.
+
         The message that such a component handles goes to the dead letters. Messages that wait, and
         those that come, stay in its mailbox for the next version: give the name to another key
         (`transfer`) and update it.
@@ -263,6 +265,7 @@ class Trusting:
             )  # fmt: skip
             error = KeyRevoked(full, revocation.reason)
             ended = await self.running.quarantine_signed_by(error, before)
+            await self.granting.withdraw(full)
         return RevocationReport(full, ended)
 
     def _full(self, fingerprint: str) -> str:

@@ -26,6 +26,7 @@ class GrantsInForce:
         clock: Returns the seconds since 1970.
         is_development: Whether what the development level granted is in force.
         is_trusted: Whether a source is trusted, so that what it was granted is in force.
+        is_trusted_key: The same of a key, by its fingerprint.
     """
 
     def __init__(
@@ -35,8 +36,9 @@ class GrantsInForce:
         *,
         is_development: bool = False,
         is_trusted: Callable[[str], bool] = lambda _source: False,
+        is_trusted_key: Callable[[str], bool] = lambda _key: False,
     ) -> None:
-        self._is_trusted = is_trusted
+        self._is_trusted, self._is_trusted_key = is_trusted, is_trusted_key
         self._kinds, self._clock, self._is_development = kinds, clock, is_development
         self._asked: dict[tuple[tuple[str, tuple[str, ...]], ...], Grants] = {}
         self._grants: dict[tuple[int, GrantRecord], tuple[Grants, Grants]] = {}
@@ -54,6 +56,7 @@ class GrantsInForce:
     def live(self, record: GrantRecord) -> GrantRecord:
         """Return what of a record is in force now."""
         live = record.live(self._clock()).without_sources(self._is_trusted)
+        live = live.without_keys(self._is_trusted_key)
         return live if self._is_development else live.without_decider("level")
 
     def grants(self, record: GrantRecord, version: VersionRecord) -> Grants:

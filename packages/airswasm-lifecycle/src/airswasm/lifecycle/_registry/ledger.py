@@ -81,7 +81,7 @@ class Ledger:
         now = self._clock()
         if not plan.needs_approval:
             by = _BY_LEVEL[plan.level]
-            granted = Approval(by=by, reason=plan.origin if by == "source" else "")
+            granted = Approval(by=by, reason=self._reason(plan, by))
             return lambda before: granted.decide(plan, before, now, self._kinds)
         answer = approve(plan) if approve is not None else False
         if inspect.isawaitable(answer):
@@ -106,6 +106,15 @@ class Ledger:
         if not answer:
             raise ApprovalRefused(plan.name, plan.version, lines)
         return lambda before: approval.decide(plan, before, now, self._kinds)
+
+    def _reason(self, plan: InstallPlan, by: Decider) -> str:
+        """Return what a grant without a question stands on: it ends with it."""
+        if by == "source":
+            return plan.origin
+        if by == "key":
+            signers = (plan.signer or "", *plan.cosigners)
+            return " ".join(each for each in signers if self._trust.trusts(each))
+        return ""
 
     async def put_package(
         self, package: Package, records: Sequence[ComponentRecord], verb: str, decide: Decide
