@@ -346,7 +346,7 @@ def required(function: Function) -> tuple[object, ...]:
     [
         ("    /// @requires alarm:set(name)\n", "", f"{ALARM}#set: it has no annotation"),
         ("alarm:set(name)", "alarm:set(who)", "names no parameter of it; it has name, seconds"),
-        ("alarm:set(name)", "alarm:set(seconds)", "only a string can be matched"),
+        ("alarm:set(name)", "alarm:set(seconds)", "only a string, or each of"),
         ("@requires alarm", "@require alarm", "unknown annotation `@require`"),
         ("alarm:set(name)", "alarm:ring(name)", f"{ALARM}#set requires alarm:ring, a capability"),
         ("set: func", "set: fun", "its WIT cannot be read: "),
