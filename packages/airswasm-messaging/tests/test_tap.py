@@ -4,13 +4,22 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import aclosing, asynccontextmanager, suppress
+from pathlib import Path
 from typing import Any
 
 import anyio
 import pytest
 from airswasm.actor import ActorSystem, MailboxFull, MailboxSpec, Message
-from airswasm.messaging import MOST_TAPPED_BYTES, TapEvent, TapPattern, Taps
+from airswasm.messaging import (
+    MOST_TAPPED_BYTES,
+    Delivery,
+    DurableDelivery,
+    TapEvent,
+    TapPattern,
+    Taps,
+)
 from airswasm.security import InvalidPattern
+from airswasm.storage import open_store
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -129,6 +138,25 @@ async def test_a_sample_shows_all_that_happens_to_a_message() -> None:
     numbers = [each.number for each in events]
     assert numbers == [number for number in sorted(set(numbers)) for _ in range(2)]
     assert all(number % 3 == 0 for number in numbers)
+
+
+async def test_a_durable_message_shares_no_number_with_another(tmp_path: Path) -> None:
+    """It has none, from the sending to the end."""
+    async with open_store(tmp_path / "store") as store, ActorSystem() as system:
+        delivery = DurableDelivery(store, system)
+        delivery.open()
+        delivery.declare(A, Delivery())
+        system.spawn(reply, name=B)
+        async with tapped(system) as read:
+            system.broker.tell(A, b"x")
+            system.broker.tell(B, b"y")
+            await read(3)
+            system.spawn(reply, name=A)
+            events = await read(4)
+        delivery.close()
+    (number,) = {event.number for event in events if event.target == B}
+    assert number > 0
+    assert [event.number for event in events if event.target == A] == [0, 0]
 
 
 @pytest.mark.parametrize("bound", [{"capacity": 10}, {"rate": 1.0}])

@@ -41,7 +41,8 @@ class TapEvent:
             hand, its outcome (`handled`, `replied`, `refused`, `trapped`, …); `dead` for a dead
             letter.
         number: The message's number in this run of the host; events of one message share it. 0 for
-            a publication: each of its deliveries is a message of its own.
+            a publication, each of whose deliveries is a message of its own, and for a durable
+            message, which may be of another run of the host.
         sender: The sender's name.
         target: The receiver; empty for a publication.
         topic: The topic; None where there is none.
@@ -138,7 +139,8 @@ class _Tap:
                 topic = delivery.target
                 self._note("published", 0, delivery.sender, "", topic, delivery.payload)
             return
-        number = self._actors.dispatcher.sent + 1
+        is_durable = self._actors.broker.is_carried(delivery.target)
+        number = 0 if is_durable else self._actors.dispatcher.sent + 1
         self._numbers[id(delivery)] = number
         act = _ACTS[delivery.kind]
         self._note(act, number, delivery.sender, delivery.target, None, delivery.payload)
