@@ -407,6 +407,6 @@ def test_two_settings_with_which_no_host_starts_do_not_meet(
     """In either order; and the error says how to take the other one away."""
     edit_configuration(tmp_path, *first)
     before = (tmp_path / "config.toml").read_text()
-    with pytest.raises(ConfigurationInvalid, match="airswasm config unset install.unsigned"):
+    with pytest.raises(ConfigurationInvalid, match=r"airswasm config unset install\.unsigned"):
         edit_configuration(tmp_path, *then)
     assert (tmp_path / "config.toml").read_text() == before
