@@ -46,6 +46,7 @@ def test_a_key_comes_changes_and_goes_without_a_host(airswasm: Airswasm) -> None
     shown = airswasm("trust", "list").out
     assert f"*\t{new[:16]}\trevoked" in shown
     assert len(shown.splitlines()) == 4, "a reason of two lines forges none"
+    assert airswasm("trust", "disallow", new[:16]).code == 0, "the list shows these digits"
     assert airswasm("trust", "remove", "shop/orders", "--yes").code == 0
     assert trusted(airswasm)["components"] == []
 
@@ -132,6 +133,7 @@ def test_two_people_sign(airswasm: Airswasm, installed: Path, tmp_path: Path) ->
     assert reviewer in airswasm("verify", packed).err
     again = airswasm("sign", packed, "--key", "reviewer.pem")
     assert "has signed it already" in again.err
+    assert "hint: nothing is left to do with this key" in again.err
     updated = airswasm("update", packed, "--yes")
     assert updated.code == 0, updated.err
 
@@ -160,7 +162,14 @@ def test_a_statement_of_several_ends(airswasm: Airswasm) -> None:
     assert airswasm(*statement, "--cosigner", "reviewer.pub").code == 0
     assert airswasm("trust", "rotate", "rotation.sig").err.startswith("error[E0423]")
     assert airswasm("sign", "rotation.sig", "--key", "reviewer.pem").code == 0
-    assert airswasm("trust", "rotate", "rotation.sig").code == 0
+    assert "as its owner" in airswasm("trust", "rotate", "rotation.sig").err
+    key(airswasm, "second")
+    other = ("trust", "statement", "shop/orders", "second.pem", "--key", "reviewer.pem")
+    made = airswasm(*other, "--cosigner", "new.pub", "--output", "c.sig")
+    assert "replaces" in made.err
+    assert "gives" not in made.err, "the owner stays"
+    assert airswasm("sign", "c.sig", "--key", "new.pem").code == 0
+    assert "as its co-signer" in airswasm("trust", "rotate", "c.sig").err
 
     past = ("trust", "statement", "shop/orders", "old.pem", "--key", "new.pem", "--output", "b.sig")
     ended = airswasm(*past, "--expires", "2020-01-01")

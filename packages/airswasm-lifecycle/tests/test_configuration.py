@@ -392,3 +392,21 @@ def test_any_text_can_stand_in_a_variable_and_in_the_file(text: str) -> None:
     for file, environment in ((text, {}), ("", {"AIRSWASM_BELL_PLACES": text})):
         with contextlib.suppress(ConfigurationInvalid):
             read(file, environment)
+
+
+@pytest.mark.parametrize(
+    ("first", "then"),
+    [
+        (("host.mode", "production"), ("install.unsigned", "true")),
+        (("install.unsigned", "true"), ("host.mode", "production")),
+    ],
+)
+def test_two_settings_with_which_no_host_starts_do_not_meet(
+    tmp_path: Path, first: tuple[str, str], then: tuple[str, str]
+) -> None:
+    """In either order; and the error says how to take the other one away."""
+    edit_configuration(tmp_path, *first)
+    before = (tmp_path / "config.toml").read_text()
+    with pytest.raises(ConfigurationInvalid, match=r"airswasm config unset install\.unsigned"):
+        edit_configuration(tmp_path, *then)
+    assert (tmp_path / "config.toml").read_text() == before

@@ -201,7 +201,10 @@ async def check_registry(home: Path, *, quick: bool) -> AsyncIterator[Finding]:
         changed = [each.name for each in installed if not _is_whole(system, each.name)]
         revoked = _revoked(system)
     if revoked:
-        hint = "airswasm trust transfer NAME KEY, then update it with a version by that key"
+        hint = (
+            "name another key (the owner's: airswasm trust transfer NAME KEY, a co-signer's: "
+            "airswasm trust add NAME KEY --cosigner), then update it with a version by that key"
+        )
         text = f"signed by a revoked key, so cannot start: {_few(revoked)}"
         yield Finding("registry", "problem", text, hint)
     if changed:

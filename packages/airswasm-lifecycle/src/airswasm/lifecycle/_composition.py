@@ -81,7 +81,7 @@ from ._home.forgetting import Forgetting
 from ._home.home import Home
 from ._home.logbook import LogBook
 from ._home.logfiles import LogLimits
-from ._home.policy import HostPolicy
+from ._home.policy import HostPolicy, mode_problems
 from ._hosting.deciding import find_layers, roles_layer
 from ._hosting.hosting import Hosting
 from ._hosting.loading import Loader
@@ -100,7 +100,7 @@ from ._registry.tables import ComponentPolicies, StoredTable
 from ._reporting import Reporting
 from ._sources.finding import Sources
 from ._sources.settings import SourceSettings
-from .errors import ConfigurationInvalid, ManifestProblem
+from .errors import ConfigurationInvalid
 
 __all__ = ("Mode", "OpenHome")
 
@@ -173,11 +173,10 @@ class OpenHome:
         self.logs = LogBook(self.home.logs_folder, limits, clock=self._clock)
 
     def _check_mode(self) -> None:
-        is_production = self.configuration.get(HostSettings).mode == "production"
-        if is_production and self.policy.install.unsigned:
-            file = str(self.home.config_file)
-            text = "unsigned packages are refused in production mode (host.mode)"
-            raise ConfigurationInvalid(file, [ManifestProblem(file, 0, "install.unsigned", text)])
+        file = str(self.home.config_file)
+        problems = mode_problems(self.configuration, file)
+        if problems:
+            raise ConfigurationInvalid(file, problems)
 
     async def _open_readonly(self, stack: AsyncExitStack) -> None:
         self.home.check()

@@ -145,8 +145,8 @@ class PackageUnsigned(LifecycleError):
         "E0303",
         "not signed",
         "The package has no signature, and this host accepts only signed packages.",
-        "sign it: `airswasm sign`. For development only: `unsigned = true` under [install] in "
-        "config.toml",
+        "sign it: `airswasm sign`. On a machine for development, not in production: `airswasm "
+        "config set host.mode development`",
         ExitStatus.NOT_AUTHENTIC,
     )
 
@@ -452,7 +452,8 @@ class NotRunning(LifecycleError):
         if state == "quarantined":
             self.hint = (
                 f"`airswasm logs {name}` names the revoked key; `airswasm trust transfer` gives "
-                "the name to another key, and a version by that key goes on"
+                "the name to another key, `airswasm trust add NAME KEY --cosigner` adds a "
+                "co-signer's, and a version by that key goes on"
             )
 
 

@@ -74,10 +74,14 @@ def cosign(signature: bytes, key: PrivateKey) -> bytes:
     fields = parse_body(body)
     if key.public not in keys_of(fields):
         reason = f"it does not name the key {key.public.fingerprint}, so that key cannot sign it"
-        raise InvalidStatement(reason, field="signers")
+        raise InvalidStatement(
+            reason, field="signers", hint="sign with a key that it names, or make a new one"
+        )
     if key.public in signed:
         reason = f"the key {key.public.fingerprint} has signed it already"
-        raise InvalidStatement(reason, field="signers")
+        raise InvalidStatement(
+            reason, field="signers", hint="nothing is left to do with this key: hand the file on"
+        )
     return _framed(body, {**signed, key.public: key.sign(_to_sign(body))})
 
 

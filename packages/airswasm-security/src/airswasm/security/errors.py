@@ -251,6 +251,10 @@ def _utc(moment: float) -> str:
     return time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime(moment))
 
 
+def _utc_second(moment: float) -> str:
+    return time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime(moment))
+
+
 def _listed(patterns: tuple[str, ...], most: int = 5) -> str:
     shown = ", ".join(f"{each!a}" for each in patterns[:most])
     return f"{shown} and {len(patterns) - most} more" if len(patterns) > most else shown
@@ -350,10 +354,12 @@ class InvalidStatement(SecurityError):
         ExitStatus.NOT_AUTHENTIC,
     )
 
-    def __init__(self, reason: str, *, field: str | None = None) -> None:
+    def __init__(self, reason: str, *, field: str | None = None, hint: str = "") -> None:
         self.reason = reason
         self.field = field
         super().__init__(f"the signed statement is not valid: {reason}")
+        if hint:
+            self.hint = hint
 
 
 class InvalidSignature(SecurityError):
@@ -549,7 +555,8 @@ class StatementExpired(RotationRefused):
     def __init__(self, component: str, expired: float, now: float) -> None:
         self.expired, self.now = expired, now
         reason = (
-            f"its statement ended at {_utc(expired)}, and the clock of this host says {_utc(now)}; "
+            f"its statement ended at {_utc_second(expired)}, and the clock of this host says "
+            f"{_utc_second(now)}; "
             "what is installed goes on"
         )
         super().__init__(component, reason)

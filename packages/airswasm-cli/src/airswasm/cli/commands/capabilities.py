@@ -61,7 +61,8 @@ def learn(
     async def listen() -> None:
         async with open_host(session, "capabilities learn", "running") as host:
             lines = await host.learn(full)
-            session.terminal.headline(f"{full} learns until Ctrl-C; use it now")
+            end = f"for {seconds:g} s" if seconds else "until Ctrl-C"
+            session.terminal.headline(f"{full} learns {end}; use it now")
             with anyio.move_on_after(seconds or None):
                 async for use in lines:
                     uses.append(use)

@@ -326,7 +326,10 @@ def statement(
         "missing": [each.fingerprint for each in others],
         "file": str(output),
     }
-    text = f"{output} gives {full} to {successor.public.fingerprint}, until {when(end)}"
+    text = (
+        f"{output}: for {full}, the key {successor.public.fingerprint} replaces "
+        f"{old.public.fingerprint[:16]}; hosts accept it until {when(end)}"
+    )
     _tell(session, text, shown)
     if others and not session.terminal.as_json:
         waits = ", ".join(each.fingerprint[:16] for each in others)
@@ -339,7 +342,7 @@ def rotate(
     session: Session,
     file: Annotated[Path, typer.Argument(metavar="FILE", help="The rotation statement.")],
 ) -> None:
-    """Accept a rotation statement, which the old key signed.
+    """Accept a rotation statement, which the old and the new key signed.
 
     Versions that the old key signed keep running, and can be rolled back to.
 
@@ -347,9 +350,18 @@ def rotate(
     Example:
       airswasm trust rotate rotation.sig
     """
+    from airswasm.security import verify_rotation
+
     content = file.read_bytes()
     pin = _ask(session, "rotate", lambda host: host.trust_rotate(content))
-    _tell(session, f"{pin['name']} belongs to {pin['fingerprint']}", {"act": "rotate", **pin})
+    rotation = verify_rotation(content)
+    role = "its owner" if rotation.new.fingerprint == pin["fingerprint"] else "its co-signer"
+    _tell(
+        session,
+        f"for {pin['name']}, the key {rotation.new.fingerprint} replaces "
+        f"{rotation.old.fingerprint[:16]} as {role}",
+        {"act": "rotate", **pin},
+    )
 
 
 @app.command("revoke")

@@ -278,6 +278,7 @@ class Trusting:
         }
         signers = {version.signer for record in self.registry for version in record.versions}
         known |= {each.fingerprint for each in self.store.trusted_keys()}
+        known |= {each.fingerprint for each in self.store.revocations()}
         known |= {PublicKey.from_text(each).fingerprint for each in signers if each is not None}
         found = [each for each in known if each.startswith(digits)]
         if len(digits) >= _FEWEST_DIGITS and len(found) == 1:

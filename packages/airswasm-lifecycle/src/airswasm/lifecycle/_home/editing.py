@@ -16,6 +16,7 @@ from .._toml.documents import NotToml, parse_toml, read_toml_text
 from ..errors import ConfigurationInvalid, HomeUnusable, ManifestProblem
 from .configuration import Configuration, Setting, value_of
 from .home import Home
+from .policy import mode_problems
 from .settings_lines import edit_event
 
 __all__ = ("edit_configuration",)
@@ -97,10 +98,10 @@ def _problems(
     document: Mapping[str, object], blocks: Blocks, file: Path
 ) -> Sequence[ManifestProblem]:
     try:
-        Configuration.parse(tomlkit.dumps(document), blocks, file=str(file))
+        configuration = Configuration.parse(tomlkit.dumps(document), blocks, file=str(file))
     except ConfigurationInvalid as error:
         return error.problems
-    return ()
+    return mode_problems(configuration, str(file))
 
 
 def _unwritten(problem: ManifestProblem, name: str) -> ManifestProblem:

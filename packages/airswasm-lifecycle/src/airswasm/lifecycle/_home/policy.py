@@ -10,20 +10,28 @@ cannot start in 4 MiB, and its author must ask for more and get approval anyway.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
 from airswasm.runtime import HostSettings
 
 from .._toml.quantities import LEAST_INTERVAL
-from ..errors import LimitAbovePolicy
+from ..errors import LimitAbovePolicy, ManifestProblem
 from .caps import Excess, excesses, hold
 
 if TYPE_CHECKING:  # to show settings needs no manifests
     from .._packages.manifest import Manifest
     from .configuration import Configuration
 
-__all__ = ("HealthPolicy", "HostPolicy", "InstallPolicy", "LimitPolicy", "SupervisionPolicy")
+__all__ = (
+    "HealthPolicy",
+    "HostPolicy",
+    "InstallPolicy",
+    "LimitPolicy",
+    "SupervisionPolicy",
+    "mode_problems",
+)
 
 _LEAST = {"storage": 0.0, "memory": 512 * 2**10, "host_memory": 64 * 2**10, "table_elements": 256}
 """The least that each component needs: a tighter policy could hold it to nothing valid."""
@@ -209,3 +217,20 @@ class HostPolicy:
 
 def _at_least(least: float) -> str:
     return f"at least {least:_}" if least >= 1 else "more than 0" if least else "at least 0"
+
+
+def mode_problems(configuration: Configuration, file: str) -> Sequence[ManifestProblem]:
+    """Return what the host's mode forbids of its settings; a host with such a file does not start.
+
+    Args:
+        configuration: The settings.
+        file: The file that they came from.
+    """
+    is_production = configuration.get(HostSettings).mode == "production"
+    if not (is_production and configuration.get(InstallPolicy).unsigned):
+        return ()
+    text = (
+        "unsigned packages are refused in production mode (host.mode); `airswasm config unset "
+        "install.unsigned` takes the setting away"
+    )
+    return (ManifestProblem(file, 0, "install.unsigned", text),)

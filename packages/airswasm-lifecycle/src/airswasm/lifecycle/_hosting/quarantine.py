@@ -28,7 +28,10 @@ class Quarantine:
 
     def bar(self, name: str, version: str, error: AirswasmError) -> None:
         """Let a version run no longer."""
-        hint = f"give {name} to another key (airswasm trust transfer), then update it"
+        hint = (
+            f"name another key (the owner's: airswasm trust transfer {name} KEY, a co-signer's: "
+            f"airswasm trust add {name} KEY --cosigner), then update it with a version by that key"
+        )
         if not isinstance(error, TrustError):
             hint = error.hint
         self._barred[name] = (version, str(error), hint)
