@@ -32,6 +32,7 @@ from airswasm.messaging import (
     MessageNotWritten,
     Messenger,
 )
+from airswasm.messaging._durable.mailbox import pause_after
 from airswasm.storage import StorageUnavailable, Store, open_store
 
 pytestmark = pytest.mark.anyio
@@ -410,3 +411,11 @@ async def test_the_settings_hold_what_a_component_asks_for() -> None:
             DurableSettings(**wrong)  # type: ignore[arg-type]
     with pytest.raises(ValueError, match="above 0"):
         Delivery(messages=0)
+
+
+def test_the_pause_before_a_repetition_is_bounded() -> None:
+    """However many attempts an operator allows: doubling them for ever has no float."""
+    pauses = [pause_after(tries) for tries in range(2_000)]
+    assert pauses == sorted(pauses)
+    assert pauses[0] == pauses[1] == 0.1
+    assert {*pauses[20:], pause_after(10**9)} == {30.0}
