@@ -20,7 +20,8 @@ from airswasm.actor import DeathReason, Envelope, Message
 from airswasm.wit import AirswasmError
 
 from .._counters import MessagingCounters
-from .._rates import Rate, TokenBucket
+from .._policy import SamePolicy
+from .._quota import SendingQuota
 from ..errors import RateExceeded, RecordUnreadable, TimerInvalid, TimersNotDurable
 from .settings import TimerSettings
 from .timer import ScheduledMessage, pack_timer, unpack_timer
@@ -77,7 +78,8 @@ class Schedule:
         settings: The bounds of each owner.
         space: Keeps durable timers; None where there are none.
         guard: Ends timers when the grants of their owners end; None keeps them.
-        rate_of: Returns the rate at which an owner may send.
+        quota: Counts each message against the rates of its owner and of the host: the one that
+            counts what components send at once. None counts by the default rates.
         counters: The counts.
         wall_clock: The seconds since 1970.
     """
@@ -89,17 +91,17 @@ class Schedule:
         *,
         space: TimerSpace | None = None,
         guard: Guard | None = None,
-        rate_of: Callable[[str], Rate] = lambda _owner: Rate(),
+        quota: SendingQuota | None = None,
         counters: MessagingCounters | None = None,
         wall_clock: Callable[[], float] = time.time,
     ) -> None:
         self.settings = settings or TimerSettings()
         self.counters = counters or MessagingCounters()
         self._actors, self._space, self._guard = actors, space, guard
-        self._rate_of, self._wall_clock = rate_of, wall_clock
+        self._quota = quota or SendingQuota(SamePolicy(), anyio.current_time)
+        self._wall_clock = wall_clock
         self._timers: dict[str, dict[int, ScheduledMessage]] = {}
         self._grants: dict[int, Callable[[], None]] = {}
-        self._buckets: dict[str, TokenBucket] = {}
         self._numbers = itertools.count(int(wall_clock() * 1000) << 16)
         self._is_open = True
 
@@ -223,7 +225,6 @@ class Schedule:
         timers = list(self._timers.get(owner, {}).values())
         for timer in timers:
             self.cancel(owner, timer.number)
-        self._buckets.pop(owner, None)
         return len(timers)
 
     def of(self, owner: str) -> tuple[ScheduledMessage, ...]:
@@ -244,9 +245,6 @@ class Schedule:
         timer.timer = None
         if timer.is_ended or not self._is_open:
             return
-        if not self._may_send(timer.owner):
-            self._refused(timer, RateExceeded(timer.owner, "its message rate is used up"))
-            return
         envelope = Envelope(timer.message_id)
 
         def done(error: BaseException | None) -> None:
@@ -256,6 +254,7 @@ class Schedule:
                 self._refused(timer, error)
 
         try:
+            self._quota.take(timer.owner, len(timer.payload))
             is_accepted = self._actors.broker.submit(
                 timer.target, timer.payload, done, sender=timer.owner, envelope=envelope
             )
@@ -326,12 +325,6 @@ class Schedule:
 
     def _arm(self, timer: ScheduledMessage, seconds: float) -> None:
         timer.timer = self._actors.timers.after(seconds, lambda: self._fire(timer))
-
-    def _may_send(self, owner: str) -> bool:
-        bucket = self._buckets.get(owner)
-        if bucket is None:
-            bucket = self._buckets[owner] = TokenBucket(self._rate_of(owner), anyio.current_time)
-        return bucket.take()
 
     # -- keeping -------------------------------------------------------------------------------
 
