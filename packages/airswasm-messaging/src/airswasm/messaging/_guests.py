@@ -363,8 +363,8 @@ class _Subscriptions:
     def add(self, pattern: str, most: int) -> bool:
         """Subscribe; return False when there is such a subscription already."""
         is_new = pattern not in self._patterns
-        if pattern not in self._patterns and len(self._patterns) >= most:
-            raise RateExceeded(self._name, f"it has {most} subscriptions")
+        if is_new:
+            self._check_number(pattern, most)
         held = self._account.hold(_SUBSCRIPTION_BYTES * (1 + pattern.count(".")) + len(pattern))
         self._broker.subscribe(pattern, self._name, owner=self)
         self._patterns[pattern] = held
@@ -373,6 +373,15 @@ class _Subscriptions:
                 self._name, _SUBSCRIBE, pattern, lambda _denial: self.remove(pattern)
             )
         return is_new
+
+    def _check_number(self, pattern: str, most: int) -> None:
+        """Hold the incarnation to its number, and the name to two of them: durable ones stay."""
+        if len(self._patterns) >= most:
+            raise RateExceeded(self._name, f"it has {most} subscriptions")
+        known = self._broker.subscriptions_of(self._name)
+        if len(known) >= 2 * most and pattern not in known:
+            reason = f"it has {len(known)} subscriptions, with those of its former incarnations"
+            raise RateExceeded(self._name, reason)
 
     def remove(self, pattern: str) -> None:
         self._broker.unsubscribe(pattern, self._name, owner=self)
