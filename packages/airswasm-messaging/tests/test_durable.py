@@ -37,7 +37,7 @@ from airswasm.messaging import (
 )
 from airswasm.messaging._durable.mailbox import pause_after
 from airswasm.runtime import Caller, Ok
-from airswasm.storage import StorageUnavailable, Store, open_store
+from airswasm.storage import StorageError, StorageUnavailable, Store, open_store
 
 pytestmark = pytest.mark.anyio
 NAME = "shop/orders"
@@ -342,6 +342,33 @@ async def test_a_purge_forgets_everything(tmp_path: Path) -> None:
         assert handler.payloads == [b"new"]
     async with hosting(tmp_path, durable=None) as host:
         assert host.waiting() == 0
+
+
+async def test_a_purge_that_the_disk_refused_ends_later(tmp_path: Path) -> None:
+    """Nothing of the name is left for its next owner, neither terms nor subscriptions."""
+    async with hosting(tmp_path) as host:
+        host.actors.broker.subscribe("orders.*", NAME)
+        await host.messenger.send(NAME, b"secret")
+        backend = host.store.backend
+        apply = backend.apply
+
+        def refuse(changes: object) -> None:
+            raise StorageUnavailable(tmp_path, "no space left")
+
+        backend.apply = refuse  # type: ignore[method-assign, assignment]
+        with pytest.raises(StorageError):
+            await host.delivery.forget(NAME)
+        backend.apply = apply  # type: ignore[method-assign]
+        with anyio.fail_after(30):
+            while host.store.failure is not None:
+                await anyio.sleep(0.11)
+                host.store.ask_for_recovery()
+        assert await host.delivery.forget(NAME) == 1
+    async with hosting(tmp_path, durable=None) as host:
+        assert host.actors.broker.subscriptions_of(NAME) == []
+        with pytest.raises(NoRoute):
+            await host.messenger.send(NAME, b"x")
+        assert host.delivery.names() == ()
 
 
 async def test_an_uninstalled_name_accepts_nothing_and_keeps_what_it_has(tmp_path: Path) -> None:

@@ -324,3 +324,30 @@ def test_a_timer_comes_back_as_it_was(
     again = unpack_timer(7, pack_timer(timer))
     fields = ("number", "owner", "target", "payload", "seconds", "repeats", "due", "origin", "turn")
     assert [getattr(again, each) for each in fields] == [getattr(timer, each) for each in fields]
+
+
+async def test_a_purge_ends_what_the_disk_would_not(tmp_path: Path) -> None:
+    """The next owner of the name must not get timers whose end was refused once."""
+    async with hosting(tmp_path) as host:
+        host.schedule.add(NAME, NAME, b"secret", 3600, is_durable=True)
+        host.schedule.add("other/name", NAME, b"stays", 3600, is_durable=True)
+        await host.store.namespace("x").set("k", b"")
+        backend = host.store.backend
+        apply = backend.apply
+
+        def refuse(changes: object) -> None:
+            raise StorageUnavailable(tmp_path, "no space left")
+
+        backend.apply = refuse  # type: ignore[method-assign, assignment]
+        with pytest.raises(StorageUnavailable):
+            await host.schedule.forget(NAME)
+        assert host.schedule.of(NAME) == ()
+        backend.apply = apply  # type: ignore[method-assign]
+        with anyio.fail_after(30):
+            while host.store.failure is not None:
+                await anyio.sleep(0.11)
+                host.store.ask_for_recovery()
+        assert await host.schedule.forget(NAME) == 1
+        assert await host.schedule.forget(NAME) == 0
+    async with hosting(tmp_path) as host:
+        assert host.schedule.owners() == ("other/name",)

@@ -167,11 +167,12 @@ class DurableDelivery:
         """Remove everything that is kept for a name, and return how many messages waited.
 
         Raises:
-            StorageError: The store refuses.
+            StorageError: The store refuses; it can be called again.
         """
         box = self._boxes.get(name) or DurableMailbox(name, self.settings.terms, self)
         self.withdraw(name)
         count = await box.forget()
+        await self._names.forget(name)
         self.counters.durable_forgotten += count
         return count
 

@@ -227,6 +227,33 @@ class Schedule:
             self.cancel(owner, timer.number)
         return len(timers)
 
+    async def forget(self, owner: str) -> int:
+        """End all timers of an owner, also those whose end the disk had refused before.
+
+        Returns:
+            How many there were.
+
+        Raises:
+            AirswasmError: The disk refuses; it can be called again.
+        """
+        mine = self.of(owner)
+        stored = {each.number for each in self._stored() if each.owner == owner}
+        stored.update(each.number for each in mine if each.is_durable)
+        for timer in mine:
+            self._forget(timer)
+        if self._space is not None and stored:
+            ended, errors = anyio.Event(), list[BaseException]()
+
+            def end(error: BaseException | None) -> None:
+                errors.extend(() if error is None else (error,))
+                ended.set()
+
+            self._space.write({_key(number): None for number in stored}, end)
+            await ended.wait()
+            if errors:
+                raise errors[0]
+        return len(stored | {each.number for each in mine})
+
     def of(self, owner: str) -> tuple[ScheduledMessage, ...]:
         """Return the timers of an owner, in the order in which they were set."""
         return tuple(self._timers.get(owner, {}).values())
@@ -385,7 +412,7 @@ class Schedule:
 
     def _write(self, number: int, value: bytes | None, done: Accepted | None = None) -> None:
         if self._space is not None:
-            self._space.write({f"{number:016x}": value}, done or _ignore)
+            self._space.write({_key(number): value}, done or _ignore)
 
     def _write_quietly(self, number: int, value: bytes | None) -> None:
         """Write what a restart may do without: the timer would fire once more."""
@@ -393,6 +420,10 @@ class Schedule:
             self._write(number, value)
         except AirswasmError as error:
             self._actors.events.note_error(error)
+
+
+def _key(number: int) -> str:
+    return f"{number:016x}"
 
 
 def _ignore(_error: BaseException | None) -> None:
