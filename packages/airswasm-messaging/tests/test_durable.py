@@ -31,9 +31,14 @@ from airswasm.messaging import (
     DurableSettings,
     MessageNotStorable,
     MessageNotWritten,
+    MessagingLimits,
     Messenger,
+    SamePolicy,
+    messaging_interface,
 )
-from airswasm.storage import StorageUnavailable, Store, open_store
+from airswasm.messaging._durable.mailbox import pause_after
+from airswasm.runtime import Caller, Ok
+from airswasm.storage import StorageError, StorageUnavailable, Store, open_store
 
 pytestmark = pytest.mark.anyio
 NAME = "shop/orders"
@@ -170,6 +175,26 @@ async def test_each_way_of_sending_is_durable(tmp_path: Path) -> None:
         assert (answers, request.value) == ([b"re:ask"], b"re:request")
         with pytest.raises(NoRoute):
             broker.tell("shop/other", b"x")
+
+
+async def test_incarnations_do_not_leave_subscriptions_without_end(tmp_path: Path) -> None:
+    """A name has twice as many as one incarnation: those of an update's two versions."""
+    async with hosting(tmp_path) as host:
+        policy = SamePolicy(MessagingLimits(subscriptions=4))
+        call = dict(messaging_interface(host.actors.broker, policy).functions)
+        outcomes: list[bool] = []
+        for incarnation in range(5):
+            caller = Caller(NAME)
+            for number in range(4):
+                outcome = call["subscribe"](caller, f"orders.{incarnation}.{number}")
+                outcomes.append(isinstance(outcome, Ok))
+            caller._close()  # as the end of an incarnation does
+        assert outcomes == [True] * 8 + [False] * 12
+        caller = Caller(NAME)
+        assert isinstance(call["subscribe"](caller, "orders.0.0"), Ok)  # it has that one
+        assert isinstance(call["unsubscribe"](caller, "orders.0.1"), Ok)
+        assert isinstance(call["subscribe"](caller, "orders.9"), Ok)
+        assert len(host.actors.broker.subscriptions_of(NAME)) == 8
 
 
 async def test_a_crash_repeats_the_message_and_keeps_the_order(tmp_path: Path) -> None:
@@ -370,6 +395,33 @@ async def test_a_purge_forgets_everything(tmp_path: Path) -> None:
         assert host.waiting() == 0
 
 
+async def test_a_purge_that_the_disk_refused_ends_later(tmp_path: Path) -> None:
+    """Nothing of the name is left for its next owner, neither terms nor subscriptions."""
+    async with hosting(tmp_path) as host:
+        host.actors.broker.subscribe("orders.*", NAME)
+        await host.messenger.send(NAME, b"secret")
+        backend = host.store.backend
+        apply = backend.apply
+
+        def refuse(changes: object) -> None:
+            raise StorageUnavailable(tmp_path, "no space left")
+
+        backend.apply = refuse  # type: ignore[method-assign, assignment]
+        with pytest.raises(StorageError):
+            await host.delivery.forget(NAME)
+        backend.apply = apply  # type: ignore[method-assign]
+        with anyio.fail_after(30):
+            while host.store.failure is not None:
+                await anyio.sleep(0.11)
+                host.store.ask_for_recovery()
+        assert await host.delivery.forget(NAME) == 1
+    async with hosting(tmp_path, durable=None) as host:
+        assert host.actors.broker.subscriptions_of(NAME) == []
+        with pytest.raises(NoRoute):
+            await host.messenger.send(NAME, b"x")
+        assert host.delivery.names() == ()
+
+
 async def test_an_uninstalled_name_accepts_nothing_and_keeps_what_it_has(tmp_path: Path) -> None:
     async with hosting(tmp_path) as host:
         await host.messenger.send(NAME, b"1")
@@ -461,3 +513,40 @@ async def test_the_settings_hold_what_a_component_asks_for() -> None:
             DurableSettings(**wrong)  # type: ignore[arg-type]
     with pytest.raises(ValueError, match="above 0"):
         Delivery(messages=0)
+
+
+async def test_an_object_is_published_to_those_who_can_take_it(tmp_path: Path) -> None:
+    """A durable subscriber gets a dead letter, and the publisher no error."""
+    async with hosting(tmp_path) as host:
+        broker, seen = host.actors.broker, list[object]()
+        broker.subscribe("orders.*", NAME)
+        broker.subscribe("orders.*", "memory")
+        host.actors.spawn(lambda message, _: seen.append(message.payload), name="memory")
+        ref = host.actors.broker.resolve("memory")
+        assert broker.publish("orders.paid", {"order": 1}) == 1
+        await ref.drain(5)
+        assert seen == [{"order": 1}]
+        (letter,) = host.actors.dead_letters
+        assert (letter.target, letter.reason) == (NAME, DeathReason.UNDELIVERED)
+        assert isinstance(letter.cause, MessageNotStorable)
+        assert host.actors.books().is_balanced
+        assert broker.publish("orders.paid", b"1") == 2
+
+
+async def test_a_subscription_that_is_cancelled_is_kept_no_longer(tmp_path: Path) -> None:
+    """Whether it ends by `unsubscribe` or by the object that `subscribe` returned."""
+    async with hosting(tmp_path) as host:
+        subscription = host.actors.broker.subscribe("orders.*", NAME)
+        subscription.cancel()
+        assert host.actors.broker.publish("orders.paid", b"1") == 0
+        assert host.actors.broker.subscriptions_of(NAME) == []
+    async with hosting(tmp_path) as host:
+        assert host.actors.broker.publish("orders.paid", b"1") == 0
+
+
+def test_the_pause_before_a_repetition_is_bounded() -> None:
+    """However many attempts an operator allows: doubling them for ever has no float."""
+    pauses = [pause_after(tries) for tries in range(2_000)]
+    assert pauses == sorted(pauses)
+    assert pauses[0] == pauses[1] == 0.1
+    assert {*pauses[20:], pause_after(10**9)} == {30.0}

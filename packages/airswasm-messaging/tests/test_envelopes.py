@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -9,7 +10,7 @@ import anyio
 import pytest
 from airswasm.actor import ActorSystem, Context, Envelope, Message
 from airswasm.actor.testing import Probe
-from airswasm.messaging import SamePolicy, messaging_interface
+from airswasm.messaging import InvalidEnvelope, Messenger, SamePolicy, messaging_interface
 from airswasm.runtime import Caller, Case, Err, HostFunction, Ok
 
 from .test_guests import case_of, outcome_of
@@ -54,6 +55,26 @@ async def test_a_component_sees_what_its_message_came_with() -> None:
         assert bare["id"] == bare["correlation"] == f"{system.dispatcher.origin}-7"
         assert bare["remaining_ms"] is bare["traceparent"] is bare["replay_of"] is None
         assert call["envelope"](caller_with(None)) is None
+
+
+@pytest.mark.parametrize(
+    ("seconds", "shown"), [(math.inf, 2**63), (1e300, 2**63), (-math.inf, 0), (0.0, 0)]
+)
+async def test_any_deadline_has_a_number(seconds: float, shown: int) -> None:
+    """Python code may set one that no clock reaches; the contract's number has 64 bits."""
+    async with offered() as (system, call):
+        known = Envelope("m-1", deadline=system.broker.wall_time() + seconds)
+        envelope = call["envelope"](caller_with(Message(b"x", envelope=known)))
+        assert isinstance(envelope, dict)
+        assert envelope["remaining_ms"] == shown
+
+
+async def test_a_time_that_is_no_number_is_refused() -> None:
+    """Nothing is earlier or later than that: such a message would never expire."""
+    async with ActorSystem() as system:
+        system.spawn(Probe(), name="local/a")
+        with pytest.raises(InvalidEnvelope, match="expires_after"):
+            Messenger(system.broker).tell("local/a", 1, expires_after=math.nan)
 
 
 @pytest.mark.parametrize("way", ["send", "call", "request", "publish", "broadcast"])

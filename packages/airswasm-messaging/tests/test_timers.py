@@ -4,16 +4,21 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import anyio
 import pytest
 from airswasm.actor import ActorSystem, Context, DeathReason, Message
 from airswasm.messaging import (
+    Acceptance,
+    MessagingLimits,
     Rate,
     RateExceeded,
     RecordUnreadable,
+    SamePolicy,
     Schedule,
+    SendingQuota,
     TimerInvalid,
     TimerSettings,
     TimersNotDurable,
@@ -60,6 +65,26 @@ class Clock:
         return self.now
 
 
+@dataclass
+class Policy:
+    """A policy whose rate is changed while timers run."""
+
+    rate: Rate
+    limits: MessagingLimits = field(default_factory=MessagingLimits)
+    revision: int = 0
+
+    def rate_of(self, component: str) -> Rate:
+        del component
+        return self.rate
+
+    def acceptance_of(self, target: str) -> Acceptance:
+        return Acceptance(target)
+
+
+def quota_of(rate: Rate) -> SendingQuota:
+    return SendingQuota(SamePolicy(rate=rate), anyio.current_time)
+
+
 class Host:
     def __init__(self, store: Store, actors: ActorSystem, schedule: Schedule) -> None:
         self.store, self.actors, self.schedule = store, actors, schedule
@@ -72,7 +97,7 @@ async def hosting(
     *,
     clock: Clock | None = None,
     settings: TimerSettings | None = None,
-    rate: Rate | None = None,
+    quota: SendingQuota | None = None,
     has_target: bool = True,
 ) -> AsyncIterator[Host]:
     async with open_store(folder / "store") as store, ActorSystem() as actors:
@@ -80,7 +105,7 @@ async def hosting(
             actors,
             settings or TimerSettings(shortest=0.001),
             space=store.namespace("timers"),
-            rate_of=lambda _owner: rate or Rate(),
+            quota=quota,
             wall_clock=clock or Clock(),
         )
         host = Host(store, actors, schedule)
@@ -191,6 +216,46 @@ async def test_a_target_that_is_not_there(tmp_path: Path) -> None:
         assert host.actors.books().is_balanced
 
 
+async def test_a_timer_sends_at_the_rate_that_holds_when_it_fires(tmp_path: Path) -> None:
+    """An update that allows less, or more, holds for timers that are set already."""
+    policy = Policy(Rate.of(1_000))
+    async with hosting(tmp_path, quota=SendingQuota(policy, lambda: 0.0)) as host:
+        host.schedule.add(NAME, NAME, b"1", 0)
+        await host.sink.wait(1)
+        policy.rate, policy.revision = Rate(per_second=0.001, burst=1), 1
+        for _ in range(3):
+            host.schedule.add(NAME, NAME, b"2", 0)
+        dead = host.actors.dead_letters
+        with anyio.fail_after(30):
+            while dead.total < 2:  # noqa: ASYNC110
+                await anyio.sleep(0.001)
+        assert host.sink.payloads == [b"1", b"2"]
+        assert [type(letter.cause) for letter in dead] == [RateExceeded] * 2
+
+
+@pytest.mark.parametrize(
+    ("limits", "rate"),
+    [
+        (MessagingLimits(), Rate.of(1_000, 10)),
+        (MessagingLimits(total_bytes=10), Rate.of(1_000)),
+        (MessagingLimits(total_messages=1), Rate.of(1_000)),
+    ],
+)
+async def test_a_timer_is_no_way_past_the_rates(
+    tmp_path: Path, limits: MessagingLimits, rate: Rate
+) -> None:
+    """Its bytes count, and so does it in what the whole host may send; one account for both."""
+    quota = SendingQuota(Policy(rate, limits), lambda: 0.0)
+    async with hosting(tmp_path, quota=quota) as host:
+        quota.take(NAME, 10)  # sent at once
+        timer = host.schedule.add(NAME, NAME, b"later", 0)
+        with anyio.fail_after(30):
+            while not timer.is_ended:  # noqa: ASYNC110
+                await anyio.sleep(0.001)
+        assert host.sink.payloads == []
+        assert [type(each.cause) for each in host.actors.dead_letters] == [RateExceeded]
+
+
 async def test_timers_are_bounded(tmp_path: Path) -> None:
     """In number, bytes, interval and delay, and in the rate of their messages."""
     settings = TimerSettings(most=3, size=10, shortest=0.5)
@@ -207,7 +272,7 @@ async def test_timers_are_bounded(tmp_path: Path) -> None:
             add(NAME, NAME, b"", 60)
         add("another/one", NAME, b"1234567890", 60)
         assert host.schedule.drop(NAME) == 3
-    async with hosting(tmp_path, rate=Rate(per_second=1, burst=2)) as host:
+    async with hosting(tmp_path, quota=quota_of(Rate(per_second=1, burst=2))) as host:
         timer = host.schedule.add(NAME, NAME, b"x", 0.001, repeats=True)
         with anyio.fail_after(30):
             while timer.missed < 5:  # noqa: ASYNC110
@@ -259,3 +324,30 @@ def test_a_timer_comes_back_as_it_was(
     again = unpack_timer(7, pack_timer(timer))
     fields = ("number", "owner", "target", "payload", "seconds", "repeats", "due", "origin", "turn")
     assert [getattr(again, each) for each in fields] == [getattr(timer, each) for each in fields]
+
+
+async def test_a_purge_ends_what_the_disk_would_not(tmp_path: Path) -> None:
+    """The next owner of the name must not get timers whose end was refused once."""
+    async with hosting(tmp_path) as host:
+        host.schedule.add(NAME, NAME, b"secret", 3600, is_durable=True)
+        host.schedule.add("other/name", NAME, b"stays", 3600, is_durable=True)
+        await host.store.namespace("x").set("k", b"")
+        backend = host.store.backend
+        apply = backend.apply
+
+        def refuse(changes: object) -> None:
+            raise StorageUnavailable(tmp_path, "no space left")
+
+        backend.apply = refuse  # type: ignore[method-assign, assignment]
+        with pytest.raises(StorageUnavailable):
+            await host.schedule.forget(NAME)
+        assert host.schedule.of(NAME) == ()
+        backend.apply = apply  # type: ignore[method-assign]
+        with anyio.fail_after(30):
+            while host.store.failure is not None:
+                await anyio.sleep(0.11)
+                host.store.ask_for_recovery()
+        assert await host.schedule.forget(NAME) == 1
+        assert await host.schedule.forget(NAME) == 0
+    async with hosting(tmp_path) as host:
+        assert host.schedule.owners() == ("other/name",)

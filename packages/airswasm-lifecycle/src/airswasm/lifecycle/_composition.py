@@ -33,6 +33,7 @@ from airswasm.messaging import (
     RetainedTopics,
     RetainedValues,
     Schedule,
+    SendingQuota,
     Taps,
     TimerSettings,
 )
@@ -269,12 +270,13 @@ class OpenHome:
             policy=self._policies,
             settle=letters.flush,
         )
+        self._quota = SendingQuota(self._policies, time.monotonic)
         self._schedule = Schedule(
             self._actors,
             self.configuration.get(TimerSettings),
             space=store.namespace(_TIMERS, quota_bytes=_NO_QUOTA, has_batch_bounds=False),
             guard=self._guard,
-            rate_of=self._policies.rate_of,
+            quota=self._quota,
             counters=self._delivery.counters,
             wall_clock=self._clock,
         )
@@ -469,6 +471,7 @@ class OpenHome:
         add(DeadLetterStore, self._dead_letters)
         add(MessageBroker, self._actors.broker)
         add(DurableDelivery, self._delivery)
+        add(SendingQuota, self._quota)
         add(Schedule, self._schedule)
 
     @asynccontextmanager

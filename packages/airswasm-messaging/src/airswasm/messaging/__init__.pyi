@@ -29,6 +29,7 @@ from ._policy import (
     SamePolicy,
 )
 from ._providing import provide
+from ._quota import SendingQuota
 from ._rates import Rate, TokenBucket
 from ._records import pack_message, unpack_message
 from ._refusals import refusal_of
@@ -120,6 +121,7 @@ __all__ = (
     "SamePolicy",
     "Schedule",
     "ScheduledMessage",
+    "SendingQuota",
     "TIMERS_INTERFACE",
     "TimerInvalid",
     "TimerSettings",

@@ -17,6 +17,8 @@ _CORRELATION = re.compile(r"[!-~]{1,128}", re.ASCII)
 _TRACEPARENT = re.compile(
     r"(?!ff)[0-9a-f]{2}-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}", re.ASCII
 )
+_MOST_MILLISECONDS = 2.0**63
+"""A deadline of Python code may be at infinity; the contract has 64 bits."""
 
 
 def new_chain(
@@ -68,7 +70,7 @@ def shown_envelope(
         "id": own_id,
         "correlation": known.correlation or own_id,
         "hops": min(known.hops, 2**32 - 1),
-        "remaining_ms": None if left is None else int(left * 1000),
+        "remaining_ms": None if left is None else int(min(left * 1000, _MOST_MILLISECONDS)),
         "traceparent": known.traceparent or None,
         "codec": known.codec or read.codec_of(message.payload),
         "attempt": known.attempt,

@@ -49,6 +49,7 @@ def messaging_interface(
     guard: Guard | None = None,
     retained: RetainedTopics | None = None,
     counters: MessagingCounters | None = None,
+    quota: SendingQuota | None = None,
 ) -> HostInterface:
     """Return `airswasm:component/messaging` over this broker.
 
@@ -60,11 +61,14 @@ def messaging_interface(
             each target of a broadcast; None keeps them, and sends to all.
         retained: Keeps the values of topics; in memory when it is left out.
         counters: Counts what happens to messages.
+        quota: Counts messages against the rates; None counts those of this interface alone.
     """
     policy = policy or SamePolicy()
     counters = counters or MessagingCounters()
     retained = retained or RetainedValues(policy.limits, counters)
-    guests = _Guests(broker, policy, clock, guard, retained, counters)
+    guests = _Guests(
+        broker, policy, quota or SendingQuota(policy, clock), guard, retained, counters
+    )
     return HostInterface(
         MESSAGING_INTERFACE,
         {
@@ -86,7 +90,7 @@ def provide(services: Services) -> Iterable[HostInterface]:
     """Return the interface that this block offers.
 
     Uses the services `MessageBroker` and, where present, `MessagingPolicy`, `Guard`,
-    `RetainedTopics` and `MessagingCounters`.
+    `RetainedTopics`, `MessagingCounters` and `SendingQuota`.
 
     Raises:
         ServiceMissing: No broker was added to the services.
@@ -99,11 +103,13 @@ def provide(services: Services) -> Iterable[HostInterface]:
     if services.has(RetainedTopics):
         retained = services.get(RetainedTopics)  # type: ignore[type-abstract]  # only a key
     counters = services.get(MessagingCounters) if services.has(MessagingCounters) else None
+    quota = services.get(SendingQuota) if services.has(SendingQuota) else None
     return (
         messaging_interface(
-            services.get(MessageBroker), policy, guard=guard, retained=retained, counters=counters
+            services.get(MessageBroker), policy, guard=guard, retained=retained,
+            counters=counters, quota=quota,
         ),
-    )
+    )  # fmt: skip
 
 
 class _Guests:
@@ -113,7 +119,7 @@ class _Guests:
         self,
         broker: MessageBroker,
         policy: MessagingPolicy,
-        clock: Callable[[], float],
+        quota: SendingQuota,
         guard: Guard | None,
         retained: RetainedTopics,
         counters: MessagingCounters,
@@ -121,7 +127,7 @@ class _Guests:
         self._broker, self._guard = broker, guard
         self._retained, self._counters = retained, counters
         self._policy, self._limits = policy, policy.limits
-        self._quota = SendingQuota(policy, clock)
+        self._quota = quota
         self._requests = OpenRequests(broker, self._outcome, policy.limits.open_requests)
 
     def envelope(self, caller: Caller) -> object:
@@ -357,8 +363,8 @@ class _Subscriptions:
     def add(self, pattern: str, most: int) -> bool:
         """Subscribe; return False when there is such a subscription already."""
         is_new = pattern not in self._patterns
-        if pattern not in self._patterns and len(self._patterns) >= most:
-            raise RateExceeded(self._name, f"it has {most} subscriptions")
+        if is_new:
+            self._check_number(pattern, most)
         held = self._account.hold(_SUBSCRIPTION_BYTES * (1 + pattern.count(".")) + len(pattern))
         self._broker.subscribe(pattern, self._name, owner=self)
         self._patterns[pattern] = held
@@ -367,6 +373,15 @@ class _Subscriptions:
                 self._name, _SUBSCRIBE, pattern, lambda _denial: self.remove(pattern)
             )
         return is_new
+
+    def _check_number(self, pattern: str, most: int) -> None:
+        """Hold the incarnation to its number, and the name to two of them: durable ones stay."""
+        if len(self._patterns) >= most:
+            raise RateExceeded(self._name, f"it has {most} subscriptions")
+        known = self._broker.subscriptions_of(self._name)
+        if len(known) >= 2 * most and pattern not in known:
+            reason = f"it has {len(known)} subscriptions, with those of its former incarnations"
+            raise RateExceeded(self._name, reason)
 
     def remove(self, pattern: str) -> None:
         self._broker.unsubscribe(pattern, self._name, owner=self)

@@ -7,6 +7,7 @@ trusted code: it needs no capability and counts no rate.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from typing import cast
 
@@ -19,7 +20,7 @@ from ._codecs.codec import NONE
 from ._codecs.installed import Codecs
 from ._envelopes import new_chain, retained_value
 from ._retained import RetainedTopics
-from .errors import MessagingError
+from .errors import InvalidEnvelope, MessagingError
 
 __all__ = ("Messenger",)
 
@@ -147,6 +148,8 @@ class Messenger:
             chain = self._context.following(target, is_question=is_question)
         if expires_after is None:
             return chain
+        if math.isnan(expires_after):
+            raise InvalidEnvelope("expires_after", "nan", "a number of seconds")
         known, deadline = chain or Envelope(), self._broker.wall_time() + expires_after
         if known.deadline is not None:
             deadline = min(deadline, known.deadline)

@@ -9,6 +9,7 @@ from airswasm.runtime import HostInterface, Services
 
 from ._guests import provide as provide_messaging
 from ._policy import MessagingLimits, MessagingPolicy
+from ._quota import SendingQuota
 from ._timers.guests import timers_interface
 from ._timers.schedule import Schedule
 
@@ -18,8 +19,9 @@ __all__ = ("provide",)
 def provide(services: Services) -> Iterable[HostInterface]:
     """Return the interfaces that this block offers.
 
-    Uses the services `MessageBroker` and, where present, `MessagingPolicy` and `Guard`; for timers
-    `Schedule`, or an `ActorSystem` to make one that keeps none beyond the host.
+    Uses the services `MessageBroker` and, where present, `MessagingPolicy`, `Guard` and
+    `SendingQuota`; for timers `Schedule`, or an `ActorSystem` to make one that keeps none beyond
+    the host.
 
     Raises:
         ServiceMissing: No broker was added to the services.
@@ -31,4 +33,6 @@ def provide(services: Services) -> Iterable[HostInterface]:
     if services.has(Schedule):
         yield timers_interface(services.get(Schedule), limits.payload_bytes)
     elif services.has(ActorSystem):
-        yield timers_interface(Schedule(services.get(ActorSystem)), limits.payload_bytes)
+        quota = services.get(SendingQuota) if services.has(SendingQuota) else None
+        schedule = Schedule(services.get(ActorSystem), quota=quota)
+        yield timers_interface(schedule, limits.payload_bytes)

@@ -328,11 +328,11 @@ class TooManyTargets(MessagingError):
 
 
 class InvalidEnvelope(MessagingError):
-    """A text that is to travel with a message is malformed.
+    """A part of an envelope, which is to travel with a message, is malformed.
 
     Attributes:
-        field: `correlation` or `traceparent`.
-        value: The text.
+        field: `correlation`, `traceparent` or `expires_after`.
+        value: The part, as text.
         expected: The form that it must have.
     """
 

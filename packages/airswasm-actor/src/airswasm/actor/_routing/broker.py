@@ -458,7 +458,7 @@ class MessageBroker:
             self._carrier.subscribed(pattern, subscriber)
 
         def cancel() -> None:
-            self._topics.remove(pattern, subscriber, owner)
+            self.unsubscribe(pattern, subscriber, owner=owner)
 
         return Subscription(cancel)
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Sequence
 from typing import TYPE_CHECKING
 
-from airswasm.actor import DeliveryError, EventKind, LifecycleEvent, NoRoute
+from airswasm.actor import DeathReason, DeliveryError, EventKind, LifecycleEvent, NoRoute
 from airswasm.security import Pattern
 from airswasm.storage import StorageError
 
 from .._counters import MessagingCounters
 from .._delivery import Delivery, DurableSettings, DurableStatus
 from .._records import pack_message
+from ..errors import MessageNotStorable
 from .letter_box import LetterBox
 from .mailbox import DurableMailbox, log_name
 from .names import Known, KnownNames
@@ -166,11 +167,12 @@ class DurableDelivery:
         """Remove everything that is kept for a name, and return how many messages waited.
 
         Raises:
-            StorageError: The store refuses.
+            StorageError: The store refuses; it can be called again.
         """
         box = self._boxes.get(name) or DurableMailbox(name, self.settings.terms, self)
         self.withdraw(name)
         count = await box.forget()
+        await self._names.forget(name)
         self.counters.durable_forgotten += count
         return count
 
@@ -215,9 +217,16 @@ class DurableDelivery:
     ) -> Sequence[str]:
         """Take a publication for several names; see `Carrier.publish`.
 
-        One record serves all of them, and one wait for the disk.
+        One record serves all of them, and one wait for the disk. An object without a stored form
+        is a dead letter for each of them: a subscriber is no reason to refuse a publication.
         """
-        record = pack_message(message, message.topic or "")
+        try:
+            record = pack_message(message, message.topic or "")
+        except MessageNotStorable as error:
+            for name in subscribers:
+                self.counters.durable_refused += 1
+                self.letters.bury(message, name, DeathReason.UNDELIVERED, error, _nothing)
+            return ()
         waiting = _Countdown(done)
         taken: list[str] = []
         for name in subscribers:
@@ -326,6 +335,10 @@ class DurableDelivery:
             box = self._boxes.get(event.name)
             if box is not None:
                 box.note_ready()
+
+
+def _nothing() -> None:
+    """Take no notice: the message never was in a log."""
 
 
 class _Countdown:

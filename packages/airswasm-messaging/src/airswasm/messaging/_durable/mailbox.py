@@ -45,11 +45,13 @@ if TYPE_CHECKING:
     from .._counters import MessagingCounters
     from .letter_box import LetterBox
 
-__all__ = ("DurableHost", "DurableMailbox", "log_name")
+__all__ = ("DurableHost", "DurableMailbox", "log_name", "pause_after")
 
 _CONSUMER = "handler"
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.1, 30.0
 """Seconds before a message is tried again whose handler returned an error."""
+_MOST_DOUBLINGS = 16
+"""More than reach the longest pause; an operator may allow a million attempts."""
 _UNREADABLE_PAUSE = 1.0
 
 
@@ -76,6 +78,12 @@ class DurableHost(Protocol):
 def log_name(name: str) -> str:
     """Return the name of the log of a name's messages."""
     return f"airswasm-messages:{name}"
+
+
+def pause_after(tries: int) -> float:
+    """Return the seconds until a message is tried again that was tried so often in vain."""
+    doublings = min(max(0, tries - 1), _MOST_DOUBLINGS)
+    return min(_FIRST_PAUSE * 2.0**doublings, _LONGEST_PAUSE)
 
 
 class DurableMailbox:
@@ -285,7 +293,7 @@ class DurableMailbox:
             self._fail(error.cause or error)
         elif isinstance(error, GuestRefused):
             self._fail(error)
-            self._wait(min(_FIRST_PAUSE * 2 ** (self._succession.tries - 1), _LONGEST_PAUSE))
+            self._wait(pause_after(self._succession.tries))
         else:
             message, _ = unpack_message(entry.payload)
             self._bury(message, DeathReason.UNDELIVERED, error)

@@ -61,6 +61,14 @@ class KnownNames:
             if after is None:
                 return
 
+    async def forget(self, name: str) -> None:
+        """Forget a name, and wait until the disk has that.
+
+        Raises:
+            StorageError: The store refuses.
+        """
+        await self._space.delete(name)
+
     def save(self, name: str, known: Known | None) -> None:
         """Write what is known of a name, or forget it; the disk has it with its next wait.
 

@@ -16,4 +16,4 @@ async def forget(services: Services, name: str) -> None:
         AirswasmError: The disk refuses; it can be called again.
     """
     if services.has(Schedule):
-        services.get(Schedule).drop(name)
+        await services.get(Schedule).forget(name)

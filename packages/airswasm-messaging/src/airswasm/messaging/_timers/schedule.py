@@ -20,7 +20,8 @@ from airswasm.actor import DeathReason, Envelope, Message
 from airswasm.wit import AirswasmError
 
 from .._counters import MessagingCounters
-from .._rates import Rate, TokenBucket
+from .._policy import SamePolicy
+from .._quota import SendingQuota
 from ..errors import RateExceeded, RecordUnreadable, TimerInvalid, TimersNotDurable
 from .settings import TimerSettings
 from .timer import ScheduledMessage, pack_timer, unpack_timer
@@ -77,7 +78,8 @@ class Schedule:
         settings: The bounds of each owner.
         space: Keeps durable timers; None where there are none.
         guard: Ends timers when the grants of their owners end; None keeps them.
-        rate_of: Returns the rate at which an owner may send.
+        quota: Counts each message against the rates of its owner and of the host: the one that
+            counts what components send at once. None counts by the default rates.
         counters: The counts.
         wall_clock: The seconds since 1970.
     """
@@ -89,17 +91,17 @@ class Schedule:
         *,
         space: TimerSpace | None = None,
         guard: Guard | None = None,
-        rate_of: Callable[[str], Rate] = lambda _owner: Rate(),
+        quota: SendingQuota | None = None,
         counters: MessagingCounters | None = None,
         wall_clock: Callable[[], float] = time.time,
     ) -> None:
         self.settings = settings or TimerSettings()
         self.counters = counters or MessagingCounters()
         self._actors, self._space, self._guard = actors, space, guard
-        self._rate_of, self._wall_clock = rate_of, wall_clock
+        self._quota = quota or SendingQuota(SamePolicy(), anyio.current_time)
+        self._wall_clock = wall_clock
         self._timers: dict[str, dict[int, ScheduledMessage]] = {}
         self._grants: dict[int, Callable[[], None]] = {}
-        self._buckets: dict[str, TokenBucket] = {}
         self._numbers = itertools.count(int(wall_clock() * 1000) << 16)
         self._is_open = True
 
@@ -223,8 +225,34 @@ class Schedule:
         timers = list(self._timers.get(owner, {}).values())
         for timer in timers:
             self.cancel(owner, timer.number)
-        self._buckets.pop(owner, None)
         return len(timers)
+
+    async def forget(self, owner: str) -> int:
+        """End all timers of an owner, also those whose end the disk had refused before.
+
+        Returns:
+            How many there were.
+
+        Raises:
+            AirswasmError: The disk refuses; it can be called again.
+        """
+        mine = self.of(owner)
+        stored = {each.number for each in self._stored() if each.owner == owner}
+        stored.update(each.number for each in mine if each.is_durable)
+        for timer in mine:
+            self._forget(timer)
+        if self._space is not None and stored:
+            ended, errors = anyio.Event(), list[BaseException]()
+
+            def end(error: BaseException | None) -> None:
+                errors.extend(() if error is None else (error,))
+                ended.set()
+
+            self._space.write({_key(number): None for number in stored}, end)
+            await ended.wait()
+            if errors:
+                raise errors[0]
+        return len(stored | {each.number for each in mine})
 
     def of(self, owner: str) -> tuple[ScheduledMessage, ...]:
         """Return the timers of an owner, in the order in which they were set."""
@@ -244,9 +272,6 @@ class Schedule:
         timer.timer = None
         if timer.is_ended or not self._is_open:
             return
-        if not self._may_send(timer.owner):
-            self._refused(timer, RateExceeded(timer.owner, "its message rate is used up"))
-            return
         envelope = Envelope(timer.message_id)
 
         def done(error: BaseException | None) -> None:
@@ -256,6 +281,7 @@ class Schedule:
                 self._refused(timer, error)
 
         try:
+            self._quota.take(timer.owner, len(timer.payload))
             is_accepted = self._actors.broker.submit(
                 timer.target, timer.payload, done, sender=timer.owner, envelope=envelope
             )
@@ -327,12 +353,6 @@ class Schedule:
     def _arm(self, timer: ScheduledMessage, seconds: float) -> None:
         timer.timer = self._actors.timers.after(seconds, lambda: self._fire(timer))
 
-    def _may_send(self, owner: str) -> bool:
-        bucket = self._buckets.get(owner)
-        if bucket is None:
-            bucket = self._buckets[owner] = TokenBucket(self._rate_of(owner), anyio.current_time)
-        return bucket.take()
-
     # -- keeping -------------------------------------------------------------------------------
 
     def _check(self, owner: str, payload: bytes, seconds: float, *, repeats: bool) -> None:
@@ -392,7 +412,7 @@ class Schedule:
 
     def _write(self, number: int, value: bytes | None, done: Accepted | None = None) -> None:
         if self._space is not None:
-            self._space.write({f"{number:016x}": value}, done or _ignore)
+            self._space.write({_key(number): value}, done or _ignore)
 
     def _write_quietly(self, number: int, value: bytes | None) -> None:
         """Write what a restart may do without: the timer would fire once more."""
@@ -400,6 +420,10 @@ class Schedule:
             self._write(number, value)
         except AirswasmError as error:
             self._actors.events.note_error(error)
+
+
+def _key(number: int) -> str:
+    return f"{number:016x}"
 
 
 def _ignore(_error: BaseException | None) -> None:
