@@ -7,7 +7,18 @@ import time
 
 from .._control.document import number
 
-__all__ = ("amount", "clock", "counted", "lasted", "moment", "past_moment", "short", "size", "when")
+__all__ = (
+    "amount",
+    "clock",
+    "counted",
+    "lasted",
+    "moment",
+    "past_moment",
+    "seconds",
+    "short",
+    "size",
+    "when",
+)
 
 _UNITS = {
     "s": 1, "sec": 1, "m": 60, "min": 60, "h": 3600, "hou": 3600, "d": 86_400, "day": 86_400,
@@ -122,6 +133,20 @@ def moment(text: str) -> float:
         return datetime.fromisoformat(text.strip()).astimezone().timestamp()
     except (ValueError, OverflowError, OSError):
         raise typer.BadParameter(f"{text!a} is no time; write 8h, 30 min or 2026-12-01") from None
+
+
+def seconds(text: str) -> float:
+    """Return a duration, `8h`, `30 min` or a number of seconds.
+
+    Raises:
+        BadParameter: It is none, or not above 0.
+    """
+    import typer
+
+    found = _duration(f"{text.strip()}s") or _duration(text.strip())
+    if not found:
+        raise typer.BadParameter(f"{text!a} is no duration above 0; write 90, 30 min or 8h")
+    return found
 
 
 def _duration(text: str) -> float | None:

@@ -117,7 +117,7 @@ def restore(
 
     from ..._hosts.opening import full_name, open_host
     from ...errors import ConfirmationRefused
-    from .._times import amount
+    from .._times import amount, counted
 
     full, terminal = full_name(name), session.terminal
 
@@ -142,7 +142,8 @@ def restore(
         else:
             terminal.done(f"would change {changed:,} keys of {full}")
         return
-    if not terminal.confirm(f"Set all stored data of {full} back to {label}?"):
+    changes = "" if terminal.assume_yes else f" ({counted(anyio.run(count), 'change')})"
+    if not terminal.confirm(f"Set all stored data of {full} back to {label}{changes}?"):
         raise ConfirmationRefused(f"restoring {label} of {full}")
     restored = anyio.run(work)
     if terminal.as_json:
@@ -171,6 +172,14 @@ def drop(session: Session, name: Annotated[str, NAME], label: Annotated[str, _LA
         async with open_host(session, "storage checkpoints drop", "change") as host:
             await host.drop_checkpoint(full, label)
 
+    async def look() -> None:
+        """Refuse what does not exist before a person is asked about it."""
+        async with open_host(session, "storage checkpoints drop", "read") as host:
+            async for _ in await host.diff_checkpoint(full, label):
+                return
+
+    if not terminal.assume_yes:
+        anyio.run(look)
     if not terminal.confirm(f"Remove the checkpoint {label} of {full}?"):
         raise ConfirmationRefused(f"dropping {label} of {full}")
     anyio.run(work)

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from ..._control.storage_api import MOST_SECONDS, MOST_VALUE_BYTES
+from ..._control.storage_api import MOST_VALUE_BYTES
 from ..._session.session import Session, verb
 from ._watching import watched
 
@@ -121,14 +121,8 @@ def set_value(
     key: Annotated[str, _KEY],
     value: Annotated[str, typer.Argument(metavar="VALUE", help="The value; - for standard input.")],
     ttl: Annotated[
-        float | None,
-        typer.Option(
-            "--ttl",
-            metavar="SECONDS",
-            help="Seconds until it expires.",
-            min=0.001,
-            max=MOST_SECONDS,
-        ),
+        str | None,
+        typer.Option("--ttl", metavar="TIME", help="When it expires: 90 (seconds), 30 min, 8h."),
     ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Change nothing.")] = False,
 ) -> None:
@@ -138,14 +132,15 @@ def set_value(
     Example:
       airswasm storage set local/hello count 7
       airswasm storage set shop/orders order/17 - < order.cbor
-      airswasm storage set local/hello banner "back at nine" --ttl 3600
+      airswasm storage set local/hello banner "back at nine" --ttl "8 h"
     """
     import anyio
 
     from ..._hosts.opening import full_name, open_host
-    from .._times import size
+    from .._times import seconds, size
 
     full, terminal = full_name(name), session.terminal
+    lasts = None if ttl is None else seconds(ttl)
     content = _standard_input() if value == "-" else value.encode(errors="surrogateescape")
 
     async def work() -> None:
@@ -153,11 +148,11 @@ def set_value(
             if dry_run:
                 await host.checkpoints(full)  # refuses a name that stores nothing
             else:
-                await host.write_value(full, key, content, ttl)
+                await host.write_value(full, key, content, lasts)
 
     anyio.run(work)
     if terminal.as_json:
-        document = {"name": full, "key": key, "size_bytes": len(content), "ttl": ttl}
+        document = {"name": full, "key": key, "size_bytes": len(content), "ttl": lasts}
         terminal.document("set/1", {**document, "dry_run": dry_run})
     else:
         done = "would set" if dry_run else "set"
@@ -207,6 +202,7 @@ def delete(
 
     from ..._hosts.opening import full_name, open_host
     from ...errors import ConfirmationRefused
+    from .._times import counted
 
     if (key is not None) + bool(prefix) + everything != 1:
         raise typer.BadParameter("name one of KEY, --prefix and --all")
@@ -235,8 +231,10 @@ def delete(
     if dry_run:
         deleted = anyio.run(count)
     else:
-        if key is None and not terminal.confirm(f"Delete {what} of {full}?"):
-            raise ConfirmationRefused(f"deleting {what} of {full}")
+        if key is None and not terminal.assume_yes:
+            what = f"{what}, {counted(anyio.run(count), 'key')},"
+            if not terminal.confirm(f"Delete {what} of {full}?"):
+                raise ConfirmationRefused(f"deleting {what} of {full}")
         deleted = anyio.run(work)
     if terminal.as_json:
         terminal.document("deleted/1", {"name": full, "keys": deleted, "dry_run": dry_run})

@@ -92,6 +92,8 @@ def _remove(session: Session, *, is_confirmed: bool, dry_run: bool) -> None:
     terminal = session.terminal
     remove = confirm_migration if is_confirmed else abandon_migration
     what = "the stores that were kept" if is_confirmed else "the copies of unfinished moves"
+    if not dry_run and not terminal.assume_yes:
+        anyio.run(lambda: remove(session.home, dry_run=True))  # refuses where it would not do it
     if not dry_run and not terminal.confirm(f"Remove {what}?"):
         raise ConfirmationRefused(f"removing {what}")
     with terminal.progress(f"removing {what}"):
