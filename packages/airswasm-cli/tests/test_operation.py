@@ -5,12 +5,9 @@ from __future__ import annotations
 import subprocess
 import sys
 import types
-from typing import get_args, get_type_hints
 
 import pytest
-from airswasm.actor import DeathReason
 from airswasm.cli._control.api import OPERATIONS
-from airswasm.cli._control.letter_api import REASONS
 from airswasm.cli._control.operation import (
     Component,
     Flag,
@@ -23,7 +20,6 @@ from airswasm.cli._control.operation import (
     Text,
     read_table,
 )
-from airswasm.cli.commands.dlq import list_letters
 
 NAME = Parameter("name", "path", Component(), "The component.")
 
@@ -119,10 +115,3 @@ def test_a_table_is_read_in_order_and_by_name() -> None:
     assert [each.name for each in table] == ["b", "a"]
     assert table["a"].path == "/a/{name}"
     assert "c" not in table
-
-
-def test_each_reason_of_a_dead_letter_can_be_asked_for() -> None:
-    """In the control API and at the verb: a reason that is added has its place in both."""
-    hints = get_type_hints(list_letters, include_extras=True)
-    choices, _ = get_args(get_args(hints["reason"])[0])
-    assert REASONS == get_args(choices) == tuple(DeathReason)

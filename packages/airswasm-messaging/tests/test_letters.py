@@ -384,3 +384,9 @@ async def test_letters_are_written_in_the_background(tmp_path: Path) -> None:
             assert (letters.counts().waiting, letters.counts().stored) == (0, 100)
             group.cancel_scope.cancel()
         assert store.syncs < 20
+        again = DeadLetterStore(store)
+        async with anyio.create_task_group() as group:
+            group.start_soon(again.run)
+            await anyio.sleep(1.0)  # no letter has come, and what is there is known
+            assert (again.counts().found, again.counts().stored) == (100, 100)
+            group.cancel_scope.cancel()

@@ -123,10 +123,10 @@ async def test_a_message_comes_later_and_once(tmp_path: Path, *, is_durable: boo
     """In the name of its owner, in the order of the delays."""
     async with hosting(tmp_path) as host:
         add = host.schedule.add
-        add(NAME, NAME, b"2", 0.02, is_durable=is_durable)
+        add(NAME, NAME, b"2", 0.5, is_durable=is_durable)
         add(NAME, NAME, b"1", 0.001, is_durable=is_durable)
         add(NAME, NAME, b"0", 0, is_durable=is_durable)
-        cancelled = add(NAME, NAME, b"x", 0.01, is_durable=is_durable)
+        cancelled = add(NAME, NAME, b"x", 3600, is_durable=is_durable)
         assert host.schedule.cancel(NAME, cancelled.number)
         assert not host.schedule.cancel(NAME, cancelled.number)
         assert not host.schedule.cancel("other/name", 1)

@@ -215,8 +215,10 @@ class DeadLetterStore:
     async def run(self) -> None:
         """Write letters, and let go of those that are too old, until cancelled.
 
-        The first letter after a rest is written at once; others gather meanwhile.
+        Begins with the letters that are there, so that `counts` has them. The first letter after a
+        rest is written at once; others gather meanwhile.
         """
+        self._news.set()
         while True:
             with anyio.move_on_after(_LOOK):
                 await self._news.wait()
