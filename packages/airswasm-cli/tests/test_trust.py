@@ -51,6 +51,19 @@ def test_a_key_comes_changes_and_goes_without_a_host(airswasm: Airswasm) -> None
     assert trusted(airswasm)["components"] == []
 
 
+def test_a_key_that_a_setting_lists_is_not_said_to_be_gone(airswasm: Airswasm) -> None:
+    """The verb changes the home's list, and config.toml has one of its own."""
+    mine = key(airswasm, "mine")
+    assert airswasm("config", "set", "trust.keys", f'["{mine}"]').code == 0
+    assert airswasm("trust", "allow", "mine.pub", "--yes").code == 0
+    ended = airswasm("trust", "disallow", "mine.pub")
+    assert ended.code == 0
+    assert "trusted still" in ended.err
+    assert "trusted no longer" not in ended.err
+    assert airswasm("config", "unset", "trust.keys").code == 0
+    assert "trusted no longer" in airswasm("trust", "disallow", "mine.pub").err
+
+
 @pytest.mark.parametrize("digits", ["", "f82513", "0" * 16, "no/such.pub", "x" * 64])
 def test_what_names_no_key_revokes_none(airswasm: Airswasm, digits: str) -> None:
     """A mistyped fingerprint must not look like a key that is refused from now on."""

@@ -76,7 +76,7 @@ async def test_a_grant_for_two_keys_ends_with_either(
 async def test_a_grant_ends_with_the_setting_that_lists_its_key(
     tmp_path: Path, workshop: Workshop
 ) -> None:
-    """At the next start; a key that stands in both places is still trusted by the other."""
+    """At the next start, for a host reads its settings then."""
     key = workshop.key.public.fingerprint
     async with opened(tmp_path, key) as system:
         await system.install(workshop.package())

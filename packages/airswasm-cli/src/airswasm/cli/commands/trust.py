@@ -220,11 +220,16 @@ def disallow(session: Session, key: Annotated[str, _KEY_OR_FINGERPRINT]) -> None
     Example:
       airswasm trust disallow ours.pub
     """
-    from .._control.document import text
+    from .._control.document import items, text
 
     fingerprint = _fingerprint(key)
     done = _ask(session, "disallow", lambda host: host.trust_disallow(fingerprint))
-    _tell(session, f"{done['fingerprint']} is trusted no longer", {"act": "disallow", **done})
+    left = _ask(session, "list", lambda host: host.trust(), is_read=True)["keys"]
+    is_listed = any(each["fingerprint"] == done["fingerprint"] for each in items(left))
+    outcome = "is off the list of this home" if is_listed else "is trusted no longer"
+    _tell(session, f"{done['fingerprint']} {outcome}", {"act": "disallow", **done})
+    if is_listed and not session.terminal.as_json:
+        session.terminal.warn("`[trust] keys` of config.toml lists it, so it is trusted still")
     if done["narrowed"] and not session.terminal.as_json:
         session.terminal.warn(f"lost what the key granted: {text(done['narrowed'])}")
 
