@@ -425,12 +425,15 @@ def test_no_two_codecs_look_alike(name: str, code: int) -> None:
         ("airswasm.messaging:Messenger", "is no Codec"),
         ("no.such.module:x", "No module"),
         ("airswasm.messaging._codecs.cbor:CBOR", "is cbor's already"),
+        ("acme_script:CODEC", "usage: acme"),
     ],
 )
 def test_a_registration_that_is_wrong_is_left_out(
-    registered: str, problem: str, monkeypatch: pytest.MonkeyPatch
+    registered: str, problem: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     """The host runs on with the others; `airswasm doctor` names it."""
+    (tmp_path / "acme_script.py").write_text("raise SystemExit('usage: acme')")
+    monkeypatch.syspath_prepend(tmp_path)
     good = SimpleNamespace(name="good", value="acme:GOOD", load=lambda: Codec("good", 0x300011))
     entries = {CODEC_GROUP: [EntryPoint("broken", registered, CODEC_GROUP), good]}
     monkeypatch.setattr(installed, "entry_points", lambda group: entries[group])

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import anyio
+import anyio.lowlevel
 import pytest
 from airswasm.actor import ActorSystem, DeadLetters, DeathReason, Envelope, Message, NoRoute
 from hypothesis import HealthCheck, given, settings
@@ -261,6 +262,24 @@ async def test_dropping_is_all_or_nothing(tmp_path: Path) -> None:
         assert await ids(letters) == []
         with pytest.raises(LetterUnknown):
             await letters.get(known)
+
+
+async def test_all_letters_to_a_name_are_dropped_in_a_flood(tmp_path: Path) -> None:
+    """One that gives way meanwhile keeps none of the others."""
+    async with open_memory(tmp_path) as store:
+        letters, dead = DeadLetterStore(store, DeadLetterSettings(letters=5)), DeadLetters(0)
+        letters.listen(dead)
+        for name in (TARGET, TARGET, "test/other"):
+            dead.add(message(), name, DeathReason.CRASHED, 0.0)
+        assert await letters.count_to(TARGET) == 2
+        async with anyio.create_task_group() as group:
+            group.start_soon(letters.drop_all, TARGET)
+            for _ in range(20):
+                dead.add(message(), TARGET, DeathReason.CRASHED, 0.0)
+                await anyio.lowlevel.checkpoint()
+        await letters.drop_all(TARGET)
+        assert [each.target async for each in letters.letters()] == ["test/other"]
+        assert_balanced(letters)
 
 
 async def test_a_purged_name_leaves_no_letter(tmp_path: Path) -> None:

@@ -91,12 +91,12 @@ class DeadLetterQueue:
         """Remove all letters to a component; return how many there were. Raises as `drop`."""
         if self._audit is None:
             raise HostOffline("changing dead letters")
-        found = [each.id async for each in self._letters.letters(name)]
-        if found:
-            reason = f"dropped, all {len(found)} of them"
-            self._audit.record(AuditEvent("dead-letter", name, "done", reason=reason))
-            await self._letters.drop(*found)
-        return len(found)
+        found = await self._letters.count_to(name)
+        if not found:
+            return 0
+        reason = f"dropped, all {found} of them"
+        self._audit.record(AuditEvent("dead-letter", name, "done", reason=reason))
+        return await self._letters.drop_all(name)
 
     async def drop(self, *letter_ids: str) -> None:
         """Remove letters, all or none.

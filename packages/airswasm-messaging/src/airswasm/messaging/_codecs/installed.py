@@ -79,7 +79,7 @@ class Codecs:
                     raise InvalidCodec(entry.name, f"{entry.value} is no Codec")
                 cls((*found, codec))
                 found = (*found, codec)
-            except Exception as error:
+            except (Exception, SystemExit) as error:  # a module that is a script ends with one
                 problems.append(
                     f"{entry.name}, from {entry.value}: {error or type(error).__name__}"
                 )

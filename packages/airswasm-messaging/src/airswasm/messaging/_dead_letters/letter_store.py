@@ -421,6 +421,26 @@ class DeadLetterStore:
             raise LetterUnknown(unknown[0])
         await self._end_all(dict.fromkeys(letter_ids), "discarded")
 
+    async def drop_all(self, target: str) -> int:
+        """Remove all letters to a name, as they are at one moment; return how many there were.
+
+        Raises:
+            StorageError: The disk refuses; they go when it works again.
+        """
+        await self._loaded()
+        own = [key for key, each in self._entries.items() if each.target == target]
+        await self._end_all(own, "discarded")
+        return len(own)
+
+    async def count_to(self, target: str) -> int:
+        """Return the number of letters to a name.
+
+        Raises:
+            StorageError: The store cannot be read.
+        """
+        await self._loaded()
+        return sum(each.target == target for each in self._entries.values())
+
     async def forget(self, name: str) -> int:
         """Remove every letter to or from a name; return how many there were.
 
