@@ -347,7 +347,7 @@ def rotate(
     session: Session,
     file: Annotated[Path, typer.Argument(metavar="FILE", help="The rotation statement.")],
 ) -> None:
-    """Accept a rotation statement, which the old and the new key signed.
+    """Accept a rotation statement, which both keys signed.
 
     Versions that the old key signed keep running, and can be rolled back to.
 
