@@ -248,10 +248,6 @@ def _short(fingerprints: tuple[str, ...]) -> str:
 
 
 def _utc(moment: float) -> str:
-    return time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime(moment))
-
-
-def _utc_second(moment: float) -> str:
     return time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime(moment))
 
 
@@ -555,8 +551,8 @@ class StatementExpired(RotationRefused):
     def __init__(self, component: str, expired: float, now: float) -> None:
         self.expired, self.now = expired, now
         reason = (
-            f"its statement ended at {_utc_second(expired)}, and the clock of this host says "
-            f"{_utc_second(now)}; "
+            f"its statement ended at {_utc(expired)}, and the clock of this host says "
+            f"{_utc(now)}; "
             "what is installed goes on"
         )
         super().__init__(component, reason)
