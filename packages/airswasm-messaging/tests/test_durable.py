@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 
 import anyio
@@ -400,20 +400,9 @@ async def test_a_purge_that_the_disk_refused_ends_later(tmp_path: Path) -> None:
     async with hosting(tmp_path) as host:
         host.actors.broker.subscribe("orders.*", NAME)
         await host.messenger.send(NAME, b"secret")
-        backend = host.store.backend
-        apply = backend.apply
-
-        def refuse(changes: object) -> None:
-            raise StorageUnavailable(tmp_path, "no space left")
-
-        backend.apply = refuse  # type: ignore[method-assign, assignment]
-        with pytest.raises(StorageError):
+        with refusing_disk(host), pytest.raises(StorageError):
             await host.delivery.forget(NAME)
-        backend.apply = apply  # type: ignore[method-assign]
-        with anyio.fail_after(30):
-            while host.store.failure is not None:
-                await anyio.sleep(0.11)
-                host.store.ask_for_recovery()
+        await recover(host)
         assert await host.delivery.forget(NAME) == 1
     async with hosting(tmp_path, durable=None) as host:
         assert host.actors.broker.subscriptions_of(NAME) == []
@@ -475,6 +464,58 @@ async def test_durable_topics(tmp_path: Path) -> None:
             assert handler.topics == ["orders.eu.paid", "orders.us"]
         host.actors.broker.unsubscribe("**", "a", owner="anyone")
         assert host.actors.broker.publish("orders.x", b"3") == 1
+
+
+@contextmanager
+def refusing_disk(host: Host) -> Iterator[None]:
+    """Let the disk refuse all writes inside the block."""
+    backend = host.store.backend
+    apply = backend.apply
+
+    def refuse(changes: object) -> None:
+        del changes
+        raise StorageUnavailable(host.store.path, "no space left")
+
+    backend.apply = refuse  # type: ignore[method-assign, assignment]
+    try:
+        yield
+    finally:
+        backend.apply = apply  # type: ignore[method-assign]
+
+
+async def recover(host: Host) -> None:
+    with anyio.fail_after(30):
+        while host.store.failure is not None:
+            await anyio.sleep(0.11)
+            host.store.ask_for_recovery()
+
+
+@pytest.mark.parametrize("is_stopped", [False, True])
+async def test_what_was_handled_while_the_disk_refused_is_over(
+    tmp_path: Path, *, is_stopped: bool
+) -> None:
+    """It takes no room any more once the disk works again, and no restart repeats it."""
+    terms = Delivery(messages=3)
+    async with hosting(tmp_path, terms=terms) as host:
+        for payload in (b"1", b"2", b"3"):
+            await host.messenger.send(NAME, payload)
+        with refusing_disk(host):
+            handler = Handler()
+            ref = host.actors.spawn(handler, name=NAME)
+            await handler.wait(3)
+            await anyio.wait_all_tasks_blocked()
+            if is_stopped:
+                await host.actors.stop(ref)
+        assert host.store.failure is not None
+        await recover(host)
+        assert host.waiting() == 0
+    async with hosting(tmp_path, terms=terms) as host:
+        handler = Handler()
+        host.actors.spawn(handler, name=NAME)
+        await host.messenger.send(NAME, b"4")
+        await handler.wait(1)
+        assert handler.seen == [(b"4", 1)]
+        assert host.actors.books().is_balanced
 
 
 async def test_a_disk_that_refuses_accepts_nothing(tmp_path: Path) -> None:

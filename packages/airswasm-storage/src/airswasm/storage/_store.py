@@ -513,3 +513,5 @@ class Store:
         self._last_generation = max(self._last_generation, self._stored_generation(backend))
         self._forget()
         self._failure = None
+        for log in tuple(self._logs.values()):
+            log.wake()

@@ -548,6 +548,11 @@ class Log:
         for consumer in self._consumers.values():
             consumer.forget()
 
+    def wake(self) -> None:
+        """Tell all consumers that the disk works again."""
+        for consumer in tuple(self._consumers.values()):
+            consumer.wake()
+
     # Its own.
 
     def _loaded(self) -> Head:

@@ -54,6 +54,7 @@ class Succession:
         self._log = log
         self._page: deque[LogEntry] = deque()
         self._through = 0
+        self._is_behind = False
 
     def next(self) -> LogEntry | None:
         """Acknowledge the entry in hand and deliver the one after it; None when there is none yet.
@@ -142,7 +143,9 @@ class Succession:
     # For logs.
 
     def wake(self) -> None:
-        """Tell that entries have become durable."""
+        """Tell that entries have become durable, or that the disk works again."""
+        if self._is_behind:
+            self._catch_up()
         self.on_ready()
 
     def settle(self, cursor: Cursor) -> None:
@@ -155,8 +158,9 @@ class Succession:
             self._page.clear()
 
     def forget(self) -> None:
-        """Forget what was read ahead."""
+        """Forget what was read ahead; the disk may have an older cursor, too."""
         self._page.clear()
+        self._is_behind = True
 
     # Its own.
 
@@ -187,5 +191,18 @@ class Succession:
         return cursor
 
     def _move(self, cursor: Cursor) -> None:
+        self._is_behind = True
         with suppress(StorageError):  # a disk that refuses does not keep messages from flowing
             self._log.move(self.name, cursor)
+            self._is_behind = False
+
+    def _catch_up(self) -> None:
+        """Write where it stands, which the disk has refused or lost."""
+        with suppress(StorageError):  # `next` tells
+            cursor = self._cursor()
+            if self.in_hand is not None:
+                self._move(self._delivered(cursor, self.in_hand.number))
+            elif self._through > cursor.through:
+                delivered = max(cursor.delivered, self._through)
+                self._move(Cursor(self._through, delivered, cursor.missed))
+            self._store.trim_soon()
