@@ -276,6 +276,15 @@ def test_long_payloads_are_read_in_steps(name: str) -> None:
     assert len(steps) >= 20
 
 
+class Thing:
+    """An object without a form; its text is the same in each process of a test run."""
+
+    def __repr__(self) -> str:
+        return "thing"
+
+
+NOTHING = Thing()
+
 NO_FORM = [
     datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC),
     Decimal(1),
@@ -286,14 +295,14 @@ NO_FORM = [
     {True: 1},
     {("a", "b"): 1},
     {"a"},
-    object(),
+    NOTHING,
     cbor2.undefined,
     cbor2.CBORTag(1, 1),
     msgpack.Timestamp(1),
     "\ud800",
     ["\ud800"],
     {"\ud800": 1},
-    [[object()]],
+    [[NOTHING]],
 ]
 
 
