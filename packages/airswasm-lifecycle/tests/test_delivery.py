@@ -75,7 +75,7 @@ async def test_messages_survive_what_an_operator_does(
         assert ref is not None
         ref.pause()
         await system.post(NAME, b"c")
-        await system.rollback(NAME, approve=yes)
+        await system.rollback(NAME)
         await handled(system)
         assert await count(system) == 6
         ref.pause()
