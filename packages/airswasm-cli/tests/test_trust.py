@@ -111,7 +111,12 @@ def test_a_revocation_reaches_the_running_host(
     assert updated.code == 0, updated.err
     assert airswasm("send", "hello", "x").out == "Hello, x! You are number 2."
     assert airswasm("rollback", "hello").code == 3, "the version of before stays refused"
-    assert host.stop().code == 0
+    ended = host.stop()
+    assert ended.code == 0
+    told = [line.split(" ", 1)[1] for line in ended.err.splitlines() if "local/hello" in line]
+    assert [line.split()[0] for line in told] == ["quarantined", "ready"]
+    assert "was revoked: stolen" in told[0]
+    assert "airswasm trust transfer local/hello KEY" in told[0]
 
 
 def test_two_people_sign(airswasm: Airswasm, installed: Path, tmp_path: Path) -> None:
