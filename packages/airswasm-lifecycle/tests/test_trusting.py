@@ -8,7 +8,7 @@ from typing import Any
 
 import anyio
 import pytest
-from airswasm.lifecycle import InstallPlan, NotRunning, OwnerChanged, System
+from airswasm.lifecycle import ApprovalRefused, InstallPlan, NotRunning, OwnerChanged, System
 from airswasm.lifecycle._checks import check_registry
 from airswasm.security import (
     FingerprintUnknown,
@@ -257,6 +257,33 @@ class TestOwners:
             )
             await system.rollback(NAME)
             assert await system.send(NAME, b"v") == b"0.2.0"
+
+    @pytest.mark.parametrize("by_purge", [True, False])
+    async def test_an_older_version_does_not_come_back_unseen(
+        self, system: System, workshop: Workshop, yes: Approve, by_purge: bool
+    ) -> None:
+        """The question names the newer one, also where the key is trusted; each time."""
+        await system.install(workshop.package(sequence=5), approve=yes)
+        await system.update(workshop.package("0.2.0", sequence=6), approve=yes)
+        await system.trust.allow(workshop.key.public.fingerprint)
+        asked: list[str] = []
+
+        def approve(plan: InstallPlan) -> bool:
+            asked.append(plan.older_than)
+            return plan.name != NAME
+
+        await system.uninstall(NAME, purge=by_purge)
+        await system.trust.remove(NAME)
+        old = workshop.package(sequence=5)
+        for _ in range(2):
+            with pytest.raises(ApprovalRefused):
+                await system.install(old, approve=approve)
+        with pytest.raises(ApprovalRefused):
+            await system.install(old)
+        await system.install_many(old, ["local/a", "local/b"], approve=approve)
+        assert asked == ["0.2.0"] * 3
+        assert (await system.plan(workshop.package("0.2.0", sequence=6))).older_than == ""
+        assert not (await system.plan(workshop.package("0.3.0", sequence=7))).needs_approval
 
     async def test_a_signature_of_a_mirror_makes_no_owner(
         self, system: System, workshop: Workshop, yes: Approve

@@ -39,6 +39,7 @@ from ._rotations import Rotation, verify_rotation
 from ._signatures import VerifiedStatement
 from ._trust_file import (
     FormerKey,
+    NewestVersion,
     Revocation,
     TrustContent,
     TrustedComponent,
@@ -187,7 +188,25 @@ class TrustStore:
         with locked(self._path):
             content = self._read()
             pin = self._judge(content, verified, same_allowed=True)
-            return self._store(content, replace(pin, sequence=verified.statement.sequence))
+            statement = verified.statement
+            known = content.newest.get(pin.name)
+            if known is None or known.sequence < statement.sequence:
+                fresh = NewestVersion(statement.sequence, statement.version)
+                content = replace(content, newest={**content.newest, pin.name: fresh})
+                self._write(content)
+            return self._store(content, replace(pin, sequence=statement.sequence))
+
+    def newer_than(self, verified: VerifiedStatement) -> str:
+        """Return the newest version accepted before under this name, if this one is older.
+
+        It outlives the pin, so that a name whose pin was removed does not go back unseen.
+
+        Returns:
+            The version; empty if none is newer.
+        """
+        known = self._read().newest.get(verified.statement.name)
+        is_older = known is not None and verified.statement.sequence < known.sequence
+        return known.version if known is not None and is_older else ""
 
     def pin(
         self,
@@ -232,7 +251,7 @@ class TrustStore:
     def unpin(self, name: str) -> bool:
         """Forget a component's keys and its sequence; an explicit act of the host's owner.
 
-        How many keys must sign the name stays.
+        How many keys must sign the name stays, and so does the newest version (`newer_than`).
 
         Returns:
             Whether it was pinned.
