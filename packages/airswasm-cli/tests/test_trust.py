@@ -36,6 +36,14 @@ def test_a_key_comes_changes_and_goes_without_a_host(airswasm: Airswasm) -> None
     assert new in airswasm("trust", "rotate", "rotation.sig").err
     again = airswasm("trust", "rotate", "rotation.sig")
     assert (again.code, again.err.split(":")[0]) == (3, "error[E0434]")
+    shown = [
+        line.split()[2:6] for line in airswasm("audit", "query", "--kind", "trust").out.splitlines()
+    ]
+    assert shown == [
+        ["done", "trust", "add", "shop/orders"],
+        ["done", "trust", "rotate", "shop/orders"],
+        ["failed", "trust", "rotate", "shop/orders:"],
+    ]
     (pin,) = trusted(airswasm)["components"]
     assert (pin["fingerprint"], pin["label"]) == (new, "Ann")
     assert [each["fingerprint"] for each in pin["former"]] == [old]
