@@ -36,6 +36,14 @@ def test_a_key_comes_changes_and_goes_without_a_host(airswasm: Airswasm) -> None
     assert new in airswasm("trust", "rotate", "rotation.sig").err
     again = airswasm("trust", "rotate", "rotation.sig")
     assert (again.code, again.err.split(":")[0]) == (3, "error[E0434]")
+    shown = [
+        line.split()[2:6] for line in airswasm("audit", "query", "--kind", "trust").out.splitlines()
+    ]
+    assert shown == [
+        ["done", "trust", "add", "shop/orders"],
+        ["done", "trust", "rotate", "shop/orders"],
+        ["failed", "trust", "rotate", "shop/orders:"],
+    ]
     (pin,) = trusted(airswasm)["components"]
     assert (pin["fingerprint"], pin["label"]) == (new, "Ann")
     assert [each["fingerprint"] for each in pin["former"]] == [old]
@@ -111,7 +119,12 @@ def test_a_revocation_reaches_the_running_host(
     assert updated.code == 0, updated.err
     assert airswasm("send", "hello", "x").out == "Hello, x! You are number 2."
     assert airswasm("rollback", "hello").code == 3, "the version of before stays refused"
-    assert host.stop().code == 0
+    ended = host.stop()
+    assert ended.code == 0
+    told = [line.split(" ", 1)[1] for line in ended.err.splitlines() if "local/hello" in line]
+    assert [line.split()[0] for line in told] == ["quarantined", "ready"]
+    assert "was revoked: stolen" in told[0]
+    assert "airswasm trust transfer local/hello KEY" in told[0]
 
 
 def test_two_people_sign(airswasm: Airswasm, installed: Path, tmp_path: Path) -> None:
@@ -155,6 +168,51 @@ def test_two_people_sign(airswasm: Airswasm, installed: Path, tmp_path: Path) ->
     assert airswasm("trust", "threshold", "hello", "1", "--yes").code == 0
     assert airswasm("trust", "remove", "hello", "--cosigner", reviewer[:16]).code == 0
     assert trusted(airswasm)["components"][0]["cosigners"] == []
+
+
+@pytest.mark.parametrize(
+    ("change", "is_short"),
+    [
+        (("transfer", "shop/orders", "reviewer.pub"), True),
+        (("transfer", "shop/orders", "third.pub"), False),
+        (("remove", "shop/orders", "--cosigner", "reviewer.pub"), True),
+        (("revoke", "reviewer.pub"), True),
+        (("revoke", "owner.pub"), True),
+        (("revoke", "third.pub"), False),
+    ],
+)
+def test_too_few_keys_are_said_before_the_change(
+    airswasm: Airswasm, change: tuple[str, ...], is_short: bool
+) -> None:
+    """Fewer keys than must sign let no update in: the verb says so, and asks."""
+    for name in ("owner", "reviewer", "third"):
+        key(airswasm, name)
+    assert airswasm("trust", "add", "shop/orders", "owner.pub").code == 0
+    assert airswasm("trust", "add", "shop/orders", "reviewer.pub", "--cosigner").code == 0
+    assert airswasm("trust", "threshold", "shop/orders", "2").code == 0
+    before = trusted(airswasm)
+    refused = airswasm("trust", *change)
+    assert (refused.code, "error[E0003]" in refused.err) == (4, True)
+    said = "shop/orders keeps 1 of the 2 keys that must sign it" in refused.err
+    assert said == is_short
+    assert trusted(airswasm) == before
+    assert airswasm("trust", *change, "--yes").code == 0
+    assert trusted(airswasm) != before
+
+
+def test_a_threshold_names_what_holds_it(airswasm: Airswasm) -> None:
+    """The setting where that is higher; before the first install, no key is missing."""
+    raised = airswasm("trust", "threshold", "shop/orders", "2")
+    assert "no key is pinned yet" in raised.err
+    assert "no update comes in" not in raised.err
+    assert airswasm("config", "set", "trust.threshold", "2").code == 0
+    lowered = airswasm("trust", "threshold", "shop/orders", "1", "--yes")
+    assert "needs the signatures of 2 pinned keys" in lowered.err
+    assert "`[trust] threshold` = 2 in config.toml" in lowered.err
+    assert airswasm("config", "unset", "trust.threshold").code == 0
+    lowered = airswasm("trust", "threshold", "shop/orders", "1", "--yes")
+    assert "needs the signature of one pinned key" in lowered.err
+    assert "config.toml" not in lowered.err
 
 
 def test_a_statement_of_several_ends(airswasm: Airswasm) -> None:

@@ -67,8 +67,9 @@ def test_a_mistyped_capability_is_no_silent_denial() -> None:
     """In a part of the contract every name is known; other blocks may bring parts of their own."""
     text = f'{LEAST}[capabilities]\nstorage.raed = ["x"]\nstorge.read = ["x"]\n'
     assert problems(text, kinds=KNOWN, is_strict=False) == [
-        "5:capabilities.storage.raed: no such capability; did you mean `storage.read`?",
-        "6:capabilities.storge.read: no such capability; did you mean `storage.read`?",
+        "5:capabilities.storage.raed: no block of this host offers it; "
+        "did you mean `storage.read`?",
+        "6:capabilities.storge.read: no block of this host offers it; did you mean `storage.read`?",
     ]
     other = f'{LEAST}[capabilities]\ngraphics.draw = ["everything"]\n'
     assert problems(other, kinds=KNOWN) != []
@@ -118,7 +119,8 @@ since = 2020-01-01
         "not '64 Mib'",
         "11:limits.fuel: expected a valid integer, not 'x'",
         "12:limits.mailbox: expected a valid integer, not True",
-        "14:capabilities.storage.raed: no such capability; did you mean `storage.read`?",
+        "14:capabilities.storage.raed: no block of this host offers it; "
+        "did you mean `storage.read`?",
         "15:capabilities.storage.write: expected a list of patterns, "
         'such as ["users/**"], or "everything"',
         "17:supervision.restart: 'always' is none of 'permanent', 'transient' or 'temporary'",

@@ -8,7 +8,7 @@ from typing import Any
 
 import anyio
 import pytest
-from airswasm.lifecycle import InstallPlan, NotRunning, OwnerChanged, System
+from airswasm.lifecycle import ApprovalRefused, InstallPlan, NotRunning, OwnerChanged, System
 from airswasm.lifecycle._checks import check_registry
 from airswasm.security import (
     FingerprintUnknown,
@@ -182,6 +182,24 @@ class TestRevocation:
             f"{NAME} ({reviewer.public.fingerprint[:16]}: left)" in each.text for each in found
         )
 
+    @pytest.mark.parametrize("is_owner", [True, False])
+    async def test_a_refusal_names_the_signer(
+        self, system: System, workshop: Workshop, yes: Approve, is_owner: bool
+    ) -> None:
+        """A rollback and an update say whose key it is, and which."""
+        reviewer = generate_key()
+        await system.install(workshop.package(more=(reviewer,)), approve=yes)
+        await system.update(workshop.package("0.2.0", more=(reviewer,)), approve=yes)
+        revoked = (workshop.key if is_owner else reviewer).public.fingerprint
+        await system.trust.revoke(revoked, "left")
+        newer = workshop.package("0.3.0", more=(reviewer,))
+        for attempt in (system.rollback(NAME), system.update(newer, approve=yes)):
+            with pytest.raises(KeyRevoked) as refused:
+                await attempt
+            whose = "owner" if is_owner else "co-signer"
+            assert f"the {whose}'s key was revoked: left" in str(refused.value)
+            assert revoked in str(refused.value)
+
 
 class TestOwners:
     """A name passes from key to key in the ways that are meant for it, and in no other."""
@@ -223,8 +241,8 @@ class TestOwners:
             assert ("already" in str(refused.value)) == (wrong is statement)
         with pytest.raises(SecurityError):
             await system.trust.rotate(b"no statement")
-        acts = [("done", "rotate"), ("done", "rotate"), ("failed", "rotate")]
-        assert lines(system, "trust") == [*acts, *acts[1:]]
+        failed = ("failed", "rotate")
+        assert lines(system, "trust") == [("done", "rotate"), failed, failed]
 
     async def test_removing_a_pin_replaces_no_owner(
         self, home: Path, workshop: Workshop, yes: Approve
@@ -257,6 +275,33 @@ class TestOwners:
             )
             await system.rollback(NAME)
             assert await system.send(NAME, b"v") == b"0.2.0"
+
+    @pytest.mark.parametrize("by_purge", [True, False])
+    async def test_an_older_version_does_not_come_back_unseen(
+        self, system: System, workshop: Workshop, yes: Approve, by_purge: bool
+    ) -> None:
+        """The question names the newer one, also where the key is trusted; each time."""
+        await system.install(workshop.package(sequence=5), approve=yes)
+        await system.update(workshop.package("0.2.0", sequence=6), approve=yes)
+        await system.trust.allow(workshop.key.public.fingerprint)
+        asked: list[str] = []
+
+        def approve(plan: InstallPlan) -> bool:
+            asked.append(plan.older_than)
+            return plan.name != NAME
+
+        await system.uninstall(NAME, purge=by_purge)
+        await system.trust.remove(NAME)
+        old = workshop.package(sequence=5)
+        for _ in range(2):
+            with pytest.raises(ApprovalRefused):
+                await system.install(old, approve=approve)
+        with pytest.raises(ApprovalRefused):
+            await system.install(old)
+        await system.install_many(old, ["local/a", "local/b"], approve=approve)
+        assert asked == ["0.2.0"] * 3
+        assert (await system.plan(workshop.package("0.2.0", sequence=6))).older_than == ""
+        assert not (await system.plan(workshop.package("0.3.0", sequence=7))).needs_approval
 
     async def test_a_signature_of_a_mirror_makes_no_owner(
         self, system: System, workshop: Workshop, yes: Approve

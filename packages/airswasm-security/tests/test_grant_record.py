@@ -209,16 +209,16 @@ def test_a_denial_says_which_command_would_lift_it() -> None:
         guard.decide(NAME, READ, resource).text for resource in ("a/b", "b/b", "c")
     )
     assert forbidden == (
-        "storage:read on 'a/b' is denied: its record of grants denies storage:read on a/b; "
+        "storage.read on 'a/b' is denied: its record of grants denies storage.read on a/b; "
         "to allow it on this host: airswasm grants remove shop/orders storage.read a/b --denial"
     )
     assert ungranted == (
-        "storage:read on 'b/b' is denied: Component.toml asks for it, and its record of grants "
+        "storage.read on 'b/b' is denied: Component.toml asks for it, and its record of grants "
         "does not grant it; to allow it on this host: "
         "airswasm grants add shop/orders storage.read b/b"
     )
     assert unasked == (
-        "storage:read on 'c' is denied: it was not granted; "
+        "storage.read on 'c' is denied: it was not granted; "
         'add to [capabilities] in Component.toml: storage.read = ["a/**", "c"]; '
         "to allow it on this host: airswasm grants add shop/orders storage.read c"
     )

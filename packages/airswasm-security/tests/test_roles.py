@@ -86,7 +86,7 @@ def test_an_entry_denies_one_identity() -> None:
         made = guard(roles, entry)
         denied = made.decide(WEB, "storage:write", "safe/1")
         assert (bool(denied), denied.layer) == (False, "acl")
-        assert "entry 1 of the access list denies storage:write on safe/**" in denied.text
+        assert "entry 1 of the access list denies storage.write on safe/**" in denied.text
         assert made.decide(WEB, "storage:write", "else")
         assert made.decide(BACK, "storage:write", "safe/1")
         assert not made.decide(WEB, "storage:read", "", argument="prefix")

@@ -42,6 +42,7 @@ from airswasm.messaging import (
     new_chain,
 )
 from airswasm.runtime import (
+    Finding,
     HostInterface,
     ProgressSink,
 )
@@ -674,6 +675,13 @@ class System(OpenHome):
         """
         self._need_writable("watching events")
         return self._actors.events
+
+    def quarantine_of(self, name: str) -> Finding | None:
+        """Return why the version under a name may not run, and what to do; None if it may.
+
+        The events of a quarantined name are not the component's: a placeholder keeps its mailbox.
+        """
+        return self._hosting.quarantine_of(name)
 
     @property
     def receipts(self) -> Receipts:

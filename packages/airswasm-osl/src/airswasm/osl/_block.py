@@ -28,22 +28,47 @@ BLOCK = Block(
     ),
     provide="airswasm.osl:provide",
     capabilities=(
-        Capability("filesystem.read", "read its files {patterns}", _PATH, probe=_READABLE),
         Capability(
-            "filesystem.write", "create and change its files {patterns}", _PATH, probe=_WRITABLE
+            "filesystem.read",
+            "read its files {patterns}",
+            _PATH,
+            formerly=("fs.read", "file.read"),
+            probe=_READABLE,
         ),
-        Capability("filesystem.delete", "remove its files {patterns}", _PATH, probe=_WRITABLE),
         Capability(
-            "filesystem.list", "see what is in its folders {patterns}", _PATH, probe=_READABLE
+            "filesystem.write",
+            "create and change its files {patterns}",
+            _PATH,
+            formerly=("fs.write", "file.write"),
+            probe=_WRITABLE,
+        ),
+        Capability(
+            "filesystem.delete",
+            "remove its files {patterns}",
+            _PATH,
+            formerly=("fs.delete", "file.delete"),
+            probe=_WRITABLE,
+        ),
+        Capability(
+            "filesystem.list",
+            "see what is in its folders {patterns}",
+            _PATH,
+            formerly=("fs.list",),
+            probe=_READABLE,
         ),
         Capability(
             "process.spawn",
             "run the programs {patterns}",
             "airswasm.osl._spelling:PROGRAM",
-            formerly=("process.run",),
+            formerly=("process.run", "process.exec"),
             probe="airswasm.osl._probing:probe_program",
         ),
-        Capability("tcp.connect", "connect to {patterns}", _ADDRESS),
+        Capability(
+            "tcp.connect",
+            "connect to {patterns}",
+            _ADDRESS,
+            formerly=("net.connect", "network.connect", "socket.connect"),
+        ),
         Capability(
             "udp.send",
             "send datagrams to {patterns}, and get answers",
@@ -54,6 +79,7 @@ BLOCK = Block(
             "http.request",
             "make HTTP requests to {patterns}",
             "airswasm.osl._network_spelling:URL",
+            formerly=("http.get", "http.post", "http.fetch"),
         ),
     ),
     sections=(

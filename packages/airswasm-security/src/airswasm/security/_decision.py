@@ -42,7 +42,7 @@ class Decision(NamedTuple):  # one is made for each call: a dataclass takes thre
     @property
     def text(self) -> str:
         """One sentence for people; for a missing grant it says how to get it."""
-        what = f"{self.capability} on {self.resource!a}"
+        what = f"{self.capability.replace(':', '.')} on {self.resource!a}"
         if self.is_allowed:
             return f"{what} is allowed by {self.reason}"
         advice: list[str] = []

@@ -508,9 +508,9 @@ class Guard:
         denying = rules.denying(capability, touched)
         if denying is not None:
             if asked is None or self._rules_of(asked).denying(capability, touched) is not None:
-                rule = f"the component denies {capability} on {denying}"
+                rule = f"the component denies {capability.replace(':', '.')} on {denying}"
                 return Verdict("grants", is_allowed=False, rule=rule, is_explicit=True)
-            rule = f"its record of grants denies {capability} on {denying}"
+            rule = f"its record of grants denies {capability.replace(':', '.')} on {denying}"
             lift = self._lifting(component, capability, touched, denying)
             return Verdict("grants", False, rule, is_explicit=True, command=lift)
         covering = rules.covering(capability, touched)

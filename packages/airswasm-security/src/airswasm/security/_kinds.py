@@ -25,6 +25,8 @@ __all__ = ("Kinds", "Rules")
 PATTERNS_AT_MOST = 256
 """Patterns of one capability; each is tried for each new resource."""
 
+_A_SLIP = 0.8
+"""The likeness of a misspelled name to the right one, as `difflib` counts it."""
 _LONGEST_NAME = 128
 EFFORT_AT_MOST = 16_384
 """The efforts of the patterns of one capability together."""
@@ -188,12 +190,16 @@ class Kinds:
         raise UnknownCapability(capability, self.meant(capability))
 
     def meant(self, capability: str) -> str | None:
-        """Return the kind that an unknown name was probably meant to be, or None."""
+        """Return the kind that an unknown name was probably meant to be, or None.
+
+        A name of before, or one that differs by a slip: a kind that no block declares yet must not
+        look like a misspelled one.
+        """
         renamed = {
             former.replace(".", ":"): each.annotation for each in self for former in each.formerly
         }
         known = (*self._declared, *renamed)
-        close = difflib.get_close_matches(capability[:_LONGEST_NAME], known, n=1, cutoff=0.5)
+        close = difflib.get_close_matches(capability[:_LONGEST_NAME], known, n=1, cutoff=_A_SLIP)
         return renamed.get(close[0], close[0]) if close else None
 
     def _compiled(

@@ -78,7 +78,7 @@ class PolicyLayer:
         del component
         denying = self._rules.denying(capability, resource)
         if denying is not None:
-            rule = f"the host's policy denies {capability} on {denying}"
+            rule = f"the host's policy denies {capability.replace(':', '.')} on {denying}"
             return Verdict(self.name, is_allowed=False, rule=rule, is_explicit=True)
         if not self._is_bounding:
             return None

@@ -156,7 +156,7 @@ class RolesLayer:
         for rule in mine.denying:
             denied = rule.rules.denying(capability, resource)
             if denied is not None:
-                text = f"{rule.name} denies {capability} on {denied}"
+                text = f"{rule.name} denies {capability.replace(':', '.')} on {denied}"
                 return Verdict(rule.layer, is_allowed=False, rule=text, is_explicit=True)
         for pattern, verdict in mine.allowing:
             if resource.is_covered_by(pattern):

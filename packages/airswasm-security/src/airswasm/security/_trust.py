@@ -25,7 +25,8 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Generator, Iterable, Mapping
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
@@ -39,6 +40,7 @@ from ._rotations import Rotation, verify_rotation
 from ._signatures import VerifiedStatement
 from ._trust_file import (
     FormerKey,
+    NewestVersion,
     Revocation,
     TrustContent,
     TrustedComponent,
@@ -90,6 +92,19 @@ class TrustStore:
         self._clock = clock
         self._stamp: tuple[int, int, int] | None = None
         self._cached = TrustContent()
+        self._announce: Callable[[], None] = _announce_nothing
+
+    @contextmanager
+    def before_write(self, announce: Callable[[], None]) -> Generator[None]:
+        """Call a function in front of each write inside the block: no refused change gets there.
+
+        Its error prevents the write. Only for one change at a time.
+        """
+        self._announce = announce
+        try:
+            yield
+        finally:
+            self._announce = _announce_nothing
 
     @property
     def path(self) -> Path:
@@ -173,7 +188,7 @@ class TrustStore:
             KeyMismatch: The pinned key is another one, and its owner was not the one before.
         """
         content = self._read()
-        _refuse_revoked(content, *verified.signers)
+        _refuse_signers(content, verified)
         pin = content.components.get(verified.statement.name)
         if pin is not None and not pin.signed(verified):
             raise KeyMismatch(pin.name, pin.key.fingerprint, verified.owner.fingerprint)
@@ -187,7 +202,25 @@ class TrustStore:
         with locked(self._path):
             content = self._read()
             pin = self._judge(content, verified, same_allowed=True)
-            return self._store(content, replace(pin, sequence=verified.statement.sequence))
+            statement = verified.statement
+            known = content.newest.get(pin.name)
+            if known is None or known.sequence < statement.sequence:
+                fresh = NewestVersion(statement.sequence, statement.version)
+                content = replace(content, newest={**content.newest, pin.name: fresh})
+                self._write(content)
+            return self._store(content, replace(pin, sequence=statement.sequence))
+
+    def newer_than(self, verified: VerifiedStatement) -> str:
+        """Return the newest version accepted before under this name, if this one is older.
+
+        It outlives the pin, so that a name whose pin was removed does not go back unseen.
+
+        Returns:
+            The version; empty if none is newer.
+        """
+        known = self._read().newest.get(verified.statement.name)
+        is_older = known is not None and verified.statement.sequence < known.sequence
+        return known.version if known is not None and is_older else ""
 
     def pin(
         self,
@@ -232,7 +265,7 @@ class TrustStore:
     def unpin(self, name: str) -> bool:
         """Forget a component's keys and its sequence; an explicit act of the host's owner.
 
-        How many keys must sign the name stays.
+        How many keys must sign the name stays, and so does the newest version (`newer_than`).
 
         Returns:
             Whether it was pinned.
@@ -381,7 +414,7 @@ class TrustStore:
         Raises:
             KeyRevoked: One was.
         """
-        _refuse_revoked(self._read(), *verified.signers)
+        _refuse_signers(self._read(), verified)
 
     def _rotatable(self, content: TrustContent, statement: Rotation) -> TrustedComponent:
         """Return the pin that a statement may change, or raise why it may not."""
@@ -453,6 +486,7 @@ class TrustStore:
         return self._cached
 
     def _write(self, content: TrustContent) -> None:
+        self._announce()
         try:
             replace_file(self._path, encode_trust(content))
         except OSError as error:
@@ -460,8 +494,12 @@ class TrustStore:
             raise TrustFileInvalid(self._path, reason) from error
 
 
+def _announce_nothing() -> None:
+    """Say nothing before a write."""
+
+
 def _pinned(content: TrustContent, verified: VerifiedStatement) -> TrustedComponent:
-    _refuse_revoked(content, *verified.signers)
+    _refuse_signers(content, verified)
     name = verified.statement.name
     pin = content.components.get(name)
     if pin is None:
@@ -469,6 +507,14 @@ def _pinned(content: TrustContent, verified: VerifiedStatement) -> TrustedCompon
     if pin.key != verified.owner:
         raise KeyMismatch(name, pin.key.fingerprint, verified.owner.fingerprint)
     return pin
+
+
+def _refuse_signers(content: TrustContent, verified: VerifiedStatement) -> None:
+    for key in verified.signers if content.revoked else ():
+        revocation = content.revoked.get(key.fingerprint)
+        if revocation is not None:
+            role = "owner" if key == verified.owner else "co-signer"
+            raise KeyRevoked(key.fingerprint, revocation.reason, role)
 
 
 def _refuse_revoked(content: TrustContent, *keys: PublicKey) -> None:

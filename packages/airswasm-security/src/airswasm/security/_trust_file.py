@@ -21,6 +21,7 @@ from .errors import InvalidKey, TrustFileInvalid
 
 __all__ = (
     "FormerKey",
+    "NewestVersion",
     "Revocation",
     "TrustContent",
     "TrustedComponent",
@@ -133,6 +134,19 @@ class TrustedKey:
 
 
 @dataclass(frozen=True, slots=True)
+class NewestVersion:
+    """The version with the highest sequence that was accepted under a name.
+
+    Attributes:
+        sequence: Its sequence.
+        version: Its version.
+    """
+
+    sequence: int
+    version: str
+
+
+@dataclass(frozen=True, slots=True)
 class TrustContent:
     """All that a trust file holds.
 
@@ -141,12 +155,14 @@ class TrustContent:
         revoked: The revocations, by fingerprint.
         keys: The trusted keys, by fingerprint.
         thresholds: For a name, how many of its keys must sign; it outlives the pin.
+        newest: For a name, the newest version that was accepted; it outlives the pin.
     """
 
     components: Mapping[str, TrustedComponent] = field(default_factory=dict[str, TrustedComponent])
     revoked: Mapping[str, Revocation] = field(default_factory=dict[str, Revocation])
     keys: Mapping[str, TrustedKey] = field(default_factory=dict[str, TrustedKey])
     thresholds: Mapping[str, int] = field(default_factory=dict[str, int])
+    newest: Mapping[str, NewestVersion] = field(default_factory=dict[str, NewestVersion])
 
 
 def check_fingerprint(text: str) -> None:
@@ -182,6 +198,10 @@ def encode_trust(content: TrustContent) -> bytes:
             for item in content.keys.values()
         },
         "thresholds": dict(sorted(content.thresholds.items())),
+        "newest": {
+            name: {"sequence": each.sequence, "version": each.version}
+            for name, each in sorted(content.newest.items())
+        },
     }
     return (json.dumps(document, indent=2) + "\n").encode("ascii")
 
@@ -219,8 +239,12 @@ def decode_trust(path: Path, content: bytes) -> TrustContent:
         thresholds = {
             str(name): _threshold(each) for name, each in document.get("thresholds", {}).items()
         }
+        newest = {
+            str(name): NewestVersion(_sequence(each["sequence"]), str(each["version"]))
+            for name, each in document.get("newest", {}).items()
+        }
         revoked = {item.fingerprint: item for item in revocations}
-        return TrustContent(components, revoked, keys, thresholds)
+        return TrustContent(components, revoked, keys, thresholds, newest)
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError, InvalidKey) as error:
         what = f"{error} is missing" if isinstance(error, KeyError) else error
         reason = f"it is not a trust file ({what}); nothing is trusted before it is restored"

@@ -477,7 +477,13 @@ class KeyMismatch(TrustError):
 
 
 class KeyRevoked(TrustError):
-    """The key was revoked on this host."""
+    """The key was revoked on this host.
+
+    Attributes:
+        fingerprint: Of the key.
+        reason: For people.
+        role: `owner` or `co-signer`, for a key that signed a version; empty for others.
+    """
 
     explanation = ErrorCode(
         "E0432",
@@ -487,10 +493,12 @@ class KeyRevoked(TrustError):
         ExitStatus.NOT_AUTHENTIC,
     )
 
-    def __init__(self, fingerprint: str, reason: str) -> None:
+    def __init__(self, fingerprint: str, reason: str, role: str = "") -> None:
         self.fingerprint = fingerprint
         self.reason = reason
-        super().__init__(f"the key was revoked: {reason}; its fingerprint is {fingerprint}")
+        self.role = role
+        key = f"the {role}'s key" if role else "the key"
+        super().__init__(f"{key} was revoked: {reason}; its fingerprint is {fingerprint}")
 
 
 class SequenceRefused(TrustError):

@@ -14,9 +14,11 @@ BLOCK = Block(
     interfaces=(STORAGE_INTERFACE,),
     provide="airswasm.storage:provide",
     capabilities=(
-        Capability("storage.read", "read what it stored under {patterns}"),
-        Capability("storage.write", "store under {patterns}"),
-        Capability("storage.delete", "delete what it stored under {patterns}"),
+        Capability("storage.read", "read what it stored under {patterns}", formerly=("kv.get",)),
+        Capability("storage.write", "store under {patterns}", formerly=("kv.set", "kv.put")),
+        Capability(
+            "storage.delete", "delete what it stored under {patterns}", formerly=("kv.delete",)
+        ),
     ),
     sections=(
         Section("storage", "airswasm.storage:StorageSettings", "Where and how values are stored."),

@@ -55,7 +55,8 @@ class Capability:
         spelling: The path of an `airswasm.security.Spelling`, which says how a resource of this
             kind is made canonical and what parts its segments. Empty for plain text in segments
             parted by `/`.
-        formerly: Its names of before; a manifest with one of them is refused with the present one.
+        formerly: Its names of before, and common other ones; a manifest with one of them is
+            refused with the present one.
         probe: The path of a function `(services, component, resource)` that asks the operating
             system, without an effect, and returns why it would refuse, or None; for
             `airswasm why`.

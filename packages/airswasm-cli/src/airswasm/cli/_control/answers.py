@@ -256,6 +256,7 @@ class PlanDocument:
         is_new_signer: Whether this key has not yet signed a package of this name.
         cosigners: The fingerprints of the keys that signed it beside that one.
         lookalikes: Names of other owners that its name is easily taken for.
+        older_than: The newer version that was installed here before; empty if there is none.
         is_repair: Whether it only restores files that the disk lost.
         level: How much its origin decides: `trusted`, `source`, `development` or `unknown`.
         origin: The canonical text of its source; empty where it is not known.
@@ -286,6 +287,7 @@ class PlanDocument:
     is_new_signer: bool
     cosigners: tuple[str, ...]
     lookalikes: tuple[Lookalike, ...]
+    older_than: str
     is_repair: bool
     level: str
     origin: str
@@ -321,6 +323,7 @@ def plan_document(plan: InstallPlan, kinds: Kinds, policy: HostPolicy) -> PlanDo
         is_new_signer=plan.is_new_signer,
         cosigners=plan.cosigners,
         lookalikes=plan.lookalikes,
+        older_than=plan.older_than,
         is_repair=plan.is_repair,
         level=plan.level,
         origin=plan.origin,

@@ -202,6 +202,11 @@ def show_plan(terminal: Terminal, plan: Document) -> None:
     first = ", for the first time" if plan.get("is_new_signer") and plan.get("signer") else ""
     terminal.say(f"  signed by    {signer[:16] if plan.get('signer') else signer}{first}")
     show_lookalikes(terminal, plan)
+    if plan.get("older_than"):
+        terminal.warn(
+            f"{plan['version']} is older than {one_line(plan['older_than'])}, which was installed "
+            "here: a mirror may hold back fixes; is it the one that you mean?"
+        )
     for each in texts(plan.get("cosigners")):
         terminal.say(f"  and by       {each[:16]}{first}")
     if plan.get("source"):

@@ -277,10 +277,12 @@ def _show(session: Session, line: Document) -> None:
     outcome = text(line["outcome"])
     time = terminal.paint(clock(line["time"]), "dim", stream="stdout")
     mark = terminal.paint(f"{outcome:<6}", _STYLES.get(outcome, "dim"), stream="stdout")
-    about = [str(line[name]) for name in ("kind", "component", "capability", "resource")]
+    detail = mapping(line["detail"])
+    places = [line["kind"], detail.get("act", ""), line["component"]]
+    about = [str(each) for each in (*places, line["capability"], line["resource"])]
     words = "  ".join(one_line(each) for each in about if each)
     reason = one_line(str(line["reason"]))
     terminal.line(f"{time}  {mark}  ", f"{words}{f': {reason}' if reason else ''}")
     if terminal.verbosity > 0:
-        for key, value in mapping(line["detail"]).items():
+        for key, value in detail.items():
             terminal.line("    ", f"{one_line(key)} = {one_line(text(value))}")

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from .._control.document import one_line
 from .._session.session import Session, verb
 from .._session.terminal import Terminal
 
@@ -92,7 +93,7 @@ async def _open_and_serve(session: Session, port: int | None, signals: StopSigna
     with terminal.progress(f"opening {session.home}"), _collecting_later():
         await system.__aenter__()
     async with closing_system(system):
-        subscription = system.events.listen(_narrator(terminal))
+        subscription = system.events.listen(_narrator(terminal, system))
         try:
             async with serve(system, port=port) as listening:
                 signals.is_ready = True
@@ -163,13 +164,28 @@ def _greet(terminal: Terminal, status: SystemStatus, listening: Listening, secon
     terminal.say("  Ctrl-C stops")
 
 
-def _narrator(terminal: Terminal) -> Callable[[LifecycleEvent], None]:
-    """Return a callback that prints components' life-cycle events, one line each."""
+def _narrator(terminal: Terminal, system: System) -> Callable[[LifecycleEvent], None]:
+    """Return a callback that prints components' life-cycle events, one line each.
+
+    A quarantine is one line, too: what follows under the name is not the component's.
+    """
     failed: set[str] = set()
+    quarantined: dict[str, str] = {}
 
     def tell(event: LifecycleEvent) -> None:
+        found = system.quarantine_of(event.name)
+        if found is not None:
+            if quarantined.get(event.name) != found.text:
+                quarantined[event.name] = found.text
+                why = one_line(found.text.removeprefix("quarantined: "))
+                shown = terminal.paint("quarantined", "red")
+                terminal.event(shown, f"{event.name}  {why}; {one_line(found.hint)}")
+            return
+        was_quarantined = quarantined.pop(event.name, None) is not None
         is_supervisor = not event.incarnation  # of its own supervisor, only the giving up
-        if event.kind not in _TOLD or (is_supervisor and event.kind != "given_up"):
+        if event.kind not in _TOLD or (
+            is_supervisor and event.kind != "given_up" and not was_quarantined
+        ):
             return
         word = _word_for(event, failed)
         shown = terminal.paint(f"{word:<9}", _STYLES.get(event.kind, "dim"))

@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING, Annotated, TypeVar
 import typer
 
 from .._session.session import Session, verb
+from ._pinned_keys import keys_without, warn_of_few
 
 if TYPE_CHECKING:
+    from .._control.document import Document
     from .._hosts.host import Host
 
 __all__ = ("app",)
@@ -136,6 +138,11 @@ def remove(
     full = full_name(name)
     if cosigner:
         fingerprint = _fingerprint(cosigner)
+        found = _trust(session)
+        keys = keys_without(found, fingerprint)
+        if warn_of_few(session, found, {full: keys[full]} if full in keys else {}):
+            question = f"Remove the co-signer {fingerprint[:16]} of {full}?"
+            _confirm(session, question, f"removing a co-signer of {full}")
         pin = _ask(session, "remove", lambda host: host.trust_remove_cosigner(full, fingerprint))
         _tell(session, f"{full}: {_about(pin)}", {"act": "remove-cosigner", **pin})
         return
@@ -168,22 +175,33 @@ def threshold(
     from .._hosts.opening import full_name
 
     full = full_name(name)
-    found = _ask(session, "threshold", lambda host: host.trust(), is_read=True)
+    found = _trust(session)
     names = {str(each["name"]): int(number(each["needed"])) for each in items(found["thresholds"])}
     if keys < names.get(full, 1):
         question = f"Let {keys} instead of {names[full]} keys be enough for {full}?"
         _confirm(session, question, f"lowering the threshold of {full}")
     holds = _ask(session, "threshold", lambda host: host.trust_threshold(full, keys))
-    pinned = sum(
-        1 + len(items(each["cosigners"]))
-        for each in items(found["components"])
-        if each["name"] == full
-    )
-    text = f"{full} needs the signatures of {holds} pinned keys"
+    several = f"signatures of {holds} pinned keys" if holds > 1 else "signature of one pinned key"
+    text = f"{full} needs the {several}"
     _tell(session, text, {"act": "threshold", "name": full, "needed": holds})
-    if pinned < holds and not session.terminal.as_json:
+    if session.terminal.as_json:
+        return
+    if holds > keys:
+        session.terminal.warn(
+            f"`[trust] threshold` = {holds} in config.toml is the least for every name; "
+            f"to lower it: airswasm config set trust.threshold {keys}"
+        )
+    pinned = keys_without(found).get(full)
+    if pinned is not None and len(pinned) < holds:
         hint = f"airswasm trust add {full} KEY --cosigner"
-        session.terminal.warn(f"{pinned} of them are pinned; until then no update comes in: {hint}")
+        session.terminal.warn(
+            f"{len(pinned)} of them are pinned; until then no update comes in: {hint}"
+        )
+    elif pinned is None and holds > 1:
+        session.terminal.say(
+            f"no key is pinned yet; the next install or update needs {holds} signatures, and its "
+            "approval pins the keys of all signers"
+        )
 
 
 @app.command("allow")
@@ -256,6 +274,10 @@ def transfer(
     from .._hosts.opening import full_name
 
     full, public = full_name(name), load_public_key(key)
+    found = _trust(session)
+    keys = keys_without(found, owner_of=full).get(full)
+    if keys is not None:
+        warn_of_few(session, found, {full: keys | {public.fingerprint}})
     question = f"Give {full} to the key {public.fingerprint}?"
     _confirm(session, question, f"transferring {full}")
     pin = _ask(session, "transfer", lambda host: host.trust_transfer(full, str(public), label))
@@ -391,12 +413,19 @@ def revoke(
     from .._control.document import text
 
     fingerprint = _fingerprint(key)
+    found = _trust(session)
+    left, before = keys_without(found, fingerprint), keys_without(found)
+    warn_of_few(session, found, {name: keys for name, keys in left.items() if keys != before[name]})
     _confirm(session, f"Revoke the key {fingerprint} for good?", "revoking a key")
     done = _ask(session, "revoke", lambda host: host.trust_revoke(fingerprint, reason))
     ended = done["quarantined"]
     _tell(session, f"{done['fingerprint']} is revoked", {"act": "revoke", **done})
     if ended and not session.terminal.as_json:
         session.terminal.warn(f"quarantined: {text(ended)}")
+
+
+def _trust(session: Session) -> Document:
+    return _ask(session, "list", lambda host: host.trust(), is_read=True)
 
 
 def _ask(

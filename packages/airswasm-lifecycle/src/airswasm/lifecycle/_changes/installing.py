@@ -87,7 +87,11 @@ class Installing:
         found = await anyio.to_thread.run_sync(
             lambda: tuple(find_lookalikes(package.name, package.signer, owners))
         )
-        return replace(plan, lookalikes=found)
+        return replace(plan, lookalikes=found, older_than=self._older_than(package))
+
+    def _older_than(self, package: Package) -> str:
+        """Return the newer version that this host has accepted under the package's name."""
+        return self.trust.newer_than(package.verified) if package.verified is not None else ""
 
     async def approve(self, plan: InstallPlan, package: Package, approve: Approve | None) -> Decide:
         """Ask for approval, then try the start; a refusal or failure leaves nothing behind.
@@ -140,7 +144,8 @@ class Installing:
             if taken is not None:
                 raise AlreadyInstalled(target, taken.active)
         await self.loader.check(package, progress)
-        plan = replace(plan, name=f"{package.name} as {len(targets)} names")
+        many = f"{package.name} as {len(targets)} names"
+        plan = replace(plan, name=many, older_than=self._older_than(package))
         decide = await self.approve(plan, package, approve)
         pattern = self._record_of(package, package.name, start=start)
         records = [replace(pattern, name=target) for target in targets]

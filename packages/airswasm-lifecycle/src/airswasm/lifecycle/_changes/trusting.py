@@ -290,16 +290,26 @@ class Trusting:
     async def _change(
         self, act: str, name: str, detail: Mapping[str, str], carry_out: Callable[[], T]
     ) -> T:
-        """Write the audit line, then the trust file; a refusal gets a line, too."""
+        """Write the audit line, then the trust file; a refusal gets another line instead."""
 
         def write() -> T:
             event = AuditEvent("trust", name, "done", detail={"act": act, **detail})
-            self.audit.record(event)
-            self.audit.sync()
+            is_recorded = False
+
+            def record() -> None:
+                nonlocal is_recorded
+                self.audit.record(event)
+                self.audit.sync()
+                is_recorded = True
+
             try:
-                return carry_out()
+                with self.store.before_write(record):
+                    done = carry_out()
             except SecurityError as error:
                 self.audit.record(replace(event, outcome="failed", reason=str(error)))
                 raise
+            if not is_recorded:  # all was as wished already
+                record()
+            return done
 
         return await self.ledger.change_trust(write)

@@ -303,13 +303,16 @@ class Hosting:
             processor_seconds=ref.processor_seconds if ref is not None else 0.0,
         )
 
+    def quarantine_of(self, name: str) -> Finding | None:
+        """Return why the version under a name may not run, and what to do; None if it may."""
+        return self._quarantine.finding(name, self.version(name))
+
     def findings(self) -> Iterator[Finding]:
         """Return what a host that runs components knows of their health and of its own."""
         if self._expected:
             text = f"{len(self._expected):,} components have not started yet"
             yield Finding(Health.UNKNOWN, "host", text, is_unready=True)
-        for name, reason, hint in self._quarantine:
-            yield Finding(Health.UNHEALTHY, name, f"quarantined: {reason}", hint)
+        yield from self._quarantine
         for name, reason in list(self._refused.items()):
             if name not in self._hosted and self._quarantine.reason(name) is None:
                 yield Finding(
@@ -439,7 +442,9 @@ class Hosting:
 
     def _bar(self, name: str, version: str, error: AirswasmError) -> None:
         self._quarantine.bar(name, version, error)
-        self._logs.write(name, "error", f"quarantined: {error}", source="supervisor")
+        found = self._quarantine.finding(name, version)
+        text = f"{found.text}; {found.hint}" if found is not None else str(error)
+        self._logs.write(name, "error", text, source="supervisor")
         self._tell(EventKind.GIVEN_UP, name, error)
 
     def _check_again(self, name: str, version: str) -> bool:

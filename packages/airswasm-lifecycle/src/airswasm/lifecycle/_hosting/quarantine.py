@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from airswasm.actor import Context, Message
+from airswasm.runtime import Finding, Health
 from airswasm.security import TrustError
 from airswasm.wit import AirswasmError
 
@@ -44,13 +45,28 @@ class Quarantine:
         """Return whether this version must not run."""
         return self._barred.get(name, ("",))[0] == version
 
-    def __iter__(self) -> Iterator[tuple[str, str, str]]:
-        """Iterate over the names of which a version is barred, with the reason and a hint."""
-        return iter([(name, reason, hint) for name, (_, reason, hint) in self._barred.items()])
+    def __iter__(self) -> Iterator[Finding]:
+        """Iterate over what is barred: the name, the reason, and a hint."""
+        return iter([self._finding(name) for name in self._barred])
 
     def reason(self, name: str) -> str | None:
         """Return why a version of this name is barred; None if none is."""
         return self._barred[name][1] if name in self._barred else None
+
+    def finding(self, name: str, version: str | None) -> Finding | None:
+        """Return the reason and a hint, unless another version stands under the name by now.
+
+        Args:
+            name: The component.
+            version: The version that is hosted; None if none is.
+        """
+        if name not in self._barred or version not in (None, self._barred[name][0]):
+            return None
+        return self._finding(name)
+
+    def _finding(self, name: str) -> Finding:
+        _, reason, hint = self._barred[name]
+        return Finding(Health.UNHEALTHY, name, f"quarantined: {reason}", hint)
 
 
 class Placeholder:

@@ -513,10 +513,10 @@ def _judge_capability(
 ) -> str | None:
     plain_name = name.removeprefix("deny.")
     is_known = kinds is None or plain_name in kinds.names
-    if kinds is not None and not is_known and (is_strict or _is_close(plain_name, kinds.names)):
+    if kinds is not None and not is_known:
         meant = kinds.meant(plain_name.replace(".", ":", 1))
-        known = kinds.names if meant is None else (meant.replace(":", "."),)
-        return f"no such capability{did_you_mean(plain_name, known)}"
+        if is_strict or meant is not None or _is_close(plain_name, kinds.names):
+            return f"no block of this host offers it; {_instead(plain_name, meant, kinds.names)}"
     texts = _texts(patterns)
     if texts is None:
         return 'expected a list of patterns, such as ["users/**"], or "everything"'
@@ -527,6 +527,18 @@ def _judge_capability(
     except SecurityError as error:
         return str(error)
     return None
+
+
+def _instead(name: str, meant: str | None, known: Iterable[str]) -> str:
+    """Name the capability that was probably meant, else those of its domain, else all domains."""
+    if meant is not None:
+        return f"did you mean `{meant.replace(':', '.')}`?"
+    domain = name.partition(".")[0]
+    siblings = [each for each in sorted(known) if each.partition(".")[0] == domain]
+    if siblings:
+        return f"of {domain} there are {', '.join(siblings)}"
+    domains = sorted({each.partition(".")[0] for each in known})
+    return f"install the block that brings it; there are {', '.join(domains)}"
 
 
 def _is_close(name: str, known: Iterable[str]) -> bool:

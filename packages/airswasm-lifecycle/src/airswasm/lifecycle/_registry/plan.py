@@ -77,6 +77,8 @@ class InstallPlan:
     wasm_bytes: int
     lookalikes: tuple[Lookalike, ...] = ()
     """Names of other owners that the name of an install is easily taken for."""
+    older_than: str = ""
+    """The newer version that was installed here before, where an install goes back behind it."""
     withheld: Grants = field(default_factory=Grants)
     """The requests that the answer does not change: an update's that stay denied, and a rollback's
     that are not in force any more."""
@@ -109,8 +111,10 @@ class InstallPlan:
         """Whether an operator must approve: not for an update that asks for no more.
 
         Nor for a package of a trusted key, or of the development level, nor for a rollback: that
-        version was approved.
+        version was approved. An install of an older version than before always asks.
         """
+        if self.older_than:
+            return True
         if self.is_repair or self.is_rollback or self.level != "unknown":
             return False
         is_update = self.previous_version is not None
@@ -130,6 +134,7 @@ class InstallPlan:
             self.package_digest,
             self.is_new_signer,
             self.cosigners,
+            self.older_than,
             self.is_repair,
             self.level,
             self.source,
