@@ -41,7 +41,7 @@ from ._packages.manifest import (
 from ._packages.package import PACKAGE_SUFFIX, SIGNATURE_NAME, Package, archive_of
 from ._reader import HomeReader
 from ._registry.approval import Approval, Approve
-from ._registry.info import ComponentInfo
+from ._registry.info import ComponentInfo, DeliveryInfo
 from ._registry.limits import limits_in_force, limits_of
 from ._registry.lookalikes import Lookalike
 from ._registry.plan import InstallPlan
@@ -178,6 +178,7 @@ __all__ = (
     "BuildSection",
     "CodecsSection",
     "ComponentInfo",
+    "DeliveryInfo",
     "ComponentRecord",
     "ComponentSection",
     "ComponentStatus",
