@@ -303,6 +303,9 @@ async def test_every_operation_works_over_the_socket(
         assert refused.value.code == "E0635"
         with pytest.raises(RemoteFailure):
             await host.drop_letters(f"{two},{one}")
+        for wrong in ({}, {"letters": two, "name": NAME}):
+            with pytest.raises(RemoteFailure, match="one of the parameters letters and name"):
+                await host.drop_letters(**wrong)
         assert await host.drop_letters(f"{two},{three}") == 2
         await host.uninstall(NAME, purge=True)
         assert await host.list() == []

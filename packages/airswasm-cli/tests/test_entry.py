@@ -2,11 +2,13 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Callable, Mapping
 from typing import Any
 
+import pytest
 from airswasm.cli._block import BLOCK
 from airswasm.cli._help import root_help
 
@@ -56,6 +58,27 @@ def test_a_usage_error_is_json_when_json_was_asked_for(airswasm: Airswasm) -> No
     ended = airswasm("list", "--json", "--nope")
     assert ended.code == 2
     assert json.loads(ended.err)["error"]["code"] == "E0002"
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        ("dlq list --reason foo", "--reason': 'foo' is not one of 'crashed', 'killed'"),
+        ("audit query --outcome foo", "--outcome': 'foo' is not one of 'allow', 'deny'"),
+        ("completions foo", "'foo' is not one of 'bash', 'zsh'"),
+        ("dlq list --lines x", "write a whole number"),
+        ("dlq list --lines 0", "write a number of at least 1"),
+        ("dlq list --lines 1000001", "write a number of at most 1000000"),
+        ("tap --sample 0", "write a number of at least 1"),
+        ("dlq replay a --timeout x", "write"),
+    ],
+)
+def test_a_wrong_value_is_told_in_our_words(airswasm: Airswasm, line: str, words: str) -> None:
+    """Not in those of the library that checks it, and without a choice that is empty."""
+    ended = airswasm(*line.split())
+    assert ended.code == 2
+    assert words in ended.err
+    assert not re.search(r"Value error|Input should|unable to parse|of '',", ended.err)
 
 
 def test_a_closed_pipe_is_quiet(environment: Mapping[str, str]) -> None:

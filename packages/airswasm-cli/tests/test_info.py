@@ -10,7 +10,7 @@ from typing import Any, get_type_hints
 
 import pytest
 from airswasm.cli._control.document import Document
-from airswasm.cli.commands._terms import shown_codecs, shown_limits
+from airswasm.cli.commands._terms import shown_codecs, shown_delivery, shown_limits
 from airswasm.lifecycle import LimitsSection
 
 Airswasm = Callable[..., Any]
@@ -81,3 +81,22 @@ def test_a_key_of_the_host_s_holds_where_the_manifest_is_silent(
 def test_a_value_has_its_unit(key: str, value: object, line: tuple[str, str]) -> None:
     """A limit of a newer host is shown too."""
     assert list(shown_limits({key: value}, "limits.")) == [line]
+
+
+@pytest.mark.parametrize(
+    ("by", "age", "words"),
+    [
+        ("manifest", None, "by its manifest; 5 attempts; 1,000 messages and 64.0 MiB may wait"),
+        ("[durable]", 60.0, "by [durable] of config.toml; 5 attempts; 1,000 messages and 64.0 MiB"),
+    ],
+)
+def test_the_terms_of_delivery_are_shown(by: str, age: float | None, words: str) -> None:
+    """With what says so; in memory there are none."""
+    terms: Document = {
+        "mode": "durable", "by": by, "attempts": 5, "messages": 1_000, "size_bytes": 2**26,
+        "age": age,
+    }  # fmt: skip
+    shown_terms = shown_delivery(terms)
+    assert words in shown_terms
+    assert ("no message expires" in shown_terms) == (age is None)
+    assert shown_delivery({"mode": "memory"}) == "in memory, at most once"

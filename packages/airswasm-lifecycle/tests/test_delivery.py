@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
+from dataclasses import astuple
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +13,7 @@ import pytest
 from airswasm.actor import AskTimeout, DeathReason, NoRoute
 from airswasm.lifecycle import (
     Configuration,
+    HomeReader,
     InstallPlan,
     Manifest,
     ManifestInvalid,
@@ -151,6 +154,37 @@ async def test_timers_live_as_long_as_their_component(
         await system.uninstall(NAME)
     async with System(home) as system:
         assert system.services.get(Schedule).owners() == ()
+
+
+@pytest.mark.parametrize(
+    ("extra", "names", "terms"),
+    [
+        ("", (), ("memory", "default", None, None, None, None)),
+        (DURABLE, (), ("durable", "manifest", 2, 50, 2**20, 60.0)),
+        ("", ("local/*",), ("durable", "[durable]", 3, 50, 2**20, 60.0)),
+        (DURABLE + "\nmessages = 7", ("local/*",), ("durable", "manifest", 2, 7, 2**20, 60.0)),
+        (DURABLE.replace("2", "9"), (), ("durable", "manifest", 3, 50, 2**20, 60.0)),
+    ],
+)
+async def test_info_shows_the_terms_in_force(
+    home: Path, workshop: Workshop, yes: Approve, extra: str, names: tuple[str, ...],
+    terms: tuple[object, ...],
+) -> None:  # fmt: skip
+    """The manifest's within the host's, and what says so; beside a host and without one."""
+    text = f"[durable]\ncomponents = {json.dumps(names)}\n"
+    text += 'attempts = 3\nmessages = 50\nsize = "1 MiB"\nage = "60 s"\n'
+    await anyio.Path(home).mkdir()
+    await anyio.Path(home, "config.toml").write_text(text)
+    async with System(home) as system:
+        await system.install(workshop.package(extra=extra), approve=yes, start=False)
+        assert astuple(system.info(NAME).delivery) == terms
+        if terms[0] == "durable":
+            await system.post(NAME, b"c")
+            oldest = system.info(NAME).oldest_durable_age
+            assert oldest is not None
+            assert oldest >= 0
+    with HomeReader(home) as reader:
+        assert astuple(reader.info(NAME).delivery) == terms
 
 
 async def test_the_settings_make_components_durable(

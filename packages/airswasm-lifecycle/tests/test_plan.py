@@ -15,6 +15,7 @@ from airswasm.lifecycle import (
     RolledBackPast,
     SequenceJumped,
     SequenceTooOld,
+    VersionActive,
     VersionNotNewer,
     VersionNotRetained,
     VersionRecord,
@@ -218,9 +219,11 @@ def test_rollback_goes_to_the_version_before_or_the_named_one() -> None:
     record = installed("0.1.0", "0.2.0", "0.3.0")
     assert version_to_return_to(record, None) == "0.2.0"
     assert version_to_return_to(record, "0.1.0") == "0.1.0"
-    for wrong in ("0.3.0", "9.9.9"):
-        with pytest.raises(VersionNotRetained):
-            version_to_return_to(record, wrong)
+    with pytest.raises(VersionActive, match=r"is the active one already; others .*: 0.1.0, 0.2.0$"):
+        version_to_return_to(record, "0.3.0")
+    with pytest.raises(VersionNotRetained, match=r"9\.9\.9 is not retained") as raised:
+        version_to_return_to(record, "9.9.9")
+    assert "rollback" not in raised.value.hint  # `dlq replay --to` raises it, too
     with pytest.raises(RolledBackPast):
         version_to_return_to(installed("0.1.0"), None)
 

@@ -33,12 +33,16 @@ from airswasm.messaging import (
     MessageNotWritten,
     MessagingLimits,
     Messenger,
+    RetainedValue,
+    RetainedValues,
     SamePolicy,
     messaging_interface,
 )
 from airswasm.messaging._durable.mailbox import pause_after
-from airswasm.runtime import Caller, Ok
+from airswasm.runtime import Caller, Ok, Pending
 from airswasm.storage import StorageError, StorageUnavailable, Store, open_store
+
+from .test_guests import case_of, outcome_of
 
 pytestmark = pytest.mark.anyio
 NAME = "shop/orders"
@@ -543,6 +547,53 @@ async def test_a_disk_that_refuses_accepts_nothing(tmp_path: Path) -> None:
         host.actors.spawn(handler, name=NAME)
         await handler.wait(2)
         assert handler.payloads == [b"1", b"4"]
+
+
+@pytest.mark.parametrize("before", [b"", b"old"])
+@pytest.mark.parametrize("payload", [b"new", b""])
+async def test_a_publication_that_is_not_written_retains_nothing(
+    tmp_path: Path, before: bytes, payload: bytes
+) -> None:
+    """The publisher is told, and the topic has the value that it had before."""
+    async with hosting(tmp_path, settings=DurableSettings(topics=("t",))) as host:
+        retained = RetainedValues()
+        call = messaging_interface(host.actors.broker, retained=retained).functions
+        host.actors.spawn(Handler(), name="a/late", is_paused=True)
+        publisher = Caller("a/publisher")
+        if before:
+            assert call["publish-retained"](publisher, "t", before) == Ok(0)
+        host.actors.broker.subscribe("t", NAME)
+        backend = host.store.backend
+        apply = backend.apply
+
+        def refuse(changes: object) -> None:
+            raise StorageUnavailable(tmp_path, "no space left")
+
+        backend.apply = refuse  # type: ignore[method-assign, assignment]
+        outcome = call["publish-retained"](publisher, "t", payload)
+        if isinstance(outcome, Pending):
+            outcome = await outcome_of(outcome)
+        backend.apply = apply  # type: ignore[method-assign]
+        assert case_of(outcome) == "rate-limited"
+        assert [each.payload for each in retained.matching("t")] == [before] * bool(before)
+
+
+async def test_a_value_that_is_taken_back_undoes_no_other() -> None:
+    """Nor does it exceed the bounds: the room of the one before may be another's by now."""
+    retained = RetainedValues(MessagingLimits(retained_values=1))
+
+    def value(topic: str, payload: bytes) -> RetainedValue:
+        return RetainedValue(topic, payload, "a/a", Envelope())
+
+    retained.retain(value("t", b"1"))
+    take_back = retained.retain(value("t", b"2"))
+    retained.retain(value("t", b"3"))
+    take_back()
+    assert [each.payload for each in retained.matching("t")] == [b"3"]
+    take_back = retained.retain(value("t", b""))
+    retained.retain(value("u", b"4"))
+    take_back()
+    assert [each.payload for each in retained.matching("**")] == [b"4"]
 
 
 async def test_the_settings_hold_what_a_component_asks_for() -> None:

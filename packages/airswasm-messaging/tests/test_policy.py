@@ -1,7 +1,9 @@
 """Rates: never more than allowed, never less than promised."""
 
+import math
 from contextlib import suppress
 from dataclasses import dataclass, field
+from random import Random
 
 import pytest
 from airswasm.messaging import (
@@ -12,7 +14,8 @@ from airswasm.messaging import (
     TokenBucket,
 )
 from airswasm.messaging._quota import SendingQuota
-from hypothesis import given
+from airswasm.messaging._total import HostTotal
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 
@@ -144,6 +147,85 @@ def test_the_whole_host_has_a_rate_of_its_own() -> None:
     with pytest.raises(RateExceeded, match="bytes of the whole host") as info:
         quota.take("b/b", 30)
     assert info.value.of == "bytes"
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    st.integers(1, 12), st.integers(1, 100), st.integers(0, 3), st.integers(0, 2**32),
+    st.sampled_from(["messages", "bytes"]),
+)  # fmt: skip
+def test_greedy_senders_get_fair_shares(
+    senders: int, total: int, modest: int, seed: int, of: str
+) -> None:
+    """Each at least half of total/N, however fast it tries; all together never more than total.
+
+    And modest senders, which try ten times as rarely, cost them no more than what these send.
+    """
+    clock, random = Clock(), Random(seed)
+    size = 1 if of == "messages" else 100
+    bound = HostTotal(
+        total if of == "messages" else math.inf, total * 100 if of == "bytes" else math.inf, clock
+    )
+    names = [f"a/{number}" for number in range(senders)]
+    tries = [name for number, name in enumerate(names) for _ in range(1 + number % 4)]
+    quiet = [f"b/{number}" for number in range(modest)]
+    sent = dict.fromkeys((*names, *quiet), 0)
+    seconds = max(10, 4 * senders // total + 1)
+    step = min(0.5, 1 / (2 * total))
+    steps = min(round(seconds / step), 1_000)
+    step = seconds / steps
+    for _ in range(steps):
+        clock.now += step
+        turn = [*tries, *(each for each in quiet if random.random() < 0.1)]
+        random.shuffle(turn)
+        for name in turn:
+            for _ in range(max(1, round(2 * total * step))):
+                sent[name] += not bound.take(name, size)
+    assert sum(sent.values()) <= total * (seconds + 1) + 1
+    share = total * seconds / (senders + modest)
+    assert min(sent[name] for name in names) >= share / 2 - 1
+
+
+def test_one_sender_alone_gets_all_of_the_total() -> None:
+    """Also what was dealt to others that are silent by now."""
+    clock = Clock()
+    bound = HostTotal(100, math.inf, clock)
+    for number in range(50):
+        bound.take(f"a/{number}", 0)
+    clock.now += 2
+    count = 0
+    for _ in range(1_000):
+        clock.now += 0.01
+        count += sum(not bound.take("b/b", 0) for _ in range(3))
+    assert 1_000 <= count <= 1_101
+
+
+def test_a_greedy_sender_takes_what_others_leave() -> None:
+    """A sender that is active and sends little keeps nothing from one that sends much."""
+    clock = Clock()
+    bound = HostTotal(100, math.inf, clock)
+    modest = greedy = 0
+    for number in range(2_000):
+        clock.now += 0.005
+        greedy += sum(not bound.take("a/greedy", 0) for _ in range(3))
+        if not number % 100:
+            modest += not bound.take("b/modest", 0)
+    assert modest == 20
+    assert greedy >= 0.9 * 1_000
+
+
+def test_a_payload_larger_than_a_share_passes_and_is_made_up_for() -> None:
+    """Else a component that sends large messages would starve among small ones."""
+    clock = Clock()
+    bound = HostTotal(math.inf, 1_000, clock)
+    large = small = 0
+    for _ in range(4_000):
+        clock.now += 0.005
+        small += sum(not bound.take("a/small", 10) for _ in range(3)) * 10
+        large += (not bound.take("b/large", 800)) * 800
+    assert large >= 20_000 / 4 - 800
+    assert small >= 20_000 / 4
+    assert large + small <= 21_000 + 800
 
 
 @pytest.mark.parametrize("value", [0, -1, float("nan")])

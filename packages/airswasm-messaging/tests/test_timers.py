@@ -330,7 +330,7 @@ async def test_a_purge_ends_what_the_disk_would_not(tmp_path: Path) -> None:
     """The next owner of the name must not get timers whose end was refused once."""
     async with hosting(tmp_path) as host:
         host.schedule.add(NAME, NAME, b"secret", 3600, is_durable=True)
-        host.schedule.add("other/name", NAME, b"stays", 3600, is_durable=True)
+        host.schedule.add("other/name", "a/third", b"stays", 3600, is_durable=True)
         await host.store.namespace("x").set("k", b"")
         backend = host.store.backend
         apply = backend.apply
@@ -351,3 +351,19 @@ async def test_a_purge_ends_what_the_disk_would_not(tmp_path: Path) -> None:
         assert await host.schedule.forget(NAME) == 0
     async with hosting(tmp_path) as host:
         assert host.schedule.owners() == ("other/name",)
+
+
+@pytest.mark.parametrize("is_durable", [True, False])
+async def test_a_timer_to_a_purged_name_ends(tmp_path: Path, *, is_durable: bool) -> None:
+    """The name's next owner gets nothing that was meant for the last one; it is counted."""
+    async with hosting(tmp_path) as host:
+        for repeats in (False, True):
+            host.schedule.add(
+                "other/name", NAME, b"old", 3600, repeats=repeats, is_durable=is_durable
+            )
+        kept = host.schedule.add("other/name", "a/third", b"stays", 3600, is_durable=is_durable)
+        assert await host.schedule.forget(NAME) == 2
+        assert host.schedule.of("other/name") == (kept,)
+        assert host.schedule.counters.timers_forgotten == 2
+    async with hosting(tmp_path) as host:
+        assert [each.target for each in host.schedule.of("other/name")] == ["a/third"] * is_durable

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import json
+import re
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Protocol, TypeAlias, cast
@@ -26,6 +27,21 @@ __all__ = (
     "walk_commands",
 )
 
+
+_LIBRARY_WORDS = tuple(
+    (re.compile(pattern), words)
+    for pattern, words in (
+        ("Value error, ", ""),
+        (r"(is not one of )'', ", r"\1"),
+        (r"Input should be a valid integer\b.*", "write a whole number"),
+        (r"Input should be a valid number\b.*", "write a number"),
+        ("Input should be greater than or equal to", "write a number of at least"),
+        ("Input should be less than or equal to", "write a number of at most"),
+        ("Input should be greater than", "write a number above"),
+        ("Input should be less than", "write a number below"),
+        ("Input should be", "write"),
+    )
+)
 
 Command: TypeAlias = TyperCommand | TyperGroup
 
@@ -129,6 +145,7 @@ def _complain(error: typer.TyperException, *, as_json: bool) -> None:
     ctx = getattr(error, "ctx", None)
     path = ctx.command_path if ctx is not None else "airswasm"
     message = error.format_message() if hasattr(error, "format_message") else str(error)
+    message = _plainly(message)
     if type(error).__name__ == "NoArgsIsHelpError":
         sys.stderr.write(message + "\n")
         return
@@ -137,6 +154,13 @@ def _complain(error: typer.TyperException, *, as_json: bool) -> None:
         sys.stderr.write(json.dumps({"schema": "airswasm.error/1", "error": body}) + "\n")
         return
     sys.stderr.write(f"error[E0002]: {message}\n  hint: `{path} --help` shows how to use it\n")
+
+
+def _plainly(message: str) -> str:
+    """Return a message of typer's without the words of the library that checks values for it."""
+    for pattern, words in _LIBRARY_WORDS:
+        message = pattern.sub(words, message)
+    return message
 
 
 def walk_commands(path: str, command: Command) -> Iterator[tuple[str, Command]]:

@@ -25,6 +25,7 @@ from ._control.operation import (
     Raw,
     Stream,
     Text,
+    plain_number,
 )
 
 __all__ = ("control_page",)
@@ -109,7 +110,7 @@ def _member(answer: Json) -> str:
 def _kind(parameter: Parameter) -> str:
     kind = parameter.kind
     if isinstance(kind, Number):
-        return f"{'A whole number' if kind.is_whole else 'A number'}, {kind.least:g} to {kind.most:,.0f}."
+        return f"{'A whole number' if kind.is_whole else 'A number'}, {plain_number(kind.least)} to {plain_number(kind.most)}."
     if isinstance(kind, Flag):
         return "`1` or `0`."
     if isinstance(kind, Bytes):

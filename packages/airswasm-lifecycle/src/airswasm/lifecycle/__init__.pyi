@@ -41,7 +41,7 @@ from ._packages.manifest import (
 from ._packages.package import PACKAGE_SUFFIX, SIGNATURE_NAME, Package, archive_of
 from ._reader import HomeReader
 from ._registry.approval import Approval, Approve
-from ._registry.info import ComponentInfo
+from ._registry.info import ComponentInfo, DeliveryInfo
 from ._registry.limits import limits_in_force, limits_of
 from ._registry.lookalikes import Lookalike
 from ._registry.plan import InstallPlan
@@ -110,6 +110,7 @@ from .errors import (
     TemporaryFolderMissing,
     TooManyRunning,
     UpdateFailed,
+    VersionActive,
     VersionNotNewer,
     VersionNotRetained,
     WrongPackage,
@@ -178,6 +179,7 @@ __all__ = (
     "BuildSection",
     "CodecsSection",
     "ComponentInfo",
+    "DeliveryInfo",
     "ComponentRecord",
     "ComponentSection",
     "ComponentStatus",
@@ -242,6 +244,7 @@ __all__ = (
     "Trusting",
     "UpdateFailed",
     "VersionNotNewer",
+    "VersionActive",
     "VersionNotRetained",
     "VersionRecord",
     "WrongPackage",

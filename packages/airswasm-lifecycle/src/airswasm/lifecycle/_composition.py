@@ -380,6 +380,7 @@ class OpenHome:
             manifest_of=self._stored.manifest,
             used_bytes=self._used_bytes,
             policy=lambda: self.policy,
+            durable=lambda: self.configuration.get(DurableSettings),
             hosting=hosting,
             unwritten=self._guard.unwritten_denials if hosting is not None else lambda _name: 0,
             waiting=self._delivery.status if hosting is not None else lambda _name: None,

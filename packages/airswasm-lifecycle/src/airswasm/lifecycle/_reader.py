@@ -27,6 +27,8 @@ from ._reporting import Reporting
 from .errors import StoreMissing
 
 if TYPE_CHECKING:
+    from airswasm.messaging import DurableSettings
+
     from ._home.configuration import Configuration
     from ._home.logfiles import LogFiles
     from ._home.policy import HostPolicy
@@ -76,7 +78,9 @@ class HomeReader:
                 self._store, rows = store, dict(store.entries(REGISTRY_NAMESPACE))
             self._registry = Registry.of(rows)
             self._exits = stack.pop_all()
-        self._reporting = Reporting(self._registry, self._manifest, self._used_bytes, self._policy)
+        self._reporting = Reporting(
+            self._registry, self._manifest, self._used_bytes, self._policy, self._durable
+        )
         return self
 
     def __exit__(
@@ -172,13 +176,14 @@ class HomeReader:
         return is_in_environment or not _is_absent(self.home.config_file)
 
     def _settings(self, *sections: str) -> Configuration:
+        from airswasm.messaging import BLOCK as MESSAGING
         from airswasm.runtime import BLOCK as RUNTIME
         from airswasm.storage import BLOCK as STORAGE
 
         from ._block import BLOCK
         from ._home.configuration import Configuration
 
-        known = (*STORAGE.sections, *RUNTIME.sections, *BLOCK.sections)
+        known = (*STORAGE.sections, *RUNTIME.sections, *MESSAGING.sections, *BLOCK.sections)
         wanted = [each for each in known if each.name in sections]
         return Configuration.load_only(self.home.config_file, wanted, self._environment)
 
@@ -189,6 +194,13 @@ class HomeReader:
         if not any(map(self._is_set, sections)):
             return HostPolicy()
         return HostPolicy.of(self._settings(*sections))
+
+    def _durable(self) -> DurableSettings:
+        from airswasm.messaging import DurableSettings
+
+        if not self._is_set("durable"):
+            return DurableSettings()
+        return self._settings("durable").get(DurableSettings)
 
     def _used_bytes(self, name: str) -> int | None:
         return None if self._store is None else self._store.used_bytes(name)

@@ -12,13 +12,13 @@ from ._registry.registry import ComponentRecord, Registry
 from ._registry.summary import ComponentSummary
 
 if TYPE_CHECKING:  # imported where something is shown that needs them
-    from airswasm.messaging import DurableStatus, ScheduledMessage
+    from airswasm.messaging import DurableSettings, DurableStatus, ScheduledMessage
 
     from ._home.policy import HostPolicy
     from ._hosting.hosting import Hosting
     from ._hosting.status import ComponentStatus
     from ._packages.manifest import Manifest
-    from ._registry.info import ComponentInfo
+    from ._registry.info import ComponentInfo, DeliveryInfo
 
 __all__ = ("Reporting",)
 
@@ -31,6 +31,7 @@ class Reporting:
         manifest_of: Reads the active version's manifest from the disk.
         used_bytes: How much a component stores; None while there is no store.
         policy: Reads what the host lets components have.
+        durable: Reads which messages the host makes durable, and on which terms.
         hosting: None where nothing runs.
         unwritten: How many denials of a component have no line in the audit log.
         waiting: How many messages wait for it on the disk; None where its mailbox is in memory.
@@ -43,6 +44,7 @@ class Reporting:
         manifest_of: Callable[[ComponentRecord], Manifest],
         used_bytes: Callable[[str], int | None],
         policy: Callable[[], HostPolicy],
+        durable: Callable[[], DurableSettings],
         hosting: Hosting | None = None,
         unwritten: Callable[[str], int] = lambda _name: 0,
         waiting: Callable[[str], DurableStatus | None] = lambda _name: None,
@@ -50,7 +52,8 @@ class Reporting:
     ) -> None:
         self._waiting, self._timers = waiting, timers
         self._registry, self._hosting, self._unwritten = registry, hosting, unwritten
-        self._manifest_of, self._used_bytes, self._policy = manifest_of, used_bytes, policy
+        self._manifest_of, self._used_bytes = manifest_of, used_bytes
+        self._policy, self._durable = policy, durable
 
     def summaries(self) -> tuple[ComponentSummary, ...]:
         """Return all installed components, sorted by name."""
@@ -102,6 +105,8 @@ class Reporting:
             is_durable=waiting is not None,
             durable_messages=waiting.messages if waiting else 0,
             durable_bytes=waiting.size_bytes if waiting else 0,
+            oldest_durable_age=waiting.oldest_age if waiting else None,
+            delivery=_delivery(name, manifest, self._durable()),
             timers=tuple(
                 TimerInfo(
                     id=each.number,
@@ -148,6 +153,20 @@ class Reporting:
         if self._hosting is None:
             return "offline" if record.wanted == "running" else "stopped"
         return self._hosting.state(record.name)
+
+
+def _delivery(name: str, manifest: Manifest, settings: DurableSettings) -> DeliveryInfo:
+    from ._registry.info import DeliveryInfo
+    from ._registry.limits import delivery_of
+
+    asked = delivery_of(manifest, settings)
+    terms = settings.terms_of(name, asked)
+    if terms is None:
+        return DeliveryInfo()
+    return DeliveryInfo(
+        "durable", "[durable]" if asked is None else "manifest",
+        terms.attempts, terms.messages, terms.size_bytes, terms.age_seconds,
+    )  # fmt: skip
 
 
 def _fingerprint(owner: str | None) -> str | None:

@@ -50,6 +50,7 @@ __all__ = (
     "TooManyRunning",
     "UpdateFailed",
     "VersionNotNewer",
+    "VersionActive",
     "VersionNotRetained",
     "SourceUnknown",
     "SourceRefused",
@@ -377,7 +378,7 @@ class VersionNotRetained(LifecycleError):
         "E0318",
         "version not retained",
         "The host does not retain that version.",
-        "`airswasm rollback NAME --to VERSION` accepts any retained version",
+        "name one that the host retains; `airswasm info NAME` lists them",
         ExitStatus.NOT_FOUND,
     )
 
@@ -393,6 +394,24 @@ class RolledBackPast(VersionNotRetained):
     """The active version is the oldest retained one."""
 
     explanation = VersionNotRetained.explanation
+
+
+class VersionActive(VersionNotRetained):
+    """A rollback to the active version, which would change nothing."""
+
+    explanation = ErrorCode(
+        "E0360",
+        "version active already",
+        "The named version is the active one; there is nothing to roll back.",
+        "name another retained version; `airswasm info NAME` lists them",
+    )
+
+    def __init__(self, name: str, wanted: str, retained: Sequence[str]) -> None:
+        self.name, self.wanted, self.retained = name, wanted, tuple(retained)
+        others = ", ".join(each for each in retained if each != wanted) or "none"
+        LifecycleError.__init__(
+            self, f"{name}: version {wanted} is the active one already; others retained: {others}"
+        )
 
 
 class VersionNotNewer(LifecycleError):

@@ -34,6 +34,7 @@ class MessagingCounters:
         durable_forgotten: Durable messages that were removed with their component.
         timers_fired: Messages that timers sent.
         timers_missed: Times of timers that passed unused, their host or their target being down.
+        timers_forgotten: Timers that ended because their owner or their target was purged.
     """
 
     refused: Counter[str] = field(default_factory=Counter[str])
@@ -54,3 +55,4 @@ class MessagingCounters:
     durable_forgotten: int = 0
     timers_fired: int = 0
     timers_missed: int = 0
+    timers_forgotten: int = 0

@@ -79,6 +79,21 @@ class DurableSettings:
         """The terms of a durable mailbox that asks for none of its own."""
         return Delivery(self.attempts, self.messages, self.size, self.age or None)
 
+    def names(self, component: str) -> bool:
+        """Return whether the messages of a component are durable, whatever its manifest says."""
+        return any(Pattern(each).matches(component) for each in self.components)
+
+    def terms_of(self, component: str, asked: Delivery | None) -> Delivery | None:
+        """Return the terms that a component gets; None for delivery in memory.
+
+        Args:
+            component: The component.
+            asked: The terms of its manifest, if they are durable.
+        """
+        if asked is not None:
+            return self.hold(asked)
+        return self.terms if self.names(component) else None
+
     def hold(self, asked: Delivery) -> Delivery:
         """Return the terms that a component gets that asks for these."""
         most = self.terms

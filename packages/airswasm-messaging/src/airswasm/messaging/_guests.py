@@ -65,7 +65,8 @@ def messaging_interface(
     """
     policy = policy or SamePolicy()
     counters = counters or MessagingCounters()
-    retained = retained or RetainedValues(policy.limits, counters)
+    if retained is None:  # one that is empty is false
+        retained = RetainedValues(policy.limits, counters)
     guests = _Guests(
         broker, policy, quota or SendingQuota(policy, clock), guard, retained, counters
     )
@@ -260,12 +261,23 @@ class _Guests:
             self._broker.check_topic(topic)
             envelope = self._broker.following(in_hand(caller), caller.name, topic)
             value = retained_value(topic, payload, caller.name, envelope, self._broker)
-            self._retained.retain(value)
-            return self._publish(caller, topic, payload)
+            take_back = self._retained.retain(value)
         except Exception as error:
             return self._refused(error)
+        try:
+            return self._publish(caller, topic, payload, take_back)
+        except Exception as error:
+            take_back()
+            return self._refused(error)
 
-    def _publish(self, caller: Caller, topic: str, payload: bytes) -> object:
+    def _publish(
+        self,
+        caller: Caller,
+        topic: str,
+        payload: bytes,
+        take_back: Callable[[], None] = lambda: None,
+    ) -> object:
+        """Publish; call `take_back` if it could not be written where it should be."""
         broker, name = self._broker, caller.name
         caller.charge(broker.publishing_effort(topic) * _MATCH_FUEL)
         envelope = broker.following(in_hand(caller), name, topic)
@@ -273,7 +285,10 @@ class _Guests:
 
         def finish(outcomes: list[object]) -> object:
             (outcome,) = outcomes
-            return Ok(counts[0]) if isinstance(outcome, Ok) else outcome
+            if isinstance(outcome, Ok):
+                return Ok(counts[0])
+            take_back()
+            return outcome
 
         gathering = Gathering(finish)
         count, is_all = broker.submit_publication(

@@ -272,10 +272,15 @@ class Messenger:
         """
         payload = self._codecs.encode(value, codec or self._codec)
         envelope = self._envelope(topic, expires_after)
-        if retain:
-            if self._retained is None:
-                raise ValueError("the messenger retains nothing: make it with `retained`")
-            self._broker.check_topic(topic)
-            kept = retained_value(topic, payload, self._sender, envelope, self._broker)
-            self._retained.retain(kept)
-        return self._broker.publish(topic, payload, sender=self._sender, envelope=envelope)
+        if not retain:
+            return self._broker.publish(topic, payload, sender=self._sender, envelope=envelope)
+        if self._retained is None:
+            raise ValueError("the messenger retains nothing: make it with `retained`")
+        self._broker.check_topic(topic)
+        kept = retained_value(topic, payload, self._sender, envelope, self._broker)
+        take_back = self._retained.retain(kept)
+        try:
+            return self._broker.publish(topic, payload, sender=self._sender, envelope=envelope)
+        except BaseException:
+            take_back()
+            raise

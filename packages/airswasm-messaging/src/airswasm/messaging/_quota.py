@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from ._policy import MessagingPolicy
-from ._rates import Rate, TokenBucket
+from ._rates import TokenBucket
+from ._total import HostTotal
 from .errors import PayloadTooLarge, RateExceeded
 
 __all__ = ("SendingQuota",)
@@ -30,8 +31,7 @@ class SendingQuota:
         self._policy, self._clock = policy, clock
         self._buckets: dict[str, TokenBucket] = {}
         self._most_bytes = limits.payload_bytes
-        total = Rate.of(limits.total_messages, limits.total_bytes)
-        self._total = None if total == Rate.of(float("inf")) else TokenBucket(total, clock)
+        self._total = HostTotal(limits.total_messages, limits.total_bytes, clock)
 
     def take(self, sender: str, size_bytes: int) -> None:
         """Count one message.
@@ -47,11 +47,11 @@ class SendingQuota:
             bucket = self._bucket(sender)
         if not bucket.take(size_bytes):
             raise RateExceeded(sender, f"its rate of {bucket.lacks} is used up", bucket.lacks)
-        total = self._total
-        if total is not None and not total.take(size_bytes):
+        what = self._total.take(sender, size_bytes)
+        if what:
             bucket.give_back(size_bytes)
-            what = total.lacks
-            raise RateExceeded(sender, f"the rate of {what} of the whole host is used up", what)
+            reason = f"its share of the rate of {what} of the whole host is used up"
+            raise RateExceeded(sender, reason, what)
 
     def _bucket(self, sender: str) -> TokenBucket:
         """Return a sender's bucket at the rate that holds now."""

@@ -1,8 +1,10 @@
 """Errors as a component sees them: the cases of `messaging-error`.
 
-A component decides by the case; the text is for people. It carries the target's own words, cut and
-marked where they are long, because the sender must have room for them. It never says how the target
-failed inside: only the target's owner sees that, in the dead letters and the log.
+A component decides by the case; the text is for the people who write and run components: it names
+their manifests and commands, and not the Python API, as the errors themselves do. It carries the
+target's own words, cut and marked where they are long, because the sender must have room for them.
+It never says how the target failed inside: only the target's owner sees that, in the dead letters
+and the log.
 """
 
 from __future__ import annotations
@@ -27,6 +29,7 @@ from airswasm.wit import safe_text
 
 from .errors import (
     CodecError,
+    DurableMailboxFull,
     InvalidAddress,
     MessageNotWritten,
     PayloadTooLarge,
@@ -61,6 +64,15 @@ _CASES: tuple[tuple[type[BaseException], str], ...] = (
     (AskCycle, "cycle"),
 )
 
+_KEYS = {
+    "capacity": "mailbox",
+    "capacity_bytes": "mailbox_bytes",
+    "message_bytes": "message_bytes",
+    "memory_bytes": "memory",
+    "host_call_bytes": "host_call",
+}
+"""The keys of a manifest that set what an error names."""
+
 
 def refusal_of(error: BaseException) -> Case | None:
     """Return the `messaging-error` case for an error; None for a bug."""
@@ -80,5 +92,50 @@ def refusal_of(error: BaseException) -> Case | None:
 def _case_of_kind(error: BaseException) -> Case | None:
     for kind, name in _CASES:
         if isinstance(error, kind):
-            return Case(name, str(error))
+            return Case(name, _words(error))
     return None
+
+
+def _words(error: BaseException) -> str:
+    match error:
+        case NoRoute():
+            return (
+                f"no component {error.target} is installed and running: `airswasm install` "
+                f"installs it, `airswasm start {error.target}` starts it"
+            )
+        case ActorStopped():
+            return f"{error.target} has stopped: `airswasm start {error.target}` starts it again"
+        case DurableMailboxFull():
+            return str(error)
+        case MailboxFull():
+            key = _KEYS[error.limit]
+            return (
+                f"the mailbox of {error.target} is full: `{key}` under [limits] in its "
+                f"Component.toml is {error.value:,}; send later, send less, or raise it"
+            )
+        case MessageDropped():
+            return (
+                f"the mailbox of {error.target} was full, and newer messages took the place of "
+                "this one; send again, or raise `mailbox` under [limits] in its Component.toml"
+            )
+        case MessageTooLarge():
+            return (
+                f"a message of {error.size_bytes:,} bytes is more than {error.target} takes: "
+                f"`{_KEYS[error.limit]}` under [limits] in its Component.toml leaves room for "
+                f"{error.capacity_bytes:,}; send it in parts, or raise that limit"
+            )
+        case TooManyHops():
+            return (
+                f"{error.sender} may not send on to {error.target}: {error.most} messages have "
+                f"led to this one, the first was {error.correlation}; end the circle of sends, "
+                "begin a new chain with a timer, or raise `hops` under [messaging] in config.toml"
+            )
+        case AskCycle():
+            return (
+                f"this call would never end: {' -> '.join(error.path)}; use `send` or `request` "
+                "in one of these places"
+            )
+        case TimersNotDurable():
+            return "this host stores no timers; set one that is not durable"
+        case _:
+            return str(error)

@@ -9,7 +9,8 @@ A host may put another object of this face among its services: one that writes v
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -50,8 +51,12 @@ class RetainedValue:
 class RetainedTopics(Protocol):
     """The values of topics, as publishers and subscribers use them."""
 
-    def retain(self, value: RetainedValue) -> None:
+    def retain(self, value: RetainedValue) -> Callable[[], None]:
         """Keep a value in place of the topic's last one; an empty payload keeps none.
+
+        Returns:
+            A function that takes it back, for a publication that failed: the topic has its last
+            value again, unless another one has come since, or there is no room for it any more.
 
         Raises:
             RetainedFull: There is no room for it; the last one stays.
@@ -90,24 +95,27 @@ class RetainedValues:
     def __len__(self) -> int:
         return len(self._values)
 
-    def retain(self, value: RetainedValue) -> None:
+    def retain(self, value: RetainedValue) -> Callable[[], None]:
         """Keep a value in place of the topic's last one; an empty payload keeps none.
+
+        Returns:
+            A function that takes it back, for a publication that failed: the topic has its last
+            value again, unless another one has come since, or there is no room for it any more.
 
         Raises:
             RetainedFull: There is no room for it; the last one stays.
         """
         last = self._values.get(value.topic)
-        if not value.payload:
-            if last is not None:
-                self._remove(last)
-                self._counters.retained_cleared += 1
-            return
-        self._check_room(value, last)
+        if value.payload:
+            self._check_room(value, last)
         if last is not None:
             self._remove(last)
-        self._values[value.topic] = value
-        self._count(value, 1)
-        self._counters.retained_published += 1
+        if value.payload:
+            self._put(value)
+            self._counters.retained_published += 1
+        elif last is not None:
+            self._counters.retained_cleared += 1
+        return lambda: self._take_back(value, last)
 
     def effort(self, pattern: str) -> int:
         """Return with how many topics a pattern will be compared."""
@@ -128,6 +136,17 @@ class RetainedValues:
             self._remove(value)
         return len(mine)
 
+    def _take_back(self, value: RetainedValue, last: RetainedValue | None) -> None:
+        present = self._values.get(value.topic)
+        if present is not (value if value.payload else None):
+            return
+        if present is not None:
+            self._remove(present)
+        if last is not None:
+            with suppress(RetainedFull):  # another topic has taken its room
+                self._check_room(last, None)
+                self._put(last)
+
     def _check_room(self, value: RetainedValue, last: RetainedValue | None) -> None:
         limits, counters, sender = self._limits, self._counters, value.sender
         values, size_bytes = self._of_sender.get(sender, (0, 0))
@@ -146,6 +165,10 @@ class RetainedValues:
         ):  # fmt: skip
             if is_over:
                 raise RetainedFull(sender, value.topic, name, most)
+
+    def _put(self, value: RetainedValue) -> None:
+        self._values[value.topic] = value
+        self._count(value, 1)
 
     def _remove(self, value: RetainedValue) -> None:
         del self._values[value.topic]

@@ -34,7 +34,7 @@ LETTER_OPERATIONS = (
         (
             Parameter("name", "query", Text(), "Only those to this receiver.", ""),
             Parameter(
-                "reason", "query", Text(get_args(Reason)), "Only those with this reason.", ""
+                "reason", "query", Text(("", *get_args(Reason))), "Only those with this reason.", ""
             ),
             Parameter(
                 "since", "query", Number(most=1e11), "Not before; seconds since 1970.", None
@@ -84,7 +84,8 @@ LETTER_OPERATIONS = (
         ),
         changes=True,
         detail="`letters` is the number of removed letters. All of the ids are removed or, if one "
-        "is unknown, none.",
+        "is unknown, none. Give either `letters` or `name`.",
+        one_of=("letters", "name"),
         scope="all",
     ),
     Operation(

@@ -38,6 +38,7 @@ __all__ = (
     "Stream",
     "Table",
     "Text",
+    "plain_number",
     "read_table",
 )
 
@@ -78,6 +79,11 @@ class Number:
     least: float = 0.0
     most: float = 1e9
     is_whole: bool = False
+
+
+def plain_number(value: float) -> str:
+    """Return a number as people write it."""
+    return f"{value:,.0f}" if value == int(value) else f"{value:g}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,6 +216,7 @@ class Operation:
         scope: The scope that a token needs for it.
         changes: Whether it changes the host. Then a token that may only read is refused.
         detail: Further paragraphs for people.
+        one_of: Names of query parameters, exactly one of which must be given.
         handler: For a block's operation, `module:function`, called with the host's services and the
             parameters by name; empty for a method of the host.
     """
@@ -223,6 +230,7 @@ class Operation:
     changes: bool = False
     detail: str = ""
     handler: str = ""
+    one_of: tuple[str, ...] = ()
     scope: Scope = field(kw_only=True)
 
     def __post_init__(self) -> None:

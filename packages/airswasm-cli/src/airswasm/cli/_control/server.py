@@ -40,6 +40,7 @@ from .operation import (
     Stream,
     Table,
     Text,
+    plain_number,
 )
 
 __all__ = ("Performer", "control_app", "refusal")
@@ -102,6 +103,8 @@ async def _arguments(operation: Operation, request: Request) -> Mapping[str, obj
     unknown = query.keys() - {each.name for each in operation.parameters if each.place == "query"}
     if unknown:
         raise HTTPException(400, f"there is no parameter {min(unknown)!r}")
+    if operation.one_of and sum(bool(query.get(each)) for each in operation.one_of) != 1:
+        raise HTTPException(400, f"give one of the parameters {' and '.join(operation.one_of)}")
     return {each.name: await _argument(each, request, query) for each in operation.parameters}
 
 
@@ -171,7 +174,7 @@ def _number(parameter: Parameter, kind: Number, text: str) -> float | int:
         wanted = "a whole number" if kind.is_whole else "a number"
         raise HTTPException(400, f"{parameter.name} must be {wanted}") from None
     if math.isnan(value) or not kind.least <= value <= kind.most:
-        range_ = f"{kind.least:g} to {kind.most:g}"
+        range_ = f"{plain_number(kind.least)} to {plain_number(kind.most)}"
         raise HTTPException(400, f"{parameter.name} is out of range: {range_}")
     return value
 

@@ -7,7 +7,7 @@ from typing import cast
 
 from .._control.document import Document, mapping, number, text
 
-__all__ = ("shown_codecs", "shown_limits", "shown_supervision")
+__all__ = ("shown_codecs", "shown_delivery", "shown_limits", "shown_supervision")
 
 _SIZES = ("memory", "host_call", "host_memory", "storage")
 
@@ -42,6 +42,22 @@ def shown_codecs(settings: Document) -> str:
     if not names or "any" in names:
         return "any payload"
     return f"{', '.join(names)}; prefers {text(settings.get('prefers') or names[0])}"
+
+
+def shown_delivery(terms: Document) -> str:
+    """Return how messages come to a component, in words."""
+    from ._times import amount, lasted, size
+
+    if terms.get("mode") != "durable":
+        return "in memory, at most once"
+    age = terms.get("age")
+    expires = "no message expires" if age is None else f"a message expires after {lasted(age)}"
+    whose = "its manifest" if terms.get("by") == "manifest" else "[durable] of config.toml"
+    return (
+        f"durable, by {whose}; {amount(terms.get('attempts'))} attempts; "
+        f"{amount(terms.get('messages'))} messages and {size(terms.get('size_bytes'))} may wait; "
+        f"{expires}"
+    )
 
 
 def shown_supervision(settings: Document) -> str:

@@ -38,7 +38,7 @@ def info(
 
 
 def _fields(info: Document) -> list[tuple[str, str]]:
-    from ._terms import shown_codecs, shown_limits, shown_supervision
+    from ._terms import shown_codecs, shown_delivery, shown_limits, shown_supervision
     from ._times import size, when
 
     manifest = mapping(info.get("manifest"))
@@ -67,6 +67,7 @@ def _fields(info: Document) -> list[tuple[str, str]]:
         ("was granted", f"airswasm grants list {text(info['name'])}"),
         *limits.items(),
         ("accepts", shown_codecs(mapping(manifest.get("codecs")))),
+        ("delivery", shown_delivery(mapping(info.get("delivery")))),
         ("supervision", shown_supervision(mapping(manifest.get("supervision")))),
         ("stores", size(info.get("storage_bytes"))),
         *_waiting(info),
@@ -86,7 +87,11 @@ def _waiting(info: Document) -> list[tuple[str, str]]:
     shown: list[tuple[str, str]] = []
     if info.get("is_durable"):
         count = amount(info.get("durable_messages"))
-        shown.append(("waits on disk", f"{count} messages, {size(info.get('durable_bytes'))}"))
+        oldest = info.get("oldest_durable_age")
+        waits = f"{count} messages, {size(info.get('durable_bytes'))}"
+        if oldest is not None:
+            waits += f"; the oldest for {lasted(oldest)}"
+        shown.append(("waits on disk", waits))
     timers = "\n".join(
         one_line(
             f"{each['id']}: {'every' if each.get('repeats') else 'after'} "

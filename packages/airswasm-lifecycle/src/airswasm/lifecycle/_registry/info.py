@@ -11,7 +11,7 @@ from .._home.artifacts import ArtifactStore
 from .._packages.manifest import MANIFEST_NAME, LimitsSection, Manifest
 from .registry import ComponentRecord
 
-__all__ = ("ComponentInfo", "TimerInfo", "VersionInfo", "read_manifest")
+__all__ = ("ComponentInfo", "DeliveryInfo", "TimerInfo", "VersionInfo", "read_manifest")
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +51,24 @@ class TimerInfo:
 
 
 @dataclass(frozen=True, slots=True)
+class DeliveryInfo:
+    """The terms on which a component gets its messages."""
+
+    mode: str = "memory"
+    """`memory` or `durable`."""
+    by: str = "default"
+    """What says so: `manifest`, `[durable]` of config.toml, or `default`."""
+    attempts: int | None = None
+    """Tries of a message, after which it is a dead letter; this and the next ones if `durable`."""
+    messages: int | None = None
+    """Messages that may wait."""
+    size_bytes: int | None = None
+    """Bytes that may wait."""
+    age: float | None = None
+    """Seconds after which a message expires that was not handled; None for never."""
+
+
+@dataclass(frozen=True, slots=True)
 class ComponentInfo:
     """All that is known of one installed component."""
 
@@ -78,6 +96,10 @@ class ComponentInfo:
     """Messages that wait on the disk; 0 where no host runs."""
     durable_bytes: int = 0
     """Bytes of their records."""
+    oldest_durable_age: float | None = None
+    """Seconds since the first of them was accepted; None where none waits."""
+    delivery: DeliveryInfo = DeliveryInfo()
+    """The terms in force: the manifest's within the host's, or the host's own."""
     timers: tuple[TimerInfo, ...] = ()
     """Its timers; none are shown where no host runs."""
     held: tuple[str, ...] = ()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from airswasm.messaging import Acceptance, Rate
+from airswasm.messaging import Acceptance, Delivery, DurableSettings, Rate
 from airswasm.runtime import Limits
 
 from .._packages.manifest import LimitsSection, Manifest, RatesSection
@@ -13,7 +13,7 @@ from .._packages.manifest import LimitsSection, Manifest, RatesSection
 if TYPE_CHECKING:
     from .._home.policy import LimitPolicy
 
-__all__ = ("acceptance_of", "limits_in_force", "limits_of", "sending_rate")
+__all__ = ("acceptance_of", "delivery_of", "limits_in_force", "limits_of", "sending_rate")
 
 
 def limits_of(manifest: Manifest) -> Limits:
@@ -71,3 +71,16 @@ def acceptance_of(manifest: Manifest) -> Acceptance:
     """Return the codecs of the messages that a component reads."""
     codecs = manifest.codecs
     return Acceptance(manifest.name, codecs.accepts, codecs.preferred)
+
+
+def delivery_of(manifest: Manifest, settings: DurableSettings) -> Delivery | None:
+    """Return the terms of delivery that a component asks for; None for memory."""
+    asked, default = manifest.delivery, settings.terms
+    if asked.mode == "memory":
+        return None
+    return Delivery(
+        asked.attempts or default.attempts,
+        asked.messages or default.messages,
+        asked.size or default.size_bytes,
+        asked.age or default.age_seconds,
+    )

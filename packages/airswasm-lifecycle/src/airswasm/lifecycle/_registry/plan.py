@@ -28,6 +28,7 @@ from ..errors import (
     RolledBackPast,
     SequenceJumped,
     SequenceTooOld,
+    VersionActive,
     VersionNotNewer,
     VersionNotRetained,
     WrongPackage,
@@ -273,11 +274,14 @@ def version_to_return_to(record: ComponentRecord, to: str | None) -> str:
     """Return the version to go back to: `to`, or the one installed before the active one.
 
     Raises:
+        VersionActive: It is the active version already.
         VersionNotRetained: The host does not retain that version.
     """
     retained = [each.version for each in record.versions]
     if to is not None:
-        if to not in retained or to == record.active:
+        if to == record.active:
+            raise VersionActive(record.name, to, retained)
+        if to not in retained:
             raise VersionNotRetained(record.name, to, retained)
         return to
     position = retained.index(record.active)

@@ -9,7 +9,7 @@ from airswasm.storage import Durability, KeyValueStore, Namespace
 
 from .._home.policy import HostPolicy
 from .._packages.manifest import Manifest
-from .limits import acceptance_of, sending_rate
+from .limits import acceptance_of, delivery_of, sending_rate
 from .registry import REGISTRY_NAMESPACE
 
 __all__ = ("ComponentPolicies", "StoredTable")
@@ -104,12 +104,4 @@ class ComponentPolicies:
     def delivery_of(self, component: str) -> Delivery | None:
         """Return the terms of delivery that this component asks for; None for memory."""
         manifest = self._manifests.get(component)
-        if manifest is None or manifest.delivery.mode == "memory":
-            return None
-        asked, default = manifest.delivery, self._durable.terms
-        return Delivery(
-            asked.attempts or default.attempts,
-            asked.messages or default.messages,
-            asked.size or default.size_bytes,
-            asked.age or default.age_seconds,
-        )
+        return None if manifest is None else delivery_of(manifest, self._durable)

@@ -75,7 +75,6 @@ class DurableDelivery:
         self._known: dict[str, Known] = {}
         self._boxes: dict[str, DurableMailbox] = {}
         self._carried: dict[str, Subscription] = {}
-        self._components = [Pattern(text) for text in self.settings.components]
         self._topics = [Pattern(text, ".") for text in self.settings.topics]
         self._durable_topics: dict[str, bool] = {}
         self._kept: dict[tuple[str, str], Callable[[], None]] = {}
@@ -113,18 +112,6 @@ class DurableDelivery:
 
     # -- deciding ------------------------------------------------------------------------------
 
-    def terms_of(self, name: str, asked: Delivery | None) -> Delivery | None:
-        """Return the terms that a component gets; None for delivery in memory.
-
-        Args:
-            name: The component.
-            asked: The terms of its manifest, if they are durable.
-        """
-        if asked is not None:
-            return self.settings.hold(asked)
-        is_named = any(each.matches(name) for each in self._components)
-        return self.settings.terms if is_named else None
-
     def declare(self, name: str, asked: Delivery | None = None) -> None:
         """Take messages for a name from now on, by the terms that it asks for and may have.
 
@@ -134,7 +121,7 @@ class DurableDelivery:
         Raises:
             StorageError: The store refuses.
         """
-        terms = self.terms_of(name, asked)
+        terms = self.settings.terms_of(name, asked)
         known = self._known.setdefault(name, Known())
         if terms == known.terms and (terms is None or name in self._carried):
             if terms is None and not known.patterns:

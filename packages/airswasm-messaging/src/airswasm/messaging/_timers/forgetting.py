@@ -10,7 +10,7 @@ __all__ = ("forget",)
 
 
 async def forget(services: Services, name: str) -> None:
-    """End all timers of a name.
+    """End all timers of a name, and those of others that send to it.
 
     Raises:
         AirswasmError: The disk refuses; it can be called again.

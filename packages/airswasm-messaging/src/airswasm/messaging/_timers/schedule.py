@@ -227,8 +227,10 @@ class Schedule:
             self.cancel(owner, timer.number)
         return len(timers)
 
-    async def forget(self, owner: str) -> int:
-        """End all timers of an owner, also those whose end the disk had refused before.
+    async def forget(self, name: str) -> int:
+        """End all timers of a name and to it, also those whose end the disk had refused before.
+
+        The next owner of the name gets nothing that was meant for the last one.
 
         Returns:
             How many there were.
@@ -236,11 +238,17 @@ class Schedule:
         Raises:
             AirswasmError: The disk refuses; it can be called again.
         """
-        mine = self.of(owner)
-        stored = {each.number for each in self._stored() if each.owner == owner}
-        stored.update(each.number for each in mine if each.is_durable)
-        for timer in mine:
+        known = [
+            each
+            for timers in self._timers.values()
+            for each in timers.values()
+            if name in (each.owner, each.target)
+        ]
+        stored = {each.number for each in self._stored() if name in (each.owner, each.target)}
+        stored.update(each.number for each in known if each.is_durable)
+        for timer in known:
             self._forget(timer)
+            self.counters.timers_forgotten += 1
         if self._space is not None and stored:
             ended, errors = anyio.Event(), list[BaseException]()
 
@@ -252,7 +260,7 @@ class Schedule:
             await ended.wait()
             if errors:
                 raise errors[0]
-        return len(stored | {each.number for each in mine})
+        return len(stored | {each.number for each in known})
 
     def of(self, owner: str) -> tuple[ScheduledMessage, ...]:
         """Return the timers of an owner, in the order in which they were set."""
