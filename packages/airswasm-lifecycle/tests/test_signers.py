@@ -155,8 +155,7 @@ async def test_keys_come_and_go(tmp_path: Path, workshop: Workshop, yes: Approve
             if line["kind"] == "trust" and line["outcome"] == "done"
         ]
     assert acts == [
-        "revoke", "add-cosigner", "remove-cosigner", "remove-cosigner", "rotate", "rotate",
-        "transfer",
+        "revoke", "add-cosigner", "remove-cosigner", "rotate", "transfer",
     ]  # fmt: skip
 
 
