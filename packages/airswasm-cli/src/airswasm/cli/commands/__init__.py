@@ -3,7 +3,8 @@
 A module has a typer application `app`, or, for a verb that must start fast, a plain function that
 `.._plain_verbs` names; `storage` is a folder, with a module for each kind of its verbs. Shared
 modules: `_install` has the steps of `install` and `update`, `_components` those of lists,
-`_deciding` asks about capabilities and `_terms` shows the limits; `_streams` reads and writes
+`_deciding` asks about capabilities, `_terms` shows the limits, and `_pinned_keys` counts the keys
+that a change of trust leaves; `_streams` reads and writes
 files, `_payloads` messages and replies; `_times` formats times and sizes, and `_values` shows
 bytes.
 """
