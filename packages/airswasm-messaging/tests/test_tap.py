@@ -11,15 +11,23 @@ import anyio
 import pytest
 from airswasm.actor import ActorSystem, MailboxFull, MailboxSpec, Message
 from airswasm.messaging import (
+    BLOCK,
     MOST_TAPPED_BYTES,
     Delivery,
     DurableDelivery,
+    MessagingLimits,
+    Rate,
+    SamePolicy,
+    SendingQuota,
     TapEvent,
     TapPattern,
     Taps,
+    messaging_interface,
 )
-from airswasm.security import InvalidPattern
+from airswasm.runtime import Caller
+from airswasm.security import Grants, Guard, InvalidPattern, Kinds
 from airswasm.storage import open_store
+from airswasm.wit import contract
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -29,13 +37,16 @@ A, B = "test/a", "test/b"
 
 
 @asynccontextmanager
-async def tapped(system: ActorSystem, pattern: str = "**", **more: Any) -> AsyncIterator[Any]:
+async def tapped(
+    system: ActorSystem, pattern: str = "**", taps: Taps | None = None, **more: Any
+) -> AsyncIterator[Any]:
     """A tap that is open, and a function that reads on until there are so many events."""
     events: list[TapEvent] = []
     permits, arrived, released = anyio.Semaphore(1), anyio.Condition(), 1
 
     async def look() -> None:
-        async with aclosing(Taps(system).read(TapPattern(pattern), **more)) as found:
+        opened = taps or Taps(system)
+        async with aclosing(opened.read(TapPattern(pattern), **more)) as found:
             while True:
                 await permits.acquire()
                 events.append(await anext(found))
@@ -238,3 +249,31 @@ def test_any_pattern_is_read_or_refused(pattern: str, text: str) -> None:
     """And matches in bounded time, whatever it is compared with."""
     with suppress(InvalidPattern):
         TapPattern(pattern).covers(text, text, text)
+
+
+async def test_what_is_refused_at_the_door_is_shown() -> None:
+    """What the guard denies, what is too large and what is beyond a rate; nothing without a tap."""
+    async with ActorSystem() as system:
+        guard = Guard(Kinds(BLOCK.capabilities), {A: Grants({"messaging:send": (B,)})})
+        policy = SamePolicy(MessagingLimits(payload_bytes=10), rate=Rate(0.001, 1))
+        quota = SendingQuota(policy, lambda: 0.0)
+        interface = messaging_interface(system.broker, policy, guard=guard, quota=quota)
+        call = guard.guarded(interface, contract()).functions
+        system.spawn(reply, name=B)
+        caller = Caller(A)
+        async with tapped(system, A, Taps(system, guard=guard, quota=quota)) as read:
+            call["send"](caller, "test/c", b"x")
+            call["publish"](caller, "orders.eu", b"x")
+            call["send"](caller, B, bytes(11))
+            call["send"](caller, B, b"1")
+            call["send"](caller, B, b"2")
+            events = await read(5)
+            rejected = [each for each in events if each.act == "rejected"]
+            assert [(each.target, each.topic, each.payload_bytes) for each in rejected] == [
+                ("test/c", None, None), ("", "orders.eu", None), (B, None, 11), (B, None, 1),
+            ]  # fmt: skip
+            details = ("messaging.send", "messaging.publish", "11 bytes", "rate of messages")
+            for each, words in zip(rejected, details, strict=True):
+                assert words in each.detail
+        assert guard._listeners == ()
+        assert quota._listeners == ()

@@ -259,7 +259,11 @@ class OpenHome:
             meters=self._meters,
         )
         stack.push_async_callback(letters.aclose)  # after the actors have ended
-        self._taps = Taps(actors, letter_id=letters.id_of, clock=self._clock)
+        self._quota = SendingQuota(self._policies, time.monotonic)
+        self._taps = Taps(
+            actors, guard=self._guard, quota=self._quota, letter_id=letters.id_of,
+            clock=self._clock,
+        )  # fmt: skip
         stack.callback(self._taps.close)
         self._actors = await stack.enter_async_context(actors)
         self._delivery = DurableDelivery(
@@ -270,7 +274,6 @@ class OpenHome:
             policy=self._policies,
             settle=letters.flush,
         )
-        self._quota = SendingQuota(self._policies, time.monotonic)
         self._schedule = Schedule(
             self._actors,
             self.configuration.get(TimerSettings),

@@ -250,14 +250,14 @@ class _Guests:
 
     def publish(self, caller: Caller, topic: str, payload: bytes) -> object:
         try:
-            self._quota.take(caller.name, len(payload))
+            self._quota.take(caller.name, len(payload), topic=topic)
             return self._publish(caller, topic, payload)
         except Exception as error:
             return self._refused(error)
 
     def publish_retained(self, caller: Caller, topic: str, payload: bytes) -> object:
         try:
-            self._quota.take(caller.name, len(payload))
+            self._quota.take(caller.name, len(payload), topic=topic)
             self._broker.check_topic(topic)
             envelope = self._broker.following(in_hand(caller), caller.name, topic)
             value = retained_value(topic, payload, caller.name, envelope, self._broker)
@@ -334,7 +334,7 @@ class _Guests:
 
     def _check(self, caller: Caller, target: str, payload: bytes) -> None:
         check_address(target)
-        self._quota.take(caller.name, len(payload))
+        self._quota.take(caller.name, len(payload), target)
 
     def _refused(self, error: Exception) -> Err[Case]:
         """Return an error that a guest can handle; another is the host's, and ends the call."""

@@ -7,13 +7,16 @@ rates are read again when the policy says that one of them has changed.
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import TypeAlias
 
 from ._policy import MessagingPolicy
 from ._rates import TokenBucket
 from ._total import HostTotal
-from .errors import PayloadTooLarge, RateExceeded
+from .errors import MessagingError, PayloadTooLarge, RateExceeded
 
 __all__ = ("SendingQuota",)
+
+QuotaListener: TypeAlias = Callable[[str, str, str | None, int, MessagingError], None]
 
 
 class SendingQuota:
@@ -24,22 +27,51 @@ class SendingQuota:
         clock: Returns seconds.
     """
 
-    __slots__ = ("_buckets", "_clock", "_most_bytes", "_policy", "_total")
+    __slots__ = ("_buckets", "_clock", "_listeners", "_most_bytes", "_policy", "_total")
 
     def __init__(self, policy: MessagingPolicy, clock: Callable[[], float]) -> None:
         limits = policy.limits
         self._policy, self._clock = policy, clock
         self._buckets: dict[str, TokenBucket] = {}
+        self._listeners: tuple[QuotaListener, ...] = ()
         self._most_bytes = limits.payload_bytes
         self._total = HostTotal(limits.total_messages, limits.total_bytes, clock)
 
-    def take(self, sender: str, size_bytes: int) -> None:
+    def listen(self, listener: QuotaListener) -> Callable[[], None]:
+        """Show every message that is refused from now on; return what ends that.
+
+        The listener gets the sender, the target, the topic, the size in bytes and the error.
+        """
+        self._listeners = (*self._listeners, listener)
+
+        def end() -> None:
+            self._listeners = tuple(each for each in self._listeners if each is not listener)
+
+        return end
+
+    def take(
+        self, sender: str, size_bytes: int, target: str = "", topic: str | None = None
+    ) -> None:
         """Count one message.
+
+        Args:
+            sender: Who sends it.
+            size_bytes: Bytes of its payload.
+            target: Whom it goes to, for listeners.
+            topic: What it is published to, for listeners.
 
         Raises:
             PayloadTooLarge: It has more bytes than the host allows.
             RateExceeded: The sender, or all senders together, have sent too much.
         """
+        try:
+            self._take(sender, size_bytes)
+        except MessagingError as error:
+            for listener in self._listeners:
+                listener(sender, target, topic, size_bytes, error)
+            raise
+
+    def _take(self, sender: str, size_bytes: int) -> None:
         if size_bytes > self._most_bytes:
             raise PayloadTooLarge(size_bytes, self._most_bytes)
         bucket = self._buckets.get(sender)

@@ -17,11 +17,13 @@ from dataclasses import dataclass, replace
 
 import anyio
 from airswasm.actor import ActorSystem, DeadLetter, Delivery, Receipt
-from airswasm.security import InvalidPattern, Pattern
+from airswasm.security import Decision, Guard, InvalidPattern, Pattern
 from airswasm.wit import safe_text
 
 from ._codecs.installed import codec_of
+from ._quota import SendingQuota
 from ._rates import Rate, TokenBucket
+from .errors import MessagingError
 
 __all__ = ("MOST_TAPPED_BYTES", "TapEvent", "TapPattern", "Taps")
 
@@ -175,6 +177,29 @@ class _Tap:
             )
         )
 
+    def note_denial(self, decision: Decision) -> None:
+        """Note that the guard denied a call of messaging; its payload is not seen."""
+        domain, _, verb = decision.capability.partition(":")
+        if domain != "messaging":
+            return
+        is_topic = verb in ("publish", "subscribe")
+        target = "" if is_topic else decision.resource
+        topic = decision.resource if is_topic else None
+        detail = safe_text(decision.text)[:_DETAIL]
+        self._note("rejected", 0, decision.component, target, topic, None, detail)
+
+    def note_excess(
+        self, sender: str, target: str, topic: str | None, size_bytes: int, error: MessagingError
+    ) -> None:
+        """Note that a message was too large, or beyond a rate."""
+        if self._pattern.covers(sender, target, topic):
+            detail = safe_text(error)[:_DETAIL]
+            self._put(
+                TapEvent(
+                    self._clock(), "rejected", 0, sender, target, topic, size_bytes, detail=detail
+                )
+            )
+
     def note_letter(self, letter: DeadLetter) -> None:
         """Note that a message died."""
         message = letter.message
@@ -235,16 +260,21 @@ class Taps:
         actors: The system.
         letter_id: Returns the id of a dead letter.
         clock: Returns the seconds since 1970.
+        guard: Says what it denies, if there is one.
+        quota: Says what is too large or beyond a rate, if there is one.
     """
 
     def __init__(
         self,
         actors: ActorSystem,
         *,
+        guard: Guard | None = None,
+        quota: SendingQuota | None = None,
         letter_id: Callable[[DeadLetter], str] = lambda letter: str(letter.number),
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._actors, self._letter_id, self._clock = actors, letter_id, clock
+        self._guard, self._quota = guard, quota
         self._open: set[_Tap] = set()
 
     async def read(
@@ -273,9 +303,11 @@ class Taps:
             capacity, self._letter_id, self._clock,
         )  # fmt: skip
         subscriptions = (
-            self._actors.broker.add_hook(tap),
-            self._actors.receipts.listen(tap.note_receipt),
-            self._actors.dead_letters.listen(tap.note_letter),
+            self._actors.broker.add_hook(tap).cancel,
+            self._actors.receipts.listen(tap.note_receipt).cancel,
+            self._actors.dead_letters.listen(tap.note_letter).cancel,
+            *([self._guard.listen(tap.note_denial)] if self._guard else ()),
+            *([self._quota.listen(tap.note_excess)] if self._quota else ()),
         )
         self._open.add(tap)
         try:
@@ -288,8 +320,8 @@ class Taps:
                 await tap.news.wait()
         finally:
             self._open.discard(tap)
-            for each in subscriptions:
-                each.cancel()
+            for end in subscriptions:
+                end()
 
     def close(self) -> None:
         """Let all readers end, after what waits for them."""

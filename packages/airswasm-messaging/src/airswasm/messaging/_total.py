@@ -20,7 +20,7 @@ _IDLE = 1.0
 
 
 class _Pool:
-    """What all senders together may send of one kind: messages, or bytes."""
+    """The messages, or the bytes, that all senders together may send."""
 
     __slots__ = ("burst", "dealt", "level", "of", "rate")
 
@@ -28,7 +28,7 @@ class _Pool:
         self.of, self.rate = of, rate
         self.burst = self.level = max(1.0, rate)
         self.dealt = 0.0
-        """What each sender would have been dealt that was active from the beginning."""
+        """The credit that a sender would have that was active from the beginning."""
 
     def refill(self, seconds: float, active: int) -> None:
         gained = seconds * self.rate

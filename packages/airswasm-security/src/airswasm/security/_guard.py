@@ -119,6 +119,7 @@ class Guard:
         self._kept_bytes: dict[str, int] = {}
         self._learning: dict[str, Learning] = {}
         self._standing = Standing(self._denial)
+        self._listeners: tuple[Callable[[Decision], None], ...] = ()
         self._lines = DecisionLines(
             audit, allowed=allowed_lines, clock=clock, meters=meters, burst=line_burst,
             per_second=lines_per_second,
@@ -191,6 +192,15 @@ class Guard:
             A function to call when it ends otherwise.
         """
         return self._standing.keep(component, capability, resource, end, also)
+
+    def listen(self, listener: Callable[[Decision], None]) -> Callable[[], None]:
+        """Show every denied call of a component from now on; return what ends that."""
+        self._listeners = (*self._listeners, listener)
+
+        def end() -> None:
+            self._listeners = tuple(each for each in self._listeners if each is not listener)
+
+        return end
 
     def count_held(self, component: str) -> int:
         """Return how much a component holds open on the strength of decisions."""
@@ -438,6 +448,8 @@ class Guard:
                 caller.charge(_DENIAL_FUEL)
             decision = self._lines.write(decision)
             if not decision.is_allowed:
+                for listener in self._listeners:
+                    listener(decision)
                 return decision
             self._note_use(component, capability, resource, argument)
         if self._limit:

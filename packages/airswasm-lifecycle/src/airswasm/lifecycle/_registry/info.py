@@ -57,7 +57,7 @@ class DeliveryInfo:
     mode: str = "memory"
     """`memory` or `durable`."""
     by: str = "default"
-    """What says so: `manifest`, `[durable]` of config.toml, or `default`."""
+    """The source of the terms: `manifest`, `[durable]` of config.toml, or `default`."""
     attempts: int | None = None
     """Tries of a message, after which it is a dead letter; this and the next ones if `durable`."""
     messages: int | None = None

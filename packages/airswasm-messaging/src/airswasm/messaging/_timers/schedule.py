@@ -289,7 +289,7 @@ class Schedule:
                 self._refused(timer, error)
 
         try:
-            self._quota.take(timer.owner, len(timer.payload))
+            self._quota.take(timer.owner, len(timer.payload), timer.target)
             is_accepted = self._actors.broker.submit(
                 timer.target, timer.payload, done, sender=timer.owner, envelope=envelope
             )
