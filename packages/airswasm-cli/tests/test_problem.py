@@ -77,6 +77,13 @@ def test_a_limit_of_the_system_has_its_own_advice(number: int, hint: str, way: s
     assert hint in problem_of(error).hint
 
 
+def test_too_little_memory_is_no_bug() -> None:
+    """Python says it without a number: the advice is that of the system's own error."""
+    problem = problem_of(MemoryError())
+    assert (problem.code, problem.message) == ("E0005", os.strerror(errno.ENOMEM))
+    assert problem.hint.startswith("free some memory")
+
+
 def test_no_temporary_folder_has_its_own_advice() -> None:
     """`tempfile` says so in words only."""
     error = FileNotFoundError(errno.ENOENT, "No usable temporary directory found in ['/tmp']")

@@ -74,6 +74,8 @@ def problem_of(error: BaseException) -> Problem:
         code = _unreadable(error) or error.explanation
         message = safe_text(error) or code.title
         return Problem(code.code, message, _hint(error, code), code.exit_status, _details(error))
+    if isinstance(error, MemoryError):
+        error = OSError(errno.ENOMEM, os.strerror(errno.ENOMEM))
     return _operating_system(error) if isinstance(error, OSError) else _bug(error)
 
 

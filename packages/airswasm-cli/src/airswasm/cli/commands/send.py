@@ -67,7 +67,9 @@ def send(
         bool, typer.Option("--receipt", help="Also show what handling the message took.")
     ] = False,
 ) -> None:
-    """Send one message to a component and print the reply, or publish to a topic.
+    """Send one message to a component and print the reply.
+
+    With --topic, publish it to a topic instead.
 
     A component that declares no codec gets MESSAGE as it is. For one that does, and
     with --codec, MESSAGE is JSON and is written in that codec; with raw it is bytes,

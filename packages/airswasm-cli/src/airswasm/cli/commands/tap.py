@@ -44,7 +44,9 @@ def tap(
         int, typer.Option("--limit", metavar="N", help="End after N lines; 0: never.", min=0)
     ] = 0,
 ) -> None:
-    """Show live traffic: what is sent, answered, published, rejected, and dies.
+    """Show live traffic.
+
+    Shown is what is sent, answered, published and rejected, and what dies.
 
     With a slash, the pattern is one of names, of senders and receivers; without
     one it is one of topics, or one name. Goes on until Ctrl-C or until the host

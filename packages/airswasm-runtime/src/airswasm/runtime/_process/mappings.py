@@ -27,7 +27,7 @@ def mappings_of_process() -> tuple[int, int] | None:
     """Return the process's memory mappings and how many the kernel allows; None elsewhere."""
     try:
         with _MAPPINGS.open("rb", buffering=0) as file:
-            number = sum(part.count(b"\n") for part in iter(lambda: file.read(1 << 20), b""))
+            number = sum(part.count(b"\n") for part in iter(lambda: file.read(1 << 14), b""))
         return number, int(_LIMIT.read_text())
     except (OSError, ValueError):
         return None
