@@ -330,9 +330,12 @@ class DiskTests(Suite):
             if was_killed:
                 shutil.copytree(folder, small_disk / "killed")
                 folder = small_disk / "killed"
-        with anyio.fail_after(20):  # a thread of the engine may close its files a moment later
-            while not mount("-o", "remount,ro", str(small_disk)):
-                await anyio.sleep(0.05)
+        for _ in range(400):  # a thread of the engine may close its files a moment later
+            if mount("-o", "remount,ro", str(small_disk)):
+                break
+            await anyio.sleep(0.05)
+        else:
+            pytest.fail("the disk stays in use after its store was closed")
         async with open_store(folder, durable, read_only=True) as store:
             space = store.namespace("a")
             assert len([entry async for entry in space.entries()]) == 500
