@@ -46,6 +46,7 @@ from airswasm.runtime import (
     HostSettings,
     Meters,
     Services,
+    check_address_space,
 )
 from airswasm.security import (
     AuditEvent,
@@ -195,6 +196,7 @@ class OpenHome:
         self._reporting = self._make_reporting()
 
     async def _open(self, stack: AsyncExitStack) -> None:
+        check_address_space()  # first: the store's engine would end the process, too
         self.home.create()
         lock = self._lock = self.home.lock()
         stack.callback(lock.release)

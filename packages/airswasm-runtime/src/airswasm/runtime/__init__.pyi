@@ -14,6 +14,7 @@ from ._limits import Limits
 from ._loop_thread import LoopThread
 from ._meters import Meters
 from ._pool import InstancePool, PoolStatistics
+from ._process.mappings import check_address_space
 from ._queue import InstanceQueue
 from ._scopes import OpenScopes, asyncio_task, drop_cancellation, is_cancelled_by_scope, outlast
 from ._self_test import ProbeOutcome, SelfTestReport, self_test
@@ -169,6 +170,7 @@ __all__ = (
     "ValueType",
     "WasiConfig",
     "asyncio_task",
+    "check_address_space",
     "drop_cancellation",
     "find_interpreter",
     "in_thread",
