@@ -35,7 +35,8 @@ class SendingQuota:
         self._buckets: dict[str, TokenBucket] = {}
         self._listeners: tuple[QuotaListener, ...] = ()
         self._most_bytes = limits.payload_bytes
-        self._total = HostTotal(limits.total_messages, limits.total_bytes, clock)
+        total = HostTotal(limits.total_messages, limits.total_bytes, clock)
+        self._total = total if total.is_bounded else None
 
     def listen(self, listener: QuotaListener) -> Callable[[], None]:
         """Show every message that is refused from now on; return what ends that.
@@ -65,21 +66,24 @@ class SendingQuota:
             RateExceeded: The sender, or all senders together, have sent too much.
         """
         try:
-            self._take(sender, size_bytes)
+            if size_bytes > self._most_bytes:
+                raise PayloadTooLarge(size_bytes, self._most_bytes)
+            bucket = self._buckets.get(sender)
+            if bucket is None or bucket.revision != self._policy.revision:
+                bucket = self._bucket(sender)
+            if not bucket.take(size_bytes):
+                raise RateExceeded(sender, f"its rate of {bucket.lacks} is used up", bucket.lacks)
+            if self._total is not None:
+                self._take_share(self._total, bucket, sender, size_bytes)
         except MessagingError as error:
             for listener in self._listeners:
                 listener(sender, target, topic, size_bytes, error)
             raise
 
-    def _take(self, sender: str, size_bytes: int) -> None:
-        if size_bytes > self._most_bytes:
-            raise PayloadTooLarge(size_bytes, self._most_bytes)
-        bucket = self._buckets.get(sender)
-        if bucket is None or bucket.revision != self._policy.revision:
-            bucket = self._bucket(sender)
-        if not bucket.take(size_bytes):
-            raise RateExceeded(sender, f"its rate of {bucket.lacks} is used up", bucket.lacks)
-        what = self._total.take(sender, size_bytes)
+    def _take_share(
+        self, total: HostTotal, bucket: TokenBucket, sender: str, size_bytes: int
+    ) -> None:
+        what = total.take(sender, size_bytes)
         if what:
             bucket.give_back(size_bytes)
             reason = f"its share of the rate of {what} of the whole host is used up"

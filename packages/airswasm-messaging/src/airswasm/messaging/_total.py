@@ -70,14 +70,17 @@ class HostTotal:
         self._clock = clock
         self._updated = clock()
 
+    @property
+    def is_bounded(self) -> bool:
+        """Whether the host has a rate at all."""
+        return bool(self._pools)
+
     def take(self, name: str, size_bytes: int) -> str:
         """Take what a message needs; return what is used up, and take nothing then.
 
         Returns:
             `messages` or `bytes`; empty if it may be sent.
         """
-        if not self._pools:
-            return ""
         sender = self._find(name)
         active = len(self._senders)
         amounts = [1 if pool.of == "messages" else size_bytes for pool in self._pools]
