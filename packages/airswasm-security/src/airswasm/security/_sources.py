@@ -38,9 +38,9 @@ def file_source(path: str | os.PathLike[str], members: Iterable[str] = ()) -> st
     inside = {given / each for each in members}
     inside |= {above for each in inside for above in each.parents}
     try:
-        is_ours = Path(path).resolve() == given and all(
-            map(_is_safe, {given, *given.parents, *inside})
-        )
+        # Without `..`, a path that no link is in leads to itself.
+        is_direct = ".." not in Path(path).parts or Path(path).resolve() == given
+        is_ours = is_direct and all(map(_is_safe, {given, *given.parents, *inside}))
     except OSError:
         is_ours = False
     return f"{FILE}{quote(str(given), safe=_SAFE)}" if is_ours else ""
@@ -78,7 +78,7 @@ def _is_safe(path: Path) -> bool:
     """Return whether no other user but the administrator can exchange a file or folder."""
     if os.name != "posix":
         return True
-    status = path.lstat()
+    status = os.lstat(path)
     if stat.S_ISLNK(status.st_mode) or status.st_uid not in (0, os.geteuid()):
         return False
     is_sticky = stat.S_ISDIR(status.st_mode) and bool(status.st_mode & stat.S_ISVTX)

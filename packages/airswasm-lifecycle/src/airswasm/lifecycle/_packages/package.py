@@ -203,11 +203,14 @@ class Package:
             if signature in ("required", "unfinished"):
                 raise PackageUnsigned(source)
             return cls._build(source, reader.files(None), None, None, kinds)
-        partly = read_partly_signed(envelope)
-        is_awaited = bool(partly.missing) and signature == "unfinished"
-        verified = None if is_awaited else verify_statement(envelope)
-        files = reader.files(tuple(partly.statement.files))
-        partly.statement.check(files)
+        verified: VerifiedStatement | None = None
+        if signature == "unfinished" and (partly := read_partly_signed(envelope)).missing:
+            statement = partly.statement
+        else:
+            verified = verify_statement(envelope)
+            statement = verified.statement
+        files = reader.files(tuple(statement.files))
+        statement.check(files)
         return cls._build(source, files, envelope, verified, kinds)
 
     @classmethod
