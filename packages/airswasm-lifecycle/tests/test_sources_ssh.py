@@ -41,6 +41,7 @@ class SshServer:
     port: int = 0
     stop: Callable[[], object] = print
     commands: list[str] = field(default_factory=list)
+    served: list[subprocess.Popen[bytes]] = field(default_factory=list)
 
     @property
     def text(self) -> str:
@@ -71,6 +72,7 @@ class SshServer:
             ["git", "-c", "safe.directory=*", "upload-pack", str(self.root / "shop.git")],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
         )  # fmt: skip
+        self.served.append(served)
         await process.redirect(stdin=served.stdin, stdout=served.stdout, stderr=served.stderr)
         await process.stdout.drain()
         process.exit(await asyncio.to_thread(served.wait))
@@ -98,6 +100,9 @@ def ssh_server(tmp_path: Path, package: Package) -> Iterator[SshServer]:
     yield server
     server.stop()
     thread.join()
+    for each in server.served:  # a client that hangs up ends the task that waits for it
+        each.kill()
+        each.wait()
     gc.collect()  # its leftovers are this test's
 
 
