@@ -1,0 +1,129 @@
+"""Errors between a package on disk and a running component.
+
+The tree follows the steps of an install: read the manifest, read the package, judge it, record it,
+run it. Every class carries a stable ``code`` and a ``hint``, so a command line or an API can map a
+failure without parsing text. Messages say what happened and where; hints say what to do next.
+
+`_tree` has the base; the classes stand in `_packages`, `_versions`, `_running`, `_home` and
+`_sources`. Each belongs to this module all the same: a pickle or a traceback names no private one.
+"""
+
+from ._home import (
+    BackupInvalid,
+    ConfigurationInvalid,
+    HomeNotEmpty,
+    HomeUnusable,
+    NoSuchSetting,
+    StoreMissing,
+    TemporaryFolderMissing,
+)
+from ._packages import (
+    ApprovalRefused,
+    ArtifactCorrupt,
+    LimitAbovePolicy,
+    ManifestInvalid,
+    MemoryTooSmall,
+    OwnerChanged,
+    PackageInvalid,
+    PackageUnsigned,
+    SequenceJumped,
+    SequenceTooOld,
+    WrongPackage,
+)
+from ._running import (
+    EndedForMemory,
+    GrantInPast,
+    HostIsRunning,
+    HostOffline,
+    LearningRefused,
+    NotMeasured,
+    NotRunning,
+    ProviderFailed,
+    RestoreIsRunning,
+    StartFailed,
+    StopNeeded,
+    TooManyRunning,
+)
+from ._sources import (
+    ComponentsInvalid,
+    ExtraMissing,
+    LockMismatch,
+    LockMissing,
+    NoRecordedSource,
+    SourceChanged,
+    SourceFailed,
+    SourceRefused,
+    SourceTooLarge,
+    SourceUnknown,
+)
+from ._tree import LifecycleError, ManifestProblem
+from ._versions import (
+    AlreadyInstalled,
+    NotInstalled,
+    PurgeIncomplete,
+    RegistryCorrupt,
+    RolledBackPast,
+    UpdateFailed,
+    VersionActive,
+    VersionNotNewer,
+    VersionNotRetained,
+)
+
+__all__ = (
+    "AlreadyInstalled",
+    "ApprovalRefused",
+    "ArtifactCorrupt",
+    "BackupInvalid",
+    "ComponentsInvalid",
+    "ConfigurationInvalid",
+    "EndedForMemory",
+    "ExtraMissing",
+    "GrantInPast",
+    "HomeNotEmpty",
+    "HomeUnusable",
+    "HostIsRunning",
+    "HostOffline",
+    "LearningRefused",
+    "LifecycleError",
+    "LimitAbovePolicy",
+    "LockMismatch",
+    "LockMissing",
+    "ManifestInvalid",
+    "ManifestProblem",
+    "MemoryTooSmall",
+    "NoRecordedSource",
+    "NoSuchSetting",
+    "NotInstalled",
+    "NotMeasured",
+    "NotRunning",
+    "OwnerChanged",
+    "PackageInvalid",
+    "PackageUnsigned",
+    "ProviderFailed",
+    "PurgeIncomplete",
+    "RegistryCorrupt",
+    "RestoreIsRunning",
+    "RolledBackPast",
+    "SequenceJumped",
+    "SequenceTooOld",
+    "SourceChanged",
+    "SourceFailed",
+    "SourceRefused",
+    "SourceTooLarge",
+    "SourceUnknown",
+    "StartFailed",
+    "StopNeeded",
+    "StoreMissing",
+    "TemporaryFolderMissing",
+    "TooManyRunning",
+    "UpdateFailed",
+    "VersionActive",
+    "VersionNotNewer",
+    "VersionNotRetained",
+    "WrongPackage",
+)
+
+
+for _name in __all__:
+    globals()[_name].__module__ = __name__
+del _name

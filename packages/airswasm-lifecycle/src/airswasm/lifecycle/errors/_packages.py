@@ -1,0 +1,240 @@
+"""Read and judge a package: manifest, archive, signature, owner, sequence, policy."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from airswasm.wit import ErrorCode, ExitStatus
+
+from ._tree import LifecycleError, ManifestProblem
+
+__all__ = (
+    "ApprovalRefused",
+    "ArtifactCorrupt",
+    "LimitAbovePolicy",
+    "ManifestInvalid",
+    "MemoryTooSmall",
+    "OwnerChanged",
+    "PackageInvalid",
+    "PackageUnsigned",
+    "SequenceJumped",
+    "SequenceTooOld",
+    "WrongPackage",
+)
+
+
+class ManifestInvalid(LifecycleError):
+    """Component.toml is wrong; the error lists every problem."""
+
+    explanation = ErrorCode(
+        "E0301",
+        "Component.toml is wrong",
+        "Unknown keys are errors, because a typo in a security setting must not read as `not "
+        "set`. The message lists every problem with file, line and key.",
+        "correct the lines named above; docs/manifest.md lists every key",
+    )
+
+    def __init__(self, file: str, problems: Sequence[ManifestProblem]) -> None:
+        self.file = file
+        self.problems = tuple(problems)
+        super().__init__("\n".join(str(problem) for problem in self.problems))
+
+
+class PackageInvalid(LifecycleError):
+    """A folder or archive is not a package, or is not safe to read."""
+
+    explanation = ErrorCode(
+        "E0302",
+        "not a package",
+        "The folder or file is not a package, or is not safe to read (paths that lead "
+        "outside, duplicate names, decompression bombs).",
+        "pack it again with `airswasm build` and `airswasm sign`; do not edit the archive",
+        ExitStatus.NOT_AUTHENTIC,
+    )
+
+    def __init__(
+        self, source: str, reason: str, *, member: str | None = None, is_there: bool = True
+    ) -> None:
+        self.source, self.reason, self.member = source, reason, member
+        if not is_there:
+            self.hint = (
+                "Name the folder of a project that was built, a .airswasm file, or an address "
+                "(docs/sources.md)."
+            )
+        where = f"{source}: {member!r}" if member is not None else source
+        super().__init__(f"{where}: {reason}")
+
+
+class PackageUnsigned(LifecycleError):
+    """The package has no signature, and this host requires one."""
+
+    explanation = ErrorCode(
+        "E0303",
+        "not signed",
+        "The package has no signature, and this host accepts only signed packages.",
+        "sign it: `airswasm sign`. On a machine for development, not in production: `airswasm "
+        "config set host.mode development`",
+        ExitStatus.NOT_AUTHENTIC,
+    )
+
+    def __init__(self, source: str) -> None:
+        self.source = source
+        super().__init__(f"{source} is unsigned: it has no component.sig")
+
+
+class WrongPackage(LifecycleError):
+    """The package is valid but is not the expected one."""
+
+    explanation = ErrorCode(
+        "E0304",
+        "another package",
+        "The package is valid, but its name or version is not the expected one.",
+        "install it under its own name, or pass the package of the intended component",
+        ExitStatus.NOT_AUTHENTIC,
+    )
+
+    def __init__(self, expected: str, found: str, *, where: str) -> None:
+        self.expected, self.found, self.where = expected, found, where
+        super().__init__(f"{where} is {found}, expected {expected}")
+
+
+class ArtifactCorrupt(LifecycleError):
+    """Stored bytes are missing or differ from the installed ones."""
+
+    explanation = ErrorCode(
+        "E0305",
+        "stored bytes changed",
+        "Installed files are missing or differ from the verified ones.",
+        "run `airswasm install` with the same package again to restore the files",
+        ExitStatus.NOT_AUTHENTIC,
+    )
+
+    def __init__(self, digest: str, path: str, reason: str) -> None:
+        self.digest, self.path, self.reason = digest, path, reason
+        super().__init__(f"{path}: {reason} (expected sha256 {digest[:16]}…)")
+
+
+class OwnerChanged(LifecycleError):
+    """Another key than the owner's signed the update."""
+
+    explanation = ErrorCode(
+        "E0312",
+        "another owner",
+        "Another key signed the update than the installed version. A name belongs to the "
+        "key that signed its first version, so that no other publisher can replace it.",
+        "sign with the owner's key; to give the name to another: `airswasm trust rotate` with a "
+        "statement that both signed, or `airswasm trust transfer`",
+        ExitStatus.NOT_AUTHENTIC,
+    )
+
+    def __init__(self, name: str, owner: str, signer: str) -> None:
+        self.name, self.owner, self.signer = name, owner, signer
+        super().__init__(
+            f"{name} belongs to the key {owner}, and this package is signed by {signer}"
+        )
+
+
+class SequenceTooOld(LifecycleError):
+    """An update is not newer than the versions installed before."""
+
+    explanation = ErrorCode(
+        "E0313",
+        "older sequence",
+        "The package's sequence is not above that of the last install, so it may be an old, "
+        "vulnerable version that an attacker replays.",
+        "raise the version and sign again. To go back on purpose: `airswasm rollback` to a "
+        "retained version; after an uninstall, `airswasm trust remove NAME` drops the old sequence",
+        ExitStatus.NOT_AUTHENTIC,
+    )
+
+    def __init__(self, name: str, floor: int, sequence: int) -> None:
+        self.name, self.floor, self.sequence = name, floor, sequence
+        super().__init__(
+            f"{name}: the package has sequence {sequence}; "
+            f"this host has already installed sequence {floor}"
+        )
+
+
+class SequenceJumped(LifecycleError):
+    """The sequence is so high that no later update could follow it."""
+
+    explanation = ErrorCode(
+        "E0314",
+        "sequence too high",
+        "The sequence is so high that no later update could follow it.",
+        "sign again without --sequence: the default leaves room for later versions",
+        ExitStatus.NOT_AUTHENTIC,
+    )
+
+    def __init__(self, name: str, floor: int, sequence: int, cap: int) -> None:
+        self.name, self.floor, self.sequence, self.cap = name, floor, sequence, cap
+        super().__init__(
+            f"{name}: sequence {sequence} is more than {cap} above the last one, {floor}"
+        )
+
+
+class ApprovalRefused(LifecycleError):
+    """The approver did not approve the component's requests."""
+
+    explanation = ErrorCode(
+        "E0315",
+        "not approved",
+        "The approver did not approve the component's requests; nothing changed.",
+        "to approve without a question, pass --yes",
+        ExitStatus.REFUSED,
+    )
+
+    def __init__(self, name: str, version: str, capabilities: Sequence[str]) -> None:
+        self.name, self.version, self.capabilities = name, version, tuple(capabilities)
+        super().__init__(f"{name} {version} was not approved")
+
+
+class LimitAbovePolicy(LifecycleError):
+    """A manifest asks for more than the host's policy lets a component have."""
+
+    explanation = ErrorCode(
+        "E0316",
+        "above the host's policy",
+        "The manifest asks for more than this host allows.",
+        "ask for less in Component.toml, or raise the policy in config.toml and try again",
+        ExitStatus.REFUSED,
+    )
+
+    def __init__(
+        self,
+        name: str,
+        key: str,
+        wanted: str,
+        allowed: str,
+        setting: str,
+        *,
+        is_least: bool = False,
+    ) -> None:
+        self.name, self.key, self.wanted, self.allowed = name, key, wanted, allowed
+        self.setting, self.is_least = setting, is_least
+        section, _, policy_key = setting.partition(".")
+        super().__init__(
+            f"{name} asks for {key} = {wanted}; this host allows {allowed} at "
+            f"{'least' if is_least else 'most'}. "
+            f"To allow it, write `{policy_key} = {wanted}` under [{section}] in config.toml"
+        )
+
+
+class MemoryTooSmall(LifecycleError):
+    """The component cannot even start within its own memory limit."""
+
+    explanation = ErrorCode(
+        "E0317",
+        "cannot start in its memory",
+        "The component cannot even start within its memory limit: a guest that carries a "
+        "language runtime (Python, JavaScript) needs more than the default.",
+        "raise `memory` under [limits] in Component.toml, then build and sign again",
+    )
+
+    def __init__(self, name: str, limit: str, suggestion: str) -> None:
+        self.name, self.limit, self.suggestion = name, limit, suggestion
+        super().__init__(
+            f"{name} needs more than its memory limit of {limit} to start; a guest with a "
+            f"language runtime inside (Python, JavaScript) needs about {suggestion}: write "
+            f'`memory = "{suggestion}"` under [limits] in Component.toml'
+        )

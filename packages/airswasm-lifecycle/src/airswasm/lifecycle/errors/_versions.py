@@ -1,0 +1,177 @@
+"""Names and their versions: installed, retained, updated, rolled back, purged."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from airswasm.wit import ErrorCode, ExitStatus
+
+from ._tree import LifecycleError
+
+__all__ = (
+    "AlreadyInstalled",
+    "NotInstalled",
+    "PurgeIncomplete",
+    "RegistryCorrupt",
+    "RolledBackPast",
+    "UpdateFailed",
+    "VersionActive",
+    "VersionNotNewer",
+    "VersionNotRetained",
+)
+
+
+class NotInstalled(LifecycleError):
+    """No component of that name is installed."""
+
+    explanation = ErrorCode(
+        "E0310",
+        "not installed",
+        "No component of that name is installed.",
+        "`airswasm list` shows what is installed, and `airswasm install FOLDER` installs more",
+        ExitStatus.NOT_FOUND,
+    )
+
+    def __init__(self, name: str, installed: Sequence[str] = ()) -> None:
+        from difflib import get_close_matches  # here: every verb imports errors, few raise this
+
+        self.name = name
+        self.suggestions = tuple(get_close_matches(name, installed, n=3))
+        did_you_mean = f"; did you mean {self.suggestions[0]}?" if self.suggestions else ""
+        super().__init__(f"{name[:130]} is not installed{did_you_mean}")
+
+
+class AlreadyInstalled(LifecycleError):
+    """The name is taken."""
+
+    explanation = ErrorCode(
+        "E0311",
+        "already installed",
+        "A component of that name is installed.",
+        "use `airswasm update` for a newer version, or `airswasm uninstall` first",
+    )
+
+    def __init__(self, name: str, version: str) -> None:
+        self.name, self.version = name, version
+        super().__init__(f"{name} is already installed, in version {version}")
+
+
+class VersionNotRetained(LifecycleError):
+    """The host does not retain that version."""
+
+    explanation = ErrorCode(
+        "E0318",
+        "version not retained",
+        "The host does not retain that version.",
+        "name one that the host retains; `airswasm info NAME` lists them",
+        ExitStatus.NOT_FOUND,
+    )
+
+    def __init__(self, name: str, wanted: str | None, retained: Sequence[str]) -> None:
+        self.name, self.wanted, self.retained = name, wanted, tuple(retained)
+        missing = (
+            f"version {wanted} is not retained" if wanted else "no version is before the active one"
+        )
+        super().__init__(f"{name}: {missing}; retained: {', '.join(retained)}")
+
+
+class RolledBackPast(VersionNotRetained):
+    """The active version is the oldest retained one."""
+
+    explanation = VersionNotRetained.explanation
+
+
+class VersionActive(VersionNotRetained):
+    """A rollback to the active version, which would change nothing."""
+
+    explanation = ErrorCode(
+        "E0360",
+        "version active already",
+        "The named version is the active one; there is nothing to roll back.",
+        "name another retained version; `airswasm info NAME` lists them",
+    )
+
+    def __init__(self, name: str, wanted: str, retained: Sequence[str]) -> None:
+        self.name, self.wanted, self.retained = name, wanted, tuple(retained)
+        others = ", ".join(each for each in retained if each != wanted) or "none"
+        LifecycleError.__init__(
+            self, f"{name}: version {wanted} is the active one already; others retained: {others}"
+        )
+
+
+class VersionNotNewer(LifecycleError):
+    """An update's version is installed already, or below the active one."""
+
+    explanation = ErrorCode(
+        "E0328",
+        "version not newer",
+        "An update must have a higher version than the active one.",
+        "raise `version` under [component] in Component.toml, then build and sign again",
+    )
+
+    def __init__(
+        self, name: str, installed: str, offered: str, *, is_retained: bool = False
+    ) -> None:
+        self.name, self.installed, self.offered = name, installed, offered
+        self.is_retained = is_retained
+        reason = "the host has that version" if is_retained else f"{installed} is active"
+        super().__init__(f"{name} cannot be updated to {offered}: {reason}")
+        if is_retained and installed != offered:
+            self.hint = (
+                f"`airswasm rollback {name} --to {offered}` runs it; for other contents, raise "
+                "`version` under [component] in Component.toml, then build and sign again"
+            )
+
+
+class UpdateFailed(LifecycleError):
+    """A step of a switch failed; the earlier version continues."""
+
+    explanation = ErrorCode(
+        "E0319",
+        "update failed",
+        "A step of the switch failed; the earlier version continues.",
+        "the earlier version is still active. `airswasm logs NAME` has the reason",
+    )
+
+    def __init__(self, name: str, old: str, new: str, step: str, reason: str) -> None:
+        self.name, self.old, self.new, self.step, self.reason = name, old, new, step, reason
+        super().__init__(
+            f"{name}: switching from {old} to {new} failed at '{step}': {reason}; {old} continues"
+        )
+
+
+class PurgeIncomplete(LifecycleError):
+    """A name was uninstalled, but a block failed to remove what it keeps for it.
+
+    Attributes:
+        name: The component's name.
+        failures: The reason of each block that failed.
+    """
+
+    explanation = ErrorCode(
+        "E0332",
+        "purge incomplete",
+        "The component is uninstalled, but a block failed to remove what it keeps for it. The "
+        "name cannot be installed again until the purge is complete.",
+        "remove the cause that the message names; the host retries as it starts, and at the next "
+        "install",
+    )
+
+    def __init__(self, name: str, failures: Sequence[str]) -> None:
+        self.name, self.failures = name, tuple(failures)
+        super().__init__(f"{name} is not completely purged: {'; '.join(self.failures)}")
+
+
+class RegistryCorrupt(LifecycleError):
+    """A record in the registry is damaged."""
+
+    explanation = ErrorCode(
+        "E0326",
+        "registry damaged",
+        "A record of an installed component is damaged.",
+        "restore the home from a backup, or uninstall and install the component again",
+    )
+
+    def __init__(self, name: str, reason: str) -> None:
+        self.name, self.reason = name, reason
+        super().__init__(f"the registry's record of {name} is damaged: {reason}")
