@@ -1,6 +1,7 @@
 """The registry changes in whole records, durably, and remembers what may come back."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 import pytest
 from airswasm.lifecycle import (
@@ -56,6 +57,27 @@ async def test_what_is_put_is_there_after_opening_again() -> None:
     table = DictTable()
     await (await Registry.open(table)).put(record())
     assert (await Registry.open(table)).get("local/hello") == record()
+
+
+@pytest.mark.anyio
+async def test_what_an_operator_and_an_update_add_to_a_version_is_there_after_opening_again() -> (
+    None
+):
+    """A pin, the time of its replacement, and its checkpoint; a record without them has none."""
+    table = DictTable()
+    kept = replace(version(1), is_pinned=True, replaced_at=7.5, checkpoint="c1")
+    await (await Registry.open(table)).put(replace(record(), versions=(kept,)))
+    assert (await Registry.open(table)).get("local/hello").versions == (kept,)
+    assert not {"pinned", "replaced_at", "checkpoint"} & version(1).to_document().keys()
+
+
+def test_a_version_that_is_replaced_knows_when() -> None:
+    """By an update and by the way back; the active one was not."""
+    updated = record().with_version(version(2), 5)
+    assert [each.replaced_at for each in updated.versions] == [2.0, None]
+    returned = updated.with_active("0.1.0", 9.0)
+    assert [each.replaced_at for each in returned.versions] == [None, 9.0]
+    assert returned.active == "0.1.0"
 
 
 @pytest.mark.anyio

@@ -354,7 +354,7 @@ class OpenHome:
             self._registry, self._ledger, self._stored, self._trust,
             self._in_force, self._guard, self._policies,
             self.logs, self._hosting, self.policy, self.services.get(Meters), is_online=is_online,
-            delivery=self._delivery, schedule=self._schedule, successors={},
+            delivery=self._delivery, schedule=self._schedule, clock=self._clock, successors={},
         )  # fmt: skip
         for record in self._registry:
             self._running.put_in_force(record.name)

@@ -115,7 +115,7 @@ class Updating:
         record = self.registry.get(name)
         plan = await self.plan_rollback(name, to)
         version = record.version(plan.version)
-        successor = replace(record, active=plan.version, migrate_from=None)
+        successor = replace(record.with_active(plan.version, self.clock()), migrate_from=None)
         _, verified = await self.running.stored.verified(record, version)
         await self._switch(
             record, successor, plan.manifest, _as_before,

@@ -61,6 +61,7 @@ class Running:
     is_online: bool
     delivery: DurableDelivery
     schedule: Schedule
+    clock: Callable[[], float]
     successors: dict[str, tuple[VersionRecord, Decide]]
     """The versions that start beside the active one, and what was decided about each."""
 
@@ -316,7 +317,7 @@ class Running:
         earlier = record.migrate_from
         if earlier is None or not record.has_version(earlier):
             return
-        before = replace(record, active=earlier, migrate_from=None)
+        before = replace(record.with_active(earlier, self.clock()), migrate_from=None)
         self.logs.write(record.name, "warn", f"went back to {earlier}", source="supervisor")
         await self.hosting.stop(record.name)
         try:

@@ -33,9 +33,14 @@ __all__ = (
 )
 
 Wanted = Literal["running", "stopped"]
-FORMAT = 2
+FORMAT = 3
+"""The format that is written. Earlier ones are read:
+
+- 1 had no decisions about grants: all that was asked for was granted.
+- 2 did not know when a version was replaced, whether it is pinned, and which checkpoint it has.
+"""
+FORMATS = (1, 2, FORMAT)
 _WITHOUT_GRANTS = 1
-"""The format of records that granted all that was asked for; they are read, and written anew."""
 REGISTRY_NAMESPACE = "airswasm-registry"
 """Of the host's store. No slash: no component has this name."""
 
@@ -59,6 +64,33 @@ class VersionRecord:
     """Where it came from, in canonical form; empty if it has no source to go back to."""
     pin: str = ""
     """The source's name for exactly this version: a commit, a digest."""
+    is_pinned: bool = False
+    """Whether an operator keeps it, however old it is."""
+    replaced_at: float | None = None
+    """When it stopped being active, in seconds since 1970; None if it is, or if not known."""
+    checkpoint: str = ""
+    """The checkpoint of its data, taken as it was replaced; empty if there is none."""
+
+    def to_document(self) -> dict[str, object]:
+        """Return the version in its stored form; it has only those later fields that are set."""
+        document: dict[str, object] = {
+            "version": self.version,
+            "sequence": self.sequence,
+            "wasm": self.wasm_digest,
+            "files": dict(self.files),
+            "asked": {name: list(patterns) for name, patterns in self.asked.items()},
+            "signer": self.signer,
+            "installed_at": self.installed_at,
+        }
+        if self.source:
+            document |= {"source": self.source, "pin": self.pin}
+        if self.is_pinned:
+            document["pinned"] = True
+        if self.replaced_at is not None:
+            document["replaced_at"] = self.replaced_at
+        if self.checkpoint:
+            document["checkpoint"] = self.checkpoint
+        return document
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +136,8 @@ class ComponentRecord:
 
     def with_version(self, added: VersionRecord, retain: int) -> ComponentRecord:
         """Return a record with a version added and active, without the oldest beyond `retain`."""
-        others = [each for each in self.versions if each.version != added.version]
+        left = self._replaced(added.installed_at)
+        others = [each for each in left if each.version != added.version]
         previous = next((each for each in others if each.version == self.active), None)
         while len(others) >= max(retain, 2):
             oldest = next(each for each in others if each is not previous)
@@ -114,6 +147,20 @@ class ComponentRecord:
             active=added.version,
             versions=(*others, added),
             floor=max(self.floor, added.sequence),
+        )
+
+    def with_active(self, version: str, now: float) -> ComponentRecord:
+        """Return a record in which another retained version is active, since now."""
+        versions = tuple(
+            replace(each, replaced_at=None) if each.version == version else each
+            for each in self._replaced(now)
+        )
+        return replace(self, active=version, versions=versions)
+
+    def _replaced(self, now: float) -> tuple[VersionRecord, ...]:
+        return tuple(
+            replace(each, replaced_at=now) if each.version == self.active else each
+            for each in self.versions
         )
 
     def to_json(self) -> bytes:
@@ -127,19 +174,7 @@ class ComponentRecord:
             "wanted": self.wanted,
             "migrate_from": self.migrate_from,
             "grants": self.grants.to_documents(),
-            "versions": [
-                {
-                    "version": each.version,
-                    "sequence": each.sequence,
-                    "wasm": each.wasm_digest,
-                    "files": dict(each.files),
-                    "asked": {name: list(patterns) for name, patterns in each.asked.items()},
-                    "signer": each.signer,
-                    "installed_at": each.installed_at,
-                    **({"source": each.source, "pin": each.pin} if each.source else {}),
-                }
-                for each in self.versions
-            ],
+            "versions": [each.to_document() for each in self.versions],
         }
         return json.dumps(document, separators=(",", ":"), sort_keys=True).encode()
 
@@ -153,7 +188,7 @@ class ComponentRecord:
         try:
             document = json.loads(content)
             form = document["format"]
-            if form not in (FORMAT, _WITHOUT_GRANTS):
+            if form not in FORMATS:
                 raise RegistryCorrupt(name, f"it has format {form}, not {FORMAT}")
             versions = tuple(_read_version(each) for each in document["versions"])
             record = cls(
@@ -169,7 +204,7 @@ class ComponentRecord:
             active = record.active_version
             grants = (
                 GrantRecord.from_documents(document["grants"])
-                if form == FORMAT
+                if form != _WITHOUT_GRANTS
                 else _all_granted(active)
             )
             record = replace(record, grants=grants)
@@ -182,7 +217,7 @@ def _read_version(document: Mapping[str, object]) -> VersionRecord:
     files = cast("Mapping[str, str]", document["files"])
     asked = document["asked"] if "asked" in document else document["grants"]
     patterns = cast("Mapping[str, list[str]]", asked)
-    signer = document["signer"]
+    signer, replaced_at = document["signer"], document.get("replaced_at")
     return VersionRecord(
         version=str(document["version"]),
         sequence=int(str(document["sequence"])),
@@ -193,6 +228,9 @@ def _read_version(document: Mapping[str, object]) -> VersionRecord:
         installed_at=float(str(document["installed_at"])),
         source=str(document.get("source", "")),
         pin=str(document.get("pin", "")),
+        is_pinned=document.get("pinned") is True,
+        replaced_at=None if replaced_at is None else float(str(replaced_at)),
+        checkpoint=str(document.get("checkpoint", "")),
     )
 
 
