@@ -324,6 +324,35 @@ async def test_a_failed_update_leaves_the_old_one_alone(system: ActorSystem, whe
     assert ref_of(node, "a").incarnation == 1
 
 
+@pytest.mark.parametrize("fails", [False, True])
+async def test_what_waits_for_its_restart_is_replaced_at_once(
+    system: ActorSystem, fails: bool
+) -> None:
+    """With the messages that wait for it; if that fails, its restart comes as it would have."""
+    backoff = Backoff("linear", initial=30.0, jitter=0.0)
+    node = await run(system, ChildSpec("a", lambda: Probe("old")), backoff=backoff)
+    ref = ref_of(node, "a")
+    Faults(system).kill(ref)
+    await anyio.wait_all_tasks_blocked()
+    assert node.status()[0].state == "restarting"
+    ref.tell("waits")
+
+    async def prepare(actor: object) -> None:
+        if fails:
+            raise ValueError("not today")
+
+    new = Probe("new")
+    if fails:
+        with pytest.raises(ChildStartFailed):
+            await node.update_child(ChildSpec("a", lambda: new), prepare=prepare)
+        assert (node.status()[0].state, new.payloads) == ("restarting", [])
+        return
+    await node.update_child(ChildSpec("a", lambda: new), prepare=prepare)
+    await anyio.wait_all_tasks_blocked()
+    assert new.payloads == ["waits"]
+    assert (node.status()[0].state, ref.incarnation, node.is_open) == ("running", 2, True)
+
+
 class TestOnAClockThatJumps:
     @pytest.fixture
     def anyio_backend(self, autojump: object) -> object:

@@ -9,7 +9,7 @@ from typing import Any
 import anyio
 import pytest
 from airswasm.lifecycle import InstallPlan, System
-from airswasm.lifecycle._hosting.hosting import HostedActor
+from airswasm.lifecycle._hosting.incarnations import HostedActor
 from airswasm.security import PublicKey, TrustStore, generate_key
 from airswasm.wit import AirswasmError
 from anyio.lowlevel import checkpoint

@@ -364,15 +364,15 @@ class TestUpdate:
         await system.install(workshop.package(), approve=yes)
         wasm = workshop.guest("0.2.0", init=1) if fails else None
         package = workshop.package("0.2.0", capabilities=WIDER, wasm=wasm)
-        replace = system._hosting.replace
+        load = system._hosting.load_candidate
 
-        async def denied_meanwhile(*arguments: Any) -> None:
+        async def denied_meanwhile(*arguments: Any) -> Any:
             await system.grants.deny(NAME, "storage.read", ["secret/**"])
             assert may(system, WRITE, "other"), "the next version may already work"
             assert not may(system, READ, "secret/a")
-            await replace(*arguments)
+            return await load(*arguments)
 
-        system._hosting.replace = denied_meanwhile  # type: ignore[method-assign]
+        system._hosting.load_candidate = denied_meanwhile  # type: ignore[method-assign]
         if fails:
             with pytest.raises(UpdateFailed):
                 await system.update(package, approve=yes)

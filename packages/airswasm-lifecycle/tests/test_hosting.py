@@ -222,7 +222,7 @@ class TestKilling:
             group.start_soon(
                 lambda: updated.of(system.update, patient("0.2.0", init=2), approve=yes)
             )
-            await until(lambda: system._hosting._hosted[NAME].node._inbox.is_busy)
+            await until(lambda: NAME in system._hosting._trying)
             with anyio.fail_after(30):
                 await system.stop(NAME, kill=True)
                 await updated.is_over.wait()

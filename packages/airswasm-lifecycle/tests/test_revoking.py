@@ -11,7 +11,7 @@ import pytest
 from airswasm.actor import EventKind, LifecycleEvent
 from airswasm.actor._running.reference import cell_of
 from airswasm.lifecycle import InstallPlan, NotInstalled, OwnerChanged, System
-from airswasm.lifecycle._hosting.hosting import HostedActor
+from airswasm.lifecycle._hosting.incarnations import HostedActor
 from airswasm.lifecycle._registry.ledger import Ledger
 from airswasm.security import KeyRevoked, PrivateKey, generate_key
 from airswasm.storage import StoreLimits

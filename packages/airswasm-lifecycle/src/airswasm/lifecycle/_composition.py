@@ -75,6 +75,7 @@ from airswasm.wit import Blocks, Contract, Forbidden
 from ._changes.granting import Granting
 from ._changes.installing import Installing
 from ._changes.levels import Levels
+from ._changes.switching import Switching, keep_no_data
 from ._changes.trusting import Trusting
 from ._changes.updating import Updating
 from ._home.artifacts import ArtifactStore
@@ -374,6 +375,7 @@ class OpenHome:
         self._updating = Updating(
             self._registry, self._ledger, self._trust, self.policy, loader, self._running,
             self._clock, self.kinds, levels,
+            Switching(self._running, self._ledger, loader, keep_no_data),
         )  # fmt: skip
         self._trusting = Trusting(
             self._registry, self._ledger, self._trust, self._audit, self._running, self._granting

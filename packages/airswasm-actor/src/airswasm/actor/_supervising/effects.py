@@ -137,7 +137,7 @@ class Effects:
         prepare: Callable[[object], Awaitable[None]] | None,
         finish: float,
     ) -> None:
-        """Replace the running actor of a child by one made from a new specification.
+        """Replace the actor of a child by one made from a new specification.
 
         Raises:
             ChildStartFailed: The new one did not start or could not be prepared; the old one has
@@ -159,6 +159,7 @@ class Effects:
         cell.own_rare().weight = spec.weight
         resize(cell, self._life.register.mailbox_for(made, spec.mailbox))
         child.spec = spec
+        child.state = "running"
         child.failures = 0
         child.started_at = self._life.dispatcher.clock()
 

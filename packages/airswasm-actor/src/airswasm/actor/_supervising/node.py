@@ -206,12 +206,12 @@ class SupervisorNode:
         prepare: Callable[[object], Awaitable[None]] | None = None,
         finish: float = 5.0,
     ) -> ActorRef:
-        """Replace a running actor by one made from a new specification, under its reference.
+        """Replace an actor by one made from a new specification, under its reference.
 
         The new one is made, started and prepared while the old one goes on. Then the old one
         finishes the message in hand within `finish` seconds and is stopped, and the new one goes
         on with the next message of the same mailbox. If making, `start` or `prepare` fails, the
-        old one has not noticed anything.
+        old one has not noticed anything. An actor that waits for its restart is replaced at once.
 
         Args:
             spec: The new specification, with the id of the child to replace.
@@ -224,7 +224,7 @@ class SupervisorNode:
 
         Raises:
             NoSuchChild: There is none with this id.
-            ChildNotRunning: It is not running.
+            ChildNotRunning: It is stopped.
             InvalidChildSpec: The specification is not for this supervisor, or for a supervisor.
             ChildStartFailed: The new one did not start or could not be prepared.
         """
@@ -419,7 +419,7 @@ class SupervisorNode:
         if child.node is not None:
             problem = "a supervisor cannot be updated in place; stop it and start another"
             raise InvalidChildSpec(spec.id, problem)
-        if child.state != "running" or child.ref is None:
+        if child.state == "stopped" or child.ref is None or not child.ref.is_alive:
             raise ChildNotRunning(self.name, spec.id, child.state)
         await self._effects.replace(child, spec, prepare, finish)
         return child.ref

@@ -1,6 +1,6 @@
 """Changes by the operator.
 
-`installing` brings a name and takes it away, and `updating` switches its version. `trusting`
-decides who may sign it, `levels` how much a signature decides, and `granting` the grants of a
-component.
+`installing` brings a name and takes it away. `updating` decides on another version of it, and
+`switching` has the steps in which that takes over. `trusting` decides who may sign it, `levels`
+how much a signature decides, and `granting` the grants of a component.
 """

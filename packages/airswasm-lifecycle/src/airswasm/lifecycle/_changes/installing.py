@@ -15,7 +15,7 @@ from airswasm.security import Kinds, TrustStore
 from .._home.forgetting import Forgetting
 from .._home.logbook import LogBook
 from .._home.policy import HostPolicy
-from .._hosting.hosting import reason_of
+from .._hosting.incarnations import reason_of
 from .._hosting.loading import Loader
 from .._hosting.running import Running
 from .._packages.component_name import is_component_name

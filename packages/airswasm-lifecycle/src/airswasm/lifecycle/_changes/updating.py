@@ -1,12 +1,11 @@
 """Update and roll back: another version under the same name, and no message lost.
 
-Both end in the same switch. Either the new version runs and is the record of its name, or the old
-one stays both.
+Both decide on the record that is to be, and end in the same switch (`switching`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import anyio.to_thread
@@ -14,7 +13,6 @@ from airswasm.runtime import ProgressSink
 from airswasm.security import GrantRecord, Kinds, TrustStore
 
 from .._home.policy import HostPolicy
-from .._hosting.hosting import reason_of
 from .._hosting.loading import Loader
 from .._hosting.running import Running
 from .._packages.manifest import Manifest
@@ -28,8 +26,9 @@ from .._registry.plan import (
     version_to_return_to,
 )
 from .._registry.registry import ComponentRecord, Registry
-from ..errors import ArtifactCorrupt, ManifestInvalid, UpdateFailed
+from ..errors import ArtifactCorrupt, ManifestInvalid
 from .levels import Levels
+from .switching import Switch, Switching
 
 __all__ = ("Updating",)
 
@@ -51,6 +50,7 @@ class Updating:
     clock: Callable[[], float]
     kinds: Kinds
     levels: Levels
+    switching: Switching
 
     async def update(
         self, package: Package, name: str, approve: Approve | None, progress: ProgressSink | None
@@ -65,10 +65,10 @@ class Updating:
             owner=str(package.signer) if package.signer else record.owner,
             migrate_from=record.migrate_from or record.active,
         )
-        await self._switch(
-            record, successor, package.manifest, decide,
+        await self.switching.carry_out(Switch(
+            "update", record, successor, package.manifest, decide,
             lambda ready: self.ledger.put_package(package, (ready,), "update", decide),
-        )  # fmt: skip
+        ))  # fmt: skip
 
     async def plan(self, package: Package, name: str, progress: ProgressSink | None) -> InstallPlan:
         """Decide the effect of an update; see `System.plan`."""
@@ -117,10 +117,10 @@ class Updating:
         version = record.version(plan.version)
         successor = replace(record.with_active(plan.version, self.clock()), migrate_from=None)
         _, verified = await self.running.stored.verified(record, version)
-        await self._switch(
-            record, successor, plan.manifest, _as_before,
+        await self.switching.carry_out(Switch(
+            "rollback", record, successor, plan.manifest, _as_before,
             lambda ready: self.ledger.put("rollback", ready, verified),
-        )  # fmt: skip
+        ))  # fmt: skip
 
     async def plan_rollback(self, name: str, to: str | None) -> InstallPlan:
         """Decide the effect of a rollback; see `System.plan_rollback`."""
@@ -133,73 +133,3 @@ class Updating:
         before = self._manifest_of(record)
         held = self.running.in_force.grants(record.grants, version)
         return plan_rollback(record, version, manifest, before, self.kinds, held, len(wasm))
-
-    async def _switch(
-        self,
-        record: ComponentRecord,
-        successor: ComponentRecord,
-        manifest: Manifest,
-        decide: Decide,
-        commit: Callable[[ComponentRecord], Awaitable[None]],
-    ) -> None:
-        """Make `successor` the record of its name and the running version."""
-        try:
-            await self._switch_or_stay(record, successor, manifest, decide, commit)
-        except UpdateFailed as error:
-            text = f"{successor.active} did not take over, at '{error.step}': {error.reason}"
-            self.running.logs.write(record.name, "error", text, source="supervisor")
-            raise
-
-    async def _switch_or_stay(
-        self,
-        record: ComponentRecord,
-        successor: ComponentRecord,
-        manifest: Manifest,
-        decide: Decide,
-        commit: Callable[[ComponentRecord], Awaitable[None]],
-    ) -> None:
-        name = record.name
-        manifest, excesses = self.running.policy.hold(manifest)
-        is_hosted = self.running.hosting.is_replaceable(name)
-        if is_hosted:
-            await self._switch_hosted(record, successor, manifest, decide, commit)
-        else:
-            await self.running.hosting.stop(name)
-            await commit(successor)
-        self.running.hosting.note_held(name, excesses)
-        self.running.take_over(self.registry.get(name), manifest)
-        self.loader.keep_only(await self.ledger.sweep())
-        if not is_hosted and successor.wanted == "running":
-            await self._begin_or_return(record, successor)
-        self.running.logs.write(
-            name, "info", f"switched from {record.active} to {successor.active}",
-            source="supervisor",
-        )  # fmt: skip
-
-    async def _switch_hosted(
-        self,
-        record: ComponentRecord,
-        successor: ComponentRecord,
-        manifest: Manifest,
-        decide: Decide,
-        commit: Callable[[ComponentRecord], Awaitable[None]],
-    ) -> None:
-        name = record.name
-        self.running.successors[name] = successor.active_version, decide
-        self.running.put_in_force(name)
-        ready = replace(successor, migrate_from=None)
-        try:
-            await self.running.hosting.replace(record, successor, manifest, lambda: commit(ready))
-        finally:
-            del self.running.successors[name]
-            self.running.put_in_force(name)
-
-    async def _begin_or_return(self, record: ComponentRecord, successor: ComponentRecord) -> None:
-        try:
-            await self.running.begin(self.registry.get(record.name))
-        except Exception as error:
-            await self.running.hosting.stop(record.name)
-            await self.ledger.put("rollback", record)
-            raise UpdateFailed(
-                record.name, record.active, successor.active, "start", reason_of(error)
-            ) from error

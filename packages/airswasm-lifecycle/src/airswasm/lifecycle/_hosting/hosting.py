@@ -29,35 +29,33 @@ from airswasm.actor import (
     ActorSystem,
     AskTimeout,
     Backoff,
-    ChildSpec,
     ChildStartFailed,
-    ComponentActor,
     EventKind,
     HealthCheckFailed,
     LifecycleEvent,
     MailboxSpec,
     SupervisorGaveUp,
     SupervisorNode,
-    SupervisorSpec,
 )
-from airswasm.runtime import Finding, GuestFault, Health, Limits, LinkedComponent, WasiConfig
+from airswasm.runtime import Finding, GuestFault, Health, LinkedComponent
 from airswasm.security import TrustError
 from airswasm.wit import AirswasmError
-from airswasm.wit.names import GUEST_MIGRATION
 
 from .._home.caps import Excess
 from .._home.logbook import LogBook
 from .._packages.manifest import MANIFEST_NAME, Manifest
 from .._registry.limits import acceptance_of, limits_of
 from .._registry.registry import ComponentRecord
-from ..errors import NotRunning, StartFailed, TooManyRunning, UpdateFailed
+from ..errors import NotRunning, StartFailed, TooManyRunning
+from .candidate import Candidate
 from .checks import Checks
+from .incarnations import HostedActor, Maker, Recipe, reason_of, supervisor_spec
 from .loading import Loader, wasi_of
 from .quarantine import Placeholder, Quarantine
 from .revivals import Revivals, Revive
 from .status import ComponentStatus
 
-__all__ = ("Hosting", "reason_of")
+__all__ = ("Hosting",)
 
 _STOPPING_AT_ONCE = 256
 _QUARANTINE_TIME = 1.0
@@ -84,69 +82,6 @@ class _Hosted:
     """Incarnations that are no restarts after a crash: updates, and the replaced ones."""
     last_error: str | None = None
     checks: Checks = field(default_factory=Checks)
-
-
-@dataclass(frozen=True, slots=True, weakref_slot=True)
-class _Recipe:
-    """The parts that all names of one version share, made once."""
-
-    linked: LinkedComponent
-    manifest: Manifest
-    limits: Limits
-    wasi: WasiConfig
-    mailbox: MailboxSpec
-    backoff: Backoff
-
-
-class HostedActor(ComponentActor):
-    """A component that takes over data before its first message and reports its use.
-
-    Attributes:
-        weight: By which its use is divided where components are compared.
-    """
-
-    __slots__ = ("_may_run", "_migrate_from", "weight")
-
-    def __init__(
-        self, recipe: _Recipe, name: str, migrate_from: str | None, may_run: Callable[[], bool]
-    ) -> None:
-        super().__init__(
-            recipe.linked,
-            name,
-            limits=recipe.limits,
-            wasi=recipe.wasi,
-            config=recipe.manifest.config,
-            version=recipe.manifest.component.version,
-        )
-        self.weight: float = recipe.manifest.limits.weight
-        self._migrate_from = migrate_from
-        self._may_run = may_run
-
-    async def stop(self) -> None:
-        """Call `shutdown`, unless its code must not run any more."""
-        if self._may_run():
-            await super().stop()
-
-    async def start(self) -> None:
-        """Start, and take over data that an earlier version stored."""
-        await super().start()
-        if self._migrate_from is not None:
-            await self.migrate(self._migrate_from)
-
-    @property
-    def memory_bytes(self) -> int:
-        """Peak linear memory; 0 before the first message and where it is unknown."""
-        return (self.instance.memory_peak_bytes or 0) if self.instance else 0
-
-    @property
-    def taken_bytes(self) -> int:
-        """The bytes that it takes now: its memory, and what the host keeps for it."""
-        return self.instance.memory_bytes + self.instance.host_memory_bytes if self.instance else 0
-
-    @property
-    def host_memory_bytes(self) -> int:
-        """The bytes that the host keeps on its behalf, beside that."""
-        return self.instance.host_memory_bytes if self.instance else 0
 
 
 class Hosting:
@@ -176,11 +111,13 @@ class Hosting:
         self._expected: dict[str, anyio.Event] = {}
         """Components that wait for their turn to start."""
         self._starting: dict[str, anyio.CancelScope] = {}
+        self._trying: dict[str, anyio.CancelScope] = {}
+        """Names for which a candidate starts, or has started."""
         self._killing: Counter[str] = Counter()
         """Names that an operator is killing: none of them may start."""
         self.revivals = Revivals(actors, revive)
         self._held: dict[str, tuple[Excess, ...]] = {}
-        self._recipes = WeakValueDictionary[tuple[str, str], _Recipe]()
+        self._recipes = WeakValueDictionary[tuple[str, str], Recipe]()
 
     async def open(self, stack: AsyncExitStack) -> None:
         """Watch events until `stack` closes; then stop every component."""
@@ -233,8 +170,9 @@ class Hosting:
     def is_replaceable(self, name: str) -> bool:
         """Return whether a successor can take over the mailbox of a name."""
         hosted = self._hosted.get(name)
-        states = [child.state for child in hosted.node.status()] if hosted is not None else []
-        return states == ["running"]
+        if hosted is None or not hosted.node.is_open:
+            return False
+        return [child.state for child in hosted.node.status()] in (["running"], ["restarting"])
 
     def is_running(self, name: str) -> bool:
         """Return whether an incarnation handles messages now."""
@@ -334,8 +272,15 @@ class Hosting:
         """Return the numbers that the policy holds, as texts."""
         return tuple(map(str, self._held.get(name, ())))
 
-    async def start(self, record: ComponentRecord, manifest: Manifest) -> None:
+    async def start(
+        self, record: ComponentRecord, manifest: Manifest, candidate: Candidate | None = None
+    ) -> None:
         """Start a component.
+
+        Args:
+            record: Its record.
+            manifest: Its manifest.
+            candidate: Its first incarnation, which has started.
 
         Raises:
             StartFailed: It did not come up, or an operator killed it meanwhile; nothing of it runs.
@@ -346,13 +291,13 @@ class Hosting:
         self._refused.pop(name, None)
         self._quarantine.lift(name)
         self.revivals.cancel(name)
-        if len(self._hosted) >= self._most_running and name not in self._hosted:
-            raise TooManyRunning(name, self._most_running)
+        if name not in self._hosted:
+            self._check_room(name)
         with anyio.CancelScope() as scope:
             self._starting[name] = scope
             try:
                 if name not in self._killing:
-                    await self._start(record, manifest)
+                    await self._start(record, manifest, candidate)
                     if not scope.cancel_called:  # it may come too late to interrupt
                         return
             finally:
@@ -363,10 +308,19 @@ class Hosting:
         reason = self._quarantine.reason(name) or "an operator killed it"
         raise StartFailed(name, record.active, reason)
 
-    async def _start(self, record: ComponentRecord, manifest: Manifest) -> None:
+    def _check_room(self, name: str) -> None:
+        if len(self._hosted) >= self._most_running:
+            raise TooManyRunning(name, self._most_running)
+
+    async def _start(
+        self, record: ComponentRecord, manifest: Manifest, candidate: Candidate | None
+    ) -> None:
         name = record.name
-        make = await self._maker(record, manifest, record.migrate_from)
-        node = SupervisorNode(self._actors, _supervisor_spec(make), name=name, is_quiet=True)
+        if candidate is not None:
+            make = candidate.hand_over()
+        else:
+            make = await self._maker(record, manifest, record.migrate_from)
+        node = SupervisorNode(self._actors, supervisor_spec(make), name=name, is_quiet=True)
         hosted = self._hosted[name] = _Hosted(record.active, node, manifest)
         try:
             await node.start()
@@ -475,9 +429,9 @@ class Hosting:
         """
         self._killing[name] += 1
         try:
-            scope = self._starting.get(name)
-            if scope is not None:
-                scope.cancel()
+            for scopes in (self._starting, self._trying):
+                if name in scopes:
+                    scopes[name].cancel()
             hosted = self._hosted.get(name)
             if hosted is not None:
                 await hosted.node.stop(timeout=0)
@@ -502,68 +456,113 @@ class Hosting:
         if was_down:  # it had ended by itself; now the operator wants it stopped
             self._tell(EventKind.STOPPED, name)
 
-    async def replace(
-        self, record: ComponentRecord, successor: ComponentRecord, manifest: Manifest,
-        commit: Commit,
-    ) -> None:  # fmt: skip
-        """Let `successor` take over from the running `record`.
+    # -- replacing -----------------------------------------------------------------------------
+
+    async def load_candidate(self, record: ComponentRecord, manifest: Manifest) -> Candidate:
+        """Load a version that is going to replace another one, and start nothing.
 
         Args:
-            record: The running version's record.
-            successor: The record to run; its `migrate_from` names the version whose data it takes
+            record: The record to run; its `migrate_from` names the version whose data it takes
                 over.
-            manifest: The successor's manifest.
-            commit: Writes the change; called when the successor is ready.
+            manifest: Its manifest.
 
         Raises:
-            UpdateFailed: A step failed, and `record` continues as before.
+            TooManyRunning: Nothing runs under its name, and the host has no room for more.
+            ArtifactCorrupt, EngineError: It could not be loaded.
         """
-        name = record.name
+        if record.name not in self._hosted:
+            self._check_room(record.name)
+        return Candidate(record, manifest, await self._maker(record, manifest, record.migrate_from))
+
+    @asynccontextmanager
+    async def trying(self, name: str, version: str) -> AsyncGenerator[None]:
+        """Let an operator who kills a name end the block, too.
+
+        Raises:
+            StartFailed: An operator killed it.
+        """
+        killed = StartFailed(name, version, "an operator killed it")
+        if name in self._killing:
+            raise killed
+        with anyio.CancelScope() as scope:
+            self._trying[name] = scope
+            try:
+                yield
+            finally:
+                del self._trying[name]
+        if scope.cancelled_caught:
+            raise killed
+
+    @asynccontextmanager
+    async def holding_still(self, name: str) -> AsyncGenerator[None]:
+        """Let a component finish the message in hand; inside the block, its messages wait."""
+        hosted = self._hosted.get(name)
+        if hosted is None or hosted.ref is None:
+            yield
+            return
+        hosted.ref.pause()
+        try:
+            await hosted.ref.finish(hosted.manifest.limits.timeout)
+            yield
+        finally:
+            self._resume(name, hosted)
+
+    async def take_over(self, candidate: Candidate, commit: Commit) -> None:
+        """Write the change, and put a candidate in the place of what runs under its name.
+
+        The mailbox stays, and handlers do not overlap. The message in hand gets the whole time of
+        its own limit.
+
+        Args:
+            candidate: It has started.
+            commit: Writes the change; what it raises leaves everything as it was.
+
+        Raises:
+            ActorStopped, ChildNotRunning: What it should replace has ended.
+            ChildStartFailed: `commit` failed; its `__cause__` is why.
+        """
+        name, version = candidate.name, candidate.version
         hosted = self._hosted[name]
-        steps = ["load"]
+        is_written = False
 
         async def prepare(_ready: object) -> None:
-            steps.append("write the change")
+            nonlocal is_written
             await commit()
-            steps.append("switch")
+            is_written = True
             hosted.switches += 1
-            hosted.version = successor.active
+            hosted.version = version
 
+        make = candidate.hand_over()
+        spec = supervisor_spec(make)
+        (child,) = spec.children
         try:
-            make = await self._maker(successor, manifest, successor.migrate_from)
-            await self._hold_still(hosted, make.migrates)
-            steps.append("start")
-            spec = _supervisor_spec(make)
-            (child,) = spec.children
             with anyio.CancelScope(shield=True):
-                # The message in hand gets the whole time of its own limit.
                 finish = hosted.manifest.limits.timeout
                 await hosted.node.update_child(child, prepare=prepare, finish=finish)
-            if not hosted.node.is_open and steps[-1] != "switch":
+            if not is_written:
                 raise ActorStopped(name)
-            hosted.node.spec = spec
-        except Exception as error:
-            cause = error.__cause__ if isinstance(error, ChildStartFailed) else error
-            reason = reason_of(cause or error)
-            raise UpdateFailed(name, record.active, successor.active, steps[-1], reason) from error
         finally:
-            if steps[-1] == "switch" and self._may_run(name, successor.active):
+            if is_written and self._may_run(name, version):
                 self._quarantine.lift(name)
-            if hosted.ref is not None and self._quarantine.reason(name) is None:
-                hosted.ref.resume()
+            self._resume(name, hosted)
+        hosted.node.spec = spec
         was_asked = hosted.manifest.health is not None
-        hosted.manifest = manifest
+        hosted.manifest = candidate.manifest
         if not was_asked:
             self._check_later(name, hosted)
         hosted.ready_at = self._actors.clock()
         hosted.last_error = None
         make.migrate_from = None  # a restart does not take over the data again
 
+    def _resume(self, name: str, hosted: _Hosted) -> None:
+        if hosted.ref is not None and self._quarantine.reason(name) is None:
+            hosted.ref.resume()
+
     # -- making incarnations -------------------------------------------------------------------
 
     async def _maker(
         self, record: ComponentRecord, manifest: Manifest, migrate_from: str | None
-    ) -> _Maker:
+    ) -> Maker:
         version = record.active_version
         linked = await self._loader.load(version.wasm_digest, record.name)
         key = (version.wasm_digest, version.files[MANIFEST_NAME])
@@ -572,18 +571,18 @@ class Hosting:
             recipe = self._recipes[key] = self._recipe(linked, manifest)
         may_run = partial(self._may_run, record.name, record.active)
         check_again = partial(self._check_again, record.name, record.active)
-        return _Maker(recipe, record.name, migrate_from, may_run, check_again)
+        return Maker(recipe, record.name, migrate_from, may_run, check_again)
 
     def _may_run(self, name: str, version: str) -> bool:
         return not self._quarantine.bars(name, version)
 
-    def _recipe(self, linked: LinkedComponent, manifest: Manifest) -> _Recipe:
+    def _recipe(self, linked: LinkedComponent, manifest: Manifest) -> Recipe:
         backoff = manifest.supervision.backoff
         limits = limits_of(manifest)
         accepted = acceptance_of(manifest)
         fitting = linked.component.message_bytes(limits)
         message_bytes = min(fitting, self._most_message_bytes)
-        return _Recipe(
+        return Recipe(
             linked=linked,
             manifest=manifest,
             limits=dataclasses.replace(limits, message_bytes=message_bytes),
@@ -601,11 +600,6 @@ class Hosting:
                 jitter=backoff.jitter,
             ),
         )
-
-    async def _hold_still(self, hosted: _Hosted, is_needed: bool) -> None:
-        if is_needed and hosted.ref is not None:
-            hosted.ref.pause()
-            await hosted.ref.finish(hosted.manifest.limits.timeout)
 
     # -- health --------------------------------------------------------------------------------
 
@@ -716,28 +710,6 @@ class Hosting:
                     group.start_soon(stop_some)
 
 
-@dataclass(slots=True)
-class _Maker:
-    """Makes the incarnations of one version under one name."""
-
-    recipe: _Recipe
-    name: str
-    migrate_from: str | None
-    may_run: Callable[[], bool]
-    check_again: Callable[[], bool]
-
-    @property
-    def migrates(self) -> bool:
-        """Whether the first start takes over stored data."""
-        exports = self.recipe.linked.component.exports
-        return self.migrate_from is not None and GUEST_MIGRATION in exports
-
-    def __call__(self) -> HostedActor | Placeholder:
-        if not self.check_again():
-            return Placeholder(self.name)
-        return HostedActor(self.recipe, self.name, self.migrate_from, self.may_run)
-
-
 def _how_it_came_up(event: LifecycleEvent, hosted: _Hosted, restarts: int) -> str:
     if event.incarnation == 1:
         return "started"
@@ -746,31 +718,7 @@ def _how_it_came_up(event: LifecycleEvent, hosted: _Hosted, restarts: int) -> st
     return f"{hosted.version} took over, incarnation {event.incarnation}"
 
 
-def _supervisor_spec(make: _Maker) -> SupervisorSpec:
-    recipe = make.recipe
-    settings = recipe.manifest.supervision
-    child = ChildSpec(
-        id=make.name,
-        start=make,
-        restart=settings.restart,
-        shutdown=settings.shutdown,
-        mailbox=recipe.mailbox,
-        weight=recipe.manifest.limits.weight,
-    )
-    return SupervisorSpec(
-        intensity=settings.intensity,
-        period=settings.period,
-        backoff=recipe.backoff,
-        children=(child,),
-    )
-
-
 def _ref_of(node: SupervisorNode, name: str) -> ActorRef:
     child = node.child(name)
     assert isinstance(child, ActorRef)
     return child
-
-
-def reason_of(error: BaseException | None) -> str:
-    """Return an error's message, or its class name if it has none."""
-    return str(error) or type(error).__name__

@@ -6,8 +6,8 @@ and its signature are valid today.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from contextlib import AbstractAsyncContextManager
+from collections.abc import Callable, Generator
+from contextlib import AbstractAsyncContextManager, contextmanager
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -33,7 +33,9 @@ from .._registry.registry import ComponentRecord, Registry, VersionRecord
 from .._registry.stored_packages import StoredPackages
 from .._registry.tables import ComponentPolicies
 from ..errors import PackageUnsigned
-from .hosting import Hosting, reason_of
+from .candidate import Candidate
+from .hosting import Hosting
+from .incarnations import reason_of
 
 __all__ = ("Running",)
 
@@ -79,6 +81,17 @@ class Running:
             asked = merged_grants(asked, self.in_force.asked(version))
         if self.guard.grants_of(name) is not grants:
             self.guard.grant(name, grants, asked=asked)
+
+    @contextmanager
+    def both_in_force(self, successor: ComponentRecord, decide: Decide) -> Generator[None]:
+        """Let a name have its successor's grants, too: inside the block, both versions work."""
+        self.successors[successor.name] = successor.active_version, decide
+        self.put_in_force(successor.name)
+        try:
+            yield
+        finally:
+            del self.successors[successor.name]
+            self.put_in_force(successor.name)
 
     def take_over(self, record: ComponentRecord, manifest: Manifest) -> None:
         """Put a record's grants, quotas, rates and terms of delivery into force."""
@@ -161,8 +174,12 @@ class Running:
             for _ in range(_STARTING_AT_ONCE):
                 group.start_soon(start_some)
 
-    async def begin(self, record: ComponentRecord) -> None:
+    async def begin(self, record: ComponentRecord, candidate: Candidate | None = None) -> None:
         """Start an installed component after checking its files.
+
+        Args:
+            record: Its record.
+            candidate: Its first incarnation, which has started.
 
         Raises:
             StartFailed, TooManyRunning, ArtifactCorrupt, SecurityError, EngineError: It cannot
@@ -176,7 +193,7 @@ class Running:
             self.hosting.note_held(record.name, excesses)
             self.take_over(record, manifest)
             self._say_if_free(record.name)
-            await self.hosting.start(record, manifest)
+            await self.hosting.start(record, manifest, candidate)
         except Exception as error:
             self.hosting.note_refusal(record.name, error)
             raise

@@ -124,19 +124,44 @@ class VersionNotNewer(LifecycleError):
 
 
 class UpdateFailed(LifecycleError):
-    """A step of a switch failed; the earlier version continues."""
+    """A step of a switch to another version failed.
+
+    Attributes:
+        name: The component.
+        old: The version before.
+        new: The version that should have taken over.
+        step: The step that failed: `load`, `keep the data`, `start`, `pass the gates`, `write the
+            change` or `switch`.
+        reason: Why.
+        active: The version that is the active one now: `old`, unless the switch itself failed.
+        state: What it does: `running`, or another state of `airswasm status`.
+    """
 
     explanation = ErrorCode(
         "E0319",
         "update failed",
-        "A step of the switch failed; the earlier version continues.",
-        "the earlier version is still active. `airswasm logs NAME` has the reason",
+        "A step of the switch failed; the earlier version stays the active one.",
+        "the message says what runs. `airswasm logs NAME` has the reason",
     )
 
-    def __init__(self, name: str, old: str, new: str, step: str, reason: str) -> None:
+    def __init__(
+        self,
+        name: str,
+        old: str,
+        new: str,
+        step: str,
+        reason: str,
+        *,
+        active: str = "",
+        state: str = "running",
+    ) -> None:
         self.name, self.old, self.new, self.step, self.reason = name, old, new, step, reason
+        self.active, self.state = active or old, state
+        self.hint = f"`airswasm logs {name}` has the reason"
+        stands = "continues" if state == "running" else f"stays installed, and is {state}"
         super().__init__(
-            f"{name}: switching from {old} to {new} failed at '{step}': {reason}; {old} continues"
+            f"{name}: switching from {old} to {new} failed at '{step}': {reason}; "
+            f"{self.active} {stands}"
         )
 
 

@@ -1,0 +1,178 @@
+"""Switch a name to another version, in six steps; before the fifth, nothing has changed.
+
+1. `load`: the new version is compiled and linked.
+2. `keep the data`: what the old version stored is kept, so that a failure can restore it. Where the
+   new version takes over stored data (`migrate`), the old one first finishes the message in hand
+   and then pauses until the end, because two versions must not write the same data at once.
+3. `start`: the new version starts beside the old one, which goes on. Now it is a candidate.
+4. `pass the gates`: each gate has a verdict on it.
+5. `write the change`: one atomic write makes it the version of the name.
+6. `switch`: it handles the messages of the name. Handlers never overlap, and the mailbox stays.
+
+A failure of the steps 1 to 5 leaves the old version as it was, and the error names the step, the
+reason and what runs. Where nothing runs (no host, or an operator has stopped the component), the
+steps 3, 6 and the gates that ask a candidate are left out.
+
+Rejected: to start the candidate in the supervisor of its name. It would restart the old version
+only after the gates, and a stop would wait for them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, replace
+from typing import Literal, TypeAlias
+
+from airswasm.actor import ChildStartFailed
+
+from .._hosting.candidate import Candidate
+from .._hosting.incarnations import reason_of
+from .._hosting.loading import Loader
+from .._hosting.running import Running
+from .._packages.manifest import Manifest
+from .._registry.ledger import Decide, Ledger
+from .._registry.registry import ComponentRecord
+from ..errors import UpdateFailed
+
+__all__ = ("KeepData", "Step", "Switch", "Switching", "keep_no_data")
+
+Step: TypeAlias = Literal[
+    "load", "keep the data", "start", "pass the gates", "write the change", "switch"
+]
+
+
+@dataclass(slots=True)
+class Switch:
+    """One update or rollback on its way.
+
+    Attributes:
+        verb: `update` or `rollback`.
+        record: The record as it is.
+        successor: The record to write. Its `migrate_from` names the version whose data the new one
+            has yet to take over; the steps remove it when that is done.
+        manifest: The new version's manifest.
+        decide: The decision on what the new version asks for.
+        write: Writes a record in place of the old one, atomically.
+        step: The step that it is at.
+        candidate: The new version beside the old one; None before it is loaded, and where it does
+            not start.
+    """
+
+    verb: Literal["update", "rollback"]
+    record: ComponentRecord
+    successor: ComponentRecord
+    manifest: Manifest
+    decide: Decide
+    write: Callable[[ComponentRecord], Awaitable[None]]
+    step: Step = "load"
+    candidate: Candidate | None = None
+
+    @property
+    def name(self) -> str:
+        """The component."""
+        return self.record.name
+
+    async def commit(self) -> None:
+        """Write the change."""
+        self.step = "write the change"
+        await self.write(self.successor)
+        self.step = "switch"
+
+
+KeepData: TypeAlias = Callable[[Switch], AbstractAsyncContextManager[None]]
+"""Keeps what a name has stored before the block, and restores it if the block fails."""
+
+
+@asynccontextmanager
+async def keep_no_data(_switch: Switch) -> AsyncGenerator[None]:
+    """Keep nothing."""
+    yield
+
+
+@dataclass(frozen=True, slots=True)
+class Switching:
+    """Carries out switches."""
+
+    running: Running
+    ledger: Ledger
+    loader: Loader
+    keep_data: KeepData
+
+    async def carry_out(self, switch: Switch) -> None:
+        """Make `switch.successor` the record of its name, and what runs, where the old one did.
+
+        Raises:
+            UpdateFailed: A step failed; see the error for what runs.
+        """
+        name, record = switch.name, switch.record
+        try:
+            await self._take_steps(switch)
+        except Exception as error:
+            cause = error.__cause__ if isinstance(error, ChildStartFailed) else error
+            failed = self._failure(switch, cause or error)
+            self.loader.keep_only(self.running.registry.digests())
+            text = f"{failed.new} did not take over, at '{failed.step}': {failed.reason}"
+            self.running.logs.write(name, "error", text, source="supervisor")
+            raise failed from error
+        self.loader.keep_only(await self.ledger.sweep())  # not before: it may have to go back
+        text = f"switched from {record.active} to {switch.successor.active}"
+        self.running.logs.write(name, "info", text, source="supervisor")
+
+    async def _take_steps(self, switch: Switch) -> None:
+        hosting, name = self.running.hosting, switch.name
+        switch.manifest, excesses = self.running.policy.hold(switch.manifest)
+        async with AsyncExitStack() as stack:
+            if self._starts(switch):
+                stack.enter_context(self.running.both_in_force(switch.successor, switch.decide))
+                candidate = await hosting.load_candidate(switch.successor, switch.manifest)
+                switch.candidate = candidate
+                stack.callback(candidate.discard)
+            switch.step = "keep the data"
+            if switch.candidate is not None and switch.candidate.migrates:
+                await stack.enter_async_context(hosting.holding_still(name))
+            await stack.enter_async_context(self.keep_data(switch))
+            if switch.candidate is not None:
+                await self._try(switch, switch.candidate)
+            is_replaced = switch.candidate is not None and hosting.is_replaceable(name)
+            if switch.candidate is not None and is_replaced:
+                await hosting.take_over(switch.candidate, switch.commit)
+            else:
+                await switch.commit()
+                await hosting.stop(name)
+            hosting.note_held(name, excesses)
+            self.running.take_over(self.running.registry.get(name), switch.manifest)
+            if switch.candidate is not None and not is_replaced:
+                await self._begin_or_return(switch, switch.candidate)
+
+    def _starts(self, switch: Switch) -> bool:
+        """Return whether the new version is going to run at once."""
+        is_hosted = self.running.hosting.is_replaceable(switch.name)
+        return self.running.is_online and (is_hosted or switch.record.wanted == "running")
+
+    async def _try(self, switch: Switch, candidate: Candidate) -> None:
+        async with self.running.hosting.trying(switch.name, candidate.version):
+            switch.step = "start"
+            await candidate.start()
+            switch.successor = replace(switch.successor, migrate_from=None)
+            switch.step = "pass the gates"
+
+    async def _begin_or_return(self, switch: Switch, candidate: Candidate) -> None:
+        """Host it where nothing ran; if that fails, the old version is the active one again."""
+        hosting, name = self.running.hosting, switch.name
+        try:
+            await self.running.begin(self.running.registry.get(name), candidate)
+        except Exception as error:
+            await hosting.stop(name)
+            await self.ledger.put("rollback", switch.record)
+            hosting.note_refusal(name, error)
+            raise
+
+    def _failure(self, switch: Switch, error: BaseException) -> UpdateFailed:
+        name, hosting = switch.name, self.running.hosting
+        state = hosting.state(name) if self.running.is_online else "not running"
+        at_work = hosting.version_at_work(name) if state == "running" else None
+        return UpdateFailed(
+            name, switch.record.active, switch.successor.active, switch.step, reason_of(error),
+            active=at_work or self.running.registry.get(name).active, state=state,
+        )  # fmt: skip
