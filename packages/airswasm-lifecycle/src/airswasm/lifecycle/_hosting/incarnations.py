@@ -117,7 +117,7 @@ class Maker:
         return self.migrate_from is not None and GUEST_MIGRATION in exports
 
     def make(self) -> HostedActor:
-        """Make an incarnation; whoever starts it has checked that it may run."""
+        """Make an incarnation, and check nothing."""
         return HostedActor(self.recipe, self.name, self.migrate_from, self.may_run)
 
     def __call__(self) -> HostedActor | Placeholder:
