@@ -18,7 +18,7 @@ from airswasm.lifecycle import InstallPlan, Package, SourceSettings
 from airswasm.lifecycle._sources.dialing import Dialer
 from airswasm.runtime.wasi import wit_files
 from airswasm.security import PrivateKey, generate_key
-from airswasm.wit import wit_folder
+from airswasm.wit import c_header_folder, wit_folder
 from anyio.streams.tls import TLSListener
 from hypothesis import settings
 
@@ -48,6 +48,15 @@ world attacks {
     import wasi:io/poll@0.2.12;
     import wasi:clocks/monotonic-clock@0.2.12;
     export handler;
+}
+"""
+
+
+BOOKS_WORLD = """package airswasm:component@0.1.0;
+world books {
+    import wasi:clocks/wall-clock@0.2.12;
+    import wasi:clocks/monotonic-clock@0.2.12;
+    import wasi:random/random@0.2.12;
 }
 """
 
@@ -95,6 +104,21 @@ class Workshop:
             self._make(core, "tested", made)
         return made.read_bytes()
 
+    def books(self, *defects: str) -> bytes:
+        """A component in C that stores, sends, and asks for the time; with defects compiled in."""
+        made = self.folder / f"books-{'-'.join(defects)}.wasm"
+        if not made.exists():
+            pytest.importorskip("ziglang", reason="no C compiler for wasm: pip install ziglang")
+            core = made.with_suffix(".core")
+            command = [sys.executable, "-m", "ziglang", "cc", "-target", "wasm32-freestanding"]
+            command += ["-Os", "-nostdlib", "-s", "-Wl,--no-entry", "-Wl,-z,stack-size=65536"]
+            command += [f"-D{each}" for each in defects]
+            command += ["-I", str(c_header_folder()), "-o", str(core)]
+            command += [str(GUESTS / "books.c"), str(c_header_folder() / "airswasm.c")]
+            subprocess.run(command, check=True, timeout=300)
+            self._make(core, "books", made)
+        return made.read_bytes()
+
     def attacker(self) -> bytes:
         """A component that makes its host work for ever, in the way that a message says."""
         made = self.folder / "attacks.wasm"
@@ -114,6 +138,7 @@ class Workshop:
             shutil.copytree(wit_folder(), folder)
             (folder / "tested.wit").write_text(WORLD)
             (folder / "attacks.wit").write_text(ATTACKS_WORLD)
+            (folder / "books.wit").write_text(BOOKS_WORLD)
             for each in wit_files():
                 (folder / "deps" / each.stem).mkdir(parents=True)
                 shutil.copy(each, folder / "deps" / each.stem)

@@ -127,6 +127,7 @@ class ComponentActor:
         "_context",
         "_data",
         "_health",
+        "_kept_as",
         "_limits",
         "_linked",
         "_message",
@@ -147,8 +148,10 @@ class ComponentActor:
         config: Mapping[str, object] | None = None,
         data: object = None,
         version: str = "",
+        kept_as: str | None = None,
     ) -> None:
         self.name = name
+        self._kept_as = kept_as
         self.version = version
         self._usage: Usage | None = None
         self.instance: Instance | None = None
@@ -194,7 +197,7 @@ class ComponentActor:
             NoSuchExport: The component has no handler.
             GuestFault: It trapped, or reached a limit.
         """
-        caller = Caller(self.name, self._data)
+        caller = Caller(self.name, self._data, kept_as=self._kept_as)
         self.instance = instance = await self._linked.instantiate(
             caller=caller, limits=self._limits, wasi=self._wasi, usage=self._usage
         )

@@ -103,6 +103,9 @@ from ._registry.tables import ComponentPolicies, StoredTable
 from ._reporting import Reporting
 from ._sources.finding import Sources
 from ._sources.settings import SourceSettings
+from ._trial.copies import Copies
+from ._trial.doors import Doors
+from ._trial.trial import Trials
 from .errors import ConfigurationInvalid
 
 __all__ = ("Mode", "OpenHome")
@@ -293,6 +296,7 @@ class OpenHome:
         stack.callback(self._delivery.close)
         self._schedule.open(fires=self.mode == "online")
         stack.callback(self._schedule.close)
+        await self._trials.copies.drop_leftovers()
         await self._forgetting.resume(self._warn)
         await self._watch(stack)
         await anyio.to_thread.run_sync(self._stored.artifacts.sweep, self._registry.digests())
@@ -342,6 +346,8 @@ class OpenHome:
         loader = self._loader = Loader(
             self._engine, interfaces, self._stored.artifacts, self.blocks.contract
         )
+        doors = Doors(self._offers, self._guard, self.blocks.contract)
+        self._trials = Trials(Copies(store), doors, loader)
         self._forgetting = Forgetting(self.blocks, self.services, store)
         self._hosting = Hosting(
             self._actors, loader, self.logs, self._most_running(),

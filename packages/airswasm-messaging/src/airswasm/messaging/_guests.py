@@ -11,7 +11,17 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 
 from airswasm.actor import DeliveryError, Envelope, MessageBroker, Request
-from airswasm.runtime import Caller, Case, Err, Holding, HostInterface, Ok, Pending, Services
+from airswasm.runtime import (
+    Caller,
+    Case,
+    Effect,
+    Err,
+    Holding,
+    HostInterface,
+    Ok,
+    Pending,
+    Services,
+)
 from airswasm.security import Guard, PermissionDenied, decides_each
 from airswasm.wit.names import HANDLE_CALLBACK
 
@@ -84,6 +94,7 @@ def messaging_interface(
             "subscribe": guests.subscribe,
             "unsubscribe": guests.unsubscribe,
         },
+        effects={"envelope": Effect.READS},
     )
 
 

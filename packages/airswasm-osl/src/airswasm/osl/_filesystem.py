@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 
-from airswasm.runtime import Caller, HostInterface
+from airswasm.runtime import Caller, Effect, HostInterface
 from airswasm.security import InvalidResource
 from anyio import to_thread
 
@@ -73,6 +73,7 @@ class Filesystem:
         return HostInterface(
             "airswasm:component/filesystem@0.1.0",
             {name: answered(function) for name, function in functions.items()},
+            effects=dict.fromkeys(("read", "list-directory", "stat"), Effect.READS),
         )
 
     async def read(self, caller: Caller, path: str, offset: int, max_bytes: int) -> bytes:

@@ -7,7 +7,7 @@ from ._config import CompileLimits, CompileProgress, EngineConfig, ProgressSink
 from ._engine import Engine
 from ._exports import Exports
 from ._health import Finding, Health, HealthSources
-from ._host import Caller, HostFunction, HostInterface, HostResource, Pending
+from ._host import Caller, Effect, HostFunction, HostInterface, HostResource, Pending, noting
 from ._instance import Function, Instance
 from ._interpreter import find_interpreter
 from ._limits import Limits
@@ -98,6 +98,7 @@ __all__ = (
     "CompileProgress",
     "Component",
     "DeadlineExceeded",
+    "Effect",
     "Engine",
     "EngineConfig",
     "EngineError",
@@ -174,6 +175,7 @@ __all__ = (
     "drop_cancellation",
     "find_interpreter",
     "in_thread",
+    "noting",
     "is_cancelled_by_scope",
     "outlast",
     "self_test",

@@ -19,7 +19,8 @@ import sys
 from collections.abc import Callable, Coroutine, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field
-from types import MappingProxyType
+from enum import Enum
+from types import CoroutineType, MappingProxyType
 from typing import TYPE_CHECKING, TypeVar
 
 import anyio
@@ -38,7 +39,11 @@ T = TypeVar("T")
 HostFunction = Callable[..., object]
 """`fn(caller, *arguments)`: plain, plain returning a `Pending`, or `async def`."""
 
+Note = Callable[[object, BaseException | None], None]
+"""Is told the value that a host function returned, or the exception that it raised."""
+
 _NO_RESOURCES: Mapping[str, HostResource] = MappingProxyType({})
+_NO_EFFECTS: Mapping[str, Effect] = MappingProxyType({})
 
 
 def _keep(_value: object) -> None:
@@ -57,6 +62,26 @@ class HostResource:
     drop: Callable[[object], None] = _keep
 
 
+class Effect(Enum):
+    """The effect of a host function, for a host that tries a component without one.
+
+    What tries a component does not call a function of which nothing is declared: it notes the call.
+    """
+
+    NONE = "none"
+    """It changes nothing, and its answer depends on its arguments and the instance alone."""
+    READS = "reads"
+    """It changes nothing, and its answer may be another one each time: a clock, a file."""
+    WAITS = "waits"
+    """It changes nothing, and returns a pollable for a moment of the clock."""
+    DATA = "data"
+    """It acts on nothing but what is kept under `Caller.kept_as`."""
+    LOGS = "logs"
+    """It writes lines for people."""
+    OUTSIDE = "outside"
+    """Anything else."""
+
+
 @dataclass(frozen=True, slots=True)
 class HostInterface:
     """The host's side of one imported WIT interface.
@@ -69,11 +94,17 @@ class HostInterface:
             `[method]connection.send`, constructors `[constructor]connection`,
             statics `[static]connection.open`.
         resources: by their names in WIT.
+        effects: by the names of functions; `OUTSIDE` where one is missing.
     """
 
     name: str
     functions: Mapping[str, HostFunction]
     resources: Mapping[str, HostResource] = field(default_factory=lambda: _NO_RESOURCES)
+    effects: Mapping[str, Effect] = field(default_factory=lambda: _NO_EFFECTS)
+
+    def effect(self, function: str) -> Effect:
+        """Return the declared effect of a function."""
+        return self.effects.get(function, Effect.OUTSIDE)
 
 
 class Pending:
@@ -153,12 +184,49 @@ class Pending:
     def _listen(self, listener: Callable[[], None]) -> None:
         self._listener = listener
 
+    def _noted(self, note: Note) -> Pending:
+        """Return a pending that completes as this does, after `note` was called."""
+        noted = Pending(on_cancel=self._cancel)
+
+        def completed() -> None:
+            note(self._value, self._exception)
+            noted._complete(self._value, self._exception)
+
+        if self._done:
+            completed()
+        else:
+            self._listen(completed)
+        return noted
+
     def _cancel(self) -> None:
         if self._done:
             return
         self._done, self._listener = True, None
         if self.on_cancel is not None:
             self.on_cancel()
+
+
+def noting(outcome: object, note: Note) -> object:
+    """Return the outcome of a host function unchanged, and tell `note` its value when it is there.
+
+    Nothing is told of a call that ends before its function does.
+    """
+    if isinstance(outcome, Pending):
+        return outcome._noted(note)
+    if isinstance(outcome, CoroutineType):
+        return _noting(outcome, note)
+    note(outcome, None)
+    return outcome
+
+
+async def _noting(work: Coroutine[object, object, object], note: Note) -> object:
+    try:
+        value = await work
+    except Exception as error:
+        note(None, error)
+        raise
+    note(value, None)
+    return value
 
 
 async def _in_its_scopes(work: Coroutine[object, object, object]) -> object:
@@ -178,6 +246,8 @@ class Caller:
 
     Attributes:
         name: such as `local/hello`.
+        kept_as: the name under which host functions keep its data. It is another than `name`
+            where the instance is tried on a copy.
         data: the embedder's own; whatever its host functions need.
         message: what the instance works on now; the embedder sets it per call.
         instance: the running instance; None until it is instantiated.
@@ -194,13 +264,15 @@ class Caller:
         "_wasi",
         "data",
         "instance",
+        "kept_as",
         "message",
         "message_bytes",
         "name",
     )
 
-    def __init__(self, name: str, data: object = None) -> None:
+    def __init__(self, name: str, data: object = None, *, kept_as: str | None = None) -> None:
         self.name: str = name
+        self.kept_as: str = name if kept_as is None else kept_as
         self.data: object = data
         self.message: object = None
         self._account: Account | None = None
@@ -213,6 +285,11 @@ class Caller:
 
     def __repr__(self) -> str:
         return f"Caller({self.name!r})"
+
+    @property
+    def is_on_copy(self) -> bool:
+        """Whether its data is a copy, on which it is tried."""
+        return self.kept_as != self.name
 
     @property
     def wasi(self) -> WasiState:

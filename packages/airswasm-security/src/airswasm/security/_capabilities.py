@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from airswasm.runtime import Caller, HostInterface, Services
+from airswasm.runtime import Caller, Effect, HostFunction, HostInterface, Services
 
 from ._guard import Guard
 
@@ -27,7 +27,10 @@ def capabilities_interface(guard: Guard) -> HostInterface:
         caller.charge(len(pairs) * _PAIR_FUEL)
         return [{"capability": capability, "pattern": pattern} for capability, pattern in pairs]
 
-    return HostInterface(CAPABILITIES_INTERFACE, {"check": guard.answer, "list": listed})
+    functions: dict[str, HostFunction] = {"check": guard.answer, "list": listed}
+    return HostInterface(
+        CAPABILITIES_INTERFACE, functions, effects=dict.fromkeys(functions, Effect.NONE)
+    )
 
 
 def provide(services: Services) -> Iterable[HostInterface]:

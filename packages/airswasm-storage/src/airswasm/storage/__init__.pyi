@@ -6,6 +6,7 @@ from ._engines import RocksStore, SqliteStore, installed_engines, open_store
 from ._guests import (
     DurabilityPolicy,
     FixedQuota,
+    Journals,
     StorageQuotas,
     provide,
     storage_interface,
@@ -20,6 +21,7 @@ from ._reader import StoreReader, read_store
 from ._settings import DEFAULT_QUOTA_BYTES, Durability, StorageSettings, StoreLimits
 from ._spaces.checking import ExportCheck, ExportSummary
 from ._spaces.checkpoints import Checkpoint, Checkpoints, Difference
+from ._spaces.inline import Journal, Written
 from ._spaces.namespace import Entry, Namespace, Page, Usage
 from ._spaces.rebuilding import Progress
 from ._store import KeyValueStore, Store
@@ -83,6 +85,8 @@ __all__ = (
     "InvalidKey",
     "InvalidLifetime",
     "InvalidNamespace",
+    "Journal",
+    "Journals",
     "KeyValueStore",
     "Log",
     "LogBounds",
@@ -114,6 +118,7 @@ __all__ = (
     "Usage",
     "ValueTooLarge",
     "View",
+    "Written",
     "copy_store",
     "engine_of",
     "has_store",

@@ -12,12 +12,13 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Protocol, TypeAlias
 
-from airswasm.runtime import Caller, Case, Err, HostInterface, Ok, Services
+from airswasm.runtime import Caller, Case, Effect, Err, HostFunction, HostInterface, Ok, Services
 from airswasm.security import Guard
 
 from ._block import STORAGE_INTERFACE
 from ._guest_answers import refusal, write_refusal, written
 from ._settings import DEFAULT_QUOTA_BYTES, Durability
+from ._spaces.inline import Journal
 from ._spaces.namespace import Namespace
 from ._store import KeyValueStore
 from .errors import PreconditionFailed, StorageError, ValueTooLarge
@@ -25,7 +26,14 @@ from .errors import PreconditionFailed, StorageError, ValueTooLarge
 _ENTRY_FUEL = 25_000
 """For an entry of a batch, which is read and written in some 15 microseconds."""
 
-__all__ = ("DurabilityPolicy", "FixedQuota", "StorageQuotas", "provide", "storage_interface")
+__all__ = (
+    "DurabilityPolicy",
+    "FixedQuota",
+    "Journals",
+    "StorageQuotas",
+    "provide",
+    "storage_interface",
+)
 
 
 _Refusal: TypeAlias = Callable[[Caller, str, str], str | None]
@@ -52,6 +60,14 @@ class DurabilityPolicy(Protocol):
         ...
 
 
+class Journals(Protocol):
+    """The readers of what components change."""
+
+    def journal(self, caller: Caller) -> Journal | None:
+        """Return what is told of each change that this instance makes; None for nothing."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class FixedQuota:
     """The same quota for every component."""
@@ -75,6 +91,7 @@ def storage_interface(
     quotas: StorageQuotas,
     durability: DurabilityPolicy | None = None,
     guard: Guard | None = None,
+    journals: Journals | None = None,
 ) -> HostInterface:
     """Return `airswasm:component/storage` over a store.
 
@@ -84,32 +101,33 @@ def storage_interface(
         durability: Asked when an instance first uses its storage; the store's rule by default.
         guard: Asked whether a caller may delete, by the functions that delete only sometimes; all
             else is the business of the guard in front of the interface.
+        journals: Asked when an instance first uses its storage.
     """
-    guests = _Guests(store, quotas, durability, _asking(guard))
+    guests = _Guests(store, quotas, durability, _asking(guard), journals)
+    functions: dict[str, HostFunction] = {
+        "get": guests.get,
+        "set": guests.set,
+        "delete": guests.delete,
+        "exists": guests.exists,
+        "scan-prefix": guests.scan_prefix,
+        "scan": guests.scan,
+        "ttl": guests.ttl,
+        "set-with-ttl": guests.set_with_ttl,
+        "compare-and-set": guests.compare_and_set,
+        "batch": guests.batch,
+        "delete-prefix": guests.delete_prefix,
+        "usage": guests.usage,
+    }
     return HostInterface(
-        STORAGE_INTERFACE,
-        {
-            "get": guests.get,
-            "set": guests.set,
-            "delete": guests.delete,
-            "exists": guests.exists,
-            "scan-prefix": guests.scan_prefix,
-            "scan": guests.scan,
-            "ttl": guests.ttl,
-            "set-with-ttl": guests.set_with_ttl,
-            "compare-and-set": guests.compare_and_set,
-            "batch": guests.batch,
-            "delete-prefix": guests.delete_prefix,
-            "usage": guests.usage,
-        },
+        STORAGE_INTERFACE, functions, effects=dict.fromkeys(functions, Effect.DATA)
     )
 
 
 def provide(services: Services) -> Iterable[HostInterface]:
     """Return the interface that this block offers.
 
-    It uses the service `KeyValueStore` and, where present, `StorageQuotas` and
-    `DurabilityPolicy`.
+    It uses the service `KeyValueStore` and, where present, `StorageQuotas`,
+    `DurabilityPolicy` and `Journals`.
 
     Raises:
         ServiceMissing: No store was added to the services.
@@ -122,7 +140,10 @@ def provide(services: Services) -> Iterable[HostInterface]:
     if services.has(DurabilityPolicy):
         durability = services.get(DurabilityPolicy)  # type: ignore[type-abstract]
     guard = services.get(Guard) if services.has(Guard) else None
-    return (storage_interface(store, quotas, durability, guard),)
+    journals: Journals | None = None
+    if services.has(Journals):
+        journals = services.get(Journals)  # type: ignore[type-abstract]
+    return (storage_interface(store, quotas, durability, guard, journals),)
 
 
 def _asking(guard: Guard | None) -> _Refusal:
@@ -136,7 +157,7 @@ def _asking(guard: Guard | None) -> _Refusal:
 
 
 class _Guests:
-    """The host functions; every one takes its namespace from the caller's name."""
+    """The host functions; every one takes its namespace from the caller's `kept_as`."""
 
     def __init__(
         self,
@@ -144,11 +165,13 @@ class _Guests:
         quotas: StorageQuotas,
         durability: DurabilityPolicy | None,
         refusal_of: _Refusal,
+        journals: Journals | None,
     ) -> None:
         self._store = store
         self._quotas = quotas
         self._durability = durability
         self._refusal_of = refusal_of
+        self._journals = journals
 
     def get(self, caller: Caller, key: str) -> object:
         try:
@@ -272,11 +295,16 @@ class _Guests:
         return value
 
     def _of(self, caller: Caller) -> Namespace:
-        namespace = caller.keep(Namespace, lambda: self._make(caller.name))
+        namespace = caller.keep(Namespace, lambda: self._make(caller))
         namespace.quota_bytes = self._quotas.quota_bytes(caller.name)
         namespace.quota_keys = self._quotas.quota_keys(caller.name)
         return namespace
 
-    def _make(self, component: str) -> Namespace:
-        durability = self._durability.durability(component) if self._durability else None
-        return self._store.namespace(component, durability=durability)
+    def _make(self, caller: Caller) -> Namespace:
+        durability = self._durability.durability(caller.name) if self._durability else None
+        if caller.is_on_copy:  # a copy does not outlive the host
+            durability = "os"
+        namespace = self._store.namespace(caller.kept_as, durability=durability)
+        if self._journals is not None:
+            namespace.journal = self._journals.journal(caller)
+        return namespace

@@ -20,7 +20,7 @@ from pathlib import Path
 
 import anyio
 from airswasm.messaging import Rate, TokenBucket
-from airswasm.runtime import Caller, HostInterface, Services
+from airswasm.runtime import Caller, Effect, HostInterface, Services
 from airswasm.runtime.wasi import escape
 from anyio.streams.memory import MemoryObjectSendStream
 
@@ -145,7 +145,7 @@ class LogBook:
 
     def interface(self) -> HostInterface:
         """Return `airswasm:component/logging` for this log."""
-        return HostInterface(LOGGING_INTERFACE, {"log": self._log})
+        return HostInterface(LOGGING_INTERFACE, {"log": self._log}, effects={"log": Effect.LOGS})
 
     def forget(self, component: str, *, purge: bool = False) -> None:
         """Drop the rate of a component; with `purge` also its files."""

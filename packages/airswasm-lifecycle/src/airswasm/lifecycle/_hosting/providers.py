@@ -41,10 +41,22 @@ class Observer(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Offer:
-    """One guarded interface and its distribution."""
+    """One interface and its distribution.
+
+    Attributes:
+        interface: The interface, with the guard in front.
+        distribution: The package that offers it.
+        raw: The interface without the guard.
+    """
 
     interface: HostInterface
     distribution: str
+    raw: HostInterface
+
+    @property
+    def is_guarded(self) -> bool:
+        """Whether the guard decides about its calls; else its functions ask it themselves."""
+        return self.interface is not self.raw
 
 
 def find_offers(blocks: Blocks, services: Services, guard: Guard) -> tuple[Offer, ...]:
@@ -91,7 +103,7 @@ def _offers(
     for interface in provider(services):
         is_checked_inside = any(are_compatible(interface.name, name) for name in WASI_INTERFACES)
         guarded = interface if is_checked_inside else guard.guarded(interface, contract)
-        yield Offer(guarded, distribution)
+        yield Offer(guarded, distribution, interface)
 
 
 def _check_declared(each: InstalledBlock, offers: Iterable[Offer]) -> None:

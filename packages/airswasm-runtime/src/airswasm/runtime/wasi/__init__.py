@@ -8,7 +8,7 @@ of WASI. One module stands for each package of WASI: `_cli`, `_clocks`, `_filesy
 `_random`, `_sockets`; `_stdio` writes what guests print to a log. `_builtin` puts them together.
 """
 
-from ._builtin import WASI_VERSION, wit_files
+from ._builtin import WASI_VERSION, interfaces_with_effects, wit_files
 from ._clocks import as_datetime
 from ._filesystem import error_code as filesystem_error_code
 from ._http import (
@@ -63,6 +63,7 @@ __all__ = (
     "escape",
     "field_problem",
     "filesystem_error_code",
+    "interfaces_with_effects",
     "methods",
     "wit_files",
 )

@@ -10,13 +10,21 @@ a guest's sleep in it holds the thread, and no limit can stop it.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
-from .._host import HostInterface
+from .._host import Effect, HostInterface
 from . import _cli, _clocks, _filesystem, _http, _io, _random, _sockets
 from ._state import WasiConfig, WasiState
 
-__all__ = ("WASI_VERSION", "WasiConfig", "WasiState", "interfaces", "wit_files")
+__all__ = (
+    "WASI_VERSION",
+    "WasiConfig",
+    "WasiState",
+    "interfaces",
+    "interfaces_with_effects",
+    "wit_files",
+)
 
 WASI_VERSION = "0.2.12"
 """The newest version that is offered; older 0.2 imports match it by semver."""
@@ -34,3 +42,11 @@ def interfaces() -> tuple[HostInterface, ...]:
     """Return everything of WASI 0.2 that guests import, by interface."""
     modules = (_io, _cli, _clocks, _random, _filesystem, _sockets, _http)
     return tuple(interface for module in modules for interface in module.interfaces(WASI_VERSION))
+
+
+def interfaces_with_effects() -> tuple[HostInterface, ...]:
+    """Return the same, with the effect of each function: none, but of clocks and random."""
+    return tuple(
+        replace(each, effects={**dict.fromkeys(each.functions, Effect.NONE), **each.effects})
+        for each in interfaces()
+    )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from .._host import Caller, HostInterface
+from .._host import Caller, Effect, HostInterface
 from ._io import Deadline
 
 U64_MAX = 2**64 - 1
@@ -59,10 +59,16 @@ def interfaces(version: str) -> Iterable[HostInterface]:
                 "subscribe-instant": _subscribe_instant,
                 "subscribe-duration": _subscribe_duration,
             },
+            effects={
+                "now": Effect.READS,
+                "subscribe-instant": Effect.WAITS,
+                "subscribe-duration": Effect.WAITS,
+            },
         ),
         HostInterface(
             f"wasi:clocks/wall-clock@{version}",
             {"now": _wall_now, "resolution": _wall_resolution},
+            effects={"now": Effect.READS},
         ),
         HostInterface(
             f"wasi:clocks/timezone@{version}",

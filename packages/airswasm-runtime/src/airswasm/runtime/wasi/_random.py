@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from .._host import Caller, HostInterface
+from .._host import Caller, Effect, HostFunction, HostInterface
 from ._io import misuse
 
 RANDOM_AT_MOST_BYTES = 1024 * 1024
@@ -33,16 +33,18 @@ def _seed(caller: Caller) -> tuple[int, int]:
     return (_u64(caller), _u64(caller))
 
 
+_FUNCTIONS: dict[str, dict[str, HostFunction]] = {
+    "random": {"get-random-bytes": _bytes, "get-random-u64": _u64},
+    "insecure": {"get-insecure-random-bytes": _bytes, "get-insecure-random-u64": _u64},
+    "insecure-seed": {"insecure-seed": _seed},
+}
+
+
 def interfaces(version: str) -> Iterable[HostInterface]:
     """Offer wasi:random."""
-    return (
-        HostInterface(
-            f"wasi:random/random@{version}",
-            {"get-random-bytes": _bytes, "get-random-u64": _u64},
-        ),
-        HostInterface(
-            f"wasi:random/insecure@{version}",
-            {"get-insecure-random-bytes": _bytes, "get-insecure-random-u64": _u64},
-        ),
-        HostInterface(f"wasi:random/insecure-seed@{version}", {"insecure-seed": _seed}),
-    )
+    for name, functions in _FUNCTIONS.items():
+        yield HostInterface(
+            f"wasi:random/{name}@{version}",
+            functions,
+            effects=dict.fromkeys(functions, Effect.READS),
+        )

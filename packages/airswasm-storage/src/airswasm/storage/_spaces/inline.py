@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import math
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 from .._backends.backend import Change
 from .._layout.entries import expiry_of, get_visible, scan_expired, scan_pairs
@@ -40,7 +40,7 @@ from .write_plan import WritePlan
 if TYPE_CHECKING:
     from .._store import Store
 
-__all__ = ("Entry", "InlineNamespace", "Page", "Usage")
+__all__ = ("Entry", "InlineNamespace", "Journal", "Page", "Usage", "Written")
 
 LONGEST_TTL = 100 * 365.25 * 86_400
 """Seconds."""
@@ -88,6 +88,27 @@ class Usage:
     quota_keys: int | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Written:
+    """One key that was written.
+
+    Attributes:
+        key: The key.
+        before: Its value before; None where it was not there.
+        after: Its value now; None where it was deleted.
+        expires: Whether it expires now, or did before.
+    """
+
+    key: str
+    before: bytes | None
+    after: bytes | None
+    expires: bool = False
+
+
+Journal: TypeAlias = Callable[[Sequence[Written]], None]
+"""Is told what a write has changed, before its caller goes on."""
+
+
 class InlineNamespace:
     """The inline face of a namespace; `Namespace` adds the asynchronous one."""
 
@@ -96,6 +117,7 @@ class InlineNamespace:
         "_store",
         "durability",
         "has_batch_bounds",
+        "journal",
         "name",
         "quota_bytes",
         "quota_keys",
@@ -115,6 +137,7 @@ class InlineNamespace:
         self.quota_bytes = quota_bytes
         self.quota_keys = quota_keys
         self.durability: Durability | None = durability
+        self.journal: Journal | None = None
         self._store = store
         self._record_key = SPACES + encode_name(name)
 
@@ -234,7 +257,10 @@ class InlineNamespace:
             StorageError: Refused. In all these cases nothing changed; `done` is not called.
         """
         step, deleted = self.plan(values, ttls=ttls, expected=expected)
+        written = () if self.journal is None else self._written(values, ttls or {})
         self._apply(step)
+        if self.journal is not None:
+            self.journal(written)
         self._store.when_durable(done, self.durability)
         return deleted
 
@@ -321,6 +347,16 @@ class InlineNamespace:
                 self.name, space.used_bytes, used_bytes - space.used_bytes, self.quota_bytes,
                 space.keys, keys - space.keys, most_keys if has_too_many else None,
             )  # fmt: skip
+
+    def _written(
+        self, values: Mapping[str, bytes | None], ttls: Mapping[str, float]
+    ) -> Sequence[Written]:
+        return [
+            Written(
+                key, self.read(key), after, expires=key in ttls or self.read_ttl(key) is not None
+            )
+            for key, after in values.items()
+        ]
 
     def _apply(self, step: Step) -> None:
         if step.changes:

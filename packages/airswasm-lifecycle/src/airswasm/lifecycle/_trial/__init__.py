@@ -1,0 +1,6 @@
+"""Versions that are tried on a copy of their data, without an effect.
+
+`trial` runs one: on a copy of its namespace that `copies` makes and drops, linked to functions that
+`doors` replaces by the effect that each declares. `attempts` notes the calls that were not made,
+and has the answers to them. `values` writes the values of WIT types down and reads them again.
+"""
