@@ -16,6 +16,7 @@ from airswasm.actor import (
     MessageDropped,
     MessageTooLarge,
     NoRoute,
+    TimersNotDurable,
     TooManyHops,
     UnfitPayload,
 )
@@ -30,7 +31,6 @@ from airswasm.messaging import (
     RateExceeded,
     RetainedFull,
     TimerInvalid,
-    TimersNotDurable,
     TooManyTargets,
 )
 from airswasm.messaging._refusals import _CASES, refusal_of

@@ -6,12 +6,15 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import anyio
 import pytest
-from airswasm.actor import ActorSystem, Context, DeathReason, Message
+from airswasm.actor import ActorSystem, Context, DeathReason, Message, TimersNotDurable
 from airswasm.messaging import (
     Acceptance,
+    CodecNotAccepted,
+    MessageNotStorable,
     MessagingLimits,
     Rate,
     RateExceeded,
@@ -21,11 +24,12 @@ from airswasm.messaging import (
     SendingQuota,
     TimerInvalid,
     TimerSettings,
-    TimersNotDurable,
+    encode,
 )
 from airswasm.messaging._timers.timer import ScheduledMessage, pack_timer, unpack_timer
 from airswasm.storage import StorageUnavailable, Store, open_store
 from hypothesis import given
+from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 pytestmark = pytest.mark.anyio
@@ -309,6 +313,18 @@ def test_arbitrary_bytes_are_no_timer(stored: bytes) -> None:
         unpack_timer(1, stored)
 
 
+@pytest.mark.parametrize(("key", "value"), [("x", b""), ("", b"\0"), ("00", b"\xa0"), ("é", b"")])
+async def test_a_damaged_timer_keeps_no_host_from_starting(
+    tmp_path: Path, key: str, value: bytes
+) -> None:
+    """It is noted and left; the others go on."""
+    async with hosting(tmp_path) as host:
+        host.schedule.add(NAME, NAME, b"", 3600, is_durable=True)
+        await host.store.namespace("timers").set(key or "0", value)
+    async with hosting(tmp_path) as host:
+        assert len(host.schedule.of(NAME)) == 1
+
+
 @given(
     payload=st.binary(max_size=50),
     seconds=st.floats(0, 1e9),
@@ -367,3 +383,150 @@ async def test_a_timer_to_a_purged_name_ends(tmp_path: Path, *, is_durable: bool
         assert host.schedule.counters.timers_forgotten == 2
     async with hosting(tmp_path) as host:
         assert [each.target for each in host.schedule.of("other/name")] == ["a/third"] * is_durable
+
+
+# -- of actors in Python ---------------------------------------------------------------------------
+
+
+class Owner:
+    """An actor that gives its context away."""
+
+    def __init__(self) -> None:
+        self.context: Context
+
+    def bind(self, context: Context) -> None:
+        self.context = context
+
+    def receive(self, message: Message, context: Context) -> None:
+        del message
+        context.stop()
+
+
+async def test_the_timers_of_an_actor_are_those_of_the_host(tmp_path: Path) -> None:
+    """An operator sees and ends them; those that are not durable end with the incarnation."""
+    settings = TimerSettings(most=1, size=1, shortest=60)
+    async with hosting(tmp_path, settings=settings, quota=quota_of(Rate(0.001, 1))) as host:
+        owner, counters = Owner(), host.schedule.counters
+        ref = host.actors.spawn(owner, name="clock")
+        send = owner.context.send_later
+        kept = send(NAME, b"kept", 3600, is_durable=True)
+        await kept.written()
+        for number in range(5):  # trusted: neither bounds nor rates hold
+            send(NAME, {"n": number}, 0)
+        await host.sink.wait(5)
+        every = owner.context.send_every(NAME, object(), 0.005)
+        ended = owner.context.send_every(NAME, b"x", 3600)
+        assert [each.number for each in host.schedule.of("clock")] == [kept.id, every.id, ended.id]
+        assert host.schedule.cancel("clock", ended.id)
+        assert not ended.cancel()
+        await host.actors.stop(ref)
+        assert [each.number for each in host.schedule.of("clock")] == [kept.id]
+        assert (counters.timers_set, counters.timers_done, counters.timers_cancelled) == (8, 5, 2)
+    async with hosting(tmp_path) as host:
+        assert [each.number for each in host.schedule.of("clock")] == [kept.id]
+        assert host.schedule.of("clock")[0].is_trusted
+        assert host.schedule.cancel("clock", kept.id)
+
+
+async def test_a_durable_timer_of_an_actor_holds_bytes(tmp_path: Path) -> None:
+    async with hosting(tmp_path) as host:
+        owner = Owner()
+        host.actors.spawn(owner, name="clock")
+        with pytest.raises(MessageNotStorable):
+            owner.context.send_later(NAME, "text", 1, is_durable=True)
+        assert host.schedule.of("clock") == ()
+    assert not isinstance(host.actors.scheduler, Schedule)
+
+
+async def test_a_disk_that_fails_later_leaves_no_timer(tmp_path: Path) -> None:
+    """The wait for the disk tells; what it has refused does not fire."""
+    async with hosting(tmp_path) as host:
+        owner = Owner()
+        host.actors.spawn(owner, name="clock")
+        backend = host.store.backend
+
+        def refuse() -> None:
+            raise StorageUnavailable(tmp_path, "no space left")
+
+        backend.sync = refuse  # type: ignore[method-assign]
+        timer = owner.context.send_later(NAME, b"x", 3600, is_durable=True)
+        with pytest.raises(StorageUnavailable):
+            await timer.written()
+        assert host.schedule.of("clock") == ()
+        counters = host.schedule.counters
+        assert (counters.timers_set, counters.timers_refused, counters.timers_waiting) == (0, 1, 0)
+
+
+# -- the codec, and the books ----------------------------------------------------------------------
+
+
+async def test_the_codec_is_compared_when_the_timer_is_set(tmp_path: Path) -> None:
+    """Its sender is there to be told; a message that fires later has no sender who waits."""
+    quota = SendingQuota(SamePolicy(accepts=("json",)), anyio.current_time)
+    async with hosting(tmp_path, quota=quota) as host:
+        for is_durable in (False, True):
+            with pytest.raises(CodecNotAccepted):
+                host.schedule.add(NAME, NAME, encode(1), 0, is_durable=is_durable)
+        host.schedule.add(NAME, NAME, encode(1, "json"), 0)
+        await host.sink.wait(1)
+        assert host.schedule.counters.timers_refused == 2
+
+
+_ACTS = (
+    "once", "every", "durable", "durable every", "cancel", "forget", "time", "restart", "stop",
+)  # fmt: skip
+
+
+@given(steps=st.lists(st.tuples(st.sampled_from(_ACTS), st.integers(0, 2)), max_size=20))
+@hypothesis_settings(max_examples=30, deadline=None)
+def test_the_books_of_timers_balance(steps: list[tuple[str, int]]) -> None:
+    """Each timer that was set, or found, waits or has ended in one of the counted ways."""
+    with TemporaryDirectory() as folder:
+        anyio.run(_balance, Path(folder), steps)
+
+
+async def _balance(folder: Path, steps: list[tuple[str, int]]) -> None:
+    rest = list(steps)
+    clock = Clock()
+    is_first = True
+    while rest or is_first:
+        is_first = False
+        async with hosting(folder, clock=clock) as host:
+            owner, counters = Owner(), host.schedule.counters
+            ref = host.actors.spawn(owner, name="clock")
+            while rest:
+                what, number = rest.pop(0)
+                if what == "restart":
+                    clock.now += 7
+                    break
+                await _step(host, owner, what, number)
+                if what == "stop" and ref.is_alive:
+                    await host.actors.stop(ref)
+                await host.store.namespace("x").set("k", b"")  # the disk has all before that
+                waiting = sum(len(host.schedule.of(each)) for each in host.schedule.owners())
+                assert counters.timers_waiting == waiting
+                ended = counters.timers_done + counters.timers_cancelled + counters.timers_forgotten
+                assert counters.timers_set + counters.timers_found == waiting + ended
+            assert host.actors.books().is_balanced
+
+
+async def _step(host: Host, owner: Owner, what: str, number: int) -> None:
+    targets = (NAME, "a/missing", "clock2")
+    if what in ("once", "every"):
+        if owner.context.ref.is_alive and number == 0:
+            send = owner.context.send_every if what == "every" else owner.context.send_later
+            send(NAME, object(), 0.002)
+        else:
+            host.schedule.add("a/b", targets[number], b"x", 0.002, repeats=what == "every")
+    elif what.startswith("durable"):
+        repeats = what != "durable"
+        host.schedule.add("a/b", targets[number], b"x", 0.002, repeats=repeats, is_durable=True)
+    elif what == "cancel":
+        known = [each for name in host.schedule.owners() for each in host.schedule.of(name)]
+        if known:
+            timer = known[number % len(known)]
+            assert host.schedule.cancel(timer.owner, timer.number)
+    elif what == "forget":
+        await host.schedule.forget(targets[number % 3])
+    elif what == "time":
+        await anyio.sleep(0.004)

@@ -2,6 +2,7 @@ from ._block import BLOCK
 from ._component import Callback, CheckHealth, ComponentActor
 from ._lives.actor import Actor, Child, Discardable, GuestActor
 from ._lives.context import ActorHome, Context
+from ._lives.scheduling import Scheduled, Scheduler
 from ._messages.bounds import COMPONENT_MAILBOX, MailboxInfo, MailboxSpec
 from ._messages.dead_letters import DeadLetter, DeadLetters, DeathReason
 from ._messages.envelope import Envelope
@@ -51,6 +52,7 @@ from .errors import (
     NoSuchChild,
     SupervisorGaveUp,
     SystemClosed,
+    TimersNotDurable,
     TooManyHops,
     UnfitPayload,
 )
@@ -127,11 +129,14 @@ __all__ = (
     "Request",
     "RestartRecord",
     "Subscription",
+    "Scheduled",
+    "Scheduler",
     "SupervisorGaveUp",
     "SupervisorNode",
     "SupervisorSpec",
     "SystemClosed",
     "Tally",
+    "TimersNotDurable",
     "TooManyHops",
     "TopicPattern",
     "Transport",

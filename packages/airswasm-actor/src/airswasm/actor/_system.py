@@ -20,6 +20,7 @@ from ._boundary import own_this_task, raise_interrupt, start_task
 from ._lives.context import Context
 from ._lives.life_cycle import LifeCycle
 from ._lives.register import Register
+from ._lives.scheduling import MemoryScheduler, Scheduler
 from ._messages.bounds import COMPONENT_MAILBOX, MailboxSpec
 from ._messages.dead_letters import DeadLetters
 from ._messages.events import EventStream
@@ -82,6 +83,8 @@ class ActorSystem:
         dispatcher: The counters of the books: `sent`, `handled`, `rejected`.
         life: Beginnings and ends; for the block's own use.
         supervisors: The top-level supervisors, in the order of starting; a set that keeps it.
+        scheduler: Messages to come, of `Context.send_later` and `send_every`; in memory, unless
+            another one takes the place, such as airswasm-messaging's `Schedule`.
 
     Args:
         name: See above.
@@ -121,7 +124,9 @@ class ActorSystem:
             self.dispatcher, routes, lambda ref, timeout: self.stop(ref, timeout=timeout)
         )
         register = Register(self.dispatcher, routes, self.broker, mailbox, component_mailbox)
+        self.scheduler: Scheduler = MemoryScheduler(self.broker, self.timers, self.events)
         self.life = LifeCycle(name, self.dispatcher, register, self.rng)
+        self.life.on_incarnation_end = lambda name, number: self.scheduler.end(name, number)
         self.dispatcher.endings = self.life
         self.dispatcher.make_context = self._make_context
         self.receipts = self.dispatcher.receipts

@@ -41,6 +41,7 @@ __all__ = (
     "NoSuchChild",
     "SupervisorGaveUp",
     "SystemClosed",
+    "TimersNotDurable",
     "TooManyHops",
     "UnfitPayload",
 )
@@ -525,3 +526,21 @@ class UnfitPayload(AskError):
         fits = f"cannot take this: {reason}"
         other = f"takes bytes, and was sent {kind}; encode it first"
         super().__init__(target, f"{target!r} {fits if reason else other}")
+
+
+class TimersNotDurable(ActorError):
+    """A durable timer was set where nothing outlives the host."""
+
+    explanation = ErrorCode(
+        "E0631",
+        "timers not durable",
+        "A durable timer was set in a host without a store.",
+        "set a timer that is not durable, or give `Schedule` a namespace of a store, and open it",
+    )
+
+    def __init__(self, owner: str) -> None:
+        self.owner = owner
+        super().__init__(
+            f"{owner} sets a durable timer, and this host has no store for it; set one that is "
+            "not durable, or give `Schedule` a namespace of a store, and open it"
+        )

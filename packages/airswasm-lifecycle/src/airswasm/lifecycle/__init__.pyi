@@ -15,6 +15,7 @@ from ._home.policy import (
     SupervisionPolicy,
 )
 from ._hosting.access import AccessReport, LayerAnswer
+from ._hosting.component_timers import ComponentTimers
 from ._hosting.dead_letter_queue import DeadLetterQueue
 from ._hosting.deciding import check_roles
 from ._hosting.profile import Delivered, FunctionProfile, Profile
@@ -41,7 +42,7 @@ from ._packages.manifest import (
 from ._packages.package import PACKAGE_SUFFIX, SIGNATURE_NAME, Package, archive_of
 from ._reader import HomeReader
 from ._registry.approval import Approval, Approve
-from ._registry.info import ComponentInfo, DeliveryInfo
+from ._registry.info import ComponentInfo, DeliveryInfo, TimerInfo
 from ._registry.limits import limits_in_force, limits_of
 from ._registry.lookalikes import Lookalike
 from ._registry.plan import InstallPlan
@@ -128,6 +129,7 @@ __all__ = (
     "read_components",
     "read_lock",
     "write_lock",
+    "ComponentTimers",
     "DeadLetterQueue",
     "SourceUnknown",
     "SourceRefused",
@@ -180,6 +182,7 @@ __all__ = (
     "CodecsSection",
     "ComponentInfo",
     "DeliveryInfo",
+    "TimerInfo",
     "ComponentRecord",
     "ComponentSection",
     "ComponentStatus",

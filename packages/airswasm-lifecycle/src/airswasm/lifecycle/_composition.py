@@ -34,6 +34,7 @@ from airswasm.messaging import (
     RetainedValues,
     Schedule,
     SendingQuota,
+    StoredTimers,
     Taps,
     TimerSettings,
 )
@@ -65,6 +66,7 @@ from airswasm.security import (
 from airswasm.storage import (
     DurabilityPolicy,
     KeyValueStore,
+    Namespace,
     StorageQuotas,
     StorageSettings,
     Store,
@@ -194,9 +196,10 @@ class OpenHome:
             self._registry = await Registry.open(StoredTable(self._store))
             self.services.add(KeyValueStore, store)  # type: ignore[type-abstract]
             self._read_letters: DeadLetterStore | None = self._letter_store(store)
+            self._read_timers: StoredTimers | None = StoredTimers(_timer_space(store))
         else:
             self._store, self._registry = None, Registry.of({})
-            self._read_letters = None
+            self._read_letters = self._read_timers = None
         self._reporting = self._make_reporting()
 
     async def _open(self, stack: AsyncExitStack) -> None:
@@ -283,7 +286,7 @@ class OpenHome:
         self._schedule = Schedule(
             self._actors,
             self.configuration.get(TimerSettings),
-            space=store.namespace(_TIMERS, quota_bytes=_NO_QUOTA, has_batch_bounds=False),
+            space=_timer_space(store),
             guard=self._guard,
             quota=self._quota,
             counters=self._delivery.counters,
@@ -496,6 +499,10 @@ class OpenHome:
             yield
         if not lock.statistics().tasks_waiting:
             self._names.pop(name, None)
+
+
+def _timer_space(store: Store) -> Namespace:
+    return store.namespace(_TIMERS, quota_bytes=_NO_QUOTA, has_batch_bounds=False)
 
 
 def _joined_patterns(entries: Iterable[Forbidden]) -> dict[str, tuple[str, ...]]:

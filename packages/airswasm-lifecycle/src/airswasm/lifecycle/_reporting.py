@@ -107,20 +107,7 @@ class Reporting:
             durable_bytes=waiting.size_bytes if waiting else 0,
             oldest_durable_age=waiting.oldest_age if waiting else None,
             delivery=_delivery(name, manifest, self._durable()),
-            timers=tuple(
-                TimerInfo(
-                    id=each.number,
-                    target=each.target,
-                    payload_bytes=len(each.payload),
-                    seconds=each.seconds,
-                    repeats=each.repeats,
-                    is_durable=each.is_durable,
-                    due=each.due,
-                    fired=each.fired,
-                    missed=each.missed,
-                )
-                for each in self._timers(name)
-            ),
+            timers=tuple(map(TimerInfo.of, self._timers(name))),
             held=tuple(map(str, excesses)),
         )
 

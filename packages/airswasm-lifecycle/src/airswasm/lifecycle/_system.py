@@ -63,6 +63,7 @@ from ._composition import Mode, OpenHome
 from ._home.configuration import Setting
 from ._home.editing import edit_configuration
 from ._hosting.access import AccessReport, report_access
+from ._hosting.component_timers import ComponentTimers
 from ._hosting.dead_letter_queue import DeadLetterQueue
 from ._hosting.profile import Delivered, Profile, profile_of
 from ._hosting.status import ComponentStatus, SystemStatus
@@ -599,6 +600,13 @@ class System(OpenHome):
         return DeadLetterQueue(
             self._dead_letters, self._audit, self._running, self._actors, self._loader
         )
+
+    @property
+    def timers(self) -> ComponentTimers:
+        """The messages that components and actors in Python send later: to look at and to end."""
+        if self.mode == "readonly":
+            return ComponentTimers(stored=self._read_timers)
+        return ComponentTimers(self._schedule, self._audit)
 
     def tap(
         self, pattern: str = "**", *, payload_bytes: int = 0, sample: int = 1, rate: float = 0.0

@@ -38,8 +38,9 @@ from ._retained import RetainedTopics, RetainedValue, RetainedValues
 from ._spelling import TOPIC, TOPIC_PATTERN
 from ._tap import MOST_TAPPED_BYTES, TapEvent, TapPattern, Taps
 from ._timers.guests import timers_interface
-from ._timers.schedule import Schedule, TimerSpace
+from ._timers.schedule import Schedule
 from ._timers.settings import TimerSettings
+from ._timers.stored import StoredTimers, TimerSpace
 from ._timers.timer import ScheduledMessage
 from .errors import (
     CodecError,
@@ -59,7 +60,7 @@ from .errors import (
     RecordUnreadable,
     RetainedFull,
     TimerInvalid,
-    TimersNotDurable,
+    TimerUnknown,
     TooManyTargets,
     Unencodable,
     UnknownCodec,
@@ -122,11 +123,12 @@ __all__ = (
     "Schedule",
     "ScheduledMessage",
     "SendingQuota",
+    "StoredTimers",
     "TIMERS_INTERFACE",
     "TimerInvalid",
+    "TimerUnknown",
     "TimerSettings",
     "TimerSpace",
-    "TimersNotDurable",
     "TokenBucket",
     "TooManyTargets",
     "Unencodable",

@@ -10,7 +10,7 @@ __all__ = ("MessagingCounters",)
 
 @dataclass(slots=True)
 class MessagingCounters:
-    """Numbers since the host has started; they only grow, the gauges at the end apart.
+    """Numbers since the host has started; they only grow, but for the gauges.
 
     What the actor system counts itself (sent, handled, rejected, expired, late, too many hops) is
     with its dispatcher.
@@ -32,9 +32,18 @@ class MessagingCounters:
         durable_expired: Durable messages that were too old to be handled.
         durable_dead: Durable messages that went to the dead letters.
         durable_forgotten: Durable messages that were removed with their component.
+        timers_set: Timers that were set; a durable one when the disk has it.
+        timers_refused: Timers that could not be set.
+        timers_found: Durable timers that the host went on with as it started.
         timers_fired: Messages that timers sent.
-        timers_missed: Times of timers that passed unused, their host or their target being down.
+        timers_retried: Tries of durable timers whose target did not take the message.
+        timers_missed: Messages of other timers that their target did not take.
+        timers_coalesced: Times of repeating timers that passed unused, for all of which one
+            message is sent.
+        timers_done: Timers of one message that ended with it.
+        timers_cancelled: Timers that ended by a cancel, with their incarnation or their grant.
         timers_forgotten: Timers that ended because their owner or their target was purged.
+        timers_waiting: Timers that there are now.
     """
 
     refused: Counter[str] = field(default_factory=Counter[str])
@@ -53,6 +62,14 @@ class MessagingCounters:
     durable_expired: int = 0
     durable_dead: int = 0
     durable_forgotten: int = 0
+    timers_set: int = 0
+    timers_refused: int = 0
+    timers_found: int = 0
     timers_fired: int = 0
+    timers_retried: int = 0
     timers_missed: int = 0
+    timers_coalesced: int = 0
+    timers_done: int = 0
+    timers_cancelled: int = 0
     timers_forgotten: int = 0
+    timers_waiting: int = 0

@@ -38,6 +38,11 @@ class SendingQuota:
         total = HostTotal(limits.total_messages, limits.total_bytes, clock)
         self._total = total if total.is_bounded else None
 
+    @property
+    def policy(self) -> MessagingPolicy:
+        """The policy that has the rates, and knows the codecs of each target."""
+        return self._policy
+
     def listen(self, listener: QuotaListener) -> Callable[[], None]:
         """Show every message that is refused from now on; return what ends that.
 

@@ -20,6 +20,7 @@ from airswasm.actor import (
     MessageDropped,
     MessageTooLarge,
     NoRoute,
+    TimersNotDurable,
     TooManyHops,
     UnfitPayload,
 )
@@ -36,7 +37,6 @@ from .errors import (
     RateExceeded,
     RetainedFull,
     TimerInvalid,
-    TimersNotDurable,
     TooManyTargets,
 )
 

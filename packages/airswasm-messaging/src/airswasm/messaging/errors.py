@@ -27,7 +27,7 @@ __all__ = (
     "DurableMailboxFull",
     "MessageNotWritten",
     "TimerInvalid",
-    "TimersNotDurable",
+    "TimerUnknown",
     "RecordUnreadable",
     "RetainedFull",
     "TooManyTargets",
@@ -406,19 +406,18 @@ class TimerInvalid(MessagingError):
         super().__init__(f"{owner} sets a timer that cannot be: {reason}")
 
 
-class TimersNotDurable(MessagingError):
-    """A durable timer was set where nothing outlives the host."""
+class TimerUnknown(MessagingError):
+    """There is no timer of an id."""
 
     explanation = ErrorCode(
-        "E0631",
-        "timers not durable",
-        "A durable timer was set in a host without a store.",
-        "set a timer that is not durable, or give `Schedule` a namespace of a store",
+        "E0637",
+        "no such timer",
+        "There is no timer of that id. It was sent or cancelled, or ended with its component, its "
+        "grant or, unless it was durable, the host.",
+        "`airswasm timers list` shows those that are there",
+        ExitStatus.NOT_FOUND,
     )
 
-    def __init__(self, owner: str) -> None:
-        self.owner = owner
-        super().__init__(
-            f"{owner} sets a durable timer, and this host has no store for it; set one that is "
-            "not durable, or give Schedule a namespace"
-        )
+    def __init__(self, timer_id: int | str) -> None:
+        self.timer_id = timer_id
+        super().__init__(f"there is no timer {str(timer_id)[:64]!a}")

@@ -186,8 +186,8 @@ class Metrics(Collector):
         """Refuse a second family of one name, which no scraper reads."""
         whole = Snapshot(
             0.0, (), audit_lines=0, storage_syncs=0, storage_expired=0,
-            retained_values=0, retained_bytes=0, event_loop_lag=_NO_TIMES, memory_bytes=0,
-            memory_most_bytes=0, descriptors=0, descriptors_most=0,
+            retained_values=0, retained_bytes=0, timers_waiting=0, event_loop_lag=_NO_TIMES,
+            memory_bytes=0, memory_most_bytes=0, descriptors=0, descriptors_most=0,
         )  # fmt: skip
         taken: set[str] = set()
         for family in (
@@ -424,11 +424,12 @@ def _message_families(snapshot: Snapshot) -> Iterator[Family]:
         events.add_metric([event], count)
     yield events
     for name, text, value in (
-        ("values", "Topics with a retained value.", snapshot.retained_values),
-        ("bytes", "Bytes of retained values.", snapshot.retained_bytes),
+        ("retained_values", "Topics with a retained value.", snapshot.retained_values),
+        ("retained_bytes", "Bytes of retained values.", snapshot.retained_bytes),
+        ("timers_waiting", "Messages that are set to be sent later.", snapshot.timers_waiting),
     ):
         if value is not None:
-            yield GaugeMetricFamily(f"airswasm_retained_{name}", text, value=value)
+            yield GaugeMetricFamily(f"airswasm_{name}", text, value=value)
 
 
 def _optional(name: str, text: str, value: int | None) -> Iterator[Family]:

@@ -35,7 +35,7 @@ __all__ = ("Monitor", "observe")
 
 _PORTION = 100
 """Components that are looked at before others have a turn."""
-_MESSAGING_GAUGES = ("retained_values", "retained_bytes")
+_MESSAGING_GAUGES = ("retained_values", "retained_bytes", "timers_waiting")
 _LAG_SECONDS = 1.0
 """Between two looks at how late the event loop is."""
 _JUMP_SECONDS = 5.0
@@ -159,6 +159,7 @@ class Monitor:
             message_events=_events(self._messaging) if self._messaging else {},
             retained_values=self._messaging.retained_values if self._messaging else None,
             retained_bytes=self._messaging.retained_bytes if self._messaging else None,
+            timers_waiting=self._messaging.timers_waiting if self._messaging else None,
             dead_letters={
                 reason.value: count for reason, count in system.dead_letters.by_reason.items()
             },

@@ -122,6 +122,7 @@ class Snapshot:
         message_events: What else happened to messages, by event; see `MessagingCounters`.
         retained_values: Topics that have a retained value; None without messaging.
         retained_bytes: Bytes of those values; None without messaging.
+        timers_waiting: Messages that are set to be sent later; None without messaging.
         dead_letters: The numbers of dead letters, by reason.
         audit_lines: Lines in the audit log; None without one.
         storage_syncs: The number of times that the store has waited for the disk; None without one.
@@ -148,6 +149,7 @@ class Snapshot:
     message_events: Mapping[str, int] = field(default_factory=dict[str, int])
     retained_values: int | None = None
     retained_bytes: int | None = None
+    timers_waiting: int | None = None
     dead_letters: Mapping[str, int] = field(default_factory=dict[str, int])
     audit_lines: int | None = None
     storage_syncs: int | None = None

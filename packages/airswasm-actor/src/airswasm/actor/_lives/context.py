@@ -10,6 +10,8 @@ from airswasm.runtime import OpenScopes, ScopeLeftOpen
 
 from .._running.phase import Phase
 from .._running.reference import cell_of
+from ..errors import ActorStopped
+from .scheduling import Scheduled
 
 if TYPE_CHECKING:
     import random
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
     from .._running.phase import Down
     from .._running.reference import ActorRef, Watch
     from .life_cycle import LifeCycle
+    from .scheduling import Scheduler
 
 __all__ = ("ActorHome", "Context")
 
@@ -42,6 +45,7 @@ class ActorHome(Protocol):
         timers: Callbacks to come.
         clock: The time in seconds.
         rng: The source of jitter.
+        scheduler: Messages to come.
         life: Beginnings and ends; for the block's own use.
     """
 
@@ -52,6 +56,7 @@ class ActorHome(Protocol):
     timers: Timers
     clock: Callable[[], float]
     rng: random.Random
+    scheduler: Scheduler
     life: LifeCycle
 
     @property
@@ -157,6 +162,62 @@ class Context:
         """Publish in the actor's own name. Return the number of mailboxes that took it."""
         envelope = self.following(topic)
         return self.broker.publish(topic, payload, sender=self.name, envelope=envelope)
+
+    def send_later(
+        self, target: str | ActorRef, payload: object, seconds: float, *, is_durable: bool = False
+    ) -> Scheduled:
+        """Send in the actor's own name after `seconds`. The message begins a new chain.
+
+        It ends with this incarnation: what a crash, a restart or an update ends sends no more. A
+        durable one outlives them and the host, and holds bytes; `Scheduled.written` waits for the
+        disk. A message that cannot be delivered is a dead letter; a durable one is tried again.
+
+        Args:
+            target: A name, or a reference; `context.ref` for the actor itself.
+            payload: The object to send.
+            seconds: The delay.
+            is_durable: Whether it outlives the host, which needs a `Schedule` with a store.
+
+        Raises:
+            ActorStopped: This incarnation has ended.
+            TimersNotDurable: The system has no store for durable timers.
+            ValueError: The delay is below 0.
+        """
+        return self._schedule(target, payload, seconds, repeats=False, is_durable=is_durable)
+
+    def send_every(
+        self, target: str | ActorRef, payload: object, seconds: float, *, is_durable: bool = False
+    ) -> Scheduled:
+        """Send in the actor's own name every `seconds`, for the first time after as many.
+
+        As for `send_later`. Times that pass unused, because the loop was busy or the host was down,
+        are one message.
+
+        Raises:
+            ActorStopped, TimersNotDurable: As for `send_later`.
+            ValueError: The interval is not above 0.
+        """
+        return self._schedule(target, payload, seconds, repeats=True, is_durable=is_durable)
+
+    def _schedule(
+        self, target: str | ActorRef, payload: object, seconds: float, *,
+        repeats: bool, is_durable: bool,
+    ) -> Scheduled:  # fmt: skip
+        if not seconds >= 0 or (repeats and seconds == 0):
+            raise ValueError("a delay is not below 0 s, and an interval is above 0 s")
+        own, later = self.ref, self.incarnation - self.ref.incarnation
+        if later < 0 or (later == 0 and own.phase in (Phase.RESTARTING, Phase.STOPPED)):
+            raise ActorStopped(self.name, "the incarnation that sets the timer has ended")
+        scheduler = self.system.scheduler
+        scheduled = Scheduled(scheduler, self.name)
+        scheduled.id = scheduler.schedule(
+            self.name, target if isinstance(target, str) else target.name, payload, seconds,
+            repeats=repeats, is_durable=is_durable,
+            incarnation=0 if is_durable else self.incarnation, done=scheduled.note,
+        )  # fmt: skip
+        if not is_durable:
+            scheduled.note(None)
+        return scheduled
 
     @property
     def message(self) -> Message | None:

@@ -71,6 +71,7 @@ class LifeCycle:
         register: The system's actors.
         rng: The source of jitter.
         supervisors: The top-level supervisors, in the order of starting; a set that keeps it.
+        on_incarnation_end: Called with the name and the number of an incarnation that has ended.
     """
 
     __slots__ = (
@@ -79,6 +80,7 @@ class LifeCycle:
         "_group",
         "_starting",
         "dispatcher",
+        "on_incarnation_end",
         "register",
         "rng",
         "supervisors",
@@ -93,6 +95,7 @@ class LifeCycle:
         self.register = register
         self.rng = rng
         self.supervisors: dict[Stoppable, None] = {}
+        self.on_incarnation_end: Callable[[str, int], None] = lambda _name, _number: None
         self._events = dispatcher.events
         self._group: TaskGroup | None = None
         self._starting: dict[Cell, anyio.CancelScope] = {}
@@ -223,6 +226,7 @@ class LifeCycle:
         except BaseException as error:
             _charge_fuel(cell, error)
             _discard(actor)
+            self.on_incarnation_end(cell.name, cell.incarnation + 1)
             raise
         _charge_fuel(cell, actor)
 
@@ -457,6 +461,7 @@ class LifeCycle:
     def discard(self, cell: Cell) -> None:
         """Let go of the incarnation, without waiting."""
         error = _discard(cell.vacate())
+        self.on_incarnation_end(cell.name, cell.incarnation)
         if error is not None:
             self._emit(EventKind.FAILED, cell, "crash", error)
 

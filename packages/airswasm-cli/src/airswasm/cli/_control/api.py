@@ -30,6 +30,7 @@ from .operation import (
     read_table,
 )
 from .storage_api import STORAGE_OPERATIONS
+from .timer_api import TIMER_OPERATIONS
 
 __all__ = ("COMPONENT", "MOST_BODY_BYTES", "OPERATIONS", "all_operations")
 
@@ -224,6 +225,7 @@ OPERATIONS = Table(
         *ACCESS_OPERATIONS,
         *AUDIT_OPERATIONS,
         *LETTER_OPERATIONS,
+        *TIMER_OPERATIONS,
         Operation(
             "tokens", "GET", "/v1/tokens", "List the tokens for TCP.",
             Json("tokens/1", "airswasm.cli._control.tokens:TokenAbout", "tokens", is_list=True),

@@ -28,6 +28,7 @@ from .audit import LocalAudit
 from .letters import LetterHost, LocalLetters
 from .storage import LocalStorage, StorageHost
 from .stored_host import HostReader, StoredHost, to_document
+from .timers import LocalTimers, TimerHost
 
 if TYPE_CHECKING:
     from airswasm.lifecycle import Approval, InstallPlan, Package, System
@@ -38,7 +39,7 @@ __all__ = ("GrantChange", "Host", "LocalHost")
 GrantChange: TypeAlias = Literal["add", "narrow", "deny", "remove", "lift"]
 
 
-class Host(HostReader, StorageHost, LetterHost, Protocol):
+class Host(HostReader, StorageHost, LetterHost, TimerHost, Protocol):
     """A home's components, running or not."""
 
     @property
@@ -230,7 +231,7 @@ class Host(HostReader, StorageHost, LetterHost, Protocol):
         ...
 
 
-class LocalHost(LocalAudit, StoredHost, LocalStorage, LocalLetters):
+class LocalHost(LocalAudit, StoredHost, LocalStorage, LocalLetters, LocalTimers):
     """A `System` of this process, spoken to in documents.
 
     Args:
@@ -244,6 +245,7 @@ class LocalHost(LocalAudit, StoredHost, LocalStorage, LocalLetters):
         LocalAudit.__init__(self, system)
         LocalStorage.__init__(self, system)
         LocalLetters.__init__(self, system)
+        LocalTimers.__init__(self, system)
         self._operations = operations
         self._started_at = time.time()
         self._tokens = TokenFile(system.home.folder)

@@ -6,10 +6,14 @@ Apart from the status, because it shows a manifest, and reading one needs pydant
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Self
 
 from .._home.artifacts import ArtifactStore
 from .._packages.manifest import MANIFEST_NAME, LimitsSection, Manifest
 from .registry import ComponentRecord
+
+if TYPE_CHECKING:
+    from airswasm.messaging import ScheduledMessage
 
 __all__ = ("ComponentInfo", "DeliveryInfo", "TimerInfo", "VersionInfo", "read_manifest")
 
@@ -33,9 +37,10 @@ class VersionInfo:
 
 @dataclass(frozen=True, slots=True)
 class TimerInfo:
-    """One message that a component sends at a later time."""
+    """One message that a component, or an actor in Python, sends at a later time."""
 
     id: int
+    owner: str
     target: str
     payload_bytes: int
     seconds: float
@@ -48,6 +53,14 @@ class TimerInfo:
     """Times that it was sent since the host started."""
     missed: int
     """Times that passed unused since the host started."""
+
+    @classmethod
+    def of(cls, timer: ScheduledMessage) -> Self:
+        """Return what is shown of a timer."""
+        return cls(
+            timer.number, timer.owner, timer.target, timer.payload_bytes, timer.seconds,
+            timer.repeats, timer.is_durable, timer.due, timer.fired, timer.missed,
+        )  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)

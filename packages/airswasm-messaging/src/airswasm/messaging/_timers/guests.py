@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
-
 from airswasm.runtime import Caller, Case, Err, HostInterface, Ok, Pending
 from airswasm.wit import AirswasmError
 
@@ -79,7 +77,10 @@ class _Guests:
         if timer is None or not timer.is_durable:
             return self._schedule.cancel(caller.name, timer_id)
         pending = Pending()
-        self._schedule.cancel(caller.name, timer_id, lambda _error: pending.resolve(True))
+        try:
+            self._schedule.cancel(caller.name, timer_id, lambda _error: pending.resolve(True))
+        except AirswasmError:  # the disk refuses: the timer goes on
+            return False
         return pending
 
     def _set(
@@ -114,24 +115,16 @@ class _Guests:
         def written(error: BaseException | None) -> None:
             ends.append(error)
             if numbers:
-                self._resolve(caller, pending, numbers[0], error)
+                pending.resolve(_outcome(numbers[0], error))
 
         timer = self._schedule.add(
             caller.name, target, payload, seconds, repeats=repeats, is_durable=True, done=written
         )
         numbers.append(timer.number)
-        if ends:
-            self._resolve(caller, pending, timer.number, ends[0])
-        return pending
+        return _outcome(timer.number, ends[0]) if ends else pending
 
-    def _resolve(
-        self, caller: Caller, pending: Pending, number: int, error: BaseException | None
-    ) -> None:
-        """Answer the component; a timer that is not on the disk is none."""
-        if error is None:
-            pending.resolve(Ok(number))
-            return
-        case = refusal_of(error) or Case("rate-limited", "the disk refuses the timer")
-        pending.resolve(Err(case))
-        with suppress(AirswasmError):  # the disk refuses still: the timer ends with the host
-            self._schedule.cancel(caller.name, number)
+
+def _outcome(number: int, error: BaseException | None) -> Ok[int] | Err[Case]:
+    if error is None:
+        return Ok(number)
+    return Err(refusal_of(error) or Case("rate-limited", "the disk refuses the timer"))

@@ -12,74 +12,57 @@ from __future__ import annotations
 
 import itertools
 import time
-from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING, Protocol
+from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 import anyio
-from airswasm.actor import DeathReason, Envelope, Message
+from airswasm.actor import DeathReason, Envelope, Message, TimersNotDurable
 from airswasm.wit import AirswasmError
 
 from .._counters import MessagingCounters
 from .._policy import SamePolicy
 from .._quota import SendingQuota
-from ..errors import RateExceeded, RecordUnreadable, TimerInvalid, TimersNotDurable
+from ..errors import RateExceeded, TimerInvalid
 from .settings import TimerSettings
-from .timer import ScheduledMessage, pack_timer, unpack_timer
+from .stored import StoredTimers
+from .timer import ScheduledMessage
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from airswasm.actor import Accepted, ActorSystem
+    from airswasm.actor import Accepted, ActorSystem, Scheduler
     from airswasm.security import Guard
 
-__all__ = ("Schedule", "TimerSpace")
+    from .stored import TimerSpace
+
+__all__ = ("Schedule",)
 
 _SCHEDULE = "messaging:schedule"
 _LONGEST = 100 * 366 * 86_400.0
+_SHORTEST = 0.001
+"""Seconds of an interval of Python code."""
+_NUMBER_BITS = 12
+"""Of an id, behind the milliseconds of the host's start: JSON has 53 bits for both."""
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.25, 30.0
 """Seconds before a durable timer is tried again whose target did not take its message."""
-
-
-class _Entry(Protocol):
-    @property
-    def key(self) -> str: ...
-    @property
-    def value(self) -> bytes: ...
-
-
-class _Page(Protocol):
-    @property
-    def entries(self) -> Iterable[_Entry]: ...
-    @property
-    def next(self) -> str | None: ...
-
-
-class TimerSpace(Protocol):
-    """A namespace of a store; airswasm-storage's `Namespace` is one."""
-
-    def read_page(self, prefix: str, after: str | None = None) -> _Page:
-        """Return some keys with their values, in order."""
-        ...
-
-    def write(
-        self, values: Mapping[str, bytes | None], done: Callable[[AirswasmError | None], None]
-    ) -> int:
-        """Set or delete keys; call `done` when the disk has that."""
-        ...
 
 
 class Schedule:
     """The timers of all components and actors of a host.
 
-    Open it before anything runs that sets timers.
+    Open it before anything runs that sets timers. From then on it also is the `scheduler` of its
+    actor system: actors in Python set theirs by `Context.send_later` and `send_every`. They are
+    trusted: neither bounds, rates nor grants hold for their timers.
+
+    The books: `timers_set` and `timers_found` are `timers_waiting` and all that ended
+    (`timers_done`, `timers_cancelled`, `timers_forgotten`), once no write is under way.
 
     Args:
         actors: Where the messages go.
-        settings: The bounds of each owner.
+        settings: The bounds of each component.
         space: Keeps durable timers; None where there are none.
         guard: Ends timers when the grants of their owners end; None keeps them.
         quota: Counts each message against the rates of its owner and of the host: the one that
-            counts what components send at once. None counts by the default rates.
+            counts what components send at once. None counts by the default rates. Its policy knows
+            the codecs that targets read.
         counters: The counts.
         wall_clock: The seconds since 1970.
     """
@@ -97,18 +80,20 @@ class Schedule:
     ) -> None:
         self.settings = settings or TimerSettings()
         self.counters = counters or MessagingCounters()
-        self._actors, self._space, self._guard = actors, space, guard
+        self._actors, self._guard = actors, guard
+        self._stored = None if space is None else StoredTimers(space, actors.events.note_error)
         self._quota = quota or SendingQuota(SamePolicy(), anyio.current_time)
         self._wall_clock = wall_clock
         self._timers: dict[str, dict[int, ScheduledMessage]] = {}
         self._grants: dict[int, Callable[[], None]] = {}
-        self._numbers = itertools.count(int(wall_clock() * 1000) << 16)
+        self._numbers = itertools.count(int(wall_clock() * 1000) << _NUMBER_BITS)
+        self._before: Scheduler | None = None
         self._is_open = True
 
     # -- opening and closing -------------------------------------------------------------------
 
     def open(self, *, fires: bool = True) -> None:
-        """Go on with the durable timers that are stored.
+        """Go on with the durable timers that are stored, and take those of actors in Python.
 
         Args:
             fires: Whether they fire; False only knows them, where nothing runs.
@@ -116,20 +101,24 @@ class Schedule:
         Raises:
             AirswasmError: The store cannot be read.
         """
-        stored = list(self._stored())
+        stored = [] if self._stored is None else list(self._stored.load())
         highest = max((each.number for each in stored), default=0)
         self._numbers = itertools.count(max(next(self._numbers), highest + 1))
         for timer in stored:
-            if self._is_allowed(timer):
-                self._keep(timer)
-                if fires:
-                    self._go_on(timer)
-            else:
-                self._write(timer.number, None)
+            if not self._is_allowed(timer):
+                self._remove_quietly(timer)
+                continue
+            self.counters.timers_found += 1
+            self._keep(timer)
+            if fires:
+                self._go_on(timer)
+        self._before, self._actors.scheduler = self._actors.scheduler, self
 
     def close(self) -> None:
         """Fire no more; durable timers stay in the store."""
         self._is_open = False
+        if self._before is not None:
+            self._actors.scheduler, self._before = self._before, None
         for timers in self._timers.values():
             for timer in timers.values():
                 if timer.timer is not None:
@@ -144,11 +133,13 @@ class Schedule:
         self,
         owner: str,
         target: str,
-        payload: bytes,
+        payload: object,
         seconds: float,
         *,
         repeats: bool = False,
         is_durable: bool = False,
+        is_trusted: bool = False,
+        incarnation: int = 0,
         done: Accepted | None = None,
         held: object = None,
     ) -> ScheduledMessage:
@@ -157,12 +148,15 @@ class Schedule:
         Args:
             owner: Who sends it.
             target: Whom it goes to.
-            payload: What it says.
+            payload: What it says: bytes, unless Python code sets a timer that is not durable.
             seconds: The delay, or the interval.
             repeats: Whether it is sent again and again.
             is_durable: Whether it outlives the host.
+            is_trusted: Whether Python code sets it, for which neither grants, bounds nor rates
+                hold.
+            incarnation: The incarnation of an actor in Python with which it ends; 0 for none.
             done: Called when a durable timer is on the disk, or cannot be; possibly before this
-                returns.
+                returns. What cannot be on the disk is no timer.
             held: Kept until the timer ends: what counts it, if anything does.
 
         Returns:
@@ -172,27 +166,50 @@ class Schedule:
             TimerInvalid: The delay is negative or longer than a century, or the interval is
                 shorter than the host allows.
             RateExceeded: The owner has too many timers, or too many bytes in them.
+            CodecNotAccepted: The target does not read the payload.
             TimersNotDurable: There is no store.
+            MessageNotStorable: A durable one holds an object, and not bytes.
             AirswasmError: The store refuses.
         """
-        self._check(owner, payload, seconds, repeats=repeats)
-        if is_durable and self._space is None:
-            raise TimersNotDurable(owner)
-        number = next(self._numbers)
         timer = ScheduledMessage(
-            number, owner, target, payload, float(seconds), repeats, is_durable,
-            self._wall_clock() + seconds, self._actors.broker.new_id(), held=held,
+            next(self._numbers), owner, target, payload, float(seconds), repeats, is_durable,
+            self._wall_clock() + seconds, self._actors.broker.new_id(), is_trusted=is_trusted,
+            incarnation=incarnation, held=held,
         )  # fmt: skip
-        timer.at = anyio.current_time() + seconds
+        try:
+            self._check(timer)
+            self._set(timer, done)
+        except AirswasmError:
+            self.counters.timers_refused += 1
+            raise
+        return timer
+
+    def _set(self, timer: ScheduledMessage, done: Accepted | None) -> None:
+        timer.at = anyio.current_time() + timer.seconds
         self._keep(timer)
-        if is_durable:
+        if self._stored is None or not timer.is_durable:
+            self.counters.timers_set += 1
+        else:
             try:
-                self._write(number, pack_timer(timer), done)
+                self._stored.save(timer, lambda error: self._written(timer, error, done))
             except BaseException:
                 self._forget(timer)
                 raise
-        self._arm(timer, seconds)
-        return timer
+        if not timer.is_ended:
+            self._arm(timer, timer.seconds)
+
+    def _written(
+        self, timer: ScheduledMessage, error: BaseException | None, done: Accepted | None
+    ) -> None:
+        """Note whether the disk has a timer; one that it has not, and that waits, is none."""
+        if error is None or timer.is_ended:
+            self.counters.timers_set += 1
+        else:
+            self.counters.timers_refused += 1
+            self._forget(timer)
+            self._remove_quietly(timer)  # a disk that failed may have it all the same
+        if done is not None:
+            done(error)
 
     def cancel(self, owner: str, number: int, done: Accepted | None = None) -> bool:
         """End a timer.
@@ -208,12 +225,12 @@ class Schedule:
         Raises:
             AirswasmError: The store refuses, and the timer goes on.
         """
-        timer = self._timers.get(owner, {}).get(number)
+        timer = self.find(owner, number)
         if timer is None:
             return False
-        if timer.is_durable:
-            self._write(number, None, done)
-        self._forget(timer)
+        if self._stored is not None and timer.is_durable:
+            self._stored.remove(number, done)
+        self._cancel(timer)
         return True
 
     def drop(self, owner: str) -> int:
@@ -222,10 +239,7 @@ class Schedule:
         Raises:
             AirswasmError: The store refuses.
         """
-        timers = list(self._timers.get(owner, {}).values())
-        for timer in timers:
-            self.cancel(owner, timer.number)
-        return len(timers)
+        return sum(self.cancel(owner, each.number) for each in self.of(owner))
 
     async def forget(self, name: str) -> int:
         """End all timers of a name and to it, also those whose end the disk had refused before.
@@ -244,22 +258,15 @@ class Schedule:
             for each in timers.values()
             if name in (each.owner, each.target)
         ]
-        stored = {each.number for each in self._stored() if name in (each.owner, each.target)}
-        stored.update(each.number for each in known if each.is_durable)
+        stored = {each.number for each in known if each.is_durable}
+        for each in self._stored.load() if self._stored is not None else ():
+            if name in (each.owner, each.target):
+                stored.add(each.number)
         for timer in known:
             self._forget(timer)
             self.counters.timers_forgotten += 1
-        if self._space is not None and stored:
-            ended, errors = anyio.Event(), list[BaseException]()
-
-            def end(error: BaseException | None) -> None:
-                errors.extend(() if error is None else (error,))
-                ended.set()
-
-            self._space.write({_key(number): None for number in stored}, end)
-            await ended.wait()
-            if errors:
-                raise errors[0]
+        if self._stored is not None and stored:
+            await self._stored.remove_all(stored)
         return len(stored | {each.number for each in known})
 
     def of(self, owner: str) -> tuple[ScheduledMessage, ...]:
@@ -273,6 +280,37 @@ class Schedule:
     def find(self, owner: str, number: int) -> ScheduledMessage | None:
         """Return a timer; None when it has ended."""
         return self._timers.get(owner, {}).get(number)
+
+    # -- for actors in Python ------------------------------------------------------------------
+
+    def schedule(
+        self,
+        owner: str,
+        target: str,
+        payload: object,
+        seconds: float,
+        *,
+        repeats: bool,
+        is_durable: bool,
+        incarnation: int,
+        done: Accepted,
+    ) -> int:
+        """Send a message of an actor in Python later; see `airswasm.actor.Scheduler`.
+
+        Raises:
+            TimerInvalid, CodecNotAccepted, TimersNotDurable, MessageNotStorable: As for `add`.
+            AirswasmError: The store refuses.
+        """
+        return self.add(
+            owner, target, payload, seconds, repeats=repeats, is_durable=is_durable,
+            is_trusted=True, incarnation=incarnation, done=done,
+        ).number  # fmt: skip
+
+    def end(self, owner: str, incarnation: int) -> None:
+        """End the timers of an incarnation, which has ended."""
+        for timer in self.of(owner) if owner in self._timers else ():
+            if timer.incarnation == incarnation:
+                self._cancel(timer)
 
     # -- firing --------------------------------------------------------------------------------
 
@@ -289,7 +327,8 @@ class Schedule:
                 self._refused(timer, error)
 
         try:
-            self._quota.take(timer.owner, len(timer.payload), timer.target)
+            if not timer.is_trusted:
+                self._quota.take(timer.owner, timer.payload_bytes, timer.target)
             is_accepted = self._actors.broker.submit(
                 timer.target, timer.payload, done, sender=timer.owner, envelope=envelope
             )
@@ -312,8 +351,8 @@ class Schedule:
             self._next(timer)
             return
         self._forget(timer)
-        if timer.is_durable:
-            self._write_quietly(timer.number, None)
+        self.counters.timers_done += 1
+        self._remove_quietly(timer)
 
     def _refused(self, timer: ScheduledMessage, error: BaseException) -> None:
         """Try again where the timer is durable; else its message is lost, and that is noted."""
@@ -321,6 +360,7 @@ class Schedule:
             return
         if timer.is_durable:
             timer.pause = min(max(_FIRST_PAUSE, timer.pause * 2), _LONGEST_PAUSE)
+            self.counters.timers_retried += 1
             self._arm(timer, timer.pause)
             return
         timer.missed += 1
@@ -329,6 +369,7 @@ class Schedule:
             self._next(timer)
             return
         self._forget(timer)
+        self.counters.timers_done += 1
         message = Message(timer.payload, timer.owner, envelope=Envelope(timer.message_id))
         self._actors.broker.give_up(timer.target, message, DeathReason.UNDELIVERED, error)
 
@@ -336,103 +377,101 @@ class Schedule:
         """Arm a timer that repeats for its next time that has not passed yet."""
         now = anyio.current_time()
         skipped = max(0, int((now - timer.at) // timer.seconds))
-        timer.missed += skipped
-        self.counters.timers_missed += skipped
+        self._skip(timer, skipped)
         timer.at += timer.seconds * (skipped + 1)
-        timer.turn += skipped + 1
+        timer.turn += 1
         left = max(0.0, timer.at - now)
         timer.due = self._wall_clock() + left
-        if timer.is_durable:
-            self._write_quietly(timer.number, pack_timer(timer))
+        stored = self._stored
+        if stored is not None and timer.is_durable:
+            self._quietly(lambda: stored.save(timer))
         self._arm(timer, left)
 
     def _go_on(self, timer: ScheduledMessage) -> None:
         """Arm a stored timer; one that is overdue fires once."""
         left = timer.due - self._wall_clock()
         if left < 0 and timer.repeats:
-            skipped = int(-left // timer.seconds)
-            timer.turn += skipped
-            timer.missed += skipped
-            self.counters.timers_missed += skipped
+            self._skip(timer, int(-left // timer.seconds))
         left = min(max(0.0, left), timer.seconds)
         timer.at = anyio.current_time() + left
         self._arm(timer, left)
+
+    def _skip(self, timer: ScheduledMessage, times: int) -> None:
+        """Count times that passed unused; the next message is for all of them."""
+        timer.turn += times
+        timer.missed += times
+        self.counters.timers_coalesced += times
 
     def _arm(self, timer: ScheduledMessage, seconds: float) -> None:
         timer.timer = self._actors.timers.after(seconds, lambda: self._fire(timer))
 
     # -- keeping -------------------------------------------------------------------------------
 
-    def _check(self, owner: str, payload: bytes, seconds: float, *, repeats: bool) -> None:
-        settings, mine = self.settings, self._timers.get(owner, {})
+    def _check(self, timer: ScheduledMessage) -> None:
+        owner, seconds, settings = timer.owner, timer.seconds, self.settings
         if not 0 <= seconds <= _LONGEST:
             raise TimerInvalid(owner, "a delay is 0 or more, and not more than a century")
-        if repeats and seconds < settings.shortest:
-            raise TimerInvalid(owner, f"the shortest interval is {settings.shortest * 1000:g} ms")
+        if timer.is_durable and self._stored is None:
+            raise TimersNotDurable(owner)
+        refusal = self._quota.policy.acceptance_of(timer.target).refuse(timer.payload)
+        if refusal is not None:
+            raise refusal
+        shortest = _SHORTEST if timer.is_trusted else settings.shortest
+        if timer.repeats and seconds < shortest:
+            raise TimerInvalid(owner, f"the shortest interval is {shortest * 1000:g} ms")
+        if timer.is_trusted:
+            return
+        mine = self._timers.get(owner, {})
         if len(mine) >= settings.most:
             raise RateExceeded(owner, f"it has {settings.most} timers")
-        if sum(len(each.payload) for each in mine.values()) + len(payload) > settings.size:
+        if sum(each.payload_bytes for each in (*mine.values(), timer)) > settings.size:
             raise RateExceeded(owner, f"its timers hold {settings.size:,} bytes at most")
 
     def _keep(self, timer: ScheduledMessage) -> None:
         self._timers.setdefault(timer.owner, {})[timer.number] = timer
-        if self._guard is not None:
+        self.counters.timers_waiting += 1
+        if self._guard is not None and not timer.is_trusted:
             self._grants[timer.number] = self._guard.keep(
                 timer.owner, _SCHEDULE, timer.target, lambda _denial: self._end_with_grant(timer)
             )
 
     def _end_with_grant(self, timer: ScheduledMessage) -> None:
-        self._forget(timer)
-        if timer.is_durable:
-            self._write_quietly(timer.number, None)
+        self._cancel(timer)
+        self._remove_quietly(timer)
 
     def _is_allowed(self, timer: ScheduledMessage) -> bool:
-        if self._guard is None:
+        if self._guard is None or timer.is_trusted:
             return True
         return self._guard.check(timer.owner, _SCHEDULE, timer.target).is_allowed
 
+    def _cancel(self, timer: ScheduledMessage) -> None:
+        self._forget(timer)
+        self.counters.timers_cancelled += 1
+
     def _forget(self, timer: ScheduledMessage) -> None:
+        if timer.is_ended:
+            return
         timer.is_ended, timer.held = True, None
+        self.counters.timers_waiting -= 1
         if timer.timer is not None:
             timer.timer.cancel()
             timer.timer = None
         forget = self._grants.pop(timer.number, None)
         if forget is not None:
             forget()
-        mine = self._timers.get(timer.owner)
-        if mine is not None:
-            mine.pop(timer.number, None)
-            if not mine:
-                del self._timers[timer.owner]
+        mine = self._timers.get(timer.owner, {})
+        mine.pop(timer.number, None)
+        if not mine:
+            self._timers.pop(timer.owner, None)
 
-    def _stored(self) -> Iterable[ScheduledMessage]:
-        after: str | None = None
-        while self._space is not None:
-            page = self._space.read_page("", after)
-            for entry in page.entries:
-                try:
-                    yield unpack_timer(int(entry.key, 16), entry.value)
-                except RecordUnreadable as error:
-                    self._actors.events.note_error(error)
-            after = page.next
-            if after is None:
-                return
+    def _remove_quietly(self, timer: ScheduledMessage) -> None:
+        stored = self._stored
+        if stored is not None and timer.is_durable:
+            self._quietly(lambda: stored.remove(timer.number))
 
-    def _write(self, number: int, value: bytes | None, done: Accepted | None = None) -> None:
-        if self._space is not None:
-            self._space.write({_key(number): value}, done or _ignore)
-
-    def _write_quietly(self, number: int, value: bytes | None) -> None:
+    def _quietly(self, write: Callable[[], None]) -> None:
         """Write what a restart may do without: the timer would fire once more."""
         try:
-            self._write(number, value)
+            write()
         except AirswasmError as error:
             self._actors.events.note_error(error)
-
-
-def _key(number: int) -> str:
-    return f"{number:016x}"
-
-
-def _ignore(_error: BaseException | None) -> None:
-    """Take no notice: the write has no sender who waits for it."""

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import cbor2
 
-from ..errors import RecordUnreadable
+from ..errors import MessageNotStorable, RecordUnreadable
 
 if TYPE_CHECKING:
     from airswasm.runtime import Timer
@@ -25,13 +25,15 @@ class ScheduledMessage:
         number: Its id.
         owner: Who sends it.
         target: Whom it goes to.
-        payload: What it says.
+        payload: What it says: bytes, or an object of an actor in Python.
         seconds: The delay, or the interval.
         repeats: Whether it is sent again and again.
         is_durable: Whether it outlives the host.
         due: When it is sent next, in seconds since 1970.
         origin: Begins the ids of its messages.
         turn: The number of its next time, those that passed unused included.
+        is_trusted: Whether Python code has set it: it needs no grant, and counts no rate.
+        incarnation: The incarnation of an actor in Python with which it ends; 0 for none.
         fired: How often it was sent since the host started.
         missed: Times that passed unused since the host started.
     """
@@ -39,13 +41,15 @@ class ScheduledMessage:
     number: int
     owner: str
     target: str
-    payload: bytes
+    payload: object
     seconds: float
     repeats: bool
     is_durable: bool
     due: float
     origin: str
     turn: int = 0
+    is_trusted: bool = False
+    incarnation: int = 0
     fired: int = 0
     missed: int = 0
     at: float = 0.0
@@ -55,17 +59,28 @@ class ScheduledMessage:
     is_ended: bool = False
 
     @property
+    def payload_bytes(self) -> int:
+        """The size of its payload; 0 for an object."""
+        return len(self.payload) if isinstance(self.payload, bytes) else 0
+
+    @property
     def message_id(self) -> str:
         """The id of the message that is sent next; the same however often that is tried."""
         return f"{self.origin}@{self.turn}" if self.repeats else self.origin
 
 
 def pack_timer(timer: ScheduledMessage) -> bytes:
-    """Return a timer as bytes."""
+    """Return a timer as bytes.
+
+    Raises:
+        MessageNotStorable: Its payload is not bytes.
+    """
+    if not isinstance(timer.payload, bytes):
+        raise MessageNotStorable(timer.target, type(timer.payload).__name__)
     return cbor2.dumps(
         [
             _VERSION, timer.owner, timer.target, timer.payload, timer.seconds, timer.repeats,
-            timer.due, timer.origin, timer.turn,
+            timer.due, timer.origin, timer.turn, timer.is_trusted,
         ]
     )  # fmt: skip
 
@@ -83,10 +98,11 @@ def unpack_timer(number: int, stored: bytes) -> ScheduledMessage:
     match record:
         case [
             1, str(owner), str(target), bytes(payload), float(seconds), bool(repeats),
-            float(due), str(origin), int(turn), *_,
+            float(due), str(origin), int(turn), *more,
         ]:  # fmt: skip
             return ScheduledMessage(
-                number, owner, target, payload, seconds, repeats, True, due, origin, turn
-            )
+                number, owner, target, payload, seconds, repeats, True, due, origin, turn,
+                is_trusted=more[:1] == [True],
+            )  # fmt: skip
         case _:
             raise RecordUnreadable("its fields are not those of a timer")
