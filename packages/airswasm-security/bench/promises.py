@@ -13,11 +13,13 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+import anyio
 from airswasm.runtime import Caller, HostFunction, HostInterface, Ok
 from airswasm.security import (
     PLAIN,
     AclEntry,
     AclSettings,
+    AuditEvent,
     AuditLog,
     GrantOrigin,
     GrantRecord,
@@ -32,7 +34,7 @@ from airswasm.security import (
     sign,
     verify_statement,
 )
-from airswasm.wit import contract
+from airswasm.wit import Capability, contract
 from paired import Promise, Promises, Work, times
 
 ANSWER = Ok(b"")
@@ -86,7 +88,8 @@ async def promises(folder: Path) -> AsyncIterator[Promises]:
     caller = Caller(NAME)
     offered = HostInterface("airswasm:component/storage@0.1.0", {"get": get})
     grants = {NAME: Grants({"storage:read": ("users/*/name", "count", "**")})}
-    with AuditLog(folder / "audit", durability="os") as log:
+    async with _synced(folder / "busy") as busy:
+        log = AuditLog(folder / "audit", durability="os")
         door = Guard(KINDS, grants, audit=log).guarded(offered, contract()).functions["get"]
         fresh = Guard(KINDS, grants).guarded(offered, contract()).functions["get"]
         crowded = _crowded().guarded(offered, contract()).functions["get"]
@@ -95,6 +98,9 @@ async def promises(folder: Path) -> AsyncIterator[Promises]:
         by_role = with_roles.guarded(offered, contract()).functions["get"]
         every = Guard(KINDS, grants, audit=log, allowed_lines="every").guarded(offered, contract())
         audited = every.functions["get"]
+        kinds = Kinds([Capability("storage.read", "read", only_reads=True)])
+        reads = Guard(kinds, grants, audit=busy, allowed_lines="every")
+        together = reads.guarded(offered, contract()).functions["get"]
         at_least = remembered(get)
         keys = itertools.count()
         line = written(folder / "lines")
@@ -115,8 +121,35 @@ async def promises(folder: Path) -> AsyncIterator[Promises]:
                 Work(times(lambda: audited(caller, "count")), time.thread_time),
                 Work(times(lambda: line(7)), time.thread_time),
             ),
+            "audited-together": Promise(
+                Work(
+                    times(lambda: together(caller, "count")),
+                    time.thread_time,
+                    after=lambda: _keep_busy(busy),
+                ),
+                Work(times(lambda: line(7)), time.thread_time),
+            ),
             "verify": _verifying(),
         }
+        log.close()
+
+
+@asynccontextmanager
+async def _synced(path: Path) -> AsyncIterator[AuditLog]:
+    """Open a log as a host does, and make it busy."""
+    with AuditLog(path, durability="batch", wait_seconds=0.01) as log:
+        async with anyio.create_task_group() as group:
+            group.start_soon(log.keep_synced)
+            await _keep_busy(log)
+            yield log
+            group.cancel_scope.cancel()
+
+
+async def _keep_busy(log: AuditLog) -> None:
+    while not log.is_busy:
+        for number in range(100):
+            log.record(AuditEvent("decision", NAME, "deny", resource=str(number)))
+        await anyio.sleep(0.01)
 
 
 def _crowded() -> Guard:

@@ -1,5 +1,6 @@
 """Trust: pinned keys, rising sequences, and a file that cannot be lost by accident."""
 
+import contextlib
 import json
 import os
 from collections.abc import Callable
@@ -25,9 +26,17 @@ from airswasm.security import (
     sign_rotation,
     verify_statement,
 )
+from airswasm.security import _trust as trust
+from airswasm.security import _trust_file as trust_file
+from airswasm.security._trust_file import TrustContent
 from hypothesis import settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    invariant,
+    rule,
+    run_state_machine_as_test,
+)
 
 KEYS = [PrivateKey.from_seed(bytes([number]) * 32) for number in range(3)]
 OWNER, THIEF, NEXT = KEYS
@@ -362,3 +371,85 @@ class Owners(RuleBasedStateMachine):
 
 TestOwners = Owners.TestCase
 TestOwners.settings = settings(max_examples=40, stateful_step_count=12, deadline=None)
+
+
+def test_a_change_of_one_pin_formats_one_line(
+    store: TrustStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A publisher of many names: the others are neither formatted nor read again."""
+    for number in range(50):
+        store.pin(f"shop/c{number}", OWNER.public)
+    formatted, read = list[str](), list[int]()
+    line, decode = trust_file._pin_line, trust.decode_trust
+
+    def note_line(pin: TrustedComponent) -> str:
+        formatted.append(pin.name)
+        return line(pin)
+
+    def note_read(path: Path, content: bytes) -> TrustContent:
+        read.append(len(content))
+        return decode(path, content)
+
+    monkeypatch.setattr(trust_file, "_pin_line", note_line)
+    monkeypatch.setattr(trust, "decode_trust", note_read)
+    store.pin("shop/another", OWNER.public)
+    store.accept(release(3, name="shop/c7"))
+    assert (formatted, read) == (["shop/another", "shop/c7"], [])
+
+
+class TwoStores(RuleBasedStateMachine):
+    """A command and a host change one file in turns: each sees all, and so does a third."""
+
+    folder: Path
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.path = self.folder / f"{id(self)}.json"
+        self.path.unlink(missing_ok=True)
+        self.stores = [TrustStore(self.path, clock=lambda: 1000.0) for _ in range(2)]
+        self.top = 0
+
+    def change(self, which: int, act: Callable[[TrustStore], object]) -> None:
+        with contextlib.suppress(TrustError):
+            act(self.stores[which])
+
+    which = st.integers(0, 1)
+    names = st.sampled_from(["a/b", "c/d"])
+    labels = st.text(max_size=5)
+
+    @rule(which=which, name=names, key=st.sampled_from(KEYS), label=labels)
+    def pin(self, which: int, name: str, key: PrivateKey, label: str) -> None:
+        self.change(which, lambda store: store.pin(name, key.public, label=label))
+
+    @rule(which=which, name=names, key=st.sampled_from(KEYS))
+    def accept(self, which: int, name: str, key: PrivateKey) -> None:
+        self.top += 1
+        verified = release(self.top, key, name=name)
+        self.change(which, lambda store: store.accept(verified))
+
+    @rule(which=which, name=names, key=st.sampled_from(KEYS))
+    def transfer(self, which: int, name: str, key: PrivateKey) -> None:
+        self.change(which, lambda store: store.transfer(name, key.public))
+
+    @rule(which=which, name=names)
+    def unpin(self, which: int, name: str) -> None:
+        self.change(which, lambda store: store.unpin(name))
+
+    @rule(which=which, name=names, needed=st.integers(1, 3))
+    def set_threshold(self, which: int, name: str, needed: int) -> None:
+        self.change(which, lambda store: store.set_threshold(name, needed))
+
+    @rule(which=which, key=st.sampled_from(KEYS), label=labels)
+    def allow(self, which: int, key: PrivateKey, label: str) -> None:
+        self.change(which, lambda store: store.allow(key.public.fingerprint, label=label))
+
+    @invariant()
+    def all_agree(self) -> None:
+        views = [each._read() for each in (*self.stores, TrustStore(self.path))]
+        assert views[0] == views[1] == views[2]
+
+
+def test_what_is_kept_of_the_file_is_what_is_in_it(tmp_path: Path) -> None:
+    """Whichever process wrote last, and whatever it changed."""
+    machine = type("InFolder", (TwoStores,), {"folder": tmp_path})
+    run_state_machine_as_test(machine, settings=settings(max_examples=30, deadline=None))

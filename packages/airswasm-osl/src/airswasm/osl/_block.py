@@ -34,6 +34,7 @@ BLOCK = Block(
             _PATH,
             formerly=("fs.read", "file.read"),
             probe=_READABLE,
+            only_reads=True,
         ),
         Capability(
             "filesystem.write",
@@ -55,6 +56,7 @@ BLOCK = Block(
             _PATH,
             formerly=("fs.list",),
             probe=_READABLE,
+            only_reads=True,
         ),
         Capability(
             "process.spawn",

@@ -23,6 +23,7 @@ from typing import Literal, TypeAlias
 from airswasm.runtime import Meters
 
 from ._auditing.lines import AuditEvent, AuditSink, Outcome
+from ._auditing.log import AuditLog
 from ._block import UNWRITTEN
 from ._decision import Decision
 from .errors import AuditUnavailable
@@ -48,6 +49,8 @@ class DecisionLines:
         meters: Counts the denials that have no line of their own.
         burst: The lines that a component has at once.
         per_second: The lines that it earns.
+        reads: The capabilities that only read. The lines of those and of denials may wait, for no
+            effect of theirs outlives the process.
     """
 
     def __init__(
@@ -59,8 +62,11 @@ class DecisionLines:
         meters: Meters | None = None,
         burst: int = 1_000,
         per_second: float = 20.0,
+        reads: frozenset[str] = frozenset(),
     ) -> None:
         self._audit = audit
+        self._log = audit if isinstance(audit, AuditLog) else None
+        self._reads = reads
         self._allowed = allowed
         self._clock = clock
         self._meters = meters
@@ -72,7 +78,7 @@ class DecisionLines:
         if self._audit is None or (decision.is_allowed and self._allowed == "none"):
             return decision
         if decision.is_allowed and self._allowed == "every":
-            return self._recorded(decision, _event(decision))
+            return self._recorded(decision)
         now = self._clock()
         written = self._written.get(decision.component)
         if written is None:
@@ -107,7 +113,7 @@ class DecisionLines:
 
     def _write_allowed(self, decision: Decision, written: _Written, now: float) -> Decision:
         if written.allowed.admits(now):
-            return self._recorded(decision, _event(decision))
+            return self._recorded(decision)
         key = decision.capability, decision.reason
         if key not in written.patterns:
             reason = "allows many resources, which are counted from here on"
@@ -130,7 +136,9 @@ class DecisionLines:
             self._count_unwritten(decision.component, written)
             return decision
         unwritten, written.unwritten = written.unwritten, 0
-        event = replace(_event(decision), detail={"unwritten": str(unwritten)} if unwritten else {})
+        event = None
+        if unwritten:
+            event = replace(_event(decision), detail={"unwritten": str(unwritten)})
         recorded = self._recorded(decision, event)
         if recorded is not decision:
             written.unwritten += unwritten
@@ -168,10 +176,16 @@ class DecisionLines:
         except AuditUnavailable:
             written.patterns.clear()  # no further call under them before a line
 
-    def _recorded(self, decision: Decision, event: AuditEvent) -> Decision:
+    def _recorded(self, decision: Decision, event: AuditEvent | None = None) -> Decision:
+        """Record a decision, or the event that stands for it; a denial if that fails."""
         assert self._audit is not None
         try:
-            self._audit.record(event)
+            if event is not None or self._log is None:
+                self._audit.record(event or _event(decision))
+            elif not decision.is_allowed or decision.capability in self._reads:
+                self._log.record_soon(decision)
+            else:
+                self._log.record(decision)
         except AuditUnavailable as error:
             return decision.refused(str(error))
         return decision

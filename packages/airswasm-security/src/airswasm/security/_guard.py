@@ -123,6 +123,7 @@ class Guard:
         self._lines = DecisionLines(
             audit, allowed=allowed_lines, clock=clock, meters=meters, burst=line_burst,
             per_second=lines_per_second,
+            reads=frozenset(each.annotation for each in kinds if each.only_reads),
         )  # fmt: skip
 
     @property

@@ -45,9 +45,9 @@ from ._trust_file import (
     TrustContent,
     TrustedComponent,
     TrustedKey,
+    TrustEncoder,
     check_fingerprint,
     decode_trust,
-    encode_trust,
 )
 from .errors import (
     CosignerRefused,
@@ -92,6 +92,7 @@ class TrustStore:
         self._clock = clock
         self._stamp: tuple[int, int, int] | None = None
         self._cached = TrustContent()
+        self._encoder = TrustEncoder()
         self._announce: Callable[[], None] = _announce_nothing
 
     @contextmanager
@@ -203,12 +204,17 @@ class TrustStore:
             content = self._read()
             pin = self._judge(content, verified, same_allowed=True)
             statement = verified.statement
-            known = content.newest.get(pin.name)
+            pin = replace(pin, sequence=statement.sequence)
+            newest, components = content.newest, content.components
+            known = newest.get(pin.name)
             if known is None or known.sequence < statement.sequence:
                 fresh = NewestVersion(statement.sequence, statement.version)
-                content = replace(content, newest={**content.newest, pin.name: fresh})
-                self._write(content)
-            return self._store(content, replace(pin, sequence=statement.sequence))
+                newest = {**newest, pin.name: fresh}
+            if components.get(pin.name) != pin:
+                components = {**components, pin.name: pin}
+            if newest is not content.newest or components is not content.components:
+                self._write(replace(content, newest=newest, components=components))
+            return pin
 
     def newer_than(self, verified: VerifiedStatement) -> str:
         """Return the newest version accepted before under this name, if this one is older.
@@ -475,7 +481,7 @@ class TrustStore:
         try:
             with self._path.open("rb") as file:
                 status = os.fstat(file.fileno())
-                stamp = (status.st_ino, status.st_mtime_ns, status.st_size)
+                stamp = _stamp_of(status)
                 if stamp != self._stamp:
                     self._cached = decode_trust(self._path, file.read())
                     self._stamp = stamp
@@ -486,12 +492,18 @@ class TrustStore:
         return self._cached
 
     def _write(self, content: TrustContent) -> None:
+        """Replace the file, under its lock; what was written need not be read again."""
         self._announce()
         try:
-            replace_file(self._path, encode_trust(content))
+            replace_file(self._path, self._encoder.encode(content))
+            self._cached, self._stamp = content, _stamp_of(self._path.stat())
         except OSError as error:
             reason = f"it cannot be written ({error.strerror or error}), and is as it was"
             raise TrustFileInvalid(self._path, reason) from error
+
+
+def _stamp_of(status: os.stat_result) -> tuple[int, int, int]:
+    return status.st_ino, status.st_mtime_ns, status.st_size
 
 
 def _announce_nothing() -> None:

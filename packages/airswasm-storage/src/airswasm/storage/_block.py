@@ -14,7 +14,12 @@ BLOCK = Block(
     interfaces=(STORAGE_INTERFACE,),
     provide="airswasm.storage:provide",
     capabilities=(
-        Capability("storage.read", "read what it stored under {patterns}", formerly=("kv.get",)),
+        Capability(
+            "storage.read",
+            "read what it stored under {patterns}",
+            formerly=("kv.get",),
+            only_reads=True,
+        ),
         Capability("storage.write", "store under {patterns}", formerly=("kv.set", "kv.put")),
         Capability(
             "storage.delete", "delete what it stored under {patterns}", formerly=("kv.delete",)

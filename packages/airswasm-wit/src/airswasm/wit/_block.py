@@ -60,6 +60,8 @@ class Capability:
         probe: The path of a function `(services, component, resource)` that asks the operating
             system, without an effect, and returns why it would refuse, or None; for
             `airswasm why`.
+        only_reads: Whether a call under it changes, sends and starts nothing, in this process or
+            outside of it; its line in the audit log may then be written a moment later.
     """
 
     name: str
@@ -67,6 +69,7 @@ class Capability:
     spelling: str = ""
     formerly: tuple[str, ...] = ()
     probe: Part = ""
+    only_reads: bool = False
 
     def __post_init__(self) -> None:
         _check(_CAPABILITY, self.name, "a capability is named domain.verb, such as alarm.set")

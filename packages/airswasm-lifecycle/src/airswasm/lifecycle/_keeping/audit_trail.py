@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from airswasm.security import (
     AuditQuery,
     AuditRecord,
     AuditReport,
+    AuditUnavailable,
     audit_head,
     follow_audit,
     query_audit,
@@ -66,6 +68,9 @@ class AuditTrail:
         self, query: AuditQuery | None = None, *, last: int | None = None
     ) -> Iterator[AuditRecord]:
         """Yield lines that match, oldest first; see `airswasm.security.query_audit`."""
+        if self.log is not None:
+            with suppress(AuditUnavailable):  # what is written can be read all the same
+                self.log.write_waiting()
         return query_audit(self.path, query, last=last)
 
     def follow(

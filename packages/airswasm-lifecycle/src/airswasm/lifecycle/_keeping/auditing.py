@@ -49,6 +49,7 @@ class Auditing:
                 durability=settings.durability,
                 max_bytes=settings.file_bytes,
                 keep_files=settings.keep_files,
+                wait_seconds=settings.wait_seconds,
             )
         )
         names = settings.sinks if is_online else ()

@@ -1,6 +1,7 @@
 """The audit log: what was decided and changed, in a chain of hashes.
 
-- `lines`: events, and the lines that they become; the chain from one to the next.
+- `lines`: events, and the lines that they become.
+- `blocks`: lines that were written together, and the chain from one block to the next.
 - `files`: the files of a log on the disk, oldest first.
 - `mark`: the newest head beside the log, which survives a killed process.
 - `tally`: what the lines of a log were about, so that old ones can go and stay counted.

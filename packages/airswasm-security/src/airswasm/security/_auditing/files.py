@@ -8,22 +8,20 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from ..errors import AuditBroken, AuditFileGone, AuditUnavailable
-from .lines import AuditHead, head_of, line_number
 
 __all__ = (
     "all_files",
     "drop_torn_line",
-    "find_line",
     "first_line",
-    "last_head",
     "numbered_lines",
     "open_to_append",
     "rotated_files",
     "rotated_name",
+    "tail_lines",
 )
 
 _TAIL_BYTES = 1024 * 1024
-"""More than two of the longest possible lines."""
+"""More than the longest possible block."""
 
 
 def rotated_name(path: Path, first: int) -> Path:
@@ -61,19 +59,9 @@ def drop_torn_line(path: Path, descriptor: int) -> int:
     return torn
 
 
-def last_head(path: Path) -> AuditHead:
-    """Return the head of a log; a torn line is not one.
-
-    Raises:
-        AuditBroken: The last line is none of a log.
-    """
-    for file in reversed(all_files(path)):
-        if not file.exists():
-            continue
-        lines = _tail(file, file.stat().st_size).rpartition(b"\n")[0].splitlines()
-        if lines:
-            return head_of(line_number(lines[-1], file), lines[-1])
-    return AuditHead()
+def tail_lines(path: Path) -> list[bytes]:
+    """Return the newest whole lines of a file, without their ends; the first may be a part."""
+    return _tail(path, path.stat().st_size).rpartition(b"\n")[0].splitlines()
 
 
 def first_line(path: Path) -> bytes:
@@ -83,21 +71,6 @@ def first_line(path: Path) -> bytes:
             return file.readline().removesuffix(b"\n")
     except FileNotFoundError:
         return b""
-
-
-def find_line(path: Path, wanted: int) -> bytes | None:
-    """Return a line of a log by its number, without its end; None if it is not there."""
-    for file in reversed(all_files(path)):
-        start = first_line(file)
-        if not start or line_number(start, file) > wanted:
-            continue
-        with file.open("rb") as lines:
-            first = line_number(start, file)
-            for number, line in enumerate(lines, first):
-                if number == wanted:
-                    return line.removesuffix(b"\n") if line.endswith(b"\n") else None
-        return None
-    return None
 
 
 def numbered_lines(

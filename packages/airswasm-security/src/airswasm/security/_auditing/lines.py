@@ -1,18 +1,21 @@
-"""Events, the lines of JSON that they become, and the chain from each line to the next.
+"""Events, and the lines of JSON that they become.
 
-Each line carries its number and the SHA-256 of the line before it. Texts of components are escaped
-to ASCII and cut: no line can contain a forged line or steer a terminal.
+Each line carries its number, and the first one of each block the SHA-256 of the block before it
+(`blocks`). Texts of components are escaped to ASCII and cut: no line can contain a forged line or
+steer a terminal.
 """
 
 from __future__ import annotations
 
-import hashlib
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 from typing import Literal, NamedTuple, Protocol, TypeAlias, cast
 
+from .._decision import Decision
 from ..errors import AuditBroken
 
 __all__ = (
@@ -23,18 +26,20 @@ __all__ = (
     "Outcome",
     "decode",
     "encode",
+    "encode_decision",
     "follow",
-    "head_of",
     "line_number",
+    "prev_of",
 )
 
 Outcome: TypeAlias = Literal["allow", "deny", "done", "failed", ""]
 
 FIRST = "0" * 64
-"""Stands for the hash of the line before the first one."""
+"""Stands for the hash of the block before the first one."""
 _TEXT_LENGTH = 1_024
 _DETAIL_LENGTH = 256
 _DETAILS = 64
+_PREV = re.compile(rb',"prev":"([0-9a-f]{64})"\}$')
 _quote = json.encoder.encode_basestring_ascii
 
 
@@ -74,7 +79,7 @@ class AuditSink(Protocol):
 
 
 class AuditHead(NamedTuple):
-    """The newest line of a log: its number and its hash."""
+    """The newest line of a log: its number, and the hash of its block up to there."""
 
     line: int = 0
     sha256: str = FIRST
@@ -95,9 +100,9 @@ class AuditHead(NamedTuple):
         return cls(int(number), digest)
 
 
-def encode(event: AuditEvent, head: AuditHead, now: float) -> bytes:
-    """Format one line of JSON by hand, in a quarter of the encoder's time; its end included."""
-    text = f'{{"n":{head.line + 1},"time":{now:.6f},"kind":{_quote(_cut(event.kind))}'
+def encode(event: AuditEvent, number: int, now: float, prev: str = "") -> str:
+    """Format one line of JSON by hand, in a quarter of the encoder's time; without its end."""
+    text = f'{{"n":{number},"time":{now:.6f},"kind":{_quote(_cut(event.kind))}'
     if event.component:
         text += f',"component":{_quote(_cut(event.component))}'
     if event.outcome:
@@ -112,15 +117,37 @@ def encode(event: AuditEvent, head: AuditHead, now: float) -> bytes:
         detail = list(event.detail.items())[:_DETAILS]
         cut = {_cut(key, _DETAIL_LENGTH): _cut(value, _DETAIL_LENGTH) for key, value in detail}
         text += f',"detail":{json.dumps(cut, separators=(",", ":"))}'
-    text += f',"prev":"{head.sha256}"}}\n'
-    if "\x7f" in text:
-        text = text.replace("\x7f", "\\u007f")
-    return text.encode()
+    return _ended(text, prev)
 
 
-def head_of(number: int, line: bytes) -> AuditHead:
-    """Return the head that a line, without its end, is."""
-    return AuditHead(number, hashlib.sha256(line).hexdigest())
+def encode_decision(decision: Decision, number: int, time: str, prev: str = "") -> str:
+    """Format the line of a decision; what many decisions have in common is formatted once."""
+    is_allowed, component, capability, resource, reason, _, _, _ = decision
+    before, after = _common(is_allowed, component, capability, reason)
+    resource = _quote(resource if len(resource) <= _TEXT_LENGTH else _cut(resource))
+    text = f'{{"n":{number},"time":{time},{before}{resource}{after}'
+    return _ended(text, prev) if prev or "\x7f" in text else text + "}"
+
+
+@lru_cache(256)
+def _common(is_allowed: bool, component: str, capability: str, reason: str) -> tuple[str, str]:
+    """Return what stands before and behind the resource of a decision."""
+    outcome = "allow" if is_allowed else "deny"
+    before = f'"kind":"decision","component":{_quote(_cut(component))},"outcome":"{outcome}"'
+    if capability:
+        before += f',"capability":{_quote(_cut(capability))}'
+    return f'{before},"resource":', f',"reason":{_quote(_cut(reason))}' if reason else ""
+
+
+def _ended(text: str, prev: str) -> str:
+    text += f',"prev":"{prev}"}}' if prev else "}"
+    return text.replace("\x7f", "\\u007f") if "\x7f" in text else text
+
+
+def prev_of(line: bytes) -> str | None:
+    """Return the hash of the block before, of a line that begins one; None of another."""
+    found = _PREV.search(line)
+    return found[1].decode() if found is not None else None
 
 
 def decode(file: Path, number: int, line: bytes) -> dict[str, object]:
@@ -133,7 +160,7 @@ def decode(file: Path, number: int, line: bytes) -> dict[str, object]:
         fields: object = json.loads(line)
     except (ValueError, RecursionError):
         raise AuditBroken(file, number, "the line is not JSON") from None
-    if not isinstance(fields, dict) or not {"n", "prev", "kind"} <= fields.keys():
+    if not isinstance(fields, dict) or not {"n", "kind"} <= fields.keys():
         raise AuditBroken(file, number, "the line is not one of an audit log")
     return cast("dict[str, object]", fields)
 
@@ -151,15 +178,15 @@ def line_number(line: bytes, path: Path = Path()) -> int:
 
 
 def follow(file: Path, number: int, fields: Mapping[str, object], head: AuditHead) -> None:
-    """Check that a line follows a head.
+    """Check that a line follows a head, in the same block or as the first of the next one.
 
     Raises:
-        AuditBroken: Lines are missing between them, or the line of the head was changed.
+        AuditBroken: Lines are missing between them, or the block of the head was changed.
     """
     found = fields["n"]
     if found != head.line + 1 or type(found) is not int:
         raise AuditBroken(file, number, _gap(head.line + 1, found))
-    if fields["prev"] != head.sha256:
+    if "prev" in fields and fields["prev"] != head.sha256:
         raise AuditBroken(file, number, "the line before it was changed")
 
 

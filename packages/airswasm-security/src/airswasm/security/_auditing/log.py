@@ -1,6 +1,8 @@
 """Write an audit log.
 
-The log writes a line before its effect, in one `write` to a file opened for appending. When it
+The log writes a line before its effect, in one `write` to a file opened for appending. Lines whose
+effect does not outlive the process may wait, a few milliseconds and only while the log is busy, and
+are then written together; each line that is written takes with it those that wait. When the log
 opens, it drops a line that a crash tore, and compares what is there with the mark beside it: it
 says in a line what is gone.
 
@@ -18,7 +20,8 @@ import contextlib
 import os
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections import deque
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Literal, TypeAlias
@@ -27,22 +30,28 @@ import anyio
 import anyio.to_thread
 from airswasm.runtime.files import sync_folder
 
+from .._decision import Decision
 from .._files import try_lock
 from ..errors import AuditBroken, AuditLocked, AuditUnavailable
+from .blocks import Entry, chained, last_head
 from .files import (
     drop_torn_line,
     first_line,
-    last_head,
     open_to_append,
     rotated_files,
     rotated_name,
 )
-from .lines import AuditEvent, AuditHead, decode, encode, head_of, line_number
+from .lines import AuditEvent, AuditHead, decode, line_number
 from .mark import HeadMark, read_mark
 from .tally import Tally, retired_event
 from .verifying import ACCEPT, CUT, explain_missing
 
 __all__ = ("AuditDurability", "AuditLog")
+
+_MOST_WAITING = 256
+_LOOK_SECONDS = 0.2
+_BUSY_LINES = 50
+"""Lines in that time from which on a log is busy; one that is not lets none wait."""
 
 AuditDurability: TypeAlias = Literal["line", "batch", "os"]
 
@@ -64,6 +73,7 @@ class AuditLog:
         durability: When lines reach the disk.
         max_bytes: Size at which the file is rotated.
         keep_files: Number of rotated files to keep; None for all.
+        wait_seconds: The longest time that the lines of `record_soon` wait; 0 for not at all.
         clock: Returns the seconds since 1970.
 
     Raises:
@@ -79,6 +89,7 @@ class AuditLog:
         durability: AuditDurability = "batch",
         max_bytes: int = 16 * 1024 * 1024,
         keep_files: int | None = None,
+        wait_seconds: float = 0.0,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self.on_line: Callable[[bytes], None] | None = None
@@ -86,7 +97,10 @@ class AuditLog:
         self._durability = durability
         self._max_bytes = max_bytes
         self._keep_files = keep_files
+        self._wait_seconds = wait_seconds if durability != "line" else 0.0
         self._clock = clock
+        self._waiting = deque[Entry]()
+        self._is_busy = False
         self._writing = threading.Lock()
         self._unsynced = False
         self._torn = False
@@ -134,6 +148,11 @@ class AuditLog:
         return self._unsynced
 
     @property
+    def is_busy(self) -> bool:
+        """Whether there are so many lines that those of `record_soon` wait for one another."""
+        return self._is_busy
+
+    @property
     def failure(self) -> str | None:
         """The reason why the newest line could not be written; None while the log works."""
         return self._failure or self._refusal
@@ -148,7 +167,7 @@ class AuditLog:
         """Whether `close` was called."""
         return self._descriptor < 0
 
-    def record(self, event: AuditEvent) -> None:
+    def record(self, event: AuditEvent | Decision) -> None:
         """Append one line.
 
         Raises:
@@ -164,7 +183,21 @@ class AuditLog:
         except OSError as error:
             raise self._refused(error) from error
 
-    def record_all(self, events: Sequence[tuple[float, AuditEvent]]) -> None:
+    def record_soon(self, event: AuditEvent | Decision) -> None:
+        """Append one line whose effect ends with the process: it may wait while the log is busy.
+
+        Raises:
+            AuditUnavailable: The line could not be written, or the log is closed.
+        """
+        if not self._is_busy:
+            self.record(event)
+            return
+        waiting = self._waiting
+        waiting.append((self._clock(), event))
+        if len(waiting) >= _MOST_WAITING:
+            self.write_waiting()
+
+    def record_all(self, events: Sequence[Entry]) -> None:
         """Append lines about what has happened, in one write, each with its own time.
 
         Raises:
@@ -176,6 +209,15 @@ class AuditLog:
                 self._append(events)
         except OSError as error:
             raise self._refused(error) from error
+
+    def write_waiting(self) -> None:
+        """Write the lines that wait.
+
+        Raises:
+            AuditUnavailable: They could not be written, and still wait.
+        """
+        if self._waiting:
+            self.record_all(())
 
     def compare(self, kept: AuditHead, place: str) -> str | None:
         """Compare the log with a head that was kept elsewhere; record what it misses.
@@ -211,7 +253,10 @@ class AuditLog:
         Raises:
             AuditUnavailable: The disk refuses.
         """
-        if self._descriptor < 0 or not self._unsynced:
+        if self._descriptor < 0:
+            return
+        self.write_waiting()
+        if not self._unsynced:
             return
         try:
             os.fsync(self._descriptor)
@@ -225,6 +270,8 @@ class AuditLog:
         Raises:
             AuditUnavailable: The disk refuses.
         """
+        if self._descriptor >= 0:
+            self.write_waiting()
         head = self._head
         if self._unsynced and self._descriptor >= 0:
             await self._sync_in_thread()
@@ -240,15 +287,36 @@ class AuditLog:
         """
         self._is_kept_synced = True
         try:
-            while True:
-                await anyio.sleep(seconds)
-                if self._unsynced and self._descriptor >= 0:
-                    await self._sync_in_thread()
+            async with anyio.create_task_group() as group:
+                group.start_soon(self._keep_written)
+                while True:
+                    await anyio.sleep(seconds)
+                    if self._unsynced and self._descriptor >= 0:
+                        await self._sync_in_thread()
         finally:
-            self._is_kept_synced = False
+            self._is_busy = self._is_kept_synced = False
+
+    async def _keep_written(self) -> None:
+        """Write what waits in time, and see whether there are so many lines that some should."""
+        if not self._wait_seconds:
+            return
+        since, before = 0.0, self._head.line
+        while True:
+            pause = self._wait_seconds if self._is_busy else _LOOK_SECONDS
+            await anyio.sleep(pause)
+            with contextlib.suppress(AuditUnavailable):  # then the next decision is a denial
+                self.write_waiting()
+            since += pause
+            if since >= _LOOK_SECONDS:
+                is_busy = self._head.line - before >= _BUSY_LINES
+                self._is_busy = is_busy and self.failure is None
+                since, before = 0.0, self._head.line
 
     def close(self) -> None:
-        """Sync and close. Closing twice is harmless."""
+        """Write what waits, sync and close. Closing twice is harmless."""
+        if self._descriptor >= 0:
+            with contextlib.suppress(AuditUnavailable):
+                self.write_waiting()
         if self._mark is not None:
             self._mark.close()
         for name in ("_descriptor", "_lock_descriptor"):
@@ -267,6 +335,7 @@ class AuditLog:
 
     def _refused(self, error: OSError) -> AuditUnavailable:
         self._refusal = error.strerror or str(error)
+        self._is_busy = False
         return AuditUnavailable(self._path, self._refusal)
 
     async def _sync_in_thread(self) -> None:
@@ -277,7 +346,7 @@ class AuditLog:
             await anyio.to_thread.run_sync(_sync_copy, copy, self._path, self._size, covered)
         except OSError as error:
             if self._first == first:
-                self._failure = error.strerror or str(error)
+                self._failure, self._is_busy = error.strerror or str(error), False
             return  # else the log itself began another file meanwhile; the next sync is of that
         self._failure = None
         self._unsynced = self._head.line != line
@@ -321,26 +390,45 @@ class AuditLog:
             # A home on a full disk must open to be looked at; each change then fails by itself.
             self._refusal = getattr(error, "reason", None) or str(error)
 
-    def _append(self, events: Sequence[tuple[float, AuditEvent]]) -> None:
+    def _append(self, events: Sequence[Entry]) -> None:
         if not self._size and self._head.line:
             self._begin_file()
-        lines, head = _chained(events, self._head)
+        waiting = list(self._waiting)
+        self._append_in_file([*waiting, *events] if waiting else events)
+        for _ in waiting:
+            self._waiting.popleft()
+        self._refusal = None
+
+    def _append_in_file(self, entries: Sequence[Entry]) -> None:
+        lines, head = chained(entries, self._head)
         most = self._max_bytes * (2 if self._is_kept_synced else 1)
         if self._size and self._size + len(lines) > most:
             os.fsync(self._descriptor)
             self._change_files()
             self._finish_retiring()
-            lines, head = _chained(events, self._head)
+            lines, head = chained(entries, self._head)
         self._write(lines, head)
-        for now, event in events:
-            self._tally.add(event.kind, event.outcome, now)
-        self._refusal = None
+        self._count(entries)
+
+    def _count(self, entries: Iterable[Entry]) -> None:
+        allowed = denied = 0
+        now = 0.0
+        for now, event in entries:
+            if not isinstance(event, Decision):
+                self._tally.add(event.kind, event.outcome, now)
+            elif event[0]:
+                allowed += 1
+            else:
+                denied += 1
+        for outcome, count in (("allow", allowed), ("deny", denied)):
+            if count:
+                self._tally.add("decision", outcome, now, count)
 
     def _append_own(self, event: AuditEvent) -> None:
         """Append a line about the log itself, which changes no file."""
-        now = self._clock()
-        self._write(*_chained(((now, event),), self._head))
-        self._tally.add(event.kind, event.outcome, now)
+        entry = self._clock(), event
+        self._write(*chained((entry,), self._head))
+        self._count((entry,))
 
     def _write(self, lines: bytes, head: AuditHead) -> None:
         if self._torn:
@@ -409,18 +497,6 @@ def _retirement(old: Path, after: Path) -> AuditEvent:
     following = first_line(after)
     last = AuditHead(line_number(following, after) - 1, str(decode(after, 1, following)["prev"]))
     return retired_event(line_number(first_line(old), old), last, old)
-
-
-def _chained(
-    events: Sequence[tuple[float, AuditEvent]], head: AuditHead
-) -> tuple[bytes, AuditHead]:
-    """Return the lines of events after a head, and the head that they end in."""
-    lines: list[bytes] = []
-    for now, event in events:
-        line = encode(event, head, now)
-        head = head_of(head.line + 1, line[:-1])
-        lines.append(line)
-    return b"".join(lines), head
 
 
 def _sync_copy(descriptor: int, path: Path, size: int, retired: Sequence[Path]) -> None:

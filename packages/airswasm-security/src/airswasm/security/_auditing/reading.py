@@ -18,7 +18,8 @@ import anyio
 import anyio.to_thread
 
 from ..errors import AuditFileGone, AuditUnavailable
-from .files import all_files, first_line, last_head, numbered_lines
+from .blocks import last_head
+from .files import all_files, first_line, numbered_lines
 from .lines import AuditHead, decode, line_number
 
 __all__ = ("AuditQuery", "AuditRecord", "audit_head", "follow_audit", "query_audit", "read_audit")

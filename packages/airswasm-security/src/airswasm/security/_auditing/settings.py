@@ -18,6 +18,8 @@ class AuditSettings:
         messages: Whether each handled message gets a line, in `messages.jsonl` beside the log.
         durability: When audit lines reach the disk: `line` before each effect, `batch` within a
             second, `os` at the operating system's choice.
+        wait_seconds: The longest time that the lines of denials and reads wait to be written with
+            others, while the log is busy; 0 writes each at once. Other lines never wait.
         file_bytes: Size at which the log starts a new file.
         files: Older files that are kept; 0 for all.
         burst: Lines that a component has at once, for denials and for allowed calls each; what
@@ -33,6 +35,7 @@ class AuditSettings:
     allowed_lines: Literal["every", "first", "none"] = "first"
     messages: bool = False
     durability: Literal["line", "batch", "os"] = "batch"
+    wait_seconds: float = 0.01
     file_bytes: int = 16 * 2**20
     files: int = 8
     burst: int = 1_000
@@ -45,6 +48,8 @@ class AuditSettings:
     def __post_init__(self) -> None:
         if self.file_bytes < 64 * 2**10:
             raise ValueError("file_bytes must be at least 64 KiB")
+        if not 0 <= self.wait_seconds <= 1:
+            raise ValueError("wait_seconds must be from 0 to 1")
         for name in ("files", "burst", "lines_per_second"):
             if getattr(self, name) < 0:
                 raise ValueError(f"{name} must not be negative")

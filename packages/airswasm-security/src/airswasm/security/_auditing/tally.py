@@ -51,15 +51,15 @@ class Tally:
                 tally.add(json.loads(kind), outcome.decode(), float(time))
         return tally
 
-    def add(self, kind: str, outcome: str, time: float) -> None:
-        """Count one line."""
+    def add(self, kind: str, outcome: str, time: float, lines: int = 1) -> None:
+        """Count lines of a kind and an outcome."""
         key, counts = (kind, outcome), self._counts
         known = counts.get(key)
         if known is None:
             self._since = self._since or time
             key = key if len(counts) < _MOST else (_OTHER, "")
             known = counts.get(key, 0)
-        counts[key] = known + 1
+        counts[key] = known + lines
 
     def segment_event(self, head: AuditHead) -> AuditEvent:
         """Return the first line of a file that continues after a head."""

@@ -17,8 +17,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ..errors import AuditBroken, AuditFileGone
-from .files import all_files, find_line, numbered_lines
-from .lines import AuditHead, decode, follow, head_of
+from .blocks import Block, head_at
+from .files import all_files, numbered_lines
+from .lines import AuditHead, decode, follow
 from .mark import read_mark
 from .tally import begins_after
 
@@ -105,10 +106,10 @@ def explain_missing(path: Path, head: AuditHead, expected: AuditHead) -> str | N
     if expected in (head, AuditHead()):
         return None
     try:
-        line = find_line(path, expected.line)
+        found = head_at(path, expected.line)
     except AuditBroken as error:
         return error.reason
-    if line is None or head_of(expected.line, line) == expected:
+    if found in (None, expected):
         return None
     return f"line {expected.line:,} is not the one that was written"
 
@@ -128,35 +129,49 @@ class _Verification:
         self._path, self._wanted, self._until = path, wanted, until
         self._files = all_files(path)
         self._before: AuditHead | None = None
-        self._head: AuditHead | None = None
+        self._line = 0
+        self._block: Block | None = None
         self._lines = 0
         self._starts = {AuditHead()}
         self._cut: tuple[Path, int, str] | None = None
         self._found: set[AuditHead] = {AuditHead()}
 
     def run(self, *, start_may_be_missing: bool) -> AuditReport:
-        wanted = set(self._wanted.values())
+        wanted = {each.line for each in self._wanted.values()}
         for file, number, line in numbered_lines(self._files, with_torn=True):
-            head = self._head = self._read(file, number, line)
-            if head in wanted:
-                self._found.add(head)
-            if self._until is not None and head.line >= self._until.line:
+            self._read(file, number, line)
+            if self._line in wanted:
+                self._found.add(self._head)
+            if self._until is not None and self._line >= self._until.line:
                 break
         self._judge_start(is_strict=not start_may_be_missing)
         self._judge_end()
         self._judge_cuts()
-        head = self._head or AuditHead()
         first = self._before.line + 1 if self._before is not None else 0
         return AuditReport(
-            self._lines, first, head, self._files, self._torn_bytes(), dict(self._wanted)
+            self._lines, first, self._head, self._files, self._torn_bytes(), dict(self._wanted)
         )
 
-    def _read(self, file: Path, number: int, line: bytes) -> AuditHead:
+    @property
+    def _head(self) -> AuditHead:
+        """The newest line that was read."""
+        return AuditHead() if self._block is None else AuditHead(self._line, self._block.sha256)
+
+    def _read(self, file: Path, number: int, line: bytes) -> None:
         fields = decode(file, number, line)
-        head = self._head
-        if head is None:
+        begins = "prev" in fields
+        if number == 1 and not begins:
+            raise AuditBroken(file, number, "the file's first line names none before it")
+        if self._block is None:
             head = self._before = _before_first(file, number, fields)
+        else:
+            head = self._head if begins else AuditHead(self._line)
         follow(file, number, fields, head)
+        if self._block is None or begins:
+            self._block = Block(line)
+        else:
+            self._block.add(line)
+        self._line = head.line + 1
         self._lines += 1
         kind = fields["kind"]
         if kind == CUT:
@@ -165,7 +180,6 @@ class _Verification:
             self._cut = None
         elif (start := begins_after(fields)) is not None:
             self._starts.add(start)
-        return head_of(head.line + 1, line)
 
     def _judge_start(self, *, is_strict: bool) -> None:
         before = self._before
@@ -177,7 +191,7 @@ class _Verification:
         )
 
     def _judge_end(self) -> None:
-        head = self._head or AuditHead()
+        head = self._head
         for place, expected in self._wanted.items():
             kept = f"by the head that was kept {_PLACES.get(place, 'by you')}"
             if expected.line > head.line:
@@ -204,7 +218,7 @@ class _Verification:
 
 
 def _before_first(file: Path, number: int, fields: Mapping[str, object]) -> AuditHead:
-    first, previous = fields["n"], fields["prev"]
+    first, previous = fields["n"], fields.get("prev")
     if type(first) is not int or not isinstance(previous, str):
         raise AuditBroken(file, number, "the line is not one of an audit log")
     before = AuditHead(first - 1, previous)
