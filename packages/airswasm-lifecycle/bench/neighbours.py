@@ -27,6 +27,7 @@ from airswasm.security import generate_key
 
 ATTACKS = {
     b"f": "fields.has",
+    b"v": "fields.set",
     b"c": "check",
     b"p": "poll",
     b"l": "log",

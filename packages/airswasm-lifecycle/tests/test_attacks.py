@@ -23,6 +23,7 @@ NEIGHBOURS = Path(__file__).parents[1] / "bench" / "neighbours.py"
 EVIL, GOOD = "local/evil", "local/good"
 ATTACKS = {
     "fields.has": b"f",
+    "fields.set": b"v",
     "capabilities.check": b"c",
     "poll": b"p",
     "log": b"l",

@@ -3,10 +3,14 @@
   (import "wasi:http/types@0.2.12" "[constructor]fields" (func $fields (result i32)))
   (import "wasi:http/types@0.2.12" "[method]fields.append"
     (func $append (param i32 i32 i32 i32 i32 i32)))
+  (import "wasi:http/types@0.2.12" "[method]fields.set"
+    (func $set (param i32 i32 i32 i32 i32 i32)))
   (import "wasi:http/types@0.2.12" "[method]fields.has"
     (func $has (param i32 i32 i32) (result i32)))
   (import "wasi:http/types@0.2.12" "[constructor]outgoing-request"
     (func $request (param i32) (result i32)))
+  (import "wasi:http/types@0.2.12" "[method]outgoing-request.headers"
+    (func $headers (param i32) (result i32)))
   (import "wasi:http/types@0.2.12" "[method]outgoing-request.body" (func $body (param i32 i32)))
   (import "wasi:http/types@0.2.12" "[method]outgoing-body.write" (func $write (param i32 i32)))
   (import "wasi:io/streams@0.2.12" "[method]output-stream.write-zeroes"
@@ -52,6 +56,21 @@
       (br_if $more (local.tee $left (i32.sub (local.get $left) (i32.const 1)))))
     (loop $again
       (drop (call $has (local.get $fields) (i32.const 65536) (i32.const 2)))
+      (br $again)))
+
+  ;; set 30,000 values of 32 bytes where nothing can be set
+  (func $set_values
+    (local $fields i32) (local $at i32)
+    (local.set $fields (call $headers (call $request (call $fields))))
+    (local.set $at (i32.const 262144))
+    (loop $more
+      (i32.store (local.get $at) (i32.const 65536))
+      (i32.store offset=4 (local.get $at) (i32.const 32))
+      (br_if $more
+        (i32.lt_u (local.tee $at (i32.add (local.get $at) (i32.const 8))) (i32.const 502144))))
+    (loop $again
+      (call $set (local.get $fields) (i32.const 16) (i32.const 7)
+        (i32.const 262144) (i32.const 30000) (i32.const 64))
       (br $again)))
 
   ;; ask about a resource of 4 KiB
@@ -111,6 +130,7 @@
     (local $command i32)
     (local.set $command (i32.load8_u (local.get $at)))
     (if (i32.eq (local.get $command) (i32.const 102)) (then (call $look_up))) ;; f
+    (if (i32.eq (local.get $command) (i32.const 118)) (then (call $set_values))) ;; v
     (if (i32.eq (local.get $command) (i32.const 99)) (then (call $ask))) ;; c
     (if (i32.eq (local.get $command) (i32.const 112)) (then (call $wait))) ;; p
     (if (i32.eq (local.get $command) (i32.const 108)) (then (call $write_log))) ;; l

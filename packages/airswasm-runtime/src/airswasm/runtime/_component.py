@@ -197,6 +197,7 @@ class LinkedComponent(Single):
         self._wasi = _DEFAULT_WASI
         self._make_wasi = partial(_make_wasi, _DEFAULT_WASI, self.engine)
         self._callbacks: list[object] = []
+        self._holds_loop = False  # whether a poll of an instance worked on it for too long
         self._linker = wc.Linker(component._layout.wasm)
         self._linker.allow_shadowing = True
         offers = _Offers([*interfaces(), *offered])

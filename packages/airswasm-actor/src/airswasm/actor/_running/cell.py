@@ -371,6 +371,8 @@ class Rare:
         recently_used: The part of them since `charged_at`, of a busy guest.
         charged_at: When its account was looked at last (`monotonic`).
         start_turn: Set when a busy actor that waits to be started again has its turn.
+        is_suspect: Whether a turn of it lasted longer than a turn may.
+        holds_loop: Whether a turn of it worked that long: its calls belong on threads.
     """
 
     __slots__ = (
@@ -378,8 +380,10 @@ class Rare:
         "charged_at",
         "exit_requested",
         "failure",
+        "holds_loop",
         "idle_events",
         "is_paused",
+        "is_suspect",
         "on_exit",
         "predecessor",
         "recently_used",
@@ -411,6 +415,8 @@ class Rare:
         self.recently_used = 0.0
         self.charged_at = 0.0
         self.start_turn: anyio.Event | None = None
+        self.is_suspect = False
+        self.holds_loop = False
 
 
 _COMMON = Rare()

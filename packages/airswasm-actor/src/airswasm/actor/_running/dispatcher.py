@@ -25,7 +25,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from time import monotonic
+from time import monotonic, thread_time
 from types import NoneType
 from typing import TYPE_CHECKING, Protocol, cast
 
@@ -58,6 +58,8 @@ __all__ = ("Dispatcher", "DispatcherConfig", "Endings", "is_compiled")
 _PLAIN = frozenset((NoneType, bool, int, float, str, bytes, tuple, list, dict))
 """Common results of handlers; the check that such a value is not awaitable costs 0.2 µs."""
 _DONE = CallState.DONE  # an enum's attribute is a slow look-up
+_HOLD = 0.02
+"""Seconds of a turn of a guest that are too long for the event loop, on any machine."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -229,6 +231,7 @@ class Dispatcher(Exchange):
             and not cell.is_scheduled
             and not cell.is_async
             and (cell.share is None or self.shares.is_next(cell.share))
+            and not cell.rare.is_suspect
             and self._running is None
             and self._turning is None
         )
@@ -243,9 +246,12 @@ class Dispatcher(Exchange):
             finally:
                 self._turning = None
                 # `cell.charge`, without the call for each question
-                cell.spent = spent = cell.spent + (monotonic() - began)
+                turn = monotonic() - began
+                cell.spent = spent = cell.spent + turn
                 if spent > LIGHT or cell.share is not None:
                     cell.charge(0.0)
+                    if turn > _HOLD:
+                        _note_hold(cell, 0.0)
             if cell.work is None:
                 cell.update_ready()
             return
@@ -528,6 +534,7 @@ class Dispatcher(Exchange):
 
     def _run_guest(self, cell: Cell, guest: Guest) -> None:
         """Handle a batch of messages, as long as each call is done within its slice."""
+        worked = thread_time() if cell.rare.is_suspect else 0.0
         began = now = monotonic()
         end = began + self._busy_slice(cell.share is not None and bool(self.shares.waiting))
         left = self.config.batch
@@ -542,6 +549,8 @@ class Dispatcher(Exchange):
             if left == 0 or now > end:
                 break
         cell.charge(now - began)
+        if now - began > _HOLD:
+            _note_hold(cell, worked)
         if cell.is_ready and not cell.is_scheduled:
             if cell.queue or cell.signals:
                 self.schedule(cell)
@@ -561,7 +570,7 @@ class Dispatcher(Exchange):
             if tally is not None and tally.is_watched:
                 itemize(call)
             work.is_waiting = True
-            state = call.poll()
+            state = CallState.READY if cell.rare.holds_loop else call.poll()
         except (UnfitPayload, MessageTooLarge) as error:
             cell.work = None
             cell.note_failure(work, error)
@@ -580,6 +589,10 @@ class Dispatcher(Exchange):
     def _poll(self, cell: Cell, work: CallWork, call: GuestCall) -> None:
         """Run one slice of a call."""
         work.is_waiting = True  # before the poll: the wake may come within it
+        if cell.rare.holds_loop:
+            self._go_on(cell, work, call, CallState.READY)
+            return
+        worked = thread_time() if cell.rare.is_suspect else 0.0
         began = monotonic()
         try:
             state = call.poll()
@@ -587,7 +600,10 @@ class Dispatcher(Exchange):
             cell.charge(monotonic() - began)
             self.fail_call(cell, work, error)
         else:
-            cell.charge(monotonic() - began)
+            spent = monotonic() - began
+            cell.charge(spent)
+            if spent > _HOLD:
+                _note_hold(cell, worked)
             self._go_on(cell, work, call, state)
 
     def fail_call(self, cell: Cell, work: Work, error: BaseException) -> None:
@@ -610,7 +626,8 @@ class Dispatcher(Exchange):
         elif state is CallState.READY:
             work.is_waiting = False
             work.slices += 1
-            if work.slices < self.config.slices_inline and cell.share is None:
+            is_short = work.slices < self.config.slices_inline and cell.share is None
+            if is_short and not cell.rare.holds_loop:
                 self.schedule(cell)
             else:
                 work.is_in_thread = True
@@ -680,6 +697,22 @@ class Dispatcher(Exchange):
             cell.release()
         else:
             cell.update_ready()
+
+
+def _note_hold(cell: Cell, worked: float) -> None:
+    """Suspect a guest whose turn was too long, and convict it if it is one already.
+
+    On a busy machine a turn may be long because other processes had theirs, so a suspect's next
+    turns are measured by the time that this thread worked. It has them from the run queue only.
+
+    Args:
+        cell: The guest's.
+        worked: The processor seconds of this thread as the turn of a suspect began.
+    """
+    rare = cell.own_rare()
+    if rare.is_suspect and thread_time() - worked > _HOLD:
+        rare.holds_loop = True
+    rare.is_suspect = True
 
 
 def itemize(call: GuestCall) -> None:

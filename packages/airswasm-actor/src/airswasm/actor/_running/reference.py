@@ -258,6 +258,11 @@ class ActorRef:
         return self._cell.rare.used + self._cell.spent
 
     @property
+    def holds_loop(self) -> bool:
+        """Whether a guest has held the event loop for too long: it works on threads since."""
+        return self._cell.rare.holds_loop
+
+    @property
     def actor(self) -> object:
         """The object of the present incarnation; None while there is none."""
         return self._cell.actor

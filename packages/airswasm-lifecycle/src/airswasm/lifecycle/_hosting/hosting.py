@@ -260,6 +260,9 @@ class Hosting:
             if hosted.checks.unwell is not None:
                 text = f"its health check fails: {hosted.checks.unwell}"
                 yield Finding(Health.UNHEALTHY, name, text, f"airswasm logs {name}")
+            if hosted.ref is not None and hosted.ref.holds_loop:
+                text = "it has held the event loop for too long, and runs on worker threads since"
+                yield Finding(Health.DEGRADED, name, text, f"airswasm profile {name}")
 
     def note_held(self, name: str, held: tuple[Excess, ...]) -> None:
         """Record, and log, the numbers of a manifest that the policy does not allow."""

@@ -1,13 +1,25 @@
-"""The smallest scheduler: one task that polls one call to its end."""
+"""The smallest scheduler: one task that polls one call to its end.
+
+A slice bounds what the guest computes, not what the engine converts for it. So a component of which
+a poll has worked for too long on the event loop's thread is polled on worker threads from then on.
+"""
 
 from __future__ import annotations
 
 import time
+from typing import TYPE_CHECKING
 
 import anyio
 import anyio.lowlevel
 
 from .call import Call, CallState
+
+if TYPE_CHECKING:
+    from .._component import LinkedComponent
+
+
+_HOLD = 0.02
+"""Processor seconds of a poll that are too long for the event loop, on any machine."""
 
 
 class _Waiter:
@@ -41,6 +53,7 @@ async def drive(call: Call, slices_before_thread: int) -> None:
     call._wake = waiter.wake
     slices = 0
     host_slice = call._instance.engine.config.host_slice
+    linked = call._instance._linked
     turn_ends = time.monotonic() + host_slice
     try:
         while True:
@@ -55,13 +68,25 @@ async def drive(call: Call, slices_before_thread: int) -> None:
                         await anyio.lowlevel.checkpoint()
                         turn_ends = time.monotonic() + host_slice
                 await waiter.wait()
-                call.poll()
+                _poll(call, linked)
+            elif linked._holds_loop:
+                await call.poll_in_thread()
             elif state is CallState.SERVED or slices < slices_before_thread:
                 slices += state is CallState.READY
                 await anyio.lowlevel.checkpoint()
-                call.poll()
+                _poll(call, linked)
             else:
                 await call.poll_in_thread()
     except BaseException:
         call.cancel()
         raise
+
+
+def _poll(call: Call, linked: LinkedComponent) -> None:
+    if linked._holds_loop:
+        return  # to a thread, which goes on once what it waited for is there
+    began = time.thread_time()
+    try:
+        call.poll()
+    finally:
+        linked._holds_loop = time.thread_time() - began > _HOLD
