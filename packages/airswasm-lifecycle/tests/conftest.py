@@ -126,6 +126,26 @@ class Workshop:
             self._make(GUESTS / "attacks.wat", "attacks", made)
         return made.read_bytes()
 
+    def plugin(self, *flags: str, interface: str = "1.0.0", world: str = "plugin") -> bytes:
+        """A component with functions of its own; each flag is a macro of `plugin.c`."""
+        made = self.folder / f"plugin-{world}-{interface}-{'-'.join(flags)}.wasm".replace('"', "")
+        if not made.exists():
+            folder = made.with_suffix("")
+            (folder / "wit" / "deps").mkdir(parents=True)
+            shutil.copytree(wit_folder(), folder / "wit" / "deps" / "airswasm-component")
+            text = (GUESTS / "plugin.wit").read_text()
+            (folder / "wit" / "plugin.wit").write_text(text.replace("@1.0.0", f"@{interface}"))
+            core, embedded = folder / "core.wasm", folder / "embedded.wasm"
+            options = ["-target", "wasm32-freestanding", "-O1", "-nostdlib", "-Wl,--no-entry", "-w"]
+            macros = [f"-D{each}" for each in (*flags, f'INTERFACE="{interface}"')]
+            command = [sys.executable, "-m", "ziglang", "cc", *options, "-Wl,--export-dynamic"]
+            stack = "-Wl,-z,stack-size=65536"
+            source = GUESTS / "plugin.c"
+            subprocess.run([*command, stack, *macros, "-o", core, source], check=True)
+            wasm_tools("component", "embed", folder / "wit", "-w", world, core, "-o", embedded)
+            wasm_tools("component", "new", embedded, "-o", made)
+        return made.read_bytes()
+
     def _make(self, core: Path, world: str, made: Path) -> None:
         embedded = made.with_suffix(".core")
         wasm_tools("component", "embed", self.wit(), "-w", world, core, "-o", embedded)

@@ -109,8 +109,9 @@ def lines(wasm: bytes) -> list[str]:
 BROKEN = {
     "handler-missing": (
         {"items": "import airswasm:component/logging@0.1.0;"},
-        "airswasm:component/handler@0.1.0: a component must export it; this one exports nothing: "
-        "add `export airswasm:component/handler@0.1.0;` to the component's world and implement it",
+        "airswasm:component/handler@0.1.0: a component must export it, or functions of its own; "
+        "this one exports nothing: add `export airswasm:component/handler@0.1.0;` to the "
+        "component's world and implement it",
     ),
     "export-outside-interface": (
         {"items": "export handle-message: func(payload: list<u8>) -> list<u8>;"},
@@ -450,18 +451,52 @@ def test_a_wit_package_is_not_a_component(tmp_path: Path) -> None:
 
 
 def test_ten_thousand_exports_are_bounded(dummy: Callable[..., bytes]) -> None:
-    """Many exports and long names: an answer of a length one can read, in processor time."""
+    """Many exports take bounded time, and long names a line of a length one can read."""
     many = "\n".join(f"g{i}x: func();" for i in range(10_000))
-    long_name = "a" + "-b" * 3000
-    wasm = dummy(
-        f"export many; export {long_name};",
-        rest=f"interface many {{ {many} }} interface {long_name} {{ f: func(); }}",
-    )
+    wasm = dummy("export many;", rest=f"interface many {{ {many} }}")
     before = time.thread_time()
-    (line,) = lines(wasm)
+    report = check_component(wasm, offered=INSTALLED)
     assert time.thread_time() - before < 10
+    assert report.other_exports == ("acme:thing/many@1.0.0",)
+    long_name = "a" + "-b" * 3000
+    (line,) = lines(
+        dummy(f"export {long_name};", rest=f"interface {long_name} {{ type t = u32; }}")
+    )
     assert "a component must export it" in line
     assert len(line) < 1000
+
+
+@pytest.mark.parametrize(
+    ("items", "rest"),
+    [
+        ("export run: func();", ""),
+        ("export tools;", "interface tools { run: func(); }"),
+        (
+            "export tools; export airswasm:component/health@0.1.0;",
+            "interface tools { resource tool { constructor(); } }",
+        ),
+    ],
+)
+def test_a_component_with_functions_of_its_own_needs_no_handler(
+    items: str, rest: str, dummy: Callable[..., bytes]
+) -> None:
+    """A plugin is called by its functions; nothing has to be sent to it."""
+    assert check_component(dummy(items, rest=rest), offered=INSTALLED).is_satisfied
+
+
+@pytest.mark.parametrize(
+    ("items", "rest"),
+    [
+        ("export tools;", "interface tools { type tool = u32; }"),
+        ("export airswasm:component/lifecycle@0.1.0;", ""),
+    ],
+)
+def test_without_a_function_of_its_own_a_component_needs_a_handler(
+    items: str, rest: str, dummy: Callable[..., bytes]
+) -> None:
+    """Types, and what the host calls on its own behalf, are nothing that one could ask for."""
+    report = check_component(dummy(items, rest=rest), offered=INSTALLED)
+    assert [each.rule for each in report.problems] == ["handler-missing"]
 
 
 def test_no_exports_at_all(dummy: Callable[..., bytes]) -> None:

@@ -7,6 +7,7 @@ from ._messages.bounds import COMPONENT_MAILBOX, MailboxInfo, MailboxSpec
 from ._messages.dead_letters import DeadLetter, DeadLetters, DeathReason
 from ._messages.envelope import Envelope
 from ._messages.events import EventKind, EventStream, LifecycleEvent, Subscription
+from ._messages.function_call import FunctionCall
 from ._messages.message import HOST, Message
 from ._messages.receipt import Outcome, Receipt
 from ._messages.receipts import ReceiptListener, Receipts, Tally
@@ -38,6 +39,7 @@ from .errors import (
     ChildRunning,
     ChildStartFailed,
     DeliveryError,
+    FunctionMissing,
     GuestRefused,
     HealthCheckFailed,
     InitFailed,
@@ -101,6 +103,8 @@ __all__ = (
     "Envelope",
     "EventKind",
     "EventStream",
+    "FunctionCall",
+    "FunctionMissing",
     "GuestActor",
     "GuestCall",
     "GuestRefused",

@@ -2,8 +2,8 @@
 
 One store for one incarnation: `start` makes it, `discard` drops it, and one that has trapped is
 never repaired. A message is a call of `handle-message` that the dispatcher polls; while it waits in
-a host function it takes no task. Callbacks and health checks are messages too, so that the guest is
-never entered twice and never out of turn.
+a host function it takes no task. Callbacks, health checks and calls of other exports
+(`FunctionCall`) are messages too, so that the guest is never entered twice and never out of turn.
 
 An `err` of the guest is an answer: the asker gets `GuestRefused` and the guest goes on. A trap, a
 limit or a cancel ends the incarnation and reaches the supervisor as the typed fault of the runtime,
@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Literal, cast
@@ -26,6 +27,7 @@ from airswasm.runtime import (
     Case,
     Err,
     Function,
+    GuestResource,
     Instance,
     Limits,
     LinkedComponent,
@@ -42,15 +44,18 @@ from airswasm.wit.names import (
     MIGRATE,
     SHUTDOWN,
     are_compatible,
+    is_of_contract,
 )
 
 from ._foreign import type_name
 from ._messages.bounds import Inspection, Weighed, payload_bytes
+from ._messages.function_call import FunctionCall
 from ._messages.message import HOST
-from ._running.asking import inquire
+from ._running.asking import ask, inquire
 from ._running.reference import cell_of
 from .errors import (
     ActorStopped,
+    FunctionMissing,
     GuestRefused,
     HealthCheckFailed,
     InitFailed,
@@ -60,6 +65,8 @@ from .errors import (
 )
 
 if TYPE_CHECKING:
+    from airswasm.runtime import Component
+
     from ._lives.context import Context
     from ._messages.message import Message
     from ._running.cell import GuestCall
@@ -123,6 +130,7 @@ class ComponentActor:
     """
 
     __slots__ = (
+        "_calls_function",
         "_config",
         "_context",
         "_data",
@@ -163,6 +171,7 @@ class ComponentActor:
         self._context: Context | None = None
         self._message: Function | None = None
         self._health: Function | None = None
+        self._calls_function = False
 
     def __repr__(self) -> str:
         return f"<ComponentActor {self.name}>"
@@ -194,14 +203,18 @@ class ComponentActor:
 
         Raises:
             InitFailed: `init` answered with an error.
-            NoSuchExport: The component has no handler.
+            NoSuchExport: The component has neither a handler nor exports of its own.
             GuestFault: It trapped, or reached a limit.
         """
         caller = Caller(self.name, self._data, kept_as=self._kept_as)
         self.instance = instance = await self._linked.instantiate(
             caller=caller, limits=self._limits, wasi=self._wasi, usage=self._usage
         )
-        self._message = self._function(HANDLE_MESSAGE) or instance.function(HANDLE_MESSAGE)
+        self._message = self._function(HANDLE_MESSAGE)
+        if self._message is None and not _has_own_exports(self._linked.component):
+            self._message = instance.function(HANDLE_MESSAGE)  # raises: nothing can be asked of it
+        if self._linked.component.defines_resources:
+            instance.drop_through(self._drop)
         init = self._function(INIT)
         if init is not None:
             refusal = _refusal(await instance.call(init, json.dumps(dict(self._config or {}))))
@@ -284,9 +297,13 @@ class ComponentActor:
         payload = message.payload
         try:
             if type(payload) is bytes:
-                return instance.start(self._message, (message[1], message[2], payload), wake)  # type: ignore[arg-type]
+                if self._message is None:
+                    raise self._without_handler()
+                return instance.start(self._message, (message[1], message[2], payload), wake)
             if isinstance(payload, Callback):
                 return self._begin_callback(instance, payload, wake)
+            if isinstance(payload, FunctionCall):
+                return self._begin_function(instance, payload, wake)
         except CallTooLarge as problem:
             raise self._too_large(message, problem.most_bytes, "host_call_bytes") from problem
         except ValueMismatch as problem:
@@ -296,6 +313,12 @@ class ComponentActor:
             return _Nothing() if health is None else instance.start(health, (), wake)
         raise UnfitPayload(self.name, type_name(payload))
 
+    def _without_handler(self) -> UnfitPayload:
+        reason = "it exports no handler for messages, and is called by its functions"
+        error = UnfitPayload(self.name, "bytes", reason)
+        error.hint = f"`airswasm send {self.name} --functions` lists its functions"
+        return error
+
     def _begin_callback(
         self, instance: Instance, payload: Callback, wake: Callable[[GuestCall], None]
     ) -> GuestCall:
@@ -304,8 +327,32 @@ class ComponentActor:
             raise UnfitPayload(self.name, "Callback", "it exports no `handle-callback`")
         return instance.start(callback, (payload.request_id, payload.outcome), wake)
 
+    def _begin_function(
+        self, instance: Instance, payload: FunctionCall, wake: Callable[[GuestCall], None]
+    ) -> GuestCall:
+        function = payload.function
+        if isinstance(function, str):
+            found = self._function(function)
+            if found is None:
+                paths = [each for each in self._linked.component.paths if not is_of_contract(each)]
+                raise FunctionMissing(self.name, function, paths, version=self.version)
+        elif function.instance is not instance:  # the resource to drop has ended with its instance
+            return _Nothing()
+        else:
+            found = function
+        call = instance.start(found, payload.arguments, wake)
+        self._calls_function = True
+        return call
+
+    async def _drop(self, drop: Function, resource: GuestResource) -> None:
+        """Drop a resource in turn with messages; one of an incarnation that ended is dropped."""
+        if self._context is not None:
+            call, timeout = FunctionCall(drop, (resource,)), self._limits.timeout
+            with suppress(ActorStopped):
+                await ask(cell_of(self._context.ref), call, timeout, HOST, None, None)
+
     def complete(self, call: GuestCall) -> object:
-        """Return the guest's reply: bytes or None.
+        """Return the guest's reply: bytes or None; of a `FunctionCall` the value, as it is.
 
         Raises:
             GuestRefused: The guest answered with `err`.
@@ -325,6 +372,9 @@ class ComponentActor:
                 raise
             memory_bytes = self._limits.memory_bytes
             raise self._too_large(cast("Message", message), memory_bytes, "memory_bytes") from fault
+        if self._calls_function:
+            self._calls_function = False
+            return outcome
         if type(outcome) is _OK:
             return outcome.value
         refusal = _refusal(outcome)
@@ -346,6 +396,11 @@ class ComponentActor:
 def _refusal(outcome: object) -> str | None:
     """Return the text of a guest's `err`; None when it is none."""
     return str(cast("Err[object]", outcome).value) if isinstance(outcome, Err) else None
+
+
+def _has_own_exports(component: Component) -> bool:
+    own = (each for name, each in component.exports.items() if not is_of_contract(name))
+    return any(each.functions for each in own)
 
 
 @lru_cache(maxsize=256)

@@ -27,6 +27,7 @@ __all__ = (
     "ChildRunning",
     "ChildStartFailed",
     "DeliveryError",
+    "FunctionMissing",
     "GuestRefused",
     "HealthCheckFailed",
     "InitFailed",
@@ -45,6 +46,9 @@ __all__ = (
     "TooManyHops",
     "UnfitPayload",
 )
+
+_MOST_LISTED = 8
+"""Functions that an error names."""
 
 
 class ActorError(AirswasmError):
@@ -515,9 +519,9 @@ class UnfitPayload(AskError):
     explanation = ErrorCode(
         "E0605",
         "payload of a wrong kind",
-        "The actor cannot take what it was sent: a component takes bytes. It did not see the "
-        "message, and goes on.",
-        "encode the payload before you send it",
+        "The actor cannot take what it was sent: a component takes bytes, and values that fit "
+        "the types of the function that is called. It did not see the message, and goes on.",
+        "encode the payload before you send it, or compare the arguments with the function's types",
     )
 
     def __init__(self, target: str, kind: str, reason: str = "") -> None:
@@ -544,3 +548,43 @@ class TimersNotDurable(ActorError):
             f"{owner} sets a durable timer, and this host has no store for it; set one that is "
             "not durable, or give `Schedule` a namespace of a store, and open it"
         )
+
+
+class FunctionMissing(UnfitPayload):
+    """The component exports no such function: not at all, or not any more after an update.
+
+    Attributes:
+        function: The path that was called.
+        version: The version that should have answered; empty if it is not known.
+        available: The paths of the functions that there are, or that it can mean.
+        is_ambiguous: Whether it can mean several of them.
+    """
+
+    explanation = ErrorCode(
+        "E0713",
+        "no such function",
+        "The version of the component that answers does not export the function that was called.",
+        "compare the name with the functions that the error lists; after an update, call what the "
+        "new version has, or roll back",
+    )
+
+    def __init__(
+        self,
+        target: str,
+        function: str,
+        available: Sequence[str] = (),
+        *,
+        version: str = "",
+        is_ambiguous: bool = False,
+    ) -> None:
+        self.function, self.version = function, version
+        self.available, self.is_ambiguous = tuple(available), is_ambiguous
+        listed = ", ".join(self.available[:_MOST_LISTED]) or "none"
+        more = len(self.available) - _MOST_LISTED
+        listed += f" and {more} more" if more > 0 else ""
+        of = f"{target!r} {version}".rstrip()
+        text = f"{of} exports no function {function!r}; it has {listed}"
+        if is_ambiguous:
+            text = f"{of} exports several functions that {function!r} can mean: {listed}"
+        AskError.__init__(self, target, text)
+        self.kind, self.reason = "FunctionCall", text

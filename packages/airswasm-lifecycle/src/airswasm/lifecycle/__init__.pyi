@@ -18,6 +18,7 @@ from ._hosting.access import AccessReport, LayerAnswer
 from ._hosting.component_timers import ComponentTimers
 from ._hosting.dead_letter_queue import DeadLetterQueue
 from ._hosting.deciding import check_roles
+from ._hosting.exports import ExportedFunction, InstalledComponent
 from ._hosting.profile import Delivered, FunctionProfile, Profile
 from ._hosting.status import ComponentStatus, SystemStatus
 from ._keeping.archive import BackupSummary
@@ -66,6 +67,7 @@ from ._toml.documents import read_toml_text
 from .errors import (
     AlreadyInstalled,
     ApprovalRefused,
+    ArgumentUnfit,
     ArtifactCorrupt,
     BackupInvalid,
     ComponentsInvalid,
@@ -166,6 +168,7 @@ __all__ = (
     "write_toml",
     "AlreadyInstalled",
     "ApprovalRefused",
+    "ArgumentUnfit",
     "Approval",
     "Approve",
     "GrantInPast",
@@ -190,6 +193,7 @@ __all__ = (
     "DEFAULT_MEMORY_BYTES",
     "Delivered",
     "Difference",
+    "ExportedFunction",
     "HealthSection",
     "Holder",
     "Home",
@@ -204,6 +208,7 @@ __all__ = (
     "HostPolicy",
     "ConfigurationInvalid",
     "InstallPlan",
+    "InstalledComponent",
     "LifecycleError",
     "LimitAbovePolicy",
     "LimitsSection",

@@ -88,6 +88,7 @@ from ._home.logbook import LogBook
 from ._home.logfiles import LogLimits
 from ._home.policy import HostPolicy, mode_problems
 from ._hosting.deciding import find_layers, roles_layer
+from ._hosting.exports import Calls
 from ._hosting.hosting import Hosting
 from ._hosting.loading import Loader
 from ._hosting.pressure import Pressure
@@ -358,6 +359,7 @@ class OpenHome:
             lambda name, version: self._running.judge(name, version),
             self._dead_letters.id_for,
         )  # fmt: skip
+        self._calls = Calls(self._registry, self._hosting, self._actors, loader)
         is_online = self.mode == "online"
         self._reporting = self._make_reporting(self._hosting if is_online else None)
         self._running = Running(

@@ -65,6 +65,7 @@ from ._home.editing import edit_configuration
 from ._hosting.access import AccessReport, report_access
 from ._hosting.component_timers import ComponentTimers
 from ._hosting.dead_letter_queue import DeadLetterQueue
+from ._hosting.exports import InstalledComponent
 from ._hosting.profile import Delivered, Profile, profile_of
 from ._hosting.status import ComponentStatus, SystemStatus
 from ._keeping.audit_trail import AuditTrail
@@ -392,6 +393,16 @@ class System(OpenHome):
         await self._wait_present(name, timeout, "send")
         reply = await self._actors.broker.ask(name, payload, timeout=timeout, envelope=envelope)
         return reply if isinstance(reply, bytes) else None
+
+    def component(self, name: str) -> InstalledComponent:
+        """Return an installed component, to call the functions that it exports of its own.
+
+        Raises:
+            HostOffline, NotInstalled: There is no such component here.
+        """
+        self._need_online("calling")
+        self._registry.get(name)
+        return InstalledComponent(name, self._calls)
 
     def messenger(self, *, correlation: str = "", traceparent: str = "") -> Messenger:
         """Return a messenger of this host, for values instead of bytes, topics and broadcasts.

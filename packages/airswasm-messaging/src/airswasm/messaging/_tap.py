@@ -16,7 +16,7 @@ from collections.abc import AsyncGenerator, Callable
 from dataclasses import dataclass, replace
 
 import anyio
-from airswasm.actor import ActorSystem, DeadLetter, Delivery, Receipt
+from airswasm.actor import ActorSystem, DeadLetter, Delivery, FunctionCall, Receipt
 from airswasm.security import Decision, Guard, InvalidPattern, Pattern
 from airswasm.wit import safe_text
 
@@ -225,6 +225,9 @@ class _Tap:
         if number % self._sample or not self._pattern.covers(sender, target, topic):
             return
         content = payload if isinstance(payload, bytes) else None
+        size = None if content is None else len(content)
+        if isinstance(payload, FunctionCall):
+            size, detail = payload.weight_bytes, detail or payload.path[:_DETAIL]
         self._put(
             TapEvent(
                 self._clock(),
@@ -233,7 +236,7 @@ class _Tap:
                 sender,
                 target,
                 topic,
-                payload_bytes=None if content is None else len(content),
+                payload_bytes=size,
                 codec="" if content is None else codec_of(content) or "",
                 payload=content[: self._payload_bytes] if content and self._payload_bytes else None,
                 detail=detail,

@@ -5,7 +5,7 @@ from ._calls.call import Call, CallState
 from ._component import Component, LinkedComponent
 from ._config import CompileLimits, CompileProgress, EngineConfig, ProgressSink
 from ._engine import Engine
-from ._exports import Exports
+from ._exports import CallTarget, Exports
 from ._health import Finding, Health, HealthSources
 from ._host import Caller, Effect, HostFunction, HostInterface, HostResource, Pending, noting
 from ._instance import Function, Instance
@@ -88,6 +88,7 @@ __all__ = (
     "BlockingPool",
     "Call",
     "CallState",
+    "CallTarget",
     "CallTooLarge",
     "CallUse",
     "Caller",

@@ -11,7 +11,7 @@ offered as 0.2.12 serves an import of 0.2.3.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
 from types import MappingProxyType
@@ -126,6 +126,22 @@ class Component(Single):
             UnsatisfiedImport: something that it imports is not offered.
         """
         return LinkedComponent(self, interfaces)
+
+    @property
+    def defines_resources(self) -> bool:
+        """Whether it hands out resources of its own that the host can drop."""
+        return bool(self._drops)
+
+    def exports_type(self, hides: Callable[[str], bool]) -> type[Exports]:
+        """Return the class of its exports without some, to be called on anything with a `call`.
+
+        For targets that stand before an instance: a mailbox, a thread, another machine. An
+        `Instance` has its `exports` already.
+
+        Args:
+            hides: whether an exported interface is left out.
+        """
+        return exports_of(self, hides)
 
     @cached_property
     def _exports_type(self) -> type[Exports]:

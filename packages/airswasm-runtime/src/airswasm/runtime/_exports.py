@@ -44,7 +44,7 @@ _PRIMITIVES: dict[str, type] = {
 }
 
 
-class Target(Protocol):
+class CallTarget(Protocol):
     """Anything that exports are called on: an instance, a pool of them, one behind a thread."""
 
     def call(self, function: str, /, *arguments: object) -> object:
@@ -66,7 +66,7 @@ class Exports(Single):
 
     _interfaces: Mapping[str, type[Exports]] = MappingProxyType({})
 
-    def __init__(self, target: Target) -> None:
+    def __init__(self, target: CallTarget) -> None:
         self._target = target
         for name, interface in self._interfaces.items():
             setattr(self, name, interface(target))
@@ -80,13 +80,22 @@ class Exports(Single):
         def __getattr__(self, name: str) -> Any: ...  # a method, or an interface of methods
 
 
-def exports_of(component: Component) -> type[Exports]:
-    """Return the class of a component's exports, to be called with what has its `call`."""
+def exports_of(
+    component: Component, hides: Callable[[str], bool] = lambda _interface: False
+) -> type[Exports]:
+    """Return the class of a component's exports, to be called with what has its `call`.
+
+    Args:
+        component: the component.
+        hides: whether an interface is left out; the names of the others are the same without it.
+    """
     exports = component.exports
     own: Mapping[str, FunctionShape] = exports[""].functions if "" in exports else {}
     names = name_exports([name for name in exports if name], own)
     interfaces: dict[str, type[Exports]] = {}
     for name, attribute in names.interfaces.items():
+        if hides(name):
+            continue
         functions = exports[name].functions
         members = _methods(name, name_functions(functions), functions)
         members["__doc__"] = f"The exported interface {name}."

@@ -39,6 +39,7 @@ from .errors import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
     from types import TracebackType
 
     from ._component import Export, LinkedComponent
@@ -84,6 +85,11 @@ class Function:
         )
 
     @property
+    def instance(self) -> Instance:
+        """The instance whose function it is."""
+        return self._instance
+
+    @property
     def shape(self) -> FunctionShape:
         """Its WIT type."""
         return self._plan.shape
@@ -113,6 +119,7 @@ class Instance(Single):
         "_address",
         "_call",
         "_context",
+        "_drop_in_turn",
         "_exports",
         "_fault",
         "_functions",
@@ -150,6 +157,7 @@ class Instance(Single):
         self._call: Call | None = None
         self._fault: GuestFault | None = None
         self._exports: Exports | None = None
+        self._drop_in_turn: Callable[[Function, GuestResource], Awaitable[object]] | None = None
         self._functions: dict[str, Function] = {}
         self._memories: list[Memory] = []  # those of a small component that is packed
         self._stack: Stack | None = None  # where its calls run, if that is known
@@ -381,13 +389,22 @@ class Instance(Single):
         if call is None or not call._is_polled:  # else it ends when the guest gives way
             self._end(None)
 
+    def drop_through(self, call: Callable[[Function, GuestResource], Awaitable[object]]) -> None:
+        """Let a scheduler make the calls that drop resources, in turn with its others.
+
+        Args:
+            call: called instead of `call`, with the function that drops and the resource.
+        """
+        self._drop_in_turn = call
+
     async def _drop_resource(self, resource: GuestResource) -> None:
         """Drop a resource of this instance: a call that runs its destructor."""
         export = self._linked.component._drops.get(resource._resource)
         if export is None:
             raise ResourceKept(self.component_name, resource.name)
         path = f"{resource._resource.interface}#{export.plan.shape.name}"
-        await self.call(self._function(path, export), resource)
+        drop = self._drop_in_turn or self.call
+        await drop(self._function(path, export), resource)
 
     def _circumstances(self, function: str) -> Circumstances:
         """Return all that a fault in that function is told with."""

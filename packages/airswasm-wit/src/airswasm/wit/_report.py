@@ -25,7 +25,7 @@ from ._signature import explain_difference
 from ._tool import ToolLimits
 from .errors import ContractViolation, NotAComponent, WitTooComplex
 from .model import Function, Interface, World
-from .names import CONTRACT_PACKAGE, GUEST_HANDLER, InterfaceName, are_compatible
+from .names import GUEST_HANDLER, InterfaceName, are_compatible, is_of_contract
 
 __all__ = ("ContractReport", "check_component", "check_world")
 
@@ -41,7 +41,8 @@ class ContractReport:
 
     Attributes:
         exports: The contract's guest interfaces that it exports, as the contract names them.
-        other_exports: The interfaces of its own that it exports; airswasm does not call them.
+        other_exports: The interfaces of its own that it exports: the host's Python code calls
+            them. A component that has some needs no handler.
         imports: The interfaces that it imports and the host offers, by the component's names for
             them; without WASI.
         wasi_imports: The WASI interfaces that it imports and the host offers.
@@ -134,7 +135,7 @@ def check_world(
     problems = tuple(check.problems())
     return ContractReport(
         exports=tuple(check.contract_exports()),
-        other_exports=tuple(n for n in world.exports if not _is_contract(n)),
+        other_exports=tuple(n for n in world.exports if not is_of_contract(n)),
         imports=tuple(n for n in world.imports if check.is_offered(n) and not _is_wasi(n)),
         wasi_imports=tuple(n for n in world.imports if check.is_offered(n) and _is_wasi(n)),
         capability_interfaces=MappingProxyType(check.capability_interfaces()),
@@ -155,7 +156,7 @@ class _Check:
     def problems(self) -> Iterator[Problem]:
         yield from self._handler()
         for name, interface in self.world.exports.items():
-            if _is_contract(name):
+            if is_of_contract(name):
                 yield from self._export(name, interface)
         for name, interface in self.world.imports.items():
             if not interface.is_types_only:
@@ -165,7 +166,7 @@ class _Check:
 
     def contract_exports(self) -> Iterator[str]:
         for name in self.world.exports:
-            known = self.contract.interface(name) if _is_contract(name) else None
+            known = self.contract.interface(name) if is_of_contract(name) else None
             if known is not None and known.name in self.contract.guest_interfaces:
                 yield known.name
 
@@ -196,12 +197,19 @@ class _Check:
             )
             return
         exported = [*self.world.exports, *self.world.exported_functions]
+        if self._has_own_exports():
+            return  # A plugin: it is called by its functions.
         yield Problem(
             "handler-missing",
             GUEST_HANDLER,
-            f"a component must export it; this one exports {_few(exported)}",
+            "a component must export it, or functions of its own; this one exports "
+            + _few(exported),
             f"add `export {GUEST_HANDLER};` to the component's world and implement it",
         )
+
+    def _has_own_exports(self) -> bool:
+        own = (each for name, each in self.world.exports.items() if not is_of_contract(name))
+        return bool(self.world.exported_functions) or any(each.functions for each in own)
 
     def _export(self, name: str, found: Interface) -> Iterator[Problem]:
         known = self.contract.interface(name)
@@ -237,7 +245,7 @@ class _Check:
             )
             package = interface.partition("/")[0]
             usable = [i for i in choices.values() if i.name.startswith(f"{package}/")]
-            of = f"the contract {self.contract.version}" if _is_contract(name) else package
+            of = f"the contract {self.contract.version}" if is_of_contract(name) else package
             return Problem(
                 "import-unknown" if way == "import" else "export-version",
                 name,
@@ -253,7 +261,7 @@ class _Check:
             )
         against = f"the contract {self.contract.version}"
         source = "an airswasm-wit that has this version"
-        if not _is_contract(name):
+        if not is_of_contract(name):
             provider = self.contract.interfaces[same].provider
             against, source = same, f"another version of {provider or 'its package'}"
         return Problem(
@@ -282,10 +290,6 @@ class _Check:
 
 
 _HANDLER = GUEST_HANDLER.partition("@")[0]
-
-
-def _is_contract(name: str) -> bool:
-    return name.startswith(f"{CONTRACT_PACKAGE}/")
 
 
 def _is_wasi(name: str) -> bool:
@@ -337,7 +341,7 @@ def _lacks(known: Interface, function: Function) -> Problem:
 
 def _differs(rule: Rule, known: Interface, ours: Function, theirs: Function) -> Problem:
     side = "implement" if rule == "export-differs" else "call"
-    source = "`airswasm.wit.wit_folder()`" if _is_contract(known.name) else known.provider
+    source = "`airswasm.wit.wit_folder()`" if is_of_contract(known.name) else known.provider
     return Problem(
         rule,
         f"{known.name}#{ours.name}",

@@ -25,6 +25,7 @@ __all__ = (
     "SHUTDOWN",
     "InterfaceName",
     "are_compatible",
+    "is_of_contract",
 )
 
 CONTRACT_VERSION = "0.1.0"
@@ -89,6 +90,11 @@ class InterfaceName:
     def __str__(self) -> str:
         version = "" if self.version is None else f"@{self.version}"
         return f"{self.namespace}:{self.package}/{self.interface}{version}"
+
+
+def is_of_contract(name: str) -> bool:
+    """Whether an interface belongs to the contract: what a component exports of it, hosts call."""
+    return name.startswith(f"{CONTRACT_PACKAGE}/")
 
 
 def are_compatible(one: str, other: str) -> bool:

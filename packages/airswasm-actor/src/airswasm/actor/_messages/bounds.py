@@ -138,14 +138,15 @@ def signal_bytes(payload: object) -> int:
 def payload_bytes(payload: object) -> int:
     """Return the bytes that a payload counts for in `MailboxSpec.capacity_bytes`.
 
-    Bytes of any type count their length; text counts its characters. Other objects count nothing:
-    only Python code sends them, and how much memory they share is not known. A `memoryview` that
+    Bytes of any type count their length; text counts its characters; what is `Weighed` counts what
+    it says. Other objects count nothing: only Python code sends them, and how much memory they
+    share is not known. A `memoryview` that
     was released while it waited counts nothing either.
     """
     if isinstance(payload, (bytes, bytearray, str)):
         return len(payload)
     if not isinstance(payload, memoryview):
-        return 0
+        return signal_bytes(payload)
     try:
         return payload.nbytes
     except ValueError:

@@ -16,7 +16,7 @@ from enum import StrEnum
 from typing import cast
 
 from .._foreign import attribute_of, repr_of, text_of
-from .bounds import payload_bytes, signal_bytes
+from .bounds import payload_bytes
 from .events import Subscription
 from .message import Message
 
@@ -180,7 +180,7 @@ class DeadLetters:
     def _keep(self, letter: DeadLetter) -> None:
         """Append a letter, and let go of what is too much: of its own target first."""
         target, payload = letter.target, letter.message.payload
-        weight = _LETTER_BYTES + payload_bytes(payload) + signal_bytes(payload)
+        weight = _LETTER_BYTES + payload_bytes(payload)
         share = self._capacity_bytes // _SHARES
         if weight > share or not self._capacity:
             return

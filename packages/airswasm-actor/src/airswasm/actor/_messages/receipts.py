@@ -20,14 +20,14 @@ from typing import TYPE_CHECKING
 import anyio
 from airswasm.runtime import Histogram, Usage
 
-from .bounds import payload_bytes, signal_bytes
+from .bounds import payload_bytes
 from .events import Subscription
 from .receipt import Outcome, Receipt
 
 if TYPE_CHECKING:
     from .message import Message
 
-__all__ = ("ReceiptListener", "Receipts", "Tally", "weight_of")
+__all__ = ("ReceiptListener", "Receipts", "Tally")
 
 ReceiptListener = Callable[[Receipt], None]
 
@@ -128,7 +128,7 @@ class Tally:
         """Add the message that was in hand."""
         self.count(outcome)
         self._others += 1
-        self.bytes_in += weight_of(message.payload)
+        self.bytes_in += payload_bytes(message.payload)
         self.bytes_out += payload_bytes(result)
 
     def add_time(self, seconds: float) -> None:
@@ -301,8 +301,3 @@ class Receipts:
         self._listeners = listeners
         self.is_listening = bool(listeners)
         self.on_change(name)
-
-
-def weight_of(payload: object) -> int:
-    """Return the bytes of a payload, those that it carries for another included."""
-    return payload_bytes(payload) + signal_bytes(payload)

@@ -31,12 +31,12 @@ from typing import TYPE_CHECKING, Any, Protocol, cast, final
 import anyio
 
 from .._foreign import attribute_of, type_name
-from .._messages.bounds import Inspection
+from .._messages.bounds import Inspection, payload_bytes
 from .._messages.dead_letters import DeathReason
 from .._messages.envelope import Envelope, new_envelope
 from .._messages.message import Message, new_message
 from .._messages.receipt import Outcome, Receipt, outcome_of
-from .._messages.receipts import Receipts, weight_of
+from .._messages.receipts import Receipts
 from ..errors import AskTimeout, TooManyHops
 from .phase import Down, Exit, Phase
 from .shares import LIGHT, Share, Shares
@@ -781,8 +781,8 @@ class Cell:
             sent_at=message.sent_at,
             queue_seconds=tally.queued,
             run_seconds=work.seconds,
-            bytes_in=weight_of(message.payload),
-            bytes_out=weight_of(result),
+            bytes_in=payload_bytes(message.payload),
+            bytes_out=payload_bytes(result),
             # No cast: this is on the way of each message that has a reader of receipts.
             use=account() if callable(account) else None,  # pyright: ignore[reportArgumentType]
         )

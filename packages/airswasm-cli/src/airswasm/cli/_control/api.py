@@ -11,6 +11,7 @@ from airswasm.wit import Blocks
 
 from .access_api import ACCESS_OPERATIONS
 from .audit_api import AUDIT_OPERATIONS
+from .function_api import FUNCTION_OPERATIONS
 from .grant_api import DENIED, GRANT_OPERATIONS, NARROWED
 from .letter_api import LETTER_OPERATIONS
 from .operation import (
@@ -220,6 +221,7 @@ OPERATIONS = Table(
             JsonLines("log/1", "airswasm.lifecycle:LogEntry"), (_NAME, _RECENT, _FOLLOW),
             scope="read",
         ),
+        *FUNCTION_OPERATIONS,
         *STORAGE_OPERATIONS,
         *GRANT_OPERATIONS,
         *ACCESS_OPERATIONS,

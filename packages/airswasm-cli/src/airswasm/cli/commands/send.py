@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import base64
+import json
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Annotated
 
 import typer
@@ -29,11 +30,24 @@ def send(
         str | None, typer.Argument(metavar="NAME", help="The component; left out with --topic.")
     ] = None,
     message: Annotated[
-        str | None,
+        list[str] | None,
         typer.Argument(
-            metavar="MESSAGE", help="The payload; without it, or with -, from standard input."
+            metavar="MESSAGE",
+            help="The payload; without it, or with -, from standard input. With --function, the "
+            "arguments.",
         ),
     ] = None,
+    function: Annotated[
+        str | None,
+        typer.Option(
+            "--function",
+            metavar="FUNCTION",
+            help="Call this exported function instead, with JSON arguments.",
+        ),
+    ] = None,
+    functions: Annotated[
+        bool, typer.Option("--functions", help="List the functions that it exports instead.")
+    ] = False,
     codec: Annotated[
         str | None,
         typer.Option(
@@ -69,7 +83,7 @@ def send(
 ) -> None:
     """Send one message to a component and print the reply.
 
-    With --topic, publish it to a topic instead.
+    With --topic, publish it to a topic instead; with --function, call a function.
 
     A component that declares no codec gets MESSAGE as it is. For one that does, and
     with --codec, MESSAGE is JSON and is written in that codec; with raw it is bytes,
@@ -82,6 +96,11 @@ def send(
     base64, and decoded. --receipt shows on standard error how long the message waited
     and took, and its fuel, by host function; with --json it is in the document.
 
+    A component can export functions of its own. --function names one by its path, or
+    by as much of the end as is unique: run, transform.run. Each argument is JSON, or
+    else a text: 3, '"3"', hello, '{"text": "hi", "tags": []}'; write -- before a
+    negative number. The value is printed as JSON; an err of the function is a value.
+
     The component may still be at work when --timeout is over; a message that it
     has not begun by then is not handled. What it sends meanwhile carries on the
     correlation and the trace context.
@@ -93,22 +112,35 @@ def send(
       airswasm send local/orders '{"order": 4711}' --codec cbor
       cat photo.png | airswasm send local/resize - > small.png
       airswasm send --topic lights.hall on --retain
+      airswasm send acme/plugin --functions
+      airswasm send acme/plugin --function transform.scale '{"width": 3}' 2
     """
     import anyio
 
     from .._hosts.opening import full_name, open_host
     from ._payloads import NO_CODEC, check_codec, written
 
+    if function is not None or functions:
+        others = codec, topic, retain or None, receipt or None
+        if name is None or any(each is not None for each in others) or (functions and message):
+            raise typer.BadParameter("--function goes with a component and its arguments alone")
+        seconds = timeout or session.settings.timeout
+        chain = correlation, traceparent
+        _use_functions(session, full_name(name), function, message or [], seconds, chain)
+        return
+    if message is not None and len(message) > 1:
+        raise typer.BadParameter("a message is one argument; put it in quotation marks")
+    text_given = message[0] if message else None
     if topic is not None:
-        name, message = None, _message_of_topic(name, message)
+        name, text_given = None, _message_of_topic(name, text_given)
     elif name is None:
         raise typer.BadParameter("name the component, or --topic TOPIC")
     elif retain:
         raise typer.BadParameter("--retain goes with --topic")
-    if message is None and sys.stdin.isatty():
+    if text_given is None and sys.stdin.isatty():
         raise typer.BadParameter("pass the message, or - to type it and end with Ctrl-D")
-    is_piped = message is None or message == "-"
-    payload = _read_input() if is_piped else str(message).encode("utf-8", "surrogateescape")
+    is_piped = text_given is None or text_given == "-"
+    payload = _read_input() if is_piped else str(text_given).encode("utf-8", "surrogateescape")
     if codec is not None:
         check_codec(codec)
     if topic is not None:
@@ -140,6 +172,37 @@ def send(
         raise RemoteFailure(mapping(report["error"]))
     content = None if reply is None else base64.b64decode(str(reply))
     _show(session, full, content, chosen, mapping(report.get("receipt")))
+
+
+def _use_functions(
+    session: Session,
+    full: str,
+    function: str | None,
+    given: Sequence[str],
+    timeout: float,
+    chain: tuple[str, str],
+) -> None:
+    """Call a function of a component, or list those that it has."""
+    import anyio
+
+    from .._hosts.opening import open_host
+    from ._functions import as_json, show_functions
+
+    async def work() -> Document | Sequence[Document]:
+        async with open_host(session, "send", "running") as host:
+            if function is None:
+                return await host.functions(full)
+            return await host.call(full, function, as_json(given), timeout, *chain)
+
+    done = anyio.run(work)
+    if not isinstance(done, Mapping):
+        show_functions(session.terminal, full, done)
+    elif session.terminal.as_json:
+        session.terminal.document("call/1", {"from": full, **done})
+    elif done.get("value") is None:
+        session.terminal.say(f"{full} returned from {text(done.get('function'))} without a value")
+    else:
+        session.terminal.data(json.dumps(done["value"], ensure_ascii=False, indent=2))
 
 
 def _message_of_topic(name: str | None, message: str | None) -> str | None:

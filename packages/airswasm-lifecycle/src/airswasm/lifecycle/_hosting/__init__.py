@@ -8,5 +8,6 @@ of a component whose code must not run. `pressure` looks after the memory that t
 and `tenants` is what it sees of them. `deciding` finds the layers of the guard, and `access`
 reports what they say to a call. `checks` has the outcomes of one's health checks, `status` reports
 on all of them, and `profile` on the use of one. `dead_letter_queue` has the messages that none of
-them handled, and `component_timers` those that they send later.
+them handled, and `component_timers` those that they send later. `exports` calls the functions that
+they export, with `json_values` for callers outside of Python.
 """

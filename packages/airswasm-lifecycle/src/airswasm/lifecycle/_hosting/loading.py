@@ -126,6 +126,10 @@ class Loader:
             return  # It asked the host for something: its real start decides.
         instance.close()
 
+    def find(self, digest: str) -> LinkedComponent | None:
+        """Return the artifact of that digest if it is loaded."""
+        return self._linked.get(digest)
+
     async def load(self, digest: str, name: str) -> LinkedComponent:
         """Return the installed artifact of that digest, ready to instantiate.
 

@@ -31,6 +31,7 @@ from ._packages import (
     WrongPackage,
 )
 from ._running import (
+    ArgumentUnfit,
     EndedForMemory,
     GrantInPast,
     HostIsRunning,
@@ -70,6 +71,7 @@ from ._versions import (
 )
 
 __all__ = (
+    "ArgumentUnfit",
     "AlreadyInstalled",
     "ApprovalRefused",
     "ArtifactCorrupt",

@@ -242,3 +242,20 @@ class GrantInPast(LifecycleError):
     def __init__(self, name: str, until: float, now: float) -> None:
         self.name, self.until, self.now = name, until, now
         super().__init__(f"a grant of {name} would have ended {now - until:.0f} s ago")
+
+
+class ArgumentUnfit(LifecycleError):
+    """A value of JSON does not fit the type of a function that is called."""
+
+    explanation = ErrorCode(
+        "E0387",
+        "argument does not fit",
+        "A value does not fit the type of the function's parameter, or JSON cannot write it.",
+        "compare it with the function's type, which `airswasm send --functions` shows; "
+        "docs/embedding.md has the JSON form of each",
+        ExitStatus.USAGE,
+    )
+
+    def __init__(self, where: str, expected: str, found: str) -> None:
+        self.where, self.expected, self.found = where, expected, found
+        super().__init__(f"{where}: expected {expected}, got {found}")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from airswasm.actor import DeadLetter, Message
+from airswasm.actor import DeadLetter, FunctionCall, Message
 
 from .evidence import LetterCause, cause_of, short_text
 from .letter import KeptLetter, members_of
@@ -70,6 +70,9 @@ class LetterMaker:
         )
 
     def _payload_of(self, payload: object) -> tuple[bytes | None, int | None, str]:
+        if isinstance(payload, FunctionCall):
+            text = f"it is a call of {short_text(payload.path)}, whose arguments are not written"
+            return None, payload.weight_bytes, text
         if not isinstance(payload, bytes):
             return None, None, f"it is no bytes but {short_text(type(payload).__name__)}"
         if len(payload) > self._most_payload:

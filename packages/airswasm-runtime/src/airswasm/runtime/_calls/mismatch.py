@@ -22,7 +22,7 @@ from airswasm.wit import (
 )
 
 from .._shape import FunctionShape, ValueType, python_name
-from .._values import Case, Err, Ok, Some
+from .._values import Case, Err, GuestResource, Ok, Some
 from .._wasmtime.value_layout import NUMBERS
 from ..errors import ValueMismatch
 
@@ -46,17 +46,25 @@ def argument_mismatch(
         found = _find(f"{shape.name}.{name}", type_, value)
         if found:
             return found
+    for (name, type_), value in zip(shape.parameters, arguments, strict=True):
+        if isinstance(value, GuestResource):  # all else was wrong with none of them
+            said = "one of another instance, perhaps of one that has ended"
+            return ValueMismatch(f"{shape.name}.{name}", str(type_), said)
     return ValueMismatch(shape.name, str(shape), repr(problem))
 
 
 def _wrong(where: str, type_: ValueType | str, value: object) -> ValueMismatch:
+    return ValueMismatch(where, str(type_), _shown(value))
+
+
+def _shown(value: object) -> str:
     try:
         shown = repr(value)
     except Exception:  # an embedder's object: its fault must not hide this one
         shown = "that has no repr"
     if len(shown) > LONGEST_SHOWN:
         shown = f"{shown[:LONGEST_SHOWN]}…"
-    return ValueMismatch(where, str(type_), f"{type(value).__name__} {shown}")
+    return f"{type(value).__name__} {shown}"
 
 
 def _find(where: str, type_: ValueType, value: object) -> ValueMismatch | None:
@@ -90,8 +98,18 @@ def _find(where: str, type_: ValueType, value: object) -> ValueMismatch | None:
             names = [case.name for case in cases]
             fits = _is_set(value) and value <= set(names)
             return None if fits else _wrong(where, f"a set of {', '.join(names)}", value)
-        case Own() | Borrow():
-            return _wrong(where, type_, value)
+        case Own(resource) | Borrow(resource):
+            return None if resource.is_imported else _find_in_handle(where, type_, value)
+
+
+def _find_in_handle(where: str, type_: ValueType, value: object) -> ValueMismatch | None:
+    """Say what is wrong with a resource; that it is of another instance, cannot be seen here."""
+    if not isinstance(value, GuestResource):
+        return _wrong(where, type_, value)
+    if not value.is_held:
+        return ValueMismatch(where, str(type_), f"a {value.name} that is gone")
+    is_same = isinstance(type_, (Own, Borrow)) and value._resource == type_.resource
+    return None if is_same else ValueMismatch(where, str(type_), f"a {value.name}")
 
 
 def _first(found: Iterable[ValueMismatch | None]) -> ValueMismatch | None:
