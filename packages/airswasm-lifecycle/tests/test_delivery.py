@@ -20,7 +20,7 @@ from airswasm.lifecycle import (
     NotInstalled,
     System,
 )
-from airswasm.messaging import DurableSettings, Schedule
+from airswasm.messaging import DurableSettings, RetainedTopics, Schedule
 
 pytestmark = pytest.mark.anyio
 NAME = "local/hello"
@@ -154,6 +154,24 @@ async def test_timers_live_as_long_as_their_component(
         await system.uninstall(NAME)
     async with System(home) as system:
         assert system.services.get(Schedule).owners() == ()
+
+
+async def test_retained_values_live_as_long_as_the_settings_say(home: Path) -> None:
+    """A restart brings those back that a setting names, also to a home that runs nothing."""
+    folder = anyio.Path(home)
+    await folder.mkdir()
+    settings = 'topics = ["orders.*"]\nretained = ["**.state"]\n'
+    await (folder / "config.toml").write_text(f"[durable]\n{settings}")
+    topics = ("orders.1", "a.b.state", "a.b.other")
+    async with System(home) as system:
+        for topic in topics:
+            assert await system.publish(topic, topic.encode(), retain=True) == 0
+    for mode in ("offline", "online"):
+        async with System(home, mode=mode) as system:  # type: ignore[arg-type]
+            kept = system.services.get(RetainedTopics)  # type: ignore[type-abstract]
+            assert {each.topic: each.payload for each in kept.matching("**")} == {
+                topic: topic.encode() for topic in topics[:2]
+            }
 
 
 @pytest.mark.parametrize(

@@ -51,6 +51,21 @@ def test_a_message_comes_back_as_it_was(
     assert unpack_message(pack_message(message, target)) == (message, target)
 
 
+@given(
+    own=st.text(max_size=70),
+    size=st.sampled_from((0, 1, 23, 24, 255, 256, 65_535, 65_536, 2**17)),
+    names=st.tuples(texts, texts, st.none() | texts),
+)
+def test_the_usual_record_is_what_cbor2_makes_of_it(
+    own: str, size: int, names: tuple[str, str, str | None]
+) -> None:
+    """It is put together without it, for the time."""
+    target, sender, topic = names
+    message = Message(bytes(size), sender, topic, envelope=Envelope(own))
+    record = [1, target, sender, topic, 0, bytes(size), {"id": own}]
+    assert pack_message(message, target) == cbor2.dumps(record)
+
+
 @given(st.binary(max_size=100))
 def test_arbitrary_bytes_are_no_record(stored: bytes) -> None:
     with pytest.raises(RecordUnreadable):

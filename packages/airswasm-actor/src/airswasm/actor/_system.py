@@ -139,6 +139,9 @@ class ActorSystem:
         self._group = group = anyio.create_task_group()
         await group.__aenter__()
         self.life.open(group)
+        task = asyncio_task()
+        if task is not None and self.clock is anyio.current_time:
+            self.dispatcher.clock = task.get_loop().time  # which anyio would look for each time
         self.dispatcher.open_clocks()
         self.dispatcher.open(group)
         start_task(group, self.timers.run)

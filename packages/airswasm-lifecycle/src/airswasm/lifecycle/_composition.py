@@ -26,6 +26,7 @@ from airswasm.messaging import (
     DeadLetterSettings,
     DeadLetterStore,
     DurableDelivery,
+    DurableRetained,
     DurableSettings,
     MessagingCounters,
     MessagingLimits,
@@ -284,6 +285,12 @@ class OpenHome:
             policy=self._policies,
             settle=letters.flush,
         )
+        self._retained = DurableRetained(
+            store,
+            RetainedValues(self._policies.limits, self._delivery.counters),
+            durable,
+            self._actors.events,
+        )
         self._schedule = Schedule(
             self._actors,
             self.configuration.get(TimerSettings),
@@ -295,6 +302,7 @@ class OpenHome:
         )
         self._add_services(store)
         self._compose(store)
+        self._retained.open()
         # The grants are in force now, and nothing runs yet.
         self._delivery.open()
         stack.callback(self._delivery.close)
@@ -481,8 +489,7 @@ class OpenHome:
         add(MessagingPolicy, self._policies)  # type: ignore[type-abstract]
         counters = self._delivery.counters
         add(MessagingCounters, counters)
-        retained = RetainedValues(self._policies.limits, counters)
-        add(RetainedTopics, retained)  # type: ignore[type-abstract]
+        add(RetainedTopics, self._retained)  # type: ignore[type-abstract]
         add(Store, store)
         add(Engine, self._engine)
         add(HostMemory, self._engine.host_memory)

@@ -428,7 +428,7 @@ class System(OpenHome):
         correlation: str = "",
         traceparent: str = "",
     ) -> int:
-        """Publish to a topic in the host's name.
+        """Publish to a topic in the host's name, and wait for the disk where it has a part in it.
 
         Args:
             topic: The topic.
@@ -445,9 +445,10 @@ class System(OpenHome):
             HostOffline: The home is open without a running host.
             InvalidTopic, InvalidEnvelope: A text is malformed.
             RetainedFull: There is no room to retain it; nothing was published.
+            MessageNotWritten: The disk refuses.
         """
         messenger = self.messenger(correlation=correlation, traceparent=traceparent)
-        return messenger.publish(topic, payload, codec="none", retain=retain)
+        return await messenger.publish_and_wait(topic, payload, codec="none", retain=retain)
 
     async def post(self, name: str, payload: bytes) -> None:
         """Send one message, and wait until it is accepted: for a durable component, on the disk.

@@ -19,6 +19,7 @@ from ._dead_letters.replaying import Replayed
 from ._dead_letters.settings import DeadLetterSettings
 from ._delivery import Delivery, DeliveryPolicy, DurableSettings, DurableStatus
 from ._durable.delivery import DurableDelivery
+from ._durable.retained import DurableRetained
 from ._envelopes import new_chain
 from ._guests import messaging_interface
 from ._listening import listen
@@ -96,6 +97,7 @@ __all__ = (
     "DeliveryPolicy",
     "DurableDelivery",
     "DurableMailboxFull",
+    "DurableRetained",
     "DurableSettings",
     "DurableStatus",
     "InvalidAddress",

@@ -20,6 +20,7 @@ class MessagingCounters:
         broadcast_targets: Targets of broadcasts that took the message.
         broadcast_refused: Targets of broadcasts that did not.
         retained_published: Publications that were retained.
+        retained_restored: Retained values that were stored, and were there again at the start.
         retained_cleared: Topics whose retained value was cleared by its publisher.
         retained_delivered: Retained values that were delivered to new subscribers.
         retained_missed: Retained values for which a new subscriber had no room.
@@ -50,6 +51,7 @@ class MessagingCounters:
     broadcast_targets: int = 0
     broadcast_refused: int = 0
     retained_published: int = 0
+    retained_restored: int = 0
     retained_cleared: int = 0
     retained_delivered: int = 0
     retained_missed: int = 0

@@ -51,7 +51,9 @@ class DurableSettings:
         components: Patterns of components whose messages are durable, whatever their manifests
             say: `["shop/*"]`.
         topics: Patterns of topics whose publications are durable for every subscriber:
-            `["orders.**"]`.
+            `["orders.**"]`. Their retained values outlive the host, too.
+        retained: Patterns of further topics whose retained values outlive the host, without their
+            publications being durable: `["**.state"]`.
         attempts: How often a message is tried before it is a dead letter; the most that a manifest
             may ask for, and what it gets if it does not ask. So are the next three.
         messages: Messages that may wait for one component.
@@ -61,6 +63,7 @@ class DurableSettings:
 
     components: tuple[str, ...] = ()
     topics: tuple[str, ...] = ()
+    retained: tuple[str, ...] = ()
     attempts: int = 5
     messages: int = 100_000
     size: int = 64 * 2**20
@@ -71,7 +74,7 @@ class DurableSettings:
             raise ValueError("attempts, messages and size are above 0, and age is not below 0")
         for text in self.components:
             _check(text, Pattern)
-        for text in self.topics:
+        for text in (*self.topics, *self.retained):
             _check(text, read_topic_pattern)
 
     @property

@@ -29,6 +29,6 @@ async def forget(services: Services, name: str) -> None:
         StorageError: The disk refuses; it can be called again.
     """
     if services.has(RetainedTopics):
-        services.get(RetainedTopics).forget(name)  # type: ignore[type-abstract]  # only a key
+        await services.get(RetainedTopics).forget(name)  # type: ignore[type-abstract]  # only a key
     for part in _PARTS if find_spec("airswasm.storage") else ():
         await cast("Callable[[Services, str], Awaitable[None]]", load_part(part))(services, name)

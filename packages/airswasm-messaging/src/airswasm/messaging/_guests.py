@@ -35,7 +35,7 @@ from ._policy import MessagingPolicy, SamePolicy
 from ._quota import SendingQuota
 from ._refusals import refusal_of
 from ._requests import OpenRequests
-from ._retained import RetainedTopics, RetainedValues, deliver_retained
+from ._retained import RetainedTopics, RetainedValue, RetainedValues, deliver_retained
 from .errors import RateExceeded, TooManyTargets, Unencodable
 
 __all__ = ("messaging_interface", "provide")
@@ -272,39 +272,36 @@ class _Guests:
             self._broker.check_topic(topic)
             envelope = self._broker.following(in_hand(caller), caller.name, topic)
             value = retained_value(topic, payload, caller.name, envelope, self._broker)
-            take_back = self._retained.retain(value)
+            return self._publish(caller, topic, payload, value)
         except Exception as error:
-            return self._refused(error)
-        try:
-            return self._publish(caller, topic, payload, take_back)
-        except Exception as error:
-            take_back()
             return self._refused(error)
 
     def _publish(
-        self,
-        caller: Caller,
-        topic: str,
-        payload: bytes,
-        take_back: Callable[[], None] = lambda: None,
+        self, caller: Caller, topic: str, payload: bytes, value: RetainedValue | None = None
     ) -> object:
-        """Publish; call `take_back` if it could not be written where it should be."""
+        """Publish, and retain a value; take it back if either could not be written."""
         broker, name = self._broker, caller.name
-        caller.charge(broker.publishing_effort(topic) * _MATCH_FUEL)
-        envelope = broker.following(in_hand(caller), name, topic)
-        counts: list[int] = []
+        counts, take_back = list[int](), _nothing
 
         def finish(outcomes: list[object]) -> object:
-            (outcome,) = outcomes
-            if isinstance(outcome, Ok):
-                return Ok(counts[0])
-            take_back()
-            return outcome
+            for outcome in outcomes:
+                if not isinstance(outcome, Ok):
+                    take_back()
+                    return outcome
+            return Ok(counts[0])
 
         gathering = Gathering(finish)
-        count, is_all = broker.submit_publication(
-            topic, payload, gathering.expect(), sender=name, envelope=envelope
-        )
+        if value is not None:
+            take_back = self._retained.retain(value, gathering.expect())
+        try:
+            caller.charge(broker.publishing_effort(topic) * _MATCH_FUEL)
+            envelope = broker.following(in_hand(caller), name, topic)
+            count, is_all = broker.submit_publication(
+                topic, payload, gathering.expect(), sender=name, envelope=envelope
+            )
+        except BaseException:
+            take_back()
+            raise
         counts.append(count)
         if is_all:
             gathering.give_up(Ok(None))
@@ -421,6 +418,10 @@ class _Subscriptions:
         for forget in self._forget.values():
             forget()
         self._forget.clear()
+
+
+def _nothing() -> None:
+    """Take nothing back: no value was retained."""
 
 
 def _reply(value: object) -> bytes | None:

@@ -8,12 +8,12 @@ trusted code: it needs no capability and counts no rate.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import cast
 
 import anyio
 import anyio.lowlevel
-from airswasm.actor import HOST, ActorError, Context, Envelope, MessageBroker
+from airswasm.actor import HOST, Accepted, ActorError, Context, Envelope, MessageBroker
 
 from ._addresses import check_address
 from ._codecs.codec import NONE
@@ -272,15 +272,79 @@ class Messenger:
         """
         payload = self._codecs.encode(value, codec or self._codec)
         envelope = self._envelope(topic, expires_after)
-        if not retain:
-            return self._broker.publish(topic, payload, sender=self._sender, envelope=envelope)
-        if self._retained is None:
-            raise ValueError("the messenger retains nothing: make it with `retained`")
-        self._broker.check_topic(topic)
-        kept = retained_value(topic, payload, self._sender, envelope, self._broker)
-        take_back = self._retained.retain(kept)
+        take_back = self._retain(topic, payload, envelope, None) if retain else _nothing
         try:
             return self._broker.publish(topic, payload, sender=self._sender, envelope=envelope)
         except BaseException:
             take_back()
             raise
+
+    async def publish_and_wait(
+        self,
+        topic: str,
+        value: object,
+        *,
+        codec: str | None = None,
+        expires_after: float | None = None,
+        retain: bool = False,
+    ) -> int:
+        """Publish as `publish` does, and wait for the disk where it has a part in it.
+
+        It has the messages of durable subscribers then, and a retained value that outlives the
+        host. A cancel leaves the publication sent, perhaps not on the disk yet.
+
+        Args:
+            topic: The topic.
+            value: The value.
+            codec: Another codec than the messenger's.
+            expires_after: Seconds after which it is worthless.
+            retain: Whether later subscribers get it, too.
+
+        Returns:
+            The number of mailboxes that accepted it.
+
+        Raises:
+            InvalidTopic, Unencodable, RetainedFull, ValueError: As for `publish`.
+            MessageNotWritten: The disk refuses; the topic has the value that it had before.
+        """
+        payload = self._codecs.encode(value, codec or self._codec)
+        envelope = self._envelope(topic, expires_after)
+        written, left, errors = anyio.Event(), 1, list[BaseException]()
+
+        def end(error: BaseException | None) -> None:
+            nonlocal left
+            errors.extend(() if error is None else (error,))
+            left -= 1
+            if not left:
+                written.set()
+
+        left += retain
+        take_back = self._retain(topic, payload, envelope, end) if retain else _nothing
+        try:
+            count, is_all = self._broker.submit_publication(
+                topic, payload, end, sender=self._sender, envelope=envelope
+            )
+        except BaseException:
+            take_back()
+            raise
+        if is_all:
+            end(None)
+        await written.wait()
+        if errors:
+            take_back()
+            raise errors[0]
+        return count
+
+    def _retain(
+        self, topic: str, payload: bytes, envelope: Envelope | None, done: Accepted | None
+    ) -> Callable[[], None]:
+        """Keep a payload as the value of a topic; return what takes it back."""
+        if self._retained is None:
+            raise ValueError("the messenger retains nothing: make it with `retained`")
+        self._broker.check_topic(topic)
+        value = retained_value(topic, payload, self._sender, envelope, self._broker)
+        return self._retained.retain(value, done)
+
+
+def _nothing() -> None:
+    """Take nothing back: no value was retained."""

@@ -4,7 +4,8 @@ Values are kept in memory, within bounds on their number and bytes for the host 
 publisher: a value outlives the incarnation that published it, so no instance's account can hold it.
 A topic has one value. An empty payload removes it, as in MQTT.
 
-A host may put another object of this face among its services: one that writes values down.
+A host with a store puts `DurableRetained` in its place, which writes down those that are to outlive
+it.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Protocol
 
-from airswasm.actor import Envelope, MessageBroker, TopicPattern
+from airswasm.actor import Accepted, Envelope, MessageBroker, TopicPattern
 
 from ._counters import MessagingCounters
 from ._policy import MessagingLimits
@@ -51,8 +52,13 @@ class RetainedValue:
 class RetainedTopics(Protocol):
     """The values of topics, as publishers and subscribers use them."""
 
-    def retain(self, value: RetainedValue) -> Callable[[], None]:
+    def retain(self, value: RetainedValue, done: Accepted | None = None) -> Callable[[], None]:
         """Keep a value in place of the topic's last one; an empty payload keeps none.
+
+        Args:
+            value: The value.
+            done: Called when it is kept as it should be: at once, or when the disk has it; or with
+                the error, and then the last one is there again.
 
         Returns:
             A function that takes it back, for a publication that failed: the topic has its last
@@ -71,8 +77,12 @@ class RetainedTopics(Protocol):
         """Return the values of the topics that a pattern covers."""
         ...
 
-    def forget(self, sender: str) -> int:
-        """Remove the values of a publisher, and return how many there were."""
+    async def forget(self, sender: str) -> int:
+        """Remove the values of a publisher, and return how many there were.
+
+        Raises:
+            AirswasmError: The disk refuses; it can be called again.
+        """
         ...
 
 
@@ -95,8 +105,13 @@ class RetainedValues:
     def __len__(self) -> int:
         return len(self._values)
 
-    def retain(self, value: RetainedValue) -> Callable[[], None]:
+    def retain(self, value: RetainedValue, done: Accepted | None = None) -> Callable[[], None]:
         """Keep a value in place of the topic's last one; an empty payload keeps none.
+
+        Args:
+            value: The value.
+            done: Called when it is kept as it should be: at once, or when the disk has it; or with
+                the error, and then the last one is there again.
 
         Returns:
             A function that takes it back, for a publication that failed: the topic has its last
@@ -115,7 +130,19 @@ class RetainedValues:
             self._counters.retained_published += 1
         elif last is not None:
             self._counters.retained_cleared += 1
+        if done is not None:
+            done(None)
         return lambda: self._take_back(value, last)
+
+    def restore(self, value: RetainedValue) -> None:
+        """Keep a value that was retained in an earlier run of the host.
+
+        Raises:
+            RetainedFull: There is no room for it.
+        """
+        self._check_room(value, None)
+        self._put(value)
+        self._counters.retained_restored += 1
 
     def effort(self, pattern: str) -> int:
         """Return with how many topics a pattern will be compared."""
@@ -129,7 +156,7 @@ class RetainedValues:
         wanted = TopicPattern(pattern)
         return iter([each for topic, each in self._values.items() if wanted.matches(topic)])
 
-    def forget(self, sender: str) -> int:
+    async def forget(self, sender: str) -> int:
         """Remove the values of a publisher, and return how many there were."""
         mine = [value for value in self._values.values() if value.sender == sender]
         for value in mine:

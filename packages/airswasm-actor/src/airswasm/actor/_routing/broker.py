@@ -18,7 +18,7 @@ from collections.abc import Callable, Coroutine, Hashable, Mapping
 from types import MappingProxyType
 from typing import TYPE_CHECKING, final
 
-from .._messages.envelope import Envelope
+from .._messages.envelope import Envelope, new_envelope
 from .._messages.events import Subscription
 from .._messages.message import HOST, Message, new_message
 from .._messages.request import Request
@@ -372,14 +372,16 @@ class MessageBroker:
         Raises:
             NoRoute, DeliveryError: As for `tell`; `done` is not called.
         """
-        if not self.is_carried(target):
+        names, carrier = self._names, self._carrier
+        if carrier is None or target not in names.carried or target in self._routes:
             self.tell(target, payload, sender=sender, topic=topic, envelope=envelope)
             return True
         delivery = Delivery("tell", sender, target, payload, envelope) if self._hooks else None
         if delivery is not None:
             self.before(delivery)
         try:
-            self._tell_elsewhere(target, payload, sender, topic, envelope, done)
+            message = self._carried_message(payload, sender, topic, None, envelope)
+            carrier.carry(target, message, done)
         except BaseException as error:
             if delivery is not None:
                 self.after(delivery, error)
@@ -793,7 +795,7 @@ class MessageBroker:
         now = self._exchange.now
         known = envelope if envelope is not None else _NOTHING_SAID
         if not known.id:
-            known = Envelope(self._exchange.new_id(), *known[1:])
+            known = new_envelope(Envelope, (self._exchange.new_id(), *known[1:]))
         return new_message(Message, (payload, sender, topic, 0, now, request, known))
 
     def _guarded(self, on_done: Callable[[Request], None]) -> Callable[[Request], None]:

@@ -36,8 +36,6 @@ from .._records import unpack_message
 from ..errors import DurableMailboxFull, MessageNotWritten, RecordUnreadable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from airswasm.actor import Accepted, ActorSystem
     from airswasm.runtime import Timer
     from airswasm.storage import LogEntry, Store
@@ -138,55 +136,56 @@ class DurableMailbox:
         Raises:
             DeliveryError: It was not accepted; `done` is not called.
         """
-        self._host.check_codec(self.name, message.payload)
+        host, request = self._host, message.request
+        host.check_codec(self.name, message.payload)
         most = self._message_bytes
         if most is not None and isinstance(message.payload, bytes):
             self._check_size(len(message.payload), most)
-        request = message.request
 
         def posted(number: int, error: StorageError | None) -> None:
-            failure = None if error is None else MessageNotWritten(self.name, str(error))
+            if error is None:
+                host.counters.durable_accepted += 1
+                if request is not None:
+                    self._await(request, number)
+                if done is not None:
+                    self._tell(done, None)
+                return
+            failure = MessageNotWritten(self.name, str(error))
             if request is not None:
-                self._await(request, number, failure)
+                request.fail(failure)
             if done is not None:
                 self._tell(done, failure)
-            elif failure is not None and request is None:
-                self._host.letters.bury(
+            elif request is None:
+                host.letters.bury(
                     message, self.name, DeathReason.UNDELIVERED, failure, lambda: None
                 )
-            self._host.counters.durable_accepted += failure is None
 
         try:
-            self._post(record, posted)
+            try:
+                self._log.post(record, posted)
+            except LogFull:
+                if not self._expire_waiting():
+                    raise
+                self._log.post(record, posted)
         except LogFull:
-            self._host.counters.durable_refused += 1
+            host.counters.durable_refused += 1
             raise DurableMailboxFull(
                 self.name, self._terms.messages, self._terms.size_bytes
             ) from None
         except ValueTooLarge as error:
-            self._host.counters.durable_refused += 1
+            host.counters.durable_refused += 1
             raise _too_large(self.name, error.value_bytes, error.limit_bytes) from None
         except StorageError as error:
-            self._host.counters.durable_refused += 1
+            host.counters.durable_refused += 1
             raise MessageNotWritten(self.name, str(error)) from error
-
-    def _post(self, record: bytes, posted: Callable[[int, StorageError | None], None]) -> None:
-        try:
-            self._log.post(record, posted)
-        except LogFull:
-            if not self._expire_waiting():
-                raise
-            self._log.post(record, posted)
 
     def _check_size(self, size_bytes: int, most: int) -> None:
         if size_bytes > most:
             self._host.counters.durable_refused += 1
             raise _too_large(self.name, size_bytes, most)
 
-    def _await(self, request: Request, number: int, failure: MessageNotWritten | None) -> None:
-        if failure is not None:
-            request.fail(failure)
-        elif not request.is_done:
+    def _await(self, request: Request, number: int) -> None:
+        if not request.is_done:
             self._askers[number] = request
             request.at_end(lambda: self._forget_asker(number))
 

@@ -94,11 +94,12 @@ class _RocksBackend:
         if self._options.read_only:
             raise StorageReadOnly(self.path)
         batch = rocksdict.WriteBatch(raw_mode=True)
+        put, delete = batch.put, batch.delete
         for key, value in changes:
             if value is None:
-                batch.delete(key)
+                delete(key)
             else:
-                batch.put(key, value)
+                put(key, value)
         try:
             db.write(batch)
         except Exception as error:

@@ -99,6 +99,7 @@ class Log:
         self._consumer_keys: dict[str, bytes] = {}
         self._posted: list[tuple[bytes, Posted]] = []
         self._posted_bytes = 0
+        self._room = (0, 0, 0)
 
     # Inline: on the event loop's thread, without waiting for the disk.
 
@@ -150,24 +151,34 @@ class Log:
         if store.failure is not None:
             store.ask_for_recovery()
             raise store.failure
-        limit = min(store.limits.value_bytes, self.bounds.size_bytes)
-        if len(payload) > limit:
-            raise ValueTooLarge(self.name, "entry", len(payload), limit)
-        head, size = self._loaded(), self._posted_bytes + len(payload) + ENTRY_BYTES
-        if (
-            len(self._posted) >= _POSTED_ENTRIES
-            or size > _POSTED_BYTES
-            or head.entries + len(self._posted) >= self.bounds.entries
-            or head.size_bytes + size > self.bounds.size_bytes
-            or store.durability == "os"
-        ):
+        posted = self._posted
+        if not posted:
+            self._room = self._measure_room()
+        largest, entries, size_bytes = self._room
+        if len(payload) > largest:
+            raise ValueTooLarge(self.name, "entry", len(payload), largest)
+        size = self._posted_bytes + len(payload) + ENTRY_BYTES
+        if len(posted) >= entries or size > size_bytes:
             number = self._loaded_after_flush().next
             self.write((payload,), lambda error: done(number, error))
             return
-        if not self._posted:
+        if not posted:
             store.before_sync(self.flush)
-        self._posted.append((payload, done))
+        posted.append((payload, done))
         self._posted_bytes = size
+
+    def _measure_room(self) -> tuple[int, int, int]:
+        """Return the largest payload, and how many entries and bytes may be posted before a flush.
+
+        What happens to the log until then frees room, if anything.
+        """
+        head, bounds, store = self._loaded(), self.bounds, self._store
+        waits = store.durability != "os"
+        return (
+            min(store.limits.value_bytes, bounds.size_bytes),
+            min(_POSTED_ENTRIES, bounds.entries - head.entries) if waits else 0,
+            min(_POSTED_BYTES, bounds.size_bytes - head.size_bytes),
+        )
 
     def flush(self) -> None:
         """Append what was posted, now."""
@@ -454,9 +465,9 @@ class Log:
             StorageError: The store cannot be read, or a payload is too large.
         """
         head, limit = self._loaded_after_flush(), self._store.limits.value_bytes
-        for payload in payloads:
-            if len(payload) > limit:
-                raise ValueTooLarge(self.name, f"entry {head.next}", len(payload), limit)
+        longest = max(map(len, payloads), default=0)
+        if longest > limit:
+            raise ValueTooLarge(self.name, f"entry {head.next}", longest, limit)
         changes: list[Change] = []
         if not head.generation:
             head = head.copy()

@@ -12,7 +12,7 @@ from .._layout.keys import data_prefix
 from .._layout.space import ENTRY_BYTES
 from ..errors import LogFull
 from .consumer import Cursor
-from .log_records import Head, LogBounds, LogEntry, pack_entry
+from .log_records import Head, LogBounds, LogEntry, pack_stamp
 
 _STEP_ENTRIES = 256
 """The most entries that one step removes beyond those that it must."""
@@ -76,13 +76,16 @@ class LogPlan:
         Raises:
             LogFull: There is no room.
         """
-        self._make_room(payloads)
-        head = self.head
-        for payload in payloads:
-            self.changes.append((self._key(head.next), pack_entry(self._now, payload)))
-            head.next += 1
-            head.entries += 1
-            head.size_bytes += len(payload) + ENTRY_BYTES
+        size = sum(map(len, payloads)) + ENTRY_BYTES * len(payloads)
+        self._make_room(len(payloads), size)
+        head, prefix, stamp = self.head, self._prefix, pack_stamp(self._now)
+        self.changes += [
+            (prefix + number.to_bytes(8, "big"), stamp + payload)
+            for number, payload in enumerate(payloads, head.next)
+        ]
+        head.next += len(payloads)
+        head.entries += len(payloads)
+        head.size_bytes += size
 
     @property
     def _acknowledged(self) -> int:
@@ -108,14 +111,13 @@ class LogPlan:
                 return
             self._remove_first()
 
-    def _make_room(self, payloads: Sequence[bytes]) -> None:
+    def _make_room(self, entries: int, size_bytes: int) -> None:
         bounds, head = self._bounds, self.head
-        needed = sum(len(payload) + ENTRY_BYTES for payload in payloads)
-        if len(payloads) > bounds.entries or needed > bounds.size_bytes:
+        if entries > bounds.entries or size_bytes > bounds.size_bytes:
             raise LogFull(self._name, head.entries, head.size_bytes)
-        while payloads and (
-            head.entries + len(payloads) > bounds.entries
-            or head.size_bytes + needed > bounds.size_bytes
+        while entries and (
+            head.entries + entries > bounds.entries
+            or head.size_bytes + size_bytes > bounds.size_bytes
         ):
             if not self._may_remove_first():
                 raise LogFull(self._name, head.entries, head.size_bytes)

@@ -145,9 +145,9 @@ class Head:
 _HEAD = struct.Struct(f">{len(fields(Head))}Q")
 
 
-def pack_entry(appended_at: float, payload: bytes) -> bytes:
-    """Return the value under which an entry is stored."""
-    return _STAMP.pack(int(appended_at * 1e9)) + payload
+def pack_stamp(appended_at: float) -> bytes:
+    """Return what stands before the payload in the value under which an entry is stored."""
+    return _STAMP.pack(int(appended_at * 1e9))
 
 
 def unpack_entry(key: bytes, value: bytes) -> LogEntry:
