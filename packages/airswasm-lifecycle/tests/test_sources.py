@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from airswasm.lifecycle import (
+    ApprovalRefused,
     Configuration,
     InstallPlan,
     OwnerChanged,
@@ -16,6 +17,7 @@ from airswasm.lifecycle import (
     PackageUnsigned,
     System,
 )
+from airswasm.lifecycle._sources import https
 from airswasm.security import KeyRevoked, SecuritySettings, TrustSettings, generate_key
 
 Workshop = Any  # tests/conftest.py, which nothing can import
@@ -110,3 +112,35 @@ async def test_no_other_place_passes_for_it(tmp_path: Path, workshop: Workshop, 
         source = workshop.package()
     async with opened(tmp_path / "home", sources=(f"{folder}/**",)) as system:
         assert (await system.plan(source)).needs_approval
+
+
+@pytest.mark.parametrize("way", ["direct", "to a trusted place", "elsewhere"])
+async def test_a_server_is_trusted_with_all_that_it_sends_to(
+    tmp_path: Path, workshop: Workshop, web_server: Any, monkeypatch: pytest.MonkeyPatch, way: str
+) -> None:
+    """By the whole way of the bytes; what stood on it ends when the list changes."""
+    made = workshop.package()
+    made.write_archive(tmp_path / "p")
+    body = (tmp_path / "p").read_bytes()
+    found = f"HTTP/1.1 200 OK\r\ncontent-length: {len(body)}\r\n\r\n".encode() + body
+    paths = ("/p.airswasm", "/cdn/p.airswasm", "/elsewhere/p.airswasm")
+    web_server.answers |= dict.fromkeys(paths, found)
+    async with web_server.running():
+        if way != "direct":
+            folder = "cdn" if way == "to a trusted place" else "elsewhere"
+            target = web_server.url(f"/{folder}/p.airswasm", "two.example")
+            web_server.answers["/p.airswasm"] = (
+                f"HTTP/1.1 302 Found\r\nlocation: {target}\r\ncontent-length: 0\r\n\r\n".encode()
+            )
+        monkeypatch.setattr(https, "Dialer", lambda _settings: web_server.dialer())
+        trusted = (web_server.url("/*.airswasm"), web_server.url("/cdn/*", "two.example"))
+        async with opened(tmp_path / "home", sources=trusted) as system:
+            if way == "elsewhere":
+                with pytest.raises(ApprovalRefused):
+                    await system.install(web_server.url(), approve=lambda _plan: False)
+                return
+            await system.install(web_server.url(), approve=never)
+            assert {each.by for each in system.grant_report(NAME).entries} == {"source"}
+            assert system._guard.decide(NAME, READ, "other")
+    async with opened(tmp_path / "home", sources=trusted[1:]) as system:
+        assert not system._guard.decide(NAME, READ, "other")

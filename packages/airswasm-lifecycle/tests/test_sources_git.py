@@ -7,10 +7,11 @@ import ssl
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import anyio
@@ -359,6 +360,20 @@ class TestOverHttps:
                 await git_server.fetch()
         assert "two.example" not in git_server.web.looked_up
 
+    async def test_a_repository_that_moved_is_another_place(
+        self, git_server: Server, repository: Repository, package: Package
+    ) -> None:
+        """It is fetched where its server sends to, and no trusted place."""
+        repository.commit(files_of(package))
+        fetched = await git_server.fetch("@main")
+        port = git_server.server_address[1]
+        assert fetched.place == f"git+https://one.example:{port}/shop.git@main"
+        git_server.moved = {"/old.git": "/shop.git"}
+        moved = await git_server.fetch(path="/old.git")
+        assert same(moved, package)
+        assert moved.place == ""
+        assert moved.source.endswith("/old.git")
+
     async def test_a_certificate_counts(self, git_server: Server, repository: Repository) -> None:
         """Without the authority's, nothing is fetched."""
         with pytest.raises(SourceFailed, match=r"certificate|SSL"):
@@ -390,7 +405,10 @@ class _Backend(BaseHTTPRequestHandler):
     def _run(self) -> None:
         server: Any = self.server
         body = self.rfile.read(int(self.headers.get("content-length") or 0))
-        if server.redirect:
+        old = next((each for each in server.moved if self.path.startswith(each)), None)
+        if old is not None:
+            self._answer(302, [("Location", self.path.replace(old, server.moved[old]))], b"")
+        elif server.redirect:
             self._answer(302, [("Location", server.redirect)], b"")
         elif server.login and self.headers.get("authorization") != server.login:
             self._answer(401, [("WWW-Authenticate", 'Basic realm="x"')], b"")
@@ -433,6 +451,7 @@ class _GitServer(ThreadingHTTPServer):
     daemon_threads = True
     redirect = ""
     login = ""
+    moved: Mapping[str, str] = MappingProxyType({})
 
     def __init__(self, root: Path, web: Server) -> None:
         super().__init__(("127.0.0.1", 0), _Backend)
@@ -444,8 +463,10 @@ class _GitServer(ThreadingHTTPServer):
     def handle_error(self, *_: object) -> None:
         assert isinstance(sys.exc_info()[1], OSError | ssl.SSLError), sys.exc_info()
 
-    async def fetch(self, ref: str = "", login: str = "", settings: Any = None) -> Any:
-        text = f"git+https://{login}one.example:{self.server_address[1]}/shop.git{ref}"
+    async def fetch(
+        self, ref: str = "", login: str = "", settings: Any = None, path: str = "/shop.git"
+    ) -> Any:
+        text = f"git+https://{login}one.example:{self.server_address[1]}{path}{ref}"
         chosen = settings or self.web.settings
         return await fetch(text, chosen, self.web.dialer(chosen))
 

@@ -93,6 +93,28 @@ async def test_redirects_are_followed_within_https(web_server: Server) -> None:
     assert [each.target for each in web_server.requests] == ["/p.airswasm", "/b", "/c?x=1"]
 
 
+async def test_the_place_is_every_address_on_the_way(web_server: Server) -> None:
+    """In one spelling each; a query on the way, or an escape with two readings, leaves none."""
+    web_server.answers |= {
+        "/p.airswasm": plain(BODY), "/%70.airswasm": plain(BODY), "/a": moved("/p.airswasm"),
+        "/b": plain(BODY), "/c": moved("/p.airswasm?x=1"), "/x/%2e%2e/p.airswasm": plain(BODY),
+    }  # fmt: skip
+    async with web_server.running():
+        place, two = web_server.url(), web_server.url("/b", "two.example")
+        web_server.answers["/d"] = moved(two)
+        for path, expected in {
+            "/p.airswasm": place,
+            f"/p.airswasm#sha256={SHA256}": place,
+            "/%70.airswasm": place,
+            "/a": f"{web_server.url('/a')} {place}",
+            "/d": f"{web_server.url('/d')} {two}",
+            "/b?x=1": "",
+            "/c": "",
+            "/x/%2e%2e/p.airswasm": "",
+        }.items():
+            assert (await fetch(web_server, web_server.url(path))).place == expected
+
+
 @pytest.mark.parametrize(
     "location",
     [

@@ -6,7 +6,13 @@ import os
 from pathlib import Path
 
 import pytest
-from airswasm.security import InvalidPattern, TrustSettings, covers_source, file_source
+from airswasm.security import (
+    InvalidPattern,
+    TrustSettings,
+    covers_source,
+    file_source,
+    network_source,
+)
 from airswasm.security._sources import source_pattern
 from hypothesis import given
 from hypothesis import strategies as st
@@ -65,6 +71,15 @@ def test_what_others_can_exchange_is_no_source(folder: Path, what: str) -> None:
     [
         "**", "/**", "/", "file:///**", "file:///*/**", "packages/**", "/srv/../**", "/srv/./x",
         "https://example.com/**", "file://host/**", "://x", "", "git+ssh://x/**",
+        "https://example.com", "https://example.com/", "https://example.com/a/", "http://h.example/a",
+        "https://*.example.com/a/**", "https://example.com/*/a", "https://me@example.com/a",
+        "https://example.com/a/../b", "https://example.com/a//b", "https://example.com/a/%2e%2e/b",
+        "https://example.com/a%2Fb", "https://example.com/%zz", "https://2130706433/a",
+        "https://127.1/a", "https://example.com:0/a", "https://example.com:99999/a",
+        "https://[0:0:0:0:0:0:0:1]/a", "https://exämple.com/a", "https://example.com/a b",
+        "https://example.com/a#sha256=00", "https://example.com/a?x=1&", "git+http://h.example/a",
+        "git+file:///srv/a", "git+https://h.example/*", "git+https://h.example/**@main",
+        "oci://registry.example/**", "htps://example.com/a", "https://example.com./a/**",
     ],
 )  # fmt: skip
 def test_a_pattern_names_a_place(text: str) -> None:
@@ -73,6 +88,94 @@ def test_a_pattern_names_a_place(text: str) -> None:
         source_pattern(text)
     with pytest.raises(ValueError, match="pattern"):
         TrustSettings(sources=(text,))
+
+
+@pytest.mark.parametrize(
+    ("pattern", "place", "is_covered"),
+    [
+        ("https://h.example/a/**", "https://h.example/a/b.airswasm", True),
+        ("https://H.example:443/%61/**", "https://h.example/a/b.airswasm", True),
+        ("https://h.example/a/**", "https://h.example:8443/a/b.airswasm", False),
+        ("https://h.example:8443/a/*", "https://h.example:8443/a/b.airswasm", True),
+        ("https://h.example/a/**", "https://h.example.evil/a/b", False),
+        ("https://h.example/a/**", "https://evil/h.example/a/b", False),
+        ("https://h.example/a/**", "git+https://h.example/a/b", False),
+        ("https://h.example/@a/**", "https://h.example/@a/b", True),
+        ("/h.example/a/**", "https://h.example/a/b", False),
+        ("https://[::1]/a/**", "https://[::1]/a/b", True),
+        ("git+https://h.example/team/*", "git+https://h.example/team/shop.git", True),
+        ("git+https://h.example/team/*", "git+https://h.example/team/shop.git@v1", True),
+        ("git+https://h.example/team/*", "git+https://h.example/team/shop.git@v1#apps/x", True),
+        ("git+https://h.example/team/*", "git+https://h.example/team/shop.git@a/b", True),
+        ("git+https://h.example/team/*", "git+https://h.example/team/x@refs/tags/v1", True),
+        ("git+https://h.example/team/*", "git+https://h.example/team/x@refs/pull/1/head", False),
+        ("git+https://h.example/team/*", f"git+https://h.example/team/x@{'a' * 40}", False),
+        ("git+https://h.example/team/*@*", f"git+https://h.example/team/x@{'a' * 40}", True),
+        ("git+https://h.example/team/*@v*", "git+https://h.example/team/x@v1", True),
+        ("git+https://h.example/team/*@v*", "git+https://h.example/team/x@main", False),
+        ("git+https://h.example/team/*@v*", "git+https://h.example/team/x", False),
+        ("git+https://h.example/team/*#apps/*", "git+https://h.example/team/x@v1#apps/a", True),
+        ("git+https://h.example/team/*#apps/*", "git+https://h.example/team/x@v1#other", False),
+        ("git+https://h.example/team/*#apps/*", "git+https://h.example/team/x@v1", False),
+        ("git+ssh://h.example/team/*", "git+ssh://git@h.example/team/x", True),
+        ("git+ssh://h.example:22/team/*", "git+ssh://git@h.example/team/x", True),
+        ("git+ssh://me@h.example/team/*", "git+ssh://git@h.example/team/x", False),
+        ("oci://r.example/team/*", "oci://r.example/team/shop:2.0", True),
+        ("oci://r.example/team/*:2.*", "oci://r.example/team/shop:2.0", True),
+        ("oci://r.example/team/*:2.*", "oci://r.example/team/shop:3.0", False),
+        ("oci://r.example/team/*:2.*", f"oci://r.example/team/shop@sha256:{'a' * 64}", False),
+        ("oci://r.example/team/*@sha256:*", f"oci://r.example/team/x@sha256:{'a' * 64}", True),
+        ("oci://r.example/team/*", "oci://r.example/other/shop:2.0", False),
+    ],
+)  # fmt: skip
+def test_a_pattern_covers_what_it_says(pattern: str, place: str, is_covered: bool) -> None:
+    """Scheme, host, port, path, branch or tag, and folder; commits only where they are named."""
+    TrustSettings(sources=(pattern,))
+    assert covers_source([pattern], place) == is_covered
+
+
+@pytest.mark.parametrize(
+    ("path", "text"),
+    [
+        ("/a/%7euser/%e9", "https://h.example/a/~user/%E9"),
+        ("/a/*", "https://h.example/a/*"),
+        ("/a/../b", ""), ("/a//b", ""), ("/a/./b", ""), ("/a/%2E%2e/b", ""), ("/a/%2fb", ""),
+        ("/a/%252e%252e/b", ""), ("/a%00b", ""), ("/a%", ""), ("a", ""), ("/a/é", ""),
+        ("/a/%5c..%5cb", ""),
+    ],
+)  # fmt: skip
+def test_a_place_has_one_spelling_or_is_none(path: str, text: str) -> None:
+    """What two readers could read in two ways is covered by nothing."""
+    assert network_source("https", "h.example", path) == text
+
+
+def test_a_repository_whose_name_could_be_a_branch_is_no_place() -> None:
+    """In `/a@b/c` no reader knows where the name ends."""
+    assert network_source("git+https", "h.example", "/team/a@b/c", ref="v1") == ""
+    assert network_source("oci", "r.example", "/team/a:b", ref="1") == ""
+
+
+def test_each_address_on_the_way_must_be_covered() -> None:
+    """A server that sends elsewhere does not lend its name to the other."""
+    way = "https://h.example/a/x https://cdn.example/b/y"
+    first, second = "https://h.example/a/**", "https://cdn.example/b/**"
+    assert covers_source([first, second], way)
+    assert not covers_source([first], way)
+    assert not covers_source([second], way)
+    assert not covers_source([first, second], f"{way} https://other.example/b/y")
+
+
+@given(SEGMENTS, SEGMENTS)
+def test_no_path_of_a_server_reaches_out_of_its_folder(
+    folder: list[str], inside: list[str]
+) -> None:
+    """Whatever is asked for: it has the folder in front of it, or it is not covered."""
+    from urllib.parse import quote
+
+    path = "/" + "/".join(quote(each, safe="*?~") for each in (*folder, *inside))
+    place = network_source("https", "h.example", path)
+    is_below = path.startswith("/packages/")
+    assert not covers_source(["https://h.example/packages/**"], place) or is_below
 
 
 @given(SEGMENTS)

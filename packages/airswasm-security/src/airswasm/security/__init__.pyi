@@ -51,7 +51,7 @@ from ._signatures import (
     verify,
     verify_statement,
 )
-from ._sources import covers_source, file_source
+from ._sources import covers_source, file_source, network_source
 from ._spelling import EVERYTHING, PLAIN, Reach, Resource, Spelling, read_plain
 from ._trust import FormerKey, Revocation, TrustedComponent, TrustedKey, TrustStore
 from .errors import (
@@ -217,6 +217,7 @@ __all__ = (
     "load_private_key",
     "load_public_key",
     "manifest_line",
+    "network_source",
     "provide",
     "read_audit",
     "save_private_key",

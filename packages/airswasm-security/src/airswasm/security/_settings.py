@@ -61,7 +61,9 @@ class TrustSettings:
     Attributes:
         keys: Fingerprints of keys that are trusted, as `airswasm trust allow` trusts one.
         sources: Patterns of the places whose packages are trusted as those of a trusted key:
-            `/srv/packages/**`. Files that other users can change never count.
+            `/srv/packages/**`, `https://host/folder/**`, `git+https://host/team/*@v*#folder`. Files
+            that other users can change never count, and every address of a redirect must be
+            covered.
         threshold: How many different pinned keys must sign each package, 1 to 8. `airswasm trust
             threshold` asks for more of a single name.
     """

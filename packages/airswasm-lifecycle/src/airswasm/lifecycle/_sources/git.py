@@ -15,14 +15,14 @@ import sys
 import tempfile
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import cast
 
 import anyio
 import anyio.abc
 import anyio.to_thread
-from airswasm.security import judge_path
+from airswasm.security import judge_path, network_source
 from anyio.streams.buffered import BufferedByteReceiveStream
 
 from .._packages.archive import ArchiveLimits, write_archive
@@ -44,6 +44,7 @@ from .gate import Gate
 from .settings import SourceSettings
 from .source import Arrived, Fetched
 from .urls import Login, Url, check_text, read_authority, read_url
+from .web import Web, basic
 
 __all__ = ("GitSource",)
 
@@ -87,6 +88,19 @@ class _Repository:
         ref, folder = f"@{self.ref}" * bool(self.ref), f"#{self.folder}" * bool(self.folder)
         return f"git+{self.address}{ref}{folder}"
 
+    @property
+    def place(self) -> str:
+        """The text by which `[trust] sources` may trust it; empty for a repository of this machine.
+
+        Who can write to a repository is not known by the modes of one file.
+        """
+        if self.scheme == "file":
+            return ""
+        authority, _, path = self.address.partition("://")[2].partition("/")
+        return network_source(
+            f"git+{self.scheme}", authority, f"/{path}", ref=self.ref, folder=self.folder
+        )
+
 
 class GitSource:
     """The kind `git`.
@@ -128,7 +142,8 @@ class GitSource:
                     repository, repository.url, folder, arrived
                 )
         content = await anyio.to_thread.run_sync(lambda: write_archive(files, is_compressed=False))
-        return Fetched(content, source, commit)
+        place = "" if await self._has_moved(repository) else repository.place
+        return Fetched(content, source, commit, place)
 
     async def _through_gate(
         self, repository: _Repository, url: Url, folder: str, arrived: Arrived
@@ -151,6 +166,24 @@ class GitSource:
         async with _started(str(request["folder"]), request) as child:
             commit = await child.commit(source, arrived, self._settings.most_bytes)
             return commit, await _package_files(child, repository, source)
+
+    async def _has_moved(self, repository: _Repository) -> bool:
+        """Return whether a server sends elsewhere for a repository, or cannot be asked.
+
+        libgit2 follows a redirect within the server and does not tell; a moved repository is not
+        the place that was named.
+        """
+        url = repository.url
+        if url is None:
+            return False
+        login = repository.login or await netrc_login(url.host)
+        refs = replace(url, path=f"{url.path}/info/refs", query="service=git-upload-pack")
+        try:
+            return await Web(self._settings, self._dialer, str(repository)).is_redirected(
+                refs, authorization=basic(login) if login else ""
+            )
+        except LifecycleError:
+            return True
 
     async def _request(
         self, repository: _Repository, folder: str, proxy: str

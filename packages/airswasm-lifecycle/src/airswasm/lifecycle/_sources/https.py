@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import re
+from collections.abc import Sequence
+
+from airswasm.security import network_source
 
 from ..errors import SourceChanged, SourceFailed, SourceUnknown
 from .credentials import netrc_login
@@ -55,7 +58,7 @@ class UrlSource:
         found = hashlib.sha256(answer.body).hexdigest()
         if pin and found != pin:
             raise SourceChanged(source, f"sha256 {pin}", f"sha256 {found}")
-        return Fetched(answer.body, source, f"sha256:{found}")
+        return Fetched(answer.body, source, f"sha256:{found}", _place(answer.hops))
 
 
 def check_status(status: int, url: Url, source: str, *, has_login: bool, place: str = "") -> None:
@@ -74,6 +77,15 @@ def check_status(status: int, url: Url, source: str, *, has_login: bool, place: 
             else f"it may need a login: {place or f'write one for {url.host} into ~/.netrc'}"
         )
     raise SourceFailed(source, f"{url.authority} answers {status}", hint=hint)
+
+
+def _place(hops: Sequence[Url]) -> str:
+    """Return the text by which `[trust] sources` may trust all of the addresses; empty if none."""
+    places = [
+        network_source("https", each.authority, each.path) if not each.query else ""
+        for each in hops
+    ]
+    return " ".join(dict.fromkeys(places)) if all(places) else ""
 
 
 def _read(text: str) -> tuple[Url, Login | None, str]:

@@ -20,7 +20,7 @@ from typing import cast
 from urllib.parse import urlencode
 
 import anyio.to_thread
-from airswasm.security import judge_path
+from airswasm.security import judge_path, network_source
 
 from .._packages.archive import ArchiveLimits, write_archive
 from ..errors import (
@@ -119,7 +119,7 @@ class OciSource:
         visit = _Visit(self._settings, self._dialer, reference, login)
         pin, manifest = await visit.manifest()
         content = await visit.package(manifest, arrived)
-        return Fetched(content, str(reference), pin)
+        return Fetched(content, str(reference), pin, visit.place)
 
 
 class _Visit:
@@ -133,6 +133,20 @@ class _Visit:
         self._web = Web(settings, dialer, self._source)
         self._authorization = ""
         self._left = settings.most_bytes
+        self._is_redirected = False
+
+    @property
+    def place(self) -> str:
+        """The text by which `[trust] sources` may trust it; empty if another server answered.
+
+        Where the layers come from does not matter: the manifest has their digests.
+        """
+        reference = self._reference
+        ref = reference.digest or reference.tag
+        place = network_source(
+            "oci", reference.registry.authority, f"/{reference.repository}", ref=ref
+        )
+        return "" if self._is_redirected else place
 
     async def manifest(self) -> tuple[str, Mapping[str, object]]:
         """Return the digest and the content of the artifact's manifest."""
@@ -167,6 +181,7 @@ class _Visit:
     async def _document(self, name: str, digest: str) -> tuple[str, Mapping[str, object]]:
         url = self._reference.at("manifests", name)
         answer = await self._get(url, f"{_MANIFEST}, {_INDEX}", _MANIFEST_BYTES)
+        self._is_redirected |= len(answer.hops) > 1
         found = f"sha256:{hashlib.sha256(answer.body).hexdigest()}"
         told = digest or answer.headers.get("docker-content-digest", found)
         if found != told:

@@ -26,7 +26,9 @@ class Fetched:
         content: A `.airswasm` file.
         source: Where it came from, in canonical form and without secrets.
         pin: The source's name for exactly this content: a commit, a digest; empty for a path.
-        place: A path that only this user can change, as `[trust] sources` names it; else empty.
+        place: The place as `[trust] sources` names it, `airswasm.security.file_source` or
+            `network_source`; several with a space between them where it was redirected. Empty if it
+            can be trusted by no place: others can change it, or it has no single spelling.
     """
 
     content: bytes

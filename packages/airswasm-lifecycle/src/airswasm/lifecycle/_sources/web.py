@@ -9,8 +9,9 @@ as in osl: its redirects, cookies, proxies and decoding must not happen here.
 from __future__ import annotations
 
 import base64
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
 
 import anyio
 import anyio.abc
@@ -41,12 +42,14 @@ class Answer:
         status: The status code.
         headers: By name in lower case; of repeated ones the first.
         body: The body.
+        hops: The addresses that were asked, in order; the last one gave the body.
     """
 
     url: Url
     status: int
     headers: Mapping[str, str]
     body: bytes
+    hops: tuple[Url, ...] = ()
 
 
 def basic(login: Login) -> str:
@@ -89,15 +92,16 @@ class Web:
             SourceTooLarge: The answer is longer than that, or comes too slowly.
             SourceFailed: There is no answer.
         """
-        first = url
+        first, hops = url, list[Url]()
         for _ in range(REDIRECTS + 1):
             headers = [("Accept", accept)]
             if authorization and url.is_same_server(first):
                 headers.append(("Authorization", authorization))
             answer = await self._exchange(url, headers, most_bytes, arrived)
+            hops.append(url)
             location = answer.headers.get("location")
             if answer.status not in _MOVED or location is None:
-                return answer
+                return replace(answer, hops=tuple(hops))
             try:
                 url = url.joined(location)
             except SourceUnknown as error:
@@ -107,15 +111,30 @@ class Web:
                 ) from None  # fmt: skip
         raise SourceFailed(self._source, f"more than {REDIRECTS} redirects")
 
+    async def is_redirected(self, url: Url, *, authorization: str = "") -> bool:
+        """Return whether a server sends elsewhere for an address; the body is not read.
+
+        Raises:
+            LifecycleError: As for `get`.
+        """
+        async with self._talking(url) as talk:
+            headers = [("Authorization", authorization)] if authorization else []
+            await talk.send(url, [("Accept", "*/*"), *headers])
+            return await talk.status(url) in _MOVED
+
     async def _exchange(
         self, url: Url, headers: list[tuple[str, str]], most_bytes: int, arrived: Arrived
     ) -> Answer:
+        async with self._talking(url) as talk:
+            await talk.send(url, headers)
+            return await talk.answer(url, most_bytes, arrived)
+
+    @asynccontextmanager
+    async def _talking(self, url: Url) -> AsyncGenerator[_Talk]:
         try:
             stream = await self._connected(url)
             try:
-                talk = _Talk(stream, self._settings, self._source)
-                await talk.send(url, headers)
-                return await talk.answer(url, most_bytes, arrived)
+                yield _Talk(stream, self._settings, self._source)
             finally:
                 await anyio.aclose_forcefully(stream)
         except h11.RemoteProtocolError as error:
@@ -170,6 +189,15 @@ class _Talk:
         )
         data = (self._protocol.send(head) or b"") + (self._protocol.send(h11.EndOfMessage()) or b"")
         await self._stream.send(data)
+
+    async def status(self, url: Url) -> int:
+        """Return the status of the answer."""
+        while True:
+            event = await self._next(url)
+            if isinstance(event, h11.Response):
+                return event.status_code
+            if not isinstance(event, h11.InformationalResponse):
+                raise SourceFailed(self._source, f"{url.authority} closed the connection")
 
     async def answer(self, url: Url, most_bytes: int, arrived: Arrived) -> Answer:
         head: h11.Response | None = None
