@@ -63,6 +63,10 @@ from ._sources.settings import SourceSettings
 from ._sources.source import Arrived, Fetched, PackageSource
 from ._system import System
 from ._toml.documents import read_toml_text
+from ._trial.recordings import Recording, Recordings
+from ._trial.report import Divergence, ReplayReport, StateDifference
+from ._trial.settings import ReplaySettings
+from ._trial.trial import Trial
 from .errors import (
     AlreadyInstalled,
     ApprovalRefused,
@@ -260,4 +264,11 @@ __all__ = (
     "confirm_migration",
     "migrate_home",
     "restore_home",
+    "Divergence",
+    "Recording",
+    "Recordings",
+    "ReplayReport",
+    "ReplaySettings",
+    "StateDifference",
+    "Trial",
 )
