@@ -42,7 +42,7 @@ from ._packages.manifest import (
 from ._packages.package import PACKAGE_SUFFIX, SIGNATURE_NAME, Package, archive_of
 from ._reader import HomeReader
 from ._registry.approval import Approval, Approve
-from ._registry.info import ComponentInfo, DeliveryInfo, TimerInfo
+from ._registry.info import ComponentInfo, DeliveryInfo, RecordingInfo, TimerInfo
 from ._registry.limits import limits_in_force, limits_of
 from ._registry.lookalikes import Lookalike
 from ._registry.plan import InstallPlan
@@ -63,7 +63,10 @@ from ._sources.settings import SourceSettings
 from ._sources.source import Arrived, Fetched, PackageSource
 from ._system import System
 from ._toml.documents import read_toml_text
-from ._trial.recordings import Recording, Recordings
+from ._trial.comparing import show_payload
+from ._trial.desk import RecordedMessages
+from ._trial.recorded import Recorded
+from ._trial.recordings import Recordings
 from ._trial.report import Divergence, ReplayReport, StateDifference
 from ._trial.settings import ReplaySettings
 from ._trial.trial import Trial
@@ -91,6 +94,7 @@ from .errors import (
     MemoryTooSmall,
     NoRecordedSource,
     NoSuchSetting,
+    NothingRecorded,
     NotInstalled,
     NotMeasured,
     NotRunning,
@@ -99,7 +103,9 @@ from .errors import (
     PackageUnsigned,
     ProviderFailed,
     PurgeIncomplete,
+    RecordingUnreadable,
     RegistryCorrupt,
+    ReplayDiverged,
     RestoreIsRunning,
     RolledBackPast,
     SequenceJumped,
@@ -122,6 +128,7 @@ from .errors import (
 )
 
 __all__ = (
+    "show_payload",
     "ComponentsInvalid",
     "LockMismatch",
     "LockMissing",
@@ -164,6 +171,7 @@ __all__ = (
     "NoSuchSetting",
     "Profile",
     "PurgeIncomplete",
+    "RecordingUnreadable",
     "Setting",
     "describe_settings",
     "read_toml_text",
@@ -224,6 +232,7 @@ __all__ = (
     "NotInstalled",
     "NotMeasured",
     "NotRunning",
+    "NothingRecorded",
     "OwnerChanged",
     "PACKAGE_SUFFIX",
     "Package",
@@ -233,6 +242,7 @@ __all__ = (
     "RatesSection",
     "Registry",
     "RegistryCorrupt",
+    "ReplayDiverged",
     "RestoreIsRunning",
     "RegistryTable",
     "RevocationReport",
@@ -265,7 +275,9 @@ __all__ = (
     "migrate_home",
     "restore_home",
     "Divergence",
-    "Recording",
+    "Recorded",
+    "RecordedMessages",
+    "RecordingInfo",
     "Recordings",
     "ReplayReport",
     "ReplaySettings",

@@ -109,7 +109,7 @@ from ._sources.finding import Sources
 from ._sources.settings import SourceSettings
 from ._trial.copies import Copies
 from ._trial.doors import Doors
-from ._trial.recordings import Recordings, TapeJournals
+from ._trial.recordings import KeptRecordings, Recordings, TapeJournals
 from ._trial.replaying import Replaying
 from ._trial.settings import ReplaySettings
 from ._trial.trial import Trials
@@ -159,6 +159,7 @@ class OpenHome:
         self._offers: tuple[Offer, ...] = ()
         self._names: dict[str, anyio.Lock] = {}
         self._started_at: float | None = None
+        self._kept_recordings: KeptRecordings | None = None
 
     def _configure(self) -> None:
         self.configuration = self._given_configuration or Configuration.load(
@@ -202,6 +203,7 @@ class OpenHome:
             self.services.add(KeyValueStore, store)  # type: ignore[type-abstract]
             self._read_letters: DeadLetterStore | None = self._letter_store(store)
             self._read_timers: StoredTimers | None = StoredTimers(_timer_space(store))
+            self._kept_recordings = KeptRecordings(store, self.configuration.get(ReplaySettings))
         else:
             self._store, self._registry = None, Registry.of({})
             self._read_letters = self._read_timers = None
@@ -358,7 +360,7 @@ class OpenHome:
         )
         doors = Doors(self._offers, self._guard, self.blocks.contract)
         self._trials = Trials(Copies(store), doors, loader)
-        recordings = self._recordings = Recordings(
+        recordings = self._recordings = self._kept_recordings = Recordings(
             store, self.configuration.get(ReplaySettings), doors, self._meters,
             clock=self._clock, id_of=self._actors.broker.id_of,
         )  # fmt: skip
@@ -414,6 +416,7 @@ class OpenHome:
             unwritten=self._guard.unwritten_denials if hosting is not None else lambda _name: 0,
             waiting=self._delivery.status if hosting is not None else lambda _name: None,
             timers=self._schedule.of if hosting is not None else lambda _name: (),
+            recording=self._kept_recordings.find if self._kept_recordings else lambda _name: None,
         )
 
     async def _revive(self, name: str, cool_down: float) -> None:

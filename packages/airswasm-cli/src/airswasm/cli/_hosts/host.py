@@ -26,6 +26,7 @@ from .._control.tokens import TokenFile
 from ..errors import PlanGone
 from .audit import LocalAudit
 from .letters import LetterHost, LocalLetters
+from .recordings import LocalRecordings, RecordingHost
 from .storage import LocalStorage, StorageHost
 from .stored_host import HostReader, StoredHost, to_document
 from .timers import LocalTimers, TimerHost
@@ -39,7 +40,7 @@ __all__ = ("GrantChange", "Host", "LocalHost")
 GrantChange: TypeAlias = Literal["add", "narrow", "deny", "remove", "lift"]
 
 
-class Host(HostReader, StorageHost, LetterHost, TimerHost, Protocol):
+class Host(HostReader, StorageHost, LetterHost, TimerHost, RecordingHost, Protocol):
     """A home's components, running or not."""
 
     @property
@@ -231,7 +232,7 @@ class Host(HostReader, StorageHost, LetterHost, TimerHost, Protocol):
         ...
 
 
-class LocalHost(LocalAudit, StoredHost, LocalStorage, LocalLetters, LocalTimers):
+class LocalHost(LocalAudit, StoredHost, LocalStorage, LocalLetters, LocalTimers, LocalRecordings):
     """A `System` of this process, spoken to in documents.
 
     Args:
@@ -246,6 +247,7 @@ class LocalHost(LocalAudit, StoredHost, LocalStorage, LocalLetters, LocalTimers)
         LocalStorage.__init__(self, system)
         LocalLetters.__init__(self, system)
         LocalTimers.__init__(self, system)
+        LocalRecordings.__init__(self, system)
         self._operations = operations
         self._started_at = time.time()
         self._tokens = TokenFile(system.home.folder)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import AsyncGenerator, Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TypeAlias, cast
 
 import anyio
@@ -18,6 +18,7 @@ from airswasm.runtime import Caller, HostInterface, LinkedComponent, Meters
 from airswasm.storage import Journal, Log, LogBounds, StorageError, Store
 
 from .._block import RECORDED, RECORDING_BYTES, UNRECORDED
+from .._registry.info import RecordingInfo
 from ..errors import RecordingUnreadable
 from .doors import Doors
 from .recorded import Recorded, pack, unpack
@@ -25,7 +26,7 @@ from .redacting import Redactor
 from .settings import ReplaySettings
 from .tape import Tape
 
-__all__ = ("Recording", "Recordings", "TapeJournals")
+__all__ = ("KeptRecordings", "Recordings", "TapeJournals")
 
 _INDEX = "airswasm-recordings"
 """Contains no slash, so no component has this name."""
@@ -40,25 +41,6 @@ _SHARE = 4
 Outcome: TypeAlias = Callable[[StorageError | None], None]
 
 
-@dataclass(frozen=True, slots=True)
-class Recording:
-    """The extent of the recording of one component.
-
-    Attributes:
-        name: The component.
-        is_recording: Whether its messages are recorded, from its next start on.
-        messages: Messages that are kept, starts of incarnations included.
-        size_bytes: Their bytes.
-        oldest: When the oldest was handled, in seconds since 1970; None without one.
-    """
-
-    name: str
-    is_recording: bool
-    messages: int = 0
-    size_bytes: int = 0
-    oldest: float | None = None
-
-
 class TapeJournals:
     """Tells the tape of an instance what that instance writes."""
 
@@ -68,8 +50,101 @@ class TapeJournals:
         return cast("Journal | None", journal)
 
 
-class Recordings:
-    """Records messages, and has what was recorded.
+class KeptRecordings:
+    """The recordings of a home, to be read.
+
+    Args:
+        store: The open store.
+        settings: Which components are recorded, and how much.
+    """
+
+    def __init__(self, store: Store, settings: ReplaySettings) -> None:
+        self.settings = settings
+        self._store = store
+        self._index = store.namespace(_INDEX, quota_bytes=_NO_QUOTA)
+        self._names: set[str] | None = None
+
+    def status(self, name: str) -> RecordingInfo:
+        """Return the extent of a component's recording."""
+        is_recording = self.settings.covers(name)
+        if name not in self._known:
+            return RecordingInfo(name, is_recording, self._count_waiting(name))
+        log = self._log(name)
+        status, first = log.read_status(), log.read_page(limit=1).entries
+        return RecordingInfo(
+            name, is_recording, status.entries + self._count_waiting(name),
+            status.size_bytes, first[0].appended_at if first else None,
+        )  # fmt: skip
+
+    def find(self, name: str) -> RecordingInfo | None:
+        """Return the extent of a component's recording; None where there is none, nor will be."""
+        found = self.status(name)
+        return found if found.messages or found.is_recording else None
+
+    def list(self) -> tuple[RecordingInfo, ...]:
+        """Return the extent of each recording, by the names of the components."""
+        self._flush()
+        return tuple(map(self.status, sorted(self._known)))
+
+    async def entries(self, name: str) -> AsyncGenerator[Recorded | None]:
+        """Iterate over what was recorded, the oldest first; None stands for what is damaged.
+
+        Raises:
+            StorageError: The store cannot be read.
+        """
+        self._flush()
+        if name not in self._known:
+            return
+        log, after = self._log(name), 0
+        while True:
+            page = log.read_page(after, _PAGE)
+            for each in page.entries:
+                try:
+                    entry = unpack(each.payload)
+                except RecordingUnreadable:
+                    entry = None
+                yield entry
+            if page.next is None:
+                return
+            after = page.next
+            await anyio.lowlevel.checkpoint()
+
+    def _count_waiting(self, _name: str) -> int:
+        """Return how many messages are not in the store yet."""
+        return 0
+
+    def _flush(self) -> None:
+        """Write what waits."""
+
+    @property
+    def _known(self) -> set[str]:
+        if self._names is None:
+            self._names = set()
+            after: str | None = None
+            while True:
+                page = self._index.read_page(after=after)
+                self._names.update(entry.key for entry in page.entries)
+                after = page.next
+                if after is None:
+                    break
+        return self._names
+
+    def _log(self, name: str) -> Log:
+        return self._store.log(f"{_LOG}{name}", self._bounds(name))
+
+    def _bounds(self, name: str) -> LogBounds:
+        settings = self.settings
+        sharing = len(self._known | {name})
+        return LogBounds(
+            settings.messages,
+            max(1, min(settings.size, settings.total // sharing)),
+            settings.age,
+            when_full="drop",
+        )
+
+
+class Recordings(KeptRecordings):
+    """Records messages, and has those that were recorded.
 
     Args:
         store: The open store.
@@ -90,12 +165,10 @@ class Recordings:
         clock: Callable[[], float] = time.time,
         id_of: Callable[[Message], str] = lambda message: str(message.id),
     ) -> None:
-        self.settings = settings
-        self._store, self._doors, self._meters = store, doors, meters
+        super().__init__(store, settings)
+        self._doors, self._meters = doors, meters
         self._clock, self._id_of = clock, id_of
         self._redactor = Redactor(settings.redact)
-        self._index = store.namespace(_INDEX, quota_bytes=_NO_QUOTA)
-        self._names: set[str] | None = None
         self._waiting: dict[str, list[bytes]] = {}
         self._waiting_bytes = 0
 
@@ -160,45 +233,6 @@ class Recordings:
                 self._meters.add(UNRECORDED, name, len(fitting))
             self._meters.set(RECORDING_BYTES, name, log.read_status().size_bytes)
 
-    def status(self, name: str) -> Recording:
-        """Return what is recorded of a component."""
-        is_recording = self.settings.covers(name)
-        if name not in self._known:
-            return Recording(name, is_recording, len(self._waiting.get(name, ())))
-        log = self._log(name)
-        status, first = log.read_status(), log.read_page(limit=1).entries
-        return Recording(
-            name, is_recording, status.entries + len(self._waiting.get(name, ())),
-            status.size_bytes, first[0].appended_at if first else None,
-        )  # fmt: skip
-
-    def list(self) -> tuple[Recording, ...]:
-        """Return what is recorded of each component that has a recording."""
-        return tuple(self.status(name) for name in sorted({*self._known, *self._waiting}))
-
-    async def entries(self, name: str) -> AsyncGenerator[Recorded | None]:
-        """Iterate over what was recorded, the oldest first; None stands for what is damaged.
-
-        Raises:
-            StorageError: The store cannot be read.
-        """
-        self.flush()
-        if name not in self._known:
-            return
-        log, after = self._log(name), 0
-        while True:
-            page = log.read_page(after, _PAGE)
-            for each in page.entries:
-                try:
-                    entry = unpack(each.payload)
-                except RecordingUnreadable:
-                    entry = None
-                yield entry
-            if page.next is None:
-                return
-            after = page.next
-            await anyio.lowlevel.checkpoint()
-
     async def forget(self, name: str) -> int:
         """Remove what was recorded of a component; return how many messages there were.
 
@@ -216,18 +250,11 @@ class Recordings:
         self._meters.set(RECORDING_BYTES, name, 0)
         return count + waiting
 
-    @property
-    def _known(self) -> set[str]:
-        if self._names is None:
-            self._names = set()
-            after: str | None = None
-            while True:
-                page = self._index.read_page(after=after)
-                self._names.update(entry.key for entry in page.entries)
-                after = page.next
-                if after is None:
-                    break
-        return self._names
+    def _count_waiting(self, name: str) -> int:
+        return len(self._waiting.get(name, ()))
+
+    def _flush(self) -> None:
+        self.flush()
 
     def _remember(self, name: str) -> None:
         if name not in self._known:
@@ -235,19 +262,6 @@ class Recordings:
             self._known.add(name)
             for other in self._known:  # each has a smaller share now
                 self._log(other)
-
-    def _log(self, name: str) -> Log:
-        return self._store.log(f"{_LOG}{name}", self._bounds(name))
-
-    def _bounds(self, name: str) -> LogBounds:
-        settings = self.settings
-        sharing = len(self._known | {name})
-        return LogBounds(
-            settings.messages,
-            max(1, min(settings.size, settings.total // sharing)),
-            settings.age,
-            when_full="drop",
-        )
 
     def _noted(self, name: str, count: int) -> Outcome:
         def note(error: StorageError | None) -> None:

@@ -16,7 +16,7 @@ class RecordingUnreadable(LifecycleError):
         "E0366",
         "recording unreadable",
         "A recorded message is damaged, or a newer version of airswasm wrote it.",
-        "a replay leaves it out; `airswasm replay NAME --forget` removes the recording",
+        "a replay leaves it out; `airswasm recordings forget NAME` removes the recording",
     )
 
     def __init__(self, reason: str) -> None:
@@ -53,12 +53,16 @@ class ReplayDiverged(LifecycleError):
         "E0368",
         "replay diverged",
         "The version answered recorded messages otherwise than the version that runs.",
-        "`airswasm replay NAME --to VERSION` shows the differences",
+        "`airswasm recordings replay NAME --to VERSION` shows the differences",
     )
 
-    def __init__(self, name: str, version: str, diverged: int, compared: int) -> None:
+    def __init__(
+        self, name: str, version: str, diverged: int, compared: int, differing_keys: int
+    ) -> None:
         self.name, self.version = name, version
         self.diverged, self.compared = diverged, compared
+        self.differing_keys = differing_keys
+        keys = f", and leaves {differing_keys} stored values that differ" if differing_keys else ""
         super().__init__(
-            f"{name} {version} handles {diverged} of {compared} recorded messages otherwise"
+            f"{name} {version} handles {diverged} of {compared} recorded messages otherwise{keys}"
         )
