@@ -52,6 +52,12 @@ world attacks {
 """
 
 
+BOOKS_CAPABILITIES = """storage.read = ["everything"]
+storage.write = ["everything"]
+storage.delete = ["everything"]
+messaging.send = ["local/*"]
+messaging.request = ["local/*"]
+messaging.subscribe = ["news.*"]"""
 BOOKS_WORLD = """package airswasm:component@0.1.0;
 world books {
     import wasi:clocks/wall-clock@0.2.12;
@@ -118,6 +124,11 @@ class Workshop:
             subprocess.run(command, check=True, timeout=300)
             self._make(core, "books", made)
         return made.read_bytes()
+
+    def books_package(self, *defects: str, version: str = "0.1.0", **options: str) -> Package:
+        """A signed package of it, with all that it needs."""
+        wasm = self.books(*defects)
+        return self.package(version, wasm=wasm, capabilities=BOOKS_CAPABILITIES, **options)  # type: ignore[arg-type]
 
     def attacker(self) -> bytes:
         """A component that makes its host work for ever, in the way that a message says."""

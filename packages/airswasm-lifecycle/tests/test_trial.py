@@ -22,25 +22,13 @@ from airswasm.storage import Store
 Workshop = Any  # tests/conftest.py, which nothing can import
 Approve = Callable[[InstallPlan], bool]
 NAME = "local/hello"
-BOOKS = """storage.read = ["everything"]
-storage.write = ["everything"]
-storage.delete = ["everything"]
-messaging.send = ["local/*"]
-messaging.request = ["local/*"]
-messaging.subscribe = ["news.*"]"""
-
 pytestmark = pytest.mark.anyio
 
 
 @pytest.fixture
 def books(workshop: Workshop) -> Callable[..., Package]:
     """Packages of the guest that keeps books."""
-
-    def make(*defects: str, version: str = "0.1.0", **options: Any) -> Package:
-        wasm = workshop.books(*defects)
-        return workshop.package(version, wasm=wasm, capabilities=BOOKS, **options)
-
-    return make
+    return workshop.books_package  # type: ignore[no-any-return]
 
 
 @pytest.fixture

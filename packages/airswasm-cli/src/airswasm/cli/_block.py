@@ -53,6 +53,7 @@ _VERBS = (
     _verb("tap", _TALK, "Show live traffic."),
     _verb("dlq", _TALK, "Show, replay and drop the messages that were not handled."),
     _verb("timers", _TALK, "Show and cancel the messages that components send later."),
+    _verb("recordings", _TALK, "Show recorded messages, and try other versions on them."),
     _verb("storage", _DATA, "Read, change, copy and move what components store."),
     _verb("backup", _DATA, "Back up the whole home, while its host goes on."),
     _verb("restore", _DATA, "Make a home from a backup; no host may run in it."),

@@ -43,7 +43,7 @@ from ._packages.manifest import (
 from ._packages.package import PACKAGE_SUFFIX, SIGNATURE_NAME, Package, archive_of
 from ._reader import HomeReader
 from ._registry.approval import Approval, Approve
-from ._registry.info import ComponentInfo, DeliveryInfo, TimerInfo
+from ._registry.info import ComponentInfo, DeliveryInfo, RecordingInfo, TimerInfo
 from ._registry.limits import limits_in_force, limits_of
 from ._registry.lookalikes import Lookalike
 from ._registry.plan import InstallPlan
@@ -64,6 +64,13 @@ from ._sources.settings import SourceSettings
 from ._sources.source import Arrived, Fetched, PackageSource
 from ._system import System
 from ._toml.documents import read_toml_text
+from ._trial.comparing import show_payload
+from ._trial.desk import RecordedMessages
+from ._trial.recorded import Recorded
+from ._trial.recordings import Recordings
+from ._trial.report import Divergence, ReplayReport, StateDifference
+from ._trial.settings import ReplaySettings
+from ._trial.trial import Trial
 from .errors import (
     AlreadyInstalled,
     ApprovalRefused,
@@ -89,6 +96,7 @@ from .errors import (
     MemoryTooSmall,
     NoRecordedSource,
     NoSuchSetting,
+    NothingRecorded,
     NotInstalled,
     NotMeasured,
     NotRunning,
@@ -97,7 +105,9 @@ from .errors import (
     PackageUnsigned,
     ProviderFailed,
     PurgeIncomplete,
+    RecordingUnreadable,
     RegistryCorrupt,
+    ReplayDiverged,
     RestoreIsRunning,
     RolledBackPast,
     SequenceJumped,
@@ -120,6 +130,7 @@ from .errors import (
 )
 
 __all__ = (
+    "show_payload",
     "ComponentsInvalid",
     "LockMismatch",
     "LockMissing",
@@ -162,6 +173,7 @@ __all__ = (
     "NoSuchSetting",
     "Profile",
     "PurgeIncomplete",
+    "RecordingUnreadable",
     "Setting",
     "describe_settings",
     "read_toml_text",
@@ -225,6 +237,7 @@ __all__ = (
     "NotInstalled",
     "NotMeasured",
     "NotRunning",
+    "NothingRecorded",
     "OwnerChanged",
     "PACKAGE_SUFFIX",
     "Package",
@@ -234,6 +247,7 @@ __all__ = (
     "RatesSection",
     "Registry",
     "RegistryCorrupt",
+    "ReplayDiverged",
     "RestoreIsRunning",
     "RegistryTable",
     "RevocationReport",
@@ -265,4 +279,13 @@ __all__ = (
     "confirm_migration",
     "migrate_home",
     "restore_home",
+    "Divergence",
+    "Recorded",
+    "RecordedMessages",
+    "RecordingInfo",
+    "Recordings",
+    "ReplayReport",
+    "ReplaySettings",
+    "StateDifference",
+    "Trial",
 )

@@ -4,9 +4,23 @@ from __future__ import annotations
 
 from airswasm.wit import Block, Check, Metric, Section
 
-__all__ = ("BLOCK", "ENDED_FOR_MEMORY", "LOGGING_INTERFACE")
+__all__ = (
+    "BLOCK",
+    "DIVERGED",
+    "ENDED_FOR_MEMORY",
+    "LOGGING_INTERFACE",
+    "RECORDED",
+    "RECORDING_BYTES",
+    "REPLAYED",
+    "UNRECORDED",
+)
 
 ENDED_FOR_MEMORY = "ended_for_memory_total"
+RECORDED = "messages_recorded_total"
+UNRECORDED = "messages_recorded_without_content_total"
+RECORDING_BYTES = "recording_bytes"
+REPLAYED = "messages_replayed_total"
+DIVERGED = "messages_diverged_total"
 LOGGING_INTERFACE = "airswasm:component/logging@0.1.0"
 
 BLOCK = Block(
@@ -23,11 +37,21 @@ BLOCK = Block(
         ),
         Section("health", "airswasm.lifecycle:HealthPolicy", "Bounds for health checks."),
         Section("logs", "airswasm.lifecycle:LogLimits", "Limits for components' logs."),
+        Section(
+            "replay",
+            "airswasm.lifecycle:ReplaySettings",
+            "Which messages are recorded, for new versions to answer alike.",
+        ),
     ),
     errors=("airswasm.lifecycle.errors",),
     metrics=(
         Metric(ENDED_FOR_MEMORY, "Incarnations that ended because memory was scarce."),
         Metric("component_revivals_total", "Starts after it was given up."),
+        Metric(RECORDED, "Messages that were recorded."),
+        Metric(UNRECORDED, "Messages that were recorded without their content, or lost."),
+        Metric(RECORDING_BYTES, "Bytes of recorded messages.", "gauge"),
+        Metric(REPLAYED, "Recorded messages that were compared with another version's."),
+        Metric(DIVERGED, "Recorded messages that another version handled otherwise."),
     ),
     checks=(
         Check("home", "airswasm.lifecycle._checks:check_home"),
@@ -42,5 +66,5 @@ BLOCK = Block(
         Check("registry", "airswasm.lifecycle._checks:check_registry"),
         Check("letters", "airswasm.lifecycle._checks:check_dead_letters"),
     ),
-    forget="airswasm.lifecycle._home.forgetting:forget",
+    forget="airswasm.lifecycle._forgetting:forget",
 )

@@ -66,6 +66,7 @@ from airswasm.security import (
 )
 from airswasm.storage import (
     DurabilityPolicy,
+    Journals,
     KeyValueStore,
     Namespace,
     StorageQuotas,
@@ -94,6 +95,7 @@ from ._hosting.hosting import Hosting
 from ._hosting.loading import Loader
 from ._hosting.pressure import Pressure
 from ._hosting.providers import Observer, Offer, find_observers, find_offers
+from ._hosting.recorded import recorded_if
 from ._hosting.running import Running
 from ._hosting.tenants import HostTenants
 from ._keeping.auditing import Auditing
@@ -109,6 +111,9 @@ from ._sources.finding import Sources
 from ._sources.settings import SourceSettings
 from ._trial.copies import Copies
 from ._trial.doors import Doors
+from ._trial.recordings import KeptRecordings, Recordings, TapeJournals
+from ._trial.replaying import Replaying
+from ._trial.settings import ReplaySettings
 from ._trial.trial import Trials
 from .errors import ConfigurationInvalid
 
@@ -156,6 +161,7 @@ class OpenHome:
         self._offers: tuple[Offer, ...] = ()
         self._names: dict[str, anyio.Lock] = {}
         self._started_at: float | None = None
+        self._kept_recordings: KeptRecordings | None = None
 
     def _configure(self) -> None:
         self.configuration = self._given_configuration or Configuration.load(
@@ -199,6 +205,7 @@ class OpenHome:
             self.services.add(KeyValueStore, store)  # type: ignore[type-abstract]
             self._read_letters: DeadLetterStore | None = self._letter_store(store)
             self._read_timers: StoredTimers | None = StoredTimers(_timer_space(store))
+            self._kept_recordings = KeptRecordings(store, self.configuration.get(ReplaySettings))
         else:
             self._store, self._registry = None, Registry.of({})
             self._read_letters = self._read_timers = None
@@ -309,6 +316,8 @@ class OpenHome:
         self._schedule.open(fires=self.mode == "online")
         stack.callback(self._schedule.close)
         await self._trials.copies.drop_leftovers()
+        self._recordings.open()
+        stack.callback(self._recordings.flush)
         await self._forgetting.resume(self._warn)
         await self._watch(stack)
         await anyio.to_thread.run_sync(self._stored.artifacts.sweep, self._registry.digests())
@@ -360,12 +369,18 @@ class OpenHome:
         )
         doors = Doors(self._offers, self._guard, self.blocks.contract)
         self._trials = Trials(Copies(store), doors, loader)
+        recordings = self._recordings = self._kept_recordings = Recordings(
+            store, self.configuration.get(ReplaySettings), doors, self._meters,
+            clock=self._clock, id_of=self._actors.broker.id_of,
+        )  # fmt: skip
+        self.services.add(Recordings, recordings)
+        self._replaying = Replaying(recordings, self._trials, self._meters)
         self._forgetting = Forgetting(self.blocks, self.services, store)
         self._hosting = Hosting(
             self._actors, loader, self.logs, self._most_running(),
             self.policy.limits.message_bytes, self._revive,
             lambda name, version: self._running.judge(name, version),
-            self._dead_letters.id_for,
+            self._dead_letters.id_for, recorded_if(recordings),
         )  # fmt: skip
         self._calls = Calls(self._registry, self._hosting, self._actors, loader)
         is_online = self.mode == "online"
@@ -411,6 +426,7 @@ class OpenHome:
             unwritten=self._guard.unwritten_denials if hosting is not None else lambda _name: 0,
             waiting=self._delivery.status if hosting is not None else lambda _name: None,
             timers=self._schedule.of if hosting is not None else lambda _name: (),
+            recording=self._kept_recordings.find if self._kept_recordings else lambda _name: None,
         )
 
     async def _revive(self, name: str, cool_down: float) -> None:
@@ -429,6 +445,7 @@ class OpenHome:
         group.start_soon(self._dead_letters.run)
         if self.mode == "online":
             group.start_soon(self._rest_idle)
+            group.start_soon(self._recordings.run)
             group.start_soon(self._note_denials)
             tenants = HostTenants(
                 self._hosting, self._actors, self._guard, self.logs, self._audit, self._meters
@@ -486,6 +503,7 @@ class OpenHome:
         add(KeyValueStore, store)  # type: ignore[type-abstract]
         add(StorageQuotas, self._policies)  # type: ignore[type-abstract]
         add(DurabilityPolicy, self._policies)  # type: ignore[type-abstract]
+        add(Journals, TapeJournals())  # type: ignore[type-abstract]
         add(MessagingPolicy, self._policies)  # type: ignore[type-abstract]
         counters = self._delivery.counters
         add(MessagingCounters, counters)

@@ -18,7 +18,7 @@ if TYPE_CHECKING:  # imported where something is shown that needs them
     from ._hosting.hosting import Hosting
     from ._hosting.status import ComponentStatus
     from ._packages.manifest import Manifest
-    from ._registry.info import ComponentInfo, DeliveryInfo
+    from ._registry.info import ComponentInfo, DeliveryInfo, RecordingInfo
 
 __all__ = ("Reporting",)
 
@@ -36,6 +36,7 @@ class Reporting:
         unwritten: How many denials of a component have no line in the audit log.
         waiting: How many messages wait for it on the disk; None where its mailbox is in memory.
         timers: The messages that it sends at a later time.
+        recording: The extent of its recording; None where there is none.
     """
 
     def __init__(
@@ -49,7 +50,9 @@ class Reporting:
         unwritten: Callable[[str], int] = lambda _name: 0,
         waiting: Callable[[str], DurableStatus | None] = lambda _name: None,
         timers: Callable[[str], Sequence[ScheduledMessage]] = lambda _name: (),
+        recording: Callable[[str], RecordingInfo | None] = lambda _name: None,
     ) -> None:
+        self._recording = recording
         self._waiting, self._timers = waiting, timers
         self._registry, self._hosting, self._unwritten = registry, hosting, unwritten
         self._manifest_of, self._used_bytes = manifest_of, used_bytes
@@ -109,6 +112,7 @@ class Reporting:
             delivery=_delivery(name, manifest, self._durable()),
             timers=tuple(map(TimerInfo.of, self._timers(name))),
             held=tuple(map(str, excesses)),
+            recording=self._recording(name),
         )
 
     def status(self, record: ComponentRecord) -> ComponentStatus:

@@ -76,6 +76,7 @@ from ._registry.approval import Approve
 from ._registry.info import ComponentInfo
 from ._registry.plan import InstallPlan
 from ._registry.summary import ComponentSummary
+from ._trial.desk import RecordedMessages
 from .errors import ApprovalRefused, HostOffline, LearningRefused, NotMeasured, NotRunning
 
 __all__ = ("Mode", "System")
@@ -619,6 +620,13 @@ class System(OpenHome):
         if self.mode == "readonly":
             return ComponentTimers(stored=self._read_timers)
         return ComponentTimers(self._schedule, self._audit)
+
+    @property
+    def recordings(self) -> RecordedMessages:
+        """The recorded messages: to read, to replay to another version, and to forget."""
+        if self.mode == "readonly":
+            return RecordedMessages(self._kept_recordings)
+        return RecordedMessages(self._kept_recordings, self._audit, self._running, self._replaying)
 
     def tap(
         self, pattern: str = "**", *, payload_bytes: int = 0, sample: int = 1, rate: float = 0.0

@@ -30,6 +30,7 @@ from .operation import (
     Text,
     read_table,
 )
+from .recording_api import RECORDING_OPERATIONS
 from .storage_api import STORAGE_OPERATIONS
 from .timer_api import TIMER_OPERATIONS
 
@@ -228,6 +229,7 @@ OPERATIONS = Table(
         *AUDIT_OPERATIONS,
         *LETTER_OPERATIONS,
         *TIMER_OPERATIONS,
+        *RECORDING_OPERATIONS,
         Operation(
             "tokens", "GET", "/v1/tokens", "List the tokens for TCP.",
             Json("tokens/1", "airswasm.cli._control.tokens:TokenAbout", "tokens", is_list=True),

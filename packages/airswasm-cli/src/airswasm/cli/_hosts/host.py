@@ -27,6 +27,7 @@ from ..errors import PlanGone
 from .audit import LocalAudit
 from .functions import FunctionHost, LocalFunctions
 from .letters import LetterHost, LocalLetters
+from .recordings import LocalRecordings, RecordingHost
 from .storage import LocalStorage, StorageHost
 from .stored_host import HostReader, StoredHost, to_document
 from .timers import LocalTimers, TimerHost
@@ -40,7 +41,7 @@ __all__ = ("GrantChange", "Host", "LocalHost")
 GrantChange: TypeAlias = Literal["add", "narrow", "deny", "remove", "lift"]
 
 
-class Host(HostReader, StorageHost, LetterHost, TimerHost, FunctionHost, Protocol):
+class Host(HostReader, StorageHost, LetterHost, TimerHost, FunctionHost, RecordingHost, Protocol):
     """A home's components, running or not."""
 
     @property
@@ -232,7 +233,9 @@ class Host(HostReader, StorageHost, LetterHost, TimerHost, FunctionHost, Protoco
         ...
 
 
-class LocalHost(LocalAudit, StoredHost, LocalStorage, LocalLetters, LocalTimers, LocalFunctions):
+class LocalHost(
+    LocalAudit, StoredHost, LocalStorage, LocalLetters, LocalTimers, LocalFunctions, LocalRecordings
+):
     """A `System` of this process, spoken to in documents.
 
     Args:
@@ -248,6 +251,7 @@ class LocalHost(LocalAudit, StoredHost, LocalStorage, LocalLetters, LocalTimers,
         LocalLetters.__init__(self, system)
         LocalTimers.__init__(self, system)
         LocalFunctions.__init__(self, system)
+        LocalRecordings.__init__(self, system)
         self._operations = operations
         self._started_at = time.time()
         self._tokens = TokenFile(system.home.folder)

@@ -71,6 +71,7 @@ def _fields(info: Document) -> list[tuple[str, str]]:
         ("supervision", shown_supervision(mapping(manifest.get("supervision")))),
         ("stores", size(info.get("storage_bytes"))),
         *_waiting(info),
+        *_recorded(info),
         ("versions", versions),
         *[("held to the policy", str(each)) for each in cast("list[str]", info.get("held") or [])],
     ]
@@ -102,6 +103,20 @@ def _waiting(info: Document) -> list[tuple[str, str]]:
         for each in items(info.get("timers"))
     )
     return [*shown, ("timers", timers)] if timers else shown
+
+
+def _recorded(info: Document) -> list[tuple[str, str]]:
+    from ._times import amount, size, when
+
+    found = mapping(info.get("recording") or {})
+    if not found:
+        return []
+    shown = f"{amount(found.get('messages'))} messages, {size(found.get('size_bytes'))}"
+    if found.get("oldest") is not None:
+        shown += f", since {when(found.get('oldest'))}"
+    if not found.get("is_recording"):
+        shown += "; no more are recorded from its next start on"
+    return [("recorded", shown)]
 
 
 def _patterns(patterns: object) -> str:

@@ -12,16 +12,13 @@ import inspect
 from collections.abc import AsyncIterator, Callable
 from typing import cast
 
-from airswasm.actor import ActorSystem
-from airswasm.messaging import DeadLetterStore
-from airswasm.runtime import Meters, Services
+from airswasm.runtime import Services
 from airswasm.storage import KeyValueStore
 from airswasm.wit import Blocks, load_part, safe_text
 
 from ..errors import PurgeIncomplete
-from .logbook import LogBook
 
-__all__ = ("Forgetting", "forget")
+__all__ = ("Forgetting",)
 
 _NAMESPACE = "airswasm-purges"
 """Contains no slash, so no component has this name."""
@@ -77,15 +74,3 @@ class Forgetting:
                         await done
                 except Exception as error:  # the code of any package
                     yield f"{each.distribution}: {safe_text(error)}"
-
-
-async def forget(services: Services, name: str) -> None:
-    """Remove a component's log, figures and dead letters; do nothing when there are none.
-
-    Raises:
-        StorageError: The disk refuses; it can be called again.
-    """
-    services.get(LogBook).forget(name, purge=True)
-    services.get(Meters).forget(name)
-    services.get(ActorSystem).receipts.forget(name)
-    await services.get(DeadLetterStore).forget(name)

@@ -49,7 +49,7 @@ from .._registry.registry import ComponentRecord
 from ..errors import NotRunning, StartFailed, TooManyRunning
 from .candidate import Candidate
 from .checks import Checks
-from .incarnations import HostedActor, Maker, Recipe, reason_of, supervisor_spec
+from .incarnations import Build, HostedActor, Maker, Recipe, reason_of, supervisor_spec
 from .loading import Loader, wasi_of
 from .quarantine import Placeholder, Quarantine
 from .revivals import Revivals, Revive
@@ -97,8 +97,10 @@ class Hosting:
         revive: Revive,
         judge: Judge,
         letter_for: Callable[[BaseException | None], str] = lambda _cause: "",
+        build: Build = HostedActor,
     ) -> None:
         self._letter_for = letter_for
+        self._build = build
         self._actors, self._loader, self._logs = actors, loader, logs
         self._judge = judge
         self._most_running = most_running
@@ -574,7 +576,7 @@ class Hosting:
             recipe = self._recipes[key] = self._recipe(linked, manifest)
         may_run = partial(self._may_run, record.name, record.active)
         check_again = partial(self._check_again, record.name, record.active)
-        return Maker(recipe, record.name, migrate_from, may_run, check_again)
+        return Maker(recipe, record.name, migrate_from, may_run, check_again, self._build)
 
     def _may_run(self, name: str, version: str) -> bool:
         return not self._quarantine.bars(name, version)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TypeAlias
 
 from airswasm.actor import (
     Backoff,
@@ -22,7 +23,7 @@ from airswasm.wit.names import GUEST_MIGRATION
 from .._packages.manifest import Manifest
 from .quarantine import Placeholder
 
-__all__ = ("HostedActor", "Maker", "Recipe", "reason_of", "supervisor_spec")
+__all__ = ("Build", "HostedActor", "Maker", "Recipe", "reason_of", "supervisor_spec")
 
 
 @dataclass(frozen=True, slots=True, weakref_slot=True)
@@ -47,14 +48,22 @@ class HostedActor(ComponentActor):
     __slots__ = ("_may_run", "_migrate_from", "weight")
 
     def __init__(
-        self, recipe: Recipe, name: str, migrate_from: str | None, may_run: Callable[[], bool]
+        self,
+        recipe: Recipe,
+        name: str,
+        migrate_from: str | None,
+        may_run: Callable[[], bool],
+        *,
+        linked: LinkedComponent | None = None,
+        data: object = None,
     ) -> None:
         super().__init__(
-            recipe.linked,
+            linked or recipe.linked,
             name,
             limits=recipe.limits,
             wasi=recipe.wasi,
             config=recipe.manifest.config,
+            data=data,
             version=recipe.manifest.component.version,
         )
         self.weight: float = recipe.manifest.limits.weight
@@ -90,6 +99,9 @@ class HostedActor(ComponentActor):
         return self.instance.host_memory_bytes if self.instance else 0
 
 
+Build: TypeAlias = Callable[[Recipe, str, "str | None", Callable[[], bool]], HostedActor]
+
+
 @dataclass(slots=True)
 class Maker:
     """Makes the incarnations of one version under one name.
@@ -100,6 +112,7 @@ class Maker:
         migrate_from: The version whose data the first incarnation takes over.
         may_run: Whether the version is not barred.
         check_again: Whether it may start again; bars what may not.
+        build: Makes an incarnation of a recipe.
         started: The first incarnation, if it has started already.
     """
 
@@ -108,6 +121,7 @@ class Maker:
     migrate_from: str | None
     may_run: Callable[[], bool]
     check_again: Callable[[], bool]
+    build: Build = HostedActor
     started: HostedActor | None = None
 
     @property
@@ -118,7 +132,7 @@ class Maker:
 
     def make(self) -> HostedActor:
         """Make an incarnation, and check nothing."""
-        return HostedActor(self.recipe, self.name, self.migrate_from, self.may_run)
+        return self.build(self.recipe, self.name, self.migrate_from, self.may_run)
 
     def __call__(self) -> HostedActor | Placeholder:
         started, self.started = self.started, None

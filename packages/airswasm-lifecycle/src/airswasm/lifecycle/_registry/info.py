@@ -15,7 +15,14 @@ from .registry import ComponentRecord
 if TYPE_CHECKING:
     from airswasm.messaging import ScheduledMessage
 
-__all__ = ("ComponentInfo", "DeliveryInfo", "TimerInfo", "VersionInfo", "read_manifest")
+__all__ = (
+    "ComponentInfo",
+    "DeliveryInfo",
+    "RecordingInfo",
+    "TimerInfo",
+    "VersionInfo",
+    "read_manifest",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +68,21 @@ class TimerInfo:
             timer.number, timer.owner, timer.target, timer.payload_bytes, timer.seconds,
             timer.repeats, timer.is_durable, timer.due, timer.fired, timer.missed,
         )  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class RecordingInfo:
+    """The extent of the recording of one component."""
+
+    name: str
+    is_recording: bool
+    """Whether its messages are recorded, from its next start on."""
+    messages: int = 0
+    """Messages that are kept, the starts of its incarnations included."""
+    size_bytes: int = 0
+    """Their bytes."""
+    oldest: float | None = None
+    """When the oldest was kept, in seconds since 1970; None without one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +139,8 @@ class ComponentInfo:
     """Its timers; none are shown where no host runs."""
     held: tuple[str, ...] = ()
     """The numbers of its manifest that the host's policy does not allow, with what holds."""
+    recording: RecordingInfo | None = None
+    """Its recorded messages; None where it has none and none are recorded."""
 
 
 def read_manifest(artifacts: ArtifactStore, record: ComponentRecord) -> Manifest:

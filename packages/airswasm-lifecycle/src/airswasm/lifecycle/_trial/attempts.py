@@ -9,12 +9,13 @@ neither is what follows from it.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, cast
 
 import cbor2
 from airswasm.runtime import Effect, FunctionShape
+from airswasm.storage import Written
 
 from .values import as_plain, from_plain, least
 
@@ -67,10 +68,14 @@ class Attempt:
     Attributes:
         calls: Those with an effect, in order.
         unanswered: The functions of which a call is not in the recording.
+        written: The last value of each key that was written; None for one that was deleted.
+        expiring: The keys among them that expire, or did.
     """
 
     calls: list[HostCalled] = field(default_factory=list[HostCalled])
     unanswered: list[str] = field(default_factory=list[str])
+    written: dict[str, bytes | None] = field(default_factory=dict[str, "bytes | None"])
+    expiring: set[str] = field(default_factory=set[str])
     _answers: dict[bytes, deque[Answer]] = field(default_factory=dict[bytes, "deque[Answer]"])
     _last: dict[bytes, Answer] = field(default_factory=dict[bytes, Answer])
 
@@ -116,6 +121,13 @@ class Attempt:
             self.note_unanswered(function)
             answer = self._last.get(_key(function, plain))
         return (False, None) if answer is None else (True, _given(answer, shape))
+
+    def note_changes(self, changes: Sequence[Written]) -> None:
+        """Note what was written on the copy."""
+        for each in changes:
+            self.written[each.key] = each.after
+            if each.expires:
+                self.expiring.add(each.key)
 
     def note_unanswered(self, function: str) -> None:
         """Note that the recording does not cover a call."""

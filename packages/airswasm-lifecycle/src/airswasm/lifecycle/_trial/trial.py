@@ -13,14 +13,14 @@ from __future__ import annotations
 
 import random
 from collections import deque
-from collections.abc import AsyncGenerator, Iterable
+from collections.abc import AsyncGenerator, Iterable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from typing import cast
 
 from airswasm.actor import Callback, ComponentActor, GuestRefused, HealthCheckFailed, Message
 from airswasm.runtime import Caller, Err, LinkedComponent, Ok, WasiConfig
-from airswasm.storage import Namespace
+from airswasm.storage import Namespace, Written
 from airswasm.wit.names import HANDLE_CALLBACK, HEALTH_CHECK
 
 from .._hosting.loading import Loader, wasi_of
@@ -79,6 +79,10 @@ class _Data:
 
     attempt: Attempt
     has_given_time: bool
+
+    def note_changes(self, changes: Sequence[Written]) -> None:
+        """Take what is written on the copy."""
+        self.attempt.note_changes(changes)
 
 
 class _TriedActor(ComponentActor):

@@ -4,8 +4,9 @@ The tree follows the steps of an install: read the manifest, read the package, j
 run it. Every class carries a stable ``code`` and a ``hint``, so a command line or an API can map a
 failure without parsing text. Messages say what happened and where; hints say what to do next.
 
-`_tree` has the base; the classes stand in `_packages`, `_versions`, `_running`, `_home` and
-`_sources`. Each belongs to this module all the same: a pickle or a traceback names no private one.
+`_tree` has the base; the classes stand in `_packages`, `_versions`, `_running`, `_home`,
+`_sources` and `_trials`. Each belongs to this module all the same: a pickle or a traceback names no
+private one.
 """
 
 from ._home import (
@@ -58,6 +59,7 @@ from ._sources import (
     SourceUnknown,
 )
 from ._tree import LifecycleError, ManifestProblem
+from ._trials import NothingRecorded, RecordingUnreadable, ReplayDiverged
 from ._versions import (
     AlreadyInstalled,
     NotInstalled,
@@ -98,12 +100,15 @@ __all__ = (
     "NotInstalled",
     "NotMeasured",
     "NotRunning",
+    "NothingRecorded",
     "OwnerChanged",
     "PackageInvalid",
     "PackageUnsigned",
     "ProviderFailed",
     "PurgeIncomplete",
+    "RecordingUnreadable",
     "RegistryCorrupt",
+    "ReplayDiverged",
     "RestoreIsRunning",
     "RolledBackPast",
     "SequenceJumped",

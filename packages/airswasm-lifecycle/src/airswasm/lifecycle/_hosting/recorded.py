@@ -1,0 +1,124 @@
+"""An incarnation whose messages are recorded.
+
+It is a class of its own, linked to functions of its own, so that what is not recorded pays nothing
+for it. Who records stands behind two protocols.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Protocol
+from weakref import WeakKeyDictionary
+
+from airswasm.actor import Context, GuestCall, Message
+from airswasm.runtime import LinkedComponent
+
+from .incarnations import Build, HostedActor, Recipe
+
+__all__ = ("RecordedActor", "Recorder", "Tape", "recorded_if")
+
+
+class Tape(Protocol):
+    """Records one incarnation; it is the `Caller.data` of its instance."""
+
+    def begin_start(self) -> None:
+        """Begin with the start."""
+        ...
+
+    def end_start(self, fuel: int) -> None:
+        """End the start."""
+        ...
+
+    def begin(self, message: Message) -> None:
+        """Begin with a message."""
+        ...
+
+    def end(self, reply: object, error: BaseException | None, fuel: int) -> None:
+        """End the message in hand."""
+        ...
+
+    def close(self) -> None:
+        """End with the incarnation."""
+        ...
+
+
+class Recorder(Protocol):
+    """Says whose messages are recorded, and records them."""
+
+    def tape(self, name: str, version: str) -> Tape | None:
+        """Return the tape of an incarnation that starts now; None if it is not recorded."""
+        ...
+
+    def link(self, linked: LinkedComponent) -> LinkedComponent:
+        """Return a component whose calls reach its tape."""
+        ...
+
+
+def recorded_if(recorder: Recorder) -> Build:
+    """Return what makes incarnations: recorded ones of the components that are recorded."""
+    links = WeakKeyDictionary[LinkedComponent, LinkedComponent]()
+
+    def build(
+        recipe: Recipe, name: str, migrate_from: str | None, may_run: Callable[[], bool]
+    ) -> HostedActor:
+        tape = recorder.tape(name, recipe.manifest.component.version)
+        if tape is None:
+            return HostedActor(recipe, name, migrate_from, may_run)
+        linked = links.get(recipe.linked)
+        if linked is None:
+            linked = links[recipe.linked] = recorder.link(recipe.linked)
+        return RecordedActor(recipe, name, migrate_from, may_run, linked, tape)
+
+    return build
+
+
+class RecordedActor(HostedActor):
+    """A hosted component that tells a tape what it is told and what it does."""
+
+    __slots__ = ("_tape",)
+
+    def __init__(
+        self,
+        recipe: Recipe,
+        name: str,
+        migrate_from: str | None,
+        may_run: Callable[[], bool],
+        linked: LinkedComponent,
+        tape: Tape,
+    ) -> None:
+        super().__init__(recipe, name, migrate_from, may_run, linked=linked, data=tape)
+        self._tape = tape
+
+    async def start(self) -> None:
+        """Start, and record it; once."""
+        if self.instance is not None:
+            return
+        self._tape.begin_start()
+        await super().start()
+        self._tape.end_start(self.fuel_used)
+
+    def begin(
+        self, message: Message, context: Context, wake: Callable[[GuestCall], None]
+    ) -> GuestCall:
+        """Begin the call that handles a message; see `ComponentActor.begin`."""
+        self._tape.begin(message)
+        try:
+            return super().begin(message, context, wake)
+        except BaseException as error:
+            self._tape.end(None, error, 0)
+            raise
+
+    def complete(self, call: GuestCall) -> object:
+        """Return the guest's reply; see `ComponentActor.complete`."""
+        try:
+            reply = super().complete(call)
+        except BaseException as error:
+            self._tape.end(None, error, call.fuel_used)
+            raise
+        self._tape.end(reply, None, call.fuel_used)
+        return reply
+
+    def discard(self) -> None:
+        """Drop the store."""
+        self._tape.close()
+        super().discard()

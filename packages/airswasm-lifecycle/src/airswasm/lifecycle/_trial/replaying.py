@@ -1,0 +1,355 @@
+"""Replay a recording: let two versions handle it on copies of the same data, and compare.
+
+The data is that of the moment at which the recording begins. The host does not keep a copy of it;
+it takes today's and undoes what was recorded: each change has the value of before. What others than
+the component have changed meanwhile shows as a value of before that is not the one after the last
+change, and is done again where it was done.
+
+The running version goes first: it is the control. A message that it does not handle on trial as was
+recorded is not compared (see `comparing`). Then the candidate handles the same messages, on the
+same data, at the same time, with the same chance; and what both leave in the store is compared.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import aclosing
+from dataclasses import dataclass, field, replace
+
+import anyio
+import anyio.lowlevel
+from airswasm.actor import GuestRefused, InitFailed, MigrationFailed
+from airswasm.runtime import EngineError, Meters
+from airswasm.storage import Namespace, Written
+from airswasm.wit import safe_text
+
+from .._block import DIVERGED, REPLAYED
+from .._packages.manifest import Manifest
+from ..errors import NothingRecorded
+from .attempts import Attempt
+from .comparing import Observed, compare, incomparable_reason
+from .recorded import Recorded
+from .recordings import Recordings
+from .report import Divergence, ReplayReport, StateDifference
+from .tape import ending_of
+from .trial import GivenTime, Trial, Trials
+
+__all__ = ("Replaying", "Tried")
+
+_BEGIN, _CONTROL = "begin", "control"
+_SHOWN = 20
+_DETAIL = 300
+
+
+@dataclass(frozen=True, slots=True)
+class Tried:
+    """A version to try.
+
+    Attributes:
+        version: Its number.
+        digest: The SHA-256 of its artifact.
+        manifest: Its manifest, held to the host's policy.
+    """
+
+    version: str
+    digest: str
+    manifest: Manifest
+
+
+@dataclass(slots=True)
+class _Run:
+    """The outcome of a recording with one version.
+
+    Attributes:
+        observed: By the place of each message; None where it did not get it.
+        failure: Why it did not start; empty if it did.
+        moved: The keys that `migrate` wrote.
+        writers: The place of the message that last wrote each key.
+        expiring: The keys that expire.
+    """
+
+    observed: list[Observed | None] = field(default_factory=list[Observed | None])
+    failure: str = ""
+    moved: set[str] = field(default_factory=set[str])
+    writers: dict[str, int] = field(default_factory=dict[str, int])
+    expiring: set[str] = field(default_factory=set[str])
+
+
+@dataclass(frozen=True, slots=True)
+class Replaying:
+    """Replays the recordings of a home."""
+
+    recordings: Recordings
+    trials: Trials
+    meters: Meters
+
+    async def replay(
+        self, name: str, running: Tried, candidate: Tried, *, checkpoint: str = ""
+    ) -> ReplayReport:
+        """Compare two versions over what is recorded of a component; nothing else changes.
+
+        Args:
+            name: The component.
+            running: The version that serves.
+            candidate: The version to try.
+            checkpoint: The label of a checkpoint of the data to take instead of what is there now.
+
+        Raises:
+            NothingRecorded: There is no message to replay.
+            ArtifactCorrupt, EngineError: A version cannot be loaded.
+            StorageError: The data cannot be copied.
+        """
+        began = time.monotonic()
+        entries, damaged = await self._entries(name)
+        entries, others = _of_version(entries, running.version)
+        if not any(each.kind != "start" for each in entries) and not damaged and not others:
+            is_recording = self.recordings.settings.covers(name)
+            raise NothingRecorded(name, is_recording=is_recording)
+        async with self.trials.copies.of(name, checkpoint) as data:
+            await _undo(data, entries)
+            await data.checkpoints.create(_BEGIN)
+            most = self.recordings.settings.timeout / 2
+            control = await self._run(name, running, data, entries, most)
+            await data.checkpoints.create(_CONTROL)
+            await data.checkpoints.restore(_BEGIN)
+            tried = await self._run(name, candidate, data, entries, most, running.version)
+            report = await self._compare(entries, control, tried, data)
+        incomparable = dict(report.incomparable)
+        if others:
+            incomparable["another version handled it"] = others
+        if damaged:
+            incomparable["its record is damaged"] = damaged
+        report = replace(
+            report,
+            name=name,
+            running=running.version,
+            candidate=candidate.version,
+            messages=report.messages + others + damaged,
+            incomparable=incomparable,
+            seconds=time.monotonic() - began,
+        )
+        self.meters.add(REPLAYED, name, report.compared)
+        self.meters.add(DIVERGED, name, report.diverged)
+        return report
+
+    async def _entries(self, name: str) -> tuple[list[Recorded], int]:
+        found: list[Recorded] = []
+        damaged = 0
+        async with aclosing(self.recordings.entries(name)) as entries:
+            async for each in entries:
+                if each is None:
+                    damaged += 1
+                else:
+                    found.append(each)
+        return found, damaged
+
+    async def _run(
+        self,
+        name: str,
+        tried: Tried,
+        data: Namespace,
+        entries: Sequence[Recorded],
+        most_seconds: float,
+        migrate_from: str = "",
+    ) -> _Run:
+        """Let a version handle a recording on `data`."""
+        run, given = _Run(), GivenTime()
+        async with self.trials.trial(
+            name, tried.digest, tried.manifest, data=data, time=given
+        ) as trial:
+            with anyio.move_on_after(most_seconds):
+                player = _Player(trial, given, run, migrate_from)
+                await player.play(entries)
+        run.observed += [None] * (len(entries) - len(run.observed))
+        return run
+
+    async def _compare(
+        self, entries: Sequence[Recorded], control: _Run, tried: _Run, data: Namespace
+    ) -> ReplayReport:
+        reasons = Counter[str]()
+        divergences: list[Divergence] = []
+        unsure: set[int] = set()
+        compared = diverged = running_fuel = candidate_fuel = 0
+        if tried.failure and not control.failure:
+            divergences.append(Divergence("", 0.0, "start", "it starts", tried.failure))
+        for place, entry in enumerate(entries):
+            if entry.kind == "start":
+                continue
+            mine, its = control.observed[place], tried.observed[place]
+            reason = incomparable_reason(entry, mine)
+            found: tuple[Divergence, ...] = ()
+            if not reason and its is None:
+                reason = "not reached"
+            if not reason and mine is not None and its is not None:
+                found, reason = compare(entry, mine, its, self.recordings.settings.fuel)
+            if reason or mine is None or its is None:
+                reasons[reason] += 1
+                unsure.add(place)
+                continue
+            compared += 1
+            diverged += bool(found)
+            running_fuel += mine.fuel
+            candidate_fuel += its.fuel
+            divergences += found
+        count, differences = 0, list[StateDifference]()
+        async for difference, is_sure in _differences(entries, control, tried, data, unsure):
+            if not is_sure:
+                reasons["a key whose value a message decides that is not compared"] += 1
+                continue
+            count += 1
+            if len(differences) < _SHOWN:
+                differences.append(difference)
+        return ReplayReport(
+            "", "", "",
+            messages=sum(each.kind != "start" for each in entries),
+            compared=compared,
+            diverged=diverged,
+            divergences=tuple(divergences[:_SHOWN]),
+            differing_keys=count,
+            differences=tuple(differences),
+            incomparable=dict(reasons),
+            running_fuel=running_fuel,
+            candidate_fuel=candidate_fuel,
+        )  # fmt: skip
+
+
+@dataclass(slots=True)
+class _Player:
+    """Plays a recording to a version on trial."""
+
+    trial: Trial
+    given: GivenTime
+    run: _Run
+    migrate_from: str
+    known: dict[str, bytes | None] = field(default_factory=dict[str, "bytes | None"])
+    """The last values in the recording, by key."""
+
+    async def play(self, entries: Sequence[Recorded]) -> None:
+        """Play until the end, or until it does not start."""
+        first = entries[0] if entries else None
+        if first is None:
+            return
+        if first.kind != "start" and not await self._start(replace(first, answers=())):
+            return
+        for place, entry in enumerate(entries):
+            await anyio.lowlevel.checkpoint()  # a call that needs no slice more never gives way
+            await self._catch_up(entry)
+            if entry.kind == "start":
+                if not await self._start(entry):
+                    return
+                self.run.observed.append(None)
+            elif entry.unkept or entry.uncovered or entry.ending == "unfinished":
+                await self._skip(entry)
+            else:
+                if self.trial.has_ended and not await self._start(replace(entry, answers=())):
+                    return
+                self.run.observed.append(await self._handle(entry, place))
+
+    async def _start(self, entry: Recorded) -> bool:
+        """Start an incarnation; return whether it runs."""
+        self.given.move(entry.at, 0)
+        try:
+            await self.trial.start(entry.answers)
+            self._note(self.trial.attempt, -1)
+            if self.migrate_from:
+                origin, self.migrate_from = self.migrate_from, ""
+                await self.trial.migrate(origin)
+                self.run.moved.update(self.trial.attempt.written)
+        except (InitFailed, MigrationFailed, EngineError) as error:
+            self.run.failure = safe_text(error)[:_DETAIL]
+            return False
+        return True
+
+    async def _handle(self, entry: Recorded, place: int) -> Observed:
+        trial = self.trial
+        self.given.move(entry.at, place)
+        before = trial.fuel_used
+        reply: bytes | None = None
+        error: BaseException | None = None
+        try:
+            reply = await trial.handle(entry.message, entry.answers)
+        except (GuestRefused, EngineError) as failure:
+            error = failure
+        attempt = trial.attempt
+        self._note(attempt, place)
+        is_refused = isinstance(error, GuestRefused)
+        name = "" if error is None else type(error).__name__
+        return Observed(
+            ending_of(error),
+            reply,
+            error.text if isinstance(error, GuestRefused) else name,
+            _fuel_of(error) or trial.fuel_used - before,
+            tuple(attempt.calls),
+            tuple(attempt.unanswered),
+            attempt.written,
+            "" if error is None or is_refused else safe_text(error)[:_DETAIL],
+        )
+
+    async def _catch_up(self, entry: Recorded) -> None:
+        """Do what others than the component did before a message."""
+        foreign: dict[str, bytes | None] = {}
+        for each in entry.changes:
+            if each.key in self.known and self.known[each.key] != each.before:
+                foreign.setdefault(each.key, each.before)
+            self.known[each.key] = each.after
+        if foreign:
+            await self.trial.data.batch(foreign)
+
+    async def _skip(self, entry: Recorded) -> None:
+        """Do what a message did that is not handled again."""
+        self.run.observed.append(None)
+        changes = {each.key: each.after for each in entry.changes}
+        if changes:
+            await self.trial.data.batch(changes)
+
+    def _note(self, attempt: Attempt, place: int) -> None:
+        self.run.writers.update(dict.fromkeys(attempt.written, place))
+        self.run.expiring |= attempt.expiring
+
+
+def _of_version(entries: Sequence[Recorded], version: str) -> tuple[list[Recorded], int]:
+    """Return the last entries, which a version handled, and the number of messages before."""
+    start = len(entries)
+    while start and entries[start - 1].version == version:
+        start -= 1
+    return list(entries[start:]), sum(each.kind != "start" for each in entries[:start])
+
+
+async def _undo(data: Namespace, entries: Sequence[Recorded]) -> None:
+    """Make a copy what it was before the first message."""
+    first: dict[str, Written] = {}
+    for entry in entries:
+        for each in entry.changes:
+            first.setdefault(each.key, each)
+    part: dict[str, bytes | None] = {}
+    for key, each in first.items():
+        part[key] = each.before
+        if len(part) >= 256:
+            await data.batch(part)
+            part = {}
+    if part:
+        await data.batch(part)
+
+
+async def _differences(
+    entries: Sequence[Recorded], control: _Run, tried: _Run, data: Namespace, unsure: set[int]
+) -> AsyncGenerator[tuple[StateDifference, bool]]:
+    """Yield each key that differs in the end, and whether that is the candidate's doing."""
+    expiring = control.expiring | tried.expiring
+    async with aclosing(data.checkpoints.diff(_CONTROL)) as found:
+        async for each in found:
+            places = [run.writers[each.key] for run in (control, tried) if each.key in run.writers]
+            place = max(places, default=-1)
+            is_sure = not (
+                each.key in expiring or each.key in tried.moved or unsure.intersection(places)
+            )
+            if tried.failure or control.failure:
+                is_sure = False
+            message = entries[place].id if place >= 0 else ""
+            yield StateDifference(each.key, each.before, each.now, message), is_sure
+
+
+def _fuel_of(error: BaseException | None) -> int:
+    return int(getattr(error, "fuel_used", 0) or 0)

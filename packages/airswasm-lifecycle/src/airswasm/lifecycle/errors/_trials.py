@@ -1,0 +1,68 @@
+"""Recordings, and versions that are tried."""
+
+from __future__ import annotations
+
+from airswasm.wit import ErrorCode, ExitStatus
+
+from ._tree import LifecycleError
+
+__all__ = ("NothingRecorded", "RecordingUnreadable", "ReplayDiverged")
+
+
+class RecordingUnreadable(LifecycleError):
+    """A recorded message is damaged, or a newer version wrote it."""
+
+    explanation = ErrorCode(
+        "E0366",
+        "recording unreadable",
+        "A recorded message is damaged, or a newer version of airswasm wrote it.",
+        "a replay leaves it out; `airswasm recordings forget NAME` removes the recording",
+    )
+
+    def __init__(self, reason: str) -> None:
+        self.reason = reason
+        super().__init__(f"a recorded message cannot be read: {reason}")
+
+
+class NothingRecorded(LifecycleError):
+    """A replay was asked for, and no message of the component is recorded."""
+
+    explanation = ErrorCode(
+        "E0367",
+        "nothing recorded",
+        "No message of the component is recorded, so there is nothing to replay.",
+        "add the component to `replay.record` in config.toml, and restart it",
+        ExitStatus.NOT_FOUND,
+    )
+
+    def __init__(self, name: str, *, is_recording: bool) -> None:
+        self.name, self.is_recording = name, is_recording
+        super().__init__(f"no message of {name} is recorded")
+        if is_recording:
+            self.hint = f"its messages are recorded from its next start on: airswasm restart {name}"
+        else:
+            self.hint = (
+                f"""airswasm config set replay.record '["{name}"]', then restart the component"""
+            )
+
+
+class ReplayDiverged(LifecycleError):
+    """A version answered recorded messages otherwise than the version that runs."""
+
+    explanation = ErrorCode(
+        "E0368",
+        "replay diverged",
+        "The version answered recorded messages otherwise than the version that runs.",
+        "`airswasm recordings replay NAME --to VERSION` shows the differences",
+    )
+
+    def __init__(
+        self, name: str, version: str, diverged: int, compared: int, differing_keys: int
+    ) -> None:
+        self.name, self.version = name, version
+        self.diverged, self.compared = diverged, compared
+        self.differing_keys = differing_keys
+        keys = f", and leaves {differing_keys} stored values that differ" if differing_keys else ""
+        super().__init__(
+            f"{name} {version} handles {diverged} of {compared} recorded messages otherwise{keys}"
+        )
