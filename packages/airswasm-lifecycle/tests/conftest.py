@@ -1,5 +1,6 @@
 """Real components for the tests: a few lines of WAT, made with wasm-tools once for each variant."""
 
+import re
 import shutil
 import ssl
 import subprocess
@@ -8,6 +9,7 @@ import sysconfig
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
+from hashlib import sha256
 from pathlib import Path
 
 import anyio
@@ -91,10 +93,10 @@ class Workshop:
         self, version: str = "0.1.0", *, init: int = 0, migrate: int = 0, health: int = 0,
         eager: int = 0, pages: int = 1,
     ) -> bytes:  # fmt: skip
-        """A component; 1 for `init`, `migrate` or `health` makes that function fail, 2 for `init`
-        makes it loop.
+        """A component; 1 for `init`, `migrate` or `health` makes that function fail.
 
-        An eager one uses its capabilities when it is instantiated.
+        2 for `init` makes it loop, 3 trap, 4 hoard memory; 2 for `health` makes it trap, 3 loop,
+        4 fail at the second check. An eager one uses its capabilities when it is instantiated.
         """
         name = f"{version}-{init}{migrate}{health}{eager}-{pages}"
         made = self.folder / f"{name}.wasm"
@@ -130,6 +132,41 @@ class Workshop:
         wasm = self.books(*defects)
         return self.package(version, wasm=wasm, capabilities=BOOKS_CAPABILITIES, **options)  # type: ignore[arg-type]
 
+    def typed_guest(self, version: str, functions: str) -> bytes:
+        """A component with exports of its own: `acme:plugin/words`, with functions of no body.
+
+        Args:
+            version: Its version.
+            functions: The interface in WIT, such as `count: func(text: string) -> u32;`, of
+                functions whose results are numbers; empty for none.
+        """
+        made = self.folder / f"typed-{version}-{sha256(functions.encode()).hexdigest()[:12]}.wasm"
+        if made.exists():
+            return made.read_bytes()
+        text = (GUESTS / "guest.wat").read_text()
+        for word, value in (("VERSION", version), ("PAGES", "1")):
+            text = text.replace(f"@{word}@", value)
+        text = re.sub(r"@[A-Z]+@", "0", text).rstrip().removesuffix(")")
+        wit = self.folder / f"{made.stem}-wit"
+        shutil.copytree(self.wit(), wit)
+        (wit / "deps" / "plugin").mkdir()
+        name = "acme:plugin/words@1.0.0"
+        for line in functions.split(";")[:-1]:
+            function, arguments = line.split(":", 1)
+            flat = 2 * arguments.count("string")
+            text += f'(func (export "{name}#{function.strip()}")'
+            text += f" (param {'i32 ' * flat}) (result i32) (i32.const 7))\n"
+        (wit / "deps" / "plugin" / "words.wit").write_text(
+            f"package acme:plugin@1.0.0; interface words {{ {functions} }}"
+        )
+        exports = f"export {name};" if functions else ""
+        world = WORLD.partition(";")[2].replace("}", f"{exports} }}")
+        (wit / "tested.wit").write_text(f"package airswasm:component@0.1.0;{world}")
+        core = made.with_suffix(".wat")
+        core.write_text(f"{text})")
+        self._make(core, "tested", made, wit)
+        return made.read_bytes()
+
     def attacker(self) -> bytes:
         """A component that makes its host work for ever, in the way that a message says."""
         made = self.folder / "attacks.wasm"
@@ -157,9 +194,9 @@ class Workshop:
             wasm_tools("component", "new", embedded, "-o", made)
         return made.read_bytes()
 
-    def _make(self, core: Path, world: str, made: Path) -> None:
+    def _make(self, core: Path, world: str, made: Path, wit: Path | None = None) -> None:
         embedded = made.with_suffix(".core")
-        wasm_tools("component", "embed", self.wit(), "-w", world, core, "-o", embedded)
+        wasm_tools("component", "embed", wit or self.wit(), "-w", world, core, "-o", embedded)
         wasm_tools("component", "new", embedded, "-o", made)
 
     def wit(self) -> Path:

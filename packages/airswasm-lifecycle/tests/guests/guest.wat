@@ -12,6 +12,7 @@
   (data (i32.const 80) "hello log")
   (data (i32.const 96) "migrated")
   (global $top (mut i32) (i32.const 1024))
+  (global $checks (mut i32) (i32.const 0))
 
   (func $allocate (export "cabi_realloc") (param i32 i32 i32 i32) (result i32)
     (local $at i32)
@@ -101,9 +102,20 @@
     (i32.const 128))
   (func (export "airswasm:component/lifecycle@0.1.0#init") (param i32 i32) (result i32)
     (if (i32.eq (i32.const @INIT@) (i32.const 2)) (then (loop $forever (br $forever))))
+    (if (i32.eq (i32.const @INIT@) (i32.const 3)) (then (unreachable)))
+    (if (i32.eq (i32.const @INIT@) (i32.const 4)) ;; hoards, and fails as it gets no more
+      (then
+        (loop $more (br_if $more (i32.ne (memory.grow (i32.const 1)) (i32.const -1))))
+        (unreachable)))
     (call $outcome (i32.const @INIT@)))
   (func (export "airswasm:component/lifecycle@0.1.0#shutdown"))
   (func (export "airswasm:component/health@0.1.0#check") (result i32)
+    (if (i32.eq (i32.const @HEALTH@) (i32.const 2)) (then (unreachable)))
+    (if (i32.eq (i32.const @HEALTH@) (i32.const 3)) (then (loop $forever (br $forever))))
+    (if (i32.eq (i32.const @HEALTH@) (i32.const 4)) ;; only the second check fails
+      (then
+        (global.set $checks (i32.add (global.get $checks) (i32.const 1)))
+        (return (call $outcome (i32.eq (global.get $checks) (i32.const 2))))))
     (call $outcome (i32.const @HEALTH@)))
   ;; keeps the version it was given under "migrated"
   (func (export "airswasm:component/migration@0.1.0#migrate") (param i32 i32) (result i32)

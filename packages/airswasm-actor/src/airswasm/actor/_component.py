@@ -252,6 +252,27 @@ class ComponentActor:
             raise ActorStopped(self.name)
         await inquire(cell_of(self._context.ref), CheckHealth(), timeout, HOST)
 
+    async def check_unheard(self) -> bool:
+        """Ask a component that has started, and gets no messages yet, for its health.
+
+        Returns:
+            False if it has no `check`.
+
+        Raises:
+            HealthCheckFailed: It answered that it does not work.
+            ActorStopped: It does not run.
+            GuestFault: It trapped, or reached a limit.
+        """
+        if self.instance is None or self.instance.is_closed:
+            raise ActorStopped(self.name)
+        check = self._function(HEALTH_CHECK)
+        if check is None:
+            return False
+        refusal = _refusal(await self.instance.call(check))
+        if refusal is not None:
+            raise HealthCheckFailed(self.name, refusal)
+        return True
+
     async def stop(self) -> None:
         """Call `shutdown`, if the component has one."""
         shutdown = self._function(SHUTDOWN)

@@ -8,6 +8,7 @@ error of a host that came over the socket as data.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import cast
 
 from airswasm.wit import AirswasmError, ErrorCode, ExitStatus
 
@@ -514,6 +515,7 @@ class RemoteFailure(CliError):
 
     Attributes:
         details: The fields of the host's error.
+        facts: What the host's error has as data.
     """
 
     explanation = CliError.explanation
@@ -524,3 +526,5 @@ class RemoteFailure(CliError):
         status = body.get("exit_code")
         self.exit_code = status if isinstance(status, int) and 0 < status < 256 else 1
         self.details = dict(body)
+        facts = body.get("facts")
+        self.facts = dict(cast("Mapping[str, object]", facts)) if isinstance(facts, Mapping) else {}

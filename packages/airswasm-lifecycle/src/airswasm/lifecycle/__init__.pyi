@@ -1,6 +1,9 @@
 from ._block import BLOCK, LOGGING_INTERFACE
 from ._changes.granting import Granting, GrantReport
 from ._changes.trusting import RevocationReport, Trusting
+from ._gates.gate import ReadyCandidate, UpdateGate, VersionChange, VersionSide
+from ._gates.settings import UpdateSettings
+from ._gates.users import ExportUsers, User, Users
 from ._home.artifacts import ArtifactStore
 from ._home.configuration import Configuration, Setting, describe_settings, write_toml
 from ._home.editing import edit_configuration
@@ -71,6 +74,7 @@ from ._trial.recordings import Recordings
 from ._trial.report import Divergence, ReplayReport, StateDifference
 from ._trial.settings import ReplaySettings
 from ._trial.trial import Trial
+from ._verdicts import GateVerdict, Reason, Verdict
 from .errors import (
     AlreadyInstalled,
     ApprovalRefused,
@@ -81,6 +85,7 @@ from .errors import (
     ConfigurationInvalid,
     EndedForMemory,
     ExtraMissing,
+    GateUnknown,
     GrantInPast,
     HomeNotEmpty,
     HomeUnusable,
@@ -100,6 +105,7 @@ from .errors import (
     NotInstalled,
     NotMeasured,
     NotRunning,
+    OverrideUnexplained,
     OwnerChanged,
     PackageInvalid,
     PackageUnsigned,
@@ -122,6 +128,7 @@ from .errors import (
     StoreMissing,
     TemporaryFolderMissing,
     TooManyRunning,
+    UpdateBlocked,
     UpdateFailed,
     VersionActive,
     VersionNotNewer,
@@ -131,6 +138,20 @@ from .errors import (
 
 __all__ = (
     "show_payload",
+    "ExportUsers",
+    "GateUnknown",
+    "GateVerdict",
+    "OverrideUnexplained",
+    "ReadyCandidate",
+    "Reason",
+    "UpdateBlocked",
+    "UpdateGate",
+    "UpdateSettings",
+    "User",
+    "Users",
+    "Verdict",
+    "VersionChange",
+    "VersionSide",
     "ComponentsInvalid",
     "LockMismatch",
     "LockMissing",

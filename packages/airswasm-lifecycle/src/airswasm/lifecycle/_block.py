@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from airswasm.wit import Block, Check, Metric, Section
+from airswasm.wit import Block, Check, Gate, Metric, Section
 
 __all__ = (
     "BLOCK",
@@ -36,6 +36,7 @@ BLOCK = Block(
             "supervision", "airswasm.lifecycle:SupervisionPolicy", "Bounds for every supervisor."
         ),
         Section("health", "airswasm.lifecycle:HealthPolicy", "Bounds for health checks."),
+        Section("updates", "airswasm.lifecycle:UpdateSettings", "What a new version has to pass."),
         Section("logs", "airswasm.lifecycle:LogLimits", "Limits for components' logs."),
         Section(
             "replay",
@@ -52,6 +53,11 @@ BLOCK = Block(
         Metric(RECORDING_BYTES, "Bytes of recorded messages.", "gauge"),
         Metric(REPLAYED, "Recorded messages that were compared with another version's."),
         Metric(DIVERGED, "Recorded messages that another version handled otherwise."),
+        Metric("gates_passed_total", "Gates that its updates and rollbacks passed."),
+        Metric("gates_blocked_total", "Gates that stopped an update or a rollback."),
+        Metric("gates_warned_total", "Gates that blocked, where the settings only let them warn."),
+        Metric("gates_overridden_total", "Gates that blocked, and that an operator overrode."),
+        Metric("gates_without_verdict_total", "Gates that could not be tried, or not compare."),
     ),
     checks=(
         Check("home", "airswasm.lifecycle._checks:check_home"),
@@ -67,4 +73,17 @@ BLOCK = Block(
         Check("letters", "airswasm.lifecycle._checks:check_dead_letters"),
     ),
     forget="airswasm.lifecycle._forgetting:forget",
+    gates=(
+        Gate(
+            "interface",
+            "What others use of it is still there, and means the same.",
+            "airswasm.lifecycle._gates.interface:interface_gate",
+        ),
+        Gate(
+            "health",
+            "The new version says that it works, several times in a row.",
+            "airswasm.lifecycle._gates.health:health_gate",
+            asks="candidate",
+        ),
+    ),
 )

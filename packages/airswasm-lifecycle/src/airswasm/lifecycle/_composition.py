@@ -82,6 +82,9 @@ from ._changes.levels import Levels
 from ._changes.switching import Switching, keep_no_data
 from ._changes.trusting import Trusting
 from ._changes.updating import Updating
+from ._gates.judging import Gates, find_gates, gate_problems
+from ._gates.settings import UpdateSettings
+from ._gates.users import ExportUsers, Users
 from ._home.artifacts import ArtifactStore
 from ._home.configuration import Configuration
 from ._home.forgetting import Forgetting
@@ -409,11 +412,20 @@ class OpenHome:
         self._updating = Updating(
             self._registry, self._ledger, self._trust, self.policy, loader, self._running,
             self._clock, self.kinds, levels,
-            Switching(self._running, self._ledger, loader, keep_no_data),
+            Switching(self._running, self._ledger, loader, self._find_gates(), keep_no_data),
+            Users(self._registry, self._guard, self.services.get(ExportUsers)),
         )  # fmt: skip
         self._trusting = Trusting(
             self._registry, self._ledger, self._trust, self._audit, self._running, self._granting
         )
+
+    def _find_gates(self) -> Gates:
+        settings, file = self.configuration.get(UpdateSettings), str(self.home.config_file)
+        problems = gate_problems(settings, self.blocks.gates, file)
+        if problems:
+            raise ConfigurationInvalid(file, problems)
+        gates = find_gates(self.blocks, self.services)
+        return Gates(gates, settings, self.services.get(Meters))
 
     def _make_reporting(self, hosting: Hosting | None = None) -> Reporting:
         return Reporting(
@@ -485,6 +497,7 @@ class OpenHome:
 
     def _add_services(self, store: Store) -> None:
         add = self.services.add
+        add(ExportUsers, ExportUsers())
         add(Home, self.home)
         add(HostPolicy, self.policy)
         add(LogBook, self.logs)

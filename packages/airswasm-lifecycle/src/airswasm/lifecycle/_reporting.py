@@ -99,6 +99,7 @@ class Reporting:
                     signer=_fingerprint(each.signer),
                     source=each.source,
                     pin=each.pin,
+                    overridden=each.overridden,
                 )
                 for each in record.versions
             ),

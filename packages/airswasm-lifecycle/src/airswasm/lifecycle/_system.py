@@ -22,6 +22,7 @@ import os
 import time
 from collections.abc import AsyncGenerator, Callable, Iterable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -233,7 +234,7 @@ class System(OpenHome):
         self._need_writable("plan")
         package = await read_source(source, self.policy, self.kinds, self.sources)
         target = target_name(name, package)
-        planner = self._updating.plan if update else self._installing.plan
+        planner = self._updating.preview if update else self._installing.plan
         verb = "update" if update else "install"
         async with self._alone(target), self._recorded(verb, target):
             return await planner(package, target, progress)
@@ -245,15 +246,29 @@ class System(OpenHome):
         name: str | None = None,
         approve: Approve | None = None,
         progress: ProgressSink | None = None,
+        overrides: Mapping[str, str] | None = None,
     ) -> ComponentInfo:
         """Replace a component by a newer version of the same owner.
 
-        If it runs, the new version starts beside the old one and takes over its messages; one of
-        the two answers a message sent meanwhile. The host calls `approve` only if the new version
-        may do more than the old one.
+        If it runs, the new version starts beside the old one, passes the gates, and takes over its
+        messages; one of the two answers a message sent meanwhile. The host calls `approve` only if
+        the new version may do more than the old one.
+
+        Args:
+            source: The package, its path, or the text of another source (docs/sources.md).
+            name: The name that it is installed under, if that is not the package's own.
+            approve: Called with the plan; without it, nothing is approved.
+            progress: Called during the compilation.
+            overrides: Gates that must not stop it, each with the reason.
+
+        Returns:
+            The updated component, with the gates' `verdicts`.
 
         Raises:
-            UpdateFailed: The new version did not come up; the old one continues.
+            UpdateBlocked: A gate does not let the new version take over; the error has the
+                verdicts of all.
+            UpdateFailed: The new version did not come up; the error says what runs.
+            GateUnknown, OverrideUnexplained: A gate cannot be overridden like this.
             LifecycleError, SecurityError, ContractViolation, EngineError: The update failed;
                 nothing changed.
         """
@@ -261,27 +276,35 @@ class System(OpenHome):
         package = await read_source(source, self.policy, self.kinds, self.sources)
         target = name or package.name
         async with self._alone(target), self._recorded("update", target):
-            await self._updating.update(package, target, approve, progress)
+            verdicts = await self._updating.update(
+                package, target, approve, progress, overrides or {}
+            )
             self._granting.note_change()
-        return self.info(target)
+        return replace(self.info(target), verdicts=verdicts)
 
-    async def rollback(self, name: str, to: str | None = None) -> ComponentInfo:
+    async def rollback(
+        self, name: str, to: str | None = None, *, overrides: Mapping[str, str] | None = None
+    ) -> ComponentInfo:
         """Go back to a retained version: `to`, or the one installed before the active one.
 
         The sequence floor stays: a version that was rolled back cannot return as an update. This
         leaves the data alone and does not call `migrate`. Nothing is asked, because that version
         was approved before. It gets what is granted now: what was withdrawn since stays withdrawn.
 
+        The gates judge it, too; of them, only those that `updates.rollback_block` names stop it.
+
         Raises:
             NotInstalled, VersionNotRetained: There is no such version.
             TrustError: Its key was revoked, or belongs to no owner of the name.
-            UpdateFailed: That version did not come up; the active one continues.
+            UpdateBlocked: A gate does not let that version take over.
+            UpdateFailed: That version did not come up; the error says what runs.
+            GateUnknown, OverrideUnexplained: A gate cannot be overridden like this.
         """
         self._need_writable("rollback")
         async with self._alone(name), self._recorded("rollback", name):
-            await self._updating.rollback(name, to)
+            verdicts = await self._updating.rollback(name, to, overrides or {})
         self._granting.note_change()
-        return self.info(name)
+        return replace(self.info(name), verdicts=verdicts)
 
     async def plan_rollback(self, name: str, to: str | None = None) -> InstallPlan:
         """Decide the effect of `rollback`, and change nothing.
@@ -292,7 +315,7 @@ class System(OpenHome):
         """
         self._need_writable("plan")
         async with self._alone(name), self._recorded("rollback", name):
-            return await self._updating.plan_rollback(name, to)
+            return await self._updating.preview_rollback(name, to)
 
     async def uninstall(self, name: str, *, purge: bool = False) -> None:
         """Stop and remove a component.

@@ -334,6 +334,26 @@ class Guard:
             mine[key] = decision
         return decision
 
+    def recent_users(self, capability: str, resource: str) -> tuple[str, ...]:
+        """Return the components that have used a capability on a resource of late.
+
+        These are the calls that the guard remembers because they were allowed: until the
+        component's grants or the rules change, and no more than it remembers for each.
+        """
+        called = [
+            mine
+            for (name, _), passed in self._passed.items()
+            if name == capability
+            for mine, resources in passed.items()
+            if resource in resources
+        ]
+        checked = [
+            mine
+            for mine, known in self._remembered.items()
+            if any((each[0], each[2]) == (capability, resource) for each in known)
+        ]
+        return tuple(sorted({*called, *checked}))
+
     def enforce(
         self, component: str, capability: str, resource: str, *, argument: str | None = None
     ) -> None:

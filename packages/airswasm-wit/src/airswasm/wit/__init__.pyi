@@ -4,6 +4,7 @@ from ._block import (
     Check,
     Finding,
     Forbidden,
+    Gate,
     Metric,
     Part,
     Section,
@@ -11,6 +12,12 @@ from ._block import (
     load_part,
 )
 from ._blocks import BLOCK_GROUP, Blocks, InstalledBlock
+from ._compatibility import (
+    Alteration,
+    AlterationCode,
+    compare_exports,
+    compare_imports,
+)
 from ._contract import (
     Contract,
     c_header_folder,
@@ -81,6 +88,10 @@ from .model import (
 from .names import CONTRACT_VERSION, InterfaceName, are_compatible
 
 __all__ = (
+    "Alteration",
+    "AlterationCode",
+    "compare_exports",
+    "compare_imports",
     "Check",
     "InterfaceName",
     "are_compatible",
@@ -95,6 +106,7 @@ __all__ = (
     "ExitStatus",
     "Finding",
     "Forbidden",
+    "Gate",
     "InstalledBlock",
     "Metric",
     "Section",

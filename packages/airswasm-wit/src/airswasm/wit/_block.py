@@ -32,6 +32,7 @@ __all__ = (
     "Check",
     "Finding",
     "Forbidden",
+    "Gate",
     "Metric",
     "Section",
     "Verb",
@@ -208,6 +209,29 @@ class Finding:
     hint: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class Gate:
+    """One judgement that an update of a component has to pass before it takes over.
+
+    Attributes:
+        name: What operators call it: `interface`, `health`.
+        summary: One line: what it finds out.
+        judge: The path of a function that takes the host's `Services` and returns an
+            `airswasm.lifecycle.UpdateGate`.
+        asks: `versions` if it compares the two versions, and nothing has to run for it, so that a
+            dry run has its verdict, too; `candidate` if the new version must have started.
+    """
+
+    name: str
+    summary: str
+    judge: Part
+    asks: Literal["versions", "candidate"] = "versions"
+
+    def __post_init__(self) -> None:
+        _check(_NAME, self.name, "a gate is named in small letters")
+        _check_path(self.judge)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Block:
     """The declaration of one installed package to a host. Only the name is required.
@@ -237,6 +261,7 @@ class Block:
         decide: The path of a function that takes the host's `Services` and returns an
             `airswasm.security.DecisionLayer`, such as a policy engine. The guard asks it about
             every call that it has not remembered, beside grants and roles; it can only refuse.
+        gates: What an update of any component has to pass.
     """
 
     name: str
@@ -255,6 +280,7 @@ class Block:
     operations: str = ""
     forget: Part = ""
     decide: Part = ""
+    gates: tuple[Gate, ...] = ()
 
     def __post_init__(self) -> None:
         _check(_NAME, self.name, "a block is named in small letters")

@@ -20,7 +20,7 @@ from pathlib import Path
 from types import MappingProxyType, ModuleType
 from typing import TYPE_CHECKING, TypeVar
 
-from ._block import Block, Capability, Metric, Section, Verb
+from ._block import Block, Capability, Gate, Metric, Section, Verb
 from ._fault import AirswasmError, ErrorCode, safe_text
 from ._problems import BlockProblem
 from .errors import AnnotationError, BlocksInvalid
@@ -94,7 +94,9 @@ class Blocks:
     @property
     def problems(self) -> tuple[BlockProblem, ...]:
         """All that is wrong, with the declarations and between the blocks."""
-        for table in (self.capabilities, self.sections, self.verbs, self.metrics, self.interfaces):
+        for table in (
+            self.capabilities, self.sections, self.verbs, self.metrics, self.interfaces, self.gates
+        ):  # fmt: skip
             len(table)
         self._table("block", lambda block: [(block.name, block)])
         return tuple(self._problems)
@@ -137,6 +139,11 @@ class Blocks:
     def metrics(self) -> Mapping[str, Metric]:
         """The metric families."""
         return _parts(self._table("metric", lambda b: [(m.name, m) for m in b.metrics]))
+
+    @cached_property
+    def gates(self) -> Mapping[str, Gate]:
+        """The gates that an update has to pass."""
+        return _parts(self._table("gate", lambda b: [(g.name, g) for g in b.gates]))
 
     @cached_property
     def interfaces(self) -> Mapping[str, str]:

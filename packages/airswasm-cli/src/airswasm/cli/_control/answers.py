@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from airswasm.actor import Receipt
 from airswasm.lifecycle import (
     Difference,
+    GateVerdict,
     HealthSection,
     HostPolicy,
     InstallPlan,
@@ -275,6 +276,7 @@ class PlanDocument:
         wasm_bytes: The size of the component itself.
         source: Where it comes from; empty if it has no source.
         pin: The source's name for exactly this content.
+        verdicts: The verdicts of the gates that need no running version, on an update or rollback.
     """
 
     digest: str
@@ -305,6 +307,7 @@ class PlanDocument:
     wasm_bytes: int
     source: str
     pin: str
+    verdicts: tuple[GateVerdict, ...]
 
 
 def plan_document(plan: InstallPlan, kinds: Kinds, policy: HostPolicy) -> PlanDocument:
@@ -341,6 +344,7 @@ def plan_document(plan: InstallPlan, kinds: Kinds, policy: HostPolicy) -> PlanDo
         wasm_bytes=plan.wasm_bytes,
         source=plan.source,
         pin=plan.pin,
+        verdicts=plan.verdicts,
     )
 
 

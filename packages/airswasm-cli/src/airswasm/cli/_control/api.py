@@ -12,7 +12,7 @@ from airswasm.wit import Blocks
 from .access_api import ACCESS_OPERATIONS
 from .audit_api import AUDIT_OPERATIONS
 from .function_api import FUNCTION_OPERATIONS
-from .grant_api import DENIED, GRANT_OPERATIONS, NARROWED
+from .grant_api import DENIED, GRANT_OPERATIONS, NARROWED, OVERRIDES
 from .letter_api import LETTER_OPERATIONS
 from .operation import (
     SCOPES,
@@ -119,11 +119,13 @@ OPERATIONS = Table(
         ),
         Operation(
             "approve", "POST", "/v1/plans/{digest}", "Carry out a plan.", _INFO,
-            (_DIGEST, NARROWED, DENIED),
+            (_DIGEST, NARROWED, DENIED, *OVERRIDES),
             changes=True,
             detail="Grants all that the plan asks about, but for what `narrowed` and `denied` say. "
             "If the host's state has changed so that the plan would differ, the host "
-            "refuses it, and the client must plan the package again.", scope="all",
+            "refuses it, and the client must plan the package again. The answer to an update has "
+            "the `verdicts` of the gates; so have the `facts` of the error where one blocks it.",
+            scope="all",
         ),
         Operation(
             "refuse", "DELETE", "/v1/plans/{digest}", "Drop a plan, and record the refusal.",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from .operation import Component, Json, Number, Operation, Parameter, Text
 
-__all__ = ("DENIED", "GRANT_OPERATIONS", "NARROWED")
+__all__ = ("DENIED", "GRANT_OPERATIONS", "NARROWED", "OVERRIDES")
 
 _NAME = Parameter("name", "path", Component(), "The component.")
 _TO = Parameter("to", "query", Text(), "The version; by default the one before.", None)
@@ -15,6 +15,13 @@ NARROWED = Parameter(
     "Lines of a manifest: the patterns to grant instead of those that the plan asks about.", "",
 )  # fmt: skip
 DENIED = Parameter("denied", "query", Text(), "Lines of a manifest: the patterns to deny.", "")
+OVERRIDES = (
+    Parameter(
+        "override", "query", Text(),
+        "The gates that must not stop it, divided by commas; with `reason`.", "",
+    ),
+    Parameter("reason", "query", Text(), "The reason to override them, for the record.", ""),
+)  # fmt: skip
 
 GRANT_OPERATIONS = (
     Operation(
@@ -55,7 +62,7 @@ GRANT_OPERATIONS = (
     Operation(
         "rollback", "POST", f"{_COMPONENT}/rollback", "Go back to a retained version.",
         Json("component/1", "airswasm.lifecycle:ComponentInfo"),
-        (_NAME, _TO), changes=True, scope="all",
+        (_NAME, _TO, *OVERRIDES), changes=True, scope="all",
         detail="Nothing is asked: that version was approved before. What was withdrawn since stays "
         "withdrawn; the plan of the rollback lists it in `withheld`.",
     ),

@@ -68,7 +68,10 @@ class Host(HostReader, StorageHost, LetterHost, TimerHost, FunctionHost, Recordi
         """Return the plan of a change with a package, and keep the package for `approve`."""
         ...
 
-    async def approve(self, digest: str, narrowed: str = "", denied: str = "") -> Document:
+    async def approve(
+        self, digest: str, narrowed: str = "", denied: str = "", override: str = "",
+        reason: str = "",
+    ) -> Document:  # fmt: skip
         """Carry out a plan; grant less than it asks for where lines of a manifest say so."""
         ...
 
@@ -84,7 +87,9 @@ class Host(HostReader, StorageHost, LetterHost, TimerHost, FunctionHost, Recordi
         """Return the plan of a rollback."""
         ...
 
-    async def rollback(self, name: str, to: str | None = None) -> Document:
+    async def rollback(
+        self, name: str, to: str | None = None, override: str = "", reason: str = ""
+    ) -> Document:
         """Go back to a retained version."""
         ...
 
@@ -326,12 +331,17 @@ class LocalHost(
         self._pending.put(plan.digest, read, change)
         return to_document(plan_document(plan, self._system.kinds, self._system.policy))
 
-    async def approve(self, digest: str, narrowed: str = "", denied: str = "") -> Document:
+    async def approve(
+        self, digest: str, narrowed: str = "", denied: str = "", override: str = "",
+        reason: str = "",
+    ) -> Document:  # fmt: skip
         """See `Host`."""
         approve = _approving(digest, narrowed, denied)
         package, change = self._take(digest)
-        carry_out = self._system.update if change == "update" else self._system.install
-        return to_document(await carry_out(package, approve=approve))
+        if change == "install":
+            return to_document(await self._system.install(package, approve=approve))
+        overrides = _overrides(override, reason)
+        return to_document(await self._system.update(package, approve=approve, overrides=overrides))
 
     async def refuse(self, digest: str) -> None:
         """See `Host`."""
@@ -353,9 +363,12 @@ class LocalHost(
         plan = await self._system.plan_rollback(name, to)
         return to_document(plan_document(plan, self._system.kinds, self._system.policy))
 
-    async def rollback(self, name: str, to: str | None = None) -> Document:
+    async def rollback(
+        self, name: str, to: str | None = None, override: str = "", reason: str = ""
+    ) -> Document:
         """See `Host`."""
-        return to_document(await self._system.rollback(name, to))
+        overrides = _overrides(override, reason)
+        return to_document(await self._system.rollback(name, to, overrides=overrides))
 
     async def grants(self) -> Sequence[Document]:
         """See `Host`."""
@@ -596,6 +609,10 @@ async def _documents(uses: AsyncGenerator[Use]) -> AsyncIterator[Document]:
     async with aclosing(uses):
         async for use in uses:
             yield to_document(use)
+
+
+def _overrides(gates: str, reason: str) -> dict[str, str]:
+    return dict.fromkeys((each.strip() for each in gates.split(",") if each.strip()), reason)
 
 
 def _approving(digest: str, narrowed: str, denied: str) -> Callable[[InstallPlan], Approval]:

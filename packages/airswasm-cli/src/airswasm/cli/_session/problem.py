@@ -53,6 +53,7 @@ class Problem:
         hint: The next step to take; may be empty.
         exit_code: The exit code of the process.
         details: Further lines, each one finding.
+        facts: What the error has as data, for programs.
     """
 
     code: str
@@ -60,20 +61,26 @@ class Problem:
     hint: str
     exit_code: int
     details: tuple[str, ...] = field(default=())
+    facts: Mapping[str, object] = field(default_factory=dict[str, object])
 
 
 def problem_of(error: BaseException) -> Problem:
     """Describe an error; never raise."""
     error = single(error)
     if isinstance(error, RemoteFailure):
-        return Problem(error.code, str(error), error.hint, error.exit_code)
+        found = error.details.get("details")
+        lines = [each for each in found if isinstance(each, str)] if isinstance(found, list) else []
+        return Problem(
+            error.code, str(error), error.hint, error.exit_code, tuple(lines), error.facts
+        )
     cause = getattr(error, "cause", None)
     if isinstance(cause, AirswasmError):
         error = cause  # a failed actor: its cause says more
     if isinstance(error, AirswasmError):
         code = _unreadable(error) or error.explanation
         message = safe_text(error) or code.title
-        return Problem(code.code, message, _hint(error, code), code.exit_status, _details(error))
+        hint, facts = _hint(error, code), getattr(error, "facts", {})
+        return Problem(code.code, message, hint, code.exit_status, _details(error), facts)
     if isinstance(error, MemoryError):
         error = OSError(errno.ENOMEM, os.strerror(errno.ENOMEM))
     return _operating_system(error) if isinstance(error, OSError) else _bug(error)
@@ -87,6 +94,7 @@ def to_document(problem: Problem) -> dict[str, object]:
         "hint": problem.hint,
         "exit_code": problem.exit_code,
         "details": list(problem.details),
+        **({"facts": problem.facts} if problem.facts else {}),
     }
 
 
@@ -127,6 +135,8 @@ def _hint(error: AirswasmError, code: ErrorCode) -> str:
 
 
 def _details(error: BaseException) -> tuple[str, ...]:
+    if lines := getattr(error, "lines", ()):
+        return tuple(map(str, lines))
     diagnostics = getattr(error, "diagnostics", ())
     return tuple(str(each) for each in diagnostics[1:20]) if diagnostics else ()
 

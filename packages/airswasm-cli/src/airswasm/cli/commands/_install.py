@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import os
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -22,6 +22,7 @@ from .._hosts.stored_host import HostReader
 from .._session.session import Session
 from .._session.terminal import Progress, Terminal
 from ._deciding import Choice, GrantOptions, choose, show_wish
+from ._gates import show_verdicts
 from ._terms import shown_limits, shown_supervision
 
 if TYPE_CHECKING:
@@ -31,6 +32,7 @@ __all__ = (
     "carry_out",
     "decide",
     "fetch",
+    "preview",
     "refusal_of",
     "show_installed",
     "show_plan",
@@ -39,9 +41,18 @@ __all__ = (
 
 
 async def carry_out(
-    session: Session, host: Host, fetched: Fetched, change: Change, options: GrantOptions
-) -> Document:
+    session: Session, host: Host, fetched: Fetched, change: Change, options: GrantOptions,
+    overrides: Mapping[str, str] | None = None,
+) -> Document:  # fmt: skip
     """Plan a change with a package, ask for approval, and carry it out.
+
+    Args:
+        session: The verb's.
+        host: Carries it out.
+        fetched: The package.
+        change: The change.
+        options: The answers that were given as options.
+        overrides: Gates that must not stop it, with the reason.
 
     Returns:
         The installed component.
@@ -65,10 +76,32 @@ async def carry_out(
             await host.refuse(digest)
             raise refusal_of(plan)
         progress.update(f"{change.removesuffix('e')}ing {plan['name']}")
-        done = await host.approve(digest, *choice.lines())
+        gates = overrides or {}
+        done = await host.approve(
+            digest, *choice.lines(), ",".join(gates), next(iter(gates.values()), "")
+        )
         if choice.remembered:
             await host.trust_allow(choice.remembered)
         return done
+
+
+async def preview(session: Session, host: Host, fetched: Fetched, change: Change) -> None:
+    """Show the plan of a change with a package, and change nothing.
+
+    Raises:
+        LifecycleError, SecurityError, RemoteFailure: The host would refuse it.
+    """
+    with session.terminal.progress(f"verifying {fetched.source}"):
+        plan = await host.plan(
+            fetched.content, source=_recorded(fetched), change=change, pin=fetched.pin,
+            origin=fetched.place,
+        )  # fmt: skip
+    if session.terminal.as_json:
+        session.terminal.document("plan/1", plan)
+        return
+    show_plan(session.terminal, plan)
+    asks = "this asks for approval" if plan["needs_approval"] else "this asks for no approval"
+    session.terminal.say(f"nothing was changed; {asks}")
 
 
 async def fetch(session: Session, source: str) -> Fetched:
@@ -223,6 +256,7 @@ def show_plan(terminal: Terminal, plan: Document) -> None:
     for number, wish in enumerate(wishes, 1):
         show_wish(terminal, wish, f"{number}.")
     show_withheld(terminal, plan)
+    show_verdicts(terminal, plan)
     if before:
         _show_differences(terminal, items(plan.get("differences")))
     else:
@@ -295,6 +329,7 @@ def show_installed(session: Session, verb: str, info: Document) -> None:
     if session.terminal.as_json:
         session.terminal.document("component/1", info)
         return
+    show_verdicts(session.terminal, info)
     state = info.get("state")
     shown = "" if state in ("offline", verb, None) else f", {state}"
     session.terminal.done(f"{verb} {info['name']} {info['version']}{shown}")

@@ -46,7 +46,7 @@ def _fields(info: Document) -> list[tuple[str, str]]:
     versions = "\n".join(
         f"{each['version']}{' (active)' if each.get('is_active') else ''}, "
         f"sequence {each['sequence']}, installed {when(each.get('installed_at'))}, "
-        f"sha256 {str(each['wasm_digest'])[:16]}{_origin(each)}"
+        f"sha256 {str(each['wasm_digest'])[:16]}{_origin(each)}{_overridden(each)}"
         for each in items(info.get("versions"))
     )
     capabilities = "\n".join(
@@ -80,6 +80,13 @@ def _fields(info: Document) -> list[tuple[str, str]]:
 def _origin(version: Document) -> str:
     source, pin = one_line(version.get("source")), one_line(version.get("pin"))
     return f",\n  from {source}{f' ({pin})' if pin else ''}" if source else ""
+
+
+def _overridden(version: Document) -> str:
+    gates = mapping(version.get("overridden"))
+    return "".join(
+        f",\n  past the gate {one_line(gate)}: {one_line(why)}" for gate, why in gates.items()
+    )
 
 
 def _waiting(info: Document) -> list[tuple[str, str]]:

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from .._session.session import Session, verb
+from ._gates import OverrideGates, Why
 
 __all__ = ("app",)
 
@@ -22,13 +23,16 @@ def rollback(
         str | None,
         typer.Option("--to", metavar="VERSION", help="The version; by default the one before."),
     ] = None,
+    override: OverrideGates = None,
+    reason: Why = None,
 ) -> None:
     """Go back to an earlier version.
 
     Switches like `update`, to a version that the host still retains; `info` lists
     them. Leaves stored data alone. A version that was rolled back needs a higher
     sequence to return. Nothing is asked: that version was approved before. What
-    was withdrawn since stays withdrawn, and is listed.
+    was withdrawn since stays withdrawn, and is listed. The gates judge it, too;
+    only those of `updates.rollback_block` stop it.
 
     \b
     Example:
@@ -39,8 +43,10 @@ def rollback(
 
     from .._control.document import text
     from .._hosts.opening import full_name, open_host
+    from ._gates import overrides_of
     from ._install import show_installed, show_withheld
 
+    overrides = overrides_of(override, reason)
     if to == "":
         raise typer.BadParameter("pass a version, or omit --to for the one before")
 
@@ -51,7 +57,9 @@ def rollback(
                 plan = await host.plan_rollback(full, to)
                 with progress.paused():
                     show_withheld(session.terminal, plan)
-                info = await host.rollback(full, text(plan["version"]))
+                info = await host.rollback(
+                    full, text(plan["version"]), ",".join(overrides), reason or ""
+                )
             show_installed(session, "rolled back", info)
 
     anyio.run(work)

@@ -8,6 +8,7 @@ import typer
 
 from .._session.session import Session, verb
 from ._deciding import DENY, GRANT, GrantOptions
+from ._gates import OverrideGates, Why
 
 __all__ = ("app",)
 
@@ -27,36 +28,48 @@ def update(
     ],
     grant: Annotated[list[str] | None, GRANT] = None,
     deny: Annotated[list[str] | None, DENY] = None,
+    override: OverrideGates = None,
+    reason: Why = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Show what it would change, and change nothing.")
+    ] = False,
 ) -> None:
     """Switch an installed component to a newer version.
 
-    The new version starts beside the old one and takes over its messages; one of
-    the two answers a message sent meanwhile. If the new version does not come up,
-    the old one continues. Asks for approval only if the update may do more than
-    before, or raises a limit or another setting; the question is the difference.
-    What was denied or narrowed before stays so. The same key must have signed it,
-    with a higher sequence. A component in the place of the source has the source of
-    its active version asked again; a folder of that name has precedence.
+    The new version starts beside the old one, passes the gates, and takes over its
+    messages; one of the two answers a message sent meanwhile. If it does not come
+    up, or a gate blocks it, the old one continues (docs/updates.md). Asks for
+    approval only if the update may do more than before, or raises a limit or
+    another setting; the question is the difference. What was denied or narrowed
+    before stays so. The same key must have signed it, with a higher sequence. A
+    component in the place of the source has the source of its active version asked
+    again; a folder of that name has precedence.
 
     \b
     Example:
       airswasm update .
       airswasm update shop/orders
+      airswasm update . --dry-run
+      airswasm update . --override interface --reason "both are ours"
     """
     import anyio
 
     from .._hosts.opening import open_host
-    from ._install import carry_out, fetch, show_installed, source_of_update
+    from ._gates import overrides_of
+    from ._install import carry_out, fetch, preview, show_installed, source_of_update
 
     options = GrantOptions(grant or (), deny or ())
+    overrides = overrides_of(override, reason)
 
     source = source_of_update(session, package)
 
     async def work() -> None:
         fetched = await fetch(session, source)
         async with open_host(session, "update", "change") as host:
-            show_installed(
-                session, "updated", await carry_out(session, host, fetched, "update", options)
-            )
+            if dry_run:
+                await preview(session, host, fetched, "update")
+                return
+            done = await carry_out(session, host, fetched, "update", options, overrides)
+            show_installed(session, "updated", done)
 
     anyio.run(work)

@@ -5,7 +5,8 @@
    new version takes over stored data (`migrate`), the old one first finishes the message in hand
    and then pauses until the end, because two versions must not write the same data at once.
 3. `start`: the new version starts beside the old one, which goes on. Now it is a candidate.
-4. `pass the gates`: each gate has a verdict on it.
+4. `pass the gates`: each gate has a verdict on it. Those that compare the versions, and ask no
+   candidate, have theirs before step 2; where that blocks, no data is taken over.
 5. `write the change`: one atomic write makes it the version of the name.
 6. `switch`: it handles the messages of the name. Handlers never overlap, and the mailbox stays.
 
@@ -19,13 +20,15 @@ only after the gates, and a stop would wait for them.
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Literal, TypeAlias
 
 from airswasm.actor import ChildStartFailed
 
+from .._gates.gate import VersionChange
+from .._gates.judging import Gates, audit_line
 from .._hosting.candidate import Candidate
 from .._hosting.incarnations import reason_of
 from .._hosting.loading import Loader
@@ -33,7 +36,8 @@ from .._hosting.running import Running
 from .._packages.manifest import Manifest
 from .._registry.ledger import Decide, Ledger
 from .._registry.registry import ComponentRecord
-from ..errors import UpdateFailed
+from .._verdicts import GateVerdict
+from ..errors import UpdateBlocked, UpdateFailed
 
 __all__ = ("KeepData", "Step", "Switch", "Switching", "keep_no_data")
 
@@ -47,26 +51,30 @@ class Switch:
     """One update or rollback on its way.
 
     Attributes:
-        verb: `update` or `rollback`.
+        change: The change, for the gates.
         record: The record as it is.
         successor: The record to write. Its `migrate_from` names the version whose data the new one
             has yet to take over; the steps remove it when that is done.
         manifest: The new version's manifest.
         decide: The decision on what the new version asks for.
         write: Writes a record in place of the old one, atomically.
+        overrides: The gates that must not stop it, with an operator's reasons.
         step: The step that it is at.
         candidate: The new version beside the old one; None before it is loaded, and where it does
             not start.
+        verdicts: The verdicts of the gates so far.
     """
 
-    verb: Literal["update", "rollback"]
+    change: VersionChange
     record: ComponentRecord
     successor: ComponentRecord
     manifest: Manifest
     decide: Decide
     write: Callable[[ComponentRecord], Awaitable[None]]
+    overrides: Mapping[str, str] = field(default_factory=dict[str, str])
     step: Step = "load"
     candidate: Candidate | None = None
+    verdicts: tuple[GateVerdict, ...] = ()
 
     @property
     def name(self) -> str:
@@ -97,13 +105,18 @@ class Switching:
     running: Running
     ledger: Ledger
     loader: Loader
+    gates: Gates
     keep_data: KeepData
 
-    async def carry_out(self, switch: Switch) -> None:
+    async def carry_out(self, switch: Switch) -> tuple[GateVerdict, ...]:
         """Make `switch.successor` the record of its name, and what runs, where the old one did.
 
+        Returns:
+            The verdicts of all gates.
+
         Raises:
-            UpdateFailed: A step failed; see the error for what runs.
+            UpdateBlocked: A gate did not let it pass.
+            UpdateFailed: Another step failed; see the error for what runs.
         """
         name, record = switch.name, switch.record
         try:
@@ -114,26 +127,29 @@ class Switching:
             self.loader.keep_only(self.running.registry.digests())
             text = f"{failed.new} did not take over, at '{failed.step}': {failed.reason}"
             self.running.logs.write(name, "error", text, source="supervisor")
-            raise failed from error
+            raise failed from (cause if failed.step != "pass the gates" else None)
         self.loader.keep_only(await self.ledger.sweep())  # not before: it may have to go back
         text = f"switched from {record.active} to {switch.successor.active}"
         self.running.logs.write(name, "info", text, source="supervisor")
+        return switch.verdicts
 
     async def _take_steps(self, switch: Switch) -> None:
         hosting, name = self.running.hosting, switch.name
         switch.manifest, excesses = self.running.policy.hold(switch.manifest)
         async with AsyncExitStack() as stack:
-            if self._starts(switch):
+            if not switch.change.standing:
                 stack.enter_context(self.running.both_in_force(switch.successor, switch.decide))
                 candidate = await hosting.load_candidate(switch.successor, switch.manifest)
                 switch.candidate = candidate
                 stack.callback(candidate.discard)
+            await self._judge_versions(switch)
             switch.step = "keep the data"
             if switch.candidate is not None and switch.candidate.migrates:
                 await stack.enter_async_context(hosting.holding_still(name))
             await stack.enter_async_context(self.keep_data(switch))
             if switch.candidate is not None:
                 await self._try(switch, switch.candidate)
+            await self._pass(switch)
             is_replaced = switch.candidate is not None and hosting.is_replaceable(name)
             if switch.candidate is not None and is_replaced:
                 await hosting.take_over(switch.candidate, switch.commit)
@@ -145,17 +161,44 @@ class Switching:
             if switch.candidate is not None and not is_replaced:
                 await self._begin_or_return(switch, switch.candidate)
 
-    def _starts(self, switch: Switch) -> bool:
-        """Return whether the new version is going to run at once."""
-        is_hosted = self.running.hosting.is_replaceable(switch.name)
-        return self.running.is_online and (is_hosted or switch.record.wanted == "running")
-
     async def _try(self, switch: Switch, candidate: Candidate) -> None:
         async with self.running.hosting.trying(switch.name, candidate.version):
             switch.step = "start"
             await candidate.start()
             switch.successor = replace(switch.successor, migrate_from=None)
             switch.step = "pass the gates"
+            beside = replace(switch.change, candidate=candidate, standing="")
+            switch.verdicts += await self.gates.judge(beside, "candidate", switch.overrides)
+            if not any(each.is_stopping for each in switch.verdicts) and not candidate.is_alive:
+                await candidate.start_again()  # a gate that only warns, or was overridden, ended it
+
+    async def _judge_versions(self, switch: Switch) -> None:
+        """Ask the gates that need no candidate, and give up at once what would migrate in vain."""
+        switch.verdicts = await self.gates.judge(switch.change, "versions", switch.overrides)
+        candidate = switch.candidate
+        is_vain = any(each.is_stopping for each in switch.verdicts)
+        why = switch.change.standing
+        if candidate is not None and candidate.migrates and is_vain:
+            why = "it is blocked already, and its start would take over the data"
+        elif candidate is not None:
+            return
+        switch.verdicts += self.gates.not_tried(switch.change, switch.overrides, why)
+        if candidate is not None:
+            await self._pass(switch)
+
+    async def _pass(self, switch: Switch) -> None:
+        """Record the verdicts; raise if one of them stops the change."""
+        switch.step = "pass the gates"
+        switch.verdicts = self.gates.ordered(switch.verdicts)
+        self.gates.count(switch.name, switch.verdicts)
+        await self.ledger.record(audit_line(switch.change, each) for each in switch.verdicts)
+        if any(each.is_stopping for each in switch.verdicts):
+            record = switch.record
+            raise UpdateBlocked(
+                switch.name, record.active, switch.successor.active, switch.verdicts
+            )
+        overridden = {each.gate: each.override for each in switch.verdicts if each.is_overridden}
+        switch.successor = switch.successor.with_overridden(overridden)
 
     async def _begin_or_return(self, switch: Switch, candidate: Candidate) -> None:
         """Host it where nothing ran; if that fails, the old version is the active one again."""
@@ -168,11 +211,20 @@ class Switching:
             hosting.note_refusal(name, error)
             raise
 
+    def standing(self, record: ComponentRecord) -> str:
+        """Return why a new version of a name would not start at once; empty if it would."""
+        if not self.running.is_online:
+            return "no host runs"
+        is_hosted = self.running.hosting.is_replaceable(record.name)
+        return "" if is_hosted or record.wanted == "running" else "it is stopped"
+
     def _failure(self, switch: Switch, error: BaseException) -> UpdateFailed:
         name, hosting = switch.name, self.running.hosting
         state = hosting.state(name) if self.running.is_online else "not running"
         at_work = hosting.version_at_work(name) if state == "running" else None
-        return UpdateFailed(
-            name, switch.record.active, switch.successor.active, switch.step, reason_of(error),
-            active=at_work or self.running.registry.get(name).active, state=state,
-        )  # fmt: skip
+        active = at_work or self.running.registry.get(name).active
+        old, new = switch.record.active, switch.successor.active
+        if isinstance(error, UpdateBlocked):
+            return UpdateBlocked(name, old, new, switch.verdicts, active=active, state=state)
+        reason = reason_of(error)
+        return UpdateFailed(name, old, new, switch.step, reason, active=active, state=state)

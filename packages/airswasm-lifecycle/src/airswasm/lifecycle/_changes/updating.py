@@ -5,13 +5,15 @@ Both decide on the record that is to be, and end in the same switch (`switching`
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
 import anyio.to_thread
 from airswasm.runtime import ProgressSink
 from airswasm.security import GrantRecord, Kinds, TrustStore
 
+from .._gates.gate import VersionChange, VersionSide
+from .._gates.users import Users
 from .._home.policy import HostPolicy
 from .._hosting.loading import Loader
 from .._hosting.running import Running
@@ -25,7 +27,8 @@ from .._registry.plan import (
     plan_update,
     version_to_return_to,
 )
-from .._registry.registry import ComponentRecord, Registry
+from .._registry.registry import ComponentRecord, Registry, VersionRecord
+from .._verdicts import GateVerdict
 from ..errors import ArtifactCorrupt, ManifestInvalid
 from .levels import Levels
 from .switching import Switch, Switching
@@ -51,11 +54,14 @@ class Updating:
     kinds: Kinds
     levels: Levels
     switching: Switching
+    users: Users
 
     async def update(
-        self, package: Package, name: str, approve: Approve | None, progress: ProgressSink | None
-    ) -> None:
+        self, package: Package, name: str, approve: Approve | None, progress: ProgressSink | None,
+        overrides: Mapping[str, str],
+    ) -> tuple[GateVerdict, ...]:  # fmt: skip
         """Replace a component by a newer version. Raises as `System.update`."""
+        self.switching.gates.check_overrides(overrides)
         record = self.registry.get(name)
         plan = await self.plan(package, name, progress)
         decide = await self._approve(plan, package, approve)
@@ -65,10 +71,17 @@ class Updating:
             owner=str(package.signer) if package.signer else record.owner,
             migrate_from=record.migrate_from or record.active,
         )
-        await self.switching.carry_out(Switch(
-            "update", record, successor, package.manifest, decide,
-            lambda ready: self.ledger.put_package(package, (ready,), "update", decide),
+        return await self.switching.carry_out(Switch(
+            self._update_of(record, package), record, successor, package.manifest, decide,
+            lambda ready: self.ledger.put_package(package, (ready,), "update", decide), overrides,
         ))  # fmt: skip
+
+    async def preview(
+        self, package: Package, name: str, progress: ProgressSink | None
+    ) -> InstallPlan:
+        """Decide the effect of an update, with the verdicts that need no candidate."""
+        plan = await self.plan(package, name, progress)
+        return await self._judged(plan, self._update_of(self.registry.get(name), package))
 
     async def plan(self, package: Package, name: str, progress: ProgressSink | None) -> InstallPlan:
         """Decide the effect of an update; see `System.plan`."""
@@ -110,17 +123,27 @@ class Updating:
         except (ArtifactCorrupt, ManifestInvalid):
             return None
 
-    async def rollback(self, name: str, to: str | None) -> None:
+    async def rollback(
+        self, name: str, to: str | None, overrides: Mapping[str, str]
+    ) -> tuple[GateVerdict, ...]:
         """Go back to a retained version. Raises as `System.rollback`."""
+        self.switching.gates.check_overrides(overrides)
         record = self.registry.get(name)
         plan = await self.plan_rollback(name, to)
         version = record.version(plan.version)
         successor = replace(record.with_active(plan.version, self.clock()), migrate_from=None)
         _, verified = await self.running.stored.verified(record, version)
-        await self.switching.carry_out(Switch(
-            "rollback", record, successor, plan.manifest, _as_before,
-            lambda ready: self.ledger.put("rollback", ready, verified),
+        return await self.switching.carry_out(Switch(
+            self._rollback_of(record, version, plan.manifest), record, successor, plan.manifest,
+            _as_before, lambda ready: self.ledger.put("rollback", ready, verified), overrides,
         ))  # fmt: skip
+
+    async def preview_rollback(self, name: str, to: str | None) -> InstallPlan:
+        """Decide the effect of a rollback, with the verdicts that need no candidate."""
+        plan = await self.plan_rollback(name, to)
+        record = self.registry.get(name)
+        version = record.version(plan.version)
+        return await self._judged(plan, self._rollback_of(record, version, plan.manifest))
 
     async def plan_rollback(self, name: str, to: str | None) -> InstallPlan:
         """Decide the effect of a rollback; see `System.plan_rollback`."""
@@ -133,3 +156,37 @@ class Updating:
         before = self._manifest_of(record)
         held = self.running.in_force.grants(record.grants, version)
         return plan_rollback(record, version, manifest, before, self.kinds, held, len(wasm))
+
+    # -- what the gates get to see ---------------------------------------------------------------
+
+    async def _judged(self, plan: InstallPlan, change: VersionChange) -> InstallPlan:
+        verdicts = await self.switching.gates.judge(change, "versions", {})
+        return replace(plan, verdicts=verdicts)
+
+    def _update_of(self, record: ComponentRecord, package: Package) -> VersionChange:
+        async def read_new() -> bytes:
+            return package.wasm
+
+        new = VersionSide(package.version, package.manifest, read_new)
+        standing = self.switching.standing(record)
+        return VersionChange("update", record.name, self._old(record), new, self.users, None,
+                             standing)  # fmt: skip
+
+    def _rollback_of(
+        self, record: ComponentRecord, version: VersionRecord, manifest: Manifest
+    ) -> VersionChange:
+        new = self._side(version, manifest)
+        standing = self.switching.standing(record)
+        return VersionChange("rollback", record.name, self._old(record), new, self.users, None,
+                             standing)  # fmt: skip
+
+    def _old(self, record: ComponentRecord) -> VersionSide | None:
+        manifest = self._manifest_of(record)
+        return None if manifest is None else self._side(record.active_version, manifest)
+
+    def _side(self, version: VersionRecord, manifest: Manifest) -> VersionSide:
+        async def read() -> bytes:
+            read_stored = self.running.stored.artifacts.read
+            return await anyio.to_thread.run_sync(read_stored, version.wasm_digest)
+
+        return VersionSide(version.version, manifest, read)

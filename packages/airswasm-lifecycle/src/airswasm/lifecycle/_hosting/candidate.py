@@ -7,8 +7,10 @@ takes over.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
+import anyio
+from airswasm.actor import ActorStopped, AskTimeout
 from airswasm.runtime import Component
 
 from .._packages.manifest import Manifest
@@ -33,6 +35,7 @@ class Candidate:
     manifest: Manifest
     maker: Maker
     actor: HostedActor | None = None
+    _asking: anyio.Lock = field(default_factory=anyio.Lock)
 
     @property
     def name(self) -> str:
@@ -54,6 +57,41 @@ class Candidate:
         """Whether its start takes over stored data, so that the old version must hold still."""
         return self.maker.migrates
 
+    @property
+    def is_alive(self) -> bool:
+        """Whether what has started can take over: what has trapped cannot."""
+        instance = self.actor.instance if self.actor is not None else None
+        return instance is not None and not instance.is_closed
+
+    @property
+    def fuel_used(self) -> int:
+        """The fuel that it has used since it was instantiated."""
+        return self.actor.fuel_used if self.actor is not None else 0
+
+    @property
+    def memory_bytes(self) -> int:
+        """Its peak linear memory."""
+        return self.actor.memory_bytes if self.actor is not None else 0
+
+    async def check_health(self, timeout: float) -> bool:
+        """Call `health.check`, one call at a time. Return False if it has none.
+
+        Args:
+            timeout: Seconds.
+
+        Raises:
+            HealthCheckFailed: It answered that it does not work.
+            AskTimeout: It did not answer in time, and has ended.
+            GuestFault: It trapped, or reached a limit, and has ended.
+            ActorStopped: It had ended before.
+        """
+        async with self._asking:
+            if self.actor is None:
+                raise ActorStopped(self.name)
+            with anyio.move_on_after(timeout):
+                return await self.actor.check_unheard()
+            raise AskTimeout(self.name, timeout)
+
     async def start(self) -> None:
         """Instantiate it, call its `init`, and let it take over data; then it is ready.
 
@@ -67,6 +105,17 @@ class Candidate:
         except BaseException:
             self.discard()
             raise
+
+    async def start_again(self) -> None:
+        """Start another incarnation; what the first one took over is not taken over again.
+
+        Raises:
+            InitFailed: It answered with an error.
+            GuestFault: It trapped, or reached a limit.
+        """
+        self.discard()
+        self.maker.migrate_from = None
+        await self.start()
 
     def hand_over(self) -> Maker:
         """Return the factory of its incarnations, the first of which has started."""

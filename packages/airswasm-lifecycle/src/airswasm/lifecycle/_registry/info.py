@@ -5,11 +5,13 @@ Apart from the status, because it shows a manifest, and reading one needs pydant
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Self
 
 from .._home.artifacts import ArtifactStore
 from .._packages.manifest import MANIFEST_NAME, LimitsSection, Manifest
+from .._verdicts import GateVerdict
 from .registry import ComponentRecord
 
 if TYPE_CHECKING:
@@ -40,6 +42,8 @@ class VersionInfo:
     """Where it came from; empty if it has no source to go back to."""
     pin: str = ""
     """The source's name for exactly this version: a commit, a digest."""
+    overridden: Mapping[str, str] = field(default_factory=dict[str, str])
+    """The gates that would have stopped it, with an operator's reasons to override them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,6 +145,8 @@ class ComponentInfo:
     """The numbers of its manifest that the host's policy does not allow, with what holds."""
     recording: RecordingInfo | None = None
     """Its recorded messages; None where it has none and none are recorded."""
+    verdicts: tuple[GateVerdict, ...] = ()
+    """The verdicts of the gates, in the result of an update or a rollback."""
 
 
 def read_manifest(artifacts: ArtifactStore, record: ComponentRecord) -> Manifest:

@@ -292,6 +292,13 @@ class Ledger:
         async with self._lock:
             self._note(verb, record, detail)
 
+    async def record(self, events: Iterable[AuditEvent]) -> None:
+        """Write audit lines about decisions that change no record."""
+        async with self._lock:
+            for event in events:
+                self._audit.record(event)
+            self._audit.sync()
+
     async def remove(self, record: ComponentRecord, **detail: str) -> None:
         """Remove a record; its files stay until the next sweep."""
         async with self._lock:

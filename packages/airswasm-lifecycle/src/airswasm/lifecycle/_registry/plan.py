@@ -21,6 +21,7 @@ from .._packages.manifest import LimitsSection, Manifest
 from .._packages.package import Package, digest_over
 from .._packages.requests import read_grants
 from .._packages.semver import precedence
+from .._verdicts import GateVerdict
 from ..errors import (
     AlreadyInstalled,
     OwnerChanged,
@@ -96,6 +97,9 @@ class InstallPlan:
     """The source's name for exactly this content."""
     origin: str = ""
     """The canonical text of its source; empty where it is not known."""
+    verdicts: tuple[GateVerdict, ...] = ()
+    """The verdicts of the gates on an update or a rollback; without those that try a candidate,
+    which nothing starts for a plan."""
 
     @property
     def limits(self) -> LimitsSection:

@@ -70,6 +70,8 @@ class VersionRecord:
     """When it stopped being active, in seconds since 1970; None if it is, or if not known."""
     checkpoint: str = ""
     """The checkpoint of its data, taken as it was replaced; empty if there is none."""
+    overridden: Mapping[str, str] = field(default_factory=dict[str, str])
+    """The gates that would have stopped it, with an operator's reasons to override them."""
 
     def to_document(self) -> dict[str, object]:
         """Return the version in its stored form; it has only those later fields that are set."""
@@ -90,6 +92,8 @@ class VersionRecord:
             document["replaced_at"] = self.replaced_at
         if self.checkpoint:
             document["checkpoint"] = self.checkpoint
+        if self.overridden:
+            document["overridden"] = dict(self.overridden)
         return document
 
 
@@ -157,6 +161,14 @@ class ComponentRecord:
         )
         return replace(self, active=version, versions=versions)
 
+    def with_overridden(self, overridden: Mapping[str, str]) -> ComponentRecord:
+        """Return a record whose active version got there past some gates."""
+        versions = tuple(
+            replace(each, overridden=dict(overridden)) if each.version == self.active else each
+            for each in self.versions
+        )
+        return replace(self, versions=versions)
+
     def _replaced(self, now: float) -> tuple[VersionRecord, ...]:
         return tuple(
             replace(each, replaced_at=now) if each.version == self.active else each
@@ -218,6 +230,7 @@ def _read_version(document: Mapping[str, object]) -> VersionRecord:
     asked = document["asked"] if "asked" in document else document["grants"]
     patterns = cast("Mapping[str, list[str]]", asked)
     signer, replaced_at = document["signer"], document.get("replaced_at")
+    overridden = cast("Mapping[str, str]", document.get("overridden", {}))
     return VersionRecord(
         version=str(document["version"]),
         sequence=int(str(document["sequence"])),
@@ -231,6 +244,7 @@ def _read_version(document: Mapping[str, object]) -> VersionRecord:
         is_pinned=document.get("pinned") is True,
         replaced_at=None if replaced_at is None else float(str(replaced_at)),
         checkpoint=str(document.get("checkpoint", "")),
+        overridden={str(gate): str(why) for gate, why in overridden.items()},
     )
 
 

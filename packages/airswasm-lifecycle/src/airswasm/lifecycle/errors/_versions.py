@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict
 
 from airswasm.wit import ErrorCode, ExitStatus
 
+from .._verdicts import GateVerdict
 from ._tree import LifecycleError
 
 __all__ = (
     "AlreadyInstalled",
+    "GateUnknown",
     "NotInstalled",
+    "OverrideUnexplained",
     "PurgeIncomplete",
     "RegistryCorrupt",
     "RolledBackPast",
+    "UpdateBlocked",
     "UpdateFailed",
     "VersionActive",
     "VersionNotNewer",
@@ -200,3 +205,93 @@ class RegistryCorrupt(LifecycleError):
     def __init__(self, name: str, reason: str) -> None:
         self.name, self.reason = name, reason
         super().__init__(f"the registry's record of {name} is damaged: {reason}")
+
+
+class UpdateBlocked(UpdateFailed):
+    """A gate does not let a version take over.
+
+    Attributes:
+        verdicts: The verdicts of all gates.
+    """
+
+    explanation = ErrorCode(
+        "E0361",
+        "blocked by a gate",
+        "A gate found what would break if the new version took over. The version before stays the "
+        "active one.",
+        "mend the new version; or, where the reason is known and accepted, pass `--override GATE "
+        "--reason TEXT`",
+        ExitStatus.REFUSED,
+    )
+
+    def __init__(
+        self,
+        name: str,
+        old: str,
+        new: str,
+        verdicts: Sequence[GateVerdict],
+        *,
+        active: str = "",
+        state: str = "running",
+    ) -> None:
+        self.verdicts = tuple(verdicts)
+        stopping = [each for each in self.verdicts if each.is_stopping]
+        reason = " / ".join(map(str, stopping))
+        super().__init__(name, old, new, "pass the gates", reason, active=active, state=state)
+        flags = " ".join(f"--override {each.gate}" for each in stopping)
+        self.hint = f"mend the new version; to accept what breaks: {flags} --reason TEXT"
+
+    @property
+    def lines(self) -> tuple[str, ...]:
+        """The verdicts of the other gates, a line each."""
+        return tuple(str(each) for each in self.verdicts if not each.is_stopping)
+
+    @property
+    def facts(self) -> Mapping[str, object]:
+        """All verdicts as data."""
+        return {"verdicts": [asdict(each) for each in self.verdicts]}
+
+
+class GateUnknown(LifecycleError):
+    """An operator named a gate that no installed block brings.
+
+    Attributes:
+        gate: The name.
+        known: The gates of this host.
+    """
+
+    explanation = ErrorCode(
+        "E0362",
+        "no such gate",
+        "No installed block brings a gate of that name.",
+        "`airswasm update --dry-run` shows the gates of this host",
+        ExitStatus.USAGE,
+    )
+
+    def __init__(self, gate: str, known: Iterable[str]) -> None:
+        from difflib import get_close_matches  # here: every verb imports errors, few raise this
+
+        self.gate, self.known = gate, tuple(known)
+        close = get_close_matches(gate, self.known, n=1, cutoff=0.5)
+        meant = f"; did you mean {close[0]}?" if close else f"; known are {', '.join(self.known)}"
+        super().__init__(f"there is no gate {gate[:130]!r}{meant}")
+
+
+class OverrideUnexplained(LifecycleError):
+    """A gate was to be overridden without a reason.
+
+    Attributes:
+        gate: The gate.
+    """
+
+    explanation = ErrorCode(
+        "E0363",
+        "an override needs a reason",
+        "The audit log and the history keep the reason for which a gate was overridden.",
+        "pass it with --reason TEXT",
+        ExitStatus.USAGE,
+    )
+
+    def __init__(self, gate: str) -> None:
+        self.gate = gate
+        super().__init__(f"the gate {gate} cannot be overridden without a reason")
