@@ -1,5 +1,6 @@
 from ._block import BLOCK, LOGGING_INTERFACE
 from ._changes.granting import Granting, GrantReport
+from ._changes.reloading import ReloadReport, SettingChange
 from ._changes.trusting import RevocationReport, Trusting
 from ._home.artifacts import ArtifactStore
 from ._home.configuration import Configuration, Setting, describe_settings, write_toml
@@ -112,6 +113,7 @@ from .errors import (
     RolledBackPast,
     SequenceJumped,
     SequenceTooOld,
+    SettingsGiven,
     SourceChanged,
     SourceFailed,
     SourceRefused,
@@ -131,6 +133,9 @@ from .errors import (
 
 __all__ = (
     "show_payload",
+    "SettingsGiven",
+    "ReloadReport",
+    "SettingChange",
     "ComponentsInvalid",
     "LockMismatch",
     "LockMissing",

@@ -79,7 +79,14 @@ from ._registry.info import ComponentInfo
 from ._registry.plan import InstallPlan
 from ._registry.summary import ComponentSummary
 from ._trial.desk import RecordedMessages
-from .errors import ApprovalRefused, HostOffline, LearningRefused, NotMeasured, NotRunning
+from .errors import (
+    ApprovalRefused,
+    HostOffline,
+    LearningRefused,
+    NotMeasured,
+    NotRunning,
+    SettingsGiven,
+)
 
 __all__ = ("Mode", "System")
 

@@ -47,6 +47,4 @@ class LiveSettings:
         Raises:
             Exception: What a part raised that refuses them.
         """
-        return [
-            prepare(each) for each in settings for prepare in self._prepare.get(type(each), ())
-        ]
+        return [prepare(each) for each in settings for prepare in self._prepare.get(type(each), ())]

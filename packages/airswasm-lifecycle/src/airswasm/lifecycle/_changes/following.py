@@ -5,7 +5,7 @@ Blocks that set parts up themselves say so there; `LiveSettings` says why and ho
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Coroutine, Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 
@@ -100,7 +100,7 @@ class Following:
     forbid: Callable[[SecuritySettings], ForbiddenLayer]
     alone: Alone
     is_busy: Callable[[str], bool]
-    later: Callable[[Callable[[str], Awaitable[None]], str], None]
+    later: Callable[[Callable[[str], Coroutine[object, object, None]], str], object]
 
     def follow(self) -> None:
         """Tell the host's `LiveSettings` how each part takes changes over."""

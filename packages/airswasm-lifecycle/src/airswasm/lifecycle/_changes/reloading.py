@@ -14,11 +14,11 @@ from __future__ import annotations
 import dataclasses
 import inspect
 import os
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, cast
+from typing import Any, Literal, cast
 
 import anyio
 import anyio.to_thread
@@ -155,10 +155,14 @@ class Reloading:
     def _read(self) -> tuple[str, Configuration]:
         """Read and check the file, as a host that starts now would."""
         wanted = Configuration.load(self._file, self._blocks, os.environ)
-        problems = mode_problems(wanted, str(self._file))
-        if problems:
-            raise ConfigurationInvalid(str(self._file), problems)
         text = self._file.read_text("utf-8-sig") if self._file.is_file() else ""
+        findings = [
+            ((*each.key.split("."),), each.text) for each in mode_problems(wanted, str(self._file))
+        ]
+        if findings:
+            raise ConfigurationInvalid(
+                str(self._file), problems_at(str(self._file), text, findings)
+            )
         return text, wanted
 
     def _reachable(self, wanted: Configuration) -> Iterator[tuple[Section, object]]:
@@ -175,7 +179,7 @@ class Reloading:
                 continue
             kept = {key: getattr(before, key) for key in section.at_start}
             try:
-                value = dataclasses.replace(cast("_Model", value), **kept)
+                value = dataclasses.replace(cast("Any", value), **kept)
             except ValueError as error:
                 text = f"{safe_text(error)}: {', '.join(kept)} holds until the next start"
                 problems = problems_at(str(self._file), "", [((section.name,), text)])
@@ -190,9 +194,7 @@ class Reloading:
     def _takes(self, section: Section, model: type) -> bool:
         return section.reads == "use" or (section.reads == "reload" and self._live.takes(model))
 
-    def _prepared(
-        self, text: str, values: Mapping[Section, object]
-    ) -> list[Callable[[], object]]:
+    def _prepared(self, text: str, values: Mapping[Section, object]) -> list[Callable[[], object]]:
         found: list[Callable[[], object]] = []
         for section, value in values.items():
             try:
@@ -215,10 +217,8 @@ class Reloading:
             variable = section.variable(after.key)
             written = in_file.get(after.name)
             if after.origin == variable and written is not None and written.value != after.value:
-                reason = f"the variable {variable} of the host wins over the file"
-                yield SettingChange(
-                    after.name, shown(after), shown(written), "overridden", reason
-                )
+                wins = f"the variable {variable} of the host wins over the file"
+                yield SettingChange(after.name, shown(after), shown(written), "overridden", wins)
             elif known is None:
                 continue
             elif known.value == after.value and after.key == "file" and after.value != '""':
@@ -227,9 +227,7 @@ class Reloading:
             elif known.value != after.value:
                 reason = self._reason_to_wait(section, after.key, models[after.section])
                 state: State = "applied" if reason is None else "waiting"
-                yield SettingChange(
-                    after.name, shown(known), shown(after), state, reason or ""
-                )
+                yield SettingChange(after.name, shown(known), shown(after), state, reason or "")
 
     def _reason_to_wait(self, section: Section, key: str, model: type) -> str | None:
         reason = section.reason_to_wait(key)
@@ -248,9 +246,3 @@ class Reloading:
         reason = f"not reloaded: {type(error).__name__}: {error}"
         with suppress(AuditUnavailable):
             log.record(AuditEvent("config", outcome="failed", reason=reason[:500]))
-
-
-class _Model:
-    """A stand-in for any model of a section, for type checkers."""
-
-    __dataclass_fields__: dict[str, dataclasses.Field[object]]
