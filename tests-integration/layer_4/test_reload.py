@@ -99,7 +99,7 @@ def other_value(section: Section, key: str) -> object:
 
 
 def held_by(system: System, *kinds: type) -> list[Any]:
-    """Return the parts of these kinds that a host has, whoever holds them."""
+    """Return the parts of these kinds that a host has."""
     guard = system.services.get(Guard)
     found = [each for each in gc.get_objects() if isinstance(each, kinds)]
     mine = [each for each in found if _guard_of(each) in (None, guard)]

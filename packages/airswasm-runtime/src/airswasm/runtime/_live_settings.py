@@ -24,7 +24,7 @@ Prepare: TypeAlias = Callable[[T], Apply]
 
 
 class LiveSettings:
-    """How the parts of one host take changed settings over, by the class of the model."""
+    """The functions by which the parts of one host take settings over, by the model's class."""
 
     def __init__(self) -> None:
         self._prepare: dict[type, list[Prepare[object]]] = {}

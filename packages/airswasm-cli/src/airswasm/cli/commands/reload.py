@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+import functools
 from collections import Counter
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from .._control.document import Document, items, text
-from .._session.session import Session
-from .config import mending
+from .._session.session import Session, verb
 
 if TYPE_CHECKING:
     from .._hosts.host import Host
@@ -20,7 +20,7 @@ app = typer.Typer(add_completion=False, rich_markup_mode=None)
 
 
 @app.command()
-@mending
+@functools.partial(verb, reads_config=False)
 def reload(
     session: Session,
     dry_run: Annotated[

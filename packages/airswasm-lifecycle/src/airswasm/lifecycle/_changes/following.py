@@ -191,8 +191,9 @@ class Following:
         policy.hold_to(HostPolicy.of(self.upcoming()))
         self.policies.hold_to()
         hosting: Hosting = self.running.hosting
-        hosting.most_running = self.most_running()
-        hosting.most_message_bytes = policy.limits.message_bytes
+        hosting.hold_all_to(
+            most_running=self.most_running(), most_message_bytes=policy.limits.message_bytes
+        )
         return self._hold_all(is_other)
 
     async def _hold_all(self, is_other: bool) -> None:

@@ -451,6 +451,11 @@ class Hosting:
             self._killing[name] -= 1
             self._killing += Counter()  # discards counters that are zero
 
+    def hold_all_to(self, *, most_running: int, most_message_bytes: int) -> None:
+        """Take other bounds over; what is made of manifests from now on is made anew."""
+        self.most_running, self.most_message_bytes = most_running, most_message_bytes
+        self._recipes.clear()
+
     def hold_to(self, name: str, manifest: Manifest) -> None:
         """Hold a component that is hosted to other numbers, without a new incarnation.
 
