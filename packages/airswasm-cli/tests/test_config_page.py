@@ -41,7 +41,7 @@ def test_every_setting_has_a_row_with_a_meaning() -> None:
     assert sorted(rows) == sorted(
         each.name for each in Configuration.parse("", Blocks.find()).settings()
     )
-    assert [name for name, cells in rows.items() if len(cells) != 5 or not all(cells)] == []
+    assert [name for name, cells in rows.items() if len(cells) != 6 or not all(cells)] == []
 
 
 def test_a_default_on_the_page_can_be_written_to_the_file() -> None:

@@ -239,7 +239,7 @@ def test_a_long_home_s_host_is_found_from_another_environment(
     assert verb("send", "hello", "x").returncode == 6
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_host_s_log_says_which_signal_ended_it(
     home: Path, run_host: RunHost, number: signal.Signals
 ) -> None:

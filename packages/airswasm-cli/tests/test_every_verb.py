@@ -96,6 +96,7 @@ trust allow {}/third.pub --label ours --yes
 trust disallow {}/third.pub
 trust revoke {}/other.pub --yes
 config set limits.memory 64MiB
+reload
 config get limits.memory
 config show limits
 config unset limits.memory

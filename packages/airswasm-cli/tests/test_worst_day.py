@@ -35,7 +35,7 @@ posix_only = pytest.mark.skipif(os.name != "posix", reason="signals and descript
 def test_a_host_outlives_the_terminal_that_it_talks_to(
     airswasm: Airswasm, run_host: RunHost, installed: Path, home: Path
 ) -> None:
-    """The reader of its stderr is gone: it goes on, and SIGHUP stops it in order."""
+    """The reader of its stderr is gone: it goes on, also after SIGHUP, and SIGTERM stops it."""
     host = run_host()
     host.process.stderr.close()
     assert airswasm("restart", "hello").code == 0
@@ -44,6 +44,8 @@ def test_a_host_outlives_the_terminal_that_it_talks_to(
     assert airswasm("send", "hello", "x").out == "Hello, x! You are number 1."
     host.process.stderr = None
     host.process.send_signal(signal.SIGHUP)
+    assert airswasm("send", "hello", "x").out == "Hello, x! You are number 2."
+    host.process.send_signal(signal.SIGTERM)
     assert host.process.wait(60) == 0
     assert not (home / "control.sock").exists()
     lines = read_audit(home / "audit" / "audit.jsonl")

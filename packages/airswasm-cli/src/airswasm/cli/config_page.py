@@ -26,13 +26,13 @@ The settings of a host are in `config.toml` in its home. Every key has a default
     airswasm config set limits.memory "64 MiB"
     airswasm config unset limits.memory
 
-`config show --origin` prints every setting with its origin. `config set` and `config unset` keep the file's comments, and write nothing unless the whole new file is valid. A running host reads the file at its next start. A variable holds TOML, or plain text: `AIRSWASM_LIMITS_MEMORY="64 MiB"`.
+`config show --origin` prints every setting with its origin. `config set` and `config unset` keep the file's comments, and write nothing unless the whole new file is valid. A running host takes the file over with `airswasm reload`, or SIGHUP: all of it, or nothing if there is a mistake in it. The column *reload* says what can change while a host runs, and why the rest waits for its next start (see [operating.md](operating.md)). A variable holds TOML, or plain text: `AIRSWASM_LIMITS_MEMORY="64 MiB"`.
 
 This page lists the settings of airswasm's own blocks; another installed package can add tables, which `config show` lists too.
 """
 _TABLE = """\
-| key | default | form | meaning | variable |
-|---|---|---|---|---|
+| key | default | form | meaning | reload | variable |
+|---|---|---|---|---|---|
 """
 _SIZES = ((2**30, "GiB"), (2**20, "MiB"), (2**10, "KiB"))
 
@@ -48,9 +48,18 @@ def config_page() -> str:
 def _section(section: Section, settings: Sequence[Setting]) -> Iterator[str]:
     yield f"\n## {section.name}\n{section.summary}\n\n{_TABLE}"
     for each in settings:
-        cells = (f"`{each.key}`", f"`{_default(each)}`", each.form, each.meaning)
+        held = _held_from(section, each.key)
+        cells = (f"`{each.key}`", f"`{_default(each)}`", each.form, each.meaning, held)
         shown = " | ".join(cell.replace("|", "\\|") for cell in cells)
         yield f"| {shown} | `{section.variable(each.key)}` |\n"
+
+
+def _held_from(section: Section, key: str) -> str:
+    """Return when a changed key holds."""
+    reason = section.reason_to_wait(key)
+    if reason is not None:
+        return f"at the next start: {reason}"
+    return "yes" if section.reads == "reload" else "at the next use"
 
 
 def _default(setting: Setting) -> str:

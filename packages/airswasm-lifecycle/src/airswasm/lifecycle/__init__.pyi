@@ -1,5 +1,6 @@
 from ._block import BLOCK, LOGGING_INTERFACE
 from ._changes.granting import Granting, GrantReport
+from ._changes.reloading import ReloadReport, SettingChange
 from ._changes.trusting import RevocationReport, Trusting
 from ._gates.gate import ReadyCandidate, UpdateGate, VersionChange, VersionSide
 from ._gates.settings import UpdateSettings
@@ -118,6 +119,7 @@ from .errors import (
     RolledBackPast,
     SequenceJumped,
     SequenceTooOld,
+    SettingsGiven,
     SourceChanged,
     SourceFailed,
     SourceRefused,
@@ -152,6 +154,9 @@ __all__ = (
     "Verdict",
     "VersionChange",
     "VersionSide",
+    "SettingsGiven",
+    "ReloadReport",
+    "SettingChange",
     "ComponentsInvalid",
     "LockMismatch",
     "LockMissing",

@@ -29,15 +29,37 @@ BLOCK = Block(
     interfaces=(LOGGING_INTERFACE,),
     provide="airswasm.lifecycle:provide",
     sections=(
-        Section("install", "airswasm.lifecycle:InstallPolicy", "Rules for installing packages."),
-        Section("sources", "airswasm.lifecycle:SourceSettings", "Where packages may come from."),
-        Section("limits", "airswasm.lifecycle:LimitPolicy", "Limits for every component."),
         Section(
-            "supervision", "airswasm.lifecycle:SupervisionPolicy", "Bounds for every supervisor."
+            "install",
+            "airswasm.lifecycle:InstallPolicy",
+            "Rules for installing packages.",
+            reads="reload",
         ),
-        Section("health", "airswasm.lifecycle:HealthPolicy", "Bounds for health checks."),
+        Section(
+            "sources",
+            "airswasm.lifecycle:SourceSettings",
+            "Where packages may come from.",
+            reads="reload",
+        ),
+        Section(
+            "limits",
+            "airswasm.lifecycle:LimitPolicy",
+            "Limits for every component.",
+            reads="reload",
+        ),
+        Section(
+            "supervision",
+            "airswasm.lifecycle:SupervisionPolicy",
+            "Bounds for every supervisor.",
+            reads="reload",
+        ),
+        Section(
+            "health", "airswasm.lifecycle:HealthPolicy", "Bounds for health checks.", reads="reload"
+        ),
+        Section(
+            "logs", "airswasm.lifecycle:LogLimits", "Limits for components' logs.", reads="reload"
+        ),
         Section("updates", "airswasm.lifecycle:UpdateSettings", "What a new version has to pass."),
-        Section("logs", "airswasm.lifecycle:LogLimits", "Limits for components' logs."),
         Section(
             "replay",
             "airswasm.lifecycle:ReplaySettings",

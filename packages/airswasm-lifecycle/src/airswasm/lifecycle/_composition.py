@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import AsyncGenerator, Callable, Iterable, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 from typing import Literal
 
 import anyio
+import anyio.abc
 import anyio.to_thread
 from airswasm.actor import (
     ActorSystem,
@@ -46,6 +46,7 @@ from airswasm.runtime import (
     HealthSources,
     HostMemory,
     HostSettings,
+    LiveSettings,
     Meters,
     Services,
     check_address_space,
@@ -62,7 +63,6 @@ from airswasm.security import (
     SecuritySettings,
     TrustSettings,
     TrustStore,
-    covers_source,
 )
 from airswasm.storage import (
     DurabilityPolicy,
@@ -76,9 +76,11 @@ from airswasm.storage import (
 )
 from airswasm.wit import Blocks, Contract, Forbidden
 
+from ._changes.following import Following, joined_patterns
 from ._changes.granting import Granting
 from ._changes.installing import Installing
 from ._changes.levels import Levels
+from ._changes.reloading import Reloading
 from ._changes.switching import Switching, keep_no_data
 from ._changes.trusting import Trusting
 from ._changes.updating import Updating
@@ -163,6 +165,7 @@ class OpenHome:
         self._stored = StoredPackages(ArtifactStore(self.home.artifacts_folder), checkpoint)
         self._offers: tuple[Offer, ...] = ()
         self._names: dict[str, anyio.Lock] = {}
+        self._further_forbidden: tuple[Forbidden, ...] = ()
         self._started_at: float | None = None
         self._kept_recordings: KeptRecordings | None = None
 
@@ -185,11 +188,17 @@ class OpenHome:
             self.kinds,
             self._clock,
             is_development=self.policy.is_development,
-            is_trusted=partial(covers_source, trust.sources),
+            is_trusted=lambda source: self._levels.trusts_source(source),
             is_trusted_key=self._trust.trusts,
         )
         limits = self.configuration.get(LogLimits)
         self.logs = LogBook(self.home.logs_folder, limits, clock=self._clock)
+        self._levels = Levels(
+            self._trust,
+            trust,
+            self.home.folder / "keys",
+            is_development=self.policy.is_development,
+        )
 
     def _check_mode(self) -> None:
         file = str(self.home.config_file)
@@ -223,7 +232,7 @@ class OpenHome:
         self._configure()
         security = self.configuration.get(SecuritySettings)
         self.kinds.check(security.policy)
-        self.kinds.check(Grants(deny=_joined_patterns(security.forbidden_entries)))
+        self.kinds.check(Grants(deny=joined_patterns(security.forbidden_entries)))
         settings = self.configuration.get(AuditSettings)
         is_online = self.mode == "online"
         auditing = self._auditing = Auditing(self.home, settings, stack, is_online=is_online)
@@ -248,14 +257,7 @@ class OpenHome:
             line_burst=settings.burst,
             lines_per_second=settings.lines_per_second,
         )
-        self._forbidden = ForbiddenLayer(
-            self.kinds,
-            (
-                *(entry for each in self.blocks for entry in each.block.forbidden),
-                *security.forbidden_entries,
-            ),
-        )
-        self._guard.add_layer(self._forbidden, first=True)
+        self._guard.add_layer(self._forbid(security), first=True)
         roles = roles_layer(self.configuration, self.home, self.blocks, self.kinds)
         if roles is not None:
             self._guard.add_layer(roles)
@@ -399,25 +401,23 @@ class OpenHome:
         self._granting = Granting(
             self._registry, self._ledger, self._running, self.kinds, self._clock
         )
-        levels = Levels(
-            self._trust,
-            self.configuration.get(TrustSettings),
-            self.home.folder / "keys",
-            is_development=self.policy.is_development,
-        )
         self._installing = Installing(
             self._registry, self._ledger, self._trust, self.policy, loader, self._forgetting,
-            self.logs, self._running, self._clock, self.kinds, levels,
+            self.logs, self._running, self._clock, self.kinds, self._levels,
         )  # fmt: skip
         self._updating = Updating(
             self._registry, self._ledger, self._trust, self.policy, loader, self._running,
-            self._clock, self.kinds, levels,
+            self._clock, self.kinds, self._levels,
             Switching(self._running, self._ledger, loader, self._find_gates(), keep_no_data),
             Users(self._registry, self._guard, self.services.get(ExportUsers)),
         )  # fmt: skip
         self._trusting = Trusting(
             self._registry, self._ledger, self._trust, self._audit, self._running, self._granting
         )
+        self._reloading = Reloading(
+            self.home.config_file, self.configuration, self.blocks,
+            self.services.get(LiveSettings), self._auditing, self._put_in_force,
+        )  # fmt: skip
 
     def _find_gates(self) -> Gates:
         settings, file = self.configuration.get(UpdateSettings), str(self.home.config_file)
@@ -441,6 +441,18 @@ class OpenHome:
             recording=self._kept_recordings.find if self._kept_recordings else lambda _name: None,
         )
 
+    def _forbid(self, settings: SecuritySettings) -> ForbiddenLayer:
+        """Return the forbidden list: what the blocks and the settings have, and `forbid` added."""
+        declared = (entry for each in self.blocks for entry in each.block.forbidden)
+        entries = (*declared, *settings.forbidden_entries, *self._further_forbidden)
+        return ForbiddenLayer(self.kinds, entries)
+
+    def _put_in_force(self, configuration: Configuration) -> None:
+        """Show other settings to all who ask for them from now on."""
+        self.configuration = configuration
+        self.services.add(Configuration, configuration)
+        configuration.offer(self.services, self.blocks)
+
     async def _revive(self, name: str, cool_down: float) -> None:
         async with self._alone(name):
             await self._running.revive(name, cool_down)
@@ -456,6 +468,7 @@ class OpenHome:
         group.start_soon(self._granting.run)
         group.start_soon(self._dead_letters.run)
         if self.mode == "online":
+            self._follow_settings(group)
             group.start_soon(self._rest_idle)
             group.start_soon(self._recordings.run)
             group.start_soon(self._note_denials)
@@ -473,6 +486,22 @@ class OpenHome:
             for observer in self.observers.values():
                 if isinstance(observer, Observer):
                     group.start_soon(observer.run)
+
+    def _follow_settings(self, group: anyio.abc.TaskGroup) -> None:
+        Following(
+            services=self.services,
+            policies=self._policies,
+            running=self._running,
+            levels=self._levels,
+            sources=self.sources,
+            auditing=self._auditing,
+            most_running=self._most_running,
+            upcoming=lambda: self._reloading.upcoming,
+            forbid=self._forbid,
+            alone=self._alone,
+            is_busy=lambda name: name in self._names and self._names[name].locked(),
+            later=lambda function, name: group.start_soon(function, name),
+        ).follow()
 
     def _engine_config(self) -> EngineConfig:
         if self._given_engine is not None:
@@ -512,6 +541,7 @@ class OpenHome:
         add(Configuration, self.configuration)
         add(Meters, self._meters)
         add(HealthSources, HealthSources())
+        add(LiveSettings, LiveSettings())
         self.configuration.offer(self.services, self.blocks)
         add(KeyValueStore, store)  # type: ignore[type-abstract]
         add(StorageQuotas, self._policies)  # type: ignore[type-abstract]
@@ -543,7 +573,3 @@ class OpenHome:
 
 def _timer_space(store: Store) -> Namespace:
     return store.namespace(_TIMERS, quota_bytes=_NO_QUOTA, has_batch_bounds=False)
-
-
-def _joined_patterns(entries: Iterable[Forbidden]) -> dict[str, tuple[str, ...]]:
-    return {each.capability.replace(".", ":"): each.patterns for each in entries}

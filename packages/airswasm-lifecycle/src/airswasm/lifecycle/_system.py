@@ -50,6 +50,7 @@ from airswasm.runtime import (
 from airswasm.security import (
     AuditEvent,
     AuditUnavailable,
+    SecuritySettings,
     Use,
 )
 from airswasm.storage import (
@@ -59,6 +60,7 @@ from airswasm.wit import AirswasmError, Forbidden
 
 from ._changes.granting import Granting, GrantReport, report_grants
 from ._changes.installing import read_source, target_name
+from ._changes.reloading import ReloadReport
 from ._changes.trusting import Trusting
 from ._composition import Mode, OpenHome
 from ._home.configuration import Setting
@@ -78,7 +80,14 @@ from ._registry.info import ComponentInfo
 from ._registry.plan import InstallPlan
 from ._registry.summary import ComponentSummary
 from ._trial.desk import RecordedMessages
-from .errors import ApprovalRefused, HostOffline, LearningRefused, NotMeasured, NotRunning
+from .errors import (
+    ApprovalRefused,
+    HostOffline,
+    LearningRefused,
+    NotMeasured,
+    NotRunning,
+    SettingsGiven,
+)
 
 __all__ = ("Mode", "System")
 
@@ -581,8 +590,8 @@ class System(OpenHome):
             InvalidPattern: A pattern cannot be read.
         """
         self._need_writable("forbidding")
-        self._forbidden.extend((Forbidden(name, capability, tuple(patterns)),))
-        self._guard.forget_all_decisions()
+        self._further_forbidden += (Forbidden(name, capability, tuple(patterns)),)
+        self._guard.add_layer(self._forbid(self.configuration.get(SecuritySettings)))
 
     def note(self, reason: str) -> None:
         """Record an event of the host itself in the audit log.
@@ -625,6 +634,31 @@ class System(OpenHome):
                 self.home.folder, name, value, blocks=self.blocks, audit=self._audit
             )
         )
+
+    async def reload(self, *, dry_run: bool = False) -> ReloadReport:
+        """Take config.toml over while the components run: all of it, or nothing.
+
+        Args:
+            dry_run: Check the file, and say what would change.
+
+        Returns:
+            Each key that differs: applied, waiting for the next start, or overridden by a variable.
+
+        Raises:
+            HostOffline: This system runs no components.
+            ConfigurationInvalid: The file is wrong; nothing changed. The error lists the problems.
+            SettingsGiven: The program that opened this system gave it its settings.
+            AuditUnavailable, StorageError: The change could not be recorded.
+        """
+        self._need_online("reload")
+        if self._given_configuration is not None:
+            raise SettingsGiven(str(self.home.config_file))
+        return await self._reloading.reload(dry_run=dry_run)
+
+    def on_reload(self, listener: Callable[[ReloadReport], None]) -> Callable[[], None]:
+        """Show the report of each reload that changes something; return what ends that."""
+        self._need_online("reload")
+        return self._reloading.listen(listener)
 
     @property
     def dead_letters(self) -> DeadLetterQueue:

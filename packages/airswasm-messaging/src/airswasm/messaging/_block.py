@@ -45,21 +45,25 @@ BLOCK = Block(
             "messaging",
             "airswasm.messaging:MessagingLimits",
             "What holds for the messages of every component.",
+            reads="reload",
         ),
         Section(
             "durable",
             "airswasm.messaging:DurableSettings",
             "Delivery of messages that outlives the host.",
+            reads="reload",
         ),
         Section(
             "timers",
             "airswasm.messaging:TimerSettings",
             "Messages that components send at a later time.",
+            reads="reload",
         ),
         Section(
             "dead-letters",
             "airswasm.messaging:DeadLetterSettings",
             "Bounds of the messages that were not handled, and are kept with the evidence.",
+            reads="reload",
         ),
     ),
     metrics=(

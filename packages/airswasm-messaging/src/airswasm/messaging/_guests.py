@@ -138,9 +138,9 @@ class _Guests:
     ) -> None:
         self._broker, self._guard = broker, guard
         self._retained, self._counters = retained, counters
-        self._policy, self._limits = policy, policy.limits
+        self._policy = policy
         self._quota = quota
-        self._requests = OpenRequests(broker, self._outcome, policy.limits.open_requests)
+        self._requests = OpenRequests(broker, self._outcome, lambda: policy.limits.open_requests)
 
     def envelope(self, caller: Caller) -> object:
         read = self._policy.acceptance_of(caller.name)
@@ -170,7 +170,7 @@ class _Guests:
 
     @decides_each
     def broadcast(self, caller: Caller, targets: Sequence[str], payload: bytes) -> object:
-        most = self._limits.broadcast_targets
+        most = self._policy.limits.broadcast_targets
         if len(targets) > most:
             return self._refused(TooManyTargets(len(targets), most))
         caller.charge(len(targets) * _TARGET_FUEL)
@@ -310,7 +310,7 @@ class _Guests:
     def subscribe(self, caller: Caller, pattern: str) -> object:
         subscriptions = self._subscriptions(caller)
         try:
-            if subscriptions.add(pattern, self._limits.subscriptions):
+            if subscriptions.add(pattern, self._policy.limits.subscriptions):
                 self._deliver_retained(caller, pattern)
         except Exception as error:
             return self._refused(error)
@@ -354,8 +354,8 @@ class _Guests:
 
     def _seconds(self, timeout_ms: int) -> float:
         if timeout_ms == 0:
-            return self._limits.default_timeout
-        return min(timeout_ms / 1000, self._limits.longest_timeout)
+            return self._policy.limits.default_timeout
+        return min(timeout_ms / 1000, self._policy.limits.longest_timeout)
 
     def _outcome(self, request: Request, most_bytes: int) -> Ok[bytes | None] | Err[Case]:
         """Return what an ended request is to a component that takes so many bytes at once."""
@@ -365,7 +365,7 @@ class _Guests:
             reply = _reply(request.value)
         except Unencodable:
             return Err(Case("failed", f"{request.name} answered with what has no encoding"))
-        most = min(most_bytes, self._limits.payload_bytes)
+        most = min(most_bytes, self._policy.limits.payload_bytes)
         if reply is not None and len(reply) > most:
             text = f"the reply of {request.name} has {len(reply):,} bytes, of {most:,} at most"
             return Err(Case("too-large", text))

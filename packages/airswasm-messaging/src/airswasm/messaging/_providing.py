@@ -8,7 +8,7 @@ from airswasm.actor import ActorSystem
 from airswasm.runtime import HostInterface, Services
 
 from ._guests import provide as provide_messaging
-from ._policy import MessagingLimits, MessagingPolicy
+from ._policy import MessagingPolicy, SamePolicy
 from ._quota import SendingQuota
 from ._timers.guests import timers_interface
 from ._timers.schedule import Schedule
@@ -27,12 +27,16 @@ def provide(services: Services) -> Iterable[HostInterface]:
         ServiceMissing: No broker was added to the services.
     """
     yield from provide_messaging(services)
-    limits = MessagingLimits()
+    policy: MessagingPolicy = SamePolicy()
     if services.has(MessagingPolicy):
-        limits = services.get(MessagingPolicy).limits  # type: ignore[type-abstract]
+        policy = services.get(MessagingPolicy)  # type: ignore[type-abstract]
+
+    def payload_bytes() -> int:
+        return policy.limits.payload_bytes
+
     if services.has(Schedule):
-        yield timers_interface(services.get(Schedule), limits.payload_bytes)
+        yield timers_interface(services.get(Schedule), payload_bytes)
     elif services.has(ActorSystem):
         quota = services.get(SendingQuota) if services.has(SendingQuota) else None
         schedule = Schedule(services.get(ActorSystem), quota=quota)
-        yield timers_interface(schedule, limits.payload_bytes)
+        yield timers_interface(schedule, payload_bytes)

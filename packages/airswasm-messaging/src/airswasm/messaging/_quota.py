@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TypeAlias
 
-from ._policy import MessagingPolicy
+from ._policy import MessagingLimits, MessagingPolicy
 from ._rates import TokenBucket
 from ._total import HostTotal
 from .errors import MessagingError, PayloadTooLarge, RateExceeded
@@ -30,12 +30,15 @@ class SendingQuota:
     __slots__ = ("_buckets", "_clock", "_listeners", "_most_bytes", "_policy", "_total")
 
     def __init__(self, policy: MessagingPolicy, clock: Callable[[], float]) -> None:
-        limits = policy.limits
         self._policy, self._clock = policy, clock
         self._buckets: dict[str, TokenBucket] = {}
         self._listeners: tuple[QuotaListener, ...] = ()
+        self.hold_to(policy.limits)
+
+    def hold_to(self, limits: MessagingLimits) -> None:
+        """Hold all senders to other sizes and total rates, from the next message on."""
         self._most_bytes = limits.payload_bytes
-        total = HostTotal(limits.total_messages, limits.total_bytes, clock)
+        total = HostTotal(limits.total_messages, limits.total_bytes, self._clock)
         self._total = total if total.is_bounded else None
 
     @property

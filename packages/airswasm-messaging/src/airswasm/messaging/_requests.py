@@ -42,14 +42,14 @@ class OpenRequests:
         broker: Delivers requests and callbacks.
         outcome_of: Turns an ended request into its outcome for a component that takes so many
             bytes at once.
-        most: The maximum of open requests of one component.
+        most: Returns the maximum of open requests of one component.
     """
 
     def __init__(
         self,
         broker: MessageBroker,
         outcome_of: Callable[[Request, int], Ok[bytes | None] | Err[Case]],
-        most: int,
+        most: Callable[[], int],
     ) -> None:
         self._broker = broker
         self._outcome_of = outcome_of
@@ -85,8 +85,9 @@ class OpenRequests:
             DeliveryError: The broker did not accept the request; no callback will follow.
         """
         mine = self._open.setdefault(component, {})
-        if len(mine) >= self._most:
-            raise RateExceeded(component, f"{self._most} requests wait for their answers")
+        most = self._most()
+        if len(mine) >= most:
+            raise RateExceeded(component, f"{most} requests wait for their answers")
         number = next(self._ids)
         try:
             mine[number] = self._broker.request(

@@ -89,15 +89,18 @@ class RetainedTopics(Protocol):
 class RetainedValues:
     """The values of topics, in memory.
 
+    Attributes:
+        limits: The bounds; tighter ones take nothing away that is there.
+
     Args:
-        limits: The bounds.
+        limits: See above.
         counters: Where values and bytes are counted.
     """
 
     def __init__(
         self, limits: MessagingLimits | None = None, counters: MessagingCounters | None = None
     ) -> None:
-        self._limits = limits or MessagingLimits()
+        self.limits = limits or MessagingLimits()
         self._counters = counters or MessagingCounters()
         self._values: dict[str, RetainedValue] = {}
         self._of_sender: dict[str, tuple[int, int]] = {}
@@ -175,7 +178,7 @@ class RetainedValues:
                 self._put(last)
 
     def _check_room(self, value: RetainedValue, last: RetainedValue | None) -> None:
-        limits, counters, sender = self._limits, self._counters, value.sender
+        limits, counters, sender = self.limits, self._counters, value.sender
         values, size_bytes = self._of_sender.get(sender, (0, 0))
         freed = 0 if last is None else last.size_bytes
         own_freed = freed if last is not None and last.sender == sender else 0

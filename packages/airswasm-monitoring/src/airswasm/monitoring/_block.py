@@ -14,6 +14,8 @@ BLOCK = Block(
             "monitoring",
             "airswasm.monitoring:MonitoringSettings",
             "Thresholds of the health report, and the number of metric series.",
+            reads="reload",
+            at_start={"metrics": "messages are measured from a host's start on, or not at all"},
         ),
     ),
     observe="airswasm.monitoring:observe",

@@ -21,7 +21,14 @@ import anyio
 import anyio.lowlevel
 from airswasm.actor import ActorRef, ActorSystem, Phase, Tally
 from airswasm.messaging import DurableDelivery, MessagingCounters
-from airswasm.runtime import HealthSources, Histogram, HostMemory, Meters, Services
+from airswasm.runtime import (
+    HealthSources,
+    Histogram,
+    HostMemory,
+    LiveSettings,
+    Meters,
+    Services,
+)
 from airswasm.security import AuditLog
 from airswasm.storage import StorageError, StorageQuotas, Store
 
@@ -95,6 +102,11 @@ class Monitor:
         self._listening = [system.events.listen(self.history.note)]
         if is_measuring:
             self._listening.append(system.receipts.measure())
+
+    def hold_to(self, settings: MonitoringSettings) -> None:
+        """Judge by other thresholds, and bound the series anew, from now on."""
+        self.thresholds = settings.thresholds
+        self.metrics.limit_series(settings.series, settings.histograms)
 
     def close(self) -> None:
         """Stop listening and measuring. The collected figures stay readable."""
@@ -237,7 +249,7 @@ def observe(services: Services) -> Monitor:
     settings = MonitoringSettings()
     if services.has(MonitoringSettings):
         settings = services.get(MonitoringSettings)
-    return Monitor(
+    monitor = Monitor(
         services.get(ActorSystem),
         thresholds=settings.thresholds,
         series_limit=settings.series,
@@ -252,6 +264,9 @@ def observe(services: Services) -> Monitor:
         messaging=services.get(MessagingCounters) if services.has(MessagingCounters) else None,
         delivery=services.get(DurableDelivery) if services.has(DurableDelivery) else None,
     )
+    if services.has(LiveSettings):
+        services.get(LiveSettings).take(MonitoringSettings, monitor.hold_to)
+    return monitor
 
 
 def _sample(

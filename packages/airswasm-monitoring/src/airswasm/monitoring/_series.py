@@ -51,14 +51,14 @@ class Growth:
 class Series:
     """Gives at most `limit` components series of their own.
 
-    Args:
-        limit: How many.
+    Attributes:
+        limit: How many. A lower number takes none away from a component that is there.
     """
 
-    __slots__ = ("_limit", "_others", "_own")
+    __slots__ = ("_others", "_own", "limit")
 
     def __init__(self, limit: int) -> None:
-        self._limit = limit
+        self.limit = limit
         self._own: dict[str, Values] = {}  # with what was counted for it among the others
         self._others = Growth()
 
@@ -68,7 +68,7 @@ class Series:
         self._own = {name: base for name, base in self._own.items() if name in present}
         self._others.keep(present)
         for name in present:
-            if len(self._own) >= self._limit:
+            if len(self._own) >= self.limit:
                 break
             if name not in self._own:
                 self._own[name] = self._others.take_out(name)

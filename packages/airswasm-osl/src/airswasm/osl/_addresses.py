@@ -17,7 +17,7 @@ import os
 import socket
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
-from ipaddress import ip_network
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from typing import TypeAlias
 
 import anyio
@@ -29,6 +29,16 @@ from .errors import AccessDenied, Disconnected, Malformed, NotFound
 
 Resolve: TypeAlias = Callable[[str, int], Awaitable[Sequence[str]]]
 """`(host, port) -> addresses` as text; raises OSError."""
+Network: TypeAlias = IPv4Network | IPv6Network
+
+
+def read_networks(texts: Iterable[str]) -> tuple[Network, ...]:
+    """Read networks such as `10.0.0.0/8`.
+
+    Raises:
+        ValueError: One of them is none.
+    """
+    return tuple(ip_network(text) for text in texts)
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,8 +113,12 @@ class Doorman:
         resolve: Resolve = system_resolver,
     ) -> None:
         self._guard = guard
-        self._internal = tuple(ip_network(network) for network in internal_networks)
+        self._internal = read_networks(internal_networks)
         self._resolve = resolve
+
+    def open_to(self, internal_networks: tuple[Network, ...]) -> None:
+        """Treat these networks of the host, and no others, as public from the next call on."""
+        self._internal = internal_networks
 
     async def addresses(
         self,

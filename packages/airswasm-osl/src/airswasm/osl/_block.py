@@ -85,9 +85,24 @@ BLOCK = Block(
         ),
     ),
     sections=(
-        Section("filesystem", "airswasm.osl:FolderLimits", "Limits on components' files."),
-        Section("network", "airswasm.osl:NetworkPolicy", "Limits on components' network traffic."),
-        Section("process", "airswasm.osl:ProcessPolicy", "Limits on programs that components run."),
+        Section(
+            "filesystem",
+            "airswasm.osl:FolderLimits",
+            "Limits on components' files.",
+            reads="reload",
+        ),
+        Section(
+            "network",
+            "airswasm.osl:NetworkPolicy",
+            "Limits on components' network traffic.",
+            reads="reload",
+        ),
+        Section(
+            "process",
+            "airswasm.osl:ProcessPolicy",
+            "Limits on programs that components run.",
+            reads="reload",
+        ),
     ),
     errors=("airswasm.osl.errors",),
     forbidden=FORBIDDEN,

@@ -38,7 +38,9 @@ def folder_for(caller: Caller, policy: OslPolicy) -> Folder:
         caller.on_close(holding.release)
         return folder
 
-    return caller.keep(Folder, opened)
+    folder = caller.keep(Folder, opened)
+    folder.limits = policy.folders  # they may have changed since it was opened
+    return folder
 
 
 def canonical_path(path: str) -> str:
@@ -57,7 +59,7 @@ class Filesystem:
     """The functions of the interface, for all components of one host."""
 
     def __init__(self, policy: OslPolicy) -> None:
-        self._policy = policy
+        self.policy = policy
 
     def interface(self) -> HostInterface:
         """Return the interface for guests; a guard belongs in front of it."""
@@ -125,4 +127,4 @@ class Filesystem:
         }
 
     def _at(self, caller: Caller, path: str) -> tuple[Folder, str]:
-        return folder_for(caller, self._policy), canonical_path(path)
+        return folder_for(caller, self.policy), canonical_path(path)

@@ -158,7 +158,7 @@ class HttpClient:
         self, doorman: Doorman, policy: NetworkPolicy, tls: ssl.SSLContext | None = None
     ) -> None:
         self._doorman = doorman
-        self._policy = policy
+        self.policy = policy
         self._tls = tls
 
     async def exchange(
@@ -219,7 +219,7 @@ class HttpClient:
     ) -> Response:
         stream = await self._connected(request, addresses)
         try:
-            talk = _Talk(stream, min(most_bytes, self._policy.transfer_bytes), account)
+            talk = _Talk(stream, min(most_bytes, self.policy.transfer_bytes), account)
             await talk.send(request)
             return await talk.response()
         finally:
@@ -356,7 +356,7 @@ class Http:
 
     def __init__(self, client: HttpClient, policy: NetworkPolicy) -> None:
         self._client = client
-        self._policy = policy
+        self.policy = policy
 
     def interface(self) -> HostInterface:
         """Return the interface for guests; a guard belongs in front of it."""
@@ -373,7 +373,7 @@ class Http:
     ) -> Response:
         """Make the request."""
         request = Request.read(method, url, headers, body)
-        seconds = self._policy.seconds(timeout_ms)
+        seconds = self.policy.seconds(timeout_ms)
         return await self._client.exchange(
             caller.name,
             request,

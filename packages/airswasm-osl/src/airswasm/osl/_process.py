@@ -58,7 +58,7 @@ class Processes:
     """The functions of the interface, for all components of one host."""
 
     def __init__(self, policy: OslPolicy, guard: Guard) -> None:
-        self._policy = policy
+        self.policy = policy
         self._guard = guard
 
     def interface(self) -> HostInterface:
@@ -85,11 +85,11 @@ class Processes:
         real_program = await to_thread.run_sync(check_program, program)
         if real_program != program:
             self._check_denials(caller, real_program, arguments)
-        folder_for(caller, self._policy)
-        command = [*launched(self._policy), program, *arguments]
+        folder_for(caller, self.policy)
+        command = [*launched(self.policy), program, *arguments]
         holding = caller.account.hold(_PROCESS_BYTES, descriptors=_PIPES)
         try:
-            with anyio.fail_after(self._policy.processes.seconds(timeout_ms)):
+            with anyio.fail_after(self.policy.processes.seconds(timeout_ms)):
                 return await self._completed(caller, command, stdin, holding)
         except TimeoutError:
             raise TimedOut from None
@@ -110,8 +110,8 @@ class Processes:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
-            cwd=self._policy.root_of(caller.name),
-            env=dict(self._policy.processes.environment),
+            cwd=self.policy.root_of(caller.name),
+            env=dict(self.policy.processes.environment),
             start_new_session=True,
         )
         try:
@@ -128,7 +128,7 @@ class Processes:
         assert process.stdout is not None
         assert process.stderr is not None
         stdout, stderr = bytearray(), bytearray()
-        most_bytes = min(self._policy.processes.output_bytes, fitting_bytes)
+        most_bytes = min(self.policy.processes.output_bytes, fitting_bytes)
         overflow: list[str] = []
         exit_code = 0
 

@@ -7,16 +7,16 @@ each path or address.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 from airswasm.lifecycle import Home
-from airswasm.runtime import EngineSettings, HostInterface, Services
+from airswasm.runtime import EngineSettings, HostInterface, LiveSettings, Services
 from airswasm.security import Guard
 
-from ._addresses import Doorman
+from ._addresses import Doorman, read_networks
 from ._filesystem import Filesystem
 from ._folder import FolderLimits
 from ._http import Http, HttpClient
@@ -44,15 +44,64 @@ def provide(services: Services) -> Iterable[HostInterface]:
     policy = policy_of(services)
     doorman = Doorman(guard, policy.network.internal_networks)
     client = HttpClient(doorman, policy.network)
+    files, programs = Filesystem(policy), Processes(policy, guard)
+    wasi_files = WasiFilesystem(guard, policy)
+    tcp, udp = Tcp(doorman, policy.network), Udp(doorman, policy.network)
+    http, wasi_http = Http(client, policy.network), WasiHttp(guard, client, policy.network)
+    if services.has(LiveSettings) and not services.has(OslPolicy):
+        live = services.get(LiveSettings)
+        _follow_files(live, (files, programs, wasi_files))
+        _follow_network(live, doorman, (client, tcp, udp, http, wasi_http))
     return (
-        Filesystem(policy).interface(),
-        Processes(policy, guard).interface(),
-        Tcp(doorman, policy.network).interface(),
-        Udp(doorman, policy.network).interface(),
-        Http(client, policy.network).interface(),
-        *WasiFilesystem(guard, policy).interfaces(),
-        *WasiHttp(guard, client, policy.network).interfaces(),
+        files.interface(),
+        programs.interface(),
+        tcp.interface(),
+        udp.interface(),
+        http.interface(),
+        *wasi_files.interfaces(),
+        *wasi_http.interfaces(),
     )
+
+
+class _HasOslPolicy(Protocol):
+    policy: OslPolicy
+
+
+class _HasNetworkPolicy(Protocol):
+    policy: NetworkPolicy
+
+
+def _follow_files(live: LiveSettings, parts: Sequence[_HasOslPolicy]) -> None:
+    """Have these parts take changed limits on files and programs over."""
+
+    def take_folders(settings: FolderLimits) -> None:
+        for each in parts:
+            each.policy = replace(each.policy, folders=settings)
+
+    def take_processes(settings: ProcessPolicy) -> None:
+        for each in parts:
+            each.policy = replace(each.policy, processes=settings)
+
+    live.take(FolderLimits, take_folders)
+    live.take(ProcessPolicy, take_processes)
+
+
+def _follow_network(
+    live: LiveSettings, doorman: Doorman, parts: Sequence[_HasNetworkPolicy]
+) -> None:
+    """Have these parts take changed limits on the network over."""
+
+    def prepare(settings: NetworkPolicy) -> Callable[[], None]:
+        networks = read_networks(settings.internal_networks)
+
+        def apply() -> None:
+            doorman.open_to(networks)
+            for each in parts:
+                each.policy = settings
+
+        return apply
+
+    live.prepare(NetworkPolicy, prepare)
 
 
 def policy_of(services: Services) -> OslPolicy:

@@ -139,7 +139,7 @@ class Tcp:
 
     def __init__(self, doorman: Doorman, policy: NetworkPolicy) -> None:
         self._doorman = doorman
-        self._policy = policy
+        self.policy = policy
 
     def interface(self) -> HostInterface:
         """Return the interface for guests; a guard belongs in front of it."""
@@ -159,10 +159,10 @@ class Tcp:
         """Connect; a cancel or timeout closes the unfinished connection."""
         endpoint = Endpoint.read(address)
         connections = Connections.of(caller)
-        if len(connections) >= self._policy.connections:
-            raise LimitReached(f"more than {self._policy.connections} connections at once")
+        if len(connections) >= self.policy.connections:
+            raise LimitReached(f"more than {self.policy.connections} connections at once")
         holding = caller.account.hold(CONNECTION_BYTES, descriptors=1)
-        seconds = self._policy.seconds(timeout_ms or round(self._policy.connect_timeout * 1000))
+        seconds = self.policy.seconds(timeout_ms or round(self.policy.connect_timeout * 1000))
         try:
             with anyio.fail_after(seconds):
                 addresses = await self._doorman.addresses(

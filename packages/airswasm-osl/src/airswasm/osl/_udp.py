@@ -26,7 +26,7 @@ class Udp:
 
     def __init__(self, doorman: Doorman, policy: NetworkPolicy) -> None:
         self._doorman = doorman
-        self._policy = policy
+        self.policy = policy
 
     def interface(self) -> HostInterface:
         """Return the interface for guests; a guard belongs in front of it."""
@@ -39,7 +39,7 @@ class Udp:
             raise LimitReached(f"a datagram carries at most {DATAGRAM_BYTES:,} bytes")
         holding = caller.account.hold(DATAGRAM_BYTES, descriptors=1)
         try:
-            with anyio.fail_after(self._policy.seconds(timeout_ms)):
+            with anyio.fail_after(self.policy.seconds(timeout_ms)):
                 addresses = await self._doorman.addresses(
                     caller.name, CAPABILITY, address, endpoint, endpoint.at
                 )

@@ -71,7 +71,7 @@ class WasiFilesystem:
 
     def __init__(self, guard: Guard, policy: OslPolicy) -> None:
         self._guard = guard
-        self._policy = policy
+        self.policy = policy
         self._hash_key = secrets.token_bytes(_HASH_KEY_BYTES)
 
     def interfaces(self) -> Iterable[HostInterface]:
@@ -198,7 +198,7 @@ class WasiFilesystem:
         return coded_now(lambda: self._output(caller, descriptor, None))
 
     def _output(self, caller: Caller, descriptor: Descriptor, offset: int | None) -> FileOutput:
-        return FileOutput(descriptor.file("write"), offset, folder_for(caller, self._policy))
+        return FileOutput(descriptor.file("write"), offset, folder_for(caller, self.policy))
 
     async def _read(
         self, _caller: Caller, descriptor: Descriptor, length: int, offset: int
@@ -208,12 +208,12 @@ class WasiFilesystem:
         return data, len(data) < at_most_bytes
 
     async def _write(self, caller: Caller, descriptor: Descriptor, data: bytes, offset: int) -> int:
-        held, folder = descriptor.file("write"), folder_for(caller, self._policy)
+        held, folder = descriptor.file("write"), folder_for(caller, self.policy)
         await on_disk(lambda: write_at(held, folder, data, min(offset, 2**62)))
         return len(data)
 
     async def _set_size(self, caller: Caller, descriptor: Descriptor, size_bytes: int) -> None:
-        held, folder = descriptor.file("write"), folder_for(caller, self._policy)
+        held, folder = descriptor.file("write"), folder_for(caller, self.policy)
 
         def resize() -> None:
             with held.using() as fd:
@@ -245,7 +245,7 @@ class WasiFilesystem:
         held = descriptor.held
         if held is not None:
             return await on_disk(lambda: using(held, os.fstat))
-        folder = folder_for(caller, self._policy)
+        folder = folder_for(caller, self.policy)
         return await on_disk(lambda: folder.status(parts_of(descriptor.path)))
 
     # paths
@@ -276,7 +276,7 @@ class WasiFilesystem:
     async def _read_directory(self, caller: Caller, descriptor: Descriptor) -> DirectoryEntries:
         if descriptor.held is not None:
             raise Refused("not-directory")
-        folder, path = folder_for(caller, self._policy), descriptor.path
+        folder, path = folder_for(caller, self.policy), descriptor.path
         self._require(caller, "filesystem:list", path)
         holding = caller.account.hold(_HANDLE_BYTES)
         entries = await on_disk(lambda: folder.list_directory(path))
@@ -347,7 +347,7 @@ class WasiFilesystem:
         """Return the component's folder, and the path from its `/` in canonical form."""
         if base.held is not None:
             raise Refused("not-directory")
-        return folder_for(caller, self._policy), below(base.path, path)
+        return folder_for(caller, self.policy), below(base.path, path)
 
     def _changeable(
         self, caller: Caller, base: Descriptor, path: str, capability: str

@@ -56,7 +56,7 @@ class WasiHttp:
     def __init__(self, guard: Guard, client: HttpClient, policy: NetworkPolicy) -> None:
         self._guard = guard
         self._client = client
-        self._policy = policy
+        self.policy = policy
 
     def interfaces(self) -> Iterable[HostInterface]:
         """Return the replacement for the runtime's denied interface."""
@@ -73,7 +73,7 @@ class WasiHttp:
         except OslError as error:
             return Err(_CODES[type(error)])
         exchanges = Exchanges.of(caller)
-        if len(exchanges) >= self._policy.connections:
+        if len(exchanges) >= self.policy.connections:
             return Err(Case("connection-limit-reached"))
         future, scope = FutureIncomingResponse(), anyio.CancelScope()
         future.on_drop = scope.cancel
@@ -84,7 +84,7 @@ class WasiHttp:
             scope.cancel()
 
         forget = self._guard.keep(caller.name, CAPABILITY, resource, end)
-        work = self._exchange(caller, url, request, _seconds(options, self._policy), future)
+        work = self._exchange(caller, url, request, _seconds(options, self.policy), future)
         caller.instance.engine.start(exchanges.run(scope, work, forget))
         return Ok(future)
 

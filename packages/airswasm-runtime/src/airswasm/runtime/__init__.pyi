@@ -11,6 +11,7 @@ from ._host import Caller, Effect, HostFunction, HostInterface, HostResource, Pe
 from ._instance import Function, Instance
 from ._interpreter import find_interpreter
 from ._limits import Limits
+from ._live_settings import LiveSettings
 from ._loop_thread import LoopThread
 from ._meters import Meters
 from ._pool import InstancePool, PoolStatistics
@@ -77,6 +78,7 @@ __all__ = (
     "Finding",
     "Health",
     "HealthSources",
+    "LiveSettings",
     "Meters",
     "BLOCK",
     "BOUNDS",

@@ -89,17 +89,20 @@ class HostMemory:
     """
 
     def __init__(self, settings: HostSettings | None = None) -> None:
-        settings = settings or HostSettings()
-        share = max(_LEAST_BYTES, machine_memory() // _SHARE)
-        self.most_bytes: int = settings.memory_bytes or share
         self.held_bytes: int = 0
         self.guest_bytes: int = 0
-        openable = max(_LEAST_DESCRIPTORS, machine_descriptors() // _SHARE)
-        self.most_descriptors: int = settings.descriptors or openable
         self.held_descriptors: int = 0
         self.refused: int = 0
-        self._each_descriptors = min(settings.component_descriptors, self.most_descriptors)
         self._accounts: WeakSet[Account] = WeakSet()
+        self.hold_to(settings or HostSettings())
+
+    def hold_to(self, settings: HostSettings) -> None:
+        """Hold the components to other limits from now on; what they have, they keep."""
+        share = max(_LEAST_BYTES, machine_memory() // _SHARE)
+        self.most_bytes: int = settings.memory_bytes or share
+        openable = max(_LEAST_DESCRIPTORS, machine_descriptors() // _SHARE)
+        self.most_descriptors: int = settings.descriptors or openable
+        self._each_descriptors = min(settings.component_descriptors, self.most_descriptors)
 
     @property
     def taken_bytes(self) -> int:

@@ -14,7 +14,13 @@ BLOCK = Block(
     interfaces=WASI_INTERFACES,
     sections=(
         Section("engine", "airswasm.runtime:EngineSettings", "How the engine is set up."),
-        Section("host", "airswasm.runtime:HostSettings", "What all components together may take."),
+        Section(
+            "host",
+            "airswasm.runtime:HostSettings",
+            "What all components together may take.",
+            reads="reload",
+            at_start={"mode": "what was installed, granted and started stands on the host's mode"},
+        ),
     ),
     errors=("airswasm.runtime.errors",),
     checks=(

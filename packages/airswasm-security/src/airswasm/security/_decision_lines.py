@@ -73,6 +73,14 @@ class DecisionLines:
         self._burst, self._per_second = burst, per_second
         self._written: dict[str, _Written] = {}
 
+    def write_by(self, allowed: AllowedLines, *, burst: int, per_second: float) -> None:
+        """Write by other rules from now on; each component has its new budget at once."""
+        self.note()
+        self._allowed, self._burst, self._per_second = allowed, burst, per_second
+        now = self._clock()
+        for written in self._written.values():
+            written.denied, written.allowed = (_Budget(now, burst, per_second) for _ in range(2))
+
     def write(self, decision: Decision) -> Decision:
         """Write a decision, or count it; return it, or a denial when it could not be written."""
         if self._audit is None or (decision.is_allowed and self._allowed == "none"):

@@ -38,7 +38,7 @@ from ._decision import Decision
 from ._decision_lines import AllowedLines, DecisionLines
 from ._grants import Grants, manifest_line
 from ._kinds import Kinds, Rules
-from ._layers import DecisionLayer, PolicyLayer, Verdict
+from ._layers import DecisionLayer, Verdict, policy_layer
 from ._learning import Learning
 from ._spelling import Resource
 from ._standing import End, Standing
@@ -112,7 +112,8 @@ class Guard:
         self._policy = policy
         self._layers: tuple[DecisionLayer, ...] = ()
         if policy.allow or policy.deny:
-            self._layers = (PolicyLayer(kinds.rules(policy), is_bounding=bool(policy.allow)),)
+            self._layers = (policy_layer(kinds, policy),)
+        self._remembers = remembered
         self._limit = remembered if allowed_lines != "every" else 0
         self._remembered: dict[str, dict[tuple[str, str | None, str], Decision]] = {}
         self._passed: dict[tuple[str, str | None], _Passed] = {}
@@ -136,15 +137,40 @@ class Guard:
         """The host's policy."""
         return self._policy
 
+    def hold_to(self, policy: Grants) -> None:
+        """Hold every component to another policy, from its next call on.
+
+        What a component holds open and may hold no longer ends at once.
+
+        Raises:
+            InvalidPattern: A pattern of it cannot be read; the present one stays.
+        """
+        layer = policy_layer(self._kinds, policy)
+        self._policy = policy
+        if policy.allow or policy.deny:
+            self.add_layer(layer)
+        else:
+            self.remove_layer(layer.name)
+
+    def write_lines(self, allowed: AllowedLines, *, burst: int, per_second: float) -> None:
+        """Write other lines to the audit log, from the next decision on; see `Guard`."""
+        self._lines.write_by(allowed, burst=burst, per_second=per_second)
+        self._limit = self._remembers if allowed != "every" else 0
+        self.forget_all_decisions()
+
     def add_layer(self, layer: DecisionLayer, *, first: bool = False) -> None:
         """Add a layer that must agree to every call, from the next one on.
 
         Args:
-            layer: The layer; one of the same name is replaced.
+            layer: The layer; one of the same name is replaced, in its place.
             first: Ask it before the present ones.
         """
+        names = [each.name for each in self._layers]
         others = tuple(each for each in self._layers if each.name != layer.name)
-        self._layers = (layer, *others) if first else (*others, layer)
+        place = 0 if first else len(others)
+        if layer.name in names and not first:
+            place = names.index(layer.name)
+        self._layers = (*others[:place], layer, *others[place:])
         self.forget_all_decisions()
 
     def remove_layer(self, name: str) -> None:

@@ -15,7 +15,8 @@ from __future__ import annotations
 
 from typing import NamedTuple, Protocol, runtime_checkable
 
-from ._kinds import Rules
+from ._grants import Grants
+from ._kinds import Kinds, Rules
 from ._spelling import Resource
 
 __all__ = ("DecisionLayer", "Verdict")
@@ -62,6 +63,15 @@ class DecisionLayer(Protocol):
     def effort(self, component: str, capability: str) -> int:
         """Return how long `judge` may take, in steps of some 60 ns; the component pays for them."""
         ...
+
+
+def policy_layer(kinds: Kinds, policy: Grants) -> PolicyLayer:
+    """Return the layer of a policy.
+
+    Raises:
+        InvalidPattern: A pattern of it cannot be read.
+    """
+    return PolicyLayer(kinds.rules(policy), is_bounding=bool(policy.allow))
 
 
 class PolicyLayer:

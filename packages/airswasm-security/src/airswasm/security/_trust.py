@@ -37,6 +37,7 @@ from ._files import locked
 from ._key_text import MAXIMUM_SIGNERS
 from ._keys import PublicKey
 from ._rotations import Rotation, verify_rotation
+from ._settings import TrustSettings
 from ._signatures import VerifiedStatement
 from ._trust_file import (
     FormerKey,
@@ -106,6 +107,10 @@ class TrustStore:
             yield
         finally:
             self._announce = _announce_nothing
+
+    def hold_to(self, settings: TrustSettings) -> None:
+        """Trust the keys of other settings, and ask for so many signers, from now on."""
+        self._threshold, self._keys = settings.threshold, frozenset(settings.keys)
 
     @property
     def path(self) -> Path:

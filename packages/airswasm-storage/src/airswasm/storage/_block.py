@@ -26,7 +26,17 @@ BLOCK = Block(
         ),
     ),
     sections=(
-        Section("storage", "airswasm.storage:StorageSettings", "Where and how values are stored."),
+        Section(
+            "storage",
+            "airswasm.storage:StorageSettings",
+            "Where and how values are stored.",
+            reads="reload",
+            at_start={
+                "engine": "the store is open with its engine; `airswasm storage migrate` moves it",
+                "durability": "the store is open with it",
+                "value_bytes": "the host's own logs are open with the largest entry",
+            },
+        ),
     ),
     errors=("airswasm.storage.errors",),
     forget="airswasm.storage._forgetting:forget",

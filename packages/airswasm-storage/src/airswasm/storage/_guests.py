@@ -12,15 +12,25 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Protocol, TypeAlias
 
-from airswasm.runtime import Caller, Case, Effect, Err, HostFunction, HostInterface, Ok, Services
+from airswasm.runtime import (
+    Caller,
+    Case,
+    Effect,
+    Err,
+    HostFunction,
+    HostInterface,
+    LiveSettings,
+    Ok,
+    Services,
+)
 from airswasm.security import Guard
 
 from ._block import STORAGE_INTERFACE
 from ._guest_answers import refusal, write_refusal, written
-from ._settings import DEFAULT_QUOTA_BYTES, Durability
+from ._settings import DEFAULT_QUOTA_BYTES, Durability, StorageSettings
 from ._spaces.inline import Journal
 from ._spaces.namespace import Namespace
-from ._store import KeyValueStore
+from ._store import KeyValueStore, Store
 from .errors import PreconditionFailed, StorageError, ValueTooLarge
 
 _ENTRY_FUEL = 25_000
@@ -140,6 +150,9 @@ def provide(services: Services) -> Iterable[HostInterface]:
     if services.has(DurabilityPolicy):
         durability = services.get(DurabilityPolicy)  # type: ignore[type-abstract]
     guard = services.get(Guard) if services.has(Guard) else None
+    if services.has(LiveSettings) and services.has(Store):
+        opened = services.get(Store)
+        services.get(LiveSettings).take(StorageSettings, opened.hold_to)
     journals: Journals | None = None
     if services.has(Journals):
         journals = services.get(Journals)  # type: ignore[type-abstract]

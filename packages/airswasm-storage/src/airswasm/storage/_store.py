@@ -18,6 +18,7 @@ from __future__ import annotations
 import contextlib
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import Protocol, Self
@@ -43,7 +44,7 @@ from ._layout.stepping import in_steps
 from ._logs.group_commit import Done, GroupCommit, Outcome
 from ._logs.log import Log
 from ._logs.log_records import LogBounds
-from ._settings import DEFAULT_QUOTA_BYTES, Durability, StoreLimits
+from ._settings import DEFAULT_QUOTA_BYTES, Durability, StorageSettings, StoreLimits
 from ._spaces.expiring import ElapsedTime, Expiring
 from ._spaces.namespace import Namespace
 from ._spaces.rebuilding import Progress, ignore_progress
@@ -135,6 +136,10 @@ class Store:
         self._last_recovery = 0.0
         self._recovery = anyio.Lock()
         self._exits = contextlib.AsyncExitStack()
+
+    def hold_to(self, settings: StorageSettings) -> None:
+        """Bound pages and batches anew, from the next one on; all else stays as it was opened."""
+        self.limits = replace(settings.limits(), value_bytes=self.limits.value_bytes)
 
     async def __aenter__(self) -> Self:
         with anyio.CancelScope(shield=True):  # half an opening would keep the lock

@@ -19,8 +19,8 @@ from __future__ import annotations
 
 import importlib
 import re
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
 
 Part: TypeAlias = str | Callable[..., object]
@@ -114,16 +114,29 @@ class Section:
         summary: One line.
         prefix: How the variables of the environment that set its keys begin; empty for
             `AIRSWASM_SECTION_`.
+        reads: When a changed key holds: at the next `start` of a host; after a `reload`, which a
+            part of the block takes over (`airswasm.runtime.LiveSettings`); or at the next `use`,
+            for what each command reads anew.
+        at_start: The keys of a section that is reloaded which hold at the next start all the same,
+            each with the reason as a sentence without its end.
     """
 
     name: str
     model: str
     summary: str
     prefix: str = ""
+    reads: Literal["start", "reload", "use"] = "start"
+    at_start: Mapping[str, str] = field(default_factory=dict[str, str], hash=False)
 
     def __post_init__(self) -> None:
         _check(_NAME, self.name, "a section is named in small letters")
         _check_path(self.model)
+
+    def reason_to_wait(self, key: str) -> str | None:
+        """Return why a changed key waits for the host's next start; None if it does not."""
+        if self.reads == "start":
+            return self.at_start.get(key, f"the host reads [{self.name}] when it starts")
+        return self.at_start.get(key) if self.reads == "reload" else None
 
     def variable(self, key: str) -> str:
         """Return the variable of the environment that sets a key: `AIRSWASM_STORAGE_ENGINE`."""

@@ -174,6 +174,7 @@ class Dispatcher(Exchange):
         endings: Where crashes and wishes to leave are reported.
         threads: Turns on worker threads.
         yield_at: When a task that asks inline has to let the loop go on (`monotonic`).
+        rounds: How often actors were given turns; a watchdog sees by it that they still are.
     """
 
     __slots__ = (
@@ -184,6 +185,7 @@ class Dispatcher(Exchange):
         "_turning",
         "config",
         "endings",
+        "rounds",
         "threads",
         "yield_at",
     )
@@ -201,6 +203,7 @@ class Dispatcher(Exchange):
         self.endings: Endings
         self.threads = ThreadTurns(min(config.threads, processors()))
         self.yield_at = 0.0
+        self.rounds = 0
         self._round_ends = 0.0
         self._group: TaskGroup | None = None
         self._running: Cell | None = None
@@ -275,8 +278,14 @@ class Dispatcher(Exchange):
         self._group = group
         start_task(group, serve, self)
 
+    @property
+    def has_work(self) -> bool:
+        """Whether an actor waits for its turn."""
+        return bool(self.run_queue or self.shares.waiting)
+
     def begin_round(self) -> None:
         """Give turns until the event loop has to have its own."""
+        self.rounds += 1
         self.now = self.clock()
         run_queue = self.run_queue
         self._round_ends = monotonic() + self.config.round

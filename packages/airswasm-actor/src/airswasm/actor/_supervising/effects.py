@@ -163,6 +163,22 @@ class Effects:
         child.failures = 0
         child.started_at = self._life.dispatcher.clock()
 
+    def adjust(self, child: Child, spec: ChildSpec) -> None:
+        """Hold a child to another specification from now on; it keeps its incarnation."""
+        child.spec = spec
+        cell = child.cell
+        if cell is None:
+            return
+        cell.own_rare().shutdown = spec.shutdown_seconds
+        cell.own_rare().weight = spec.weight
+        if spec.mailbox is not None:
+            actor = child.ref.actor if child.ref is not None else None
+            is_up = actor is not None
+            resize(
+                cell,
+                self._life.register.mailbox_for(actor, spec.mailbox) if is_up else spec.mailbox,
+            )
+
     # -- stopping ----------------------------------------------------------------------------
 
     async def stop(self, child: Child, *, is_final: bool) -> None:

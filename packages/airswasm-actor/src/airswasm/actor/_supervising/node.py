@@ -230,6 +230,24 @@ class SupervisorNode:
         """
         return await self._submit(lambda: self._update(spec, prepare, finish)).outcome()
 
+    def adjust(self, spec: SupervisorSpec) -> None:
+        """Hold the same children to other numbers from now on, without a new incarnation.
+
+        Intensity, period and back-off hold from the next end of a child on; shutdown time, weight
+        and mailbox at once; what makes an actor, at its next start. Messages that wait stay, even
+        where they are more than the mailbox now takes.
+
+        Args:
+            spec: The specification, with the ids of children that there are.
+
+        Raises:
+            NoSuchChild: There is none with one of the ids; nothing changed.
+        """
+        found = [(self._children.find(each.id), each) for each in spec.children]
+        self.spec = self._restarts.spec = spec
+        for child, each in found:
+            self._effects.adjust(child, each)
+
     def child(self, id: str) -> ActorRef | SupervisorNode:
         """Return the actor or supervisor with this id.
 

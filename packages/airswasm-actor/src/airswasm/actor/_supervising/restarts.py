@@ -29,9 +29,12 @@ _HISTORY = 100
 class Restarts:
     """Restarts children, or ends their supervisor.
 
+    Attributes:
+        spec: The rules; others hold from the next end of a child on.
+
     Args:
         life: Has the clock, the timers and the source of jitter.
-        spec: The rules.
+        spec: See above.
         children: The table.
         effects: Start and stop children.
         inbox: Takes what is to be done later.
@@ -47,8 +50,8 @@ class Restarts:
         "_history",
         "_inbox",
         "_life",
-        "_spec",
         "_timers",
+        "spec",
     )
 
     def __init__(
@@ -61,7 +64,7 @@ class Restarts:
         end: Callable[[Child | None, Exit], Awaitable[None]],
     ) -> None:
         self._life = life
-        self._spec = spec
+        self.spec = spec
         self._children = children
         self._effects = effects
         self._inbox = inbox
@@ -88,18 +91,18 @@ class Restarts:
         was_running = child.state == "running"
         child.state = "restarting"
         # Where the others do not matter, one end costs the same however many there are.
-        is_alone = self._spec.strategy == "one_for_one" and not child.spec.significant
+        is_alone = self.spec.strategy == "one_for_one" and not child.spec.significant
         members = [each.member() for each in ((child,) if is_alone else self._children)]
-        decision = decide(self._spec, members, self._counted, child.spec.id, kind, now)
+        decision = decide(self.spec, members, self._counted, child.spec.id, kind, now)
         self._counted = decision.restarts
         starts = [action.id for action in decision.actions if action.verb == "start"]
         if not starts:
             await self._carry_out(decision.actions, exit_)
             return
-        if was_running and now - child.started_at > self._spec.backoff.reset_after:
+        if was_running and now - child.started_at > self.spec.backoff.reset_after:
             child.failures = 0
         child.failures += 1
-        delay = self._spec.backoff.delay(child.failures, self._life.rng.random())
+        delay = self.spec.backoff.delay(child.failures, self._life.rng.random())
         self._remember(RestartRecord(child.spec.id, now, exit_.reason, exit_.cause, delay))
         await self._carry_out(decision.actions, exit_)
         await self.start_after(delay, starts)

@@ -74,12 +74,22 @@ AUDIT_OPERATIONS = (
         Nothing(),
         (_SETTING, Parameter("value", "query", Text(), "The value as TOML, or plain text.")),
         changes=True,
-        detail="It holds from the host's next start on. The audit log has the change before the "
-        "file does.",
+        detail="It holds after a reload (`POST /v1/settings`), or from the host's next start on. "
+        "The audit log has the change before the file does.",
         scope="all",
     ),
     Operation(
         "unset_setting", "DELETE", "/v1/settings/{setting}",
         "Remove one setting from config.toml.", Nothing(), (_SETTING,), changes=True, scope="all",
+    ),
+    Operation(
+        "reload", "POST", "/v1/settings", "Take config.toml over: all of it, or nothing.",
+        Json("reload/1", "airswasm.lifecycle:ReloadReport"),
+        (Parameter("dry_run", "query", Flag(), "Check it, and say what would change.", False),),
+        changes=True,
+        detail="The answer has each key that differs from what is in force: `applied`, `waiting` "
+        "for the host's next start with the reason, or `overridden` by a variable of the host. "
+        "Texts, lists and tables are not shown. A file with one mistake changes nothing.",
+        scope="all",
     ),
 )  # fmt: skip

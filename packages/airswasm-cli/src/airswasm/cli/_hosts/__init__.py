@@ -4,5 +4,6 @@
 those on the audit log, `letters` those on dead letters, `timers` those on timers, `functions` those
 on exported functions, `recordings` those on recorded messages), `remote_host` asks a running one,
 and `stored_host` answers from the disk; `opening` chooses. `serving` keeps a host in the
-foreground, and `first_run` chooses the mode of a new home.
+foreground, `service_manager` tells systemd how it does, and `first_run` chooses the mode of a new
+home.
 """

@@ -134,6 +134,10 @@ class LocalAudit(StoredAudit):
         """Remove one setting from config.toml."""
         await self._auditing.configure(setting, None)
 
+    async def reload(self, dry_run: bool = False) -> Document:
+        """Take config.toml over, and return the report."""
+        return mapping(to_json(await self._auditing.reload(dry_run=dry_run)))
+
     async def _found(
         self, trail: AuditTrail, query: AuditQuery, recent: int
     ) -> AsyncIterator[Document]:

@@ -225,6 +225,10 @@ class Host(HostReader, StorageHost, LetterHost, TimerHost, FunctionHost, Recordi
         """Remove one setting from config.toml."""
         ...
 
+    async def reload(self, dry_run: bool = False) -> Document:
+        """Take config.toml over, and return the report."""
+        ...
+
     async def tokens(self) -> Sequence[Document]:
         """Return the tokens for TCP, without their secrets."""
         ...

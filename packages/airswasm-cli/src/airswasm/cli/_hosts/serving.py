@@ -3,9 +3,9 @@
 The order matters. The home is locked, then the socket opens, then the components start: an operator
 reaches a host whose components hang while they start, and a message to a component that has not
 started yet waits for it. On shutdown the socket closes first, so the host accepts no request that
-it would not finish. The first signal (SIGINT, SIGTERM, SIGHUP) stops components in order, each
+it would not finish. The first signal (SIGINT, SIGTERM) stops components in order, each
 within its shutdown time; a second one ends the process at once, which the durable state survives.
-The audit log names the signal.
+The audit log names the signal. SIGHUP reloads config.toml, unless the terminal of the host is gone.
 
 uvicorn needs asyncio and would handle the signals itself; both stay in this module.
 """
@@ -22,6 +22,7 @@ from collections.abc import AsyncGenerator, Generator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import anyio
 import anyio.abc
@@ -43,9 +44,13 @@ from .._session.process import EXIT_INTERRUPTED
 from ..errors import SocketInUse
 from .host import LocalHost
 
-__all__ = ("Listening", "StopSignals", "serve")
+if TYPE_CHECKING:
+    from airswasm.monitoring import Monitor
+
+__all__ = ("Listening", "StopSignals", "serve", "why_not_ready")
 
 _GRACE_SECONDS = 2
+_HANGUP_SECONDS = 0.3
 
 _SILENT: dict[str, object] = {
     "version": 1,
@@ -137,10 +142,12 @@ async def serve(
 class StopSignals:
     """SIGINT, SIGTERM and SIGHUP, during a host's life.
 
-    SIGHUP means that the terminal was closed; `nohup` ignores it, and then so does the host.
+    SIGHUP asks for a reload, as service managers send it. Where the host's terminal was closed, the
+    kernel or the shell sends it, too, and it stops the host, which no key could any more. `nohup`
+    ignores it, and then so does the host.
 
-    The first signal stops the host: while it opens, by cancelling that; once it is `ready`, through
-    `stop`. The second one ends the process.
+    Any other first signal stops the host: while it opens, by cancelling that; once it is `ready`,
+    through `stop`. The second one ends the process.
 
     Attributes:
         stop: Set by the first signal.
@@ -151,6 +158,8 @@ class StopSignals:
 
     def __init__(self) -> None:
         self.stop = anyio.Event()
+        self._reload = anyio.Event()
+        self._has_terminal = _has_terminal()
         self.opening = anyio.CancelScope()
         self.is_ready = False
         self.name = ""
@@ -162,10 +171,34 @@ class StopSignals:
             async for number in received:
                 if self.stop.is_set():
                     os._exit(EXIT_INTERRUPTED)
+                if number.name == "SIGHUP" and not await self._has_lost_terminal():
+                    self._reload.set()
+                    continue
                 self.name = number.name
                 self.stop.set()
                 if not self.is_ready:
                     self.opening.cancel()
+
+    async def next_reload(self) -> None:
+        """Wait until a reload is asked for; several that come meanwhile are one."""
+        await self._reload.wait()
+        self._reload = anyio.Event()
+
+    async def _has_lost_terminal(self) -> bool:
+        """Return whether the host had a terminal, and it is gone or about to go."""
+        if not self._has_terminal:
+            return False
+        if _has_terminal():
+            await anyio.sleep(_HANGUP_SECONDS)  # a shell that ends tells before the terminal goes
+        return not _has_terminal()
+
+
+def _has_terminal() -> bool:
+    try:
+        os.close(os.open("/dev/tty", os.O_RDWR | os.O_NOCTTY))
+    except OSError:
+        return False
+    return True
 
 
 def _stop_signals() -> tuple[signal.Signals, ...]:
@@ -222,9 +255,24 @@ def _needs(app: Starlette, operations: Table) -> list[tuple[BaseRoute, Need]]:
     return list(zip(app.routes, [*scopes, *rest], strict=True))
 
 
+def why_not_ready(system: System) -> str:
+    """Return why `/readyz` answers 503; an empty text if the host should get traffic."""
+    monitor = _monitor(system)
+    report = monitor.health() if monitor is not None else None
+    if report is None or report.is_ready:
+        return ""
+    return next((f"{each.subject}: {each.text}" for each in report.findings), "it is unhealthy")
+
+
 def _monitoring(system: System) -> Starlette | None:
-    from airswasm.monitoring import Monitor, monitoring_app
+    from airswasm.monitoring import monitoring_app
+
+    monitor = _monitor(system)
+    return monitoring_app(monitor) if monitor is not None else None
+
+
+def _monitor(system: System) -> Monitor | None:
+    from airswasm.monitoring import Monitor
 
     monitors = (each for each in system.observers.values() if isinstance(each, Monitor))
-    monitor = next(monitors, None)
-    return monitoring_app(monitor) if monitor is not None else None
+    return next(monitors, None)

@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 from airswasm.lifecycle import Configuration, ConfigurationInvalid, Setting
 
+from .._control.document import Document
 from .._session.session import Session, verb
 
 __all__ = ("app",)
@@ -19,7 +20,6 @@ app = typer.Typer(
     no_args_is_help=True,
     help="Show and change the settings, with the origin of each.",
 )
-_RESTART = "a running host reads it at its next start"
 mending = functools.partial(verb, reads_config=False)
 """The decorator of verbs that help to mend a config.toml that is wrong."""
 NameArgument = Annotated[
@@ -85,6 +85,11 @@ def get(session: Session, name: NameArgument) -> None:
     session.terminal.say(f"  {'the default' if is_default else origin}; {found.form}")
 
 
+ReloadOption = Annotated[
+    bool, typer.Option("--reload", help="Have a running host take the whole file over at once.")
+]
+
+
 @app.command("set")
 @mending
 def set_value(
@@ -93,6 +98,7 @@ def set_value(
     value: Annotated[
         str, typer.Argument(metavar="VALUE", help="The value as TOML, or plain text.")
     ],
+    reload: ReloadOption = False,
 ) -> None:
     """Set one setting in the home's config.toml.
 
@@ -102,15 +108,16 @@ def set_value(
     \b
     Example:
       airswasm config set storage.durability os
-      airswasm config set limits.memory "64 MiB"
+      airswasm config set limits.memory "64 MiB" --reload
     """
     found = _edit(session, name, value)
-    _tell_changed(session, name, found, f"{name} = {found.value}" if found else name)
+    text = f"{name} = {found.value}" if found else name
+    _tell_changed(session, name, found, text, reload=reload)
 
 
 @app.command()
 @mending
-def unset(session: Session, name: NameArgument) -> None:
+def unset(session: Session, name: NameArgument, reload: ReloadOption = False) -> None:
     """Remove one setting from the home's config.toml.
 
     Its default then holds. A key that no block knows can be removed, too.
@@ -121,7 +128,7 @@ def unset(session: Session, name: NameArgument) -> None:
     """
     found = _edit(session, name, None)
     text = f"{name} = {found.value}, the default" if found else f"removed {name}"
-    _tell_changed(session, name, found, text)
+    _tell_changed(session, name, found, text, reload=reload)
 
 
 @app.command()
@@ -181,19 +188,54 @@ def _settings(session: Session) -> Configuration:
     return Configuration.load(session.home / "config.toml", Blocks.find(), os.environ)
 
 
-def _tell_changed(session: Session, name: str, found: Setting | None, text: str) -> None:
+def _tell_changed(
+    session: Session, name: str, found: Setting | None, text: str, *, reload: bool
+) -> None:
     problems = _problems(session)
+    holds, report = _holding(session, name, reload=reload and not problems)
     if session.terminal.as_json:
-        content = {"name": name, **(_document(found) if found else {})}
-        session.terminal.document("setting/1", {**content, "problems": problems})
+        content = {"name": name, **(_document(found) if found else {}), "holds": holds}
+        session.terminal.document("setting/1", {**content, "problems": problems, "reload": report})
         return
     session.terminal.done(text)
     if problems:
         session.terminal.warn("config.toml has other mistakes; no host starts with them")
         for problem in problems:
             session.terminal.say(f"  {problem}")
+    elif report is not None:
+        from .reload import show_report
+
+        show_report(session, report)
     else:
-        session.terminal.say(f"  {_RESTART}")
+        session.terminal.say(f"  {holds}")
+
+
+def _holding(session: Session, name: str, *, reload: bool) -> tuple[str, Document | None]:
+    """Return when a changed setting holds, and the report of a reload if one was made."""
+    from airswasm.wit import Blocks
+
+    from .._control.endpoint import endpoint_of, probe
+
+    section_name, _, key = name.partition(".")
+    section = Blocks.find().sections.get(section_name)
+    if section is not None and section.reads == "use":
+        return "it holds at once", None
+    if probe(endpoint_of(session.home)) != "alive":
+        return "it holds from the next start of a host on", None
+    if reload:
+        return "reloaded", _reload(session)
+    reason = section.reason_to_wait(key) if section is not None else None
+    if reason is not None:
+        return f"it holds from the host's next start on: {reason}", None
+    return "the running host takes it over with: airswasm reload", None
+
+
+def _reload(session: Session) -> Document:
+    import anyio
+
+    from .._hosts.opening import connect
+
+    return anyio.run(connect(session.home).reload)
 
 
 def _problems(session: Session) -> list[str]:

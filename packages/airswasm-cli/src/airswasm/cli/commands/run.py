@@ -17,8 +17,9 @@ from .._session.terminal import Terminal
 
 if TYPE_CHECKING:
     from airswasm.actor import LifecycleEvent
-    from airswasm.lifecycle import System, SystemStatus
+    from airswasm.lifecycle import ReloadReport, System, SystemStatus
 
+    from .._hosts.service_manager import ServiceManager
     from .._hosts.serving import Listening, StopSignals
 
 __all__ = ("app",)
@@ -50,6 +51,9 @@ def run(
     a Unix socket in the home. The other verbs use it: install, update, send,
     status and logs work while the host runs. The socket also serves /metrics and
     /healthz. Ctrl-C stops in order; a second one stops at once.
+
+    SIGHUP has the host take config.toml over, as `airswasm reload` does. Under
+    systemd it says when it is ready, and feeds the watchdog.
 
     \b
     Example:
@@ -84,9 +88,11 @@ async def _open_and_serve(session: Session, port: int | None, signals: StopSigna
 
     from .._hosts.first_run import choose_mode
     from .._hosts.opening import closing_system
+    from .._hosts.service_manager import find_manager
     from .._hosts.serving import serve
 
     terminal = session.terminal
+    manager = find_manager()
     started = time.monotonic()
     choose_mode(session)
     system = System(session.home, starts=False)
@@ -98,29 +104,78 @@ async def _open_and_serve(session: Session, port: int | None, signals: StopSigna
             async with serve(system, port=port) as listening:
                 signals.is_ready = True
                 gc.freeze()  # what was imported and opened lives as long as the process
-                await _start_and_stay(terminal, system, listening, signals, started)
+                await _start_and_stay(terminal, system, listening, signals, manager, started)
         finally:
             subscription.cancel()
 
 
 async def _start_and_stay(
-    terminal: Terminal, system: System, listening: Listening, signals: StopSignals, started: float
+    terminal: Terminal,
+    system: System,
+    listening: Listening,
+    signals: StopSignals,
+    manager: ServiceManager,
+    started: float,
 ) -> None:
     """Start the components, and host them until a signal, which may also come during the start."""
     import anyio
 
+    from .._hosts.service_manager import is_making_progress
+    from .._hosts.serving import why_not_ready
+
     async def start() -> None:
-        with terminal.progress("starting the components"), _collecting_later():
-            await system.start_all()
+        async with anyio.create_task_group() as telling:
+            telling.start_soon(manager.tell_start, system)
+            with terminal.progress("starting the components"), _collecting_later():
+                await system.start_all()
+            telling.cancel_scope.cancel()
         _greet(terminal, system.status(), listening, time.monotonic() - started)
+        await manager.wait_ready(lambda: why_not_ready(system))
+        manager.ready(_running(system))
+
+    async def reload() -> None:
+        while True:
+            await signals.next_reload()
+            manager.reloading()
+            status = await _reload(terminal, system)
+            await manager.wait_ready(lambda: why_not_ready(system))
+            manager.ready(status)
 
     system.note(f"started, process {os.getpid()}")
+    system.on_reload(lambda report: _tell_reload(terminal, report))
     async with anyio.create_task_group() as group:
+        group.start_soon(manager.feed, is_making_progress(system))
         group.start_soon(start)
+        group.start_soon(reload)
         await signals.stop.wait()
         group.cancel_scope.cancel()
+    manager.stopping(f"stopping, by {signals.name}")
     system.note(f"stopping, by {signals.name}")
     terminal.say(f"stopping, by {signals.name}; a second signal ends at once")
+
+
+async def _reload(terminal: Terminal, system: System) -> str:
+    """Take config.toml over, and return the status; a file that is wrong changes nothing."""
+    from airswasm.wit import AirswasmError
+
+    try:
+        await system.reload()
+    except AirswasmError as error:
+        terminal.warn(f"not reloaded, nothing changed: {error}")
+        return f"not reloaded: {error}"
+    return _running(system)
+
+
+def _tell_reload(terminal: Terminal, report: ReloadReport) -> None:
+    applied, waiting = report.in_state("applied"), report.in_state("waiting")
+    names = ", ".join(each.name for each in applied)
+    rest = f"; from the next start on: {', '.join(each.name for each in waiting)}"
+    terminal.event(terminal.paint("reloaded ", "green"), f"{names}{rest if waiting else ''}")
+
+
+def _running(system: System) -> str:
+    status = system.status()
+    return f"{status.running} of {status.installed} components run"
 
 
 @contextmanager

@@ -46,13 +46,21 @@ class Levels:
         self._store, self._settings = store, settings
         self._keys_folder, self._is_development = keys_folder, is_development
 
+    def hold_to(self, settings: TrustSettings) -> None:
+        """Trust the places of other settings, from the next package on."""
+        self._settings = settings
+
+    def trusts_source(self, source: str) -> bool:
+        """Return whether packages from a place are trusted."""
+        return covers_source(self._settings.sources, source)
+
     def of(self, package: Package) -> TrustLevel:
         """Return the level of a package whose signers were not revoked.
 
         Where several keys must sign, as many must be of the level: the approval of a package pins
         all of its signers, and one trusted key must not bring the others in without a question.
         """
-        if covers_source(self._settings.sources, package.origin):
+        if self.trusts_source(package.origin):
             return "source"
         if package.signer is None:
             return "development" if self._is_development else "unknown"

@@ -36,7 +36,14 @@ if typing.TYPE_CHECKING:
     from airswasm.runtime import Services
     from airswasm.wit import Blocks
 
-__all__ = ("Configuration", "Setting", "describe_settings", "value_of", "write_toml")
+__all__ = (
+    "Configuration",
+    "Setting",
+    "describe_settings",
+    "problems_at",
+    "value_of",
+    "write_toml",
+)
 
 T = TypeVar("T")
 _ATTRIBUTE = re.compile(r"^        (\w+): (.*(?:\n            .*)*)", re.MULTILINE)
@@ -182,6 +189,17 @@ class Configuration:
         known = self._sections.get(model)
         return model() if known is None else cast("T", known.value)
 
+    def models(self) -> Iterator[tuple[Section, object]]:
+        """Iterate over the sections, each with the settings of its model."""
+        return ((each.section, each.value) for each in self._sections.values())
+
+    def replaced(self, values: Iterable[object]) -> Configuration:
+        """Return the same with other settings of some sections, each an object of its model."""
+        sections = dict(self._sections)
+        for value in values:
+            sections[type(value)] = dataclasses.replace(sections[type(value)], value=value)
+        return Configuration(sections)
+
     def settings(self) -> tuple[Setting, ...]:
         """Return every key with its value and origin, by section and key."""
         ordered = sorted(self._sections.values(), key=lambda each: each.section.name)
@@ -208,6 +226,13 @@ class Configuration:
         for section in blocks.sections.values():
             model = _model(section)
             services.add(model, self.get(model))
+
+
+def problems_at(
+    file: str, text: str, findings: Iterable[tuple[KeyPath, str]]
+) -> Sequence[ManifestProblem]:
+    """Return findings about keys of a file, each with its line."""
+    return locate(list(findings), scan_positions(text), file)
 
 
 def describe_settings(blocks: Blocks) -> Sequence[tuple[Section, Sequence[Setting]]]:

@@ -88,10 +88,19 @@ class LogBook:
         self._dropped: dict[str, int] = {}
         self._followers: list[_Follower] = []
 
+    def hold_to(self, limits: LogLimits) -> None:
+        """Bound lines, files and followers anew, from the next line and the next follower on."""
+        self._limits = self._files.limits = limits
+        self._default_rate = Rate.of(limits.lines_per_second)
+        for component in [each for each in self._buckets if each not in self._rates]:
+            self._buckets[component].change(self._default_rate)
+
     def set_rate(self, component: str, lines_per_second: int) -> None:
         """Set the number of lines that a component may write each second, from now on."""
-        self._rates[component] = Rate.of(lines_per_second)
-        self._buckets.pop(component, None)
+        rate = Rate.of(lines_per_second)
+        if rate != self._rates.get(component):
+            self._rates[component] = rate
+            self._buckets.pop(component, None)
 
     def write(
         self, component: str, level: str, message: str, *, source: str = "component",

@@ -127,10 +127,14 @@ class _File:
 
 
 class LogFiles:
-    """The JSON-lines files, few of them open at a time."""
+    """The JSON-lines files, few of them open at a time.
+
+    Attributes:
+        limits: The bounds; others hold from the next line on.
+    """
 
     def __init__(self, folder: Path, limits: LogLimits) -> None:
-        self._folder, self._limits = folder, limits
+        self._folder, self.limits = folder, limits
         self._start = os.path.join(folder, "")  # noqa: PTH118 - a Path takes longer than a write
         self._open: OrderedDict[str, _File] = OrderedDict()
         self.lost_lines = 0
@@ -139,7 +143,7 @@ class LogFiles:
         try:
             file = self._file(component)
             file.size += os.write(file.descriptor, line.encode("utf-8", "backslashreplace"))
-            if file.size > self._limits.file_bytes:
+            if file.size > self.limits.file_bytes:
                 self._rotate(component)
         except OSError:
             self.lost_lines += 1  # a full disk loses lines, never the host
@@ -166,8 +170,16 @@ class LogFiles:
             self.close(component)
 
     def remove(self, component: str) -> None:
-        for path in self._paths(component):
-            path.unlink(missing_ok=True)
+        self._path(component).unlink(missing_ok=True)
+        self._remove_from(component, 1)
+
+    def _remove_from(self, component: str, first: int) -> None:
+        """Remove the older files from a number on, also those of a time when more were kept."""
+        current = self._path(component)
+        for path in current.parent.glob(f"{current.stem}.*.jsonl"):
+            number = path.name.split(".")[1]
+            if number.isdecimal() and int(number) >= first:
+                path.unlink(missing_ok=True)
 
     def _path(self, component: str) -> Path:
         return self._folder / f"{component}.jsonl"
@@ -175,13 +187,13 @@ class LogFiles:
     def _paths(self, component: str) -> Iterator[Path]:
         current = self._path(component)
         yield current
-        for number in range(1, self._limits.files):
+        for number in range(1, self.limits.files):
             yield current.with_suffix(f".{number}.jsonl")
 
     def _file(self, component: str) -> _File:
         file = self._open.get(component)
         if file is None:
-            if len(self._open) >= self._limits.open_files:
+            while len(self._open) >= self.limits.open_files:
                 self.close(next(iter(self._open)))
             descriptor = _open_to_append(f"{self._start}{component}.jsonl")
             size = os.lseek(descriptor, 0, os.SEEK_END)
@@ -198,6 +210,7 @@ class LogFiles:
         for older, newer in zip(reversed(paths), reversed(paths[:-1]), strict=False):
             if newer.exists():
                 newer.replace(older)
+        self._remove_from(component, len(paths))
 
 
 def _open_to_append(path: str) -> int:

@@ -11,7 +11,7 @@ cannot start in 4 MiB, and its author must ask for more and get approval anyway.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Literal
 
 from airswasm.runtime import HostSettings
@@ -157,9 +157,9 @@ class HealthPolicy:
             raise ValueError("timeout must be at least 0.001")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class HostPolicy:
-    """The most that components may have.
+    """The most that components may have; the parts of a host share one, which a reload changes.
 
     Attributes:
         install: Rules for installing packages.
@@ -185,6 +185,11 @@ class HostPolicy:
             configuration.get(HealthPolicy),
             configuration.get(HostSettings).mode == "development",
         )
+
+    def hold_to(self, other: HostPolicy) -> None:
+        """Take over all numbers of another policy."""
+        for each in fields(self):
+            setattr(self, each.name, getattr(other, each.name))
 
     @property
     def accepts_unsigned(self) -> bool:

@@ -13,7 +13,7 @@ from airswasm.security import AuditEvent
 
 from .configuration import Setting
 
-__all__ = ("compared", "edit_event", "settings_event")
+__all__ = ("compared", "edit_event", "settings_event", "shown")
 
 _HIDDEN = "(not shown)"
 _SHOWN_FORMS = ("one of ", "true or false", "a whole number", "a number", "a size", "a duration")
@@ -22,7 +22,7 @@ _SHOWN_FORMS = ("one of ", "true or false", "a whole number", "a number", "a siz
 def edit_event(name: str, after: Setting | None, *, is_set: bool) -> AuditEvent:
     """Return the line about one key of config.toml that is about to change."""
     act = "set" if is_set else "unset"
-    value = _shown(after) if after is not None else "gone"
+    value = shown(after) if after is not None else "gone"
     detail = {"act": act, "key": name, "value": value}
     return AuditEvent("config", outcome="done", reason=f"{act} {name}", detail=detail)
 
@@ -32,27 +32,26 @@ def settings_event(
     before: Mapping[str, str],
     now: Mapping[str, Setting],
     *,
-    is_first: bool,
+    than: str,
 ) -> AuditEvent:
-    """Return the line about changed settings."""
+    """Return the line about settings that differ from others, such as those of the last start."""
     names = list(changed)
     detail = {
-        name: f"{_shown_mark(before.get(name))} -> {_shown(now[name]) if name in now else 'gone'}"
+        name: f"{_shown_mark(before.get(name))} -> {shown(now[name]) if name in now else 'gone'}"
         for name in names
     }
-    than = "the defaults" if is_first else "the last start"
     reason = f"settings that differ from {than}: {', '.join(names)}"
     return AuditEvent("config", outcome="done", reason=reason, detail=detail)
 
 
-def _shown(setting: Setting) -> str:
+def shown(setting: Setting) -> str:
     """Return a value for the log; only one of a form that holds no secret and no free text."""
     return setting.value if setting.form.startswith(_SHOWN_FORMS) else _HIDDEN
 
 
 def compared(setting: Setting, salt: str) -> str:
     """Return what a value is compared by: itself where it may be shown, else its hash."""
-    if _shown(setting) == setting.value:
+    if shown(setting) == setting.value:
         return setting.value
     return f"sha256:{hashlib.sha256(f'{salt}{setting.value}'.encode()).hexdigest()}"
 

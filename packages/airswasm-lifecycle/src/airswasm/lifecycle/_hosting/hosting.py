@@ -19,6 +19,7 @@ from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Itera
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from functools import partial
+from typing import cast
 from weakref import WeakValueDictionary
 
 import anyio
@@ -85,7 +86,12 @@ class _Hosted:
 
 
 class Hosting:
-    """Starts, replaces and stops components in an actor system."""
+    """Starts, replaces and stops components in an actor system.
+
+    Attributes:
+        most_running: How many components may run; a lower number ends none.
+        most_message_bytes: The most bytes of a message to a component that starts.
+    """
 
     def __init__(
         self,
@@ -103,8 +109,8 @@ class Hosting:
         self._build = build
         self._actors, self._loader, self._logs = actors, loader, logs
         self._judge = judge
-        self._most_running = most_running
-        self._most_message_bytes = most_message_bytes
+        self.most_running = most_running
+        self.most_message_bytes = most_message_bytes
         self._hosted: dict[str, _Hosted] = {}
         self._refused: dict[str, str] = {}
         """Components that failed to start, with the reason."""
@@ -314,8 +320,8 @@ class Hosting:
         raise StartFailed(name, record.active, reason)
 
     def _check_room(self, name: str) -> None:
-        if len(self._hosted) >= self._most_running:
-            raise TooManyRunning(name, self._most_running)
+        if len(self._hosted) >= self.most_running:
+            raise TooManyRunning(name, self.most_running)
 
     async def _start(
         self, record: ComponentRecord, manifest: Manifest, candidate: Candidate | None
@@ -445,6 +451,33 @@ class Hosting:
             self._killing[name] -= 1
             self._killing += Counter()  # discards counters that are zero
 
+    def hold_all_to(self, *, most_running: int, most_message_bytes: int) -> None:
+        """Take other bounds over; what is made of manifests from now on is made anew."""
+        self.most_running, self.most_message_bytes = most_running, most_message_bytes
+        self._recipes.clear()
+
+    def hold_to(self, name: str, manifest: Manifest) -> None:
+        """Hold a component that is hosted to other numbers, without a new incarnation.
+
+        Its mailbox, its share of time and its health checks have them at once, its supervisor from
+        the next failure on, and the engine from the next incarnation on.
+
+        Args:
+            name: The component.
+            manifest: Its manifest with the other numbers.
+        """
+        hosted = self._hosted.get(name)
+        if hosted is None or manifest == hosted.manifest:
+            return
+        (child,) = hosted.node.spec.children
+        make = cast("Maker", child.start)
+        make.recipe = self._recipe(make.recipe.linked, manifest)
+        hosted.node.adjust(supervisor_spec(make))
+        hosted.manifest = manifest
+        actor = hosted.ref.actor if hosted.ref is not None else None
+        if isinstance(actor, HostedActor):
+            actor.weight = manifest.limits.weight
+
     async def stop(self, name: str) -> None:
         """Stop a component; without effect when it does not run."""
         hosted = self._hosted.get(name)
@@ -550,7 +583,7 @@ class Hosting:
             if is_written and self._may_run(name, version):
                 self._quarantine.lift(name)
             self._resume(name, hosted)
-        hosted.node.spec = spec
+        hosted.node.adjust(spec)
         was_asked = hosted.manifest.health is not None
         hosted.manifest = candidate.manifest
         if not was_asked:
@@ -586,7 +619,7 @@ class Hosting:
         limits = limits_of(manifest)
         accepted = acceptance_of(manifest)
         fitting = linked.component.message_bytes(limits)
-        message_bytes = min(fitting, self._most_message_bytes)
+        message_bytes = min(fitting, self.most_message_bytes)
         return Recipe(
             linked=linked,
             manifest=manifest,

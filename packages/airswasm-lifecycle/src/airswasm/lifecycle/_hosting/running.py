@@ -100,6 +100,16 @@ class Running:
         self.delivery.declare(record.name, self.policies.delivery_of(record.name))
         self.logs.set_rate(record.name, manifest.limits.rates.logs)
 
+    def hold_again(self, name: str) -> None:
+        """Hold a component that is hosted to the policy, which has changed."""
+        record = self.registry.find(name)
+        if record is None or self.hosting.version(name) != record.active:
+            return
+        manifest, excesses = self.policy.hold(self.stored.manifest(record))
+        self.hosting.note_held(name, excesses)
+        self.take_over(record, manifest)
+        self.hosting.hold_to(name, manifest)
+
     def forget(self, name: str) -> None:
         """Remove the grants, quotas and rates of a name that left the registry."""
         self.guard.revoke(name)

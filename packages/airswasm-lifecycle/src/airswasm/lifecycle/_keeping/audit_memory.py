@@ -47,10 +47,14 @@ class AuditMemory:
         self._key = head_key(log.path)
         self._kept_at = monotonic()
         self._kept = AuditHead()
-        self._lines, self._seconds = settings.head_lines, settings.head_seconds
+        self.hold_to(settings)
         self._table = store.namespace(
             AUDIT_NAMESPACE, quota_bytes=_NO_QUOTA, durability="sync", has_batch_bounds=False
         )
+
+    def hold_to(self, settings: AuditSettings) -> None:
+        """Keep the head so often from now on."""
+        self._lines, self._seconds = settings.head_lines, settings.head_seconds
 
     @property
     def kept(self) -> AuditHead | None:
@@ -68,8 +72,10 @@ class AuditMemory:
             await self.keep_now()
         return missing
 
-    async def note_settings(self, settings: Iterable[Setting]) -> None:
-        """Record which settings differ from those of the last start, and keep these."""
+    async def note_settings(
+        self, settings: Iterable[Setting], *, since: str = "the last start"
+    ) -> None:
+        """Record which settings differ from those of the last start or reload, and keep these."""
         now = {each.name: each for each in settings}
         known = await self._table.get(_SETTINGS)
         before: Mapping[str, str] = json.loads(known)["values"] if known else {}
@@ -82,7 +88,8 @@ class AuditMemory:
                 name for name in sorted({*before, *marks}) if before.get(name) != marks.get(name)
             ]
         if changed:
-            self._log.record(settings_event(changed, before, now, is_first=known is None))
+            than = "the defaults" if known is None else since
+            self._log.record(settings_event(changed, before, now, than=than))
             self._log.sync()
         if marks != before:
             await self._table.set(_SETTINGS, json.dumps({"salt": salt, "values": marks}).encode())

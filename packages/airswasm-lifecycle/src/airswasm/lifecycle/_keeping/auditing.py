@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import AsyncExitStack
 
 import anyio
@@ -56,6 +56,9 @@ class Auditing:
         self.sinks = AuditSinks(names, most_lines=settings.sink_lines)
         stack.callback(self.sinks.close)
         self.log.on_line = self.sinks.offer
+        self._prepared: AuditSinks | None = None
+        self._is_online = is_online
+        stack.callback(self._drop_prepared)
         self.messages: MessageLines | None = None
         if settings.messages and is_online:
             self.messages = MessageLines(home.message_log, settings)
@@ -82,6 +85,45 @@ class Auditing:
             stack.push_async_callback(memory.close)
             self._memories.append(memory)
         await self._memories[0].note_settings(settings)
+
+    def prepare(self, settings: AuditSettings) -> Callable[[], None]:
+        """Open the sinks of other settings; return what puts all of them into force.
+
+        Raises:
+            AuditSinkUnusable: A sink cannot be opened.
+        """
+        self._drop_prepared()  # of settings that another part of the host refused
+        before = self._settings
+        if (settings.sinks, settings.sink_lines) != (before.sinks, before.sink_lines):
+            names = settings.sinks if self._is_online else ()
+            self._prepared = AuditSinks(names, most_lines=settings.sink_lines)
+
+        def apply() -> None:
+            self._settings = settings
+            logs = [self.log] if self.messages is None else [self.log, self.messages.log]
+            for log in logs:
+                log.bound(max_bytes=settings.file_bytes, keep_files=settings.keep_files)
+            for memory in self._memories:
+                memory.hold_to(settings)
+            if self._prepared is not None:
+                self.sinks.take_over(self._prepared)
+                self._prepared = None
+
+        return apply
+
+    def _drop_prepared(self) -> None:
+        if self._prepared is not None:
+            self._prepared.close()
+            self._prepared = None
+
+    async def note_reload(self, settings: Iterable[Setting]) -> None:
+        """Record the settings that a reload is about to change, and keep them.
+
+        Raises:
+            AuditUnavailable: The log could not be written.
+            StorageError: The store could not be written.
+        """
+        await self._memories[0].note_settings(settings, since="the last reload or start")
 
     def trail(self) -> AuditTrail:
         """Return the log, to look at."""

@@ -57,6 +57,17 @@ class ComponentPolicies:
         self._acceptances: dict[str, Acceptance] = {}
         self.revision = 0
 
+    def hold_to(
+        self, *, limits: MessagingLimits | None = None, durable: DurableSettings | None = None
+    ) -> None:
+        """Hold every component to other settings of messaging; None leaves the present ones."""
+        self._limits, self._durable = limits or self._limits, durable or self._durable
+        self.revision += 1
+
+    def names(self) -> tuple[str, ...]:
+        """Return the components whose manifests are in force."""
+        return tuple(self._manifests)
+
     @property
     def limits(self) -> MessagingLimits:
         """The limits that hold for every component."""

@@ -49,6 +49,10 @@ class Sources:
         self._settings = settings
         self._points = points or (lambda: tuple(entry_points(group=GROUP)))
 
+    def hold_to(self, settings: SourceSettings) -> None:
+        """Allow what other settings allow, from the next package on."""
+        self._settings = settings
+
     @classmethod
     def of_home(cls, config_file: Path, environment: Mapping[str, str] | None = None) -> Sources:
         """Return the sources that a home's settings allow.

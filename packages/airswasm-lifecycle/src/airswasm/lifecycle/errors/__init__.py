@@ -15,6 +15,7 @@ from ._home import (
     HomeNotEmpty,
     HomeUnusable,
     NoSuchSetting,
+    SettingsGiven,
     StoreMissing,
     TemporaryFolderMissing,
 )
@@ -77,6 +78,7 @@ from ._versions import (
 
 __all__ = (
     "ArgumentUnfit",
+    "SettingsGiven",
     "AlreadyInstalled",
     "ApprovalRefused",
     "ArtifactCorrupt",

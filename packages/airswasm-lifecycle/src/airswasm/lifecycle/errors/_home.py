@@ -14,6 +14,7 @@ __all__ = (
     "HomeNotEmpty",
     "HomeUnusable",
     "NoSuchSetting",
+    "SettingsGiven",
     "StoreMissing",
     "TemporaryFolderMissing",
 )
@@ -137,3 +138,24 @@ class NoSuchSetting(LifecycleError):
     def __init__(self, name: str, suggestion: str) -> None:
         self.name = name
         super().__init__(f"there is no setting {name!r}{suggestion}")
+
+
+class SettingsGiven(LifecycleError):
+    """The program that opened the home gave it its settings, so there is no file to read again.
+
+    Attributes:
+        file: The config.toml of the home.
+    """
+
+    explanation = ErrorCode(
+        "E0381",
+        "settings not from a file",
+        "A program opened this home with settings of its own. They hold until it opens it again, "
+        "and config.toml has no effect.",
+        "change the settings where that program makes them, and open the home again",
+        ExitStatus.REFUSED,
+    )
+
+    def __init__(self, file: str) -> None:
+        self.file = file
+        super().__init__(f"{file} is not read: the program that hosts it gave other settings")

@@ -112,8 +112,8 @@ class DeadLetterStore:
         self._clock = clock
         self._meters: Meters | None = None
         self._log = store.log(LOG_NAME, _NO_BOUNDS)
-        room = store.limits.value_bytes - _ROOM
-        self._maker = LetterMaker(clock, max(0, min(self._settings.size // _SHARE, room)))
+        self._room = store.limits.value_bytes - _ROOM
+        self._maker = LetterMaker(clock, self._most_payload())
         self._shares = Shares(self._settings.letters, self._settings.size)
         self._entries: dict[str, _Entry] = {}
         self._waiting: dict[str, _Entry] = {}
@@ -131,6 +131,19 @@ class DeadLetterStore:
         self._turn = anyio.Lock()
         self._news = anyio.Event()
         self._subscription: Subscription | None = None
+
+    def hold_to(self, settings: DeadLetterSettings) -> None:
+        """Bound the letters anew from now on; those that are too many go with the next write."""
+        self._settings = settings
+        self._maker.most_payload = self._most_payload()
+        self._rate = Rate(_LETTERS_PER_SECOND, settings.letters)
+        self._buckets.clear()
+        for name in self._shares.hold_to(settings.letters, settings.size):
+            self._end(name, "dropped")
+        self._news.set()  # for those that are too old
+
+    def _most_payload(self) -> int:
+        return max(0, min(self._settings.size // _SHARE, self._room))
 
     # -- taking letters ------------------------------------------------------------------------
 

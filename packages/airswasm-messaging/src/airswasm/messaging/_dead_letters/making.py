@@ -24,9 +24,10 @@ class LetterMaker:
     Args:
         clock: Returns the seconds since 1970. The first call is part of all ids, so that no other
             run of the host has them.
-        most_payload: The bytes of the largest payload that is kept.
+        most_payload: See below.
 
     Attributes:
+        most_payload: The bytes of the largest payload that is kept.
         identify: Tells the version that runs under a name.
         message_id: Returns the id of a message.
     """
@@ -34,7 +35,7 @@ class LetterMaker:
     def __init__(self, clock: Callable[[], float], most_payload: int) -> None:
         self.identify: Identify = lambda _name: ("", "")
         self.message_id: Callable[[Message], str] = lambda message: str(message.id)
-        self._clock, self._most_payload = clock, most_payload
+        self._clock, self.most_payload = clock, most_payload
         self._origin = _base36(int(clock()))
         self._last_cause: tuple[BaseException | None, LetterCause | None] = (None, None)
 
@@ -75,8 +76,8 @@ class LetterMaker:
             return None, payload.weight_bytes, text
         if not isinstance(payload, bytes):
             return None, None, f"it is no bytes but {short_text(type(payload).__name__)}"
-        if len(payload) > self._most_payload:
-            text = f"it has {len(payload):,} bytes, and {self._most_payload:,} are kept at most"
+        if len(payload) > self.most_payload:
+            text = f"it has {len(payload):,} bytes, and {self.most_payload:,} are kept at most"
             return None, len(payload), text
         return payload, len(payload), ""
 

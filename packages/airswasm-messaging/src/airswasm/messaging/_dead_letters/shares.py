@@ -55,6 +55,18 @@ class Shares:
         self._by_name.setdefault(name, OrderedDict())[key] = size_bytes
         self.size_bytes += size_bytes
         self._weigh(name, self._cost(size_bytes))
+        return self._let_go()
+
+    def hold_to(self, most_items: int, most_bytes: int) -> list[str]:
+        """Bound the items anew; return those that had to go for it."""
+        self._most_items, self._most_bytes = most_items, most_bytes
+        self._loads = {
+            name: sum(map(self._cost, items.values())) for name, items in self._by_name.items()
+        }
+        self._build_heap()
+        return self._let_go()
+
+    def _let_go(self) -> list[str]:
         gone: list[str] = []
         while len(self._items) > self._most_items or self.size_bytes > self._most_bytes:
             oldest = next(iter(self._by_name[self._largest()]))
@@ -85,8 +97,11 @@ class Shares:
         load = self._loads[name] = self._loads.get(name, 0) + cost
         heappush(self._heap, (-load, name))
         if len(self._heap) > 2 * len(self._loads) + _MOST_STALE:
-            self._heap = [(-each, named) for named, each in self._loads.items()]
-            heapify(self._heap)
+            self._build_heap()
+
+    def _build_heap(self) -> None:
+        self._heap = [(-load, name) for name, load in self._loads.items()]
+        heapify(self._heap)
 
     def _largest(self) -> str:
         while True:

@@ -75,7 +75,7 @@ class DurableDelivery:
         self._known: dict[str, Known] = {}
         self._boxes: dict[str, DurableMailbox] = {}
         self._carried: dict[str, Subscription] = {}
-        self._topics = [Pattern(text, ".") for text in self.settings.topics]
+        self._topics = _patterns_of(self.settings)
         self._durable_topics: dict[str, bool] = {}
         self._kept: dict[tuple[str, str], Callable[[], None]] = {}
         self._used: list[Subscription] = []
@@ -111,6 +111,15 @@ class DurableDelivery:
         self._carried.clear()
 
     # -- deciding ------------------------------------------------------------------------------
+
+    def hold_to(self, settings: DurableSettings) -> None:
+        """Deliver by other settings from now on; `declare` then gives each name its terms anew."""
+        self.settings = settings
+        self._topics = _patterns_of(settings)
+        self._durable_topics.clear()
+        for name, box in self._boxes.items():
+            if name not in self._carried:
+                box.terms = settings.terms
 
     def declare(self, name: str, asked: Delivery | None = None) -> None:
         """Take messages for a name from now on, by the terms that it asks for and may have.
@@ -322,6 +331,10 @@ class DurableDelivery:
             box = self._boxes.get(event.name)
             if box is not None:
                 box.note_ready()
+
+
+def _patterns_of(settings: DurableSettings) -> list[Pattern]:
+    return [Pattern(text, ".") for text in settings.topics]
 
 
 def _nothing() -> None:

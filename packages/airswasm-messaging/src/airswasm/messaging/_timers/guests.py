@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from airswasm.runtime import Caller, Case, Err, HostInterface, Ok, Pending
 from airswasm.wit import AirswasmError
 
@@ -17,12 +19,12 @@ _TIMER_BYTES = 1_024
 """Of a timer beside its payload."""
 
 
-def timers_interface(schedule: Schedule, payload_bytes: int) -> HostInterface:
+def timers_interface(schedule: Schedule, payload_bytes: Callable[[], int]) -> HostInterface:
     """Return `airswasm:component/timers` over a host's timers.
 
     Args:
         schedule: The timers.
-        payload_bytes: The size of the largest payload.
+        payload_bytes: Returns the size of the largest payload.
     """
     guests = _Guests(schedule, payload_bytes)
     return HostInterface(
@@ -58,7 +60,7 @@ class _Own:
 class _Guests:
     """The host functions. A refusal that they raise becomes the guest's `err`."""
 
-    def __init__(self, schedule: Schedule, payload_bytes: int) -> None:
+    def __init__(self, schedule: Schedule, payload_bytes: Callable[[], int]) -> None:
         self._schedule = schedule
         self._payload_bytes = payload_bytes
 
@@ -89,8 +91,8 @@ class _Guests:
     ) -> object:  # fmt: skip
         try:
             check_address(target)
-            if len(payload) > self._payload_bytes:
-                raise PayloadTooLarge(len(payload), self._payload_bytes)
+            if len(payload) > self._payload_bytes():
+                raise PayloadTooLarge(len(payload), self._payload_bytes())
             return self._add(caller, target, payload, milliseconds / 1000, durable, repeats)
         except Exception as error:
             case = refusal_of(error)

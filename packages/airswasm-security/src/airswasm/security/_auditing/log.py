@@ -167,6 +167,10 @@ class AuditLog:
         """Whether `close` was called."""
         return self._descriptor < 0
 
+    def bound(self, *, max_bytes: int, keep_files: int | None) -> None:
+        """Bound the log anew; older files that are too many go when the next file begins."""
+        self._max_bytes, self._keep_files = max_bytes, keep_files
+
     def record(self, event: AuditEvent | Decision) -> None:
         """Append one line.
 

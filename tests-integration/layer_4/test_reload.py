@@ -1,0 +1,335 @@
+"""Every key of every section: each that says that it is reloaded is seen to hold, and no other."""
+
+from __future__ import annotations
+
+import dataclasses
+import gc
+import math
+import typing
+from collections.abc import Callable, Mapping
+from typing import Any, cast
+
+import pytest
+from airswasm.actor import ActorSystem
+from airswasm.lifecycle import System, write_toml
+from airswasm.messaging import (
+    DeadLetterStore,
+    DurableDelivery,
+    MessagingPolicy,
+    RetainedTopics,
+    Schedule,
+    SendingQuota,
+)
+from airswasm.monitoring import Monitor
+from airswasm.osl._filesystem import Filesystem
+from airswasm.osl._http import HttpClient
+from airswasm.osl._process import Processes
+from airswasm.osl._tcp import Tcp
+from airswasm.osl._udp import Udp
+from airswasm.osl._wasi_filesystem import WasiFilesystem
+from airswasm.osl._wasi_http import WasiHttp
+from airswasm.runtime import HostMemory
+from airswasm.security import Guard
+from airswasm.storage import Store
+from airswasm.wit import Blocks, Section, load_part
+
+pytestmark = pytest.mark.anyio
+
+SPECIAL: Mapping[str, object] = {
+    "acl.entries": [
+        {"who": "component:a/b", "effect": "deny", "permissions": ["storage.write"],
+         "resources": ["**"]}
+    ],
+    "audit.files": 3,
+    "audit.sinks": ["stdout"],
+    "durable.components": ["shop/*"],
+    "durable.topics": ["orders.**"],
+    "engine.host_slice": 0.001,
+    "host.mode": "development",
+    "monitoring.mailbox_fill": 0.5,
+    "monitoring.quota_fill": 0.5,
+    "network.internal_networks": ["10.0.0.0/8"],
+    "process.environment": {"ONLY": "this"},
+    "roles.define": {
+        "clerk": {"members": ["component:a/b"], "allow": {"storage": {"read": ["k"]}}}
+    },
+    "roles.file": "roles.toml",
+    "security.allow": {"storage": {"read": ["everything"]}},
+    "security.deny": {"storage": {"write": ["secret"]}},
+    "security.forbidden": {"storage": {"write": ["secret"]}},
+    "sources.ca_file": "ca.pem",
+    "sources.internal_networks": ["10.0.0.0/8"],
+    "sources.kinds": ["path"],
+    "sources.token_hosts": ["auth.example"],
+    "storage.engine": "sqlite",
+    "trust.keys": ["a" * 64],
+    "trust.sources": ["/srv/**"],
+    "trust.threshold": 2,
+}  # fmt: skip
+BESIDE = {"roles.define": "enforce = true\n"}
+"""What a key needs beside it."""
+
+Observe = Callable[[System, str], object]
+
+
+KEYS = [
+    (section, field.name)
+    for section in Blocks.find().sections.values()
+    for field in dataclasses.fields(cast("Any", load_part(section.model)))
+]
+
+
+def other_value(section: Section, key: str) -> object:
+    """Return a valid value of a key that is not its default."""
+    name = f"{section.name}.{key}"
+    if name in SPECIAL:
+        return SPECIAL[name]
+    model = cast("Any", load_part(section.model))
+    default = getattr(model(), key)
+    choices = typing.get_args(typing.get_type_hints(model)[key])
+    if choices and all(isinstance(each, str) for each in choices):
+        return next(each for each in choices if each != default)
+    if isinstance(default, bool):
+        return not default
+    if isinstance(default, int):
+        return default // 2 or 1_000_000
+    if isinstance(default, float):
+        return default / 2 if 0 < default < math.inf else 100.0
+    return "other"
+
+
+def held_by(system: System, *kinds: type) -> list[Any]:
+    """Return the parts of these kinds that a host has."""
+    guard = system.services.get(Guard)
+    found = [each for each in gc.get_objects() if isinstance(each, kinds)]
+    mine = [each for each in found if _guard_of(each) in (None, guard)]
+    assert {type(each) for each in mine} == set(kinds)
+    return mine
+
+
+def _guard_of(part: Any) -> Guard | None:
+    door = getattr(part, "_doorman", part)
+    return cast("Guard | None", getattr(door, "_guard", None))
+
+
+def one_of(values: list[object]) -> object:
+    assert all(each == values[0] for each in values), values
+    return values[0]
+
+
+def of_policy(section: str) -> Observe:
+    return lambda system, key: getattr(getattr(system.policy, section), key)
+
+
+def of_network(system: System, key: str) -> object:
+    parts = held_by(system, Tcp, Udp, HttpClient, WasiHttp)
+    if key == "internal_networks":
+        doors = [each._doorman for each in parts if hasattr(each, "_doorman")]
+        return one_of([tuple(map(str, each._internal)) for each in doors])
+    return one_of([getattr(each.policy, key) for each in parts])
+
+
+def of_files(attribute: str) -> Observe:
+    return lambda system, key: one_of(
+        [
+            getattr(getattr(each.policy, attribute), key)
+            for each in held_by(system, Filesystem, Processes, WasiFilesystem)
+            if each.policy.files_folder is not None
+            and each.policy.files_folder.is_relative_to(system.home.folder)
+        ]
+    )
+
+
+def of_messaging(system: System, key: str) -> object:
+    limits = system.services.get(MessagingPolicy).limits  # type: ignore[type-abstract]
+    quota: Any = system.services.get(SendingQuota)
+    match key:
+        case "hops":
+            return system.services.get(ActorSystem).dispatcher.most_hops
+        case "payload_bytes":
+            assert quota._most_bytes == limits.payload_bytes
+        case "total_messages" | "total_bytes":
+            kind = key.removeprefix("total_")
+            pools = quota._total._pools if quota._total else []
+            return next((pool.rate for pool in pools if pool.of == kind), math.inf)
+    if key.startswith("retained"):
+        retained: Any = system.services.get(RetainedTopics)  # type: ignore[type-abstract]
+        return getattr(retained.limits, key)
+    return getattr(limits, key)
+
+
+def of_audit(system: System, key: str) -> object:
+    inside: Any = system
+    log, lines, auditing = inside._audit, inside._guard._lines, inside._auditing
+    return {
+        "allowed_lines": lines._allowed,
+        "burst": lines._burst,
+        "lines_per_second": lines._per_second,
+        "file_bytes": log._max_bytes,
+        "files": log._keep_files or 0,
+        "head_lines": auditing._memories[0]._lines,
+        "head_seconds": auditing._memories[0]._seconds,
+        "sinks": tuple(each._name for each in auditing.sinks._feeds),
+        "sink_lines": auditing._settings.sink_lines,
+    }[key]
+
+
+def of_security(system: System, key: str) -> object:
+    """Return what the guard answers, as the table that gives that answer."""
+    guard = system.services.get(Guard)
+    if key == "forbidden":
+        found = guard.forbids("a/b", "storage:write", "secret")
+        return SPECIAL["security.forbidden"] if found is not None else {}
+    table = guard.policy.allow if key == "allow" else guard.policy.deny
+    nested: dict[str, dict[str, tuple[str, ...]]] = {}
+    for capability, patterns in table.items():
+        domain, verb = capability.split(":")
+        nested.setdefault(domain, {})[verb] = patterns
+    return nested
+
+
+def of_roles(system: System, key: str) -> object:
+    """Return the rules of the guard's layer that a key makes."""
+    guard: Any = system.services.get(Guard)
+    layer: Any = next((each for each in guard._layers if each.name == "roles"), None)
+    match key:
+        case "enforce":
+            return layer is not None and layer._must_allow
+        case "define":
+            names = [rule.name for rule in layer._rules] if layer else []
+            return SPECIAL["roles.define"] if "the role clerk" in names else {}
+        case "file":
+            names = [rule.name for rule in layer._rules] if layer else []
+            return "roles.toml" if "the role from-file" in names else ""
+    return SPECIAL["acl.entries"] if layer and "entry 1" in layer._rules[0].name else []
+
+
+def of_trust(system: System, key: str) -> object:
+    inside: Any = system
+    return {
+        "keys": tuple(inside._trust._keys),
+        "threshold": inside._trust._threshold,
+        "sources": inside._levels._settings.sources,
+    }[key]
+
+
+def of_monitoring(system: System, key: str) -> object:
+    monitor: Any = next(each for each in system.observers.values() if isinstance(each, Monitor))
+    match key:
+        case "series":
+            return monitor.metrics._series.limit
+        case "histograms":
+            return monitor.metrics._times.limit
+        case "preset":
+            return {30.0: "default", 300.0: "relaxed"}[monitor.thresholds.oldest_message]
+    return getattr(monitor.thresholds, key)
+
+
+def of_host(system: System, key: str) -> object:
+    memory: Any = system.services.get(HostMemory)
+    return {
+        "memory_bytes": memory.most_bytes,
+        "descriptors": memory.most_descriptors,
+        "component_descriptors": memory._each_descriptors,
+    }[key]
+
+
+def of_durable(system: System, key: str) -> object:
+    delivery: Any = system.services.get(DurableDelivery)
+    if key == "topics":
+        return tuple(each.text for each in delivery._topics)
+    return getattr(delivery.settings, key)
+
+
+def of_dead_letters(system: System, key: str) -> object:
+    store: Any = system.services.get(DeadLetterStore)
+    return {
+        "letters": store._shares._most_items,
+        "size": store._shares._most_bytes,
+        "age": store._settings.age,
+    }[key]
+
+
+def of_private(attribute: str) -> Observe:
+    def look(system: System, key: str) -> object:
+        part: Any = system
+        for name in attribute.split("."):
+            part = getattr(part, name)
+        return getattr(part, key)
+
+    return look
+
+
+OBSERVERS: Mapping[str, Observe] = {
+    "acl": of_roles,
+    "audit": of_audit,
+    "dead-letters": of_dead_letters,
+    "durable": of_durable,
+    "filesystem": of_files("folders"),
+    "health": of_policy("health"),
+    "host": of_host,
+    "install": of_policy("install"),
+    "limits": of_policy("limits"),
+    "logs": of_private("logs._files.limits"),
+    "messaging": of_messaging,
+    "monitoring": of_monitoring,
+    "network": of_network,
+    "process": of_files("processes"),
+    "roles": of_roles,
+    "security": of_security,
+    "sources": of_private("sources._settings"),
+    "storage": lambda system, key: getattr(system.services.get(Store).limits, key),
+    "supervision": of_policy("supervision"),
+    "timers": lambda system, key: getattr(system.services.get(Schedule).settings, key),
+    "trust": of_trust,
+}
+"""What a part of a running host has in hand, for the sections that are reloaded."""
+
+
+@pytest.fixture(scope="module")
+def anyio_backend() -> str:
+    return "asyncio"
+
+
+@pytest.fixture(scope="module")
+async def system(tmp_path_factory: pytest.TempPathFactory) -> Any:
+    home = tmp_path_factory.mktemp("home") / "home"
+    async with System(home) as system:
+        (home / "roles.toml").write_text(
+            '[roles]\nenforce = true\n[roles.define.from-file]\nmembers = ["component:a/b"]\n'
+            'allow.storage.read = ["k"]\n'
+        )
+        yield system
+
+
+@pytest.mark.parametrize(
+    ("section", "key"), KEYS, ids=[f"{section.name}.{key}" for section, key in KEYS]
+)
+async def test_each_key(system: System, section: Section, key: str) -> None:
+    """A key that is reloaded is seen in the part that works with it, and no other changes."""
+    name, wanted = f"{section.name}.{key}", other_value(section, key)
+    system.home.config_file.write_text(
+        f"[{section.name}]\n{key} = {write_toml(wanted)}\n{BESIDE.get(name, '')}"
+    )
+    reason = section.reason_to_wait(key)
+    observe = OBSERVERS.get(section.name)
+    before = observe(system, key) if observe is not None and reason is None else None
+    change = next(each for each in (await system.reload()).changes if each.name == name)
+    assert change.state == ("applied" if reason is None else "waiting")
+    assert change.reason == (reason or "")
+    if reason is None and section.reads == "reload":
+        assert observe is not None
+        found = observe(system, key)
+        assert found != before
+        assert listed(found) == wanted
+    system.home.config_file.write_text("")
+    await system.reload()
+    if observe is not None and reason is None:
+        assert observe(system, key) == before
+
+
+def listed(value: object) -> object:
+    """Return a value of a model as config.toml has it: its tuples are lists."""
+    if isinstance(value, Mapping):
+        return {key: listed(each) for key, each in value.items()}
+    return [listed(each) for each in value] if isinstance(value, tuple | list) else value
