@@ -113,7 +113,7 @@ def replay(
         ),
     ] = None,
 ) -> None:
-    """Try a version on the recorded messages of a component; nothing has an effect.
+    """Try a version on the recorded messages; nothing has an effect.
 
     Two versions handle the messages on copies of the same data: the running one,
     and the other. Replies, refusals, calls of other components and of the system,
