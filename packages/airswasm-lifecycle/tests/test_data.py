@@ -413,8 +413,9 @@ class TestKeeping:
             await desk.system.rollback(NAME, "0.1.0", data="restore")
 
         async with anyio.create_task_group() as group:
-            for version in ("0.2.0", "0.3.0"):
-                group.start_soon(desk.system.update, workshop.package(version))
+            group.start_soon(desk.system.update, workshop.package("0.2.0"))
+            await until(lambda: NAME in desk.system._names)
+            group.start_soon(desk.system.update, workshop.package("0.3.0"))
             group.start_soon(go_back)
         version = await desk.system.send(NAME, b"v")
         assert (await desk.data())[:2] == (1, "1")
@@ -449,6 +450,28 @@ class TestKeeping:
             desk.system._data._step = cancel
             await desk.system.update(workshop.package("0.2.0"))
         return scope.cancelled_caught
+
+
+async def test_changes_of_one_name_exclude_each_other(home: Path) -> None:
+    """Also the second that waits, and one that comes when the first has just ended."""
+    async with System(home, mode="offline") as system:
+        inside = 0
+
+        async def change() -> None:
+            nonlocal inside
+            async with system._alone(NAME):
+                inside += 1
+                assert inside == 1
+                for _ in range(3):
+                    await anyio.lowlevel.checkpoint()
+                inside -= 1
+
+        async with anyio.create_task_group() as group:
+            for number in range(12):
+                group.start_soon(change)
+                for _ in range(number):
+                    await anyio.lowlevel.checkpoint()
+        assert system._names == {}
 
 
 async def test_a_block_without_the_methods_is_named(home: Path) -> None:

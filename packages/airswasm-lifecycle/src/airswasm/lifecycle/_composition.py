@@ -576,10 +576,12 @@ class OpenHome:
     async def _alone(self, name: str) -> AsyncGenerator[None]:
         """Allow one change of a name at a time."""
         lock = self._names.setdefault(name, anyio.Lock())
-        async with lock:
-            yield
-        if not lock.statistics().tasks_waiting:
-            self._names.pop(name, None)
+        try:
+            async with lock:
+                yield
+        finally:
+            if not lock.statistics().locked:  # a task that has waited may hold it already
+                self._names.pop(name, None)
 
 
 def _timer_space(store: Store) -> Namespace:
